@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// Making a cache, what is true of it as a whole, and its end.
+#include "boundary.hpp"
+
+void ct_options_init(ct_options *options, size_t struct_size) {
+  ct::init_struct(options, struct_size, ct_options CT_OPTIONS_INIT);
+}
+
+void ct_allocator_init(ct_allocator *allocator, size_t struct_size) {
+  ct::init_struct(allocator, struct_size, ct_allocator CT_ALLOCATOR_INIT);
+}
+
+void ct_policy_ops_init(ct_policy_ops *ops, size_t struct_size) {
+  ct::init_struct(ops, struct_size, ct_policy_ops CT_POLICY_OPS_INIT);
+}
+
+const char *ct_options_problem(const ct_options *options) {
+  ct::CheckedOptions checked;
+  return ct::check_options(options, &checked);
+}
+
+ct_cache *ct_cache_new(ct_policy policy, uint64_t maxsize) {
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = policy;
+  options.maxsize = maxsize;
+  ct_cache *cache;
+  ct_cache_new_with(&options, &cache);
+  return cache;
+}
+
+ct_status ct_cache_new_with(const ct_options *options, ct_cache **out) {
+  if (out == nullptr) return CT_ERR_INVALID;
+  *out = nullptr;
+  ct::CheckedOptions checked;
+  if (ct::check_options(options, &checked) != nullptr) return CT_ERR_INVALID;
+  ct::Cache *cache;
+  const ct_status status = ct::Cache::make(checked, &cache);
+  if (status == CT_OK) *out = ct::wrap(cache);
+  return status;
+}
+
+ct_status ct_cache_options(const ct_cache *cache, ct_options *out) {
+  if (!ct::can_write(out)) return CT_ERR_INVALID;
+  ct::write_struct(cache == nullptr ? ct_options{} : ct::unwrap(cache)->options(), out);
+  return cache == nullptr ? CT_ERR_INVALID : CT_OK;
+}
+
+void ct_cache_free(ct_cache *cache) {
+  if (cache != nullptr) ct::unwrap(cache)->free();
+}
+
+uint64_t ct_len(ct_cache *cache) { return cache == nullptr ? 0 : ct::unwrap(cache)->size(); }
+
+uint64_t ct_currsize(ct_cache *cache) {
+  return cache == nullptr ? 0 : ct::unwrap(cache)->currsize();
+}
+
+uint64_t ct_maxsize(const ct_cache *cache) {
+  return cache == nullptr ? 0 : ct::unwrap(cache)->maxsize();
+}
+
+uint64_t ct_memory(const ct_cache *cache) {
+  return cache == nullptr ? 0 : ct::unwrap(cache)->held();
+}
+
+ct_status ct_resize(ct_cache *cache, uint64_t maxsize) {
+  return cache == nullptr ? CT_ERR_INVALID : ct::unwrap(cache)->resize(maxsize);
+}
+
+uint64_t ct_expire(ct_cache *cache, uint64_t now, ct_visit_fn visit, void *user_data) {
+  return cache == nullptr ? 0 : ct::unwrap(cache)->expire(now, visit, user_data);
+}
+
+void ct_stats_init(ct_stats *stats, size_t struct_size) {
+  ct::init_struct(stats, struct_size, ct_stats CT_STATS_INIT);
+}
+
+ct_status ct_cache_stats(const ct_cache *cache, ct_stats *out) {
+  if (!ct::can_write(out)) return CT_ERR_INVALID;
+  ct_stats stats = CT_STATS_INIT;
+  // Reading takes the shards' locks, which is no change that anyone can see.
+  if (cache != nullptr) ct::unwrap(const_cast<ct_cache *>(cache))->stats(&stats);
+  ct::write_struct(stats, out);
+  return cache == nullptr ? CT_ERR_INVALID : CT_OK;
+}
+
+ct_status ct_cache_stats_reset(ct_cache *cache) {
+  if (cache == nullptr) return CT_ERR_INVALID;
+  ct::unwrap(cache)->reset_stats();
+  return CT_OK;
+}

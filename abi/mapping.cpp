@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+// The mapping: one key a call, or many.
+#include "boundary.hpp"
+
+namespace {
+
+void zero(ct_value *value) {
+  if (value != nullptr) *value = ct_value CT_VALUE_INIT;
+}
+
+// A pair that may be stored: CT_OK, or why not.
+ct_status check_pair(const ct_cache *cache, const void *key, size_t key_size, const void *value,
+                     size_t value_size) {
+  const ct_status status = ct::check_key(cache, key, key_size);
+  return status == CT_OK ? ct::check_bytes(value, value_size) : status;
+}
+
+// Offsets that do not fall, each piece below 2^32.
+ct_status check_ends(const void *data, const size_t *ends, size_t count) {
+  ct_status status = CT_OK;
+  size_t begin = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (ends[i] < begin) return CT_ERR_INVALID;
+    if (ct::is_too_long(ends[i] - begin)) status = CT_ERR_TOO_LARGE;
+    begin = ends[i];
+  }
+  return data == nullptr && begin > 0 ? CT_ERR_INVALID : status;
+}
+
+template <class T>
+void zero_all(T *array, size_t count) {
+  if (array != nullptr && count > 0) std::memset(static_cast<void *>(array), 0, count * sizeof(T));
+}
+
+}  // namespace
+
+// ---- Reading ----------------------------------------------------------------------------------
+
+ct_status ct_get(ct_cache *cache, const void *key, size_t key_size, ct_value *out) {
+  zero(out);
+  const ct_status status = ct::check_key(cache, key, key_size);
+  if (status != CT_OK) return status;
+  return ct::unwrap(cache)->get(ct::bytes(key, key_size), out);
+}
+
+ct_status ct_get_copy(ct_cache *cache, const void *key, size_t key_size, void *buffer,
+                      size_t capacity, size_t *size) {
+  size_t ignored;
+  if (size == nullptr) size = &ignored;
+  *size = 0;
+  const ct_status status = ct::check_key(cache, key, key_size);
+  if (status != CT_OK) return status;
+  if (buffer == nullptr && capacity > 0) return CT_ERR_INVALID;
+  return ct::unwrap(cache)->get_copy(ct::bytes(key, key_size), buffer, capacity, size);
+}
+
+ct_status ct_peek(ct_cache *cache, const void *key, size_t key_size, ct_value *out) {
+  zero(out);
+  const ct_status status = ct::check_key(cache, key, key_size);
+  if (status != CT_OK) return status;
+  return ct::unwrap(cache)->peek(ct::bytes(key, key_size), out);
+}
+
+bool ct_contains(ct_cache *cache, const void *key, size_t key_size) {
+  return ct_peek(cache, key, key_size, nullptr) == CT_OK;
+}
+
+void ct_entry_info_init(ct_entry_info *info, size_t struct_size) {
+  ct::init_struct(info, struct_size, ct_entry_info CT_ENTRY_INFO_INIT);
+}
+
+ct_status ct_inspect(ct_cache *cache, const void *key, size_t key_size, ct_entry_info *out) {
+  if (!ct::can_write(out)) return CT_ERR_INVALID;
+  ct_entry_info info = CT_ENTRY_INFO_INIT;
+  ct_status status = ct::check_key(cache, key, key_size);
+  if (status == CT_OK) status = ct::unwrap(cache)->inspect(ct::bytes(key, key_size), &info);
+  ct::write_struct(info, out);
+  return status;
+}
+
+// ---- Writing ----------------------------------------------------------------------------------
+
+void ct_entry_options_init(ct_entry_options *options, size_t struct_size) {
+  ct::init_struct(options, struct_size, ct_entry_options CT_ENTRY_OPTIONS_INIT);
+}
+
+ct_status ct_set(ct_cache *cache, const void *key, size_t key_size, const void *value,
+                 size_t value_size) {
+  return ct_set_with(cache, key, key_size, value, value_size, nullptr);
+}
+
+ct_status ct_set_ttl(ct_cache *cache, const void *key, size_t key_size, const void *value,
+                     size_t value_size, uint64_t ttl) {
+  ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
+  entry.flags = CT_ENTRY_TTL;
+  entry.ttl = ttl;
+  return ct_set_with(cache, key, key_size, value, value_size, &entry);
+}
+
+ct_status ct_set_with(ct_cache *cache, const void *key, size_t key_size, const void *value,
+                      size_t value_size, const ct_entry_options *options) {
+  const ct_status status = check_pair(cache, key, key_size, value, value_size);
+  if (status != CT_OK) return status;
+  ct_entry_options entry;
+  if (!ct::unwrap(cache)->check(options, &entry)) return CT_ERR_INVALID;
+  return ct::unwrap(cache)->set(ct::bytes(key, key_size), ct::bytes(value, value_size), entry);
+}
+
+ct_status ct_setdefault(ct_cache *cache, const void *key, size_t key_size, const void *value,
+                        size_t value_size, ct_value *out) {
+  zero(out);
+  const ct_status status = check_pair(cache, key, key_size, value, value_size);
+  if (status != CT_OK) return status;
+  return ct::unwrap(cache)->setdefault(ct::bytes(key, key_size), ct::bytes(value, value_size), out);
+}
+
+ct_status ct_pop(ct_cache *cache, const void *key, size_t key_size, ct_value *out) {
+  zero(out);
+  const ct_status status = ct::check_key(cache, key, key_size);
+  if (status != CT_OK) return status;
+  return ct::unwrap(cache)->remove(ct::bytes(key, key_size), out);
+}
+
+ct_status ct_delete(ct_cache *cache, const void *key, size_t key_size) {
+  return ct_pop(cache, key, key_size, nullptr);
+}
+
+ct_status ct_popitem(ct_cache *cache, ct_value *key, ct_value *value) {
+  zero(key);
+  zero(value);
+  if (cache == nullptr) return CT_ERR_INVALID;
+  return ct::unwrap(cache)->popitem(key, value);
+}
+
+ct_status ct_clear(ct_cache *cache) {
+  if (cache == nullptr) return CT_ERR_INVALID;
+  ct::unwrap(cache)->clear();
+  return CT_OK;
+}
+
+uint64_t ct_remove_if(ct_cache *cache, ct_match_fn match, void *user_data) {
+  if (cache == nullptr || match == nullptr) return 0;
+  return ct::unwrap(cache)->remove_if(match, user_data);
+}
+
+ct_status ct_set_lifetime(ct_cache *cache, const void *key, size_t key_size, uint64_t ttl) {
+  const ct_status status = ct::check_key(cache, key, key_size);
+  if (status != CT_OK) return status;
+  return ct::unwrap(cache)->set_deadline(ct::bytes(key, key_size), ttl);
+}
+
+// ---- Many at once -----------------------------------------------------------------------------
+
+ct_status ct_get_many(ct_cache *cache, const ct_bytes *keys, size_t count, ct_value *values,
+                      ct_status *statuses) {
+  zero_all(values, count);
+  zero_all(statuses, count);
+  if (cache == nullptr) return CT_ERR_INVALID;
+  if (count > 0 && (keys == nullptr || values == nullptr || statuses == nullptr)) {
+    return CT_ERR_INVALID;
+  }
+  for (size_t i = 0; i < count; i++) {
+    const ct_status status = ct::check_bytes(keys[i].data, keys[i].size);
+    if (status != CT_OK) return status;
+  }
+  return ct::unwrap(cache)->get_many(keys, count, values, statuses);
+}
+
+ct_status ct_get_many_copy(ct_cache *cache, const void *keys, const size_t *key_ends, size_t count,
+                           void *buffer, size_t capacity, size_t *value_ends,
+                           ct_status *statuses) {
+  zero_all(value_ends, count);
+  zero_all(statuses, count);
+  if (cache == nullptr || (buffer == nullptr && capacity > 0)) return CT_ERR_INVALID;
+  if (count > 0 && (key_ends == nullptr || value_ends == nullptr || statuses == nullptr)) {
+    return CT_ERR_INVALID;
+  }
+  ct_status status = check_ends(keys, key_ends, count);
+  if (status != CT_OK) return status;
+  status = ct::unwrap(cache)->get_many_copy(static_cast<const char *>(keys), key_ends, count,
+                                            static_cast<char *>(buffer), capacity, value_ends,
+                                            statuses);
+  if (status < 0) zero_all(statuses, count);
+  if (status < 0 && status != CT_ERR_BUFFER) zero_all(value_ends, count);
+  return status;
+}
+
+ct_status ct_set_many(ct_cache *cache, const void *data, const size_t *ends, size_t count,
+                      const ct_entry_options *options, ct_status *statuses) {
+  zero_all(statuses, count);
+  if (cache == nullptr || (count > 0 && ends == nullptr) || count > SIZE_MAX / 2) {
+    return CT_ERR_INVALID;
+  }
+  // A pair that is too long is that pair's own failure.
+  const ct_status status = check_ends(data, ends, 2 * count);
+  if (status != CT_OK && status != CT_ERR_TOO_LARGE) return status;
+  ct_entry_options entry;
+  if (!ct::unwrap(cache)->check(options, &entry)) return CT_ERR_INVALID;
+  return ct::unwrap(cache)->set_many(ct::bytes(data, 0).data, ends, count, entry, statuses);
+}

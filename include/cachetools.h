@@ -1,0 +1,987 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CACHETOOLS_H
+#define CACHETOOLS_H
+/**
+ * libcachetools: an in-process cache of byte strings, bounded by a policy of your choice.
+ *
+ *     #include <cachetools.h>
+ *     #include <stdio.h>
+ *
+ *     int main(void) {
+ *       ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 1000);
+ *       if (cache == NULL) return 1;
+ *
+ *       ct_set(cache, "answer", 6, "forty-two", 9);
+ *
+ *       ct_value value;
+ *       if (ct_get(cache, "answer", 6, &value) == CT_OK)
+ *         printf("%.*s\n", (int)value.size, (const char *)value.data);
+ *       ct_value_release(&value);
+ *
+ *       ct_cache_free(cache);
+ *       return 0;
+ *     }
+ *
+ *     cc answer.c $(pkg-config --cflags --libs cachetools) -o answer
+ *
+ * CONVENTIONS, which hold for every function unless it says otherwise.
+ *
+ * Bytes.     Keys and values are opaque: a pointer and a length in bytes, any content, length 0
+ *            allowed, NULL only with length 0. They are copied in; no pointer of yours is kept
+ *            after a call. A length of 2^32 or more is CT_ERR_TOO_LARGE before a byte is read.
+ *            Pointers handed out are never NULL on success, even at length 0, and value data is
+ *            aligned to 8 bytes.
+ *
+ * Statuses.  0 is done. Positive: another ordinary outcome, such as a miss. Negative: the
+ *            operation did not happen. A status of 1000 and above, or -1000 and below, is a
+ *            callback's own, handed back as it came. Numbers are never reused. NULL where a
+ *            handle or a result is needed, and an unknown flag, are CT_ERR_INVALID.
+ *
+ * Failure.   After a negative status the cache holds what it held before the call; only expired
+ *            entries may have been reclaimed (ct_set_many and policies of your own say
+ *            otherwise). Nothing is ever evicted to satisfy the allocator. The library never
+ *            aborts, exits or prints.
+ *
+ * Results.   [out] arguments are written on every return: with their result on the statuses that
+ *            the function names, with zeros otherwise. Their old content is never read.
+ *
+ * Structs    that you fill, or have filled, begin with their own size and grow only at the end;
+ *            zero means default. Set them up with CT_..._INIT or with the equal function. One
+ *            that is smaller than the first release's, or larger than this library's with
+ *            anything but zeros in the part it does not know, is CT_ERR_INVALID.
+ *
+ * Pins.      What is read out through a ct_value stays valid and unchanged until
+ *            ct_value_release, whatever happens meanwhile to the entry or to the cache: eviction,
+ *            replacement, ct_clear, even ct_cache_free. Releasing twice is harmless, so a
+ *            ct_value may be released after any status. Do not copy one by assignment: ct_value_ref
+ *            takes a second pin.
+ *
+ * Threads.   Every function is safe from any number of threads at once, but for those that say
+ *            "exclusive". A cache made with CT_FLAG_SINGLE_THREADED is used by one thread at a
+ *            time, releasing its values included.
+ *
+ * Callbacks  run on the calling thread with no lock of the library held, and may call back into
+ *            the same cache; only timer, choice, ct_policy_ops and the allocator may run inside
+ *            the critical section and must not call the library. No callback may unwind through
+ *            the library (C++ exception, longjmp, Rust panic). None is called after
+ *            ct_cache_free but drop and the allocator, by ct_value_release.
+ *
+ * Time       is counted in ticks of the cache's timer: nanoseconds of the monotonic clock, unless
+ *            you bring a timer, which may count anything. An entry is expired from the moment
+ *            now >= deadline. It is read at most once a call, and never in a cache without
+ *            lifetimes. Sums saturate at CT_NEVER. A timer that answers CT_NEVER is taken to say
+ *            CT_NEVER - 1, so that no reading expires what never expires. Readings may go
+ *            backwards: what a later deadline then hides comes back, and nothing is lost.
+ *
+ * Process.   No hidden threads, no global state, nothing left behind after dlclose. After fork the
+ *            child may use a cache if no other thread was inside a call at that moment.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define CT_API __attribute__((visibility("default")))
+#else
+#define CT_API
+#endif
+
+#ifdef __cplusplus
+#define CT_NULL_ nullptr
+extern "C" {
+#else
+#define CT_NULL_ NULL
+#endif
+
+/* ---- Statuses ------------------------------------------------------------------------------- */
+
+/** What a call answers. Bindings treat it as int32_t: callbacks add statuses of their own. */
+typedef enum ct_status {
+  CT_STATUS_RANGE_MIN_ = -0x7fffffff - 1, /**< never returned; makes the type 32 bits wide */
+
+  CT_ERR_UNSUPPORTED = -9, /**< this cache or this system cannot do that */
+  CT_ERR_INTERNAL = -8,    /**< a callback broke its contract, or the library has a fault */
+  CT_ERR_IO = -7,          /**< reading or writing failed */
+  CT_ERR_CORRUPT = -6,     /**< input is truncated or altered */
+  CT_ERR_RECURSION = -5,   /**< the call would wait for itself */
+  CT_ERR_BUFFER = -4,      /**< the buffer is too small; the size needed is told */
+  CT_ERR_TOO_LARGE = -3,   /**< the entry weighs more than maxsize */
+  CT_ERR_NOMEM = -2,       /**< the allocator has no memory left */
+  CT_ERR_INVALID = -1,     /**< an argument is not allowed */
+
+  CT_OK = 0,         /**< done */
+  CT_MISS = 1,       /**< no such entry: absent or expired */
+  CT_EXISTS = 2,     /**< there is such an entry already */
+  CT_NOT_STORED = 3, /**< not kept: its lifetime is over already */
+  CT_LEASED = 4,     /**< the caller must now load this key */
+  CT_BUSY = 5,       /**< someone else is loading this key */
+  CT_END = 6,        /**< nothing more follows */
+
+  CT_STATUS_RANGE_MAX_ = 0x7fffffff /**< never returned */
+} ct_status;
+
+/**
+ * Names a status: "CT_ERR_NOMEM".
+ *
+ * @return a static string, never NULL; "CT_STATUS_UNKNOWN" for a number this library does not know,
+ *         "CT_STATUS_CALLBACK" for a callback's own
+ *
+ * Threads:   safe.
+ * Cost:      O(1); never allocates.
+ * Since:     REPLACEME
+ */
+CT_API const char *ct_status_name(ct_status status);
+
+/**
+ * Says in one plain sentence what a status means.
+ *
+ * @return a static string, never NULL
+ *
+ * Threads:   safe.
+ * Cost:      O(1); never allocates.
+ * Since:     REPLACEME
+ */
+CT_API const char *ct_status_message(ct_status status);
+
+/* ---- Policies ------------------------------------------------------------------------------- */
+
+/**
+ * Which entry goes first when room is needed. Every policy takes lifetimes and weights, and goes
+ * for expired entries before any live one. The order is kept per shard: exact with one shard.
+ */
+typedef enum ct_policy {
+  CT_POLICY_LRU = 0,     /**< least recently used */
+  CT_POLICY_FIFO = 1,    /**< first stored; an update counts as storing */
+  CT_POLICY_LFU = 2,     /**< least often used, of those the first to have reached its count */
+  CT_POLICY_RR = 3,      /**< any, at random */
+  CT_POLICY_TTL = 4,     /**< least recently used; a ttl is required */
+  CT_POLICY_TLRU = 5,    /**< least recently used; a ttu callback is required */
+  CT_POLICY_ANY = 6,     /**< first inserted; an update does not move an entry */
+  CT_POLICY_MRU = 7,     /**< most recently used */
+  CT_POLICY_CUSTOM = 63, /**< yours: see ct_policy_ops */
+
+  CT_POLICY_RANGE_MAX_ = 0x7fffffff /**< never used; makes the type 32 bits wide */
+} ct_policy;
+
+/**
+ * Names a policy: "LRU".
+ *
+ * @return a static string, or NULL for a number that is no policy
+ *
+ * Threads:   safe.
+ * Cost:      O(1); never allocates.
+ * Since:     REPLACEME
+ */
+CT_API const char *ct_policy_name(ct_policy policy);
+
+/**
+ * Finds a policy by its name, in any case: "lru", "LRU".
+ *
+ * @param name  zero-terminated, not NULL
+ * @param out   [out] set on CT_OK, otherwise 0
+ * @return CT_OK; CT_ERR_INVALID if there is none of that name
+ *
+ * Threads:   safe.
+ * Cost:      O(number of policies); never allocates.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_policy_from_name(const char *name, ct_policy *out);
+
+/* ---- Bytes and values ----------------------------------------------------------------------- */
+
+/** A cache. Opaque. */
+typedef struct ct_cache ct_cache;
+
+/** A walk over a cache's entries. Opaque. */
+typedef struct ct_iter ct_iter;
+
+/** Borrowed bytes. This struct never changes. */
+typedef struct ct_bytes {
+  const void *data; /**< size bytes */
+  size_t size;      /**< in bytes */
+} ct_bytes;
+
+/** A value read out, pinned until ct_value_release. This struct never changes. */
+typedef struct ct_value {
+  const void *data; /**< size bytes, aligned to 8; NULL if nothing is held */
+  size_t size;      /**< in bytes */
+  uint64_t pin;     /**< the library's; 0 if nothing is held */
+} ct_value;
+
+/** A ct_value that holds nothing. */
+#define CT_VALUE_INIT {CT_NULL_, 0, 0}
+
+/**
+ * Gives a value back, and sets it to hold nothing.
+ *
+ * The last release of a value that has left its cache calls drop, if the cache has one, and frees
+ * its memory; the last release after ct_cache_free frees what remained of the cache.
+ *
+ * @param value  a value that this library filled in, or one of zeros, or NULL: the latter two do
+ *               nothing
+ *
+ * Threads:   safe, on whichever thread; not for one ct_value from two threads at once.
+ * Callbacks: drop; the allocator.
+ * Cost:      O(1); never allocates.
+ * Since:     REPLACEME
+ */
+CT_API void ct_value_release(ct_value *value);
+
+/**
+ * Takes a second, independent pin on a value.
+ *
+ * @param value  holds something, or nothing
+ * @param out    [out] the same value on CT_OK, to be released too; otherwise zeroed; not value itself
+ * @return CT_OK, also for a value that holds nothing; CT_ERR_INVALID; CT_ERR_NOMEM, possible only
+ *         beyond 65,000 pins on one entry
+ *
+ * Threads:   safe.
+ * Cost:      O(1); allocates only beyond 65,000 pins on one entry.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_value_ref(const ct_value *value, ct_value *out);
+
+/* ---- Callbacks ------------------------------------------------------------------------------ */
+
+/** In time or weight: no end, no limit. */
+#define CT_NEVER UINT64_MAX
+/** As maxsize: no limit. */
+#define CT_UNBOUNDED UINT64_MAX
+
+/** Tells the time, in ticks of any unit. Runs inside the critical section. */
+typedef uint64_t (*ct_timer_fn)(void *user_data);
+
+/**
+ * Time to use: tells until when an entry about to be stored may be used.
+ *
+ * @param now  the call's reading of the timer
+ * @return the deadline in ticks, absolute; CT_NEVER: none. One that is not after now is dead on
+ *         arrival (CT_NOT_STORED).
+ */
+typedef uint64_t (*ct_ttu_fn)(void *user_data, const void *key, size_t key_size, const void *value,
+                              size_t value_size, uint64_t now);
+
+/** Weighs an entry about to be stored, in the unit of maxsize. 0 is allowed: it needs no room. */
+typedef uint64_t (*ct_weigher_fn)(void *user_data, const void *key, size_t key_size,
+                                  const void *value, size_t value_size);
+
+/** Chooses a victim for CT_POLICY_RR: an index, taken modulo count. Runs inside the critical
+ *  section. The entries are numbered in order of insertion, and the last takes a leaver's place. */
+typedef uint64_t (*ct_choice_fn)(void *user_data, uint64_t count);
+
+/** Why an entry left. */
+typedef enum ct_cause {
+  CT_CAUSE_EVICTED = 0,  /**< room was needed, or ct_popitem took it */
+  CT_CAUSE_EXPIRED = 1,  /**< past its deadline, whatever removed it */
+  CT_CAUSE_REPLACED = 2, /**< another value was stored under its key */
+  CT_CAUSE_REMOVED = 3,  /**< deleted or popped by the caller */
+  CT_CAUSE_CLEARED = 4   /**< ct_clear */
+} ct_cause;
+
+/** An entry that left. Written by the library; read it through the pointer, it may grow. */
+typedef struct ct_event {
+  ct_bytes key;      /**< borrowed for the call */
+  ct_bytes value;    /**< borrowed for the call */
+  uint64_t weight;   /**< as it was accounted */
+  int32_t cause;     /**< a ct_cause */
+  uint32_t reserved; /**< 0 */
+} ct_event;
+
+/**
+ * Is told of every entry that leaves, exactly once.
+ *
+ * On the calling thread, before the call that removed it returns, in the order in which the
+ * entries left; between threads there is no order. Calls into the cache are allowed, and the
+ * events that they cause come first, recursively. A growing entry that becomes its own victim is
+ * EVICTED, then inserted. ct_cache_free tells nothing.
+ */
+typedef void (*ct_listener_fn)(void *user_data, const ct_event *event);
+
+/** Is called once for each stored copy of a value, after it has left the cache and its last pin is
+ *  gone, also by and after ct_cache_free. For values that hold pointers. */
+typedef void (*ct_drop_fn)(void *user_data, const void *value, size_t value_size);
+
+/** Says whether an entry is meant. */
+typedef bool (*ct_match_fn)(void *user_data, const void *key, size_t key_size, const void *value,
+                            size_t value_size);
+
+/** Is shown an entry. */
+typedef void (*ct_visit_fn)(void *user_data, const ct_event *event);
+
+/** Where a cache's memory comes from. Must be safe from any thread unless the cache is
+ *  single-threaded, and may be called until the last value is released. */
+typedef struct ct_allocator {
+  size_t struct_size; /**< sizeof(ct_allocator) */
+  void *(*alloc)(void *ctx, size_t size, size_t align);           /**< NULL: none left */
+  void (*free)(void *ctx, void *ptr, size_t size, size_t align);  /**< ptr is never NULL */
+  void *ctx;                                                      /**< handed to both */
+} ct_allocator;
+
+#define CT_ALLOCATOR_INIT {sizeof(ct_allocator), CT_NULL_, CT_NULL_, CT_NULL_}
+
+/**
+ * An eviction policy of your own, for CT_POLICY_CUSTOM.
+ *
+ * Each shard has a state. Entries are known to it by an id, small numbers that are used again only
+ * after on_remove or on_clear. All of these run inside the critical section of the shard: they must
+ * not call the library. Those marked optional may be NULL.
+ */
+typedef struct ct_policy_ops {
+  size_t struct_size; /**< sizeof(ct_policy_ops) */
+  /** Makes a shard's state; NULL means CT_ERR_NOMEM. Optional: the state is then user_data. */
+  void *(*state_new)(void *user_data, uint64_t maxsize);
+  void (*state_free)(void *state); /**< optional */
+  /** A new entry; now is the call's reading of the timer. */
+  void (*on_insert)(void *state, uint32_t id, uint64_t weight, const void *key, size_t key_size,
+                    uint64_t now);
+  /** Another value under the same key; optional. */
+  void (*on_update)(void *state, uint32_t id, uint64_t weight, const void *key, size_t key_size,
+                    uint64_t now);
+  void (*on_hit)(void *state, uint32_t id, uint64_t now); /**< a use; optional */
+  void (*on_remove)(void *state, uint32_t id);            /**< after every single departure */
+  void (*on_clear)(void *state); /**< all at once; optional: on_remove for each, then */
+  void (*on_resize)(void *state, uint64_t maxsize); /**< optional */
+  /** Chooses who goes next; it removes nothing. Called only if there is an entry. An id that is
+   *  not in the cache: CT_ERR_INTERNAL; earlier victims of that call stay gone, and are told. */
+  uint32_t (*victim)(void *state);
+} ct_policy_ops;
+
+#define CT_POLICY_OPS_INIT                                                                      \
+  {sizeof(ct_policy_ops), CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, \
+   CT_NULL_, CT_NULL_}
+
+/* ---- Making a cache ------------------------------------------------------------------------- */
+
+/** What an entry weighs against maxsize. A weigher, if given, overrides it. */
+typedef enum ct_weight_kind {
+  CT_WEIGHT_COUNT = 0, /**< 1 each: maxsize is a number of entries */
+  CT_WEIGHT_VALUE = 1, /**< the bytes of its value */
+  CT_WEIGHT_MEMORY = 2 /**< the bytes that it takes: key, value, header, its share of the index */
+} ct_weight_kind;
+
+/** One thread at a time uses this cache and its values: no locks are taken. */
+#define CT_FLAG_SINGLE_THREADED 0x1u
+/** Nothing is counted: ct_cache_stats answers zeros. */
+#define CT_FLAG_NO_STATS 0x2u
+/** The default timer reads the exact clock (22 to 26 ns a reading) instead of the coarse one
+ *  (3 to 6 ns a reading, a resolution of 1 to 4 ms). */
+#define CT_FLAG_PRECISE_CLOCK 0x4u
+
+/** How to make a cache. Zero is the default everywhere: LRU, 1 each, one shard. */
+typedef struct ct_options {
+  size_t struct_size;          /**< sizeof(ct_options) */
+  int32_t policy;              /**< a ct_policy */
+  int32_t weight_kind;         /**< a ct_weight_kind */
+  uint64_t maxsize;            /**< in units of weight; 0 keeps only what weighs 0; CT_UNBOUNDED */
+  uint32_t shards;             /**< 0 is 1: exact order; else a power of two up to 4096 */
+  uint32_t flags;              /**< CT_FLAG_... */
+  uint64_t ttl;                /**< time to live from a write on, in ticks; 0: none */
+  uint64_t tti;                /**< time to idle from a use on, in ticks; 0: none */
+  uint64_t seed;               /**< of hashing and RR; 0: random from the system */
+  void *user_data;             /**< handed to the callbacks below */
+  ct_timer_fn timer;           /**< NULL: the monotonic clock, in nanoseconds */
+  ct_ttu_fn ttu;               /**< NULL: ttl decides */
+  ct_weigher_fn weigher;       /**< NULL: weight_kind decides */
+  ct_choice_fn choice;         /**< used by RR only; NULL: the library's own random numbers */
+  ct_listener_fn listener;     /**< NULL: none */
+  ct_drop_fn drop;             /**< NULL: none */
+  const ct_policy_ops *custom; /**< used by CUSTOM only, which requires it; copied */
+  const ct_allocator *allocator; /**< NULL: the system's; copied */
+} ct_options;
+
+#define CT_OPTIONS_INIT                                                                       \
+  {sizeof(ct_options), 0, 0, 0, 0, 0, 0, 0, 0, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, \
+   CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_}
+
+/**
+ * Makes a cache with nothing but a policy and a limit.
+ *
+ * @param policy   any but TTL, TLRU and CUSTOM, which need options
+ * @param maxsize  number of entries; 0 keeps none; CT_UNBOUNDED
+ * @return the cache; NULL for an unknown policy, one that needs options, or no memory
+ *
+ * Ownership: yours, until ct_cache_free.
+ * Threads:   safe.
+ * Cost:      O(1).
+ * Since:     REPLACEME
+ */
+CT_API ct_cache *ct_cache_new(ct_policy policy, uint64_t maxsize);
+
+/**
+ * Sets options to their defaults: the function form of CT_OPTIONS_INIT.
+ *
+ * @param options      written with size bytes; NULL does nothing
+ * @param struct_size  sizeof(ct_options) of the caller
+ *
+ * Threads:   safe.
+ * Cost:      O(1); never allocates.
+ * Since:     REPLACEME
+ */
+CT_API void ct_options_init(ct_options *options, size_t struct_size);
+
+/** As ct_options_init, for CT_ALLOCATOR_INIT. Since: REPLACEME */
+CT_API void ct_allocator_init(ct_allocator *allocator, size_t struct_size);
+
+/** As ct_options_init, for CT_POLICY_OPS_INIT. Since: REPLACEME */
+CT_API void ct_policy_ops_init(ct_policy_ops *ops, size_t struct_size);
+
+/**
+ * Says what is wrong with options.
+ *
+ * @return NULL if a cache can be made of them; else one sentence, static, that names the field
+ *
+ * Threads:   safe.
+ * Cost:      O(1); never allocates.
+ * Since:     REPLACEME
+ */
+CT_API const char *ct_options_problem(const ct_options *options);
+
+/**
+ * Makes a cache.
+ *
+ * @param options  not NULL; nothing of it is kept but what it names as pointers to functions and
+ *                 user_data
+ * @param out      [out] the cache on CT_OK, otherwise NULL
+ * @return CT_OK; CT_ERR_INVALID (ct_options_problem says what); CT_ERR_NOMEM
+ *
+ * Ownership: *out is yours, until ct_cache_free.
+ * Threads:   safe.
+ * Callbacks: the allocator; state_new.
+ * Cost:      O(shards).
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_cache_new_with(const ct_options *options, ct_cache **out);
+
+/**
+ * Tells the options that are in force: defaults filled in, the seed that was drawn, the maxsize
+ * that ct_resize set.
+ *
+ * @param out  [out] out->struct_size is set by the caller; its custom and allocator point into the
+ *             cache
+ * @return CT_OK; CT_ERR_INVALID
+ *
+ * Threads:   safe.
+ * Cost:      O(1); never allocates.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_cache_options(const ct_cache *cache, ct_options *out);
+
+/**
+ * Frees a cache. Values that are still pinned stay readable until they are released.
+ *
+ * The listener is told nothing (ct_clear first if it should be); drop is called for every value
+ * that is not pinned.
+ *
+ * @param cache  NULL does nothing; no iterator of it may be left
+ *
+ * Threads:   exclusive: no other call may be running; never from a callback.
+ * Callbacks: drop; the allocator; state_free.
+ * Cost:      O(entries) with drop or pins, else O(memory blocks); never allocates.
+ * Since:     REPLACEME
+ */
+CT_API void ct_cache_free(ct_cache *cache);
+
+/* ---- The mapping: reading ------------------------------------------------------------------- */
+
+/**
+ * Looks a key up. A hit is a use.
+ *
+ * A use matters to the policy's order, renews the tti part of the lifetime, and is counted.
+ *
+ * @param cache     live handle, not NULL
+ * @param key       key_size bytes, any content; NULL only if key_size is 0
+ * @param out       [out] the value on CT_OK, otherwise zeroed; NULL if only the use is wanted
+ * @return CT_OK; CT_MISS if absent or expired; CT_ERR_INVALID; CT_ERR_TOO_LARGE for a key of 2^32
+ *         bytes; CT_ERR_NOMEM, possible only beyond 65,000 pins on one entry
+ *
+ * Ownership: ct_value_release gives *out back.
+ * Threads:   safe.
+ * Cost:      O(1); allocates only beyond 65,000 pins on one entry.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_get(ct_cache *cache, const void *key, size_t key_size, ct_value *out);
+
+/**
+ * Looks a key up and copies the value. A hit is a use.
+ *
+ * @param buffer    capacity bytes; NULL only if capacity is 0
+ * @param capacity  in bytes
+ * @param size      [out] on CT_OK the bytes copied, on CT_ERR_BUFFER the bytes needed, otherwise 0;
+ *                  may be NULL
+ * @return CT_OK; CT_MISS; CT_ERR_BUFFER: nothing was copied, and it was no use and is not counted;
+ *         CT_ERR_INVALID; CT_ERR_TOO_LARGE for a key of 2^32 bytes
+ *
+ * Threads:   safe.
+ * Cost:      O(value_size); never allocates.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_get_copy(ct_cache *cache, const void *key, size_t key_size, void *buffer,
+                             size_t capacity, size_t *size);
+
+/**
+ * Looks a key up without leaving a trace: no use, nothing counted.
+ *
+ * Arguments, answers and ownership are those of ct_get.
+ *
+ * Threads:   safe.
+ * Cost:      O(1); allocates only beyond 65,000 pins on one entry.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_peek(ct_cache *cache, const void *key, size_t key_size, ct_value *out);
+
+/**
+ * Tells whether a key is there and not expired. No use, nothing counted.
+ *
+ * @return false also for arguments that are not allowed
+ *
+ * Threads:   safe.
+ * Cost:      O(1); never allocates.
+ * Since:     REPLACEME
+ */
+CT_API bool ct_contains(ct_cache *cache, const void *key, size_t key_size);
+
+/* ---- The mapping: writing ------------------------------------------------------------------- */
+
+/**
+ * Stores a value under a key, in place of the one there.
+ *
+ * Room is made first: expired entries go, then victims of the policy until the entry fits, in
+ * other shards too if its own has none left. Replacing an entry by a heavier one needs only the
+ * difference, and the entry itself goes if its turn comes.
+ *
+ * @param key    key_size bytes, any content; NULL only if key_size is 0; copied
+ * @param value  value_size bytes, any content; NULL only if value_size is 0; copied
+ * @return CT_OK; CT_NOT_STORED if it is dead on arrival: what it would have replaced is gone;
+ *         CT_ERR_TOO_LARGE if it weighs more than maxsize: the old value stays;
+ *         CT_ERR_INVALID; CT_ERR_NOMEM; CT_ERR_INTERNAL if a policy of yours chose a dead id
+ *
+ * Threads:   safe.
+ * Callbacks: weigher, ttu, listener, drop with no lock held; timer, choice, ct_policy_ops inside.
+ * Cost:      O(1) amortized beside what it copies and evicts; allocates.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_set(ct_cache *cache, const void *key, size_t key_size, const void *value,
+                        size_t value_size);
+
+/**
+ * Stores a value with a lifetime of its own, instead of the cache's ttl or ttu.
+ *
+ * @param ttl  in ticks from now; 0 is dead on arrival; CT_NEVER: none
+ * @return as ct_set
+ *
+ * Threads:   safe.
+ * Callbacks: as ct_set.
+ * Cost:      as ct_set.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_set_ttl(ct_cache *cache, const void *key, size_t key_size, const void *value,
+                            size_t value_size, uint64_t ttl);
+
+/** ct_entry_options.ttl counts, from now. Not together with CT_ENTRY_DEADLINE. */
+#define CT_ENTRY_TTL 0x1u
+/** ct_entry_options.deadline counts. */
+#define CT_ENTRY_DEADLINE 0x2u
+/** ct_entry_options.weight counts, and no weigher is asked. CT_ERR_INVALID with CT_WEIGHT_MEMORY. */
+#define CT_ENTRY_WEIGHT 0x4u
+/** Store only if the key is absent or expired: else CT_EXISTS. */
+#define CT_ENTRY_IF_ABSENT 0x8u
+/** Store only if the key is there: else CT_MISS. Not together with CT_ENTRY_IF_ABSENT. */
+#define CT_ENTRY_IF_PRESENT 0x10u
+
+/** What is special about one entry. Fields count only if their flag is set. */
+typedef struct ct_entry_options {
+  size_t struct_size; /**< sizeof(ct_entry_options) */
+  uint32_t flags;     /**< CT_ENTRY_... */
+  uint32_t reserved;  /**< 0 */
+  uint64_t ttl;       /**< in ticks from now; 0 is dead on arrival; CT_NEVER: none */
+  uint64_t deadline;  /**< in ticks, absolute; CT_NEVER: none */
+  uint64_t weight;    /**< in units of maxsize */
+} ct_entry_options;
+
+#define CT_ENTRY_OPTIONS_INIT {sizeof(ct_entry_options), 0, 0, 0, 0, 0}
+
+/** As ct_options_init, for CT_ENTRY_OPTIONS_INIT. Since: REPLACEME */
+CT_API void ct_entry_options_init(ct_entry_options *options, size_t struct_size);
+
+/**
+ * Stores a value with a lifetime, a weight or a condition of its own.
+ *
+ * The condition is judged first, then the lifetime, then the weight.
+ *
+ * @param options  NULL: as ct_set
+ * @return as ct_set; CT_EXISTS with CT_ENTRY_IF_ABSENT, CT_MISS with CT_ENTRY_IF_PRESENT: nothing
+ *         was changed
+ *
+ * Threads:   safe.
+ * Callbacks: as ct_set.
+ * Cost:      as ct_set.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_set_with(ct_cache *cache, const void *key, size_t key_size, const void *value,
+                             size_t value_size, const ct_entry_options *options);
+
+/**
+ * Reads a key, storing the given value first if it is absent.
+ *
+ * A hit is a use and renews no ttl; otherwise one miss is counted.
+ *
+ * @param out  [out] on CT_OK and CT_NOT_STORED the value found, else the given one; otherwise
+ *             zeroed; may be NULL
+ * @return CT_OK; CT_NOT_STORED if the given value is dead on arrival; else as ct_set
+ *
+ * Ownership: ct_value_release gives *out back.
+ * Threads:   safe; of several callers at once, all get the same value.
+ * Callbacks: as ct_set.
+ * Cost:      as ct_set.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_setdefault(ct_cache *cache, const void *key, size_t key_size, const void *value,
+                               size_t value_size, ct_value *out);
+
+/**
+ * Takes an entry out and hands its value over. Its cause is REMOVED. Counts no hit and no miss.
+ *
+ * @param out  [out] the value on CT_OK, otherwise zeroed; may be NULL
+ * @return CT_OK; CT_MISS if absent or expired; CT_ERR_INVALID; CT_ERR_TOO_LARGE for a key of 2^32
+ *         bytes; CT_ERR_NOMEM, possible only beyond 65,000 pins on one entry
+ *
+ * Ownership: ct_value_release gives *out back.
+ * Threads:   safe.
+ * Callbacks: listener, drop; timer, ct_policy_ops inside.
+ * Cost:      O(1).
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_pop(ct_cache *cache, const void *key, size_t key_size, ct_value *out);
+
+/**
+ * Removes an entry. Its cause is REMOVED.
+ *
+ * @return CT_OK; CT_MISS if absent or expired; CT_ERR_INVALID; CT_ERR_TOO_LARGE for a key of 2^32
+ *         bytes
+ *
+ * Threads:   safe.
+ * Callbacks: listener, drop; timer, ct_policy_ops inside.
+ * Cost:      O(1); never allocates.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_delete(ct_cache *cache, const void *key, size_t key_size);
+
+/**
+ * Takes the policy's next victim out, never an expired entry. Shards take turns. Its cause is
+ * EVICTED.
+ *
+ * @param key    [out] a copy of its key on CT_OK, otherwise zeroed; may be NULL
+ * @param value  [out] its value on CT_OK, otherwise zeroed; may be NULL
+ * @return CT_OK; CT_MISS if the cache is empty; CT_ERR_INVALID; CT_ERR_NOMEM; CT_ERR_INTERNAL if a
+ *         policy of yours chose a dead id
+ *
+ * Ownership: ct_value_release gives *key and *value back.
+ * Threads:   safe.
+ * Callbacks: listener, drop; timer, choice, ct_policy_ops inside.
+ * Cost:      O(1), with shards O(shards) at worst; allocates only beyond 65,000 pins on one entry.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_popitem(ct_cache *cache, ct_value *key, ct_value *value);
+
+/**
+ * Removes everything. Causes are CLEARED, or EXPIRED. Counters stay as they are.
+ *
+ * @return CT_OK; CT_ERR_INVALID
+ *
+ * Threads:   safe; what others store meanwhile may stay.
+ * Callbacks: listener, drop; timer, ct_policy_ops inside.
+ * Cost:      O(entries); never allocates.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_clear(ct_cache *cache);
+
+/**
+ * Removes all entries that match, unless they were written since they were shown.
+ *
+ * @param match      not NULL; asked once for each entry that is there throughout
+ * @return how many were removed; 0 also for arguments that are not allowed, and if there is no
+ *         memory for the walk
+ *
+ * Threads:   safe.
+ * Callbacks: match, listener, drop; timer, ct_policy_ops inside.
+ * Cost:      O(entries); allocates O(1).
+ * Since:     REPLACEME
+ */
+CT_API uint64_t ct_remove_if(ct_cache *cache, ct_match_fn match, void *user_data);
+
+/* ---- The mapping: many at once -------------------------------------------------------------- */
+
+/**
+ * ct_get for many keys in one call.
+ *
+ * @param keys      count keys
+ * @param values    [out] count values, zeroed where there was no hit
+ * @param statuses  [out] count statuses: CT_OK or CT_MISS; all 0 on failure
+ * @return CT_OK, hits or not; on the failures of ct_get nothing stays pinned, the uses that came
+ *         before remain uses
+ *
+ * Ownership: each value is given back with ct_value_release.
+ * Threads:   safe; each key stands alone.
+ * Cost:      O(count); as ct_get.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_get_many(ct_cache *cache, const ct_bytes *keys, size_t count, ct_value *values,
+                             ct_status *statuses);
+
+/**
+ * ct_get_copy for many keys in one call, all flat: for languages that may not pass nested pointers.
+ *
+ * @param keys        the keys, one after the other
+ * @param key_ends    count offsets into keys: where each ends and the next begins
+ * @param buffer      capacity bytes for the values, one after the other
+ * @param value_ends  [out] count offsets: where each value ends; an empty range where there was no
+ *                    hit. On CT_ERR_BUFFER too, where the last is the capacity needed
+ * @param statuses    [out] count statuses: CT_OK or CT_MISS
+ * @return CT_OK, hits or not; CT_ERR_BUFFER: nothing was copied, used or counted; CT_ERR_INVALID,
+ *         also if key_ends falls; CT_ERR_TOO_LARGE for a key of 2^32 bytes; CT_ERR_NOMEM
+ *
+ * Threads:   safe; each key stands alone.
+ * Cost:      O(count + bytes); allocates for count.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_get_many_copy(ct_cache *cache, const void *keys, const size_t *key_ends,
+                                  size_t count, void *buffer, size_t capacity, size_t *value_ends,
+                                  ct_status *statuses);
+
+/**
+ * ct_set_with for many pairs in one call, in order. Each pair stands alone.
+ *
+ * @param data      key, value, key, value …, one after the other
+ * @param ends      2 × count offsets into data: where each ends and the next begins
+ * @param options   for all of them; NULL: as ct_set
+ * @param statuses  [out] count statuses as of ct_set_with, those that failed among them; may be NULL
+ * @return CT_OK; the first negative status of a pair, after all were tried; CT_ERR_INVALID: nothing
+ *         was tried
+ *
+ * Threads:   safe.
+ * Callbacks: as ct_set.
+ * Cost:      count times that of ct_set.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_set_many(ct_cache *cache, const void *data, const size_t *ends, size_t count,
+                             const ct_entry_options *options, ct_status *statuses);
+
+/* ---- Size and time -------------------------------------------------------------------------- */
+
+/**
+ * Counts the entries, after reclaiming what is due as ct_expire(cache, CT_NOW, ...) does.
+ *
+ * Threads:   safe; beside writers, the sum of moments.
+ * Callbacks: listener, drop; timer, ct_policy_ops inside.
+ * Cost:      O(shards + what expired); never allocates.
+ * Since:     REPLACEME
+ */
+CT_API uint64_t ct_len(ct_cache *cache);
+
+/**
+ * Sums the weights, after reclaiming what is due as ct_expire(cache, CT_NOW, ...) does. Never more
+ * than maxsize.
+ *
+ * Threads:   safe; beside writers, room that they have reserved counts.
+ * Callbacks: listener, drop; timer, ct_policy_ops inside.
+ * Cost:      O(shards + what expired); never allocates.
+ * Since:     REPLACEME
+ */
+CT_API uint64_t ct_currsize(ct_cache *cache);
+
+/** The limit, in units of weight. Threads: safe. Cost: O(1). Since: REPLACEME */
+CT_API uint64_t ct_maxsize(const ct_cache *cache);
+
+/** The bytes of memory held in all: entries, departed but pinned values, index, free room.
+ *  Threads: safe. Cost: O(1). Since: REPLACEME */
+CT_API uint64_t ct_memory(const ct_cache *cache);
+
+/**
+ * Sets another limit, then evicts until it holds.
+ *
+ * @return CT_OK; CT_ERR_INVALID; CT_ERR_INTERNAL if a policy of yours chose a dead id: the limit is
+ *         set, and later writes make the room
+ *
+ * Threads:   safe.
+ * Callbacks: listener, drop; timer, choice, ct_policy_ops inside.
+ * Cost:      O(shards + what is evicted); never allocates.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_resize(ct_cache *cache, uint64_t maxsize);
+
+/**
+ * Gives an entry another lifetime. Not a use; a tti goes on by itself.
+ *
+ * @param ttl  in ticks from now; 0 expires it now; CT_NEVER: it does not expire by age
+ * @return CT_OK; CT_MISS if absent or expired; CT_ERR_INVALID; CT_ERR_TOO_LARGE for a key of 2^32
+ *         bytes; CT_ERR_NOMEM
+ *
+ * Threads:   safe.
+ * Callbacks: listener, drop, with ttl 0; timer, ct_policy_ops inside.
+ * Cost:      O(1); the first lifetime of an entry in a cache without copies it.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_set_lifetime(ct_cache *cache, const void *key, size_t key_size, uint64_t ttl);
+
+/** What is known of an entry. */
+typedef struct ct_entry_info {
+  size_t struct_size;  /**< sizeof(ct_entry_info), set by the caller */
+  uint64_t weight;     /**< in units of maxsize */
+  uint64_t deadline;   /**< in ticks, absolute; CT_NEVER: none */
+  uint64_t remaining;  /**< in ticks from now; CT_NEVER: no deadline */
+  uint64_t frequency;  /**< how often used, if the policy counts, else 0 */
+  uint64_t key_size;   /**< in bytes */
+  uint64_t value_size; /**< in bytes */
+} ct_entry_info;
+
+#define CT_ENTRY_INFO_INIT {sizeof(ct_entry_info), 0, 0, 0, 0, 0, 0}
+
+/** As ct_options_init, for CT_ENTRY_INFO_INIT. Since: REPLACEME */
+CT_API void ct_entry_info_init(ct_entry_info *info, size_t struct_size);
+
+/**
+ * Tells what is known of an entry. Not a use.
+ *
+ * @param out  [out] out->struct_size is set by the caller; the rest set on CT_OK, otherwise zeroed
+ * @return CT_OK; CT_MISS if absent or expired; CT_ERR_INVALID; CT_ERR_TOO_LARGE for a key of 2^32
+ *         bytes
+ *
+ * Threads:   safe.
+ * Cost:      O(1); never allocates.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_inspect(ct_cache *cache, const void *key, size_t key_size, ct_entry_info *out);
+
+/** For ct_expire: the timer's reading. */
+#define CT_NOW UINT64_MAX
+
+/**
+ * Removes what is due, in order of deadline. Writes, ct_len and ct_currsize do so too; reads never
+ * show an expired entry, but leave it where it is.
+ *
+ * @param now    entries with a deadline up to it go; CT_NOW: the timer's reading
+ * @param visit  shown each that went, cause EXPIRED; NULL: none. The listener is told as well
+ * @return how many went
+ *
+ * Threads:   safe.
+ * Callbacks: visit, listener, drop; timer, ct_policy_ops inside.
+ * Cost:      O(n log n) for n that go; never allocates.
+ * Since:     REPLACEME
+ */
+CT_API uint64_t ct_expire(ct_cache *cache, uint64_t now, ct_visit_fn visit, void *user_data);
+
+/* ---- Iteration ------------------------------------------------------------------------------ */
+
+/** No particular order; needs no memory for it. */
+#define CT_ORDER_ANY 0
+/** As ct_popitem would take them if nothing were used meanwhile, shard after shard. */
+#define CT_ORDER_COLDEST 1
+/** The reverse of CT_ORDER_COLDEST. */
+#define CT_ORDER_HOTTEST 2
+
+/**
+ * Begins a walk over the entries. Quiet: it uses nothing and counts nothing.
+ *
+ * An entry that is there and unwritten throughout is seen exactly once, others at most once a
+ * value, expired ones never. COLDEST and HOTTEST take the order down at once and pin every entry
+ * until it has been passed; ANY takes a few at a time.
+ *
+ * @param order  CT_ORDER_...
+ * @param out    [out] the iterator on CT_OK, otherwise NULL
+ * @return CT_OK; CT_ERR_UNSUPPORTED for COLDEST and HOTTEST with RR and CUSTOM; CT_ERR_INVALID;
+ *         CT_ERR_NOMEM
+ *
+ * Ownership: ct_iter_free gives *out back, before ct_cache_free.
+ * Threads:   safe beside anything; one iterator is used by one thread at a time.
+ * Cost:      ANY O(1), the others O(entries); allocates.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_iter_new(ct_cache *cache, int32_t order, ct_iter **out);
+
+/**
+ * Goes to the next entry.
+ *
+ * @param key    [out] on CT_OK, otherwise zeroed; may be NULL
+ * @param value  [out] on CT_OK, otherwise zeroed; may be NULL
+ * @return CT_OK; CT_END, also when asked again; CT_ERR_INVALID; CT_ERR_NOMEM: nothing was passed,
+ *         ask again
+ *
+ * Ownership: the views are valid until the next call with this iterator.
+ * Threads:   as the iterator.
+ * Callbacks: drop, for a value that left meanwhile; timer inside.
+ * Cost:      O(1) amortized.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_iter_next(ct_iter *iter, ct_bytes *key, ct_bytes *value);
+
+/** Ends a walk, at any point. NULL does nothing. Threads: as the iterator. Cost: O(entries not yet
+ *  passed) for COLDEST and HOTTEST, else O(1). Since: REPLACEME */
+CT_API void ct_iter_free(ct_iter *iter);
+
+/* ---- Statistics ----------------------------------------------------------------------------- */
+
+/**
+ * What has happened, each event counted exactly once.
+ *
+ * At rest, with no reset between: inserts = entries + evictions + expirations + removals.
+ */
+typedef struct ct_stats {
+  size_t struct_size;      /**< sizeof(ct_stats), set by the caller */
+  uint64_t hits;           /**< keys read and found */
+  uint64_t misses;         /**< keys read, absent or expired */
+  uint64_t inserts;        /**< entries stored under a key that was absent or expired */
+  uint64_t updates;        /**< entries stored in place of a live one */
+  uint64_t evictions;      /**< entries that left for want of room or by ct_popitem */
+  uint64_t evicted_weight; /**< their weights */
+  uint64_t expirations;    /**< entries that left past their deadline */
+  uint64_t removals;       /**< entries deleted, popped or cleared, or replaced by a dead one */
+  uint64_t rejections;     /**< stores refused: too large, or dead on arrival */
+} ct_stats;
+
+#define CT_STATS_INIT {sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0}
+
+/** As ct_options_init, for CT_STATS_INIT. Since: REPLACEME */
+CT_API void ct_stats_init(ct_stats *stats, size_t struct_size);
+
+/**
+ * Reads the counters.
+ *
+ * @param out  [out] out->struct_size is set by the caller
+ * @return CT_OK; CT_ERR_INVALID
+ *
+ * Threads:   safe; beside running calls the counters are not of one instant.
+ * Cost:      O(shards); never allocates.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_cache_stats(const ct_cache *cache, ct_stats *out);
+
+/**
+ * Counts from zero again. Moves a baseline: an event that runs meanwhile is in the old count or in
+ * the new one, never in both, never lost.
+ *
+ * @return CT_OK; CT_ERR_INVALID
+ *
+ * Threads:   safe.
+ * Cost:      O(shards); never allocates.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_cache_stats_reset(ct_cache *cache);
+
+/* ---- Version -------------------------------------------------------------------------------- */
+
+#define CT_VERSION_MAJOR 0
+#define CT_VERSION_MINOR 1
+#define CT_VERSION_PATCH 0
+
+/** The library's version: major * 1000000 + minor * 1000 + patch. Threads: safe. Since: REPLACEME */
+CT_API uint32_t ct_version(void);
+
+/** The library's version: "0.1.0". Static. Threads: safe. Since: REPLACEME */
+CT_API const char *ct_version_string(void);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* CACHETOOLS_H */

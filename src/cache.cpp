@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: MIT
+#include "cache.hpp"
+
+#include <sched.h>
+#include <sys/random.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "iter.hpp"
+
+namespace ct {
+namespace {
+
+uint64_t random_seed(const void *address) {
+  uint64_t seed = 0;
+  if (getentropy(&seed, sizeof seed) != 0 || seed == 0) {
+    // Without the system's randomness: what differs from process to process anyway.
+    const Clock clock(nullptr, nullptr, true);
+    const uint64_t words[] = {clock.read(), reinterpret_cast<uintptr_t>(address)};
+    seed = hash_key(words, sizeof words, 0) | 1;
+  }
+  return seed;
+}
+
+Layout layout_of(const ct_options &options) {
+  Layout layout;
+  layout.hook_bytes = policy_kind(options.policy)->hook_bytes;
+  layout.lifetime_bytes = options.tti != 0 ? kIdleLifetimeBytes : kLifetimeBytes;
+  return layout;
+}
+
+// Owns a draft's large allocation until an entry does.
+class ApartGuard {
+ public:
+  ApartGuard(Memory &memory, const Draft &draft) : memory_(memory), draft_(draft) {}
+  ~ApartGuard() {
+    if (draft_.apart == nullptr) return;
+    memory_.release(draft_.apart, Layout::apart_bytes(draft_.probe.key.size, draft_.value.size), 8);
+  }
+  ApartGuard(const ApartGuard &) = delete;
+  ApartGuard &operator=(const ApartGuard &) = delete;
+
+ private:
+  Memory &memory_;
+  const Draft &draft_;
+};
+
+}  // namespace
+
+// ---- Life -------------------------------------------------------------------------------------
+
+Cache::Cache(const Memory &memory, const CheckedOptions &checked) noexcept
+    : memory_(memory),
+      options_(checked.options),
+      custom_(checked.custom),
+      layout_(layout_of(checked.options)),
+      clock_(checked.options.timer, checked.options.user_data,
+             (checked.options.flags & CT_FLAG_PRECISE_CLOCK) != 0),
+      always_lifetime_(options_.ttl != 0 || options_.tti != 0 || options_.ttu != nullptr ||
+                       options_.drop != nullptr),
+      budget_(checked.options.maxsize) {
+  if (options_.seed == 0) options_.seed = random_seed(this);
+  if (options_.custom != nullptr) options_.custom = &custom_;
+  options_.allocator = memory_.hooked() ? &memory_.hooks() : nullptr;
+}
+
+ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
+  const ct_options &options = checked.options;
+  const PolicyKind &kind = *policy_kind(options.policy);
+  const size_t bytes = sizeof(Cache) + kind.shard_bytes * options.shards;
+  Memory memory(options.allocator != nullptr ? &checked.allocator : nullptr);
+  char *block = static_cast<char *>(memory.allocate(bytes, alignof(Cache)));
+  if (block == nullptr) return CT_ERR_NOMEM;
+
+  Cache *cache = new (block) Cache(memory, checked);
+  cache->bytes_ = bytes;
+  cache->family_.first = block + sizeof(Cache);
+  cache->family_.stride = kind.shard_bytes;
+  cache->family_.count = options.shards;
+  bool ready = true;
+  uint32_t made = 0;
+  for (; ready && made < options.shards; made++) {
+    const ShardContext context = {*cache,          cache->memory_, cache->layout_, cache->options_,
+                                  cache->budget_, cache->family_, made};
+    ready = kind.make_shard(&cache->family_[made], context)->ready();
+  }
+  if (ready) {
+    *out = cache;
+    return CT_OK;
+  }
+  cache->family_.count = made;
+  cache->free();
+  return CT_ERR_NOMEM;
+}
+
+void Cache::free() {
+  for (uint32_t i = 0; i < family_.count; i++) refer(family_[i].close());
+  unrefer();
+}
+
+void Cache::unrefer() {
+  if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  for (uint32_t i = 0; i < family_.count; i++) family_[i].destroy();
+  Memory memory(memory_);
+  const size_t bytes = bytes_;
+  this->~Cache();
+  memory.release(this, bytes, alignof(Cache));
+}
+
+// ---- Reading many -----------------------------------------------------------------------------
+
+ct_status Cache::get_many(const ct_bytes *keys, size_t count, ct_value *values,
+                          ct_status *statuses) {
+  Now now(clock_);
+  for (size_t i = 0; i < count; i++) {
+    const Probe probe = probe_of({static_cast<const char *>(keys[i].data), keys[i].size});
+    statuses[i] = shard_of(probe).get(probe, now, &values[i], true);
+    if (statuses[i] >= 0) continue;
+    const ct_status failure = statuses[i];
+    for (size_t k = 0; k < i; k++) {
+      if (values[k].pin != 0) Shard::of_pin(values[k].pin).release(&values[k]);
+    }
+    std::fill_n(statuses, count, CT_OK);
+    return failure;
+  }
+  return CT_OK;
+}
+
+ct_status Cache::get_many_copy(const char *keys, const size_t *key_ends, size_t count, char *buffer,
+                               size_t capacity, size_t *value_ends, ct_status *statuses) {
+  if (count == 0) return CT_OK;
+  Now now(clock_);
+  // Nothing may be used or counted before it is known that all values fit: so they are pinned
+  // first, then used.
+  Array<ct_value> values(memory_);
+  if (!values.reserve(count)) return CT_ERR_NOMEM;
+  const auto probe = [&](size_t i) {
+    const size_t begin = i == 0 ? 0 : key_ends[i - 1];
+    return probe_of({keys + begin, key_ends[i] - begin});
+  };
+  ct_status status = CT_OK;
+  size_t end = 0;
+  for (size_t i = 0; i < count && status >= 0; i++) {
+    const Probe at = probe(i);
+    values.push(ct_value CT_VALUE_INIT);
+    const ct_status found = shard_of(at).peek(at, now, &values.back());
+    if (found < 0) {
+      status = found;
+      break;
+    }
+    statuses[i] = found;
+    end += values.back().size;
+    value_ends[i] = end;
+  }
+  if (status >= 0 && end > capacity) status = CT_ERR_BUFFER;
+  end = 0;
+  for (uint32_t i = 0; i < values.size(); i++) {
+    ct_value &value = values[i];
+    if (status >= 0) {
+      const Probe at = probe(i);
+      Shard &shard = shard_of(at);
+      if (value.pin == 0) {
+        shard.count_misses(1);
+      } else {
+        shard.use(at, now, value);
+        if (value.size > 0) std::memcpy(buffer + end, value.data, value.size);
+      }
+      end += value.size;
+    }
+    if (value.pin != 0) Shard::of_pin(value.pin).release(&value);
+  }
+  return status;
+}
+
+// ---- Storing ----------------------------------------------------------------------------------
+
+// Everything about a store that can be known without a lock.
+ct_status Cache::make_draft(Bytes key, Bytes value, const ct_entry_options &entry, Now &now,
+                            Draft *draft) {
+  draft->probe = probe_of(key);
+  draft->value = value;
+  draft->conditions = entry.flags;
+  draft->flags = always_lifetime_ ? kLifetime : 0;
+  if (key.size + value.size > kApartBytes) draft->flags |= kApart;
+
+  if ((entry.flags & CT_ENTRY_TTL) != 0) {
+    draft->deadline = entry.ttl == CT_NEVER ? CT_NEVER : saturating_add(now(), entry.ttl);
+  } else if ((entry.flags & CT_ENTRY_DEADLINE) != 0) {
+    draft->deadline = entry.deadline;
+  } else if (options_.ttu != nullptr) {
+    draft->deadline =
+        options_.ttu(options_.user_data, key.data, key.size, value.data, value.size, now());
+  } else if (options_.ttl != 0) {
+    draft->deadline = saturating_add(now(), options_.ttl);
+  }
+  if (draft->deadline != CT_NEVER) {
+    draft->flags |= kLifetime;
+    draft->dead = draft->deadline <= now();
+  }
+
+  if ((entry.flags & CT_ENTRY_WEIGHT) != 0) {
+    draft->weight = entry.weight;
+    draft->flags |= kWeight;
+  } else if (options_.weigher != nullptr) {
+    draft->flags |= kWeight;
+    if (!draft->dead) {
+      draft->weight =
+          options_.weigher(options_.user_data, key.data, key.size, value.data, value.size);
+    }
+  } else {
+    draft->weight = Shard::weigh(options_.weight_kind, layout_, draft->flags, key.size, value.size);
+  }
+
+  draft->too_large = !draft->dead && draft->weight > maxsize();
+  if ((draft->flags & kApart) == 0 || draft->too_large) return CT_OK;
+  draft->apart =
+      static_cast<char *>(memory_.allocate(Layout::apart_bytes(key.size, value.size), 8));
+  if (draft->apart == nullptr) return CT_ERR_NOMEM;
+  char *apart_value = draft->apart + 8;
+  if (value.size > 0) std::memcpy(apart_value, value.data, value.size);
+  if (key.size > 0) std::memcpy(apart_value + round_up_8(value.size) + 8, key.data, key.size);
+  return CT_OK;
+}
+
+// Makes room in other shards, one lock at a time: what is due anywhere, then what they evict.
+ct_status Cache::gather(const Shard &own, uint64_t need, Reservation &room, Now &now,
+                        Departed &gone) {
+  if (expire_all(now, gone) != 0) return CT_OK;
+  for (uint32_t i = 1; i < family_.count && !room.cover(need); i++) {
+    Shard &shard = family_[(own.number() + i) & (family_.count - 1)];
+    const ct_status status = shard.evict_for(need, room, now, gone);
+    if (status != CT_OK) return status;
+  }
+  // What is missing is reserved by others, who are about to store or to give it back.
+  if (!room.cover(need)) sched_yield();
+  return CT_OK;
+}
+
+// Calls attempt(room, &status), which stores into shard, until it does not ask for more room.
+template <class Attempt>
+ct_status Cache::with_room(Shard &shard, Draft &draft, Now &now, Departed &gone, Attempt attempt) {
+  Reservation room(budget_);
+  ct_status status = CT_OK;
+  if (attempt(room, &status)) return status;
+  room.give_back();
+  Guard guard(gathering());
+  while (!attempt(room, &status)) {
+    status = gather(shard, draft.need, room, now, gone);
+    if (status == CT_OK) continue;
+    shard.abandon(draft);
+    break;
+  }
+  return status;
+}
+
+ct_status Cache::store(Draft &draft, Now &now, ct_value *out) {
+  Departed gone(family_);
+  Shard &shard = shard_of(draft.probe);
+  const ct_status status =
+      with_room(shard, draft, now, gone, [&](Reservation &room, ct_status *result) {
+        return shard.store(draft, room, now, gone, out, result);
+      });
+  tell(gone);
+  return status;
+}
+
+ct_status Cache::set(Bytes key, Bytes value, const ct_entry_options &entry, Now &now) {
+  Draft draft;
+  ApartGuard guard(memory_, draft);
+  const ct_status status = make_draft(key, value, entry, now, &draft);
+  return status == CT_OK ? store(draft, now, nullptr) : status;
+}
+
+ct_status Cache::setdefault(Bytes key, Bytes value, ct_value *out) {
+  Now now(clock_);
+  // Most often the key is there, and then nothing of the value need be asked.
+  const Probe probe = probe_of(key);
+  const ct_status found = shard_of(probe).get(probe, now, out, false);
+  if (found != CT_MISS) return found;
+  Draft draft;
+  ApartGuard guard(memory_, draft);
+  const ct_status status = make_draft(key, value, CT_ENTRY_OPTIONS_INIT, now, &draft);
+  draft.reads = true;
+  return status == CT_OK ? store(draft, now, out) : status;
+}
+
+ct_status Cache::set_many(const char *data, const size_t *ends, size_t count,
+                          const ct_entry_options &entry, ct_status *statuses) {
+  Now now(clock_);
+  ct_status first = CT_OK;
+  size_t begin = 0;
+  for (size_t i = 0; i < count; i++) {
+    const Bytes key = {data + begin, ends[2 * i] - begin};
+    const Bytes value = {data + ends[2 * i], ends[2 * i + 1] - ends[2 * i]};
+    begin = ends[2 * i + 1];
+    const bool too_long = is_too_long(key.size) || is_too_long(value.size);
+    const ct_status status = too_long ? CT_ERR_TOO_LARGE : set(key, value, entry, now);
+    if (statuses != nullptr) statuses[i] = status;
+    if (status < 0 && first == CT_OK) first = status;
+  }
+  return first;
+}
+
+ct_status Cache::set_deadline(Bytes key, uint64_t ttl) {
+  Now now(clock_);
+  Departed gone(family_);
+  Draft draft;
+  draft.probe = probe_of(key);
+  draft.deadline = ttl == CT_NEVER ? CT_NEVER : saturating_add(now(), ttl);
+  draft.dead = ttl == 0;
+  Shard &shard = shard_of(draft.probe);
+  const ct_status status =
+      with_room(shard, draft, now, gone, [&](Reservation &room, ct_status *result) {
+        return shard.set_deadline(draft, room, now, gone, result);
+      });
+  tell(gone);
+  return status;
+}
+
+// ---- Removing ---------------------------------------------------------------------------------
+
+ct_status Cache::remove(Bytes key, ct_value *out) {
+  Now now(clock_);
+  Departed gone(family_);
+  const Probe probe = probe_of(key);
+  const ct_status status = shard_of(probe).remove(probe, now, gone, out);
+  tell(gone);
+  return status;
+}
+
+ct_status Cache::popitem(ct_value *key, ct_value *value) {
+  Now now(clock_);
+  Departed gone(family_);
+  expire_all(now, gone);
+  const uint32_t turn = turn_.fetch_add(1, std::memory_order_relaxed);
+  ct_status status = CT_MISS;
+  for (uint32_t i = 0; i < family_.count && status == CT_MISS; i++) {
+    status = family_[(turn + i) & (family_.count - 1)].popitem(now, gone, key, value);
+  }
+  tell(gone);
+  return status;
+}
+
+void Cache::clear() {
+  Now now(clock_);
+  Departed gone(family_);
+  for (uint32_t i = 0; i < family_.count; i++) family_[i].clear(now, gone);
+  tell(gone);
+}
+
+uint64_t Cache::remove_if(ct_match_fn match, void *user_data) {
+  Now now(clock_);
+  uint64_t count = 0;
+  Iter iter(*this);
+  Bytes key, value;
+  while (iter.next(now, &key, &value) == CT_OK) {
+    if (!match(user_data, key.data, key.size, value.data, value.size)) continue;
+    Departed gone(family_);
+    count += iter.current().shard->remove_pinned(iter.current().entry, now, gone);
+    tell(gone);
+  }
+  return count;
+}
+
+ct_status Cache::resize(uint64_t maxsize) {
+  Now now(clock_);
+  Departed gone(family_);
+  ct_status status = CT_OK;
+  {
+    Guard guard(gathering());
+    budget_.set_maxsize(maxsize);
+    for (uint32_t i = 0; i < family_.count; i++) family_[i].resize(maxsize);
+    if (budget_.debt() != 0) expire_all(now, gone);
+    // What the pool holds pays first, then the shards evict, each a share; what others have
+    // reserved comes back when they are done.
+    while (status == CT_OK && budget_.debt() != 0) {
+      budget_.give(budget_.take(budget_.debt()));
+      const uint64_t share = budget_.debt() / family_.count + 1;
+      uint64_t entries = 0;
+      for (uint32_t i = 0; i < family_.count && status == CT_OK; i++) {
+        status = family_[i].pay_debt(share, now, gone);
+        entries += family_[i].size();
+      }
+      if (entries == 0) sched_yield();
+    }
+  }
+  tell(gone);
+  return status;
+}
+
+// What is due now, in all shards; answers how many entries.
+uint64_t Cache::expire_all(Now &now, Departed &gone) {
+  uint64_t count = 0;
+  for (uint32_t i = 0; i < family_.count; i++) {
+    const uint64_t earliest = family_[i].earliest();
+    if (earliest != CT_NEVER && earliest <= now()) count += family_[i].expire(now, gone);
+  }
+  return count;
+}
+
+uint64_t Cache::expire(uint64_t time, ct_visit_fn visit, void *user_data) {
+  Now now = time == CT_NOW ? Now(clock_) : Now(time);
+  Departed gone(family_, visit != nullptr);
+  const uint64_t count = expire_all(now, gone);
+  if (visit != nullptr || options_.listener != nullptr) gone.sort();
+  gone.tell(options_.listener, options_.user_data, visit, user_data);
+  return count;
+}
+
+// ---- Telling ----------------------------------------------------------------------------------
+
+uint64_t Cache::size() {
+  expire(CT_NOW, nullptr, nullptr);
+  uint64_t size = 0;
+  for (uint32_t i = 0; i < family_.count; i++) size += family_[i].size();
+  return size;
+}
+
+uint64_t Cache::currsize() {
+  expire(CT_NOW, nullptr, nullptr);
+  return budget_.in_use();
+}
+
+ct_options Cache::options() const {
+  ct_options options = options_;
+  options.maxsize = maxsize();
+  return options;
+}
+
+void Cache::stats(ct_stats *out) {
+  for (uint32_t i = 0; i < family_.count; i++) family_[i].add_stats(out);
+}
+
+void Cache::reset_stats() {
+  for (uint32_t i = 0; i < family_.count; i++) family_[i].reset_stats();
+}
+
+#ifdef CT_VALIDATE
+const char *Cache::problem() {
+  uint64_t weight = 0;
+  for (uint32_t i = 0; i < family_.count; i++) {
+    if (const char *problem = family_[i].problem()) return problem;
+    weight += family_[i].weight();
+  }
+  if (budget_.debt() != 0) return "budget: a debt is left";
+  if (weight != budget_.in_use()) return "budget: its use is not the weight of all entries";
+  if (weight > maxsize()) return "budget: the limit is exceeded";
+  return nullptr;
+}
+#endif
+
+}  // namespace ct

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+// A cache: owns the shards, routes to them by hash, keeps the one global weight, asks the callbacks
+// that run unlocked, and tells what left.
+//
+// Cache and shards are one block of memory. It lives as long as the handle or a pin on any value
+// does: ct_cache_free frees everything but what pinned values need.
+#ifndef CT_CACHE_HPP
+#define CT_CACHE_HPP
+
+#include <cachetools.h>
+
+#include <atomic>
+#include <cstdint>
+
+#include "budget.hpp"
+#include "clock.hpp"
+#include "hash.hpp"
+#include "memory.hpp"
+#include "options.hpp"
+#include "shard.hpp"
+
+namespace ct {
+
+class alignas(64) Cache {
+ public:
+  // options are checked. NOMEM, or OK.
+  static ct_status make(const CheckedOptions &options, Cache **out);
+  // Exclusive.
+  void free();
+
+  // ---- Reading ------------------------------------------------------------------------------
+
+  ct_status get(Bytes key, ct_value *out) {
+    const Probe probe = probe_of(key);
+    Now now(clock_);
+    return shard_of(probe).get(probe, now, out, true);
+  }
+  ct_status get_copy(Bytes key, void *buffer, size_t capacity, size_t *size) {
+    const Probe probe = probe_of(key);
+    Now now(clock_);
+    return shard_of(probe).get_copy(probe, now, buffer, capacity, size);
+  }
+  ct_status peek(Bytes key, ct_value *out) {
+    const Probe probe = probe_of(key);
+    Now now(clock_);
+    return shard_of(probe).peek(probe, now, out);
+  }
+  ct_status inspect(Bytes key, ct_entry_info *out) {
+    const Probe probe = probe_of(key);
+    Now now(clock_);
+    return shard_of(probe).inspect(probe, now, out);
+  }
+  ct_status get_many(const ct_bytes *keys, size_t count, ct_value *values, ct_status *statuses);
+  ct_status get_many_copy(const char *keys, const size_t *key_ends, size_t count, char *buffer,
+                          size_t capacity, size_t *value_ends, ct_status *statuses);
+
+  // ---- Writing ------------------------------------------------------------------------------
+
+  bool check(const ct_entry_options *given, ct_entry_options *out) const {
+    return check_entry_options(given, options_, out);
+  }
+  // entry is checked.
+  ct_status set(Bytes key, Bytes value, const ct_entry_options &entry) {
+    Now now(clock_);
+    return set(key, value, entry, now);
+  }
+  ct_status setdefault(Bytes key, Bytes value, ct_value *out);
+  ct_status set_many(const char *data, const size_t *ends, size_t count,
+                     const ct_entry_options &entry, ct_status *statuses);
+  ct_status set_deadline(Bytes key, uint64_t ttl);
+  ct_status remove(Bytes key, ct_value *out);
+  ct_status popitem(ct_value *key, ct_value *value);
+  void clear();
+  uint64_t remove_if(ct_match_fn match, void *user_data);
+  ct_status resize(uint64_t maxsize);
+  uint64_t expire(uint64_t now, ct_visit_fn visit, void *user_data);
+
+  // ---- Telling ------------------------------------------------------------------------------
+
+  uint64_t size();
+  uint64_t currsize();
+  uint64_t maxsize() const { return budget_.maxsize(); }
+  uint64_t held() const { return memory_.held(); }
+  // As they are in force.
+  ct_options options() const;
+  void stats(ct_stats *out);
+  void reset_stats();
+  const Clock &clock() const { return clock_; }
+  const Family &shards() const { return family_; }
+  Memory &memory() { return memory_; }
+#ifdef CT_VALIDATE
+  // NULL, or the invariant that is broken. For a cache at rest.
+  const char *problem();
+#endif
+
+  // Each pin that outlives the handle refers to the cache, as the handle does.
+  void refer(uint64_t count) { references_.fetch_add(count, std::memory_order_relaxed); }
+  void unrefer();
+
+ private:
+  Cache(const Memory &memory, const CheckedOptions &options) noexcept;
+  ~Cache() = default;
+  Cache(const Cache &) = delete;
+  Cache &operator=(const Cache &) = delete;
+
+  Probe probe_of(Bytes key) const { return {key, hash_key(key.data, key.size, options_.seed)}; }
+  Shard &shard_of(const Probe &probe) {
+    Shard &shard = family_[hash_shard(probe.hash, family_.count)];
+    shard.prefetch(probe.hash);
+    return shard;
+  }
+  Lock *gathering() {
+    return (options_.flags & CT_FLAG_SINGLE_THREADED) == 0 ? &budget_.gathering() : nullptr;
+  }
+
+  ct_status set(Bytes key, Bytes value, const ct_entry_options &entry, Now &now);
+  ct_status make_draft(Bytes key, Bytes value, const ct_entry_options &entry, Now &now,
+                       Draft *draft);
+  ct_status store(Draft &draft, Now &now, ct_value *out);
+  template <class Attempt>
+  ct_status with_room(Shard &shard, Draft &draft, Now &now, Departed &gone, Attempt attempt);
+  ct_status gather(const Shard &own, uint64_t need, Reservation &room, Now &now, Departed &gone);
+  uint64_t expire_all(Now &now, Departed &gone);
+  void tell(Departed &gone) {
+    gone.tell(options_.listener, options_.user_data, nullptr, nullptr);
+  }
+
+  Memory memory_;
+  ct_options options_;  // but for maxsize, which is the budget's
+  ct_policy_ops custom_;
+  Layout layout_;
+  Clock clock_;
+  Family family_;
+  size_t bytes_ = 0;  // of the whole block
+  const bool always_lifetime_;  // every entry gets a place for a deadline
+  std::atomic<uint64_t> references_{1};
+  std::atomic<uint32_t> turn_{0};  // whose turn it is to give an entry to popitem
+  Budget budget_;
+};
+
+}  // namespace ct
+
+#endif

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// The only source of time.
+#ifndef CT_CLOCK_HPP
+#define CT_CLOCK_HPP
+
+#include <cachetools.h>
+#include <time.h>
+
+#include <cstdint>
+
+namespace ct {
+
+// a + b, CT_NEVER if that is beyond it.
+inline uint64_t saturating_add(uint64_t a, uint64_t b) { return b > CT_NEVER - a ? CT_NEVER : a + b; }
+
+class Clock {
+ public:
+  Clock(ct_timer_fn timer, void *user_data, bool precise) noexcept
+      : timer_(timer), user_data_(user_data), id_(precise ? CLOCK_MONOTONIC : kCoarse) {}
+
+  // Below CT_NEVER, so that nothing that never expires is ever due.
+  uint64_t read() const noexcept {
+    uint64_t now;
+    if (timer_ != nullptr) {
+      now = timer_(user_data_);
+    } else {
+      timespec time;
+      clock_gettime(id_, &time);
+      now = static_cast<uint64_t>(time.tv_sec) * 1000000000u + static_cast<uint64_t>(time.tv_nsec);
+    }
+    return now == CT_NEVER ? CT_NEVER - 1 : now;
+  }
+
+ private:
+#ifdef CLOCK_MONOTONIC_COARSE
+  static constexpr clockid_t kCoarse = CLOCK_MONOTONIC_COARSE;
+#else
+  static constexpr clockid_t kCoarse = CLOCK_MONOTONIC;
+#endif
+
+  ct_timer_fn timer_;
+  void *user_data_;
+  clockid_t id_;
+};
+
+// What one call takes for now: a single reading, made when it is first needed.
+class Now {
+ public:
+  explicit Now(const Clock &clock) noexcept : clock_(&clock), time_(0) {}
+  explicit Now(uint64_t time) noexcept : clock_(nullptr), time_(time) {}
+
+  uint64_t operator()() noexcept {
+    if (clock_ != nullptr) {
+      time_ = clock_->read();
+      clock_ = nullptr;
+    }
+    return time_;
+  }
+
+ private:
+  const Clock *clock_;  // nullptr once read
+  uint64_t time_;
+};
+
+}  // namespace ct
+
+#endif

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+// What an entry looks like in memory: one block of the store, its parts one after the other.
+//
+//   Entry      16 bytes   links, lengths, pins, flags
+//   hook       0 or 8     what the policy keeps in each entry beyond the links
+//   weight     0 or 8     kWeight: a weight that is not derived from the lengths
+//   lifetime   0, 16, 24  kLifetime: deadlines and links of the expiry
+//   key        padded to 8
+//   way back   0 or 8     the block's own reference, if the value begins too far from the header
+//   value
+//
+// Key and value of more than kApartBytes lie apart, in an allocation of their own (kApart): then
+// the lifetime is followed by an Apart. Both are preceded there by the way back.
+//
+// A pin, the number in a ct_value, must lead back from a value to its entry and to its shard when
+// nothing else is known. It is the shard's address, which is a multiple of 64, plus the distance
+// from header to value in units of 8 bytes; kFar instead of a distance says that the way back
+// stands in the 8 bytes before the value.
+#ifndef CT_ENTRY_HPP
+#define CT_ENTRY_HPP
+
+#include <cachetools.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace ct {
+
+// A block of the store: chunk number and offset, in units of 8 bytes. 0 is none.
+using Ref = uint32_t;
+constexpr Ref kNone = 0;
+
+// References from here on are never blocks: lists use them as marks.
+constexpr Ref kFirstMark = 0xFFE00000u;
+
+constexpr size_t kApartBytes = 16 * 1024;
+constexpr uint64_t kFar = 63;
+
+// A free block holds an Entry, and its size once more behind it.
+constexpr size_t kMinBlockBytes = 24;
+
+// Entry::flags, changed under the shard's lock only, and no more once the entry is dead but for
+// kTelling.
+enum : uint8_t {
+  kDead = 1,      // out of the cache: it remains for its pins, or until it has been told
+  kTelling = 2,   // dead, and in the hands of the call that removed it
+  kLifetime = 4,  // has a Lifetime
+  kWeight = 8,    // has a weight of its own
+  kApart = 16,    // has an Apart
+  kGiven = 32,    // never was in the cache: a value handed back to who gave it
+};
+
+// Entry::block, the store's own.
+enum : uint8_t {
+  kFree = 1,      // free block
+  kPrevFree = 2,  // the block before it in memory is free
+};
+
+struct Entry {
+  // Alive: the policy's. Dead and kTelling: next in the chain, and shard and cause. Dead: own
+  // reference in prev.
+  Ref prev;
+  Ref next;
+  uint16_t key_size;    // 0xFFFF if apart
+  uint16_t value_size;  // 0 if apart
+  uint16_t pins;        // kManyPins: that many and those that the shard counts beside
+  uint8_t flags;
+  uint8_t block;
+};
+static_assert(sizeof(Entry) == 16, "the header of every entry");
+static_assert(kApartBytes < 0xFFFF, "lengths of inline keys and values fit 16 bits");
+
+constexpr uint16_t kManyPins = 0xFFFF;
+constexpr uint16_t kApartKeySize = 0xFFFF;
+
+// Deadlines in ticks, CT_NEVER for none. `idle` is there only in caches with a tti.
+struct Lifetime {
+  uint64_t write;  // from the write on
+  Ref prev;        // links of the expiry; prev is kNone if the entry is not linked
+  Ref next;
+  uint64_t idle;  // from the last use on
+};
+constexpr size_t kLifetimeBytes = offsetof(Lifetime, idle);
+constexpr size_t kIdleLifetimeBytes = sizeof(Lifetime);
+
+struct Apart {
+  char *data;  // way back, value padded to 8, way back, key
+  uint32_t key_size;
+  uint32_t value_size;
+#if UINTPTR_MAX == UINT32_MAX
+  uint32_t padding;
+#endif
+};
+static_assert(sizeof(Apart) == 16, "blocks are multiples of 8 bytes");
+
+constexpr size_t round_up_8(size_t n) { return (n + 7) & ~static_cast<size_t>(7); }
+
+struct Bytes {
+  const char *data;
+  size_t size;
+};
+
+// Equal bytes. Keys are short: a word at a time, the last one overlapping, beats a call.
+inline bool equal_bytes(const char *a, const char *b, size_t size) {
+  if (size > 64) return std::memcmp(a, b, size) == 0;
+  if (size >= 8) {
+    uint64_t x, y;
+    for (size_t i = 0; i + 8 < size; i += 8) {
+      std::memcpy(&x, a + i, 8);
+      std::memcpy(&y, b + i, 8);
+      if (x != y) return false;
+    }
+    std::memcpy(&x, a + size - 8, 8);
+    std::memcpy(&y, b + size - 8, 8);
+    return x == y;
+  }
+  if (size >= 4) {
+    uint32_t x, y, z, w;
+    std::memcpy(&x, a, 4);
+    std::memcpy(&y, b, 4);
+    std::memcpy(&z, a + size - 4, 4);
+    std::memcpy(&w, b + size - 4, 4);
+    return x == y && z == w;
+  }
+  for (size_t i = 0; i < size; i++) {
+    if (a[i] != b[i]) return false;
+  }
+  return true;
+}
+
+// What the entries of one cache have in common, and so how to find an entry's parts.
+struct Layout {
+  size_t hook_bytes = 0;                   // 0 or 8
+  size_t lifetime_bytes = kLifetimeBytes;  // of entries that have one
+
+  static char *at(Entry *e, size_t offset) { return reinterpret_cast<char *>(e) + offset; }
+  static const char *at(const Entry *e, size_t offset) {
+    return reinterpret_cast<const char *>(e) + offset;
+  }
+
+  size_t weight_offset() const { return sizeof(Entry) + hook_bytes; }
+  size_t lifetime_offset(uint8_t flags) const {
+    return weight_offset() + ((flags & kWeight) != 0 ? 8 : 0);
+  }
+  size_t key_offset(uint8_t flags) const {
+    return lifetime_offset(flags) + ((flags & kLifetime) != 0 ? lifetime_bytes : 0);
+  }
+  size_t value_offset(uint8_t flags, size_t key_size) const {
+    const size_t offset = key_offset(flags) + round_up_8(key_size);
+    return offset < kFar * 8 ? offset : offset + 8;
+  }
+
+  // Of the block in the store.
+  size_t block_bytes(uint8_t flags, size_t key_size, size_t value_size) const {
+    if ((flags & kApart) != 0) return key_offset(flags) + sizeof(Apart);
+    const size_t bytes = round_up_8(value_offset(flags, key_size) + value_size);
+    return bytes < kMinBlockBytes ? kMinBlockBytes : bytes;
+  }
+  size_t block_bytes(const Entry *e) const {
+    return block_bytes(e->flags, e->key_size, e->value_size);
+  }
+  // Of the allocation beside it.
+  static size_t apart_bytes(size_t key_size, size_t value_size) {
+    return 8 + round_up_8(value_size) + 8 + key_size;
+  }
+
+  template <class T>
+  T *hook(Entry *e) const {
+    static_assert(sizeof(T) <= 8, "hooks are 8 bytes");
+    return reinterpret_cast<T *>(at(e, sizeof(Entry)));
+  }
+  uint64_t *weight(Entry *e) const { return reinterpret_cast<uint64_t *>(at(e, weight_offset())); }
+  Lifetime *lifetime(Entry *e) const {
+    return reinterpret_cast<Lifetime *>(at(e, lifetime_offset(e->flags)));
+  }
+  Apart *apart(Entry *e) const { return reinterpret_cast<Apart *>(at(e, key_offset(e->flags))); }
+  const Apart *apart(const Entry *e) const {
+    return reinterpret_cast<const Apart *>(at(e, key_offset(e->flags)));
+  }
+
+  Bytes key(const Entry *e) const {
+    if ((e->flags & kApart) == 0) return {at(e, key_offset(e->flags)), e->key_size};
+    const Apart *a = apart(e);
+    return {a->data + 8 + round_up_8(a->value_size) + 8, a->key_size};
+  }
+  Bytes value(const Entry *e) const {
+    if ((e->flags & kApart) == 0) return {at(e, value_offset(e->flags, e->key_size)), e->value_size};
+    const Apart *a = apart(e);
+    return {a->data + 8, a->value_size};
+  }
+  bool has_key(const Entry *e, const char *key_data, size_t key_size) const {
+    if (e->key_size == key_size && key_size != kApartKeySize) {
+      return equal_bytes(at(e, key_offset(e->flags)), key_data, key_size);
+    }
+    if ((e->flags & kApart) == 0) return false;
+    const Bytes own = key(e);
+    return own.size == key_size && std::memcmp(own.data, key_data, key_size) == 0;
+  }
+
+  bool keeps_idle() const { return lifetime_bytes == kIdleLifetimeBytes; }
+  uint64_t deadline(Entry *e) const {
+    if ((e->flags & kLifetime) == 0) return CT_NEVER;
+    const Lifetime *life = lifetime(e);
+    return keeps_idle() && life->idle < life->write ? life->idle : life->write;
+  }
+
+  // Writes the way back where it is needed; key and value are still to come.
+  void write_ways_back(Entry *e, Ref self) const {
+    const uint64_t word = self;
+    if ((e->flags & kApart) != 0) {
+      const Apart *a = apart(e);
+      std::memcpy(a->data, &word, 8);
+      std::memcpy(a->data + 8 + round_up_8(a->value_size), &word, 8);
+    } else {
+      const size_t offset = key_offset(e->flags) + round_up_8(e->key_size);
+      if (offset >= kFar * 8) std::memcpy(at(e, offset), &word, 8);
+    }
+  }
+  static Ref way_back(const void *data) {
+    uint64_t word;
+    std::memcpy(&word, static_cast<const char *>(data) - 8, 8);
+    return static_cast<Ref>(word);
+  }
+  // The distance part of a pin on data, which is e's key or value.
+  static uint64_t pin_distance(const Entry *e, const char *data) {
+    if ((e->flags & kApart) != 0) return kFar;
+    const uint64_t distance = static_cast<uint64_t>(data - reinterpret_cast<const char *>(e)) / 8;
+    return distance < kFar ? distance : kFar;
+  }
+};
+
+}  // namespace ct
+
+#endif

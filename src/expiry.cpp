@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+#include "expiry.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace ct {
+
+bool Expiry::reserve() noexcept {
+  if (slots_ == nullptr) {
+    slots_ = static_cast<Slot *>(
+        memory_.allocate_zeroed(kSlotCount * sizeof(Slot), alignof(Slot)));
+  }
+  return slots_ != nullptr;
+}
+
+uint32_t Expiry::slot_of(uint64_t deadline) const {
+  if (deadline <= time_) return kPast;
+  const uint32_t highest = 63 - static_cast<uint32_t>(__builtin_clzll(deadline ^ time_));
+  const uint32_t level = highest / kDigitBits;
+  return level * kDigits + static_cast<uint32_t>(deadline >> (level * kDigitBits)) % kDigits;
+}
+
+// The first tick of a slot: time_ with that digit, and zeros below.
+uint64_t Expiry::begin_of(uint32_t slot) const {
+  const uint32_t shift = slot / kDigits * kDigitBits;
+  const uint32_t above = shift + kDigitBits;
+  const uint64_t prefix = above >= 64 ? 0 : time_ >> above << above;
+  return prefix | static_cast<uint64_t>(slot % kDigits) << shift;
+}
+
+// No deadline in the slot is before it.
+uint64_t Expiry::bound_of(uint32_t slot) const {
+  return has(sorted_, slot) ? deadline(slots_[slot].head) : begin_of(slot);
+}
+
+void Expiry::append(uint32_t slot, Ref ref, uint64_t at) {
+  Slot &list = slots_[slot];
+  Lifetime &own = life(ref);
+  own.next = mark(slot);
+  if (list.head == kNone) {
+    own.prev = mark(slot);
+    list.head = list.tail = ref;
+    if (slot != kPast) {
+      add(occupied_, slot);
+      if (!layout_.keeps_idle()) add(sorted_, slot);
+    }
+  } else {
+    if (slot != kPast && deadline(list.tail) > at) drop(sorted_, slot);
+    own.prev = list.tail;
+    life(list.tail).next = ref;
+    list.tail = ref;
+  }
+  if (slot == kPast) past_earliest_ = std::min(past_earliest_, at);
+}
+
+void Expiry::insert(Ref ref, uint64_t now) {
+  const uint64_t at = deadline(ref);
+  if (at == CT_NEVER) return;
+  // Everything filed lies after now, and so stays where it belongs.
+  if (now < earliest()) time_ = std::max(time_, now);
+  append(slot_of(at), ref, at);
+  if (at < earliest()) set_earliest(at);
+}
+
+void Expiry::remove(Ref ref) {
+  Lifetime &own = life(ref);
+  if (own.prev == kNone) return;
+  const Ref prev = own.prev;
+  const Ref next = own.next;
+  if (is_mark(prev)) {
+    slots_[prev - kFirstMark].head = is_mark(next) ? kNone : next;
+  } else {
+    life(prev).next = next;
+  }
+  if (is_mark(next)) {
+    slots_[next - kFirstMark].tail = is_mark(prev) ? kNone : prev;
+  } else {
+    life(next).prev = prev;
+  }
+  if (is_mark(prev) && is_mark(next)) {
+    const uint32_t slot = prev - kFirstMark;
+    if (slot != kPast) drop(occupied_, slot);
+  }
+  own.prev = own.next = kNone;
+}
+
+void Expiry::moved(Ref to) {
+  const Lifetime &own = life(to);
+  if (own.prev == kNone) return;
+  if (is_mark(own.prev)) {
+    slots_[own.prev - kFirstMark].head = to;
+  } else {
+    life(own.prev).next = to;
+  }
+  if (is_mark(own.next)) {
+    slots_[own.next - kFirstMark].tail = to;
+  } else {
+    life(own.next).prev = to;
+  }
+}
+
+void Expiry::clear() noexcept {
+  memory_.release(slots_, kSlotCount * sizeof(Slot), alignof(Slot));
+  slots_ = nullptr;
+  set_earliest(CT_NEVER);
+  time_ = 0;
+  past_earliest_ = CT_NEVER;
+  std::memset(occupied_, 0, sizeof occupied_);
+  std::memset(sorted_, 0, sizeof sorted_);
+}
+
+Ref Expiry::due(uint64_t now) {
+  while (earliest() <= now) {
+    if (past_earliest_ <= now) {
+      const Ref ref = due_in_past(now);
+      if (ref != kNone) return ref;
+      continue;
+    }
+    uint64_t bound;
+    const uint32_t slot = first_slot(&bound);
+    if (bound > now) {
+      set_earliest(std::min(bound, past_earliest_));
+      time_ = std::max(time_, now);
+      return kNone;
+    }
+    if (has(sorted_, slot) && deadline(slots_[slot].head) <= now) return slots_[slot].head;
+    split(slot, now);
+  }
+  return kNone;
+}
+
+// The levels' first slots lie one after the other, but for sorted ones that time_ has entered.
+uint32_t Expiry::first_slot(uint64_t *bound) const {
+  uint32_t first = kPast;
+  *bound = CT_NEVER;
+  for (uint32_t level = 0; level < kLevels; level++) {
+    if (occupied_[level] == 0) continue;
+    const uint32_t slot =
+        level * kDigits + static_cast<uint32_t>(__builtin_ctz(occupied_[level]));
+    const uint64_t own = bound_of(slot);
+    if (own < *bound) {
+      *bound = own;
+      first = slot;
+    }
+  }
+  return first;
+}
+
+// An entry of the past that is due; if there is none, learns when the first will be.
+Ref Expiry::due_in_past(uint64_t now) {
+  uint64_t first = CT_NEVER;
+  uint32_t in_vain = 0;
+  for (Ref ref = slots_[kPast].head; ref != kNone && !is_mark(ref); ref = life(ref).next) {
+    const uint64_t at = deadline(ref);
+    if (at <= now) return ref;
+    first = std::min(first, at);
+    in_vain++;
+  }
+  past_earliest_ = first;
+  if (in_vain >= kPatience) turn_back(now);
+  return kNone;
+}
+
+// Files the entries of a slot whose time has begun anew; what is due goes to the past.
+void Expiry::split(uint32_t slot, uint64_t now) {
+  time_ = std::max(time_, begin_of(slot));
+  for (Ref ref = take_all(slot); ref != kNone;) {
+    const Ref next = life(ref).next;
+    const uint64_t at = deadline(ref);
+    append(at <= now ? kPast : slot_of(at), ref, at);
+    ref = next;
+  }
+}
+
+// Empties a slot: its entries, chained by next up to kNone.
+Ref Expiry::take_all(uint32_t slot) {
+  Slot &list = slots_[slot];
+  const Ref head = list.head;
+  if (head == kNone) return kNone;
+  life(list.tail).next = kNone;
+  list = {kNone, kNone};
+  if (slot != kPast) drop(occupied_, slot);
+  return head;
+}
+
+// The clock went back: makes it the wheel's time again.
+void Expiry::turn_back(uint64_t now) {
+  Ref all = kNone;
+  for (uint32_t slot = 0; slot < kSlotCount; slot++) {
+    for (Ref ref = take_all(slot); ref != kNone;) {
+      const Ref next = life(ref).next;
+      life(ref).next = all;
+      all = ref;
+      ref = next;
+    }
+  }
+  time_ = now;
+  past_earliest_ = CT_NEVER;
+  for (Ref ref = all; ref != kNone;) {
+    const Ref next = life(ref).next;
+    const uint64_t at = deadline(ref);
+    append(slot_of(at), ref, at);
+    ref = next;
+  }
+}
+
+#ifdef CT_VALIDATE
+const char *Expiry::problem(uint64_t linked) const {
+  uint64_t count = 0;
+  for (uint32_t slot = 0; slots_ != nullptr && slot < kSlotCount; slot++) {
+    const Slot &list = slots_[slot];
+    const bool sorted = slot != kPast && has(sorted_, slot);
+    if (slot != kPast && has(occupied_, slot) != (list.head != kNone)) {
+      return "expiry: a slot's bit is wrong";
+    }
+    uint64_t before = 0;
+    Ref prev = mark(slot);
+    for (Ref ref = list.head; ref != kNone && !is_mark(ref); ref = life(ref).next) {
+      const uint64_t at = deadline(ref);
+      count++;
+      if (life(ref).prev != prev) return "expiry: a slot's links are broken";
+      if (sorted && at < before) return "expiry: a slot is not sorted";
+      if (at < earliest()) return "expiry: a deadline is before the earliest";
+      if (slot == kPast && at < past_earliest_) return "expiry: a deadline is before the past's";
+      if (slot != kPast && at < begin_of(slot)) return "expiry: a deadline is before its slot";
+      before = at;
+      prev = ref;
+    }
+    if (list.head != kNone && list.tail != prev) return "expiry: a slot has lost its tail";
+  }
+  return count == linked ? nullptr : "expiry: what it holds are not the entries with a deadline";
+}
+#endif
+
+}  // namespace ct

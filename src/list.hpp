@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// A doubly linked list of entries, by the links in their headers. The front is the end to which
+// entries are usually added.
+#ifndef CT_LIST_HPP
+#define CT_LIST_HPP
+
+#include "entry.hpp"
+#include "store.hpp"
+
+namespace ct {
+
+class List {
+ public:
+  explicit List(const Store &store) noexcept : store_(store) {}
+
+  Ref front() const { return front_; }
+  Ref back() const { return back_; }
+  bool empty() const { return front_ == kNone; }
+  Ref towards_front(Ref ref) const { return store_.at(ref)->prev; }
+  Ref towards_back(Ref ref) const { return store_.at(ref)->next; }
+
+  void push_front(Ref ref) {
+    Entry *e = store_.at(ref);
+    e->prev = kNone;
+    e->next = front_;
+    (front_ == kNone ? back_ : store_.at(front_)->prev) = ref;
+    front_ = ref;
+  }
+
+  // Behind place, kNone: as push_front.
+  void insert_behind(Ref place, Ref ref) {
+    if (place == kNone) {
+      push_front(ref);
+      return;
+    }
+    Entry *e = store_.at(ref);
+    Entry *p = store_.at(place);
+    e->prev = place;
+    e->next = p->next;
+    (e->next == kNone ? back_ : store_.at(e->next)->prev) = ref;
+    p->next = ref;
+  }
+
+  void remove(Ref ref) {
+    const Entry *e = store_.at(ref);
+    (e->prev == kNone ? front_ : store_.at(e->prev)->next) = e->next;
+    (e->next == kNone ? back_ : store_.at(e->next)->prev) = e->prev;
+  }
+
+  void move_to_front(Ref ref) {
+    if (ref == front_) return;
+    remove(ref);
+    push_front(ref);
+  }
+
+  // The entry that was elsewhere is now at to, its header copied.
+  void moved(Ref to) {
+    const Entry *e = store_.at(to);
+    (e->prev == kNone ? front_ : store_.at(e->prev)->next) = to;
+    (e->next == kNone ? back_ : store_.at(e->next)->prev) = to;
+  }
+
+  void clear() { front_ = back_ = kNone; }
+
+ private:
+  const Store &store_;
+  Ref front_ = kNone;
+  Ref back_ = kNone;
+};
+
+}  // namespace ct
+
+#endif

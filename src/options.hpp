@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// What a caller may ask for: checked here, and nowhere else.
+#ifndef CT_OPTIONS_HPP
+#define CT_OPTIONS_HPP
+
+#include <cachetools.h>
+
+#include <cstddef>
+#include <cstring>
+
+namespace ct {
+
+constexpr uint32_t kMaxShards = 4096;
+
+// Keys and values are shorter than 2^32.
+constexpr bool is_too_long(uint64_t size) { return size > UINT32_MAX; }
+
+// Whether a struct that begins with its size is one that this library can read or fill: not shorter
+// than the first release's, which is ours, and zeros where it is longer.
+template <class T>
+bool is_known_struct(const T *given) {
+  if (given->struct_size < sizeof(T)) return false;
+  const char *bytes = reinterpret_cast<const char *>(given);
+  for (size_t i = sizeof(T); i < given->struct_size; i++) {
+    if (bytes[i] != 0) return false;
+  }
+  return true;
+}
+
+template <class T>
+bool read_struct(const T *from, T *to) {
+  if (!is_known_struct(from)) return false;
+  *to = *from;
+  to->struct_size = sizeof(T);
+  return true;
+}
+
+// to is known; what it has beyond ours stays zeros.
+template <class T>
+void write_struct(const T &from, T *to) {
+  const size_t size = to->struct_size;
+  *to = from;
+  to->struct_size = size;
+}
+
+// Options as they will be in force, with copies of what they point to.
+struct CheckedOptions {
+  ct_options options;
+  ct_policy_ops custom;
+  ct_allocator allocator;
+};
+
+// nullptr: *out is set. Else a sentence that says what is wrong.
+const char *check_options(const ct_options *options, CheckedOptions *out);
+
+// False: not allowed.
+bool check_entry_options(const ct_entry_options *options, const ct_options &cache,
+                         ct_entry_options *out);
+
+}  // namespace ct
+
+#endif

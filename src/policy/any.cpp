@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+#include "any.hpp"
+
+#include "../policy_shard.hpp"
+#include "kinds.hpp"
+
+namespace ct {
+
+const PolicyKind kAnyKind = kind_of<Any>();
+
+}  // namespace ct

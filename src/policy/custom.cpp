@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+#include "custom.hpp"
+
+#include "../policy_shard.hpp"
+#include "kinds.hpp"
+
+namespace ct {
+
+const PolicyKind kCustomKind = kind_of<Custom>();
+
+}  // namespace ct

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// The caller's own policy. It knows entries by ids: places in an array, in each the entry's
+// reference, or the next free id. An entry's id stands in its `prev`.
+#ifndef CT_POLICY_CUSTOM_HPP
+#define CT_POLICY_CUSTOM_HPP
+
+#include "../array.hpp"
+#include "../policy.hpp"
+
+namespace ct {
+
+class Custom : public PolicyDefaults {
+ public:
+  static constexpr bool kOrdered = false;
+
+  explicit Custom(const PolicyContext &context)
+      : context_(context), ops_(*context.options.custom), ids_(context.memory) {
+    state_ = ops_.state_new != nullptr
+                 ? ops_.state_new(context.options.user_data, context.options.maxsize)
+                 : context.options.user_data;
+    ready_ = ops_.state_new == nullptr || state_ != nullptr;
+  }
+  ~Custom() {
+    if (ready_ && ops_.state_free != nullptr) ops_.state_free(state_);
+  }
+  Custom(const Custom &) = delete;
+  Custom &operator=(const Custom &) = delete;
+
+  bool ready() const { return ready_; }
+  bool reserve(uint64_t count) { return ids_.reserve(count); }
+
+  void insert(Ref ref, Now &now) {
+    uint32_t id = free_;
+    if (id != kNoId) {
+      free_ = ids_[id].next_free;
+    } else {
+      id = ids_.size();
+      ids_.push({});
+    }
+    ids_[id] = {ref, kNoId};
+    entry(ref)->prev = id;
+    const Bytes key = context_.layout.key(entry(ref));
+    ops_.on_insert(state_, id, weight(ref), key.data, key.size, now());
+  }
+  void update(Ref ref, Now &now) {
+    if (ops_.on_update == nullptr) return;
+    const Bytes key = context_.layout.key(entry(ref));
+    ops_.on_update(state_, entry(ref)->prev, weight(ref), key.data, key.size, now());
+  }
+  void hit(Ref ref, Now &now) {
+    if (ops_.on_hit != nullptr) ops_.on_hit(state_, entry(ref)->prev, now());
+  }
+  void remove(Ref ref) {
+    const uint32_t id = entry(ref)->prev;
+    ops_.on_remove(state_, id);
+    ids_[id] = {kNone, free_};
+    free_ = id;
+  }
+  void moved(Ref, Ref to) { ids_[entry(to)->prev].ref = to; }
+  void clear() {
+    if (ops_.on_clear != nullptr) {
+      ops_.on_clear(state_);
+    } else {
+      for (uint32_t id = 0; id < ids_.size(); id++) {
+        if (ids_[id].ref != kNone) ops_.on_remove(state_, id);
+      }
+    }
+    ids_.clear();
+    free_ = kNoId;
+  }
+  void resize(uint64_t maxsize) {
+    if (ops_.on_resize != nullptr) ops_.on_resize(state_, maxsize);
+  }
+  Ref victim() {
+    const uint32_t id = ops_.victim(state_);
+    return id < ids_.size() ? ids_[id].ref : kNone;
+  }
+  template <class Visit>
+  void coldest_first(Visit) const {}
+
+ private:
+  static constexpr uint32_t kNoId = UINT32_MAX;
+
+  struct Id {
+    Ref ref;  // kNone: free
+    uint32_t next_free;
+  };
+
+  Entry *entry(Ref ref) const { return context_.store.at(ref); }
+  uint64_t weight(Ref ref) const { return context_.weight_of(context_.shard, ref); }
+
+  PolicyContext context_;
+  const ct_policy_ops &ops_;  // in the cache's own options
+  Array<Id> ids_;
+  uint32_t free_ = kNoId;
+  void *state_;
+  bool ready_;
+};
+
+}  // namespace ct
+
+#endif

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+#include "fifo.hpp"
+
+#include "../policy_shard.hpp"
+#include "kinds.hpp"
+
+namespace ct {
+
+const PolicyKind kFifoKind = kind_of<Fifo>();
+
+}  // namespace ct

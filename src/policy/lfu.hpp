@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+// Least frequently used, of those the first to have reached its count.
+//
+// One list over all entries, from the most to the least often used, and in it groups of equal count:
+// the newest of a group first. A use moves an entry to the front of the next group. Groups are kept
+// in a list of their own, so every step is O(1) (after Shah, Mitra, Matani, "An O(1) algorithm for
+// implementing the LFU cache eviction scheme", 2010, with one list instead of many).
+//
+// A use may need a new group. One is always in reserve from the last insert on; if there is none and
+// no memory for it, that use moves the entry to the front of its group and is not counted.
+#ifndef CT_POLICY_LFU_HPP
+#define CT_POLICY_LFU_HPP
+
+#include "../array.hpp"
+#include "../list.hpp"
+#include "../policy.hpp"
+
+namespace ct {
+
+class Lfu : public PolicyDefaults {
+ public:
+  static constexpr size_t kHookBytes = 8;
+
+  explicit Lfu(const PolicyContext &context)
+      : layout_(context.layout),
+        store_(context.store),
+        list_(context.store),
+        groups_(context.memory) {}
+
+  bool reserve(uint64_t count) { return free_ != kNoGroup || groups_.reserve(count + 1); }
+
+  void insert(Ref ref, Now &) {
+    if (lowest_ == kNoGroup || groups_[lowest_].count != 1) {
+      lowest_ = make_group(1, lowest_, kNoGroup);
+    }
+    join(ref, lowest_);
+  }
+
+  void hit(Ref ref, Now &) {
+    const uint32_t from = group_of(ref);
+    uint32_t to = groups_[from].higher;
+    if (to == kNoGroup || groups_[to].count != groups_[from].count + 1) {
+      if (groups_[from].newest == ref && groups_[from].oldest == ref) {
+        groups_[from].count++;
+        return;
+      }
+      to = free_ != kNoGroup || groups_.reserve(1) ? make_group(groups_[from].count + 1, to, from)
+                                                   : from;
+    }
+    leave(ref, from, to);
+    join(ref, to);
+  }
+  void update(Ref ref, Now &now) { hit(ref, now); }
+
+  void remove(Ref ref) { leave(ref, group_of(ref), kNoGroup); }
+
+  void moved(Ref from, Ref to) {
+    list_.moved(to);
+    Group &group = groups_[group_of(to)];
+    if (group.newest == from) group.newest = to;
+    if (group.oldest == from) group.oldest = to;
+  }
+
+  void clear() {
+    list_.clear();
+    groups_.clear();
+    lowest_ = free_ = kNoGroup;
+  }
+
+  Ref victim() { return list_.back(); }
+  uint64_t frequency(Ref ref) const { return groups_[group_of(ref)].count; }
+
+  template <class Visit>
+  void coldest_first(Visit visit) const {
+    for (Ref ref = list_.back(); ref != kNone; ref = list_.towards_front(ref)) visit(ref);
+  }
+
+ private:
+  static constexpr uint32_t kNoGroup = UINT32_MAX;
+
+  struct Group {
+    uint64_t count;
+    Ref newest;
+    Ref oldest;
+    uint32_t higher;  // kNoGroup at the end; of a free group, the next free one
+    uint32_t lower;
+  };
+
+  uint32_t &group_of(Ref ref) const { return *layout_.hook<uint32_t>(store_.at(ref)); }
+
+  // Empty; there is room for one.
+  uint32_t make_group(uint64_t count, uint32_t higher, uint32_t lower) {
+    uint32_t made = free_;
+    if (made != kNoGroup) {
+      free_ = groups_[made].higher;
+    } else {
+      made = groups_.size();
+      groups_.push({});
+    }
+    groups_[made] = {count, kNone, kNone, higher, lower};
+    if (higher != kNoGroup) groups_[higher].lower = made;
+    if (lower != kNoGroup) groups_[lower].higher = made;
+    return made;
+  }
+
+  void join(Ref ref, uint32_t to) {
+    Group &group = groups_[to];
+    // In front of the group's newest: behind all of the next higher one.
+    const Ref place = group.newest != kNone       ? list_.towards_front(group.newest)
+                      : group.higher != kNoGroup ? groups_[group.higher].oldest
+                                                 : kNone;
+    list_.insert_behind(place, ref);
+    if (group.oldest == kNone) group.oldest = ref;
+    group.newest = ref;
+    group_of(ref) = to;
+  }
+
+  // A group that it leaves empty goes, unless it is the one that it is about to join.
+  void leave(Ref ref, uint32_t from, uint32_t to) {
+    Group &group = groups_[from];
+    if (group.newest == ref && group.oldest == ref) {
+      group.newest = group.oldest = kNone;
+      if (from != to) free_group(from);
+    } else if (group.newest == ref) {
+      group.newest = list_.towards_back(ref);
+    } else if (group.oldest == ref) {
+      group.oldest = list_.towards_front(ref);
+    }
+    list_.remove(ref);
+  }
+
+  void free_group(uint32_t which) {
+    const Group &group = groups_[which];
+    if (group.higher != kNoGroup) groups_[group.higher].lower = group.lower;
+    if (group.lower != kNoGroup) groups_[group.lower].higher = group.higher;
+    if (lowest_ == which) lowest_ = group.higher;
+    groups_[which].higher = free_;
+    free_ = which;
+  }
+
+  const Layout &layout_;
+  const Store &store_;
+  List list_;
+  Array<Group> groups_;
+  uint32_t lowest_ = kNoGroup;
+  uint32_t free_ = kNoGroup;
+};
+
+}  // namespace ct
+
+#endif

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+#include "mru.hpp"
+
+#include "../policy_shard.hpp"
+#include "kinds.hpp"
+
+namespace ct {
+
+const PolicyKind kMruKind = kind_of<Mru>();
+
+}  // namespace ct

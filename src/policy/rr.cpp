@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+#include "rr.hpp"
+
+#include "../policy_shard.hpp"
+#include "kinds.hpp"
+
+namespace ct {
+
+const PolicyKind kRrKind = kind_of<Rr>();
+
+}  // namespace ct

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// Random replacement: an array of all entries, numbered in order of insertion; the last takes a
+// leaver's place. An entry's number stands in its `prev`.
+#ifndef CT_POLICY_RR_HPP
+#define CT_POLICY_RR_HPP
+
+#include "../array.hpp"
+#include "../policy.hpp"
+
+namespace ct {
+
+class Rr : public PolicyDefaults {
+ public:
+  static constexpr bool kOrdered = false;
+
+  explicit Rr(const PolicyContext &context)
+      : store_(context.store),
+        refs_(context.memory),
+        choice_(context.options.choice),
+        user_data_(context.options.user_data),
+        random_(context.seed) {}
+
+  bool reserve(uint64_t count) { return refs_.reserve(count); }
+  void insert(Ref ref, Now &) {
+    store_.at(ref)->prev = refs_.size();
+    refs_.push(ref);
+  }
+  void update(Ref, Now &) {}
+  void hit(Ref, Now &) {}
+  void remove(Ref ref) {
+    const uint32_t number = store_.at(ref)->prev;
+    refs_[number] = refs_.back();
+    store_.at(refs_[number])->prev = number;
+    refs_.pop();
+  }
+  void moved(Ref, Ref to) { refs_[store_.at(to)->prev] = to; }
+  void clear() { refs_.clear(); }
+  Ref victim() {
+    if (refs_.empty()) return kNone;
+    const uint64_t count = refs_.size();
+    return refs_[static_cast<uint32_t>((choice_ ? choice_(user_data_, count) : random()) % count)];
+  }
+  template <class Visit>
+  void coldest_first(Visit) const {}
+
+ private:
+  // splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
+  uint64_t random() {
+    uint64_t x = random_ += 0x9E3779B97F4A7C15u;
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+    return x ^ (x >> 31);
+  }
+
+  const Store &store_;
+  Array<Ref> refs_;
+  ct_choice_fn choice_;
+  void *user_data_;
+  uint64_t random_;
+};
+
+}  // namespace ct
+
+#endif

@@ -1,0 +1,539 @@
+// SPDX-License-Identifier: MIT
+// The part of a shard that is compiled once for each policy: whatever uses, adds or removes an
+// entry. Included by the policies' own files only.
+#ifndef CT_POLICY_SHARD_HPP
+#define CT_POLICY_SHARD_HPP
+
+#include <cstring>
+#include <new>
+#include <optional>
+
+#include "shard.hpp"
+
+namespace ct {
+
+template <class P>
+class PolicyShard final : public Shard {
+ public:
+  explicit PolicyShard(const ShardContext &context) noexcept : Shard(context) {
+    policy_.emplace(PolicyContext{
+        context.memory, store_, layout_, context.options,
+        hash_key(&context.number, sizeof context.number, context.options.seed),
+        [](const Shard *shard, Ref ref) {
+          const auto *self = static_cast<const PolicyShard *>(shard);
+          return self->weight_of(self->store_.at(ref));
+        },
+        this});
+  }
+
+  bool ready() const override { return policy_->ready(); }
+  bool is_ordered() const override { return P::kOrdered; }
+
+  // ---- Reading ------------------------------------------------------------------------------
+
+  ct_status get(const Probe &probe, Now &now, ct_value *out, bool count_miss) override {
+    Guard guard(lock());
+    const Ref ref = find_live(probe, now);
+    if (ref == kNone) {
+      if (count_miss) counters_.misses += counting_;
+      return CT_MISS;
+    }
+    return take_use(ref, now, out) ? CT_OK : CT_ERR_NOMEM;
+  }
+
+  ct_status get_copy(const Probe &probe, Now &now, void *buffer, size_t capacity,
+                     size_t *size) override {
+    Entry *e;
+    Bytes value;
+    {
+      Guard guard(lock());
+      const Ref ref = find_live(probe, now);
+      if (ref == kNone) {
+        counters_.misses += counting_;
+        return CT_MISS;
+      }
+      e = store_.at(ref);
+      value = layout_.value(e);
+      *size = value.size;
+      if (value.size > capacity) return CT_ERR_BUFFER;
+      count_use(ref, now);
+      if (value.size <= kCopiedInside || !shared_ || !pin(e)) {
+        if (value.size > 0) std::memcpy(buffer, value.data, value.size);
+        return CT_OK;
+      }
+    }
+    std::memcpy(buffer, value.data, value.size);
+    release(e);
+    return CT_OK;
+  }
+
+  void use(const Probe &probe, Now &now, const ct_value &value) override {
+    Guard guard(lock());
+    const Ref ref = find_live(probe, now);
+    if (ref != kNone && layout_.value(store_.at(ref)).data == value.data) {
+      count_use(ref, now);
+    } else {
+      counters_.hits += counting_;
+    }
+  }
+
+  ct_status inspect(const Probe &probe, Now &now, ct_entry_info *out) override {
+    Guard guard(lock());
+    const Ref ref = find_live(probe, now);
+    if (ref == kNone) return CT_MISS;
+    Entry *e = store_.at(ref);
+    out->weight = weight_of(e);
+    out->deadline = layout_.deadline(e);
+    out->remaining = out->deadline == CT_NEVER ? CT_NEVER : out->deadline - now();
+    out->frequency = policy_->frequency(ref);
+    out->key_size = layout_.key(e).size;
+    out->value_size = layout_.value(e).size;
+    return CT_OK;
+  }
+
+  ct_status list_coldest(Array<Held> &out) override {
+    Guard guard(lock());
+    if (!out.reserve(index_.size())) return CT_ERR_NOMEM;
+    const uint32_t before = out.size();
+    bool pinned = true;
+    policy_->coldest_first([&](Ref ref) {
+      Entry *e = store_.at(ref);
+      if (pinned && (pinned = pin(e))) out.push({this, e});
+    });
+    if (pinned) return CT_OK;
+    for (; out.size() > before; out.pop()) unpin(out.back().entry);
+    return CT_ERR_NOMEM;
+  }
+
+  // ---- Storing ------------------------------------------------------------------------------
+
+  bool store(Draft &draft, Reservation &room, Now &now, Departed &gone, ct_value *out,
+             ct_status *status) override {
+    Guard guard(lock());
+    tidy(room, now, gone);
+    Ref old = find(draft.probe);
+    if (old != kNone && is_expired(store_.at(old), now)) {
+      room.keep(leave(old, draft.probe.hash, CT_CAUSE_EXPIRED, gone));
+      old = kNone;
+    }
+    if (judge(draft, old, room, now, gone, out, status)) return finish(draft, room);
+    if (old != kNone && overwrite(draft, old, room, now)) {
+      *status = CT_OK;
+      return finish(draft, room);
+    }
+    if (!prepare(draft)) {
+      *status = CT_ERR_NOMEM;
+      return finish(draft, room);
+    }
+    const Room made = make_room(draft, &old, room, now, gone);
+    if (made == Room::kElsewhere) return false;
+    if (made == Room::kBroken) {
+      *status = CT_ERR_INTERNAL;
+      return finish(draft, room);
+    }
+    Entry *e = commit(draft, old, room, now, gone);
+    // An entry's first pin needs no memory.
+    if (out != nullptr) hand_out(e, layout_.value(e), out);
+    if (draft.reads) counters_.misses += counting_;
+    *status = CT_OK;
+    return finish(draft, room);
+  }
+
+  bool set_deadline(Draft &draft, Reservation &room, Now &now, Departed &gone,
+                    ct_status *status) override {
+    Guard guard(lock());
+    const Ref ref = find_live(draft.probe, now);
+    *status = CT_OK;
+    if (ref == kNone) {
+      *status = CT_MISS;
+    } else if (draft.dead) {
+      room.keep(leave(ref, draft.probe.hash, CT_CAUSE_EXPIRED, gone));
+    } else if ((store_.at(ref)->flags & kLifetime) == 0) {
+      if (draft.deadline != CT_NEVER && !extend(draft, ref, room, now, gone, status)) return false;
+    } else if (draft.deadline != CT_NEVER && !expiry_.reserve()) {
+      *status = CT_ERR_NOMEM;
+    } else {
+      expiry_.remove(ref);
+      layout_.lifetime(store_.at(ref))->write = draft.deadline;
+      expiry_.insert(ref, now());
+    }
+    return finish(draft, room);
+  }
+
+  // ---- Removing -----------------------------------------------------------------------------
+
+  ct_status remove(const Probe &probe, Now &now, Departed &gone, ct_value *out) override {
+    Guard guard(lock());
+    const Ref ref = find(probe);
+    if (ref == kNone) return CT_MISS;
+    Entry *e = store_.at(ref);
+    const bool expired = is_expired(e, now);
+    if (!expired && out != nullptr && !hand_out(e, layout_.value(e), out)) return CT_ERR_NOMEM;
+    const ct_cause cause = expired ? CT_CAUSE_EXPIRED : CT_CAUSE_REMOVED;
+    budget_.give(leave(ref, probe.hash, cause, gone));
+    return expired ? CT_MISS : CT_OK;
+  }
+
+  bool remove_pinned(Entry *e, Now &now, Departed &gone) override {
+    Guard guard(lock());
+    if ((e->flags & kDead) != 0) return false;
+    const Bytes key = layout_.key(e);
+    const uint64_t hash = hash_key(key.data, key.size, seed_);
+    const Ref ref = index_.find(hash, [&](Ref other) { return store_.at(other) == e; });
+    const bool expired = is_expired(e, now);
+    budget_.give(leave(ref, hash, expired ? CT_CAUSE_EXPIRED : CT_CAUSE_REMOVED, gone));
+    return !expired;
+  }
+
+  ct_status popitem(Now &now, Departed &gone, ct_value *key, ct_value *value) override {
+    Guard guard(lock());
+    expire_due(UINT64_MAX, now, gone);
+    if (index_.size() == 0) return CT_MISS;
+    const Ref ref = policy_->victim();
+    if (ref == kNone) return CT_ERR_INTERNAL;
+    Entry *e = store_.at(ref);
+    if (key != nullptr && !hand_out(e, layout_.key(e), key)) return CT_ERR_NOMEM;
+    if (value != nullptr && !hand_out(e, layout_.value(e), value)) {
+      if (key != nullptr) {
+        unpin(e);
+        *key = ct_value CT_VALUE_INIT;
+      }
+      return CT_ERR_NOMEM;
+    }
+    budget_.give(leave(ref, hash_of(ref), CT_CAUSE_EVICTED, gone));
+    return CT_OK;
+  }
+
+  ct_status evict_for(uint64_t need, Reservation &room, Now &now, Departed &gone) override {
+    Guard guard(lock());
+    while (!room.cover(need) && index_.size() != 0) {
+      uint64_t weight;
+      if (!evict(nullptr, now, gone, &weight)) return CT_ERR_INTERNAL;
+      room.keep(weight);
+    }
+    return CT_OK;
+  }
+
+  ct_status pay_debt(uint64_t share, Now &now, Departed &gone) override {
+    Guard guard(lock());
+    uint64_t paid = 0;
+    while (paid < share && budget_.debt() != 0 && index_.size() != 0) {
+      uint64_t weight;
+      if (!evict(nullptr, now, gone, &weight)) return CT_ERR_INTERNAL;
+      budget_.give(weight);
+      paid += weight;
+    }
+    return CT_OK;
+  }
+
+  uint64_t expire(Now &now, Departed &gone) override {
+    Guard guard(lock());
+    return expire_due(UINT64_MAX, now, gone);
+  }
+
+  void clear(Now &now, Departed &gone) override {
+    Guard guard(lock());
+    const bool timed = expiry_.earliest() != CT_NEVER;
+    if (quiet_ && !timed && pinned_ == 0 && apart_ == 0 && waiting_ == 0) {
+      if (counting_ != 0) counters_.removals += index_.size();
+      store_.clear();
+    } else {
+      index_.visit_all([&](Ref ref) {
+        Entry *e = store_.at(ref);
+        const ct_cause cause =
+            timed && is_expired(e, now) ? CT_CAUSE_EXPIRED : CT_CAUSE_CLEARED;
+        count_departure(cause, 0);
+        bury(ref, cause, gone);
+      });
+    }
+    index_.clear();
+    policy_->clear();
+    expiry_.clear();
+    budget_.give(weight_);
+    weight_ = 0;
+  }
+
+  void resize(uint64_t maxsize) override {
+    Guard guard(lock());
+    policy_->resize(maxsize);
+    expect(maxsize);
+  }
+
+  // ---- The end ------------------------------------------------------------------------------
+
+  uint64_t close() override {
+    const uint64_t pins = close_entries();
+    policy_.reset();
+    return pins;
+  }
+
+  void destroy() override { this->~PolicyShard(); }
+
+#ifdef CT_VALIDATE
+  const char *problem() override {
+    Guard guard(lock());
+    if (P::kOrdered) {
+      uint64_t count = 0;
+      bool strange = false;
+      policy_->coldest_first([&](Ref ref) {
+        count++;
+        strange = strange || find({layout_.key(store_.at(ref)), hash_of(ref)}) != ref;
+      });
+      if (strange) return "policy: it knows an entry that is not in the index";
+      if (count != index_.size()) return "policy: it does not know every entry";
+    }
+    return problem_of_entries();
+  }
+#endif
+
+ private:
+  enum class Room { kMade, kElsewhere, kBroken };
+
+  // Up to here copying costs less than pinning, and locking once more.
+  static constexpr size_t kCopiedInside = 1024;
+  // How many due entries a write takes along at most.
+  static constexpr uint64_t kTidied = 8;
+
+  void count_use(Ref ref, Now &now) {
+    counters_.hits += counting_;
+    if (tti_ != 0) renew_idle(store_.at(ref), now);
+    policy_->hit(ref, now);
+  }
+
+  bool take_use(Ref ref, Now &now, ct_value *out) {
+    Entry *e = store_.at(ref);
+    if (out != nullptr && !hand_out(e, layout_.value(e), out)) return false;
+    count_use(ref, now);
+    return true;
+  }
+
+  Ref first_due(Now &now) { return expiry_.earliest() == CT_NEVER ? kNone : expiry_.due(now()); }
+
+  uint64_t expire_due(uint64_t most, Now &now, Departed &gone) {
+    uint64_t count = 0;
+    for (Ref ref; count < most && (ref = first_due(now)) != kNone; count++) {
+      budget_.give(leave(ref, hash_of(ref), CT_CAUSE_EXPIRED, gone));
+    }
+    return count;
+  }
+
+  // Takes an entry out of everything; answers its weight, which is the caller's now.
+  uint64_t leave(Ref ref, uint64_t hash, ct_cause cause, Departed &gone) {
+    Entry *e = store_.at(ref);
+    const uint64_t weight = weight_of(e);
+    index_.erase(hash, ref);
+    if ((e->flags & kLifetime) != 0) expiry_.remove(ref);
+    policy_->remove(ref);
+    weight_ -= weight;
+    count_departure(cause, weight);
+    bury(ref, cause, gone);
+    return weight;
+  }
+
+  // Settles what needs no block: conditions, then lifetime, then weight.
+  bool judge(Draft &draft, Ref old, Reservation &room, Now &now, Departed &gone, ct_value *out,
+             ct_status *status) {
+    if (old != kNone && draft.reads) {
+      *status = take_use(old, now, out) ? CT_OK : CT_ERR_NOMEM;
+    } else if (old != kNone && (draft.conditions & CT_ENTRY_IF_ABSENT) != 0) {
+      *status = CT_EXISTS;
+    } else if (old == kNone && (draft.conditions & CT_ENTRY_IF_PRESENT) != 0) {
+      *status = CT_MISS;
+    } else if (draft.dead) {
+      *status = CT_ERR_NOMEM;
+      if (out != nullptr && !hand_out_given(draft, out)) return true;
+      if (old != kNone) room.keep(leave(old, draft.probe.hash, CT_CAUSE_REMOVED, gone));
+      reject(draft);
+      *status = CT_NOT_STORED;
+    } else if (draft.too_large || draft.weight > budget_.maxsize()) {
+      reject(draft);
+      *status = CT_ERR_TOO_LARGE;
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  void reject(const Draft &draft) {
+    counters_.rejections += counting_;
+    if (draft.reads) counters_.misses += counting_;
+  }
+
+  // All the memory that storing will take.
+  bool prepare(Draft &draft) {
+    const uint64_t count = waiting_ + (draft.ref == kNone ? 1 : 0);
+    if (!index_.reserve(count, hasher()) || !policy_->reserve(count)) return false;
+    if (has_deadline(draft) && !expiry_.reserve()) return false;
+    if (draft.ref != kNone) return true;
+    draft.ref = make_block(draft);
+    if (draft.ref == kNone) return false;
+    waiting_++;
+    return true;
+  }
+
+  // Makes room hold what the draft weighs beyond the entry that it replaces, which may go for it:
+  // then *own is kNone.
+  Room make_room(Draft &draft, Ref *own, Reservation &room, Now &now, Departed &gone) {
+    for (;;) {
+      const uint64_t have = *own == kNone ? 0 : weight_of(store_.at(*own));
+      draft.need = draft.weight > have ? draft.weight - have : 0;
+      if (room.cover(draft.need)) return Room::kMade;
+      if (index_.size() == 0 || (first_due(now) == kNone && due_elsewhere(now))) {
+        return Room::kElsewhere;
+      }
+      uint64_t weight;
+      if (!evict(own, now, gone, &weight)) return Room::kBroken;
+      room.keep(weight);
+    }
+  }
+
+  // Removes an entry that is due, else the policy's victim; *watched becomes kNone if that was it.
+  // There is an entry. False: the policy named none.
+  bool evict(Ref *watched, Now &now, Departed &gone, uint64_t *weight) {
+    const Ref due = first_due(now);
+    const Ref victim = due != kNone ? due : policy_->victim();
+    if (victim == kNone) return false;
+    if (watched != nullptr && victim == *watched) *watched = kNone;
+    const ct_cause cause = due != kNone ? CT_CAUSE_EXPIRED : CT_CAUSE_EVICTED;
+    *weight = leave(victim, hash_of(victim), cause, gone);
+    return true;
+  }
+
+  // Stores into the block that is there, if nobody can tell the difference.
+  bool overwrite(Draft &draft, Ref ref, Reservation &room, Now &now) {
+    Entry *e = store_.at(ref);
+    if (!quiet_ || e->pins != 0 || e->flags != draft.flags || (e->flags & kApart) != 0) return false;
+    if (layout_.block_bytes(e) !=
+        layout_.block_bytes(draft.flags, draft.probe.key.size, draft.value.size)) {
+      return false;
+    }
+    const uint64_t before = weight_of(e);
+    if (draft.weight > before && !room.cover(draft.weight - before)) return false;
+    if (has_deadline(draft) && !expiry_.reserve()) return false;
+    if ((e->flags & kLifetime) != 0) expiry_.remove(ref);
+    e->value_size = static_cast<uint16_t>(draft.value.size);
+    fill(ref, draft, now);
+    policy_->update(ref, now);
+    if (layout_.deadline(e) != CT_NEVER) expiry_.insert(ref, now());
+    counters_.updates += counting_;
+    settle(room, before, draft.weight);
+    return true;
+  }
+
+  // Puts the draft's block in the place of old, or in a new one.
+  Entry *commit(Draft &draft, Ref old, Reservation &room, Now &now, Departed &gone) {
+    const Ref ref = draft.ref;
+    Entry *e = store_.at(ref);
+    draft.ref = kNone;
+    waiting_--;
+    fill(ref, draft, now);
+    if (old == kNone) {
+      index_.insert(draft.probe.hash, ref);
+      policy_->insert(ref, now);
+      counters_.inserts += counting_;
+      settle(room, 0, draft.weight);
+    } else {
+      Entry *replaced = store_.at(old);
+      const uint64_t before = weight_of(replaced);
+      if ((replaced->flags & kLifetime) != 0) expiry_.remove(old);
+      change_place(old, ref, draft.probe.hash);
+      policy_->update(ref, now);
+      count_departure(CT_CAUSE_REPLACED, before);
+      bury(old, CT_CAUSE_REPLACED, gone);
+      settle(room, before, draft.weight);
+    }
+    if (layout_.deadline(e) != CT_NEVER) expiry_.insert(ref, now());
+    return e;
+  }
+
+  // What index and policy know as from is now at to.
+  void change_place(Ref from, Ref to, uint64_t hash) {
+    const Entry *old = store_.at(from);
+    Entry *e = store_.at(to);
+    e->prev = old->prev;
+    e->next = old->next;
+    std::memcpy(Layout::at(e, sizeof(Entry)), Layout::at(old, sizeof(Entry)), layout_.hook_bytes);
+    index_.replace(hash, from, to);
+    policy_->moved(from, to);
+  }
+
+  void settle(Reservation &room, uint64_t before, uint64_t after) {
+    if (after > before) {
+      room.spend(after - before);
+    } else {
+      room.keep(before - after);
+    }
+    weight_ += after - before;
+  }
+
+  // Moves an entry that has no place for a deadline to a block that has, and sets it. False as of
+  // store.
+  bool extend(Draft &draft, Ref ref, Reservation &room, Now &now, Departed &gone,
+              ct_status *status) {
+    Entry *old = store_.at(ref);
+    const uint8_t flags = old->flags | kLifetime;
+    const size_t bytes = layout_.block_bytes(flags, old->key_size, old->value_size);
+    const uint64_t before = weight_of(old);
+    draft.weight = (flags & kWeight) != 0 || weight_kind_ != CT_WEIGHT_MEMORY
+                       ? before
+                       : before + layout_.lifetime_bytes;
+    *status = CT_ERR_TOO_LARGE;
+    if (draft.weight > budget_.maxsize()) return true;
+    *status = CT_ERR_NOMEM;
+    if (!expiry_.reserve()) return true;
+    const Ref to = store_.allocate(bytes);
+    if (to == kNone) return true;
+    Ref own = ref;
+    const Room made = make_room(draft, &own, room, now, gone);
+    if (made != Room::kMade || own == kNone) {
+      store_.release(to, bytes);
+      *status = made == Room::kBroken ? CT_ERR_INTERNAL : CT_MISS;
+      return made != Room::kElsewhere;
+    }
+    Entry *e = store_.at(to);
+    copy_entry(old, e, to, flags);
+    change_place(ref, to, draft.probe.hash);
+    if ((flags & kApart) != 0) {
+      move_pins(old, e);
+      store_.release(ref, layout_.block_bytes(old));
+    } else {
+      bury_copy(ref, old);
+    }
+    Lifetime *life = layout_.lifetime(e);
+    life->write = draft.deadline;
+    life->prev = life->next = kNone;
+    expiry_.insert(to, now());
+    settle(room, before, draft.weight);
+    *status = CT_OK;
+    return true;
+  }
+
+  // Ends a call that stored, or did not: what it has left over goes back.
+  bool finish(Draft &draft, Reservation &room) {
+    release_block(draft);
+    room.give_back();
+    return true;
+  }
+
+  // A write reclaims a few entries that are due, so that a cache far from its limit sheds them too.
+  void tidy(Reservation &room, Now &now, Departed &gone) {
+    Ref ref;
+    for (uint64_t i = 0; i < kTidied && (ref = first_due(now)) != kNone; i++) {
+      room.keep(leave(ref, hash_of(ref), CT_CAUSE_EXPIRED, gone));
+    }
+  }
+
+  std::optional<P> policy_;  // until close
+};
+
+template <class P>
+constexpr PolicyKind kind_of() {
+  return {P::kHookBytes, sizeof(PolicyShard<P>),
+          [](void *where, const ShardContext &context) -> Shard * {
+            return new (where) PolicyShard<P>(context);
+          }};
+}
+
+}  // namespace ct
+
+#endif

@@ -1,0 +1,528 @@
+// SPDX-License-Identifier: MIT
+#include "shard.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "cache.hpp"
+
+namespace ct {
+
+// ---- Departed ---------------------------------------------------------------------------------
+
+Entry *Departed::at(Place place) const { return family_[place.shard].at(place.ref); }
+
+uint64_t Departed::deadline(Place place) const { return family_[place.shard].deadline(at(place)); }
+
+void Departed::add(Shard &shard, Ref ref, ct_cause cause) {
+  const Place place = {shard.number(), ref};
+  Entry *e = shard.at(ref);
+  e->flags |= kTelling;
+  e->prev = kNone;
+  e->next = static_cast<uint32_t>(cause) << 16;
+  if (empty()) {
+    head_ = place;
+  } else {
+    set_next(at(tail_), place);
+  }
+  tail_ = place;
+}
+
+Departed::Place Departed::merge(Place a, Place b) {
+  Place head = {0, kNone};
+  Entry *last = nullptr;
+  while (a.ref != kNone || b.ref != kNone) {
+    const bool take_a = b.ref == kNone || (a.ref != kNone && deadline(a) <= deadline(b));
+    Place &from = take_a ? a : b;
+    if (last == nullptr) {
+      head = from;
+    } else {
+      set_next(last, from);
+    }
+    last = at(from);
+    from = next(last);
+  }
+  return head;
+}
+
+// Bottom-up merge sort: runs[i] is a sorted run of 2^i, or empty.
+void Departed::sort() {
+  constexpr int kRuns = 40;
+  Place runs[kRuns];
+  for (Place &run : runs) run = {0, kNone};
+  while (!empty()) {
+    Place run = head_;
+    head_ = next(at(run));
+    set_next(at(run), {0, kNone});
+    int i = 0;
+    for (; i < kRuns - 1 && runs[i].ref != kNone; i++) {
+      run = merge(runs[i], run);
+      runs[i] = {0, kNone};
+    }
+    runs[i] = merge(runs[i], run);
+  }
+  Place sorted = {0, kNone};
+  for (const Place &run : runs) sorted = merge(run, sorted);
+  head_ = sorted;
+  // The tail is not where it was, but nothing is added any more.
+}
+
+void Departed::tell(ct_listener_fn listener, void *user_data, ct_visit_fn visit, void *visit_data) {
+  while (!empty()) {
+    Shard &shard = family_[head_.shard];
+    const Ref ref = head_.ref;
+    Entry *e = shard.at(ref);
+    const ct_event event = shard.event_of(e, cause(e));
+    head_ = next(e);
+    if (visit != nullptr) visit(visit_data, &event);
+    if (listener != nullptr) listener(user_data, &event);
+    shard.let_go(ref, e);
+  }
+}
+
+// ---- Shard ------------------------------------------------------------------------------------
+
+Shard::Shard(const ShardContext &context) noexcept
+    : shared_((context.options.flags & CT_FLAG_SINGLE_THREADED) == 0),
+      counting_((context.options.flags & CT_FLAG_NO_STATS) == 0),
+      number_(context.number),
+      layout_(context.layout),
+      seed_(context.options.seed),
+      index_(context.memory),
+      store_(context.memory),
+      expiry_(context.memory, store_, context.layout),
+      tti_(context.options.tti),
+      weight_kind_(context.options.weight_kind),
+      counted_(context.options.weigher == nullptr && weight_kind_ == CT_WEIGHT_COUNT),
+      drop_(context.options.drop),
+      user_data_(context.options.user_data),
+      quiet_(context.options.listener == nullptr && context.options.drop == nullptr),
+      family_(context.family),
+      budget_(context.budget),
+      memory_(context.memory),
+      cache_(context.cache),
+      many_pins_(context.memory) {
+  expect(context.options.maxsize);
+}
+
+// Tells the index how many entries to expect of a full cache, if that can be known.
+void Shard::expect(uint64_t maxsize) {
+  const uint64_t share = maxsize / family_.count;
+  const uint64_t spread = family_.count == 1 ? 0 : share / 16;
+  index_.expect(!counted_ || share > UINT32_MAX ? 0 : share + spread + 16);
+}
+
+bool Shard::due_elsewhere(Now &now) const {
+  for (uint32_t i = 0; i < family_.count; i++) {
+    const uint64_t at = family_[i].earliest();
+    if (i != number_ && at != CT_NEVER && at <= now()) return true;
+  }
+  return false;
+}
+
+uint64_t Shard::weigh(int32_t kind, const Layout &layout, uint8_t flags, size_t key_size,
+                      size_t value_size) {
+  if (kind == CT_WEIGHT_COUNT) return 1;
+  if (kind == CT_WEIGHT_VALUE) return value_size;
+  const size_t apart = (flags & kApart) != 0 ? Layout::apart_bytes(key_size, value_size) : 0;
+  return layout.block_bytes(flags, key_size, value_size) + apart + kIndexShare;
+}
+
+uint64_t Shard::weight_of(Entry *e) const {
+  if ((e->flags & kWeight) != 0) return *layout_.weight(e);
+  if (weight_kind_ == CT_WEIGHT_COUNT) return 1;
+  return weigh(weight_kind_, layout_, e->flags, layout_.key(e).size, layout_.value(e).size);
+}
+
+ct_event Shard::event_of(Entry *e, int32_t cause) const {
+  const Bytes key = layout_.key(e);
+  const Bytes value = layout_.value(e);
+  return {{key.data, key.size}, {value.data, value.size}, weight_of(e), cause, 0};
+}
+
+// ---- Pins -------------------------------------------------------------------------------------
+
+bool Shard::pin(Entry *e) {
+  if (e->pins == kManyPins) {
+    for (ManyPins &many : many_pins_) {
+      if (many.entry == e) {
+        many.more++;
+        pinned_++;
+        return true;
+      }
+    }
+    if (!many_pins_.reserve(1)) return false;
+    many_pins_.push({e, 1});
+  } else {
+    e->pins++;
+  }
+  pinned_++;
+  return true;
+}
+
+bool Shard::unpin(Entry *e) {
+  pinned_--;
+  if (e->pins == kManyPins) {
+    for (ManyPins &many : many_pins_) {
+      if (many.entry != e) continue;
+      if (--many.more == 0) {
+        many = many_pins_.back();
+        many_pins_.pop();
+      }
+      return false;
+    }
+  }
+  return --e->pins == 0;
+}
+
+bool Shard::hand_out(Entry *e, Bytes bytes, ct_value *out) {
+  if (!pin(e)) return false;
+  out->data = bytes.data;
+  out->size = bytes.size;
+  out->pin = reinterpret_cast<uintptr_t>(this) | Layout::pin_distance(e, bytes.data);
+  return true;
+}
+
+// Hands back a value that was not stored: an entry that never was in the cache.
+bool Shard::hand_out_given(Draft &draft, ct_value *out) {
+  const Ref ref = make_block(draft);
+  if (ref == kNone) return false;
+  Entry *e = store_.at(ref);
+  e->flags |= kDead | kGiven;
+  e->prev = ref;
+  const Bytes value = layout_.value(e);
+  if ((e->flags & kApart) == 0 && value.size > 0) {
+    std::memcpy(const_cast<char *>(value.data), draft.value.data, value.size);
+  }
+  return hand_out(e, value, out);
+}
+
+namespace {
+
+Entry *entry_of(const Shard &shard, const ct_value &value) {
+  const uint64_t distance = value.pin & kFar;
+  if (distance == kFar) return shard.at(Layout::way_back(value.data));
+  return reinterpret_cast<Entry *>(
+      reinterpret_cast<uintptr_t>(static_cast<const char *>(value.data) - distance * 8));
+}
+
+}  // namespace
+
+ct_status Shard::repin(const ct_value &value, ct_value *out) {
+  Guard guard(lock());
+  if (!pin(entry_of(*this, value))) return CT_ERR_NOMEM;
+  if (closed_) cache_.refer(1);
+  *out = value;
+  return CT_OK;
+}
+
+void Shard::release(ct_value *value) {
+  Entry *e = entry_of(*this, *value);
+  *value = ct_value CT_VALUE_INIT;
+  release(e);
+}
+
+void Shard::release(Entry *e) {
+  bool closed;
+  bool dropping = false;
+  {
+    Guard guard(lock());
+    closed = closed_;
+    if (unpin(e) && (e->flags & kDead) != 0 && (e->flags & kTelling) == 0) {
+      dropping = drop_ != nullptr && (e->flags & kGiven) == 0;
+      if (!dropping) free_dead(e);
+    }
+  }
+  if (dropping) {
+    const Bytes bytes = layout_.value(e);
+    drop_(user_data_, bytes.data, bytes.size);
+    Guard guard(lock());
+    free_dead(e);
+  }
+  // Each pin that outlived ct_cache_free refers to the cache, and lets go when nothing of it is
+  // touched any more.
+  if (closed) cache_.unrefer();
+}
+
+void Shard::let_go(Ref ref, Entry *e) {
+  bool last;
+  {
+    Guard guard(lock());
+    telling_--;
+    e->flags &= static_cast<uint8_t>(~kTelling);
+    e->prev = ref;
+    last = e->pins == 0;
+    if (last && drop_ == nullptr) free_dead(e);
+  }
+  if (last && drop_ != nullptr) {
+    const Bytes bytes = layout_.value(e);
+    drop_(user_data_, bytes.data, bytes.size);
+    Guard guard(lock());
+    free_dead(e);
+  }
+}
+
+// ---- Entries ----------------------------------------------------------------------------------
+
+// A block with lengths and flags as of the draft. What lies apart is the block's from then on.
+Ref Shard::make_block(Draft &draft) {
+  const size_t key_size = draft.probe.key.size;
+  const size_t value_size = draft.value.size;
+  const Ref ref = store_.allocate(layout_.block_bytes(draft.flags, key_size, value_size));
+  if (ref == kNone) return kNone;
+  Entry *e = store_.at(ref);
+  e->flags = draft.flags;
+  if ((draft.flags & kApart) != 0) {
+    e->key_size = kApartKeySize;
+    Apart *apart = layout_.apart(e);
+    apart->data = draft.apart;
+    draft.apart = nullptr;
+    apart->key_size = static_cast<uint32_t>(key_size);
+    apart->value_size = static_cast<uint32_t>(value_size);
+    apart_++;
+  } else {
+    e->key_size = static_cast<uint16_t>(key_size);
+    e->value_size = static_cast<uint16_t>(value_size);
+  }
+  layout_.write_ways_back(e, ref);
+  return ref;
+}
+
+// Takes back what make_block did, if it was.
+void Shard::release_block(Draft &draft) {
+  if (draft.ref == kNone) return;
+  free_block(draft.ref, store_.at(draft.ref));
+  draft.ref = kNone;
+  waiting_--;
+}
+
+void Shard::abandon(Draft &draft) {
+  Guard guard(lock());
+  release_block(draft);
+}
+
+// Writes what make_block left open.
+void Shard::fill(Ref ref, const Draft &draft, Now &now) {
+  Entry *e = store_.at(ref);
+  if ((e->flags & kWeight) != 0) *layout_.weight(e) = draft.weight;
+  if ((e->flags & kLifetime) != 0) {
+    Lifetime *life = layout_.lifetime(e);
+    life->write = draft.deadline;
+    life->prev = life->next = kNone;
+    if (tti_ != 0) life->idle = saturating_add(now(), tti_);
+  }
+  if ((e->flags & kApart) != 0) return;
+  const Bytes &key = draft.probe.key;
+  if (key.size > 0) std::memcpy(const_cast<char *>(layout_.key(e).data), key.data, key.size);
+  if (draft.value.size > 0) {
+    std::memcpy(const_cast<char *>(layout_.value(e).data), draft.value.data, draft.value.size);
+  }
+}
+
+// Never shortens, whatever the clock does: the expiry relies on it.
+void Shard::renew_idle(Entry *e, Now &now) {
+  Lifetime *life = layout_.lifetime(e);
+  life->idle = std::max(life->idle, saturating_add(now(), tti_));
+}
+
+// All but links, hook and lifetime; flags may say of more parts than from has.
+void Shard::copy_entry(const Entry *from, Entry *to, Ref ref, uint8_t flags) {
+  to->flags = flags;
+  to->key_size = from->key_size;
+  to->value_size = from->value_size;
+  if ((flags & kWeight) != 0) {
+    std::memcpy(Layout::at(to, layout_.weight_offset()), Layout::at(from, layout_.weight_offset()), 8);
+  }
+  if ((flags & kApart) != 0) *layout_.apart(to) = *layout_.apart(from);
+  layout_.write_ways_back(to, ref);
+  if ((flags & kApart) != 0) return;
+  const Bytes key = layout_.key(from);
+  const Bytes value = layout_.value(from);
+  std::memcpy(const_cast<char *>(layout_.key(to).data), key.data, key.size);
+  std::memcpy(const_cast<char *>(layout_.value(to).data), value.data, value.size);
+}
+
+// The pins on from's value are pins on to from now on.
+void Shard::move_pins(Entry *from, Entry *to) {
+  to->pins = from->pins;
+  for (ManyPins &many : many_pins_) {
+    if (many.entry == from) many.entry = to;
+  }
+}
+
+// An entry that is in no structure any more.
+void Shard::bury(Ref ref, ct_cause cause, Departed &gone) {
+  Entry *e = store_.at(ref);
+  e->flags |= kDead;
+  if (!quiet_ || gone.watched()) {
+    telling_++;
+    gone.add(*this, ref, cause);
+  } else if (e->pins != 0) {
+    e->prev = ref;
+  } else {
+    free_block(ref, e);
+  }
+}
+
+// An entry that lives on elsewhere, its value copied: nobody is told, nothing is dropped.
+void Shard::bury_copy(Ref ref, Entry *e) {
+  e->flags |= kDead | kGiven;
+  e->prev = ref;
+  if (e->pins == 0) free_block(ref, e);
+}
+
+void Shard::free_dead(Entry *e) { free_block(e->prev, e); }
+
+void Shard::free_block(Ref ref, Entry *e) {
+  if ((e->flags & kApart) != 0) {
+    const Apart *apart = layout_.apart(e);
+    memory_.release(apart->data, Layout::apart_bytes(apart->key_size, apart->value_size), 8);
+    apart_--;
+  }
+  store_.release(ref, layout_.block_bytes(e));
+}
+
+void Shard::count_departure(ct_cause cause, uint64_t weight) {
+  if (cause == CT_CAUSE_EVICTED) {
+    counters_.evictions += counting_;
+    if (counting_ != 0) counters_.evicted_weight += weight;
+  } else if (cause == CT_CAUSE_EXPIRED) {
+    counters_.expirations += counting_;
+  } else if (cause == CT_CAUSE_REPLACED) {
+    counters_.updates += counting_;
+  } else {
+    counters_.removals += counting_;
+  }
+}
+
+// ---- Reading ----------------------------------------------------------------------------------
+
+ct_status Shard::peek(const Probe &probe, Now &now, ct_value *out) {
+  Guard guard(lock());
+  const Ref ref = find_live(probe, now);
+  if (ref == kNone) return CT_MISS;
+  if (out == nullptr) return CT_OK;
+  Entry *e = store_.at(ref);
+  return hand_out(e, layout_.value(e), out) ? CT_OK : CT_ERR_NOMEM;
+}
+
+uint64_t Shard::size() {
+  Guard guard(lock());
+  return index_.size();
+}
+
+ct_status Shard::list_some(uint64_t *from, Array<Held> &out) {
+  // So many homes without an entry, and others get a turn at the lock.
+  constexpr int kHomes = 256;
+  Guard guard(lock());
+  uint64_t end = *from;
+  uint64_t count = 0;
+  for (int i = 0; i < kHomes && count == 0 && end < Index::kEnd; i++) {
+    *from = end;
+    end = index_.visit_from(*from, hasher(), [&](Ref) { count++; });
+  }
+  if (!out.reserve(count)) return CT_ERR_NOMEM;
+  bool pinned = true;
+  index_.visit_from(*from, hasher(), [&](Ref ref) {
+    Entry *e = store_.at(ref);
+    if (pinned && (pinned = pin(e))) out.push({this, e});
+  });
+  if (!pinned) {
+    for (; !out.empty(); out.pop()) unpin(out.back().entry);
+    return CT_ERR_NOMEM;
+  }
+  *from = end;
+  return CT_OK;
+}
+
+bool Shard::view(Entry *e, Now &now, Bytes *key, Bytes *value) {
+  Guard guard(lock());
+  *key = layout_.key(e);
+  *value = layout_.value(e);
+  if ((e->flags & kDead) == 0) return !is_expired(e, now);
+  if ((e->flags & kGiven) == 0) return false;
+  // It moved to a longer block, for its lifetime, and may be there still.
+  const Ref ref = find_live({*key, hash_key(key->data, key->size, seed_)}, now);
+  if (ref == kNone) return false;
+  const Bytes there = layout_.value(store_.at(ref));
+  return there.size == value->size && std::memcmp(there.data, value->data, there.size) == 0;
+}
+
+// ---- Statistics -------------------------------------------------------------------------------
+
+void Shard::count_misses(uint64_t count) {
+  Guard guard(lock());
+  if (counting_ != 0) counters_.misses += count;
+}
+
+void Shard::add_stats(ct_stats *stats) {
+  Guard guard(lock());
+  stats->hits += counters_.hits;
+  stats->misses += counters_.misses;
+  stats->inserts += counters_.inserts;
+  stats->updates += counters_.updates;
+  stats->evictions += counters_.evictions;
+  stats->evicted_weight += counters_.evicted_weight;
+  stats->expirations += counters_.expirations;
+  stats->removals += counters_.removals;
+  stats->rejections += counters_.rejections;
+}
+
+void Shard::reset_stats() {
+  Guard guard(lock());
+  counters_ = {};
+}
+
+// ---- The end ----------------------------------------------------------------------------------
+
+uint64_t Shard::close_entries() {
+  Guard guard(lock());
+  if (pinned_ == 0 && apart_ == 0 && drop_ == nullptr) {
+    store_.clear();
+  } else {
+    index_.visit_all([&](Ref ref) {
+      Entry *e = store_.at(ref);
+      e->flags |= kDead;
+      e->prev = ref;
+      if (e->pins != 0) return;
+      if (drop_ != nullptr) {
+        const Bytes bytes = layout_.value(e);
+        drop_(user_data_, bytes.data, bytes.size);
+      }
+      free_block(ref, e);
+    });
+  }
+  index_.clear();
+  expiry_.clear();
+  closed_ = true;
+  return pinned_;
+}
+
+#ifdef CT_VALIDATE
+const char *Shard::problem_of_entries() {
+  uint64_t weight = 0;
+  uint64_t linked = 0;
+  uint64_t live = 0;
+  uint64_t live_pins = 0;
+  const char *problem = index_.problem(hasher());
+  index_.visit_all([&](Ref ref) {
+    Entry *e = store_.at(ref);
+    weight += weight_of(e);
+    live += layout_.block_bytes(e);
+    live_pins += e->pins;
+    linked += layout_.deadline(e) != CT_NEVER;
+    if ((e->flags & (kDead | kTelling | kGiven)) != 0) problem = "shard: a dead entry is in the index";
+    if ((e->block & kFree) != 0) problem = "shard: a free block is in the index";
+  });
+  if (problem != nullptr) return problem;
+  if (weight != weight_) return "shard: its weight is not the sum of its entries'";
+  if (telling_ != 0) return "shard: an entry was not told of";
+  if (waiting_ != 0) return "shard: a draft was forgotten";
+  if (live_pins > pinned_) return "shard: there are more pins than it knows";
+  problem = expiry_.problem(linked);
+  if (problem != nullptr) return problem;
+  return store_.problem(live, live_pins == pinned_ && many_pins_.empty());
+}
+#endif
+
+}  // namespace ct

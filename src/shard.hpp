@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: MIT
+// A shard: one lock over an index, a store, an expiry and a policy, kept in agreement.
+//
+// While the lock is free:
+//   - the index, the policy and the entries that are not dead are the same set;
+//   - of these, the ones with a deadline are in the expiry;
+//   - a dead entry is kept for its pins or because the call that removed it still has to tell of it,
+//     and then for nothing else.
+//
+// Shard is what does not depend on the policy, and the door: one virtual call an operation.
+// PolicyShard (policy_shard.hpp) is the rest. No callback but timer, choice, a policy of the
+// caller's and the allocator runs under the lock: what leaves is collected in a Departed, and told
+// by the cache afterwards.
+#ifndef CT_SHARD_HPP
+#define CT_SHARD_HPP
+
+#include <cachetools.h>
+
+#include <cstdint>
+
+#include "array.hpp"
+#include "budget.hpp"
+#include "clock.hpp"
+#include "entry.hpp"
+#include "expiry.hpp"
+#include "hash.hpp"
+#include "index.hpp"
+#include "lock.hpp"
+#include "memory.hpp"
+#include "policy.hpp"
+#include "store.hpp"
+
+namespace ct {
+
+class Cache;
+class Departed;
+class Shard;
+
+// A key on its way through the house.
+struct Probe {
+  Bytes key;
+  uint64_t hash;
+};
+
+// A value about to be stored. Owns the allocation for a large one until an entry does.
+struct Draft {
+  Probe probe;
+  Bytes value;
+  uint64_t weight = 0;
+  uint64_t deadline = CT_NEVER;  // from the write on
+  uint32_t conditions = 0;       // CT_ENTRY_IF_ABSENT, CT_ENTRY_IF_PRESENT
+  uint8_t flags = 0;             // of the entry
+  bool dead = false;             // on arrival
+  bool too_large = false;        // weighs more than maxsize
+  bool reads = false;            // setdefault: counts as a read, and takes what is there
+  char *apart = nullptr;         // filled, if flags say so
+  Ref ref = kNone;               // the block, once there is one
+  uint64_t need = 0;             // the room that the shard could not make
+};
+
+// An entry that a walk has pinned.
+struct Held {
+  Shard *shard;
+  Entry *entry;
+};
+
+// The shards of a cache, one behind the other.
+struct Family {
+  char *first = nullptr;
+  size_t stride = 0;
+  uint32_t count = 0;
+
+  Shard &operator[](uint32_t number) const {
+    return *reinterpret_cast<Shard *>(first + number * stride);
+  }
+};
+
+// What a shard is given by its cache.
+struct ShardContext {
+  Cache &cache;
+  Memory &memory;
+  const Layout &layout;
+  const ct_options &options;  // in force
+  Budget &budget;
+  const Family &family;
+  uint32_t number;
+};
+
+// Entries of one or more shards that have left, in order, on their way to be told. A chain through
+// the entries: what leaves needs no memory.
+class Departed {
+ public:
+  // watched: they are told even if the cache has neither listener nor drop.
+  explicit Departed(const Family &family, bool watched = false) noexcept
+      : family_(family), watched_(watched) {}
+  Departed(const Departed &) = delete;
+  Departed &operator=(const Departed &) = delete;
+
+  bool empty() const { return head_.ref == kNone; }
+  bool watched() const { return watched_; }
+  // Under the lock of shard.
+  void add(Shard &shard, Ref ref, ct_cause cause);
+  // By deadline; equal ones stay in order.
+  void sort();
+  // Tells listener and visit (either may be NULL) of each, and lets it go. Holding no lock.
+  void tell(ct_listener_fn listener, void *user_data, ct_visit_fn visit, void *visit_data);
+
+ private:
+  struct Place {
+    uint32_t shard;
+    Ref ref;
+  };
+  Entry *at(Place place) const;
+  uint64_t deadline(Place place) const;
+  static Place next(const Entry *e) { return {e->next & 0xFFFF, e->prev}; }
+  static void set_next(Entry *e, Place place) {
+    e->prev = place.ref;
+    e->next = (e->next & ~0xFFFFu) | place.shard;
+  }
+  static int32_t cause(const Entry *e) { return static_cast<int32_t>(e->next >> 16); }
+  Place merge(Place a, Place b);
+
+  const Family &family_;
+  const bool watched_;
+  Place head_ = {0, kNone};
+  Place tail_ = {0, kNone};
+};
+
+class alignas(64) Shard {
+ public:
+  Shard(const Shard &) = delete;
+  Shard &operator=(const Shard &) = delete;
+
+  // ---- The door -----------------------------------------------------------------------------
+
+  virtual bool ready() const = 0;
+
+  // A use. count_miss: whether a miss is counted.
+  virtual ct_status get(const Probe &probe, Now &now, ct_value *out, bool count_miss) = 0;
+  virtual ct_status get_copy(const Probe &probe, Now &now, void *buffer, size_t capacity,
+                             size_t *size) = 0;
+  // A use of an entry that peek has pinned, if it is still there.
+  virtual void use(const Probe &probe, Now &now, const ct_value &value) = 0;
+
+  // False: it takes room from other shards, draft.need of it or what is due there; call again then.
+  virtual bool store(Draft &draft, Reservation &room, Now &now, Departed &gone, ct_value *out,
+                     ct_status *status) = 0;
+  // Another deadline for an entry; draft has a key and that deadline. As store.
+  virtual bool set_deadline(Draft &draft, Reservation &room, Now &now, Departed &gone,
+                            ct_status *status) = 0;
+  // Under CT_CAUSE_REMOVED. out may be NULL.
+  virtual ct_status remove(const Probe &probe, Now &now, Departed &gone, ct_value *out) = 0;
+  // The very entry, which is pinned, if it has not left yet.
+  virtual bool remove_pinned(Entry *entry, Now &now, Departed &gone) = 0;
+  virtual ct_status popitem(Now &now, Departed &gone, ct_value *key, ct_value *value) = 0;
+  // Evicts until room holds need, or nothing is left.
+  virtual ct_status evict_for(uint64_t need, Reservation &room, Now &now, Departed &gone) = 0;
+  // Evicts until that weight is gone, or nothing is owed any more, or nothing is left.
+  virtual ct_status pay_debt(uint64_t weight, Now &now, Departed &gone) = 0;
+  // How many were due.
+  virtual uint64_t expire(Now &now, Departed &gone) = 0;
+  virtual void clear(Now &now, Departed &gone) = 0;
+  virtual void resize(uint64_t maxsize) = 0;
+  virtual ct_status inspect(const Probe &probe, Now &now, ct_entry_info *out) = 0;
+  virtual bool is_ordered() const = 0;
+  // Pins all entries and appends them, coldest first.
+  virtual ct_status list_coldest(Array<Held> &out) = 0;
+  // Ends all but what pinned values need. Answers how many pins there are.
+  virtual uint64_t close() = 0;
+  virtual void destroy() = 0;
+#ifdef CT_VALIDATE
+  // NULL, or the invariant that is broken. For a cache at rest.
+  virtual const char *problem() = 0;
+  uint64_t weight() const { return weight_; }
+#endif
+
+  // ---- What needs no policy -----------------------------------------------------------------
+
+  void prefetch(uint64_t hash) const { index_.prefetch(hash); }
+  // No deadline is before it. Without the lock.
+  uint64_t earliest() const { return expiry_.earliest(); }
+  uint32_t number() const { return number_; }
+
+  // Ends a store that did not come about.
+  void abandon(Draft &draft);
+
+  // No use, nothing counted; out may be NULL.
+  ct_status peek(const Probe &probe, Now &now, ct_value *out);
+  void count_misses(uint64_t count);
+  uint64_t size();
+  void add_stats(ct_stats *stats);
+  void reset_stats();
+
+  // Pins the entries of a stretch of positions from `from` on and appends them; sets *from to where
+  // it ended, Index::kEnd at the end.
+  ct_status list_some(uint64_t *from, Array<Held> &out);
+  // Key and value of a pinned entry, if it is neither dead nor expired.
+  bool view(Entry *entry, Now &now, Bytes *key, Bytes *value);
+
+  static Shard &of_pin(uint64_t pin) {
+    return *reinterpret_cast<Shard *>(static_cast<uintptr_t>(pin & ~kFar));
+  }
+  ct_status repin(const ct_value &value, ct_value *out);
+  void release(ct_value *value);
+  void release(Entry *entry);
+  // After the entry was told.
+  void let_go(Ref ref, Entry *entry);
+
+  Entry *at(Ref ref) const { return store_.at(ref); }
+  uint64_t deadline(Entry *e) const { return layout_.deadline(e); }
+  ct_event event_of(Entry *e, int32_t cause) const;
+
+  // What an entry takes of the index, at its usual load.
+  static constexpr uint64_t kIndexShare = 8;
+  // By the cache's weight kind.
+  static uint64_t weigh(int32_t kind, const Layout &layout, uint8_t flags, size_t key_size,
+                        size_t value_size);
+
+ protected:
+  explicit Shard(const ShardContext &context) noexcept;
+  ~Shard() = default;
+
+  Lock *lock() { return shared_ ? &lock_ : nullptr; }
+  uint64_t hash_of(Ref ref) const {
+    const Bytes key = layout_.key(store_.at(ref));
+    return hash_key(key.data, key.size, seed_);
+  }
+  auto hasher() const {
+    return [this](Ref ref) { return hash_of(ref); };
+  }
+  Ref find(const Probe &probe) const {
+    return index_.find(probe.hash, [&](Ref ref) {
+      return layout_.has_key(store_.at(ref), probe.key.data, probe.key.size);
+    });
+  }
+  bool is_expired(Entry *e, Now &now) const {
+    const uint64_t at = layout_.deadline(e);
+    return at != CT_NEVER && now() >= at;
+  }
+  // kNone also for one that is expired.
+  Ref find_live(const Probe &probe, Now &now) const {
+    const Ref ref = find(probe);
+    return ref != kNone && is_expired(store_.at(ref), now) ? kNone : ref;
+  }
+  bool due_elsewhere(Now &now) const;
+  uint64_t weight_of(Entry *e) const;
+
+  bool pin(Entry *e);
+  bool unpin(Entry *e);  // true if that was the last
+  bool hand_out(Entry *e, Bytes bytes, ct_value *out);
+  bool hand_out_given(Draft &draft, ct_value *out);
+
+  bool has_deadline(const Draft &draft) const { return draft.deadline != CT_NEVER || tti_ != 0; }
+  Ref make_block(Draft &draft);
+  void release_block(Draft &draft);
+  void fill(Ref ref, const Draft &draft, Now &now);
+  void renew_idle(Entry *e, Now &now);
+  void copy_entry(const Entry *from, Entry *to, Ref ref, uint8_t flags);
+  void move_pins(Entry *from, Entry *to);
+  void bury(Ref ref, ct_cause cause, Departed &gone);
+  void bury_copy(Ref ref, Entry *e);
+  void free_dead(Entry *e);
+  void free_block(Ref ref, Entry *e);
+  void count_departure(ct_cause cause, uint64_t weight);
+  void expect(uint64_t maxsize);
+  uint64_t close_entries();
+#ifdef CT_VALIDATE
+  const char *problem_of_entries();
+#endif
+
+  struct Counters {
+    uint64_t hits, misses, inserts, updates, evictions, evicted_weight, expirations, removals,
+        rejections;
+  };
+
+  // All below is guarded by lock_ unless it is const.
+  Lock lock_;
+  const bool shared_;           // locks are taken
+  const uint8_t counting_;      // 1: statistics are kept
+  bool closed_ = false;         // by ct_cache_free
+  const uint32_t number_;
+  const Layout &layout_;
+  const uint64_t seed_;
+  Index index_;
+  Store store_;
+  Counters counters_ = {};
+  Expiry expiry_;
+  const uint64_t tti_;
+  const int32_t weight_kind_;
+  const bool counted_;  // every entry weighs 1
+  uint64_t weight_ = 0;   // of all entries
+  uint32_t waiting_ = 0;  // drafts that have a block and wait for room
+  uint64_t pinned_ = 0;   // pins in all
+  uint64_t telling_ = 0;  // dead entries that are still to be told
+  uint64_t apart_ = 0;    // entries with an Apart, dead ones included
+  const ct_drop_fn drop_;
+  void *const user_data_;
+  const bool quiet_;  // neither listener nor drop
+  const Family &family_;
+  Budget &budget_;
+  Memory &memory_;
+  Cache &cache_;
+
+ private:
+  // Entries with kManyPins, and how many pins they have beyond.
+  struct ManyPins {
+    Entry *entry;
+    uint64_t more;
+  };
+  Array<ManyPins> many_pins_;
+};
+
+}  // namespace ct
+
+#endif

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+// Memory for entries: blocks of any multiple of 8 bytes, cut from chunks and joined again when they
+// are free. Knows no cache; whoever owns it locks.
+//
+// Blocks lie in a chunk one after the other, each beginning with an Entry. A used block's size is
+// known to its user, who hands it back; a free block has its size behind its links and once more in
+// its last four bytes. No two neighbouring blocks are free; a block knows by kPrevFree whether the
+// one before it is. So a used block costs nothing beside the entry in it.
+//
+// Free blocks are kept in bins by size: one bin a size up to 15 units, then eight a power of two. A
+// request looks at a few blocks of its own bin, then takes any of the next bin that has one (good
+// fit, after Masmano et al., "TLSF: a new dynamic memory allocator for real-time systems", 2004).
+//
+// A chunk is an eighth of what the store holds then, from 1 KiB to 16 MiB, so that a small cache is
+// small, and little room lies idle. A chunk that becomes free goes back to Memory, but for one of moderate size.
+#ifndef CT_STORE_HPP
+#define CT_STORE_HPP
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "entry.hpp"
+#include "memory.hpp"
+
+namespace ct {
+
+class Store {
+ public:
+  explicit Store(Memory &memory) noexcept : memory_(memory) {}
+  ~Store() { clear(); }
+  Store(const Store &) = delete;
+  Store &operator=(const Store &) = delete;
+
+  // Without the owner's lock too, for a block that cannot go meanwhile.
+  Entry *at(Ref ref) const {
+    return reinterpret_cast<Entry *>(chunks()[ref >> kOffsetBits].base +
+                                     static_cast<size_t>(ref & kOffsetMask) * kUnit);
+  }
+
+  // A block of bytes, a multiple of 8 from kMinBlockBytes on, with an Entry of zeros but for block; kNone: no memory.
+  Ref allocate(size_t bytes) noexcept;
+  void release(Ref ref, size_t bytes) noexcept;
+  // Gives everything back at once.
+  void clear() noexcept;
+
+#ifdef CT_VALIDATE
+  // NULL, or the invariant that is broken. used: what the owner knows to be in use, in bytes; all:
+  // whether that is all.
+  const char *problem(uint64_t used, bool all) const;
+#endif
+
+ private:
+  static constexpr size_t kUnit = 8;
+  static constexpr uint32_t kMinUnits = kMinBlockBytes / kUnit;
+  static constexpr uint32_t kOffsetBits = 21;
+  static constexpr uint32_t kOffsetMask = (1u << kOffsetBits) - 1;
+  static constexpr uint32_t kMaxChunks = kFirstMark >> kOffsetBits;
+  // The first unit of a chunk is left out, so that no block is kNone; the last two are an Entry
+  // that is never free.
+  static constexpr uint32_t kFirstUnit = 1;
+  static constexpr uint32_t kEndUnits = 2;
+  static constexpr size_t kMinChunkBytes = 1024;
+  static constexpr size_t kMaxChunkBytes = kUnit << kOffsetBits;
+
+  static constexpr uint32_t kExactBins = 16;
+  static constexpr uint32_t kBins = kExactBins + 8 * (kOffsetBits - 4 + 1);
+  static constexpr uint32_t kBinWords = (kBins + 63) / 64;
+  static constexpr size_t kSizeOffset = offsetof(Entry, key_size);
+  // How many blocks of a request's own bin are looked at.
+  static constexpr int kTries = 8;
+
+  struct Chunk {
+    char *base;  // nullptr: this number is not in use
+    uint32_t units;
+    uint32_t used_units;
+  };
+
+  static uint32_t bin_of(uint32_t units);
+  static uint32_t bin_from(uint32_t units);
+  // Of a free block.
+  static uint32_t free_units(const Entry *e) {
+    uint32_t units;
+    std::memcpy(&units, Layout::at(e, kSizeOffset), sizeof units);
+    return units;
+  }
+  // Of the free block before e.
+  static uint32_t units_before(const Entry *e) {
+    uint32_t units;
+    std::memcpy(&units, reinterpret_cast<const char *>(e) - sizeof units, sizeof units);
+    return units;
+  }
+  static void write_units(Entry *e, uint32_t units) {
+    std::memcpy(Layout::at(e, kSizeOffset), &units, sizeof units);
+    std::memcpy(Layout::at(e, units * kUnit - sizeof units), &units, sizeof units);
+  }
+  static Entry *after(Entry *e, uint32_t units) {
+    return reinterpret_cast<Entry *>(Layout::at(e, units * kUnit));
+  }
+  static bool fits(uint32_t have, uint32_t need) {
+    return have == need || have >= need + kMinUnits;
+  }
+
+  Chunk *chunks() const { return chunks_.load(std::memory_order_acquire); }
+  Ref find(uint32_t units) const;
+  void link_free(Ref ref, uint32_t units);
+  void unlink_free(Ref ref);
+  Ref grow(uint32_t units);
+  bool add_chunk_slot();
+  void retire(uint32_t number);
+  void release_chunk(uint32_t number);
+  void release_tables();
+  static size_t chunk_bytes(const Chunk &chunk) { return chunk.units * kUnit; }
+  static size_t table_bytes(uint32_t capacity) { return (capacity + 1) * sizeof(Chunk); }
+
+  Memory &memory_;
+  // Tables that were outgrown are kept, each behind the last chunk of its successor, because at()
+  // may be reading one.
+  std::atomic<Chunk *> chunks_{nullptr};
+  uint32_t chunk_count_ = 0;
+  uint32_t chunk_capacity_ = 0;
+  uint64_t held_units_ = 0;
+  uint64_t used_units_ = 0;
+  uint32_t idle_chunk_ = kMaxChunks;  // the one free chunk that is kept; kMaxChunks: none
+  uint64_t bins_in_use_[kBinWords] = {};
+  Ref bins_[kBins] = {};
+};
+
+}  // namespace ct
+
+#endif

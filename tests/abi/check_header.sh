@@ -1,0 +1,53 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Compiles the header alone, in every mode of C and C++ that it promises, with every compiler found,
+# beside one object of each CT_..._INIT. Prints TAP.
+# Usage: check_header.sh INCLUDE_DIRECTORY
+set -eu
+include=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+{
+  echo '#include <cachetools.h>'
+  echo '#include <cachetools.h>' # its guard holds
+  sed -n 's/^#define CT_\([A-Z_]*\)_INIT\b.*/\1/p' "$include/cachetools.h" |
+    while read -r name; do
+      type=ct_$(echo "$name" | tr '[:upper:]' '[:lower:]')
+      echo "extern $type a_$type;"
+      echo "$type a_$type = CT_${name}_INIT;"
+    done
+  echo 'int main(void) { return ct_version() == 0; }'
+} >"$work/header.c"
+cp "$work/header.c" "$work/header.cpp"
+: >"$work/empty.c"
+: >"$work/empty.cpp"
+
+count=0
+status=0
+compile() { # compiler, mode, language, flags ...
+  compiler=$1 mode=$2 language=$3
+  shift 3
+  # Neither a compiler that is not there nor a mode that it does not know says anything.
+  "$compiler" "-std=$mode" -fsyntax-only "$work/empty.$language" >"$work/log" 2>&1 || return 0
+  count=$((count + 1))
+  result=ok
+  "$compiler" "-std=$mode" -Wall -Wextra -pedantic -Werror -Wpadded "$@" -I"$include" \
+    -c "$work/header.$language" -o "$work/header.o" >"$work/log" 2>&1 || result='not ok' status=1
+  echo "$result $count - header_compiles_alone_with_${compiler}_as_$mode"
+  sed 's/^/# /' "$work/log"
+}
+
+for compiler in gcc clang; do
+  for mode in c99 c11 c17 c2x; do
+    compile "$compiler" $mode c -Wstrict-prototypes
+  done
+done
+for compiler in g++ clang++; do
+  for mode in c++11 c++14 c++17 c++20 c++2b; do
+    compile "$compiler" $mode cpp -Wold-style-cast -Wzero-as-null-pointer-constant
+  done
+done
+echo "1..$count"
+[ "$count" -gt 0 ] || { echo 'Bail out! There is neither gcc nor clang.'; exit 1; }
+exit $status

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Checks the list of functions, which stands in several places, and how the library was linked.
+
+The header, the version script, abi/cachetools.symbols and the shared library must name the same
+functions; each must say since when it exists, and be named by a test. Prints TAP.
+"""
+
+import argparse
+import pathlib
+import re
+import subprocess
+
+ALLOWED_LIBRARIES = re.compile(r"(libc|libstdc\+\+|libgcc_s|libm)\.")
+
+
+def output_of(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def header_functions(text):
+    """Maps each function of the header to the comment in front of it."""
+    declaration = re.compile(r"(/\*\*(?:(?!\*/).)*\*/)\s*CT_API\b[^;(]*?\b(ct_\w+)\s*\(", re.S)
+    return {name: comment for comment, name in declaration.findall(text)}
+
+
+def map_symbols(text):
+    """The functions of a version script, written as in abi/cachetools.symbols."""
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    symbols = set()
+    for node, body in re.findall(r"(\w[\w.]*)\s*\{(.*?)\}", text, re.S):
+        exported = body.partition("local:")[0].replace("global:", "")
+        symbols |= {f"{name.strip()}@@{node}" for name in exported.split(";") if name.strip()}
+    return symbols
+
+
+def exported_symbols(library):
+    rows = [row.split() for row in output_of("nm", "-D", "--defined-only", library).splitlines()]
+    return {row[-1] for row in rows if row[-2] != "A"}  # A: the version nodes themselves
+
+
+def difference(name_a, a, name_b, b):
+    return [f"only in {name_a}: {symbol}" for symbol in sorted(a - b)] + [
+        f"only in {name_b}: {symbol}" for symbol in sorted(b - a)]
+
+
+def linkage_problems(library, soname):
+    dynamic = output_of("readelf", "-dW", library)
+    segments = output_of("readelf", "-lW", library)
+    stack = re.search(r"^\s*GNU_STACK\s.*$", segments, re.M)
+    needed = re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic)
+    rules = {
+        "the soname is not " + soname: f"[{soname}]" in dynamic,
+        "the stack is executable": stack is not None and "RWE" not in stack.group(),
+        "there is no RELRO": "GNU_RELRO" in segments,
+        "symbols are not bound at once": re.search(r"BIND_NOW|FLAGS.*\bNOW\b", dynamic),
+        "there are text relocations": "TEXTREL" not in dynamic,
+        "there is an RPATH or RUNPATH": not re.search(r"\((RPATH|RUNPATH)\)", dynamic),
+        "there is thread-local storage": not re.search(r"^\s*TLS\s", segments, re.M),
+    }
+    return [problem for problem, holds in rules.items() if not holds] + [
+        f"needs {library}" for library in needed if not ALLOWED_LIBRARIES.match(library)]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--source", type=pathlib.Path, required=True, help="the checkout")
+    parser.add_argument("--library", required=True, help="the shared library")
+    parser.add_argument("--soname", required=True)
+    args = parser.parse_args()
+
+    functions = header_functions((args.source / "include/cachetools.h").read_text())
+    mapped = map_symbols((args.source / "abi/cachetools.map").read_text())
+    listed = [line for line in (args.source / "abi/cachetools.symbols").read_text().splitlines()
+              if not line.startswith("#")]
+    tests = "\n".join(path.read_text() for path in (args.source / "tests").rglob("*.c"))
+    tested = set(re.findall(r"\bct_\w+", tests))
+
+    cases = {
+        "header_declares_what_the_map_exports":
+            difference("the header", set(functions), "the map", {s.split("@")[0] for s in mapped}),
+        "map_equals_recorded_symbols":
+            difference("the map", mapped, "cachetools.symbols", set(listed)),
+        "recorded_symbols_are_sorted": [] if listed == sorted(listed) else ["they are not"],
+        "library_exports_recorded_symbols":
+            difference("the library", exported_symbols(args.library),
+                       "cachetools.symbols", set(listed)),
+        "every_function_says_since_when":
+            [name for name, comment in functions.items() if "Since:" not in comment],
+        "every_function_is_named_by_a_test":
+            [name for name in functions if name not in tested],
+        "library_is_linked_safely": linkage_problems(args.library, args.soname),
+    }
+    print(f"1..{len(cases)}")
+    for number, (name, problems) in enumerate(cases.items(), 1):
+        print("not ok" if problems else "ok", number, "-", name)
+        for problem in problems:
+            print("#", problem)
+    return any(cases.values())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* Replays recorded requests through LRU and FIFO, and compares the miss ratios with those of
+ * another implementation: one test for each row of reference_miss_ratio.csv. The folder, whose
+ * README.md gives the formats, is traces/ in CT_TEST_DATA, or CT_TRACES. */
+#include <lzma.h>
+
+#include "support.h"
+
+enum { kMaxCells = 1000 };
+
+static const double kTolerance = 0.001;
+
+/* A row of the file. */
+typedef struct cell {
+  char trace[64];
+  char policy[16];
+  uint64_t entries;
+  double miss_ratio;
+  char test_name[128];
+} cell;
+
+static char folder[1024];
+
+/* Unpacks a trace; count numbers, to be freed. */
+static uint64_t *read_trace(const char *name, size_t *count) {
+  char path[sizeof(folder) + 80];
+  snprintf(path, sizeof(path), "%s/%s.u64.xz", folder, name);
+  FILE *file = fopen(path, "rb");
+  if (file == NULL) fail_msg("cannot open %s", path);
+
+  lzma_stream stream = LZMA_STREAM_INIT;
+  assert_int_equal(LZMA_OK, lzma_stream_decoder(&stream, UINT64_MAX, 0));
+  uint8_t packed[1 << 16];
+  size_t capacity = 1 << 16;
+  size_t size = 0;
+  uint8_t *unpacked = NULL;
+  lzma_ret status = LZMA_OK;
+  while (status == LZMA_OK) {
+    if (stream.avail_in == 0) {
+      stream.next_in = packed;
+      stream.avail_in = fread(packed, 1, sizeof(packed), file);
+    }
+    if (unpacked == NULL || size == capacity) {
+      capacity *= 2;
+      unpacked = realloc(unpacked, capacity);
+      assert_non_null(unpacked);
+    }
+    stream.next_out = unpacked + size;
+    stream.avail_out = capacity - size;
+    status = lzma_code(&stream, feof(file) ? LZMA_FINISH : LZMA_RUN);
+    size = capacity - stream.avail_out;
+  }
+  assert_int_equal(LZMA_STREAM_END, status);
+  lzma_end(&stream);
+  fclose(file);
+
+  assert_int_equal(0, size % sizeof(uint64_t));
+  *count = size / sizeof(uint64_t);
+  return (uint64_t *)unpacked;
+}
+
+static double replay(const cell *cell, const uint64_t *keys, size_t count) {
+  ct_policy policy;
+  assert_status(CT_OK, ct_policy_from_name(cell->policy, &policy));
+  ct_cache *cache = ct_cache_new(policy, cell->entries);
+  assert_non_null(cache);
+
+  for (size_t i = 0; i < count; i++) {
+    const void *key = &keys[i];
+    if (ct_get(cache, key, sizeof(keys[i]), NULL) == CT_OK) continue;
+    assert_status(CT_OK, ct_set(cache, key, sizeof(keys[i]), NULL, 0));
+  }
+
+  ct_stats stats = CT_STATS_INIT;
+  assert_status(CT_OK, ct_cache_stats(cache, &stats));
+  assert_int_equal(count, stats.hits + stats.misses);
+  assert_int_equal(cell->entries, ct_len(cache));
+  ct_cache_free(cache);
+  return (double)stats.misses / (double)count;
+}
+
+static void test_miss_ratio_equals_reference(void **state) {
+  const cell *cell = *state;
+  size_t count;
+  uint64_t *keys = read_trace(cell->trace, &count);
+  const double miss_ratio = replay(cell, keys, count);
+  free(keys);
+
+  printf("# %-14s %-5s %6llu entries: %.6f, reference %.6f\n", cell->trace, cell->policy,
+         (unsigned long long)cell->entries, miss_ratio, cell->miss_ratio);
+  fflush(stdout);
+  assert_true(miss_ratio >= cell->miss_ratio - kTolerance);
+  assert_true(miss_ratio <= cell->miss_ratio + kTolerance);
+}
+
+/* The rows of LRU and FIFO; how many. */
+static size_t read_cells(cell *cells) {
+  char path[sizeof(folder) + 80];
+  snprintf(path, sizeof(path), "%s/reference_miss_ratio.csv", folder);
+  FILE *file = fopen(path, "r");
+  if (file == NULL) {
+    fprintf(stderr, "cannot open %s\n", path);
+    exit(1);
+  }
+  size_t count = 0;
+  char line[256];
+  while (count < kMaxCells && fgets(line, sizeof(line), file) != NULL) {
+    cell *it = &cells[count];
+    unsigned long long entries;
+    if (sscanf(line, "%63[^,],%*[^,],%llu,%15[^,],%lf", it->trace, &entries, it->policy,
+               &it->miss_ratio) != 4)
+      continue; /* the header */
+    if (strcmp(it->policy, "LRU") != 0 && strcmp(it->policy, "FIFO") != 0) continue;
+    it->entries = entries;
+    snprintf(it->test_name, sizeof(it->test_name), "test_%s_%s_of_%llu_misses_as_the_reference",
+             it->trace, it->policy, entries);
+    count++;
+  }
+  fclose(file);
+  return count;
+}
+
+int main(void) {
+  const char *data = getenv("CT_TEST_DATA");
+  const char *traces = getenv("CT_TRACES");
+  if (data == NULL && traces == NULL) {
+    fprintf(stderr, "neither CT_TEST_DATA nor CT_TRACES is set\n");
+    return 1;
+  }
+  snprintf(folder, sizeof(folder), "%s%s", traces != NULL ? traces : data,
+           traces != NULL ? "" : "/traces");
+
+  static cell cells[kMaxCells];
+  static struct CMUnitTest tests[kMaxCells];
+  const size_t count = read_cells(cells);
+  if (count == 0) {
+    fprintf(stderr, "no row of LRU or FIFO in %s\n", folder);
+    return 1;
+  }
+  for (size_t i = 0; i < count; i++) {
+    tests[i] = (struct CMUnitTest){.name = cells[i].test_name,
+                                   .test_func = test_miss_ratio_equals_reference,
+                                   .initial_state = &cells[i]};
+  }
+  return _cmocka_run_group_tests("trace", tests, count, NULL, NULL);
+}

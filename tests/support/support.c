@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* See support.h. */
+#define _POSIX_C_SOURCE 200809L /* posix_memalign */
+#include "support.h"
+
+#include <time.h>
+
+/* ---- Clock ---------------------------------------------------------------------------------- */
+
+uint64_t manual_clock_read(void *clock) {
+  return atomic_load_explicit(&((manual_clock *)clock)->now, memory_order_relaxed);
+}
+
+/* ---- Allocator ------------------------------------------------------------------------------ */
+
+/* Stands right before the memory handed out, so that free can check what it is told. */
+typedef struct block_header {
+  void *base; /* what the system's allocator gave */
+  size_t size;
+  size_t align;
+  uint64_t state;
+} block_header;
+
+enum { kJunk = 0xa5 };
+
+static const uint64_t kLive = 0x6c69766520626c6b;
+static const uint64_t kFreed = 0x6672656564626c6b;
+
+/* A broken promise about memory ends the program: it may be found on any thread and inside a
+ * critical section, where no CMocka assertion may unwind. */
+static void require(bool condition, const char *what, size_t size, size_t align) {
+  if (condition) return;
+  fprintf(stderr, "test_allocator: %s (size %zu, align %zu)\n", what, size, align);
+  abort();
+}
+
+static void *allocate(void *ctx, size_t size, size_t align) {
+  test_allocator *it = ctx;
+  require(align != 0 && (align & (align - 1)) == 0, "alignment is no power of two", size, align);
+
+  const int64_t call = atomic_fetch_add(&it->calls, 1);
+  const int64_t fail_at = atomic_load(&it->fail_at);
+  if (fail_at >= 0 && (call == fail_at || (it->fail_on && call > fail_at))) {
+    atomic_fetch_add(&it->failed, 1);
+    return NULL;
+  }
+
+  const size_t alignment = align > _Alignof(max_align_t) ? align : _Alignof(max_align_t);
+  const size_t offset = (sizeof(block_header) + alignment - 1) / alignment * alignment;
+  void *base = NULL;
+  if (size > SIZE_MAX - offset || posix_memalign(&base, alignment, offset + size) != 0) return NULL;
+
+  char *memory = (char *)base + offset;
+  const block_header header = {base, size, align, kLive};
+  memcpy(memory - sizeof header, &header, sizeof header);
+  memset(memory, kJunk, size);
+  atomic_fetch_add(&it->blocks, 1);
+  atomic_fetch_add(&it->bytes, (int64_t)size);
+  return memory;
+}
+
+static void release(void *ctx, void *ptr, size_t size, size_t align) {
+  test_allocator *it = ctx;
+  require(ptr != NULL, "NULL was freed", size, align);
+
+  char *memory = ptr;
+  block_header header;
+  memcpy(&header, memory - sizeof header, sizeof header);
+  require(header.state != kFreed, "block was freed twice", size, align);
+  require(header.state == kLive, "block was never allocated, or was overrun", size, align);
+  require(header.size == size, "block was allocated with another size", header.size, header.align);
+  require(header.align == align, "block was allocated with another alignment", header.size,
+          header.align);
+
+  header.state = kFreed;
+  memcpy(memory - sizeof header, &header, sizeof header);
+  memset(memory, kJunk, size);
+  atomic_fetch_sub(&it->blocks, 1);
+  atomic_fetch_sub(&it->bytes, (int64_t)size);
+  free(header.base);
+}
+
+void test_allocator_init(test_allocator *allocator) {
+  memset(allocator, 0, sizeof *allocator);
+  allocator->hooks.struct_size = sizeof allocator->hooks;
+  allocator->hooks.alloc = allocate;
+  allocator->hooks.free = release;
+  allocator->hooks.ctx = allocator;
+  atomic_init(&allocator->fail_at, -1);
+}
+
+/* ---- Random numbers ------------------------------------------------------------------------- */
+
+uint64_t test_seed(void) {
+  const char *given = getenv("CT_SEED");
+  const uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
+  /* A comment, if the output is read as TAP. */
+  printf("# CT_SEED=%llu\n", (unsigned long long)seed);
+  fflush(stdout);
+  return seed;
+}
+
+uint64_t test_random(uint64_t *state) {
+  uint64_t z = *state += 0x9e3779b97f4a7c15;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+  return z ^ (z >> 31);
+}
+
+uint64_t test_random_below(uint64_t *state, uint64_t n) {
+  return test_random(state) % n;
+}
+
+/* ---- Texts ---------------------------------------------------------------------------------- */
+
+ct_status set_text(ct_cache *cache, const char *key, const char *value) {
+  return ct_set(cache, key, strlen(key), value, strlen(value));
+}
+
+bool has_text(ct_cache *cache, const char *key) {
+  return ct_contains(cache, key, strlen(key));
+}
+
+static void assert_value(ct_status status, ct_value *value, const char *key, const char *expected) {
+  if (expected == NULL) {
+    if (status != CT_MISS) print_error("key %s is there\n", key);
+    assert_status(CT_MISS, status);
+    assert_null(value->data);
+    assert_int_equal(0, value->size);
+  } else {
+    if (status != CT_OK) print_error("key %s is not there\n", key);
+    assert_status(CT_OK, status);
+    assert_int_equal(strlen(expected), value->size);
+    assert_memory_equal(expected, value->data, value->size);
+  }
+  ct_value_release(value);
+}
+
+void assert_text(ct_cache *cache, const char *key, const char *value) {
+  ct_value found = CT_VALUE_INIT;
+  assert_value(ct_get(cache, key, strlen(key), &found), &found, key, value);
+}
+
+void assert_text_quietly(ct_cache *cache, const char *key, const char *value) {
+  ct_value found = CT_VALUE_INIT;
+  assert_value(ct_peek(cache, key, strlen(key), &found), &found, key, value);
+}

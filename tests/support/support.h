@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* What the C tests share: CMocka with its prerequisites, a clock that moves by hand, an allocator
+ * that counts and can be told to fail, random numbers with a seed that is printed and accepted. */
+#ifndef SUPPORT_H
+#define SUPPORT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* CMocka needs those above. */
+#include <cmocka.h>
+
+#include <cachetools.h>
+
+/* A timer that stands still until it is set. */
+typedef struct manual_clock {
+  _Atomic uint64_t now;
+} manual_clock;
+
+uint64_t manual_clock_read(void *clock);
+
+/* Counts blocks and bytes, checks that each block is freed with the size and alignment that it was
+ * allocated with, and fails the allocation number fail_at, counted from 0 (-1: none), and all after
+ * it if fail_on. Thread-safe. */
+typedef struct test_allocator {
+  ct_allocator hooks; /* options.allocator = &it.hooks */
+  _Atomic int64_t calls;
+  _Atomic int64_t blocks;
+  _Atomic int64_t bytes;
+  _Atomic int64_t failed;
+  _Atomic int64_t fail_at;
+  bool fail_on;
+} test_allocator;
+
+void test_allocator_init(test_allocator *allocator);
+
+/* The seed of a random test: CT_SEED of the environment, or the time; printed. */
+uint64_t test_seed(void);
+
+/* splitmix64. */
+uint64_t test_random(uint64_t *state);
+
+/* A number below n. */
+uint64_t test_random_below(uint64_t *state, uint64_t n);
+
+/* ct_set, ct_get and friends for zero-terminated strings. */
+ct_status set_text(ct_cache *cache, const char *key, const char *value);
+bool has_text(ct_cache *cache, const char *key);
+/* Asserts that key is there with that value, or (NULL) is not there; a use, as ct_get. */
+void assert_text(ct_cache *cache, const char *key, const char *value);
+/* The same by ct_peek. */
+void assert_text_quietly(ct_cache *cache, const char *key, const char *value);
+
+#define assert_status(expected, call) assert_string_equal(ct_status_name(expected), ct_status_name(call))
+
+#endif
