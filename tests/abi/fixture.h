@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* What the tests in this folder share: a cache on a clock that moves by hand, with a listener that
+ * writes down what it is told, and short forms of calls that many of them make.
+ *
+ * One user_data serves all callbacks of a cache, so that one struct holds what they all need. A
+ * callback asserts nothing itself, as a failing assertion would unwind through the library. */
+#ifndef FIXTURE_H
+#define FIXTURE_H
+
+#include "support.h"
+
+typedef struct fixture {
+  manual_clock clock; /* first, so that manual_clock_read accepts the whole */
+  uint64_t readings;  /* how often count_readings was asked */
+  ct_cache *cache;
+  size_t told;    /* how many events */
+  char log[4096]; /* "EVICTED a=1, EXPIRED b=2" */
+} fixture;
+
+static inline const char *cause_name(int32_t cause) {
+  static const char *const names[] = {"EVICTED", "EXPIRED", "REPLACED", "REMOVED", "CLEARED"};
+  return cause >= 0 && cause <= 4 ? names[cause] : "UNKNOWN";
+}
+
+/* A listener, and a visitor of ct_expire. */
+static inline void log_event(void *user_data, const ct_event *event) {
+  fixture *self = user_data;
+  size_t used = strlen(self->log);
+  snprintf(self->log + used, sizeof(self->log) - used, "%s%s %.*s=%.*s", used == 0 ? "" : ", ",
+           cause_name(event->cause), (int)event->key.size, (const char *)event->key.data,
+           (int)event->value.size, (const char *)event->value.data);
+  self->told++;
+}
+
+/* A timer that counts how often it is asked. */
+static inline uint64_t count_readings(void *user_data) {
+  fixture *self = user_data;
+  self->readings++;
+  return manual_clock_read(&self->clock);
+}
+
+/* Asserts what was written down since the last time, and forgets it. */
+#define assert_told(fixture_, expected)               \
+  do {                                                \
+    assert_string_equal((expected), (fixture_)->log); \
+    (fixture_)->log[0] = '\0';                        \
+    (fixture_)->told = 0;                             \
+  } while (0)
+
+/* Options with the fixture's clock and log; they make a cache with fixture_open. */
+static inline ct_options fixture_options(fixture *self, ct_policy policy, uint64_t maxsize) {
+  memset(self, 0, sizeof(*self));
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = policy;
+  options.maxsize = maxsize;
+  options.user_data = self;
+  options.timer = manual_clock_read;
+  options.listener = log_event;
+  return options;
+}
+
+static inline ct_cache *new_cache(const ct_options *options) {
+  ct_cache *cache = NULL;
+  assert_status(CT_OK, ct_cache_new_with(options, &cache));
+  assert_non_null(cache);
+  return cache;
+}
+
+static inline void fixture_open(fixture *self, const ct_options *options) {
+  self->cache = new_cache(options);
+}
+
+static inline void fixture_close(fixture *self) {
+  ct_cache_free(self->cache);
+  self->cache = NULL;
+}
+
+static inline void set_now(fixture *self, uint64_t now) {
+  self->clock.now = now;
+}
+
+static inline ct_status set_text_ttl(ct_cache *cache, const char *key, const char *value,
+                                     uint64_t ttl) {
+  return ct_set_ttl(cache, key, strlen(key), value, strlen(value), ttl);
+}
+
+static inline ct_status set_text_with(ct_cache *cache, const char *key, const char *value,
+                                      const ct_entry_options *options) {
+  return ct_set_with(cache, key, strlen(key), value, strlen(value), options);
+}
+
+static inline ct_status set_text_weight(ct_cache *cache, const char *key, const char *value,
+                                        uint64_t weight) {
+  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+  options.flags = CT_ENTRY_WEIGHT;
+  options.weight = weight;
+  return set_text_with(cache, key, value, &options);
+}
+
+static inline ct_status set_text_deadline(ct_cache *cache, const char *key, const char *value,
+                                          uint64_t deadline) {
+  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+  options.flags = CT_ENTRY_DEADLINE;
+  options.deadline = deadline;
+  return set_text_with(cache, key, value, &options);
+}
+
+static inline ct_status delete_text(ct_cache *cache, const char *key) {
+  return ct_delete(cache, key, strlen(key));
+}
+
+/* A use that wants no value. */
+static inline ct_status use_text(ct_cache *cache, const char *key) {
+  return ct_get(cache, key, strlen(key), NULL);
+}
+
+/* Entries whose key is the eight bytes of a number. */
+static inline ct_status set_number(ct_cache *cache, uint64_t key, const void *value,
+                                   size_t value_size) {
+  return ct_set(cache, &key, sizeof(key), value, value_size);
+}
+
+/* A weigher: the weight is the eight bytes of the value. */
+static inline uint64_t weigh_by_value(void *user_data, const void *key, size_t key_size,
+                                      const void *value, size_t value_size) {
+  (void)user_data, (void)key, (void)key_size, (void)value_size;
+  uint64_t weight;
+  memcpy(&weight, value, sizeof(weight));
+  return weight;
+}
+
+static inline ct_status set_weighed(ct_cache *cache, uint64_t key, uint64_t weight) {
+  return set_number(cache, key, &weight, sizeof(weight));
+}
+
+static inline ct_entry_info info_of(ct_cache *cache, const char *key) {
+  ct_entry_info info = CT_ENTRY_INFO_INIT;
+  assert_status(CT_OK, ct_inspect(cache, key, strlen(key), &info));
+  return info;
+}
+
+static inline ct_stats stats_of(const ct_cache *cache) {
+  ct_stats stats = CT_STATS_INIT;
+  assert_status(CT_OK, ct_cache_stats(cache, &stats));
+  return stats;
+}
+
+/* A value whose old content must be overwritten. */
+static inline ct_value poisoned_value(void) {
+  return (ct_value){(const void *)(uintptr_t)8, 77, 77};
+}
+
+#define assert_holds_nothing(value)    \
+  do {                                 \
+    assert_null((value).data);         \
+    assert_int_equal(0, (value).size); \
+    assert_int_equal(0, (value).pin);  \
+  } while (0)
+
+#define assert_value(expected, value)                                \
+  do {                                                               \
+    assert_non_null((value).data);                                   \
+    assert_int_equal(strlen(expected), (value).size);                \
+    assert_memory_equal((expected), (value).data, strlen(expected)); \
+  } while (0)
+
+#endif

@@ -1,0 +1,1140 @@
+/* SPDX-License-Identifier: MIT */
+/* Arguments that are not allowed, and extreme ones that are: each is refused with its status and
+ * without a trace, and every [out] argument is written whatever the status. */
+#define _DEFAULT_SOURCE /* mmap */
+#include <sys/mman.h>
+
+#include "fixture.h"
+
+enum { kPoison = 0xa5, kTail = 16 };
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static bool all_bytes_are(const void *bytes, size_t size, unsigned char byte) {
+  for (size_t i = 0; i < size; i++)
+    if (((const unsigned char *)bytes)[i] != byte) return false;
+  return true;
+}
+
+/* All but the leading struct_size is zero. */
+#define assert_zero_but_size(object)                                                \
+  assert_true(all_bytes_are((const char *)&(object) + sizeof((object).struct_size), \
+                            sizeof(object) - sizeof((object).struct_size), 0))
+
+/* A struct of a later release, whose fields at the end this library does not know. */
+#define NEWER(type)            \
+  struct {                     \
+    type known;                \
+    unsigned char tail[kTail]; \
+  }
+
+/* Bytes that end the program if they are read. */
+static const void *unreadable(void) {
+  static void *page;
+  if (page == NULL) {
+    page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(MAP_FAILED, page);
+  }
+  return page;
+}
+
+/* One cache for each test, holding a=1 and nothing else. */
+static fixture f;
+
+static int open_cache(void **state) {
+  (void)state;
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
+  fixture_open(&f, &options);
+  assert_status(CT_OK, set_text(f.cache, "a", "1"));
+  return 0;
+}
+
+static int close_cache(void **state) {
+  (void)state;
+  /* Whatever the test did wrong left the entry alone. */
+  assert_text_quietly(f.cache, "a", "1");
+  assert_int_equal(1, ct_len(f.cache));
+  assert_told(&f, "");
+  fixture_close(&f);
+  return 0;
+}
+
+/* ---- NULL as the cache ---------------------------------------------------------------------- */
+
+static void test_reading_null_cache_is_invalid(void **state) {
+  (void)state;
+  ct_value value = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_get(NULL, "a", 1, &value));
+  assert_holds_nothing(value);
+  value = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_peek(NULL, "a", 1, &value));
+  assert_holds_nothing(value);
+  char byte = 'x';
+  size_t size = 77;
+  assert_status(CT_ERR_INVALID, ct_get_copy(NULL, "a", 1, &byte, 1, &size));
+  assert_int_equal(0, size);
+  assert_int_equal('x', byte);
+  assert_false(ct_contains(NULL, "a", 1));
+}
+
+static void test_writing_null_cache_is_invalid(void **state) {
+  (void)state;
+  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+  ct_value value = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_set(NULL, "a", 1, "2", 1));
+  assert_status(CT_ERR_INVALID, ct_set_ttl(NULL, "a", 1, "2", 1, 5));
+  assert_status(CT_ERR_INVALID, ct_set_with(NULL, "a", 1, "2", 1, &options));
+  assert_status(CT_ERR_INVALID, ct_set_lifetime(NULL, "a", 1, 5));
+  assert_status(CT_ERR_INVALID, ct_setdefault(NULL, "a", 1, "2", 1, &value));
+  assert_holds_nothing(value);
+}
+
+static bool match_all(void *user_data, const void *key, size_t key_size, const void *value,
+                      size_t value_size) {
+  (void)user_data, (void)key, (void)key_size, (void)value, (void)value_size;
+  return true;
+}
+
+static void test_removing_from_null_cache_is_invalid(void **state) {
+  (void)state;
+  ct_value key = poisoned_value();
+  ct_value value = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_pop(NULL, "a", 1, &value));
+  assert_holds_nothing(value);
+  value = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_popitem(NULL, &key, &value));
+  assert_holds_nothing(key);
+  assert_holds_nothing(value);
+  assert_status(CT_ERR_INVALID, ct_delete(NULL, "a", 1));
+  assert_status(CT_ERR_INVALID, ct_clear(NULL));
+  assert_int_equal(0, ct_remove_if(NULL, match_all, NULL));
+  assert_int_equal(0, ct_expire(NULL, CT_NOW, NULL, NULL));
+}
+
+static void test_batch_on_null_cache_is_invalid(void **state) {
+  (void)state;
+  const ct_bytes key = {"a", 1};
+  const size_t ends[] = {1, 2};
+  ct_value value = poisoned_value();
+  ct_status status = CT_BUSY;
+  assert_status(CT_ERR_INVALID, ct_get_many(NULL, &key, 1, &value, &status));
+  assert_holds_nothing(value);
+  assert_int_equal(0, status);
+
+  char buffer[4];
+  size_t value_end = 77;
+  status = CT_BUSY;
+  assert_status(CT_ERR_INVALID,
+                ct_get_many_copy(NULL, "a", ends, 1, buffer, sizeof(buffer), &value_end, &status));
+  assert_int_equal(0, value_end);
+  assert_int_equal(0, status);
+
+  status = CT_BUSY;
+  assert_status(CT_ERR_INVALID, ct_set_many(NULL, "a1", ends, 1, NULL, &status));
+  assert_int_equal(0, status);
+}
+
+static void test_size_of_null_cache_is_zero(void **state) {
+  (void)state;
+  assert_int_equal(0, ct_len(NULL));
+  assert_int_equal(0, ct_currsize(NULL));
+  assert_int_equal(0, ct_maxsize(NULL));
+  assert_int_equal(0, ct_memory(NULL));
+  assert_status(CT_ERR_INVALID, ct_resize(NULL, 5));
+}
+
+static void test_inspecting_null_cache_is_invalid(void **state) {
+  (void)state;
+  ct_entry_info info;
+  memset(&info, kPoison, sizeof(info));
+  info.struct_size = sizeof(info);
+  assert_status(CT_ERR_INVALID, ct_inspect(NULL, "a", 1, &info));
+  assert_int_equal(sizeof(info), info.struct_size);
+  assert_zero_but_size(info);
+
+  ct_stats stats;
+  memset(&stats, kPoison, sizeof(stats));
+  stats.struct_size = sizeof(stats);
+  assert_status(CT_ERR_INVALID, ct_cache_stats(NULL, &stats));
+  assert_int_equal(sizeof(stats), stats.struct_size);
+  assert_zero_but_size(stats);
+  assert_status(CT_ERR_INVALID, ct_cache_stats_reset(NULL));
+
+  ct_options options;
+  memset(&options, kPoison, sizeof(options));
+  options.struct_size = sizeof(options);
+  assert_status(CT_ERR_INVALID, ct_cache_options(NULL, &options));
+  assert_int_equal(sizeof(options), options.struct_size);
+  assert_zero_but_size(options);
+}
+
+static void test_iterating_null_is_invalid(void **state) {
+  (void)state;
+  ct_iter *iter = (ct_iter *)(uintptr_t)8;
+  assert_status(CT_ERR_INVALID, ct_iter_new(NULL, CT_ORDER_ANY, &iter));
+  assert_null(iter);
+  ct_bytes key = {"x", 77};
+  ct_bytes value = {"x", 77};
+  assert_status(CT_ERR_INVALID, ct_iter_next(NULL, &key, &value));
+  assert_null(key.data);
+  assert_int_equal(0, key.size);
+  assert_null(value.data);
+  assert_int_equal(0, value.size);
+}
+
+static void test_freeing_null_does_nothing(void **state) {
+  (void)state;
+  ct_cache_free(NULL);
+  ct_iter_free(NULL);
+  ct_value_release(NULL);
+}
+
+/* ---- NULL where a result is needed ---------------------------------------------------------- */
+
+static void test_null_for_a_needed_result_is_invalid(void **state) {
+  (void)state;
+  const ct_options options = CT_OPTIONS_INIT;
+  assert_status(CT_ERR_INVALID, ct_cache_new_with(&options, NULL));
+  assert_status(CT_ERR_INVALID, ct_cache_options(f.cache, NULL));
+  assert_status(CT_ERR_INVALID, ct_policy_from_name("LRU", NULL));
+  assert_status(CT_ERR_INVALID, ct_inspect(f.cache, "a", 1, NULL));
+  assert_status(CT_ERR_INVALID, ct_cache_stats(f.cache, NULL));
+  assert_status(CT_ERR_INVALID, ct_iter_new(f.cache, CT_ORDER_ANY, NULL));
+}
+
+static void test_value_ref_without_value_or_result_is_invalid(void **state) {
+  (void)state;
+  ct_value value = CT_VALUE_INIT;
+  ct_value second = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_value_ref(NULL, &second));
+  assert_holds_nothing(second);
+  assert_status(CT_OK, ct_get(f.cache, "a", 1, &value));
+  assert_status(CT_ERR_INVALID, ct_value_ref(&value, NULL));
+  assert_value("1", value);
+  ct_value_release(&value);
+}
+
+static void test_policy_from_name_without_name_is_invalid(void **state) {
+  (void)state;
+  ct_policy policy = CT_POLICY_MRU;
+  assert_status(CT_ERR_INVALID, ct_policy_from_name(NULL, &policy));
+  assert_int_equal(0, policy);
+}
+
+static void test_null_for_an_unwanted_result_is_allowed(void **state) {
+  (void)state;
+  assert_status(CT_OK, ct_get(f.cache, "a", 1, NULL));
+  assert_status(CT_OK, ct_peek(f.cache, "a", 1, NULL));
+  char byte;
+  assert_status(CT_OK, ct_get_copy(f.cache, "a", 1, &byte, 1, NULL));
+  assert_status(CT_OK, ct_setdefault(f.cache, "a", 1, "2", 1, NULL));
+  const size_t ends[] = {1, 2};
+  ct_entry_options absent = CT_ENTRY_OPTIONS_INIT;
+  absent.flags = CT_ENTRY_IF_ABSENT;
+  assert_status(CT_OK, ct_set_many(f.cache, "a2", ends, 1, &absent, NULL));
+  ct_iter *iter;
+  assert_status(CT_OK, ct_iter_new(f.cache, CT_ORDER_ANY, &iter));
+  assert_status(CT_OK, ct_iter_next(iter, NULL, NULL));
+  ct_iter_free(iter);
+}
+
+static void test_remove_if_without_match_removes_nothing(void **state) {
+  (void)state;
+  assert_int_equal(0, ct_remove_if(f.cache, NULL, NULL));
+}
+
+/* ---- NULL as bytes -------------------------------------------------------------------------- */
+
+static void test_reading_null_key_with_a_length_is_invalid(void **state) {
+  (void)state;
+  ct_value value = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_get(f.cache, NULL, 1, &value));
+  assert_holds_nothing(value);
+  value = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_peek(f.cache, NULL, 1, &value));
+  assert_holds_nothing(value);
+  size_t size = 77;
+  char byte;
+  assert_status(CT_ERR_INVALID, ct_get_copy(f.cache, NULL, 1, &byte, 1, &size));
+  assert_int_equal(0, size);
+  assert_false(ct_contains(f.cache, NULL, 1));
+  ct_entry_info info;
+  memset(&info, kPoison, sizeof(info));
+  info.struct_size = sizeof(info);
+  assert_status(CT_ERR_INVALID, ct_inspect(f.cache, NULL, 1, &info));
+  assert_zero_but_size(info);
+}
+
+static void test_writing_null_key_with_a_length_is_invalid(void **state) {
+  (void)state;
+  ct_value value = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_set(f.cache, NULL, 1, "2", 1));
+  assert_status(CT_ERR_INVALID, ct_set_ttl(f.cache, NULL, 1, "2", 1, 5));
+  assert_status(CT_ERR_INVALID, ct_set_with(f.cache, NULL, 1, "2", 1, NULL));
+  assert_status(CT_ERR_INVALID, ct_set_lifetime(f.cache, NULL, 1, 5));
+  assert_status(CT_ERR_INVALID, ct_setdefault(f.cache, NULL, 1, "2", 1, &value));
+  assert_holds_nothing(value);
+  value = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_pop(f.cache, NULL, 1, &value));
+  assert_holds_nothing(value);
+  assert_status(CT_ERR_INVALID, ct_delete(f.cache, NULL, 1));
+}
+
+static void test_writing_null_value_with_a_length_is_invalid(void **state) {
+  (void)state;
+  ct_value value = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_set(f.cache, "a", 1, NULL, 1));
+  assert_status(CT_ERR_INVALID, ct_set_ttl(f.cache, "a", 1, NULL, 1, 5));
+  assert_status(CT_ERR_INVALID, ct_set_with(f.cache, "a", 1, NULL, 1, NULL));
+  assert_status(CT_ERR_INVALID, ct_setdefault(f.cache, "b", 1, NULL, 1, &value));
+  assert_holds_nothing(value);
+}
+
+static void test_get_copy_into_null_with_a_capacity_is_invalid(void **state) {
+  (void)state;
+  size_t size = 77;
+  assert_status(CT_ERR_INVALID, ct_get_copy(f.cache, "a", 1, NULL, 1, &size));
+  assert_int_equal(0, size);
+}
+
+static void test_get_many_of_null_key_with_a_length_is_invalid(void **state) {
+  (void)state;
+  const ct_bytes keys[] = {{"a", 1}, {NULL, 1}};
+  ct_value values[] = {poisoned_value(), poisoned_value()};
+  ct_status statuses[] = {CT_BUSY, CT_BUSY};
+  assert_status(CT_ERR_INVALID, ct_get_many(f.cache, keys, 2, values, statuses));
+  for (size_t i = 0; i < 2; i++) {
+    assert_holds_nothing(values[i]);
+    assert_int_equal(0, statuses[i]);
+  }
+}
+
+static void test_batch_with_null_arrays_is_invalid(void **state) {
+  (void)state;
+  const ct_bytes key = {"a", 1};
+  const size_t ends[] = {1, 2};
+  ct_value value = poisoned_value();
+  ct_status status = CT_BUSY;
+  assert_status(CT_ERR_INVALID, ct_get_many(f.cache, NULL, 1, &value, &status));
+  assert_holds_nothing(value);
+  assert_int_equal(0, status);
+  assert_status(CT_ERR_INVALID, ct_get_many(f.cache, &key, 1, NULL, &status));
+  value = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_get_many(f.cache, &key, 1, &value, NULL));
+  assert_holds_nothing(value);
+
+  char buffer[4];
+  size_t value_end = 77;
+  status = CT_BUSY;
+  assert_status(CT_ERR_INVALID,
+                ct_get_many_copy(f.cache, NULL, ends, 1, buffer, 4, &value_end, &status));
+  assert_int_equal(0, value_end);
+  assert_int_equal(0, status);
+  assert_status(CT_ERR_INVALID,
+                ct_get_many_copy(f.cache, "a", NULL, 1, buffer, 4, &value_end, &status));
+  assert_status(CT_ERR_INVALID,
+                ct_get_many_copy(f.cache, "a", ends, 1, NULL, 4, &value_end, &status));
+  assert_status(CT_ERR_INVALID, ct_get_many_copy(f.cache, "a", ends, 1, buffer, 4, NULL, &status));
+  assert_status(CT_ERR_INVALID,
+                ct_get_many_copy(f.cache, "a", ends, 1, buffer, 4, &value_end, NULL));
+
+  status = CT_BUSY;
+  assert_status(CT_ERR_INVALID, ct_set_many(f.cache, NULL, ends, 1, NULL, &status));
+  assert_int_equal(0, status);
+  assert_status(CT_ERR_INVALID, ct_set_many(f.cache, "a2", NULL, 1, NULL, &status));
+}
+
+/* ---- Lengths of 2^32 and more --------------------------------------------------------------- */
+
+#if SIZE_MAX > UINT32_MAX
+
+static const size_t kTooLong[] = {(size_t)1 << 32, ((size_t)1 << 32) + 1, SIZE_MAX / 2 + 2,
+                                  SIZE_MAX - 7, SIZE_MAX};
+
+static void test_reading_key_too_long_reads_nothing(void **state) {
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(kTooLong); i++) {
+    ct_value value = poisoned_value();
+    assert_status(CT_ERR_TOO_LARGE, ct_get(f.cache, unreadable(), kTooLong[i], &value));
+    assert_holds_nothing(value);
+    value = poisoned_value();
+    assert_status(CT_ERR_TOO_LARGE, ct_peek(f.cache, unreadable(), kTooLong[i], &value));
+    assert_holds_nothing(value);
+    size_t size = 77;
+    char byte;
+    assert_status(CT_ERR_TOO_LARGE,
+                  ct_get_copy(f.cache, unreadable(), kTooLong[i], &byte, 1, &size));
+    assert_int_equal(0, size);
+    assert_false(ct_contains(f.cache, unreadable(), kTooLong[i]));
+    ct_entry_info info;
+    memset(&info, kPoison, sizeof(info));
+    info.struct_size = sizeof(info);
+    assert_status(CT_ERR_TOO_LARGE, ct_inspect(f.cache, unreadable(), kTooLong[i], &info));
+    assert_zero_but_size(info);
+  }
+}
+
+static void test_writing_key_too_long_reads_nothing(void **state) {
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(kTooLong); i++) {
+    ct_value value = poisoned_value();
+    assert_status(CT_ERR_TOO_LARGE, ct_set(f.cache, unreadable(), kTooLong[i], "2", 1));
+    assert_status(CT_ERR_TOO_LARGE, ct_set_ttl(f.cache, unreadable(), kTooLong[i], "2", 1, 5));
+    assert_status(CT_ERR_TOO_LARGE, ct_set_with(f.cache, unreadable(), kTooLong[i], "2", 1, NULL));
+    assert_status(CT_ERR_TOO_LARGE,
+                  ct_setdefault(f.cache, unreadable(), kTooLong[i], "2", 1, &value));
+    assert_holds_nothing(value);
+    value = poisoned_value();
+    assert_status(CT_ERR_TOO_LARGE, ct_pop(f.cache, unreadable(), kTooLong[i], &value));
+    assert_holds_nothing(value);
+    assert_status(CT_ERR_TOO_LARGE, ct_delete(f.cache, unreadable(), kTooLong[i]));
+    assert_status(CT_ERR_TOO_LARGE, ct_set_lifetime(f.cache, unreadable(), kTooLong[i], 5));
+  }
+}
+
+static void test_writing_value_too_long_reads_nothing(void **state) {
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(kTooLong); i++) {
+    ct_value value = poisoned_value();
+    const void *none = unreadable();
+    assert_status(CT_ERR_TOO_LARGE, ct_set(f.cache, none, 1, none, kTooLong[i]));
+    assert_status(CT_ERR_TOO_LARGE, ct_set_ttl(f.cache, none, 1, none, kTooLong[i], 5));
+    assert_status(CT_ERR_TOO_LARGE, ct_set_with(f.cache, none, 1, none, kTooLong[i], NULL));
+    assert_status(CT_ERR_TOO_LARGE, ct_setdefault(f.cache, none, 1, none, kTooLong[i], &value));
+    assert_holds_nothing(value);
+  }
+}
+
+static void test_get_many_of_key_too_long_pins_nothing(void **state) {
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(kTooLong); i++) {
+    const ct_bytes keys[] = {{"a", 1}, {unreadable(), kTooLong[i]}};
+    ct_value values[] = {poisoned_value(), poisoned_value()};
+    ct_status statuses[] = {CT_BUSY, CT_BUSY};
+    assert_status(CT_ERR_TOO_LARGE, ct_get_many(f.cache, keys, 2, values, statuses));
+    for (size_t j = 0; j < 2; j++) {
+      assert_holds_nothing(values[j]);
+      assert_int_equal(0, statuses[j]);
+    }
+  }
+}
+
+static void test_get_many_copy_of_key_too_long_reads_nothing(void **state) {
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(kTooLong); i++) {
+    const size_t ends[] = {kTooLong[i], kTooLong[i]};
+    char buffer[4];
+    size_t value_ends[] = {77, 77};
+    ct_status statuses[] = {CT_BUSY, CT_BUSY};
+    assert_status(CT_ERR_TOO_LARGE, ct_get_many_copy(f.cache, unreadable(), ends, 2, buffer,
+                                                     sizeof(buffer), value_ends, statuses));
+    for (size_t j = 0; j < 2; j++) {
+      assert_int_equal(0, value_ends[j]);
+      assert_int_equal(0, statuses[j]);
+    }
+  }
+}
+
+static void test_set_many_refuses_only_the_pair_too_long(void **state) {
+  (void)state;
+  /* A key of 2^32 bytes that nobody may read, then two pairs: with a value too long, and a=1. */
+  const size_t long_size = (size_t)1 << 32;
+  char *data = mmap(NULL, 2 * long_size + 4096, PROT_NONE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  assert_ptr_not_equal(MAP_FAILED, data);
+  assert_int_equal(0, mprotect(data + 2 * long_size, 4096, PROT_READ | PROT_WRITE));
+  memcpy(data + 2 * long_size, "a1", 2);
+  const size_t ends[] = {long_size,     long_size,         long_size,
+                         2 * long_size, 2 * long_size + 1, 2 * long_size + 2};
+  ct_status statuses[] = {CT_BUSY, CT_BUSY, CT_BUSY};
+  ct_entry_options present = CT_ENTRY_OPTIONS_INIT;
+  present.flags = CT_ENTRY_IF_ABSENT;
+  assert_status(CT_ERR_TOO_LARGE, ct_set_many(f.cache, data, ends, 3, &present, statuses));
+  assert_status(CT_ERR_TOO_LARGE, statuses[0]);
+  assert_status(CT_ERR_TOO_LARGE, statuses[1]);
+  assert_status(CT_EXISTS, statuses[2]);
+  munmap(data, 2 * long_size + 4096);
+}
+
+#endif
+
+/* ---- Batches -------------------------------------------------------------------------------- */
+
+static void test_get_many_copy_with_falling_ends_is_invalid(void **state) {
+  (void)state;
+  const size_t ends[] = {1, 2, 1};
+  char buffer[4];
+  size_t value_ends[] = {77, 77, 77};
+  ct_status statuses[] = {CT_BUSY, CT_BUSY, CT_BUSY};
+  assert_status(CT_ERR_INVALID,
+                ct_get_many_copy(f.cache, "aa", ends, 3, buffer, 4, value_ends, statuses));
+  for (size_t i = 0; i < 3; i++) {
+    assert_int_equal(0, value_ends[i]);
+    assert_int_equal(0, statuses[i]);
+  }
+  assert_int_equal(0, stats_of(f.cache).hits);
+}
+
+static void test_set_many_with_falling_ends_tries_nothing(void **state) {
+  (void)state;
+  const size_t ends[] = {1, 2, 3, 2};
+  ct_status statuses[] = {CT_BUSY, CT_BUSY};
+  assert_status(CT_ERR_INVALID, ct_set_many(f.cache, "b2c3", ends, 2, NULL, statuses));
+  assert_int_equal(0, statuses[0]);
+  assert_int_equal(0, statuses[1]);
+  assert_false(has_text(f.cache, "b"));
+}
+
+static void test_set_many_with_bad_options_tries_nothing(void **state) {
+  (void)state;
+  const size_t ends[] = {1, 2};
+  ct_status status = CT_BUSY;
+  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+  options.flags = 0x40000000u;
+  assert_status(CT_ERR_INVALID, ct_set_many(f.cache, "b2", ends, 1, &options, &status));
+  assert_int_equal(0, status);
+  assert_false(has_text(f.cache, "b"));
+}
+
+/* ---- Options of an entry -------------------------------------------------------------------- */
+
+static void test_entry_options_that_contradict_are_invalid(void **state) {
+  (void)state;
+  const uint32_t flags[] = {
+      CT_ENTRY_TTL | CT_ENTRY_DEADLINE,
+      CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT,
+      0x8000u,
+      0x80000000u,
+      UINT32_MAX,
+  };
+  for (size_t i = 0; i < COUNT_OF(flags); i++) {
+    ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+    options.flags = flags[i];
+    options.ttl = 5;
+    options.deadline = 5;
+    options.weight = 1;
+    assert_status(CT_ERR_INVALID, set_text_with(f.cache, "a", "2", &options));
+    assert_status(CT_ERR_INVALID, set_text_with(f.cache, "b", "2", &options));
+  }
+}
+
+static void test_entry_options_with_reserved_set_are_invalid(void **state) {
+  (void)state;
+  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+  options.reserved = 1;
+  assert_status(CT_ERR_INVALID, set_text_with(f.cache, "b", "2", &options));
+}
+
+static void test_entry_options_fields_without_their_flag_do_not_count(void **state) {
+  (void)state;
+  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+  options.ttl = 0;
+  options.deadline = 0;
+  options.weight = 1000;
+  assert_status(CT_OK, set_text_with(f.cache, "b", "2", &options));
+  assert_int_equal(1, info_of(f.cache, "b").weight);
+  assert_true(info_of(f.cache, "b").deadline == CT_NEVER);
+  assert_status(CT_OK, delete_text(f.cache, "b"));
+  assert_told(&f, "REMOVED b=2");
+}
+
+static void test_entry_options_of_wrong_size_are_invalid(void **state) {
+  (void)state;
+  const size_t sizes[] = {0, 1, 8, sizeof(ct_entry_options) - 8, sizeof(ct_entry_options) - 1};
+  for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+    ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+    options.struct_size = sizes[i];
+    assert_status(CT_ERR_INVALID, set_text_with(f.cache, "b", "2", &options));
+  }
+}
+
+static void test_entry_options_of_later_release_are_accepted_if_unused(void **state) {
+  (void)state;
+  NEWER(ct_entry_options) options = {.known = CT_ENTRY_OPTIONS_INIT};
+  options.known.flags = CT_ENTRY_IF_ABSENT;
+  options.known.struct_size = sizeof(options);
+  assert_status(CT_EXISTS, set_text_with(f.cache, "a", "2", &options.known));
+  options.known.struct_size = sizeof(options.known) + 1;
+  assert_status(CT_EXISTS, set_text_with(f.cache, "a", "2", &options.known));
+}
+
+static void test_entry_options_of_later_release_are_invalid_if_used(void **state) {
+  (void)state;
+  for (size_t i = 0; i < kTail; i++) {
+    NEWER(ct_entry_options) options = {.known = CT_ENTRY_OPTIONS_INIT};
+    options.known.struct_size = sizeof(options);
+    options.tail[i] = 1;
+    assert_status(CT_ERR_INVALID, set_text_with(f.cache, "a", "2", &options.known));
+  }
+}
+
+static void test_entry_weight_with_memory_weights_is_invalid(void **state) {
+  (void)state;
+  ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = 100000;
+  options.weight_kind = CT_WEIGHT_MEMORY;
+  ct_cache *cache = new_cache(&options);
+  assert_status(CT_ERR_INVALID, set_text_weight(cache, "b", "2", 5));
+  assert_int_equal(0, ct_len(cache));
+  ct_cache_free(cache);
+}
+
+/* ---- Other arguments ------------------------------------------------------------------------ */
+
+static void test_unknown_order_is_invalid(void **state) {
+  (void)state;
+  const int32_t orders[] = {-1, 100, INT32_MIN, INT32_MAX};
+  for (size_t i = 0; i < COUNT_OF(orders); i++) {
+    ct_iter *iter = (ct_iter *)(uintptr_t)8;
+    assert_status(CT_ERR_INVALID, ct_iter_new(f.cache, orders[i], &iter));
+    assert_null(iter);
+  }
+}
+
+static void test_info_of_wrong_size_is_invalid(void **state) {
+  (void)state;
+  const size_t sizes[] = {0, 8, sizeof(ct_entry_info) - 1};
+  for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+    ct_entry_info info = CT_ENTRY_INFO_INIT;
+    info.struct_size = sizes[i];
+    assert_status(CT_ERR_INVALID, ct_inspect(f.cache, "a", 1, &info));
+  }
+}
+
+static void test_info_of_later_release_is_filled_as_far_as_known(void **state) {
+  (void)state;
+  NEWER(ct_entry_info) info = {.known = CT_ENTRY_INFO_INIT};
+  info.known.struct_size = sizeof(info);
+  assert_status(CT_OK, ct_inspect(f.cache, "a", 1, &info.known));
+  assert_int_equal(sizeof(info), info.known.struct_size);
+  assert_int_equal(1, info.known.weight);
+  assert_true(all_bytes_are(info.tail, kTail, 0));
+  info.tail[kTail - 1] = 1;
+  assert_status(CT_ERR_INVALID, ct_inspect(f.cache, "a", 1, &info.known));
+}
+
+static void test_options_in_force_of_wrong_size_are_invalid(void **state) {
+  (void)state;
+  const size_t sizes[] = {0, 8, sizeof(ct_options) - 1};
+  for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+    ct_options options = CT_OPTIONS_INIT;
+    options.struct_size = sizes[i];
+    assert_status(CT_ERR_INVALID, ct_cache_options(f.cache, &options));
+  }
+}
+
+static void test_options_in_force_of_later_release_are_filled_as_far_as_known(void **state) {
+  (void)state;
+  NEWER(ct_options) options = {.known = CT_OPTIONS_INIT};
+  options.known.struct_size = sizeof(options);
+  assert_status(CT_OK, ct_cache_options(f.cache, &options.known));
+  assert_int_equal(sizeof(options), options.known.struct_size);
+  assert_int_equal(8, options.known.maxsize);
+  assert_true(all_bytes_are(options.tail, kTail, 0));
+  options.tail[kTail - 1] = 1;
+  assert_status(CT_ERR_INVALID, ct_cache_options(f.cache, &options.known));
+}
+
+/* ---- [out] arguments ------------------------------------------------------------------------ */
+
+static void test_miss_zeroes_results(void **state) {
+  (void)state;
+  ct_value value = poisoned_value();
+  assert_status(CT_MISS, ct_get(f.cache, "b", 1, &value));
+  assert_holds_nothing(value);
+  value = poisoned_value();
+  assert_status(CT_MISS, ct_peek(f.cache, "b", 1, &value));
+  assert_holds_nothing(value);
+  value = poisoned_value();
+  assert_status(CT_MISS, ct_pop(f.cache, "b", 1, &value));
+  assert_holds_nothing(value);
+  char byte;
+  size_t size = 77;
+  assert_status(CT_MISS, ct_get_copy(f.cache, "b", 1, &byte, 1, &size));
+  assert_int_equal(0, size);
+  ct_entry_info info;
+  memset(&info, kPoison, sizeof(info));
+  info.struct_size = sizeof(info);
+  assert_status(CT_MISS, ct_inspect(f.cache, "b", 1, &info));
+  assert_int_equal(sizeof(info), info.struct_size);
+  assert_zero_but_size(info);
+}
+
+static void test_hit_overwrites_results(void **state) {
+  (void)state;
+  ct_value value = poisoned_value();
+  assert_status(CT_OK, ct_get(f.cache, "a", 1, &value));
+  assert_value("1", value);
+  ct_value_release(&value);
+  value = poisoned_value();
+  assert_status(CT_OK, ct_peek(f.cache, "a", 1, &value));
+  assert_value("1", value);
+  ct_value_release(&value);
+  value = poisoned_value();
+  assert_status(CT_OK, ct_setdefault(f.cache, "a", 1, "2", 1, &value));
+  assert_value("1", value);
+  ct_value second = poisoned_value();
+  assert_status(CT_OK, ct_value_ref(&value, &second));
+  assert_value("1", second);
+  ct_value_release(&second);
+  ct_value_release(&value);
+}
+
+static void test_popitem_of_empty_cache_zeroes_results(void **state) {
+  (void)state;
+  ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 8);
+  ct_value key = poisoned_value();
+  ct_value value = poisoned_value();
+  assert_status(CT_MISS, ct_popitem(cache, &key, &value));
+  assert_holds_nothing(key);
+  assert_holds_nothing(value);
+  ct_cache_free(cache);
+}
+
+static void test_get_copy_too_small_tells_the_size_alone(void **state) {
+  (void)state;
+  ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 8);
+  assert_status(CT_OK, set_text(cache, "k", "12345"));
+  char buffer[5] = "xxxxx";
+  size_t size = 77;
+  assert_status(CT_ERR_BUFFER, ct_get_copy(cache, "k", 1, buffer, 4, &size));
+  assert_int_equal(5, size);
+  assert_memory_equal("xxxxx", buffer, 5);
+  size = 77;
+  assert_status(CT_ERR_BUFFER, ct_get_copy(cache, "k", 1, NULL, 0, &size));
+  assert_int_equal(5, size);
+  assert_status(CT_OK, ct_get_copy(cache, "k", 1, buffer, 5, &size));
+  assert_int_equal(5, size);
+  assert_memory_equal("12345", buffer, 5);
+  ct_cache_free(cache);
+}
+
+static void test_setdefault_too_large_zeroes_result(void **state) {
+  (void)state;
+  ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 0);
+  ct_value value = poisoned_value();
+  assert_status(CT_ERR_TOO_LARGE, ct_setdefault(cache, "k", 1, "v", 1, &value));
+  assert_holds_nothing(value);
+  ct_cache_free(cache);
+}
+
+static uint64_t dead_on_arrival(void *user_data, const void *key, size_t key_size,
+                                const void *value, size_t value_size, uint64_t now) {
+  (void)user_data, (void)key, (void)key_size, (void)value, (void)value_size;
+  return now;
+}
+
+static void test_setdefault_not_stored_hands_the_value_back(void **state) {
+  (void)state;
+  fixture dying;
+  ct_options options = fixture_options(&dying, CT_POLICY_TLRU, 8);
+  options.ttu = dead_on_arrival;
+  fixture_open(&dying, &options);
+  ct_value value = poisoned_value();
+  assert_status(CT_NOT_STORED, ct_setdefault(dying.cache, "k", 1, "v", 1, &value));
+  assert_value("v", value);
+  assert_int_equal(0, ct_len(dying.cache));
+  fixture_close(&dying);
+  assert_value("v", value);
+  ct_value_release(&value);
+}
+
+/* ---- Making a cache ------------------------------------------------------------------------- */
+
+static void on_insert(void *policy, uint32_t id, uint64_t weight, const void *key, size_t key_size,
+                      uint64_t now) {
+  (void)policy, (void)id, (void)weight, (void)key, (void)key_size, (void)now;
+}
+static void on_remove(void *policy, uint32_t id) {
+  (void)policy, (void)id;
+}
+static uint32_t victim(void *policy) {
+  (void)policy;
+  return 0;
+}
+
+#define OPS(...) \
+  { .struct_size = sizeof(ct_policy_ops), __VA_ARGS__ }
+static const ct_policy_ops kOps =
+    OPS(.on_insert = on_insert, .on_remove = on_remove, .victim = victim);
+static const ct_policy_ops kOpsWithoutInsert = OPS(.on_remove = on_remove, .victim = victim);
+static const ct_policy_ops kOpsWithoutRemove = OPS(.on_insert = on_insert, .victim = victim);
+static const ct_policy_ops kOpsWithoutVictim = OPS(.on_insert = on_insert, .on_remove = on_remove);
+static const ct_policy_ops kOpsWithoutSize = {
+    .on_insert = on_insert, .on_remove = on_remove, .victim = victim};
+
+static void *no_memory(void *ctx, size_t size, size_t align) {
+  (void)ctx, (void)size, (void)align;
+  return NULL;
+}
+static void free_nothing(void *ctx, void *ptr, size_t size, size_t align) {
+  (void)ctx, (void)ptr, (void)size, (void)align;
+}
+
+static const ct_allocator kAllocatorWithoutFree = {sizeof(ct_allocator), no_memory, NULL, NULL};
+static const ct_allocator kAllocatorWithoutAlloc = {sizeof(ct_allocator), NULL, free_nothing, NULL};
+static const ct_allocator kAllocatorWithoutSize = {0, no_memory, free_nothing, NULL};
+static const ct_allocator kAllocatorWithoutMemory = {sizeof(ct_allocator), no_memory, free_nothing,
+                                                     NULL};
+
+#define OPTIONS(...) \
+  { .struct_size = sizeof(ct_options), __VA_ARGS__ }
+
+static void test_options_that_are_wrong_are_named(void **state) {
+  (void)state;
+  static const struct {
+    const char *field;
+    ct_options options;
+  } rows[] = {
+      {"struct_size", {.struct_size = 0}},
+      {"struct_size", {.struct_size = 1}},
+      {"struct_size", {.struct_size = sizeof(size_t)}},
+      {"struct_size", {.struct_size = sizeof(ct_options) - 1}},
+      {"policy", OPTIONS(.policy = -1)},
+      {"policy", OPTIONS(.policy = 62)},
+      {"policy", OPTIONS(.policy = 64)},
+      {"policy", OPTIONS(.policy = INT32_MAX)},
+      {"policy", OPTIONS(.policy = INT32_MIN)},
+      {"weight_kind", OPTIONS(.weight_kind = -1)},
+      {"weight_kind", OPTIONS(.weight_kind = 100)},
+      {"shards", OPTIONS(.shards = 3)},
+      {"shards", OPTIONS(.shards = 4095)},
+      {"shards", OPTIONS(.shards = 4097)},
+      {"shards", OPTIONS(.shards = 8192)},
+      {"shards", OPTIONS(.shards = 0x80000000u)},
+      {"shards", OPTIONS(.shards = UINT32_MAX)},
+      {"flags", OPTIONS(.flags = 0x40000000u)},
+      {"flags", OPTIONS(.flags = 0x80000000u)},
+      {"flags", OPTIONS(.flags = UINT32_MAX)},
+      {"ttl", OPTIONS(.policy = CT_POLICY_TTL)},
+      {"ttl", OPTIONS(.policy = CT_POLICY_TTL, .tti = 5)},
+      {"ttu", OPTIONS(.policy = CT_POLICY_TLRU)},
+      {"ttu", OPTIONS(.policy = CT_POLICY_TLRU, .ttl = 5)},
+      {"custom", OPTIONS(.policy = CT_POLICY_CUSTOM)},
+      {"custom", OPTIONS(.policy = CT_POLICY_CUSTOM, .custom = &kOpsWithoutInsert)},
+      {"custom", OPTIONS(.policy = CT_POLICY_CUSTOM, .custom = &kOpsWithoutRemove)},
+      {"custom", OPTIONS(.policy = CT_POLICY_CUSTOM, .custom = &kOpsWithoutVictim)},
+      {"custom", OPTIONS(.policy = CT_POLICY_CUSTOM, .custom = &kOpsWithoutSize)},
+      {"allocator", OPTIONS(.allocator = &kAllocatorWithoutAlloc)},
+      {"allocator", OPTIONS(.allocator = &kAllocatorWithoutFree)},
+      {"allocator", OPTIONS(.allocator = &kAllocatorWithoutSize)},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    const char *problem = ct_options_problem(&rows[i].options);
+    if (problem == NULL) fail_msg("row %zu: no problem with %s", i, rows[i].field);
+    if (strstr(problem, rows[i].field) == NULL)
+      fail_msg("row %zu: \"%s\" does not name %s", i, problem, rows[i].field);
+    ct_cache *cache = (ct_cache *)(uintptr_t)8;
+    assert_status(CT_ERR_INVALID, ct_cache_new_with(&rows[i].options, &cache));
+    assert_null(cache);
+  }
+}
+
+static void test_options_that_are_right_make_a_cache(void **state) {
+  (void)state;
+  static const ct_options rows[] = {
+      CT_OPTIONS_INIT,
+      OPTIONS(.maxsize = CT_UNBOUNDED),
+      OPTIONS(.policy = CT_POLICY_MRU, .weight_kind = CT_WEIGHT_MEMORY),
+      OPTIONS(.policy = CT_POLICY_TTL, .ttl = 1),
+      OPTIONS(.policy = CT_POLICY_TTL, .ttl = CT_NEVER),
+      OPTIONS(.policy = CT_POLICY_TLRU, .ttu = dead_on_arrival),
+      OPTIONS(.policy = CT_POLICY_RR, .seed = UINT64_MAX, .tti = CT_NEVER),
+      OPTIONS(.policy = CT_POLICY_CUSTOM, .custom = &kOps),
+      OPTIONS(.shards = 1),
+      OPTIONS(.shards = 2, .weight_kind = CT_WEIGHT_VALUE),
+      OPTIONS(.shards = 4096),
+      OPTIONS(.flags = CT_FLAG_SINGLE_THREADED | CT_FLAG_NO_STATS | CT_FLAG_PRECISE_CLOCK),
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    const char *problem = ct_options_problem(&rows[i]);
+    if (problem != NULL) fail_msg("row %zu: %s", i, problem);
+    ct_cache_free(new_cache(&rows[i]));
+  }
+}
+
+static void test_unbounded_options_make_a_cache(void **state) {
+  (void)state;
+  ct_cache *cache = ct_cache_new(CT_POLICY_LRU, CT_UNBOUNDED);
+  assert_non_null(cache);
+  assert_true(ct_maxsize(cache) == CT_UNBOUNDED);
+  ct_cache_free(cache);
+}
+
+static void test_null_options_are_a_problem(void **state) {
+  (void)state;
+  assert_non_null(ct_options_problem(NULL));
+  ct_cache *cache = (ct_cache *)(uintptr_t)8;
+  assert_status(CT_ERR_INVALID, ct_cache_new_with(NULL, &cache));
+  assert_null(cache);
+}
+
+static void test_options_of_later_release_are_accepted_if_unused(void **state) {
+  (void)state;
+  NEWER(ct_options) options = {.known = CT_OPTIONS_INIT};
+  options.known.struct_size = sizeof(options);
+  assert_null(ct_options_problem(&options.known));
+  ct_cache_free(new_cache(&options.known));
+}
+
+static void test_options_of_later_release_are_a_problem_if_used(void **state) {
+  (void)state;
+  for (size_t i = 0; i < kTail; i++) {
+    NEWER(ct_options) options = {.known = CT_OPTIONS_INIT};
+    options.known.struct_size = sizeof(options);
+    options.tail[i] = 0x80;
+    const char *problem = ct_options_problem(&options.known);
+    assert_non_null(problem);
+    assert_non_null(strstr(problem, "struct_size"));
+    ct_cache *cache = (ct_cache *)(uintptr_t)8;
+    assert_status(CT_ERR_INVALID, ct_cache_new_with(&options.known, &cache));
+    assert_null(cache);
+  }
+}
+
+static void test_allocator_of_later_release_is_accepted_if_unused(void **state) {
+  (void)state;
+  test_allocator allocator;
+  test_allocator_init(&allocator);
+  NEWER(ct_allocator) hooks = {.known = allocator.hooks};
+  hooks.known.struct_size = sizeof(hooks);
+  ct_options options = CT_OPTIONS_INIT;
+  options.allocator = &hooks.known;
+  assert_null(ct_options_problem(&options));
+  ct_cache_free(new_cache(&options));
+  assert_int_equal(0, allocator.blocks);
+  hooks.tail[3] = 1;
+  assert_non_null(ct_options_problem(&options));
+}
+
+static void test_policy_ops_of_later_release_are_accepted_if_unused(void **state) {
+  (void)state;
+  NEWER(ct_policy_ops) ops = {.known = kOps};
+  ops.known.struct_size = sizeof(ops);
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = CT_POLICY_CUSTOM;
+  options.custom = &ops.known;
+  assert_null(ct_options_problem(&options));
+  ct_cache_free(new_cache(&options));
+  ops.tail[3] = 1;
+  assert_non_null(ct_options_problem(&options));
+}
+
+static void test_new_without_memory_is_nomem(void **state) {
+  (void)state;
+  ct_options options = CT_OPTIONS_INIT;
+  options.allocator = &kAllocatorWithoutMemory;
+  ct_cache *cache = (ct_cache *)(uintptr_t)8;
+  assert_status(CT_ERR_NOMEM, ct_cache_new_with(&options, &cache));
+  assert_null(cache);
+}
+
+static void test_new_with_policy_that_needs_options_is_null(void **state) {
+  (void)state;
+  const int32_t policies[] = {CT_POLICY_TTL,       CT_POLICY_TLRU, CT_POLICY_CUSTOM, -1, 62, 64,
+                              CT_POLICY_RANGE_MAX_};
+  for (size_t i = 0; i < COUNT_OF(policies); i++)
+    assert_null(ct_cache_new((ct_policy)policies[i], 8));
+}
+
+/* ---- Extreme weights ------------------------------------------------------------------------ */
+
+static void test_maxsize_zero_keeps_only_what_weighs_nothing(void **state) {
+  (void)state;
+  ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 0);
+  assert_status(CT_ERR_TOO_LARGE, set_text(cache, "b", "2"));
+  assert_status(CT_OK, set_text_weight(cache, "c", "3", 0));
+  assert_int_equal(1, ct_len(cache));
+  assert_text(cache, "c", "3");
+  ct_cache_free(cache);
+}
+
+static ct_cache *new_weighing_cache(uint64_t maxsize) {
+  ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = maxsize;
+  options.weigher = weigh_by_value;
+  return new_cache(&options);
+}
+
+static void test_weigher_answering_zero_needs_no_room(void **state) {
+  (void)state;
+  ct_cache *cache = new_weighing_cache(1);
+  assert_status(CT_OK, set_weighed(cache, 0, 1));
+  for (uint64_t key = 1; key < 100; key++) assert_status(CT_OK, set_weighed(cache, key, 0));
+  assert_int_equal(100, ct_len(cache));
+  assert_int_equal(1, ct_currsize(cache));
+  ct_cache_free(cache);
+}
+
+static void test_weigher_answering_the_maximum_is_too_large(void **state) {
+  (void)state;
+  ct_cache *cache = new_weighing_cache(UINT64_MAX - 1);
+  assert_status(CT_OK, set_weighed(cache, 1, 5));
+  assert_status(CT_ERR_TOO_LARGE, set_weighed(cache, 1, UINT64_MAX));
+  assert_status(CT_ERR_TOO_LARGE, set_weighed(cache, 2, UINT64_MAX));
+  assert_int_equal(1, ct_len(cache));
+  assert_int_equal(5, ct_currsize(cache));
+  ct_cache_free(cache);
+}
+
+static void test_weights_near_the_maximum_do_not_wrap(void **state) {
+  (void)state;
+  const uint64_t sizes[] = {UINT64_MAX, UINT64_MAX - 1, ((uint64_t)1 << 63) + 1, (uint64_t)1 << 63,
+                            INT64_MAX};
+  for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+    ct_cache *cache = new_weighing_cache(sizes[i]);
+    assert_status(CT_OK, set_weighed(cache, 1, sizes[i]));
+    assert_true(ct_currsize(cache) == sizes[i]);
+    assert_status(CT_OK, set_weighed(cache, 2, 2));
+    assert_true(ct_currsize(cache) == 2);
+    assert_status(CT_OK, set_weighed(cache, 3, sizes[i] - 2));
+    assert_true(ct_currsize(cache) == sizes[i]);
+    assert_int_equal(2, ct_len(cache));
+    assert_status(CT_OK, set_weighed(cache, 4, sizes[i] - 1));
+    assert_true(ct_currsize(cache) == sizes[i] - 1);
+    assert_int_equal(1, ct_len(cache));
+    ct_cache_free(cache);
+  }
+}
+
+static void test_count_of_evicted_weight_near_the_maximum_goes_on(void **state) {
+  (void)state;
+  ct_cache *cache = new_weighing_cache(UINT64_MAX - 1);
+  assert_status(CT_OK, set_weighed(cache, 1, UINT64_MAX - 1));
+  assert_status(CT_OK, set_weighed(cache, 2, 1));
+  assert_true(stats_of(cache).evicted_weight == UINT64_MAX - 1);
+  ct_cache_free(cache);
+}
+
+/* ---- Extreme clocks ------------------------------------------------------------------------- */
+
+static void test_timer_at_the_maximum_expires_only_what_has_a_deadline(void **state) {
+  (void)state;
+  fixture late;
+  ct_options options = fixture_options(&late, CT_POLICY_LRU, 8);
+  fixture_open(&late, &options);
+  assert_status(CT_OK, set_text(late.cache, "always", "1"));
+  assert_status(CT_OK, set_text_ttl(late.cache, "never", "2", CT_NEVER));
+  assert_status(CT_OK, set_text_ttl(late.cache, "soon", "3", 5));
+  assert_status(CT_OK, set_text_deadline(late.cache, "late", "4", CT_NEVER - 1));
+  set_now(&late, CT_NEVER);
+  assert_text_quietly(late.cache, "always", "1");
+  assert_text_quietly(late.cache, "never", "2");
+  assert_text_quietly(late.cache, "soon", NULL);
+  assert_text_quietly(late.cache, "late", NULL);
+  assert_int_equal(2, ct_len(late.cache));
+  assert_told(&late, "EXPIRED soon=3, EXPIRED late=4");
+  fixture_close(&late);
+}
+
+static void test_timer_at_the_maximum_stores_for_ever(void **state) {
+  (void)state;
+  fixture late;
+  ct_options options = fixture_options(&late, CT_POLICY_TTL, 8);
+  options.ttl = 5;
+  set_now(&late, CT_NEVER);
+  fixture_open(&late, &options);
+  assert_status(CT_OK, set_text(late.cache, "b", "1"));
+  assert_true(info_of(late.cache, "b").deadline == CT_NEVER);
+  assert_text(late.cache, "b", "1");
+  fixture_close(&late);
+}
+
+static void test_timer_that_jumps_loses_nothing(void **state) {
+  (void)state;
+  fixture jumpy;
+  ct_options options = fixture_options(&jumpy, CT_POLICY_TTL, 1000);
+  options.ttl = 10;
+  fixture_open(&jumpy, &options);
+  uint64_t random = test_seed();
+  for (int i = 0; i < 20000; i++) {
+    /* Readings of every magnitude, back and forth. */
+    set_now(&jumpy, test_random(&random) >> test_random_below(&random, 64));
+    uint64_t key = test_random_below(&random, 100);
+    assert_status(CT_OK, set_number(jumpy.cache, key, &key, sizeof(key)));
+    uint64_t found = 0;
+    size_t size;
+    assert_status(CT_OK, ct_get_copy(jumpy.cache, &key, sizeof(key), &found, sizeof(found), &size));
+    assert_int_equal(key, found);
+    jumpy.log[0] = '\0';
+  }
+  ct_clear(jumpy.cache);
+  ct_stats stats = stats_of(jumpy.cache);
+  assert_int_equal(0, stats.evictions);
+  assert_int_equal(stats.inserts, stats.expirations + stats.removals);
+  fixture_close(&jumpy);
+}
+
+#define with_cache(test) cmocka_unit_test_setup_teardown(test, open_cache, close_cache)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_reading_null_cache_is_invalid),
+    cmocka_unit_test(test_writing_null_cache_is_invalid),
+    cmocka_unit_test(test_removing_from_null_cache_is_invalid),
+    cmocka_unit_test(test_batch_on_null_cache_is_invalid),
+    cmocka_unit_test(test_size_of_null_cache_is_zero),
+    cmocka_unit_test(test_inspecting_null_cache_is_invalid),
+    cmocka_unit_test(test_iterating_null_is_invalid),
+    cmocka_unit_test(test_freeing_null_does_nothing),
+    with_cache(test_null_for_a_needed_result_is_invalid),
+    with_cache(test_value_ref_without_value_or_result_is_invalid),
+    cmocka_unit_test(test_policy_from_name_without_name_is_invalid),
+    with_cache(test_null_for_an_unwanted_result_is_allowed),
+    with_cache(test_remove_if_without_match_removes_nothing),
+    with_cache(test_reading_null_key_with_a_length_is_invalid),
+    with_cache(test_writing_null_key_with_a_length_is_invalid),
+    with_cache(test_writing_null_value_with_a_length_is_invalid),
+    with_cache(test_get_copy_into_null_with_a_capacity_is_invalid),
+    with_cache(test_get_many_of_null_key_with_a_length_is_invalid),
+    with_cache(test_batch_with_null_arrays_is_invalid),
+#if SIZE_MAX > UINT32_MAX
+    with_cache(test_reading_key_too_long_reads_nothing),
+    with_cache(test_writing_key_too_long_reads_nothing),
+    with_cache(test_writing_value_too_long_reads_nothing),
+    with_cache(test_get_many_of_key_too_long_pins_nothing),
+    with_cache(test_get_many_copy_of_key_too_long_reads_nothing),
+    with_cache(test_set_many_refuses_only_the_pair_too_long),
+#endif
+    with_cache(test_get_many_copy_with_falling_ends_is_invalid),
+    with_cache(test_set_many_with_falling_ends_tries_nothing),
+    with_cache(test_set_many_with_bad_options_tries_nothing),
+    with_cache(test_entry_options_that_contradict_are_invalid),
+    with_cache(test_entry_options_with_reserved_set_are_invalid),
+    with_cache(test_entry_options_fields_without_their_flag_do_not_count),
+    with_cache(test_entry_options_of_wrong_size_are_invalid),
+    with_cache(test_entry_options_of_later_release_are_accepted_if_unused),
+    with_cache(test_entry_options_of_later_release_are_invalid_if_used),
+    cmocka_unit_test(test_entry_weight_with_memory_weights_is_invalid),
+    with_cache(test_unknown_order_is_invalid),
+    with_cache(test_info_of_wrong_size_is_invalid),
+    with_cache(test_info_of_later_release_is_filled_as_far_as_known),
+    with_cache(test_options_in_force_of_wrong_size_are_invalid),
+    with_cache(test_options_in_force_of_later_release_are_filled_as_far_as_known),
+    with_cache(test_miss_zeroes_results),
+    with_cache(test_hit_overwrites_results),
+    cmocka_unit_test(test_popitem_of_empty_cache_zeroes_results),
+    cmocka_unit_test(test_get_copy_too_small_tells_the_size_alone),
+    cmocka_unit_test(test_setdefault_too_large_zeroes_result),
+    cmocka_unit_test(test_setdefault_not_stored_hands_the_value_back),
+    cmocka_unit_test(test_options_that_are_wrong_are_named),
+    cmocka_unit_test(test_options_that_are_right_make_a_cache),
+    cmocka_unit_test(test_unbounded_options_make_a_cache),
+    cmocka_unit_test(test_null_options_are_a_problem),
+    cmocka_unit_test(test_options_of_later_release_are_accepted_if_unused),
+    cmocka_unit_test(test_options_of_later_release_are_a_problem_if_used),
+    cmocka_unit_test(test_allocator_of_later_release_is_accepted_if_unused),
+    cmocka_unit_test(test_policy_ops_of_later_release_are_accepted_if_unused),
+    cmocka_unit_test(test_new_without_memory_is_nomem),
+    cmocka_unit_test(test_new_with_policy_that_needs_options_is_null),
+    cmocka_unit_test(test_maxsize_zero_keeps_only_what_weighs_nothing),
+    cmocka_unit_test(test_weigher_answering_zero_needs_no_room),
+    cmocka_unit_test(test_weigher_answering_the_maximum_is_too_large),
+    cmocka_unit_test(test_weights_near_the_maximum_do_not_wrap),
+    cmocka_unit_test(test_count_of_evicted_weight_near_the_maximum_goes_on),
+    cmocka_unit_test(test_timer_at_the_maximum_expires_only_what_has_a_deadline),
+    cmocka_unit_test(test_timer_at_the_maximum_stores_for_ever),
+    cmocka_unit_test(test_timer_that_jumps_loses_nothing),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,949 @@
+/* SPDX-License-Identifier: MIT */
+/* Values read out stay as they are until they are released, whatever happens to the entry or to the
+ * cache; then their memory goes back, and drop is called once. */
+#include <pthread.h>
+
+#include "fixture.h"
+
+enum { kMebibyte = 1 << 20 };
+
+/* A cache whose memory and drops are counted. */
+typedef struct counted {
+  test_allocator allocator;
+  ct_cache *cache;
+  _Atomic uint64_t drops;
+  _Atomic uint64_t dropped_bytes;
+  pthread_t dropper; /* the thread of the last drop */
+  char dropped;      /* the first byte of the value dropped last */
+} counted;
+
+static void count_drop(void *user_data, const void *value, size_t value_size) {
+  counted *self = user_data;
+  self->drops++;
+  self->dropped_bytes += value_size;
+  self->dropper = pthread_self();
+  self->dropped = value_size > 0 ? *(const char *)value : '\0';
+}
+
+static void open_with(counted *self, ct_options options) {
+  memset(self, 0, sizeof(*self));
+  test_allocator_init(&self->allocator);
+  options.allocator = &self->allocator.hooks;
+  options.user_data = self;
+  options.drop = count_drop;
+  self->cache = new_cache(&options);
+}
+
+static void open_counted(counted *self, uint64_t maxsize) {
+  ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = maxsize;
+  open_with(self, options);
+}
+
+static ct_value get_pinned(ct_cache *cache, const char *key) {
+  ct_value value = poisoned_value();
+  assert_status(CT_OK, ct_get(cache, key, strlen(key), &value));
+  return value;
+}
+
+/* Fills a value so that it differs from others and along its length. */
+static void fill(unsigned char *bytes, size_t size, uint64_t number) {
+  for (size_t i = 0; i < size; i++) bytes[i] = (unsigned char)(number + i * 7 + i / 251);
+}
+
+static void assert_filled(const ct_value *value, size_t size, uint64_t number) {
+  assert_non_null(value->data);
+  assert_int_equal(size, value->size);
+  unsigned char *expected = malloc(size + 1);
+  fill(expected, size, number);
+  assert_memory_equal(expected, value->data, size);
+  free(expected);
+}
+
+/* Fills the cache with other entries, so that memory given back too early is used again. */
+static void churn(ct_cache *cache, int count) {
+  unsigned char junk[512];
+  memset(junk, 0xee, sizeof(junk));
+  for (int i = 0; i < count; i++)
+    assert_status(CT_OK, set_number(cache, 1000000 + (uint64_t)i, junk, (size_t)i % sizeof(junk)));
+}
+
+/* ---- What a pinned value outlives ----------------------------------------------------------- */
+
+static void test_value_outlives_eviction(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "pinned"));
+  ct_value value = get_pinned(c.cache, "a");
+  churn(c.cache, 500);
+  assert_text_quietly(c.cache, "a", NULL);
+  assert_value("pinned", value);
+  ct_value_release(&value);
+  ct_cache_free(c.cache);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+static void test_value_outlives_replacement(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "old"));
+  ct_value old = get_pinned(c.cache, "a");
+  /* Of the same size, smaller and larger. */
+  assert_status(CT_OK, set_text(c.cache, "a", "new"));
+  assert_value("old", old);
+  assert_status(CT_OK, set_text(c.cache, "a", "-"));
+  assert_value("old", old);
+  assert_status(CT_OK, set_text(c.cache, "a", "much longer than it was before"));
+  assert_value("old", old);
+  ct_value latest = get_pinned(c.cache, "a");
+  churn(c.cache, 500);
+  assert_value("old", old);
+  assert_value("much longer than it was before", latest);
+  ct_value_release(&old);
+  assert_value("much longer than it was before", latest);
+  ct_value_release(&latest);
+  ct_cache_free(c.cache);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+static void test_value_outlives_delete(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "pinned"));
+  ct_value value = get_pinned(c.cache, "a");
+  assert_status(CT_OK, delete_text(c.cache, "a"));
+  churn(c.cache, 500);
+  assert_value("pinned", value);
+  ct_value_release(&value);
+  ct_cache_free(c.cache);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+static void test_value_outlives_clear(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "pinned"));
+  ct_value value = get_pinned(c.cache, "a");
+  assert_status(CT_OK, ct_clear(c.cache));
+  churn(c.cache, 500);
+  assert_value("pinned", value);
+  assert_status(CT_OK, ct_clear(c.cache));
+  assert_value("pinned", value);
+  ct_value_release(&value);
+  ct_cache_free(c.cache);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+static void test_value_outlives_resize(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "pinned"));
+  ct_value value = get_pinned(c.cache, "a");
+  assert_status(CT_OK, ct_resize(c.cache, 0));
+  assert_int_equal(0, ct_len(c.cache));
+  assert_status(CT_OK, ct_resize(c.cache, 4));
+  churn(c.cache, 500);
+  assert_value("pinned", value);
+  ct_value_release(&value);
+  ct_cache_free(c.cache);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+static void test_value_outlives_expiry(void **state) {
+  (void)state;
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_TTL, 4);
+  options.ttl = 5;
+  fixture_open(&f, &options);
+  assert_status(CT_OK, set_text(f.cache, "a", "pinned"));
+  ct_value value = get_pinned(f.cache, "a");
+  set_now(&f, 5);
+  assert_int_equal(1, ct_expire(f.cache, CT_NOW, NULL, NULL));
+  churn(f.cache, 500);
+  assert_value("pinned", value);
+  ct_value_release(&value);
+  fixture_close(&f);
+}
+
+static void test_value_outlives_cache(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "pinned"));
+  ct_value value = get_pinned(c.cache, "a");
+  ct_cache_free(c.cache);
+  assert_value("pinned", value);
+  assert_true(c.allocator.blocks > 0);
+  assert_int_equal(0, c.drops);
+  ct_value_release(&value);
+  assert_int_equal(0, c.allocator.blocks);
+  assert_int_equal(1, c.drops);
+}
+
+static void test_departed_value_outlives_cache(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "first"));
+  ct_value first = get_pinned(c.cache, "a");
+  assert_status(CT_OK, set_text(c.cache, "a", "second"));
+  ct_value second = get_pinned(c.cache, "a");
+  assert_status(CT_OK, delete_text(c.cache, "a"));
+  ct_cache_free(c.cache);
+  assert_value("first", first);
+  assert_value("second", second);
+  ct_value_release(&second);
+  assert_value("first", first);
+  assert_true(c.allocator.blocks > 0);
+  ct_value_release(&first);
+  assert_int_equal(0, c.allocator.blocks);
+  assert_int_equal(2, c.drops);
+}
+
+static void *release_on_thread(void *value) {
+  ct_value_release(value);
+  return NULL;
+}
+
+static void release_elsewhere(ct_value *value) {
+  pthread_t thread;
+  assert_int_equal(0, pthread_create(&thread, NULL, release_on_thread, value));
+  assert_int_equal(0, pthread_join(thread, NULL));
+}
+
+static void test_value_outlives_cache_and_is_released_on_another_thread(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "pinned"));
+  ct_value value = get_pinned(c.cache, "a");
+  ct_cache_free(c.cache);
+  release_elsewhere(&value);
+  assert_holds_nothing(value);
+  assert_int_equal(0, c.allocator.blocks);
+  assert_int_equal(1, c.drops);
+}
+
+static void test_value_of_single_threaded_cache_outlives_it(void **state) {
+  (void)state;
+  counted c;
+  ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = 4;
+  options.flags = CT_FLAG_SINGLE_THREADED;
+  open_with(&c, options);
+  assert_status(CT_OK, set_text(c.cache, "a", "pinned"));
+  ct_value value = get_pinned(c.cache, "a");
+  ct_cache_free(c.cache);
+  assert_value("pinned", value);
+  ct_value_release(&value);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+static void test_many_values_outlive_cache_in_any_order_of_release(void **state) {
+  (void)state;
+  enum { kCount = 2000 };
+  static ct_value values[kCount];
+  static size_t sizes[kCount];
+  uint64_t random = test_seed();
+  counted c;
+  ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = kCount;
+  options.shards = 8;
+  open_with(&c, options);
+  static unsigned char bytes[40000];
+  for (uint64_t key = 0; key < kCount; key++) {
+    sizes[key] = test_random_below(&random, key % 50 == 0 ? sizeof(bytes) : 300);
+    fill(bytes, sizes[key], key);
+    assert_status(CT_OK, set_number(c.cache, key, bytes, sizes[key]));
+    assert_status(CT_OK, ct_get(c.cache, &key, sizeof(key), &values[key]));
+    /* Some of them leave at once. */
+    if (key % 3 == 0) assert_status(CT_OK, ct_delete(c.cache, &key, sizeof(key)));
+  }
+  ct_cache_free(c.cache);
+  size_t order[kCount];
+  for (size_t i = 0; i < kCount; i++) order[i] = i;
+  for (size_t left = kCount; left > 0; left--) {
+    size_t at = test_random_below(&random, left);
+    size_t key = order[at];
+    order[at] = order[left - 1];
+    assert_true(c.allocator.blocks > 0);
+    assert_int_equal(kCount - left, c.drops);
+    assert_filled(&values[key], sizes[key], key);
+    ct_value_release(&values[key]);
+  }
+  assert_int_equal(kCount, c.drops);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+/* ---- Pins ----------------------------------------------------------------------------------- */
+
+static void test_release_zeroes_the_value(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "1"));
+  ct_value value = get_pinned(c.cache, "a");
+  assert_true(value.pin != 0);
+  ct_value_release(&value);
+  assert_holds_nothing(value);
+  ct_cache_free(c.cache);
+}
+
+static void test_release_again_does_nothing(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "1"));
+  ct_value kept = get_pinned(c.cache, "a");
+  ct_value value = get_pinned(c.cache, "a");
+  ct_value_release(&value);
+  ct_value_release(&value);
+  ct_value_release(&value);
+  assert_status(CT_OK, delete_text(c.cache, "a"));
+  churn(c.cache, 100);
+  assert_value("1", kept);
+  ct_value_release(&kept);
+  ct_cache_free(c.cache);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+static void test_released_entry_is_still_there(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "1"));
+  ct_value value = get_pinned(c.cache, "a");
+  ct_value_release(&value);
+  assert_int_equal(0, c.drops);
+  assert_text(c.cache, "a", "1");
+  ct_cache_free(c.cache);
+}
+
+static void test_ref_is_independent_of_the_first_pin(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "1"));
+  ct_value first = get_pinned(c.cache, "a");
+  ct_value second = poisoned_value();
+  ct_value third = poisoned_value();
+  assert_status(CT_OK, ct_value_ref(&first, &second));
+  assert_status(CT_OK, ct_value_ref(&second, &third));
+  assert_status(CT_OK, delete_text(c.cache, "a"));
+  ct_value_release(&first);
+  assert_int_equal(0, c.drops);
+  assert_value("1", second);
+  ct_value_release(&second);
+  assert_int_equal(0, c.drops);
+  churn(c.cache, 100);
+  assert_value("1", third);
+  uint64_t others = c.drops;
+  ct_value_release(&third);
+  assert_int_equal(others + 1, c.drops);
+  ct_cache_free(c.cache);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+static void test_ref_of_nothing_holds_nothing(void **state) {
+  (void)state;
+  ct_value nothing = CT_VALUE_INIT;
+  ct_value second = poisoned_value();
+  assert_status(CT_OK, ct_value_ref(&nothing, &second));
+  assert_holds_nothing(second);
+  ct_value_release(&second);
+}
+
+static void test_ref_after_the_cache_is_gone(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "1"));
+  ct_value first = get_pinned(c.cache, "a");
+  ct_cache_free(c.cache);
+  ct_value second = poisoned_value();
+  assert_status(CT_OK, ct_value_ref(&first, &second));
+  ct_value_release(&first);
+  assert_true(c.allocator.blocks > 0);
+  assert_value("1", second);
+  ct_value_release(&second);
+  assert_int_equal(0, c.allocator.blocks);
+  assert_int_equal(1, c.drops);
+}
+
+enum { kManyPins = 100000 };
+
+static void test_hundred_thousand_pins_on_one_entry(void **state) {
+  (void)state;
+  static ct_value values[kManyPins];
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "popular"));
+  values[0] = get_pinned(c.cache, "a");
+  for (size_t i = 1; i < kManyPins; i++) {
+    if (i % 2 == 0)
+      values[i] = get_pinned(c.cache, "a");
+    else
+      assert_status(CT_OK, ct_value_ref(&values[i - 1], &values[i]));
+  }
+  assert_status(CT_OK, delete_text(c.cache, "a"));
+  for (size_t i = 0; i < kManyPins; i++) {
+    assert_int_equal(0, c.drops);
+    /* From both ends in turn. */
+    ct_value *value = &values[i % 2 == 0 ? i / 2 : kManyPins - 1 - i / 2];
+    assert_value("popular", *value);
+    ct_value_release(value);
+  }
+  assert_int_equal(1, c.drops);
+  ct_cache_free(c.cache);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+static void test_hundred_thousand_pins_come_and_go_in_waves(void **state) {
+  (void)state;
+  static ct_value values[kManyPins];
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "popular"));
+  for (int wave = 0; wave < 3; wave++) {
+    for (size_t i = 0; i < kManyPins; i++) values[i] = get_pinned(c.cache, "a");
+    for (size_t i = 0; i < kManyPins; i++) ct_value_release(&values[i]);
+    assert_int_equal(0, c.drops);
+  }
+  assert_text(c.cache, "a", "popular");
+  assert_status(CT_OK, delete_text(c.cache, "a"));
+  assert_int_equal(1, c.drops);
+  ct_cache_free(c.cache);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+static void test_hundred_thousand_pins_outlive_cache(void **state) {
+  (void)state;
+  static ct_value values[kManyPins];
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "popular"));
+  for (size_t i = 0; i < kManyPins; i++) values[i] = get_pinned(c.cache, "a");
+  ct_cache_free(c.cache);
+  for (size_t i = 0; i < kManyPins; i++) {
+    assert_int_equal(0, c.drops);
+    assert_true(c.allocator.blocks > 0);
+    ct_value_release(&values[i]);
+  }
+  assert_int_equal(1, c.drops);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+/* ---- Where the bytes lie -------------------------------------------------------------------- */
+
+static void test_value_is_aligned_to_eight(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, CT_UNBOUNDED);
+  unsigned char key[100] = {0};
+  static unsigned char bytes[20000];
+  for (size_t key_size = 0; key_size < sizeof(key); key_size++) {
+    size_t size = key_size * 7 % 65;
+    if (key_size % 20 == 19) size = sizeof(bytes) - key_size;
+    fill(bytes, size, key_size);
+    assert_status(CT_OK, ct_set(c.cache, key, key_size, bytes, size));
+    ct_value value = poisoned_value();
+    assert_status(CT_OK, ct_get(c.cache, key, key_size, &value));
+    assert_int_equal(0, (uintptr_t)value.data % 8);
+    assert_filled(&value, size, key_size);
+    ct_value_release(&value);
+  }
+  ct_value key_popped = poisoned_value();
+  ct_value value = poisoned_value();
+  for (size_t i = 0; i < sizeof(key); i++) {
+    assert_status(CT_OK, ct_popitem(c.cache, &key_popped, &value));
+    assert_int_equal(0, (uintptr_t)key_popped.data % 8);
+    assert_int_equal(0, (uintptr_t)value.data % 8);
+    ct_value_release(&key_popped);
+    ct_value_release(&value);
+  }
+  ct_cache_free(c.cache);
+}
+
+static void test_empty_value_is_not_null(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, ct_set(c.cache, NULL, 0, NULL, 0));
+  ct_value value = poisoned_value();
+  assert_status(CT_OK, ct_get(c.cache, NULL, 0, &value));
+  assert_value("", value);
+  ct_value_release(&value);
+  assert_status(CT_OK, ct_peek(c.cache, "", 0, &value));
+  assert_value("", value);
+  ct_value_release(&value);
+  assert_status(CT_OK, ct_setdefault(c.cache, "b", 1, NULL, 0, &value));
+  assert_value("", value);
+  ct_value_release(&value);
+  assert_status(CT_OK, ct_pop(c.cache, "b", 1, &value));
+  assert_value("", value);
+  ct_value_release(&value);
+  ct_value key = poisoned_value();
+  assert_status(CT_OK, ct_popitem(c.cache, &key, &value));
+  assert_value("", key);
+  assert_value("", value);
+  ct_value_release(&key);
+  ct_value_release(&value);
+  assert_int_equal(2, c.drops);
+  ct_cache_free(c.cache);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+static void test_large_value_and_key_are_kept_whole(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  unsigned char *bytes = malloc(kMebibyte);
+  unsigned char *key = malloc(kMebibyte);
+  fill(bytes, kMebibyte, 1);
+  fill(key, kMebibyte, 2);
+  assert_status(CT_OK, ct_set(c.cache, key, kMebibyte, bytes, kMebibyte));
+  assert_status(CT_OK, ct_set(c.cache, key, kMebibyte - 1, "short", 5));
+  ct_value value = poisoned_value();
+  assert_status(CT_OK, ct_get(c.cache, key, kMebibyte, &value));
+  ct_value popped_key = poisoned_value();
+  ct_value popped_value = poisoned_value();
+  assert_status(CT_OK, ct_popitem(c.cache, &popped_key, &popped_value));
+  assert_filled(&popped_key, kMebibyte - 1, 2);
+  assert_value("short", popped_value);
+  ct_value_release(&popped_key);
+  ct_value_release(&popped_value);
+  assert_status(CT_OK, ct_popitem(c.cache, &popped_key, &popped_value));
+  ct_cache_free(c.cache);
+  assert_filled(&value, kMebibyte, 1);
+  ct_value_release(&value);
+  assert_filled(&popped_key, kMebibyte, 2);
+  ct_value_release(&popped_key);
+  assert_filled(&popped_value, kMebibyte, 1);
+  ct_value_release(&popped_value);
+  assert_int_equal(0, c.allocator.blocks);
+  free(bytes);
+  free(key);
+}
+
+static void test_value_of_every_size_is_kept_whole(void **state) {
+  (void)state;
+  /* Each in a cache of its own, since memory may lie otherwise in one that was used before: once
+   * some sizes did not find the room that had just been made for them. */
+  enum { kLargest = 20000 };
+  static unsigned char bytes[kLargest];
+  fill(bytes, kLargest, 1);
+  for (size_t size = 0; size <= kLargest; size++) {
+    ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 2);
+    assert_status(CT_OK, set_number(cache, 1, bytes, size));
+    assert_status(CT_OK, set_number(cache, 2, bytes, kLargest - size));
+    ct_value first = poisoned_value();
+    ct_value second = poisoned_value();
+    uint64_t key = 1;
+    assert_status(CT_OK, ct_get(cache, &key, sizeof(key), &first));
+    key = 2;
+    assert_status(CT_OK, ct_get(cache, &key, sizeof(key), &second));
+    assert_int_equal(size, first.size);
+    assert_memory_equal(bytes, first.data, size);
+    assert_int_equal(kLargest - size, second.size);
+    assert_memory_equal(bytes, second.data, kLargest - size);
+    ct_value_release(&first);
+    ct_value_release(&second);
+    ct_cache_free(cache);
+  }
+}
+
+static void test_keys_of_many_sizes_are_told_apart(void **state) {
+  (void)state;
+  /* Each key is the beginning of all longer ones. */
+  static const size_t around[] = {0, 16384, 65535, 131072};
+  enum { kSpread = 600, kLongest = 131072 + kSpread };
+  static unsigned char bytes[kLongest];
+  counted c;
+  open_counted(&c, CT_UNBOUNDED);
+  for (int pass = 0; pass < 2; pass++) {
+    for (size_t i = 0; i < sizeof(around) / sizeof(around[0]); i++) {
+      size_t from = around[i] < kSpread ? 0 : around[i] - kSpread / 10;
+      for (size_t size = from; size < around[i] + kSpread; size += i == 0 ? 1 : 7) {
+        if (pass == 0) {
+          assert_status(CT_OK, ct_set(c.cache, bytes, size, &size, sizeof(size)));
+        } else {
+          ct_value value = poisoned_value();
+          assert_status(CT_OK, ct_get(c.cache, bytes, size, &value));
+          assert_memory_equal(&size, value.data, sizeof(size));
+          assert_status(CT_OK, ct_delete(c.cache, bytes, size));
+          uint64_t others = c.drops;
+          ct_value_release(&value);
+          assert_int_equal(others + 1, c.drops);
+        }
+      }
+    }
+  }
+  assert_int_equal(0, ct_len(c.cache));
+  ct_cache_free(c.cache);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+static void test_pinned_value_may_be_stored_again(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "from one to the other"));
+  ct_value value = get_pinned(c.cache, "a");
+  assert_status(CT_OK, ct_set(c.cache, "b", 1, value.data, value.size));
+  assert_status(CT_OK, ct_set(c.cache, "a", 1, value.data, value.size));
+  assert_status(CT_OK, ct_set(c.cache, value.data, value.size, value.data, value.size));
+  ct_value_release(&value);
+  assert_text(c.cache, "a", "from one to the other");
+  assert_text(c.cache, "b", "from one to the other");
+  assert_text(c.cache, "from one to the other", "from one to the other");
+  ct_cache_free(c.cache);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+/* ---- What is handed over -------------------------------------------------------------------- */
+
+static void test_popped_value_is_the_callers(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "handed over"));
+  ct_value value = poisoned_value();
+  assert_status(CT_OK, ct_pop(c.cache, "a", 1, &value));
+  assert_int_equal(0, c.drops);
+  ct_cache_free(c.cache);
+  assert_value("handed over", value);
+  assert_int_equal(0, c.drops);
+  ct_value_release(&value);
+  assert_int_equal(1, c.drops);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+static void test_popped_value_that_nobody_wants_is_dropped(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "1"));
+  assert_status(CT_OK, set_text(c.cache, "b", "2"));
+  assert_status(CT_OK, ct_pop(c.cache, "a", 1, NULL));
+  assert_int_equal(1, c.drops);
+  assert_status(CT_OK, ct_popitem(c.cache, NULL, NULL));
+  assert_int_equal(2, c.drops);
+  ct_cache_free(c.cache);
+  assert_int_equal(2, c.drops);
+}
+
+static void test_popitem_hands_key_and_value_over(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "the key", "the value"));
+  ct_value key = poisoned_value();
+  ct_value value = poisoned_value();
+  assert_status(CT_OK, ct_popitem(c.cache, &key, &value));
+  assert_value("the key", key);
+  assert_value("the value", value);
+  ct_cache_free(c.cache);
+  ct_value_release(&value);
+  assert_value("the key", key);
+  assert_true(c.allocator.blocks > 0);
+  ct_value_release(&key);
+  assert_int_equal(0, c.allocator.blocks);
+  /* Of the value alone. */
+  assert_int_equal(1, c.drops);
+  assert_int_equal(strlen("the value"), c.dropped_bytes);
+}
+
+static void test_popitem_hands_one_of_both_over(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "1"));
+  assert_status(CT_OK, set_text(c.cache, "b", "2"));
+  ct_value key = poisoned_value();
+  ct_value value = poisoned_value();
+  assert_status(CT_OK, ct_popitem(c.cache, &key, NULL));
+  assert_value("a", key);
+  assert_status(CT_OK, ct_popitem(c.cache, NULL, &value));
+  assert_value("2", value);
+  ct_value_release(&key);
+  ct_value_release(&value);
+  assert_int_equal(2, c.drops);
+  ct_cache_free(c.cache);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+static void test_setdefault_pins_what_it_stored(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  ct_value value = poisoned_value();
+  assert_status(CT_OK, ct_setdefault(c.cache, "a", 1, "given", 5, &value));
+  assert_status(CT_OK, set_text(c.cache, "a", "other"));
+  ct_cache_free(c.cache);
+  assert_value("given", value);
+  ct_value_release(&value);
+  assert_int_equal(0, c.allocator.blocks);
+  assert_int_equal(2, c.drops);
+}
+
+/* ---- Drop ----------------------------------------------------------------------------------- */
+
+static void test_drop_is_called_for_each_value_that_leaves(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 2);
+  assert_status(CT_OK, set_text(c.cache, "a", "1"));
+  assert_status(CT_OK, set_text(c.cache, "b", "2"));
+  assert_int_equal(0, c.drops);
+  assert_status(CT_OK, set_text(c.cache, "c", "3"));
+  assert_int_equal(1, c.drops);
+  assert_int_equal('1', c.dropped);
+  assert_status(CT_OK, set_text(c.cache, "b", "4"));
+  assert_int_equal(2, c.drops);
+  assert_int_equal('2', c.dropped);
+  assert_status(CT_OK, delete_text(c.cache, "b"));
+  assert_int_equal(3, c.drops);
+  assert_int_equal('4', c.dropped);
+  assert_status(CT_OK, ct_clear(c.cache));
+  assert_int_equal(4, c.drops);
+  assert_int_equal('3', c.dropped);
+  ct_cache_free(c.cache);
+  assert_int_equal(4, c.drops);
+}
+
+static void test_drop_is_called_for_all_by_free(void **state) {
+  (void)state;
+  counted c;
+  ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = CT_UNBOUNDED;
+  options.shards = 4;
+  open_with(&c, options);
+  for (uint64_t key = 0; key < 1000; key++)
+    assert_status(CT_OK, set_number(c.cache, key, "value", 5));
+  ct_cache_free(c.cache);
+  assert_int_equal(1000, c.drops);
+  assert_int_equal(5000, c.dropped_bytes);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+static void test_drop_waits_for_the_last_pin(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "1"));
+  ct_value first = get_pinned(c.cache, "a");
+  ct_value second = get_pinned(c.cache, "a");
+  assert_status(CT_OK, delete_text(c.cache, "a"));
+  assert_int_equal(0, c.drops);
+  ct_value_release(&first);
+  assert_int_equal(0, c.drops);
+  ct_value_release(&second);
+  assert_int_equal(1, c.drops);
+  assert_int_equal('1', c.dropped);
+  ct_cache_free(c.cache);
+  assert_int_equal(1, c.drops);
+}
+
+static void test_drop_runs_on_the_releasing_thread(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "1"));
+  ct_value value = get_pinned(c.cache, "a");
+  assert_status(CT_OK, delete_text(c.cache, "a"));
+  pthread_t thread;
+  assert_int_equal(0, pthread_create(&thread, NULL, release_on_thread, &value));
+  assert_int_equal(0, pthread_join(thread, NULL));
+  assert_int_equal(1, c.drops);
+  assert_true(pthread_equal(thread, c.dropper));
+  assert_false(pthread_equal(pthread_self(), c.dropper));
+  ct_cache_free(c.cache);
+}
+
+static void test_drop_is_called_once_for_a_value_given_another_lifetime(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  /* The first lifetime in a cache without makes the library copy the entry. */
+  assert_status(CT_OK, set_text(c.cache, "a", "1"));
+  assert_status(CT_OK, ct_set_lifetime(c.cache, "a", 1, (uint64_t)1 << 60));
+  assert_int_equal(0, c.drops);
+  assert_status(CT_OK, delete_text(c.cache, "a"));
+  assert_int_equal(1, c.drops);
+  ct_cache_free(c.cache);
+  assert_int_equal(1, c.drops);
+}
+
+static void test_drop_is_called_once_for_a_pinned_value_given_another_lifetime(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "1"));
+  ct_value before = get_pinned(c.cache, "a");
+  assert_status(CT_OK, ct_set_lifetime(c.cache, "a", 1, (uint64_t)1 << 60));
+  ct_value after = get_pinned(c.cache, "a");
+  assert_status(CT_OK, delete_text(c.cache, "a"));
+  ct_value_release(&after);
+  assert_int_equal(0, c.drops);
+  assert_value("1", before);
+  ct_value_release(&before);
+  assert_int_equal(1, c.drops);
+  ct_cache_free(c.cache);
+  assert_int_equal(1, c.drops);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+static void test_drop_is_not_called_for_a_refused_value(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  assert_status(CT_OK, set_text(c.cache, "a", "1"));
+  assert_status(CT_ERR_TOO_LARGE, set_text_weight(c.cache, "a", "2", 5));
+  ct_entry_options absent = CT_ENTRY_OPTIONS_INIT;
+  absent.flags = CT_ENTRY_IF_ABSENT;
+  assert_status(CT_EXISTS, set_text_with(c.cache, "a", "3", &absent));
+  assert_status(CT_NOT_STORED, set_text_ttl(c.cache, "b", "4", 0));
+  assert_status(CT_OK, ct_setdefault(c.cache, "a", 1, "5", 1, NULL));
+  assert_int_equal(0, c.drops);
+  ct_cache_free(c.cache);
+  assert_int_equal(1, c.drops);
+  assert_int_equal('1', c.dropped);
+}
+
+static ct_cache *reentered;
+static int reentries;
+
+static void drop_and_set(void *user_data, const void *value, size_t value_size) {
+  (void)user_data, (void)value, (void)value_size;
+  if (++reentries < 20) ct_set(reentered, "a", 1, "again", 5);
+}
+
+static void test_drop_may_call_the_cache(void **state) {
+  (void)state;
+  ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = 4;
+  options.drop = drop_and_set;
+  reentered = new_cache(&options);
+  reentries = 0;
+  assert_status(CT_OK, set_text(reentered, "a", "1"));
+  assert_status(CT_OK, set_text(reentered, "a", "2"));
+  assert_int_equal(20, reentries);
+  assert_text(reentered, "a", "again");
+  ct_value value = get_pinned(reentered, "a");
+  assert_status(CT_OK, delete_text(reentered, "a"));
+  ct_value_release(&value);
+  assert_int_equal(21, reentries);
+  ct_cache_free(reentered);
+}
+
+/* ---- Memory --------------------------------------------------------------------------------- */
+
+static void test_memory_counts_departed_values_until_released(void **state) {
+  (void)state;
+  counted c;
+  open_counted(&c, 4);
+  unsigned char *bytes = malloc(kMebibyte);
+  fill(bytes, kMebibyte, 1);
+  assert_status(CT_OK, ct_set(c.cache, "a", 1, bytes, kMebibyte));
+  free(bytes);
+  assert_true(ct_memory(c.cache) >= kMebibyte);
+  ct_value value = get_pinned(c.cache, "a");
+  assert_status(CT_OK, delete_text(c.cache, "a"));
+  assert_int_equal(0, ct_len(c.cache));
+  assert_true(ct_memory(c.cache) >= kMebibyte);
+  assert_true(c.allocator.bytes >= kMebibyte);
+  ct_value_release(&value);
+  assert_true(ct_memory(c.cache) < kMebibyte / 8);
+  assert_true(c.allocator.bytes < kMebibyte / 8);
+  ct_cache_free(c.cache);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+static void test_memory_of_many_small_departed_values_goes_back(void **state) {
+  (void)state;
+  enum { kCount = 20000 };
+  static ct_value values[kCount];
+  counted c;
+  open_counted(&c, CT_UNBOUNDED);
+  unsigned char bytes[200] = {0};
+  for (uint64_t key = 0; key < kCount; key++) {
+    assert_status(CT_OK, set_number(c.cache, key, bytes, sizeof(bytes)));
+    assert_status(CT_OK, ct_get(c.cache, &key, sizeof(key), &values[key]));
+  }
+  assert_status(CT_OK, ct_clear(c.cache));
+  assert_true(ct_memory(c.cache) >= kCount * sizeof(bytes));
+  for (size_t i = 0; i < kCount; i++) ct_value_release(&values[i]);
+  assert_true(ct_memory(c.cache) < kCount * sizeof(bytes) / 8);
+  ct_cache_free(c.cache);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+static void test_free_leaves_nothing_behind(void **state) {
+  (void)state;
+  for (uint32_t shards = 1; shards <= 16; shards *= 4) {
+    counted c;
+    ct_options options = CT_OPTIONS_INIT;
+    options.maxsize = 500;
+    options.shards = shards;
+    open_with(&c, options);
+    churn(c.cache, 3000);
+    assert_true(c.allocator.blocks > 0);
+    ct_cache_free(c.cache);
+    assert_int_equal(0, c.allocator.blocks);
+    assert_int_equal(0, c.allocator.bytes);
+    assert_int_equal(3000, c.drops);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_value_outlives_eviction),
+      cmocka_unit_test(test_value_outlives_replacement),
+      cmocka_unit_test(test_value_outlives_delete),
+      cmocka_unit_test(test_value_outlives_clear),
+      cmocka_unit_test(test_value_outlives_resize),
+      cmocka_unit_test(test_value_outlives_expiry),
+      cmocka_unit_test(test_value_outlives_cache),
+      cmocka_unit_test(test_departed_value_outlives_cache),
+      cmocka_unit_test(test_value_outlives_cache_and_is_released_on_another_thread),
+      cmocka_unit_test(test_value_of_single_threaded_cache_outlives_it),
+      cmocka_unit_test(test_many_values_outlive_cache_in_any_order_of_release),
+      cmocka_unit_test(test_release_zeroes_the_value),
+      cmocka_unit_test(test_release_again_does_nothing),
+      cmocka_unit_test(test_released_entry_is_still_there),
+      cmocka_unit_test(test_ref_is_independent_of_the_first_pin),
+      cmocka_unit_test(test_ref_of_nothing_holds_nothing),
+      cmocka_unit_test(test_ref_after_the_cache_is_gone),
+      cmocka_unit_test(test_hundred_thousand_pins_on_one_entry),
+      cmocka_unit_test(test_hundred_thousand_pins_come_and_go_in_waves),
+      cmocka_unit_test(test_hundred_thousand_pins_outlive_cache),
+      cmocka_unit_test(test_value_is_aligned_to_eight),
+      cmocka_unit_test(test_empty_value_is_not_null),
+      cmocka_unit_test(test_large_value_and_key_are_kept_whole),
+      cmocka_unit_test(test_value_of_every_size_is_kept_whole),
+      cmocka_unit_test(test_keys_of_many_sizes_are_told_apart),
+      cmocka_unit_test(test_pinned_value_may_be_stored_again),
+      cmocka_unit_test(test_popped_value_is_the_callers),
+      cmocka_unit_test(test_popped_value_that_nobody_wants_is_dropped),
+      cmocka_unit_test(test_popitem_hands_key_and_value_over),
+      cmocka_unit_test(test_popitem_hands_one_of_both_over),
+      cmocka_unit_test(test_setdefault_pins_what_it_stored),
+      cmocka_unit_test(test_drop_is_called_for_each_value_that_leaves),
+      cmocka_unit_test(test_drop_is_called_for_all_by_free),
+      cmocka_unit_test(test_drop_waits_for_the_last_pin),
+      cmocka_unit_test(test_drop_runs_on_the_releasing_thread),
+      cmocka_unit_test(test_drop_is_called_once_for_a_value_given_another_lifetime),
+      cmocka_unit_test(test_drop_is_called_once_for_a_pinned_value_given_another_lifetime),
+      cmocka_unit_test(test_drop_is_not_called_for_a_refused_value),
+      cmocka_unit_test(test_drop_may_call_the_cache),
+      cmocka_unit_test(test_memory_counts_departed_values_until_released),
+      cmocka_unit_test(test_memory_of_many_small_departed_values_goes_back),
+      cmocka_unit_test(test_free_leaves_nothing_behind),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* What is fixed data: initialisers and their functions, names of statuses and policies, the
+ * version, and the options that a cache says are in force. */
+#include "fixture.h"
+
+enum { kPoison = 0xa5, kTail = 24 };
+
+static size_t count_bytes(const void *bytes, size_t size, unsigned char byte) {
+  size_t count = 0;
+  for (size_t i = 0; i < size; i++) count += ((const unsigned char *)bytes)[i] == byte;
+  return count;
+}
+
+/* Every struct with a size has an initialiser macro and an equal function. */
+#define STRUCT_TESTS(type, macro)                                                     \
+  static void test_##type##_init_equals_its_macro(void **state) {                     \
+    (void)state;                                                                      \
+    type expected = macro;                                                            \
+    type actual;                                                                      \
+    memset(&actual, kPoison, sizeof(actual));                                         \
+    type##_init(&actual, sizeof(actual));                                             \
+    assert_memory_equal(&expected, &actual, sizeof(expected));                        \
+  }                                                                                   \
+  static void test_##type##_init_of_older_size_writes_no_more(void **state) {         \
+    (void)state;                                                                      \
+    for (size_t size = 0; size < sizeof(type); size++) {                              \
+      type actual;                                                                    \
+      memset(&actual, kPoison, sizeof(actual));                                       \
+      type##_init(&actual, size);                                                     \
+      size_t rest = sizeof(actual) - size;                                            \
+      assert_int_equal(rest, count_bytes((char *)&actual + size, rest, kPoison));     \
+      if (size < sizeof(size_t)) continue;                                            \
+      assert_int_equal(size, actual.struct_size);                                     \
+      rest = size - sizeof(size_t);                                                   \
+      assert_int_equal(rest, count_bytes((char *)&actual + sizeof(size_t), rest, 0)); \
+    }                                                                                 \
+  }                                                                                   \
+  static void test_##type##_init_of_newer_size_zeroes_all_of_it(void **state) {       \
+    (void)state;                                                                      \
+    _Alignas(type) unsigned char bytes[sizeof(type) + kTail + 1];                     \
+    memset(bytes, kPoison, sizeof(bytes));                                            \
+    type *actual = (type *)(void *)bytes;                                             \
+    type##_init(actual, sizeof(type) + kTail);                                        \
+    assert_int_equal(sizeof(type) + kTail, actual->struct_size);                      \
+    size_t rest = sizeof(type) + kTail - sizeof(size_t);                              \
+    assert_int_equal(rest, count_bytes(bytes + sizeof(size_t), rest, 0));             \
+    assert_int_equal(kPoison, bytes[sizeof(type) + kTail]);                           \
+  }
+
+STRUCT_TESTS(ct_options, CT_OPTIONS_INIT)
+STRUCT_TESTS(ct_allocator, CT_ALLOCATOR_INIT)
+STRUCT_TESTS(ct_policy_ops, CT_POLICY_OPS_INIT)
+STRUCT_TESTS(ct_entry_options, CT_ENTRY_OPTIONS_INIT)
+STRUCT_TESTS(ct_entry_info, CT_ENTRY_INFO_INIT)
+STRUCT_TESTS(ct_stats, CT_STATS_INIT)
+
+static void test_init_of_null_does_nothing(void **state) {
+  (void)state;
+  ct_options_init(NULL, sizeof(ct_options));
+  ct_allocator_init(NULL, sizeof(ct_allocator));
+  ct_policy_ops_init(NULL, sizeof(ct_policy_ops));
+  ct_entry_options_init(NULL, sizeof(ct_entry_options));
+  ct_entry_info_init(NULL, sizeof(ct_entry_info));
+  ct_stats_init(NULL, sizeof(ct_stats));
+}
+
+static void test_value_init_holds_nothing(void **state) {
+  (void)state;
+  ct_value value = CT_VALUE_INIT;
+  assert_holds_nothing(value);
+}
+
+#define NAMED(constant) \
+  { constant, #constant }
+
+static const struct {
+  ct_status status;
+  const char *name;
+} kStatuses[] = {
+    NAMED(CT_OK),           NAMED(CT_MISS),
+    NAMED(CT_EXISTS),       NAMED(CT_NOT_STORED),
+    NAMED(CT_LEASED),       NAMED(CT_BUSY),
+    NAMED(CT_END),          NAMED(CT_ERR_INVALID),
+    NAMED(CT_ERR_NOMEM),    NAMED(CT_ERR_TOO_LARGE),
+    NAMED(CT_ERR_BUFFER),   NAMED(CT_ERR_RECURSION),
+    NAMED(CT_ERR_CORRUPT),  NAMED(CT_ERR_IO),
+    NAMED(CT_ERR_INTERNAL), NAMED(CT_ERR_UNSUPPORTED),
+};
+enum { kStatusCount = sizeof(kStatuses) / sizeof(kStatuses[0]) };
+
+static void test_status_name_is_that_of_the_constant(void **state) {
+  (void)state;
+  for (size_t i = 0; i < kStatusCount; i++)
+    assert_string_equal(kStatuses[i].name, ct_status_name(kStatuses[i].status));
+}
+
+static void test_status_name_of_unassigned_number_is_unknown(void **state) {
+  (void)state;
+  const int32_t numbers[] = {-999, -100, 100, 999};
+  for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+    assert_string_equal("CT_STATUS_UNKNOWN", ct_status_name((ct_status)numbers[i]));
+}
+
+static void test_status_name_of_callbacks_number_is_callback(void **state) {
+  (void)state;
+  const int32_t numbers[] = {-2000000000, -1001, -1000, 1000, 1001, 2000000000};
+  for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+    assert_string_equal("CT_STATUS_CALLBACK", ct_status_name((ct_status)numbers[i]));
+}
+
+static void test_status_message_is_one_of_its_own(void **state) {
+  (void)state;
+  for (size_t i = 0; i < kStatusCount; i++) {
+    const char *message = ct_status_message(kStatuses[i].status);
+    assert_non_null(message);
+    assert_true(strlen(message) > 0);
+    for (size_t j = 0; j < i; j++)
+      assert_string_not_equal(message, ct_status_message(kStatuses[j].status));
+  }
+}
+
+static void test_status_message_of_any_number_is_not_null(void **state) {
+  (void)state;
+  const int64_t numbers[] = {INT32_MIN, -1000, -999, -10, 7, 999, 1000, INT32_MAX};
+  for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+    assert_non_null(ct_status_message((ct_status)numbers[i]));
+    assert_non_null(ct_status_name((ct_status)numbers[i]));
+  }
+}
+
+static const struct {
+  ct_policy policy;
+  const char *name;
+} kPolicies[] = {
+    {CT_POLICY_LRU, "LRU"}, {CT_POLICY_FIFO, "FIFO"}, {CT_POLICY_LFU, "LFU"},
+    {CT_POLICY_RR, "RR"},   {CT_POLICY_TTL, "TTL"},   {CT_POLICY_TLRU, "TLRU"},
+    {CT_POLICY_ANY, "ANY"}, {CT_POLICY_MRU, "MRU"},   {CT_POLICY_CUSTOM, "CUSTOM"},
+};
+enum { kPolicyCount = sizeof(kPolicies) / sizeof(kPolicies[0]) };
+
+static void test_policy_name_is_that_of_the_constant(void **state) {
+  (void)state;
+  for (size_t i = 0; i < kPolicyCount; i++)
+    assert_string_equal(kPolicies[i].name, ct_policy_name(kPolicies[i].policy));
+}
+
+static void test_policy_name_of_no_policy_is_null(void **state) {
+  (void)state;
+  const int32_t numbers[] = {-1, 62, 64, 1000, INT32_MAX};
+  for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+    assert_null(ct_policy_name((ct_policy)numbers[i]));
+}
+
+static void test_policy_from_name_takes_any_case(void **state) {
+  (void)state;
+  for (size_t i = 0; i < kPolicyCount; i++) {
+    /* Upper, lower and mixed case. */
+    for (size_t lowered = 0; lowered < 3; lowered++) {
+      char name[16] = {0};
+      for (size_t j = 0; kPolicies[i].name[j] != '\0'; j++) {
+        char upper = kPolicies[i].name[j];
+        bool lower = lowered == 1 || (lowered == 2 && j % 2 == 1);
+        name[j] = lower ? (char)(upper - 'A' + 'a') : upper;
+      }
+      ct_policy policy = CT_POLICY_RANGE_MAX_;
+      assert_status(CT_OK, ct_policy_from_name(name, &policy));
+      assert_int_equal(kPolicies[i].policy, policy);
+    }
+  }
+}
+
+static void test_policy_from_name_refuses_other_names(void **state) {
+  (void)state;
+  const char *const names[] = {"", "L", "LR", "LRUU", " LRU", "LRU ", "CT_POLICY_LRU", "\xffLRU"};
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    ct_policy policy = CT_POLICY_RANGE_MAX_;
+    assert_status(CT_ERR_INVALID, ct_policy_from_name(names[i], &policy));
+    assert_int_equal(0, policy);
+  }
+}
+
+static void test_version_is_that_of_the_header(void **state) {
+  (void)state;
+  assert_int_equal(CT_VERSION_MAJOR * 1000000 + CT_VERSION_MINOR * 1000 + CT_VERSION_PATCH,
+                   ct_version());
+}
+
+static void test_version_string_is_that_of_the_header(void **state) {
+  (void)state;
+  char expected[64];
+  snprintf(expected, sizeof(expected), "%d.%d.%d", CT_VERSION_MAJOR, CT_VERSION_MINOR,
+           CT_VERSION_PATCH);
+  assert_string_equal(expected, ct_version_string());
+}
+
+/* ---- Options in force ---- */
+
+static void test_options_in_force_are_those_given(void **state) {
+  (void)state;
+  fixture f;
+  test_allocator allocator;
+  test_allocator_init(&allocator);
+  ct_options given = fixture_options(&f, CT_POLICY_LFU, 1000);
+  given.weight_kind = CT_WEIGHT_VALUE;
+  given.shards = 4;
+  given.flags = CT_FLAG_NO_STATS | CT_FLAG_PRECISE_CLOCK;
+  given.ttl = 50;
+  given.tti = 20;
+  given.seed = 12345;
+  given.allocator = &allocator.hooks;
+  fixture_open(&f, &given);
+  ct_options inforce;
+  memset(&inforce, kPoison, sizeof(inforce));
+  inforce.struct_size = sizeof(inforce);
+  assert_status(CT_OK, ct_cache_options(f.cache, &inforce));
+  /* The allocator was copied. */
+  assert_non_null(inforce.allocator);
+  assert_ptr_not_equal(given.allocator, inforce.allocator);
+  assert_ptr_equal(given.allocator->alloc, inforce.allocator->alloc);
+  assert_ptr_equal(given.allocator->ctx, inforce.allocator->ctx);
+  inforce.allocator = given.allocator;
+  assert_memory_equal(&given, &inforce, sizeof(given));
+  fixture_close(&f);
+}
+
+static void test_options_in_force_tell_defaults(void **state) {
+  (void)state;
+  ct_cache *cache = ct_cache_new(CT_POLICY_MRU, 7);
+  ct_options options = CT_OPTIONS_INIT;
+  assert_status(CT_OK, ct_cache_options(cache, &options));
+  assert_int_equal(sizeof(options), options.struct_size);
+  assert_int_equal(CT_POLICY_MRU, options.policy);
+  assert_int_equal(7, options.maxsize);
+  assert_int_equal(1, options.shards);
+  assert_int_equal(0, options.flags);
+  assert_int_equal(0, options.ttl);
+  assert_true(options.seed != 0);
+  ct_cache_free(cache);
+}
+
+static void test_options_in_force_tell_what_resize_set(void **state) {
+  (void)state;
+  ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 7);
+  assert_status(CT_OK, ct_resize(cache, 12));
+  ct_options options = CT_OPTIONS_INIT;
+  assert_status(CT_OK, ct_cache_options(cache, &options));
+  assert_int_equal(12, options.maxsize);
+  ct_cache_free(cache);
+}
+
+static void test_options_in_force_make_an_equal_cache(void **state) {
+  (void)state;
+  ct_cache *first = ct_cache_new(CT_POLICY_RR, 7);
+  ct_options options = CT_OPTIONS_INIT;
+  assert_status(CT_OK, ct_cache_options(first, &options));
+  ct_cache *second = new_cache(&options);
+  ct_options again = CT_OPTIONS_INIT;
+  assert_status(CT_OK, ct_cache_options(second, &again));
+  assert_int_equal(options.seed, again.seed);
+  assert_int_equal(options.policy, again.policy);
+  ct_cache_free(first);
+  ct_cache_free(second);
+}
+
+#define STRUCT_TEST_ROWS(type)                                           \
+  cmocka_unit_test(test_##type##_init_equals_its_macro),                 \
+      cmocka_unit_test(test_##type##_init_of_older_size_writes_no_more), \
+      cmocka_unit_test(test_##type##_init_of_newer_size_zeroes_all_of_it)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      STRUCT_TEST_ROWS(ct_options),
+      STRUCT_TEST_ROWS(ct_allocator),
+      STRUCT_TEST_ROWS(ct_policy_ops),
+      STRUCT_TEST_ROWS(ct_entry_options),
+      STRUCT_TEST_ROWS(ct_entry_info),
+      STRUCT_TEST_ROWS(ct_stats),
+      cmocka_unit_test(test_init_of_null_does_nothing),
+      cmocka_unit_test(test_value_init_holds_nothing),
+      cmocka_unit_test(test_status_name_is_that_of_the_constant),
+      cmocka_unit_test(test_status_name_of_unassigned_number_is_unknown),
+      cmocka_unit_test(test_status_name_of_callbacks_number_is_callback),
+      cmocka_unit_test(test_status_message_is_one_of_its_own),
+      cmocka_unit_test(test_status_message_of_any_number_is_not_null),
+      cmocka_unit_test(test_policy_name_is_that_of_the_constant),
+      cmocka_unit_test(test_policy_name_of_no_policy_is_null),
+      cmocka_unit_test(test_policy_from_name_takes_any_case),
+      cmocka_unit_test(test_policy_from_name_refuses_other_names),
+      cmocka_unit_test(test_version_is_that_of_the_header),
+      cmocka_unit_test(test_version_string_is_that_of_the_header),
+      cmocka_unit_test(test_options_in_force_are_those_given),
+      cmocka_unit_test(test_options_in_force_tell_defaults),
+      cmocka_unit_test(test_options_in_force_tell_what_resize_set),
+      cmocka_unit_test(test_options_in_force_make_an_equal_cache),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
