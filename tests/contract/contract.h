@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* What every cache promises, whatever its policy, shards, weights, locks and callbacks.
+ *
+ * A check is a function of a subject: one configuration, with a clock, an allocator and a record of
+ * what was told. CONTRACT() makes a CMocka test of it that runs it in every configuration, names
+ * the configuration if it fails, and afterwards balances the books: each stored value was counted,
+ * told and dropped exactly once, and all memory came back. */
+#ifndef CONTRACT_H
+#define CONTRACT_H
+
+#include "support.h"
+
+typedef enum weighing { BY_COUNT, BY_VALUE, BY_MEMORY, BY_WEIGHER } weighing;
+
+/* What many a cache leaves out, and what then goes another way inside. */
+typedef struct mode {
+  const char *name;
+  uint32_t flags;
+  bool listener;
+  bool drop;
+  bool allocator;
+} mode;
+
+typedef struct configuration {
+  ct_policy policy;
+  const mode *mode;
+  uint32_t shards;
+  weighing weighing;
+} configuration;
+
+typedef struct subject {
+  configuration config;
+  ct_cache *cache;
+  test_allocator allocator;
+  manual_clock clock;
+  uint64_t seed;      /* of hashing, and of what a check draws itself */
+  uint64_t readings;  /* of the clock */
+  uint64_t ttu_ticks; /* the lifetime that the ttu callback gives */
+  uint64_t told[5];   /* events by cause */
+  uint64_t dropped;   /* values */
+  bool uncounted;     /* the books cannot be balanced: counters are off or were reset */
+} subject;
+
+enum { kValueSize = 8, kLongTime = 1000000 };
+
+/* ---- Opening and closing -------------------------------------------------------------------- */
+
+/* The configuration's options, without a limit; TTL and TLRU give a long lifetime. */
+ct_options options_of(subject *s);
+
+/* Opens s->cache, closing the one before. */
+void open_with(subject *s, ct_options options);
+
+/* The same with room for exactly so many numbered entries. */
+void open_room(subject *s, ct_options options, uint64_t entries);
+
+/* The same without a limit. */
+void open_unbounded(subject *s);
+
+/* Balances the books and frees the cache. Values that are pinned were counted: release them. */
+void close_subject(subject *s);
+
+/* ---- Numbered entries ----------------------------------------------------------------------- */
+
+/* Entry number i is key-000i with a value val-000i. Of several units, its value is as many times as
+ * long, and it weighs as many times as much where it is not memory that is weighed. */
+
+enum { kKeySize = 8 };
+
+typedef struct number_key {
+  char text[kKeySize + 1];
+} number_key;
+
+number_key key_of(unsigned i);
+ct_status put(subject *s, unsigned i);
+ct_status put_units(subject *s, unsigned i, unsigned units);
+/* Stores more than the whole cache may weigh. */
+ct_status put_oversized(subject *s, unsigned i);
+/* Stores the numbers from begin to end - 1, each with success. */
+void put_range(subject *s, unsigned begin, unsigned end);
+/* By ct_contains. */
+bool is_there(subject *s, unsigned i);
+unsigned count_there(subject *s, unsigned begin, unsigned end);
+/* Asserts the key's presence and its value of that many units, quietly. */
+void assert_units(subject *s, unsigned i, unsigned units);
+/* What an entry of that many units weighs in a cache of these options. */
+uint64_t weight_of(subject *s, ct_options options, unsigned units);
+
+/* ---- Other helpers -------------------------------------------------------------------------- */
+
+/* Gives every entry that lifetime from its writing on, in every policy. */
+void give_lifetime(subject *s, ct_options *options, uint64_t ticks);
+
+void set_now(subject *s, uint64_t now);
+ct_stats stats_of(subject *s);
+ct_entry_info inspect(subject *s, unsigned i);
+
+/* How many entries left so far, as the counters say and as the listener, if there is one, was told.
+ * departed() counts replaced values too. */
+uint64_t evicted(subject *s);
+uint64_t expired(subject *s);
+uint64_t departed(subject *s);
+/* Where there is a listener: how many events had that cause. */
+void assert_told(const subject *s, ct_cause cause, uint64_t count);
+/* Where there is a drop callback: how many values it got. */
+void assert_dropped(const subject *s, uint64_t count);
+
+/* A value with old content that must not survive a call. */
+ct_value poisoned_value(void);
+void assert_holds_nothing(ct_value value);
+
+/* ---- Running -------------------------------------------------------------------------------- */
+
+typedef struct contract_check {
+  void (*run)(subject *s);
+} contract_check;
+
+void run_everywhere(void **state);
+int name_failed_configuration(void **state);
+
+/* clang-format off */
+#define CONTRACT(check) \
+  {#check, run_everywhere, NULL, name_failed_configuration, &(contract_check){check}}
+/* clang-format on */
+
+#endif

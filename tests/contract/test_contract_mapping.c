@@ -1,0 +1,1021 @@
+/* SPDX-License-Identifier: MIT */
+/* The contract: a cache is a mapping. Reading, writing, removing, batches, walks, counters. */
+#include "contract.h"
+
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+static void assert_same_stats(subject *s, ct_stats before) {
+  const ct_stats after = stats_of(s);
+  assert_memory_equal(&before, &after, sizeof before);
+}
+
+/* ---- Reading -------------------------------------------------------------------------------- */
+
+static void test_get_absent_key_is_miss(subject *s) {
+  open_unbounded(s);
+  put_range(s, 0, 3);
+  ct_value value = poisoned_value();
+  assert_status(CT_MISS, ct_get(s->cache, "absent", 6, &value));
+  assert_holds_nothing(value);
+  value = poisoned_value();
+  assert_status(CT_MISS, ct_peek(s->cache, "absent", 6, &value));
+  assert_holds_nothing(value);
+  size_t size = 77;
+  assert_status(CT_MISS, ct_get_copy(s->cache, "absent", 6, NULL, 0, &size));
+  assert_int_equal(0, size);
+  assert_false(ct_contains(s->cache, "absent", 6));
+}
+
+static void test_get_returns_what_was_set(subject *s) {
+  open_unbounded(s);
+  put_range(s, 0, 100);
+  for (unsigned i = 0; i < 100; i++) {
+    ct_value value = poisoned_value();
+    assert_status(CT_OK, ct_get(s->cache, key_of(i).text, kKeySize, &value));
+    assert_int_equal(kValueSize, value.size);
+    assert_int_equal(0, (uintptr_t)value.data % 8);
+    ct_value_release(&value);
+    assert_holds_nothing(value);
+    ct_value_release(&value);
+    assert_units(s, i, 1);
+  }
+}
+
+static void test_keys_and_values_of_any_bytes_come_back(subject *s) {
+  static const ct_bytes kKeys[] = {
+      {NULL, 0},  {"\0", 1},   {"\0\0", 2}, {"a", 1},
+      {"a\0", 2}, {"a\0b", 3}, {"a\0c", 3}, {"\xff", 1},
+  };
+  static const ct_bytes kValues[] = {
+      {"empty key", 9}, {NULL, 0}, {"\0", 1},   {"\0\0\0", 3},
+      {"b\0d", 3},      {"", 0},   {"\xff", 1}, {"x", 1},
+  };
+  open_unbounded(s);
+  for (size_t i = 0; i < LENGTH(kKeys); i++) {
+    assert_status(CT_OK,
+                  ct_set(s->cache, kKeys[i].data, kKeys[i].size, kValues[i].data, kValues[i].size));
+  }
+  assert_int_equal(LENGTH(kKeys), ct_len(s->cache));
+  for (size_t i = 0; i < LENGTH(kKeys); i++) {
+    ct_value value = CT_VALUE_INIT;
+    assert_status(CT_OK, ct_get(s->cache, kKeys[i].data, kKeys[i].size, &value));
+    assert_non_null(value.data);
+    assert_int_equal(0, (uintptr_t)value.data % 8);
+    assert_int_equal(kValues[i].size, value.size);
+    if (value.size > 0) assert_memory_equal(kValues[i].data, value.data, value.size);
+    ct_value_release(&value);
+  }
+}
+
+static void test_key_and_value_of_a_mebibyte_come_back(subject *s) {
+  enum { kMebibyte = 1 << 20 };
+  char *large = malloc(kMebibyte);
+  assert_non_null(large);
+  uint64_t random = s->seed;
+  for (size_t i = 0; i < kMebibyte; i++) large[i] = (char)test_random(&random);
+
+  open_unbounded(s);
+  assert_status(CT_OK, ct_set(s->cache, "value", 5, large, kMebibyte));
+  assert_status(CT_OK, ct_set(s->cache, large, kMebibyte, "key", 3));
+  ct_value value = CT_VALUE_INIT;
+  assert_status(CT_OK, ct_get(s->cache, "value", 5, &value));
+  assert_int_equal(kMebibyte, value.size);
+  assert_memory_equal(large, value.data, kMebibyte);
+  ct_value_release(&value);
+  assert_status(CT_OK, ct_get(s->cache, large, kMebibyte, &value));
+  assert_int_equal(3, value.size);
+  ct_value_release(&value);
+  assert_false(ct_contains(s->cache, large, kMebibyte - 1));
+  large[kMebibyte - 1] ^= 1;
+  assert_false(ct_contains(s->cache, large, kMebibyte));
+  free(large);
+}
+
+/* Stores a value and reads it back in each way, beside a neighbour that must not change. */
+static void assert_comes_back(subject *s, ct_bytes key, ct_bytes expected, char *buffer) {
+  assert_status(CT_OK, ct_set(s->cache, key.data, key.size, expected.data, expected.size));
+  ct_value value = CT_VALUE_INIT;
+  assert_status(CT_OK, ct_get(s->cache, key.data, key.size, &value));
+  assert_int_equal(expected.size, value.size);
+  assert_int_equal(0, (uintptr_t)value.data % 8);
+  assert_int_equal(0, memcmp(expected.data, value.data, expected.size));
+  ct_value_release(&value);
+  size_t size = 0;
+  assert_status(CT_OK, ct_get_copy(s->cache, key.data, key.size, buffer, expected.size, &size));
+  assert_int_equal(expected.size, size);
+  assert_int_equal(0, memcmp(expected.data, buffer, expected.size));
+  assert_units(s, 0, 1);
+}
+
+static void test_keys_and_values_of_many_lengths_come_back(subject *s) {
+  enum { kLongest = 70000 };
+  /* Around the powers of two, up and down, so that values grow and shrink in place and apart. */
+  static const size_t kLengths[] = {0,     1,     7,     8,    9,    15,    16,    17,
+                                    24,    64,    129,   255,  256,  480,   512,   520,
+                                    1023,  1024,  1025,  4096, 9000, 16383, 16384, 16385,
+                                    20000, 65535, 65536, 100,  3,    33,    0,     40};
+  static const size_t kKeyLengths[] = {0, 1, 8, 33, 470, 513, 16000, 16384, 66000};
+  char *bytes = malloc(2 * kLongest), *buffer = malloc(kLongest);
+  assert_non_null(bytes);
+  assert_non_null(buffer);
+  uint64_t random = s->seed;
+  for (size_t i = 0; i < 2 * kLongest; i++) bytes[i] = (char)test_random(&random);
+
+  open_unbounded(s);
+  put_range(s, 0, 1);
+  for (size_t k = 0; k < LENGTH(kKeyLengths); k++) {
+    const ct_bytes key = {bytes, kKeyLengths[k]};
+    for (size_t i = 0; i < LENGTH(kLengths); i++) {
+      assert_comes_back(s, key, (ct_bytes){bytes + kLongest + i, kLengths[i]}, buffer);
+    }
+  }
+  assert_int_equal(1 + LENGTH(kKeyLengths), ct_len(s->cache));
+  free(bytes);
+  free(buffer);
+}
+
+/* A value that needed just more memory than the cache had left once broke it. */
+static void test_second_value_of_any_length_finds_room(subject *s) {
+  static const char kZeros[1400];
+  const number_key key = key_of(1);
+  for (size_t size = 0; size < sizeof kZeros; size += 8) {
+    open_unbounded(s);
+    put_range(s, 0, 1);
+    assert_status(CT_OK, ct_set(s->cache, key.text, kKeySize, kZeros, size));
+    ct_value value = CT_VALUE_INIT;
+    assert_status(CT_OK, ct_get(s->cache, key.text, kKeySize, &value));
+    assert_int_equal(size, value.size);
+    assert_int_equal(0, memcmp(kZeros, value.data, size));
+    ct_value_release(&value);
+    assert_units(s, 0, 1);
+  }
+}
+
+static void test_get_copy_copies_what_fits(subject *s) {
+  open_unbounded(s);
+  put_range(s, 0, 1);
+  char buffer[kValueSize + 1];
+  memset(buffer, '#', sizeof buffer);
+  size_t size = 77;
+  assert_status(CT_OK, ct_get_copy(s->cache, key_of(0).text, kKeySize, buffer, kValueSize, &size));
+  assert_int_equal(kValueSize, size);
+  assert_memory_equal("val-0000#", buffer, sizeof buffer);
+  assert_status(CT_OK,
+                ct_get_copy(s->cache, key_of(0).text, kKeySize, buffer, sizeof buffer, NULL));
+}
+
+static void test_get_copy_into_short_buffer_tells_the_size_and_is_no_use(subject *s) {
+  open_unbounded(s);
+  put_range(s, 0, 1);
+  const ct_stats before = stats_of(s);
+  const uint64_t frequency = inspect(s, 0).frequency;
+  char buffer[kValueSize];
+  memset(buffer, '#', sizeof buffer);
+  size_t size = 77;
+  assert_status(CT_ERR_BUFFER,
+                ct_get_copy(s->cache, key_of(0).text, kKeySize, buffer, kValueSize - 1, &size));
+  assert_int_equal(kValueSize, size);
+  assert_memory_equal("########", buffer, sizeof buffer);
+  assert_status(CT_ERR_BUFFER, ct_get_copy(s->cache, key_of(0).text, kKeySize, NULL, 0, NULL));
+  assert_same_stats(s, before);
+  assert_int_equal(frequency, inspect(s, 0).frequency);
+}
+
+static void test_get_copy_of_empty_value_needs_no_buffer(subject *s) {
+  open_unbounded(s);
+  assert_status(CT_OK, ct_set(s->cache, "k", 1, NULL, 0));
+  size_t size = 77;
+  assert_status(CT_OK, ct_get_copy(s->cache, "k", 1, NULL, 0, &size));
+  assert_int_equal(0, size);
+}
+
+static void test_peek_contains_and_inspect_leave_no_trace(subject *s) {
+  open_unbounded(s);
+  put_range(s, 0, 2);
+  const ct_stats before = stats_of(s);
+  const uint64_t frequency = inspect(s, 0).frequency;
+  for (unsigned i = 0; i < 4; i++) {
+    (void)is_there(s, i);
+    ct_value value = CT_VALUE_INIT;
+    (void)ct_peek(s->cache, key_of(i).text, kKeySize, &value);
+    ct_value_release(&value);
+    assert_status(i < 2 ? CT_OK : CT_MISS, ct_peek(s->cache, key_of(i).text, kKeySize, NULL));
+    ct_entry_info info = CT_ENTRY_INFO_INIT;
+    (void)ct_inspect(s->cache, key_of(i).text, kKeySize, &info);
+  }
+  assert_same_stats(s, before);
+  assert_int_equal(frequency, inspect(s, 0).frequency);
+}
+
+static void test_inspect_tells_sizes_weight_and_no_deadline(subject *s) {
+  open_unbounded(s);
+  assert_status(CT_OK, put_units(s, 7, 3));
+  const ct_entry_info info = inspect(s, 7);
+  assert_int_equal(sizeof info, info.struct_size);
+  assert_int_equal(kKeySize, info.key_size);
+  assert_int_equal(3 * kValueSize, info.value_size);
+  switch (s->config.weighing) {
+    case BY_COUNT:
+      assert_int_equal(3, info.weight);
+      break;
+    case BY_VALUE:
+      assert_int_equal(3 * kValueSize, info.weight);
+      break;
+    case BY_WEIGHER:
+      assert_int_equal(2 * 3 * kValueSize, info.weight);
+      break;
+    case BY_MEMORY:
+      assert_in_range(info.weight, kKeySize + 3 * kValueSize, 1000);
+      break;
+  }
+  if (s->config.policy != CT_POLICY_TTL && s->config.policy != CT_POLICY_TLRU) {
+    assert_true(info.deadline == CT_NEVER);
+    assert_true(info.remaining == CT_NEVER);
+  }
+
+  ct_entry_info absent = info;
+  assert_status(CT_MISS, ct_inspect(s->cache, "absent", 6, &absent));
+  const ct_entry_info zeros = CT_ENTRY_INFO_INIT;
+  assert_memory_equal(&zeros, &absent, sizeof zeros);
+}
+
+/* ---- Writing -------------------------------------------------------------------------------- */
+
+static void test_set_replaces_the_value(subject *s) {
+  open_unbounded(s);
+  put_range(s, 0, 3);
+  for (unsigned units = 1; units < 100; units += 7) {
+    assert_status(CT_OK, put_units(s, 1, units));
+    assert_units(s, 1, units);
+  }
+  assert_status(CT_OK, put(s, 1));
+  assert_int_equal(3, ct_len(s->cache));
+  assert_units(s, 0, 1);
+  assert_units(s, 1, 1);
+  assert_units(s, 2, 1);
+  assert_int_equal(departed(s), stats_of(s).updates);
+  assert_told(s, CT_CAUSE_REPLACED, stats_of(s).updates);
+}
+
+static void test_caller_may_change_its_buffers_after_set(subject *s) {
+  open_unbounded(s);
+  char key[] = "key", value[] = "value";
+  assert_status(CT_OK, ct_set(s->cache, key, 3, value, 5));
+  memset(key, '#', sizeof key);
+  memset(value, '#', sizeof value);
+  assert_text(s->cache, "key", "value");
+}
+
+static void test_set_with_if_absent_stores_only_once(subject *s) {
+  open_unbounded(s);
+  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+  options.flags = CT_ENTRY_IF_ABSENT;
+  assert_status(CT_OK, ct_set_with(s->cache, "k", 1, "first", 5, &options));
+  const ct_stats before = stats_of(s);
+  assert_status(CT_EXISTS, ct_set_with(s->cache, "k", 1, "second", 6, &options));
+  assert_same_stats(s, before);
+  assert_text_quietly(s->cache, "k", "first");
+  assert_int_equal(0, departed(s));
+}
+
+static void test_set_with_if_present_stores_only_over_an_entry(subject *s) {
+  open_unbounded(s);
+  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+  options.flags = CT_ENTRY_IF_PRESENT;
+  const ct_stats before = stats_of(s);
+  assert_status(CT_MISS, ct_set_with(s->cache, "k", 1, "first", 5, &options));
+  assert_same_stats(s, before);
+  assert_int_equal(0, ct_len(s->cache));
+  assert_status(CT_OK, ct_set(s->cache, "k", 1, "first", 5));
+  assert_status(CT_OK, ct_set_with(s->cache, "k", 1, "second", 6, &options));
+  assert_text_quietly(s->cache, "k", "second");
+}
+
+static void test_set_with_contradicting_or_unknown_options_is_invalid(subject *s) {
+  open_unbounded(s);
+  put_range(s, 0, 1);
+  const uint32_t kBad[] = {CT_ENTRY_TTL | CT_ENTRY_DEADLINE,
+                           CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT, 0x20, 0x80000000u};
+  for (size_t i = 0; i < LENGTH(kBad); i++) {
+    ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+    options.flags = kBad[i];
+    options.ttl = options.deadline = 10;
+    assert_status(CT_ERR_INVALID,
+                  ct_set_with(s->cache, key_of(0).text, kKeySize, "new", 3, &options));
+  }
+  assert_units(s, 0, 1);
+}
+
+static void test_setdefault_keeps_what_is_there(subject *s) {
+  open_unbounded(s);
+  ct_value value = poisoned_value();
+  assert_status(CT_OK, ct_setdefault(s->cache, "k", 1, "first", 5, &value));
+  assert_int_equal(5, value.size);
+  assert_memory_equal("first", value.data, 5);
+  ct_value_release(&value);
+  value = poisoned_value();
+  assert_status(CT_OK, ct_setdefault(s->cache, "k", 1, "second", 6, &value));
+  assert_int_equal(5, value.size);
+  assert_memory_equal("first", value.data, 5);
+  ct_value_release(&value);
+  assert_status(CT_OK, ct_setdefault(s->cache, "k", 1, "third", 5, NULL));
+  assert_text_quietly(s->cache, "k", "first");
+  const ct_stats stats = stats_of(s);
+  assert_int_equal(1, stats.misses);
+  assert_int_equal(2, stats.hits);
+  assert_int_equal(1, stats.inserts);
+}
+
+/* ---- Removing ------------------------------------------------------------------------------- */
+
+static void test_pop_hands_the_value_over_once(subject *s) {
+  open_unbounded(s);
+  put_range(s, 0, 3);
+  ct_value value = poisoned_value();
+  assert_status(CT_OK, ct_pop(s->cache, key_of(1).text, kKeySize, &value));
+  assert_memory_equal("val-0001", value.data, kValueSize);
+  ct_value_release(&value);
+  value = poisoned_value();
+  assert_status(CT_MISS, ct_pop(s->cache, key_of(1).text, kKeySize, &value));
+  assert_holds_nothing(value);
+  assert_status(CT_OK, ct_pop(s->cache, key_of(2).text, kKeySize, NULL));
+  assert_int_equal(1, ct_len(s->cache));
+  assert_told(s, CT_CAUSE_REMOVED, 2);
+  const ct_stats stats = stats_of(s);
+  assert_int_equal(2, stats.removals);
+  assert_int_equal(0, stats.hits + stats.misses);
+}
+
+static void test_deleted_key_is_miss(subject *s) {
+  open_unbounded(s);
+  put_range(s, 0, 50);
+  for (unsigned i = 0; i < 50; i += 2) {
+    assert_status(CT_OK, ct_delete(s->cache, key_of(i).text, kKeySize));
+    assert_status(CT_MISS, ct_delete(s->cache, key_of(i).text, kKeySize));
+  }
+  for (unsigned i = 0; i < 50; i++) assert_int_equal(i % 2, is_there(s, i));
+  assert_int_equal(25, ct_len(s->cache));
+  assert_told(s, CT_CAUSE_REMOVED, 25);
+  put_range(s, 0, 50);
+  assert_int_equal(50, ct_len(s->cache));
+  assert_int_equal(50, count_there(s, 0, 50));
+}
+
+static void test_popitem_drains_the_cache(subject *s) {
+  open_unbounded(s);
+  put_range(s, 0, 60);
+  for (unsigned left = 60; left > 0; left--) {
+    ct_value key = poisoned_value(), value = poisoned_value();
+    assert_status(CT_OK, ct_popitem(s->cache, &key, &value));
+    assert_int_equal(kKeySize, key.size);
+    assert_int_equal(kValueSize, value.size);
+    assert_memory_equal((const char *)key.data + 3, (const char *)value.data + 3, 5);
+    assert_false(ct_contains(s->cache, key.data, key.size));
+    ct_value_release(&key);
+    ct_value_release(&value);
+    assert_int_equal(left - 1, ct_len(s->cache));
+  }
+  ct_value key = poisoned_value(), value = poisoned_value();
+  assert_status(CT_MISS, ct_popitem(s->cache, &key, &value));
+  assert_holds_nothing(key);
+  assert_holds_nothing(value);
+  assert_int_equal(60, evicted(s));
+  assert_int_equal(60, stats_of(s).evictions);
+}
+
+static void test_popitem_without_outs_removes_one(subject *s) {
+  open_unbounded(s);
+  put_range(s, 0, 2);
+  assert_status(CT_OK, ct_popitem(s->cache, NULL, NULL));
+  assert_int_equal(1, ct_len(s->cache));
+  ct_value key = CT_VALUE_INIT;
+  assert_status(CT_OK, ct_popitem(s->cache, &key, NULL));
+  assert_int_equal(kKeySize, key.size);
+  ct_value_release(&key);
+  assert_status(CT_MISS, ct_popitem(s->cache, NULL, NULL));
+}
+
+static void test_clear_removes_everything_and_keeps_counters(subject *s) {
+  open_unbounded(s);
+  put_range(s, 0, 100);
+  assert_status(CT_OK, ct_get(s->cache, key_of(3).text, kKeySize, NULL));
+  assert_status(CT_OK, ct_clear(s->cache));
+  assert_int_equal(0, ct_len(s->cache));
+  assert_int_equal(0, ct_currsize(s->cache));
+  assert_int_equal(0, count_there(s, 0, 100));
+  assert_told(s, CT_CAUSE_CLEARED, 100);
+  assert_dropped(s, 100);
+  assert_int_equal(1, stats_of(s).hits);
+  assert_int_equal(100, stats_of(s).inserts);
+  assert_int_equal(100, stats_of(s).removals);
+
+  put_range(s, 50, 150);
+  assert_int_equal(100, count_there(s, 0, 150));
+  assert_status(CT_OK, ct_clear(s->cache));
+  assert_status(CT_OK, ct_clear(s->cache));
+  assert_told(s, CT_CAUSE_CLEARED, 200);
+}
+
+typedef struct matching {
+  unsigned shown[64];
+  unsigned strange;
+} matching;
+
+static unsigned number_in(const void *key, size_t key_size) {
+  unsigned number = 0;
+  for (size_t i = 4; i < key_size; i++)
+    number = number * 10 + ((const unsigned char *)key)[i] - '0';
+  return number;
+}
+
+static bool match_thirds(void *user_data, const void *key, size_t key_size, const void *value,
+                         size_t value_size) {
+  matching *it = user_data;
+  const unsigned number = number_in(key, key_size);
+  if (number >= LENGTH(it->shown) || number_in(value, value_size) != number) {
+    it->strange++;
+    return false;
+  }
+  it->shown[number]++;
+  return number % 3 == 0;
+}
+
+static void test_remove_if_removes_what_matches(subject *s) {
+  open_unbounded(s);
+  put_range(s, 0, 64);
+  const ct_stats before = stats_of(s);
+  matching it = {{0}, 0};
+  assert_int_equal(22, ct_remove_if(s->cache, match_thirds, &it));
+  assert_int_equal(0, it.strange);
+  for (unsigned i = 0; i < 64; i++) {
+    assert_int_equal(1, it.shown[i]);
+    assert_int_equal(i % 3 != 0, is_there(s, i));
+  }
+  assert_told(s, CT_CAUSE_REMOVED, 22);
+  assert_int_equal(before.hits + before.misses, stats_of(s).hits + stats_of(s).misses);
+  assert_int_equal(0, ct_remove_if(s->cache, match_thirds, &it));
+  assert_int_equal(0, ct_remove_if(s->cache, NULL, NULL));
+  assert_int_equal(42, ct_len(s->cache));
+}
+
+/* ---- Pins ----------------------------------------------------------------------------------- */
+
+static void test_pinned_value_survives_whatever_removes_it(subject *s) {
+  open_room(s, options_of(s), 4);
+  ct_value values[4];
+  for (unsigned i = 0; i < 4; i++) {
+    assert_status(CT_OK, put(s, i));
+    assert_status(CT_OK, ct_get(s->cache, key_of(i).text, kKeySize, &values[i]));
+  }
+  assert_status(CT_OK, put(s, 0));
+  assert_status(CT_OK, ct_delete(s->cache, key_of(1).text, kKeySize));
+  while (ct_popitem(s->cache, NULL, NULL) == CT_OK) {
+  }
+  put_range(s, 10, 40);
+  assert_status(CT_OK, ct_clear(s->cache));
+  ct_cache_free(s->cache);
+  s->cache = NULL;
+
+  const uint64_t dropped = s->dropped;
+  for (unsigned i = 0; i < 4; i++) {
+    char expected[16];
+    snprintf(expected, sizeof expected, "val-%04u", i);
+    assert_int_equal(kValueSize, values[i].size);
+    assert_memory_equal(expected, values[i].data, kValueSize);
+    ct_value_release(&values[i]);
+    assert_dropped(s, dropped + i + 1);
+  }
+}
+
+static void test_second_pin_outlives_the_first(subject *s) {
+  open_unbounded(s);
+  put_range(s, 0, 1);
+  ct_value first = CT_VALUE_INIT, second = poisoned_value();
+  assert_status(CT_OK, ct_peek(s->cache, key_of(0).text, kKeySize, &first));
+  assert_status(CT_OK, ct_value_ref(&first, &second));
+  assert_status(CT_OK, ct_delete(s->cache, key_of(0).text, kKeySize));
+  ct_value_release(&first);
+  assert_dropped(s, 0);
+  assert_memory_equal("val-0000", second.data, kValueSize);
+  ct_value_release(&second);
+  assert_dropped(s, 1);
+}
+
+/* ---- Many at once --------------------------------------------------------------------------- */
+
+static void test_get_many_answers_each_key_alone(subject *s) {
+  open_unbounded(s);
+  put_range(s, 0, 40);
+  number_key texts[60];
+  ct_bytes keys[60];
+  ct_value values[60];
+  ct_status statuses[60];
+  for (unsigned i = 0; i < 60; i++) {
+    texts[i] = key_of(i * 7 % 60);
+    keys[i] = (ct_bytes){texts[i].text, kKeySize};
+    values[i] = poisoned_value();
+    statuses[i] = CT_END;
+  }
+  assert_status(CT_OK, ct_get_many(s->cache, keys, 60, values, statuses));
+  for (unsigned i = 0; i < 60; i++) {
+    const unsigned number = i * 7 % 60;
+    assert_status(number < 40 ? CT_OK : CT_MISS, statuses[i]);
+    if (number < 40) {
+      assert_int_equal(kValueSize, values[i].size);
+      assert_memory_equal(texts[i].text + 3, (const char *)values[i].data + 3, 5);
+    } else {
+      assert_holds_nothing(values[i]);
+    }
+    ct_value_release(&values[i]);
+  }
+  assert_int_equal(40, stats_of(s).hits);
+  assert_int_equal(20, stats_of(s).misses);
+  assert_status(CT_OK, ct_get_many(s->cache, NULL, 0, NULL, NULL));
+}
+
+static void test_get_many_with_a_bad_key_pins_nothing(subject *s) {
+  open_unbounded(s);
+  put_range(s, 0, 2);
+  const number_key first = key_of(0);
+  const ct_bytes keys[] = {{first.text, kKeySize}, {NULL, 3}, {first.text, kKeySize}};
+  ct_value values[3] = {poisoned_value(), poisoned_value(), poisoned_value()};
+  ct_status statuses[3] = {CT_END, CT_END, CT_END};
+  assert_status(CT_ERR_INVALID, ct_get_many(s->cache, keys, 3, values, statuses));
+  for (unsigned i = 0; i < 3; i++) {
+    assert_holds_nothing(values[i]);
+    assert_int_equal(0, statuses[i]);
+  }
+  assert_status(CT_OK, ct_clear(s->cache));
+  assert_dropped(s, 2);
+}
+
+static void test_get_many_copy_lays_values_end_to_end(subject *s) {
+  open_unbounded(s);
+  assert_status(CT_OK, ct_set(s->cache, "a", 1, "one", 3));
+  assert_status(CT_OK, ct_set(s->cache, "bb", 2, "", 0));
+  assert_status(CT_OK, ct_set(s->cache, "", 0, "three", 5));
+  const size_t key_ends[] = {1, 3, 4, 4, 5};
+  char buffer[12];
+  memset(buffer, '#', sizeof buffer);
+  size_t value_ends[5];
+  ct_status statuses[5];
+  assert_status(CT_OK,
+                ct_get_many_copy(s->cache, "abbxa", key_ends, 5, buffer, 11, value_ends, statuses));
+  assert_memory_equal("onethreeone#", buffer, sizeof buffer);
+  const size_t expected_ends[] = {3, 3, 3, 8, 11};
+  const ct_status expected_statuses[] = {CT_OK, CT_OK, CT_MISS, CT_OK, CT_OK};
+  assert_memory_equal(expected_ends, value_ends, sizeof value_ends);
+  assert_memory_equal(expected_statuses, statuses, sizeof statuses);
+  assert_int_equal(4, stats_of(s).hits);
+  assert_int_equal(1, stats_of(s).misses);
+}
+
+static void test_get_many_copy_into_short_buffer_tells_the_capacity(subject *s) {
+  open_unbounded(s);
+  assert_status(CT_OK, ct_set(s->cache, "a", 1, "one", 3));
+  assert_status(CT_OK, ct_set(s->cache, "b", 1, "three", 5));
+  const ct_stats before = stats_of(s);
+  const size_t key_ends[] = {1, 2, 3};
+  char buffer[8];
+  memset(buffer, '#', sizeof buffer);
+  size_t value_ends[3] = {77, 77, 77};
+  ct_status statuses[3];
+  assert_status(CT_ERR_BUFFER,
+                ct_get_many_copy(s->cache, "axb", key_ends, 3, buffer, 7, value_ends, statuses));
+  const size_t expected_ends[] = {3, 3, 8};
+  assert_memory_equal(expected_ends, value_ends, sizeof value_ends);
+  assert_memory_equal("########", buffer, sizeof buffer);
+  assert_same_stats(s, before);
+  assert_status(CT_OK, ct_get_many_copy(s->cache, "axb", key_ends, 3, buffer, value_ends[2],
+                                        value_ends, statuses));
+  assert_memory_equal("onethree", buffer, sizeof buffer);
+}
+
+static void test_get_many_copy_with_falling_ends_is_invalid(subject *s) {
+  open_unbounded(s);
+  put_range(s, 0, 1);
+  const size_t key_ends[] = {2, 1};
+  char buffer[8];
+  size_t value_ends[2] = {77, 77};
+  ct_status statuses[2] = {CT_END, CT_END};
+  assert_status(CT_ERR_INVALID,
+                ct_get_many_copy(s->cache, "ab", key_ends, 2, buffer, 8, value_ends, statuses));
+  assert_int_equal(0, value_ends[0] + value_ends[1]);
+  assert_int_equal(0, statuses[0] + statuses[1]);
+}
+
+static void test_set_many_stores_in_order(subject *s) {
+  open_unbounded(s);
+  const size_t ends[] = {1, 4, 5, 5, 6, 9, 9, 12};
+  ct_status statuses[4] = {CT_END, CT_END, CT_END, CT_END};
+  assert_status(CT_OK, ct_set_many(s->cache, "aonebatwonil", ends, 4, NULL, statuses));
+  for (unsigned i = 0; i < 4; i++) assert_status(CT_OK, statuses[i]);
+  assert_text(s->cache, "a", "two");
+  assert_text(s->cache, "b", "");
+  assert_text(s->cache, "", "nil");
+  assert_int_equal(3, ct_len(s->cache));
+  assert_status(CT_OK, ct_set_many(s->cache, "aone", ends, 1, NULL, NULL));
+  assert_text(s->cache, "a", "one");
+}
+
+static void test_set_many_tells_each_pairs_status(subject *s) {
+  open_unbounded(s);
+  assert_status(CT_OK, ct_set(s->cache, "b", 1, "old", 3));
+  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+  options.flags = CT_ENTRY_IF_ABSENT;
+  const size_t ends[] = {1, 2, 3, 4, 5, 6};
+  ct_status statuses[3];
+  assert_status(CT_OK, ct_set_many(s->cache, "a1b2a3", ends, 3, &options, statuses));
+  assert_status(CT_OK, statuses[0]);
+  assert_status(CT_EXISTS, statuses[1]);
+  assert_status(CT_EXISTS, statuses[2]);
+  assert_text(s->cache, "a", "1");
+  assert_text(s->cache, "b", "old");
+}
+
+static void test_set_many_goes_on_after_a_pair_that_is_too_large(subject *s) {
+  ct_options options = options_of(s);
+  options.maxsize = 4 * weight_of(s, options, 1);
+  open_with(s, options);
+  ct_entry_options heavy = CT_ENTRY_OPTIONS_INIT;
+  const bool by_count = s->config.weighing == BY_COUNT;
+  if (by_count) {
+    heavy.flags = CT_ENTRY_WEIGHT;
+    heavy.weight = options.maxsize + 1;
+  }
+  const size_t large = (size_t)options.maxsize + 1;
+  char *data = calloc(large + 3, 1);
+  memcpy(data, "a", 1);
+  memcpy(data + 1 + large, "bc", 2);
+  const size_t ends[] = {1, 1 + large, 2 + large, 3 + large};
+  ct_status statuses[2];
+  assert_status(CT_ERR_TOO_LARGE, ct_set_many(s->cache, data, ends, 2, &heavy, statuses));
+  assert_status(CT_ERR_TOO_LARGE, statuses[0]);
+  assert_status(by_count ? CT_ERR_TOO_LARGE : CT_OK, statuses[1]);
+  assert_int_equal(!by_count, has_text(s->cache, "b"));
+  free(data);
+}
+
+static void test_set_many_with_falling_ends_tries_nothing(subject *s) {
+  open_unbounded(s);
+  const size_t ends[] = {1, 2, 3, 1};
+  ct_status statuses[2] = {CT_END, CT_END};
+  assert_status(CT_ERR_INVALID, ct_set_many(s->cache, "a1b2", ends, 2, NULL, statuses));
+  assert_int_equal(0, statuses[0] + statuses[1]);
+  assert_int_equal(0, ct_len(s->cache));
+}
+
+/* ---- Walks ---------------------------------------------------------------------------------- */
+
+static bool has_order(const subject *s) {
+  return s->config.policy != CT_POLICY_RR && s->config.policy != CT_POLICY_CUSTOM;
+}
+
+/* Walks to the end and counts how often each number below count was seen. Numbers in order of
+ * their passing go to sequence, unless it is NULL. */
+static unsigned walk_on(ct_iter *iter, unsigned *seen, unsigned count, unsigned *sequence) {
+  unsigned passed = 0;
+  ct_bytes key, value;
+  ct_status status;
+  while ((status = ct_iter_next(iter, &key, &value)) == CT_OK) {
+    const unsigned number = number_in(key.data, key.size);
+    assert_in_range(number, 0, count - 1);
+    assert_int_equal(number, number_in(value.data, value.size));
+    seen[number]++;
+    if (sequence != NULL) sequence[passed] = number;
+    passed++;
+  }
+  assert_status(CT_END, status);
+  assert_int_equal(0, key.size + value.size);
+  assert_null(key.data);
+  assert_null(value.data);
+  assert_status(CT_END, ct_iter_next(iter, NULL, NULL));
+  return passed;
+}
+
+static void test_walk_in_any_order_sees_each_entry_once(subject *s) {
+  enum { kCount = 300 };
+  open_unbounded(s);
+  put_range(s, 0, kCount);
+  const ct_stats before = stats_of(s);
+  ct_iter *iter = NULL;
+  assert_status(CT_OK, ct_iter_new(s->cache, CT_ORDER_ANY, &iter));
+  unsigned seen[kCount] = {0};
+  assert_int_equal(kCount, walk_on(iter, seen, kCount, NULL));
+  ct_iter_free(iter);
+  for (unsigned i = 0; i < kCount; i++) assert_int_equal(1, seen[i]);
+  assert_same_stats(s, before);
+}
+
+static void test_walk_beside_writes_sees_unwritten_entries_once(subject *s) {
+  enum { kOld = 100, kAll = 1000 };
+  open_unbounded(s);
+  put_range(s, 0, kOld);
+  ct_iter *iter = NULL;
+  assert_status(CT_OK, ct_iter_new(s->cache, CT_ORDER_ANY, &iter));
+  unsigned seen[kAll] = {0};
+  for (unsigned i = 0; i < 10; i++) {
+    ct_bytes key, value;
+    assert_status(CT_OK, ct_iter_next(iter, &key, &value));
+    seen[number_in(key.data, key.size)]++;
+  }
+  put_range(s, kOld, kAll);
+  for (unsigned i = 0; i < kOld; i += 2) {
+    assert_status(CT_OK, ct_delete(s->cache, key_of(i).text, kKeySize));
+  }
+  walk_on(iter, seen, kAll, NULL);
+  ct_iter_free(iter);
+  for (unsigned i = 0; i < kAll; i++) {
+    if (i < kOld && i % 2 == 1) {
+      assert_int_equal(1, seen[i]);
+    } else {
+      assert_in_range(seen[i], 0, 1);
+    }
+  }
+}
+
+static void test_walks_in_order_are_each_others_reverse(subject *s) {
+  enum { kCount = 50 };
+  open_unbounded(s);
+  put_range(s, 0, kCount);
+  for (unsigned i = 0; i < kCount; i += 3) {
+    assert_status(CT_OK, ct_get(s->cache, key_of(i).text, kKeySize, NULL));
+  }
+  ct_iter *iter = (ct_iter *)s;
+  if (!has_order(s)) {
+    assert_status(CT_ERR_UNSUPPORTED, ct_iter_new(s->cache, CT_ORDER_COLDEST, &iter));
+    assert_null(iter);
+    iter = (ct_iter *)s;
+    assert_status(CT_ERR_UNSUPPORTED, ct_iter_new(s->cache, CT_ORDER_HOTTEST, &iter));
+    assert_null(iter);
+    return;
+  }
+  unsigned seen[kCount] = {0}, coldest[kCount], hottest[kCount];
+  assert_status(CT_OK, ct_iter_new(s->cache, CT_ORDER_COLDEST, &iter));
+  assert_int_equal(kCount, walk_on(iter, seen, kCount, coldest));
+  ct_iter_free(iter);
+  assert_status(CT_OK, ct_iter_new(s->cache, CT_ORDER_HOTTEST, &iter));
+  assert_int_equal(kCount, walk_on(iter, seen, kCount, hottest));
+  ct_iter_free(iter);
+  for (unsigned i = 0; i < kCount; i++) {
+    assert_int_equal(2, seen[i]);
+    assert_int_equal(coldest[i], hottest[kCount - 1 - i]);
+  }
+}
+
+static void test_walk_may_be_left_at_any_point(subject *s) {
+  open_unbounded(s);
+  put_range(s, 0, 20);
+  const int32_t orders[] = {CT_ORDER_ANY, CT_ORDER_COLDEST, CT_ORDER_HOTTEST};
+  for (size_t i = 0; i < (has_order(s) ? LENGTH(orders) : 1); i++) {
+    ct_iter *iter = NULL;
+    assert_status(CT_OK, ct_iter_new(s->cache, orders[i], &iter));
+    for (unsigned j = 0; j < 5; j++) assert_status(CT_OK, ct_iter_next(iter, NULL, NULL));
+    ct_iter_free(iter);
+  }
+  ct_iter_free(NULL);
+  assert_status(CT_OK, ct_clear(s->cache));
+  assert_dropped(s, 20);
+}
+
+static void test_walk_in_unknown_order_is_invalid(subject *s) {
+  open_unbounded(s);
+  ct_iter *iter = (ct_iter *)s;
+  assert_status(CT_ERR_INVALID, ct_iter_new(s->cache, 3, &iter));
+  assert_null(iter);
+  iter = (ct_iter *)s;
+  assert_status(CT_ERR_INVALID, ct_iter_new(s->cache, -1, &iter));
+  assert_null(iter);
+}
+
+/* ---- Sizes and counters --------------------------------------------------------------------- */
+
+static void test_currsize_is_the_sum_of_the_weights(subject *s) {
+  open_unbounded(s);
+  for (unsigned i = 0; i < 30; i++) assert_status(CT_OK, put_units(s, i, 1 + i % 5));
+  uint64_t sum = 0;
+  for (unsigned i = 0; i < 30; i++) sum += inspect(s, i).weight;
+  assert_int_equal(sum, ct_currsize(s->cache));
+  for (unsigned i = 0; i < 30; i += 3) {
+    sum -= inspect(s, i).weight;
+    assert_status(CT_OK, ct_delete(s->cache, key_of(i).text, kKeySize));
+    assert_int_equal(sum, ct_currsize(s->cache));
+  }
+  for (unsigned i = 1; i < 30; i += 3) {
+    sum -= inspect(s, i).weight;
+    assert_status(CT_OK, put_units(s, i, 7));
+    sum += inspect(s, i).weight;
+    assert_int_equal(sum, ct_currsize(s->cache));
+  }
+}
+
+static void test_memory_is_what_the_allocator_gave(subject *s) {
+  if (!s->config.mode->allocator) return; /* nobody counts for us there */
+  open_unbounded(s);
+  assert_int_equal(s->allocator.bytes, ct_memory(s->cache));
+  put_range(s, 0, 200);
+  assert_int_equal(s->allocator.bytes, ct_memory(s->cache));
+  assert_status(CT_OK, put_units(s, 0, 100000));
+  assert_int_equal(s->allocator.bytes, ct_memory(s->cache));
+  assert_status(CT_OK, ct_delete(s->cache, key_of(0).text, kKeySize));
+  assert_int_equal(s->allocator.bytes, ct_memory(s->cache));
+}
+
+static void test_memory_counts_a_pinned_value_until_its_release(subject *s) {
+  enum { kLarge = 100000 * kValueSize };
+  open_unbounded(s);
+  assert_in_range(ct_memory(s->cache), 1, 100000);
+  assert_status(CT_OK, put_units(s, 0, kLarge / kValueSize));
+  assert_in_range(ct_memory(s->cache), kLarge, 2 * kLarge);
+  ct_value value = CT_VALUE_INIT;
+  assert_status(CT_OK, ct_pop(s->cache, key_of(0).text, kKeySize, &value));
+  assert_in_range(ct_memory(s->cache), kLarge, 2 * kLarge);
+  ct_value_release(&value);
+  assert_in_range(ct_memory(s->cache), 1, 100000);
+}
+
+static void test_stats_count_each_event_once(subject *s) {
+  open_room(s, options_of(s), 4);
+  const uint64_t unit = ct_maxsize(s->cache) / 4;
+  const number_key key = key_of(0), absent = key_of(99);
+
+  put_range(s, 0, 4);
+  assert_status(CT_OK, put(s, 0));                                       /* update */
+  assert_status(CT_OK, ct_get(s->cache, key.text, kKeySize, NULL));      /* hit */
+  assert_status(CT_MISS, ct_get(s->cache, absent.text, kKeySize, NULL)); /* miss */
+  char buffer[kValueSize];
+  assert_status(CT_OK, ct_get_copy(s->cache, key.text, kKeySize, buffer, kValueSize, NULL));
+  assert_status(CT_MISS, ct_get_copy(s->cache, absent.text, kKeySize, buffer, kValueSize, NULL));
+  assert_status(CT_OK, ct_setdefault(s->cache, key.text, kKeySize, "x", 1, NULL)); /* hit */
+  assert_status(CT_ERR_TOO_LARGE, put_oversized(s, 0));                            /* rejection */
+  assert_status(CT_NOT_STORED, ct_set_ttl(s->cache, absent.text, kKeySize, "x", 1, 0));
+  assert_status(CT_OK, ct_delete(s->cache, key.text, kKeySize)); /* removal */
+  assert_status(CT_OK, put(s, 5));                               /* insert */
+  assert_status(CT_OK, put(s, 6));                               /* insert, eviction */
+  assert_status(CT_OK, ct_popitem(s->cache, NULL, NULL));        /* eviction */
+  assert_status(CT_OK, ct_clear(s->cache));                      /* 3 removals */
+
+  const ct_stats expected = {.struct_size = sizeof expected,
+                             .hits = 3,
+                             .misses = 2,
+                             .inserts = 6,
+                             .updates = 1,
+                             .evictions = 2,
+                             .evicted_weight = 2 * unit,
+                             .expirations = 0,
+                             .removals = 4,
+                             .rejections = 2};
+  const ct_stats stats = stats_of(s);
+  assert_memory_equal(&expected, &stats, sizeof stats);
+}
+
+static void test_stats_reset_counts_from_zero(subject *s) {
+  open_unbounded(s);
+  put_range(s, 0, 10);
+  assert_status(CT_OK, ct_cache_stats_reset(s->cache));
+  const ct_stats zeros = CT_STATS_INIT;
+  assert_same_stats(s, zeros);
+  assert_status(CT_OK, put(s, 3));
+  assert_status(CT_OK, ct_get(s->cache, key_of(3).text, kKeySize, NULL));
+  assert_int_equal(1, stats_of(s).updates);
+  assert_int_equal(1, stats_of(s).hits);
+  assert_int_equal(0, stats_of(s).inserts);
+  assert_int_equal(10, ct_len(s->cache));
+  s->uncounted = true;
+}
+
+static void test_cache_without_stats_counts_nothing(subject *s) {
+  ct_options options = options_of(s);
+  options.flags |= CT_FLAG_NO_STATS;
+  open_room(s, options, 4);
+  put_range(s, 0, 10);
+  assert_status(CT_MISS, ct_get(s->cache, "absent", 6, NULL));
+  assert_status(CT_OK, ct_clear(s->cache));
+  const ct_stats zeros = CT_STATS_INIT;
+  assert_same_stats(s, zeros);
+  assert_told(s, CT_CAUSE_EVICTED, 6);
+  assert_told(s, CT_CAUSE_CLEARED, 4);
+  assert_dropped(s, 10);
+}
+
+static void test_options_in_force_are_told(subject *s) {
+  const ct_options given = options_of(s);
+  open_with(s, given);
+  ct_options told = CT_OPTIONS_INIT;
+  assert_status(CT_OK, ct_cache_options(s->cache, &told));
+  assert_int_equal(sizeof told, told.struct_size);
+  assert_int_equal(given.policy, told.policy);
+  assert_int_equal(given.weight_kind, told.weight_kind);
+  assert_true(given.maxsize == told.maxsize);
+  assert_int_equal(given.shards, told.shards);
+  assert_int_equal(given.flags, told.flags);
+  assert_int_equal(given.ttl, told.ttl);
+  assert_int_equal(given.tti, told.tti);
+  assert_int_equal(given.seed, told.seed);
+  assert_ptr_equal(given.user_data, told.user_data);
+  assert_true(given.timer == told.timer && given.ttu == told.ttu);
+  assert_true(given.weigher == told.weigher && given.listener == told.listener);
+  assert_true(given.drop == told.drop);
+  assert_int_equal(s->config.policy == CT_POLICY_CUSTOM, told.custom != NULL);
+  if (s->config.mode->allocator) {
+    assert_non_null(told.allocator);
+    assert_true(told.allocator->alloc == s->allocator.hooks.alloc);
+  }
+}
+
+/* ---- Arguments ------------------------------------------------------------------------------ */
+
+static void test_null_with_a_length_is_invalid(subject *s) {
+  open_unbounded(s);
+  ct_cache *cache = s->cache;
+  ct_value value = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_get(cache, NULL, 1, &value));
+  assert_holds_nothing(value);
+  value = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_peek(cache, NULL, 1, &value));
+  assert_holds_nothing(value);
+  assert_false(ct_contains(cache, NULL, 1));
+  assert_status(CT_ERR_INVALID, ct_set(cache, NULL, 1, "v", 1));
+  assert_status(CT_ERR_INVALID, ct_set(cache, "k", 1, NULL, 1));
+  assert_status(CT_ERR_INVALID, ct_set_ttl(cache, "k", 1, NULL, 1, 5));
+  value = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_setdefault(cache, "k", 1, NULL, 1, &value));
+  assert_holds_nothing(value);
+  value = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_pop(cache, NULL, 1, &value));
+  assert_holds_nothing(value);
+  assert_status(CT_ERR_INVALID, ct_delete(cache, NULL, 1));
+  assert_status(CT_ERR_INVALID, ct_set_lifetime(cache, NULL, 1, 5));
+  assert_int_equal(0, ct_len(cache));
+}
+
+static void test_length_beyond_32_bits_is_too_large(subject *s) {
+  if (sizeof(size_t) < 8) return;
+  const size_t beyond = (size_t)1 << 16 << 16;
+  open_unbounded(s);
+  put_range(s, 0, 1);
+  const number_key key = key_of(0);
+  ct_value value = poisoned_value();
+  assert_status(CT_ERR_TOO_LARGE, ct_get(s->cache, "k", beyond, &value));
+  assert_holds_nothing(value);
+  assert_false(ct_contains(s->cache, "k", beyond));
+  assert_status(CT_ERR_TOO_LARGE, ct_set(s->cache, "k", beyond, "v", 1));
+  assert_status(CT_ERR_TOO_LARGE, ct_set(s->cache, key.text, kKeySize, "v", beyond));
+  assert_status(CT_ERR_TOO_LARGE, ct_delete(s->cache, "k", beyond));
+  assert_int_equal(1, ct_len(s->cache));
+  assert_units(s, 0, 1);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      CONTRACT(test_get_absent_key_is_miss),
+      CONTRACT(test_get_returns_what_was_set),
+      CONTRACT(test_keys_and_values_of_any_bytes_come_back),
+      CONTRACT(test_key_and_value_of_a_mebibyte_come_back),
+      CONTRACT(test_keys_and_values_of_many_lengths_come_back),
+      CONTRACT(test_second_value_of_any_length_finds_room),
+      CONTRACT(test_get_copy_copies_what_fits),
+      CONTRACT(test_get_copy_into_short_buffer_tells_the_size_and_is_no_use),
+      CONTRACT(test_get_copy_of_empty_value_needs_no_buffer),
+      CONTRACT(test_peek_contains_and_inspect_leave_no_trace),
+      CONTRACT(test_inspect_tells_sizes_weight_and_no_deadline),
+      CONTRACT(test_set_replaces_the_value),
+      CONTRACT(test_caller_may_change_its_buffers_after_set),
+      CONTRACT(test_set_with_if_absent_stores_only_once),
+      CONTRACT(test_set_with_if_present_stores_only_over_an_entry),
+      CONTRACT(test_set_with_contradicting_or_unknown_options_is_invalid),
+      CONTRACT(test_setdefault_keeps_what_is_there),
+      CONTRACT(test_pop_hands_the_value_over_once),
+      CONTRACT(test_deleted_key_is_miss),
+      CONTRACT(test_popitem_drains_the_cache),
+      CONTRACT(test_popitem_without_outs_removes_one),
+      CONTRACT(test_clear_removes_everything_and_keeps_counters),
+      CONTRACT(test_remove_if_removes_what_matches),
+      CONTRACT(test_pinned_value_survives_whatever_removes_it),
+      CONTRACT(test_second_pin_outlives_the_first),
+      CONTRACT(test_get_many_answers_each_key_alone),
+      CONTRACT(test_get_many_with_a_bad_key_pins_nothing),
+      CONTRACT(test_get_many_copy_lays_values_end_to_end),
+      CONTRACT(test_get_many_copy_into_short_buffer_tells_the_capacity),
+      CONTRACT(test_get_many_copy_with_falling_ends_is_invalid),
+      CONTRACT(test_set_many_stores_in_order),
+      CONTRACT(test_set_many_tells_each_pairs_status),
+      CONTRACT(test_set_many_goes_on_after_a_pair_that_is_too_large),
+      CONTRACT(test_set_many_with_falling_ends_tries_nothing),
+      CONTRACT(test_walk_in_any_order_sees_each_entry_once),
+      CONTRACT(test_walk_beside_writes_sees_unwritten_entries_once),
+      CONTRACT(test_walks_in_order_are_each_others_reverse),
+      CONTRACT(test_walk_may_be_left_at_any_point),
+      CONTRACT(test_walk_in_unknown_order_is_invalid),
+      CONTRACT(test_currsize_is_the_sum_of_the_weights),
+      CONTRACT(test_memory_is_what_the_allocator_gave),
+      CONTRACT(test_memory_counts_a_pinned_value_until_its_release),
+      CONTRACT(test_stats_count_each_event_once),
+      CONTRACT(test_stats_reset_counts_from_zero),
+      CONTRACT(test_cache_without_stats_counts_nothing),
+      CONTRACT(test_options_in_force_are_told),
+      CONTRACT(test_null_with_a_length_is_invalid),
+      CONTRACT(test_length_beyond_32_bits_is_too_large),
+  };
+  return cmocka_run_group_tests_name("contract: mapping", tests, NULL, NULL);
+}
