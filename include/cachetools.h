@@ -35,7 +35,9 @@
  * Statuses.  0 is done. Positive: another ordinary outcome, such as a miss. Negative: the
  *            operation did not happen. A status of 1000 and above, or -1000 and below, is a
  *            callback's own, handed back as it came. Numbers are never reused. NULL where a
- *            handle or a result is needed, and an unknown flag, are CT_ERR_INVALID.
+ *            handle or a result is needed, an unknown flag, and anything but 0 in a field called
+ *            reserved are CT_ERR_INVALID; a function that returns no status answers 0, false or
+ *            NULL.
  *
  * Failure.   After a negative status the cache holds what it held before the call; only expired
  *            entries may have been reclaimed (ct_set_many and policies of your own say
@@ -43,7 +45,9 @@
  *            aborts, exits or prints.
  *
  * Results.   [out] arguments are written on every return: with their result on the statuses that
- *            the function names, with zeros otherwise. Their old content is never read.
+ *            the function names, with zeros otherwise. Their old content is never read, but for a
+ *            struct's size and what lies beyond the part that this library knows. Arrays of no
+ *            elements may be NULL.
  *
  * Structs    that you fill, or have filled, begin with their own size and grow only at the end;
  *            zero means default. Set them up with CT_..._INIT or with the equal function. One
@@ -68,10 +72,11 @@
  *
  * Time       is counted in ticks of the cache's timer: nanoseconds of the monotonic clock, unless
  *            you bring a timer, which may count anything. An entry is expired from the moment
- *            now >= deadline. It is read at most once a call, and never in a cache without
- *            lifetimes. Sums saturate at CT_NEVER. A timer that answers CT_NEVER is taken to say
- *            CT_NEVER - 1, so that no reading expires what never expires. Readings may go
- *            backwards: what a later deadline then hides comes back, and nothing is lost.
+ *            now >= deadline. The timer is read at most once a call, and never in a cache without
+ *            lifetimes, but for CT_POLICY_CUSTOM, which is told the time. Sums saturate at
+ *            CT_NEVER. A timer that answers CT_NEVER is taken to say CT_NEVER - 1, so that no
+ *            reading expires what never expires. Readings may go backwards: what a later deadline
+ *            then hides comes back, and nothing is lost.
  *
  * Process.   No hidden threads, no global state, nothing left behind after dlclose. After fork the
  *            child may use a cache if no other thread was inside a call at that moment.
@@ -147,8 +152,9 @@ CT_API const char *ct_status_message(ct_status status);
 /* ---- Policies ------------------------------------------------------------------------------- */
 
 /**
- * Which entry goes first when room is needed. Every policy takes lifetimes and weights, and goes
- * for expired entries before any live one. The order is kept per shard: exact with one shard.
+ * Which entry goes first when room is needed. Every policy takes lifetimes and weights. No live
+ * entry goes while an expired one remains in any shard. The order is kept per shard: exact with one
+ * shard.
  */
 typedef enum ct_policy {
   CT_POLICY_LRU = 0,     /**< least recently used */
@@ -232,7 +238,8 @@ CT_API void ct_value_release(ct_value *value);
  * Takes a second, independent pin on a value.
  *
  * @param value  holds something, or nothing
- * @param out    [out] the same value on CT_OK, to be released too; otherwise zeroed; not value itself
+ * @param out    [out] the same value on CT_OK, to be released too; otherwise zeroed. CT_ERR_INVALID
+ *               if it is value itself, which stays as it is
  * @return CT_OK, also for a value that holds nothing; CT_ERR_INVALID; CT_ERR_NOMEM, possible only
  *         beyond 65,000 pins on one entry
  *
@@ -275,7 +282,7 @@ typedef enum ct_cause {
   CT_CAUSE_EVICTED = 0,  /**< room was needed, or ct_popitem took it */
   CT_CAUSE_EXPIRED = 1,  /**< past its deadline, whatever removed it */
   CT_CAUSE_REPLACED = 2, /**< another value was stored under its key */
-  CT_CAUSE_REMOVED = 3,  /**< deleted or popped by the caller */
+  CT_CAUSE_REMOVED = 3,  /**< deleted, popped or matched, or replaced by a value dead on arrival */
   CT_CAUSE_CLEARED = 4   /**< ct_clear */
 } ct_cause;
 
@@ -299,7 +306,8 @@ typedef struct ct_event {
 typedef void (*ct_listener_fn)(void *user_data, const ct_event *event);
 
 /** Is called once for each stored copy of a value, after it has left the cache and its last pin is
- *  gone, also by and after ct_cache_free. For values that hold pointers. */
+ *  gone, also by and after ct_cache_free; not for a value that was handed back instead of being
+ *  stored. For values that hold pointers. */
 typedef void (*ct_drop_fn)(void *user_data, const void *value, size_t value_size);
 
 /** Says whether an entry is meant. */
@@ -329,7 +337,8 @@ typedef struct ct_allocator {
  */
 typedef struct ct_policy_ops {
   size_t struct_size; /**< sizeof(ct_policy_ops) */
-  /** Makes a shard's state; NULL means CT_ERR_NOMEM. Optional: the state is then user_data. */
+  /** Makes a shard's state, of a cache with that maxsize in all; NULL means CT_ERR_NOMEM. Optional:
+   *  the state is then user_data. */
   void *(*state_new)(void *user_data, uint64_t maxsize);
   void (*state_free)(void *state); /**< optional */
   /** A new entry; now is the call's reading of the timer. */
@@ -458,7 +467,7 @@ CT_API ct_status ct_cache_new_with(const ct_options *options, ct_cache **out);
  * that ct_resize set.
  *
  * @param out  [out] out->struct_size is set by the caller; its custom and allocator point into the
- *             cache
+ *             cache, and are NULL if there is none of the caller's
  * @return CT_OK; CT_ERR_INVALID
  *
  * Threads:   safe.
@@ -513,6 +522,7 @@ CT_API ct_status ct_get(ct_cache *cache, const void *key, size_t key_size, ct_va
  *         CT_ERR_INVALID; CT_ERR_TOO_LARGE for a key of 2^32 bytes
  *
  * Threads:   safe.
+ * Callbacks: drop, if the value left while it was copied; timer, ct_policy_ops inside.
  * Cost:      O(value_size); never allocates.
  * Since:     REPLACEME
  */
@@ -737,11 +747,12 @@ CT_API ct_status ct_get_many(ct_cache *cache, const ct_bytes *keys, size_t count
  * @param buffer      capacity bytes for the values, one after the other
  * @param value_ends  [out] count offsets: where each value ends; an empty range where there was no
  *                    hit. On CT_ERR_BUFFER too, where the last is the capacity needed
- * @param statuses    [out] count statuses: CT_OK or CT_MISS
+ * @param statuses    [out] count statuses: CT_OK or CT_MISS; all 0 on failure
  * @return CT_OK, hits or not; CT_ERR_BUFFER: nothing was copied, used or counted; CT_ERR_INVALID,
  *         also if key_ends falls; CT_ERR_TOO_LARGE for a key of 2^32 bytes; CT_ERR_NOMEM
  *
  * Threads:   safe; each key stands alone.
+ * Callbacks: as ct_get_copy.
  * Cost:      O(count + bytes); allocates for count.
  * Since:     REPLACEME
  */
@@ -811,14 +822,18 @@ CT_API uint64_t ct_memory(const ct_cache *cache);
 CT_API ct_status ct_resize(ct_cache *cache, uint64_t maxsize);
 
 /**
- * Gives an entry another lifetime. Not a use; a tti goes on by itself.
+ * Gives an entry another lifetime. Not a use, nor a write of its value; a tti goes on by itself.
+ *
+ * The first lifetime of an entry in a cache without makes it a little longer: with CT_WEIGHT_MEMORY
+ * that weighs, and room is made for it as by ct_set.
  *
  * @param ttl  in ticks from now; 0 expires it now; CT_NEVER: it does not expire by age
- * @return CT_OK; CT_MISS if absent or expired; CT_ERR_INVALID; CT_ERR_TOO_LARGE for a key of 2^32
- *         bytes; CT_ERR_NOMEM
+ * @return CT_OK; CT_MISS if absent or expired, or if it had to go itself to make that room;
+ *         CT_ERR_INVALID; CT_ERR_TOO_LARGE for a key of 2^32 bytes, or if the entry would weigh more
+ *         than maxsize; CT_ERR_NOMEM; CT_ERR_INTERNAL if a policy of yours chose a dead id
  *
  * Threads:   safe.
- * Callbacks: listener, drop, with ttl 0; timer, ct_policy_ops inside.
+ * Callbacks: listener, drop; timer, choice, ct_policy_ops inside.
  * Cost:      O(1); the first lifetime of an entry in a cache without copies it.
  * Since:     REPLACEME
  */
@@ -830,7 +845,7 @@ typedef struct ct_entry_info {
   uint64_t weight;     /**< in units of maxsize */
   uint64_t deadline;   /**< in ticks, absolute; CT_NEVER: none */
   uint64_t remaining;  /**< in ticks from now; CT_NEVER: no deadline */
-  uint64_t frequency;  /**< how often used, if the policy counts, else 0 */
+  uint64_t frequency;  /**< how often stored or used, if the policy counts, else 0 */
   uint64_t key_size;   /**< in bytes */
   uint64_t value_size; /**< in bytes */
 } ct_entry_info;
@@ -857,8 +872,9 @@ CT_API ct_status ct_inspect(ct_cache *cache, const void *key, size_t key_size, c
 #define CT_NOW UINT64_MAX
 
 /**
- * Removes what is due, in order of deadline. Writes, ct_len and ct_currsize do so too; reads never
- * show an expired entry, but leave it where it is.
+ * Removes what is due, in order of deadline. ct_len, ct_currsize and ct_popitem do so too; a write
+ * takes a few along, and all that it needs for room; reads never show an expired entry, but leave
+ * it where it is.
  *
  * @param now    entries with a deadline up to it go; CT_NOW: the timer's reading
  * @param visit  shown each that went, cause EXPIRED; NULL: none. The listener is told as well
