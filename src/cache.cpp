@@ -31,22 +31,6 @@ Layout layout_of(const ct_options &options) {
   return layout;
 }
 
-// Owns a draft's large allocation until an entry does.
-class ApartGuard {
- public:
-  ApartGuard(Memory &memory, const Draft &draft) : memory_(memory), draft_(draft) {}
-  ~ApartGuard() {
-    if (draft_.apart == nullptr) return;
-    memory_.release(draft_.apart, Layout::apart_bytes(draft_.probe.key.size, draft_.value.size), 8);
-  }
-  ApartGuard(const ApartGuard &) = delete;
-  ApartGuard &operator=(const ApartGuard &) = delete;
-
- private:
-  Memory &memory_;
-  const Draft &draft_;
-};
-
 }  // namespace
 
 // ---- Life -------------------------------------------------------------------------------------
@@ -215,13 +199,7 @@ ct_status Cache::make_draft(Bytes key, Bytes value, const ct_entry_options &entr
 
   draft->too_large = !draft->dead && draft->weight > maxsize();
   if ((draft->flags & kApart) == 0 || draft->too_large) return CT_OK;
-  draft->apart =
-      static_cast<char *>(memory_.allocate(Layout::apart_bytes(key.size, value.size), 8));
-  if (draft->apart == nullptr) return CT_ERR_NOMEM;
-  char *apart_value = draft->apart + 8;
-  if (value.size > 0) std::memcpy(apart_value, value.data, value.size);
-  if (key.size > 0) std::memcpy(apart_value + round_up_8(value.size) + 8, key.data, key.size);
-  return CT_OK;
+  return draft->set_apart() ? CT_OK : CT_ERR_NOMEM;
 }
 
 // Makes room in other shards, one lock at a time: what is due anywhere, then what they evict.
@@ -267,8 +245,7 @@ ct_status Cache::store(Draft &draft, Now &now, ct_value *out) {
 }
 
 ct_status Cache::set(Bytes key, Bytes value, const ct_entry_options &entry, Now &now) {
-  Draft draft;
-  ApartGuard guard(memory_, draft);
+  Draft draft(memory_);
   const ct_status status = make_draft(key, value, entry, now, &draft);
   return status == CT_OK ? store(draft, now, nullptr) : status;
 }
@@ -279,8 +256,7 @@ ct_status Cache::setdefault(Bytes key, Bytes value, ct_value *out) {
   const Probe probe = probe_of(key);
   const ct_status found = shard_of(probe).get(probe, now, out, false);
   if (found != CT_MISS) return found;
-  Draft draft;
-  ApartGuard guard(memory_, draft);
+  Draft draft(memory_);
   const ct_status status = make_draft(key, value, CT_ENTRY_OPTIONS_INIT, now, &draft);
   draft.reads = true;
   return status == CT_OK ? store(draft, now, out) : status;
@@ -306,7 +282,7 @@ ct_status Cache::set_many(const char *data, const size_t *ends, size_t count,
 ct_status Cache::set_deadline(Bytes key, uint64_t ttl) {
   Now now(clock_);
   Departed gone(family_);
-  Draft draft;
+  Draft draft(memory_);
   draft.probe = probe_of(key);
   draft.deadline = ttl == CT_NEVER ? CT_NEVER : saturating_add(now(), ttl);
   draft.dead = ttl == 0;
@@ -377,7 +353,8 @@ ct_status Cache::resize(uint64_t maxsize) {
     // reserved comes back when they are done.
     while (status == CT_OK && budget_.debt() != 0) {
       budget_.give(budget_.take(budget_.debt()));
-      const uint64_t share = budget_.debt() / family_.count + 1;
+      const uint64_t owed = budget_.debt();
+      const uint64_t share = owed / family_.count + (owed % family_.count != 0 ? 1 : 0);
       uint64_t entries = 0;
       for (uint32_t i = 0; i < family_.count && status == CT_OK; i++) {
         status = family_[i].pay_debt(share, now, gone);
@@ -404,7 +381,8 @@ uint64_t Cache::expire(uint64_t time, ct_visit_fn visit, void *user_data) {
   Now now = time == CT_NOW ? Now(clock_) : Now(time);
   Departed gone(family_, visit != nullptr);
   const uint64_t count = expire_all(now, gone);
-  if (visit != nullptr || options_.listener != nullptr) gone.sort();
+  // Each shard's are in order already.
+  if (family_.count > 1) gone.sort();
   gone.tell(options_.listener, options_.user_data, visit, user_data);
   return count;
 }

@@ -15,8 +15,9 @@ bool Expiry::reserve() noexcept {
 }
 
 uint32_t Expiry::slot_of(uint64_t deadline) const {
-  if (deadline <= time_) return kPast;
-  const uint32_t highest = 63 - static_cast<uint32_t>(__builtin_clzll(deadline ^ time_));
+  if (deadline < time_) return kPast;
+  const uint64_t differs = deadline ^ time_;
+  const uint32_t highest = differs == 0 ? 0 : 63 - static_cast<uint32_t>(__builtin_clzll(differs));
   const uint32_t level = highest / kDigitBits;
   return level * kDigits + static_cast<uint32_t>(deadline >> (level * kDigitBits)) % kDigits;
 }
@@ -124,8 +125,10 @@ Ref Expiry::due(uint64_t now) {
       time_ = std::max(time_, now);
       return kNone;
     }
-    if (has(sorted_, slot) && deadline(slots_[slot].head) <= now) return slots_[slot].head;
-    split(slot, now);
+    const Ref head = slots_[slot].head;
+    if (deadline(head) == bound) return head;
+    time_ = std::max(time_, bound);
+    split(slot);
   }
   return kNone;
 }
@@ -147,28 +150,33 @@ uint32_t Expiry::first_slot(uint64_t *bound) const {
   return first;
 }
 
-// An entry of the past that is due; if there is none, learns when the first will be.
+// The first entry of the past, if it is due; if it is not, learns when it will be.
 Ref Expiry::due_in_past(uint64_t now) {
-  uint64_t first = CT_NEVER;
-  uint32_t in_vain = 0;
+  Ref first = kNone;
+  uint64_t first_at = CT_NEVER;
+  uint32_t count = 0;
   for (Ref ref = slots_[kPast].head; ref != kNone && !is_mark(ref); ref = life(ref).next) {
     const uint64_t at = deadline(ref);
-    if (at <= now) return ref;
-    first = std::min(first, at);
-    in_vain++;
+    if (at < first_at) {
+      first = ref;
+      first_at = at;
+    }
+    count++;
   }
-  past_earliest_ = first;
-  if (in_vain >= kPatience) turn_back(now);
-  return kNone;
+  past_earliest_ = first_at;
+  if (count >= kPatience) {
+    turn_back(std::min(first_at, now));
+    return kNone;
+  }
+  return first_at <= now ? first : kNone;
 }
 
-// Files the entries of a slot whose time has begun anew; what is due goes to the past.
-void Expiry::split(uint32_t slot, uint64_t now) {
-  time_ = std::max(time_, begin_of(slot));
+// Files the entries of a slot whose time has begun anew.
+void Expiry::split(uint32_t slot) {
   for (Ref ref = take_all(slot); ref != kNone;) {
     const Ref next = life(ref).next;
     const uint64_t at = deadline(ref);
-    append(at <= now ? kPast : slot_of(at), ref, at);
+    append(slot_of(at), ref, at);
     ref = next;
   }
 }
@@ -184,8 +192,8 @@ Ref Expiry::take_all(uint32_t slot) {
   return head;
 }
 
-// The clock went back: makes it the wheel's time again.
-void Expiry::turn_back(uint64_t now) {
+// The clock went back: makes it the wheel's time again, and files all anew.
+void Expiry::turn_back(uint64_t time) {
   Ref all = kNone;
   for (uint32_t slot = 0; slot < kSlotCount; slot++) {
     for (Ref ref = take_all(slot); ref != kNone;) {
@@ -195,7 +203,7 @@ void Expiry::turn_back(uint64_t now) {
       ref = next;
     }
   }
-  time_ = now;
+  time_ = time;
   past_earliest_ = CT_NEVER;
   for (Ref ref = all; ref != kNone;) {
     const Ref next = life(ref).next;

@@ -4,12 +4,13 @@
 // A wheel of 13 levels of 32 slots, exact to the tick. An entry stands at the level of the highest
 // group of 5 bits in which its deadline differs from time_, in the slot of that group's value. So
 // every slot of a level lies after time_ and before the next level, and the first slots of the
-// levels are all that has to be looked at.
+// levels are all that has to be looked at. A slot of the lowest level is one tick.
 //
 // A slot's list is in order of arrival. As long as that is the order of the deadlines too, the slot
 // is sorted: what is due stands at its front, and is taken from there. That is always so with one
 // lifetime for all. A slot out of order is split over lower levels when its time begins. So an entry
-// is filed once, or once a level, and a sorted slot costs nothing however full it is.
+// is filed once, or once a level, a sorted slot costs nothing however full it is, and entries come
+// due in the order of their deadlines.
 //
 // Deadlines grow with use in caches with a tti (they never shrink), without being filed anew: an
 // entry is then found too early, and filed where it belongs. There no slot counts as sorted.
@@ -50,7 +51,7 @@ class Expiry {
   // No deadline is before it; CT_NEVER if there is none. Without the owner's lock too.
   uint64_t earliest() const { return earliest_.load(std::memory_order_relaxed); }
 
-  // An entry that is due, still linked; kNone if there is none.
+  // The entry with the earliest deadline, still linked, if it is due; else kNone.
   Ref due(uint64_t now);
 
 #ifdef CT_VALIDATE
@@ -62,9 +63,9 @@ class Expiry {
   static constexpr uint32_t kLevels = 13;
   static constexpr uint32_t kDigitBits = 5;
   static constexpr uint32_t kDigits = 1u << kDigitBits;
-  static constexpr uint32_t kPast = kLevels * kDigits;  // the slot of what is not after time_
+  static constexpr uint32_t kPast = kLevels * kDigits;  // the slot of what is before time_
   static constexpr uint32_t kSlotCount = kPast + 1;
-  // So many entries of the past in vain, and the wheel is turned back.
+  // With so many entries in the past, the wheel is turned back.
   static constexpr uint32_t kPatience = 64;
 
   struct Slot {
@@ -96,9 +97,9 @@ class Expiry {
   void append(uint32_t slot, Ref ref, uint64_t deadline);
   Ref due_in_past(uint64_t now);
   uint32_t first_slot(uint64_t *bound) const;
-  void split(uint32_t slot, uint64_t now);
+  void split(uint32_t slot);
   Ref take_all(uint32_t slot);
-  void turn_back(uint64_t now);
+  void turn_back(uint64_t time);
 
   Memory &memory_;
   const Store &store_;

@@ -382,8 +382,11 @@ class PolicyShard final : public Shard {
         return Room::kElsewhere;
       }
       uint64_t weight;
+      const Ref before = *own;
       if (!evict(own, now, gone, &weight)) return Room::kBroken;
       room.keep(weight);
+      // The condition was met by the entry that has just gone for it: it is not asked again.
+      if (*own != before) draft.conditions &= ~CT_ENTRY_IF_PRESENT;
     }
   }
 
@@ -472,33 +475,27 @@ class PolicyShard final : public Shard {
               ct_status *status) {
     Entry *old = store_.at(ref);
     const uint8_t flags = old->flags | kLifetime;
-    const size_t bytes = layout_.block_bytes(flags, old->key_size, old->value_size);
     const uint64_t before = weight_of(old);
-    draft.weight = (flags & kWeight) != 0 || weight_kind_ != CT_WEIGHT_MEMORY
+    draft.weight = (flags & kWeight) != 0
                        ? before
-                       : before + layout_.lifetime_bytes;
+                       : weigh(weight_kind_, layout_, flags, layout_.key(old).size,
+                               layout_.value(old).size);
     *status = CT_ERR_TOO_LARGE;
     if (draft.weight > budget_.maxsize()) return true;
     *status = CT_ERR_NOMEM;
     if (!expiry_.reserve()) return true;
-    const Ref to = store_.allocate(bytes);
+    const Ref to = copy_entry(old, flags);
     if (to == kNone) return true;
+    Entry *e = store_.at(to);
     Ref own = ref;
     const Room made = make_room(draft, &own, room, now, gone);
     if (made != Room::kMade || own == kNone) {
-      store_.release(to, bytes);
+      free_block(to, e);
       *status = made == Room::kBroken ? CT_ERR_INTERNAL : CT_MISS;
       return made != Room::kElsewhere;
     }
-    Entry *e = store_.at(to);
-    copy_entry(old, e, to, flags);
     change_place(ref, to, draft.probe.hash);
-    if ((flags & kApart) != 0) {
-      move_pins(old, e);
-      store_.release(ref, layout_.block_bytes(old));
-    } else {
-      bury_copy(ref, old);
-    }
+    bury_copy(ref, old);
     Lifetime *life = layout_.lifetime(e);
     life->write = draft.deadline;
     life->prev = life->next = kNone;

@@ -325,29 +325,26 @@ void Shard::renew_idle(Entry *e, Now &now) {
   life->idle = std::max(life->idle, saturating_add(now(), tti_));
 }
 
-// All but links, hook and lifetime; flags may say of more parts than from has.
-void Shard::copy_entry(const Entry *from, Entry *to, Ref ref, uint8_t flags) {
-  to->flags = flags;
-  to->key_size = from->key_size;
-  to->value_size = from->value_size;
+// A copy of an entry with other flags, but for links, hook and lifetime; kNone: no memory.
+Ref Shard::copy_entry(const Entry *from, uint8_t flags) {
+  const Bytes key = layout_.key(from);
+  const Bytes value = layout_.value(from);
+  Draft copy(memory_);
+  copy.probe.key = key;
+  copy.value = value;
+  copy.flags = flags;
+  if ((flags & kApart) != 0 && !copy.set_apart()) return kNone;
+  const Ref ref = make_block(copy);
+  if (ref == kNone) return kNone;
+  Entry *to = store_.at(ref);
   if ((flags & kWeight) != 0) {
     std::memcpy(Layout::at(to, layout_.weight_offset()), Layout::at(from, layout_.weight_offset()), 8);
   }
-  if ((flags & kApart) != 0) *layout_.apart(to) = *layout_.apart(from);
-  layout_.write_ways_back(to, ref);
-  if ((flags & kApart) != 0) return;
-  const Bytes key = layout_.key(from);
-  const Bytes value = layout_.value(from);
-  std::memcpy(const_cast<char *>(layout_.key(to).data), key.data, key.size);
-  std::memcpy(const_cast<char *>(layout_.value(to).data), value.data, value.size);
-}
-
-// The pins on from's value are pins on to from now on.
-void Shard::move_pins(Entry *from, Entry *to) {
-  to->pins = from->pins;
-  for (ManyPins &many : many_pins_) {
-    if (many.entry == from) many.entry = to;
+  if ((flags & kApart) == 0) {
+    std::memcpy(const_cast<char *>(layout_.key(to).data), key.data, key.size);
+    std::memcpy(const_cast<char *>(layout_.value(to).data), value.data, value.size);
   }
+  return ref;
 }
 
 // An entry that is in no structure any more.
@@ -510,7 +507,10 @@ const char *Shard::problem_of_entries() {
     weight += weight_of(e);
     live += layout_.block_bytes(e);
     live_pins += e->pins;
-    linked += layout_.deadline(e) != CT_NEVER;
+    // A use may have moved a deadline to CT_NEVER since it was filed.
+    const bool filed = (e->flags & kLifetime) != 0 && layout_.lifetime(e)->prev != kNone;
+    linked += filed;
+    if (!filed && layout_.deadline(e) != CT_NEVER) problem = "shard: a deadline is not filed";
     if ((e->flags & (kDead | kTelling | kGiven)) != 0) problem = "shard: a dead entry is in the index";
     if ((e->block & kFree) != 0) problem = "shard: a free block is in the index";
   });

@@ -44,8 +44,28 @@ struct Probe {
 
 // A value about to be stored. Owns the allocation for a large one until an entry does.
 struct Draft {
-  Probe probe;
-  Bytes value;
+  explicit Draft(Memory &memory) noexcept : memory(memory) {}
+  ~Draft() {
+    if (apart != nullptr) memory.release(apart, Layout::apart_bytes(probe.key.size, value.size), 8);
+  }
+  Draft(const Draft &) = delete;
+  Draft &operator=(const Draft &) = delete;
+
+  // Copies key and value into an allocation of their own; false: no memory.
+  bool set_apart() {
+    apart = static_cast<char *>(
+        memory.allocate(Layout::apart_bytes(probe.key.size, value.size), 8));
+    if (apart == nullptr) return false;
+    char *to = apart + 8;
+    if (value.size > 0) std::memcpy(to, value.data, value.size);
+    to += round_up_8(value.size) + 8;
+    if (probe.key.size > 0) std::memcpy(to, probe.key.data, probe.key.size);
+    return true;
+  }
+
+  Memory &memory;
+  Probe probe = {};
+  Bytes value = {};
   uint64_t weight = 0;
   uint64_t deadline = CT_NEVER;  // from the write on
   uint32_t conditions = 0;       // CT_ENTRY_IF_ABSENT, CT_ENTRY_IF_PRESENT
@@ -255,8 +275,7 @@ class alignas(64) Shard {
   void release_block(Draft &draft);
   void fill(Ref ref, const Draft &draft, Now &now);
   void renew_idle(Entry *e, Now &now);
-  void copy_entry(const Entry *from, Entry *to, Ref ref, uint8_t flags);
-  void move_pins(Entry *from, Entry *to);
+  Ref copy_entry(const Entry *from, uint8_t flags);
   void bury(Ref ref, ct_cause cause, Departed &gone);
   void bury_copy(Ref ref, Entry *e);
   void free_dead(Entry *e);
