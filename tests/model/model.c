@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* See model.h. */
+#include "model.h"
+
+#include <string.h>
+
+uint64_t model_sum(uint64_t a, uint64_t b) {
+  return b > CT_NEVER - a ? CT_NEVER : a + b;
+}
+
+uint64_t model_deadline(const model *m, int key) {
+  const model_entry *entry = &m->entries[key];
+  return entry->age_deadline < entry->idle_deadline ? entry->age_deadline : entry->idle_deadline;
+}
+
+bool model_is_live(const model *m, int key) {
+  return m->entries[key].present && model_deadline(m, key) > m->now;
+}
+
+int model_live_count(const model *m) {
+  int live = 0;
+  for (int i = 0; i < m->count; i++) live += model_is_live(m, m->order[i]);
+  return live;
+}
+
+uint64_t model_live_weight(const model *m) {
+  uint64_t weight = 0;
+  for (int i = 0; i < m->count; i++)
+    if (model_is_live(m, m->order[i])) weight += m->entries[m->order[i]].weight;
+  return weight;
+}
+
+int model_find_due(const model *m, uint64_t now) {
+  for (int i = 0; i < m->count; i++)
+    if (model_deadline(m, m->order[i]) <= now) return m->order[i];
+  return -1;
+}
+
+static int position(const model *m, int key) {
+  for (int i = 0; i < m->count; i++)
+    if (m->order[i] == key) return i;
+  return -1;
+}
+
+static void put(model *m, int key, int at) {
+  memmove(&m->order[at + 1], &m->order[at], (size_t)(m->count - at) * sizeof m->order[0]);
+  m->order[at] = key;
+  m->count++;
+}
+
+static void take(model *m, int key) {
+  int at = position(m, key);
+  m->count--;
+  if (m->policy == CT_POLICY_RR)
+    m->order[at] = m->order[m->count];
+  else
+    memmove(&m->order[at], &m->order[at + 1], (size_t)(m->count - at) * sizeof m->order[0]);
+}
+
+/* Where a key belongs that was just inserted, used or moved. */
+static int newest_position(const model *m, int key) {
+  if (m->policy == CT_POLICY_MRU) return 0;
+  int at = m->count;
+  if (m->policy == CT_POLICY_LFU)
+    while (at > 0 && m->entries[m->order[at - 1]].frequency > m->entries[key].frequency) at--;
+  return at;
+}
+
+static void move(model *m, int key) {
+  take(m, key);
+  put(m, key, newest_position(m, key));
+}
+
+static void fill(model *m, int key, uint64_t stamp, size_t size, uint64_t weight,
+                 uint64_t age_deadline) {
+  model_entry *entry = &m->entries[key];
+  entry->present = true;
+  entry->stamp = stamp;
+  entry->size = size;
+  entry->weight = weight;
+  entry->age_deadline = age_deadline;
+  entry->idle_deadline = m->tti == 0 ? CT_NEVER : model_sum(m->now, m->tti);
+}
+
+void model_insert(model *m, int key, uint64_t stamp, size_t size, uint64_t weight,
+                  uint64_t age_deadline) {
+  fill(m, key, stamp, size, weight, age_deadline);
+  m->entries[key].frequency = m->policy == CT_POLICY_LFU ? 1 : 0;
+  put(m, key, newest_position(m, key));
+  m->stats.inserts++;
+}
+
+void model_update(model *m, int key, uint64_t stamp, size_t size, uint64_t weight,
+                  uint64_t age_deadline) {
+  fill(m, key, stamp, size, weight, age_deadline);
+  if (m->policy == CT_POLICY_LFU) m->entries[key].frequency++;
+  if (m->policy != CT_POLICY_ANY && m->policy != CT_POLICY_RR) move(m, key);
+  m->stats.updates++;
+}
+
+void model_use(model *m, int key) {
+  const uint64_t idle = model_sum(m->now, m->tti);
+  if (m->tti != 0 && m->entries[key].idle_deadline < idle) m->entries[key].idle_deadline = idle;
+  if (m->policy == CT_POLICY_LFU) m->entries[key].frequency++;
+  if (m->policy != CT_POLICY_ANY && m->policy != CT_POLICY_RR && m->policy != CT_POLICY_FIFO)
+    move(m, key);
+}
+
+void model_leave(model *m, int key, ct_cause cause) {
+  model_entry *entry = &m->entries[key];
+  take(m, key);
+  entry->present = false;
+  if (cause == CT_CAUSE_EVICTED) {
+    m->stats.evictions++;
+    m->stats.evicted_weight += entry->weight;
+  } else if (cause == CT_CAUSE_EXPIRED) {
+    m->stats.expirations++;
+  } else {
+    m->stats.removals++;
+  }
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* A naive reference model of a cache: plain arrays, searched from one end to the other.
+ *
+ * It knows the order of each policy, lifetimes, weights and the counters. It does not decide when
+ * expired entries are reclaimed: they stay until model_leave takes them out. Keys are small
+ * numbers, a value is known by its stamp, the number of the store that brought it. */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include <cachetools.h>
+
+enum { MODEL_KEYS = 256 };
+
+typedef struct model_entry {
+  bool present; /* live, or expired and not yet reclaimed */
+  uint64_t stamp;
+  size_t size;
+  uint64_t weight;
+  uint64_t age_deadline;  /* from the write; CT_NEVER: none */
+  uint64_t idle_deadline; /* from the last use; CT_NEVER: none */
+  uint64_t frequency;     /* 0 unless the policy counts */
+} model_entry;
+
+typedef struct model {
+  ct_policy policy; /* for CUSTOM the built-in one that it resembles */
+  uint64_t maxsize;
+  uint64_t tti; /* 0: none */
+  uint64_t now;
+  model_entry entries[MODEL_KEYS];
+  int order[MODEL_KEYS]; /* the keys present, the next victim first; RR: as they are numbered */
+  int count;             /* keys in order */
+  ct_stats stats;
+} model;
+
+/* Saturates at CT_NEVER. */
+uint64_t model_sum(uint64_t a, uint64_t b);
+
+uint64_t model_deadline(const model *m, int key);
+bool model_is_live(const model *m, int key);
+int model_live_count(const model *m);
+uint64_t model_live_weight(const model *m);
+
+/* A key whose deadline is not after now, or -1. */
+int model_find_due(const model *m, uint64_t now);
+
+void model_insert(model *m, int key, uint64_t stamp, size_t size, uint64_t weight,
+                  uint64_t age_deadline);
+/* The same for a key that is live. */
+void model_update(model *m, int key, uint64_t stamp, size_t size, uint64_t weight,
+                  uint64_t age_deadline);
+void model_use(model *m, int key);
+void model_leave(model *m, int key, ct_cause cause);
+
+#endif
