@@ -1,0 +1,187 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Installs the packages that are missing, builds the library with warnings as errors, and runs its
+# tests. With --all, also with clang, sanitizers and Valgrind, for longer, for 32 bits, and as its
+# users build it. The last line tells how many checks passed and failed.
+# Usage: check.sh [--all]
+set -eu
+case "$#-${1-}" in
+  0-) purpose=check ;;
+  1---all) purpose=all ;;
+  *)
+    echo "Usage: $0 [--all]" >&2
+    exit 2
+    ;;
+esac
+. "$(dirname "$0")/setup.sh"
+
+passed=0
+failed=0
+
+# A check that passes or fails as a whole.
+check() { # title, command ...
+  if quietly "$@"; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    return 1
+  fi
+}
+
+build() { # folder, C compiler, C++ compiler, meson options ...
+  folder=$1 c=$2 cpp=$3
+  shift 3
+  CC=$c CXX=$cpp meson setup "$folder" "$root" -Dwerror=true "$@" && meson compile -C "$folder"
+}
+
+# Runs Meson's tests and counts their cases. A program that fails without a failed case, because it
+# crashed or ran out of time, counts as one; so does a skipped case, as none has a reason to be.
+run_tests() { # title, folder, options of meson test ...
+  title=$1 folder=$2
+  shift 2
+  started=$(date +%s)
+  printf '%s ... ' "$title"
+  status=0
+  meson test -C "$folder" --no-rebuild --logbase cases "$@" >"$log" 2>&1 || status=1
+  results=$(find "$folder/meson-logs" -name 'cases*.junit.xml')
+  cases=0 bad=0
+  if [ -n "$results" ]; then
+    cases=$(grep -o '<testcase' "$results" | wc -l)
+    bad=$(grep -oE '<(failure|error|skipped)' "$results" | wc -l)
+    rm "$results"
+  fi
+  good=$((cases - bad))
+  if [ "$good" -eq 0 ] || { [ $status -ne 0 ] && [ "$bad" -eq 0 ]; }; then bad=$((bad + 1)); fi
+  passed=$((passed + good))
+  failed=$((failed + bad))
+  echo "$good cases passed, $bad failed ($(($(date +%s) - started)) s)"
+  if [ "$bad" -ne 0 ]; then
+    find "$folder/meson-logs" -name 'cases*.txt' -exec cat '{}' + | failed_programs >>"$log"
+    show_log
+  fi
+}
+
+# Out of Meson's log, what the programs said that failed, without their good cases.
+failed_programs() {
+  awk '
+    function end_of_program() { if (is_bad) print said; said = ""; is_bad = 0 }
+    /^=+ [0-9]+\/[0-9]+ =+$/ { end_of_program() }
+    /^result: / && !/exit status 0$/ { is_bad = 1 }
+    !/^ok / { said = said $0 "\n" }
+    END { end_of_program() }'
+}
+
+# ---- The library as its users build it -----------------------------------------------------------
+
+example_works() { # program, name, library folder
+  LD_LIBRARY_PATH=$3 "$root/tests/examples/check_output.sh" "$root/tests/examples/$2.txt" "$1"
+}
+
+use_installed() {
+  install_library "$work/shared" && compile_example "$work/shared" answer &&
+    example_works "$work/shared/answer" answer "$work/shared/lib"
+}
+
+# Only the static library is there, so nothing else can have been linked.
+use_static() {
+  install_library "$work/static" -Ddefault_library=static &&
+    compile_example "$work/static" answer --static &&
+    example_works "$work/static/answer" answer ''
+}
+
+use_uninstalled() {
+  # shellcheck disable=SC2046 # words
+  cc "$root/tests/examples/answer.c" -o "$work/answer" \
+    $(PKG_CONFIG_PATH=$work/gcc pkg-config --cflags --libs cachetools) &&
+    example_works "$work/answer" answer "$work/gcc"
+}
+
+use_as_subproject() {
+  mkdir -p "$work/user/subprojects" && ln -s "$root" "$work/user/subprojects/cachetools" &&
+    cp "$root/tests/examples/answer.c" "$work/user" || return 1
+  cat >"$work/user/meson.build" <<'END'
+project('user', 'c', meson_version: '>= 1.0.0')
+executable('answer', 'answer.c', dependencies: dependency('cachetools', fallback: 'cachetools'))
+END
+  meson setup "$work/user/build" "$work/user" && meson compile -C "$work/user/build" &&
+    example_works "$work/user/build/answer" answer ''
+}
+
+# A compiler for 32 bits has no CMocka beside it, so the examples stand for the tests.
+use_32_bits() {
+  install_library "$work/32" -Dwerror=true -Dc_args=-m32 -Dcpp_args=-m32 -Dcpp_link_args=-m32 \
+    -Dc_link_args=-m32 -Dbuildtype=debugoptimized || return 1
+  xz -dc "$root/tests/data/traces/web12.u64.xz" >"$work/32/web12.u64"
+  for name in answer tour replay; do
+    compile_example "$work/32" $name '' -m32 || return 1
+  done
+  example_works "$work/32/answer" answer "$work/32/lib" &&
+    example_works "$work/32/tour" tour "$work/32/lib" &&
+    LD_LIBRARY_PATH=$work/32/lib "$work/32/replay" "$work/32/web12.u64"
+}
+
+package_sources() {
+  meson dist -C "$work/gcc" --no-tests --allow-dirty --formats xztar &&
+    xz -dc "$work/gcc/meson-dist/"*.tar.xz | tar -tf - | grep -q 'include/cachetools.h$'
+}
+
+# ---- What is run ---------------------------------------------------------------------------------
+
+checkout_state() {
+  git -C "$root" status --porcelain 2>"$work/git-log" || true
+}
+
+checkout_is_as_before() {
+  checkout_state >"$work/after" && diff "$work/before" "$work/after"
+}
+
+check_all() {
+  if check "Building with clang, optimized" build "$work/clang" clang clang++ \
+    -Dbuildtype=release; then
+    run_tests "Tests" "$work/clang"
+  fi
+
+  if check "Building with AddressSanitizer and UndefinedBehaviorSanitizer" \
+    build "$work/address" gcc g++ -Doptimization=1 -Ddebug=true \
+    -Db_sanitize=address,undefined; then
+    run_tests "Tests" "$work/address" --timeout-multiplier 5
+  fi
+
+  if check "Building with ThreadSanitizer" \
+    build "$work/thread" gcc g++ -Doptimization=1 -Ddebug=true -Db_sanitize=thread; then
+    # ThreadSanitizer does not bear every layout of memory that the kernel may choose.
+    wrapper=
+    if setarch "$(uname -m)" -R true 2>"$log"; then wrapper="setarch $(uname -m) -R"; fi
+    CT_MODEL_STEPS=100000 run_tests "Tests of threads, short model test" "$work/thread" \
+      --timeout-multiplier 5 ${wrapper:+--wrapper "$wrapper"} --suite threads --suite model
+  fi
+
+  run_tests "Contract with Valgrind" "$work/gcc" --setup valgrind --suite contract
+  CT_MODEL_STEPS=30000000 run_tests "Long model test" "$work/gcc" --timeout-multiplier 5 \
+    --suite model
+
+  check "Using the installed library" use_installed || true
+  check "Using the static library" use_static || true
+  check "Using the library where it was built" use_uninstalled || true
+  check "Using the library as a Meson subproject" use_as_subproject || true
+  if git -C "$root" rev-parse HEAD >"$log" 2>&1; then
+    check "Packing the sources" package_sources || true
+  fi
+  if compiles_for_32_bits; then
+    check "Using the library with 32 bits" use_32_bits || true
+  else
+    echo 'There is no compiler for 32 bits here, so nothing was tried with it.'
+  fi
+}
+
+set_up $purpose
+checkout_state >"$work/before"
+if check "Building with gcc, warnings as errors" \
+  build "$work/gcc" gcc g++ -Dbuildtype=debugoptimized; then
+  CT_MODEL_STEPS=1000000 run_tests "Tests" "$work/gcc"
+  [ $purpose != all ] || check_all
+fi
+check "Looking whether the checkout is as it was" checkout_is_as_before || true
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]

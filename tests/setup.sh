@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh
+# What demo.sh and check.sh share; they source it. Sets root, the checkout, and work, a folder for
+# everything that is written, which is removed unless something failed.
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+work=$(mktemp -d)
+log=$work/log
+trap '[ $? -ne 0 ] || rm -rf "$work"' EXIT
+trap 'rm -rf "$work"; exit 130' INT TERM
+
+# Runs a command, keeping what it says to itself, and tells how it went; if it failed, also what it
+# said.
+quietly() { # title, command ...
+  title=$1
+  shift
+  started=$(date +%s)
+  printf '%s ... ' "$title"
+  if "$@" >"$log" 2>&1; then
+    echo "done ($(($(date +%s) - started)) s)"
+  else
+    echo "FAILED"
+    show_log
+    return 1
+  fi
+}
+
+show_log() {
+  sed 's/^/    /' "$log"
+  echo "    (the files are kept in $work)"
+}
+
+# ---- Packages ------------------------------------------------------------------------------------
+
+# Of what is needed, names what is not there: commands, pkg-config modules, a compiler for 32 bits.
+missing() {
+  for it in "$@"; do
+    case $it in
+      32-bits) compiles_for_32_bits || echo "$it" ;;
+      lib:*) pkg-config --exists "${it#lib:}" 2>"$log" || echo "${it#lib:}" ;;
+      *) command -v "$it" >"$log" || echo "$it" ;;
+    esac
+  done
+}
+
+compiles_for_32_bits() {
+  echo 'int main(void) { return 0; }' | g++ -m32 -x c++ - -o "$work/m32" 2>"$log"
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  else
+    sudo "$@"
+  fi
+}
+
+install_by_apt() {
+  export DEBIAN_FRONTEND=noninteractive
+  as_root apt-get update && as_root apt-get install -y --no-install-recommends "$@"
+}
+
+# Installs what is missing for a purpose: demo, check or all (of which each needs the former, too).
+set_up() { # purpose
+  needed='gcc g++ meson ninja pkg-config xz lib:libxxhash'
+  [ "$1" = demo ] || needed="$needed python3 lib:cmocka lib:liblzma"
+  [ "$1" != all ] || needed="$needed clang clang++ valgrind git"
+  has_multilib=no
+  if command -v dpkg >"$log" && [ "$(dpkg --print-architecture)" = amd64 ]; then has_multilib=yes; fi
+  [ "$1-$has_multilib" != all-yes ] || needed="$needed 32-bits"
+  # shellcheck disable=SC2086 # words
+  absent=$(missing $needed | tr '\n' ' ')
+
+  if [ -n "$absent" ]; then
+    if command -v apt-get >"$log"; then
+      install=install_by_apt
+      packages='gcc g++ libc6-dev meson ninja-build pkg-config libxxhash-dev xz-utils'
+      packages_check='python3 libcmocka-dev liblzma-dev'
+      packages_all='clang valgrind libc6-dbg git'
+      [ $has_multilib = no ] || packages_all="$packages_all gcc-multilib g++-multilib"
+    elif command -v dnf >"$log"; then
+      install='as_root dnf install -y'
+      packages='gcc gcc-c++ meson ninja-build pkgconf-pkg-config xxhash-devel xz'
+      packages_check='python3 libcmocka-devel xz-devel'
+      packages_all='clang valgrind git libasan libubsan libtsan'
+    elif command -v apk >"$log"; then
+      install='as_root apk add'
+      packages='build-base linux-headers meson samurai pkgconf xxhash-dev xz'
+      packages_check='python3 cmocka-dev xz-dev'
+      packages_all='clang valgrind git'
+    elif command -v pacman >"$log"; then
+      install='as_root pacman -S --needed --noconfirm'
+      packages='gcc meson ninja pkgconf xxhash xz'
+      packages_check='python cmocka'
+      packages_all='clang valgrind git'
+    elif command -v brew >"$log"; then
+      install='brew install'
+      packages='meson ninja pkgconf xxhash xz'
+      packages_check='python cmocka'
+      packages_all='git'
+    else
+      echo "These are missing: $absent"
+      echo 'There is no apt-get, dnf, apk, pacman or brew here: please install them in your way.'
+      exit 1
+    fi
+    [ "$1" = demo ] || packages="$packages $packages_check"
+    [ "$1" != all ] || packages="$packages $packages_all"
+    echo "Missing here: $absent"
+    # shellcheck disable=SC2086 # words
+    if ! quietly "Installing packages" $install $packages; then
+      echo "Please install these packages as root, then try again: $packages"
+      exit 1
+    fi
+  fi
+  set_up_meson
+}
+
+# Older systems package an older Meson than the 1.0 that is needed: then the Python Package Index's,
+# for this run only.
+set_up_meson() {
+  if meson_is_new_enough; then return; fi
+  echo "Meson $(meson --version) is too old."
+  if command -v apt-get >"$log" && ! python3 -c 'import ensurepip' 2>"$log"; then
+    quietly "Installing packages" install_by_apt python3-venv || exit 1
+  fi
+  quietly "Making a virtual environment" python3 -m venv "$work/venv" || exit 1
+  quietly "Installing a newer Meson into it" "$work/venv/bin/pip" install 'meson >= 1.0' || exit 1
+  PATH=$work/venv/bin:$PATH
+}
+
+meson_is_new_enough() {
+  [ "$(printf '1.0.0\n%s\n' "$(meson --version)" | sort -V | head -n 1)" = 1.0.0 ]
+}
+
+# ---- Building programs against the library -------------------------------------------------------
+
+# Installs the library, as a user of it would, into a folder of its own.
+install_library() { # prefix, meson options ...
+  prefix=$1
+  shift
+  meson setup "$prefix-build" "$root" --prefix "$prefix" --libdir lib -Dtests=false "$@" &&
+    meson install -C "$prefix-build"
+}
+
+# Compiles an example against an installed library, with nothing but what pkg-config says.
+compile_example() { # prefix, name, option of pkg-config or nothing, options of the compiler ...
+  prefix=$1 name=$2 option=${3-}
+  shift 2
+  [ $# -eq 0 ] || shift
+  # shellcheck disable=SC2046 disable=SC2086 # words
+  cc -O2 "$@" "$root/tests/examples/$name.c" -o "$prefix/$name" \
+    $(PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config $option --cflags --libs cachetools)
+}
