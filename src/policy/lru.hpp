@@ -25,7 +25,7 @@ class Lru : public PolicyDefaults {
     for (Ref ref = list_.back(); ref != kNone; ref = list_.towards_front(ref)) visit(ref);
   }
 
- private:
+ protected:
   List list_;
 };
 
