@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory that runs out on the default path, without an allocator of the caller's.
+ *
+ * This program brings its own malloc family, mmap and munmap, which count what is taken and given
+ * back while the library runs, and fail on demand. They stand on glibc's. Sanitizers and Valgrind
+ * bring their own too, unheard, so this is not for them. */
+#include <errno.h>
+#include <malloc.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "support.h"
+
+enum {
+  kSmall = 40,
+  kMapped = 1 << 20, /* bytes of a value that malloc would not keep in its heap */
+  kGrown = 30000     /* entries, until the index and chunks are large too */
+};
+
+/* ---- The malloc family ---------------------------------------------------------------------- */
+
+static bool inside; /* the library runs */
+static int64_t calls, failed, fail_at = -1;
+static bool fail_on;
+static int64_t blocks; /* taken by the library and not given back */
+static int64_t mapped; /* the same in bytes */
+
+static bool refuses(void) {
+  if (!inside) return false;
+  const int64_t call = calls++;
+  const bool fails = fail_at >= 0 && (call == fail_at || (fail_on && call > fail_at));
+  failed += fails;
+  if (fails) errno = ENOMEM;
+  return fails;
+}
+
+static void *counted(void *ptr) {
+  if (inside && ptr != NULL) blocks++;
+  return ptr;
+}
+
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *ptr, size_t size);
+extern void *__libc_memalign(size_t align, size_t size);
+extern void __libc_free(void *ptr);
+
+void *malloc(size_t size) {
+  return refuses() ? NULL : counted(__libc_malloc(size));
+}
+
+void *calloc(size_t count, size_t size) {
+  return refuses() ? NULL : counted(__libc_calloc(count, size));
+}
+
+void *realloc(void *ptr, size_t size) {
+  if (refuses()) return NULL;
+  void *moved = __libc_realloc(ptr, size);
+  return ptr == NULL ? counted(moved) : moved;
+}
+
+void *aligned_alloc(size_t align, size_t size) {
+  return refuses() ? NULL : counted(__libc_memalign(align, size));
+}
+
+void *memalign(size_t align, size_t size) {
+  return aligned_alloc(align, size);
+}
+
+int posix_memalign(void **out, size_t align, size_t size) {
+  void *ptr = aligned_alloc(align, size);
+  if (ptr == NULL) return ENOMEM;
+  *out = ptr;
+  return 0;
+}
+
+void free(void *ptr) {
+  if (inside && ptr != NULL) blocks--;
+  __libc_free(ptr);
+}
+
+void *mmap(void *address, size_t size, int protection, int flags, int file, off_t offset) {
+  if (refuses()) return MAP_FAILED;
+#ifdef SYS_mmap2
+  void *ptr = (void *)syscall(SYS_mmap2, address, size, protection, flags, file, offset / 4096);
+#else
+  void *ptr = (void *)syscall(SYS_mmap, address, size, protection, flags, file, offset);
+#endif
+  if (inside && ptr != MAP_FAILED) mapped += (int64_t)size;
+  return ptr;
+}
+
+int munmap(void *address, size_t size) {
+  if (inside) mapped -= (int64_t)size;
+  return (int)syscall(SYS_munmap, address, size);
+}
+
+static void enter(int64_t fail) {
+  fail_at = fail < 0 ? -1 : calls + fail;
+  failed = 0;
+  inside = true;
+}
+
+static void exit_library(void) {
+  inside = false;
+  fail_at = -1;
+}
+
+static void assert_nothing_left(void) {
+  assert_int_equal(0, blocks);
+  assert_int_equal(0, mapped);
+}
+
+/* ---- Operations ----------------------------------------------------------------------------- */
+
+static unsigned char bytes[kMapped];
+
+static ct_status set_number(ct_cache *cache, int number, size_t size) {
+  return ct_set(cache, &number, sizeof number, bytes, size);
+}
+
+static ct_status set_small(ct_cache *cache) {
+  return set_number(cache, -1, kSmall);
+}
+
+static ct_status set_apart(ct_cache *cache) {
+  return set_number(cache, -1, 20000);
+}
+
+static ct_status set_mapped(ct_cache *cache) {
+  return set_number(cache, -1, kMapped);
+}
+
+static ct_status replace_by_mapped(ct_cache *cache) {
+  return set_number(cache, 0, kMapped);
+}
+
+static ct_status set_ttl(ct_cache *cache) {
+  return ct_set_ttl(cache, "key", 3, bytes, kSmall, 1ull << 60);
+}
+
+static ct_status set_lifetime(ct_cache *cache) {
+  const int number = 1;
+  return ct_set_lifetime(cache, &number, sizeof number, 1ull << 60);
+}
+
+static ct_status setdefault(ct_cache *cache) {
+  ct_value out;
+  const ct_status status = ct_setdefault(cache, "key", 3, bytes, kSmall, &out);
+  ct_value_release(&out);
+  return status;
+}
+
+static ct_status get_many_copy(ct_cache *cache) {
+  enum { kCount = 100 };
+  static int keys[kCount];
+  static size_t key_ends[kCount], value_ends[kCount];
+  static ct_status statuses[kCount];
+  static char buffer[kCount * kSmall];
+  for (int i = 0; i < kCount; i++) {
+    keys[i] = i;
+    key_ends[i] = (size_t)(i + 1) * sizeof keys[0];
+  }
+  return ct_get_many_copy(cache, keys, key_ends, kCount, buffer, sizeof buffer, value_ends,
+                          statuses);
+}
+
+static ct_status iterate(ct_cache *cache, int32_t order) {
+  ct_iter *iter;
+  ct_status status = ct_iter_new(cache, order, &iter);
+  while (status == CT_OK) status = ct_iter_next(iter, NULL, NULL);
+  ct_iter_free(iter);
+  return status;
+}
+
+static ct_status iterate_any(ct_cache *cache) {
+  return iterate(cache, CT_ORDER_ANY);
+}
+
+static ct_status iterate_coldest(ct_cache *cache) {
+  return iterate(cache, CT_ORDER_COLDEST);
+}
+
+typedef struct operation {
+  const char *name;
+  ct_status (*run)(ct_cache *cache);
+  bool always; /* lacks memory on every cache that it is tried on */
+} operation;
+
+static const operation kOperations[] = {
+    {"ct_set", set_small, false},
+    {"ct_set above 16 KiB", set_apart, true},
+    {"ct_set of 1 MiB", set_mapped, true},
+    {"ct_set of 1 MiB in place of a small one", replace_by_mapped, true},
+    {"ct_set_ttl", set_ttl, true},
+    {"ct_set_lifetime", set_lifetime, false},
+    {"ct_setdefault", setdefault, false},
+    {"ct_get_many_copy", get_many_copy, true},
+    {"ct_iter_next", iterate_any, true},
+    {"ct_iter_new, coldest first", iterate_coldest, false},
+};
+
+enum { kOperationCount = sizeof kOperations / sizeof kOperations[0] };
+
+/* ---- Tests ---------------------------------------------------------------------------------- */
+
+static ct_cache *make(ct_policy policy, uint64_t maxsize, int count) {
+  enter(-1);
+  ct_cache *cache = ct_cache_new(policy, maxsize);
+  for (int i = 0; i < count; i++) set_number(cache, i, kSmall);
+  exit_library();
+  assert_non_null(cache);
+  return cache;
+}
+
+static void unmake(ct_cache *cache) {
+  enter(-1);
+  ct_cache_free(cache);
+  exit_library();
+  assert_nothing_left();
+}
+
+/* All numbers from first on are there, and nothing else. */
+static void assert_holds(ct_cache *cache, int first, int count) {
+  enter(-1);
+  const uint64_t len = ct_len(cache);
+  for (int i = first; i < count; i++) {
+    ct_value value;
+    const ct_status status = ct_peek(cache, &i, sizeof i, &value);
+    const bool same =
+        status == CT_OK && value.size == kSmall && memcmp(value.data, bytes, kSmall) == 0;
+    ct_value_release(&value);
+    if (same) continue;
+    exit_library();
+    fail_msg("entry %d of %d is not what it was", i, count);
+  }
+  exit_library();
+  assert_int_equal(count - first, len);
+}
+
+static void test_cache_new_without_memory_is_null(void **state) {
+  (void)state;
+  const ct_policy kPolicies[] = {CT_POLICY_LRU, CT_POLICY_FIFO, CT_POLICY_LFU,
+                                 CT_POLICY_RR,  CT_POLICY_ANY,  CT_POLICY_MRU};
+  for (int p = 0; p < 6; p++) {
+    for (int64_t fail = 0;; fail++) {
+      enter(fail);
+      ct_cache *cache = ct_cache_new(kPolicies[p], 100);
+      exit_library();
+      if (cache != NULL) {
+        assert_true(fail > 0);
+        assert_int_equal(0, failed);
+        unmake(cache);
+        break;
+      }
+      assert_nothing_left();
+    }
+  }
+}
+
+static void test_cache_of_many_shards_without_memory_is_not_made(void **state) {
+  (void)state;
+  ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = 100;
+  options.shards = 4096;
+  for (int64_t fail = 0;; fail++) {
+    ct_cache *cache = NULL;
+    enter(fail);
+    const ct_status status = ct_cache_new_with(&options, &cache);
+    exit_library();
+    if (status == CT_OK) {
+      assert_true(fail > 0);
+      unmake(cache);
+      break;
+    }
+    assert_status(CT_ERR_NOMEM, status);
+    assert_null(cache);
+    assert_nothing_left();
+  }
+}
+
+/* Answers how often memory was lacking. */
+static int fail_each_allocation(const operation *o, ct_policy policy, uint64_t maxsize, int count) {
+  int lacking = 0;
+  const int held = maxsize < (uint64_t)count ? (int)maxsize : count;
+  for (int64_t fail = 0;; fail++) {
+    ct_cache *cache = make(policy, maxsize, count);
+    enter(fail);
+    ct_status status = o->run(cache);
+    exit_library();
+    const bool last = failed == 0;
+    if (status == CT_ERR_NOMEM) {
+      lacking++;
+      assert_holds(cache, count - held, count);
+      enter(-1);
+      status = o->run(cache);
+      exit_library();
+    }
+    if (status < 0 && status != CT_ERR_UNSUPPORTED)
+      fail_msg("%s answers %s", o->name, ct_status_name(status));
+    unmake(cache);
+    if (last) return lacking;
+  }
+}
+
+static void test_call_without_memory_changes_nothing(void **state) {
+  (void)state;
+  for (int i = 0; i < kOperationCount; i++) {
+    const operation *o = &kOperations[i];
+    int lacking = 0;
+    for (int count = 2; count < 40; count++) {
+      const int there = fail_each_allocation(o, CT_POLICY_LRU, CT_UNBOUNDED, count);
+      if (o->always && there == 0) fail_msg("%s had memory, with %d entries", o->name, count);
+      lacking += there;
+    }
+    lacking += fail_each_allocation(o, CT_POLICY_FIFO, 20, 40);
+    lacking += fail_each_allocation(o, CT_POLICY_LFU, CT_UNBOUNDED, 500);
+    lacking += fail_each_allocation(o, CT_POLICY_RR, 500, 500);
+    if (lacking == 0) fail_msg("%s never lacked memory: the test tests nothing", o->name);
+  }
+}
+
+/* Up to chunks and an index that are mapped, every insertion meets a failure first. */
+static void test_growing_cache_survives_each_failure(void **state) {
+  (void)state;
+  ct_cache *cache = make(CT_POLICY_LRU, CT_UNBOUNDED, 0);
+  int lacking = 0;
+  for (int i = 0; i < kGrown; i++) {
+    ct_status status = CT_ERR_NOMEM;
+    for (int64_t fail = 0; status == CT_ERR_NOMEM && fail < 20; fail++) {
+      enter(fail);
+      status = set_number(cache, i, kSmall);
+      const uint64_t len = ct_len(cache);
+      exit_library();
+      assert_int_equal(i + (status == CT_OK), len);
+      lacking += status == CT_ERR_NOMEM;
+    }
+    assert_status(CT_OK, status);
+  }
+  assert_true(lacking > 10);
+  assert_holds(cache, 0, kGrown);
+  unmake(cache);
+}
+
+/* Reading, deleting, releasing need none, and what is deleted makes room without any. */
+static void test_cache_goes_on_without_any_memory(void **state) {
+  (void)state;
+  enum { kCount = 1000 };
+  ct_cache *cache = make(CT_POLICY_LRU, kCount, kCount);
+  ct_value pinned;
+  const int first = 0;
+  enter(-1);
+  ct_get(cache, &first, sizeof first, &pinned);
+  exit_library();
+  fail_on = true;
+  enter(0);
+  int hits = 0, deleted = 0, stored = 0;
+  for (int i = 0; i < kCount; i++) {
+    ct_value value;
+    hits += ct_get(cache, &i, sizeof i, &value) == CT_OK;
+    ct_value_release(&value);
+    if (i % 2 == 0) deleted += ct_delete(cache, &i, sizeof i) == CT_OK;
+  }
+  for (int i = 0; i < kCount / 4; i++) stored += set_number(cache, i * 2, kSmall) == CT_OK;
+  const uint64_t len = ct_len(cache);
+  const ct_status mapped_status = set_mapped(cache);
+  exit_library();
+  fail_on = false;
+  assert_int_equal(kCount, hits);
+  assert_int_equal(kCount / 2, deleted);
+  assert_int_equal(kCount / 2 + stored, len);
+  assert_true(stored > 0);
+  assert_status(CT_ERR_NOMEM, mapped_status);
+
+  enter(0);
+  ct_cache_free(cache);
+  exit_library();
+  assert_int_equal(0, failed);
+  assert_int_equal(kSmall, pinned.size);
+  assert_memory_equal(bytes, pinned.data, kSmall);
+  enter(0);
+  ct_value_release(&pinned);
+  exit_library();
+  assert_int_equal(0, failed);
+  assert_nothing_left();
+}
+
+int main(void) {
+  for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (unsigned char)(i * 7);
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_cache_new_without_memory_is_null),
+      cmocka_unit_test(test_cache_of_many_shards_without_memory_is_not_made),
+      cmocka_unit_test(test_call_without_memory_changes_nothing),
+      cmocka_unit_test(test_growing_cache_survives_each_failure),
+      cmocka_unit_test(test_cache_goes_on_without_any_memory),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
