@@ -51,8 +51,8 @@
  *
  * Structs    that you fill, or have filled, begin with their own size and grow only at the end;
  *            zero means default. Set them up with CT_..._INIT or with the equal function. One
- *            that is smaller than the first release's, or larger than this library's with
- *            anything but zeros in the part it does not know, is CT_ERR_INVALID.
+ *            that is smaller than the first release's, larger than this library's with anything
+ *            but zeros in the part it does not know, or larger than 4096 bytes, is CT_ERR_INVALID.
  *
  * Pins.      What is read out through a ct_value stays valid and unchanged until
  *            ct_value_release, whatever happens meanwhile to the entry or to the cache: eviction,
@@ -506,6 +506,7 @@ CT_API void ct_cache_free(ct_cache *cache);
  *
  * Ownership: ct_value_release gives *out back.
  * Threads:   safe.
+ * Callbacks: timer, ct_policy_ops inside.
  * Cost:      O(1); allocates only beyond 65,000 pins on one entry.
  * Since:     REPLACEME
  */
@@ -535,6 +536,7 @@ CT_API ct_status ct_get_copy(ct_cache *cache, const void *key, size_t key_size, 
  * Arguments, answers and ownership are those of ct_get.
  *
  * Threads:   safe.
+ * Callbacks: timer inside.
  * Cost:      O(1); allocates only beyond 65,000 pins on one entry.
  * Since:     REPLACEME
  */
@@ -543,9 +545,10 @@ CT_API ct_status ct_peek(ct_cache *cache, const void *key, size_t key_size, ct_v
 /**
  * Tells whether a key is there and not expired. No use, nothing counted.
  *
- * @return false also for arguments that are not allowed
+ * @return whether it is; false also for arguments that are not allowed
  *
  * Threads:   safe.
+ * Callbacks: timer inside.
  * Cost:      O(1); never allocates.
  * Since:     REPLACEME
  */
@@ -733,6 +736,7 @@ CT_API uint64_t ct_remove_if(ct_cache *cache, ct_match_fn match, void *user_data
  *
  * Ownership: each value is given back with ct_value_release.
  * Threads:   safe; each key stands alone.
+ * Callbacks: timer, ct_policy_ops inside.
  * Cost:      O(count); as ct_get.
  * Since:     REPLACEME
  */
@@ -783,6 +787,8 @@ CT_API ct_status ct_set_many(ct_cache *cache, const void *data, const size_t *en
 /**
  * Counts the entries, after reclaiming what is due as ct_expire(cache, CT_NOW, ...) does.
  *
+ * @return their number
+ *
  * Threads:   safe; beside writers, the sum of moments.
  * Callbacks: listener, drop; timer, ct_policy_ops inside.
  * Cost:      O(shards + what expired); never allocates.
@@ -793,6 +799,8 @@ CT_API uint64_t ct_len(ct_cache *cache);
 /**
  * Sums the weights, after reclaiming what is due as ct_expire(cache, CT_NOW, ...) does. Never more
  * than maxsize.
+ *
+ * @return in units of weight
  *
  * Threads:   safe; beside writers, room that they have reserved counts.
  * Callbacks: listener, drop; timer, ct_policy_ops inside.
@@ -863,6 +871,7 @@ CT_API void ct_entry_info_init(ct_entry_info *info, size_t struct_size);
  *         bytes
  *
  * Threads:   safe.
+ * Callbacks: timer inside.
  * Cost:      O(1); never allocates.
  * Since:     REPLACEME
  */

@@ -28,10 +28,16 @@ class Budget {
 
   // Entries and reservations; while a lower limit is being reached, at most that.
   uint64_t in_use() const {
-    const uint64_t limit = maxsize();
-    const uint64_t free = pool_.load(std::memory_order_relaxed);
-    const uint64_t owed = debt();
-    return free >= limit ? 0 : std::min(limit, limit - free + std::min(owed, free));
+    for (;;) {
+      const uint32_t before = changes_.load(std::memory_order_acquire);
+      const uint64_t limit = maxsize();
+      const uint64_t free = pool_.load(std::memory_order_relaxed);
+      const uint64_t owed = debt();
+      std::atomic_thread_fence(std::memory_order_acquire);
+      // Limit and pool are of one moment if the limit was not being changed.
+      if (before % 2 != 0 || changes_.load(std::memory_order_relaxed) != before) continue;
+      return std::min(limit, limit - free + owed);
+    }
   }
 
   // Takes at most that much out of the pool; answers how much it was.
@@ -61,12 +67,16 @@ class Budget {
 
   // Under gathering(). After it the debt may have to be paid by evictions.
   void set_maxsize(uint64_t maxsize) noexcept {
-    const uint64_t before = maxsize_.exchange(maxsize, std::memory_order_relaxed);
+    const uint64_t before = this->maxsize();
+    changes_.fetch_add(1, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_release);
     if (maxsize >= before) {
       give(maxsize - before);
     } else {
       debt_.fetch_add(before - maxsize, std::memory_order_relaxed);
     }
+    maxsize_.store(maxsize, std::memory_order_relaxed);
+    changes_.fetch_add(1, std::memory_order_release);
   }
 
   // Held by the one call at a time that takes room from more than one shard: two that each hold
@@ -77,6 +87,7 @@ class Budget {
   std::atomic<uint64_t> maxsize_;
   std::atomic<uint64_t> debt_{0};
   std::atomic<uint64_t> pool_;
+  std::atomic<uint32_t> changes_{0};  // of the limit, begun and ended: odd within one
   Lock gathering_;
 };
 
@@ -101,7 +112,6 @@ class Reservation {
     if (held_ != 0) budget_.give(held_);
     held_ = 0;
   }
-  uint64_t held() const { return held_; }
 
  private:
   Budget &budget_;

@@ -80,7 +80,10 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
 }
 
 void Cache::free() {
-  for (uint32_t i = 0; i < family_.count; i++) refer(family_[i].close());
+  Departed gone(family_);
+  for (uint32_t i = 0; i < family_.count; i++) family_[i].close(gone);
+  // Nobody is told, but values are dropped.
+  gone.tell(nullptr, nullptr, nullptr, nullptr);
   unrefer();
 }
 

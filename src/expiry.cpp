@@ -86,21 +86,6 @@ void Expiry::remove(Ref ref) {
   own.prev = own.next = kNone;
 }
 
-void Expiry::moved(Ref to) {
-  const Lifetime &own = life(to);
-  if (own.prev == kNone) return;
-  if (is_mark(own.prev)) {
-    slots_[own.prev - kFirstMark].head = to;
-  } else {
-    life(own.prev).next = to;
-  }
-  if (is_mark(own.next)) {
-    slots_[own.next - kFirstMark].tail = to;
-  } else {
-    life(own.next).prev = to;
-  }
-}
-
 void Expiry::clear() noexcept {
   memory_.release(slots_, kSlotCount * sizeof(Slot), alignof(Slot));
   slots_ = nullptr;
@@ -113,13 +98,13 @@ void Expiry::clear() noexcept {
 
 Ref Expiry::due(uint64_t now) {
   while (earliest() <= now) {
-    if (past_earliest_ <= now) {
-      const Ref ref = due_in_past(now);
+    uint64_t bound;
+    const uint32_t slot = first_slot(&bound);
+    if (past_earliest_ <= std::min(now, bound)) {
+      const Ref ref = due_in_past(std::min(now, bound));
       if (ref != kNone) return ref;
       continue;
     }
-    uint64_t bound;
-    const uint32_t slot = first_slot(&bound);
     if (bound > now) {
       set_earliest(std::min(bound, past_earliest_));
       time_ = std::max(time_, now);

@@ -44,8 +44,6 @@ class Expiry {
   void insert(Ref ref, uint64_t now);
   // Does nothing if it is not linked.
   void remove(Ref ref);
-  // The entry that was elsewhere is now at to, its Lifetime copied.
-  void moved(Ref to);
   void clear() noexcept;
 
   // No deadline is before it; CT_NEVER if there is none. Without the owner's lock too.

@@ -3,9 +3,10 @@
 // plain store, half of what a compare-and-exchange pair costs and a tenth of a mutex that stops
 // look-ups from overlapping.
 //
-// The plain store may be seen after the look for sleepers that follows it, so a thread that lies
-// down in that very moment can miss its waking. Its sleep is limited for that reason: such a
-// meeting costs a millisecond, once, instead of a fence on every unlock.
+// Whoever gives it back looks for sleepers first, so that after the store nothing of the lock is
+// touched, and the next owner may destroy it. A thread that lies down in that very moment can miss
+// its waking. Its sleep is limited for that reason: such a meeting costs a millisecond, once,
+// instead of a fence on every unlock.
 #ifndef CT_LOCK_HPP
 #define CT_LOCK_HPP
 
@@ -21,8 +22,9 @@ class Lock {
   }
 
   void unlock() noexcept {
+    const bool slept_on = sleepers_.load(std::memory_order_relaxed) != 0;
     held_.store(0, std::memory_order_release);
-    if (sleepers_.load(std::memory_order_relaxed) != 0) wake_one();
+    if (slept_on) wake_one();
   }
 
  private:

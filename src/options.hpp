@@ -15,11 +15,14 @@ constexpr uint32_t kMaxShards = 4096;
 // Keys and values are shorter than 2^32.
 constexpr bool is_too_long(uint64_t size) { return size > UINT32_MAX; }
 
+// No struct will ever be larger: a size beyond that is a mistake, and nothing is read by it.
+constexpr size_t kMaxStructBytes = 4096;
+
 // Whether a struct that begins with its size is one that this library can read or fill: not shorter
 // than the first release's, which is ours, and zeros where it is longer.
 template <class T>
 bool is_known_struct(const T *given) {
-  if (given->struct_size < sizeof(T)) return false;
+  if (given->struct_size < sizeof(T) || given->struct_size > kMaxStructBytes) return false;
   const char *bytes = reinterpret_cast<const char *>(given);
   for (size_t i = sizeof(T); i < given->struct_size; i++) {
     if (bytes[i] != 0) return false;

@@ -176,13 +176,10 @@ class PolicyShard final : public Shard {
 
   bool remove_pinned(Entry *e, Now &now, Departed &gone) override {
     Guard guard(lock());
-    if ((e->flags & kDead) != 0) return false;
-    const Bytes key = layout_.key(e);
-    const uint64_t hash = hash_key(key.data, key.size, seed_);
-    const Ref ref = index_.find(hash, [&](Ref other) { return store_.at(other) == e; });
-    const bool expired = is_expired(e, now);
-    budget_.give(leave(ref, hash, expired ? CT_CAUSE_EXPIRED : CT_CAUSE_REMOVED, gone));
-    return !expired;
+    const Ref ref = current(e, now);
+    if (ref == kNone) return false;
+    budget_.give(leave(ref, hash_of(ref), CT_CAUSE_REMOVED, gone));
+    return true;
   }
 
   ct_status popitem(Now &now, Departed &gone, ct_value *key, ct_value *value) override {
@@ -234,7 +231,7 @@ class PolicyShard final : public Shard {
   void clear(Now &now, Departed &gone) override {
     Guard guard(lock());
     const bool timed = expiry_.earliest() != CT_NEVER;
-    if (quiet_ && !timed && pinned_ == 0 && apart_ == 0 && waiting_ == 0) {
+    if (quiet_ && !timed && pinned_ == 0 && telling_ == 0 && apart_ == 0 && waiting_ == 0) {
       if (counting_ != 0) counters_.removals += index_.size();
       store_.clear();
     } else {
@@ -261,10 +258,9 @@ class PolicyShard final : public Shard {
 
   // ---- The end ------------------------------------------------------------------------------
 
-  uint64_t close() override {
-    const uint64_t pins = close_entries();
+  void close(Departed &gone) override {
+    close_entries(gone);
     policy_.reset();
-    return pins;
   }
 
   void destroy() override { this->~PolicyShard(); }

@@ -160,7 +160,7 @@ bool Shard::pin(Entry *e) {
   return true;
 }
 
-bool Shard::unpin(Entry *e) {
+void Shard::unpin(Entry *e) {
   pinned_--;
   if (e->pins == kManyPins) {
     for (ManyPins &many : many_pins_) {
@@ -169,10 +169,10 @@ bool Shard::unpin(Entry *e) {
         many = many_pins_.back();
         many_pins_.pop();
       }
-      return false;
+      return;
     }
   }
-  return --e->pins == 0;
+  e->pins--;
 }
 
 bool Shard::hand_out(Entry *e, Bytes bytes, ct_value *out) {
@@ -223,25 +223,30 @@ void Shard::release(ct_value *value) {
 }
 
 void Shard::release(Entry *e) {
-  bool closed;
-  bool dropping = false;
+  bool closed = false;
+  bool dropping;
   {
     Guard guard(lock());
-    closed = closed_;
-    if (unpin(e) && (e->flags & kDead) != 0 && (e->flags & kTelling) == 0) {
-      dropping = drop_ != nullptr && (e->flags & kGiven) == 0;
-      if (!dropping) free_dead(e);
-    }
+    const bool last = e->pins == 1 && (e->flags & (kDead | kTelling)) == kDead;
+    dropping = last && drop_ != nullptr && (e->flags & kGiven) == 0;
+    if (!dropping) closed = let_loose(e, last);
   }
   if (dropping) {
     const Bytes bytes = layout_.value(e);
     drop_(user_data_, bytes.data, bytes.size);
     Guard guard(lock());
-    free_dead(e);
+    closed = let_loose(e, true);
   }
   // Each pin that outlived ct_cache_free refers to the cache, and lets go when nothing of it is
   // touched any more.
   if (closed) cache_.unrefer();
+}
+
+// Takes a pin away, and the entry with the last one; tells whether the cache was closed.
+bool Shard::let_loose(Entry *e, bool last) {
+  unpin(e);
+  if (last) free_dead(e);
+  return closed_;
 }
 
 void Shard::let_go(Ref ref, Entry *e) {
@@ -432,17 +437,24 @@ ct_status Shard::list_some(uint64_t *from, Array<Held> &out) {
   return CT_OK;
 }
 
+Ref Shard::current(Entry *e, Now &now) const {
+  const bool moved = (e->flags & kGiven) != 0;
+  if ((e->flags & kDead) != 0 && !moved) return kNone;
+  const Bytes key = layout_.key(e);
+  const Ref ref = find_live({key, hash_key(key.data, key.size, seed_)}, now);
+  if (ref == kNone || !moved) return ref;
+  // It moved to a longer block, for its lifetime, and may have been written since.
+  const Bytes here = layout_.value(e);
+  const Bytes there = layout_.value(store_.at(ref));
+  const bool same = here.size == there.size && std::memcmp(here.data, there.data, here.size) == 0;
+  return same ? ref : kNone;
+}
+
 bool Shard::view(Entry *e, Now &now, Bytes *key, Bytes *value) {
   Guard guard(lock());
   *key = layout_.key(e);
   *value = layout_.value(e);
-  if ((e->flags & kDead) == 0) return !is_expired(e, now);
-  if ((e->flags & kGiven) == 0) return false;
-  // It moved to a longer block, for its lifetime, and may be there still.
-  const Ref ref = find_live({*key, hash_key(key->data, key->size, seed_)}, now);
-  if (ref == kNone) return false;
-  const Bytes there = layout_.value(store_.at(ref));
-  return there.size == value->size && std::memcmp(there.data, value->data, there.size) == 0;
+  return (e->flags & kDead) == 0 ? !is_expired(e, now) : current(e, now) != kNone;
 }
 
 // ---- Statistics -------------------------------------------------------------------------------
@@ -472,7 +484,7 @@ void Shard::reset_stats() {
 
 // ---- The end ----------------------------------------------------------------------------------
 
-uint64_t Shard::close_entries() {
+void Shard::close_entries(Departed &gone) {
   Guard guard(lock());
   if (pinned_ == 0 && apart_ == 0 && drop_ == nullptr) {
     store_.clear();
@@ -480,19 +492,20 @@ uint64_t Shard::close_entries() {
     index_.visit_all([&](Ref ref) {
       Entry *e = store_.at(ref);
       e->flags |= kDead;
-      e->prev = ref;
-      if (e->pins != 0) return;
-      if (drop_ != nullptr) {
-        const Bytes bytes = layout_.value(e);
-        drop_(user_data_, bytes.data, bytes.size);
+      if (e->pins != 0) {
+        e->prev = ref;
+      } else if (drop_ == nullptr) {
+        free_block(ref, e);
+      } else {
+        telling_++;
+        gone.add(*this, ref, CT_CAUSE_CLEARED);
       }
-      free_block(ref, e);
     });
   }
   index_.clear();
   expiry_.clear();
   closed_ = true;
-  return pinned_;
+  cache_.refer(pinned_);
 }
 
 #ifdef CT_VALIDATE

@@ -170,7 +170,7 @@ class alignas(64) Shard {
                             ct_status *status) = 0;
   // Under CT_CAUSE_REMOVED. out may be NULL.
   virtual ct_status remove(const Probe &probe, Now &now, Departed &gone, ct_value *out) = 0;
-  // The very entry, which is pinned, if it has not left yet.
+  // An entry that is pinned, if it has neither left nor expired.
   virtual bool remove_pinned(Entry *entry, Now &now, Departed &gone) = 0;
   virtual ct_status popitem(Now &now, Departed &gone, ct_value *key, ct_value *value) = 0;
   // Evicts until room holds need, or nothing is left.
@@ -185,8 +185,9 @@ class alignas(64) Shard {
   virtual bool is_ordered() const = 0;
   // Pins all entries and appends them, coldest first.
   virtual ct_status list_coldest(Array<Held> &out) = 0;
-  // Ends all but what pinned values need. Answers how many pins there are.
-  virtual uint64_t close() = 0;
+  // Ends all but what pinned values need, and what is in gone for its drop. Each pin refers to the
+  // cache from then on.
+  virtual void close(Departed &gone) = 0;
   virtual void destroy() = 0;
 #ifdef CT_VALIDATE
   // NULL, or the invariant that is broken. For a cache at rest.
@@ -262,11 +263,14 @@ class alignas(64) Shard {
     const Ref ref = find(probe);
     return ref != kNone && is_expired(store_.at(ref), now) ? kNone : ref;
   }
+  // What a walk has pinned, if it is still there and not expired.
+  Ref current(Entry *e, Now &now) const;
   bool due_elsewhere(Now &now) const;
   uint64_t weight_of(Entry *e) const;
 
   bool pin(Entry *e);
-  bool unpin(Entry *e);  // true if that was the last
+  void unpin(Entry *e);
+  bool let_loose(Entry *e, bool last);
   bool hand_out(Entry *e, Bytes bytes, ct_value *out);
   bool hand_out_given(Draft &draft, ct_value *out);
 
@@ -282,7 +286,7 @@ class alignas(64) Shard {
   void free_block(Ref ref, Entry *e);
   void count_departure(ct_cause cause, uint64_t weight);
   void expect(uint64_t maxsize);
-  uint64_t close_entries();
+  void close_entries(Departed &gone);
 #ifdef CT_VALIDATE
   const char *problem_of_entries();
 #endif

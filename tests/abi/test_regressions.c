@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* Faults that were found by other means than the tests, one test each; the comment says what went
+ * wrong. */
+#include "fixture.h"
+
+static void clear_in_visit(void *user_data, const ct_event *event) {
+  char text[8];
+  memcpy(text, event->value.data, event->value.size);
+  assert_status(CT_OK, ct_clear(user_data));
+  assert_memory_equal(text, event->value.data, event->value.size);
+}
+
+/* ct_clear freed all memory of the store at once, with the entries that ct_expire was still to
+ * show, if the cache had neither listener nor drop. */
+static void test_clear_in_a_visit_leaves_what_is_still_to_be_shown(void **state) {
+  (void)state;
+  manual_clock clock = {0};
+  ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = 100;
+  options.timer = manual_clock_read;
+  options.user_data = &clock;
+  ct_cache *cache = NULL;
+  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  for (char key = 'a'; key < 'f'; key++)
+    assert_status(CT_OK, ct_set_ttl(cache, &key, 1, "value", 5, 10));
+  clock.now = 10;
+  assert_int_equal(5, ct_expire(cache, CT_NOW, clear_in_visit, cache));
+  assert_int_equal(0, ct_len(cache));
+  ct_cache_free(cache);
+}
+
+typedef struct holder {
+  ct_value held;
+  int drops;
+} holder;
+
+static void release_held(void *user_data, const void *value, size_t value_size) {
+  (void)value, (void)value_size;
+  holder *self = user_data;
+  self->drops++;
+  ct_value_release(&self->held);
+}
+
+/* ct_cache_free called drop under the shard's lock, and a value of the same cache could not be
+ * released in it. */
+static void test_drop_releases_a_value_of_the_cache_that_is_being_freed(void **state) {
+  (void)state;
+  holder self = {.held = CT_VALUE_INIT};
+  ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = 10;
+  options.drop = release_held;
+  options.user_data = &self;
+  ct_cache *cache = NULL;
+  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  assert_status(CT_OK, set_text(cache, "holder", "1"));
+  assert_status(CT_OK, set_text(cache, "held", "2"));
+  assert_status(CT_OK, ct_get(cache, "held", 4, &self.held));
+  ct_cache_free(cache);
+  assert_int_equal(2, self.drops);
+}
+
+/* What lies beyond the known part of a struct was read as far as its size said, whatever that was.
+ */
+static void test_absurd_struct_size_is_refused_unread(void **state) {
+  (void)state;
+  ct_options options = CT_OPTIONS_INIT;
+  options.struct_size = SIZE_MAX;
+  assert_non_null(ct_options_problem(&options));
+  ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 1);
+  ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
+  entry.struct_size = 4097;
+  assert_status(CT_ERR_INVALID, ct_set_with(cache, "k", 1, "v", 1, &entry));
+  ct_stats stats = CT_STATS_INIT;
+  stats.struct_size = SIZE_MAX / 2;
+  assert_status(CT_ERR_INVALID, ct_cache_stats(cache, &stats));
+  ct_cache_free(cache);
+}
+
+static bool set_lifetime_and_match(void *user_data, const void *key, size_t key_size,
+                                   const void *value, size_t value_size) {
+  (void)value, (void)value_size;
+  assert_status(CT_OK, ct_set_lifetime(user_data, key, key_size, 1000000000));
+  return true;
+}
+
+/* A first lifetime moves the entry, which ct_remove_if took for a write of it. */
+static void test_remove_if_removes_what_was_given_a_lifetime_meanwhile(void **state) {
+  (void)state;
+  ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 10);
+  for (char key = 'a'; key < 'f'; key++) assert_status(CT_OK, ct_set(cache, &key, 1, "v", 1));
+  assert_int_equal(5, ct_remove_if(cache, set_lifetime_and_match, cache));
+  assert_int_equal(0, ct_len(cache));
+  ct_cache_free(cache);
+}
+
+static void append_key(void *user_data, const ct_event *event) {
+  strncat(user_data, event->key.data, event->key.size);
+}
+
+/* What was filed while the clock had gone back came due first, even if a use had since moved its
+ * deadline beyond others'. */
+static void test_uses_and_a_clock_that_went_back_leave_entries_due_in_order(void **state) {
+  (void)state;
+  manual_clock clock = {1000};
+  ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = 10;
+  options.tti = 100;
+  options.timer = manual_clock_read;
+  options.user_data = &clock;
+  ct_cache *cache = NULL;
+  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  assert_status(CT_OK, set_text(cache, "a", "filed at 1100"));
+  clock.now = 1050;
+  assert_int_equal(1, ct_len(cache));
+  assert_status(CT_OK, set_text(cache, "b", "filed at 1150"));
+  clock.now = 900;
+  assert_status(CT_OK, set_text(cache, "c", "filed at 1000, in the past"));
+  clock.now = 990;
+  assert_status(CT_OK, ct_get(cache, "c", 1, NULL));
+  clock.now = 1089;
+  assert_status(CT_OK, ct_get(cache, "c", 1, NULL));
+  char order[8] = "";
+  clock.now = 2000;
+  assert_int_equal(3, ct_expire(cache, CT_NOW, append_key, order));
+  assert_string_equal("abc", order);
+  ct_cache_free(cache);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_clear_in_a_visit_leaves_what_is_still_to_be_shown),
+      cmocka_unit_test(test_drop_releases_a_value_of_the_cache_that_is_being_freed),
+      cmocka_unit_test(test_absurd_struct_size_is_refused_unread),
+      cmocka_unit_test(test_remove_if_removes_what_was_given_a_lifetime_meanwhile),
+      cmocka_unit_test(test_uses_and_a_clock_that_went_back_leave_entries_due_in_order),
+  };
+  return cmocka_run_group_tests_name("regressions", tests, NULL, NULL);
+}
