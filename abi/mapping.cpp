@@ -167,8 +167,7 @@ ct_status ct_get_many(ct_cache *cache, const ct_bytes *keys, size_t count, ct_va
 }
 
 ct_status ct_get_many_copy(ct_cache *cache, const void *keys, const size_t *key_ends, size_t count,
-                           void *buffer, size_t capacity, size_t *value_ends,
-                           ct_status *statuses) {
+                           void *buffer, size_t capacity, size_t *value_ends, ct_status *statuses) {
   zero_all(value_ends, count);
   zero_all(statuses, count);
   if (cache == nullptr || (buffer == nullptr && capacity > 0)) return CT_ERR_INVALID;
@@ -177,9 +176,9 @@ ct_status ct_get_many_copy(ct_cache *cache, const void *keys, const size_t *key_
   }
   ct_status status = check_ends(keys, key_ends, count);
   if (status != CT_OK) return status;
-  status = ct::unwrap(cache)->get_many_copy(static_cast<const char *>(keys), key_ends, count,
-                                            static_cast<char *>(buffer), capacity, value_ends,
-                                            statuses);
+  status =
+      ct::unwrap(cache)->get_many_copy(static_cast<const char *>(keys), key_ends, count,
+                                       static_cast<char *>(buffer), capacity, value_ends, statuses);
   if (status < 0) zero_all(statuses, count);
   if (status < 0 && status != CT_ERR_BUFFER) zero_all(value_ends, count);
   return status;

@@ -25,10 +25,12 @@ constexpr Text kTexts[] = {
     {CT_ERR_RECURSION, "CT_ERR_RECURSION", "The call would wait for itself."},
     {CT_ERR_CORRUPT, "CT_ERR_CORRUPT", "The input is truncated or altered."},
     {CT_ERR_IO, "CT_ERR_IO", "Reading or writing failed."},
-    {CT_ERR_INTERNAL, "CT_ERR_INTERNAL", "A callback broke its contract, or the library has a fault."},
+    {CT_ERR_INTERNAL, "CT_ERR_INTERNAL",
+     "A callback broke its contract, or the library has a fault."},
     {CT_ERR_UNSUPPORTED, "CT_ERR_UNSUPPORTED", "This cache or this system cannot do that."},
 };
-constexpr Text kCallback = {CT_OK, "CT_STATUS_CALLBACK", "A callback answered a status of its own."};
+constexpr Text kCallback = {CT_OK, "CT_STATUS_CALLBACK",
+                            "A callback answered a status of its own."};
 constexpr Text kUnknown = {CT_OK, "CT_STATUS_UNKNOWN", "This library does not know that status."};
 constexpr int32_t kFirstOfCallbacks = 1000;
 

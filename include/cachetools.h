@@ -73,10 +73,11 @@
  * Time       is counted in ticks of the cache's timer: nanoseconds of the monotonic clock, unless
  *            you bring a timer, which may count anything. An entry is expired from the moment
  *            now >= deadline. The timer is read at most once a call, and never in a cache without
- *            lifetimes, but for CT_POLICY_CUSTOM, which is told the time. Sums saturate at
- *            CT_NEVER. A timer that answers CT_NEVER is taken to say CT_NEVER - 1, so that no
- *            reading expires what never expires. Readings may go backwards: what a later deadline
- *            then hides comes back, and nothing is lost.
+ *            lifetimes, but for CT_POLICY_CUSTOM, which is told the time. A call that loads or
+ *            computes reads it before and after the callback; lifetimes count from the second
+ *            reading. Sums saturate at CT_NEVER. A timer that answers CT_NEVER is taken to say
+ *            CT_NEVER - 1, so that no reading expires what never expires. Readings may go
+ *            backwards: what a later deadline then hides comes back, and nothing is lost.
  *
  * Process.   No hidden threads, no global state, nothing left behind after dlclose. After fork the
  *            child may use a cache if no other thread was inside a call at that moment.
@@ -118,7 +119,7 @@ typedef enum ct_status {
   CT_OK = 0,         /**< done */
   CT_MISS = 1,       /**< no such entry: absent or expired */
   CT_EXISTS = 2,     /**< there is such an entry already */
-  CT_NOT_STORED = 3, /**< not kept: its lifetime is over already */
+  CT_NOT_STORED = 3, /**< not kept */
   CT_LEASED = 4,     /**< the caller must now load this key */
   CT_BUSY = 5,       /**< someone else is loading this key */
   CT_END = 6,        /**< nothing more follows */
@@ -216,7 +217,8 @@ typedef struct ct_value {
 } ct_value;
 
 /** A ct_value that holds nothing. */
-#define CT_VALUE_INIT {CT_NULL_, 0, 0}
+#define CT_VALUE_INIT \
+  { CT_NULL_, 0, 0 }
 
 /**
  * Gives a value back, and sets it to hold nothing.
@@ -320,13 +322,14 @@ typedef void (*ct_visit_fn)(void *user_data, const ct_event *event);
 /** Where a cache's memory comes from. Must be safe from any thread unless the cache is
  *  single-threaded, and may be called until the last value is released. */
 typedef struct ct_allocator {
-  size_t struct_size; /**< sizeof(ct_allocator) */
-  void *(*alloc)(void *ctx, size_t size, size_t align);           /**< NULL: none left */
-  void (*free)(void *ctx, void *ptr, size_t size, size_t align);  /**< ptr is never NULL */
-  void *ctx;                                                      /**< handed to both */
+  size_t struct_size;                                            /**< sizeof(ct_allocator) */
+  void *(*alloc)(void *ctx, size_t size, size_t align);          /**< NULL: none left */
+  void (*free)(void *ctx, void *ptr, size_t size, size_t align); /**< ptr is never NULL */
+  void *ctx;                                                     /**< handed to both */
 } ct_allocator;
 
-#define CT_ALLOCATOR_INIT {sizeof(ct_allocator), CT_NULL_, CT_NULL_, CT_NULL_}
+#define CT_ALLOCATOR_INIT \
+  { sizeof(ct_allocator), CT_NULL_, CT_NULL_, CT_NULL_ }
 
 /**
  * An eviction policy of your own, for CT_POLICY_CUSTOM.
@@ -356,9 +359,11 @@ typedef struct ct_policy_ops {
   uint32_t (*victim)(void *state);
 } ct_policy_ops;
 
-#define CT_POLICY_OPS_INIT                                                                      \
-  {sizeof(ct_policy_ops), CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, \
-   CT_NULL_, CT_NULL_}
+#define CT_POLICY_OPS_INIT                                                                       \
+  {                                                                                              \
+    sizeof(ct_policy_ops), CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, \
+        CT_NULL_, CT_NULL_                                                                       \
+  }
 
 /* ---- Making a cache ------------------------------------------------------------------------- */
 
@@ -399,9 +404,11 @@ typedef struct ct_options {
   const ct_allocator *allocator; /**< NULL: the system's; copied */
 } ct_options;
 
-#define CT_OPTIONS_INIT                                                                       \
-  {sizeof(ct_options), 0, 0, 0, 0, 0, 0, 0, 0, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, \
-   CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_}
+#define CT_OPTIONS_INIT                                                                           \
+  {                                                                                               \
+    sizeof(ct_options), 0, 0, 0, 0, 0, 0, 0, 0, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, \
+        CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_                                                    \
+  }
 
 /**
  * Makes a cache with nothing but a policy and a limit.
@@ -595,7 +602,8 @@ CT_API ct_status ct_set_ttl(ct_cache *cache, const void *key, size_t key_size, c
 #define CT_ENTRY_TTL 0x1u
 /** ct_entry_options.deadline counts. */
 #define CT_ENTRY_DEADLINE 0x2u
-/** ct_entry_options.weight counts, and no weigher is asked. CT_ERR_INVALID with CT_WEIGHT_MEMORY. */
+/** ct_entry_options.weight counts, and no weigher is asked. CT_ERR_INVALID if the cache weighs by
+ *  CT_WEIGHT_MEMORY. */
 #define CT_ENTRY_WEIGHT 0x4u
 /** Store only if the key is absent or expired: else CT_EXISTS. */
 #define CT_ENTRY_IF_ABSENT 0x8u
@@ -612,7 +620,8 @@ typedef struct ct_entry_options {
   uint64_t weight;    /**< in units of maxsize */
 } ct_entry_options;
 
-#define CT_ENTRY_OPTIONS_INIT {sizeof(ct_entry_options), 0, 0, 0, 0, 0}
+#define CT_ENTRY_OPTIONS_INIT \
+  { sizeof(ct_entry_options), 0, 0, 0, 0, 0 }
 
 /** As ct_options_init, for CT_ENTRY_OPTIONS_INIT. Since: REPLACEME */
 CT_API void ct_entry_options_init(ct_entry_options *options, size_t struct_size);
@@ -770,7 +779,7 @@ CT_API ct_status ct_get_many_copy(ct_cache *cache, const void *keys, const size_
  * @param data      key, value, key, value …, one after the other
  * @param ends      2 × count offsets into data: where each ends and the next begins
  * @param options   for all of them; NULL: as ct_set
- * @param statuses  [out] count statuses as of ct_set_with, those that failed among them; may be NULL
+ * @param statuses  [out] count statuses as of ct_set_with, failures too; may be NULL
  * @return CT_OK; the first negative status of a pair, after all were tried; CT_ERR_INVALID: nothing
  *         was tried
  *
@@ -858,7 +867,8 @@ typedef struct ct_entry_info {
   uint64_t value_size; /**< in bytes */
 } ct_entry_info;
 
-#define CT_ENTRY_INFO_INIT {sizeof(ct_entry_info), 0, 0, 0, 0, 0, 0}
+#define CT_ENTRY_INFO_INIT \
+  { sizeof(ct_entry_info), 0, 0, 0, 0, 0, 0 }
 
 /** As ct_options_init, for CT_ENTRY_INFO_INIT. Since: REPLACEME */
 CT_API void ct_entry_info_init(ct_entry_info *info, size_t struct_size);
@@ -944,6 +954,421 @@ CT_API ct_status ct_iter_next(ct_iter *iter, ct_bytes *key, ct_bytes *value);
  *  passed) for COLDEST and HOTTEST, else O(1). Since: REPLACEME */
 CT_API void ct_iter_free(ct_iter *iter);
 
+/* ---- Loading once --------------------------------------------------------------------------- */
+
+/** What a callback hands back. Opaque; lives as long as the callback runs. */
+typedef struct ct_result ct_result;
+
+/** The right, and the duty, to load a key. Opaque. */
+typedef struct ct_lease ct_lease;
+
+/**
+ * Hands a value back. Called more than once, the last one counts.
+ *
+ * @param data  size bytes, copied; NULL only if size is 0
+ * @return CT_OK; CT_ERR_INVALID; CT_ERR_TOO_LARGE for 2^32 bytes; CT_ERR_NOMEM. A failure becomes
+ *         the callback's, if that answers CT_OK all the same
+ *
+ * Threads:   the callback's own.
+ * Cost:      O(size); allocates above 256 bytes.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_result_set(ct_result *result, const void *data, size_t size);
+
+/** A lifetime for the value, in ticks from the callback's return on, instead of the cache's; the
+ *  last of this and ct_result_deadline counts. Since: REPLACEME */
+CT_API void ct_result_ttl(ct_result *result, uint64_t ttl);
+
+/** A deadline for the value, in ticks, absolute; the last of this and ct_result_ttl counts.
+ *  Since: REPLACEME */
+CT_API void ct_result_deadline(ct_result *result, uint64_t deadline);
+
+/** A weight for the value; CT_ERR_INVALID for the call with CT_WEIGHT_MEMORY. Since: REPLACEME */
+CT_API void ct_result_weight(ct_result *result, uint64_t weight);
+
+/** Hand the value back to who asked, but do not keep it. Since: REPLACEME */
+CT_API void ct_result_discard(ct_result *result);
+
+/**
+ * Finds the value of a key that is absent.
+ *
+ * Loading other keys of the same cache in it is fine.
+ *
+ * @return CT_OK after ct_result_set; CT_MISS: there is no such value; a CT_ERR_... or a status of
+ *         its own (1000 and above, -1000 and below): it failed. Anything else, and CT_OK without a
+ *         value, becomes CT_ERR_INVALID
+ */
+typedef ct_status (*ct_loader_fn)(void *user_data, const void *key, size_t key_size,
+                                  ct_result *result);
+
+/**
+ * Looks a key up, and loads it if it is absent. However many threads ask, one of them loads, and
+ * the others wait for what it brings.
+ *
+ * A hit is a use and counts one hit; a load counts one miss; a waiter that receives the value counts
+ * one hit and one wait. A loader that fails, or finds no value, fails only its own caller: nothing
+ * is stored, and the next waiter loads. A value that is too large, dead on arrival or discarded is
+ * handed to all who wait, and not kept; so is one whose key was written meanwhile (set, deleted,
+ * popped, cleared).
+ *
+ * @param load  not NULL
+ * @param out   [out] the value on CT_OK, kept or not, otherwise zeroed; may be NULL
+ * @return CT_OK; CT_MISS or a failure as load answered it; CT_ERR_RECURSION if a ct_get_or_load
+ *         further up this thread is loading the key, or waiting would close a ring of threads that
+ *         wait for each other in this cache; CT_BUSY in a single-threaded cache if the key is
+ *         leased; CT_ERR_INVALID; CT_ERR_TOO_LARGE for a key of 2^32 bytes; CT_ERR_NOMEM
+ *
+ * Ownership: ct_value_release gives *out back.
+ * Threads:   safe; waits as long as it takes. A key whose lease this thread itself has from
+ *            ct_get_or_lease is waited for as any other: that would be for ever.
+ * Callbacks: load; then as ct_set.
+ * Cost:      a hit as ct_get; a load as ct_set, and allocates.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_get_or_load(ct_cache *cache, const void *key, size_t key_size,
+                                ct_loader_fn load, void *user_data, ct_value *out);
+
+/**
+ * Looks a key up, and if it is absent takes its lease or waits for who has it: ct_get_or_load for
+ * those who load in their own way, later, or on another thread.
+ *
+ * Counts as ct_get_or_load does.
+ *
+ * @param wait_ns  how long to wait at most, in nanoseconds of real time: 0: not at all; UINT64_MAX:
+ *                 as long as it takes. A single-threaded cache never waits
+ * @param out      [out] the value on CT_OK, otherwise zeroed; may be NULL
+ * @param lease    [out] the lease on CT_LEASED, otherwise NULL
+ * @return CT_OK; CT_LEASED: load the value, then call ct_lease_fulfil or ct_lease_abandon; CT_BUSY
+ *         if another has the lease and the time is over; CT_ERR_RECURSION as ct_get_or_load, if
+ *         wait_ns is not 0;
+ *         CT_ERR_INVALID; CT_ERR_TOO_LARGE for a key of 2^32 bytes; CT_ERR_NOMEM
+ *
+ * Ownership: ct_value_release gives *out back. *lease is yours until it is fulfilled or abandoned,
+ *            which must be before ct_cache_free; it belongs to no thread.
+ * Threads:   safe.
+ * Cost:      a hit as ct_get; a lease allocates.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_get_or_lease(ct_cache *cache, const void *key, size_t key_size,
+                                 uint64_t wait_ns, ct_value *out, ct_lease **lease);
+
+/**
+ * Brings the value that a lease was taken for: stores it, and hands it to all who wait.
+ *
+ * @param lease    consumed, whatever is returned
+ * @param options  NULL: as ct_set; without a condition
+ * @param out      [out] the value on CT_OK and CT_NOT_STORED, otherwise zeroed; may be NULL
+ * @return CT_OK; CT_NOT_STORED: handed to those who wait but not kept, because it is too large, dead
+ *         on arrival, or because the key was written meanwhile; CT_ERR_INVALID, CT_ERR_TOO_LARGE for
+ *         a value of 2^32 bytes, CT_ERR_NOMEM: as ct_lease_abandon
+ *
+ * Ownership: ct_value_release gives *out back.
+ * Threads:   safe, on whichever thread.
+ * Callbacks: as ct_set.
+ * Cost:      as ct_set.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_lease_fulfil(ct_lease *lease, const void *value, size_t value_size,
+                                 const ct_entry_options *options, ct_value *out);
+
+/**
+ * Gives a lease up. One of those who wait becomes the loader.
+ *
+ * @param lease  consumed; NULL does nothing
+ *
+ * Threads:   safe, on whichever thread.
+ * Cost:      O(1); never allocates.
+ * Since:     REPLACEME
+ */
+CT_API void ct_lease_abandon(ct_lease *lease);
+
+/** The key that a lease is for. *out is valid as long as the lease. Threads: safe.
+ *  Since: REPLACEME */
+CT_API void ct_lease_key(const ct_lease *lease, ct_bytes *out);
+
+/**
+ * Makes a new value out of the old one. May run more than once in one call, so it must be free of
+ * effects.
+ *
+ * @param old  the value there is, borrowed; NULL: none
+ * @return CT_OK: store what ct_result_set was given; CT_MISS: remove the entry; CT_NOT_STORED: leave
+ *         it as it is; otherwise the call fails with it, as with ct_loader_fn
+ */
+typedef ct_status (*ct_compute_fn)(void *user_data, const void *key, size_t key_size,
+                                   const ct_bytes *old, ct_result *result);
+
+/**
+ * Reads, changes and writes one entry, as if at once.
+ *
+ * What compute answers is done only if the entry is still the very value that it saw, or still
+ * absent; otherwise compute runs again. A store renews the lifetime. Counts one hit or one miss,
+ * unless it fails.
+ *
+ * @param compute  not NULL
+ * @param out      [out] the value stored on CT_OK; on CT_NOT_STORED the one that was left, or that
+ *                 was dead on arrival or discarded; otherwise zeroed; may be NULL
+ * @return CT_OK: stored; CT_MISS: removed, or absent already; CT_NOT_STORED: left as it was, or dead
+ *         on arrival or discarded; a failure as compute answered it; otherwise as ct_set
+ *
+ * Ownership: ct_value_release gives *out back.
+ * Threads:   safe; holds no lock while compute runs.
+ * Callbacks: compute; then as ct_set.
+ * Cost:      as ct_get and ct_set for each run.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_compute(ct_cache *cache, const void *key, size_t key_size,
+                            ct_compute_fn compute, void *user_data, ct_value *out);
+
+/* ---- Keys ----------------------------------------------------------------------------------- */
+
+/** Builds a key from typed arguments. Opaque. */
+typedef struct ct_key ct_key;
+
+/** Arguments of different types are different: 1, 1.0 and true are three keys. Types of values
+ *  within a tuple do not count. */
+#define CT_KEY_TYPED 0x1u
+
+/**
+ * Makes a key builder.
+ *
+ * Values are added in the order of the call that the key stands for; then ct_key_data hands over
+ * bytes that are equal if and only if the arguments are. Numbers that are equal are one, whatever
+ * their type: 1, 1.0 and true; 0.0 and -0.0. All NaNs are one. Named arguments come last, in any
+ * order. An error in between sticks, and ct_key_data tells it: a name given twice, a name without a
+ * value or within a tuple, a value without a name after one with, an unbalanced tuple, text that is
+ * not UTF-8.
+ *
+ * The encoding is written down in src/key.hpp. It never changes within a major version, so keys may
+ * be kept.
+ *
+ * @param flags  0 or CT_KEY_TYPED
+ * @return the builder, empty; NULL for an unknown flag, or no memory
+ *
+ * Ownership: yours, until ct_key_free.
+ * Threads:   safe; one builder is used by one thread at a time.
+ * Cost:      O(1); keys up to 256 bytes need no more memory than this.
+ * Since:     REPLACEME
+ */
+CT_API ct_key *ct_key_new(uint32_t flags);
+
+/** Empties a builder; errors are forgotten, its memory is kept. Since: REPLACEME */
+CT_API void ct_key_reset(ct_key *key);
+
+/** Frees a builder. NULL does nothing. Since: REPLACEME */
+CT_API void ct_key_free(ct_key *key);
+
+/** Adds nothing at all: None, null, nil. Since: REPLACEME */
+CT_API void ct_key_null(ct_key *key);
+/** Adds a truth value, which is equal to 0 or 1 unless typed. Since: REPLACEME */
+CT_API void ct_key_bool(ct_key *key, bool value);
+/** Adds an integer. Since: REPLACEME */
+CT_API void ct_key_int(ct_key *key, int64_t value);
+/** Adds an integer, of the same type as ct_key_int's. Since: REPLACEME */
+CT_API void ct_key_uint(ct_key *key, uint64_t value);
+/** Adds a number, which is equal to an integer of the same value unless typed. Since: REPLACEME */
+CT_API void ct_key_double(ct_key *key, double value);
+/** Adds text: size bytes of UTF-8; NULL only if size is 0. Since: REPLACEME */
+CT_API void ct_key_text(ct_key *key, const char *text, size_t size);
+/** Adds bytes, which are never equal to text; NULL only if size is 0. Since: REPLACEME */
+CT_API void ct_key_bytes(ct_key *key, const void *data, size_t size);
+/** Begins a tuple: what follows is its elements. Tuples may hold tuples. Since: REPLACEME */
+CT_API void ct_key_tuple_begin(ct_key *key);
+/** Ends the tuple begun last. Since: REPLACEME */
+CT_API void ct_key_tuple_end(ct_key *key);
+/** Names the next value: size bytes of UTF-8; NULL only if size is 0. Since: REPLACEME */
+CT_API void ct_key_name(ct_key *key, const char *name, size_t size);
+
+/**
+ * Hands the key over.
+ *
+ * @param data  [out] the bytes on CT_OK, otherwise NULL
+ * @param size  [out] their number on CT_OK, otherwise 0
+ * @return CT_OK; CT_ERR_INVALID for a mistake in what was added; CT_ERR_TOO_LARGE from 2^32 bytes
+ *         on; CT_ERR_NOMEM
+ *
+ * Ownership: *data is the builder's, until it is next changed.
+ * Threads:   as the builder.
+ * Cost:      O(1).
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_key_data(ct_key *key, const void **data, size_t *size);
+
+/* ---- Memoized functions --------------------------------------------------------------------- */
+
+/** A function that remembers its results. Opaque. */
+typedef struct ct_memo ct_memo;
+
+/** The function: finds the result for args, as a loader does. self is the object that it was called
+ *  on, or NULL. */
+typedef ct_status (*ct_memo_fn)(void *user_data, void *self, const void *args, ct_result *result);
+
+/** Adds the arguments to a key. Anything but CT_OK fails the call, as of a loader, and the function
+ *  is not called. */
+typedef ct_status (*ct_memo_key_fn)(void *user_data, void *self, const void *args, ct_key *key);
+
+/** Tells the cache of an object. NULL fails the call with CT_ERR_INVALID. */
+typedef ct_cache *(*ct_memo_cache_fn)(void *user_data, void *self);
+
+/** Keys carry the types of their arguments: CT_KEY_TYPED. */
+#define CT_MEMO_TYPED 0x1u
+/** Callers that ask for the same result at once all call the function, and all get the result that
+ *  was stored first. Without it, one calls and the others wait. */
+#define CT_MEMO_RACE 0x2u
+
+/** How to memoize a function. At most one of cache, cache_of and own says where results are kept;
+ *  with none of them, every call is passed through and counted as a miss. */
+typedef struct ct_memo_options {
+  size_t struct_size;        /**< sizeof(ct_memo_options) */
+  uint32_t flags;            /**< CT_MEMO_... */
+  uint32_t reserved;         /**< 0 */
+  void *user_data;           /**< handed to the callbacks below */
+  ct_memo_fn fn;             /**< required */
+  ct_memo_key_fn key;        /**< required */
+  ct_cache *cache;           /**< shared: it must outlive the memo */
+  ct_memo_cache_fn cache_of; /**< one for each self */
+  const ct_options *own;     /**< a cache of its own, made and freed with it */
+  const void *prefix;        /**< sets memos that share a cache apart; copied */
+  size_t prefix_size;        /**< in bytes */
+} ct_memo_options;
+
+#define CT_MEMO_OPTIONS_INIT                                                                   \
+  {                                                                                            \
+    sizeof(ct_memo_options), 0, 0, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, \
+        CT_NULL_, 0                                                                            \
+  }
+
+/** As ct_options_init, for CT_MEMO_OPTIONS_INIT. Since: REPLACEME */
+CT_API void ct_memo_options_init(ct_memo_options *options, size_t struct_size);
+
+/** As ct_options_init, for the usual cache of a memo's own: LRU, 128 entries. Since: REPLACEME */
+CT_API void ct_memo_own_default(ct_options *options, size_t struct_size);
+
+/**
+ * Memoizes a function.
+ *
+ * @param options  not NULL; copied, and what own points to
+ * @param out      [out] the memo on CT_OK, otherwise NULL
+ * @return CT_OK; CT_ERR_INVALID without fn or key, with two caches, or with options for its own that
+ *         ct_options_problem objects to; CT_ERR_NOMEM
+ *
+ * Ownership: *out is yours, until ct_memo_free.
+ * Threads:   safe.
+ * Cost:      O(1), and that of making its own cache.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_memo_new(const ct_memo_options *options, ct_memo **out);
+
+/**
+ * Frees a memo, and its own cache as ct_cache_free does.
+ *
+ * @param memo  NULL does nothing
+ *
+ * Threads:   exclusive: no other call may be running; never from a callback.
+ * Callbacks: drop; the allocator.
+ * Cost:      that of freeing its own cache.
+ * Since:     REPLACEME
+ */
+CT_API void ct_memo_free(ct_memo *memo);
+
+/**
+ * Calls the function, or tells what it answered before.
+ *
+ * A failure is not remembered. A result that is too large to keep is handed over all the same.
+ *
+ * @param self  the object it is called on; NULL for a plain function
+ * @param args  handed to key and fn
+ * @param out   [out] the result on CT_OK, otherwise zeroed; may be NULL
+ * @return CT_OK; CT_MISS or a failure as fn answered it; a failure as key answered it;
+ *         CT_ERR_RECURSION if the function needs the very result it is computing;
+ *         CT_ERR_INVALID; CT_ERR_NOMEM
+ *
+ * Ownership: ct_value_release gives *out back.
+ * Threads:   safe; waits for another thread that computes the same result, unless CT_MEMO_RACE.
+ * Callbacks: key, cache_of, fn; then as ct_set.
+ * Cost:      as ct_get, and the key's; a call of fn as ct_set.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_memo_call(ct_memo *memo, void *self, const void *args, ct_value *out);
+
+/**
+ * Builds the key that a call is stored under, its prefix included.
+ *
+ * @param key  emptied first; its type is the memo's then
+ * @return as ct_key_data, or a failure as the memo's key answered it
+ *
+ * Threads:   safe.
+ * Callbacks: key.
+ * Cost:      the key's.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_memo_key(ct_memo *memo, void *self, const void *args, ct_key *key);
+
+/** The cache that keeps the results for self; NULL if there is none. Threads: safe.
+ *  Callbacks: cache_of. Since: REPLACEME */
+CT_API ct_cache *ct_memo_cache(ct_memo *memo, void *self);
+
+/**
+ * Forgets the result of one call.
+ *
+ * @return CT_OK; CT_MISS if none was kept; as ct_memo_key; CT_ERR_INVALID
+ *
+ * Threads:   safe; a call that is computing meanwhile is not kept.
+ * Callbacks: key, cache_of; then as ct_delete.
+ * Cost:      as ct_delete, and the key's.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_memo_invalidate(ct_memo *memo, void *self, const void *args);
+
+/** There is no cache: calls are passed through. */
+#define CT_INFO_NO_CACHE 0x1u
+
+/** What a memo has seen. */
+typedef struct ct_cache_info {
+  size_t struct_size; /**< sizeof(ct_cache_info), set by the caller */
+  uint64_t hits;      /**< calls answered without calling the function, waits included */
+  uint64_t misses;    /**< calls of the function, failed ones included */
+  uint64_t maxsize;   /**< of the cache */
+  uint64_t currsize;  /**< of the cache, other memos' results included */
+  uint32_t flags;     /**< CT_INFO_... */
+  uint32_t reserved;  /**< 0 */
+} ct_cache_info;
+
+#define CT_CACHE_INFO_INIT \
+  { sizeof(ct_cache_info), 0, 0, 0, 0, 0, 0 }
+
+/** As ct_options_init, for CT_CACHE_INFO_INIT. Since: REPLACEME */
+CT_API void ct_cache_info_init(ct_cache_info *info, size_t struct_size);
+
+/**
+ * Tells hits and misses of this memo and this self, and how full the cache is.
+ *
+ * @param out  [out] out->struct_size is set by the caller; the rest set on CT_OK, otherwise zeroed
+ * @return CT_OK; CT_ERR_INVALID
+ *
+ * Threads:   safe.
+ * Callbacks: cache_of; then as ct_currsize.
+ * Cost:      O(1).
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_memo_info(ct_memo *memo, void *self, ct_cache_info *out);
+
+/**
+ * Empties the cache, other memos' results included, and sets this memo's hits and misses of self to
+ * zero.
+ *
+ * @return CT_OK; CT_ERR_INVALID
+ *
+ * Threads:   safe.
+ * Callbacks: cache_of; then as ct_clear.
+ * Cost:      as ct_clear.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_memo_clear(ct_memo *memo, void *self);
+
+/** Forgets the hits and misses of self: call it before self goes. Its results stay. Threads: safe.
+ *  Since: REPLACEME */
+CT_API void ct_memo_forget(ct_memo *memo, void *self);
+
 /* ---- Statistics ----------------------------------------------------------------------------- */
 
 /**
@@ -962,9 +1387,14 @@ typedef struct ct_stats {
   uint64_t expirations;    /**< entries that left past their deadline */
   uint64_t removals;       /**< entries deleted, popped or cleared, or replaced by a dead one */
   uint64_t rejections;     /**< stores refused: too large, or dead on arrival */
+  uint64_t loads;          /**< leases fulfilled, by loaders too */
+  uint64_t load_failures;  /**< leases given up, or loaders that brought no value */
+  uint64_t load_ticks;     /**< from lease to fulfilment, summed over loads */
+  uint64_t waits;          /**< values received from another caller's load; hits too */
 } ct_stats;
 
-#define CT_STATS_INIT {sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define CT_STATS_INIT \
+  { sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** As ct_options_init, for CT_STATS_INIT. Since: REPLACEME */
 CT_API void ct_stats_init(ct_stats *stats, size_t struct_size);
@@ -999,7 +1429,8 @@ CT_API ct_status ct_cache_stats_reset(ct_cache *cache);
 #define CT_VERSION_MINOR 1
 #define CT_VERSION_PATCH 0
 
-/** The library's version: major * 1000000 + minor * 1000 + patch. Threads: safe. Since: REPLACEME */
+/** The library's version: major * 1000000 + minor * 1000 + patch. Threads: safe.
+ *  Since: REPLACEME */
 CT_API uint32_t ct_version(void);
 
 /** The library's version: "0.1.0". Static. Threads: safe. Since: REPLACEME */

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "memory.hpp"
 
@@ -44,6 +45,12 @@ class Array {
     data_ = data;
     capacity_ = capacity;
     return true;
+  }
+  // Both of the same memory.
+  void swap(Array &other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    std::swap(capacity_, other.capacity_);
   }
   // There is room.
   void push(const T &value) { data_[size_++] = value; }

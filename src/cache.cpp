@@ -66,8 +66,9 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   bool ready = true;
   uint32_t made = 0;
   for (; ready && made < options.shards; made++) {
-    const ShardContext context = {*cache,          cache->memory_, cache->layout_, cache->options_,
-                                  cache->budget_, cache->family_, made};
+    const ShardContext context = {
+        *cache, cache->memory_, cache->layout_, cache->options_, cache->budget_, cache->family_,
+        made};
     ready = kind.make_shard(&cache->family_[made], context)->ready();
   }
   if (ready) {
@@ -149,7 +150,7 @@ ct_status Cache::get_many_copy(const char *keys, const size_t *key_ends, size_t 
       const Probe at = probe(i);
       Shard &shard = shard_of(at);
       if (value.pin == 0) {
-        shard.count_misses(1);
+        shard.count_reads(0, 1);
       } else {
         shard.use(at, now, value);
         if (value.size > 0) std::memcpy(buffer + end, value.data, value.size);
@@ -201,7 +202,9 @@ ct_status Cache::make_draft(Bytes key, Bytes value, const ct_entry_options &entr
   }
 
   draft->too_large = !draft->dead && draft->weight > maxsize();
-  if ((draft->flags & kApart) == 0 || draft->too_large) return CT_OK;
+  if ((draft->flags & kApart) == 0) return CT_OK;
+  // One that is too large is not even copied, unless it is handed back.
+  if (draft->too_large && !draft->hands_back) return CT_OK;
   return draft->set_apart() ? CT_OK : CT_ERR_NOMEM;
 }
 
@@ -261,7 +264,7 @@ ct_status Cache::setdefault(Bytes key, Bytes value, ct_value *out) {
   if (found != CT_MISS) return found;
   Draft draft(memory_);
   const ct_status status = make_draft(key, value, CT_ENTRY_OPTIONS_INIT, now, &draft);
-  draft.reads = true;
+  draft.takes = draft.counts = true;
   return status == CT_OK ? store(draft, now, out) : status;
 }
 

@@ -21,6 +21,8 @@
 
 namespace ct {
 
+class Result;
+
 class alignas(64) Cache {
  public:
   // options are checked. NOMEM, or OK.
@@ -75,6 +77,18 @@ class alignas(64) Cache {
   ct_status resize(uint64_t maxsize);
   uint64_t expire(uint64_t now, ct_visit_fn visit, void *user_data);
 
+  // ---- Loading (load.cpp) -------------------------------------------------------------------
+
+  // CT_OK; CT_LEASED with the lease of *flight; CT_BUSY; or a failure. loader: who will load, this
+  // thread or nobody in particular (0).
+  ct_status join(Bytes key, uint64_t wait_ns, Thread loader, ct_value *out, Flight **flight);
+  // Consumes the lease. CT_OK, CT_NOT_STORED or a failure.
+  ct_status fulfil(Flight &flight, Bytes value, const ct_entry_options &entry, bool discarded,
+                   ct_value *out);
+  ct_status get_or_load(Bytes key, ct_loader_fn load, void *user_data, ct_value *out);
+  ct_status keep_first(Bytes key, const Result &result, bool keep, ct_value *out);
+  ct_status compute(Bytes key, ct_compute_fn compute, void *user_data, ct_value *out);
+
   // ---- Telling ------------------------------------------------------------------------------
 
   uint64_t size();
@@ -117,13 +131,12 @@ class alignas(64) Cache {
   ct_status make_draft(Bytes key, Bytes value, const ct_entry_options &entry, Now &now,
                        Draft *draft);
   ct_status store(Draft &draft, Now &now, ct_value *out);
+  ct_status store_computed(const Probe &probe, Result &result, const Entry *seen, ct_value *out);
   template <class Attempt>
   ct_status with_room(Shard &shard, Draft &draft, Now &now, Departed &gone, Attempt attempt);
   ct_status gather(const Shard &own, uint64_t need, Reservation &room, Now &now, Departed &gone);
   uint64_t expire_all(Now &now, Departed &gone);
-  void tell(Departed &gone) {
-    gone.tell(options_.listener, options_.user_data, nullptr, nullptr);
-  }
+  void tell(Departed &gone) { gone.tell(options_.listener, options_.user_data, nullptr, nullptr); }
 
   Memory memory_;
   ct_options options_;  // but for maxsize, which is the budget's
@@ -131,9 +144,10 @@ class alignas(64) Cache {
   Layout layout_;
   Clock clock_;
   Family family_;
-  size_t bytes_ = 0;  // of the whole block
+  size_t bytes_ = 0;            // of the whole block
   const bool always_lifetime_;  // every entry gets a place for a deadline
   std::atomic<uint64_t> references_{1};
+  Waits waits_;
   std::atomic<uint32_t> turn_{0};  // whose turn it is to give an entry to popitem
   Budget budget_;
 };

@@ -11,7 +11,9 @@
 namespace ct {
 
 // a + b, CT_NEVER if that is beyond it.
-inline uint64_t saturating_add(uint64_t a, uint64_t b) { return b > CT_NEVER - a ? CT_NEVER : a + b; }
+inline uint64_t saturating_add(uint64_t a, uint64_t b) {
+  return b > CT_NEVER - a ? CT_NEVER : a + b;
+}
 
 class Clock {
  public:

@@ -185,7 +185,8 @@ struct Layout {
     return {a->data + 8 + round_up_8(a->value_size) + 8, a->key_size};
   }
   Bytes value(const Entry *e) const {
-    if ((e->flags & kApart) == 0) return {at(e, value_offset(e->flags, e->key_size)), e->value_size};
+    if ((e->flags & kApart) == 0)
+      return {at(e, value_offset(e->flags, e->key_size)), e->value_size};
     const Apart *a = apart(e);
     return {a->data + 8, a->value_size};
   }

@@ -8,8 +8,7 @@ namespace ct {
 
 bool Expiry::reserve() noexcept {
   if (slots_ == nullptr) {
-    slots_ = static_cast<Slot *>(
-        memory_.allocate_zeroed(kSlotCount * sizeof(Slot), alignof(Slot)));
+    slots_ = static_cast<Slot *>(memory_.allocate_zeroed(kSlotCount * sizeof(Slot), alignof(Slot)));
   }
   return slots_ != nullptr;
 }
@@ -124,8 +123,7 @@ uint32_t Expiry::first_slot(uint64_t *bound) const {
   *bound = CT_NEVER;
   for (uint32_t level = 0; level < kLevels; level++) {
     if (occupied_[level] == 0) continue;
-    const uint32_t slot =
-        level * kDigits + static_cast<uint32_t>(__builtin_ctz(occupied_[level]));
+    const uint32_t slot = level * kDigits + static_cast<uint32_t>(__builtin_ctz(occupied_[level]));
     const uint64_t own = bound_of(slot);
     if (own < *bound) {
       *bound = own;

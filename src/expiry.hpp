@@ -81,9 +81,7 @@ class Expiry {
   static bool has(const uint32_t *bits, uint32_t slot) {
     return (bits[slot / kDigits] >> (slot % kDigits) & 1) != 0;
   }
-  static void add(uint32_t *bits, uint32_t slot) {
-    bits[slot / kDigits] |= 1u << (slot % kDigits);
-  }
+  static void add(uint32_t *bits, uint32_t slot) { bits[slot / kDigits] |= 1u << (slot % kDigits); }
   static void drop(uint32_t *bits, uint32_t slot) {
     bits[slot / kDigits] &= ~(1u << (slot % kDigits));
   }

@@ -40,7 +40,7 @@ class Iter {
 
   Cache &cache_;
   Array<Held> taken_;
-  uint32_t next_ = 0;      // of taken_, in the direction of the walk
+  uint32_t next_ = 0;  // of taken_, in the direction of the walk
   bool backwards_ = false;
   uint32_t shard_ = 0;     // which to take more from; their number: none
   uint64_t position_ = 0;  // in its index

@@ -6,10 +6,9 @@
 namespace ct {
 namespace {
 
-constexpr uint32_t kKnownFlags =
-    CT_FLAG_SINGLE_THREADED | CT_FLAG_NO_STATS | CT_FLAG_PRECISE_CLOCK;
-constexpr uint32_t kKnownEntryFlags = CT_ENTRY_TTL | CT_ENTRY_DEADLINE | CT_ENTRY_WEIGHT |
-                                      CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT;
+constexpr uint32_t kKnownFlags = CT_FLAG_SINGLE_THREADED | CT_FLAG_NO_STATS | CT_FLAG_PRECISE_CLOCK;
+constexpr uint32_t kKnownEntryFlags =
+    CT_ENTRY_TTL | CT_ENTRY_DEADLINE | CT_ENTRY_WEIGHT | CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT;
 
 const char *check_policy(const ct_options &options, ct_policy_ops *custom) {
   if (policy_kind(options.policy) == nullptr) return "policy: it is not one of ct_policy.";

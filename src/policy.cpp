@@ -15,10 +15,10 @@ struct Row {
 
 // TTL and TLRU are the order of LRU; what else they ask for, options.cpp checks.
 constexpr Row kRows[] = {
-    {CT_POLICY_LRU, "LRU", &kLruKind},    {CT_POLICY_FIFO, "FIFO", &kFifoKind},
-    {CT_POLICY_LFU, "LFU", &kLfuKind},    {CT_POLICY_RR, "RR", &kRrKind},
-    {CT_POLICY_TTL, "TTL", &kLruKind},    {CT_POLICY_TLRU, "TLRU", &kLruKind},
-    {CT_POLICY_ANY, "ANY", &kAnyKind},    {CT_POLICY_MRU, "MRU", &kMruKind},
+    {CT_POLICY_LRU, "LRU", &kLruKind},          {CT_POLICY_FIFO, "FIFO", &kFifoKind},
+    {CT_POLICY_LFU, "LFU", &kLfuKind},          {CT_POLICY_RR, "RR", &kRrKind},
+    {CT_POLICY_TTL, "TTL", &kLruKind},          {CT_POLICY_TLRU, "TLRU", &kLruKind},
+    {CT_POLICY_ANY, "ANY", &kAnyKind},          {CT_POLICY_MRU, "MRU", &kMruKind},
     {CT_POLICY_CUSTOM, "CUSTOM", &kCustomKind},
 };
 

@@ -16,14 +16,14 @@ template <class P>
 class PolicyShard final : public Shard {
  public:
   explicit PolicyShard(const ShardContext &context) noexcept : Shard(context) {
-    policy_.emplace(PolicyContext{
-        context.memory, store_, layout_, context.options,
-        hash_key(&context.number, sizeof context.number, context.options.seed),
-        [](const Shard *shard, Ref ref) {
-          const auto *self = static_cast<const PolicyShard *>(shard);
-          return self->weight_of(self->store_.at(ref));
-        },
-        this});
+    policy_.emplace(
+        PolicyContext{context.memory, store_, layout_, context.options,
+                      hash_key(&context.number, sizeof context.number, context.options.seed),
+                      [](const Shard *shard, Ref ref) {
+                        const auto *self = static_cast<const PolicyShard *>(shard);
+                        return self->weight_of(self->store_.at(ref));
+                      },
+                      this});
   }
 
   bool ready() const override { return policy_->ready(); }
@@ -38,7 +38,29 @@ class PolicyShard final : public Shard {
       if (count_miss) counters_.misses += counting_;
       return CT_MISS;
     }
-    return take_use(ref, now, out) ? CT_OK : CT_ERR_NOMEM;
+    return take(ref, true, now, out) ? CT_OK : CT_ERR_NOMEM;
+  }
+
+  ct_status join(const Probe &probe, Now &now, Thread loader, ct_value *out,
+                 Flight **flight) override {
+    Guard guard(lock());
+    const Ref ref = find_live(probe, now);
+    if (ref != kNone) return take(ref, true, now, out) ? CT_OK : CT_ERR_NOMEM;
+    *flight = flights_.find(probe.key, probe.hash);
+    if (*flight != nullptr && (*flight)->state == Flight::kLoading) {
+      (*flight)->holders++;
+      return CT_BUSY;
+    }
+    if (*flight == nullptr) {
+      *flight = flights_.add(*this, probe.key, probe.hash);
+      if (*flight == nullptr) return CT_ERR_NOMEM;
+    } else {
+      (*flight)->holders++;
+      (*flight)->state = Flight::kLoading;
+    }
+    (*flight)->loader.store(loader, std::memory_order_relaxed);
+    counters_.misses += counting_;
+    return CT_LEASED;
   }
 
   ct_status get_copy(const Probe &probe, Now &now, void *buffer, size_t capacity,
@@ -116,8 +138,12 @@ class PolicyShard final : public Shard {
       room.keep(leave(old, draft.probe.hash, CT_CAUSE_EXPIRED, gone));
       old = kNone;
     }
-    if (judge(draft, old, room, now, gone, out, status)) return finish(draft, room);
-    if (old != kNone && overwrite(draft, old, room, now)) {
+    if (judge(draft, old, room, now, gone, out, status)) {
+      if (draft.flight != nullptr && *status >= 0) land(*draft.flight, *out, now);
+      return finish(draft, room);
+    }
+    if (old != kNone && draft.flight == nullptr && overwrite(draft, old, room, now)) {
+      overtake(draft.probe);
       *status = CT_OK;
       return finish(draft, room);
     }
@@ -134,7 +160,12 @@ class PolicyShard final : public Shard {
     Entry *e = commit(draft, old, room, now, gone);
     // An entry's first pin needs no memory.
     if (out != nullptr) hand_out(e, layout_.value(e), out);
-    if (draft.reads) counters_.misses += counting_;
+    if (draft.counts) counters_.misses += counting_;
+    if (draft.flight != nullptr) {
+      land(*draft.flight, *out, now);
+    } else {
+      overtake(draft.probe);
+    }
     *status = CT_OK;
     return finish(draft, room);
   }
@@ -164,6 +195,7 @@ class PolicyShard final : public Shard {
 
   ct_status remove(const Probe &probe, Now &now, Departed &gone, ct_value *out) override {
     Guard guard(lock());
+    overtake(probe);
     const Ref ref = find(probe);
     if (ref == kNone) return CT_MISS;
     Entry *e = store_.at(ref);
@@ -230,6 +262,7 @@ class PolicyShard final : public Shard {
 
   void clear(Now &now, Departed &gone) override {
     Guard guard(lock());
+    flights_.overtake_all();
     const bool timed = expiry_.earliest() != CT_NEVER;
     if (quiet_ && !timed && pinned_ == 0 && telling_ == 0 && apart_ == 0 && waiting_ == 0) {
       if (counting_ != 0) counters_.removals += index_.size();
@@ -237,8 +270,7 @@ class PolicyShard final : public Shard {
     } else {
       index_.visit_all([&](Ref ref) {
         Entry *e = store_.at(ref);
-        const ct_cause cause =
-            timed && is_expired(e, now) ? CT_CAUSE_EXPIRED : CT_CAUSE_CLEARED;
+        const ct_cause cause = timed && is_expired(e, now) ? CT_CAUSE_EXPIRED : CT_CAUSE_CLEARED;
         count_departure(cause, 0);
         bury(ref, cause, gone);
       });
@@ -296,10 +328,11 @@ class PolicyShard final : public Shard {
     policy_->hit(ref, now);
   }
 
-  bool take_use(Ref ref, Now &now, ct_value *out) {
+  // False: no memory for the pin.
+  bool take(Ref ref, bool use, Now &now, ct_value *out) {
     Entry *e = store_.at(ref);
     if (out != nullptr && !hand_out(e, layout_.value(e), out)) return false;
-    count_use(ref, now);
+    if (use) count_use(ref, now);
     return true;
   }
 
@@ -329,21 +362,29 @@ class PolicyShard final : public Shard {
   // Settles what needs no block: conditions, then lifetime, then weight.
   bool judge(Draft &draft, Ref old, Reservation &room, Now &now, Departed &gone, ct_value *out,
              ct_status *status) {
-    if (old != kNone && draft.reads) {
-      *status = take_use(old, now, out) ? CT_OK : CT_ERR_NOMEM;
+    if (draft.checked && (old == kNone ? nullptr : store_.at(old)) != draft.seen) {
+      *status = kChanged;
+    } else if (draft.discarded || (draft.flight != nullptr && !draft.flight->listed)) {
+      *status = give_back(draft, out) ? CT_NOT_STORED : CT_ERR_NOMEM;
+    } else if (old != kNone && draft.takes) {
+      *status = take(old, draft.counts, now, out) ? CT_OK : CT_ERR_NOMEM;
     } else if (old != kNone && (draft.conditions & CT_ENTRY_IF_ABSENT) != 0) {
       *status = CT_EXISTS;
     } else if (old == kNone && (draft.conditions & CT_ENTRY_IF_PRESENT) != 0) {
       *status = CT_MISS;
     } else if (draft.dead) {
       *status = CT_ERR_NOMEM;
-      if (out != nullptr && !hand_out_given(draft, out)) return true;
+      if (!give_back(draft, out)) return true;
       if (old != kNone) room.keep(leave(old, draft.probe.hash, CT_CAUSE_REMOVED, gone));
+      if (draft.flight == nullptr) overtake(draft.probe);
       reject(draft);
       *status = CT_NOT_STORED;
     } else if (draft.too_large || draft.weight > budget_.maxsize()) {
-      reject(draft);
       *status = CT_ERR_TOO_LARGE;
+      if (draft.hands_back) {
+        *status = give_back(draft, out) ? CT_NOT_STORED : CT_ERR_NOMEM;
+      }
+      if (*status != CT_ERR_NOMEM) reject(draft);
     } else {
       return false;
     }
@@ -352,7 +393,7 @@ class PolicyShard final : public Shard {
 
   void reject(const Draft &draft) {
     counters_.rejections += counting_;
-    if (draft.reads) counters_.misses += counting_;
+    if (draft.counts) counters_.misses += counting_;
   }
 
   // All the memory that storing will take.
@@ -382,7 +423,10 @@ class PolicyShard final : public Shard {
       if (!evict(own, now, gone, &weight)) return Room::kBroken;
       room.keep(weight);
       // The condition was met by the entry that has just gone for it: it is not asked again.
-      if (*own != before) draft.conditions &= ~CT_ENTRY_IF_PRESENT;
+      if (*own != before) {
+        draft.conditions &= ~CT_ENTRY_IF_PRESENT;
+        draft.seen = nullptr;
+      }
     }
   }
 
@@ -401,7 +445,8 @@ class PolicyShard final : public Shard {
   // Stores into the block that is there, if nobody can tell the difference.
   bool overwrite(Draft &draft, Ref ref, Reservation &room, Now &now) {
     Entry *e = store_.at(ref);
-    if (!quiet_ || e->pins != 0 || e->flags != draft.flags || (e->flags & kApart) != 0) return false;
+    if (!quiet_ || e->pins != 0 || e->flags != draft.flags || (e->flags & kApart) != 0)
+      return false;
     if (layout_.block_bytes(e) !=
         layout_.block_bytes(draft.flags, draft.probe.key.size, draft.value.size)) {
       return false;
@@ -472,10 +517,9 @@ class PolicyShard final : public Shard {
     Entry *old = store_.at(ref);
     const uint8_t flags = old->flags | kLifetime;
     const uint64_t before = weight_of(old);
-    draft.weight = (flags & kWeight) != 0
-                       ? before
-                       : weigh(weight_kind_, layout_, flags, layout_.key(old).size,
-                               layout_.value(old).size);
+    draft.weight = (flags & kWeight) != 0 ? before
+                                          : weigh(weight_kind_, layout_, flags,
+                                                  layout_.key(old).size, layout_.value(old).size);
     *status = CT_ERR_TOO_LARGE;
     if (draft.weight > budget_.maxsize()) return true;
     *status = CT_ERR_NOMEM;

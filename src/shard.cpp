@@ -2,9 +2,11 @@
 #include "shard.hpp"
 
 #include <algorithm>
+#include <climits>
 #include <cstring>
 
 #include "cache.hpp"
+#include "futex.hpp"
 
 namespace ct {
 
@@ -91,6 +93,7 @@ Shard::Shard(const ShardContext &context) noexcept
       index_(context.memory),
       store_(context.memory),
       expiry_(context.memory, store_, context.layout),
+      flights_(context.memory),
       tti_(context.options.tti),
       weight_kind_(context.options.weight_kind),
       counted_(context.options.weigher == nullptr && weight_kind_ == CT_WEIGHT_COUNT),
@@ -183,10 +186,17 @@ bool Shard::hand_out(Entry *e, Bytes bytes, ct_value *out) {
   return true;
 }
 
-// Hands back a value that was not stored: an entry that never was in the cache.
-bool Shard::hand_out_given(Draft &draft, ct_value *out) {
-  const Ref ref = make_block(draft);
-  if (ref == kNone) return false;
+// Hands back a value that was not stored, if it is wanted: an entry that never was in the cache. It
+// takes the block that the draft may have from an attempt to store it.
+bool Shard::give_back(Draft &draft, ct_value *out) {
+  if (out == nullptr) return true;
+  Ref ref = draft.ref;
+  if (ref != kNone) {
+    draft.ref = kNone;
+    waiting_--;
+  } else if ((ref = make_block(draft)) == kNone) {
+    return false;
+  }
   Entry *e = store_.at(ref);
   e->flags |= kDead | kGiven;
   e->prev = ref;
@@ -197,27 +207,23 @@ bool Shard::hand_out_given(Draft &draft, ct_value *out) {
   return hand_out(e, value, out);
 }
 
-namespace {
-
-Entry *entry_of(const Shard &shard, const ct_value &value) {
+Entry *Shard::entry_of(const ct_value &value) const {
   const uint64_t distance = value.pin & kFar;
-  if (distance == kFar) return shard.at(Layout::way_back(value.data));
+  if (distance == kFar) return at(Layout::way_back(value.data));
   return reinterpret_cast<Entry *>(
       reinterpret_cast<uintptr_t>(static_cast<const char *>(value.data) - distance * 8));
 }
 
-}  // namespace
-
 ct_status Shard::repin(const ct_value &value, ct_value *out) {
   Guard guard(lock());
-  if (!pin(entry_of(*this, value))) return CT_ERR_NOMEM;
+  if (!pin(entry_of(value))) return CT_ERR_NOMEM;
   if (closed_) cache_.refer(1);
   *out = value;
   return CT_OK;
 }
 
 void Shard::release(ct_value *value) {
-  Entry *e = entry_of(*this, *value);
+  Entry *e = entry_of(*value);
   *value = ct_value CT_VALUE_INIT;
   release(e);
 }
@@ -343,7 +349,8 @@ Ref Shard::copy_entry(const Entry *from, uint8_t flags) {
   if (ref == kNone) return kNone;
   Entry *to = store_.at(ref);
   if ((flags & kWeight) != 0) {
-    std::memcpy(Layout::at(to, layout_.weight_offset()), Layout::at(from, layout_.weight_offset()), 8);
+    std::memcpy(Layout::at(to, layout_.weight_offset()), Layout::at(from, layout_.weight_offset()),
+                8);
   }
   if ((flags & kApart) == 0) {
     std::memcpy(const_cast<char *>(layout_.key(to).data), key.data, key.size);
@@ -457,11 +464,79 @@ bool Shard::view(Entry *e, Now &now, Bytes *key, Bytes *value) {
   return (e->flags & kDead) == 0 ? !is_expired(e, now) : current(e, now) != kNone;
 }
 
+// ---- Flights ----------------------------------------------------------------------------------
+
+ct_status Shard::check_in(Flight &flight, Thread loader, ct_value *out) {
+  Guard guard(lock());
+  if (flight.state == Flight::kLoading) return CT_BUSY;
+  if (flight.state == Flight::kVacant) {
+    flight.state = Flight::kLoading;
+    flight.loader.store(loader, std::memory_order_relaxed);
+    counters_.misses += counting_;
+    return CT_LEASED;
+  }
+  if (out != nullptr) {
+    if (!pin(entry_of(flight.value))) return CT_ERR_NOMEM;
+    *out = flight.value;
+  }
+  counters_.hits += counting_;
+  counters_.waits += counting_;
+  return CT_OK;
+}
+
+void Shard::unhold(Flight &flight) {
+  ct_value value;
+  {
+    Guard guard(lock());
+    if (--flight.holders != 0) return;
+    value = flight.value;
+    flights_.destroy(flight);
+  }
+  if (value.pin != 0) release(&value);
+}
+
+void Shard::vacate(Flight &flight) {
+  {
+    Guard guard(lock());
+    counters_.load_failures += counting_;
+    if (--flight.holders == 0) {
+      flights_.destroy(flight);
+      return;
+    }
+    flight.state = Flight::kVacant;
+    flight.loader.store(0, std::memory_order_relaxed);
+    flight.news.fetch_add(1, std::memory_order_release);
+  }
+  // Whoever it wakes takes the lease. The flight may be gone by then, and with it who slept on it.
+  wake(flight.news, 1);
+}
+
+void Shard::land(Flight &flight, const ct_value &value, Now &now) {
+  if (counting_ != 0) {
+    counters_.loads++;
+    counters_.load_ticks += now() > flight.started ? now() - flight.started : 0;
+  }
+  flights_.unlist(flight);
+  if (--flight.holders == 0) {
+    flights_.destroy(flight);
+    return;
+  }
+  // A pin beside the caller's own: these are the first ones of its entry, which need no memory.
+  pin(entry_of(value));
+  flight.value = value;
+  flight.state = Flight::kLanded;
+  flight.loader.store(0, std::memory_order_relaxed);
+  flight.news.fetch_add(1, std::memory_order_release);
+  wake(flight.news, INT_MAX);
+}
+
 // ---- Statistics -------------------------------------------------------------------------------
 
-void Shard::count_misses(uint64_t count) {
+void Shard::count_reads(uint64_t hits, uint64_t misses) {
+  if (counting_ == 0) return;
   Guard guard(lock());
-  if (counting_ != 0) counters_.misses += count;
+  counters_.hits += hits;
+  counters_.misses += misses;
 }
 
 void Shard::add_stats(ct_stats *stats) {
@@ -475,6 +550,10 @@ void Shard::add_stats(ct_stats *stats) {
   stats->expirations += counters_.expirations;
   stats->removals += counters_.removals;
   stats->rejections += counters_.rejections;
+  stats->loads += counters_.loads;
+  stats->load_failures += counters_.load_failures;
+  stats->load_ticks += counters_.load_ticks;
+  stats->waits += counters_.waits;
 }
 
 void Shard::reset_stats() {
@@ -524,7 +603,8 @@ const char *Shard::problem_of_entries() {
     const bool filed = (e->flags & kLifetime) != 0 && layout_.lifetime(e)->prev != kNone;
     linked += filed;
     if (!filed && layout_.deadline(e) != CT_NEVER) problem = "shard: a deadline is not filed";
-    if ((e->flags & (kDead | kTelling | kGiven)) != 0) problem = "shard: a dead entry is in the index";
+    if ((e->flags & (kDead | kTelling | kGiven)) != 0)
+      problem = "shard: a dead entry is in the index";
     if ((e->block & kFree) != 0) problem = "shard: a free block is in the index";
   });
   if (problem != nullptr) return problem;

@@ -23,6 +23,7 @@
 #include "clock.hpp"
 #include "entry.hpp"
 #include "expiry.hpp"
+#include "flight.hpp"
 #include "hash.hpp"
 #include "index.hpp"
 #include "lock.hpp"
@@ -42,6 +43,9 @@ struct Probe {
   uint64_t hash;
 };
 
+// The outcome of a store that was to happen only if nothing had changed. Never leaves the house.
+constexpr ct_status kChanged = static_cast<ct_status>(-100);
+
 // A value about to be stored. Owns the allocation for a large one until an entry does.
 struct Draft {
   explicit Draft(Memory &memory) noexcept : memory(memory) {}
@@ -53,8 +57,8 @@ struct Draft {
 
   // Copies key and value into an allocation of their own; false: no memory.
   bool set_apart() {
-    apart = static_cast<char *>(
-        memory.allocate(Layout::apart_bytes(probe.key.size, value.size), 8));
+    apart =
+        static_cast<char *>(memory.allocate(Layout::apart_bytes(probe.key.size, value.size), 8));
     if (apart == nullptr) return false;
     char *to = apart + 8;
     if (value.size > 0) std::memcpy(to, value.data, value.size);
@@ -72,7 +76,13 @@ struct Draft {
   uint8_t flags = 0;             // of the entry
   bool dead = false;             // on arrival
   bool too_large = false;        // weighs more than maxsize
-  bool reads = false;            // setdefault: counts as a read, and takes what is there
+  bool takes = false;            // what is there, if anything is
+  bool counts = false;           // as a read
+  bool hands_back = false;       // what is not kept, even if it is too large
+  bool discarded = false;        // handed back, not kept
+  bool checked = false;          // only if what is there is `seen`: else kChanged
+  const Entry *seen = nullptr;   // pinned; nullptr: nothing
+  Flight *flight = nullptr;      // that it ends, if that was not overtaken
   char *apart = nullptr;         // filled, if flags say so
   Ref ref = kNone;               // the block, once there is one
   uint64_t need = 0;             // the room that the shard could not make
@@ -157,6 +167,9 @@ class alignas(64) Shard {
 
   // A use. count_miss: whether a miss is counted.
   virtual ct_status get(const Probe &probe, Now &now, ct_value *out, bool count_miss) = 0;
+  // A use, else a flight to hold: CT_LEASED if its lease is the caller's, CT_BUSY to wait.
+  virtual ct_status join(const Probe &probe, Now &now, Thread loader, ct_value *out,
+                         Flight **flight) = 0;
   virtual ct_status get_copy(const Probe &probe, Now &now, void *buffer, size_t capacity,
                              size_t *size) = 0;
   // A use of an entry that peek has pinned, if it is still there.
@@ -202,12 +215,21 @@ class alignas(64) Shard {
   uint64_t earliest() const { return expiry_.earliest(); }
   uint32_t number() const { return number_; }
 
+  // For who holds a flight and waits: CT_OK, *out is its value; CT_LEASED, the lease is the
+  // caller's now; CT_BUSY; CT_ERR_NOMEM.
+  ct_status check_in(Flight &flight, Thread loader, ct_value *out);
+  // Holds a flight no more.
+  void unhold(Flight &flight);
+  // Gives a lease up, and with it the hold.
+  void vacate(Flight &flight);
+  Cache &cache() const { return cache_; }
+
   // Ends a store that did not come about.
   void abandon(Draft &draft);
 
   // No use, nothing counted; out may be NULL.
   ct_status peek(const Probe &probe, Now &now, ct_value *out);
-  void count_misses(uint64_t count);
+  void count_reads(uint64_t hits, uint64_t misses);
   uint64_t size();
   void add_stats(ct_stats *stats);
   void reset_stats();
@@ -221,6 +243,7 @@ class alignas(64) Shard {
   static Shard &of_pin(uint64_t pin) {
     return *reinterpret_cast<Shard *>(static_cast<uintptr_t>(pin & ~kFar));
   }
+  Entry *entry_of(const ct_value &value) const;
   ct_status repin(const ct_value &value, ct_value *out);
   void release(ct_value *value);
   void release(Entry *entry);
@@ -272,7 +295,7 @@ class alignas(64) Shard {
   void unpin(Entry *e);
   bool let_loose(Entry *e, bool last);
   bool hand_out(Entry *e, Bytes bytes, ct_value *out);
-  bool hand_out_given(Draft &draft, ct_value *out);
+  bool give_back(Draft &draft, ct_value *out);
 
   bool has_deadline(const Draft &draft) const { return draft.deadline != CT_NEVER || tti_ != 0; }
   Ref make_block(Draft &draft);
@@ -284,6 +307,11 @@ class alignas(64) Shard {
   void bury_copy(Ref ref, Entry *e);
   void free_dead(Entry *e);
   void free_block(Ref ref, Entry *e);
+  // Its value, pinned, is now in *value; the lease is consumed.
+  void land(Flight &flight, const ct_value &value, Now &now);
+  void overtake(const Probe &probe) {
+    if (!flights_.empty()) flights_.overtake(probe.key, probe.hash);
+  }
   void count_departure(ct_cause cause, uint64_t weight);
   void expect(uint64_t maxsize);
   void close_entries(Departed &gone);
@@ -293,14 +321,14 @@ class alignas(64) Shard {
 
   struct Counters {
     uint64_t hits, misses, inserts, updates, evictions, evicted_weight, expirations, removals,
-        rejections;
+        rejections, loads, load_failures, load_ticks, waits;
   };
 
   // All below is guarded by lock_ unless it is const.
   Lock lock_;
-  const bool shared_;           // locks are taken
-  const uint8_t counting_;      // 1: statistics are kept
-  bool closed_ = false;         // by ct_cache_free
+  const bool shared_;       // locks are taken
+  const uint8_t counting_;  // 1: statistics are kept
+  bool closed_ = false;     // by ct_cache_free
   const uint32_t number_;
   const Layout &layout_;
   const uint64_t seed_;
@@ -308,9 +336,10 @@ class alignas(64) Shard {
   Store store_;
   Counters counters_ = {};
   Expiry expiry_;
+  Flights flights_;
   const uint64_t tti_;
   const int32_t weight_kind_;
-  const bool counted_;  // every entry weighs 1
+  const bool counted_;    // every entry weighs 1
   uint64_t weight_ = 0;   // of all entries
   uint32_t waiting_ = 0;  // drafts that have a block and wait for room
   uint64_t pinned_ = 0;   // pins in all

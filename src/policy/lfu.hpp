@@ -106,7 +106,7 @@ class Lfu : public PolicyDefaults {
   void join(Ref ref, uint32_t to) {
     Group &group = groups_[to];
     // In front of the group's newest: behind all of the next higher one.
-    const Ref place = group.newest != kNone       ? list_.towards_front(group.newest)
+    const Ref place = group.newest != kNone      ? list_.towards_front(group.newest)
                       : group.higher != kNoGroup ? groups_[group.higher].oldest
                                                  : kNone;
     list_.insert_behind(place, ref);

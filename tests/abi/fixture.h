@@ -145,6 +145,27 @@ static inline ct_stats stats_of(const ct_cache *cache) {
   return stats;
 }
 
+/* Every counter but those named is to be zero. */
+#define assert_counted(cache, ...)                                             \
+  do {                                                                         \
+    const ct_stats expected_ = {.struct_size = sizeof(ct_stats), __VA_ARGS__}; \
+    assert_stats(&expected_, (cache), __LINE__);                               \
+  } while (0)
+
+static inline void assert_stats(const ct_stats *expected, const ct_cache *cache, int line) {
+  static const char *const names[] = {"hits",       "misses",         "inserts",       "updates",
+                                      "evictions",  "evicted_weight", "expirations",   "removals",
+                                      "rejections", "loads",          "load_failures", "load_ticks",
+                                      "waits"};
+  ct_stats actual = stats_of(cache);
+  const uint64_t *want = &expected->hits;
+  const uint64_t *have = &actual.hits;
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+    if (want[i] != have[i])
+      fail_msg("line %d: %s: %llu, not %llu", line, names[i], (unsigned long long)have[i],
+               (unsigned long long)want[i]);
+}
+
 /* A value whose old content must be overwritten. */
 static inline ct_value poisoned_value(void) {
   return (ct_value){(const void *)(uintptr_t)8, 77, 77};

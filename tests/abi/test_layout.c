@@ -74,6 +74,11 @@ PIN(CT_ORDER_ANY, 0);
 PIN(CT_ORDER_COLDEST, 1);
 PIN(CT_ORDER_HOTTEST, 2);
 
+PIN(CT_KEY_TYPED, 1u);
+PIN(CT_MEMO_TYPED, 1u);
+PIN(CT_MEMO_RACE, 2u);
+PIN(CT_INFO_NO_CACHE, 1u);
+
 PIN_SIZE(ct_bytes, 16);
 PIN_FIELD(ct_bytes, data, 0);
 PIN_FIELD(ct_bytes, size, 8);
@@ -149,7 +154,7 @@ PIN_FIELD(ct_entry_info, frequency, 32);
 PIN_FIELD(ct_entry_info, key_size, 40);
 PIN_FIELD(ct_entry_info, value_size, 48);
 
-PIN_SIZE(ct_stats, 80);
+PIN_SIZE(ct_stats, 112);
 PIN_FIELD(ct_stats, struct_size, 0);
 PIN_FIELD(ct_stats, hits, 8);
 PIN_FIELD(ct_stats, misses, 16);
@@ -160,6 +165,32 @@ PIN_FIELD(ct_stats, evicted_weight, 48);
 PIN_FIELD(ct_stats, expirations, 56);
 PIN_FIELD(ct_stats, removals, 64);
 PIN_FIELD(ct_stats, rejections, 72);
+PIN_FIELD(ct_stats, loads, 80);
+PIN_FIELD(ct_stats, load_failures, 88);
+PIN_FIELD(ct_stats, load_ticks, 96);
+PIN_FIELD(ct_stats, waits, 104);
+
+PIN_SIZE(ct_memo_options, 80);
+PIN_FIELD(ct_memo_options, struct_size, 0);
+PIN_FIELD(ct_memo_options, flags, 8);
+PIN_FIELD(ct_memo_options, reserved, 12);
+PIN_FIELD(ct_memo_options, user_data, 16);
+PIN_FIELD(ct_memo_options, fn, 24);
+PIN_FIELD(ct_memo_options, key, 32);
+PIN_FIELD(ct_memo_options, cache, 40);
+PIN_FIELD(ct_memo_options, cache_of, 48);
+PIN_FIELD(ct_memo_options, own, 56);
+PIN_FIELD(ct_memo_options, prefix, 64);
+PIN_FIELD(ct_memo_options, prefix_size, 72);
+
+PIN_SIZE(ct_cache_info, 48);
+PIN_FIELD(ct_cache_info, struct_size, 0);
+PIN_FIELD(ct_cache_info, hits, 8);
+PIN_FIELD(ct_cache_info, misses, 16);
+PIN_FIELD(ct_cache_info, maxsize, 24);
+PIN_FIELD(ct_cache_info, currsize, 32);
+PIN_FIELD(ct_cache_info, flags, 40);
+PIN_FIELD(ct_cache_info, reserved, 44);
 
 int main(void) {
   return 0;

@@ -9,26 +9,6 @@ static void open_lru(fixture *f, uint64_t maxsize) {
   fixture_open(f, &options);
 }
 
-/* Every counter but those named is to be zero. */
-#define assert_counted(cache, ...)                                             \
-  do {                                                                         \
-    const ct_stats expected_ = {.struct_size = sizeof(ct_stats), __VA_ARGS__}; \
-    assert_stats(&expected_, (cache), __LINE__);                               \
-  } while (0)
-
-static void assert_stats(const ct_stats *expected, const ct_cache *cache, int line) {
-  static const char *const names[] = {"hits",        "misses",    "inserts",
-                                      "updates",     "evictions", "evicted_weight",
-                                      "expirations", "removals",  "rejections"};
-  ct_stats actual = stats_of(cache);
-  const uint64_t *want = &expected->hits;
-  const uint64_t *have = &actual.hits;
-  for (size_t i = 0; i < COUNT_OF(names); i++)
-    if (want[i] != have[i])
-      fail_msg("line %d: %s: %llu, not %llu", line, names[i], (unsigned long long)have[i],
-               (unsigned long long)want[i]);
-}
-
 /* ---- Reading -------------------------------------------------------------------------------- */
 
 static void test_new_cache_has_counted_nothing(void **state) {

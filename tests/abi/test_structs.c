@@ -53,6 +53,8 @@ STRUCT_TESTS(ct_policy_ops, CT_POLICY_OPS_INIT)
 STRUCT_TESTS(ct_entry_options, CT_ENTRY_OPTIONS_INIT)
 STRUCT_TESTS(ct_entry_info, CT_ENTRY_INFO_INIT)
 STRUCT_TESTS(ct_stats, CT_STATS_INIT)
+STRUCT_TESTS(ct_memo_options, CT_MEMO_OPTIONS_INIT)
+STRUCT_TESTS(ct_cache_info, CT_CACHE_INFO_INIT)
 
 static void test_init_of_null_does_nothing(void **state) {
   (void)state;
@@ -62,6 +64,20 @@ static void test_init_of_null_does_nothing(void **state) {
   ct_entry_options_init(NULL, sizeof(ct_entry_options));
   ct_entry_info_init(NULL, sizeof(ct_entry_info));
   ct_stats_init(NULL, sizeof(ct_stats));
+  ct_memo_options_init(NULL, sizeof(ct_memo_options));
+  ct_cache_info_init(NULL, sizeof(ct_cache_info));
+  ct_memo_own_default(NULL, sizeof(ct_options));
+}
+
+static void test_memo_own_default_is_lru_of_128(void **state) {
+  (void)state;
+  ct_options expected = CT_OPTIONS_INIT;
+  expected.policy = CT_POLICY_LRU;
+  expected.maxsize = 128;
+  ct_options actual;
+  memset(&actual, kPoison, sizeof(actual));
+  ct_memo_own_default(&actual, sizeof(actual));
+  assert_memory_equal(&expected, &actual, sizeof(expected));
 }
 
 static void test_value_init_holds_nothing(void **state) {
@@ -275,6 +291,9 @@ int main(void) {
       STRUCT_TEST_ROWS(ct_entry_options),
       STRUCT_TEST_ROWS(ct_entry_info),
       STRUCT_TEST_ROWS(ct_stats),
+      STRUCT_TEST_ROWS(ct_memo_options),
+      STRUCT_TEST_ROWS(ct_cache_info),
+      cmocka_unit_test(test_memo_own_default_is_lru_of_128),
       cmocka_unit_test(test_init_of_null_does_nothing),
       cmocka_unit_test(test_value_init_holds_nothing),
       cmocka_unit_test(test_status_name_is_that_of_the_constant),

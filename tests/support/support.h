@@ -13,9 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 /* CMocka needs those above. */
-#include <cmocka.h>
-
 #include <cachetools.h>
+#include <cmocka.h>
 
 /* A timer that stands still until it is set. */
 typedef struct manual_clock {
@@ -56,6 +55,7 @@ void assert_text(ct_cache *cache, const char *key, const char *value);
 /* The same by ct_peek. */
 void assert_text_quietly(ct_cache *cache, const char *key, const char *value);
 
-#define assert_status(expected, call) assert_string_equal(ct_status_name(expected), ct_status_name(call))
+#define assert_status(expected, call) \
+  assert_string_equal(ct_status_name(expected), ct_status_name(call))
 
 #endif

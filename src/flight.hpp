@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// Who is loading what. A flight is one load of one key: someone has its lease, others wait for what
+// comes of it.
+//
+//   loading   the lease is out
+//   vacant    the lease was given up; the first to come takes it
+//   landed    there is a value, pinned for those who wait
+//
+// A flight is in its shard's table until it has landed, or until a write of its key overtakes it:
+// then whoever comes later starts anew, while those who wait already get what it brings. It lives as
+// long as somebody has its lease or waits for it. The shard's lock guards all of it.
+#ifndef CT_FLIGHT_HPP
+#define CT_FLIGHT_HPP
+
+#include <cachetools.h>
+
+#include <atomic>
+#include <cstdint>
+
+#include "array.hpp"
+#include "entry.hpp"
+#include "lock.hpp"
+#include "memory.hpp"
+
+namespace ct {
+
+class Shard;
+
+// A thread, for as long as it is inside a call; 0 is none.
+using Thread = uintptr_t;
+Thread this_thread();
+
+struct Flight {
+  enum State : uint8_t { kLoading, kVacant, kLanded };
+
+  Shard *shard;
+  Flight *next;  // in its bucket of the table
+  uint64_t hash;
+  uint64_t started;  // the lease's reading of the timer
+  ct_value value;    // landed: holds a pin of its own
+  uint32_t key_size;
+  uint32_t holders;            // the lease, and who waits
+  std::atomic<uint32_t> news;  // changes with the state
+  State state;
+  bool listed;                 // in the table
+  std::atomic<Thread> loader;  // who has the lease; 0: a lease belongs to no thread
+
+  char *key_data() { return reinterpret_cast<char *>(this + 1); }
+  Bytes key() { return {key_data(), key_size}; }
+};
+
+// The flights of a shard that have not landed and were not overtaken.
+class Flights {
+ public:
+  explicit Flights(Memory &memory) noexcept : memory_(memory), buckets_(memory) {}
+  Flights(const Flights &) = delete;
+  Flights &operator=(const Flights &) = delete;
+
+  bool empty() const { return count_ == 0; }
+  Flight *find(Bytes key, uint64_t hash);
+  // A new one, loading, with one holder; nullptr: no memory.
+  Flight *add(Shard &shard, Bytes key, uint64_t hash);
+  // Takes it out of the table, if it is there.
+  void unlist(Flight &flight);
+  // The key was written.
+  void overtake(Bytes key, uint64_t hash);
+  void overtake_all();
+  // No longer held by anyone.
+  void destroy(Flight &flight);
+
+ private:
+  Flight **bucket(uint64_t hash) {
+    return &buckets_[static_cast<uint32_t>(hash) & (buckets_.size() - 1)];
+  }
+  bool grow();
+
+  Memory &memory_;
+  Array<Flight *> buckets_;  // none, or a power of two of them
+  uint32_t count_ = 0;
+};
+
+// Which threads wait for which flights of a cache, so that nobody closes a ring.
+class Waits {
+ public:
+  struct Wait {
+    Thread thread;
+    const Flight *flight;
+    Wait *next;
+  };
+
+  // False: the flight's loader is this thread, or waits for it, directly or by others in between.
+  bool begin(Wait &wait, const Flight &flight);
+  void end(Wait &wait);
+
+ private:
+  bool closes_ring(Thread thread, const Flight &flight) const;
+
+  Lock lock_;
+  Wait *first_ = nullptr;
+};
+
+}  // namespace ct
+
+#endif

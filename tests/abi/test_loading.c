@@ -1,0 +1,1835 @@
+/* SPDX-License-Identifier: MIT */
+/* Loading once, as one thread sees it: loaders and what they hand back, leases, what overtakes
+ * them, what is counted, and when time is read. tests/threads/test_loading.c has the waiting. */
+#include "fixture.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+enum { kLarge = 20000 }; /* so large that key and value lie apart from the entry */
+
+static const size_t kTooLong = (size_t)UINT32_MAX + 1;
+
+/* What a loader is to do, and what it saw. */
+typedef struct plan plan;
+struct plan {
+  fixture *f;
+  const char *value; /* handed back, if not NULL */
+  ct_status answer;
+  void (*act)(plan *self, ct_result *result); /* runs before value is handed back, if not NULL */
+  uint64_t number;                            /* for act */
+  int calls;
+  char key[64];   /* of the last call */
+  ct_status seen; /* what act met */
+};
+
+static ct_status load(void *user_data, const void *key, size_t key_size, ct_result *result) {
+  plan *self = user_data;
+  self->calls++;
+  snprintf(self->key, sizeof(self->key), "%.*s", (int)key_size, (const char *)key);
+  if (self->act != NULL) self->act(self, result);
+  if (self->value != NULL) ct_result_set(result, self->value, strlen(self->value));
+  return self->answer;
+}
+
+static void open_lru(fixture *f, uint64_t maxsize) {
+  ct_options options = fixture_options(f, CT_POLICY_LRU, maxsize);
+  fixture_open(f, &options);
+}
+
+static ct_status load_text(fixture *f, const char *key, plan *plan, ct_value *out) {
+  plan->f = f;
+  return ct_get_or_load(f->cache, key, strlen(key), load, plan, out);
+}
+
+/* Asserts that loading key is CT_OK with that value. */
+static void assert_loads(fixture *f, const char *key, plan *plan, const char *expected) {
+  ct_value out = poisoned_value();
+  assert_status(CT_OK, load_text(f, key, plan, &out));
+  assert_value(expected, out);
+  ct_value_release(&out);
+}
+
+static void assert_load_fails(ct_status expected, fixture *f, const char *key, plan *plan) {
+  ct_value out = poisoned_value();
+  ct_status status = load_text(f, key, plan, &out);
+  assert_int_equal(expected, status);
+  assert_holds_nothing(out);
+}
+
+static ct_lease *lease_text(fixture *f, const char *key) {
+  ct_lease *lease = NULL;
+  ct_value out = poisoned_value();
+  assert_status(CT_LEASED, ct_get_or_lease(f->cache, key, strlen(key), 0, &out, &lease));
+  assert_holds_nothing(out);
+  assert_non_null(lease);
+  return lease;
+}
+
+/* Fulfils with a text, and asserts that it is handed back. */
+static void assert_fulfils(ct_status expected, ct_lease *lease, const char *value,
+                           const ct_entry_options *options) {
+  ct_value out = poisoned_value();
+  assert_status(expected, ct_lease_fulfil(lease, value, strlen(value), options, &out));
+  assert_value(value, out);
+  ct_value_release(&out);
+}
+
+/* ---- Hit and load --------------------------------------------------------------------------- */
+
+static void test_hit_calls_no_loader(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  set_text(f.cache, "a", "1");
+  plan plan = {.value = "2"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_int_equal(0, plan.calls);
+  assert_counted(f.cache, .inserts = 1, .hits = 1);
+  fixture_close(&f);
+}
+
+static void test_hit_is_a_use(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 2);
+  set_text(f.cache, "a", "1");
+  set_text(f.cache, "b", "2");
+  plan plan = {.value = "3"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_loads(&f, "c", &plan, "3");
+  assert_told(&f, "EVICTED b=2");
+  fixture_close(&f);
+}
+
+static void test_hit_by_lease_is_a_use(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 2);
+  set_text(f.cache, "a", "1");
+  set_text(f.cache, "b", "2");
+  ct_value out = poisoned_value();
+  ct_lease *lease = (ct_lease *)&out;
+  assert_status(CT_OK, ct_get_or_lease(f.cache, "a", 1, 0, &out, &lease));
+  assert_value("1", out);
+  assert_null(lease);
+  ct_value_release(&out);
+  set_text(f.cache, "c", "3");
+  assert_told(&f, "EVICTED b=2");
+  fixture_close(&f);
+}
+
+static void test_miss_is_loaded_and_kept(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_loads(&f, "a", &plan, "1");
+  assert_int_equal(1, plan.calls);
+  assert_text_quietly(f.cache, "a", "1");
+  assert_counted(f.cache, .inserts = 1, .hits = 1, .misses = 1, .loads = 1);
+  fixture_close(&f);
+}
+
+static void test_load_without_out_is_kept(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.value = "1"};
+  assert_status(CT_OK, load_text(&f, "a", &plan, NULL));
+  assert_status(CT_OK, load_text(&f, "a", &plan, NULL));
+  assert_int_equal(1, plan.calls);
+  assert_text_quietly(f.cache, "a", "1");
+  fixture_close(&f);
+}
+
+static void test_loader_is_shown_the_key(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.value = "1"};
+  load_text(&f, "the key", &plan, NULL);
+  assert_string_equal("the key", plan.key);
+  fixture_close(&f);
+}
+
+static ct_status load_if_key_has_address(void *user_data, const void *key, size_t key_size,
+                                         ct_result *result) {
+  (void)user_data;
+  if (key == NULL || key_size != 0) return CT_ERR_INTERNAL;
+  return ct_result_set(result, NULL, 0);
+}
+
+static void test_empty_key_and_value_are_loaded(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  ct_value out = poisoned_value();
+  assert_status(CT_OK, ct_get_or_load(f.cache, NULL, 0, load_if_key_has_address, NULL, &out));
+  assert_non_null(out.data);
+  assert_int_equal(0, out.size);
+  ct_value_release(&out);
+  assert_true(ct_contains(f.cache, NULL, 0));
+  fixture_close(&f);
+}
+
+static void test_expired_entry_is_loaded_anew(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  set_text_ttl(f.cache, "a", "1", 5);
+  set_now(&f, 5);
+  plan plan = {.value = "2"};
+  assert_loads(&f, "a", &plan, "2");
+  assert_told(&f, "EXPIRED a=1");
+  assert_counted(f.cache, .inserts = 2, .misses = 1, .loads = 1, .expirations = 1);
+  fixture_close(&f);
+}
+
+static void test_load_evicts_for_room(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 1);
+  set_text(f.cache, "a", "1");
+  plan plan = {.value = "2"};
+  assert_loads(&f, "b", &plan, "2");
+  assert_told(&f, "EVICTED a=1");
+  fixture_close(&f);
+}
+
+static void test_loaded_value_outlives_eviction_clear_and_cache(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 1);
+  plan plan = {.value = "1"};
+  ct_value evicted = CT_VALUE_INIT, cleared = CT_VALUE_INIT, left = CT_VALUE_INIT;
+  assert_status(CT_OK, load_text(&f, "a", &plan, &evicted));
+  plan.value = "2";
+  assert_status(CT_OK, load_text(&f, "b", &plan, &cleared));
+  ct_clear(f.cache);
+  plan.value = "3";
+  assert_status(CT_OK, load_text(&f, "c", &plan, &left));
+  fixture_close(&f);
+  assert_value("1", evicted);
+  assert_value("2", cleared);
+  assert_value("3", left);
+  ct_value_release(&evicted);
+  ct_value_release(&cleared);
+  ct_value_release(&left);
+}
+
+static ct_status load_zeros(void *user_data, const void *key, size_t key_size, ct_result *result) {
+  (void)key, (void)key_size;
+  static const char zeros[kLarge];
+  return ct_result_set(result, zeros, *(size_t *)user_data);
+}
+
+static void test_value_of_any_size_is_loaded(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 100);
+  f.log[0] = '\0';
+  size_t sizes[] = {0, 1, 8, 255, 256, 257, 1024, 16383, 16384, 16385, kLarge};
+  for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+    for (int again = 0; again < 2; again++) {
+      ct_value out = poisoned_value();
+      assert_status(CT_OK, ct_get_or_load(f.cache, &i, sizeof(i), load_zeros, &sizes[i], &out));
+      assert_int_equal(sizes[i], out.size);
+      assert_int_equal(0, (uintptr_t)out.data % 8);
+      for (size_t k = 0; k < out.size; k++) assert_int_equal(0, ((const char *)out.data)[k]);
+      ct_value_release(&out);
+    }
+  }
+  assert_int_equal(COUNT_OF(sizes), stats_of(f.cache).loads);
+  fixture_close(&f);
+}
+
+static void test_every_policy_loads(void **state) {
+  (void)state;
+  static const ct_policy policies[] = {CT_POLICY_LRU, CT_POLICY_FIFO, CT_POLICY_LFU, CT_POLICY_RR,
+                                       CT_POLICY_TTL, CT_POLICY_ANY,  CT_POLICY_MRU};
+  for (size_t p = 0; p < COUNT_OF(policies); p++) {
+    for (uint32_t shards = 1; shards <= 4; shards *= 4) {
+      fixture f;
+      ct_options options = fixture_options(&f, policies[p], 16);
+      options.shards = shards;
+      options.ttl = 100;
+      options.listener = NULL;
+      fixture_open(&f, &options);
+      for (int i = 0; i < 100; i++) {
+        char key[8];
+        snprintf(key, sizeof(key), "%d", i);
+        plan plan = {.value = key};
+        assert_loads(&f, key, &plan, key);
+        assert_loads(&f, key, &plan, key);
+      }
+      assert_counted(f.cache, .inserts = 100, .misses = 100, .hits = 100, .loads = 100,
+                     .evictions = 84, .evicted_weight = 84);
+      fixture_close(&f);
+    }
+  }
+}
+
+/* ---- Failing loaders ------------------------------------------------------------------------ */
+
+static void test_failure_is_handed_back_as_it_came(void **state) {
+  (void)state;
+  static const int32_t answers[] = {CT_MISS,
+                                    CT_ERR_INVALID,
+                                    CT_ERR_NOMEM,
+                                    CT_ERR_TOO_LARGE,
+                                    CT_ERR_BUFFER,
+                                    CT_ERR_RECURSION,
+                                    CT_ERR_CORRUPT,
+                                    CT_ERR_IO,
+                                    CT_ERR_INTERNAL,
+                                    CT_ERR_UNSUPPORTED,
+                                    1000,
+                                    1001,
+                                    2000000000,
+                                    -1000,
+                                    -1001,
+                                    -2000000000};
+  fixture f;
+  open_lru(&f, 8);
+  for (size_t i = 0; i < COUNT_OF(answers); i++) {
+    plan plan = {.answer = (ct_status)answers[i]};
+    assert_load_fails((ct_status)answers[i], &f, "a", &plan);
+    assert_int_equal(1, plan.calls);
+    assert_false(has_text(f.cache, "a"));
+  }
+  assert_counted(f.cache, .misses = COUNT_OF(answers), .load_failures = COUNT_OF(answers));
+  fixture_close(&f);
+}
+
+static void test_answer_in_the_reserved_range_is_invalid(void **state) {
+  (void)state;
+  static const int32_t answers[] = {CT_EXISTS, CT_NOT_STORED, CT_LEASED, CT_BUSY, CT_END, 7,
+                                    100,       999,           -10,       -100,    -999};
+  fixture f;
+  open_lru(&f, 8);
+  for (size_t i = 0; i < COUNT_OF(answers); i++) {
+    plan plan = {.value = "1", .answer = (ct_status)answers[i]};
+    assert_load_fails(CT_ERR_INVALID, &f, "a", &plan);
+    assert_false(has_text(f.cache, "a"));
+  }
+  assert_counted(f.cache, .misses = COUNT_OF(answers), .load_failures = COUNT_OF(answers));
+  fixture_close(&f);
+}
+
+static void test_done_without_a_value_is_invalid(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.value = NULL, .answer = CT_OK};
+  assert_load_fails(CT_ERR_INVALID, &f, "a", &plan);
+  assert_false(has_text(f.cache, "a"));
+  assert_counted(f.cache, .misses = 1, .load_failures = 1);
+  fixture_close(&f);
+}
+
+static void test_value_of_a_failing_loader_is_not_kept(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.value = "1", .answer = CT_MISS};
+  assert_load_fails(CT_MISS, &f, "a", &plan);
+  assert_false(has_text(f.cache, "a"));
+  fixture_close(&f);
+}
+
+static void test_failure_is_not_remembered(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.answer = CT_ERR_IO};
+  assert_load_fails(CT_ERR_IO, &f, "a", &plan);
+  plan.value = "1";
+  plan.answer = CT_OK;
+  assert_loads(&f, "a", &plan, "1");
+  assert_counted(f.cache, .misses = 2, .load_failures = 1, .loads = 1, .inserts = 1);
+  fixture_close(&f);
+}
+
+static void test_failing_load_evicts_nothing(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 1);
+  set_text(f.cache, "a", "1");
+  plan plan = {.answer = CT_MISS};
+  assert_load_fails(CT_MISS, &f, "b", &plan);
+  assert_told(&f, "");
+  assert_text_quietly(f.cache, "a", "1");
+  fixture_close(&f);
+}
+
+/* ---- Results -------------------------------------------------------------------------------- */
+
+static void set_long_and_short(plan *self, ct_result *result) {
+  static const char zeros[kLarge];
+  self->seen = ct_result_set(result, zeros, sizeof(zeros));
+  ct_result_set(result, "short", 5);
+  ct_result_set(result, zeros, 300);
+  ct_result_set(result, NULL, 0);
+}
+
+static void test_last_value_set_counts(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.act = set_long_and_short, .value = "last"};
+  assert_loads(&f, "a", &plan, "last");
+  assert_status(CT_OK, plan.seen);
+  plan.value = NULL;
+  assert_loads(&f, "b", &plan, "");
+  fixture_close(&f);
+}
+
+static void set_null(plan *self, ct_result *result) {
+  ct_result_set(result, "before", 6);
+  self->seen = ct_result_set(result, NULL, 1);
+}
+
+static void test_setting_null_fails_the_load(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.act = set_null};
+  assert_load_fails(CT_ERR_INVALID, &f, "a", &plan);
+  assert_status(CT_ERR_INVALID, plan.seen);
+  assert_false(has_text(f.cache, "a"));
+  fixture_close(&f);
+}
+
+static void set_too_long(plan *self, ct_result *result) {
+  ct_result_set(result, "before", 6);
+  self->seen = ct_result_set(result, "x", kTooLong);
+}
+
+static void test_setting_too_many_bytes_fails_the_load(void **state) {
+  (void)state;
+  if (sizeof(size_t) < 8) return;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.act = set_too_long};
+  assert_load_fails(CT_ERR_TOO_LARGE, &f, "a", &plan);
+  assert_status(CT_ERR_TOO_LARGE, plan.seen);
+  assert_false(has_text(f.cache, "a"));
+  fixture_close(&f);
+}
+
+static void test_own_failure_goes_before_that_of_setting(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.act = set_null, .answer = (ct_status)-1234};
+  assert_load_fails((ct_status)-1234, &f, "a", &plan);
+  fixture_close(&f);
+}
+
+static void test_value_set_after_a_failure_counts(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.act = set_null, .value = "after"};
+  assert_loads(&f, "a", &plan, "after");
+  fixture_close(&f);
+}
+
+static void fail_to_set(plan *self, ct_result *result) {
+  static const char zeros[1000];
+  test_allocator *allocator = (test_allocator *)(uintptr_t)self->number;
+  allocator->fail_at = allocator->calls;
+  self->seen = ct_result_set(result, zeros, sizeof(zeros));
+}
+
+static void test_no_memory_for_the_result_fails_the_load(void **state) {
+  (void)state;
+  fixture f;
+  test_allocator allocator;
+  test_allocator_init(&allocator);
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
+  options.allocator = &allocator.hooks;
+  fixture_open(&f, &options);
+  plan plan = {.act = fail_to_set, .number = (uintptr_t)&allocator};
+  assert_load_fails(CT_ERR_NOMEM, &f, "a", &plan);
+  assert_status(CT_ERR_NOMEM, plan.seen);
+  assert_false(has_text(f.cache, "a"));
+  fixture_close(&f);
+  assert_int_equal(0, allocator.blocks);
+}
+
+static void test_functions_of_no_result_do_nothing(void **state) {
+  (void)state;
+  assert_status(CT_ERR_INVALID, ct_result_set(NULL, "1", 1));
+  ct_result_ttl(NULL, 1);
+  ct_result_deadline(NULL, 1);
+  ct_result_weight(NULL, 1);
+  ct_result_discard(NULL);
+}
+
+static void take_time_and_set_ttl(plan *self, ct_result *result) {
+  ct_result_ttl(result, self->number);
+  set_now(self->f, self->f->clock.now + 10);
+}
+
+static void test_result_ttl_counts_from_the_return_of_the_loader(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  set_now(&f, 100);
+  plan plan = {.act = take_time_and_set_ttl, .number = 5, .value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_int_equal(115, info_of(f.cache, "a").deadline);
+  fixture_close(&f);
+}
+
+static void take_time(plan *self, ct_result *result) {
+  (void)result;
+  set_now(self->f, self->f->clock.now + 10);
+}
+
+static void test_ttl_of_the_cache_counts_from_the_return_of_the_loader(void **state) {
+  (void)state;
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
+  options.ttl = 7;
+  fixture_open(&f, &options);
+  set_now(&f, 100);
+  plan plan = {.act = take_time, .value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_int_equal(117, info_of(f.cache, "a").deadline);
+  fixture_close(&f);
+}
+
+static void test_tti_of_the_cache_counts_from_the_return_of_the_loader(void **state) {
+  (void)state;
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
+  options.tti = 7;
+  fixture_open(&f, &options);
+  set_now(&f, 100);
+  plan plan = {.act = take_time, .value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_int_equal(117, info_of(f.cache, "a").deadline);
+  fixture_close(&f);
+}
+
+static uint64_t live_three_ticks(void *user_data, const void *key, size_t key_size,
+                                 const void *value, size_t value_size, uint64_t now) {
+  (void)user_data, (void)key, (void)key_size, (void)value, (void)value_size;
+  return now + 3;
+}
+
+static void test_ttu_of_the_cache_is_asked_after_the_return_of_the_loader(void **state) {
+  (void)state;
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
+  options.ttu = live_three_ticks;
+  fixture_open(&f, &options);
+  set_now(&f, 100);
+  plan plan = {.act = take_time, .value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_int_equal(113, info_of(f.cache, "a").deadline);
+  fixture_close(&f);
+}
+
+static void set_ttl(plan *self, ct_result *result) {
+  ct_result_ttl(result, self->number);
+}
+
+static void test_result_ttl_of_never_overrides_that_of_the_cache(void **state) {
+  (void)state;
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
+  options.ttl = 7;
+  fixture_open(&f, &options);
+  plan plan = {.act = set_ttl, .number = CT_NEVER, .value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_int_equal(CT_NEVER, info_of(f.cache, "a").deadline);
+  fixture_close(&f);
+}
+
+static void set_deadline(plan *self, ct_result *result) {
+  ct_result_deadline(result, self->number);
+}
+
+static void test_result_deadline_is_absolute(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  set_now(&f, 100);
+  plan plan = {.act = set_deadline, .number = 150, .value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_int_equal(150, info_of(f.cache, "a").deadline);
+  fixture_close(&f);
+}
+
+static void set_deadline_then_ttl(plan *self, ct_result *result) {
+  (void)self;
+  ct_result_deadline(result, 150);
+  ct_result_ttl(result, 20);
+}
+
+static void set_ttl_then_deadline(plan *self, ct_result *result) {
+  (void)self;
+  ct_result_ttl(result, 20);
+  ct_result_deadline(result, 150);
+}
+
+static void test_last_of_ttl_and_deadline_counts(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  set_now(&f, 100);
+  plan plan = {.act = set_deadline_then_ttl, .value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_int_equal(120, info_of(f.cache, "a").deadline);
+  plan.act = set_ttl_then_deadline;
+  assert_loads(&f, "b", &plan, "1");
+  assert_int_equal(150, info_of(f.cache, "b").deadline);
+  fixture_close(&f);
+}
+
+static void set_weight(plan *self, ct_result *result) {
+  ct_result_weight(result, self->number);
+}
+
+static void test_result_weight_counts_against_maxsize(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  set_text_weight(f.cache, "a", "1", 4);
+  plan plan = {.act = set_weight, .number = 5, .value = "2"};
+  assert_loads(&f, "b", &plan, "2");
+  assert_told(&f, "EVICTED a=1");
+  assert_int_equal(5, ct_currsize(f.cache));
+  assert_int_equal(5, info_of(f.cache, "b").weight);
+  fixture_close(&f);
+}
+
+static void test_result_weight_is_invalid_where_memory_is_weighed(void **state) {
+  (void)state;
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, 1000);
+  options.weight_kind = CT_WEIGHT_MEMORY;
+  fixture_open(&f, &options);
+  plan plan = {.act = set_weight, .number = 5, .value = "2"};
+  assert_load_fails(CT_ERR_INVALID, &f, "a", &plan);
+  assert_false(has_text(f.cache, "a"));
+  plan.act = NULL;
+  assert_loads(&f, "a", &plan, "2");
+  fixture_close(&f);
+}
+
+static void test_weigher_weighs_what_is_loaded(void **state) {
+  (void)state;
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, 100);
+  options.weigher = weigh_by_value;
+  fixture_open(&f, &options);
+  plan plan = {.value = "\x07\x01\x01\x01\x01\x01\x01\x01"};
+  assert_loads(&f, "a", &plan, plan.value); /* weighs far more than 100 */
+  assert_false(has_text(f.cache, "a"));
+  assert_counted(f.cache, .misses = 1, .loads = 1, .rejections = 1);
+  fixture_close(&f);
+}
+
+static void discard(plan *self, ct_result *result) {
+  (void)self;
+  ct_result_discard(result);
+}
+
+static void test_discarded_value_is_handed_back_and_not_kept(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.act = discard, .value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_false(has_text(f.cache, "a"));
+  assert_told(&f, "");
+  assert_loads(&f, "a", &plan, "1");
+  assert_int_equal(2, plan.calls);
+  assert_counted(f.cache, .misses = 2, .loads = 2);
+  fixture_close(&f);
+}
+
+static void test_too_large_value_is_handed_back_and_not_kept(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  set_text(f.cache, "b", "2");
+  plan plan = {.act = set_weight, .number = 9, .value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_false(has_text(f.cache, "a"));
+  assert_text_quietly(f.cache, "b", "2");
+  assert_told(&f, "");
+  assert_counted(f.cache, .inserts = 1, .misses = 1, .loads = 1, .rejections = 1);
+  fixture_close(&f);
+}
+
+static void test_cache_without_room_loads_each_time(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 0);
+  plan plan = {.value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_loads(&f, "a", &plan, "1");
+  assert_int_equal(2, plan.calls);
+  fixture_close(&f);
+}
+
+static void test_large_value_beyond_maxsize_is_handed_back(void **state) {
+  (void)state;
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, 100);
+  options.weight_kind = CT_WEIGHT_VALUE;
+  fixture_open(&f, &options);
+  size_t size = kLarge;
+  ct_value out = poisoned_value();
+  assert_status(CT_OK, ct_get_or_load(f.cache, "a", 1, load_zeros, &size, &out));
+  assert_int_equal(kLarge, out.size);
+  fixture_close(&f);
+  assert_int_equal(0, ((const char *)out.data)[kLarge - 1]);
+  ct_value_release(&out);
+}
+
+static void test_value_dead_on_arrival_is_handed_back_and_not_kept(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  set_now(&f, 100);
+  plan plan = {.act = set_ttl, .number = 0, .value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  plan.act = set_deadline;
+  plan.number = 100;
+  assert_loads(&f, "b", &plan, "1");
+  assert_int_equal(0, ct_len(f.cache));
+  assert_told(&f, "");
+  assert_counted(f.cache, .misses = 2, .loads = 2, .rejections = 2);
+  fixture_close(&f);
+}
+
+/* ---- Calls into the cache from a loader ----------------------------------------------------- */
+
+static void delete_own_key(plan *self, ct_result *result) {
+  (void)result;
+  self->seen = delete_text(self->f->cache, self->key);
+}
+
+static void pop_own_key(plan *self, ct_result *result) {
+  (void)result;
+  self->seen = ct_pop(self->f->cache, self->key, strlen(self->key), NULL);
+}
+
+static void clear_all(plan *self, ct_result *result) {
+  (void)result;
+  self->seen = CT_MISS;
+  ct_clear(self->f->cache);
+}
+
+static void test_load_is_not_kept_if_the_loader_removes_its_key(void **state) {
+  (void)state;
+  void (*const acts[])(plan *, ct_result *) = {delete_own_key, pop_own_key, clear_all};
+  for (size_t i = 0; i < COUNT_OF(acts); i++) {
+    fixture f;
+    open_lru(&f, 8);
+    plan plan = {.act = acts[i], .value = "1"};
+    assert_loads(&f, "a", &plan, "1");
+    assert_status(CT_MISS, plan.seen);
+    assert_false(has_text(f.cache, "a"));
+    assert_counted(f.cache, .misses = 1, .loads = 1);
+    plan.act = NULL;
+    assert_loads(&f, "a", &plan, "1");
+    assert_text_quietly(f.cache, "a", "1");
+    fixture_close(&f);
+  }
+}
+
+static void set_own_key(plan *self, ct_result *result) {
+  (void)result;
+  self->seen = set_text(self->f->cache, self->key, "set");
+}
+
+static void test_value_set_by_the_loader_stays(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.act = set_own_key, .value = "loaded"};
+  assert_loads(&f, "a", &plan, "loaded");
+  assert_status(CT_OK, plan.seen);
+  assert_text_quietly(f.cache, "a", "set");
+  assert_told(&f, "");
+  assert_counted(f.cache, .misses = 1, .loads = 1, .inserts = 1);
+  fixture_close(&f);
+}
+
+static void test_value_set_by_a_loader_that_fails_stays(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.act = set_own_key, .answer = CT_ERR_IO};
+  assert_load_fails(CT_ERR_IO, &f, "a", &plan);
+  assert_text_quietly(f.cache, "a", "set");
+  assert_counted(f.cache, .misses = 1, .load_failures = 1, .inserts = 1);
+  fixture_close(&f);
+}
+
+static void empty_the_cache(plan *self, ct_result *result) {
+  (void)result;
+  delete_text(self->f->cache, "b");
+  ct_popitem(self->f->cache, NULL, NULL);
+  set_text(self->f->cache, "d", "4");
+  ct_expire(self->f->cache, CT_NOW, NULL, NULL);
+  ct_cache_stats_reset(self->f->cache);
+}
+
+static void test_loader_may_change_other_keys(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  set_text(f.cache, "b", "2");
+  set_text(f.cache, "c", "3");
+  plan plan = {.act = empty_the_cache, .value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_told(&f, "REMOVED b=2, EVICTED c=3");
+  assert_text_quietly(f.cache, "a", "1");
+  assert_text_quietly(f.cache, "d", "4");
+  fixture_close(&f);
+}
+
+static void resize_cache(plan *self, ct_result *result) {
+  (void)result;
+  self->seen = ct_resize(self->f->cache, self->number);
+}
+
+static void test_loader_may_shrink_the_cache(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  set_text(f.cache, "b", "2");
+  set_text(f.cache, "c", "3");
+  plan plan = {.act = resize_cache, .number = 1, .value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_told(&f, "EVICTED b=2, EVICTED c=3");
+  assert_text_quietly(f.cache, "a", "1");
+  plan.number = 0;
+  assert_loads(&f, "d", &plan, "1");
+  assert_int_equal(0, ct_len(f.cache));
+  fixture_close(&f);
+}
+
+static void test_loader_may_grow_the_cache(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 1);
+  set_text(f.cache, "b", "2");
+  plan plan = {.act = resize_cache, .number = 2, .value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_told(&f, "");
+  assert_int_equal(2, ct_len(f.cache));
+  fixture_close(&f);
+}
+
+static void look_around(plan *self, ct_result *result) {
+  (void)result;
+  ct_cache *cache = self->f->cache;
+  ct_entry_info info = CT_ENTRY_INFO_INIT;
+  self->number = (uint64_t)has_text(cache, self->key) + ct_len(cache) + ct_currsize(cache);
+  self->number += use_text(cache, self->key) != CT_MISS;
+  self->number += ct_peek(cache, self->key, strlen(self->key), NULL) != CT_MISS;
+  self->number += ct_inspect(cache, self->key, strlen(self->key), &info) != CT_MISS;
+}
+
+static void test_key_is_absent_while_it_is_loaded(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.act = look_around, .number = 99, .value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_int_equal(0, plan.number);
+  fixture_close(&f);
+}
+
+static ct_status load_fibonacci(void *user_data, const void *key, size_t key_size,
+                                ct_result *result) {
+  plan *self = user_data;
+  self->calls++;
+  uint64_t n, fib;
+  memcpy(&n, key, key_size);
+  fib = n;
+  if (n >= 2) {
+    fib = 0;
+    for (uint64_t i = 1; i <= 2; i++) {
+      const uint64_t before = n - i;
+      ct_value value = CT_VALUE_INIT;
+      ct_status status =
+          ct_get_or_load(self->f->cache, &before, sizeof(before), load_fibonacci, self, &value);
+      if (status != CT_OK) return status;
+      fib += *(const uint64_t *)value.data;
+      ct_value_release(&value);
+    }
+  }
+  return ct_result_set(result, &fib, sizeof(fib));
+}
+
+static void test_loader_may_load_other_keys(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 200);
+  plan plan = {.f = &f};
+  const uint64_t n = 90;
+  ct_value out = CT_VALUE_INIT;
+  assert_status(CT_OK, ct_get_or_load(f.cache, &n, sizeof(n), load_fibonacci, &plan, &out));
+  assert_int_equal(2880067194370816120, *(const uint64_t *)out.data);
+  ct_value_release(&out);
+  assert_int_equal(91, plan.calls);
+  assert_counted(f.cache, .inserts = 91, .misses = 91, .loads = 91, .hits = 88);
+  fixture_close(&f);
+}
+
+static void load_own_key(plan *self, ct_result *result) {
+  (void)result;
+  plan inner = {.value = "inner"};
+  ct_value out = poisoned_value();
+  self->seen = load_text(self->f, self->key, &inner, &out);
+  self->number = (uint64_t)inner.calls + (out.data != NULL);
+}
+
+static void test_loading_a_key_in_its_own_loader_is_recursion(void **state) {
+  (void)state;
+  for (uint32_t flags = 0; flags <= CT_FLAG_SINGLE_THREADED; flags++) {
+    fixture f;
+    ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
+    options.flags = flags;
+    fixture_open(&f, &options);
+    plan plan = {.act = load_own_key, .number = 99, .value = "1"};
+    assert_loads(&f, "a", &plan, "1");
+    assert_status(CT_ERR_RECURSION, plan.seen);
+    assert_int_equal(0, plan.number);
+    assert_text_quietly(f.cache, "a", "1");
+    assert_counted(f.cache, .inserts = 1, .misses = 1, .loads = 1);
+    fixture_close(&f);
+  }
+}
+
+/* Each loader loads the next key, and the last one the first key. */
+static void load_next(plan *self, ct_result *result) {
+  (void)result;
+  const char *const keys[] = {"first", "b", "c", "d", "e"};
+  plan next = {.act = load_next, .number = (self->number + 1) % COUNT_OF(keys)};
+  self->answer = load_text(self->f, keys[next.number], &next, NULL);
+}
+
+static void test_recursion_through_other_keys_fails_them_all(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.act = load_next, .number = 0};
+  assert_load_fails(CT_ERR_RECURSION, &f, "first", &plan);
+  assert_int_equal(0, ct_len(f.cache));
+  assert_counted(f.cache, .misses = 5, .load_failures = 5);
+  fixture_close(&f);
+}
+
+static void lease_own_key(plan *self, ct_result *result) {
+  (void)result;
+  ct_value out = poisoned_value();
+  ct_lease *lease = (ct_lease *)&out;
+  self->seen =
+      ct_get_or_lease(self->f->cache, self->key, strlen(self->key), UINT64_MAX, &out, &lease);
+  self->number = (out.data != NULL) + (lease != NULL);
+}
+
+static void test_waiting_for_a_lease_of_the_own_key_is_recursion(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.act = lease_own_key, .number = 99, .value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_status(CT_ERR_RECURSION, plan.seen);
+  assert_int_equal(0, plan.number);
+  fixture_close(&f);
+}
+
+static uint64_t weigh_by_loading(void *user_data, const void *key, size_t key_size,
+                                 const void *value, size_t value_size) {
+  (void)value, (void)value_size;
+  fixture *f = user_data;
+  plan plan = {.f = f, .value = "1"};
+  f->readings = ct_get_or_load(f->cache, key, key_size, load, &plan, NULL) == CT_ERR_RECURSION;
+  return 1;
+}
+
+static void test_loading_a_key_while_it_is_weighed_is_recursion(void **state) {
+  (void)state;
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
+  options.weigher = weigh_by_loading;
+  fixture_open(&f, &options);
+  plan plan = {.value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_int_equal(1, f.readings);
+  fixture_close(&f);
+}
+
+static void load_what_left(void *user_data, const ct_event *event) {
+  fixture *f = user_data;
+  if (f->told++ != 0) return;
+  plan plan = {.f = f, .value = "again"};
+  ct_get_or_load(f->cache, event->key.data, event->key.size, load, &plan, NULL);
+}
+
+static void test_listener_may_load(void **state) {
+  (void)state;
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, 1);
+  options.listener = load_what_left;
+  fixture_open(&f, &options);
+  set_text(f.cache, "a", "1");
+  plan plan = {.value = "2"};
+  assert_loads(&f, "b", &plan, "2");
+  assert_text_quietly(f.cache, "a", "again");
+  assert_int_equal(2, f.told);
+  fixture_close(&f);
+}
+
+/* ---- Leases --------------------------------------------------------------------------------- */
+
+static void test_fulfilled_lease_is_kept(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  assert_fulfils(CT_OK, lease_text(&f, "a"), "1", NULL);
+  assert_text_quietly(f.cache, "a", "1");
+  assert_counted(f.cache, .inserts = 1, .misses = 1, .loads = 1);
+  fixture_close(&f);
+}
+
+static void test_fulfilment_without_out_is_kept(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  ct_lease *lease = NULL;
+  assert_status(CT_LEASED, ct_get_or_lease(f.cache, "a", 1, 0, NULL, &lease));
+  assert_status(CT_OK, ct_lease_fulfil(lease, "1", 1, NULL, NULL));
+  assert_text_quietly(f.cache, "a", "1");
+  fixture_close(&f);
+}
+
+static void test_fulfilment_without_out_that_is_not_kept_leaves_nothing(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 0);
+  assert_status(CT_NOT_STORED, ct_lease_fulfil(lease_text(&f, "a"), "1", 1, NULL, NULL));
+  assert_int_equal(0, ct_len(f.cache));
+  fixture_close(&f);
+}
+
+static void test_lease_has_a_key(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  char key[] = "some key";
+  ct_lease *lease = lease_text(&f, key);
+  key[0] = 'x'; /* it was copied */
+  ct_bytes bytes = {NULL, 77};
+  ct_lease_key(lease, &bytes);
+  assert_int_equal(8, bytes.size);
+  assert_memory_equal("some key", bytes.data, 8);
+  ct_lease_abandon(lease);
+
+  assert_status(CT_LEASED, ct_get_or_lease(f.cache, NULL, 0, 0, NULL, &lease));
+  ct_lease_key(lease, &bytes);
+  assert_int_equal(0, bytes.size);
+  assert_non_null(bytes.data);
+  ct_lease_abandon(lease);
+  fixture_close(&f);
+}
+
+static void test_lease_key_outlives_overtaking(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  ct_lease *lease = lease_text(&f, "a");
+  ct_clear(f.cache);
+  ct_bytes bytes = {NULL, 0};
+  ct_lease_key(lease, &bytes);
+  assert_memory_equal("a", bytes.data, 1);
+  ct_lease_abandon(lease);
+  fixture_close(&f);
+}
+
+static void test_leased_key_is_busy(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  ct_lease *lease = lease_text(&f, "a");
+  static const uint64_t waits[] = {0, 1, 1000000};
+  for (size_t i = 0; i < COUNT_OF(waits); i++) {
+    ct_value out = poisoned_value();
+    ct_lease *second = (ct_lease *)&out;
+    assert_status(CT_BUSY, ct_get_or_lease(f.cache, "a", 1, waits[i], &out, &second));
+    assert_holds_nothing(out);
+    assert_null(second);
+  }
+  assert_counted(f.cache, .misses = 1);
+  ct_lease_abandon(lease);
+  fixture_close(&f);
+}
+
+static void test_each_key_has_a_lease_of_its_own(void **state) {
+  (void)state;
+  enum { kLeases = 500 };
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, 1000);
+  options.shards = 2;
+  fixture_open(&f, &options);
+  uint64_t random = test_seed();
+  ct_lease *leases[kLeases];
+  uint64_t order[kLeases];
+  for (uint64_t i = 0; i < kLeases; i++) {
+    assert_status(CT_LEASED, ct_get_or_lease(f.cache, &i, sizeof(i), 0, NULL, &leases[i]));
+    const uint64_t place = test_random_below(&random, i + 1);
+    order[i] = order[place];
+    order[place] = i;
+  }
+  for (uint64_t i = 0; i < kLeases; i++) {
+    ct_lease *none = NULL;
+    assert_status(CT_BUSY, ct_get_or_lease(f.cache, &i, sizeof(i), 0, NULL, &none));
+  }
+  for (uint64_t i = 0; i < kLeases; i++) {
+    const uint64_t key = order[i];
+    if (key % 3 == 0) {
+      ct_lease_abandon(leases[key]);
+    } else {
+      assert_status(CT_OK, ct_lease_fulfil(leases[key], &key, sizeof(key), NULL, NULL));
+    }
+  }
+  for (uint64_t i = 0; i < kLeases; i++)
+    assert_true(ct_contains(f.cache, &i, sizeof(i)) == (i % 3 != 0));
+  assert_counted(f.cache, .misses = kLeases, .loads = 333, .load_failures = 167, .inserts = 333);
+  fixture_close(&f);
+}
+
+static void test_lease_is_no_entry(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 1);
+  set_text(f.cache, "b", "2");
+  ct_lease *lease = lease_text(&f, "a");
+  assert_int_equal(1, ct_len(f.cache));
+  assert_int_equal(1, ct_currsize(f.cache));
+  assert_text_quietly(f.cache, "a", NULL);
+  assert_text_quietly(f.cache, "b", "2");
+  assert_told(&f, "");
+  ct_lease_abandon(lease);
+  fixture_close(&f);
+}
+
+static void test_lease_is_fulfilled_with_entry_options(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  ct_lease *lease = lease_text(&f, "a");
+  set_now(&f, 100);
+  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+  options.flags = CT_ENTRY_TTL | CT_ENTRY_WEIGHT;
+  options.ttl = 5;
+  options.weight = 3;
+  assert_fulfils(CT_OK, lease, "1", &options);
+  assert_int_equal(105, info_of(f.cache, "a").deadline);
+  assert_int_equal(3, info_of(f.cache, "a").weight);
+  options.flags = CT_ENTRY_DEADLINE;
+  options.deadline = 200;
+  assert_fulfils(CT_OK, lease_text(&f, "b"), "1", &options);
+  assert_int_equal(200, info_of(f.cache, "b").deadline);
+  fixture_close(&f);
+}
+
+static void test_fulfilment_too_large_is_not_stored(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+  options.flags = CT_ENTRY_WEIGHT;
+  options.weight = 9;
+  assert_fulfils(CT_NOT_STORED, lease_text(&f, "a"), "1", &options);
+  assert_false(has_text(f.cache, "a"));
+  assert_counted(f.cache, .misses = 1, .loads = 1, .rejections = 1);
+  fixture_close(&f);
+}
+
+static void test_fulfilment_dead_on_arrival_is_not_stored(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  ct_lease *lease = lease_text(&f, "a");
+  set_now(&f, 100);
+  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+  options.flags = CT_ENTRY_DEADLINE;
+  options.deadline = 100;
+  assert_fulfils(CT_NOT_STORED, lease, "1", &options);
+  assert_false(has_text(f.cache, "a"));
+  assert_counted(f.cache, .misses = 1, .loads = 1, .rejections = 1, .load_ticks = 100);
+  fixture_close(&f);
+}
+
+static void test_abandoned_lease_is_given_anew(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  ct_lease_abandon(lease_text(&f, "a"));
+  assert_false(has_text(f.cache, "a"));
+  assert_fulfils(CT_OK, lease_text(&f, "a"), "1", NULL);
+  assert_counted(f.cache, .inserts = 1, .misses = 2, .loads = 1, .load_failures = 1);
+  fixture_close(&f);
+}
+
+static void test_abandoning_nothing_does_nothing(void **state) {
+  (void)state;
+  ct_lease_abandon(NULL);
+}
+
+static void test_loader_gives_way_to_the_next_after_abandonment(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  ct_lease_abandon(lease_text(&f, "a"));
+  plan plan = {.value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  fixture_close(&f);
+}
+
+static void test_fulfilment_with_bad_arguments_gives_the_lease_up(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  ct_entry_options bad[4] = {CT_ENTRY_OPTIONS_INIT, CT_ENTRY_OPTIONS_INIT, CT_ENTRY_OPTIONS_INIT,
+                             CT_ENTRY_OPTIONS_INIT};
+  bad[0].struct_size = 8;
+  bad[1].flags = 0x80000000u;
+  bad[2].flags = CT_ENTRY_TTL | CT_ENTRY_DEADLINE;
+  bad[3].reserved = 1;
+  for (size_t i = 0; i < COUNT_OF(bad); i++) {
+    ct_value out = poisoned_value();
+    assert_status(CT_ERR_INVALID, ct_lease_fulfil(lease_text(&f, "a"), "1", 1, &bad[i], &out));
+    assert_holds_nothing(out);
+  }
+  ct_value out = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_lease_fulfil(lease_text(&f, "a"), NULL, 1, NULL, &out));
+  assert_holds_nothing(out);
+  uint64_t failures = COUNT_OF(bad) + 1;
+  if (sizeof(size_t) == 8) {
+    out = poisoned_value();
+    assert_status(CT_ERR_TOO_LARGE,
+                  ct_lease_fulfil(lease_text(&f, "a"), "1", kTooLong, NULL, &out));
+    assert_holds_nothing(out);
+    failures++;
+  }
+  assert_false(has_text(f.cache, "a"));
+  assert_counted(f.cache, .misses = failures, .load_failures = failures);
+  assert_fulfils(CT_OK, lease_text(&f, "a"), "1", NULL);
+  fixture_close(&f);
+}
+
+static void test_fulfilment_takes_no_conditions(void **state) {
+  (void)state;
+  static const uint32_t conditions[] = {CT_ENTRY_IF_ABSENT, CT_ENTRY_IF_PRESENT};
+  fixture f;
+  open_lru(&f, 8);
+  for (size_t i = 0; i < COUNT_OF(conditions); i++) {
+    ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+    options.flags = conditions[i];
+    assert_status(CT_ERR_INVALID, ct_lease_fulfil(lease_text(&f, "a"), "1", 1, &options, NULL));
+  }
+  fixture_close(&f);
+}
+
+static void test_fulfilment_with_a_weight_is_invalid_where_memory_is_weighed(void **state) {
+  (void)state;
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, 1000);
+  options.weight_kind = CT_WEIGHT_MEMORY;
+  fixture_open(&f, &options);
+  ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
+  entry.flags = CT_ENTRY_WEIGHT;
+  assert_status(CT_ERR_INVALID, ct_lease_fulfil(lease_text(&f, "a"), "1", 1, &entry, NULL));
+  assert_fulfils(CT_OK, lease_text(&f, "a"), "1", NULL);
+  fixture_close(&f);
+}
+
+/* ---- Overtaking ----------------------------------------------------------------------------- */
+
+static ct_status write_text(void *user_data, const void *key, size_t key_size, const ct_bytes *old,
+                            ct_result *result) {
+  (void)user_data, (void)key, (void)key_size, (void)old;
+  return ct_result_set(result, "written", 7);
+}
+
+/* Ways to write key a. */
+enum { kSet, kSetDead, kSetMany, kSetDefault, kCompute, kDelete, kPop, kClear, kWays };
+
+/* Writes key a, and tells what is there then: NULL for nothing. */
+static const char *overtake(fixture *f, int way) {
+  const size_t ends[] = {1, 8};
+  switch (way) {
+    case kSet:
+      assert_status(CT_OK, set_text(f->cache, "a", "written"));
+      return "written";
+    case kSetDead:
+      assert_status(CT_NOT_STORED, set_text_ttl(f->cache, "a", "written", 0));
+      return NULL;
+    case kSetMany:
+      assert_status(CT_OK, ct_set_many(f->cache, "awritten", ends, 1, NULL, NULL));
+      return "written";
+    case kSetDefault:
+      assert_status(CT_OK, ct_setdefault(f->cache, "a", 1, "written", 7, NULL));
+      return "written";
+    case kCompute:
+      assert_status(CT_OK, ct_compute(f->cache, "a", 1, write_text, NULL, NULL));
+      return "written";
+    case kDelete:
+      assert_status(CT_MISS, delete_text(f->cache, "a"));
+      return NULL;
+    case kPop:
+      assert_status(CT_MISS, ct_pop(f->cache, "a", 1, NULL));
+      return NULL;
+    default:
+      assert_status(CT_OK, ct_clear(f->cache));
+      return NULL;
+  }
+}
+
+static void test_overtaken_value_is_handed_back_and_not_stored(void **state) {
+  (void)state;
+  for (int way = 0; way < kWays; way++) {
+    fixture f;
+    open_lru(&f, 8);
+    ct_lease *lease = lease_text(&f, "a");
+    const char *wrote = overtake(&f, way);
+    assert_fulfils(CT_NOT_STORED, lease, "loaded", NULL);
+    assert_text_quietly(f.cache, "a", wrote);
+    assert_told(&f, "");
+    ct_stats stats = stats_of(f.cache);
+    assert_int_equal(1, stats.loads);
+    assert_int_equal(0, stats.load_failures);
+    assert_int_equal(wrote != NULL, stats.inserts);
+    assert_int_equal(way == kSetDead, stats.rejections);
+    fixture_close(&f);
+  }
+}
+
+static void test_whoever_comes_after_overtaking_starts_anew(void **state) {
+  (void)state;
+  static const int ways[] = {kSetDead, kDelete, kPop, kClear};
+  for (size_t i = 0; i < COUNT_OF(ways); i++) {
+    fixture f;
+    open_lru(&f, 8);
+    ct_lease *first = lease_text(&f, "a");
+    overtake(&f, ways[i]);
+    ct_lease *second = lease_text(&f, "a");
+    /* Neither is in the way of the other. */
+    assert_fulfils(CT_NOT_STORED, first, "old", NULL);
+    assert_false(has_text(f.cache, "a"));
+    ct_lease *none = NULL;
+    assert_status(CT_BUSY, ct_get_or_lease(f.cache, "a", 1, 0, NULL, &none));
+    assert_fulfils(CT_OK, second, "new", NULL);
+    assert_text_quietly(f.cache, "a", "new");
+    fixture_close(&f);
+  }
+}
+
+static void test_overtaken_value_does_not_replace_a_newer_one(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  ct_lease *first = lease_text(&f, "a");
+  delete_text(f.cache, "a");
+  assert_fulfils(CT_OK, lease_text(&f, "a"), "new", NULL);
+  assert_fulfils(CT_NOT_STORED, first, "old", NULL);
+  assert_text_quietly(f.cache, "a", "new");
+  assert_counted(f.cache, .inserts = 1, .misses = 2, .loads = 2);
+  fixture_close(&f);
+}
+
+static void test_overtaken_lease_is_abandoned_as_any_other(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  ct_lease *first = lease_text(&f, "a");
+  ct_lease *other = lease_text(&f, "b");
+  ct_clear(f.cache);
+  ct_lease_abandon(first);
+  ct_lease *second = lease_text(&f, "a");
+  ct_lease_abandon(other);
+  assert_fulfils(CT_OK, second, "1", NULL);
+  assert_counted(f.cache, .inserts = 1, .misses = 3, .loads = 1, .load_failures = 2);
+  fixture_close(&f);
+}
+
+static bool match_all(void *user_data, const void *key, size_t key_size, const void *value,
+                      size_t value_size) {
+  (void)user_data, (void)key, (void)key_size, (void)value, (void)value_size;
+  return true;
+}
+
+static void test_what_is_no_write_of_the_key_overtakes_nothing(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  ct_lease *lease = lease_text(&f, "a");
+  /* Writes that are refused. */
+  assert_status(CT_ERR_TOO_LARGE, set_text_weight(f.cache, "a", "1", 9));
+  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+  options.flags = CT_ENTRY_IF_PRESENT;
+  assert_status(CT_MISS, set_text_with(f.cache, "a", "1", &options));
+  /* Reads, and writes of others. */
+  use_text(f.cache, "a");
+  ct_set_lifetime(f.cache, "a", 1, 5);
+  set_text(f.cache, "aa", "1");
+  set_text(f.cache, "b", "1");
+  delete_text(f.cache, "b");
+  ct_popitem(f.cache, NULL, NULL);
+  set_text(f.cache, "b", "1");
+  ct_remove_if(f.cache, match_all, NULL);
+  ct_resize(f.cache, 7);
+  ct_expire(f.cache, CT_NOW, NULL, NULL);
+  assert_fulfils(CT_OK, lease, "1", NULL);
+  assert_text_quietly(f.cache, "a", "1");
+  fixture_close(&f);
+}
+
+static void test_write_after_fulfilment_overtakes_nothing(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  assert_fulfils(CT_OK, lease_text(&f, "a"), "1", NULL);
+  set_text(f.cache, "a", "2");
+  assert_text_quietly(f.cache, "a", "2");
+  delete_text(f.cache, "a");
+  assert_fulfils(CT_OK, lease_text(&f, "a"), "3", NULL);
+  assert_text_quietly(f.cache, "a", "3");
+  fixture_close(&f);
+}
+
+/* ---- Time ----------------------------------------------------------------------------------- */
+
+static void test_load_ticks_are_those_from_lease_to_fulfilment(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  set_now(&f, 100);
+  plan plan = {.act = take_time, .value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_loads(&f, "b", &plan, "1");
+  assert_int_equal(20, stats_of(f.cache).load_ticks);
+  ct_lease *lease = lease_text(&f, "c");
+  set_now(&f, 1000);
+  assert_fulfils(CT_OK, lease, "1", NULL);
+  assert_int_equal(900, stats_of(f.cache).load_ticks);
+  fixture_close(&f);
+}
+
+static void test_failed_load_counts_no_ticks(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.act = take_time, .answer = CT_ERR_IO};
+  assert_load_fails(CT_ERR_IO, &f, "a", &plan);
+  assert_int_equal(0, stats_of(f.cache).load_ticks);
+  fixture_close(&f);
+}
+
+static void turn_back_time(plan *self, ct_result *result) {
+  (void)result;
+  set_now(self->f, self->number);
+}
+
+static void test_load_ticks_do_not_run_backwards(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  set_now(&f, 100);
+  plan plan = {.act = turn_back_time, .number = 50, .value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_int_equal(0, stats_of(f.cache).load_ticks);
+  fixture_close(&f);
+}
+
+/* An expired entry that comes back while its key is loaded is replaced as any other. The store in
+ * place, for which there must be neither listener nor pin, once forgot the lease over it. */
+static void test_load_replaces_what_comes_back_as_time_runs_backwards(void **state) {
+  (void)state;
+  for (int listens = 0; listens < 2; listens++) {
+    fixture f;
+    ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
+    options.ttl = 10;
+    if (listens == 0) options.listener = NULL;
+    fixture_open(&f, &options);
+    set_text(f.cache, "a", "1");
+    set_now(&f, 10);
+    plan plan = {.act = turn_back_time, .number = 5, .value = "2"};
+    assert_loads(&f, "a", &plan, "2");
+    assert_text_quietly(f.cache, "a", "2");
+    assert_told(&f, listens == 0 ? "" : "REPLACED a=1");
+    assert_counted(f.cache, .inserts = 1, .updates = 1, .misses = 1, .loads = 1);
+    delete_text(f.cache, "a");
+    ct_lease_abandon(lease_text(&f, "a"));
+    fixture_close(&f);
+  }
+}
+
+static uint64_t readings_of(fixture *f) {
+  uint64_t readings = f->readings;
+  f->readings = 0;
+  return readings;
+}
+
+static void test_timer_is_read_at_most_twice_for_a_load(void **state) {
+  (void)state;
+  static const uint64_t lifetimes[][2] = {{0, 0}, {50, 0}, {0, 50}, {50, 50}};
+  for (size_t i = 0; i < COUNT_OF(lifetimes); i++) {
+    fixture f;
+    ct_options options = fixture_options(&f, CT_POLICY_LRU, 2);
+    options.timer = count_readings;
+    options.ttl = lifetimes[i][0];
+    options.tti = lifetimes[i][1];
+    fixture_open(&f, &options);
+    plan plan = {.value = "1"};
+    assert_loads(&f, "a", &plan, "1");
+    assert_in_range(readings_of(&f), 0, 2);
+    assert_loads(&f, "b", &plan, "1");
+    assert_loads(&f, "c", &plan, "1");
+    assert_in_range(readings_of(&f), 0, 4);
+    assert_loads(&f, "c", &plan, "1");
+    assert_in_range(readings_of(&f), 0, 1);
+    plan.answer = CT_MISS;
+    assert_load_fails(CT_MISS, &f, "d", &plan);
+    assert_in_range(readings_of(&f), 0, 2);
+    ct_lease *lease = lease_text(&f, "e");
+    assert_in_range(readings_of(&f), 0, 1);
+    assert_fulfils(CT_OK, lease, "1", NULL);
+    assert_in_range(readings_of(&f), 0, 1);
+    ct_lease_abandon(lease_text(&f, "g"));
+    assert_in_range(readings_of(&f), 0, 1);
+    fixture_close(&f);
+  }
+}
+
+static void test_timer_is_not_read_for_a_hit_without_lifetimes(void **state) {
+  (void)state;
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, 2);
+  options.timer = count_readings;
+  fixture_open(&f, &options);
+  set_text(f.cache, "a", "1");
+  plan plan = {.value = "2"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_int_equal(0, readings_of(&f));
+  fixture_close(&f);
+}
+
+static void test_loaded_value_expires(void **state) {
+  (void)state;
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_TTL, 8);
+  options.ttl = 10;
+  fixture_open(&f, &options);
+  plan plan = {.value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  set_now(&f, 9);
+  assert_loads(&f, "a", &plan, "1");
+  assert_int_equal(1, plan.calls);
+  set_now(&f, 10);
+  assert_loads(&f, "a", &plan, "1");
+  assert_int_equal(2, plan.calls);
+  fixture_close(&f);
+}
+
+/* ---- Statistics ----------------------------------------------------------------------------- */
+
+static void test_cache_without_statistics_loads(void **state) {
+  (void)state;
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
+  options.flags = CT_FLAG_NO_STATS;
+  fixture_open(&f, &options);
+  plan plan = {.act = take_time, .value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_loads(&f, "a", &plan, "1");
+  plan.answer = CT_MISS;
+  assert_load_fails(CT_MISS, &f, "b", &plan);
+  assert_counted(f.cache, .hits = 0);
+  fixture_close(&f);
+}
+
+static void test_reset_forgets_loads(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.act = take_time, .value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  plan.answer = CT_MISS;
+  assert_load_fails(CT_MISS, &f, "b", &plan);
+  ct_cache_stats_reset(f.cache);
+  assert_counted(f.cache, .hits = 0);
+  fixture_close(&f);
+}
+
+/* ---- Single-threaded caches ----------------------------------------------------------------- */
+
+static void open_single_threaded(fixture *f) {
+  ct_options options = fixture_options(f, CT_POLICY_LRU, 8);
+  options.flags = CT_FLAG_SINGLE_THREADED;
+  fixture_open(f, &options);
+}
+
+static void test_single_threaded_cache_loads(void **state) {
+  (void)state;
+  fixture f;
+  open_single_threaded(&f);
+  plan plan = {.value = "1"};
+  assert_loads(&f, "a", &plan, "1");
+  assert_loads(&f, "a", &plan, "1");
+  assert_fulfils(CT_OK, lease_text(&f, "b"), "2", NULL);
+  assert_counted(f.cache, .inserts = 2, .misses = 2, .loads = 2, .hits = 1);
+  fixture_close(&f);
+}
+
+static void test_single_threaded_cache_never_waits_for_a_lease(void **state) {
+  (void)state;
+  fixture f;
+  open_single_threaded(&f);
+  ct_lease *lease = lease_text(&f, "a");
+  static const uint64_t waits[] = {0, 1, UINT64_MAX};
+  for (size_t i = 0; i < COUNT_OF(waits); i++) {
+    ct_value out = poisoned_value();
+    ct_lease *second = (ct_lease *)&out;
+    assert_status(CT_BUSY, ct_get_or_lease(f.cache, "a", 1, waits[i], &out, &second));
+    assert_holds_nothing(out);
+    assert_null(second);
+  }
+  plan plan = {.value = "1"};
+  assert_load_fails(CT_BUSY, &f, "a", &plan);
+  assert_int_equal(0, plan.calls);
+  assert_fulfils(CT_OK, lease, "1", NULL);
+  assert_loads(&f, "a", &plan, "1");
+  assert_counted(f.cache, .inserts = 1, .misses = 1, .loads = 1, .hits = 1);
+  fixture_close(&f);
+}
+
+/* ---- Memory --------------------------------------------------------------------------------- */
+
+static void test_load_that_keeps_nothing_leaves_no_memory_behind(void **state) {
+  (void)state;
+  fixture f;
+  test_allocator allocator;
+  test_allocator_init(&allocator);
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, 1);
+  options.allocator = &allocator.hooks;
+  fixture_open(&f, &options);
+  /* The first round leaves the memory that a cache keeps for later. */
+  int64_t blocks = 0, bytes = 0;
+  for (int round = 0; round < 3; round++) {
+    plan plan = {.act = discard, .value = "1"};
+    assert_loads(&f, "a", &plan, "1");
+    plan.act = delete_own_key;
+    assert_loads(&f, "a", &plan, "1");
+    plan.answer = CT_ERR_IO;
+    assert_load_fails(CT_ERR_IO, &f, "a", &plan);
+    plan.act = set_long_and_short;
+    assert_load_fails(CT_ERR_IO, &f, "a", &plan);
+    ct_lease *leases[20];
+    for (uint64_t i = 0; i < COUNT_OF(leases); i++)
+      assert_status(CT_LEASED, ct_get_or_lease(f.cache, &i, sizeof(i), 0, NULL, &leases[i]));
+    for (size_t i = 0; i < COUNT_OF(leases) / 2; i++) ct_lease_abandon(leases[i]);
+    ct_clear(f.cache);
+    for (size_t i = COUNT_OF(leases) / 2; i < COUNT_OF(leases); i++)
+      assert_status(CT_NOT_STORED, ct_lease_fulfil(leases[i], "1", 1, NULL, NULL));
+    if (round == 0) {
+      blocks = allocator.blocks;
+      bytes = allocator.bytes;
+    }
+    assert_int_equal(blocks, allocator.blocks);
+    assert_int_equal(bytes, allocator.bytes);
+    assert_int_equal(bytes, ct_memory(f.cache));
+  }
+  fixture_close(&f);
+  assert_int_equal(0, allocator.blocks);
+  assert_int_equal(0, allocator.bytes);
+}
+
+/* ---- Bad input ------------------------------------------------------------------------------ */
+
+static void test_get_or_load_of_bad_arguments_is_refused(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.value = "1"};
+  ct_value out = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_get_or_load(NULL, "a", 1, load, &plan, &out));
+  assert_holds_nothing(out);
+  out = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_get_or_load(f.cache, NULL, 1, load, &plan, &out));
+  assert_holds_nothing(out);
+  out = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_get_or_load(f.cache, "a", 1, NULL, &plan, &out));
+  assert_holds_nothing(out);
+  if (sizeof(size_t) == 8) {
+    out = poisoned_value();
+    assert_status(CT_ERR_TOO_LARGE, ct_get_or_load(f.cache, "a", kTooLong, load, &plan, &out));
+    assert_holds_nothing(out);
+  }
+  assert_int_equal(0, plan.calls);
+  assert_counted(f.cache, .hits = 0);
+  fixture_close(&f);
+}
+
+static void test_get_or_lease_of_bad_arguments_is_refused(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  set_text(f.cache, "a", "1");
+  ct_value out = poisoned_value();
+  ct_lease *lease = (ct_lease *)&out;
+  assert_status(CT_ERR_INVALID, ct_get_or_lease(NULL, "a", 1, 0, &out, &lease));
+  assert_holds_nothing(out);
+  assert_null(lease);
+  out = poisoned_value();
+  lease = (ct_lease *)&out;
+  assert_status(CT_ERR_INVALID, ct_get_or_lease(f.cache, NULL, 1, 0, &out, &lease));
+  assert_holds_nothing(out);
+  assert_null(lease);
+  out = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_get_or_lease(f.cache, "a", 1, 0, &out, NULL));
+  assert_holds_nothing(out);
+  if (sizeof(size_t) == 8) {
+    out = poisoned_value();
+    lease = (ct_lease *)&out;
+    assert_status(CT_ERR_TOO_LARGE, ct_get_or_lease(f.cache, "a", kTooLong, 0, &out, &lease));
+    assert_holds_nothing(out);
+    assert_null(lease);
+  }
+  assert_counted(f.cache, .inserts = 1);
+  fixture_close(&f);
+}
+
+static void test_fulfilling_nothing_is_invalid(void **state) {
+  (void)state;
+  ct_value out = poisoned_value();
+  assert_status(CT_ERR_INVALID, ct_lease_fulfil(NULL, "1", 1, NULL, &out));
+  assert_holds_nothing(out);
+}
+
+static void test_nothing_has_no_key(void **state) {
+  (void)state;
+  ct_bytes bytes = {"x", 77};
+  ct_lease_key(NULL, &bytes);
+  assert_null(bytes.data);
+  assert_int_equal(0, bytes.size);
+  fixture f;
+  open_lru(&f, 8);
+  ct_lease *lease = lease_text(&f, "a");
+  ct_lease_key(lease, NULL);
+  ct_lease_abandon(lease);
+  fixture_close(&f);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_hit_calls_no_loader),
+      cmocka_unit_test(test_hit_is_a_use),
+      cmocka_unit_test(test_hit_by_lease_is_a_use),
+      cmocka_unit_test(test_miss_is_loaded_and_kept),
+      cmocka_unit_test(test_load_without_out_is_kept),
+      cmocka_unit_test(test_loader_is_shown_the_key),
+      cmocka_unit_test(test_empty_key_and_value_are_loaded),
+      cmocka_unit_test(test_expired_entry_is_loaded_anew),
+      cmocka_unit_test(test_load_evicts_for_room),
+      cmocka_unit_test(test_loaded_value_outlives_eviction_clear_and_cache),
+      cmocka_unit_test(test_value_of_any_size_is_loaded),
+      cmocka_unit_test(test_every_policy_loads),
+      cmocka_unit_test(test_failure_is_handed_back_as_it_came),
+      cmocka_unit_test(test_answer_in_the_reserved_range_is_invalid),
+      cmocka_unit_test(test_done_without_a_value_is_invalid),
+      cmocka_unit_test(test_value_of_a_failing_loader_is_not_kept),
+      cmocka_unit_test(test_failure_is_not_remembered),
+      cmocka_unit_test(test_failing_load_evicts_nothing),
+      cmocka_unit_test(test_last_value_set_counts),
+      cmocka_unit_test(test_setting_null_fails_the_load),
+      cmocka_unit_test(test_setting_too_many_bytes_fails_the_load),
+      cmocka_unit_test(test_own_failure_goes_before_that_of_setting),
+      cmocka_unit_test(test_value_set_after_a_failure_counts),
+      cmocka_unit_test(test_no_memory_for_the_result_fails_the_load),
+      cmocka_unit_test(test_functions_of_no_result_do_nothing),
+      cmocka_unit_test(test_result_ttl_counts_from_the_return_of_the_loader),
+      cmocka_unit_test(test_ttl_of_the_cache_counts_from_the_return_of_the_loader),
+      cmocka_unit_test(test_tti_of_the_cache_counts_from_the_return_of_the_loader),
+      cmocka_unit_test(test_ttu_of_the_cache_is_asked_after_the_return_of_the_loader),
+      cmocka_unit_test(test_result_ttl_of_never_overrides_that_of_the_cache),
+      cmocka_unit_test(test_result_deadline_is_absolute),
+      cmocka_unit_test(test_last_of_ttl_and_deadline_counts),
+      cmocka_unit_test(test_result_weight_counts_against_maxsize),
+      cmocka_unit_test(test_result_weight_is_invalid_where_memory_is_weighed),
+      cmocka_unit_test(test_weigher_weighs_what_is_loaded),
+      cmocka_unit_test(test_discarded_value_is_handed_back_and_not_kept),
+      cmocka_unit_test(test_too_large_value_is_handed_back_and_not_kept),
+      cmocka_unit_test(test_cache_without_room_loads_each_time),
+      cmocka_unit_test(test_large_value_beyond_maxsize_is_handed_back),
+      cmocka_unit_test(test_value_dead_on_arrival_is_handed_back_and_not_kept),
+      cmocka_unit_test(test_load_is_not_kept_if_the_loader_removes_its_key),
+      cmocka_unit_test(test_value_set_by_the_loader_stays),
+      cmocka_unit_test(test_value_set_by_a_loader_that_fails_stays),
+      cmocka_unit_test(test_loader_may_change_other_keys),
+      cmocka_unit_test(test_loader_may_shrink_the_cache),
+      cmocka_unit_test(test_loader_may_grow_the_cache),
+      cmocka_unit_test(test_key_is_absent_while_it_is_loaded),
+      cmocka_unit_test(test_loader_may_load_other_keys),
+      cmocka_unit_test(test_loading_a_key_in_its_own_loader_is_recursion),
+      cmocka_unit_test(test_recursion_through_other_keys_fails_them_all),
+      cmocka_unit_test(test_waiting_for_a_lease_of_the_own_key_is_recursion),
+      cmocka_unit_test(test_loading_a_key_while_it_is_weighed_is_recursion),
+      cmocka_unit_test(test_listener_may_load),
+      cmocka_unit_test(test_fulfilled_lease_is_kept),
+      cmocka_unit_test(test_fulfilment_without_out_is_kept),
+      cmocka_unit_test(test_fulfilment_without_out_that_is_not_kept_leaves_nothing),
+      cmocka_unit_test(test_lease_has_a_key),
+      cmocka_unit_test(test_lease_key_outlives_overtaking),
+      cmocka_unit_test(test_leased_key_is_busy),
+      cmocka_unit_test(test_each_key_has_a_lease_of_its_own),
+      cmocka_unit_test(test_lease_is_no_entry),
+      cmocka_unit_test(test_lease_is_fulfilled_with_entry_options),
+      cmocka_unit_test(test_fulfilment_too_large_is_not_stored),
+      cmocka_unit_test(test_fulfilment_dead_on_arrival_is_not_stored),
+      cmocka_unit_test(test_abandoned_lease_is_given_anew),
+      cmocka_unit_test(test_abandoning_nothing_does_nothing),
+      cmocka_unit_test(test_loader_gives_way_to_the_next_after_abandonment),
+      cmocka_unit_test(test_fulfilment_with_bad_arguments_gives_the_lease_up),
+      cmocka_unit_test(test_fulfilment_takes_no_conditions),
+      cmocka_unit_test(test_fulfilment_with_a_weight_is_invalid_where_memory_is_weighed),
+      cmocka_unit_test(test_overtaken_value_is_handed_back_and_not_stored),
+      cmocka_unit_test(test_whoever_comes_after_overtaking_starts_anew),
+      cmocka_unit_test(test_overtaken_value_does_not_replace_a_newer_one),
+      cmocka_unit_test(test_overtaken_lease_is_abandoned_as_any_other),
+      cmocka_unit_test(test_what_is_no_write_of_the_key_overtakes_nothing),
+      cmocka_unit_test(test_write_after_fulfilment_overtakes_nothing),
+      cmocka_unit_test(test_load_ticks_are_those_from_lease_to_fulfilment),
+      cmocka_unit_test(test_failed_load_counts_no_ticks),
+      cmocka_unit_test(test_load_ticks_do_not_run_backwards),
+      cmocka_unit_test(test_load_replaces_what_comes_back_as_time_runs_backwards),
+      cmocka_unit_test(test_timer_is_read_at_most_twice_for_a_load),
+      cmocka_unit_test(test_timer_is_not_read_for_a_hit_without_lifetimes),
+      cmocka_unit_test(test_loaded_value_expires),
+      cmocka_unit_test(test_cache_without_statistics_loads),
+      cmocka_unit_test(test_reset_forgets_loads),
+      cmocka_unit_test(test_single_threaded_cache_loads),
+      cmocka_unit_test(test_single_threaded_cache_never_waits_for_a_lease),
+      cmocka_unit_test(test_load_that_keeps_nothing_leaves_no_memory_behind),
+      cmocka_unit_test(test_get_or_load_of_bad_arguments_is_refused),
+      cmocka_unit_test(test_get_or_lease_of_bad_arguments_is_refused),
+      cmocka_unit_test(test_fulfilling_nothing_is_invalid),
+      cmocka_unit_test(test_nothing_has_no_key),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
