@@ -1,0 +1,1041 @@
+/* SPDX-License-Identifier: MIT */
+/* Key builders: which arguments make equal keys, the very bytes of them, and mistakes.
+ *
+ * Calls are written as in data/golden/keys.txt, whose format data/golden/README.md gives. Here a
+ * call may be malformed too. model_equal says, without the library, which calls Python takes for
+ * equal. */
+#define _DEFAULT_SOURCE /* mmap */
+#include <math.h>
+#include <sys/mman.h>
+
+#include "support.h"
+
+enum { kMaxTokens = 96, kMaxText = 64, kGoldenPairs = 400 };
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- Calls ---------------------------------------------------------------------------------- */
+
+/* One word of a call. */
+typedef struct token {
+  char kind; /* n b i u f s x ( ) or k, as in the file */
+  int64_t integer;
+  uint64_t number; /* beyond int64_t */
+  double real;
+  char text[kMaxText]; /* of s, x and k */
+  size_t size;
+} token;
+
+typedef struct call {
+  token tokens[kMaxTokens];
+  size_t count;
+} call;
+
+static size_t from_hex(const char *hex, char *out) {
+  size_t size = 0;
+  unsigned byte;
+  for (; sscanf(hex, "%2x", &byte) == 1; hex += 2) out[size++] = (char)byte;
+  return size;
+}
+
+static token parse_token(const char *word) {
+  token it = {.kind = word[0]};
+  const char *rest = word[1] == ':' ? word + 2 : word + 1;
+  switch (it.kind) {
+    case 'b':
+    case 'i':
+      it.integer = strtoll(rest, NULL, 10);
+      break;
+    case 'u':
+      it.number = strtoull(rest, NULL, 10);
+      break;
+    case 'f':
+      it.real = strtod(rest, NULL);
+      break;
+    case 's':
+    case 'x':
+      assert_true(strlen(rest) / 2 <= kMaxText);
+      it.size = from_hex(rest, it.text);
+      break;
+    case 'k':
+      assert_true(strlen(rest) <= kMaxText);
+      it.size = strlen(rest);
+      memcpy(it.text, rest, it.size);
+      break;
+    default:
+      assert_non_null(strchr("n()", it.kind));
+  }
+  return it;
+}
+
+static call parse(const char *text) {
+  call it = {.count = 0};
+  char words[2048];
+  assert_true(strlen(text) < sizeof(words));
+  strcpy(words, text);
+  for (char *word = strtok(words, " \n"); word != NULL; word = strtok(NULL, " \n")) {
+    if (strcmp(word, "-") == 0) continue;
+    assert_true(it.count < kMaxTokens);
+    it.tokens[it.count++] = parse_token(word);
+  }
+  return it;
+}
+
+static void add_token(ct_key *key, const token *it) {
+  switch (it->kind) {
+    case 'n':
+      ct_key_null(key);
+      break;
+    case 'b':
+      ct_key_bool(key, it->integer != 0);
+      break;
+    case 'i':
+      ct_key_int(key, it->integer);
+      break;
+    case 'u':
+      ct_key_uint(key, it->number);
+      break;
+    case 'f':
+      ct_key_double(key, it->real);
+      break;
+    case 's':
+      ct_key_text(key, it->text, it->size);
+      break;
+    case 'x':
+      ct_key_bytes(key, it->text, it->size);
+      break;
+    case 'k':
+      ct_key_name(key, it->text, it->size);
+      break;
+    case '(':
+      ct_key_tuple_begin(key);
+      break;
+    default:
+      ct_key_tuple_end(key);
+  }
+}
+
+static void add_call(ct_key *key, const call *it) {
+  for (size_t i = 0; i < it->count; i++) add_token(key, &it->tokens[i]);
+}
+
+/* ---- Keys of calls -------------------------------------------------------------------------- */
+
+/* Untyped and typed, each twice, so that two keys can be held against each other. */
+static ct_key *builders[2][2];
+
+static int make_builders(void **state) {
+  (void)state;
+  for (int typed = 0; typed < 2; typed++)
+    for (int i = 0; i < 2; i++) {
+      builders[typed][i] = ct_key_new(typed ? CT_KEY_TYPED : 0);
+      if (builders[typed][i] == NULL) return 1;
+    }
+  return 0;
+}
+
+static int free_builders(void **state) {
+  (void)state;
+  for (int typed = 0; typed < 2; typed++)
+    for (int i = 0; i < 2; i++) ct_key_free(builders[typed][i]);
+  return 0;
+}
+
+static ct_status status_of(ct_key *key) {
+  const void *data;
+  size_t size;
+  return ct_key_data(key, &data, &size);
+}
+
+static ct_bytes bytes_of(ct_key *key) {
+  ct_bytes bytes;
+  assert_status(CT_OK, ct_key_data(key, &bytes.data, &bytes.size));
+  assert_non_null(bytes.data);
+  return bytes;
+}
+
+static ct_bytes key_of(const call *it, bool typed, int builder) {
+  ct_key *key = builders[typed][builder];
+  ct_key_reset(key);
+  add_call(key, it);
+  return bytes_of(key);
+}
+
+static bool equal_bytes(ct_bytes one, ct_bytes other) {
+  return one.size == other.size && memcmp(one.data, other.data, one.size) == 0;
+}
+
+static bool equal_keys(const call *one, const call *other, bool typed) {
+  return equal_bytes(key_of(one, typed, 0), key_of(other, typed, 1));
+}
+
+static bool same(const char *one, const char *other, bool typed) {
+  const call a = parse(one);
+  const call b = parse(other);
+  return equal_keys(&a, &b, typed);
+}
+
+#define assert_one_key(one, other)        \
+  do {                                    \
+    assert_true(same(one, other, false)); \
+    assert_true(same(one, other, true));  \
+  } while (0)
+
+#define assert_one_key_unless_typed(one, other) \
+  do {                                          \
+    assert_true(same(one, other, false));       \
+    assert_false(same(one, other, true));       \
+  } while (0)
+
+#define assert_two_keys(one, other)        \
+  do {                                     \
+    assert_false(same(one, other, false)); \
+    assert_false(same(one, other, true));  \
+  } while (0)
+
+/* ---- A model of Python's equality ----------------------------------------------------------- */
+
+/* Numbers are equal if they read the same when they are written out in full. */
+static void write_number(const token *it, char text[400]) {
+  if (it->kind == 'u') {
+    sprintf(text, "%llu", (unsigned long long)it->number);
+  } else if (it->kind != 'f') {
+    sprintf(text, "%lld", (long long)it->integer);
+  } else if (isnan(it->real)) {
+    strcpy(text, "nan");
+  } else if (it->real == 0) {
+    strcpy(text, "0");
+  } else {
+    sprintf(text, "%.0f", it->real);
+    if (strtod(text, NULL) != it->real) sprintf(text, "%a", it->real);
+  }
+}
+
+/* Integers are of one type, whatever their sign and size. */
+static char type_of(const token *it) {
+  return it->kind == 'u' ? 'i' : it->kind;
+}
+
+static bool is_number(const token *it) {
+  return strchr("biuf", it->kind) != NULL;
+}
+
+static bool equal_text(const token *one, const token *other) {
+  return one->size == other->size && memcmp(one->text, other->text, one->size) == 0;
+}
+
+/* Compares the values that begin at both cursors, and moves the cursors behind them. Not within a
+ * tuple, types count if typed. */
+static bool equal_values(const token **one, const token **other, bool typed) {
+  const token *a = (*one)++;
+  const token *b = (*other)++;
+  if (typed && type_of(a) != type_of(b)) return false;
+  if (is_number(a) && is_number(b)) {
+    char numbers[2][400];
+    write_number(a, numbers[0]);
+    write_number(b, numbers[1]);
+    return strcmp(numbers[0], numbers[1]) == 0;
+  }
+  if (a->kind != b->kind) return false;
+  if (a->kind == 's' || a->kind == 'x') return equal_text(a, b);
+  if (a->kind != '(') return true;
+  while ((*one)->kind != ')' && (*other)->kind != ')')
+    if (!equal_values(one, other, false)) return false;
+  return (*one)++->kind == (*other)++->kind;
+}
+
+static const token *end_of_value(const token *value) {
+  size_t depth = 0;
+  do {
+    depth += (size_t)(value->kind == '(') - (size_t)(value->kind == ')');
+    value++;
+  } while (depth > 0);
+  return value;
+}
+
+static const token *find_name(const call *it, const token *name) {
+  for (size_t i = 0; i < it->count; i++)
+    if (it->tokens[i].kind == 'k' && equal_text(&it->tokens[i], name)) return &it->tokens[i];
+  return NULL;
+}
+
+static size_t count_names(const call *it) {
+  size_t names = 0;
+  for (size_t i = 0; i < it->count; i++) names += it->tokens[i].kind == 'k';
+  return names;
+}
+
+static bool model_equal(const call *one, const call *other, bool typed) {
+  if (count_names(one) != count_names(other)) return false;
+  const token *a = one->tokens;
+  const token *b = other->tokens;
+  const token *const end_a = a + one->count;
+  const token *const end_b = b + other->count;
+  while (a < end_a && b < end_b && a->kind != 'k' && b->kind != 'k')
+    if (!equal_values(&a, &b, typed)) return false;
+  if ((a < end_a && a->kind != 'k') || (b < end_b && b->kind != 'k')) return false;
+  while (a < end_a) {
+    const token *named = find_name(other, a);
+    if (named == NULL) return false;
+    a++;
+    named++;
+    if (!equal_values(&a, &named, typed)) return false;
+  }
+  return true;
+}
+
+/* ---- The reference's answers ---------------------------------------------------------------- */
+
+static void test_recorded_pairs_are_equal_as_in_python(void **state) {
+  (void)state;
+  const char *folder = getenv("CT_TEST_DATA");
+  assert_non_null(folder);
+  char path[4096];
+  snprintf(path, sizeof(path), "%s/golden/keys.txt", folder);
+  FILE *file = fopen(path, "r");
+  assert_non_null(file);
+
+  char line[4096];
+  unsigned pairs = 0;
+  while (fgets(line, sizeof(line), file) != NULL) {
+    char *one = strchr(line, '|');
+    assert_non_null(one);
+    char *other = strchr(one + 1, '|');
+    assert_non_null(other);
+    *other = '\0';
+    const call calls[2] = {parse(one + 1), parse(other + 1)};
+    const bool expected[2] = {line[0] == '1', line[2] == '1'};
+    for (int typed = 0; typed < 2; typed++) {
+      if (equal_keys(&calls[0], &calls[1], typed) != expected[typed] ||
+          model_equal(&calls[0], &calls[1], typed) != expected[typed])
+        fail_msg("line %u: %s| %s: not %s, typed %d", pairs + 1, one + 1, other + 1,
+                 expected[typed] ? "equal" : "different", typed);
+    }
+    pairs++;
+  }
+  fclose(file);
+  assert_int_equal(kGoldenPairs, pairs);
+}
+
+/* ---- The encoding --------------------------------------------------------------------------- */
+
+/* Keys may be kept, so a change here breaks somebody's data. */
+static const struct {
+  const char *call;
+  const char *plain; /* in hex */
+  const char *typed;
+} kEncodings[] = {
+    {"-", "", ""},
+    {"n", "6e", "4e6e"},
+    {"b:0", "690000000000000000", "42690000000000000000"},
+    {"b:1", "690100000000000000", "42690100000000000000"},
+    {"i:1", "690100000000000000", "49690100000000000000"},
+    {"i:-2", "69feffffffffffffff", "4969feffffffffffffff"},
+    {"i:-9223372036854775808", "690000000000000080", "49690000000000000080"},
+    {"u:9223372036854775807", "69ffffffffffffff7f", "4969ffffffffffffff7f"},
+    {"u:9223372036854775808", "750000000000000080", "49750000000000000080"},
+    {"u:18446744073709551615", "75ffffffffffffffff", "4975ffffffffffffffff"},
+    {"f:1", "690100000000000000", "46690100000000000000"},
+    {"f:-0.0", "690000000000000000", "46690000000000000000"},
+    {"f:9223372036854775808", "750000000000000080", "46750000000000000080"},
+    {"f:0.5", "66000000000000e03f", "4666000000000000e03f"},
+    {"f:18446744073709551616", "66000000000000f043", "4666000000000000f043"},
+    {"f:inf", "66000000000000f07f", "4666000000000000f07f"},
+    {"f:-inf", "66000000000000f0ff", "4666000000000000f0ff"},
+    {"f:nan", "66000000000000f87f", "4666000000000000f87f"},
+    {"f:5e-324", "660100000000000000", "46660100000000000000"},
+    {"s:", "7300000000", "537300000000"},
+    {"s:c3a9", "7302000000c3a9", "537302000000c3a9"},
+    {"x:", "7800000000", "587800000000"},
+    {"x:00ff", "780200000000ff", "58780200000000ff"},
+    {"( )", "2829", "542829"},
+    {"( n ( f:1 ) )",
+     "286e2869010000000000000029"
+     "29",
+     "54286e286901000000000000002929"},
+    {"k: n", "6b0a000000000000006e", "6b0b000000000000004e6e"},
+    {"n k:b n k:a b:1",
+     "6e"
+     "6b130000000100000061690100000000000000"
+     "6b0b00000001000000626e",
+     "4e6e"
+     "6b14000000010000006142690100000000000000"
+     "6b0c00000001000000624e6e"},
+};
+
+static void assert_hex(const char *expected, ct_bytes bytes, const char *what) {
+  char hex[4 * kMaxText + 1] = "";
+  assert_true(bytes.size <= sizeof(hex) / 2);
+  for (size_t i = 0; i < bytes.size; i++)
+    sprintf(hex + 2 * i, "%02x", ((const unsigned char *)bytes.data)[i]);
+  if (strcmp(expected, hex) != 0) print_error("%s\n", what);
+  assert_string_equal(expected, hex);
+}
+
+static void test_encoding_is_what_it_was(void **state) {
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(kEncodings); i++) {
+    const call it = parse(kEncodings[i].call);
+    assert_hex(kEncodings[i].plain, key_of(&it, false, 0), kEncodings[i].call);
+    assert_hex(kEncodings[i].typed, key_of(&it, true, 0), kEncodings[i].call);
+  }
+}
+
+/* ---- Which arguments are equal -------------------------------------------------------------- */
+
+static void test_numbers_of_one_value_are_one_key_unless_typed(void **state) {
+  (void)state;
+  assert_one_key_unless_typed("i:1", "f:1.0");
+  assert_one_key_unless_typed("i:1", "b:1");
+  assert_one_key_unless_typed("f:0.0", "b:0");
+  assert_one_key_unless_typed("i:0", "f:-0.0");
+  assert_one_key_unless_typed("i:-9223372036854775808", "f:-9223372036854775808");
+  assert_one_key_unless_typed("u:9223372036854775808", "f:9223372036854775808");
+  assert_one_key_unless_typed("i:9007199254740992", "f:9007199254740992");
+  assert_one_key_unless_typed("u:18446744073709549568", "f:18446744073709549568");
+}
+
+static void test_signed_and_unsigned_are_one_type(void **state) {
+  (void)state;
+  assert_one_key("i:5", "u:5");
+  assert_one_key("i:9223372036854775807", "u:9223372036854775807");
+  assert_two_keys("i:-1", "u:18446744073709551615");
+  assert_two_keys("i:-9223372036854775808", "u:9223372036854775808");
+}
+
+static void test_numbers_beside_each_other_are_two_keys(void **state) {
+  (void)state;
+  assert_two_keys("i:9007199254740993", "f:9007199254740992");
+  assert_two_keys("i:9223372036854775807", "f:9223372036854775808");
+  assert_two_keys("u:18446744073709551615", "f:18446744073709551616");
+  assert_two_keys("f:9223372036854774784", "f:9223372036854775808");
+  assert_two_keys("f:18446744073709549568", "f:18446744073709551616");
+  assert_two_keys("f:-9223372036854775808", "f:-9223372036854777856");
+  assert_two_keys("f:5e-324", "f:0");
+  assert_two_keys("f:5e-324", "f:1e-323");
+  assert_two_keys("f:5e-324", "f:-5e-324");
+  assert_two_keys("f:inf", "f:-inf");
+  assert_two_keys("f:inf", "f:1.7976931348623157e308");
+}
+
+static void test_zeros_of_both_signs_are_one_key(void **state) {
+  (void)state;
+  assert_one_key("f:0.0", "f:-0.0");
+}
+
+static double from_bits(uint64_t bits) {
+  double value;
+  memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+static void test_all_nans_are_one_key(void **state) {
+  (void)state;
+  static const uint64_t kNans[] = {0x7ff8000000000000, 0xfff8000000000000, 0x7ff8000000000001,
+                                   0x7ff0000000000001, 0xffffffffffffffff};
+  const call nan = parse("f:nan");
+  for (size_t i = 0; i < COUNT_OF(kNans); i++) {
+    call other = nan;
+    other.tokens[0].real = from_bits(kNans[i]);
+    assert_true(equal_keys(&nan, &other, false));
+    assert_true(equal_keys(&nan, &other, true));
+  }
+  assert_two_keys("f:nan", "f:inf");
+}
+
+static void test_text_and_bytes_are_two_keys(void **state) {
+  (void)state;
+  assert_two_keys("s:61", "x:61");
+  assert_two_keys("s:", "x:");
+  assert_two_keys("( s:61 )", "( x:61 )");
+}
+
+static void test_kinds_of_nothing_are_all_different(void **state) {
+  (void)state;
+  static const char *const kNothings[] = {"-", "n", "s:", "x:", "( )", "b:0", "( n )", "( ( ) )"};
+  for (size_t i = 0; i < COUNT_OF(kNothings); i++)
+    for (size_t j = 0; j < i; j++) assert_two_keys(kNothings[i], kNothings[j]);
+}
+
+static void test_null_text_of_no_bytes_is_empty(void **state) {
+  (void)state;
+  ct_key *key = builders[0][0];
+  const call expected = parse("s: x: k: n");
+  ct_key_reset(key);
+  ct_key_text(key, NULL, 0);
+  ct_key_bytes(key, NULL, 0);
+  ct_key_name(key, NULL, 0);
+  ct_key_null(key);
+  assert_true(equal_bytes(key_of(&expected, false, 1), bytes_of(key)));
+}
+
+static void test_grouping_counts(void **state) {
+  (void)state;
+  assert_two_keys("( i:1 ) i:2", "( i:1 i:2 )");
+  assert_two_keys("( ( i:1 ) i:2 )", "( ( i:1 i:2 ) )");
+  assert_two_keys("i:1 i:2", "( i:1 i:2 )");
+  assert_two_keys("( ) ( )", "( ( ) )");
+  assert_two_keys("s:61 s:62", "s:6162");
+  assert_two_keys("s:61 s:", "s: s:61");
+}
+
+static void test_content_that_looks_like_the_encoding_stays_content(void **state) {
+  (void)state;
+  assert_two_keys("s:6e", "n");
+  assert_two_keys("x:61 x:62", "x:6178010000006278");
+  assert_two_keys("( s:29 )", "( s: )");
+  assert_two_keys("s: k:a n", "s:6b0b00000001000000616e");
+}
+
+static void test_types_within_tuples_do_not_count(void **state) {
+  (void)state;
+  assert_one_key("( i:1 )", "( f:1.0 )");
+  assert_one_key("( ( b:1 ) )", "( ( u:1 ) )");
+  assert_one_key("k:a ( i:1 )", "k:a ( f:1.0 )");
+  assert_one_key_unless_typed("k:a i:1", "k:a f:1.0");
+}
+
+static void test_position_and_name_are_two_keys(void **state) {
+  (void)state;
+  assert_two_keys("i:1", "k:a i:1");
+  assert_two_keys("k:a i:1", "k:b i:1");
+  assert_two_keys("s:61 i:1", "k:a i:1");
+  assert_two_keys("k:a i:1 k:b i:2", "k:a i:2 k:b i:1");
+}
+
+/* ---- Names ---------------------------------------------------------------------------------- */
+
+static void test_names_in_any_order_are_one_key(void **state) {
+  (void)state;
+  assert_one_key("i:0 k:a i:1 k:b ( i:2 s:63 ) k:c n", "i:0 k:c n k:a i:1 k:b ( i:2 s:63 )");
+  assert_one_key("k:a n k:ab n k:abc n k: n", "k:abc n k: n k:ab n k:a n");
+}
+
+static void add_named_number(ct_key *key, const char *name, int64_t value) {
+  ct_key_name(key, name, strlen(name));
+  ct_key_int(key, value);
+}
+
+/* So a name of many bytes is behind its own beginning, and one of high bytes behind ASCII. */
+static void test_names_are_stored_in_order_of_their_bytes(void **state) {
+  (void)state;
+  static const char *const kSorted[] = {"",   "Z", "a",        "a\x01",
+                                        "aa", "b", "\xc3\xa9", "\xf0\x9f\x98\x80"};
+  ct_key *key = builders[0][0];
+  ct_key_reset(key);
+  for (size_t i = COUNT_OF(kSorted); i-- > 0;) add_named_number(key, kSorted[i], 0);
+  const ct_bytes bytes = bytes_of(key);
+  const char *at = bytes.data;
+  for (size_t i = 0; i < COUNT_OF(kSorted); i++) {
+    const size_t size = strlen(kSorted[i]);
+    assert_int_equal('k', at[0]);
+    assert_memory_equal(kSorted[i], at + 9, size);
+    at += 9 + size + 9; /* the header, the name, an integer */
+  }
+  assert_ptr_equal((const char *)bytes.data + bytes.size, at);
+}
+
+static void shuffle(size_t *order, size_t count, uint64_t *random) {
+  for (size_t i = count; i > 1; i--) {
+    const size_t j = test_random_below(random, i);
+    const size_t kept = order[i - 1];
+    order[i - 1] = order[j];
+    order[j] = kept;
+  }
+}
+
+static void test_shuffled_names_are_one_key(void **state) {
+  (void)state;
+  enum { kMaxNames = 40, kRounds = 200 };
+  uint64_t random = test_seed();
+  for (int round = 0; round < kRounds; round++) {
+    const size_t count = 1 + test_random_below(&random, kMaxNames);
+    size_t order[kMaxNames];
+    for (size_t i = 0; i < count; i++) order[i] = i;
+    for (int builder = 0; builder < 2; builder++) {
+      ct_key *key = builders[round % 2][builder];
+      ct_key_reset(key);
+      shuffle(order, count, &random);
+      for (size_t i = 0; i < count; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "%.*s%zu", (int)(order[i] % 3), "nn", order[i]);
+        add_named_number(key, name, (int64_t)order[i]);
+      }
+    }
+    assert_true(equal_bytes(bytes_of(builders[round % 2][0]), bytes_of(builders[round % 2][1])));
+  }
+}
+
+/* ---- Long keys ------------------------------------------------------------------------------ */
+
+static void test_key_of_any_length_keeps_all_of_it(void **state) {
+  (void)state;
+  enum { kLongest = 300000 };
+  char *text = malloc(kLongest);
+  assert_non_null(text);
+  memset(text, 'a', kLongest);
+  ct_key *key = builders[0][0];
+  static const size_t kSizes[] = {250, 251, 252, 256, 257, 1000, 70000, kLongest};
+  for (size_t i = 0; i < COUNT_OF(kSizes); i++) {
+    ct_key_reset(key);
+    ct_key_text(key, text, kSizes[i]);
+    const ct_bytes bytes = bytes_of(key);
+    assert_int_equal(5 + kSizes[i], bytes.size);
+    assert_memory_equal(text, (const char *)bytes.data + 5, kSizes[i]);
+  }
+  free(text);
+}
+
+static void test_many_short_arguments_make_a_long_key(void **state) {
+  (void)state;
+  enum { kArguments = 10000 };
+  ct_key *key = builders[0][0];
+  ct_key_reset(key);
+  for (int64_t i = 0; i < kArguments; i++) ct_key_int(key, i);
+  const ct_bytes bytes = bytes_of(key);
+  assert_int_equal(9 * kArguments, bytes.size);
+  for (uint64_t i = 0; i < kArguments; i++) {
+    const unsigned char *at = (const unsigned char *)bytes.data + 9 * i;
+    assert_int_equal('i', at[0]);
+    assert_int_equal(i, at[1] | at[2] << 8);
+  }
+}
+
+static void test_long_names_are_sorted_across_growth(void **state) {
+  (void)state;
+  char name[400];
+  memset(name, 'n', sizeof(name));
+  for (int builder = 0; builder < 2; builder++) {
+    ct_key *key = builders[0][builder];
+    ct_key_reset(key);
+    for (size_t i = 0; i < sizeof(name); i++) {
+      const size_t size = builder == 0 ? i : sizeof(name) - 1 - i;
+      ct_key_name(key, name, size);
+      ct_key_uint(key, size);
+    }
+  }
+  assert_true(equal_bytes(bytes_of(builders[0][0]), bytes_of(builders[0][1])));
+}
+
+static void test_reset_builder_makes_the_key_of_a_fresh_one(void **state) {
+  (void)state;
+  const call long_one = parse("i:1 ( s:61 ) k:b n k:a n");
+  const call short_one = parse("k:z b:1");
+  for (int typed = 0; typed < 2; typed++) {
+    ct_key *fresh = ct_key_new(typed ? CT_KEY_TYPED : 0);
+    assert_non_null(fresh);
+    add_call(fresh, &short_one);
+    key_of(&long_one, typed, 0);
+    assert_true(equal_bytes(bytes_of(fresh), key_of(&short_one, typed, 0)));
+    ct_key_free(fresh);
+  }
+}
+
+static void test_data_asked_twice_is_the_same(void **state) {
+  (void)state;
+  ct_key *key = builders[0][0];
+  ct_key_reset(key);
+  ct_key_int(key, 1);
+  const ct_bytes first = bytes_of(key);
+  const ct_bytes second = bytes_of(key);
+  assert_ptr_equal(first.data, second.data);
+  assert_int_equal(first.size, second.size);
+  ct_key_int(key, 2);
+  assert_int_equal(18, bytes_of(key).size);
+}
+
+/* ---- Random calls --------------------------------------------------------------------------- */
+
+/* Few of each, so that equal ones meet; numbers of one value in all their types, and content that
+ * looks like the encoding. */
+static const char *const kAtoms[] = {
+    "n",
+    "b:0",
+    "b:1",
+    "i:0",
+    "i:1",
+    "i:-1",
+    "u:1",
+    "f:0",
+    "f:-0.0",
+    "f:1",
+    "f:-1",
+    "f:0.5",
+    "f:nan",
+    "f:inf",
+    "f:-inf",
+    "f:5e-324",
+    "i:9007199254740992",
+    "i:9007199254740993",
+    "f:9007199254740992",
+    "i:9223372036854775807",
+    "u:9223372036854775807",
+    "u:9223372036854775808",
+    "f:9223372036854775808",
+    "i:-9223372036854775808",
+    "f:-9223372036854775808",
+    "u:18446744073709551615",
+    "f:18446744073709551616",
+    "s:",
+    "s:61",
+    "s:6162",
+    "s:62",
+    "s:29",
+    "s:6e",
+    "x:",
+    "x:61",
+    "x:6162",
+    "x:62",
+    "x:29",
+    "x:6e",
+    "x:690100000000000000",
+    "x:6b0b00000001000000616e",
+};
+static const char *const kNames[] = {"k:", "k:a", "k:ab", "k:b", "k:n"};
+
+enum { kPool = 48, kPoolRounds = 60 };
+
+static void append(call *it, const token *what) {
+  assert_true(it->count < kMaxTokens);
+  it->tokens[it->count++] = *what;
+}
+
+static void append_word(call *it, const char *word) {
+  const token parsed = parse_token(word);
+  append(it, &parsed);
+}
+
+static void append_value(call *it, uint64_t *random, int depth) {
+  if (depth == 3 || test_random_below(random, 4) > 0) {
+    append_word(it, kAtoms[test_random_below(random, COUNT_OF(kAtoms))]);
+    return;
+  }
+  append_word(it, "(");
+  for (uint64_t n = test_random_below(random, 3); n > 0; n--) append_value(it, random, depth + 1);
+  append_word(it, ")");
+}
+
+static void append_names(call *it, uint64_t *random) {
+  size_t order[COUNT_OF(kNames)];
+  for (size_t i = 0; i < COUNT_OF(order); i++) order[i] = i;
+  shuffle(order, COUNT_OF(order), random);
+  for (size_t n = test_random_below(random, 4); n-- > 0;) {
+    append_word(it, kNames[order[n]]);
+    append_value(it, random, 0);
+  }
+}
+
+static call random_call(uint64_t *random) {
+  call it = {.count = 0};
+  for (uint64_t n = test_random_below(random, 3); n > 0; n--) append_value(&it, random, 0);
+  if (test_random_below(random, 2) == 0) append_names(&it, random);
+  return it;
+}
+
+static token another_atom_like(const token *atom, uint64_t *random) {
+  for (;;) {
+    const token other = parse_token(kAtoms[test_random_below(random, COUNT_OF(kAtoms))]);
+    if (is_number(&other) == is_number(atom)) return other;
+  }
+}
+
+/* The same call with its names in another order, and half of the time one atom changed. */
+static call random_variant(const call *from, uint64_t *random) {
+  call it = {.count = 0};
+  size_t names[COUNT_OF(kNames)];
+  size_t count = 0;
+  for (size_t i = 0; i < from->count; i++) {
+    if (from->tokens[i].kind == 'k') names[count++] = i;
+    if (count == 0) append(&it, &from->tokens[i]);
+  }
+  shuffle(names, count, random);
+  for (size_t i = 0; i < count; i++) {
+    const token *at = &from->tokens[names[i]];
+    const token *const end = end_of_value(at + 1);
+    for (; at < end; at++) append(&it, at);
+  }
+  if (it.count > 0 && test_random_below(random, 2) == 0) {
+    token *changed = &it.tokens[test_random_below(random, it.count)];
+    if (strchr("k()", changed->kind) == NULL) *changed = another_atom_like(changed, random);
+  }
+  return it;
+}
+
+static void print_call(const call *it) {
+  for (size_t i = 0; i < it->count; i++) {
+    const token *at = &it->tokens[i];
+    print_error("%c", at->kind);
+    if (is_number(at)) {
+      char number[400];
+      write_number(at, number);
+      print_error(":%s", number);
+    }
+    for (size_t j = 0; j < at->size; j++)
+      print_error("%s%02x", j == 0 ? ":" : "", at->text[j] & 0xff);
+    print_error(" ");
+  }
+  print_error("\n");
+}
+
+static void test_random_calls_are_equal_bytes_if_and_only_if_equal(void **state) {
+  (void)state;
+  static call calls[kPool];
+  static ct_key *keys[2][kPool];
+  for (int typed = 0; typed < 2; typed++)
+    for (size_t i = 0; i < kPool; i++) {
+      keys[typed][i] = ct_key_new(typed ? CT_KEY_TYPED : 0);
+      assert_non_null(keys[typed][i]);
+    }
+  uint64_t random = test_seed();
+  uint64_t seen[2] = {0, 0};
+  for (int round = 0; round < kPoolRounds; round++) {
+    for (size_t i = 0; i < kPool; i++) {
+      const bool fresh = i == 0 || test_random_below(&random, 2) == 0;
+      calls[i] = fresh ? random_call(&random)
+                       : random_variant(&calls[test_random_below(&random, i)], &random);
+      for (int typed = 0; typed < 2; typed++) {
+        ct_key_reset(keys[typed][i]);
+        add_call(keys[typed][i], &calls[i]);
+        for (size_t j = 0; j < i; j++) {
+          const bool expected = model_equal(&calls[i], &calls[j], typed);
+          seen[expected]++;
+          if (equal_bytes(bytes_of(keys[typed][i]), bytes_of(keys[typed][j])) == expected) continue;
+          print_call(&calls[i]);
+          print_call(&calls[j]);
+          fail_msg("these are %s, typed %d", expected ? "equal" : "different", typed);
+        }
+      }
+    }
+  }
+  assert_true(seen[false] > 1000);
+  assert_true(seen[true] > 1000);
+  for (int typed = 0; typed < 2; typed++)
+    for (size_t i = 0; i < kPool; i++) ct_key_free(keys[typed][i]);
+}
+
+/* ---- Mistakes ------------------------------------------------------------------------------- */
+
+/* A mistake sticks: what is added later changes nothing, and reset forgets it. */
+static void assert_mistake(ct_status expected, ct_key *key) {
+  const call later = parse("i:1 ( ) k:q n");
+  for (int i = 0; i < 2; i++) {
+    const void *data = &later;
+    size_t size = 77;
+    assert_status(expected, ct_key_data(key, &data, &size));
+    assert_null(data);
+    assert_int_equal(0, size);
+    add_call(key, &later);
+  }
+  ct_key_reset(key);
+  ct_key_int(key, 1);
+  assert_int_equal(key == builders[1][0] ? 10 : 9, bytes_of(key).size);
+}
+
+static void test_malformed_call_is_invalid(void **state) {
+  (void)state;
+  static const char *const kMalformed[] = {
+      "k:a n k:a n",         /* a name twice */
+      "k:a n k:b n k:a i:1", /* and not at once */
+      "k: n k: n",           /* the empty one too */
+      "k:a",                 /* no value */
+      "k:a k:b n",           /* nor here */
+      "k:a n i:1",           /* a value without a name */
+      "k:a n ( )",           /* or a tuple */
+      "(",                   /* not ended */
+      "( ( )",               /* nor here */
+      "k:a (",               /* nor here */
+      ")",                   /* not begun */
+      "( ) )",               /* nor here */
+      ") (",                 /* as many, but */
+      "( k:a n )",           /* a name in a tuple */
+      "k:a ( k:b n )",       /* in a named one too */
+      "k:a )",               /* an end in place of a value */
+      "( k:a )",             /* two mistakes at once */
+  };
+  for (int typed = 0; typed < 2; typed++)
+    for (size_t i = 0; i < COUNT_OF(kMalformed); i++) {
+      const call it = parse(kMalformed[i]);
+      ct_key *key = builders[typed][0];
+      ct_key_reset(key);
+      add_call(key, &it);
+      if (status_of(key) == CT_OK) print_error("%s\n", kMalformed[i]);
+      assert_mistake(CT_ERR_INVALID, key);
+    }
+}
+
+static void test_text_that_is_not_utf8_is_invalid(void **state) {
+  (void)state;
+  static const char *const kBroken[] = {
+      "\x80",             /* a continuation at the beginning */
+      "a\xbf",            /* or later */
+      "\xc3",             /* cut short */
+      "\xe2\x82",         /* after two of three */
+      "\xf0\x9f\x98",     /* after three of four */
+      "\xc3(",            /* no continuation */
+      "\xe2(\xac",        /* nor here */
+      "\xe2\x82(",        /* nor here */
+      "\xf0\x9f\x98(",    /* nor here */
+      "\xc0\x80",         /* NUL in two bytes */
+      "\xc1\xbf",         /* overlong, two bytes */
+      "\xe0\x80\xaf",     /* three */
+      "\xe0\x9f\xbf",     /* the last of them */
+      "\xf0\x80\x80\xaf", /* four */
+      "\xf0\x8f\xbf\xbf", /* the last of them */
+      "\xed\xa0\x80",     /* the first surrogate */
+      "\xed\xbf\xbf",     /* the last one */
+      "\xf4\x90\x80\x80", /* beyond U+10FFFF */
+      "\xf5\x80\x80\x80", /* far beyond */
+      "\xf8\x88\x80\x80\x80",
+      "\xfe",
+      "\xff",
+  };
+  ct_key *key = builders[0][0];
+  for (size_t i = 0; i < COUNT_OF(kBroken); i++) {
+    const size_t size = strlen(kBroken[i]);
+    ct_key_reset(key);
+    ct_key_text(key, kBroken[i], size);
+    assert_mistake(CT_ERR_INVALID, key);
+    ct_key_reset(key);
+    ct_key_name(key, kBroken[i], size);
+    ct_key_null(key);
+    assert_mistake(CT_ERR_INVALID, key);
+    ct_key_reset(key);
+    ct_key_bytes(key, kBroken[i], size);
+    assert_int_equal(5 + size, bytes_of(key).size);
+  }
+}
+
+static void test_ends_of_the_utf8_ranges_are_text(void **state) {
+  (void)state;
+  static const char kText[] =
+      "\0\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xec\xbf\xbf\xed\x80\x80\xed\x9f\xbf\xee\x80\x80"
+      "\xef\xbf\xbf\xf0\x90\x80\x80\xf1\x80\x80\x80\xf3\xbf\xbf\xbf\xf4\x8f\xbf\xbf";
+  ct_key *key = builders[0][0];
+  ct_key_reset(key);
+  ct_key_text(key, kText, sizeof(kText) - 1);
+  ct_key_name(key, kText, sizeof(kText) - 1);
+  ct_key_null(key);
+  assert_status(CT_OK, status_of(key));
+}
+
+static void test_null_with_a_length_is_invalid(void **state) {
+  (void)state;
+  ct_key *key = builders[0][0];
+  ct_key_reset(key);
+  ct_key_text(key, NULL, 1);
+  assert_mistake(CT_ERR_INVALID, key);
+  ct_key_reset(key);
+  ct_key_bytes(key, NULL, 1);
+  assert_mistake(CT_ERR_INVALID, key);
+  ct_key_reset(key);
+  ct_key_name(key, NULL, 1);
+  ct_key_null(key);
+  assert_mistake(CT_ERR_INVALID, key);
+}
+
+#if SIZE_MAX > UINT32_MAX
+static void test_length_of_4_gib_is_too_large_and_not_read(void **state) {
+  (void)state;
+  const size_t size = (size_t)UINT32_MAX + 1;
+  void *unreadable = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  assert_ptr_not_equal(MAP_FAILED, unreadable);
+  ct_key *key = builders[0][0];
+  ct_key_reset(key);
+  ct_key_text(key, unreadable, size);
+  assert_mistake(CT_ERR_TOO_LARGE, key);
+  ct_key_reset(key);
+  ct_key_bytes(key, unreadable, SIZE_MAX);
+  assert_mistake(CT_ERR_TOO_LARGE, key);
+  ct_key_reset(key);
+  ct_key_name(key, unreadable, size);
+  ct_key_null(key);
+  assert_mistake(CT_ERR_TOO_LARGE, key);
+  munmap(unreadable, 4096);
+}
+#endif
+
+static void test_first_of_two_mistakes_is_told(void **state) {
+  (void)state;
+  ct_key *key = builders[0][0];
+  ct_key_reset(key);
+  ct_key_tuple_end(key);
+  ct_key_bytes(key, "", SIZE_MAX);
+  assert_mistake(CT_ERR_INVALID, key);
+  ct_key_reset(key);
+  ct_key_bytes(key, "", SIZE_MAX);
+  ct_key_tuple_end(key);
+  assert_mistake(SIZE_MAX > UINT32_MAX ? CT_ERR_TOO_LARGE : CT_ERR_INVALID, key);
+}
+
+static void test_unknown_flag_makes_no_builder(void **state) {
+  (void)state;
+  assert_null(ct_key_new(2));
+  assert_null(ct_key_new(0x80000000u | CT_KEY_TYPED));
+}
+
+static void test_null_builder_is_harmless(void **state) {
+  (void)state;
+  const call all = parse("n b:1 i:1 u:1 f:1 s:61 x:61 ( ) k:a n");
+  ct_key_reset(NULL);
+  add_call(NULL, &all);
+  ct_key_free(NULL);
+  const void *data = &all;
+  size_t size = 77;
+  assert_status(CT_ERR_INVALID, ct_key_data(NULL, &data, &size));
+  assert_null(data);
+  assert_int_equal(0, size);
+}
+
+static void test_data_without_where_to_is_invalid(void **state) {
+  (void)state;
+  ct_key *key = builders[0][0];
+  ct_key_reset(key);
+  ct_key_int(key, 1);
+  const void *data = key;
+  size_t size = 77;
+  assert_status(CT_ERR_INVALID, ct_key_data(key, NULL, &size));
+  assert_int_equal(0, size);
+  assert_status(CT_ERR_INVALID, ct_key_data(key, &data, NULL));
+  assert_null(data);
+  assert_int_equal(9, bytes_of(key).size);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_recorded_pairs_are_equal_as_in_python),
+    cmocka_unit_test(test_encoding_is_what_it_was),
+    cmocka_unit_test(test_numbers_of_one_value_are_one_key_unless_typed),
+    cmocka_unit_test(test_signed_and_unsigned_are_one_type),
+    cmocka_unit_test(test_numbers_beside_each_other_are_two_keys),
+    cmocka_unit_test(test_zeros_of_both_signs_are_one_key),
+    cmocka_unit_test(test_all_nans_are_one_key),
+    cmocka_unit_test(test_text_and_bytes_are_two_keys),
+    cmocka_unit_test(test_kinds_of_nothing_are_all_different),
+    cmocka_unit_test(test_null_text_of_no_bytes_is_empty),
+    cmocka_unit_test(test_grouping_counts),
+    cmocka_unit_test(test_content_that_looks_like_the_encoding_stays_content),
+    cmocka_unit_test(test_types_within_tuples_do_not_count),
+    cmocka_unit_test(test_position_and_name_are_two_keys),
+    cmocka_unit_test(test_names_in_any_order_are_one_key),
+    cmocka_unit_test(test_names_are_stored_in_order_of_their_bytes),
+    cmocka_unit_test(test_shuffled_names_are_one_key),
+    cmocka_unit_test(test_key_of_any_length_keeps_all_of_it),
+    cmocka_unit_test(test_many_short_arguments_make_a_long_key),
+    cmocka_unit_test(test_long_names_are_sorted_across_growth),
+    cmocka_unit_test(test_reset_builder_makes_the_key_of_a_fresh_one),
+    cmocka_unit_test(test_data_asked_twice_is_the_same),
+    cmocka_unit_test(test_random_calls_are_equal_bytes_if_and_only_if_equal),
+    cmocka_unit_test(test_malformed_call_is_invalid),
+    cmocka_unit_test(test_text_that_is_not_utf8_is_invalid),
+    cmocka_unit_test(test_ends_of_the_utf8_ranges_are_text),
+    cmocka_unit_test(test_null_with_a_length_is_invalid),
+#if SIZE_MAX > UINT32_MAX
+    cmocka_unit_test(test_length_of_4_gib_is_too_large_and_not_read),
+#endif
+    cmocka_unit_test(test_first_of_two_mistakes_is_told),
+    cmocka_unit_test(test_unknown_flag_makes_no_builder),
+    cmocka_unit_test(test_null_builder_is_harmless),
+    cmocka_unit_test(test_data_without_where_to_is_invalid),
+  };
+  return cmocka_run_group_tests_name("keys", tests, make_builders, free_builders);
+}
