@@ -142,13 +142,13 @@ check_all() {
   fi
 
   if check "Building with AddressSanitizer and UndefinedBehaviorSanitizer" \
-    build "$work/address" gcc g++ -Doptimization=1 -Ddebug=true \
+    build "$work/address" gcc g++ -Dbuildtype=debugoptimized \
     -Db_sanitize=address,undefined; then
     run_tests "Tests" "$work/address" --timeout-multiplier 5
   fi
 
   if check "Building with ThreadSanitizer" \
-    build "$work/thread" gcc g++ -Doptimization=1 -Ddebug=true -Db_sanitize=thread; then
+    build "$work/thread" gcc g++ -Dbuildtype=debugoptimized -Db_sanitize=thread; then
     # ThreadSanitizer does not bear every layout of memory that the kernel may choose.
     wrapper=
     if setarch "$(uname -m)" -R true 2>"$log"; then wrapper="setarch $(uname -m) -R"; fi

@@ -140,6 +140,7 @@ typedef struct run {
   uint32_t conditions; /* of a store: CT_ENTRY_... */
   ct_status answer;    /* to it */
   bool writes;         /* the operation may reclaim */
+  bool writes_next;    /* the next one shall be a store */
 } run;
 
 static unsigned char pattern[kPattern];
@@ -538,7 +539,7 @@ static void draw_setup(run *r, ct_policy policy) {
   o->user_data = r;
   o->timer = on_timer;
   o->seed = test_random(&r->random) | 1;
-  s->crowd = (int)(one_in(r, 4) ? 1 + below(r, 180) : 1 + below(r, 14));
+  s->crowd = (int)(one_in(r, 3) ? 1 + below(r, 180) : 1 + below(r, 14));
   s->keys = 2 + (int)below(r, (uint64_t)s->crowd * 2 + 4);
   if (s->keys > MODEL_KEYS) s->keys = MODEL_KEYS;
   s->bulky = one_in(r, 12);
@@ -864,7 +865,7 @@ static void draw_conditions(run *r, request *q) {
   if (!weighs_memory(r) && r->options.weight_kind != CT_WEIGHT_MEMORY && one_in(r, 4)) {
     q->flags |= CT_ENTRY_WEIGHT;
     q->weight = r->weights[below(r, 8)];
-    if (one_in(r, 6)) q->weight = m->maxsize;
+    if (one_in(r, 3)) q->weight = one_in(r, 3) ? m->maxsize : below(r, m->maxsize / 2 + 1);
     if (one_in(r, 20)) q->weight = m->maxsize + (m->maxsize != UINT64_MAX);
   }
   if (one_in(r, 5))
@@ -1382,7 +1383,10 @@ static void do_tick(run *r) {
     const uint64_t back = one_in(r, 4) ? r->clock : below(r, 30);
     r->clock -= back < r->clock ? back : r->clock;
   } else {
-    r->clock = model_sum(r->clock, one_in(r, 20) ? below(r, 500) : below(r, 4));
+    /* A write that finds much to reclaim is rare otherwise. */
+    const bool leaps = one_in(r, 12);
+    r->writes_next = leaps && one_in(r, 2);
+    r->clock = model_sum(r->clock, leaps ? below(r, 300) : below(r, 4));
   }
   r->model.now = r->clock == CT_NEVER ? CT_NEVER - 1 : r->clock;
   /* The walk need not show what has expired on its way. */
@@ -1643,6 +1647,7 @@ typedef struct operation {
   int reads; /* of the timer, at most; -1: several calls */
 } operation;
 
+/* A store comes first. */
 static const operation kOperations[] = {
     {do_set, 30, true, 1},      {do_setdefault, 6, true, 1},     {do_set_many, 4, true, 1},
     {do_invalid, 1, false, 1},  {do_get, 16, false, 1},          {do_get_copy, 5, false, 1},
@@ -1662,6 +1667,8 @@ static void do_step(run *r) {
   int drawn = (int)below(r, (uint64_t)shares);
   const operation *o = kOperations;
   while (drawn >= o->share) drawn -= o++->share;
+  if (r->writes_next) o = kOperations;
+  r->writes_next = false;
   if (o->run == do_set_lifetime && r->setup.timeless) return;
   r->writes = o->writes;
   r->key = -1;
