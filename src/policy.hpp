@@ -17,7 +17,7 @@
 //   void moved(Ref from, Ref to);          // the entry's block has moved, its header copied
 //   void clear();                          // all leave
 //   void resize(uint64_t maxsize);
-//   Ref victim();                          // who goes next, of those there are; kNone: it knows none
+//   Ref victim();                          // who goes next, if anyone is there; kNone: it knows none
 //   uint64_t frequency(Ref) const;         // how often used; 0 if it does not count
 //   template <class Visit> void coldest_first(Visit) const;
 #ifndef CT_POLICY_HPP

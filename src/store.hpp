@@ -12,7 +12,8 @@
 // fit, after Masmano et al., "TLSF: a new dynamic memory allocator for real-time systems", 2004).
 //
 // A chunk is an eighth of what the store holds then, from 1 KiB to 16 MiB, so that a small cache is
-// small, and little room lies idle. A chunk that becomes free goes back to Memory, but for one of moderate size.
+// small, and little room lies idle. A chunk that becomes free goes back to Memory, but for one of
+// moderate size.
 #ifndef CT_STORE_HPP
 #define CT_STORE_HPP
 
@@ -39,7 +40,8 @@ class Store {
                                      static_cast<size_t>(ref & kOffsetMask) * kUnit);
   }
 
-  // A block of bytes, a multiple of 8 from kMinBlockBytes on, with an Entry of zeros but for block; kNone: no memory.
+  // A block of bytes, a multiple of 8 from kMinBlockBytes on, with an Entry of zeros; kNone: no
+  // memory.
   Ref allocate(size_t bytes) noexcept;
   void release(Ref ref, size_t bytes) noexcept;
   // Gives everything back at once.
