@@ -30,11 +30,11 @@ class Budget {
   uint64_t in_use() const {
     for (;;) {
       const uint32_t before = changes_.load(std::memory_order_acquire);
-      const uint64_t limit = maxsize();
-      const uint64_t free = pool_.load(std::memory_order_relaxed);
-      const uint64_t owed = debt();
-      std::atomic_thread_fence(std::memory_order_acquire);
-      // Limit and pool are of one moment if the limit was not being changed.
+      const uint64_t limit = maxsize_.load(std::memory_order_acquire);
+      const uint64_t free = pool_.load(std::memory_order_acquire);
+      const uint64_t owed = debt_.load(std::memory_order_acquire);
+      // They are of one moment if the limit was not being changed: whoever sees a part of a change
+      // sees that it has begun, as each part is released after that and acquired here.
       if (before % 2 != 0 || changes_.load(std::memory_order_relaxed) != before) continue;
       return std::min(limit, limit - free + owed);
     }
@@ -52,7 +52,7 @@ class Budget {
 
   void give(uint64_t weight) noexcept {
     weight -= pay(weight);
-    if (weight != 0) pool_.fetch_add(weight, std::memory_order_relaxed);
+    if (weight != 0) pool_.fetch_add(weight, std::memory_order_release);
   }
 
   // Pays as much of the debt as the weight is worth; answers how much that was.
@@ -61,7 +61,10 @@ class Budget {
     for (;;) {
       const uint64_t paid = std::min(owed, weight);
       if (paid == 0) return 0;
-      if (debt_.compare_exchange_weak(owed, owed - paid, std::memory_order_relaxed)) return paid;
+      if (debt_.compare_exchange_weak(owed, owed - paid, std::memory_order_release,
+                                      std::memory_order_relaxed)) {
+        return paid;
+      }
     }
   }
 
@@ -69,13 +72,12 @@ class Budget {
   void set_maxsize(uint64_t maxsize) noexcept {
     const uint64_t before = this->maxsize();
     changes_.fetch_add(1, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_release);
     if (maxsize >= before) {
       give(maxsize - before);
     } else {
-      debt_.fetch_add(before - maxsize, std::memory_order_relaxed);
+      debt_.fetch_add(before - maxsize, std::memory_order_release);
     }
-    maxsize_.store(maxsize, std::memory_order_relaxed);
+    maxsize_.store(maxsize, std::memory_order_release);
     changes_.fetch_add(1, std::memory_order_release);
   }
 
