@@ -1279,7 +1279,8 @@ CT_API void ct_memo_free(ct_memo *memo);
  * @param args  handed to key and fn
  * @param out   [out] the result on CT_OK, otherwise zeroed; may be NULL
  * @return CT_OK; CT_MISS or a failure as fn answered it; a failure as key answered it;
- *         CT_ERR_RECURSION if the function needs the very result it is computing;
+ *         CT_ERR_RECURSION if the function needs the very result it is computing, as
+ *         ct_get_or_load; threads that wait for each other in different caches are not noticed;
  *         CT_ERR_INVALID; CT_ERR_NOMEM
  *
  * Ownership: ct_value_release gives *out back.
@@ -1312,7 +1313,7 @@ CT_API ct_cache *ct_memo_cache(ct_memo *memo, void *self);
  *
  * @return CT_OK; CT_MISS if none was kept; as ct_memo_key; CT_ERR_INVALID
  *
- * Threads:   safe; a call that is computing meanwhile is not kept.
+ * Threads:   safe; a call that is computing meanwhile is not kept, unless CT_MEMO_RACE.
  * Callbacks: key, cache_of; then as ct_delete.
  * Cost:      as ct_delete, and the key's.
  * Since:     REPLACEME

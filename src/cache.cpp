@@ -204,7 +204,7 @@ ct_status Cache::make_draft(Bytes key, Bytes value, const ct_entry_options &entr
   draft->too_large = !draft->dead && draft->weight > maxsize();
   if ((draft->flags & kApart) == 0) return CT_OK;
   // One that is too large is not even copied, unless it is handed back.
-  if (draft->too_large && !draft->hands_back) return CT_OK;
+  if (draft->too_large && !draft->hands_back && !draft->discarded) return CT_OK;
   return draft->set_apart() ? CT_OK : CT_ERR_NOMEM;
 }
 

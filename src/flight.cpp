@@ -21,12 +21,18 @@ Thread this_thread() {
 Flight *Flights::find(Bytes key, uint64_t hash) {
   if (count_ == 0) return nullptr;
   for (Flight *flight = *bucket(hash); flight != nullptr; flight = flight->next) {
-    if (flight->hash == hash && flight->key_size == key.size &&
-        equal_bytes(flight->key_data(), key.data, key.size)) {
-      return flight;
-    }
+    if (!flight->overtaken && is_of(*flight, key, hash)) return flight;
   }
   return nullptr;
+}
+
+bool Flights::is_loading(Bytes key, uint64_t hash, Thread loader) {
+  if (count_ == 0 || loader == 0) return false;
+  for (Flight *flight = *bucket(hash); flight != nullptr; flight = flight->next) {
+    const bool own = flight->loader.load(std::memory_order_relaxed) == loader;
+    if (own && is_of(*flight, key, hash)) return true;
+  }
+  return false;
 }
 
 Flight *Flights::add(Shard &shard, Bytes key, uint64_t hash) {
@@ -76,15 +82,13 @@ void Flights::unlist(Flight &flight) {
 }
 
 void Flights::overtake(Bytes key, uint64_t hash) {
-  if (Flight *flight = find(key, hash)) unlist(*flight);
+  if (Flight *flight = find(key, hash)) flight->overtaken = true;
 }
 
 void Flights::overtake_all() {
   for (Flight *flight : buckets_) {
-    for (; flight != nullptr; flight = flight->next) flight->listed = false;
+    for (; flight != nullptr; flight = flight->next) flight->overtaken = true;
   }
-  buckets_.clear();
-  count_ = 0;
 }
 
 void Flights::destroy(Flight &flight) {

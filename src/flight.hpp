@@ -6,9 +6,10 @@
 //   vacant    the lease was given up; the first to come takes it
 //   landed    there is a value, pinned for those who wait
 //
-// A flight is in its shard's table until it has landed, or until a write of its key overtakes it:
-// then whoever comes later starts anew, while those who wait already get what it brings. It lives as
-// long as somebody has its lease or waits for it. The shard's lock guards all of it.
+// A write of its key overtakes a flight: then whoever comes later starts anew, while those who wait
+// already get what it brings; if it brings nothing, they start anew, too. A flight is in its shard's
+// table until it has landed, and lives as long as somebody has its lease or waits for it. The
+// shard's lock guards all of it.
 #ifndef CT_FLIGHT_HPP
 #define CT_FLIGHT_HPP
 
@@ -43,13 +44,14 @@ struct Flight {
   std::atomic<uint32_t> news;  // changes with the state
   State state;
   bool listed;                 // in the table
+  bool overtaken;              // its key was written since
   std::atomic<Thread> loader;  // who has the lease; 0: a lease belongs to no thread
 
   char *key_data() { return reinterpret_cast<char *>(this + 1); }
   Bytes key() { return {key_data(), key_size}; }
 };
 
-// The flights of a shard that have not landed and were not overtaken.
+// The flights of a shard that have not landed.
 class Flights {
  public:
   explicit Flights(Memory &memory) noexcept : memory_(memory), buckets_(memory) {}
@@ -57,7 +59,10 @@ class Flights {
   Flights &operator=(const Flights &) = delete;
 
   bool empty() const { return count_ == 0; }
+  // Of the key, and not overtaken.
   Flight *find(Bytes key, uint64_t hash);
+  // Whether a thread is loading the key, overtaken or not.
+  bool is_loading(Bytes key, uint64_t hash, Thread loader);
   // A new one, loading, with one holder; nullptr: no memory.
   Flight *add(Shard &shard, Bytes key, uint64_t hash);
   // Takes it out of the table, if it is there.
@@ -71,6 +76,10 @@ class Flights {
  private:
   Flight **bucket(uint64_t hash) {
     return &buckets_[static_cast<uint32_t>(hash) & (buckets_.size() - 1)];
+  }
+  static bool is_of(Flight &flight, Bytes key, uint64_t hash) {
+    return flight.hash == hash && flight.key_size == key.size &&
+           equal_bytes(flight.key_data(), key.data, key.size);
   }
   bool grow();
 

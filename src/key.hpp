@@ -60,6 +60,8 @@ class Key {
   void fail(ct_status status) {
     if (status_ == CT_OK) status_ = status;
   }
+  // Whatever went wrong before.
+  void fail_with(ct_status status) { status_ = status; }
   // Bytes as they are, before anything else: what sets keys of different users apart.
   void add_prefix(Bytes prefix);
 

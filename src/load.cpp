@@ -2,6 +2,8 @@
 // Loading: leases, loaders and compute. One call a key loads, the others wait for it (flight.hpp).
 #include <time.h>
 
+#include <climits>
+
 #include "cache.hpp"
 #include "futex.hpp"
 #include "result.hpp"
@@ -33,8 +35,8 @@ ct_status Cache::join(Bytes key, uint64_t wait_ns, Thread loader, ct_value *out,
     shard.unhold(other);
     return CT_ERR_RECURSION;
   }
+  const uint64_t until = wait_ns == 0 ? 0 : saturating_add(monotonic_ns(), wait_ns);
   if (wait_ns != 0) {
-    const uint64_t until = saturating_add(monotonic_ns(), wait_ns);
     for (;;) {
       const uint32_t news = other.news.load(std::memory_order_acquire);
       status = shard.check_in(other, loader, out);
@@ -44,6 +46,14 @@ ct_status Cache::join(Bytes key, uint64_t wait_ns, Thread loader, ct_value *out,
       sleep_while(other.news, news, until - time);
     }
     waits_.end(wait);
+  }
+  if (status == kChanged) {
+    // Given up after it was overtaken: whoever waits for it must look again.
+    wake(other.news, INT_MAX);
+    shard.unhold(other);
+    const uint64_t time = monotonic_ns();
+    const uint64_t left = wait_ns == UINT64_MAX ? wait_ns : until > time ? until - time : 0;
+    return join(key, left, loader, out, flight);
   }
   if (status == CT_LEASED) {
     other.started = clock_.read();
@@ -110,7 +120,8 @@ ct_status Cache::compute(Bytes key, ct_compute_fn compute, void *user_data, ct_v
       status = store_computed(probe, result, found ? shard.entry_of(old) : nullptr, out);
     } else if (status == CT_MISS && found) {
       Departed gone(family_);
-      if (!shard.remove_pinned(shard.entry_of(old), before, gone)) status = kChanged;
+      Now after(clock_);
+      if (!shard.remove_pinned(shard.entry_of(old), after, gone)) status = kChanged;
       tell(gone);
     } else if (status == CT_NOT_STORED && found && out != nullptr) {
       *out = old;

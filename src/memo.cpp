@@ -153,7 +153,7 @@ ct_status Memo::fill_key(void *self, const void *args, Key &key) {
   if (options_.own == nullptr || prefix_.size > 0) key.add_prefix(prefix_);
   const ct_status status =
       options_.key(options_.user_data, self, args, reinterpret_cast<ct_key *>(&key));
-  if (status != CT_OK) key.fail(Result::judge_failure(status));
+  if (status != CT_OK) key.fail_with(Result::judge_failure(status));
   Bytes bytes;
   return key.data(&bytes);
 }

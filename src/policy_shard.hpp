@@ -52,6 +52,7 @@ class PolicyShard final : public Shard {
       return CT_BUSY;
     }
     if (*flight == nullptr) {
+      if (flights_.is_loading(probe.key, probe.hash, loader)) return CT_ERR_RECURSION;
       *flight = flights_.add(*this, probe.key, probe.hash);
       if (*flight == nullptr) return CT_ERR_NOMEM;
     } else {
@@ -364,7 +365,7 @@ class PolicyShard final : public Shard {
              ct_status *status) {
     if (draft.checked && (old == kNone ? nullptr : store_.at(old)) != draft.seen) {
       *status = kChanged;
-    } else if (draft.discarded || (draft.flight != nullptr && !draft.flight->listed)) {
+    } else if (draft.discarded || (draft.flight != nullptr && draft.flight->overtaken)) {
       *status = give_back(draft, out) ? CT_NOT_STORED : CT_ERR_NOMEM;
     } else if (old != kNone && draft.takes) {
       *status = take(old, draft.counts, now, out) ? CT_OK : CT_ERR_NOMEM;

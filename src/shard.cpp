@@ -470,6 +470,7 @@ ct_status Shard::check_in(Flight &flight, Thread loader, ct_value *out) {
   Guard guard(lock());
   if (flight.state == Flight::kLoading) return CT_BUSY;
   if (flight.state == Flight::kVacant) {
+    if (flight.overtaken) return kChanged;
     flight.state = Flight::kLoading;
     flight.loader.store(loader, std::memory_order_relaxed);
     counters_.misses += counting_;

@@ -216,7 +216,7 @@ class alignas(64) Shard {
   uint32_t number() const { return number_; }
 
   // For who holds a flight and waits: CT_OK, *out is its value; CT_LEASED, the lease is the
-  // caller's now; CT_BUSY; CT_ERR_NOMEM.
+  // caller's now; CT_BUSY; kChanged, it was overtaken and given up; CT_ERR_NOMEM.
   ct_status check_in(Flight &flight, Thread loader, ct_value *out);
   // Holds a flight no more.
   void unhold(Flight &flight);

@@ -126,6 +126,107 @@ static void test_uses_and_a_clock_that_went_back_leave_entries_due_in_order(void
   ct_cache_free(cache);
 }
 
+static ct_status discard_large(void *user_data, const void *key, size_t key_size,
+                               const ct_bytes *old, ct_result *result) {
+  (void)user_data, (void)key, (void)key_size, (void)old;
+  static const char large[20000];
+  ct_result_discard(result);
+  return ct_result_set(result, large, sizeof(large));
+}
+
+/* A large value that was both too heavy and discarded was handed back without having been copied. */
+static void test_large_value_that_is_discarded_is_handed_back(void **state) {
+  (void)state;
+  ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = 1000;
+  options.weight_kind = CT_WEIGHT_VALUE;
+  ct_cache *cache = NULL;
+  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  ct_value out = CT_VALUE_INIT;
+  assert_status(CT_NOT_STORED, ct_compute(cache, "k", 1, discard_large, NULL, &out));
+  assert_int_equal(20000, out.size);
+  ct_value_release(&out);
+  assert_status(CT_NOT_STORED, ct_compute(cache, "k", 1, discard_large, NULL, NULL));
+  ct_cache_free(cache);
+}
+
+typedef struct recursion {
+  ct_cache *cache;
+  int depth;
+} recursion;
+
+static ct_status delete_and_load_again(void *user_data, const void *key, size_t key_size,
+                                       ct_result *result) {
+  recursion *self = user_data;
+  assert_int_equal(1, ++self->depth);
+  assert_status(CT_MISS, ct_delete(self->cache, key, key_size));
+  assert_status(CT_ERR_RECURSION,
+                ct_get_or_load(self->cache, key, key_size, delete_and_load_again, self, NULL));
+  return ct_result_set(result, "v", 1);
+}
+
+/* A loader that deleted its own key could load it again, and again. */
+static void test_recursion_is_noticed_after_the_flight_was_overtaken(void **state) {
+  (void)state;
+  recursion self = {.cache = ct_cache_new(CT_POLICY_LRU, 8)};
+  assert_status(CT_OK, ct_get_or_load(self.cache, "k", 1, delete_and_load_again, &self, NULL));
+  ct_cache_free(self.cache);
+}
+
+typedef struct aging {
+  fixture f;
+  int calls;
+} aging;
+
+static ct_status outlive_and_remove(void *user_data, const void *key, size_t key_size,
+                                    const ct_bytes *old, ct_result *result) {
+  (void)key, (void)key_size, (void)result;
+  aging *self = user_data;
+  self->calls++;
+  assert_true((old != NULL) == (self->calls == 1));
+  self->f.clock.now += 10;
+  return CT_MISS;
+}
+
+/* An entry that expired while compute ran was removed as if it had not. */
+static void test_entry_that_expires_while_compute_runs_is_not_removed_by_it(void **state) {
+  (void)state;
+  aging self = {.calls = 0};
+  ct_options options = fixture_options(&self.f, CT_POLICY_LRU, 8);
+  options.ttl = 10;
+  fixture_open(&self.f, &options);
+  assert_status(CT_OK, set_text(self.f.cache, "k", "v"));
+  assert_status(CT_MISS, ct_compute(self.f.cache, "k", 1, outlive_and_remove, &self, NULL));
+  assert_int_equal(2, self.calls);
+  assert_int_equal(0, ct_len(self.f.cache));
+  assert_told(&self.f, "EXPIRED k=v");
+  fixture_close(&self.f);
+}
+
+static ct_status fail_after_bad_text(void *user_data, void *self, const void *args, ct_key *key) {
+  (void)user_data, (void)self, (void)args;
+  ct_key_text(key, "\xff", 1);
+  return (ct_status)1005;
+}
+
+static ct_status never_called(void *user_data, void *self, const void *args, ct_result *result) {
+  (void)user_data, (void)self, (void)args, (void)result;
+  fail();
+  return CT_OK;
+}
+
+/* A mistake in the key hid the status of the function that had made it. */
+static void test_status_of_a_key_function_comes_before_the_keys_own(void **state) {
+  (void)state;
+  ct_memo_options options = CT_MEMO_OPTIONS_INIT;
+  options.fn = never_called;
+  options.key = fail_after_bad_text;
+  ct_memo *memo = NULL;
+  assert_status(CT_OK, ct_memo_new(&options, &memo));
+  assert_int_equal(1005, ct_memo_call(memo, NULL, NULL, NULL));
+  ct_memo_free(memo);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_clear_in_a_visit_leaves_what_is_still_to_be_shown),
@@ -133,6 +234,10 @@ int main(void) {
       cmocka_unit_test(test_absurd_struct_size_is_refused_unread),
       cmocka_unit_test(test_remove_if_removes_what_was_given_a_lifetime_meanwhile),
       cmocka_unit_test(test_uses_and_a_clock_that_went_back_leave_entries_due_in_order),
+      cmocka_unit_test(test_large_value_that_is_discarded_is_handed_back),
+      cmocka_unit_test(test_recursion_is_noticed_after_the_flight_was_overtaken),
+      cmocka_unit_test(test_entry_that_expires_while_compute_runs_is_not_removed_by_it),
+      cmocka_unit_test(test_status_of_a_key_function_comes_before_the_keys_own),
   };
   return cmocka_run_group_tests_name("regressions", tests, NULL, NULL);
 }
