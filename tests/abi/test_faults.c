@@ -1157,6 +1157,39 @@ static void test_weigher_may_answer_differently_each_time(void **state) {
     for (uint64_t i = 0; i < 6; i++) run_fickle(&kKinds[k], true, false, seed + i);
 }
 
+static bool dead_ids;
+
+static uint32_t dead_or_queue_victim(void *state) {
+  return dead_ids ? 1000000 : queue_victim(state);
+}
+
+static void test_policy_that_names_dead_ids_costs_no_memory(void **state) {
+  (void)state;
+  fixture f;
+  prepare(&f, &kKinds[kKindCount - 2]);
+  ct_policy_ops ops = kQueue;
+  ops.victim = dead_or_queue_victim;
+  f.options.custom = &ops;
+  assert_status(CT_OK, ct_cache_new_with(&f.options, &f.cache));
+  dead_ids = false;
+  fill(&f, kFilled);
+  dead_ids = true;
+  snapshot before = take_snapshot(&f);
+  uint64_t memory = 0;
+  for (int i = 0; i < 1000; i++) {
+    const size_t size = i % 3 == 0 ? kApart : 1000;
+    assert_status(CT_ERR_INTERNAL, ct_set(f.cache, kNew, 3, bytes, size));
+    assert_status(CT_ERR_INTERNAL, ct_popitem(f.cache, NULL, NULL));
+    if (i == 10) memory = ct_memory(f.cache);
+  }
+  assert_int_equal(memory, ct_memory(f.cache));
+  assert_unchanged(&f, &before);
+  dead_ids = false;
+  assert_status(CT_OK, ct_set(f.cache, kNew, 3, bytes, kSmall));
+  free(before.held);
+  unmake(&f);
+}
+
 static void test_timer_and_ttu_may_tell_any_time(void **state) {
   (void)state;
   const uint64_t seed = test_seed();
@@ -1255,6 +1288,7 @@ int main(void) {
       cmocka_unit_test(test_visit_may_do_anything),
       cmocka_unit_test(test_drop_may_do_anything),
       cmocka_unit_test(test_weigher_may_answer_differently_each_time),
+      cmocka_unit_test(test_policy_that_names_dead_ids_costs_no_memory),
       cmocka_unit_test(test_timer_and_ttu_may_tell_any_time),
       cmocka_unit_test(test_ttu_of_the_past_is_not_stored_and_of_never_does_not_expire),
       cmocka_unit_test(test_clock_that_went_back_shows_what_it_had_hidden),

@@ -164,12 +164,13 @@ static void mismatch(const run *r, int line, const char *what) {
       ", entries %d, heard %d events, %d taken\n"
       "  again: CT_MODEL_RUN=%" PRIu64 "\n",
       what, line, r->step, r->operation, r->key, r->conditions, ct_status_name(r->answer),
-      kNames[o->policy == 63 ? 8 : o->policy], o->shards, o->flags, o->maxsize, o->weight_kind,
-      o->weigher != NULL ? ", weigher" : "", r->setup.huge ? " with huge weights" : "", o->ttl,
-      o->tti, o->ttu != NULL ? ", ttu" : "", o->listener != NULL ? ", listener" : "",
-      o->drop != NULL ? ", drop" : "", r->setup.allocator ? ", allocator" : "",
-      r->setup.timeless ? ", timeless" : "", r->setup.spare ? ", spare" : "", r->setup.keys,
-      r->model.now, r->model.count, r->heard.count, r->heard.taken, r->number);
+      kNames[o->policy == CT_POLICY_CUSTOM ? kPolicies - 1 : o->policy], o->shards, o->flags,
+      o->maxsize, o->weight_kind, o->weigher != NULL ? ", weigher" : "",
+      r->setup.huge ? " with huge weights" : "", o->ttl, o->tti, o->ttu != NULL ? ", ttu" : "",
+      o->listener != NULL ? ", listener" : "", o->drop != NULL ? ", drop" : "",
+      r->setup.allocator ? ", allocator" : "", r->setup.timeless ? ", timeless" : "",
+      r->setup.spare ? ", spare" : "", r->setup.keys, r->model.now, r->model.count, r->heard.count,
+      r->heard.taken, r->number);
   for (int i = 0; i < r->heard.count && i < 20; i++)
     print_error("  event: key %d, value %" PRIu64 " of %zu bytes, weight %" PRIu64 ", cause %d\n",
                 r->heard.events[i].key, r->heard.events[i].prefix, r->heard.events[i].size,

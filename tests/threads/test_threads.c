@@ -12,7 +12,7 @@
 enum {
   kThreads = 8,
   kKeys = 300,
-  kSteps = 4000, /* of each thread in a mixed run */
+  kSteps = 3000, /* of each thread in a mixed run */
   kMaxsize = 200,
   kHeaviest = 400, /* no limit is ever above it */
   kHeld = 4,       /* values that a thread keeps pinned over other calls */
