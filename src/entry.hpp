@@ -196,7 +196,7 @@ struct Layout {
     }
     if ((e->flags & kApart) == 0) return false;
     const Bytes own = key(e);
-    return own.size == key_size && std::memcmp(own.data, key_data, key_size) == 0;
+    return own.size == key_size && equal_bytes(own.data, key_data, key_size);
   }
 
   bool keeps_idle() const { return lifetime_bytes == kIdleLifetimeBytes; }

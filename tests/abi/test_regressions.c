@@ -150,6 +150,21 @@ static void test_large_value_that_is_discarded_is_handed_back(void **state) {
   ct_cache_free(cache);
 }
 
+/* NULL for a key of no bytes went into memcmp, if the entry's value was large. */
+static void test_empty_key_of_a_large_value_is_found_in_a_batch(void **state) {
+  (void)state;
+  static const char large[20000];
+  ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 8);
+  assert_status(CT_OK, ct_set(cache, NULL, 0, large, sizeof(large)));
+  const ct_bytes key = {NULL, 0};
+  ct_value value;
+  ct_status status;
+  assert_status(CT_OK, ct_get_many(cache, &key, 1, &value, &status));
+  assert_int_equal(sizeof(large), value.size);
+  ct_value_release(&value);
+  ct_cache_free(cache);
+}
+
 typedef struct recursion {
   ct_cache *cache;
   int depth;
@@ -235,6 +250,7 @@ int main(void) {
       cmocka_unit_test(test_remove_if_removes_what_was_given_a_lifetime_meanwhile),
       cmocka_unit_test(test_uses_and_a_clock_that_went_back_leave_entries_due_in_order),
       cmocka_unit_test(test_large_value_that_is_discarded_is_handed_back),
+      cmocka_unit_test(test_empty_key_of_a_large_value_is_found_in_a_batch),
       cmocka_unit_test(test_recursion_is_noticed_after_the_flight_was_overtaken),
       cmocka_unit_test(test_entry_that_expires_while_compute_runs_is_not_removed_by_it),
       cmocka_unit_test(test_status_of_a_key_function_comes_before_the_keys_own),
