@@ -140,7 +140,7 @@ typedef struct run {
   uint32_t conditions; /* of a store: CT_ENTRY_... */
   ct_status answer;    /* to it */
   bool writes;         /* the operation may reclaim */
-  bool writes_next;    /* the next one shall be a store */
+  bool stores_next;    /* the next one shall be a store, which finds much to reclaim */
 } run;
 
 static unsigned char pattern[kPattern];
@@ -853,6 +853,10 @@ static void learn_weight(run *r, int key) {
     r->model.entries[key].weight = inspected_weight(r, key);
 }
 
+static bool takes_weights(const run *r) {
+  return r->options.weight_kind != CT_WEIGHT_MEMORY;
+}
+
 static void draw_conditions(run *r, request *q) {
   static const uint64_t kTerms[] = {0, 1, 2, 5, 20, 100, 1000, CT_NEVER - 1, CT_NEVER};
   const model *m = &r->model;
@@ -863,7 +867,7 @@ static void draw_conditions(run *r, request *q) {
     q->flags |= CT_ENTRY_DEADLINE;
     q->deadline = one_in(r, 8) ? below(r, m->now + 1) : model_sum(m->now, kTerms[below(r, 9)]);
   }
-  if (!weighs_memory(r) && r->options.weight_kind != CT_WEIGHT_MEMORY && one_in(r, 4)) {
+  if (takes_weights(r) && one_in(r, 4)) {
     q->flags |= CT_ENTRY_WEIGHT;
     q->weight = r->weights[below(r, 8)];
     if (one_in(r, 3)) q->weight = one_in(r, 3) ? m->maxsize : below(r, m->maxsize / 2 + 1);
@@ -900,9 +904,16 @@ static void do_set(run *r) {
   const void *key = key_data(r, q.key);
   const size_t size = key_size(r, q.key);
   const void *value = q.size == 0 && one_in(r, 2) ? NULL : buffer;
+  const bool needs_all = r->stores_next && takes_weights(r) && one_in(r, 2);
+  r->stores_next = false;
   ct_status status;
-  if (one_in(r, 3)) {
-    draw_conditions(r, &q);
+  if (needs_all || one_in(r, 3)) {
+    if (needs_all) {
+      q.flags = CT_ENTRY_WEIGHT;
+      q.weight = r->model.maxsize;
+    } else {
+      draw_conditions(r, &q);
+    }
     const ct_entry_options options = entry_options(&q);
     r->operation = "ct_set_with";
     status = ct_set_with(r->cache, key, size, value, q.size, &options);
@@ -1384,9 +1395,8 @@ static void do_tick(run *r) {
     const uint64_t back = one_in(r, 4) ? r->clock : below(r, 30);
     r->clock -= back < r->clock ? back : r->clock;
   } else {
-    /* A write that finds much to reclaim is rare otherwise. */
     const bool leaps = one_in(r, 12);
-    r->writes_next = leaps && one_in(r, 2);
+    r->stores_next = leaps && one_in(r, 2);
     r->clock = model_sum(r->clock, leaps ? below(r, 300) : below(r, 4));
   }
   r->model.now = r->clock == CT_NEVER ? CT_NEVER - 1 : r->clock;
@@ -1668,8 +1678,7 @@ static void do_step(run *r) {
   int drawn = (int)below(r, (uint64_t)shares);
   const operation *o = kOperations;
   while (drawn >= o->share) drawn -= o++->share;
-  if (r->writes_next) o = kOperations;
-  r->writes_next = false;
+  if (r->stores_next) o = kOperations;
   if (o->run == do_set_lifetime && r->setup.timeless) return;
   r->writes = o->writes;
   r->key = -1;
