@@ -24,6 +24,11 @@ inline Bytes bytes(const void *data, size_t size) {
   return {data == nullptr ? "" : static_cast<const char *>(data), size};
 }
 
+// A result that may not be wanted, before anything is known of it.
+inline void zero(ct_value *value) {
+  if (value != nullptr) *value = ct_value CT_VALUE_INIT;
+}
+
 // Whether bytes may be read: CT_OK, CT_ERR_INVALID or CT_ERR_TOO_LARGE.
 inline ct_status check_bytes(const void *data, size_t size) {
   if (is_too_long(size)) return CT_ERR_TOO_LARGE;

@@ -8,10 +8,6 @@ namespace {
 ct::Result *unwrap(ct_result *result) { return reinterpret_cast<ct::Result *>(result); }
 ct::Flight *unwrap(ct_lease *lease) { return reinterpret_cast<ct::Flight *>(lease); }
 
-void zero(ct_value *value) {
-  if (value != nullptr) *value = ct_value CT_VALUE_INIT;
-}
-
 }  // namespace
 
 ct_status ct_result_set(ct_result *result, const void *data, size_t size) {
@@ -49,7 +45,7 @@ void ct_result_discard(ct_result *result) {
 
 ct_status ct_get_or_load(ct_cache *cache, const void *key, size_t key_size, ct_loader_fn load,
                          void *user_data, ct_value *out) {
-  zero(out);
+  ct::zero(out);
   const ct_status status = ct::check_key(cache, key, key_size);
   if (status != CT_OK) return status;
   if (load == nullptr) return CT_ERR_INVALID;
@@ -58,7 +54,7 @@ ct_status ct_get_or_load(ct_cache *cache, const void *key, size_t key_size, ct_l
 
 ct_status ct_get_or_lease(ct_cache *cache, const void *key, size_t key_size, uint64_t wait_ns,
                           ct_value *out, ct_lease **lease) {
-  zero(out);
+  ct::zero(out);
   if (lease == nullptr) return CT_ERR_INVALID;
   *lease = nullptr;
   const ct_status status = ct::check_key(cache, key, key_size);
@@ -72,7 +68,7 @@ ct_status ct_get_or_lease(ct_cache *cache, const void *key, size_t key_size, uin
 
 ct_status ct_lease_fulfil(ct_lease *lease, const void *value, size_t value_size,
                           const ct_entry_options *options, ct_value *out) {
-  zero(out);
+  ct::zero(out);
   if (lease == nullptr) return CT_ERR_INVALID;
   ct::Flight &flight = *unwrap(lease);
   ct::Cache &cache = flight.shard->cache();
@@ -103,7 +99,7 @@ void ct_lease_key(const ct_lease *lease, ct_bytes *out) {
 
 ct_status ct_compute(ct_cache *cache, const void *key, size_t key_size, ct_compute_fn compute,
                      void *user_data, ct_value *out) {
-  zero(out);
+  ct::zero(out);
   const ct_status status = ct::check_key(cache, key, key_size);
   if (status != CT_OK) return status;
   if (compute == nullptr) return CT_ERR_INVALID;

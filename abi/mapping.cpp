@@ -4,10 +4,6 @@
 
 namespace {
 
-void zero(ct_value *value) {
-  if (value != nullptr) *value = ct_value CT_VALUE_INIT;
-}
-
 // A pair that may be stored: CT_OK, or why not.
 ct_status check_pair(const ct_cache *cache, const void *key, size_t key_size, const void *value,
                      size_t value_size) {
@@ -37,7 +33,7 @@ void zero_all(T *array, size_t count) {
 // ---- Reading ----------------------------------------------------------------------------------
 
 ct_status ct_get(ct_cache *cache, const void *key, size_t key_size, ct_value *out) {
-  zero(out);
+  ct::zero(out);
   const ct_status status = ct::check_key(cache, key, key_size);
   if (status != CT_OK) return status;
   return ct::unwrap(cache)->get(ct::bytes(key, key_size), out);
@@ -55,7 +51,7 @@ ct_status ct_get_copy(ct_cache *cache, const void *key, size_t key_size, void *b
 }
 
 ct_status ct_peek(ct_cache *cache, const void *key, size_t key_size, ct_value *out) {
-  zero(out);
+  ct::zero(out);
   const ct_status status = ct::check_key(cache, key, key_size);
   if (status != CT_OK) return status;
   return ct::unwrap(cache)->peek(ct::bytes(key, key_size), out);
@@ -108,14 +104,14 @@ ct_status ct_set_with(ct_cache *cache, const void *key, size_t key_size, const v
 
 ct_status ct_setdefault(ct_cache *cache, const void *key, size_t key_size, const void *value,
                         size_t value_size, ct_value *out) {
-  zero(out);
+  ct::zero(out);
   const ct_status status = check_pair(cache, key, key_size, value, value_size);
   if (status != CT_OK) return status;
   return ct::unwrap(cache)->setdefault(ct::bytes(key, key_size), ct::bytes(value, value_size), out);
 }
 
 ct_status ct_pop(ct_cache *cache, const void *key, size_t key_size, ct_value *out) {
-  zero(out);
+  ct::zero(out);
   const ct_status status = ct::check_key(cache, key, key_size);
   if (status != CT_OK) return status;
   return ct::unwrap(cache)->remove(ct::bytes(key, key_size), out);
@@ -126,8 +122,8 @@ ct_status ct_delete(ct_cache *cache, const void *key, size_t key_size) {
 }
 
 ct_status ct_popitem(ct_cache *cache, ct_value *key, ct_value *value) {
-  zero(key);
-  zero(value);
+  ct::zero(key);
+  ct::zero(value);
   if (cache == nullptr) return CT_ERR_INVALID;
   return ct::unwrap(cache)->popitem(key, value);
 }

@@ -39,7 +39,7 @@ void ct_memo_free(ct_memo *memo) {
 }
 
 ct_status ct_memo_call(ct_memo *memo, void *self, const void *args, ct_value *out) {
-  if (out != nullptr) *out = ct_value CT_VALUE_INIT;
+  ct::zero(out);
   return memo == nullptr ? CT_ERR_INVALID : unwrap(memo)->call(self, args, out);
 }
 

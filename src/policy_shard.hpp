@@ -217,7 +217,7 @@ class PolicyShard final : public Shard {
 
   ct_status popitem(Now &now, Departed &gone, ct_value *key, ct_value *value) override {
     Guard guard(lock());
-    expire_due(UINT64_MAX, now, gone);
+    expire_due(now, gone);
     if (index_.size() == 0) return CT_MISS;
     const Ref ref = policy_->victim();
     if (ref == kNone) return CT_ERR_INTERNAL;
@@ -258,7 +258,7 @@ class PolicyShard final : public Shard {
 
   uint64_t expire(Now &now, Departed &gone) override {
     Guard guard(lock());
-    return expire_due(UINT64_MAX, now, gone);
+    return expire_due(now, gone);
   }
 
   void clear(Now &now, Departed &gone) override {
@@ -339,9 +339,9 @@ class PolicyShard final : public Shard {
 
   Ref first_due(Now &now) { return expiry_.earliest() == CT_NEVER ? kNone : expiry_.due(now()); }
 
-  uint64_t expire_due(uint64_t most, Now &now, Departed &gone) {
+  uint64_t expire_due(Now &now, Departed &gone) {
     uint64_t count = 0;
-    for (Ref ref; count < most && (ref = first_due(now)) != kNone; count++) {
+    for (Ref ref; (ref = first_due(now)) != kNone; count++) {
       budget_.give(leave(ref, hash_of(ref), CT_CAUSE_EXPIRED, gone));
     }
     return count;
