@@ -50,6 +50,8 @@ enum : uint8_t {
   kApart = 16,    // has an Apart
   kGiven = 32,    // never was in the cache: a value handed back to who gave it
 };
+// And those that are the policy's while the entry is in the cache.
+constexpr uint8_t kPolicyFlags = 64 | 128;
 
 // Entry::block, the store's own.
 enum : uint8_t {

@@ -38,14 +38,14 @@ class PolicyShard final : public Shard {
       if (count_miss) counters_.misses += counting_;
       return CT_MISS;
     }
-    return take(ref, true, now, out) ? CT_OK : CT_ERR_NOMEM;
+    return take(ref, probe.hash, true, now, out) ? CT_OK : CT_ERR_NOMEM;
   }
 
   ct_status join(const Probe &probe, Now &now, Thread loader, ct_value *out,
                  Flight **flight) override {
     Guard guard(lock());
     const Ref ref = find_live(probe, now);
-    if (ref != kNone) return take(ref, true, now, out) ? CT_OK : CT_ERR_NOMEM;
+    if (ref != kNone) return take(ref, probe.hash, true, now, out) ? CT_OK : CT_ERR_NOMEM;
     *flight = flights_.find(probe.key, probe.hash);
     if (*flight != nullptr && (*flight)->state == Flight::kLoading) {
       (*flight)->holders++;
@@ -79,7 +79,7 @@ class PolicyShard final : public Shard {
       value = layout_.value(e);
       *size = value.size;
       if (value.size > capacity) return CT_ERR_BUFFER;
-      count_use(ref, now);
+      count_use(ref, probe.hash, now);
       if (value.size <= kCopiedInside || !shared_ || !pin(e)) {
         if (value.size > 0) std::memcpy(buffer, value.data, value.size);
         return CT_OK;
@@ -94,7 +94,7 @@ class PolicyShard final : public Shard {
     Guard guard(lock());
     const Ref ref = find_live(probe, now);
     if (ref != kNone && layout_.value(store_.at(ref)).data == value.data) {
-      count_use(ref, now);
+      count_use(ref, probe.hash, now);
     } else {
       counters_.hits += counting_;
     }
@@ -323,17 +323,17 @@ class PolicyShard final : public Shard {
   // How many due entries a write takes along at most.
   static constexpr uint64_t kTidied = 8;
 
-  void count_use(Ref ref, Now &now) {
+  void count_use(Ref ref, uint64_t hash, Now &now) {
     counters_.hits += counting_;
     if (tti_ != 0) renew_idle(store_.at(ref), now);
-    policy_->hit(ref, now);
+    policy_->hit(ref, hash, now);
   }
 
   // False: no memory for the pin.
-  bool take(Ref ref, bool use, Now &now, ct_value *out) {
+  bool take(Ref ref, uint64_t hash, bool use, Now &now, ct_value *out) {
     Entry *e = store_.at(ref);
     if (out != nullptr && !hand_out(e, layout_.value(e), out)) return false;
-    if (use) count_use(ref, now);
+    if (use) count_use(ref, hash, now);
     return true;
   }
 
@@ -353,7 +353,7 @@ class PolicyShard final : public Shard {
     const uint64_t weight = weight_of(e);
     index_.erase(hash, ref);
     if ((e->flags & kLifetime) != 0) expiry_.remove(ref);
-    policy_->remove(ref);
+    policy_->remove(ref, hash, cause);
     weight_ -= weight;
     count_departure(cause, weight);
     bury(ref, cause, gone);
@@ -368,7 +368,7 @@ class PolicyShard final : public Shard {
     } else if (draft.discarded || (draft.flight != nullptr && draft.flight->overtaken)) {
       *status = give_back(draft, out) ? CT_NOT_STORED : CT_ERR_NOMEM;
     } else if (old != kNone && draft.takes) {
-      *status = take(old, draft.counts, now, out) ? CT_OK : CT_ERR_NOMEM;
+      *status = take(old, draft.probe.hash, draft.counts, now, out) ? CT_OK : CT_ERR_NOMEM;
     } else if (old != kNone && (draft.conditions & CT_ENTRY_IF_ABSENT) != 0) {
       *status = CT_EXISTS;
     } else if (old == kNone && (draft.conditions & CT_ENTRY_IF_PRESENT) != 0) {
@@ -446,7 +446,8 @@ class PolicyShard final : public Shard {
   // Stores into the block that is there, if nobody can tell the difference.
   bool overwrite(Draft &draft, Ref ref, Reservation &room, Now &now) {
     Entry *e = store_.at(ref);
-    if (!quiet_ || e->pins != 0 || e->flags != draft.flags || (e->flags & kApart) != 0)
+    if (!quiet_ || e->pins != 0 || (e->flags & ~kPolicyFlags) != draft.flags ||
+        (e->flags & kApart) != 0)
       return false;
     if (layout_.block_bytes(e) !=
         layout_.block_bytes(draft.flags, draft.probe.key.size, draft.value.size)) {
@@ -458,7 +459,8 @@ class PolicyShard final : public Shard {
     if ((e->flags & kLifetime) != 0) expiry_.remove(ref);
     e->value_size = static_cast<uint16_t>(draft.value.size);
     fill(ref, draft, now);
-    policy_->update(ref, now);
+    policy_->reweigh(ref, before);
+    policy_->update(ref, draft.probe.hash, now);
     if (layout_.deadline(e) != CT_NEVER) expiry_.insert(ref, now());
     counters_.updates += counting_;
     settle(room, before, draft.weight);
@@ -474,7 +476,7 @@ class PolicyShard final : public Shard {
     fill(ref, draft, now);
     if (old == kNone) {
       index_.insert(draft.probe.hash, ref);
-      policy_->insert(ref, now);
+      policy_->insert(ref, draft.probe.hash, now);
       counters_.inserts += counting_;
       settle(room, 0, draft.weight);
     } else {
@@ -482,7 +484,8 @@ class PolicyShard final : public Shard {
       const uint64_t before = weight_of(replaced);
       if ((replaced->flags & kLifetime) != 0) expiry_.remove(old);
       change_place(old, ref, draft.probe.hash);
-      policy_->update(ref, now);
+      policy_->reweigh(ref, before);
+      policy_->update(ref, draft.probe.hash, now);
       count_departure(CT_CAUSE_REPLACED, before);
       bury(old, CT_CAUSE_REPLACED, gone);
       settle(room, before, draft.weight);
@@ -497,6 +500,7 @@ class PolicyShard final : public Shard {
     Entry *e = store_.at(to);
     e->prev = old->prev;
     e->next = old->next;
+    e->flags = static_cast<uint8_t>((e->flags & ~kPolicyFlags) | (old->flags & kPolicyFlags));
     std::memcpy(Layout::at(e, sizeof(Entry)), Layout::at(old, sizeof(Entry)), layout_.hook_bytes);
     index_.replace(hash, from, to);
     policy_->moved(from, to);
@@ -536,6 +540,7 @@ class PolicyShard final : public Shard {
       return made != Room::kElsewhere;
     }
     change_place(ref, to, draft.probe.hash);
+    policy_->reweigh(to, before);
     bury_copy(ref, old);
     Lifetime *life = layout_.lifetime(e);
     life->write = draft.deadline;

@@ -10,7 +10,7 @@ namespace ct {
 class Any : public Fifo {
  public:
   using Fifo::Fifo;
-  void update(Ref, Now &) {}
+  void update(Ref, uint64_t, Now &) {}
 };
 
 }  // namespace ct

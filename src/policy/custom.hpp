@@ -29,7 +29,7 @@ class Custom : public PolicyDefaults {
   bool ready() const { return ready_; }
   bool reserve(uint64_t count) { return ids_.reserve(count); }
 
-  void insert(Ref ref, Now &now) {
+  void insert(Ref ref, uint64_t, Now &now) {
     uint32_t id = free_;
     if (id != kNoId) {
       free_ = ids_[id].next_free;
@@ -40,17 +40,17 @@ class Custom : public PolicyDefaults {
     ids_[id] = {ref, kNoId};
     entry(ref)->prev = id;
     const Bytes key = context_.layout.key(entry(ref));
-    ops_.on_insert(state_, id, weight(ref), key.data, key.size, now());
+    ops_.on_insert(state_, id, context_.weight(ref), key.data, key.size, now());
   }
-  void update(Ref ref, Now &now) {
+  void update(Ref ref, uint64_t, Now &now) {
     if (ops_.on_update == nullptr) return;
     const Bytes key = context_.layout.key(entry(ref));
-    ops_.on_update(state_, entry(ref)->prev, weight(ref), key.data, key.size, now());
+    ops_.on_update(state_, entry(ref)->prev, context_.weight(ref), key.data, key.size, now());
   }
-  void hit(Ref ref, Now &now) {
+  void hit(Ref ref, uint64_t, Now &now) {
     if (ops_.on_hit != nullptr) ops_.on_hit(state_, entry(ref)->prev, now());
   }
-  void remove(Ref ref) {
+  void remove(Ref ref, uint64_t, ct_cause) {
     const uint32_t id = entry(ref)->prev;
     ops_.on_remove(state_, id);
     ids_[id] = {kNone, free_};
@@ -87,7 +87,6 @@ class Custom : public PolicyDefaults {
   };
 
   Entry *entry(Ref ref) const { return context_.store.at(ref); }
-  uint64_t weight(Ref ref) const { return context_.weight_of(context_.shard, ref); }
 
   PolicyContext context_;
   const ct_policy_ops &ops_;  // in the cache's own options

@@ -29,14 +29,14 @@ class Lfu : public PolicyDefaults {
 
   bool reserve(uint64_t count) { return free_ != kNoGroup || groups_.reserve(count + 1); }
 
-  void insert(Ref ref, Now &) {
+  void insert(Ref ref, uint64_t, Now &) {
     if (lowest_ == kNoGroup || groups_[lowest_].count != 1) {
       lowest_ = make_group(1, lowest_, kNoGroup);
     }
     join(ref, lowest_);
   }
 
-  void hit(Ref ref, Now &) {
+  void hit(Ref ref, uint64_t, Now &) {
     const uint32_t from = group_of(ref);
     uint32_t to = groups_[from].higher;
     if (to == kNoGroup || groups_[to].count != groups_[from].count + 1) {
@@ -50,9 +50,9 @@ class Lfu : public PolicyDefaults {
     leave(ref, from, to);
     join(ref, to);
   }
-  void update(Ref ref, Now &now) { hit(ref, now); }
+  void update(Ref ref, uint64_t hash, Now &now) { hit(ref, hash, now); }
 
-  void remove(Ref ref) { leave(ref, group_of(ref), kNoGroup); }
+  void remove(Ref ref, uint64_t, ct_cause) { leave(ref, group_of(ref), kNoGroup); }
 
   void moved(Ref from, Ref to) {
     list_.moved(to);

@@ -12,10 +12,10 @@ class Lru : public PolicyDefaults {
  public:
   explicit Lru(const PolicyContext &context) : list_(context.store) {}
 
-  void insert(Ref ref, Now &) { list_.push_front(ref); }
-  void update(Ref ref, Now &) { list_.move_to_front(ref); }
-  void hit(Ref ref, Now &) { list_.move_to_front(ref); }
-  void remove(Ref ref) { list_.remove(ref); }
+  void insert(Ref ref, uint64_t, Now &) { list_.push_front(ref); }
+  void update(Ref ref, uint64_t, Now &) { list_.move_to_front(ref); }
+  void hit(Ref ref, uint64_t, Now &) { list_.move_to_front(ref); }
+  void remove(Ref ref, uint64_t, ct_cause) { list_.remove(ref); }
   void moved(Ref, Ref to) { list_.moved(to); }
   void clear() { list_.clear(); }
   Ref victim() { return list_.back(); }

@@ -21,13 +21,13 @@ class Rr : public PolicyDefaults {
         random_(context.seed) {}
 
   bool reserve(uint64_t count) { return refs_.reserve(count); }
-  void insert(Ref ref, Now &) {
+  void insert(Ref ref, uint64_t, Now &) {
     store_.at(ref)->prev = refs_.size();
     refs_.push(ref);
   }
-  void update(Ref, Now &) {}
-  void hit(Ref, Now &) {}
-  void remove(Ref ref) {
+  void update(Ref, uint64_t, Now &) {}
+  void hit(Ref, uint64_t, Now &) {}
+  void remove(Ref ref, uint64_t, ct_cause) {
     const uint32_t number = store_.at(ref)->prev;
     refs_[number] = refs_.back();
     store_.at(refs_[number])->prev = number;
