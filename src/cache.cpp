@@ -53,7 +53,7 @@ Cache::Cache(const Memory &memory, const CheckedOptions &checked) noexcept
 ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   const ct_options &options = checked.options;
   const PolicyKind &kind = *policy_kind(options.policy);
-  const size_t bytes = sizeof(Cache) + kind.shard_bytes * options.shards;
+  const size_t bytes = sizeof(Cache) + Shard::bytes_of(kind) * options.shards;
   Memory memory(options.allocator != nullptr ? &checked.allocator : nullptr);
   char *block = static_cast<char *>(memory.allocate(bytes, alignof(Cache)));
   if (block == nullptr) return CT_ERR_NOMEM;
@@ -61,15 +61,15 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   Cache *cache = new (block) Cache(memory, checked);
   cache->bytes_ = bytes;
   cache->family_.first = block + sizeof(Cache);
-  cache->family_.stride = kind.shard_bytes;
+  cache->family_.stride = Shard::bytes_of(kind);
   cache->family_.count = options.shards;
   bool ready = true;
   uint32_t made = 0;
   for (; ready && made < options.shards; made++) {
     const ShardContext context = {
-        *cache, cache->memory_, cache->layout_, cache->options_, cache->budget_, cache->family_,
-        made};
-    ready = kind.make_shard(&cache->family_[made], context)->ready();
+        kind,           *cache, cache->memory_, cache->layout_, cache->options_, cache->budget_,
+        cache->family_, made};
+    ready = Shard::make(&cache->family_[made], context)->ready();
   }
   if (ready) {
     *out = cache;

@@ -1,27 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What a policy is: it keeps the entries of one shard in some order, and says which goes next.
 //
-// A policy is a class with these members; the shard is a template over it, so that none of them is
-// called indirectly. References are to entries that are in the cache. Links in the header and the
-// hook (Layout::hook) are the policy's while the entry is, and so are the flags of kPolicyFlags.
-//
-//   static constexpr size_t kHookBytes;    // 0 or 8: what it keeps in each entry beside the links
-//   static constexpr bool kOrdered;        // has coldest_first
-//   explicit P(const PolicyContext &);
-//   bool ready() const;                    // false: no memory for its state
-//   bool reserve(uint64_t count);          // room for that many more entries; false: no memory
-//   void insert(Ref, uint64_t hash, Now &);     // never fails, after reserve
-//   void update(Ref, uint64_t hash, Now &);     // stored again under the same key
-//   void hit(Ref, uint64_t hash, Now &);        // used
-//   void reweigh(Ref, uint64_t before);         // weighed that until now; an update may follow
-//   void remove(Ref, uint64_t hash, ct_cause);  // leaves
-//   void moved(Ref from, Ref to);          // the entry's block has moved, its header copied
-//   void clear();                          // all leave
-//   void resize(uint64_t maxsize);         // of all shards
-//   Ref victim();                          // who goes next, if anyone is there; kNone: it knows none;
-//                                          // what it chose may still not go
-//   uint64_t frequency(Ref) const;         // how often used; 0 if it does not count
-//   template <class Visit> void coldest_first(Visit) const;
+// References are to entries that are in the cache. Links in the header and the hook (Layout::hook)
+// are the policy's while the entry is, and so are the flags of kPolicyFlags.
 #ifndef CT_POLICY_HPP
 #define CT_POLICY_HPP
 
@@ -29,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 
 #include "clock.hpp"
 #include "entry.hpp"
@@ -39,7 +21,6 @@
 namespace ct {
 
 class Shard;
-struct ShardContext;
 
 // What a policy is given.
 struct PolicyContext {
@@ -59,12 +40,62 @@ struct PolicyContext {
   }
 };
 
-// How to make the shards of a policy.
-struct PolicyKind {
-  size_t hook_bytes;
-  size_t shard_bytes;
-  Shard *(*make_shard)(void *where, const ShardContext &context);
+class Policy {
+ public:
+  using Visitor = void (*)(void *data, Ref ref);
+
+  // Policies that differ hide these: see PolicyKind.
+  static constexpr size_t kHookBytes = 0;
+  static constexpr bool kOrdered = true;
+
+  Policy(const Policy &) = delete;
+  Policy &operator=(const Policy &) = delete;
+
+  // False: no memory for its state.
+  virtual bool ready() const { return true; }
+  // Room for that many more entries, so that as many inserts cannot fail; false: no memory.
+  virtual bool reserve(uint64_t) { return true; }
+  virtual void insert(Ref ref, uint64_t hash, Now &now) = 0;
+  // Stored again under the same key.
+  virtual void update(Ref ref, uint64_t hash, Now &now) = 0;
+  virtual void hit(Ref ref, uint64_t hash, Now &now) = 0;
+  // It weighed that until now. An update may follow.
+  virtual void reweigh(Ref, uint64_t before) { (void)before; }
+  virtual void remove(Ref ref, uint64_t hash, ct_cause cause) = 0;
+  // The entry's block has moved, its links, hook and flags copied.
+  virtual void moved(Ref from, Ref to) = 0;
+  // All leave.
+  virtual void clear() = 0;
+  // The limit of all shards.
+  virtual void resize(uint64_t) {}
+  // Who goes next, if anyone is there; kNone: it knows none. Whom it names may still stay.
+  virtual Ref victim() = 0;
+  // How often used; 0 if it does not count.
+  virtual uint64_t frequency(Ref) const { return 0; }
+  // All entries, if it is ordered.
+  virtual void coldest_first(Visitor visit, void *data) const = 0;
+
+ protected:
+  Policy() = default;
+  ~Policy() = default;
 };
+
+// How to make a policy, and what the house has to know of it.
+struct PolicyKind {
+  size_t hook_bytes;  // 0 or 8: what it keeps in each entry beside the links
+  bool ordered;       // knows who goes first, second and so on
+  size_t bytes;
+  Policy *(*make)(void *where, const PolicyContext &context);
+  void (*destroy)(Policy *policy);
+};
+
+template <class P>
+constexpr PolicyKind kind_of() {
+  return {
+      P::kHookBytes, P::kOrdered, sizeof(P),
+      [](void *where, const PolicyContext &context) -> Policy * { return new (where) P(context); },
+      [](Policy *policy) { static_cast<P *>(policy)->~P(); }};
+}
 
 // nullptr: no such policy.
 const PolicyKind *policy_kind(int32_t policy);
@@ -72,17 +103,6 @@ const char *policy_name(int32_t policy);
 
 // The first policy of that name, in any case; -1: none.
 int32_t policy_by_name(const char *name);
-
-// What most policies do not do.
-struct PolicyDefaults {
-  static constexpr size_t kHookBytes = 0;
-  static constexpr bool kOrdered = true;
-  bool ready() const { return true; }
-  bool reserve(uint64_t) { return true; }
-  void resize(uint64_t) {}
-  void reweigh(Ref, uint64_t) {}
-  uint64_t frequency(Ref) const { return 0; }
-};
 
 }  // namespace ct
 

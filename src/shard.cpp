@@ -9,80 +9,12 @@
 #include "futex.hpp"
 
 namespace ct {
+namespace {
 
-// ---- Departed ---------------------------------------------------------------------------------
+// Up to here copying costs less than pinning, and locking once more.
+constexpr size_t kCopiedInside = 1024;
 
-Entry *Departed::at(Place place) const { return family_[place.shard].at(place.ref); }
-
-uint64_t Departed::deadline(Place place) const { return family_[place.shard].deadline(at(place)); }
-
-void Departed::add(Shard &shard, Ref ref, ct_cause cause) {
-  const Place place = {shard.number(), ref};
-  Entry *e = shard.at(ref);
-  e->flags |= kTelling;
-  e->prev = kNone;
-  e->next = static_cast<uint32_t>(cause) << 16;
-  if (empty()) {
-    head_ = place;
-  } else {
-    set_next(at(tail_), place);
-  }
-  tail_ = place;
-}
-
-Departed::Place Departed::merge(Place a, Place b) {
-  Place head = {0, kNone};
-  Entry *last = nullptr;
-  while (a.ref != kNone || b.ref != kNone) {
-    const bool take_a = b.ref == kNone || (a.ref != kNone && deadline(a) <= deadline(b));
-    Place &from = take_a ? a : b;
-    if (last == nullptr) {
-      head = from;
-    } else {
-      set_next(last, from);
-    }
-    last = at(from);
-    from = next(last);
-  }
-  return head;
-}
-
-// Bottom-up merge sort: runs[i] is a sorted run of 2^i, or empty.
-void Departed::sort() {
-  constexpr int kRuns = 40;
-  Place runs[kRuns];
-  for (Place &run : runs) run = {0, kNone};
-  while (!empty()) {
-    Place run = head_;
-    head_ = next(at(run));
-    set_next(at(run), {0, kNone});
-    int i = 0;
-    for (; i < kRuns - 1 && runs[i].ref != kNone; i++) {
-      run = merge(runs[i], run);
-      runs[i] = {0, kNone};
-    }
-    runs[i] = merge(runs[i], run);
-  }
-  Place sorted = {0, kNone};
-  for (const Place &run : runs) sorted = merge(run, sorted);
-  head_ = sorted;
-  // The tail is not where it was, but nothing is added any more.
-}
-
-void Departed::tell(ct_listener_fn listener, void *user_data, ct_visit_fn visit, void *visit_data) {
-  while (!empty()) {
-    Shard &shard = family_[head_.shard];
-    const Ref ref = head_.ref;
-    Entry *e = shard.at(ref);
-    const ct_event event = shard.event_of(e, cause(e));
-    head_ = next(e);
-    if (visit != nullptr) visit(visit_data, &event);
-    if (listener != nullptr) listener(user_data, &event);
-    shard.let_go(ref, e);
-  }
-}
-
-// ---- Shard ------------------------------------------------------------------------------------
+}  // namespace
 
 Shard::Shard(const ShardContext &context) noexcept
     : shared_((context.options.flags & CT_FLAG_SINGLE_THREADED) == 0),
@@ -104,8 +36,25 @@ Shard::Shard(const ShardContext &context) noexcept
       budget_(context.budget),
       memory_(context.memory),
       cache_(context.cache),
-      many_pins_(context.memory) {
+      many_pins_(context.memory),
+      ordered_(context.kind.ordered),
+      destroy_policy_(context.kind.destroy) {
   expect(context.options.maxsize);
+  const PolicyContext policy = {
+      context.memory,
+      store_,
+      layout_,
+      context.options,
+      hash_key(&context.number, sizeof context.number, context.options.seed),
+      [](const Shard *shard, Ref ref) { return shard->weight_of(shard->store_.at(ref)); },
+      this};
+  policy_ = context.kind.make(this + 1, policy);
+}
+
+void Shard::close(Departed &gone) {
+  close_entries(gone);
+  destroy_policy_(policy_);
+  policy_ = nullptr;
 }
 
 // Tells the index how many entries to expect of a full cache, if that can be known.
@@ -406,6 +355,80 @@ void Shard::count_departure(ct_cause cause, uint64_t weight) {
 
 // ---- Reading ----------------------------------------------------------------------------------
 
+void Shard::count_use(Ref ref, uint64_t hash, Now &now) {
+  counters_.hits += counting_;
+  if (tti_ != 0) renew_idle(store_.at(ref), now);
+  policy_->hit(ref, hash, now);
+}
+
+// False: no memory for the pin.
+bool Shard::take(Ref ref, uint64_t hash, bool use, Now &now, ct_value *out) {
+  Entry *e = store_.at(ref);
+  if (out != nullptr && !hand_out(e, layout_.value(e), out)) return false;
+  if (use) count_use(ref, hash, now);
+  return true;
+}
+
+ct_status Shard::get(const Probe &probe, Now &now, ct_value *out, bool count_miss) {
+  Guard guard(lock());
+  const Ref ref = find_live(probe, now);
+  if (ref == kNone) {
+    if (count_miss) counters_.misses += counting_;
+    return CT_MISS;
+  }
+  return take(ref, probe.hash, true, now, out) ? CT_OK : CT_ERR_NOMEM;
+}
+
+ct_status Shard::get_copy(const Probe &probe, Now &now, void *buffer, size_t capacity,
+                          size_t *size) {
+  Entry *e;
+  Bytes value;
+  {
+    Guard guard(lock());
+    const Ref ref = find_live(probe, now);
+    if (ref == kNone) {
+      counters_.misses += counting_;
+      return CT_MISS;
+    }
+    e = store_.at(ref);
+    value = layout_.value(e);
+    *size = value.size;
+    if (value.size > capacity) return CT_ERR_BUFFER;
+    count_use(ref, probe.hash, now);
+    if (value.size <= kCopiedInside || !shared_ || !pin(e)) {
+      if (value.size > 0) std::memcpy(buffer, value.data, value.size);
+      return CT_OK;
+    }
+  }
+  std::memcpy(buffer, value.data, value.size);
+  release(e);
+  return CT_OK;
+}
+
+void Shard::use(const Probe &probe, Now &now, const ct_value &value) {
+  Guard guard(lock());
+  const Ref ref = find_live(probe, now);
+  if (ref != kNone && layout_.value(store_.at(ref)).data == value.data) {
+    count_use(ref, probe.hash, now);
+  } else {
+    counters_.hits += counting_;
+  }
+}
+
+ct_status Shard::inspect(const Probe &probe, Now &now, ct_entry_info *out) {
+  Guard guard(lock());
+  const Ref ref = find_live(probe, now);
+  if (ref == kNone) return CT_MISS;
+  Entry *e = store_.at(ref);
+  out->weight = weight_of(e);
+  out->deadline = layout_.deadline(e);
+  out->remaining = out->deadline == CT_NEVER ? CT_NEVER : out->deadline - now();
+  out->frequency = policy_->frequency(ref);
+  out->key_size = layout_.key(e).size;
+  out->value_size = layout_.value(e).size;
+  return CT_OK;
+}
+
 ct_status Shard::peek(const Probe &probe, Now &now, ct_value *out) {
   Guard guard(lock());
   const Ref ref = find_live(probe, now);
@@ -444,6 +467,28 @@ ct_status Shard::list_some(uint64_t *from, Array<Held> &out) {
   return CT_OK;
 }
 
+ct_status Shard::list_coldest(Array<Held> &out) {
+  struct Listing {
+    Shard *shard;
+    Array<Held> &out;
+    bool pinned;
+  };
+  Guard guard(lock());
+  if (!out.reserve(index_.size())) return CT_ERR_NOMEM;
+  const uint32_t before = out.size();
+  Listing listing = {this, out, true};
+  policy_->coldest_first(
+      [](void *data, Ref ref) {
+        auto &to = *static_cast<Listing *>(data);
+        Entry *e = to.shard->at(ref);
+        if (to.pinned && (to.pinned = to.shard->pin(e))) to.out.push({to.shard, e});
+      },
+      &listing);
+  if (listing.pinned) return CT_OK;
+  for (; out.size() > before; out.pop()) unpin(out.back().entry);
+  return CT_ERR_NOMEM;
+}
+
 Ref Shard::current(Entry *e, Now &now) const {
   const bool moved = (e->flags & kGiven) != 0;
   if ((e->flags & kDead) != 0 && !moved) return kNone;
@@ -465,6 +510,28 @@ bool Shard::view(Entry *e, Now &now, Bytes *key, Bytes *value) {
 }
 
 // ---- Flights ----------------------------------------------------------------------------------
+
+ct_status Shard::join(const Probe &probe, Now &now, Thread loader, ct_value *out, Flight **flight) {
+  Guard guard(lock());
+  const Ref ref = find_live(probe, now);
+  if (ref != kNone) return take(ref, probe.hash, true, now, out) ? CT_OK : CT_ERR_NOMEM;
+  *flight = flights_.find(probe.key, probe.hash);
+  if (*flight != nullptr && (*flight)->state == Flight::kLoading) {
+    (*flight)->holders++;
+    return CT_BUSY;
+  }
+  if (*flight == nullptr) {
+    if (flights_.is_loading(probe.key, probe.hash, loader)) return CT_ERR_RECURSION;
+    *flight = flights_.add(*this, probe.key, probe.hash);
+    if (*flight == nullptr) return CT_ERR_NOMEM;
+  } else {
+    (*flight)->holders++;
+    (*flight)->state = Flight::kLoading;
+  }
+  (*flight)->loader.store(loader, std::memory_order_relaxed);
+  counters_.misses += counting_;
+  return CT_LEASED;
+}
 
 ct_status Shard::check_in(Flight &flight, Thread loader, ct_value *out) {
   Guard guard(lock());
@@ -589,6 +656,29 @@ void Shard::close_entries(Departed &gone) {
 }
 
 #ifdef CT_VALIDATE
+// NULL, or the invariant that is broken. For a cache at rest.
+const char *Shard::problem() {
+  struct Count {
+    Shard *shard;
+    uint64_t known;
+    bool strange;
+  };
+  Guard guard(lock());
+  Count count = {this, 0, false};
+  policy_->coldest_first(
+      [](void *data, Ref ref) {
+        auto &c = *static_cast<Count *>(data);
+        const Shard &shard = *c.shard;
+        const Probe probe = {shard.layout_.key(shard.at(ref)), shard.hash_of(ref)};
+        c.known++;
+        c.strange = c.strange || shard.find(probe) != ref;
+      },
+      &count);
+  if (count.strange) return "policy: it knows an entry that is not in the index";
+  if (ordered_ && count.known != index_.size()) return "policy: it does not know every entry";
+  return problem_of_entries();
+}
+
 const char *Shard::problem_of_entries() {
   uint64_t weight = 0;
   uint64_t linked = 0;

@@ -7,8 +7,7 @@
 //   - a dead entry is kept for its pins or because the call that removed it still has to tell of it,
 //     and then for nothing else.
 //
-// Shard is what does not depend on the policy, and the door: one virtual call an operation.
-// PolicyShard (policy_shard.hpp) is the rest. No callback but timer, choice, a policy of the
+// The policy lies behind the shard in memory. No callback but timer, choice, a policy of the
 // caller's and the allocator runs under the lock: what leaves is collected in a Departed, and told
 // by the cache afterwards.
 #ifndef CT_SHARD_HPP
@@ -17,6 +16,7 @@
 #include <cachetools.h>
 
 #include <cstdint>
+#include <new>
 
 #include "array.hpp"
 #include "budget.hpp"
@@ -107,6 +107,7 @@ struct Family {
 
 // What a shard is given by its cache.
 struct ShardContext {
+  const PolicyKind &kind;
   Cache &cache;
   Memory &memory;
   const Layout &layout;
@@ -161,54 +162,55 @@ class alignas(64) Shard {
   Shard(const Shard &) = delete;
   Shard &operator=(const Shard &) = delete;
 
-  // ---- The door -----------------------------------------------------------------------------
+  // At where, with room for bytes_of(kind).
+  static Shard *make(void *where, const ShardContext &context) noexcept {
+    return new (where) Shard(context);
+  }
+  static size_t bytes_of(const PolicyKind &kind) {
+    return sizeof(Shard) + ((kind.bytes + 63) & ~size_t{63});
+  }
 
-  virtual bool ready() const = 0;
+  bool ready() const { return policy_->ready(); }
 
   // A use. count_miss: whether a miss is counted.
-  virtual ct_status get(const Probe &probe, Now &now, ct_value *out, bool count_miss) = 0;
+  ct_status get(const Probe &probe, Now &now, ct_value *out, bool count_miss);
   // A use, else a flight to hold: CT_LEASED if its lease is the caller's, CT_BUSY to wait.
-  virtual ct_status join(const Probe &probe, Now &now, Thread loader, ct_value *out,
-                         Flight **flight) = 0;
-  virtual ct_status get_copy(const Probe &probe, Now &now, void *buffer, size_t capacity,
-                             size_t *size) = 0;
+  ct_status join(const Probe &probe, Now &now, Thread loader, ct_value *out, Flight **flight);
+  ct_status get_copy(const Probe &probe, Now &now, void *buffer, size_t capacity, size_t *size);
   // A use of an entry that peek has pinned, if it is still there.
-  virtual void use(const Probe &probe, Now &now, const ct_value &value) = 0;
+  void use(const Probe &probe, Now &now, const ct_value &value);
 
   // False: it takes room from other shards, draft.need of it or what is due there; call again then.
-  virtual bool store(Draft &draft, Reservation &room, Now &now, Departed &gone, ct_value *out,
-                     ct_status *status) = 0;
+  bool store(Draft &draft, Reservation &room, Now &now, Departed &gone, ct_value *out,
+             ct_status *status);
   // Another deadline for an entry; draft has a key and that deadline. As store.
-  virtual bool set_deadline(Draft &draft, Reservation &room, Now &now, Departed &gone,
-                            ct_status *status) = 0;
+  bool set_deadline(Draft &draft, Reservation &room, Now &now, Departed &gone, ct_status *status);
   // Under CT_CAUSE_REMOVED. out may be NULL.
-  virtual ct_status remove(const Probe &probe, Now &now, Departed &gone, ct_value *out) = 0;
+  ct_status remove(const Probe &probe, Now &now, Departed &gone, ct_value *out);
   // An entry that is pinned, if it has neither left nor expired.
-  virtual bool remove_pinned(Entry *entry, Now &now, Departed &gone) = 0;
-  virtual ct_status popitem(Now &now, Departed &gone, ct_value *key, ct_value *value) = 0;
+  bool remove_pinned(Entry *entry, Now &now, Departed &gone);
+  ct_status popitem(Now &now, Departed &gone, ct_value *key, ct_value *value);
   // Evicts until room holds need, or nothing is left.
-  virtual ct_status evict_for(uint64_t need, Reservation &room, Now &now, Departed &gone) = 0;
+  ct_status evict_for(uint64_t need, Reservation &room, Now &now, Departed &gone);
   // Evicts until that weight is gone, or nothing is owed any more, or nothing is left.
-  virtual ct_status pay_debt(uint64_t weight, Now &now, Departed &gone) = 0;
+  ct_status pay_debt(uint64_t weight, Now &now, Departed &gone);
   // How many were due.
-  virtual uint64_t expire(Now &now, Departed &gone) = 0;
-  virtual void clear(Now &now, Departed &gone) = 0;
-  virtual void resize(uint64_t maxsize) = 0;
-  virtual ct_status inspect(const Probe &probe, Now &now, ct_entry_info *out) = 0;
-  virtual bool is_ordered() const = 0;
+  uint64_t expire(Now &now, Departed &gone);
+  void clear(Now &now, Departed &gone);
+  void resize(uint64_t maxsize);
+  ct_status inspect(const Probe &probe, Now &now, ct_entry_info *out);
+  bool is_ordered() const { return ordered_; }
   // Pins all entries and appends them, coldest first.
-  virtual ct_status list_coldest(Array<Held> &out) = 0;
+  ct_status list_coldest(Array<Held> &out);
   // Ends all but what pinned values need, and what is in gone for its drop. Each pin refers to the
   // cache from then on.
-  virtual void close(Departed &gone) = 0;
-  virtual void destroy() = 0;
+  void close(Departed &gone);
+  void destroy() { this->~Shard(); }
 #ifdef CT_VALIDATE
   // NULL, or the invariant that is broken. For a cache at rest.
-  virtual const char *problem() = 0;
+  const char *problem();
   uint64_t weight() const { return weight_; }
 #endif
-
-  // ---- What needs no policy -----------------------------------------------------------------
 
   void prefetch(uint64_t hash) const { index_.prefetch(hash); }
   // No deadline is before it. Without the lock.
@@ -260,7 +262,15 @@ class alignas(64) Shard {
   static uint64_t weigh(int32_t kind, const Layout &layout, uint8_t flags, size_t key_size,
                         size_t value_size);
 
- protected:
+ private:
+  enum class Room { kMade, kElsewhere, kBroken };
+
+  // Entries with kManyPins, and how many pins they have beyond.
+  struct ManyPins {
+    Entry *entry;
+    uint64_t more;
+  };
+
   explicit Shard(const ShardContext &context) noexcept;
   ~Shard() = default;
 
@@ -289,7 +299,10 @@ class alignas(64) Shard {
   // What a walk has pinned, if it is still there and not expired.
   Ref current(Entry *e, Now &now) const;
   bool due_elsewhere(Now &now) const;
+  Ref first_due(Now &now);
   uint64_t weight_of(Entry *e) const;
+  void count_use(Ref ref, uint64_t hash, Now &now);
+  bool take(Ref ref, uint64_t hash, bool use, Now &now, ct_value *out);
 
   bool pin(Entry *e);
   void unpin(Entry *e);
@@ -305,6 +318,24 @@ class alignas(64) Shard {
   Ref copy_entry(const Entry *from, uint8_t flags);
   void bury(Ref ref, ct_cause cause, Departed &gone);
   void bury_copy(Ref ref, Entry *e);
+
+  bool judge(Draft &draft, Ref old, Reservation &room, Now &now, Departed &gone, ct_value *out,
+             ct_status *status);
+  void reject(const Draft &draft);
+  bool prepare(Draft &draft);
+  Room make_room(Draft &draft, Ref *own, Reservation &room, Now &now, Departed &gone);
+  bool overwrite(Draft &draft, Ref ref, Reservation &room, Now &now);
+  Entry *commit(Draft &draft, Ref old, Reservation &room, Now &now, Departed &gone);
+  void change_place(Ref from, Ref to, uint64_t hash);
+  void settle(Reservation &room, uint64_t before, uint64_t after);
+  bool extend(Draft &draft, Ref ref, Reservation &room, Now &now, Departed &gone,
+              ct_status *status);
+  bool finish(Draft &draft, Reservation &room);
+
+  uint64_t leave(Ref ref, uint64_t hash, ct_cause cause, Departed &gone);
+  bool evict(Ref *watched, Now &now, Departed &gone, uint64_t *weight);
+  uint64_t expire_due(Now &now, Departed &gone);
+  void tidy(Reservation &room, Now &now, Departed &gone);
   void free_dead(Entry *e);
   void free_block(Ref ref, Entry *e);
   // Its value, pinned, is now in *value; the lease is consumed.
@@ -330,6 +361,7 @@ class alignas(64) Shard {
   const uint8_t counting_;  // 1: statistics are kept
   bool closed_ = false;     // by ct_cache_free
   const uint32_t number_;
+  Policy *policy_ = nullptr;  // behind the shard, until close
   const Layout &layout_;
   const uint64_t seed_;
   Index index_;
@@ -352,14 +384,9 @@ class alignas(64) Shard {
   Budget &budget_;
   Memory &memory_;
   Cache &cache_;
-
- private:
-  // Entries with kManyPins, and how many pins they have beyond.
-  struct ManyPins {
-    Entry *entry;
-    uint64_t more;
-  };
   Array<ManyPins> many_pins_;
+  const bool ordered_;
+  void (*const destroy_policy_)(Policy *);
 };
 
 }  // namespace ct

@@ -9,7 +9,7 @@
 
 namespace ct {
 
-class Custom : public PolicyDefaults {
+class Custom : public Policy {
  public:
   static constexpr bool kOrdered = false;
 
@@ -26,10 +26,10 @@ class Custom : public PolicyDefaults {
   Custom(const Custom &) = delete;
   Custom &operator=(const Custom &) = delete;
 
-  bool ready() const { return ready_; }
-  bool reserve(uint64_t count) { return ids_.reserve(count); }
+  bool ready() const override { return ready_; }
+  bool reserve(uint64_t count) override { return ids_.reserve(count); }
 
-  void insert(Ref ref, uint64_t, Now &now) {
+  void insert(Ref ref, uint64_t, Now &now) override {
     uint32_t id = free_;
     if (id != kNoId) {
       free_ = ids_[id].next_free;
@@ -42,22 +42,22 @@ class Custom : public PolicyDefaults {
     const Bytes key = context_.layout.key(entry(ref));
     ops_.on_insert(state_, id, context_.weight(ref), key.data, key.size, now());
   }
-  void update(Ref ref, uint64_t, Now &now) {
+  void update(Ref ref, uint64_t, Now &now) override {
     if (ops_.on_update == nullptr) return;
     const Bytes key = context_.layout.key(entry(ref));
     ops_.on_update(state_, entry(ref)->prev, context_.weight(ref), key.data, key.size, now());
   }
-  void hit(Ref ref, uint64_t, Now &now) {
+  void hit(Ref ref, uint64_t, Now &now) override {
     if (ops_.on_hit != nullptr) ops_.on_hit(state_, entry(ref)->prev, now());
   }
-  void remove(Ref ref, uint64_t, ct_cause) {
+  void remove(Ref ref, uint64_t, ct_cause) override {
     const uint32_t id = entry(ref)->prev;
     ops_.on_remove(state_, id);
     ids_[id] = {kNone, free_};
     free_ = id;
   }
-  void moved(Ref, Ref to) { ids_[entry(to)->prev].ref = to; }
-  void clear() {
+  void moved(Ref, Ref to) override { ids_[entry(to)->prev].ref = to; }
+  void clear() override {
     if (ops_.on_clear != nullptr) {
       ops_.on_clear(state_);
     } else {
@@ -68,15 +68,14 @@ class Custom : public PolicyDefaults {
     ids_.clear();
     free_ = kNoId;
   }
-  void resize(uint64_t maxsize) {
+  void resize(uint64_t maxsize) override {
     if (ops_.on_resize != nullptr) ops_.on_resize(state_, maxsize);
   }
-  Ref victim() {
+  Ref victim() override {
     const uint32_t id = ops_.victim(state_);
     return id < ids_.size() ? ids_[id].ref : kNone;
   }
-  template <class Visit>
-  void coldest_first(Visit) const {}
+  void coldest_first(Visitor, void *) const override {}
 
  private:
   static constexpr uint32_t kNoId = UINT32_MAX;

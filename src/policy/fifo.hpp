@@ -10,7 +10,7 @@ namespace ct {
 class Fifo : public Lru {
  public:
   using Lru::Lru;
-  void hit(Ref, uint64_t, Now &) {}
+  void hit(Ref, uint64_t, Now &) override {}
 };
 
 }  // namespace ct

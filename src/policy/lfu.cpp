@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "lfu.hpp"
 
-#include "../policy_shard.hpp"
 #include "kinds.hpp"
 
 namespace ct {

@@ -17,7 +17,7 @@
 
 namespace ct {
 
-class Lfu : public PolicyDefaults {
+class Lfu : public Policy {
  public:
   static constexpr size_t kHookBytes = 8;
 
@@ -27,16 +27,16 @@ class Lfu : public PolicyDefaults {
         list_(context.store),
         groups_(context.memory) {}
 
-  bool reserve(uint64_t count) { return free_ != kNoGroup || groups_.reserve(count + 1); }
+  bool reserve(uint64_t count) override { return free_ != kNoGroup || groups_.reserve(count + 1); }
 
-  void insert(Ref ref, uint64_t, Now &) {
+  void insert(Ref ref, uint64_t, Now &) override {
     if (lowest_ == kNoGroup || groups_[lowest_].count != 1) {
       lowest_ = make_group(1, lowest_, kNoGroup);
     }
     join(ref, lowest_);
   }
 
-  void hit(Ref ref, uint64_t, Now &) {
+  void hit(Ref ref, uint64_t, Now &) override {
     const uint32_t from = group_of(ref);
     uint32_t to = groups_[from].higher;
     if (to == kNoGroup || groups_[to].count != groups_[from].count + 1) {
@@ -50,29 +50,28 @@ class Lfu : public PolicyDefaults {
     leave(ref, from, to);
     join(ref, to);
   }
-  void update(Ref ref, uint64_t hash, Now &now) { hit(ref, hash, now); }
+  void update(Ref ref, uint64_t hash, Now &now) override { hit(ref, hash, now); }
 
-  void remove(Ref ref, uint64_t, ct_cause) { leave(ref, group_of(ref), kNoGroup); }
+  void remove(Ref ref, uint64_t, ct_cause) override { leave(ref, group_of(ref), kNoGroup); }
 
-  void moved(Ref from, Ref to) {
+  void moved(Ref from, Ref to) override {
     list_.moved(to);
     Group &group = groups_[group_of(to)];
     if (group.newest == from) group.newest = to;
     if (group.oldest == from) group.oldest = to;
   }
 
-  void clear() {
+  void clear() override {
     list_.clear();
     groups_.clear();
     lowest_ = free_ = kNoGroup;
   }
 
-  Ref victim() { return list_.back(); }
-  uint64_t frequency(Ref ref) const { return groups_[group_of(ref)].count; }
+  Ref victim() override { return list_.back(); }
+  uint64_t frequency(Ref ref) const override { return groups_[group_of(ref)].count; }
 
-  template <class Visit>
-  void coldest_first(Visit visit) const {
-    for (Ref ref = list_.back(); ref != kNone; ref = list_.towards_front(ref)) visit(ref);
+  void coldest_first(Visitor visit, void *data) const override {
+    for (Ref ref = list_.back(); ref != kNone; ref = list_.towards_front(ref)) visit(data, ref);
   }
 
  private:

@@ -8,21 +8,20 @@
 
 namespace ct {
 
-class Lru : public PolicyDefaults {
+class Lru : public Policy {
  public:
   explicit Lru(const PolicyContext &context) : list_(context.store) {}
 
-  void insert(Ref ref, uint64_t, Now &) { list_.push_front(ref); }
-  void update(Ref ref, uint64_t, Now &) { list_.move_to_front(ref); }
-  void hit(Ref ref, uint64_t, Now &) { list_.move_to_front(ref); }
-  void remove(Ref ref, uint64_t, ct_cause) { list_.remove(ref); }
-  void moved(Ref, Ref to) { list_.moved(to); }
-  void clear() { list_.clear(); }
-  Ref victim() { return list_.back(); }
+  void insert(Ref ref, uint64_t, Now &) override { list_.push_front(ref); }
+  void update(Ref ref, uint64_t, Now &) override { list_.move_to_front(ref); }
+  void hit(Ref ref, uint64_t, Now &) override { list_.move_to_front(ref); }
+  void remove(Ref ref, uint64_t, ct_cause) override { list_.remove(ref); }
+  void moved(Ref, Ref to) override { list_.moved(to); }
+  void clear() override { list_.clear(); }
+  Ref victim() override { return list_.back(); }
 
-  template <class Visit>
-  void coldest_first(Visit visit) const {
-    for (Ref ref = list_.back(); ref != kNone; ref = list_.towards_front(ref)) visit(ref);
+  void coldest_first(Visitor visit, void *data) const override {
+    for (Ref ref = list_.back(); ref != kNone; ref = list_.towards_front(ref)) visit(data, ref);
   }
 
  protected:

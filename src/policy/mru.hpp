@@ -10,11 +10,10 @@ namespace ct {
 class Mru : public Lru {
  public:
   using Lru::Lru;
-  Ref victim() { return list_.front(); }
+  Ref victim() override { return list_.front(); }
 
-  template <class Visit>
-  void coldest_first(Visit visit) const {
-    for (Ref ref = list_.front(); ref != kNone; ref = list_.towards_back(ref)) visit(ref);
+  void coldest_first(Visitor visit, void *data) const override {
+    for (Ref ref = list_.front(); ref != kNone; ref = list_.towards_back(ref)) visit(data, ref);
   }
 };
 

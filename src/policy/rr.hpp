@@ -9,7 +9,7 @@
 
 namespace ct {
 
-class Rr : public PolicyDefaults {
+class Rr : public Policy {
  public:
   static constexpr bool kOrdered = false;
 
@@ -20,28 +20,27 @@ class Rr : public PolicyDefaults {
         user_data_(context.options.user_data),
         random_(context.seed) {}
 
-  bool reserve(uint64_t count) { return refs_.reserve(count); }
-  void insert(Ref ref, uint64_t, Now &) {
+  bool reserve(uint64_t count) override { return refs_.reserve(count); }
+  void insert(Ref ref, uint64_t, Now &) override {
     store_.at(ref)->prev = refs_.size();
     refs_.push(ref);
   }
-  void update(Ref, uint64_t, Now &) {}
-  void hit(Ref, uint64_t, Now &) {}
-  void remove(Ref ref, uint64_t, ct_cause) {
+  void update(Ref, uint64_t, Now &) override {}
+  void hit(Ref, uint64_t, Now &) override {}
+  void remove(Ref ref, uint64_t, ct_cause) override {
     const uint32_t number = store_.at(ref)->prev;
     refs_[number] = refs_.back();
     store_.at(refs_[number])->prev = number;
     refs_.pop();
   }
-  void moved(Ref, Ref to) { refs_[store_.at(to)->prev] = to; }
-  void clear() { refs_.clear(); }
-  Ref victim() {
+  void moved(Ref, Ref to) override { refs_[store_.at(to)->prev] = to; }
+  void clear() override { refs_.clear(); }
+  Ref victim() override {
     if (refs_.empty()) return kNone;
     const uint64_t count = refs_.size();
     return refs_[static_cast<uint32_t>((choice_ ? choice_(user_data_, count) : random()) % count)];
   }
-  template <class Visit>
-  void coldest_first(Visit) const {}
+  void coldest_first(Visitor, void *) const override {}
 
  private:
   // splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).

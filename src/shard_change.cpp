@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: MIT
+// What changes a shard: storing, removing, and the order of both.
+#include <cstring>
+
+#include "shard.hpp"
+
+namespace ct {
+namespace {
+
+// How many due entries a write takes along at most.
+constexpr uint64_t kTidied = 8;
+
+}  // namespace
+
+// ---- Storing ----------------------------------------------------------------------------------
+
+bool Shard::store(Draft &draft, Reservation &room, Now &now, Departed &gone, ct_value *out,
+                  ct_status *status) {
+  Guard guard(lock());
+  tidy(room, now, gone);
+  Ref old = find(draft.probe);
+  if (old != kNone && is_expired(store_.at(old), now)) {
+    room.keep(leave(old, draft.probe.hash, CT_CAUSE_EXPIRED, gone));
+    old = kNone;
+  }
+  if (judge(draft, old, room, now, gone, out, status)) {
+    if (draft.flight != nullptr && *status >= 0) land(*draft.flight, *out, now);
+    return finish(draft, room);
+  }
+  if (old != kNone && draft.flight == nullptr && overwrite(draft, old, room, now)) {
+    overtake(draft.probe);
+    *status = CT_OK;
+    return finish(draft, room);
+  }
+  if (!prepare(draft)) {
+    *status = CT_ERR_NOMEM;
+    return finish(draft, room);
+  }
+  const Room made = make_room(draft, &old, room, now, gone);
+  if (made == Room::kElsewhere) return false;
+  if (made == Room::kBroken) {
+    *status = CT_ERR_INTERNAL;
+    return finish(draft, room);
+  }
+  Entry *e = commit(draft, old, room, now, gone);
+  // An entry's first pin needs no memory.
+  if (out != nullptr) hand_out(e, layout_.value(e), out);
+  if (draft.counts) counters_.misses += counting_;
+  if (draft.flight != nullptr) {
+    land(*draft.flight, *out, now);
+  } else {
+    overtake(draft.probe);
+  }
+  *status = CT_OK;
+  return finish(draft, room);
+}
+
+// Settles what needs no block: conditions, then lifetime, then weight.
+bool Shard::judge(Draft &draft, Ref old, Reservation &room, Now &now, Departed &gone, ct_value *out,
+                  ct_status *status) {
+  if (draft.checked && (old == kNone ? nullptr : store_.at(old)) != draft.seen) {
+    *status = kChanged;
+  } else if (draft.discarded || (draft.flight != nullptr && draft.flight->overtaken)) {
+    *status = give_back(draft, out) ? CT_NOT_STORED : CT_ERR_NOMEM;
+  } else if (old != kNone && draft.takes) {
+    *status = take(old, draft.probe.hash, draft.counts, now, out) ? CT_OK : CT_ERR_NOMEM;
+  } else if (old != kNone && (draft.conditions & CT_ENTRY_IF_ABSENT) != 0) {
+    *status = CT_EXISTS;
+  } else if (old == kNone && (draft.conditions & CT_ENTRY_IF_PRESENT) != 0) {
+    *status = CT_MISS;
+  } else if (draft.dead) {
+    *status = CT_ERR_NOMEM;
+    if (!give_back(draft, out)) return true;
+    if (old != kNone) room.keep(leave(old, draft.probe.hash, CT_CAUSE_REMOVED, gone));
+    if (draft.flight == nullptr) overtake(draft.probe);
+    reject(draft);
+    *status = CT_NOT_STORED;
+  } else if (draft.too_large || draft.weight > budget_.maxsize()) {
+    *status = CT_ERR_TOO_LARGE;
+    if (draft.hands_back) {
+      *status = give_back(draft, out) ? CT_NOT_STORED : CT_ERR_NOMEM;
+    }
+    if (*status != CT_ERR_NOMEM) reject(draft);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void Shard::reject(const Draft &draft) {
+  counters_.rejections += counting_;
+  if (draft.counts) counters_.misses += counting_;
+}
+
+// All the memory that storing will take.
+bool Shard::prepare(Draft &draft) {
+  const uint64_t count = waiting_ + (draft.ref == kNone ? 1 : 0);
+  if (!index_.reserve(count, hasher()) || !policy_->reserve(count)) return false;
+  if (has_deadline(draft) && !expiry_.reserve()) return false;
+  if (draft.ref != kNone) return true;
+  draft.ref = make_block(draft);
+  if (draft.ref == kNone) return false;
+  waiting_++;
+  return true;
+}
+
+// Makes room hold what the draft weighs beyond the entry that it replaces, which may go for it:
+// then *own is kNone.
+Shard::Room Shard::make_room(Draft &draft, Ref *own, Reservation &room, Now &now, Departed &gone) {
+  for (;;) {
+    const uint64_t have = *own == kNone ? 0 : weight_of(store_.at(*own));
+    draft.need = draft.weight > have ? draft.weight - have : 0;
+    if (room.cover(draft.need)) return Room::kMade;
+    if (index_.size() == 0 || (first_due(now) == kNone && due_elsewhere(now))) {
+      return Room::kElsewhere;
+    }
+    uint64_t weight;
+    const Ref before = *own;
+    if (!evict(own, now, gone, &weight)) return Room::kBroken;
+    room.keep(weight);
+    // The condition was met by the entry that has just gone for it: it is not asked again.
+    if (*own != before) {
+      draft.conditions &= ~CT_ENTRY_IF_PRESENT;
+      draft.seen = nullptr;
+    }
+  }
+}
+
+// Stores into the block that is there, if nobody can tell the difference.
+bool Shard::overwrite(Draft &draft, Ref ref, Reservation &room, Now &now) {
+  Entry *e = store_.at(ref);
+  if (!quiet_ || e->pins != 0 || (e->flags & ~kPolicyFlags) != draft.flags ||
+      (e->flags & kApart) != 0)
+    return false;
+  if (layout_.block_bytes(e) !=
+      layout_.block_bytes(draft.flags, draft.probe.key.size, draft.value.size)) {
+    return false;
+  }
+  const uint64_t before = weight_of(e);
+  if (draft.weight > before && !room.cover(draft.weight - before)) return false;
+  if (has_deadline(draft) && !expiry_.reserve()) return false;
+  if ((e->flags & kLifetime) != 0) expiry_.remove(ref);
+  e->value_size = static_cast<uint16_t>(draft.value.size);
+  fill(ref, draft, now);
+  policy_->reweigh(ref, before);
+  policy_->update(ref, draft.probe.hash, now);
+  if (layout_.deadline(e) != CT_NEVER) expiry_.insert(ref, now());
+  counters_.updates += counting_;
+  settle(room, before, draft.weight);
+  return true;
+}
+
+// Puts the draft's block in the place of old, or in a new one.
+Entry *Shard::commit(Draft &draft, Ref old, Reservation &room, Now &now, Departed &gone) {
+  const Ref ref = draft.ref;
+  Entry *e = store_.at(ref);
+  draft.ref = kNone;
+  waiting_--;
+  fill(ref, draft, now);
+  if (old == kNone) {
+    index_.insert(draft.probe.hash, ref);
+    policy_->insert(ref, draft.probe.hash, now);
+    counters_.inserts += counting_;
+    settle(room, 0, draft.weight);
+  } else {
+    Entry *replaced = store_.at(old);
+    const uint64_t before = weight_of(replaced);
+    if ((replaced->flags & kLifetime) != 0) expiry_.remove(old);
+    change_place(old, ref, draft.probe.hash);
+    policy_->reweigh(ref, before);
+    policy_->update(ref, draft.probe.hash, now);
+    count_departure(CT_CAUSE_REPLACED, before);
+    bury(old, CT_CAUSE_REPLACED, gone);
+    settle(room, before, draft.weight);
+  }
+  if (layout_.deadline(e) != CT_NEVER) expiry_.insert(ref, now());
+  return e;
+}
+
+// What index and policy know as from is now at to.
+void Shard::change_place(Ref from, Ref to, uint64_t hash) {
+  const Entry *old = store_.at(from);
+  Entry *e = store_.at(to);
+  e->prev = old->prev;
+  e->next = old->next;
+  e->flags = static_cast<uint8_t>((e->flags & ~kPolicyFlags) | (old->flags & kPolicyFlags));
+  std::memcpy(Layout::at(e, sizeof(Entry)), Layout::at(old, sizeof(Entry)), layout_.hook_bytes);
+  index_.replace(hash, from, to);
+  policy_->moved(from, to);
+}
+
+void Shard::settle(Reservation &room, uint64_t before, uint64_t after) {
+  if (after > before) {
+    room.spend(after - before);
+  } else {
+    room.keep(before - after);
+  }
+  weight_ += after - before;
+}
+
+bool Shard::set_deadline(Draft &draft, Reservation &room, Now &now, Departed &gone,
+                         ct_status *status) {
+  Guard guard(lock());
+  const Ref ref = find_live(draft.probe, now);
+  *status = CT_OK;
+  if (ref == kNone) {
+    *status = CT_MISS;
+  } else if (draft.dead) {
+    room.keep(leave(ref, draft.probe.hash, CT_CAUSE_EXPIRED, gone));
+  } else if ((store_.at(ref)->flags & kLifetime) == 0) {
+    if (draft.deadline != CT_NEVER && !extend(draft, ref, room, now, gone, status)) return false;
+  } else if (draft.deadline != CT_NEVER && !expiry_.reserve()) {
+    *status = CT_ERR_NOMEM;
+  } else {
+    expiry_.remove(ref);
+    layout_.lifetime(store_.at(ref))->write = draft.deadline;
+    expiry_.insert(ref, now());
+  }
+  return finish(draft, room);
+}
+
+// Moves an entry that has no place for a deadline to a block that has, and sets it. False as of
+// store.
+bool Shard::extend(Draft &draft, Ref ref, Reservation &room, Now &now, Departed &gone,
+                   ct_status *status) {
+  Entry *old = store_.at(ref);
+  const uint8_t flags = old->flags | kLifetime;
+  const uint64_t before = weight_of(old);
+  draft.weight = (flags & kWeight) != 0 ? before
+                                        : weigh(weight_kind_, layout_, flags, layout_.key(old).size,
+                                                layout_.value(old).size);
+  *status = CT_ERR_TOO_LARGE;
+  if (draft.weight > budget_.maxsize()) return true;
+  *status = CT_ERR_NOMEM;
+  if (!expiry_.reserve()) return true;
+  const Ref to = copy_entry(old, flags);
+  if (to == kNone) return true;
+  Entry *e = store_.at(to);
+  Ref own = ref;
+  const Room made = make_room(draft, &own, room, now, gone);
+  if (made != Room::kMade || own == kNone) {
+    free_block(to, e);
+    *status = made == Room::kBroken ? CT_ERR_INTERNAL : CT_MISS;
+    return made != Room::kElsewhere;
+  }
+  change_place(ref, to, draft.probe.hash);
+  policy_->reweigh(to, before);
+  bury_copy(ref, old);
+  Lifetime *life = layout_.lifetime(e);
+  life->write = draft.deadline;
+  life->prev = life->next = kNone;
+  expiry_.insert(to, now());
+  settle(room, before, draft.weight);
+  *status = CT_OK;
+  return true;
+}
+
+// Ends a call that stored, or did not: what it has left over goes back.
+bool Shard::finish(Draft &draft, Reservation &room) {
+  release_block(draft);
+  room.give_back();
+  return true;
+}
+
+// ---- Removing ---------------------------------------------------------------------------------
+
+// Takes an entry out of everything; answers its weight, which is the caller's now.
+uint64_t Shard::leave(Ref ref, uint64_t hash, ct_cause cause, Departed &gone) {
+  Entry *e = store_.at(ref);
+  const uint64_t weight = weight_of(e);
+  index_.erase(hash, ref);
+  if ((e->flags & kLifetime) != 0) expiry_.remove(ref);
+  policy_->remove(ref, hash, cause);
+  weight_ -= weight;
+  count_departure(cause, weight);
+  bury(ref, cause, gone);
+  return weight;
+}
+
+Ref Shard::first_due(Now &now) {
+  return expiry_.earliest() == CT_NEVER ? kNone : expiry_.due(now());
+}
+
+// Removes an entry that is due, else the policy's victim; *watched becomes kNone if that was it.
+// There is an entry. False: the policy named none.
+bool Shard::evict(Ref *watched, Now &now, Departed &gone, uint64_t *weight) {
+  const Ref due = first_due(now);
+  const Ref victim = due != kNone ? due : policy_->victim();
+  if (victim == kNone) return false;
+  if (watched != nullptr && victim == *watched) *watched = kNone;
+  const ct_cause cause = due != kNone ? CT_CAUSE_EXPIRED : CT_CAUSE_EVICTED;
+  *weight = leave(victim, hash_of(victim), cause, gone);
+  return true;
+}
+
+uint64_t Shard::expire_due(Now &now, Departed &gone) {
+  uint64_t count = 0;
+  for (Ref ref; (ref = first_due(now)) != kNone; count++) {
+    budget_.give(leave(ref, hash_of(ref), CT_CAUSE_EXPIRED, gone));
+  }
+  return count;
+}
+
+// A write reclaims a few entries that are due, so that a cache far from its limit sheds them too.
+void Shard::tidy(Reservation &room, Now &now, Departed &gone) {
+  Ref ref;
+  for (uint64_t i = 0; i < kTidied && (ref = first_due(now)) != kNone; i++) {
+    room.keep(leave(ref, hash_of(ref), CT_CAUSE_EXPIRED, gone));
+  }
+}
+
+ct_status Shard::remove(const Probe &probe, Now &now, Departed &gone, ct_value *out) {
+  Guard guard(lock());
+  overtake(probe);
+  const Ref ref = find(probe);
+  if (ref == kNone) return CT_MISS;
+  Entry *e = store_.at(ref);
+  const bool expired = is_expired(e, now);
+  if (!expired && out != nullptr && !hand_out(e, layout_.value(e), out)) return CT_ERR_NOMEM;
+  const ct_cause cause = expired ? CT_CAUSE_EXPIRED : CT_CAUSE_REMOVED;
+  budget_.give(leave(ref, probe.hash, cause, gone));
+  return expired ? CT_MISS : CT_OK;
+}
+
+bool Shard::remove_pinned(Entry *e, Now &now, Departed &gone) {
+  Guard guard(lock());
+  const Ref ref = current(e, now);
+  if (ref == kNone) return false;
+  budget_.give(leave(ref, hash_of(ref), CT_CAUSE_REMOVED, gone));
+  return true;
+}
+
+ct_status Shard::popitem(Now &now, Departed &gone, ct_value *key, ct_value *value) {
+  Guard guard(lock());
+  expire_due(now, gone);
+  if (index_.size() == 0) return CT_MISS;
+  const Ref ref = policy_->victim();
+  if (ref == kNone) return CT_ERR_INTERNAL;
+  Entry *e = store_.at(ref);
+  if (key != nullptr && !hand_out(e, layout_.key(e), key)) return CT_ERR_NOMEM;
+  if (value != nullptr && !hand_out(e, layout_.value(e), value)) {
+    if (key != nullptr) {
+      unpin(e);
+      *key = ct_value CT_VALUE_INIT;
+    }
+    return CT_ERR_NOMEM;
+  }
+  budget_.give(leave(ref, hash_of(ref), CT_CAUSE_EVICTED, gone));
+  return CT_OK;
+}
+
+ct_status Shard::evict_for(uint64_t need, Reservation &room, Now &now, Departed &gone) {
+  Guard guard(lock());
+  while (!room.cover(need) && index_.size() != 0) {
+    uint64_t weight;
+    if (!evict(nullptr, now, gone, &weight)) return CT_ERR_INTERNAL;
+    room.keep(weight);
+  }
+  return CT_OK;
+}
+
+ct_status Shard::pay_debt(uint64_t share, Now &now, Departed &gone) {
+  Guard guard(lock());
+  uint64_t paid = 0;
+  while (paid < share && budget_.debt() != 0 && index_.size() != 0) {
+    uint64_t weight;
+    if (!evict(nullptr, now, gone, &weight)) return CT_ERR_INTERNAL;
+    budget_.give(weight);
+    paid += weight;
+  }
+  return CT_OK;
+}
+
+uint64_t Shard::expire(Now &now, Departed &gone) {
+  Guard guard(lock());
+  return expire_due(now, gone);
+}
+
+void Shard::clear(Now &now, Departed &gone) {
+  Guard guard(lock());
+  flights_.overtake_all();
+  const bool timed = expiry_.earliest() != CT_NEVER;
+  if (quiet_ && !timed && pinned_ == 0 && telling_ == 0 && apart_ == 0 && waiting_ == 0) {
+    if (counting_ != 0) counters_.removals += index_.size();
+    store_.clear();
+  } else {
+    index_.visit_all([&](Ref ref) {
+      Entry *e = store_.at(ref);
+      const ct_cause cause = timed && is_expired(e, now) ? CT_CAUSE_EXPIRED : CT_CAUSE_CLEARED;
+      count_departure(cause, 0);
+      bury(ref, cause, gone);
+    });
+  }
+  index_.clear();
+  policy_->clear();
+  expiry_.clear();
+  budget_.give(weight_);
+  weight_ = 0;
+}
+
+void Shard::resize(uint64_t maxsize) {
+  Guard guard(lock());
+  policy_->resize(maxsize);
+  expect(maxsize);
+}
+
+}  // namespace ct
