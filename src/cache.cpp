@@ -24,10 +24,19 @@ uint64_t random_seed(const void *address) {
   return seed;
 }
 
+// Whether ct_get_copy may look without a lock. A use must be no more than a mark, and the memory
+// must stay mapped, which a caller's allocator does not promise; words must be read at once.
+bool can_read_unlocked(const ct_options &options) {
+  return policy_kind(options.policy)->most_uses != 0 && options.tti == 0 &&
+         options.allocator == nullptr && (options.flags & CT_FLAG_SINGLE_THREADED) == 0 &&
+         sizeof(void *) == 8;
+}
+
 Layout layout_of(const ct_options &options) {
   Layout layout;
   layout.hook_bytes = policy_kind(options.policy)->hook_bytes;
   layout.lifetime_bytes = options.tti != 0 ? kIdleLifetimeBytes : kLifetimeBytes;
+  layout.read_unlocked = can_read_unlocked(options);
   return layout;
 }
 
@@ -53,7 +62,9 @@ Cache::Cache(const Memory &memory, const CheckedOptions &checked) noexcept
 ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   const ct_options &options = checked.options;
   const PolicyKind &kind = *policy_kind(options.policy);
-  const size_t bytes = sizeof(Cache) + Shard::bytes_of(kind) * options.shards;
+  const size_t shards_bytes = Shard::bytes_of(kind) * options.shards;
+  const bool counts_reads = can_read_unlocked(options) && (options.flags & CT_FLAG_NO_STATS) == 0;
+  const size_t bytes = sizeof(Cache) + shards_bytes + (counts_reads ? sizeof(ReadCounts) : 0);
   Memory memory(options.allocator != nullptr ? &checked.allocator : nullptr);
   char *block = static_cast<char *>(memory.allocate(bytes, alignof(Cache)));
   if (block == nullptr) return CT_ERR_NOMEM;
@@ -63,12 +74,19 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   cache->family_.first = block + sizeof(Cache);
   cache->family_.stride = Shard::bytes_of(kind);
   cache->family_.count = options.shards;
+  if (counts_reads) cache->read_counts_ = new (block + sizeof(Cache) + shards_bytes) ReadCounts;
   bool ready = true;
   uint32_t made = 0;
   for (; ready && made < options.shards; made++) {
-    const ShardContext context = {
-        kind,           *cache, cache->memory_, cache->layout_, cache->options_, cache->budget_,
-        cache->family_, made};
+    const ShardContext context = {kind,
+                                  *cache,
+                                  cache->memory_,
+                                  cache->layout_,
+                                  cache->options_,
+                                  cache->budget_,
+                                  cache->read_counts_,
+                                  cache->family_,
+                                  made};
     ready = Shard::make(&cache->family_[made], context)->ready();
   }
   if (ready) {
@@ -414,10 +432,15 @@ ct_options Cache::options() const {
 }
 
 void Cache::stats(ct_stats *out) {
+  if (read_counts_ != nullptr) {
+    out->hits += read_counts_->hits();
+    out->misses += read_counts_->misses();
+  }
   for (uint32_t i = 0; i < family_.count; i++) family_[i].add_stats(out);
 }
 
 void Cache::reset_stats() {
+  if (read_counts_ != nullptr) read_counts_->reset();
   for (uint32_t i = 0; i < family_.count; i++) family_[i].reset_stats();
 }
 

@@ -40,7 +40,7 @@ class alignas(64) Cache {
   ct_status get_copy(Bytes key, void *buffer, size_t capacity, size_t *size) {
     const Probe probe = probe_of(key);
     Now now(clock_);
-    return shard_of(probe).get_copy(probe, now, buffer, capacity, size);
+    return shard_of(probe).get_copy(probe, now, static_cast<char *>(buffer), capacity, size);
   }
   ct_status peek(Bytes key, ct_value *out) {
     const Probe probe = probe_of(key);
@@ -144,8 +144,9 @@ class alignas(64) Cache {
   Layout layout_;
   Clock clock_;
   Family family_;
-  size_t bytes_ = 0;            // of the whole block
-  const bool always_lifetime_;  // every entry gets a place for a deadline
+  size_t bytes_ = 0;                   // of the whole block
+  ReadCounts *read_counts_ = nullptr;  // behind the shards, if reads without a lock are counted
+  const bool always_lifetime_;         // every entry gets a place for a deadline
   std::atomic<uint64_t> references_{1};
   Waits waits_;
   std::atomic<uint32_t> turn_{0};  // whose turn it is to give an entry to popitem

@@ -25,6 +25,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "cell.hpp"
+
 namespace ct {
 
 // A block of the store: chunk number and offset, in units of 8 bytes. 0 is none.
@@ -62,13 +64,13 @@ enum : uint8_t {
 struct Entry {
   // Alive: the policy's. Dead and kTelling: next in the chain, and shard and cause. Dead: own
   // reference in prev.
-  Ref prev;
-  Ref next;
-  uint16_t key_size;    // 0xFFFF if apart
-  uint16_t value_size;  // 0 if apart
-  uint16_t pins;        // kManyPins: that many and those that the shard counts beside
-  uint8_t flags;
-  uint8_t block;
+  Cell<Ref> prev;
+  Cell<Ref> next;
+  Cell<uint16_t> key_size;    // 0xFFFF if apart
+  Cell<uint16_t> value_size;  // 0 if apart
+  Cell<uint16_t> pins;        // kManyPins: that many and those that the shard counts beside
+  Cell<uint8_t> flags;
+  Cell<uint8_t> block;
 };
 static_assert(sizeof(Entry) == 16, "the header of every entry");
 static_assert(kApartBytes < 0xFFFF, "lengths of inline keys and values fit 16 bits");
@@ -78,20 +80,20 @@ constexpr uint16_t kApartKeySize = 0xFFFF;
 
 // Deadlines in ticks, CT_NEVER for none. `idle` is there only in caches with a tti.
 struct Lifetime {
-  uint64_t write;  // from the write on
-  Ref prev;        // links of the expiry; prev is kNone if the entry is not linked
-  Ref next;
-  uint64_t idle;  // from the last use on
+  Cell<uint64_t> write;  // from the write on
+  Cell<Ref> prev;        // links of the expiry; prev is kNone if the entry is not linked
+  Cell<Ref> next;
+  Cell<uint64_t> idle;  // from the last use on
 };
 constexpr size_t kLifetimeBytes = offsetof(Lifetime, idle);
 constexpr size_t kIdleLifetimeBytes = sizeof(Lifetime);
 
 struct Apart {
-  char *data;  // way back, value padded to 8, way back, key
-  uint32_t key_size;
-  uint32_t value_size;
+  Cell<char *> data;  // way back, value padded to 8, way back, key
+  Cell<uint32_t> key_size;
+  Cell<uint32_t> value_size;
 #if UINTPTR_MAX == UINT32_MAX
-  uint32_t padding;
+  Cell<uint32_t> padding;
 #endif
 };
 static_assert(sizeof(Apart) == 16, "blocks are multiples of 8 bytes");
@@ -135,6 +137,7 @@ inline bool equal_bytes(const char *a, const char *b, size_t size) {
 struct Layout {
   size_t hook_bytes = 0;                   // 0 or 8
   size_t lifetime_bytes = kLifetimeBytes;  // of entries that have one
+  bool read_unlocked = false;              // entries are read without the lock, too
 
   static char *at(Entry *e, size_t offset) { return reinterpret_cast<char *>(e) + offset; }
   static const char *at(const Entry *e, size_t offset) {
@@ -172,7 +175,9 @@ struct Layout {
     static_assert(sizeof(T) <= 8, "hooks are 8 bytes");
     return reinterpret_cast<T *>(at(e, sizeof(Entry)));
   }
-  uint64_t *weight(Entry *e) const { return reinterpret_cast<uint64_t *>(at(e, weight_offset())); }
+  Cell<uint64_t> *weight(Entry *e) const {
+    return reinterpret_cast<Cell<uint64_t> *>(at(e, weight_offset()));
+  }
   Lifetime *lifetime(Entry *e) const {
     return reinterpret_cast<Lifetime *>(at(e, lifetime_offset(e->flags)));
   }
@@ -205,7 +210,27 @@ struct Layout {
   uint64_t deadline(Entry *e) const {
     if ((e->flags & kLifetime) == 0) return CT_NEVER;
     const Lifetime *life = lifetime(e);
-    return keeps_idle() && life->idle < life->write ? life->idle : life->write;
+    const uint64_t write = life->write;
+    if (!keeps_idle()) return write;
+    const uint64_t idle = life->idle;
+    return idle < write ? idle : write;
+  }
+
+  // The deadline from the write on, of an entry that may be gone.
+  uint64_t deadline_of_write(const Entry *e, uint8_t flags) const {
+    if ((flags & kLifetime) == 0) return CT_NEVER;
+    return reinterpret_cast<const Lifetime *>(at(e, lifetime_offset(flags)))->write.acquire();
+  }
+
+  // Copies key or value into a block.
+  void fill(const Bytes &to, const Bytes &from) const {
+    if (from.size == 0) return;
+    char *cells = const_cast<char *>(to.data);
+    if (read_unlocked) {
+      store_bytes(cells, from.data, from.size);
+    } else {
+      std::memcpy(cells, from.data, from.size);
+    }
   }
 
   // Writes the way back where it is needed; key and value are still to come.
@@ -217,7 +242,7 @@ struct Layout {
       std::memcpy(a->data + 8 + round_up_8(a->value_size), &word, 8);
     } else {
       const size_t offset = key_offset(e->flags) + round_up_8(e->key_size);
-      if (offset >= kFar * 8) std::memcpy(at(e, offset), &word, 8);
+      if (offset >= kFar * 8) *reinterpret_cast<Cell<uint64_t> *>(at(e, offset)) = word;
     }
   }
   static Ref way_back(const void *data) {

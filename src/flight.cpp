@@ -1,20 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "flight.hpp"
 
-#include <pthread.h>
-
 #include <cstring>
 #include <new>
 
 namespace ct {
-
-Thread this_thread() {
-  const pthread_t self = pthread_self();
-  static_assert(sizeof self == sizeof(Thread), "a thread's name is a word");
-  Thread thread;
-  std::memcpy(&thread, &self, sizeof thread);
-  return thread;
-}
 
 // ---- Flights ----------------------------------------------------------------------------------
 

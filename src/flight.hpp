@@ -22,14 +22,11 @@
 #include "entry.hpp"
 #include "lock.hpp"
 #include "memory.hpp"
+#include "thread.hpp"
 
 namespace ct {
 
 class Shard;
-
-// A thread, for as long as it is inside a call; 0 is none.
-using Thread = uintptr_t;
-Thread this_thread();
 
 struct Flight {
   enum State : uint8_t { kLoading, kVacant, kLanded };

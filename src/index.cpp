@@ -3,60 +3,48 @@
 
 namespace ct {
 
-// Calls found(bucket, slot) for the place of ref; the way there begins at its home.
-template <class Found>
-bool Index::locate(const Table &table, uint64_t hash, Ref ref, Found found) {
-  const uint8_t tag = hash_tag(hash);
-  uint32_t b = home_of(hash_position(hash), table.size());
-  for (uint32_t left = table.size(); left > 0; left--, b = table.next(b)) {
-    const Bucket &bucket = table.data()[b];
-    for (uint32_t bits = bucket.match(tag); bits != 0; bits &= bits - 1) {
-      const uint32_t slot = static_cast<uint32_t>(__builtin_ctz(bits));
-      if (bucket.refs[slot] == ref) {
-        found(b, slot);
-        return true;
-      }
-    }
-  }
-  return false;
-}
-
-void Index::put(Table &table, uint64_t hash, Ref ref) {
+void Index::put(Table &table, uint64_t hash, Ref ref, uint32_t mark) {
   uint32_t b = home_of(hash_position(hash), table.size());
   uint32_t empty;
   while ((empty = table.data()[b].match(0)) == 0) {
     Bucket &full = table.data()[b];
-    if (full.passed != 255) full.passed++;
+    if (full.passed != 255) ++full.passed;
     b = table.next(b);
   }
   const uint32_t slot = static_cast<uint32_t>(__builtin_ctz(empty));
-  table.data()[b].tags[slot] = hash_tag(hash);
-  table.data()[b].refs[slot] = ref;
+  Bucket &bucket = table.data()[b];
+  bucket.refs[slot] = ref;
+  bucket.set_mark(slot, mark);
+  bucket.tags[slot] = hash_tag(hash);
 }
 
 void Index::take(Table &table, uint32_t home, uint32_t bucket, uint32_t slot) {
   table.data()[bucket].tags[slot] = 0;
   for (uint32_t b = home; b != bucket; b = table.next(b)) {
     Bucket &full = table.data()[b];
-    if (full.passed != 255) full.passed--;
+    if (full.passed != 255) --full.passed;
   }
 }
 
 void Index::insert(uint64_t hash, Ref ref) {
-  put(table_of(hash_position(hash)), hash, ref);
-  size_++;
+  Change change(*this);
+  put(table_of(hash_position(hash)), hash, ref, 0);
+  ++size_;
 }
 
 void Index::erase(uint64_t hash, Ref ref) {
+  Change change(*this);
   Table &table = table_of(hash_position(hash));
   const uint32_t home = home_of(hash_position(hash), table.size());
-  locate(table, hash, ref, [&](uint32_t b, uint32_t slot) { take(table, home, b, slot); });
-  size_--;
+  const Place place = place_of(hash, ref);
+  take(table, home, static_cast<uint32_t>(place.bucket - table.data()), place.slot);
+  --size_;
 }
 
 void Index::replace(uint64_t hash, Ref from, Ref to) {
-  Table &table = table_of(hash_position(hash));
-  locate(table, hash, from, [&](uint32_t b, uint32_t slot) { table.data()[b].refs[slot] = to; });
+  Change change(*this);
+  const Place place = place_of(hash, from);
+  place.bucket->refs[place.slot] = to;
 }
 
 // Doubles, by steps that end at the expected number; beyond that by a quarter.
@@ -78,25 +66,65 @@ uint32_t Index::next_size(uint64_t needed) const {
 bool Index::begin_growth(uint64_t needed) noexcept {
   const uint32_t size = next_size(needed);
   if (size <= current_.size()) return false;
-  void *buckets = memory_.allocate_zeroed(size * sizeof(Bucket), alignof(Bucket));
+  void *buckets = memory_.allocate_zeroed(table_bytes(size), alignof(Bucket));
   if (buckets == nullptr) return false;
+  Change change(*this);
   old_.set(current_.data(), current_.size());
   cursor_ = 0;
   current_.set(static_cast<Bucket *>(buckets), size);
   return true;
 }
 
-void Index::release(Table &table) noexcept {
+// Out of use, and empty.
+void Index::put_away(Table &table) noexcept {
   Bucket *buckets = table.data();
   const uint32_t count = table.size();
   table.set(nullptr, 0);
-  memory_.release(buckets, count * sizeof(Bucket), alignof(Bucket));
+  if (buckets == nullptr) return;
+  if (!keeps_) {
+    release(buckets, count);
+    return;
+  }
+  memory_.idle(buckets, table_bytes(count), alignof(Bucket));
+  auto *before = reinterpret_cast<Predecessor *>(buckets + count);
+  before->buckets = kept_.data();
+  before->count = kept_.size();
+  kept_.set(buckets, count);
+}
+
+void Index::release(Bucket *buckets, uint32_t count) noexcept {
+  memory_.release(buckets, table_bytes(count), alignof(Bucket));
 }
 
 void Index::clear() noexcept {
-  release(current_);
-  release(old_);
+  Change change(*this);
   size_ = 0;
+  put_away(old_);
+  if (!keeps_) {
+    put_away(current_);
+    return;
+  }
+  Bucket *buckets = current_.data();
+  if (buckets == nullptr || memory_.zero(buckets, table_bytes(current_.size()), alignof(Bucket)))
+    return;
+  for (uint32_t b = 0; b < current_.size(); b++) {
+    Word *cells = reinterpret_cast<Word *>(&buckets[b]);
+    for (size_t i = 0; i < sizeof(Bucket) / sizeof(Word); i++) store_word(&cells[i], 0);
+  }
+}
+
+Index::~Index() {
+  for (Table *table : {&current_, &old_}) {
+    if (table->data() != nullptr) release(table->data(), table->size());
+  }
+  while (kept_.data() != nullptr) {
+    Bucket *buckets = kept_.data();
+    const uint32_t count = kept_.size();
+    const auto *before = reinterpret_cast<const Predecessor *>(buckets + count);
+    kept_.set(before->buckets, before->count);
+    memory_.reuse(table_bytes(count), alignof(Bucket));
+    release(buckets, count);
+  }
 }
 
 }  // namespace ct

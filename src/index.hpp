@@ -6,6 +6,10 @@
 // is its position times the number of buckets; from a full home a reference moves on to the next
 // bucket, and each bucket counts those that passed over it: a search ends where nobody did.
 //
+// Each reference has a mark of two bits in its bucket, for the policy: a use that only marks touches
+// no other line, and needs no lock. It may then hit the wrong mark, if the slot has just become
+// another's: marks are hints.
+//
 // The home grows with the position. So a table can be replaced a few buckets at a time, from left
 // to right: what has its home left of the cursor is in the new table, the rest in the old one.
 #ifndef CT_INDEX_HPP
@@ -19,7 +23,7 @@
 #include "entry.hpp"
 #include "hash.hpp"
 #include "memory.hpp"
-#if defined(__SSE2__)
+#if defined(__x86_64__)
 #include <emmintrin.h>
 #endif
 
@@ -28,30 +32,58 @@ namespace ct {
 constexpr uint32_t kSlots = 12;
 
 struct alignas(64) Bucket {
-  uint8_t tags[kSlots];  // 0: empty
-  uint8_t passed;        // how many went on to later buckets; 255: that many or more, for ever
-  uint8_t reserved[3];
-  Ref refs[kSlots];
+  Cell<uint8_t> tags[kSlots];  // 0: empty
+  Cell<uint8_t> passed;        // how many went on to later buckets; 255: or more, for ever
+  Cell<uint8_t> marks[kSlots / 4];
+  Cell<Ref> refs[kSlots];
 
   // One bit for each slot that has the tag.
   uint32_t match(uint8_t tag) const {
-#if defined(__SSE2__)
-    const __m128i line = _mm_load_si128(reinterpret_cast<const __m128i *>(tags));
+#if defined(__x86_64__)
+    const Word *head = reinterpret_cast<const Word *>(this);
+    const __m128i line = _mm_set_epi64x(static_cast<int64_t>(load_word(head + 1)),
+                                        static_cast<int64_t>(load_word(head)));
     const __m128i same = _mm_cmpeq_epi8(line, _mm_set1_epi8(static_cast<char>(tag)));
     return static_cast<uint32_t>(_mm_movemask_epi8(same)) & ((1u << kSlots) - 1);
 #else
     uint32_t bits = 0;
-    for (uint32_t i = 0; i < kSlots; i++) bits |= static_cast<uint32_t>(tags[i] == tag) << i;
+    for (uint32_t i = 0; i < kSlots; i++) {
+      bits |= static_cast<uint32_t>(tags[i].acquire() == tag) << i;
+    }
     return bits;
 #endif
+  }
+
+  uint32_t mark(uint32_t slot) const { return marks[slot / 4] >> (slot % 4 * 2) & 3u; }
+  void set_mark(uint32_t slot, uint32_t mark) {
+    const uint32_t shift = slot % 4 * 2;
+    const uint32_t others = marks[slot / 4] & ~(3u << shift);
+    marks[slot / 4] = static_cast<uint8_t>(others | mark << shift);
   }
 };
 static_assert(sizeof(Bucket) == 64, "one cache line");
 
+// Where a reference stands in the index, until that changes.
+struct Place {
+  Ref ref;  // kNone: not there, and then nothing else holds
+  uint32_t slot;
+  Bucket *bucket;
+
+  uint32_t mark() const { return bucket->mark(slot); }
+  void set_mark(uint32_t mark) const { bucket->set_mark(slot, mark); }
+  // One use more, up to most. Often there is nothing to do, and then nothing is written.
+  void count_use(uint32_t most) const {
+    const uint32_t uses = mark();
+    if (uses < most) set_mark(uses + 1);
+  }
+};
+
 class Index {
  public:
-  explicit Index(Memory &memory) noexcept : memory_(memory) {}
-  ~Index() { clear(); }
+  // keeps: tables are read without the lock. Then those that were outgrown stay where they are while
+  // the index lives; what lay in them goes back, their addresses do not.
+  Index(Memory &memory, bool keeps) noexcept : memory_(memory), keeps_(keeps) {}
+  ~Index();
   Index(const Index &) = delete;
   Index &operator=(const Index &) = delete;
 
@@ -60,9 +92,42 @@ class Index {
   // be; 0: unknown.
   void expect(uint64_t entries) { expected_ = entries; }
 
-  // The reference with that hash for which is_it(ref) is true, else kNone.
+  // The reference with that hash for which is_it(ref) is true.
   template <class IsIt>
-  Ref find(uint64_t hash, IsIt is_it) const;
+  Place find(uint64_t hash, IsIt is_it) const;
+  // Of one that is there.
+  Place place_of(uint64_t hash, Ref ref) const {
+    return find(hash, [ref](Ref other) { return other == ref; });
+  }
+
+  // Whoever looks something up without the owner's lock begins with the moment, 0 if there is none
+  // right now, and believes nothing of what it saw until it is still that moment. References that it
+  // meets have been some, but need not be any more.
+  uint32_t moment() const {
+    const uint32_t moment = moment_.load(std::memory_order_acquire);
+    return moment % 2 == 0 ? 0 : moment;
+  }
+  bool is_still(uint32_t moment) const { return moment_.load(std::memory_order_relaxed) == moment; }
+  // As find. *sound becomes false if the moment had passed before a table could be looked into.
+  template <class IsIt>
+  Place find_unlocked(uint64_t hash, uint32_t moment, bool *sound, IsIt is_it) const;
+
+  // While one exists there is no moment: for changes to what references stand for. The index makes
+  // its own.
+  class Change {
+   public:
+    explicit Change(Index &index) noexcept : index_(index) {
+      if (index_.changes_++ == 0) index_.next_moment(std::memory_order_relaxed);
+    }
+    ~Change() {
+      if (--index_.changes_ == 0) index_.next_moment(std::memory_order_release);
+    }
+    Change(const Change &) = delete;
+    Change &operator=(const Change &) = delete;
+
+   private:
+    Index &index_;
+  };
 
   // Makes room for that many more, so that as many inserts cannot fail; false: no memory.
   // hash_of(ref) is the hash that a reference was inserted with.
@@ -88,9 +153,7 @@ class Index {
 
   // Without the owner's lock.
   void prefetch(uint64_t hash) const {
-    const Bucket *buckets = current_.buckets.load(std::memory_order_relaxed);
-    const uint32_t count = current_.count.load(std::memory_order_relaxed);
-    __builtin_prefetch(buckets + home_of(hash_position(hash), count));
+    __builtin_prefetch(current_.data() + home_of(hash_position(hash), current_.size()));
   }
 
 #ifdef CT_VALIDATE
@@ -100,19 +163,28 @@ class Index {
 #endif
 
  private:
-  // Read without the lock by prefetch, hence atomic.
   struct Table {
-    std::atomic<Bucket *> buckets{nullptr};
-    std::atomic<uint32_t> count{0};
+    Cell<Bucket *> buckets{nullptr};
+    Cell<uint32_t> count{0};
 
-    Bucket *data() const { return buckets.load(std::memory_order_relaxed); }
-    uint32_t size() const { return count.load(std::memory_order_relaxed); }
+    Bucket *data() const { return buckets.acquire(); }
+    uint32_t size() const { return count.acquire(); }
     void set(Bucket *data, uint32_t size) {
-      buckets.store(data, std::memory_order_relaxed);
-      count.store(size, std::memory_order_relaxed);
+      buckets = data;
+      count = size;
     }
     uint32_t next(uint32_t bucket) const { return bucket + 1 == size() ? 0 : bucket + 1; }
   };
+
+  // Behind the last bucket of a table that is kept: the one that it followed.
+  struct Predecessor {
+    Cell<Bucket *> buckets;
+    Cell<uint32_t> count;
+  };
+
+  void next_moment(std::memory_order order) noexcept {
+    moment_.store(moment_.load(std::memory_order_relaxed) + 1, order);
+  }
 
   // At 70 % an insert costs little more than in an empty table; at 80 % twice as much, beyond that
   // it collapses. Only if there is no memory is a table filled beyond that.
@@ -133,7 +205,7 @@ class Index {
   bool migrating() const { return old_.data() != nullptr; }
   // The table in charge of a position.
   const Table &table_of(uint32_t position) const {
-    return migrating() && home_of(position, old_.size()) >= cursor_ ? old_ : current_;
+    return migrating() && home_of(position, old_.size()) >= cursor_.acquire() ? old_ : current_;
   }
   Table &table_of(uint32_t position) {
     return const_cast<Table &>(static_cast<const Index *>(this)->table_of(position));
@@ -143,36 +215,59 @@ class Index {
   bool begin_growth(uint64_t needed) noexcept;
   template <class HashOf>
   void migrate(uint32_t buckets, HashOf hash_of);
-  static void put(Table &table, uint64_t hash, Ref ref);
+  template <class IsIt>
+  static Place scan(Bucket *buckets, uint32_t count, uint64_t hash, IsIt is_it);
+  static void put(Table &table, uint64_t hash, Ref ref, uint32_t mark);
   static void take(Table &table, uint32_t home, uint32_t bucket, uint32_t slot);
-  template <class Found>
-  static bool locate(const Table &table, uint64_t hash, Ref ref, Found found);
-  void release(Table &table) noexcept;
+  size_t table_bytes(uint32_t buckets) const {
+    return (buckets + (keeps_ ? 1u : 0u)) * sizeof(Bucket);
+  }
+  void release(Bucket *buckets, uint32_t count) noexcept;
+  void put_away(Table &table) noexcept;
 
   Memory &memory_;
+  const bool keeps_;
+  uint32_t changes_ = 0;             // that are being made, one within the other
+  std::atomic<uint32_t> moment_{1};  // even while there is none
   uint64_t expected_ = 0;
-  uint64_t size_ = 0;
+  Cell<Word> size_{0};
   Table current_;
-  Table old_;            // while migrating
-  uint32_t cursor_ = 0;  // homes left of it have moved from old_ to current_
+  Table old_;                 // while migrating
+  Cell<uint32_t> cursor_{0};  // homes left of it have moved from old_ to current_
+  Table kept_;                // the youngest of the outgrown tables
 };
 
 template <class IsIt>
-Ref Index::find(uint64_t hash, IsIt is_it) const {
-  if (size_ == 0) return kNone;
-  const uint32_t position = hash_position(hash);
-  const Table &table = table_of(position);
+Place Index::scan(Bucket *buckets, uint32_t count, uint64_t hash, IsIt is_it) {
   const uint8_t tag = hash_tag(hash);
-  const Bucket *buckets = table.data();
-  uint32_t b = home_of(position, table.size());
-  for (uint32_t left = table.size();; b = table.next(b)) {
-    const Bucket &bucket = buckets[b];
+  uint32_t b = home_of(hash_position(hash), count);
+  for (uint32_t left = count;; b = b + 1 == count ? 0 : b + 1) {
+    Bucket &bucket = buckets[b];
     for (uint32_t bits = bucket.match(tag); bits != 0; bits &= bits - 1) {
-      const Ref ref = bucket.refs[__builtin_ctz(bits)];
-      if (is_it(ref)) return ref;
+      const uint32_t slot = static_cast<uint32_t>(__builtin_ctz(bits));
+      const Ref ref = bucket.refs[slot].acquire();
+      if (is_it(ref)) return {ref, slot, &bucket};
     }
-    if (bucket.passed == 0 || --left == 0) return kNone;
+    if (bucket.passed.acquire() == 0 || --left == 0) return {kNone, 0, nullptr};
   }
+}
+
+template <class IsIt>
+Place Index::find(uint64_t hash, IsIt is_it) const {
+  if (size_ == 0) return {kNone, 0, nullptr};
+  const Table &table = table_of(hash_position(hash));
+  return scan(table.data(), table.size(), hash, is_it);
+}
+
+template <class IsIt>
+Place Index::find_unlocked(uint64_t hash, uint32_t moment, bool *sound, IsIt is_it) const {
+  const Word size = size_.acquire();
+  const Table &table = table_of(hash_position(hash));
+  Bucket *buckets = table.data();
+  const uint32_t count = table.size();
+  *sound = is_still(moment);
+  if (!*sound || size == 0) return {kNone, 0, nullptr};
+  return scan(buckets, count, hash, [&](Ref ref) { return ref != kNone && is_it(ref); });
 }
 
 template <class HashOf>
@@ -188,10 +283,11 @@ bool Index::reserve(uint64_t count, HashOf hash_of) noexcept {
 // Moves the entries of the next few homes from the old table to the current one.
 template <class HashOf>
 void Index::migrate(uint32_t buckets, HashOf hash_of) {
+  Change change(*this);
   Bucket *from = old_.data();
   const uint32_t end = static_cast<uint32_t>(
       std::min<uint64_t>(old_.size(), static_cast<uint64_t>(cursor_) + buckets));
-  for (; cursor_ < end; cursor_++) {
+  for (; cursor_ < end; ++cursor_) {
     uint32_t b = cursor_;
     for (uint32_t left = old_.size();;) {
       // Taking an entry out lowers the counts on its way, so how far to go is asked first.
@@ -201,14 +297,15 @@ void Index::migrate(uint32_t buckets, HashOf hash_of) {
         const Ref ref = from[b].refs[i];
         const uint64_t hash = hash_of(ref);
         if (home_of(hash_position(hash), old_.size()) != cursor_) continue;
+        const uint32_t mark = from[b].mark(i);
         take(old_, cursor_, b, i);
-        put(current_, hash, ref);
+        put(current_, hash, ref, mark);
       }
       if (!goes_on || --left == 0) break;
       b = old_.next(b);
     }
   }
-  if (cursor_ == old_.size()) release(old_);
+  if (cursor_ == old_.size()) put_away(old_);
 }
 
 template <class HashOf, class Visit>
@@ -252,7 +349,7 @@ const char *Index::problem(HashOf hash_of) const {
   visit_all([&](Ref ref) {
     count++;
     const uint64_t hash = hash_of(ref);
-    if (find(hash, [ref](Ref other) { return other == ref; }) != ref) {
+    if (place_of(hash, ref).ref != ref) {
       problem = "index: an entry is not found by its hash";
     }
   });

@@ -23,7 +23,7 @@ class List {
     Entry *e = store_.at(ref);
     e->prev = kNone;
     e->next = front_;
-    (front_ == kNone ? back_ : store_.at(front_)->prev) = ref;
+    set_prev(front_, ref);
     front_ = ref;
   }
 
@@ -37,14 +37,14 @@ class List {
     Entry *p = store_.at(place);
     e->prev = place;
     e->next = p->next;
-    (e->next == kNone ? back_ : store_.at(e->next)->prev) = ref;
+    set_prev(e->next, ref);
     p->next = ref;
   }
 
   void remove(Ref ref) {
     const Entry *e = store_.at(ref);
-    (e->prev == kNone ? front_ : store_.at(e->prev)->next) = e->next;
-    (e->next == kNone ? back_ : store_.at(e->next)->prev) = e->prev;
+    set_next(e->prev, e->next);
+    set_prev(e->next, e->prev);
   }
 
   void move_to_front(Ref ref) {
@@ -56,13 +56,30 @@ class List {
   // The entry that was elsewhere is now at to, its header copied.
   void moved(Ref to) {
     const Entry *e = store_.at(to);
-    (e->prev == kNone ? front_ : store_.at(e->prev)->next) = to;
-    (e->next == kNone ? back_ : store_.at(e->next)->prev) = to;
+    set_next(e->prev, to);
+    set_prev(e->next, to);
   }
 
   void clear() { front_ = back_ = kNone; }
 
  private:
+  // What stands behind ref; kNone: at the front.
+  void set_next(Ref ref, Ref next) {
+    if (ref == kNone) {
+      front_ = next;
+    } else {
+      store_.at(ref)->next = next;
+    }
+  }
+  // What stands before ref; kNone: at the back.
+  void set_prev(Ref ref, Ref prev) {
+    if (ref == kNone) {
+      back_ = prev;
+    } else {
+      store_.at(ref)->prev = prev;
+    }
+  }
+
   const Store &store_;
   Ref front_ = kNone;
   Ref back_ = kNone;

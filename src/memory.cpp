@@ -54,6 +54,21 @@ void *Memory::allocate_zeroed(size_t size, size_t align) noexcept {
   return ptr;
 }
 
+// Small pieces are the system allocator's, and stay held.
+void Memory::idle(void *ptr, size_t size, size_t align) noexcept {
+  if (hooked() || !is_mapped(size, align)) return;
+  madvise(ptr, size, MADV_DONTNEED);
+  held_.fetch_sub(size, std::memory_order_relaxed);
+}
+
+void Memory::reuse(size_t size, size_t align) noexcept {
+  if (!hooked() && is_mapped(size, align)) held_.fetch_add(size, std::memory_order_relaxed);
+}
+
+bool Memory::zero(void *ptr, size_t size, size_t align) noexcept {
+  return !hooked() && is_mapped(size, align) && madvise(ptr, size, MADV_DONTNEED) == 0;
+}
+
 void Memory::release(void *ptr, size_t size, size_t align) noexcept {
   if (ptr == nullptr) return;
   held_.fetch_sub(size, std::memory_order_relaxed);

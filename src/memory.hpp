@@ -26,6 +26,13 @@ class Memory {
   // size and align as they were allocated. nullptr does nothing.
   void release(void *ptr, size_t size, size_t align) noexcept;
 
+  // What lies there is not needed any more, but its addresses are: it reads as zeros or as it was.
+  // Whether the system took it back, reuse must know by size and align.
+  void idle(void *ptr, size_t size, size_t align) noexcept;
+  void reuse(size_t size, size_t align) noexcept;
+  // Makes it zeros by giving it back to the system; false: it is too small for that.
+  bool zero(void *ptr, size_t size, size_t align) noexcept;
+
   uint64_t held() const noexcept { return held_.load(std::memory_order_relaxed); }
   bool hooked() const noexcept { return hooks_.alloc != nullptr; }
   const ct_allocator &hooks() const noexcept { return hooks_; }

@@ -15,6 +15,7 @@
 #include "clock.hpp"
 #include "entry.hpp"
 #include "hash.hpp"
+#include "index.hpp"
 #include "memory.hpp"
 #include "store.hpp"
 
@@ -26,6 +27,7 @@ class Shard;
 struct PolicyContext {
   Memory &memory;
   const Store &store;
+  const Index &index;
   const Layout &layout;
   const ct_options &options;  // in force; maxsize of all shards
   uint64_t seed;              // another one for each shard
@@ -38,6 +40,8 @@ struct PolicyContext {
     const Bytes key = layout.key(store.at(ref));
     return hash_key(key.data, key.size, options.seed);
   }
+  // Where its mark is.
+  Place place(Ref ref) const { return index.place_of(hash(ref), ref); }
 };
 
 class Policy {
@@ -47,6 +51,7 @@ class Policy {
   // Policies that differ hide these: see PolicyKind.
   static constexpr size_t kHookBytes = 0;
   static constexpr bool kOrdered = true;
+  static constexpr uint32_t kMostUses = 0;
 
   Policy(const Policy &) = delete;
   Policy &operator=(const Policy &) = delete;
@@ -82,8 +87,9 @@ class Policy {
 
 // How to make a policy, and what the house has to know of it.
 struct PolicyKind {
-  size_t hook_bytes;  // 0 or 8: what it keeps in each entry beside the links
-  bool ordered;       // knows who goes first, second and so on
+  size_t hook_bytes;   // 0 or 8: what it keeps in each entry beside the links
+  bool ordered;        // knows who goes first, second and so on
+  uint32_t most_uses;  // uses are counted up to it in the entry's mark, without a call; 0: by hit
   size_t bytes;
   Policy *(*make)(void *where, const PolicyContext &context);
   void (*destroy)(Policy *policy);
@@ -92,7 +98,10 @@ struct PolicyKind {
 template <class P>
 constexpr PolicyKind kind_of() {
   return {
-      P::kHookBytes, P::kOrdered, sizeof(P),
+      P::kHookBytes,
+      P::kOrdered,
+      P::kMostUses,
+      sizeof(P),
       [](void *where, const PolicyContext &context) -> Policy * { return new (where) P(context); },
       [](Policy *policy) { static_cast<P *>(policy)->~P(); }};
 }

@@ -20,10 +20,12 @@ Shard::Shard(const ShardContext &context) noexcept
     : shared_((context.options.flags & CT_FLAG_SINGLE_THREADED) == 0),
       counting_((context.options.flags & CT_FLAG_NO_STATS) == 0),
       number_(context.number),
+      most_uses_(static_cast<uint8_t>(context.kind.most_uses)),
+      unlocked_(context.layout.read_unlocked),
       layout_(context.layout),
       seed_(context.options.seed),
-      index_(context.memory),
-      store_(context.memory),
+      index_(context.memory, context.layout.read_unlocked),
+      store_(context.memory, context.layout.read_unlocked),
       expiry_(context.memory, store_, context.layout),
       flights_(context.memory),
       tti_(context.options.tti),
@@ -37,12 +39,14 @@ Shard::Shard(const ShardContext &context) noexcept
       memory_(context.memory),
       cache_(context.cache),
       many_pins_(context.memory),
+      read_counts_(context.read_counts),
       ordered_(context.kind.ordered),
       destroy_policy_(context.kind.destroy) {
   expect(context.options.maxsize);
   const PolicyContext policy = {
       context.memory,
       store_,
+      index_,
       layout_,
       context.options,
       hash_key(&context.number, sizeof context.number, context.options.seed),
@@ -106,7 +110,7 @@ bool Shard::pin(Entry *e) {
     if (!many_pins_.reserve(1)) return false;
     many_pins_.push({e, 1});
   } else {
-    e->pins++;
+    ++e->pins;
   }
   pinned_++;
   return true;
@@ -124,7 +128,7 @@ void Shard::unpin(Entry *e) {
       return;
     }
   }
-  e->pins--;
+  --e->pins;
 }
 
 bool Shard::hand_out(Entry *e, Bytes bytes, ct_value *out) {
@@ -150,9 +154,7 @@ bool Shard::give_back(Draft &draft, ct_value *out) {
   e->flags |= kDead | kGiven;
   e->prev = ref;
   const Bytes value = layout_.value(e);
-  if ((e->flags & kApart) == 0 && value.size > 0) {
-    std::memcpy(const_cast<char *>(value.data), draft.value.data, value.size);
-  }
+  if ((e->flags & kApart) == 0) layout_.fill(value, draft.value);
   return hand_out(e, value, out);
 }
 
@@ -272,17 +274,14 @@ void Shard::fill(Ref ref, const Draft &draft, Now &now) {
     if (tti_ != 0) life->idle = saturating_add(now(), tti_);
   }
   if ((e->flags & kApart) != 0) return;
-  const Bytes &key = draft.probe.key;
-  if (key.size > 0) std::memcpy(const_cast<char *>(layout_.key(e).data), key.data, key.size);
-  if (draft.value.size > 0) {
-    std::memcpy(const_cast<char *>(layout_.value(e).data), draft.value.data, draft.value.size);
-  }
+  layout_.fill(layout_.key(e), draft.probe.key);
+  layout_.fill(layout_.value(e), draft.value);
 }
 
 // Never shortens, whatever the clock does: the expiry relies on it.
 void Shard::renew_idle(Entry *e, Now &now) {
   Lifetime *life = layout_.lifetime(e);
-  life->idle = std::max(life->idle, saturating_add(now(), tti_));
+  life->idle = std::max<uint64_t>(life->idle, saturating_add(now(), tti_));
 }
 
 // A copy of an entry with other flags, but for links, hook and lifetime; kNone: no memory.
@@ -298,12 +297,12 @@ Ref Shard::copy_entry(const Entry *from, uint8_t flags) {
   if (ref == kNone) return kNone;
   Entry *to = store_.at(ref);
   if ((flags & kWeight) != 0) {
-    std::memcpy(Layout::at(to, layout_.weight_offset()), Layout::at(from, layout_.weight_offset()),
-                8);
+    *layout_.weight(to) =
+        *reinterpret_cast<const Cell<uint64_t> *>(Layout::at(from, layout_.weight_offset()));
   }
   if ((flags & kApart) == 0) {
-    std::memcpy(const_cast<char *>(layout_.key(to).data), key.data, key.size);
-    std::memcpy(const_cast<char *>(layout_.value(to).data), value.data, value.size);
+    layout_.fill(layout_.key(to), key);
+    layout_.fill(layout_.value(to), value);
   }
   return ref;
 }
@@ -355,46 +354,52 @@ void Shard::count_departure(ct_cause cause, uint64_t weight) {
 
 // ---- Reading ----------------------------------------------------------------------------------
 
-void Shard::count_use(Ref ref, uint64_t hash, Now &now) {
+void Shard::count_use(const Place &place, uint64_t hash, Now &now) {
   counters_.hits += counting_;
-  if (tti_ != 0) renew_idle(store_.at(ref), now);
-  policy_->hit(ref, hash, now);
+  if (tti_ != 0) renew_idle(store_.at(place.ref), now);
+  if (most_uses_ != 0) {
+    place.count_use(most_uses_);
+  } else {
+    policy_->hit(place.ref, hash, now);
+  }
 }
 
 // False: no memory for the pin.
-bool Shard::take(Ref ref, uint64_t hash, bool use, Now &now, ct_value *out) {
-  Entry *e = store_.at(ref);
+bool Shard::take(const Place &place, uint64_t hash, bool use, Now &now, ct_value *out) {
+  Entry *e = store_.at(place.ref);
   if (out != nullptr && !hand_out(e, layout_.value(e), out)) return false;
-  if (use) count_use(ref, hash, now);
+  if (use) count_use(place, hash, now);
   return true;
 }
 
 ct_status Shard::get(const Probe &probe, Now &now, ct_value *out, bool count_miss) {
   Guard guard(lock());
-  const Ref ref = find_live(probe, now);
-  if (ref == kNone) {
+  const Place place = find_live(probe, now);
+  if (place.ref == kNone) {
     if (count_miss) counters_.misses += counting_;
     return CT_MISS;
   }
-  return take(ref, probe.hash, true, now, out) ? CT_OK : CT_ERR_NOMEM;
+  return take(place, probe.hash, true, now, out) ? CT_OK : CT_ERR_NOMEM;
 }
 
-ct_status Shard::get_copy(const Probe &probe, Now &now, void *buffer, size_t capacity,
+ct_status Shard::get_copy(const Probe &probe, Now &now, char *buffer, size_t capacity,
                           size_t *size) {
+  ct_status status;
+  if (unlocked_ && get_copy_unlocked(probe, now, buffer, capacity, size, &status)) return status;
   Entry *e;
   Bytes value;
   {
     Guard guard(lock());
-    const Ref ref = find_live(probe, now);
-    if (ref == kNone) {
+    const Place place = find_live(probe, now);
+    if (place.ref == kNone) {
       counters_.misses += counting_;
       return CT_MISS;
     }
-    e = store_.at(ref);
+    e = store_.at(place.ref);
     value = layout_.value(e);
     *size = value.size;
     if (value.size > capacity) return CT_ERR_BUFFER;
-    count_use(ref, probe.hash, now);
+    count_use(place, probe.hash, now);
     if (value.size <= kCopiedInside || !shared_ || !pin(e)) {
       if (value.size > 0) std::memcpy(buffer, value.data, value.size);
       return CT_OK;
@@ -405,11 +410,69 @@ ct_status Shard::get_copy(const Probe &probe, Now &now, void *buffer, size_t cap
   return CT_OK;
 }
 
+// Looks and copies while others may write, and then asks whether they did: true if not. Nothing of
+// what it sees is certain before, so it stays within the chunk whatever it reads. Larger values are
+// better pinned.
+bool Shard::get_copy_unlocked(const Probe &probe, Now &now, char *buffer, size_t capacity,
+                              size_t *size, ct_status *status) {
+  constexpr int kAttempts = 4;
+  const size_t key_size = probe.key.size;
+  if (key_size >= kApartKeySize) return false;
+  for (int attempt = 0; attempt < kAttempts; attempt++) {
+    const uint32_t moment = index_.moment();
+    if (moment == 0) continue;
+    const Entry *e = nullptr;
+    size_t room = 0;
+    uint8_t flags = 0;
+    bool apart = false;
+    bool sound;
+    const Place place = index_.find_unlocked(probe.hash, moment, &sound, [&](Ref ref) {
+      e = store_.look_at(ref, &room);
+      const size_t size_there = e->key_size.acquire();
+      flags = e->flags.acquire();
+      apart = apart || size_there == kApartKeySize;
+      if (size_there != key_size || (flags & kApart) != 0) return false;
+      const size_t offset = layout_.key_offset(flags);
+      return offset + round_up_8(key_size) <= room &&
+             equal_cells(Layout::at(e, offset), probe.key.data, key_size);
+    });
+    if (!sound) continue;
+    if (place.ref == kNone) {
+      if (!index_.is_still(moment)) continue;
+      // It may be one of those that lie apart.
+      if (apart) return false;
+      if (read_counts_ != nullptr) read_counts_->count_miss();
+      *status = CT_MISS;
+      return true;
+    }
+    const size_t value_size = e->value_size.acquire();
+    const size_t offset = layout_.value_offset(flags, key_size);
+    if (offset + round_up_8(value_size) > room) continue;
+    if (value_size > kCopiedInside && value_size <= capacity) return false;
+    const uint64_t deadline = layout_.deadline_of_write(e, flags);
+    if (value_size <= capacity) load_bytes(buffer, Layout::at(e, offset), value_size);
+    if (!index_.is_still(moment)) continue;
+    if (deadline != CT_NEVER && now() >= deadline) {
+      if (read_counts_ != nullptr) read_counts_->count_miss();
+      *status = CT_MISS;
+      return true;
+    }
+    *size = value_size;
+    *status = CT_ERR_BUFFER;
+    if (value_size > capacity) return true;
+    place.count_use(most_uses_);
+    if (read_counts_ != nullptr) read_counts_->count_hit();
+    *status = CT_OK;
+    return true;
+  }
+  return false;
+}
+
 void Shard::use(const Probe &probe, Now &now, const ct_value &value) {
   Guard guard(lock());
-  const Ref ref = find_live(probe, now);
-  if (ref != kNone && layout_.value(store_.at(ref)).data == value.data) {
-    count_use(ref, probe.hash, now);
+  const Place place = find_live(probe, now);
+  if (place.ref != kNone && layout_.value(store_.at(place.ref)).data == value.data) {
+    count_use(place, probe.hash, now);
   } else {
     counters_.hits += counting_;
   }
@@ -417,7 +480,7 @@ void Shard::use(const Probe &probe, Now &now, const ct_value &value) {
 
 ct_status Shard::inspect(const Probe &probe, Now &now, ct_entry_info *out) {
   Guard guard(lock());
-  const Ref ref = find_live(probe, now);
+  const Ref ref = find_live(probe, now).ref;
   if (ref == kNone) return CT_MISS;
   Entry *e = store_.at(ref);
   out->weight = weight_of(e);
@@ -431,7 +494,7 @@ ct_status Shard::inspect(const Probe &probe, Now &now, ct_entry_info *out) {
 
 ct_status Shard::peek(const Probe &probe, Now &now, ct_value *out) {
   Guard guard(lock());
-  const Ref ref = find_live(probe, now);
+  const Ref ref = find_live(probe, now).ref;
   if (ref == kNone) return CT_MISS;
   if (out == nullptr) return CT_OK;
   Entry *e = store_.at(ref);
@@ -493,7 +556,7 @@ Ref Shard::current(Entry *e, Now &now) const {
   const bool moved = (e->flags & kGiven) != 0;
   if ((e->flags & kDead) != 0 && !moved) return kNone;
   const Bytes key = layout_.key(e);
-  const Ref ref = find_live({key, hash_key(key.data, key.size, seed_)}, now);
+  const Ref ref = find_live({key, hash_key(key.data, key.size, seed_)}, now).ref;
   if (ref == kNone || !moved) return ref;
   // It moved to a longer block, for its lifetime, and may have been written since.
   const Bytes here = layout_.value(e);
@@ -513,8 +576,8 @@ bool Shard::view(Entry *e, Now &now, Bytes *key, Bytes *value) {
 
 ct_status Shard::join(const Probe &probe, Now &now, Thread loader, ct_value *out, Flight **flight) {
   Guard guard(lock());
-  const Ref ref = find_live(probe, now);
-  if (ref != kNone) return take(ref, probe.hash, true, now, out) ? CT_OK : CT_ERR_NOMEM;
+  const Place place = find_live(probe, now);
+  if (place.ref != kNone) return take(place, probe.hash, true, now, out) ? CT_OK : CT_ERR_NOMEM;
   *flight = flights_.find(probe.key, probe.hash);
   if (*flight != nullptr && (*flight)->state == Flight::kLoading) {
     (*flight)->holders++;
@@ -671,7 +734,7 @@ const char *Shard::problem() {
         const Shard &shard = *c.shard;
         const Probe probe = {shard.layout_.key(shard.at(ref)), shard.hash_of(ref)};
         c.known++;
-        c.strange = c.strange || shard.find(probe) != ref;
+        c.strange = c.strange || shard.find(probe).ref != ref;
       },
       &count);
   if (count.strange) return "policy: it knows an entry that is not in the index";

@@ -29,6 +29,7 @@
 #include "lock.hpp"
 #include "memory.hpp"
 #include "policy.hpp"
+#include "read_counts.hpp"
 #include "store.hpp"
 
 namespace ct {
@@ -113,6 +114,8 @@ struct ShardContext {
   const Layout &layout;
   const ct_options &options;  // in force
   Budget &budget;
+  ReadCounts
+      *read_counts;  // for reads without the lock; nullptr: there are none, or they are not counted
   const Family &family;
   uint32_t number;
 };
@@ -176,7 +179,7 @@ class alignas(64) Shard {
   ct_status get(const Probe &probe, Now &now, ct_value *out, bool count_miss);
   // A use, else a flight to hold: CT_LEASED if its lease is the caller's, CT_BUSY to wait.
   ct_status join(const Probe &probe, Now &now, Thread loader, ct_value *out, Flight **flight);
-  ct_status get_copy(const Probe &probe, Now &now, void *buffer, size_t capacity, size_t *size);
+  ct_status get_copy(const Probe &probe, Now &now, char *buffer, size_t capacity, size_t *size);
   // A use of an entry that peek has pinned, if it is still there.
   void use(const Probe &probe, Now &now, const ct_value &value);
 
@@ -274,6 +277,8 @@ class alignas(64) Shard {
   explicit Shard(const ShardContext &context) noexcept;
   ~Shard() = default;
 
+  bool get_copy_unlocked(const Probe &probe, Now &now, char *buffer, size_t capacity, size_t *size,
+                         ct_status *status);
   Lock *lock() { return shared_ ? &lock_ : nullptr; }
   uint64_t hash_of(Ref ref) const {
     const Bytes key = layout_.key(store_.at(ref));
@@ -282,7 +287,7 @@ class alignas(64) Shard {
   auto hasher() const {
     return [this](Ref ref) { return hash_of(ref); };
   }
-  Ref find(const Probe &probe) const {
+  Place find(const Probe &probe) const {
     return index_.find(probe.hash, [&](Ref ref) {
       return layout_.has_key(store_.at(ref), probe.key.data, probe.key.size);
     });
@@ -292,17 +297,18 @@ class alignas(64) Shard {
     return at != CT_NEVER && now() >= at;
   }
   // kNone also for one that is expired.
-  Ref find_live(const Probe &probe, Now &now) const {
-    const Ref ref = find(probe);
-    return ref != kNone && is_expired(store_.at(ref), now) ? kNone : ref;
+  Place find_live(const Probe &probe, Now &now) const {
+    Place place = find(probe);
+    if (place.ref != kNone && is_expired(store_.at(place.ref), now)) place.ref = kNone;
+    return place;
   }
   // What a walk has pinned, if it is still there and not expired.
   Ref current(Entry *e, Now &now) const;
   bool due_elsewhere(Now &now) const;
   Ref first_due(Now &now);
   uint64_t weight_of(Entry *e) const;
-  void count_use(Ref ref, uint64_t hash, Now &now);
-  bool take(Ref ref, uint64_t hash, bool use, Now &now, ct_value *out);
+  void count_use(const Place &place, uint64_t hash, Now &now);
+  bool take(const Place &place, uint64_t hash, bool use, Now &now, ct_value *out);
 
   bool pin(Entry *e);
   void unpin(Entry *e);
@@ -361,6 +367,8 @@ class alignas(64) Shard {
   const uint8_t counting_;  // 1: statistics are kept
   bool closed_ = false;     // by ct_cache_free
   const uint32_t number_;
+  const uint8_t most_uses_;   // of the policy's kind
+  const bool unlocked_;       // get_copy tries without the lock
   Policy *policy_ = nullptr;  // behind the shard, until close
   const Layout &layout_;
   const uint64_t seed_;
@@ -385,6 +393,8 @@ class alignas(64) Shard {
   Memory &memory_;
   Cache &cache_;
   Array<ManyPins> many_pins_;
+  ReadCounts
+      *const read_counts_;  // of reads without the lock, if there are any and they are counted
   const bool ordered_;
   void (*const destroy_policy_)(Policy *);
 };

@@ -18,7 +18,7 @@ bool Shard::store(Draft &draft, Reservation &room, Now &now, Departed &gone, ct_
                   ct_status *status) {
   Guard guard(lock());
   tidy(room, now, gone);
-  Ref old = find(draft.probe);
+  Ref old = find(draft.probe).ref;
   if (old != kNone && is_expired(store_.at(old), now)) {
     room.keep(leave(old, draft.probe.hash, CT_CAUSE_EXPIRED, gone));
     old = kNone;
@@ -63,7 +63,8 @@ bool Shard::judge(Draft &draft, Ref old, Reservation &room, Now &now, Departed &
   } else if (draft.discarded || (draft.flight != nullptr && draft.flight->overtaken)) {
     *status = give_back(draft, out) ? CT_NOT_STORED : CT_ERR_NOMEM;
   } else if (old != kNone && draft.takes) {
-    *status = take(old, draft.probe.hash, draft.counts, now, out) ? CT_OK : CT_ERR_NOMEM;
+    const Place place = index_.place_of(draft.probe.hash, old);
+    *status = take(place, draft.probe.hash, draft.counts, now, out) ? CT_OK : CT_ERR_NOMEM;
   } else if (old != kNone && (draft.conditions & CT_ENTRY_IF_ABSENT) != 0) {
     *status = CT_EXISTS;
   } else if (old == kNone && (draft.conditions & CT_ENTRY_IF_PRESENT) != 0) {
@@ -140,8 +141,11 @@ bool Shard::overwrite(Draft &draft, Ref ref, Reservation &room, Now &now) {
   if (draft.weight > before && !room.cover(draft.weight - before)) return false;
   if (has_deadline(draft) && !expiry_.reserve()) return false;
   if ((e->flags & kLifetime) != 0) expiry_.remove(ref);
-  e->value_size = static_cast<uint16_t>(draft.value.size);
-  fill(ref, draft, now);
+  {
+    Index::Change change(index_);
+    e->value_size = static_cast<uint16_t>(draft.value.size);
+    fill(ref, draft, now);
+  }
   policy_->reweigh(ref, before);
   policy_->update(ref, draft.probe.hash, now);
   if (layout_.deadline(e) != CT_NEVER) expiry_.insert(ref, now());
@@ -201,7 +205,7 @@ void Shard::settle(Reservation &room, uint64_t before, uint64_t after) {
 bool Shard::set_deadline(Draft &draft, Reservation &room, Now &now, Departed &gone,
                          ct_status *status) {
   Guard guard(lock());
-  const Ref ref = find_live(draft.probe, now);
+  const Ref ref = find_live(draft.probe, now).ref;
   *status = CT_OK;
   if (ref == kNone) {
     *status = CT_MISS;
@@ -212,6 +216,7 @@ bool Shard::set_deadline(Draft &draft, Reservation &room, Now &now, Departed &go
   } else if (draft.deadline != CT_NEVER && !expiry_.reserve()) {
     *status = CT_ERR_NOMEM;
   } else {
+    Index::Change change(index_);
     expiry_.remove(ref);
     layout_.lifetime(store_.at(ref))->write = draft.deadline;
     expiry_.insert(ref, now());
@@ -312,7 +317,7 @@ void Shard::tidy(Reservation &room, Now &now, Departed &gone) {
 ct_status Shard::remove(const Probe &probe, Now &now, Departed &gone, ct_value *out) {
   Guard guard(lock());
   overtake(probe);
-  const Ref ref = find(probe);
+  const Ref ref = find(probe).ref;
   if (ref == kNone) return CT_MISS;
   Entry *e = store_.at(ref);
   const bool expired = is_expired(e, now);
@@ -378,6 +383,7 @@ uint64_t Shard::expire(Now &now, Departed &gone) {
 
 void Shard::clear(Now &now, Departed &gone) {
   Guard guard(lock());
+  Index::Change change(index_);
   flights_.overtake_all();
   const bool timed = expiry_.earliest() != CT_NEVER;
   if (quiet_ && !timed && pinned_ == 0 && telling_ == 0 && apart_ == 0 && waiting_ == 0) {

@@ -77,7 +77,7 @@ Ref Store::allocate(size_t bytes) noexcept {
   chunks()[number].used_units += units;
   used_units_ += units;
   if (number == idle_chunk_) idle_chunk_ = kMaxChunks;
-  std::memset(e, 0, sizeof *e);
+  zero(e);
   return ref;
 }
 
@@ -107,12 +107,12 @@ void Store::release(Ref ref, size_t bytes) noexcept {
 // One free chunk is kept, if it is not large beside what is in use: so a cache that wavers about
 // the edge of a chunk does not ask for it again and again.
 void Store::retire(uint32_t number) {
-  if (idle_chunk_ != kMaxChunks) release_chunk(idle_chunk_);
+  if (idle_chunk_ != kMaxChunks) let_chunk_go(idle_chunk_);
   idle_chunk_ = kMaxChunks;
   if (used_units_ / 4 >= chunks()[number].units) {
     idle_chunk_ = number;
   } else {
-    release_chunk(number);
+    let_chunk_go(number);
   }
 }
 
@@ -124,21 +124,42 @@ Ref Store::grow(uint32_t units) {
   bytes = std::max({bytes, kMinChunkBytes, needed});
   bytes = (bytes + kMinChunkBytes - 1) & ~(kMinChunkBytes - 1);
 
-  uint32_t number = 0;
-  while (number < chunk_count_ && chunks()[number].base != nullptr) number++;
-  if (number == chunk_count_ && !add_chunk_slot()) return kNone;
-  char *base = static_cast<char *>(memory_.allocate(bytes, 16));
-  if (base == nullptr) return kNone;
-  chunk_count_ = std::max(chunk_count_, number + 1);
+  uint32_t number = find_idle(static_cast<uint32_t>(bytes / kUnit));
+  if (number == kMaxChunks) number = add_chunk(bytes);
+  if (number == kMaxChunks) return kNone;
   Chunk &chunk = chunks()[number];
-  chunk = {base, static_cast<uint32_t>(bytes / kUnit), 0};
+  chunk.used_units = 0;
   held_units_ += chunk.units;
 
   const uint32_t free_size = chunk.units - kFirstUnit - kEndUnits;
   const Ref first = (number << kOffsetBits) + kFirstUnit;
-  std::memset(at(first + free_size), 0, sizeof(Entry));
+  zero(at(first + free_size));
   link_free(first, free_size);
   return first;
+}
+
+// The smallest idle chunk of at least that many units; kMaxChunks: there is none.
+uint32_t Store::find_idle(uint32_t units) const {
+  uint32_t best = kMaxChunks;
+  for (uint32_t i = 0; keeps_ && i < chunk_count_; i++) {
+    const Chunk &chunk = chunks()[i];
+    if (chunk.base == nullptr || chunk.used_units != kIdle || chunk.units < units) continue;
+    if (best == kMaxChunks || chunk.units < chunks()[best].units) best = i;
+  }
+  if (best != kMaxChunks) memory_.reuse(chunk_bytes(chunks()[best]), 16);
+  return best;
+}
+
+// kMaxChunks: no memory.
+uint32_t Store::add_chunk(size_t bytes) {
+  uint32_t number = 0;
+  while (number < chunk_count_ && chunks()[number].base != nullptr) number++;
+  if (number == chunk_count_ && !add_chunk_slot()) return kMaxChunks;
+  char *base = static_cast<char *>(memory_.allocate(bytes, 16));
+  if (base == nullptr) return kMaxChunks;
+  chunk_count_ = std::max(chunk_count_, number + 1);
+  chunks()[number] = {base, static_cast<uint32_t>(bytes / kUnit), 0};
+  return number;
 }
 
 bool Store::add_chunk_slot() {
@@ -164,25 +185,53 @@ void Store::release_tables() {
   chunks_.store(nullptr, std::memory_order_relaxed);
 }
 
-void Store::release_chunk(uint32_t number) {
+// A chunk that is one free block is held no more.
+void Store::let_chunk_go(uint32_t number) {
   Chunk &chunk = chunks()[number];
   unlink_free((number << kOffsetBits) + kFirstUnit);
   held_units_ -= chunk.units;
+  if (keeps_) {
+    memory_.idle(chunk.base, chunk_bytes(chunk), 16);
+    chunk.used_units = kIdle;
+    return;
+  }
+  release_chunk(number);
+  while (chunk_count_ > 0 && chunks()[chunk_count_ - 1].base == nullptr) chunk_count_--;
+}
+
+void Store::release_chunk(uint32_t number) {
+  Chunk &chunk = chunks()[number];
   memory_.release(chunk.base, chunk_bytes(chunk), 16);
   chunk = {};
-  while (chunk_count_ > 0 && chunks()[chunk_count_ - 1].base == nullptr) chunk_count_--;
 }
 
 void Store::clear() noexcept {
   for (uint32_t i = 0; i < chunk_count_; i++) {
-    memory_.release(chunks()[i].base, chunk_bytes(chunks()[i]), 16);
+    Chunk &chunk = chunks()[i];
+    if (chunk.base == nullptr || chunk.used_units == kIdle) continue;
+    if (keeps_) {
+      memory_.idle(chunk.base, chunk_bytes(chunk), 16);
+      chunk.used_units = kIdle;
+    } else {
+      release_chunk(i);
+    }
   }
-  release_tables();
-  chunk_count_ = 0;
+  if (!keeps_) {
+    release_tables();
+    chunk_count_ = 0;
+  }
   held_units_ = used_units_ = 0;
   idle_chunk_ = kMaxChunks;
   std::memset(bins_in_use_, 0, sizeof bins_in_use_);
   std::memset(bins_, 0, sizeof bins_);
+}
+
+Store::~Store() {
+  for (uint32_t i = 0; i < chunk_count_; i++) {
+    if (chunks()[i].used_units == kIdle) memory_.reuse(chunk_bytes(chunks()[i]), 16);
+    release_chunk(i);
+  }
+  release_tables();
 }
 
 #ifdef CT_VALIDATE
@@ -192,7 +241,7 @@ const char *Store::problem(uint64_t used, bool all) const {
   uint64_t free_units_in_all = 0;
   for (uint32_t i = 0; i < chunk_count_; i++) {
     const Chunk &chunk = chunks()[i];
-    if (chunk.base == nullptr) continue;
+    if (chunk.base == nullptr || chunk.used_units == kIdle) continue;
     held_units += chunk.units;
     used_units += chunk.used_units;
     free_units_in_all += chunk.units - kFirstUnit - kEndUnits - chunk.used_units;

@@ -29,8 +29,10 @@ namespace ct {
 
 class Store {
  public:
-  explicit Store(Memory &memory) noexcept : memory_(memory) {}
-  ~Store() { clear(); }
+  // keeps: chunks are read without the lock. Then they stay where they are while the store lives:
+  // what lay in them goes back, their addresses do not.
+  Store(Memory &memory, bool keeps) noexcept : memory_(memory), keeps_(keeps) {}
+  ~Store();
   Store(const Store &) = delete;
   Store &operator=(const Store &) = delete;
 
@@ -38,6 +40,14 @@ class Store {
   Entry *at(Ref ref) const {
     return reinterpret_cast<Entry *>(chunks()[ref >> kOffsetBits].base +
                                      static_cast<size_t>(ref & kOffsetMask) * kUnit);
+  }
+
+  // The same for a block that may be gone already; *room is how many bytes are there at least.
+  const Entry *look_at(Ref ref, size_t *room) const {
+    const Chunk &chunk = chunks()[ref >> kOffsetBits];
+    *room = (chunk.units - (ref & kOffsetMask)) * kUnit;
+    return reinterpret_cast<const Entry *>(chunk.base +
+                                           static_cast<size_t>(ref & kOffsetMask) * kUnit);
   }
 
   // A block of bytes, a multiple of 8 from kMinBlockBytes on, with an Entry of zeros; kNone: no
@@ -59,6 +69,7 @@ class Store {
   static constexpr uint32_t kOffsetBits = 21;
   static constexpr uint32_t kOffsetMask = (1u << kOffsetBits) - 1;
   static constexpr uint32_t kMaxChunks = kFirstMark >> kOffsetBits;
+  static constexpr uint32_t kIdle = UINT32_MAX;
   // The first unit of a chunk is left out, so that no block is kNone; the last two are an Entry
   // that is never free.
   static constexpr uint32_t kFirstUnit = 1;
@@ -76,29 +87,29 @@ class Store {
   struct Chunk {
     char *base;  // nullptr: this number is not in use
     uint32_t units;
-    uint32_t used_units;
+    uint32_t used_units;  // kIdle: none, and nothing of it is held
   };
 
   static uint32_t bin_of(uint32_t units);
   static uint32_t bin_from(uint32_t units);
-  // Of a free block.
-  static uint32_t free_units(const Entry *e) {
-    uint32_t units;
-    std::memcpy(&units, Layout::at(e, kSizeOffset), sizeof units);
-    return units;
-  }
-  // Of the free block before e.
-  static uint32_t units_before(const Entry *e) {
-    uint32_t units;
-    std::memcpy(&units, reinterpret_cast<const char *>(e) - sizeof units, sizeof units);
-    return units;
-  }
-  static void write_units(Entry *e, uint32_t units) {
-    std::memcpy(Layout::at(e, kSizeOffset), &units, sizeof units);
-    std::memcpy(Layout::at(e, units * kUnit - sizeof units), &units, sizeof units);
+  static Cell<uint32_t> *units_at(const Entry *e, size_t offset) {
+    return reinterpret_cast<Cell<uint32_t> *>(Layout::at(const_cast<Entry *>(e), offset));
   }
   static Entry *after(Entry *e, uint32_t units) {
     return reinterpret_cast<Entry *>(Layout::at(e, units * kUnit));
+  }
+  // Of a free block.
+  static uint32_t free_units(const Entry *e) { return *units_at(e, kSizeOffset); }
+  // Of the free block before e.
+  static uint32_t units_before(const Entry *e) { return *(units_at(e, 0) - 1); }
+  static void write_units(Entry *e, uint32_t units) {
+    *units_at(e, kSizeOffset) = units;
+    *(units_at(after(e, units), 0) - 1) = units;
+  }
+  static void zero(Entry *e) {
+    for (size_t at = 0; at < sizeof *e; at += sizeof(Word)) {
+      store_word(words(Layout::at(e, at)), 0);
+    }
   }
   static bool fits(uint32_t have, uint32_t need) {
     return have == need || have >= need + kMinUnits;
@@ -109,14 +120,18 @@ class Store {
   void link_free(Ref ref, uint32_t units);
   void unlink_free(Ref ref);
   Ref grow(uint32_t units);
+  uint32_t find_idle(uint32_t units) const;
+  uint32_t add_chunk(size_t bytes);
   bool add_chunk_slot();
   void retire(uint32_t number);
+  void let_chunk_go(uint32_t number);
   void release_chunk(uint32_t number);
   void release_tables();
   static size_t chunk_bytes(const Chunk &chunk) { return chunk.units * kUnit; }
   static size_t table_bytes(uint32_t capacity) { return (capacity + 1) * sizeof(Chunk); }
 
   Memory &memory_;
+  const bool keeps_;
   // Tables that were outgrown are kept, each behind the last chunk of its successor, because at()
   // may be reading one.
   std::atomic<Chunk *> chunks_{nullptr};

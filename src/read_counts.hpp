@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// Counts hits and misses of reads that take no lock: exactly, and without a word that threads share.
+//
+// A thread counts in the stripe of its name. The first one there owns the stripe and adds without a
+// locked instruction, which would hold up the look-ups behind it; others who meet there add by one.
+#ifndef CT_READ_COUNTS_HPP
+#define CT_READ_COUNTS_HPP
+
+#include <atomic>
+#include <cstdint>
+
+#include "thread.hpp"
+
+namespace ct {
+
+class ReadCounts {
+ public:
+  void count_hit() { add(kHits); }
+  void count_miss() { add(kMisses); }
+
+  uint64_t hits() const { return sum(kHits) - before_[kHits].load(std::memory_order_relaxed); }
+  uint64_t misses() const {
+    return sum(kMisses) - before_[kMisses].load(std::memory_order_relaxed);
+  }
+  // From now on. Owners go on counting where they are.
+  void reset() {
+    before_[kHits].store(sum(kHits), std::memory_order_relaxed);
+    before_[kMisses].store(sum(kMisses), std::memory_order_relaxed);
+  }
+
+ private:
+  enum Kind { kHits, kMisses, kKinds };
+  static constexpr uint32_t kStripes = 8;
+
+  struct alignas(64) Stripe {
+    std::atomic<Thread> owner{0};
+    std::atomic<uint64_t> own[kKinds] = {};     // written by the owner only
+    std::atomic<uint64_t> others[kKinds] = {};  // by anyone else
+  };
+
+  void add(Kind kind) {
+    const Thread self = this_thread();
+    // Threads' names are addresses far apart, alike in their low bits.
+    Stripe &stripe = stripes_[(self * 0x9E3779B97F4A7C15u) >> 61];
+    Thread owner = stripe.owner.load(std::memory_order_relaxed);
+    if (owner == 0 &&
+        stripe.owner.compare_exchange_strong(owner, self, std::memory_order_relaxed)) {
+      owner = self;
+    }
+    if (owner == self) {
+      const uint64_t count = stripe.own[kind].load(std::memory_order_relaxed);
+      stripe.own[kind].store(count + 1, std::memory_order_relaxed);
+    } else {
+      stripe.others[kind].fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+  uint64_t sum(Kind kind) const {
+    uint64_t sum = 0;
+    for (const Stripe &stripe : stripes_) {
+      sum += stripe.own[kind].load(std::memory_order_relaxed);
+      sum += stripe.others[kind].load(std::memory_order_relaxed);
+    }
+    return sum;
+  }
+
+  Stripe stripes_[kStripes];
+  std::atomic<uint64_t> before_[kKinds] = {};
+};
+
+}  // namespace ct
+
+#endif
