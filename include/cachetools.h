@@ -166,6 +166,9 @@ typedef enum ct_policy {
   CT_POLICY_TLRU = 5,    /**< least recently used; a ttu callback is required */
   CT_POLICY_ANY = 6,     /**< first inserted; an update does not move an entry */
   CT_POLICY_MRU = 7,     /**< most recently used */
+  CT_POLICY_CLOCK = 8,   /**< oldest not used since last spared; uses spare once (second chance) */
+  CT_POLICY_SIEVE = 9,   /**< as CLOCK, but newcomers are looked at before those who stayed */
+  CT_POLICY_S3FIFO = 10, /**< S3-FIFO: newcomers prove themselves in a tenth of the room */
   CT_POLICY_CUSTOM = 63, /**< yours: see ct_policy_ops */
 
   CT_POLICY_RANGE_MAX_ = 0x7fffffff /**< never used; makes the type 32 bits wide */

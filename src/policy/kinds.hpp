@@ -7,7 +7,8 @@
 
 namespace ct {
 
-extern const PolicyKind kLruKind, kFifoKind, kLfuKind, kRrKind, kAnyKind, kMruKind, kCustomKind;
+extern const PolicyKind kLruKind, kFifoKind, kLfuKind, kRrKind, kAnyKind, kMruKind, kClockKind,
+    kSieveKind, kS3FifoKind, kCustomKind;
 
 }  // namespace ct
 

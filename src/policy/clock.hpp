@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// Clock, or second chance: whoever was used since the hand came by last is spared. A newcomer enters
+// where it comes by last (F. J. Corbató, "A Paging Experiment with the Multics System", 1968).
+#ifndef CT_POLICY_CLOCK_HPP
+#define CT_POLICY_CLOCK_HPP
+
+#include "hand.hpp"
+
+namespace ct {
+
+class SecondChance : public Policy {
+ public:
+  static constexpr uint32_t kMostUses = 1;
+
+  explicit SecondChance(const PolicyContext &context) : context_(context), hand_(context) {}
+
+  void insert(Ref ref, uint64_t, Now &) override { hand_.insert_behind(ref); }
+  void update(Ref ref, uint64_t hash, Now &) override {
+    context_.index.place_of(hash, ref).count_use(kMostUses);
+  }
+  void hit(Ref, uint64_t, Now &) override {}
+  void remove(Ref ref, uint64_t, ct_cause) override { hand_.remove(ref); }
+  void moved(Ref from, Ref to) override { hand_.moved(from, to); }
+  void clear() override { hand_.clear(); }
+  Ref victim() override { return hand_.stop(); }
+  void coldest_first(Visitor visit, void *data) const override {
+    hand_.in_order(kMostUses, visit, data);
+  }
+
+ protected:
+  PolicyContext context_;
+  Hand hand_;
+};
+
+}  // namespace ct
+
+#endif

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// A queue of entries by age, and a hand that goes over it from the oldest to the youngest, and then
+// from the oldest again. It spares entries whose mark is not 0, and takes one off that.
+//
+// Marks may be set meanwhile by readers without the lock. So the hand goes round once at most: where
+// it began nobody was spared but for a use since.
+#ifndef CT_POLICY_HAND_HPP
+#define CT_POLICY_HAND_HPP
+
+#include "../list.hpp"
+#include "../policy.hpp"
+
+namespace ct {
+
+class Hand {
+ public:
+  explicit Hand(const PolicyContext &context) noexcept : context_(context), list_(context.store) {}
+
+  bool empty() const { return list_.empty(); }
+  // As the youngest.
+  void insert_youngest(Ref ref) {
+    list_.push_front(ref);
+    size_++;
+  }
+  // Where the hand comes by last.
+  void insert_behind(Ref ref) {
+    list_.insert_behind(under_, ref);
+    size_++;
+  }
+  void remove(Ref ref) {
+    if (ref == under_) under_ = list_.towards_front(ref);
+    list_.remove(ref);
+    size_--;
+  }
+  void moved(Ref from, Ref to) {
+    if (under_ == from) under_ = to;
+    list_.moved(to);
+  }
+  void clear() {
+    list_.clear();
+    under_ = kNone;
+    size_ = 0;
+  }
+
+  // The entry that is not spared, under the hand then; kNone if there is none.
+  Ref stop() {
+    for (uint64_t left = size_;; left--) {
+      if (under_ == kNone) under_ = list_.back();
+      if (under_ == kNone) return kNone;
+      const Ref next = list_.towards_front(under_);
+      if (next != kNone) __builtin_prefetch(context_.store.at(next));
+      const Place place = context_.place(under_);
+      const uint32_t mark = place.mark();
+      if (mark == 0 || left == 0) return under_;
+      place.set_mark(mark - 1);
+      under_ = next;
+    }
+  }
+
+  // In the order in which they would go if nothing else happened. most: no mark is higher.
+  void in_order(uint32_t most, Policy::Visitor visit, void *data) const {
+    for (uint32_t mark = 0; mark <= most; mark++) {
+      visit_marked(under_, kNone, mark, visit, data);
+      visit_marked(list_.back(), under_, mark, visit, data);
+    }
+  }
+
+ private:
+  void visit_marked(Ref from, Ref to, uint32_t mark, Policy::Visitor visit, void *data) const {
+    for (Ref ref = from; ref != to; ref = list_.towards_front(ref)) {
+      if (context_.place(ref).mark() == mark) visit(data, ref);
+    }
+  }
+
+  PolicyContext context_;
+  List list_;
+  Ref under_ = kNone;  // kNone: it begins anew, at the oldest
+  uint64_t size_ = 0;
+};
+
+}  // namespace ct
+
+#endif

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+// S3-FIFO: three queues by age. Newcomers enter the small one, a tenth of the weight. Who was used
+// twice there goes on to the main one, in which the hand spares whoever was used; who was not leaves,
+// and is remembered as a ghost. Whose ghost is known enters the main queue at once (Yang, Zhang, Qiu,
+// Yue, Rashmi, "FIFO Queues are All You Need for Cache Eviction", SOSP 2023).
+//
+// What a tenth is counts by what is there, as a shard has no limit of its own.
+#ifndef CT_POLICY_S3FIFO_HPP
+#define CT_POLICY_S3FIFO_HPP
+
+#include <algorithm>
+
+#include "ghosts.hpp"
+#include "hand.hpp"
+
+namespace ct {
+
+class S3Fifo : public Policy {
+ public:
+  static constexpr uint32_t kMostUses = 3;
+
+  explicit S3Fifo(const PolicyContext &context)
+      : context_(context), small_(context.store), main_(context), ghosts_(context.memory) {}
+
+  // Ghosts are optional.
+  bool reserve(uint64_t count) override {
+    ghosts_.reserve(ghosts_of(size_ + count));
+    return true;
+  }
+
+  void insert(Ref ref, uint64_t hash, Now &) override {
+    const bool returns = ghosts_.remove(hash) != Ghosts::kNowhere;
+    size_++;
+    if (returns) {
+      enter_main(ref);
+    } else {
+      small_.push_front(ref);
+      small_weight_ += context_.weight(ref);
+    }
+  }
+  void update(Ref ref, uint64_t hash, Now &) override {
+    context_.index.place_of(hash, ref).count_use(kMostUses);
+  }
+  void hit(Ref, uint64_t, Now &) override {}
+  void reweigh(Ref ref, uint64_t before) override {
+    weight_of(ref) += context_.weight(ref) - before;
+  }
+
+  void remove(Ref ref, uint64_t hash, ct_cause cause) override {
+    size_--;
+    weight_of(ref) -= context_.weight(ref);
+    if (is_main(ref)) {
+      main_.remove(ref);
+      return;
+    }
+    small_.remove(ref);
+    if (cause != CT_CAUSE_EVICTED) return;
+    while (ghosts_.size() >= std::max<uint64_t>(ghosts_of(size_), 1)) ghosts_.drop_oldest();
+    ghosts_.add(hash);
+  }
+
+  void moved(Ref from, Ref to) override {
+    if (is_main(to)) {
+      main_.moved(from, to);
+    } else {
+      small_.moved(to);
+    }
+  }
+  void clear() override {
+    small_.clear();
+    main_.clear();
+    ghosts_.clear();
+    size_ = small_weight_ = main_weight_ = 0;
+  }
+
+  Ref victim() override {
+    const uint64_t share = std::max((small_weight_ + main_weight_) / 10, kLeastShare);
+    if (main_.empty() || small_weight_ >= share) {
+      while (!small_.empty()) {
+        const Ref oldest = small_.back();
+        const Place place = context_.place(oldest);
+        if (place.mark() < kUsesForMain) return oldest;
+        place.set_mark(0);
+        promote(oldest);
+      }
+    }
+    const Ref stopped = main_.stop();
+    return stopped != kNone ? stopped : small_.back();
+  }
+
+  // The small queue's, then the main one's, each in its order.
+  void coldest_first(Visitor visit, void *data) const override {
+    for (Ref ref = small_.back(); ref != kNone; ref = small_.towards_front(ref)) visit(data, ref);
+    main_.in_order(kMostUses, visit, data);
+  }
+
+ private:
+  static constexpr uint32_t kUsesForMain = 2;
+  // With one entry nobody would have the time to be used twice.
+  static constexpr uint64_t kLeastShare = 2;
+  static constexpr uint8_t kMain = 64;
+  static_assert((kMain & kPolicyFlags) != 0, "the policy's own");
+
+  static uint64_t ghosts_of(uint64_t entries) { return entries * 9 / 10; }
+  bool is_main(Ref ref) const { return (context_.store.at(ref)->flags & kMain) != 0; }
+  // Of the queue that it is in.
+  uint64_t &weight_of(Ref ref) { return is_main(ref) ? main_weight_ : small_weight_; }
+
+  void enter_main(Ref ref) {
+    context_.store.at(ref)->flags |= kMain;
+    main_.insert_behind(ref);
+    main_weight_ += context_.weight(ref);
+  }
+  void promote(Ref ref) {
+    small_weight_ -= context_.weight(ref);
+    small_.remove(ref);
+    enter_main(ref);
+  }
+
+  PolicyContext context_;
+  List small_;
+  Hand main_;
+  Ghosts ghosts_;
+  uint64_t size_ = 0;
+  uint64_t small_weight_ = 0;
+  uint64_t main_weight_ = 0;
+};
+
+}  // namespace ct
+
+#endif
