@@ -33,11 +33,7 @@ bool can_read_unlocked(const ct_options &options) {
 }
 
 Layout layout_of(const ct_options &options) {
-  Layout layout;
-  layout.hook_bytes = policy_kind(options.policy)->hook_bytes;
-  layout.lifetime_bytes = options.tti != 0 ? kIdleLifetimeBytes : kLifetimeBytes;
-  layout.read_unlocked = can_read_unlocked(options);
-  return layout;
+  return {policy_kind(options.policy)->hook_bytes, options.tti != 0, can_read_unlocked(options)};
 }
 
 }  // namespace

@@ -52,7 +52,9 @@ class Cell {
 
 // ---- Bytes ------------------------------------------------------------------------------------
 
-using Word = uintptr_t;
+// Cells of any kind are looked at as words.
+typedef uintptr_t __attribute__((__may_alias__)) Word;
+typedef uint32_t __attribute__((__may_alias__)) HalfWord;
 
 inline Word *words(char *at) { return reinterpret_cast<Word *>(at); }
 inline const Word *words(const char *at) { return reinterpret_cast<const Word *>(at); }
@@ -60,11 +62,13 @@ inline const Word *words(const char *at) { return reinterpret_cast<const Word *>
 inline void store_word(Word *to, Word word) { __atomic_store_n(to, word, __ATOMIC_RELEASE); }
 inline Word load_word(const Word *from) { return __atomic_load_n(from, __ATOMIC_ACQUIRE); }
 
+// Of bytes anywhere, which nobody else touches.
 inline Word read_word(const char *bytes) {
   Word word;
   std::memcpy(&word, bytes, sizeof word);
   return word;
 }
+inline void write_word(char *bytes, Word word) { std::memcpy(bytes, &word, sizeof word); }
 // A word that begins with those bytes, fewer than it has, in the order of memory.
 inline Word read_part(const char *bytes, size_t size) {
   char word[sizeof(Word)] = {};
@@ -77,12 +81,10 @@ inline void store_bytes(char *to, const char *from, size_t size) {
   Word *cells = words(to);
   constexpr size_t kWord = sizeof(Word);
   for (; size >= 4 * kWord; size -= 4 * kWord, from += 4 * kWord, cells += 4) {
-    Word w[4];
-    std::memcpy(w, from, sizeof w);
-    store_word(cells, w[0]);
-    store_word(cells + 1, w[1]);
-    store_word(cells + 2, w[2]);
-    store_word(cells + 3, w[3]);
+    store_word(cells, read_word(from));
+    store_word(cells + 1, read_word(from + kWord));
+    store_word(cells + 2, read_word(from + 2 * kWord));
+    store_word(cells + 3, read_word(from + 3 * kWord));
   }
   for (; size >= kWord; size -= kWord, from += kWord) {
     store_word(cells++, read_word(from));
@@ -91,38 +93,35 @@ inline void store_bytes(char *to, const char *from, size_t size) {
 }
 
 // Copies cells to bytes.
-inline void load_bytes(char *to, const char *from, size_t size) {
-  const Word *cells = words(from);
+[[gnu::always_inline]] inline void load_bytes(char *to, const char *from, size_t size) {
   constexpr size_t kWord = sizeof(Word);
-  for (; size >= 4 * kWord; size -= 4 * kWord, to += 4 * kWord, cells += 4) {
-    const Word w[4] = {load_word(cells), load_word(cells + 1), load_word(cells + 2),
-                       load_word(cells + 3)};
-    std::memcpy(to, w, sizeof w);
+  size_t at = 0;
+  for (const size_t end = size & ~(4 * kWord - 1); at < end; at += 4 * kWord) {
+    write_word(to + at, load_word(words(from + at)));
+    write_word(to + at + kWord, load_word(words(from + at + kWord)));
+    write_word(to + at + 2 * kWord, load_word(words(from + at + 2 * kWord)));
+    write_word(to + at + 3 * kWord, load_word(words(from + at + 3 * kWord)));
   }
-  for (; size >= kWord; size -= kWord, to += kWord) {
-    const Word word = load_word(cells++);
-    std::memcpy(to, &word, kWord);
-  }
-  if (size == 0) return;
+  if (at == size) return;
+  for (; size - at >= kWord; at += kWord) write_word(to + at, load_word(words(from + at)));
+  if (at == size) return;
   char last[kWord];
-  const Word word = load_word(cells);
-  std::memcpy(last, &word, kWord);
-  for (size_t i = 0; i < size; i++) to[i] = last[i];
+  write_word(last, load_word(words(from + at)));
+  for (size_t i = 0; at < size; i++, at++) to[at] = last[i];
 }
 
 // Whether cells hold those bytes.
-inline bool equal_cells(const char *at, const char *bytes, size_t size) {
-  const Word *cells = words(at);
+[[gnu::always_inline]] inline bool equal_cells(const char *cells, const char *bytes, size_t size) {
   constexpr size_t kWord = sizeof(Word);
-  for (; size >= kWord; size -= kWord, bytes += kWord) {
-    if (load_word(cells++) != read_word(bytes)) return false;
+  size_t at = 0;
+  for (const size_t end = size & ~(kWord - 1); at < end; at += kWord) {
+    if (load_word(words(cells + at)) != read_word(bytes + at)) return false;
   }
-  if (size == 0) return true;
+  if (at == size) return true;
   char last[kWord];
-  const Word word = load_word(cells);
-  std::memcpy(last, &word, kWord);
-  for (size_t i = 0; i < size; i++) {
-    if (last[i] != bytes[i]) return false;
+  write_word(last, load_word(words(cells + at)));
+  for (size_t i = 0; at < size; i++, at++) {
+    if (last[i] != bytes[at]) return false;
   }
   return true;
 }

@@ -75,6 +75,26 @@ struct Entry {
 static_assert(sizeof(Entry) == 16, "the header of every entry");
 static_assert(kApartBytes < 0xFFFF, "lengths of inline keys and values fit 16 bits");
 
+// The second half of an Entry, read at once.
+struct Head {
+  uint16_t key_size;
+  uint16_t value_size;
+  uint16_t pins;
+  uint8_t flags;
+  uint8_t block;
+
+  static Head of(const Entry *e) {
+    Head head;
+    char *bytes = reinterpret_cast<char *>(&head);
+    const Word *words = reinterpret_cast<const Word *>(&e->key_size);
+    for (size_t i = 0; i < sizeof head / sizeof(Word); i++) {
+      write_word(bytes + i * sizeof(Word), load_word(&words[i]));
+    }
+    return head;
+  }
+};
+static_assert(sizeof(Head) == 8, "half an Entry");
+
 constexpr uint16_t kManyPins = 0xFFFF;
 constexpr uint16_t kApartKeySize = 0xFFFF;
 
@@ -85,8 +105,8 @@ struct Lifetime {
   Cell<Ref> next;
   Cell<uint64_t> idle;  // from the last use on
 };
-constexpr size_t kLifetimeBytes = offsetof(Lifetime, idle);
-constexpr size_t kIdleLifetimeBytes = sizeof(Lifetime);
+constexpr uint8_t kLifetimeBytes = offsetof(Lifetime, idle);
+constexpr uint8_t kIdleLifetimeBytes = sizeof(Lifetime);
 
 struct Apart {
   Cell<char *> data;  // way back, value padded to 8, way back, key
@@ -105,39 +125,24 @@ struct Bytes {
   size_t size;
 };
 
-// Equal bytes. Keys are short: a word at a time, the last one overlapping, beats a call.
-inline bool equal_bytes(const char *a, const char *b, size_t size) {
-  if (size > 64) return std::memcmp(a, b, size) == 0;
-  if (size >= 8) {
-    uint64_t x, y;
-    for (size_t i = 0; i + 8 < size; i += 8) {
-      std::memcpy(&x, a + i, 8);
-      std::memcpy(&y, b + i, 8);
-      if (x != y) return false;
-    }
-    std::memcpy(&x, a + size - 8, 8);
-    std::memcpy(&y, b + size - 8, 8);
-    return x == y;
-  }
-  if (size >= 4) {
-    uint32_t x, y, z, w;
-    std::memcpy(&x, a, 4);
-    std::memcpy(&y, b, 4);
-    std::memcpy(&z, a + size - 4, 4);
-    std::memcpy(&w, b + size - 4, 4);
-    return x == y && z == w;
-  }
-  for (size_t i = 0; i < size; i++) {
-    if (a[i] != b[i]) return false;
-  }
-  return true;
-}
-
 // What the entries of one cache have in common, and so how to find an entry's parts.
 struct Layout {
-  size_t hook_bytes = 0;                   // 0 or 8
-  size_t lifetime_bytes = kLifetimeBytes;  // of entries that have one
-  bool read_unlocked = false;              // entries are read without the lock, too
+  // hook: 0 or 8. idle: with an idle deadline.
+  Layout(size_t hook, bool idle, bool unlocked) noexcept
+      : hook_bytes(static_cast<uint8_t>(hook)),
+        lifetime_bytes(idle ? kIdleLifetimeBytes : kLifetimeBytes),
+        read_unlocked(unlocked) {
+    for (size_t i = 0; i < 4; i++) {
+      const size_t lifetime = (i & 1) != 0 ? lifetime_bytes : 0;
+      const size_t weight = (i & 2) != 0 ? 8 : 0;
+      key_offsets[i] = static_cast<uint8_t>(weight_offset() + weight + lifetime);
+    }
+  }
+
+  uint8_t hook_bytes;
+  uint8_t lifetime_bytes;  // of entries that have one
+  bool read_unlocked;      // entries are read without the lock, too
+  uint8_t key_offsets[4];  // by kLifetime and kWeight
 
   static char *at(Entry *e, size_t offset) { return reinterpret_cast<char *>(e) + offset; }
   static const char *at(const Entry *e, size_t offset) {
@@ -149,11 +154,12 @@ struct Layout {
     return weight_offset() + ((flags & kWeight) != 0 ? 8 : 0);
   }
   size_t key_offset(uint8_t flags) const {
-    return lifetime_offset(flags) + ((flags & kLifetime) != 0 ? lifetime_bytes : 0);
+    static_assert(kLifetime == 4 && kWeight == 8, "they number the offsets");
+    return key_offsets[flags / kLifetime % 4];
   }
   size_t value_offset(uint8_t flags, size_t key_size) const {
     const size_t offset = key_offset(flags) + round_up_8(key_size);
-    return offset < kFar * 8 ? offset : offset + 8;
+    return __builtin_expect(offset < kFar * 8, 1) ? offset : offset + 8;
   }
 
   // Of the block in the store.
@@ -198,12 +204,13 @@ struct Layout {
     return {a->data + 8, a->value_size};
   }
   bool has_key(const Entry *e, const char *key_data, size_t key_size) const {
-    if (e->key_size == key_size && key_size != kApartKeySize) {
-      return equal_bytes(at(e, key_offset(e->flags)), key_data, key_size);
+    const Head head = Head::of(e);
+    if (head.key_size == key_size && key_size != kApartKeySize) {
+      return equal_cells(at(e, key_offset(head.flags)), key_data, key_size);
     }
-    if ((e->flags & kApart) == 0) return false;
+    if ((head.flags & kApart) == 0) return false;
     const Bytes own = key(e);
-    return own.size == key_size && equal_bytes(own.data, key_data, key_size);
+    return own.size == key_size && std::memcmp(own.data, key_data, key_size) == 0;
   }
 
   bool keeps_idle() const { return lifetime_bytes == kIdleLifetimeBytes; }
@@ -214,12 +221,6 @@ struct Layout {
     if (!keeps_idle()) return write;
     const uint64_t idle = life->idle;
     return idle < write ? idle : write;
-  }
-
-  // The deadline from the write on, of an entry that may be gone.
-  uint64_t deadline_of_write(const Entry *e, uint8_t flags) const {
-    if ((flags & kLifetime) == 0) return CT_NEVER;
-    return reinterpret_cast<const Lifetime *>(at(e, lifetime_offset(flags)))->write.acquire();
   }
 
   // Copies key or value into a block.

@@ -17,6 +17,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstring>
 
 #include "array.hpp"
 #include "entry.hpp"
@@ -76,7 +77,7 @@ class Flights {
   }
   static bool is_of(Flight &flight, Bytes key, uint64_t hash) {
     return flight.hash == hash && flight.key_size == key.size &&
-           equal_bytes(flight.key_data(), key.data, key.size);
+           std::memcmp(flight.key_data(), key.data, key.size) == 0;
   }
   bool grow();
 

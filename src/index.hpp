@@ -54,6 +54,18 @@ struct alignas(64) Bucket {
 #endif
   }
 
+  // `passed` and the marks, read at once.
+  uint32_t rest() const {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return __atomic_load_n(reinterpret_cast<const HalfWord *>(&passed), __ATOMIC_ACQUIRE);
+#else
+    return __builtin_bswap32(
+        __atomic_load_n(reinterpret_cast<const HalfWord *>(&passed), __ATOMIC_ACQUIRE));
+#endif
+  }
+  static uint32_t passed_of(uint32_t rest) { return rest & 0xFF; }
+  static uint32_t mark_of(uint32_t rest, uint32_t slot) { return rest >> (8 + 2 * slot) & 3u; }
+
   uint32_t mark(uint32_t slot) const { return marks[slot / 4] >> (slot % 4 * 2) & 3u; }
   void set_mark(uint32_t slot, uint32_t mark) {
     const uint32_t shift = slot % 4 * 2;
@@ -72,7 +84,7 @@ struct Place {
   uint32_t mark() const { return bucket->mark(slot); }
   void set_mark(uint32_t mark) const { bucket->set_mark(slot, mark); }
   // One use more, up to most. Often there is nothing to do, and then nothing is written.
-  void count_use(uint32_t most) const {
+  [[gnu::always_inline]] void count_use(uint32_t most) const {
     const uint32_t uses = mark();
     if (uses < most) set_mark(uses + 1);
   }
@@ -100,17 +112,36 @@ class Index {
     return find(hash, [ref](Ref other) { return other == ref; });
   }
 
-  // Whoever looks something up without the owner's lock begins with the moment, 0 if there is none
-  // right now, and believes nothing of what it saw until it is still that moment. References that it
-  // meets have been some, but need not be any more.
-  uint32_t moment() const {
-    const uint32_t moment = moment_.load(std::memory_order_acquire);
-    return moment % 2 == 0 ? 0 : moment;
-  }
+  // Whoever looks something up without the owner's lock begins with the moment, which is over at once
+  // if there is a change right now, and believes nothing of what it saw until it is still that moment. References that it
+  // meets have been some, or are kNone.
+  uint32_t moment() const { return moment_.load(std::memory_order_acquire) | 1; }
   bool is_still(uint32_t moment) const { return moment_.load(std::memory_order_relaxed) == moment; }
-  // As find. *sound becomes false if the moment had passed before a table could be looked into.
-  template <class IsIt>
-  Place find_unlocked(uint64_t hash, uint32_t moment, bool *sound, IsIt is_it) const;
+  // The first bucket to look into; nullptr while there are two tables, or none.
+  const Bucket *home(uint64_t hash) const {
+    const Bucket *buckets = current_.data();
+    return old_.data() != nullptr || buckets == nullptr
+               ? nullptr
+               : buckets + home_of(hash_position(hash), current_.size());
+  }
+  // A table to look into, if it was that moment's.
+  struct Sight {
+    Bucket *buckets;
+    uint32_t count;
+    uint64_t hash;
+    bool sound;
+
+    template <class IsIt>
+    Place find(IsIt is_it) const {
+      return buckets == nullptr ? Place{kNone, 0, nullptr} : scan(buckets, count, hash, is_it);
+    }
+  };
+  Sight look(uint64_t hash, uint32_t moment) const {
+    const Table &table = table_of(hash_position(hash));
+    Sight sight = {table.data(), table.size(), hash, false};
+    sight.sound = is_still(moment);
+    return sight;
+  }
 
   // While one exists there is no moment: for changes to what references stand for. The index makes
   // its own.
@@ -230,7 +261,7 @@ class Index {
   uint32_t changes_ = 0;             // that are being made, one within the other
   std::atomic<uint32_t> moment_{1};  // even while there is none
   uint64_t expected_ = 0;
-  Cell<Word> size_{0};
+  uint64_t size_ = 0;
   Table current_;
   Table old_;                 // while migrating
   Cell<uint32_t> cursor_{0};  // homes left of it have moved from old_ to current_
@@ -238,36 +269,27 @@ class Index {
 };
 
 template <class IsIt>
-Place Index::scan(Bucket *buckets, uint32_t count, uint64_t hash, IsIt is_it) {
+[[gnu::always_inline]] inline Place Index::scan(Bucket *buckets, uint32_t count, uint64_t hash,
+                                                IsIt is_it) {
   const uint8_t tag = hash_tag(hash);
-  uint32_t b = home_of(hash_position(hash), count);
-  for (uint32_t left = count;; b = b + 1 == count ? 0 : b + 1) {
-    Bucket &bucket = buckets[b];
-    for (uint32_t bits = bucket.match(tag); bits != 0; bits &= bits - 1) {
+  Bucket *bucket = buckets + home_of(hash_position(hash), count);
+  for (uint32_t left = count;;) {
+    for (uint32_t bits = bucket->match(tag); bits != 0; bits &= bits - 1) {
       const uint32_t slot = static_cast<uint32_t>(__builtin_ctz(bits));
-      const Ref ref = bucket.refs[slot].acquire();
-      if (is_it(ref)) return {ref, slot, &bucket};
+      const Ref ref = bucket->refs[slot].acquire();
+      if (is_it(ref)) return {ref, slot, bucket};
     }
-    if (bucket.passed.acquire() == 0 || --left == 0) return {kNone, 0, nullptr};
+    if (bucket->passed.acquire() == 0 || --left == 0) return {kNone, 0, nullptr};
+    if (++bucket == buckets + count) bucket = buckets;
   }
 }
 
 template <class IsIt>
-Place Index::find(uint64_t hash, IsIt is_it) const {
-  if (size_ == 0) return {kNone, 0, nullptr};
-  const Table &table = table_of(hash_position(hash));
-  return scan(table.data(), table.size(), hash, is_it);
-}
-
-template <class IsIt>
-Place Index::find_unlocked(uint64_t hash, uint32_t moment, bool *sound, IsIt is_it) const {
-  const Word size = size_.acquire();
+[[gnu::always_inline]] inline Place Index::find(uint64_t hash, IsIt is_it) const {
   const Table &table = table_of(hash_position(hash));
   Bucket *buckets = table.data();
-  const uint32_t count = table.size();
-  *sound = is_still(moment);
-  if (!*sound || size == 0) return {kNone, 0, nullptr};
-  return scan(buckets, count, hash, [&](Ref ref) { return ref != kNone && is_it(ref); });
+  if (buckets == nullptr) return {kNone, 0, nullptr};
+  return scan(buckets, table.size(), hash, is_it);
 }
 
 template <class HashOf>

@@ -15,8 +15,7 @@ namespace ct {
 
 class ReadCounts {
  public:
-  void count_hit() { add(kHits); }
-  void count_miss() { add(kMisses); }
+  void count(bool hit) { add(hit ? kHits : kMisses); }
 
   uint64_t hits() const { return sum(kHits) - before_[kHits].load(std::memory_order_relaxed); }
   uint64_t misses() const {
@@ -41,18 +40,18 @@ class ReadCounts {
   void add(Kind kind) {
     const Thread self = this_thread();
     // Threads' names are addresses far apart, alike in their low bits.
-    Stripe &stripe = stripes_[(self * 0x9E3779B97F4A7C15u) >> 61];
-    Thread owner = stripe.owner.load(std::memory_order_relaxed);
-    if (owner == 0 &&
-        stripe.owner.compare_exchange_strong(owner, self, std::memory_order_relaxed)) {
-      owner = self;
-    }
-    if (owner == self) {
+    Stripe &stripe = stripes_[(self ^ self >> 12 ^ self >> 21) % kStripes];
+    if (stripe.owner.load(std::memory_order_relaxed) == self) {
       const uint64_t count = stripe.own[kind].load(std::memory_order_relaxed);
       stripe.own[kind].store(count + 1, std::memory_order_relaxed);
     } else {
-      stripe.others[kind].fetch_add(1, std::memory_order_relaxed);
+      add_elsewhere(stripe, kind, self);
     }
+  }
+  [[gnu::noinline]] static void add_elsewhere(Stripe &stripe, Kind kind, Thread self) {
+    Thread nobody = 0;
+    const bool owns = stripe.owner.compare_exchange_strong(nobody, self, std::memory_order_relaxed);
+    (owns ? stripe.own : stripe.others)[kind].fetch_add(1, std::memory_order_relaxed);
   }
   uint64_t sum(Kind kind) const {
     uint64_t sum = 0;

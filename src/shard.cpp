@@ -9,12 +9,6 @@
 #include "futex.hpp"
 
 namespace ct {
-namespace {
-
-// Up to here copying costs less than pinning, and locking once more.
-constexpr size_t kCopiedInside = 1024;
-
-}  // namespace
 
 Shard::Shard(const ShardContext &context) noexcept
     : shared_((context.options.flags & CT_FLAG_SINGLE_THREADED) == 0),
@@ -384,8 +378,67 @@ ct_status Shard::get(const Probe &probe, Now &now, ct_value *out, bool count_mis
 
 ct_status Shard::get_copy(const Probe &probe, Now &now, char *buffer, size_t capacity,
                           size_t *size) {
-  ct_status status;
-  if (unlocked_ && get_copy_unlocked(probe, now, buffer, capacity, size, &status)) return status;
+  if (unlocked_) {
+    const ct_status status = get_copy_unlocked(probe, now, buffer, capacity, size);
+    if (status != kChanged) return status;
+  }
+  prefetch(probe.hash);
+  return get_copy_locked(probe, now, buffer, capacity, size);
+}
+
+// Looks and copies while others may write. kChanged: somebody did, or a lock is better. Nothing of
+// what it sees is certain before the moment is asked for again; until then it only goes where there
+// is memory.
+ct_status Shard::get_copy_unlocked(const Probe &probe, Now &now, char *buffer, size_t capacity,
+                                   size_t *size) {
+  const Bytes key = probe.key;
+  const uint32_t moment = index_.moment();
+  if (key.size > kNearKeyBytes) return kChanged;
+  const char *e = nullptr;
+  size_t offset = 0;
+  Head head = {};
+  const Index::Sight sight = index_.look(probe.hash, moment);
+  if (!sight.sound) return kChanged;
+  const Place place = sight.find([&](Ref ref) {
+    const Entry *entry = store_.at(ref);
+    head = Head::of(entry);
+    // What lies apart may be it.
+    if (head.key_size != key.size) return head.key_size == kApartKeySize;
+    if (!index_.is_still(moment)) return true;
+    offset = layout_.key_offset(head.flags);
+    e = Layout::at(entry, 0);
+    return equal_cells(e + offset, key.data, key.size);
+  });
+  bool is_hit = place.ref != kNone;
+  if (is_hit) {
+    if (e == nullptr) return kChanged;
+    const bool fits = head.value_size <= capacity;
+    if (fits) {
+      // Larger ones are better pinned.
+      if (head.value_size > kCopiedInside) return kChanged;
+      load_bytes(buffer, e + offset + round_up_8(key.size), head.value_size);
+    }
+    uint64_t deadline = CT_NEVER;
+    if ((head.flags & kLifetime) != 0) {
+      const char *lifetime = e + layout_.lifetime_offset(head.flags);
+      deadline = reinterpret_cast<const Lifetime *>(lifetime)->write.acquire();
+    }
+    if (!index_.is_still(moment)) return kChanged;
+    is_hit = deadline == CT_NEVER || now() < deadline;
+    if (is_hit) {
+      *size = head.value_size;
+      if (!fits) return CT_ERR_BUFFER;
+      place.count_use(most_uses_);
+    }
+  } else if (!index_.is_still(moment)) {
+    return kChanged;
+  }
+  if (read_counts_ != nullptr) read_counts_->count(is_hit);
+  return is_hit ? CT_OK : CT_MISS;
+}
+
+ct_status Shard::get_copy_locked(const Probe &probe, Now &now, char *buffer, size_t capacity,
+                                 size_t *size) {
   Entry *e;
   Bytes value;
   {
@@ -408,64 +461,6 @@ ct_status Shard::get_copy(const Probe &probe, Now &now, char *buffer, size_t cap
   std::memcpy(buffer, value.data, value.size);
   release(e);
   return CT_OK;
-}
-
-// Looks and copies while others may write, and then asks whether they did: true if not. Nothing of
-// what it sees is certain before, so it stays within the chunk whatever it reads. Larger values are
-// better pinned.
-bool Shard::get_copy_unlocked(const Probe &probe, Now &now, char *buffer, size_t capacity,
-                              size_t *size, ct_status *status) {
-  constexpr int kAttempts = 4;
-  const size_t key_size = probe.key.size;
-  if (key_size >= kApartKeySize) return false;
-  for (int attempt = 0; attempt < kAttempts; attempt++) {
-    const uint32_t moment = index_.moment();
-    if (moment == 0) continue;
-    const Entry *e = nullptr;
-    size_t room = 0;
-    uint8_t flags = 0;
-    bool apart = false;
-    bool sound;
-    const Place place = index_.find_unlocked(probe.hash, moment, &sound, [&](Ref ref) {
-      e = store_.look_at(ref, &room);
-      const size_t size_there = e->key_size.acquire();
-      flags = e->flags.acquire();
-      apart = apart || size_there == kApartKeySize;
-      if (size_there != key_size || (flags & kApart) != 0) return false;
-      const size_t offset = layout_.key_offset(flags);
-      return offset + round_up_8(key_size) <= room &&
-             equal_cells(Layout::at(e, offset), probe.key.data, key_size);
-    });
-    if (!sound) continue;
-    if (place.ref == kNone) {
-      if (!index_.is_still(moment)) continue;
-      // It may be one of those that lie apart.
-      if (apart) return false;
-      if (read_counts_ != nullptr) read_counts_->count_miss();
-      *status = CT_MISS;
-      return true;
-    }
-    const size_t value_size = e->value_size.acquire();
-    const size_t offset = layout_.value_offset(flags, key_size);
-    if (offset + round_up_8(value_size) > room) continue;
-    if (value_size > kCopiedInside && value_size <= capacity) return false;
-    const uint64_t deadline = layout_.deadline_of_write(e, flags);
-    if (value_size <= capacity) load_bytes(buffer, Layout::at(e, offset), value_size);
-    if (!index_.is_still(moment)) continue;
-    if (deadline != CT_NEVER && now() >= deadline) {
-      if (read_counts_ != nullptr) read_counts_->count_miss();
-      *status = CT_MISS;
-      return true;
-    }
-    *size = value_size;
-    *status = CT_ERR_BUFFER;
-    if (value_size > capacity) return true;
-    place.count_use(most_uses_);
-    if (read_counts_ != nullptr) read_counts_->count_hit();
-    *status = CT_OK;
-    return true;
-  }
-  return false;
 }
 
 void Shard::use(const Probe &probe, Now &now, const ct_value &value) {

@@ -2,10 +2,11 @@
 #ifndef CT_THREAD_HPP
 #define CT_THREAD_HPP
 
-#include <pthread.h>
-
 #include <cstdint>
-#include <cstring>
+
+#if !__has_builtin(__builtin_thread_pointer)
+#include <pthread.h>
+#endif
 
 namespace ct {
 
@@ -13,11 +14,11 @@ namespace ct {
 using Thread = uintptr_t;
 
 inline Thread this_thread() {
-  const pthread_t self = pthread_self();
-  static_assert(sizeof self == sizeof(Thread), "a thread's name is a word");
-  Thread thread;
-  std::memcpy(&thread, &self, sizeof thread);
-  return thread;
+#if __has_builtin(__builtin_thread_pointer)
+  return reinterpret_cast<Thread>(__builtin_thread_pointer());
+#else
+  return (Thread)pthread_self();
+#endif
 }
 
 }  // namespace ct
