@@ -27,7 +27,7 @@ uint64_t random_seed(const void *address) {
 // Whether ct_get_copy may look without a lock. A use must be no more than a mark, and the memory
 // must stay mapped, which a caller's allocator does not promise; words must be read at once.
 bool can_read_unlocked(const ct_options &options) {
-  return policy_kind(options.policy)->most_uses != 0 && options.tti == 0 &&
+  return policy_kind(options.policy)->uses == Uses::kMarked && options.tti == 0 &&
          options.allocator == nullptr && (options.flags & CT_FLAG_SINGLE_THREADED) == 0 &&
          sizeof(void *) == 8;
 }

@@ -40,12 +40,10 @@ class alignas(64) Cache {
   ct_status get_copy(Bytes key, void *buffer, size_t capacity, size_t *size) {
     const Probe probe = probe_of(key);
     Shard &shard = family_[hash_shard(probe.hash, family_.count)];
-    if (shard.is_unlocked()) {
-      const ct_status status =
-          shard.get_copy_at_once(probe, static_cast<char *>(buffer), capacity, size);
-      if (status != kChanged) return status;
-    }
     Now now(clock_);
+    const ct_status status =
+        shard.get_copy_at_once(probe, now, static_cast<char *>(buffer), capacity, size);
+    if (status != kChanged) return status;
     return shard.get_copy(probe, now, static_cast<char *>(buffer), capacity, size);
   }
   ct_status peek(Bytes key, ct_value *out) {

@@ -223,6 +223,11 @@ struct Layout {
     return idle < write ? idle : write;
   }
 
+  // The deadline from the write on, of an entry that has one, or had.
+  uint64_t deadline_of_write(const Entry *e, uint8_t flags) const {
+    return reinterpret_cast<const Lifetime *>(at(e, lifetime_offset(flags)))->write.acquire();
+  }
+
   // Copies key or value into a block.
   void fill(const Bytes &to, const Bytes &from) const {
     if (from.size == 0) return;

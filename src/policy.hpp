@@ -44,6 +44,14 @@ struct PolicyContext {
   Place place(Ref ref) const { return index.place_of(hash(ref), ref); }
 };
 
+// How a policy learns of uses.
+enum class Uses : uint8_t {
+  kIgnored,   // not at all
+  kMarked,    // from the entries' marks
+  kGathered,  // by used(), of some at once, in order, before it is asked anything
+  kTold,      // by hit(), at once
+};
+
 class Policy {
  public:
   using Visitor = void (*)(void *data, Ref ref);
@@ -51,7 +59,8 @@ class Policy {
   // Policies that differ hide these: see PolicyKind.
   static constexpr size_t kHookBytes = 0;
   static constexpr bool kOrdered = true;
-  static constexpr uint32_t kMostUses = 0;
+  static constexpr Uses kUses = Uses::kTold;
+  static constexpr uint8_t kMostUses = 0;
 
   Policy(const Policy &) = delete;
   Policy &operator=(const Policy &) = delete;
@@ -63,7 +72,8 @@ class Policy {
   virtual void insert(Ref ref, uint64_t hash, Now &now) = 0;
   // Stored again under the same key.
   virtual void update(Ref ref, uint64_t hash, Now &now) = 0;
-  virtual void hit(Ref ref, uint64_t hash, Now &now) = 0;
+  virtual void hit(Ref, uint64_t hash, Now &) { (void)hash; }
+  virtual void used(const Ref *, uint32_t count) { (void)count; }
   // It weighed that until now. An update may follow.
   virtual void reweigh(Ref, uint64_t before) { (void)before; }
   virtual void remove(Ref ref, uint64_t hash, ct_cause cause) = 0;
@@ -87,9 +97,10 @@ class Policy {
 
 // How to make a policy, and what the house has to know of it.
 struct PolicyKind {
-  size_t hook_bytes;   // 0 or 8: what it keeps in each entry beside the links
-  bool ordered;        // knows who goes first, second and so on
-  uint32_t most_uses;  // uses are counted up to it in the entry's mark, without a call; 0: by hit
+  size_t hook_bytes;  // 0 or 8: what it keeps in each entry beside the links
+  bool ordered;       // knows who goes first, second and so on
+  Uses uses;
+  uint8_t most_uses;  // that a mark counts
   size_t bytes;
   Policy *(*make)(void *where, const PolicyContext &context);
   void (*destroy)(Policy *policy);
@@ -100,6 +111,7 @@ constexpr PolicyKind kind_of() {
   return {
       P::kHookBytes,
       P::kOrdered,
+      P::kUses,
       P::kMostUses,
       sizeof(P),
       [](void *where, const PolicyContext &context) -> Policy * { return new (where) P(context); },

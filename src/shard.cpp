@@ -14,7 +14,8 @@ Shard::Shard(const ShardContext &context) noexcept
     : shared_((context.options.flags & CT_FLAG_SINGLE_THREADED) == 0),
       counting_((context.options.flags & CT_FLAG_NO_STATS) == 0),
       number_(context.number),
-      most_uses_(static_cast<uint8_t>(context.kind.most_uses)),
+      uses_(context.kind.uses),
+      most_uses_(context.kind.most_uses),
       unlocked_(context.layout.read_unlocked),
       layout_(context.layout),
       seed_(context.options.seed),
@@ -351,11 +352,25 @@ void Shard::count_departure(ct_cause cause, uint64_t weight) {
 void Shard::count_use(const Place &place, uint64_t hash, Now &now) {
   counters_.hits += counting_;
   if (tti_ != 0) renew_idle(store_.at(place.ref), now);
-  if (most_uses_ != 0) {
-    place.count_use(most_uses_);
-  } else {
-    policy_->hit(place.ref, hash, now);
+  switch (uses_) {
+    case Uses::kIgnored:
+      break;
+    case Uses::kMarked:
+      place.count_use(most_uses_);
+      break;
+    case Uses::kGathered:
+      if (used_count_ == kGathered) tell_uses();
+      used_[used_count_++] = place.ref;
+      break;
+    case Uses::kTold:
+      policy_->hit(place.ref, hash, now);
+      break;
   }
+}
+
+void Shard::tell_uses() {
+  policy_->used(used_, used_count_);
+  used_count_ = 0;
 }
 
 // False: no memory for the pin.
@@ -374,6 +389,11 @@ ct_status Shard::get(const Probe &probe, Now &now, ct_value *out, bool count_mis
     return CT_MISS;
   }
   return take(place, probe.hash, true, now, out) ? CT_OK : CT_ERR_NOMEM;
+}
+
+ct_status Shard::get_copy_locked_at_once(const Probe &probe, Now &now, char *buffer,
+                                         size_t capacity, size_t *size) {
+  return copy_at_once<true>(probe, now, buffer, capacity, size);
 }
 
 ct_status Shard::get_copy(const Probe &probe, Now &now, char *buffer, size_t capacity,
@@ -420,8 +440,7 @@ ct_status Shard::get_copy_unlocked(const Probe &probe, Now &now, char *buffer, s
     }
     uint64_t deadline = CT_NEVER;
     if ((head.flags & kLifetime) != 0) {
-      const char *lifetime = e + layout_.lifetime_offset(head.flags);
-      deadline = reinterpret_cast<const Lifetime *>(lifetime)->write.acquire();
+      deadline = layout_.deadline_of_write(reinterpret_cast<const Entry *>(e), head.flags);
     }
     if (!index_.is_still(moment)) return kChanged;
     is_hit = deadline == CT_NEVER || now() < deadline;
@@ -475,6 +494,7 @@ void Shard::use(const Probe &probe, Now &now, const ct_value &value) {
 
 ct_status Shard::inspect(const Probe &probe, Now &now, ct_entry_info *out) {
   Guard guard(lock());
+  settle_uses();
   const Ref ref = find_live(probe, now).ref;
   if (ref == kNone) return CT_MISS;
   Entry *e = store_.at(ref);
@@ -532,6 +552,7 @@ ct_status Shard::list_coldest(Array<Held> &out) {
     bool pinned;
   };
   Guard guard(lock());
+  settle_uses();
   if (!out.reserve(index_.size())) return CT_ERR_NOMEM;
   const uint32_t before = out.size();
   Listing listing = {this, out, true};
@@ -691,6 +712,7 @@ void Shard::reset_stats() {
 
 void Shard::close_entries(Departed &gone) {
   Guard guard(lock());
+  settle_uses();
   if (pinned_ == 0 && apart_ == 0 && drop_ == nullptr) {
     store_.clear();
   } else {
@@ -722,6 +744,7 @@ const char *Shard::problem() {
     bool strange;
   };
   Guard guard(lock());
+  settle_uses();
   Count count = {this, 0, false};
   policy_->coldest_first(
       [](void *data, Ref ref) {

@@ -180,9 +180,12 @@ class alignas(64) Shard {
   // A use, else a flight to hold: CT_LEASED if its lease is the caller's, CT_BUSY to wait.
   ct_status join(const Probe &probe, Now &now, Thread loader, ct_value *out, Flight **flight);
   ct_status get_copy(const Probe &probe, Now &now, char *buffer, size_t capacity, size_t *size);
-  bool is_unlocked() const { return unlocked_; }
-  // In a shard that is: as get_copy, or kChanged if get_copy shall do it.
-  ct_status get_copy_at_once(const Probe &probe, char *buffer, size_t capacity, size_t *size);
+  // For what is nearly always so, else kChanged: as get_copy.
+  ct_status get_copy_at_once(const Probe &probe, Now &now, char *buffer, size_t capacity,
+                             size_t *size) {
+    return unlocked_ ? copy_at_once<false>(probe, now, buffer, capacity, size)
+                     : get_copy_locked_at_once(probe, now, buffer, capacity, size);
+  }
   // A use of an entry that peek has pinned, if it is still there.
   void use(const Probe &probe, Now &now, const ct_value &value);
 
@@ -287,6 +290,18 @@ class alignas(64) Shard {
 
   ct_status get_copy_locked(const Probe &probe, Now &now, char *buffer, size_t capacity,
                             size_t *size);
+  ct_status get_copy_locked_at_once(const Probe &probe, Now &now, char *buffer, size_t capacity,
+                                    size_t *size);
+  template <bool kLocked>
+  ct_status copy_at_once(const Probe &probe, Now &now, char *buffer, size_t capacity, size_t *size);
+  template <bool kLocked>
+  void count_read(bool hit) {
+    if (kLocked) {
+      (hit ? counters_.hits : counters_.misses) += counting_;
+    } else if (read_counts_ != nullptr) {
+      read_counts_->count(hit);
+    }
+  }
   ct_status get_copy_unlocked(const Probe &probe, Now &now, char *buffer, size_t capacity,
                               size_t *size);
   Lock *lock() { return shared_ ? &lock_ : nullptr; }
@@ -318,6 +333,11 @@ class alignas(64) Shard {
   Ref first_due(Now &now);
   uint64_t weight_of(Entry *e) const;
   void count_use(const Place &place, uint64_t hash, Now &now);
+  void tell_uses();
+  // Before anything that the order matters to.
+  void settle_uses() {
+    if (used_count_ != 0) tell_uses();
+  }
   bool take(const Place &place, uint64_t hash, bool use, Now &now, ct_value *out);
 
   bool pin(Entry *e);
@@ -366,6 +386,9 @@ class alignas(64) Shard {
   const char *problem_of_entries();
 #endif
 
+  // So many misses of neighbours overlap; with more of them the lock would be held for long.
+  static constexpr uint32_t kGathered = 32;
+
   struct Counters {
     uint64_t hits, misses, inserts, updates, evictions, evicted_weight, expirations, removals,
         rejections, loads, load_failures, load_ticks, waits;
@@ -377,9 +400,12 @@ class alignas(64) Shard {
   const uint8_t counting_;  // 1: statistics are kept
   bool closed_ = false;     // by ct_cache_free
   const uint32_t number_;
-  const uint8_t most_uses_;   // of the policy's kind
+  const Uses uses_;           // of the policy
+  const uint8_t most_uses_;   // that its marks count
   const bool unlocked_;       // get_copy tries without the lock
   Policy *policy_ = nullptr;  // behind the shard, until close
+  uint32_t used_count_ = 0;
+  Ref used_[kGathered];  // uses that the policy has not been told of yet
   const Layout layout_;
   const uint64_t seed_;
   Index index_;
@@ -409,40 +435,61 @@ class alignas(64) Shard {
   void (*const destroy_policy_)(Policy *);
 };
 
-// For what is nearly always so: a table that is not being replaced, the first
-// entry of that tag, in its home, without a lifetime. Whatever else it meets is kChanged. The fewer
-// instructions, the more of the next look-up runs in the shadow of this one's cache misses.
-[[gnu::always_inline]] inline ct_status Shard::get_copy_at_once(const Probe &probe, char *buffer,
-                                                                size_t capacity, size_t *size) {
-  const uint32_t moment = index_.moment();
+// What is nearly always so: a table that is not being replaced, the first entry of that tag, in its
+// home, alive. The fewer instructions, the more of the next look-up runs in the shadow
+// of this one's cache misses. Without the lock nothing that it sees is certain before the moment is
+// asked for again; until then it only goes where there is memory.
+template <bool kLocked>
+[[gnu::always_inline]] inline ct_status Shard::copy_at_once(const Probe &probe, Now &now,
+                                                            char *buffer, size_t capacity,
+                                                            size_t *size) {
+  if (kLocked && (uses_ == Uses::kTold || tti_ != 0)) return kChanged;
+  if (kLocked) index_.prefetch(probe.hash);
+  Guard guard(kLocked ? lock() : nullptr);
+  const uint32_t moment = kLocked ? 0 : index_.moment();
+  const auto is_still = [&] { return kLocked || index_.is_still(moment); };
   const Bucket *home = index_.home(probe.hash);
-  if (home == nullptr || !index_.is_still(moment)) return kChanged;
+  if (home == nullptr || !is_still()) return kChanged;
   const uint32_t found = home->match(hash_tag(probe.hash));
   const uint32_t rest = home->rest();
   if (found == 0) {
-    if (Bucket::passed_of(rest) != 0 || !index_.is_still(moment)) return kChanged;
-    if (read_counts_ != nullptr) read_counts_->count(false);
+    if (Bucket::passed_of(rest) != 0 || !is_still()) return kChanged;
+    count_read<kLocked>(false);
     return CT_MISS;
   }
   const uint32_t slot = static_cast<uint32_t>(__builtin_ctz(found));
-  const Entry *entry = store_.at(home->refs[slot].acquire());
+  const Ref ref = home->refs[slot].acquire();
+  const Entry *entry = store_.at(ref);
   const Head head = Head::of(entry);
   const size_t key_size = probe.key.size;
   if (head.key_size != key_size || key_size > kNearKeyBytes || head.value_size > kCopiedInside ||
-      head.value_size > capacity || (head.flags & kLifetime) != 0) {
+      head.value_size > capacity) {
     return kChanged;
   }
   // From here on its lengths are known to be its own.
-  if (!index_.is_still(moment)) return kChanged;
+  if (!is_still()) return kChanged;
   const char *key = Layout::at(entry, layout_.key_offset(head.flags));
   if (!equal_cells(key, probe.key.data, key_size)) return kChanged;
-  load_bytes(buffer, key + round_up_8(key_size), head.value_size);
-  if (!index_.is_still(moment)) return kChanged;
-  *size = head.value_size;
-  if (Bucket::mark_of(rest, slot) < most_uses_) {
-    Place{kNone, slot, const_cast<Bucket *>(home)}.count_use(most_uses_);
+  const char *value = key + round_up_8(key_size);
+  if (kLocked) {
+    if (head.value_size > 0) std::memcpy(buffer, value, head.value_size);
+  } else {
+    load_bytes(buffer, value, head.value_size);
   }
-  if (read_counts_ != nullptr) read_counts_->count(true);
+  uint64_t deadline = CT_NEVER;
+  if ((head.flags & kLifetime) != 0) deadline = layout_.deadline_of_write(entry, head.flags);
+  if (!is_still()) return kChanged;
+  if (deadline != CT_NEVER && now() >= deadline) return kChanged;
+  if (uses_ == Uses::kMarked) {
+    if (Bucket::mark_of(rest, slot) < most_uses_) {
+      Place{kNone, slot, const_cast<Bucket *>(home)}.count_use(most_uses_);
+    }
+  } else if (kLocked && uses_ == Uses::kGathered) {
+    if (used_count_ == kGathered) tell_uses();
+    used_[used_count_++] = ref;
+  }
+  *size = head.value_size;
+  count_read<kLocked>(true);
   return CT_OK;
 }
 

@@ -17,6 +17,7 @@ constexpr uint64_t kTidied = 8;
 bool Shard::store(Draft &draft, Reservation &room, Now &now, Departed &gone, ct_value *out,
                   ct_status *status) {
   Guard guard(lock());
+  settle_uses();
   tidy(room, now, gone);
   Ref old = find(draft.probe).ref;
   if (old != kNone && is_expired(store_.at(old), now)) {
@@ -205,6 +206,7 @@ void Shard::settle(Reservation &room, uint64_t before, uint64_t after) {
 bool Shard::set_deadline(Draft &draft, Reservation &room, Now &now, Departed &gone,
                          ct_status *status) {
   Guard guard(lock());
+  settle_uses();
   const Ref ref = find_live(draft.probe, now).ref;
   *status = CT_OK;
   if (ref == kNone) {
@@ -316,6 +318,7 @@ void Shard::tidy(Reservation &room, Now &now, Departed &gone) {
 
 ct_status Shard::remove(const Probe &probe, Now &now, Departed &gone, ct_value *out) {
   Guard guard(lock());
+  settle_uses();
   overtake(probe);
   const Ref ref = find(probe).ref;
   if (ref == kNone) return CT_MISS;
@@ -329,6 +332,7 @@ ct_status Shard::remove(const Probe &probe, Now &now, Departed &gone, ct_value *
 
 bool Shard::remove_pinned(Entry *e, Now &now, Departed &gone) {
   Guard guard(lock());
+  settle_uses();
   const Ref ref = current(e, now);
   if (ref == kNone) return false;
   budget_.give(leave(ref, hash_of(ref), CT_CAUSE_REMOVED, gone));
@@ -337,6 +341,7 @@ bool Shard::remove_pinned(Entry *e, Now &now, Departed &gone) {
 
 ct_status Shard::popitem(Now &now, Departed &gone, ct_value *key, ct_value *value) {
   Guard guard(lock());
+  settle_uses();
   expire_due(now, gone);
   if (index_.size() == 0) return CT_MISS;
   const Ref ref = policy_->victim();
@@ -356,6 +361,7 @@ ct_status Shard::popitem(Now &now, Departed &gone, ct_value *key, ct_value *valu
 
 ct_status Shard::evict_for(uint64_t need, Reservation &room, Now &now, Departed &gone) {
   Guard guard(lock());
+  settle_uses();
   while (!room.cover(need) && index_.size() != 0) {
     uint64_t weight;
     if (!evict(nullptr, now, gone, &weight)) return CT_ERR_INTERNAL;
@@ -366,6 +372,7 @@ ct_status Shard::evict_for(uint64_t need, Reservation &room, Now &now, Departed 
 
 ct_status Shard::pay_debt(uint64_t share, Now &now, Departed &gone) {
   Guard guard(lock());
+  settle_uses();
   uint64_t paid = 0;
   while (paid < share && budget_.debt() != 0 && index_.size() != 0) {
     uint64_t weight;
@@ -378,11 +385,13 @@ ct_status Shard::pay_debt(uint64_t share, Now &now, Departed &gone) {
 
 uint64_t Shard::expire(Now &now, Departed &gone) {
   Guard guard(lock());
+  settle_uses();
   return expire_due(now, gone);
 }
 
 void Shard::clear(Now &now, Departed &gone) {
   Guard guard(lock());
+  settle_uses();
   Index::Change change(index_);
   flights_.overtake_all();
   const bool timed = expiry_.earliest() != CT_NEVER;
@@ -406,6 +415,7 @@ void Shard::clear(Now &now, Departed &gone) {
 
 void Shard::resize(uint64_t maxsize) {
   Guard guard(lock());
+  settle_uses();
   policy_->resize(maxsize);
   expect(maxsize);
 }

@@ -10,7 +10,8 @@ namespace ct {
 
 class SecondChance : public Policy {
  public:
-  static constexpr uint32_t kMostUses = 1;
+  static constexpr Uses kUses = Uses::kMarked;
+  static constexpr uint8_t kMostUses = 1;
 
   explicit SecondChance(const PolicyContext &context) : context_(context), hand_(context) {}
 
@@ -18,7 +19,6 @@ class SecondChance : public Policy {
   void update(Ref ref, uint64_t hash, Now &) override {
     context_.index.place_of(hash, ref).count_use(kMostUses);
   }
-  void hit(Ref, uint64_t, Now &) override {}
   void remove(Ref ref, uint64_t, ct_cause) override { hand_.remove(ref); }
   void moved(Ref from, Ref to) override { hand_.moved(from, to); }
   void clear() override { hand_.clear(); }

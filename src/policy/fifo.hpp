@@ -9,8 +9,8 @@ namespace ct {
 
 class Fifo : public Lru {
  public:
+  static constexpr Uses kUses = Uses::kIgnored;
   using Lru::Lru;
-  void hit(Ref, uint64_t, Now &) override {}
 };
 
 }  // namespace ct

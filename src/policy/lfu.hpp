@@ -20,6 +20,7 @@ namespace ct {
 class Lfu : public Policy {
  public:
   static constexpr size_t kHookBytes = 8;
+  static constexpr Uses kUses = Uses::kGathered;
 
   explicit Lfu(const PolicyContext &context)
       : layout_(context.layout),
@@ -36,21 +37,11 @@ class Lfu : public Policy {
     join(ref, lowest_);
   }
 
-  void hit(Ref ref, uint64_t, Now &) override {
-    const uint32_t from = group_of(ref);
-    uint32_t to = groups_[from].higher;
-    if (to == kNoGroup || groups_[to].count != groups_[from].count + 1) {
-      if (groups_[from].newest == ref && groups_[from].oldest == ref) {
-        groups_[from].count++;
-        return;
-      }
-      to = free_ != kNoGroup || groups_.reserve(1) ? make_group(groups_[from].count + 1, to, from)
-                                                   : from;
-    }
-    leave(ref, from, to);
-    join(ref, to);
+  void used(const Ref *refs, uint32_t count) override {
+    for (uint32_t i = 0; i < count; i++) list_.prefetch_neighbours(refs[i]);
+    for (uint32_t i = 0; i < count; i++) rise(refs[i]);
   }
-  void update(Ref ref, uint64_t hash, Now &now) override { hit(ref, hash, now); }
+  void update(Ref ref, uint64_t, Now &) override { rise(ref); }
 
   void remove(Ref ref, uint64_t, ct_cause) override { leave(ref, group_of(ref), kNoGroup); }
 
@@ -112,6 +103,21 @@ class Lfu : public Policy {
     if (group.oldest == kNone) group.oldest = ref;
     group.newest = ref;
     group_of(ref) = to;
+  }
+
+  void rise(Ref ref) {
+    const uint32_t from = group_of(ref);
+    uint32_t to = groups_[from].higher;
+    if (to == kNoGroup || groups_[to].count != groups_[from].count + 1) {
+      if (groups_[from].newest == ref && groups_[from].oldest == ref) {
+        groups_[from].count++;
+        return;
+      }
+      to = free_ != kNoGroup || groups_.reserve(1) ? make_group(groups_[from].count + 1, to, from)
+                                                   : from;
+    }
+    leave(ref, from, to);
+    join(ref, to);
   }
 
   // A group that it leaves empty goes, unless it is the one that it is about to join.

@@ -10,11 +10,16 @@ namespace ct {
 
 class Lru : public Policy {
  public:
+  static constexpr Uses kUses = Uses::kGathered;
+
   explicit Lru(const PolicyContext &context) : list_(context.store) {}
 
   void insert(Ref ref, uint64_t, Now &) override { list_.push_front(ref); }
   void update(Ref ref, uint64_t, Now &) override { list_.move_to_front(ref); }
-  void hit(Ref ref, uint64_t, Now &) override { list_.move_to_front(ref); }
+  void used(const Ref *refs, uint32_t count) override {
+    for (uint32_t i = 0; i < count; i++) list_.prefetch_neighbours(refs[i]);
+    for (uint32_t i = 0; i < count; i++) list_.move_to_front(refs[i]);
+  }
   void remove(Ref ref, uint64_t, ct_cause) override { list_.remove(ref); }
   void moved(Ref, Ref to) override { list_.moved(to); }
   void clear() override { list_.clear(); }

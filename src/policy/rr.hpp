@@ -12,6 +12,7 @@ namespace ct {
 class Rr : public Policy {
  public:
   static constexpr bool kOrdered = false;
+  static constexpr Uses kUses = Uses::kIgnored;
 
   explicit Rr(const PolicyContext &context)
       : store_(context.store),
@@ -26,7 +27,6 @@ class Rr : public Policy {
     refs_.push(ref);
   }
   void update(Ref, uint64_t, Now &) override {}
-  void hit(Ref, uint64_t, Now &) override {}
   void remove(Ref ref, uint64_t, ct_cause) override {
     const uint32_t number = store_.at(ref)->prev;
     refs_[number] = refs_.back();

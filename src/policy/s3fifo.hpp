@@ -17,7 +17,8 @@ namespace ct {
 
 class S3Fifo : public Policy {
  public:
-  static constexpr uint32_t kMostUses = 3;
+  static constexpr Uses kUses = Uses::kMarked;
+  static constexpr uint8_t kMostUses = 3;
 
   explicit S3Fifo(const PolicyContext &context)
       : context_(context), small_(context.store), main_(context), ghosts_(context.memory) {}
@@ -41,7 +42,6 @@ class S3Fifo : public Policy {
   void update(Ref ref, uint64_t hash, Now &) override {
     context_.index.place_of(hash, ref).count_use(kMostUses);
   }
-  void hit(Ref, uint64_t, Now &) override {}
   void reweigh(Ref ref, uint64_t before) override {
     weight_of(ref) += context_.weight(ref) - before;
   }
