@@ -85,6 +85,12 @@ class Policy {
   virtual void resize(uint64_t) {}
   // Who goes next, if anyone is there; kNone: it knows none. Whom it names may still stay.
   virtual Ref victim() = 0;
+  // The same, to make room for that key, which is inserted then unless it is there. It may be asked
+  // for several. Only here may a policy learn from who goes, and allocate for it.
+  virtual Ref victim_for(uint64_t hash) {
+    (void)hash;
+    return victim();
+  }
   // How often used; 0 if it does not count.
   virtual uint64_t frequency(Ref) const { return 0; }
   // All entries, if it is ordered.

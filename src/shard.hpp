@@ -369,7 +369,7 @@ class alignas(64) Shard {
   bool finish(Draft &draft, Reservation &room);
 
   uint64_t leave(Ref ref, uint64_t hash, ct_cause cause, Departed &gone);
-  bool evict(Ref *watched, Now &now, Departed &gone, uint64_t *weight);
+  bool evict(const Draft *draft, Ref *watched, Now &now, Departed &gone, uint64_t *weight);
   uint64_t expire_due(Now &now, Departed &gone);
   void tidy(Reservation &room, Now &now, Departed &gone);
   void free_dead(Entry *e);

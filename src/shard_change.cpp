@@ -118,7 +118,7 @@ Shard::Room Shard::make_room(Draft &draft, Ref *own, Reservation &room, Now &now
     }
     uint64_t weight;
     const Ref before = *own;
-    if (!evict(own, now, gone, &weight)) return Room::kBroken;
+    if (!evict(&draft, own, now, gone, &weight)) return Room::kBroken;
     room.keep(weight);
     // The condition was met by the entry that has just gone for it: it is not asked again.
     if (*own != before) {
@@ -288,11 +288,13 @@ Ref Shard::first_due(Now &now) {
   return expiry_.earliest() == CT_NEVER ? kNone : expiry_.due(now());
 }
 
-// Removes an entry that is due, else the policy's victim; *watched becomes kNone if that was it.
-// There is an entry. False: the policy named none.
-bool Shard::evict(Ref *watched, Now &now, Departed &gone, uint64_t *weight) {
+// Removes an entry that is due, else the policy's victim, for the draft if there is one; *watched
+// becomes kNone if that was it. There is an entry. False: the policy named none.
+bool Shard::evict(const Draft *draft, Ref *watched, Now &now, Departed &gone, uint64_t *weight) {
   const Ref due = first_due(now);
-  const Ref victim = due != kNone ? due : policy_->victim();
+  const Ref victim = due != kNone       ? due
+                     : draft != nullptr ? policy_->victim_for(draft->probe.hash)
+                                        : policy_->victim();
   if (victim == kNone) return false;
   if (watched != nullptr && victim == *watched) *watched = kNone;
   const ct_cause cause = due != kNone ? CT_CAUSE_EXPIRED : CT_CAUSE_EVICTED;
@@ -364,7 +366,7 @@ ct_status Shard::evict_for(uint64_t need, Reservation &room, Now &now, Departed 
   settle_uses();
   while (!room.cover(need) && index_.size() != 0) {
     uint64_t weight;
-    if (!evict(nullptr, now, gone, &weight)) return CT_ERR_INTERNAL;
+    if (!evict(nullptr, nullptr, now, gone, &weight)) return CT_ERR_INTERNAL;
     room.keep(weight);
   }
   return CT_OK;
@@ -376,7 +378,7 @@ ct_status Shard::pay_debt(uint64_t share, Now &now, Departed &gone) {
   uint64_t paid = 0;
   while (paid < share && budget_.debt() != 0 && index_.size() != 0) {
     uint64_t weight;
-    if (!evict(nullptr, now, gone, &weight)) return CT_ERR_INTERNAL;
+    if (!evict(nullptr, nullptr, now, gone, &weight)) return CT_ERR_INTERNAL;
     budget_.give(weight);
     paid += weight;
   }
