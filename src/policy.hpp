@@ -95,6 +95,10 @@ class Policy {
   virtual uint64_t frequency(Ref) const { return 0; }
   // All entries, if it is ordered.
   virtual void coldest_first(Visitor visit, void *data) const = 0;
+#ifdef CT_VALIDATE
+  // NULL, or the invariant that is broken.
+  virtual const char *problem() const { return nullptr; }
+#endif
 
  protected:
   Policy() = default;

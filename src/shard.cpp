@@ -745,6 +745,7 @@ const char *Shard::problem() {
   };
   Guard guard(lock());
   settle_uses();
+  if (const char *problem = policy_->problem()) return problem;
   Count count = {this, 0, false};
   policy_->coldest_first(
       [](void *data, Ref ref) {
