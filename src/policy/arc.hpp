@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+// Adaptive replacement (N. Megiddo, D. Modha: "ARC: A Self-Tuning, Low Overhead Replacement Cache",
+// FAST 2003).
+//
+// Entries that were used once since they came, T1, and those used again, T2: two lists, least
+// recently used at the back; and ghosts of what was evicted from each, B1 and B2. A key that comes
+// back from B1 says that T1 should have been larger, one from B2 that T2 should: so the target for
+// the size of T1, p, is learnt, and whichever list is beyond its share gives the victim.
+//
+// Sizes are numbers of entries, whatever they weigh, and c is how many there were when room was
+// last made. The paper's invariants hold after each insert that had to make room:
+//   T1 + B1 <= c, and T1 + T2 + B1 + B2 <= 2 c.
+#ifndef CT_POLICY_ARC_HPP
+#define CT_POLICY_ARC_HPP
+
+#include <algorithm>
+
+#include "../list.hpp"
+#include "../policy.hpp"
+#include "ghosts.hpp"
+
+namespace ct {
+
+class Arc : public Policy {
+ public:
+  explicit Arc(const PolicyContext &context)
+      : store_(context.store),
+        once_(context.store),
+        again_(context.store),
+        ghosts_(context.memory) {}
+
+  void insert(Ref ref, uint64_t hash, Now &) override {
+    // An entry may have gone to make room for its own update.
+    const bool known = (hash == coming_ && from_ != kNew) || ghosts_.remove(hash) != kNew;
+    from_ = kNew;
+    count_++;
+    if (known) {
+      join_again(ref);
+    } else {
+      once_.push_front(ref);
+      once_count_++;
+    }
+  }
+
+  void hit(Ref ref, uint64_t, Now &) override {
+    if (is_again(ref)) {
+      again_.move_to_front(ref);
+    } else {
+      once_.remove(ref);
+      once_count_--;
+      join_again(ref);
+    }
+  }
+  void update(Ref ref, uint64_t hash, Now &now) override { hit(ref, hash, now); }
+
+  void remove(Ref ref, uint64_t hash, ct_cause cause) override {
+    if (cause == CT_CAUSE_EVICTED && ref == going_) become_ghost(ref, hash);
+    going_ = kNone;
+    count_--;
+    if (is_again(ref)) {
+      again_.remove(ref);
+    } else {
+      once_.remove(ref);
+      once_count_--;
+    }
+  }
+
+  void moved(Ref, Ref to) override { (is_again(to) ? again_ : once_).moved(to); }
+
+  void clear() override {
+    once_.clear();
+    again_.clear();
+    ghosts_.clear();
+    once_count_ = count_ = c_ = 0;
+    target_ = 0;
+    from_ = kNew;
+    going_ = kNone;
+  }
+
+  Ref victim() override {
+    return takes_once(once_count_, count_ - once_count_) ? once_.back() : again_.back();
+  }
+
+  // Whoever goes for a key becomes a ghost, and a key that was one adapts p, in the order of the paper.
+  Ref victim_for(uint64_t hash) override {
+    if (hash != coming_ || from_ == kNew) adapt(hash);
+    ghosts_.reserve(count_);
+    return going_ = victim();
+  }
+
+  // The order in which they would go if nothing else happened.
+  void coldest_first(Visitor visit, void *data) const override {
+    Ref once = once_.back();
+    Ref again = again_.back();
+    uint64_t left = count_;
+    for (uint64_t once_left = once_count_; left != 0; left--) {
+      if (takes_once(once_left, left - once_left)) {
+        visit(data, once);
+        once = once_.towards_front(once);
+        once_left--;
+      } else {
+        visit(data, again);
+        again = again_.towards_front(again);
+      }
+    }
+  }
+
+#ifdef CT_VALIDATE
+  const char *problem() const override {
+    uint64_t once = 0;
+    for (Ref ref = once_.back(); ref != kNone; ref = once_.towards_front(ref)) {
+      if (is_again(ref)) return "arc: an entry of T2 is in T1";
+      once++;
+    }
+    uint64_t again = 0;
+    for (Ref ref = again_.back(); ref != kNone; ref = again_.towards_front(ref)) {
+      if (!is_again(ref)) return "arc: an entry of T1 is in T2";
+      again++;
+    }
+    if (once != once_count_ || once + again != count_) return "arc: it has miscounted";
+    if (ghosts_.size(kB1) + ghosts_.size(kB2) > c_) return "arc: there are too many ghosts";
+    return ghosts_.problem();
+  }
+#endif
+
+ private:
+  static constexpr uint8_t kAgain = 64;  // of kPolicyFlags: it is in T2
+  static constexpr uint32_t kB1 = 0;
+  static constexpr uint32_t kB2 = 1;
+  static constexpr uint32_t kNew = Ghosts::kNowhere;
+
+  bool is_again(Ref ref) const { return (store_.at(ref)->flags & kAgain) != 0; }
+
+  void join_again(Ref ref) {
+    store_.at(ref)->flags |= kAgain;
+    again_.push_front(ref);
+  }
+
+  // Whether the next victim is of T1: REPLACE in the paper.
+  bool takes_once(uint64_t once, uint64_t again) const {
+    if (once == 0 || again == 0) return again == 0;
+    const auto size = static_cast<double>(once);
+    return size > target_ || (size == target_ && from_ == kB2);
+  }
+
+  void adapt(uint64_t hash) {
+    const auto b1 = static_cast<double>(ghosts_.size(kB1));
+    const auto b2 = static_cast<double>(ghosts_.size(kB2));
+    coming_ = hash;
+    from_ = ghosts_.remove(hash);
+    if (from_ == kB1) {
+      target_ = std::min(target_ + std::max(b2 / b1, 1.0), static_cast<double>(c_));
+    } else if (from_ == kB2) {
+      target_ = std::max(target_ - std::max(b1 / b2, 1.0), 0.0);
+    }
+  }
+
+  // Before the victim leaves: drops ghosts that there would be too many of, perhaps its own.
+  void become_ghost(Ref ref, uint64_t hash) {
+    c_ = count_;
+    target_ = std::min(target_, static_cast<double>(c_));
+    // A new key will be in T1, one that comes back is no more among the ghosts, and will be in T2.
+    const uint64_t coming = from_ == kNew ? 1 : 0;
+    while (once_count_ + ghosts_.size(kB1) + coming > c_ && ghosts_.size(kB1) != 0) {
+      ghosts_.drop_oldest(kB1);
+    }
+    const bool remembered = once_count_ + ghosts_.size(kB1) + coming <= c_;
+    while (ghosts_.size(kB1) + ghosts_.size(kB2) + (remembered ? 1 : 0) > c_) {
+      ghosts_.drop_oldest(ghosts_.size(kB2) != 0 ? kB2 : kB1);
+    }
+    if (!remembered) return;
+    ghosts_.add(hash, is_again(ref) ? kB2 : kB1);
+  }
+
+  const Store &store_;
+  List once_;   // T1
+  List again_;  // T2
+  Ghosts ghosts_;
+  uint64_t once_count_ = 0;
+  uint64_t count_ = 0;  // of both
+  uint64_t c_ = 0;
+  double target_ = 0;  // p
+  // The key that room is being made for, the ghosts that it was found in, and who goes for it.
+  uint64_t coming_ = 0;
+  uint32_t from_ = kNew;
+  Ref going_ = kNone;
+};
+
+}  // namespace ct
+
+#endif
