@@ -22,7 +22,7 @@ class SecondChance : public Policy {
   void remove(Ref ref, uint64_t, ct_cause) override { hand_.remove(ref); }
   void moved(Ref from, Ref to) override { hand_.moved(from, to); }
   void clear() override { hand_.clear(); }
-  Ref victim() override { return hand_.stop(); }
+  Ref victim() override { return hand_.stop(kMostUses); }
   void coldest_first(Visitor visit, void *data) const override {
     hand_.in_order(kMostUses, visit, data);
   }

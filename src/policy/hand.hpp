@@ -2,8 +2,8 @@
 // A queue of entries by age, and a hand that goes over it from the oldest to the youngest, and then
 // from the oldest again. It spares entries whose mark is not 0, and takes one off that.
 //
-// Marks may be set meanwhile by readers without the lock. So the hand goes round once at most: where
-// it began nobody was spared but for a use since.
+// Marks may be set meanwhile by readers without the lock. So the hand goes round as often as a mark
+// can be high, and no more: where it began nobody was spared then but for a use since.
 #ifndef CT_POLICY_HAND_HPP
 #define CT_POLICY_HAND_HPP
 
@@ -42,9 +42,10 @@ class Hand {
     size_ = 0;
   }
 
-  // The entry that is not spared, under the hand then; kNone if there is none.
-  Ref stop() {
-    for (uint64_t left = size_;; left--) {
+  // The entry that is not spared, under the hand then; kNone if there is none. most: no mark is
+  // higher.
+  Ref stop(uint32_t most) {
+    for (uint64_t left = size_ * most;; left--) {
       if (under_ == kNone) under_ = list_.back();
       if (under_ == kNone) return kNone;
       const Ref next = list_.towards_front(under_);
@@ -57,7 +58,7 @@ class Hand {
     }
   }
 
-  // In the order in which they would go if nothing else happened. most: no mark is higher.
+  // In the order in which they would go if nothing else happened.
   void in_order(uint32_t most, Policy::Visitor visit, void *data) const {
     for (uint32_t mark = 0; mark <= most; mark++) {
       visit_marked(under_, kNone, mark, visit, data);

@@ -84,7 +84,7 @@ class S3Fifo : public Policy {
         promote(oldest);
       }
     }
-    const Ref stopped = main_.stop();
+    const Ref stopped = main_.stop(kMostUses);
     return stopped != kNone ? stopped : small_.back();
   }
 
