@@ -23,12 +23,6 @@ class S3Fifo : public Policy {
   explicit S3Fifo(const PolicyContext &context)
       : context_(context), small_(context.store), main_(context), ghosts_(context.memory) {}
 
-  // Ghosts are optional.
-  bool reserve(uint64_t count) override {
-    ghosts_.reserve(ghosts_of(size_ + count));
-    return true;
-  }
-
   void insert(Ref ref, uint64_t hash, Now &) override {
     const bool returns = ghosts_.remove(hash) != Ghosts::kNowhere;
     size_++;
@@ -47,6 +41,8 @@ class S3Fifo : public Policy {
   }
 
   void remove(Ref ref, uint64_t hash, ct_cause cause) override {
+    const bool makes_room = cause == CT_CAUSE_EVICTED && ref == going_;
+    going_ = kNone;
     size_--;
     weight_of(ref) -= context_.weight(ref);
     if (is_main(ref)) {
@@ -54,8 +50,8 @@ class S3Fifo : public Policy {
       return;
     }
     small_.remove(ref);
-    if (cause != CT_CAUSE_EVICTED) return;
-    while (ghosts_.size() >= std::max<uint64_t>(ghosts_of(size_), 1)) ghosts_.drop_oldest();
+    if (!makes_room) return;
+    while (ghosts_.size() >= ghosts_of(size_)) ghosts_.drop_oldest();
     ghosts_.add(hash);
   }
 
@@ -70,6 +66,7 @@ class S3Fifo : public Policy {
     small_.clear();
     main_.clear();
     ghosts_.clear();
+    going_ = kNone;
     size_ = small_weight_ = main_weight_ = 0;
   }
 
@@ -88,11 +85,51 @@ class S3Fifo : public Policy {
     return stopped != kNone ? stopped : small_.back();
   }
 
+  // Whoever goes for a key becomes a ghost. A cache that never evicts needs no room for them, and
+  // without memory there are fewer.
+  Ref victim_for(uint64_t) override {
+    ghosts_.reserve(ghosts_of(size_));
+    return going_ = victim();
+  }
+
   // The small queue's, then the main one's, each in its order.
   void coldest_first(Visitor visit, void *data) const override {
     for (Ref ref = small_.back(); ref != kNone; ref = small_.towards_front(ref)) visit(data, ref);
     main_.in_order(kMostUses, visit, data);
   }
+
+#ifdef CT_VALIDATE
+  const char *problem() const override {
+    uint64_t small = 0;
+    uint64_t small_weight = 0;
+    for (Ref ref = small_.back(); ref != kNone; ref = small_.towards_front(ref)) {
+      if (is_main(ref)) return "s3fifo: an entry of the main queue is in the small one";
+      small++;
+      small_weight += context_.weight(ref);
+    }
+    struct Count {
+      const S3Fifo *self;
+      uint64_t entries;
+      uint64_t weight;
+      bool strange;
+    };
+    Count main = {this, 0, 0, false};
+    main_.in_order(
+        kMostUses,
+        [](void *data, Ref ref) {
+          auto &count = *static_cast<Count *>(data);
+          count.entries++;
+          count.weight += count.self->context_.weight(ref);
+          count.strange = count.strange || !count.self->is_main(ref);
+        },
+        &main);
+    if (main.strange) return "s3fifo: an entry of the small queue is in the main one";
+    if (small + main.entries != size_) return "s3fifo: it has miscounted";
+    if (small_weight != small_weight_) return "s3fifo: it has misweighed the small queue";
+    if (main.weight != main_weight_) return "s3fifo: it has misweighed the main queue";
+    return ghosts_.problem();
+  }
+#endif
 
  private:
   static constexpr uint32_t kUsesForMain = 2;
@@ -101,7 +138,7 @@ class S3Fifo : public Policy {
   static constexpr uint8_t kMain = 64;
   static_assert((kMain & kPolicyFlags) != 0, "the policy's own");
 
-  static uint64_t ghosts_of(uint64_t entries) { return entries * 9 / 10; }
+  static uint64_t ghosts_of(uint64_t entries) { return std::max<uint64_t>(entries * 9 / 10, 1); }
   bool is_main(Ref ref) const { return (context_.store.at(ref)->flags & kMain) != 0; }
   // Of the queue that it is in.
   uint64_t &weight_of(Ref ref) { return is_main(ref) ? main_weight_ : small_weight_; }
@@ -121,6 +158,7 @@ class S3Fifo : public Policy {
   List small_;
   Hand main_;
   Ghosts ghosts_;
+  Ref going_ = kNone;
   uint64_t size_ = 0;
   uint64_t small_weight_ = 0;
   uint64_t main_weight_ = 0;
