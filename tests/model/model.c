@@ -4,6 +4,14 @@
 
 #include <string.h>
 
+void model_init(model *m, ct_policy policy, uint64_t maxsize, uint64_t tti) {
+  memset(m, 0, sizeof *m);
+  m->policy = policy;
+  m->maxsize = maxsize;
+  m->tti = tti;
+  queues_init(&m->queues, policy);
+}
+
 uint64_t model_sum(uint64_t a, uint64_t b) {
   return b > CT_NEVER - a ? CT_NEVER : a + b;
 }
@@ -28,6 +36,21 @@ uint64_t model_live_weight(const model *m) {
   for (int i = 0; i < m->count; i++)
     if (model_is_live(m, m->order[i])) weight += m->entries[m->order[i]].weight;
   return weight;
+}
+
+static void weigh(const model *m, queues *q) {
+  for (int key = 0; key < MODEL_KEYS; key++) q->weights[key] = m->entries[key].weight;
+}
+
+int model_victim(const model *m) {
+  if (queues_know(m->policy) && m->count > 0) {
+    queues copy = m->queues;
+    weigh(m, &copy);
+    return queues_victim(&copy);
+  }
+  for (int i = 0; i < m->count; i++)
+    if (model_is_live(m, m->order[i])) return m->order[i];
+  return -1;
 }
 
 int model_find_due(const model *m, uint64_t now) {
@@ -71,6 +94,20 @@ static void move(model *m, int key) {
   put(m, key, newest_position(m, key));
 }
 
+/* The order of a policy with queues, after a change. */
+static void list(model *m) {
+  m->count = queues_list(&m->queues, m->order);
+}
+
+static void use(model *m, int key) {
+  if (!queues_know(m->policy)) {
+    move(m, key);
+    return;
+  }
+  queues_use(&m->queues, key);
+  list(m);
+}
+
 static void fill(model *m, int key, uint64_t stamp, size_t size, uint64_t weight,
                  uint64_t age_deadline) {
   model_entry *entry = &m->entries[key];
@@ -82,11 +119,20 @@ static void fill(model *m, int key, uint64_t stamp, size_t size, uint64_t weight
   entry->idle_deadline = m->tti == 0 ? CT_NEVER : model_sum(m->now, m->tti);
 }
 
+void model_make_room_for(model *m, int key) {
+  m->queues.coming = key;
+}
+
 void model_insert(model *m, int key, uint64_t stamp, size_t size, uint64_t weight,
                   uint64_t age_deadline) {
   fill(m, key, stamp, size, weight, age_deadline);
   m->entries[key].frequency = m->policy == CT_POLICY_LFU ? 1 : 0;
-  put(m, key, newest_position(m, key));
+  if (queues_know(m->policy)) {
+    queues_insert(&m->queues, key);
+    list(m);
+  } else {
+    put(m, key, newest_position(m, key));
+  }
   m->stats.inserts++;
 }
 
@@ -94,7 +140,7 @@ void model_update(model *m, int key, uint64_t stamp, size_t size, uint64_t weigh
                   uint64_t age_deadline) {
   fill(m, key, stamp, size, weight, age_deadline);
   if (m->policy == CT_POLICY_LFU) m->entries[key].frequency++;
-  if (m->policy != CT_POLICY_ANY && m->policy != CT_POLICY_RR) move(m, key);
+  if (m->policy != CT_POLICY_ANY && m->policy != CT_POLICY_RR) use(m, key);
   m->stats.updates++;
 }
 
@@ -103,12 +149,22 @@ void model_use(model *m, int key) {
   if (m->tti != 0 && m->entries[key].idle_deadline < idle) m->entries[key].idle_deadline = idle;
   if (m->policy == CT_POLICY_LFU) m->entries[key].frequency++;
   if (m->policy != CT_POLICY_ANY && m->policy != CT_POLICY_RR && m->policy != CT_POLICY_FIFO)
-    move(m, key);
+    use(m, key);
 }
 
 void model_leave(model *m, int key, ct_cause cause) {
   model_entry *entry = &m->entries[key];
-  take(m, key);
+  if (!queues_know(m->policy)) {
+    take(m, key);
+  } else {
+    /* With shards each has queues of its own, and who goes is known from the cache alone. */
+    if (cause == CT_CAUSE_EVICTED && model_victim(m) == key) {
+      weigh(m, &m->queues);
+      queues_evict(&m->queues);
+    } else
+      queues_remove(&m->queues, key);
+    list(m);
+  }
   entry->present = false;
   if (cause == CT_CAUSE_EVICTED) {
     m->stats.evictions++;
@@ -118,4 +174,8 @@ void model_leave(model *m, int key, ct_cause cause) {
   } else {
     m->stats.removals++;
   }
+}
+
+void model_forget(model *m) {
+  queues_init(&m->queues, m->policy);
 }

@@ -7,9 +7,9 @@
 #ifndef MODEL_H
 #define MODEL_H
 
-#include <cachetools.h>
+#include "queues.h"
 
-enum { MODEL_KEYS = 256 };
+enum { MODEL_KEYS = QUEUES_KEYS };
 
 typedef struct model_entry {
   bool present; /* live, or expired and not yet reclaimed */
@@ -27,10 +27,14 @@ typedef struct model {
   uint64_t tti; /* 0: none */
   uint64_t now;
   model_entry entries[MODEL_KEYS];
-  int order[MODEL_KEYS]; /* the keys present, the next victim first; RR: as they are numbered */
+  queues queues;         /* of policies that have some: order follows from them */
+  int order[MODEL_KEYS]; /* the keys present, coldest first; RR: as they are numbered */
   int count;             /* keys in order */
   ct_stats stats;
 } model;
+
+/* Of an empty cache. */
+void model_init(model *m, ct_policy policy, uint64_t maxsize, uint64_t tti);
 
 /* Saturates at CT_NEVER. */
 uint64_t model_sum(uint64_t a, uint64_t b);
@@ -40,9 +44,14 @@ bool model_is_live(const model *m, int key);
 int model_live_count(const model *m);
 uint64_t model_live_weight(const model *m);
 
+/* Who goes next, if none is expired; -1: no live entry is there. */
+int model_victim(const model *m);
+
 /* A key whose deadline is not after now, or -1. */
 int model_find_due(const model *m, uint64_t now);
 
+/* Who leaves from now on makes room for that key; -1: for none. */
+void model_make_room_for(model *m, int key);
 void model_insert(model *m, int key, uint64_t stamp, size_t size, uint64_t weight,
                   uint64_t age_deadline);
 /* The same for a key that is live. */
@@ -50,5 +59,7 @@ void model_update(model *m, int key, uint64_t stamp, size_t size, uint64_t weigh
                   uint64_t age_deadline);
 void model_use(model *m, int key);
 void model_leave(model *m, int key, ct_cause cause);
+/* All have left by ct_clear. */
+void model_forget(model *m);
 
 #endif

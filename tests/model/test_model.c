@@ -16,7 +16,7 @@
 #include "support.h"
 
 enum {
-  kPolicies = 9,
+  kPolicies = 13,
   kBatch = 6,         /* keys of a get_many and the like */
   kEvents = 2048,     /* that one call may cause */
   kHeld = 48,         /* pinned values */
@@ -147,9 +147,6 @@ static unsigned char pattern[kPattern];
 static unsigned char key_bytes[MODEL_KEYS][64];
 static unsigned char long_key[kLargestKey];
 
-static const char *const kNames[kPolicies] = {"LRU",  "FIFO", "LFU", "RR",    "TTL",
-                                              "TLRU", "ANY",  "MRU", "CUSTOM"};
-
 /* ---- Failing -------------------------------------------------------------------------------- */
 
 static void mismatch(const run *r, int line, const char *what) {
@@ -164,13 +161,12 @@ static void mismatch(const run *r, int line, const char *what) {
       ", entries %d, heard %d events, %d taken\n"
       "  again: CT_MODEL_RUN=%" PRIu64 "\n",
       what, line, r->step, r->operation, r->key, r->conditions, ct_status_name(r->answer),
-      kNames[o->policy == CT_POLICY_CUSTOM ? kPolicies - 1 : o->policy], o->shards, o->flags,
-      o->maxsize, o->weight_kind, o->weigher != NULL ? ", weigher" : "",
-      r->setup.huge ? " with huge weights" : "", o->ttl, o->tti, o->ttu != NULL ? ", ttu" : "",
-      o->listener != NULL ? ", listener" : "", o->drop != NULL ? ", drop" : "",
-      r->setup.allocator ? ", allocator" : "", r->setup.timeless ? ", timeless" : "",
-      r->setup.spare ? ", spare" : "", r->setup.keys, r->model.now, r->model.count, r->heard.count,
-      r->heard.taken, r->number);
+      ct_policy_name((ct_policy)o->policy), o->shards, o->flags, o->maxsize, o->weight_kind,
+      o->weigher != NULL ? ", weigher" : "", r->setup.huge ? " with huge weights" : "", o->ttl,
+      o->tti, o->ttu != NULL ? ", ttu" : "", o->listener != NULL ? ", listener" : "",
+      o->drop != NULL ? ", drop" : "", r->setup.allocator ? ", allocator" : "",
+      r->setup.timeless ? ", timeless" : "", r->setup.spare ? ", spare" : "", r->setup.keys,
+      r->model.now, r->model.count, r->heard.count, r->heard.taken, r->number);
   for (int i = 0; i < r->heard.count && i < 20; i++)
     print_error("  event: key %d, value %" PRIu64 " of %zu bytes, weight %" PRIu64 ", cause %d\n",
                 r->heard.events[i].key, r->heard.events[i].prefix, r->heard.events[i].size,
@@ -564,9 +560,10 @@ static void draw_setup(run *r, ct_policy policy) {
   o->maxsize = draw_maxsize(r);
   draw_lifetimes(r, policy);
 
-  /* Where victims cannot be predicted the listener has to name them. */
-  const bool predictable =
-      o->shards <= 1 && o->weight_kind != CT_WEIGHT_MEMORY && policy != CT_POLICY_RR;
+  /* Where victims cannot be predicted the listener has to name them. With queues it matters when an
+   * expired entry was reclaimed. */
+  const bool predictable = o->shards <= 1 && o->weight_kind != CT_WEIGHT_MEMORY &&
+                           policy != CT_POLICY_RR && (r->setup.timeless || !queues_know(policy));
   if (!predictable || !one_in(r, 4)) o->listener = on_event;
   if (one_in(r, 2)) o->drop = on_drop;
   s->allocator = one_in(r, 4);
@@ -585,10 +582,8 @@ static void begin(run *r, uint64_t number, ct_policy policy) {
   draw_setup(r, policy);
 
   model *m = &r->model;
-  m->policy = policy;
-  if (policy == CT_POLICY_CUSTOM) m->policy = r->setup.spare ? CT_POLICY_ANY : CT_POLICY_FIFO;
-  m->maxsize = r->options.maxsize;
-  m->tti = r->options.tti;
+  if (policy == CT_POLICY_CUSTOM) policy = r->setup.spare ? CT_POLICY_ANY : CT_POLICY_FIFO;
+  model_init(m, policy, r->options.maxsize, r->options.tti);
   m->now = r->clock == CT_NEVER ? CT_NEVER - 1 : r->clock;
 
   r->shared_state.run = r;
@@ -677,10 +672,8 @@ static void take_choice(run *r, uint64_t *count, uint64_t *answer) {
 /* The policy's victim: predicted with one shard, else who the cache says it was. */
 static int find_victim(run *r) {
   const model *m = &r->model;
-  int at = 0;
-  while (at < m->count && !model_is_live(m, m->order[at])) at++;
-  check(r, at < m->count);
-  int victim = m->order[at];
+  int victim = model_victim(m);
+  check(r, victim >= 0);
   if (!is_exact(r)) {
     check(r, next_is(r, CT_CAUSE_EVICTED));
     victim = next_event(r)->key;
@@ -707,16 +700,18 @@ static void evict(run *r) {
 /* Evictions for an entry of that weight under that key (or -1), which may itself be a victim. */
 static void make_room(run *r, int key, uint64_t weight) {
   model *m = &r->model;
+  model_make_room_for(m, key);
   if (weighs_memory(r)) {
     while (next_is(r, CT_CAUSE_EVICTED)) evict(r);
-    return;
+  } else {
+    for (;;) {
+      const uint64_t old = key >= 0 && model_is_live(m, key) ? m->entries[key].weight : 0;
+      const uint64_t others = model_live_weight(m) - old;
+      if (others <= m->maxsize && weight <= m->maxsize - others) break;
+      evict(r);
+    }
   }
-  for (;;) {
-    const uint64_t old = key >= 0 && model_is_live(m, key) ? m->entries[key].weight : 0;
-    const uint64_t others = model_live_weight(m) - old;
-    if (others <= m->maxsize && weight <= m->maxsize - others) return;
-    evict(r);
-  }
+  model_make_room_for(m, -1);
 }
 
 static uint64_t inspected_weight(const run *r, int key) {
@@ -1246,6 +1241,7 @@ static void do_clear(run *r) {
       leave(r, m->order[0], model_is_live(m, m->order[0]) ? CT_CAUSE_CLEARED : CT_CAUSE_EXPIRED);
   }
   check_equal(r, 0, m->count);
+  model_forget(m);
 }
 
 static void do_remove_if(run *r) {
@@ -1333,7 +1329,7 @@ static void do_set_lifetime(run *r) {
   r->writes = ttl == 0 || weighs_memory(r);
   if (ttl != 0 && weighs_memory(r) && model_is_live(&r->model, key)) {
     reclaim(r);
-    make_room(r, -1, 0);
+    make_room(r, key, 0);
     if (status == CT_ERR_TOO_LARGE) {
       check(r, key_size(r, key) + r->model.entries[key].size + 256 > r->model.maxsize);
       return;
@@ -1418,6 +1414,7 @@ static int list_live(const run *r, uint64_t *stamps) {
 
 /* With shards the order is a few ascending stretches of the one order, one a shard. */
 static void check_stretches(run *r, const uint64_t *shown, int count) {
+  if (queues_know(r->model.policy)) return; /* there is no one order */
   uint64_t live[MODEL_KEYS];
   const int live_count = list_live(r, live);
   int last = -1, stretches = 1;
@@ -1795,6 +1792,26 @@ static void test_mru_agrees_with_model(void **state) {
   run_policy(CT_POLICY_MRU);
 }
 
+static void test_clock_agrees_with_model(void **state) {
+  (void)state;
+  run_policy(CT_POLICY_CLOCK);
+}
+
+static void test_sieve_agrees_with_model(void **state) {
+  (void)state;
+  run_policy(CT_POLICY_SIEVE);
+}
+
+static void test_s3fifo_agrees_with_model(void **state) {
+  (void)state;
+  run_policy(CT_POLICY_S3FIFO);
+}
+
+static void test_arc_agrees_with_model(void **state) {
+  (void)state;
+  run_policy(CT_POLICY_ARC);
+}
+
 static void test_custom_agrees_with_model(void **state) {
   (void)state;
   run_policy(CT_POLICY_CUSTOM);
@@ -1819,6 +1836,10 @@ int main(void) {
       cmocka_unit_test(test_tlru_agrees_with_model),
       cmocka_unit_test(test_any_agrees_with_model),
       cmocka_unit_test(test_mru_agrees_with_model),
+      cmocka_unit_test(test_clock_agrees_with_model),
+      cmocka_unit_test(test_sieve_agrees_with_model),
+      cmocka_unit_test(test_s3fifo_agrees_with_model),
+      cmocka_unit_test(test_arc_agrees_with_model),
       cmocka_unit_test(test_custom_agrees_with_model),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* The part of the model that knows policies which cannot be told by one order: written from the
+ * papers, with arrays searched from one end to the other. To tell who would go next, and who after
+ * that, a copy is made and evicts. */
+#ifndef QUEUES_H
+#define QUEUES_H
+
+#include <cachetools.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { QUEUES_KEYS = 256 };
+
+/* Keys, the oldest first. */
+typedef struct queue {
+  int keys[QUEUES_KEYS];
+  int count;
+} queue;
+
+typedef struct queues {
+  ct_policy policy;
+  /* CLOCK: what the hand comes by, in that order. SIEVE: what was inserted. S3FIFO: the small queue,
+   * the main one as CLOCK's, and ghosts. ARC: T1, T2 and their ghosts B1, B2. */
+  queue queue[4];
+  uint64_t weights[QUEUES_KEYS]; /* S3FIFO: to be kept up to date by the owner */
+  int uses[QUEUES_KEYS];         /* CLOCK, SIEVE, S3FIFO: those that will spare it */
+  int hand;                      /* SIEVE: the key under it; -1: it begins anew */
+  int coming;                    /* the key that room is made for; -1: none, who goes is no ghost */
+  double target;                 /* ARC: p */
+  int full;                      /* ARC: c */
+  int adapted_to;                /* ARC: the last key to come */
+  int returns;                   /* ARC: the ghosts that held it, 2 or 3; 0: none */
+} queues;
+
+bool queues_know(ct_policy policy);
+void queues_init(queues *q, ct_policy policy);
+void queues_insert(queues *q, int key);
+void queues_use(queues *q, int key);
+/* Takes out who goes next, and tells it. */
+int queues_evict(queues *q);
+void queues_remove(queues *q, int key);
+/* Who would be next. */
+int queues_victim(const queues *q);
+/* All, coldest first: in the order in which they would go if nothing else happened, but for S3FIFO,
+ * where the small queue comes before the main one; how many. */
+int queues_list(const queues *q, int *keys);
+
+#endif
