@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT */
+/* CLOCK, SIEVE, S3FIFO and ARC by example: what each spares, and whom it lets go. That they do so
+ * in every order of events is for the model to say, and how many requests miss, for the traces. */
+#include "fixture.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static const ct_policy kModern[] = {CT_POLICY_CLOCK, CT_POLICY_SIEVE, CT_POLICY_S3FIFO,
+                                    CT_POLICY_ARC};
+
+/* ---- Helpers -------------------------------------------------------------------------------- */
+
+/* Stores each key of a text like "a b c", with value 1. */
+static void set_each(ct_cache *cache, const char *keys) {
+  for (; *keys != '\0'; keys += keys[1] == ' ' ? 2 : 1)
+    assert_status(CT_OK, ct_set(cache, keys, 1, "1", 1));
+}
+
+static void use_each(ct_cache *cache, const char *keys) {
+  for (; *keys != '\0'; keys += keys[1] == ' ' ? 2 : 1)
+    assert_status(CT_OK, ct_get(cache, keys, 1, NULL));
+}
+
+static void open_filled(fixture *f, ct_policy policy, uint64_t maxsize, const char *keys) {
+  const ct_options options = fixture_options(f, policy, maxsize);
+  fixture_open(f, &options);
+  set_each(f->cache, keys);
+  assert_told(f, "");
+}
+
+/* Asserts who would go first, second and so on. */
+static void assert_order(ct_cache *cache, const char *expected) {
+  char order[64] = "";
+  ct_iter *iter;
+  assert_status(CT_OK, ct_iter_new(cache, CT_ORDER_COLDEST, &iter));
+  for (ct_bytes key; ct_iter_next(iter, &key, NULL) == CT_OK;) {
+    const size_t used = strlen(order);
+    snprintf(order + used, sizeof(order) - used, "%s%.*s", used == 0 ? "" : " ", (int)key.size,
+             (const char *)key.data);
+  }
+  ct_iter_free(iter);
+  assert_string_equal(expected, order);
+}
+
+/* A cache with the numbers below count. */
+static ct_cache *new_filled(ct_policy policy, uint64_t count) {
+  ct_cache *cache = ct_cache_new(policy, count);
+  assert_non_null(cache);
+  for (uint64_t key = 0; key < count; key++) assert_status(CT_OK, set_number(cache, key, "", 0));
+  return cache;
+}
+
+static void use_below(ct_cache *cache, uint64_t end) {
+  for (uint64_t key = 0; key < end; key++)
+    assert_status(CT_OK, ct_get(cache, &key, sizeof(key), NULL));
+}
+
+/* Stores many keys that nobody ever asks for. */
+static void scan(ct_cache *cache, uint64_t count) {
+  for (uint64_t key = 1000000; key < 1000000 + count; key++)
+    assert_status(CT_OK, set_number(cache, key, "", 0));
+}
+
+static bool has_number(const ct_cache *cache, uint64_t key) {
+  return ct_contains((ct_cache *)cache, &key, sizeof(key));
+}
+
+static uint64_t count_below(const ct_cache *cache, uint64_t end) {
+  uint64_t count = 0;
+  for (uint64_t key = 0; key < end; key++) count += has_number(cache, key);
+  return count;
+}
+
+/* ---- All ------------------------------------------------------------------------------------ */
+
+static void test_unused_go_in_order_of_insertion(void **state) {
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(kModern); i++) {
+    fixture f;
+    open_filled(&f, kModern[i], 3, "a b c");
+    assert_order(f.cache, "a b c");
+    set_each(f.cache, "d e");
+    assert_told(&f, "EVICTED a=1, EVICTED b=1");
+    fixture_close(&f);
+  }
+}
+
+static void test_quiet_reads_are_no_use(void **state) {
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(kModern); i++) {
+    fixture f;
+    open_filled(&f, kModern[i], 3, "a b c");
+    for (int n = 0; n < 3; n++) {
+      assert_status(CT_OK, ct_peek(f.cache, "a", 1, NULL));
+      assert_true(ct_contains(f.cache, "a", 1));
+      (void)info_of(f.cache, "a");
+    }
+    set_each(f.cache, "d");
+    assert_told(&f, "EVICTED a=1");
+    fixture_close(&f);
+  }
+}
+
+static void test_updates_are_uses(void **state) {
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(kModern); i++) {
+    fixture f;
+    open_filled(&f, kModern[i], 3, "a b c");
+    set_each(f.cache, "a a");
+    assert_told(&f, "REPLACED a=1, REPLACED a=1");
+    set_each(f.cache, "d");
+    assert_told(&f, "EVICTED b=1");
+    fixture_close(&f);
+  }
+}
+
+/* What is used now and then outlives a scan that is a hundred times as long as the cache: the
+ * reason to have these policies. LRU keeps none of it, and CLOCK only what is used in each round. */
+static void test_scan_does_not_flush_what_is_used(void **state) {
+  (void)state;
+  const ct_policy policies[] = {CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_ARC};
+  for (size_t i = 0; i < COUNT_OF(policies); i++) {
+    ct_cache *cache = new_filled(policies[i], 100);
+    use_below(cache, 50);
+    use_below(cache, 50);
+    scan(cache, 10000);
+    assert_int_equal(50, count_below(cache, 100));
+    ct_cache_free(cache);
+  }
+  const ct_policy others[] = {CT_POLICY_LRU, CT_POLICY_CLOCK};
+  for (size_t i = 0; i < COUNT_OF(others); i++) {
+    ct_cache *cache = new_filled(others[i], 100);
+    use_below(cache, 50);
+    use_below(cache, 50);
+    scan(cache, 10000);
+    assert_int_equal(0, count_below(cache, 100));
+    ct_cache_free(cache);
+  }
+}
+
+static void test_heavy_newcomer_takes_as_many_as_it_needs(void **state) {
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(kModern); i++) {
+    fixture f;
+    const ct_options options = fixture_options(&f, kModern[i], 10);
+    fixture_open(&f, &options);
+    assert_status(CT_OK, set_text_weight(f.cache, "a", "1", 3));
+    assert_status(CT_OK, set_text_weight(f.cache, "b", "1", 0));
+    assert_status(CT_OK, set_text_weight(f.cache, "c", "1", 3));
+    assert_status(CT_OK, set_text_weight(f.cache, "d", "1", 4));
+    use_each(f.cache, "d d");
+    assert_status(CT_OK, set_text_weight(f.cache, "e", "1", 6));
+    assert_told(&f, "EVICTED a=1, EVICTED b=1, EVICTED c=1");
+    assert_int_equal(10, ct_currsize(f.cache));
+    fixture_close(&f);
+  }
+}
+
+static void test_lower_limit_evicts_at_once(void **state) {
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(kModern); i++) {
+    fixture f;
+    open_filled(&f, kModern[i], 4, "a b c d");
+    use_each(f.cache, "a a");
+    assert_status(CT_OK, ct_resize(f.cache, 2));
+    assert_told(&f, "EVICTED b=1, EVICTED c=1");
+    assert_status(CT_OK, ct_resize(f.cache, 3));
+    set_each(f.cache, "e");
+    assert_told(&f, "");
+    fixture_close(&f);
+  }
+}
+
+/* ---- CLOCK ---------------------------------------------------------------------------------- */
+
+static void test_clock_gives_a_second_chance_once(void **state) {
+  (void)state;
+  fixture f;
+  open_filled(&f, CT_POLICY_CLOCK, 3, "a b c");
+  use_each(f.cache, "a a a");
+  set_each(f.cache, "d");
+  assert_told(&f, "EVICTED b=1");
+  set_each(f.cache, "e");
+  assert_told(&f, "EVICTED c=1");
+  set_each(f.cache, "f");
+  assert_told(&f, "EVICTED a=1");
+  fixture_close(&f);
+}
+
+static void test_clock_takes_the_first_when_all_were_used(void **state) {
+  (void)state;
+  fixture f;
+  open_filled(&f, CT_POLICY_CLOCK, 3, "a b c");
+  use_each(f.cache, "c b a");
+  assert_order(f.cache, "a b c");
+  set_each(f.cache, "d");
+  assert_told(&f, "EVICTED a=1");
+  fixture_close(&f);
+}
+
+static void test_clock_comes_by_newcomers_last(void **state) {
+  (void)state;
+  fixture f;
+  open_filled(&f, CT_POLICY_CLOCK, 3, "a b c");
+  use_each(f.cache, "a");
+  set_each(f.cache, "d"); /* a is spared, b goes, and the hand is at c */
+  assert_order(f.cache, "c a d");
+  fixture_close(&f);
+}
+
+static void test_clock_goes_on_when_who_is_under_the_hand_is_deleted(void **state) {
+  (void)state;
+  fixture f;
+  open_filled(&f, CT_POLICY_CLOCK, 4, "a b c d");
+  use_each(f.cache, "a");
+  set_each(f.cache, "e"); /* the hand is at c */
+  assert_told(&f, "EVICTED b=1");
+  assert_status(CT_OK, delete_text(f.cache, "c"));
+  assert_order(f.cache, "d a e");
+  fixture_close(&f);
+}
+
+/* ---- SIEVE ---------------------------------------------------------------------------------- */
+
+static void test_sieve_looks_at_newcomers_before_those_who_stayed(void **state) {
+  (void)state;
+  fixture f;
+  open_filled(&f, CT_POLICY_SIEVE, 3, "a b c");
+  use_each(f.cache, "a");
+  set_each(f.cache, "d"); /* a is spared, b goes, and the hand is at c */
+  assert_told(&f, "EVICTED b=1");
+  assert_order(f.cache, "c d a");
+  set_each(f.cache, "e f g");
+  assert_told(&f, "EVICTED c=1, EVICTED d=1, EVICTED e=1");
+  assert_true(ct_contains(f.cache, "a", 1));
+  fixture_close(&f);
+}
+
+static void test_sieve_begins_anew_at_the_oldest(void **state) {
+  (void)state;
+  fixture f;
+  open_filled(&f, CT_POLICY_SIEVE, 3, "a b c");
+  use_each(f.cache, "a b");
+  set_each(f.cache, "d"); /* a and b are spared, c goes, and the hand is past the youngest */
+  assert_told(&f, "EVICTED c=1");
+  assert_order(f.cache, "a b d");
+  fixture_close(&f);
+}
+
+static void test_sieve_goes_on_when_who_is_under_the_hand_is_deleted(void **state) {
+  (void)state;
+  fixture f;
+  open_filled(&f, CT_POLICY_SIEVE, 4, "a b c d");
+  use_each(f.cache, "a");
+  set_each(f.cache, "e"); /* the hand is at c */
+  assert_told(&f, "EVICTED b=1");
+  assert_status(CT_OK, delete_text(f.cache, "c"));
+  assert_order(f.cache, "d e a");
+  fixture_close(&f);
+}
+
+/* ---- S3FIFO --------------------------------------------------------------------------------- */
+
+/* Newcomers that are used twice stay; once is not enough. */
+static void test_s3fifo_keeps_who_was_used_twice(void **state) {
+  (void)state;
+  ct_cache *cache = new_filled(CT_POLICY_S3FIFO, 20);
+  use_below(cache, 2);
+  use_below(cache, 1);
+  scan(cache, 2);
+  assert_true(has_number(cache, 0));
+  assert_false(has_number(cache, 1));
+  ct_cache_free(cache);
+}
+
+static void test_s3fifo_keeps_who_comes_back(void **state) {
+  (void)state;
+  ct_cache *cache = new_filled(CT_POLICY_S3FIFO, 20);
+  scan(cache, 1);
+  assert_false(has_number(cache, 0));
+  assert_status(CT_OK, set_number(cache, 0, "", 0));
+  scan(cache, 1000);
+  assert_true(has_number(cache, 0));
+  ct_cache_free(cache);
+}
+
+static void test_s3fifo_forgets_ghosts_in_time(void **state) {
+  (void)state;
+  ct_cache *cache = new_filled(CT_POLICY_S3FIFO, 20);
+  scan(cache, 100);
+  assert_status(CT_OK, set_number(cache, 0, "", 0));
+  scan(cache, 1000);
+  assert_false(has_number(cache, 0));
+  ct_cache_free(cache);
+}
+
+/* ---- ARC ------------------------------------------------------------------------------------ */
+
+static void test_arc_takes_those_used_once_first(void **state) {
+  (void)state;
+  fixture f;
+  open_filled(&f, CT_POLICY_ARC, 4, "a b c d");
+  use_each(f.cache, "b a");
+  assert_order(f.cache, "c d b a");
+  fixture_close(&f);
+}
+
+/* A key that comes back belongs to those used again, and says that the others left too early. */
+static void test_arc_learns_from_who_comes_back(void **state) {
+  (void)state;
+  fixture f;
+  open_filled(&f, CT_POLICY_ARC, 4, "a b c d");
+  use_each(f.cache, "a b");
+  set_each(f.cache, "e");
+  assert_told(&f, "EVICTED c=1");
+  assert_order(f.cache, "d e a b");
+  set_each(f.cache, "c");
+  assert_told(&f, "EVICTED d=1");
+  assert_order(f.cache, "a b c e");
+  /* And the other way round. */
+  set_each(f.cache, "f");
+  assert_told(&f, "EVICTED a=1");
+  set_each(f.cache, "a");
+  assert_told(&f, "EVICTED e=1");
+  assert_order(f.cache, "f b c a");
+  fixture_close(&f);
+}
+
+static void test_arc_keeps_a_ghost_of_each_that_made_room(void **state) {
+  (void)state;
+  fixture f;
+  const ct_options options = fixture_options(&f, CT_POLICY_ARC, 4);
+  fixture_open(&f, &options);
+  set_each(f.cache, "a b c d");
+  use_each(f.cache, "a b");
+  assert_status(CT_OK, set_text_weight(f.cache, "e", "1", 2));
+  assert_told(&f, "EVICTED c=1, EVICTED d=1");
+  set_each(f.cache, "c");
+  assert_told(&f, "EVICTED a=1");
+  set_each(f.cache, "d");
+  assert_told(&f, "EVICTED b=1");
+  assert_order(f.cache, "c d e");
+  fixture_close(&f);
+}
+
+/* ---- Ghosts --------------------------------------------------------------------------------- */
+
+/* Asserts that b is no ghost: as a newcomer it goes before a, which was used. */
+static void assert_b_is_new(fixture *f) {
+  set_each(f->cache, "a b c");
+  use_each(f->cache, "a a");
+  set_each(f->cache, "d e");
+  assert_false(ct_contains(f->cache, "b", 1));
+  assert_true(ct_contains(f->cache, "a", 1));
+  fixture_close(f);
+}
+
+static const ct_policy kHaunted[] = {CT_POLICY_S3FIFO, CT_POLICY_ARC};
+
+static void test_clear_forgets_ghosts(void **state) {
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(kHaunted); i++) {
+    fixture f;
+    open_filled(&f, kHaunted[i], 3, "b c d");
+    set_each(f.cache, "e");
+    assert_told(&f, "EVICTED b=1");
+    assert_status(CT_OK, ct_clear(f.cache));
+    assert_b_is_new(&f);
+  }
+}
+
+static void test_who_was_removed_leaves_no_ghost(void **state) {
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(kHaunted); i++) {
+    fixture f;
+    open_filled(&f, kHaunted[i], 3, "b");
+    assert_status(CT_OK, delete_text(f.cache, "b"));
+    assert_b_is_new(&f);
+  }
+}
+
+/* Nobody needed its room. */
+static void test_who_was_taken_leaves_no_ghost(void **state) {
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(kHaunted); i++) {
+    fixture f;
+    open_filled(&f, kHaunted[i], 3, "x y z");
+    set_each(f.cache, "v"); /* from here on there is room for ghosts */
+    assert_told(&f, "EVICTED x=1");
+    while (ct_popitem(f.cache, NULL, NULL) == CT_OK) continue;
+    set_each(f.cache, "b");
+    assert_status(CT_OK, ct_popitem(f.cache, NULL, NULL));
+    assert_b_is_new(&f);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_unused_go_in_order_of_insertion),
+      cmocka_unit_test(test_quiet_reads_are_no_use),
+      cmocka_unit_test(test_updates_are_uses),
+      cmocka_unit_test(test_scan_does_not_flush_what_is_used),
+      cmocka_unit_test(test_heavy_newcomer_takes_as_many_as_it_needs),
+      cmocka_unit_test(test_lower_limit_evicts_at_once),
+      cmocka_unit_test(test_clock_gives_a_second_chance_once),
+      cmocka_unit_test(test_clock_takes_the_first_when_all_were_used),
+      cmocka_unit_test(test_clock_comes_by_newcomers_last),
+      cmocka_unit_test(test_clock_goes_on_when_who_is_under_the_hand_is_deleted),
+      cmocka_unit_test(test_sieve_looks_at_newcomers_before_those_who_stayed),
+      cmocka_unit_test(test_sieve_begins_anew_at_the_oldest),
+      cmocka_unit_test(test_sieve_goes_on_when_who_is_under_the_hand_is_deleted),
+      cmocka_unit_test(test_s3fifo_keeps_who_was_used_twice),
+      cmocka_unit_test(test_s3fifo_keeps_who_comes_back),
+      cmocka_unit_test(test_s3fifo_forgets_ghosts_in_time),
+      cmocka_unit_test(test_arc_takes_those_used_once_first),
+      cmocka_unit_test(test_arc_learns_from_who_comes_back),
+      cmocka_unit_test(test_arc_keeps_a_ghost_of_each_that_made_room),
+      cmocka_unit_test(test_clear_forgets_ghosts),
+      cmocka_unit_test(test_who_was_removed_leaves_no_ghost),
+      cmocka_unit_test(test_who_was_taken_leaves_no_ghost),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
