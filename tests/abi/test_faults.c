@@ -97,6 +97,12 @@ static const kind kKinds[] = {
     {"TLRU, weighed", CT_POLICY_TLRU, .maxsize = 40, .has_ttu = true, .has_weigher = true},
     {"ANY, unbounded", CT_POLICY_ANY, .maxsize = CT_UNBOUNDED, .has_listener = true},
     {"MRU, full", CT_POLICY_MRU, .maxsize = 16, .has_drop = true},
+    {"CLOCK, full", CT_POLICY_CLOCK, .maxsize = 16, .has_listener = true},
+    {"SIEVE, weighed", CT_POLICY_SIEVE, .maxsize = 40, .has_weigher = true, .has_drop = true},
+    {"S3FIFO, full", CT_POLICY_S3FIFO, .maxsize = 16, .has_listener = true},
+    {"S3FIFO, 4 shards", CT_POLICY_S3FIFO, .maxsize = 16, .shards = 4, .has_listener = true},
+    {"ARC, full", CT_POLICY_ARC, .maxsize = 16, .has_listener = true},
+    {"ARC, values", CT_POLICY_ARC, CT_WEIGHT_VALUE, 120000, .has_listener = true},
     {"CUSTOM, full", CT_POLICY_CUSTOM, .maxsize = 16, .has_listener = true},
     {"CUSTOM, 4 shards", CT_POLICY_CUSTOM, .maxsize = CT_UNBOUNDED, .shards = 4},
 };

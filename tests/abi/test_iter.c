@@ -149,8 +149,9 @@ static void test_iteration_in_the_middle_leaves_nothing_behind(void **state) {
 
 static void test_iteration_is_quiet(void **state) {
   (void)state;
-  static const ct_policy policies[] = {CT_POLICY_LRU, CT_POLICY_FIFO, CT_POLICY_LFU, CT_POLICY_ANY,
-                                       CT_POLICY_MRU};
+  static const ct_policy policies[] = {CT_POLICY_LRU,   CT_POLICY_FIFO,   CT_POLICY_LFU,
+                                       CT_POLICY_ANY,   CT_POLICY_MRU,    CT_POLICY_CLOCK,
+                                       CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_ARC};
   uint64_t random = test_seed();
   for (size_t p = 0; p < COUNT_OF(policies); p++) {
     /* Two caches treated alike, but for the walks over the second. */
@@ -195,8 +196,9 @@ static uint64_t endless(void *user_data, const void *key, size_t key_size, const
 
 static void test_coldest_first_is_the_order_of_popitem(void **state) {
   (void)state;
-  static const ct_policy policies[] = {CT_POLICY_LRU,  CT_POLICY_FIFO, CT_POLICY_LFU, CT_POLICY_TTL,
-                                       CT_POLICY_TLRU, CT_POLICY_ANY,  CT_POLICY_MRU};
+  static const ct_policy policies[] = {
+      CT_POLICY_LRU, CT_POLICY_FIFO, CT_POLICY_LFU,   CT_POLICY_TTL,   CT_POLICY_TLRU,
+      CT_POLICY_ANY, CT_POLICY_MRU,  CT_POLICY_CLOCK, CT_POLICY_SIEVE, CT_POLICY_ARC};
   enum { kKeys = 60, kKept = 40 };
   uint64_t random = test_seed();
   for (size_t p = 0; p < COUNT_OF(policies); p++) {

@@ -755,8 +755,9 @@ static void write_down(void *user_data, const ct_event *event) {
 
 static void test_every_value_is_told_exactly_once(void **state) {
   (void)state;
-  static const ct_policy policies[] = {CT_POLICY_LRU, CT_POLICY_FIFO, CT_POLICY_LFU,
-                                       CT_POLICY_RR,  CT_POLICY_ANY,  CT_POLICY_MRU};
+  static const ct_policy policies[] = {
+      CT_POLICY_LRU, CT_POLICY_FIFO,  CT_POLICY_LFU,   CT_POLICY_RR,     CT_POLICY_ANY,
+      CT_POLICY_MRU, CT_POLICY_CLOCK, CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_ARC};
   uint64_t random = test_seed();
   for (size_t p = 0; p < sizeof(policies) / sizeof(policies[0]); p++) {
     static ledger l;

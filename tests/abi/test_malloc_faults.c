@@ -241,9 +241,10 @@ static void assert_holds(ct_cache *cache, int first, int count) {
 
 static void test_cache_new_without_memory_is_null(void **state) {
   (void)state;
-  const ct_policy kPolicies[] = {CT_POLICY_LRU, CT_POLICY_FIFO, CT_POLICY_LFU,
-                                 CT_POLICY_RR,  CT_POLICY_ANY,  CT_POLICY_MRU};
-  for (int p = 0; p < 6; p++) {
+  const ct_policy kPolicies[] = {CT_POLICY_LRU,    CT_POLICY_FIFO, CT_POLICY_LFU,   CT_POLICY_RR,
+                                 CT_POLICY_ANY,    CT_POLICY_MRU,  CT_POLICY_CLOCK, CT_POLICY_SIEVE,
+                                 CT_POLICY_S3FIFO, CT_POLICY_ARC};
+  for (size_t p = 0; p < sizeof kPolicies / sizeof kPolicies[0]; p++) {
     for (int64_t fail = 0;; fail++) {
       enter(fail);
       ct_cache *cache = ct_cache_new(kPolicies[p], 100);

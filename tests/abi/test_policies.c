@@ -308,8 +308,9 @@ static void test_lfu_inspect_tells_the_count(void **state) {
 
 static void test_only_lfu_tells_a_count(void **state) {
   (void)state;
-  const ct_policy kUncounted[] = {CT_POLICY_LRU, CT_POLICY_FIFO, CT_POLICY_RR, CT_POLICY_ANY,
-                                  CT_POLICY_MRU};
+  const ct_policy kUncounted[] = {CT_POLICY_LRU,   CT_POLICY_FIFO,   CT_POLICY_RR,
+                                  CT_POLICY_ANY,   CT_POLICY_MRU,    CT_POLICY_CLOCK,
+                                  CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_ARC};
   for (size_t i = 0; i < sizeof kUncounted / sizeof kUncounted[0]; i++) {
     fixture f;
     open_filled(&f, kUncounted[i], 3, "a");
@@ -593,8 +594,9 @@ static void test_tlru_without_a_ttu_is_invalid(void **state) {
 
 /* ---- Walks in order ------------------------------------------------------------------------- */
 
-static const ct_policy kOrdered[] = {CT_POLICY_LRU,  CT_POLICY_FIFO, CT_POLICY_LFU, CT_POLICY_TTL,
-                                     CT_POLICY_TLRU, CT_POLICY_ANY,  CT_POLICY_MRU};
+static const ct_policy kOrdered[] = {
+    CT_POLICY_LRU, CT_POLICY_FIFO, CT_POLICY_LFU,   CT_POLICY_TTL,   CT_POLICY_TLRU,
+    CT_POLICY_ANY, CT_POLICY_MRU,  CT_POLICY_CLOCK, CT_POLICY_SIEVE, CT_POLICY_ARC};
 
 static uint64_t ttu_long(void *user_data, const void *key, size_t key_size, const void *value,
                          size_t value_size, uint64_t now) {

@@ -312,8 +312,9 @@ static void test_clear_counts_removals_and_expirations_apart(void **state) {
 
 static void test_inserts_are_entries_and_departures(void **state) {
   (void)state;
-  static const ct_policy policies[] = {CT_POLICY_LRU, CT_POLICY_FIFO, CT_POLICY_LFU,
-                                       CT_POLICY_RR,  CT_POLICY_ANY,  CT_POLICY_MRU};
+  static const ct_policy policies[] = {
+      CT_POLICY_LRU, CT_POLICY_FIFO,  CT_POLICY_LFU,   CT_POLICY_RR,     CT_POLICY_ANY,
+      CT_POLICY_MRU, CT_POLICY_CLOCK, CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_ARC};
   uint64_t random = test_seed();
   for (size_t p = 0; p < COUNT_OF(policies); p++) {
     fixture f;

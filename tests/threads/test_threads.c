@@ -536,6 +536,26 @@ static void test_threads_on_mru(void **state) {
   run_mixed(CT_POLICY_MRU);
 }
 
+static void test_threads_on_clock(void **state) {
+  (void)state;
+  run_mixed(CT_POLICY_CLOCK);
+}
+
+static void test_threads_on_sieve(void **state) {
+  (void)state;
+  run_mixed(CT_POLICY_SIEVE);
+}
+
+static void test_threads_on_s3fifo(void **state) {
+  (void)state;
+  run_mixed(CT_POLICY_S3FIFO);
+}
+
+static void test_threads_on_arc(void **state) {
+  (void)state;
+  run_mixed(CT_POLICY_ARC);
+}
+
 static void test_threads_on_custom(void **state) {
   (void)state;
   run_mixed(CT_POLICY_CUSTOM);
@@ -756,6 +776,10 @@ int main(void) {
       cmocka_unit_test(test_threads_on_tlru),
       cmocka_unit_test(test_threads_on_any),
       cmocka_unit_test(test_threads_on_mru),
+      cmocka_unit_test(test_threads_on_clock),
+      cmocka_unit_test(test_threads_on_sieve),
+      cmocka_unit_test(test_threads_on_s3fifo),
+      cmocka_unit_test(test_threads_on_arc),
       cmocka_unit_test(test_threads_on_custom),
       cmocka_unit_test(test_entries_as_heavy_as_maxsize_are_all_stored),
       cmocka_unit_test(test_resize_beside_writers_ends_within_the_limit),
