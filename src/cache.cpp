@@ -61,7 +61,8 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   const size_t shards_bytes = Shard::bytes_of(kind) * options.shards;
   const bool counts_reads = can_read_unlocked(options) && (options.flags & CT_FLAG_NO_STATS) == 0;
   const size_t bytes = sizeof(Cache) + shards_bytes + (counts_reads ? sizeof(ReadCounts) : 0);
-  Memory memory(options.allocator != nullptr ? &checked.allocator : nullptr);
+  Memory memory(options.allocator != nullptr ? &checked.allocator : nullptr,
+                can_read_unlocked(options));
   char *block = static_cast<char *>(memory.allocate(bytes, alignof(Cache)));
   if (block == nullptr) return CT_ERR_NOMEM;
 

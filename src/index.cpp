@@ -66,16 +66,33 @@ uint32_t Index::next_size(uint64_t needed) const {
 bool Index::begin_growth(uint64_t needed) noexcept {
   const uint32_t size = next_size(needed);
   if (size <= current_.size()) return false;
-  void *buckets = memory_.allocate_zeroed(table_bytes(size), alignof(Bucket));
+  Bucket *buckets = take_kept(size);
+  if (buckets == nullptr) {
+    buckets = static_cast<Bucket *>(memory_.allocate_zeroed(table_bytes(size), alignof(Bucket)));
+  }
   if (buckets == nullptr) return false;
   Change change(*this);
   old_.set(current_.data(), current_.size());
   cursor_ = 0;
-  current_.set(static_cast<Bucket *>(buckets), size);
+  current_.set(buckets, size);
   return true;
 }
 
-// Out of use, and empty.
+// A table of that size that was put away, if there is one.
+Bucket *Index::take_kept(uint32_t count) noexcept {
+  Table *link = &kept_;
+  for (; link->data() != nullptr; link = predecessor(link->data(), link->size())) {
+    if (link->size() != count) continue;
+    Bucket *buckets = link->data();
+    const Table *before = predecessor(buckets, count);
+    link->set(before->data(), before->size());
+    memory_.reuse(table_bytes(count), alignof(Bucket));
+    return buckets;
+  }
+  return nullptr;
+}
+
+// Out of use.
 void Index::put_away(Table &table) noexcept {
   Bucket *buckets = table.data();
   const uint32_t count = table.size();
@@ -85,10 +102,13 @@ void Index::put_away(Table &table) noexcept {
     release(buckets, count);
     return;
   }
-  memory_.idle(buckets, table_bytes(count), alignof(Bucket));
-  auto *before = reinterpret_cast<Predecessor *>(buckets + count);
-  before->buckets = kept_.data();
-  before->count = kept_.size();
+  if (!memory_.idle(buckets, table_bytes(count), alignof(Bucket))) {
+    for (uint32_t b = 0; b < count; b++) {
+      for (Cell<uint8_t> &tag : buckets[b].tags) tag = 0;
+      buckets[b].passed = 0;
+    }
+  }
+  predecessor(buckets, count)->set(kept_.data(), kept_.size());
   kept_.set(buckets, count);
 }
 
@@ -100,17 +120,7 @@ void Index::clear() noexcept {
   Change change(*this);
   size_ = 0;
   put_away(old_);
-  if (!keeps_) {
-    put_away(current_);
-    return;
-  }
-  Bucket *buckets = current_.data();
-  if (buckets == nullptr || memory_.zero(buckets, table_bytes(current_.size()), alignof(Bucket)))
-    return;
-  for (uint32_t b = 0; b < current_.size(); b++) {
-    Word *cells = reinterpret_cast<Word *>(&buckets[b]);
-    for (size_t i = 0; i < sizeof(Bucket) / sizeof(Word); i++) store_word(&cells[i], 0);
-  }
+  put_away(current_);
 }
 
 Index::~Index() {
@@ -120,8 +130,8 @@ Index::~Index() {
   while (kept_.data() != nullptr) {
     Bucket *buckets = kept_.data();
     const uint32_t count = kept_.size();
-    const auto *before = reinterpret_cast<const Predecessor *>(buckets + count);
-    kept_.set(before->buckets, before->count);
+    const Table *before = predecessor(buckets, count);
+    kept_.set(before->data(), before->size());
     memory_.reuse(table_bytes(count), alignof(Bucket));
     release(buckets, count);
   }

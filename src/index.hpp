@@ -207,11 +207,10 @@ class Index {
     uint32_t next(uint32_t bucket) const { return bucket + 1 == size() ? 0 : bucket + 1; }
   };
 
-  // Behind the last bucket of a table that is kept: the one that it followed.
-  struct Predecessor {
-    Cell<Bucket *> buckets;
-    Cell<uint32_t> count;
-  };
+  // Behind the last bucket of a table that is kept: the one that was put away before it.
+  static Table *predecessor(Bucket *buckets, uint32_t count) {
+    return reinterpret_cast<Table *>(buckets + count);
+  }
 
   void next_moment(std::memory_order order) noexcept {
     moment_.store(moment_.load(std::memory_order_relaxed) + 1, order);
@@ -255,6 +254,7 @@ class Index {
   }
   void release(Bucket *buckets, uint32_t count) noexcept;
   void put_away(Table &table) noexcept;
+  Bucket *take_kept(uint32_t count) noexcept;
 
   Memory &memory_;
   const bool keeps_;
@@ -265,7 +265,7 @@ class Index {
   Table current_;
   Table old_;                 // while migrating
   Cell<uint32_t> cursor_{0};  // homes left of it have moved from old_ to current_
-  Table kept_;                // the youngest of the outgrown tables
+  Table kept_;                // the last that was put away
 };
 
 template <class IsIt>

@@ -15,7 +15,8 @@ namespace ct {
 
 class Memory {
  public:
-  explicit Memory(const ct_allocator *hooks) noexcept;
+  // keeps: much of it will become idle, so that pieces are mapped that the system has back at once.
+  explicit Memory(const ct_allocator *hooks, bool keeps = false) noexcept;
   // Only before the first allocation is shared: counts as the source's.
   Memory(const Memory &other) noexcept;
   Memory &operator=(const Memory &) = delete;
@@ -26,19 +27,20 @@ class Memory {
   // size and align as they were allocated. nullptr does nothing.
   void release(void *ptr, size_t size, size_t align) noexcept;
 
-  // What lies there is not needed any more, but its addresses are: it reads as zeros or as it was.
-  // Whether the system took it back, reuse must know by size and align.
-  void idle(void *ptr, size_t size, size_t align) noexcept;
+  // What lies there is not needed any more, but its addresses are, until it is reused or released,
+  // and reuse comes before release. True: it is all zeros now; else it is as it was.
+  bool idle(void *ptr, size_t size, size_t align) noexcept;
   void reuse(size_t size, size_t align) noexcept;
-  // Makes it zeros by giving it back to the system; false: it is too small for that.
-  bool zero(void *ptr, size_t size, size_t align) noexcept;
 
   uint64_t held() const noexcept { return held_.load(std::memory_order_relaxed); }
   bool hooked() const noexcept { return hooks_.alloc != nullptr; }
   const ct_allocator &hooks() const noexcept { return hooks_; }
 
  private:
+  bool is_mapped(size_t size, size_t align) const;
+
   ct_allocator hooks_;
+  size_t map_bytes_;  // from here on a piece is mapped by itself
   std::atomic<uint64_t> held_;
 };
 

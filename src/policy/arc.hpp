@@ -23,6 +23,8 @@ namespace ct {
 
 class Arc : public Policy {
  public:
+  static constexpr Uses kUses = Uses::kGathered;
+
   explicit Arc(const PolicyContext &context)
       : store_(context.store),
         once_(context.store),
@@ -42,16 +44,11 @@ class Arc : public Policy {
     }
   }
 
-  void hit(Ref ref, uint64_t, Now &) override {
-    if (is_again(ref)) {
-      again_.move_to_front(ref);
-    } else {
-      once_.remove(ref);
-      once_count_--;
-      join_again(ref);
-    }
+  void used(const Ref *refs, uint32_t count) override {
+    for (uint32_t i = 0; i < count; i++) once_.prefetch_neighbours(refs[i]);
+    for (uint32_t i = 0; i < count; i++) use(refs[i]);
   }
-  void update(Ref ref, uint64_t hash, Now &now) override { hit(ref, hash, now); }
+  void update(Ref ref, uint64_t, Now &) override { use(ref); }
 
   void remove(Ref ref, uint64_t hash, ct_cause cause) override {
     if (cause == CT_CAUSE_EVICTED && ref == going_) become_ghost(ref, hash);
@@ -130,6 +127,16 @@ class Arc : public Policy {
   static constexpr uint32_t kNew = Ghosts::kNowhere;
 
   bool is_again(Ref ref) const { return (store_.at(ref)->flags & kAgain) != 0; }
+
+  void use(Ref ref) {
+    if (is_again(ref)) {
+      again_.move_to_front(ref);
+    } else {
+      once_.remove(ref);
+      once_count_--;
+      join_again(ref);
+    }
+  }
 
   void join_again(Ref ref) {
     store_.at(ref)->flags |= kAgain;
