@@ -13,7 +13,7 @@ constexpr size_t kPageBytes = 4096;
 // Above malloc's own usual threshold, so that what malloc would map anyway is mapped by us, and goes
 // back when released whatever malloc has learnt.
 constexpr size_t kMapBytes = 256 * 1024;
-constexpr size_t kMapKeptBytes = 2 * kPageBytes;
+constexpr size_t kMapKeptBytes = kPageBytes;
 
 }  // namespace
 

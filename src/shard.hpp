@@ -387,7 +387,7 @@ class alignas(64) Shard {
 #endif
 
   // So many misses of neighbours overlap; with more of them the lock would be held for long.
-  static constexpr uint32_t kGathered = 32;
+  static constexpr uint32_t kGathered = 16;
 
   struct Counters {
     uint64_t hits, misses, inserts, updates, evictions, evicted_weight, expirations, removals,

@@ -23,14 +23,14 @@ void Store::link_free(Ref ref, uint32_t units) {
   Entry *e = at(ref);
   const uint32_t bin = bin_of(units);
   e->prev = kNone;
-  e->next = bins_[bin];
+  e->next = bins_->heads[bin];
   write_units(e, units);
   e->pins = 0;
   e->flags = 0;
   e->block = kFree;
   if (e->next != kNone) at(e->next)->prev = ref;
-  bins_[bin] = ref;
-  bins_in_use_[bin / 64] |= uint64_t{1} << (bin % 64);
+  bins_->heads[bin] = ref;
+  bins_->in_use[bin / 64] |= uint64_t{1} << (bin % 64);
   after(e, units)->block |= kPrevFree;
 }
 
@@ -42,14 +42,15 @@ void Store::unlink_free(Ref ref) {
     at(e->prev)->next = e->next;
   } else {
     const uint32_t bin = bin_of(units);
-    bins_[bin] = e->next;
-    if (e->next == kNone) bins_in_use_[bin / 64] &= ~(uint64_t{1} << (bin % 64));
+    bins_->heads[bin] = e->next;
+    if (e->next == kNone) bins_->in_use[bin / 64] &= ~(uint64_t{1} << (bin % 64));
   }
   after(e, units)->block &= static_cast<uint8_t>(~kPrevFree);
 }
 
 Ref Store::find(uint32_t units) const {
-  Ref ref = bins_[bin_of(units)];
+  if (bins_ == nullptr) return kNone;
+  Ref ref = bins_->heads[bin_of(units)];
   for (int i = 0; i < kTries && ref != kNone; i++) {
     Entry *e = at(ref);
     if (fits(free_units(e), units)) return ref;
@@ -57,9 +58,9 @@ Ref Store::find(uint32_t units) const {
   }
   const uint32_t bin = bin_from(units + kMinUnits);
   if (bin >= kBins) return kNone;
-  uint64_t word = bins_in_use_[bin / 64] & (~uint64_t{0} << (bin % 64));
-  for (uint32_t i = bin / 64; i < kBinWords; word = ++i < kBinWords ? bins_in_use_[i] : 0) {
-    if (word != 0) return bins_[i * 64 + static_cast<uint32_t>(__builtin_ctzll(word))];
+  uint64_t word = bins_->in_use[bin / 64] & (~uint64_t{0} << (bin % 64));
+  for (uint32_t i = bin / 64; i < kBinWords; word = ++i < kBinWords ? bins_->in_use[i] : 0) {
+    if (word != 0) return bins_->heads[i * 64 + static_cast<uint32_t>(__builtin_ctzll(word))];
   }
   return kNone;
 }
@@ -122,7 +123,8 @@ Ref Store::grow(uint32_t units) {
   if (needed > kMaxChunkBytes) return kNone;
   size_t bytes = static_cast<size_t>(std::min<uint64_t>(held_units_ * kUnit / 8, kMaxChunkBytes));
   bytes = std::max({bytes, kMinChunkBytes, needed});
-  bytes = (bytes + kMinChunkBytes - 1) & ~(kMinChunkBytes - 1);
+  const size_t step = bytes < kPageBytes ? kMinChunkBytes : kPageBytes;
+  bytes = (bytes + step - 1) & ~(step - 1);
 
   uint32_t number = find_idle(static_cast<uint32_t>(bytes / kUnit));
   if (number == kMaxChunks) number = add_chunk(bytes);
@@ -152,6 +154,10 @@ uint32_t Store::find_idle(uint32_t units) const {
 
 // kMaxChunks: no memory.
 uint32_t Store::add_chunk(size_t bytes) {
+  if (bins_ == nullptr) {
+    bins_ = static_cast<Bins *>(memory_.allocate_zeroed(sizeof(Bins), alignof(Bins)));
+    if (bins_ == nullptr) return kMaxChunks;
+  }
   uint32_t number = 0;
   while (number < chunk_count_ && chunks()[number].base != nullptr) number++;
   if (number == chunk_count_ && !add_chunk_slot()) return kMaxChunks;
@@ -222,8 +228,7 @@ void Store::clear() noexcept {
   }
   held_units_ = used_units_ = 0;
   idle_chunk_ = kMaxChunks;
-  std::memset(bins_in_use_, 0, sizeof bins_in_use_);
-  std::memset(bins_, 0, sizeof bins_);
+  if (bins_ != nullptr) *bins_ = {};
 }
 
 Store::~Store() {
@@ -232,6 +237,7 @@ Store::~Store() {
     release_chunk(i);
   }
   release_tables();
+  memory_.release(bins_, sizeof(Bins), alignof(Bins));
 }
 
 #ifdef CT_VALIDATE
@@ -252,11 +258,11 @@ const char *Store::problem(uint64_t used, bool all) const {
   const uint64_t known = used / kUnit;
   if (all ? known != used_units_ : known > used_units_) return "store: blocks were lost";
 
-  for (uint32_t bin = 0; bin < kBins; bin++) {
-    const bool in_use = (bins_in_use_[bin / 64] >> (bin % 64) & 1) != 0;
-    if (in_use != (bins_[bin] != kNone)) return "store: a bin's bit is wrong";
+  for (uint32_t bin = 0; bins_ != nullptr && bin < kBins; bin++) {
+    const bool in_use = (bins_->in_use[bin / 64] >> (bin % 64) & 1) != 0;
+    if (in_use != (bins_->heads[bin] != kNone)) return "store: a bin's bit is wrong";
     Ref before = kNone;
-    for (Ref ref = bins_[bin]; ref != kNone; ref = at(ref)->next) {
+    for (Ref ref = bins_->heads[bin]; ref != kNone; ref = at(ref)->next) {
       Entry *e = at(ref);
       const uint32_t units = free_units(e);
       if (e->block != kFree) return "store: a free block is not marked so, or follows another";

@@ -75,6 +75,7 @@ class Store {
   static constexpr uint32_t kFirstUnit = 1;
   static constexpr uint32_t kEndUnits = 2;
   static constexpr size_t kMinChunkBytes = 1024;
+  static constexpr size_t kPageBytes = 4096;
   static constexpr size_t kMaxChunkBytes = kUnit << kOffsetBits;
 
   static constexpr uint32_t kExactBins = 16;
@@ -88,6 +89,11 @@ class Store {
     char *base;  // nullptr: this number is not in use
     uint32_t units;
     uint32_t used_units;  // kIdle: none, and nothing of it is held
+  };
+
+  struct Bins {
+    uint64_t in_use[kBinWords];  // a bit for each that has a block
+    Ref heads[kBins];
   };
 
   static uint32_t bin_of(uint32_t units);
@@ -140,8 +146,7 @@ class Store {
   uint64_t held_units_ = 0;
   uint64_t used_units_ = 0;
   uint32_t idle_chunk_ = kMaxChunks;  // the one free chunk that is kept; kMaxChunks: none
-  uint64_t bins_in_use_[kBinWords] = {};
-  Ref bins_[kBins] = {};
+  Bins *bins_ = nullptr;              // once there was a chunk
 };
 
 }  // namespace ct

@@ -13,7 +13,7 @@ class SecondChance : public Policy {
   static constexpr Uses kUses = Uses::kMarked;
   static constexpr uint8_t kMostUses = 1;
 
-  explicit SecondChance(const PolicyContext &context) : context_(context), hand_(context) {}
+  explicit SecondChance(const PolicyContext &context) : context_(context), hand_(context_) {}
 
   void insert(Ref ref, uint64_t, Now &) override { hand_.insert_behind(ref); }
   void update(Ref ref, uint64_t hash, Now &) override {

@@ -14,6 +14,7 @@ namespace ct {
 
 class Hand {
  public:
+  // context lives as long.
   explicit Hand(const PolicyContext &context) noexcept : context_(context), list_(context.store) {}
 
   bool empty() const { return list_.empty(); }
@@ -73,7 +74,7 @@ class Hand {
     }
   }
 
-  PolicyContext context_;
+  const PolicyContext &context_;
   List list_;
   Ref under_ = kNone;  // kNone: it begins anew, at the oldest
   uint64_t size_ = 0;

@@ -21,7 +21,7 @@ class S3Fifo : public Policy {
   static constexpr uint8_t kMostUses = 3;
 
   explicit S3Fifo(const PolicyContext &context)
-      : context_(context), small_(context.store), main_(context), ghosts_(context.memory) {}
+      : context_(context), small_(context.store), main_(context_), ghosts_(context.memory) {}
 
   void insert(Ref ref, uint64_t hash, Now &) override {
     const bool returns = ghosts_.remove(hash) != Ghosts::kNowhere;
