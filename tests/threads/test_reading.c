@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads that copy values out of a cache while others replace, evict, delete and clear what they
+ * are reading: every copy must be a whole value of the key that was asked for, not older than one
+ * that its writer had finished before, and every read must be counted. */
+#include <pthread.h>
+
+#include "support.h"
+
+enum {
+  kReaders = 3,
+  kWriters = 2,
+  kKeys = 400,
+  kMaxsize = 300,
+  kLargest = 1500, /* some are longer than what is copied without the lock */
+};
+
+static const int kReads = 60000;
+static const int kWrites = 30000;
+
+/* What a value holds: all bytes behind the head follow from it. */
+typedef struct head {
+  uint64_t key;
+  uint64_t number; /* of the write, rising for each key */
+} head;
+
+typedef struct shared {
+  ct_cache *cache;
+  bool clears; /* and resizes: then nothing is known of what a reader may miss */
+  _Atomic uint64_t finished[kKeys]; /* the last write of each key that is over */
+  _Atomic uint64_t reads;
+  _Atomic(const char *) complaint;
+} shared;
+
+typedef struct worker {
+  shared *shared;
+  uint64_t seed;
+  uint64_t number;
+} worker;
+
+static unsigned char byte_of(const head *h, size_t i) {
+  return (unsigned char)(h->number * 31 + h->key * 7 + i);
+}
+
+static size_t write_value(unsigned char *to, const head *h, size_t size) {
+  memcpy(to, h, sizeof(*h));
+  for (size_t i = sizeof(*h); i < size; i++) to[i] = byte_of(h, i);
+  return size;
+}
+
+static const char *problem_of(const unsigned char *value, size_t size, uint64_t key,
+                              uint64_t least) {
+  head h;
+  if (size < sizeof(h)) return "a value is too short";
+  memcpy(&h, value, sizeof(h));
+  if (h.key != key) return "a value is another key's";
+  if (h.number < least) return "a value is older than one that was there before";
+  for (size_t i = sizeof(h); i < size; i++)
+    if (value[i] != byte_of(&h, i)) return "a value is torn";
+  return NULL;
+}
+
+static void *read_values(void *argument) {
+  worker *w = argument;
+  shared *s = w->shared;
+  unsigned char buffer[kLargest];
+  uint64_t reads = 0;
+  for (int i = 0; i < kReads; i++) {
+    const uint64_t key = test_random_below(&w->seed, kKeys);
+    const size_t capacity = test_random_below(&w->seed, 20) == 0 ? 20 : sizeof(buffer);
+    const uint64_t least = atomic_load(&s->finished[key]);
+    size_t size;
+    const ct_status status = ct_get_copy(s->cache, &key, sizeof(key), buffer, capacity, &size);
+    const char *problem = NULL;
+    if (status == CT_OK) {
+      problem = size > capacity ? "it says more than it copied" : NULL;
+      if (problem == NULL) problem = problem_of(buffer, size, key, least);
+    } else if (status == CT_ERR_BUFFER) {
+      if (size <= capacity) problem = "a buffer was said to be too small";
+    } else if (status != CT_MISS || size != 0) {
+      problem = "a miss is not as it should be";
+    }
+    if (problem != NULL) atomic_store(&s->complaint, problem);
+    reads += status != CT_ERR_BUFFER;
+  }
+  atomic_fetch_add(&s->reads, reads);
+  return NULL;
+}
+
+/* Each writer has keys of its own, so that the numbers of a key rise. */
+static void *write_values(void *argument) {
+  worker *w = argument;
+  shared *s = w->shared;
+  unsigned char value[kLargest];
+  for (int i = 0; i < kWrites; i++) {
+    const uint64_t key = test_random_below(&w->seed, kKeys / kWriters) * kWriters + w->number;
+    const uint64_t what = test_random_below(&w->seed, 100);
+    if (what < 5) {
+      ct_delete(s->cache, &key, sizeof(key));
+      continue;
+    }
+    if (what < 8) {
+      ct_set_lifetime(s->cache, &key, sizeof(key), what == 5 ? CT_NEVER : UINT64_C(1) << 40);
+      continue;
+    }
+    if (s->clears && what == 8) ct_clear(s->cache);
+    if (s->clears && what == 9)
+      ct_resize(s->cache, kMaxsize / 2 + test_random_below(&w->seed, kMaxsize));
+    const head h = {key, (uint64_t)i + 1};
+    /* Often of the same length, and so written in place. */
+    const size_t most = what < 40 ? sizeof(head) + 48 : what < 98 ? 200 : kLargest;
+    const size_t size =
+        what < 40 ? most : sizeof(h) + test_random_below(&w->seed, most - sizeof(h));
+    write_value(value, &h, size);
+    if (ct_set(s->cache, &key, sizeof(key), value, size) != CT_OK)
+      atomic_store(&s->complaint, "a set failed");
+    atomic_store(&s->finished[key], h.number);
+  }
+  return NULL;
+}
+
+static void run(ct_policy policy, uint32_t shards, bool clears) {
+  static shared s;
+  memset(&s, 0, sizeof(s));
+  s.clears = clears;
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = policy;
+  options.maxsize = kMaxsize;
+  options.shards = shards;
+  if (policy == CT_POLICY_S3FIFO) options.ttl = UINT64_C(1) << 50;
+  assert_status(CT_OK, ct_cache_new_with(&options, &s.cache));
+
+  uint64_t seed = test_seed();
+  pthread_t threads[kReaders + kWriters];
+  worker workers[kReaders + kWriters];
+  for (int i = 0; i < kReaders + kWriters; i++) {
+    workers[i] = (worker){&s, test_random(&seed), (uint64_t)i};
+    void *(*work)(void *) = i < kWriters ? write_values : read_values;
+    assert_int_equal(0, pthread_create(&threads[i], NULL, work, &workers[i]));
+  }
+  for (int i = 0; i < kReaders + kWriters; i++) pthread_join(threads[i], NULL);
+
+  if (s.complaint != NULL) fail_msg("%s", s.complaint);
+  ct_stats stats = CT_STATS_INIT;
+  assert_status(CT_OK, ct_cache_stats(s.cache, &stats));
+  assert_int_equal(s.reads, stats.hits + stats.misses);
+  ct_cache_free(s.cache);
+}
+
+static void run_all(ct_policy policy) {
+  for (uint32_t shards = 1; shards <= 4; shards *= 4) {
+    run(policy, shards, false);
+    run(policy, shards, true);
+  }
+}
+
+static void test_clock_copies_whole_values(void **state) {
+  (void)state;
+  run_all(CT_POLICY_CLOCK);
+}
+
+static void test_sieve_copies_whole_values(void **state) {
+  (void)state;
+  run_all(CT_POLICY_SIEVE);
+}
+
+static void test_s3fifo_copies_whole_values(void **state) {
+  (void)state;
+  run_all(CT_POLICY_S3FIFO);
+}
+
+static void test_lru_copies_whole_values(void **state) {
+  (void)state;
+  run_all(CT_POLICY_LRU);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_clock_copies_whole_values),
+      cmocka_unit_test(test_sieve_copies_whole_values),
+      cmocka_unit_test(test_s3fifo_copies_whole_values),
+      cmocka_unit_test(test_lru_copies_whole_values),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
