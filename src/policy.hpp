@@ -54,13 +54,14 @@ enum class Uses : uint8_t {
 
 class Policy {
  public:
-  using Visitor = void (*)(void *data, Ref ref);
+  using Visitor = void (*)(void *data, Ref ref, uint32_t rank);
 
   // Policies that differ hide these: see PolicyKind.
   static constexpr size_t kHookBytes = 0;
   static constexpr bool kOrdered = true;
   static constexpr Uses kUses = Uses::kTold;
   static constexpr uint8_t kMostUses = 0;
+  static constexpr uint32_t kRanks = 5;
 
   Policy(const Policy &) = delete;
   Policy &operator=(const Policy &) = delete;
@@ -93,7 +94,8 @@ class Policy {
   }
   // How often used; 0 if it does not count.
   virtual uint64_t frequency(Ref) const { return 0; }
-  // All entries, if it is ordered.
+  // All entries once, if it is ordered: by rank, which is below kRanks, and in one rank as they are
+  // visited. Marks may change meanwhile.
   virtual void coldest_first(Visitor visit, void *data) const = 0;
 #ifdef CT_VALIDATE
   // NULL, or the invariant that is broken.

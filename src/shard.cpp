@@ -548,24 +548,36 @@ ct_status Shard::list_some(uint64_t *from, Array<Held> &out) {
 ct_status Shard::list_coldest(Array<Held> &out) {
   struct Listing {
     Shard *shard;
-    Array<Held> &out;
+    Array<Held> entries;
+    Array<uint8_t> ranks;
     bool pinned;
   };
   Guard guard(lock());
   settle_uses();
-  if (!out.reserve(index_.size())) return CT_ERR_NOMEM;
-  const uint32_t before = out.size();
-  Listing listing = {this, out, true};
+  Listing listing = {this, Array<Held>(memory_), Array<uint8_t>(memory_), true};
+  const uint64_t count = index_.size();
+  if (!out.reserve(count) || !listing.entries.reserve(count) || !listing.ranks.reserve(count)) {
+    return CT_ERR_NOMEM;
+  }
   policy_->coldest_first(
-      [](void *data, Ref ref) {
+      [](void *data, Ref ref, uint32_t rank) {
         auto &to = *static_cast<Listing *>(data);
         Entry *e = to.shard->at(ref);
-        if (to.pinned && (to.pinned = to.shard->pin(e))) to.out.push({to.shard, e});
+        if (!to.pinned || !(to.pinned = to.shard->pin(e))) return;
+        to.entries.push({to.shard, e});
+        to.ranks.push(static_cast<uint8_t>(rank));
       },
       &listing);
-  if (listing.pinned) return CT_OK;
-  for (; out.size() > before; out.pop()) unpin(out.back().entry);
-  return CT_ERR_NOMEM;
+  if (!listing.pinned) {
+    for (Held &held : listing.entries) unpin(held.entry);
+    return CT_ERR_NOMEM;
+  }
+  for (uint32_t rank = 0; rank < Policy::kRanks; rank++) {
+    for (uint32_t i = 0; i < listing.entries.size(); i++) {
+      if (listing.ranks[i] == rank) out.push(listing.entries[i]);
+    }
+  }
+  return CT_OK;
 }
 
 Ref Shard::current(Entry *e, Now &now) const {
@@ -748,7 +760,7 @@ const char *Shard::problem() {
   if (const char *problem = policy_->problem()) return problem;
   Count count = {this, 0, false};
   policy_->coldest_first(
-      [](void *data, Ref ref) {
+      [](void *data, Ref ref, uint32_t) {
         auto &c = *static_cast<Count *>(data);
         const Shard &shard = *c.shard;
         const Probe probe = {shard.layout_.key(shard.at(ref)), shard.hash_of(ref)};

@@ -92,11 +92,11 @@ class Arc : public Policy {
     uint64_t left = count_;
     for (uint64_t once_left = once_count_; left != 0; left--) {
       if (takes_once(once_left, left - once_left)) {
-        visit(data, once);
+        visit(data, once, 0);
         once = once_.towards_front(once);
         once_left--;
       } else {
-        visit(data, again);
+        visit(data, again, 0);
         again = again_.towards_front(again);
       }
     }

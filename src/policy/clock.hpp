@@ -23,9 +23,7 @@ class SecondChance : public Policy {
   void moved(Ref from, Ref to) override { hand_.moved(from, to); }
   void clear() override { hand_.clear(); }
   Ref victim() override { return hand_.stop(kMostUses); }
-  void coldest_first(Visitor visit, void *data) const override {
-    hand_.in_order(kMostUses, visit, data);
-  }
+  void coldest_first(Visitor visit, void *data) const override { hand_.in_order(0, visit, data); }
 
  protected:
   PolicyContext context_;

@@ -59,18 +59,16 @@ class Hand {
     }
   }
 
-  // In the order in which they would go if nothing else happened.
-  void in_order(uint32_t most, Policy::Visitor visit, void *data) const {
-    for (uint32_t mark = 0; mark <= most; mark++) {
-      visit_marked(under_, kNone, mark, visit, data);
-      visit_marked(list_.back(), under_, mark, visit, data);
-    }
+  // In the order in which they would go if nothing else happened: the rank is first and the mark.
+  void in_order(uint32_t first, Policy::Visitor visit, void *data) const {
+    visit_until(kNone, under_, first, visit, data);
+    visit_until(under_, list_.back(), first, visit, data);
   }
 
  private:
-  void visit_marked(Ref from, Ref to, uint32_t mark, Policy::Visitor visit, void *data) const {
-    for (Ref ref = from; ref != to; ref = list_.towards_front(ref)) {
-      if (context_.place(ref).mark() == mark) visit(data, ref);
+  void visit_until(Ref end, Ref from, uint32_t first, Policy::Visitor visit, void *data) const {
+    for (Ref ref = from; ref != end; ref = list_.towards_front(ref)) {
+      visit(data, ref, first + context_.place(ref).mark());
     }
   }
 

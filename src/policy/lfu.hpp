@@ -62,7 +62,7 @@ class Lfu : public Policy {
   uint64_t frequency(Ref ref) const override { return groups_[group_of(ref)].count; }
 
   void coldest_first(Visitor visit, void *data) const override {
-    for (Ref ref = list_.back(); ref != kNone; ref = list_.towards_front(ref)) visit(data, ref);
+    for (Ref ref = list_.back(); ref != kNone; ref = list_.towards_front(ref)) visit(data, ref, 0);
   }
 
  private:

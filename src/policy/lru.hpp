@@ -26,7 +26,7 @@ class Lru : public Policy {
   Ref victim() override { return list_.back(); }
 
   void coldest_first(Visitor visit, void *data) const override {
-    for (Ref ref = list_.back(); ref != kNone; ref = list_.towards_front(ref)) visit(data, ref);
+    for (Ref ref = list_.back(); ref != kNone; ref = list_.towards_front(ref)) visit(data, ref, 0);
   }
 
  protected:

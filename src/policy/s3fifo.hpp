@@ -94,8 +94,9 @@ class S3Fifo : public Policy {
 
   // The small queue's, then the main one's, each in its order.
   void coldest_first(Visitor visit, void *data) const override {
-    for (Ref ref = small_.back(); ref != kNone; ref = small_.towards_front(ref)) visit(data, ref);
-    main_.in_order(kMostUses, visit, data);
+    for (Ref ref = small_.back(); ref != kNone; ref = small_.towards_front(ref))
+      visit(data, ref, 0);
+    main_.in_order(1, visit, data);
   }
 
 #ifdef CT_VALIDATE
@@ -115,8 +116,8 @@ class S3Fifo : public Policy {
     };
     Count main = {this, 0, 0, false};
     main_.in_order(
-        kMostUses,
-        [](void *data, Ref ref) {
+        0,
+        [](void *data, Ref ref, uint32_t) {
           auto &count = *static_cast<Count *>(data);
           count.entries++;
           count.weight += count.self->context_.weight(ref);
