@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
-# What demo.sh and check.sh share; they source it. Sets root, the checkout, and work, a folder for
-# everything that is written, which is removed unless something failed.
+# What demo.sh, check.sh and bench/run.sh share; they source it. Sets root, the checkout, and work, a
+# folder for everything that is written, which is removed unless something failed.
 
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(cd "$(dirname "$0")" && pwd)
+root=${root%/tests*}
 work=$(mktemp -d)
 log=$work/log
 trap '[ $? -ne 0 ] || rm -rf "$work"' EXIT
@@ -32,12 +33,14 @@ show_log() {
 
 # ---- Packages ------------------------------------------------------------------------------------
 
-# Of what is needed, names what is not there: commands, pkg-config modules, a compiler for 32 bits.
+# Of what is needed, names what is not there: commands, pkg-config modules, headers, a compiler for
+# 32 bits.
 missing() {
   for it in "$@"; do
     case $it in
       32-bits) compiles_for_32_bits || echo "$it" ;;
       lib:*) pkg-config --exists "${it#lib:}" 2>"$log" || echo "${it#lib:}" ;;
+      header:*) has_header "${it#header:}" || echo "${it#header:}" ;;
       *) command -v "$it" >"$log" || echo "$it" ;;
     esac
   done
@@ -45,6 +48,10 @@ missing() {
 
 compiles_for_32_bits() {
   echo 'int main(void) { return 0; }' | g++ -m32 -x c++ - -o "$work/m32" 2>"$log"
+}
+
+has_header() {
+  echo "#include <$1>" | g++ -std=c++17 -x c++ -E - >"$log" 2>&1
 }
 
 as_root() {
@@ -60,11 +67,13 @@ install_by_apt() {
   as_root apt-get update && as_root apt-get install -y --no-install-recommends "$@"
 }
 
-# Installs what is missing for a purpose: demo, check or all (of which each needs the former, too).
+# Installs what is missing for a purpose: demo; check, which needs that too; all or bench, which need
+# both.
 set_up() { # purpose
   needed='gcc g++ meson ninja pkg-config xz lib:libxxhash'
   [ "$1" = demo ] || needed="$needed python3 lib:cmocka lib:liblzma"
   [ "$1" != all ] || needed="$needed clang clang++ valgrind git"
+  [ "$1" != bench ] || needed="$needed gnuplot lib:benchmark"
   has_multilib=no
   if command -v dpkg >"$log" && [ "$(dpkg --print-architecture)" = amd64 ]; then has_multilib=yes; fi
   [ "$1-$has_multilib" != all-yes ] || needed="$needed 32-bits"
@@ -77,27 +86,32 @@ set_up() { # purpose
       packages='gcc g++ libc6-dev meson ninja-build pkg-config libxxhash-dev xz-utils'
       packages_check='python3 libcmocka-dev liblzma-dev'
       packages_all='clang valgrind libc6-dbg git'
+      packages_bench='gnuplot-nox libbenchmark-dev'
       [ $has_multilib = no ] || packages_all="$packages_all gcc-multilib g++-multilib"
     elif command -v dnf >"$log"; then
       install='as_root dnf install -y'
       packages='gcc gcc-c++ meson ninja-build pkgconf-pkg-config xxhash-devel xz'
       packages_check='python3 libcmocka-devel xz-devel'
       packages_all='clang valgrind git libasan libubsan libtsan'
+      packages_bench='gnuplot google-benchmark-devel'
     elif command -v apk >"$log"; then
       install='as_root apk add'
       packages='build-base linux-headers meson samurai pkgconf xxhash-dev xz'
       packages_check='python3 cmocka-dev xz-dev'
       packages_all='clang valgrind git'
+      packages_bench='gnuplot benchmark-dev'
     elif command -v pacman >"$log"; then
       install='as_root pacman -S --needed --noconfirm'
       packages='gcc meson ninja pkgconf xxhash xz'
       packages_check='python cmocka'
       packages_all='clang valgrind git'
+      packages_bench='gnuplot benchmark'
     elif command -v brew >"$log"; then
       install='brew install'
       packages='meson ninja pkgconf xxhash xz'
       packages_check='python cmocka'
       packages_all='git'
+      packages_bench='gnuplot google-benchmark'
     else
       echo "These are missing: $absent"
       echo 'There is no apt-get, dnf, apk, pacman or brew here: please install them in your way.'
@@ -105,6 +119,7 @@ set_up() { # purpose
     fi
     [ "$1" = demo ] || packages="$packages $packages_check"
     [ "$1" != all ] || packages="$packages $packages_all"
+    [ "$1" != bench ] || packages="$packages $packages_bench"
     echo "Missing here: $absent"
     # shellcheck disable=SC2086 # words
     if ! quietly "Installing packages" $install $packages; then

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""Runs bench_cache for every cache in turns, and keeps what it says.
+
+A round visits each cache once, in a process of its own with a heap of its own. Machines have good
+and bad minutes: in turns, these come upon all caches alike, and report.py takes medians.
+"""
+
+import argparse
+import collections
+import json
+import os
+import subprocess
+import sys
+import time
+
+Cache = collections.namedtuple("Cache", "name role threads ttl shards")
+
+# Policies that go as another one here, or that nobody takes for speed.
+LEFT_OUT = ["cachetools-" + policy for policy in ("ANY", "MRU", "RR", "TLRU", "TTL")]
+
+SPEED = ["get", "get_dependent", "get_batch", "get_absent", "set_new", "read_through", "mixed"]
+
+
+class Plan:
+    """How much is measured: rounds, the seconds of one measurement, and combinations."""
+
+    def __init__(self, extent, cores):
+        self.rounds = {"quick": 1, "default": 3, "long": 5}[extent]
+        self.seconds = {"quick": 0.01, "default": 0.05, "long": 0.2}[extent]
+        self.jobs = []
+        if extent == "quick":
+            self.add(SPEED, entries="1e5")
+            self.add(["memory"], entries="1e5")
+            self.add(["growth"], entries="1e5")
+            return
+        for entries in ["1e3", "1e5", "1e6"]:
+            self.add(SPEED, entries=entries)
+        for size in ["16", "1024", "4096"]:
+            self.add(["get", "set_new"], entries="1e5", values=size)
+        self.add(["get", "set_new"], entries="1e5", ttl="1")
+        for threads in sorted({2, cores} - {1}):
+            for shards in ["1", "16"]:
+                self.add(["get", "read_through", "mixed"], entries="1e5", shards=shards,
+                         threads=str(threads))
+        self.add(["memory"], entries="1e6")
+        self.add(["growth"], entries="1e6")
+        if extent == "long":
+            self.add(SPEED, entries="1e7")
+            self.add(["memory"], entries="1e7")
+            self.add(["growth"], entries="1e7")
+
+    def add(self, workloads, **options):
+        """Plans a job: what one process does for each cache in each round."""
+        self.jobs.append({"workloads": ",".join(workloads), **options})
+
+
+def list_caches(program):
+    lines = subprocess.run([program, "--list"], check=True, capture_output=True, text=True).stdout
+    return [Cache(*line.split()) for line in lines.splitlines()]
+
+
+def choose_caches(known, wanted, refuse):
+    if wanted is None:
+        return [cache for cache in known if cache.name not in LEFT_OUT]
+    by_name = {cache.name: cache for cache in known}
+    for name in wanted.split(","):
+        if name not in by_name:
+            refuse(f"there is no cache {name!r}; there are: {', '.join(by_name)}")
+    return [by_name[name] for name in wanted.split(",")]
+
+
+def can_do(cache, job):
+    """Whether a cache has what a job asks for."""
+    if job.get("threads", "1") != "1" and cache.threads != "many":
+        return False
+    if job.get("ttl") == "1" and cache.ttl != "ttl":
+        return False
+    shards = cache.shards.split(",")
+    return len(shards) == 1 or job.get("shards", "1") in shards
+
+
+def run(program, cache, job, seconds):
+    """What bench_cache says of one cache, as a list of benchmarks."""
+    options = [f"--{name}={value}" for name, value in job.items()]
+    command = [program, f"--caches={cache.name}", *options, "--benchmark_format=json",
+               f"--benchmark_min_time={seconds}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)}\nfailed with {done.returncode}: {done.stderr}")
+    return json.loads(done.stdout)["benchmarks"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--program", required=True, help="bench_cache")
+    parser.add_argument("--out", required=True, help="a line of JSON for each process")
+    parser.add_argument("--extent", choices=["quick", "default", "long"], default="default")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--caches", help="names, parted by commas")
+    options = parser.parse_args()
+
+    caches = choose_caches(list_caches(options.program), options.caches, parser.error)
+    plan = Plan(options.extent, os.cpu_count() or 1)
+    rounds = options.rounds or plan.rounds
+    started = time.monotonic()
+    with open(options.out, "w", encoding="utf-8") as out:
+        for number, job in enumerate(plan.jobs, 1):
+            takers = [cache for cache in caches if can_do(cache, job)]
+            for turn in range(rounds):
+                for cache in takers:
+                    if sys.stderr.isatty():
+                        print(f"\rMeasuring {number} of {len(plan.jobs)}, round {turn + 1} of "
+                              f"{rounds}: {cache.name:28}", end="", file=sys.stderr, flush=True)
+                    benchmarks = run(options.program, cache, job, plan.seconds)
+                    json.dump({"role": cache.role, "rounds": rounds, "benchmarks": benchmarks}, out)
+                    out.write("\n")
+                    out.flush()
+    if sys.stderr.isatty():
+        print(f"\r{'':70}\r", end="", file=sys.stderr)
+    print(f"Measuring ... done ({time.monotonic() - started:.0f} s)\n")
+
+
+main()

@@ -1,0 +1,128 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Measures the library beside other caches: installs the packages that are missing, builds it
+# optimized, runs the benchmarks, replays traces, and ends in one table, with pictures beside it.
+set -eu
+
+usage() {
+  cat <<END
+Usage: run.sh [OPTION]...
+
+Measures libcachetools beside other caches. It prints a table and leaves it, with
+pictures and everything that was measured, in the folder of results. It takes
+about ten minutes; leave the machine alone meanwhile.
+
+  --quick           one round of few sizes, in less than a minute: no figures to quote
+  --long            more rounds, and caches of 10,000,000 entries; takes hours
+  --rounds NUMBER   how often all caches are measured in turns; medians are told
+  --caches NAMES    which caches, parted by commas, as bench_cache --list names them
+  --traces FOLDER   replays each NAME.u64 and NAME.u64.xz in it (by default
+                    tests/data/traces; tests/data/traces/README.md says of what form)
+  --build FOLDER    where to build (by default build-bench)
+  --results FOLDER  where to leave the results (by default BUILD/results)
+  --record          copies table and pictures to tests/bench/results, for the repository
+  --help            this text
+END
+}
+
+refuse() {
+  echo "run.sh: $1" >&2
+  echo 'Try run.sh --help.' >&2
+  exit 2
+}
+
+extent=default record=no
+rounds='' caches='' traces='' build='' results=''
+while [ $# -gt 0 ]; do
+  case $1 in
+    --rounds | --caches | --traces | --build | --results)
+      if [ -z "${2-}" ]; then refuse "$1 wants a value"; fi
+      ;;
+  esac
+  case $1 in
+    --quick) extent=quick ;;
+    --long) extent=long ;;
+    --rounds) rounds=$2 && shift ;;
+    --caches) caches=$2 && shift ;;
+    --traces) traces=$2 && shift ;;
+    --build) build=$2 && shift ;;
+    --results) results=$2 && shift ;;
+    --record) record=yes ;;
+    --help) usage && exit 0 ;;
+    *) refuse "unknown option '$1'" ;;
+  esac
+  shift
+done
+case $rounds in
+  *[!0-9]* | 0*) refuse "not a number of rounds: '$rounds'" ;;
+esac
+
+# shellcheck source=tests/setup.sh
+. "$(dirname "$0")/../setup.sh"
+build=${build:-$root/build-bench}
+results=${results:-$build/results}
+traces=${traces:-$root/tests/data/traces}
+[ -d "$traces" ] || refuse "there is no folder '$traces'"
+
+# The libraries that there is an adapter for. Without some of them there is less to compare with.
+set_up_peers() {
+  absent=$(missing lib:absl_flat_hash_map header:boost/version.hpp header:leveldb/cache.h \
+    lib:rocksdb lib:tbb lib:tkrzw | tr '\n' ' ')
+  if [ -z "$absent" ]; then return; fi
+  install=false packages=
+  if command -v apt-get >"$log"; then
+    install=install_by_apt
+    packages='libabsl-dev libboost-dev libleveldb-dev librocksdb-dev libtbb-dev libtkrzw-dev'
+  elif command -v dnf >"$log"; then
+    install='as_root dnf install -y'
+    packages='abseil-cpp-devel boost-devel leveldb-devel rocksdb-devel tbb-devel'
+  elif command -v apk >"$log"; then
+    install='as_root apk add'
+    packages='abseil-cpp-dev boost-dev leveldb-dev rocksdb-dev onetbb-dev'
+  elif command -v pacman >"$log"; then
+    install='as_root pacman -S --needed --noconfirm'
+    packages='abseil-cpp boost leveldb rocksdb onetbb'
+  elif command -v brew >"$log"; then
+    install='brew install'
+    packages='abseil boost leveldb rocksdb tbb tkrzw'
+  fi
+  # shellcheck disable=SC2086 # words
+  quietly "Installing libraries to compare with, as there is no $absent" $install $packages ||
+    echo "Going on without: $absent"
+}
+
+build_optimized() {
+  if [ -f "$build/build.ninja" ]; then reconfigure=--reconfigure; else reconfigure=; fi
+  # shellcheck disable=SC2086 # nothing or a word
+  meson setup $reconfigure "$build" "$root" -Dbuildtype=release -Db_ndebug=true -Dbench=true &&
+    meson compile -C "$build" bench_cache hit_ratio
+}
+
+replay_traces() {
+  for file in "$traces"/*.u64 "$traces"/*.u64.xz; do
+    if [ ! -f "$file" ]; then continue; fi
+    name=$(basename "$file" .xz)
+    case $file in
+      *.xz) xz -dc "$file" ;;
+      *) cat "$file" ;;
+    esac | "$build/tests/bench/hit_ratio" - >"$results/hit_ratio_${name%.u64}.txt" || return 1
+  done
+}
+
+set_up bench
+set_up_peers
+quietly "Building" build_optimized || exit 1
+mkdir -p "$results"
+rm -f "$results"/hit_ratio_*.txt
+quietly "Replaying traces" replay_traces || exit 1
+python3 "$root/tests/bench/measure.py" --program "$build/tests/bench/bench_cache" \
+  --extent $extent --out "$results/measured.jsonl" ${rounds:+--rounds "$rounds"} \
+  ${caches:+--caches "$caches"}
+python3 "$root/tests/bench/report.py" --build "$build" "$results"
+echo
+echo "Table, pictures and figures: $results"
+if [ $record = yes ]; then
+  mkdir -p "$root/tests/bench/results"
+  cp "$results"/*.md "$results"/*.svg "$root/tests/bench/results"
+  echo "Recorded in tests/bench/results"
+fi
