@@ -83,11 +83,9 @@ void Ghosts::put(uint32_t position, uint32_t queue) {
   }
   Bucket &bucket = buckets_[b];
   const auto i = static_cast<uint32_t>(__builtin_ctz(~static_cast<uint32_t>(bucket.used)));
-  const auto bit = static_cast<uint8_t>(1u << i);
   const uint32_t slot = b * kSlots + i;
   Queue &q = queues_[queue];
-  bucket.used = static_cast<uint8_t>(bucket.used | bit);
-  bucket.second = static_cast<uint8_t>(queue == 0 ? bucket.second & ~bit : bucket.second | bit);
+  occupy(slot, queue);
   bucket.ghosts[i] = {position, q.newest, kNoSlot};
   (q.newest == kNoSlot ? q.oldest : at(q.newest).newer) = slot;
   q.newest = slot;
@@ -100,11 +98,54 @@ void Ghosts::take(uint32_t slot) {
   (ghost.older == kNoSlot ? q.oldest : at(ghost.older).newer) = ghost.newer;
   (ghost.newer == kNoSlot ? q.newest : at(ghost.newer).older) = ghost.older;
   q.size--;
-  const uint32_t end = slot / kSlots;
-  for (uint32_t b = home_of(ghost.position); b != end; b = next(b)) {
+  pass_no_more(home_of(ghost.position), slot / kSlots);
+  vacate(slot);
+  fill_gap(slot);
+}
+
+void Ghosts::pass_no_more(uint32_t from, uint32_t to) {
+  for (uint32_t b = from; b != to; b = next(b)) {
     if (buckets_[b].passed != kManyPassed) buckets_[b].passed--;
   }
-  buckets_[end].used = static_cast<uint8_t>(buckets_[end].used & ~(1u << slot % kSlots));
+}
+
+void Ghosts::vacate(uint32_t slot) {
+  Bucket &bucket = buckets_[slot / kSlots];
+  bucket.used = static_cast<uint8_t>(bucket.used & ~(1u << slot % kSlots));
+}
+
+// Moves a ghost that passed over the slot's bucket into it, and so on with the gap that it leaves.
+void Ghosts::fill_gap(uint32_t slot) {
+  uint32_t gap = slot / kSlots;
+  for (uint32_t b = gap; buckets_[b].passed != 0;) {
+    b = next(b);
+    if (b == gap) return;
+    for (uint32_t bits = buckets_[b].used; bits != 0; bits &= bits - 1) {
+      const uint32_t from = b * kSlots + static_cast<uint32_t>(__builtin_ctz(bits));
+      if (distance(home_of(at(from).position), b) < distance(gap, b)) continue;
+      pass_no_more(gap, b);
+      move(from, slot);
+      gap = b;
+      slot = from;
+      break;
+    }
+  }
+}
+
+void Ghosts::move(uint32_t from, uint32_t to) {
+  const uint32_t queue = queue_of(from);
+  const Ghost &ghost = at(to) = at(from);
+  (ghost.older == kNoSlot ? queues_[queue].oldest : at(ghost.older).newer) = to;
+  (ghost.newer == kNoSlot ? queues_[queue].newest : at(ghost.newer).older) = to;
+  vacate(from);
+  occupy(to, queue);
+}
+
+void Ghosts::occupy(uint32_t slot, uint32_t queue) {
+  Bucket &bucket = buckets_[slot / kSlots];
+  const auto bit = static_cast<uint8_t>(1u << slot % kSlots);
+  bucket.used = static_cast<uint8_t>(bucket.used | bit);
+  bucket.second = static_cast<uint8_t>(queue == 0 ? bucket.second & ~bit : bucket.second | bit);
 }
 
 #ifdef CT_VALIDATE

@@ -4,8 +4,9 @@
 //
 // There are two queues, each in the order of arrival, and one table over both. A bucket is a cache
 // line of five ghosts with their links; from a full home a ghost moves on to the next bucket, and
-// each bucket counts those that passed over it, as in the index. Nothing moves until the table is
-// replaced, so a link is the number of a slot. At its load a ghost takes 15 bytes.
+// each bucket counts those that passed over it, as in the index. Ghosts come and go all the time, so
+// a gap is filled by one that passed over it: else searches would become ever longer. Links are
+// numbers of slots. At its load a ghost takes 15 bytes.
 //
 // Ghosts are optional: where there is no memory, there are fewer of them.
 #ifndef CT_POLICY_GHOSTS_HPP
@@ -84,6 +85,9 @@ class Ghosts {
     return static_cast<uint32_t>((uint64_t{position} * count_) >> 32);
   }
   uint32_t next(uint32_t bucket) const { return bucket + 1 == count_ ? 0 : bucket + 1; }
+  uint32_t distance(uint32_t from, uint32_t to) const {
+    return to >= from ? to - from : to + count_ - from;
+  }
   Ghost &at(uint32_t slot) const { return buckets_[slot / kSlots].ghosts[slot % kSlots]; }
   uint32_t queue_of(uint32_t slot) const {
     return buckets_[slot / kSlots].second >> slot % kSlots & 1;
@@ -91,6 +95,11 @@ class Ghosts {
   uint32_t locate(uint32_t position) const;
   void put(uint32_t position, uint32_t queue);
   void take(uint32_t slot);
+  void pass_no_more(uint32_t from, uint32_t to);
+  void occupy(uint32_t slot, uint32_t queue);
+  void vacate(uint32_t slot);
+  void fill_gap(uint32_t slot);
+  void move(uint32_t from, uint32_t to);
 
   Memory &memory_;
   Bucket *buckets_ = nullptr;
