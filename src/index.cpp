@@ -49,9 +49,9 @@ void Index::replace(uint64_t hash, Ref from, Ref to) {
 
 // Doubles, by steps that end at the expected number; beyond that by a quarter.
 uint32_t Index::next_size(uint64_t needed) const {
-  const uint64_t least = needed * 10 / (kSlots * 7) + 1;
+  const uint64_t least = buckets_for(needed);
   uint64_t size = current_.size() * uint64_t{2};
-  const uint64_t ideal = expected_ * 10 / (kSlots * 7) + 1;
+  const uint64_t ideal = buckets_for(expected_);
   if (expected_ != 0 && ideal <= kMaxBuckets) {
     if (current_.size() >= ideal) {
       size = current_.size() + current_.size() / 4 + 1;
