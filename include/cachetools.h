@@ -169,8 +169,9 @@ typedef enum ct_policy {
   CT_POLICY_CLOCK = 8,   /**< oldest not used since last spared; uses spare once (second chance) */
   CT_POLICY_SIEVE = 9,   /**< as CLOCK, but newcomers are looked at before those who stayed */
   CT_POLICY_S3FIFO = 10, /**< S3-FIFO: newcomers prove themselves in a tenth of the room */
-  CT_POLICY_ARC = 12,    /**< adaptive: learns to weigh recent against repeated use */
-  CT_POLICY_CUSTOM = 63, /**< yours: see ct_policy_ops */
+  CT_POLICY_WTINYLFU = 11, /**< W-TinyLFU: by frequency, and an adaptive window by recency */
+  CT_POLICY_ARC = 12,      /**< adaptive: learns to weigh recent against repeated use */
+  CT_POLICY_CUSTOM = 63,   /**< yours: see ct_policy_ops */
 
   CT_POLICY_RANGE_MAX_ = 0x7fffffff /**< never used; makes the type 32 bits wide */
 } ct_policy;

@@ -8,7 +8,7 @@
 namespace ct {
 
 extern const PolicyKind kLruKind, kFifoKind, kLfuKind, kRrKind, kAnyKind, kMruKind, kClockKind,
-    kSieveKind, kS3FifoKind, kArcKind, kCustomKind;
+    kSieveKind, kS3FifoKind, kWTinyLfuKind, kArcKind, kCustomKind;
 
 }  // namespace ct
 

@@ -6,6 +6,7 @@
 
 #include "../array.hpp"
 #include "../policy.hpp"
+#include "../random.hpp"
 
 namespace ct {
 
@@ -38,24 +39,16 @@ class Rr : public Policy {
   Ref victim() override {
     if (refs_.empty()) return kNone;
     const uint64_t count = refs_.size();
-    return refs_[static_cast<uint32_t>((choice_ ? choice_(user_data_, count) : random()) % count)];
+    return refs_[static_cast<uint32_t>((choice_ ? choice_(user_data_, count) : random_()) % count)];
   }
   void coldest_first(Visitor, void *) const override {}
 
  private:
-  // splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
-  uint64_t random() {
-    uint64_t x = random_ += 0x9E3779B97F4A7C15u;
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-    return x ^ (x >> 31);
-  }
-
   const Store &store_;
   Array<Ref> refs_;
   ct_choice_fn choice_;
   void *user_data_;
-  uint64_t random_;
+  Random random_;
 };
 
 }  // namespace ct

@@ -103,6 +103,9 @@ static const kind kKinds[] = {
     {"S3FIFO, 4 shards", CT_POLICY_S3FIFO, .maxsize = 16, .shards = 4, .has_listener = true},
     {"ARC, full", CT_POLICY_ARC, .maxsize = 16, .has_listener = true},
     {"ARC, values", CT_POLICY_ARC, CT_WEIGHT_VALUE, 120000, .has_listener = true},
+    {"WTINYLFU, full", CT_POLICY_WTINYLFU, .maxsize = 16, .has_listener = true},
+    {"WTINYLFU, weighed", CT_POLICY_WTINYLFU, .maxsize = 40, .has_weigher = true},
+    {"WTINYLFU, unbounded", CT_POLICY_WTINYLFU, .maxsize = CT_UNBOUNDED, .shards = 4},
     {"CUSTOM, full", CT_POLICY_CUSTOM, .maxsize = 16, .has_listener = true},
     {"CUSTOM, 4 shards", CT_POLICY_CUSTOM, .maxsize = CT_UNBOUNDED, .shards = 4},
 };

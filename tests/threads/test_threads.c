@@ -556,6 +556,11 @@ static void test_threads_on_arc(void **state) {
   run_mixed(CT_POLICY_ARC);
 }
 
+static void test_threads_on_wtinylfu(void **state) {
+  (void)state;
+  run_mixed(CT_POLICY_WTINYLFU);
+}
+
 static void test_threads_on_custom(void **state) {
   (void)state;
   run_mixed(CT_POLICY_CUSTOM);
@@ -780,6 +785,7 @@ int main(void) {
       cmocka_unit_test(test_threads_on_sieve),
       cmocka_unit_test(test_threads_on_s3fifo),
       cmocka_unit_test(test_threads_on_arc),
+      cmocka_unit_test(test_threads_on_wtinylfu),
       cmocka_unit_test(test_threads_on_custom),
       cmocka_unit_test(test_entries_as_heavy_as_maxsize_are_all_stored),
       cmocka_unit_test(test_resize_beside_writers_ends_within_the_limit),

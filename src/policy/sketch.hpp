@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+// How often keys were used lately, in 6.4 bytes for each entry of the cache: a count-min sketch
+// (Cormode, Muthukrishnan, "An Improved Data Stream Summary", 2005) with the conservative update of
+// Estan and Varghese ("New Directions in Traffic Measurement and Accounting", 2002) and the ageing
+// of TinyLFU: counters are halved now and then, a block at a time, so that no call pays for all.
+//
+// A key's two counters lie in one block of 64 bytes, so that counting costs one cache miss. They
+// have 3 bits: what is used more often than 7 times before counters are halved stays anyway, and
+// with more counters less of what they tell is of other keys.
+#ifndef CT_POLICY_SKETCH_HPP
+#define CT_POLICY_SKETCH_HPP
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "../memory.hpp"
+
+namespace ct {
+
+class Sketch {
+ public:
+  static constexpr uint32_t kMaxCount = 7;
+
+  explicit Sketch(Memory &memory) noexcept : memory_(memory) {}
+  ~Sketch() { clear(); }
+  Sketch(const Sketch &) = delete;
+  Sketch &operator=(const Sketch &) = delete;
+
+  // Grows, if it is too small for that many entries and there is memory; expected: how many there
+  // will be at most, 0 if that is not known.
+  void reserve(uint64_t entries, uint64_t expected) noexcept {
+    if (entries > bearable_) grow(entries, expected);
+  }
+
+  // Counts a use.
+  void add(uint64_t hash) {
+    if (blocks_ == nullptr) return;
+    const uint64_t mixed = mix(hash);
+    if (!block_of(mixed).add(mixed)) return;
+    if (++uses_ < kUsesAHalving) return;
+    uses_ = 0;
+    if (++halved_ >= count_) halved_ = 0;
+    blocks_[halved_].halve();
+  }
+
+  uint32_t estimate(uint64_t hash) const {
+    if (blocks_ == nullptr) return 0;
+    const uint64_t mixed = mix(hash);
+    return block_of(mixed).least(mixed);
+  }
+
+  void prefetch(uint64_t hash) const { __builtin_prefetch(&block_of(mix(hash)), 1); }
+
+  // Forgets all.
+  void clear() noexcept {
+    memory_.release(blocks_, count_ * sizeof(Block), alignof(Block));
+    blocks_ = nullptr;
+    count_ = uses_ = halved_ = 0;
+    bearable_ = 0;
+  }
+
+ private:
+  static constexpr uint32_t kCounters = 2;  // of a key
+  static constexpr uint64_t kEntriesABlock = 10;
+  // So counters remember some six uses of each entry, and about as many keys that are not there.
+  static constexpr uint32_t kUsesAHalving = 6 * kEntriesABlock;
+  static constexpr uint64_t kMinBlocks = 4;    // few keys share few counters unevenly
+  static constexpr uint64_t kLongBlocks = 64;  // from here on grown to step by step
+  static constexpr uint64_t kMaxBlocks = std::min<uint64_t>(uint64_t{1} << 31, SIZE_MAX / 128);
+
+  struct alignas(64) Block {
+    // 21 counters in each, from the lowest bits on. A key's first is in the lower four words.
+    uint64_t words[8];
+
+    static uint32_t word(uint32_t i, uint64_t mixed) {
+      return 4 * i + (static_cast<uint32_t>(mixed >> (16 * i + 7)) & 3);
+    }
+    static uint32_t shift(uint32_t i, uint64_t mixed) {
+      return (static_cast<uint32_t>(mixed >> (16 * i)) & 127) * 21 / 128 * 3;
+    }
+    uint32_t get(uint32_t i, uint64_t mixed) const {
+      return static_cast<uint32_t>(words[word(i, mixed)] >> shift(i, mixed)) & kMaxCount;
+    }
+    uint32_t least(uint64_t mixed) const {
+      uint32_t least = kMaxCount;
+      for (uint32_t i = 0; i < kCounters; i++) least = std::min(least, get(i, mixed));
+      return least;
+    }
+    // Counts on in those that are least; false: all are full.
+    bool add(uint64_t mixed) {
+      const uint32_t before = least(mixed);
+      if (before == kMaxCount) return false;
+      for (uint32_t i = 0; i < kCounters; i++) {
+        const uint64_t one = get(i, mixed) == before ? 1 : 0;
+        words[word(i, mixed)] += one << shift(i, mixed);
+      }
+      return true;
+    }
+    void halve() {
+      for (uint64_t &word : words) word = (word >> 1) & 0x36DB6DB6DB6DB6DB;
+    }
+    // Takes over the larger counters of another.
+    void merge(const Block &other) {
+      for (uint32_t i = 0; i < 8; i++) {
+        uint64_t larger = 0;
+        for (uint32_t bits = 0; bits < 63; bits += 3) {
+          const uint64_t mask = uint64_t{kMaxCount} << bits;
+          larger |= std::max(words[i] & mask, other.words[i] & mask);
+        }
+        words[i] = larger;
+      }
+    }
+  };
+  static_assert(sizeof(Block) == 64, "a cache line");
+
+  // The upper half tells the block, the lower one the counters: of a shard's hashes neither does.
+  static uint64_t mix(uint64_t hash) { return hash * 0x9E3779B97F4A7C15u; }
+  Block &block_of(uint64_t mixed) const { return blocks_[((mixed >> 32) * count_) >> 32]; }
+
+  // How many blocks to have for that many entries.
+  //
+  // What is known of a key must be found again by the leading bits of its hash. A block's keys were
+  // in one block if each size is twice the one before; else some blocks take over what two knew,
+  // and believe it of all their keys. So the sizes are halves of the one that will do in the end.
+  uint64_t count_for(uint64_t entries, uint64_t expected) const {
+    if (entries > expected) {
+      return std::max(entries / kEntriesABlock + 1, 2 * static_cast<uint64_t>(count_));
+    }
+    const uint64_t last = expected / kEntriesABlock + 1;
+    uint64_t count = last;
+    for (uint32_t halvings = 1; count >= kLongBlocks; halvings++) {
+      const uint64_t half = ((last - 1) >> halvings) + 1;
+      if (half * kEntriesABlock < entries) break;
+      count = half;
+    }
+    return count;
+  }
+
+  void grow(uint64_t entries, uint64_t expected) noexcept {
+    const uint64_t count = std::min(kMaxBlocks, std::max(kMinBlocks, count_for(entries, expected)));
+    // A few more are borne before the next step. If there is no memory now, so are all until then:
+    // estimates get coarser.
+    bearable_ = count * kEntriesABlock * 9 / 8;
+    if (count <= count_) return;
+    auto *blocks = static_cast<Block *>(
+        memory_.allocate(static_cast<size_t>(count) * sizeof(Block), alignof(Block)));
+    if (blocks == nullptr) return;
+    for (uint64_t b = 0; b < count; b++) {
+      if (count_ == 0) {
+        blocks[b] = {};
+        continue;
+      }
+      const uint64_t first = b * count_ / count;
+      const uint64_t last = ((b + 1) * count_ - 1) / count;
+      blocks[b] = blocks_[first];
+      if (last != first) blocks[b].merge(blocks_[last]);
+    }
+    memory_.release(blocks_, count_ * sizeof(Block), alignof(Block));
+    blocks_ = blocks;
+    count_ = static_cast<uint32_t>(count);
+  }
+
+  Memory &memory_;
+  Block *blocks_ = nullptr;  // if there never was memory for any
+  uint32_t count_ = 0;
+  uint64_t bearable_ = 0;  // entries, before it should grow
+  uint32_t uses_ = 0;      // counted since a block was halved
+  uint32_t halved_ = 0;    // the block that was
+};
+
+}  // namespace ct
+
+#endif

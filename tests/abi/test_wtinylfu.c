@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+/* What is peculiar to W-TinyLFU: who is let in, who stays, and what becomes of that without memory
+ * for the sketch. Seeds are fixed, for a sketch errs now and then. */
+#include "fixture.h"
+
+enum { kMaxsize = 1000, kSeeds = 5 };
+
+static ct_options options_of(uint64_t seed, uint64_t maxsize) {
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = CT_POLICY_WTINYLFU;
+  options.maxsize = maxsize;
+  options.seed = seed;
+  return options;
+}
+
+static bool get_number(ct_cache *cache, uint64_t key) {
+  return ct_get(cache, &key, sizeof key, NULL) == CT_OK;
+}
+
+static ct_status put(ct_cache *cache, uint64_t key) {
+  return ct_set(cache, &key, sizeof key, NULL, 0);
+}
+
+static bool has_number(ct_cache *cache, uint64_t key) {
+  return ct_contains(cache, &key, sizeof key);
+}
+
+static uint64_t frequency_of(ct_cache *cache, uint64_t key) {
+  ct_entry_info info = CT_ENTRY_INFO_INIT;
+  assert_status(CT_OK, ct_inspect(cache, &key, sizeof key, &info));
+  return info.frequency;
+}
+
+/* Asks for begin to end - 1, and stores what is not there; how many were. */
+static uint64_t request(ct_cache *cache, uint64_t begin, uint64_t end) {
+  uint64_t hits = 0;
+  for (uint64_t key = begin; key < end; key++) {
+    if (get_number(cache, key))
+      hits++;
+    else
+      assert_status(CT_OK, put(cache, key));
+  }
+  return hits;
+}
+
+static uint64_t count_there(ct_cache *cache, uint64_t begin, uint64_t end) {
+  uint64_t count = 0;
+  for (uint64_t key = begin; key < end; key++) count += has_number(cache, key);
+  return count;
+}
+
+static void test_scan_leaves_what_is_used_often(void **state) {
+  (void)state;
+  for (uint64_t seed = 1; seed <= kSeeds; seed++) {
+    const ct_options options = options_of(seed, kMaxsize);
+    ct_cache *cache = new_cache(&options);
+    for (int i = 0; i < 6; i++) request(cache, 0, kMaxsize / 2);
+    request(cache, 1000000, 1000000 + 2 * kMaxsize);
+    assert_int_equal(kMaxsize, ct_len(cache));
+    assert_in_range(count_there(cache, 0, kMaxsize / 2), kMaxsize / 2 * 4 / 5, kMaxsize / 2);
+    ct_cache_free(cache);
+  }
+}
+
+static void test_loop_larger_than_the_cache_hits(void **state) {
+  (void)state;
+  for (uint64_t seed = 1; seed <= kSeeds; seed++) {
+    const ct_options options = options_of(seed, kMaxsize);
+    ct_cache *cache = new_cache(&options);
+    uint64_t hits = 0;
+    for (int i = 0; i < 20; i++) hits += request(cache, 0, 2 * kMaxsize);
+    /* LRU finds none; half of them would be the best. */
+    assert_in_range(hits, 20 * 2 * kMaxsize / 5, 20 * 2 * kMaxsize / 2);
+    ct_cache_free(cache);
+  }
+}
+
+static void test_newcomer_is_there_whatever_the_others(void **state) {
+  (void)state;
+  const uint64_t sizes[] = {1, 2, 3, 10, kMaxsize};
+  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+    const ct_options options = options_of(1, sizes[i]);
+    ct_cache *cache = new_cache(&options);
+    for (int round = 0; round < 10; round++) request(cache, 0, sizes[i]);
+    for (uint64_t key = 5000; key < 5100; key++) {
+      assert_status(CT_OK, put(cache, key));
+      assert_true(get_number(cache, key));
+      assert_int_equal(sizes[i], ct_len(cache));
+    }
+    ct_cache_free(cache);
+  }
+}
+
+static bool request_one(ct_cache *cache, uint64_t key) {
+  return request(cache, key, key + 1) != 0;
+}
+
+static void test_new_habits_replace_old_ones(void **state) {
+  (void)state;
+  for (uint64_t seed = 1; seed <= kSeeds; seed++) {
+    const ct_options options = options_of(seed, kMaxsize);
+    ct_cache *cache = new_cache(&options);
+    uint64_t random = seed;
+    for (int i = 0; i < 50000; i++) request_one(cache, test_random_below(&random, 1000));
+    uint64_t hits = 0;
+    for (int i = 0; i < 50000; i++) {
+      const bool hit = request_one(cache, 10000 + test_random_below(&random, 900));
+      if (i >= 40000) hits += hit;
+    }
+    assert_in_range(hits, 9900, 10000);
+    ct_cache_free(cache);
+  }
+}
+
+/* Each key comes again shortly after the first time, and then never. What is there from before was
+ * used more often than any of them will be. */
+static void test_window_grows_for_what_comes_again_soon(void **state) {
+  (void)state;
+  for (uint64_t seed = 1; seed <= kSeeds; seed++) {
+    const ct_options options = options_of(seed, kMaxsize);
+    ct_cache *cache = new_cache(&options);
+    uint64_t random = seed;
+    for (int i = 0; i < 10; i++) request(cache, 0, kMaxsize);
+    uint64_t hits = 0;
+    for (uint64_t key = 10000; key < 60000; key++) {
+      request_one(cache, key);
+      /* From anywhere in the newest 400: in twice as much as the window begins with. */
+      const bool hit = request_one(cache, key - 1 - test_random_below(&random, 400));
+      if (key >= 50000) hits += hit;
+    }
+    assert_in_range(hits, 9900, 10000);
+    ct_cache_free(cache);
+  }
+}
+
+static void test_frequency_counts_uses_up_to_seven(void **state) {
+  (void)state;
+  const ct_options options = options_of(1, kMaxsize);
+  ct_cache *cache = new_cache(&options);
+  assert_status(CT_OK, put(cache, 1));
+  assert_int_equal(1, frequency_of(cache, 1));
+  for (uint64_t uses = 2; uses <= 10; uses++) {
+    assert_true(get_number(cache, 1));
+    assert_int_equal(uses < 7 ? uses : 7, frequency_of(cache, 1));
+  }
+  ct_cache_free(cache);
+}
+
+static void test_frequency_outlives_the_entry(void **state) {
+  (void)state;
+  const ct_options options = options_of(1, kMaxsize);
+  ct_cache *cache = new_cache(&options);
+  assert_status(CT_OK, put(cache, 1));
+  assert_true(get_number(cache, 1));
+  const uint64_t key = 1;
+  assert_status(CT_OK, ct_delete(cache, &key, sizeof key));
+  assert_status(CT_OK, put(cache, 1));
+  assert_int_equal(3, frequency_of(cache, 1));
+  ct_cache_free(cache);
+}
+
+static void test_frequency_outlives_growth(void **state) {
+  (void)state;
+  const uint64_t sizes[] = {100000, CT_UNBOUNDED};
+  for (int i = 0; i < 2; i++) {
+    const ct_options options = options_of(1, sizes[i]);
+    ct_cache *cache = new_cache(&options);
+    for (int round = 0; round < 4; round++) request(cache, 0, 20);
+    request(cache, 1000, 3000);
+    /* Halved once or twice by now; what came once counts less. */
+    uint64_t often = 0;
+    uint64_t once = 0;
+    for (uint64_t key = 0; key < 20; key++) {
+      often += frequency_of(cache, key);
+      once += frequency_of(cache, 1000 + key);
+    }
+    assert_true(often > once);
+    ct_cache_free(cache);
+  }
+}
+
+static void test_clear_forgets_frequencies(void **state) {
+  (void)state;
+  test_allocator allocator;
+  test_allocator_init(&allocator);
+  ct_options options = options_of(1, kMaxsize);
+  options.allocator = &allocator.hooks;
+  ct_cache *cache = new_cache(&options);
+  const int64_t empty = allocator.bytes;
+  for (int i = 0; i < 5; i++) request(cache, 0, 2 * kMaxsize);
+  assert_true(allocator.bytes > empty + kMaxsize);
+  ct_clear(cache);
+  assert_int_equal(0, ct_len(cache));
+  assert_status(CT_OK, put(cache, 1));
+  assert_int_equal(1, frequency_of(cache, 1));
+  assert_int_equal(1, request(cache, 0, kMaxsize));
+  ct_cache_free(cache);
+  assert_int_equal(0, allocator.blocks);
+}
+
+/* ---- Weights and lifetimes ------------------------------------------------------------------ */
+
+static void put_weighed(ct_cache *cache, uint64_t key, uint64_t weight) {
+  ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
+  entry.flags = CT_ENTRY_WEIGHT;
+  entry.weight = weight;
+  assert_status(CT_OK, ct_set_with(cache, &key, sizeof key, NULL, 0, &entry));
+}
+
+static void test_scan_of_any_weights_leaves_what_is_used_often(void **state) {
+  (void)state;
+  for (uint64_t seed = 1; seed <= kSeeds; seed++) {
+    const ct_options options = options_of(seed, 10 * kMaxsize);
+    ct_cache *cache = new_cache(&options);
+    uint64_t random = seed;
+    for (uint64_t key = 0; key < 500; key++)
+      put_weighed(cache, key, test_random_below(&random, 20));
+    for (int i = 0; i < 5; i++) request(cache, 0, 500);
+    for (uint64_t key = 1000; key < 3000; key++) {
+      put_weighed(cache, key, test_random_below(&random, 20));
+      assert_true(ct_currsize(cache) <= 10 * kMaxsize);
+      assert_true(has_number(cache, key));
+    }
+    assert_in_range(count_there(cache, 0, 500), 300, 500);
+    ct_cache_free(cache);
+  }
+}
+
+static void test_weights_may_be_none_change_and_be_as_large_as_the_cache(void **state) {
+  (void)state;
+  const uint64_t weights[] = {0, 0, 1, 3, 50, 99, 100};
+  for (uint64_t seed = 1; seed <= kSeeds; seed++) {
+    const ct_options options = options_of(seed, 100);
+    ct_cache *cache = new_cache(&options);
+    uint64_t random = seed;
+    for (int i = 0; i < 20000; i++) {
+      const uint64_t key = test_random_below(&random, 200);
+      if (test_random_below(&random, 2) == 0) {
+        put_weighed(cache, key, weights[test_random_below(&random, 7)]);
+        assert_true(has_number(cache, key));
+      } else {
+        get_number(cache, key);
+      }
+      assert_true(ct_currsize(cache) <= 100);
+    }
+    ct_cache_free(cache);
+  }
+}
+
+static void test_expired_goes_before_what_is_used_never(void **state) {
+  (void)state;
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_WTINYLFU, 3);
+  options.ttl = 10;
+  fixture_open(&f, &options);
+  assert_status(CT_OK, set_text(f.cache, "often", "1"));
+  for (int i = 0; i < 10; i++) assert_text(f.cache, "often", "1");
+  set_now(&f, 5);
+  assert_status(CT_OK, set_text(f.cache, "a", "2"));
+  assert_status(CT_OK, set_text(f.cache, "b", "3"));
+  set_now(&f, 10);
+  assert_status(CT_OK, set_text(f.cache, "c", "4"));
+  assert_told(&f, "EXPIRED often=1");
+  assert_int_equal(3, ct_len(f.cache));
+  fixture_close(&f);
+}
+
+/* ---- The order ------------------------------------------------------------------------------ */
+
+static void test_coldest_first_tells_each_entry_once(void **state) {
+  (void)state;
+  const ct_options options = options_of(1, kMaxsize);
+  ct_cache *cache = new_cache(&options);
+  for (int i = 0; i < 3; i++) request(cache, 0, kMaxsize / 2);
+  request(cache, 10000, 10000 + 2 * kMaxsize);
+  request(cache, 0, kMaxsize / 2);
+  static bool seen[10000 + 2 * kMaxsize];
+  memset(seen, 0, sizeof seen);
+  ct_iter *iter;
+  assert_status(CT_OK, ct_iter_new(cache, CT_ORDER_COLDEST, &iter));
+  uint64_t count = 0;
+  for (ct_bytes key; ct_iter_next(iter, &key, NULL) == CT_OK; count++) {
+    uint64_t number;
+    memcpy(&number, key.data, sizeof number);
+    assert_false(seen[number]);
+    seen[number] = true;
+  }
+  ct_iter_free(iter);
+  assert_int_equal(kMaxsize, count);
+  ct_cache_free(cache);
+}
+
+/* ---- Without memory ------------------------------------------------------------------------- */
+
+/* Nothing but the sketch and the index asks for whole cache lines, and the index has its first ones
+ * by then. */
+typedef struct refusing {
+  test_allocator inner;
+  bool refuses;
+  int refused;
+} refusing;
+
+static void *refuse_lines(void *ctx, size_t size, size_t align) {
+  refusing *self = ctx;
+  if (self->refuses && align == 64) {
+    self->refused++;
+    return NULL;
+  }
+  return self->inner.hooks.alloc(self->inner.hooks.ctx, size, align);
+}
+
+static void free_lines(void *ctx, void *ptr, size_t size, size_t align) {
+  refusing *self = ctx;
+  self->inner.hooks.free(self->inner.hooks.ctx, ptr, size, align);
+}
+
+/* Some of what fails fails a call, which then changes nothing; the sketch's does not. */
+static void test_any_allocation_of_the_sketch_may_fail(void **state) {
+  (void)state;
+  test_allocator allocator;
+  test_allocator_init(&allocator);
+  ct_options options = options_of(1, kMaxsize);
+  options.allocator = &allocator.hooks;
+  int unnoticed = 0;
+  for (int64_t fail = 1;; fail++) {
+    allocator.calls = 0;
+    allocator.failed = 0;
+    allocator.fail_at = fail;
+    ct_cache *cache = new_cache(&options);
+    int refused = 0;
+    for (uint64_t key = 0; key < 3 * kMaxsize; key++) {
+      const ct_status status = put(cache, key);
+      if (status == CT_ERR_NOMEM) {
+        refused++;
+        assert_status(CT_OK, put(cache, key));
+      } else {
+        assert_status(CT_OK, status);
+      }
+      assert_true(get_number(cache, key));
+    }
+    assert_int_equal(kMaxsize, ct_len(cache));
+    const bool failed = allocator.failed != 0;
+    if (failed && refused == 0) unnoticed++;
+    ct_cache_free(cache);
+    assert_int_equal(0, allocator.blocks);
+    if (!failed) break;
+  }
+  assert_true(unnoticed > 0);
+}
+
+static void test_without_a_sketch_it_is_a_cache_still(void **state) {
+  (void)state;
+  refusing allocator = {.refuses = false};
+  test_allocator_init(&allocator.inner);
+  ct_allocator hooks = allocator.inner.hooks;
+  hooks.ctx = &allocator;
+  hooks.alloc = refuse_lines;
+  hooks.free = free_lines;
+  ct_options options = options_of(1, CT_UNBOUNDED);
+  options.allocator = &hooks;
+  ct_cache *cache = new_cache(&options);
+  request(cache, 0, 20);
+  allocator.refuses = true;
+  uint64_t count = 20;
+  while (put(cache, count) == CT_OK) count++;
+  /* The index is full. It refused, but the sketch did so before. */
+  assert_true(allocator.refused > 1);
+  count -= 20;
+  assert_status(CT_OK, ct_resize(cache, count));
+  for (uint64_t key = 100000; key < 103000; key++) {
+    assert_status(CT_OK, put(cache, key));
+    assert_true(get_number(cache, key));
+    assert_int_equal(count, ct_len(cache));
+  }
+  ct_cache_free(cache);
+  assert_int_equal(0, allocator.inner.blocks);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_scan_leaves_what_is_used_often),
+      cmocka_unit_test(test_loop_larger_than_the_cache_hits),
+      cmocka_unit_test(test_newcomer_is_there_whatever_the_others),
+      cmocka_unit_test(test_new_habits_replace_old_ones),
+      cmocka_unit_test(test_window_grows_for_what_comes_again_soon),
+      cmocka_unit_test(test_frequency_counts_uses_up_to_seven),
+      cmocka_unit_test(test_frequency_outlives_the_entry),
+      cmocka_unit_test(test_frequency_outlives_growth),
+      cmocka_unit_test(test_clear_forgets_frequencies),
+      cmocka_unit_test(test_scan_of_any_weights_leaves_what_is_used_often),
+      cmocka_unit_test(test_weights_may_be_none_change_and_be_as_large_as_the_cache),
+      cmocka_unit_test(test_expired_goes_before_what_is_used_never),
+      cmocka_unit_test(test_coldest_first_tells_each_entry_once),
+      cmocka_unit_test(test_any_allocation_of_the_sketch_may_fail),
+      cmocka_unit_test(test_without_a_sketch_it_is_a_cache_still),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
