@@ -471,11 +471,7 @@ template <bool kLocked>
   const char *key = Layout::at(entry, layout_.key_offset(head.flags));
   if (!equal_cells(key, probe.key.data, key_size)) return kChanged;
   const char *value = key + round_up_8(key_size);
-  if (kLocked) {
-    if (head.value_size > 0) std::memcpy(buffer, value, head.value_size);
-  } else {
-    load_bytes(buffer, value, head.value_size);
-  }
+  load_bytes(buffer, value, head.value_size);
   uint64_t deadline = CT_NEVER;
   if ((head.flags & kLifetime) != 0) deadline = layout_.deadline_of_write(entry, head.flags);
   if (!is_still()) return kChanged;
