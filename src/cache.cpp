@@ -112,77 +112,13 @@ void Cache::unrefer() {
   memory.release(this, bytes, alignof(Cache));
 }
 
-// ---- Reading many -----------------------------------------------------------------------------
-
-ct_status Cache::get_many(const ct_bytes *keys, size_t count, ct_value *values,
-                          ct_status *statuses) {
-  Now now(clock_);
-  for (size_t i = 0; i < count; i++) {
-    const Probe probe = probe_of({static_cast<const char *>(keys[i].data), keys[i].size});
-    statuses[i] = shard_of(probe).get(probe, now, &values[i], true);
-    if (statuses[i] >= 0) continue;
-    const ct_status failure = statuses[i];
-    for (size_t k = 0; k < i; k++) {
-      if (values[k].pin != 0) Shard::of_pin(values[k].pin).release(&values[k]);
-    }
-    std::fill_n(statuses, count, CT_OK);
-    return failure;
-  }
-  return CT_OK;
-}
-
-ct_status Cache::get_many_copy(const char *keys, const size_t *key_ends, size_t count, char *buffer,
-                               size_t capacity, size_t *value_ends, ct_status *statuses) {
-  if (count == 0) return CT_OK;
-  Now now(clock_);
-  // Nothing may be used or counted before it is known that all values fit: so they are pinned
-  // first, then used.
-  Array<ct_value> values(memory_);
-  if (!values.reserve(count)) return CT_ERR_NOMEM;
-  const auto probe = [&](size_t i) {
-    const size_t begin = i == 0 ? 0 : key_ends[i - 1];
-    return probe_of({keys + begin, key_ends[i] - begin});
-  };
-  ct_status status = CT_OK;
-  size_t end = 0;
-  for (size_t i = 0; i < count && status >= 0; i++) {
-    const Probe at = probe(i);
-    values.push(ct_value CT_VALUE_INIT);
-    const ct_status found = shard_of(at).peek(at, now, &values.back());
-    if (found < 0) {
-      status = found;
-      break;
-    }
-    statuses[i] = found;
-    end += values.back().size;
-    value_ends[i] = end;
-  }
-  if (status >= 0 && end > capacity) status = CT_ERR_BUFFER;
-  end = 0;
-  for (uint32_t i = 0; i < values.size(); i++) {
-    ct_value &value = values[i];
-    if (status >= 0) {
-      const Probe at = probe(i);
-      Shard &shard = shard_of(at);
-      if (value.pin == 0) {
-        shard.count_reads(0, 1);
-      } else {
-        shard.use(at, now, value);
-        if (value.size > 0) std::memcpy(buffer + end, value.data, value.size);
-      }
-      end += value.size;
-    }
-    if (value.pin != 0) Shard::of_pin(value.pin).release(&value);
-  }
-  return status;
-}
-
 // ---- Storing ----------------------------------------------------------------------------------
 
 // Everything about a store that can be known without a lock.
-ct_status Cache::make_draft(Bytes key, Bytes value, const ct_entry_options &entry, Now &now,
-                            Draft *draft) {
-  draft->probe = probe_of(key);
+ct_status Cache::make_draft(const Probe &probe, Bytes value, const ct_entry_options &entry,
+                            Now &now, Draft *draft) {
+  const Bytes key = probe.key;
+  draft->probe = probe;
   draft->value = value;
   draft->conditions = entry.flags;
   draft->flags = always_lifetime_ ? kLifetime : 0;
@@ -265,9 +201,9 @@ ct_status Cache::store(Draft &draft, Now &now, ct_value *out) {
   return status;
 }
 
-ct_status Cache::set(Bytes key, Bytes value, const ct_entry_options &entry, Now &now) {
+ct_status Cache::set(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now) {
   Draft draft(memory_);
-  const ct_status status = make_draft(key, value, entry, now, &draft);
+  const ct_status status = make_draft(probe, value, entry, now, &draft);
   return status == CT_OK ? store(draft, now, nullptr) : status;
 }
 
@@ -278,26 +214,9 @@ ct_status Cache::setdefault(Bytes key, Bytes value, ct_value *out) {
   const ct_status found = shard_of(probe).get(probe, now, out, false);
   if (found != CT_MISS) return found;
   Draft draft(memory_);
-  const ct_status status = make_draft(key, value, CT_ENTRY_OPTIONS_INIT, now, &draft);
+  const ct_status status = make_draft(probe, value, CT_ENTRY_OPTIONS_INIT, now, &draft);
   draft.takes = draft.counts = true;
   return status == CT_OK ? store(draft, now, out) : status;
-}
-
-ct_status Cache::set_many(const char *data, const size_t *ends, size_t count,
-                          const ct_entry_options &entry, ct_status *statuses) {
-  Now now(clock_);
-  ct_status first = CT_OK;
-  size_t begin = 0;
-  for (size_t i = 0; i < count; i++) {
-    const Bytes key = {data + begin, ends[2 * i] - begin};
-    const Bytes value = {data + ends[2 * i], ends[2 * i + 1] - ends[2 * i]};
-    begin = ends[2 * i + 1];
-    const bool too_long = is_too_long(key.size) || is_too_long(value.size);
-    const ct_status status = too_long ? CT_ERR_TOO_LARGE : set(key, value, entry, now);
-    if (statuses != nullptr) statuses[i] = status;
-    if (status < 0 && first == CT_OK) first = status;
-  }
-  return first;
 }
 
 ct_status Cache::set_deadline(Bytes key, uint64_t ttl) {

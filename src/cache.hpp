@@ -68,7 +68,7 @@ class alignas(64) Cache {
   // entry is checked.
   ct_status set(Bytes key, Bytes value, const ct_entry_options &entry) {
     Now now(clock_);
-    return set(key, value, entry, now);
+    return set(probe_of(key), value, entry, now);
   }
   ct_status setdefault(Bytes key, Bytes value, ct_value *out);
   ct_status set_many(const char *data, const size_t *ends, size_t count,
@@ -131,11 +131,13 @@ class alignas(64) Cache {
     return (options_.flags & CT_FLAG_SINGLE_THREADED) == 0 ? &budget_.gathering() : nullptr;
   }
 
-  ct_status set(Bytes key, Bytes value, const ct_entry_options &entry, Now &now);
-  ct_status make_draft(Bytes key, Bytes value, const ct_entry_options &entry, Now &now,
+  ct_status set(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now);
+  ct_status make_draft(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now,
                        Draft *draft);
   ct_status store(Draft &draft, Now &now, ct_value *out);
   ct_status store_computed(const Probe &probe, Result &result, const Entry *seen, ct_value *out);
+  template <class KeyOf, class Visit>
+  void visit_runs(size_t count, KeyOf key_of, Visit visit);
   template <class Attempt>
   ct_status with_room(Shard &shard, Draft &draft, Now &now, Departed &gone, Attempt attempt);
   ct_status gather(const Shard &own, uint64_t need, Reservation &room, Now &now, Departed &gone);

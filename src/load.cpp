@@ -73,7 +73,7 @@ ct_status Cache::fulfil(Flight &flight, Bytes value, const ct_entry_options &ent
   draft.hands_back = true;
   draft.discarded = discarded;
   ct_value own = CT_VALUE_INIT;
-  ct_status status = make_draft(flight.key(), value, entry, now, &draft);
+  ct_status status = make_draft({flight.key(), flight.hash}, value, entry, now, &draft);
   if (status == CT_OK) status = store(draft, now, &own);
   if (status < 0) {
     shard.vacate(flight);
@@ -143,7 +143,7 @@ ct_status Cache::keep_first(Bytes key, const Result &result, bool keep, ct_value
   Draft draft(memory_);
   draft.takes = draft.hands_back = true;
   draft.discarded = result.discarded() || !keep;
-  ct_status status = make_draft(key, result.value(), entry, now, &draft);
+  ct_status status = make_draft(probe_of(key), result.value(), entry, now, &draft);
   if (status == CT_OK) status = store(draft, now, out);
   return status == CT_NOT_STORED ? CT_OK : status;
 }
@@ -158,7 +158,7 @@ ct_status Cache::store_computed(const Probe &probe, Result &result, const Entry 
   draft.checked = true;
   draft.seen = seen;
   draft.discarded = result.discarded();
-  const ct_status status = make_draft(probe.key, result.value(), entry, now, &draft);
+  const ct_status status = make_draft(probe, result.value(), entry, now, &draft);
   return status == CT_OK ? store(draft, now, out) : status;
 }
 

@@ -15,7 +15,11 @@ namespace ct {
 
 class ReadCounts {
  public:
-  void count(bool hit) { add(hit ? kHits : kMisses); }
+  void count(bool hit) { add(hit ? kHits : kMisses, 1); }
+  void count(uint64_t hits, uint64_t misses) {
+    if (hits != 0) add(kHits, hits);
+    if (misses != 0) add(kMisses, misses);
+  }
 
   uint64_t hits() const { return sum(kHits) - before_[kHits].load(std::memory_order_relaxed); }
   uint64_t misses() const {
@@ -37,21 +41,21 @@ class ReadCounts {
     std::atomic<uint64_t> others[kKinds] = {};  // by anyone else
   };
 
-  void add(Kind kind) {
+  void add(Kind kind, uint64_t n) {
     const Thread self = this_thread();
     // Threads' names are addresses far apart, alike in their low bits.
     Stripe &stripe = stripes_[(self ^ self >> 12 ^ self >> 21) % kStripes];
     if (stripe.owner.load(std::memory_order_relaxed) == self) {
       const uint64_t count = stripe.own[kind].load(std::memory_order_relaxed);
-      stripe.own[kind].store(count + 1, std::memory_order_relaxed);
+      stripe.own[kind].store(count + n, std::memory_order_relaxed);
     } else {
-      add_elsewhere(stripe, kind, self);
+      add_elsewhere(stripe, kind, n, self);
     }
   }
-  [[gnu::noinline]] static void add_elsewhere(Stripe &stripe, Kind kind, Thread self) {
+  [[gnu::noinline]] static void add_elsewhere(Stripe &stripe, Kind kind, uint64_t n, Thread self) {
     Thread nobody = 0;
     const bool owns = stripe.owner.compare_exchange_strong(nobody, self, std::memory_order_relaxed);
-    (owns ? stripe.own : stripe.others)[kind].fetch_add(1, std::memory_order_relaxed);
+    (owns ? stripe.own : stripe.others)[kind].fetch_add(n, std::memory_order_relaxed);
   }
   uint64_t sum(Kind kind) const {
     uint64_t sum = 0;

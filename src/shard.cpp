@@ -383,6 +383,10 @@ bool Shard::take(const Place &place, uint64_t hash, bool use, Now &now, ct_value
 
 ct_status Shard::get(const Probe &probe, Now &now, ct_value *out, bool count_miss) {
   Guard guard(lock());
+  return get_inside(probe, now, out, count_miss);
+}
+
+ct_status Shard::get_inside(const Probe &probe, Now &now, ct_value *out, bool count_miss) {
   const Place place = find_live(probe, now);
   if (place.ref == kNone) {
     if (count_miss) counters_.misses += counting_;
@@ -393,7 +397,17 @@ ct_status Shard::get(const Probe &probe, Now &now, ct_value *out, bool count_mis
 
 ct_status Shard::get_copy_locked_at_once(const Probe &probe, Now &now, char *buffer,
                                          size_t capacity, size_t *size) {
-  return copy_at_once<true>(probe, now, buffer, capacity, size);
+  index_.prefetch(probe.hash);
+  Guard guard(lock());
+  Sighted seen;
+  const ct_status status = find_at_once<true>(probe, now, buffer, capacity, &seen);
+  if (status == CT_OK) {
+    *size = seen.size;
+    count_use(seen.place, probe.hash, now);
+  } else if (status == CT_MISS) {
+    counters_.misses += counting_;
+  }
+  return status;
 }
 
 ct_status Shard::get_copy(const Probe &probe, Now &now, char *buffer, size_t capacity,
@@ -482,15 +496,120 @@ ct_status Shard::get_copy_locked(const Probe &probe, Now &now, char *buffer, siz
   return CT_OK;
 }
 
-void Shard::use(const Probe &probe, Now &now, const ct_value &value) {
-  Guard guard(lock());
-  const Place place = find_live(probe, now);
-  if (place.ref != kNone && layout_.value(store_.at(place.ref)).data == value.data) {
-    count_use(place, probe.hash, now);
-  } else {
-    counters_.hits += counting_;
+// ---- Reading many -----------------------------------------------------------------------------
+
+// So that the misses of a group overlap. Under the lock, or where that is not needed.
+void Shard::prefetch_entries(const Probe *probes, uint32_t count) const {
+  for (uint32_t i = 0; i < count; i++) {
+    const Bucket *home = index_.home(probes[i].hash);
+    const uint32_t found = home == nullptr ? 0 : home->match(hash_tag(probes[i].hash));
+    if (found == 0) continue;
+    const char *entry = Layout::at(store_.at(home->refs[__builtin_ctz(found)].acquire()), 0);
+    __builtin_prefetch(entry);
+    __builtin_prefetch(entry + 64);
   }
 }
+
+ct_status Shard::get_some(const Probe *probes, uint32_t count, Now &now, ct_value *values,
+                          ct_status *statuses) {
+  Guard guard(lock());
+  prefetch_entries(probes, count);
+  for (uint32_t i = 0; i < count; i++) {
+    statuses[i] = get_inside(probes[i], now, &values[i], true);
+    if (statuses[i] < 0) return statuses[i];
+  }
+  return CT_OK;
+}
+
+void Shard::sight_some(const Probe *probes, uint32_t count, Now &now, ct_status *statuses,
+                       Sighted *seen) {
+  for (uint32_t i = 0; i < count; i++) {
+    {
+      Guard guard(unlocked_ ? nullptr : lock());
+      prefetch_entries(probes + i, count - i);
+      for (; i < count; i++) {
+        statuses[i] =
+            unlocked_ ? find_at_once<false, false>(probes[i], now, nullptr, kCopiedInside, &seen[i])
+                      : find_at_once<true, false>(probes[i], now, nullptr, kCopiedInside, &seen[i]);
+        if (statuses[i] == kChanged) break;
+      }
+    }
+    if (i < count) statuses[i] = sight(probes[i], now, &seen[i]);
+  }
+}
+
+// What find_at_once does not.
+ct_status Shard::sight(const Probe &probe, Now &now, Sighted *seen) {
+  Guard guard(lock());
+  const Place place = find_live(probe, now);
+  if (place.ref == kNone) return CT_MISS;
+  *seen = {place, index_.moment(), layout_.value(store_.at(place.ref)).size};
+  return CT_OK;
+}
+
+bool Shard::copy_some(const Probe *probes, uint32_t count, Now &now, char *buffer,
+                      const ct_status *statuses, const Sighted *seen) {
+  for (uint32_t i = 0; i < count; i++) {
+    {
+      Guard guard(unlocked_ ? nullptr : lock());
+      for (; i < count; i++) {
+        if (statuses[i] != CT_OK) continue;
+        if (seen[i].size > kCopiedInside) break;
+        const Entry *e = store_.at(seen[i].place.ref);
+        const uint8_t flags = Head::of(e).flags;
+        if ((flags & kApart) != 0 || !index_.is_still(seen[i].moment)) break;
+        const size_t offset = layout_.value_offset(flags, probes[i].key.size);
+        load_bytes(buffer, Layout::at(e, offset), seen[i].size);
+        if (!index_.is_still(seen[i].moment)) break;
+        buffer += seen[i].size;
+      }
+    }
+    if (i == count) break;
+    if (!copy_again(probes[i], now, buffer, seen[i].size)) return false;
+    buffer += seen[i].size;
+  }
+  return true;
+}
+
+// A value of that size, if there is one.
+bool Shard::copy_again(const Probe &probe, Now &now, char *buffer, size_t size) {
+  ct_value value = CT_VALUE_INIT;
+  const bool same = peek(probe, now, &value) == CT_OK && value.size == size;
+  if (same && size > 0) std::memcpy(buffer, value.data, size);
+  if (value.pin != 0) release(&value);
+  return same;
+}
+
+void Shard::use_some(const Probe *probes, uint32_t count, Now &now, const ct_status *statuses,
+                     const Sighted *seen) {
+  if (unlocked_) {
+    uint64_t hits = 0;
+    for (uint32_t i = 0; i < count; i++) {
+      if (statuses[i] != CT_OK) continue;
+      if (seen[i].place.ref != kNone) seen[i].place.count_use(most_uses_);
+      hits++;
+    }
+    if (read_counts_ != nullptr) read_counts_->count(hits, count - hits);
+    return;
+  }
+  Guard guard(lock());
+  for (uint32_t i = 0; i < count; i++) {
+    if (statuses[i] != CT_OK) {
+      counters_.misses += counting_;
+      continue;
+    }
+    // It may have left, or another may have come, since.
+    const bool same = index_.is_still(seen[i].moment);
+    const Place place = same ? seen[i].place : find_live(probes[i], now);
+    if (place.ref != kNone) {
+      count_use(place, probes[i].hash, now);
+    } else {
+      counters_.hits += counting_;
+    }
+  }
+}
+
+// ---- Reading ----------------------------------------------------------------------------------
 
 ct_status Shard::inspect(const Probe &probe, Now &now, ct_entry_info *out) {
   Guard guard(lock());

@@ -89,6 +89,13 @@ struct Draft {
   uint64_t need = 0;             // the room that the shard could not make
 };
 
+// Where a value was seen, and when.
+struct Sighted {
+  Place place;
+  uint32_t moment;
+  size_t size;  // of the value
+};
+
 // An entry that a walk has pinned.
 struct Held {
   Shard *shard;
@@ -182,13 +189,20 @@ class alignas(64) Shard {
   ct_status get_copy(const Probe &probe, Now &now, char *buffer, size_t capacity, size_t *size);
   // For what is nearly always so, else kChanged: as get_copy.
   ct_status get_copy_at_once(const Probe &probe, Now &now, char *buffer, size_t capacity,
-                             size_t *size) {
-    return unlocked_ ? copy_at_once<false>(probe, now, buffer, capacity, size)
-                     : get_copy_locked_at_once(probe, now, buffer, capacity, size);
-  }
-  // A use of an entry that peek has pinned, if it is still there.
-  void use(const Probe &probe, Now &now, const ct_value &value);
+                             size_t *size);
 
+  // Of some keys of this shard, in one go: as get.
+  ct_status get_some(const Probe *probes, uint32_t count, Now &now, ct_value *values,
+                     ct_status *statuses);
+  // Finds values, and how long they are: no uses yet.
+  void sight_some(const Probe *probes, uint32_t count, Now &now, ct_status *statuses,
+                  Sighted *seen);
+  // Copies those that were seen, one behind the other; false: one is not there any more as it was.
+  bool copy_some(const Probe *probes, uint32_t count, Now &now, char *buffer,
+                 const ct_status *statuses, const Sighted *seen);
+  // Then these are the uses.
+  void use_some(const Probe *probes, uint32_t count, Now &now, const ct_status *statuses,
+                const Sighted *seen);
   // False: it takes room from other shards, draft.need of it or what is due there; call again then.
   bool store(Draft &draft, Reservation &room, Now &now, Departed &gone, ct_value *out,
              ct_status *status);
@@ -292,16 +306,12 @@ class alignas(64) Shard {
                             size_t *size);
   ct_status get_copy_locked_at_once(const Probe &probe, Now &now, char *buffer, size_t capacity,
                                     size_t *size);
-  template <bool kLocked>
-  ct_status copy_at_once(const Probe &probe, Now &now, char *buffer, size_t capacity, size_t *size);
-  template <bool kLocked>
-  void count_read(bool hit) {
-    if (kLocked) {
-      (hit ? counters_.hits : counters_.misses) += counting_;
-    } else if (read_counts_ != nullptr) {
-      read_counts_->count(hit);
-    }
-  }
+  template <bool kLocked, bool kCopies = true>
+  ct_status find_at_once(const Probe &probe, Now &now, char *buffer, size_t capacity,
+                         Sighted *seen);
+  ct_status sight(const Probe &probe, Now &now, Sighted *seen);
+  bool copy_again(const Probe &probe, Now &now, char *buffer, size_t size);
+  void prefetch_entries(const Probe *probes, uint32_t count) const;
   ct_status get_copy_unlocked(const Probe &probe, Now &now, char *buffer, size_t capacity,
                               size_t *size);
   Lock *lock() { return shared_ ? &lock_ : nullptr; }
@@ -332,6 +342,7 @@ class alignas(64) Shard {
   bool due_elsewhere(Now &now) const;
   Ref first_due(Now &now);
   uint64_t weight_of(Entry *e) const;
+  ct_status get_inside(const Probe &probe, Now &now, ct_value *out, bool count_miss);
   void count_use(const Place &place, uint64_t hash, Now &now);
   void tell_uses();
   // Before anything that the order matters to.
@@ -436,27 +447,19 @@ class alignas(64) Shard {
 };
 
 // What is nearly always so: a table that is not being replaced, the first entry of that tag, in its
-// home, alive. The fewer instructions, the more of the next look-up runs in the shadow
-// of this one's cache misses. Without the lock nothing that it sees is certain before the moment is
-// asked for again; until then it only goes where there is memory.
-template <bool kLocked>
-[[gnu::always_inline]] inline ct_status Shard::copy_at_once(const Probe &probe, Now &now,
+// home, alive. The fewer instructions, the more of the next look-up runs in the shadow of this one's
+// cache misses. Without the lock nothing that it sees is certain before the moment is asked for
+// again; until then it only goes where there is memory.
+template <bool kLocked, bool kCopies>
+[[gnu::always_inline]] inline ct_status Shard::find_at_once(const Probe &probe, Now &now,
                                                             char *buffer, size_t capacity,
-                                                            size_t *size) {
-  if (kLocked && (uses_ == Uses::kTold || tti_ != 0)) return kChanged;
-  if (kLocked) index_.prefetch(probe.hash);
-  Guard guard(kLocked ? lock() : nullptr);
-  const uint32_t moment = kLocked ? 0 : index_.moment();
+                                                            Sighted *seen) {
+  const uint32_t moment = index_.moment();
   const auto is_still = [&] { return kLocked || index_.is_still(moment); };
   const Bucket *home = index_.home(probe.hash);
-  if (home == nullptr || !is_still()) return kChanged;
+  if (home == nullptr || !is_still() || (kLocked && tti_ != 0)) return kChanged;
   const uint32_t found = home->match(hash_tag(probe.hash));
-  const uint32_t rest = home->rest();
-  if (found == 0) {
-    if (Bucket::passed_of(rest) != 0 || !is_still()) return kChanged;
-    count_read<kLocked>(false);
-    return CT_MISS;
-  }
+  if (found == 0) return home->passed.acquire() == 0 && is_still() ? CT_MISS : kChanged;
   const uint32_t slot = static_cast<uint32_t>(__builtin_ctz(found));
   const Ref ref = home->refs[slot].acquire();
   const Entry *entry = store_.at(ref);
@@ -470,23 +473,27 @@ template <bool kLocked>
   if (!is_still()) return kChanged;
   const char *key = Layout::at(entry, layout_.key_offset(head.flags));
   if (!equal_cells(key, probe.key.data, key_size)) return kChanged;
-  const char *value = key + round_up_8(key_size);
-  load_bytes(buffer, value, head.value_size);
+  if (kCopies) load_bytes(buffer, key + round_up_8(key_size), head.value_size);
   uint64_t deadline = CT_NEVER;
   if ((head.flags & kLifetime) != 0) deadline = layout_.deadline_of_write(entry, head.flags);
-  if (!is_still()) return kChanged;
-  if (deadline != CT_NEVER && now() >= deadline) return kChanged;
-  if (uses_ == Uses::kMarked) {
-    if (Bucket::mark_of(rest, slot) < most_uses_) {
-      Place{kNone, slot, const_cast<Bucket *>(home)}.count_use(most_uses_);
-    }
-  } else if (kLocked && uses_ == Uses::kGathered) {
-    if (used_count_ == kGathered) tell_uses();
-    used_[used_count_++] = ref;
-  }
-  *size = head.value_size;
-  count_read<kLocked>(true);
+  if (!is_still() || (deadline != CT_NEVER && now() >= deadline)) return kChanged;
+  *seen = {{ref, slot, const_cast<Bucket *>(home)}, moment, head.value_size};
   return CT_OK;
+}
+
+[[gnu::always_inline]] inline ct_status Shard::get_copy_at_once(const Probe &probe, Now &now,
+                                                                char *buffer, size_t capacity,
+                                                                size_t *size) {
+  if (!unlocked_) return get_copy_locked_at_once(probe, now, buffer, capacity, size);
+  Sighted seen;
+  const ct_status status = find_at_once<false>(probe, now, buffer, capacity, &seen);
+  if (status == kChanged) return status;
+  if (status == CT_OK) {
+    *size = seen.size;
+    seen.place.count_use(most_uses_);
+  }
+  if (read_counts_ != nullptr) read_counts_->count(status == CT_OK);
+  return status;
 }
 
 }  // namespace ct

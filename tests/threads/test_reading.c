@@ -12,6 +12,7 @@ enum {
   kKeys = 400,
   kMaxsize = 300,
   kLargest = 1500, /* some are longer than what is copied without the lock */
+  kBatch = 20,
 };
 
 static const int kReads = 60000;
@@ -59,12 +60,39 @@ static const char *problem_of(const unsigned char *value, size_t size, uint64_t 
   return NULL;
 }
 
+/* Answers how many reads it was. */
+static uint64_t read_batch(shared *s, uint64_t *seed) {
+  uint64_t keys[kBatch];
+  uint64_t least[kBatch];
+  size_t key_ends[kBatch];
+  size_t value_ends[kBatch];
+  ct_status statuses[kBatch];
+  unsigned char buffer[kBatch * kLargest];
+  for (size_t i = 0; i < kBatch; i++) {
+    keys[i] = test_random_below(seed, kKeys);
+    least[i] = atomic_load(&s->finished[keys[i]]);
+    key_ends[i] = (i + 1) * sizeof(keys[i]);
+  }
+  const size_t capacity = test_random_below(seed, 4) == 0 ? 500 : sizeof(buffer);
+  const ct_status status =
+      ct_get_many_copy(s->cache, keys, key_ends, kBatch, buffer, capacity, value_ends, statuses);
+  if (status == CT_ERR_BUFFER) return 0;
+  if (status != CT_OK) atomic_store(&s->complaint, "a batch failed");
+  for (size_t i = 0, begin = 0; i < kBatch; begin = value_ends[i++]) {
+    if (statuses[i] == CT_MISS) continue;
+    const char *problem = problem_of(buffer + begin, value_ends[i] - begin, keys[i], least[i]);
+    if (problem != NULL) atomic_store(&s->complaint, problem);
+  }
+  return kBatch;
+}
+
 static void *read_values(void *argument) {
   worker *w = argument;
   shared *s = w->shared;
   unsigned char buffer[kLargest];
   uint64_t reads = 0;
   for (int i = 0; i < kReads; i++) {
+    if (i % 8 == 0) reads += read_batch(s, &w->seed);
     const uint64_t key = test_random_below(&w->seed, kKeys);
     const size_t capacity = test_random_below(&w->seed, 20) == 0 ? 20 : sizeof(buffer);
     const uint64_t least = atomic_load(&s->finished[key]);
