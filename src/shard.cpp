@@ -554,7 +554,7 @@ bool Shard::copy_some(const Probe *probes, uint32_t count, Now &now, char *buffe
       Guard guard(unlocked_ ? nullptr : lock());
       for (; i < count; i++) {
         if (statuses[i] != CT_OK) continue;
-        if (seen[i].size > kCopiedInside) break;
+        if (seen[i].size > kCopiedInside || !index_.is_still(seen[i].moment)) break;
         const Entry *e = store_.at(seen[i].place.ref);
         const uint8_t flags = Head::of(e).flags;
         if ((flags & kApart) != 0 || !index_.is_still(seen[i].moment)) break;
