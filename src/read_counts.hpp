@@ -21,14 +21,12 @@ class ReadCounts {
     if (misses != 0) add(kMisses, misses);
   }
 
-  uint64_t hits() const { return sum(kHits) - before_[kHits].load(std::memory_order_relaxed); }
-  uint64_t misses() const {
-    return sum(kMisses) - before_[kMisses].load(std::memory_order_relaxed);
-  }
+  uint64_t hits() const { return since_reset(kHits); }
+  uint64_t misses() const { return since_reset(kMisses); }
   // From now on. Owners go on counting where they are.
   void reset() {
-    before_[kHits].store(sum(kHits), std::memory_order_relaxed);
-    before_[kMisses].store(sum(kMisses), std::memory_order_relaxed);
+    before_[kHits].store(sum(kHits), std::memory_order_release);
+    before_[kMisses].store(sum(kMisses), std::memory_order_release);
   }
 
  private:
@@ -56,6 +54,11 @@ class ReadCounts {
     Thread nobody = 0;
     const bool owns = stripe.owner.compare_exchange_strong(nobody, self, std::memory_order_relaxed);
     (owns ? stripe.own : stripe.others)[kind].fetch_add(n, std::memory_order_relaxed);
+  }
+  // What a reset has seen is seen after it, too: the sum is not below the one before.
+  uint64_t since_reset(Kind kind) const {
+    const uint64_t before = before_[kind].load(std::memory_order_acquire);
+    return sum(kind) - before;
   }
   uint64_t sum(Kind kind) const {
     uint64_t sum = 0;

@@ -250,12 +250,13 @@ bool Shard::extend(Draft &draft, Ref ref, Reservation &room, Now &now, Departed 
     *status = made == Room::kBroken ? CT_ERR_INTERNAL : CT_MISS;
     return made != Room::kElsewhere;
   }
-  change_place(ref, to, draft.probe.hash);
-  policy_->reweigh(to, before);
-  bury_copy(ref, old);
+  // All of it is there before it can be found.
   Lifetime *life = layout_.lifetime(e);
   life->write = draft.deadline;
   life->prev = life->next = kNone;
+  change_place(ref, to, draft.probe.hash);
+  policy_->reweigh(to, before);
+  bury_copy(ref, old);
   expiry_.insert(to, now());
   settle(room, before, draft.weight);
   *status = CT_OK;

@@ -201,12 +201,91 @@ static void test_lru_copies_whole_values(void **state) {
   run_all(CT_POLICY_LRU);
 }
 
+/* ---- Lifetimes and counts ------------------------------------------------------------------- */
+
+typedef struct pair {
+  ct_cache *cache;
+  atomic_bool over;
+  uint64_t wrong;
+} pair;
+
+static const uint64_t kLong = UINT64_C(1) << 50;
+
+static pair new_pair(void) {
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = CT_POLICY_SIEVE;
+  options.maxsize = 100;
+  pair p = {NULL, false, 0};
+  assert_status(CT_OK, ct_cache_new_with(&options, &p.cache));
+  return p;
+}
+
+static void *count_misses(void *argument) {
+  pair *p = argument;
+  const char key[8] = {0};
+  char buffer[64];
+  size_t size;
+  while (!p->over) {
+    p->wrong += ct_get_copy(p->cache, key, sizeof(key), buffer, sizeof(buffer), &size) != CT_OK;
+  }
+  return NULL;
+}
+
+/* An entry that had no place for a deadline could be seen in its new block before that was written:
+ * where the block held zeros until then, it had expired long ago. */
+static void test_entry_never_misses_while_it_gets_a_lifetime(void **state) {
+  (void)state;
+  pair p = new_pair();
+  const char zeros[32] = {0};
+  assert_status(CT_OK, ct_set(p.cache, zeros, 8, zeros, 16));
+  pthread_t reader;
+  assert_int_equal(0, pthread_create(&reader, NULL, count_misses, &p));
+  for (size_t i = 0; i < 200000; i++) {
+    assert_status(CT_OK, ct_set(p.cache, zeros, 8, zeros, 16 + i % 2 * 8));
+    assert_status(CT_OK, ct_set_lifetime(p.cache, zeros, 8, kLong));
+  }
+  p.over = true;
+  pthread_join(reader, NULL);
+  assert_int_equal(0, p.wrong);
+  ct_cache_free(p.cache);
+}
+
+static void *reset_stats(void *argument) {
+  pair *p = argument;
+  while (!p->over) ct_cache_stats_reset(p->cache);
+  return NULL;
+}
+
+/* The baseline could be read after a reset that followed the counts: fewer than none had been hit. */
+static void test_stats_beside_resets_are_never_negative(void **state) {
+  (void)state;
+  pair p = new_pair();
+  const char zeros[8] = {0};
+  assert_status(CT_OK, ct_set(p.cache, zeros, sizeof(zeros), zeros, sizeof(zeros)));
+  pthread_t reader, resetter;
+  assert_int_equal(0, pthread_create(&reader, NULL, count_misses, &p));
+  assert_int_equal(0, pthread_create(&resetter, NULL, reset_stats, &p));
+  uint64_t most = 0;
+  for (int i = 0; i < 500000; i++) {
+    ct_stats stats = CT_STATS_INIT;
+    assert_status(CT_OK, ct_cache_stats(p.cache, &stats));
+    if (stats.hits > most) most = stats.hits;
+  }
+  p.over = true;
+  pthread_join(reader, NULL);
+  pthread_join(resetter, NULL);
+  assert_true(most < kLong);
+  ct_cache_free(p.cache);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_clock_copies_whole_values),
       cmocka_unit_test(test_sieve_copies_whole_values),
       cmocka_unit_test(test_s3fifo_copies_whole_values),
       cmocka_unit_test(test_lru_copies_whole_values),
+      cmocka_unit_test(test_entry_never_misses_while_it_gets_a_lifetime),
+      cmocka_unit_test(test_stats_beside_resets_are_never_negative),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
