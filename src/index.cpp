@@ -74,8 +74,23 @@ bool Index::begin_growth(uint64_t needed) noexcept {
   Change change(*this);
   old_.set(current_.data(), current_.size());
   cursor_ = 0;
+  discarded_ = 0;
   current_.set(buckets, size);
   return true;
+}
+
+// Gives back what the cursor has left behind, by steps: all of a large table at once takes long.
+//
+// There may still be entries left of the cursor, which went over the end of the table and on from
+// its first bucket. They are in the first step, which stays, unless they passed over all of that.
+void Index::discard_moved() noexcept {
+  const size_t bytes = memory_.discard_bytes(table_bytes(old_.size()), alignof(Bucket));
+  const uint32_t step = static_cast<uint32_t>(bytes / sizeof(Bucket));
+  if (step == 0 || cursor_ - discarded_ < step) return;
+  if (discarded_ != 0 && old_.data()[step - 1].passed == 0) {
+    memory_.discard(old_.data() + discarded_, bytes);
+  }
+  discarded_ += step;
 }
 
 // A table of that size that was put away, if there is one.

@@ -248,6 +248,7 @@ class Index {
   bool begin_growth(uint64_t needed) noexcept;
   template <class HashOf>
   void migrate(uint32_t buckets, HashOf hash_of);
+  void discard_moved() noexcept;
   template <class IsIt>
   static Place scan(Bucket *buckets, uint32_t count, uint64_t hash, IsIt is_it);
   static void put(Table &table, uint64_t hash, Ref ref, uint32_t mark);
@@ -268,6 +269,7 @@ class Index {
   Table current_;
   Table old_;                 // while migrating
   Cell<uint32_t> cursor_{0};  // homes left of it have moved from old_ to current_
+  uint32_t discarded_ = 0;    // buckets of old_ left of it have been given back, but for the first
   Table kept_;                // the last that was put away
 };
 
@@ -330,7 +332,11 @@ void Index::migrate(uint32_t buckets, HashOf hash_of) {
       b = old_.next(b);
     }
   }
-  if (cursor_ == old_.size()) put_away(old_);
+  if (cursor_ == old_.size()) {
+    put_away(old_);
+  } else {
+    discard_moved();
+  }
 }
 
 template <class HashOf, class Visit>

@@ -15,6 +15,9 @@ constexpr size_t kPageBytes = 4096;
 constexpr size_t kMapBytes = 256 * 1024;
 constexpr size_t kMapKeptBytes = kPageBytes;
 
+// As many go back to the system in some ten microseconds.
+constexpr size_t kDiscardBytes = 128 * 1024;
+
 }  // namespace
 
 Memory::Memory(const ct_allocator *hooks, bool keeps) noexcept
@@ -62,6 +65,12 @@ bool Memory::idle(void *ptr, size_t size, size_t align) noexcept {
 void Memory::reuse(size_t size, size_t align) noexcept {
   if (is_mapped(size, align)) held_.fetch_add(size, std::memory_order_relaxed);
 }
+
+size_t Memory::discard_bytes(size_t size, size_t align) const noexcept {
+  return is_mapped(size, align) ? kDiscardBytes : 0;
+}
+
+void Memory::discard(void *ptr, size_t size) noexcept { madvise(ptr, size, MADV_DONTNEED); }
 
 void Memory::release(void *ptr, size_t size, size_t align) noexcept {
   if (ptr == nullptr) return;

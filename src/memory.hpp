@@ -32,6 +32,11 @@ class Memory {
   bool idle(void *ptr, size_t size, size_t align) noexcept;
   void reuse(size_t size, size_t align) noexcept;
 
+  // How much of such a piece can be discarded at once, quickly, at any multiple of that from its
+  // beginning; 0: nothing. It is all zeros then, or as it was, and still counts as held.
+  size_t discard_bytes(size_t size, size_t align) const noexcept;
+  void discard(void *ptr, size_t size) noexcept;
+
   uint64_t held() const noexcept { return held_.load(std::memory_order_relaxed); }
   bool hooked() const noexcept { return hooks_.alloc != nullptr; }
   const ct_allocator &hooks() const noexcept { return hooks_; }

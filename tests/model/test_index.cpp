@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// The index by itself, with hashes that no key would have: while a large table is replaced, what was
+// moved out of the old one goes back to the system piece by piece.
+#include <csetjmp>
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+extern "C" {
+#include <cmocka.h>
+}
+
+#include "index.hpp"
+
+namespace {
+
+constexpr uint32_t kCount = 400000;
+// Looking for all of them takes long.
+constexpr uint32_t kStride = 20011;
+
+struct Hashes {
+  std::vector<uint64_t> of;  // by reference
+
+  explicit Hashes(uint32_t crowded) : of(1) {
+    for (uint32_t i = 1; i <= kCount; i++) {
+      // The first ones share the last home: the end of the table is full, and so is its beginning.
+      const uint64_t spread = i * UINT64_C(0x9E3779B97F4A7C15);
+      of.push_back(i <= crowded ? UINT64_C(0xFFFFFFFF) << 8 | (spread >> 56) : spread >> 20);
+    }
+  }
+};
+
+template <class HashOf>
+void assert_all_are_found(const ct::Index &index, HashOf hashes, uint32_t count) {
+  for (ct::Ref ref = 1; ref <= count; ref++) {
+    if (index.place_of(hashes(ref), ref).ref != ref) fail_msg("%u of %u is lost", ref, count);
+  }
+}
+
+void assert_grows(uint32_t crowded, bool keeps) {
+  const Hashes all(crowded);
+  const auto hashes = [&all](ct::Ref ref) { return all.of[ref]; };
+  ct::Memory memory(nullptr, keeps);
+  {
+    ct::Index index(memory, keeps);
+    for (ct::Ref ref = 1; ref <= kCount; ref++) {
+      assert_true(index.reserve(1, hashes));
+      index.insert(hashes(ref), ref);
+      if (ref % kStride == 0) assert_all_are_found(index, hashes, ref);
+    }
+    assert_all_are_found(index, hashes, kCount);
+    for (ct::Ref ref = 1; ref <= kCount; ref++) index.erase(hashes(ref), ref);
+    assert_int_equal(0, index.size());
+  }
+  assert_int_equal(0, memory.held());
+}
+
+void test_growing_table_loses_none(void **) {
+  assert_grows(0, false);
+  assert_grows(0, true);
+}
+
+void test_growing_table_loses_none_that_went_over_its_end(void **) {
+  assert_grows(300, false);
+  assert_grows(300, true);
+}
+
+}  // namespace
+
+int main() {
+  const CMUnitTest tests[] = {
+      cmocka_unit_test(test_growing_table_loses_none),
+      cmocka_unit_test(test_growing_table_loses_none_that_went_over_its_end),
+  };
+  return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
