@@ -534,7 +534,8 @@ CT_API ct_status ct_get(ct_cache *cache, const void *key, size_t key_size, ct_va
  * @return CT_OK; CT_MISS; CT_ERR_BUFFER: nothing was copied, and it was no use and is not counted;
  *         CT_ERR_INVALID; CT_ERR_TOO_LARGE for a key of 2^32 bytes
  *
- * Threads:   safe.
+ * Threads:   safe; takes no lock with CLOCK, SIEVE and S3FIFO, for values up to 1 KiB in caches
+ *            without tti and without an allocator of yours.
  * Callbacks: drop, if the value left while it was copied; timer, ct_policy_ops inside.
  * Cost:      O(value_size); never allocates.
  * Since:     REPLACEME
@@ -916,7 +917,8 @@ CT_API uint64_t ct_expire(ct_cache *cache, uint64_t now, ct_visit_fn visit, void
 
 /** No particular order; needs no memory for it. */
 #define CT_ORDER_ANY 0
-/** As ct_popitem would take them if nothing were used meanwhile, shard after shard. */
+/** As ct_popitem would take them if nothing were used meanwhile, shard after shard; with S3FIFO and
+ *  WTINYLFU nearly so, queue by queue. */
 #define CT_ORDER_COLDEST 1
 /** The reverse of CT_ORDER_COLDEST. */
 #define CT_ORDER_HOTTEST 2
