@@ -92,6 +92,8 @@ class Policy {
     (void)hash;
     return victim();
   }
+  // Who will probably go after the last victim, to be fetched ahead; kNone: not known.
+  virtual Ref next_victim() const { return kNone; }
   // How often used; 0 if it does not count.
   virtual uint64_t frequency(Ref) const { return 0; }
   // All entries once, if it is ordered: by rank, which is below kRanks, and in one rank as they are

@@ -300,6 +300,8 @@ bool Shard::evict(const Draft *draft, Ref *watched, Now &now, Departed &gone, ui
   if (watched != nullptr && victim == *watched) *watched = kNone;
   const ct_cause cause = due != kNone ? CT_CAUSE_EXPIRED : CT_CAUSE_EVICTED;
   *weight = leave(victim, hash_of(victim), cause, gone);
+  const Ref next = policy_->next_victim();
+  if (next != kNone) index_.prefetch(hash_of(next));
   return true;
 }
 

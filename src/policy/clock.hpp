@@ -23,6 +23,7 @@ class SecondChance : public Policy {
   void moved(Ref from, Ref to) override { hand_.moved(from, to); }
   void clear() override { hand_.clear(); }
   Ref victim() override { return hand_.stop(kMostUses); }
+  Ref next_victim() const override { return hand_.next(); }
   void coldest_first(Visitor visit, void *data) const override { hand_.in_order(0, visit, data); }
 
  protected:

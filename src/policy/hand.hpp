@@ -59,6 +59,9 @@ class Hand {
     }
   }
 
+  // Who is looked at next.
+  Ref next() const { return under_ != kNone ? under_ : list_.back(); }
+
   // In the order in which they would go if nothing else happened: the rank is first and the mark.
   void in_order(uint32_t first, Policy::Visitor visit, void *data) const {
     visit_until(kNone, under_, first, visit, data);

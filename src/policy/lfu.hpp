@@ -59,6 +59,7 @@ class Lfu : public Policy {
   }
 
   Ref victim() override { return list_.back(); }
+  Ref next_victim() const override { return list_.back(); }
   uint64_t frequency(Ref ref) const override { return groups_[group_of(ref)].count; }
 
   void coldest_first(Visitor visit, void *data) const override {

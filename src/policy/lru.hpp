@@ -24,6 +24,7 @@ class Lru : public Policy {
   void moved(Ref, Ref to) override { list_.moved(to); }
   void clear() override { list_.clear(); }
   Ref victim() override { return list_.back(); }
+  Ref next_victim() const override { return list_.back(); }
 
   void coldest_first(Visitor visit, void *data) const override {
     for (Ref ref = list_.back(); ref != kNone; ref = list_.towards_front(ref)) visit(data, ref, 0);

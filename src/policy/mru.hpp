@@ -11,6 +11,7 @@ class Mru : public Lru {
  public:
   using Lru::Lru;
   Ref victim() override { return list_.front(); }
+  Ref next_victim() const override { return list_.front(); }
 
   void coldest_first(Visitor visit, void *data) const override {
     for (Ref ref = list_.front(); ref != kNone; ref = list_.towards_back(ref)) visit(data, ref, 0);
