@@ -302,6 +302,7 @@ ct_status Cache::resize(uint64_t maxsize) {
       }
       if (entries == 0) sched_yield();
     }
+    for (uint32_t i = 0; i < family_.count; i++) family_[i].trim();
   }
   tell(gone);
   return status;

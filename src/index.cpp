@@ -63,19 +63,46 @@ uint32_t Index::next_size(uint64_t needed) const {
   return static_cast<uint32_t>(std::min<uint64_t>(std::max(size, least), kMaxBuckets));
 }
 
+// With a little room beyond, and by steps that end at the expected number, if it is known.
+uint32_t Index::smallest_size(uint64_t needed) const {
+  const uint64_t least = buckets_for(needed + needed / 8);
+  uint64_t size = buckets_for(expected_);
+  if (expected_ == 0 || size < least)
+    return static_cast<uint32_t>(std::min<uint64_t>(least, kMaxBuckets));
+  while ((size + 1) / 2 >= least && size > 1) size = (size + 1) / 2;
+  return static_cast<uint32_t>(std::min<uint64_t>(size, kMaxBuckets));
+}
+
 bool Index::begin_growth(uint64_t needed) noexcept {
   const uint32_t size = next_size(needed);
-  if (size <= current_.size()) return false;
-  Bucket *buckets = take_kept(size);
-  if (buckets == nullptr) {
-    buckets = static_cast<Bucket *>(memory_.allocate_zeroed(table_bytes(size), alignof(Bucket)));
+  if (size <= current_.size() || !replace_table(size)) return false;
+  step_ = kBucketsAStep;
+  return true;
+}
+
+// The new table has room for all that may come until the old one is empty.
+bool Index::begin_shrinking(uint64_t needed) noexcept {
+  const uint32_t before = current_.size();
+  if (before <= kSmallTable) return false;
+  const uint32_t size = smallest_size(needed + before / kSparseBucketsAStep);
+  if (size > before / 4 || !replace_table(size)) return false;
+  step_ = kSparseBucketsAStep;
+  return true;
+}
+
+// Begins to; false: no memory.
+bool Index::replace_table(uint32_t size) noexcept {
+  Table table = take_kept(size);
+  if (table.data() == nullptr) {
+    table.set(static_cast<Bucket *>(memory_.allocate_zeroed(table_bytes(size), alignof(Bucket))),
+              size);
   }
-  if (buckets == nullptr) return false;
+  if (table.data() == nullptr) return false;
   Change change(*this);
   old_.set(current_.data(), current_.size());
   cursor_ = 0;
   discarded_ = 0;
-  current_.set(buckets, size);
+  current_.set(table.data(), table.size());
   return true;
 }
 
@@ -93,18 +120,20 @@ void Index::discard_moved() noexcept {
   discarded_ += step;
 }
 
-// A table of that size that was put away, if there is one.
-Bucket *Index::take_kept(uint32_t count) noexcept {
+// A table that was put away, of that size or little more, so that many sizes leave few tables; one
+// without buckets if there is none.
+Index::Table Index::take_kept(uint32_t count) noexcept {
   Table *link = &kept_;
   for (; link->data() != nullptr; link = predecessor(link->data(), link->size())) {
-    if (link->size() != count) continue;
-    Bucket *buckets = link->data();
-    const Table *before = predecessor(buckets, count);
+    if (link->size() < count || link->size() - count > count / 4) continue;
+    Table table;
+    table.set(link->data(), link->size());
+    const Table *before = predecessor(table.data(), table.size());
     link->set(before->data(), before->size());
-    memory_.reuse(table_bytes(count), alignof(Bucket));
-    return buckets;
+    memory_.reuse(table_bytes(table.size()), alignof(Bucket));
+    return table;
   }
-  return nullptr;
+  return {};
 }
 
 // Out of use.

@@ -100,6 +100,8 @@ class Index {
   Index &operator=(const Index &) = delete;
 
   uint64_t size() const { return size_; }
+  // Whether reserve will have to ask for a larger table.
+  bool grows_for(uint64_t count) const { return size_ + count > comfortable(current_.size()); }
   // About how many entries there will be at most, so that the table is then no larger than it need
   // be; 0: unknown.
   void expect(uint64_t entries) { expected_ = entries; }
@@ -165,6 +167,11 @@ class Index {
   template <class HashOf>
   bool reserve(uint64_t count, HashOf hash_of) noexcept;
 
+  // Replaces a table that is far too large for what is there and that many more, at once; reserve
+  // does so little by little.
+  template <class HashOf>
+  void shrink(uint64_t count, HashOf hash_of) noexcept;
+
   // Not there yet; there must be room.
   void insert(uint64_t hash, Ref ref);
   // There.
@@ -223,9 +230,15 @@ class Index {
   static uint64_t comfortable(uint64_t buckets) { return buckets * kSlots * 5 / 8; }
   static uint64_t buckets_for(uint64_t entries) { return entries * 8 / (kSlots * 5) + 1; }
   static uint64_t bearable(uint64_t buckets) { return buckets * kSlots * 9 / 10; }
+  // Below it a table may be too large: then a quarter of it, or less, is comfortable.
+  static uint64_t sparse(uint64_t buckets) { return buckets * kSlots / 8; }
   static constexpr uint32_t kMaxBuckets = 1u << 29;
   // Enough to be through with a table before the next one is due, if that has 5 % more buckets.
   static constexpr uint32_t kBucketsAStep = 4;
+  // Of a table that is nearly empty.
+  static constexpr uint32_t kSparseBucketsAStep = 16;
+  // A page of them is not worth the work.
+  static constexpr uint32_t kSmallTable = 64;
 
   static uint32_t home_of(uint32_t position, uint32_t buckets) {
     return static_cast<uint32_t>((static_cast<uint64_t>(position) * buckets) >> 32);
@@ -245,7 +258,10 @@ class Index {
   }
 
   uint32_t next_size(uint64_t needed) const;
+  uint32_t smallest_size(uint64_t needed) const;
   bool begin_growth(uint64_t needed) noexcept;
+  bool begin_shrinking(uint64_t needed) noexcept;
+  bool replace_table(uint32_t size) noexcept;
   template <class HashOf>
   void migrate(uint32_t buckets, HashOf hash_of);
   void discard_moved() noexcept;
@@ -258,7 +274,7 @@ class Index {
   }
   void release(Bucket *buckets, uint32_t count) noexcept;
   void put_away(Table &table) noexcept;
-  Bucket *take_kept(uint32_t count) noexcept;
+  Table take_kept(uint32_t count) noexcept;
 
   Memory &memory_;
   const bool keeps_;
@@ -269,6 +285,7 @@ class Index {
   Table current_;
   Table old_;                 // while migrating
   Cell<uint32_t> cursor_{0};  // homes left of it have moved from old_ to current_
+  uint32_t step_ = 0;         // how many homes an insert moves
   uint32_t discarded_ = 0;    // buckets of old_ left of it have been given back, but for the first
   Table kept_;                // the last that was put away
 };
@@ -299,12 +316,21 @@ template <class IsIt>
 
 template <class HashOf>
 bool Index::reserve(uint64_t count, HashOf hash_of) noexcept {
-  if (migrating()) migrate(kBucketsAStep, hash_of);
+  if (migrating()) migrate(step_, hash_of);
   const uint64_t needed = size_ + count;
-  if (needed <= comfortable(current_.size())) return true;
+  if (needed <= comfortable(current_.size())) {
+    if (needed < sparse(current_.size()) && !migrating()) begin_shrinking(needed);
+    return true;
+  }
   // A table that is still being filled can overflow only if many wait with reserved room.
   if (migrating()) migrate(old_.size(), hash_of);
   return begin_growth(needed) || needed <= bearable(current_.size());
+}
+
+template <class HashOf>
+void Index::shrink(uint64_t count, HashOf hash_of) noexcept {
+  if (migrating()) migrate(old_.size(), hash_of);
+  if (begin_shrinking(size_ + count)) migrate(old_.size(), hash_of);
 }
 
 // Moves the entries of the next few homes from the old table to the current one.

@@ -63,6 +63,16 @@ void Shard::expect(uint64_t maxsize) {
   index_.expect(!counted_ || share > UINT32_MAX ? 0 : share + spread + 16);
 }
 
+// The same where entries differ in weight: as many as there will be if those to come are as those
+// that are there. Of a cache that is nearly empty that is no more than a guess.
+void Shard::expect_by_weight() {
+  const uint64_t share = budget_.maxsize() / family_.count;
+  const uint64_t entries = index_.size();
+  const bool known = weight_ != 0 && share / 8 <= weight_ && entries <= UINT32_MAX;
+  const double more = known ? static_cast<double>(share) / static_cast<double>(weight_) : 0;
+  index_.expect(static_cast<uint64_t>(static_cast<double>(entries) * more * 17 / 16));
+}
+
 bool Shard::due_elsewhere(Now &now) const {
   for (uint32_t i = 0; i < family_.count; i++) {
     const uint64_t at = family_[i].earliest();

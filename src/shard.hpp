@@ -221,6 +221,8 @@ class alignas(64) Shard {
   uint64_t expire(Now &now, Departed &gone);
   void clear(Now &now, Departed &gone);
   void resize(uint64_t maxsize);
+  // Gives back memory that is not needed for what is there now.
+  void trim();
   ct_status inspect(const Probe &probe, Now &now, ct_entry_info *out);
   bool is_ordered() const { return ordered_; }
   // Pins all entries and appends them, coldest first.
@@ -392,6 +394,7 @@ class alignas(64) Shard {
   }
   void count_departure(ct_cause cause, uint64_t weight);
   void expect(uint64_t maxsize);
+  void expect_by_weight();
   void close_entries(Departed &gone);
 #ifdef CT_VALIDATE
   const char *problem_of_entries();

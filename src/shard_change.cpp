@@ -97,6 +97,7 @@ void Shard::reject(const Draft &draft) {
 // All the memory that storing will take.
 bool Shard::prepare(Draft &draft) {
   const uint64_t count = waiting_ + (draft.ref == kNone ? 1 : 0);
+  if (!counted_ && index_.grows_for(count)) expect_by_weight();
   if (!index_.reserve(count, hasher()) || !policy_->reserve(count)) return false;
   if (has_deadline(draft) && !expiry_.reserve()) return false;
   if (draft.ref != kNone) return true;
@@ -423,6 +424,13 @@ void Shard::resize(uint64_t maxsize) {
   settle_uses();
   policy_->resize(maxsize);
   expect(maxsize);
+}
+
+void Shard::trim() {
+  Guard guard(lock());
+  settle_uses();
+  index_.shrink(waiting_, hasher());
+  store_.trim();
 }
 
 }  // namespace ct

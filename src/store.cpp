@@ -205,6 +205,22 @@ void Store::let_chunk_go(uint32_t number) {
   while (chunk_count_ > 0 && chunks()[chunk_count_ - 1].base == nullptr) chunk_count_--;
 }
 
+void Store::trim() noexcept {
+  if (bins_ == nullptr) return;
+  for (uint32_t bin = bin_of(kTrimmedBytes / kUnit); bin < kBins; bin++) {
+    for (Ref ref = bins_->heads[bin]; ref != kNone; ref = at(ref)->next) {
+      const Chunk &chunk = chunks()[ref >> kOffsetBits];
+      if (memory_.discard_bytes(chunk_bytes(chunk), 16) == 0) continue;
+      // What the store keeps in a free block stands at its ends.
+      const size_t begin = (ref & kOffsetMask) * kUnit;
+      const size_t end = begin + free_units(at(ref)) * kUnit;
+      const size_t first = (begin + kMinBlockBytes + kPageBytes - 1) & ~(kPageBytes - 1);
+      const size_t last = (end - sizeof(uint32_t)) & ~(kPageBytes - 1);
+      memory_.discard(chunk.base + first, last - first);
+    }
+  }
+}
+
 void Store::release_chunk(uint32_t number) {
   Chunk &chunk = chunks()[number];
   memory_.release(chunk.base, chunk_bytes(chunk), 16);

@@ -54,6 +54,8 @@ class Store {
   // memory.
   Ref allocate(size_t bytes) noexcept;
   void release(Ref ref, size_t bytes) noexcept;
+  // Gives back what lies in large free blocks, which stay what they are.
+  void trim() noexcept;
   // Gives everything back at once.
   void clear() noexcept;
 
@@ -76,6 +78,7 @@ class Store {
   static constexpr uint32_t kEndUnits = 2;
   static constexpr size_t kMinChunkBytes = 1024;
   static constexpr size_t kPageBytes = 4096;
+  static constexpr size_t kTrimmedBytes = 64 * 1024;
   static constexpr size_t kMaxChunkBytes = kUnit << kOffsetBits;
 
   static constexpr uint32_t kExactBins = 16;

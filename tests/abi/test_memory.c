@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory goes back to the system when a cache needs less of it, and follows what it is to hold. */
+#include <unistd.h>
+
+#include "fixture.h"
+
+#if defined(__has_feature)
+#define HAS_FEATURE(name) __has_feature(name)
+#else
+#define HAS_FEATURE(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+    HAS_FEATURE(address_sanitizer) || HAS_FEATURE(thread_sanitizer)
+enum { kSanitized = 1 };
+#else
+enum { kSanitized = 0 };
+#endif
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static const ct_policy kPolicies[] = {CT_POLICY_LRU, CT_POLICY_FIFO, CT_POLICY_CLOCK,
+                                      CT_POLICY_SIEVE};
+
+static void add(ct_cache *cache, uint64_t number, size_t size) {
+  static const char value[2048];
+  char key[16] = {0};
+  memcpy(key, &number, sizeof(number));
+  assert_status(CT_OK, ct_set(cache, key, sizeof(key), value, size));
+}
+
+static bool has(ct_cache *cache, uint64_t number) {
+  char key[16] = {0};
+  memcpy(key, &number, sizeof(number));
+  return ct_contains(cache, key, sizeof(key));
+}
+
+/* Of the process, in bytes. */
+static double resident(void) {
+  unsigned long pages = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  assert_non_null(file);
+  assert_int_equal(1, fscanf(file, "%*u %lu", &pages));
+  fclose(file);
+  return (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+static ct_cache *cache_of(ct_policy policy, uint64_t maxsize, ct_weight_kind kind) {
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = policy;
+  options.maxsize = maxsize;
+  options.weight_kind = kind;
+  return new_cache(&options);
+}
+
+static void test_resize_gives_memory_back(void **state) {
+  (void)state;
+  const uint64_t count = 400000;
+  /* What sanitizers know of memory stays when it has gone. */
+  const double shadow = kSanitized ? 0.5 : 0;
+  for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
+    const double before = resident();
+    ct_cache *cache = cache_of(kPolicies[p], count, CT_WEIGHT_COUNT);
+    for (uint64_t i = 0; i < count; i++) add(cache, i, 64);
+    const double full = resident() - before;
+    const uint64_t held = ct_memory(cache);
+    assert_true(full > (double)count * 80);
+
+    assert_status(CT_OK, ct_resize(cache, count / 100));
+    assert_int_equal(count / 100, ct_len(cache));
+    if (resident() - before > full / 20 + shadow * full)
+      fail_msg("%s keeps %.0f of %.0f bytes", ct_policy_name(kPolicies[p]), resident() - before,
+               full);
+    assert_true(ct_memory(cache) < held / 6);
+
+    uint64_t found = 0;
+    for (uint64_t i = 0; i < count; i++) found += has(cache, i);
+    assert_int_equal(count / 100, found);
+
+    /* It is as good as new. */
+    assert_status(CT_OK, ct_resize(cache, count));
+    for (uint64_t i = 0; i < count; i++) add(cache, i, 64);
+    for (uint64_t i = 0; i < count; i++) assert_true(has(cache, i));
+    assert_true(resident() - before < full * (1.1 + shadow));
+    ct_cache_free(cache);
+  }
+}
+
+/* Also when the sizes between are all different, and tables that are kept are used again. */
+static void test_resizing_often_does_not_pile_memory_up(void **state) {
+  (void)state;
+  uint64_t seed = test_seed();
+  for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
+    ct_cache *cache = cache_of(kPolicies[p], 1, CT_WEIGHT_COUNT);
+    for (int turn = 0; turn < 40; turn++) {
+      const uint64_t count = 1000 + test_random_below(&seed, 20000);
+      assert_status(CT_OK, ct_resize(cache, count));
+      for (uint64_t i = 0; i < count; i++) add(cache, i, 64);
+      for (uint64_t i = 0; i < count; i++) assert_true(has(cache, i));
+      assert_status(CT_OK, ct_resize(cache, 10));
+      /* The chunks that the last ones are in were an eighth each of what was there. */
+      assert_true(ct_memory(cache) < 1200000);
+    }
+    ct_cache_free(cache);
+  }
+}
+
+/* The table follows the number of entries down, too, while they are being replaced. */
+static void test_table_shrinks_with_larger_entries(void **state) {
+  (void)state;
+  const uint64_t maxsize = 20000000;
+  for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
+    ct_cache *cache = cache_of(kPolicies[p], maxsize, CT_WEIGHT_MEMORY);
+    uint64_t number = 0;
+    for (size_t shift = 0; shift < 2; shift++) {
+      for (uint64_t written = 0; written < 2 * maxsize; written += 80) add(cache, number++, 40);
+      assert_true(has(cache, number - 1000));
+      for (uint64_t written = 0; written < 2 * maxsize; written += 1040) add(cache, number++, 1000);
+      assert_true(has(cache, number - 1000));
+      assert_true(ct_currsize(cache) <= maxsize);
+      /* Its chunks may be an eighth larger than what is in them. */
+      if (ct_memory(cache) > maxsize / 100 * 118)
+        fail_msg("%s holds %llu", ct_policy_name(kPolicies[p]),
+                 (unsigned long long)ct_memory(cache));
+    }
+    ct_cache_free(cache);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_resize_gives_memory_back),
+      cmocka_unit_test(test_resizing_often_does_not_pile_memory_up),
+      cmocka_unit_test(test_table_shrinks_with_larger_entries),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
