@@ -51,7 +51,9 @@ class Sketch {
     return block_of(mixed).least(mixed);
   }
 
-  void prefetch(uint64_t hash) const { __builtin_prefetch(&block_of(mix(hash)), 1); }
+  void prefetch(uint64_t hash) const {
+    if (count_ != 0) __builtin_prefetch(&block_of(mix(hash)), 1);
+  }
 
   // Forgets all.
   void clear() noexcept {
