@@ -210,7 +210,8 @@ struct Layout {
     }
     if ((head.flags & kApart) == 0) return false;
     const Bytes own = key(e);
-    return own.size == key_size && std::memcmp(own.data, key_data, key_size) == 0;
+    if (own.size != key_size) return false;
+    return key_size == 0 || std::memcmp(own.data, key_data, key_size) == 0;
   }
 
   bool keeps_idle() const { return lifetime_bytes == kIdleLifetimeBytes; }

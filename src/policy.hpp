@@ -129,7 +129,7 @@ constexpr PolicyKind kind_of() {
       P::kMostUses,
       sizeof(P),
       [](void *where, const PolicyContext &context) -> Policy * { return new (where) P(context); },
-      [](Policy *policy) { static_cast<P *>(policy)->~P(); }};
+      [](Policy *policy) { static_cast<P *>(policy)->P::~P(); }};
 }
 
 // nullptr: no such policy.

@@ -144,7 +144,8 @@ check_all() {
   if check "Building with AddressSanitizer and UndefinedBehaviorSanitizer" \
     build "$work/address" gcc g++ -Dbuildtype=debugoptimized \
     -Db_sanitize=address,undefined; then
-    run_tests "Tests" "$work/address" --timeout-multiplier 5
+    # Otherwise undefined behaviour is printed, and the test passes.
+    UBSAN_OPTIONS=halt_on_error=1 run_tests "Tests" "$work/address" --timeout-multiplier 5
   fi
 
   if check "Building with ThreadSanitizer" \
