@@ -214,9 +214,9 @@ void Store::trim() noexcept {
       // What the store keeps in a free block stands at its ends.
       const size_t begin = (ref & kOffsetMask) * kUnit;
       const size_t end = begin + free_units(at(ref)) * kUnit;
-      const size_t first = (begin + kMinBlockBytes + kPageBytes - 1) & ~(kPageBytes - 1);
-      const size_t last = (end - sizeof(uint32_t)) & ~(kPageBytes - 1);
-      memory_.discard(chunk.base + first, last - first);
+      const size_t first = (begin + kMinBlockBytes + kLargestPage - 1) & ~(kLargestPage - 1);
+      const size_t last = (end - sizeof(uint32_t)) & ~(kLargestPage - 1);
+      if (first < last) memory_.discard(chunk.base + first, last - first);
     }
   }
 }

@@ -79,6 +79,8 @@ class Store {
   static constexpr size_t kMinChunkBytes = 1024;
   static constexpr size_t kPageBytes = 4096;
   static constexpr size_t kTrimmedBytes = 64 * 1024;
+  // Whatever the system's are, whole ones are given back, and nothing beyond.
+  static constexpr size_t kLargestPage = 64 * 1024;
   static constexpr size_t kMaxChunkBytes = kUnit << kOffsetBits;
 
   static constexpr uint32_t kExactBins = 16;
