@@ -117,7 +117,10 @@ class Index {
   // Whoever looks something up without the owner's lock begins with the moment, which is over at once
   // if there is a change right now, and believes nothing of what it saw until it is still that moment. References that it
   // meets have been some, or are kNone.
-  uint32_t moment() const { return moment_.load(std::memory_order_acquire) | 1; }
+  uint32_t moment() const {
+    // Within a change, the moment before it: never the one that it ends in.
+    return (moment_.load(std::memory_order_acquire) - 1) | 1;
+  }
   bool is_still(uint32_t moment) const { return moment_.load(std::memory_order_relaxed) == moment; }
   // The first bucket to look into; nullptr while there are two tables, or none.
   const Bucket *home(uint64_t hash) const {

@@ -511,8 +511,10 @@ ct_status Shard::get_copy_locked(const Probe &probe, Now &now, char *buffer, siz
 // So that the misses of a group overlap. Under the lock, or where that is not needed.
 void Shard::prefetch_entries(const Probe *probes, uint32_t count) const {
   for (uint32_t i = 0; i < count; i++) {
+    const uint32_t moment = index_.moment();
     const Bucket *home = index_.home(probes[i].hash);
-    const uint32_t found = home == nullptr ? 0 : home->match(hash_tag(probes[i].hash));
+    if (home == nullptr || !index_.is_still(moment)) return;
+    const uint32_t found = home->match(hash_tag(probes[i].hash));
     if (found == 0) continue;
     const char *entry = Layout::at(store_.at(home->refs[__builtin_ctz(found)].acquire()), 0);
     __builtin_prefetch(entry);
