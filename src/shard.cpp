@@ -445,6 +445,7 @@ ct_status Shard::get_copy_unlocked(const Probe &probe, Now &now, char *buffer, s
   if (!sight.sound) return kChanged;
   const Place place = sight.find([&](Ref ref) {
     const Entry *entry = store_.at(ref);
+    e = nullptr;
     head = Head::of(entry);
     // What lies apart may be it.
     if (head.key_size != key.size) return head.key_size == kApartKeySize;
