@@ -42,14 +42,6 @@ class Store {
                                      static_cast<size_t>(ref & kOffsetMask) * kUnit);
   }
 
-  // The same for a block that may be gone already; *room is how many bytes are there at least.
-  const Entry *look_at(Ref ref, size_t *room) const {
-    const Chunk &chunk = chunks()[ref >> kOffsetBits];
-    *room = (chunk.units - (ref & kOffsetMask)) * kUnit;
-    return reinterpret_cast<const Entry *>(chunk.base +
-                                           static_cast<size_t>(ref & kOffsetMask) * kUnit);
-  }
-
   // A block of bytes, a multiple of 8 from kMinBlockBytes on, with an Entry of zeros; kNone: no
   // memory.
   Ref allocate(size_t bytes) noexcept;

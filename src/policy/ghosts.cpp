@@ -6,11 +6,6 @@
 
 namespace ct {
 
-uint32_t Ghosts::find(uint64_t hash) const {
-  const uint32_t slot = locate(hash_position(hash));
-  return slot == kNoSlot ? kNowhere : queue_of(slot);
-}
-
 bool Ghosts::reserve(uint64_t count) noexcept {
   // Too much is what four times as many would need.
   const bool excessive = count_ > 8 && capacity() / 4 > count;

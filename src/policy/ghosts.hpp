@@ -30,9 +30,6 @@ class Ghosts {
   Ghosts &operator=(const Ghosts &) = delete;
 
   uint64_t size(uint32_t queue = 0) const { return queues_[queue].size; }
-  // The queue that the key is in, or kNowhere.
-  uint32_t find(uint64_t hash) const;
-  bool contains(uint64_t hash) const { return find(hash) != kNowhere; }
 
   // Room for that many in all, and not much more. False: there are more, or no memory; all is as
   // before.
