@@ -167,8 +167,10 @@ void queues_insert(queues *q, int key) {
   q->uses[key] = 0;
   if (q->policy == CT_POLICY_S3FIFO) to = take(&q->queue[kGhosts], key) ? kMain : kSmall;
   if (q->policy == CT_POLICY_ARC) {
-    /* It may be a ghost still if it made room for itself. */
-    const bool known = q->returns != 0 || take(&q->queue[kB1], key) || take(&q->queue[kB2], key);
+    /* It may be a ghost still if it made room for itself. And room made for a key is not always
+     * followed by that key: a lifetime may want it for an entry that then went for it. */
+    const bool came_back = q->adapted_to == key && q->returns != 0;
+    const bool known = came_back || take(&q->queue[kB1], key) || take(&q->queue[kB2], key);
     to = known ? kT2 : kT1;
     q->returns = 0;
   }
