@@ -43,11 +43,14 @@ ct_status ct_get_copy(ct_cache *cache, const void *key, size_t key_size, void *b
                       size_t capacity, size_t *size) {
   size_t ignored;
   if (size == nullptr) size = &ignored;
-  *size = 0;
-  const ct_status status = ct::check_key(cache, key, key_size);
-  if (status != CT_OK) return status;
-  if (buffer == nullptr && capacity > 0) return CT_ERR_INVALID;
-  return ct::unwrap(cache)->get_copy(ct::bytes(key, key_size), buffer, capacity, size);
+  ct_status status = ct::check_key(cache, key, key_size);
+  if (status == CT_OK && buffer == nullptr && capacity > 0) status = CT_ERR_INVALID;
+  if (status == CT_OK) {
+    const ct::Bytes bytes = {static_cast<const char *>(key), key_size};
+    status = ct::unwrap(cache)->get_copy(bytes, buffer, capacity, size);
+  }
+  if (status != CT_OK && status != CT_ERR_BUFFER) *size = 0;
+  return status;
 }
 
 ct_status ct_peek(ct_cache *cache, const void *key, size_t key_size, ct_value *out) {

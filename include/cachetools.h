@@ -155,7 +155,8 @@ CT_API const char *ct_status_message(ct_status status);
 /**
  * Which entry goes first when room is needed. Every policy takes lifetimes and weights. No live
  * entry goes while an expired one remains in any shard. The order is kept per shard: exact with one
- * shard.
+ * shard. Uses by different threads that lie closely together may be taken in another order than
+ * theirs, and of more than a few threads some may be overlooked; those of one thread never are.
  */
 typedef enum ct_policy {
   CT_POLICY_LRU = 0,     /**< least recently used */
@@ -534,8 +535,9 @@ CT_API ct_status ct_get(ct_cache *cache, const void *key, size_t key_size, ct_va
  * @return CT_OK; CT_MISS; CT_ERR_BUFFER: nothing was copied, and it was no use and is not counted;
  *         CT_ERR_INVALID; CT_ERR_TOO_LARGE for a key of 2^32 bytes
  *
- * Threads:   safe; takes no lock with CLOCK, SIEVE and S3FIFO, for values up to 1 KiB in caches
- *            without tti and without an allocator of yours.
+ * Threads:   safe; takes no lock for values up to 1 KiB in shards of more than a hundred entries,
+ *            in caches without tti, CT_POLICY_CUSTOM and an allocator of yours. CLOCK, SIEVE,
+ *            S3FIFO, FIFO and RR need none at all then, the others one for each 16 hits.
  * Callbacks: drop, if the value left while it was copied; timer, ct_policy_ops inside.
  * Cost:      O(value_size); never allocates.
  * Since:     REPLACEME

@@ -24,10 +24,11 @@ uint64_t random_seed(const void *address) {
   return seed;
 }
 
-// Whether ct_get_copy may look without a lock. A use must be no more than a mark, and the memory
-// must stay mapped, which a caller's allocator does not promise; words must be read at once.
+// Whether ct_get_copy may look without a lock. A use must write to nothing but a mark or a log, and
+// the memory must stay mapped, which a caller's allocator does not promise; words must be read at
+// once.
 bool can_read_unlocked(const ct_options &options) {
-  return policy_kind(options.policy)->uses == Uses::kMarked && options.tti == 0 &&
+  return policy_kind(options.policy)->uses != Uses::kTold && options.tti == 0 &&
          options.allocator == nullptr && (options.flags & CT_FLAG_SINGLE_THREADED) == 0 &&
          sizeof(void *) == 8;
 }
@@ -59,8 +60,7 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   const ct_options &options = checked.options;
   const PolicyKind &kind = *policy_kind(options.policy);
   const size_t shards_bytes = Shard::bytes_of(kind) * options.shards;
-  const bool counts_reads = can_read_unlocked(options) && (options.flags & CT_FLAG_NO_STATS) == 0;
-  const size_t bytes = sizeof(Cache) + shards_bytes + (counts_reads ? sizeof(ReadCounts) : 0);
+  const size_t bytes = sizeof(Cache) + shards_bytes;
   Memory memory(options.allocator != nullptr ? &checked.allocator : nullptr,
                 can_read_unlocked(options));
   char *block = static_cast<char *>(memory.allocate(bytes, alignof(Cache)));
@@ -71,19 +71,12 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   cache->family_.first = block + sizeof(Cache);
   cache->family_.stride = Shard::bytes_of(kind);
   cache->family_.count = options.shards;
-  if (counts_reads) cache->read_counts_ = new (block + sizeof(Cache) + shards_bytes) ReadCounts;
   bool ready = true;
   uint32_t made = 0;
   for (; ready && made < options.shards; made++) {
-    const ShardContext context = {kind,
-                                  *cache,
-                                  cache->memory_,
-                                  cache->layout_,
-                                  cache->options_,
-                                  cache->budget_,
-                                  cache->read_counts_,
-                                  cache->family_,
-                                  made};
+    const ShardContext context = {
+        kind,           *cache, cache->memory_, cache->layout_, cache->options_, cache->budget_,
+        cache->family_, made};
     ready = Shard::make(&cache->family_[made], context)->ready();
   }
   if (ready) {
@@ -110,6 +103,14 @@ void Cache::unrefer() {
   const size_t bytes = bytes_;
   this->~Cache();
   memory.release(this, bytes, alignof(Cache));
+}
+
+// ---- Reading ----------------------------------------------------------------------------------
+
+ct_status Cache::get_copy_again(Shard &shard, Probe probe, char *buffer, size_t capacity,
+                                size_t *size) {
+  Now now(clock_);
+  return shard.get_copy(probe, now, buffer, capacity, size);
 }
 
 // ---- Storing ----------------------------------------------------------------------------------
@@ -349,15 +350,10 @@ ct_options Cache::options() const {
 }
 
 void Cache::stats(ct_stats *out) {
-  if (read_counts_ != nullptr) {
-    out->hits += read_counts_->hits();
-    out->misses += read_counts_->misses();
-  }
   for (uint32_t i = 0; i < family_.count; i++) family_[i].add_stats(out);
 }
 
 void Cache::reset_stats() {
-  if (read_counts_ != nullptr) read_counts_->reset();
   for (uint32_t i = 0; i < family_.count; i++) family_[i].reset_stats();
 }
 

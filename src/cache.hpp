@@ -37,14 +37,15 @@ class alignas(64) Cache {
     Now now(clock_);
     return shard_of(probe).get(probe, now, out, true);
   }
-  ct_status get_copy(Bytes key, void *buffer, size_t capacity, size_t *size) {
+  // *size is written with CT_OK and CT_ERR_BUFFER.
+  [[gnu::always_inline]] ct_status get_copy(Bytes key, void *buffer, size_t capacity,
+                                            size_t *size) {
     const Probe probe = probe_of(key);
     Shard &shard = family_[hash_shard(probe.hash, family_.count)];
-    Now now(clock_);
-    const ct_status status =
-        shard.get_copy_at_once(probe, now, static_cast<char *>(buffer), capacity, size);
-    if (status != kChanged) return status;
-    return shard.get_copy(probe, now, static_cast<char *>(buffer), capacity, size);
+    char *to = static_cast<char *>(buffer);
+    const ct_status status = shard.get_copy_at_once(probe, clock_, to, capacity, size);
+    return __builtin_expect(status >= 0, 1) ? status
+                                            : get_copy_again(shard, probe, to, capacity, size);
   }
   ct_status peek(Bytes key, ct_value *out) {
     const Probe probe = probe_of(key);
@@ -121,7 +122,9 @@ class alignas(64) Cache {
   Cache(const Cache &) = delete;
   Cache &operator=(const Cache &) = delete;
 
-  Probe probe_of(Bytes key) const { return {key, hash_key(key.data, key.size, options_.seed)}; }
+  [[gnu::always_inline]] Probe probe_of(Bytes key) const {
+    return {key, hash_key(key.data, key.size, options_.seed)};
+  }
   Shard &shard_of(const Probe &probe) {
     Shard &shard = family_[hash_shard(probe.hash, family_.count)];
     shard.prefetch(probe.hash);
@@ -131,13 +134,18 @@ class alignas(64) Cache {
     return (options_.flags & CT_FLAG_SINGLE_THREADED) == 0 ? &budget_.gathering() : nullptr;
   }
 
+  ct_status get_copy_again(Shard &shard, Probe probe, char *buffer, size_t capacity, size_t *size);
   ct_status set(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now);
   ct_status make_draft(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now,
                        Draft *draft);
   ct_status store(Draft &draft, Now &now, ct_value *out);
   ct_status store_computed(const Probe &probe, Result &result, const Entry *seen, ct_value *out);
-  template <class KeyOf, class Visit>
-  void visit_runs(size_t count, KeyOf key_of, Visit visit);
+  template <class KeyOf>
+  void look_ahead(size_t count, KeyOf key_of, Look *looks);
+  template <class Visit>
+  void visit_runs(const Look *looks, size_t count, Visit visit);
+  ct_status copy_pinned(Look *looks, size_t count, Now &now, char *buffer, size_t capacity,
+                        size_t *value_ends, ct_status *statuses);
   template <class Attempt>
   ct_status with_room(Shard &shard, Draft &draft, Now &now, Departed &gone, Attempt attempt);
   ct_status gather(const Shard &own, uint64_t need, Reservation &room, Now &now, Departed &gone);
@@ -150,9 +158,8 @@ class alignas(64) Cache {
   Layout layout_;
   Clock clock_;
   Family family_;
-  size_t bytes_ = 0;                   // of the whole block
-  ReadCounts *read_counts_ = nullptr;  // behind the shards, if reads without a lock are counted
-  const bool always_lifetime_;         // every entry gets a place for a deadline
+  size_t bytes_ = 0;            // of the whole block
+  const bool always_lifetime_;  // every entry gets a place for a deadline
   std::atomic<uint64_t> references_{1};
   Waits waits_;
   std::atomic<uint32_t> turn_{0};  // whose turn it is to give an entry to popitem

@@ -54,7 +54,7 @@ struct alignas(64) Bucket {
 #endif
   }
 
-  // `passed` and the marks, read at once.
+  // `passed` and the marks, read at once: from the lowest bits on.
   uint32_t rest() const {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     return __atomic_load_n(reinterpret_cast<const HalfWord *>(&passed), __ATOMIC_ACQUIRE);
@@ -63,10 +63,8 @@ struct alignas(64) Bucket {
         __atomic_load_n(reinterpret_cast<const HalfWord *>(&passed), __ATOMIC_ACQUIRE));
 #endif
   }
-  static uint32_t passed_of(uint32_t rest) { return rest & 0xFF; }
-  static uint32_t mark_of(uint32_t rest, uint32_t slot) { return rest >> (8 + 2 * slot) & 3u; }
 
-  uint32_t mark(uint32_t slot) const { return marks[slot / 4] >> (slot % 4 * 2) & 3u; }
+  uint32_t mark(uint32_t slot) const { return rest() >> (8 + 2 * slot) & 3u; }
   void set_mark(uint32_t slot, uint32_t mark) {
     const uint32_t shift = slot % 4 * 2;
     const uint32_t others = marks[slot / 4] & ~(3u << shift);
@@ -92,9 +90,10 @@ struct Place {
 
 class Index {
  public:
-  // keeps: tables are read without the lock. Then those that were outgrown stay where they are while
+  explicit Index(Memory &memory) noexcept : memory_(memory) {}
+  // From now on tables are read without the lock. Those that are outgrown stay where they are while
   // the index lives; what lay in them goes back, their addresses do not.
-  Index(Memory &memory, bool keeps) noexcept : memory_(memory), keeps_(keeps) {}
+  void keep() { keeps_ = true; }
   ~Index();
   Index(const Index &) = delete;
   Index &operator=(const Index &) = delete;
@@ -122,30 +121,27 @@ class Index {
     return (moment_.load(std::memory_order_acquire) - 1) | 1;
   }
   bool is_still(uint32_t moment) const { return moment_.load(std::memory_order_relaxed) == moment; }
-  // The first bucket to look into; nullptr while there are two tables, or none.
-  const Bucket *home(uint64_t hash) const {
-    const Bucket *buckets = current_.data();
-    return old_.data() != nullptr || buckets == nullptr
-               ? nullptr
-               : buckets + home_of(hash_position(hash), current_.size());
-  }
-  // A table to look into, if it was that moment's.
+  // A table to look into, if it was the moment's: ask after this.
   struct Sight {
-    Bucket *buckets;
+    Bucket *buckets;  // nullptr: there is none
     uint32_t count;
     uint64_t hash;
-    bool sound;
 
     template <class IsIt>
     Place find(IsIt is_it) const {
       return buckets == nullptr ? Place{kNone, 0, nullptr} : scan(buckets, count, hash, is_it);
     }
   };
-  Sight look(uint64_t hash, uint32_t moment) const {
+  Sight look(uint64_t hash) const {
     const Table &table = table_of(hash_position(hash));
-    Sight sight = {table.data(), table.size(), hash, false};
-    sight.sound = is_still(moment);
-    return sight;
+    return {table.data(), table.size(), hash};
+  }
+  // The first bucket that it would look into; nullptr while there are two tables, or none.
+  [[gnu::always_inline]] Bucket *home(uint64_t hash) const {
+    Bucket *buckets = current_.data();
+    return old_.data() != nullptr || buckets == nullptr
+               ? nullptr
+               : buckets + home_of(hash_position(hash), current_.size());
   }
 
   // While one exists there is no moment: for changes to what references stand for. The index makes
@@ -272,15 +268,13 @@ class Index {
   static Place scan(Bucket *buckets, uint32_t count, uint64_t hash, IsIt is_it);
   static void put(Table &table, uint64_t hash, Ref ref, uint32_t mark);
   static void take(Table &table, uint32_t home, uint32_t bucket, uint32_t slot);
-  size_t table_bytes(uint32_t buckets) const {
-    return (buckets + (keeps_ ? 1u : 0u)) * sizeof(Bucket);
-  }
+  static size_t table_bytes(uint32_t buckets) { return (size_t{buckets} + 1) * sizeof(Bucket); }
   void release(Bucket *buckets, uint32_t count) noexcept;
   void put_away(Table &table) noexcept;
   Table take_kept(uint32_t count) noexcept;
 
   Memory &memory_;
-  const bool keeps_;
+  bool keeps_ = false;
   uint32_t changes_ = 0;             // that are being made, one within the other
   std::atomic<uint32_t> moment_{1};  // even while there is none
   uint64_t expected_ = 0;
@@ -311,10 +305,7 @@ template <class IsIt>
 
 template <class IsIt>
 [[gnu::always_inline]] inline Place Index::find(uint64_t hash, IsIt is_it) const {
-  const Table &table = table_of(hash_position(hash));
-  Bucket *buckets = table.data();
-  if (buckets == nullptr) return {kNone, 0, nullptr};
-  return scan(buckets, table.size(), hash, is_it);
+  return look(hash).find(is_it);
 }
 
 template <class HashOf>

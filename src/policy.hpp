@@ -48,7 +48,7 @@ struct PolicyContext {
 enum class Uses : uint8_t {
   kIgnored,   // not at all
   kMarked,    // from the entries' marks
-  kGathered,  // by used(), of some at once, in order, before it is asked anything
+  kGathered,  // by used(), of some at once, each thread's in order, before it is asked anything
   kTold,      // by hit(), at once
 };
 

@@ -17,10 +17,11 @@ Shard::Shard(const ShardContext &context) noexcept
       uses_(context.kind.uses),
       most_uses_(context.kind.most_uses),
       unlocked_(context.layout.read_unlocked),
+      log_(context.memory),
       layout_(context.layout),
       seed_(context.options.seed),
-      index_(context.memory, context.layout.read_unlocked),
-      store_(context.memory, context.layout.read_unlocked),
+      index_(context.memory),
+      store_(context.memory),
       expiry_(context.memory, store_, context.layout),
       flights_(context.memory),
       tti_(context.options.tti),
@@ -34,7 +35,6 @@ Shard::Shard(const ShardContext &context) noexcept
       memory_(context.memory),
       cache_(context.cache),
       many_pins_(context.memory),
-      read_counts_(context.read_counts),
       ordered_(context.kind.ordered),
       destroy_policy_(context.kind.destroy) {
   expect(context.options.maxsize);
@@ -357,296 +357,7 @@ void Shard::count_departure(ct_cause cause, uint64_t weight) {
   }
 }
 
-// ---- Reading ----------------------------------------------------------------------------------
-
-void Shard::count_use(const Place &place, uint64_t hash, Now &now) {
-  counters_.hits += counting_;
-  if (tti_ != 0) renew_idle(store_.at(place.ref), now);
-  switch (uses_) {
-    case Uses::kIgnored:
-      break;
-    case Uses::kMarked:
-      place.count_use(most_uses_);
-      break;
-    case Uses::kGathered:
-      if (used_count_ == kGathered) tell_uses();
-      used_[used_count_++] = place.ref;
-      break;
-    case Uses::kTold:
-      policy_->hit(place.ref, hash, now);
-      break;
-  }
-}
-
-void Shard::tell_uses() {
-  policy_->used(used_, used_count_);
-  used_count_ = 0;
-}
-
-// False: no memory for the pin.
-bool Shard::take(const Place &place, uint64_t hash, bool use, Now &now, ct_value *out) {
-  Entry *e = store_.at(place.ref);
-  if (out != nullptr && !hand_out(e, layout_.value(e), out)) return false;
-  if (use) count_use(place, hash, now);
-  return true;
-}
-
-ct_status Shard::get(const Probe &probe, Now &now, ct_value *out, bool count_miss) {
-  Guard guard(lock());
-  return get_inside(probe, now, out, count_miss);
-}
-
-ct_status Shard::get_inside(const Probe &probe, Now &now, ct_value *out, bool count_miss) {
-  const Place place = find_live(probe, now);
-  if (place.ref == kNone) {
-    if (count_miss) counters_.misses += counting_;
-    return CT_MISS;
-  }
-  return take(place, probe.hash, true, now, out) ? CT_OK : CT_ERR_NOMEM;
-}
-
-ct_status Shard::get_copy_locked_at_once(const Probe &probe, Now &now, char *buffer,
-                                         size_t capacity, size_t *size) {
-  index_.prefetch(probe.hash);
-  Guard guard(lock());
-  Sighted seen;
-  const ct_status status = find_at_once<true>(probe, now, buffer, capacity, &seen);
-  if (status == CT_OK) {
-    *size = seen.size;
-    count_use(seen.place, probe.hash, now);
-  } else if (status == CT_MISS) {
-    counters_.misses += counting_;
-  }
-  return status;
-}
-
-ct_status Shard::get_copy(const Probe &probe, Now &now, char *buffer, size_t capacity,
-                          size_t *size) {
-  if (unlocked_) {
-    const ct_status status = get_copy_unlocked(probe, now, buffer, capacity, size);
-    if (status != kChanged) return status;
-  }
-  prefetch(probe.hash);
-  return get_copy_locked(probe, now, buffer, capacity, size);
-}
-
-// Looks and copies while others may write. kChanged: somebody did, or a lock is better. Nothing of
-// what it sees is certain before the moment is asked for again; until then it only goes where there
-// is memory.
-ct_status Shard::get_copy_unlocked(const Probe &probe, Now &now, char *buffer, size_t capacity,
-                                   size_t *size) {
-  const Bytes key = probe.key;
-  const uint32_t moment = index_.moment();
-  if (key.size > kNearKeyBytes) return kChanged;
-  const char *e = nullptr;
-  size_t offset = 0;
-  Head head = {};
-  const Index::Sight sight = index_.look(probe.hash, moment);
-  if (!sight.sound) return kChanged;
-  const Place place = sight.find([&](Ref ref) {
-    const Entry *entry = store_.at(ref);
-    e = nullptr;
-    head = Head::of(entry);
-    // What lies apart may be it.
-    if (head.key_size != key.size) return head.key_size == kApartKeySize;
-    if (!index_.is_still(moment)) return true;
-    offset = layout_.key_offset(head.flags);
-    e = Layout::at(entry, 0);
-    return equal_cells(e + offset, key.data, key.size);
-  });
-  bool is_hit = place.ref != kNone;
-  if (is_hit) {
-    if (e == nullptr) return kChanged;
-    const bool fits = head.value_size <= capacity;
-    if (fits) {
-      // Larger ones are better pinned.
-      if (head.value_size > kCopiedInside) return kChanged;
-      load_bytes(buffer, e + offset + round_up_8(key.size), head.value_size);
-    }
-    uint64_t deadline = CT_NEVER;
-    if ((head.flags & kLifetime) != 0) {
-      deadline = layout_.deadline_of_write(reinterpret_cast<const Entry *>(e), head.flags);
-    }
-    if (!index_.is_still(moment)) return kChanged;
-    is_hit = deadline == CT_NEVER || now() < deadline;
-    if (is_hit) {
-      *size = head.value_size;
-      if (!fits) return CT_ERR_BUFFER;
-      place.count_use(most_uses_);
-    }
-  } else if (!index_.is_still(moment)) {
-    return kChanged;
-  }
-  if (read_counts_ != nullptr) read_counts_->count(is_hit);
-  return is_hit ? CT_OK : CT_MISS;
-}
-
-ct_status Shard::get_copy_locked(const Probe &probe, Now &now, char *buffer, size_t capacity,
-                                 size_t *size) {
-  Entry *e;
-  Bytes value;
-  {
-    Guard guard(lock());
-    const Place place = find_live(probe, now);
-    if (place.ref == kNone) {
-      counters_.misses += counting_;
-      return CT_MISS;
-    }
-    e = store_.at(place.ref);
-    value = layout_.value(e);
-    *size = value.size;
-    if (value.size > capacity) return CT_ERR_BUFFER;
-    count_use(place, probe.hash, now);
-    if (value.size <= kCopiedInside || !shared_ || !pin(e)) {
-      if (value.size > 0) std::memcpy(buffer, value.data, value.size);
-      return CT_OK;
-    }
-  }
-  std::memcpy(buffer, value.data, value.size);
-  release(e);
-  return CT_OK;
-}
-
-// ---- Reading many -----------------------------------------------------------------------------
-
-// So that the misses of a group overlap. Under the lock, or where that is not needed.
-void Shard::prefetch_entries(const Probe *probes, uint32_t count) const {
-  for (uint32_t i = 0; i < count; i++) {
-    const uint32_t moment = index_.moment();
-    const Bucket *home = index_.home(probes[i].hash);
-    if (home == nullptr || !index_.is_still(moment)) return;
-    const uint32_t found = home->match(hash_tag(probes[i].hash));
-    if (found == 0) continue;
-    const char *entry = Layout::at(store_.at(home->refs[__builtin_ctz(found)].acquire()), 0);
-    __builtin_prefetch(entry);
-    __builtin_prefetch(entry + 64);
-  }
-}
-
-ct_status Shard::get_some(const Probe *probes, uint32_t count, Now &now, ct_value *values,
-                          ct_status *statuses) {
-  Guard guard(lock());
-  prefetch_entries(probes, count);
-  for (uint32_t i = 0; i < count; i++) {
-    statuses[i] = get_inside(probes[i], now, &values[i], true);
-    if (statuses[i] < 0) return statuses[i];
-  }
-  return CT_OK;
-}
-
-void Shard::sight_some(const Probe *probes, uint32_t count, Now &now, ct_status *statuses,
-                       Sighted *seen) {
-  for (uint32_t i = 0; i < count; i++) {
-    {
-      Guard guard(unlocked_ ? nullptr : lock());
-      prefetch_entries(probes + i, count - i);
-      for (; i < count; i++) {
-        statuses[i] =
-            unlocked_ ? find_at_once<false, false>(probes[i], now, nullptr, kCopiedInside, &seen[i])
-                      : find_at_once<true, false>(probes[i], now, nullptr, kCopiedInside, &seen[i]);
-        if (statuses[i] == kChanged) break;
-      }
-    }
-    if (i < count) statuses[i] = sight(probes[i], now, &seen[i]);
-  }
-}
-
-// What find_at_once does not.
-ct_status Shard::sight(const Probe &probe, Now &now, Sighted *seen) {
-  Guard guard(lock());
-  const Place place = find_live(probe, now);
-  if (place.ref == kNone) return CT_MISS;
-  *seen = {place, index_.moment(), layout_.value(store_.at(place.ref)).size};
-  return CT_OK;
-}
-
-bool Shard::copy_some(const Probe *probes, uint32_t count, Now &now, char *buffer,
-                      const ct_status *statuses, const Sighted *seen) {
-  for (uint32_t i = 0; i < count; i++) {
-    {
-      Guard guard(unlocked_ ? nullptr : lock());
-      for (; i < count; i++) {
-        if (statuses[i] != CT_OK) continue;
-        if (seen[i].size > kCopiedInside || !index_.is_still(seen[i].moment)) break;
-        const Entry *e = store_.at(seen[i].place.ref);
-        const uint8_t flags = Head::of(e).flags;
-        if ((flags & kApart) != 0 || !index_.is_still(seen[i].moment)) break;
-        const size_t offset = layout_.value_offset(flags, probes[i].key.size);
-        load_bytes(buffer, Layout::at(e, offset), seen[i].size);
-        if (!index_.is_still(seen[i].moment)) break;
-        buffer += seen[i].size;
-      }
-    }
-    if (i == count) break;
-    if (!copy_again(probes[i], now, buffer, seen[i].size)) return false;
-    buffer += seen[i].size;
-  }
-  return true;
-}
-
-// A value of that size, if there is one.
-bool Shard::copy_again(const Probe &probe, Now &now, char *buffer, size_t size) {
-  ct_value value = CT_VALUE_INIT;
-  const bool same = peek(probe, now, &value) == CT_OK && value.size == size;
-  if (same && size > 0) std::memcpy(buffer, value.data, size);
-  if (value.pin != 0) release(&value);
-  return same;
-}
-
-void Shard::use_some(const Probe *probes, uint32_t count, Now &now, const ct_status *statuses,
-                     const Sighted *seen) {
-  if (unlocked_) {
-    uint64_t hits = 0;
-    for (uint32_t i = 0; i < count; i++) {
-      if (statuses[i] != CT_OK) continue;
-      if (seen[i].place.ref != kNone) seen[i].place.count_use(most_uses_);
-      hits++;
-    }
-    if (read_counts_ != nullptr) read_counts_->count(hits, count - hits);
-    return;
-  }
-  Guard guard(lock());
-  for (uint32_t i = 0; i < count; i++) {
-    if (statuses[i] != CT_OK) {
-      counters_.misses += counting_;
-      continue;
-    }
-    // It may have left, or another may have come, since.
-    const bool same = index_.is_still(seen[i].moment);
-    const Place place = same ? seen[i].place : find_live(probes[i], now);
-    if (place.ref != kNone) {
-      count_use(place, probes[i].hash, now);
-    } else {
-      counters_.hits += counting_;
-    }
-  }
-}
-
-// ---- Reading ----------------------------------------------------------------------------------
-
-ct_status Shard::inspect(const Probe &probe, Now &now, ct_entry_info *out) {
-  Guard guard(lock());
-  settle_uses();
-  const Ref ref = find_live(probe, now).ref;
-  if (ref == kNone) return CT_MISS;
-  Entry *e = store_.at(ref);
-  out->weight = weight_of(e);
-  out->deadline = layout_.deadline(e);
-  out->remaining = out->deadline == CT_NEVER ? CT_NEVER : out->deadline - now();
-  out->frequency = policy_->frequency(ref);
-  out->key_size = layout_.key(e).size;
-  out->value_size = layout_.value(e).size;
-  return CT_OK;
-}
-
-ct_status Shard::peek(const Probe &probe, Now &now, ct_value *out) {
-  Guard guard(lock());
-  const Ref ref = find_live(probe, now).ref;
-  if (ref == kNone) return CT_MISS;
-  if (out == nullptr) return CT_OK;
-  Entry *e = store_.at(ref);
-  return hand_out(e, layout_.value(e), out) ? CT_OK : CT_ERR_NOMEM;
-}
+// ---- Listing ----------------------------------------------------------------------------------
 
 uint64_t Shard::size() {
   Guard guard(lock());
@@ -832,8 +543,8 @@ void Shard::count_reads(uint64_t hits, uint64_t misses) {
 
 void Shard::add_stats(ct_stats *stats) {
   Guard guard(lock());
-  stats->hits += counters_.hits;
-  stats->misses += counters_.misses;
+  stats->hits += counters_.hits + log_.hits();
+  stats->misses += counters_.misses + log_.misses();
   stats->inserts += counters_.inserts;
   stats->updates += counters_.updates;
   stats->evictions += counters_.evictions;
@@ -850,6 +561,7 @@ void Shard::add_stats(ct_stats *stats) {
 void Shard::reset_stats() {
   Guard guard(lock());
   counters_ = {};
+  log_.reset();
 }
 
 // ---- The end ----------------------------------------------------------------------------------

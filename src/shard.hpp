@@ -29,7 +29,7 @@
 #include "lock.hpp"
 #include "memory.hpp"
 #include "policy.hpp"
-#include "read_counts.hpp"
+#include "read_log.hpp"
 #include "store.hpp"
 
 namespace ct {
@@ -44,8 +44,10 @@ struct Probe {
   uint64_t hash;
 };
 
-// The outcome of what was to happen only if nothing had changed. Never leaves the house.
+// Outcomes that never leave the house: of what was to happen only if nothing had changed, and of a
+// look without the lock at what only its owner may touch.
 constexpr ct_status kChanged = static_cast<ct_status>(-100);
+constexpr ct_status kUnsuited = static_cast<ct_status>(-101);
 
 // A value about to be stored. Owns the allocation for a large one until an entry does.
 struct Draft {
@@ -93,7 +95,14 @@ struct Draft {
 struct Sighted {
   Place place;
   uint32_t moment;
-  size_t size;  // of the value
+  bool lasting;  // the place can be looked at without the lock, whoever's it is then
+  size_t size;   // of the value
+};
+
+// A key of many, and what was seen of it.
+struct Look {
+  Probe probe;
+  Sighted seen;
 };
 
 // An entry that a walk has pinned.
@@ -121,8 +130,6 @@ struct ShardContext {
   const Layout &layout;
   const ct_options &options;  // in force
   Budget &budget;
-  ReadCounts
-      *read_counts;  // for reads without the lock; nullptr: there are none, or they are not counted
   const Family &family;
   uint32_t number;
 };
@@ -187,22 +194,20 @@ class alignas(64) Shard {
   // A use, else a flight to hold: CT_LEASED if its lease is the caller's, CT_BUSY to wait.
   ct_status join(const Probe &probe, Now &now, Thread loader, ct_value *out, Flight **flight);
   ct_status get_copy(const Probe &probe, Now &now, char *buffer, size_t capacity, size_t *size);
-  // For what is nearly always so, else kChanged: as get_copy.
-  ct_status get_copy_at_once(const Probe &probe, Now &now, char *buffer, size_t capacity,
+  // As get_copy for what is nearly always so, else kChanged or kUnsuited.
+  ct_status get_copy_at_once(const Probe &probe, const Clock &clock, char *buffer, size_t capacity,
                              size_t *size);
 
   // Of some keys of this shard, in one go: as get.
-  ct_status get_some(const Probe *probes, uint32_t count, Now &now, ct_value *values,
+  ct_status get_some(const Look *looks, uint32_t count, Now &now, ct_value *values,
                      ct_status *statuses);
   // Finds values, and how long they are: no uses yet.
-  void sight_some(const Probe *probes, uint32_t count, Now &now, ct_status *statuses,
-                  Sighted *seen);
+  void sight_some(Look *looks, uint32_t count, Now &now, ct_status *statuses);
   // Copies those that were seen, one behind the other; false: one is not there any more as it was.
-  bool copy_some(const Probe *probes, uint32_t count, Now &now, char *buffer,
-                 const ct_status *statuses, const Sighted *seen);
+  bool copy_some(const Look *looks, uint32_t count, Now &now, char *buffer,
+                 const ct_status *statuses);
   // Then these are the uses.
-  void use_some(const Probe *probes, uint32_t count, Now &now, const ct_status *statuses,
-                const Sighted *seen);
+  void use_some(const Look *looks, uint32_t count, Now &now, const ct_status *statuses);
   // False: it takes room from other shards, draft.need of it or what is due there; call again then.
   bool store(Draft &draft, Reservation &room, Now &now, Departed &gone, ct_value *out,
              ct_status *status);
@@ -304,18 +309,26 @@ class alignas(64) Shard {
   explicit Shard(const ShardContext &context) noexcept;
   ~Shard() = default;
 
+  template <bool kLocked, bool kCopies>
+  ct_status examine(Ref ref, const Probe &probe, uint32_t moment, char *buffer, size_t capacity,
+                    Head *head) const;
+  template <bool kLocked, bool kCopies, class NowOf>
+  ct_status look_home(const Probe &probe, NowOf &now, char *buffer, size_t capacity,
+                      Sighted *seen) const;
+  template <bool kLocked, bool kCopies>
+  ct_status look(const Probe &probe, Now &now, char *buffer, size_t capacity, Sighted *seen) const;
+  void note_hit(ReadLog::Stripe *stripes, Place place);
+  void note_miss(ReadLog::Stripe *stripes) {
+    if (counting_ == 0) return;
+    ReadLog::Stripe &own = ReadLog::own(stripes);
+    own.add(own.misses, 1);
+  }
   ct_status get_copy_locked(const Probe &probe, Now &now, char *buffer, size_t capacity,
                             size_t *size);
-  ct_status get_copy_locked_at_once(const Probe &probe, Now &now, char *buffer, size_t capacity,
-                                    size_t *size);
-  template <bool kLocked, bool kCopies = true>
-  ct_status find_at_once(const Probe &probe, Now &now, char *buffer, size_t capacity,
-                         Sighted *seen);
   ct_status sight(const Probe &probe, Now &now, Sighted *seen);
   bool copy_again(const Probe &probe, Now &now, char *buffer, size_t size);
-  void prefetch_entries(const Probe *probes, uint32_t count) const;
-  ct_status get_copy_unlocked(const Probe &probe, Now &now, char *buffer, size_t capacity,
-                              size_t *size);
+  void prefetch_entries(const Look *looks, uint32_t count) const;
+  uint32_t use_run(const Look *looks, uint32_t count, Now &now, const ct_status *statuses);
   Lock *lock() { return shared_ ? &lock_ : nullptr; }
   uint64_t hash_of(Ref ref) const {
     const Bytes key = layout_.key(store_.at(ref));
@@ -345,11 +358,13 @@ class alignas(64) Shard {
   Ref first_due(Now &now);
   uint64_t weight_of(Entry *e) const;
   ct_status get_inside(const Probe &probe, Now &now, ct_value *out, bool count_miss);
-  void count_use(const Place &place, uint64_t hash, Now &now);
+  void count_use(Place place, uint64_t hash, Now &now);
+  void gather_use(Place place);
+  void gather_use_unlocked(ReadLog::Stripe &own, Place place);
   void tell_uses();
   // Before anything that the order matters to.
   void settle_uses() {
-    if (used_count_ != 0) tell_uses();
+    if (uses_ == Uses::kGathered) tell_uses();
   }
   bool take(const Place &place, uint64_t hash, bool use, Now &now, ct_value *out);
 
@@ -372,6 +387,7 @@ class alignas(64) Shard {
              ct_status *status);
   void reject(const Draft &draft);
   bool prepare(Draft &draft);
+  void open_log();
   Room make_room(Draft &draft, Ref *own, Reservation &room, Now &now, Departed &gone);
   bool overwrite(Draft &draft, Ref ref, Reservation &room, Now &now);
   Entry *commit(Draft &draft, Ref old, Reservation &room, Now &now, Departed &gone);
@@ -400,8 +416,15 @@ class alignas(64) Shard {
   const char *problem_of_entries();
 #endif
 
-  // So many misses of neighbours overlap; with more of them the lock would be held for long.
-  static constexpr uint32_t kGathered = 16;
+  // Without the lock, before it is taken.
+  static constexpr int kAttempts = 3;
+  // A shard of so many entries can spare the room for a log of reads, and for what they may look at.
+  // Where invariants are checked, small ones are to have it, too.
+#ifdef CT_VALIDATE
+  static constexpr uint64_t kLogged = 3;
+#else
+  static constexpr uint64_t kLogged = 128;
+#endif
 
   struct Counters {
     uint64_t hits, misses, inserts, updates, evictions, evicted_weight, expirations, removals,
@@ -416,10 +439,11 @@ class alignas(64) Shard {
   const uint32_t number_;
   const Uses uses_;           // of the policy
   const uint8_t most_uses_;   // that its marks count
-  const bool unlocked_;       // get_copy tries without the lock
+  const bool unlocked_;       // values are copied without the lock, once the log is open
   Policy *policy_ = nullptr;  // behind the shard, until close
+  ReadLog log_;
   uint32_t used_count_ = 0;
-  Ref used_[kGathered];  // uses that the policy has not been told of yet
+  Ref used_[ReadLog::kUses];  // while the log is not open: uses that the policy was not told of yet
   const Layout layout_;
   const uint64_t seed_;
   Index index_;
@@ -443,59 +467,85 @@ class alignas(64) Shard {
   Memory &memory_;
   Cache &cache_;
   Array<ManyPins> many_pins_;
-  ReadCounts
-      *const read_counts_;  // of reads without the lock, if there are any and they are counted
   const bool ordered_;
   void (*const destroy_policy_)(Policy *);
 };
 
-// What is nearly always so: a table that is not being replaced, the first entry of that tag, in its
-// home, alive. The fewer instructions, the more of the next look-up runs in the shadow of this one's
-// cache misses. Without the lock nothing that it sees is certain before the moment is asked for
-// again; until then it only goes where there is memory.
+// Whether ref is to the entry of that key: CT_OK, with its value copied if kCopies; CT_MISS, it is
+// another's; kUnsuited, it may be, but is better pinned, or better looked at under the lock; kChanged.
+//
+// The fewer instructions, the more of the next look-up runs in the shadow of this one's cache misses.
+// Without the lock nothing that it sees is certain before the moment is asked for again; until then
+// it only goes where there is memory.
 template <bool kLocked, bool kCopies>
-[[gnu::always_inline]] inline ct_status Shard::find_at_once(const Probe &probe, Now &now,
-                                                            char *buffer, size_t capacity,
-                                                            Sighted *seen) {
+[[gnu::always_inline]] inline ct_status Shard::examine(Ref ref, const Probe &probe, uint32_t moment,
+                                                       char *buffer, size_t capacity,
+                                                       Head *head) const {
+  const size_t key_size = probe.key.size;
+  const Entry *entry = store_.at(ref);
+  // Where the value is can be known when the header is there; that it is not far, at once.
+  __builtin_prefetch(Layout::at(entry, 64));
+  *head = Head::of(entry);
+  // What lies apart may be it.
+  if (head->key_size != key_size) return head->key_size == kApartKeySize ? kUnsuited : CT_MISS;
+  // From here on its lengths are known to be its own.
+  if (!kLocked && !index_.is_still(moment)) return kChanged;
+  const char *key = Layout::at(entry, layout_.key_offset(head->flags));
+  if (!equal_cells(key, probe.key.data, key_size)) return CT_MISS;
+  if (head->value_size > kCopiedInside || head->value_size > capacity) return kUnsuited;
+  if (kCopies) load_bytes(buffer, key + round_up_8(key_size), head->value_size);
+  return CT_OK;
+}
+
+// As look for what is nearly always so, else kChanged: a table that is not being replaced, and in
+// the home the first entry of that tag.
+template <bool kLocked, bool kCopies, class NowOf>
+[[gnu::always_inline]] inline ct_status Shard::look_home(const Probe &probe, NowOf &now,
+                                                         char *buffer, size_t capacity,
+                                                         Sighted *seen) const {
+  if (probe.key.size > kNearKeyBytes || (kLocked && tti_ != 0)) return kUnsuited;
   const uint32_t moment = index_.moment();
   const auto is_still = [&] { return kLocked || index_.is_still(moment); };
-  const Bucket *home = index_.home(probe.hash);
-  if (home == nullptr || !is_still() || (kLocked && tti_ != 0)) return kChanged;
+  Bucket *home = index_.home(probe.hash);
+  if (home == nullptr || !is_still()) return kChanged;
   const uint32_t found = home->match(hash_tag(probe.hash));
   if (found == 0) return home->passed.acquire() == 0 && is_still() ? CT_MISS : kChanged;
   const uint32_t slot = static_cast<uint32_t>(__builtin_ctz(found));
   const Ref ref = home->refs[slot].acquire();
-  const Entry *entry = store_.at(ref);
-  const Head head = Head::of(entry);
-  const size_t key_size = probe.key.size;
-  if (head.key_size != key_size || key_size > kNearKeyBytes || head.value_size > kCopiedInside ||
-      head.value_size > capacity) {
-    return kChanged;
-  }
-  // From here on its lengths are known to be its own.
-  if (!is_still()) return kChanged;
-  const char *key = Layout::at(entry, layout_.key_offset(head.flags));
-  if (!equal_cells(key, probe.key.data, key_size)) return kChanged;
-  if (kCopies) load_bytes(buffer, key + round_up_8(key_size), head.value_size);
+  Head head;
+  const ct_status status = examine<kLocked, kCopies>(ref, probe, moment, buffer, capacity, &head);
+  if (status != CT_OK) return kChanged;
   uint64_t deadline = CT_NEVER;
-  if ((head.flags & kLifetime) != 0) deadline = layout_.deadline_of_write(entry, head.flags);
-  if (!is_still() || (deadline != CT_NEVER && now() >= deadline)) return kChanged;
-  *seen = {{ref, slot, const_cast<Bucket *>(home)}, moment, head.value_size};
+  if ((head.flags & kLifetime) != 0) {
+    deadline = layout_.deadline_of_write(store_.at(ref), head.flags);
+  }
+  if (!is_still()) return kChanged;
+  if (deadline != CT_NEVER && now() >= deadline) return CT_MISS;
+  *seen = {{ref, slot, home}, moment, !kLocked, head.value_size};
   return CT_OK;
 }
 
-[[gnu::always_inline]] inline ct_status Shard::get_copy_at_once(const Probe &probe, Now &now,
-                                                                char *buffer, size_t capacity,
-                                                                size_t *size) {
-  if (!unlocked_) return get_copy_locked_at_once(probe, now, buffer, capacity, size);
+[[gnu::always_inline]] inline void Shard::note_hit(ReadLog::Stripe *stripes, Place place) {
+  ReadLog::Stripe &own = ReadLog::own(stripes);
+  place.count_use(most_uses_);
+  if (counting_ != 0) own.add(own.hits, 1);
+  if (uses_ == Uses::kGathered && !own.use(place)) gather_use_unlocked(own, place);
+}
+
+[[gnu::always_inline]] inline ct_status Shard::get_copy_at_once(const Probe &probe,
+                                                                const Clock &clock, char *buffer,
+                                                                size_t capacity, size_t *size) {
+  ReadLog::Stripe *stripes = log_.stripes();
+  if (stripes == nullptr) return kUnsuited;
+  const auto now = [&] { return clock.read(); };
   Sighted seen;
-  const ct_status status = find_at_once<false>(probe, now, buffer, capacity, &seen);
-  if (status == kChanged) return status;
+  const ct_status status = look_home<false, true>(probe, now, buffer, capacity, &seen);
   if (status == CT_OK) {
     *size = seen.size;
-    seen.place.count_use(most_uses_);
+    note_hit(stripes, seen.place);
+  } else if (status == CT_MISS) {
+    note_miss(stripes);
   }
-  if (read_counts_ != nullptr) read_counts_->count(status == CT_OK);
   return status;
 }
 

@@ -99,12 +99,20 @@ bool Shard::prepare(Draft &draft) {
   const uint64_t count = waiting_ + (draft.ref == kNone ? 1 : 0);
   if (!counted_ && index_.grows_for(count)) expect_by_weight();
   if (!index_.reserve(count, hasher()) || !policy_->reserve(count)) return false;
+  if (unlocked_ && log_.stripes() == nullptr && index_.size() >= kLogged) open_log();
   if (has_deadline(draft) && !expiry_.reserve()) return false;
   if (draft.ref != kNone) return true;
   draft.ref = make_block(draft);
   if (draft.ref == kNone) return false;
   waiting_++;
   return true;
+}
+
+// From then on reads go without the lock, so that what they may look at stays.
+void Shard::open_log() {
+  index_.keep();
+  store_.keep();
+  log_.open();
 }
 
 // Makes room hold what the draft weighs beyond the entry that it replaces, which may go for it:
@@ -190,7 +198,7 @@ void Shard::change_place(Ref from, Ref to, uint64_t hash) {
   e->prev = old->prev;
   e->next = old->next;
   e->flags = static_cast<uint8_t>((e->flags & ~kPolicyFlags) | (old->flags & kPolicyFlags));
-  std::memcpy(Layout::at(e, sizeof(Entry)), Layout::at(old, sizeof(Entry)), layout_.hook_bytes);
+  store_bytes(Layout::at(e, sizeof(Entry)), Layout::at(old, sizeof(Entry)), layout_.hook_bytes);
   index_.replace(hash, from, to);
   policy_->moved(from, to);
 }

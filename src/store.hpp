@@ -29,9 +29,10 @@ namespace ct {
 
 class Store {
  public:
-  // keeps: chunks are read without the lock. Then they stay where they are while the store lives:
+  explicit Store(Memory &memory) noexcept : memory_(memory) {}
+  // From now on chunks are read without the lock. They stay where they are while the store lives:
   // what lay in them goes back, their addresses do not.
-  Store(Memory &memory, bool keeps) noexcept : memory_(memory), keeps_(keeps) {}
+  void keep() { keeps_ = true; }
   ~Store();
   Store(const Store &) = delete;
   Store &operator=(const Store &) = delete;
@@ -134,7 +135,7 @@ class Store {
   static size_t table_bytes(uint32_t capacity) { return (capacity + 1) * sizeof(Chunk); }
 
   Memory &memory_;
-  const bool keeps_;
+  bool keeps_ = false;
   // Tables that were outgrown are kept, each behind the last chunk of its successor, because at()
   // may be reading one.
   std::atomic<Chunk *> chunks_{nullptr};

@@ -77,7 +77,7 @@ class Lfu : public Policy {
     uint32_t lower;
   };
 
-  uint32_t &group_of(Ref ref) const { return *layout_.hook<uint32_t>(store_.at(ref)); }
+  Cell<uint32_t> &group_of(Ref ref) const { return *layout_.hook<Cell<uint32_t>>(store_.at(ref)); }
 
   // Empty; there is room for one.
   uint32_t make_group(uint64_t count, uint32_t higher, uint32_t lower) {

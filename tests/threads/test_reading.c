@@ -9,8 +9,8 @@
 enum {
   kReaders = 3,
   kWriters = 2,
-  kKeys = 400,
-  kMaxsize = 300,
+  kKeys = 1600,
+  kMaxsize = 1200, /* of which each shard has enough to be read without its lock */
   kLargest = 1500, /* some are longer than what is copied without the lock */
   kBatch = 20,
 };
@@ -181,24 +181,33 @@ static void run_all(ct_policy policy) {
   }
 }
 
-static void test_clock_copies_whole_values(void **state) {
+/* Uses are marked. */
+static void test_clock_sieve_s3fifo_copy_whole_values(void **state) {
   (void)state;
   run_all(CT_POLICY_CLOCK);
-}
-
-static void test_sieve_copies_whole_values(void **state) {
-  (void)state;
   run_all(CT_POLICY_SIEVE);
-}
-
-static void test_s3fifo_copies_whole_values(void **state) {
-  (void)state;
   run_all(CT_POLICY_S3FIFO);
 }
 
-static void test_lru_copies_whole_values(void **state) {
+/* Uses are logged. */
+static void test_lru_lfu_wtinylfu_copy_whole_values(void **state) {
   (void)state;
   run_all(CT_POLICY_LRU);
+  run_all(CT_POLICY_LFU);
+  run_all(CT_POLICY_WTINYLFU);
+}
+
+static void test_mru_arc_copy_whole_values(void **state) {
+  (void)state;
+  run(CT_POLICY_MRU, 1, true);
+  run(CT_POLICY_ARC, 1, true);
+}
+
+/* Uses are nothing. */
+static void test_fifo_rr_copy_whole_values(void **state) {
+  (void)state;
+  run(CT_POLICY_FIFO, 1, true);
+  run(CT_POLICY_RR, 1, true);
 }
 
 /* ---- Lifetimes and counts ------------------------------------------------------------------- */
@@ -214,9 +223,12 @@ static const uint64_t kLong = UINT64_C(1) << 50;
 static pair new_pair(void) {
   ct_options options = CT_OPTIONS_INIT;
   options.policy = CT_POLICY_SIEVE;
-  options.maxsize = 100;
+  options.maxsize = 1000;
   pair p = {NULL, false, 0};
   assert_status(CT_OK, ct_cache_new_with(&options, &p.cache));
+  /* A smaller cache is read under the lock. */
+  for (uint64_t key = 1; key < 500; key++)
+    assert_status(CT_OK, ct_set(p.cache, &key, sizeof(key), &key, sizeof(key)));
   return p;
 }
 
@@ -280,10 +292,10 @@ static void test_stats_beside_resets_are_never_negative(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_clock_copies_whole_values),
-      cmocka_unit_test(test_sieve_copies_whole_values),
-      cmocka_unit_test(test_s3fifo_copies_whole_values),
-      cmocka_unit_test(test_lru_copies_whole_values),
+      cmocka_unit_test(test_clock_sieve_s3fifo_copy_whole_values),
+      cmocka_unit_test(test_lru_lfu_wtinylfu_copy_whole_values),
+      cmocka_unit_test(test_mru_arc_copy_whole_values),
+      cmocka_unit_test(test_fifo_rr_copy_whole_values),
       cmocka_unit_test(test_entry_never_misses_while_it_gets_a_lifetime),
       cmocka_unit_test(test_stats_beside_resets_are_never_negative),
   };
