@@ -148,7 +148,7 @@ uint32_t Store::find_idle(uint32_t units) const {
     if (chunk.base == nullptr || chunk.used_units != kIdle || chunk.units < units) continue;
     if (best == kMaxChunks || chunk.units < chunks()[best].units) best = i;
   }
-  if (best != kMaxChunks) memory_.reuse(chunk_bytes(chunks()[best]), 16);
+  if (best != kMaxChunks) memory_.reuse(chunk_bytes(chunks()[best]), kChunkAlign);
   return best;
 }
 
@@ -161,7 +161,7 @@ uint32_t Store::add_chunk(size_t bytes) {
   uint32_t number = 0;
   while (number < chunk_count_ && chunks()[number].base != nullptr) number++;
   if (number == chunk_count_ && !add_chunk_slot()) return kMaxChunks;
-  char *base = static_cast<char *>(memory_.allocate(bytes, 16));
+  char *base = static_cast<char *>(memory_.allocate(bytes, kChunkAlign));
   if (base == nullptr) return kMaxChunks;
   chunk_count_ = std::max(chunk_count_, number + 1);
   chunks()[number] = {base, static_cast<uint32_t>(bytes / kUnit), 0};
@@ -197,7 +197,7 @@ void Store::let_chunk_go(uint32_t number) {
   unlink_free((number << kOffsetBits) + kFirstUnit);
   held_units_ -= chunk.units;
   if (keeps_) {
-    memory_.idle(chunk.base, chunk_bytes(chunk), 16);
+    memory_.idle(chunk.base, chunk_bytes(chunk), kChunkAlign);
     chunk.used_units = kIdle;
     return;
   }
@@ -210,7 +210,7 @@ void Store::trim() noexcept {
   for (uint32_t bin = bin_of(kTrimmedBytes / kUnit); bin < kBins; bin++) {
     for (Ref ref = bins_->heads[bin]; ref != kNone; ref = at(ref)->next) {
       const Chunk &chunk = chunks()[ref >> kOffsetBits];
-      if (memory_.discard_bytes(chunk_bytes(chunk), 16) == 0) continue;
+      if (memory_.discard_bytes(chunk_bytes(chunk), kChunkAlign) == 0) continue;
       // What the store keeps in a free block stands at its ends.
       const size_t begin = (ref & kOffsetMask) * kUnit;
       const size_t end = begin + free_units(at(ref)) * kUnit;
@@ -223,7 +223,7 @@ void Store::trim() noexcept {
 
 void Store::release_chunk(uint32_t number) {
   Chunk &chunk = chunks()[number];
-  memory_.release(chunk.base, chunk_bytes(chunk), 16);
+  memory_.release(chunk.base, chunk_bytes(chunk), kChunkAlign);
   chunk = {};
 }
 
@@ -232,7 +232,7 @@ void Store::clear() noexcept {
     Chunk &chunk = chunks()[i];
     if (chunk.base == nullptr || chunk.used_units == kIdle) continue;
     if (keeps_) {
-      memory_.idle(chunk.base, chunk_bytes(chunk), 16);
+      memory_.idle(chunk.base, chunk_bytes(chunk), kChunkAlign);
       chunk.used_units = kIdle;
     } else {
       release_chunk(i);
@@ -249,7 +249,7 @@ void Store::clear() noexcept {
 
 Store::~Store() {
   for (uint32_t i = 0; i < chunk_count_; i++) {
-    if (chunks()[i].used_units == kIdle) memory_.reuse(chunk_bytes(chunks()[i]), 16);
+    if (chunks()[i].used_units == kIdle) memory_.reuse(chunk_bytes(chunks()[i]), kChunkAlign);
     release_chunk(i);
   }
   release_tables();

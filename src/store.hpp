@@ -65,9 +65,10 @@ class Store {
   static constexpr uint32_t kOffsetMask = (1u << kOffsetBits) - 1;
   static constexpr uint32_t kMaxChunks = kFirstMark >> kOffsetBits;
   static constexpr uint32_t kIdle = UINT32_MAX;
-  // The first unit of a chunk is left out, so that no block is kNone; the last two are an Entry
-  // that is never free.
-  static constexpr uint32_t kFirstUnit = 1;
+  // The first units of a chunk are left out, so that no block is kNone, and blocks of 32, 64 or 96
+  // bytes touch no more cache lines than they must; the last two are an Entry that is never free.
+  static constexpr size_t kChunkAlign = 64;
+  static constexpr uint32_t kFirstUnit = kChunkAlign / kUnit;
   static constexpr uint32_t kEndUnits = 2;
   static constexpr size_t kMinChunkBytes = 1024;
   static constexpr size_t kPageBytes = 4096;
