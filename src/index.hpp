@@ -31,6 +31,8 @@ namespace ct {
 
 constexpr uint32_t kSlots = 12;
 
+struct Place;
+
 struct alignas(64) Bucket {
   Cell<uint8_t> tags[kSlots];  // 0: empty
   Cell<uint8_t> passed;        // how many went on to later buckets; 255: or more, for ever
@@ -53,6 +55,9 @@ struct alignas(64) Bucket {
     return bits;
 #endif
   }
+
+  // The first slot that has the tag.
+  Place first(uint8_t tag);
 
   // `passed` and the marks, read at once: from the lowest bits on.
   uint32_t rest() const {
@@ -87,6 +92,13 @@ struct Place {
     if (uses < most) set_mark(uses + 1);
   }
 };
+
+[[gnu::always_inline]] inline Place Bucket::first(uint8_t tag) {
+  const uint32_t found = match(tag);
+  if (found == 0) return {kNone, 0, this};
+  const auto slot = static_cast<uint32_t>(__builtin_ctz(found));
+  return {refs[slot].acquire(), slot, this};
+}
 
 class Index {
  public:

@@ -94,9 +94,10 @@ struct Draft {
 // Where a value was seen, and when.
 struct Sighted {
   Place place;
+  const char *value;  // at that moment; nullptr: it is better pinned
+  size_t size;
   uint32_t moment;
   bool lasting;  // the place can be looked at without the lock, whoever's it is then
-  size_t size;   // of the value
 };
 
 // A key of many, and what was seen of it.
@@ -199,8 +200,7 @@ class alignas(64) Shard {
                              size_t *size);
 
   // Of some keys of this shard, in one go: as get.
-  ct_status get_some(const Look *looks, uint32_t count, Now &now, ct_value *values,
-                     ct_status *statuses);
+  ct_status get_some(Look *looks, uint32_t count, Now &now, ct_value *values, ct_status *statuses);
   // Finds values, and how long they are: no uses yet.
   void sight_some(Look *looks, uint32_t count, Now &now, ct_status *statuses);
   // Copies those that were seen, one behind the other; false: one is not there any more as it was.
@@ -309,13 +309,15 @@ class alignas(64) Shard {
   explicit Shard(const ShardContext &context) noexcept;
   ~Shard() = default;
 
-  template <bool kLocked, bool kCopies>
-  ct_status examine(Ref ref, const Probe &probe, uint32_t moment, char *buffer, size_t capacity,
-                    Head *head) const;
-  template <bool kLocked, bool kCopies, class NowOf>
+  template <bool kLocked>
+  ct_status examine(Ref ref, const Probe &probe, uint32_t moment, Sighted *seen,
+                    uint64_t *deadline) const;
+  template <bool kLocked, class NowOf>
+  ct_status confirm(Place place, const Probe &probe, uint32_t moment, NowOf &now, char *buffer,
+                    size_t capacity, Sighted *seen) const;
+  template <bool kLocked, class NowOf>
   ct_status look_home(const Probe &probe, NowOf &now, char *buffer, size_t capacity,
                       Sighted *seen) const;
-  template <bool kLocked, bool kCopies>
   ct_status look(const Probe &probe, Now &now, char *buffer, size_t capacity, Sighted *seen) const;
   void note_hit(ReadLog::Stripe *stripes, Place place);
   void note_miss(ReadLog::Stripe *stripes) {
@@ -327,7 +329,11 @@ class alignas(64) Shard {
                             size_t *size);
   ct_status sight(const Probe &probe, Now &now, Sighted *seen);
   bool copy_again(const Probe &probe, Now &now, char *buffer, size_t size);
-  void prefetch_entries(const Look *looks, uint32_t count) const;
+  bool approach(Look *looks, uint32_t count, uint32_t moment) const;
+  template <bool kLocked>
+  void sight_run(Look *looks, uint32_t count, Now &now, ct_status *statuses) const;
+  uint32_t copy_run(const Look *looks, uint32_t count, char *buffer, const ct_status *statuses,
+                    size_t *copied);
   uint32_t use_run(const Look *looks, uint32_t count, Now &now, const ct_status *statuses);
   Lock *lock() { return shared_ ? &lock_ : nullptr; }
   uint64_t hash_of(Ref ref) const {
@@ -471,58 +477,70 @@ class alignas(64) Shard {
   void (*const destroy_policy_)(Policy *);
 };
 
-// Whether ref is to the entry of that key: CT_OK, with its value copied if kCopies; CT_MISS, it is
-// another's; kUnsuited, it may be, but is better pinned, or better looked at under the lock; kChanged.
+// Whether ref is to the entry of that key: CT_OK, and if it may be copied where its value is, of what
+// size, and until when; CT_MISS, it is another's; kUnsuited, it may be, but is better pinned, or
+// better looked at under the lock; kChanged.
 //
 // The fewer instructions, the more of the next look-up runs in the shadow of this one's cache misses.
 // Without the lock nothing that it sees is certain before the moment is asked for again; until then
 // it only goes where there is memory.
-template <bool kLocked, bool kCopies>
+template <bool kLocked>
 [[gnu::always_inline]] inline ct_status Shard::examine(Ref ref, const Probe &probe, uint32_t moment,
-                                                       char *buffer, size_t capacity,
-                                                       Head *head) const {
+                                                       Sighted *seen, uint64_t *deadline) const {
   const size_t key_size = probe.key.size;
   const Entry *entry = store_.at(ref);
   // Where the value is can be known when the header is there; that it is not far, at once.
   __builtin_prefetch(Layout::at(entry, 64));
-  *head = Head::of(entry);
+  const Head head = Head::of(entry);
   // What lies apart may be it.
-  if (head->key_size != key_size) return head->key_size == kApartKeySize ? kUnsuited : CT_MISS;
+  if (head.key_size != key_size) return head.key_size == kApartKeySize ? kUnsuited : CT_MISS;
   // From here on its lengths are known to be its own.
   if (!kLocked && !index_.is_still(moment)) return kChanged;
-  const char *key = Layout::at(entry, layout_.key_offset(head->flags));
+  const char *key = Layout::at(entry, layout_.key_offset(head.flags));
   if (!equal_cells(key, probe.key.data, key_size)) return CT_MISS;
-  if (head->value_size > kCopiedInside || head->value_size > capacity) return kUnsuited;
-  if (kCopies) load_bytes(buffer, key + round_up_8(key_size), head->value_size);
+  if (head.value_size > kCopiedInside) return kUnsuited;
+  seen->value = key + round_up_8(key_size);
+  seen->size = head.value_size;
+  *deadline = CT_NEVER;
+  if ((head.flags & kLifetime) != 0) *deadline = layout_.deadline_of_write(entry, head.flags);
   return CT_OK;
 }
 
-// As look for what is nearly always so, else kChanged: a table that is not being replaced, and in
-// the home the first entry of that tag.
-template <bool kLocked, bool kCopies, class NowOf>
+// What is at the first place to look at, for what is nearly always so, else kChanged or kUnsuited: as
+// look.
+template <bool kLocked, class NowOf>
+[[gnu::always_inline]] inline ct_status Shard::confirm(Place place, const Probe &probe,
+                                                       uint32_t moment, NowOf &now, char *buffer,
+                                                       size_t capacity, Sighted *seen) const {
+  const auto is_still = [&] { return kLocked || index_.is_still(moment); };
+  if (place.ref == kNone) {
+    return place.bucket->passed.acquire() == 0 && is_still() ? CT_MISS : kChanged;
+  }
+  uint64_t deadline;
+  const ct_status status = examine<kLocked>(place.ref, probe, moment, seen, &deadline);
+  if (status != CT_OK) return kChanged;
+  if (seen->size > capacity) return kUnsuited;
+  if (buffer != nullptr) load_bytes(buffer, seen->value, seen->size);
+  if (!is_still()) return kChanged;
+  if (deadline != CT_NEVER && now() >= deadline) return CT_MISS;
+  seen->place = place;
+  seen->moment = moment;
+  seen->lasting = !kLocked;
+  return CT_OK;
+}
+
+// Finds a value, and copies it if there is a buffer; for what is nearly always so, else kChanged or
+// kUnsuited: in a table that is not being replaced, the first entry of that tag in its home.
+template <bool kLocked, class NowOf>
 [[gnu::always_inline]] inline ct_status Shard::look_home(const Probe &probe, NowOf &now,
                                                          char *buffer, size_t capacity,
                                                          Sighted *seen) const {
   if (probe.key.size > kNearKeyBytes || (kLocked && tti_ != 0)) return kUnsuited;
   const uint32_t moment = index_.moment();
-  const auto is_still = [&] { return kLocked || index_.is_still(moment); };
   Bucket *home = index_.home(probe.hash);
-  if (home == nullptr || !is_still()) return kChanged;
-  const uint32_t found = home->match(hash_tag(probe.hash));
-  if (found == 0) return home->passed.acquire() == 0 && is_still() ? CT_MISS : kChanged;
-  const uint32_t slot = static_cast<uint32_t>(__builtin_ctz(found));
-  const Ref ref = home->refs[slot].acquire();
-  Head head;
-  const ct_status status = examine<kLocked, kCopies>(ref, probe, moment, buffer, capacity, &head);
-  if (status != CT_OK) return kChanged;
-  uint64_t deadline = CT_NEVER;
-  if ((head.flags & kLifetime) != 0) {
-    deadline = layout_.deadline_of_write(store_.at(ref), head.flags);
-  }
-  if (!is_still()) return kChanged;
-  if (deadline != CT_NEVER && now() >= deadline) return CT_MISS;
-  *seen = {{ref, slot, home}, moment, !kLocked, head.value_size};
-  return CT_OK;
+  if (home == nullptr || (!kLocked && !index_.is_still(moment))) return kChanged;
+  return confirm<kLocked>(home->first(hash_tag(probe.hash)), probe, moment, now, buffer, capacity,
+                          seen);
 }
 
 [[gnu::always_inline]] inline void Shard::note_hit(ReadLog::Stripe *stripes, Place place) {
@@ -539,7 +557,7 @@ template <bool kLocked, bool kCopies, class NowOf>
   if (stripes == nullptr) return kUnsuited;
   const auto now = [&] { return clock.read(); };
   Sighted seen;
-  const ct_status status = look_home<false, true>(probe, now, buffer, capacity, &seen);
+  const ct_status status = look_home<false>(probe, now, buffer, capacity, &seen);
   if (status == CT_OK) {
     *size = seen.size;
     note_hit(stripes, seen.place);

@@ -78,31 +78,27 @@ ct_status Shard::get_inside(const Probe &probe, Now &now, ct_value *out, bool co
   return take(place, probe.hash, true, now, out) ? CT_OK : CT_ERR_NOMEM;
 }
 
-// Finds a value, and copies it if kCopies, unless it is better pinned or better found under the lock
-// (kUnsuited), or something changed meanwhile (kChanged).
-template <bool kLocked, bool kCopies>
+// Finds a value without the lock, and copies it, unless it is better pinned or better found under the
+// lock (kUnsuited), or something changed meanwhile (kChanged).
 ct_status Shard::look(const Probe &probe, Now &now, char *buffer, size_t capacity,
                       Sighted *seen) const {
-  if (probe.key.size > kNearKeyBytes || (kLocked && tti_ != 0)) return kUnsuited;
+  if (probe.key.size > kNearKeyBytes) return kUnsuited;
   const uint32_t moment = index_.moment();
-  const auto is_still = [&] { return kLocked || index_.is_still(moment); };
   const Index::Sight sight = index_.look(probe.hash);
-  if (!is_still()) return kChanged;
+  if (!index_.is_still(moment)) return kChanged;
   ct_status status = CT_MISS;
-  Head head;
-  const Place place = sight.find([&](Ref ref) {
-    status = examine<kLocked, kCopies>(ref, probe, moment, buffer, capacity, &head);
+  uint64_t deadline = CT_NEVER;
+  seen->place = sight.find([&](Ref ref) {
+    status = examine<false>(ref, probe, moment, seen, &deadline);
     return status != CT_MISS;
   });
   if (status < 0) return status;
-  uint64_t deadline = CT_NEVER;
-  if (status == CT_OK && (head.flags & kLifetime) != 0) {
-    deadline = layout_.deadline_of_write(store_.at(place.ref), head.flags);
+  if (status == CT_OK) {
+    if (seen->size > capacity) return kUnsuited;
+    load_bytes(buffer, seen->value, seen->size);
   }
-  if (!is_still()) return kChanged;
-  if (deadline != CT_NEVER && now() >= deadline) return CT_MISS;
-  if (status == CT_OK) *seen = {place, moment, !kLocked, head.value_size};
-  return status;
+  if (!index_.is_still(moment)) return kChanged;
+  return deadline != CT_NEVER && now() >= deadline ? CT_MISS : status;
 }
 
 ct_status Shard::get_copy(const Probe &probe, Now &now, char *buffer, size_t capacity,
@@ -111,7 +107,7 @@ ct_status Shard::get_copy(const Probe &probe, Now &now, char *buffer, size_t cap
   ct_status status = kChanged;
   for (int i = 0; i < kAttempts && stripes != nullptr && status == kChanged; i++) {
     Sighted seen;
-    status = look<false, true>(probe, now, buffer, capacity, &seen);
+    status = look(probe, now, buffer, capacity, &seen);
     if (status == CT_OK) {
       *size = seen.size;
       note_hit(stripes, seen.place);
@@ -131,7 +127,7 @@ ct_status Shard::get_copy_locked(const Probe &probe, Now &now, char *buffer, siz
   {
     Guard guard(lock());
     Sighted seen;
-    const ct_status status = look_home<true, true>(probe, now, buffer, capacity, &seen);
+    const ct_status status = look_home<true>(probe, now, buffer, capacity, &seen);
     const Place place = status == CT_OK ? seen.place : status < 0 ? find_live(probe, now) : Place{};
     if (place.ref == kNone) {
       counters_.misses += counting_;
@@ -185,24 +181,30 @@ ct_status Shard::peek(const Probe &probe, Now &now, ct_value *out) {
 
 // ---- Many keys --------------------------------------------------------------------------------
 
-// So that the misses of a group overlap. Under the lock, or where that is not needed.
-void Shard::prefetch_entries(const Look *looks, uint32_t count) const {
-  const uint32_t moment = index_.moment();
+// Goes to where each of a group is looked for first, so that their cache misses overlap; false: there
+// is no such place, or the moment is over. Under the lock, or where that is not needed.
+bool Shard::approach(Look *looks, uint32_t count, uint32_t moment) const {
   for (uint32_t i = 0; i < count; i++) {
-    const Bucket *home = index_.home(looks[i].probe.hash);
-    if (home == nullptr || !index_.is_still(moment)) return;
-    const uint32_t found = home->match(hash_tag(looks[i].probe.hash));
-    if (found == 0) continue;
-    const char *entry = Layout::at(store_.at(home->refs[__builtin_ctz(found)].acquire()), 0);
+    Bucket *home = index_.home(looks[i].probe.hash);
+    if (home == nullptr) return false;
+    looks[i].seen.place.bucket = home;
+  }
+  if (!index_.is_still(moment)) return false;
+  for (uint32_t i = 0; i < count; i++) {
+    Place &place = looks[i].seen.place;
+    place = place.bucket->first(hash_tag(looks[i].probe.hash));
+    if (place.ref == kNone) continue;
+    const char *entry = Layout::at(store_.at(place.ref), 0);
     __builtin_prefetch(entry);
     __builtin_prefetch(entry + 64);
   }
+  return true;
 }
 
-ct_status Shard::get_some(const Look *looks, uint32_t count, Now &now, ct_value *values,
+ct_status Shard::get_some(Look *looks, uint32_t count, Now &now, ct_value *values,
                           ct_status *statuses) {
   Guard guard(lock());
-  prefetch_entries(looks, count);
+  approach(looks, count, index_.moment());
   for (uint32_t i = 0; i < count; i++) {
     statuses[i] = get_inside(looks[i].probe, now, &values[i], true);
     if (statuses[i] < 0) return statuses[i];
@@ -211,57 +213,80 @@ ct_status Shard::get_some(const Look *looks, uint32_t count, Now &now, ct_value 
 }
 
 void Shard::sight_some(Look *looks, uint32_t count, Now &now, ct_status *statuses) {
-  const bool unlocked = log_.stripes() != nullptr;
+  if (log_.stripes() != nullptr) {
+    sight_run<false>(looks, count, now, statuses);
+  } else {
+    Guard guard(lock());
+    sight_run<true>(looks, count, now, statuses);
+  }
   for (uint32_t i = 0; i < count; i++) {
-    {
-      Guard guard(unlocked ? nullptr : lock());
-      prefetch_entries(looks + i, count - i);
-      for (; i < count; i++) {
-        const Probe &probe = looks[i].probe;
-        statuses[i] =
-            unlocked ? look_home<false, false>(probe, now, nullptr, kCopiedInside, &looks[i].seen)
-                     : look_home<true, false>(probe, now, nullptr, kCopiedInside, &looks[i].seen);
-        if (statuses[i] < 0) break;
-      }
-    }
-    if (i < count) statuses[i] = sight(looks[i].probe, now, &looks[i].seen);
+    if (statuses[i] < 0) statuses[i] = sight(looks[i].probe, now, &looks[i].seen);
   }
 }
 
-// What look_home does not.
+// Leaves a negative status where that is not enough.
+template <bool kLocked>
+void Shard::sight_run(Look *looks, uint32_t count, Now &now, ct_status *statuses) const {
+  const uint32_t moment = index_.moment();
+  if (!approach(looks, count, moment) || (kLocked && tti_ != 0)) {
+    std::fill_n(statuses, count, kChanged);
+    return;
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    const Probe &probe = looks[i].probe;
+    Sighted &seen = looks[i].seen;
+    statuses[i] = probe.key.size > kNearKeyBytes ? kUnsuited
+                                                 : confirm<kLocked>(seen.place, probe, moment, now,
+                                                                    nullptr, kCopiedInside, &seen);
+  }
+}
+
+// The rest of them.
 ct_status Shard::sight(const Probe &probe, Now &now, Sighted *seen) {
   Guard guard(lock());
   const Place place = find_live(probe, now);
   if (place.ref == kNone) return CT_MISS;
-  *seen = {place, index_.moment(), log_.stripes() != nullptr,
-           layout_.value(store_.at(place.ref)).size};
+  const size_t size = layout_.value(store_.at(place.ref)).size;
+  *seen = {place, nullptr, size, index_.moment(), log_.stripes() != nullptr};
   return CT_OK;
 }
 
 bool Shard::copy_some(const Look *looks, uint32_t count, Now &now, char *buffer,
                       const ct_status *statuses) {
-  const bool unlocked = log_.stripes() != nullptr;
-  for (uint32_t i = 0; i < count; i++) {
-    {
-      Guard guard(unlocked ? nullptr : lock());
-      for (; i < count; i++) {
-        if (statuses[i] != CT_OK) continue;
-        const Sighted &seen = looks[i].seen;
-        if (seen.size > kCopiedInside || !index_.is_still(seen.moment)) break;
-        const Entry *e = store_.at(seen.place.ref);
-        const uint8_t flags = Head::of(e).flags;
-        if ((flags & kApart) != 0 || !index_.is_still(seen.moment)) break;
-        const size_t offset = layout_.value_offset(flags, looks[i].probe.key.size);
-        load_bytes(buffer, Layout::at(e, offset), seen.size);
-        if (!index_.is_still(seen.moment)) break;
-        buffer += seen.size;
-      }
+  for (uint32_t i = 0, done; i < count; i += done) {
+    size_t size = 0;
+    done = copy_run(looks + i, count - i, buffer, statuses + i, &size);
+    if (done == 0) {
+      size = looks[i].seen.size;
+      if (!copy_again(looks[i].probe, now, buffer, size)) return false;
+      done = 1;
     }
-    if (i == count) break;
-    if (!copy_again(looks[i].probe, now, buffer, looks[i].seen.size)) return false;
-    buffer += looks[i].seen.size;
+    buffer += size;
   }
   return true;
+}
+
+// Those that were seen in the moment of the first, if it is still that; answers how many, with misses
+// among them. 0: the first is a hit that is better pinned, or nothing is certain any more.
+uint32_t Shard::copy_run(const Look *looks, uint32_t count, char *buffer, const ct_status *statuses,
+                         size_t *size) {
+  uint32_t i = 0;
+  while (i < count && statuses[i] != CT_OK) i++;
+  if (i != 0) return i;
+  Guard guard(log_.stripes() != nullptr ? nullptr : lock());
+  const uint32_t moment = looks[0].seen.moment;
+  // Without the log, what was seen is gone if it is not still that moment.
+  if (!index_.is_still(moment)) return 0;
+  size_t copied = 0;
+  for (; i < count; i++) {
+    if (statuses[i] != CT_OK) continue;
+    const Sighted &seen = looks[i].seen;
+    if (seen.value == nullptr || seen.moment != moment) break;
+    load_bytes(buffer + copied, seen.value, seen.size);
+    copied += seen.size;
+  }
+  *size = copied;
+  return index_.is_still(moment) ? i : 0;
 }
 
 // A value of that size, if there is one.
