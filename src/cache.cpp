@@ -74,9 +74,9 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   bool ready = true;
   uint32_t made = 0;
   for (; ready && made < options.shards; made++) {
-    const ShardContext context = {
-        kind,           *cache, cache->memory_, cache->layout_, cache->options_, cache->budget_,
-        cache->family_, made};
+    const ShardContext context = {kind,           *cache,          cache->memory_,
+                                  cache->layout_, cache->options_, cache->clock_,
+                                  cache->budget_, cache->family_,  made};
     ready = Shard::make(&cache->family_[made], context)->ready();
   }
   if (ready) {
@@ -103,14 +103,6 @@ void Cache::unrefer() {
   const size_t bytes = bytes_;
   this->~Cache();
   memory.release(this, bytes, alignof(Cache));
-}
-
-// ---- Reading ----------------------------------------------------------------------------------
-
-ct_status Cache::get_copy_again(Shard &shard, Probe probe, char *buffer, size_t capacity,
-                                size_t *size) {
-  Now now(clock_);
-  return shard.get_copy(probe, now, buffer, capacity, size);
 }
 
 // ---- Storing ----------------------------------------------------------------------------------

@@ -42,10 +42,7 @@ class alignas(64) Cache {
                                             size_t *size) {
     const Probe probe = probe_of(key);
     Shard &shard = family_[hash_shard(probe.hash, family_.count)];
-    char *to = static_cast<char *>(buffer);
-    const ct_status status = shard.get_copy_at_once(probe, clock_, to, capacity, size);
-    return __builtin_expect(status >= 0, 1) ? status
-                                            : get_copy_again(shard, probe, to, capacity, size);
+    return shard.get_copy(probe, static_cast<char *>(buffer), capacity, size);
   }
   ct_status peek(Bytes key, ct_value *out) {
     const Probe probe = probe_of(key);
@@ -134,7 +131,6 @@ class alignas(64) Cache {
     return (options_.flags & CT_FLAG_SINGLE_THREADED) == 0 ? &budget_.gathering() : nullptr;
   }
 
-  ct_status get_copy_again(Shard &shard, Probe probe, char *buffer, size_t capacity, size_t *size);
   ct_status set(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now);
   ct_status make_draft(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now,
                        Draft *draft);

@@ -225,8 +225,8 @@ struct Layout {
   }
 
   // The deadline from the write on, of an entry that has one, or had.
-  uint64_t deadline_of_write(const Entry *e, uint8_t flags) const {
-    return reinterpret_cast<const Lifetime *>(at(e, lifetime_offset(flags)))->write.acquire();
+  uint64_t deadline_of_write(const Entry *e) const {
+    return reinterpret_cast<const Lifetime *>(at(e, lifetime_offset(e->flags)))->write.acquire();
   }
 
   // Copies key or value into a block.

@@ -26,6 +26,8 @@ class ReadLog {
   // So many uses wait in a stripe at most: their cache misses overlap when they are told, and with
   // more of them the lock would be held for long.
   static constexpr uint32_t kUses = 16;
+  // Told of before there is one: then the stripe is full.
+  static constexpr uint32_t kUnused = 0 - kUses;
 
   struct Count {
     std::atomic<uint64_t> own{0};     // written by the owner only
@@ -36,8 +38,8 @@ class ReadLog {
     std::atomic<Thread> owner{0};
     Count hits;
     Count misses;
-    std::atomic<uint32_t> logged{0};  // uses, ever; written by the stripe's threads
-    std::atomic<uint32_t> told{0};    // of these; written under the lock
+    std::atomic<uint32_t> logged{0};      // uses, ever; written by the stripe's threads
+    std::atomic<uint32_t> told{kUnused};  // of these; written under the lock
     std::atomic<uintptr_t> places[kUses] = {};
     std::atomic<Ref> refs[kUses] = {};
 
@@ -103,23 +105,28 @@ class ReadLog {
     void *memory = memory_.allocate(kBytes, alignof(Stripe));
     if (memory != nullptr) stripes_.store(new (memory) Stripe[kStripes], std::memory_order_release);
   }
-  // nullptr: it is not open.
-  Stripe *stripes() const { return stripes_.load(std::memory_order_acquire); }
-  // Threads' names are addresses far apart, alike in their low bits.
-  static Stripe &own(Stripe *stripes) {
-    return stripes[this_thread() * UINT64_C(0x9E3779B97F4A7C15) >> kStripeShift];
+  bool is_open() const { return stripes() != nullptr; }
+  // The thread's, once it is open. Threads' names are addresses far apart, alike in their low bits.
+  Stripe &own() const {
+    return stripes()[this_thread() * UINT64_C(0x9E3779B97F4A7C15) >> kStripeShift];
   }
 
-  // Calls tell(refs, count) for each stripe with uses. Under the lock.
+  // Calls tell(refs, count) for each stripe with uses, after which it takes uses. Under the lock.
   template <class Tell>
   void tell_uses(Tell tell) {
-    Stripe *all = stripes();
-    if (all == nullptr) return;
-    for (Stripe *stripe = all; stripe != all + kStripes; stripe++) {
+    for (uint32_t left = in_use_; left != 0; left &= left - 1) {
       Ref refs[kUses];
-      const uint32_t count = stripe->take_uses(refs);
+      const uint32_t count = stripes()[__builtin_ctz(left)].take_uses(refs);
       if (count != 0) tell(refs, count);
     }
+  }
+  // A stripe takes uses only after this, so that those that nobody uses are not asked for any. Under
+  // the lock.
+  void use(Stripe &stripe) {
+    const uint32_t bit = 1u << (&stripe - stripes());
+    if ((in_use_ & bit) != 0) return;
+    in_use_ |= bit;
+    stripe.told.store(0, std::memory_order_release);
   }
 
   uint64_t hits() const { return sum(&Stripe::hits) - hits_before_; }
@@ -134,7 +141,7 @@ class ReadLog {
   static constexpr uint32_t kStripes = 8;
   static constexpr uint32_t kStripeShift = 61;
   static constexpr size_t kBytes = kStripes * sizeof(Stripe);
-
+  Stripe *stripes() const { return stripes_.load(std::memory_order_acquire); }
   uint64_t sum(Count Stripe::*which) const {
     const Stripe *all = stripes();
     uint64_t sum = 0;
@@ -148,6 +155,7 @@ class ReadLog {
 
   Memory &memory_;
   std::atomic<Stripe *> stripes_{nullptr};
+  uint32_t in_use_ = 0;       // a bit for each stripe that takes uses
   uint64_t hits_before_ = 0;  // the last reset
   uint64_t misses_before_ = 0;
 };

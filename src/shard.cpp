@@ -20,6 +20,7 @@ Shard::Shard(const ShardContext &context) noexcept
       log_(context.memory),
       layout_(context.layout),
       seed_(context.options.seed),
+      clock_(context.clock),
       index_(context.memory),
       store_(context.memory),
       expiry_(context.memory, store_, context.layout),

@@ -130,6 +130,7 @@ struct ShardContext {
   Memory &memory;
   const Layout &layout;
   const ct_options &options;  // in force
+  const Clock &clock;
   Budget &budget;
   const Family &family;
   uint32_t number;
@@ -194,10 +195,8 @@ class alignas(64) Shard {
   ct_status get(const Probe &probe, Now &now, ct_value *out, bool count_miss);
   // A use, else a flight to hold: CT_LEASED if its lease is the caller's, CT_BUSY to wait.
   ct_status join(const Probe &probe, Now &now, Thread loader, ct_value *out, Flight **flight);
-  ct_status get_copy(const Probe &probe, Now &now, char *buffer, size_t capacity, size_t *size);
-  // As get_copy for what is nearly always so, else kChanged or kUnsuited.
-  ct_status get_copy_at_once(const Probe &probe, const Clock &clock, char *buffer, size_t capacity,
-                             size_t *size);
+  // A use. *size is written with CT_OK and CT_ERR_BUFFER.
+  ct_status get_copy(const Probe &probe, char *buffer, size_t capacity, size_t *size);
 
   // Of some keys of this shard, in one go: as get.
   ct_status get_some(Look *looks, uint32_t count, Now &now, ct_value *values, ct_status *statuses);
@@ -311,18 +310,20 @@ class alignas(64) Shard {
 
   template <bool kLocked>
   ct_status examine(Ref ref, const Probe &probe, uint32_t moment, Sighted *seen,
-                    uint64_t *deadline) const;
-  template <bool kLocked, class NowOf>
+                    const Entry **timed) const;
+  template <bool kLocked, bool kCopies, class NowOf>
   ct_status confirm(Place place, const Probe &probe, uint32_t moment, NowOf &now, char *buffer,
                     size_t capacity, Sighted *seen) const;
   template <bool kLocked, class NowOf>
   ct_status look_home(const Probe &probe, NowOf &now, char *buffer, size_t capacity,
                       Sighted *seen) const;
   ct_status look(const Probe &probe, Now &now, char *buffer, size_t capacity, Sighted *seen) const;
-  void note_hit(ReadLog::Stripe *stripes, Place place);
-  void note_miss(ReadLog::Stripe *stripes) {
+  [[gnu::noinline]] ct_status get_copy_again(const char *key, size_t key_size, uint64_t hash,
+                                             char *buffer, size_t capacity, size_t *size);
+  void note_hit(Place place);
+  void note_miss() {
     if (counting_ == 0) return;
-    ReadLog::Stripe &own = ReadLog::own(stripes);
+    ReadLog::Stripe &own = log_.own();
     own.add(own.misses, 1);
   }
   ct_status get_copy_locked(const Probe &probe, Now &now, char *buffer, size_t capacity,
@@ -452,6 +453,7 @@ class alignas(64) Shard {
   Ref used_[ReadLog::kUses];  // while the log is not open: uses that the policy was not told of yet
   const Layout layout_;
   const uint64_t seed_;
+  const Clock &clock_;
   Index index_;
   Store store_;
   Counters counters_ = {};
@@ -477,16 +479,16 @@ class alignas(64) Shard {
   void (*const destroy_policy_)(Policy *);
 };
 
-// Whether ref is to the entry of that key: CT_OK, and if it may be copied where its value is, of what
-// size, and until when; CT_MISS, it is another's; kUnsuited, it may be, but is better pinned, or
-// better looked at under the lock; kChanged.
+// Whether ref is to the entry of that key: CT_OK, with where its value is and of what size, and with
+// *timed set to it if it has a deadline, else to NULL; CT_MISS, it is another's; kUnsuited, it may be,
+// but is better pinned, or better looked at under the lock; kChanged.
 //
 // The fewer instructions, the more of the next look-up runs in the shadow of this one's cache misses.
 // Without the lock nothing that it sees is certain before the moment is asked for again; until then
 // it only goes where there is memory.
 template <bool kLocked>
 [[gnu::always_inline]] inline ct_status Shard::examine(Ref ref, const Probe &probe, uint32_t moment,
-                                                       Sighted *seen, uint64_t *deadline) const {
+                                                       Sighted *seen, const Entry **timed) const {
   const size_t key_size = probe.key.size;
   const Entry *entry = store_.at(ref);
   // Where the value is can be known when the header is there; that it is not far, at once.
@@ -501,14 +503,13 @@ template <bool kLocked>
   if (head.value_size > kCopiedInside) return kUnsuited;
   seen->value = key + round_up_8(key_size);
   seen->size = head.value_size;
-  *deadline = CT_NEVER;
-  if ((head.flags & kLifetime) != 0) *deadline = layout_.deadline_of_write(entry, head.flags);
+  *timed = (head.flags & kLifetime) != 0 ? entry : nullptr;
   return CT_OK;
 }
 
 // What is at the first place to look at, for what is nearly always so, else kChanged or kUnsuited: as
 // look.
-template <bool kLocked, class NowOf>
+template <bool kLocked, bool kCopies, class NowOf>
 [[gnu::always_inline]] inline ct_status Shard::confirm(Place place, const Probe &probe,
                                                        uint32_t moment, NowOf &now, char *buffer,
                                                        size_t capacity, Sighted *seen) const {
@@ -516,11 +517,12 @@ template <bool kLocked, class NowOf>
   if (place.ref == kNone) {
     return place.bucket->passed.acquire() == 0 && is_still() ? CT_MISS : kChanged;
   }
-  uint64_t deadline;
-  const ct_status status = examine<kLocked>(place.ref, probe, moment, seen, &deadline);
+  const Entry *timed;
+  const ct_status status = examine<kLocked>(place.ref, probe, moment, seen, &timed);
   if (status != CT_OK) return kChanged;
   if (seen->size > capacity) return kUnsuited;
-  if (buffer != nullptr) load_bytes(buffer, seen->value, seen->size);
+  if (kCopies) load_bytes(buffer, seen->value, seen->size);
+  const uint64_t deadline = timed == nullptr ? CT_NEVER : layout_.deadline_of_write(timed);
   if (!is_still()) return kChanged;
   if (deadline != CT_NEVER && now() >= deadline) return CT_MISS;
   seen->place = place;
@@ -529,8 +531,7 @@ template <bool kLocked, class NowOf>
   return CT_OK;
 }
 
-// Finds a value, and copies it if there is a buffer; for what is nearly always so, else kChanged or
-// kUnsuited: in a table that is not being replaced, the first entry of that tag in its home.
+// Finds a value and copies it, for what is nearly always so, else kChanged or kUnsuited: in a table that is not being replaced, the first entry of that tag in its home.
 template <bool kLocked, class NowOf>
 [[gnu::always_inline]] inline ct_status Shard::look_home(const Probe &probe, NowOf &now,
                                                          char *buffer, size_t capacity,
@@ -539,32 +540,34 @@ template <bool kLocked, class NowOf>
   const uint32_t moment = index_.moment();
   Bucket *home = index_.home(probe.hash);
   if (home == nullptr || (!kLocked && !index_.is_still(moment))) return kChanged;
-  return confirm<kLocked>(home->first(hash_tag(probe.hash)), probe, moment, now, buffer, capacity,
-                          seen);
+  return confirm<kLocked, true>(home->first(hash_tag(probe.hash)), probe, moment, now, buffer,
+                                capacity, seen);
 }
 
-[[gnu::always_inline]] inline void Shard::note_hit(ReadLog::Stripe *stripes, Place place) {
-  ReadLog::Stripe &own = ReadLog::own(stripes);
+[[gnu::always_inline]] inline void Shard::note_hit(Place place) {
+  ReadLog::Stripe &own = log_.own();
   place.count_use(most_uses_);
   if (counting_ != 0) own.add(own.hits, 1);
   if (uses_ == Uses::kGathered && !own.use(place)) gather_use_unlocked(own, place);
 }
 
-[[gnu::always_inline]] inline ct_status Shard::get_copy_at_once(const Probe &probe,
-                                                                const Clock &clock, char *buffer,
-                                                                size_t capacity, size_t *size) {
-  ReadLog::Stripe *stripes = log_.stripes();
-  if (stripes == nullptr) return kUnsuited;
-  const auto now = [&] { return clock.read(); };
-  Sighted seen;
-  const ct_status status = look_home<false>(probe, now, buffer, capacity, &seen);
-  if (status == CT_OK) {
-    *size = seen.size;
-    note_hit(stripes, seen.place);
-  } else if (status == CT_MISS) {
-    note_miss(stripes);
+[[gnu::always_inline]] inline ct_status Shard::get_copy(const Probe &probe, char *buffer,
+                                                        size_t capacity, size_t *size) {
+  if (log_.is_open()) {
+    const auto now = [&] { return clock_.read(); };
+    Sighted seen;
+    const ct_status status = look_home<false>(probe, now, buffer, capacity, &seen);
+    if (status == CT_OK) {
+      *size = seen.size;
+      note_hit(seen.place);
+      return CT_OK;
+    }
+    if (status == CT_MISS) {
+      note_miss();
+      return CT_MISS;
+    }
   }
-  return status;
+  return get_copy_again(probe.key.data, probe.key.size, probe.hash, buffer, capacity, size);
 }
 
 }  // namespace ct

@@ -99,7 +99,7 @@ bool Shard::prepare(Draft &draft) {
   const uint64_t count = waiting_ + (draft.ref == kNone ? 1 : 0);
   if (!counted_ && index_.grows_for(count)) expect_by_weight();
   if (!index_.reserve(count, hasher()) || !policy_->reserve(count)) return false;
-  if (unlocked_ && log_.stripes() == nullptr && index_.size() >= kLogged) open_log();
+  if (unlocked_ && !log_.is_open() && index_.size() >= kLogged) open_log();
   if (has_deadline(draft) && !expiry_.reserve()) return false;
   if (draft.ref != kNone) return true;
   draft.ref = make_block(draft);

@@ -28,10 +28,11 @@ void Shard::count_use(Place place, uint64_t hash, Now &now) {
 
 // A thread's uses are in one place, that they stay in order: its stripe once there is one.
 void Shard::gather_use(Place place) {
-  if (ReadLog::Stripe *stripes = log_.stripes()) {
-    ReadLog::Stripe &own = ReadLog::own(stripes);
+  if (log_.is_open()) {
+    ReadLog::Stripe &own = log_.own();
     if (own.use(place)) return;
     tell_uses();
+    log_.use(own);
     own.use(place);
   } else {
     if (used_count_ == ReadLog::kUses) tell_uses();
@@ -43,6 +44,7 @@ void Shard::gather_use(Place place) {
 void Shard::gather_use_unlocked(ReadLog::Stripe &own, Place place) {
   Guard guard(lock());
   tell_uses();
+  log_.use(own);
   own.use(place);
 }
 
@@ -87,9 +89,9 @@ ct_status Shard::look(const Probe &probe, Now &now, char *buffer, size_t capacit
   const Index::Sight sight = index_.look(probe.hash);
   if (!index_.is_still(moment)) return kChanged;
   ct_status status = CT_MISS;
-  uint64_t deadline = CT_NEVER;
+  const Entry *timed = nullptr;
   seen->place = sight.find([&](Ref ref) {
-    status = examine<false>(ref, probe, moment, seen, &deadline);
+    status = examine<false>(ref, probe, moment, seen, &timed);
     return status != CT_MISS;
   });
   if (status < 0) return status;
@@ -97,22 +99,24 @@ ct_status Shard::look(const Probe &probe, Now &now, char *buffer, size_t capacit
     if (seen->size > capacity) return kUnsuited;
     load_bytes(buffer, seen->value, seen->size);
   }
+  const uint64_t deadline = timed == nullptr ? CT_NEVER : layout_.deadline_of_write(timed);
   if (!index_.is_still(moment)) return kChanged;
   return deadline != CT_NEVER && now() >= deadline ? CT_MISS : status;
 }
 
-ct_status Shard::get_copy(const Probe &probe, Now &now, char *buffer, size_t capacity,
-                          size_t *size) {
-  ReadLog::Stripe *stripes = log_.stripes();
+ct_status Shard::get_copy_again(const char *key, size_t key_size, uint64_t hash, char *buffer,
+                                size_t capacity, size_t *size) {
+  const Probe probe = {{key, key_size}, hash};
+  Now now(clock_);
   ct_status status = kChanged;
-  for (int i = 0; i < kAttempts && stripes != nullptr && status == kChanged; i++) {
+  for (int i = 0; i < kAttempts && log_.is_open() && status == kChanged; i++) {
     Sighted seen;
     status = look(probe, now, buffer, capacity, &seen);
     if (status == CT_OK) {
       *size = seen.size;
-      note_hit(stripes, seen.place);
+      note_hit(seen.place);
     } else if (status == CT_MISS) {
-      note_miss(stripes);
+      note_miss();
     }
   }
   if (status >= 0) return status;
@@ -213,7 +217,7 @@ ct_status Shard::get_some(Look *looks, uint32_t count, Now &now, ct_value *value
 }
 
 void Shard::sight_some(Look *looks, uint32_t count, Now &now, ct_status *statuses) {
-  if (log_.stripes() != nullptr) {
+  if (log_.is_open()) {
     sight_run<false>(looks, count, now, statuses);
   } else {
     Guard guard(lock());
@@ -235,9 +239,10 @@ void Shard::sight_run(Look *looks, uint32_t count, Now &now, ct_status *statuses
   for (uint32_t i = 0; i < count; i++) {
     const Probe &probe = looks[i].probe;
     Sighted &seen = looks[i].seen;
-    statuses[i] = probe.key.size > kNearKeyBytes ? kUnsuited
-                                                 : confirm<kLocked>(seen.place, probe, moment, now,
-                                                                    nullptr, kCopiedInside, &seen);
+    statuses[i] = probe.key.size > kNearKeyBytes
+                      ? kUnsuited
+                      : confirm<kLocked, false>(seen.place, probe, moment, now, nullptr,
+                                                kCopiedInside, &seen);
   }
 }
 
@@ -247,7 +252,7 @@ ct_status Shard::sight(const Probe &probe, Now &now, Sighted *seen) {
   const Place place = find_live(probe, now);
   if (place.ref == kNone) return CT_MISS;
   const size_t size = layout_.value(store_.at(place.ref)).size;
-  *seen = {place, nullptr, size, index_.moment(), log_.stripes() != nullptr};
+  *seen = {place, nullptr, size, index_.moment(), log_.is_open()};
   return CT_OK;
 }
 
@@ -273,7 +278,7 @@ uint32_t Shard::copy_run(const Look *looks, uint32_t count, char *buffer, const 
   uint32_t i = 0;
   while (i < count && statuses[i] != CT_OK) i++;
   if (i != 0) return i;
-  Guard guard(log_.stripes() != nullptr ? nullptr : lock());
+  Guard guard(log_.is_open() ? nullptr : lock());
   const uint32_t moment = looks[0].seen.moment;
   // Without the log, what was seen is gone if it is not still that moment.
   if (!index_.is_still(moment)) return 0;
@@ -299,13 +304,13 @@ bool Shard::copy_again(const Probe &probe, Now &now, char *buffer, size_t size) 
 }
 
 void Shard::use_some(const Look *looks, uint32_t count, Now &now, const ct_status *statuses) {
-  ReadLog::Stripe *stripes = log_.stripes();
+  const bool unlocked = log_.is_open();
   for (uint32_t i = 0; i < count; i++) {
     const Sighted &seen = looks[i].seen;
-    if (stripes != nullptr && statuses[i] != CT_OK) {
-      note_miss(stripes);
-    } else if (stripes != nullptr && seen.lasting) {
-      note_hit(stripes, seen.place);
+    if (unlocked && statuses[i] != CT_OK) {
+      note_miss();
+    } else if (unlocked && seen.lasting) {
+      note_hit(seen.place);
     } else {
       i += use_run(looks + i, count - i, now, statuses + i) - 1;
     }
