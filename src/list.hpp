@@ -56,8 +56,15 @@ class List {
 
   void move_to_front(Ref ref) {
     if (ref == front_) return;
-    remove(ref);
-    push_front(ref);
+    Entry *e = store_.at(ref);
+    const Ref prev = e->prev;
+    const Ref next = e->next;
+    store_.at(prev)->next = next;
+    set_prev(next, prev);
+    e->prev = kNone;
+    e->next = front_;
+    store_.at(front_)->prev = ref;
+    front_ = ref;
   }
 
   // The entry that was elsewhere is now at to, its header copied.
