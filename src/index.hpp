@@ -23,9 +23,6 @@
 #include "entry.hpp"
 #include "hash.hpp"
 #include "memory.hpp"
-#if defined(__x86_64__)
-#include <emmintrin.h>
-#endif
 
 namespace ct {
 
@@ -41,10 +38,9 @@ struct alignas(64) Bucket {
 
   // One bit for each slot that has the tag.
   uint32_t match(uint8_t tag) const {
-#if defined(__x86_64__)
-    const Word *head = reinterpret_cast<const Word *>(this);
-    const __m128i line = _mm_set_epi64x(static_cast<int64_t>(load_word(head + 1)),
-                                        static_cast<int64_t>(load_word(head)));
+#ifndef CT_NARROW_CELLS
+    const __m128i line = load_wide(reinterpret_cast<const char *>(this));
+    loaded_wide();
     const __m128i same = _mm_cmpeq_epi8(line, _mm_set1_epi8(static_cast<char>(tag)));
     return static_cast<uint32_t>(_mm_movemask_epi8(same)) & ((1u << kSlots) - 1);
 #else
