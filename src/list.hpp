@@ -19,6 +19,9 @@ class List {
   Ref towards_front(Ref ref) const { return store_.at(ref)->prev; }
   Ref towards_back(Ref ref) const { return store_.at(ref)->next; }
 
+  // For walks: the next towards the front, or from kNone the back.
+  Ref after(Ref ref) const { return ref == kNone ? back_ : towards_front(ref); }
+
   void push_front(Ref ref) {
     Entry *e = store_.at(ref);
     e->prev = kNone;

@@ -54,7 +54,12 @@ enum class Uses : uint8_t {
 
 class Policy {
  public:
-  using Visitor = void (*)(void *data, Ref ref, uint32_t rank);
+  // How far a walk over the order has come.
+  struct Walk {
+    uint32_t part = 0;    // of the entries, which a policy may keep in several
+    Ref ref = kNone;      // in that part; kNone: before the first
+    uint64_t passed = 0;  // in that part, if the policy needs it
+  };
 
   // Policies that differ hide these: see PolicyKind.
   static constexpr size_t kHookBytes = 0;
@@ -96,9 +101,10 @@ class Policy {
   virtual Ref next_victim() const { return kNone; }
   // How often used; 0 if it does not count.
   virtual uint64_t frequency(Ref) const { return 0; }
-  // All entries once, if it is ordered: by rank, which is below kRanks, and in one rank as they are
-  // visited. Marks may change meanwhile.
-  virtual void coldest_first(Visitor visit, void *data) const = 0;
+  // Goes on to the next entry; false: there is none. If it is ordered, a walk meets all entries
+  // once, unless the order changes meanwhile. They would go by rank, which is below kRanks, and in
+  // one rank as they are met. Marks may change.
+  virtual bool step(Walk &walk, uint32_t *rank) const = 0;
 #ifdef CT_VALIDATE
   // NULL, or the invariant that is broken.
   virtual const char *problem() const { return nullptr; }

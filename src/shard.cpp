@@ -390,35 +390,27 @@ ct_status Shard::list_some(uint64_t *from, Array<Held> &out) {
 }
 
 ct_status Shard::list_coldest(Array<Held> &out) {
-  struct Listing {
-    Shard *shard;
-    Array<Held> entries;
-    Array<uint8_t> ranks;
-    bool pinned;
-  };
   Guard guard(lock());
   settle_uses();
-  Listing listing = {this, Array<Held>(memory_), Array<uint8_t>(memory_), true};
+  Array<Held> entries(memory_);
+  Array<uint8_t> ranks(memory_);
   const uint64_t count = index_.size();
-  if (!out.reserve(count) || !listing.entries.reserve(count) || !listing.ranks.reserve(count)) {
+  if (!out.reserve(count) || !entries.reserve(count) || !ranks.reserve(count)) {
     return CT_ERR_NOMEM;
   }
-  policy_->coldest_first(
-      [](void *data, Ref ref, uint32_t rank) {
-        auto &to = *static_cast<Listing *>(data);
-        Entry *e = to.shard->at(ref);
-        if (!to.pinned || !(to.pinned = to.shard->pin(e))) return;
-        to.entries.push({to.shard, e});
-        to.ranks.push(static_cast<uint8_t>(rank));
-      },
-      &listing);
-  if (!listing.pinned) {
-    for (Held &held : listing.entries) unpin(held.entry);
-    return CT_ERR_NOMEM;
+  uint32_t rank;
+  for (Policy::Walk walk; policy_->step(walk, &rank);) {
+    Entry *e = store_.at(walk.ref);
+    if (!pin(e)) {
+      for (Held &held : entries) unpin(held.entry);
+      return CT_ERR_NOMEM;
+    }
+    entries.push({this, e});
+    ranks.push(static_cast<uint8_t>(rank));
   }
-  for (uint32_t rank = 0; rank < Policy::kRanks; rank++) {
-    for (uint32_t i = 0; i < listing.entries.size(); i++) {
-      if (listing.ranks[i] == rank) out.push(listing.entries[i]);
+  for (rank = 0; rank < Policy::kRanks; rank++) {
+    for (uint32_t i = 0; i < entries.size(); i++) {
+      if (ranks[i] == rank) out.push(entries[i]);
     }
   }
   return CT_OK;
@@ -595,26 +587,19 @@ void Shard::close_entries(Departed &gone) {
 #ifdef CT_VALIDATE
 // NULL, or the invariant that is broken. For a cache at rest.
 const char *Shard::problem() {
-  struct Count {
-    Shard *shard;
-    uint64_t known;
-    bool strange;
-  };
   Guard guard(lock());
   settle_uses();
   if (const char *problem = policy_->problem()) return problem;
-  Count count = {this, 0, false};
-  policy_->coldest_first(
-      [](void *data, Ref ref, uint32_t) {
-        auto &c = *static_cast<Count *>(data);
-        const Shard &shard = *c.shard;
-        const Probe probe = {shard.layout_.key(shard.at(ref)), shard.hash_of(ref)};
-        c.known++;
-        c.strange = c.strange || shard.find(probe).ref != ref;
-      },
-      &count);
-  if (count.strange) return "policy: it knows an entry that is not in the index";
-  if (ordered_ && count.known != index_.size()) return "policy: it does not know every entry";
+  uint64_t known = 0;
+  uint32_t rank;
+  for (Policy::Walk walk; policy_->step(walk, &rank); known++) {
+    const Ref ref = walk.ref;
+    if (rank >= Policy::kRanks) return "policy: a rank is too high";
+    if (find({layout_.key(store_.at(ref)), hash_of(ref)}).ref != ref) {
+      return "policy: it knows an entry that is not in the index";
+    }
+  }
+  if (ordered_ && known != index_.size()) return "policy: it does not know every entry";
   return problem_of_entries();
 }
 

@@ -85,21 +85,21 @@ class Arc : public Policy {
     return going_ = victim();
   }
 
-  // The order in which they would go if nothing else happened.
-  void coldest_first(Visitor visit, void *data) const override {
-    Ref once = once_.back();
-    Ref again = again_.back();
-    uint64_t left = count_;
-    for (uint64_t once_left = once_count_; left != 0; left--) {
-      if (takes_once(once_left, left - once_left)) {
-        visit(data, once, 0);
-        once = once_.towards_front(once);
-        once_left--;
-      } else {
-        visit(data, again, 0);
-        again = again_.towards_front(again);
+  // The order in which they would go if nothing else happened: T1 down to its share, all of T2, then
+  // the rest of T1.
+  bool step(Walk &walk, uint32_t *rank) const override {
+    if (walk.part == 0) {
+      walk.ref = once_.after(walk.ref);
+      if (walk.ref != kNone) {
+        const uint64_t left = once_count_ - std::min(once_count_, walk.passed++);
+        *rank = takes_once(left, count_ - once_count_) ? 0 : 2;
+        return true;
       }
+      walk.part = 1;
     }
+    walk.ref = again_.after(walk.ref);
+    *rank = 1;
+    return walk.ref != kNone;
   }
 
 #ifdef CT_VALIDATE

@@ -24,7 +24,7 @@ class SecondChance : public Policy {
   void clear() override { hand_.clear(); }
   Ref victim() override { return hand_.stop(kMostUses); }
   Ref next_victim() const override { return hand_.next(); }
-  void coldest_first(Visitor visit, void *data) const override { hand_.in_order(0, visit, data); }
+  bool step(Walk &walk, uint32_t *rank) const override { return hand_.step(walk, 0, rank); }
 
  protected:
   PolicyContext context_;

@@ -75,7 +75,7 @@ class Custom : public Policy {
     const uint32_t id = ops_.victim(state_);
     return id < ids_.size() ? ids_[id].ref : kNone;
   }
-  void coldest_first(Visitor, void *) const override {}
+  bool step(Walk &, uint32_t *) const override { return false; }
 
  private:
   static constexpr uint32_t kNoId = UINT32_MAX;

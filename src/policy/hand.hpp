@@ -62,19 +62,23 @@ class Hand {
   // Who is looked at next.
   Ref next() const { return under_ != kNone ? under_ : list_.back(); }
 
-  // In the order in which they would go if nothing else happened: the rank is first and the mark.
-  void in_order(uint32_t first, Policy::Visitor visit, void *data) const {
-    visit_until(kNone, under_, first, visit, data);
-    visit_until(under_, list_.back(), first, visit, data);
+  // A policy's step. Its part first is what the hand will come by before it begins anew, the next
+  // one what it has passed; the rank is the mark.
+  bool step(Policy::Walk &walk, uint32_t first, uint32_t *rank) const {
+    if (walk.part == first) {
+      walk.ref = walk.ref == kNone ? next() : list_.towards_front(walk.ref);
+      if (walk.ref == kNone) walk.part++;
+    }
+    if (walk.part != first) {
+      if (under_ == kNone) return false;
+      walk.ref = list_.after(walk.ref);
+      if (walk.ref == under_ || walk.ref == kNone) return false;
+    }
+    *rank = context_.place(walk.ref).mark();
+    return true;
   }
 
  private:
-  void visit_until(Ref end, Ref from, uint32_t first, Policy::Visitor visit, void *data) const {
-    for (Ref ref = from; ref != end; ref = list_.towards_front(ref)) {
-      visit(data, ref, first + context_.place(ref).mark());
-    }
-  }
-
   const PolicyContext &context_;
   List list_;
   Ref under_ = kNone;  // kNone: it begins anew, at the oldest

@@ -62,8 +62,10 @@ class Lfu : public Policy {
   Ref next_victim() const override { return list_.back(); }
   uint64_t frequency(Ref ref) const override { return groups_[group_of(ref)].count; }
 
-  void coldest_first(Visitor visit, void *data) const override {
-    for (Ref ref = list_.back(); ref != kNone; ref = list_.towards_front(ref)) visit(data, ref, 0);
+  bool step(Walk &walk, uint32_t *rank) const override {
+    walk.ref = list_.after(walk.ref);
+    *rank = 0;
+    return walk.ref != kNone;
   }
 
  private:

@@ -26,8 +26,10 @@ class Lru : public Policy {
   Ref victim() override { return list_.back(); }
   Ref next_victim() const override { return list_.back(); }
 
-  void coldest_first(Visitor visit, void *data) const override {
-    for (Ref ref = list_.back(); ref != kNone; ref = list_.towards_front(ref)) visit(data, ref, 0);
+  bool step(Walk &walk, uint32_t *rank) const override {
+    walk.ref = list_.after(walk.ref);
+    *rank = 0;
+    return walk.ref != kNone;
   }
 
  protected:

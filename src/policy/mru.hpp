@@ -13,8 +13,10 @@ class Mru : public Lru {
   Ref victim() override { return list_.front(); }
   Ref next_victim() const override { return list_.front(); }
 
-  void coldest_first(Visitor visit, void *data) const override {
-    for (Ref ref = list_.front(); ref != kNone; ref = list_.towards_back(ref)) visit(data, ref, 0);
+  bool step(Walk &walk, uint32_t *rank) const override {
+    walk.ref = walk.ref == kNone ? list_.front() : list_.towards_back(walk.ref);
+    *rank = 0;
+    return walk.ref != kNone;
   }
 };
 

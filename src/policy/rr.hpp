@@ -41,7 +41,7 @@ class Rr : public Policy {
     const uint64_t count = refs_.size();
     return refs_[static_cast<uint32_t>((choice_ ? choice_(user_data_, count) : random_()) % count)];
   }
-  void coldest_first(Visitor, void *) const override {}
+  bool step(Walk &, uint32_t *) const override { return false; }
 
  private:
   const Store &store_;

@@ -93,10 +93,16 @@ class S3Fifo : public Policy {
   }
 
   // The small queue's, then the main one's, each in its order.
-  void coldest_first(Visitor visit, void *data) const override {
-    for (Ref ref = small_.back(); ref != kNone; ref = small_.towards_front(ref))
-      visit(data, ref, 0);
-    main_.in_order(1, visit, data);
+  bool step(Walk &walk, uint32_t *rank) const override {
+    if (walk.part == 0) {
+      walk.ref = small_.after(walk.ref);
+      *rank = 0;
+      if (walk.ref != kNone) return true;
+      walk.part = 1;
+    }
+    if (!main_.step(walk, 1, rank)) return false;
+    ++*rank;
+    return true;
   }
 
 #ifdef CT_VALIDATE
@@ -108,26 +114,17 @@ class S3Fifo : public Policy {
       small++;
       small_weight += context_.weight(ref);
     }
-    struct Count {
-      const S3Fifo *self;
-      uint64_t entries;
-      uint64_t weight;
-      bool strange;
-    };
-    Count main = {this, 0, 0, false};
-    main_.in_order(
-        0,
-        [](void *data, Ref ref, uint32_t) {
-          auto &count = *static_cast<Count *>(data);
-          count.entries++;
-          count.weight += count.self->context_.weight(ref);
-          count.strange = count.strange || !count.self->is_main(ref);
-        },
-        &main);
-    if (main.strange) return "s3fifo: an entry of the small queue is in the main one";
-    if (small + main.entries != size_) return "s3fifo: it has miscounted";
+    uint64_t main = 0;
+    uint64_t main_weight = 0;
+    uint32_t rank;
+    for (Walk walk; main_.step(walk, 0, &rank);) {
+      if (!is_main(walk.ref)) return "s3fifo: an entry of the small queue is in the main one";
+      main++;
+      main_weight += context_.weight(walk.ref);
+    }
+    if (small + main != size_) return "s3fifo: it has miscounted";
     if (small_weight != small_weight_) return "s3fifo: it has misweighed the small queue";
-    if (main.weight != main_weight_) return "s3fifo: it has misweighed the main queue";
+    if (main_weight != main_weight_) return "s3fifo: it has misweighed the main queue";
     return ghosts_.problem();
   }
 #endif

@@ -109,12 +109,14 @@ class WTinyLfu : public Policy {
 
   // Nearly as they would go if nothing was used: whether the window's go before those of probation
   // or after, their counts decide one by one.
-  void coldest_first(Visitor visit, void *data) const override {
-    for (const List *list :
-         {&lists_[kProbation], &lists_[kOld], &lists_[kYoung], &lists_[kProtected]}) {
-      for (Ref ref = list->back(); ref != kNone; ref = list->towards_front(ref))
-        visit(data, ref, 0);
+  bool step(Walk &walk, uint32_t *rank) const override {
+    constexpr Region kOrder[kRegions] = {kProbation, kOld, kYoung, kProtected};
+    *rank = 0;
+    for (; walk.part < kRegions; walk.part++) {
+      walk.ref = lists_[kOrder[walk.part]].after(walk.ref);
+      if (walk.ref != kNone) return true;
     }
+    return false;
   }
 
  private:
