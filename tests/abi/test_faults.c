@@ -23,50 +23,6 @@ static unsigned char bytes[kLarge];
 /* What begins at n has n in its first byte. */
 static unsigned char ramp[kKeys + kLarge];
 
-/* ---- A custom policy: first in, first out --------------------------------------------------- */
-
-typedef struct queue {
-  uint32_t ids[4096];
-  int count;
-} queue;
-
-static void *queue_new(void *user_data, uint64_t maxsize) {
-  (void)user_data;
-  (void)maxsize;
-  return calloc(1, sizeof(queue));
-}
-
-static void queue_insert(void *state, uint32_t id, uint64_t weight, const void *key,
-                         size_t key_size, uint64_t now) {
-  (void)weight;
-  (void)key;
-  (void)key_size;
-  (void)now;
-  queue *q = state;
-  q->ids[q->count++] = id;
-}
-
-static void queue_remove(void *state, uint32_t id) {
-  queue *q = state;
-  int at = 0;
-  while (q->ids[at] != id) at++;
-  q->count--;
-  memmove(&q->ids[at], &q->ids[at + 1], (size_t)(q->count - at) * sizeof q->ids[0]);
-}
-
-static uint32_t queue_victim(void *state) {
-  return ((queue *)state)->ids[0];
-}
-
-static const ct_policy_ops kQueue = {
-    .struct_size = sizeof(ct_policy_ops),
-    .state_new = queue_new,
-    .state_free = free,
-    .on_insert = queue_insert,
-    .on_remove = queue_remove,
-    .victim = queue_victim,
-};
-
 /* ---- Kinds of cache ------------------------------------------------------------------------- */
 
 typedef struct kind {
@@ -639,7 +595,7 @@ static void test_cache_new_without_memory_leaves_nothing(void **state) {
 static int states_left;
 
 static void *queue_new_or_not(void *user_data, uint64_t maxsize) {
-  return states_left-- > 0 ? queue_new(user_data, maxsize) : NULL;
+  return states_left-- > 0 ? kQueue.state_new(user_data, maxsize) : NULL;
 }
 
 static void test_cache_new_without_policy_state_leaves_nothing(void **state) {
@@ -1175,7 +1131,7 @@ static void test_weigher_may_answer_differently_each_time(void **state) {
 static bool dead_ids;
 
 static uint32_t dead_or_queue_victim(void *state) {
-  return dead_ids ? 1000000 : queue_victim(state);
+  return dead_ids ? 1000000 : kQueue.victim(state);
 }
 
 static void test_policy_that_names_dead_ids_costs_no_memory(void **state) {

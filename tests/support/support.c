@@ -55,7 +55,9 @@ static void *allocate(void *ctx, size_t size, size_t align) {
   memcpy(memory - sizeof header, &header, sizeof header);
   memset(memory, kJunk, size);
   atomic_fetch_add(&it->blocks, 1);
-  atomic_fetch_add(&it->bytes, (int64_t)size);
+  const int64_t bytes = atomic_fetch_add(&it->bytes, (int64_t)size) + (int64_t)size;
+  int64_t peak = atomic_load(&it->peak);
+  while (bytes > peak && !atomic_compare_exchange_weak(&it->peak, &peak, bytes)) continue;
   return memory;
 }
 
@@ -88,6 +90,50 @@ void test_allocator_init(test_allocator *allocator) {
   allocator->hooks.ctx = allocator;
   atomic_init(&allocator->fail_at, -1);
 }
+
+/* ---- A policy of the caller's --------------------------------------------------------------- */
+
+typedef struct queue {
+  uint32_t ids[4096];
+  int count;
+} queue;
+
+static void *queue_new(void *user_data, uint64_t maxsize) {
+  (void)user_data;
+  (void)maxsize;
+  return calloc(1, sizeof(queue));
+}
+
+static void queue_insert(void *state, uint32_t id, uint64_t weight, const void *key,
+                         size_t key_size, uint64_t now) {
+  (void)weight;
+  (void)key;
+  (void)key_size;
+  (void)now;
+  queue *q = state;
+  q->ids[q->count++] = id;
+}
+
+static void queue_remove(void *state, uint32_t id) {
+  queue *q = state;
+  int at = 0;
+  while (q->ids[at] != id) at++;
+  q->count--;
+  memmove(&q->ids[at], &q->ids[at + 1], (size_t)(q->count - at) * sizeof q->ids[0]);
+}
+
+static uint32_t queue_victim(void *state) {
+  return ((queue *)state)->ids[0];
+}
+
+const ct_policy_ops kQueue = {
+    .struct_size = sizeof(ct_policy_ops),
+    .state_new = queue_new,
+    .state_free = free,
+    .on_insert = queue_insert,
+    .on_remove = queue_remove,
+    .victim = queue_victim,
+};
 
 /* ---- Random numbers ------------------------------------------------------------------------- */
 

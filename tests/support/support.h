@@ -31,12 +31,17 @@ typedef struct test_allocator {
   _Atomic int64_t calls;
   _Atomic int64_t blocks;
   _Atomic int64_t bytes;
+  _Atomic int64_t peak; /* of bytes, since it was last set */
   _Atomic int64_t failed;
   _Atomic int64_t fail_at;
   bool fail_on;
 } test_allocator;
 
 void test_allocator_init(test_allocator *allocator);
+
+/* A policy of the caller's: first in, first out. A shard may hold 4096 entries. It has no lock: its
+ * shard's protects it. */
+extern const ct_policy_ops kQueue;
 
 /* The seed of a random test: CT_SEED of the environment, or the time; printed. */
 uint64_t test_seed(void);

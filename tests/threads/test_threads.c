@@ -137,50 +137,6 @@ static void visit(void *user_data, const ct_event *event) {
          "visit was shown a broken value");
 }
 
-/* ---- A custom policy: first in, first out. It has no lock: its shard's protects it ----------- */
-
-typedef struct queue {
-  uint32_t ids[2 * kKeys];
-  int count;
-} queue;
-
-static void *queue_new(void *user_data, uint64_t maxsize) {
-  (void)user_data;
-  (void)maxsize;
-  return calloc(1, sizeof(queue));
-}
-
-static void queue_insert(void *state, uint32_t id, uint64_t weight, const void *key,
-                         size_t key_size, uint64_t now) {
-  (void)weight;
-  (void)key;
-  (void)key_size;
-  (void)now;
-  queue *q = state;
-  q->ids[q->count++] = id;
-}
-
-static void queue_remove(void *state, uint32_t id) {
-  queue *q = state;
-  int at = 0;
-  while (q->ids[at] != id) at++;
-  q->count--;
-  memmove(&q->ids[at], &q->ids[at + 1], (size_t)(q->count - at) * sizeof q->ids[0]);
-}
-
-static uint32_t queue_victim(void *state) {
-  return ((queue *)state)->ids[0];
-}
-
-static const ct_policy_ops kQueue = {
-    .struct_size = sizeof(ct_policy_ops),
-    .state_new = queue_new,
-    .state_free = free,
-    .on_insert = queue_insert,
-    .on_remove = queue_remove,
-    .victim = queue_victim,
-};
-
 static uint64_t seed;
 
 /* hooked: with a weigher and an allocator; the library takes other ways without. */
