@@ -1380,12 +1380,112 @@ CT_API ct_status ct_memo_clear(ct_memo *memo, void *self);
  *  Since: REPLACEME */
 CT_API void ct_memo_forget(ct_memo *memo, void *self);
 
+/* ---- Snapshots ------------------------------------------------------------------------------ */
+
+/** Takes the next size bytes of a snapshot; size is never 0.
+ *
+ * @return CT_OK if it took all of them; otherwise the save fails with it: a negative CT_ERR_..., or a
+ *         status of its own (1000 and above, -1000 and below). Anything else becomes CT_ERR_INVALID
+ */
+typedef ct_status (*ct_write_fn)(void *user_data, const void *data, size_t size);
+
+/** Brings the next bytes of a snapshot: up to capacity of them, which is never 0.
+ *
+ * @param buffer  [out] capacity bytes
+ * @param got     [out] how many they are; 0, which stands there at first: the input ends here
+ * @return CT_OK; otherwise the load fails with it, as with ct_write_fn
+ */
+typedef ct_status (*ct_read_fn)(void *user_data, void *buffer, size_t capacity, size_t *got);
+
+/**
+ * Writes down what is in the cache, for ct_snapshot_load, today or after a restart: keys and values,
+ * weights that were given or asked for, what is left of lifetimes, and who is hotter than whom, for
+ * LFU how often each was used. Quiet: it uses nothing and counts nothing.
+ *
+ * The format has a version and does not depend on the machine; it is written down in
+ * src/snapshot.hpp. Beside other threads each entry is as it was at some instant of the call, and one
+ * that is there throughout is saved once; of its place in the order that is true only while nothing
+ * is used or written. RR and CUSTOM have no order to save. Of values that hold pointers only the
+ * pointers are saved.
+ *
+ * @param write  not NULL; is given the snapshot from its beginning to its end
+ * @return CT_OK; a failure as write answered it, which is then not called again; CT_ERR_INVALID;
+ *         CT_ERR_NOMEM
+ *
+ * Threads:   safe beside anything.
+ * Callbacks: write; drop, for a value that left meanwhile; timer inside.
+ * Cost:      O(entries and their bytes); allocates less than 1 MiB, however large the cache is.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_snapshot_save(ct_cache *cache, ct_write_fn write, void *user_data);
+
+/**
+ * Adds what a snapshot holds, of a cache with whatever policy, limit and number of shards.
+ *
+ * All of it is read and checked before the cache is touched; then, from the hottest on, every entry
+ * is kept that there still is room for. Nothing is evicted for it, and keys that are there stay as
+ * they are; but first, as with ct_expire, what is due goes. In the order of the policy, those that
+ * are kept come as if stored just now, the hottest of them last (with MRU: first), in LFU with the
+ * counts that they had in another LFU. Lifetimes go on from where they were. Weights stay what they
+ * were in a cache that weighs in the same way, by the same weight_kind or by a weigher; else they are
+ * found as for ct_set. The listener is told nothing, neither of what is kept nor of what is not, and
+ * nothing is counted. A lease of a key that comes back is not overtaken.
+ *
+ * @param read  not NULL; is not asked for anything behind the snapshot, so that something else may
+ *              follow
+ * @return CT_OK, however many were kept; CT_ERR_CORRUPT if the input ends too early, was altered, is
+ *         no snapshot, or one of a version that this library does not know; a failure as read
+ *         answered it; CT_ERR_INTERNAL if read brought more than it may; CT_ERR_INVALID; CT_ERR_NOMEM
+ *
+ * Threads:   safe beside anything; keys stored by others meanwhile stay too. A store for which there
+ *            is nothing but the room that is being filled waits for it.
+ * Callbacks: read; then weigher, and for what was due listener and drop; timer, ct_policy_ops inside.
+ * Cost:      O(n log n) for n entries, and their bytes; allocates, beside what is kept, in proportion
+ *            to what has been read, whatever the lengths in it claim.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_snapshot_load(ct_cache *cache, ct_read_fn read, void *user_data);
+
+/**
+ * Saves a snapshot in a file.
+ *
+ * It is written beside, to path with a dot and six characters behind it, synced to the disk, and then
+ * renamed to path: whatever happens, what is there is the old file or the new one, complete. A
+ * process that is killed meanwhile leaves the unfinished one beside. The new one can be read and
+ * written by its owner only. A symbolic link is replaced, not followed.
+ *
+ * @param path  zero-terminated, not NULL
+ * @return CT_OK; CT_ERR_IO: the old file, if there is one, is as it was (if only its folder could not
+ *         be synced, the new one is there, and might not survive a loss of power); CT_ERR_INVALID;
+ *         CT_ERR_NOMEM
+ *
+ * Threads:   safe beside anything, also saving to the same path.
+ * Callbacks: drop, for a value that left meanwhile; timer inside.
+ * Cost:      as ct_snapshot_save, and waits for the disk.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_snapshot_save_file(ct_cache *cache, const char *path);
+
+/**
+ * Loads a snapshot from a file, which must hold nothing else.
+ *
+ * @param path  zero-terminated, not NULL
+ * @return CT_ERR_IO if it is not there or cannot be read; otherwise as ct_snapshot_load
+ *
+ * Threads:   as ct_snapshot_load.
+ * Callbacks: as ct_snapshot_load, but for read.
+ * Cost:      as ct_snapshot_load.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_snapshot_load_file(ct_cache *cache, const char *path);
+
 /* ---- Statistics ----------------------------------------------------------------------------- */
 
 /**
  * What has happened, each event counted exactly once.
  *
- * At rest, with no reset between: inserts = entries + evictions + expirations + removals.
+ * At rest, with neither a reset nor a snapshot loaded between: inserts = entries + evictions +
+ * expirations + removals.
  */
 typedef struct ct_stats {
   size_t struct_size;      /**< sizeof(ct_stats), set by the caller */

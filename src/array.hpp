@@ -54,6 +54,8 @@ class Array {
   }
   // There is room.
   void push(const T &value) { data_[size_++] = value; }
+  // What was written behind the end belongs to it now.
+  void extend(uint32_t count) { size_ += count; }
   void pop() { size_--; }
   void truncate() { size_ = 0; }
   void clear() noexcept {

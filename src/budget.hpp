@@ -106,6 +106,14 @@ class Reservation {
     if (held_ < weight) held_ += budget_.take(weight - held_);
     return held_ >= weight;
   }
+  // The same, taking nothing if that is not enough.
+  bool cover_whole(uint64_t weight) noexcept {
+    const uint64_t before = held_;
+    if (cover(weight)) return true;
+    budget_.give(held_ - before);
+    held_ = before;
+    return false;
+  }
   // Keeps the weight of an entry that left, but for what is owed.
   void keep(uint64_t weight) noexcept { held_ += weight - budget_.pay(weight); }
   // That much of it is in an entry now.

@@ -107,45 +107,56 @@ void Cache::unrefer() {
 
 // ---- Storing ----------------------------------------------------------------------------------
 
+void Cache::begin_draft(const Probe &probe, Bytes value, Draft *draft) {
+  draft->probe = probe;
+  draft->value = value;
+  draft->flags = always_lifetime_ ? kLifetime : 0;
+  if (probe.key.size + value.size > kApartBytes) draft->flags |= kApart;
+}
+
+void Cache::give_deadline(uint64_t deadline, Now &now, Draft *draft) {
+  draft->deadline = deadline;
+  if (deadline == CT_NEVER) return;
+  draft->flags |= kLifetime;
+  draft->dead = deadline <= now();
+}
+
+// Asks for the weight, unless it is given. What is dead has none.
+void Cache::weigh(bool given, uint64_t weight, Draft *draft) {
+  const Bytes key = draft->probe.key;
+  const Bytes value = draft->value;
+  if (given || options_.weigher != nullptr) draft->flags |= kWeight;
+  if (given) {
+    draft->weight = weight;
+  } else if (options_.weigher == nullptr) {
+    draft->weight = Shard::weigh(options_.weight_kind, layout_, draft->flags, key.size, value.size);
+  } else if (!draft->dead) {
+    draft->weight =
+        options_.weigher(options_.user_data, key.data, key.size, value.data, value.size);
+  }
+  draft->too_large = !draft->dead && draft->weight > maxsize();
+}
+
 // Everything about a store that can be known without a lock.
 ct_status Cache::make_draft(const Probe &probe, Bytes value, const ct_entry_options &entry,
                             Now &now, Draft *draft) {
   const Bytes key = probe.key;
-  draft->probe = probe;
-  draft->value = value;
+  begin_draft(probe, value, draft);
   draft->conditions = entry.flags;
-  draft->flags = always_lifetime_ ? kLifetime : 0;
-  if (key.size + value.size > kApartBytes) draft->flags |= kApart;
 
+  uint64_t deadline = CT_NEVER;
   if ((entry.flags & CT_ENTRY_TTL) != 0) {
-    draft->deadline = entry.ttl == CT_NEVER ? CT_NEVER : saturating_add(now(), entry.ttl);
+    if (entry.ttl != CT_NEVER) deadline = saturating_add(now(), entry.ttl);
   } else if ((entry.flags & CT_ENTRY_DEADLINE) != 0) {
-    draft->deadline = entry.deadline;
+    deadline = entry.deadline;
   } else if (options_.ttu != nullptr) {
-    draft->deadline =
-        options_.ttu(options_.user_data, key.data, key.size, value.data, value.size, now());
+    deadline = options_.ttu(options_.user_data, key.data, key.size, value.data, value.size, now());
   } else if (options_.ttl != 0) {
-    draft->deadline = saturating_add(now(), options_.ttl);
+    deadline = saturating_add(now(), options_.ttl);
   }
-  if (draft->deadline != CT_NEVER) {
-    draft->flags |= kLifetime;
-    draft->dead = draft->deadline <= now();
-  }
+  give_deadline(deadline, now, draft);
+  weigh((entry.flags & CT_ENTRY_WEIGHT) != 0, entry.weight, draft);
 
-  if ((entry.flags & CT_ENTRY_WEIGHT) != 0) {
-    draft->weight = entry.weight;
-    draft->flags |= kWeight;
-  } else if (options_.weigher != nullptr) {
-    draft->flags |= kWeight;
-    if (!draft->dead) {
-      draft->weight =
-          options_.weigher(options_.user_data, key.data, key.size, value.data, value.size);
-    }
-  } else {
-    draft->weight = Shard::weigh(options_.weight_kind, layout_, draft->flags, key.size, value.size);
-  }
-
-  draft->too_large = !draft->dead && draft->weight > maxsize();
   if ((draft->flags & kApart) == 0) return CT_OK;
   // One that is too large is not even copied, unless it is handed back.
   if (draft->too_large && !draft->hands_back && !draft->discarded) return CT_OK;

@@ -91,6 +91,22 @@ class alignas(64) Cache {
   ct_status keep_first(Bytes key, const Result &result, bool keep, ct_value *out);
   ct_status compute(Bytes key, ct_compute_fn compute, void *user_data, ct_value *out);
 
+  // ---- Snapshots (restore.cpp) --------------------------------------------------------------
+
+  // An entry that may come back.
+  struct Restored {
+    Record record;
+    Ref ref;  // the block that it would have; kNone at first
+  };
+  // Lets in those whose keys are not there, from the last on as many as there is room for. All that
+  // fit, or CT_ERR_NOMEM and none.
+  ct_status restore(Restored *const *coldest_first, uint32_t count);
+  // How it weighs: a ct_weight_kind, or kWeigher. Weights mean the same only in caches of one kind.
+  static constexpr uint32_t kWeigher = 3;
+  uint32_t weighing() const {
+    return options_.weigher != nullptr ? kWeigher : static_cast<uint32_t>(options_.weight_kind);
+  }
+
   // ---- Telling ------------------------------------------------------------------------------
 
   uint64_t size();
@@ -134,6 +150,12 @@ class alignas(64) Cache {
   ct_status set(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now);
   ct_status make_draft(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now,
                        Draft *draft);
+  void begin_draft(const Probe &probe, Bytes value, Draft *draft);
+  void give_deadline(uint64_t deadline, Now &now, Draft *draft);
+  void weigh(bool given, uint64_t weight, Draft *draft);
+  void begin_restored(const Record &record, Now &now, Draft *draft);
+  void ask_weight(Record &record, Now &now);
+  ct_status stage(Restored &entry, uint64_t *reserved, Reservation &room, Now &now, Departed &gone);
   ct_status store(Draft &draft, Now &now, ct_value *out);
   ct_status store_computed(const Probe &probe, Result &result, const Entry *seen, ct_value *out);
   template <class KeyOf>

@@ -67,6 +67,8 @@ class Policy {
   static constexpr Uses kUses = Uses::kTold;
   static constexpr uint8_t kMostUses = 0;
   static constexpr uint32_t kRanks = 5;
+  static constexpr bool kCounts = false;
+  static constexpr bool kTakesNewest = false;
 
   Policy(const Policy &) = delete;
   Policy &operator=(const Policy &) = delete;
@@ -76,6 +78,11 @@ class Policy {
   // Room for that many more entries, so that as many inserts cannot fail; false: no memory.
   virtual bool reserve(uint64_t) { return true; }
   virtual void insert(Ref ref, uint64_t hash, Now &now) = 0;
+  // The same for one that was used that often in another cache.
+  virtual void restore(Ref ref, uint64_t hash, uint64_t uses, Now &now) {
+    (void)uses;
+    insert(ref, hash, now);
+  }
   // Stored again under the same key.
   virtual void update(Ref ref, uint64_t hash, Now &now) = 0;
   virtual void hit(Ref, uint64_t hash, Now &) { (void)hash; }
@@ -119,6 +126,8 @@ class Policy {
 struct PolicyKind {
   size_t hook_bytes;  // 0 or 8: what it keeps in each entry beside the links
   bool ordered;       // knows who goes first, second and so on
+  bool counts;        // goes by frequency, which can be restored
+  bool takes_newest;  // who came last goes first
   Uses uses;
   uint8_t most_uses;  // that a mark counts
   size_t bytes;
@@ -131,6 +140,8 @@ constexpr PolicyKind kind_of() {
   return {
       P::kHookBytes,
       P::kOrdered,
+      P::kCounts,
+      P::kTakesNewest,
       P::kUses,
       P::kMostUses,
       sizeof(P),

@@ -37,6 +37,7 @@ Shard::Shard(const ShardContext &context) noexcept
       cache_(context.cache),
       many_pins_(context.memory),
       ordered_(context.kind.ordered),
+      counts_(context.kind.counts),
       destroy_policy_(context.kind.destroy) {
   expect(context.options.maxsize);
   const PolicyContext policy = {
@@ -277,7 +278,7 @@ void Shard::fill(Ref ref, const Draft &draft, Now &now) {
     Lifetime *life = layout_.lifetime(e);
     life->write = draft.deadline;
     life->prev = life->next = kNone;
-    if (tti_ != 0) life->idle = saturating_add(now(), tti_);
+    if (tti_ != 0) life->idle = saturating_add(now(), std::min(tti_, draft.idle));
   }
   if ((e->flags & kApart) != 0) return;
   layout_.fill(layout_.key(e), draft.probe.key);

@@ -75,6 +75,7 @@ struct Draft {
   Bytes value = {};
   uint64_t weight = 0;
   uint64_t deadline = CT_NEVER;  // from the write on
+  uint64_t idle = CT_NEVER;      // until the first use, if that is less than the cache's tti
   uint32_t conditions = 0;       // CT_ENTRY_IF_ABSENT, CT_ENTRY_IF_PRESENT
   uint8_t flags = 0;             // of the entry
   bool dead = false;             // on arrival
@@ -104,6 +105,34 @@ struct Sighted {
 struct Look {
   Probe probe;
   Sighted seen;
+};
+
+// An entry outside of any cache: what a snapshot keeps of it.
+struct Record {
+  Bytes key;
+  Bytes value;
+  uint64_t uses;    // if its policy counts them, else 0
+  uint64_t ttl;     // what remains of the lifetime from the write on; CT_NEVER: it has none
+  uint64_t idle;    // what remains of the one from the last use on; CT_NEVER: it has none
+  uint64_t weight;  // if it has one of its own
+  bool weighed;     // it has
+};
+
+// What a snapshot keeps of an entry's place in the order.
+struct Ranked {
+  uint64_t id;  // of the key: Shard::id_of
+  uint32_t rank;
+};
+
+// A walk over the order of a shard that lets others work in between. What it came to last is pinned,
+// and by the step before it is seen whether the order is still what it was there.
+struct OrderWalk {
+  Policy::Walk last;
+  Policy::Walk before;
+  Entry *last_entry = nullptr;
+  Entry *before_entry = nullptr;
+  uint64_t passed = 0;
+  uint64_t left = 0;  // at most, whatever others insert meanwhile
 };
 
 // An entry that a walk has pinned.
@@ -278,6 +307,27 @@ class alignas(64) Shard {
   ct_status repin(const ct_value &value, ct_value *out);
   void release(ct_value *value);
   void release(Entry *entry);
+
+  // ---- Snapshots (shard_snapshot.cpp) -------------------------------------------------------
+
+  bool counts() const { return counts_; }
+  static uint64_t id_of(Bytes key) { return hash_key(key.data, key.size, 0); }
+  static constexpr uint32_t kRankedAtOnce = 1024;
+  // Sets out on a walk over the order.
+  OrderWalk begin_walk();
+  // Pushes the next kRankedAtOnce, for which there is room, or what is left. CT_OK or CT_ERR_NOMEM.
+  ct_status list_ranks(OrderWalk &walk, Array<Ranked> &out);
+  void end_walk(OrderWalk &walk);
+  // Of an entry that is pinned; false: it has expired.
+  bool describe(Entry *entry, Now &now, Record *out);
+  // Fills a block for a key that is not there, so that it can be admitted: draft.ref. It may be there
+  // already: CT_EXISTS.
+  ct_status stage(Draft &draft, Reservation &room, Now &now, Departed &gone);
+  // Lets it in unless the key has come meanwhile. Its room is reserved. Tells and counts nothing.
+  void admit(Ref ref, uint64_t uses, Reservation &room, Now &now);
+  // Or this.
+  void dismiss(Ref ref);
+
   // After the entry was told.
   void let_go(Ref ref, Entry *entry);
 
@@ -373,6 +423,9 @@ class alignas(64) Shard {
   void settle_uses() {
     if (uses_ == Uses::kGathered) tell_uses();
   }
+  bool is_there_still(const OrderWalk &walk) const;
+  void pass_again(OrderWalk &walk);
+  ct_status pin_walk(OrderWalk &walk);
   bool take(const Place &place, uint64_t hash, bool use, Now &now, ct_value *out);
 
   bool pin(Entry *e);
@@ -393,6 +446,7 @@ class alignas(64) Shard {
   bool judge(Draft &draft, Ref old, Reservation &room, Now &now, Departed &gone, ct_value *out,
              ct_status *status);
   void reject(const Draft &draft);
+  bool reserve(uint64_t count, bool has_deadline);
   bool prepare(Draft &draft);
   void open_log();
   Room make_room(Draft &draft, Ref *own, Reservation &room, Now &now, Departed &gone);
@@ -476,6 +530,7 @@ class alignas(64) Shard {
   Cache &cache_;
   Array<ManyPins> many_pins_;
   const bool ordered_;
+  const bool counts_;  // uses, exactly
   void (*const destroy_policy_)(Policy *);
 };
 

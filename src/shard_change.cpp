@@ -94,13 +94,18 @@ void Shard::reject(const Draft &draft) {
   if (draft.counts) counters_.misses += counting_;
 }
 
-// All the memory that storing will take.
-bool Shard::prepare(Draft &draft) {
-  const uint64_t count = waiting_ + (draft.ref == kNone ? 1 : 0);
+// The memory that so many more entries take, but for their blocks.
+bool Shard::reserve(uint64_t count, bool has_deadline) {
   if (!counted_ && index_.grows_for(count)) expect_by_weight();
   if (!index_.reserve(count, hasher()) || !policy_->reserve(count)) return false;
   if (unlocked_ && !log_.is_open() && index_.size() >= kLogged) open_log();
-  if (has_deadline(draft) && !expiry_.reserve()) return false;
+  return !has_deadline || expiry_.reserve();
+}
+
+// All the memory that storing will take.
+bool Shard::prepare(Draft &draft) {
+  const uint64_t count = waiting_ + (draft.ref == kNone ? 1 : 0);
+  if (!reserve(count, has_deadline(draft))) return false;
   if (draft.ref != kNone) return true;
   draft.ref = make_block(draft);
   if (draft.ref == kNone) return false;

@@ -11,6 +11,8 @@
 #ifndef CT_POLICY_LFU_HPP
 #define CT_POLICY_LFU_HPP
 
+#include <algorithm>
+
 #include "../array.hpp"
 #include "../list.hpp"
 #include "../policy.hpp"
@@ -21,6 +23,7 @@ class Lfu : public Policy {
  public:
   static constexpr size_t kHookBytes = 8;
   static constexpr Uses kUses = Uses::kGathered;
+  static constexpr bool kCounts = true;
 
   explicit Lfu(const PolicyContext &context)
       : layout_(context.layout),
@@ -35,6 +38,10 @@ class Lfu : public Policy {
       lowest_ = make_group(1, lowest_, kNoGroup);
     }
     join(ref, lowest_);
+  }
+
+  void restore(Ref ref, uint64_t, uint64_t uses, Now &) override {
+    join(ref, near_ = group_with(std::max<uint64_t>(uses, 1)));
   }
 
   void used(const Ref *refs, uint32_t count) override {
@@ -55,7 +62,7 @@ class Lfu : public Policy {
   void clear() override {
     list_.clear();
     groups_.clear();
-    lowest_ = free_ = kNoGroup;
+    lowest_ = free_ = near_ = kNoGroup;
   }
 
   Ref victim() override { return list_.back(); }
@@ -93,6 +100,26 @@ class Lfu : public Policy {
     groups_[made] = {count, kNone, kNone, higher, lower};
     if (higher != kNoGroup) groups_[higher].lower = made;
     if (lower != kNoGroup) groups_[lower].higher = made;
+    return made;
+  }
+
+  // The group of that count, made if need be; there is room for one. What is restored comes in order,
+  // so that the last one is near.
+  uint32_t group_with(uint64_t count) {
+    uint32_t lower = near_ != kNoGroup ? near_ : lowest_;
+    uint32_t higher = lower;
+    while (lower != kNoGroup && groups_[lower].count > count) {
+      higher = lower;
+      lower = groups_[lower].lower;
+    }
+    if (lower != kNoGroup) higher = groups_[lower].higher;
+    while (higher != kNoGroup && groups_[higher].count <= count) {
+      lower = higher;
+      higher = groups_[higher].higher;
+    }
+    if (lower != kNoGroup && groups_[lower].count == count) return lower;
+    const uint32_t made = make_group(count, higher, lower);
+    if (lower == kNoGroup) lowest_ = made;
     return made;
   }
 
@@ -142,6 +169,7 @@ class Lfu : public Policy {
     if (group.higher != kNoGroup) groups_[group.higher].lower = group.lower;
     if (group.lower != kNoGroup) groups_[group.lower].higher = group.higher;
     if (lowest_ == which) lowest_ = group.higher;
+    if (near_ == which) near_ = kNoGroup;
     groups_[which].higher = free_;
     free_ = which;
   }
@@ -152,6 +180,7 @@ class Lfu : public Policy {
   Array<Group> groups_;
   uint32_t lowest_ = kNoGroup;
   uint32_t free_ = kNoGroup;
+  uint32_t near_ = kNoGroup;  // of the last that was restored, if it is there still
 };
 
 }  // namespace ct

@@ -9,6 +9,8 @@ namespace ct {
 
 class Mru : public Lru {
  public:
+  static constexpr bool kTakesNewest = true;
+
   using Lru::Lru;
   Ref victim() override { return list_.front(); }
   Ref next_victim() const override { return list_.front(); }

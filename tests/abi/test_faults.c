@@ -7,6 +7,9 @@
  *
  * Callbacks: they call back into the cache, answer differently each time, and tell impossible
  * times. The cache must stay whole. */
+#include <unistd.h>
+
+#include "snapshots.h"
 #include "support.h"
 
 enum {
@@ -171,14 +174,14 @@ static void unmake(fixture *f) {
 
 /* ---- What a cache holds --------------------------------------------------------------------- */
 
-typedef struct snapshot {
+typedef struct holdings {
   uint64_t len, currsize, events, drops;
   ct_stats stats;
   size_t size;
   char *held; /* keys, values and what ct_inspect tells, coldest first if there is an order */
-} snapshot;
+} holdings;
 
-static void append(snapshot *s, const void *data, size_t size) {
+static void append(holdings *s, const void *data, size_t size) {
   s->held = realloc(s->held, s->size + size + 1);
   assert_non_null(s->held);
   memcpy(s->held + s->size, data, size);
@@ -189,8 +192,8 @@ static bool has_order(const fixture *f) {
   return f->kind->policy != CT_POLICY_RR && f->kind->policy != CT_POLICY_CUSTOM;
 }
 
-static snapshot take_snapshot(fixture *f) {
-  snapshot s = {.stats = CT_STATS_INIT};
+static holdings take_down(fixture *f) {
+  holdings s = {.stats = CT_STATS_INIT};
   s.len = ct_len(f->cache);
   s.currsize = ct_currsize(f->cache);
   s.events = f->events;
@@ -213,8 +216,8 @@ static snapshot take_snapshot(fixture *f) {
 }
 
 /* Without an order the index decides, and it may have grown for nothing. */
-static void assert_unchanged(fixture *f, const snapshot *before) {
-  snapshot after = take_snapshot(f);
+static void assert_unchanged(fixture *f, const holdings *before) {
+  holdings after = take_down(f);
   assert_int_equal(before->len, after.len);
   assert_int_equal(before->currsize, after.currsize);
   assert_int_equal(before->events, after.events);
@@ -441,6 +444,61 @@ static ct_status popitem(fixture *f) {
   return status;
 }
 
+static ct_status write_nowhere(void *user_data, const void *data, size_t size) {
+  (void)user_data;
+  (void)data;
+  (void)size;
+  return CT_OK;
+}
+
+static ct_status save(fixture *f) {
+  return ct_snapshot_save(f->cache, write_nowhere, NULL);
+}
+
+/* Of a cache without an allocator to fail, made once: entries of all sorts, some of them present. */
+static tape *snapshot_to_load(void) {
+  static tape t;
+  if (t.size > 0) return &t;
+  ct_cache *cache = ct_cache_new(CT_POLICY_LFU, CT_UNBOUNDED);
+  for (int i = 0; i < 60; i++) {
+    const name key = name_of(i * 2);
+    const size_t size = i == 50 ? kLarge : i == 55 ? kApart : (size_t)(kSmall + i);
+    assert_status(CT_OK, ct_set_ttl(cache, key.text, key.size, bytes, size,
+                                    i % 3 == 0 ? UINT64_C(1) << 60 : CT_NEVER));
+    for (int j = 0; j < i % 7; j++) ct_get(cache, key.text, key.size, NULL);
+  }
+  assert_status(CT_OK, save_tape(cache, &t));
+  ct_cache_free(cache);
+  return &t;
+}
+
+static ct_status load(fixture *f) {
+  return load_tape(f->cache, snapshot_to_load());
+}
+
+static const char *snapshot_path(void) {
+  static char path[64];
+  snprintf(path, sizeof path, "/tmp/cachetools-faults-%d", (int)getpid());
+  return path;
+}
+
+static ct_status save_file(fixture *f) {
+  const ct_status status = ct_snapshot_save_file(f->cache, snapshot_path());
+  assert_int_equal(status == CT_OK ? 0 : -1, unlink(snapshot_path()));
+  return status;
+}
+
+static ct_status load_file(fixture *f) {
+  FILE *file = fopen(snapshot_path(), "wb");
+  assert_non_null(file);
+  const tape *t = snapshot_to_load();
+  assert_int_equal(t->size, fwrite(t->bytes, 1, t->size, file));
+  fclose(file);
+  const ct_status status = ct_snapshot_load_file(f->cache, snapshot_path());
+  unlink(snapshot_path());
+  return status;
+}
+
 static ct_status delete_one(fixture *f) {
   return ct_delete(f->cache, "key2", 4);
 }
@@ -491,6 +549,10 @@ static const operation kOperations[] = {
     {"ct_iter in any order", iterate_any, true},
     {"ct_iter, coldest first", iterate_coldest, true},
     {"ct_remove_if", remove_none, true},
+    {"ct_snapshot_save", save, true},
+    {"ct_snapshot_load", load, true},
+    {"ct_snapshot_save_file", save_file, true},
+    {"ct_snapshot_load_file", load_file, true},
     {"ct_get_copy", get_copy, false},
     {"ct_get and ct_value_ref", get_and_ref, false},
     {"ct_get_many", get_many, false},
@@ -515,7 +577,7 @@ static bool fail_each_allocation(const operation *o, const kind *k, int count) {
   for (int64_t fail = 0;; fail++) {
     fixture f;
     make(&f, k, count);
-    snapshot before = take_snapshot(&f);
+    holdings before = take_down(&f);
     const int64_t calls = f.allocator.calls;
     f.allocator.fail_at = calls + fail;
     const ct_status status = o->run(&f);
@@ -1145,7 +1207,7 @@ static void test_policy_that_names_dead_ids_costs_no_memory(void **state) {
   dead_ids = false;
   fill(&f, kFilled);
   dead_ids = true;
-  snapshot before = take_snapshot(&f);
+  holdings before = take_down(&f);
   uint64_t memory = 0;
   for (int i = 0; i < 1000; i++) {
     const size_t size = i % 3 == 0 ? kApart : 1000;

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "snapshots.h"
 #include "support.h"
 
 enum {
@@ -182,6 +183,28 @@ static ct_status iterate_coldest(ct_cache *cache) {
   return iterate(cache, CT_ORDER_COLDEST);
 }
 
+static ct_status write_nowhere(void *user_data, const void *data, size_t size) {
+  (void)user_data, (void)data, (void)size;
+  return CT_OK;
+}
+
+static ct_status save(ct_cache *cache) {
+  return ct_snapshot_save(cache, write_nowhere, NULL);
+}
+
+static ct_status load(ct_cache *cache) {
+  static tape t;
+  if (t.size == 0) {
+    inside = false;
+    ct_cache *from = ct_cache_new(CT_POLICY_LRU, CT_UNBOUNDED);
+    for (int i = -1; i > -50; i--) set_number(from, i, i == -30 ? kMapped : kSmall);
+    save_tape(from, &t);
+    ct_cache_free(from);
+    inside = true;
+  }
+  return load_tape(cache, &t);
+}
+
 typedef struct operation {
   const char *name;
   ct_status (*run)(ct_cache *cache);
@@ -199,6 +222,8 @@ static const operation kOperations[] = {
     {"ct_get_many_copy", get_many_copy, true},
     {"ct_iter_next", iterate_any, true},
     {"ct_iter_new, coldest first", iterate_coldest, false},
+    {"ct_snapshot_save", save, true},
+    {"ct_snapshot_load", load, true},
 };
 
 enum { kOperationCount = sizeof kOperations / sizeof kOperations[0] };

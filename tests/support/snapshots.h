@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* Snapshots in memory, and their frames, made and read by the description in src/frames.hpp and
+ * src/snapshot.hpp alone. */
+#ifndef SNAPSHOTS_H
+#define SNAPSHOTS_H
+
+#include <cachetools.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { kPrefix = 8, kFrameHead = 12, kFrameContent = 65536 };
+
+/* Bytes that are written one behind the other, then read from the beginning. */
+typedef struct tape {
+  unsigned char *bytes;
+  size_t size;
+  size_t capacity;
+  size_t at;      /* read so far */
+  size_t most;    /* at one read; 0: as many as wanted */
+  size_t fail_at; /* the byte whose writing or reading fails, if fail_with is not CT_OK */
+  ct_status fail_with;
+  unsigned calls;
+} tape;
+
+/* A ct_write_fn and a ct_read_fn on a tape. */
+ct_status tape_write(void *tape, const void *data, size_t size);
+ct_status tape_read(void *tape, void *buffer, size_t capacity, size_t *got);
+void tape_free(tape *t);
+
+/* As a ct_cache's: from the beginning of a tape, which is rewound. */
+ct_status load_tape(ct_cache *cache, tape *t);
+ct_status save_tape(ct_cache *cache, tape *t);
+
+/* Puts content behind a prefix into frames of at most so many bytes each. */
+void put_frames(tape *to, const unsigned char prefix[kPrefix], const void *content, size_t size,
+                size_t most);
+/* The content of a snapshot whose frames are right; false: they are not. */
+bool get_frames(const tape *from, tape *content);
+
+/* What stands for a key in the order. */
+uint64_t snapshot_id(const void *key, size_t key_size);
+
+/* Little-endian. */
+void put_number(tape *to, uint64_t number, unsigned bytes);
+uint64_t number_at(const unsigned char *at, unsigned bytes);
+
+extern const unsigned char kSnapshotPrefix[kPrefix];
+
+#endif
