@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* Loads arbitrary bytes as a snapshot.
+ *
+ * The first byte draws a cache, the second how the rest is read: 0 as it is; else as the content of
+ * frames of that many bytes at most, whose checks are right, so that what lies under them is reached.
+ * Checked is that a load that fails leaves the cache as it was, that one that does not keeps to the
+ * limit and to what was there, and that what was loaded can be saved and loaded again. */
+#include <cachetools.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "snapshots.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { kLimit = 7, kPresent = 2 };
+
+static void require(bool condition, const char *what) {
+  if (condition) return;
+  fprintf(stderr, "fuzz_snapshot: %s\n", what);
+  abort();
+}
+
+static uint64_t now(void *user_data) {
+  (void)user_data;
+  return UINT64_C(1) << 40;
+}
+
+static ct_options draw_options(uint8_t byte) {
+  static const ct_policy kPolicies[] = {CT_POLICY_LRU,   CT_POLICY_LFU,    CT_POLICY_MRU,
+                                        CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_WTINYLFU,
+                                        CT_POLICY_ARC,   CT_POLICY_RR};
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = kPolicies[byte % 8];
+  options.shards = (byte & 8) != 0 ? 4 : 1;
+  options.maxsize = (byte & 16) != 0 ? kLimit : CT_UNBOUNDED;
+  options.tti = (byte & 32) != 0 ? 1000 : 0;
+  options.weight_kind = (byte & 64) != 0 ? CT_WEIGHT_MEMORY : CT_WEIGHT_COUNT;
+  if (options.weight_kind == CT_WEIGHT_MEMORY && options.maxsize == kLimit) options.maxsize = 1000;
+  options.seed = 1;
+  options.timer = now;
+  return options;
+}
+
+static ct_cache *make_cache(const ct_options *options) {
+  ct_cache *cache;
+  require(ct_cache_new_with(options, &cache) == CT_OK, "no memory");
+  return cache;
+}
+
+static void require_present(ct_cache *cache) {
+  require(ct_contains(cache, "", 0) && ct_contains(cache, "k", 1), "an entry has gone");
+}
+
+static void put_present(ct_cache *cache) {
+  require(ct_set(cache, "", 0, "empty", 5) == CT_OK, "no memory");
+  require(ct_set(cache, "k", 1, "", 0) == CT_OK, "no memory");
+}
+
+static ct_bytes peek(ct_cache *cache, ct_bytes key, ct_value *value) {
+  require(ct_peek(cache, key.data, key.size, value) == CT_OK, "an entry was lost on the way");
+  return (ct_bytes){value->data, value->size};
+}
+
+/* What was loaded, saved and loaded again, without a limit. */
+static void require_copies(ct_cache *cache, ct_options options) {
+  tape t = {0};
+  require(save_tape(cache, &t) == CT_OK, "it cannot be saved");
+  options.maxsize = CT_UNBOUNDED;
+  ct_cache *copy = make_cache(&options);
+  require(load_tape(copy, &t) == CT_OK, "what was saved is refused");
+  require(ct_len(cache) == ct_len(copy), "another number of entries");
+  const bool is_ordered = options.shards == 1 && options.policy != CT_POLICY_RR;
+  ct_iter *one;
+  ct_iter *other = NULL;
+  const int32_t order = is_ordered ? CT_ORDER_COLDEST : CT_ORDER_ANY;
+  require(ct_iter_new(cache, order, &one) == CT_OK, "no memory");
+  if (is_ordered) require(ct_iter_new(copy, order, &other) == CT_OK, "no memory");
+  for (ct_bytes key, value, same; ct_iter_next(one, &key, &value) == CT_OK;) {
+    ct_value found;
+    const ct_bytes copied = peek(copy, key, &found);
+    require(copied.size == value.size, "another size");
+    require(value.size == 0 || memcmp(copied.data, value.data, value.size) == 0, "other bytes");
+    ct_value_release(&found);
+    if (!is_ordered) continue;
+    require(ct_iter_next(other, &same, NULL) == CT_OK && same.size == key.size &&
+                (key.size == 0 || memcmp(same.data, key.data, key.size) == 0),
+            "another order");
+  }
+  ct_iter_free(one);
+  ct_iter_free(other);
+  ct_cache_free(copy);
+  tape_free(&t);
+}
+
+static void use_and_empty(ct_cache *cache) {
+  for (int i = 0; i < 20; i++) {
+    const char key = (char)('a' + i % 7);
+    ct_get(cache, &key, 1, NULL);
+    ct_get(cache, "k", 1, NULL);
+    ct_set(cache, &key, 1, &key, 1);
+  }
+  require(ct_currsize(cache) <= ct_maxsize(cache), "the limit is exceeded later");
+  while (ct_popitem(cache, NULL, NULL) == CT_OK) continue;
+  require(ct_len(cache) == 0 && ct_currsize(cache) == 0, "it cannot be emptied");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  if (size < 2) return 0;
+  const ct_options options = draw_options(data[0]);
+  tape t = {0};
+  if (data[1] == 0)
+    tape_write(&t, data + 2, size - 2);
+  else
+    put_frames(&t, kSnapshotPrefix, data + 2, size - 2, data[1]);
+  ct_cache *cache = make_cache(&options);
+  put_present(cache);
+  const uint64_t weight = ct_currsize(cache);
+
+  const ct_status status = load_tape(cache, &t);
+  require(status == CT_OK || status == CT_ERR_CORRUPT, "an answer that is neither");
+  require_present(cache);
+  require(ct_currsize(cache) <= ct_maxsize(cache), "the limit is exceeded");
+  if (status == CT_OK) {
+    require_copies(cache, options);
+  } else {
+    require(ct_len(cache) == kPresent && ct_currsize(cache) == weight, "the cache has changed");
+  }
+  ct_stats stats = CT_STATS_INIT;
+  require(ct_cache_stats(cache, &stats) == CT_OK && stats.inserts == kPresent &&
+              stats.evictions + stats.removals + stats.rejections + stats.updates == 0,
+          "something was counted");
+  use_and_empty(cache);
+  ct_cache_free(cache);
+  tape_free(&t);
+  return 0;
+}
