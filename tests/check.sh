@@ -112,11 +112,12 @@ use_32_bits() {
   install_library "$work/32" -Dwerror=true -Dc_args=-m32 -Dcpp_args=-m32 -Dcpp_link_args=-m32 \
     -Dc_link_args=-m32 -Dbuildtype=debugoptimized || return 1
   xz -dc "$root/tests/data/traces/web12.u64.xz" >"$work/32/web12.u64"
-  for name in answer tour replay; do
+  for name in answer tour replay warm_restart; do
     compile_example "$work/32" $name '' -m32 || return 1
   done
   example_works "$work/32/answer" answer "$work/32/lib" &&
     example_works "$work/32/tour" tour "$work/32/lib" &&
+    (cd "$work/32" && example_works "$work/32/warm_restart" warm_restart "$work/32/lib") &&
     LD_LIBRARY_PATH=$work/32/lib "$work/32/replay" "$work/32/web12.u64"
 }
 
