@@ -91,7 +91,8 @@ ct_status Shard::look(const Probe &probe, Now &now, char *buffer, size_t capacit
   ct_status status = CT_MISS;
   const Entry *timed = nullptr;
   seen->place = sight.find([&](Ref ref) {
-    status = examine<false>(ref, probe, moment, seen, &timed);
+    // Of a table that has just been put away; nothing need lie where no reference leads.
+    status = ref == kNone ? kChanged : examine<false>(ref, probe, moment, seen, &timed);
     return status != CT_MISS;
   });
   if (status < 0) return status;
