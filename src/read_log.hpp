@@ -7,7 +7,7 @@
 // which would hold up the look-ups behind it; others who meet there add by one. Uses are in order,
 // and none of a thread's is lost that has a stripe to itself. Of threads that meet in one some may
 // be. A use tells where its entry stood in the index: who is told of it looks there whether it still
-// does, since it may have left meanwhile, and its place be another's.
+// does, since it may have left or moved meanwhile, and its place be another's.
 #ifndef CT_READ_LOG_HPP
 #define CT_READ_LOG_HPP
 
@@ -56,7 +56,8 @@ class ReadLog {
 
     // False: it is full, and the policy must be told first.
     [[gnu::always_inline]] bool use(Place place) {
-      const uint32_t at = logged.load(std::memory_order_relaxed);
+      // Whoever takes this use takes those before it, too, which another thread may have written.
+      const uint32_t at = logged.load(std::memory_order_acquire);
       if (at - told.load(std::memory_order_acquire) >= kUses) return false;
       const auto bucket = reinterpret_cast<uintptr_t>(place.bucket);
       places[at % kUses].store(bucket | place.slot, std::memory_order_relaxed);
