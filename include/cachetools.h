@@ -528,7 +528,8 @@ CT_API ct_status ct_get(ct_cache *cache, const void *key, size_t key_size, ct_va
 /**
  * Looks a key up and copies the value. A hit is a use.
  *
- * @param buffer    capacity bytes; NULL only if capacity is 0
+ * @param buffer    capacity bytes; NULL only if capacity is 0. Holds the value on CT_OK, otherwise
+ *                  anything: a value that had expired, or was being replaced, may have been copied
  * @param capacity  in bytes
  * @param size      [out] on CT_OK the bytes copied, on CT_ERR_BUFFER the bytes needed, otherwise 0;
  *                  may be NULL

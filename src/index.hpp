@@ -121,9 +121,9 @@ class Index {
     return find(hash, [ref](Ref other) { return other == ref; });
   }
 
-  // Whoever looks something up without the owner's lock begins with the moment, which is over at once
-  // if there is a change right now, and believes nothing of what it saw until it is still that moment. References that it
-  // meets have been some, or are kNone.
+  // Whoever looks something up without the owner's lock begins with the moment, which is over at
+  // once if there is a change right now, and believes nothing of what it saw until it is still that
+  // moment. References that it meets have been some, or are kNone.
   uint32_t moment() const {
     // Within a change, the moment before it: never the one that it ends in.
     return (moment_.load(std::memory_order_acquire) - 1) | 1;

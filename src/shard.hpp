@@ -586,7 +586,8 @@ template <bool kLocked, bool kCopies, class NowOf>
   return CT_OK;
 }
 
-// Finds a value and copies it, for what is nearly always so, else kChanged or kUnsuited: in a table that is not being replaced, the first entry of that tag in its home.
+// Finds a value and copies it, for what is nearly always so, else kChanged or kUnsuited: in a table
+// that is not being replaced, the first entry of that tag in its home.
 template <bool kLocked, class NowOf>
 [[gnu::always_inline]] inline ct_status Shard::look_home(const Probe &probe, NowOf &now,
                                                          char *buffer, size_t capacity,
