@@ -2,6 +2,7 @@
 #include "key.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <cstring>
 
@@ -81,10 +82,7 @@ bool Key::put(const void *data, size_t size) {
 }
 
 bool Key::put_length(size_t length) {
-  if (is_too_long(length)) {
-    fail(CT_ERR_TOO_LARGE);
-    return false;
-  }
+  assert(!is_too_long(length));
   char bytes[4];
   store_little_endian(bytes, length, 4);
   return put(bytes, 4);

@@ -664,6 +664,24 @@ static void test_id_of_an_entry_that_left_is_dead(void **state) {
   close_journal(&it);
 }
 
+static void test_dead_victim_of_another_shard_fails_the_set(void **state) {
+  (void)state;
+  journal it;
+  ct_options options = journal_options(&it, 1);
+  options.shards = 2;
+  fixture_open(&it.f, &options);
+  it.failing = true;
+  it.dead_id = kDeadId;
+  assert_status(CT_OK, set_text(it.f.cache, "a", "1"));
+  /* Half of them would go into the shard that is empty, and has to ask the other one. */
+  for (char key = 'b'; key <= 'z'; key++)
+    assert_status(CT_ERR_INTERNAL, ct_set(it.f.cache, &key, 1, "2", 1));
+  assert_told(&it.f, "");
+  assert_text_quietly(it.f.cache, "a", "1");
+  assert_int_equal(1, ct_currsize(it.f.cache));
+  close_journal(&it);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_set_inserts_or_updates),
@@ -690,6 +708,7 @@ int main(void) {
       cmocka_unit_test(test_popitem_with_a_dead_victim_removes_nothing),
       cmocka_unit_test(test_resize_with_a_dead_victim_sets_the_limit),
       cmocka_unit_test(test_id_of_an_entry_that_left_is_dead),
+      cmocka_unit_test(test_dead_victim_of_another_shard_fails_the_set),
   };
   return cmocka_run_group_tests_name("custom policy", tests, NULL, NULL);
 }

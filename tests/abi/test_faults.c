@@ -749,6 +749,16 @@ enum { kManyPins = 70000 };
 
 static ct_value many_pins[kManyPins];
 
+/* From then on every allocation fails. Answers how many pins there are. */
+static int pin_without_memory(fixture *f) {
+  f->allocator.fail_at = f->allocator.calls;
+  f->allocator.fail_on = true;
+  int pins = 0;
+  while (pins < kManyPins && ct_peek(f->cache, "key1", 4, &many_pins[pins]) == CT_OK) pins++;
+  assert_true(pins > 65000);
+  return pins;
+}
+
 /* Every reading call that would need memory for its pin fails without a trace. */
 static void assert_reads_fail_without_memory(fixture *f, const ct_value *pinned) {
   ct_value value;
@@ -790,17 +800,68 @@ static void assert_reads_fail_without_memory(fixture *f, const ct_value *pinned)
   assert_int_equal(0, f->events);
 }
 
+/* Whichever of a walk's allocations fails, that of the pin included, which comes late. */
+static void assert_walks_fail_or_see_it(fixture *f, int32_t order) {
+  const int64_t pinned_blocks = f->allocator.blocks;
+  bool done = false;
+  for (int64_t k = 0; !done; k++) {
+    f->allocator.fail_at = f->allocator.calls + k;
+    ct_iter *iter;
+    ct_bytes key = {NULL, 0}, value;
+    ct_status status = ct_iter_new(f->cache, order, &iter);
+    if (status == CT_OK) status = ct_iter_next(iter, &key, &value);
+    done = status == CT_OK;
+    assert_true(done || status == CT_ERR_NOMEM);
+    assert_true(done || key.data == NULL);
+    f->allocator.fail_at = -1;
+    ct_iter_free(iter);
+    assert_true(f->allocator.blocks - pinned_blocks <= 1); /* where many pins are counted */
+  }
+}
+
+static void test_walk_beyond_65000_pins_without_memory_pins_nothing(void **state) {
+  (void)state;
+  for (int32_t order = CT_ORDER_ANY; order <= CT_ORDER_HOTTEST; order++) {
+    fixture f;
+    make(&f, &kKinds[0], 2);
+    int pins = pin_without_memory(&f);
+    f.allocator.fail_on = false;
+    assert_walks_fail_or_see_it(&f, order);
+    while (pins > 0) ct_value_release(&many_pins[--pins]);
+    unmake(&f);
+  }
+}
+
+static void test_popitem_that_can_pin_only_the_key_removes_nothing(void **state) {
+  (void)state;
+  fixture f;
+  make(&f, &kKinds[0], 2);
+  assert_status(CT_OK, ct_delete(f.cache, "key0", 4));
+  f.events = 0;
+  int pins = pin_without_memory(&f);
+  ct_value_release(&many_pins[--pins]);
+  ct_value key = {bytes, 1, 1}, value = {bytes, 1, 1};
+  assert_status(CT_ERR_NOMEM, ct_popitem(f.cache, &key, &value));
+  assert_empty(&key);
+  assert_empty(&value);
+  assert_int_equal(0, f.events);
+  f.allocator.fail_at = -1;
+  while (pins > 0) ct_value_release(&many_pins[--pins]);
+  /* No pin of the failed call is left: the entry's block goes with it. */
+  const uint64_t before = ct_memory(f.cache);
+  assert_status(CT_OK, ct_popitem(f.cache, NULL, NULL));
+  assert_int_equal(1, f.events);
+  assert_true(ct_memory(f.cache) <= before);
+  unmake(&f);
+}
+
 static void test_pin_beyond_65000_without_memory_changes_nothing(void **state) {
   (void)state;
   fixture f;
   make(&f, &kKinds[0], 2);
   assert_status(CT_OK, ct_delete(f.cache, "key0", 4));
   f.events = 0;
-  f.allocator.fail_at = f.allocator.calls;
-  f.allocator.fail_on = true;
-  int pins = 0;
-  while (pins < kManyPins && ct_peek(f.cache, "key1", 4, &many_pins[pins]) == CT_OK) pins++;
-  assert_true(pins > 65000);
+  int pins = pin_without_memory(&f);
   if (pins < kManyPins) {
     assert_empty(&many_pins[pins]);
     assert_reads_fail_without_memory(&f, &many_pins[0]);
@@ -1313,6 +1374,8 @@ int main(void) {
       cmocka_unit_test(test_set_many_without_memory_stores_the_others),
       cmocka_unit_test(test_iter_next_without_memory_can_be_asked_again),
       cmocka_unit_test(test_pin_beyond_65000_without_memory_changes_nothing),
+      cmocka_unit_test(test_walk_beyond_65000_pins_without_memory_pins_nothing),
+      cmocka_unit_test(test_popitem_that_can_pin_only_the_key_removes_nothing),
       cmocka_unit_test(test_run_without_memory_stays_whole),
       cmocka_unit_test(test_listener_may_do_anything),
       cmocka_unit_test(test_weigher_may_do_anything),

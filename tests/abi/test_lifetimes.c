@@ -769,6 +769,12 @@ static void test_popitem_never_takes_an_expired_entry(void **state) {
 
 /* ---- Clocks that go back -------------------------------------------------------------------- */
 
+/* Counts those whose key is the number of those before. */
+static void visit_in_order(void *user_data, const ct_event *event) {
+  uint64_t *next = user_data;
+  *next += memcmp(event->key.data, next, sizeof *next) == 0;
+}
+
 static void test_clock_that_goes_back_hides_nothing(void **state) {
   (void)state;
   fixture f;
@@ -804,6 +810,38 @@ static void test_entry_hidden_by_a_late_reading_comes_back(void **state) {
   set_now(&f, 105);
   assert_text(f.cache, "a", "1");
   assert_expires_at(&f, "a", 110);
+  fixture_close(&f);
+}
+
+/* Many of them are filed anew, by the time that it is now. */
+static void test_clock_that_went_far_back_expires_many_in_order(void **state) {
+  (void)state;
+  enum { kPast = 100, kFuture = 10, kLater = 1000000 };
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, CT_UNBOUNDED);
+  fixture_open(&f, &options);
+  set_now(&f, kLater);
+  for (uint64_t i = 0; i < kFuture; i++) {
+    const uint64_t key = kPast + i;
+    assert_status(CT_OK, ct_set_ttl(f.cache, &key, sizeof key, &key, sizeof key, 10 + i));
+  }
+  set_now(&f, 5);
+  for (uint64_t i = 0; i < kPast; i++) {
+    const uint64_t key = i * 7 % kPast;
+    assert_status(CT_OK, ct_set_ttl(f.cache, &key, sizeof key, &key, sizeof key, 1 + key));
+  }
+  uint64_t next = 0;
+  set_now(&f, 55);
+  assert_int_equal(50, ct_expire(f.cache, CT_NOW, visit_in_order, &next));
+  assert_int_equal(50, next);
+  set_now(&f, 5 + kPast);
+  assert_int_equal(50, ct_expire(f.cache, CT_NOW, visit_in_order, &next));
+  assert_int_equal(kPast, next);
+  assert_int_equal(kFuture, ct_len(f.cache));
+  set_now(&f, kLater + 10 + kFuture);
+  assert_int_equal(kFuture, ct_expire(f.cache, CT_NOW, visit_in_order, &next));
+  assert_int_equal(kPast + kFuture, next);
+  assert_int_equal(0, ct_len(f.cache));
   fixture_close(&f);
 }
 
@@ -1336,6 +1374,7 @@ int main(void) {
       cmocka_unit_test(test_popitem_never_takes_an_expired_entry),
       cmocka_unit_test(test_clock_that_goes_back_hides_nothing),
       cmocka_unit_test(test_entry_hidden_by_a_late_reading_comes_back),
+      cmocka_unit_test(test_clock_that_went_far_back_expires_many_in_order),
       cmocka_unit_test(test_tti_is_not_shortened_by_an_early_reading),
       cmocka_unit_test(test_readings_out_of_order_expire_each_entry_at_its_deadline),
       cmocka_unit_test(test_cache_without_lifetimes_never_reads_the_clock),

@@ -235,11 +235,67 @@ static void test_loads_beside_clear_and_resize_keep_the_limit(void **state) {
   }
 }
 
+/* ---- An entry that expired when it was stored ----------------------------------------------- */
+
+/* The time of a load is read while nothing is locked. Meanwhile another thread, whose clock is
+ * behind, stores under a key of the snapshot what is expired by then. */
+typedef struct late_clock {
+  ct_cache *cache;
+  bool armed;
+  ct_status stored;
+} late_clock;
+
+static void *store_expired(void *data) {
+  late_clock *self = data;
+  ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
+  entry.flags = CT_ENTRY_DEADLINE;
+  entry.deadline = 500;
+  self->stored = ct_set_with(self->cache, "key", 3, "expired", 7, &entry);
+  return NULL;
+}
+
+static uint64_t late_time(void *data) {
+  late_clock *self = data;
+  if (!self->armed) return 100;
+  self->armed = false;
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, store_expired, self) == 0) pthread_join(thread, NULL);
+  return 1000;
+}
+
+static void test_entry_that_expires_while_a_snapshot_is_loaded_gives_way(void **state) {
+  (void)state;
+  late_clock self = {.stored = CT_END};
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = CT_POLICY_LRU;
+  options.maxsize = 10;
+  options.user_data = &self;
+  options.timer = late_time;
+  ct_cache *from;
+  assert_status(CT_OK, ct_cache_new_with(&options, &from));
+  assert_status(CT_OK, ct_set_ttl(from, "key", 3, "value", 5, 50));
+  tape t = {0};
+  assert_status(CT_OK, save_tape(from, &t));
+  assert_status(CT_OK, ct_cache_new_with(&options, &self.cache));
+  self.armed = true;
+  assert_status(CT_OK, load_tape(self.cache, &t));
+  assert_status(CT_OK, self.stored);
+  assert_text(self.cache, "key", "value");
+  assert_int_equal(1, ct_currsize(self.cache));
+  ct_stats stats = CT_STATS_INIT;
+  assert_status(CT_OK, ct_cache_stats(self.cache, &stats));
+  assert_int_equal(1, stats.expirations);
+  tape_free(&t);
+  ct_cache_free(from);
+  ct_cache_free(self.cache);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_snapshots_beside_others_are_of_whole_entries),
       cmocka_unit_test(test_snapshots_of_many_shards_are_too),
       cmocka_unit_test(test_loads_beside_clear_and_resize_keep_the_limit),
+      cmocka_unit_test(test_entry_that_expires_while_a_snapshot_is_loaded_gives_way),
   };
   return cmocka_run_group_tests_name("snapshots beside threads", tests, NULL, NULL);
 }
