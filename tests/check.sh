@@ -126,6 +126,18 @@ package_sources() {
     xz -dc "$work/gcc/meson-dist/"*.tar.xz | tar -tf - | grep -q 'include/cachetools.h$'
 }
 
+# ---- What is checked where its tool is -----------------------------------------------------------
+
+# The first argument is a command that needs to be there, the rest is a check.
+check_by() { # command, title, command ...
+  if command -v "$1" >"$log"; then
+    shift
+    check "$@" || true
+  else
+    echo "There is no $1 here, so this was not done: $2"
+  fi
+}
+
 # ---- What is run ---------------------------------------------------------------------------------
 
 checkout_state() {
@@ -161,6 +173,9 @@ check_all() {
   run_tests "Contract with Valgrind" "$work/gcc" --setup valgrind --suite contract
   CT_MODEL_STEPS=30000000 run_tests "Long model test" "$work/gcc" --timeout-multiplier 5 \
     --suite model
+
+  check_by abidw "Breaking the ABI, to see that it is noticed" \
+    "$root/tests/abi/check_guard.sh" "$root"
 
   check "Using the installed library" use_installed || true
   check "Using the static library" use_static || true

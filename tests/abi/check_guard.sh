@@ -1,0 +1,117 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Breaks the ABI in copies of the sources, consistently and in every list that a change of it has to
+# update, and sees that the tests of the ABI fail which should. Prints TAP. Needs what they need, and
+# Meson.
+# Usage: check_guard.sh CHECKOUT
+set -eu
+checkout=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+copy=$work/copy
+library=$work/build/libcachetools.so
+
+edited=
+
+build() {
+  [ -d "$work/build" ] ||
+    meson setup "$work/build" "$copy" -Dtests=false -Dbuildtype=debug -Ddefault_library=shared
+  meson compile -C "$work/build"
+}
+
+# An edit that finds nothing to change would test nothing.
+edit() { # file, script of sed
+  sed "$2" "$copy/$1" >"$work/edit"
+  if cmp -s "$copy/$1" "$work/edit"; then
+    echo "There is nothing to change in $1 any more."
+    return 1
+  fi
+  cp "$work/edit" "$copy/$1"
+  edited="$edited $1"
+}
+
+undo_edits() {
+  for file in $edited; do cp "$checkout/$file" "$copy/$file"; done
+  edited=
+}
+
+# ---- The tests of the ABI, as in tests/meson.build -----------------------------------------------
+
+layout() { cc -std=c11 -fsyntax-only -I"$copy/include" "$copy/tests/abi/test_layout.c"; }
+symbols() {
+  python3 "$copy/tests/abi/check_symbols.py" --source "$copy" --library "$library" \
+    --soname libcachetools.so.0
+}
+abi() { "$copy/tests/abi/check_abi.sh" "$copy" "$library"; }
+clients() { "$copy/tests/abi/check_clients.sh" "$library" cc; }
+
+# ---- Changes -------------------------------------------------------------------------------------
+
+change_nothing() { :; }
+
+remove_a_function() {
+  edit include/cachetools.h '/CT_API uint64_t ct_memory(/d' &&
+    edit abi/cache.cpp '/^uint64_t ct_memory(/,/^}/d' &&
+    edit abi/cachetools.map '/ct_memory;/d' && edit abi/cachetools.symbols '/^ct_memory@/d'
+}
+
+swap_two_statuses() {
+  edit include/cachetools.h 's/CT_EXISTS = 2/CT_EXISTS = 3/; s/CT_NOT_STORED = 3/CT_NOT_STORED = 2/'
+}
+
+grow_a_struct_in_the_middle() {
+  edit include/cachetools.h '/^typedef struct ct_entry_options {/,/^}/s/.*uint64_t ttl;/  uint64_t added;\n&/' &&
+    edit include/cachetools.h 's/{ sizeof(ct_entry_options), 0,/& 0,/'
+}
+
+# All of their types are the same.
+swap_parameters() {
+  for file in include/cachetools.h abi/mapping.cpp; do
+    edit $file '/ct_set(ct_cache \*cache, const void \*key/ {
+      s/void \*key, size_t key_size, const void \*value/void *value, size_t value_size, const void *key/
+      n
+      s/value_size/key_size/
+    }' || return 1
+  done
+}
+
+omit_debug_information() {
+  edit meson.build "s/cpp.get_supported_link_arguments(/&'-Wl,--strip-debug', /"
+}
+
+# ---- What each of them is noticed by -------------------------------------------------------------
+
+count=0
+status=0
+
+# Of the tests of the ABI those named have to fail, and no others.
+expect() { # change, names of tests ...
+  change=$1
+  shift
+  failed=
+  if { "$change" && build; } >"$work/log" 2>&1; then
+    for test in layout symbols abi clients; do
+      $test >"$work/log" 2>&1 || failed="$failed $test"
+    done
+    echo "fails:$failed" >"$work/log"
+  else
+    failed=' to be tried'
+  fi
+  result=ok
+  if [ "$failed" != "${*:+ }$*" ]; then result='not ok' status=1; fi
+  count=$((count + 1))
+  echo "$result $count - $change"
+  sed 's/^/# /' "$work/log"
+  undo_edits
+}
+
+mkdir "$copy"
+(cd "$checkout" && cp -R abi include src tests meson.build meson_options.txt cachetools.pc.in "$copy")
+expect change_nothing
+expect omit_debug_information abi
+expect remove_a_function abi clients
+expect swap_two_statuses layout abi clients
+expect grow_a_struct_in_the_middle layout abi clients
+expect swap_parameters clients
+echo "1..$count"
+exit $status
