@@ -54,7 +54,10 @@ class Cell {
     }
     return *this;
   }
-  Cell &operator=(const Cell &other) { return *this = static_cast<T>(other); }
+  Cell &operator=(const Cell &other) {
+    *this = static_cast<T>(other);
+    return *this;
+  }
   Cell &operator+=(T n) { return *this = static_cast<T>(*this + n); }
   Cell &operator-=(T n) { return *this = static_cast<T>(*this - n); }
   Cell &operator|=(T bits) { return *this = static_cast<T>(*this | bits); }

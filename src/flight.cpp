@@ -29,7 +29,7 @@ Flight *Flights::add(Shard &shard, Bytes key, uint64_t hash) {
   if (count_ >= buckets_.size() && !grow()) return nullptr;
   void *where = memory_.allocate(sizeof(Flight) + key.size, alignof(Flight));
   if (where == nullptr) return nullptr;
-  auto *flight = new (where) Flight{};
+  Flight *flight = new (where) Flight{};
   flight->shard = &shard;
   flight->hash = hash;
   flight->key_size = static_cast<uint32_t>(key.size);
@@ -45,7 +45,7 @@ Flight *Flights::add(Shard &shard, Bytes key, uint64_t hash) {
 }
 
 bool Flights::grow() {
-  const uint32_t size = buckets_.size() == 0 ? 4 : buckets_.size() * 2;
+  const uint32_t size = buckets_.empty() ? 4 : buckets_.size() * 2;
   Array<Flight *> old(memory_);
   if (!old.reserve(size)) return false;
   for (uint32_t i = 0; i < size; i++) old.push(nullptr);

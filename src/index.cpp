@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "index.hpp"
 
+#include <cassert>
+
 namespace ct {
 
 void Index::put(Table &table, uint64_t hash, Ref ref, uint32_t mark) {
@@ -44,6 +46,7 @@ void Index::erase(uint64_t hash, Ref ref) {
 void Index::replace(uint64_t hash, Ref from, Ref to) {
   Change change(*this);
   const Place place = place_of(hash, from);
+  assert(place.bucket != nullptr);
   place.bucket->refs[place.slot] = to;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What changes a shard: storing, removing, and the order of both.
+#include <cassert>
 #include <cstring>
 
 #include "shard.hpp"
@@ -16,6 +17,8 @@ constexpr uint64_t kTidied = 8;
 
 bool Shard::store(Draft &draft, Reservation &room, Now &now, Departed &gone, ct_value *out,
                   ct_status *status) {
+  // What lands is handed over.
+  assert(draft.flight == nullptr || out != nullptr);
   Guard guard(lock());
   settle_uses();
   tidy(room, now, gone);

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Installs the packages that are missing, builds the library with warnings as errors, and runs its
-# tests. With --all, also with clang, sanitizers and Valgrind, for longer, for 32 bits, and as its
-# users build it. The last line tells how many checks passed and failed.
+# tests. With --all, also with clang, sanitizers and Valgrind, for longer, for 32 bits, as its users
+# build it, and what analyses the sources. The last line tells how many checks passed and failed.
 # Usage: check.sh [--all]
 set -eu
 case "$#-${1-}" in
@@ -176,6 +176,8 @@ check_all() {
 
   check_by abidw "Breaking the ABI, to see that it is noticed" \
     "$root/tests/abi/check_guard.sh" "$root"
+  check_by clang-tidy "Analysing with clang-tidy" "$root/tests/analyse.sh" clang-tidy "$work/gcc"
+  check_by cppcheck "Analysing with cppcheck" "$root/tests/analyse.sh" cppcheck "$work/gcc"
 
   check "Using the installed library" use_installed || true
   check "Using the static library" use_static || true

@@ -72,7 +72,7 @@ install_by_apt() {
 set_up() { # purpose
   needed='gcc g++ meson ninja pkg-config xz lib:libxxhash'
   [ "$1" = demo ] || needed="$needed python3 lib:cmocka lib:liblzma"
-  [ "$1" != all ] || needed="$needed clang clang++ valgrind abidw git"
+  [ "$1" != all ] || needed="$needed clang clang++ clang-tidy cppcheck valgrind abidw git"
   [ "$1" != bench ] || needed="$needed gnuplot lib:benchmark"
   has_multilib=no
   if command -v dpkg >"$log" && [ "$(dpkg --print-architecture)" = amd64 ]; then has_multilib=yes; fi
@@ -85,26 +85,26 @@ set_up() { # purpose
       install=install_by_apt
       packages='gcc g++ libc6-dev meson ninja-build pkg-config libxxhash-dev xz-utils'
       packages_check='python3 libcmocka-dev liblzma-dev'
-      packages_all='clang valgrind libc6-dbg abigail-tools git'
+      packages_all='clang clang-tidy cppcheck valgrind libc6-dbg abigail-tools git'
       packages_bench='gnuplot-nox libbenchmark-dev'
       [ $has_multilib = no ] || packages_all="$packages_all gcc-multilib g++-multilib"
     elif command -v dnf >"$log"; then
       install='as_root dnf install -y'
       packages='gcc gcc-c++ meson ninja-build pkgconf-pkg-config xxhash-devel xz'
       packages_check='python3 libcmocka-devel xz-devel'
-      packages_all='clang valgrind libabigail git libasan libubsan libtsan'
+      packages_all='clang clang-tools-extra cppcheck valgrind libabigail git libasan libubsan libtsan'
       packages_bench='gnuplot google-benchmark-devel'
     elif command -v apk >"$log"; then
       install='as_root apk add'
       packages='build-base linux-headers meson samurai pkgconf xxhash-dev xz'
       packages_check='python3 cmocka-dev xz-dev'
-      packages_all='clang valgrind git'
+      packages_all='clang clang-extra-tools cppcheck valgrind git'
       packages_bench='gnuplot benchmark-dev'
     elif command -v pacman >"$log"; then
       install='as_root pacman -S --needed --noconfirm'
       packages='gcc meson ninja pkgconf xxhash xz'
       packages_check='python cmocka'
-      packages_all='clang valgrind git'
+      packages_all='clang cppcheck valgrind git'
       packages_bench='gnuplot benchmark'
     elif command -v brew >"$log"; then
       install='brew install'

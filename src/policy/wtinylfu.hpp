@@ -37,7 +37,7 @@ class WTinyLfu : public Policy {
 
   explicit WTinyLfu(const PolicyContext &context)
       : context_(context), sketch_(context.memory), random_(context.seed) {
-    resize(context.options.maxsize);
+    WTinyLfu::resize(context.options.maxsize);
   }
 
   bool reserve(uint64_t count) override {
