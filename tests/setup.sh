@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
-# What demo.sh, check.sh and bench/run.sh share; they source it. Sets root, the checkout, and work, a
-# folder for everything that is written, which is removed unless something failed.
+# What demo.sh, check.sh, coverage.sh and bench/run.sh share; they source it. Sets root, the checkout,
+# and work, a folder for everything that is written, which is removed unless something failed.
 
 root=$(cd "$(dirname "$0")" && pwd)
 root=${root%/tests*}
@@ -67,13 +67,14 @@ install_by_apt() {
   as_root apt-get update && as_root apt-get install -y --no-install-recommends "$@"
 }
 
-# Installs what is missing for a purpose: demo; check, which needs that too; all or bench, which need
-# both.
+# Installs what is missing for a purpose: demo; check, which needs that too; all, bench or coverage,
+# which need both.
 set_up() { # purpose
   needed='gcc g++ meson ninja pkg-config xz lib:libxxhash'
   [ "$1" = demo ] || needed="$needed python3 lib:cmocka lib:liblzma"
   [ "$1" != all ] || needed="$needed clang clang++ clang-tidy cppcheck valgrind abidw git"
   [ "$1" != bench ] || needed="$needed gnuplot lib:benchmark"
+  [ "$1" != coverage ] || needed="$needed gcovr"
   has_multilib=no
   if command -v dpkg >"$log" && [ "$(dpkg --print-architecture)" = amd64 ]; then has_multilib=yes; fi
   [ "$1-$has_multilib" != all-yes ] || needed="$needed 32-bits"
@@ -120,6 +121,7 @@ set_up() { # purpose
     [ "$1" = demo ] || packages="$packages $packages_check"
     [ "$1" != all ] || packages="$packages $packages_all"
     [ "$1" != bench ] || packages="$packages $packages_bench"
+    [ "$1" != coverage ] || packages="$packages gcovr"
     echo "Missing here: $absent"
     # shellcheck disable=SC2086 # words
     if ! quietly "Installing packages" $install $packages; then
