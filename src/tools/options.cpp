@@ -21,15 +21,15 @@ const char *const kUsage =
 
 Replays the requests of TRACE (a file; - or none: the standard input) through
 caches of several policies and sizes, and tells which part of them misses.
-Each line is a key, or a key and a size in bytes; gzip, xz and zstd are unpacked.
+A line is a key, or a key and a size in bytes. Unpacks gzip, xz and zstd.
 
   -p, --policies LIST   such as LRU,S3FIFO; by default all
   -s, --sizes LIST      such as 1%,5%,10% of all keys, or 1000,20k entries
   -b, --bytes           sizes of caches are bytes, and each key weighs its size
       --ttl N           what was stored goes stale with the Nth request after
-      --format FORMAT   text, or u64: little-endian numbers of 8 bytes, one a key
+      --format FORMAT   text, or u64: numbers of 8 bytes, one a request
       --csv, --json     instead of a table
-      --plot FILE       also draw the curves, as FILE.svg or FILE.png, by gnuplot
+      --plot FILE       also draw curves, by gnuplot; FILE ends in .svg or .png
       --seed N          of what is random (1)
   -t, --threads N       how many replays at once; by default a processor each
   -q, --quiet           show no progress
