@@ -334,6 +334,7 @@ typedef struct ct_allocator {
   void *ctx;                                                     /**< handed to both */
 } ct_allocator;
 
+/** A ct_allocator to be filled in. */
 #define CT_ALLOCATOR_INIT \
   { sizeof(ct_allocator), CT_NULL_, CT_NULL_, CT_NULL_ }
 
@@ -365,6 +366,7 @@ typedef struct ct_policy_ops {
   uint32_t (*victim)(void *state);
 } ct_policy_ops;
 
+/** A ct_policy_ops to be filled in. */
 #define CT_POLICY_OPS_INIT                                                                       \
   {                                                                                              \
     sizeof(ct_policy_ops), CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, \
@@ -410,6 +412,7 @@ typedef struct ct_options {
   const ct_allocator *allocator; /**< NULL: the system's; copied */
 } ct_options;
 
+/** A ct_options of defaults. */
 #define CT_OPTIONS_INIT                                                                           \
   {                                                                                               \
     sizeof(ct_options), 0, 0, 0, 0, 0, 0, 0, 0, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, \
@@ -629,6 +632,7 @@ typedef struct ct_entry_options {
   uint64_t weight;    /**< in units of maxsize */
 } ct_entry_options;
 
+/** A ct_entry_options that says nothing special. */
 #define CT_ENTRY_OPTIONS_INIT \
   { sizeof(ct_entry_options), 0, 0, 0, 0, 0 }
 
@@ -877,6 +881,7 @@ typedef struct ct_entry_info {
   uint64_t value_size; /**< in bytes */
 } ct_entry_info;
 
+/** A ct_entry_info for ct_inspect to fill in. */
 #define CT_ENTRY_INFO_INIT \
   { sizeof(ct_entry_info), 0, 0, 0, 0, 0, 0 }
 
@@ -1242,6 +1247,7 @@ typedef struct ct_memo_options {
   size_t prefix_size;        /**< in bytes */
 } ct_memo_options;
 
+/** A ct_memo_options to be filled in. */
 #define CT_MEMO_OPTIONS_INIT                                                                   \
   {                                                                                            \
     sizeof(ct_memo_options), 0, 0, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, \
@@ -1345,6 +1351,7 @@ typedef struct ct_cache_info {
   uint32_t reserved;  /**< 0 */
 } ct_cache_info;
 
+/** A ct_cache_info for ct_memo_info to fill in. */
 #define CT_CACHE_INFO_INIT \
   { sizeof(ct_cache_info), 0, 0, 0, 0, 0, 0 }
 
@@ -1505,6 +1512,7 @@ typedef struct ct_stats {
   uint64_t waits;          /**< values received from another caller's load; hits too */
 } ct_stats;
 
+/** A ct_stats for ct_cache_stats to fill in. */
 #define CT_STATS_INIT \
   { sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
@@ -1537,8 +1545,11 @@ CT_API ct_status ct_cache_stats_reset(ct_cache *cache);
 
 /* ---- Version -------------------------------------------------------------------------------- */
 
+/** This header's version, before the first dot; ct_version tells the library's. */
 #define CT_VERSION_MAJOR 0
+/** This header's version, between the dots. */
 #define CT_VERSION_MINOR 1
+/** This header's version, after the last dot. */
 #define CT_VERSION_PATCH 0
 
 /** The library's version: major * 1000000 + minor * 1000 + patch. Threads: safe.

@@ -77,6 +77,20 @@ example_works() { # program, name, library folder
   LD_LIBRARY_PATH=$3 "$root/tests/examples/check_output.sh" "$root/tests/examples/$2.txt" "$1"
 }
 
+# As it was installed without libarchive.
+sim_works() { # prefix
+  LD_LIBRARY_PATH=$1/lib python3 "$root/tests/tools/test_sim.py" --source "$root" \
+    --program "$1/bin/cachetools-sim"
+}
+
+use_documented() {
+  install_library "$work/documented" -Ddocs=enabled -Dcompression=disabled &&
+    sim_works "$work/documented" &&
+    ls "$work/documented/share/doc/cachetools/reference/index.html" \
+      "$work/documented/share/man/man1/cachetools-sim.1" \
+      "$work/documented/share/man/man3/cachetools.3"
+}
+
 use_installed() {
   install_library "$work/shared" && compile_example "$work/shared" answer &&
     example_works "$work/shared/answer" answer "$work/shared/lib"
@@ -109,8 +123,8 @@ END
 
 # A compiler for 32 bits has no CMocka beside it, so the examples stand for the tests.
 use_32_bits() {
-  install_library "$work/32" -Dwerror=true -Dc_args=-m32 -Dcpp_args=-m32 -Dcpp_link_args=-m32 \
-    -Dc_link_args=-m32 -Dbuildtype=debugoptimized || return 1
+  install_library "$work/32" -Dwerror=true -Dcompression=disabled -Dbuildtype=debugoptimized \
+    -Dc_args=-m32 -Dcpp_args=-m32 -Dc_link_args=-m32 -Dcpp_link_args=-m32 || return 1
   xz -dc "$root/tests/data/traces/web12.u64.xz" >"$work/32/web12.u64"
   for name in answer tour replay warm_restart; do
     compile_example "$work/32" $name '' -m32 || return 1
@@ -118,7 +132,8 @@ use_32_bits() {
   example_works "$work/32/answer" answer "$work/32/lib" &&
     example_works "$work/32/tour" tour "$work/32/lib" &&
     (cd "$work/32" && example_works "$work/32/warm_restart" warm_restart "$work/32/lib") &&
-    LD_LIBRARY_PATH=$work/32/lib "$work/32/replay" "$work/32/web12.u64"
+    LD_LIBRARY_PATH=$work/32/lib "$work/32/replay" "$work/32/web12.u64" &&
+    sim_works "$work/32"
 }
 
 package_sources() {
@@ -180,6 +195,7 @@ check_all() {
   check_by cppcheck "Analysing with cppcheck" "$root/tests/analyse.sh" cppcheck "$work/gcc"
 
   check "Using the installed library" use_installed || true
+  check "Using cachetools-sim without libarchive, rendering the reference" use_documented || true
   check "Using the static library" use_static || true
   check "Using the library where it was built" use_uninstalled || true
   check "Using the library as a Meson subproject" use_as_subproject || true
@@ -196,7 +212,7 @@ check_all() {
 set_up $purpose
 checkout_state >"$work/before"
 if check "Building with gcc, warnings as errors" \
-  build "$work/gcc" gcc g++ -Dbuildtype=debugoptimized; then
+  build "$work/gcc" gcc g++ -Dbuildtype=debugoptimized -Dcompression=enabled; then
   CT_MODEL_STEPS=1000000 run_tests "Tests" "$work/gcc"
   [ $purpose != all ] || check_all
 fi

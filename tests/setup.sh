@@ -71,8 +71,8 @@ install_by_apt() {
 # which need both.
 set_up() { # purpose
   needed='gcc g++ meson ninja pkg-config xz lib:libxxhash'
-  [ "$1" = demo ] || needed="$needed python3 lib:cmocka lib:liblzma"
-  [ "$1" != all ] || needed="$needed clang clang++ clang-tidy cppcheck valgrind abidw git"
+  [ "$1" = demo ] || needed="$needed python3 lib:cmocka lib:liblzma lib:libarchive"
+  [ "$1" != all ] || needed="$needed clang clang++ clang-tidy cppcheck valgrind abidw git doxygen mandoc gnuplot"
   [ "$1" != bench ] || needed="$needed gnuplot lib:benchmark"
   [ "$1" != coverage ] || needed="$needed gcovr"
   has_multilib=no
@@ -85,33 +85,33 @@ set_up() { # purpose
     if command -v apt-get >"$log"; then
       install=install_by_apt
       packages='gcc g++ libc6-dev meson ninja-build pkg-config libxxhash-dev xz-utils'
-      packages_check='python3 libcmocka-dev liblzma-dev'
-      packages_all='clang clang-tidy cppcheck valgrind libc6-dbg abigail-tools git'
+      packages_check='python3 libcmocka-dev liblzma-dev libarchive-dev'
+      packages_all='clang clang-tidy cppcheck valgrind libc6-dbg abigail-tools git doxygen mandoc gnuplot-nox'
       packages_bench='gnuplot-nox libbenchmark-dev'
       [ $has_multilib = no ] || packages_all="$packages_all gcc-multilib g++-multilib"
     elif command -v dnf >"$log"; then
       install='as_root dnf install -y'
       packages='gcc gcc-c++ meson ninja-build pkgconf-pkg-config xxhash-devel xz'
-      packages_check='python3 libcmocka-devel xz-devel'
-      packages_all='clang clang-tools-extra cppcheck valgrind libabigail git libasan libubsan libtsan'
+      packages_check='python3 libcmocka-devel xz-devel libarchive-devel'
+      packages_all='clang clang-tools-extra cppcheck valgrind libabigail git libasan libubsan libtsan doxygen mandoc gnuplot'
       packages_bench='gnuplot google-benchmark-devel'
     elif command -v apk >"$log"; then
       install='as_root apk add'
       packages='build-base linux-headers meson samurai pkgconf xxhash-dev xz'
-      packages_check='python3 cmocka-dev xz-dev'
-      packages_all='clang clang-extra-tools cppcheck valgrind git'
+      packages_check='python3 cmocka-dev xz-dev libarchive-dev'
+      packages_all='clang clang-extra-tools cppcheck valgrind git doxygen mandoc gnuplot'
       packages_bench='gnuplot benchmark-dev'
     elif command -v pacman >"$log"; then
       install='as_root pacman -S --needed --noconfirm'
       packages='gcc meson ninja pkgconf xxhash xz'
-      packages_check='python cmocka'
-      packages_all='clang cppcheck valgrind git'
+      packages_check='python cmocka libarchive'
+      packages_all='clang cppcheck valgrind git doxygen mandoc gnuplot'
       packages_bench='gnuplot benchmark'
     elif command -v brew >"$log"; then
       install='brew install'
       packages='meson ninja pkgconf xxhash xz'
-      packages_check='python cmocka'
-      packages_all='git'
+      packages_check='python cmocka libarchive'
+      packages_all='git doxygen mandoc gnuplot'
       packages_bench='gnuplot google-benchmark'
     else
       echo "These are missing: $absent"

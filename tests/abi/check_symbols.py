@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Checks the list of functions, which stands in several places, and how the library was linked.
 
-The header, the version script, abi/cachetools.symbols and the shared library must name the same
-functions; each must say since when it exists, and be named by a test. Prints TAP.
+The header, the version script, abi/cachetools.symbols, the shared library and the manual page must
+name the same functions; each must say since when it exists, and be named by a test. Prints TAP.
 """
 
 import argparse
@@ -73,6 +73,8 @@ def main():
     mapped = map_symbols((args.source / "abi/cachetools.map").read_text())
     listed = [line for line in (args.source / "abi/cachetools.symbols").read_text().splitlines()
               if not line.startswith("#")]
+    manual = (args.source / "include/cachetools.3").read_text()
+    explained = set(re.findall(r"^\.F[no] (ct_\w+)", manual, re.M))
     tests = "\n".join(path.read_text() for path in (args.source / "tests").rglob("*.c"))
     tested = set(re.findall(r"\bct_\w+", tests))
 
@@ -85,6 +87,8 @@ def main():
         "library_exports_recorded_symbols":
             difference("the library", exported_symbols(args.library),
                        "cachetools.symbols", set(listed)),
+        "manual_page_names_every_function":
+            difference("the header", set(functions), "cachetools.3", explained),
         "every_function_says_since_when":
             [name for name, comment in functions.items() if "Since:" not in comment],
         "every_function_is_named_by_a_test":

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+# Turns what is plain in cachetools.h into what Doxygen renders, line by line. See Doxyfile.in.
+
+# The first comment that is for Doxygen becomes the page that one comes to.
+1s,.*,/** @file */,
+2,/^\/\*\*$/s,^/\*\*$,/** @mainpage libcachetools,
+
+# Conventions: a word, and what holds.
+2,/^#include/s,^ \* ([A-Z][a-z]+\.?)  +, * **\1** ,
+
+# "---- Statuses ----" begins a group, and ends the one before.
+/^\/\* -{4} .* -+ \*\/$/{
+  s,^/\* -+ (.*[^-]) -+ \*/$,\1,
+  h
+  s,[^A-Za-z],,g
+  G
+  s,(.*)\n(.*),/** @} */ /** @defgroup \1 \2 */ /** @{ */,
+  s,^/\*\* @\} \*/ (.* Statuses),\1,
+}
+/^#endif \/\* CACHETOOLS_H/i\
+/** @} */
+
+# What every function says in the same words.
+s,^ \* (Ownership|Threads|Callbacks|Cost|Since): +, * - **\1:** ,
+s,@param( +)([a-z_]+ +)\[out\] ,@param[out]\1\2,
+
+# Names become links, which must lead somewhere; but not in the example of the first comment.
+/CONVENTIONS/,${
+  /^( \*|\/\*\*|   \*) /s,\<(ct_[a-z_]*[a-z]|CT_[A-Z0-9_]*[A-Z0-9])\>,#\1,g
+}
