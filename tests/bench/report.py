@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Makes a table and pictures of what measure.py and hit_ratio left in a folder of results.
+"""Makes a table and pictures of what measure.py and cachetools-sim left in a folder of results.
 
     report.py --build BUILD_FOLDER RESULTS
 
@@ -417,14 +417,19 @@ plot """
 
 def report_trace(path, folder):
     """Draws the curves; the table in Markdown."""
-    trace = os.path.basename(path)[len("hit_ratio_"):-len(".txt")]
+    trace = os.path.basename(path)[len("hit_ratio_"):-len(".json")]
     with open(path, encoding="utf-8") as file:
-        heading, names, *rows = [line.split() for line in file]
-    heading = " ".join(f"{int(word):,}" if word.isdigit() else word for word in heading[1:])
-    draw_curves(os.path.join(folder, f"hit_ratio_{trace}.svg"), trace, names[2:], rows, heading)
+        replayed = json.load(file)
+    names = list(dict.fromkeys(it["policy"] for it in replayed["results"]))
+    rows = {}
+    for it in replayed["results"]:
+        row = rows.setdefault(it["size"], [it["size"].rstrip("%"), str(it["entries"])])
+        row.append(f"{it['miss_ratio']:.4f}")
+    rows = list(rows.values())
+    heading = f"{replayed['requests']:,} requests for {replayed['keys']:,} different keys"
+    draw_curves(os.path.join(folder, f"hit_ratio_{trace}.svg"), trace, names, rows, heading)
     lines = [f"Trace {trace}: {heading}.", "",
-             "| size, % | entries | " + " | ".join(names[2:]) + " |", "| ---: |" * len(names)]
-    lines[-1] = "|" + " ---: |" * len(names)
+             "| size, % | entries | " + " | ".join(names) + " |", "|" + " ---: |" * len(rows[0])]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join(lines)
 
@@ -440,7 +445,7 @@ def main():
             f"{rounds_of(results)}\n\n{table(results)}\n")
     draw_speed(results, os.path.join(options.results, "speed.svg"))
     traces = [report_trace(path, options.results)
-              for path in sorted(glob.glob(os.path.join(options.results, "hit_ratio_*.txt")))]
+              for path in sorted(glob.glob(os.path.join(options.results, "hit_ratio_*.json")))]
     if traces:
         text += "\n# Miss ratios\n\nEach key is looked up and, if it is missing, stored.\n\n"
         text += "\n\n".join(traces) + "\n"

@@ -95,7 +95,7 @@ build_optimized() {
   if [ -f "$build/build.ninja" ]; then reconfigure=--reconfigure; else reconfigure=; fi
   # shellcheck disable=SC2086 # nothing or a word
   meson setup $reconfigure "$build" "$root" -Dbuildtype=release -Db_ndebug=true -Dbench=true &&
-    meson compile -C "$build" bench_cache hit_ratio
+    meson compile -C "$build" bench_cache cachetools-sim
 }
 
 replay_traces() {
@@ -105,7 +105,9 @@ replay_traces() {
     case $file in
       *.xz) xz -dc "$file" ;;
       *) cat "$file" ;;
-    esac | "$build/tests/bench/hit_ratio" - >"$results/hit_ratio_${name%.u64}.txt" || return 1
+    esac | "$build/src/tools/cachetools-sim" --format=u64 --json \
+      --sizes=0.1%,0.2%,0.5%,1%,2%,3%,5%,7.5%,10%,15%,20%,30% \
+      >"$results/hit_ratio_${name%.u64}.json" || return 1
   done
 }
 
@@ -113,7 +115,7 @@ set_up bench
 set_up_peers
 quietly "Building" build_optimized || exit 1
 mkdir -p "$results"
-rm -f "$results"/hit_ratio_*.txt
+rm -f "$results"/hit_ratio_*
 quietly "Replaying traces" replay_traces || exit 1
 python3 "$root/tests/bench/measure.py" --program "$build/tests/bench/bench_cache" \
   --extent $extent --out "$results/measured.jsonl" ${rounds:+--rounds "$rounds"} \
