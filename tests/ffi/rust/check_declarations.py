@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Holds what rust/cachetools.rs declares in C's name against the header.
+
+Each declaration is translated to C and compiled after the header: a compiler takes a function or a
+type that is declared twice only if it is the same, and sizes and offsets are asserted. Needs no
+Rust. Prints TAP.
+
+    check_declarations.py cachetools.rs cc -I include
+"""
+
+import re
+import subprocess
+import sys
+
+NAMES = {
+    "c_void": "void", "c_char": "char", "usize": "size_t", "bool": "bool", "f64": "double",
+    "u64": "uint64_t", "i64": "int64_t", "u32": "uint32_t", "i32": "int32_t",
+}
+FUNCTION_POINTER = re.compile(r'Option< ?unsafe extern "C" fn\((.*?)\)(?: -> (.*?))?,? ?>$')
+
+
+def c_type(rust):
+    """A type, for a place where a name need not stand within it."""
+    for pointer, c in (("*const ", " const *"), ("*mut ", " *")):
+        if rust.startswith(pointer):
+            return c_type(rust[len(pointer):]) + c
+    return NAMES.get(rust, rust)
+
+
+def c_parameters(rust):
+    """Parameters, with or without a name before a colon."""
+    types = [part.split(":")[-1].strip() for part in rust.split(",") if part.strip()]
+    return ", ".join(map(c_type, types)) or "void"
+
+
+def c_result(rust):
+    return c_type(rust) if rust else "void"
+
+
+def c_declaration(rust, name):
+    """Declares a name to be of a type."""
+    function = FUNCTION_POINTER.match(rust)
+    if not function:
+        return f"{c_type(rust)} {name}"
+    parameters, result = function.groups()
+    return f"{c_result(result)} (*{name})({c_parameters(parameters)})"
+
+
+def constants(source):
+    for name, value in re.findall(r"pub const (CT_\w+): \w+ = (.*?);", source):
+        yield f'_Static_assert({name} == {value.replace("u64::MAX", "UINT64_MAX")}, "{name}");'
+
+
+def callbacks(source):
+    for name, rust in re.findall(r"pub type (ct_\w+_fn) = (.*?);", source):
+        yield f"typedef {c_declaration(rust, name)};"
+
+
+def structs(source):
+    for name, body in re.findall(r"pub struct (ct_\w+) \{(.*?)\}", source):
+        fields = re.findall(r"pub (\w+): (.*?),(?= pub | $)", body)
+        fields = [(field.rstrip("_"), rust) for field, rust in fields]  # fn_: fn is a word of Rust
+        members = " ".join(f"{c_declaration(rust, field)};" for field, rust in fields)
+        yield f"struct rust_{name} {{ {members} }};"
+        yield f'_Static_assert(sizeof({name}) == sizeof(struct rust_{name}), "sizeof({name})");'
+        for field, _ in fields:
+            yield f"SAME_FIELD({name}, {field});"
+
+
+def functions(source):
+    declarations = source[source.index('#[link(name = "cachetools")]'):]
+    pattern = r"pub fn (ct_\w+)\((.*?)\)(?: -> (.*?))?;"
+    for name, parameters, result in re.findall(pattern, declarations):
+        yield f"{c_result(result)} {name}({c_parameters(parameters)});"
+
+
+PROLOGUE = r"""
+#include <cachetools.h>
+#define FIELD(type, field) __typeof__(((type *)0)->field)
+#define SAME_FIELD(type, field)                                                           \
+  _Static_assert(offsetof(type, field) == offsetof(struct rust_##type, field), #field);   \
+  _Static_assert(__builtin_types_compatible_p(FIELD(type, field),                         \
+                                              FIELD(struct rust_##type, field)), #field)
+"""
+
+
+def compile_c(command, declarations):
+    command = [*command, "-std=c11", "-Wall", "-Werror", "-fsyntax-only", "-x", "c", "-"]
+    return subprocess.run(command, input=PROLOGUE + "\n".join(declarations), text=True,
+                          stderr=subprocess.PIPE, check=False)
+
+
+def main():
+    path, *command = sys.argv[1:]
+    with open(path, encoding="utf-8") as file:
+        source = file.read()
+    source = source[source.index("pub mod raw {"):]
+    source = re.sub(r"//.*", "", source)
+    source = re.sub(r"macro_rules! .*?\n    }\n", "", source, flags=re.S)
+    source = re.sub(r"\s+", " ", source).replace("( ", "(").replace(", )", ")")
+
+    kinds = (constants, callbacks, structs, functions)
+    print(f"1..{len(kinds)}")
+    failed = False
+    for number, kind in enumerate(kinds, 1):
+        declarations = list(kind(source))
+        result = compile_c(command, declarations)
+        is_good = declarations and result.returncode == 0
+        failed = failed or not is_good
+        print("ok" if is_good else "not ok", number, "-",
+              f"{kind.__name__}_of_rust_are_the_headers")
+        print(f"# {len(declarations)} declarations")
+        for line in result.stderr.splitlines():
+            print("#", line)
+    return failed
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,868 @@
+// SPDX-License-Identifier: MIT
+//! Uses every group of the library's functions through cachetools.rs.
+//! rustc --edition 2021 --test tests.rs $(pkg-config --libs-only-L cachetools)
+mod cachetools;
+
+use cachetools::*;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::VecDeque;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Barrier, Mutex};
+use std::time::Duration;
+
+fn lru(maxsize: u64) -> Cache {
+    Cache::new(Policy::Lru, maxsize).unwrap()
+}
+
+fn get(cache: &Cache, key: &str) -> Option<String> {
+    let value = cache.get(key).unwrap()?;
+    Some(String::from_utf8(value.to_vec()).unwrap())
+}
+
+/// A clock that stands still until it is set, and a builder of caches that go by it.
+fn clocked(policy: Policy) -> (Arc<AtomicU64>, Builder) {
+    let clock = Arc::new(AtomicU64::new(1000));
+    let hand = clock.clone();
+    (
+        clock,
+        Cache::builder(policy, 100).timer(move || hand.load(SeqCst)),
+    )
+}
+
+type Log = Arc<Mutex<Vec<String>>>;
+
+/// Writes down what leaves: "EVICTED a=1".
+fn listening(builder: Builder) -> (Log, Builder) {
+    let log = Log::default();
+    let lines = log.clone();
+    let builder = builder.listener(move |event| {
+        let (key, value) = (
+            String::from_utf8_lossy(event.key),
+            String::from_utf8_lossy(event.value),
+        );
+        lines
+            .lock()
+            .unwrap()
+            .push(format!("{:?} {}={}", event.cause, key, value));
+    });
+    (log, builder)
+}
+
+fn message_of(panic: Box<dyn std::any::Any + Send>) -> String {
+    panic.downcast_ref::<&str>().unwrap().to_string()
+}
+
+// ---- Statuses, policies, options ----------------------------------------------------------------
+
+#[test]
+fn errors_have_names_messages_and_statuses() {
+    assert_eq!("CT_ERR_NOMEM", Error::NO_MEMORY.name());
+    assert_eq!(-2, Error::NO_MEMORY.status());
+    assert!(Error::NO_MEMORY.to_string().contains("memory"));
+    assert_eq!("CT_ERR_INVALID", format!("{:?}", Error::INVALID));
+    assert_eq!(3, version().split('.').count());
+}
+
+#[test]
+fn policies_have_names() {
+    assert_eq!("WTINYLFU", Policy::WTinyLfu.name());
+    assert_eq!(Ok(Policy::Sieve), "sieve".parse());
+    assert_eq!(Err(Error::INVALID), "best".parse::<Policy>());
+    assert_eq!(Err(Error::INVALID), "l\0ru".parse::<Policy>());
+}
+
+#[test]
+fn wrong_options_are_explained() {
+    let builder = Cache::builder(Policy::Lru, 10).shards(3);
+    assert!(builder.problem().unwrap().contains("shards"));
+    assert_eq!(Some(Error::INVALID), builder.build().err());
+    assert!(Cache::builder(Policy::Lru, 10).problem().is_none());
+    assert_eq!(Some(Error::INVALID), Cache::new(Policy::Ttl, 10).err());
+}
+
+#[test]
+fn options_in_force_are_told() {
+    let builder = Cache::builder(Policy::Sieve, 10)
+        .shards(4)
+        .ttl(50)
+        .tti(20)
+        .precise_clock();
+    let options = builder.build().unwrap().options().unwrap();
+    assert_eq!(Policy::Sieve as i32, options.policy);
+    assert_eq!((4, 50, 20), (options.shards, options.ttl, options.tti));
+    assert_ne!(0, options.seed);
+    assert_eq!(raw::CT_FLAG_PRECISE_CLOCK, options.flags);
+}
+
+// ---- The mapping --------------------------------------------------------------------------------
+
+#[test]
+fn what_is_set_is_got() {
+    let cache = lru(10);
+    assert_eq!(Ok(true), cache.set("a", "1"));
+    assert_eq!(Some("1".into()), get(&cache, "a"));
+    assert_eq!(None, get(&cache, "b"));
+    assert!(cache.contains("a") && !cache.contains("b"));
+    assert_eq!(b"1", &*cache.peek("a").unwrap().unwrap());
+    assert_eq!(
+        (1, 1, 10, false),
+        (
+            cache.len(),
+            cache.weight(),
+            cache.maxsize(),
+            cache.is_empty()
+        )
+    );
+    assert!(cache.memory() > 0);
+}
+
+#[test]
+fn any_bytes_are_keys_and_values() {
+    let cache = lru(10);
+    cache.set("", "").unwrap();
+    cache.set(b"\0\xff\0", vec![0u8; 100_000]).unwrap();
+    assert!(cache.get("").unwrap().unwrap().is_empty());
+    assert_eq!(
+        vec![0u8; 100_000],
+        cache.get(b"\0\xff\0").unwrap().unwrap().to_vec()
+    );
+}
+
+#[test]
+fn copies_go_into_a_buffer_of_the_right_size() {
+    let cache = lru(10);
+    cache.set("a", "12345").unwrap();
+    let mut buffer = [0; 8];
+    assert_eq!(Ok(Some(5)), cache.get_copy("a", &mut buffer));
+    assert_eq!(b"12345", &buffer[..5]);
+    assert_eq!(Err(Error::BUFFER), cache.get_copy("a", &mut buffer[..4]));
+    assert_eq!(Ok(None), cache.get_copy("b", &mut buffer));
+}
+
+#[test]
+fn a_value_outlives_its_entry_and_its_cache() {
+    let cache = lru(1);
+    cache.set("a", "first").unwrap();
+    let first = cache.get("a").unwrap().unwrap();
+    let second = first.try_clone().unwrap();
+    cache.set("b", "other").unwrap(); // evicts it
+    drop(cache);
+    assert_eq!(b"first", &*first);
+    drop(first);
+    let elsewhere = std::thread::spawn(move || second.to_vec());
+    assert_eq!(b"first".to_vec(), elsewhere.join().unwrap());
+}
+
+#[test]
+fn conditions_lifetimes_and_weights_of_single_entries() {
+    let (clock, builder) = clocked(Policy::Lru);
+    let cache = builder.build().unwrap();
+    let if_absent = EntryOptions {
+        condition: Condition::IfAbsent,
+        ..Default::default()
+    };
+    let if_present = EntryOptions {
+        condition: Condition::IfPresent,
+        ..Default::default()
+    };
+    assert_eq!(Ok(Outcome::Missing), cache.set_with("a", "1", &if_present));
+    assert_eq!(Ok(Outcome::Stored), cache.set_with("a", "1", &if_absent));
+    assert_eq!(Ok(Outcome::Exists), cache.set_with("a", "2", &if_absent));
+
+    let special = EntryOptions {
+        deadline: Some(1500),
+        weight: Some(7),
+        ..Default::default()
+    };
+    assert_eq!(Ok(Outcome::Stored), cache.set_with("b", "22", &special));
+    let info = cache.inspect("b").unwrap().unwrap();
+    assert_eq!((7, 1500, 500), (info.weight, info.deadline, info.remaining));
+    assert_eq!((1, 2), (info.key_size, info.value_size));
+    assert!(cache.inspect("x").unwrap().is_none());
+
+    assert_eq!(Ok(true), cache.set_ttl("c", "3", 10));
+    assert_eq!(Ok(false), cache.set_ttl("d", "4", 0)); // dead on arrival
+    assert_eq!(Ok(true), cache.set_lifetime("a", 20));
+    assert_eq!(Ok(false), cache.set_lifetime("x", 20));
+    clock.store(1015, SeqCst);
+    assert_eq!(
+        (None, Some("1".into())),
+        (get(&cache, "c"), get(&cache, "a"))
+    );
+    clock.store(1020, SeqCst);
+    assert_eq!(None, get(&cache, "a"));
+
+    let both = EntryOptions {
+        ttl: Some(1),
+        deadline: Some(1),
+        ..Default::default()
+    };
+    assert_eq!(Err(Error::INVALID), cache.set_with("a", "1", &both));
+    let heavy = EntryOptions {
+        weight: Some(101),
+        ..Default::default()
+    };
+    assert_eq!(Err(Error::TOO_LARGE), cache.set_with("a", "1", &heavy));
+}
+
+#[test]
+fn entries_are_taken_out() {
+    let cache = lru(10);
+    for key in ["a", "b", "c", "d", "e"] {
+        cache.set(key, key).unwrap();
+    }
+    assert_eq!(b"x", &*cache.get_or_set("x", "x").unwrap());
+    assert_eq!(b"x", &*cache.get_or_set("x", "y").unwrap());
+    assert_eq!(b"c", &*cache.pop("c").unwrap().unwrap());
+    assert!(cache.pop("c").unwrap().is_none());
+    assert_eq!(
+        (Ok(true), Ok(false)),
+        (cache.remove("d"), cache.remove("d"))
+    );
+    let (key, value) = cache.pop_victim().unwrap().unwrap();
+    assert_eq!((b"a".as_ref(), b"a".as_ref()), (&*key, &*value));
+    assert_eq!(
+        1,
+        cache.remove_if(|key, value| key == b"b" && value == b"b")
+    );
+    assert_eq!(2, cache.len());
+    cache.clear().unwrap();
+    assert!(cache.is_empty() && cache.pop_victim().unwrap().is_none());
+}
+
+#[test]
+fn a_smaller_limit_evicts() {
+    let cache = lru(3);
+    for key in ["a", "b", "c"] {
+        cache.set(key, key).unwrap();
+    }
+    cache.resize(1).unwrap();
+    assert_eq!(
+        (1, 1, true),
+        (cache.maxsize(), cache.len(), cache.contains("c"))
+    );
+}
+
+#[test]
+fn what_is_due_is_shown() {
+    let (clock, builder) = clocked(Policy::Ttl);
+    let cache = builder.ttl(10).build().unwrap();
+    cache.set("a", "1").unwrap();
+    clock.store(1005, SeqCst);
+    cache.set("b", "2").unwrap();
+    clock.store(1010, SeqCst);
+    let mut shown = Vec::new();
+    let visit = |event: &Event<'_>| shown.push((event.key.to_vec(), event.cause));
+    assert_eq!(1, cache.expire(visit));
+    assert_eq!(vec![(b"a".to_vec(), Cause::Expired)], shown);
+}
+
+// ---- Many at once -------------------------------------------------------------------------------
+
+#[test]
+fn many_are_set_and_got() {
+    let cache = lru(100);
+    let outcomes = cache
+        .set_many(&[("a", "1"), ("", "empty"), ("c", "")], None)
+        .unwrap();
+    assert_eq!(vec![Ok(Outcome::Stored); 3], outcomes);
+    let found = cache.get_many(&["a", "x", "", "c"]).unwrap();
+    let found: Vec<_> = found.iter().map(Option::as_deref).collect();
+    assert_eq!(
+        vec![Some(b"1".as_ref()), None, Some(b"empty"), Some(b"")],
+        found
+    );
+    assert!(cache.get_many::<&str>(&[]).unwrap().is_empty());
+    assert!(cache.set_many::<&str, &str>(&[], None).unwrap().is_empty());
+}
+
+#[test]
+fn each_of_many_goes_its_own_way() {
+    let cache = Cache::builder(Policy::Lru, 4)
+        .weight_kind(WeightKind::Value)
+        .build()
+        .unwrap();
+    let outcomes = cache
+        .set_many(&[("a", "1"), ("b", "too large"), ("c", "3")], None)
+        .unwrap();
+    assert_eq!(
+        vec![
+            Ok(Outcome::Stored),
+            Err(Error::TOO_LARGE),
+            Ok(Outcome::Stored)
+        ],
+        outcomes
+    );
+    let both = EntryOptions {
+        ttl: Some(1),
+        deadline: Some(1),
+        ..Default::default()
+    };
+    assert_eq!(
+        Some(Error::INVALID),
+        cache.set_many(&[("a", "1")], Some(&both)).err()
+    );
+}
+
+// ---- Iteration ----------------------------------------------------------------------------------
+
+#[test]
+fn walks_see_everything_in_order() {
+    let cache = lru(10);
+    for key in ["a", "b", "c"] {
+        cache.set(key, key.to_uppercase()).unwrap();
+    }
+    cache.get("a").unwrap();
+    let mut seen = Vec::new();
+    let mut walk = cache.iter(Order::Coldest).unwrap();
+    while let Some((key, value)) = walk.next_entry().unwrap() {
+        seen.push([key, value].concat());
+    }
+    assert_eq!(vec![b"bB".to_vec(), b"cC".to_vec(), b"aA".to_vec()], seen);
+    let mut walk = cache.iter(Order::Hottest).unwrap();
+    assert_eq!(b"a", walk.next_entry().unwrap().unwrap().0);
+    let random = Cache::new(Policy::Rr, 10).unwrap();
+    assert_eq!(Some(Error::UNSUPPORTED), random.iter(Order::Coldest).err());
+    assert!(random
+        .iter(Order::Any)
+        .unwrap()
+        .next_entry()
+        .unwrap()
+        .is_none());
+}
+
+// ---- Statistics ---------------------------------------------------------------------------------
+
+#[test]
+fn events_are_counted() {
+    let cache = lru(1);
+    cache.set("a", "1").unwrap();
+    cache.set("b", "2").unwrap();
+    cache.get("a").unwrap();
+    cache.get("b").unwrap();
+    let stats = cache.stats().unwrap();
+    assert_eq!(
+        (1, 1, 2, 1),
+        (stats.hits, stats.misses, stats.inserts, stats.evictions)
+    );
+    cache.reset_stats().unwrap();
+    assert_eq!(0, cache.stats().unwrap().hits);
+
+    let uncounted = Cache::builder(Policy::Lru, 1)
+        .without_stats()
+        .build()
+        .unwrap();
+    uncounted.get("a").unwrap();
+    assert_eq!(0, uncounted.stats().unwrap().misses);
+}
+
+// ---- Callbacks of a cache -----------------------------------------------------------------------
+
+#[test]
+fn the_listener_is_told_why_entries_leave() {
+    let (log, builder) = listening(Cache::builder(Policy::Lru, 2));
+    let cache = builder.build().unwrap();
+    for (key, value) in [("a", "1"), ("b", "2"), ("b", "3"), ("c", "4")] {
+        cache.set(key, value).unwrap();
+    }
+    cache.remove("b").unwrap();
+    cache.clear().unwrap();
+    let expected = ["Replaced b=2", "Evicted a=1", "Removed b=3", "Cleared c=4"];
+    assert_eq!(expected.as_ref(), *log.lock().unwrap());
+}
+
+#[test]
+fn weighers_weigh_and_times_to_use_end() {
+    let (clock, builder) = clocked(Policy::Tlru);
+    let builder = builder.weigher(|key, value| (key.len() + value.len()) as u64);
+    let cache = builder
+        .time_to_use(|_, value, now| now + value.len() as u64)
+        .build()
+        .unwrap();
+    cache.set("a", "12345").unwrap();
+    assert_eq!(6, cache.weight());
+    clock.store(1004, SeqCst);
+    assert!(cache.contains("a"));
+    clock.store(1005, SeqCst);
+    assert!(!cache.contains("a"));
+    assert_eq!(Err(Error::TOO_LARGE), cache.set("b", [0; 100]));
+}
+
+#[test]
+fn a_choice_chooses_victims() {
+    let builder = Cache::builder(Policy::Rr, 3).choice(|count| count - 1);
+    let cache = builder.build().unwrap();
+    for key in ["a", "b", "c", "d"] {
+        cache.set(key, key).unwrap();
+    }
+    assert!(cache.contains("a") && cache.contains("b") && !cache.contains("c"));
+}
+
+#[test]
+fn every_stored_value_is_dropped_once_even_after_the_cache() {
+    let dropped = Arc::new(Mutex::new(Vec::new()));
+    let list = dropped.clone();
+    let builder = Cache::builder(Policy::Lru, 2);
+    let cache = builder
+        .on_drop(move |value| list.lock().unwrap().push(value.to_vec()))
+        .build()
+        .unwrap();
+    for key in ["a", "b", "c"] {
+        cache.set(key, key).unwrap();
+    }
+    assert_eq!(vec![b"a".to_vec()], *dropped.lock().unwrap());
+    let pinned = cache.get("b").unwrap().unwrap();
+    drop(cache);
+    assert_eq!(vec![b"a".to_vec(), b"c".to_vec()], *dropped.lock().unwrap());
+    drop(pinned);
+    assert_eq!(3, dropped.lock().unwrap().len());
+    assert_eq!(1, Arc::strong_count(&dropped)); // the closure is gone too
+}
+
+#[derive(Clone, Default)]
+struct Counting {
+    blocks: Arc<AtomicI64>,
+    is_empty: Arc<AtomicU64>,
+}
+
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if self.is_empty.load(SeqCst) != 0 {
+            return std::ptr::null_mut();
+        }
+        self.blocks.fetch_add(1, SeqCst);
+        System.alloc(layout)
+    }
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        self.blocks.fetch_sub(1, SeqCst);
+        System.dealloc(block, layout)
+    }
+}
+
+#[test]
+fn memory_comes_from_the_allocator_and_goes_back() {
+    let counting = Counting::default();
+    let builder = Cache::builder(Policy::Lru, 1000).allocator(counting.clone());
+    let cache = builder.build().unwrap();
+    cache.set("a", "1").unwrap();
+    let value = cache.get("a").unwrap().unwrap();
+    assert!(counting.blocks.load(SeqCst) > 0);
+    counting.is_empty.store(1, SeqCst);
+    assert_eq!(Err(Error::NO_MEMORY), cache.set("b", vec![0; 1 << 20]));
+    assert_eq!(Some("1".into()), get(&cache, "a"));
+    drop(cache);
+    assert!(counting.blocks.load(SeqCst) > 0); // the value is pinned
+    drop(value);
+    assert_eq!(0, counting.blocks.load(SeqCst));
+}
+
+/// Last in, first out.
+#[derive(Default)]
+struct Stack {
+    ids: VecDeque<u32>,
+    hits: Arc<AtomicUsize>,
+}
+
+impl EvictionPolicy for Stack {
+    fn insert(&mut self, id: u32, _weight: u64, _key: &[u8], _now: u64) {
+        self.ids.push_front(id);
+    }
+    fn hit(&mut self, _id: u32, _now: u64) {
+        self.hits.fetch_add(1, SeqCst);
+    }
+    fn remove(&mut self, id: u32) {
+        self.ids.retain(|there| *there != id);
+    }
+    fn victim(&mut self) -> u32 {
+        self.ids[0]
+    }
+}
+
+#[test]
+fn a_policy_of_ones_own_decides() {
+    let hits = Arc::new(AtomicUsize::new(0));
+    let shared = hits.clone();
+    let builder = Cache::builder(Policy::Custom, 2).custom(move |_| {
+        Box::new(Stack {
+            hits: shared.clone(),
+            ..Default::default()
+        })
+    });
+    let cache = builder.build().unwrap();
+    for key in ["a", "b", "c"] {
+        cache.set(key, key).unwrap();
+    }
+    assert!(cache.contains("a") && !cache.contains("b") && cache.contains("c"));
+    cache.get("a").unwrap();
+    assert_eq!(1, hits.load(SeqCst));
+    cache.resize(1).unwrap();
+    assert!(cache.contains("a"));
+    drop(cache);
+    assert_eq!(1, Arc::strong_count(&hits)); // state and maker are gone
+}
+
+#[test]
+fn panics_of_callbacks_go_on_in_the_call_that_ran_them() {
+    let builder = Cache::builder(Policy::Lru, 1).listener(|_| panic!("from the listener"));
+    let cache = builder.build().unwrap();
+    cache.set("a", "1").unwrap();
+    let panic = catch_unwind(AssertUnwindSafe(|| cache.set("b", "2"))).unwrap_err();
+    assert_eq!("from the listener", message_of(panic));
+    assert_eq!(Some("2".into()), get(&cache, "b")); // all was done but the telling
+
+    let cache = lru(10);
+    cache.set("a", "1").unwrap();
+    let hostile = || cache.remove_if(|_, _| panic!("from the match"));
+    assert_eq!(
+        "from the match",
+        message_of(catch_unwind(AssertUnwindSafe(hostile)).unwrap_err())
+    );
+    assert!(cache.contains("a"));
+    assert_eq!(1, cache.remove_if(|_, _| true)); // nothing is left over
+}
+
+// ---- Loading ------------------------------------------------------------------------------------
+
+#[test]
+fn a_key_is_loaded_once() {
+    let cache = lru(10);
+    let load = |key: &[u8], _: &mut Output<'_>| Ok::<_, Error>(Some(key.to_ascii_uppercase()));
+    assert_eq!(b"ABC", &*cache.get_or_load("abc", load).unwrap().unwrap());
+    let never = |_: &[u8], _: &mut Output<'_>| -> Result<Option<Vec<u8>>> { unreachable!() };
+    assert_eq!(b"ABC", &*cache.get_or_load("abc", never).unwrap().unwrap());
+    let none = |_: &[u8], _: &mut Output<'_>| Ok::<Option<Vec<u8>>, Error>(None);
+    assert!(cache.get_or_load("x", none).unwrap().is_none());
+    assert_eq!(
+        (1, 1),
+        (
+            cache.stats().unwrap().loads,
+            cache.stats().unwrap().load_failures
+        )
+    );
+}
+
+#[test]
+fn loaders_say_what_is_special() {
+    let (_, builder) = clocked(Policy::Lru);
+    let cache = builder.build().unwrap();
+    let load = |_: &[u8], output: &mut Output<'_>| {
+        output.ttl(50);
+        output.weight(9);
+        Ok::<_, Error>(Some("1"))
+    };
+    cache.get_or_load("a", load).unwrap();
+    let info = cache.inspect("a").unwrap().unwrap();
+    assert_eq!((9, 50), (info.weight, info.remaining));
+    let load = |_: &[u8], output: &mut Output<'_>| {
+        output.discard();
+        output.deadline(2000);
+        Ok::<_, Error>(Some("2"))
+    };
+    assert_eq!(b"2", &*cache.get_or_load("b", load).unwrap().unwrap());
+    assert!(!cache.contains("b"));
+}
+
+#[derive(Debug, PartialEq)]
+enum Failure {
+    Cache(Error),
+    Database(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Cache(error)
+    }
+}
+
+#[test]
+fn what_a_loader_fails_with_comes_back() {
+    let cache = lru(10);
+    let load = |_: &[u8], _: &mut Output<'_>| -> Result<Option<Vec<u8>>, Failure> {
+        Err(Failure::Database("is down".into()))
+    };
+    let failure = cache.get_or_load("a", load).unwrap_err();
+    assert_eq!(Failure::Database("is down".into()), failure);
+
+    let again = |_: &[u8], _: &mut Output<'_>| {
+        let inner = |_: &[u8], _: &mut Output<'_>| Ok::<_, Failure>(Some("1"));
+        cache
+            .get_or_load("a", inner)
+            .map(|value| value.map(|value| value.to_vec()))
+    };
+    assert_eq!(
+        Failure::Cache(Error::RECURSION),
+        cache.get_or_load("a", again).unwrap_err()
+    );
+
+    let hostile =
+        |_: &[u8], _: &mut Output<'_>| -> Result<Option<Vec<u8>>> { panic!("from the loader") };
+    let panic = catch_unwind(AssertUnwindSafe(|| cache.get_or_load("a", hostile))).unwrap_err();
+    assert_eq!("from the loader", message_of(panic));
+    assert!(!cache.contains("a"));
+}
+
+#[test]
+fn of_many_threads_one_loads() {
+    let cache = Cache::builder(Policy::Lru, 10).shards(4).build().unwrap();
+    let (loads, barrier) = (AtomicUsize::new(0), Barrier::new(4));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                barrier.wait();
+                let load = |_: &[u8], _: &mut Output<'_>| {
+                    loads.fetch_add(1, SeqCst);
+                    Ok::<_, Error>(Some("value"))
+                };
+                assert_eq!(b"value", &*cache.get_or_load("a", load).unwrap().unwrap());
+            });
+        }
+    });
+    assert_eq!(1, loads.load(SeqCst));
+}
+
+#[test]
+fn a_lease_is_fulfilled_on_another_thread_or_given_up() {
+    let cache = lru(10);
+    let lease = match cache.get_or_lease("a", Duration::MAX).unwrap() {
+        Leased::Lease(lease) => lease,
+        _ => panic!("there is no such value yet"),
+    };
+    assert_eq!(b"a", lease.key());
+    assert!(matches!(
+        cache.get_or_lease("a", Duration::ZERO),
+        Ok(Leased::Busy)
+    ));
+    std::thread::scope(|scope| {
+        scope.spawn(move || assert_eq!(b"1", &*lease.fulfil("1", None).unwrap()));
+        match cache.get_or_lease("a", Duration::MAX).unwrap() {
+            Leased::Value(value) => assert_eq!(b"1", &*value),
+            _ => panic!("it should have been waited for"),
+        }
+    });
+    drop(cache.get_or_lease("b", Duration::ZERO).unwrap());
+    assert!(matches!(
+        cache.get_or_lease("b", Duration::ZERO),
+        Ok(Leased::Lease(_))
+    ));
+}
+
+#[test]
+fn compute_reads_changes_and_writes() {
+    let cache = lru(10);
+    let count = |old: Option<&[u8]>, _: &mut Output<'_>| {
+        Ok::<_, Failure>(Change::Store(vec![old.map_or(1, |old| old[0] + 1)]))
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| (0..50).for_each(|_| drop(cache.compute("n", count).unwrap())));
+        }
+    });
+    assert_eq!(b"\x64", &*cache.get("n").unwrap().unwrap());
+
+    let leave = |_: Option<&[u8]>, _: &mut Output<'_>| Ok::<Change<&str>, Error>(Change::Leave);
+    assert_eq!(b"\x64", &*cache.compute("n", leave).unwrap().unwrap());
+    let fail = |_: Option<&[u8]>, _: &mut Output<'_>| -> Result<Change<&str>, Failure> {
+        Err(Failure::Database("no".into()))
+    };
+    assert_eq!(
+        Failure::Database("no".into()),
+        cache.compute("n", fail).unwrap_err()
+    );
+    let remove = |_: Option<&[u8]>, _: &mut Output<'_>| Ok::<Change<&str>, Error>(Change::Remove);
+    assert!(cache.compute("n", remove).unwrap().is_none());
+    assert!(cache.is_empty());
+}
+
+// ---- Keys and memos -----------------------------------------------------------------------------
+
+#[test]
+fn keys_are_equal_if_their_arguments_are() {
+    let key = |add: &dyn Fn(&mut Key)| {
+        let mut key = Key::new().unwrap();
+        add(&mut key);
+        key.data().map(<[u8]>::to_vec)
+    };
+    let one = key(&|key| {
+        key.int(1);
+    })
+    .unwrap();
+    assert_eq!(
+        Ok(&one),
+        key(&|key| {
+            key.float(1.0);
+        })
+        .as_ref()
+    );
+    assert_eq!(
+        Ok(&one),
+        key(&|key| {
+            key.bool(true);
+        })
+        .as_ref()
+    );
+    assert_eq!(
+        Ok(&one),
+        key(&|key| {
+            key.uint(1);
+        })
+        .as_ref()
+    );
+    assert_ne!(
+        Ok(&one),
+        key(&|key| {
+            key.text("1");
+        })
+        .as_ref()
+    );
+    assert_ne!(
+        key(&|key| {
+            key.text("1");
+        }),
+        key(&|key| {
+            key.bytes(b"1");
+        })
+    );
+    assert_ne!(
+        key(&|key| {
+            key.null();
+        }),
+        key(&|_| ())
+    );
+    let flat = key(&|key| {
+        key.int(1).int(2);
+    });
+    let nested = key(&|key| {
+        key.tuple(|key| {
+            key.int(1).int(2);
+        });
+    });
+    assert_ne!(flat, nested);
+    let named = key(&|key| {
+        key.name("a").int(1).name("b").int(2);
+    });
+    assert_eq!(
+        named,
+        key(&|key| {
+            key.name("b").int(2).name("a").int(1);
+        })
+    );
+    assert_eq!(
+        Err(Error::INVALID),
+        key(&|key| {
+            key.name("a").name("b");
+        })
+    );
+
+    let mut typed = Key::typed().unwrap();
+    let int = typed.int(1).data().unwrap().to_vec();
+    assert_ne!(int, typed.reset().float(1.0).data().unwrap());
+}
+
+#[test]
+fn a_memo_remembers_and_calls_itself() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = calls.clone();
+    let fibonacci = Memo::<u64>::new(
+        Builder::new(Policy::Lru, 128),
+        move |memo, n| {
+            counter.fetch_add(1, SeqCst);
+            let of = |n: u64| -> Result<u64> {
+                let value = memo.call(&n)?.unwrap();
+                Ok(u64::from_le_bytes(value[..].try_into().unwrap()))
+            };
+            let sum = if *n < 2 { *n } else { of(n - 1)? + of(n - 2)? };
+            Ok(Some(sum.to_le_bytes().to_vec()))
+        },
+        |n, key| {
+            key.uint(*n);
+        },
+    );
+    let fibonacci = fibonacci.unwrap();
+    let value = fibonacci.call(&90).unwrap().unwrap();
+    assert_eq!(2_880_067_194_370_816_120_u64.to_le_bytes(), *value);
+    assert_eq!(91, calls.load(SeqCst));
+    let info = fibonacci.info().unwrap();
+    assert_eq!((91, 91, 128), (info.misses, info.currsize, info.maxsize));
+
+    assert_eq!(
+        (Ok(true), Ok(false)),
+        (fibonacci.invalidate(&90), fibonacci.invalidate(&90))
+    );
+    fibonacci.call(&90).unwrap();
+    assert_eq!(92, calls.load(SeqCst));
+    fibonacci.clear().unwrap();
+    assert_eq!(0, fibonacci.info().unwrap().currsize);
+    let expected = Key::new().unwrap().uint(7).data().unwrap().to_vec();
+    assert_eq!(Ok(expected), fibonacci.key(&7));
+}
+
+#[test]
+fn memos_share_a_cache_and_fail_with_their_own_errors() {
+    let cache = Arc::new(lru(10));
+    let memo = |prefix: &'static str| {
+        let function = move |_: &Memo<str, Failure>, name: &str| match name {
+            "" => Err(Failure::Database("no name".into())),
+            "nobody" => Ok(None),
+            name => Ok(Some(format!("{} {}", prefix, name).into_bytes())),
+        };
+        let key = |name: &str, key: &mut Key| {
+            key.text(name);
+        };
+        Memo::sharing(cache.clone(), prefix.as_bytes(), function, key).unwrap()
+    };
+    let (hello, bye) = (memo("hello"), memo("bye"));
+    assert_eq!(b"hello you", &*hello.call("you").unwrap().unwrap());
+    assert_eq!(b"bye you", &*bye.call("you").unwrap().unwrap());
+    assert_eq!(2, cache.len());
+    assert!(hello.call("nobody").unwrap().is_none());
+    assert_eq!(
+        Failure::Database("no name".into()),
+        hello.call("").unwrap_err()
+    );
+}
+
+// ---- Threads ------------------------------------------------------------------------------------
+
+#[test]
+fn threads_share_a_cache() {
+    let cache = Arc::new(
+        Cache::builder(Policy::Sieve, 100)
+            .shards(8)
+            .build()
+            .unwrap(),
+    );
+    let threads: Vec<_> = (0..4u32)
+        .map(|thread| {
+            let cache = cache.clone();
+            std::thread::spawn(move || {
+                for i in 0..5000u32 {
+                    let key = (i % 150).to_le_bytes();
+                    cache.set(key, [key, key].concat()).unwrap();
+                    let other = ((i + thread * 37) % 150).to_le_bytes();
+                    if let Some(value) = cache.get(other).unwrap() {
+                        assert_eq!([other, other].concat(), *value);
+                    }
+                }
+            })
+        })
+        .collect();
+    threads
+        .into_iter()
+        .for_each(|thread| thread.join().unwrap());
+    assert!(cache.len() <= 100);
+}
+
+#[test]
+fn handles_may_go_where_the_library_lets_them() {
+    fn is_send<T: Send>() {}
+    fn is_sync<T: Sync>() {}
+    is_send::<Cache>();
+    is_sync::<Cache>();
+    is_send::<Value>();
+    is_sync::<Value>();
+    is_send::<Iter<'_>>();
+    is_send::<Lease<'_>>();
+    is_send::<Key>();
+    is_sync::<Memo<String>>();
+}
