@@ -1,0 +1,1199 @@
+// SPDX-License-Identifier: MIT
+
+// Package cachetools is Go over libcachetools by cgo. Go 1.19 or later.
+//
+// Keys are strings, values are bytes. A Value views the library's own memory and pins it: call
+// Release, by defer, and keep no slice of it beyond. GetAppend and GetMany copy into Go's memory
+// instead. Caches are closed by Close, or else when they are collected.
+//
+// Every answer but a plain yes is an error of type Status, such as ErrMiss: errors.Is tells them.
+// What a loader fails with comes back as it is.
+//
+// Callbacks run on the calling goroutine, which keeps its thread meanwhile. They must not call
+// runtime.Goexit (nor t.FailNow, which does); a panic in a loader goes on in the call that ran it,
+// while one in a callback of a whole cache ends the program.
+package cachetools
+
+// #cgo pkg-config: cachetools
+// #include <stdlib.h>
+// #include "callbacks.h"
+//
+// typedef struct ct_go_size { size_t size; ct_status status; } ct_go_size;
+//
+// static void release(ct_value value) {
+//   ct_value_release(&value);
+// }
+//
+// static ct_go_value get(ct_cache *cache, _GoString_ key) {
+//   ct_go_value out;
+//   out.status = ct_get(cache, _GoStringPtr(key), _GoStringLen(key), &out.value);
+//   return out;
+// }
+//
+// static ct_go_value peek(ct_cache *cache, _GoString_ key) {
+//   ct_go_value out;
+//   out.status = ct_peek(cache, _GoStringPtr(key), _GoStringLen(key), &out.value);
+//   return out;
+// }
+//
+// static ct_go_value pop(ct_cache *cache, _GoString_ key) {
+//   ct_go_value out;
+//   out.status = ct_pop(cache, _GoStringPtr(key), _GoStringLen(key), &out.value);
+//   return out;
+// }
+//
+// static ct_go_size get_copy(ct_cache *cache, _GoString_ key, unsigned char *buffer,
+//                            size_t capacity) {
+//   ct_go_size out;
+//   out.status = ct_get_copy(cache, _GoStringPtr(key), _GoStringLen(key), buffer, capacity,
+//                            &out.size);
+//   return out;
+// }
+//
+// static bool contains(ct_cache *cache, _GoString_ key) {
+//   return ct_contains(cache, _GoStringPtr(key), _GoStringLen(key));
+// }
+//
+// static ct_status set(ct_cache *cache, _GoString_ key, const unsigned char *value, size_t size) {
+//   return ct_set(cache, _GoStringPtr(key), _GoStringLen(key), value, size);
+// }
+//
+// static ct_status set_ttl(ct_cache *cache, _GoString_ key, const unsigned char *value, size_t size,
+//                          uint64_t ttl) {
+//   return ct_set_ttl(cache, _GoStringPtr(key), _GoStringLen(key), value, size, ttl);
+// }
+//
+// static ct_status set_with(ct_cache *cache, _GoString_ key, const unsigned char *value,
+//                           size_t size, const ct_entry_options *options) {
+//   return ct_set_with(cache, _GoStringPtr(key), _GoStringLen(key), value, size, options);
+// }
+//
+// static ct_go_value setdefault(ct_cache *cache, _GoString_ key, const unsigned char *value,
+//                               size_t size) {
+//   ct_go_value out;
+//   out.status = ct_setdefault(cache, _GoStringPtr(key), _GoStringLen(key), value, size,
+//                              &out.value);
+//   return out;
+// }
+//
+// static ct_status delete(ct_cache *cache, _GoString_ key) {
+//   return ct_delete(cache, _GoStringPtr(key), _GoStringLen(key));
+// }
+//
+// static ct_status set_lifetime(ct_cache *cache, _GoString_ key, uint64_t ttl) {
+//   return ct_set_lifetime(cache, _GoStringPtr(key), _GoStringLen(key), ttl);
+// }
+//
+// static ct_status inspect(ct_cache *cache, _GoString_ key, ct_entry_info *out) {
+//   return ct_inspect(cache, _GoStringPtr(key), _GoStringLen(key), out);
+// }
+//
+// static ct_status get_many_copy(ct_cache *cache, const unsigned char *keys, const size_t *key_ends,
+//                                size_t count, unsigned char *buffer, size_t capacity,
+//                                size_t *value_ends, ct_status *statuses) {
+//   return ct_get_many_copy(cache, keys, key_ends, count, buffer, capacity, value_ends, statuses);
+// }
+//
+// static ct_status set_many(ct_cache *cache, const unsigned char *data, const size_t *ends,
+//                           size_t count, const ct_entry_options *options, ct_status *statuses) {
+//   return ct_set_many(cache, data, ends, count, options, statuses);
+// }
+//
+// static ct_go_value get_or_load(ct_cache *cache, _GoString_ key, uintptr_t call) {
+//   return ct_go_get_or_load(cache, _GoStringPtr(key), _GoStringLen(key), call);
+// }
+//
+// static ct_go_value compute(ct_cache *cache, _GoString_ key, uintptr_t call) {
+//   return ct_go_compute(cache, _GoStringPtr(key), _GoStringLen(key), call);
+// }
+//
+// static ct_go_value get_or_lease(ct_cache *cache, _GoString_ key, uint64_t wait_ns,
+//                                 ct_lease **lease) {
+//   ct_go_value out;
+//   out.status = ct_get_or_lease(cache, _GoStringPtr(key), _GoStringLen(key), wait_ns, &out.value,
+//                                lease);
+//   return out;
+// }
+//
+// static ct_go_value lease_fulfil(ct_lease *lease, const unsigned char *value, size_t size,
+//                                 const ct_entry_options *options) {
+//   ct_go_value out;
+//   out.status = ct_lease_fulfil(lease, value, size, options, &out.value);
+//   return out;
+// }
+//
+// static ct_status result_set(ct_result *result, const unsigned char *data, size_t size) {
+//   return ct_result_set(result, data, size);
+// }
+//
+// static void key_text(ct_key *key, _GoString_ text) {
+//   ct_key_text(key, _GoStringPtr(text), _GoStringLen(text));
+// }
+//
+// static void key_bytes(ct_key *key, const unsigned char *data, size_t size) {
+//   ct_key_bytes(key, data, size);
+// }
+//
+// static void key_name(ct_key *key, _GoString_ name) {
+//   ct_key_name(key, _GoStringPtr(name), _GoStringLen(name));
+// }
+//
+// /* Without pointers: user_data is an integer here. */
+// static ct_status cache_options(const ct_cache *cache, ct_options *out) {
+//   ct_options options = CT_OPTIONS_INIT;
+//   const ct_status status = ct_cache_options(cache, &options);
+//   out->policy = options.policy;
+//   out->weight_kind = options.weight_kind;
+//   out->maxsize = options.maxsize;
+//   out->shards = options.shards;
+//   out->flags = options.flags;
+//   out->ttl = options.ttl;
+//   out->tti = options.tti;
+//   out->seed = options.seed;
+//   return status;
+// }
+//
+// static ct_status memo_new(const ct_options *plain, uint32_t set, uintptr_t callbacks,
+//                           ct_cache *shared, _GoString_ prefix, uintptr_t functions,
+//                           ct_memo **out) {
+//   return ct_go_memo_new(plain, set, callbacks, shared, _GoStringPtr(prefix),
+//                         _GoStringLen(prefix), functions, out);
+// }
+import "C"
+
+import (
+	"runtime"
+	"runtime/cgo"
+	"sync/atomic"
+	"time"
+	"unsafe"
+)
+
+const (
+	Never     = ^uint64(0) // in lifetimes: no end
+	Unbounded = ^uint64(0) // as maxsize: no limit
+)
+
+// Version of the library: "0.1.0".
+func Version() string { return C.GoString(C.ct_version_string()) }
+
+// ---- Statuses -----------------------------------------------------------------------------------
+
+// Status is what the library answered instead of a plain yes. The positive ones are ordinary
+// outcomes, with the negative ones nothing happened.
+type Status int32
+
+const (
+	ErrMiss        Status = C.CT_MISS       // no such entry: absent or expired
+	ErrExists      Status = C.CT_EXISTS     // there is such an entry already
+	ErrNotStored   Status = C.CT_NOT_STORED // dead on arrival; in Compute: leave it as it is
+	ErrBusy        Status = C.CT_BUSY       // someone else is loading this key
+	ErrInvalid     Status = C.CT_ERR_INVALID
+	ErrNoMemory    Status = C.CT_ERR_NOMEM
+	ErrTooLarge    Status = C.CT_ERR_TOO_LARGE
+	ErrBuffer      Status = C.CT_ERR_BUFFER
+	ErrRecursion   Status = C.CT_ERR_RECURSION
+	ErrCorrupt     Status = C.CT_ERR_CORRUPT
+	ErrIO          Status = C.CT_ERR_IO
+	ErrInternal    Status = C.CT_ERR_INTERNAL
+	ErrUnsupported Status = C.CT_ERR_UNSUPPORTED
+)
+
+func (s Status) Error() string {
+	return "cachetools: " + C.GoString(C.ct_status_message(C.ct_status(s)))
+}
+
+// Name is the status in C: "CT_ERR_NOMEM".
+func (s Status) Name() string { return C.GoString(C.ct_status_name(C.ct_status(s))) }
+
+func check(status C.ct_status) error {
+	if status == C.CT_OK {
+		return nil
+	}
+	return Status(status)
+}
+
+// ---- Policies and options -----------------------------------------------------------------------
+
+// Policy says which entry goes first when room is needed.
+type Policy int32
+
+const (
+	LRU      Policy = C.CT_POLICY_LRU
+	FIFO     Policy = C.CT_POLICY_FIFO
+	LFU      Policy = C.CT_POLICY_LFU
+	RR       Policy = C.CT_POLICY_RR
+	TTL      Policy = C.CT_POLICY_TTL
+	TLRU     Policy = C.CT_POLICY_TLRU
+	Any      Policy = C.CT_POLICY_ANY
+	MRU      Policy = C.CT_POLICY_MRU
+	Clock    Policy = C.CT_POLICY_CLOCK
+	Sieve    Policy = C.CT_POLICY_SIEVE
+	S3FIFO   Policy = C.CT_POLICY_S3FIFO
+	WTinyLFU Policy = C.CT_POLICY_WTINYLFU
+	ARC      Policy = C.CT_POLICY_ARC
+	Custom   Policy = C.CT_POLICY_CUSTOM
+)
+
+func (p Policy) String() string { return C.GoString(C.ct_policy_name(C.ct_policy(p))) }
+
+// PolicyNamed finds a policy by its name, in any case.
+func PolicyNamed(name string) (Policy, error) {
+	cName := C.CString(name)
+	defer C.free(unsafe.Pointer(cName))
+	var policy C.ct_policy
+	err := check(C.ct_policy_from_name(cName, &policy))
+	return Policy(policy), err
+}
+
+// WeightKind says what an entry weighs against Maxsize.
+type WeightKind int32
+
+const (
+	WeightCount  WeightKind = C.CT_WEIGHT_COUNT
+	WeightValue  WeightKind = C.CT_WEIGHT_VALUE
+	WeightMemory WeightKind = C.CT_WEIGHT_MEMORY
+)
+
+// Flags of a cache. CT_FLAG_SINGLE_THREADED is not offered: goroutines have no thread of their own.
+type Flags uint32
+
+const (
+	NoStats      Flags = C.CT_FLAG_NO_STATS
+	PreciseClock Flags = C.CT_FLAG_PRECISE_CLOCK
+)
+
+// Cause says why an entry left.
+type Cause int32
+
+const (
+	Evicted  Cause = C.CT_CAUSE_EVICTED
+	Expired  Cause = C.CT_CAUSE_EXPIRED
+	Replaced Cause = C.CT_CAUSE_REPLACED
+	Removed  Cause = C.CT_CAUSE_REMOVED
+	Cleared  Cause = C.CT_CAUSE_CLEARED
+)
+
+// Event is an entry that left. Key and Value are borrowed for the call.
+type Event struct {
+	Key, Value []byte
+	Weight     uint64
+	Cause      Cause
+}
+
+// Evictor is an eviction policy of your own, one for each shard. Entries have small numbers. All of
+// it runs inside the critical section and must not use any cache.
+type Evictor interface {
+	Insert(id uint32, weight uint64, key []byte, now uint64)
+	Hit(id uint32, now uint64)
+	Remove(id uint32)
+	Victim() uint32 // removes nothing; asked only if there is an entry
+}
+
+// Allocator says where a cache's memory comes from, which must not be Go's heap.
+type Allocator struct {
+	Alloc func(size, align uintptr) unsafe.Pointer // nil: none left
+	Free  func(block unsafe.Pointer, size, align uintptr)
+}
+
+// Options say how to make a cache; zero is the default everywhere. Times are in ticks of the timer:
+// nanoseconds, unless there is one of your own. What is passed to a callback is borrowed for the
+// call.
+type Options struct {
+	Policy     Policy
+	WeightKind WeightKind
+	Maxsize    uint64
+	Shards     uint32
+	Flags      Flags
+	TTL, TTI   uint64
+	Seed       uint64
+
+	Timer      func() uint64 // inside the critical section: must not use any cache
+	TimeToUse  func(key, value []byte, now uint64) uint64
+	Weigh      func(key, value []byte) uint64
+	Choose     func(count uint64) uint64 // inside the critical section
+	Listen     func(Event)
+	Drop       func(value []byte)
+	NewEvictor func(maxsize uint64) Evictor // for Custom
+	Allocator  *Allocator
+}
+
+func (o *Options) plain() C.ct_options {
+	var plain C.ct_options
+	plain.struct_size = C.sizeof_ct_options
+	plain.policy = C.int32_t(o.Policy)
+	plain.weight_kind = C.int32_t(o.WeightKind)
+	plain.maxsize = C.uint64_t(o.Maxsize)
+	plain.shards = C.uint32_t(o.Shards)
+	plain.flags = C.uint32_t(o.Flags)
+	plain.ttl = C.uint64_t(o.TTL)
+	plain.tti = C.uint64_t(o.TTI)
+	plain.seed = C.uint64_t(o.Seed)
+	return plain
+}
+
+// set tells which callbacks there are.
+func (o *Options) set() (set C.uint32_t) {
+	for flag, isSet := range map[C.uint32_t]bool{
+		C.CT_GO_TIMER:     o.Timer != nil,
+		C.CT_GO_TTU:       o.TimeToUse != nil,
+		C.CT_GO_WEIGHER:   o.Weigh != nil,
+		C.CT_GO_CHOICE:    o.Choose != nil,
+		C.CT_GO_LISTENER:  o.Listen != nil,
+		C.CT_GO_DROP:      o.Drop != nil,
+		C.CT_GO_CUSTOM:    o.NewEvictor != nil,
+		C.CT_GO_ALLOCATOR: o.Allocator != nil,
+	} {
+		if isSet {
+			set |= flag
+		}
+	}
+	return set
+}
+
+// Problem is one sentence on what is wrong with the options, or empty.
+func (o Options) Problem() string {
+	plain := o.plain()
+	return C.GoString(C.ct_go_options_problem(&plain, o.set()))
+}
+
+// callbacks are the options that a cache may still call. Once Drop or Allocator is there, each of
+// its values holds them as well.
+type callbacks struct {
+	Options
+	handle  cgo.Handle
+	holders int64
+}
+
+// callbacksFor answers nil if there are none.
+func callbacksFor(options Options) *callbacks {
+	if options.set() == 0 {
+		return nil
+	}
+	it := &callbacks{Options: options, holders: 1}
+	it.handle = cgo.NewHandle(it)
+	return it
+}
+
+func (c *callbacks) uintptr() C.uintptr_t {
+	if c == nil {
+		return 0
+	}
+	return C.uintptr_t(c.handle)
+}
+
+func (c *callbacks) letGo() {
+	if c != nil && atomic.AddInt64(&c.holders, -1) == 0 {
+		c.handle.Delete()
+	}
+}
+
+// value takes a value over, together with the error that its status stands for.
+func (c *callbacks) value(out C.ct_go_value) (Value, error) {
+	if out.value.data == nil {
+		return Value{}, check(out.status)
+	}
+	value := Value{raw: out.value}
+	if c != nil && (c.Drop != nil || c.Allocator != nil) {
+		atomic.AddInt64(&c.holders, 1)
+		value.callbacks = c
+	}
+	return value, check(out.status)
+}
+
+// ---- Values -------------------------------------------------------------------------------------
+
+// Value is a value read out. It stays valid and unchanged until Release, whatever happens to its
+// entry or to the cache. Release it once: do not copy it by assignment.
+type Value struct {
+	raw       C.ct_value
+	callbacks *callbacks
+}
+
+// Bytes views the value. Neither change it nor keep it beyond Release.
+func (v *Value) Bytes() []byte {
+	if v.raw.data == nil {
+		return nil
+	}
+	return borrowed(v.raw.data, v.raw.size)
+}
+
+// String copies the value.
+func (v *Value) String() string { return string(v.Bytes()) }
+
+// Release gives the value back. Doing so again, or for one that holds nothing, is harmless.
+func (v *Value) Release() {
+	if v.raw.data == nil {
+		return
+	}
+	raw := v.raw
+	v.raw = C.ct_value{}
+	C.release(raw)
+	v.callbacks.letGo()
+}
+
+// Ref takes a second, independent pin.
+func (v *Value) Ref() (Value, error) {
+	var out C.ct_go_value
+	out.status = C.ct_value_ref(&v.raw, &out.value)
+	return v.callbacks.value(out)
+}
+
+// ---- The cache ----------------------------------------------------------------------------------
+
+// Cache is a cache of bytes by strings. All methods but Close are safe from any number of goroutines.
+type Cache struct {
+	handle    *C.ct_cache
+	callbacks *callbacks
+}
+
+// New makes a cache of so many entries.
+func New(policy Policy, maxsize uint64) (*Cache, error) {
+	return Open(Options{Policy: policy, Maxsize: maxsize})
+}
+
+// Open makes a cache.
+func Open(options Options) (*Cache, error) {
+	cache := &Cache{callbacks: callbacksFor(options)}
+	plain := options.plain()
+	status := C.ct_go_cache_new(&plain, options.set(), cache.callbacks.uintptr(), &cache.handle)
+	if status != C.CT_OK {
+		cache.callbacks.letGo()
+		return nil, check(status)
+	}
+	runtime.SetFinalizer(cache, (*Cache).Close)
+	return cache, nil
+}
+
+// Close frees the cache; no other method may be running, and no walk or lease of it may be left.
+// Values stay readable until they are released. Closing twice is harmless; all that is asked of a
+// closed cache is ErrInvalid.
+func (c *Cache) Close() {
+	if c.handle == nil {
+		return
+	}
+	runtime.SetFinalizer(c, nil)
+	C.ct_cache_free(c.handle)
+	c.handle = nil
+	c.callbacks.letGo()
+}
+
+// data points to bytes, as a type of which cgo knows that there is nothing in it to be checked.
+func data(bytes []byte) *C.uchar {
+	if len(bytes) == 0 {
+		return nil
+	}
+	return (*C.uchar)(&bytes[0])
+}
+
+// Get looks a key up; a hit is a use. ErrMiss if it is not there.
+func (c *Cache) Get(key string) (Value, error) {
+	defer runtime.KeepAlive(c)
+	return c.callbacks.value(C.get(c.handle, key))
+}
+
+// Peek looks a key up without leaving a trace.
+func (c *Cache) Peek(key string) (Value, error) {
+	defer runtime.KeepAlive(c)
+	return c.callbacks.value(C.peek(c.handle, key))
+}
+
+// GetAppend appends the value to a buffer, which it may grow.
+func (c *Cache) GetAppend(buffer []byte, key string) ([]byte, error) {
+	defer runtime.KeepAlive(c)
+	for {
+		room := buffer[len(buffer):cap(buffer)]
+		out := C.get_copy(c.handle, key, data(room), C.size_t(len(room)))
+		if out.status == C.CT_OK {
+			return buffer[:len(buffer)+int(out.size)], nil
+		}
+		if out.status != C.CT_ERR_BUFFER {
+			return buffer, check(out.status)
+		}
+		buffer = append(buffer, make([]byte, out.size)...)[:len(buffer)]
+	}
+}
+
+// Contains tells whether a key is there and not expired.
+func (c *Cache) Contains(key string) bool {
+	defer runtime.KeepAlive(c)
+	return bool(C.contains(c.handle, key))
+}
+
+// Set stores a copy of the value.
+func (c *Cache) Set(key string, value []byte) error {
+	defer runtime.KeepAlive(c)
+	return check(C.set(c.handle, key, data(value), C.size_t(len(value))))
+}
+
+// SetTTL stores a value with a lifetime of its own, in ticks.
+func (c *Cache) SetTTL(key string, value []byte, ttl uint64) error {
+	defer runtime.KeepAlive(c)
+	return check(C.set_ttl(c.handle, key, data(value), C.size_t(len(value)), C.uint64_t(ttl)))
+}
+
+// EntryFlags say which fields of EntryOptions count, and set conditions.
+type EntryFlags uint32
+
+const (
+	EntryTTL       EntryFlags = C.CT_ENTRY_TTL
+	EntryDeadline  EntryFlags = C.CT_ENTRY_DEADLINE
+	EntryWeight    EntryFlags = C.CT_ENTRY_WEIGHT
+	EntryIfAbsent  EntryFlags = C.CT_ENTRY_IF_ABSENT  // else ErrExists
+	EntryIfPresent EntryFlags = C.CT_ENTRY_IF_PRESENT // else ErrMiss
+)
+
+// EntryOptions say what is special about one entry.
+type EntryOptions struct {
+	Flags                 EntryFlags
+	TTL, Deadline, Weight uint64
+}
+
+func (o EntryOptions) raw() C.ct_entry_options {
+	return C.ct_entry_options{
+		struct_size: C.sizeof_ct_entry_options,
+		flags:       C.uint32_t(o.Flags),
+		ttl:         C.uint64_t(o.TTL),
+		deadline:    C.uint64_t(o.Deadline),
+		weight:      C.uint64_t(o.Weight),
+	}
+}
+
+// SetWith stores a value with a lifetime, a weight or a condition of its own.
+func (c *Cache) SetWith(key string, value []byte, options EntryOptions) error {
+	defer runtime.KeepAlive(c)
+	raw := options.raw()
+	return check(C.set_with(c.handle, key, data(value), C.size_t(len(value)), &raw))
+}
+
+// GetOrSet reads a key, storing the given value first if it is absent.
+func (c *Cache) GetOrSet(key string, value []byte) (Value, error) {
+	defer runtime.KeepAlive(c)
+	return c.callbacks.value(C.setdefault(c.handle, key, data(value), C.size_t(len(value))))
+}
+
+// Pop takes an entry out.
+func (c *Cache) Pop(key string) (Value, error) {
+	defer runtime.KeepAlive(c)
+	return c.callbacks.value(C.pop(c.handle, key))
+}
+
+// Delete removes an entry.
+func (c *Cache) Delete(key string) error {
+	defer runtime.KeepAlive(c)
+	return check(C.delete(c.handle, key))
+}
+
+// PopItem takes the policy's next victim out.
+func (c *Cache) PopItem() (key string, value Value, err error) {
+	defer runtime.KeepAlive(c)
+	var keyOut, valueOut C.ct_go_value
+	valueOut.status = C.ct_popitem(c.handle, &keyOut.value, &valueOut.value)
+	keyValue, _ := c.callbacks.value(keyOut)
+	defer keyValue.Release()
+	value, err = c.callbacks.value(valueOut)
+	return keyValue.String(), value, err
+}
+
+// Clear removes everything.
+func (c *Cache) Clear() error {
+	defer runtime.KeepAlive(c)
+	return check(C.ct_clear(c.handle))
+}
+
+// during makes a call known to C while it runs, then goes on with what its callbacks panicked with.
+func during(it *call, run func(handle C.uintptr_t)) {
+	handle := cgo.NewHandle(it)
+	defer handle.Delete()
+	run(C.uintptr_t(handle))
+	if it.panicked != nil {
+		panic(it.panicked)
+	}
+}
+
+// RemoveIf removes what matches, and tells how many.
+func (c *Cache) RemoveIf(match func(key, value []byte) bool) (removed uint64) {
+	defer runtime.KeepAlive(c)
+	during(&call{match: match}, func(handle C.uintptr_t) {
+		removed = uint64(C.ct_go_remove_if(c.handle, handle))
+	})
+	return removed
+}
+
+// ---- Many at once -------------------------------------------------------------------------------
+
+// flat is strings one after the other, as the library takes them.
+type flat struct {
+	data []byte
+	ends []C.size_t
+}
+
+func (f *flat) end() { f.ends = append(f.ends, C.size_t(len(f.data))) }
+
+// GetMany is Get for many keys in one call, copied into one new buffer: nil where there was no hit.
+func (c *Cache) GetMany(keys []string) ([][]byte, error) {
+	defer runtime.KeepAlive(c)
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	size := 0
+	for _, key := range keys {
+		size += len(key)
+	}
+	count := len(keys)
+	ends := make([]C.size_t, count, 2*count)
+	asked := flat{make([]byte, 0, size), ends[:0]}
+	for _, key := range keys {
+		asked.data = append(asked.data, key...)
+		asked.end()
+	}
+	valueEnds := ends[count : 2*count]
+	statuses := make([]C.ct_status, count)
+	buffer := make([]byte, 64*count)
+	for {
+		status := C.get_many_copy(c.handle, data(asked.data), &asked.ends[0], C.size_t(count),
+			data(buffer), C.size_t(len(buffer)), &valueEnds[0], &statuses[0])
+		if status == C.CT_OK {
+			break
+		}
+		if status != C.CT_ERR_BUFFER {
+			return nil, check(status)
+		}
+		buffer = make([]byte, valueEnds[count-1])
+	}
+	values := make([][]byte, count)
+	begin := C.size_t(0)
+	for i, end := range valueEnds {
+		if statuses[i] == C.CT_OK {
+			values[i] = buffer[begin:end:end]
+		}
+		begin = end
+	}
+	return values, nil
+}
+
+// Entry is what SetMany stores.
+type Entry struct {
+	Key   string
+	Value []byte
+}
+
+// SetMany is SetWith for many entries in one call. Each goes its own way, and has its own error; if
+// all of it is refused, there is none of them but err.
+func (c *Cache) SetMany(entries []Entry, options EntryOptions) (each []error, err error) {
+	defer runtime.KeepAlive(c)
+	if len(entries) == 0 {
+		return nil, nil
+	}
+	var given flat
+	for _, entry := range entries {
+		given.data = append(given.data, entry.Key...)
+		given.end()
+		given.data = append(given.data, entry.Value...)
+		given.end()
+	}
+	raw := options.raw()
+	statuses := make([]C.ct_status, len(entries))
+	status := C.set_many(c.handle, data(given.data), &given.ends[0], C.size_t(len(entries)), &raw,
+		&statuses[0])
+	each = make([]error, len(entries))
+	wasTried := false
+	for i, status := range statuses {
+		each[i] = check(status)
+		wasTried = wasTried || status != C.CT_OK
+	}
+	if status < 0 && !wasTried {
+		return nil, check(status)
+	}
+	return each, nil
+}
+
+// ---- Size and time ------------------------------------------------------------------------------
+
+// Len counts the entries.
+func (c *Cache) Len() uint64 {
+	defer runtime.KeepAlive(c)
+	return uint64(C.ct_len(c.handle))
+}
+
+// Weight sums the weights.
+func (c *Cache) Weight() uint64 {
+	defer runtime.KeepAlive(c)
+	return uint64(C.ct_currsize(c.handle))
+}
+
+// Maxsize is the limit.
+func (c *Cache) Maxsize() uint64 {
+	defer runtime.KeepAlive(c)
+	return uint64(C.ct_maxsize(c.handle))
+}
+
+// Memory is the bytes held in all.
+func (c *Cache) Memory() uint64 {
+	defer runtime.KeepAlive(c)
+	return uint64(C.ct_memory(c.handle))
+}
+
+// Resize sets another limit, then evicts until it holds.
+func (c *Cache) Resize(maxsize uint64) error {
+	defer runtime.KeepAlive(c)
+	return check(C.ct_resize(c.handle, C.uint64_t(maxsize)))
+}
+
+// SetLifetime gives an entry another lifetime.
+func (c *Cache) SetLifetime(key string, ttl uint64) error {
+	defer runtime.KeepAlive(c)
+	return check(C.set_lifetime(c.handle, key, C.uint64_t(ttl)))
+}
+
+// EntryInfo is what is known of an entry.
+type EntryInfo struct {
+	Weight, Deadline, Remaining, Frequency, KeySize, ValueSize uint64
+}
+
+// Inspect tells what is known of an entry.
+func (c *Cache) Inspect(key string) (EntryInfo, error) {
+	defer runtime.KeepAlive(c)
+	var raw C.ct_entry_info
+	raw.struct_size = C.sizeof_ct_entry_info
+	err := check(C.inspect(c.handle, key, &raw))
+	return EntryInfo{uint64(raw.weight), uint64(raw.deadline), uint64(raw.remaining),
+		uint64(raw.frequency), uint64(raw.key_size), uint64(raw.value_size)}, err
+}
+
+// Expire removes what is due, shows it, and tells how many. A nil visit is fine.
+func (c *Cache) Expire(visit func(Event)) (expired uint64) {
+	defer runtime.KeepAlive(c)
+	if visit == nil {
+		return uint64(C.ct_go_expire(c.handle, 0))
+	}
+	during(&call{visit: visit}, func(handle C.uintptr_t) {
+		expired = uint64(C.ct_go_expire(c.handle, handle))
+	})
+	return expired
+}
+
+// Stats is what has happened.
+type Stats struct {
+	Hits, Misses, Inserts, Updates, Evictions, EvictedWeight, Expirations, Removals, Rejections,
+	Loads, LoadFailures, LoadTicks, Waits uint64
+}
+
+// Stats reads the counters.
+func (c *Cache) Stats() (Stats, error) {
+	defer runtime.KeepAlive(c)
+	var raw C.ct_stats
+	raw.struct_size = C.sizeof_ct_stats
+	err := check(C.ct_cache_stats(c.handle, &raw))
+	return Stats{uint64(raw.hits), uint64(raw.misses), uint64(raw.inserts), uint64(raw.updates),
+		uint64(raw.evictions), uint64(raw.evicted_weight), uint64(raw.expirations),
+		uint64(raw.removals), uint64(raw.rejections), uint64(raw.loads), uint64(raw.load_failures),
+		uint64(raw.load_ticks), uint64(raw.waits)}, err
+}
+
+// ResetStats counts from zero again.
+func (c *Cache) ResetStats() error {
+	defer runtime.KeepAlive(c)
+	return check(C.ct_cache_stats_reset(c.handle))
+}
+
+// Options tells those in force, without callbacks: defaults filled in, and the seed that was drawn.
+func (c *Cache) Options() (Options, error) {
+	defer runtime.KeepAlive(c)
+	var raw C.ct_options
+	err := check(C.cache_options(c.handle, &raw))
+	return Options{
+		Policy:     Policy(raw.policy),
+		WeightKind: WeightKind(raw.weight_kind),
+		Maxsize:    uint64(raw.maxsize),
+		Shards:     uint32(raw.shards),
+		Flags:      Flags(raw.flags),
+		TTL:        uint64(raw.ttl),
+		TTI:        uint64(raw.tti),
+		Seed:       uint64(raw.seed),
+	}, err
+}
+
+// ---- Iteration ----------------------------------------------------------------------------------
+
+// Order of a walk.
+type Order int32
+
+const (
+	AnyOrder Order = C.CT_ORDER_ANY
+	Coldest  Order = C.CT_ORDER_COLDEST
+	Hottest  Order = C.CT_ORDER_HOTTEST
+)
+
+// Iter is a walk over a cache's entries, for one goroutine at a time:
+//
+//	for walk.Next() { use(walk.Key(), walk.Value()) }
+//	if walk.Err() != nil { ... }
+type Iter struct {
+	handle     *C.ct_iter
+	cache      *Cache
+	key, value C.ct_bytes
+	err        error
+}
+
+// Iter begins a walk. Close it, before the cache.
+func (c *Cache) Iter(order Order) (*Iter, error) {
+	defer runtime.KeepAlive(c)
+	iter := &Iter{cache: c}
+	return iter, check(C.ct_iter_new(c.handle, C.int32_t(order), &iter.handle))
+}
+
+// Next goes to the next entry. False: there is none, or there is an error.
+func (i *Iter) Next() bool {
+	if i.handle == nil {
+		return false
+	}
+	status := C.ct_iter_next(i.handle, &i.key, &i.value)
+	if status < 0 {
+		i.err = check(status)
+	}
+	return status == C.CT_OK
+}
+
+// Key is valid until the next call of Next.
+func (i *Iter) Key() []byte { return borrowed(i.key.data, i.key.size) }
+
+// Value is valid until the next call of Next.
+func (i *Iter) Value() []byte { return borrowed(i.value.data, i.value.size) }
+
+// Err is what ended the walk before its end, or nil.
+func (i *Iter) Err() error { return i.err }
+
+// Close ends a walk, at any point.
+func (i *Iter) Close() {
+	C.ct_iter_free(i.handle)
+	i.handle = nil
+	runtime.KeepAlive(i.cache)
+}
+
+// ---- Loading ------------------------------------------------------------------------------------
+
+// Result is where a callback leaves its value. It lives as long as the callback runs.
+type Result struct{ handle *C.ct_result }
+
+// Set hands a copy of the value over.
+func (r *Result) Set(value []byte) error {
+	return check(C.result_set(r.handle, data(value), C.size_t(len(value))))
+}
+
+// TTL is a lifetime for the value, in ticks from the callback's return on.
+func (r *Result) TTL(ttl uint64) { C.ct_result_ttl(r.handle, C.uint64_t(ttl)) }
+
+// Deadline is one in ticks, absolute.
+func (r *Result) Deadline(deadline uint64) { C.ct_result_deadline(r.handle, C.uint64_t(deadline)) }
+
+// Weight is a weight for the value.
+func (r *Result) Weight(weight uint64) { C.ct_result_weight(r.handle, C.uint64_t(weight)) }
+
+// Discard has the value handed to who asked, but not kept.
+func (r *Result) Discard() { C.ct_result_discard(r.handle) }
+
+// failure is the error of a call with callbacks: their own, or else the library's.
+func (c *call) failure(err error) error {
+	if c.err != nil {
+		return c.err
+	}
+	return err
+}
+
+// GetOrLoad looks a key up, and loads it if it is absent. However many goroutines ask, one of them
+// loads, and the others wait for what it brings. ErrMiss of load: there is no such value.
+func (c *Cache) GetOrLoad(key string, load func(key []byte, result *Result) error) (Value, error) {
+	defer runtime.KeepAlive(c)
+	it := &call{load: load}
+	var out C.ct_go_value
+	during(it, func(handle C.uintptr_t) { out = C.get_or_load(c.handle, key, handle) })
+	value, err := c.callbacks.value(out)
+	return value, it.failure(err)
+}
+
+// Compute reads, changes and writes one entry, as if at once. The function may run more than once.
+// After result.Set, nil stores; ErrMiss removes the entry; ErrNotStored leaves it as it is. old is
+// nil if there is none. ErrMiss and ErrNotStored then come back, the latter with the value.
+func (c *Cache) Compute(key string, change func(old []byte, result *Result) error) (Value, error) {
+	defer runtime.KeepAlive(c)
+	it := &call{compute: change}
+	var out C.ct_go_value
+	during(it, func(handle C.uintptr_t) { out = C.compute(c.handle, key, handle) })
+	value, err := c.callbacks.value(out)
+	return value, it.failure(err)
+}
+
+// Lease is the right, and the duty, to load a key. It belongs to no goroutine. Fulfil it or abandon
+// it, before the cache is closed.
+type Lease struct {
+	handle *C.ct_lease
+	cache  *Cache
+}
+
+// GetOrLease looks a key up, and if it is absent takes its lease or waits for who has it; ErrBusy if
+// that takes longer than wait. With a lease, the caller must load the key.
+func (c *Cache) GetOrLease(key string, wait time.Duration) (Value, *Lease, error) {
+	defer runtime.KeepAlive(c)
+	var handle *C.ct_lease
+	out := C.get_or_lease(c.handle, key, C.uint64_t(wait), &handle)
+	if out.status == C.CT_LEASED {
+		return Value{}, &Lease{handle, c}, nil
+	}
+	value, err := c.callbacks.value(out)
+	return value, nil, err
+}
+
+// Key is the key that the lease is for.
+func (l *Lease) Key() string {
+	if l.handle == nil {
+		return ""
+	}
+	var key C.ct_bytes
+	C.ct_lease_key(l.handle, &key)
+	return string(borrowed(key.data, key.size))
+}
+
+// Fulfil stores the value, and hands it to all who wait and to the caller. ErrNotStored: it was not
+// kept.
+func (l *Lease) Fulfil(value []byte, options EntryOptions) (Value, error) {
+	handle, raw := l.handle, options.raw()
+	l.handle = nil
+	if handle == nil {
+		return Value{}, ErrInvalid
+	}
+	defer runtime.KeepAlive(l.cache)
+	return l.cache.callbacks.value(C.lease_fulfil(handle, data(value), C.size_t(len(value)), &raw))
+}
+
+// Abandon gives the lease up: one of those who wait becomes the loader. By defer it does no harm
+// after Fulfil.
+func (l *Lease) Abandon() {
+	C.ct_lease_abandon(l.handle)
+	l.handle = nil
+}
+
+// ---- Keys ---------------------------------------------------------------------------------------
+
+// Key builds a key from typed arguments: bytes that are equal if and only if the arguments are. For
+// one goroutine at a time.
+type Key struct{ handle *C.ct_key }
+
+// NewKey makes a builder. If typed, 1, 1.0 and true are three keys.
+func NewKey(typed bool) (*Key, error) {
+	flags := C.uint32_t(0)
+	if typed {
+		flags = C.CT_KEY_TYPED
+	}
+	key := &Key{C.ct_key_new(flags)}
+	if key.handle == nil {
+		return nil, ErrNoMemory
+	}
+	runtime.SetFinalizer(key, (*Key).Close)
+	return key, nil
+}
+
+// Close frees the builder; else it is freed when it is collected.
+func (k *Key) Close() {
+	runtime.SetFinalizer(k, nil)
+	C.ct_key_free(k.handle)
+	k.handle = nil
+}
+
+// Add adds a value: nil, a bool, an integer, a number, a string, bytes, or a tuple, as []any. What
+// it does not know is ErrInvalid.
+func (k *Key) Add(value any) error {
+	defer runtime.KeepAlive(k)
+	switch value := value.(type) {
+	case nil:
+		C.ct_key_null(k.handle)
+	case bool:
+		C.ct_key_bool(k.handle, C.bool(value))
+	case int:
+		C.ct_key_int(k.handle, C.int64_t(value))
+	case int64:
+		C.ct_key_int(k.handle, C.int64_t(value))
+	case uint64:
+		C.ct_key_uint(k.handle, C.uint64_t(value))
+	case float64:
+		C.ct_key_double(k.handle, C.double(value))
+	case string:
+		C.key_text(k.handle, value)
+	case []byte:
+		C.key_bytes(k.handle, data(value), C.size_t(len(value)))
+	case []any:
+		C.ct_key_tuple_begin(k.handle)
+		for _, element := range value {
+			if err := k.Add(element); err != nil {
+				return err
+			}
+		}
+		C.ct_key_tuple_end(k.handle)
+	default:
+		return ErrInvalid
+	}
+	return nil
+}
+
+// Name names the next value.
+func (k *Key) Name(name string) {
+	defer runtime.KeepAlive(k)
+	C.key_name(k.handle, name)
+}
+
+// Reset empties the builder.
+func (k *Key) Reset() {
+	defer runtime.KeepAlive(k)
+	C.ct_key_reset(k.handle)
+}
+
+// Data is the key. A mistake in what was added is told here.
+func (k *Key) Data() (string, error) {
+	defer runtime.KeepAlive(k)
+	var bytes unsafe.Pointer
+	var size C.size_t
+	if err := check(C.ct_key_data(k.handle, &bytes, &size)); err != nil {
+		return "", err
+	}
+	return string(borrowed(bytes, size)), nil
+}
+
+// ---- Memoized functions -------------------------------------------------------------------------
+
+// MemoOptions say how to memoize a function. Errors are not remembered.
+type MemoOptions[A any] struct {
+	Function func(memo *Memo[A], args A, result *Result) error
+	AddKey   func(args A, key *Key) error // adds the arguments to a key
+	Shared   *Cache                       // where results are kept; nil: in a cache of its own
+	Prefix   string                       // sets memos that share a cache apart
+	Own      Options                      // of its own cache; zero: LRU of 128
+}
+
+// Memo is a function that remembers its results.
+type Memo[A any] struct {
+	handle    *C.ct_memo
+	functions cgo.Handle
+	callbacks *callbacks // of its own cache
+	shared    *Cache     // outlives the memo
+}
+
+// memoFunctions are those of a memo, for any type of arguments.
+type memoFunctions struct {
+	call   func(args any, result *Result) error
+	addKey func(args any, key *Key) error
+}
+
+// NewMemo memoizes a function.
+func NewMemo[A any](options MemoOptions[A]) (*Memo[A], error) {
+	memo := &Memo[A]{shared: options.Shared}
+	memo.functions = cgo.NewHandle(memoFunctions{
+		call: func(args any, result *Result) error {
+			it := args.(memoArgs[A])
+			return options.Function(it.memo, it.args, result)
+		},
+		addKey: func(args any, key *Key) error {
+			return options.AddKey(args.(memoArgs[A]).args, key)
+		},
+	})
+	if options.Own.Maxsize == 0 {
+		options.Own.Maxsize = 128
+	}
+	var shared *C.ct_cache
+	if options.Shared != nil {
+		shared = options.Shared.handle
+	} else {
+		memo.callbacks = callbacksFor(options.Own)
+	}
+	plain := options.Own.plain()
+	status := C.memo_new(&plain, options.Own.set(), memo.callbacks.uintptr(), shared, options.Prefix,
+		C.uintptr_t(memo.functions), &memo.handle)
+	if status != C.CT_OK {
+		memo.Close()
+		return nil, check(status)
+	}
+	runtime.SetFinalizer(memo, (*Memo[A]).Close)
+	return memo, nil
+}
+
+// memoArgs is what a call hands to the functions. The memo itself comes along with it: a memo that
+// was held by its own functions would never be collected.
+type memoArgs[A any] struct {
+	memo *Memo[A]
+	args A
+}
+
+// Close frees the memo; no call may be running.
+func (m *Memo[A]) Close() {
+	if m.functions == 0 {
+		return
+	}
+	runtime.SetFinalizer(m, nil)
+	C.ct_memo_free(m.handle)
+	m.handle = nil
+	m.functions.Delete()
+	m.functions = 0
+	m.callbacks.letGo()
+}
+
+func (m *Memo[A]) call(args A) *call { return &call{args: memoArgs[A]{m, args}} }
+
+// Call calls the function, or tells what it answered before.
+func (m *Memo[A]) Call(args A) (Value, error) {
+	defer runtime.KeepAlive(m)
+	it := m.call(args)
+	var out C.ct_go_value
+	during(it, func(handle C.uintptr_t) { out = C.ct_go_memo_call(m.handle, handle) })
+	owner := m.callbacks
+	if m.shared != nil {
+		owner = m.shared.callbacks
+	}
+	value, err := owner.value(out)
+	return value, it.failure(err)
+}
+
+// Key is the key that a call is stored under.
+func (m *Memo[A]) Key(args A) (string, error) {
+	defer runtime.KeepAlive(m)
+	key, err := NewKey(false)
+	if err != nil {
+		return "", err
+	}
+	defer key.Close()
+	it := m.call(args)
+	during(it, func(handle C.uintptr_t) {
+		err = check(C.ct_go_memo_key(m.handle, handle, key.handle))
+	})
+	if err = it.failure(err); err != nil {
+		return "", err
+	}
+	return key.Data()
+}
+
+// Invalidate forgets the result of one call.
+func (m *Memo[A]) Invalidate(args A) (err error) {
+	defer runtime.KeepAlive(m)
+	it := m.call(args)
+	during(it, func(handle C.uintptr_t) {
+		err = check(C.ct_go_memo_invalidate(m.handle, handle))
+	})
+	return it.failure(err)
+}
+
+// MemoInfo is what a memo has seen.
+type MemoInfo struct{ Hits, Misses, Maxsize, Weight uint64 }
+
+// Info tells hits, misses, and how full the cache is.
+func (m *Memo[A]) Info() (MemoInfo, error) {
+	defer runtime.KeepAlive(m)
+	var raw C.ct_cache_info
+	raw.struct_size = C.sizeof_ct_cache_info
+	err := check(C.ct_memo_info(m.handle, nil, &raw))
+	return MemoInfo{uint64(raw.hits), uint64(raw.misses), uint64(raw.maxsize),
+		uint64(raw.currsize)}, err
+}
+
+// Clear empties the cache, and counts from zero again.
+func (m *Memo[A]) Clear() error {
+	defer runtime.KeepAlive(m)
+	return check(C.ct_memo_clear(m.handle, nil))
+}

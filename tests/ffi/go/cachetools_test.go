@@ -1,0 +1,775 @@
+// SPDX-License-Identifier: MIT
+
+package cachetools
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"reflect"
+	"runtime"
+	"runtime/cgo"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+)
+
+// Uses every group of the library's functions.
+
+func open(t testing.TB, options Options) *Cache {
+	t.Helper()
+	cache, err := Open(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cache.Close)
+	return cache
+}
+
+func lru(t testing.TB, maxsize uint64) *Cache {
+	return open(t, Options{Maxsize: maxsize})
+}
+
+func expect(t testing.TB, expected, actual any) {
+	t.Helper()
+	if !reflect.DeepEqual(expected, actual) {
+		t.Fatalf("expected %v, got %v", expected, actual)
+	}
+}
+
+func expectError(t testing.TB, expected error, actual error) {
+	t.Helper()
+	if !errors.Is(actual, expected) {
+		t.Fatalf("expected %v, got %v", expected, actual)
+	}
+}
+
+func set(t testing.TB, cache *Cache, keys ...string) {
+	t.Helper()
+	for _, key := range keys {
+		expectError(t, nil, cache.Set(key, []byte("value of "+key)))
+	}
+}
+
+// text takes a value over, and tells what is in it, or the error.
+func text(value Value, err error) string {
+	defer value.Release()
+	if err != nil {
+		return err.(Status).Name()
+	}
+	return value.String()
+}
+
+// manualClock stands still until it is set.
+type manualClock struct{ now uint64 }
+
+func (c *manualClock) read() uint64     { return atomic.LoadUint64(&c.now) }
+func (c *manualClock) set(now uint64)   { atomic.StoreUint64(&c.now, now) }
+func (c *manualClock) options() Options { return Options{Maxsize: 100, Timer: c.read} }
+
+// ---- Statuses, policies, options ----------------------------------------------------------------
+
+func TestErrorsAreTellable(t *testing.T) {
+	_, err := lru(t, 1).Get("a")
+	expectError(t, ErrMiss, err)
+	wrapped := fmt.Errorf("reading: %w", err)
+	expectError(t, ErrMiss, wrapped)
+	expect(t, "CT_ERR_NOMEM", ErrNoMemory.Name())
+	expect(t, true, strings.Contains(ErrNoMemory.Error(), "memory"))
+	expect(t, 3, len(strings.Split(Version(), ".")))
+}
+
+func TestPoliciesHaveNames(t *testing.T) {
+	expect(t, "WTINYLFU", WTinyLFU.String())
+	policy, err := PolicyNamed("sieve")
+	expect(t, Sieve, policy)
+	expectError(t, nil, err)
+	_, err = PolicyNamed("best")
+	expectError(t, ErrInvalid, err)
+}
+
+func TestWrongOptionsAreExplained(t *testing.T) {
+	options := Options{Maxsize: 10, Shards: 3}
+	expect(t, true, strings.Contains(options.Problem(), "shards"))
+	_, err := Open(options)
+	expectError(t, ErrInvalid, err)
+	expect(t, "", Options{Maxsize: 10}.Problem())
+}
+
+func TestOptionsInForceAreTold(t *testing.T) {
+	cache := open(t, Options{Policy: Sieve, Maxsize: 10, Shards: 4, TTL: 50, TTI: 20,
+		Flags: PreciseClock, Listen: func(Event) {}})
+	options, err := cache.Options()
+	expectError(t, nil, err)
+	expect(t, true, options.Seed != 0)
+	options.Seed = 0
+	expect(t, Options{Policy: Sieve, Maxsize: 10, Shards: 4, TTL: 50, TTI: 20,
+		Flags: PreciseClock}, options)
+}
+
+func TestAClosedCacheRefuses(t *testing.T) {
+	cache := lru(t, 1)
+	cache.Close()
+	cache.Close()
+	expectError(t, ErrInvalid, cache.Set("a", nil))
+	expect(t, uint64(0), cache.Len())
+}
+
+func TestForgottenCachesAreCollected(t *testing.T) {
+	var dropped int32
+	for i := 0; i < 10; i++ {
+		cache, err := Open(Options{Maxsize: 1, Drop: func([]byte) { atomic.AddInt32(&dropped, 1) }})
+		expectError(t, nil, err)
+		expectError(t, nil, cache.Set("a", nil))
+	}
+	for i := 0; i < 100 && atomic.LoadInt32(&dropped) == 0; i++ {
+		runtime.GC()
+		runtime.Gosched()
+	}
+	if atomic.LoadInt32(&dropped) == 0 {
+		t.Fatal("none of ten was")
+	}
+}
+
+// ---- The mapping --------------------------------------------------------------------------------
+
+func TestWhatIsSetIsGot(t *testing.T) {
+	cache := lru(t, 10)
+	set(t, cache, "a")
+	expect(t, "value of a", text(cache.Get("a")))
+	expect(t, "value of a", text(cache.Peek("a")))
+	expect(t, "CT_MISS", text(cache.Get("b")))
+	expect(t, true, cache.Contains("a") && !cache.Contains("b"))
+	expect(t, []uint64{1, 1, 10}, []uint64{cache.Len(), cache.Weight(), cache.Maxsize()})
+	expect(t, true, cache.Memory() > 0)
+}
+
+func TestAnyBytesAreKeysAndValues(t *testing.T) {
+	cache := lru(t, 10)
+	expectError(t, nil, cache.Set("", nil))
+	expectError(t, nil, cache.Set("\x00\xff\x00", make([]byte, 100000)))
+	empty, err := cache.Get("")
+	expectError(t, nil, err)
+	defer empty.Release()
+	expect(t, []byte{}, empty.Bytes())
+	expect(t, 100000, len(text(cache.Get("\x00\xff\x00"))))
+}
+
+func TestBytesAmongPointersMayBePassed(t *testing.T) {
+	// Go refuses to hand C memory in which pointers to Go's memory stand, unless it knows better.
+	type record struct {
+		pointer *int
+		bytes   [4]byte
+	}
+	it := &record{new(int), [4]byte{1, 2, 3, 4}}
+	cache := lru(t, 10)
+	expectError(t, nil, cache.Set("a", it.bytes[:]))
+	it.bytes = [4]byte{}
+	_, err := cache.GetAppend(it.bytes[:0], "a")
+	expectError(t, nil, err)
+	expect(t, [4]byte{1, 2, 3, 4}, it.bytes)
+}
+
+func TestCopiesAreAppended(t *testing.T) {
+	cache := lru(t, 10)
+	set(t, cache, "a")
+	buffer, err := cache.GetAppend([]byte("> "), "a")
+	expectError(t, nil, err)
+	expect(t, "> value of a", string(buffer))
+	buffer, err = cache.GetAppend(buffer, "b")
+	expectError(t, ErrMiss, err)
+	expect(t, "> value of a", string(buffer))
+}
+
+func TestAValueOutlivesItsEntryAndItsCache(t *testing.T) {
+	cache := lru(t, 1)
+	set(t, cache, "a")
+	first, err := cache.Get("a")
+	expectError(t, nil, err)
+	second, err := first.Ref()
+	expectError(t, nil, err)
+	set(t, cache, "b") // evicts it
+	cache.Close()
+	expect(t, "value of a", first.String())
+	first.Release()
+	first.Release()
+	expect(t, "value of a", second.String())
+	second.Release()
+	expect(t, 0, len(second.Bytes()))
+}
+
+func TestConditionsLifetimesAndWeightsOfSingleEntries(t *testing.T) {
+	clock := &manualClock{1000}
+	cache := open(t, clock.options())
+	expectError(t, ErrMiss, cache.SetWith("a", nil, EntryOptions{Flags: EntryIfPresent}))
+	expectError(t, nil, cache.SetWith("a", nil, EntryOptions{Flags: EntryIfAbsent}))
+	expectError(t, ErrExists, cache.SetWith("a", nil, EntryOptions{Flags: EntryIfAbsent}))
+	expectError(t, nil, cache.SetWith("b", []byte("22"),
+		EntryOptions{Flags: EntryDeadline | EntryWeight, Deadline: 1500, Weight: 7}))
+	info, err := cache.Inspect("b")
+	expectError(t, nil, err)
+	expect(t, EntryInfo{Weight: 7, Deadline: 1500, Remaining: 500, KeySize: 1, ValueSize: 2}, info)
+	_, err = cache.Inspect("x")
+	expectError(t, ErrMiss, err)
+
+	expectError(t, nil, cache.SetTTL("c", nil, 10))
+	expectError(t, ErrNotStored, cache.SetTTL("d", nil, 0))
+	expectError(t, nil, cache.SetLifetime("a", 20))
+	expectError(t, ErrMiss, cache.SetLifetime("x", 20))
+	clock.set(1015)
+	expect(t, true, !cache.Contains("c") && cache.Contains("a"))
+	clock.set(1020)
+	expect(t, false, cache.Contains("a"))
+	expectError(t, ErrInvalid, cache.SetWith("a", nil,
+		EntryOptions{Flags: EntryTTL | EntryDeadline}))
+	expectError(t, ErrTooLarge, cache.SetWith("a", nil,
+		EntryOptions{Flags: EntryWeight, Weight: 101}))
+}
+
+func TestEntriesAreTakenOut(t *testing.T) {
+	cache := lru(t, 10)
+	set(t, cache, "a", "b", "c", "d", "e")
+	expect(t, "first", text(cache.GetOrSet("x", []byte("first"))))
+	expect(t, "first", text(cache.GetOrSet("x", []byte("second"))))
+	expect(t, "value of c", text(cache.Pop("c")))
+	expect(t, "CT_MISS", text(cache.Pop("c")))
+	expectError(t, nil, cache.Delete("d"))
+	expectError(t, ErrMiss, cache.Delete("d"))
+	key, value, err := cache.PopItem()
+	expect(t, "a value of a", key+" "+text(value, err))
+	expect(t, uint64(1), cache.RemoveIf(func(key, value []byte) bool {
+		return string(key) == "b" && string(value) == "value of b"
+	}))
+	expect(t, uint64(2), cache.Len())
+	expectError(t, nil, cache.Clear())
+	_, _, err = cache.PopItem()
+	expectError(t, ErrMiss, err)
+}
+
+func TestASmallerLimitEvicts(t *testing.T) {
+	cache := lru(t, 3)
+	set(t, cache, "a", "b", "c")
+	expectError(t, nil, cache.Resize(1))
+	expect(t, true, cache.Maxsize() == 1 && cache.Len() == 1 && cache.Contains("c"))
+}
+
+func TestWhatIsDueIsShown(t *testing.T) {
+	clock := &manualClock{1000}
+	options := clock.options()
+	options.Policy, options.TTL = TTL, 10
+	cache := open(t, options)
+	set(t, cache, "a")
+	clock.set(1005)
+	set(t, cache, "b")
+	clock.set(1010)
+	shown := ""
+	expired := cache.Expire(func(event Event) {
+		shown += fmt.Sprint(string(event.Key), " ", event.Cause == Expired)
+	})
+	expect(t, uint64(1), expired)
+	expect(t, "a true", shown)
+	clock.set(2000)
+	expect(t, uint64(1), cache.Expire(nil))
+}
+
+// ---- Many at once -------------------------------------------------------------------------------
+
+func TestManyAreSetAndGot(t *testing.T) {
+	cache := lru(t, 100)
+	big := strings.Repeat("x", 1000)
+	each, err := cache.SetMany([]Entry{{"a", []byte("1")}, {"", []byte(big)}, {"c", nil}},
+		EntryOptions{})
+	expectError(t, nil, err)
+	expect(t, []error{nil, nil, nil}, each)
+	values, err := cache.GetMany([]string{"a", "x", "", "c"})
+	expectError(t, nil, err)
+	expect(t, [][]byte{[]byte("1"), nil, []byte(big), {}}, values)
+	values, err = cache.GetMany(nil)
+	expect(t, true, len(values) == 0 && err == nil)
+	each, err = cache.SetMany(nil, EntryOptions{})
+	expect(t, true, len(each) == 0 && err == nil)
+}
+
+func TestEachOfManyGoesItsOwnWay(t *testing.T) {
+	cache := open(t, Options{Maxsize: 4, WeightKind: WeightValue})
+	each, err := cache.SetMany([]Entry{{"a", []byte("1")}, {"b", []byte("too large")}},
+		EntryOptions{})
+	expectError(t, nil, err)
+	expect(t, []error{nil, ErrTooLarge}, each)
+	_, err = cache.SetMany([]Entry{{"a", nil}}, EntryOptions{Flags: EntryTTL | EntryDeadline})
+	expectError(t, ErrInvalid, err)
+}
+
+// ---- Iteration and statistics -------------------------------------------------------------------
+
+func TestWalksSeeEverythingInOrder(t *testing.T) {
+	cache := lru(t, 10)
+	set(t, cache, "a", "b", "c")
+	text(cache.Get("a"))
+	seen := ""
+	walk, err := cache.Iter(Coldest)
+	expectError(t, nil, err)
+	for walk.Next() {
+		seen += string(walk.Key()) + "=" + string(walk.Value()) + " "
+	}
+	expectError(t, nil, walk.Err())
+	walk.Close()
+	expect(t, "b=value of b c=value of c a=value of a ", seen)
+	expect(t, false, walk.Next())
+
+	_, err = open(t, Options{Policy: RR, Maxsize: 1}).Iter(Hottest)
+	expectError(t, ErrUnsupported, err)
+}
+
+func TestEventsAreCounted(t *testing.T) {
+	cache := lru(t, 1)
+	set(t, cache, "a", "b")
+	text(cache.Get("a"))
+	text(cache.Get("b"))
+	stats, err := cache.Stats()
+	expectError(t, nil, err)
+	expect(t, Stats{Hits: 1, Misses: 1, Inserts: 2, Evictions: 1, EvictedWeight: 1}, stats)
+	expectError(t, nil, cache.ResetStats())
+	stats, _ = cache.Stats()
+	expect(t, Stats{}, stats)
+}
+
+// ---- Callbacks of a cache -----------------------------------------------------------------------
+
+func TestTheListenerIsToldWhyEntriesLeave(t *testing.T) {
+	told := ""
+	var cache *Cache
+	cache = open(t, Options{Maxsize: 2, Listen: func(event Event) {
+		told += fmt.Sprint(event.Cause, " ", string(event.Key), " ", cache.Len(), "; ")
+	}})
+	set(t, cache, "a", "b", "b", "c")
+	expectError(t, nil, cache.Delete("b"))
+	expectError(t, nil, cache.Clear())
+	expect(t, fmt.Sprint(Replaced, " b 2; ", Evicted, " a 2; ", Removed, " b 1; ",
+		Cleared, " c 0; "), told)
+}
+
+func TestWeighersWeighAndTimesToUseEnd(t *testing.T) {
+	clock := &manualClock{1000}
+	options := clock.options()
+	options.Policy = TLRU
+	options.Weigh = func(key, value []byte) uint64 { return uint64(len(key) + len(value)) }
+	options.TimeToUse = func(_, value []byte, now uint64) uint64 { return now + uint64(len(value)) }
+	cache := open(t, options)
+	expectError(t, nil, cache.Set("a", []byte("12345")))
+	expect(t, uint64(6), cache.Weight())
+	clock.set(1004)
+	expect(t, true, cache.Contains("a"))
+	clock.set(1005)
+	expect(t, false, cache.Contains("a"))
+	expectError(t, ErrTooLarge, cache.Set("b", make([]byte, 100)))
+}
+
+func TestAChoiceChoosesVictims(t *testing.T) {
+	cache := open(t, Options{Policy: RR, Maxsize: 3, Choose: func(n uint64) uint64 { return n - 1 }})
+	set(t, cache, "a", "b", "c", "d")
+	expect(t, true, cache.Contains("b") && !cache.Contains("c"))
+}
+
+func TestEveryStoredValueIsDroppedOnceEvenAfterTheCache(t *testing.T) {
+	dropped := ""
+	cache := open(t, Options{Maxsize: 2, Drop: func(value []byte) {
+		dropped += string(value[len(value)-1:])
+	}})
+	set(t, cache, "a", "b", "c")
+	expect(t, "a", dropped)
+	pinned, err := cache.Get("b")
+	expectError(t, nil, err)
+	handle := cache.callbacks.handle
+	cache.Close()
+	expect(t, "ac", dropped)
+	pinned.Release()
+	expect(t, "acb", dropped)
+	defer func() { expect(t, true, recover() != nil) }()
+	handle.Value() // is gone
+}
+
+// countingAllocator takes memory from the system, one mapping a block.
+func countingAllocator(blocks *int, isEmpty *bool) *Allocator {
+	mappings := map[unsafe.Pointer][]byte{}
+	return &Allocator{
+		Alloc: func(size, align uintptr) unsafe.Pointer {
+			if *isEmpty {
+				return nil
+			}
+			mapping, err := syscall.Mmap(-1, 0, int(size+align), syscall.PROT_READ|syscall.PROT_WRITE,
+				syscall.MAP_ANON|syscall.MAP_PRIVATE)
+			if err != nil {
+				return nil
+			}
+			begin := unsafe.Pointer(&mapping[0])
+			block := unsafe.Add(begin, -uintptr(begin)%align)
+			mappings[block] = mapping
+			*blocks++
+			return block
+		},
+		Free: func(block unsafe.Pointer, _, _ uintptr) {
+			if syscall.Munmap(mappings[block]) == nil {
+				*blocks--
+			}
+			delete(mappings, block)
+		},
+	}
+}
+
+func TestMemoryComesFromTheAllocatorAndGoesBack(t *testing.T) {
+	blocks, isEmpty := 0, false
+	cache := open(t, Options{Maxsize: 1000, Allocator: countingAllocator(&blocks, &isEmpty)})
+	set(t, cache, "a")
+	value, err := cache.Get("a")
+	expectError(t, nil, err)
+	expect(t, true, blocks > 0)
+	isEmpty = true
+	expectError(t, ErrNoMemory, cache.Set("b", make([]byte, 1<<20)))
+	cache.Close()
+	expect(t, true, blocks > 0) // the value is pinned
+	value.Release()
+	expect(t, 0, blocks)
+}
+
+// stack is a policy: last in, first out.
+type stack struct {
+	ids  []uint32
+	hits *int
+}
+
+func (s *stack) Insert(id uint32, _ uint64, _ []byte, _ uint64) { s.ids = append(s.ids, id) }
+func (s *stack) Hit(uint32, uint64)                             { *s.hits++ }
+func (s *stack) Victim() uint32                                 { return s.ids[len(s.ids)-1] }
+func (s *stack) Remove(id uint32) {
+	for i, there := range s.ids {
+		if there == id {
+			s.ids = append(s.ids[:i], s.ids[i+1:]...)
+			return
+		}
+	}
+}
+
+func TestAPolicyOfOnesOwnDecides(t *testing.T) {
+	hits := 0
+	cache := open(t, Options{Policy: Custom, Maxsize: 2,
+		NewEvictor: func(uint64) Evictor { return &stack{hits: &hits} }})
+	set(t, cache, "a", "b", "c")
+	expect(t, true, cache.Contains("a") && !cache.Contains("b") && cache.Contains("c"))
+	text(cache.Get("a"))
+	expect(t, 1, hits)
+}
+
+// A panic in a callback of a cache must end the program, not unwind through the library.
+func TestAPanicInACallbackOfACacheEndsTheProgram(t *testing.T) {
+	if os.Getenv("CT_GO_PANIC") != "" {
+		cache := lru(t, 1)
+		cache = open(t, Options{Maxsize: 1, Listen: func(Event) { panic("from the listener") }})
+		defer func() { _ = recover(); os.Exit(0) }()
+		set(t, cache, "a", "b")
+		return
+	}
+	command := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	command.Env = append(os.Environ(), "CT_GO_PANIC=1")
+	output, err := command.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 2 ||
+		!strings.Contains(string(output), "from the listener") {
+		t.Fatalf("%v: %s", err, output)
+	}
+}
+
+// ---- Loading ------------------------------------------------------------------------------------
+
+func upper(key []byte, result *Result) error {
+	return result.Set([]byte(strings.ToUpper(string(key))))
+}
+
+func TestAKeyIsLoadedOnce(t *testing.T) {
+	cache := lru(t, 10)
+	expect(t, "ABC", text(cache.GetOrLoad("abc", upper)))
+	never := func([]byte, *Result) error { panic("it is there") }
+	expect(t, "ABC", text(cache.GetOrLoad("abc", never)))
+	none := func([]byte, *Result) error { return ErrMiss }
+	expect(t, "CT_MISS", text(cache.GetOrLoad("x", none)))
+	stats, _ := cache.Stats()
+	expect(t, []uint64{1, 1}, []uint64{stats.Loads, stats.LoadFailures})
+}
+
+func TestLoadersSayWhatIsSpecial(t *testing.T) {
+	cache := open(t, (&manualClock{1000}).options())
+	expect(t, "1", text(cache.GetOrLoad("a", func(_ []byte, result *Result) error {
+		result.TTL(50)
+		result.Weight(9)
+		return result.Set([]byte("1"))
+	})))
+	info, _ := cache.Inspect("a")
+	expect(t, []uint64{9, 50}, []uint64{info.Weight, info.Remaining})
+	expect(t, "2", text(cache.GetOrLoad("b", func(_ []byte, result *Result) error {
+		result.Discard()
+		result.Deadline(2000)
+		return result.Set([]byte("2"))
+	})))
+	expect(t, false, cache.Contains("b"))
+}
+
+func TestWhatALoaderFailsWithComesBack(t *testing.T) {
+	cache := lru(t, 10)
+	isDown := errors.New("the database is down")
+	_, err := cache.GetOrLoad("a", func([]byte, *Result) error { return isDown })
+	expectError(t, isDown, err)
+
+	_, err = cache.GetOrLoad("a", func([]byte, *Result) error {
+		_, err := cache.GetOrLoad("a", upper)
+		return err
+	})
+	expectError(t, ErrRecursion, err)
+
+	func() {
+		defer func() { expect(t, "from the loader", recover()) }()
+		_, _ = cache.GetOrLoad("a", func([]byte, *Result) error { panic("from the loader") })
+	}()
+	func() {
+		defer func() { expect(t, "from the match", recover()) }()
+		set(t, cache, "a")
+		cache.RemoveIf(func(_, _ []byte) bool { panic("from the match") })
+	}()
+	expect(t, true, cache.Contains("a"))
+}
+
+func TestOfManyGoroutinesOneLoads(t *testing.T) {
+	cache := open(t, Options{Maxsize: 10, Shards: 4})
+	var loads int32
+	var group sync.WaitGroup
+	for i := 0; i < 16; i++ {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			value, err := cache.GetOrLoad("a", func(key []byte, result *Result) error {
+				atomic.AddInt32(&loads, 1)
+				runtime.Gosched()
+				return upper(key, result)
+			})
+			if text(value, err) != "A" {
+				t.Error("another value")
+			}
+		}()
+	}
+	group.Wait()
+	expect(t, int32(1), loads)
+}
+
+func TestALeaseIsFulfilledElsewhereOrGivenUp(t *testing.T) {
+	cache := lru(t, 10)
+	_, lease, err := cache.GetOrLease("a", time.Hour)
+	expectError(t, nil, err)
+	expect(t, "a", lease.Key())
+	_, _, err = cache.GetOrLease("a", 0)
+	expectError(t, ErrBusy, err)
+	done := make(chan string)
+	go func() { done <- text(lease.Fulfil([]byte("1"), EntryOptions{})) }()
+	value, none, err := cache.GetOrLease("a", time.Hour)
+	expect(t, "1", text(value, err))
+	expect(t, true, none == nil)
+	expect(t, "1", <-done)
+	_, err = lease.Fulfil(nil, EntryOptions{})
+	expectError(t, ErrInvalid, err)
+	lease.Abandon()
+
+	_, lease, _ = cache.GetOrLease("b", 0)
+	lease.Abandon()
+	_, lease, err = cache.GetOrLease("b", 0)
+	expect(t, true, lease != nil && err == nil)
+	lease.Abandon()
+}
+
+func TestComputeReadsChangesAndWrites(t *testing.T) {
+	cache := lru(t, 10)
+	count := func(old []byte, result *Result) error {
+		if old == nil {
+			return result.Set([]byte{1})
+		}
+		return result.Set([]byte{old[0] + 1})
+	}
+	var group sync.WaitGroup
+	for i := 0; i < 4; i++ {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for j := 0; j < 25; j++ {
+				text(cache.Compute("n", count))
+			}
+		}()
+	}
+	group.Wait()
+	expect(t, "\x64", text(cache.Get("n")))
+
+	value, err := cache.Compute("n", func([]byte, *Result) error { return ErrNotStored })
+	expectError(t, ErrNotStored, err)
+	expect(t, "\x64", text(value, nil))
+	no := errors.New("no")
+	_, err = cache.Compute("n", func([]byte, *Result) error { return no })
+	expectError(t, no, err)
+	_, err = cache.Compute("n", func([]byte, *Result) error { return ErrMiss })
+	expectError(t, ErrMiss, err)
+	expect(t, uint64(0), cache.Len())
+}
+
+// ---- Keys and memos -----------------------------------------------------------------------------
+
+func keyOf(t testing.TB, typed bool, values ...any) string {
+	t.Helper()
+	key, err := NewKey(typed)
+	expectError(t, nil, err)
+	defer key.Close()
+	for _, value := range values {
+		expectError(t, nil, key.Add(value))
+	}
+	data, err := key.Data()
+	expectError(t, nil, err)
+	return data
+}
+
+func TestKeysAreEqualIfTheirArgumentsAre(t *testing.T) {
+	one := keyOf(t, false, 1)
+	for _, equal := range []any{1.0, true, uint64(1), int64(1)} {
+		expect(t, one, keyOf(t, false, equal))
+	}
+	for _, other := range []any{"1", nil, []byte("1"), []any{1}, 2} {
+		expect(t, true, one != keyOf(t, false, other))
+	}
+	expect(t, true, keyOf(t, false, "1") != keyOf(t, false, []byte("1")))
+	expect(t, true, keyOf(t, true, 1) != keyOf(t, true, 1.0))
+	expect(t, true, keyOf(t, false, 1, 2) != keyOf(t, false, []any{1, 2}))
+
+	key, _ := NewKey(false)
+	expectError(t, ErrInvalid, key.Add(struct{}{}))
+	key.Name("a")
+	key.Name("b")
+	_, err := key.Data()
+	expectError(t, ErrInvalid, err)
+	key.Reset()
+	expectError(t, nil, key.Add(1))
+	data, err := key.Data()
+	expect(t, one, data)
+	expectError(t, nil, err)
+}
+
+func TestAMemoRemembersAndCallsItself(t *testing.T) {
+	calls := 0
+	fibonacci, err := NewMemo(MemoOptions[int]{
+		Function: func(memo *Memo[int], n int, result *Result) error {
+			calls++
+			sum := uint64(n)
+			if n >= 2 {
+				sum = 0
+				for _, smaller := range []int{n - 1, n - 2} {
+					var term uint64
+					if _, err := fmt.Sscan(text(memo.Call(smaller)), &term); err != nil {
+						return err
+					}
+					sum += term
+				}
+			}
+			return result.Set([]byte(fmt.Sprint(sum)))
+		},
+		AddKey: func(n int, key *Key) error { return key.Add(n) },
+	})
+	expectError(t, nil, err)
+	defer fibonacci.Close()
+	expect(t, "2880067194370816120", text(fibonacci.Call(90)))
+	expect(t, 91, calls)
+	info, err := fibonacci.Info()
+	expectError(t, nil, err)
+	expect(t, MemoInfo{Hits: 88, Misses: 91, Maxsize: 128, Weight: 91}, info)
+
+	expectError(t, nil, fibonacci.Invalidate(90))
+	expectError(t, ErrMiss, fibonacci.Invalidate(90))
+	text(fibonacci.Call(90))
+	expect(t, 92, calls)
+	expectError(t, nil, fibonacci.Clear())
+	info, _ = fibonacci.Info()
+	expect(t, MemoInfo{Maxsize: 128}, info)
+	key, err := fibonacci.Key(7)
+	expectError(t, nil, err)
+	expect(t, keyOf(t, false, 7), key)
+}
+
+func TestMemosShareACacheAndFailWithTheirOwnErrors(t *testing.T) {
+	cache := lru(t, 10)
+	noName := errors.New("no name")
+	memo := func(prefix string) *Memo[string] {
+		memo, err := NewMemo(MemoOptions[string]{
+			Function: func(_ *Memo[string], name string, result *Result) error {
+				switch name {
+				case "":
+					return noName
+				case "nobody":
+					return ErrMiss
+				case "panic":
+					panic("from the function")
+				}
+				return result.Set([]byte(prefix + " " + name))
+			},
+			AddKey: func(name string, key *Key) error { return key.Add(name) },
+			Shared: cache,
+			Prefix: prefix,
+		})
+		expectError(t, nil, err)
+		return memo
+	}
+	hello, bye := memo("hello"), memo("bye")
+	defer hello.Close()
+	defer bye.Close()
+	expect(t, "hello you", text(hello.Call("you")))
+	expect(t, "bye you", text(bye.Call("you")))
+	expect(t, uint64(2), cache.Len())
+	expect(t, "CT_MISS", text(hello.Call("nobody")))
+	_, err := hello.Call("")
+	expectError(t, noName, err)
+	defer func() { expect(t, "from the function", recover()) }()
+	_, _ = hello.Call("panic")
+}
+
+// ---- Threads ------------------------------------------------------------------------------------
+
+func TestGoroutinesShareACache(t *testing.T) {
+	cache := open(t, Options{Policy: Sieve, Maxsize: 100, Shards: 8})
+	var group sync.WaitGroup
+	for g := 0; g < 8; g++ {
+		group.Add(1)
+		go func(g int) {
+			defer group.Done()
+			for i := 0; i < 2000; i++ {
+				key := fmt.Sprint(i % 150)
+				if err := cache.Set(key, []byte(key+key)); err != nil {
+					t.Error(err)
+				}
+				other := fmt.Sprint((i + 37*g) % 150)
+				if value, err := cache.Get(other); err == nil {
+					if value.String() != other+other {
+						t.Error("another value")
+					}
+					value.Release()
+				}
+			}
+		}(g)
+	}
+	group.Wait()
+	expect(t, true, cache.Len() <= 100)
+}
+
+func TestHandlesAreGivenBack(t *testing.T) {
+	before := cgo.NewHandle(0)
+	before.Delete()
+	cache := lru(t, 10)
+	text(cache.GetOrLoad("a", upper))
+	// Handles are numbered; that of the call is gone.
+	defer func() { expect(t, true, recover() != nil) }()
+	(before + 1).Value()
+}

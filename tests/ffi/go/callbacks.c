@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* Between the library's callbacks and the functions that exports.go exports. */
+#include "callbacks.h"
+
+#include "_cgo_export.h"
+
+static uint64_t timer(void *callbacks) {
+  return ctGoTimer((uintptr_t)callbacks);
+}
+
+static uint64_t ttu(void *callbacks, const void *key, size_t key_size, const void *value,
+                    size_t value_size, uint64_t now) {
+  return ctGoTimeToUse((uintptr_t)callbacks, (void *)key, key_size, (void *)value, value_size, now);
+}
+
+static uint64_t weigher(void *callbacks, const void *key, size_t key_size, const void *value,
+                        size_t value_size) {
+  return ctGoWeigh((uintptr_t)callbacks, (void *)key, key_size, (void *)value, value_size);
+}
+
+static uint64_t choice(void *callbacks, uint64_t count) {
+  return ctGoChoose((uintptr_t)callbacks, count);
+}
+
+static void listener(void *callbacks, const ct_event *event) {
+  ctGoListen((uintptr_t)callbacks, (ct_event *)event);
+}
+
+static void drop(void *callbacks, const void *value, size_t value_size) {
+  ctGoDrop((uintptr_t)callbacks, (void *)value, value_size);
+}
+
+static void *allocate(void *callbacks, size_t size, size_t align) {
+  return ctGoAlloc((uintptr_t)callbacks, size, align);
+}
+
+static void release(void *callbacks, void *ptr, size_t size, size_t align) {
+  ctGoFree((uintptr_t)callbacks, ptr, size, align);
+}
+
+static void *state_new(void *callbacks, uint64_t maxsize) {
+  return (void *)ctGoEvictorNew((uintptr_t)callbacks, maxsize);
+}
+
+static void state_free(void *state) {
+  ctGoEvictorFree((uintptr_t)state);
+}
+
+static void on_insert(void *state, uint32_t id, uint64_t weight, const void *key, size_t key_size,
+                      uint64_t now) {
+  ctGoEvictorInsert((uintptr_t)state, id, weight, (void *)key, key_size, now);
+}
+
+static void on_hit(void *state, uint32_t id, uint64_t now) {
+  ctGoEvictorHit((uintptr_t)state, id, now);
+}
+
+static void on_remove(void *state, uint32_t id) {
+  ctGoEvictorRemove((uintptr_t)state, id);
+}
+
+static uint32_t victim(void *state) {
+  return ctGoEvictorVictim((uintptr_t)state);
+}
+
+/* Options with callbacks, and what they point to. */
+typedef struct full_options {
+  ct_options options;
+  ct_policy_ops ops;
+  ct_allocator allocator;
+} full_options;
+
+static void fill(full_options *it, const ct_options *plain, uint32_t set, uintptr_t callbacks) {
+  it->options = *plain;
+  it->options.user_data = (void *)callbacks;
+  if (set & CT_GO_TIMER) it->options.timer = timer;
+  if (set & CT_GO_TTU) it->options.ttu = ttu;
+  if (set & CT_GO_WEIGHER) it->options.weigher = weigher;
+  if (set & CT_GO_CHOICE) it->options.choice = choice;
+  if (set & CT_GO_LISTENER) it->options.listener = listener;
+  if (set & CT_GO_DROP) it->options.drop = drop;
+  if (set & CT_GO_CUSTOM) {
+    ct_policy_ops_init(&it->ops, sizeof it->ops);
+    it->ops.state_new = state_new;
+    it->ops.state_free = state_free;
+    it->ops.on_insert = on_insert;
+    it->ops.on_hit = on_hit;
+    it->ops.on_remove = on_remove;
+    it->ops.victim = victim;
+    it->options.custom = &it->ops;
+  }
+  if (set & CT_GO_ALLOCATOR) {
+    ct_allocator_init(&it->allocator, sizeof it->allocator);
+    it->allocator.alloc = allocate;
+    it->allocator.free = release;
+    it->allocator.ctx = (void *)callbacks;
+    it->options.allocator = &it->allocator;
+  }
+}
+
+const char *ct_go_options_problem(const ct_options *plain, uint32_t set) {
+  full_options full;
+  fill(&full, plain, set, 0);
+  return ct_options_problem(&full.options);
+}
+
+ct_status ct_go_cache_new(const ct_options *plain, uint32_t set, uintptr_t callbacks,
+                          ct_cache **out) {
+  full_options full;
+  fill(&full, plain, set, callbacks);
+  return ct_cache_new_with(&full.options, out);
+}
+
+static bool match(void *call, const void *key, size_t key_size, const void *value,
+                  size_t value_size) {
+  return ctGoMatch((uintptr_t)call, (void *)key, key_size, (void *)value, value_size);
+}
+
+uint64_t ct_go_remove_if(ct_cache *cache, uintptr_t call) {
+  return ct_remove_if(cache, match, (void *)call);
+}
+
+static void visit(void *call, const ct_event *event) {
+  ctGoVisit((uintptr_t)call, (ct_event *)event);
+}
+
+uint64_t ct_go_expire(ct_cache *cache, uintptr_t call) {
+  return ct_expire(cache, CT_NOW, call == 0 ? NULL : visit, (void *)call);
+}
+
+static ct_status load(void *call, const void *key, size_t key_size, ct_result *result) {
+  return ctGoLoad((uintptr_t)call, (void *)key, key_size, result);
+}
+
+ct_go_value ct_go_get_or_load(ct_cache *cache, const char *key, size_t key_size, uintptr_t call) {
+  ct_go_value out;
+  out.status = ct_get_or_load(cache, key, key_size, load, (void *)call, &out.value);
+  return out;
+}
+
+static ct_status compute(void *call, const void *key, size_t key_size, const ct_bytes *old,
+                         ct_result *result) {
+  (void)key, (void)key_size;
+  return ctGoCompute((uintptr_t)call, (ct_bytes *)old, result);
+}
+
+ct_go_value ct_go_compute(ct_cache *cache, const char *key, size_t key_size, uintptr_t call) {
+  ct_go_value out;
+  out.status = ct_compute(cache, key, key_size, compute, (void *)call, &out.value);
+  return out;
+}
+
+static ct_status memo_fn(void *functions, void *self, const void *call, ct_result *result) {
+  (void)self;
+  return ctGoMemoFn((uintptr_t)functions, (uintptr_t)call, result);
+}
+
+static ct_status memo_key(void *functions, void *self, const void *call, ct_key *key) {
+  (void)self;
+  return ctGoMemoKey((uintptr_t)functions, (uintptr_t)call, key);
+}
+
+ct_status ct_go_memo_new(const ct_options *plain, uint32_t set, uintptr_t callbacks,
+                         ct_cache *shared, const char *prefix, size_t prefix_size,
+                         uintptr_t functions, ct_memo **out) {
+  full_options full;
+  fill(&full, plain, set, callbacks);
+  ct_memo_options options = CT_MEMO_OPTIONS_INIT;
+  options.user_data = (void *)functions;
+  options.fn = memo_fn;
+  options.key = memo_key;
+  options.cache = shared;
+  options.own = shared == NULL ? &full.options : NULL;
+  options.prefix = prefix;
+  options.prefix_size = prefix_size;
+  return ct_memo_new(&options, out);
+}
+
+ct_go_value ct_go_memo_call(ct_memo *memo, uintptr_t call) {
+  ct_go_value out;
+  out.status = ct_memo_call(memo, NULL, (void *)call, &out.value);
+  return out;
+}
+
+ct_status ct_go_memo_key(ct_memo *memo, uintptr_t call, ct_key *key) {
+  return ct_memo_key(memo, NULL, (void *)call, key);
+}
+
+ct_status ct_go_memo_invalidate(ct_memo *memo, uintptr_t call) {
+  return ct_memo_invalidate(memo, NULL, (void *)call);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* What cachetools.go calls in callbacks.c. Handles of Go are integers: they become void * only in C,
+ * for Go's runtime must never see a pointer that is none. */
+#ifndef CALLBACKS_H
+#define CALLBACKS_H
+
+#include <cachetools.h>
+
+/* Which callbacks of a cache are set. */
+enum {
+  CT_GO_TIMER = 1,
+  CT_GO_TTU = 2,
+  CT_GO_WEIGHER = 4,
+  CT_GO_CHOICE = 8,
+  CT_GO_LISTENER = 16,
+  CT_GO_DROP = 32,
+  CT_GO_CUSTOM = 64,
+  CT_GO_ALLOCATOR = 128
+};
+
+/* A status and a value, returned together, so that nothing of Go's need be pointed to. */
+typedef struct ct_go_value {
+  ct_value value;
+  ct_status status;
+} ct_go_value;
+
+const char *ct_go_options_problem(const ct_options *plain, uint32_t set);
+ct_status ct_go_cache_new(const ct_options *plain, uint32_t set, uintptr_t callbacks,
+                          ct_cache **out);
+uint64_t ct_go_remove_if(ct_cache *cache, uintptr_t call);
+uint64_t ct_go_expire(ct_cache *cache, uintptr_t call);
+ct_go_value ct_go_get_or_load(ct_cache *cache, const char *key, size_t key_size, uintptr_t call);
+ct_go_value ct_go_compute(ct_cache *cache, const char *key, size_t key_size, uintptr_t call);
+
+/* With shared, or else with a cache of its own out of plain. */
+ct_status ct_go_memo_new(const ct_options *plain, uint32_t set, uintptr_t callbacks,
+                         ct_cache *shared, const char *prefix, size_t prefix_size,
+                         uintptr_t functions, ct_memo **out);
+ct_go_value ct_go_memo_call(ct_memo *memo, uintptr_t call);
+ct_status ct_go_memo_key(ct_memo *memo, uintptr_t call, ct_key *key);
+ct_status ct_go_memo_invalidate(ct_memo *memo, uintptr_t call);
+
+#endif

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+
+package cachetools
+
+// #include "callbacks.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/cgo"
+	"runtime/debug"
+	"unsafe"
+)
+
+// What callbacks.c calls. No panic may unwind through C: one in a callback of a single call is
+// caught and goes on in that call; one in a callback of a cache ends the program.
+
+// die ends the program on a panic, as an unrecovered one does.
+func die() {
+	if panicked := recover(); panicked != nil {
+		fmt.Fprintf(os.Stderr, "panic in a callback of a cache: %v\n\n%s", panicked, debug.Stack())
+		os.Exit(2)
+	}
+}
+
+func callbacksOf(handle C.uintptr_t) *callbacks {
+	return cgo.Handle(handle).Value().(*callbacks)
+}
+
+// borrowed views bytes of the library's, for as long as they are lent.
+func borrowed(data unsafe.Pointer, size C.size_t) []byte {
+	if size == 0 {
+		return []byte{}
+	}
+	return unsafe.Slice((*byte)(data), int(size))
+}
+
+func eventOf(event *C.ct_event) Event {
+	return Event{
+		Key:    borrowed(event.key.data, event.key.size),
+		Value:  borrowed(event.value.data, event.value.size),
+		Weight: uint64(event.weight),
+		Cause:  Cause(event.cause),
+	}
+}
+
+// ---- Callbacks of a cache -----------------------------------------------------------------------
+
+//export ctGoTimer
+func ctGoTimer(handle C.uintptr_t) C.uint64_t {
+	defer die()
+	return C.uint64_t(callbacksOf(handle).Timer())
+}
+
+//export ctGoTimeToUse
+func ctGoTimeToUse(handle C.uintptr_t, key unsafe.Pointer, keySize C.size_t, value unsafe.Pointer,
+	valueSize C.size_t, now C.uint64_t) C.uint64_t {
+	defer die()
+	return C.uint64_t(callbacksOf(handle).TimeToUse(borrowed(key, keySize),
+		borrowed(value, valueSize), uint64(now)))
+}
+
+//export ctGoWeigh
+func ctGoWeigh(handle C.uintptr_t, key unsafe.Pointer, keySize C.size_t, value unsafe.Pointer,
+	valueSize C.size_t) C.uint64_t {
+	defer die()
+	return C.uint64_t(callbacksOf(handle).Weigh(borrowed(key, keySize), borrowed(value, valueSize)))
+}
+
+//export ctGoChoose
+func ctGoChoose(handle C.uintptr_t, count C.uint64_t) C.uint64_t {
+	defer die()
+	return C.uint64_t(callbacksOf(handle).Choose(uint64(count)))
+}
+
+//export ctGoListen
+func ctGoListen(handle C.uintptr_t, event *C.ct_event) {
+	defer die()
+	callbacksOf(handle).Listen(eventOf(event))
+}
+
+//export ctGoDrop
+func ctGoDrop(handle C.uintptr_t, value unsafe.Pointer, size C.size_t) {
+	defer die()
+	callbacksOf(handle).Drop(borrowed(value, size))
+}
+
+//export ctGoAlloc
+func ctGoAlloc(handle C.uintptr_t, size, align C.size_t) unsafe.Pointer {
+	defer die()
+	return callbacksOf(handle).Allocator.Alloc(uintptr(size), uintptr(align))
+}
+
+//export ctGoFree
+func ctGoFree(handle C.uintptr_t, block unsafe.Pointer, size, align C.size_t) {
+	defer die()
+	callbacksOf(handle).Allocator.Free(block, uintptr(size), uintptr(align))
+}
+
+//export ctGoEvictorNew
+func ctGoEvictorNew(handle C.uintptr_t, maxsize C.uint64_t) C.uintptr_t {
+	defer die()
+	return C.uintptr_t(cgo.NewHandle(callbacksOf(handle).NewEvictor(uint64(maxsize))))
+}
+
+func evictorOf(handle C.uintptr_t) Evictor {
+	return cgo.Handle(handle).Value().(Evictor)
+}
+
+//export ctGoEvictorFree
+func ctGoEvictorFree(handle C.uintptr_t) {
+	cgo.Handle(handle).Delete()
+}
+
+//export ctGoEvictorInsert
+func ctGoEvictorInsert(handle C.uintptr_t, id C.uint32_t, weight C.uint64_t, key unsafe.Pointer,
+	keySize C.size_t, now C.uint64_t) {
+	defer die()
+	evictorOf(handle).Insert(uint32(id), uint64(weight), borrowed(key, keySize), uint64(now))
+}
+
+//export ctGoEvictorHit
+func ctGoEvictorHit(handle C.uintptr_t, id C.uint32_t, now C.uint64_t) {
+	defer die()
+	evictorOf(handle).Hit(uint32(id), uint64(now))
+}
+
+//export ctGoEvictorRemove
+func ctGoEvictorRemove(handle C.uintptr_t, id C.uint32_t) {
+	defer die()
+	evictorOf(handle).Remove(uint32(id))
+}
+
+//export ctGoEvictorVictim
+func ctGoEvictorVictim(handle C.uintptr_t) C.uint32_t {
+	defer die()
+	return C.uint32_t(evictorOf(handle).Victim())
+}
+
+// ---- Callbacks of a call ------------------------------------------------------------------------
+
+// A callback's own status: its error waits in the call.
+const callbackFailed = -1000
+
+// call is what a function of this package hands to the callbacks that it causes.
+type call struct {
+	match   func(key, value []byte) bool
+	visit   func(Event)
+	load    func(key []byte, result *Result) error
+	compute func(old []byte, result *Result) error
+	args    any
+
+	err      error
+	panicked any
+}
+
+// try runs a callback of this call.
+func (c *call) try(callback func()) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			c.panicked = panicked
+		}
+	}()
+	callback()
+}
+
+// answer runs a callback that fails with an error. Statuses are for the library; other errors come
+// back as they are.
+func (c *call) answer(callback func() error) C.ct_status {
+	status := C.ct_status(callbackFailed)
+	c.try(func() {
+		err := callback()
+		var known Status
+		switch {
+		case err == nil:
+			status = C.CT_OK
+		case errors.As(err, &known) && (known == ErrMiss || known == ErrNotStored):
+			status = C.ct_status(known)
+		default:
+			c.err = err
+		}
+	})
+	return status
+}
+
+func callOf(handle C.uintptr_t) *call {
+	return cgo.Handle(handle).Value().(*call)
+}
+
+//export ctGoMatch
+func ctGoMatch(handle C.uintptr_t, key unsafe.Pointer, keySize C.size_t, value unsafe.Pointer,
+	valueSize C.size_t) (matches C.bool) {
+	c := callOf(handle)
+	c.try(func() {
+		if c.panicked == nil {
+			matches = C.bool(c.match(borrowed(key, keySize), borrowed(value, valueSize)))
+		}
+	})
+	return matches
+}
+
+//export ctGoVisit
+func ctGoVisit(handle C.uintptr_t, event *C.ct_event) {
+	c := callOf(handle)
+	c.try(func() { c.visit(eventOf(event)) })
+}
+
+//export ctGoLoad
+func ctGoLoad(handle C.uintptr_t, key unsafe.Pointer, size C.size_t,
+	result *C.ct_result) C.ct_status {
+	c := callOf(handle)
+	return c.answer(func() error { return c.load(borrowed(key, size), &Result{result}) })
+}
+
+//export ctGoCompute
+func ctGoCompute(handle C.uintptr_t, old *C.ct_bytes, result *C.ct_result) C.ct_status {
+	c := callOf(handle)
+	return c.answer(func() error {
+		if old == nil {
+			return c.compute(nil, &Result{result})
+		}
+		return c.compute(borrowed(old.data, old.size), &Result{result})
+	})
+}
+
+//export ctGoMemoFn
+func ctGoMemoFn(functions, handle C.uintptr_t, result *C.ct_result) C.ct_status {
+	c := callOf(handle)
+	return c.answer(func() error {
+		return cgo.Handle(functions).Value().(memoFunctions).call(c.args, &Result{result})
+	})
+}
+
+//export ctGoMemoKey
+func ctGoMemoKey(functions, handle C.uintptr_t, key *C.ct_key) C.ct_status {
+	c := callOf(handle)
+	return c.answer(func() error {
+		cgo.Handle(functions).Value().(memoFunctions).addKey(c.args, &Key{handle: key})
+		return nil
+	})
+}
