@@ -1,0 +1,714 @@
+// SPDX-License-Identifier: MIT
+//! Uses every group of the library's functions through cachetools.zig.
+//! zig test tests.zig -lc $(pkg-config --cflags --libs cachetools)
+const std = @import("std");
+const ct = @import("cachetools.zig");
+const Cache = ct.Cache;
+const expect = std.testing.expect;
+const expectEqual = std.testing.expectEqual;
+const expectError = std.testing.expectError;
+const expectEqualStrings = std.testing.expectEqualStrings;
+
+fn setAll(cache: Cache, keys: []const u8) !void {
+    for (keys, 0..) |_, i| try expect(try cache.set(keys[i..][0..1], keys[i..][0..1]));
+}
+
+/// Takes a value over, and compares.
+fn expectValue(expected: ?[]const u8, found: ?ct.Value) !void {
+    const value = found orelse return expectEqual(@as(?[]const u8, null), expected);
+    defer value.deinit();
+    try expectEqualStrings(expected.?, value.bytes());
+}
+
+/// Text that is put together piece by piece.
+const Text = struct {
+    buffer: [256]u8 = undefined,
+    size: usize = 0,
+
+    fn add(self: *Text, piece: []const u8) void {
+        @memcpy(self.buffer[self.size..][0..piece.len], piece);
+        self.size += piece.len;
+    }
+
+    fn get(self: *const Text) []const u8 {
+        return self.buffer[0..self.size];
+    }
+};
+
+/// A clock that stands still until it is set.
+const ManualClock = struct {
+    now: u64 = 1000,
+
+    pub fn timer(self: *ManualClock) u64 {
+        return self.now;
+    }
+};
+
+// ---- Statuses, policies, options ----------------------------------------------------------------
+
+test "errors have messages" {
+    try expect(std.mem.indexOf(u8, ct.message(error.OutOfMemory), "memory") != null);
+    try expectEqual(@as(usize, 2), std.mem.count(u8, ct.version(), "."));
+}
+
+test "policies have names" {
+    try expectEqualStrings("WTINYLFU", ct.Policy.wtinylfu.name());
+    try expectEqual(ct.Policy.sieve, try ct.Policy.named("sieve"));
+    try expectError(error.Invalid, ct.Policy.named("best"));
+}
+
+test "wrong options are explained" {
+    const options = ct.Options{ .maxsize = 10, .shards = 3 };
+    try expect(std.mem.indexOf(u8, options.problem({}).?, "shards") != null);
+    try expectError(error.Invalid, Cache.initWith(options, {}));
+    try expect((ct.Options{ .maxsize = 10 }).problem({}) == null);
+    try expectError(error.Invalid, Cache.init(.ttl, 10));
+}
+
+test "options in force are told" {
+    const cache = try Cache.initWith(.{
+        .policy = .sieve,
+        .maxsize = 10,
+        .ttl = 50,
+        .tti = 20,
+        .single_threaded = true,
+    }, {});
+    defer cache.deinit();
+    const options = try cache.optionsInForce();
+    try expectEqual(ct.c.CT_POLICY_SIEVE, options.policy);
+    try expect(options.ttl == 50 and options.tti == 20 and options.seed != 0);
+    try expect(options.flags == ct.c.CT_FLAG_SINGLE_THREADED);
+}
+
+// ---- The mapping --------------------------------------------------------------------------------
+
+test "what is set is got" {
+    const cache = try Cache.init(.lru, 10);
+    defer cache.deinit();
+    try expect(try cache.set("a", "1"));
+    try expectValue("1", try cache.get("a"));
+    try expectValue("1", try cache.peek("a"));
+    try expectValue(null, try cache.get("b"));
+    try expect(cache.contains("a") and !cache.contains("b"));
+    try expect(cache.len() == 1 and cache.weight() == 1 and cache.limit() == 10);
+    try expect(cache.memory() > 0);
+}
+
+test "any bytes are keys and values" {
+    const cache = try Cache.init(.lru, 10);
+    defer cache.deinit();
+    const zeros = [_]u8{0} ** 100_000;
+    try expect(try cache.set("", "") and try cache.set("\x00\xff\x00", &zeros));
+    try expectValue("", try cache.get(""));
+    try expectValue(&zeros, try cache.get("\x00\xff\x00"));
+}
+
+test "copies go into a buffer of the right size" {
+    const cache = try Cache.init(.lru, 10);
+    defer cache.deinit();
+    try expect(try cache.set("a", "12345"));
+    var buffer: [8]u8 = undefined;
+    try expectEqualStrings("12345", (try cache.getCopy("a", &buffer)).?);
+    try expectError(error.BufferTooSmall, cache.getCopy("a", buffer[0..4]));
+    try expect(try cache.getCopy("b", &buffer) == null);
+}
+
+test "a value outlives its entry and its cache" {
+    const cache = try Cache.init(.lru, 1);
+    try expect(try cache.set("a", "first"));
+    const first = (try cache.get("a")).?;
+    const second = try first.ref();
+    try expect(try cache.set("b", "other")); // evicts it
+    cache.deinit();
+    try expectEqualStrings("first", first.bytes());
+    first.deinit();
+    try expectEqualStrings("first", second.bytes());
+    second.deinit();
+}
+
+test "conditions, lifetimes and weights of single entries" {
+    var clock = ManualClock{};
+    const cache = try Cache.initWith(.{ .maxsize = 100 }, &clock);
+    defer cache.deinit();
+    try expectEqual(.missing, try cache.setWith("a", "1", .{ .condition = .if_present }));
+    try expectEqual(.stored, try cache.setWith("a", "1", .{ .condition = .if_absent }));
+    try expectEqual(.exists, try cache.setWith("a", "2", .{ .condition = .if_absent }));
+    try expectEqual(.stored, try cache.setWith("b", "22", .{ .deadline = 1500, .weight = 7 }));
+    const info = (try cache.inspect("b")).?;
+    try expect(info.weight == 7 and info.deadline == 1500 and info.remaining == 500);
+    try expect(info.key_size == 1 and info.value_size == 2);
+    try expect(try cache.inspect("x") == null);
+
+    try expect(try cache.setTtl("c", "3", 10));
+    try expect(!try cache.setTtl("d", "4", 0)); // dead on arrival
+    try expect(try cache.setLifetime("a", 20) and !try cache.setLifetime("x", 20));
+    clock.now = 1015;
+    try expect(!cache.contains("c") and cache.contains("a"));
+    clock.now = 1020;
+    try expect(!cache.contains("a"));
+    try expectError(error.Invalid, cache.setWith("a", "1", .{ .ttl = 1, .deadline = 1 }));
+    try expectError(error.TooLarge, cache.setWith("a", "1", .{ .weight = 101 }));
+}
+
+test "entries are taken out" {
+    const cache = try Cache.init(.lru, 10);
+    defer cache.deinit();
+    try setAll(cache, "abcde");
+    try expectValue("x", try cache.getOrSet("x", "x"));
+    try expectValue("x", try cache.getOrSet("x", "y"));
+    try expectValue("c", try cache.pop("c"));
+    try expectValue(null, try cache.pop("c"));
+    try expect(try cache.remove("d") and !try cache.remove("d"));
+    const victim = (try cache.popVictim()).?;
+    try expectValue("a", victim.key);
+    try expectValue("a", victim.value);
+    const IsB = struct {
+        pub fn matches(_: @This(), key: []const u8, value: []const u8) bool {
+            return std.mem.eql(u8, key, "b") and std.mem.eql(u8, value, "b");
+        }
+    };
+    try expectEqual(@as(u64, 1), cache.removeIf(IsB{}));
+    try expectEqual(@as(u64, 2), cache.len());
+    try cache.clear();
+    try expect(try cache.popVictim() == null);
+}
+
+test "a smaller limit evicts" {
+    const cache = try Cache.init(.lru, 3);
+    defer cache.deinit();
+    try setAll(cache, "abc");
+    try cache.resize(1);
+    try expect(cache.limit() == 1 and cache.len() == 1 and cache.contains("c"));
+}
+
+test "what is due is shown" {
+    var clock = ManualClock{};
+    const cache = try Cache.initWith(.{ .policy = .ttl, .maxsize = 10, .ttl = 10 }, &clock);
+    defer cache.deinit();
+    try setAll(cache, "a");
+    clock.now = 1005;
+    try setAll(cache, "b");
+    clock.now = 1010;
+    const Visitor = struct {
+        shown: *Text,
+        pub fn visit(self: @This(), event: ct.Event) void {
+            if (event.cause == .expired) self.shown.add(event.key);
+        }
+    };
+    var shown = Text{};
+    try expectEqual(@as(u64, 1), cache.expire(Visitor{ .shown = &shown }));
+    try expectEqualStrings("a", shown.get());
+    clock.now = 2000;
+    try expectEqual(@as(u64, 1), cache.expire({}));
+}
+
+// ---- Many at once -------------------------------------------------------------------------------
+
+test "many are set and got" {
+    const cache = try Cache.init(.lru, 1000);
+    defer cache.deinit();
+    const allocator = std.testing.allocator;
+    const entries = [_]ct.Entry{
+        .{ .key = "a", .value = "1" },
+        .{ .key = "", .value = "empty" },
+        .{ .key = "c", .value = "" },
+    };
+    var outcomes: [3]ct.Error!ct.Outcome = undefined;
+    try cache.setMany(allocator, &entries, .{}, &outcomes);
+    for (outcomes) |outcome| try expectEqual(.stored, try outcome);
+
+    // More than are asked for at once.
+    const keys = [_][]const u8{ "a", "x", "", "c" } ** 50;
+    var values: [keys.len]?ct.Value = undefined;
+    try cache.getMany(&keys, &values);
+    const expected = [_]?[]const u8{ "1", null, "empty", "" };
+    for (values, 0..) |value, i| try expectValue(expected[i % 4], value);
+    try cache.getMany(&.{}, &.{});
+    try cache.setMany(allocator, &.{}, .{}, &.{});
+}
+
+test "each of many goes its own way" {
+    const cache = try Cache.initWith(.{ .maxsize = 4, .weight_kind = .value }, {});
+    defer cache.deinit();
+    const entries =
+        [_]ct.Entry{ .{ .key = "a", .value = "1" }, .{ .key = "b", .value = "too large" } };
+    var outcomes: [2]ct.Error!ct.Outcome = undefined;
+    try cache.setMany(std.testing.allocator, &entries, .{}, &outcomes);
+    try expectEqual(.stored, try outcomes[0]);
+    try expectError(error.TooLarge, outcomes[1]);
+    const both = ct.EntryOptions{ .ttl = 1, .deadline = 1 };
+    try expectError(
+        error.Invalid,
+        cache.setMany(std.testing.allocator, &entries, both, &outcomes),
+    );
+}
+
+// ---- Iteration and statistics -------------------------------------------------------------------
+
+test "walks see everything in order" {
+    const cache = try Cache.init(.lru, 10);
+    defer cache.deinit();
+    try setAll(cache, "abc");
+    try expectValue("a", try cache.get("a"));
+    const walk = try cache.iterate(.coldest);
+    var seen = Text{};
+    while (try walk.next()) |entry| {
+        seen.add(entry.key);
+        seen.add(entry.value);
+    }
+    walk.deinit();
+    try expectEqualStrings("bbccaa", seen.get());
+    const random = try Cache.init(.rr, 10);
+    defer random.deinit();
+    try expectError(error.Unsupported, random.iterate(.hottest));
+}
+
+test "events are counted" {
+    const cache = try Cache.init(.lru, 1);
+    defer cache.deinit();
+    try setAll(cache, "ab");
+    try expectValue(null, try cache.get("a"));
+    try expectValue("b", try cache.get("b"));
+    const stats = try cache.stats();
+    try expect(stats.hits == 1 and stats.misses == 1);
+    try expect(stats.inserts == 2 and stats.evictions == 1);
+    try cache.resetStats();
+    try expectEqual(@as(u64, 0), (try cache.stats()).hits);
+}
+
+// ---- Callbacks of a cache -----------------------------------------------------------------------
+
+test "the listener is told why entries leave" {
+    const Listener = struct {
+        told: Text = .{},
+        pub fn listen(self: *@This(), event: ct.Event) void {
+            self.told.add(@tagName(event.cause));
+            self.told.add(event.key);
+            self.told.add(event.value);
+            self.told.add(" ");
+        }
+    };
+    var listener = Listener{};
+    const cache = try Cache.initWith(.{ .maxsize = 2 }, &listener);
+    defer cache.deinit();
+    try setAll(cache, "ab");
+    try expect(try cache.set("b", "c"));
+    try setAll(cache, "c");
+    try expect(try cache.remove("b"));
+    try cache.clear();
+    try expectEqualStrings("replacedbb evictedaa removedbc clearedcc ", listener.told.get());
+}
+
+test "weighers weigh and times to use end" {
+    const Callbacks = struct {
+        now: u64 = 1000,
+        pub fn timer(self: *@This()) u64 {
+            return self.now;
+        }
+        pub fn weigh(_: *@This(), key: []const u8, value: []const u8) u64 {
+            return key.len + value.len;
+        }
+        pub fn timeToUse(_: *@This(), _: []const u8, value: []const u8, now: u64) u64 {
+            return now + value.len;
+        }
+    };
+    var callbacks = Callbacks{};
+    const cache = try Cache.initWith(.{ .policy = .tlru, .maxsize = 100 }, &callbacks);
+    defer cache.deinit();
+    try expect(try cache.set("a", "12345"));
+    try expectEqual(@as(u64, 6), cache.weight());
+    callbacks.now = 1004;
+    try expect(cache.contains("a"));
+    callbacks.now = 1005;
+    try expect(!cache.contains("a"));
+    try expectError(error.TooLarge, cache.set("b", &([_]u8{0} ** 100)));
+}
+
+test "a choice chooses victims" {
+    const Chooser = struct {
+        pub fn choose(_: *const @This(), count: u64) u64 {
+            return count - 1;
+        }
+    };
+    const cache = try Cache.initWith(.{ .policy = .rr, .maxsize = 3 }, &Chooser{});
+    defer cache.deinit();
+    try setAll(cache, "abcd");
+    try expect(cache.contains("b") and !cache.contains("c"));
+}
+
+test "every stored value is dropped once, even after the cache" {
+    const Dropper = struct {
+        dropped: Text = .{},
+        pub fn drop(self: *@This(), value: []const u8) void {
+            self.dropped.add(value);
+        }
+    };
+    var dropper = Dropper{};
+    const cache = try Cache.initWith(.{ .maxsize = 2 }, &dropper);
+    try setAll(cache, "abc");
+    try expectEqualStrings("a", dropper.dropped.get());
+    const pinned = (try cache.get("b")).?;
+    cache.deinit();
+    try expectEqualStrings("ac", dropper.dropped.get());
+    pinned.deinit();
+    try expectEqualStrings("acb", dropper.dropped.get());
+}
+
+test "memory comes from the allocator and goes back" {
+    // It checks sizes and alignments, and that nothing is left.
+    const cache = try Cache.initWith(.{ .maxsize = 1000, .allocator = &std.testing.allocator }, {});
+    try setAll(cache, "abc");
+    const value = (try cache.get("a")).?;
+    cache.deinit();
+    try expectEqualStrings("a", value.bytes());
+    value.deinit();
+
+    const none = std.testing.failing_allocator;
+    const options = ct.Options{ .maxsize = 1000, .allocator = &none };
+    try expectError(error.OutOfMemory, Cache.initWith(options, {}));
+}
+
+/// Last in, first out.
+const Stacks = struct {
+    hits: usize = 0,
+
+    pub const Evictor = struct {
+        ids: [8]u32 = undefined,
+        size: usize = 0,
+        owner: *Stacks,
+
+        pub fn init(owner: *Stacks, _: u64) ?*Evictor {
+            const self = std.testing.allocator.create(Evictor) catch return null;
+            self.* = .{ .owner = owner };
+            return self;
+        }
+        pub fn deinit(self: *Evictor) void {
+            std.testing.allocator.destroy(self);
+        }
+        pub fn insert(self: *Evictor, id: u32, _: u64, _: []const u8, _: u64) void {
+            self.ids[self.size] = id;
+            self.size += 1;
+        }
+        pub fn hit(self: *Evictor, _: u32, _: u64) void {
+            self.owner.hits += 1;
+        }
+        pub fn remove(self: *Evictor, id: u32) void {
+            const i = std.mem.indexOfScalar(u32, self.ids[0..self.size], id).?;
+            self.size -= 1;
+            std.mem.copyForwards(u32, self.ids[i..self.size], self.ids[i + 1 .. self.size + 1]);
+        }
+        pub fn victim(self: *Evictor) u32 {
+            return self.ids[self.size - 1];
+        }
+    };
+};
+
+test "a policy of one's own decides" {
+    var stacks = Stacks{};
+    const cache = try Cache.initWith(.{ .policy = .custom, .maxsize = 2 }, &stacks);
+    defer cache.deinit();
+    try setAll(cache, "abc");
+    try expect(cache.contains("a") and !cache.contains("b") and cache.contains("c"));
+    try expectValue("a", try cache.get("a"));
+    try expectEqual(@as(usize, 1), stacks.hits);
+}
+
+// ---- Loading ------------------------------------------------------------------------------------
+
+const Loader = struct {
+    calls: *usize,
+    failure: ?anyerror = null,
+    is_there: bool = true,
+
+    pub fn load(self: Loader, key: []const u8, result: ct.Result) anyerror!bool {
+        _ = @atomicRmw(usize, self.calls, .Add, 1, .seq_cst);
+        if (self.failure) |failure| return failure;
+        var upper: [8]u8 = undefined;
+        if (self.is_there) try result.set(std.ascii.upperString(&upper, key));
+        return self.is_there;
+    }
+};
+
+test "a key is loaded once" {
+    const cache = try Cache.init(.lru, 10);
+    defer cache.deinit();
+    var calls: usize = 0;
+    try expectValue("ABC", try cache.getOrLoad("abc", Loader{ .calls = &calls }));
+    try expectValue("ABC", try cache.getOrLoad("abc", Loader{ .calls = &calls }));
+    try expectEqual(@as(usize, 1), calls);
+    try expectValue(null, try cache.getOrLoad("x", Loader{ .calls = &calls, .is_there = false }));
+    const stats = try cache.stats();
+    try expect(stats.loads == 1 and stats.load_failures == 1);
+}
+
+test "loaders say what is special" {
+    var clock = ManualClock{};
+    const cache = try Cache.initWith(.{ .maxsize = 100 }, &clock);
+    defer cache.deinit();
+    const Special = struct {
+        keep: bool,
+        pub fn load(self: @This(), _: []const u8, result: ct.Result) anyerror!bool {
+            result.deadline(2000);
+            result.ttl(50);
+            result.weight(9);
+            if (!self.keep) result.discard();
+            try result.set("1");
+            return true;
+        }
+    };
+    try expectValue("1", try cache.getOrLoad("a", Special{ .keep = true }));
+    const info = (try cache.inspect("a")).?;
+    try expect(info.weight == 9 and info.remaining == 50);
+    try expectValue("1", try cache.getOrLoad("b", Special{ .keep = false }));
+    try expect(!cache.contains("b"));
+}
+
+test "what a loader fails with comes back" {
+    const cache = try Cache.init(.lru, 10);
+    defer cache.deinit();
+    var calls: usize = 0;
+    const failing = Loader{ .calls = &calls, .failure = error.DatabaseIsDown };
+    try expectError(error.DatabaseIsDown, cache.getOrLoad("a", failing));
+
+    const Again = struct {
+        cache: Cache,
+        loader: Loader,
+        pub fn load(self: @This(), key: []const u8, _: ct.Result) anyerror!bool {
+            return try self.cache.getOrLoad(key, self.loader) != null;
+        }
+    };
+    const again = Again{ .cache = cache, .loader = .{ .calls = &calls } };
+    try expectError(error.Recursion, cache.getOrLoad("a", again));
+    try expect(!cache.contains("a"));
+}
+
+test "of many threads one loads" {
+    const cache = try Cache.initWith(.{ .maxsize = 10, .shards = 4 }, {});
+    defer cache.deinit();
+    const Worker = struct {
+        fn run(shared: Cache, calls: *usize, wrong: *usize) void {
+            const value = shared.getOrLoad("a", Loader{ .calls = calls }) catch null;
+            expectValue("A", value) catch {
+                _ = @atomicRmw(usize, wrong, .Add, 1, .seq_cst);
+            };
+        }
+    };
+    var calls: usize = 0;
+    var wrong: usize = 0;
+    var threads: [4]std.Thread = undefined;
+    for (&threads) |*thread| {
+        thread.* = try std.Thread.spawn(.{}, Worker.run, .{ cache, &calls, &wrong });
+    }
+    for (threads) |thread| thread.join();
+    try expectEqual(@as(usize, 1), calls);
+    try expectEqual(@as(usize, 0), wrong);
+}
+
+test "a lease is fulfilled on another thread or given up" {
+    const cache = try Cache.init(.lru, 10);
+    defer cache.deinit();
+    const lease = (try cache.getOrLease("a", ct.never)).lease;
+    try expectEqualStrings("a", lease.key());
+    try expectEqual(ct.Leased.busy, try cache.getOrLease("a", 0));
+    const Fulfiller = struct {
+        fn run(it: ct.Lease) void {
+            if (it.fulfil("1", .{})) |value| value.deinit() else |_| {}
+        }
+    };
+    const thread = try std.Thread.spawn(.{}, Fulfiller.run, .{lease});
+    try expectValue("1", (try cache.getOrLease("a", ct.never)).value);
+    thread.join();
+
+    (try cache.getOrLease("b", 0)).lease.abandon();
+    (try cache.getOrLease("b", 0)).lease.abandon();
+}
+
+const Counter = struct {
+    pub fn change(_: Counter, old: ?[]const u8, result: ct.Result) anyerror!ct.Change {
+        try result.set(&.{if (old) |before| before[0] + 1 else 1});
+        return .store;
+    }
+
+    fn run(cache: Cache) void {
+        for (0..50) |_| {
+            const value = cache.compute("n", Counter{}) catch return;
+            value.?.deinit();
+        }
+    }
+};
+
+test "compute reads, changes and writes" {
+    const cache = try Cache.init(.lru, 10);
+    defer cache.deinit();
+    const thread = try std.Thread.spawn(.{}, Counter.run, .{cache});
+    Counter.run(cache);
+    thread.join();
+    try expectValue("\x64", try cache.get("n"));
+
+    const Other = struct {
+        change_to: anyerror!ct.Change,
+        pub fn change(self: @This(), _: ?[]const u8, _: ct.Result) anyerror!ct.Change {
+            return self.change_to;
+        }
+    };
+    try expectValue("\x64", try cache.compute("n", Other{ .change_to = .leave }));
+    try expectError(error.No, cache.compute("n", Other{ .change_to = error.No }));
+    try expectValue(null, try cache.compute("n", Other{ .change_to = .remove }));
+    try expectEqual(@as(u64, 0), cache.len());
+}
+
+// ---- Keys and memos -----------------------------------------------------------------------------
+
+test "keys are equal if their arguments are" {
+    const key = try ct.Key.init();
+    defer key.deinit();
+    const other = try ct.Key.init();
+    defer other.deinit();
+    key.addInt(1);
+    other.addFloat(1);
+    try expectEqualStrings(try key.data(), try other.data());
+    other.reset();
+    other.addBool(true);
+    try expectEqualStrings(try key.data(), try other.data());
+    other.reset();
+    other.addUint(1);
+    try expectEqualStrings(try key.data(), try other.data());
+    other.reset();
+    other.addText("1");
+    try expect(!std.mem.eql(u8, try key.data(), try other.data()));
+    key.reset();
+    key.addBytes("1");
+    try expect(!std.mem.eql(u8, try key.data(), try other.data()));
+    key.reset();
+    key.addNull();
+    key.beginTuple();
+    key.addInt(1);
+    key.endTuple();
+    key.addName("a");
+    key.addInt(1);
+    try expect((try key.data()).len > 0);
+    key.addName("b");
+    try expectError(error.Invalid, key.data());
+
+    const typed = try ct.Key.initTyped();
+    defer typed.deinit();
+    typed.addFloat(1);
+    other.reset();
+    other.addFloat(1);
+    try expect(!std.mem.eql(u8, try typed.data(), try other.data()));
+}
+
+const Fibonacci = struct {
+    calls: usize = 0,
+    memo: ct.Memo(Fibonacci) = undefined,
+
+    pub const Args = u64;
+
+    pub fn addKey(_: *Fibonacci, n: u64, key: ct.Key) void {
+        key.addUint(n);
+    }
+
+    pub fn call(self: *Fibonacci, n: u64, result: ct.Result) anyerror!bool {
+        self.calls += 1;
+        const sum = if (n < 2) n else try self.of(n - 1) + try self.of(n - 2);
+        try result.set(std.mem.asBytes(&sum));
+        return true;
+    }
+
+    fn of(self: *Fibonacci, n: u64) anyerror!u64 {
+        const value = (try self.memo.call(n)).?;
+        defer value.deinit();
+        return std.mem.bytesToValue(u64, value.bytes()[0..8]);
+    }
+};
+
+test "a memo remembers and calls itself" {
+    var fibonacci = Fibonacci{};
+    const memo = try ct.Memo(Fibonacci).init(&fibonacci, .{ .own = .{ .maxsize = 128 } });
+    defer memo.deinit();
+    fibonacci.memo = memo;
+    try expectEqual(@as(u64, 2880067194370816120), try fibonacci.of(90));
+    try expectEqual(@as(usize, 91), fibonacci.calls);
+    const info = try memo.info();
+    try expect(info.misses == 91 and info.currsize == 91 and info.maxsize == 128);
+    try expect(try memo.invalidate(90) and !try memo.invalidate(90));
+    _ = try fibonacci.of(90);
+    try expectEqual(@as(usize, 92), fibonacci.calls);
+    try memo.clear();
+    try expectEqual(@as(u64, 0), (try memo.info()).currsize);
+
+    const expected = try ct.Key.init();
+    defer expected.deinit();
+    expected.addUint(7);
+    const key = try ct.Key.init();
+    defer key.deinit();
+    try expectEqualStrings(try expected.data(), try memo.keyOf(7, key));
+}
+
+const Greeting = struct {
+    word: []const u8,
+
+    pub const Args = []const u8;
+
+    pub fn addKey(_: *Greeting, name: []const u8, key: ct.Key) void {
+        key.addText(name);
+    }
+
+    pub fn call(self: *Greeting, name: []const u8, result: ct.Result) anyerror!bool {
+        if (name.len == 0) return error.NoName;
+        if (std.mem.eql(u8, name, "nobody")) return false;
+        try result.set(self.word);
+        return true;
+    }
+};
+
+test "memos share a cache and fail with their own errors" {
+    const cache = try Cache.init(.lru, 10);
+    defer cache.deinit();
+    var hello = Greeting{ .word = "hello" };
+    var bye = Greeting{ .word = "bye" };
+    const Memo = ct.Memo(Greeting);
+    const first = try Memo.init(&hello, .{ .shared = .{ .cache = cache, .prefix = "1" } });
+    defer first.deinit();
+    const second = try Memo.init(&bye, .{ .shared = .{ .cache = cache, .prefix = "2" } });
+    defer second.deinit();
+    try expectValue("hello", try first.call("you"));
+    try expectValue("bye", try second.call("you"));
+    try expectEqual(@as(u64, 2), cache.len());
+    try expectValue(null, try first.call("nobody"));
+    try expectError(error.NoName, first.call(""));
+}
+
+// ---- Threads ------------------------------------------------------------------------------------
+
+fn work(cache: Cache, begin: u32, wrong: *usize) void {
+    workOn(cache, begin) catch {
+        _ = @atomicRmw(usize, wrong, .Add, 1, .seq_cst);
+    };
+}
+
+fn workOn(cache: Cache, begin: u32) !void {
+    for (0..5000) |i| {
+        const number: u32 = (@as(u32, @intCast(i)) + begin) % 150;
+        const key = std.mem.asBytes(&number);
+        _ = try cache.set(key, key);
+        const other: u32 = (number * 7) % 150;
+        if (try cache.get(std.mem.asBytes(&other))) |value| {
+            try expectValue(std.mem.asBytes(&other), value);
+        }
+    }
+}
+
+test "threads share a cache" {
+    const cache = try Cache.initWith(.{ .policy = .sieve, .maxsize = 100, .shards = 8 }, {});
+    defer cache.deinit();
+    var wrong: usize = 0;
+    var threads: [4]std.Thread = undefined;
+    for (&threads, 0..) |*thread, i| {
+        const begin: u32 = @intCast(37 * i);
+        thread.* = try std.Thread.spawn(.{}, work, .{ cache, begin, &wrong });
+    }
+    for (threads) |thread| thread.join();
+    try expectEqual(@as(usize, 0), wrong);
+    try expect(cache.len() <= 100);
+}
