@@ -15,8 +15,9 @@ pub fn main() void {
         if (result) |_| {} else |reason| failure = @errorName(reason);
         if (std.testing.allocator_instance.deinit() == .leak) failure = failure orelse "leak";
         const name = it.name[if (std.mem.lastIndexOf(u8, it.name, "test.")) |i| i + 5 else 0..];
-        _ = io.printf("%s %zu - %.*s\n", (if (failure == null) "ok" else "not ok").ptr, number, //
-            @as(c_int, @intCast(name.len)), name.ptr);
+        const verdict: [:0]const u8 = if (failure == null) "ok" else "not ok";
+        const size: c_int = @intCast(name.len);
+        _ = io.printf("%s %zu - %.*s\n", verdict.ptr, number, size, name.ptr);
         if (failure) |reason| {
             _ = io.printf("# %s\n", reason.ptr);
             failed += 1;

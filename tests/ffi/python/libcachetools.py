@@ -1,0 +1,1184 @@
+# SPDX-License-Identifier: MIT
+"""Python over libcachetools by ctypes, in one file without packages. Python 3.8 or later.
+
+    with Cache(Policy.LRU, 1000) as cache:
+        cache[b"answer"] = b"forty-two"
+        print(cache[b"answer"])
+
+A Cache is a mutable mapping of bytes to bytes. What it returns is copied, but for Cache.pin, which
+views the library's own memory; it stays pinned until the last memoryview of it is gone, whatever
+happens to its entry or to the cache.
+
+An ordinary answer is None, a bool or an Outcome; what did not happen raises an Error. What a callback
+raises goes on in the call that ran it, after the library has returned; it never unwinds through C.
+Callbacks that a cache may still call are kept alive by it and by its pinned values.
+
+Every call lets other threads run meanwhile. CT_FLAG_SINGLE_THREADED is not offered: the garbage
+collector may release values on any thread.
+"""
+
+import collections.abc
+import ctypes
+import dataclasses
+import enum
+import functools
+import itertools
+import os
+import sys
+import threading
+import weakref
+from ctypes import CFUNCTYPE, POINTER, byref, c_bool, c_char_p, c_double, c_int32, c_int64
+from ctypes import c_size_t, c_uint32, c_uint64, c_void_p, sizeof, string_at
+
+__all__ = [
+    "NEVER", "UNBOUNDED", "BufferError", "Cache", "Cause", "CorruptError", "Error", "Event",
+    "InvalidError", "Key", "LEAVE", "Lease", "Loaded", "Memo", "NoMemoryError", "Order", "Outcome",
+    "Policy", "REMOVE", "RecursiveLoadError", "Status", "TooLargeError", "UnsupportedError",
+    "WeightKind", "key", "memoize", "version",
+]
+
+NEVER = UNBOUNDED = NOW = 2**64 - 1
+
+
+# ---- The header ----------------------------------------------------------------------------------
+# cachetools.h, word for word; test_libcachetools.py holds the two against each other.
+
+class Status(enum.IntEnum):
+    ERR_UNSUPPORTED = -9
+    ERR_INTERNAL = -8
+    ERR_IO = -7
+    ERR_CORRUPT = -6
+    ERR_RECURSION = -5
+    ERR_BUFFER = -4
+    ERR_TOO_LARGE = -3
+    ERR_NOMEM = -2
+    ERR_INVALID = -1
+    OK = 0
+    MISS = 1
+    EXISTS = 2
+    NOT_STORED = 3
+    LEASED = 4
+    BUSY = 5
+    END = 6
+
+
+class Policy(enum.IntEnum):
+    """Which entry goes first when room is needed."""
+    LRU = 0
+    FIFO = 1
+    LFU = 2
+    RR = 3
+    TTL = 4
+    TLRU = 5
+    ANY = 6
+    MRU = 7
+    CLOCK = 8
+    SIEVE = 9
+    S3FIFO = 10
+    WTINYLFU = 11
+    ARC = 12
+    CUSTOM = 63
+
+    @classmethod
+    def named(cls, name):
+        """Finds a policy by its name, in any case."""
+        policy = c_int32()
+        _check(_lib.ct_policy_from_name(name.encode(), byref(policy)))
+        return cls(policy.value)
+
+
+class WeightKind(enum.IntEnum):
+    """What an entry weighs against maxsize."""
+    COUNT = 0
+    VALUE = 1
+    MEMORY = 2
+
+
+class Cause(enum.IntEnum):
+    """Why an entry left."""
+    EVICTED = 0
+    EXPIRED = 1
+    REPLACED = 2
+    REMOVED = 3
+    CLEARED = 4
+
+
+class Order(enum.IntEnum):
+    """Of a walk."""
+    ANY = 0
+    COLDEST = 1
+    HOTTEST = 2
+
+
+class _Flag(enum.IntFlag):
+    NO_STATS = 2
+    PRECISE_CLOCK = 4
+
+
+class _Entry(enum.IntFlag):
+    TTL = 1
+    DEADLINE = 2
+    WEIGHT = 4
+    IF_ABSENT = 8
+    IF_PRESENT = 16
+
+
+_KEY_TYPED = 1
+_MEMO_TYPED = 1
+
+
+class _Bytes(ctypes.Structure):
+    _fields_ = [("data", c_void_p), ("size", c_size_t)]
+
+
+class _Value(ctypes.Structure):
+    _fields_ = [("data", c_void_p), ("size", c_size_t), ("pin", c_uint64)]
+
+
+class _Event(ctypes.Structure):
+    _fields_ = [("key", _Bytes), ("value", _Bytes), ("weight", c_uint64), ("cause", c_int32),
+                ("reserved", c_uint32)]
+
+
+_TimerFn = CFUNCTYPE(c_uint64, c_void_p)
+_TtuFn = CFUNCTYPE(c_uint64, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, c_uint64)
+_WeigherFn = CFUNCTYPE(c_uint64, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t)
+_ChoiceFn = CFUNCTYPE(c_uint64, c_void_p, c_uint64)
+_ListenerFn = CFUNCTYPE(None, c_void_p, POINTER(_Event))
+_DropFn = CFUNCTYPE(None, c_void_p, c_void_p, c_size_t)
+_MatchFn = CFUNCTYPE(c_bool, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t)
+_VisitFn = CFUNCTYPE(None, c_void_p, POINTER(_Event))
+_LoaderFn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_size_t, c_void_p)
+_ComputeFn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_size_t, POINTER(_Bytes), c_void_p)
+_MemoFn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_void_p, c_void_p)
+_MemoKeyFn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_void_p, c_void_p)
+_MemoCacheFn = CFUNCTYPE(c_void_p, c_void_p, c_void_p)
+_AllocFn = CFUNCTYPE(c_void_p, c_void_p, c_size_t, c_size_t)
+_FreeFn = CFUNCTYPE(None, c_void_p, c_void_p, c_size_t, c_size_t)
+_StateNewFn = CFUNCTYPE(c_void_p, c_void_p, c_uint64)
+_StateFn = CFUNCTYPE(None, c_void_p)
+_InsertFn = CFUNCTYPE(None, c_void_p, c_uint32, c_uint64, c_void_p, c_size_t, c_uint64)
+_HitFn = CFUNCTYPE(None, c_void_p, c_uint32, c_uint64)
+_RemoveFn = CFUNCTYPE(None, c_void_p, c_uint32)
+_ResizeFn = CFUNCTYPE(None, c_void_p, c_uint64)
+_VictimFn = CFUNCTYPE(c_uint32, c_void_p)
+
+
+class _Sized(ctypes.Structure):
+    """Begins with its own size."""
+
+    def __init__(self, **fields):
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
+class _Allocator(_Sized):
+    _fields_ = [("struct_size", c_size_t), ("alloc", _AllocFn), ("free", _FreeFn),
+                ("ctx", c_void_p)]
+
+
+class _PolicyOps(_Sized):
+    _fields_ = [("struct_size", c_size_t), ("state_new", _StateNewFn), ("state_free", _StateFn),
+                ("on_insert", _InsertFn), ("on_update", _InsertFn), ("on_hit", _HitFn),
+                ("on_remove", _RemoveFn), ("on_clear", _StateFn), ("on_resize", _ResizeFn),
+                ("victim", _VictimFn)]
+
+
+class _Options(_Sized):
+    _fields_ = [("struct_size", c_size_t), ("policy", c_int32), ("weight_kind", c_int32),
+                ("maxsize", c_uint64), ("shards", c_uint32), ("flags", c_uint32),
+                ("ttl", c_uint64), ("tti", c_uint64), ("seed", c_uint64), ("user_data", c_void_p),
+                ("timer", _TimerFn), ("ttu", _TtuFn), ("weigher", _WeigherFn),
+                ("choice", _ChoiceFn), ("listener", _ListenerFn), ("drop", _DropFn),
+                ("custom", POINTER(_PolicyOps)), ("allocator", POINTER(_Allocator))]
+
+
+class _EntryOptions(_Sized):
+    _fields_ = [("struct_size", c_size_t), ("flags", c_uint32), ("reserved", c_uint32),
+                ("ttl", c_uint64), ("deadline", c_uint64), ("weight", c_uint64)]
+
+
+class _EntryInfo(_Sized):
+    _fields_ = [("struct_size", c_size_t)] + [(name, c_uint64) for name in (
+        "weight", "deadline", "remaining", "frequency", "key_size", "value_size")]
+
+
+class _MemoOptions(_Sized):
+    _fields_ = [("struct_size", c_size_t), ("flags", c_uint32), ("reserved", c_uint32),
+                ("user_data", c_void_p), ("fn", _MemoFn), ("key", _MemoKeyFn),
+                ("cache", c_void_p), ("cache_of", _MemoCacheFn), ("own", POINTER(_Options)),
+                ("prefix", c_char_p), ("prefix_size", c_size_t)]
+
+
+class _CacheInfo(_Sized):
+    _fields_ = [("struct_size", c_size_t), ("hits", c_uint64), ("misses", c_uint64),
+                ("maxsize", c_uint64), ("currsize", c_uint64), ("flags", c_uint32),
+                ("reserved", c_uint32)]
+
+
+class _Stats(_Sized):
+    _fields_ = [("struct_size", c_size_t)] + [(name, c_uint64) for name in (
+        "hits", "misses", "inserts", "updates", "evictions", "evicted_weight", "expirations",
+        "removals", "rejections", "loads", "load_failures", "load_ticks", "waits")]
+
+
+_KEY = [c_char_p, c_size_t]
+_KEY_VALUE = [c_char_p, c_size_t, c_char_p, c_size_t]
+_OUT = POINTER(_Value)
+
+# What each function returns and takes. Bytes are passed as c_char_p: with their length, so that
+# zeros in them do no harm.
+_FUNCTIONS = {
+    "ct_version_string": (c_char_p, []),
+    "ct_status_name": (c_char_p, [c_int32]),
+    "ct_status_message": (c_char_p, [c_int32]),
+    "ct_policy_name": (c_char_p, [c_int32]),
+    "ct_policy_from_name": (c_int32, [c_char_p, POINTER(c_int32)]),
+    "ct_value_release": (None, [_OUT]),
+    "ct_value_ref": (c_int32, [_OUT, _OUT]),
+    "ct_options_problem": (c_char_p, [POINTER(_Options)]),
+    "ct_cache_new_with": (c_int32, [POINTER(_Options), POINTER(c_void_p)]),
+    "ct_cache_options": (c_int32, [c_void_p, POINTER(_Options)]),
+    "ct_cache_free": (None, [c_void_p]),
+    "ct_get": (c_int32, [c_void_p, *_KEY, _OUT]),
+    "ct_get_copy": (c_int32, [c_void_p, *_KEY, c_void_p, c_size_t, POINTER(c_size_t)]),
+    "ct_peek": (c_int32, [c_void_p, *_KEY, _OUT]),
+    "ct_contains": (c_bool, [c_void_p, *_KEY]),
+    "ct_set": (c_int32, [c_void_p, *_KEY_VALUE]),
+    "ct_set_ttl": (c_int32, [c_void_p, *_KEY_VALUE, c_uint64]),
+    "ct_set_with": (c_int32, [c_void_p, *_KEY_VALUE, POINTER(_EntryOptions)]),
+    "ct_setdefault": (c_int32, [c_void_p, *_KEY_VALUE, _OUT]),
+    "ct_pop": (c_int32, [c_void_p, *_KEY, _OUT]),
+    "ct_delete": (c_int32, [c_void_p, *_KEY]),
+    "ct_popitem": (c_int32, [c_void_p, _OUT, _OUT]),
+    "ct_clear": (c_int32, [c_void_p]),
+    "ct_remove_if": (c_uint64, [c_void_p, _MatchFn, c_void_p]),
+    "ct_get_many_copy": (c_int32, [c_void_p, c_char_p, POINTER(c_size_t), c_size_t, c_void_p,
+                                   c_size_t, POINTER(c_size_t), POINTER(c_int32)]),
+    "ct_set_many": (c_int32, [c_void_p, c_char_p, POINTER(c_size_t), c_size_t,
+                              POINTER(_EntryOptions), POINTER(c_int32)]),
+    "ct_len": (c_uint64, [c_void_p]),
+    "ct_currsize": (c_uint64, [c_void_p]),
+    "ct_maxsize": (c_uint64, [c_void_p]),
+    "ct_memory": (c_uint64, [c_void_p]),
+    "ct_resize": (c_int32, [c_void_p, c_uint64]),
+    "ct_set_lifetime": (c_int32, [c_void_p, *_KEY, c_uint64]),
+    "ct_inspect": (c_int32, [c_void_p, *_KEY, POINTER(_EntryInfo)]),
+    "ct_expire": (c_uint64, [c_void_p, c_uint64, _VisitFn, c_void_p]),
+    "ct_cache_stats": (c_int32, [c_void_p, POINTER(_Stats)]),
+    "ct_cache_stats_reset": (c_int32, [c_void_p]),
+    "ct_iter_new": (c_int32, [c_void_p, c_int32, POINTER(c_void_p)]),
+    "ct_iter_next": (c_int32, [c_void_p, POINTER(_Bytes), POINTER(_Bytes)]),
+    "ct_iter_free": (None, [c_void_p]),
+    "ct_result_set": (c_int32, [c_void_p, c_char_p, c_size_t]),
+    "ct_result_ttl": (None, [c_void_p, c_uint64]),
+    "ct_result_deadline": (None, [c_void_p, c_uint64]),
+    "ct_result_weight": (None, [c_void_p, c_uint64]),
+    "ct_result_discard": (None, [c_void_p]),
+    "ct_get_or_load": (c_int32, [c_void_p, *_KEY, _LoaderFn, c_void_p, _OUT]),
+    "ct_get_or_lease": (c_int32, [c_void_p, *_KEY, c_uint64, _OUT, POINTER(c_void_p)]),
+    "ct_lease_fulfil": (c_int32, [c_void_p, c_char_p, c_size_t, POINTER(_EntryOptions), _OUT]),
+    "ct_lease_abandon": (None, [c_void_p]),
+    "ct_lease_key": (None, [c_void_p, POINTER(_Bytes)]),
+    "ct_compute": (c_int32, [c_void_p, *_KEY, _ComputeFn, c_void_p, _OUT]),
+    "ct_key_new": (c_void_p, [c_uint32]),
+    "ct_key_reset": (None, [c_void_p]),
+    "ct_key_free": (None, [c_void_p]),
+    "ct_key_null": (None, [c_void_p]),
+    "ct_key_bool": (None, [c_void_p, c_bool]),
+    "ct_key_int": (None, [c_void_p, c_int64]),
+    "ct_key_uint": (None, [c_void_p, c_uint64]),
+    "ct_key_double": (None, [c_void_p, c_double]),
+    "ct_key_text": (None, [c_void_p, c_char_p, c_size_t]),
+    "ct_key_bytes": (None, [c_void_p, c_char_p, c_size_t]),
+    "ct_key_tuple_begin": (None, [c_void_p]),
+    "ct_key_tuple_end": (None, [c_void_p]),
+    "ct_key_name": (None, [c_void_p, c_char_p, c_size_t]),
+    "ct_key_data": (c_int32, [c_void_p, POINTER(c_void_p), POINTER(c_size_t)]),
+    "ct_memo_new": (c_int32, [POINTER(_MemoOptions), POINTER(c_void_p)]),
+    "ct_memo_free": (None, [c_void_p]),
+    "ct_memo_call": (c_int32, [c_void_p, c_void_p, c_void_p, _OUT]),
+    "ct_memo_key": (c_int32, [c_void_p, c_void_p, c_void_p, c_void_p]),
+    "ct_memo_invalidate": (c_int32, [c_void_p, c_void_p, c_void_p]),
+    "ct_memo_info": (c_int32, [c_void_p, c_void_p, POINTER(_CacheInfo)]),
+    "ct_memo_clear": (c_int32, [c_void_p, c_void_p]),
+}
+
+
+def _open_library():
+    """The library, by the name that programs are linked to. CACHETOOLS_LIBRARY names another file."""
+    name = "libcachetools.0.dylib" if sys.platform == "darwin" else "libcachetools.so.0"
+    # No PyDLL: a call that waits for another thread would then wait for ever.
+    library = ctypes.CDLL(os.environ.get("CACHETOOLS_LIBRARY", name))
+    for function, (result, arguments) in _FUNCTIONS.items():
+        getattr(library, function).restype = result
+        getattr(library, function).argtypes = arguments
+    return library
+
+
+_lib = _open_library()
+_get_copy = _lib.ct_get_copy  # looked up once, for speed
+_set = _lib.ct_set
+
+
+def version():
+    """The version of the library, "0.1.0"."""
+    return _lib.ct_version_string().decode()
+
+
+# ---- Errors --------------------------------------------------------------------------------------
+
+class Error(Exception):
+    """What was asked for did not happen. status says why."""
+
+    def __init__(self, status, text=None):
+        super().__init__(text or _lib.ct_status_message(status).decode())
+        self.status = status
+
+    @property
+    def name(self):
+        return _lib.ct_status_name(self.status).decode()
+
+
+class InvalidError(Error, ValueError):
+    pass
+
+
+class NoMemoryError(Error, MemoryError):
+    pass
+
+
+class TooLargeError(Error, ValueError):
+    pass
+
+
+class BufferError(Error):
+    pass
+
+
+class RecursiveLoadError(Error, RecursionError):
+    pass
+
+
+class CorruptError(Error, ValueError):
+    pass
+
+
+class UnsupportedError(Error, NotImplementedError):
+    pass
+
+
+_ERRORS = {
+    Status.ERR_INVALID: InvalidError,
+    Status.ERR_NOMEM: NoMemoryError,
+    Status.ERR_TOO_LARGE: TooLargeError,
+    Status.ERR_BUFFER: BufferError,
+    Status.ERR_RECURSION: RecursiveLoadError,
+    Status.ERR_CORRUPT: CorruptError,
+    Status.ERR_UNSUPPORTED: UnsupportedError,
+}
+
+
+def _check(status):
+    """Raises what a status stands for; returns it if it is no failure."""
+    if status < 0:
+        raise _ERRORS.get(status, Error)(status)
+    return status
+
+
+# ---- What callbacks raise ------------------------------------------------------------------------
+
+_CALLBACK_FAILED = -1000  # a callback's own status
+
+_raised = threading.local()  # .exception, of a callback, until the call that ran it is back
+
+
+def _guarded(fallback):
+    """Makes a callback that may be called by C: what it raises is kept, and C answered fallback."""
+    def decorate(callback):
+        @functools.wraps(callback)
+        def guarded(*args):
+            try:
+                return callback(*args)
+            except BaseException as exception:  # ctypes would print it and go on
+                if getattr(_raised, "exception", None) is None:
+                    _raised.exception = exception
+                return fallback
+        return guarded
+    return decorate
+
+
+def _reraise():
+    """Goes on with what a callback raised during the call just made."""
+    exception = getattr(_raised, "exception", None)
+    if exception is not None:
+        _raised.exception = None
+        raise exception
+
+
+# ---- Values --------------------------------------------------------------------------------------
+
+class _Pin:
+    """Gives a value back once it is collected."""
+    __slots__ = ("_raw", "_callbacks")
+
+    def __init__(self, raw, callbacks):
+        self._raw = raw
+        self._callbacks = callbacks  # that the release may call
+
+    def __del__(self, release=_lib.ct_value_release):
+        release(byref(self._raw))
+
+
+def _view(raw, callbacks):
+    """A view of a value, pinned until it and all views of it are gone."""
+    array = (ctypes.c_char * raw.size).from_address(raw.data)
+    array.pin = _Pin(raw, callbacks)
+    return memoryview(array).cast("B").toreadonly()
+
+
+def _take(raw):
+    """A copy of a value, which is given back."""
+    try:
+        return string_at(raw.data, raw.size)
+    finally:
+        _lib.ct_value_release(byref(raw))
+
+
+@dataclasses.dataclass
+class Event:
+    """An entry that left."""
+    key: bytes
+    value: bytes
+    weight: int
+    cause: Cause
+
+
+def _event(pointer):
+    raw = pointer.contents
+    return Event(string_at(raw.key.data, raw.key.size), string_at(raw.value.data, raw.value.size),
+                 raw.weight, Cause(raw.cause))
+
+
+# ---- How to make a cache -------------------------------------------------------------------------
+
+class _Callbacks:
+    """The options of a cache and the C functions made of its callbacks, which ctypes would otherwise
+    let go of. They name neither the cache nor this."""
+
+    def __init__(self, options, timer=None, ttu=None, weigher=None, choice=None, listener=None,
+                 drop=None, custom=None, allocator=None):
+        self.options = options
+        self.are_any = any((timer, ttu, weigher, choice, listener, drop, custom, allocator))
+        self.outlive_cache = bool(drop or allocator)
+        if timer:
+            options.timer = _TimerFn(_guarded(0)(lambda _: timer()))
+        if ttu:
+            options.ttu = _TtuFn(_guarded(NEVER)(
+                lambda _, key, key_size, value, value_size, now:
+                ttu(string_at(key, key_size), string_at(value, value_size), now)))
+        if weigher:  # what could not be weighed is refused as too large
+            options.weigher = _WeigherFn(_guarded(UNBOUNDED)(
+                lambda _, key, key_size, value, value_size:
+                weigher(string_at(key, key_size), string_at(value, value_size))))
+        if choice:
+            options.choice = _ChoiceFn(_guarded(0)(lambda _, count: choice(count)))
+        if listener:
+            options.listener = _ListenerFn(_guarded(None)(lambda _, event: listener(_event(event))))
+        if drop:
+            options.drop = _DropFn(_guarded(None)(
+                lambda _, value, size: drop(string_at(value, size))))
+        if custom:
+            options.custom = ctypes.pointer(_policy_ops(custom))
+        if allocator:
+            alloc, free = allocator
+            options.allocator = ctypes.pointer(_Allocator(
+                alloc=_AllocFn(_guarded(0)(lambda _, size, align: alloc(size, align) or 0)),
+                free=_FreeFn(_guarded(None)(
+                    lambda _, block, size, align: free(block, size, align)))))
+
+    def for_values(self):
+        """What a pinned value must keep alive."""
+        return self if self.outlive_cache else None
+
+
+def _policy_ops(make):
+    """Operations out of objects with insert, hit, remove and victim; make(maxsize) makes one for each
+    shard, which C knows by a number."""
+    states = {}
+    numbers = itertools.count(1)
+
+    @_guarded(0)
+    def state_new(_, maxsize):
+        number = next(numbers)
+        states[number] = make(maxsize)
+        return number
+
+    return _PolicyOps(
+        state_new=_StateNewFn(state_new),
+        state_free=_StateFn(_guarded(None)(lambda state: states.pop(state))),
+        on_insert=_InsertFn(_guarded(None)(
+            lambda state, id, weight, key, key_size, now:
+            states[state].insert(id, weight, string_at(key, key_size), now))),
+        on_hit=_HitFn(_guarded(None)(lambda state, id, now: states[state].hit(id, now))),
+        on_remove=_RemoveFn(_guarded(None)(lambda state, id: states[state].remove(id))),
+        victim=_VictimFn(_guarded(2**32 - 1)(lambda state: states[state].victim())))
+
+
+class Outcome(enum.IntEnum):
+    """How a write went."""
+    STORED = Status.OK
+    MISSING = Status.MISS  # with if_present
+    EXISTS = Status.EXISTS  # with if_absent
+    NOT_STORED = Status.NOT_STORED  # dead on arrival
+
+
+def _entry_options(ttl, deadline, weight, if_absent, if_present):
+    options = _EntryOptions()
+    for flag, field, value in ((_Entry.TTL, "ttl", ttl), (_Entry.DEADLINE, "deadline", deadline),
+                               (_Entry.WEIGHT, "weight", weight)):
+        if value is not None:
+            options.flags |= flag
+            setattr(options, field, value)
+    if if_absent:
+        options.flags |= _Entry.IF_ABSENT
+    if if_present:
+        options.flags |= _Entry.IF_PRESENT
+    return options
+
+
+def _fields(raw):
+    """What a struct tells, but for its own size."""
+    return {name: getattr(raw, name) for name, _ in raw._fields_[1:] if name != "reserved"}
+
+
+# ---- The cache -----------------------------------------------------------------------------------
+
+_ROOM = 1024  # bytes, in which most values fit
+
+_ABSENT = object()
+
+
+class Cache(collections.abc.MutableMapping):
+    """A cache of bytes by bytes, bounded by a policy. Safe from any number of threads, but for close.
+
+    Times are in ticks of the timer: nanoseconds, unless there is one of your own. timer, choice,
+    custom and allocator run inside the critical section: they must not use any cache. custom(maxsize)
+    makes an object with insert(id, weight, key, now), hit(id, now), remove(id) and victim();
+    allocator is a pair of functions, alloc(size, align), which returns an address, and
+    free(address, size, align).
+    """
+
+    def __init__(self, policy=Policy.LRU, maxsize=128, *, weight_kind=WeightKind.COUNT, shards=0,
+                 ttl=0, tti=0, seed=0, stats=True, precise_clock=False, **callbacks):
+        self._handle = None
+        self._dependents = weakref.WeakSet()  # walks and leases, which must end before
+        self._buffers = []  # to copy values into, with the room for their size
+        flags = (0 if stats else _Flag.NO_STATS) | (_Flag.PRECISE_CLOCK if precise_clock else 0)
+        options = _Options(policy=policy, weight_kind=weight_kind, maxsize=maxsize, shards=shards,
+                           flags=flags, ttl=ttl, tti=tti, seed=seed)
+        self._callbacks = _Callbacks(options, **callbacks)
+        handle = c_void_p()
+        status = _lib.ct_cache_new_with(byref(options), byref(handle))
+        _reraise()
+        if status == Status.ERR_INVALID:
+            raise InvalidError(status, _lib.ct_options_problem(byref(options)).decode())
+        _check(status)
+        self._handle = handle.value
+
+    def close(self):
+        """Frees the cache; no other call may be running. Pinned values stay readable. What is asked of
+        a closed cache raises InvalidError."""
+        for dependent in list(self._dependents):
+            dependent.close()
+        handle, self._handle = self._handle, None
+        _lib.ct_cache_free(handle)
+        _reraise()
+
+    def __del__(self, free=_lib.ct_cache_free):
+        if self._handle:
+            free(self._handle)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def __repr__(self):
+        options = self.options()
+        return f"<Cache {Policy(options['policy']).name} of {options['maxsize']}>"
+
+    def _reraise(self):
+        if self._callbacks.are_any:
+            _reraise()
+
+    # -- Reading --
+
+    def _read(self, key):
+        """A copy of a value, and its status."""
+        try:
+            buffer, size, size_at = self._buffers.pop()
+        except IndexError:
+            buffer, size = ctypes.create_string_buffer(_ROOM), c_size_t()
+            size_at = byref(size)
+        status = _get_copy(self._handle, key, len(key), buffer, _ROOM, size_at)
+        if status == 0:
+            value = string_at(buffer, size.value)
+        elif status == Status.ERR_BUFFER:
+            raw = _Value()
+            status = _lib.ct_get(self._handle, key, len(key), byref(raw))
+            value = _take(raw) if status == 0 else None
+        else:
+            value = None
+        self._buffers.append((buffer, size, size_at))
+        if self._callbacks.are_any:
+            _reraise()
+        return value, status
+
+    def __getitem__(self, key):
+        """A hit is a use."""
+        value, status = self._read(key)
+        if value is None:
+            _check(status)
+            raise KeyError(key)
+        return value
+
+    def get(self, key, default=None):
+        value, status = self._read(key)
+        if value is None:
+            _check(status)
+            return default
+        return value
+
+    def pin(self, key):
+        """A view of the value, without a copy, or None."""
+        raw = _Value()
+        status = _lib.ct_get(self._handle, key, len(key), byref(raw))
+        return self._found(status, raw, _view)
+
+    def peek(self, key):
+        """A copy of the value, or None; leaves no trace."""
+        raw = _Value()
+        return self._found(_lib.ct_peek(self._handle, key, len(key), byref(raw)), raw)
+
+    def _found(self, status, raw, out_of=lambda raw, _: _take(raw)):
+        value = None if raw.data is None else out_of(raw, self._callbacks.for_values())
+        self._reraise()
+        _check(status)
+        return value
+
+    def __contains__(self, key):
+        is_there = _lib.ct_contains(self._handle, key, len(key))
+        self._reraise()
+        return is_there
+
+    # -- Writing --
+
+    def __setitem__(self, key, value):
+        status = _set(self._handle, key, len(key), value, len(value))
+        if self._callbacks.are_any:
+            _reraise()
+        if status < 0:
+            _check(status)
+
+    def set(self, key, value, *, ttl=None, deadline=None, weight=None, if_absent=False,
+            if_present=False):
+        """Stores a value with a lifetime, a weight or a condition of its own; returns an Outcome."""
+        options = _entry_options(ttl, deadline, weight, if_absent, if_present)
+        status = _lib.ct_set_with(self._handle, key, len(key), value, len(value), byref(options))
+        self._reraise()
+        return Outcome(_check(status))
+
+    def setdefault(self, key, default=b""):
+        raw = _Value()
+        status = _lib.ct_setdefault(self._handle, key, len(key), default, len(default), byref(raw))
+        return self._found(status, raw)
+
+    def pop(self, key, default=_ABSENT):
+        raw = _Value()
+        value = self._found(_lib.ct_pop(self._handle, key, len(key), byref(raw)), raw)
+        if value is None and default is _ABSENT:
+            raise KeyError(key)
+        return default if value is None else value
+
+    def __delitem__(self, key):
+        status = _lib.ct_delete(self._handle, key, len(key))
+        self._reraise()
+        if _check(status) == Status.MISS:
+            raise KeyError(key)
+
+    def popitem(self):
+        """Takes the policy's next victim out."""
+        key, value = _Value(), _Value()
+        status = _lib.ct_popitem(self._handle, byref(key), byref(value))
+        if status != Status.OK:
+            self._reraise()
+            _check(status)
+            raise KeyError("the cache is empty")
+        item = _take(key), _take(value)
+        self._reraise()
+        return item
+
+    def clear(self):
+        status = _lib.ct_clear(self._handle)
+        self._reraise()
+        _check(status)
+
+    def remove_if(self, match):
+        """Removes all for which match(key, value) holds; returns how many."""
+        callback = _MatchFn(_guarded(False)(
+            lambda _, key, key_size, value, value_size:
+            bool(match(string_at(key, key_size), string_at(value, value_size)))))
+        removed = _lib.ct_remove_if(self._handle, callback, None)
+        _reraise()
+        return removed
+
+    # -- Many at once --
+
+    def get_many(self, keys):
+        """Copies of the values for many keys in one call, in a list: None where there is none."""
+        keys = list(keys)
+        count = len(keys)
+        sizes = c_size_t * count
+        key_ends = sizes(*itertools.accumulate(map(len, keys)))
+        value_ends, statuses = sizes(), (c_int32 * count)()
+        data = b"".join(keys)
+        capacity = 64 * count
+        while True:
+            buffer = ctypes.create_string_buffer(capacity)
+            status = _lib.ct_get_many_copy(self._handle, data, key_ends, count, buffer, capacity,
+                                           value_ends, statuses)
+            if status != Status.ERR_BUFFER:
+                break
+            capacity = value_ends[count - 1]
+        self._reraise()
+        _check(status)
+        values, begin = buffer.raw, 0
+        found = []
+        for end, status in zip(value_ends, statuses):
+            found.append(values[begin:end] if status == 0 else None)
+            begin = end
+        return found
+
+    def set_many(self, entries, *, ttl=None, deadline=None, weight=None, if_absent=False,
+                 if_present=False):
+        """Stores many pairs in one call, or a mapping. Each goes its own way: returns a list of
+        Outcome, and of Error for those that failed."""
+        if isinstance(entries, collections.abc.Mapping):
+            entries = entries.items()
+        parts = list(itertools.chain.from_iterable(entries))
+        count = len(parts) // 2
+        ends = (c_size_t * len(parts))(*itertools.accumulate(map(len, parts)))
+        statuses = (c_int32 * count)()
+        options = _entry_options(ttl, deadline, weight, if_absent, if_present)
+        status = _lib.ct_set_many(self._handle, b"".join(parts), ends, count, byref(options),
+                                  statuses)
+        self._reraise()
+        if not any(statuses):
+            _check(status)  # nothing was tried
+        return [Outcome(one) if one >= 0 else _ERRORS.get(one, Error)(one) for one in statuses]
+
+    # -- Size and time --
+
+    def __len__(self):
+        length = _lib.ct_len(self._handle)
+        self._reraise()
+        return length
+
+    @property
+    def weight(self):
+        """The sum of the weights."""
+        weight = _lib.ct_currsize(self._handle)
+        self._reraise()
+        return weight
+
+    @property
+    def maxsize(self):
+        return _lib.ct_maxsize(self._handle)
+
+    @property
+    def memory(self):
+        """The bytes of memory held in all."""
+        return _lib.ct_memory(self._handle)
+
+    def resize(self, maxsize):
+        status = _lib.ct_resize(self._handle, maxsize)
+        self._reraise()
+        _check(status)
+
+    def set_lifetime(self, key, ttl):
+        """Gives an entry another lifetime; returns whether it is there."""
+        status = _lib.ct_set_lifetime(self._handle, key, len(key), ttl)
+        self._reraise()
+        return _check(status) == Status.OK
+
+    def inspect(self, key):
+        """What is known of an entry, as a dict, or None."""
+        info = _EntryInfo()
+        status = _lib.ct_inspect(self._handle, key, len(key), byref(info))
+        self._reraise()
+        return _fields(info) if _check(status) == Status.OK else None
+
+    def expire(self, visit=None):
+        """Removes what is due, shows it as an Event, and returns how many."""
+        callback = _VisitFn(_guarded(None)(lambda _, event: visit(_event(event)))) if visit else \
+            _VisitFn()
+        expired = _lib.ct_expire(self._handle, NOW, callback, None)
+        _reraise()
+        return expired
+
+    def stats(self):
+        """The counters, as a dict."""
+        stats = _Stats()
+        _check(_lib.ct_cache_stats(self._handle, byref(stats)))
+        return _fields(stats)
+
+    def reset_stats(self):
+        _check(_lib.ct_cache_stats_reset(self._handle))
+
+    def options(self):
+        """The options in force, as a dict: defaults filled in, and the seed that was drawn."""
+        options = _Options()
+        _check(_lib.ct_cache_options(self._handle, byref(options)))
+        return {name: value for name, value in _fields(options).items() if isinstance(value, int)}
+
+    # -- Iteration --
+
+    def walk(self, order=Order.ANY):
+        """An iterator of pairs. Quiet: it uses nothing and counts nothing."""
+        return _Walk(self, order)
+
+    def __iter__(self):
+        return (key for key, _ in self.walk())
+
+    def items(self):
+        return self.walk()
+
+    def values(self):
+        return (value for _, value in self.walk())
+
+    # -- Loading --
+
+    def get_or_load(self, key, load):
+        """Looks a key up, and if it is absent stores what load(key) returns: bytes, or Loaded. However
+        many threads ask, one of them loads, and the others wait for what it brings. None from load:
+        there is no such value."""
+        @_guarded(_CALLBACK_FAILED)
+        def run(_, key, key_size, result):
+            return _finish(load(string_at(key, key_size)), result)
+
+        raw = _Value()
+        status = _lib.ct_get_or_load(self._handle, key, len(key), _LoaderFn(run), None, byref(raw))
+        value = None if raw.data is None else _take(raw)
+        _reraise()
+        _check(status)
+        return value
+
+    def get_or_lease(self, key, wait=None):
+        """Looks a key up, and if it is absent takes its lease or waits, for so many seconds, for who
+        has it. Returns bytes; a Lease, after which the caller must load the key; or None, if another
+        has it and the time is over."""
+        raw, lease = _Value(), c_void_p()
+        wait_ns = 2**64 - 1 if wait is None else int(wait * 1e9)
+        status = _lib.ct_get_or_lease(self._handle, key, len(key), wait_ns, byref(raw), byref(lease))
+        if status == Status.LEASED:
+            return Lease(self, lease.value)
+        return self._found(status, raw)
+
+    def compute(self, key, change):
+        """Reads, changes and writes one entry, as if at once. change(old) returns what to store, bytes
+        or Loaded; or REMOVE, or LEAVE; old is None if there is none. It may run more than once.
+        Returns the value that is there afterwards, or None."""
+        @_guarded(_CALLBACK_FAILED)
+        def run(_, key, key_size, old, result):
+            before = string_at(old.contents.data, old.contents.size) if old else None
+            after = change(before)
+            if after is REMOVE or after is LEAVE:
+                return Status.MISS if after is REMOVE else Status.NOT_STORED
+            return _finish(after, result)
+
+        raw = _Value()
+        status = _lib.ct_compute(self._handle, key, len(key), _ComputeFn(run), None, byref(raw))
+        value = None if raw.data is None else _take(raw)
+        _reraise()
+        _check(status)
+        return value
+
+
+# ---- Iteration -----------------------------------------------------------------------------------
+
+class _Walk:
+    """An iterator of the pairs of a cache, for one thread at a time."""
+
+    def __init__(self, cache, order):
+        self._handle = None
+        self._cache = cache
+        handle = c_void_p()
+        _check(_lib.ct_iter_new(cache._handle, order, byref(handle)))
+        self._handle = handle.value
+        cache._dependents.add(self)
+
+    def close(self):
+        handle, self._handle = self._handle, None
+        _lib.ct_iter_free(handle)
+
+    __del__ = close
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if not self._handle:
+            raise StopIteration
+        key, value = _Bytes(), _Bytes()
+        status = _lib.ct_iter_next(self._handle, byref(key), byref(value))
+        self._cache._reraise()
+        if _check(status) == Status.END:
+            self.close()
+            raise StopIteration
+        return string_at(key.data, key.size), string_at(value.data, value.size)
+
+
+# ---- Loading -------------------------------------------------------------------------------------
+
+REMOVE = object()
+LEAVE = object()
+
+
+@dataclasses.dataclass
+class Loaded:
+    """A value that a callback brings, and what is special about it."""
+    value: bytes
+    ttl: int = None  # in ticks from the callback's return on
+    deadline: int = None  # in ticks, absolute
+    weight: int = None
+    discard: bool = False  # hand it back to who asked, but do not keep it
+
+
+def _finish(found, result):
+    """Hands over what a callback found."""
+    if found is None:
+        return Status.MISS
+    if isinstance(found, Loaded):
+        if found.ttl is not None:
+            _lib.ct_result_ttl(result, found.ttl)
+        if found.deadline is not None:
+            _lib.ct_result_deadline(result, found.deadline)
+        if found.weight is not None:
+            _lib.ct_result_weight(result, found.weight)
+        if found.discard:
+            _lib.ct_result_discard(result)
+        found = found.value
+    return _lib.ct_result_set(result, found, len(found))
+
+
+class Lease:
+    """The right, and the duty, to load a key; belongs to no thread. Given up when it is closed,
+    collected, or left as a context without a value."""
+
+    def __init__(self, cache, handle):
+        self._cache = cache
+        self._handle = handle
+        key = _Bytes()
+        _lib.ct_lease_key(handle, byref(key))
+        self.key = string_at(key.data, key.size)
+        cache._dependents.add(self)
+
+    def fulfil(self, value, *, ttl=None, deadline=None, weight=None):
+        """Stores the value, hands it to all who wait, and returns it."""
+        handle, self._handle = self._handle, None
+        options = _entry_options(ttl, deadline, weight, False, False)
+        raw = _Value()
+        status = _lib.ct_lease_fulfil(handle, value, len(value), byref(options), byref(raw))
+        return self._cache._found(status, raw)
+
+    def close(self):
+        handle, self._handle = self._handle, None
+        _lib.ct_lease_abandon(handle)
+
+    __del__ = close
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+# ---- Keys ----------------------------------------------------------------------------------------
+
+class Key:
+    """Builds a key from arguments: bytes that are equal if and only if the arguments are. Typed: 1,
+    1.0 and True are three keys. For one thread at a time."""
+
+    def __init__(self, typed=False):
+        self._handle = _lib.ct_key_new(_KEY_TYPED if typed else 0)
+        if not self._handle:
+            raise NoMemoryError(Status.ERR_NOMEM)
+
+    def __del__(self, free=_lib.ct_key_free):
+        free(self._handle)
+
+    def add(self, value):
+        """Adds None, a bool, an int of 64 bits, a float, a str, bytes, or a tuple of such."""
+        _add(self._handle, value)
+        return self
+
+    def name(self, name):
+        """Names the next value."""
+        name = name.encode()
+        _lib.ct_key_name(self._handle, name, len(name))
+        return self
+
+    def reset(self):
+        _lib.ct_key_reset(self._handle)
+        return self
+
+    def data(self):
+        """The key. A mistake in what was added raises InvalidError here."""
+        data, size = c_void_p(), c_size_t()
+        _check(_lib.ct_key_data(self._handle, byref(data), byref(size)))
+        return string_at(data, size.value)
+
+
+def _add(key, value):
+    if value is None:
+        _lib.ct_key_null(key)
+    elif isinstance(value, bool):
+        _lib.ct_key_bool(key, value)
+    elif isinstance(value, int):
+        if -2**63 <= value < 2**63:  # ctypes would cut longer ones off
+            _lib.ct_key_int(key, value)
+        elif 0 <= value < 2**64:
+            _lib.ct_key_uint(key, value)
+        else:
+            raise OverflowError("integers in keys have 64 bits")
+    elif isinstance(value, float):
+        _lib.ct_key_double(key, value)
+    elif isinstance(value, str):
+        text = value.encode()
+        _lib.ct_key_text(key, text, len(text))
+    elif isinstance(value, bytes):
+        _lib.ct_key_bytes(key, value, len(value))
+    elif isinstance(value, tuple):
+        _lib.ct_key_tuple_begin(key)
+        for element in value:
+            _add(key, element)
+        _lib.ct_key_tuple_end(key)
+    else:
+        raise TypeError(f"no part of a key: {type(value).__name__}")
+
+
+def _add_call(key, args, kwargs):
+    for value in args:
+        _add(key, value)
+    for name, value in kwargs.items():
+        name = name.encode()
+        _lib.ct_key_name(key, name, len(name))
+        _add(key, value)
+
+
+def key(*args, **kwargs):
+    """The key of a call."""
+    builder = Key()
+    _add_call(builder._handle, args, kwargs)
+    return builder.data()
+
+
+# ---- Memoized functions --------------------------------------------------------------------------
+
+class Memo:
+    """A function of bytes that remembers its results; see memoize."""
+
+    def __init__(self, function, cache=None, prefix=b"", typed=False, maxsize=128,
+                 policy=Policy.LRU, **callbacks):
+        functools.update_wrapper(self, function)
+        self._handle = None
+        self._cache = cache  # outlives the memo
+        self._calls = {}  # arguments, by the number that C knows them by
+        self._numbers = itertools.count(1)
+        self._typed = typed
+        calls = self._calls
+
+        @_guarded(_CALLBACK_FAILED)
+        def run(_, obj, number, result):
+            args, kwargs = calls[number]
+            return _finish(function(*args, **kwargs), result)
+
+        @_guarded(_CALLBACK_FAILED)
+        def add_key(_, obj, number, key):
+            _add_call(key, *calls[number])
+            return Status.OK
+
+        options = _MemoOptions(flags=_MEMO_TYPED if typed else 0, fn=_MemoFn(run),
+                               key=_MemoKeyFn(add_key), prefix=prefix, prefix_size=len(prefix))
+        self._options = options  # keeps the C functions
+        self._own = None
+        if cache is None:
+            self._own = _Callbacks(_Options(policy=policy, maxsize=maxsize), **callbacks)
+            options.own = ctypes.pointer(self._own.options)
+        else:
+            options.cache = cache._handle
+        handle = c_void_p()
+        status = _lib.ct_memo_new(byref(options), byref(handle))
+        _reraise()
+        _check(status)
+        self._handle = handle.value
+
+    def close(self):
+        """Frees the memo; no call may be running."""
+        handle, self._handle = self._handle, None
+        _lib.ct_memo_free(handle)
+
+    def __del__(self, free=_lib.ct_memo_free):
+        if self._handle:
+            free(self._handle)
+
+    def _call(self, function, args, kwargs, *more):
+        number = next(self._numbers)
+        self._calls[number] = args, kwargs
+        try:
+            return function(self._handle, None, number, *more)
+        finally:
+            del self._calls[number]
+
+    def __call__(self, *args, **kwargs):
+        raw = _Value()
+        status = self._call(_lib.ct_memo_call, args, kwargs, byref(raw))
+        value = None if raw.data is None else _take(raw)
+        _reraise()
+        _check(status)
+        return value
+
+    def key(self, *args, **kwargs):
+        """The key that a call is stored under."""
+        builder = Key()
+        status = self._call(_lib.ct_memo_key, args, kwargs, builder._handle)
+        _reraise()
+        _check(status)
+        return builder.data()
+
+    def invalidate(self, *args, **kwargs):
+        """Forgets the result of one call; returns whether it was kept."""
+        status = self._call(_lib.ct_memo_invalidate, args, kwargs)
+        _reraise()
+        return _check(status) == Status.OK
+
+    def info(self):
+        """Hits, misses, maxsize and currsize, as a dict."""
+        info = _CacheInfo()
+        _check(_lib.ct_memo_info(self._handle, None, byref(info)))
+        return _fields(info)
+
+    def clear(self):
+        """Empties the cache, and counts from zero again."""
+        status = _lib.ct_memo_clear(self._handle, None)
+        _reraise()
+        _check(status)
+
+
+def memoize(cache=None, **options):
+    """Decorates a function of bytes so that it remembers its results: in a cache of its own, of
+    maxsize results, or in one that is shared, in which prefix sets functions apart. None and
+    exceptions are not remembered. However many threads call for one result, one computes it."""
+    return lambda function: Memo(function, cache, **options)

@@ -1,0 +1,604 @@
+# SPDX-License-Identifier: MIT
+"""Uses every group of the library's functions through libcachetools.py.
+
+    python3 -m unittest -v test_libcachetools
+"""
+
+import collections
+import ctypes
+import enum
+import gc
+import os
+import subprocess
+import threading
+import unittest
+import weakref
+
+import libcachetools as ct
+from libcachetools import Cache, Cause, Outcome, Policy
+
+
+class ManualClock:
+    """Stands still until it is set."""
+
+    def __init__(self):
+        self.now = 1000
+
+    def __call__(self):
+        return self.now
+
+
+def filled(cache, keys):
+    for key in keys:
+        cache[bytes([key])] = bytes([key]).upper()
+    return cache
+
+
+def in_threads(count, function):
+    """Runs a function in many threads at once, and raises what it raised."""
+    raised = []
+
+    def run(number):
+        try:
+            function(number)
+        except BaseException as exception:
+            raised.append(exception)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if raised:
+        raise raised[0]
+
+
+class StatusesAndOptions(unittest.TestCase):
+    def test_errors_have_names_messages_and_statuses(self):
+        error = ct.NoMemoryError(ct.Status.ERR_NOMEM)
+        self.assertEqual("CT_ERR_NOMEM", error.name)
+        self.assertIn("memory", str(error))
+        self.assertIsInstance(error, MemoryError)
+        self.assertEqual(3, len(ct.version().split(".")))
+
+    def test_policies_have_names(self):
+        for policy in Policy:
+            self.assertEqual(policy.name, ct._lib.ct_policy_name(policy).decode())
+        self.assertEqual(Policy.SIEVE, Policy.named("sieve"))
+        with self.assertRaises(ct.InvalidError):
+            Policy.named("best")
+
+    def test_wrong_options_are_explained(self):
+        with self.assertRaisesRegex(ct.InvalidError, "shards"):
+            Cache(maxsize=10, shards=3)
+
+    def test_options_in_force_are_told(self):
+        options = Cache(Policy.SIEVE, 10, shards=4, ttl=50, tti=20, precise_clock=True,
+                        listener=print).options()
+        self.assertNotEqual(0, options.pop("seed"))
+        self.assertEqual((9, 10, 4, 50, 20, 4), tuple(
+            options[name] for name in ("policy", "maxsize", "shards", "ttl", "tti", "flags")))
+
+    def test_a_closed_cache_refuses(self):
+        with Cache(maxsize=10) as cache:
+            cache[b"a"] = b"1"
+            walk = cache.walk()
+            lease = cache.get_or_lease(b"b")
+        for use in (lambda: cache[b"a"], lambda: cache.get(b"a"), lambda: cache.pin(b"a"),
+                    lambda: cache.set(b"a", b"1"), cache.clear, cache.walk, cache.stats):
+            with self.assertRaises(ct.InvalidError):
+                use()
+        with self.assertRaises(ct.InvalidError):
+            lease.fulfil(b"1")
+        self.assertEqual([], list(walk))
+        self.assertEqual(0, len(cache))
+        cache.close()
+
+    def test_forgotten_caches_are_collected(self):
+        cache = Cache(maxsize=10)
+        cache.itself = cache
+        there = weakref.ref(cache)
+        del cache
+        gc.collect()
+        self.assertIsNone(there())
+
+
+class Mapping(unittest.TestCase):
+    def test_it_is_a_mapping(self):
+        cache = Cache(maxsize=10)
+        self.assertIsInstance(cache, collections.abc.MutableMapping)
+        cache[b"a"] = b"1"
+        self.assertEqual(b"1", cache[b"a"])
+        self.assertEqual((b"1", None, b"x"), (cache.get(b"a"), cache.get(b"b"), cache.get(b"b", b"x")))
+        self.assertTrue(b"a" in cache and b"b" not in cache)
+        with self.assertRaises(KeyError):
+            cache[b"b"]
+        cache.update({b"b": b"2", b"c": b"3"})
+        self.assertEqual({b"a", b"b", b"c"}, set(cache))
+        self.assertEqual({b"a": b"1", b"b": b"2", b"c": b"3"}, dict(cache.items()))
+        self.assertEqual({b"1", b"2", b"3"}, set(cache.values()))
+        self.assertEqual(b"1", cache.setdefault(b"a", b"9"))
+        self.assertEqual(b"4", cache.setdefault(b"d", b"4"))
+        del cache[b"d"]
+        with self.assertRaises(KeyError):
+            del cache[b"d"]
+        self.assertEqual((b"1", b"x"), (cache.pop(b"a"), cache.pop(b"a", b"x")))
+        with self.assertRaises(KeyError):
+            cache.pop(b"a")
+        self.assertEqual((b"b", b"2"), cache.popitem())
+        self.assertEqual((1, 1, 10), (len(cache), cache.weight, cache.maxsize))
+        self.assertGreater(cache.memory, 0)
+        cache.clear()
+        with self.assertRaises(KeyError):
+            cache.popitem()
+
+    def test_any_bytes_are_keys_and_values(self):
+        cache = Cache(maxsize=10)
+        big = os.urandom(100_000)
+        cache.update({b"": b"", b"\0\xff\0": big, b"\0": b"\0\0"})
+        self.assertEqual([b"", big, b"\0\0"], [cache[b""], cache[b"\0\xff\0"], cache[b"\0"]])
+
+    def test_what_is_no_bytes_is_refused(self):
+        cache = Cache(maxsize=10)
+        for use in (lambda: cache["text"], lambda: cache.set(b"a", "text"), lambda: cache[1]):
+            with self.assertRaises((TypeError, ctypes.ArgumentError)):
+                use()
+
+    def test_a_pinned_value_outlives_its_entry_and_its_cache(self):
+        cache = Cache(maxsize=1)
+        cache[b"a"] = b"first"
+        view = cache.pin(b"a")
+        self.assertIsNone(cache.pin(b"b"))
+        part = view[1:3]
+        cache[b"b"] = b"other"  # evicts it
+        cache.close()
+        del cache
+        gc.collect()
+        self.assertEqual(b"first", view)
+        self.assertTrue(view.readonly)
+        del view
+        gc.collect()
+        self.assertEqual(b"ir", bytes(part))
+
+    def test_conditions_lifetimes_and_weights_of_single_entries(self):
+        clock = ManualClock()
+        cache = Cache(maxsize=100, timer=clock)
+        self.assertEqual(Outcome.MISSING, cache.set(b"a", b"1", if_present=True))
+        self.assertEqual(Outcome.STORED, cache.set(b"a", b"1", if_absent=True))
+        self.assertEqual(Outcome.EXISTS, cache.set(b"a", b"1", if_absent=True))
+        cache.set(b"b", b"22", deadline=1500, weight=7)
+        self.assertEqual({"weight": 7, "deadline": 1500, "remaining": 500, "frequency": 0,
+                          "key_size": 1, "value_size": 2}, cache.inspect(b"b"))
+        self.assertIsNone(cache.inspect(b"x"))
+        self.assertEqual(Outcome.STORED, cache.set(b"c", b"3", ttl=10))
+        self.assertEqual(Outcome.NOT_STORED, cache.set(b"d", b"4", ttl=0))
+        self.assertTrue(cache.set_lifetime(b"a", 20))
+        self.assertFalse(cache.set_lifetime(b"x", 20))
+        clock.now = 1015
+        self.assertTrue(b"c" not in cache and b"a" in cache)
+        clock.now = 1020
+        self.assertNotIn(b"a", cache)
+        with self.assertRaises(ct.InvalidError):
+            cache.set(b"a", b"1", ttl=1, deadline=1)
+        with self.assertRaises(ct.TooLargeError):
+            cache.set(b"a", b"1", weight=101)
+
+    def test_what_matches_is_removed(self):
+        cache = filled(Cache(maxsize=10), b"abc")
+        self.assertEqual(1, cache.remove_if(lambda key, value: (key, value) == (b"b", b"B")))
+        self.assertEqual({b"a", b"c"}, set(cache))
+
+    def test_a_smaller_limit_evicts(self):
+        cache = filled(Cache(maxsize=3), b"abc")
+        cache.resize(1)
+        self.assertEqual((1, [b"c"]), (cache.maxsize, list(cache)))
+
+    def test_what_is_due_is_shown(self):
+        clock = ManualClock()
+        cache = filled(Cache(Policy.TTL, 10, ttl=10, timer=clock), b"a")
+        clock.now = 1005
+        filled(cache, b"b")
+        clock.now = 1010
+        shown = []
+        self.assertEqual(1, cache.expire(shown.append))
+        self.assertEqual([ct.Event(b"a", b"A", 1, Cause.EXPIRED)], shown)
+        clock.now = 2000
+        self.assertEqual(1, cache.expire())
+
+
+class Many(unittest.TestCase):
+    def test_many_are_set_and_got(self):
+        cache = Cache(maxsize=100)
+        big = b"x" * 1000
+        self.assertEqual([Outcome.STORED] * 3, cache.set_many({b"a": b"1", b"": big, b"c": b""}))
+        self.assertEqual([b"1", None, big, b""], cache.get_many([b"a", b"x", b"", b"c"]))
+        self.assertEqual(([], []), (cache.get_many([]), cache.set_many([])))
+
+    def test_each_of_many_goes_its_own_way(self):
+        cache = Cache(maxsize=4, weight_kind=ct.WeightKind.VALUE)
+        first, second = cache.set_many([(b"a", b"1"), (b"b", b"too large")])
+        self.assertEqual(Outcome.STORED, first)
+        self.assertIsInstance(second, ct.TooLargeError)
+        with self.assertRaises(ct.InvalidError):
+            cache.set_many([(b"a", b"1")], ttl=1, deadline=1)
+
+
+class IterationAndStatistics(unittest.TestCase):
+    def test_walks_see_everything_in_order(self):
+        cache = filled(Cache(maxsize=10), b"abc")
+        cache[b"a"]
+        self.assertEqual([(b"b", b"B"), (b"c", b"C"), (b"a", b"A")],
+                         list(cache.walk(ct.Order.COLDEST)))
+        self.assertEqual(b"a", next(cache.walk(ct.Order.HOTTEST))[0])
+        with self.assertRaises(ct.UnsupportedError):
+            Cache(Policy.RR).walk(ct.Order.COLDEST)
+
+    def test_events_are_counted(self):
+        cache = filled(Cache(maxsize=1), b"ab")
+        cache.get(b"a"), cache.get(b"b")
+        stats = cache.stats()
+        self.assertEqual((1, 1, 2, 1), tuple(
+            stats[name] for name in ("hits", "misses", "inserts", "evictions")))
+        cache.reset_stats()
+        self.assertEqual(0, cache.stats()["hits"])
+        uncounted = Cache(maxsize=1, stats=False)
+        uncounted.get(b"a")
+        self.assertEqual(0, uncounted.stats()["misses"])
+
+
+class CallbacksOfACache(unittest.TestCase):
+    def test_the_listener_is_told_why_entries_leave(self):
+        told = []
+        cache = Cache(maxsize=2, listener=lambda event: told.append((event.cause.name, event.key)))
+        gc.collect()  # its C function must not be
+        filled(cache, b"abbc")
+        del cache[b"b"]
+        cache.clear()
+        self.assertEqual([("REPLACED", b"b"), ("EVICTED", b"a"), ("REMOVED", b"b"),
+                          ("CLEARED", b"c")], told)
+
+    def test_weighers_weigh_and_times_to_use_end(self):
+        clock = ManualClock()
+        cache = Cache(Policy.TLRU, 100, timer=clock,
+                      weigher=lambda key, value: len(key) + len(value),
+                      ttu=lambda key, value, now: now + len(value))
+        cache[b"a"] = b"12345"
+        self.assertEqual(6, cache.weight)
+        clock.now = 1004
+        self.assertIn(b"a", cache)
+        clock.now = 1005
+        self.assertNotIn(b"a", cache)
+        with self.assertRaises(ct.TooLargeError):
+            cache[b"b"] = bytes(100)
+
+    def test_a_choice_chooses_victims(self):
+        cache = filled(Cache(Policy.RR, 3, choice=lambda count: count - 1), b"abcd")
+        self.assertEqual({b"a", b"b", b"d"}, set(cache))
+
+    def test_every_stored_value_is_dropped_once_even_after_the_cache(self):
+        dropped = []
+        cache = filled(Cache(maxsize=2, drop=dropped.append), b"abc")
+        self.assertEqual([b"A"], dropped)
+        view = cache.pin(b"b")
+        cache.close()
+        del cache
+        gc.collect()
+        self.assertEqual([b"A", b"C"], dropped)
+        del view
+        gc.collect()
+        self.assertEqual([b"A", b"C", b"B"], dropped)
+
+    def test_memory_comes_from_the_allocator_and_goes_back(self):
+        libc = ctypes.CDLL(None)
+        libc.aligned_alloc.restype = ctypes.c_void_p
+        libc.aligned_alloc.argtypes = [ctypes.c_size_t, ctypes.c_size_t]
+        libc.free.argtypes = [ctypes.c_void_p]
+        blocks, is_empty = {}, False
+
+        def alloc(size, align):
+            if is_empty:
+                return None
+            align = max(align, ctypes.sizeof(ctypes.c_void_p))
+            block = libc.aligned_alloc(align, -(-size // align) * align)
+            blocks[block] = size
+            return block
+
+        def free(block, size, align):
+            self.assertEqual(blocks.pop(block), size)
+            libc.free(block)
+
+        cache = filled(Cache(maxsize=1000, allocator=(alloc, free)), b"a")
+        view = cache.pin(b"a")
+        self.assertTrue(blocks)
+        is_empty = True
+        with self.assertRaises(ct.NoMemoryError):
+            cache[b"b"] = bytes(1 << 20)
+        cache.close()
+        self.assertTrue(blocks)  # the value is pinned
+        self.assertEqual(b"A", view)
+        del view
+        gc.collect()
+        self.assertFalse(blocks)
+
+    def test_a_policy_of_ones_own_decides(self):
+        class Stack:
+            """Last in, first out."""
+
+            def __init__(self, maxsize):
+                self.ids, self.hits = [], 0
+                stacks.append(self)
+
+            def insert(self, id, weight, key, now):
+                self.ids.append(id)
+
+            def hit(self, id, now):
+                self.hits += 1
+
+            def remove(self, id):
+                self.ids.remove(id)
+
+            def victim(self):
+                return self.ids[-1]
+
+        stacks = []
+        cache = filled(Cache(Policy.CUSTOM, 2, custom=Stack), b"abc")
+        gc.collect()
+        self.assertEqual({b"a", b"c"}, set(cache))
+        cache[b"a"]
+        self.assertEqual([1], [stack.hits for stack in stacks])
+
+    def test_what_callbacks_raise_goes_on_in_the_call_that_ran_them(self):
+        cache = filled(Cache(maxsize=1, listener=lambda event: 1 / 0), b"a")
+        with self.assertRaises(ZeroDivisionError):
+            cache[b"b"] = b"2"
+        self.assertEqual(b"2", cache[b"b"])  # all was done but the telling
+        cache = filled(Cache(maxsize=10), b"ab")
+        with self.assertRaises(KeyboardInterrupt):
+            cache.remove_if(lambda key, value: (_ for _ in ()).throw(KeyboardInterrupt()))
+        self.assertEqual(2, len(cache))  # nothing is left over
+
+
+class Loading(unittest.TestCase):
+    def test_a_key_is_loaded_once(self):
+        cache = Cache(maxsize=10)
+        self.assertEqual(b"ABC", cache.get_or_load(b"abc", bytes.upper))
+        self.assertEqual(b"ABC", cache.get_or_load(b"abc", self.fail))
+        self.assertIsNone(cache.get_or_load(b"x", lambda key: None))
+        self.assertEqual((1, 1), (cache.stats()["loads"], cache.stats()["load_failures"]))
+
+    def test_loaders_say_what_is_special(self):
+        cache = Cache(maxsize=100, timer=ManualClock())
+        cache.get_or_load(b"a", lambda key: ct.Loaded(b"1", ttl=50, weight=9))
+        info = cache.inspect(b"a")
+        self.assertEqual((9, 50), (info["weight"], info["remaining"]))
+        self.assertEqual(b"2", cache.get_or_load(
+            b"b", lambda key: ct.Loaded(b"2", deadline=2000, discard=True)))
+        self.assertNotIn(b"b", cache)
+
+    def test_what_a_loader_raises_comes_back(self):
+        cache = Cache(maxsize=10)
+        with self.assertRaises(ConnectionError):
+            cache.get_or_load(b"a", lambda key: (_ for _ in ()).throw(ConnectionError("is down")))
+        with self.assertRaises(RecursionError):
+            cache.get_or_load(b"a", lambda key: cache.get_or_load(key, bytes.upper))
+        with self.assertRaises(ctypes.ArgumentError):
+            cache.get_or_load(b"a", lambda key: "text")
+        self.assertEqual(0, len(cache))
+
+    def test_of_many_threads_one_loads(self):
+        cache = Cache(maxsize=10, shards=4)
+        loads, barrier = [], threading.Barrier(4)
+
+        def load(key):
+            loads.append(key)
+            return b"value"
+
+        def run(_):
+            barrier.wait()
+            self.assertEqual(b"value", cache.get_or_load(b"a", load))
+
+        in_threads(4, run)
+        self.assertEqual([b"a"], loads)
+
+    def test_a_lease_is_fulfilled_on_another_thread_or_given_up(self):
+        cache = Cache(maxsize=10)
+        lease = cache.get_or_lease(b"a")
+        self.assertEqual(b"a", lease.key)
+        self.assertIsNone(cache.get_or_lease(b"a", wait=0))
+        thread = threading.Thread(target=lambda: lease.fulfil(b"1"))
+        thread.start()
+        self.assertEqual(b"1", cache.get_or_lease(b"a"))
+        thread.join()
+        with cache.get_or_lease(b"b", wait=0):
+            pass
+        lease = cache.get_or_lease(b"b", wait=0)
+        self.assertIsInstance(lease, ct.Lease)
+        del lease
+        gc.collect()
+        self.assertEqual(b"2", cache.get_or_lease(b"b", wait=0).fulfil(b"2", ttl=10**12))
+
+    def test_compute_reads_changes_and_writes(self):
+        cache = Cache(maxsize=10)
+
+        def count(old):
+            return bytes([old[0] + 1 if old else 1])
+
+        in_threads(4, lambda _: [cache.compute(b"n", count) for _ in range(25)])
+        self.assertEqual(b"\x64", cache[b"n"])
+        self.assertEqual(b"\x64", cache.compute(b"n", lambda old: ct.LEAVE))
+        with self.assertRaises(ConnectionError):
+            cache.compute(b"n", lambda old: (_ for _ in ()).throw(ConnectionError()))
+        self.assertIsNone(cache.compute(b"n", lambda old: ct.REMOVE))
+        self.assertEqual(0, len(cache))
+
+
+class KeysAndMemos(unittest.TestCase):
+    def test_keys_are_equal_if_their_arguments_are(self):
+        self.assertEqual(1, len({ct.key(1), ct.key(1.0), ct.key(True)}))
+        different = [(), (1,), (2,), ("1",), (b"1",), (None,), ((1,),), (1, 2), ((1, 2),),
+                     (2**63,), (-2**63,), (0.5,)]
+        self.assertEqual(len(different), len({ct.key(*args) for args in different}))
+        self.assertEqual(ct.key(a=1, b=2), ct.key(b=2, a=1))
+        self.assertNotEqual(ct.Key(typed=True).add(1).data(), ct.Key(typed=True).add(1.0).data())
+        builder = ct.Key().name("a").name("b")
+        with self.assertRaises(ct.InvalidError):
+            builder.data()
+        self.assertEqual(ct.key(1), builder.reset().add(1).data())
+        with self.assertRaises(OverflowError):
+            ct.key(2**64)
+        with self.assertRaises(TypeError):
+            ct.key([])
+
+    def test_a_memo_remembers_and_calls_itself(self):
+        calls = []
+
+        @ct.memoize(maxsize=128)
+        def fibonacci(n):
+            calls.append(n)
+            return b"%d" % (n if n < 2 else int(fibonacci(n - 1)) + int(fibonacci(n - 2)))
+
+        self.assertEqual(b"2880067194370816120", fibonacci(90))
+        self.assertEqual("fibonacci", fibonacci.__name__)
+        self.assertEqual(91, len(calls))
+        info = fibonacci.info()
+        self.assertEqual((88, 91, 128, 91), tuple(
+            info[name] for name in ("hits", "misses", "maxsize", "currsize")))
+        self.assertTrue(fibonacci.invalidate(90))
+        self.assertFalse(fibonacci.invalidate(90))
+        fibonacci(90)
+        self.assertEqual(92, len(calls))
+        fibonacci.clear()
+        self.assertEqual(0, fibonacci.info()["currsize"])
+        self.assertEqual(ct.key(7), fibonacci.key(7))
+
+    def test_memos_share_a_cache_and_raise_their_own(self):
+        cache = Cache(maxsize=10)
+
+        def greet(name, word):
+            if not name:
+                raise LookupError("no name")
+            return None if name == "nobody" else f"{word} {name}".encode()
+
+        hello = ct.memoize(cache, prefix=b"hello")(lambda name: greet(name, "hello"))
+        bye = ct.memoize(cache, prefix=b"bye", typed=True)(lambda name: greet(name, "bye"))
+        self.assertEqual((b"hello you", b"bye you"), (hello("you"), bye("you")))
+        self.assertEqual(2, len(cache))
+        self.assertIsNone(hello("nobody"))
+        with self.assertRaises(LookupError):
+            hello("")
+        with self.assertRaises(TypeError):
+            hello([])
+        hello.close()
+        with self.assertRaises(ct.InvalidError):
+            hello("you")
+
+
+class Threads(unittest.TestCase):
+    def test_threads_share_a_cache(self):
+        cache = Cache(Policy.SIEVE, 100, shards=8, listener=lambda event: None)
+
+        def run(number):
+            for i in range(2000):
+                key = b"%d" % (i % 150)
+                cache[key] = key + key
+                other = b"%d" % ((i + 37 * number) % 150)
+                self.assertIn(cache.get(other), (None, other + other))
+
+        in_threads(4, run)
+        self.assertLessEqual(len(cache), 100)
+
+
+class Header(unittest.TestCase):
+    """What libcachetools.py declares in C's name, against the header."""
+
+    def compile(self, program, lines):
+        """Compiles C++, which can tell what a function takes."""
+        flags = subprocess.run(["pkg-config", "--cflags", "cachetools"], check=True,
+                               capture_output=True, text=True).stdout.split()
+        self.assertTrue(lines)
+        result = subprocess.run(
+            [os.environ.get("CXX", "c++"), "-std=c++17", "-fsyntax-only", *flags, "-x", "c++", "-"],
+            input="#include <cachetools.h>\n#include <type_traits>\n" + program + "\n".join(lines),
+            capture_output=True, text=True)
+        self.assertEqual("", result.stderr)
+
+    def test_constants_are_the_headers(self):
+        lines = []
+        for prefix, members in (("", ct.Status), ("POLICY_", Policy), ("CAUSE_", Cause),
+                                ("WEIGHT_", ct.WeightKind), ("ORDER_", ct.Order),
+                                ("FLAG_", ct._Flag), ("ENTRY_", ct._Entry)):
+            self.assertTrue(issubclass(members, enum.IntEnum) or issubclass(members, enum.IntFlag))
+            lines += [f"static_assert(CT_{prefix}{it.name} == {it.value});" for it in members]
+        for name in ("NEVER", "UNBOUNDED", "NOW"):
+            lines.append(f"static_assert(CT_{name} == {getattr(ct, name)}u);")
+        for name in ("KEY_TYPED", "MEMO_TYPED"):
+            lines.append(f"static_assert(CT_{name} == {getattr(ct, '_' + name)});")
+        self.compile("", lines)
+
+    def test_structs_are_the_headers(self):
+        lines = []
+        for c, struct in (
+                ("bytes", ct._Bytes), ("value", ct._Value), ("event", ct._Event),
+                ("allocator", ct._Allocator), ("policy_ops", ct._PolicyOps),
+                ("options", ct._Options), ("entry_options", ct._EntryOptions),
+                ("entry_info", ct._EntryInfo), ("memo_options", ct._MemoOptions),
+                ("cache_info", ct._CacheInfo), ("stats", ct._Stats)):
+            lines.append(f"static_assert(sizeof(ct_{c}) == {ctypes.sizeof(struct)});")
+            for name, kind in struct._fields_:
+                if issubclass(kind, ctypes._CFuncPtr):
+                    lines.append(f"static_assert(takes(ct_{c}().{name}, {kinds_of(kind)}));")
+                else:
+                    lines.append(f"static_assert(kind_of<decltype(ct_{c}::{name})>() == "
+                                 f"'{kind_of(kind)}');")
+                offset = getattr(struct, name).offset
+                lines.append(f"static_assert(offsetof(ct_{c}, {name}) == {offset});")
+        self.compile(KINDS, lines)
+
+    def test_functions_are_the_headers(self):
+        lines = []
+        for name, (result, arguments) in ct._FUNCTIONS.items():
+            kinds = kind_of(result) + "".join(map(kind_of, arguments))
+            lines.append(f'static_assert(takes({name}, "{kinds}"));')
+        self.compile(KINDS, lines)
+
+
+# One letter for each kind of type, and whether a function returns and takes such.
+KINDS = """
+template <class T>
+constexpr char kind_of() {
+  if constexpr (std::is_void_v<T>) return 'v';
+  if constexpr (std::is_pointer_v<T>) return 'p';
+  if constexpr (std::is_same_v<T, bool>) return '?';
+  if constexpr (std::is_class_v<T>) return 's';
+  if constexpr (std::is_floating_point_v<T>) return 'd';
+  if constexpr (std::is_enum_v<T> || std::is_signed_v<T>) return sizeof(T) == 8 ? 'q' : 'i';
+  if constexpr (std::is_unsigned_v<T>) return sizeof(T) == 8 ? 'Q' : 'I';
+}
+
+template <class R, class... A>
+constexpr bool takes(R (*)(A...), const char *kinds) {
+  const char all[] = {kind_of<R>(), kind_of<A>()..., 0};
+  for (unsigned i = 0; i < sizeof all; i++) {
+    if (all[i] != kinds[i]) return false;
+  }
+  return true;
+}
+"""
+
+PLAIN = {None: "v", ctypes.c_bool: "?", ctypes.c_double: "d", ctypes.c_int64: "q",
+         ctypes.c_uint64: "Q", ctypes.c_size_t: "Q" if ctypes.sizeof(ctypes.c_size_t) == 8 else "I",
+         ctypes.c_int32: "i", ctypes.c_uint32: "I"}
+
+
+def kind_of(kind):
+    if kind in PLAIN:
+        return PLAIN[kind]
+    return "s" if issubclass(kind, ctypes.Structure) else "p"
+
+
+def kinds_of(function):
+    return '"' + kind_of(function._restype_) + "".join(map(kind_of, function._argtypes_)) + '"'
+
+
+if __name__ == "__main__":
+    unittest.main()
