@@ -96,6 +96,11 @@ use_installed() {
     example_works "$work/shared/answer" answer "$work/shared/lib"
 }
 
+use_installed_from() { # language
+  PKG_CONFIG_PATH=$work/shared/lib/pkgconfig "$root/tests/ffi/check_readme.sh" "$1" \
+    "$work/gcc/tests/ffi-cache"
+}
+
 # Only the static library is there, so nothing else can have been linked.
 use_static() {
   install_library "$work/static" -Ddefault_library=static &&
@@ -166,7 +171,7 @@ checkout_is_as_before() {
 check_all() {
   if check "Building with clang, optimized" build "$work/clang" clang clang++ \
     -Dbuildtype=release; then
-    run_tests "Tests" "$work/clang"
+    run_tests "Tests" "$work/clang" --no-suite ffi
   fi
 
   if check "Building with AddressSanitizer and UndefinedBehaviorSanitizer" \
@@ -194,7 +199,11 @@ check_all() {
   check_by clang-tidy "Analysing with clang-tidy" "$root/tests/analyse.sh" clang-tidy "$work/gcc"
   check_by cppcheck "Analysing with cppcheck" "$root/tests/analyse.sh" cppcheck "$work/gcc"
 
-  check "Using the installed library" use_installed || true
+  if check "Using the installed library" use_installed; then
+    for language in rust go zig python; do
+      check "Using it from $language, as README.md says" use_installed_from $language || true
+    done
+  fi
   check "Using cachetools-sim without libarchive, rendering the reference" use_documented || true
   check "Using the static library" use_static || true
   check "Using the library where it was built" use_uninstalled || true

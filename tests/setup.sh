@@ -72,7 +72,9 @@ install_by_apt() {
 set_up() { # purpose
   needed='gcc g++ meson ninja pkg-config xz lib:libxxhash'
   [ "$1" = demo ] || needed="$needed python3 lib:cmocka lib:liblzma lib:libarchive"
-  [ "$1" != all ] || needed="$needed clang clang++ clang-tidy cppcheck valgrind abidw git doxygen mandoc gnuplot"
+  if [ "$1" = all ]; then
+    needed="$needed clang clang++ clang-tidy cppcheck valgrind abidw git doxygen mandoc gnuplot rustc go"
+  fi
   [ "$1" != bench ] || needed="$needed gnuplot lib:benchmark"
   [ "$1" != coverage ] || needed="$needed gcovr"
   has_multilib=no
@@ -87,31 +89,37 @@ set_up() { # purpose
       packages='gcc g++ libc6-dev meson ninja-build pkg-config libxxhash-dev xz-utils'
       packages_check='python3 libcmocka-dev liblzma-dev libarchive-dev'
       packages_all='clang clang-tidy cppcheck valgrind libc6-dbg abigail-tools git doxygen mandoc gnuplot-nox'
+      packages_languages='rustc golang-go'
       packages_bench='gnuplot-nox libbenchmark-dev'
       [ $has_multilib = no ] || packages_all="$packages_all gcc-multilib g++-multilib"
     elif command -v dnf >"$log"; then
       install='as_root dnf install -y'
       packages='gcc gcc-c++ meson ninja-build pkgconf-pkg-config xxhash-devel xz'
       packages_check='python3 libcmocka-devel xz-devel libarchive-devel'
-      packages_all='clang clang-tools-extra cppcheck valgrind libabigail git libasan libubsan libtsan doxygen mandoc gnuplot'
+      packages_all='clang clang-tools-extra cppcheck valgrind libabigail git doxygen mandoc gnuplot'
+      packages_all="$packages_all libasan libubsan libtsan"
+      packages_languages='rust golang'
       packages_bench='gnuplot google-benchmark-devel'
     elif command -v apk >"$log"; then
       install='as_root apk add'
       packages='build-base linux-headers meson samurai pkgconf xxhash-dev xz'
       packages_check='python3 cmocka-dev xz-dev libarchive-dev'
       packages_all='clang clang-extra-tools cppcheck valgrind git doxygen mandoc gnuplot'
+      packages_languages='rust go'
       packages_bench='gnuplot benchmark-dev'
     elif command -v pacman >"$log"; then
       install='as_root pacman -S --needed --noconfirm'
       packages='gcc meson ninja pkgconf xxhash xz'
       packages_check='python cmocka libarchive'
       packages_all='clang cppcheck valgrind git doxygen mandoc gnuplot'
+      packages_languages='rust go'
       packages_bench='gnuplot benchmark'
     elif command -v brew >"$log"; then
       install='brew install'
       packages='meson ninja pkgconf xxhash xz'
       packages_check='python cmocka libarchive'
       packages_all='git doxygen mandoc gnuplot'
+      packages_languages='rust go'
       packages_bench='gnuplot google-benchmark'
     else
       echo "These are missing: $absent"
@@ -119,7 +127,7 @@ set_up() { # purpose
       exit 1
     fi
     [ "$1" = demo ] || packages="$packages $packages_check"
-    [ "$1" != all ] || packages="$packages $packages_all"
+    [ "$1" != all ] || packages="$packages $packages_all $packages_languages"
     [ "$1" != bench ] || packages="$packages $packages_bench"
     [ "$1" != coverage ] || packages="$packages gcovr"
     echo "Missing here: $absent"
@@ -130,6 +138,7 @@ set_up() { # purpose
     fi
   fi
   set_up_meson
+  [ "$1" != all ] || set_up_zig
 }
 
 # Older systems package an older Meson than the 1.0 that is needed: then the Python Package Index's,
@@ -137,11 +146,31 @@ set_up() { # purpose
 set_up_meson() {
   if meson_is_new_enough; then return; fi
   echo "Meson $(meson --version) is too old."
+  make_venv
+  quietly "Installing a newer Meson into it" "$work/venv/bin/pip" install 'meson >= 1.0' || exit 1
+}
+
+# Zig is hardly packaged, and the newest has no @cImport: then the Python Package Index's, for this run
+# only.
+set_up_zig() {
+  if command -v zig >"$log"; then
+    case $(zig version) in
+      0.1[2-6].*) return ;;
+    esac
+  fi
+  make_venv
+  quietly "Installing Zig into it" "$work/venv/bin/pip" install 'ziglang == 0.14.*' || exit 1
+  ln -s "$("$work/venv/bin/python" -c 'import ziglang; print(*ziglang.__path__)')/zig" \
+    "$work/venv/bin/zig"
+}
+
+# Makes a virtual environment of Python for this run, if there is none yet; its programs come first.
+make_venv() {
+  if [ -d "$work/venv" ]; then return; fi
   if command -v apt-get >"$log" && ! python3 -c 'import ensurepip' 2>"$log"; then
     quietly "Installing packages" install_by_apt python3-venv || exit 1
   fi
   quietly "Making a virtual environment" python3 -m venv "$work/venv" || exit 1
-  quietly "Installing a newer Meson into it" "$work/venv/bin/pip" install 'meson >= 1.0' || exit 1
   PATH=$work/venv/bin:$PATH
 }
 

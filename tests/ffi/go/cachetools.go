@@ -164,6 +164,7 @@ import "C"
 import (
 	"runtime"
 	"runtime/cgo"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -622,10 +623,26 @@ func (c *Cache) RemoveIf(match func(key, value []byte) bool) (removed uint64) {
 
 // ---- Many at once -------------------------------------------------------------------------------
 
-// flat is strings one after the other, as the library takes them.
+// flat is bytes one after the other, as the library takes them, and room for what it answers.
 type flat struct {
-	data []byte
-	ends []C.size_t
+	data      []byte
+	ends      []C.size_t
+	valueEnds []C.size_t
+	statuses  []C.ct_status
+}
+
+// flats are used again and again: batches are for speed.
+var flats = sync.Pool{New: func() any { return new(flat) }}
+
+func newFlat(count int) *flat {
+	f := flats.Get().(*flat)
+	f.data, f.ends = f.data[:0], f.ends[:0]
+	if cap(f.statuses) < count {
+		f.valueEnds = make([]C.size_t, count)
+		f.statuses = make([]C.ct_status, count)
+	}
+	f.valueEnds, f.statuses = f.valueEnds[:count], f.statuses[:count]
+	return f
 }
 
 func (f *flat) end() { f.ends = append(f.ends, C.size_t(len(f.data))) }
@@ -636,35 +653,29 @@ func (c *Cache) GetMany(keys []string) ([][]byte, error) {
 	if len(keys) == 0 {
 		return nil, nil
 	}
-	size := 0
-	for _, key := range keys {
-		size += len(key)
-	}
 	count := len(keys)
-	ends := make([]C.size_t, count, 2*count)
-	asked := flat{make([]byte, 0, size), ends[:0]}
+	asked := newFlat(count)
+	defer flats.Put(asked)
 	for _, key := range keys {
 		asked.data = append(asked.data, key...)
 		asked.end()
 	}
-	valueEnds := ends[count : 2*count]
-	statuses := make([]C.ct_status, count)
 	buffer := make([]byte, 64*count)
 	for {
 		status := C.get_many_copy(c.handle, data(asked.data), &asked.ends[0], C.size_t(count),
-			data(buffer), C.size_t(len(buffer)), &valueEnds[0], &statuses[0])
+			data(buffer), C.size_t(len(buffer)), &asked.valueEnds[0], &asked.statuses[0])
 		if status == C.CT_OK {
 			break
 		}
 		if status != C.CT_ERR_BUFFER {
 			return nil, check(status)
 		}
-		buffer = make([]byte, valueEnds[count-1])
+		buffer = make([]byte, asked.valueEnds[count-1])
 	}
 	values := make([][]byte, count)
 	begin := C.size_t(0)
-	for i, end := range valueEnds {
-		if statuses[i] == C.CT_OK {
+	for i, end := range asked.valueEnds {
+		if asked.statuses[i] == C.CT_OK {
 			values[i] = buffer[begin:end:end]
 		}
 		begin = end
@@ -685,7 +696,8 @@ func (c *Cache) SetMany(entries []Entry, options EntryOptions) (each []error, er
 	if len(entries) == 0 {
 		return nil, nil
 	}
-	var given flat
+	given := newFlat(len(entries))
+	defer flats.Put(given)
 	for _, entry := range entries {
 		given.data = append(given.data, entry.Key...)
 		given.end()
@@ -693,12 +705,11 @@ func (c *Cache) SetMany(entries []Entry, options EntryOptions) (each []error, er
 		given.end()
 	}
 	raw := options.raw()
-	statuses := make([]C.ct_status, len(entries))
 	status := C.set_many(c.handle, data(given.data), &given.ends[0], C.size_t(len(entries)), &raw,
-		&statuses[0])
+		&given.statuses[0])
 	each = make([]error, len(entries))
 	wasTried := false
-	for i, status := range statuses {
+	for i, status := range given.statuses {
 		each[i] = check(status)
 		wasTried = wasTried || status != C.CT_OK
 	}

@@ -623,7 +623,7 @@ class Cache(collections.abc.MutableMapping):
             size_at = byref(size)
         status = _get_copy(self._handle, key, len(key), buffer, _ROOM, size_at)
         if status == 0:
-            value = string_at(buffer, size.value)
+            value = buffer[:size.value]
         elif status == Status.ERR_BUFFER:
             raw = _Value()
             status = _lib.ct_get(self._handle, key, len(key), byref(raw))
@@ -755,7 +755,7 @@ class Cache(collections.abc.MutableMapping):
         _check(status)
         values, begin = buffer.raw, 0
         found = []
-        for end, status in zip(value_ends, statuses):
+        for end, status in zip(value_ends[:], statuses[:]):
             found.append(values[begin:end] if status == 0 else None)
             begin = end
         return found

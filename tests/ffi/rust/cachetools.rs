@@ -798,30 +798,36 @@ impl Cache {
 
     // -- Many at once --
 
-    /// `get` for many keys in one call, whose look-ups overlap.
+    /// `get` for many keys, whose look-ups overlap.
     pub fn get_many<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Value>>> {
-        let keys: Vec<_> = keys
-            .iter()
-            .map(|key| raw::ct_bytes::of(key.as_ref()))
-            .collect();
-        let mut values = vec![raw::ct_value::EMPTY; keys.len()];
-        let mut statuses = vec![0; keys.len()];
-        let status = unsafe {
-            raw::ct_get_many(
-                self.raw(),
-                keys.as_ptr(),
-                keys.len(),
-                values.as_mut_ptr(),
-                statuses.as_mut_ptr(),
-            )
-        };
-        let values = values.into_iter().map(|value| self.keep.own(value));
-        let found = values.zip(statuses).map(|(value, status)| match status {
-            raw::CT_OK => Some(value),
-            _ => None,
-        });
-        let found = found.collect();
-        self.done(status).map(|_| found)
+        const AT_ONCE: usize = 64;
+        let mut found = Vec::with_capacity(keys.len());
+        for some in keys.chunks(AT_ONCE) {
+            let mut raw_keys = [raw::ct_bytes::EMPTY; AT_ONCE];
+            let mut values = [raw::ct_value::EMPTY; AT_ONCE];
+            let mut statuses = [0; AT_ONCE];
+            for (raw, key) in raw_keys.iter_mut().zip(some) {
+                *raw = raw::ct_bytes::of(key.as_ref());
+            }
+            let status = unsafe {
+                raw::ct_get_many(
+                    self.raw(),
+                    raw_keys.as_ptr(),
+                    some.len(),
+                    values.as_mut_ptr(),
+                    statuses.as_mut_ptr(),
+                )
+            };
+            if status == raw::CT_OK {
+                let answers = values.iter().zip(statuses).take(some.len());
+                found.extend(answers.map(|(value, status)| match status {
+                    raw::CT_OK => Some(self.keep.own(*value)),
+                    _ => None,
+                }));
+            }
+            self.done(status)?;
+        }
+        Ok(found)
     }
 
     /// `set_with` for many pairs in one call; each goes its own way.

@@ -1,0 +1,45 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Measures what a get costs from each language whose toolchain is found, beside C: installs the library
+# into a private folder, compiles the programs, runs them, and prints a table.
+# Usage: bench.sh [FOLDER]    where to build; one that is there already is measured again
+set -eu
+# shellcheck source=tests/ffi/environment.sh
+. "$(dirname "$0")/environment.sh"
+root=${here%/tests/ffi}
+folder=${1:-$work}
+
+build() {
+  meson setup "$folder/build" "$root" --prefix "$folder" --libdir lib -Dtests=false &&
+    meson install -C "$folder/build" || return 1
+  # shellcheck disable=SC2046 # words
+  cc -O2 "$here/bench.c" -o "$folder/C" $(pkg-config --cflags --libs cachetools)
+  if command -v rustc; then
+    rustc --edition 2021 -O "$here/rust/bench.rs" -o "$folder/Rust" \
+      $(pkg-config --libs-only-L cachetools)
+  fi
+  if command -v zig; then
+    zig build-exe -O ReleaseFast "$here/zig/bench.zig" -femit-bin="$folder/Zig" -lc \
+      $(pkg-config --cflags --libs cachetools)
+  fi
+  if command -v go; then (cd "$here/go" && go build -o "$folder/Go" ./bench); fi
+  printf '#!/bin/sh\nexec python3 "%s/python/bench.py"\n' "$here" >"$folder/Python"
+  chmod +x "$folder/Python"
+}
+
+use_cache "$folder/cache"
+PKG_CONFIG_PATH=$folder/lib/pkgconfig
+export PKG_CONFIG_PATH
+if [ ! -x "$folder/Python" ] && ! build >"$folder/log" 2>&1; then
+  cat "$folder/log"
+  exit 1
+fi
+
+use_library
+echo '| ns a get | pinned | copied | 16 in a call |'
+echo '| --- | ---: | ---: | ---: |'
+for language in C Rust Zig Go Python; do
+  [ -x "$folder/$language" ] || continue
+  "$folder/$language" | awk -v language=$language \
+    '{ printf "| %s | %.0f | %.0f | %.0f |\n", language, $1, $2, $3 }'
+done
