@@ -162,6 +162,7 @@ package cachetools
 import "C"
 
 import (
+	"io"
 	"runtime"
 	"runtime/cgo"
 	"sync"
@@ -880,6 +881,40 @@ func (i *Iter) Close() {
 	C.ct_iter_free(i.handle)
 	i.handle = nil
 	runtime.KeepAlive(i.cache)
+}
+
+// ---- Snapshots ----------------------------------------------------------------------------------
+
+// SaveFile saves what is in the cache in a file, which is replaced as a whole or not at all.
+func (c *Cache) SaveFile(path string) error {
+	defer runtime.KeepAlive(c)
+	cPath := C.CString(path)
+	defer C.free(unsafe.Pointer(cPath))
+	return check(C.ct_snapshot_save_file(c.handle, cPath))
+}
+
+// LoadFile adds what a file holds, from the hottest on, as far as there is room.
+func (c *Cache) LoadFile(path string) error {
+	defer runtime.KeepAlive(c)
+	cPath := C.CString(path)
+	defer C.free(unsafe.Pointer(cPath))
+	return check(C.ct_snapshot_load_file(c.handle, cPath))
+}
+
+// Save is SaveFile into a writer; what that fails with comes back.
+func (c *Cache) Save(to io.Writer) (err error) {
+	defer runtime.KeepAlive(c)
+	it := &call{write: to}
+	during(it, func(handle C.uintptr_t) { err = check(C.ct_go_snapshot_save(c.handle, handle)) })
+	return it.failure(err)
+}
+
+// Load is LoadFile out of a reader, which is not read beyond the snapshot.
+func (c *Cache) Load(from io.Reader) (err error) {
+	defer runtime.KeepAlive(c)
+	it := &call{read: from}
+	during(it, func(handle C.uintptr_t) { err = check(C.ct_go_snapshot_load(c.handle, handle)) })
+	return it.failure(err)
 }
 
 // ---- Loading ------------------------------------------------------------------------------------

@@ -3,10 +3,12 @@
 package cachetools
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"runtime"
 	"runtime/cgo"
@@ -15,6 +17,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/iotest"
 	"time"
 	"unsafe"
 )
@@ -337,6 +340,45 @@ func TestEventsAreCounted(t *testing.T) {
 	expectError(t, nil, cache.ResetStats())
 	stats, _ = cache.Stats()
 	expect(t, Stats{}, stats)
+}
+
+// ---- Snapshots ----------------------------------------------------------------------------------
+
+// full is a writer that takes nothing.
+type full struct{ err error }
+
+func (f full) Write([]byte) (int, error) { return 0, f.err }
+
+func TestSnapshotsGoThroughWritersAndReaders(t *testing.T) {
+	cache := lru(t, 10)
+	set(t, cache, "a", "b", "c")
+	var saved bytes.Buffer
+	expectError(t, nil, cache.Save(&saved))
+	altered := append([]byte{}, saved.Bytes()...)
+	saved.WriteString("more")
+
+	smaller := lru(t, 2)
+	expectError(t, nil, smaller.Load(iotest.OneByteReader(&saved)))
+	expect(t, "more", saved.String())
+	expect(t, true, !smaller.Contains("a") && smaller.Contains("b") && smaller.Contains("c"))
+
+	altered[len(altered)/2] ^= 1
+	expectError(t, ErrCorrupt, lru(t, 10).Load(bytes.NewReader(altered)))
+	expectError(t, ErrCorrupt, lru(t, 10).Load(bytes.NewReader(nil)))
+	isFull := errors.New("full")
+	expectError(t, isFull, cache.Save(full{isFull}))
+	expectError(t, isFull, cache.Load(iotest.ErrReader(isFull)))
+}
+
+func TestSnapshotsGoThroughFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "snapshot")
+	cache := lru(t, 10)
+	set(t, cache, "a")
+	expectError(t, nil, cache.SaveFile(path))
+	other := lru(t, 10)
+	expectError(t, nil, other.LoadFile(path))
+	expect(t, "value of a", text(other.Get("a")))
+	expectError(t, ErrIO, other.LoadFile(path+"x"))
 }
 
 // ---- Callbacks of a cache -----------------------------------------------------------------------

@@ -128,6 +128,22 @@ uint64_t ct_go_expire(ct_cache *cache, uintptr_t call) {
   return ct_expire(cache, CT_NOW, call == 0 ? NULL : visit, (void *)call);
 }
 
+static ct_status write_some(void *call, const void *data, size_t size) {
+  return ctGoWrite((uintptr_t)call, (void *)data, size);
+}
+
+ct_status ct_go_snapshot_save(ct_cache *cache, uintptr_t call) {
+  return ct_snapshot_save(cache, write_some, (void *)call);
+}
+
+static ct_status read_some(void *call, void *buffer, size_t capacity, size_t *got) {
+  return ctGoRead((uintptr_t)call, buffer, capacity, got);
+}
+
+ct_status ct_go_snapshot_load(ct_cache *cache, uintptr_t call) {
+  return ct_snapshot_load(cache, read_some, (void *)call);
+}
+
 static ct_status load(void *call, const void *key, size_t key_size, ct_result *result) {
   return ctGoLoad((uintptr_t)call, (void *)key, key_size, result);
 }

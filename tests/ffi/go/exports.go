@@ -8,6 +8,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/cgo"
 	"runtime/debug"
@@ -150,6 +151,8 @@ type call struct {
 	visit   func(Event)
 	load    func(key []byte, result *Result) error
 	compute func(old []byte, result *Result) error
+	write   io.Writer
+	read    io.Reader
 	args    any
 
 	err      error
@@ -205,6 +208,29 @@ func ctGoMatch(handle C.uintptr_t, key unsafe.Pointer, keySize C.size_t, value u
 func ctGoVisit(handle C.uintptr_t, event *C.ct_event) {
 	c := callOf(handle)
 	c.try(func() { c.visit(eventOf(event)) })
+}
+
+//export ctGoWrite
+func ctGoWrite(handle C.uintptr_t, data unsafe.Pointer, size C.size_t) C.ct_status {
+	c := callOf(handle)
+	return c.answer(func() error {
+		_, err := c.write.Write(borrowed(data, size))
+		return err
+	})
+}
+
+//export ctGoRead
+func ctGoRead(handle C.uintptr_t, buffer unsafe.Pointer, capacity C.size_t,
+	got *C.size_t) C.ct_status {
+	c := callOf(handle)
+	return c.answer(func() error {
+		size, err := io.ReadAtLeast(c.read, borrowed(buffer, capacity), 1)
+		*got = C.size_t(size)
+		if size > 0 || err == io.EOF {
+			return nil // with 0 bytes the input ends
+		}
+		return err
+	})
 }
 
 //export ctGoLoad

@@ -32,7 +32,7 @@ from ctypes import c_size_t, c_uint32, c_uint64, c_void_p, sizeof, string_at
 
 __all__ = [
     "NEVER", "UNBOUNDED", "BufferError", "Cache", "Cause", "CorruptError", "Error", "Event",
-    "InvalidError", "Key", "LEAVE", "Lease", "Loaded", "Memo", "NoMemoryError", "Order", "Outcome",
+    "FileError", "InvalidError", "Key", "LEAVE", "Lease", "Loaded", "Memo", "NoMemoryError", "Order", "Outcome",
     "Policy", "REMOVE", "RecursiveLoadError", "Status", "TooLargeError", "UnsupportedError",
     "WeightKind", "key", "memoize", "version",
 ]
@@ -150,6 +150,8 @@ _MatchFn = CFUNCTYPE(c_bool, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t)
 _VisitFn = CFUNCTYPE(None, c_void_p, POINTER(_Event))
 _LoaderFn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_size_t, c_void_p)
 _ComputeFn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_size_t, POINTER(_Bytes), c_void_p)
+_WriteFn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_size_t)
+_ReadFn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_size_t, POINTER(c_size_t))
 _MemoFn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_void_p, c_void_p)
 _MemoKeyFn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_void_p, c_void_p)
 _MemoCacheFn = CFUNCTYPE(c_void_p, c_void_p, c_void_p)
@@ -269,6 +271,10 @@ _FUNCTIONS = {
     "ct_iter_new": (c_int32, [c_void_p, c_int32, POINTER(c_void_p)]),
     "ct_iter_next": (c_int32, [c_void_p, POINTER(_Bytes), POINTER(_Bytes)]),
     "ct_iter_free": (None, [c_void_p]),
+    "ct_snapshot_save": (c_int32, [c_void_p, _WriteFn, c_void_p]),
+    "ct_snapshot_load": (c_int32, [c_void_p, _ReadFn, c_void_p]),
+    "ct_snapshot_save_file": (c_int32, [c_void_p, c_char_p]),
+    "ct_snapshot_load_file": (c_int32, [c_void_p, c_char_p]),
     "ct_result_set": (c_int32, [c_void_p, c_char_p, c_size_t]),
     "ct_result_ttl": (None, [c_void_p, c_uint64]),
     "ct_result_deadline": (None, [c_void_p, c_uint64]),
@@ -363,6 +369,10 @@ class CorruptError(Error, ValueError):
     pass
 
 
+class FileError(Error, OSError):
+    pass
+
+
 class UnsupportedError(Error, NotImplementedError):
     pass
 
@@ -374,6 +384,7 @@ _ERRORS = {
     Status.ERR_BUFFER: BufferError,
     Status.ERR_RECURSION: RecursiveLoadError,
     Status.ERR_CORRUPT: CorruptError,
+    Status.ERR_IO: FileError,
     Status.ERR_UNSUPPORTED: UnsupportedError,
 }
 
@@ -856,6 +867,43 @@ class Cache(collections.abc.MutableMapping):
 
     def values(self):
         return (value for _, value in self.walk())
+
+    # -- Snapshots --
+
+    def save(self, file):
+        """Saves what is in the cache: in a path, where the file is replaced as a whole or not at all,
+        or by file.write."""
+        if isinstance(file, (str, bytes, os.PathLike)):
+            status = _lib.ct_snapshot_save_file(self._handle, os.fsencode(file))
+        else:
+            @_guarded(_CALLBACK_FAILED)
+            def write(_, data, size):
+                rest = memoryview(string_at(data, size))
+                while rest:
+                    written = file.write(rest)
+                    rest = rest[len(rest) if written is None else written:]
+                return Status.OK
+
+            status = _lib.ct_snapshot_save(self._handle, _WriteFn(write), None)
+        _reraise()
+        _check(status)
+
+    def load(self, file):
+        """Adds what a path holds, or what file.read brings, from the hottest on, as far as there is
+        room. A file is not read beyond the snapshot."""
+        if isinstance(file, (str, bytes, os.PathLike)):
+            status = _lib.ct_snapshot_load_file(self._handle, os.fsencode(file))
+        else:
+            @_guarded(_CALLBACK_FAILED)
+            def read(_, buffer, capacity, got):
+                data = file.read(capacity)
+                ctypes.memmove(buffer, data, len(data))
+                got[0] = len(data)
+                return Status.OK
+
+            status = _lib.ct_snapshot_load(self._handle, _ReadFn(read), None)
+        _reraise()
+        _check(status)
 
     # -- Loading --
 

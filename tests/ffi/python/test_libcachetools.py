@@ -8,8 +8,11 @@ import collections
 import ctypes
 import enum
 import gc
+import io
 import os
+import pathlib
 import subprocess
+import tempfile
 import threading
 import unittest
 import weakref
@@ -244,6 +247,40 @@ class IterationAndStatistics(unittest.TestCase):
         uncounted = Cache(maxsize=1, stats=False)
         uncounted.get(b"a")
         self.assertEqual(0, uncounted.stats()["misses"])
+
+
+class Snapshots(unittest.TestCase):
+    def test_snapshots_go_through_files(self):
+        cache = filled(Cache(maxsize=10), b"abc")
+        file = io.BytesIO()
+        cache.save(file)
+        altered = bytearray(file.getvalue())
+        file.write(b"more")
+        file.seek(0)
+        smaller = Cache(maxsize=2)
+        smaller.load(file)
+        self.assertEqual((b"more", {b"b", b"c"}), (file.read(), set(smaller)))
+
+        altered[len(altered) // 2] ^= 1
+        with self.assertRaises(ct.CorruptError):
+            cache.load(io.BytesIO(altered))
+        with self.assertRaises(ct.CorruptError):
+            cache.load(io.BytesIO())
+        file.close()
+        for use in cache.save, cache.load:
+            with self.assertRaisesRegex(ValueError, "closed file"):
+                use(file)
+
+    def test_snapshots_go_through_paths(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "snapshot")
+            filled(Cache(maxsize=10), b"a").save(path)
+            other = Cache(maxsize=10)
+            other.load(str(path))
+            self.assertEqual(b"A", other[b"a"])
+            with self.assertRaises(OSError) as caught:
+                other.load(path / "missing")
+            self.assertEqual("CT_ERR_IO", caught.exception.name)
 
 
 class CallbacksOfACache(unittest.TestCase):

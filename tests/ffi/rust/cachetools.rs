@@ -15,12 +15,15 @@
 use std::alloc::{GlobalAlloc, Layout};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::ffi::{c_void, CStr};
+use std::ffi::{c_void, CStr, CString};
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 use std::mem::{size_of, ManuallyDrop};
 use std::ops::Deref;
+use std::os::unix::ffi::OsStrExt;
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
+use std::path::Path;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,6 +85,18 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> io::Error {
+        let kind = match error {
+            Error::CORRUPT => io::ErrorKind::InvalidData,
+            Error::INVALID => io::ErrorKind::InvalidInput,
+            Error::NO_MEMORY => io::ErrorKind::OutOfMemory,
+            _ => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, error)
+    }
+}
 
 fn check(status: raw::ct_status) -> Result<raw::ct_status> {
     if status < 0 {
@@ -233,7 +248,7 @@ impl Policy {
 impl std::str::FromStr for Policy {
     type Err = Error;
     fn from_str(name: &str) -> Result<Policy> {
-        let name = std::ffi::CString::new(name).map_err(|_| Error::INVALID)?;
+        let name = CString::new(name).map_err(|_| Error::INVALID)?;
         let mut policy = 0;
         check(unsafe { raw::ct_policy_from_name(name.as_ptr(), &mut policy) })?;
         let found = Policy::ALL
@@ -961,6 +976,89 @@ impl Cache {
         })
     }
 
+    // -- Snapshots --
+
+    /// Saves what is in the cache in a file, which is replaced as a whole or not at all.
+    pub fn save_file(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = c_path(path.as_ref())?;
+        self.done(unsafe { raw::ct_snapshot_save_file(self.raw(), path.as_ptr()) })
+            .map(drop)
+    }
+
+    /// Adds what a file holds, from the hottest on, as far as there is room.
+    pub fn load_file(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = c_path(path.as_ref())?;
+        self.done(unsafe { raw::ct_snapshot_load_file(self.raw(), path.as_ptr()) })
+            .map(drop)
+    }
+
+    /// `save_file` into anything that can be written to; what that fails with comes back.
+    pub fn save<W: io::Write>(&self, to: &mut W) -> io::Result<()> {
+        struct Call<'call, W> {
+            to: &'call mut W,
+            error: Option<io::Error>,
+        }
+        unsafe extern "C" fn run<W: io::Write>(
+            user_data: *mut c_void,
+            data: *const c_void,
+            size: usize,
+        ) -> raw::ct_status {
+            let call = &mut *user_data.cast::<Call<'_, W>>();
+            guard(CALLBACK_FAILED, || {
+                match call.to.write_all(bytes(data, size)) {
+                    Ok(()) => raw::CT_OK,
+                    Err(error) => {
+                        call.error = Some(error);
+                        CALLBACK_FAILED
+                    }
+                }
+            })
+        }
+        let mut call = Call { to, error: None };
+        let user_data = &mut call as *mut Call<'_, W> as *mut c_void;
+        let status = unsafe { raw::ct_snapshot_save(self.raw(), Some(run::<W>), user_data) };
+        resume_panic();
+        call.error.map_or(Ok(()), Err)?;
+        Ok(check(status).map(drop)?)
+    }
+
+    /// `load_file` out of anything that can be read; it is not read beyond the snapshot.
+    pub fn load<R: io::Read>(&self, from: &mut R) -> io::Result<()> {
+        struct Call<'call, R> {
+            from: &'call mut R,
+            error: Option<io::Error>,
+        }
+        unsafe extern "C" fn run<R: io::Read>(
+            user_data: *mut c_void,
+            buffer: *mut c_void,
+            capacity: usize,
+            got: *mut usize,
+        ) -> raw::ct_status {
+            let call = &mut *user_data.cast::<Call<'_, R>>();
+            guard(CALLBACK_FAILED, || {
+                ptr::write_bytes(buffer.cast::<u8>(), 0, capacity); // no reader sees what was there
+                let buffer = std::slice::from_raw_parts_mut(buffer.cast::<u8>(), capacity);
+                loop {
+                    match call.from.read(buffer) {
+                        Ok(size) => *got = size,
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                        Err(error) => {
+                            call.error = Some(error);
+                            return CALLBACK_FAILED;
+                        }
+                    }
+                    return raw::CT_OK;
+                }
+            })
+        }
+        let mut call = Call { from, error: None };
+        let user_data = &mut call as *mut Call<'_, R> as *mut c_void;
+        let status = unsafe { raw::ct_snapshot_load(self.raw(), Some(run::<R>), user_data) };
+        resume_panic();
+        call.error.map_or(Ok(()), Err)?;
+        Ok(check(status).map(drop)?)
+    }
+
     // -- Loading --
 
     /// Looks a key up, and loads it if it is absent. However many threads ask, one of them loads,
@@ -1109,6 +1207,10 @@ impl Cache {
             Some(value)
         })
     }
+}
+
+fn c_path(path: &Path) -> Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::INVALID)
 }
 
 fn at(slice: &[u8]) -> *const c_void {
@@ -1873,6 +1975,10 @@ pub mod raw {
             *mut ct_result,
         ) -> ct_status,
     >;
+    pub type ct_write_fn =
+        Option<unsafe extern "C" fn(*mut c_void, *const c_void, usize) -> ct_status>;
+    pub type ct_read_fn =
+        Option<unsafe extern "C" fn(*mut c_void, *mut c_void, usize, *mut usize) -> ct_status>;
     pub type ct_memo_fn = Option<
         unsafe extern "C" fn(*mut c_void, *mut c_void, *const c_void, *mut ct_result) -> ct_status,
     >;
@@ -2148,6 +2254,19 @@ pub mod raw {
             value: *mut ct_bytes,
         ) -> ct_status;
         pub fn ct_iter_free(iter: *mut ct_iter);
+
+        pub fn ct_snapshot_save(
+            cache: *mut ct_cache,
+            write: ct_write_fn,
+            user_data: *mut c_void,
+        ) -> ct_status;
+        pub fn ct_snapshot_load(
+            cache: *mut ct_cache,
+            read: ct_read_fn,
+            user_data: *mut c_void,
+        ) -> ct_status;
+        pub fn ct_snapshot_save_file(cache: *mut ct_cache, path: *const c_char) -> ct_status;
+        pub fn ct_snapshot_load_file(cache: *mut ct_cache, path: *const c_char) -> ct_status;
 
         pub fn ct_result_set(result: *mut ct_result, data: *const c_void, size: usize)
             -> ct_status;

@@ -6,6 +6,7 @@ mod cachetools;
 use cachetools::*;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::VecDeque;
+use std::io::{self, Read, Write};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, Mutex};
@@ -330,6 +331,70 @@ fn walks_see_everything_in_order() {
         .next_entry()
         .unwrap()
         .is_none());
+}
+
+// ---- Snapshots ---------------------------------------------------------------------------------
+
+/// Takes a few bytes, then fails.
+struct Full(usize);
+
+impl Write for Full {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0 == 0 {
+            return Err(io::Error::new(io::ErrorKind::Other, "full"));
+        }
+        self.0 -= 1;
+        Ok(bytes.len().min(1))
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn snapshots_go_through_writers_and_readers() {
+    let cache = lru(10);
+    for key in ["a", "b", "c"] {
+        cache.set(key, key).unwrap();
+    }
+    let mut saved = Vec::new();
+    cache.save(&mut saved).unwrap();
+    let size = saved.len();
+    saved.extend_from_slice(b"more");
+
+    let smaller = lru(2);
+    let mut rest = &saved[..];
+    smaller.load(&mut rest).unwrap();
+    assert_eq!(b"more", rest);
+    assert!(!smaller.contains("a") && smaller.contains("b") && smaller.contains("c"));
+
+    saved[size / 2] ^= 1;
+    let corrupt = lru(10).load(&mut &saved[..]).unwrap_err();
+    assert_eq!(io::ErrorKind::InvalidData, corrupt.kind());
+    let full = cache.save(&mut Full(3)).unwrap_err();
+    assert_eq!("full", full.to_string());
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            panic!("from the reader")
+        }
+    }
+    let hostile = catch_unwind(AssertUnwindSafe(|| cache.load(&mut Broken)));
+    assert_eq!("from the reader", message_of(hostile.unwrap_err()));
+}
+
+#[test]
+fn snapshots_go_through_files() {
+    let path = std::env::temp_dir().join(format!("cachetools-rust-{}", std::process::id()));
+    let cache = lru(10);
+    cache.set("a", "1").unwrap();
+    cache.save_file(&path).unwrap();
+    let other = lru(10);
+    other.load_file(&path).unwrap();
+    assert_eq!(Some("1".into()), get(&other, "a"));
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(Err(Error::IO), other.load_file(&path));
+    assert_eq!(Err(Error::INVALID), other.load_file("a\0b"));
 }
 
 // ---- Statistics ---------------------------------------------------------------------------------

@@ -672,6 +672,67 @@ pub const Cache = struct {
         return .{ .handle = handle.? };
     }
 
+    // -- Snapshots --
+
+    /// Saves what is in the cache in a file, which is replaced as a whole or not at all.
+    pub fn saveFile(self: Cache, path: [:0]const u8) Error!void {
+        _ = try check(c.ct_snapshot_save_file(self.handle, path.ptr));
+    }
+
+    /// Adds what a file holds, from the hottest on, as far as there is room.
+    pub fn loadFile(self: Cache, path: [:0]const u8) Error!void {
+        _ = try check(c.ct_snapshot_load_file(self.handle, path.ptr));
+    }
+
+    /// saveFile into anything with writeAll(bytes: []const u8) anyerror!void.
+    pub fn save(self: Cache, writer: anytype) anyerror!void {
+        const Call = struct {
+            writer: @TypeOf(writer),
+            failure: ?anyerror = null,
+
+            fn write(it: ?*anyopaque, data: ?*const anyopaque, size: usize) callconv(cc) c_int {
+                const call = at(@This(), it);
+                call.writer.writeAll(slice(data, size)) catch |failure| {
+                    call.failure = failure;
+                    return callback_failed;
+                };
+                return c.CT_OK;
+            }
+        };
+        var call = Call{ .writer = writer };
+        const status = c.ct_snapshot_save(self.handle, Call.write, &call);
+        if (call.failure) |failure| return failure;
+        _ = try check(status);
+    }
+
+    /// loadFile out of anything with read(buffer: []u8) anyerror!usize, where 0 is the end; it is not
+    /// read beyond the snapshot.
+    pub fn load(self: Cache, reader: anytype) anyerror!void {
+        const Call = struct {
+            reader: @TypeOf(reader),
+            failure: ?anyerror = null,
+
+            fn read(
+                it: ?*anyopaque,
+                buffer: ?*anyopaque,
+                capacity: usize,
+                got: [*c]usize,
+            ) callconv(cc) c_int {
+                const call = at(@This(), it);
+                const first: [*]u8 = @ptrCast(buffer.?);
+                got.* = call.reader.read(first[0..capacity]) catch |failure| {
+                    call.failure = failure;
+                    return callback_failed;
+                };
+                return c.CT_OK;
+            }
+        };
+        var call = Call{ .reader = reader };
+        const status = c.ct_snapshot_load(self.handle, Call.read, &call);
+        if (call.failure) |failure| return failure;
+        _ = try check(status);
+    }
+
     // -- Loading --
 
     /// Looks a key up, and if it is absent calls

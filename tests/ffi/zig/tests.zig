@@ -3,6 +3,10 @@
 //! zig test tests.zig -lc $(pkg-config --cflags --libs cachetools)
 const std = @import("std");
 const ct = @import("cachetools.zig");
+const stdio = @cImport({
+    @cInclude("stdio.h");
+    @cInclude("unistd.h");
+});
 const Cache = ct.Cache;
 const expect = std.testing.expect;
 const expectEqual = std.testing.expectEqual;
@@ -274,6 +278,68 @@ test "events are counted" {
     try expect(stats.inserts == 2 and stats.evictions == 1);
     try cache.resetStats();
     try expectEqual(@as(u64, 0), (try cache.stats()).hits);
+}
+
+// ---- Snapshots ----------------------------------------------------------------------------------
+
+/// A file in memory.
+const Tape = struct {
+    bytes: [512]u8 = undefined,
+    size: usize = 0,
+    position: usize = 0,
+    failure: ?anyerror = null,
+
+    pub fn writeAll(self: *Tape, bytes: []const u8) anyerror!void {
+        if (self.failure) |failure| return failure;
+        @memcpy(self.bytes[self.size..][0..bytes.len], bytes);
+        self.size += bytes.len;
+    }
+
+    pub fn read(self: *Tape, buffer: []u8) anyerror!usize {
+        if (self.failure) |failure| return failure;
+        const count = @min(1, buffer.len, self.size - self.position);
+        @memcpy(buffer[0..count], self.bytes[self.position..][0..count]);
+        self.position += count;
+        return count;
+    }
+};
+
+test "snapshots go through writers and readers" {
+    const cache = try Cache.init(.lru, 10);
+    defer cache.deinit();
+    try setAll(cache, "abc");
+    var tape = Tape{};
+    try cache.save(&tape);
+    const size = tape.size;
+    try tape.writeAll("more");
+
+    const smaller = try Cache.init(.lru, 2);
+    defer smaller.deinit();
+    try smaller.load(&tape);
+    try expectEqual(size, tape.position);
+    try expect(!smaller.contains("a") and smaller.contains("b") and smaller.contains("c"));
+
+    tape.bytes[size / 2] ^= 1;
+    tape.position = 0;
+    try expectError(error.Corrupt, cache.load(&tape));
+    tape.failure = error.Broken;
+    try expectError(error.Broken, cache.save(&tape));
+    try expectError(error.Broken, cache.load(&tape));
+}
+
+test "snapshots go through files" {
+    var buffer: [64]u8 = undefined;
+    const path = try std.fmt.bufPrintZ(&buffer, "/tmp/cachetools-zig-{d}", .{stdio.getpid()});
+    const cache = try Cache.init(.lru, 10);
+    defer cache.deinit();
+    try setAll(cache, "a");
+    try cache.saveFile(path);
+    const other = try Cache.init(.lru, 10);
+    defer other.deinit();
+    try other.loadFile(path);
+    try expectValue("a", try other.get("a"));
+    try expectEqual(@as(c_int, 0), stdio.remove(path.ptr));
+    try expectError(error.InputOutput, other.loadFile(path));
 }
 
 // ---- Callbacks of a cache -----------------------------------------------------------------------
