@@ -242,7 +242,7 @@ _FUNCTIONS = {
     "ct_cache_options": (c_int32, [c_void_p, POINTER(_Options)]),
     "ct_cache_free": (None, [c_void_p]),
     "ct_get": (c_int32, [c_void_p, *_KEY, _OUT]),
-    "ct_get_copy": (c_int32, [c_void_p, *_KEY, c_void_p, c_size_t, POINTER(c_size_t)]),
+    "ct_get_copy": (c_int32, [c_void_p, *_KEY, c_void_p, c_size_t, c_void_p]),
     "ct_peek": (c_int32, [c_void_p, *_KEY, _OUT]),
     "ct_contains": (c_bool, [c_void_p, *_KEY]),
     "ct_set": (c_int32, [c_void_p, *_KEY_VALUE]),
@@ -628,11 +628,12 @@ class Cache(collections.abc.MutableMapping):
     def _read(self, key):
         """A copy of a value, and its status."""
         try:
-            buffer, size, size_at = self._buffers.pop()
+            room = self._buffers.pop()
         except IndexError:
             buffer, size = ctypes.create_string_buffer(_ROOM), c_size_t()
-            size_at = byref(size)
-        status = _get_copy(self._handle, key, len(key), buffer, _ROOM, size_at)
+            room = buffer, size, ctypes.addressof(buffer), ctypes.addressof(size)
+        buffer, size, buffer_at, size_at = room  # addresses, which ctypes takes twice as fast
+        status = _get_copy(self._handle, key, len(key), buffer_at, _ROOM, size_at)
         if status == 0:
             value = buffer[:size.value]
         elif status == Status.ERR_BUFFER:
@@ -641,7 +642,7 @@ class Cache(collections.abc.MutableMapping):
             value = _take(raw) if status == 0 else None
         else:
             value = None
-        self._buffers.append((buffer, size, size_at))
+        self._buffers.append(room)
         if self._callbacks.are_any:
             _reraise()
         return value, status
