@@ -26,7 +26,6 @@ import itertools
 import os
 import sys
 import threading
-import weakref
 from ctypes import CFUNCTYPE, POINTER, byref, c_bool, c_char_p, c_double, c_int32, c_int64
 from ctypes import c_size_t, c_uint32, c_uint64, c_void_p, sizeof, string_at
 
@@ -396,11 +395,20 @@ def _check(status):
     return status
 
 
-# ---- What callbacks raise ------------------------------------------------------------------------
+# ---- Callbacks -----------------------------------------------------------------------------------
 
 _CALLBACK_FAILED = -1000  # a callback's own status
 
-_raised = threading.local()  # .exception, of a callback, until the call that ran it is back
+
+class _Here(threading.local):
+    """What is going on in this thread."""
+    exception = None  # of a callback, until the call that ran it is back
+    is_inside = False  # in a callback that must not call the library
+
+
+_here = _Here()
+
+_deferred = []  # what the garbage collector, which may run at any time, was to free inside
 
 
 def _guarded(fallback):
@@ -411,33 +419,89 @@ def _guarded(fallback):
             try:
                 return callback(*args)
             except BaseException as exception:  # ctypes would print it and go on
-                if getattr(_raised, "exception", None) is None:
-                    _raised.exception = exception
+                if _here.exception is None:
+                    _here.exception = exception
                 return fallback
         return guarded
     return decorate
 
 
+def _inside(fallback):
+    """As _guarded, for a callback that runs inside the critical section."""
+    def decorate(callback):
+        guarded = _guarded(fallback)(callback)
+
+        def inside(*args):
+            _here.is_inside = True
+            try:
+                return guarded(*args)
+            finally:
+                _here.is_inside = False
+        return inside
+    return decorate
+
+
 def _reraise():
-    """Goes on with what a callback raised during the call just made."""
-    exception = getattr(_raised, "exception", None)
+    """Frees what waited for the call just made, and goes on with what a callback raised in it."""
+    while _deferred and not _here.is_inside:
+        _deferred.pop().close()
+    exception = _here.exception
     if exception is not None:
-        _raised.exception = None
+        _here.exception = None
         raise exception
+
+
+class _Closing:
+    """What is closed once it is collected. Inside the critical section it lives a little longer, and
+    with it what close needs."""
+
+    def __del__(self, here=_here, deferred=_deferred):  # names may be gone when the interpreter ends
+        if here.is_inside:
+            deferred.append(self)
+        else:
+            self.close()
+
+
+class _Dependent(_Closing):
+    """What must end before its cache. If a cache ends first, it ends this too: the garbage collector
+    does not care about the order."""
+
+    _handle = None
+
+    def _depend_on(self, dependents, handle, end):
+        self._dependents = dependents  # of the cache
+        self._handle = handle
+        self._end = end
+        dependents[handle] = end
+
+    def _live(self):
+        """The handle, or None once it has ended."""
+        return self._handle if self._handle in self._dependents else None
+
+    def _take_over(self):
+        """The handle, which nobody else ends from now on, or None."""
+        handle, self._handle = self._handle, None
+        return handle if handle and self._dependents.pop(handle, None) else None
+
+    def close(self):
+        handle = self._take_over()
+        if handle:
+            self._end(handle)
 
 
 # ---- Values --------------------------------------------------------------------------------------
 
-class _Pin:
-    """Gives a value back once it is collected."""
-    __slots__ = ("_raw", "_callbacks")
+class _Pin(_Closing):
+    """Holds a value."""
 
     def __init__(self, raw, callbacks):
         self._raw = raw
         self._callbacks = callbacks  # that the release may call
 
-    def __del__(self, release=_lib.ct_value_release):
+    def close(self, release=_lib.ct_value_release, reraise=_reraise):
         release(byref(self._raw))
+        if self._callbacks:
+            reraise()
 
 
 def _view(raw, callbacks):
@@ -482,7 +546,7 @@ class _Callbacks:
         self.are_any = any((timer, ttu, weigher, choice, listener, drop, custom, allocator))
         self.outlive_cache = bool(drop or allocator)
         if timer:
-            options.timer = _TimerFn(_guarded(0)(lambda _: timer()))
+            options.timer = _TimerFn(_inside(0)(lambda _: timer()))
         if ttu:
             options.ttu = _TtuFn(_guarded(NEVER)(
                 lambda _, key, key_size, value, value_size, now:
@@ -492,7 +556,7 @@ class _Callbacks:
                 lambda _, key, key_size, value, value_size:
                 weigher(string_at(key, key_size), string_at(value, value_size))))
         if choice:
-            options.choice = _ChoiceFn(_guarded(0)(lambda _, count: choice(count)))
+            options.choice = _ChoiceFn(_inside(0)(lambda _, count: choice(count)))
         if listener:
             options.listener = _ListenerFn(_guarded(None)(lambda _, event: listener(_event(event))))
         if drop:
@@ -503,8 +567,8 @@ class _Callbacks:
         if allocator:
             alloc, free = allocator
             options.allocator = ctypes.pointer(_Allocator(
-                alloc=_AllocFn(_guarded(0)(lambda _, size, align: alloc(size, align) or 0)),
-                free=_FreeFn(_guarded(None)(
+                alloc=_AllocFn(_inside(0)(lambda _, size, align: alloc(size, align) or 0)),
+                free=_FreeFn(_inside(None)(
                     lambda _, block, size, align: free(block, size, align)))))
 
     def for_values(self):
@@ -518,7 +582,7 @@ def _policy_ops(make):
     states = {}
     numbers = itertools.count(1)
 
-    @_guarded(0)
+    @_inside(0)
     def state_new(_, maxsize):
         number = next(numbers)
         states[number] = make(maxsize)
@@ -526,13 +590,13 @@ def _policy_ops(make):
 
     return _PolicyOps(
         state_new=_StateNewFn(state_new),
-        state_free=_StateFn(_guarded(None)(lambda state: states.pop(state))),
-        on_insert=_InsertFn(_guarded(None)(
+        state_free=_StateFn(_inside(None)(lambda state: states.pop(state))),
+        on_insert=_InsertFn(_inside(None)(
             lambda state, id, weight, key, key_size, now:
             states[state].insert(id, weight, string_at(key, key_size), now))),
-        on_hit=_HitFn(_guarded(None)(lambda state, id, now: states[state].hit(id, now))),
-        on_remove=_RemoveFn(_guarded(None)(lambda state, id: states[state].remove(id))),
-        victim=_VictimFn(_guarded(2**32 - 1)(lambda state: states[state].victim())))
+        on_hit=_HitFn(_inside(None)(lambda state, id, now: states[state].hit(id, now))),
+        on_remove=_RemoveFn(_inside(None)(lambda state, id: states[state].remove(id))),
+        victim=_VictimFn(_inside(2**32 - 1)(lambda state: states[state].victim())))
 
 
 class Outcome(enum.IntEnum):
@@ -569,7 +633,7 @@ _ROOM = 1024  # bytes, in which most values fit
 _ABSENT = object()
 
 
-class Cache(collections.abc.MutableMapping):
+class Cache(_Closing, collections.abc.MutableMapping):
     """A cache of bytes by bytes, bounded by a policy. Safe from any number of threads, but for close.
 
     Times are in ticks of the timer: nanoseconds, unless there is one of your own. timer, choice,
@@ -582,7 +646,7 @@ class Cache(collections.abc.MutableMapping):
     def __init__(self, policy=Policy.LRU, maxsize=128, *, weight_kind=WeightKind.COUNT, shards=0,
                  ttl=0, tti=0, seed=0, stats=True, precise_clock=False, **callbacks):
         self._handle = None
-        self._dependents = weakref.WeakSet()  # walks and leases, which must end before
+        self._dependents = {}  # how to end walks and leases, which must end before, by their handle
         self._buffers = []  # to copy values into, with the room for their size
         flags = (0 if stats else _Flag.NO_STATS) | (_Flag.PRECISE_CLOCK if precise_clock else 0)
         options = _Options(policy=policy, weight_kind=weight_kind, maxsize=maxsize, shards=shards,
@@ -596,18 +660,18 @@ class Cache(collections.abc.MutableMapping):
         _check(status)
         self._handle = handle.value
 
-    def close(self):
+    def close(self, free=_lib.ct_cache_free, reraise=_reraise):
         """Frees the cache; no other call may be running. Pinned values stay readable. What is asked of
         a closed cache raises InvalidError."""
-        for dependent in list(self._dependents):
-            dependent.close()
+        if self._handle is None:
+            return
+        while self._dependents:
+            handle, end = self._dependents.popitem()
+            end(handle)
         handle, self._handle = self._handle, None
-        _lib.ct_cache_free(handle)
-        _reraise()
-
-    def __del__(self, free=_lib.ct_cache_free):
-        if self._handle:
-            free(self._handle)
+        free(handle)
+        if self._callbacks.are_any:
+            reraise()
 
     def __enter__(self):
         return self
@@ -956,28 +1020,20 @@ class Cache(collections.abc.MutableMapping):
 
 # ---- Iteration -----------------------------------------------------------------------------------
 
-class _Walk:
+class _Walk(_Dependent):
     """An iterator of the pairs of a cache, for one thread at a time."""
 
     def __init__(self, cache, order):
-        self._handle = None
         self._cache = cache
         handle = c_void_p()
         _check(_lib.ct_iter_new(cache._handle, order, byref(handle)))
-        self._handle = handle.value
-        cache._dependents.add(self)
-
-    def close(self):
-        handle, self._handle = self._handle, None
-        _lib.ct_iter_free(handle)
-
-    __del__ = close
+        self._depend_on(cache._dependents, handle.value, _lib.ct_iter_free)
 
     def __iter__(self):
         return self
 
     def __next__(self):
-        if not self._handle:
+        if not self._live():
             raise StopIteration
         key, value = _Bytes(), _Bytes()
         status = _lib.ct_iter_next(self._handle, byref(key), byref(value))
@@ -1021,31 +1077,23 @@ def _finish(found, result):
     return _lib.ct_result_set(result, found, len(found))
 
 
-class Lease:
+class Lease(_Dependent):
     """The right, and the duty, to load a key; belongs to no thread. Given up when it is closed,
     collected, or left as a context without a value."""
 
     def __init__(self, cache, handle):
         self._cache = cache
-        self._handle = handle
+        self._depend_on(cache._dependents, handle, _lib.ct_lease_abandon)
         key = _Bytes()
         _lib.ct_lease_key(handle, byref(key))
         self.key = string_at(key.data, key.size)
-        cache._dependents.add(self)
 
     def fulfil(self, value, *, ttl=None, deadline=None, weight=None):
         """Stores the value, hands it to all who wait, and returns it."""
-        handle, self._handle = self._handle, None
         options = _entry_options(ttl, deadline, weight, False, False)
         raw = _Value()
-        status = _lib.ct_lease_fulfil(handle, value, len(value), byref(options), byref(raw))
+        status = _lib.ct_lease_fulfil(self._take_over(), value, len(value), byref(options), byref(raw))
         return self._cache._found(status, raw)
-
-    def close(self):
-        handle, self._handle = self._handle, None
-        _lib.ct_lease_abandon(handle)
-
-    __del__ = close
 
     def __enter__(self):
         return self
@@ -1056,7 +1104,7 @@ class Lease:
 
 # ---- Keys ----------------------------------------------------------------------------------------
 
-class Key:
+class Key(_Closing):
     """Builds a key from arguments: bytes that are equal if and only if the arguments are. Typed: 1,
     1.0 and True are three keys. For one thread at a time."""
 
@@ -1065,8 +1113,9 @@ class Key:
         if not self._handle:
             raise NoMemoryError(Status.ERR_NOMEM)
 
-    def __del__(self, free=_lib.ct_key_free):
-        free(self._handle)
+    def close(self, free=_lib.ct_key_free):
+        handle, self._handle = self._handle, None
+        free(handle)
 
     def add(self, value):
         """Adds None, a bool, an int of 64 bits, a float, a str, bytes, or a tuple of such."""
@@ -1136,14 +1185,13 @@ def key(*args, **kwargs):
 
 # ---- Memoized functions --------------------------------------------------------------------------
 
-class Memo:
-    """A function of bytes that remembers its results; see memoize."""
+class Memo(_Dependent):
+    """A function of bytes that remembers its results; see memoize. Close it while no call is running,
+    or leave it to the garbage collector."""
 
     def __init__(self, function, cache=None, prefix=b"", typed=False, maxsize=128,
                  policy=Policy.LRU, **callbacks):
         functools.update_wrapper(self, function)
-        self._handle = None
-        self._cache = cache  # outlives the memo
         self._calls = {}  # arguments, by the number that C knows them by
         self._numbers = itertools.count(1)
         self._typed = typed
@@ -1172,22 +1220,14 @@ class Memo:
         status = _lib.ct_memo_new(byref(options), byref(handle))
         _reraise()
         _check(status)
-        self._handle = handle.value
-
-    def close(self):
-        """Frees the memo; no call may be running."""
-        handle, self._handle = self._handle, None
-        _lib.ct_memo_free(handle)
-
-    def __del__(self, free=_lib.ct_memo_free):
-        if self._handle:
-            free(self._handle)
+        self._shared = cache
+        self._depend_on({} if cache is None else cache._dependents, handle.value, _lib.ct_memo_free)
 
     def _call(self, function, args, kwargs, *more):
         number = next(self._numbers)
         self._calls[number] = args, kwargs
         try:
-            return function(self._handle, None, number, *more)
+            return function(self._live(), None, number, *more)
         finally:
             del self._calls[number]
 
@@ -1216,12 +1256,12 @@ class Memo:
     def info(self):
         """Hits, misses, maxsize and currsize, as a dict."""
         info = _CacheInfo()
-        _check(_lib.ct_memo_info(self._handle, None, byref(info)))
+        _check(_lib.ct_memo_info(self._live(), None, byref(info)))
         return _fields(info)
 
     def clear(self):
         """Empties the cache, and counts from zero again."""
-        status = _lib.ct_memo_clear(self._handle, None)
+        status = _lib.ct_memo_clear(self._live(), None)
         _reraise()
         _check(status)
 

@@ -87,20 +87,27 @@ class StatusesAndOptions(unittest.TestCase):
             cache[b"a"] = b"1"
             walk = cache.walk()
             lease = cache.get_or_lease(b"b")
+            memo = ct.memoize(cache)(lambda: b"2")
         for use in (lambda: cache[b"a"], lambda: cache.get(b"a"), lambda: cache.pin(b"a"),
                     lambda: cache.set(b"a", b"1"), cache.clear, cache.walk, cache.stats):
             with self.assertRaises(ct.InvalidError):
                 use()
         with self.assertRaises(ct.InvalidError):
             lease.fulfil(b"1")
+        with self.assertRaises(ct.InvalidError):
+            memo()
         self.assertEqual([], list(walk))
         self.assertEqual(0, len(cache))
         cache.close()
 
     def test_forgotten_caches_are_collected(self):
         cache = Cache(maxsize=10)
-        cache.itself = cache
+        cache[b"a"] = b"1"
+        # All of it depends on the cache, and may be collected after it.
+        cache.itself = cache, cache.walk(), cache.get_or_lease(b"b"), cache.pin(b"a")
+        cache.memo = ct.memoize(cache)(lambda: b"2")
         there = weakref.ref(cache)
+        self.assertEqual(b"2", cache.memo())
         del cache
         gc.collect()
         self.assertIsNone(there())
@@ -324,6 +331,25 @@ class CallbacksOfACache(unittest.TestCase):
         del view
         gc.collect()
         self.assertEqual([b"A", b"C", b"B"], dropped)
+
+    def test_what_is_collected_inside_the_critical_section_is_released_after_it(self):
+        # The library's lock is held there, and a release takes it, too.
+        dropped = []
+
+        def timer():
+            gc.collect()
+            return 1000
+
+        cache = filled(Cache(maxsize=10, ttl=100, timer=timer, drop=dropped.append), b"ab")
+        gc.disable()
+        self.addCleanup(gc.enable)
+        garbage = [cache.pin(b"a")]
+        garbage.append(garbage)
+        del cache[b"a"]
+        self.assertEqual([], dropped)
+        del garbage
+        self.assertEqual(b"B", cache[b"b"])
+        self.assertEqual([b"A"], dropped)
 
     def test_memory_comes_from_the_allocator_and_goes_back(self):
         libc = ctypes.CDLL(None)
