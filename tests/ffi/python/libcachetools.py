@@ -31,9 +31,9 @@ from ctypes import c_size_t, c_uint32, c_uint64, c_void_p, sizeof, string_at
 
 __all__ = [
     "NEVER", "UNBOUNDED", "BufferError", "Cache", "Cause", "CorruptError", "Error", "Event",
-    "FileError", "InvalidError", "Key", "LEAVE", "Lease", "Loaded", "Memo", "NoMemoryError", "Order", "Outcome",
-    "Policy", "REMOVE", "RecursiveLoadError", "Status", "TooLargeError", "UnsupportedError",
-    "WeightKind", "key", "memoize", "version",
+    "FileError", "InvalidError", "Key", "LEAVE", "Lease", "Loaded", "Memo", "NoMemoryError", "Order",
+    "Outcome", "Policy", "REMOVE", "RecursiveLoadError", "Status", "TooLargeError",
+    "UnsupportedError", "WeightKind", "key", "memoize", "version",
 ]
 
 NEVER = UNBOUNDED = NOW = 2**64 - 1
@@ -444,7 +444,11 @@ def _inside(fallback):
 def _reraise():
     """Frees what waited for the call just made, and goes on with what a callback raised in it."""
     while _deferred and not _here.is_inside:
-        _deferred.pop().close()
+        try:
+            it = _deferred.pop()
+        except IndexError:  # another thread took it
+            break
+        it.close()
     exception = _here.exception
     if exception is not None:
         _here.exception = None
