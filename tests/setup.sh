@@ -88,7 +88,8 @@ set_up() { # purpose
       install=install_by_apt
       packages='gcc g++ libc6-dev meson ninja-build pkg-config libxxhash-dev xz-utils'
       packages_check='python3 libcmocka-dev liblzma-dev libarchive-dev'
-      packages_all='clang clang-tidy cppcheck valgrind libc6-dbg abigail-tools git doxygen mandoc gnuplot-nox'
+      packages_all='clang clang-tidy cppcheck valgrind libc6-dbg abigail-tools git doxygen mandoc'
+      packages_all="$packages_all gnuplot-nox"
       packages_languages='rustc golang-go'
       packages_bench='gnuplot-nox libbenchmark-dev'
       [ $has_multilib = no ] || packages_all="$packages_all gcc-multilib g++-multilib"

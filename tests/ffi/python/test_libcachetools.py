@@ -11,6 +11,7 @@ import gc
 import io
 import os
 import pathlib
+import shlex
 import subprocess
 import tempfile
 import threading
@@ -580,7 +581,7 @@ class Header(unittest.TestCase):
                                capture_output=True, text=True).stdout.split()
         self.assertTrue(lines)
         result = subprocess.run(
-            [os.environ.get("CXX", "c++"), "-std=c++17", "-fsyntax-only", *flags, "-x", "c++", "-"],
+            [*shlex.split(os.environ.get("CXX", "c++")), "-std=c++17", "-fsyntax-only", *flags, "-x", "c++", "-"],
             input="#include <cachetools.h>\n#include <type_traits>\n" + program + "\n".join(lines),
             capture_output=True, text=True)
         self.assertEqual("", result.stderr)
