@@ -3,6 +3,7 @@
 
 #include <sched.h>
 #include <sys/random.h>
+#include <unistd.h>  // musl declares getentropy here
 
 #include <algorithm>
 #include <cstring>

@@ -50,7 +50,7 @@ void FrameWriter::put(const void *data, size_t size) {
 
 void FrameWriter::put_number(uint64_t number, uint32_t bytes) {
   char text[8];
-  write_number(text, number, bytes);
+  write_number(text, number, sizeof text);
   put(text, bytes);
 }
 
