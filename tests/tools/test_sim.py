@@ -410,14 +410,14 @@ class TestMistakes(SimTest):
             self.assert_fails(REFUSED, message, *options)
 
     def test_options_that_there_are_not(self):
-        for options, reason in ((["--speed"], "unrecognized option '--speed'"),
-                                (["-x"], "invalid option -- 'x'"),
-                                (["--sizes"], "option '--sizes' requires an argument"),
-                                (["--csv=1"], "option '--csv' doesn't allow an argument")):
-            done = self.run_sim(*options, env={"LC_ALL": "C"})
+        # The system's getopt says what is wrong, each in its own words.
+        for option, named in (("--speed", "speed"), ("-x", "x"), ("--sizes", "sizes"),
+                              ("--csv=1", "csv")):
+            done = self.run_sim(option, env={"LC_ALL": "C"})
             self.assertEqual((REFUSED, b""), (done.returncode, done.stdout))
-            self.assertEqual(f"cachetools-sim: {reason}\ncachetools-sim: see cachetools-sim --help\n",
-                             done.stderr.decode())
+            self.assertRegex(
+                done.stderr.decode(),
+                rf"\Acachetools-sim: .*\b{named}\b.*\ncachetools-sim: see cachetools-sim --help\n\Z")
 
     def test_terminal_is_no_trace(self):
         terminal, user_side = pty.openpty()
