@@ -126,6 +126,14 @@ END
     example_works "$work/user/build/answer" answer ''
 }
 
+use_from_cmake() {
+  mkdir -p "$work/cmake" && cp "$root/tests/examples/answer.c" "$work/cmake" &&
+    sed -n '/^```cmake$/,/^```$/{/^```/!p}' "$root/README.md" >"$work/cmake/CMakeLists.txt" || return 1
+  PKG_CONFIG_PATH=$work/shared/lib/pkgconfig cmake -S "$work/cmake" -B "$work/cmake/build" &&
+    cmake --build "$work/cmake/build" &&
+    example_works "$work/cmake/build/answer" answer "$work/shared/lib"
+}
+
 # A compiler for 32 bits has no CMocka beside it, so the examples stand for the tests.
 use_32_bits() {
   install_library "$work/32" -Dwerror=true -Dcompression=disabled -Dbuildtype=debugoptimized \
@@ -141,10 +149,25 @@ use_32_bits() {
     sim_works "$work/32"
 }
 
-package_sources() {
+# Makes the sources' archive and, from what it holds, what a distribution would package; twice, in
+# folders of different names, as both shall be the same, byte for byte.
+package() (
   meson dist -C "$work/gcc" --no-tests --allow-dirty --formats xztar &&
-    xz -dc "$work/gcc/meson-dist/"*.tar.xz | tar -tf - | grep -q 'include/cachetools.h$'
-}
+    mkdir "$work/package" && cd "$work/package" && xz -dc "$work/gcc/meson-dist/"*.tar.xz | tar -xf - &&
+    cp -R cachetools-* copy || return 1
+  for sources in cachetools-* copy; do
+    meson setup "$sources/build" "$sources" --prefix /usr --libdir lib -Dtests=false &&
+      DESTDIR=$work/package/root-$sources meson install -C "$sources/build" || return 1
+  done
+  diff -r root-cachetools-* root-copy && ! grep -rF "$work" root-copy &&
+    (cd root-copy && find . ! -type d | LC_ALL=C sort) >files &&
+    sed "s/VERSION/$(PKG_CONFIG_PATH=$work/gcc pkg-config --modversion cachetools)/" \
+      "$root/tests/package.files" | diff - files || return 1
+  # shellcheck disable=SC2046 # words
+  cc "$root/tests/examples/answer.c" -o answer $(PKG_CONFIG_SYSROOT_DIR=$work/package/root-copy \
+    PKG_CONFIG_LIBDIR=$work/package/root-copy/usr/lib/pkgconfig pkg-config --cflags --libs cachetools) &&
+    example_works ./answer answer root-copy/usr/lib
+)
 
 # ---- What is checked where its tool is -----------------------------------------------------------
 
@@ -206,10 +229,11 @@ check_all() {
   fi
   check "Using cachetools-sim without libarchive, rendering the reference" use_documented || true
   check "Using the static library" use_static || true
+  check_by cmake "Using the library from CMake, as README.md says" use_from_cmake
   check "Using the library where it was built" use_uninstalled || true
   check "Using the library as a Meson subproject" use_as_subproject || true
   if git -C "$root" rev-parse HEAD >"$log" 2>&1; then
-    check "Packing the sources" package_sources || true
+    check "Packing the sources, and packaging what they make" package || true
   fi
   if compiles_for_32_bits; then
     check "Using the library with 32 bits" use_32_bits || true

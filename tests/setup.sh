@@ -73,7 +73,8 @@ set_up() { # purpose
   needed='gcc g++ meson ninja pkg-config xz lib:libxxhash'
   [ "$1" = demo ] || needed="$needed python3 lib:cmocka lib:liblzma lib:libarchive"
   if [ "$1" = all ]; then
-    needed="$needed clang clang++ clang-tidy cppcheck valgrind abidw git doxygen mandoc gnuplot rustc go"
+    needed="$needed clang clang++ clang-tidy cppcheck valgrind abidw git doxygen mandoc gnuplot cmake"
+    needed="$needed rustc go"
   fi
   [ "$1" != bench ] || needed="$needed gnuplot lib:benchmark"
   [ "$1" != coverage ] || needed="$needed gcovr"
@@ -89,7 +90,7 @@ set_up() { # purpose
       packages='gcc g++ libc6-dev meson ninja-build pkg-config libxxhash-dev xz-utils'
       packages_check='python3 libcmocka-dev liblzma-dev libarchive-dev'
       packages_all='clang clang-tidy cppcheck valgrind libc6-dbg abigail-tools git doxygen mandoc'
-      packages_all="$packages_all gnuplot-nox"
+      packages_all="$packages_all gnuplot-nox cmake"
       packages_languages='rustc golang-go'
       packages_bench='gnuplot-nox libbenchmark-dev'
       [ $has_multilib = no ] || packages_all="$packages_all gcc-multilib g++-multilib"
@@ -97,7 +98,7 @@ set_up() { # purpose
       install='as_root dnf install -y'
       packages='gcc gcc-c++ meson ninja-build pkgconf-pkg-config xxhash-devel xz'
       packages_check='python3 libcmocka-devel xz-devel libarchive-devel'
-      packages_all='clang clang-tools-extra cppcheck valgrind libabigail git doxygen mandoc gnuplot'
+      packages_all='clang clang-tools-extra cppcheck valgrind libabigail git doxygen mandoc gnuplot cmake'
       packages_all="$packages_all libasan libubsan libtsan"
       packages_languages='rust golang'
       packages_bench='gnuplot google-benchmark-devel'
@@ -105,21 +106,21 @@ set_up() { # purpose
       install='as_root apk add'
       packages='build-base linux-headers meson samurai pkgconf xxhash-dev xz'
       packages_check='python3 cmocka-dev xz-dev libarchive-dev'
-      packages_all='clang clang-extra-tools cppcheck valgrind git doxygen mandoc gnuplot'
+      packages_all='clang clang-extra-tools cppcheck valgrind git doxygen mandoc gnuplot cmake'
       packages_languages='rust go'
       packages_bench='gnuplot benchmark-dev'
     elif command -v pacman >"$log"; then
       install='as_root pacman -S --needed --noconfirm'
       packages='gcc meson ninja pkgconf xxhash xz'
       packages_check='python cmocka libarchive'
-      packages_all='clang cppcheck valgrind git doxygen mandoc gnuplot'
+      packages_all='clang cppcheck valgrind git doxygen mandoc gnuplot cmake'
       packages_languages='rust go'
       packages_bench='gnuplot benchmark'
     elif command -v brew >"$log"; then
       install='brew install'
       packages='meson ninja pkgconf xxhash xz'
       packages_check='python cmocka libarchive'
-      packages_all='git doxygen mandoc gnuplot'
+      packages_all='git doxygen mandoc gnuplot cmake'
       packages_languages='rust go'
       packages_bench='gnuplot google-benchmark'
     else
