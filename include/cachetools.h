@@ -66,9 +66,10 @@
  *
  * Callbacks  run on the calling thread with no lock of the library held, and may call back into
  *            the same cache; only timer, choice, ct_policy_ops and the allocator may run inside
- *            the critical section and must not call the library. No callback may unwind through
- *            the library (C++ exception, longjmp, Rust panic). None is called after
- *            ct_cache_free but drop and the allocator, by ct_value_release.
+ *            the critical section and must not call the library, not even to release a value, as a
+ *            collector of garbage might there. No callback may unwind through the library (C++
+ *            exception, longjmp, Rust panic). None is called after ct_cache_free but drop and the
+ *            allocator, by ct_value_release.
  *
  * Time       is counted in ticks of the cache's timer: nanoseconds of the monotonic clock, unless
  *            you bring a timer, which may count anything. An entry is expired from the moment
@@ -523,7 +524,7 @@ CT_API void ct_cache_free(ct_cache *cache);
  * Ownership: ct_value_release gives *out back.
  * Threads:   safe.
  * Callbacks: timer, ct_policy_ops inside.
- * Cost:      O(1); allocates only beyond 65,000 pins on one entry.
+ * Cost:      O(1); allocates only beyond 65,000 pins on one entry, and for a count of LFU.
  * Since:     REPLACEME
  */
 CT_API ct_status ct_get(ct_cache *cache, const void *key, size_t key_size, ct_value *out);
@@ -536,14 +537,14 @@ CT_API ct_status ct_get(ct_cache *cache, const void *key, size_t key_size, ct_va
  * @param capacity  in bytes
  * @param size      [out] on CT_OK the bytes copied, on CT_ERR_BUFFER the bytes needed, otherwise 0;
  *                  may be NULL
- * @return CT_OK; CT_MISS; CT_ERR_BUFFER: nothing was copied, and it was no use and is not counted;
+ * @return CT_OK; CT_MISS; CT_ERR_BUFFER: no value was copied, and it was no use and is not counted;
  *         CT_ERR_INVALID; CT_ERR_TOO_LARGE for a key of 2^32 bytes
  *
  * Threads:   safe; takes no lock for values up to 1 KiB in shards of more than a hundred entries,
  *            in caches without tti, CT_POLICY_CUSTOM and an allocator of yours. CLOCK, SIEVE,
  *            S3FIFO, FIFO and RR need none at all then, the others one for each 16 hits.
  * Callbacks: drop, if the value left while it was copied; timer, ct_policy_ops inside.
- * Cost:      O(value_size); never allocates.
+ * Cost:      O(value_size); allocates only for a count of LFU, which goes without if it must.
  * Since:     REPLACEME
  */
 CT_API ct_status ct_get_copy(ct_cache *cache, const void *key, size_t key_size, void *buffer,
@@ -774,7 +775,7 @@ CT_API ct_status ct_get_many(ct_cache *cache, const ct_bytes *keys, size_t count
  * @param value_ends  [out] count offsets: where each value ends; an empty range where there was no
  *                    hit. On CT_ERR_BUFFER too, where the last is the capacity needed
  * @param statuses    [out] count statuses: CT_OK or CT_MISS; all 0 on failure
- * @return CT_OK, hits or not; CT_ERR_BUFFER: nothing was copied, used or counted; CT_ERR_INVALID,
+ * @return CT_OK, hits or not; CT_ERR_BUFFER: no value was copied, used or counted; CT_ERR_INVALID,
  *         also if key_ends falls; CT_ERR_TOO_LARGE for a key of 2^32 bytes; CT_ERR_NOMEM
  *
  * Threads:   safe; each key stands alone.

@@ -162,7 +162,10 @@ inline void store_bytes(char *to, const char *from, size_t size) {
 #ifndef CT_NARROW_CELLS
   for (const size_t end = size & ~(kWide - 1); at < end; at += kWide) {
     const __m128i same = _mm_cmpeq_epi8(load_wide(cells + at), read_wide(bytes + at));
-    if (_mm_movemask_epi8(same) != 0xFFFF) return false;
+    if (_mm_movemask_epi8(same) != 0xFFFF) {
+      loaded_wide();
+      return false;
+    }
   }
   loaded_wide();
   if (at == size) return true;
