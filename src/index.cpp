@@ -50,6 +50,15 @@ void Index::replace(uint64_t hash, Ref from, Ref to) {
   place.bucket->refs[place.slot] = to;
 }
 
+// Kept tables that are too small to go back meanwhile are to be few.
+uint32_t Index::size_of(uint64_t buckets) const {
+  uint64_t size = std::min<uint64_t>(buckets, kMaxBuckets);
+  if (keeps_ && size < kSmallTable) {
+    for (size = 1; size < buckets;) size *= 2;
+  }
+  return static_cast<uint32_t>(size);
+}
+
 // Doubles, by steps that end at the expected number; beyond that by a quarter.
 uint32_t Index::next_size(uint64_t needed) const {
   const uint64_t least = buckets_for(needed);
@@ -63,17 +72,16 @@ uint32_t Index::next_size(uint64_t needed) const {
       while (size / 2 > current_.size()) size = (size + 1) / 2;
     }
   }
-  return static_cast<uint32_t>(std::min<uint64_t>(std::max(size, least), kMaxBuckets));
+  return size_of(std::max(size, least));
 }
 
 // With a little room beyond, and by steps that end at the expected number, if it is known.
 uint32_t Index::smallest_size(uint64_t needed) const {
   const uint64_t least = buckets_for(needed + needed / 8);
   uint64_t size = buckets_for(expected_);
-  if (expected_ == 0 || size < least)
-    return static_cast<uint32_t>(std::min<uint64_t>(least, kMaxBuckets));
+  if (tight_ || expected_ == 0 || size < least) return size_of(least);
   while ((size + 1) / 2 >= least && size > 1) size = (size + 1) / 2;
-  return static_cast<uint32_t>(std::min<uint64_t>(size, kMaxBuckets));
+  return size_of(size);
 }
 
 bool Index::begin_growth(uint64_t needed) noexcept {
@@ -86,15 +94,16 @@ bool Index::begin_growth(uint64_t needed) noexcept {
 // The new table has room for all that may come until the old one is empty.
 bool Index::begin_shrinking(uint64_t needed) noexcept {
   const uint32_t before = current_.size();
-  if (before <= kSmallTable) return false;
+  if (before <= (tight_ ? kTinyTable : kSmallTable)) return false;
   const uint32_t size = smallest_size(needed + before / kSparseBucketsAStep);
-  if (size > before / 4 || !replace_table(size)) return false;
+  if (size > shrunk(before) || !replace_table(size)) return false;
   step_ = kSparseBucketsAStep;
   return true;
 }
 
 // Begins to; false: no memory.
 bool Index::replace_table(uint32_t size) noexcept {
+  if (keeps_ && !kept_.reserve(2)) return false;
   Table table = take_kept(size);
   if (table.data() == nullptr) {
     table.set(static_cast<Bucket *>(memory_.allocate_zeroed(table_bytes(size), alignof(Bucket))),
@@ -105,8 +114,41 @@ bool Index::replace_table(uint32_t size) noexcept {
   old_.set(current_.data(), current_.size());
   cursor_ = 0;
   discarded_ = 0;
+  size_then_ = size_;
   current_.set(table.data(), table.size());
+  if (migrating()) {
+    const size_t step = discard_bytes(current_);
+    empty_bytes_ = step == 0 ? 0 : table_bytes(current_.size()) / step * step;
+    memory_.count_idle(empty_bytes_);
+  }
   return true;
+}
+
+// How many homes are next, when there may be one entry more. Whoever sheds many at once, for large
+// ones, gets on with a smaller table as fast.
+uint32_t Index::steps() noexcept {
+  const uint64_t shed = size_then_ > size_ ? size_then_ - size_ : 0;
+  size_then_ = size_;
+  return step_ + static_cast<uint32_t>(std::min<uint64_t>(shed, kMaxBuckets));
+}
+
+// What is left of that home of the new table may have been touched.
+void Index::count_filled(uint32_t home) noexcept {
+  if (empty_bytes_ == 0) return;
+  const size_t step = discard_bytes(current_);
+  // Entries also go over to buckets behind it.
+  const size_t end = (table_bytes(home) / step + 2) * step;
+  const size_t all = table_bytes(current_.size()) / step * step;
+  const size_t empty = end < all ? all - end : 0;
+  if (empty >= empty_bytes_) return;
+  memory_.count_used(empty_bytes_ - empty);
+  empty_bytes_ = empty;
+}
+
+// Both tables count as if they were whole.
+void Index::settle_count() noexcept {
+  memory_.count_used(empty_bytes_ + gone_bytes_);
+  empty_bytes_ = gone_bytes_ = 0;
 }
 
 // Gives back what the cursor has left behind, by steps: all of a large table at once takes long.
@@ -114,25 +156,26 @@ bool Index::replace_table(uint32_t size) noexcept {
 // There may still be entries left of the cursor, which went over the end of the table and on from
 // its first bucket. They are in the first step, which stays, unless they passed over all of that.
 void Index::discard_moved() noexcept {
-  const size_t bytes = memory_.discard_bytes(table_bytes(old_.size()), alignof(Bucket));
+  const size_t bytes = discard_bytes(old_);
   const uint32_t step = static_cast<uint32_t>(bytes / sizeof(Bucket));
-  if (step == 0 || cursor_ - discarded_ < step) return;
-  if (discarded_ != 0 && old_.data()[step - 1].passed == 0) {
-    memory_.discard(old_.data() + discarded_, bytes);
+  if (step == 0) return;
+  for (; cursor_ - discarded_ >= step; discarded_ += step) {
+    if (discarded_ == 0 || old_.data()[step - 1].passed != 0) continue;
+    if (!memory_.discard(old_.data() + discarded_, bytes)) continue;
+    gone_bytes_ += bytes;
+    memory_.count_idle(bytes);
   }
-  discarded_ += step;
 }
 
 // A table that was put away, of that size or little more, so that many sizes leave few tables; one
 // without buckets if there is none.
 Index::Table Index::take_kept(uint32_t count) noexcept {
-  Table *link = &kept_;
-  for (; link->data() != nullptr; link = predecessor(link->data(), link->size())) {
-    if (link->size() < count || link->size() - count > count / 4) continue;
+  for (Kept &kept : kept_) {
+    if (kept.count < count || kept.count - count > count / 4) continue;
     Table table;
-    table.set(link->data(), link->size());
-    const Table *before = predecessor(table.data(), table.size());
-    link->set(before->data(), before->size());
+    table.set(kept.buckets, kept.count);
+    kept = kept_.back();
+    kept_.pop();
     memory_.reuse(table_bytes(table.size()), alignof(Bucket));
     return table;
   }
@@ -155,8 +198,7 @@ void Index::put_away(Table &table) noexcept {
       buckets[b].passed = 0;
     }
   }
-  predecessor(buckets, count)->set(kept_.data(), kept_.size());
-  kept_.set(buckets, count);
+  kept_.push({buckets, count});
 }
 
 void Index::release(Bucket *buckets, uint32_t count) noexcept {
@@ -166,21 +208,19 @@ void Index::release(Bucket *buckets, uint32_t count) noexcept {
 void Index::clear() noexcept {
   Change change(*this);
   size_ = 0;
+  settle_count();
   put_away(old_);
   put_away(current_);
 }
 
 Index::~Index() {
+  settle_count();
   for (Table *table : {&current_, &old_}) {
     if (table->data() != nullptr) release(table->data(), table->size());
   }
-  while (kept_.data() != nullptr) {
-    Bucket *buckets = kept_.data();
-    const uint32_t count = kept_.size();
-    const Table *before = predecessor(buckets, count);
-    kept_.set(before->data(), before->size());
-    memory_.reuse(table_bytes(count), alignof(Bucket));
-    release(buckets, count);
+  for (const Kept &kept : kept_) {
+    memory_.reuse(table_bytes(kept.count), alignof(Bucket));
+    release(kept.buckets, kept.count);
   }
 }
 

@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "array.hpp"
 #include "entry.hpp"
 #include "hash.hpp"
 #include "memory.hpp"
@@ -98,13 +99,20 @@ struct Place {
 
 class Index {
  public:
-  explicit Index(Memory &memory) noexcept : memory_(memory) {}
+  // tight: its memory is counted, so that a table must not be much too large for long.
+  explicit Index(Memory &memory, bool tight = false) noexcept
+      : memory_(memory), tight_(tight), kept_(memory) {}
   // From now on tables are read without the lock. Those that are outgrown stay where they are while
-  // the index lives; what lay in them goes back, their addresses do not.
-  void keep() { keeps_ = true; }
+  // the index lives; what lay in them goes back, their addresses do not. False: no memory, and they
+  // must not be read so.
+  bool keep() noexcept { return keeps_ = kept_.reserve(2); }
   ~Index();
   Index(const Index &) = delete;
   Index &operator=(const Index &) = delete;
+
+  // What an entry takes of a table at its usual load: a little more than at its best, since it grows
+  // by steps.
+  static constexpr size_t kBytesAnEntry = 10;
 
   uint64_t size() const { return size_; }
   // Whether reserve will have to ask for a larger table.
@@ -221,10 +229,10 @@ class Index {
     uint32_t next(uint32_t bucket) const { return bucket + 1 == size() ? 0 : bucket + 1; }
   };
 
-  // Behind the last bucket of a table that is kept: the one that was put away before it.
-  static Table *predecessor(Bucket *buckets, uint32_t count) {
-    return reinterpret_cast<Table *>(buckets + count);
-  }
+  struct Kept {
+    Bucket *buckets;
+    uint32_t count;
+  };
 
   void next_moment(std::memory_order order) noexcept {
     moment_.store(moment_.load(std::memory_order_relaxed) + 1, order);
@@ -237,15 +245,18 @@ class Index {
   static uint64_t comfortable(uint64_t buckets) { return buckets * kSlots * 5 / 8; }
   static uint64_t buckets_for(uint64_t entries) { return entries * 8 / (kSlots * 5) + 1; }
   static uint64_t bearable(uint64_t buckets) { return buckets * kSlots * 9 / 10; }
-  // Below it a table may be too large: then a quarter of it, or less, is comfortable.
-  static uint64_t sparse(uint64_t buckets) { return buckets * kSlots / 8; }
+  // Below it a table may be too large: then a quarter of it, or less, is comfortable; of one that is
+  // counted, three quarters.
+  uint64_t sparse(uint64_t buckets) const { return buckets * kSlots * (tight_ ? 3 : 1) / 8; }
+  uint64_t shrunk(uint64_t buckets) const { return tight_ ? buckets / 4 * 3 : buckets / 4; }
   static constexpr uint32_t kMaxBuckets = 1u << 29;
   // Enough to be through with a table before the next one is due, if that has 5 % more buckets.
   static constexpr uint32_t kBucketsAStep = 4;
   // Of a table that is nearly empty.
   static constexpr uint32_t kSparseBucketsAStep = 16;
-  // A page of them is not worth the work.
+  // A page of them is not worth the work, nor a quarter if that counts.
   static constexpr uint32_t kSmallTable = 64;
+  static constexpr uint32_t kTinyTable = 16;
 
   static uint32_t home_of(uint32_t position, uint32_t buckets) {
     return static_cast<uint32_t>((static_cast<uint64_t>(position) * buckets) >> 32);
@@ -264,6 +275,7 @@ class Index {
     return const_cast<Table &>(static_cast<const Index *>(this)->table_of(position));
   }
 
+  uint32_t size_of(uint64_t buckets) const;
   uint32_t next_size(uint64_t needed) const;
   uint32_t smallest_size(uint64_t needed) const;
   bool begin_growth(uint64_t needed) noexcept;
@@ -271,17 +283,24 @@ class Index {
   bool replace_table(uint32_t size) noexcept;
   template <class HashOf>
   void migrate(uint32_t buckets, HashOf hash_of);
+  uint32_t steps() noexcept;
   void discard_moved() noexcept;
+  void count_filled(uint32_t home) noexcept;
+  void settle_count() noexcept;
+  size_t discard_bytes(const Table &table) const {
+    return memory_.discard_bytes(table_bytes(table.size()), alignof(Bucket));
+  }
   template <class IsIt>
   static Place scan(Bucket *buckets, uint32_t count, uint64_t hash, IsIt is_it);
   static void put(Table &table, uint64_t hash, Ref ref, uint32_t mark);
   static void take(Table &table, uint32_t home, uint32_t bucket, uint32_t slot);
-  static size_t table_bytes(uint32_t buckets) { return (size_t{buckets} + 1) * sizeof(Bucket); }
+  static size_t table_bytes(uint32_t buckets) { return size_t{buckets} * sizeof(Bucket); }
   void release(Bucket *buckets, uint32_t count) noexcept;
   void put_away(Table &table) noexcept;
   Table take_kept(uint32_t count) noexcept;
 
   Memory &memory_;
+  const bool tight_;
   bool keeps_ = false;
   uint32_t changes_ = 0;             // that are being made, one within the other
   std::atomic<uint32_t> moment_{1};  // even while there is none
@@ -291,8 +310,11 @@ class Index {
   Table old_;                 // while migrating
   Cell<uint32_t> cursor_{0};  // homes left of it have moved from old_ to current_
   uint32_t step_ = 0;         // how many homes an insert moves
+  uint64_t size_then_ = 0;    // when it did so last
   uint32_t discarded_ = 0;    // buckets of old_ left of it have been given back, but for the first
-  Table kept_;                // the last that was put away
+  size_t gone_bytes_ = 0;     // of old_, which were
+  size_t empty_bytes_ = 0;  // of current_, at its end, that were never touched, and are not counted
+  Array<Kept> kept_;        // put away, with room for the tables in use
 };
 
 template <class IsIt>
@@ -318,7 +340,7 @@ template <class IsIt>
 
 template <class HashOf>
 bool Index::reserve(uint64_t count, HashOf hash_of) noexcept {
-  if (migrating()) migrate(step_, hash_of);
+  if (migrating()) migrate(steps(), hash_of);
   const uint64_t needed = size_ + count;
   if (needed <= comfortable(current_.size())) {
     if (needed < sparse(current_.size()) && !migrating()) begin_shrinking(needed);
@@ -361,9 +383,12 @@ void Index::migrate(uint32_t buckets, HashOf hash_of) {
     }
   }
   if (cursor_ == old_.size()) {
+    settle_count();
     put_away(old_);
   } else {
     discard_moved();
+    count_filled(
+        home_of(static_cast<uint32_t>(first_position(cursor_, old_.size())), current_.size()));
   }
 }
 

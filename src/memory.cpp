@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -13,15 +14,18 @@ constexpr size_t kPageBytes = 4096;
 // Above malloc's own usual threshold, so that what malloc would map anyway is mapped by us, and goes
 // back when released whatever malloc has learnt.
 constexpr size_t kMapBytes = 256 * 1024;
-constexpr size_t kMapKeptBytes = kPageBytes;
+constexpr size_t kMapReturnedBytes = kPageBytes;
+constexpr size_t kTableAlign = 64;
 
-// As many go back to the system in some ten microseconds.
+// As many go back to the system in some ten microseconds. Of a smaller piece a sixteenth.
 constexpr size_t kDiscardBytes = 128 * 1024;
+
+constexpr size_t whole_pages(size_t size) { return (size + kPageBytes - 1) & ~(kPageBytes - 1); }
 
 }  // namespace
 
-Memory::Memory(const ct_allocator *hooks, bool keeps) noexcept
-    : hooks_{}, map_bytes_(keeps ? kMapKeptBytes : kMapBytes), held_{0} {
+Memory::Memory(const ct_allocator *hooks, bool returns) noexcept
+    : hooks_{}, map_bytes_(returns ? kMapReturnedBytes : kMapBytes), held_{0} {
   if (hooks != nullptr) hooks_ = *hooks;
 }
 
@@ -29,7 +33,13 @@ Memory::Memory(const Memory &other) noexcept
     : hooks_(other.hooks_), map_bytes_(other.map_bytes_), held_(other.held()) {}
 
 bool Memory::is_mapped(size_t size, size_t align) const {
-  return !hooked() && size >= map_bytes_ && align <= kPageBytes;
+  const size_t least = align >= kTableAlign ? map_bytes_ : kMapBytes;
+  return !hooked() && size >= least && align <= kPageBytes;
+}
+
+// As they count.
+size_t Memory::bytes_of(size_t size, size_t align) const {
+  return is_mapped(size, align) ? whole_pages(size) : size;
 }
 
 void *Memory::allocate(size_t size, size_t align) noexcept {
@@ -44,7 +54,7 @@ void *Memory::allocate(size_t size, size_t align) noexcept {
   } else {
     ptr = std::aligned_alloc(align, (size + align - 1) & ~(align - 1));
   }
-  if (ptr != nullptr) held_.fetch_add(size, std::memory_order_relaxed);
+  if (ptr != nullptr) held_.fetch_add(bytes_of(size, align), std::memory_order_relaxed);
   return ptr;
 }
 
@@ -58,23 +68,25 @@ void *Memory::allocate_zeroed(size_t size, size_t align) noexcept {
 // Small pieces are the system allocator's, and stay held.
 bool Memory::idle(void *ptr, size_t size, size_t align) noexcept {
   if (!is_mapped(size, align)) return false;
-  held_.fetch_sub(size, std::memory_order_relaxed);
+  count_idle(whole_pages(size));
   return madvise(ptr, size, MADV_DONTNEED) == 0;
 }
 
 void Memory::reuse(size_t size, size_t align) noexcept {
-  if (is_mapped(size, align)) held_.fetch_add(size, std::memory_order_relaxed);
+  if (is_mapped(size, align)) count_used(whole_pages(size));
 }
 
 size_t Memory::discard_bytes(size_t size, size_t align) const noexcept {
-  return is_mapped(size, align) ? kDiscardBytes : 0;
+  return is_mapped(size, align) ? std::min(kDiscardBytes, whole_pages(size / 16)) : 0;
 }
 
-void Memory::discard(void *ptr, size_t size) noexcept { madvise(ptr, size, MADV_DONTNEED); }
+bool Memory::discard(void *ptr, size_t size) noexcept {
+  return madvise(ptr, size, MADV_DONTNEED) == 0;
+}
 
 void Memory::release(void *ptr, size_t size, size_t align) noexcept {
   if (ptr == nullptr) return;
-  held_.fetch_sub(size, std::memory_order_relaxed);
+  held_.fetch_sub(bytes_of(size, align), std::memory_order_relaxed);
   if (hooked()) {
     hooks_.free(hooks_.ctx, ptr, size, align);
   } else if (is_mapped(size, align)) {

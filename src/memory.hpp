@@ -2,6 +2,9 @@
 // Where a cache's memory comes from, and how much of it is held. Every byte that a cache owns goes
 // through one Memory: the caller's allocator if there is one, else malloc for small pieces and the
 // kernel for large ones, which then go back to it at once when they are released.
+//
+// What is held is what the system has given: mapped pieces count by whole pages, and those of their
+// pages that are idle do not.
 #ifndef CT_MEMORY_HPP
 #define CT_MEMORY_HPP
 
@@ -15,8 +18,9 @@ namespace ct {
 
 class Memory {
  public:
-  // keeps: much of it will become idle, so that pieces are mapped that the system has back at once.
-  explicit Memory(const ct_allocator *hooks, bool keeps = false) noexcept;
+  // returns: much of it will become idle, or has to go back at once. So tables, which is what is
+  // aligned to cache lines, are mapped from a page on.
+  explicit Memory(const ct_allocator *hooks, bool returns = false) noexcept;
   // Only before the first allocation is shared: counts as the source's.
   Memory(const Memory &other) noexcept;
   Memory &operator=(const Memory &) = delete;
@@ -33,9 +37,12 @@ class Memory {
   void reuse(size_t size, size_t align) noexcept;
 
   // How much of such a piece can be discarded at once, quickly, at any multiple of that from its
-  // beginning; 0: nothing. It is all zeros then, or as it was, and still counts as held.
+  // beginning; 0: nothing. True: it is all zeros then; else it is as it was. It still counts as held.
   size_t discard_bytes(size_t size, size_t align) const noexcept;
-  void discard(void *ptr, size_t size) noexcept;
+  bool discard(void *ptr, size_t size) noexcept;
+  // So many bytes, of whole pages of a mapped piece, are idle, or not any more.
+  void count_idle(size_t size) noexcept { held_.fetch_sub(size, std::memory_order_relaxed); }
+  void count_used(size_t size) noexcept { held_.fetch_add(size, std::memory_order_relaxed); }
 
   uint64_t held() const noexcept { return held_.load(std::memory_order_relaxed); }
   bool hooked() const noexcept { return hooks_.alloc != nullptr; }
@@ -43,9 +50,10 @@ class Memory {
 
  private:
   bool is_mapped(size_t size, size_t align) const;
+  size_t bytes_of(size_t size, size_t align) const;
 
   ct_allocator hooks_;
-  size_t map_bytes_;  // from here on a piece is mapped by itself
+  size_t map_bytes_;  // from here on a table is mapped by itself
   std::atomic<uint64_t> held_;
 };
 

@@ -118,7 +118,7 @@ bool Shard::prepare(Draft &draft) {
 
 // From then on reads go without the lock, so that what they may look at stays.
 void Shard::open_log() {
-  index_.keep();
+  if (!index_.keep()) return;
   store_.keep();
   log_.open();
 }
