@@ -35,7 +35,9 @@ bool can_read_unlocked(const ct_options &options) {
 }
 
 Layout layout_of(const ct_options &options) {
-  return {policy_kind(options.policy)->hook_bytes, options.tti != 0, can_read_unlocked(options)};
+  const PolicyKind &kind = *policy_kind(options.policy);
+  return {kind.hook_bytes, Index::kBytesAnEntry + kind.bytes_beside, options.tti != 0,
+          can_read_unlocked(options)};
 }
 
 }  // namespace
@@ -63,7 +65,7 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   const size_t shards_bytes = Shard::bytes_of(kind) * options.shards;
   const size_t bytes = sizeof(Cache) + shards_bytes;
   Memory memory(options.allocator != nullptr ? &checked.allocator : nullptr,
-                can_read_unlocked(options));
+                can_read_unlocked(options) || counts_memory(options));
   char *block = static_cast<char *>(memory.allocate(bytes, alignof(Cache)));
   if (block == nullptr) return CT_ERR_NOMEM;
 

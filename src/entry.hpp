@@ -59,6 +59,7 @@ constexpr uint8_t kPolicyFlags = 64 | 128;
 enum : uint8_t {
   kFree = 1,      // free block
   kPrevFree = 2,  // the block before it in memory is free
+  kLoose = 4,     // free block that is in no bin
 };
 
 struct Entry {
@@ -128,9 +129,10 @@ struct Bytes {
 
 // What the entries of one cache have in common, and so how to find an entry's parts.
 struct Layout {
-  // hook: 0 or 8. idle: with an idle deadline.
-  Layout(size_t hook, bool idle, bool unlocked) noexcept
+  // hook: 0 or 8. beside: what index and policy keep of each entry. idle: with an idle deadline.
+  Layout(size_t hook, size_t beside, bool idle, bool unlocked) noexcept
       : hook_bytes(static_cast<uint8_t>(hook)),
+        bytes_beside(static_cast<uint8_t>(beside)),
         lifetime_bytes(idle ? kIdleLifetimeBytes : kLifetimeBytes),
         read_unlocked(unlocked) {
     for (size_t i = 0; i < 4; i++) {
@@ -141,6 +143,7 @@ struct Layout {
   }
 
   uint8_t hook_bytes;
+  uint8_t bytes_beside;    // its block
   uint8_t lifetime_bytes;  // of entries that have one
   bool read_unlocked;      // entries are read without the lock, too
   uint8_t key_offsets[4];  // by kLifetime and kWeight

@@ -68,21 +68,21 @@ void Expiry::remove(Ref ref) {
   if (own.prev == kNone) return;
   const Ref prev = own.prev;
   const Ref next = own.next;
-  if (is_mark(prev)) {
-    slots_[prev - kFirstMark].head = is_mark(next) ? kNone : next;
-  } else {
-    life(prev).next = next;
-  }
-  if (is_mark(next)) {
-    slots_[next - kFirstMark].tail = is_mark(prev) ? kNone : prev;
-  } else {
-    life(next).prev = prev;
-  }
-  if (is_mark(prev) && is_mark(next)) {
+  const bool alone = is_mark(prev) && is_mark(next);
+  set_next(prev, alone ? kNone : next);
+  set_prev(next, alone ? kNone : prev);
+  if (alone) {
     const uint32_t slot = prev - kFirstMark;
     if (slot != kPast) drop(occupied_, slot);
   }
   own.prev = own.next = kNone;
+}
+
+void Expiry::moved(Ref to) {
+  const Lifetime &own = life(to);
+  if (own.prev == kNone) return;
+  set_next(own.prev, to);
+  set_prev(own.next, to);
 }
 
 void Expiry::clear() noexcept {

@@ -44,6 +44,8 @@ class Expiry {
   void insert(Ref ref, uint64_t now);
   // Does nothing if it is not linked.
   void remove(Ref ref);
+  // The entry that was elsewhere is now at to, its Lifetime copied.
+  void moved(Ref to);
   void clear() noexcept;
 
   // No deadline is before it; CT_NEVER if there is none. Without the owner's lock too.
@@ -86,6 +88,22 @@ class Expiry {
     bits[slot / kDigits] &= ~(1u << (slot % kDigits));
   }
   void set_earliest(uint64_t time) { earliest_.store(time, std::memory_order_relaxed); }
+
+  // What stands behind prev, or at the head of that slot; and before next, or at its tail.
+  void set_next(Ref prev, Ref next) {
+    if (is_mark(prev)) {
+      slots_[prev - kFirstMark].head = next;
+    } else {
+      life(prev).next = next;
+    }
+  }
+  void set_prev(Ref next, Ref prev) {
+    if (is_mark(next)) {
+      slots_[next - kFirstMark].tail = prev;
+    } else {
+      life(next).prev = prev;
+    }
+  }
 
   uint32_t slot_of(uint64_t deadline) const;
   uint64_t begin_of(uint32_t slot) const;

@@ -68,8 +68,7 @@ bool check_entry_options(const ct_entry_options *given, const ct_options &cache,
   if ((flags & CT_ENTRY_TTL) != 0 && (flags & CT_ENTRY_DEADLINE) != 0) return false;
   if ((flags & CT_ENTRY_IF_ABSENT) != 0 && (flags & CT_ENTRY_IF_PRESENT) != 0) return false;
   // What an entry takes of memory is not a matter of opinion.
-  return (flags & CT_ENTRY_WEIGHT) == 0 || cache.weigher != nullptr ||
-         cache.weight_kind != CT_WEIGHT_MEMORY;
+  return (flags & CT_ENTRY_WEIGHT) == 0 || !counts_memory(cache);
 }
 
 }  // namespace ct

@@ -56,6 +56,11 @@ struct CheckedOptions {
 // nullptr: *out is set. Else a sentence that says what is wrong.
 const char *check_options(const ct_options *options, CheckedOptions *out);
 
+// Whether maxsize limits memory. Options are checked.
+inline bool counts_memory(const ct_options &options) {
+  return options.weight_kind == CT_WEIGHT_MEMORY && options.weigher == nullptr;
+}
+
 // False: not allowed.
 bool check_entry_options(const ct_entry_options *options, const ct_options &cache,
                          ct_entry_options *out);

@@ -17,6 +17,7 @@
 #include "hash.hpp"
 #include "index.hpp"
 #include "memory.hpp"
+#include "options.hpp"
 #include "store.hpp"
 
 namespace ct {
@@ -63,6 +64,7 @@ class Policy {
 
   // Policies that differ hide these: see PolicyKind.
   static constexpr size_t kHookBytes = 0;
+  static constexpr size_t kBytesBeside = 0;
   static constexpr bool kOrdered = true;
   static constexpr Uses kUses = Uses::kTold;
   static constexpr uint8_t kMostUses = 0;
@@ -124,10 +126,11 @@ class Policy {
 
 // How to make a policy, and what the house has to know of it.
 struct PolicyKind {
-  size_t hook_bytes;  // 0 or 8: what it keeps in each entry beside the links
-  bool ordered;       // knows who goes first, second and so on
-  bool counts;        // goes by frequency, which can be restored
-  bool takes_newest;  // who came last goes first
+  size_t hook_bytes;    // 0 or 8: what it keeps in each entry beside the links
+  size_t bytes_beside;  // about what it keeps of each entry elsewhere
+  bool ordered;         // knows who goes first, second and so on
+  bool counts;          // goes by frequency, which can be restored
+  bool takes_newest;    // who came last goes first
   Uses uses;
   uint8_t most_uses;  // that a mark counts
   size_t bytes;
@@ -139,6 +142,7 @@ template <class P>
 constexpr PolicyKind kind_of() {
   return {
       P::kHookBytes,
+      P::kBytesBeside,
       P::kOrdered,
       P::kCounts,
       P::kTakesNewest,

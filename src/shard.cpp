@@ -21,8 +21,8 @@ Shard::Shard(const ShardContext &context) noexcept
       layout_(context.layout),
       seed_(context.options.seed),
       clock_(context.clock),
-      index_(context.memory),
-      store_(context.memory),
+      index_(context.memory, counts_memory(context.options)),
+      store_(context.memory, layout_, counts_memory(context.options)),
       expiry_(context.memory, store_, context.layout),
       flights_(context.memory),
       tti_(context.options.tti),
@@ -88,7 +88,8 @@ uint64_t Shard::weigh(int32_t kind, const Layout &layout, uint8_t flags, size_t 
   if (kind == CT_WEIGHT_COUNT) return 1;
   if (kind == CT_WEIGHT_VALUE) return value_size;
   const size_t apart = (flags & kApart) != 0 ? Layout::apart_bytes(key_size, value_size) : 0;
-  return layout.block_bytes(flags, key_size, value_size) + apart + kIndexShare;
+  const size_t block = layout.block_bytes(flags, key_size, value_size);
+  return block + Store::free_share(block) + apart + layout.bytes_beside;
 }
 
 uint64_t Shard::weight_of(Entry *e) const {

@@ -28,6 +28,7 @@
 #include "index.hpp"
 #include "lock.hpp"
 #include "memory.hpp"
+#include "options.hpp"
 #include "policy.hpp"
 #include "read_log.hpp"
 #include "store.hpp"
@@ -335,8 +336,6 @@ class alignas(64) Shard {
   uint64_t deadline(Entry *e) const { return layout_.deadline(e); }
   ct_event event_of(Entry *e, int32_t cause) const;
 
-  // What an entry takes of the index, at its usual load.
-  static constexpr uint64_t kIndexShare = 8;
   // By the cache's weight kind.
   static uint64_t weigh(int32_t kind, const Layout &layout, uint8_t flags, size_t key_size,
                         size_t value_size);
@@ -453,6 +452,8 @@ class alignas(64) Shard {
   bool overwrite(Draft &draft, Ref ref, Reservation &room, Now &now);
   Entry *commit(Draft &draft, Ref old, Reservation &room, Now &now, Departed &gone);
   void change_place(Ref from, Ref to, uint64_t hash);
+  bool move(Ref from);
+  void vacate(const Draft &draft);
   void settle(Reservation &room, uint64_t before, uint64_t after);
   bool extend(Draft &draft, Ref ref, Reservation &room, Now &now, Departed &gone,
               ct_status *status);

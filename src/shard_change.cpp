@@ -22,6 +22,7 @@ bool Shard::store(Draft &draft, Reservation &room, Now &now, Departed &gone, ct_
   Guard guard(lock());
   settle_uses();
   tidy(room, now, gone);
+  if (store_.is_sparse()) vacate(draft);
   Ref old = find(draft.probe).ref;
   if (old != kNone && is_expired(store_.at(old), now)) {
     room.keep(leave(old, draft.probe.hash, CT_CAUSE_EXPIRED, gone));
@@ -209,6 +210,33 @@ void Shard::change_place(Ref from, Ref to, uint64_t hash) {
   store_bytes(Layout::at(e, sizeof(Entry)), Layout::at(old, sizeof(Entry)), layout_.hook_bytes);
   index_.replace(hash, from, to);
   policy_->moved(from, to);
+}
+
+// Moves an entry to another block, where the store wants to be rid of its own; false: it has to stay.
+// Nobody can tell the difference.
+bool Shard::move(Ref from) {
+  const Entry *old = store_.at(from);
+  if (old->pins != 0 || (old->flags & (kDead | kGiven)) != 0) return false;
+  const size_t bytes = layout_.block_bytes(old);
+  const Ref to = store_.allocate_elsewhere(bytes);
+  if (to == kNone) return false;
+  Entry *e = store_.at(to);
+  e->key_size = old->key_size;
+  e->value_size = old->value_size;
+  e->flags = old->flags;
+  layout_.fill({Layout::at(e, sizeof *e), 0}, {Layout::at(old, sizeof *e), bytes - sizeof *e});
+  layout_.write_ways_back(e, to);
+  change_place(from, to, hash_of(from));
+  if ((e->flags & kLifetime) != 0) expiry_.moved(to);
+  store_.release(from, bytes);
+  return true;
+}
+
+// Entries make way before another one comes. A draft that waits for room is not one yet.
+void Shard::vacate(const Draft &draft) {
+  if (waiting_ != 0) return;
+  const size_t bytes = layout_.block_bytes(draft.flags, draft.probe.key.size, draft.value.size);
+  store_.vacate(bytes, index_.size(), [this](Ref ref) { return move(ref); });
 }
 
 void Shard::settle(Reservation &room, uint64_t before, uint64_t after) {

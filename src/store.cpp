@@ -2,6 +2,7 @@
 #include "store.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 namespace ct {
@@ -21,22 +22,27 @@ uint32_t Store::bin_from(uint32_t units) {
 
 void Store::link_free(Ref ref, uint32_t units) {
   Entry *e = at(ref);
-  const uint32_t bin = bin_of(units);
+  const bool loose = ref >> kOffsetBits == vacated_;
   e->prev = kNone;
-  e->next = bins_->heads[bin];
+  e->next = kNone;
   write_units(e, units);
   e->pins = 0;
   e->flags = 0;
-  e->block = kFree;
+  e->block = loose ? kFree | kLoose : kFree;
+  after(e, units)->block |= kPrevFree;
+  if (loose) return;
+  const uint32_t bin = bin_of(units);
+  e->next = bins_->heads[bin];
   if (e->next != kNone) at(e->next)->prev = ref;
   bins_->heads[bin] = ref;
   bins_->in_use[bin / 64] |= uint64_t{1} << (bin % 64);
-  after(e, units)->block |= kPrevFree;
 }
 
 void Store::unlink_free(Ref ref) {
   Entry *e = at(ref);
   const uint32_t units = free_units(e);
+  after(e, units)->block &= static_cast<uint8_t>(~kPrevFree);
+  if ((e->block & kLoose) != 0) return;
   if (e->next != kNone) at(e->next)->prev = e->prev;
   if (e->prev != kNone) {
     at(e->prev)->next = e->next;
@@ -45,7 +51,6 @@ void Store::unlink_free(Ref ref) {
     bins_->heads[bin] = e->next;
     if (e->next == kNone) bins_->in_use[bin / 64] &= ~(uint64_t{1} << (bin % 64));
   }
-  after(e, units)->block &= static_cast<uint8_t>(~kPrevFree);
 }
 
 Ref Store::find(uint32_t units) const {
@@ -65,10 +70,11 @@ Ref Store::find(uint32_t units) const {
   return kNone;
 }
 
-Ref Store::allocate(size_t bytes) noexcept {
+Ref Store::allocate(size_t bytes, bool grows) noexcept {
   const uint32_t units = static_cast<uint32_t>(bytes / kUnit);
   Ref ref = find(units);
-  if (ref == kNone) ref = grow(units);
+  if (ref >> kOffsetBits == vacated_) ref = find_elsewhere(ref, units);
+  if (ref == kNone && grows) ref = grow(units);
   if (ref == kNone) return kNone;
   Entry *e = at(ref);
   const uint32_t have = free_units(e);
@@ -102,12 +108,20 @@ void Store::release(Ref ref, size_t bytes) noexcept {
     units += before;
   }
   link_free(ref, units);
+  // The cursor stands at the beginning of a block.
+  if (cursor_ - ref < units) cursor_ = ref;
   if (chunk.used_units == 0) retire(number);
 }
 
 // One free chunk is kept, if it is not large beside what is in use: so a cache that wavers about
 // the edge of a chunk does not ask for it again and again.
 void Store::retire(uint32_t number) {
+  if (cursor_ >> kOffsetBits == number) cursor_ = kNone;
+  if (number == vacated_) {
+    vacated_ = kMaxChunks;
+    let_chunk_go(number);
+    return;
+  }
   if (idle_chunk_ != kMaxChunks) let_chunk_go(idle_chunk_);
   idle_chunk_ = kMaxChunks;
   if (used_units_ / 4 >= chunks()[number].units) {
@@ -119,34 +133,66 @@ void Store::retire(uint32_t number) {
 
 // A free block, in a new chunk, from which that many units can be cut; kNone: no memory.
 Ref Store::grow(uint32_t units) {
-  const size_t needed = (kFirstUnit + units + kMinUnits + kEndUnits) * kUnit;
-  if (needed > kMaxChunkBytes) return kNone;
-  size_t bytes = static_cast<size_t>(std::min<uint64_t>(held_units_ * kUnit / 8, kMaxChunkBytes));
-  bytes = std::max({bytes, kMinChunkBytes, needed});
-  const size_t step = bytes < kPageBytes ? kMinChunkBytes : kPageBytes;
-  bytes = (bytes + step - 1) & ~(step - 1);
-
-  uint32_t number = find_idle(static_cast<uint32_t>(bytes / kUnit));
+  const size_t bytes = next_chunk_bytes(units);
+  if (bytes > kMaxChunkBytes) return kNone;
+  uint32_t number = find_idle(bytes, units, tight_ ? filled(bytes, units) - kBearablyFilled : 0);
   if (number == kMaxChunks) number = add_chunk(bytes);
+  if (number == kMaxChunks && tight_) number = find_idle(needed_units(units) * kUnit, units, 0);
   if (number == kMaxChunks) return kNone;
   Chunk &chunk = chunks()[number];
   chunk.used_units = 0;
   held_units_ += chunk.units;
+  newest_ = number;
 
-  const uint32_t free_size = chunk.units - kFirstUnit - kEndUnits;
-  const Ref first = (number << kOffsetBits) + kFirstUnit;
-  zero(at(first + free_size));
-  link_free(first, free_size);
+  const Ref first = first_of(number);
+  const Ref end = end_of(number);
+  zero(at(end));
+  link_free(first, end - first);
   return first;
 }
 
-// The smallest idle chunk of at least that many units; kMaxChunks: there is none.
-uint32_t Store::find_idle(uint32_t units) const {
+// For a block of that many units, and others like it.
+size_t Store::next_chunk_bytes(uint32_t units) const {
+  const size_t needed = needed_units(units) * kUnit;
+  const uint64_t held = held_units_ * kUnit;
+  const size_t share =
+      static_cast<size_t>(std::min<uint64_t>(held / (tight_ ? 64 : 8), kMaxChunkBytes));
+  if (!tight_) {
+    const size_t bytes = std::max({share, kMinChunkBytes, needed});
+    const size_t step = bytes < kPageBytes ? kMinChunkBytes : kPageBytes;
+    return (bytes + step - 1) & ~(step - 1);
+  }
+  // At the end of each chunk something may be lost that is smaller than a block, and most of one
+  // chunk may lie free.
+  const double even = std::sqrt(static_cast<double>(held) * static_cast<double>(units * kUnit)) / 2;
+  const size_t least = std::max({share, static_cast<size_t>(even), needed});
+  size_t best = (least + kTightBytes - 1) / kTightBytes * kTightBytes;
+  const size_t most = std::min(best + kFittedBlocks * units * kUnit, kMaxChunkBytes);
+  for (size_t bytes = best + kTightBytes; bytes <= most; bytes += kTightBytes) {
+    if (filled(best, units) >= kWellFilled) break;
+    if (filled(bytes, units) > filled(best, units)) best = bytes;
+  }
+  return best;
+}
+
+// The part of such a chunk that blocks of that many units can take.
+double Store::filled(size_t bytes, uint32_t units) {
+  const auto room = static_cast<uint32_t>(bytes / kUnit) - kFirstUnit - kEndUnits;
+  const uint32_t rest = room % units;
+  const uint32_t lost = rest == 0 || rest >= kMinUnits ? rest : rest + units;
+  return static_cast<double>(room - lost) * kUnit / static_cast<double>(bytes);
+}
+
+// The smallest idle chunk of at least that many bytes, or half as many where little may lie free, of
+// which blocks of that many units can take that part; kMaxChunks: there is none.
+uint32_t Store::find_idle(size_t bytes, uint32_t units, double least_filled) const {
+  if (tight_) bytes = std::max(bytes / 2, needed_units(units) * kUnit);
   uint32_t best = kMaxChunks;
   for (uint32_t i = 0; keeps_ && i < chunk_count_; i++) {
     const Chunk &chunk = chunks()[i];
-    if (chunk.base == nullptr || chunk.used_units != kIdle || chunk.units < units) continue;
-    if (best == kMaxChunks || chunk.units < chunks()[best].units) best = i;
+    if (chunk.base == nullptr || chunk.used_units != kIdle || chunk_bytes(chunk) < bytes) continue;
+    if (best != kMaxChunks && chunk.units >= chunks()[best].units) continue;
+    if (filled(chunk_bytes(chunk), units) >= least_filled) best = i;
   }
   if (best != kMaxChunks) memory_.reuse(chunk_bytes(chunks()[best]), kChunkAlign);
   return best;
@@ -194,7 +240,7 @@ void Store::release_tables() {
 // A chunk that is one free block is held no more.
 void Store::let_chunk_go(uint32_t number) {
   Chunk &chunk = chunks()[number];
-  unlink_free((number << kOffsetBits) + kFirstUnit);
+  unlink_free(first_of(number));
   held_units_ -= chunk.units;
   if (keeps_) {
     memory_.idle(chunk.base, chunk_bytes(chunk), kChunkAlign);
@@ -204,6 +250,106 @@ void Store::let_chunk_go(uint32_t number) {
   release_chunk(number);
   while (chunk_count_ > 0 && chunks()[chunk_count_ - 1].base == nullptr) chunk_count_--;
 }
+
+// ---- Vacating chunks --------------------------------------------------------------------------
+
+// A block elsewhere than in the chunk that is being vacated, unless much of it is in the way.
+Ref Store::find_elsewhere(Ref ref, uint32_t units) {
+  for (int i = 0; i < kLoosened && ref != kNone && ref >> kOffsetBits == vacated_; i++) {
+    loosen(ref);
+    ref = find(units);
+  }
+  return ref;
+}
+
+void Store::loosen(Ref ref) {
+  unlink_free(ref);
+  Entry *e = at(ref);
+  link_free(ref, free_units(e));
+}
+
+// How many units to move for an allocation of that many: the more, the more lies free.
+uint32_t Store::work_for(uint32_t units) {
+  if (pause_units_ > units) {
+    pause_units_ -= units;
+    return 0;
+  }
+  pause_units_ = 0;
+  const uint64_t free = held_units_ - used_units_;
+  const uint64_t bearable = bearable_free();
+  const uint64_t excess = free > bearable ? (free - bearable) * 4 / (bearable + 1) : 0;
+  const uint64_t due = uint64_t{units} << std::min<uint64_t>(excess + 1, 5);
+  return static_cast<uint32_t>(std::min<uint64_t>(due, kMostUnits));
+}
+
+// Chooses a chunk; false: nothing is to be gained for now.
+bool Store::begin_vacating(uint64_t blocks) {
+  if (held_units_ - used_units_ <= bearable_free()) return false;
+  const uint32_t number = sparsest(blocks == 0 ? 0 : 2 * used_units_ / blocks);
+  stuck_ = kMaxChunks;
+  if (number == kMaxChunks) {
+    // If it is not full by then, it is as others.
+    newest_ = kMaxChunks;
+    pause_units_ = bearable_free() / 2;
+    return false;
+  }
+  vacated_ = number;
+  cursor_ = first_of(number);
+  stayed_ = false;
+  return true;
+}
+
+// Of those from which something is to be gained, and which are not just being filled. Two blocks may
+// lie free in any because they do not fit: that is usual.
+uint32_t Store::sparsest(uint64_t usual) const {
+  uint32_t best = kMaxChunks;
+  double least = tight_ ? 15.0 / 16 : 0.5;
+  for (uint32_t i = 0; i < chunk_count_; i++) {
+    const Chunk &chunk = chunks()[i];
+    if (chunk.base == nullptr || chunk.used_units == kIdle || chunk.used_units == 0) continue;
+    if (i == newest_ || i == stuck_ || chunk.units - chunk.used_units <= usual) continue;
+    const double filled = static_cast<double>(chunk.used_units) / chunk.units;
+    if (filled >= least) continue;
+    least = filled;
+    best = i;
+  }
+  return best;
+}
+
+// Goes on to the next block; answers the size of the one passed, if it is in use and is to be moved.
+uint32_t Store::pass_block() {
+  const uint32_t number = cursor_ >> kOffsetBits;
+  if (cursor_ == end_of(number)) {
+    end_pass();
+    return 0;
+  }
+  Entry *e = at(cursor_);
+  const bool free = (e->block & kFree) != 0;
+  const uint32_t units =
+      free ? free_units(e) : static_cast<uint32_t>(layout_.block_bytes(e) / kUnit);
+  if (free) loosen(cursor_);
+  cursor_ += units;
+  return free || vacated_ == kMaxChunks ? 0 : units;
+}
+
+// What is still there has to stay, or came behind the cursor. In the first case the chunk is opened
+// again: its free blocks go into their bins.
+void Store::end_pass() {
+  const uint32_t number = cursor_ >> kOffsetBits;
+  if (vacated_ == kMaxChunks) {
+    cursor_ = kNone;
+    pause_units_ = bearable_free() / 2;
+    return;
+  }
+  cursor_ = first_of(number);
+  if (stayed_) {
+    stuck_ = number;
+    vacated_ = kMaxChunks;
+  }
+  stayed_ = true;
+}
+
+// ---- Giving back ------------------------------------------------------------------------------
 
 void Store::trim() noexcept {
   if (bins_ == nullptr) return;
@@ -243,7 +389,8 @@ void Store::clear() noexcept {
     chunk_count_ = 0;
   }
   held_units_ = used_units_ = 0;
-  idle_chunk_ = kMaxChunks;
+  idle_chunk_ = newest_ = vacated_ = stuck_ = kMaxChunks;
+  cursor_ = kNone;
   if (bins_ != nullptr) *bins_ = {};
 }
 
@@ -260,19 +407,22 @@ Store::~Store() {
 const char *Store::problem(uint64_t used, bool all) const {
   uint64_t held_units = 0;
   uint64_t used_units = 0;
-  uint64_t free_units_in_all = 0;
+  uint64_t binned_units = 0;
   for (uint32_t i = 0; i < chunk_count_; i++) {
     const Chunk &chunk = chunks()[i];
     if (chunk.base == nullptr || chunk.used_units == kIdle) continue;
     held_units += chunk.units;
     used_units += chunk.used_units;
-    free_units_in_all += chunk.units - kFirstUnit - kEndUnits - chunk.used_units;
     if (chunk.used_units == 0 && i != idle_chunk_) return "store: a free chunk is kept";
+    if (const char *problem = problem_of_chunk(i, &binned_units)) return problem;
   }
   if (held_units != held_units_) return "store: it holds not what its chunks have";
   if (used_units != used_units_) return "store: its use is not that of its chunks";
   const uint64_t known = used / kUnit;
   if (all ? known != used_units_ : known > used_units_) return "store: blocks were lost";
+  if (vacated_ != kMaxChunks && (cursor_ == kNone || cursor_ >> kOffsetBits != vacated_)) {
+    return "store: the cursor is not in the chunk that is being vacated";
+  }
 
   for (uint32_t bin = 0; bins_ != nullptr && bin < kBins; bin++) {
     const bool in_use = (bins_->in_use[bin / 64] >> (bin % 64) & 1) != 0;
@@ -281,17 +431,54 @@ const char *Store::problem(uint64_t used, bool all) const {
     for (Ref ref = bins_->heads[bin]; ref != kNone; ref = at(ref)->next) {
       Entry *e = at(ref);
       const uint32_t units = free_units(e);
-      if (e->block != kFree) return "store: a free block is not marked so, or follows another";
+      if (e->block != kFree) return "store: a block in a bin is not just free";
       if (e->prev != before) return "store: a bin's links are broken";
       if (bin_of(units) != bin) return "store: a free block is in the wrong bin";
-      Entry *next = after(e, units);
-      if (units_before(next) != units) return "store: a free block's sizes differ";
-      if (next->block != kPrevFree) return "store: the block after a free one does not know it";
-      free_units_in_all -= units;
+      binned_units -= units;
       before = ref;
     }
   }
-  return free_units_in_all == 0 ? nullptr : "store: free room is in no bin";
+  return binned_units == 0 ? nullptr : "store: free room is in no bin";
+}
+
+// Adds what should be in bins.
+const char *Store::problem_of_chunk(uint32_t number, uint64_t *binned_units) const {
+  const bool open = number != vacated_;
+  bool met_cursor = cursor_ == kNone || cursor_ >> kOffsetBits != number;
+  const bool reopened = open && !met_cursor;
+  uint32_t used_units = 0;
+  bool after_free = false;
+  Ref ref = first_of(number);
+  while (ref < end_of(number)) {
+    met_cursor = met_cursor || ref == cursor_;
+    Entry *e = at(ref);
+    const bool free = (e->block & kFree) != 0;
+    const bool loose = (e->block & kLoose) != 0;
+    if (((e->block & kPrevFree) != 0) != after_free) {
+      return "store: a block does not know what the one before it is";
+    }
+    if (free && after_free) return "store: two free blocks are neighbours";
+    if (loose && (!free || (open && !reopened)))
+      return "store: a block is loose that should not be";
+    if (loose && reopened && ref < cursor_) return "store: the cursor has left a loose block";
+    if (free && !loose && !open && ref < cursor_)
+      return "store: the cursor has left a block in a bin";
+    const uint32_t units =
+        free ? free_units(e) : static_cast<uint32_t>(layout_.block_bytes(e) / kUnit);
+    if (units < kMinUnits || units > end_of(number) - ref)
+      return "store: a block has a strange size";
+    if (free && units_before(after(e, units)) != units) return "store: a free block's sizes differ";
+    if (free && !loose) *binned_units += units;
+    if (!free) used_units += units;
+    after_free = free;
+    ref += units;
+  }
+  if (((at(ref)->block & kPrevFree) != 0) != after_free)
+    return "store: the end does not know what is before it";
+  if (!met_cursor && cursor_ != ref) return "store: the cursor is not at a block";
+  return used_units == chunks()[number].used_units
+             ? nullptr
+             : "store: a chunk's use is not that of its blocks";
 }
 #endif
 

@@ -12,11 +12,19 @@
 // fit, after Masmano et al., "TLSF: a new dynamic memory allocator for real-time systems", 2004).
 //
 // A chunk is an eighth of what the store holds then, from 1 KiB to 16 MiB, so that a small cache is
-// small, and little room lies idle. A chunk that becomes free goes back to Memory, but for one of
-// moderate size.
+// small, and little room lies idle; where memory is what is limited, a sixty-fourth. A chunk that
+// becomes free goes back to Memory, but for one of moderate size.
+//
+// What lies free in other chunks may fit nobody: after the sizes of blocks have changed, up to all
+// of them are half empty. So when too much does, the sparsest chunk is vacated, a few blocks at a
+// time: nothing is put into it any more, its owner moves what is in it elsewhere, from the left to
+// the right, and in the end it goes back. If a block has to stay, the chunk is opened again, as
+// slowly. Free blocks of a chunk that is being vacated are loose, that is in no bin; but right of
+// the cursor only those that a request has come upon.
 #ifndef CT_STORE_HPP
 #define CT_STORE_HPP
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -29,7 +37,9 @@ namespace ct {
 
 class Store {
  public:
-  explicit Store(Memory &memory) noexcept : memory_(memory) {}
+  // tight: its memory is counted, so that little may lie free.
+  Store(Memory &memory, const Layout &layout, bool tight) noexcept
+      : memory_(memory), layout_(layout), tight_(tight) {}
   // From now on chunks are read without the lock. They stay where they are while the store lives:
   // what lay in them goes back, their addresses do not.
   void keep() { keeps_ = true; }
@@ -43,10 +53,34 @@ class Store {
                                      static_cast<size_t>(ref & kOffsetMask) * kUnit);
   }
 
+  // What may lie free beside so many bytes in use, of a store that is tight.
+  static constexpr uint64_t free_share(uint64_t bytes) { return bytes >> kTightShift; }
+
   // A block of bytes, a multiple of 8 from kMinBlockBytes on, with an Entry of zeros; kNone: no
   // memory.
-  Ref allocate(size_t bytes) noexcept;
+  Ref allocate(size_t bytes) noexcept { return allocate(bytes, true); }
+  // The same for what has to make way. It is not worth another chunk, unless memory is counted: then
+  // blocks lie closer in that.
+  Ref allocate_elsewhere(size_t bytes) noexcept { return allocate(bytes, tight_); }
   void release(Ref ref, size_t bytes) noexcept;
+  // Whether too much lies free, or a chunk is being vacated: then whoever has allocated should call
+  // vacate.
+  bool is_sparse() const { return held_units_ - used_units_ > bearable_free() || cursor_ != kNone; }
+  // Goes on with vacating chunks, as far as is due for an allocation of that size. blocks: about how
+  // many are in use. move(ref) moves an entry to another block, which it allocates, and releases the
+  // old one; false: it has to stay.
+  template <class Move>
+  void vacate(size_t bytes, uint64_t blocks, Move move) {
+    uint32_t left = work_for(static_cast<uint32_t>(bytes / kUnit));
+    for (uint32_t i = 0; left != 0 && i < kMostBlocks; i++) {
+      if (cursor_ == kNone && !begin_vacating(blocks)) return;
+      const uint32_t units = pass_block();
+      if (units == 0) continue;
+      const Ref ref = cursor_ - units;
+      if (!move(ref)) stayed_ = true;
+      left -= std::min(left, units);
+    }
+  }
   // Gives back what lies in large free blocks, which stay what they are.
   void trim() noexcept;
   // Gives everything back at once.
@@ -72,6 +106,13 @@ class Store {
   static constexpr uint32_t kEndUnits = 2;
   static constexpr size_t kMinChunkBytes = 1024;
   static constexpr size_t kPageBytes = 4096;
+  // Tight chunks are multiples of this, so that all of them can go back. Where invariants are
+  // checked, small stores are to have some chunks, too.
+#ifdef CT_VALIDATE
+  static constexpr size_t kTightBytes = 512;
+#else
+  static constexpr size_t kTightBytes = kPageBytes;
+#endif
   static constexpr size_t kTrimmedBytes = 64 * 1024;
   // Whatever the system's are, whole ones are given back, and nothing beyond.
   static constexpr size_t kLargestPage = 64 * 1024;
@@ -81,8 +122,21 @@ class Store {
   static constexpr uint32_t kBins = kExactBins + 8 * (kOffsetBits - 4 + 1);
   static constexpr uint32_t kBinWords = (kBins + 63) / 64;
   static constexpr size_t kSizeOffset = offsetof(Entry, key_size);
+  // So much may lie free: a thirty-second of what is held, or a quarter.
+  static constexpr uint32_t kTightShift = 5;
+  static constexpr uint32_t kLooseShift = 2;
+  // A tight chunk is larger by so many blocks at most, if that fills it better.
+  static constexpr size_t kFittedBlocks = 8;
+  static constexpr double kWellFilled = 63.0 / 64;
+  // One that is there may be filled worse by so much.
+  static constexpr double kBearablyFilled = 1.0 / 64;
   // How many blocks of a request's own bin are looked at.
   static constexpr int kTries = 8;
+  // How many blocks of the chunk that is being vacated a request takes out of their bins.
+  static constexpr int kLoosened = 32;
+  // How many blocks vacate looks at in one go, at most.
+  static constexpr uint32_t kMostBlocks = 512;
+  static constexpr uint32_t kMostUnits = 64 * 1024 / kUnit;
 
   struct Chunk {
     char *base;  // nullptr: this number is not in use
@@ -121,21 +175,44 @@ class Store {
   }
 
   Chunk *chunks() const { return chunks_.load(std::memory_order_acquire); }
+  Ref allocate(size_t bytes, bool grows) noexcept;
   Ref find(uint32_t units) const;
   void link_free(Ref ref, uint32_t units);
   void unlink_free(Ref ref);
   Ref grow(uint32_t units);
-  uint32_t find_idle(uint32_t units) const;
+  static double filled(size_t bytes, uint32_t units);
+  uint32_t find_idle(size_t bytes, uint32_t units, double least_filled) const;
+  static uint32_t needed_units(uint32_t units) {
+    return kFirstUnit + units + kMinUnits + kEndUnits;
+  }
+  size_t next_chunk_bytes(uint32_t units) const;
+  Ref find_elsewhere(Ref ref, uint32_t units);
+  void loosen(Ref ref);
+  uint64_t bearable_free() const { return held_units_ >> (tight_ ? kTightShift : kLooseShift); }
+  uint32_t work_for(uint32_t units);
+  bool begin_vacating(uint64_t blocks);
+  uint32_t sparsest(uint64_t usual) const;
+  uint32_t pass_block();
+  void end_pass();
+  Ref first_of(uint32_t number) const { return (number << kOffsetBits) + kFirstUnit; }
+  Ref end_of(uint32_t number) const {
+    return (number << kOffsetBits) + chunks()[number].units - kEndUnits;
+  }
   uint32_t add_chunk(size_t bytes);
   bool add_chunk_slot();
   void retire(uint32_t number);
   void let_chunk_go(uint32_t number);
   void release_chunk(uint32_t number);
   void release_tables();
+#ifdef CT_VALIDATE
+  const char *problem_of_chunk(uint32_t number, uint64_t *binned_units) const;
+#endif
   static size_t chunk_bytes(const Chunk &chunk) { return chunk.units * kUnit; }
   static size_t table_bytes(uint32_t capacity) { return (capacity + 1) * sizeof(Chunk); }
 
   Memory &memory_;
+  const Layout &layout_;
+  const bool tight_;
   bool keeps_ = false;
   // Tables that were outgrown are kept, each behind the last chunk of its successor, because at()
   // may be reading one.
@@ -145,7 +222,13 @@ class Store {
   uint64_t held_units_ = 0;
   uint64_t used_units_ = 0;
   uint32_t idle_chunk_ = kMaxChunks;  // the one free chunk that is kept; kMaxChunks: none
-  Bins *bins_ = nullptr;              // once there was a chunk
+  uint32_t newest_ = kMaxChunks;      // the chunk that was taken last
+  uint32_t vacated_ = kMaxChunks;     // the chunk that is being vacated; kMaxChunks: none
+  Ref cursor_ = kNone;   // the next block of it, or of the one that is opened again; kNone: neither
+  bool stayed_ = false;  // a block, on the way
+  uint32_t stuck_ = kMaxChunks;  // the chunk that could not be vacated
+  uint64_t pause_units_ = 0;     // to be allocated before another attempt
+  Bins *bins_ = nullptr;         // once there was a chunk
 };
 
 }  // namespace ct
