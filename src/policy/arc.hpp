@@ -24,12 +24,14 @@ namespace ct {
 class Arc : public Policy {
  public:
   static constexpr Uses kUses = Uses::kGathered;
+  static constexpr size_t kBytesBeside = Ghosts::kBytesEach;
 
   explicit Arc(const PolicyContext &context)
       : store_(context.store),
         once_(context.store),
         again_(context.store),
-        ghosts_(context.memory) {}
+        ghosts_(context.memory),
+        tight_(counts_memory(context.options)) {}
 
   void insert(Ref ref, uint64_t hash, Now &) override {
     // An entry may have gone to make room for its own update.
@@ -81,7 +83,7 @@ class Arc : public Policy {
   // Whoever goes for a key becomes a ghost, and a key that was one adapts p, in the order of the paper.
   Ref victim_for(uint64_t hash) override {
     if (hash != coming_ || from_ == kNew) adapt(hash);
-    ghosts_.reserve(count_);
+    ghosts_.reserve(count_, tight_);
     return going_ = victim();
   }
 
@@ -183,6 +185,7 @@ class Arc : public Policy {
   List once_;   // T1
   List again_;  // T2
   Ghosts ghosts_;
+  const bool tight_;  // memory is what is limited
   uint64_t once_count_ = 0;
   uint64_t count_ = 0;  // of both
   uint64_t c_ = 0;

@@ -12,6 +12,7 @@ namespace ct {
 class Custom : public Policy {
  public:
   static constexpr bool kOrdered = false;
+  static constexpr size_t kBytesBeside = 12;
 
   explicit Custom(const PolicyContext &context)
       : context_(context), ops_(*context.options.custom), ids_(context.memory) {

@@ -6,9 +6,9 @@
 
 namespace ct {
 
-bool Ghosts::reserve(uint64_t count) noexcept {
+bool Ghosts::reserve(uint64_t count, bool tight) noexcept {
   // Too much is what four times as many would need.
-  const bool excessive = count_ > 8 && capacity() / 4 > count;
+  const bool excessive = count_ > 8 && (tight ? capacity() / 3 * 2 : capacity() / 4) > count;
   if (count <= capacity() && !excessive) return true;
   if (count < total()) return false;
   const uint64_t needed = count * 20 / (17 * kSlots) + 1;

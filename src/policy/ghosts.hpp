@@ -23,6 +23,7 @@ class Ghosts {
  public:
   static constexpr uint32_t kQueues = 2;
   static constexpr uint32_t kNowhere = kQueues;
+  static constexpr size_t kBytesEach = 16;
 
   explicit Ghosts(Memory &memory) noexcept : memory_(memory) {}
   ~Ghosts() { clear(); }
@@ -31,9 +32,9 @@ class Ghosts {
 
   uint64_t size(uint32_t queue = 0) const { return queues_[queue].size; }
 
-  // Room for that many in all, and not much more. False: there are more, or no memory; all is as
-  // before.
-  bool reserve(uint64_t count) noexcept;
+  // Room for that many in all, and not much more; tight: nor half as much again. False: there are
+  // more, or no memory; all is as before.
+  bool reserve(uint64_t count, bool tight) noexcept;
   // As the newest. Where there is no room, the oldest of that queue goes for it, else of the other.
   void add(uint64_t hash, uint32_t queue = 0);
   // The queue that it was in, or kNowhere.

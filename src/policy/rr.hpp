@@ -14,6 +14,7 @@ class Rr : public Policy {
  public:
   static constexpr bool kOrdered = false;
   static constexpr Uses kUses = Uses::kIgnored;
+  static constexpr size_t kBytesBeside = sizeof(Ref) * 3 / 2;
 
   explicit Rr(const PolicyContext &context)
       : store_(context.store),

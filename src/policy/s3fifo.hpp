@@ -19,6 +19,7 @@ class S3Fifo : public Policy {
  public:
   static constexpr Uses kUses = Uses::kMarked;
   static constexpr uint8_t kMostUses = 3;
+  static constexpr size_t kBytesBeside = Ghosts::kBytesEach * 9 / 10;
 
   explicit S3Fifo(const PolicyContext &context)
       : context_(context), small_(context.store), main_(context_), ghosts_(context.memory) {}
@@ -88,7 +89,7 @@ class S3Fifo : public Policy {
   // Whoever goes for a key becomes a ghost. A cache that never evicts needs no room for them, and
   // without memory there are fewer.
   Ref victim_for(uint64_t) override {
-    ghosts_.reserve(ghosts_of(size_));
+    ghosts_.reserve(ghosts_of(size_), counts_memory(context_.options));
     return going_ = victim();
   }
 

@@ -22,6 +22,8 @@ namespace ct {
 class Sketch {
  public:
   static constexpr uint32_t kMaxCount = 7;
+  // Between steps, if it doubles.
+  static constexpr size_t kBytesAnEntry = 10;
 
   explicit Sketch(Memory &memory) noexcept : memory_(memory) {}
   ~Sketch() { clear(); }
@@ -32,6 +34,11 @@ class Sketch {
   // will be at most, 0 if that is not known.
   void reserve(uint64_t entries, uint64_t expected) noexcept {
     if (entries > bearable_) grow(entries, expected);
+  }
+
+  // Halves it, if that would do for as many and there is memory.
+  void fit(uint64_t entries) noexcept {
+    if (count_ > kLongBlocks && entries < count_ / 2 * kEntriesABlock) halve();
   }
 
   // Counts a use.
@@ -162,6 +169,23 @@ class Sketch {
     memory_.release(blocks_, count_ * sizeof(Block), alignof(Block));
     blocks_ = blocks;
     count_ = static_cast<uint32_t>(count);
+  }
+
+  // Each block takes over what two knew.
+  void halve() noexcept {
+    const uint32_t count = (count_ + 1) / 2;
+    auto *blocks =
+        static_cast<Block *>(memory_.allocate(size_t{count} * sizeof(Block), alignof(Block)));
+    if (blocks == nullptr) return;
+    for (uint32_t b = 0; b < count; b++) {
+      blocks[b] = blocks_[2 * b];
+      if (2 * b + 1 < count_) blocks[b].merge(blocks_[2 * b + 1]);
+    }
+    memory_.release(blocks_, count_ * sizeof(Block), alignof(Block));
+    blocks_ = blocks;
+    count_ = count;
+    halved_ = 0;
+    bearable_ = count * kEntriesABlock * 9 / 8;
   }
 
   Memory &memory_;

@@ -34,6 +34,7 @@ namespace ct {
 class WTinyLfu : public Policy {
  public:
   static constexpr Uses kUses = Uses::kGathered;
+  static constexpr size_t kBytesBeside = Sketch::kBytesAnEntry;
 
   explicit WTinyLfu(const PolicyContext &context)
       : context_(context), sketch_(context.memory), random_(context.seed) {
@@ -42,6 +43,7 @@ class WTinyLfu : public Policy {
 
   bool reserve(uint64_t count) override {
     sketch_.reserve(count_ + count, expected_);
+    if (counts_memory(context_.options)) sketch_.fit(count_ + count);
     return true;
   }
   // An even part of the limit, if that is counted in entries.
