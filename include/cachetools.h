@@ -376,11 +376,24 @@ typedef struct ct_policy_ops {
 
 /* ---- Making a cache ------------------------------------------------------------------------- */
 
-/** What an entry weighs against maxsize. A weigher, if given, overrides it. */
+/**
+ * What an entry weighs against maxsize. A weigher, if given, overrides it.
+ *
+ * CT_WEIGHT_MEMORY limits what ct_memory tells: it stays within 5 % above maxsize, and within 10 %
+ * while the contents are replaced by values of other sizes. Each shard may take 24 KiB more, and the
+ * cache 40 KiB: a limit of less than a megabyte a shard, or of less than some hundred of the largest
+ * entries, is not kept as closely. Neither is it where most entries are pinned while sizes change,
+ * nor does it include values that have left and are still pinned. With an allocator of yours the
+ * index counts twice while it grows or shrinks.
+ *
+ * To that end entries are moved in memory, some with each write that finds too much free room between
+ * them, which nobody can tell from their values; with the other kinds too, if a quarter is free.
+ */
 typedef enum ct_weight_kind {
   CT_WEIGHT_COUNT = 0, /**< 1 each: maxsize is a number of entries */
   CT_WEIGHT_VALUE = 1, /**< the bytes of its value */
-  CT_WEIGHT_MEMORY = 2 /**< the bytes that it takes: key, value, header, its share of the index */
+  CT_WEIGHT_MEMORY = 2 /**< the bytes that it takes: key, value, header, its share of the index, of
+                        * what the policy remembers and of the free room between entries */
 } ct_weight_kind;
 
 /** One thread at a time uses this cache and its values: no locks are taken. */
@@ -591,7 +604,8 @@ CT_API bool ct_contains(ct_cache *cache, const void *key, size_t key_size);
  *
  * Threads:   safe.
  * Callbacks: weigher, ttu, listener, drop with no lock held; timer, choice, ct_policy_ops inside.
- * Cost:      O(1) amortized beside what it copies and evicts; allocates.
+ * Cost:      O(1) amortized beside what it copies, evicts, and moves (64 KiB at most, as
+ *            ct_weight_kind tells); allocates.
  * Since:     REPLACEME
  */
 CT_API ct_status ct_set(ct_cache *cache, const void *key, size_t key_size, const void *value,
@@ -836,7 +850,8 @@ CT_API uint64_t ct_currsize(ct_cache *cache);
 /** The limit, in units of weight. Threads: safe. Cost: O(1). Since: REPLACEME */
 CT_API uint64_t ct_maxsize(const ct_cache *cache);
 
-/** The bytes of memory held in all: entries, departed but pinned values, index, free room.
+/** The bytes of memory held in all: entries, departed but pinned values, index, what the policy
+ *  remembers, free room; of what is mapped whole pages, but for those that went back to the system.
  *  Threads: safe. Cost: O(1). Since: REPLACEME */
 CT_API uint64_t ct_memory(const ct_cache *cache);
 

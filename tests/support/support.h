@@ -16,6 +16,19 @@
 #include <cachetools.h>
 #include <cmocka.h>
 
+/* Whether a sanitizer is at work that has memory of its own. */
+#if defined(__has_feature)
+#define HAS_FEATURE(name) __has_feature(name)
+#else
+#define HAS_FEATURE(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+    HAS_FEATURE(address_sanitizer) || HAS_FEATURE(thread_sanitizer)
+enum { kSanitized = 1 };
+#else
+enum { kSanitized = 0 };
+#endif
+
 /* A timer that stands still until it is set. */
 typedef struct manual_clock {
   _Atomic uint64_t now;

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/* What a cache takes of the system's memory follows what it is to hold: with CT_WEIGHT_MEMORY it
+ * stays near maxsize whatever becomes of the sizes of values, and where entries are counted it
+ * goes back when they become smaller. */
+#include "fixture.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+enum {
+  kMixed = 0, /* sizes from 16 to 2015 bytes */
+  kKey = 16,  /* bytes */
+  kLargest = 4000,
+  kHeader = 40 /* bytes beside key and value, about */
+};
+
+static const ct_policy kPolicies[] = {CT_POLICY_LRU, CT_POLICY_SIEVE, CT_POLICY_S3FIFO,
+                                      CT_POLICY_WTINYLFU, CT_POLICY_ARC};
+
+/* The private memory of the process that is resident, in bytes: exact, as the counters of statm are
+ * not. */
+static double resident(void) {
+  char line[256];
+  double kibibytes = 0;
+  FILE *file = fopen("/proc/self/smaps_rollup", "r");
+  assert_non_null(file);
+  while (fgets(line, sizeof line, file) != NULL)
+    if (strncmp(line, "Anonymous:", 10) == 0) kibibytes = strtod(line + 10, NULL);
+  fclose(file);
+  return kibibytes * 1024;
+}
+
+/* ---- Memory as the limit -------------------------------------------------------------------- */
+
+/* How a cache is filled. */
+typedef enum pattern {
+  kNewKeys, /* each key once */
+  kSkewed   /* key k as often as 1 in k; it is written if it is not there, and now and then anew.
+              * So entries of all ages stay, scattered over the memory. */
+} pattern;
+
+typedef struct filling {
+  ct_cache *cache;
+  pattern pattern;
+  double limit;
+  double before; /* resident */
+  uint64_t random;
+  uint64_t keys;    /* different ones, if skewed */
+  uint64_t written; /* entries */
+} filling;
+
+/* Numbers with one bit more are drawn as often, all of them together. */
+static uint64_t draw_skewed(uint64_t *random, uint64_t below) {
+  for (;;) {
+    const uint64_t bits = test_random_below(random, 64 - (uint64_t)__builtin_clzll(below)) + 1;
+    const uint64_t key =
+        ((uint64_t)1 << (bits - 1)) | test_random_below(random, (uint64_t)1 << (bits - 1));
+    if (key < below) return key;
+  }
+}
+
+static uint64_t draw_key(filling *self) {
+  char buffer[kLargest];
+  size_t size;
+  for (;;) {
+    if (self->pattern == kNewKeys) return self->written;
+    uint64_t key[2] = {draw_skewed(&self->random, self->keys), 0};
+    const ct_status status =
+        ct_get_copy(self->cache, key, sizeof key, buffer, sizeof buffer, &size);
+    if (status == CT_MISS || test_random_below(&self->random, 8) == 0) return key[0];
+  }
+}
+
+/* Writes about as many bytes as the cache holds, and answers how much memory it took meanwhile at
+ * most: as it says, and as the system does. */
+static void fill(filling *self, size_t size, double *held, double *taken) {
+  static const char value[kLargest];
+  const uint64_t stride =
+      (uint64_t)(self->limit / 25 / (double)(size == kMixed ? 1000 : size + kHeader));
+  *held = *taken = 0;
+  for (double bytes = 0; bytes < self->limit; self->written++) {
+    uint64_t key[2] = {draw_key(self), 0};
+    const size_t own = size != kMixed ? size : 16 + test_random_below(&self->random, 2000);
+    assert_status(CT_OK, ct_set(self->cache, key, sizeof key, value, own));
+    bytes += (double)(own + kKey + kHeader);
+    if (self->written % (stride + 1) != 0) continue;
+    const double now_held = (double)ct_memory(self->cache);
+    const double now_taken = resident() - self->before;
+    if (now_held > *held) *held = now_held;
+    if (now_taken > *taken) *taken = now_taken;
+  }
+}
+
+static void assert_within(const filling *self, ct_policy policy, uint32_t shards, size_t size,
+                          int turn, double bound, double held, double taken) {
+  /* Tables of ghosts, of reads, of free blocks; what an entry lacks to fill a chunk. */
+  const double most = self->limit * bound + 1024.0 * (40 + 24 * shards);
+  if (held > most || (!kSanitized && taken > most))
+    fail_msg(
+        "%s, %u shards, limit %.0f, %s: turn %d with values of %zu bytes: says %.3f, takes %.3f",
+        ct_policy_name(policy), shards, self->limit,
+        self->pattern == kNewKeys ? "new keys" : "skewed", turn, size, held / self->limit,
+        taken / self->limit);
+  assert_true(ct_currsize(self->cache) <= (uint64_t)self->limit);
+}
+
+static void assert_stays_within(ct_policy policy, double limit, uint32_t shards, pattern pattern) {
+  static const size_t kSizes[] = {64, 1000, 40, 4000, kMixed};
+  filling self = {.pattern = pattern, .limit = limit, .random = test_seed()};
+  self.keys = (uint64_t)(limit / 20);
+  self.before = resident();
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = policy;
+  options.maxsize = (uint64_t)limit;
+  options.weight_kind = CT_WEIGHT_MEMORY;
+  options.shards = shards;
+  self.cache = new_cache(&options);
+  /* It lets no new key take the place of one that was used as often: that changes slowly. */
+  const bool keeps_old = policy == CT_POLICY_WTINYLFU && pattern == kNewKeys;
+  for (size_t i = 0; i < COUNT_OF(kSizes); i++) {
+    for (int turn = 0; turn < 3; turn++) {
+      double held, taken;
+      fill(&self, kSizes[i], &held, &taken);
+      const double bound = turn == 2 && !keeps_old ? 1.05 : 1.10;
+      assert_within(&self, policy, shards, kSizes[i], turn, bound, held, taken);
+    }
+  }
+  /* And most of it is used. */
+  assert_true(ct_currsize(self.cache) > (uint64_t)(limit * 0.97));
+  ct_cache_free(self.cache);
+}
+
+static void assert_all_stay_within(double limit, uint32_t shards, pattern pattern) {
+  for (size_t p = 0; p < COUNT_OF(kPolicies); p++)
+    assert_stays_within(kPolicies[p], limit, shards, pattern);
+}
+
+static void test_memory_stays_within_the_limit(void **state) {
+  (void)state;
+  assert_all_stay_within(8e6, 1, kNewKeys);
+  assert_all_stay_within(8e6, 1, kSkewed);
+}
+
+static void test_memory_of_shards_stays_within_the_limit(void **state) {
+  (void)state;
+  assert_all_stay_within(1e7, 16, kSkewed);
+}
+
+static void test_memory_of_small_caches_stays_within_the_limit(void **state) {
+  (void)state;
+  assert_all_stay_within(1e6, 1, kNewKeys);
+  assert_all_stay_within(1e6, 1, kSkewed);
+}
+
+/* ---- Entries as the limit ------------------------------------------------------------------- */
+
+/* Small values take the place of large ones, in no order: half of the entries, which are then all
+ * over the memory, and as many again. */
+static void test_memory_goes_back_when_values_shrink(void **state) {
+  (void)state;
+  enum { kCount = 20000 };
+  static const char value[1000];
+  uint64_t random = test_seed();
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = CT_POLICY_RR;
+  options.maxsize = kCount;
+  ct_cache *cache = new_cache(&options);
+  uint64_t key = 0;
+  for (; key < kCount; key++) assert_status(CT_OK, set_number(cache, key, value, sizeof value));
+  const uint64_t full = ct_memory(cache);
+  for (; key < 10 * kCount; key++)
+    assert_status(CT_OK, set_number(cache, key, value, 20 + test_random_below(&random, 20)));
+  assert_int_equal(kCount, ct_len(cache));
+  if (ct_memory(cache) > full / 6)
+    fail_msg("%llu of %llu bytes", (unsigned long long)ct_memory(cache), (unsigned long long)full);
+  ct_cache_free(cache);
+}
+
+/* ---- Moving entries ------------------------------------------------------------------------- */
+
+/* A cache half of which is pinned, or has deadlines, or keys that are far from their values, goes
+ * through changes of sizes, and all of it stays what it was. */
+static void test_values_survive_that_entries_move(void **state) {
+  (void)state;
+  enum { kHeld = 200 };
+  static char bytes[kLargest];
+  uint64_t random = test_seed();
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, 2000000);
+  options.weight_kind = CT_WEIGHT_MEMORY;
+  options.listener = NULL;
+  fixture_open(&f, &options);
+  ct_value held[kHeld] = {{0}};
+  uint64_t sums[kHeld] = {0};
+  uint64_t written = 0;
+  for (int phase = 0; phase < 6; phase++) {
+    const size_t size = phase % 2 == 0 ? 40 : 1500;
+    for (int i = 0; i < 30000; i++) {
+      char key[700] = {0};
+      const uint64_t number = test_random_below(&random, 20000);
+      memcpy(key, &number, sizeof number);
+      const size_t key_size = number % 5 == 0 ? sizeof key : 16;
+      ct_value got = CT_VALUE_INIT;
+      if (ct_get(f.cache, key, key_size, &got) == CT_OK) {
+        uint64_t stamp;
+        assert_true(got.size >= 16);
+        memcpy(&stamp, got.data, sizeof stamp);
+        assert_true(stamp % 20000 == number);
+        memcpy(&stamp, (const char *)got.data + got.size - 8, sizeof stamp);
+        assert_true(stamp % 20000 == number);
+        const size_t at = test_random_below(&random, kHeld);
+        if (held[at].pin != 0) {
+          memcpy(&stamp, held[at].data, sizeof stamp);
+          assert_true(stamp == sums[at]);
+          ct_value_release(&held[at]);
+        }
+        held[at] = got;
+        memcpy(&sums[at], got.data, sizeof sums[at]);
+      }
+      if (i % 2 != 0) continue;
+      const uint64_t stamp = written++ * 20000 + number;
+      const size_t own = size + test_random_below(&random, size);
+      memcpy(bytes, &stamp, sizeof stamp);
+      memcpy(bytes + own - 8, &stamp, sizeof stamp);
+      ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
+      if (number % 3 == 0) {
+        entry.flags = CT_ENTRY_TTL;
+        entry.ttl = 1 + test_random_below(&random, 100000);
+      }
+      assert_status(CT_OK, ct_set_with(f.cache, key, key_size, bytes, own, &entry));
+      f.clock.now++;
+    }
+  }
+  /* Each in its time. */
+  uint64_t left = ct_len(f.cache);
+  while (left > 0) {
+    f.clock.now += 1000;
+    const uint64_t gone = ct_expire(f.cache, CT_NOW, NULL, NULL);
+    assert_true(gone <= left);
+    left -= gone;
+    if (f.clock.now > 1000000) break;
+  }
+  assert_int_equal(left, ct_len(f.cache));
+  for (int i = 0; i < kHeld; i++) {
+    uint64_t stamp;
+    if (held[i].pin == 0) continue;
+    memcpy(&stamp, held[i].data, sizeof stamp);
+    assert_true(stamp == sums[i]);
+    ct_value_release(&held[i]);
+  }
+  fixture_close(&f);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_memory_stays_within_the_limit),
+      cmocka_unit_test(test_memory_of_shards_stays_within_the_limit),
+      cmocka_unit_test(test_memory_of_small_caches_stays_within_the_limit),
+      cmocka_unit_test(test_memory_goes_back_when_values_shrink),
+      cmocka_unit_test(test_values_survive_that_entries_move),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
