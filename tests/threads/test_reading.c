@@ -24,9 +24,16 @@ typedef struct head {
   uint64_t number; /* of the write, rising for each key */
 } head;
 
+/* What writers do beside replacing and deleting. */
+typedef enum trouble {
+  kNone,
+  kClears, /* and resizes */
+  kShifts  /* the sizes of values, where memory is limited: then entries are moved in it */
+} trouble;
+
 typedef struct shared {
   ct_cache *cache;
-  bool clears; /* and resizes: then nothing is known of what a reader may miss */
+  trouble trouble;
   _Atomic uint64_t finished[kKeys]; /* the last write of each key that is over */
   _Atomic uint64_t reads;
   _Atomic(const char *) complaint;
@@ -130,14 +137,15 @@ static void *write_values(void *argument) {
       ct_set_lifetime(s->cache, &key, sizeof(key), what == 5 ? CT_NEVER : UINT64_C(1) << 40);
       continue;
     }
-    if (s->clears && what == 8) ct_clear(s->cache);
-    if (s->clears && what == 9)
+    if (s->trouble == kClears && what == 8) ct_clear(s->cache);
+    if (s->trouble == kClears && what == 9)
       ct_resize(s->cache, kMaxsize / 2 + test_random_below(&w->seed, kMaxsize));
     const head h = {key, (uint64_t)i + 1};
     /* Often of the same length, and so written in place. */
-    const size_t most = what < 40 ? sizeof(head) + 48 : what < 98 ? 200 : kLargest;
-    const size_t size =
-        what < 40 ? most : sizeof(h) + test_random_below(&w->seed, most - sizeof(h));
+    const size_t usual = s->trouble != kShifts ? 200 : i / (kWrites / 8) % 2 == 0 ? 30 : 900;
+    const size_t most = what < 40 ? sizeof(head) + 48 : what < 98 ? usual : kLargest;
+    const bool is_fixed = what < 40 && s->trouble != kShifts;
+    const size_t size = is_fixed ? most : sizeof(h) + test_random_below(&w->seed, most - sizeof(h));
     write_value(value, &h, size);
     if (ct_set(s->cache, &key, sizeof(key), value, size) != CT_OK)
       atomic_store(&s->complaint, "a set failed");
@@ -146,14 +154,18 @@ static void *write_values(void *argument) {
   return NULL;
 }
 
-static void run(ct_policy policy, uint32_t shards, bool clears) {
+static void run(ct_policy policy, uint32_t shards, trouble trouble) {
   static shared s;
   memset(&s, 0, sizeof(s));
-  s.clears = clears;
+  s.trouble = trouble;
   ct_options options = CT_OPTIONS_INIT;
   options.policy = policy;
   options.maxsize = kMaxsize;
   options.shards = shards;
+  if (trouble == kShifts) {
+    options.weight_kind = CT_WEIGHT_MEMORY;
+    options.maxsize = 300 * kMaxsize;
+  }
   if (policy == CT_POLICY_S3FIFO) options.ttl = UINT64_C(1) << 50;
   assert_status(CT_OK, ct_cache_new_with(&options, &s.cache));
 
@@ -176,8 +188,9 @@ static void run(ct_policy policy, uint32_t shards, bool clears) {
 
 static void run_all(ct_policy policy) {
   for (uint32_t shards = 1; shards <= 4; shards *= 4) {
-    run(policy, shards, false);
-    run(policy, shards, true);
+    run(policy, shards, kNone);
+    run(policy, shards, kClears);
+    run(policy, shards, kShifts);
   }
 }
 
@@ -197,17 +210,17 @@ static void test_lru_copies_whole_values(void **state) {
 
 static void test_mru_lfu_arc_wtinylfu_copy_whole_values(void **state) {
   (void)state;
-  run(CT_POLICY_MRU, 1, true);
-  run(CT_POLICY_LFU, 1, true);
-  run(CT_POLICY_ARC, 1, true);
-  run(CT_POLICY_WTINYLFU, 1, true);
+  run(CT_POLICY_MRU, 1, kClears);
+  run(CT_POLICY_LFU, 1, kClears);
+  run(CT_POLICY_ARC, 1, kClears);
+  run(CT_POLICY_WTINYLFU, 1, kClears);
 }
 
 /* Uses are nothing. */
 static void test_fifo_rr_copy_whole_values(void **state) {
   (void)state;
-  run(CT_POLICY_FIFO, 1, true);
-  run(CT_POLICY_RR, 1, true);
+  run(CT_POLICY_FIFO, 1, kClears);
+  run(CT_POLICY_RR, 1, kClears);
 }
 
 /* ---- Lifetimes and counts ------------------------------------------------------------------- */
