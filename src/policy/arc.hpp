@@ -24,18 +24,19 @@ namespace ct {
 class Arc : public Policy {
  public:
   static constexpr Uses kUses = Uses::kGathered;
-  static constexpr size_t kBytesBeside = Ghosts::kBytesEach;
+  static constexpr size_t kBytesBeside = 2 * Ghosts::kBytesEach;
 
   explicit Arc(const PolicyContext &context)
       : store_(context.store),
         once_(context.store),
         again_(context.store),
-        ghosts_(context.memory),
+        once_gone_(context.memory),
+        again_gone_(context.memory),
         tight_(counts_memory(context.options)) {}
 
   void insert(Ref ref, uint64_t hash, Now &) override {
     // An entry may have gone to make room for its own update.
-    const bool known = (hash == coming_ && from_ != kNew) || ghosts_.remove(hash) != kNew;
+    const bool known = (hash == coming_ && from_ != kNew) || remove_ghost(hash) != kNew;
     from_ = kNew;
     count_++;
     if (known) {
@@ -69,7 +70,8 @@ class Arc : public Policy {
   void clear() override {
     once_.clear();
     again_.clear();
-    ghosts_.clear();
+    once_gone_.clear();
+    again_gone_.clear();
     once_count_ = count_ = c_ = 0;
     target_ = 0;
     from_ = kNew;
@@ -83,7 +85,8 @@ class Arc : public Policy {
   // Whoever goes for a key becomes a ghost, and a key that was one adapts p, in the order of the paper.
   Ref victim_for(uint64_t hash) override {
     if (hash != coming_ || from_ == kNew) adapt(hash);
-    ghosts_.reserve(count_, tight_);
+    once_gone_.reserve(count_, tight_);
+    again_gone_.reserve(count_, tight_);
     return going_ = victim();
   }
 
@@ -117,16 +120,16 @@ class Arc : public Policy {
       again++;
     }
     if (once != once_count_ || once + again != count_) return "arc: it has miscounted";
-    if (ghosts_.size(kB1) + ghosts_.size(kB2) > c_) return "arc: there are too many ghosts";
-    return ghosts_.problem();
+    if (once_gone_.size() + again_gone_.size() > c_) return "arc: there are too many ghosts";
+    const char *problem = once_gone_.problem();
+    return problem != nullptr ? problem : again_gone_.problem();
   }
 #endif
 
  private:
   static constexpr uint8_t kAgain = 64;  // of kPolicyFlags: it is in T2
-  static constexpr uint32_t kB1 = 0;
-  static constexpr uint32_t kB2 = 1;
-  static constexpr uint32_t kNew = Ghosts::kNowhere;
+  // Where a key was that comes.
+  enum Origin : uint8_t { kNew, kB1, kB2 };
 
   bool is_again(Ref ref) const { return (store_.at(ref)->flags & kAgain) != 0; }
 
@@ -152,11 +155,17 @@ class Arc : public Policy {
     return size > target_ || (size == target_ && from_ == kB2);
   }
 
+  // Where it was.
+  Origin remove_ghost(uint64_t hash) {
+    if (once_gone_.remove(hash)) return kB1;
+    return again_gone_.remove(hash) ? kB2 : kNew;
+  }
+
   void adapt(uint64_t hash) {
-    const auto b1 = static_cast<double>(ghosts_.size(kB1));
-    const auto b2 = static_cast<double>(ghosts_.size(kB2));
+    const auto b1 = static_cast<double>(once_gone_.size());
+    const auto b2 = static_cast<double>(again_gone_.size());
     coming_ = hash;
-    from_ = ghosts_.remove(hash);
+    from_ = remove_ghost(hash);
     if (from_ == kB1) {
       target_ = std::min(target_ + std::max(b2 / b1, 1.0), static_cast<double>(c_));
     } else if (from_ == kB2) {
@@ -170,29 +179,30 @@ class Arc : public Policy {
     target_ = std::min(target_, static_cast<double>(c_));
     // A new key will be in T1, one that comes back is no more among the ghosts, and will be in T2.
     const uint64_t coming = from_ == kNew ? 1 : 0;
-    while (once_count_ + ghosts_.size(kB1) + coming > c_ && ghosts_.size(kB1) != 0) {
-      ghosts_.drop_oldest(kB1);
+    while (once_count_ + once_gone_.size() + coming > c_ && once_gone_.size() != 0) {
+      once_gone_.drop_oldest();
     }
-    const bool remembered = once_count_ + ghosts_.size(kB1) + coming <= c_;
-    while (ghosts_.size(kB1) + ghosts_.size(kB2) + (remembered ? 1 : 0) > c_) {
-      ghosts_.drop_oldest(ghosts_.size(kB2) != 0 ? kB2 : kB1);
+    const bool remembered = once_count_ + once_gone_.size() + coming <= c_;
+    while (once_gone_.size() + again_gone_.size() + (remembered ? 1 : 0) > c_) {
+      (again_gone_.size() != 0 ? again_gone_ : once_gone_).drop_oldest();
     }
     if (!remembered) return;
-    ghosts_.add(hash, is_again(ref) ? kB2 : kB1);
+    (is_again(ref) ? again_gone_ : once_gone_).add(hash);
   }
 
   const Store &store_;
-  List once_;   // T1
-  List again_;  // T2
-  Ghosts ghosts_;
-  const bool tight_;  // memory is what is limited
+  List once_;          // T1
+  List again_;         // T2
+  Ghosts once_gone_;   // B1
+  Ghosts again_gone_;  // B2
+  const bool tight_;   // memory is what is limited
   uint64_t once_count_ = 0;
   uint64_t count_ = 0;  // of both
   uint64_t c_ = 0;
   double target_ = 0;  // p
   // The key that room is being made for, the ghosts that it was found in, and who goes for it.
   uint64_t coming_ = 0;
-  uint32_t from_ = kNew;
+  Origin from_ = kNew;
   Ref going_ = kNone;
 };
 

@@ -1,17 +1,29 @@
 // SPDX-License-Identifier: MIT
-// Keys that were evicted, for policies that learn from those that come back. Of a key only 32 bits
-// of its hash are kept, so that in n ghosts a key is found that is not there once in 2^32 / n times.
+// A queue of keys that were evicted, for policies that learn from those that come back. Of a key only
+// 32 bits of its hash are kept, so that in n ghosts a key is found that is not there once in
+// 2^32 / n times.
 //
-// There are two queues, each in the order of arrival, and one table over both. A bucket is a cache
-// line of five ghosts with their links; from a full home a ghost moves on to the next bucket, and
-// each bucket counts those that passed over it, as in the index. Ghosts come and go all the time, so
-// a gap is filled by one that passed over it: else searches would become ever longer. Links are
-// numbers of slots. At its load a ghost takes 15 bytes.
+// Nothing is linked. A ghost knows when it came, counted in arrivals, as the authors of S3-FIFO
+// propose (s3fifo.hpp), and the queue since when they count. So the oldest leave without being looked
+// for, and their slots are free for others. How many of each time are there still is counted beside,
+// so that those that come back leave their room to others.
+//
+// A bucket is a cache line of ten ghosts, and each ghost may be in either of two buckets (Azar,
+// Broder, Karlin, Upfal, "Balanced Allocations", 1999): it goes to the less crowded one. To look one
+// up, or to add one, takes two cache misses at once, which can be fetched ahead. At its load a ghost
+// takes 7.5 bytes, and hardly ever has the oldest of both buckets to leave before its time.
+//
+// The queue reaches back some ticks; who came before leaves. Up to kExact ghosts a tick is one
+// arrival, and the table is half empty, so that the queue is exact but for those that stay until
+// kExactTicks came after them. Where there is room for more, several come in one tick, and leave
+// together.
 //
 // Ghosts are optional: where there is no memory, there are fewer of them.
 #ifndef CT_POLICY_GHOSTS_HPP
 #define CT_POLICY_GHOSTS_HPP
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 #include "../hash.hpp"
@@ -21,26 +33,25 @@ namespace ct {
 
 class Ghosts {
  public:
-  static constexpr uint32_t kQueues = 2;
-  static constexpr uint32_t kNowhere = kQueues;
-  static constexpr size_t kBytesEach = 16;
+  // Between steps, if it grows.
+  static constexpr size_t kBytesEach = 10;
 
   explicit Ghosts(Memory &memory) noexcept : memory_(memory) {}
   ~Ghosts() { clear(); }
   Ghosts(const Ghosts &) = delete;
   Ghosts &operator=(const Ghosts &) = delete;
 
-  uint64_t size(uint32_t queue = 0) const { return queues_[queue].size; }
+  uint64_t size() const { return size_; }
 
-  // Room for that many in all, and not much more; tight: nor half as much again. False: there are
-  // more, or no memory; all is as before.
+  // Room for that many, and not much more; tight: nor half as much again. False: there are more, or
+  // no memory; all is as before.
   bool reserve(uint64_t count, bool tight) noexcept;
-  // As the newest. Where there is no room, the oldest of that queue goes for it, else of the other.
-  void add(uint64_t hash, uint32_t queue = 0);
-  // The queue that it was in, or kNowhere.
-  uint32_t remove(uint64_t hash);
-  // If there is one.
-  void drop_oldest(uint32_t queue = 0);
+  // As the newest. Where there is no room, the oldest go for it.
+  void add(uint64_t hash);
+  // False: it was not there.
+  bool remove(uint64_t hash);
+  // And those that came with it, if there are any.
+  void drop_oldest();
   // And gives the memory back.
   void clear() noexcept;
 
@@ -50,59 +61,82 @@ class Ghosts {
 #endif
 
  private:
-  static constexpr uint32_t kSlots = 5;
-  static constexpr uint32_t kNoSlot = UINT32_MAX;
-  static constexpr uint32_t kMaxBuckets = kNoSlot / kSlots;
-  static constexpr uint16_t kManyPassed = UINT16_MAX;
+  using Tick = uint16_t;
+  using Count = uint16_t;
 
-  struct Ghost {
-    uint32_t position;  // of its hash: its home, and all that is known of it
-    uint32_t older;
-    uint32_t newer;
-  };
+  static constexpr uint32_t kSlots = 10;
+  static constexpr uint64_t kMaxBuckets = UINT32_MAX / kSlots;
+  static constexpr uint64_t kExactBuckets = 64;
+  static constexpr uint64_t kExact = kExactBuckets * kSlots / 2;
+  static constexpr uint32_t kExactTicks = 512;
+  // Of a larger table; a quarter of them for as many as there is room for, or less.
+  static constexpr uint32_t kTicks = 2048;
+  // So that those of a tick can be counted. With room for more than 16 million it takes more than a
+  // quarter, and there are never more than 67 million.
+  static constexpr uint32_t kMaxShift = 15;
+  static constexpr Count kMostOfTick = UINT16_MAX;
+  // Who has left is made to look as old as kLongAgo, before its tick comes round again: in
+  // kTicksASweep all buckets are visited, however few came in each of them.
+  static constexpr Tick kLongAgo = 1u << 15;
+  static constexpr uint64_t kTicksASweep = 1u << 14;
+  static_assert(kLongAgo + kTicksASweep + kTicks < 1u << 16, "younger than a round of ticks");
+
   struct alignas(64) Bucket {
-    Ghost ghosts[kSlots];
-    uint16_t passed;  // how many went on to later buckets; kManyPassed: that many or more, for ever
-    uint8_t used;     // a bit for each slot
-    uint8_t second;   // likewise: in queue 1
+    uint32_t positions[kSlots];  // of their hashes: their homes, and all that is known of them
+    Tick came[kSlots];
   };
   static_assert(sizeof(Bucket) == 64, "one cache line");
 
-  struct Queue {
-    uint32_t oldest = kNoSlot;
-    uint32_t newest = kNoSlot;
-    uint32_t size = 0;
+  struct Homes {
+    Bucket *first;
+    Bucket *second;
   };
 
-  // Beyond 85 % a search that finds nothing takes more than two cache lines.
-  static uint64_t capacity_of(uint64_t buckets) { return buckets * kSlots * 17 / 20; }
+  static bool is_exact(uint64_t buckets) { return buckets <= kExactBuckets; }
+  static uint32_t ticks_of(uint64_t buckets) { return is_exact(buckets) ? kExactTicks : kTicks; }
+  static uint64_t capacity_of(uint64_t buckets) {
+    return is_exact(buckets) ? buckets * kSlots / 2 : buckets * kSlots * 17 / 20;
+  }
+  static uint64_t buckets_for(uint64_t count) {
+    return count <= kExact ? count * 2 / kSlots + 1
+                           : std::max(count * 20 / (17 * kSlots), kExactBuckets) + 1;
+  }
+  static size_t bytes_of(uint64_t buckets) {
+    return static_cast<size_t>(buckets) * sizeof(Bucket) + ticks_of(buckets) * sizeof(Count);
+  }
   uint64_t capacity() const { return capacity_of(count_); }
-  uint64_t total() const { return uint64_t{queues_[0].size} + queues_[1].size; }
 
-  uint32_t home_of(uint32_t position) const {
-    return static_cast<uint32_t>((uint64_t{position} * count_) >> 32);
+  Bucket *home_of(uint32_t position) const {
+    return buckets_ + ((uint64_t{position} * count_) >> 32);
   }
-  uint32_t next(uint32_t bucket) const { return bucket + 1 == count_ ? 0 : bucket + 1; }
-  uint32_t distance(uint32_t from, uint32_t to) const {
-    return to >= from ? to - from : to + count_ - from;
+  Homes homes_of(uint32_t position) const {
+    return {home_of(position), home_of(position * 0x9E3779B9u)};
   }
-  Ghost &at(uint32_t slot) const { return buckets_[slot / kSlots].ghosts[slot % kSlots]; }
-  uint32_t queue_of(uint32_t slot) const {
-    return buckets_[slot / kSlots].second >> slot % kSlots & 1;
-  }
-  uint32_t locate(uint32_t position) const;
-  void put(uint32_t position, uint32_t queue);
-  void take(uint32_t slot);
-  void pass_no_more(uint32_t from, uint32_t to);
-  void occupy(uint32_t slot, uint32_t queue);
-  void vacate(uint32_t slot);
-  void fill_gap(uint32_t slot);
-  void move(uint32_t from, uint32_t to);
+  Tick age(Tick came) const { return static_cast<Tick>(now_ - came); }
+  bool is_there(Tick came) const { return age(came) < ages_; }
+  Count &of_tick(Tick tick) const { return of_tick_[tick & (ticks_ - 1)]; }
+
+  bool resize(uint64_t buckets) noexcept;
+  bool allocate(uint64_t buckets) noexcept;
+  void copy(const Ghosts &other);
+  void begin_tick();
+  void drop_tick();
+  void put(uint32_t position, Tick came);
+  bool take(Bucket &bucket, uint32_t position);
+  uint32_t crowd(const Bucket &bucket) const;
+  uint32_t oldest(const Bucket &bucket) const;
+  void sweep();
 
   Memory &memory_;
   Bucket *buckets_ = nullptr;
-  uint32_t count_ = 0;  // of buckets
-  Queue queues_[kQueues];
+  Count *of_tick_ = nullptr;  // behind them: how many are there that came in it
+  uint32_t count_ = 0;        // of buckets
+  uint32_t ticks_ = 0;        // that it reaches back
+  uint32_t shift_ = 0;        // 2^shift_ come in a tick
+  uint64_t size_ = 0;
+  uint32_t fresh_ = 0;  // arrivals in this tick
+  Tick now_ = kLongAgo;
+  Tick ages_ = 0;  // in ticks: who came before has left
 };
 
 }  // namespace ct

@@ -25,7 +25,7 @@ class S3Fifo : public Policy {
       : context_(context), small_(context.store), main_(context_), ghosts_(context.memory) {}
 
   void insert(Ref ref, uint64_t hash, Now &) override {
-    const bool returns = ghosts_.remove(hash) != Ghosts::kNowhere;
+    const bool returns = ghosts_.remove(hash);
     size_++;
     if (returns) {
       enter_main(ref);

@@ -34,6 +34,13 @@ static int take_oldest(queue *it) {
   return key;
 }
 
+static void append_ghost(queues *q, int to, int key) {
+  queue *ghosts = &q->queue[to];
+  append(ghosts, key);
+  q->came_before[key] = q->came[to]++;
+  while (q->came[to] - q->came_before[ghosts->keys[0]] > QUEUES_GHOSTS_LAST) take_oldest(ghosts);
+}
+
 /* ---- CLOCK ---------------------------------------------------------------------------------- */
 
 /* Who is spared is the last that the hand will come by. */
@@ -91,7 +98,7 @@ static int evict_s3fifo(queues *q) {
       const int left = small->count + main->count;
       const int room = left * 9 / 10 < 1 ? 1 : left * 9 / 10;
       while (ghosts->count >= room) take_oldest(ghosts);
-      append(ghosts, key);
+      append_ghost(q, kGhosts, key);
       return key;
     }
   }
@@ -140,7 +147,7 @@ static int evict_arc(queues *q) {
   while (c + b1->count + b2->count + remembered > 2 * c) take_oldest(b2->count > 0 ? b2 : b1);
 
   const int key = take_oldest(&q->queue[from]);
-  if (remembered) append(from == kT1 ? b1 : b2, key);
+  if (remembered) append_ghost(q, from == kT1 ? kB1 : kB2, key);
   return key;
 }
 

@@ -9,7 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { QUEUES_KEYS = 256 };
+enum {
+  QUEUES_KEYS = 256,
+  QUEUES_GHOSTS_LAST = 512 /* a ghost is forgotten when as many have come to its queue since */
+};
 
 /* Keys, the oldest first. */
 typedef struct queue {
@@ -22,14 +25,16 @@ typedef struct queues {
   /* CLOCK: what the hand comes by, in that order. SIEVE: what was inserted. S3FIFO: the small queue,
    * the main one as CLOCK's, and ghosts. ARC: T1, T2 and their ghosts B1, B2. */
   queue queue[4];
-  uint64_t weights[QUEUES_KEYS]; /* S3FIFO: to be kept up to date by the owner */
-  int uses[QUEUES_KEYS];         /* CLOCK, SIEVE, S3FIFO: those that will spare it */
-  int hand;                      /* SIEVE: the key under it; -1: it begins anew */
-  int coming;                    /* the key that room is made for; -1: none, who goes is no ghost */
-  double target;                 /* ARC: p */
-  int full;                      /* ARC: c */
-  int adapted_to;                /* ARC: the last key to come */
-  int returns;                   /* ARC: the ghosts that held it, 2 or 3; 0: none */
+  uint64_t came[4];                  /* to a queue of ghosts, in all */
+  uint64_t came_before[QUEUES_KEYS]; /* a ghost: how many had come to its queue then */
+  uint64_t weights[QUEUES_KEYS];     /* S3FIFO: to be kept up to date by the owner */
+  int uses[QUEUES_KEYS];             /* CLOCK, SIEVE, S3FIFO: those that will spare it */
+  int hand;                          /* SIEVE: the key under it; -1: it begins anew */
+  int coming;     /* the key that room is made for; -1: none, who goes is no ghost */
+  double target;  /* ARC: p */
+  int full;       /* ARC: c */
+  int adapted_to; /* ARC: the last key to come */
+  int returns;    /* ARC: the ghosts that held it, 2 or 3; 0: none */
 } queues;
 
 bool queues_know(ct_policy policy);

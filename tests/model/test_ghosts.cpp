@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+// Ghosts by themselves: few of them against a queue that is searched from one end to the other, and
+// many by what must hold whatever is lost.
+#define CT_VALIDATE
+#include <algorithm>
+#include <csetjmp>
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <random>
+
+#include "policy/ghosts.hpp"
+extern "C" {
+#include <cmocka.h>
+}
+
+namespace {
+
+// From here on the oldest are forgotten, and more of them are only nearly a queue.
+constexpr uint64_t kLast = 512;
+constexpr uint64_t kFew = 280;
+
+// Any two of them differ in the bits that are kept.
+uint64_t hash_of(uint64_t key) {
+  return key * UINT64_C(0x9E3779B97F4A7C15);
+}
+
+uint64_t seed_of_test() {
+  const char *given = std::getenv("CT_SEED");
+  const uint64_t seed =
+      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
+  std::printf("# CT_SEED=%llu\n", static_cast<unsigned long long>(seed));
+  return seed;
+}
+
+struct Naive {
+  struct Ghost {
+    uint64_t key;
+    uint64_t came;
+  };
+  std::deque<Ghost> ghosts;
+  uint64_t came = 0;
+
+  void add(uint64_t key) {
+    ghosts.push_back({key, ++came});
+    while (ghosts.front().came + kLast <= came) ghosts.pop_front();
+  }
+  bool remove(uint64_t key) {
+    const auto at = std::find_if(ghosts.begin(), ghosts.end(),
+                                 [key](const Ghost &ghost) { return ghost.key == key; });
+    if (at == ghosts.end()) return false;
+    ghosts.erase(at);
+    return true;
+  }
+};
+
+void assert_sound(const ct::Ghosts &ghosts) {
+  if (const char *problem = ghosts.problem()) fail_msg("%s", problem);
+}
+
+// Adds the next `count` keys, of which no more than `most` are to be kept.
+void churn(ct::Ghosts &ghosts, uint64_t *next, uint64_t count, uint64_t most) {
+  for (const uint64_t end = *next + count; *next < end; ++*next) {
+    while (ghosts.size() >= most) ghosts.drop_oldest();
+    ghosts.add(hash_of(*next));
+  }
+}
+
+void expect_exact_queue(bool is_tight) {
+  std::mt19937_64 random(seed_of_test());
+  ct::Memory memory(nullptr);
+  {
+    ct::Ghosts ghosts(memory);
+    Naive naive;
+    uint64_t most = 1;
+    uint64_t keys = 2;
+    for (int step = 0; step < 1000000; step++) {
+      if (random() % 5000 == 0) {
+        most = 1 + random() % kFew;
+        keys = 2 + random() % (2 * most);
+      }
+      if (random() % 100000 == 0) {
+        ghosts.clear();
+        naive.ghosts.clear();
+      }
+      const uint64_t key = random() % keys;
+      const bool known = naive.remove(key);
+      assert_int_equal(known, ghosts.remove(hash_of(key)));
+      if (random() % 3 != 0) {
+        // There may be more than that already.
+        const bool room = ghosts.reserve(most, is_tight);
+        assert_true(room || naive.ghosts.size() > most);
+        while (naive.ghosts.size() >= most) {
+          naive.ghosts.pop_front();
+          ghosts.drop_oldest();
+        }
+        naive.add(key);
+        ghosts.add(hash_of(key));
+      }
+      assert_int_equal(naive.ghosts.size(), ghosts.size());
+      if (step % 1000 == 0) assert_sound(ghosts);
+    }
+  }
+  assert_int_equal(0, memory.held());
+}
+
+void test_few_are_an_exact_queue(void **) {
+  expect_exact_queue(false);
+}
+
+void test_few_are_an_exact_queue_where_memory_is_tight(void **) {
+  expect_exact_queue(true);
+}
+
+// Where memory is tight, there is never room for half as many again, but that of one size of table
+// that cannot be less, and a count that stays changes nothing.
+void test_tight_table_follows_the_count(void **) {
+  ct::Memory memory(nullptr);
+  ct::Ghosts ghosts(memory);
+  for (uint64_t count = 100000; count > 0; count -= 1 + count / 10) {
+    assert_true(ghosts.reserve(count, true));
+    const uint64_t held = memory.held();
+    assert_in_range(held, count * 7, count * 13 + 6000);
+    assert_true(ghosts.reserve(count, true));
+    assert_int_equal(held, memory.held());
+  }
+}
+
+// Of as many as there is room for, a few of the oldest go too early, and none stays for long.
+void test_many_are_nearly_a_queue(void **) {
+  constexpr uint64_t kMany = 100000;
+  ct::Memory memory(nullptr);
+  ct::Ghosts ghosts(memory);
+  assert_true(ghosts.reserve(kMany, false));
+  assert_true(memory.held() < 8 * kMany);
+  uint64_t next = 0;
+  churn(ghosts, &next, 5 * kMany, kMany);
+  assert_sound(ghosts);
+  assert_in_range(ghosts.size(), kMany * 99 / 100, kMany);
+
+  uint64_t young = 0;
+  uint64_t old = 0;
+  for (uint64_t age = 1; age <= 3 * kMany; age++) {
+    const bool known = ghosts.remove(hash_of(next - age));
+    if (age <= kMany) young += known;
+    if (age > kMany + kMany / 20) old += known;
+  }
+  assert_in_range(young, kMany * 98 / 100, kMany);
+  assert_int_equal(0, old);
+  assert_int_equal(0, ghosts.size());
+  assert_sound(ghosts);
+}
+
+// Who comes back leaves his room to others: those who do not are remembered the longer for it.
+void test_who_comes_back_leaves_room(void **) {
+  constexpr uint64_t kMany = 10000;
+  ct::Memory memory(nullptr);
+  ct::Ghosts ghosts(memory);
+  assert_true(ghosts.reserve(kMany, false));
+  uint64_t next = 0;
+  for (uint64_t key = 0; key < 2 * kMany; key++) {
+    churn(ghosts, &next, 1, kMany);
+    if (key % 2 == 0) assert_true(ghosts.remove(hash_of(key)));
+  }
+  uint64_t known = 0;
+  for (uint64_t key = 1; key < 2 * kMany; key += 2) known += ghosts.remove(hash_of(key));
+  assert_in_range(known, kMany * 98 / 100, kMany);
+}
+
+void test_growing_and_shrinking_table_keeps_the_newest(void **) {
+  constexpr uint64_t kMost = 50000;
+  ct::Memory memory(nullptr);
+  ct::Ghosts ghosts(memory);
+  uint64_t next = 0;
+  for (; next < kMost; next++) {
+    assert_true(ghosts.reserve(ghosts.size() + 1, false));
+    ghosts.add(hash_of(next));
+  }
+  assert_sound(ghosts);
+  assert_in_range(ghosts.size(), kMost * 95 / 100, kMost);
+  assert_false(ghosts.reserve(100, false));
+
+  const uint64_t large = memory.held();
+  while (ghosts.size() > 1000) ghosts.drop_oldest();
+  assert_true(ghosts.reserve(1000, false));
+  assert_true(memory.held() < large / 10);
+  assert_sound(ghosts);
+  for (uint64_t age = 1; age <= 500; age++) assert_true(ghosts.remove(hash_of(next - age)));
+}
+
+// Their times come round again and again.
+void test_who_has_left_never_comes_back(void **) {
+  for (const uint64_t many : {3, 300, 3000}) {
+    ct::Memory memory(nullptr);
+    ct::Ghosts ghosts(memory);
+    assert_true(ghosts.reserve(many, false));
+    uint64_t next = 0;
+    for (int round = 0; round < 500; round++) {
+      churn(ghosts, &next, 1000, many);
+      for (uint64_t age = 2 * many; age < next; age += 1 + next / 500)
+        assert_false(ghosts.remove(hash_of(next - age)));
+    }
+    assert_sound(ghosts);
+  }
+}
+
+// Where there is room for many of whom few may stay, as in ARC's B1 beside a large T1, each few
+// arrivals have a tick of their own, so that times come round long before each bucket has another
+// ghost. Those of the last round would be found again, and counted where they are not.
+void test_few_of_many_do_not_come_back(void **) {
+  constexpr uint64_t kMany = 1000000;
+  ct::Memory memory(nullptr);
+  ct::Ghosts ghosts(memory);
+  assert_true(ghosts.reserve(kMany, false));
+  uint64_t next = 0;
+  for (int round = 0; round < 4; round++) {
+    churn(ghosts, &next, 70000, 1);
+    assert_sound(ghosts);
+  }
+  for (uint64_t age = 2; age < next; age++) assert_false(ghosts.remove(hash_of(next - age)));
+  assert_int_equal(1, ghosts.size());
+}
+
+void test_without_memory_there_are_fewer(void **) {
+  bool refuses = true;
+  ct_allocator hooks = CT_ALLOCATOR_INIT;
+  hooks.ctx = &refuses;
+  hooks.alloc = [](void *ctx, size_t size, size_t align) -> void * {
+    return *static_cast<bool *>(ctx) ? nullptr : std::aligned_alloc(align, size);
+  };
+  hooks.free = [](void *, void *ptr, size_t, size_t) { std::free(ptr); };
+  ct::Memory memory(&hooks);
+  {
+    ct::Ghosts ghosts(memory);
+    assert_false(ghosts.reserve(10, false));
+    ghosts.add(hash_of(1));
+    assert_false(ghosts.remove(hash_of(1)));
+    refuses = false;
+    assert_true(ghosts.reserve(10, false));
+    refuses = true;
+    assert_false(ghosts.reserve(1000, false));
+    for (uint64_t key = 0; key < 1000; key++) ghosts.add(hash_of(key));
+    assert_in_range(ghosts.size(), 10, 20);
+    assert_true(ghosts.remove(hash_of(990)));
+    assert_true(ghosts.remove(hash_of(999)));
+    assert_false(ghosts.remove(hash_of(900)));
+  }
+  assert_int_equal(0, memory.held());
+}
+
+}  // namespace
+
+int main() {
+  const CMUnitTest tests[] = {
+      cmocka_unit_test(test_few_are_an_exact_queue),
+      cmocka_unit_test(test_few_are_an_exact_queue_where_memory_is_tight),
+      cmocka_unit_test(test_tight_table_follows_the_count),
+      cmocka_unit_test(test_many_are_nearly_a_queue),
+      cmocka_unit_test(test_who_comes_back_leaves_room),
+      cmocka_unit_test(test_growing_and_shrinking_table_keeps_the_newest),
+      cmocka_unit_test(test_who_has_left_never_comes_back),
+      cmocka_unit_test(test_few_of_many_do_not_come_back),
+      cmocka_unit_test(test_without_memory_there_are_fewer),
+  };
+  return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
