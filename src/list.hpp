@@ -30,6 +30,12 @@ class List {
     front_ = ref;
   }
 
+  // The back, which is about to be taken; the next one is fetched ahead.
+  Ref next_back() const {
+    if (back_ != kNone) __builtin_prefetch(store_.at(towards_front(back_)), 1);
+    return back_;
+  }
+
   // For who is about to move it.
   void prefetch_neighbours(Ref ref) const {
     const Entry *e = store_.at(ref);

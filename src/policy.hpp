@@ -108,6 +108,8 @@ class Policy {
   }
   // Who will probably go after the last victim, to be fetched ahead; kNone: not known.
   virtual Ref next_victim() const { return kNone; }
+  // That key will probably be inserted or leave next: what is kept of it can be fetched ahead.
+  virtual void prefetch(uint64_t hash) const { (void)hash; }
   // How often used; 0 if it does not count.
   virtual uint64_t frequency(Ref) const { return 0; }
   // Goes on to the next entry; false: there is none. If it is ordered, a walk meets all entries

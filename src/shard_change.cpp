@@ -108,6 +108,7 @@ bool Shard::reserve(uint64_t count, bool has_deadline) {
 
 // All the memory that storing will take.
 bool Shard::prepare(Draft &draft) {
+  policy_->prefetch(draft.probe.hash);
   const uint64_t count = waiting_ + (draft.ref == kNone ? 1 : 0);
   if (!reserve(count, has_deadline(draft))) return false;
   if (draft.ref != kNone) return true;
@@ -346,7 +347,11 @@ bool Shard::evict(const Draft *draft, Ref *watched, Now &now, Departed &gone, ui
   const ct_cause cause = due != kNone ? CT_CAUSE_EXPIRED : CT_CAUSE_EVICTED;
   *weight = leave(victim, hash_of(victim), cause, gone);
   const Ref next = policy_->next_victim();
-  if (next != kNone) index_.prefetch(hash_of(next));
+  if (next != kNone) {
+    const uint64_t hash = hash_of(next);
+    index_.prefetch(hash);
+    policy_->prefetch(hash);
+  }
   return true;
 }
 

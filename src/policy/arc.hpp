@@ -90,6 +90,14 @@ class Arc : public Policy {
     return going_ = victim();
   }
 
+  Ref next_victim() const override {
+    return takes_once(once_count_, count_ - once_count_) ? once_.next_back() : again_.next_back();
+  }
+  void prefetch(uint64_t hash) const override {
+    once_gone_.prefetch(hash);
+    again_gone_.prefetch(hash);
+  }
+
   // The order in which they would go if nothing else happened: T1 down to its share, all of T2, then
   // the rest of T1.
   bool step(Walk &walk, uint32_t *rank) const override {

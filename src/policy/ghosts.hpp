@@ -55,6 +55,14 @@ class Ghosts {
   // And gives the memory back.
   void clear() noexcept;
 
+  // For who is about to add or remove it.
+  void prefetch(uint64_t hash) const {
+    if (count_ == 0) return;
+    const Homes homes = homes_of(hash_position(hash));
+    __builtin_prefetch(homes.first, 1);
+    __builtin_prefetch(homes.second, 1);
+  }
+
 #ifdef CT_VALIDATE
   // NULL, or the invariant that is broken.
   const char *problem() const;

@@ -24,7 +24,7 @@ class Lru : public Policy {
   void moved(Ref, Ref to) override { list_.moved(to); }
   void clear() override { list_.clear(); }
   Ref victim() override { return list_.back(); }
-  Ref next_victim() const override { return list_.back(); }
+  Ref next_victim() const override { return list_.next_back(); }
 
   bool step(Walk &walk, uint32_t *rank) const override {
     walk.ref = list_.after(walk.ref);

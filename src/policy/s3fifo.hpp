@@ -72,8 +72,7 @@ class S3Fifo : public Policy {
   }
 
   Ref victim() override {
-    const uint64_t share = std::max((small_weight_ + main_weight_) / 10, kLeastShare);
-    if (main_.empty() || small_weight_ >= share) {
+    if (takes_small()) {
       while (!small_.empty()) {
         const Ref oldest = small_.back();
         const Place place = context_.place(oldest);
@@ -92,6 +91,9 @@ class S3Fifo : public Policy {
     ghosts_.reserve(ghosts_of(size_), counts_memory(context_.options));
     return going_ = victim();
   }
+
+  Ref next_victim() const override { return takes_small() ? small_.next_back() : main_.next(); }
+  void prefetch(uint64_t hash) const override { ghosts_.prefetch(hash); }
 
   // The small queue's, then the main one's, each in its order.
   bool step(Walk &walk, uint32_t *rank) const override {
@@ -138,6 +140,10 @@ class S3Fifo : public Policy {
   static_assert((kMain & kPolicyFlags) != 0, "the policy's own");
 
   static uint64_t ghosts_of(uint64_t entries) { return std::max<uint64_t>(entries * 9 / 10, 1); }
+  bool takes_small() const {
+    const uint64_t share = std::max((small_weight_ + main_weight_) / 10, kLeastShare);
+    return main_.empty() || small_weight_ >= share;
+  }
   bool is_main(Ref ref) const { return (context_.store.at(ref)->flags & kMain) != 0; }
   // Of the queue that it is in.
   uint64_t &weight_of(Ref ref) { return is_main(ref) ? main_weight_ : small_weight_; }
