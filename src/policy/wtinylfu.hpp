@@ -59,7 +59,7 @@ class WTinyLfu : public Policy {
     count_++;
     add(ref, known ? kProbation : kYoung);
     // While there is room for all, what leaves the window need not compete.
-    while (!pressed_ && window_weight() > window_target()) move(window_back(), kProbation);
+    while (!pressed_ && window_weight() > window_target()) move(window_end().back(), kProbation);
     full_ = pressed_;
     pressed_ = false;
     balance_window();
@@ -92,20 +92,33 @@ class WTinyLfu : public Policy {
 
   Ref victim() override {
     pressed_ = true;
-    const Ref rival = main_back();
-    Ref candidate = window_back();
+    const Ref rival = main_end().back();
+    Ref candidate = window_end().back();
     if (candidate == kNone || rival == kNone) return candidate == kNone ? rival : candidate;
     const uint64_t target = window_target();
     if (window_weight() < target) return rival;
     // As much as the window gives up to the main region is moved for nothing.
     if (window_weight() - context_.weight(candidate) > target) {
       move(candidate, kProbation);
-      candidate = window_back();
+      candidate = window_end().back();
     }
     if (!admits(candidate, rival)) return candidate;
     move(candidate, kProbation);
     return rival;
   }
+
+  // The candidate or its rival, nobody knows yet; and the back of the young will be among the old.
+  Ref next_victim() const override {
+    lists_[kYoung].next_back();
+    const Ref rival = main_end().next_back();
+    const Ref candidate = window_end().next_back();
+    if (candidate == kNone || rival == kNone) return candidate == kNone ? rival : candidate;
+    const uint64_t hash = context_.hash(rival);
+    context_.index.prefetch(hash);
+    prefetch(hash);
+    return candidate;
+  }
+  void prefetch(uint64_t hash) const override { sketch_.prefetch(hash); }
 
   uint64_t frequency(Ref ref) const override { return sketch_.estimate(context_.hash(ref)); }
 
@@ -186,11 +199,9 @@ class WTinyLfu : public Policy {
   uint64_t window_target() const {
     return static_cast<uint64_t>(share_ * static_cast<double>(window_weight() + main_weight()));
   }
-  Ref window_back() const {
-    return lists_[kOld].empty() ? lists_[kYoung].back() : lists_[kOld].back();
-  }
-  Ref main_back() const {
-    return lists_[kProbation].empty() ? lists_[kProtected].back() : lists_[kProbation].back();
+  const List &window_end() const { return lists_[lists_[kOld].empty() ? kYoung : kOld]; }
+  const List &main_end() const {
+    return lists_[lists_[kProbation].empty() ? kProtected : kProbation];
   }
 
   void balance_window() {
