@@ -97,8 +97,8 @@ typedef struct run {
   int state_count;
   uint64_t custom_uses;
 
-  uint64_t number;
-  uint64_t random;
+  uint64_t number; /* it was drawn from; 0: bytes */
+  choices source;
   setup setup;
   ct_options options;
   test_allocator allocator;
@@ -155,16 +155,15 @@ static void mismatch(const run *r, int line, const char *what) {
       "  policy %s, shards %u, flags %#x, maxsize %#" PRIx64 ", weight kind %d%s%s, ttl %" PRIu64
       ", tti %" PRIu64
       "%s%s%s%s%s%s, keys %d\n"
-      "  now %" PRIu64
-      ", entries %d, heard %d events, %d taken\n"
-      "  again: CT_MODEL_RUN=%" PRIu64 "\n",
+      "  now %" PRIu64 ", entries %d, heard %d events, %d taken\n",
       what, line, r->step, r->operation, r->key, r->conditions, ct_status_name(r->answer),
       ct_policy_name((ct_policy)o->policy), o->shards, o->flags, o->maxsize, o->weight_kind,
       o->weigher != NULL ? ", weigher" : "", r->setup.huge ? " with huge weights" : "", o->ttl,
       o->tti, o->ttu != NULL ? ", ttu" : "", o->listener != NULL ? ", listener" : "",
       o->drop != NULL ? ", drop" : "", r->setup.allocator ? ", allocator" : "",
       r->setup.timeless ? ", timeless" : "", r->setup.spare ? ", spare" : "", r->setup.keys,
-      r->model.now, r->model.count, r->heard.count, r->heard.taken, r->number);
+      r->model.now, r->model.count, r->heard.count, r->heard.taken);
+  if (r->number != 0) print_error("  again: CT_MODEL_RUN=%" PRIu64 "\n", r->number);
   for (int i = 0; i < r->heard.count && i < 20; i++)
     print_error("  event: key %d, value %" PRIu64 " of %zu bytes, weight %" PRIu64 ", cause %d\n",
                 r->heard.events[i].key, r->heard.events[i].prefix, r->heard.events[i].size,
@@ -194,7 +193,7 @@ static void complain(run *r, const char *what) {
 /* ---- Chance --------------------------------------------------------------------------------- */
 
 static uint64_t below(run *r, uint64_t n) {
-  return test_random_below(&r->random, n);
+  return choice_below(&r->source, n);
 }
 
 static bool one_in(run *r, uint64_t n) {
@@ -306,7 +305,7 @@ static uint64_t on_weigh(void *user_data, const void *key, size_t key_length, co
 
 static uint64_t on_choice(void *user_data, uint64_t count) {
   run *r = user_data;
-  const uint64_t answer = test_random(&r->random);
+  const uint64_t answer = choice(&r->source);
   if (r->choice_count == kEvents) {
     complain(r, "choice was asked too often");
     return answer;
@@ -533,7 +532,7 @@ static void draw_setup(run *r, ct_policy policy) {
   o->policy = (int32_t)policy;
   o->user_data = r;
   o->timer = on_timer;
-  o->seed = test_random(&r->random) | 1;
+  o->seed = choice(&r->source) | 1;
   s->crowd = (int)(one_in(r, 3) ? 1 + below(r, 180) : 1 + below(r, 14));
   s->keys = 2 + (int)below(r, (uint64_t)s->crowd * 2 + 4);
   if (s->keys > MODEL_KEYS) s->keys = MODEL_KEYS;
@@ -571,11 +570,11 @@ static void draw_setup(run *r, ct_policy policy) {
   }
 }
 
-static void begin(run *r, uint64_t number, ct_policy policy) {
+static void begin(run *r, choices from, ct_policy policy) {
   memset(r, 0, offsetof(run, copies));
   memset(&r->held_count, 0, sizeof *r - offsetof(run, held_count));
-  r->number = number;
-  r->random = number;
+  r->number = from.random;
+  r->source = from;
   r->operation = "ct_cache_new_with";
   draw_setup(r, policy);
 
@@ -1843,10 +1842,10 @@ static void fill_pattern(void) {
   }
 }
 
-void run_model(ct_policy policy, uint64_t number) {
+void run_model(ct_policy policy, choices from) {
   static run r;
   fill_pattern();
-  begin(&r, number, policy);
-  for (r.step = 0; r.step < RUN_STEPS; r.step++) do_step(&r);
+  begin(&r, from, policy);
+  for (r.step = 0; r.step < RUN_STEPS && !choices_are_over(&r.source); r.step++) do_step(&r);
   finish(&r);
 }

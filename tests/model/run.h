@@ -4,13 +4,14 @@
 #define RUN_H
 
 #include <cachetools.h>
-#include <stdint.h>
+
+#include "choices.h"
 
 enum { RUN_STEPS = 600 };
 
-/* Makes a cache of that policy, does RUN_STEPS operations on it, and frees it; the number decides on
- * all of them. */
-void run_model(ct_policy policy, uint64_t number);
+/* Makes a cache of that policy, does RUN_STEPS operations on it, or fewer if the choices are over
+ * before, and frees it. */
+void run_model(ct_policy policy, choices from);
 
 /* Is called when a run has failed and has said why; must not return. The program defines it. */
 void run_failed(void);

@@ -32,15 +32,15 @@ static uint64_t from_environment(const char *name, uint64_t otherwise) {
 static void run_policy(ct_policy policy) {
   const uint64_t only = from_environment("CT_MODEL_RUN", 0);
   if (only != 0) {
-    run_model(policy, only);
+    run_model(policy, choices_from_number(only));
     return;
   }
   for (size_t i = 0; i < sizeof remembered / sizeof remembered[0]; i++)
-    run_model(policy, remembered[i]);
+    run_model(policy, choices_from_number(remembered[i]));
   const uint64_t steps = from_environment("CT_MODEL_STEPS", 200000) / kPolicies;
   uint64_t state = seed + (uint64_t)policy;
   for (uint64_t done = 0; done <= steps; done += RUN_STEPS)
-    run_model(policy, test_random(&state) | 1);
+    run_model(policy, choices_from_number(test_random(&state) | 1));
 }
 
 static void test_lru_agrees_with_model(void **state) {
