@@ -6,7 +6,7 @@
 #include "run.h"
 #include "support.h"
 
-enum { kPolicies = 13 };
+enum { kPolicies = 14 };
 
 static uint64_t seed;
 
@@ -103,6 +103,11 @@ static void test_arc_agrees_with_model(void **state) {
   run_policy(CT_POLICY_ARC);
 }
 
+static void test_wtinylfu_agrees_with_model(void **state) {
+  (void)state;
+  run_policy(CT_POLICY_WTINYLFU);
+}
+
 static void test_custom_agrees_with_model(void **state) {
   (void)state;
   run_policy(CT_POLICY_CUSTOM);
@@ -123,6 +128,7 @@ int main(void) {
       cmocka_unit_test(test_sieve_agrees_with_model),
       cmocka_unit_test(test_s3fifo_agrees_with_model),
       cmocka_unit_test(test_arc_agrees_with_model),
+      cmocka_unit_test(test_wtinylfu_agrees_with_model),
       cmocka_unit_test(test_custom_agrees_with_model),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
