@@ -19,6 +19,14 @@ inline Cache *unwrap(ct_cache *cache) { return reinterpret_cast<Cache *>(cache);
 inline const Cache *unwrap(const ct_cache *cache) { return reinterpret_cast<const Cache *>(cache); }
 inline ct_cache *wrap(Cache *cache) { return reinterpret_cast<ct_cache *>(cache); }
 
+// What C passes as a ct_policy may be any number, also one that no ct_policy of C++ can be.
+inline int32_t number_of(const ct_policy &policy) {
+  static_assert(sizeof(ct_policy) == sizeof(int32_t), "32 bits wide in C too");
+  int32_t number;
+  std::memcpy(&number, &policy, sizeof number);
+  return number;
+}
+
 // Callbacks are never shown NULL, so no bytes have an address too.
 inline Bytes bytes(const void *data, size_t size) {
   return {data == nullptr ? "" : static_cast<const char *>(data), size};

@@ -21,7 +21,7 @@ const char *ct_options_problem(const ct_options *options) {
 
 ct_cache *ct_cache_new(ct_policy policy, uint64_t maxsize) {
   ct_options options = CT_OPTIONS_INIT;
-  options.policy = policy;
+  options.policy = ct::number_of(policy);
   options.maxsize = maxsize;
   ct_cache *cache;
   ct_cache_new_with(&options, &cache);

@@ -51,7 +51,7 @@ const char *ct_status_name(ct_status status) { return text_of(status).name; }
 
 const char *ct_status_message(ct_status status) { return text_of(status).message; }
 
-const char *ct_policy_name(ct_policy policy) { return ct::policy_name(policy); }
+const char *ct_policy_name(ct_policy policy) { return ct::policy_name(ct::number_of(policy)); }
 
 ct_status ct_policy_from_name(const char *name, ct_policy *out) {
   if (out == nullptr) return CT_ERR_INVALID;
