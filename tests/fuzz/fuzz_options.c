@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: MIT */
+/* Fills the structs of options with arbitrary bytes, of arbitrary sizes, and makes caches and memos
+ * of them.
+ *
+ * Checked is that what the header rules out is refused, and nothing else; that a cache which was made
+ * has the options that it was asked for, hands its callbacks their user_data, answers a few calls
+ * with statuses that the header names, and gives back all of its memory. The callbacks answer
+ * anything. Structs lie in blocks of their own size, so that a sanitizer sees what is read or written
+ * beyond. */
+#define _POSIX_C_SOURCE 200809L /* posix_memalign, strcasecmp */
+#include <cachetools.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "choices.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { kMaxStruct = 4096, kMaxCalls = 100, kLarge = 3000 };
+
+/* What runs, and what its callbacks are to see. */
+static struct {
+  choices source;
+  ct_options asked; /* of the cache, as they were understood */
+  ct_policy_ops custom;
+  bool may_lack_memory;
+  long blocks; /* of the allocator */
+} it;
+
+static void require_at(int line, bool condition, const char *what) {
+  if (condition) return;
+  fprintf(stderr, "fuzz_options: not so in line %d: %s\n", line, what);
+  abort();
+}
+
+#define require(condition) require_at(__LINE__, condition, #condition)
+
+/* ---- Choices -------------------------------------------------------------------------------- */
+
+static uint64_t below(uint64_t n) {
+  return choice_below(&it.source, n);
+}
+
+/* Not so where the choices are over. */
+static bool one_in(uint64_t n) {
+  return below(n) == n - 1;
+}
+
+/* Often a small one, or one near the largest. */
+static uint64_t draw_number(void) {
+  const uint64_t number = below(256);
+  if (number < 100) return number;
+  if (number < 110) return UINT64_MAX - (number - 100);
+  if (number < 200) return (uint64_t)1 << (number % 64);
+  return choice(&it.source);
+}
+
+static int32_t draw_int(uint64_t known) {
+  return (int32_t)(one_in(16) ? draw_number() : below(known));
+}
+
+static void *draw_pointer(void *something) {
+  return one_in(8) ? NULL : something;
+}
+
+/* A block that holds a struct of size bytes, under a size that is right or not, and whether it is: it
+ * may be larger if there are zeros behind. */
+static void *draw_struct(const void *from, size_t size, bool *is_right) {
+  size_t claimed = size;
+  size_t bytes = size;
+  bool zeros = true;
+  const uint64_t kind = below(32);
+  if (kind == 31) claimed = bytes = below(size);
+  if (kind == 30 || kind == 29) claimed = bytes = size + 1 + below(kMaxStruct - size);
+  if (kind == 28) {
+    claimed = bytes = size + 1 + below(64);
+    zeros = false;
+  }
+  if (kind == 27) claimed = kMaxStruct + 1 + (size_t)(choice(&it.source) >> 1);
+  if (bytes < sizeof claimed) bytes = sizeof claimed;
+  unsigned char *block = calloc(bytes, 1);
+  if (block == NULL) abort();
+  memcpy(block, from, bytes < size ? bytes : size);
+  if (!zeros) block[bytes - 1] = 1;
+  memcpy(block, &claimed, sizeof claimed);
+  *is_right = claimed >= size && claimed <= kMaxStruct && zeros;
+  return block;
+}
+
+/* ---- Callbacks ------------------------------------------------------------------------------ */
+
+static char someone;
+
+static void *on_alloc(void *ctx, size_t size, size_t align) {
+  require(ctx == &it && align != 0 && (align & (align - 1)) == 0);
+  if (one_in(32)) return NULL;
+  void *block = NULL;
+  if (posix_memalign(&block, align < sizeof(void *) ? sizeof(void *) : align, size) != 0)
+    return NULL;
+  it.blocks++;
+  return block;
+}
+
+static void on_free(void *ctx, void *ptr, size_t size, size_t align) {
+  (void)size;
+  (void)align;
+  require(ctx == &it && ptr != NULL);
+  it.blocks--;
+  free(ptr);
+}
+
+static void require_user(const void *user_data) {
+  require(user_data == it.asked.user_data);
+}
+
+static uint64_t on_timer(void *user_data) {
+  require_user(user_data);
+  return draw_number();
+}
+
+static uint64_t on_ttu(void *user_data, const void *key, size_t key_size, const void *value,
+                       size_t value_size, uint64_t now) {
+  (void)key_size;
+  (void)value_size;
+  require_user(user_data);
+  require(key != NULL && value != NULL);
+  return one_in(4) ? draw_number() : now + 1 + below(9);
+}
+
+static uint64_t on_weigh(void *user_data, const void *key, size_t key_size, const void *value,
+                         size_t value_size) {
+  (void)key_size;
+  (void)value_size;
+  require_user(user_data);
+  require(key != NULL && value != NULL);
+  return draw_number();
+}
+
+static uint64_t on_choice(void *user_data, uint64_t count) {
+  require_user(user_data);
+  require(count > 0);
+  return draw_number();
+}
+
+static void on_event(void *user_data, const ct_event *event) {
+  require_user(user_data);
+  require(event->key.data != NULL && event->value.data != NULL && event->reserved == 0);
+  require(event->cause >= CT_CAUSE_EVICTED && event->cause <= CT_CAUSE_CLEARED);
+}
+
+static void on_drop(void *user_data, const void *value, size_t value_size) {
+  (void)value_size;
+  require_user(user_data);
+  require(value != NULL);
+}
+
+/* Without a state_new of its own a policy is handed user_data. */
+static void require_state(const void *state) {
+  require(state == (it.custom.state_new != NULL ? (void *)&someone : it.asked.user_data));
+}
+
+static void *custom_new(void *user_data, uint64_t maxsize) {
+  (void)maxsize;
+  require_user(user_data);
+  if (!one_in(64)) return &someone;
+  it.may_lack_memory = true;
+  return NULL;
+}
+
+static void custom_free(void *state) {
+  require_state(state);
+}
+
+static void custom_store(void *state, uint32_t id, uint64_t weight, const void *key,
+                         size_t key_size, uint64_t now) {
+  (void)id;
+  (void)weight;
+  (void)key_size;
+  (void)now;
+  require_state(state);
+  require(key != NULL);
+}
+
+static void custom_hit(void *state, uint32_t id, uint64_t now) {
+  (void)id;
+  (void)now;
+  require_state(state);
+}
+
+static void custom_remove(void *state, uint32_t id) {
+  (void)id;
+  require_state(state);
+}
+
+static void custom_clear(void *state) {
+  require_state(state);
+}
+
+static void custom_resize(void *state, uint64_t maxsize) {
+  (void)maxsize;
+  require_state(state);
+}
+
+static uint32_t custom_victim(void *state) {
+  require_state(state);
+  return (uint32_t)(one_in(4) ? draw_number() : below(8));
+}
+
+/* ---- Options of a cache --------------------------------------------------------------------- */
+
+/* Blocks that are there as long as a call needs them. */
+typedef struct drawn {
+  ct_options *options;
+  ct_policy_ops *custom;
+  ct_allocator *allocator;
+  bool is_right;
+} drawn;
+
+static ct_policy_ops *draw_custom(bool *is_right) {
+  ct_policy_ops ops = CT_POLICY_OPS_INIT;
+  if (!one_in(4)) ops.state_new = custom_new;
+  if (!one_in(4)) ops.state_free = custom_free;
+  if (!one_in(16)) ops.on_insert = custom_store;
+  if (!one_in(4)) ops.on_update = custom_store;
+  if (!one_in(4)) ops.on_hit = custom_hit;
+  if (!one_in(16)) ops.on_remove = custom_remove;
+  if (!one_in(4)) ops.on_clear = custom_clear;
+  if (!one_in(4)) ops.on_resize = custom_resize;
+  if (!one_in(16)) ops.victim = custom_victim;
+  ct_policy_ops *block = draw_struct(&ops, sizeof ops, is_right);
+  if (ops.on_insert == NULL || ops.on_remove == NULL || ops.victim == NULL) *is_right = false;
+  it.custom = ops;
+  return block;
+}
+
+static ct_allocator *draw_allocator(bool *is_right) {
+  ct_allocator allocator = {sizeof allocator, on_alloc, on_free, &it};
+  if (one_in(16)) allocator.alloc = NULL;
+  if (one_in(16)) allocator.free = NULL;
+  ct_allocator *block = draw_struct(&allocator, sizeof allocator, is_right);
+  if (allocator.alloc == NULL || allocator.free == NULL) *is_right = false;
+  return block;
+}
+
+static bool is_policy(int32_t policy) {
+  return (policy >= CT_POLICY_LRU && policy <= CT_POLICY_ARC) || policy == CT_POLICY_CUSTOM;
+}
+
+static drawn draw_options(void) {
+  drawn d = {0};
+  bool struct_is_right = true, custom_is_right = true, allocator_is_right = true;
+  ct_options o = CT_OPTIONS_INIT;
+  o.policy = draw_int(CT_POLICY_ARC + 2);
+  if (o.policy == CT_POLICY_ARC + 1) o.policy = CT_POLICY_CUSTOM;
+  o.weight_kind = draw_int(3);
+  o.maxsize = draw_number();
+  o.shards = (uint32_t)(one_in(8) ? draw_number() : below(2) << below(4));
+  o.flags = (uint32_t)(one_in(16) ? draw_number() : below(8));
+  if (one_in(2)) o.ttl = draw_number();
+  if (one_in(4)) o.tti = draw_number();
+  if (one_in(2)) o.seed = draw_number();
+  o.user_data = draw_pointer(&someone);
+  if (!one_in(4)) o.timer = on_timer;
+  if (one_in(3)) o.ttu = on_ttu;
+  if (one_in(4)) o.weigher = on_weigh;
+  if (one_in(2)) o.choice = on_choice;
+  if (one_in(2)) o.listener = on_event;
+  if (one_in(2)) o.drop = on_drop;
+  if (o.policy == CT_POLICY_CUSTOM ? !one_in(8) : one_in(16))
+    o.custom = d.custom = draw_custom(&custom_is_right);
+  if (one_in(2)) o.allocator = d.allocator = draw_allocator(&allocator_is_right);
+  d.options = draw_struct(&o, sizeof o, &struct_is_right);
+  it.asked = o;
+  it.may_lack_memory = o.allocator != NULL;
+
+  d.is_right = struct_is_right && allocator_is_right && is_policy(o.policy) &&
+               o.weight_kind >= CT_WEIGHT_COUNT && o.weight_kind <= CT_WEIGHT_MEMORY &&
+               (o.shards & (o.shards - 1)) == 0 && o.shards <= 4096 && o.flags < 8;
+  if (o.policy == CT_POLICY_TTL && o.ttl == 0) d.is_right = false;
+  if (o.policy == CT_POLICY_TLRU && o.ttu == NULL) d.is_right = false;
+  if (o.policy == CT_POLICY_CUSTOM && (o.custom == NULL || !custom_is_right)) d.is_right = false;
+  return d;
+}
+
+static void free_drawn(const drawn *d) {
+  free(d->options);
+  free(d->custom);
+  free(d->allocator);
+}
+
+/* ---- Calls ---------------------------------------------------------------------------------- */
+
+/* One that the header names for any call that this program makes of a cache. */
+static void require_status(ct_status status) {
+  if (status >= CT_OK && status <= CT_END) return;
+  if (status == CT_ERR_NOMEM && it.may_lack_memory) return;
+  if (status == CT_ERR_INTERNAL && it.asked.policy == CT_POLICY_CUSTOM) return;
+  require(status == CT_ERR_TOO_LARGE || status == CT_ERR_BUFFER || status == CT_ERR_UNSUPPORTED);
+}
+
+static char bytes[kLarge];
+
+static size_t draw_size(void) {
+  return one_in(16) ? kLarge : below(40);
+}
+
+static ct_bytes draw_key(void) {
+  return (ct_bytes){bytes, below(5)};
+}
+
+/* Whether they may be given to a store. */
+static ct_entry_options *draw_entry(bool *is_right) {
+  ct_entry_options e = CT_ENTRY_OPTIONS_INIT;
+  e.flags = (uint32_t)(one_in(16) ? draw_number() : below(32));
+  if (one_in(16)) e.reserved = (uint32_t)draw_number();
+  e.ttl = draw_number();
+  e.deadline = draw_number();
+  e.weight = draw_number();
+  ct_entry_options *block = draw_struct(&e, sizeof e, is_right);
+  const uint32_t lifetime = CT_ENTRY_TTL | CT_ENTRY_DEADLINE;
+  const uint32_t condition = CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT;
+  const bool by_memory = it.asked.weight_kind == CT_WEIGHT_MEMORY && it.asked.weigher == NULL;
+  if (e.flags >= 32 || e.reserved != 0 || (e.flags & lifetime) == lifetime ||
+      (e.flags & condition) == condition || (by_memory && (e.flags & CT_ENTRY_WEIGHT) != 0))
+    *is_right = false;
+  return block;
+}
+
+static void require_judged(bool is_right, ct_status status) {
+  if (is_right)
+    require_status(status);
+  else
+    require(status == CT_ERR_INVALID);
+}
+
+static void store_with(ct_cache *cache) {
+  bool is_right;
+  ct_entry_options *entry = draw_entry(&is_right);
+  const ct_bytes key = draw_key();
+  if (one_in(4)) {
+    const size_t ends[4] = {1, 9, 11, 11};
+    ct_status statuses[2];
+    require_judged(is_right, ct_set_many(cache, bytes, ends, 2, entry, statuses));
+  } else {
+    require_judged(is_right, ct_set_with(cache, key.data, key.size, bytes, draw_size(), entry));
+  }
+  free(entry);
+}
+
+static void load(ct_cache *cache) {
+  const ct_bytes key = draw_key();
+  ct_value value;
+  ct_lease *lease;
+  const ct_status status = ct_get_or_lease(cache, key.data, key.size, 0, &value, &lease);
+  require_status(status);
+  require((lease != NULL) == (status == CT_LEASED));
+  ct_value_release(&value);
+  if (lease == NULL) return;
+  bool is_right;
+  ct_entry_options *entry = draw_entry(&is_right);
+  if (is_right && (entry->flags & (CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT)) != 0)
+    is_right = false;
+  if (one_in(4))
+    ct_lease_abandon(lease);
+  else
+    require_judged(is_right, ct_lease_fulfil(lease, bytes, draw_size(), entry, &value));
+  ct_value_release(&value);
+  free(entry);
+}
+
+/* The structs that a call fills: nothing is written beyond what they say, and what is there beyond
+ * what the library knows stays zeros. */
+static void ask(ct_cache *cache) {
+  bool is_right;
+  const ct_bytes key = draw_key();
+  if (one_in(3)) {
+    ct_entry_info *info = draw_struct(&(ct_entry_info){0}, sizeof *info, &is_right);
+    require_judged(is_right, ct_inspect(cache, key.data, key.size, info));
+    free(info);
+  } else if (one_in(2)) {
+    ct_stats *stats = draw_struct(&(ct_stats){0}, sizeof *stats, &is_right);
+    require_judged(is_right, ct_cache_stats(cache, stats));
+    free(stats);
+  } else {
+    ct_options *options = draw_struct(&(ct_options){0}, sizeof *options, &is_right);
+    require_judged(is_right, ct_cache_options(cache, options));
+    free(options);
+  }
+}
+
+static void walk(ct_cache *cache) {
+  const int32_t order = draw_int(3);
+  ct_iter *iter;
+  const ct_status status = ct_iter_new(cache, order, &iter);
+  require_judged(order >= CT_ORDER_ANY && order <= CT_ORDER_HOTTEST, status);
+  require((iter != NULL) == (status == CT_OK));
+  for (ct_bytes key, value; iter != NULL && ct_iter_next(iter, &key, &value) == CT_OK;)
+    require(key.data != NULL && value.data != NULL);
+  ct_iter_free(iter);
+}
+
+static void call(ct_cache *cache) {
+  const ct_bytes key = draw_key();
+  ct_value value = CT_VALUE_INIT;
+  ct_value other = CT_VALUE_INIT;
+  char buffer[64];
+  switch (below(16)) {
+    case 0:
+      require_status(ct_get(cache, key.data, key.size, &value));
+      break;
+    case 1:
+      require_status(ct_get_copy(cache, key.data, key.size, buffer, below(64), NULL));
+      break;
+    case 2:
+      require_status(ct_delete(cache, key.data, key.size));
+      break;
+    case 3:
+      require_status(ct_pop(cache, key.data, key.size, &value));
+      break;
+    case 4:
+      require_status(ct_popitem(cache, &value, &other));
+      break;
+    case 5:
+      require_status(ct_resize(cache, draw_number()));
+      break;
+    case 6:
+      require(ct_currsize(cache) <= ct_maxsize(cache) || it.asked.policy == CT_POLICY_CUSTOM);
+      require(ct_len(cache) <= 5 + 2);
+      break;
+    case 7:
+      walk(cache);
+      break;
+    case 8:
+      ask(cache);
+      break;
+    case 9:
+      require_status(ct_set_lifetime(cache, key.data, key.size, draw_number()));
+      break;
+    case 10:
+      ct_expire(cache, draw_number(), one_in(2) ? on_event : NULL, it.asked.user_data);
+      break;
+    case 11:
+      require_status(ct_setdefault(cache, key.data, key.size, bytes, draw_size(), &value));
+      break;
+    case 12:
+      load(cache);
+      break;
+    case 13:
+      store_with(cache);
+      break;
+    default:
+      require_status(ct_set(cache, key.data, key.size, bytes, draw_size()));
+      break;
+  }
+  ct_value_release(&value);
+  ct_value_release(&other);
+}
+
+static void use(ct_cache *cache) {
+  for (int i = 0; i < kMaxCalls && !choices_are_over(&it.source); i++) call(cache);
+}
+
+/* ---- Caches and memos ----------------------------------------------------------------------- */
+
+static void require_in_force(ct_cache *cache) {
+  ct_options o = CT_OPTIONS_INIT;
+  require(ct_cache_options(cache, &o) == CT_OK);
+  const ct_options *asked = &it.asked;
+  require(o.policy == asked->policy && o.weight_kind == asked->weight_kind);
+  require(o.maxsize == asked->maxsize && o.shards == (asked->shards == 0 ? 1 : asked->shards));
+  require(o.flags == asked->flags && o.ttl == asked->ttl && o.tti == asked->tti);
+  require(o.seed == asked->seed || asked->seed == 0);
+  require(o.user_data == asked->user_data && o.timer == asked->timer && o.ttu == asked->ttu);
+  require(o.weigher == asked->weigher && o.choice == asked->choice);
+  require(o.listener == asked->listener && o.drop == asked->drop);
+  require((o.allocator != NULL) == (asked->allocator != NULL));
+}
+
+/* What was drawn is gone by the time that the cache is used. */
+static ct_cache *make_cache(void) {
+  const drawn d = draw_options();
+  require((ct_options_problem(d.options) == NULL) == d.is_right);
+  ct_cache *cache = (ct_cache *)&it;
+  const ct_status status = ct_cache_new_with(d.options, &cache);
+  require_judged(d.is_right, status);
+  require((cache != NULL) == (status == CT_OK));
+  free_drawn(&d);
+  if (cache != NULL) require_in_force(cache);
+  return cache;
+}
+
+static ct_status fill_key(void *user_data, void *self, const void *args, ct_key *key) {
+  (void)args;
+  require(user_data == &it && self == &someone);
+  ct_key_uint(key, below(4));
+  return one_in(8) ? (ct_status)draw_int(9) : CT_OK;
+}
+
+static ct_status compute(void *user_data, void *self, const void *args, ct_result *result) {
+  (void)args;
+  require(user_data == &it && self == &someone);
+  if (one_in(8)) ct_result_ttl(result, draw_number());
+  if (one_in(8)) ct_result_discard(result);
+  if (!one_in(8)) ct_result_set(result, bytes, draw_size());
+  return one_in(8) ? (ct_status)draw_int(9) : CT_OK;
+}
+
+static ct_cache *shared;
+
+static ct_cache *cache_of(void *user_data, void *self) {
+  require(user_data == &it && self == &someone);
+  return one_in(16) ? NULL : shared;
+}
+
+static void use_memo(ct_memo *memo) {
+  for (int i = 0; i < kMaxCalls && !choices_are_over(&it.source); i++) {
+    ct_value value;
+    bool is_right;
+    ct_cache_info *info = draw_struct(&(ct_cache_info){0}, sizeof *info, &is_right);
+    switch (below(8)) {
+      case 0:
+        ct_memo_invalidate(memo, &someone, NULL);
+        break;
+      case 1: {
+        const ct_status status = ct_memo_info(memo, &someone, info);
+        require(is_right || status == CT_ERR_INVALID);
+        break;
+      }
+      case 2:
+        ct_memo_clear(memo, &someone);
+        break;
+      case 3:
+        ct_memo_forget(memo, &someone);
+        break;
+      default: {
+        const ct_status status = ct_memo_call(memo, &someone, NULL, &value);
+        require((status == CT_OK) == (value.data != NULL));
+        ct_value_release(&value);
+        break;
+      }
+    }
+    free(info);
+  }
+}
+
+static void make_memo(void) {
+  drawn own = {.is_right = true};
+  ct_memo_options o = CT_MEMO_OPTIONS_INIT;
+  o.flags = (uint32_t)(one_in(16) ? draw_number() : below(4));
+  if (one_in(16)) o.reserved = (uint32_t)draw_number();
+  o.user_data = &it;
+  if (!one_in(16)) o.fn = compute;
+  if (!one_in(16)) o.key = fill_key;
+  o.prefix = draw_pointer(bytes);
+  o.prefix_size = one_in(16) ? (size_t)draw_number() : below(20);
+  if (o.prefix != NULL && o.prefix_size > kLarge && o.prefix_size <= UINT32_MAX)
+    o.prefix_size = kLarge;
+  const uint64_t kind = below(8);
+  it.asked = (ct_options)CT_OPTIONS_INIT;
+  shared = kind < 2 || one_in(8) ? make_cache() : NULL;
+  if (kind == 0 || one_in(16)) o.cache = shared;
+  if (kind == 1 || one_in(16)) o.cache_of = cache_of;
+  if (kind >= 4 && shared == NULL) {
+    own = draw_options();
+    o.own = own.options;
+  }
+  bool is_right;
+  ct_memo_options *options = draw_struct(&o, sizeof o, &is_right);
+  if (o.flags >= 4 || o.reserved != 0 || o.fn == NULL || o.key == NULL || !own.is_right ||
+      (o.cache != NULL) + (o.cache_of != NULL) + (o.own != NULL) > 1 ||
+      o.prefix_size > UINT32_MAX || (o.prefix == NULL && o.prefix_size > 0))
+    is_right = false;
+  ct_memo *memo = (ct_memo *)&it;
+  const ct_status status = ct_memo_new(options, &memo);
+  require_judged(is_right, status);
+  require((memo != NULL) == (status == CT_OK));
+  free(options);
+  free_drawn(&own);
+  if (memo != NULL) use_memo(memo);
+  ct_memo_free(memo);
+  ct_cache_free(shared);
+}
+
+/* ---- What needs no cache -------------------------------------------------------------------- */
+
+/* The functions that set structs up, for any size. */
+static void init_structs(void) {
+  const size_t size = 1 + below(kMaxStruct);
+  void *block = malloc(size);
+  if (block == NULL) abort();
+  switch (below(9)) {
+    case 0:
+      ct_options_init(block, size);
+      break;
+    case 1:
+      ct_allocator_init(block, size);
+      break;
+    case 2:
+      ct_policy_ops_init(block, size);
+      break;
+    case 3:
+      ct_entry_options_init(block, size);
+      break;
+    case 4:
+      ct_entry_info_init(block, size);
+      break;
+    case 5:
+      ct_stats_init(block, size);
+      break;
+    case 6:
+      ct_memo_options_init(block, size);
+      break;
+    case 7:
+      ct_cache_info_init(block, size);
+      break;
+    default:
+      ct_memo_own_default(block, size);
+      break;
+  }
+  free(block);
+}
+
+static void ask_names(void) {
+  char name[16] = "";
+  for (size_t i = 0; i < sizeof name - 1; i++) name[i] = (char)below(128);
+  if (one_in(2)) strcpy(name, ct_policy_name((ct_policy)below(CT_POLICY_ARC + 1)));
+  ct_policy policy;
+  if (ct_policy_from_name(name, &policy) == CT_OK)
+    require(strcasecmp(ct_policy_name(policy), name) == 0);
+  const int32_t number = draw_int(20);
+  require((ct_policy_name((ct_policy)number) != NULL) == is_policy(number));
+  require(ct_status_name((ct_status)~number) != NULL);
+  require(ct_status_message((ct_status)~number) != NULL);
+  ct_key *key = ct_key_new((uint32_t)number);
+  require((key != NULL) == (number == 0 || number == CT_KEY_TYPED));
+  ct_key_free(key);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  memset(&it, 0, sizeof it);
+  it.source = choices_from_bytes(data, size);
+  switch (below(8)) {
+    case 0:
+      init_structs();
+      ask_names();
+      break;
+    case 1:
+    case 2:
+      make_memo();
+      break;
+    default: {
+      ct_cache *cache = make_cache();
+      if (cache != NULL) use(cache);
+      ct_cache_free(cache);
+      break;
+    }
+  }
+  require(it.blocks == 0);
+  return 0;
+}
