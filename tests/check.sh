@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Installs the packages that are missing, builds the library with warnings as errors, and runs its
-# tests. With --all, also with clang, sanitizers and Valgrind, for longer, for 32 bits, as its users
-# build it, and what analyses the sources. The last line tells how many checks passed and failed.
+# tests. With --all, also with clang, sanitizers, Valgrind and fuzzers, for longer, for 32 bits, as
+# its users build it, and what analyses the sources. The last line tells how many checks passed and
+# failed.
 # Usage: check.sh [--all]
 set -eu
 case "$#-${1-}" in
@@ -169,6 +170,50 @@ package() (
     example_works ./answer answer root-copy/usr/lib
 )
 
+# ---- Fuzzing -------------------------------------------------------------------------------------
+
+can_fuzz() {
+  echo 'int LLVMFuzzerTestOneInput(const char *data, unsigned long size) { return !data && size; }' |
+    clang -fsanitize=fuzzer,address -x c - -o "$work/can-fuzz" 2>"$log"
+}
+
+build_fuzzers() {
+  CC=clang CXX=clang++ meson setup "$work/fuzz" "$root" -Dwerror=true -Dbuildtype=debugoptimized \
+    -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false &&
+    meson compile -C "$work/fuzz" fuzz_key fuzz_model fuzz_options fuzz_snapshot
+}
+
+# Begins with the inputs of the checkout; what is new goes to the work folder. A find is told with
+# its bytes, as it is to become one of those inputs.
+fuzz() { # name
+  found=$work/found/$1
+  mkdir -p "$found"
+  if UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 "$work/fuzz/tests/fuzz_$1" -entropic=0 \
+    -max_total_time=30 -artifact_prefix="$found-" "$found" "$root/tests/fuzz/corpus/$1" \
+    >"$found.log" 2>&1; then
+    return 0
+  fi
+  echo "fuzz_$1:"
+  tail -n 80 "$found.log"
+  for file in "$found"-*; do
+    echo "$file:"
+    od -A d -t x1 "$file"
+  done
+  return 1
+}
+
+# Two at a time.
+fuzz_all() {
+  bad=0
+  for pair in 'key model' 'options snapshot'; do
+    fuzz "${pair% *}" &
+    first=$!
+    fuzz "${pair#* }" || bad=1
+    wait $first || bad=1
+  done
+  return $bad
+}
+
 # ---- What is checked where its tool is -----------------------------------------------------------
 
 # The first argument is a command that needs to be there, the rest is a check.
@@ -216,6 +261,14 @@ check_all() {
   run_tests "Contract with Valgrind" "$work/gcc" --setup valgrind --suite contract
   CT_MODEL_STEPS=30000000 run_tests "Long model test" "$work/gcc" --timeout-multiplier 5 \
     --suite model
+
+  if can_fuzz; then
+    if check "Building the fuzzers with clang and sanitizers" build_fuzzers; then
+      check "Fuzzing, half a minute each" fuzz_all || true
+    fi
+  else
+    echo 'This clang has no libFuzzer, so nothing was fuzzed.'
+  fi
 
   check_by abidw "Breaking the ABI, to see that it is noticed" \
     "$root/tests/abi/check_guard.sh" "$root"
