@@ -213,6 +213,10 @@ class Index {
   // NULL, or the invariant that is broken.
   template <class HashOf>
   const char *problem(HashOf hash_of) const;
+  // Adds to total how many buckets it takes to find everything once; longest becomes what the longest
+  // search takes, of something there or not, if it is more.
+  template <class HashOf>
+  void measure_searches(HashOf hash_of, uint64_t *total, uint64_t *longest) const;
 #endif
 
  private:
@@ -440,6 +444,28 @@ const char *Index::problem(HashOf hash_of) const {
   if (count != size_) return "index: its size is not the number of its entries";
   if (migrating() && cursor_ >= old_.size()) return "index: a table outlives its migration";
   return problem;
+}
+
+template <class HashOf>
+void Index::measure_searches(HashOf hash_of, uint64_t *total, uint64_t *longest) const {
+  for (const Table *table : {&old_, &current_}) {
+    const Bucket *buckets = table->data();
+    for (uint32_t home = 0; home < table->size(); home++) {
+      uint64_t buckets_searched = 1;
+      for (uint32_t b = home; buckets[b].passed != 0 && buckets_searched < table->size();
+           b = table->next(b)) {
+        buckets_searched++;
+      }
+      *longest = std::max(*longest, buckets_searched);
+    }
+  }
+  visit_all([&](Ref ref) {
+    const uint64_t hash = hash_of(ref);
+    const Table &table = table_of(hash_position(hash));
+    const auto found = static_cast<uint32_t>(place_of(hash, ref).bucket - table.data());
+    const uint32_t home = home_of(hash_position(hash), table.size());
+    *total += (found >= home ? found - home : found + table.size() - home) + 1;
+  });
 }
 #endif
 

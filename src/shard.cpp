@@ -605,6 +605,11 @@ const char *Shard::problem() {
   return problem_of_entries();
 }
 
+void Shard::measure_searches(uint64_t *total, uint64_t *longest) {
+  Guard guard(lock());
+  index_.measure_searches(hasher(), total, longest);
+}
+
 const char *Shard::problem_of_entries() {
   uint64_t weight = 0;
   uint64_t linked = 0;

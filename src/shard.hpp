@@ -268,6 +268,7 @@ class alignas(64) Shard {
 #ifdef CT_VALIDATE
   // NULL, or the invariant that is broken. For a cache at rest.
   const char *problem();
+  void measure_searches(uint64_t *total, uint64_t *longest);
   uint64_t weight() const { return weight_; }
 #endif
 

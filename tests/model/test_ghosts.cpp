@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Ghosts by themselves: few of them against a queue that is searched from one end to the other, and
 // many by what must hold whatever is lost.
-#define CT_VALIDATE
 #include <algorithm>
 #include <csetjmp>
 #include <cstdarg>
