@@ -89,6 +89,8 @@ static void assert_as_before(fixture *f, const scene *scene, uint64_t count) {
   assert_text_quietly(f->cache, "new", scene->present ? "old" : NULL);
 }
 
+static int64_t faults; /* so far */
+
 static void assert_survives_faults(const scene *scene) {
   for (uint64_t count = 0; count <= kMost; count++) {
     for (int64_t fault = 0;; fault++) {
@@ -120,12 +122,14 @@ static void assert_survives_faults(const scene *scene) {
       assert_int_equal(0, allocator.blocks);
       assert_int_equal(0, allocator.bytes);
       if (!failed) break;
+      faults++;
     }
   }
 }
 
 static void test_loader_survives_faults(void **state) {
   (void)state;
+  const int64_t before = faults;
   static const scene scenes[] = {
       {.value_size = 0},
       {.value_size = 10},
@@ -145,10 +149,12 @@ static void test_loader_survives_faults(void **state) {
     scene.call = get_or_load;
     assert_survives_faults(&scene);
   }
+  assert_true(faults > before + 20); /* else it tested nothing */
 }
 
 static void test_lease_survives_faults(void **state) {
   (void)state;
+  const int64_t before = faults;
   static const size_t sizes[] = {0, 10, 300, kLarge};
   for (size_t i = 0; i < COUNT_OF(sizes); i++) {
     assert_survives_faults(&(scene){.call = lease_and_fulfil, .value_size = sizes[i]});
@@ -156,10 +162,12 @@ static void test_lease_survives_faults(void **state) {
     assert_survives_faults(&(scene){
         .call = lease_and_fulfil_overtaken, .value_size = sizes[i], .expected = CT_NOT_STORED});
   }
+  assert_true(faults > before + 20); /* else it tested nothing */
 }
 
 static void test_compute_survives_faults(void **state) {
   (void)state;
+  const int64_t before = faults;
   static const size_t sizes[] = {0, 10, 300, kLarge};
   for (size_t i = 0; i < COUNT_OF(sizes); i++) {
     for (int present = 0; present < 2; present++) {
@@ -174,6 +182,7 @@ static void test_compute_survives_faults(void **state) {
       assert_survives_faults(&scene);
     }
   }
+  assert_true(faults > before + 20); /* else it tested nothing */
 }
 
 static void test_compute_beyond_maxsize_survives_faults(void **state) {
@@ -190,7 +199,9 @@ static void test_compute_beyond_maxsize_survives_faults(void **state) {
     assert_as_before(&f, &scene, 4);
     fixture_close(&f);
     assert_int_equal(0, allocator.blocks);
-    if (!failed) break;
+    if (failed) continue;
+    assert_true(fault > 0);
+    break;
   }
 }
 
@@ -292,7 +303,9 @@ static void assert_memo_survives_faults(const scene *scene, size_t key_size) {
     ct_memo_free(memo);
     assert_int_equal(0, allocator.blocks);
     assert_int_equal(0, allocator.bytes);
-    if (!failed) break;
+    if (failed) continue;
+    assert_true(fault > 0);
+    break;
   }
 }
 

@@ -205,6 +205,34 @@ static ct_status load(ct_cache *cache) {
   return load_tape(cache, &t);
 }
 
+static ct_status load_value(void *user_data, const void *key, size_t key_size, ct_result *result) {
+  (void)user_data, (void)key, (void)key_size;
+  return ct_result_set(result, bytes, 5000);
+}
+
+static ct_status get_or_load(ct_cache *cache) {
+  ct_value out;
+  const ct_status status = ct_get_or_load(cache, "key", 3, load_value, NULL, &out);
+  ct_value_release(&out);
+  return status;
+}
+
+static ct_status lease_and_fulfil(ct_cache *cache) {
+  ct_lease *lease;
+  const ct_status status = ct_get_or_lease(cache, "key", 3, 0, NULL, &lease);
+  return status == CT_LEASED ? ct_lease_fulfil(lease, bytes, 5000, NULL, NULL) : status;
+}
+
+static ct_status compute_value(void *user_data, const void *key, size_t key_size,
+                               const ct_bytes *old, ct_result *result) {
+  (void)user_data, (void)key, (void)key_size, (void)old;
+  return ct_result_set(result, bytes, 5000);
+}
+
+static ct_status compute(ct_cache *cache) {
+  return ct_compute(cache, "key", 3, compute_value, NULL, NULL);
+}
+
 typedef struct operation {
   const char *name;
   ct_status (*run)(ct_cache *cache);
@@ -224,6 +252,9 @@ static const operation kOperations[] = {
     {"ct_iter_new, coldest first", iterate_coldest, false},
     {"ct_snapshot_save", save, true},
     {"ct_snapshot_load", load, true},
+    {"ct_get_or_load", get_or_load, true},
+    {"ct_get_or_lease and ct_lease_fulfil", lease_and_fulfil, true},
+    {"ct_compute", compute, true},
 };
 
 enum { kOperationCount = sizeof kOperations / sizeof kOperations[0] };
@@ -412,6 +443,123 @@ static void test_cache_goes_on_without_any_memory(void **state) {
   assert_nothing_left();
 }
 
+/* ---- Key builders and memos ----------------------------------------------------------------- */
+
+/* One that grows several times, by values, names and what is moved to sort them. */
+static ct_status build_key(ct_key *key, const void **data, size_t *size) {
+  ct_key_reset(key);
+  for (int i = 0; i < 20; i++) {
+    ct_key_text(key, (const char *)bytes, 0);
+    ct_key_bytes(key, bytes, (size_t)i * 200);
+  }
+  ct_key_tuple_begin(key);
+  for (int i = 0; i < 100; i++) ct_key_int(key, i);
+  ct_key_tuple_end(key);
+  for (char name = 'z'; name >= 'a'; name--) {
+    ct_key_name(key, &name, 1);
+    ct_key_bytes(key, bytes, 300);
+  }
+  return ct_key_data(key, data, size);
+}
+
+static void test_key_without_memory_says_so_and_can_be_built_again(void **state) {
+  (void)state;
+  int lacking = 0;
+  for (int64_t fail = 0;; fail++) {
+    const void *data = bytes;
+    size_t size = 1;
+    enter(fail);
+    ct_key *key = ct_key_new(0);
+    const ct_status status = key == NULL ? CT_ERR_NOMEM : build_key(key, &data, &size);
+    const bool last = failed == 0;
+    fail_at = -1;
+    /* The mistake sticks until the builder is emptied. */
+    ct_status later = CT_ERR_NOMEM;
+    if (key != NULL && status != CT_OK) {
+      ct_key_null(key);
+      later = ct_key_data(key, &data, &size);
+    }
+    const ct_status again = key == NULL ? CT_OK : build_key(key, &data, &size);
+    ct_key_free(key);
+    exit_library();
+    assert_status(last ? CT_OK : CT_ERR_NOMEM, status);
+    assert_status(CT_ERR_NOMEM, later);
+    assert_status(CT_OK, again);
+    assert_nothing_left();
+    if (last) break;
+    lacking++;
+  }
+  assert_true(lacking > 3);
+}
+
+static ct_status answer(void *user_data, void *self, const void *args, ct_result *result) {
+  (void)user_data, (void)self, (void)args;
+  return ct_result_set(result, bytes, 5000);
+}
+
+static ct_status long_key(void *user_data, void *self, const void *args, ct_key *key) {
+  (void)user_data, (void)self, (void)args;
+  ct_key_bytes(key, bytes, 2000);
+  return CT_OK;
+}
+
+/* Everything of a memo that may need memory; the first failure ends it. */
+static ct_status use_memo(const ct_memo_options *options) {
+  ct_memo *memo;
+  ct_status status = ct_memo_new(options, &memo);
+  if (status != CT_OK) return memo == NULL ? status : CT_ERR_INTERNAL;
+  ct_key *key = ct_key_new(0);
+  if (key == NULL) status = CT_ERR_NOMEM;
+  if (status == CT_OK) status = ct_memo_key(memo, NULL, NULL, key);
+  ct_value value;
+  for (int self = 0; self < 5 && status == CT_OK; self++) {
+    status = ct_memo_call(memo, bytes + self, NULL, &value);
+    ct_value_release(&value);
+  }
+  if (status == CT_OK) status = ct_memo_invalidate(memo, NULL, NULL);
+  if (status == CT_MISS) status = CT_OK; /* it keeps nothing */
+  ct_cache_info info = CT_CACHE_INFO_INIT;
+  if (status == CT_OK) status = ct_memo_info(memo, NULL, &info);
+  if (status == CT_OK) status = ct_memo_clear(memo, NULL);
+  ct_memo_forget(memo, bytes);
+  ct_key_free(key);
+  ct_memo_free(memo);
+  return status;
+}
+
+/* With a cache of its own, with a shared one, and with none. */
+static void test_memo_without_memory_says_so(void **state) {
+  (void)state;
+  for (int kind = 0; kind < 3; kind++) {
+    for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE) {
+      int lacking = 0;
+      for (int64_t fail = 0;; fail++) {
+        ct_options own;
+        ct_memo_own_default(&own, sizeof own);
+        ct_memo_options options = CT_MEMO_OPTIONS_INIT;
+        options.flags = flags;
+        options.fn = answer;
+        options.key = long_key;
+        options.prefix = bytes;
+        options.prefix_size = 1000;
+        if (kind == 0) options.own = &own;
+        if (kind == 1) options.cache = make(CT_POLICY_LRU, 100, 0);
+        enter(fail);
+        const ct_status status = use_memo(&options);
+        const bool last = failed == 0;
+        fail_at = -1;
+        ct_cache_free(options.cache);
+        exit_library();
+        assert_status(last ? CT_OK : CT_ERR_NOMEM, status);
+        assert_nothing_left();
+        if (last) break;
+        lacking++;
+      }
+      assert_true(lacking > 5);
+    }
+  }
+}
+
 int main(void) {
   for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (unsigned char)(i * 7);
   const struct CMUnitTest tests[] = {
@@ -420,6 +568,8 @@ int main(void) {
       cmocka_unit_test(test_call_without_memory_changes_nothing),
       cmocka_unit_test(test_growing_cache_survives_each_failure),
       cmocka_unit_test(test_cache_goes_on_without_any_memory),
+      cmocka_unit_test(test_key_without_memory_says_so_and_can_be_built_again),
+      cmocka_unit_test(test_memo_without_memory_says_so),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
