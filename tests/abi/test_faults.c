@@ -1168,6 +1168,155 @@ static void test_drop_may_do_anything(void **state) {
   run_hostile_everywhere(kFromDrop);
 }
 
+/* ---- Callbacks that end what is not in use by the call -------------------------------------- */
+
+/* Whatever of a cache may be ended at any time, and another cache. */
+typedef struct belongings {
+  ct_value values[4]; /* of entries that may be leaving just now */
+  ct_iter *iter;      /* in the middle of its walk */
+  ct_lease *lease;
+  ct_memo *memo; /* with results in the same cache */
+  ct_cache *other;
+} belongings;
+
+typedef struct destroyer {
+  belongings it;
+  ct_cache *cache;
+  enum caller caller; /* who ends them */
+  uint64_t ended;
+  uint64_t now;
+} destroyer;
+
+static ct_status remember(void *user_data, void *self, const void *args, ct_result *result) {
+  (void)user_data, (void)self, (void)args;
+  return ct_result_set(result, bytes, kSmall);
+}
+
+static ct_status key_of_nothing(void *user_data, void *self, const void *args, ct_key *key) {
+  (void)user_data, (void)self, (void)args;
+  ct_key_null(key);
+  return CT_OK;
+}
+
+static void acquire(destroyer *d) {
+  belongings *it = &d->it;
+  for (int i = 0; i < 4; i++) {
+    const name key = name_of(i);
+    ct_get(d->cache, key.text, key.size, &it->values[i]);
+  }
+  assert_status(CT_OK, ct_iter_new(d->cache, CT_ORDER_ANY, &it->iter));
+  ct_iter_next(it->iter, NULL, NULL);
+  assert_status(CT_LEASED, ct_get_or_lease(d->cache, "leased", 6, 0, NULL, &it->lease));
+  ct_memo_options options = CT_MEMO_OPTIONS_INIT;
+  options.fn = remember;
+  options.key = key_of_nothing;
+  options.cache = d->cache;
+  assert_status(CT_OK, ct_memo_new(&options, &it->memo));
+  it->other = ct_cache_new(CT_POLICY_LRU, 10);
+  assert_non_null(it->other);
+  set_text(it->other, "key", "value");
+}
+
+static void end(belongings *it) {
+  for (int i = 0; i < 4; i++) ct_value_release(&it->values[i]);
+  ct_iter_free(it->iter);
+  ct_lease_abandon(it->lease);
+  ct_memo_free(it->memo);
+  ct_cache_free(it->other);
+  memset(it, 0, sizeof *it);
+}
+
+static void end_from(destroyer *d, enum caller caller) {
+  if (d->caller != caller || d->it.other == NULL) return;
+  belongings it = d->it;
+  memset(&d->it, 0, sizeof d->it);
+  end(&it);
+  d->ended++;
+}
+
+static uint64_t destroyer_timer(void *user_data) {
+  return ((destroyer *)user_data)->now;
+}
+
+static void destroyer_listener(void *user_data, const ct_event *event) {
+  (void)event;
+  end_from(user_data, kFromListener);
+}
+
+static uint64_t destroyer_weigher(void *user_data, const void *key, size_t key_size,
+                                  const void *value, size_t value_size) {
+  (void)key, (void)key_size, (void)value, (void)value_size;
+  end_from(user_data, kFromWeigher);
+  return 1;
+}
+
+static uint64_t destroyer_ttu(void *user_data, const void *key, size_t key_size, const void *value,
+                              size_t value_size, uint64_t now) {
+  (void)key, (void)key_size, (void)value, (void)value_size;
+  end_from(user_data, kFromTtu);
+  return now + 10;
+}
+
+static bool destroyer_match(void *user_data, const void *key, size_t key_size, const void *value,
+                            size_t value_size) {
+  end_from(user_data, kFromMatch);
+  return match_odd(NULL, key, key_size, value, value_size);
+}
+
+static void destroyer_visit(void *user_data, const ct_event *event) {
+  (void)event;
+  end_from(user_data, kFromVisit);
+}
+
+static void destroyer_drop(void *user_data, const void *value, size_t value_size) {
+  (void)value, (void)value_size;
+  end_from(user_data, kFromDrop);
+}
+
+static void run_destroyer(const kind *k, enum caller caller) {
+  destroyer d = {.caller = caller, .now = 1000};
+  test_allocator allocator;
+  test_allocator_init(&allocator);
+  ct_options o = CT_OPTIONS_INIT;
+  o.policy = (int32_t)k->policy;
+  o.maxsize = 12;
+  o.shards = k->shards;
+  o.ttl = k->ttl;
+  o.tti = k->tti;
+  o.seed = 1;
+  o.user_data = &d;
+  o.timer = destroyer_timer;
+  o.ttu = destroyer_ttu;
+  o.weigher = destroyer_weigher;
+  o.listener = destroyer_listener;
+  o.drop = destroyer_drop;
+  o.allocator = &allocator.hooks;
+  if (k->policy == CT_POLICY_CUSTOM) o.custom = &kQueue;
+  assert_status(CT_OK, ct_cache_new_with(&o, &d.cache));
+  for (int i = 0; i < 60; i++) {
+    acquire(&d);
+    for (int j = 0; j < 6; j++) {
+      const int number = (i + j) % kKeys;
+      const name key = name_of(number);
+      ct_set(d.cache, key.text, key.size, ramp + number, (size_t)kSmall);
+    }
+    ct_remove_if(d.cache, destroyer_match, &d);
+    ct_expire(d.cache, d.now + 20, destroyer_visit, &d);
+    end(&d.it);
+    d.now += 3;
+  }
+  assert_true(d.ended > 10);
+  assert_whole(d.cache);
+  ct_cache_free(d.cache);
+  assert_int_equal(0, allocator.blocks);
+}
+
+static void test_callbacks_may_end_values_walks_leases_memos_and_other_caches(void **state) {
+  (void)state;
+  for (int k = 0; k < kKindCount; k++)
+    for (enum caller caller = 0; caller < kCallers; caller++) run_destroyer(&kKinds[k], caller);
+}
+
 /* ---- Callbacks that contradict themselves --------------------------------------------------- */
 
 typedef struct fickle {
@@ -1383,6 +1532,7 @@ int main(void) {
       cmocka_unit_test(test_match_may_do_anything),
       cmocka_unit_test(test_visit_may_do_anything),
       cmocka_unit_test(test_drop_may_do_anything),
+      cmocka_unit_test(test_callbacks_may_end_values_walks_leases_memos_and_other_caches),
       cmocka_unit_test(test_weigher_may_answer_differently_each_time),
       cmocka_unit_test(test_policy_that_names_dead_ids_costs_no_memory),
       cmocka_unit_test(test_timer_and_ttu_may_tell_any_time),
