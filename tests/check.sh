@@ -177,18 +177,12 @@ can_fuzz() {
     clang -fsanitize=fuzzer,address -x c - -o "$work/can-fuzz" 2>"$log"
 }
 
-build_fuzzers() {
-  CC=clang CXX=clang++ meson setup "$work/fuzz" "$root" -Dwerror=true -Dbuildtype=debugoptimized \
-    -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false &&
-    meson compile -C "$work/fuzz" fuzz_key fuzz_model fuzz_options fuzz_snapshot
-}
-
 # Begins with the inputs of the checkout; what is new goes to the work folder. A find is told with
 # its bytes, as it is to become one of those inputs.
 fuzz() { # name
   found=$work/found/$1
   mkdir -p "$found"
-  if UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 "$work/fuzz/tests/fuzz_$1" -entropic=0 \
+  if UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 "$work/address/tests/fuzz_$1" -entropic=0 \
     -max_total_time=30 -artifact_prefix="$found-" "$found" "$root/tests/fuzz/corpus/$1" \
     >"$found.log" 2>&1; then
     return 0
@@ -242,11 +236,14 @@ check_all() {
     run_tests "Tests" "$work/clang" --no-suite ffi
   fi
 
+  fuzz=false
+  if can_fuzz; then fuzz=true; else echo 'This clang has no libFuzzer, so nothing is fuzzed.'; fi
   if check "Building with AddressSanitizer and UndefinedBehaviorSanitizer" \
-    build "$work/address" gcc g++ -Dbuildtype=debugoptimized \
-    -Db_sanitize=address,undefined; then
+    build "$work/address" clang clang++ -Dbuildtype=debugoptimized \
+    -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=$fuzz; then
     # Otherwise undefined behaviour is printed, and the test passes.
     UBSAN_OPTIONS=halt_on_error=1 run_tests "Tests" "$work/address" --timeout-multiplier 5
+    if [ $fuzz = true ]; then check "Fuzzing, half a minute each" fuzz_all || true; fi
   fi
 
   if check "Building with ThreadSanitizer" \
@@ -258,17 +255,10 @@ check_all() {
       --timeout-multiplier 5 ${wrapper:+--wrapper "$wrapper"} --suite threads --suite model
   fi
 
-  run_tests "Contract with Valgrind" "$work/gcc" --setup valgrind --suite contract
-  CT_MODEL_STEPS=30000000 run_tests "Long model test" "$work/gcc" --timeout-multiplier 5 \
+  CT_CONTRACT_SHARE=5 run_tests "A fifth of the contract with Valgrind" "$work/gcc" \
+    --setup valgrind --suite contract
+  CT_MODEL_STEPS=10000000 run_tests "Long model test" "$work/gcc" --timeout-multiplier 5 \
     --suite model
-
-  if can_fuzz; then
-    if check "Building the fuzzers with clang and sanitizers" build_fuzzers; then
-      check "Fuzzing, half a minute each" fuzz_all || true
-    fi
-  else
-    echo 'This clang has no libFuzzer, so nothing was fuzzed.'
-  fi
 
   check_by abidw "Breaking the ABI, to see that it is noticed" \
     "$root/tests/abi/check_guard.sh" "$root"
