@@ -52,7 +52,8 @@ change_nothing() { :; }
 remove_a_function() {
   edit include/cachetools.h '/CT_API uint64_t ct_memory(/d' &&
     edit abi/cache.cpp '/^uint64_t ct_memory(/,/^}/d' &&
-    edit abi/cachetools.map '/ct_memory;/d' && edit abi/cachetools.symbols '/^ct_memory@/d'
+    edit abi/cachetools.map '/ct_memory;/d' &&
+    edit abi/cachetools.symbols '/^ct_memory@/d' && edit include/cachetools.3 '/^.Fn ct_memory /d'
 }
 
 swap_two_statuses() {
