@@ -47,7 +47,8 @@ missing() {
 }
 
 compiles_for_32_bits() {
-  echo 'int main(void) { return 0; }' | g++ -m32 -x c++ - -o "$work/m32" 2>"$log"
+  printf '#include <linux/futex.h>\nint main(void) { return 0; }\n' |
+    g++ -m32 -x c++ - -o "$work/m32" 2>"$log"
 }
 
 has_header() {

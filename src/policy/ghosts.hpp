@@ -115,7 +115,7 @@ class Ghosts {
   uint64_t capacity() const { return capacity_of(count_); }
 
   Bucket *home_of(uint32_t position) const {
-    return buckets_ + ((uint64_t{position} * count_) >> 32);
+    return &buckets_[(uint64_t{position} * count_) >> 32];
   }
   Homes homes_of(uint32_t position) const {
     return {home_of(position), home_of(position * 0x9E3779B9u)};

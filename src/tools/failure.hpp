@@ -4,6 +4,7 @@
 #define SIM_FAILURE_HPP
 
 #include <string>
+#include <system_error>
 
 namespace sim {
 
@@ -18,6 +19,9 @@ struct Failure {
   ExitStatus status;
   std::string message;
 };
+
+// What errno says, in words.
+inline std::string reason_of(int error) { return std::generic_category().message(error); }
 
 }  // namespace sim
 

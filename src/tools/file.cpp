@@ -6,14 +6,13 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 
 namespace sim {
 
 File::File(const std::string &path)
     : name_(path == "-" ? "standard input" : path),
       descriptor_(path == "-" ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-  if (descriptor_ < 0) throw failure(kSystemFailed, strerror(errno));
+  if (descriptor_ < 0) throw failure(kSystemFailed, reason_of(errno));
 }
 
 File::~File() {
@@ -34,7 +33,7 @@ Failure File::failure(ExitStatus status, const std::string &reason) const {
 
 void finish_output() {
   if (fflush(stdout) != 0 || ferror(stdout) != 0) {
-    throw Failure{kSystemFailed, std::string("standard output: ") + strerror(errno)};
+    throw Failure{kSystemFailed, "standard output: " + reason_of(errno)};
   }
 }
 

@@ -3,7 +3,6 @@
 #include <archive_entry.h>
 
 #include <cerrno>
-#include <cstring>
 #include <vector>
 
 #include "file.hpp"
@@ -18,7 +17,7 @@ struct Input::Source {
   ~Source() { archive_read_free(archive); }
 
   [[noreturn]] void fail() const {
-    if (file_error != 0) throw file.failure(kSystemFailed, strerror(file_error));
+    if (file_error != 0) throw file.failure(kSystemFailed, reason_of(file_error));
     throw file.failure(kRefused, archive_error_string(archive));
   }
   void check(int status) const {
@@ -30,7 +29,7 @@ struct Input::Source {
     const long size = source->file.read(source->block.data(), source->block.size());
     if (size < 0) {
       source->file_error = errno;
-      archive_set_error(archive, errno, "%s", strerror(errno));
+      archive_set_error(archive, errno, "%s", reason_of(errno).c_str());
     }
     *block = source->block.data();
     return size;

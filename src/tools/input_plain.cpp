@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <cerrno>
-#include <cstring>
 
 #include "file.hpp"
 #include "input.hpp"
@@ -28,7 +27,7 @@ struct Input::Source {
 
   size_t read(char *buffer, size_t capacity) {
     const long size = file.read(buffer, capacity);
-    if (size < 0) throw file.failure(kSystemFailed, strerror(errno));
+    if (size < 0) throw file.failure(kSystemFailed, reason_of(errno));
     return static_cast<size_t>(size);
   }
 

@@ -260,6 +260,7 @@ Options parse_options(int argc, char **argv) {
   if (argc > 0) argv[0] = name;
   std::set<int> seen;
   int letter;
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet
   while ((letter = getopt_long(argc, argv, "bhp:qs:t:V", kOptions, nullptr)) != -1) {
     // What is wrong with it getopt_long has said.
     if (letter == '?') refuse("see cachetools-sim --help");

@@ -10,14 +10,14 @@
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <memory>
 #include <string>
 
 #include "failure.hpp"
 #include "report.hpp"
 
-extern char **environ;
+// Not every system's header has it.
+extern char **environ;  // NOLINT(readability-redundant-declaration)
 
 namespace sim {
 namespace {
@@ -32,7 +32,7 @@ constexpr int kPoints[] = {7, 5, 9, 11, 13, 6, 4, 8, 10, 12};
 constexpr size_t kPointCount = sizeof kPoints / sizeof *kPoints;
 
 [[noreturn]] void fail(const std::string &what, int error) {
-  throw Failure{kSystemFailed, what + ": " + strerror(error)};
+  throw Failure{kSystemFailed, what + ": " + reason_of(error)};
 }
 
 // ---- gnuplot
