@@ -176,7 +176,7 @@ Index::Table Index::take_kept(uint32_t count) noexcept {
     table.set(kept.buckets, kept.count);
     kept = kept_.back();
     kept_.pop();
-    memory_.reuse(table_bytes(table.size()), alignof(Bucket));
+    memory_.reuse(table.data(), table_bytes(table.size()), alignof(Bucket));
     return table;
   }
   return {};
@@ -219,7 +219,7 @@ Index::~Index() {
     if (table->data() != nullptr) release(table->data(), table->size());
   }
   for (const Kept &kept : kept_) {
-    memory_.reuse(table_bytes(kept.count), alignof(Bucket));
+    memory_.reuse(kept.buckets, table_bytes(kept.count), alignof(Bucket));
     release(kept.buckets, kept.count);
   }
 }

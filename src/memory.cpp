@@ -25,6 +25,10 @@ constexpr size_t kHugeBytes = 16 * 1024 * 1024;
 // As many go back to the system in some ten microseconds. Of a smaller piece a sixteenth.
 constexpr size_t kDiscardBytes = 128 * 1024;
 
+void advise(void *ptr, size_t size) {
+  if (size >= kHugeBytes) madvise(ptr, size, MADV_HUGEPAGE);
+}
+
 constexpr size_t whole_pages(size_t size) { return (size + kPageBytes - 1) & ~(kPageBytes - 1); }
 
 }  // namespace
@@ -54,7 +58,7 @@ void *Memory::allocate(size_t size, size_t align) noexcept {
   } else if (is_mapped(size, align)) {
     ptr = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (ptr == MAP_FAILED) ptr = nullptr;
-    if (ptr != nullptr && size >= kHugeBytes) madvise(ptr, size, MADV_HUGEPAGE);
+    if (ptr != nullptr) advise(ptr, size);
   } else if (align <= alignof(std::max_align_t)) {
     ptr = std::malloc(size);
   } else {
@@ -78,8 +82,10 @@ bool Memory::idle(void *ptr, size_t size, size_t align) noexcept {
   return madvise(ptr, size, MADV_DONTNEED) == 0;
 }
 
-void Memory::reuse(size_t size, size_t align) noexcept {
-  if (is_mapped(size, align)) count_used(whole_pages(size));
+void Memory::reuse(void *ptr, size_t size, size_t align) noexcept {
+  if (!is_mapped(size, align)) return;
+  count_used(whole_pages(size));
+  advise(ptr, size);
 }
 
 size_t Memory::discard_bytes(size_t size, size_t align) const noexcept {

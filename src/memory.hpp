@@ -34,7 +34,7 @@ class Memory {
   // What lies there is not needed any more, but its addresses are, until it is reused or released,
   // and reuse comes before release. True: it is all zeros now; else it is as it was.
   bool idle(void *ptr, size_t size, size_t align) noexcept;
-  void reuse(size_t size, size_t align) noexcept;
+  void reuse(void *ptr, size_t size, size_t align) noexcept;
 
   // How much of such a piece can be discarded at once, quickly, at any multiple of that from its
   // beginning; 0: nothing. True: it is all zeros then; else it is as it was. It still counts as held.

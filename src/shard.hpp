@@ -455,6 +455,7 @@ class alignas(64) Shard {
   void change_place(Ref from, Ref to, uint64_t hash);
   bool move(Ref from);
   void vacate(const Draft &draft);
+  bool vacate(size_t bytes);
   void settle(Reservation &room, uint64_t before, uint64_t after);
   bool extend(Draft &draft, Ref ref, Reservation &room, Now &now, Departed &gone,
               ct_status *status);

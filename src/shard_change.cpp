@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What changes a shard: storing, removing, and the order of both.
+#include <algorithm>
 #include <cassert>
+#include <cstdint>
 #include <cstring>
 
 #include "shard.hpp"
@@ -10,6 +12,10 @@ namespace {
 
 // How many due entries a write takes along at most.
 constexpr uint64_t kTidied = 8;
+
+// How often trim goes on with moving entries: each is moved a few times at most.
+constexpr uint64_t kTrims = 16;
+constexpr uint64_t kTrimmedEntries = 64;
 
 }  // namespace
 
@@ -233,11 +239,16 @@ bool Shard::move(Ref from) {
   return true;
 }
 
-// Entries make way before another one comes. A draft that waits for room is not one yet.
+// Entries make way before another one comes, for as many bytes as it brings, wherever they lie. A draft
+// that waits for room is not one yet.
 void Shard::vacate(const Draft &draft) {
   if (waiting_ != 0) return;
   const size_t bytes = layout_.block_bytes(draft.flags, draft.probe.key.size, draft.value.size);
-  store_.vacate(bytes, index_.size(), [this](Ref ref) { return move(ref); });
+  vacate(std::max(bytes, draft.probe.key.size + draft.value.size));
+}
+
+bool Shard::vacate(size_t bytes) {
+  return store_.vacate(bytes, index_.size(), [this](Ref ref) { return move(ref); });
 }
 
 void Shard::settle(Reservation &room, uint64_t before, uint64_t after) {
@@ -475,7 +486,18 @@ void Shard::resize(uint64_t maxsize) {
   expect(maxsize);
 }
 
+// In goes, between which others come in. An entry that is pinned stays, however often it is tried. The
+// chunk that was being filled is spared until nothing else is to be gained.
 void Shard::trim() {
+  bool spared = true;
+  for (uint64_t goes = kTrims + size() / kTrimmedEntries; goes > 0; goes--) {
+    Guard guard(lock());
+    settle_uses();
+    if (waiting_ != 0 || !store_.is_sparse()) break;
+    if (vacate(SIZE_MAX)) continue;
+    if (!spared) break;
+    spared = false;
+  }
   Guard guard(lock());
   settle_uses();
   index_.shrink(waiting_, hasher());

@@ -194,7 +194,7 @@ uint32_t Store::find_idle(size_t bytes, uint32_t units, double least_filled) con
     if (best != kMaxChunks && chunk.units >= chunks()[best].units) continue;
     if (filled(chunk_bytes(chunk), units) >= least_filled) best = i;
   }
-  if (best != kMaxChunks) memory_.reuse(chunk_bytes(chunks()[best]), kChunkAlign);
+  if (best != kMaxChunks) memory_.reuse(chunks()[best].base, chunk_bytes(chunks()[best]), kChunkAlign);
   return best;
 }
 
@@ -269,7 +269,7 @@ void Store::loosen(Ref ref) {
 }
 
 // How many units to move for an allocation of that many: the more, the more lies free.
-uint32_t Store::work_for(uint32_t units) {
+uint32_t Store::work_for(uint64_t units) {
   if (pause_units_ > units) {
     pause_units_ -= units;
     return 0;
@@ -278,7 +278,7 @@ uint32_t Store::work_for(uint32_t units) {
   const uint64_t free = held_units_ - used_units_;
   const uint64_t bearable = bearable_free();
   const uint64_t excess = free > bearable ? (free - bearable) * 4 / (bearable + 1) : 0;
-  const uint64_t due = uint64_t{units} << std::min<uint64_t>(excess + 1, 5);
+  const uint64_t due = std::min<uint64_t>(units, kMostUnits) << std::min<uint64_t>(excess + 1, 5);
   return static_cast<uint32_t>(std::min<uint64_t>(due, kMostUnits));
 }
 
@@ -396,7 +396,7 @@ void Store::clear() noexcept {
 
 Store::~Store() {
   for (uint32_t i = 0; i < chunk_count_; i++) {
-    if (chunks()[i].used_units == kIdle) memory_.reuse(chunk_bytes(chunks()[i]), kChunkAlign);
+    if (chunks()[i].used_units == kIdle) memory_.reuse(chunks()[i].base, chunk_bytes(chunks()[i]), kChunkAlign);
     release_chunk(i);
   }
   release_tables();

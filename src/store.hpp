@@ -68,18 +68,19 @@ class Store {
   bool is_sparse() const { return held_units_ - used_units_ > bearable_free() || cursor_ != kNone; }
   // Goes on with vacating chunks, as far as is due for an allocation of that size. blocks: about how
   // many are in use. move(ref) moves an entry to another block, which it allocates, and releases the
-  // old one; false: it has to stay.
+  // old one; false: it has to stay. Answers whether there may be more to gain.
   template <class Move>
-  void vacate(size_t bytes, uint64_t blocks, Move move) {
-    uint32_t left = work_for(static_cast<uint32_t>(bytes / kUnit));
+  bool vacate(size_t bytes, uint64_t blocks, Move move) {
+    uint32_t left = work_for(bytes / kUnit);
     for (uint32_t i = 0; left != 0 && i < kMostBlocks; i++) {
-      if (cursor_ == kNone && !begin_vacating(blocks)) return;
+      if (cursor_ == kNone && !begin_vacating(blocks)) return false;
       const uint32_t units = pass_block();
       if (units == 0) continue;
       const Ref ref = cursor_ - units;
       if (!move(ref)) stayed_ = true;
       left -= std::min(left, units);
     }
+    return is_sparse();
   }
   // Gives back what lies in large free blocks, which stay what they are.
   void trim() noexcept;
@@ -189,7 +190,7 @@ class Store {
   Ref find_elsewhere(Ref ref, uint32_t units);
   void loosen(Ref ref);
   uint64_t bearable_free() const { return held_units_ >> (tight_ ? kTightShift : kLooseShift); }
-  uint32_t work_for(uint32_t units);
+  uint32_t work_for(uint64_t units);
   bool begin_vacating(uint64_t blocks);
   uint32_t sparsest(uint64_t usual) const;
   uint32_t pass_block();

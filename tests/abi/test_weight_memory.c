@@ -250,6 +250,64 @@ static void test_values_survive_that_entries_move(void **state) {
   fixture_close(&f);
 }
 
+/* ---- Many small entries that are scattered --------------------------------------------------- */
+
+static void put_value(ct_cache *cache, uint64_t number, size_t size) {
+  static const char value[40000];
+  const uint64_t key[2] = {number, 0};
+  assert_status(CT_OK, ct_set(cache, key, sizeof key, value, size));
+}
+
+/* Full of values of 300 bytes that were used in no order. */
+static ct_cache *full_of_small(ct_policy policy, uint64_t limit) {
+  uint64_t random = test_seed();
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = policy;
+  options.maxsize = limit;
+  options.weight_kind = CT_WEIGHT_MEMORY;
+  ct_cache *cache = new_cache(&options);
+  const uint64_t count = limit / 300;
+  for (uint64_t i = 0; i < count; i++) put_value(cache, i, 300);
+  for (uint64_t i = 0; i < 2 * count; i++) {
+    const uint64_t key[2] = {test_random_below(&random, count), 0};
+    char value[300];
+    ct_get_copy(cache, key, sizeof key, value, sizeof value, NULL);
+  }
+  return cache;
+}
+
+/* One write makes many small entries go, which lie anywhere. */
+static void test_memory_stays_within_the_limit_when_large_values_come(void **state) {
+  (void)state;
+  const uint64_t limit = 40000000;
+  for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
+    ct_cache *cache = full_of_small(kPolicies[p], limit);
+    for (uint64_t i = 0; i < 3000; i++) {
+      put_value(cache, 1000000 + i, 40000);
+      if (ct_memory(cache) > limit + limit / 10 + 65536)
+        fail_msg("%s holds %.3f of the limit after %d", ct_policy_name(kPolicies[p]),
+                 (double)ct_memory(cache) / (double)limit, (int)i);
+    }
+    ct_cache_free(cache);
+  }
+}
+
+/* At once, and not with what is written next, as what some policies remember does. */
+static void test_memory_follows_a_lower_limit(void **state) {
+  (void)state;
+  const uint64_t limit = 40000000;
+  const ct_policy policies[] = {CT_POLICY_LRU, CT_POLICY_SIEVE, CT_POLICY_FIFO, CT_POLICY_LFU,
+                                CT_POLICY_CLOCK};
+  for (size_t p = 0; p < COUNT_OF(policies); p++) {
+    ct_cache *cache = full_of_small(policies[p], limit);
+    assert_status(CT_OK, ct_resize(cache, limit / 20));
+    if (ct_memory(cache) > (limit + limit / 10) / 20 + 65536)
+      fail_msg("%s holds %.2f of its new limit", ct_policy_name(policies[p]),
+               (double)ct_memory(cache) * 20 / (double)limit);
+    ct_cache_free(cache);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_memory_stays_within_the_limit),
@@ -257,6 +315,8 @@ int main(void) {
       cmocka_unit_test(test_memory_of_small_caches_stays_within_the_limit),
       cmocka_unit_test(test_memory_goes_back_when_values_shrink),
       cmocka_unit_test(test_values_survive_that_entries_move),
+      cmocka_unit_test(test_memory_stays_within_the_limit_when_large_values_come),
+      cmocka_unit_test(test_memory_follows_a_lower_limit),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
