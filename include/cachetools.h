@@ -157,7 +157,7 @@ CT_API const char *ct_status_message(ct_status status);
  * Which entry goes first when room is needed. Every policy takes lifetimes and weights. No live
  * entry goes while an expired one remains in any shard. The order is kept per shard: exact with one
  * shard. Uses by different threads that lie closely together may be taken in another order than
- * theirs, and of more than a few threads some may be overlooked; those of one thread never are.
+ * theirs, and beside other threads some may be overlooked; where one thread uses a cache, none are.
  */
 typedef enum ct_policy {
   CT_POLICY_LRU = 0,     /**< least recently used */
@@ -384,7 +384,8 @@ typedef struct ct_policy_ops {
  * cache 40 KiB: a limit of less than a megabyte a shard, or of less than some hundred of the largest
  * entries, is not kept as closely. Neither is it where most entries are pinned while sizes change,
  * nor does it include values that have left and are still pinned. With an allocator of yours the
- * index counts twice while it grows or shrinks.
+ * index counts twice while it grows or shrinks. After ct_resize entries move together at once, but
+ * what S3FIFO, WTINYLFU and ARC remember follows with the next writes.
  *
  * To that end entries are moved in memory, some with each write that finds too much free room between
  * them, which nobody can tell from their values; with the other kinds too, if a quarter is free.
@@ -863,7 +864,7 @@ CT_API uint64_t ct_memory(const ct_cache *cache);
  *
  * Threads:   safe.
  * Callbacks: listener, drop; timer, choice, ct_policy_ops inside.
- * Cost:      O(shards + what is evicted); never allocates.
+ * Cost:      O(shards + what is evicted + what moves together then, at most what is left).
  * Since:     REPLACEME
  */
 CT_API ct_status ct_resize(ct_cache *cache, uint64_t maxsize);
@@ -1096,7 +1097,7 @@ CT_API ct_status ct_get_or_lease(ct_cache *cache, const void *key, size_t key_si
  *
  * Ownership: ct_value_release gives *out back.
  * Threads:   safe, on whichever thread.
- * Callbacks: as ct_set.
+ * Callbacks: as ct_set; one that asks for the same key would wait for itself.
  * Cost:      as ct_set.
  * Since:     REPLACEME
  */
@@ -1207,7 +1208,8 @@ CT_API void ct_key_bytes(ct_key *key, const void *data, size_t size);
 CT_API void ct_key_tuple_begin(ct_key *key);
 /** Ends the tuple begun last. Since: REPLACEME */
 CT_API void ct_key_tuple_end(ct_key *key);
-/** Names the next value: size bytes of UTF-8; NULL only if size is 0. Since: REPLACEME */
+/** Names the next value: size bytes of UTF-8; NULL only if size is 0. Cost: O(what is named before
+ *  it), as names are kept sorted: let no stranger choose thousands. Since: REPLACEME */
 CT_API void ct_key_name(ct_key *key, const char *name, size_t size);
 
 /**
@@ -1450,7 +1452,9 @@ CT_API ct_status ct_snapshot_save(ct_cache *cache, ct_write_fn write, void *user
  * is kept that there still is room for. Nothing is evicted for it, and keys that are there stay as
  * they are; but first, as with ct_expire, what is due goes. In the order of the policy, those that
  * are kept come as if stored just now, the hottest of them last (with MRU: first), in LFU with the
- * counts that they had in another LFU. Lifetimes go on from where they were. Weights stay what they
+ * counts that they had in another LFU; of SIEVE the hottest are those that it would evict last, which
+ * of a small part are not those used most. Lifetimes go on from where they were: what had none gets
+ * none, and time to idle goes on only in a cache with tti. Weights stay what they
  * were in a cache that weighs in the same way, by the same weight_kind or by a weigher; else they are
  * found as for ct_set. The listener is told nothing, neither of what is kept nor of what is not, and
  * nothing is counted. A lease of a key that comes back is not overtaken.
