@@ -26,6 +26,7 @@ typedef struct host {
   size_t blocks;        /* allocated */
   size_t drops;         /* values */
   size_t calls;         /* of loaders and functions */
+  char dropped[64];     /* the value last dropped */
   char log[512];        /* "EVICTED key=value/weight " for each event */
   char file[4096];      /* a snapshot */
   size_t file_size;     /* written */
@@ -36,16 +37,26 @@ static uint64_t tell_time(void *user_data) {
   return ((host *)user_data)->now;
 }
 
+/* What a callback was last asked about, as "key=value". */
+static char asked[64];
+
+static void note_asked(const void *key, size_t key_size, const void *value, size_t value_size) {
+  snprintf(asked, sizeof(asked), "%.*s=%.*s", (int)key_size, (const char *)key, (int)value_size,
+           (const char *)value);
+}
+
 /* Until now + 10 * key_size + value_size. */
 static uint64_t ttu(void *user_data, const void *key, size_t key_size, const void *value,
                     size_t value_size, uint64_t now) {
-  (void)user_data, (void)key, (void)value;
+  (void)user_data;
+  note_asked(key, key_size, value, value_size);
   return now + 10 * key_size + value_size;
 }
 
 static uint64_t weigh(void *user_data, const void *key, size_t key_size, const void *value,
                       size_t value_size) {
-  (void)user_data, (void)key, (void)value;
+  (void)user_data;
+  note_asked(key, key_size, value, value_size);
   return 100 * key_size + value_size;
 }
 
@@ -65,11 +76,13 @@ static void listen(void *user_data, const ct_event *event) {
 }
 
 static void drop(void *user_data, const void *value, size_t value_size) {
-  (void)value, (void)value_size;
-  ((host *)user_data)->drops++;
+  host *self = user_data;
+  self->drops++;
+  snprintf(self->dropped, sizeof(self->dropped), "%.*s", (int)value_size, (const char *)value);
 }
 
 static void *allocate(void *ctx, size_t size, size_t align) {
+  CHECK(size > 0 && align > 0 && (align & (align - 1)) == 0);
   ((host *)ctx)->blocks++;
   return aligned_alloc(align, (size + align - 1) / align * align);
 }
@@ -233,10 +246,10 @@ static void check_writing(void) {
   options.weigher = weigh;
   options.drop = drop;
   ct_cache *cache = new_cache(&options);
-  CHECK(set(cache, "ab", "first") == CT_OK);
+  CHECK(set(cache, "ab", "first") == CT_OK && strcmp(asked, "ab=first") == 0);
   CHECK(set(cache, "ab", "other one") == CT_OK);
   check_told(&self, "REPLACED ab=first/205 ");
-  CHECK(self.drops == 1);
+  CHECK(self.drops == 1 && strcmp(self.dropped, "first") == 0);
   CHECK(ct_set_ttl(cache, "c", 1, "short", 5, 30) == CT_OK);
 
   ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
@@ -288,7 +301,7 @@ static void check_lifetimes(void) {
   options.ttu = ttu;
   ct_cache *cache = new_cache(&options);
   ct_entry_info info = CT_ENTRY_INFO_INIT;
-  CHECK(set(cache, "abc", "12345") == CT_OK);
+  CHECK(set(cache, "abc", "12345") == CT_OK && strcmp(asked, "abc=12345") == 0);
   CHECK(ct_inspect(cache, "abc", 3, &info) == CT_OK && info.deadline == 1035);
   ct_cache_free(cache);
 
@@ -317,7 +330,8 @@ static void check_choice(void) {
 
 static bool has_two_bytes(void *user_data, const void *key, size_t key_size, const void *value,
                           size_t value_size) {
-  (void)user_data, (void)key, (void)value;
+  (void)user_data;
+  note_asked(key, key_size, value, value_size);
   return key_size == 1 && value_size == 2;
 }
 
@@ -339,6 +353,7 @@ static void check_walks(void) {
     ct_iter_free(iter);
   }
   CHECK(ct_remove_if(cache, has_two_bytes, NULL) == 1 && !ct_contains(cache, "a", 1));
+  CHECK(strcmp(asked, "a=11") == 0 || strcmp(asked, "bb=2") == 0);
   ct_cache_free(cache);
 }
 
