@@ -1023,7 +1023,10 @@ func (l *Lease) Abandon() {
 
 // Key builds a key from typed arguments: bytes that are equal if and only if the arguments are. For
 // one goroutine at a time.
-type Key struct{ handle *C.ct_key }
+type Key struct {
+	handle *C.ct_key
+	isLent bool // to AddKey, for that call
+}
 
 // NewKey makes a builder. If typed, 1, 1.0 and true are three keys.
 func NewKey(typed bool) (*Key, error) {
@@ -1031,7 +1034,7 @@ func NewKey(typed bool) (*Key, error) {
 	if typed {
 		flags = C.CT_KEY_TYPED
 	}
-	key := &Key{C.ct_key_new(flags)}
+	key := &Key{handle: C.ct_key_new(flags)}
 	if key.handle == nil {
 		return nil, ErrNoMemory
 	}
@@ -1039,16 +1042,43 @@ func NewKey(typed bool) (*Key, error) {
 	return key, nil
 }
 
-// Close frees the builder; else it is freed when it is collected.
+// Close frees the builder; else it is freed when it is collected. What AddKey is handed stays.
 func (k *Key) Close() {
+	if k.isLent {
+		return
+	}
 	runtime.SetFinalizer(k, nil)
 	C.ct_key_free(k.handle)
 	k.handle = nil
 }
 
-// Add adds a value: nil, a bool, an integer, a number, a string, bytes, or a tuple, as []any. What
-// it does not know is ErrInvalid.
+// Add adds a value: nil, a bool, an integer, a number, a string, bytes, or a tuple, as []any. If there
+// is anything else in it, that is ErrInvalid, and nothing of it is added.
 func (k *Key) Add(value any) error {
+	if k.handle == nil || !isAddable(value) {
+		return ErrInvalid
+	}
+	k.add(value)
+	return nil
+}
+
+func isAddable(value any) bool {
+	switch value := value.(type) {
+	case nil, bool, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, uintptr,
+		float32, float64, string, []byte:
+		return true
+	case []any:
+		for _, element := range value {
+			if !isAddable(element) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+func (k *Key) add(value any) {
 	defer runtime.KeepAlive(k)
 	switch value := value.(type) {
 	case nil:
@@ -1057,10 +1087,28 @@ func (k *Key) Add(value any) error {
 		C.ct_key_bool(k.handle, C.bool(value))
 	case int:
 		C.ct_key_int(k.handle, C.int64_t(value))
+	case int8:
+		C.ct_key_int(k.handle, C.int64_t(value))
+	case int16:
+		C.ct_key_int(k.handle, C.int64_t(value))
+	case int32:
+		C.ct_key_int(k.handle, C.int64_t(value))
 	case int64:
 		C.ct_key_int(k.handle, C.int64_t(value))
+	case uint:
+		C.ct_key_uint(k.handle, C.uint64_t(value))
+	case uint8:
+		C.ct_key_uint(k.handle, C.uint64_t(value))
+	case uint16:
+		C.ct_key_uint(k.handle, C.uint64_t(value))
+	case uint32:
+		C.ct_key_uint(k.handle, C.uint64_t(value))
 	case uint64:
 		C.ct_key_uint(k.handle, C.uint64_t(value))
+	case uintptr:
+		C.ct_key_uint(k.handle, C.uint64_t(value))
+	case float32:
+		C.ct_key_double(k.handle, C.double(value))
 	case float64:
 		C.ct_key_double(k.handle, C.double(value))
 	case string:
@@ -1070,15 +1118,10 @@ func (k *Key) Add(value any) error {
 	case []any:
 		C.ct_key_tuple_begin(k.handle)
 		for _, element := range value {
-			if err := k.Add(element); err != nil {
-				return err
-			}
+			k.add(element)
 		}
 		C.ct_key_tuple_end(k.handle)
-	default:
-		return ErrInvalid
 	}
-	return nil
 }
 
 // Name names the next value.
@@ -1109,7 +1152,7 @@ func (k *Key) Data() (string, error) {
 // MemoOptions say how to memoize a function. Errors are not remembered.
 type MemoOptions[A any] struct {
 	Function func(memo *Memo[A], args A, result *Result) error
-	AddKey   func(args A, key *Key) error // adds the arguments to a key
+	AddKey   func(args A, key *Key) error // adds the arguments to a key, which is lent to it
 	Shared   *Cache                       // where results are kept; nil: in a cache of its own
 	Prefix   string                       // sets memos that share a cache apart
 	Own      Options                      // of its own cache; zero: LRU of 128

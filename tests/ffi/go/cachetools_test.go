@@ -679,7 +679,8 @@ func keyOf(t testing.TB, typed bool, values ...any) string {
 
 func TestKeysAreEqualIfTheirArgumentsAre(t *testing.T) {
 	one := keyOf(t, false, 1)
-	for _, equal := range []any{1.0, true, uint64(1), int64(1)} {
+	for _, equal := range []any{1.0, float32(1), true, uint(1), uint8(1), uint16(1), uint32(1),
+		uint64(1), uintptr(1), int8(1), int16(1), int32(1), int64(1)} {
 		expect(t, one, keyOf(t, false, equal))
 	}
 	for _, other := range []any{"1", nil, []byte("1"), []any{1}, 2} {
@@ -691,9 +692,14 @@ func TestKeysAreEqualIfTheirArgumentsAre(t *testing.T) {
 
 	key, _ := NewKey(false)
 	expectError(t, ErrInvalid, key.Add(struct{}{}))
+	expectError(t, ErrInvalid, key.Add([]any{1, []any{2, struct{}{}}}))
+	expectError(t, nil, key.Add(1))
+	afterErrors, err := key.Data()
+	expect(t, one, afterErrors)
+	expectError(t, nil, err)
 	key.Name("a")
 	key.Name("b")
-	_, err := key.Data()
+	_, err = key.Data()
 	expectError(t, ErrInvalid, err)
 	key.Reset()
 	expectError(t, nil, key.Add(1))
@@ -740,6 +746,42 @@ func TestAMemoRemembersAndCallsItself(t *testing.T) {
 	key, err := fibonacci.Key(7)
 	expectError(t, nil, err)
 	expect(t, keyOf(t, false, 7), key)
+}
+
+func TestAMemoOfAKeyThatFailsCallsNothing(t *testing.T) {
+	unsuitable := errors.New("unsuitable")
+	var kept *Key
+	memo, err := NewMemo(MemoOptions[any]{
+		Function: func(_ *Memo[any], arg any, result *Result) error {
+			return result.Set([]byte(fmt.Sprint(arg)))
+		},
+		AddKey: func(arg any, key *Key) error {
+			defer key.Close() // is not its own
+			kept = key
+			if arg == "unsuitable" {
+				return unsuitable
+			}
+			return key.Add(arg)
+		},
+	})
+	expectError(t, nil, err)
+	defer memo.Close()
+	for _, unknown := range []any{struct{}{}, complex(1, 1)} {
+		_, err = memo.Call(unknown)
+		expectError(t, ErrInvalid, err)
+	}
+	_, err = memo.Call("unsuitable")
+	expectError(t, unsuitable, err)
+	_, err = memo.Key("unsuitable")
+	expectError(t, unsuitable, err)
+	expectError(t, unsuitable, memo.Invalidate("unsuitable"))
+	info, err := memo.Info()
+	expectError(t, nil, err)
+	expect(t, uint64(0), info.Weight)
+	for _, known := range []any{int32(5), uint8(6), uint(7), float32(8.5)} {
+		expect(t, fmt.Sprint(known), text(memo.Call(known)))
+	}
+	expectError(t, ErrInvalid, kept.Add(1)) // was lent for a call
 }
 
 func TestMemosShareACacheAndFailWithTheirOwnErrors(t *testing.T) {

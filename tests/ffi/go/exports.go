@@ -263,7 +263,8 @@ func ctGoMemoFn(functions, handle C.uintptr_t, result *C.ct_result) C.ct_status 
 func ctGoMemoKey(functions, handle C.uintptr_t, key *C.ct_key) C.ct_status {
 	c := callOf(handle)
 	return c.answer(func() error {
-		cgo.Handle(functions).Value().(memoFunctions).addKey(c.args, &Key{handle: key})
-		return nil
+		lent := &Key{handle: key, isLent: true}
+		defer func() { lent.handle = nil }()
+		return cgo.Handle(functions).Value().(memoFunctions).addKey(c.args, lent)
 	})
 }
