@@ -20,7 +20,7 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::mem::{size_of, ManuallyDrop};
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::path::Path;
@@ -138,6 +138,16 @@ fn resume_panic() {
     }
 }
 
+/// The same at the end of a `Drop`. Where another panic goes on already, this one ends: it must not
+/// come up again in some later call.
+fn resume_panic_in_drop() {
+    if let Ok(Some(panic)) = PANIC.try_with(|kept| kept.borrow_mut().take()) {
+        if !std::thread::panicking() {
+            resume_unwind(panic);
+        }
+    }
+}
+
 // ---- Values -------------------------------------------------------------------------------------
 
 /// Bytes read out of a cache, valid and unchanged until this is dropped, whatever happens to their
@@ -186,8 +196,8 @@ impl fmt::Debug for Value {
 impl Drop for Value {
     fn drop(&mut self) {
         unsafe { raw::ct_value_release(&mut self.raw) };
-        if self._callbacks.is_some() && !std::thread::panicking() {
-            resume_panic();
+        if self._callbacks.is_some() {
+            resume_panic_in_drop();
         }
     }
 }
@@ -573,9 +583,7 @@ unsafe impl Sync for Cache {}
 impl Drop for Cache {
     fn drop(&mut self) {
         unsafe { raw::ct_cache_free(self.handle.as_ptr()) };
-        if !std::thread::panicking() {
-            resume_panic();
-        }
+        resume_panic_in_drop();
     }
 }
 
@@ -1252,6 +1260,7 @@ impl Iter<'_> {
 impl Drop for Iter<'_> {
     fn drop(&mut self) {
         unsafe { raw::ct_iter_free(self.handle.as_ptr()) };
+        resume_panic_in_drop();
     }
 }
 
@@ -1360,13 +1369,15 @@ impl Lease<'_> {
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         unsafe { raw::ct_lease_abandon(self.handle.as_ptr()) };
+        resume_panic_in_drop();
     }
 }
 
 // ---- Keys ---------------------------------------------------------------------------------------
 
-/// Builds a key from typed arguments: bytes that are equal if and only if the arguments are.
-pub struct Key(NonNull<raw::ct_key>);
+/// Builds a key from typed arguments: bytes that are equal if and only if the arguments are. Adds by
+/// the functions of [`KeyRef`].
+pub struct Key(KeyRef<'static>);
 
 unsafe impl Send for Key {} // used by one thread at a time
 
@@ -1381,78 +1392,103 @@ impl Key {
     }
 
     fn with_flags(flags: u32) -> Result<Key> {
-        NonNull::new(unsafe { raw::ct_key_new(flags) })
-            .map(Key)
-            .ok_or(Error::NO_MEMORY)
+        let handle = NonNull::new(unsafe { raw::ct_key_new(flags) }).ok_or(Error::NO_MEMORY)?;
+        Ok(Key(KeyRef {
+            handle,
+            _lent: PhantomData,
+        }))
     }
 
-    pub fn reset(&mut self) -> &mut Key {
-        self.add(|key| unsafe { raw::ct_key_reset(key) })
+    /// Empties the builder.
+    pub fn reset(&mut self) -> &mut KeyRef<'static> {
+        self.0.add(|key| unsafe { raw::ct_key_reset(key) })
     }
+}
 
-    pub fn null(&mut self) -> &mut Key {
+impl Deref for Key {
+    type Target = KeyRef<'static>;
+    fn deref(&self) -> &KeyRef<'static> {
+        &self.0
+    }
+}
+
+impl DerefMut for Key {
+    fn deref_mut(&mut self) -> &mut KeyRef<'static> {
+        &mut self.0
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        unsafe { raw::ct_key_free(self.0.handle.as_ptr()) };
+    }
+}
+
+/// A builder, or one that is lent to a memo's key for the call: it frees nothing, and its lifetime
+/// lets it be exchanged for no other.
+pub struct KeyRef<'lent> {
+    handle: NonNull<raw::ct_key>,
+    _lent: PhantomData<Cell<&'lent ()>>,
+}
+
+impl KeyRef<'_> {
+    pub fn null(&mut self) -> &mut Self {
         self.add(|key| unsafe { raw::ct_key_null(key) })
     }
 
-    pub fn bool(&mut self, value: bool) -> &mut Key {
+    pub fn bool(&mut self, value: bool) -> &mut Self {
         self.add(|key| unsafe { raw::ct_key_bool(key, value) })
     }
 
-    pub fn int(&mut self, value: i64) -> &mut Key {
+    pub fn int(&mut self, value: i64) -> &mut Self {
         self.add(|key| unsafe { raw::ct_key_int(key, value) })
     }
 
-    pub fn uint(&mut self, value: u64) -> &mut Key {
+    pub fn uint(&mut self, value: u64) -> &mut Self {
         self.add(|key| unsafe { raw::ct_key_uint(key, value) })
     }
 
-    pub fn float(&mut self, value: f64) -> &mut Key {
+    pub fn float(&mut self, value: f64) -> &mut Self {
         self.add(|key| unsafe { raw::ct_key_double(key, value) })
     }
 
-    pub fn text(&mut self, value: &str) -> &mut Key {
+    pub fn text(&mut self, value: &str) -> &mut Self {
         self.add(|key| unsafe { raw::ct_key_text(key, value.as_ptr().cast(), value.len()) })
     }
 
-    pub fn bytes(&mut self, value: &[u8]) -> &mut Key {
+    pub fn bytes(&mut self, value: &[u8]) -> &mut Self {
         self.add(|key| unsafe { raw::ct_key_bytes(key, at(value), value.len()) })
     }
 
     /// What the closure adds is one value.
-    pub fn tuple(&mut self, elements: impl FnOnce(&mut Key)) -> &mut Key {
+    pub fn tuple(&mut self, elements: impl FnOnce(&mut Self)) -> &mut Self {
         self.add(|key| unsafe { raw::ct_key_tuple_begin(key) });
         elements(self);
         self.add(|key| unsafe { raw::ct_key_tuple_end(key) })
     }
 
     /// Names the next value.
-    pub fn name(&mut self, name: &str) -> &mut Key {
+    pub fn name(&mut self, name: &str) -> &mut Self {
         self.add(|key| unsafe { raw::ct_key_name(key, name.as_ptr().cast(), name.len()) })
     }
 
     /// The key; a mistake in what was added is told here.
     pub fn data(&mut self) -> Result<&[u8]> {
         let (mut data, mut size) = (ptr::null(), 0);
-        check(unsafe { raw::ct_key_data(self.0.as_ptr(), &mut data, &mut size) })?;
+        check(unsafe { raw::ct_key_data(self.handle.as_ptr(), &mut data, &mut size) })?;
         Ok(unsafe { bytes(data, size) })
     }
 
-    fn add(&mut self, add: impl FnOnce(*mut raw::ct_key)) -> &mut Key {
-        add(self.0.as_ptr());
+    fn add(&mut self, add: impl FnOnce(*mut raw::ct_key)) -> &mut Self {
+        add(self.handle.as_ptr());
         self
-    }
-}
-
-impl Drop for Key {
-    fn drop(&mut self) {
-        unsafe { raw::ct_key_free(self.0.as_ptr()) };
     }
 }
 
 // ---- Memoized functions -------------------------------------------------------------------------
 
 type MemoFn<A, E> = dyn Fn(&Memo<A, E>, &A) -> Result<Option<Vec<u8>>, E> + Send + Sync;
-type MemoKeyFn<A> = dyn Fn(&A, &mut Key) + Send + Sync;
+type MemoKeyFn<A> = dyn Fn(&A, &mut KeyRef<'_>) + Send + Sync;
 
 /// A function that remembers its results. `Ok(None)` and failures are not remembered. The function is
 /// handed the memo too, so that it can call itself.
@@ -1489,7 +1525,7 @@ impl<A: ?Sized, E: From<Error>> Memo<A, E> {
     pub fn new(
         own: Builder,
         function: impl Fn(&Memo<A, E>, &A) -> Result<Option<Vec<u8>>, E> + Send + Sync + 'static,
-        key: impl Fn(&A, &mut Key) + Send + Sync + 'static,
+        key: impl Fn(&A, &mut KeyRef<'_>) + Send + Sync + 'static,
     ) -> Result<Memo<A, E>> {
         let functions = Arc::new(MemoFunctions {
             function: Box::new(function),
@@ -1516,7 +1552,7 @@ impl<A: ?Sized, E: From<Error>> Memo<A, E> {
         cache: Arc<Cache>,
         prefix: &[u8],
         function: impl Fn(&Memo<A, E>, &A) -> Result<Option<Vec<u8>>, E> + Send + Sync + 'static,
-        key: impl Fn(&A, &mut Key) + Send + Sync + 'static,
+        key: impl Fn(&A, &mut KeyRef<'_>) + Send + Sync + 'static,
     ) -> Result<Memo<A, E>> {
         let functions = Arc::new(MemoFunctions {
             function: Box::new(function),
@@ -1598,7 +1634,7 @@ impl<A: ?Sized, E: From<Error>> Memo<A, E> {
         };
         let mut key = Key::new()?;
         let status = unsafe {
-            let builder = key.0.as_ptr();
+            let builder = key.handle.as_ptr();
             raw::ct_memo_key(self.handle.as_ptr(), ptr::null_mut(), call.raw(), builder)
         };
         resume_panic();
@@ -1631,9 +1667,7 @@ impl<A: ?Sized, E> MemoCall<'_, A, E> {
 impl<A: ?Sized, E> Drop for Memo<A, E> {
     fn drop(&mut self) {
         unsafe { raw::ct_memo_free(self.handle.as_ptr()) };
-        if !std::thread::panicking() {
-            resume_panic();
-        }
+        resume_panic_in_drop();
     }
 }
 
@@ -1808,8 +1842,11 @@ mod trampolines {
         let functions = &*user_data.cast::<MemoFunctions<A, E>>();
         let call = &*args.cast::<MemoCall<'_, A, E>>();
         guard(CALLBACK_FAILED, || {
-            let mut key = ManuallyDrop::new(Key(NonNull::new_unchecked(key)));
-            (functions.key)(call.args, &mut key);
+            let mut lent = KeyRef {
+                handle: NonNull::new_unchecked(key),
+                _lent: PhantomData,
+            };
+            (functions.key)(call.args, &mut lent);
             raw::CT_OK
         })
     }

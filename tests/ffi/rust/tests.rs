@@ -587,6 +587,33 @@ fn panics_of_callbacks_go_on_in_the_call_that_ran_them() {
     assert_eq!(1, cache.remove_if(|_, _| true)); // nothing is left over
 }
 
+#[test]
+fn panics_of_callbacks_do_not_come_up_in_other_calls() {
+    let builder = Cache::builder(Policy::Lru, 10).on_drop(|_| panic!("from the drop"));
+    let cache = builder.build().unwrap();
+    let walk_over_what_goes = || {
+        cache.set("a", "1").unwrap();
+        let mut walk = cache.iter(Order::Any).unwrap();
+        walk.next_entry().unwrap().unwrap();
+        assert!(cache.remove("a").unwrap());
+        walk
+    };
+    let other = lru(10);
+    let is_quiet = || 0 == other.remove_if(|_, _| true);
+
+    let walk = walk_over_what_goes();
+    let panic = catch_unwind(AssertUnwindSafe(|| drop(walk))).unwrap_err();
+    assert_eq!("from the drop", message_of(panic));
+    assert!(is_quiet());
+
+    let panic = catch_unwind(AssertUnwindSafe(|| {
+        let _walk = walk_over_what_goes();
+        panic!("the first")
+    }));
+    assert_eq!("the first", message_of(panic.map(drop).unwrap_err()));
+    assert!(is_quiet());
+}
+
 // ---- Loading ------------------------------------------------------------------------------------
 
 #[test]
@@ -871,7 +898,7 @@ fn memos_share_a_cache_and_fail_with_their_own_errors() {
             "nobody" => Ok(None),
             name => Ok(Some(format!("{} {}", prefix, name).into_bytes())),
         };
-        let key = |name: &str, key: &mut Key| {
+        let key = |name: &str, key: &mut KeyRef<'_>| {
             key.text(name);
         };
         Memo::sharing(cache.clone(), prefix.as_bytes(), function, key).unwrap()
@@ -885,6 +912,31 @@ fn memos_share_a_cache_and_fail_with_their_own_errors() {
         Failure::Database("no name".into()),
         hello.call("").unwrap_err()
     );
+}
+
+#[test]
+fn a_memo_lends_its_key() {
+    let memo = Memo::<u64>::new(
+        Builder::new(Policy::Lru, 128),
+        |_, n| Ok(Some(n.to_le_bytes().to_vec())),
+        |n, lent| {
+            // `*lent = ...` and `mem::swap(lent, &mut *own)` do not compile.
+            let mut own = Key::typed().unwrap();
+            let mut other = Key::new().unwrap();
+            std::mem::swap(&mut own, &mut other);
+            std::mem::swap(&mut *own, &mut *other);
+            own.uint(*n);
+            lent.tuple(|lent| {
+                lent.bytes(own.data().unwrap());
+            });
+        },
+    );
+    let memo = memo.unwrap();
+    for n in 0..10u64 {
+        assert_eq!(n.to_le_bytes(), *memo.call(&n).unwrap().unwrap());
+    }
+    assert_eq!(10, memo.info().unwrap().currsize);
+    assert!(!std::mem::needs_drop::<KeyRef<'_>>());
 }
 
 // ---- Threads ------------------------------------------------------------------------------------
