@@ -5,9 +5,9 @@
         cache[b"answer"] = b"forty-two"
         print(cache[b"answer"])
 
-A Cache is a mutable mapping of bytes to bytes. What it returns is copied, but for Cache.pin, which
-views the library's own memory; it stays pinned until the last memoryview of it is gone, whatever
-happens to its entry or to the cache.
+A Cache is a mutable mapping of bytes to bytes; a bytearray or a memoryview is copied first. What it
+returns is copied, but for Cache.pin, which views the library's own memory; it stays pinned until the
+last memoryview of it is gone, whatever happens to its entry or to the cache.
 
 An ordinary answer is None, a bool or an Outcome; what did not happen raises an Error. What a callback
 raises goes on in the call that ran it, after the library has returned; it never unwinds through C.
@@ -23,6 +23,7 @@ import dataclasses
 import enum
 import functools
 import itertools
+import operator
 import os
 import sys
 import threading
@@ -305,7 +306,9 @@ _FUNCTIONS = {
     "ct_memo_key": (c_int32, [c_void_p, c_void_p, c_void_p, c_void_p]),
     "ct_memo_invalidate": (c_int32, [c_void_p, c_void_p, c_void_p]),
     "ct_memo_info": (c_int32, [c_void_p, c_void_p, POINTER(_CacheInfo)]),
+    "ct_memo_cache": (c_void_p, [c_void_p, c_void_p]),
     "ct_memo_clear": (c_int32, [c_void_p, c_void_p]),
+    "ct_memo_forget": (None, [c_void_p, c_void_p]),
 }
 
 
@@ -395,6 +398,32 @@ def _check(status):
     return status
 
 
+# ---- Arguments -----------------------------------------------------------------------------------
+
+def _bytes(value):
+    """A key or a value, as ctypes takes it. Callers spare themselves the call if it is bytes."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, (bytearray, memoryview)):
+        return bytes(value)
+    raise TypeError(f"keys and values are bytes, not {type(value).__name__}")
+
+
+def _unsigned(value, bits=64):
+    """An integer that fits, which ctypes would cut off."""
+    value = operator.index(value)
+    if not 0 <= value < 1 << bits:
+        raise OverflowError(f"{value} is no unsigned integer of {bits} bits")
+    return value
+
+
+def _int32(value):
+    value = operator.index(value)
+    if not -2**31 <= value < 2**31:
+        raise OverflowError(f"{value} is no integer of 32 bits")
+    return value
+
+
 # ---- Callbacks -----------------------------------------------------------------------------------
 
 _CALLBACK_FAILED = -1000  # a callback's own status
@@ -457,7 +486,14 @@ def _reraise():
 
 class _Closing:
     """What is closed once it is collected. Inside the critical section it lives a little longer, and
-    with it what close needs."""
+    with it what close needs. Not to be copied: each would free what is there once."""
+
+    _handle = None  # also of what could not be made
+
+    def __reduce__(self, *_):
+        raise TypeError(f"a {type(self).__name__} can be neither copied nor pickled")
+
+    __copy__ = __deepcopy__ = __reduce__
 
     def __del__(self, here=_here, deferred=_deferred):  # names may be gone when the interpreter ends
         if here.is_inside:
@@ -469,8 +505,6 @@ class _Closing:
 class _Dependent(_Closing):
     """What must end before its cache. If a cache ends first, it ends this too: the garbage collector
     does not care about the order."""
-
-    _handle = None
 
     def _depend_on(self, dependents, handle, end):
         self._dependents = dependents  # of the cache
@@ -550,17 +584,17 @@ class _Callbacks:
         self.are_any = any((timer, ttu, weigher, choice, listener, drop, custom, allocator))
         self.outlive_cache = bool(drop or allocator)
         if timer:
-            options.timer = _TimerFn(_inside(0)(lambda _: timer()))
+            options.timer = _TimerFn(_inside(0)(lambda _: _unsigned(timer())))
         if ttu:
             options.ttu = _TtuFn(_guarded(NEVER)(
                 lambda _, key, key_size, value, value_size, now:
-                ttu(string_at(key, key_size), string_at(value, value_size), now)))
+                _unsigned(ttu(string_at(key, key_size), string_at(value, value_size), now))))
         if weigher:  # what could not be weighed is refused as too large
             options.weigher = _WeigherFn(_guarded(UNBOUNDED)(
                 lambda _, key, key_size, value, value_size:
-                weigher(string_at(key, key_size), string_at(value, value_size))))
+                _unsigned(weigher(string_at(key, key_size), string_at(value, value_size)))))
         if choice:
-            options.choice = _ChoiceFn(_inside(0)(lambda _, count: choice(count)))
+            options.choice = _ChoiceFn(_inside(0)(lambda _, count: _unsigned(choice(count))))
         if listener:
             options.listener = _ListenerFn(_guarded(None)(lambda _, event: listener(_event(event))))
         if drop:
@@ -600,7 +634,8 @@ def _policy_ops(make):
             states[state].insert(id, weight, string_at(key, key_size), now))),
         on_hit=_HitFn(_inside(None)(lambda state, id, now: states[state].hit(id, now))),
         on_remove=_RemoveFn(_inside(None)(lambda state, id: states[state].remove(id))),
-        victim=_VictimFn(_inside(2**32 - 1)(lambda state: states[state].victim())))
+        victim=_VictimFn(_inside(2**32 - 1)(
+            lambda state: _unsigned(states[state].victim(), 32))))
 
 
 class Outcome(enum.IntEnum):
@@ -617,7 +652,7 @@ def _entry_options(ttl, deadline, weight, if_absent, if_present):
                                (_Entry.WEIGHT, "weight", weight)):
         if value is not None:
             options.flags |= flag
-            setattr(options, field, value)
+            setattr(options, field, _unsigned(value))
     if if_absent:
         options.flags |= _Entry.IF_ABSENT
     if if_present:
@@ -649,12 +684,12 @@ class Cache(_Closing, collections.abc.MutableMapping):
 
     def __init__(self, policy=Policy.LRU, maxsize=128, *, weight_kind=WeightKind.COUNT, shards=0,
                  ttl=0, tti=0, seed=0, stats=True, precise_clock=False, **callbacks):
-        self._handle = None
         self._dependents = {}  # how to end walks and leases, which must end before, by their handle
         self._buffers = []  # to copy values into, with the room for their size
         flags = (0 if stats else _Flag.NO_STATS) | (_Flag.PRECISE_CLOCK if precise_clock else 0)
-        options = _Options(policy=policy, weight_kind=weight_kind, maxsize=maxsize, shards=shards,
-                           flags=flags, ttl=ttl, tti=tti, seed=seed)
+        options = _Options(policy=_int32(policy), weight_kind=_int32(weight_kind),
+                           maxsize=_unsigned(maxsize), shards=_unsigned(shards, 32), flags=flags,
+                           ttl=_unsigned(ttl), tti=_unsigned(tti), seed=_unsigned(seed))
         self._callbacks = _Callbacks(options, **callbacks)
         handle = c_void_p()
         status = _lib.ct_cache_new_with(byref(options), byref(handle))
@@ -684,6 +719,8 @@ class Cache(_Closing, collections.abc.MutableMapping):
         self.close()
 
     def __repr__(self):
+        if self._handle is None:
+            return "<Cache, closed>"
         options = self.options()
         return f"<Cache {Policy(options['policy']).name} of {options['maxsize']}>"
 
@@ -691,10 +728,18 @@ class Cache(_Closing, collections.abc.MutableMapping):
         if self._callbacks.are_any:
             _reraise()
 
+    def _open(self):
+        """The handle, for functions that answer 0 without one."""
+        if self._handle is None:
+            raise InvalidError(Status.ERR_INVALID)
+        return self._handle
+
     # -- Reading --
 
     def _read(self, key):
         """A copy of a value, and its status."""
+        if type(key) is not bytes:
+            key = _bytes(key)
         try:
             room = self._buffers.pop()
         except IndexError:
@@ -732,12 +777,16 @@ class Cache(_Closing, collections.abc.MutableMapping):
 
     def pin(self, key):
         """A view of the value, without a copy, or None."""
+        if type(key) is not bytes:
+            key = _bytes(key)
         raw = _Value()
         status = _lib.ct_get(self._handle, key, len(key), byref(raw))
         return self._found(status, raw, _view)
 
     def peek(self, key):
         """A copy of the value, or None; leaves no trace."""
+        if type(key) is not bytes:
+            key = _bytes(key)
         raw = _Value()
         return self._found(_lib.ct_peek(self._handle, key, len(key), byref(raw)), raw)
 
@@ -748,13 +797,19 @@ class Cache(_Closing, collections.abc.MutableMapping):
         return value
 
     def __contains__(self, key):
-        is_there = _lib.ct_contains(self._handle, key, len(key))
+        if type(key) is not bytes:
+            key = _bytes(key)
+        is_there = _lib.ct_contains(self._open(), key, len(key))
         self._reraise()
         return is_there
 
     # -- Writing --
 
     def __setitem__(self, key, value):
+        if type(key) is not bytes:
+            key = _bytes(key)
+        if type(value) is not bytes:
+            value = _bytes(value)
         status = _set(self._handle, key, len(key), value, len(value))
         if self._callbacks.are_any:
             _reraise()
@@ -764,17 +819,27 @@ class Cache(_Closing, collections.abc.MutableMapping):
     def set(self, key, value, *, ttl=None, deadline=None, weight=None, if_absent=False,
             if_present=False):
         """Stores a value with a lifetime, a weight or a condition of its own; returns an Outcome."""
+        if type(key) is not bytes:
+            key = _bytes(key)
+        if type(value) is not bytes:
+            value = _bytes(value)
         options = _entry_options(ttl, deadline, weight, if_absent, if_present)
         status = _lib.ct_set_with(self._handle, key, len(key), value, len(value), byref(options))
         self._reraise()
         return Outcome(_check(status))
 
     def setdefault(self, key, default=b""):
+        if type(key) is not bytes:
+            key = _bytes(key)
+        if type(default) is not bytes:
+            default = _bytes(default)
         raw = _Value()
         status = _lib.ct_setdefault(self._handle, key, len(key), default, len(default), byref(raw))
         return self._found(status, raw)
 
     def pop(self, key, default=_ABSENT):
+        if type(key) is not bytes:
+            key = _bytes(key)
         raw = _Value()
         value = self._found(_lib.ct_pop(self._handle, key, len(key), byref(raw)), raw)
         if value is None and default is _ABSENT:
@@ -782,6 +847,8 @@ class Cache(_Closing, collections.abc.MutableMapping):
         return default if value is None else value
 
     def __delitem__(self, key):
+        if type(key) is not bytes:
+            key = _bytes(key)
         status = _lib.ct_delete(self._handle, key, len(key))
         self._reraise()
         if _check(status) == Status.MISS:
@@ -809,7 +876,7 @@ class Cache(_Closing, collections.abc.MutableMapping):
         callback = _MatchFn(_guarded(False)(
             lambda _, key, key_size, value, value_size:
             bool(match(string_at(key, key_size), string_at(value, value_size)))))
-        removed = _lib.ct_remove_if(self._handle, callback, None)
+        removed = _lib.ct_remove_if(self._open(), callback, None)
         _reraise()
         return removed
 
@@ -817,7 +884,7 @@ class Cache(_Closing, collections.abc.MutableMapping):
 
     def get_many(self, keys):
         """Copies of the values for many keys in one call, in a list: None where there is none."""
-        keys = list(keys)
+        keys = [key if type(key) is bytes else _bytes(key) for key in keys]
         count = len(keys)
         sizes = c_size_t * count
         key_ends = sizes(*itertools.accumulate(map(len, keys)))
@@ -846,7 +913,9 @@ class Cache(_Closing, collections.abc.MutableMapping):
         Outcome, and of Error for those that failed."""
         if isinstance(entries, collections.abc.Mapping):
             entries = entries.items()
-        parts = list(itertools.chain.from_iterable(entries))
+        parts = []
+        for key, value in entries:
+            parts += _bytes(key), _bytes(value)
         count = len(parts) // 2
         ends = (c_size_t * len(parts))(*itertools.accumulate(map(len, parts)))
         statuses = (c_int32 * count)()
@@ -861,39 +930,43 @@ class Cache(_Closing, collections.abc.MutableMapping):
     # -- Size and time --
 
     def __len__(self):
-        length = _lib.ct_len(self._handle)
+        length = _lib.ct_len(self._open())
         self._reraise()
         return length
 
     @property
     def weight(self):
         """The sum of the weights."""
-        weight = _lib.ct_currsize(self._handle)
+        weight = _lib.ct_currsize(self._open())
         self._reraise()
         return weight
 
     @property
     def maxsize(self):
-        return _lib.ct_maxsize(self._handle)
+        return _lib.ct_maxsize(self._open())
 
     @property
     def memory(self):
         """The bytes of memory held in all."""
-        return _lib.ct_memory(self._handle)
+        return _lib.ct_memory(self._open())
 
     def resize(self, maxsize):
-        status = _lib.ct_resize(self._handle, maxsize)
+        status = _lib.ct_resize(self._handle, _unsigned(maxsize))
         self._reraise()
         _check(status)
 
     def set_lifetime(self, key, ttl):
         """Gives an entry another lifetime; returns whether it is there."""
-        status = _lib.ct_set_lifetime(self._handle, key, len(key), ttl)
+        if type(key) is not bytes:
+            key = _bytes(key)
+        status = _lib.ct_set_lifetime(self._handle, key, len(key), _unsigned(ttl))
         self._reraise()
         return _check(status) == Status.OK
 
     def inspect(self, key):
         """What is known of an entry, as a dict, or None."""
+        if type(key) is not bytes:
+            key = _bytes(key)
         info = _EntryInfo()
         status = _lib.ct_inspect(self._handle, key, len(key), byref(info))
         self._reraise()
@@ -903,7 +976,7 @@ class Cache(_Closing, collections.abc.MutableMapping):
         """Removes what is due, shows it as an Event, and returns how many."""
         callback = _VisitFn(_guarded(None)(lambda _, event: visit(_event(event)))) if visit else \
             _VisitFn()
-        expired = _lib.ct_expire(self._handle, NOW, callback, None)
+        expired = _lib.ct_expire(self._open(), NOW, callback, None)
         _reraise()
         return expired
 
@@ -980,6 +1053,8 @@ class Cache(_Closing, collections.abc.MutableMapping):
         """Looks a key up, and if it is absent stores what load(key) returns: bytes, or Loaded. However
         many threads ask, one of them loads, and the others wait for what it brings. None from load:
         there is no such value."""
+        if type(key) is not bytes:
+            key = _bytes(key)
         @_guarded(_CALLBACK_FAILED)
         def run(_, key, key_size, result):
             return _finish(load(string_at(key, key_size)), result)
@@ -995,8 +1070,10 @@ class Cache(_Closing, collections.abc.MutableMapping):
         """Looks a key up, and if it is absent takes its lease or waits, for so many seconds, for who
         has it. Returns bytes; a Lease, after which the caller must load the key; or None, if another
         has it and the time is over."""
+        if type(key) is not bytes:
+            key = _bytes(key)
         raw, lease = _Value(), c_void_p()
-        wait_ns = 2**64 - 1 if wait is None else int(wait * 1e9)
+        wait_ns = 2**64 - 1 if wait is None else int(max(0, min(wait * 1e9, 2.0**63)))
         status = _lib.ct_get_or_lease(self._handle, key, len(key), wait_ns, byref(raw), byref(lease))
         if status == Status.LEASED:
             return Lease(self, lease.value)
@@ -1006,6 +1083,8 @@ class Cache(_Closing, collections.abc.MutableMapping):
         """Reads, changes and writes one entry, as if at once. change(old) returns what to store, bytes
         or Loaded; or REMOVE, or LEAVE; old is None if there is none. It may run more than once.
         Returns the value that is there afterwards, or None."""
+        if type(key) is not bytes:
+            key = _bytes(key)
         @_guarded(_CALLBACK_FAILED)
         def run(_, key, key_size, old, result):
             before = string_at(old.contents.data, old.contents.size) if old else None
@@ -1030,15 +1109,17 @@ class _Walk(_Dependent):
     def __init__(self, cache, order):
         self._cache = cache
         handle = c_void_p()
-        _check(_lib.ct_iter_new(cache._handle, order, byref(handle)))
+        _check(_lib.ct_iter_new(cache._handle, _int32(order), byref(handle)))
         self._depend_on(cache._dependents, handle.value, _lib.ct_iter_free)
 
     def __iter__(self):
         return self
 
     def __next__(self):
-        if not self._live():
+        if self._handle is None:
             raise StopIteration
+        if not self._live():  # the cache was closed
+            raise InvalidError(Status.ERR_INVALID)
         key, value = _Bytes(), _Bytes()
         status = _lib.ct_iter_next(self._handle, byref(key), byref(value))
         self._cache._reraise()
@@ -1070,14 +1151,16 @@ def _finish(found, result):
         return Status.MISS
     if isinstance(found, Loaded):
         if found.ttl is not None:
-            _lib.ct_result_ttl(result, found.ttl)
+            _lib.ct_result_ttl(result, _unsigned(found.ttl))
         if found.deadline is not None:
-            _lib.ct_result_deadline(result, found.deadline)
+            _lib.ct_result_deadline(result, _unsigned(found.deadline))
         if found.weight is not None:
-            _lib.ct_result_weight(result, found.weight)
+            _lib.ct_result_weight(result, _unsigned(found.weight))
         if found.discard:
             _lib.ct_result_discard(result)
         found = found.value
+    if type(found) is not bytes:
+        found = _bytes(found)
     return _lib.ct_result_set(result, found, len(found))
 
 
@@ -1094,6 +1177,8 @@ class Lease(_Dependent):
 
     def fulfil(self, value, *, ttl=None, deadline=None, weight=None):
         """Stores the value, hands it to all who wait, and returns it."""
+        if type(value) is not bytes:
+            value = _bytes(value)
         options = _entry_options(ttl, deadline, weight, False, False)
         raw = _Value()
         status = _lib.ct_lease_fulfil(self._take_over(), value, len(value), byref(options), byref(raw))
@@ -1122,7 +1207,10 @@ class Key(_Closing):
         free(handle)
 
     def add(self, value):
-        """Adds None, a bool, an int of 64 bits, a float, a str, bytes, or a tuple of such."""
+        """Adds None, a bool, an int of 64 bits, a float, a str, bytes, or a tuple of such. What raises
+        adds nothing."""
+        if isinstance(value, tuple):
+            _add(Key()._handle, value)
         _add(self._handle, value)
         return self
 
@@ -1160,7 +1248,8 @@ def _add(key, value):
     elif isinstance(value, str):
         text = value.encode()
         _lib.ct_key_text(key, text, len(text))
-    elif isinstance(value, bytes):
+    elif isinstance(value, (bytes, bytearray, memoryview)):
+        value = _bytes(value)
         _lib.ct_key_bytes(key, value, len(value))
     elif isinstance(value, tuple):
         _lib.ct_key_tuple_begin(key)
@@ -1189,13 +1278,27 @@ def key(*args, **kwargs):
 
 # ---- Memoized functions --------------------------------------------------------------------------
 
+class _LentCache(Cache):
+    """A memo's own, which is the memo's to free. It keeps the memo."""
+
+    def __init__(self, memo, handle):
+        self._memo = memo
+        self._handle = handle
+        self._dependents = {}
+        self._buffers = []
+        self._callbacks = memo._own
+
+    def close(self):
+        super().close(free=lambda handle: None)
+
+
 class Memo(_Dependent):
     """A function of bytes that remembers its results; see memoize. Close it while no call is running,
     or leave it to the garbage collector."""
 
     def __init__(self, function, cache=None, prefix=b"", typed=False, maxsize=128,
                  policy=Policy.LRU, **callbacks):
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())
         self._calls = {}  # arguments, by the number that C knows them by
         self._numbers = itertools.count(1)
         self._typed = typed
@@ -1216,16 +1319,36 @@ class Memo(_Dependent):
         self._options = options  # keeps the C functions
         self._own = None
         if cache is None:
-            self._own = _Callbacks(_Options(policy=policy, maxsize=maxsize), **callbacks)
+            self._own = _Callbacks(_Options(
+                policy=_int32(policy), maxsize=_unsigned(maxsize)), **callbacks)
             options.own = ctypes.pointer(self._own.options)
         else:
-            options.cache = cache._handle
+            options.cache = cache._open()
         handle = c_void_p()
         status = _lib.ct_memo_new(byref(options), byref(handle))
         _reraise()
         _check(status)
         self._shared = cache
         self._depend_on({} if cache is None else cache._dependents, handle.value, _lib.ct_memo_free)
+
+    def close(self):
+        lent = self.__dict__.pop("_lent", None)
+        if lent is not None:
+            lent.close()
+        super().close()
+
+    @property
+    def cache(self):
+        """Where results are kept: the cache that is shared, or its own, which is open as long as the
+        memo is."""
+        if not self._live():
+            raise InvalidError(Status.ERR_INVALID)
+        if self._shared is not None:
+            return self._shared
+        lent = self.__dict__.get("_lent")
+        if lent is None or lent._handle is None:
+            self._lent = lent = _LentCache(self, _lib.ct_memo_cache(self._handle, None))
+        return lent
 
     def _call(self, function, args, kwargs, *more):
         number = next(self._numbers)
@@ -1269,9 +1392,20 @@ class Memo(_Dependent):
         _reraise()
         _check(status)
 
+    def forget(self):
+        """Counts from zero again; results stay."""
+        if not self._live():
+            raise InvalidError(Status.ERR_INVALID)
+        _lib.ct_memo_forget(self._handle, None)
+
 
 def memoize(cache=None, **options):
     """Decorates a function of bytes so that it remembers its results: in a cache of its own, of
     maxsize results, or in one that is shared, in which prefix sets functions apart. None and
-    exceptions are not remembered. However many threads call for one result, one computes it."""
+    exceptions are not remembered. However many threads call for one result, one computes it. Without
+    options there need be no parentheses."""
+    if callable(cache):
+        return Memo(cache, **options)
+    if not isinstance(cache, (Cache, type(None))):
+        raise TypeError(f"no cache: {type(cache).__name__}")
     return lambda function: Memo(function, cache, **options)

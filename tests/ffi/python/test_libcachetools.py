@@ -5,17 +5,20 @@
 """
 
 import collections
+import copy
 import ctypes
 import enum
 import gc
 import io
 import os
 import pathlib
+import pickle
 import shlex
 import subprocess
 import tempfile
 import threading
 import unittest
+import unittest.mock
 import weakref
 
 import libcachetools as ct
@@ -90,16 +93,63 @@ class StatusesAndOptions(unittest.TestCase):
             lease = cache.get_or_lease(b"b")
             memo = ct.memoize(cache)(lambda: b"2")
         for use in (lambda: cache[b"a"], lambda: cache.get(b"a"), lambda: cache.pin(b"a"),
-                    lambda: cache.set(b"a", b"1"), cache.clear, cache.walk, cache.stats):
+                    lambda: cache.set(b"a", b"1"), cache.clear, cache.walk, cache.stats,
+                    lambda: len(cache), lambda: b"a" in cache, lambda: cache.weight,
+                    lambda: cache.maxsize, lambda: cache.memory, cache.expire,
+                    lambda: cache.remove_if(lambda key, value: True), lambda: next(walk),
+                    lambda: ct.memoize(cache)(lambda: b"2"), lambda: cache.get_or_lease(b"b"),
+                    lambda: cache.get_many([]), lambda: cache.set_many([]), cache.popitem):
             with self.assertRaises(ct.InvalidError):
                 use()
         with self.assertRaises(ct.InvalidError):
             lease.fulfil(b"1")
         with self.assertRaises(ct.InvalidError):
             memo()
-        self.assertEqual([], list(walk))
-        self.assertEqual(0, len(cache))
+        self.assertIn("closed", repr(cache))
         cache.close()
+
+    def test_nothing_that_is_freed_once_is_copied(self):
+        cache = Cache(maxsize=10)
+        for it in (cache, cache.get_or_lease(b"b"), ct.Key(), cache.walk(),
+                   ct.memoize(cache)(lambda: b"2")):
+            for use in (copy.copy, copy.deepcopy, pickle.dumps):
+                with self.assertRaisesRegex(TypeError, type(it).__name__):
+                    use(it)
+
+    def test_what_could_not_be_made_is_collected_quietly(self):
+        with unittest.mock.patch("sys.unraisablehook") as hook:
+            for make in (lambda: Cache(maxsize="many"), lambda: Cache(no_such=1),
+                         lambda: ct.Key(no_such=1), lambda: ct.Memo(None, None, 3)):
+                with self.assertRaises((TypeError, AttributeError)):
+                    make()
+            for kind in Cache, ct.Key, ct.Lease, ct.Memo, ct._Walk:
+                kind.__new__(kind)
+            gc.collect()
+        hook.assert_not_called()
+
+    def test_integers_that_do_not_fit_are_refused(self):
+        cache = Cache(maxsize=10)
+        lease = cache.get_or_lease(b"b")
+        for use in (
+                lambda: Cache(maxsize=-1), lambda: Cache(maxsize=2**64 + 5),
+                lambda: Cache(shards=2**32), lambda: Cache(ttl=-1), lambda: Cache(tti=-1),
+                lambda: Cache(seed=2**64), lambda: Cache(policy=2**32),
+                lambda: Cache(weight_kind=2**32), lambda: cache.resize(-1),
+                lambda: cache.resize(2**64), lambda: cache.set(b"a", b"1", ttl=-1),
+                lambda: cache.set(b"a", b"1", deadline=-1), lambda: cache.walk(2**32),
+                lambda: cache.set_many({b"a": b"1"}, weight=2**64),
+                lambda: cache.set_lifetime(b"a", -1), lambda: lease.fulfil(b"1", ttl=-1),
+                lambda: cache.get_or_load(b"a", lambda key: ct.Loaded(b"1", weight=-1)),
+                lambda: cache.compute(b"a", lambda old: ct.Loaded(b"1", ttl=2**64)),
+                lambda: ct.memoize(maxsize=-1)(lambda: b"2")):
+            with self.assertRaises(OverflowError):
+                use()
+        with self.assertRaises(TypeError):
+            cache.resize(1.5)
+        self.assertEqual((0, 10), (len(cache), cache.maxsize))
+        self.assertEqual(b"1", lease.fulfil(b"1"))  # it is still there
+        with self.assertRaises(OverflowError):
+            Cache(maxsize=10, weigher=lambda key, value: -1)[b"a"] = b"1"
 
     def test_forgotten_caches_are_collected(self):
         cache = Cache(maxsize=10)
@@ -151,9 +201,36 @@ class Mapping(unittest.TestCase):
 
     def test_what_is_no_bytes_is_refused(self):
         cache = Cache(maxsize=10)
-        for use in (lambda: cache["text"], lambda: cache.set(b"a", "text"), lambda: cache[1]):
-            with self.assertRaises((TypeError, ctypes.ArgumentError)):
+        lease = cache.get_or_lease(b"b")
+        for use in (
+                lambda: cache["text"], lambda: cache.set(b"a", "text"), lambda: cache[1],
+                lambda: cache.update(a=b"1"), lambda: "text" in cache, lambda: cache.get(None),
+                lambda: cache.pin([]), lambda: cache.peek("text"), lambda: cache.pop("text"),
+                lambda: cache.setdefault(b"a", "text"), lambda: cache.setdefault("text"),
+                lambda: cache.inspect("text"), lambda: cache.set_lifetime("text", 1),
+                lambda: cache.get_many([b"a", "text"]), lambda: cache.set_many({b"a": 1}),
+                lambda: cache.set_many([b"ab"]), lambda: lease.fulfil("text"),
+                lambda: cache.get_or_load("text", lambda key: b"1"),
+                lambda: cache.get_or_load(b"a", lambda key: "text"),
+                lambda: cache.get_or_lease("text"), lambda: cache.compute("text", lambda old: b"1"),
+                lambda: ct.memoize(3), lambda: ct.memoize(cache)(lambda: "text")()):
+            with self.assertRaises(TypeError):
                 use()
+        for malformed in ([(b"a", b"1"), (b"b",)], [(b"a", b"1"), (b"b", b"2", b"3")]):
+            with self.assertRaises(ValueError):
+                cache.set_many(malformed)
+        self.assertEqual(0, len(cache))
+        self.assertEqual(b"1", lease.fulfil(b"1"))  # it is still there
+
+    def test_what_is_like_bytes_is_copied(self):
+        cache = Cache(maxsize=10)
+        wide = memoryview(b"12345678").cast("I")
+        cache[bytearray(b"a")] = wide
+        self.assertEqual([b"12345678"] * 2, [cache[memoryview(b"a")], cache[b"a"]])
+        cache.set_many([(wide, wide)])
+        self.assertEqual([b"12345678"], cache.get_many([wide]))
+        self.assertEqual(b"2", cache.get_or_load(b"b", lambda key: bytearray(b"2")))
+        self.assertEqual(ct.key(b"12345678"), ct.key(wide))
 
     def test_a_pinned_value_outlives_its_entry_and_its_cache(self):
         cache = Cache(maxsize=1)
@@ -445,7 +522,7 @@ class Loading(unittest.TestCase):
             cache.get_or_load(b"a", lambda key: (_ for _ in ()).throw(ConnectionError("is down")))
         with self.assertRaises(RecursionError):
             cache.get_or_load(b"a", lambda key: cache.get_or_load(key, bytes.upper))
-        with self.assertRaises(ctypes.ArgumentError):
+        with self.assertRaises(TypeError):
             cache.get_or_load(b"a", lambda key: "text")
         self.assertEqual(0, len(cache))
 
@@ -469,6 +546,7 @@ class Loading(unittest.TestCase):
         lease = cache.get_or_lease(b"a")
         self.assertEqual(b"a", lease.key)
         self.assertIsNone(cache.get_or_lease(b"a", wait=0))
+        self.assertIsNone(cache.get_or_lease(b"a", wait=-1))
         thread = threading.Thread(target=lambda: lease.fulfil(b"1"))
         thread.start()
         self.assertEqual(b"1", cache.get_or_lease(b"a"))
@@ -534,6 +612,47 @@ class KeysAndMemos(unittest.TestCase):
         fibonacci.clear()
         self.assertEqual(0, fibonacci.info()["currsize"])
         self.assertEqual(ct.key(7), fibonacci.key(7))
+
+    def test_a_memo_needs_no_parentheses(self):
+        @ct.memoize
+        def twice(text):
+            """Doc."""
+            return text + text
+
+        self.assertEqual((b"abab", "Doc."), (twice(b"ab"), twice.__doc__))
+        self.assertEqual(1, twice.info()["misses"])
+
+    def test_the_cache_of_a_memo_is_there(self):
+        memo = ct.memoize(maxsize=5, drop=lambda value: None)(lambda n: b"%d" % n)
+        memo(1)
+        memo.forget()
+        self.assertEqual((0, 0, 1), tuple(
+            memo.info()[name] for name in ("hits", "misses", "currsize")))
+        cache = memo.cache
+        self.assertIs(cache, memo.cache)
+        self.assertEqual({memo.key(1): b"1"}, dict(cache))
+        self.assertEqual(5, cache.maxsize)
+        view, walk = cache.pin(memo.key(1)), cache.walk()
+        memo.close()
+        self.assertEqual(b"1", view)
+        for use in cache.stats, lambda: next(walk), lambda: memo.cache, memo.forget:
+            with self.assertRaises(ct.InvalidError):
+                use()
+
+        memo = ct.memoize()(lambda n: b"%d" % n)
+        cache = memo.cache
+        cache.close()  # is not its own
+        self.assertEqual(b"2", memo(2))
+        cache = memo.cache
+        there = weakref.ref(memo)
+        del memo
+        gc.collect()
+        self.assertEqual(1, len(cache))  # which keeps it
+        del cache
+        gc.collect()
+        self.assertIsNone(there())
+        shared = Cache(maxsize=10)
+        self.assertIs(shared, ct.memoize(shared)(lambda: b"2").cache)
 
     def test_memos_share_a_cache_and_raise_their_own(self):
         cache = Cache(maxsize=10)
