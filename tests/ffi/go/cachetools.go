@@ -447,6 +447,7 @@ func (v *Value) Ref() (Value, error) {
 type Cache struct {
 	handle    *C.ct_cache
 	callbacks *callbacks
+	owner     *memoState // of one that is a memo's own
 }
 
 // New makes a cache of so many entries.
@@ -468,10 +469,11 @@ func Open(options Options) (*Cache, error) {
 }
 
 // Close frees the cache; no other method may be running, and no walk or lease of it may be left.
-// Values stay readable until they are released. Closing twice is harmless; all that is asked of a
-// closed cache is ErrInvalid.
+// Values stay readable until they are released. Closing twice is harmless. All that is asked of a
+// closed cache is ErrInvalid; what returns no error, as Len, Contains and RemoveIf, answers 0 or false.
+// A memo's own cache is closed with the memo, and not by this.
 func (c *Cache) Close() {
-	if c.handle == nil {
+	if c.handle == nil || c.owner != nil {
 		return
 	}
 	runtime.SetFinalizer(c, nil)
@@ -978,10 +980,13 @@ type Lease struct {
 }
 
 // GetOrLease looks a key up, and if it is absent takes its lease or waits for who has it; ErrBusy if
-// that takes longer than wait. With a lease, the caller must load the key.
+// that takes longer than wait; below 0 is 0. With a lease, the caller must load the key.
 func (c *Cache) GetOrLease(key string, wait time.Duration) (Value, *Lease, error) {
 	defer runtime.KeepAlive(c)
 	var handle *C.ct_lease
+	if wait < 0 {
+		wait = 0
+	}
 	out := C.get_or_lease(c.handle, key, C.uint64_t(wait), &handle)
 	if out.status == C.CT_LEASED {
 		return Value{}, &Lease{handle, c}, nil
@@ -1160,10 +1165,15 @@ type MemoOptions[A any] struct {
 
 // Memo is a function that remembers its results.
 type Memo[A any] struct {
+	*memoState
+	cache *Cache // its own, or one that is shared and outlives it
+}
+
+// memoState is what its own cache keeps of a memo.
+type memoState struct {
 	handle    *C.ct_memo
 	functions cgo.Handle
 	callbacks *callbacks // of its own cache
-	shared    *Cache     // outlives the memo
 }
 
 // memoFunctions are those of a memo, for any type of arguments.
@@ -1174,7 +1184,7 @@ type memoFunctions struct {
 
 // NewMemo memoizes a function.
 func NewMemo[A any](options MemoOptions[A]) (*Memo[A], error) {
-	memo := &Memo[A]{shared: options.Shared}
+	memo := &Memo[A]{&memoState{}, options.Shared}
 	memo.functions = cgo.NewHandle(memoFunctions{
 		call: func(args any, result *Result) error {
 			it := args.(memoArgs[A])
@@ -1190,6 +1200,10 @@ func NewMemo[A any](options MemoOptions[A]) (*Memo[A], error) {
 	var shared *C.ct_cache
 	if options.Shared != nil {
 		shared = options.Shared.handle
+		if shared == nil { // closed
+			memo.functions.Delete()
+			return nil, ErrInvalid
+		}
 	} else {
 		memo.callbacks = callbacksFor(options.Own)
 	}
@@ -1200,7 +1214,10 @@ func NewMemo[A any](options MemoOptions[A]) (*Memo[A], error) {
 		memo.Close()
 		return nil, check(status)
 	}
-	runtime.SetFinalizer(memo, (*Memo[A]).Close)
+	runtime.SetFinalizer(memo.memoState, (*memoState).close)
+	if memo.cache == nil {
+		memo.cache = &Cache{C.ct_memo_cache(memo.handle, nil), memo.callbacks, memo.memoState}
+	}
 	return memo, nil
 }
 
@@ -1211,8 +1228,15 @@ type memoArgs[A any] struct {
 	args A
 }
 
-// Close frees the memo; no call may be running.
+// Close frees the memo and its own cache; no call may be running.
 func (m *Memo[A]) Close() {
+	if m.cache != nil && m.cache.owner != nil {
+		m.cache.handle = nil
+	}
+	m.close()
+}
+
+func (m *memoState) close() {
 	if m.functions == 0 {
 		return
 	}
@@ -1224,6 +1248,9 @@ func (m *Memo[A]) Close() {
 	m.callbacks.letGo()
 }
 
+// Cache is where results are kept: the cache that is shared, or its own, which is closed with it.
+func (m *Memo[A]) Cache() *Cache { return m.cache }
+
 func (m *Memo[A]) call(args A) *call { return &call{args: memoArgs[A]{m, args}} }
 
 // Call calls the function, or tells what it answered before.
@@ -1232,11 +1259,7 @@ func (m *Memo[A]) Call(args A) (Value, error) {
 	it := m.call(args)
 	var out C.ct_go_value
 	during(it, func(handle C.uintptr_t) { out = C.ct_go_memo_call(m.handle, handle) })
-	owner := m.callbacks
-	if m.shared != nil {
-		owner = m.shared.callbacks
-	}
-	value, err := owner.value(out)
+	value, err := m.cache.callbacks.value(out)
 	return value, it.failure(err)
 }
 
@@ -1285,4 +1308,10 @@ func (m *Memo[A]) Info() (MemoInfo, error) {
 func (m *Memo[A]) Clear() error {
 	defer runtime.KeepAlive(m)
 	return check(C.ct_memo_clear(m.handle, nil))
+}
+
+// Forget counts from zero again; results stay.
+func (m *Memo[A]) Forget() {
+	defer runtime.KeepAlive(m)
+	C.ct_memo_forget(m.handle, nil)
 }

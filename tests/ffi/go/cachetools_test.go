@@ -121,6 +121,9 @@ func TestAClosedCacheRefuses(t *testing.T) {
 	cache.Close()
 	expectError(t, ErrInvalid, cache.Set("a", nil))
 	expect(t, uint64(0), cache.Len())
+	expect(t, false, cache.Contains("a"))
+	_, err := NewMemo(MemoOptions[int]{Shared: cache})
+	expectError(t, ErrInvalid, err)
 }
 
 func TestForgottenCachesAreCollected(t *testing.T) {
@@ -611,8 +614,10 @@ func TestALeaseIsFulfilledElsewhereOrGivenUp(t *testing.T) {
 	_, lease, err := cache.GetOrLease("a", time.Hour)
 	expectError(t, nil, err)
 	expect(t, "a", lease.Key())
-	_, _, err = cache.GetOrLease("a", 0)
-	expectError(t, ErrBusy, err)
+	for _, wait := range []time.Duration{0, -1, -time.Hour} {
+		_, _, err = cache.GetOrLease("a", wait)
+		expectError(t, ErrBusy, err)
+	}
 	done := make(chan string)
 	go func() { done <- text(lease.Fulfil([]byte("1"), EntryOptions{})) }()
 	value, none, err := cache.GetOrLease("a", time.Hour)
@@ -782,6 +787,53 @@ func TestAMemoOfAKeyThatFailsCallsNothing(t *testing.T) {
 		expect(t, fmt.Sprint(known), text(memo.Call(known)))
 	}
 	expectError(t, ErrInvalid, kept.Add(1)) // was lent for a call
+}
+
+func TestTheCacheOfAMemoIsThere(t *testing.T) {
+	dropped := int32(0)
+	make := func(shared *Cache) *Memo[int] {
+		memo, err := NewMemo(MemoOptions[int]{
+			Function: func(_ *Memo[int], n int, result *Result) error {
+				return result.Set([]byte(fmt.Sprint(n)))
+			},
+			AddKey: func(n int, key *Key) error { return key.Add(n) },
+			Shared: shared,
+			Own:    Options{Maxsize: 5, Drop: func([]byte) { atomic.AddInt32(&dropped, 1) }},
+		})
+		expectError(t, nil, err)
+		return memo
+	}
+	memo := make(nil)
+	expect(t, "1", text(memo.Call(1)))
+	memo.Forget()
+	info, err := memo.Info()
+	expectError(t, nil, err)
+	expect(t, MemoInfo{Maxsize: 5, Weight: 1}, info)
+	cache := memo.Cache()
+	cache.Close() // is not its own
+	key, err := memo.Key(1)
+	expectError(t, nil, err)
+	expect(t, "1", text(cache.Get(key)))
+	memo.Close()
+	memo.Close()
+	expect(t, "CT_ERR_INVALID", text(cache.Get(key)))
+	expect(t, int32(1), dropped)
+
+	shared := lru(t, 10)
+	memo = make(shared)
+	defer memo.Close()
+	expect(t, true, shared == memo.Cache())
+
+	for i := 0; i < 10; i++ {
+		cache = make(nil).Cache() // is kept by its cache
+		runtime.GC()
+		expectError(t, nil, cache.Set("a", nil))
+	}
+	for i := 0; i < 100 && atomic.LoadInt32(&dropped) == 1; i++ {
+		runtime.GC()
+		runtime.Gosched()
+	}
+	expect(t, true, atomic.LoadInt32(&dropped) > 1)
 }
 
 func TestMemosShareACacheAndFailWithTheirOwnErrors(t *testing.T) {
