@@ -1503,9 +1503,9 @@ struct MemoFunctions<A: ?Sized, E> {
     key: Box<MemoKeyFn<A>>,
 }
 
-/// Where results are kept. Outlives the memo.
+/// Where results are kept. What is shared outlives the memo.
 enum MemoCache {
-    Own(Keep),
+    Own(ManuallyDrop<Cache>), // the memo frees it
     Shared(Arc<Cache>),
 }
 
@@ -1539,11 +1539,14 @@ impl<A: ?Sized, E: From<Error>> Memo<A, E> {
         });
         resume_panic();
         check(status)?;
-        let handle = NonNull::new(handle).ok_or(Error::INTERNAL)?;
+        let cache = NonNull::new(unsafe { raw::ct_memo_cache(handle, ptr::null_mut()) });
         Ok(Memo {
-            handle,
+            handle: NonNull::new(handle).ok_or(Error::INTERNAL)?,
             _functions: functions,
-            cache: MemoCache::Own(keep),
+            cache: MemoCache::Own(ManuallyDrop::new(Cache {
+                handle: cache.ok_or(Error::INTERNAL)?,
+                keep,
+            })),
         })
     }
 
@@ -1597,10 +1600,7 @@ impl<A: ?Sized, E: From<Error>> Memo<A, E> {
                 &mut value,
             )
         };
-        let value = match &self.cache {
-            MemoCache::Own(keep) => keep.own(value),
-            MemoCache::Shared(cache) => cache.keep.own(value),
-        };
+        let value = self.cache().keep.own(value);
         resume_panic();
         if let Some(error) = call.error.take() {
             return Err(error);
@@ -1650,6 +1650,19 @@ impl<A: ?Sized, E: From<Error>> Memo<A, E> {
         Ok(info)
     }
 
+    /// Where results are kept.
+    pub fn cache(&self) -> &Cache {
+        match &self.cache {
+            MemoCache::Own(cache) => cache,
+            MemoCache::Shared(cache) => cache,
+        }
+    }
+
+    /// Counts from zero again; results stay.
+    pub fn forget(&self) {
+        unsafe { raw::ct_memo_forget(self.handle.as_ptr(), ptr::null_mut()) }
+    }
+
     /// Empties the cache, and counts from zero again.
     pub fn clear(&self) -> Result<()> {
         let status = unsafe { raw::ct_memo_clear(self.handle.as_ptr(), ptr::null_mut()) };
@@ -1667,6 +1680,9 @@ impl<A: ?Sized, E> MemoCall<'_, A, E> {
 impl<A: ?Sized, E> Drop for Memo<A, E> {
     fn drop(&mut self) {
         unsafe { raw::ct_memo_free(self.handle.as_ptr()) };
+        if let MemoCache::Own(cache) = &mut self.cache {
+            cache.keep.0.take();
+        }
         resume_panic_in_drop();
     }
 }

@@ -907,11 +907,39 @@ fn memos_share_a_cache_and_fail_with_their_own_errors() {
     assert_eq!(b"hello you", &*hello.call("you").unwrap().unwrap());
     assert_eq!(b"bye you", &*bye.call("you").unwrap().unwrap());
     assert_eq!(2, cache.len());
+    assert!(std::ptr::eq(&*cache, hello.cache()));
     assert!(hello.call("nobody").unwrap().is_none());
     assert_eq!(
         Failure::Database("no name".into()),
         hello.call("").unwrap_err()
     );
+}
+
+#[test]
+fn the_cache_of_a_memo_is_there() {
+    let drops = Arc::new(AtomicUsize::new(0));
+    let counter = drops.clone();
+    let memo = Memo::<u64>::new(
+        Builder::new(Policy::Lru, 5).on_drop(move |_| {
+            counter.fetch_add(1, SeqCst);
+        }),
+        |_, n| Ok(Some(n.to_le_bytes().to_vec())),
+        |n, key| {
+            key.uint(*n);
+        },
+    );
+    let memo = memo.unwrap();
+    let value = memo.call(&1).unwrap().unwrap();
+    memo.forget();
+    let info = memo.info().unwrap();
+    assert_eq!((0, 0, 1), (info.hits, info.misses, info.currsize));
+    let key = memo.key(&1).unwrap();
+    assert_eq!(*value, *memo.cache().get(&key).unwrap().unwrap());
+    assert_eq!(5, memo.cache().maxsize());
+    drop(memo);
+    drop(value);
+    assert_eq!(1, drops.load(SeqCst));
+    assert_eq!(1, Arc::strong_count(&drops)); // its callbacks are gone
 }
 
 #[test]

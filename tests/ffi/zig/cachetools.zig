@@ -1094,6 +1094,16 @@ pub fn Memo(comptime Function: type) type {
             return out;
         }
 
+        /// Where results are kept: the cache that is shared, or its own, which goes with the memo.
+        pub fn cache(self: Self) Cache {
+            return .{ .handle = c.ct_memo_cache(self.handle, null).? };
+        }
+
+        /// Counts from zero again; results stay.
+        pub fn forget(self: Self) void {
+            c.ct_memo_forget(self.handle, null);
+        }
+
         /// Empties the cache, and counts from zero again.
         pub fn clear(self: Self) Error!void {
             _ = try check(c.ct_memo_clear(self.handle, null));

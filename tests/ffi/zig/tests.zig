@@ -709,6 +709,14 @@ test "a memo remembers and calls itself" {
     const key = try ct.Key.init();
     defer key.deinit();
     try expectEqualStrings(try expected.data(), try memo.keyOf(7, key));
+
+    _ = try fibonacci.of(7);
+    const value = (try memo.cache().get(try key.data())).?;
+    defer value.deinit();
+    try expectEqual(@as(u64, 13), std.mem.bytesToValue(u64, value.bytes()[0..8]));
+    memo.forget();
+    const forgotten = try memo.info();
+    try expect(forgotten.hits == 0 and forgotten.misses == 0 and forgotten.currsize == 8);
 }
 
 const Greeting = struct {
@@ -741,6 +749,7 @@ test "memos share a cache and fail with their own errors" {
     try expectValue("hello", try first.call("you"));
     try expectValue("bye", try second.call("you"));
     try expectEqual(@as(u64, 2), cache.len());
+    try expect(first.cache().handle == cache.handle);
     try expectValue(null, try first.call("nobody"));
     try expectError(error.NoName, first.call(""));
 }
