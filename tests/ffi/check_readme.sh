@@ -25,6 +25,11 @@ awk -v fence="\`\`\`$language" -v program="$name" '
   place == "commands" && /^    / { print substr($0, 5); seen = 1; next }
   place == "commands" && seen { exit }' ../libcachetools/README.md >commands
 cat commands
-[ "$(wc -l <"$name")" -le 15 ] || { echo "More than 15 lines: $name"; exit 1; }
-sh -e commands 2>&1 | tee said
+# But for lines that are empty or only close something.
+[ "$(grep -vc '^[[:space:]]*[])}]*$' "$name")" -le 15 ] || { echo "More than 15 lines: $name"; exit 1; }
+case $language in
+  zig) sh -e commands >said 2>&1 ;; # std.debug.print; what standard output takes changes with Zig
+  *) sh -e commands >said ;;
+esac || { cat said; exit 1; }
+cat said
 [ "$(tail -n 1 said)" = forty-two ]
