@@ -521,10 +521,17 @@ class _Dependent(_Closing):
         handle, self._handle = self._handle, None
         return handle if handle and self._dependents.pop(handle, None) else None
 
-    def close(self):
+    def close(self, here=_here, reraise=_reraise):
         handle = self._take_over()
-        if handle:
+        if not handle:
+            return
+        kept, here.exception = here.exception, None  # of a call that this runs in
+        try:
             self._end(handle)
+            reraise()
+        finally:
+            if kept is not None:
+                here.exception = kept
 
 
 # ---- Values --------------------------------------------------------------------------------------

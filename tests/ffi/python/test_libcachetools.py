@@ -488,6 +488,29 @@ class CallbacksOfACache(unittest.TestCase):
         cache[b"a"]
         self.assertEqual([1], [stack.hits for stack in stacks])
 
+    def test_what_callbacks_raise_does_not_come_up_in_other_calls(self):
+        def drop(value):
+            raise LookupError("from the drop")
+
+        cache = Cache(maxsize=10, drop=drop)
+
+        def walk_over_what_goes():
+            cache[b"a"] = b"1"
+            walk = cache.walk()
+            next(walk)
+            del cache[b"a"]
+            return walk
+
+        walk = walk_over_what_goes()
+        with self.assertRaises(LookupError):
+            walk.close()
+        with unittest.mock.patch("sys.unraisablehook") as hook:
+            walk = walk_over_what_goes()
+            del walk
+            gc.collect()
+        hook.assert_called_once()
+        self.assertEqual(0, Cache(maxsize=10).remove_if(lambda key, value: True))
+
     def test_what_callbacks_raise_goes_on_in_the_call_that_ran_them(self):
         cache = filled(Cache(maxsize=1, listener=lambda event: 1 / 0), b"a")
         with self.assertRaises(ZeroDivisionError):
