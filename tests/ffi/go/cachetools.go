@@ -470,8 +470,8 @@ func Open(options Options) (*Cache, error) {
 
 // Close frees the cache; no other method may be running, and no walk or lease of it may be left.
 // Values stay readable until they are released. Closing twice is harmless. All that is asked of a
-// closed cache is ErrInvalid; what returns no error, as Len, Contains and RemoveIf, answers 0 or false.
-// A memo's own cache is closed with the memo, and not by this.
+// closed cache is ErrInvalid; what returns no error, as Len, Contains and RemoveIf, answers 0 or
+// false. A memo's own cache is closed with the memo, and not by this.
 func (c *Cache) Close() {
 	if c.handle == nil || c.owner != nil {
 		return
