@@ -133,10 +133,12 @@ ct_options simple_cache(ct_policy policy, uint64_t ttl) {
   return options;
 }
 
+// ANY differs from FIFO by updates only, and there are none.
 std::vector<ct_policy> all_policies(uint64_t ttl) {
   std::vector<ct_policy> policies;
   for (int number = 0; number <= CT_POLICY_CUSTOM; ++number) {
     const ct_policy policy = static_cast<ct_policy>(number);
+    if (policy == CT_POLICY_ANY) continue;
     const ct_options options = simple_cache(policy, ttl);
     if (ct_options_problem(&options) == nullptr) policies.push_back(policy);
   }
@@ -147,6 +149,7 @@ std::vector<ct_policy> parse_policies(const std::string &list, uint64_t ttl) {
   std::vector<ct_policy> policies;
   for (const std::string &name : split(list)) {
     ct_policy policy;
+    if (name == "all") refuse("--policies: all goes alone");
     if (ct_policy_from_name(name.c_str(), &policy) != CT_OK) {
       refuse("--policies: there is no policy " + quoted(name));
     }

@@ -150,23 +150,21 @@ class Script {
     const double most = place(columns_.back());
     if (most >= 8 * least) text_ += "set logscale x\n";
     text_ += "set xrange [" + number(least / 1.1) + ":" + number(most * 1.1) + "]\n";
-    if (are_percents_) {
-      write_tics();
-    } else {
-      text_ += "set format x '%.0s%c'\n";
-    }
+    write_tics();
   }
 
   // At the sizes themselves, where they are not many.
   void write_tics() {
     if (columns_.size() > 12) {
-      text_ += "set format x '%g%%'\n";
+      text_ += are_percents_ ? "set format x '%g%%'\n" : "set format x '%.0s%c'\n";
       return;
     }
     text_ += "set xtics (";
     const char *between = "";
     for (const Column &column : columns_) {
-      text_ += between + quoted(number(column.size.percent) + "%%") + " " + number(place(column));
+      const std::string label =
+          are_percents_ ? number(column.size.percent) + "%%" : column.size.label;
+      text_ += between + quoted(label) + " " + number(place(column));
       between = ", ";
     }
     text_ += ")\n";

@@ -168,9 +168,9 @@ LRU,30,30,3,0.600000,130,0.812500
     def test_default_policies_are_all_that_need_no_program(self):
         default = [row["policy"] for row in self.rows("-s1", data=SMALL)]
         self.assertEqual(default, [row["policy"] for row in self.rows("-s1", "-pall", data=SMALL)])
-        self.assertTrue({"LRU", "FIFO", "LFU", "RR", "ANY", "MRU", "CLOCK", "SIEVE", "S3FIFO",
+        self.assertTrue({"LRU", "FIFO", "LFU", "RR", "MRU", "CLOCK", "SIEVE", "S3FIFO",
                          "WTINYLFU", "ARC"} <= set(default))
-        self.assertFalse({"TTL", "TLRU", "CUSTOM"} & set(default))
+        self.assertFalse({"TTL", "TLRU", "ANY", "CUSTOM"} & set(default))
 
     def test_policy_ttl_joins_with_a_lifetime(self):
         rows = {row["policy"]: row for row in self.rows("-s2", "--ttl=2", data=SMALL)}
@@ -378,6 +378,7 @@ class TestMistakes(SimTest):
 
     def test_policies(self):
         for policies, reason in (("LRU,NRU", "there is no policy 'NRU'"),
+                                 ("all,LRU", "all goes alone"),
                                  ("", "there is no policy ''"), ("LRU,", "there is no policy ''"),
                                  ("LRU,SIEVE,lru", "LRU is given twice"),
                                  ("TTL", "TTL goes with --ttl only"),
@@ -551,7 +552,7 @@ class TestPlot(SimTest):
             return
         for options, expected in ((["-pLRU,ARC"], ["LRU", "ARC", "0.1%", "50%", "Miss ratio"]),
                                   (["-pLRU", "-s1"], ["LRU", "Size of the cache, in entries"]),
-                                  (["-pLRU", "-s1,2000000"], ["1", "1M"]),
+                                  (["-pLRU", "-s1,2000000"], ["1", "2000000"]),
                                   (["-pLRU", "-b", "-s100%,5%"], ["Miss ratio", "Byte miss ratio",
                                                                   "100%"])):
             data = b"<a>'&\\\" 10\nb 20\n" if "-b" in options else SMALL
