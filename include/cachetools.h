@@ -74,11 +74,12 @@
  * Time       is counted in ticks of the cache's timer: nanoseconds of the monotonic clock, unless
  *            you bring a timer, which may count anything. An entry is expired from the moment
  *            now >= deadline. The timer is read at most once a call, and never in a cache without
- *            lifetimes, but for CT_POLICY_CUSTOM, which is told the time. A call that loads or
- *            computes reads it before and after the callback; lifetimes count from the second
- *            reading. Sums saturate at CT_NEVER. A timer that answers CT_NEVER is taken to say
- *            CT_NEVER - 1, so that no reading expires what never expires. Readings may go
- *            backwards: what a later deadline then hides comes back, and nothing is lost.
+ *            lifetimes, but for CT_POLICY_CUSTOM, which is told the time. A call that loads reads
+ *            it before and after the callback in any cache, as the time is counted, and so does one
+ *            that computes in a cache with lifetimes; these count from the second reading. Sums
+ *            saturate at CT_NEVER. A timer that answers CT_NEVER is taken to say CT_NEVER - 1, so
+ *            that no reading expires what never expires. Readings may go backwards: what a later
+ *            deadline then hides comes back, and nothing is lost.
  *
  * Process.   No hidden threads, no global state, nothing left behind after dlclose. After fork the
  *            child may use a cache if no other thread was inside a call at that moment.

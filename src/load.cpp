@@ -129,7 +129,7 @@ ct_status Cache::compute(Bytes key, ct_compute_fn compute, void *user_data, ct_v
     }
     if (old.pin != 0) shard.release(&old);
     if (status == kChanged) continue;
-    if (status >= 0) shard.count_reads(found, !found);
+    if (!Result::is_failure(status)) shard.count_reads(found, !found);
     return status;
   }
 }

@@ -175,6 +175,7 @@ static void test_failure_is_handed_back_and_changes_nothing(void **state) {
     assert_computes((ct_status)answers[i], NULL, &f, "b", &plan);
     assert_int_equal(2, plan.calls);
   }
+  assert_counted(f.cache, .inserts = 1);
   assert_text_quietly(f.cache, "a", "1");
   assert_int_equal(1, ct_len(f.cache));
   assert_told(&f, "");
