@@ -20,12 +20,13 @@ enum {
   kBatch = 6,         /* keys of a get_many and the like */
   kEvents = 2048,     /* that one call may cause */
   kHeld = 48,         /* pinned values */
+  kLeases = 6,        /* not ended yet */
   kStates = 16,       /* of a custom policy: one a shard */
   kPattern = 1 << 18, /* bytes that values are cut from */
   kShifts = 1024,     /* where they may begin */
   kLargestValue = kPattern - kShifts,
   kLargestKey = 70000,
-  kStamps = RUN_STEPS * kBatch + 1
+  kStamps = RUN_STEPS * kBatch + kLeases + 1
 };
 
 typedef struct event {
@@ -61,6 +62,13 @@ typedef struct held_value {
   const void *key; /* NULL unless it is that key of the entry, which it pins too */
 } held_value;
 
+typedef struct open_lease {
+  ct_lease *lease;
+  int key;
+  uint64_t started;
+  bool overtaken; /* its key was written since */
+} open_lease;
+
 /* A policy of the caller's: what was stored first goes first. */
 typedef struct custom_state {
   struct run *run;
@@ -78,6 +86,7 @@ typedef struct setup {
   bool bulky;     /* some values are large */
   bool long_keys; /* some keys are */
   bool allocator; /* memory comes from the test's */
+  bool loads;     /* values are loaded and computed, too */
   int keys;
   int crowd; /* about how many entries shall fit */
 } setup;
@@ -113,6 +122,8 @@ typedef struct run {
   copy copies[kStamps];
   held_value held[kHeld];
   int held_count;
+  open_lease leases[kLeases];
+  int lease_count;
   walk walk;
 
   /* What the callbacks saw of the call that is running. */
@@ -534,6 +545,7 @@ static void draw_setup(run *r, ct_policy policy) {
   o->user_data = r;
   o->timer = on_timer;
   o->seed = choice(&r->source) | 1;
+  s->loads = (o->seed >> 30 & 3) == 3; /* not in what is remembered from before */
   s->crowd = (int)(one_in(r, 3) ? 1 + below(r, 180) : 1 + below(r, 14));
   s->keys = 2 + (int)below(r, (uint64_t)s->crowd * 2 + 4);
   if (s->keys > MODEL_KEYS) s->keys = MODEL_KEYS;
@@ -772,6 +784,12 @@ static void check_nothing(const run *r, const ct_value *value) {
 
 /* ---- Storing -------------------------------------------------------------------------------- */
 
+/* A write of that key, or with -1 of all: what is being loaded for it comes too late. */
+static void overtake(run *r, int key) {
+  for (int i = 0; i < r->lease_count; i++)
+    if (key < 0 || r->leases[i].key == key) r->leases[i].overtaken = true;
+}
+
 typedef struct request {
   int key;
   uint64_t stamp;
@@ -823,6 +841,7 @@ static ct_status follow_store(run *r, const request *q, ct_status answer) {
   const uint64_t deadline = age_deadline(r, q);
   if (deadline <= m->now) {
     if (live) leave(r, q->key, CT_CAUSE_REMOVED);
+    overtake(r, q->key);
     m->stats.rejections++;
     return CT_NOT_STORED;
   }
@@ -844,6 +863,7 @@ static ct_status follow_store(run *r, const request *q, ct_status answer) {
     model_insert(m, q->key, q->stamp, q->size, weight, deadline);
   }
   r->copies[q->stamp].stored = r->copies[q->stamp].cached = true;
+  overtake(r, q->key);
   reclaim(r);
   return CT_OK;
 }
@@ -890,12 +910,16 @@ static ct_entry_options entry_options(const request *q) {
   return options;
 }
 
-static request new_request(run *r, unsigned char *buffer) {
-  request q = {.key = (int)below(r, (uint64_t)r->setup.keys), .size = draw_size(r)};
+static request request_for(run *r, int key, unsigned char *buffer) {
+  request q = {.key = key, .size = draw_size(r)};
   q.stamp = new_stamp(r, q.size);
   fill_value(buffer, q.stamp, q.size);
   r->key = q.key;
   return q;
+}
+
+static request new_request(run *r, unsigned char *buffer) {
+  return request_for(r, (int)below(r, (uint64_t)r->setup.keys), buffer);
 }
 
 static unsigned char buffer[kBatch * (kLargestKey + kLargestValue)];
@@ -1193,6 +1217,7 @@ static void do_delete(run *r) {
   r->operation = pops ? "ct_pop" : "ct_delete";
   const ct_status status = pops ? ct_pop(r->cache, key_data(r, key), key_size(r, key), out)
                                 : ct_delete(r->cache, key_data(r, key), key_size(r, key));
+  overtake(r, key);
   reclaim(r);
   if (!model_is_live(&r->model, key)) {
     check_equal(r, CT_MISS, status);
@@ -1238,6 +1263,7 @@ static void do_clear(run *r) {
   r->operation = "ct_clear";
   model *m = &r->model;
   check_equal(r, CT_OK, ct_clear(r->cache));
+  overtake(r, -1);
   if (listens(r)) {
     for (const event *e; (e = next_event(r)) != NULL;) {
       check(r, m->entries[e->key].present);
@@ -1389,6 +1415,13 @@ static void do_expire(run *r) {
     check(r, count <= gone);
 }
 
+static void follow_clock(run *r) {
+  r->model.now = r->clock == CT_NEVER ? CT_NEVER - 1 : r->clock;
+  /* The walk need not show what has expired on its way. */
+  for (int key = 0; key < r->setup.keys; key++)
+    if (r->walk.must[key] != 0 && !model_is_live(&r->model, key)) r->walk.must[key] = 0;
+}
+
 static void do_tick(run *r) {
   r->operation = "a tick";
   r->writes = true;
@@ -1402,10 +1435,268 @@ static void do_tick(run *r) {
     r->stores_next = leaps && one_in(r, 2);
     r->clock = model_sum(r->clock, leaps ? below(r, 300) : below(r, 4));
   }
-  r->model.now = r->clock == CT_NEVER ? CT_NEVER - 1 : r->clock;
-  /* The walk need not show what has expired on its way. */
-  for (int key = 0; key < r->setup.keys; key++)
-    if (r->walk.must[key] != 0 && !model_is_live(&r->model, key)) r->walk.must[key] = 0;
+  follow_clock(r);
+}
+
+/* ---- Loading and computing ------------------------------------------------------------------ */
+
+/* What a loader or compute is to do. */
+typedef struct plan {
+  run *run;
+  request q; /* what it hands back, if it does */
+  bool sets;
+  bool discards;
+  bool sets_both;   /* a lifetime and a deadline, of which the last counts */
+  ct_status answer; /* the callback's */
+  ct_status told;   /* what the call makes of it; CT_OK: it goes on to store */
+  uint64_t ticks;   /* that the first call takes */
+  int calls;
+} plan;
+
+static void draw_failure(plan *p) {
+  static const struct {
+    int32_t answer, told;
+  } kFailures[] = {
+      {CT_ERR_IO, CT_ERR_IO}, {CT_ERR_NOMEM, CT_ERR_NOMEM}, {-1000, -1000},
+      {1000, 1000},           {CT_EXISTS, CT_ERR_INVALID},  {CT_OK, CT_ERR_INVALID},
+  };
+  const uint64_t drawn = below(p->run, sizeof kFailures / sizeof kFailures[0]);
+  p->answer = (ct_status)kFailures[drawn].answer;
+  p->told = (ct_status)kFailures[drawn].told;
+  p->sets = p->answer != CT_OK && one_in(p->run, 2);
+}
+
+/* To store a value, until more is drawn. */
+static plan draw_plan(run *r) {
+  plan p = {.run = r, .q = new_request(r, buffer), .sets = true};
+  if (one_in(r, 3)) draw_conditions(r, &p.q);
+  p.q.flags &= ~(CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT);
+  p.discards = one_in(r, 8);
+  p.sets_both = one_in(r, 4);
+  p.ticks = one_in(r, 4) ? below(r, 20) : 0;
+  return p;
+}
+
+static ct_status follow_plan(plan *p, const void *key, size_t size, ct_result *result) {
+  run *r = p->run;
+  const request *q = &p->q;
+  if (key == NULL || key_number(r, key, size) != q->key)
+    complain(r, "a loader was asked for another key");
+  if (p->calls++ == 0) {
+    r->clock = model_sum(r->clock, p->ticks);
+    follow_clock(r);
+  }
+  if (!p->sets) return p->answer;
+  if ((q->flags & CT_ENTRY_TTL) != 0) {
+    if (p->sets_both) ct_result_deadline(result, 1);
+    ct_result_ttl(result, q->ttl);
+  }
+  if ((q->flags & CT_ENTRY_DEADLINE) != 0) {
+    if (p->sets_both) ct_result_ttl(result, 77);
+    ct_result_deadline(result, q->deadline);
+  }
+  if ((q->flags & CT_ENTRY_WEIGHT) != 0) ct_result_weight(result, q->weight);
+  if (p->discards) ct_result_discard(result);
+  if (ct_result_set(result, buffer, q->size) != CT_OK) complain(r, "a result was refused");
+  return p->answer;
+}
+
+static ct_status on_load(void *user_data, const void *key, size_t size, ct_result *result) {
+  return follow_plan(user_data, key, size, result);
+}
+
+static ct_status on_compute(void *user_data, const void *key, size_t size, const ct_bytes *old,
+                            ct_result *result) {
+  plan *p = user_data;
+  run *r = p->run;
+  const model_entry *entry = &r->model.entries[p->q.key];
+  if (model_is_live(&r->model, p->q.key) != (old != NULL))
+    complain(r, "compute was told wrongly whether there is a value");
+  else if (old != NULL && (old->size != entry->size || old->data == NULL ||
+                           !is_value(old->data, entry->stamp, entry->size)))
+    complain(r, "compute was shown another value");
+  return follow_plan(p, key, size, result);
+}
+
+static bool is_leased(const run *r, int key) {
+  for (int i = 0; i < r->lease_count; i++)
+    if (r->leases[i].key == key && !r->leases[i].overtaken) return true;
+  return false;
+}
+
+static void count_load(run *r, uint64_t started) {
+  r->model.stats.loads++;
+  if (r->model.now > started) r->model.stats.load_ticks += r->model.now - started;
+}
+
+/* As follow_store, for a call that does not tell what is too large from what is dead. */
+static ct_status follow_load(run *r, const request *q, bool kept) {
+  const ct_status status = follow_store(r, q, kept ? CT_OK : CT_ERR_TOO_LARGE);
+  return status == CT_ERR_TOO_LARGE ? CT_NOT_STORED : status;
+}
+
+static void do_get_or_load(run *r) {
+  r->operation = "ct_get_or_load";
+  plan p = draw_plan(r);
+  if (one_in(r, 6)) {
+    draw_failure(&p);
+  } else if (one_in(r, 6)) {
+    p.answer = p.told = CT_MISS;
+  }
+  const int key = p.q.key;
+  const uint64_t started = r->model.now;
+  const bool found = model_is_live(&r->model, key);
+  const bool busy = !found && is_leased(r, key);
+  /* It would wait for ever. */
+  if (busy && (r->options.flags & CT_FLAG_SINGLE_THREADED) == 0) return;
+  ct_value value;
+  ct_value *out = one_in(r, 4) ? NULL : &value;
+  const ct_status status =
+      ct_get_or_load(r->cache, key_data(r, key), key_size(r, key), on_load, &p, out);
+  check_equal(r, found || busy ? 0 : 1, p.calls);
+  check(r, r->timer_reads <= 1 + p.calls);
+  if (p.calls != 0) r->timer_reads = 0; /* loads are timed in any cache */
+  if (busy) {
+    check_equal(r, CT_BUSY, status);
+    if (out != NULL) check_nothing(r, out);
+    return;
+  }
+  if (follow_read(r, key) == CT_OK) {
+    check_equal(r, CT_OK, status);
+    if (out != NULL) receive_entry(r, out, key);
+    return;
+  }
+  check_equal(r, p.told, status);
+  if (p.told != CT_OK) {
+    r->model.stats.load_failures++;
+    if (out != NULL) check_nothing(r, out);
+    return;
+  }
+  r->writes = true;
+  count_load(r, started);
+  if (!p.discards) {
+    follow_load(r, &p.q, ct_contains(r->cache, key_data(r, key), key_size(r, key)));
+    learn_weight(r, key);
+  }
+  if (out != NULL) receive(r, out, p.q.stamp, NULL, p.q.size);
+}
+
+static void do_compute(run *r) {
+  r->operation = "ct_compute";
+  plan p = draw_plan(r);
+  const uint64_t drawn = below(r, 8);
+  if (drawn == 0) draw_failure(&p);
+  if (drawn == 1) p.answer = p.told = CT_NOT_STORED;
+  if (drawn == 2 || drawn == 3) p.answer = p.told = CT_MISS;
+  const int key = p.q.key;
+  model *m = &r->model;
+  bool found = model_is_live(m, key);
+  ct_value value;
+  ct_value *out = one_in(r, 4) ? NULL : &value;
+  const ct_status status =
+      ct_compute(r->cache, key_data(r, key), key_size(r, key), on_compute, &p, out);
+  /* What was to be changed may have expired meanwhile. */
+  const bool again = found && !model_is_live(m, key) && (p.told == CT_OK || p.told == CT_MISS);
+  check_equal(r, again ? 2 : 1, p.calls);
+  check(r, r->timer_reads <= 2 * p.calls);
+  if (again) found = false;
+  r->writes = again || p.told == CT_OK;
+
+  ct_status expected = p.told;
+  if (p.told == CT_OK && p.discards) {
+    expected = CT_NOT_STORED;
+  } else if (p.told == CT_OK) {
+    expected = follow_store(r, &p.q, status);
+    learn_weight(r, key);
+  } else if (p.told == CT_MISS && found) {
+    leave(r, key, CT_CAUSE_REMOVED);
+  }
+  check_equal(r, expected, status);
+  if (expected == CT_OK || expected == CT_MISS || expected == CT_NOT_STORED) {
+    m->stats.hits += found;
+    m->stats.misses += !found;
+  }
+  if (out == NULL) return;
+  if (expected == CT_OK || (expected == CT_NOT_STORED && p.told == CT_OK))
+    receive(r, out, p.q.stamp, NULL, p.q.size);
+  else if (expected == CT_NOT_STORED && found)
+    receive_entry(r, out, key);
+  else
+    check_nothing(r, out);
+}
+
+/* Fulfils a lease or gives it up. */
+static void end_lease(run *r, int at) {
+  const open_lease l = r->leases[at];
+  r->leases[at] = r->leases[--r->lease_count];
+  r->key = l.key;
+  if (one_in(r, 4)) {
+    r->operation = "ct_lease_abandon";
+    ct_lease_abandon(l.lease);
+    r->model.stats.load_failures++;
+    return;
+  }
+  r->operation = "ct_lease_fulfil";
+  request q = request_for(r, l.key, buffer);
+  const bool plain = one_in(r, 2);
+  if (!plain) draw_conditions(r, &q);
+  /* Conditions are refused. */
+  const uint32_t conditions = CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT;
+  if (!one_in(r, 4)) q.flags &= ~conditions;
+  const ct_entry_options options = entry_options(&q);
+  ct_value value;
+  ct_value *out = one_in(r, 4) ? NULL : &value;
+  const ct_status status = ct_lease_fulfil(l.lease, buffer, q.size, plain ? NULL : &options, out);
+  if ((q.flags & conditions) != 0) {
+    check_equal(r, CT_ERR_INVALID, status);
+    r->model.stats.load_failures++;
+    if (out != NULL) check_nothing(r, out);
+    return;
+  }
+  r->writes = true;
+  count_load(r, l.started);
+  const ct_status expected = l.overtaken ? CT_NOT_STORED : follow_load(r, &q, status == CT_OK);
+  check_equal(r, expected, status);
+  learn_weight(r, q.key);
+  if (out != NULL) receive(r, out, q.stamp, NULL, q.size);
+}
+
+static void take_lease(run *r) {
+  r->operation = "ct_get_or_lease";
+  const int key = draw_key(r);
+  const bool single = (r->options.flags & CT_FLAG_SINGLE_THREADED) != 0;
+  const uint64_t wait = !one_in(r, 8) ? 0 : single ? UINT64_MAX : 1;
+  ct_value value;
+  ct_value *out = one_in(r, 4) ? NULL : &value;
+  open_lease l = {.key = key, .started = r->model.now};
+  const ct_status status =
+      ct_get_or_lease(r->cache, key_data(r, key), key_size(r, key), wait, out, &l.lease);
+  const bool busy = !model_is_live(&r->model, key) && is_leased(r, key);
+  if (!busy && follow_read(r, key) == CT_OK) {
+    check_equal(r, CT_OK, status);
+    check(r, l.lease == NULL);
+    if (out != NULL) receive_entry(r, out, key);
+    return;
+  }
+  if (out != NULL) check_nothing(r, out);
+  check_equal(r, busy ? CT_BUSY : CT_LEASED, status);
+  check(r, busy == (l.lease == NULL));
+  if (busy) return;
+  ct_bytes bytes;
+  ct_lease_key(l.lease, &bytes);
+  check(r, bytes.data != NULL);
+  check_equal(r, key, key_number(r, bytes.data, bytes.size));
+  r->leases[r->lease_count++] = l;
+  if (one_in(r, 4)) end_lease(r, r->lease_count - 1);
+}
+
+static void do_lease(run *r) {
+  if (r->lease_count == kLeases || (r->lease_count > 0 && one_in(r, 3)))
+    end_lease(r, (int)below(r, (uint64_t)r->lease_count));
+  else
+    take_lease(r);
+  check(r, r->timer_reads <= 2 || weighs_memory(r));
+  r->timer_reads = 0; /* loads are timed in any cache */
 }
 
 /* ---- Iteration ------------------------------------------------------------------------------ */
@@ -1685,6 +1976,10 @@ static void check_stats(run *r) {
   check_equal(r, expected->expirations, stats.expirations);
   check_equal(r, expected->removals, stats.removals);
   check_equal(r, expected->rejections, stats.rejections);
+  check_equal(r, expected->loads, stats.loads);
+  check_equal(r, expected->load_failures, stats.load_failures);
+  check_equal(r, expected->load_ticks, stats.load_ticks);
+  check_equal(r, 0, stats.waits);
 }
 
 static void do_stats(run *r) {
@@ -1763,7 +2058,7 @@ typedef struct operation {
   int reads; /* of the timer, at most; -1: several calls */
 } operation;
 
-/* A store comes first. */
+/* A store comes first, and last what only runs do that load: others stay as they were before. */
 static const operation kOperations[] = {
     {do_set, 30, true, 1},          {do_setdefault, 6, true, 1},     {do_set_many, 4, true, 1},
     {do_invalid, 1, false, 1},      {do_get, 16, false, 1},          {do_get_copy, 5, false, 1},
@@ -1773,14 +2068,16 @@ static const operation kOperations[] = {
     {do_size, 4, true, -1},         {do_resize, 1, true, 1},         {do_expire, 2, true, 1},
     {do_tick, 9, false, 1},         {do_iterate, 1, false, -1},      {do_walk, 6, false, 1},
     {do_snapshot, 1, false, -1},    {do_stats, 2, false, -1},        {do_release, 4, false, 0},
-    {do_set_lifetime, 4, false, 1},
+    {do_set_lifetime, 4, false, 1}, {do_get_or_load, 12, false, 2},  {do_compute, 12, false, -1},
+    {do_lease, 16, false, 2},
 };
 
-enum { kOperationCount = sizeof kOperations / sizeof kOperations[0] };
+enum { kOperationCount = sizeof kOperations / sizeof kOperations[0], kLoadingCount = 3 };
 
 static void do_step(run *r) {
+  const int count = r->setup.loads ? kOperationCount : kOperationCount - kLoadingCount;
   int shares = 0;
-  for (int i = 0; i < kOperationCount; i++) shares += kOperations[i].share;
+  for (int i = 0; i < count; i++) shares += kOperations[i].share;
   int drawn = (int)below(r, (uint64_t)shares);
   const operation *o = kOperations;
   while (drawn >= o->share) drawn -= o++->share;
@@ -1803,6 +2100,10 @@ static void do_step(run *r) {
 static void finish(run *r) {
   r->writes = true;
   if (r->walk.iter != NULL) end_walk(r);
+  while (r->lease_count > 0) {
+    end_lease(r, r->lease_count - 1);
+    finish_step(r);
+  }
   r->operation = "the last ct_len";
   check_len(r);
   finish_step(r);

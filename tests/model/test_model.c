@@ -10,7 +10,8 @@ enum { kPolicies = 14 };
 
 static uint64_t seed;
 
-/* Runs that once failed. */
+/* Runs that once failed. They are older than loading, which run.c draws only where it changes none
+ * of them. */
 static const uint64_t remembered[] = {
     /* ARC: room was made by a key for its own lifetime, which it did not survive, and then another
      * key came, whose ghost the model took for the one that had made room. */
