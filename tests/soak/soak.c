@@ -31,6 +31,13 @@ enum {
 
 static const uint64_t kSecond = 1000000000;
 
+/* ThreadSanitizer remembers more and more of what threads did, so that its process grows. */
+#if defined(__SANITIZE_THREAD__)
+static const bool kGrows = true;
+#else
+static const bool kGrows = false;
+#endif
+
 /* ---- What is common ------------------------------------------------------------------------- */
 
 /* A cache and what must be true of its counters. */
@@ -644,8 +651,8 @@ int main(int argc, char **argv) {
     if (first == 0 && at >= settled * 0.999) first = last;
   }
   /* While they are made anew, too few of them say nothing. */
-  if (minutes >= 1) require(last <= first + first / 20);
-  if (minutes >= 1) require(first <= last + last / 20);
+  if (minutes >= 1 && !kGrows) require(last <= first + first / 20);
+  if (minutes >= 1 && !kGrows) require(first <= last + last / 20);
 
   atomic_store(&is_over, true);
   for (int i = 0; i < kThreads; i++) require(pthread_join(workers[i].thread, NULL) == 0);

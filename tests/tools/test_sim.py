@@ -553,6 +553,10 @@ class TestPlot(SimTest):
         for options, expected in ((["-pLRU,ARC"], ["LRU", "ARC", "0.1%", "50%", "Miss ratio"]),
                                   (["-pLRU", "-s1"], ["LRU", "Size of the cache, in entries"]),
                                   (["-pLRU", "-s1,2000000"], ["1", "2000000"]),
+                                  (["-pLRU", "-s1k,2k,3k,4k,5k,6k,7k,8k,9k,10k,11k,12k,20k"],
+                                   ["1k", "10k"]),
+                                  (["-pLRU", "-s1%,2%,3%,4%,5%,6%,7%,8%,9%,10%,11%,12%,50%"],
+                                   ["10%"]),
                                   (["-pLRU", "-b", "-s100%,5%"], ["Miss ratio", "Byte miss ratio",
                                                                   "100%"])):
             data = b"<a>'&\\\" 10\nb 20\n" if "-b" in options else SMALL
