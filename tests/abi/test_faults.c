@@ -1092,25 +1092,31 @@ static void assert_told_of_all(const hostile *h) {
   assert_int_equal(stats.removals, h->causes[CT_CAUSE_REMOVED] + h->causes[CT_CAUSE_CLEARED]);
 }
 
-static void run_hostile(const kind *k, enum caller caller, uint64_t seed) {
-  hostile h = {.caller = caller, .random = seed};
-  test_allocator allocator;
-  test_allocator_init(&allocator);
+/* A small cache of that kind; the callbacks are still to come. */
+static ct_options options_of_kind(const kind *k, test_allocator *allocator) {
   ct_options o = CT_OPTIONS_INIT;
   o.policy = (int32_t)k->policy;
   o.maxsize = 12;
   o.shards = k->shards;
-  o.tti = k->tti;
   o.ttl = k->ttl;
+  o.tti = k->tti;
   o.seed = 1;
+  o.allocator = &allocator->hooks;
+  if (k->policy == CT_POLICY_CUSTOM) o.custom = &kQueue;
+  return o;
+}
+
+static void run_hostile(const kind *k, enum caller caller, uint64_t seed) {
+  hostile h = {.caller = caller, .random = seed};
+  test_allocator allocator;
+  test_allocator_init(&allocator);
+  ct_options o = options_of_kind(k, &allocator);
   o.user_data = &h;
   o.timer = hostile_timer;
   o.ttu = hostile_ttu;
   o.weigher = hostile_weigher;
   o.listener = hostile_listener;
   o.drop = hostile_drop;
-  o.allocator = &allocator.hooks;
-  if (k->policy == CT_POLICY_CUSTOM) o.custom = &kQueue;
   assert_status(CT_OK, ct_cache_new_with(&o, &h.cache));
   for (int i = 0; i < 300; i++) {
     do_anything(h.cache, &h.random);
@@ -1277,21 +1283,13 @@ static void run_destroyer(const kind *k, enum caller caller) {
   destroyer d = {.caller = caller, .now = 1000};
   test_allocator allocator;
   test_allocator_init(&allocator);
-  ct_options o = CT_OPTIONS_INIT;
-  o.policy = (int32_t)k->policy;
-  o.maxsize = 12;
-  o.shards = k->shards;
-  o.ttl = k->ttl;
-  o.tti = k->tti;
-  o.seed = 1;
+  ct_options o = options_of_kind(k, &allocator);
   o.user_data = &d;
   o.timer = destroyer_timer;
   o.ttu = destroyer_ttu;
   o.weigher = destroyer_weigher;
   o.listener = destroyer_listener;
   o.drop = destroyer_drop;
-  o.allocator = &allocator.hooks;
-  if (k->policy == CT_POLICY_CUSTOM) o.custom = &kQueue;
   assert_status(CT_OK, ct_cache_new_with(&o, &d.cache));
   for (int i = 0; i < 60; i++) {
     acquire(&d);
