@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Statuses, policies and the version, by name.
 #include "boundary.hpp"
+#include "result.hpp"
 
 namespace {
 
@@ -32,14 +33,12 @@ constexpr Text kTexts[] = {
 constexpr Text kCallback = {CT_OK, "CT_STATUS_CALLBACK",
                             "A callback answered a status of its own."};
 constexpr Text kUnknown = {CT_OK, "CT_STATUS_UNKNOWN", "This library does not know that status."};
-constexpr int32_t kFirstOfCallbacks = 1000;
 
 const Text &text_of(ct_status status) {
   for (const Text &text : kTexts) {
     if (text.status == status) return text;
   }
-  const auto number = static_cast<int32_t>(status);
-  return number >= kFirstOfCallbacks || number <= -kFirstOfCallbacks ? kCallback : kUnknown;
+  return ct::Result::is_own(static_cast<int32_t>(status)) ? kCallback : kUnknown;
 }
 
 #define CT_TEXT_(x) #x

@@ -52,12 +52,12 @@ class Result {
     const bool known = answered == CT_MISS || (number < 0 && number >= CT_ERR_UNSUPPORTED);
     return is_own(number) || known ? answered : CT_ERR_INVALID;
   }
+  // Whether a status is one that callbacks make up.
+  static bool is_own(int32_t number) { return number >= 1000 || number <= -1000; }
   // Whether a judged answer is a failure: one of the library's, or any of the callback's own.
   static bool is_failure(ct_status judged) { return judged < 0 || is_own(judged); }
 
  private:
-  static bool is_own(int32_t number) { return number >= 1000 || number <= -1000; }
-
   Memory &memory_;
   size_t size_ = 0;
   char *large_ = nullptr;              // a value that small_ has no room for

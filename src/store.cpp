@@ -194,7 +194,10 @@ uint32_t Store::find_idle(size_t bytes, uint32_t units, double least_filled) con
     if (best != kMaxChunks && chunk.units >= chunks()[best].units) continue;
     if (filled(chunk_bytes(chunk), units) >= least_filled) best = i;
   }
-  if (best != kMaxChunks) memory_.reuse(chunks()[best].base, chunk_bytes(chunks()[best]), kChunkAlign);
+  if (best != kMaxChunks) {
+    const Chunk &chunk = chunks()[best];
+    memory_.reuse(chunk.base, chunk_bytes(chunk), kChunkAlign);
+  }
   return best;
 }
 
@@ -396,7 +399,8 @@ void Store::clear() noexcept {
 
 Store::~Store() {
   for (uint32_t i = 0; i < chunk_count_; i++) {
-    if (chunks()[i].used_units == kIdle) memory_.reuse(chunks()[i].base, chunk_bytes(chunks()[i]), kChunkAlign);
+    const Chunk &chunk = chunks()[i];
+    if (chunk.used_units == kIdle) memory_.reuse(chunk.base, chunk_bytes(chunk), kChunkAlign);
     release_chunk(i);
   }
   release_tables();
