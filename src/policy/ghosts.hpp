@@ -18,11 +18,16 @@
 // kExactTicks came after them. Where there is room for more, several come in one tick, and leave
 // together.
 //
+// A larger or smaller table takes over a few buckets at a time, so that no call pays for all. Until
+// it has, a ghost may be in either; all of them count by the new one's ticks. Where memory is what is
+// limited, it does at once, as both together are more than their entries are weighed for.
+//
 // Ghosts are optional: where there is no memory, there are fewer of them.
 #ifndef CT_POLICY_GHOSTS_HPP
 #define CT_POLICY_GHOSTS_HPP
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -33,7 +38,7 @@ namespace ct {
 
 class Ghosts {
  public:
-  // Between steps, if it grows.
+  // On average, as it grows by steps.
   static constexpr size_t kBytesEach = 10;
 
   explicit Ghosts(Memory &memory) noexcept : memory_(memory) {}
@@ -43,8 +48,9 @@ class Ghosts {
 
   uint64_t size() const { return size_; }
 
-  // Room for that many, and not much more; tight: nor half as much again. False: there are more, or
-  // no memory; all is as before.
+  // Goes on to a table with room for that many, and not much more; tight: nor half as much again.
+  // Called before each add. False: there is no such room, as there are more, or no memory, or a table
+  // of another size has not taken over yet.
   bool reserve(uint64_t count, bool tight) noexcept;
   // As the newest. Where there is no room, the oldest go for it.
   void add(uint64_t hash);
@@ -57,10 +63,10 @@ class Ghosts {
 
   // For who is about to add or remove it.
   void prefetch(uint64_t hash) const {
-    if (count_ == 0) return;
-    const Homes homes = homes_of(hash_position(hash));
-    __builtin_prefetch(homes.first, 1);
-    __builtin_prefetch(homes.second, 1);
+    for (const Table *table : {&table_, &old_}) {
+      if (table->buckets == nullptr) break;
+      for (const Bucket *home : table->homes_of(hash_position(hash))) __builtin_prefetch(home, 1);
+    }
   }
 
 #ifdef CT_VALIDATE
@@ -88,6 +94,10 @@ class Ghosts {
   static constexpr Tick kLongAgo = 1u << 15;
   static constexpr uint64_t kTicksASweep = 1u << 14;
   static_assert(kLongAgo + kTicksASweep + kTicks < 1u << 16, "younger than a round of ticks");
+  // A step is enough for the table to have taken over before the next one is due, if each has an
+  // eighth more, and visits no more than so many buckets of one that is nearly empty.
+  static constexpr uint32_t kGhostsAStep = 12;
+  static constexpr uint32_t kBucketsAStep = 64;
 
   struct alignas(64) Bucket {
     uint32_t positions[kSlots];  // of their hashes: their homes, and all that is known of them
@@ -95,9 +105,33 @@ class Ghosts {
   };
   static_assert(sizeof(Bucket) == 64, "one cache line");
 
-  struct Homes {
-    Bucket *first;
-    Bucket *second;
+  using Homes = std::array<Bucket *, 2>;
+
+  // And how it counts time.
+  struct Table {
+    Bucket *buckets = nullptr;
+    Count *of_tick = nullptr;  // behind them: how many are there that came in it
+    uint32_t count = 0;        // of buckets
+    uint32_t ticks = 0;        // that it reaches back
+    uint32_t shift = 0;        // 2^shift come in a tick
+    uint32_t fresh = 0;        // arrivals in this tick
+    Tick now = kLongAgo;
+    Tick ages = 0;  // in ticks: who came before has left
+
+    uint64_t capacity() const { return capacity_of(count); }
+    Bucket *home_of(uint32_t position) const {
+      return &buckets[(uint64_t{position} * count) >> 32];
+    }
+    Homes homes_of(uint32_t position) const {
+      return {home_of(position), home_of(position * 0x9E3779B9u)};
+    }
+    Tick age(Tick came) const { return static_cast<Tick>(now - came); }
+    bool is_there(Tick came) const { return age(came) < ages; }
+    Tick long_ago() const { return static_cast<Tick>(now - kLongAgo); }
+    Count &counted(Tick tick) const { return of_tick[tick & (ticks - 1)]; }
+    uint32_t crowd(const Bucket &bucket) const;
+    uint32_t oldest(const Bucket &bucket) const;
+    void sweep();
   };
 
   static bool is_exact(uint64_t buckets) { return buckets <= kExactBuckets; }
@@ -112,39 +146,26 @@ class Ghosts {
   static size_t bytes_of(uint64_t buckets) {
     return static_cast<size_t>(buckets) * sizeof(Bucket) + ticks_of(buckets) * sizeof(Count);
   }
-  uint64_t capacity() const { return capacity_of(count_); }
 
-  Bucket *home_of(uint32_t position) const {
-    return &buckets_[(uint64_t{position} * count_) >> 32];
-  }
-  Homes homes_of(uint32_t position) const {
-    return {home_of(position), home_of(position * 0x9E3779B9u)};
-  }
-  Tick age(Tick came) const { return static_cast<Tick>(now_ - came); }
-  bool is_there(Tick came) const { return age(came) < ages_; }
-  Count &of_tick(Tick tick) const { return of_tick_[tick & (ticks_ - 1)]; }
-
-  bool resize(uint64_t buckets) noexcept;
-  bool allocate(uint64_t buckets) noexcept;
-  void copy(const Ghosts &other);
+  bool moving() const { return old_.buckets != nullptr; }
+  Table allocate(uint64_t buckets) noexcept;
+  void release(Table &table) noexcept;
+  bool replace_table(uint64_t buckets, bool at_once) noexcept;
+  void recount();
+  void move_some();
+  bool translate(const Table &table, Tick *came) const;
+  bool take(const Table &table, uint32_t position);
   void begin_tick();
   void drop_tick();
   void put(uint32_t position, Tick came);
-  bool take(Bucket &bucket, uint32_t position);
-  uint32_t crowd(const Bucket &bucket) const;
-  uint32_t oldest(const Bucket &bucket) const;
-  void sweep();
+  void forget(Tick came);
 
   Memory &memory_;
-  Bucket *buckets_ = nullptr;
-  Count *of_tick_ = nullptr;  // behind them: how many are there that came in it
-  uint32_t count_ = 0;        // of buckets
-  uint32_t ticks_ = 0;        // that it reaches back
-  uint32_t shift_ = 0;        // 2^shift_ come in a tick
-  uint64_t size_ = 0;
-  uint32_t fresh_ = 0;  // arrivals in this tick
-  Tick now_ = kLongAgo;
-  Tick ages_ = 0;  // in ticks: who came before has left
+  Table table_;
+  Table old_;           // while table_ takes over from it; its time stands still
+  uint32_t moved_ = 0;  // buckets of old_ left of it have been
+  Tick since_ = 0;      // when that began, by table_
+  uint64_t size_ = 0;   // in both
 };
 
 }  // namespace ct

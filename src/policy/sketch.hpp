@@ -7,6 +7,9 @@
 // A key's two counters lie in one block of 64 bytes, so that counting costs one cache miss. They
 // have 3 bits: what is used more often than 7 times before counters are halved stays anyway, and
 // with more counters less of what they tell is of other keys.
+//
+// Another size takes over from the lowest hashes on, some blocks with each use: what lies below the
+// cursor is in the new blocks, the rest still in the old ones.
 #ifndef CT_POLICY_SKETCH_HPP
 #define CT_POLICY_SKETCH_HPP
 
@@ -30,23 +33,27 @@ class Sketch {
   Sketch(const Sketch &) = delete;
   Sketch &operator=(const Sketch &) = delete;
 
-  // Grows, if it is too small for that many entries and there is memory; expected: how many there
-  // will be at most, 0 if that is not known.
+  // Begins to grow, if it is too small for that many entries and there is memory; expected: how many
+  // there will be at most, 0 if that is not known.
   void reserve(uint64_t entries, uint64_t expected) noexcept {
     if (entries > bearable_) grow(entries, expected);
   }
 
-  // Halves it, if that would do for as many and there is memory.
+  // Begins to halve, if that would do for as many and there is memory.
   void fit(uint64_t entries) noexcept {
-    if (count_ > kLongBlocks && entries < count_ / 2 * kEntriesABlock) halve();
+    if (count_ > kLongBlocks && entries < count_ / 2 * kEntriesABlock && !resizing()) {
+      resize((uint64_t{count_} + 1) / 2);
+    }
   }
 
   // Counts a use.
   void add(uint64_t hash) {
     if (blocks_ == nullptr) return;
+    if (resizing()) take_over(kBlocksAStep);
     const uint64_t mixed = mix(hash);
     if (!block_of(mixed).add(mixed)) return;
-    if (++uses_ < kUsesAHalving) return;
+    // Another size takes over within so few uses that nothing need age meanwhile.
+    if (resizing() || ++uses_ < kUsesAHalving) return;
     uses_ = 0;
     if (++halved_ >= count_) halved_ = 0;
     blocks_[halved_].halve();
@@ -64,9 +71,10 @@ class Sketch {
 
   // Forgets all.
   void clear() noexcept {
-    memory_.release(blocks_, count_ * sizeof(Block), alignof(Block));
-    blocks_ = nullptr;
-    count_ = uses_ = halved_ = 0;
+    release(blocks_, count_);
+    release(old_, old_count_);
+    blocks_ = old_ = nullptr;
+    count_ = old_count_ = cursor_ = uses_ = halved_ = 0;
     bearable_ = 0;
   }
 
@@ -77,6 +85,7 @@ class Sketch {
   static constexpr uint32_t kUsesAHalving = 6 * kEntriesABlock;
   static constexpr uint64_t kMinBlocks = 4;    // few keys share few counters unevenly
   static constexpr uint64_t kLongBlocks = 64;  // from here on grown to step by step
+  static constexpr uint32_t kBlocksAStep = 4;
   static constexpr uint64_t kMaxBlocks = std::min<uint64_t>(uint64_t{1} << 31, SIZE_MAX / 128);
 
   struct alignas(64) Block {
@@ -126,7 +135,11 @@ class Sketch {
 
   // The upper half tells the block, the lower one the counters: of a shard's hashes neither does.
   static uint64_t mix(uint64_t hash) { return hash * 0x9E3779B97F4A7C15u; }
-  Block &block_of(uint64_t mixed) const { return blocks_[((mixed >> 32) * count_) >> 32]; }
+  Block &block_of(uint64_t mixed) const {
+    const uint64_t position = mixed >> 32;
+    const uint64_t block = (position * count_) >> 32;
+    return block < cursor_ ? blocks_[block] : old_[(position * old_count_) >> 32];
+  }
 
   // How many blocks to have for that many entries.
   //
@@ -148,49 +161,61 @@ class Sketch {
   }
 
   void grow(uint64_t entries, uint64_t expected) noexcept {
+    // Two steps at once: few uses came between.
+    if (resizing()) take_over(count_);
     const uint64_t count = std::min(kMaxBlocks, std::max(kMinBlocks, count_for(entries, expected)));
-    // A few more are borne before the next step. If there is no memory now, so are all until then:
-    // estimates get coarser.
-    bearable_ = count * kEntriesABlock * 9 / 8;
-    if (count <= count_) return;
-    auto *blocks = static_cast<Block *>(
-        memory_.allocate(static_cast<size_t>(count) * sizeof(Block), alignof(Block)));
-    if (blocks == nullptr) return;
-    for (uint64_t b = 0; b < count; b++) {
-      if (count_ == 0) {
-        blocks[b] = {};
-        continue;
-      }
-      const uint64_t first = b * count_ / count;
-      const uint64_t last = ((b + 1) * count_ - 1) / count;
-      blocks[b] = blocks_[first];
-      if (last != first) blocks[b].merge(blocks_[last]);
-    }
-    memory_.release(blocks_, count_ * sizeof(Block), alignof(Block));
-    blocks_ = blocks;
-    count_ = static_cast<uint32_t>(count);
+    // If there is no memory now, there is none until then: estimates get coarser.
+    if (count <= count_ || !resize(count)) bearable_ = bearable(count);
   }
 
-  // Each block takes over what two knew.
-  void halve() noexcept {
-    const uint32_t count = (count_ + 1) / 2;
-    auto *blocks =
-        static_cast<Block *>(memory_.allocate(size_t{count} * sizeof(Block), alignof(Block)));
-    if (blocks == nullptr) return;
-    for (uint32_t b = 0; b < count; b++) {
-      blocks[b] = blocks_[2 * b];
-      if (2 * b + 1 < count_) blocks[b].merge(blocks_[2 * b + 1]);
+  // A few more are borne before the next step.
+  static uint64_t bearable(uint64_t count) { return count * kEntriesABlock * 9 / 8; }
+
+  bool resizing() const { return cursor_ != count_; }
+
+  // Begins to; false: no memory. There was no other size to take over from, or it has.
+  bool resize(uint64_t count) noexcept {
+    const size_t bytes = static_cast<size_t>(count) * sizeof(Block);
+    void *memory = blocks_ == nullptr ? memory_.allocate_zeroed(bytes, alignof(Block))
+                                      : memory_.allocate(bytes, alignof(Block));
+    if (memory == nullptr) return false;
+    // All are to be halved equally often.
+    if (count_ != 0) halved_ = static_cast<uint32_t>(halved_ * count / count_);
+    old_ = blocks_;
+    old_count_ = count_;
+    blocks_ = static_cast<Block *>(memory);
+    count_ = static_cast<uint32_t>(count);
+    cursor_ = old_ == nullptr ? count_ : 0;
+    bearable_ = bearable(count);
+    return true;
+  }
+
+  // Each of the next blocks knows what those knew of which it has hashes.
+  void take_over(uint32_t blocks) noexcept {
+    const uint64_t before = old_count_;
+    const uint32_t end = cursor_ + std::min(blocks, count_ - cursor_);
+    for (; cursor_ < end; cursor_++) {
+      const uint64_t first = cursor_ * before / count_;
+      const uint64_t last = ((cursor_ + 1) * before - 1) / count_;
+      blocks_[cursor_] = old_[first];
+      for (uint64_t b = first + 1; b <= last; b++) blocks_[cursor_].merge(old_[b]);
     }
-    memory_.release(blocks_, count_ * sizeof(Block), alignof(Block));
-    blocks_ = blocks;
-    count_ = count;
-    halved_ = 0;
-    bearable_ = count * kEntriesABlock * 9 / 8;
+    if (resizing()) return;
+    release(old_, old_count_);
+    old_ = nullptr;
+    old_count_ = 0;
+  }
+
+  void release(Block *blocks, uint32_t count) noexcept {
+    memory_.release(blocks, count * sizeof(Block), alignof(Block));
   }
 
   Memory &memory_;
   Block *blocks_ = nullptr;  // if there never was memory for any
   uint32_t count_ = 0;
+  Block *old_ = nullptr;  // while another size takes over
+  uint32_t old_count_ = 0;
+  uint32_t cursor_ = 0;    // blocks left of it have
   uint64_t bearable_ = 0;  // entries, before it should grow
   uint32_t uses_ = 0;      // counted since a block was halved
   uint32_t halved_ = 0;    // the block that was

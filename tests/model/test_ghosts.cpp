@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <deque>
 #include <random>
+#include <vector>
 
 #include "policy/ghosts.hpp"
 extern "C" {
@@ -66,6 +67,11 @@ void churn(ct::Ghosts &ghosts, uint64_t *next, uint64_t count, uint64_t most) {
     while (ghosts.size() >= most) ghosts.drop_oldest();
     ghosts.add(hash_of(*next));
   }
+}
+
+// Until a table of another size has taken over.
+void settle(ct::Ghosts &ghosts, uint64_t count) {
+  for (uint64_t size = ghosts.size(), i = 0; i <= size; i++) ghosts.reserve(count, false);
 }
 
 void expect_exact_queue(bool is_tight) {
@@ -185,9 +191,66 @@ void test_growing_and_shrinking_table_keeps_the_newest(void **) {
   const uint64_t large = memory.held();
   while (ghosts.size() > 1000) ghosts.drop_oldest();
   assert_true(ghosts.reserve(1000, false));
+  settle(ghosts, 1000);
   assert_true(memory.held() < large / 10);
   assert_sound(ghosts);
   for (uint64_t age = 1; age <= 500; age++) assert_true(ghosts.remove(hash_of(next - age)));
+}
+
+// No step moves more than a few, and whoever looks meanwhile finds those of both tables.
+void test_other_table_takes_over_step_by_step(void **) {
+  constexpr uint64_t kMany = 100000;
+  for (const uint64_t then : {kMany * 9 / 8, 10 * kMany, kMany / 5, uint64_t{300}}) {
+    ct::Memory memory(nullptr);
+    ct::Ghosts ghosts(memory);
+    assert_true(ghosts.reserve(kMany, false));
+    uint64_t next = 0;
+    churn(ghosts, &next, 2 * kMany, kMany);
+    while (ghosts.size() > then) ghosts.drop_oldest();
+    const uint64_t before = memory.held();
+    const uint64_t most = std::min(then, kMany);
+
+    assert_true(ghosts.reserve(then, false));
+    const uint64_t both = memory.held();
+    assert_true(both > before);
+    uint64_t steps = 0;
+    for (; memory.held() == both; steps++) {
+      if (steps % 1000 == 0) assert_sound(ghosts);
+      if (steps % 2 == 0) churn(ghosts, &next, 1, most);
+      // Of a queue so short nobody knows how much of it left with its first tick.
+      if (steps % 16 == 0 && most > 300) {
+        const uint64_t key = next - most / 2;
+        assert_true(ghosts.remove(hash_of(key)));
+        assert_false(ghosts.remove(hash_of(key)));
+      }
+      ghosts.reserve(then, false);
+    }
+    assert_sound(ghosts);
+    assert_in_range(steps, 100, kMany / 10);
+    assert_true(memory.held() < both);
+  }
+}
+
+// A key is known only if it was added and has not come back since, whatever tables took over.
+void test_resized_again_and_again_it_knows_nobody_else(void **) {
+  constexpr uint64_t kKeys = 40000;
+  std::mt19937_64 random(seed_of_test());
+  ct::Memory memory(nullptr);
+  ct::Ghosts ghosts(memory);
+  std::vector<bool> there(kKeys);
+  uint64_t most = kKeys / 2;
+  for (int step = 0; step < 2000000; step++) {
+    if (random() % 20000 == 0) most = 1 + random() % (random() % 2 == 0 ? kKeys : kKeys / 40);
+    const uint64_t key = random() % kKeys;
+    if (ghosts.remove(hash_of(key))) assert_true(there[key]);
+    there[key] = random() % 4 != 0;
+    if (there[key]) {
+      ghosts.reserve(most, random() % 1000 == 0);
+      while (ghosts.size() >= most) ghosts.drop_oldest();
+      ghosts.add(hash_of(key));
+    }
+    if (step % 10000 == 0) assert_sound(ghosts);
+  }
 }
 
 // Their times come round again and again.
@@ -260,6 +323,8 @@ int main() {
       cmocka_unit_test(test_many_are_nearly_a_queue),
       cmocka_unit_test(test_who_comes_back_leaves_room),
       cmocka_unit_test(test_growing_and_shrinking_table_keeps_the_newest),
+      cmocka_unit_test(test_other_table_takes_over_step_by_step),
+      cmocka_unit_test(test_resized_again_and_again_it_knows_nobody_else),
       cmocka_unit_test(test_who_has_left_never_comes_back),
       cmocka_unit_test(test_few_of_many_do_not_come_back),
       cmocka_unit_test(test_without_memory_there_are_fewer),
