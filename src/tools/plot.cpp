@@ -24,7 +24,7 @@ namespace {
 
 // Of curves, one policy after the other; to be read on white.
 const char *const kColours[] = {"#2f7de0", "#d08a1d", "#2aa06a", "#c2498d", "#8763d1", "#d2553f",
-                                "#1d9fb3", "#8a929b", "#9a9a1f", "#5f6fd8", "#b0713a", "#30363d"};
+                                "#1d9fb3", "#8a929b", "#9a9a1f", "#6b1f2a", "#b0713a", "#30363d"};
 constexpr size_t kColourCount = sizeof kColours / sizeof *kColours;
 
 // Of points, which tell curves apart where colours do not: filled ones first.

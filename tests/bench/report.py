@@ -67,7 +67,7 @@ COLOURS = {  # of fewer and of more entries
     "peer": ("#efc27c", "#d08a1d"),
 }
 CURVES = ["#2f7de0", "#d08a1d", "#2aa06a", "#c2498d", "#8763d1", "#d2553f", "#1d9fb3", "#8a929b",
-          "#9a9a1f", "#5f6fd8", "#b0713a"]
+          "#9a9a1f", "#6b1f2a", "#b0713a"]
 
 Row = collections.namedtuple("Row", "workload entries value shards threads ttl")
 
