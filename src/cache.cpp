@@ -30,8 +30,7 @@ uint64_t random_seed(const void *address) {
 // once.
 bool can_read_unlocked(const ct_options &options) {
   return policy_kind(options.policy)->uses != Uses::kTold && options.tti == 0 &&
-         options.allocator == nullptr && (options.flags & CT_FLAG_SINGLE_THREADED) == 0 &&
-         sizeof(void *) == 8;
+         options.allocator == nullptr && sizeof(void *) == 8;
 }
 
 Layout layout_of(const ct_options &options) {

@@ -40,9 +40,15 @@ class alignas(64) Cache {
   // *size is written with CT_OK and CT_ERR_BUFFER.
   [[gnu::always_inline]] ct_status get_copy(Bytes key, void *buffer, size_t capacity,
                                             size_t *size) {
-    const Probe probe = probe_of(key);
-    Shard &shard = family_[hash_shard(probe.hash, family_.count)];
-    return shard.get_copy(probe, static_cast<char *>(buffer), capacity, size);
+    // As in hash_key, at a constant length the compiler leaves fewer instructions.
+    switch (key.size) {
+      case 8:
+        return get_copy_of({key.data, 8}, buffer, capacity, size);
+      case 16:
+        return get_copy_of({key.data, 16}, buffer, capacity, size);
+      default:
+        return get_copy_of(key, buffer, capacity, size);
+    }
   }
   ct_status peek(Bytes key, ct_value *out) {
     const Probe probe = probe_of(key);
@@ -137,6 +143,12 @@ class alignas(64) Cache {
 
   [[gnu::always_inline]] Probe probe_of(Bytes key) const {
     return {key, hash_key(key.data, key.size, options_.seed)};
+  }
+  [[gnu::always_inline]] ct_status get_copy_of(Bytes key, void *buffer, size_t capacity,
+                                               size_t *size) {
+    const Probe probe = probe_of(key);
+    Shard &shard = family_[hash_shard(probe.hash, family_.count)];
+    return shard.get_copy(probe, static_cast<char *>(buffer), capacity, size);
   }
   Shard &shard_of(const Probe &probe) {
     Shard &shard = family_[hash_shard(probe.hash, family_.count)];

@@ -159,6 +159,7 @@ struct Layout {
   }
   size_t key_offset(uint8_t flags) const {
     static_assert(kLifetime == 4 && kWeight == 8, "they number the offsets");
+    if (__builtin_expect((flags & (kLifetime | kWeight)) == 0, 1)) return weight_offset();
     return key_offsets[flags / kLifetime % 4];
   }
   size_t value_offset(uint8_t flags, size_t key_size) const {

@@ -36,11 +36,14 @@ class List {
     return back_;
   }
 
-  // For who is about to move it.
-  void prefetch_neighbours(Ref ref) const {
-    const Entry *e = store_.at(ref);
-    __builtin_prefetch(store_.at(e->prev), 1);
-    __builtin_prefetch(store_.at(e->next), 1);
+  // For who is about to move them.
+  void prefetch_neighbours(const Ref *refs, uint32_t count) const {
+    if (store_.is_near()) return;
+    for (uint32_t i = 0; i < count; i++) {
+      const Entry *e = store_.at(refs[i]);
+      __builtin_prefetch(store_.at(e->prev), 1);
+      __builtin_prefetch(store_.at(e->next), 1);
+    }
   }
 
   // Behind place, kNone: as push_front.

@@ -53,6 +53,9 @@ class Store {
                                      static_cast<size_t>(ref & kOffsetMask) * kUnit);
   }
 
+  // Whether all of it is in a core's own cache, if it is in use: then nothing need be fetched ahead.
+  bool is_near() const { return held_units_ < kNearBytes / kUnit; }
+
   // What may lie free beside so many bytes in use, of a store that is tight.
   static constexpr uint64_t free_share(uint64_t bytes) { return bytes >> kTightShift; }
 
@@ -115,6 +118,7 @@ class Store {
   static constexpr size_t kTightBytes = kPageBytes;
 #endif
   static constexpr size_t kTrimmedBytes = 64 * 1024;
+  static constexpr size_t kNearBytes = 512 * 1024;
   // Whatever the system's are, whole ones are given back, and nothing beyond.
   static constexpr size_t kLargestPage = 64 * 1024;
   static constexpr size_t kMaxChunkBytes = kUnit << kOffsetBits;

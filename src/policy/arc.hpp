@@ -48,7 +48,7 @@ class Arc : public Policy {
   }
 
   void used(const Ref *refs, uint32_t count) override {
-    for (uint32_t i = 0; i < count; i++) once_.prefetch_neighbours(refs[i]);
+    once_.prefetch_neighbours(refs, count);
     for (uint32_t i = 0; i < count; i++) use(refs[i]);
   }
   void update(Ref ref, uint64_t, Now &) override { use(ref); }

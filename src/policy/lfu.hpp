@@ -45,7 +45,7 @@ class Lfu : public Policy {
   }
 
   void used(const Ref *refs, uint32_t count) override {
-    for (uint32_t i = 0; i < count; i++) list_.prefetch_neighbours(refs[i]);
+    list_.prefetch_neighbours(refs, count);
     for (uint32_t i = 0; i < count; i++) rise(refs[i]);
   }
   void update(Ref ref, uint64_t, Now &) override { rise(ref); }

@@ -17,7 +17,7 @@ class Lru : public Policy {
   void insert(Ref ref, uint64_t, Now &) override { list_.push_front(ref); }
   void update(Ref ref, uint64_t, Now &) override { list_.move_to_front(ref); }
   void used(const Ref *refs, uint32_t count) override {
-    for (uint32_t i = 0; i < count; i++) list_.prefetch_neighbours(refs[i]);
+    list_.prefetch_neighbours(refs, count);
     for (uint32_t i = 0; i < count; i++) list_.move_to_front(refs[i]);
   }
   void remove(Ref ref, uint64_t, ct_cause) override { list_.remove(ref); }

@@ -66,7 +66,7 @@ class WTinyLfu : public Policy {
   }
 
   void used(const Ref *refs, uint32_t count) override {
-    for (uint32_t i = 0; i < count; i++) lists_[kYoung].prefetch_neighbours(refs[i]);
+    lists_[kYoung].prefetch_neighbours(refs, count);
     for (uint32_t i = 0; i < count; i++) use(refs[i], context_.hash(refs[i]));
   }
   void update(Ref ref, uint64_t hash, Now &) override { use(ref, hash); }
