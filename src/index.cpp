@@ -59,20 +59,18 @@ uint32_t Index::size_of(uint64_t buckets) const {
   return static_cast<uint32_t>(size);
 }
 
-// Doubles, by steps that end at the expected number; beyond that by a quarter.
+// Doubles, by steps that end at the expected number; beyond that by a quarter. A little more is not
+// worth a step, and would be full before the old table is empty.
 uint32_t Index::next_size(uint64_t needed) const {
   const uint64_t least = buckets_for(needed);
-  uint64_t size = current_.size() * uint64_t{2};
+  const uint64_t size = current_.size();
+  const uint64_t more = size + size / 16 + 1;
   const uint64_t ideal = buckets_for(expected_);
-  if (expected_ != 0 && ideal <= kMaxBuckets) {
-    if (current_.size() >= ideal) {
-      size = current_.size() + current_.size() / 4 + 1;
-    } else {
-      size = ideal;
-      while (size / 2 > current_.size()) size = (size + 1) / 2;
-    }
-  }
-  return size_of(std::max(size, least));
+  if (expected_ == 0 || ideal > kMaxBuckets) return size_of(std::max(2 * size, least));
+  if (size >= ideal) return size_of(std::max(size + size / 4 + 1, least));
+  uint64_t next = ideal;
+  while (next / 2 >= more) next = (next + 1) / 2;
+  return size_of(std::max({next, more, least}));
 }
 
 // With a little room beyond, and by steps that end at the expected number, if it is known.

@@ -76,12 +76,37 @@ void test_growing_table_loses_none_that_went_over_its_end(void **) {
   assert_grows(300, true);
 }
 
+// However little more than there is is expected, no step moves more than a few, each of which has to be
+// asked for its hash.
+void test_no_step_moves_many(void **) {
+  constexpr uint32_t kBefore = 20000;
+  const Hashes all(0);
+  uint64_t asked = 0;
+  const auto hashes = [&](ct::Ref ref) {
+    asked++;
+    return all.of[ref];
+  };
+  for (uint32_t expected = kBefore; expected < 3 * kBefore; expected += kBefore / 50) {
+    ct::Memory memory(nullptr);
+    ct::Index index(memory);
+    index.expect(kBefore);
+    for (ct::Ref ref = 1; ref <= 3 * kBefore; ref++) {
+      if (ref == kBefore) index.expect(expected);
+      asked = 0;
+      assert_true(index.reserve(1, hashes));
+      if (asked > 1000) fail_msg("%u expected: %u moved at %u", expected, (unsigned)asked, ref);
+      index.insert(all.of[ref], ref);
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
   const CMUnitTest tests[] = {
       cmocka_unit_test(test_growing_table_loses_none),
       cmocka_unit_test(test_growing_table_loses_none_that_went_over_its_end),
+      cmocka_unit_test(test_no_step_moves_many),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
