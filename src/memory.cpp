@@ -17,10 +17,11 @@ constexpr size_t kMapBytes = 256 * 1024;
 constexpr size_t kMapReturnedBytes = kPageBytes;
 constexpr size_t kTableAlign = 64;
 
-// From here on a piece lies in huge pages, if the system has them to give. What is read at random then
-// misses fewer addresses; a page not filled yet, and the tenths of a millisecond that the first touch
-// of one takes, count for little beside so much.
-constexpr size_t kHugeBytes = 16 * 1024 * 1024;
+// From here on a piece lies in huge pages, if the system has them to give, and begins with one. What
+// is read at random then misses fewer addresses; a page not filled yet, and the tenths of a
+// millisecond that the first touch of one takes, count for little beside so much.
+constexpr size_t kHugeBytes = 4 * 1024 * 1024;
+constexpr size_t kHugePageBytes = 2 * 1024 * 1024;
 
 // As many go back to the system in some ten microseconds. Of a smaller piece a sixteenth.
 constexpr size_t kDiscardBytes = 128 * 1024;
@@ -30,6 +31,20 @@ void advise(void *ptr, size_t size) {
 }
 
 constexpr size_t whole_pages(size_t size) { return (size + kPageBytes - 1) & ~(kPageBytes - 1); }
+
+void *map(size_t size) {
+  const size_t more = size >= kHugeBytes ? kHugePageBytes : 0;
+  void *ptr =
+      mmap(nullptr, size + more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (ptr == MAP_FAILED) return nullptr;
+  if (more == 0) return ptr;
+  char *const first = static_cast<char *>(ptr);
+  const size_t before = -reinterpret_cast<uintptr_t>(ptr) & (kHugePageBytes - 1);
+  if (before != 0) munmap(first, before);
+  if (before != more) munmap(first + before + whole_pages(size), more - before);
+  advise(first + before, size);
+  return first + before;
+}
 
 }  // namespace
 
@@ -56,9 +71,7 @@ void *Memory::allocate(size_t size, size_t align) noexcept {
   if (hooked()) {
     ptr = hooks_.alloc(hooks_.ctx, size, align);
   } else if (is_mapped(size, align)) {
-    ptr = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (ptr == MAP_FAILED) ptr = nullptr;
-    if (ptr != nullptr) advise(ptr, size);
+    ptr = map(size);
   } else if (align <= alignof(std::max_align_t)) {
     ptr = std::malloc(size);
   } else {

@@ -443,6 +443,37 @@ static void test_cache_goes_on_without_any_memory(void **state) {
   assert_nothing_left();
 }
 
+/* However large: what is mapped beyond it, for it to begin with a large page, goes back at once. */
+static void test_large_values_take_and_give_back_what_they_need(void **state) {
+  (void)state;
+  enum { kHuge = 4 << 20, kLargest = 4 * kHuge };
+  char *value = malloc(kLargest);
+  assert_non_null(value);
+  memset(value, 'v', kLargest);
+  ct_cache *cache = make(CT_POLICY_LRU, 1, 0);
+  const size_t sizes[] = {kHuge - 4096, kHuge - 1, kHuge, kHuge + 1, kHuge + 4097, kLargest};
+  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+    const int64_t before = mapped;
+    enter(-1);
+    const ct_status status = ct_set(cache, "key", 3, value, sizes[i]);
+    const int64_t taken = mapped - before;
+    ct_value out;
+    ct_get(cache, "key", 3, &out);
+    exit_library();
+    assert_status(CT_OK, status);
+    assert_int_equal(sizes[i], out.size);
+    assert_memory_equal(value, out.data, out.size);
+    assert_in_range(taken, sizes[i], sizes[i] + 4096);
+    enter(-1);
+    ct_value_release(&out);
+    ct_delete(cache, "key", 3);
+    exit_library();
+    assert_int_equal(before, mapped);
+  }
+  unmake(cache);
+  free(value);
+}
+
 /* ---- Key builders and memos ----------------------------------------------------------------- */
 
 /* One that grows several times, by values, names and what is moved to sort them. */
@@ -568,6 +599,7 @@ int main(void) {
       cmocka_unit_test(test_call_without_memory_changes_nothing),
       cmocka_unit_test(test_growing_cache_survives_each_failure),
       cmocka_unit_test(test_cache_goes_on_without_any_memory),
+      cmocka_unit_test(test_large_values_take_and_give_back_what_they_need),
       cmocka_unit_test(test_key_without_memory_says_so_and_can_be_built_again),
       cmocka_unit_test(test_memo_without_memory_says_so),
   };
