@@ -4,7 +4,7 @@
 #ifndef CT_POLICY_CUSTOM_HPP
 #define CT_POLICY_CUSTOM_HPP
 
-#include "../array.hpp"
+#include "../long_array.hpp"
 #include "../policy.hpp"
 
 namespace ct {
@@ -12,7 +12,7 @@ namespace ct {
 class Custom : public Policy {
  public:
   static constexpr bool kOrdered = false;
-  static constexpr size_t kBytesBeside = 12;
+  static constexpr size_t kBytesBeside = sizeof(Ref) * 2;
 
   explicit Custom(const PolicyContext &context)
       : context_(context), ops_(*context.options.custom), ids_(context.memory) {
@@ -90,7 +90,7 @@ class Custom : public Policy {
 
   PolicyContext context_;
   const ct_policy_ops &ops_;  // in the cache's own options
-  Array<Id> ids_;
+  LongArray<Id> ids_;
   uint32_t free_ = kNoId;
   void *state_;
   bool ready_;

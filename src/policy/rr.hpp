@@ -4,7 +4,7 @@
 #ifndef CT_POLICY_RR_HPP
 #define CT_POLICY_RR_HPP
 
-#include "../array.hpp"
+#include "../long_array.hpp"
 #include "../policy.hpp"
 #include "../random.hpp"
 
@@ -14,7 +14,7 @@ class Rr : public Policy {
  public:
   static constexpr bool kOrdered = false;
   static constexpr Uses kUses = Uses::kIgnored;
-  static constexpr size_t kBytesBeside = sizeof(Ref) * 3 / 2;
+  static constexpr size_t kBytesBeside = sizeof(Ref);
 
   explicit Rr(const PolicyContext &context)
       : store_(context.store),
@@ -44,9 +44,18 @@ class Rr : public Policy {
   }
   bool step(Walk &, uint32_t *) const override { return false; }
 
+#ifdef CT_VALIDATE
+  const char *problem() const override {
+    for (uint32_t i = 0; i < refs_.size(); i++) {
+      if (store_.at(refs_[i])->prev != i) return "rr: an entry does not know its number";
+    }
+    return nullptr;
+  }
+#endif
+
  private:
   const Store &store_;
-  Array<Ref> refs_;
+  LongArray<Ref> refs_;
   ct_choice_fn choice_;
   void *user_data_;
   Random random_;

@@ -414,6 +414,54 @@ static void test_rr_full_cache_asks_once_a_victim(void **state) {
   fixture_close(&it.f);
 }
 
+/* As many as grow, shrink and grow again beyond any one piece of memory; each has its number still. */
+static void test_rr_numbers_are_right_in_a_large_cache(void **state) {
+  (void)state;
+  enum { kMaxsize = 20000, kFew = 50 };
+  static uint64_t numbered[kMaxsize];
+  uint64_t random = test_seed();
+  chooser it = {.asked = 0};
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = CT_POLICY_RR;
+  options.maxsize = kMaxsize;
+  options.choice = choose;
+  options.user_data = &it;
+  ct_cache *cache = new_cache(&options);
+  uint64_t next = 0;
+  for (int round = 0; round < 3; round++) {
+    uint64_t count = 0;
+    ct_clear(cache);
+    for (; count < kMaxsize; count++) {
+      numbered[count] = next;
+      assert_status(CT_OK, ct_set(cache, &next, sizeof next, NULL, 0));
+      next++;
+    }
+    const uint64_t half = ct_memory(cache) / 2;
+    while (count > kFew) {
+      it.answer = test_random_below(&random, count);
+      ct_value key = CT_VALUE_INIT;
+      assert_status(CT_OK, ct_popitem(cache, &key, NULL));
+      assert_memory_equal(&numbered[it.answer], key.data, sizeof next);
+      ct_value_release(&key);
+      numbered[it.answer] = numbered[--count];
+    }
+    for (uint64_t i = 0; i < 500; i++) {
+      assert_status(CT_OK, ct_delete(cache, &numbered[0], sizeof next));
+      numbered[0] = numbered[--count];
+      numbered[count++] = next;
+      assert_status(CT_OK, ct_set(cache, &next, sizeof next, NULL, 0));
+      next++;
+    }
+    assert_true(ct_memory(cache) < half);
+    it.answer = kFew - 1;
+    ct_value key = CT_VALUE_INIT;
+    assert_status(CT_OK, ct_popitem(cache, &key, NULL));
+    assert_memory_equal(&numbered[kFew - 1], key.data, sizeof next);
+    ct_value_release(&key);
+  }
+  ct_cache_free(cache);
+}
+
 static void test_rr_clear_numbers_anew(void **state) {
   (void)state;
   chooser it;
@@ -724,6 +772,7 @@ int main(void) {
       cmocka_unit_test(test_rr_choice_is_taken_modulo_count),
       cmocka_unit_test(test_rr_uses_and_updates_keep_numbers),
       cmocka_unit_test(test_rr_full_cache_asks_once_a_victim),
+      cmocka_unit_test(test_rr_numbers_are_right_in_a_large_cache),
       cmocka_unit_test(test_rr_clear_numbers_anew),
       cmocka_unit_test(test_rr_seed_decides_the_order),
       cmocka_unit_test(test_rr_chooses_every_entry_sometimes),
