@@ -88,6 +88,20 @@ class List {
 
   void clear() { front_ = back_ = kNone; }
 
+#ifdef CT_VALIDATE
+  // NULL, or the invariant that is broken. visit(ref) tells the same of each, from the back on.
+  template <class Visit>
+  const char *problem(Visit visit) const {
+    Ref behind = kNone;
+    for (Ref ref = back_; ref != kNone; ref = towards_front(ref)) {
+      if (towards_back(ref) != behind) return "list: an entry does not know who is behind it";
+      if (const char *problem = visit(ref)) return problem;
+      behind = ref;
+    }
+    return front_ == behind ? nullptr : "list: its front is not the last from the back";
+  }
+#endif
+
  private:
   // What stands behind ref; kNone: at the front.
   void set_next(Ref ref, Ref next) {

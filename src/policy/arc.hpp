@@ -118,18 +118,20 @@ class Arc : public Policy {
 #ifdef CT_VALIDATE
   const char *problem() const override {
     uint64_t once = 0;
-    for (Ref ref = once_.back(); ref != kNone; ref = once_.towards_front(ref)) {
-      if (is_again(ref)) return "arc: an entry of T2 is in T1";
+    const char *problem = once_.problem([&](Ref ref) {
       once++;
-    }
+      return is_again(ref) ? "arc: an entry of T2 is in T1" : nullptr;
+    });
+    if (problem != nullptr) return problem;
     uint64_t again = 0;
-    for (Ref ref = again_.back(); ref != kNone; ref = again_.towards_front(ref)) {
-      if (!is_again(ref)) return "arc: an entry of T1 is in T2";
+    problem = again_.problem([&](Ref ref) {
       again++;
-    }
+      return is_again(ref) ? nullptr : "arc: an entry of T1 is in T2";
+    });
+    if (problem != nullptr) return problem;
     if (once != once_count_ || once + again != count_) return "arc: it has miscounted";
     if (once_gone_.size() + again_gone_.size() > c_) return "arc: there are too many ghosts";
-    const char *problem = once_gone_.problem();
+    problem = once_gone_.problem();
     return problem != nullptr ? problem : again_gone_.problem();
   }
 #endif

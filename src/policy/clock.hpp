@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Clock, or second chance: whoever was used since the hand came by last is spared. A newcomer enters
 // where it comes by last (F. J. Corbató, "A Paging Experiment with the Multics System", 1968).
+//
+// A mark is 0 or 1: not used or used since.
 #ifndef CT_POLICY_CLOCK_HPP
 #define CT_POLICY_CLOCK_HPP
 
@@ -25,6 +27,12 @@ class SecondChance : public Policy {
   Ref victim() override { return hand_.stop(kMostUses); }
   Ref next_victim() const override { return hand_.next(); }
   bool step(Walk &walk, uint32_t *rank) const override { return hand_.step(walk, 0, rank); }
+
+#ifdef CT_VALIDATE
+  const char *problem() const override {
+    return hand_.problem(kMostUses, [](Ref) { return nullptr; });
+  }
+#endif
 
  protected:
   PolicyContext context_;

@@ -4,6 +4,8 @@
 //
 // Marks may be set meanwhile by readers without the lock. So the hand goes round as often as a mark
 // can be high, and no more: where it began nobody was spared then but for a use since.
+//
+// The hand is at an entry of the queue, or at none: then it begins anew.
 #ifndef CT_POLICY_HAND_HPP
 #define CT_POLICY_HAND_HPP
 
@@ -77,6 +79,23 @@ class Hand {
     *rank = context_.place(walk.ref).mark();
     return true;
   }
+
+#ifdef CT_VALIDATE
+  // As List's.
+  template <class Visit>
+  const char *problem(uint32_t most, Visit visit) const {
+    uint64_t size = 0;
+    bool met = under_ == kNone;
+    const char *problem = list_.problem([&](Ref ref) {
+      size++;
+      met = met || ref == under_;
+      return context_.place(ref).mark() > most ? "hand: a mark is too high" : visit(ref);
+    });
+    if (problem != nullptr) return problem;
+    if (size != size_) return "hand: it has miscounted";
+    return met ? nullptr : "hand: it is at an entry that is not in the queue";
+  }
+#endif
 
  private:
   const PolicyContext &context_;

@@ -75,6 +75,24 @@ class Lfu : public Policy {
     return walk.ref != kNone;
   }
 
+#ifdef CT_VALIDATE
+  const char *problem() const override {
+    uint32_t at = lowest_;
+    bool begins = true;
+    const char *problem = list_.problem([&](Ref ref) -> const char * {
+      if (at == kNoGroup || group_of(ref) != at) return "lfu: an entry is in another's group";
+      const Group &group = groups_[at];
+      if (begins && ref != group.oldest) return "lfu: a group does not know its oldest";
+      begins = ref == group.newest;
+      if (!begins) return nullptr;
+      at = group.higher;
+      if (at != kNoGroup && groups_[at].count <= group.count) return "lfu: groups are out of order";
+      return nullptr;
+    });
+    return problem != nullptr || at == kNoGroup ? problem : "lfu: a group is empty";
+  }
+#endif
+
  private:
   static constexpr uint32_t kNoGroup = UINT32_MAX;
 

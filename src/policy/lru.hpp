@@ -32,6 +32,12 @@ class Lru : public Policy {
     return walk.ref != kNone;
   }
 
+#ifdef CT_VALIDATE
+  const char *problem() const override {
+    return list_.problem([](Ref) { return nullptr; });
+  }
+#endif
+
  protected:
   List list_;
 };

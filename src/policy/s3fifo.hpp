@@ -110,22 +110,22 @@ class S3Fifo : public Policy {
 
 #ifdef CT_VALIDATE
   const char *problem() const override {
-    uint64_t small = 0;
+    uint64_t size = 0;
     uint64_t small_weight = 0;
-    for (Ref ref = small_.back(); ref != kNone; ref = small_.towards_front(ref)) {
-      if (is_main(ref)) return "s3fifo: an entry of the main queue is in the small one";
-      small++;
+    const char *problem = small_.problem([&](Ref ref) {
+      size++;
       small_weight += context_.weight(ref);
-    }
-    uint64_t main = 0;
+      return is_main(ref) ? "s3fifo: an entry of the main queue is in the small one" : nullptr;
+    });
+    if (problem != nullptr) return problem;
     uint64_t main_weight = 0;
-    uint32_t rank;
-    for (Walk walk; main_.step(walk, 0, &rank);) {
-      if (!is_main(walk.ref)) return "s3fifo: an entry of the small queue is in the main one";
-      main++;
-      main_weight += context_.weight(walk.ref);
-    }
-    if (small + main != size_) return "s3fifo: it has miscounted";
+    problem = main_.problem(kMostUses, [&](Ref ref) {
+      size++;
+      main_weight += context_.weight(ref);
+      return is_main(ref) ? nullptr : "s3fifo: an entry of the small queue is in the main one";
+    });
+    if (problem != nullptr) return problem;
+    if (size != size_) return "s3fifo: it has miscounted";
     if (small_weight != small_weight_) return "s3fifo: it has misweighed the small queue";
     if (main_weight != main_weight_) return "s3fifo: it has misweighed the main queue";
     return ghosts_.problem();

@@ -18,7 +18,8 @@
 // in the older half of the window widens it, a hit in probation narrows it, each in inverse
 // proportion to the weight of what was hit.
 //
-// All shares are of the weight that is in the shard at present.
+// All shares are of the weight that is in the shard at present. An entry's flags tell the list that it
+// is in, and of each list the weight is known.
 #ifndef CT_POLICY_WTINYLFU_HPP
 #define CT_POLICY_WTINYLFU_HPP
 
@@ -133,6 +134,23 @@ class WTinyLfu : public Policy {
     }
     return false;
   }
+
+#ifdef CT_VALIDATE
+  const char *problem() const override {
+    uint64_t count = 0;
+    for (const Region region : {kYoung, kOld, kProbation, kProtected}) {
+      uint64_t weight = 0;
+      const char *problem = lists_[region].problem([&](Ref ref) {
+        count++;
+        weight += context_.weight(ref);
+        return region_of(ref) == region ? nullptr : "wtinylfu: an entry is in another's list";
+      });
+      if (problem != nullptr) return problem;
+      if (weight != weights_[region]) return "wtinylfu: it has misweighed a list";
+    }
+    return count == count_ ? nullptr : "wtinylfu: it has miscounted";
+  }
+#endif
 
  private:
   // As it stands in an entry's policy flags.
