@@ -72,17 +72,18 @@ ct_status ct_lease_fulfil(ct_lease *lease, const void *value, size_t value_size,
   if (lease == nullptr) return CT_ERR_INVALID;
   ct::Flight &flight = *unwrap(lease);
   ct::Cache &cache = flight.shard->cache();
-  ct_entry_options entry;
+  ct_entry_options copy;
+  const ct_entry_options *entry = cache.check(options, &copy);
   ct_status status = ct::check_bytes(value, value_size);
-  if (status == CT_OK && !cache.check(options, &entry)) status = CT_ERR_INVALID;
+  if (status == CT_OK && entry == nullptr) status = CT_ERR_INVALID;
   // A condition has nothing to be judged by: the lease itself says that the key is absent.
   constexpr uint32_t kConditions = CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT;
-  if (status == CT_OK && (entry.flags & kConditions) != 0) status = CT_ERR_INVALID;
+  if (status == CT_OK && (entry->flags & kConditions) != 0) status = CT_ERR_INVALID;
   if (status != CT_OK) {
     flight.shard->vacate(flight);
     return status;
   }
-  return cache.fulfil(flight, ct::bytes(value, value_size), entry, false, out);
+  return cache.fulfil(flight, ct::bytes(value, value_size), *entry, false, out);
 }
 
 void ct_lease_abandon(ct_lease *lease) {

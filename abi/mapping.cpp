@@ -100,9 +100,10 @@ ct_status ct_set_with(ct_cache *cache, const void *key, size_t key_size, const v
                       size_t value_size, const ct_entry_options *options) {
   const ct_status status = check_pair(cache, key, key_size, value, value_size);
   if (status != CT_OK) return status;
-  ct_entry_options entry;
-  if (!ct::unwrap(cache)->check(options, &entry)) return CT_ERR_INVALID;
-  return ct::unwrap(cache)->set(ct::bytes(key, key_size), ct::bytes(value, value_size), entry);
+  ct_entry_options copy;
+  const ct_entry_options *entry = ct::unwrap(cache)->check(options, &copy);
+  if (entry == nullptr) return CT_ERR_INVALID;
+  return ct::unwrap(cache)->set(ct::bytes(key, key_size), ct::bytes(value, value_size), *entry);
 }
 
 ct_status ct_setdefault(ct_cache *cache, const void *key, size_t key_size, const void *value,
@@ -192,7 +193,8 @@ ct_status ct_set_many(ct_cache *cache, const void *data, const size_t *ends, siz
   // A pair that is too long is that pair's own failure.
   const ct_status status = check_ends(data, ends, 2 * count);
   if (status != CT_OK && status != CT_ERR_TOO_LARGE) return status;
-  ct_entry_options entry;
-  if (!ct::unwrap(cache)->check(options, &entry)) return CT_ERR_INVALID;
-  return ct::unwrap(cache)->set_many(ct::bytes(data, 0).data, ends, count, entry, statuses);
+  ct_entry_options copy;
+  const ct_entry_options *entry = ct::unwrap(cache)->check(options, &copy);
+  if (entry == nullptr) return CT_ERR_INVALID;
+  return ct::unwrap(cache)->set_many(ct::bytes(data, 0).data, ends, count, *entry, statuses);
 }

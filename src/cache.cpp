@@ -207,7 +207,8 @@ ct_status Cache::store(Draft &draft, Now &now, ct_value *out) {
   return status;
 }
 
-ct_status Cache::set(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now) {
+[[gnu::flatten]] ct_status Cache::set(const Probe &probe, Bytes value,
+                                      const ct_entry_options &entry, Now &now) {
   Draft draft(memory_);
   const ct_status status = make_draft(probe, value, entry, now, &draft);
   return status == CT_OK ? store(draft, now, nullptr) : status;
@@ -220,7 +221,7 @@ ct_status Cache::setdefault(Bytes key, Bytes value, ct_value *out) {
   const ct_status found = shard_of(probe).get(probe, now, out, false);
   if (found != CT_MISS) return found;
   Draft draft(memory_);
-  const ct_status status = make_draft(probe, value, CT_ENTRY_OPTIONS_INIT, now, &draft);
+  const ct_status status = make_draft(probe, value, kNoEntryOptions, now, &draft);
   draft.takes = draft.counts = true;
   return status == CT_OK ? store(draft, now, out) : status;
 }

@@ -66,8 +66,10 @@ class alignas(64) Cache {
 
   // ---- Writing ------------------------------------------------------------------------------
 
-  bool check(const ct_entry_options *given, ct_entry_options *out) const {
-    return check_entry_options(given, options_, out);
+  // What is given, in *copy, or what none means; nullptr: it is not allowed.
+  const ct_entry_options *check(const ct_entry_options *given, ct_entry_options *copy) const {
+    if (given == nullptr) return &kNoEntryOptions;
+    return read_entry_options(*given, options_, copy) ? copy : nullptr;
   }
   // entry is checked.
   ct_status set(Bytes key, Bytes value, const ct_entry_options &entry) {
@@ -178,9 +180,12 @@ class alignas(64) Cache {
                         size_t *value_ends, ct_status *statuses);
   template <class Attempt>
   ct_status with_room(Shard &shard, Draft &draft, Now &now, Departed &gone, Attempt attempt);
-  ct_status gather(const Shard &own, uint64_t need, Reservation &room, Now &now, Departed &gone);
+  [[gnu::noinline, gnu::cold]] ct_status gather(const Shard &own, uint64_t need, Reservation &room,
+                                                Now &now, Departed &gone);
   uint64_t expire_all(Now &now, Departed &gone);
-  void tell(Departed &gone) { gone.tell(options_.listener, options_.user_data, nullptr, nullptr); }
+  void tell(Departed &gone) {
+    if (!gone.empty()) gone.tell(options_.listener, options_.user_data, nullptr, nullptr);
+  }
 
   Memory memory_;
   ct_options options_;  // but for maxsize, which is the budget's

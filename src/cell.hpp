@@ -110,19 +110,38 @@ inline void write_wide(char *to, __m128i wide) {
 inline __m128i read_wide(const char *bytes) {
   return _mm_loadu_si128(reinterpret_cast<const __m128i_u *>(bytes));
 }
+// The same for writers: after what was stored before stored_wide(), and before what is stored after it.
+inline void store_wide(char *to, __m128i wide) {
+  asm volatile("movups %1, %0" : "=m"(*reinterpret_cast<__m128i_u *>(to)) : "x"(wide));
+}
+inline void stored_wide() { std::atomic_signal_fence(std::memory_order_seq_cst); }
 constexpr size_t kWide = sizeof(__m128i);
 #endif
 
 // Copies bytes to cells, which are aligned to words and padded to 8 bytes.
 inline void store_bytes(char *to, const char *from, size_t size) {
-  Word *cells = words(to);
   constexpr size_t kWord = sizeof(Word);
+#ifdef CT_NARROW_CELLS
+  Word *cells = words(to);
   for (; size >= 4 * kWord; size -= 4 * kWord, from += 4 * kWord, cells += 4) {
     store_word(cells, read_word(from));
     store_word(cells + 1, read_word(from + kWord));
     store_word(cells + 2, read_word(from + 2 * kWord));
     store_word(cells + 3, read_word(from + 3 * kWord));
   }
+#else
+  stored_wide();
+  for (; size >= 2 * kWide; size -= 2 * kWide, from += 2 * kWide, to += 2 * kWide) {
+    store_wide(to, read_wide(from));
+    store_wide(to + kWide, read_wide(from + kWide));
+  }
+  if (size >= kWide) {
+    store_wide(to, read_wide(from));
+    size -= kWide, from += kWide, to += kWide;
+  }
+  stored_wide();
+  Word *cells = words(to);
+#endif
   for (; size >= kWord; size -= kWord, from += kWord) {
     store_word(cells++, read_word(from));
   }

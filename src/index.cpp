@@ -28,13 +28,13 @@ void Index::take(Table &table, uint32_t home, uint32_t bucket, uint32_t slot) {
   }
 }
 
-void Index::insert(uint64_t hash, Ref ref) {
+[[gnu::flatten]] void Index::insert(uint64_t hash, Ref ref) {
   Change change(*this);
   put(table_of(hash_position(hash)), hash, ref, 0);
   ++size_;
 }
 
-void Index::erase(uint64_t hash, Ref ref) {
+[[gnu::flatten]] void Index::erase(uint64_t hash, Ref ref) {
   Change change(*this);
   Table &table = table_of(hash_position(hash));
   const uint32_t home = home_of(hash_position(hash), table.size());

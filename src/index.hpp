@@ -282,11 +282,11 @@ class Index {
   uint32_t size_of(uint64_t buckets) const;
   uint32_t next_size(uint64_t needed) const;
   uint32_t smallest_size(uint64_t needed) const;
-  bool begin_growth(uint64_t needed) noexcept;
-  bool begin_shrinking(uint64_t needed) noexcept;
+  [[gnu::noinline, gnu::cold]] bool begin_growth(uint64_t needed) noexcept;
+  [[gnu::noinline, gnu::cold]] bool begin_shrinking(uint64_t needed) noexcept;
   bool replace_table(uint32_t size) noexcept;
   template <class HashOf>
-  void migrate(uint32_t buckets, HashOf hash_of);
+  [[gnu::noinline, gnu::cold]] void migrate(uint32_t buckets, HashOf hash_of);
   uint32_t steps() noexcept;
   void discard_moved() noexcept;
   void count_filled(uint32_t home) noexcept;

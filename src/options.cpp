@@ -58,11 +58,9 @@ const char *check_options(const ct_options *given, CheckedOptions *out) {
   return nullptr;
 }
 
-bool check_entry_options(const ct_entry_options *given, const ct_options &cache,
-                         ct_entry_options *out) {
-  *out = CT_ENTRY_OPTIONS_INIT;
-  if (given == nullptr) return true;
-  if (!read_struct(given, out)) return false;
+bool read_entry_options(const ct_entry_options &given, const ct_options &cache,
+                        ct_entry_options *out) {
+  if (!read_struct(&given, out)) return false;
   const uint32_t flags = out->flags;
   if ((flags & ~kKnownEntryFlags) != 0 || out->reserved != 0) return false;
   if ((flags & CT_ENTRY_TTL) != 0 && (flags & CT_ENTRY_DEADLINE) != 0) return false;

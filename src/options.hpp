@@ -62,8 +62,9 @@ inline bool counts_memory(const ct_options &options) {
 }
 
 // False: not allowed.
-bool check_entry_options(const ct_entry_options *options, const ct_options &cache,
-                         ct_entry_options *out);
+bool read_entry_options(const ct_entry_options &given, const ct_options &cache,
+                        ct_entry_options *out);
+constexpr ct_entry_options kNoEntryOptions = CT_ENTRY_OPTIONS_INIT;
 
 }  // namespace ct
 

@@ -15,6 +15,7 @@
 
 #include <cachetools.h>
 
+#include <atomic>
 #include <cstdint>
 #include <new>
 
@@ -147,6 +148,8 @@ struct Family {
   char *first = nullptr;
   size_t stride = 0;
   uint32_t count = 0;
+  // Whether an entry ever had a deadline: else nobody need ask all shards for what is due.
+  mutable std::atomic<bool> timed{false};
 
   Shard &operator[](uint32_t number) const {
     return *reinterpret_cast<Shard *>(first + number * stride);
@@ -432,7 +435,7 @@ class alignas(64) Shard {
   void unpin(Entry *e);
   bool let_loose(Entry *e, bool last);
   bool hand_out(Entry *e, Bytes bytes, ct_value *out);
-  bool give_back(Draft &draft, ct_value *out);
+  [[gnu::noinline, gnu::cold]] bool give_back(Draft &draft, ct_value *out);
 
   bool has_deadline(const Draft &draft) const { return draft.deadline != CT_NEVER || tti_ != 0; }
   Ref make_block(Draft &draft);
@@ -445,16 +448,20 @@ class alignas(64) Shard {
 
   bool judge(Draft &draft, Ref old, Reservation &room, Now &now, Departed &gone, ct_value *out,
              ct_status *status);
-  void reject(const Draft &draft);
+  [[gnu::noinline, gnu::cold]] void reject(const Draft &draft);
   bool reserve(uint64_t count, bool has_deadline);
+  bool reserve_deadline() {
+    if (!family_.timed.load(std::memory_order_relaxed)) family_.timed.store(true);
+    return expiry_.reserve();
+  }
   bool prepare(Draft &draft);
-  void open_log();
+  [[gnu::noinline, gnu::cold]] void open_log();
   Room make_room(Draft &draft, Ref *own, Reservation &room, Now &now, Departed &gone);
   bool overwrite(Draft &draft, Ref ref, Reservation &room, Now &now);
   Entry *commit(Draft &draft, Ref old, Reservation &room, Now &now, Departed &gone);
   void change_place(Ref from, Ref to, uint64_t hash);
   bool move(Ref from);
-  void vacate(const Draft &draft);
+  [[gnu::noinline, gnu::cold]] void vacate(const Draft &draft);
   bool vacate(size_t bytes);
   void settle(Reservation &room, uint64_t before, uint64_t after);
   bool extend(Draft &draft, Ref ref, Reservation &room, Now &now, Departed &gone,
@@ -468,13 +475,13 @@ class alignas(64) Shard {
   void free_dead(Entry *e);
   void free_block(Ref ref, Entry *e);
   // Its value, pinned, is now in *value; the lease is consumed.
-  void land(Flight &flight, const ct_value &value, Now &now);
+  [[gnu::noinline, gnu::cold]] void land(Flight &flight, const ct_value &value, Now &now);
   void overtake(const Probe &probe) {
     if (!flights_.empty()) flights_.overtake(probe.key, probe.hash);
   }
   void count_departure(ct_cause cause, uint64_t weight);
   void expect(uint64_t maxsize);
-  void expect_by_weight();
+  [[gnu::noinline, gnu::cold]] void expect_by_weight();
   void close_entries(Departed &gone);
 #ifdef CT_VALIDATE
   const char *problem_of_entries();

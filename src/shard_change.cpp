@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What changes a shard: storing, removing, and the order of both.
+//
+// A call that stores is compiled as one function with all that it nearly always comes to. What it
+// seldom comes to is kept out of it.
 #include <algorithm>
 #include <cassert>
 #include <cstdint>
@@ -19,10 +22,154 @@ constexpr uint64_t kTrimmedEntries = 64;
 
 }  // namespace
 
+// ---- Entries ----------------------------------------------------------------------------------
+
+uint64_t Shard::weigh(int32_t kind, const Layout &layout, uint8_t flags, size_t key_size,
+                      size_t value_size) {
+  if (kind == CT_WEIGHT_COUNT) return 1;
+  if (kind == CT_WEIGHT_VALUE) return value_size;
+  const size_t apart = (flags & kApart) != 0 ? Layout::apart_bytes(key_size, value_size) : 0;
+  const size_t block = layout.block_bytes(flags, key_size, value_size);
+  return block + Store::free_share(block) + apart + layout.bytes_beside;
+}
+
+uint64_t Shard::weight_of(Entry *e) const {
+  if ((e->flags & kWeight) != 0) return *layout_.weight(e);
+  if (weight_kind_ == CT_WEIGHT_COUNT) return 1;
+  return weigh(weight_kind_, layout_, e->flags, layout_.key(e).size, layout_.value(e).size);
+}
+
+// A block with lengths and flags as of the draft. What lies apart is the block's from then on.
+Ref Shard::make_block(Draft &draft) {
+  const size_t key_size = draft.probe.key.size;
+  const size_t value_size = draft.value.size;
+  const Ref ref = store_.allocate(layout_.block_bytes(draft.flags, key_size, value_size));
+  if (ref == kNone) return kNone;
+  Entry *e = store_.at(ref);
+  e->flags = draft.flags;
+  if ((draft.flags & kApart) != 0) {
+    e->key_size = kApartKeySize;
+    Apart *apart = layout_.apart(e);
+    apart->data = draft.apart;
+    draft.apart = nullptr;
+    apart->key_size = static_cast<uint32_t>(key_size);
+    apart->value_size = static_cast<uint32_t>(value_size);
+    apart_++;
+  } else {
+    e->key_size = static_cast<uint16_t>(key_size);
+    e->value_size = static_cast<uint16_t>(value_size);
+  }
+  layout_.write_ways_back(e, ref);
+  return ref;
+}
+
+// Takes back what make_block did, if it was.
+void Shard::release_block(Draft &draft) {
+  if (draft.ref == kNone) return;
+  free_block(draft.ref, store_.at(draft.ref));
+  draft.ref = kNone;
+  waiting_--;
+}
+
+void Shard::abandon(Draft &draft) {
+  Guard guard(lock());
+  release_block(draft);
+}
+
+// Writes what make_block left open.
+void Shard::fill(Ref ref, const Draft &draft, Now &now) {
+  Entry *e = store_.at(ref);
+  if ((e->flags & kWeight) != 0) *layout_.weight(e) = draft.weight;
+  if ((e->flags & kLifetime) != 0) {
+    Lifetime *life = layout_.lifetime(e);
+    life->write = draft.deadline;
+    life->prev = life->next = kNone;
+    if (tti_ != 0) life->idle = saturating_add(now(), std::min(tti_, draft.idle));
+  }
+  if ((e->flags & kApart) != 0) return;
+  layout_.fill(layout_.key(e), draft.probe.key);
+  layout_.fill(layout_.value(e), draft.value);
+}
+
+// Never shortens, whatever the clock does: the expiry relies on it.
+void Shard::renew_idle(Entry *e, Now &now) {
+  Lifetime *life = layout_.lifetime(e);
+  life->idle = std::max<uint64_t>(life->idle, saturating_add(now(), tti_));
+}
+
+// A copy of an entry with other flags, but for links, hook and lifetime; kNone: no memory.
+Ref Shard::copy_entry(const Entry *from, uint8_t flags) {
+  const Bytes key = layout_.key(from);
+  const Bytes value = layout_.value(from);
+  Draft copy(memory_);
+  copy.probe.key = key;
+  copy.value = value;
+  copy.flags = flags;
+  if ((flags & kApart) != 0 && !copy.set_apart()) return kNone;
+  const Ref ref = make_block(copy);
+  if (ref == kNone) return kNone;
+  Entry *to = store_.at(ref);
+  if ((flags & kWeight) != 0) {
+    *layout_.weight(to) =
+        *reinterpret_cast<const Cell<uint64_t> *>(Layout::at(from, layout_.weight_offset()));
+  }
+  if ((flags & kApart) == 0) {
+    layout_.fill(layout_.key(to), key);
+    layout_.fill(layout_.value(to), value);
+  }
+  return ref;
+}
+
+// An entry that is in no structure any more.
+void Shard::bury(Ref ref, ct_cause cause, Departed &gone) {
+  Entry *e = store_.at(ref);
+  e->flags |= kDead;
+  if (!quiet_ || gone.watched()) {
+    telling_++;
+    gone.add(*this, ref, cause);
+  } else if (e->pins != 0) {
+    e->prev = ref;
+  } else {
+    free_block(ref, e);
+  }
+}
+
+// An entry that lives on elsewhere, its value copied: nobody is told, nothing is dropped.
+void Shard::bury_copy(Ref ref, Entry *e) {
+  e->flags |= kDead | kGiven;
+  e->prev = ref;
+  if (e->pins == 0) free_block(ref, e);
+}
+
+void Shard::free_dead(Entry *e) { free_block(e->prev, e); }
+
+void Shard::free_block(Ref ref, Entry *e) {
+  if ((e->flags & kApart) != 0) {
+    const Apart *apart = layout_.apart(e);
+    memory_.release(apart->data, Layout::apart_bytes(apart->key_size, apart->value_size), 8);
+    apart_--;
+  }
+  store_.release(ref, layout_.block_bytes(e));
+}
+
+void Shard::count_departure(ct_cause cause, uint64_t weight) {
+  if (cause == CT_CAUSE_EVICTED) {
+    counters_.evictions += counting_;
+    if (counting_ != 0) counters_.evicted_weight += weight;
+  } else if (cause == CT_CAUSE_EXPIRED) {
+    counters_.expirations += counting_;
+  } else if (cause == CT_CAUSE_REPLACED) {
+    counters_.updates += counting_;
+  } else {
+    counters_.removals += counting_;
+  }
+}
+
 // ---- Storing ----------------------------------------------------------------------------------
 
-bool Shard::store(Draft &draft, Reservation &room, Now &now, Departed &gone, ct_value *out,
-                  ct_status *status) {
+[[gnu::flatten, gnu::noinline]] bool Shard::store(Draft &draft, Reservation &room, Now &now,
+                                                  Departed &gone, ct_value *out,
+                                                  ct_status *status) {
   // What lands is handed over.
   assert(draft.flight == nullptr || out != nullptr);
   Guard guard(lock());
@@ -109,7 +256,7 @@ bool Shard::reserve(uint64_t count, bool has_deadline) {
   if (!counted_ && index_.grows_for(count)) expect_by_weight();
   if (!index_.reserve(count, hasher()) || !policy_->reserve(count)) return false;
   if (unlocked_ && !log_.is_open() && index_.size() >= kLogged) open_log();
-  return !has_deadline || expiry_.reserve();
+  return !has_deadline || reserve_deadline();
 }
 
 // All the memory that storing will take.
@@ -165,7 +312,7 @@ bool Shard::overwrite(Draft &draft, Ref ref, Reservation &room, Now &now) {
   }
   const uint64_t before = weight_of(e);
   if (draft.weight > before && !room.cover(draft.weight - before)) return false;
-  if (has_deadline(draft) && !expiry_.reserve()) return false;
+  if (has_deadline(draft) && !reserve_deadline()) return false;
   if ((e->flags & kLifetime) != 0) expiry_.remove(ref);
   {
     Index::Change change(index_);
@@ -272,7 +419,7 @@ bool Shard::set_deadline(Draft &draft, Reservation &room, Now &now, Departed &go
     room.keep(leave(ref, draft.probe.hash, CT_CAUSE_EXPIRED, gone));
   } else if ((store_.at(ref)->flags & kLifetime) == 0) {
     if (draft.deadline != CT_NEVER && !extend(draft, ref, room, now, gone, status)) return false;
-  } else if (draft.deadline != CT_NEVER && !expiry_.reserve()) {
+  } else if (draft.deadline != CT_NEVER && !reserve_deadline()) {
     *status = CT_ERR_NOMEM;
   } else {
     Index::Change change(index_);
@@ -296,7 +443,7 @@ bool Shard::extend(Draft &draft, Ref ref, Reservation &room, Now &now, Departed 
   *status = CT_ERR_TOO_LARGE;
   if (draft.weight > budget_.maxsize()) return true;
   *status = CT_ERR_NOMEM;
-  if (!expiry_.reserve()) return true;
+  if (!reserve_deadline()) return true;
   const Ref to = copy_entry(old, flags);
   if (to == kNone) return true;
   Entry *e = store_.at(to);
@@ -344,6 +491,15 @@ uint64_t Shard::leave(Ref ref, uint64_t hash, ct_cause cause, Departed &gone) {
 
 Ref Shard::first_due(Now &now) {
   return expiry_.earliest() == CT_NEVER ? kNone : expiry_.due(now());
+}
+
+bool Shard::due_elsewhere(Now &now) const {
+  if (!family_.timed) return false;
+  for (uint32_t i = 0; i < family_.count; i++) {
+    const uint64_t at = family_[i].earliest();
+    if (i != number_ && at != CT_NEVER && at <= now()) return true;
+  }
+  return false;
 }
 
 // Removes an entry that is due, else the policy's victim, for the draft if there is one; *watched

@@ -70,7 +70,7 @@ Ref Store::find(uint32_t units) const {
   return kNone;
 }
 
-Ref Store::allocate(size_t bytes, bool grows) noexcept {
+[[gnu::flatten]] Ref Store::allocate(size_t bytes, bool grows) noexcept {
   const uint32_t units = static_cast<uint32_t>(bytes / kUnit);
   Ref ref = find(units);
   if (ref >> kOffsetBits == vacated_) ref = find_elsewhere(ref, units);
@@ -88,7 +88,7 @@ Ref Store::allocate(size_t bytes, bool grows) noexcept {
   return ref;
 }
 
-void Store::release(Ref ref, size_t bytes) noexcept {
+[[gnu::flatten]] void Store::release(Ref ref, size_t bytes) noexcept {
   uint32_t units = static_cast<uint32_t>(bytes / kUnit);
   const uint32_t number = ref >> kOffsetBits;
   Chunk &chunk = chunks()[number];

@@ -184,14 +184,14 @@ class Store {
   Ref find(uint32_t units) const;
   void link_free(Ref ref, uint32_t units);
   void unlink_free(Ref ref);
-  Ref grow(uint32_t units);
+  [[gnu::noinline, gnu::cold]] Ref grow(uint32_t units);
   static double filled(size_t bytes, uint32_t units);
   uint32_t find_idle(size_t bytes, uint32_t units, double least_filled) const;
   static uint32_t needed_units(uint32_t units) {
     return kFirstUnit + units + kMinUnits + kEndUnits;
   }
   size_t next_chunk_bytes(uint32_t units) const;
-  Ref find_elsewhere(Ref ref, uint32_t units);
+  [[gnu::noinline, gnu::cold]] Ref find_elsewhere(Ref ref, uint32_t units);
   void loosen(Ref ref);
   uint64_t bearable_free() const { return held_units_ >> (tight_ ? kTightShift : kLooseShift); }
   uint32_t work_for(uint64_t units);
@@ -205,7 +205,7 @@ class Store {
   }
   uint32_t add_chunk(size_t bytes);
   bool add_chunk_slot();
-  void retire(uint32_t number);
+  [[gnu::noinline, gnu::cold]] void retire(uint32_t number);
   void let_chunk_go(uint32_t number);
   void release_chunk(uint32_t number);
   void release_tables();
