@@ -470,6 +470,7 @@ class alignas(64) Shard {
 
   uint64_t leave(Ref ref, uint64_t hash, ct_cause cause, Departed &gone);
   bool evict(const Draft *draft, Ref *watched, Now &now, Departed &gone, uint64_t *weight);
+  void prefetch_next_victim() const;
   uint64_t expire_due(Now &now, Departed &gone);
   void tidy(Reservation &room, Now &now, Departed &gone);
   void free_dead(Entry *e);

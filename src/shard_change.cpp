@@ -513,13 +513,16 @@ bool Shard::evict(const Draft *draft, Ref *watched, Now &now, Departed &gone, ui
   if (watched != nullptr && victim == *watched) *watched = kNone;
   const ct_cause cause = due != kNone ? CT_CAUSE_EXPIRED : CT_CAUSE_EVICTED;
   *weight = leave(victim, hash_of(victim), cause, gone);
-  const Ref next = policy_->next_victim();
-  if (next != kNone) {
-    const uint64_t hash = hash_of(next);
-    index_.prefetch(hash);
-    policy_->prefetch(hash);
-  }
+  if (!store_.is_near()) prefetch_next_victim();
   return true;
+}
+
+void Shard::prefetch_next_victim() const {
+  const Ref next = policy_->next_victim();
+  if (next == kNone) return;
+  const uint64_t hash = hash_of(next);
+  index_.prefetch(hash);
+  policy_->prefetch(hash);
 }
 
 uint64_t Shard::expire_due(Now &now, Departed &gone) {
