@@ -8,6 +8,7 @@ set -eu
 . "$(dirname "$0")/environment.sh"
 root=${here%/tests/ffi}
 folder=${1:-$work}
+mkdir -p "$folder"
 
 build() {
   meson setup "$folder/build" "$root" --prefix "$folder" --libdir lib -Dtests=false &&
