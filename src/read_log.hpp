@@ -96,21 +96,25 @@ class ReadLog {
   };
   static_assert(sizeof(Stripe) <= 256, "four cache lines");
 
-  explicit ReadLog(Memory &memory) noexcept : memory_(memory) {}
-  ~ReadLog() { memory_.release(stripes(), kBytes, alignof(Stripe)); }
+  // shared: by threads at a time. Else there is one stripe, so that all uses are in order, whichever
+  // thread's turn it is.
+  ReadLog(Memory &memory, bool shared) noexcept
+      : memory_(memory), count_(shared ? kStripes : 1), spread_(shared ? kSpread : 0) {}
+  ~ReadLog() { memory_.release(stripes(), bytes(), alignof(Stripe)); }
   ReadLog(const ReadLog &) = delete;
   ReadLog &operator=(const ReadLog &) = delete;
 
   // Until it is open no read may go without the lock. Without memory it stays closed.
   void open() noexcept {
-    void *memory = memory_.allocate(kBytes, alignof(Stripe));
-    if (memory != nullptr) stripes_.store(new (memory) Stripe[kStripes], std::memory_order_release);
+    void *memory = memory_.allocate(bytes(), alignof(Stripe));
+    if (memory == nullptr) return;
+    auto *stripes = static_cast<Stripe *>(memory);
+    for (uint32_t i = 0; i < count_; i++) new (&stripes[i]) Stripe;
+    stripes_.store(stripes, std::memory_order_release);
   }
   bool is_open() const { return stripes() != nullptr; }
   // The thread's, once it is open. Threads' names are addresses far apart, alike in their low bits.
-  Stripe &own() const {
-    return stripes()[this_thread() * UINT64_C(0x9E3779B97F4A7C15) >> kStripeShift];
-  }
+  Stripe &own() const { return stripes()[this_thread() * spread_ >> kStripeShift]; }
 
   // Calls tell(refs, count) for each stripe with uses, after which it takes uses. Under the lock.
   template <class Tell>
@@ -141,12 +145,13 @@ class ReadLog {
  private:
   static constexpr uint32_t kStripes = 8;
   static constexpr uint32_t kStripeShift = 61;
-  static constexpr size_t kBytes = kStripes * sizeof(Stripe);
+  static constexpr uint64_t kSpread = 0x9E3779B97F4A7C15;
+  size_t bytes() const { return count_ * sizeof(Stripe); }
   Stripe *stripes() const { return stripes_.load(std::memory_order_acquire); }
   uint64_t sum(Count Stripe::*which) const {
     const Stripe *all = stripes();
     uint64_t sum = 0;
-    for (uint32_t i = 0; all != nullptr && i < kStripes; i++) {
+    for (uint32_t i = 0; all != nullptr && i < count_; i++) {
       const Count &count = all[i].*which;
       sum += count.own.load(std::memory_order_relaxed);
       sum += count.others.load(std::memory_order_relaxed);
@@ -155,6 +160,8 @@ class ReadLog {
   }
 
   Memory &memory_;
+  const uint32_t count_;
+  const uint64_t spread_;  // 0: all threads have the first
   std::atomic<Stripe *> stripes_{nullptr};
   uint32_t in_use_ = 0;       // a bit for each stripe that takes uses
   uint64_t hits_before_ = 0;  // the last reset

@@ -17,7 +17,7 @@ Shard::Shard(const ShardContext &context) noexcept
       uses_(context.kind.uses),
       most_uses_(context.kind.most_uses),
       unlocked_(context.layout.read_unlocked),
-      log_(context.memory),
+      log_(context.memory, shared_),
       layout_(context.layout),
       seed_(context.options.seed),
       clock_(context.clock),

@@ -304,6 +304,66 @@ static void test_stats_beside_resets_are_never_negative(void **state) {
   ct_cache_free(p.cache);
 }
 
+/* ---- A single thread after the other -------------------------------------------------------- */
+
+typedef struct turns {
+  ct_cache *cache;
+  _Atomic uint64_t next;
+  uint64_t threads;
+  uint64_t end;
+} turns;
+
+typedef struct player {
+  turns *turns;
+  uint64_t number;
+} player;
+
+/* Uses each key whose turn is its own. */
+static void *take_turns(void *argument) {
+  player *p = argument;
+  turns *t = p->turns;
+  for (uint64_t key; (key = t->next) < t->end;) {
+    char buffer[16];
+    size_t size;
+    if (key % t->threads != p->number) {
+      sched_yield();
+    } else if (ct_get_copy(t->cache, &key, sizeof(key), buffer, sizeof(buffer), &size) == CT_OK) {
+      t->next = key + 1;
+    } else {
+      t->next = t->end + 1;
+    }
+  }
+  return NULL;
+}
+
+/* Whoever has the cache at a time: the order is that of the uses. */
+static void test_cache_of_one_thread_at_a_time_knows_the_order_of_all(void **state) {
+  (void)state;
+  enum { kCount = 500, kThreads = 4 };
+  ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = kCount;
+  options.flags = CT_FLAG_SINGLE_THREADED;
+  turns t = {.threads = kThreads, .end = kCount};
+  assert_status(CT_OK, ct_cache_new_with(&options, &t.cache));
+  for (uint64_t key = kCount; key-- > 0;)
+    assert_status(CT_OK, ct_set(t.cache, &key, sizeof(key), &key, sizeof(key)));
+  pthread_t threads[kThreads];
+  player players[kThreads];
+  for (uint64_t i = 0; i < kThreads; i++) {
+    players[i] = (player){&t, i};
+    assert_int_equal(0, pthread_create(&threads[i], NULL, take_turns, &players[i]));
+  }
+  for (int i = 0; i < kThreads; i++) pthread_join(threads[i], NULL);
+  assert_int_equal(kCount, t.next);
+  for (uint64_t key = 0; key < kCount; key++) {
+    ct_value oldest;
+    assert_status(CT_OK, ct_popitem(t.cache, &oldest, NULL));
+    assert_memory_equal(&key, oldest.data, sizeof(key));
+    ct_value_release(&oldest);
+  }
+  ct_cache_free(t.cache);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_clock_sieve_s3fifo_copy_whole_values),
@@ -312,6 +372,7 @@ int main(void) {
       cmocka_unit_test(test_fifo_rr_copy_whole_values),
       cmocka_unit_test(test_entry_never_misses_while_it_gets_a_lifetime),
       cmocka_unit_test(test_stats_beside_resets_are_never_negative),
+      cmocka_unit_test(test_cache_of_one_thread_at_a_time_knows_the_order_of_all),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
