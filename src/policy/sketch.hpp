@@ -9,7 +9,8 @@
 // with more counters less of what they tell is of other keys.
 //
 // Another size takes over from the lowest hashes on, some blocks with each use: what lies below the
-// cursor is in the new blocks, the rest still in the old ones.
+// cursor is in the new blocks, the rest still in the old ones. Where memory is what is limited, it
+// does at once, as both together are more than entries are weighed for.
 #ifndef CT_POLICY_SKETCH_HPP
 #define CT_POLICY_SKETCH_HPP
 
@@ -28,7 +29,8 @@ class Sketch {
   // Between steps, if it doubles.
   static constexpr size_t kBytesAnEntry = 10;
 
-  explicit Sketch(Memory &memory) noexcept : memory_(memory) {}
+  // tight: memory is what is limited.
+  Sketch(Memory &memory, bool tight) noexcept : memory_(memory), tight_(tight) {}
   ~Sketch() { clear(); }
   Sketch(const Sketch &) = delete;
   Sketch &operator=(const Sketch &) = delete;
@@ -39,9 +41,9 @@ class Sketch {
     if (entries > bearable_) grow(entries, expected);
   }
 
-  // Begins to halve, if that would do for as many and there is memory.
+  // Begins to halve, if it is tight, that would do for as many and there is memory.
   void fit(uint64_t entries) noexcept {
-    if (count_ > kLongBlocks && entries < count_ / 2 * kEntriesABlock && !resizing()) {
+    if (tight_ && count_ > kLongBlocks && entries < count_ / 2 * kEntriesABlock && !resizing()) {
       resize((uint64_t{count_} + 1) / 2);
     }
   }
@@ -187,6 +189,7 @@ class Sketch {
     count_ = static_cast<uint32_t>(count);
     cursor_ = old_ == nullptr ? count_ : 0;
     bearable_ = bearable(count);
+    if (tight_ && resizing()) take_over(count_);
     return true;
   }
 
@@ -211,6 +214,7 @@ class Sketch {
   }
 
   Memory &memory_;
+  const bool tight_;
   Block *blocks_ = nullptr;  // if there never was memory for any
   uint32_t count_ = 0;
   Block *old_ = nullptr;  // while another size takes over

@@ -38,13 +38,15 @@ class WTinyLfu : public Policy {
   static constexpr size_t kBytesBeside = Sketch::kBytesAnEntry;
 
   explicit WTinyLfu(const PolicyContext &context)
-      : context_(context), sketch_(context.memory), random_(context.seed) {
+      : context_(context),
+        sketch_(context.memory, counts_memory(context.options)),
+        random_(context.seed) {
     WTinyLfu::resize(context.options.maxsize);
   }
 
   bool reserve(uint64_t count) override {
     sketch_.reserve(count_ + count, expected_);
-    if (counts_memory(context_.options)) sketch_.fit(count_ + count);
+    sketch_.fit(count_ + count);
     return true;
   }
   // An even part of the limit, if that is counted in entries.

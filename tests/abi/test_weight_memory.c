@@ -151,6 +151,31 @@ static void test_memory_of_small_caches_stays_within_the_limit(void **state) {
   assert_all_stay_within(1e6, 1, kSkewed);
 }
 
+/* What a policy remembers counts most where entries are small. They fill the cache, and more come:
+ * after no call it holds too much. */
+static void test_memory_of_tiny_entries_stays_within_the_limit_at_every_call(void **state) {
+  (void)state;
+  for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
+    for (int i = 0; i < 3; i++) {
+      static const uint64_t kLimits[] = {3000000, 4893354, 9786709};
+      ct_options options = CT_OPTIONS_INIT;
+      options.policy = kPolicies[p];
+      options.maxsize = kLimits[i];
+      options.weight_kind = CT_WEIGHT_MEMORY;
+      ct_cache *cache = new_cache(&options);
+      const uint64_t most = kLimits[i] / 20 * 21 + 64 * 1024;
+      for (uint64_t key = 0; key < kLimits[i] / 24; key++) {
+        assert_status(CT_OK, ct_set(cache, &key, sizeof key, &key, sizeof key));
+        if (ct_memory(cache) > most)
+          fail_msg("%s, limit %llu: %llu with key %llu", ct_policy_name(kPolicies[p]),
+                   (unsigned long long)kLimits[i], (unsigned long long)ct_memory(cache),
+                   (unsigned long long)key);
+      }
+      ct_cache_free(cache);
+    }
+  }
+}
+
 /* ---- Entries as the limit ------------------------------------------------------------------- */
 
 /* Small values take the place of large ones, in no order: half of the entries, which are then all
@@ -313,6 +338,7 @@ int main(void) {
       cmocka_unit_test(test_memory_stays_within_the_limit),
       cmocka_unit_test(test_memory_of_shards_stays_within_the_limit),
       cmocka_unit_test(test_memory_of_small_caches_stays_within_the_limit),
+      cmocka_unit_test(test_memory_of_tiny_entries_stays_within_the_limit_at_every_call),
       cmocka_unit_test(test_memory_goes_back_when_values_shrink),
       cmocka_unit_test(test_values_survive_that_entries_move),
       cmocka_unit_test(test_memory_stays_within_the_limit_when_large_values_come),
