@@ -18,10 +18,13 @@ constexpr size_t kMapReturnedBytes = kPageBytes;
 constexpr size_t kTableAlign = 64;
 
 // From here on a piece lies in huge pages, if the system has them to give, and begins with one. What
-// is read at random then misses fewer addresses; a page not filled yet, and the tenths of a
-// millisecond that the first touch of one takes, count for little beside so much.
-constexpr size_t kHugeBytes = 4 * 1024 * 1024;
+// is read at random then misses fewer addresses, and a page not filled yet counts for little beside so
+// much. The first touch of one takes some tenths of a millisecond, and several milliseconds where a
+// virtual machine is only then given that memory: too long for caches that are not very large.
+constexpr size_t kHugeBytes = 16 * 1024 * 1024;
 constexpr size_t kHugePageBytes = 2 * 1024 * 1024;
+// Whatever the system's usual pages are, this is a multiple of them.
+constexpr size_t kLargestPage = 64 * 1024;
 
 // As many go back to the system in some ten microseconds. Of a smaller piece a sixteenth.
 constexpr size_t kDiscardBytes = 128 * 1024;
@@ -32,17 +35,25 @@ void advise(void *ptr, size_t size) {
 
 constexpr size_t whole_pages(size_t size) { return (size + kPageBytes - 1) & ~(kPageBytes - 1); }
 
+void *map_plain(size_t size) {
+  void *ptr = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return ptr == MAP_FAILED ? nullptr : ptr;
+}
+
+size_t mapped_bytes(size_t size) {
+  return size < kHugeBytes ? size : (size + kLargestPage - 1) & ~(kLargestPage - 1);
+}
+
+// What is mapped beyond a large piece, for it to begin with a huge page, goes back at once.
 void *map(size_t size) {
-  const size_t more = size >= kHugeBytes ? kHugePageBytes : 0;
-  void *ptr =
-      mmap(nullptr, size + more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (ptr == MAP_FAILED) return nullptr;
-  if (more == 0) return ptr;
-  char *const first = static_cast<char *>(ptr);
-  const size_t before = -reinterpret_cast<uintptr_t>(ptr) & (kHugePageBytes - 1);
+  const size_t bytes = mapped_bytes(size);
+  if (size < kHugeBytes) return map_plain(bytes);
+  auto *first = static_cast<char *>(map_plain(bytes + kHugePageBytes));
+  if (first == nullptr) return map_plain(bytes);
+  const size_t before = -reinterpret_cast<uintptr_t>(first) & (kHugePageBytes - 1);
   if (before != 0) munmap(first, before);
-  if (before != more) munmap(first + before + whole_pages(size), more - before);
-  advise(first + before, size);
+  if (before != kHugePageBytes) munmap(first + before + bytes, kHugePageBytes - before);
+  advise(first + before, bytes);
   return first + before;
 }
 
@@ -117,7 +128,7 @@ void Memory::release(void *ptr, size_t size, size_t align) noexcept {
   if (hooked()) {
     hooks_.free(hooks_.ctx, ptr, size, align);
   } else if (is_mapped(size, align)) {
-    munmap(ptr, size);
+    munmap(ptr, mapped_bytes(size));
   } else {
     std::free(ptr);
   }
