@@ -49,7 +49,7 @@ class LongArray {
   }
 
  private:
-  static constexpr uint32_t kPiece = 4096;
+  static constexpr uint32_t kPiece = 2048;
 
   bool grow_first(uint64_t needed) noexcept {
     const uint32_t before = capacity_;
