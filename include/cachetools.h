@@ -361,7 +361,9 @@ typedef struct ct_policy_ops {
                     uint64_t now);
   void (*on_hit)(void *state, uint32_t id, uint64_t now); /**< a use; optional */
   void (*on_remove)(void *state, uint32_t id);            /**< after every single departure */
-  void (*on_clear)(void *state); /**< all at once; optional: on_remove for each, then */
+  /** All that are left go at once; of a large shard others may have gone by on_remove just before.
+   *  Optional: on_remove for each, then. */
+  void (*on_clear)(void *state);
   void (*on_resize)(void *state, uint64_t maxsize); /**< optional */
   /** Chooses who goes next; it removes nothing. Called only if there is an entry. An id that is
    *  not in the cache: CT_ERR_INTERNAL; earlier victims of that call stay gone, and are told. */
@@ -594,9 +596,10 @@ CT_API bool ct_contains(ct_cache *cache, const void *key, size_t key_size);
 /**
  * Stores a value under a key, in place of the one there.
  *
- * Room is made first: expired entries go, then victims of the policy until the entry fits, in
- * other shards too if its own has none left. Replacing an entry by a heavier one needs only the
- * difference, and the entry itself goes if its turn comes.
+ * Room is made first: expired entries go, then victims of the policy until the entry fits. These
+ * are the key's own shard's, or another's that has noticeably more entries or is the last to have
+ * any. Replacing an entry by a heavier one needs only the difference, and the entry itself goes if
+ * its turn comes.
  *
  * @param key    key_size bytes, any content; NULL only if key_size is 0; copied
  * @param value  value_size bytes, any content; NULL only if value_size is 0; copied
@@ -737,7 +740,8 @@ CT_API ct_status ct_delete(ct_cache *cache, const void *key, size_t key_size);
 CT_API ct_status ct_popitem(ct_cache *cache, ct_value *key, ct_value *value);
 
 /**
- * Removes everything. Causes are CLEARED, or EXPIRED. Counters stay as they are.
+ * Removes everything, a few hundred entries at a time where each is to be told of. Causes are
+ * CLEARED, or EXPIRED. Counters stay as they are.
  *
  * @return CT_OK; CT_ERR_INVALID
  *
@@ -858,7 +862,9 @@ CT_API uint64_t ct_maxsize(const ct_cache *cache);
 CT_API uint64_t ct_memory(const ct_cache *cache);
 
 /**
- * Sets another limit, then evicts until it holds.
+ * Sets another limit, then evicts until it holds: from each shard in proportion, a few hundred
+ * entries at a time, between which other calls come in. A write meanwhile makes its own room, and
+ * evicts two entries more at most.
  *
  * @return CT_OK; CT_ERR_INVALID; CT_ERR_INTERNAL if a policy of yours chose a dead id: the limit is
  *         set, and later writes make the room
@@ -953,8 +959,9 @@ CT_API uint64_t ct_expire(ct_cache *cache, uint64_t now, ct_visit_fn visit, void
  * Begins a walk over the entries. Quiet: it uses nothing and counts nothing.
  *
  * An entry that is there and unwritten throughout is seen exactly once, others at most once a
- * value, expired ones never. COLDEST and HOTTEST take the order down at once and pin every entry
- * until it has been passed; ANY takes a few at a time.
+ * value, expired ones never. COLDEST and HOTTEST take the order down first, a few hundred entries at
+ * a time, and pin each until it has been passed; what others use meanwhile may be found hotter. ANY
+ * takes a few at a time.
  *
  * @param order  CT_ORDER_...
  * @param out    [out] the iterator on CT_OK, otherwise NULL

@@ -57,7 +57,8 @@ class Array {
   // What was written behind the end belongs to it now.
   void extend(uint32_t count) { size_ += count; }
   void pop() { size_--; }
-  void truncate() { size_ = 0; }
+  // To no more than it has.
+  void truncate(uint32_t size = 0) { size_ = size; }
   void clear() noexcept {
     memory_.release(data_, capacity_ * sizeof(T), alignof(T));
     data_ = nullptr;

@@ -2,12 +2,23 @@
 // The one limit on weight, for all shards: exact, and never exceeded.
 //
 // Weight is in one of three places: in entries, reserved by a call for what it is about to store, or
-// free. What is free stands in one number, the pool. Whoever stores takes from the pool first and
-// evicts for the rest: at the limit each store is paid for by its own victims, and nothing that the
-// shards share is written.
-//
-// A lower limit makes a debt, which is paid by whatever is given back until it is gone. So
+// free. What is free stands in one number, the pool. A lower limit makes a debt, which is paid by
+// whatever is given back until it is gone. So
 //   entries + reserved + pool = maxsize + debt.
+//
+// Who pays for the room of a store, in this order (Shard::make_room, Cache::with_room):
+//   1. the pool;
+//   2. an entry that is due, in whichever shard it is;
+//   3. a shard with noticeably more entries than the store's own;
+//   4. the store's own shard. At the limit, where weights are equal, that is every store, and nothing
+//      that shards share is written.
+// Why 3: keys are spread by their hash, so each shard of one large cache would hold about as many
+// entries, whatever they weigh. Without it the room that a heavy victim leaves over goes to whoever
+// stores next. Where weights differ each shard's share is then a random walk, and some starve.
+//
+// Who pays a debt: ct_resize, by victims of each shard in proportion to what it holds, some at a time.
+// A store meanwhile makes its own room first, then pays with a few victims of its shard, if that has
+// not done its share.
 #ifndef CT_BUDGET_HPP
 #define CT_BUDGET_HPP
 
@@ -40,6 +51,15 @@ class Budget {
     }
   }
 
+  // Takes that much out of the pool, or nothing.
+  bool take_whole(uint64_t wanted) noexcept {
+    uint64_t free = pool_.load(std::memory_order_relaxed);
+    while (free >= wanted) {
+      if (pool_.compare_exchange_weak(free, free - wanted, std::memory_order_relaxed)) return true;
+    }
+    return false;
+  }
+
   // Takes at most that much out of the pool; answers how much it was.
   uint64_t take(uint64_t wanted) noexcept {
     uint64_t free = pool_.load(std::memory_order_relaxed);
@@ -68,8 +88,9 @@ class Budget {
     }
   }
 
-  // Under gathering(). After it the debt may have to be paid by evictions.
+  // One call at a time. After it the debt may have to be paid by evictions.
   void set_maxsize(uint64_t maxsize) noexcept {
+    Guard guard(&limit_);
     const uint64_t before = this->maxsize();
     changes_.fetch_add(1, std::memory_order_relaxed);
     if (maxsize >= before) {
@@ -90,6 +111,7 @@ class Budget {
   std::atomic<uint64_t> debt_{0};
   std::atomic<uint64_t> pool_;
   std::atomic<uint32_t> changes_{0};  // of the limit, begun and ended: odd within one
+  Lock limit_;                        // one such change at a time
   Lock gathering_;
 };
 
@@ -106,16 +128,18 @@ class Reservation {
     if (held_ < weight) held_ += budget_.take(weight - held_);
     return held_ >= weight;
   }
-  // The same, taking nothing if that is not enough.
+  // The same, taking nothing if that is not enough: not even for a moment, in which others would
+  // evict for what is there.
   bool cover_whole(uint64_t weight) noexcept {
-    const uint64_t before = held_;
-    if (cover(weight)) return true;
-    budget_.give(held_ - before);
-    held_ = before;
-    return false;
+    if (held_ < weight) {
+      if (!budget_.take_whole(weight - held_)) return false;
+      held_ = weight;
+    }
+    return true;
   }
-  // Keeps the weight of an entry that left, but for what is owed.
-  void keep(uint64_t weight) noexcept { held_ += weight - budget_.pay(weight); }
+  // Keeps the weight of an entry that left. What is owed is paid by what is left over.
+  void keep(uint64_t weight) noexcept { held_ += weight; }
+  uint64_t held() const noexcept { return held_; }
   // That much of it is in an entry now.
   void spend(uint64_t weight) noexcept { held_ -= weight; }
   void give_back() noexcept {

@@ -62,7 +62,7 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   const ct_options &options = checked.options;
   const PolicyKind &kind = *policy_kind(options.policy);
   const size_t shards_bytes = Shard::bytes_of(kind) * options.shards;
-  const size_t bytes = sizeof(Cache) + shards_bytes;
+  const size_t bytes = sizeof(Cache) + shards_bytes + DueTree::bytes_for(options.shards);
   Memory memory(options.allocator != nullptr ? &checked.allocator : nullptr,
                 can_read_unlocked(options) || counts_memory(options));
   char *block = static_cast<char *>(memory.allocate(bytes, alignof(Cache)));
@@ -73,6 +73,7 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   cache->family_.first = block + sizeof(Cache);
   cache->family_.stride = Shard::bytes_of(kind);
   cache->family_.count = options.shards;
+  cache->family_.due_tree.make(block + sizeof(Cache) + shards_bytes, options.shards);
   bool ready = true;
   uint32_t made = 0;
   for (; ready && made < options.shards; made++) {
@@ -165,13 +166,16 @@ ct_status Cache::make_draft(const Probe &probe, Bytes value, const ct_entry_opti
   return draft->set_apart() ? CT_OK : CT_ERR_NOMEM;
 }
 
-// Makes room in other shards, one lock at a time: what is due anywhere, then what they evict.
+// Makes room in other shards, one lock at a time, for one that has nothing left: each gives a part of
+// what it has.
 ct_status Cache::gather(const Shard &own, uint64_t need, Reservation &room, Now &now,
                         Departed &gone) {
-  if (expire_all(now, gone) != 0) return CT_OK;
   for (uint32_t i = 1; i < family_.count && !room.cover(need); i++) {
     Shard &shard = family_[(own.number() + i) & (family_.count - 1)];
-    const ct_status status = shard.evict_for(need, room, now, gone);
+    const uint64_t entries = shard.entries();
+    if (entries == 0) continue;
+    const uint64_t left = entries - 1 - (entries - 1) / family_.count;
+    const ct_status status = shard.evict_for(need, left, room, now, gone);
     if (status != CT_OK) return status;
   }
   // What is missing is reserved by others, who are about to store or to give it back.
@@ -179,16 +183,23 @@ ct_status Cache::gather(const Shard &own, uint64_t need, Reservation &room, Now 
   return CT_OK;
 }
 
-// Calls attempt(room, &status), which stores into shard, until it does not ask for more room.
+// Calls attempt(room, &status), which stores into shard, until it does not ask for more room. A shard
+// that has entries can do without others' room; of calls that cannot, one at a time takes what there
+// is.
 template <class Attempt>
 ct_status Cache::with_room(Shard &shard, Draft &draft, Now &now, Departed &gone, Attempt attempt) {
   Reservation room(budget_);
+  Guard alone(nullptr);
   ct_status status = CT_OK;
-  if (attempt(room, &status)) return status;
-  room.give_back();
-  Guard guard(gathering());
   while (!attempt(room, &status)) {
-    status = gather(shard, draft.need, room, now, gone);
+    if (draft.payer != Draft::kAnyShard) {
+      status = family_[draft.payer].evict_for(draft.need, draft.payer_keeps, room, now, gone);
+    } else if (alone.holds() || gathering() == nullptr) {
+      status = gather(shard, draft.need, room, now, gone);
+    } else {
+      room.give_back();
+      alone.take(gathering());
+    }
     if (status == CT_OK) continue;
     shard.abandon(draft);
     break;
@@ -260,7 +271,9 @@ ct_status Cache::popitem(ct_value *key, ct_value *value) {
   const uint32_t turn = turn_.fetch_add(1, std::memory_order_relaxed);
   ct_status status = CT_MISS;
   for (uint32_t i = 0; i < family_.count && status == CT_MISS; i++) {
-    status = family_[(turn + i) & (family_.count - 1)].popitem(now, gone, key, value);
+    Shard &shard = family_[(turn + i) & (family_.count - 1)];
+    do status = shard.popitem(now, gone, key, value);
+    while (status == CT_BUSY);
   }
   tell(gone);
   return status;
@@ -269,7 +282,9 @@ ct_status Cache::popitem(ct_value *key, ct_value *value) {
 void Cache::clear() {
   Now now(clock_);
   Departed gone(family_);
-  for (uint32_t i = 0; i < family_.count; i++) family_[i].clear(now, gone);
+  for (uint32_t i = 0; i < family_.count; i++) {
+    for (uint64_t from = 0; from != Index::kEnd;) family_[i].clear_some(&from, now, gone);
+  }
   tell(gone);
 }
 
@@ -290,28 +305,38 @@ uint64_t Cache::remove_if(ct_match_fn match, void *user_data) {
 ct_status Cache::resize(uint64_t maxsize) {
   Now now(clock_);
   Departed gone(family_);
-  ct_status status = CT_OK;
-  {
-    Guard guard(gathering());
-    budget_.set_maxsize(maxsize);
-    for (uint32_t i = 0; i < family_.count; i++) family_[i].resize(maxsize);
-    if (budget_.debt() != 0) expire_all(now, gone);
-    // What the pool holds pays first, then the shards evict, each a share; what others have
-    // reserved comes back when they are done.
-    while (status == CT_OK && budget_.debt() != 0) {
-      budget_.give(budget_.take(budget_.debt()));
-      const uint64_t owed = budget_.debt();
-      const uint64_t share = owed / family_.count + (owed % family_.count != 0 ? 1 : 0);
-      uint64_t entries = 0;
-      for (uint32_t i = 0; i < family_.count && status == CT_OK; i++) {
-        status = family_[i].pay_debt(share, now, gone);
-        entries += family_[i].size();
-      }
-      if (entries == 0) sched_yield();
-    }
-    for (uint32_t i = 0; i < family_.count; i++) family_[i].trim();
-  }
+  const uint64_t before = budget_.in_use();
+  const double part =
+      before <= maxsize ? 1 : static_cast<double>(maxsize) / static_cast<double>(before);
+  budget_.set_maxsize(maxsize);
+  for (uint32_t i = 0; i < family_.count; i++) family_[i].resize(maxsize, part);
+  if (budget_.debt() != 0) expire_all(now, gone);
+  const ct_status status = pay_debt(now, gone);
+  for (uint32_t i = 0; i < family_.count; i++) family_[i].trim();
   tell(gone);
+  return status;
+}
+
+// What the pool holds pays first. Then the shards evict, each its share, some at a time; in the end
+// one of each, as long as others have reserved what is missing.
+ct_status Cache::pay_debt(Now &now, Departed &gone) {
+  const auto pay = [&](ct_status (Shard::*from)(Now &, Departed &, bool *), bool *progress) {
+    *progress = false;
+    ct_status status = CT_OK;
+    for (uint32_t i = 0; i < family_.count && status == CT_OK && budget_.debt() != 0; i++) {
+      budget_.give(budget_.take(budget_.debt()));
+      status = (family_[i].*from)(now, gone, progress);
+    }
+    return status;
+  };
+  ct_status status = CT_OK;
+  bool progress;
+  do status = pay(&Shard::pay_debt, &progress);
+  while (status == CT_OK && progress);
+  while (status == CT_OK && budget_.debt() != 0) {
+    status = pay(&Shard::pay_rest, &progress);
+    if (!progress) sched_yield();
+  }
   return status;
 }
 
@@ -319,8 +344,11 @@ ct_status Cache::resize(uint64_t maxsize) {
 uint64_t Cache::expire_all(Now &now, Departed &gone) {
   uint64_t count = 0;
   for (uint32_t i = 0; i < family_.count; i++) {
-    const uint64_t earliest = family_[i].earliest();
-    if (earliest != CT_NEVER && earliest <= now()) count += family_[i].expire(now, gone);
+    const uint64_t earliest = family_.due_tree.earliest_of(i);
+    if (earliest == CT_NEVER || earliest > now()) continue;
+    uint64_t expired;
+    do count += expired = family_[i].expire(now, gone);
+    while (expired == Shard::kAtOnce);
   }
   return count;
 }
@@ -370,6 +398,7 @@ const char *Cache::problem() {
     if (const char *problem = family_[i].problem()) return problem;
     weight += family_[i].weight();
   }
+  if (const char *problem = family_.due_tree.problem()) return problem;
   if (budget_.debt() != 0) return "budget: a debt is left";
   if (weight != budget_.in_use()) return "budget: its use is not the weight of all entries";
   if (weight > maxsize()) return "budget: the limit is exceeded";

@@ -182,6 +182,7 @@ class alignas(64) Cache {
   ct_status with_room(Shard &shard, Draft &draft, Now &now, Departed &gone, Attempt attempt);
   [[gnu::noinline, gnu::cold]] ct_status gather(const Shard &own, uint64_t need, Reservation &room,
                                                 Now &now, Departed &gone);
+  ct_status pay_debt(Now &now, Departed &gone);
   uint64_t expire_all(Now &now, Departed &gone);
   void tell(Departed &gone) {
     if (!gone.empty()) gone.tell(options_.listener, options_.user_data, nullptr, nullptr);

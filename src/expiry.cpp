@@ -60,7 +60,7 @@ void Expiry::insert(Ref ref, uint64_t now) {
   // Everything filed lies after now, and so stays where it belongs.
   if (now < earliest()) time_ = std::max(time_, now);
   append(slot_of(at), ref, at);
-  if (at < earliest()) set_earliest(at);
+  set_earliest(std::min(at, earliest()));
 }
 
 void Expiry::remove(Ref ref) {

@@ -20,9 +20,9 @@
 #ifndef CT_EXPIRY_HPP
 #define CT_EXPIRY_HPP
 
-#include <atomic>
 #include <cstdint>
 
+#include "due_tree.hpp"
 #include "entry.hpp"
 #include "memory.hpp"
 #include "store.hpp"
@@ -31,8 +31,10 @@ namespace ct {
 
 class Expiry {
  public:
-  Expiry(Memory &memory, const Store &store, const Layout &layout) noexcept
-      : memory_(memory), store_(store), layout_(layout) {}
+  // The earliest deadline also stands in due_tree, as that of the shard of that number.
+  Expiry(Memory &memory, const Store &store, const Layout &layout, DueTree &due_tree,
+         uint32_t number) noexcept
+      : memory_(memory), store_(store), layout_(layout), due_tree_(due_tree), number_(number) {}
   ~Expiry() { clear(); }
   Expiry(const Expiry &) = delete;
   Expiry &operator=(const Expiry &) = delete;
@@ -48,8 +50,8 @@ class Expiry {
   void moved(Ref to);
   void clear() noexcept;
 
-  // No deadline is before it; CT_NEVER if there is none. Without the owner's lock too.
-  uint64_t earliest() const { return earliest_.load(std::memory_order_relaxed); }
+  // No deadline is before it; CT_NEVER if there is none.
+  uint64_t earliest() const { return earliest_; }
 
   // The entry with the earliest deadline, still linked, if it is due; else kNone.
   Ref due(uint64_t now);
@@ -87,7 +89,11 @@ class Expiry {
   static void drop(uint32_t *bits, uint32_t slot) {
     bits[slot / kDigits] &= ~(1u << (slot % kDigits));
   }
-  void set_earliest(uint64_t time) { earliest_.store(time, std::memory_order_relaxed); }
+  void set_earliest(uint64_t time) {
+    if (time == earliest_) return;
+    earliest_ = time;
+    due_tree_.set(number_, time);
+  }
 
   // What stands behind prev, or at the head of that slot; and before next, or at its tail.
   void set_next(Ref prev, Ref next) {
@@ -119,7 +125,9 @@ class Expiry {
   const Store &store_;
   const Layout &layout_;
   Slot *slots_ = nullptr;  // kSlotCount, once there was a deadline
-  std::atomic<uint64_t> earliest_{CT_NEVER};
+  DueTree &due_tree_;
+  const uint32_t number_;
+  uint64_t earliest_ = CT_NEVER;
   uint64_t time_ = 0;
   uint64_t past_earliest_ = CT_NEVER;  // no deadline in the past's list is before it
   uint32_t occupied_[kLevels] = {};

@@ -114,6 +114,7 @@ class Index {
   // by steps.
   static constexpr size_t kBytesAnEntry = 10;
 
+  // Without the owner's lock too, about.
   uint64_t size() const { return size_; }
   // Whether reserve will have to ask for a larger table.
   bool grows_for(uint64_t count) const { return size_ + count > comfortable(current_.size()); }
@@ -182,10 +183,10 @@ class Index {
   template <class HashOf>
   bool reserve(uint64_t count, HashOf hash_of) noexcept;
 
-  // Replaces a table that is far too large for what is there and that many more, at once; reserve
-  // does so little by little.
+  // Goes on with replacing a table that is far too large for what is there and that many more, by a
+  // few homes; reserve does so little by little. False: it is done.
   template <class HashOf>
-  void shrink(uint64_t count, HashOf hash_of) noexcept;
+  bool shrink(uint64_t count, HashOf hash_of) noexcept;
 
   // Not there yet; there must be room.
   void insert(uint64_t hash, Ref ref);
@@ -258,6 +259,8 @@ class Index {
   static constexpr uint32_t kBucketsAStep = 4;
   // Of a table that is nearly empty.
   static constexpr uint32_t kSparseBucketsAStep = 16;
+  // While a call does nothing but replace a table, and lets others at the lock in between.
+  static constexpr uint32_t kBucketsAShrink = 32;
   // A page of them is not worth the work, nor a quarter if that counts.
   static constexpr uint32_t kSmallTable = 64;
   static constexpr uint32_t kTinyTable = 16;
@@ -309,7 +312,7 @@ class Index {
   uint32_t changes_ = 0;             // that are being made, one within the other
   std::atomic<uint32_t> moment_{1};  // even while there is none
   uint64_t expected_ = 0;
-  uint64_t size_ = 0;
+  Cell<uint32_t> size_{0};
   Table current_;
   Table old_;                 // while migrating
   Cell<uint32_t> cursor_{0};  // homes left of it have moved from old_ to current_
@@ -356,9 +359,10 @@ bool Index::reserve(uint64_t count, HashOf hash_of) noexcept {
 }
 
 template <class HashOf>
-void Index::shrink(uint64_t count, HashOf hash_of) noexcept {
-  if (migrating()) migrate(old_.size(), hash_of);
-  if (begin_shrinking(size_ + count)) migrate(old_.size(), hash_of);
+bool Index::shrink(uint64_t count, HashOf hash_of) noexcept {
+  if (!migrating() && !begin_shrinking(size_ + count)) return false;
+  migrate(kBucketsAShrink, hash_of);
+  return true;
 }
 
 // Moves the entries of the next few homes from the old table to the current one.

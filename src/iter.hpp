@@ -35,6 +35,8 @@ class Iter {
   Cache &cache() const { return cache_; }
 
  private:
+  ct_status pin_in_order(Shard &shard, Array<Ordered> &entries);
+  ct_status pin_the_rest(Shard &shard, Array<Ordered> &entries);
   ct_status take_more();
   void pass();
 

@@ -44,6 +44,12 @@ class Guard {
   ~Guard() {
     if (lock_ != nullptr) lock_->unlock();
   }
+  // Another one, of a guard that holds none.
+  void take(Lock *lock) noexcept {
+    lock_ = lock;
+    if (lock_ != nullptr) lock_->lock();
+  }
+  bool holds() const { return lock_ != nullptr; }
   Guard(const Guard &) = delete;
   Guard &operator=(const Guard &) = delete;
 

@@ -23,11 +23,12 @@ Shard::Shard(const ShardContext &context) noexcept
       clock_(context.clock),
       index_(context.memory, counts_memory(context.options)),
       store_(context.memory, layout_, counts_memory(context.options)),
-      expiry_(context.memory, store_, context.layout),
+      expiry_(context.memory, store_, context.layout, context.family.due_tree, context.number),
       flights_(context.memory),
       tti_(context.options.tti),
       weight_kind_(context.options.weight_kind),
       counted_(context.options.weigher == nullptr && weight_kind_ == CT_WEIGHT_COUNT),
+      looked_at_(context.number),
       drop_(context.options.drop),
       user_data_(context.options.user_data),
       quiet_(context.options.listener == nullptr && context.options.drop == nullptr),
@@ -216,57 +217,6 @@ uint64_t Shard::size() {
   return index_.size();
 }
 
-ct_status Shard::list_some(uint64_t *from, Array<Held> &out) {
-  // So many homes without an entry, and others get a turn at the lock.
-  constexpr int kHomes = 256;
-  Guard guard(lock());
-  uint64_t end = *from;
-  uint64_t count = 0;
-  for (int i = 0; i < kHomes && count == 0 && end < Index::kEnd; i++) {
-    *from = end;
-    end = index_.visit_from(*from, hasher(), [&](Ref) { count++; });
-  }
-  if (!out.reserve(count)) return CT_ERR_NOMEM;
-  bool pinned = true;
-  index_.visit_from(*from, hasher(), [&](Ref ref) {
-    Entry *e = store_.at(ref);
-    if (pinned && (pinned = pin(e))) out.push({this, e});
-  });
-  if (!pinned) {
-    for (; !out.empty(); out.pop()) unpin(out.back().entry);
-    return CT_ERR_NOMEM;
-  }
-  *from = end;
-  return CT_OK;
-}
-
-ct_status Shard::list_coldest(Array<Held> &out) {
-  Guard guard(lock());
-  settle_uses();
-  Array<Held> entries(memory_);
-  Array<uint8_t> ranks(memory_);
-  const uint64_t count = index_.size();
-  if (!out.reserve(count) || !entries.reserve(count) || !ranks.reserve(count)) {
-    return CT_ERR_NOMEM;
-  }
-  uint32_t rank;
-  for (Policy::Walk walk; policy_->step(walk, &rank);) {
-    Entry *e = store_.at(walk.ref);
-    if (!pin(e)) {
-      for (Held &held : entries) unpin(held.entry);
-      return CT_ERR_NOMEM;
-    }
-    entries.push({this, e});
-    ranks.push(static_cast<uint8_t>(rank));
-  }
-  for (rank = 0; rank < Policy::kRanks; rank++) {
-    for (uint32_t i = 0; i < entries.size(); i++) {
-      if (ranks[i] == rank) out.push(entries[i]);
-    }
-  }
-  return CT_OK;
-}
-
 Ref Shard::current(Entry *e, Now &now) const {
   const bool moved = (e->flags & kGiven) != 0;
   if ((e->flags & kDead) != 0 && !moved) return kNone;
@@ -278,13 +228,6 @@ Ref Shard::current(Entry *e, Now &now) const {
   const Bytes there = layout_.value(store_.at(ref));
   const bool same = here.size == there.size && std::memcmp(here.data, there.data, here.size) == 0;
   return same ? ref : kNone;
-}
-
-bool Shard::view(Entry *e, Now &now, Bytes *key, Bytes *value) {
-  Guard guard(lock());
-  *key = layout_.key(e);
-  *value = layout_.value(e);
-  return (e->flags & kDead) == 0 ? !is_expired(e, now) : current(e, now) != kNone;
 }
 
 // ---- Flights ----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@
 
 #include <cachetools.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <new>
@@ -22,6 +23,7 @@
 #include "array.hpp"
 #include "budget.hpp"
 #include "clock.hpp"
+#include "due_tree.hpp"
 #include "entry.hpp"
 #include "expiry.hpp"
 #include "flight.hpp"
@@ -91,7 +93,12 @@ struct Draft {
   Flight *flight = nullptr;      // that it ends, if that was not overtaken
   char *apart = nullptr;         // filled, if flags say so
   Ref ref = kNone;               // the block, once there is one
-  uint64_t need = 0;             // the room that the shard could not make
+  uint64_t need = 0;             // the room that the shard did not make
+  uint32_t payer = kAnyShard;    // which shard is to make it,
+  uint64_t payer_keeps = 0;      // by what is due, and by evicting down to so many entries
+
+  // The shard itself has nothing left.
+  static constexpr uint32_t kAnyShard = UINT32_MAX;
 };
 
 // Where a value was seen, and when.
@@ -126,15 +133,40 @@ struct Ranked {
   uint32_t rank;
 };
 
-// A walk over the order of a shard that lets others work in between. What it came to last is pinned,
-// and by the step before it is seen whether the order is still what it was there.
+// An entry that is pinned, and its place in the order.
+struct Ordered {
+  Entry *entry;
+  uint32_t rank;
+  uint32_t number;  // in its rank
+};
+
+// A walk over the order of a shard that lets others work in between. It goes on behind a place that
+// it remembers: an entry and the one that followed it, both pinned. It remembers some, since others
+// may use or remove these meanwhile. When all have changed the walk is over, and what it did not meet
+// counts as hotter.
 struct OrderWalk {
-  Policy::Walk last;
-  Policy::Walk before;
-  Entry *last_entry = nullptr;
-  Entry *before_entry = nullptr;
-  uint64_t passed = 0;
-  uint64_t left = 0;  // at most, whatever others insert meanwhile
+  static constexpr uint32_t kPlaces = 4;
+  static constexpr uint64_t kStepsBack[kPlaces] = {0, 8, 64, 192};
+
+  struct Place {
+    Policy::Walk at;
+    Policy::Walk next;
+    Entry *entry = nullptr;
+    Entry *next_entry = nullptr;
+  };
+
+  // steps_left: of this stretch.
+  void remember(uint64_t steps_left, const Policy::Walk &at, const Policy::Walk &next) {
+    for (uint32_t i = 0; i < kPlaces; i++) {
+      if (kStepsBack[i] == steps_left) places[i] = {at, next, nullptr, nullptr};
+    }
+  }
+
+  Place places[kPlaces];  // the latest first
+  uint64_t left = 0;      // at most, so that it ends whatever others do meanwhile
+  uint64_t version = 0;   // of the order
+  bool has_begun = false;
+  bool is_disturbed = false;  // the order has changed since
 };
 
 // An entry that a walk has pinned.
@@ -148,8 +180,7 @@ struct Family {
   char *first = nullptr;
   size_t stride = 0;
   uint32_t count = 0;
-  // Whether an entry ever had a deadline: else nobody need ask all shards for what is due.
-  mutable std::atomic<bool> timed{false};
+  DueTree due_tree;
 
   Shard &operator[](uint32_t number) const {
     return *reinterpret_cast<Shard *>(first + number * stride);
@@ -165,7 +196,7 @@ struct ShardContext {
   const ct_options &options;  // in force
   const Clock &clock;
   Budget &budget;
-  const Family &family;
+  Family &family;
   uint32_t number;
 };
 
@@ -240,30 +271,37 @@ class alignas(64) Shard {
                  const ct_status *statuses);
   // Then these are the uses.
   void use_some(const Look *looks, uint32_t count, Now &now, const ct_status *statuses);
-  // False: it takes room from other shards, draft.need of it or what is due there; call again then.
+  // False: draft.payer is to make room, draft.need of it; call again then.
   bool store(Draft &draft, Reservation &room, Now &now, Departed &gone, ct_value *out,
              ct_status *status);
   // Another deadline for an entry; draft has a key and that deadline. As store.
   bool set_deadline(Draft &draft, Reservation &room, Now &now, Departed &gone, ct_status *status);
   // Under CT_CAUSE_REMOVED. out may be NULL.
   ct_status remove(const Probe &probe, Now &now, Departed &gone, ct_value *out);
+  // Entries that a call works on before it lets others at the lock.
+  static constexpr uint64_t kAtOnce = 256;
   // An entry that is pinned, if it has neither left nor expired.
   bool remove_pinned(Entry *entry, Now &now, Departed &gone);
   ct_status popitem(Now &now, Departed &gone, ct_value *key, ct_value *value);
-  // Evicts until room holds need, or nothing is left.
-  ct_status evict_for(uint64_t need, Reservation &room, Now &now, Departed &gone);
-  // Evicts until that weight is gone, or nothing is owed any more, or nothing is left.
-  ct_status pay_debt(uint64_t weight, Now &now, Departed &gone);
-  // How many were due.
+  // Removes what is due, then evicts down to that many entries, until room holds need: kAtOnce at the
+  // most.
+  ct_status evict_for(uint64_t need, uint64_t down_to, Reservation &room, Now &now, Departed &gone);
+  // Evicts until the shard has done its share for a lower limit, or nothing is owed any more: kAtOnce
+  // at the most. *progress is set if there was something to do.
+  ct_status pay_debt(Now &now, Departed &gone, bool *progress);
+  // The same for what rounding has left: one entry, whatever its share was.
+  ct_status pay_rest(Now &now, Departed &gone, bool *progress);
+  // What is due, kAtOnce at the most; answers how many.
   uint64_t expire(Now &now, Departed &gone);
-  void clear(Now &now, Departed &gone);
-  void resize(uint64_t maxsize);
+  // Removes entries from a position of the index on; sets *from to where it ended, Index::kEnd at the
+  // end. At most about kAtOnce, unless it can drop all as they are.
+  void clear_some(uint64_t *from, Now &now, Departed &gone);
+  // The limit is another one, of which the shard's part is that part of what it holds.
+  void resize(uint64_t maxsize, double part);
   // Gives back memory that is not needed for what is there now.
   void trim();
   ct_status inspect(const Probe &probe, Now &now, ct_entry_info *out);
   bool is_ordered() const { return ordered_; }
-  // Pins all entries and appends them, coldest first.
-  ct_status list_coldest(Array<Held> &out);
   // Ends all but what pinned values need, and what is in gone for its drop. Each pin refers to the
   // cache from then on.
   void close(Departed &gone);
@@ -273,11 +311,16 @@ class alignas(64) Shard {
   const char *problem();
   void measure_searches(uint64_t *total, uint64_t *longest);
   uint64_t weight() const { return weight_; }
+  // Since the last time: how often the lock was taken, and most entries that were worked on under it.
+  void take_work(uint64_t *holds, uint64_t *most) {
+    *holds += holds_.exchange(0);
+    *most = std::max(*most, most_work_.exchange(0));
+  }
 #endif
 
   void prefetch(uint64_t hash) const { index_.prefetch(hash); }
-  // No deadline is before it. Without the lock.
-  uint64_t earliest() const { return expiry_.earliest(); }
+  // Without the lock, about.
+  uint64_t entries() const { return index_.size(); }
   uint32_t number() const { return number_; }
 
   // For who holds a flight and waits: CT_OK, *out is its value; CT_LEASED, the lease is the
@@ -313,15 +356,16 @@ class alignas(64) Shard {
   void release(ct_value *value);
   void release(Entry *entry);
 
-  // ---- Snapshots (shard_snapshot.cpp) -------------------------------------------------------
+  // ---- Walks and snapshots (shard_walk.cpp) -------------------------------------------------
 
   bool counts() const { return counts_; }
   static uint64_t id_of(Bytes key) { return hash_key(key.data, key.size, 0); }
-  static constexpr uint32_t kRankedAtOnce = 1024;
   // Sets out on a walk over the order.
   OrderWalk begin_walk();
-  // Pushes the next kRankedAtOnce, for which there is room, or what is left. CT_OK or CT_ERR_NOMEM.
+  // Pushes the next kAtOnce, for which there is room, or what is left. CT_OK or CT_ERR_NOMEM.
   ct_status list_ranks(OrderWalk &walk, Array<Ranked> &out);
+  // The same with the entries themselves, pinned.
+  ct_status list_order(OrderWalk &walk, Array<Ordered> &out);
   void end_walk(OrderWalk &walk);
   // Of an entry that is pinned; false: it has expired.
   bool describe(Entry *entry, Now &now, Record *out);
@@ -389,8 +433,27 @@ class alignas(64) Shard {
   uint32_t copy_run(const Look *looks, uint32_t count, char *buffer, const ct_status *statuses,
                     size_t *copied);
   uint32_t use_run(const Look *looks, uint32_t count, Now &now, const ct_status *statuses);
-  Lock *lock() { return shared_ ? &lock_ : nullptr; }
+  Lock *lock() {
+    begin_work();
+    return shared_ ? &lock_ : nullptr;
+  }
+#ifdef CT_VALIDATE
+  void begin_work() {
+    holds_.fetch_add(1, std::memory_order_relaxed);
+    work_.store(0, std::memory_order_relaxed);
+  }
+  void work_on_entry() const {
+    const uint64_t work = work_.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (work > most_work_.load(std::memory_order_relaxed)) {
+      most_work_.store(work, std::memory_order_relaxed);
+    }
+  }
+#else
+  void begin_work() {}
+  void work_on_entry() const {}
+#endif
   uint64_t hash_of(Ref ref) const {
+    work_on_entry();
     const Bytes key = layout_.key(store_.at(ref));
     return hash_key(key.data, key.size, seed_);
   }
@@ -414,7 +477,10 @@ class alignas(64) Shard {
   }
   // What a walk has pinned, if it is still there and not expired.
   Ref current(Entry *e, Now &now) const;
-  bool due_elsewhere(Now &now) const;
+  bool due_elsewhere(Draft &draft, Now &now) const;
+  bool is_smaller_than_next(Draft &draft);
+  ct_status pay_debt_inside(uint64_t entries, Now &now, Departed &gone, bool *progress);
+  [[gnu::noinline, gnu::cold]] void pay_a_little(Now &now, Departed &gone);
   Ref first_due(Now &now);
   uint64_t weight_of(Entry *e) const;
   ct_status get_inside(const Probe &probe, Now &now, ct_value *out, bool count_miss);
@@ -423,12 +489,15 @@ class alignas(64) Shard {
   void gather_use_unlocked(ReadLog::Stripe &own, Place place);
   void tell_uses();
   // Before anything that the order matters to.
+  // Another one as soon as the order may be another.
+  uint64_t order_version() const { return uses_told_ + index_.moment(); }
   void settle_uses() {
     if (uses_ == Uses::kGathered) tell_uses();
   }
-  bool is_there_still(const OrderWalk &walk) const;
-  void pass_again(OrderWalk &walk);
-  ct_status pin_walk(OrderWalk &walk);
+  bool resume(const OrderWalk &walk, Policy::Walk *at) const;
+  bool pin_places(OrderWalk &walk);
+  template <class Take>
+  ct_status walk_some(OrderWalk &walk, Take take);
   bool take(const Place &place, uint64_t hash, bool use, Now &now, ct_value *out);
 
   bool pin(Entry *e);
@@ -450,10 +519,7 @@ class alignas(64) Shard {
              ct_status *status);
   [[gnu::noinline, gnu::cold]] void reject(const Draft &draft);
   bool reserve(uint64_t count, bool has_deadline);
-  bool reserve_deadline() {
-    if (!family_.timed.load(std::memory_order_relaxed)) family_.timed.store(true);
-    return expiry_.reserve();
-  }
+  bool reserve_deadline() { return expiry_.reserve(); }
   bool prepare(Draft &draft);
   [[gnu::noinline, gnu::cold]] void open_log();
   Room make_room(Draft &draft, Ref *own, Reservation &room, Now &now, Departed &gone);
@@ -466,12 +532,12 @@ class alignas(64) Shard {
   void settle(Reservation &room, uint64_t before, uint64_t after);
   bool extend(Draft &draft, Ref ref, Reservation &room, Now &now, Departed &gone,
               ct_status *status);
-  bool finish(Draft &draft, Reservation &room);
+  bool finish(Draft &draft, Reservation &room, Now &now, Departed &gone);
 
   uint64_t leave(Ref ref, uint64_t hash, ct_cause cause, Departed &gone);
   bool evict(const Draft *draft, Ref *watched, Now &now, Departed &gone, uint64_t *weight);
   void prefetch_next_victim() const;
-  uint64_t expire_due(Now &now, Departed &gone);
+  uint64_t expire_due(uint64_t most, Now &now, Departed &gone);
   void tidy(Reservation &room, Now &now, Departed &gone);
   void free_dead(Entry *e);
   void free_block(Ref ref, Entry *e);
@@ -484,6 +550,7 @@ class alignas(64) Shard {
   void expect(uint64_t maxsize);
   [[gnu::noinline, gnu::cold]] void expect_by_weight();
   void close_entries(Departed &gone);
+  void clear_at_once(bool drops, Departed &gone);
 #ifdef CT_VALIDATE
   const char *problem_of_entries();
 #endif
@@ -515,6 +582,7 @@ class alignas(64) Shard {
   Policy *policy_ = nullptr;  // behind the shard, until close
   ReadLog log_;
   uint32_t used_count_ = 0;
+  uint64_t uses_told_ = 0;    // times that the policy was told of some
   Ref used_[ReadLog::kUses];  // while the log is not open: uses that the policy was not told of yet
   const Layout layout_;
   const uint64_t seed_;
@@ -528,6 +596,9 @@ class alignas(64) Shard {
   const int32_t weight_kind_;
   const bool counted_;    // every entry weighs 1
   uint64_t weight_ = 0;   // of all entries
+  uint64_t part_ = 0;     // of it that a lower limit leaves; meaningless unless there is a debt
+  uint32_t looks_ = 0;    // how many stores more look whether another shard should pay
+  uint32_t looked_at_;    // at which shard last
   uint32_t waiting_ = 0;  // drafts that have a block and wait for room
   uint64_t pinned_ = 0;   // pins in all
   uint64_t telling_ = 0;  // dead entries that are still to be told
@@ -543,6 +614,11 @@ class alignas(64) Shard {
   const bool ordered_;
   const bool counts_;  // uses, exactly
   void (*const destroy_policy_)(Policy *);
+#ifdef CT_VALIDATE
+  std::atomic<uint64_t> holds_{0};
+  mutable std::atomic<uint64_t> work_{0};
+  mutable std::atomic<uint64_t> most_work_{0};
+#endif
 };
 
 // Whether ref is to the entry of that key: CT_OK, with where its value is and of what size, and with

@@ -13,8 +13,17 @@
 namespace ct {
 namespace {
 
-// How many due entries a write takes along at most.
+// How many due entries a write takes along at most, and how many it evicts for a lower limit.
 constexpr uint64_t kTidied = 8;
+constexpr uint64_t kPaid = 2;
+
+// For so many evicting stores after one whose victims weighed more than it needed, the shard looks
+// whether another one should pay.
+constexpr uint32_t kLooks = 16;
+
+// Of a table with few entries so many homes, and so many entries of one, in one go.
+constexpr uint64_t kHomesAtOnce = 1024;
+constexpr uint32_t kAtOnceOfHome = 64;
 
 // How often trim goes on with moving entries: each is moved a few times at most.
 constexpr uint64_t kTrims = 16;
@@ -183,22 +192,22 @@ void Shard::count_departure(ct_cause cause, uint64_t weight) {
   }
   if (judge(draft, old, room, now, gone, out, status)) {
     if (draft.flight != nullptr && *status >= 0) land(*draft.flight, *out, now);
-    return finish(draft, room);
+    return finish(draft, room, now, gone);
   }
   if (old != kNone && draft.flight == nullptr && overwrite(draft, old, room, now)) {
     overtake(draft.probe);
     *status = CT_OK;
-    return finish(draft, room);
+    return finish(draft, room, now, gone);
   }
   if (!prepare(draft)) {
     *status = CT_ERR_NOMEM;
-    return finish(draft, room);
+    return finish(draft, room, now, gone);
   }
   const Room made = make_room(draft, &old, room, now, gone);
   if (made == Room::kElsewhere) return false;
   if (made == Room::kBroken) {
     *status = CT_ERR_INTERNAL;
-    return finish(draft, room);
+    return finish(draft, room, now, gone);
   }
   Entry *e = commit(draft, old, room, now, gone);
   // An entry's first pin needs no memory.
@@ -210,7 +219,7 @@ void Shard::count_departure(ct_cause cause, uint64_t weight) {
     overtake(draft.probe);
   }
   *status = CT_OK;
-  return finish(draft, room);
+  return finish(draft, room, now, gone);
 }
 
 // Settles what needs no block: conditions, then lifetime, then weight.
@@ -279,18 +288,34 @@ void Shard::open_log() {
 }
 
 // Makes room hold what the draft weighs beyond the entry that it replaces, which may go for it:
-// then *own is kNone.
+// then *own is kNone. budget.hpp tells who pays.
 Shard::Room Shard::make_room(Draft &draft, Ref *own, Reservation &room, Now &now, Departed &gone) {
+  bool has_evicted = false;
   for (;;) {
     const uint64_t have = *own == kNone ? 0 : weight_of(store_.at(*own));
     draft.need = draft.weight > have ? draft.weight - have : 0;
-    if (room.cover(draft.need)) return Room::kMade;
-    if (index_.size() == 0 || (first_due(now) == kNone && due_elsewhere(now))) {
-      return Room::kElsewhere;
+    if (room.cover(draft.need)) {
+      if (has_evicted) {
+        if (room.held() != draft.need) {
+          looks_ = kLooks;
+        } else if (looks_ != 0) {
+          looks_--;
+        }
+      }
+      return Room::kMade;
+    }
+    draft.payer = Draft::kAnyShard;
+    if (first_due(now) == kNone) {
+      const bool looks = has_evicted || looks_ != 0;
+      if (due_elsewhere(draft, now) || index_.size() == 0 ||
+          (looks && is_smaller_than_next(draft))) {
+        return Room::kElsewhere;
+      }
     }
     uint64_t weight;
     const Ref before = *own;
     if (!evict(&draft, own, now, gone, &weight)) return Room::kBroken;
+    has_evicted = true;
     room.keep(weight);
     // The condition was met by the entry that has just gone for it: it is not asked again.
     if (*own != before) {
@@ -427,7 +452,7 @@ bool Shard::set_deadline(Draft &draft, Reservation &room, Now &now, Departed &go
     layout_.lifetime(store_.at(ref))->write = draft.deadline;
     expiry_.insert(ref, now());
   }
-  return finish(draft, room);
+  return finish(draft, room, now, gone);
 }
 
 // Moves an entry that has no place for a deadline to a block that has, and sets it. False as of
@@ -468,9 +493,10 @@ bool Shard::extend(Draft &draft, Ref ref, Reservation &room, Now &now, Departed 
 }
 
 // Ends a call that stored, or did not: what it has left over goes back.
-bool Shard::finish(Draft &draft, Reservation &room) {
+bool Shard::finish(Draft &draft, Reservation &room, Now &now, Departed &gone) {
   release_block(draft);
   room.give_back();
+  if (__builtin_expect(budget_.debt() != 0, 0)) pay_a_little(now, gone);
   return true;
 }
 
@@ -493,13 +519,26 @@ Ref Shard::first_due(Now &now) {
   return expiry_.earliest() == CT_NEVER ? kNone : expiry_.due(now());
 }
 
-bool Shard::due_elsewhere(Now &now) const {
-  if (!family_.timed) return false;
-  for (uint32_t i = 0; i < family_.count; i++) {
-    const uint64_t at = family_[i].earliest();
-    if (i != number_ && at != CT_NEVER && at <= now()) return true;
-  }
-  return false;
+// Nothing is due here.
+bool Shard::due_elsewhere(Draft &draft, Now &now) const {
+  if (family_.due_tree.earliest() == CT_NEVER) return false;
+  const uint32_t shard = family_.due_tree.due(now());
+  if (shard == DueTree::kNobody || shard == number_) return false;
+  draft.payer = shard;
+  draft.payer_keeps = UINT64_MAX;
+  return true;
+}
+
+// Whether another shard, each time the next one, has noticeably more entries.
+bool Shard::is_smaller_than_next(Draft &draft) {
+  const uint32_t last = family_.count - 1;
+  looked_at_ = (looked_at_ + 1) & last;
+  if (looked_at_ == number_) looked_at_ = (looked_at_ + 1) & last;
+  const uint64_t own = index_.size();
+  if (family_[looked_at_].entries() <= own + own / 16 + 1) return false;
+  draft.payer = looked_at_;
+  draft.payer_keeps = own;
+  return true;
 }
 
 // Removes an entry that is due, else the policy's victim, for the draft if there is one; *watched
@@ -525,9 +564,9 @@ void Shard::prefetch_next_victim() const {
   policy_->prefetch(hash);
 }
 
-uint64_t Shard::expire_due(Now &now, Departed &gone) {
+uint64_t Shard::expire_due(uint64_t most, Now &now, Departed &gone) {
   uint64_t count = 0;
-  for (Ref ref; (ref = first_due(now)) != kNone; count++) {
+  for (Ref ref; count < most && (ref = first_due(now)) != kNone; count++) {
     budget_.give(leave(ref, hash_of(ref), CT_CAUSE_EXPIRED, gone));
   }
   return count;
@@ -567,7 +606,7 @@ bool Shard::remove_pinned(Entry *e, Now &now, Departed &gone) {
 ct_status Shard::popitem(Now &now, Departed &gone, ct_value *key, ct_value *value) {
   Guard guard(lock());
   settle_uses();
-  expire_due(now, gone);
+  if (expire_due(kAtOnce, now, gone) == kAtOnce) return CT_BUSY;
   if (index_.size() == 0) return CT_MISS;
   const Ref ref = policy_->victim();
   if (ref == kNone) return CT_ERR_INTERNAL;
@@ -584,10 +623,12 @@ ct_status Shard::popitem(Now &now, Departed &gone, ct_value *key, ct_value *valu
   return CT_OK;
 }
 
-ct_status Shard::evict_for(uint64_t need, Reservation &room, Now &now, Departed &gone) {
+ct_status Shard::evict_for(uint64_t need, uint64_t down_to, Reservation &room, Now &now,
+                           Departed &gone) {
   Guard guard(lock());
   settle_uses();
-  while (!room.cover(need) && index_.size() != 0) {
+  for (uint64_t i = 0; i < kAtOnce && !room.cover(need); i++) {
+    if (first_due(now) == kNone && index_.size() <= down_to) break;
     uint64_t weight;
     if (!evict(nullptr, nullptr, now, gone, &weight)) return CT_ERR_INTERNAL;
     room.keep(weight);
@@ -595,40 +636,83 @@ ct_status Shard::evict_for(uint64_t need, Reservation &room, Now &now, Departed 
   return CT_OK;
 }
 
-ct_status Shard::pay_debt(uint64_t share, Now &now, Departed &gone) {
+ct_status Shard::pay_debt(Now &now, Departed &gone, bool *progress) {
   Guard guard(lock());
   settle_uses();
-  uint64_t paid = 0;
-  while (paid < share && budget_.debt() != 0 && index_.size() != 0) {
+  return pay_debt_inside(kAtOnce, now, gone, progress);
+}
+
+ct_status Shard::pay_debt_inside(uint64_t entries, Now &now, Departed &gone, bool *progress) {
+  for (; entries != 0 && weight_ > part_ && budget_.debt() != 0; entries--) {
     uint64_t weight;
     if (!evict(nullptr, nullptr, now, gone, &weight)) return CT_ERR_INTERNAL;
     budget_.give(weight);
-    paid += weight;
+    *progress = true;
   }
   return CT_OK;
+}
+
+ct_status Shard::pay_rest(Now &now, Departed &gone, bool *progress) {
+  Guard guard(lock());
+  settle_uses();
+  if (index_.size() == 0) return CT_OK;
+  part_ = 0;
+  return pay_debt_inside(1, now, gone, progress);
+}
+
+// A policy that names no victim has no part in it: whoever set the limit is told.
+void Shard::pay_a_little(Now &now, Departed &gone) {
+  bool progress;
+  pay_debt_inside(kPaid, now, gone, &progress);
 }
 
 uint64_t Shard::expire(Now &now, Departed &gone) {
   Guard guard(lock());
   settle_uses();
-  return expire_due(now, gone);
+  return expire_due(kAtOnce, now, gone);
 }
 
-void Shard::clear(Now &now, Departed &gone) {
+void Shard::clear_some(uint64_t *from, Now &now, Departed &gone) {
   Guard guard(lock());
   settle_uses();
+  if (*from == 0) flights_.overtake_all();
+  if (expire_due(kAtOnce, now, gone) == kAtOnce) return;
+  const bool drops = quiet_ && pinned_ == 0 && telling_ == 0 && apart_ == 0 && waiting_ == 0;
+  if (drops || (*from == 0 && index_.size() <= kAtOnce)) {
+    clear_at_once(drops, gone);
+    *from = Index::kEnd;
+    return;
+  }
+  for (uint64_t entries = 0, homes = 0; entries < kAtOnce && homes < kHomesAtOnce; homes++) {
+    // As many of a home as there is room for: if it is filled, there may be more.
+    Ref refs[kAtOnceOfHome];
+    uint32_t count = 0;
+    const uint64_t end = index_.visit_from(*from, hasher(), [&](Ref ref) {
+      if (count < kAtOnceOfHome) refs[count++] = ref;
+    });
+    for (uint32_t i = 0; i < count; i++) {
+      budget_.give(leave(refs[i], hash_of(refs[i]), CT_CAUSE_CLEARED, gone));
+    }
+    entries += count;
+    if (count == kAtOnceOfHome) continue;
+    *from = end;
+    if (end != Index::kEnd) continue;
+    if (index_.size() == 0) clear_at_once(drops, gone);
+    return;
+  }
+}
+
+// drops: nobody needs to know of a single entry.
+void Shard::clear_at_once(bool drops, Departed &gone) {
   Index::Change change(index_);
-  flights_.overtake_all();
-  const bool timed = expiry_.earliest() != CT_NEVER;
-  if (quiet_ && !timed && pinned_ == 0 && telling_ == 0 && apart_ == 0 && waiting_ == 0) {
+  if (drops) {
     if (counting_ != 0) counters_.removals += index_.size();
     store_.clear();
   } else {
     index_.visit_all([&](Ref ref) {
-      Entry *e = store_.at(ref);
-      const ct_cause cause = timed && is_expired(e, now) ? CT_CAUSE_EXPIRED : CT_CAUSE_CLEARED;
-      count_departure(cause, 0);
-      bury(ref, cause, gone);
+      work_on_entry();
+      count_departure(CT_CAUSE_CLEARED, 0);
+      bury(ref, CT_CAUSE_CLEARED, gone);
     });
   }
   index_.clear();
@@ -638,11 +722,12 @@ void Shard::clear(Now &now, Departed &gone) {
   weight_ = 0;
 }
 
-void Shard::resize(uint64_t maxsize) {
+void Shard::resize(uint64_t maxsize, double part) {
   Guard guard(lock());
   settle_uses();
   policy_->resize(maxsize);
   expect(maxsize);
+  part_ = static_cast<uint64_t>(static_cast<double>(weight_) * part);
 }
 
 // In goes, between which others come in. An entry that is pinned stays, however often it is tried. The
@@ -657,9 +742,12 @@ void Shard::trim() {
     if (!spared) break;
     spared = false;
   }
+  for (bool shrinks = true; shrinks;) {
+    Guard guard(lock());
+    settle_uses();
+    shrinks = index_.shrink(waiting_, hasher());
+  }
   Guard guard(lock());
-  settle_uses();
-  index_.shrink(waiting_, hasher());
   store_.trim();
 }
 

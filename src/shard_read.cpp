@@ -21,6 +21,7 @@ void Shard::count_use(Place place, uint64_t hash, Now &now) {
       gather_use(place);
       break;
     case Uses::kTold:
+      uses_told_++;
       policy_->hit(place.ref, hash, now);
       break;
   }
@@ -49,9 +50,13 @@ void Shard::gather_use_unlocked(ReadLog::Stripe &own, Place place) {
 }
 
 void Shard::tell_uses() {
-  if (used_count_ != 0) policy_->used(used_, used_count_);
+  const auto tell = [this](const Ref *refs, uint32_t count) {
+    uses_told_++;
+    policy_->used(refs, count);
+  };
+  if (used_count_ != 0) tell(used_, used_count_);
   used_count_ = 0;
-  log_.tell_uses([this](const Ref *refs, uint32_t count) { policy_->used(refs, count); });
+  log_.tell_uses(tell);
 }
 
 // False: no memory for the pin.

@@ -30,7 +30,7 @@ class Saver {
     const Family &shards = cache_.shards();
     if (!shards[0].is_ordered()) return CT_OK;
     Array<Ranked> ranks(cache_.memory());
-    if (!ranks.reserve(Shard::kRankedAtOnce)) return CT_ERR_NOMEM;
+    if (!ranks.reserve(Shard::kAtOnce)) return CT_ERR_NOMEM;
     ct_status status = CT_OK;
     for (uint32_t i = 0; i < shards.count && status == CT_OK; i++) {
       out_.put_number(Snapshot::kShard, 1);

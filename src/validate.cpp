@@ -5,6 +5,14 @@
 
 const char *ct_validate(ct_cache *cache) { return ct::unwrap(cache)->problem(); }
 
+void ct_take_work(ct_cache *cache, uint64_t *holds, uint64_t *most) {
+  *holds = *most = 0;
+  const ct::Family &shards = ct::unwrap(cache)->shards();
+  for (uint32_t i = 0; i < shards.count; i++) shards[i].take_work(holds, most);
+}
+
+uint64_t ct_due_tree_looks(ct_cache *cache) { return ct::unwrap(cache)->shards().due_tree.looks(); }
+
 void ct_measure_searches(ct_cache *cache, uint64_t *total, uint64_t *longest) {
   *total = *longest = 0;
   const ct::Family &shards = ct::unwrap(cache)->shards();

@@ -12,6 +12,13 @@ extern "C" {
 /* Walks all structures of an idle cache and checks every invariant: NULL, or what is broken. */
 const char *ct_validate(ct_cache *cache);
 
+/* Since the last time: how often shards' locks were taken, and how many entries were worked on at
+ * most before one was given back. */
+void ct_take_work(ct_cache *cache, uint64_t *holds, uint64_t *most);
+
+/* How many nodes of the tree of deadlines were looked at for an entry that is due. */
+uint64_t ct_due_tree_looks(ct_cache *cache);
+
 /* How many buckets of the index, of one cache line each, it takes to find every entry once, and what
  * the longest search takes, whether what it looks for is there or not. */
 void ct_measure_searches(ct_cache *cache, uint64_t *total, uint64_t *longest);

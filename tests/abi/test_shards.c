@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/* Who makes room for whom, in caches of several shards: none starves, whatever entries weigh and however
+ * long it goes on. A shard's lot follows from its keys' share, so hit ratios are near those of one
+ * shard; the limit is still one and exact. */
+#include "fixture.h"
+
+static uint64_t mix(uint64_t x) {
+  return test_random(&x);
+}
+
+/* ---- Hit ratios ----------------------------------------------------------------------------- */
+
+typedef struct load {
+  const char *name;
+  uint32_t shards;
+  uint64_t maxsize;
+  uint32_t keys;
+  uint64_t (*weigh)(uint32_t key);
+} load;
+
+static uint64_t weigh_up_to_4096(uint32_t key) {
+  return 1 + mix(key) % 4096;
+}
+/* Some of the hottest weigh a quarter of an even part: by chance a shard gets none or six of them. */
+static uint64_t weigh_quarters(uint32_t key) {
+  return key % 7 == 0 && key < 7 * 40 ? 250 : 1 + mix(key) % 2;
+}
+/* Few weigh as much as all others. */
+static uint64_t weigh_steeply(uint32_t key) {
+  const uint64_t steps = (uint64_t)__builtin_ctzll(mix(key) | 1 << 9);
+  return UINT64_C(1) << steps;
+}
+static uint64_t weigh_one(uint32_t key) {
+  (void)key;
+  return 1;
+}
+
+static const load kLoads[] = {
+    {"1 to 4096", 16, 16 * 500 * 2048, 32000, weigh_up_to_4096},
+    {"1 to 4096, few entries", 16, 1 << 21, 4000, weigh_up_to_4096},
+    {"quarters of a part", 16, 16 * 1000, 64000, weigh_quarters},
+    {"powers of two", 16, 16 * 500 * 5, 64000, weigh_steeply},
+    {"1 to 4096, 4 shards", 4, 4 * 500 * 2048, 8000, weigh_up_to_4096},
+    {"equal", 16, 16 * 500, 32000, weigh_one},
+};
+
+static uint32_t draw_zipf(const double *sums, uint32_t keys, uint64_t *state) {
+  const double at = (double)(test_random(state) >> 11) / 9007199254740992.0 * sums[keys - 1];
+  uint32_t low = 0;
+  for (uint32_t high = keys - 1; low < high;) {
+    const uint32_t middle = (low + high) / 2;
+    if (sums[middle] < at)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+enum { kWindows = 6, kWindow = 150000 };
+
+static void measure_hits(const load *it, ct_policy policy, uint32_t shards, const double *sums,
+                         double *hits) {
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = policy;
+  options.maxsize = it->maxsize;
+  options.shards = shards;
+  options.seed = 7;
+  ct_cache *cache;
+  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
+  entry.flags = CT_ENTRY_WEIGHT;
+  uint64_t state = 3;
+  for (int w = 0; w < kWindows; w++) {
+    int found = 0;
+    for (int i = 0; i < kWindow; i++) {
+      const uint32_t key = draw_zipf(sums, it->keys, &state);
+      if (ct_get(cache, &key, sizeof key, NULL) == CT_OK) {
+        found++;
+      } else {
+        entry.weight = it->weigh(key);
+        assert_status(CT_OK, ct_set_with(cache, &key, sizeof key, "", 0, &entry));
+      }
+    }
+    assert_true(ct_currsize(cache) <= it->maxsize);
+    hits[w] = (double)found / kWindow;
+  }
+  ct_cache_free(cache);
+}
+
+static void assert_hits_as_one(ct_policy policy) {
+  static double sums[64000];
+  for (size_t n = 0; n < sizeof kLoads / sizeof *kLoads; n++) {
+    const load *it = &kLoads[n];
+    double sum = 0;
+    for (uint32_t i = 0; i < it->keys; i++) sums[i] = sum += 1.0 / (i + 1);
+    double one[kWindows], some[kWindows];
+    measure_hits(it, policy, 1, sums, one);
+    measure_hits(it, policy, it->shards, sums, some);
+    for (int w = 1; w < kWindows; w++) {
+      if (some[w] < one[w] - 0.01)
+        fail_msg("%s, %s: %.4f of the requests hit in window %d, with one shard %.4f",
+                 ct_policy_name(policy), it->name, some[w], w, one[w]);
+    }
+  }
+}
+
+static void test_shards_hit_as_one_with_lru(void **state) {
+  (void)state;
+  assert_hits_as_one(CT_POLICY_LRU);
+}
+static void test_shards_hit_as_one_with_fifo(void **state) {
+  (void)state;
+  assert_hits_as_one(CT_POLICY_FIFO);
+}
+static void test_shards_hit_as_one_with_lfu(void **state) {
+  (void)state;
+  assert_hits_as_one(CT_POLICY_LFU);
+}
+static void test_shards_hit_as_one_with_rr(void **state) {
+  (void)state;
+  assert_hits_as_one(CT_POLICY_RR);
+}
+static void test_shards_hit_as_one_with_clock(void **state) {
+  (void)state;
+  assert_hits_as_one(CT_POLICY_CLOCK);
+}
+static void test_shards_hit_as_one_with_sieve(void **state) {
+  (void)state;
+  assert_hits_as_one(CT_POLICY_SIEVE);
+}
+static void test_shards_hit_as_one_with_s3fifo(void **state) {
+  (void)state;
+  assert_hits_as_one(CT_POLICY_S3FIFO);
+}
+static void test_shards_hit_as_one_with_wtinylfu(void **state) {
+  (void)state;
+  assert_hits_as_one(CT_POLICY_WTINYLFU);
+}
+static void test_shards_hit_as_one_with_arc(void **state) {
+  (void)state;
+  assert_hits_as_one(CT_POLICY_ARC);
+}
+
+/* ---- Heavy entries -------------------------------------------------------------------------- */
+
+/* Goes over light keys and one heavy one in turn, all of which fit, in a cache that others have filled;
+ * answers the hits of the last hundred rounds. */
+static int hits_of_turns(ct_policy policy, uint32_t shards, uint64_t seed, uint64_t maxsize,
+                         int light, uint64_t heavy) {
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = policy;
+  options.maxsize = maxsize;
+  options.shards = shards;
+  options.seed = seed;
+  ct_cache *cache;
+  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  for (int key = 1000; key < 1000 + (int)maxsize; key++) ct_set(cache, &key, sizeof key, "", 0);
+  ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
+  entry.flags = CT_ENTRY_WEIGHT;
+  int hits = 0;
+  for (int round = 0; round < 1000; round++) {
+    for (int key = 0; key <= light; key++) {
+      entry.weight = key == light ? heavy : 1;
+      if (ct_get(cache, &key, sizeof key, NULL) == CT_OK)
+        hits += round >= 900;
+      else
+        assert_status(CT_OK, ct_set_with(cache, &key, sizeof key, "", 0, &entry));
+    }
+  }
+  ct_cache_free(cache);
+  return hits;
+}
+
+static void test_heavy_hot_entry_stays_and_so_do_its_neighbours(void **state) {
+  (void)state;
+  const ct_policy policies[] = {CT_POLICY_LRU, CT_POLICY_FIFO, CT_POLICY_CLOCK, CT_POLICY_SIEVE};
+  for (size_t p = 0; p < sizeof policies / sizeof *policies; p++) {
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+      assert_int_equal(2100, hits_of_turns(policies[p], 2, seed, 100, 20, 60));
+      assert_int_equal(2100, hits_of_turns(policies[p], 4, seed, 100, 20, 60));
+      assert_int_equal(40100, hits_of_turns(policies[p], 16, seed, 1600, 400, 400));
+    }
+  }
+}
+
+/* What it takes the room of is taken from all shards. */
+static void test_heavy_entry_leaves_each_shard_its_part(void **state) {
+  (void)state;
+  ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = 16000;
+  options.shards = 16;
+  options.seed = 5;
+  ct_cache *cache;
+  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  for (int key = 0; key < 16000; key++) ct_set(cache, &key, sizeof key, "", 0);
+  ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
+  entry.flags = CT_ENTRY_WEIGHT;
+  entry.weight = 8000;
+  assert_status(CT_OK, ct_set_with(cache, "heavy", 5, "", 0, &entry));
+  assert_int_equal(8001, ct_len(cache));
+  /* In the order of the shards; which one begins shows by keys that are older again. */
+  ct_iter *iter;
+  assert_status(CT_OK, ct_iter_new(cache, CT_ORDER_COLDEST, &iter));
+  int counts[17] = {0};
+  int shard = 0;
+  int last = -1;
+  for (ct_bytes key; ct_iter_next(iter, &key, NULL) == CT_OK;) {
+    if (key.size != sizeof last) continue;
+    int number;
+    memcpy(&number, key.data, sizeof number);
+    if (number < last) shard++;
+    assert_true(shard < 16);
+    counts[shard]++;
+    last = number;
+  }
+  ct_iter_free(iter);
+  for (int i = 0; i < 16; i++) {
+    if (counts[i] < 350 || counts[i] > 650)
+      fail_msg("shard %d has %d entries of 500", i, counts[i]);
+  }
+  ct_cache_free(cache);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_shards_hit_as_one_with_lru),
+      cmocka_unit_test(test_shards_hit_as_one_with_fifo),
+      cmocka_unit_test(test_shards_hit_as_one_with_lfu),
+      cmocka_unit_test(test_shards_hit_as_one_with_rr),
+      cmocka_unit_test(test_shards_hit_as_one_with_clock),
+      cmocka_unit_test(test_shards_hit_as_one_with_sieve),
+      cmocka_unit_test(test_shards_hit_as_one_with_s3fifo),
+      cmocka_unit_test(test_shards_hit_as_one_with_wtinylfu),
+      cmocka_unit_test(test_shards_hit_as_one_with_arc),
+      cmocka_unit_test(test_heavy_hot_entry_stays_and_so_do_its_neighbours),
+      cmocka_unit_test(test_heavy_entry_leaves_each_shard_its_part),
+  };
+  return cmocka_run_group_tests_name("shards", tests, NULL, NULL);
+}

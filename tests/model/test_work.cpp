@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+// How much a call does before it lets others at a shard's lock, whatever there is to do in all; and how
+// little a store looks at other shards. What is asserted is work, not time.
+#include <csetjmp>
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+extern "C" {
+#include <cmocka.h>
+}
+
+#include "internal.h"
+
+namespace {
+
+constexpr uint64_t kEntries = 50000;
+// Four times what a call sets out to do: it counts whenever an entry's key is read, and to find those
+// of one home of the index it reads its neighbours', too.
+constexpr uint64_t kMost = 1024;
+
+uint64_t now;
+uint64_t read_now(void *) {
+  return now;
+}
+void ignore(void *, const ct_event *) {}
+ct_status write_nowhere(void *, const void *, size_t) {
+  return CT_OK;
+}
+bool match_all(void *, const void *, size_t, const void *, size_t) {
+  return true;
+}
+
+struct Call {
+  const char *name;
+  bool lives;  // entries must not be due for it
+  void (*call)(ct_cache *cache);
+};
+
+void walk(ct_cache *cache, int32_t order) {
+  ct_iter *iter = nullptr;
+  if (ct_iter_new(cache, order, &iter) == CT_ERR_UNSUPPORTED) return;
+  uint64_t count = 0;
+  while (ct_iter_next(iter, nullptr, nullptr) == CT_OK) count++;
+  ct_iter_free(iter);
+  assert_int_equal(kEntries, count);
+}
+
+const Call kCalls[] = {
+    {"ct_len", false, [](ct_cache *cache) { assert_int_equal(0, ct_len(cache)); }},
+    {"ct_currsize", false, [](ct_cache *cache) { assert_int_equal(0, ct_currsize(cache)); }},
+    {"ct_popitem", false,
+     [](ct_cache *cache) { assert_int_equal(CT_MISS, ct_popitem(cache, nullptr, nullptr)); }},
+    {"ct_expire", false,
+     [](ct_cache *cache) {
+       assert_int_equal(kEntries, ct_expire(cache, CT_NOW, nullptr, nullptr));
+     }},
+    {"ct_clear, all due", false, [](ct_cache *cache) { ct_clear(cache); }},
+    {"ct_set", false, [](ct_cache *cache) { ct_set(cache, "", 0, "", 0); }},
+    {"ct_resize", false, [](ct_cache *cache) { ct_resize(cache, 10); }},
+    {"ct_resize, none due", true, [](ct_cache *cache) { ct_resize(cache, 10); }},
+    {"ct_clear", true, [](ct_cache *cache) { ct_clear(cache); }},
+    {"ct_remove_if", true,
+     [](ct_cache *cache) { assert_int_equal(kEntries, ct_remove_if(cache, match_all, nullptr)); }},
+    {"a walk", true, [](ct_cache *cache) { walk(cache, CT_ORDER_ANY); }},
+    {"a walk, coldest first", true, [](ct_cache *cache) { walk(cache, CT_ORDER_COLDEST); }},
+    {"a walk, hottest first", true, [](ct_cache *cache) { walk(cache, CT_ORDER_HOTTEST); }},
+    {"ct_snapshot_save", true,
+     [](ct_cache *cache) {
+       assert_int_equal(CT_OK, ct_snapshot_save(cache, write_nowhere, nullptr));
+     }},
+};
+
+void assert_lets_others_in(const Call &call, ct_policy policy, uint32_t shards) {
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = policy;
+  options.maxsize = kEntries;
+  options.shards = shards;
+  options.timer = read_now;
+  options.listener = ignore;  // so that each departure counts
+  options.ttl = 1000;
+  ct_cache *cache = nullptr;
+  assert_int_equal(CT_OK, ct_cache_new_with(&options, &cache));
+  now = 0;
+  for (uint64_t i = 0; i < kEntries; i++) ct_set(cache, &i, sizeof i, "value", 5);
+  if (!call.lives) now = 1000;
+  uint64_t holds, most;
+  ct_take_work(cache, &holds, &most);
+  call.call(cache);
+  ct_take_work(cache, &holds, &most);
+  if (most > kMost) {
+    fail_msg("%s, %s: works on %llu entries under a lock", call.name, ct_policy_name(policy),
+             static_cast<unsigned long long>(most));
+  }
+  assert_null(ct_validate(cache));
+  ct_cache_free(cache);
+}
+
+void test_no_call_keeps_a_lock_for_long(void **) {
+  for (const Call &call : kCalls) {
+    for (const ct_policy policy : {CT_POLICY_LRU, CT_POLICY_SIEVE, CT_POLICY_S3FIFO,
+                                   CT_POLICY_WTINYLFU, CT_POLICY_LFU, CT_POLICY_ARC}) {
+      for (uint32_t shards = 1; shards <= 4; shards *= 4) {
+        assert_lets_others_in(call, policy, shards);
+      }
+    }
+  }
+}
+
+// ---- Looks at other shards --------------------------------------------------------------------
+
+void test_store_looks_at_four_lines_to_find_what_is_due(void **) {
+  for (uint32_t shards = 2; shards <= 4096; shards *= 2) {
+    ct_options options = CT_OPTIONS_INIT;
+    options.maxsize = kEntries;
+    options.shards = shards;
+    options.timer = read_now;
+    options.ttl = 1000;
+    options.flags = CT_FLAG_NO_STATS;
+    ct_cache *cache = nullptr;
+    assert_int_equal(CT_OK, ct_cache_new_with(&options, &cache));
+    now = 0;
+    uint64_t key = 0;
+    for (; key < kEntries; key++) ct_set(cache, &key, sizeof key, "", 0);
+    // Nothing is due.
+    for (; key < 2 * kEntries; key++) ct_set(cache, &key, sizeof key, "", 0);
+    assert_int_equal(0, ct_due_tree_looks(cache));
+    // All are, and leave by and by.
+    now = 1000;
+    uint64_t most = 0;
+    for (; key < 3 * kEntries; key++) {
+      const uint64_t before = ct_due_tree_looks(cache);
+      ct_set(cache, &key, sizeof key, "", 0);
+      const uint64_t looks = ct_due_tree_looks(cache) - before;
+      most = looks > most ? looks : most;
+    }
+    // The own shard's are taken first; once more is looked for where the tree leads.
+    assert_true(most <= 8);
+    assert_null(ct_validate(cache));
+    ct_cache_free(cache);
+  }
+}
+
+}  // namespace
+
+int main() {
+  const CMUnitTest tests[] = {
+      cmocka_unit_test(test_no_call_keeps_a_lock_for_long),
+      cmocka_unit_test(test_store_looks_at_four_lines_to_find_what_is_due),
+  };
+  return cmocka_run_group_tests(tests, nullptr, nullptr);
+}

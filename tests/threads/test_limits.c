@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* The one limit beside threads: who pays when it falls, and who does not when a snapshot is loaded. */
+#include <pthread.h>
+
+#include "snapshots.h"
+#include "support.h"
+
+/* ---- A store beside ct_resize --------------------------------------------------------------- */
+
+/* The resize is held in the first shard, in its policy's choice of a victim, until another thread has
+ * stored in the second one. */
+enum { kEntries = 4000, kStores = 5, kShards = 2 };
+
+typedef struct queue {
+  void *state;    /* kQueue's */
+  int number;     /* of the shard */
+  int64_t length; /* entries */
+} queue;
+
+static struct {
+  queue *queues[kShards];
+  int made;
+  int last_insert; /* into which shard */
+  atomic_int stage;
+  pthread_mutex_t mutex;
+  pthread_cond_t changed;
+} resizing = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+enum { kIdle, kArmed, kHeld, kStored };
+
+static void enter_stage(int stage) {
+  pthread_mutex_lock(&resizing.mutex);
+  resizing.stage = stage;
+  pthread_cond_broadcast(&resizing.changed);
+  pthread_mutex_unlock(&resizing.mutex);
+}
+
+static void wait_for_stage(int stage) {
+  pthread_mutex_lock(&resizing.mutex);
+  while (resizing.stage != stage) pthread_cond_wait(&resizing.changed, &resizing.mutex);
+  pthread_mutex_unlock(&resizing.mutex);
+}
+
+static void *held_new(void *user_data, uint64_t maxsize) {
+  queue *q = calloc(1, sizeof *q);
+  q->state = kQueue.state_new(user_data, maxsize);
+  q->number = resizing.made++;
+  resizing.queues[q->number] = q;
+  return q;
+}
+static void held_free(void *state) {
+  queue *q = state;
+  kQueue.state_free(q->state);
+  free(q);
+}
+static void held_insert(void *state, uint32_t id, uint64_t weight, const void *key, size_t key_size,
+                        uint64_t now) {
+  queue *q = state;
+  q->length++;
+  resizing.last_insert = q->number;
+  kQueue.on_insert(q->state, id, weight, key, key_size, now);
+}
+static void held_remove(void *state, uint32_t id) {
+  queue *q = state;
+  q->length--;
+  kQueue.on_remove(q->state, id);
+}
+static uint32_t held_victim(void *state) {
+  queue *q = state;
+  if (q->number == 0 && resizing.stage == kArmed) {
+    enter_stage(kHeld);
+    wait_for_stage(kStored);
+  }
+  return kQueue.victim(q->state);
+}
+static const ct_policy_ops kHeldQueue = {
+    .struct_size = sizeof(ct_policy_ops),
+    .state_new = held_new,
+    .state_free = held_free,
+    .on_insert = held_insert,
+    .on_remove = held_remove,
+    .victim = held_victim,
+};
+
+static _Thread_local int evicted;
+static void count_evicted(void *user_data, const ct_event *event) {
+  (void)user_data;
+  evicted += event->cause == CT_CAUSE_EVICTED;
+}
+
+typedef struct storer {
+  ct_cache *cache;
+  uint64_t keys[kStores]; /* of the second shard, not there */
+  int most;               /* evicted by one store */
+} storer;
+
+static void *store_beside(void *arg) {
+  storer *it = arg;
+  wait_for_stage(kHeld);
+  for (int i = 0; i < kStores; i++) {
+    evicted = 0;
+    if (ct_set(it->cache, &it->keys[i], sizeof(uint64_t), "", 0) != CT_OK) it->most = 1000;
+    if (evicted > it->most) it->most = evicted;
+  }
+  enter_stage(kStored);
+  return NULL;
+}
+
+/* A store that met a resize used to pay all of the debt out of its own shard, and wait for the whole. */
+static void test_store_beside_resize_pays_for_itself_and_little_more(void **state) {
+  (void)state;
+  resizing.made = 0;
+  resizing.stage = kIdle;
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = CT_POLICY_CUSTOM;
+  options.custom = &kHeldQueue;
+  options.maxsize = kEntries;
+  options.shards = kShards;
+  options.listener = count_evicted;
+  storer it = {0};
+  assert_status(CT_OK, ct_cache_new_with(&options, &it.cache));
+  int known = 0;
+  for (uint64_t key = kEntries; known < kStores; key++) {
+    ct_set(it.cache, &key, sizeof key, "", 0);
+    if (resizing.last_insert == 1) it.keys[known++] = key;
+    ct_delete(it.cache, &key, sizeof key);
+  }
+  for (uint64_t key = 0; key < kEntries; key++) ct_set(it.cache, &key, sizeof key, "", 0);
+  const int64_t before[] = {resizing.queues[0]->length, resizing.queues[1]->length};
+
+  pthread_t thread;
+  assert_int_equal(0, pthread_create(&thread, NULL, store_beside, &it));
+  resizing.stage = kArmed;
+  assert_status(CT_OK, ct_resize(it.cache, kEntries / 4));
+  pthread_join(thread, NULL);
+
+  assert_in_range(it.most, 1, 3);
+  assert_int_equal(kEntries / 4, ct_currsize(it.cache));
+  for (int i = 0; i < kShards; i++) {
+    assert_in_range(resizing.queues[i]->length, before[i] / 4 - 2 * kStores,
+                    before[i] / 4 + 2 * kStores);
+  }
+  ct_cache_free(it.cache);
+}
+
+/* ---- A snapshot beside writers -------------------------------------------------------------- */
+
+enum { kLive = 40, kLoads = 40, kSaved = 20000 };
+
+static uint64_t weigh_by_size(void *user_data, const void *key, size_t key_size, const void *value,
+                              size_t value_size) {
+  (void)user_data, (void)key, (void)key_size, (void)value;
+  return value_size == 1 ? 1 : 900;
+}
+
+static atomic_bool stop_writing;
+
+static void *write_lightly(void *cache) {
+  while (!atomic_load(&stop_writing)) {
+    for (uint64_t key = kSaved; key < kSaved + kLive; key++) {
+      ct_delete(cache, &key, sizeof key);
+      ct_set(cache, &key, sizeof key, "x", 1);
+    }
+  }
+  return NULL;
+}
+
+/* What did not fit used to take all room for a moment, and others evicted for theirs. */
+static void test_loading_what_does_not_fit_makes_nobody_evict(void **state) {
+  (void)state;
+  ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = CT_UNBOUNDED;
+  options.weigher = weigh_by_size;
+  ct_cache *saved;
+  assert_status(CT_OK, ct_cache_new_with(&options, &saved));
+  for (uint64_t key = 0; key < kSaved; key++) ct_set(saved, &key, sizeof key, "xy", 2);
+  tape t = {0};
+  assert_status(CT_OK, save_tape(saved, &t));
+  ct_cache_free(saved);
+
+  options.maxsize = 1000;
+  ct_cache *cache;
+  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  pthread_t thread;
+  atomic_store(&stop_writing, false);
+  assert_int_equal(0, pthread_create(&thread, NULL, write_lightly, cache));
+  for (int i = 0; i < kLoads; i++) assert_status(CT_OK, load_tape(cache, &t));
+  atomic_store(&stop_writing, true);
+  pthread_join(thread, NULL);
+  ct_stats stats = CT_STATS_INIT;
+  ct_cache_stats(cache, &stats);
+  assert_int_equal(0, stats.evictions);
+  assert_int_equal(900 + kLive, ct_currsize(cache));
+  ct_cache_free(cache);
+  tape_free(&t);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_store_beside_resize_pays_for_itself_and_little_more),
+      cmocka_unit_test(test_loading_what_does_not_fit_makes_nobody_evict),
+  };
+  return cmocka_run_group_tests_name("limits beside threads", tests, NULL, NULL);
+}
