@@ -192,6 +192,7 @@ ct_status Cache::with_room(Shard &shard, Draft &draft, Now &now, Departed &gone,
   Guard alone(nullptr);
   ct_status status = CT_OK;
   while (!attempt(room, &status)) {
+    if (draft.payer == shard.number()) continue;
     if (draft.payer != Draft::kAnyShard) {
       status = family_[draft.payer].evict_for(draft.need, draft.payer_keeps, room, now, gone);
     } else if (alone.holds() || gathering() == nullptr) {

@@ -94,7 +94,7 @@ struct Draft {
   char *apart = nullptr;         // filled, if flags say so
   Ref ref = kNone;               // the block, once there is one
   uint64_t need = 0;             // the room that the shard did not make
-  uint32_t payer = kAnyShard;    // which shard is to make it,
+  uint32_t payer = kAnyShard;    // which shard is to make it: its own after a pause; another
   uint64_t payer_keeps = 0;      // by what is due, and by evicting down to so many entries
 
   // The shard itself has nothing left.
@@ -271,7 +271,7 @@ class alignas(64) Shard {
                  const ct_status *statuses);
   // Then these are the uses.
   void use_some(const Look *looks, uint32_t count, Now &now, const ct_status *statuses);
-  // False: draft.payer is to make room, draft.need of it; call again then.
+  // False: draft.payer is to make room, draft.need of it; call again then. That may be this one.
   bool store(Draft &draft, Reservation &room, Now &now, Departed &gone, ct_value *out,
              ct_status *status);
   // Another deadline for an entry; draft has a key and that deadline. As store.
@@ -282,6 +282,7 @@ class alignas(64) Shard {
   static constexpr uint64_t kAtOnce = 256;
   // An entry that is pinned, if it has neither left nor expired.
   bool remove_pinned(Entry *entry, Now &now, Departed &gone);
+  // CT_BUSY: let others in, then call again.
   ct_status popitem(Now &now, Departed &gone, ct_value *key, ct_value *value);
   // Removes what is due, then evicts down to that many entries, until room holds need: kAtOnce at the
   // most.
@@ -390,6 +391,8 @@ class alignas(64) Shard {
 
  private:
   enum class Room { kMade, kElsewhere, kBroken };
+  // kPaused: the policy has spared many, and is to be asked again when others had their turn.
+  enum class Eviction { kDone, kPaused, kBroken };
 
   // Up to here copying costs less than pinning, and locking once more.
   static constexpr size_t kCopiedInside = 1024;
@@ -535,7 +538,7 @@ class alignas(64) Shard {
   bool finish(Draft &draft, Reservation &room, Now &now, Departed &gone);
 
   uint64_t leave(Ref ref, uint64_t hash, ct_cause cause, Departed &gone);
-  bool evict(const Draft *draft, Ref *watched, Now &now, Departed &gone, uint64_t *weight);
+  Eviction evict(const Draft *draft, Ref *watched, Now &now, Departed &gone, uint64_t *weight);
   void prefetch_next_victim() const;
   uint64_t expire_due(uint64_t most, Now &now, Departed &gone);
   void tidy(Reservation &room, Now &now, Departed &gone);

@@ -314,7 +314,12 @@ Shard::Room Shard::make_room(Draft &draft, Ref *own, Reservation &room, Now &now
     }
     uint64_t weight;
     const Ref before = *own;
-    if (!evict(&draft, own, now, gone, &weight)) return Room::kBroken;
+    const Eviction eviction = evict(&draft, own, now, gone, &weight);
+    if (eviction == Eviction::kBroken) return Room::kBroken;
+    if (eviction == Eviction::kPaused) {
+      draft.payer = number_;
+      return Room::kElsewhere;
+    }
     has_evicted = true;
     room.keep(weight);
     // The condition was met by the entry that has just gone for it: it is not asked again.
@@ -542,18 +547,20 @@ bool Shard::is_smaller_than_next(Draft &draft) {
 }
 
 // Removes an entry that is due, else the policy's victim, for the draft if there is one; *watched
-// becomes kNone if that was it. There is an entry. False: the policy named none.
-bool Shard::evict(const Draft *draft, Ref *watched, Now &now, Departed &gone, uint64_t *weight) {
+// becomes kNone if that was it. There is an entry. kBroken: the policy named none.
+Shard::Eviction Shard::evict(const Draft *draft, Ref *watched, Now &now, Departed &gone,
+                             uint64_t *weight) {
   const Ref due = first_due(now);
   const Ref victim = due != kNone       ? due
                      : draft != nullptr ? policy_->victim_for(draft->probe.hash)
                                         : policy_->victim();
-  if (victim == kNone) return false;
+  if (victim == kNone) return Eviction::kBroken;
+  if (victim == Policy::kUndecided) return Eviction::kPaused;
   if (watched != nullptr && victim == *watched) *watched = kNone;
   const ct_cause cause = due != kNone ? CT_CAUSE_EXPIRED : CT_CAUSE_EVICTED;
   *weight = leave(victim, hash_of(victim), cause, gone);
   if (!store_.is_near()) prefetch_next_victim();
-  return true;
+  return Eviction::kDone;
 }
 
 void Shard::prefetch_next_victim() const {
@@ -610,6 +617,7 @@ ct_status Shard::popitem(Now &now, Departed &gone, ct_value *key, ct_value *valu
   if (index_.size() == 0) return CT_MISS;
   const Ref ref = policy_->victim();
   if (ref == kNone) return CT_ERR_INTERNAL;
+  if (ref == Policy::kUndecided) return CT_BUSY;
   Entry *e = store_.at(ref);
   if (key != nullptr && !hand_out(e, layout_.key(e), key)) return CT_ERR_NOMEM;
   if (value != nullptr && !hand_out(e, layout_.value(e), value)) {
@@ -630,7 +638,9 @@ ct_status Shard::evict_for(uint64_t need, uint64_t down_to, Reservation &room, N
   for (uint64_t i = 0; i < kAtOnce && !room.cover(need); i++) {
     if (first_due(now) == kNone && index_.size() <= down_to) break;
     uint64_t weight;
-    if (!evict(nullptr, nullptr, now, gone, &weight)) return CT_ERR_INTERNAL;
+    const Eviction eviction = evict(nullptr, nullptr, now, gone, &weight);
+    if (eviction == Eviction::kBroken) return CT_ERR_INTERNAL;
+    if (eviction == Eviction::kPaused) break;
     room.keep(weight);
   }
   return CT_OK;
@@ -645,9 +655,11 @@ ct_status Shard::pay_debt(Now &now, Departed &gone, bool *progress) {
 ct_status Shard::pay_debt_inside(uint64_t entries, Now &now, Departed &gone, bool *progress) {
   for (; entries != 0 && weight_ > part_ && budget_.debt() != 0; entries--) {
     uint64_t weight;
-    if (!evict(nullptr, nullptr, now, gone, &weight)) return CT_ERR_INTERNAL;
-    budget_.give(weight);
+    const Eviction eviction = evict(nullptr, nullptr, now, gone, &weight);
+    if (eviction == Eviction::kBroken) return CT_ERR_INTERNAL;
     *progress = true;
+    if (eviction == Eviction::kPaused) break;
+    budget_.give(weight);
   }
   return CT_OK;
 }

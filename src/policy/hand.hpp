@@ -3,7 +3,8 @@
 // from the oldest again. It spares entries whose mark is not 0, and takes one off that.
 //
 // Marks may be set meanwhile by readers without the lock. So the hand goes round as often as a mark
-// can be high, and no more: where it began nobody was spared then but for a use since.
+// can be high, and no more: where it began nobody was spared then but for a use since. After some it
+// pauses, so that others come in where very many are to be spared.
 //
 // The hand is at an entry of the queue, or at none: then it begins anew.
 #ifndef CT_POLICY_HAND_HPP
@@ -42,23 +43,28 @@ class Hand {
   void clear() {
     list_.clear();
     under_ = kNone;
-    size_ = 0;
+    size_ = spared_ = 0;
   }
 
-  // The entry that is not spared, under the hand then; kNone if there is none. most: no mark is
-  // higher.
+  // The entry that is not spared, under the hand then; kNone if there is none; Policy::kUndecided
+  // after a pause. most: no mark is higher.
   Ref stop(uint32_t most) {
-    for (uint64_t left = size_ * most;; left--) {
+    for (uint32_t left = Policy::kSparedAtOnce; left != 0; left--) {
       if (under_ == kNone) under_ = list_.back();
       if (under_ == kNone) return kNone;
       const Ref next = list_.towards_front(under_);
       if (next != kNone) __builtin_prefetch(context_.store.at(next));
       const Place place = context_.place(under_);
       const uint32_t mark = place.mark();
-      if (mark == 0 || left == 0) return under_;
+      if (mark == 0 || spared_ >= size_ * most) {
+        spared_ = 0;
+        return under_;
+      }
       place.set_mark(mark - 1);
+      spared_++;
       under_ = next;
     }
+    return Policy::kUndecided;
   }
 
   // Who is looked at next.
@@ -102,6 +108,7 @@ class Hand {
   List list_;
   Ref under_ = kNone;  // kNone: it begins anew, at the oldest
   uint64_t size_ = 0;
+  uint64_t spared_ = 0;  // since somebody was not
 };
 
 }  // namespace ct
