@@ -162,6 +162,7 @@ class alignas(64) Cache {
   }
 
   ct_status set(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now);
+  ct_status await(Flight &flight, uint64_t until, Thread loader, ct_value *out);
   ct_status make_draft(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now,
                        Draft *draft);
   void begin_draft(const Probe &probe, Bytes value, Draft *draft);

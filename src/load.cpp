@@ -19,49 +19,53 @@ uint64_t monotonic_ns() {
 
 }  // namespace
 
+// Waits for the lease of a flight that the caller holds, or for what comes of it, as check_in tells.
+// CT_BUSY: the time is over; CT_ERR_RECURSION: the wait would never end.
+ct_status Cache::await(Flight &flight, uint64_t until, Thread loader, ct_value *out) {
+  Waits::Wait wait;
+  if (!waits_.begin(wait, flight)) return CT_ERR_RECURSION;
+  const bool single = (options_.flags & CT_FLAG_SINGLE_THREADED) != 0;
+  ct_status status;
+  for (;;) {
+    const uint32_t news = flight.news.load(std::memory_order_acquire);
+    status = flight.shard->check_in(flight, loader, out);
+    if (status != CT_BUSY || single) break;
+    const uint64_t time = monotonic_ns();
+    if (time >= until) break;
+    sleep_while(flight.news, news, until - time);
+  }
+  waits_.end(wait);
+  return status;
+}
+
+// Looks again whenever a flight that it waited for was overtaken and then given up, however often that
+// comes to pass: in a loop, as others decide how often.
 ct_status Cache::join(Bytes key, uint64_t wait_ns, Thread loader, ct_value *out, Flight **flight) {
   const Probe probe = probe_of(key);
   Shard &shard = shard_of(probe);
-  Now now(clock_);
-  ct_status status = shard.join(probe, now, loader, out, flight);
-  if (status == CT_LEASED) (*flight)->started = now();
-  if (status != CT_BUSY) return status;
-
-  Flight &other = **flight;
-  *flight = nullptr;
-  Waits::Wait wait;
-  const bool single = (options_.flags & CT_FLAG_SINGLE_THREADED) != 0;
-  if (wait_ns != 0 && !waits_.begin(wait, other)) {
-    shard.unhold(other);
-    return CT_ERR_RECURSION;
-  }
-  const uint64_t until = wait_ns == 0 ? 0 : saturating_add(monotonic_ns(), wait_ns);
-  if (wait_ns != 0) {
-    for (;;) {
-      const uint32_t news = other.news.load(std::memory_order_acquire);
-      status = shard.check_in(other, loader, out);
-      if (status != CT_BUSY || single) break;
-      const uint64_t time = monotonic_ns();
-      if (time >= until) break;
-      sleep_while(other.news, news, until - time);
+  uint64_t until = 0;
+  for (;;) {
+    Now now(clock_);
+    Flight *joined = nullptr;
+    ct_status status = shard.join(probe, now, loader, out, &joined);
+    if (status == CT_LEASED) joined->started = now();
+    if (status == CT_BUSY) {
+      if (wait_ns != 0) {
+        if (until == 0) until = saturating_add(monotonic_ns(), wait_ns);
+        status = await(*joined, until, loader, out);
+      }
+      if (status == CT_LEASED) {
+        joined->started = clock_.read();
+      } else {
+        // Whoever else waits for a flight that was overtaken and given up must look again, too.
+        if (status == kChanged) wake(joined->news, INT_MAX);
+        shard.unhold(*joined);
+      }
     }
-    waits_.end(wait);
+    if (status == kChanged) continue;
+    if (status == CT_LEASED) *flight = joined;
+    return status;
   }
-  if (status == kChanged) {
-    // Given up after it was overtaken: whoever waits for it must look again.
-    wake(other.news, INT_MAX);
-    shard.unhold(other);
-    const uint64_t time = monotonic_ns();
-    const uint64_t left = wait_ns == UINT64_MAX ? wait_ns : until > time ? until - time : 0;
-    return join(key, left, loader, out, flight);
-  }
-  if (status == CT_LEASED) {
-    other.started = clock_.read();
-    *flight = &other;
-  } else {
-    shard.unhold(other);
-  }
-  return status;
 }
 
 ct_status Cache::fulfil(Flight &flight, Bytes value, const ct_entry_options &entry, bool discarded,

@@ -32,6 +32,7 @@ struct stage {
   _Atomic uint64_t now;
   _Atomic uint64_t readings; /* of the timer */
   _Atomic int loads;         /* calls of the loader */
+  _Atomic uintptr_t frame;   /* of the last reading */
   ct_cache *cache;
   test_allocator allocator;
   uint64_t expected; /* readings that the loader waits for before it answers */
@@ -51,6 +52,7 @@ typedef struct caller {
 
 static uint64_t read_time(void *user_data) {
   stage *self = user_data;
+  atomic_store(&self->frame, (uintptr_t)__builtin_frame_address(0));
   atomic_fetch_add(&self->readings, 1);
   return atomic_load(&self->now);
 }
@@ -75,9 +77,12 @@ static void close_stage(stage *self) {
   ct_cache_free(self->cache);
 }
 
-static void await_readings(stage *self, uint64_t count) {
+/* Tells from how deep in the stack the last one came. */
+static uintptr_t await_readings(stage *self, uint64_t count) {
   while (atomic_load(&self->readings) < count) sched_yield();
+  const uintptr_t frame = atomic_load(&self->frame);
   ct_contains(self->cache, "k", 1);
+  return frame;
 }
 
 static ct_lease *take_lease(stage *self) {
@@ -784,6 +789,32 @@ static void test_a_waiter_of_an_abandoned_lease_loads_what_was_deleted(void **st
   close_stage(&stage);
 }
 
+/* Whoever waits looks again as often as what it waits for is overtaken and then given up. It once did
+ * so by calling itself, until its stack was full. */
+static void test_waiting_again_and_again_takes_no_stack(void **state) {
+  (void)state;
+  stage stage;
+  open_stage(&stage, 8);
+  ct_lease *lease = take_lease(&stage);
+  caller caller = {.wait_ns = kForever};
+  start(&caller, &stage, call_to_lease);
+  const uintptr_t frame = await_readings(&stage, 1);
+  for (int round = 0; round < 100; round++) {
+    /* It is written, and has expired again. */
+    assert_status(CT_OK, ct_set_ttl(stage.cache, "k", 1, "newer", 5, 1));
+    stage.now++;
+    ct_lease *next = take_lease(&stage);
+    ct_lease_abandon(lease);
+    lease = next;
+    assert_int_equal(frame, await_readings(&stage, 1));
+  }
+  assert_status(CT_OK, ct_lease_fulfil(lease, "brought", 7, NULL, NULL));
+  join_all(&caller, 1);
+  assert_has(&caller, "brought");
+  assert_loading_counted(&stage, 101, 1, 100, 1);
+  close_stage(&stage);
+}
+
 static void test_waiters_get_a_value_that_is_gone_before_they_wake(void **state) {
   (void)state;
   for (int way = 0; way < kWays + 2; way++) {
@@ -1274,6 +1305,7 @@ int main(void) {
       cmocka_unit_test(test_who_comes_after_overtaking_does_not_wait),
       cmocka_unit_test(test_waiters_of_an_overtaken_lease_that_is_abandoned_look_again),
       cmocka_unit_test(test_a_waiter_of_an_abandoned_lease_loads_what_was_deleted),
+      cmocka_unit_test(test_waiting_again_and_again_takes_no_stack),
       cmocka_unit_test(test_waiters_get_a_value_that_is_gone_before_they_wake),
       cmocka_unit_test(test_mix_of_everything_adds_up),
       cmocka_unit_test(test_value_is_handed_back_after_room_was_sought_elsewhere),
