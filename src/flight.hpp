@@ -86,24 +86,59 @@ class Flights {
   uint32_t count_ = 0;
 };
 
-// Which threads wait for which flights of a cache, so that nobody closes a ring.
+// Which threads wait for which flights of a cache, so that nobody closes a ring: a digital search
+// tree by thread, of nodes on the waiters' stacks. As no two threads are the same in all bits, it is
+// at most 64 nodes deep, and about as deep as the logarithm of their number.
 class Waits {
  public:
   struct Wait {
     Thread thread;
     const Flight *flight;
-    Wait *next;
+    uint64_t number;  // grows from wait to wait
+    Wait *below[2];
   };
 
   // False: the flight's loader is this thread, or waits for it, directly or by others in between.
-  bool begin(Wait &wait, const Flight &flight);
+  bool begin(Wait &wait, Thread thread, const Flight &flight);
   void end(Wait &wait);
 
+  // So many loaders are followed at most while the lock is held, however many wait for each other,
+  // but for once in a call that has found a ring.
+  static constexpr uint32_t kLoadersAtOnce = 32;
+
+#ifdef CT_VALIDATE
+  // Nodes that were looked at.
+  struct Looks {
+    uint64_t all;
+    uint64_t held;  // while the lock was held the last time
+    uint64_t most;  // in one hold
+  };
+  Looks looks() const { return looks_; }
+#endif
+
  private:
-  bool closes_ring(Thread thread, const Flight &flight) const;
+  class Hold {
+   public:
+    explicit Hold(Waits &waits) noexcept : guard_(&waits.lock_) {
+#ifdef CT_VALIDATE
+      waits.looks_.held = 0;
+#endif
+    }
+
+   private:
+    Guard guard_;
+  };
+
+  Wait **place_of(Thread thread);
+  bool leads_back(const Wait &wait, uint32_t at_once);
 
   Lock lock_;
-  Wait *first_ = nullptr;
+  Wait *root_ = nullptr;
+  uint32_t count_ = 0;
+  uint64_t begun_ = 0;
+#ifdef CT_VALIDATE
+  Looks looks_ = {0, 0, 0};
+#endif
 };
 
 }  // namespace ct

@@ -23,7 +23,7 @@ uint64_t monotonic_ns() {
 // CT_BUSY: the time is over; CT_ERR_RECURSION: the wait would never end.
 ct_status Cache::await(Flight &flight, uint64_t until, Thread loader, ct_value *out) {
   Waits::Wait wait;
-  if (!waits_.begin(wait, flight)) return CT_ERR_RECURSION;
+  if (!waits_.begin(wait, this_thread(), flight)) return CT_ERR_RECURSION;
   const bool single = (options_.flags & CT_FLAG_SINGLE_THREADED) != 0;
   ct_status status;
   for (;;) {
