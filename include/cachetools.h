@@ -601,6 +601,9 @@ CT_API bool ct_contains(ct_cache *cache, const void *key, size_t key_size);
  * any. Replacing an entry by a heavier one needs only the difference, and the entry itself goes if
  * its turn comes.
  *
+ * Overtakes a load of the key that runs (ct_get_or_load): what that brings is older, and is not kept.
+ * So does a set that is refused for its weight, or because there is no memory.
+ *
  * @param key    key_size bytes, any content; NULL only if key_size is 0; copied
  * @param value  value_size bytes, any content; NULL only if value_size is 0; copied
  * @return CT_OK; CT_NOT_STORED if it is dead on arrival: what it would have replaced is gone;
@@ -662,11 +665,12 @@ CT_API void ct_entry_options_init(ct_entry_options *options, size_t struct_size)
 /**
  * Stores a value with a lifetime, a weight or a condition of its own.
  *
- * The condition is judged first, then the lifetime, then the weight.
+ * The condition is judged first, then the lifetime, then the weight. CT_EXISTS overtakes no load of
+ * the key that runs; CT_MISS does, as a set would that came after the load.
  *
  * @param options  NULL: as ct_set
  * @return as ct_set; CT_EXISTS with CT_ENTRY_IF_ABSENT, CT_MISS with CT_ENTRY_IF_PRESENT: nothing
- *         was changed
+ *         was stored
  *
  * Threads:   safe.
  * Callbacks: as ct_set.
@@ -679,7 +683,8 @@ CT_API ct_status ct_set_with(ct_cache *cache, const void *key, size_t key_size, 
 /**
  * Reads a key, storing the given value first if it is absent.
  *
- * A hit is a use and renews no ttl; otherwise one miss is counted.
+ * A hit is a use and renews no ttl; otherwise one miss is counted, and a load of the key that runs is
+ * overtaken, as by ct_set.
  *
  * @param out  [out] on CT_OK and CT_NOT_STORED the value found, else the given one; otherwise
  *             zeroed; may be NULL
@@ -696,6 +701,7 @@ CT_API ct_status ct_setdefault(ct_cache *cache, const void *key, size_t key_size
 
 /**
  * Takes an entry out and hands its value over. Its cause is REMOVED. Counts no hit and no miss.
+ * Overtakes a load of the key that runs, whether there is an entry or not.
  *
  * @param out  [out] the value on CT_OK, otherwise zeroed; may be NULL
  * @return CT_OK; CT_MISS if absent or expired; CT_ERR_INVALID; CT_ERR_TOO_LARGE for a key of 2^32
@@ -710,7 +716,8 @@ CT_API ct_status ct_setdefault(ct_cache *cache, const void *key, size_t key_size
 CT_API ct_status ct_pop(ct_cache *cache, const void *key, size_t key_size, ct_value *out);
 
 /**
- * Removes an entry. Its cause is REMOVED.
+ * Removes an entry. Its cause is REMOVED. Overtakes a load of the key that runs, whether there is an
+ * entry or not.
  *
  * @return CT_OK; CT_MISS if absent or expired; CT_ERR_INVALID; CT_ERR_TOO_LARGE for a key of 2^32
  *         bytes
@@ -741,7 +748,7 @@ CT_API ct_status ct_popitem(ct_cache *cache, ct_value *key, ct_value *value);
 
 /**
  * Removes everything, a few hundred entries at a time where each is to be told of. Causes are
- * CLEARED, or EXPIRED. Counters stay as they are.
+ * CLEARED, or EXPIRED. Counters stay as they are. Overtakes every load that runs.
  *
  * @return CT_OK; CT_ERR_INVALID
  *
@@ -754,6 +761,9 @@ CT_API ct_status ct_clear(ct_cache *cache);
 
 /**
  * Removes all entries that match, unless they were written since they were shown.
+ *
+ * Overtakes every load that runs when it is called: whether match would mean what is being loaded
+ * nobody can tell.
  *
  * @param match      not NULL; asked once for each entry that is there throughout
  * @return how many were removed; 0 also for arguments that are not allowed, and if there is no
@@ -877,7 +887,8 @@ CT_API uint64_t ct_memory(const ct_cache *cache);
 CT_API ct_status ct_resize(ct_cache *cache, uint64_t maxsize);
 
 /**
- * Gives an entry another lifetime. Not a use, nor a write of its value; a tti goes on by itself.
+ * Gives an entry another lifetime. Not a use, nor a write of its value; a tti goes on by itself. With
+ * a ttl of 0 it overtakes a load of the key that runs, whether there is an entry or not.
  *
  * The first lifetime of an entry in a cache without makes it a little longer: with CT_WEIGHT_MEMORY
  * that weighs, and room is made for it as by ct_set.
@@ -1049,8 +1060,15 @@ typedef ct_status (*ct_loader_fn)(void *user_data, const void *key, size_t key_s
  * A hit is a use and counts one hit; a load counts one miss; a waiter that receives the value counts
  * one hit and one wait. A loader that fails, or finds no value, fails only its own caller: nothing
  * is stored, and the next waiter loads. A value that is too large, dead on arrival or discarded is
- * handed to all who wait, and not kept; so is one whose key was written meanwhile (set, deleted,
- * popped, cleared).
+ * handed to all who wait, and not kept.
+ *
+ * A load is overtaken if its key is invalidated while it runs, on whichever thread, the loader's own
+ * included. Invalidations are: a set, also one that is dead on arrival, that CT_ENTRY_IF_PRESENT
+ * finds no entry for, or that is refused for its weight or for want of memory; ct_delete, ct_pop,
+ * ct_clear and ct_remove_if; a ct_compute that stores or answers CT_MISS; ct_set_lifetime with 0;
+ * each of them whether there is an entry or not. CT_EXISTS is none, nor are eviction, expiry and
+ * ct_snapshot_load. What an overtaken load brings is handed to its own caller and to those who wait
+ * for it, and not kept; whoever comes later does not wait for it, but starts anew.
  *
  * @param load  not NULL
  * @param out   [out] the value on CT_OK, kept or not, otherwise zeroed; may be NULL
@@ -1073,7 +1091,8 @@ CT_API ct_status ct_get_or_load(ct_cache *cache, const void *key, size_t key_siz
  * Looks a key up, and if it is absent takes its lease or waits for who has it: ct_get_or_load for
  * those who load in their own way, later, or on another thread.
  *
- * Counts as ct_get_or_load does.
+ * Counts as ct_get_or_load does. Until it is fulfilled or abandoned, a lease is a load that runs: what
+ * overtakes that overtakes a lease.
  *
  * @param wait_ns  how long to wait at most, in nanoseconds of real time: 0: not at all; UINT64_MAX:
  *                 as long as it takes. A single-threaded cache never waits
@@ -1100,8 +1119,8 @@ CT_API ct_status ct_get_or_lease(ct_cache *cache, const void *key, size_t key_si
  * @param options  NULL: as ct_set; without a condition
  * @param out      [out] the value on CT_OK and CT_NOT_STORED, otherwise zeroed; may be NULL
  * @return CT_OK; CT_NOT_STORED: handed to those who wait but not kept, because it is too large, dead
- *         on arrival, or because the key was written meanwhile; CT_ERR_INVALID, CT_ERR_TOO_LARGE for
- *         a value of 2^32 bytes, CT_ERR_NOMEM: as ct_lease_abandon
+ *         on arrival, or because it was overtaken as a load of ct_get_or_load is; CT_ERR_INVALID,
+ *         CT_ERR_TOO_LARGE for a value of 2^32 bytes, CT_ERR_NOMEM: as ct_lease_abandon
  *
  * Ownership: ct_value_release gives *out back.
  * Threads:   safe, on whichever thread.
@@ -1143,7 +1162,8 @@ typedef ct_status (*ct_compute_fn)(void *user_data, const void *key, size_t key_
  *
  * What compute answers is done only if the entry is still the very value that it saw, or still
  * absent; otherwise compute runs again. A store renews the lifetime. Counts one hit or one miss,
- * unless it fails.
+ * unless it fails. A store, and CT_MISS of compute, overtake a load of the key that runs, whether
+ * there is an entry or not; other answers do not.
  *
  * @param compute  not NULL
  * @param out      [out] the value stored on CT_OK; on CT_NOT_STORED the one that was left, or that

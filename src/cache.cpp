@@ -163,7 +163,10 @@ ct_status Cache::make_draft(const Probe &probe, Bytes value, const ct_entry_opti
   if ((draft->flags & kApart) == 0) return CT_OK;
   // One that is too large is not even copied, unless it is handed back.
   if (draft->too_large && !draft->hands_back && !draft->discarded) return CT_OK;
-  return draft->set_apart() ? CT_OK : CT_ERR_NOMEM;
+  if (draft->set_apart()) return CT_OK;
+  // A write that is refused here is one all the same.
+  if (draft->flight == nullptr && !draft->discarded) shard_of(probe).overtake(probe);
+  return CT_ERR_NOMEM;
 }
 
 // Makes room in other shards, one lock at a time, for one that has nothing left: each gives a part of
@@ -289,7 +292,10 @@ void Cache::clear() {
   tell(gone);
 }
 
+// Nobody can tell whether what is being loaded would match: so that goes first, and what lands before
+// it does is in the walk.
 uint64_t Cache::remove_if(ct_match_fn match, void *user_data) {
+  for (uint32_t i = 0; i < family_.count; i++) family_[i].overtake_all();
   Now now(clock_);
   uint64_t count = 0;
   Iter iter(*this);
@@ -297,7 +303,7 @@ uint64_t Cache::remove_if(ct_match_fn match, void *user_data) {
   while (iter.next(now, &key, &value) == CT_OK) {
     if (!match(user_data, key.data, key.size, value.data, value.size)) continue;
     Departed gone(family_);
-    count += iter.current().shard->remove_pinned(iter.current().entry, now, gone);
+    count += iter.current().shard->remove_seen(probe_of(key), iter.current().entry, now, gone);
     tell(gone);
   }
   return count;

@@ -6,10 +6,11 @@
 //   vacant    the lease was given up; the first to come takes it
 //   landed    there is a value, pinned for those who wait
 //
-// A write of its key overtakes a flight: then whoever comes later starts anew, while those who wait
-// already get what it brings; if it brings nothing, they start anew, too. A flight is in its shard's
-// table until it has landed, and lives as long as somebody has its lease or waits for it. The
-// shard's lock guards all of it.
+// Who invalidates its key overtakes a flight: then it leaves nothing behind, and whoever comes later
+// starts anew, while those who wait already get what it brings; if it brings nothing, they start anew,
+// too. Of a key at most one flight is not overtaken. A flight is in its shard's table until it has
+// landed, and lives as long as somebody has its lease or waits for it. The shard's lock guards all of
+// it.
 #ifndef CT_FLIGHT_HPP
 #define CT_FLIGHT_HPP
 
@@ -42,7 +43,7 @@ struct Flight {
   std::atomic<uint32_t> news;  // changes with the state
   State state;
   bool listed;                 // in the table
-  bool overtaken;              // its key was written since
+  bool overtaken;              // its key was invalidated since
   std::atomic<Thread> loader;  // who has the lease; 0: a lease belongs to no thread
 
   char *key_data() { return reinterpret_cast<char *>(this + 1); }
@@ -65,7 +66,7 @@ class Flights {
   Flight *add(Shard &shard, Bytes key, uint64_t hash);
   // Takes it out of the table, if it is there.
   void unlist(Flight &flight);
-  // The key was written.
+  // The key was invalidated.
   void overtake(Bytes key, uint64_t hash);
   void overtake_all();
   // No longer held by anyone.

@@ -122,10 +122,11 @@ ct_status Cache::compute(Bytes key, ct_compute_fn compute, void *user_data, ct_v
     if (status != CT_NOT_STORED) status = result.judge(status);
     if (status == CT_OK) {
       status = store_computed(probe, result, found ? shard.entry_of(old) : nullptr, out);
-    } else if (status == CT_MISS && found) {
+    } else if (status == CT_MISS) {
       Departed gone(family_);
       Now after(clock_);
-      if (!shard.remove_pinned(shard.entry_of(old), after, gone)) status = kChanged;
+      Entry *seen = found ? shard.entry_of(old) : nullptr;
+      if (!shard.remove_seen(probe, seen, after, gone)) status = kChanged;
       tell(gone);
     } else if (status == CT_NOT_STORED && found && out != nullptr) {
       *out = old;

@@ -319,6 +319,16 @@ void Shard::land(Flight &flight, const ct_value &value, Now &now) {
   wake(flight.news, INT_MAX);
 }
 
+void Shard::overtake(const Probe &probe) {
+  Guard guard(lock());
+  overtake_load(probe);
+}
+
+void Shard::overtake_all() {
+  Guard guard(lock());
+  flights_.overtake_all();
+}
+
 // ---- Statistics -------------------------------------------------------------------------------
 
 void Shard::count_reads(uint64_t hits, uint64_t misses) {

@@ -280,8 +280,9 @@ class alignas(64) Shard {
   ct_status remove(const Probe &probe, Now &now, Departed &gone, ct_value *out);
   // Entries that a call works on before it lets others at the lock.
   static constexpr uint64_t kAtOnce = 256;
-  // An entry that is pinned, if it has neither left nor expired.
-  bool remove_pinned(Entry *entry, Now &now, Departed &gone);
+  // What was seen of a key: an entry that is pinned, or nullptr, nothing. False: that is not so any
+  // more.
+  bool remove_seen(const Probe &probe, Entry *seen, Now &now, Departed &gone);
   // CT_BUSY: let others in, then call again.
   ct_status popitem(Now &now, Departed &gone, ct_value *key, ct_value *value);
   // Removes what is due, then evicts down to that many entries, until room holds need: kAtOnce at the
@@ -331,6 +332,9 @@ class alignas(64) Shard {
   void unhold(Flight &flight);
   // Gives a lease up, and with it the hold.
   void vacate(Flight &flight);
+  // What is being loaded for the key, or for any, comes too late.
+  void overtake(const Probe &probe);
+  void overtake_all();
   Cache &cache() const { return cache_; }
 
   // Ends a store that did not come about.
@@ -520,6 +524,8 @@ class alignas(64) Shard {
 
   bool judge(Draft &draft, Ref old, Reservation &room, Now &now, Departed &gone, ct_value *out,
              ct_status *status);
+  bool refuse(Draft &draft, Ref old, Reservation &room, Departed &gone, ct_value *out,
+              ct_status *status);
   [[gnu::noinline, gnu::cold]] void reject(const Draft &draft);
   bool reserve(uint64_t count, bool has_deadline);
   bool reserve_deadline() { return expiry_.reserve(); }
@@ -546,7 +552,7 @@ class alignas(64) Shard {
   void free_block(Ref ref, Entry *e);
   // Its value, pinned, is now in *value; the lease is consumed.
   [[gnu::noinline, gnu::cold]] void land(Flight &flight, const ct_value &value, Now &now);
-  void overtake(const Probe &probe) {
+  void overtake_load(const Probe &probe) {
     if (!flights_.empty()) flights_.overtake(probe.key, probe.hash);
   }
   void count_departure(ct_cause cause, uint64_t weight);

@@ -195,7 +195,6 @@ void Shard::count_departure(ct_cause cause, uint64_t weight) {
     return finish(draft, room, now, gone);
   }
   if (old != kNone && draft.flight == nullptr && overwrite(draft, old, room, now)) {
-    overtake(draft.probe);
     *status = CT_OK;
     return finish(draft, room, now, gone);
   }
@@ -213,16 +212,13 @@ void Shard::count_departure(ct_cause cause, uint64_t weight) {
   // An entry's first pin needs no memory.
   if (out != nullptr) hand_out(e, layout_.value(e), out);
   if (draft.counts) counters_.misses += counting_;
-  if (draft.flight != nullptr) {
-    land(*draft.flight, *out, now);
-  } else {
-    overtake(draft.probe);
-  }
+  if (draft.flight != nullptr) land(*draft.flight, *out, now);
   *status = CT_OK;
   return finish(draft, room, now, gone);
 }
 
-// Settles what needs no block: conditions, then lifetime, then weight.
+// Settles what needs no block. Unless the draft gives way to what is there, or was never to be kept, it
+// is a write of the key: that overtakes a load of it, even if it is refused.
 bool Shard::judge(Draft &draft, Ref old, Reservation &room, Now &now, Departed &gone, ct_value *out,
                   ct_status *status) {
   if (draft.checked && (old == kNone ? nullptr : store_.at(old)) != draft.seen) {
@@ -234,13 +230,22 @@ bool Shard::judge(Draft &draft, Ref old, Reservation &room, Now &now, Departed &
     *status = take(place, draft.probe.hash, draft.counts, now, out) ? CT_OK : CT_ERR_NOMEM;
   } else if (old != kNone && (draft.conditions & CT_ENTRY_IF_ABSENT) != 0) {
     *status = CT_EXISTS;
-  } else if (old == kNone && (draft.conditions & CT_ENTRY_IF_PRESENT) != 0) {
+  } else {
+    if (draft.flight == nullptr) overtake_load(draft.probe);
+    return refuse(draft, old, room, gone, out, status);
+  }
+  return true;
+}
+
+// The condition comes first, then the lifetime, then the weight.
+bool Shard::refuse(Draft &draft, Ref old, Reservation &room, Departed &gone, ct_value *out,
+                   ct_status *status) {
+  if (old == kNone && (draft.conditions & CT_ENTRY_IF_PRESENT) != 0) {
     *status = CT_MISS;
   } else if (draft.dead) {
     *status = CT_ERR_NOMEM;
     if (!give_back(draft, out)) return true;
     if (old != kNone) room.keep(leave(old, draft.probe.hash, CT_CAUSE_REMOVED, gone));
-    if (draft.flight == nullptr) overtake(draft.probe);
     reject(draft);
     *status = CT_NOT_STORED;
   } else if (draft.too_large || draft.weight > budget_.maxsize()) {
@@ -441,6 +446,7 @@ bool Shard::set_deadline(Draft &draft, Reservation &room, Now &now, Departed &go
                          ct_status *status) {
   Guard guard(lock());
   settle_uses();
+  if (draft.dead) overtake_load(draft.probe);
   const Ref ref = find_live(draft.probe, now).ref;
   *status = CT_OK;
   if (ref == kNone) {
@@ -590,7 +596,7 @@ void Shard::tidy(Reservation &room, Now &now, Departed &gone) {
 ct_status Shard::remove(const Probe &probe, Now &now, Departed &gone, ct_value *out) {
   Guard guard(lock());
   settle_uses();
-  overtake(probe);
+  overtake_load(probe);
   const Ref ref = find(probe).ref;
   if (ref == kNone) return CT_MISS;
   Entry *e = store_.at(ref);
@@ -601,12 +607,13 @@ ct_status Shard::remove(const Probe &probe, Now &now, Departed &gone, ct_value *
   return expired ? CT_MISS : CT_OK;
 }
 
-bool Shard::remove_pinned(Entry *e, Now &now, Departed &gone) {
+bool Shard::remove_seen(const Probe &probe, Entry *seen, Now &now, Departed &gone) {
   Guard guard(lock());
   settle_uses();
-  const Ref ref = current(e, now);
-  if (ref == kNone) return false;
-  budget_.give(leave(ref, hash_of(ref), CT_CAUSE_REMOVED, gone));
+  const Ref ref = seen != nullptr ? current(seen, now) : find_live(probe, now).ref;
+  if ((ref != kNone) != (seen != nullptr)) return false;
+  overtake_load(probe);
+  if (ref != kNone) budget_.give(leave(ref, probe.hash, CT_CAUSE_REMOVED, gone));
   return true;
 }
 

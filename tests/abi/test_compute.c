@@ -494,6 +494,18 @@ static void test_removes_nothing_that_it_did_not_see(void **state) {
   fixture_close(&f);
 }
 
+static void test_removal_of_nothing_runs_again_if_something_was_stored_meanwhile(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.act = write_once, .answer = CT_MISS};
+  assert_computes(CT_MISS, NULL, &f, "a", &plan);
+  assert_string_equal("none, between", plan.old);
+  assert_told(&f, "REMOVED a=between");
+  assert_counted(f.cache, .hits = 1, .inserts = 1, .removals = 1);
+  fixture_close(&f);
+}
+
 static void expire_once(plan *self, ct_result *result) {
   (void)result;
   if (self->calls == 1) set_now(self->f, 5);
@@ -666,6 +678,7 @@ int main(void) {
       cmocka_unit_test(test_runs_again_if_the_same_bytes_were_stored_anew),
       cmocka_unit_test(test_runs_again_if_the_key_was_removed_meanwhile),
       cmocka_unit_test(test_removes_nothing_that_it_did_not_see),
+      cmocka_unit_test(test_removal_of_nothing_runs_again_if_something_was_stored_meanwhile),
       cmocka_unit_test(test_runs_again_if_the_entry_expired_meanwhile),
       cmocka_unit_test(test_runs_once_if_only_others_changed),
       cmocka_unit_test(test_old_value_stays_readable_while_it_is_removed),

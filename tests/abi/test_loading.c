@@ -2,6 +2,7 @@
 /* Loading once, as one thread sees it: loaders and what they hand back, leases, what overtakes
  * them, what is counted, and when time is read. tests/threads/test_loading.c has the waiting. */
 #include "fixture.h"
+#include "key_calls.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -17,6 +18,7 @@ struct plan {
   ct_status answer;
   void (*act)(plan *self, ct_result *result); /* runs before value is handed back, if not NULL */
   uint64_t number;                            /* for act */
+  const key_call *key_call;                   /* for act */
   int calls;
   char key[64];   /* of the last call */
   ct_status seen; /* what act met */
@@ -72,6 +74,18 @@ static void assert_fulfils(ct_status expected, ct_lease *lease, const char *valu
   assert_status(expected, ct_lease_fulfil(lease, value, strlen(value), options, &out));
   assert_value(value, out);
   ct_value_release(&out);
+}
+
+/* Asserts what text key a has after a call, or (NULL) that it has none. */
+static void assert_text_after(fixture *f, const key_call *way, const char *expected) {
+  ct_value value = CT_VALUE_INIT;
+  ct_peek(f->cache, "a", 1, &value);
+  const char *actual = value.data == NULL ? "nothing" : value.data;
+  const size_t size = value.data == NULL ? strlen(actual) : value.size;
+  if (expected == NULL) expected = "nothing";
+  if (size != strlen(expected) || memcmp(expected, actual, size) != 0)
+    fail_msg("after %s there is %.*s, not %s", way->name, (int)size, actual, expected);
+  ct_value_release(&value);
 }
 
 /* ---- Hit and load --------------------------------------------------------------------------- */
@@ -714,36 +728,41 @@ static void test_value_dead_on_arrival_is_handed_back_and_not_kept(void **state)
 
 /* ---- Calls into the cache from a loader ----------------------------------------------------- */
 
-static void delete_own_key(plan *self, ct_result *result) {
+static void call_on_own_key(plan *self, ct_result *result) {
   (void)result;
-  self->seen = delete_text(self->f->cache, self->key);
+  self->seen = self->key_call->run(self->f->cache, self->key);
 }
 
-static void pop_own_key(plan *self, ct_result *result) {
-  (void)result;
-  self->seen = ct_pop(self->f->cache, self->key, strlen(self->key), NULL);
-}
-
-static void clear_all(plan *self, ct_result *result) {
-  (void)result;
-  self->seen = CT_MISS;
-  ct_clear(self->f->cache);
-}
-
-static void test_load_is_not_kept_if_the_loader_removes_its_key(void **state) {
+static void test_load_is_not_kept_if_the_loader_invalidates_its_key(void **state) {
   (void)state;
-  void (*const acts[])(plan *, ct_result *) = {delete_own_key, pop_own_key, clear_all};
-  for (size_t i = 0; i < COUNT_OF(acts); i++) {
+  for (size_t i = 0; i < kInvalidationCount; i++) {
+    const key_call *way = &kInvalidations[i];
     fixture f;
     open_lru(&f, 8);
-    plan plan = {.act = acts[i], .value = "1"};
-    assert_loads(&f, "a", &plan, "1");
-    assert_status(CT_MISS, plan.seen);
-    assert_false(has_text(f.cache, "a"));
-    assert_counted(f.cache, .misses = 1, .loads = 1);
-    plan.act = NULL;
-    assert_loads(&f, "a", &plan, "1");
-    assert_text_quietly(f.cache, "a", "1");
+    plan plan = {.act = call_on_own_key, .key_call = way, .value = "loaded"};
+    assert_loads(&f, "a", &plan, "loaded");
+    assert_status(way->answer, plan.seen);
+    assert_text_after(&f, way, way->leaves);
+    assert_int_equal(1, stats_of(f.cache).loads);
+    if (way->leaves == NULL) {
+      plan.act = NULL;
+      assert_loads(&f, "a", &plan, "loaded");
+      assert_text_quietly(f.cache, "a", "loaded");
+    }
+    fixture_close(&f);
+  }
+}
+
+static void test_load_is_kept_whatever_else_the_loader_calls(void **state) {
+  (void)state;
+  for (size_t i = 0; i < kOtherCallCount; i++) {
+    const key_call *way = &kOtherCalls[i];
+    fixture f;
+    open_lru(&f, 8);
+    plan plan = {.act = call_on_own_key, .key_call = way, .value = "loaded"};
+    assert_loads(&f, "a", &plan, "loaded");
+    assert_status(way->answer, plan.seen);
+    assert_text_after(&f, way, "loaded");
     fixture_close(&f);
   }
 }
@@ -1263,73 +1282,74 @@ static void test_fulfilment_with_a_weight_is_invalid_where_memory_is_weighed(voi
 
 /* ---- Overtaking ----------------------------------------------------------------------------- */
 
-static ct_status write_text(void *user_data, const void *key, size_t key_size, const ct_bytes *old,
-                            ct_result *result) {
-  (void)user_data, (void)key, (void)key_size, (void)old;
-  return ct_result_set(result, "written", 7);
-}
-
-/* Ways to write key a. */
-enum { kSet, kSetDead, kSetMany, kSetDefault, kCompute, kDelete, kPop, kClear, kWays };
-
-/* Writes key a, and tells what is there then: NULL for nothing. */
-static const char *overtake(fixture *f, int way) {
-  const size_t ends[] = {1, 8};
-  switch (way) {
-    case kSet:
-      assert_status(CT_OK, set_text(f->cache, "a", "written"));
-      return "written";
-    case kSetDead:
-      assert_status(CT_NOT_STORED, set_text_ttl(f->cache, "a", "written", 0));
-      return NULL;
-    case kSetMany:
-      assert_status(CT_OK, ct_set_many(f->cache, "awritten", ends, 1, NULL, NULL));
-      return "written";
-    case kSetDefault:
-      assert_status(CT_OK, ct_setdefault(f->cache, "a", 1, "written", 7, NULL));
-      return "written";
-    case kCompute:
-      assert_status(CT_OK, ct_compute(f->cache, "a", 1, write_text, NULL, NULL));
-      return "written";
-    case kDelete:
-      assert_status(CT_MISS, delete_text(f->cache, "a"));
-      return NULL;
-    case kPop:
-      assert_status(CT_MISS, ct_pop(f->cache, "a", 1, NULL));
-      return NULL;
-    default:
-      assert_status(CT_OK, ct_clear(f->cache));
-      return NULL;
-  }
-}
-
 static void test_overtaken_value_is_handed_back_and_not_stored(void **state) {
   (void)state;
-  for (int way = 0; way < kWays; way++) {
+  for (size_t i = 0; i < kInvalidationCount; i++) {
+    const key_call *way = &kInvalidations[i];
     fixture f;
     open_lru(&f, 8);
     ct_lease *lease = lease_text(&f, "a");
-    const char *wrote = overtake(&f, way);
+    assert_status(way->answer, way->run(f.cache, "a"));
     assert_fulfils(CT_NOT_STORED, lease, "loaded", NULL);
-    assert_text_quietly(f.cache, "a", wrote);
+    assert_text_after(&f, way, way->leaves);
     assert_told(&f, "");
     ct_stats stats = stats_of(f.cache);
     assert_int_equal(1, stats.loads);
     assert_int_equal(0, stats.load_failures);
-    assert_int_equal(wrote != NULL, stats.inserts);
-    assert_int_equal(way == kSetDead, stats.rejections);
+    assert_int_equal(way->leaves != NULL, stats.inserts);
+    const bool is_refused = way->answer == CT_NOT_STORED || way->answer == CT_ERR_TOO_LARGE;
+    assert_int_equal(is_refused, stats.rejections);
+    fixture_close(&f);
+  }
+}
+
+/* What has expired, but not been reclaimed yet, is absent. */
+static void test_invalidation_of_an_expired_entry_overtakes(void **state) {
+  (void)state;
+  for (size_t i = 0; i < kInvalidationCount; i++) {
+    const key_call *way = &kInvalidations[i];
+    fixture f;
+    open_lru(&f, 8);
+    set_text_ttl(f.cache, "a", "expired", 5);
+    set_now(&f, 5);
+    ct_lease *lease = lease_text(&f, "a");
+    assert_status(way->answer, way->run(f.cache, "a"));
+    assert_fulfils(CT_NOT_STORED, lease, "loaded", NULL);
+    assert_text_after(&f, way, way->leaves);
+    fixture_close(&f);
+  }
+}
+
+/* What had expired when the load began may be there again, as time may run backwards. What does nothing
+ * to it overtakes nothing: CT_EXISTS, for one. */
+static void test_invalidation_of_an_entry_that_came_back_overtakes(void **state) {
+  (void)state;
+  for (size_t i = 0; i < kInvalidationCount; i++) {
+    const key_call *way = &kInvalidations[i];
+    fixture f;
+    open_lru(&f, 8);
+    set_now(&f, 1);
+    set_text_ttl(f.cache, "a", "again", 5);
+    set_now(&f, 6);
+    ct_lease *lease = lease_text(&f, "a");
+    set_now(&f, 1);
+    way->run(f.cache, "a");
+    const ct_status expected = way->scope == kAbsentKey ? CT_OK : CT_NOT_STORED;
+    assert_fulfils(expected, lease, "loaded", NULL);
+    if (way->scope == kAbsentKey) assert_text_after(&f, way, "loaded");
     fixture_close(&f);
   }
 }
 
 static void test_whoever_comes_after_overtaking_starts_anew(void **state) {
   (void)state;
-  static const int ways[] = {kSetDead, kDelete, kPop, kClear};
-  for (size_t i = 0; i < COUNT_OF(ways); i++) {
+  for (size_t i = 0; i < kInvalidationCount; i++) {
+    const key_call *way = &kInvalidations[i];
+    if (way->leaves != NULL) continue;
     fixture f;
     open_lru(&f, 8);
     ct_lease *first = lease_text(&f, "a");
-    overtake(&f, ways[i]);
+    way->run(f.cache, "a");
     ct_lease *second = lease_text(&f, "a");
     /* Neither is in the way of the other. */
     assert_fulfils(CT_NOT_STORED, first, "old", NULL);
@@ -1338,6 +1358,28 @@ static void test_whoever_comes_after_overtaking_starts_anew(void **state) {
     assert_status(CT_BUSY, ct_get_or_lease(f.cache, "a", 1, 0, NULL, &none));
     assert_fulfils(CT_OK, second, "new", NULL);
     assert_text_quietly(f.cache, "a", "new");
+    fixture_close(&f);
+  }
+}
+
+/* A load in each of many shards. */
+static void test_invalidation_of_everything_overtakes_every_load(void **state) {
+  (void)state;
+  enum { kLoads = 64 };
+  for (size_t i = 0; i < kInvalidationCount; i++) {
+    const key_call *way = &kInvalidations[i];
+    if (way->scope != kEveryKey) continue;
+    fixture f;
+    ct_options options = fixture_options(&f, CT_POLICY_LRU, 100);
+    options.shards = 8;
+    fixture_open(&f, &options);
+    ct_lease *leases[kLoads];
+    for (uint64_t key = 0; key < kLoads; key++)
+      assert_status(CT_LEASED, ct_get_or_lease(f.cache, &key, sizeof(key), 0, NULL, &leases[key]));
+    way->run(f.cache, "a");
+    for (uint64_t key = 0; key < kLoads; key++)
+      assert_status(CT_NOT_STORED, ct_lease_fulfil(leases[key], "old", 3, NULL, NULL));
+    assert_int_equal(0, ct_len(f.cache));
     fixture_close(&f);
   }
 }
@@ -1370,33 +1412,15 @@ static void test_overtaken_lease_is_abandoned_as_any_other(void **state) {
   fixture_close(&f);
 }
 
-static bool match_all(void *user_data, const void *key, size_t key_size, const void *value,
-                      size_t value_size) {
-  (void)user_data, (void)key, (void)key_size, (void)value, (void)value_size;
-  return true;
-}
-
-static void test_what_is_no_write_of_the_key_overtakes_nothing(void **state) {
+static void test_what_invalidates_nothing_overtakes_nothing(void **state) {
   (void)state;
   fixture f;
   open_lru(&f, 8);
   ct_lease *lease = lease_text(&f, "a");
-  /* Writes that are refused. */
-  assert_status(CT_ERR_TOO_LARGE, set_text_weight(f.cache, "a", "1", 9));
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_IF_PRESENT;
-  assert_status(CT_MISS, set_text_with(f.cache, "a", "1", &options));
-  /* Reads, and writes of others. */
-  use_text(f.cache, "a");
-  ct_set_lifetime(f.cache, "a", 1, 5);
+  for (size_t i = 0; i < kOtherCallCount; i++)
+    assert_status(kOtherCalls[i].answer, kOtherCalls[i].run(f.cache, "a"));
   set_text(f.cache, "aa", "1");
-  set_text(f.cache, "b", "1");
-  delete_text(f.cache, "b");
-  ct_popitem(f.cache, NULL, NULL);
-  set_text(f.cache, "b", "1");
-  ct_remove_if(f.cache, match_all, NULL);
   ct_resize(f.cache, 7);
-  ct_expire(f.cache, CT_NOW, NULL, NULL);
   assert_fulfils(CT_OK, lease, "1", NULL);
   assert_text_quietly(f.cache, "a", "1");
   fixture_close(&f);
@@ -1623,6 +1647,11 @@ static void test_single_threaded_cache_never_waits_for_a_lease(void **state) {
 
 /* ---- Memory --------------------------------------------------------------------------------- */
 
+static void delete_own_key(plan *self, ct_result *result) {
+  (void)result;
+  delete_text(self->f->cache, self->key);
+}
+
 static void test_load_that_keeps_nothing_leaves_no_memory_behind(void **state) {
   (void)state;
   fixture f;
@@ -1780,7 +1809,8 @@ int main(void) {
       cmocka_unit_test(test_cache_without_room_loads_each_time),
       cmocka_unit_test(test_large_value_beyond_maxsize_is_handed_back),
       cmocka_unit_test(test_value_dead_on_arrival_is_handed_back_and_not_kept),
-      cmocka_unit_test(test_load_is_not_kept_if_the_loader_removes_its_key),
+      cmocka_unit_test(test_load_is_not_kept_if_the_loader_invalidates_its_key),
+      cmocka_unit_test(test_load_is_kept_whatever_else_the_loader_calls),
       cmocka_unit_test(test_value_set_by_the_loader_stays),
       cmocka_unit_test(test_value_set_by_a_loader_that_fails_stays),
       cmocka_unit_test(test_loader_may_change_other_keys),
@@ -1811,10 +1841,13 @@ int main(void) {
       cmocka_unit_test(test_fulfilment_takes_no_conditions),
       cmocka_unit_test(test_fulfilment_with_a_weight_is_invalid_where_memory_is_weighed),
       cmocka_unit_test(test_overtaken_value_is_handed_back_and_not_stored),
+      cmocka_unit_test(test_invalidation_of_an_expired_entry_overtakes),
+      cmocka_unit_test(test_invalidation_of_an_entry_that_came_back_overtakes),
       cmocka_unit_test(test_whoever_comes_after_overtaking_starts_anew),
+      cmocka_unit_test(test_invalidation_of_everything_overtakes_every_load),
       cmocka_unit_test(test_overtaken_value_does_not_replace_a_newer_one),
       cmocka_unit_test(test_overtaken_lease_is_abandoned_as_any_other),
-      cmocka_unit_test(test_what_is_no_write_of_the_key_overtakes_nothing),
+      cmocka_unit_test(test_what_invalidates_nothing_overtakes_nothing),
       cmocka_unit_test(test_write_after_fulfilment_overtakes_nothing),
       cmocka_unit_test(test_load_ticks_are_those_from_lease_to_fulfilment),
       cmocka_unit_test(test_failed_load_counts_no_ticks),

@@ -67,6 +67,15 @@ static ct_status compute(const scene *self, fixture *f, ct_value *out) {
   return ct_compute(f->cache, "new", 3, compute_value, (void *)(uintptr_t)self, out);
 }
 
+static ct_status set(const scene *self, fixture *f, ct_value *out) {
+  (void)out;
+  return ct_set(f->cache, "new", 3, kZeros, self->value_size);
+}
+
+static ct_status setdefault(const scene *self, fixture *f, ct_value *out) {
+  return ct_setdefault(f->cache, "new", 3, kZeros, self->value_size, out);
+}
+
 /* A cache that is full, with that many entries, the oldest of which would go. */
 static void open_full(fixture *f, test_allocator *allocator, const scene *scene, uint64_t count) {
   test_allocator_init(allocator);
@@ -183,6 +192,44 @@ static void test_compute_survives_faults(void **state) {
     }
   }
   assert_true(faults > before + 20); /* else it tested nothing */
+}
+
+/* One that has no memory to store what it was given is a write all the same: what was being loaded
+ * meanwhile is not kept. */
+static void assert_overtakes_without_memory(const scene *scene) {
+  for (int64_t fault = 0;; fault++) {
+    fixture f;
+    test_allocator allocator;
+    open_full(&f, &allocator, scene, 0);
+    ct_lease *lease = NULL;
+    assert_status(CT_LEASED, ct_get_or_lease(f.cache, "new", 3, 0, NULL, &lease));
+    allocator.fail_at = allocator.calls + fault;
+    ct_value out = CT_VALUE_INIT;
+    const ct_status status = scene->call(scene, &f, &out);
+    const bool failed = allocator.failed != 0;
+    allocator.fail_at = -1;
+    ct_value_release(&out);
+    assert_status(CT_NOT_STORED, ct_lease_fulfil(lease, "old", 3, NULL, NULL));
+    if (failed && status != CT_OK) {
+      assert_status(CT_ERR_NOMEM, status);
+      assert_text_quietly(f.cache, "new", NULL);
+    }
+    fixture_close(&f);
+    assert_int_equal(0, allocator.blocks);
+    if (failed) continue;
+    assert_status(CT_OK, status);
+    assert_true(fault > 0);
+    break;
+  }
+}
+
+static void test_write_without_memory_overtakes(void **state) {
+  (void)state;
+  static const size_t sizes[] = {10, kLarge};
+  for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+    assert_overtakes_without_memory(&(scene){.call = set, .value_size = sizes[i]});
+    assert_overtakes_without_memory(&(scene){.call = setdefault, .value_size = sizes[i]});
+  }
 }
 
 static void test_compute_beyond_maxsize_survives_faults(void **state) {
@@ -352,6 +399,7 @@ int main(void) {
       cmocka_unit_test(test_loader_survives_faults),
       cmocka_unit_test(test_lease_survives_faults),
       cmocka_unit_test(test_compute_survives_faults),
+      cmocka_unit_test(test_write_without_memory_overtakes),
       cmocka_unit_test(test_compute_beyond_maxsize_survives_faults),
       cmocka_unit_test(test_memo_new_survives_faults),
       cmocka_unit_test(test_memo_call_survives_faults),

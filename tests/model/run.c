@@ -784,7 +784,7 @@ static void check_nothing(const run *r, const ct_value *value) {
 
 /* ---- Storing -------------------------------------------------------------------------------- */
 
-/* A write of that key, or with -1 of all: what is being loaded for it comes too late. */
+/* That key, or with -1 every one, is invalidated: what is being loaded for it comes too late. */
 static void overtake(run *r, int key) {
   for (int i = 0; i < r->lease_count; i++)
     if (key < 0 || r->leases[i].key == key) r->leases[i].overtaken = true;
@@ -837,11 +837,11 @@ static ct_status follow_store(run *r, const request *q, ct_status answer) {
   reclaim(r);
   const bool live = model_is_live(m, q->key);
   if (live && (q->flags & CT_ENTRY_IF_ABSENT) != 0) return CT_EXISTS;
+  overtake(r, q->key); /* also if it is refused */
   if (!live && (q->flags & CT_ENTRY_IF_PRESENT) != 0) return CT_MISS;
   const uint64_t deadline = age_deadline(r, q);
   if (deadline <= m->now) {
     if (live) leave(r, q->key, CT_CAUSE_REMOVED);
-    overtake(r, q->key);
     m->stats.rejections++;
     return CT_NOT_STORED;
   }
@@ -863,7 +863,6 @@ static ct_status follow_store(run *r, const request *q, ct_status answer) {
     model_insert(m, q->key, q->stamp, q->size, weight, deadline);
   }
   r->copies[q->stamp].stored = r->copies[q->stamp].cached = true;
-  overtake(r, q->key);
   reclaim(r);
   return CT_OK;
 }
@@ -1284,6 +1283,7 @@ static void do_remove_if(run *r) {
   r->match_rest = (int)below(r, (uint64_t)r->match_modulus);
   memset(r->asked, 0, sizeof r->asked);
   const uint64_t removed = ct_remove_if(r->cache, on_match, r);
+  overtake(r, -1);
 
   int due[MODEL_KEYS];
   uint64_t count = 0;
@@ -1358,6 +1358,7 @@ static void do_set_lifetime(run *r) {
   const int key = draw_key(r);
   const uint64_t ttl = kTerms[below(r, 8)];
   const ct_status status = ct_set_lifetime(r->cache, key_data(r, key), key_size(r, key), ttl);
+  if (ttl == 0) overtake(r, key);
   /* Room for a deadline is memory too, where that is what counts. */
   r->writes = ttl == 0 || weighs_memory(r);
   if (ttl != 0 && weighs_memory(r) && model_is_live(&r->model, key)) {
@@ -1446,6 +1447,7 @@ typedef struct plan {
   request q; /* what it hands back, if it does */
   bool sets;
   bool discards;
+  bool invalidates; /* what it loads, by a call that does nothing else */
   bool sets_both;   /* a lifetime and a deadline, of which the last counts */
   ct_status answer; /* the callback's */
   ct_status told;   /* what the call makes of it; CT_OK: it goes on to store */
@@ -1501,8 +1503,25 @@ static ct_status follow_plan(plan *p, const void *key, size_t size, ct_result *r
   return p->answer;
 }
 
+static bool match_none(void *user_data, const void *key, size_t key_length, const void *value,
+                       size_t size) {
+  (void)user_data, (void)key, (void)key_length, (void)value, (void)size;
+  return false;
+}
+
 static ct_status on_load(void *user_data, const void *key, size_t size, ct_result *result) {
-  return follow_plan(user_data, key, size, result);
+  plan *p = user_data;
+  run *r = p->run;
+  const ct_status answer = follow_plan(p, key, size, result);
+  if (!p->invalidates) return answer;
+  const int reads = r->timer_reads;
+  if (p->q.stamp % 2 == 0)
+    ct_remove_if(r->cache, match_none, NULL);
+  else if (ct_set_lifetime(r->cache, key, size, 0) != CT_MISS)
+    complain(r, "what is being loaded has a lifetime");
+  overtake(r, p->q.stamp % 2 == 0 ? -1 : p->q.key);
+  r->timer_reads = reads;
+  return answer;
 }
 
 static ct_status on_compute(void *user_data, const void *key, size_t size, const ct_bytes *old,
@@ -1544,6 +1563,7 @@ static void do_get_or_load(run *r) {
     p.answer = p.told = CT_MISS;
   }
   const int key = p.q.key;
+  p.invalidates = p.q.stamp % 16 < 2; /* no choice of its own, so that others stay what they were */
   const uint64_t started = r->model.now;
   const bool found = model_is_live(&r->model, key);
   const bool busy = !found && is_leased(r, key);
@@ -1574,7 +1594,7 @@ static void do_get_or_load(run *r) {
   }
   r->writes = true;
   count_load(r, started);
-  if (!p.discards) {
+  if (!p.discards && !p.invalidates) {
     follow_load(r, &p.q, ct_contains(r->cache, key_data(r, key), key_size(r, key)));
     learn_weight(r, key);
   }
@@ -1601,6 +1621,7 @@ static void do_compute(run *r) {
   check(r, r->timer_reads <= 2 * p.calls);
   if (again) found = false;
   r->writes = again || p.told == CT_OK;
+  if (p.told == CT_MISS) overtake(r, key);
 
   ct_status expected = p.told;
   if (p.told == CT_OK && p.discards) {

@@ -11,7 +11,9 @@
  * Threads only write down what they met; the main thread asserts it. */
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 
+#include "key_calls.h"
 #include "support.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -789,6 +791,85 @@ static void test_a_waiter_of_an_abandoned_lease_loads_what_was_deleted(void **st
   close_stage(&stage);
 }
 
+/* A loader on a thread of its own, which stands still until it is told to go on. */
+typedef struct slow_load {
+  ct_cache *cache;
+  pthread_t thread;
+  sem_t begun;
+  sem_t go_on;
+  ct_value value;
+  ct_status status;
+} slow_load;
+
+static ct_status load_slowly(void *user_data, const void *key, size_t key_size, ct_result *result) {
+  (void)key, (void)key_size;
+  slow_load *self = user_data;
+  sem_post(&self->begun);
+  sem_wait(&self->go_on);
+  return ct_result_set(result, "loaded", 6);
+}
+
+static void *run_slow_load(void *user_data) {
+  slow_load *self = user_data;
+  self->status = ct_get_or_load(self->cache, "k", 1, load_slowly, self, &self->value);
+  return NULL;
+}
+
+static void begin_slow_load(slow_load *self) {
+  memset(self, 0, sizeof(*self));
+  self->cache = ct_cache_new(CT_POLICY_LRU, 8);
+  sem_init(&self->begun, 0, 0);
+  sem_init(&self->go_on, 0, 0);
+  assert_int_equal(0, pthread_create(&self->thread, NULL, run_slow_load, self));
+  sem_wait(&self->begun);
+}
+
+/* Whoever called the loader gets what it brought; expected is what the cache has then. */
+static void end_slow_load(slow_load *self, const char *expected) {
+  sem_post(&self->go_on);
+  pthread_join(self->thread, NULL);
+  assert_status(CT_OK, self->status);
+  assert_int_equal(6, self->value.size);
+  assert_memory_equal("loaded", self->value.data, 6);
+  ct_value_release(&self->value);
+  assert_text_quietly(self->cache, "k", expected);
+  ct_cache_free(self->cache);
+  sem_destroy(&self->begun);
+  sem_destroy(&self->go_on);
+}
+
+static void test_load_is_not_kept_if_another_thread_invalidates_its_key(void **state) {
+  (void)state;
+  for (size_t i = 0; i < 2 * kInvalidationCount; i++) {
+    const key_call *way = &kInvalidations[i / 2];
+    slow_load load;
+    begin_slow_load(&load);
+    assert_status(way->answer, way->run(load.cache, "k"));
+    const char *expected = way->leaves;
+    if (i % 2 == 0 && expected == NULL) {
+      /* Who comes after it waits for nobody, and what it loads is kept. */
+      ct_lease *lease = NULL;
+      assert_status(CT_LEASED, ct_get_or_lease(load.cache, "k", 1, 0, NULL, &lease));
+      assert_status(CT_OK, ct_lease_fulfil(lease, "newer", 5, NULL, NULL));
+      expected = "newer";
+    }
+    end_slow_load(&load, expected);
+  }
+}
+
+static void test_load_is_kept_whatever_else_another_thread_calls(void **state) {
+  (void)state;
+  for (size_t i = 0; i < kOtherCallCount; i++) {
+    const key_call *way = &kOtherCalls[i];
+    slow_load load;
+    begin_slow_load(&load);
+    assert_status(way->answer, way->run(load.cache, "k"));
+    ct_lease *lease = NULL;
+    assert_status(CT_BUSY, ct_get_or_lease(load.cache, "k", 1, 0, NULL, &lease));
+    end_slow_load(&load, "loaded");
+  }
+}
+
 /* Whoever waits looks again as often as what it waits for is overtaken and then given up. It once did
  * so by calling itself, until its stack was full. */
 static void test_waiting_again_and_again_takes_no_stack(void **state) {
@@ -1305,6 +1386,8 @@ int main(void) {
       cmocka_unit_test(test_who_comes_after_overtaking_does_not_wait),
       cmocka_unit_test(test_waiters_of_an_overtaken_lease_that_is_abandoned_look_again),
       cmocka_unit_test(test_a_waiter_of_an_abandoned_lease_loads_what_was_deleted),
+      cmocka_unit_test(test_load_is_not_kept_if_another_thread_invalidates_its_key),
+      cmocka_unit_test(test_load_is_kept_whatever_else_another_thread_calls),
       cmocka_unit_test(test_waiting_again_and_again_takes_no_stack),
       cmocka_unit_test(test_waiters_get_a_value_that_is_gone_before_they_wake),
       cmocka_unit_test(test_mix_of_everything_adds_up),
