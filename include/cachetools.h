@@ -875,6 +875,8 @@ CT_API uint64_t ct_memory(const ct_cache *cache);
  * Sets another limit, then evicts until it holds: from each shard in proportion, a few hundred
  * entries at a time, between which other calls come in. A write meanwhile makes its own room, and
  * evicts two entries more at most.
+ * A limit of 0 empties the cache but for what weighs nothing, and so overtakes every load that runs,
+ * as ct_clear does; others overtake none.
  *
  * @return CT_OK; CT_ERR_INVALID; CT_ERR_INTERNAL if a policy of yours chose a dead id: the limit is
  *         set, and later writes make the room
@@ -1062,13 +1064,14 @@ typedef ct_status (*ct_loader_fn)(void *user_data, const void *key, size_t key_s
  * is stored, and the next waiter loads. A value that is too large, dead on arrival or discarded is
  * handed to all who wait, and not kept.
  *
- * A load is overtaken if its key is invalidated while it runs, on whichever thread, the loader's own
- * included. Invalidations are: a set, also one that is dead on arrival, that CT_ENTRY_IF_PRESENT
- * finds no entry for, or that is refused for its weight or for want of memory; ct_delete, ct_pop,
- * ct_clear and ct_remove_if; a ct_compute that stores or answers CT_MISS; ct_set_lifetime with 0;
- * each of them whether there is an entry or not. CT_EXISTS is none, nor are eviction, expiry and
- * ct_snapshot_load. What an overtaken load brings is handed to its own caller and to those who wait
- * for it, and not kept; whoever comes later does not wait for it, but starts anew.
+ * A load is overtaken if its key is invalidated while it runs, on whichever thread, the loader's
+ * own included. Invalidations are: a set, also one that is dead on arrival, that
+ * CT_ENTRY_IF_PRESENT finds no entry for, or that is refused for its weight or for want of memory;
+ * ct_delete, ct_pop, ct_clear and ct_remove_if; a ct_compute that stores or answers CT_MISS;
+ * ct_set_lifetime and ct_resize with 0; each of them whether there is an entry or not. CT_EXISTS is
+ * none, nor are eviction, expiry and ct_snapshot_load. What an overtaken load brings is handed to
+ * its own caller and to those who wait for it, and not kept; whoever comes later does not wait for
+ * it, but starts anew.
  *
  * @param load  not NULL
  * @param out   [out] the value on CT_OK, kept or not, otherwise zeroed; may be NULL

@@ -744,6 +744,8 @@ void Shard::clear_at_once(bool drops, Departed &gone) {
 void Shard::resize(uint64_t maxsize, double part) {
   Guard guard(lock());
   settle_uses();
+  // That is to empty it.
+  if (maxsize == 0) flights_.overtake_all();
   policy_->resize(maxsize);
   expect(maxsize);
   part_ = static_cast<uint64_t>(static_cast<double>(weight_) * part);

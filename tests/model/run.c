@@ -1347,6 +1347,7 @@ static void do_resize(run *r) {
   r->model.maxsize = maxsize;
   check_equal(r, CT_OK, ct_resize(r->cache, maxsize));
   check_equal(r, maxsize, ct_maxsize(r->cache));
+  if (maxsize == 0) overtake(r, -1);
   reclaim(r);
   make_room(r, -1, 0);
   reclaim(r);

@@ -181,6 +181,14 @@ static ct_status end_lifetime(ct_cache *cache, const char *key) {
   return ct_set_lifetime(cache, key, strlen(key), 0);
 }
 
+/* There is room for nothing, then again for as much as before. */
+static ct_status resize_to_none(ct_cache *cache, const char *key) {
+  (void)key;
+  const uint64_t maxsize = ct_maxsize(cache);
+  const ct_status status = ct_resize(cache, 0);
+  return status == CT_OK ? ct_resize(cache, maxsize) : status;
+}
+
 const key_call kInvalidations[] = {
     {"ct_set", set, CT_OK, kWritten, kOneKey},
     {"ct_set_with(IF_ABSENT)", set_if_absent, CT_OK, kWritten, kAbsentKey},
@@ -201,6 +209,7 @@ const key_call kInvalidations[] = {
     {"ct_remove_if, all", remove_all, CT_OK, NULL, kEveryKey},
     {"ct_remove_if, none", remove_none, CT_OK, NULL, kEveryKey},
     {"ct_set_lifetime(0)", end_lifetime, CT_MISS, NULL, kOneKey},
+    {"ct_resize(0)", resize_to_none, CT_OK, NULL, kEveryKey},
 };
 const size_t kInvalidationCount = COUNT_OF(kInvalidations);
 
