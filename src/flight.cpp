@@ -27,7 +27,7 @@ bool Flights::is_loading(Bytes key, uint64_t hash, Thread loader) {
 }
 
 Flight *Flights::add(Shard &shard, Bytes key, uint64_t hash) {
-  if (count_ >= buckets_.size() && !grow()) return nullptr;
+  if (count_ >= kFew && count_ >= buckets_.size() && !grow()) return nullptr;
   void *where = memory_.allocate(sizeof(Flight) + key.size, alignof(Flight));
   if (where == nullptr) return nullptr;
   Flight *flight = new (where) Flight{};
@@ -46,21 +46,25 @@ Flight *Flights::add(Shard &shard, Bytes key, uint64_t hash) {
 }
 
 bool Flights::grow() {
-  const uint32_t size = buckets_.empty() ? 4 : buckets_.size() * 2;
+  const uint32_t size = buckets_.empty() ? 2 * kFew : 2 * buckets_.size();
   Array<Flight *> old(memory_);
   if (!old.reserve(size)) return false;
   for (uint32_t i = 0; i < size; i++) old.push(nullptr);
   old.swap(buckets_);
-  for (Flight *flight : old) {
-    while (flight != nullptr) {
-      Flight *next = flight->next;
-      Flight **head = bucket(flight->hash);
-      flight->next = *head;
-      *head = flight;
-      flight = next;
-    }
-  }
+  for (Flight *list : old) rehash(list);
+  rehash(few_);
+  few_ = nullptr;
   return true;
+}
+
+void Flights::rehash(Flight *list) {
+  while (list != nullptr) {
+    Flight *flight = list;
+    list = flight->next;
+    Flight **head = bucket(flight->hash);
+    flight->next = *head;
+    *head = flight;
+  }
 }
 
 void Flights::unlist(Flight &flight) {
@@ -77,9 +81,11 @@ void Flights::overtake(Bytes key, uint64_t hash) {
 }
 
 void Flights::overtake_all() {
-  for (Flight *flight : buckets_) {
+  const auto overtake_list = [](Flight *flight) {
     for (; flight != nullptr; flight = flight->next) flight->overtaken = true;
-  }
+  };
+  overtake_list(few_);
+  for (Flight *list : buckets_) overtake_list(list);
 }
 
 void Flights::destroy(Flight &flight) {

@@ -73,7 +73,11 @@ class Flights {
   void destroy(Flight &flight);
 
  private:
+  // So many are in one list. Most often there are fewer: then they take no table.
+  static constexpr uint32_t kFew = 4;
+
   Flight **bucket(uint64_t hash) {
+    if (buckets_.empty()) return &few_;
     return &buckets_[static_cast<uint32_t>(hash) & (buckets_.size() - 1)];
   }
   static bool is_of(Flight &flight, Bytes key, uint64_t hash) {
@@ -81,8 +85,10 @@ class Flights {
            std::memcmp(flight.key_data(), key.data, key.size) == 0;
   }
   bool grow();
+  void rehash(Flight *list);
 
   Memory &memory_;
+  Flight *few_ = nullptr;    // all of them, while there are no buckets
   Array<Flight *> buckets_;  // none, or a power of two of them
   uint32_t count_ = 0;
 };
