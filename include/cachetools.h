@@ -81,6 +81,13 @@
  *            that no reading expires what never expires. Readings may go backwards: what a later
  *            deadline then hides comes back, and nothing is lost.
  *
+ *            The monotonic clock stands still while the machine is suspended. The default timer reads
+ *            its coarse form, which the system moves on in steps of 1 to 10 ms and which may be two
+ *            steps behind. So two steps are added to each lifetime that begins with a reading (ttl
+ *            and tti, also that of a single entry, of a result or of a snapshot): none ends early, and
+ *            none later than four steps after its time. Nothing is added to a deadline that you give,
+ *            nor to any lifetime with CT_FLAG_PRECISE_CLOCK or a timer of yours.
+ *
  * Process.   No hidden threads, no global state, nothing left behind after dlclose. After fork the
  *            child may use a cache if no other thread was inside a call at that moment.
  */
@@ -272,9 +279,9 @@ typedef uint64_t (*ct_timer_fn)(void *user_data);
 /**
  * Time to use: tells until when an entry about to be stored may be used.
  *
- * @param now  the call's reading of the timer
- * @return the deadline in ticks, absolute; CT_NEVER: none. One that is not after now is dead on
- *         arrival (CT_NOT_STORED).
+ * @param now  the call's reading of the timer, which may be the coarse clock's (see Time)
+ * @return the deadline in ticks, absolute, to which nothing is added; CT_NEVER: none. One that is
+ *         not after now is dead on arrival (CT_NOT_STORED).
  */
 typedef uint64_t (*ct_ttu_fn)(void *user_data, const void *key, size_t key_size, const void *value,
                               size_t value_size, uint64_t now);
@@ -404,8 +411,8 @@ typedef enum ct_weight_kind {
 #define CT_FLAG_SINGLE_THREADED 0x1u
 /** Nothing is counted: ct_cache_stats answers zeros. */
 #define CT_FLAG_NO_STATS 0x2u
-/** The default timer reads the exact clock (22 to 26 ns a reading) instead of the coarse one
- *  (3 to 6 ns a reading, a resolution of 1 to 4 ms). */
+/** The default timer reads the exact clock (22 to 26 ns a reading) instead of the coarse one (3 to
+ *  6 ns a reading), by which lifetimes end some milliseconds late: see Time. */
 #define CT_FLAG_PRECISE_CLOCK 0x4u
 
 /** How to make a cache. Zero is the default everywhere: LRU, 1 each, one shard. */
@@ -912,7 +919,8 @@ typedef struct ct_entry_info {
   size_t struct_size;  /**< sizeof(ct_entry_info), set by the caller */
   uint64_t weight;     /**< in units of maxsize */
   uint64_t deadline;   /**< in ticks, absolute; CT_NEVER: none */
-  uint64_t remaining;  /**< in ticks from now; CT_NEVER: no deadline */
+  uint64_t remaining;  /**< in ticks from now, with what the coarse clock adds to a lifetime (see
+                        * Time); CT_NEVER: no deadline */
   uint64_t frequency;  /**< how often stored or used, if the policy counts, else 0 */
   uint64_t key_size;   /**< in bytes */
   uint64_t value_size; /**< in bytes */
@@ -1559,7 +1567,8 @@ typedef struct ct_stats {
   uint64_t rejections;     /**< stores refused: too large, or dead on arrival */
   uint64_t loads;          /**< leases fulfilled, by loaders too */
   uint64_t load_failures;  /**< leases given up, or loaders that brought no value */
-  uint64_t load_ticks;     /**< from lease to fulfilment, summed over loads */
+  uint64_t load_ticks;     /**< from lease to fulfilment, summed over loads; what is shorter than a
+                            * step of the coarse clock (see Time) is mostly 0 */
   uint64_t waits;          /**< values received from another caller's load; hits too */
 } ct_stats;
 

@@ -149,13 +149,13 @@ ct_status Cache::make_draft(const Probe &probe, Bytes value, const ct_entry_opti
 
   uint64_t deadline = CT_NEVER;
   if ((entry.flags & CT_ENTRY_TTL) != 0) {
-    if (entry.ttl != CT_NEVER) deadline = saturating_add(now(), entry.ttl);
+    if (entry.ttl != CT_NEVER) deadline = clock_.deadline_after(now(), entry.ttl);
   } else if ((entry.flags & CT_ENTRY_DEADLINE) != 0) {
     deadline = entry.deadline;
   } else if (options_.ttu != nullptr) {
     deadline = options_.ttu(options_.user_data, key.data, key.size, value.data, value.size, now());
   } else if (options_.ttl != 0) {
-    deadline = saturating_add(now(), options_.ttl);
+    deadline = clock_.deadline_after(now(), options_.ttl);
   }
   give_deadline(deadline, now, draft);
   weigh((entry.flags & CT_ENTRY_WEIGHT) != 0, entry.weight, draft);
@@ -246,7 +246,7 @@ ct_status Cache::set_deadline(Bytes key, uint64_t ttl) {
   Departed gone(family_);
   Draft draft(memory_);
   draft.probe = probe_of(key);
-  draft.deadline = ttl == CT_NEVER ? CT_NEVER : saturating_add(now(), ttl);
+  draft.deadline = ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), ttl);
   draft.dead = ttl == 0;
   Shard &shard = shard_of(draft.probe);
   const ct_status status =

@@ -18,7 +18,10 @@ inline uint64_t saturating_add(uint64_t a, uint64_t b) {
 class Clock {
  public:
   Clock(ct_timer_fn timer, void *user_data, bool precise) noexcept
-      : timer_(timer), user_data_(user_data), id_(precise ? CLOCK_MONOTONIC : kCoarse) {}
+      : timer_(timer),
+        user_data_(user_data),
+        id_(precise ? CLOCK_MONOTONIC : kCoarse),
+        lag_(timer == nullptr && id_ != CLOCK_MONOTONIC ? lag_of(id_) : 0) {}
 
   // Below CT_NEVER, so that nothing that never expires is ever due.
   uint64_t read() const noexcept {
@@ -28,12 +31,29 @@ class Clock {
     } else {
       timespec time;
       clock_gettime(id_, &time);
-      now = static_cast<uint64_t>(time.tv_sec) * 1000000000u + static_cast<uint64_t>(time.tv_nsec);
+      now = ns_of(time);
     }
     return now == CT_NEVER ? CT_NEVER - 1 : now;
   }
 
+  // When a lifetime is over that begins at a reading: never early, though the reading may be old.
+  // None lasts for no time at all.
+  uint64_t deadline_after(uint64_t now, uint64_t lifetime) const noexcept {
+    return lifetime == 0 ? now : saturating_add(saturating_add(now, lifetime), lag_);
+  }
+
  private:
+  // How far the coarse clock may be behind. The system's tick moves it on by whole ticks, and leaves
+  // the rest to the next one: two ticks (measured at ticks of 4 ms: 3.2 to 7.2 ms). Lifetimes that are
+  // longer by one tick alone can end early.
+  static uint64_t lag_of(clockid_t id) noexcept {
+    timespec tick;
+    return clock_getres(id, &tick) == 0 ? 2 * ns_of(tick) : 0;
+  }
+  static uint64_t ns_of(const timespec &time) noexcept {
+    return static_cast<uint64_t>(time.tv_sec) * 1000000000u + static_cast<uint64_t>(time.tv_nsec);
+  }
+
 #ifdef CLOCK_MONOTONIC_COARSE
   static constexpr clockid_t kCoarse = CLOCK_MONOTONIC_COARSE;
 #else
@@ -43,6 +63,7 @@ class Clock {
   ct_timer_fn timer_;
   void *user_data_;
   clockid_t id_;
+  uint64_t lag_;  // in ticks of the timer
 };
 
 // What one call takes for now: a single reading, made when it is first needed.

@@ -7,7 +7,7 @@ namespace ct {
 void Cache::begin_restored(const Record &record, Now &now, Draft *draft) {
   begin_draft(probe_of(record.key), record.value, draft);
   const uint64_t ttl = record.ttl;
-  give_deadline(ttl == CT_NEVER ? CT_NEVER : saturating_add(now(), ttl), now, draft);
+  give_deadline(ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), ttl), now, draft);
   draft->idle = record.idle;
 }
 

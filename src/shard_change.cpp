@@ -93,7 +93,7 @@ void Shard::fill(Ref ref, const Draft &draft, Now &now) {
     Lifetime *life = layout_.lifetime(e);
     life->write = draft.deadline;
     life->prev = life->next = kNone;
-    if (tti_ != 0) life->idle = saturating_add(now(), std::min(tti_, draft.idle));
+    if (tti_ != 0) life->idle = clock_.deadline_after(now(), std::min(tti_, draft.idle));
   }
   if ((e->flags & kApart) != 0) return;
   layout_.fill(layout_.key(e), draft.probe.key);
@@ -103,7 +103,7 @@ void Shard::fill(Ref ref, const Draft &draft, Now &now) {
 // Never shortens, whatever the clock does: the expiry relies on it.
 void Shard::renew_idle(Entry *e, Now &now) {
   Lifetime *life = layout_.lifetime(e);
-  life->idle = std::max<uint64_t>(life->idle, saturating_add(now(), tti_));
+  life->idle = std::max<uint64_t>(life->idle, clock_.deadline_after(now(), tti_));
 }
 
 // A copy of an entry with other flags, but for links, hook and lifetime; kNone: no memory.

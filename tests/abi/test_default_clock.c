@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/* Lifetimes by the system's clocks. The coarse one tells a time that is up to two ticks old: no
+ * lifetime ends early all the same. The clocks are replaced in this program, and by that in the
+ * library. */
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static const uint64_t kTick = 4000000;
+static const uint64_t kTtl = 3000000; /* of caches and entries here: less than a tick */
+
+static uint64_t true_time;
+static uint64_t lag; /* of the coarse clock, below two ticks */
+
+static struct timespec time_of(uint64_t ns) {
+  return (struct timespec){(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+}
+
+int clock_gettime(clockid_t id, struct timespec *out) {
+  if (id == CLOCK_MONOTONIC) {
+    *out = time_of(true_time);
+  } else if (id == CLOCK_MONOTONIC_COARSE) {
+    *out = time_of(true_time - lag);
+  } else {
+    return (int)syscall(SYS_clock_gettime, id, out);
+  }
+  return 0;
+}
+
+int clock_getres(clockid_t id, struct timespec *out) {
+  *out = time_of(id == CLOCK_MONOTONIC_COARSE ? kTick : 1);
+  return 0;
+}
+
+static ct_cache *open_cache(uint64_t ttl, uint64_t tti, uint32_t flags) {
+  ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = 8;
+  options.ttl = ttl;
+  options.tti = tti;
+  options.flags = flags;
+  ct_cache *cache;
+  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  return cache;
+}
+
+/* ---- Each way to a lifetime ----------------------------------------------------------------- */
+
+static void by_ttl_of_cache(ct_cache *cache) {
+  assert_status(CT_OK, set_text(cache, "a", "1"));
+}
+
+static void by_set_ttl(ct_cache *cache) {
+  assert_status(CT_OK, ct_set_ttl(cache, "a", 1, "1", 1, kTtl));
+}
+
+static void by_options(ct_cache *cache) {
+  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+  options.flags = CT_ENTRY_TTL;
+  options.ttl = kTtl;
+  assert_status(CT_OK, ct_set_with(cache, "a", 1, "1", 1, &options));
+}
+
+static void by_set_lifetime(ct_cache *cache) {
+  assert_status(CT_OK, ct_set_ttl(cache, "a", 1, "1", 1, CT_NEVER));
+  assert_status(CT_OK, ct_set_lifetime(cache, "a", 1, kTtl));
+}
+
+static ct_status load(void *user_data, const void *key, size_t key_size, ct_result *result) {
+  (void)user_data;
+  (void)key;
+  (void)key_size;
+  ct_result_ttl(result, kTtl);
+  return ct_result_set(result, "1", 1);
+}
+
+static void by_loader(ct_cache *cache) {
+  assert_status(CT_OK, ct_get_or_load(cache, "a", 1, load, NULL, NULL));
+}
+
+static ct_status compute(void *user_data, const void *key, size_t key_size, const ct_bytes *old,
+                         ct_result *result) {
+  (void)old;
+  return load(user_data, key, key_size, result);
+}
+
+static void by_compute(ct_cache *cache) {
+  assert_status(CT_OK, ct_compute(cache, "a", 1, compute, NULL, NULL));
+}
+
+static void by_use(ct_cache *cache) {
+  assert_status(CT_OK, set_text(cache, "a", "1"));
+  true_time += kTtl / 2;
+  assert_text(cache, "a", "1");
+}
+
+static const struct {
+  const char *name;
+  void (*store)(ct_cache *cache); /* key "a", with kTtl to live from its last line on */
+  uint64_t ttl, tti;              /* of the cache */
+} kWays[] = {
+    {"ttl", by_ttl_of_cache, kTtl, 0},
+    {"tti", by_ttl_of_cache, 0, kTtl},
+    {"use", by_use, 0, kTtl},
+    {"set_ttl", by_set_ttl, 0, 0},
+    {"set_ttl beside a ttl", by_set_ttl, kTtl * 100, 0},
+    {"options", by_options, 0, 0},
+    {"set_lifetime", by_set_lifetime, 0, 0},
+    {"set_lifetime beside a ttl", by_set_lifetime, kTtl * 100, 0},
+    {"loader", by_loader, 0, 0},
+    {"compute", by_compute, 0, 0},
+};
+
+static void test_no_lifetime_ends_early_however_old_the_reading_was(void **state) {
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(kWays); i++) {
+    print_message("# %s\n", kWays[i].name);
+    lag = 2 * kTick - 1;
+    ct_cache *cache = open_cache(kWays[i].ttl, kWays[i].tti, 0);
+    kWays[i].store(cache);
+    true_time += kTtl - 1;
+    lag = 0;
+    assert_true(has_text(cache, "a"));
+    assert_int_equal(0, ct_expire(cache, CT_NOW, NULL, NULL));
+    ct_cache_free(cache);
+  }
+}
+
+/* Of those, two are what is added, and two how old the reading may be that ends it. */
+static void test_lifetime_ends_four_ticks_late_at_most(void **state) {
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(kWays); i++) {
+    print_message("# %s\n", kWays[i].name);
+    lag = 0;
+    ct_cache *cache = open_cache(kWays[i].ttl, kWays[i].tti, 0);
+    kWays[i].store(cache);
+    true_time += kTtl + 4 * kTick;
+    lag = 2 * kTick - 1;
+    assert_false(has_text(cache, "a"));
+    ct_cache_free(cache);
+  }
+}
+
+static void test_snapshot_shortens_no_lifetime(void **state) {
+  (void)state;
+  char path[] = "/tmp/cachetools-XXXXXX";
+  assert_int_equal(0, close(mkstemp(path)));
+  lag = 2 * kTick - 1;
+  ct_cache *from = open_cache(kTtl, kTtl, 0);
+  assert_status(CT_OK, set_text(from, "a", "1"));
+  lag = 0;
+  assert_status(CT_OK, ct_snapshot_save_file(from, path));
+  ct_cache_free(from);
+  lag = 2 * kTick - 1;
+  ct_cache *to = open_cache(kTtl, kTtl, 0);
+  assert_status(CT_OK, ct_snapshot_load_file(to, path));
+  true_time += kTtl - 1;
+  lag = 0;
+  assert_true(has_text(to, "a"));
+  ct_cache_free(to);
+  assert_int_equal(0, unlink(path));
+}
+
+/* ---- What is told, and what is not changed -------------------------------------------------- */
+
+static void test_inspect_tells_a_lifetime_with_what_was_added(void **state) {
+  (void)state;
+  lag = kTick;
+  ct_cache *cache = open_cache(0, 0, 0);
+  by_set_ttl(cache);
+  assert_int_equal(kTtl + 2 * kTick, info_of(cache, "a").remaining);
+  assert_int_equal(true_time - lag + kTtl + 2 * kTick, info_of(cache, "a").deadline);
+  ct_cache_free(cache);
+}
+
+static void test_deadline_stays_as_it_was_given(void **state) {
+  (void)state;
+  lag = kTick;
+  ct_cache *cache = open_cache(0, 0, 0);
+  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+  options.flags = CT_ENTRY_DEADLINE;
+  options.deadline = true_time + 1;
+  assert_status(CT_OK, ct_set_with(cache, "a", 1, "1", 1, &options));
+  assert_int_equal(options.deadline, info_of(cache, "a").deadline);
+  options.deadline = true_time - lag;
+  assert_status(CT_NOT_STORED, ct_set_with(cache, "a", 1, "1", 1, &options));
+  ct_cache_free(cache);
+}
+
+static void test_no_time_to_live_is_none_by_the_coarse_clock_too(void **state) {
+  (void)state;
+  lag = kTick;
+  ct_cache *cache = open_cache(kTtl, 0, 0);
+  assert_status(CT_OK, set_text(cache, "a", "1"));
+  assert_status(CT_OK, ct_set_lifetime(cache, "a", 1, 0));
+  assert_false(has_text(cache, "a"));
+  assert_status(CT_NOT_STORED, ct_set_ttl(cache, "a", 1, "1", 1, 0));
+  ct_cache_free(cache);
+}
+
+static void test_lifetimes_beyond_the_clock_never_end(void **state) {
+  (void)state;
+  lag = kTick;
+  ct_cache *cache = open_cache(0, 0, 0);
+  const uint64_t ttls[] = {CT_NEVER, CT_NEVER - 1, CT_NEVER - true_time - kTick};
+  for (size_t i = 0; i < COUNT_OF(ttls); i++) {
+    assert_status(CT_OK, ct_set_ttl(cache, "a", 1, "1", 1, ttls[i]));
+    assert_true(info_of(cache, "a").deadline == CT_NEVER);
+  }
+  ct_cache_free(cache);
+}
+
+static void test_precise_clock_ends_lifetimes_to_the_nanosecond(void **state) {
+  (void)state;
+  lag = kTick;
+  for (size_t i = 0; i < COUNT_OF(kWays); i++) {
+    print_message("# %s\n", kWays[i].name);
+    ct_cache *cache = open_cache(kWays[i].ttl, kWays[i].tti, CT_FLAG_PRECISE_CLOCK);
+    kWays[i].store(cache);
+    assert_int_equal(kTtl, info_of(cache, "a").remaining);
+    true_time += kTtl - 1;
+    assert_int_equal(1, info_of(cache, "a").remaining);
+    true_time++;
+    assert_false(has_text(cache, "a"));
+    ct_cache_free(cache);
+  }
+}
+
+static int begin(void **state) {
+  (void)state;
+  true_time = 1000 * kTick;
+  return 0;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup(test_no_lifetime_ends_early_however_old_the_reading_was, begin),
+      cmocka_unit_test_setup(test_lifetime_ends_four_ticks_late_at_most, begin),
+      cmocka_unit_test_setup(test_snapshot_shortens_no_lifetime, begin),
+      cmocka_unit_test_setup(test_inspect_tells_a_lifetime_with_what_was_added, begin),
+      cmocka_unit_test_setup(test_deadline_stays_as_it_was_given, begin),
+      cmocka_unit_test_setup(test_no_time_to_live_is_none_by_the_coarse_clock_too, begin),
+      cmocka_unit_test_setup(test_lifetimes_beyond_the_clock_never_end, begin),
+      cmocka_unit_test_setup(test_precise_clock_ends_lifetimes_to_the_nanosecond, begin),
+  };
+  return cmocka_run_group_tests_name("default clock", tests, NULL, NULL);
+}
