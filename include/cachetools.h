@@ -363,7 +363,8 @@ typedef struct ct_policy_ops {
   /** A new entry; now is the call's reading of the timer. */
   void (*on_insert)(void *state, uint32_t id, uint64_t weight, const void *key, size_t key_size,
                     uint64_t now);
-  /** Another value under the same key; optional. */
+  /** Another value under the same key; or the same one, and only its weight is another: with
+   *  CT_WEIGHT_MEMORY ct_set_lifetime may make an entry longer. Optional. */
   void (*on_update)(void *state, uint32_t id, uint64_t weight, const void *key, size_t key_size,
                     uint64_t now);
   void (*on_hit)(void *state, uint32_t id, uint64_t now); /**< a use; optional */

@@ -85,12 +85,12 @@ class Policy {
     (void)uses;
     insert(ref, hash, now);
   }
-  // Stored again under the same key.
-  virtual void update(Ref ref, uint64_t hash, Now &now) = 0;
+  // Stored again under the same key. It weighed that until now.
+  virtual void update(Ref ref, uint64_t hash, uint64_t before, Now &now) = 0;
   virtual void hit(Ref, uint64_t hash, Now &) { (void)hash; }
   virtual void used(const Ref *, uint32_t count) { (void)count; }
-  // It weighed that until now. An update may follow.
-  virtual void reweigh(Ref, uint64_t before) { (void)before; }
+  // Weighs something else, for no use and no update. It weighed that until now.
+  virtual void reweigh(Ref, uint64_t before, Now &) { (void)before; }
   virtual void remove(Ref ref, uint64_t hash, ct_cause cause) = 0;
   // The entry's block has moved, its links, hook and flags copied.
   virtual void moved(Ref from, Ref to) = 0;

@@ -354,8 +354,7 @@ bool Shard::overwrite(Draft &draft, Ref ref, Reservation &room, Now &now) {
     e->value_size = static_cast<uint16_t>(draft.value.size);
     fill(ref, draft, now);
   }
-  policy_->reweigh(ref, before);
-  policy_->update(ref, draft.probe.hash, now);
+  policy_->update(ref, draft.probe.hash, before, now);
   if (layout_.deadline(e) != CT_NEVER) expiry_.insert(ref, now());
   counters_.updates += counting_;
   settle(room, before, draft.weight);
@@ -379,8 +378,7 @@ Entry *Shard::commit(Draft &draft, Ref old, Reservation &room, Now &now, Departe
     const uint64_t before = weight_of(replaced);
     if ((replaced->flags & kLifetime) != 0) expiry_.remove(old);
     change_place(old, ref, draft.probe.hash);
-    policy_->reweigh(ref, before);
-    policy_->update(ref, draft.probe.hash, now);
+    policy_->update(ref, draft.probe.hash, before, now);
     count_departure(CT_CAUSE_REPLACED, before);
     bury(old, CT_CAUSE_REPLACED, gone);
     settle(room, before, draft.weight);
@@ -495,7 +493,7 @@ bool Shard::extend(Draft &draft, Ref ref, Reservation &room, Now &now, Departed 
   life->write = draft.deadline;
   life->prev = life->next = kNone;
   change_place(ref, to, draft.probe.hash);
-  policy_->reweigh(to, before);
+  if (draft.weight != before) policy_->reweigh(to, before, now);
   bury_copy(ref, old);
   expiry_.insert(to, now());
   settle(room, before, draft.weight);

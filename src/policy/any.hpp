@@ -10,7 +10,7 @@ namespace ct {
 class Any : public Fifo {
  public:
   using Fifo::Fifo;
-  void update(Ref, uint64_t, Now &) override {}
+  void update(Ref, uint64_t, uint64_t, Now &) override {}
 };
 
 }  // namespace ct

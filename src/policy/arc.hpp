@@ -51,7 +51,7 @@ class Arc : public Policy {
     once_.prefetch_neighbours(refs, count);
     for (uint32_t i = 0; i < count; i++) use(refs[i]);
   }
-  void update(Ref ref, uint64_t, Now &) override { use(ref); }
+  void update(Ref ref, uint64_t, uint64_t, Now &) override { use(ref); }
 
   void remove(Ref ref, uint64_t hash, ct_cause cause) override {
     if (cause == CT_CAUSE_EVICTED && ref == going_) become_ghost(ref, hash);

@@ -18,7 +18,7 @@ class SecondChance : public Policy {
   explicit SecondChance(const PolicyContext &context) : context_(context), hand_(context_) {}
 
   void insert(Ref ref, uint64_t, Now &) override { hand_.insert_behind(ref); }
-  void update(Ref ref, uint64_t hash, Now &) override {
+  void update(Ref ref, uint64_t hash, uint64_t, Now &) override {
     context_.index.place_of(hash, ref).count_use(kMostUses);
   }
   void remove(Ref ref, uint64_t, ct_cause) override { hand_.remove(ref); }

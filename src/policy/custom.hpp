@@ -43,11 +43,8 @@ class Custom : public Policy {
     const Bytes key = context_.layout.key(entry(ref));
     ops_.on_insert(state_, id, context_.weight(ref), key.data, key.size, now());
   }
-  void update(Ref ref, uint64_t, Now &now) override {
-    if (ops_.on_update == nullptr) return;
-    const Bytes key = context_.layout.key(entry(ref));
-    ops_.on_update(state_, entry(ref)->prev, context_.weight(ref), key.data, key.size, now());
-  }
+  void update(Ref ref, uint64_t, uint64_t, Now &now) override { tell_update(ref, now); }
+  void reweigh(Ref ref, uint64_t, Now &now) override { tell_update(ref, now); }
   void hit(Ref ref, uint64_t, Now &now) override {
     if (ops_.on_hit != nullptr) ops_.on_hit(state_, entry(ref)->prev, now());
   }
@@ -87,6 +84,11 @@ class Custom : public Policy {
   };
 
   Entry *entry(Ref ref) const { return context_.store.at(ref); }
+  void tell_update(Ref ref, Now &now) {
+    if (ops_.on_update == nullptr) return;
+    const Bytes key = context_.layout.key(entry(ref));
+    ops_.on_update(state_, entry(ref)->prev, context_.weight(ref), key.data, key.size, now());
+  }
 
   PolicyContext context_;
   const ct_policy_ops &ops_;  // in the cache's own options

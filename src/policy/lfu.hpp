@@ -48,7 +48,7 @@ class Lfu : public Policy {
     list_.prefetch_neighbours(refs, count);
     for (uint32_t i = 0; i < count; i++) rise(refs[i]);
   }
-  void update(Ref ref, uint64_t, Now &) override { rise(ref); }
+  void update(Ref ref, uint64_t, uint64_t, Now &) override { rise(ref); }
 
   void remove(Ref ref, uint64_t, ct_cause) override { leave(ref, group_of(ref), kNoGroup); }
 

@@ -15,7 +15,7 @@ class Lru : public Policy {
   explicit Lru(const PolicyContext &context) : list_(context.store) {}
 
   void insert(Ref ref, uint64_t, Now &) override { list_.push_front(ref); }
-  void update(Ref ref, uint64_t, Now &) override { list_.move_to_front(ref); }
+  void update(Ref ref, uint64_t, uint64_t, Now &) override { list_.move_to_front(ref); }
   void used(const Ref *refs, uint32_t count) override {
     list_.prefetch_neighbours(refs, count);
     for (uint32_t i = 0; i < count; i++) list_.move_to_front(refs[i]);

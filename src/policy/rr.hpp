@@ -28,7 +28,7 @@ class Rr : public Policy {
     store_.at(ref)->prev = refs_.size();
     refs_.push(ref);
   }
-  void update(Ref, uint64_t, Now &) override {}
+  void update(Ref, uint64_t, uint64_t, Now &) override {}
   void remove(Ref ref, uint64_t, ct_cause) override {
     const uint32_t number = store_.at(ref)->prev;
     refs_[number] = refs_.back();

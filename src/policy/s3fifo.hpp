@@ -34,10 +34,11 @@ class S3Fifo : public Policy {
       small_weight_ += context_.weight(ref);
     }
   }
-  void update(Ref ref, uint64_t hash, Now &) override {
+  void update(Ref ref, uint64_t hash, uint64_t before, Now &now) override {
+    reweigh(ref, before, now);
     context_.index.place_of(hash, ref).count_use(kMostUses);
   }
-  void reweigh(Ref ref, uint64_t before) override {
+  void reweigh(Ref ref, uint64_t before, Now &) override {
     weight_of(ref) += context_.weight(ref) - before;
   }
 

@@ -72,9 +72,12 @@ class WTinyLfu : public Policy {
     lists_[kYoung].prefetch_neighbours(refs, count);
     for (uint32_t i = 0; i < count; i++) use(refs[i], context_.hash(refs[i]));
   }
-  void update(Ref ref, uint64_t hash, Now &) override { use(ref, hash); }
+  void update(Ref ref, uint64_t hash, uint64_t before, Now &now) override {
+    reweigh(ref, before, now);
+    use(ref, hash);
+  }
 
-  void reweigh(Ref ref, uint64_t before) override {
+  void reweigh(Ref ref, uint64_t before, Now &) override {
     weights_[region_of(ref)] += context_.weight(ref) - before;
   }
 

@@ -177,6 +177,40 @@ static void test_set_inserts_or_updates(void **state) {
   close_journal(&it);
 }
 
+/* Room for the lifetime is memory, and weighs. */
+static void test_first_lifetime_that_weighs_is_an_update(void **state) {
+  (void)state;
+  journal it;
+  ct_options options = journal_options(&it, 4000);
+  options.weight_kind = CT_WEIGHT_MEMORY;
+  fixture_open(&it.f, &options);
+  fill_journal(&it, "a");
+  const uint64_t before = ct_currsize(it.f.cache);
+  it.with_time = true;
+  set_now(&it.f, 7);
+  assert_status(CT_OK, ct_set_lifetime(it.f.cache, "a", 1, 10));
+  assert_true(ct_currsize(it.f.cache) > before);
+  char expected[40];
+  snprintf(expected, sizeof expected, "update a %llu @7",
+           (unsigned long long)ct_currsize(it.f.cache));
+  assert_journal(&it, expected);
+  assert_status(CT_OK, ct_set_lifetime(it.f.cache, "a", 1, 20));
+  assert_journal(&it, "");
+  close_journal(&it);
+}
+
+static void test_lifetime_that_weighs_nothing_is_no_update(void **state) {
+  (void)state;
+  journal it;
+  ct_options options = journal_options(&it, 4000);
+  options.weight_kind = CT_WEIGHT_VALUE;
+  fixture_open(&it.f, &options);
+  fill_journal(&it, "a");
+  assert_status(CT_OK, ct_set_lifetime(it.f.cache, "a", 1, 10));
+  assert_journal(&it, "");
+  close_journal(&it);
+}
+
 static void test_each_use_is_one_hit(void **state) {
   (void)state;
   journal it;
@@ -685,6 +719,8 @@ static void test_dead_victim_of_another_shard_fails_the_set(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_set_inserts_or_updates),
+      cmocka_unit_test(test_first_lifetime_that_weighs_is_an_update),
+      cmocka_unit_test(test_lifetime_that_weighs_nothing_is_no_update),
       cmocka_unit_test(test_each_use_is_one_hit),
       cmocka_unit_test(test_quiet_calls_and_failures_reach_no_policy),
       cmocka_unit_test(test_every_single_departure_is_one_remove),

@@ -19,6 +19,9 @@ void ct_take_work(ct_cache *cache, uint64_t *holds, uint64_t *most);
 /* How many nodes of the tree of deadlines were looked at for an entry that is due. */
 uint64_t ct_due_tree_looks(ct_cache *cache);
 
+/* The weight of all entries, those included that have expired and are still there. */
+uint64_t ct_weight(ct_cache *cache);
+
 /* How many buckets of the index, of one cache line each, it takes to find every entry once, and what
  * the longest search takes, whether what it looks for is there or not. */
 void ct_measure_searches(ct_cache *cache, uint64_t *total, uint64_t *longest);

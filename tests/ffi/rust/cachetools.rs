@@ -320,6 +320,7 @@ impl<'a> Event<'a> {
 /// inside the critical section and must not use any cache.
 pub trait EvictionPolicy: Send {
     fn insert(&mut self, id: u32, weight: u64, key: &[u8], now: u64);
+    /// Another value, or another weight of the same one.
     fn update(&mut self, _id: u32, _weight: u64, _key: &[u8], _now: u64) {}
     fn hit(&mut self, _id: u32, _now: u64) {}
     fn remove(&mut self, id: u32);
