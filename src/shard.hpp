@@ -541,7 +541,7 @@ class alignas(64) Shard {
   void settle(Reservation &room, uint64_t before, uint64_t after);
   bool extend(Draft &draft, Ref ref, Reservation &room, Now &now, Departed &gone,
               ct_status *status);
-  bool finish(Draft &draft, Reservation &room, Now &now, Departed &gone);
+  bool finish(Draft &draft, Reservation &room, ct_status status, Now &now, Departed &gone);
 
   uint64_t leave(Ref ref, uint64_t hash, ct_cause cause, Departed &gone);
   Eviction evict(const Draft *draft, Ref *watched, Now &now, Departed &gone, uint64_t *weight);

@@ -192,21 +192,21 @@ void Shard::count_departure(ct_cause cause, uint64_t weight) {
   }
   if (judge(draft, old, room, now, gone, out, status)) {
     if (draft.flight != nullptr && *status >= 0) land(*draft.flight, *out, now);
-    return finish(draft, room, now, gone);
+    return finish(draft, room, *status, now, gone);
   }
   if (old != kNone && draft.flight == nullptr && overwrite(draft, old, room, now)) {
     *status = CT_OK;
-    return finish(draft, room, now, gone);
+    return finish(draft, room, *status, now, gone);
   }
   if (!prepare(draft)) {
     *status = CT_ERR_NOMEM;
-    return finish(draft, room, now, gone);
+    return finish(draft, room, *status, now, gone);
   }
   const Room made = make_room(draft, &old, room, now, gone);
   if (made == Room::kElsewhere) return false;
   if (made == Room::kBroken) {
     *status = CT_ERR_INTERNAL;
-    return finish(draft, room, now, gone);
+    return finish(draft, room, *status, now, gone);
   }
   Entry *e = commit(draft, old, room, now, gone);
   // An entry's first pin needs no memory.
@@ -214,7 +214,7 @@ void Shard::count_departure(ct_cause cause, uint64_t weight) {
   if (draft.counts) counters_.misses += counting_;
   if (draft.flight != nullptr) land(*draft.flight, *out, now);
   *status = CT_OK;
-  return finish(draft, room, now, gone);
+  return finish(draft, room, *status, now, gone);
 }
 
 // Settles what needs no block. Unless the draft gives way to what is there, or was never to be kept, it
@@ -461,7 +461,7 @@ bool Shard::set_deadline(Draft &draft, Reservation &room, Now &now, Departed &go
     layout_.lifetime(store_.at(ref))->write = draft.deadline;
     expiry_.insert(ref, now());
   }
-  return finish(draft, room, now, gone);
+  return finish(draft, room, *status, now, gone);
 }
 
 // Moves an entry that has no place for a deadline to a block that has, and sets it. False as of
@@ -502,10 +502,11 @@ bool Shard::extend(Draft &draft, Ref ref, Reservation &room, Now &now, Departed 
 }
 
 // Ends a call that stored, or did not: what it has left over goes back.
-bool Shard::finish(Draft &draft, Reservation &room, Now &now, Departed &gone) {
+bool Shard::finish(Draft &draft, Reservation &room, ct_status status, Now &now, Departed &gone) {
   release_block(draft);
   room.give_back();
-  if (__builtin_expect(budget_.debt() != 0, 0)) pay_a_little(now, gone);
+  // A call that fails leaves the cache as it was.
+  if (__builtin_expect(budget_.debt() != 0, 0) && status == CT_OK) pay_a_little(now, gone);
   return true;
 }
 
