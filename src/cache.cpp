@@ -353,9 +353,7 @@ uint64_t Cache::expire_all(Now &now, Departed &gone) {
   for (uint32_t i = 0; i < family_.count; i++) {
     const uint64_t earliest = family_.due_tree.earliest_of(i);
     if (earliest == CT_NEVER || earliest > now()) continue;
-    uint64_t expired;
-    do count += expired = family_[i].expire(now, gone);
-    while (expired == Shard::kAtOnce);
+    while (family_[i].expire(now, gone, &count)) continue;
   }
   return count;
 }

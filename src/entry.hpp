@@ -36,6 +36,11 @@ constexpr Ref kNone = 0;
 // References from here on are never blocks: lists use them as marks.
 constexpr Ref kFirstMark = 0xFFE00000u;
 
+// In place of an entry, from whoever was asked for the next one: it has looked at some kLooksAtOnce
+// without having found it, and goes on when it is asked again, after others had their turn at the lock.
+constexpr Ref kAskAgain = kFirstMark;
+constexpr uint32_t kLooksAtOnce = 256;
+
 constexpr size_t kApartBytes = 16 * 1024;
 constexpr uint64_t kFar = 63;
 

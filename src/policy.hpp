@@ -98,10 +98,7 @@ class Policy {
   virtual void clear() = 0;
   // The limit of all shards.
   virtual void resize(uint64_t) {}
-  // Who goes next, if anyone is there; kNone: it knows none; kUndecided: it has spared kSparedAtOnce,
-  // and goes on when it is asked again. Whom it names may still stay.
-  static constexpr Ref kUndecided = kFirstMark;
-  static constexpr uint32_t kSparedAtOnce = 256;
+  // Who goes next, if anyone is there; kNone: it knows none; or kAskAgain. Whom it names may still stay.
   virtual Ref victim() = 0;
   // The same, to make room for that key, which is inserted then unless it is there. It may be asked
   // for several. Only here may a policy learn from who goes, and allocate for it.

@@ -279,7 +279,7 @@ class alignas(64) Shard {
   // Under CT_CAUSE_REMOVED. out may be NULL.
   ct_status remove(const Probe &probe, Now &now, Departed &gone, ct_value *out);
   // Entries that a call works on before it lets others at the lock.
-  static constexpr uint64_t kAtOnce = 256;
+  static constexpr uint64_t kAtOnce = kLooksAtOnce;
   // What was seen of a key: an entry that is pinned, or nullptr, nothing. False: that is not so any
   // more.
   bool remove_seen(const Probe &probe, Entry *seen, Now &now, Departed &gone);
@@ -293,8 +293,9 @@ class alignas(64) Shard {
   ct_status pay_debt(Now &now, Departed &gone, bool *progress);
   // The same for what rounding has left: one entry, whatever its share was.
   ct_status pay_rest(Now &now, Departed &gone, bool *progress);
-  // What is due, kAtOnce at the most; answers how many.
-  uint64_t expire(Now &now, Departed &gone);
+  // Removes what is due, kAtOnce at the most, and adds how many to *count; answers whether there may be
+  // more.
+  bool expire(Now &now, Departed &gone, uint64_t *count);
   // Removes entries from a position of the index on; sets *from to where it ended, Index::kEnd at the
   // end. At most about kAtOnce, unless it can drop all as they are.
   void clear_some(uint64_t *from, Now &now, Departed &gone);
@@ -395,7 +396,7 @@ class alignas(64) Shard {
 
  private:
   enum class Room { kMade, kElsewhere, kBroken };
-  // kPaused: the policy has spared many, and is to be asked again when others had their turn.
+  // kPaused: what is asked for the next one said kAskAgain.
   enum class Eviction { kDone, kPaused, kBroken };
 
   // Up to here copying costs less than pinning, and locking once more.
@@ -546,7 +547,7 @@ class alignas(64) Shard {
   uint64_t leave(Ref ref, uint64_t hash, ct_cause cause, Departed &gone);
   Eviction evict(const Draft *draft, Ref *watched, Now &now, Departed &gone, uint64_t *weight);
   void prefetch_next_victim() const;
-  uint64_t expire_due(uint64_t most, Now &now, Departed &gone);
+  bool expire_due(Now &now, Departed &gone, uint64_t *count);
   void tidy(Reservation &room, Now &now, Departed &gone);
   void free_dead(Entry *e);
   void free_block(Ref ref, Entry *e);

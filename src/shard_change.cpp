@@ -310,7 +310,8 @@ Shard::Room Shard::make_room(Draft &draft, Ref *own, Reservation &room, Now &now
       return Room::kMade;
     }
     draft.payer = Draft::kAnyShard;
-    if (first_due(now) == kNone) {
+    const Ref due = first_due(now);
+    if (due == kNone) {
       const bool looks = has_evicted || looks_ != 0;
       if (due_elsewhere(draft, now) || index_.size() == 0 ||
           (looks && is_smaller_than_next(draft))) {
@@ -556,11 +557,12 @@ bool Shard::is_smaller_than_next(Draft &draft) {
 Shard::Eviction Shard::evict(const Draft *draft, Ref *watched, Now &now, Departed &gone,
                              uint64_t *weight) {
   const Ref due = first_due(now);
+  if (due == kAskAgain) return Eviction::kPaused;
   const Ref victim = due != kNone       ? due
                      : draft != nullptr ? policy_->victim_for(draft->probe.hash)
                                         : policy_->victim();
   if (victim == kNone) return Eviction::kBroken;
-  if (victim == Policy::kUndecided) return Eviction::kPaused;
+  if (victim == kAskAgain) return Eviction::kPaused;
   if (watched != nullptr && victim == *watched) *watched = kNone;
   const ct_cause cause = due != kNone ? CT_CAUSE_EXPIRED : CT_CAUSE_EVICTED;
   *weight = leave(victim, hash_of(victim), cause, gone);
@@ -576,18 +578,23 @@ void Shard::prefetch_next_victim() const {
   policy_->prefetch(hash);
 }
 
-uint64_t Shard::expire_due(uint64_t most, Now &now, Departed &gone) {
-  uint64_t count = 0;
-  for (Ref ref; count < most && (ref = first_due(now)) != kNone; count++) {
+// Up to kAtOnce, which are added to *count; answers whether there may be more.
+bool Shard::expire_due(Now &now, Departed &gone, uint64_t *count) {
+  for (uint64_t left = kAtOnce; left != 0; left--) {
+    const Ref ref = first_due(now);
+    if (ref == kNone) return false;
+    if (ref == kAskAgain) break;
     budget_.give(leave(ref, hash_of(ref), CT_CAUSE_EXPIRED, gone));
+    ++*count;
   }
-  return count;
+  return true;
 }
 
 // A write reclaims a few entries that are due, so that a cache far from its limit sheds them too.
 void Shard::tidy(Reservation &room, Now &now, Departed &gone) {
-  Ref ref;
-  for (uint64_t i = 0; i < kTidied && (ref = first_due(now)) != kNone; i++) {
+  for (uint64_t i = 0; i < kTidied; i++) {
+    const Ref ref = first_due(now);
+    if (ref == kNone || ref == kAskAgain) break;
     room.keep(leave(ref, hash_of(ref), CT_CAUSE_EXPIRED, gone));
   }
 }
@@ -619,11 +626,12 @@ bool Shard::remove_seen(const Probe &probe, Entry *seen, Now &now, Departed &gon
 ct_status Shard::popitem(Now &now, Departed &gone, ct_value *key, ct_value *value) {
   Guard guard(lock());
   settle_uses();
-  if (expire_due(kAtOnce, now, gone) == kAtOnce) return CT_BUSY;
+  uint64_t expired = 0;
+  if (expire_due(now, gone, &expired)) return CT_BUSY;
   if (index_.size() == 0) return CT_MISS;
   const Ref ref = policy_->victim();
   if (ref == kNone) return CT_ERR_INTERNAL;
-  if (ref == Policy::kUndecided) return CT_BUSY;
+  if (ref == kAskAgain) return CT_BUSY;
   Entry *e = store_.at(ref);
   if (key != nullptr && !hand_out(e, layout_.key(e), key)) return CT_ERR_NOMEM;
   if (value != nullptr && !hand_out(e, layout_.value(e), value)) {
@@ -684,17 +692,18 @@ void Shard::pay_a_little(Now &now, Departed &gone) {
   pay_debt_inside(kPaid, now, gone, &progress);
 }
 
-uint64_t Shard::expire(Now &now, Departed &gone) {
+bool Shard::expire(Now &now, Departed &gone, uint64_t *count) {
   Guard guard(lock());
   settle_uses();
-  return expire_due(kAtOnce, now, gone);
+  return expire_due(now, gone, count);
 }
 
 void Shard::clear_some(uint64_t *from, Now &now, Departed &gone) {
   Guard guard(lock());
   settle_uses();
   if (*from == 0) flights_.overtake_all();
-  if (expire_due(kAtOnce, now, gone) == kAtOnce) return;
+  uint64_t expired = 0;
+  if (expire_due(now, gone, &expired)) return;
   const bool drops = quiet_ && pinned_ == 0 && telling_ == 0 && apart_ == 0 && waiting_ == 0;
   if (drops || (*from == 0 && index_.size() <= kAtOnce)) {
     clear_at_once(drops, gone);

@@ -46,10 +46,10 @@ class Hand {
     size_ = spared_ = 0;
   }
 
-  // The entry that is not spared, under the hand then; kNone if there is none; Policy::kUndecided
+  // The entry that is not spared, under the hand then; kNone if there is none; kAskAgain
   // after a pause. most: no mark is higher.
   Ref stop(uint32_t most) {
-    for (uint32_t left = Policy::kSparedAtOnce; left != 0; left--) {
+    for (uint32_t left = kLooksAtOnce; left != 0; left--) {
       if (under_ == kNone) under_ = list_.back();
       if (under_ == kNone) return kNone;
       const Ref next = list_.towards_front(under_);
@@ -64,7 +64,7 @@ class Hand {
       spared_++;
       under_ = next;
     }
-    return Policy::kUndecided;
+    return kAskAgain;
   }
 
   // Who is looked at next.

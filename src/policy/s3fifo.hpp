@@ -74,8 +74,8 @@ class S3Fifo : public Policy {
 
   Ref victim() override {
     if (takes_small()) {
-      for (uint32_t left = kSparedAtOnce; !small_.empty(); left--) {
-        if (left == 0) return kUndecided;
+      for (uint32_t left = kLooksAtOnce; !small_.empty(); left--) {
+        if (left == 0) return kAskAgain;
         const Ref oldest = small_.back();
         const Place place = context_.place(oldest);
         if (place.mark() < kUsesForMain) return oldest;

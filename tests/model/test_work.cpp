@@ -10,8 +10,8 @@ extern "C" {
 #include <cmocka.h>
 }
 
+#include "entry.hpp"
 #include "internal.h"
-#include "policy.hpp"
 
 namespace {
 
@@ -130,7 +130,7 @@ void test_search_for_a_victim_lets_others_in(void **) {
       if (call == 2) ct_resize(cache, kEntries - 1);
       ct_take_work(cache, &holds, &most);
       // S3FIFO stops when a tenth is left in its small queue: they enter the main one unmarked.
-      if (holds < kEntries * 9 / 10 / ct::Policy::kSparedAtOnce) {
+      if (holds < kEntries * 9 / 10 / ct::kLooksAtOnce) {
         fail_msg("%s, call %d: the lock was taken %d times", ct_policy_name(policy), call,
                  static_cast<int>(holds));
       }
