@@ -197,6 +197,10 @@ struct Layout {
   Lifetime *lifetime(Entry *e) const {
     return reinterpret_cast<Lifetime *>(at(e, lifetime_offset(e->flags)));
   }
+  // By flags that were read before: a second look at them may find another entry's.
+  const Lifetime *lifetime(const Entry *e, uint8_t flags) const {
+    return reinterpret_cast<const Lifetime *>(at(e, lifetime_offset(flags)));
+  }
   Apart *apart(Entry *e) const { return reinterpret_cast<Apart *>(at(e, key_offset(e->flags))); }
   const Apart *apart(const Entry *e) const {
     return reinterpret_cast<const Apart *>(at(e, key_offset(e->flags)));
@@ -232,11 +236,6 @@ struct Layout {
     if (!keeps_idle()) return write;
     const uint64_t idle = life->idle;
     return idle < write ? idle : write;
-  }
-
-  // The deadline from the write on, of an entry that has one, or had.
-  uint64_t deadline_of_write(const Entry *e) const {
-    return reinterpret_cast<const Lifetime *>(at(e, lifetime_offset(e->flags)))->write.acquire();
   }
 
   // Copies key or value into a block.

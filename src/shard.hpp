@@ -415,7 +415,7 @@ class alignas(64) Shard {
 
   template <bool kLocked>
   ct_status examine(Ref ref, const Probe &probe, uint32_t moment, Sighted *seen,
-                    const Entry **timed) const;
+                    const Lifetime **life) const;
   template <bool kLocked, bool kCopies, class NowOf>
   ct_status confirm(Place place, const Probe &probe, uint32_t moment, NowOf &now, char *buffer,
                     size_t capacity, Sighted *seen) const;
@@ -632,7 +632,7 @@ class alignas(64) Shard {
 };
 
 // Whether ref is to the entry of that key: CT_OK, with where its value is and of what size, and with
-// *timed set to it if it has a deadline, else to NULL; CT_MISS, it is another's; kUnsuited, it may be,
+// *life set to its lifetime, NULL if it has none; CT_MISS, it is another's; kUnsuited, it may be,
 // but is better pinned, or better looked at under the lock; kChanged.
 //
 // The fewer instructions, the more of the next look-up runs in the shadow of this one's cache misses.
@@ -640,7 +640,7 @@ class alignas(64) Shard {
 // it only goes where there is memory.
 template <bool kLocked>
 [[gnu::always_inline]] inline ct_status Shard::examine(Ref ref, const Probe &probe, uint32_t moment,
-                                                       Sighted *seen, const Entry **timed) const {
+                                                       Sighted *seen, const Lifetime **life) const {
   const size_t key_size = probe.key.size;
   const Entry *entry = store_.at(ref);
   // Where the value is can be known when the header is there; that it is not far, at once.
@@ -655,7 +655,7 @@ template <bool kLocked>
   if (head.value_size > kCopiedInside) return kUnsuited;
   seen->value = key + round_up_8(key_size);
   seen->size = head.value_size;
-  *timed = (head.flags & kLifetime) != 0 ? entry : nullptr;
+  *life = (head.flags & kLifetime) != 0 ? layout_.lifetime(entry, head.flags) : nullptr;
   return CT_OK;
 }
 
@@ -669,12 +669,12 @@ template <bool kLocked, bool kCopies, class NowOf>
   if (place.ref == kNone) {
     return place.bucket->passed.acquire() == 0 && is_still() ? CT_MISS : kChanged;
   }
-  const Entry *timed;
-  const ct_status status = examine<kLocked>(place.ref, probe, moment, seen, &timed);
+  const Lifetime *life;
+  const ct_status status = examine<kLocked>(place.ref, probe, moment, seen, &life);
   if (status != CT_OK) return kChanged;
   if (seen->size > capacity) return kUnsuited;
   if (kCopies) load_bytes(buffer, seen->value, seen->size);
-  const uint64_t deadline = timed == nullptr ? CT_NEVER : layout_.deadline_of_write(timed);
+  const uint64_t deadline = life == nullptr ? CT_NEVER : life->write.acquire();
   if (!is_still()) return kChanged;
   if (deadline != CT_NEVER && now() >= deadline) return CT_MISS;
   seen->place = place;

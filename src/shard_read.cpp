@@ -94,10 +94,10 @@ ct_status Shard::look(const Probe &probe, Now &now, char *buffer, size_t capacit
   const Index::Sight sight = index_.look(probe.hash);
   if (!index_.is_still(moment)) return kChanged;
   ct_status status = CT_MISS;
-  const Entry *timed = nullptr;
+  const Lifetime *life = nullptr;
   seen->place = sight.find([&](Ref ref) {
     // Of a table that has just been put away; nothing need lie where no reference leads.
-    status = ref == kNone ? kChanged : examine<false>(ref, probe, moment, seen, &timed);
+    status = ref == kNone ? kChanged : examine<false>(ref, probe, moment, seen, &life);
     return status != CT_MISS;
   });
   if (status < 0) return status;
@@ -105,7 +105,7 @@ ct_status Shard::look(const Probe &probe, Now &now, char *buffer, size_t capacit
     if (seen->size > capacity) return kUnsuited;
     load_bytes(buffer, seen->value, seen->size);
   }
-  const uint64_t deadline = timed == nullptr ? CT_NEVER : layout_.deadline_of_write(timed);
+  const uint64_t deadline = life == nullptr ? CT_NEVER : life->write.acquire();
   if (!index_.is_still(moment)) return kChanged;
   return deadline != CT_NEVER && now() >= deadline ? CT_MISS : status;
 }
