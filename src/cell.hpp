@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Memory that is written under a lock and may be read without it.
 //
-// Who reads without the lock finds out afterwards whether what it read was of one moment (see
-// Changes in index.hpp). For that, every store here releases and every load of such a reader
-// acquires: whoever sees a part of a change then also sees that the change has begun. Under the
-// lock a cell is an ordinary variable, and on most processors so are release and acquire.
+// Every store here releases. A reader without the lock acquires: why that is enough to find out whether
+// what it read was of one moment is said above Index::moment. Under the lock a cell is an ordinary
+// variable, and on most processors so are release and acquire.
 #ifndef CT_CELL_HPP
 #define CT_CELL_HPP
 
@@ -96,8 +95,8 @@ inline Word read_part(const char *bytes, size_t size) {
 }
 
 #ifndef CT_NARROW_CELLS
-// Two words of cells, whenever each was written. Whoever asks for the moment next says so by
-// loaded_wide().
+// Two words of cells, whenever each was written. Compilers keep volatile asm in order, and behind loads
+// that acquire. That the next load of the moment stays behind it, is said by loaded_wide().
 inline __m128i load_wide(const char *from) {
   __m128i wide;
   asm volatile("movdqu %1, %0" : "=x"(wide) : "m"(*reinterpret_cast<const __m128i_u *>(from)));

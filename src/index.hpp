@@ -130,11 +130,44 @@ class Index {
     return find(hash, [ref](Ref other) { return other == ref; });
   }
 
-  // Whoever looks something up without the owner's lock begins with the moment, which is over at
-  // once if there is a change right now, and believes nothing of what it saw until it is still that
-  // moment. References that it meets have been some, or are kNone.
+  // ---- Reading without the lock ---------------------------------------------------------------
+  //
+  // A seqlock (Boehm, "Can seqlocks get along with programming language memory models?", 2012). Its
+  // counter is the moment: odd at rest, even during a change.
+  //
+  // A writer holds the owner's lock. It makes the moment even, changes tables and blocks, and makes the
+  // moment odd again. Every store to a table or a block releases, and so does the one that ends the
+  // change.
+  //
+  // A reader loads the moment with acquire, then what it looks for, each load with acquire, and then
+  // the moment again. If that is the same odd number, all loads found what was there in that moment:
+  //   - nothing older: the first load acquired the end of the change before;
+  //   - nothing newer: a newer store comes after the store that made the moment even, and releases. The
+  //     load that found it acquired both, so that the last load cannot find the number before.
+  // Therefore the last load may be relaxed, and the store of the even number, and there are no fences.
+  //
+  // A block that has left the index may be used again at once, without a change: the moment in which it
+  // was found is over. But a late reader takes any of its bytes for those it looks for. Therefore
+  // stores to blocks release whatever they are, sizes of free blocks and links of policies too. What is
+  // stored to an entry without a change while it can be found, readers do not look at: links, pins and
+  // the flags of policies. Marks are hints.
+  //
+  // Until the last load a reader believes nothing, and goes only where there is memory. It loads the
+  // moment in between before it follows a table, as address and size may be of two tables, and before
+  // it uses the lengths of an entry. Tables and chunks remain mapped. If the system takes their pages
+  // back, their zeros count as released: the kernel takes a lock to remove a page, and again to bring
+  // one. So a reference that a reader finds is kNone, or was in use. Addresses of chunks are not atomic,
+  // but stored before the first reference into the chunk, which the reader acquired.
+  //
+  // Processors of x86-64 acquire by every load and release by every store, and do so for each byte of
+  // the loads and stores of 16 bytes, which compilers are told to keep in order (cell.hpp).
+  //
+  // tests/model/test_seqlock.cpp tries all this in a model of weakly ordered memory, and fails if any
+  // of these orders is left out.
+
   uint32_t moment() const {
-    // Within a change, the moment before it: never the one that it ends in.
+    // Within a change, the number before it, which does not come again. (It does after 2^31 changes, of
+    // which a reader would have to miss exactly so many.)
     return (moment_.load(std::memory_order_acquire) - 1) | 1;
   }
   bool is_still(uint32_t moment) const { return moment_.load(std::memory_order_relaxed) == moment; }
@@ -161,8 +194,8 @@ class Index {
                : buckets + home_of(hash_position(hash), current_.size());
   }
 
-  // While one exists there is no moment: for changes to what references stand for. The index makes
-  // its own.
+  // While one exists the moment is even: for changes to what references stand for. The index makes its
+  // own.
   class Change {
    public:
     explicit Change(Index &index) noexcept : index_(index) {
@@ -310,7 +343,7 @@ class Index {
   const bool tight_;
   bool keeps_ = false;
   uint32_t changes_ = 0;             // that are being made, one within the other
-  std::atomic<uint32_t> moment_{1};  // even while there is none
+  std::atomic<uint32_t> moment_{1};  // even during a change
   uint64_t expected_ = 0;
   Cell<uint32_t> size_{0};
   Table current_;
