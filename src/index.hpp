@@ -59,10 +59,10 @@ struct alignas(64) Bucket {
   // `passed` and the marks, read at once: from the lowest bits on.
   uint32_t rest() const {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    return __atomic_load_n(reinterpret_cast<const HalfWord *>(&passed), __ATOMIC_ACQUIRE);
+    return __atomic_load_n(reinterpret_cast<const HalfWord *>(&passed), __ATOMIC_RELAXED);
 #else
     return __builtin_bswap32(
-        __atomic_load_n(reinterpret_cast<const HalfWord *>(&passed), __ATOMIC_ACQUIRE));
+        __atomic_load_n(reinterpret_cast<const HalfWord *>(&passed), __ATOMIC_RELAXED));
 #endif
   }
 
@@ -151,6 +151,9 @@ class Index {
   // stores to blocks release whatever they are, sizes of free blocks and links of policies too. What is
   // stored to an entry without a change while it can be found, readers do not look at: links, pins and
   // the flags of policies. Marks are hints.
+  //
+  // An insertion is no change. The tag is stored last, and a reader that acquires it knows the rest of
+  // the entry. A deadline alone is set without a change, too: it is one word.
   //
   // Until the last load a reader believes nothing, and goes only where there is memory. It loads the
   // moment in between before it follows a table, as address and size may be of two tables, and before

@@ -457,7 +457,6 @@ bool Shard::set_deadline(Draft &draft, Reservation &room, Now &now, Departed &go
   } else if (draft.deadline != CT_NEVER && !reserve_deadline()) {
     *status = CT_ERR_NOMEM;
   } else {
-    Index::Change change(index_);
     expiry_.remove(ref);
     layout_.lifetime(store_.at(ref))->write = draft.deadline;
     expiry_.insert(ref, now());
