@@ -498,7 +498,7 @@ class alignas(64) Shard {
   void tell_uses();
   // Before anything that the order matters to.
   // Another one as soon as the order may be another.
-  uint64_t order_version() const { return uses_told_ + index_.moment(); }
+  uint64_t order_version() const { return order_changes_ + index_.moment(); }
   void settle_uses() {
     if (uses_ == Uses::kGathered) tell_uses();
   }
@@ -592,7 +592,7 @@ class alignas(64) Shard {
   Policy *policy_ = nullptr;  // behind the shard, until close
   ReadLog log_;
   uint32_t used_count_ = 0;
-  uint64_t uses_told_ = 0;    // times that the policy was told of some
+  uint64_t order_changes_ = 0;  // by uses and insertions, of which the index does not tell
   Ref used_[ReadLog::kUses];  // while the log is not open: uses that the policy was not told of yet
   const Layout layout_;
   const uint64_t seed_;

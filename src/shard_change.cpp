@@ -370,6 +370,7 @@ Entry *Shard::commit(Draft &draft, Ref old, Reservation &room, Now &now, Departe
   waiting_--;
   fill(ref, draft, now);
   if (old == kNone) {
+    order_changes_++;
     index_.insert(draft.probe.hash, ref);
     policy_->insert(ref, draft.probe.hash, now);
     counters_.inserts += counting_;

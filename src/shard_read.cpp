@@ -21,7 +21,7 @@ void Shard::count_use(Place place, uint64_t hash, Now &now) {
       gather_use(place);
       break;
     case Uses::kTold:
-      uses_told_++;
+      order_changes_++;
       policy_->hit(place.ref, hash, now);
       break;
   }
@@ -51,7 +51,7 @@ void Shard::gather_use_unlocked(ReadLog::Stripe &own, Place place) {
 
 void Shard::tell_uses() {
   const auto tell = [this](const Ref *refs, uint32_t count) {
-    uses_told_++;
+    order_changes_++;
     policy_->used(refs, count);
   };
   if (used_count_ != 0) tell(used_, used_count_);

@@ -189,6 +189,7 @@ void Shard::admit(Ref ref, uint64_t uses, Reservation &room, Now &now) {
     free_block(ref, e);
     return;
   }
+  order_changes_++;
   index_.insert(hash, ref);
   policy_->restore(ref, hash, uses, now);
   settle(room, 0, weight_of(e));
