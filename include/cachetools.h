@@ -363,8 +363,7 @@ typedef struct ct_policy_ops {
   /** A new entry; now is the call's reading of the timer. */
   void (*on_insert)(void *state, uint32_t id, uint64_t weight, const void *key, size_t key_size,
                     uint64_t now);
-  /** Another value under the same key; or the same one, and only its weight is another: with
-   *  CT_WEIGHT_MEMORY ct_set_lifetime may make an entry longer. Optional. */
+  /** Another value under the same key; optional. */
   void (*on_update)(void *state, uint32_t id, uint64_t weight, const void *key, size_t key_size,
                     uint64_t now);
   void (*on_hit)(void *state, uint32_t id, uint64_t now); /**< a use; optional */
@@ -376,13 +375,16 @@ typedef struct ct_policy_ops {
   /** Chooses who goes next; it removes nothing. Called only if there is an entry. An id that is
    *  not in the cache: CT_ERR_INTERNAL; earlier victims of that call stay gone, and are told. */
   uint32_t (*victim)(void *state);
+  /** The same value weighs something else, for no use and no write: with CT_WEIGHT_MEMORY, the first
+   *  lifetime that ct_set_lifetime gives to it. Optional: on_update is told, then. */
+  void (*on_reweigh)(void *state, uint32_t id, uint64_t weight);
 } ct_policy_ops;
 
 /** A ct_policy_ops to be filled in. */
 #define CT_POLICY_OPS_INIT                                                                       \
   {                                                                                              \
     sizeof(ct_policy_ops), CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, \
-        CT_NULL_, CT_NULL_                                                                       \
+        CT_NULL_, CT_NULL_, CT_NULL_                                                             \
   }
 
 /* ---- Making a cache ------------------------------------------------------------------------- */

@@ -12,7 +12,8 @@ namespace ct {
 
 // a + b, CT_NEVER if that is beyond it.
 inline uint64_t saturating_add(uint64_t a, uint64_t b) {
-  return b > CT_NEVER - a ? CT_NEVER : a + b;
+  uint64_t sum;
+  return __builtin_add_overflow(a, b, &sum) ? CT_NEVER : sum;
 }
 
 class Clock {

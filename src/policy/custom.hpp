@@ -44,7 +44,10 @@ class Custom : public Policy {
     ops_.on_insert(state_, id, context_.weight(ref), key.data, key.size, now());
   }
   void update(Ref ref, uint64_t, uint64_t, Now &now) override { tell_update(ref, now); }
-  void reweigh(Ref ref, uint64_t, Now &now) override { tell_update(ref, now); }
+  void reweigh(Ref ref, uint64_t, Now &now) override {
+    if (ops_.on_reweigh == nullptr) return tell_update(ref, now);
+    ops_.on_reweigh(state_, entry(ref)->prev, context_.weight(ref));
+  }
   void hit(Ref ref, uint64_t, Now &now) override {
     if (ops_.on_hit != nullptr) ops_.on_hit(state_, entry(ref)->prev, now());
   }

@@ -68,6 +68,15 @@ static void journal_update(void *state, uint32_t id, uint64_t weight, const void
   note_time(it, now);
 }
 
+static void journal_reweigh(void *state, uint32_t id, uint64_t weight) {
+  journal *it = state;
+  if (!is_live(it, id)) {
+    it->broken = true;
+    return;
+  }
+  note(it, "reweigh %c %llu", it->name[id], (unsigned long long)weight);
+}
+
 static void journal_hit(void *state, uint32_t id, uint64_t now) {
   journal *it = state;
   if (!is_live(it, id)) {
@@ -124,6 +133,7 @@ static const ct_policy_ops kJournalOps = {
     .on_clear = journal_clear,
     .on_resize = journal_resize,
     .victim = journal_victim,
+    .on_reweigh = journal_reweigh,
 };
 
 static ct_options journal_options(journal *it, uint64_t maxsize) {
@@ -177,38 +187,55 @@ static void test_set_inserts_or_updates(void **state) {
   close_journal(&it);
 }
 
-/* Room for the lifetime is memory, and weighs. */
-static void test_first_lifetime_that_weighs_is_an_update(void **state) {
+/* Gives an entry its first lifetime, in a cache that weighs as it says, and a second one. What it
+ * weighs then. */
+static uint64_t give_lifetime(journal *it, int32_t weight_kind, const ct_policy_ops *ops) {
+  ct_options options = journal_options(it, 4000);
+  options.weight_kind = weight_kind;
+  options.custom = ops;
+  fixture_open(&it->f, &options);
+  fill_journal(it, "ab");
+  set_now(&it->f, 7);
+  it->with_time = true;
+  assert_status(CT_OK, ct_set_lifetime(it->f.cache, "a", 1, 10));
+  assert_status(CT_OK, ct_set_lifetime(it->f.cache, "a", 1, 20));
+  return info_of(it->f.cache, "a").weight;
+}
+
+/* Room for a lifetime is memory, and weighs. */
+static void test_first_lifetime_that_weighs_is_told(void **state) {
   (void)state;
   journal it;
-  ct_options options = journal_options(&it, 4000);
-  options.weight_kind = CT_WEIGHT_MEMORY;
-  fixture_open(&it.f, &options);
-  fill_journal(&it, "a");
-  const uint64_t before = ct_currsize(it.f.cache);
-  it.with_time = true;
-  set_now(&it.f, 7);
-  assert_status(CT_OK, ct_set_lifetime(it.f.cache, "a", 1, 10));
-  assert_true(ct_currsize(it.f.cache) > before);
   char expected[40];
-  snprintf(expected, sizeof expected, "update a %llu @7",
-           (unsigned long long)ct_currsize(it.f.cache));
+  ct_policy_ops ops = kJournalOps;
+  uint64_t weight = give_lifetime(&it, CT_WEIGHT_MEMORY, &ops);
+  assert_int_equal(weight, ct_currsize(it.f.cache) - info_of(it.f.cache, "b").weight);
+  assert_true(weight > info_of(it.f.cache, "b").weight);
+  snprintf(expected, sizeof expected, "reweigh a %llu", (unsigned long long)weight);
   assert_journal(&it, expected);
-  assert_status(CT_OK, ct_set_lifetime(it.f.cache, "a", 1, 20));
+  close_journal(&it);
+
+  ops.on_reweigh = NULL;
+  weight = give_lifetime(&it, CT_WEIGHT_MEMORY, &ops);
+  snprintf(expected, sizeof expected, "update a %llu @7", (unsigned long long)weight);
+  assert_journal(&it, expected);
+  close_journal(&it);
+
+  ops.on_update = NULL;
+  give_lifetime(&it, CT_WEIGHT_MEMORY, &ops);
   assert_journal(&it, "");
   close_journal(&it);
 }
 
-static void test_lifetime_that_weighs_nothing_is_no_update(void **state) {
+static void test_lifetime_that_weighs_nothing_is_not_told(void **state) {
   (void)state;
-  journal it;
-  ct_options options = journal_options(&it, 4000);
-  options.weight_kind = CT_WEIGHT_VALUE;
-  fixture_open(&it.f, &options);
-  fill_journal(&it, "a");
-  assert_status(CT_OK, ct_set_lifetime(it.f.cache, "a", 1, 10));
-  assert_journal(&it, "");
-  close_journal(&it);
+  static const int32_t kKinds[] = {CT_WEIGHT_COUNT, CT_WEIGHT_VALUE};
+  for (size_t i = 0; i < 2; i++) {
+    journal it;
+    assert_int_equal(1, give_lifetime(&it, kKinds[i], &kJournalOps));
+    assert_journal(&it, "");
+    close_journal(&it);
+  }
 }
 
 static void test_each_use_is_one_hit(void **state) {
@@ -719,8 +746,8 @@ static void test_dead_victim_of_another_shard_fails_the_set(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_set_inserts_or_updates),
-      cmocka_unit_test(test_first_lifetime_that_weighs_is_an_update),
-      cmocka_unit_test(test_lifetime_that_weighs_nothing_is_no_update),
+      cmocka_unit_test(test_first_lifetime_that_weighs_is_told),
+      cmocka_unit_test(test_lifetime_that_weighs_nothing_is_not_told),
       cmocka_unit_test(test_each_use_is_one_hit),
       cmocka_unit_test(test_quiet_calls_and_failures_reach_no_policy),
       cmocka_unit_test(test_every_single_departure_is_one_remove),

@@ -108,7 +108,7 @@ PIN_FIELD(ct_allocator, alloc, 8);
 PIN_FIELD(ct_allocator, free, 16);
 PIN_FIELD(ct_allocator, ctx, 24);
 
-PIN_SIZE(ct_policy_ops, 80);
+PIN_SIZE(ct_policy_ops, 88);
 PIN_FIELD(ct_policy_ops, struct_size, 0);
 PIN_FIELD(ct_policy_ops, state_new, 8);
 PIN_FIELD(ct_policy_ops, state_free, 16);
@@ -119,6 +119,7 @@ PIN_FIELD(ct_policy_ops, on_remove, 48);
 PIN_FIELD(ct_policy_ops, on_clear, 56);
 PIN_FIELD(ct_policy_ops, on_resize, 64);
 PIN_FIELD(ct_policy_ops, victim, 72);
+PIN_FIELD(ct_policy_ops, on_reweigh, 80);
 
 PIN_SIZE(ct_options, 128);
 PIN_FIELD(ct_options, struct_size, 0);

@@ -183,6 +183,12 @@ static void custom_store(void *state, uint32_t id, uint64_t weight, const void *
   require(key != NULL);
 }
 
+static void custom_reweigh(void *state, uint32_t id, uint64_t weight) {
+  (void)id;
+  (void)weight;
+  require_state(state);
+}
+
 static void custom_hit(void *state, uint32_t id, uint64_t now) {
   (void)id;
   (void)now;
@@ -229,6 +235,7 @@ static ct_policy_ops *draw_custom(bool *is_right) {
   if (!one_in(4)) ops.on_clear = custom_clear;
   if (!one_in(4)) ops.on_resize = custom_resize;
   if (!one_in(16)) ops.victim = custom_victim;
+  if (!one_in(4)) ops.on_reweigh = custom_reweigh;
   ct_policy_ops *block = draw_struct(&ops, sizeof ops, is_right);
   if (ops.on_insert == NULL || ops.on_remove == NULL || ops.victim == NULL) *is_right = false;
   it.custom = ops;

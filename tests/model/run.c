@@ -444,13 +444,17 @@ static void custom_update(void *data, uint32_t id, uint64_t weight, const void *
     complain(state->run, "the policy was told of an update of an unknown id");
     return;
   }
-  /* A weight that a first lifetime changes is neither a use nor a write. */
-  if (strcmp(state->run->operation, "ct_set_lifetime") == 0) {
-    state->weights[at] = weight;
-    return;
-  }
   custom_erase(state, at);
   custom_append(state, id, weight);
+}
+
+static void custom_reweigh(void *data, uint32_t id, uint64_t weight) {
+  custom_state *state = data;
+  const int at = custom_find(state, id);
+  if (at < 0)
+    complain(state->run, "the policy was told the weight of an unknown id");
+  else
+    state->weights[at] = weight;
 }
 
 static void custom_hit(void *data, uint32_t id, uint64_t now) {
@@ -489,13 +493,13 @@ static uint32_t custom_victim(void *data) {
 
 static const ct_policy_ops kFullOps = {
     sizeof(ct_policy_ops), custom_new,   free,          custom_insert, custom_update, custom_hit,
-    custom_remove,         custom_clear, custom_resize, custom_victim};
+    custom_remove,         custom_clear, custom_resize, custom_victim, custom_reweigh};
 
 static const ct_policy_ops kSpareOps = {
     sizeof(ct_policy_ops), NULL, NULL, custom_insert, NULL, NULL,
-    custom_remove,         NULL, NULL, custom_victim};
+    custom_remove,         NULL, NULL, custom_victim, NULL};
 
-/* A policy that is told of updates knows what each entry weighs. */
+/* A policy that is told of updates and weights knows what each entry weighs. */
 static void check_custom_weights(run *r) {
   if (r->setup.spare) return;
   uint64_t weight = 0;

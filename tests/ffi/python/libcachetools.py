@@ -164,6 +164,7 @@ _HitFn = CFUNCTYPE(None, c_void_p, c_uint32, c_uint64)
 _RemoveFn = CFUNCTYPE(None, c_void_p, c_uint32)
 _ResizeFn = CFUNCTYPE(None, c_void_p, c_uint64)
 _VictimFn = CFUNCTYPE(c_uint32, c_void_p)
+_ReweighFn = CFUNCTYPE(None, c_void_p, c_uint32, c_uint64)
 
 
 class _Sized(ctypes.Structure):
@@ -182,7 +183,7 @@ class _PolicyOps(_Sized):
     _fields_ = [("struct_size", c_size_t), ("state_new", _StateNewFn), ("state_free", _StateFn),
                 ("on_insert", _InsertFn), ("on_update", _InsertFn), ("on_hit", _HitFn),
                 ("on_remove", _RemoveFn), ("on_clear", _StateFn), ("on_resize", _ResizeFn),
-                ("victim", _VictimFn)]
+                ("victim", _VictimFn), ("on_reweigh", _ReweighFn)]
 
 
 class _Options(_Sized):

@@ -320,13 +320,14 @@ impl<'a> Event<'a> {
 /// inside the critical section and must not use any cache.
 pub trait EvictionPolicy: Send {
     fn insert(&mut self, id: u32, weight: u64, key: &[u8], now: u64);
-    /// Another value, or another weight of the same one.
     fn update(&mut self, _id: u32, _weight: u64, _key: &[u8], _now: u64) {}
     fn hit(&mut self, _id: u32, _now: u64) {}
     fn remove(&mut self, id: u32);
     fn resize(&mut self, _maxsize: u64) {}
     /// Who goes next; removes nothing. Asked only if there is an entry.
     fn victim(&mut self) -> u32;
+    /// The same value weighs something else.
+    fn reweigh(&mut self, _id: u32, _weight: u64) {}
 }
 
 type Weigher = dyn Fn(&[u8], &[u8]) -> u64 + Send + Sync;
@@ -519,6 +520,7 @@ impl Builder {
             on_clear: None,
             on_resize: Some(trampolines::on_resize),
             victim: Some(trampolines::victim),
+            on_reweigh: Some(trampolines::on_reweigh),
         };
         let allocator = raw::ct_allocator {
             struct_size: size_of::<raw::ct_allocator>(),
@@ -1829,6 +1831,10 @@ mod trampolines {
         guard(u32::MAX, || policy(state).victim()) // no entry's: CT_ERR_INTERNAL
     }
 
+    pub unsafe extern "C" fn on_reweigh(state: *mut c_void, id: u32, weight: u64) {
+        guard((), || policy(state).reweigh(id, weight))
+    }
+
     pub unsafe extern "C" fn memo_fn<A: ?Sized, E>(
         user_data: *mut c_void,
         _self: *mut c_void,
@@ -2066,6 +2072,7 @@ pub mod raw {
         pub on_clear: Option<unsafe extern "C" fn(*mut c_void)>,
         pub on_resize: Option<unsafe extern "C" fn(*mut c_void, u64)>,
         pub victim: Option<unsafe extern "C" fn(*mut c_void) -> u32>,
+        pub on_reweigh: Option<unsafe extern "C" fn(*mut c_void, u32, u64)>,
     }
 
     #[repr(C)]

@@ -119,11 +119,12 @@ typedef struct ct_policy_ops {
   void (*on_clear)(void *state);
   void (*on_resize)(void *state, uint64_t maxsize);
   uint32_t (*victim)(void *state);
+  void (*on_reweigh)(void *state, uint32_t id, uint64_t weight);
 } ct_policy_ops;
 #define CT_POLICY_OPS_INIT \
   { \
     sizeof(ct_policy_ops), CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, \
-        CT_NULL_, CT_NULL_ \
+        CT_NULL_, CT_NULL_, CT_NULL_ \
   }
 typedef enum ct_weight_kind {
   CT_WEIGHT_COUNT = 0,
