@@ -61,8 +61,9 @@
  *            takes a second pin.
  *
  * Threads.   Every function is safe from any number of threads at once, but for those that say
- *            "exclusive". A cache made with CT_FLAG_SINGLE_THREADED is used by one thread at a
- *            time, releasing its values included.
+ *            "exclusive". A call that waits for a lock of the library lets calls that came later
+ *            pass a thousand times at most. A cache made with CT_FLAG_SINGLE_THREADED is used by one
+ *            thread at a time, releasing its values included.
  *
  * Callbacks  run on the calling thread with no lock of the library held, and may call back into
  *            the same cache; only timer, choice, ct_policy_ops and the allocator may run inside

@@ -28,8 +28,13 @@ void sleep_while(const std::atomic<uint32_t> &word, uint32_t expected, uint64_t 
   syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, &limit, nullptr, 0);
 }
 
-void wake(const std::atomic<uint32_t> &word, int count) noexcept {
-  syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
+void sleep_while_masked(const std::atomic<uint32_t> &word, uint32_t expected,
+                        uint32_t mask) noexcept {
+  syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected, nullptr, nullptr, mask);
+}
+
+void wake(const std::atomic<uint32_t> &word, int count, uint32_t mask) noexcept {
+  syscall(SYS_futex, &word, FUTEX_WAKE_BITSET_PRIVATE, count, nullptr, nullptr, mask);
 }
 
 #else
@@ -41,7 +46,11 @@ void sleep_while(const std::atomic<uint32_t> &word, uint32_t expected, uint64_t 
   nanosleep(&nap, nullptr);
 }
 
-void wake(const std::atomic<uint32_t> &, int) noexcept {}
+void sleep_while_masked(const std::atomic<uint32_t> &word, uint32_t expected, uint32_t) noexcept {
+  sleep_while(word, expected, UINT64_MAX);
+}
+
+void wake(const std::atomic<uint32_t> &, int, uint32_t) noexcept {}
 
 #endif
 

@@ -174,15 +174,17 @@ void Shard::release(Entry *e) {
     dropping = last && drop_ != nullptr && (e->flags & kGiven) == 0;
     if (!dropping) closed = let_loose(e, last);
   }
-  if (dropping) {
-    const Bytes bytes = layout_.value(e);
-    drop_(user_data_, bytes.data, bytes.size);
-    Guard guard(lock());
-    closed = let_loose(e, true);
-  }
+  if (dropping) closed = drop_last(e);
   // Each pin that outlived ct_cache_free refers to the cache, and lets go when nothing of it is
   // touched any more.
   if (closed) cache_.unrefer();
+}
+
+bool Shard::drop_last(Entry *e) {
+  const Bytes bytes = layout_.value(e);
+  drop_(user_data_, bytes.data, bytes.size);
+  Guard guard(lock());
+  return let_loose(e, true);
 }
 
 // Takes a pin away, and the entry with the last one; tells whether the cache was closed.

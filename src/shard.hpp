@@ -511,6 +511,7 @@ class alignas(64) Shard {
   bool pin(Entry *e);
   void unpin(Entry *e);
   bool let_loose(Entry *e, bool last);
+  [[gnu::noinline, gnu::cold]] bool drop_last(Entry *e);
   bool hand_out(Entry *e, Bytes bytes, ct_value *out);
   [[gnu::noinline, gnu::cold]] bool give_back(Draft &draft, ct_value *out);
 

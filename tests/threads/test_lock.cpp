@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The shards' lock under more threads than cores: one at a time, and everyone's turn comes.
+// The shards' lock under more threads than cores: one at a time, and everyone's turn comes, after a
+// number of others that is known.
 #include <pthread.h>
 #include <sched.h>
 
+#include <atomic>
 #include <csetjmp>
 #include <cstdarg>
 #include <cstddef>
@@ -85,6 +87,129 @@ void test_lock_given_back_once_wakes_the_only_sleeper(void **) {
   }
 }
 
+// ---- Who is overtaken how often -----------------------------------------------------------------
+
+constexpr uint32_t kInLine = 8;
+constexpr int kComingBy = 3;
+
+// Threads that stand in line, and others that come by again and again until all of those had it.
+struct Line {
+  ct::Lock lock;
+  std::atomic<bool> is_open{false};
+  // Guarded by the lock.
+  uint64_t turns = 0;  // from when the line was complete on
+  uint32_t served = 0;
+};
+
+struct Waiter {
+  Line *line;
+  uint64_t turns;   // that came before its own
+  uint32_t served;  // in line before it
+};
+
+void *wait_in_line(void *data) {
+  auto *own = static_cast<Waiter *>(data);
+  ct::Guard guard(&own->line->lock);
+  own->turns = own->line->turns++;
+  own->served = own->line->served++;
+  return nullptr;
+}
+
+void *come_by(void *data) {
+  auto *line = static_cast<Line *>(data);
+  while (!line->is_open) sched_yield();
+  for (;;) {
+    ct::Guard guard(&line->lock);
+    line->turns++;
+    if (line->served == kInLine) return nullptr;
+  }
+}
+
+void start_waiter(pthread_t *thread, Waiter *waiter) {
+  const ct::Lock &lock = waiter->line->lock;
+  const uint32_t before = lock.waiting();
+  assert_int_equal(0, pthread_create(thread, nullptr, wait_in_line, waiter));
+  while (lock.waiting() == before) sched_yield();
+}
+
+// Tickets are counted modulo 2^32, and those of calls modulo 2^30.
+void test_line_is_overtaken_no_more_often_than_told(void **) {
+  const uint32_t tickets[] = {0, (1u << 30) - kInLine / 2, 0u - kInLine / 2};
+  const uint32_t passes[] = {0, ct::Lock::kMostOvertaken / 2, ct::Lock::kMostOvertaken - 1};
+  for (const uint32_t ticket : tickets) {
+    for (const uint32_t passed : passes) {
+      Line line;
+      line.lock.begin_at(ticket, passed);
+      Waiter waiters[kInLine];
+      pthread_t in_line[kInLine];
+      pthread_t coming_by[kComingBy];
+      for (pthread_t &thread : coming_by) {
+        assert_int_equal(0, pthread_create(&thread, nullptr, come_by, &line));
+      }
+      line.lock.lock();
+      for (uint32_t i = 0; i < kInLine; i++) {
+        waiters[i] = {&line, 0, 0};
+        start_waiter(&in_line[i], &waiters[i]);
+      }
+      line.is_open = true;
+      line.lock.unlock();
+      for (pthread_t thread : in_line) assert_int_equal(0, pthread_join(thread, nullptr));
+      for (pthread_t thread : coming_by) assert_int_equal(0, pthread_join(thread, nullptr));
+      for (uint32_t i = 0; i < kInLine; i++) {
+        assert_int_equal(i, waiters[i].served);
+        assert_in_range(waiters[i].turns - i, 0, ct::Lock::kMostOvertaken);
+      }
+    }
+  }
+}
+
+// One that is asleep, and is not let run by the system either while there is something else to do.
+void *wait_idly(void *data) {
+  const sched_param none = {};
+  pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
+  return wait_in_line(data);
+}
+
+void test_waiter_that_does_not_run_is_overtaken_no_more_often_than_told(void **) {
+  Line line;
+  Waiter waiter = {&line, 0, 0};
+  pthread_t thread;
+  line.lock.lock();
+  assert_int_equal(0, pthread_create(&thread, nullptr, wait_idly, &waiter));
+  while (line.lock.waiting() == 0) sched_yield();
+  while (line.served == 0 && line.turns <= ct::Lock::kMostOvertaken) {
+    line.lock.unlock();
+    line.lock.lock();
+    line.turns++;
+  }
+  line.lock.unlock();
+  assert_int_equal(0, pthread_join(thread, nullptr));
+  assert_in_range(waiter.turns, 0, ct::Lock::kMostOvertaken);
+}
+
+// ---- The end --------------------------------------------------------------------------------------
+
+void *take_and_destroy(void *data) {
+  auto *line = static_cast<Line *>(data);
+  line->lock.lock();
+  delete line;
+  return nullptr;
+}
+
+// AddressSanitizer sees it if the lock is touched by who gave it back.
+void test_next_owner_may_destroy_the_lock(void **) {
+  for (uint32_t i = 0; i < 300; i++) {
+    auto *line = new Line;
+    line->lock.begin_at(i, i % 2 == 0 ? 0 : ct::Lock::kMostOvertaken - 1);
+    pthread_t thread;
+    line->lock.lock();
+    assert_int_equal(0, pthread_create(&thread, nullptr, take_and_destroy, line));
+    for (uint32_t k = 0; k < i % 5 * 10; k++) sched_yield();
+    line->lock.unlock();
+    assert_int_equal(0, pthread_join(thread, nullptr));
+  }
+}
+
 void test_guard_of_no_lock_holds_nothing(void **) {
   ct::Lock lock;
   ct::Guard nothing(nullptr);
@@ -98,6 +223,9 @@ int main() {
       cmocka_unit_test(test_lock_lets_in_one_at_a_time),
       cmocka_unit_test(test_lock_wakes_whoever_sleeps),
       cmocka_unit_test(test_lock_given_back_once_wakes_the_only_sleeper),
+      cmocka_unit_test(test_line_is_overtaken_no_more_often_than_told),
+      cmocka_unit_test(test_waiter_that_does_not_run_is_overtaken_no_more_often_than_told),
+      cmocka_unit_test(test_next_owner_may_destroy_the_lock),
       cmocka_unit_test(test_guard_of_no_lock_holds_nothing),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
