@@ -287,7 +287,8 @@ typedef uint64_t (*ct_timer_fn)(void *user_data);
 typedef uint64_t (*ct_ttu_fn)(void *user_data, const void *key, size_t key_size, const void *value,
                               size_t value_size, uint64_t now);
 
-/** Weighs an entry about to be stored, in the unit of maxsize. 0 is allowed: it needs no room. */
+/** Weighs an entry about to be stored, in the unit of maxsize. 0 is allowed: it needs no room. That
+ *  is no pin: an entry that weighs 0 goes when its turn comes, though that makes no room. */
 typedef uint64_t (*ct_weigher_fn)(void *user_data, const void *key, size_t key_size,
                                   const void *value, size_t value_size);
 
@@ -393,6 +394,9 @@ typedef struct ct_policy_ops {
 /**
  * What an entry weighs against maxsize. A weigher, if given, overrides it.
  *
+ * CT_WEIGHT_VALUE weighs neither keys nor empty values: a million keys without a value weigh 0, and
+ * no maxsize limits them. Where values may be empty, weigh by memory or by a weigher.
+ *
  * CT_WEIGHT_MEMORY limits what ct_memory tells: it stays within 5 % above maxsize, and within 10 %
  * while the contents are replaced by values of other sizes. Each shard may take 24 KiB more, and the
  * cache 40 KiB: a limit of less than a megabyte a shard, or of less than some hundred of the largest
@@ -406,7 +410,7 @@ typedef struct ct_policy_ops {
  */
 typedef enum ct_weight_kind {
   CT_WEIGHT_COUNT = 0, /**< 1 each: maxsize is a number of entries */
-  CT_WEIGHT_VALUE = 1, /**< the bytes of its value */
+  CT_WEIGHT_VALUE = 1, /**< the bytes of its value; 0 if that is empty */
   CT_WEIGHT_MEMORY = 2 /**< the bytes that it takes: key, value, header, its share of the index, of
                         * what the policy remembers and of the free room between entries */
 } ct_weight_kind;
@@ -610,7 +614,7 @@ CT_API bool ct_contains(ct_cache *cache, const void *key, size_t key_size);
  * Room is made first: expired entries go, then victims of the policy until the entry fits. These
  * are the key's own shard's, or another's that has noticeably more entries or is the last to have
  * any. Replacing an entry by a heavier one needs only the difference, and the entry itself goes if
- * its turn comes.
+ * its turn comes. Victims may weigh 0, and then make no room.
  *
  * Overtakes a load of the key that runs (ct_get_or_load): what that brings is older, and is not kept.
  * So does a set that is refused for its weight, or because there is no memory.
@@ -618,7 +622,7 @@ CT_API bool ct_contains(ct_cache *cache, const void *key, size_t key_size);
  * @param key    key_size bytes, any content; NULL only if key_size is 0; copied
  * @param value  value_size bytes, any content; NULL only if value_size is 0; copied
  * @return CT_OK; CT_NOT_STORED if it is dead on arrival: what it would have replaced is gone;
- *         CT_ERR_TOO_LARGE if it weighs more than maxsize: the old value stays;
+ *         CT_ERR_TOO_LARGE if it weighs more than maxsize: the old value stays, until ct_delete;
  *         CT_ERR_INVALID; CT_ERR_NOMEM; CT_ERR_INTERNAL if a policy of yours chose a dead id
  *
  * Threads:   safe.
