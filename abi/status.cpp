@@ -17,7 +17,7 @@ constexpr Text kTexts[] = {
     {CT_EXISTS, "CT_EXISTS", "There is such an entry already."},
     {CT_NOT_STORED, "CT_NOT_STORED", "The value was not kept."},
     {CT_LEASED, "CT_LEASED", "The caller must now load this key."},
-    {CT_BUSY, "CT_BUSY", "Someone else is loading this key."},
+    {CT_BUSY, "CT_BUSY", "Someone else is loading this key, or keeps changing it."},
     {CT_END, "CT_END", "Nothing more follows."},
     {CT_ERR_INVALID, "CT_ERR_INVALID", "An argument is not allowed."},
     {CT_ERR_NOMEM, "CT_ERR_NOMEM", "There is no memory left."},

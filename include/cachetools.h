@@ -131,7 +131,7 @@ typedef enum ct_status {
   CT_EXISTS = 2,     /**< there is such an entry already */
   CT_NOT_STORED = 3, /**< not kept */
   CT_LEASED = 4,     /**< the caller must now load this key */
-  CT_BUSY = 5,       /**< someone else is loading this key */
+  CT_BUSY = 5,       /**< someone else is loading this key, or keeps changing it */
   CT_END = 6,        /**< nothing more follows */
 
   CT_STATUS_RANGE_MAX_ = 0x7fffffff /**< never returned */
@@ -1093,8 +1093,9 @@ typedef ct_status (*ct_loader_fn)(void *user_data, const void *key, size_t key_s
  * @param out   [out] the value on CT_OK, kept or not, otherwise zeroed; may be NULL
  * @return CT_OK; CT_MISS or a failure as load answered it; CT_ERR_RECURSION if a ct_get_or_load
  *         further up this thread is loading the key, or waiting would close a ring of threads that
- *         wait for each other in this cache; CT_BUSY in a single-threaded cache if the key is
- *         leased; CT_ERR_INVALID; CT_ERR_TOO_LARGE for a key of 2^32 bytes; CT_ERR_NOMEM
+ *         wait for each other in this cache, by loads or by turns of ct_compute; CT_BUSY in a
+ *         single-threaded cache if the key is leased; CT_ERR_INVALID; CT_ERR_TOO_LARGE for a key of
+ *         2^32 bytes; CT_ERR_NOMEM
  *
  * Ownership: ct_value_release gives *out back.
  * Threads:   safe; waits as long as it takes. A key whose lease this thread itself has from
@@ -1179,19 +1180,33 @@ typedef ct_status (*ct_compute_fn)(void *user_data, const void *key, size_t key_
 /**
  * Reads, changes and writes one entry, as if at once.
  *
+ * Computes of one key take turns: compute runs while no other one runs for the key, so that each of
+ * them sees what the one before has stored. Turns are among computes alone: no other call waits for
+ * them, nor do they wait for loads.
+ *
  * What compute answers is done only if the entry is still the very value that it saw, or still
- * absent; otherwise compute runs again. A store renews the lifetime. Counts one hit or one miss,
- * unless it fails. A store, and CT_MISS of compute, overtake a load of the key that runs, whether
- * there is an entry or not; other answers do not.
+ * absent. If another call has changed that meanwhile, compute runs again, 16 times at most; then the
+ * call gives up with CT_BUSY, and has changed nothing. A store renews the lifetime. Counts one hit or
+ * one miss, unless it fails or is CT_BUSY. A store, also one that is refused as a set may be, and
+ * CT_MISS of compute overtake a load of the key that runs, whether there is an entry or not; other
+ * answers do not.
+ *
+ * A key cannot be computed from within its own compute, weigher or ttu, as that would wait for
+ * itself; listener and drop, which come after it, may compute it.
  *
  * @param compute  not NULL
  * @param out      [out] the value stored on CT_OK; on CT_NOT_STORED the one that was left, or that
  *                 was dead on arrival or discarded; otherwise zeroed; may be NULL
  * @return CT_OK: stored; CT_MISS: removed, or absent already; CT_NOT_STORED: left as it was, or dead
- *         on arrival or discarded; a failure as compute answered it; otherwise as ct_set
+ *         on arrival or discarded; CT_BUSY: others changed the entry each time; a failure as compute
+ *         answered it; CT_ERR_RECURSION if a ct_compute further up this thread is computing the key,
+ *         or waiting would close a ring of threads that wait for each other in this cache, by loads
+ *         or by turns; otherwise as ct_set
  *
  * Ownership: ct_value_release gives *out back.
- * Threads:   safe; holds no lock while compute runs.
+ * Threads:   safe; holds no lock while compute runs; waits for its turn as long as it takes, in a
+ *            single-threaded cache never. Whoever has waited long is not passed over by newcomers
+ *            again and again.
  * Callbacks: compute; then as ct_set.
  * Cost:      as ct_get and ct_set for each run.
  * Since:     REPLACEME

@@ -211,13 +211,16 @@ ct_status Cache::with_room(Shard &shard, Draft &draft, Now &now, Departed &gone,
   return status;
 }
 
+ct_status Cache::store(Draft &draft, Now &now, Departed &gone, ct_value *out) {
+  Shard &shard = shard_of(draft.probe);
+  return with_room(shard, draft, now, gone, [&](Reservation &room, ct_status *result) {
+    return shard.store(draft, room, now, gone, out, result);
+  });
+}
+
 ct_status Cache::store(Draft &draft, Now &now, ct_value *out) {
   Departed gone(family_);
-  Shard &shard = shard_of(draft.probe);
-  const ct_status status =
-      with_room(shard, draft, now, gone, [&](Reservation &room, ct_status *result) {
-        return shard.store(draft, room, now, gone, out, result);
-      });
+  const ct_status status = store(draft, now, gone, out);
   tell(gone);
   return status;
 }

@@ -162,7 +162,7 @@ class alignas(64) Cache {
   }
 
   ct_status set(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now);
-  ct_status await(Flight &flight, uint64_t until, Thread loader, ct_value *out);
+  ct_status await(const Hold &hold, uint64_t until, Thread loader, ct_value *out);
   ct_status make_draft(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now,
                        Draft *draft);
   void begin_draft(const Probe &probe, Bytes value, Draft *draft);
@@ -171,8 +171,14 @@ class alignas(64) Cache {
   void begin_restored(const Record &record, Now &now, Draft *draft);
   void ask_weight(Record &record, Now &now);
   ct_status stage(Restored &entry, uint64_t *reserved, Reservation &room, Now &now, Departed &gone);
+  ct_status store(Draft &draft, Now &now, Departed &gone, ct_value *out);
   ct_status store(Draft &draft, Now &now, ct_value *out);
-  ct_status store_computed(const Probe &probe, Result &result, const Entry *seen, ct_value *out);
+  ct_status compute_in_turn(const Probe &probe, ct_compute_fn compute, void *user_data,
+                            ct_value *out);
+  ct_status compute_once(const Probe &probe, ct_compute_fn compute, void *user_data, ct_value *old,
+                         Departed &gone, ct_value *out);
+  ct_status store_computed(const Probe &probe, Result &result, const Entry *seen, Departed &gone,
+                           ct_value *out);
   template <class KeyOf>
   void look_ahead(size_t count, KeyOf key_of, Look *looks);
   template <class Visit>

@@ -2,6 +2,8 @@
 #include "flight.hpp"
 
 #include <algorithm>
+#include <cassert>
+#include <climits>
 #include <cstring>
 #include <new>
 
@@ -9,33 +11,95 @@ namespace ct {
 
 // ---- Flights ----------------------------------------------------------------------------------
 
-Flight *Flights::find(Bytes key, uint64_t hash) {
+ct_status Flights::join(Flight::Kind kind, Bytes key, uint64_t hash, Thread loader, Hold *hold) {
+  Flight *flight = find(kind, key, hash);
+  if (flight == nullptr) {
+    if (kind == Flight::kLoad && is_loading(key, hash, loader)) return CT_ERR_RECURSION;
+    flight = add(kind, key, hash);
+    if (flight == nullptr) return CT_ERR_NOMEM;
+  }
+  flight->holders++;
+  *hold = {flight, flight->news.load(std::memory_order_relaxed)};
+  if (flight->state != Flight::kVacant || flight->reserved) return CT_BUSY;
+  give_lease(*flight, loader);
+  return CT_LEASED;
+}
+
+bool Flights::take_lease(Flight &flight, Thread loader) {
+  if (flight.state != Flight::kVacant) {
+    flight.reserved = true;
+    return false;
+  }
+  give_lease(flight, loader);
+  return true;
+}
+
+void Flights::give_lease(Flight &flight, Thread loader) {
+  flight.state = Flight::kLeased;
+  flight.reserved = false;
+  flight.loader.store(loader, std::memory_order_relaxed);
+}
+
+int Flights::leave(Flight &flight, bool had_lease, ct_value *left) {
+  if (had_lease) {
+    flight.state = Flight::kVacant;
+    flight.loader.store(0, std::memory_order_relaxed);
+  }
+  if (--flight.holders == 0) {
+    *left = flight.value;
+    destroy(flight);
+    return 0;
+  }
+  if (flight.state != Flight::kVacant) return 0;
+  flight.news.fetch_add(1, std::memory_order_release);
+  return flight.overtaken ? INT_MAX : 1;
+}
+
+bool Flights::land(Flight &flight, const ct_value &value) {
+  unlist(flight);
+  if (--flight.holders == 0) {
+    destroy(flight);
+    return false;
+  }
+  flight.value = value;
+  flight.state = Flight::kLanded;
+  flight.loader.store(0, std::memory_order_relaxed);
+  flight.news.fetch_add(1, std::memory_order_release);
+  return true;
+}
+
+// One that is not overtaken.
+Flight *Flights::find(Flight::Kind kind, Bytes key, uint64_t hash) {
   if (count_ == 0) return nullptr;
   for (Flight *flight = *bucket(hash); flight != nullptr; flight = flight->next) {
-    if (!flight->overtaken && is_of(*flight, key, hash)) return flight;
+    if (!flight->overtaken && is_of(*flight, kind, key, hash)) return flight;
   }
   return nullptr;
 }
 
+// Whether a thread is loading the key, overtaken or not.
 bool Flights::is_loading(Bytes key, uint64_t hash, Thread loader) {
   if (count_ == 0 || loader == 0) return false;
   for (Flight *flight = *bucket(hash); flight != nullptr; flight = flight->next) {
     const bool own = flight->loader.load(std::memory_order_relaxed) == loader;
-    if (own && is_of(*flight, key, hash)) return true;
+    if (own && is_of(*flight, Flight::kLoad, key, hash)) return true;
   }
   return false;
 }
 
-Flight *Flights::add(Shard &shard, Bytes key, uint64_t hash) {
+// A new one, vacant, that nobody holds yet; nullptr: no memory.
+Flight *Flights::add(Flight::Kind kind, Bytes key, uint64_t hash) {
   if (count_ >= kFew && count_ >= buckets_.size() && !grow()) return nullptr;
-  void *where = memory_.allocate(sizeof(Flight) + key.size, alignof(Flight));
+  const size_t bytes = bytes_of(key.size);
+  void *where = bytes == kSpareBytes ? std::exchange(spare_, nullptr) : nullptr;
+  if (where == nullptr) where = memory_.allocate(bytes, alignof(Flight));
   if (where == nullptr) return nullptr;
   Flight *flight = new (where) Flight{};
-  flight->shard = &shard;
+  flight->shard = shard_;
   flight->hash = hash;
   flight->key_size = static_cast<uint32_t>(key.size);
-  flight->holders = 1;
-  flight->state = Flight::kLoading;
+  flight->kind = kind;
+  flight->state = Flight::kVacant;
   if (key.size > 0) std::memcpy(flight->key_data(), key.data, key.size);
   Flight **head = bucket(hash);
   flight->next = *head;
@@ -77,23 +141,41 @@ void Flights::unlist(Flight &flight) {
 }
 
 void Flights::overtake(Bytes key, uint64_t hash) {
-  if (Flight *flight = find(key, hash)) flight->overtaken = true;
+  if (Flight *flight = find(Flight::kLoad, key, hash)) flight->overtaken = true;
 }
 
 void Flights::overtake_all() {
-  const auto overtake_list = [](Flight *flight) {
-    for (; flight != nullptr; flight = flight->next) flight->overtaken = true;
-  };
-  overtake_list(few_);
-  for (Flight *list : buckets_) overtake_list(list);
+  visit_all([](Flight &flight) { flight.overtaken = flight.kind == Flight::kLoad; });
 }
 
 void Flights::destroy(Flight &flight) {
   unlist(flight);
-  const size_t bytes = sizeof(Flight) + flight.key_size;
+  const size_t bytes = bytes_of(flight.key_size);
   flight.~Flight();
-  memory_.release(&flight, bytes, alignof(Flight));
+  void *block = &flight;
+  if (bytes == kSpareBytes) std::swap(spare_, block);
+  memory_.release(block, bytes, alignof(Flight));
 }
+
+#ifdef CT_VALIDATE
+const char *Flights::problem() {
+  const char *problem = nullptr;
+  uint32_t count = 0;
+  visit_all([&](Flight &flight) {
+    count++;
+    if (!flight.listed || flight.state == Flight::kLanded) {
+      problem = "flight: one that has landed is in the table";
+    }
+    if (flight.holders == 0) problem = "flight: nobody holds it";
+    if (flight.overtaken && flight.kind == Flight::kTurn) problem = "flight: a turn is overtaken";
+    if (!flight.overtaken && find(flight.kind, flight.key(), flight.hash) != &flight) {
+      problem = "flight: there are two of a key, or it is in another's bucket";
+    }
+  });
+  if (count != count_) problem = "flight: their number is wrong";
+  return problem;
+}
+#endif
 
 // ---- Waits ------------------------------------------------------------------------------------
 
@@ -114,7 +196,7 @@ Waits::Wait **Waits::place_of(Thread thread) {
 
 bool Waits::begin(Wait &wait, Thread thread, const Flight &flight) {
   {
-    Hold hold(*this);
+    Locked locked(*this);
     wait = {thread, &flight, ++begun_, {nullptr, nullptr}};
     *place_of(thread) = &wait;
     count_++;
@@ -128,8 +210,9 @@ bool Waits::begin(Wait &wait, Thread thread, const Flight &flight) {
 // Any node from below can take the place of one that goes: all that it is searched by up to there is
 // the same.
 void Waits::end(Wait &wait) {
-  Hold hold(*this);
+  Locked locked(*this);
   Wait **place = place_of(wait.thread);
+  assert(*place == &wait);
   Wait **last = place;
   while ((*last)->below[0] != nullptr || (*last)->below[1] != nullptr) {
     last = &(*last)->below[(*last)->below[0] == nullptr];
@@ -151,7 +234,7 @@ void Waits::end(Wait &wait) {
 bool Waits::leads_back(const Wait &wait, uint32_t at_once) {
   Thread loader = wait.flight->loader.load(std::memory_order_relaxed);
   for (uint32_t followed = 0;;) {
-    Hold hold(*this);
+    Locked locked(*this);
     do {
       if (loader == wait.thread) return true;
       const Wait *own = *place_of(loader);

@@ -24,7 +24,7 @@ Shard::Shard(const ShardContext &context) noexcept
       index_(context.memory, counts_memory(context.options)),
       store_(context.memory, layout_, counts_memory(context.options)),
       expiry_(context.memory, store_, context.layout, context.family.due_tree, context.number),
-      flights_(context.memory),
+      flights_(context.memory, this),
       tti_(context.options.tti),
       weight_kind_(context.options.weight_kind),
       counted_(context.options.weigher == nullptr && weight_kind_ == CT_WEIGHT_COUNT),
@@ -234,36 +234,26 @@ Ref Shard::current(Entry *e, Now &now) const {
 
 // ---- Flights ----------------------------------------------------------------------------------
 
-ct_status Shard::join(const Probe &probe, Now &now, Thread loader, ct_value *out, Flight **flight) {
+ct_status Shard::join(const Probe &probe, Now &now, Thread loader, ct_value *out, Hold *hold) {
   Guard guard(lock());
   const Place place = find_live(probe, now);
   if (place.ref != kNone) return take(place, probe.hash, true, now, out) ? CT_OK : CT_ERR_NOMEM;
-  *flight = flights_.find(probe.key, probe.hash);
-  if (*flight != nullptr && (*flight)->state == Flight::kLoading) {
-    (*flight)->holders++;
-    return CT_BUSY;
-  }
-  if (*flight == nullptr) {
-    if (flights_.is_loading(probe.key, probe.hash, loader)) return CT_ERR_RECURSION;
-    *flight = flights_.add(*this, probe.key, probe.hash);
-    if (*flight == nullptr) return CT_ERR_NOMEM;
-  } else {
-    (*flight)->holders++;
-    (*flight)->state = Flight::kLoading;
-  }
-  (*flight)->loader.store(loader, std::memory_order_relaxed);
-  counters_.misses += counting_;
-  return CT_LEASED;
+  const ct_status status = flights_.join(Flight::kLoad, probe.key, probe.hash, loader, hold);
+  if (status == CT_LEASED) counters_.misses += counting_;
+  return status;
+}
+
+ct_status Shard::take_turn(const Probe &probe, Thread thread, Hold *hold) {
+  Guard guard(lock());
+  return flights_.join(Flight::kTurn, probe.key, probe.hash, thread, hold);
 }
 
 ct_status Shard::check_in(Flight &flight, Thread loader, ct_value *out) {
   Guard guard(lock());
-  if (flight.state == Flight::kLoading) return CT_BUSY;
-  if (flight.state == Flight::kVacant) {
-    if (flight.overtaken) return kChanged;
-    flight.state = Flight::kLoading;
-    flight.loader.store(loader, std::memory_order_relaxed);
-    counters_.misses += counting_;
+  if (flight.state == Flight::kVacant && flight.overtaken) return kChanged;
+  if (flight.state != Flight::kLanded) {
+    if (!flights_.take_lease(flight, loader)) return CT_BUSY;
+    if (flight.kind == Flight::kLoad) counters_.misses += counting_;
     return CT_LEASED;
   }
   if (out != nullptr) {
@@ -275,31 +265,17 @@ ct_status Shard::check_in(Flight &flight, Thread loader, ct_value *out) {
   return CT_OK;
 }
 
-void Shard::unhold(Flight &flight) {
-  ct_value value;
+void Shard::leave_flight(Flight &flight, bool had_lease) {
+  ct_value left = CT_VALUE_INIT;
+  int others;
   {
     Guard guard(lock());
-    if (--flight.holders != 0) return;
-    value = flight.value;
-    flights_.destroy(flight);
+    if (had_lease && flight.kind == Flight::kLoad) counters_.load_failures += counting_;
+    others = flights_.leave(flight, had_lease, &left);
   }
-  if (value.pin != 0) release(&value);
-}
-
-void Shard::vacate(Flight &flight) {
-  {
-    Guard guard(lock());
-    counters_.load_failures += counting_;
-    if (--flight.holders == 0) {
-      flights_.destroy(flight);
-      return;
-    }
-    flight.state = Flight::kVacant;
-    flight.loader.store(0, std::memory_order_relaxed);
-    flight.news.fetch_add(1, std::memory_order_release);
-  }
-  // Whoever it wakes takes the lease. The flight may be gone by then, and with it who slept on it.
-  wake(flight.news, 1);
+  // The flight may be gone by then, and with it who slept on it.
+  if (others != 0) wake(flight.news, others);
+  if (left.pin != 0) release(&left);
 }
 
 void Shard::land(Flight &flight, const ct_value &value, Now &now) {
@@ -307,17 +283,9 @@ void Shard::land(Flight &flight, const ct_value &value, Now &now) {
     counters_.loads++;
     counters_.load_ticks += now() > flight.started ? now() - flight.started : 0;
   }
-  flights_.unlist(flight);
-  if (--flight.holders == 0) {
-    flights_.destroy(flight);
-    return;
-  }
+  if (!flights_.land(flight, value)) return;
   // A pin beside the caller's own: these are the first ones of its entry, which need no memory.
   pin(entry_of(value));
-  flight.value = value;
-  flight.state = Flight::kLanded;
-  flight.loader.store(0, std::memory_order_relaxed);
-  flight.news.fetch_add(1, std::memory_order_release);
   wake(flight.news, INT_MAX);
 }
 
@@ -386,6 +354,7 @@ void Shard::close_entries(Departed &gone) {
   }
   index_.clear();
   expiry_.clear();
+  flights_.trim();
   closed_ = true;
   cache_.refer(pinned_);
 }
@@ -439,6 +408,8 @@ const char *Shard::problem_of_entries() {
   if (waiting_ != 0) return "shard: a draft was forgotten";
   if (live_pins > pinned_) return "shard: there are more pins than it knows";
   problem = expiry_.problem(linked);
+  if (problem != nullptr) return problem;
+  problem = flights_.problem();
   if (problem != nullptr) return problem;
   return store_.problem(live, live_pins == pinned_ && many_pins_.empty());
 }

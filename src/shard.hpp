@@ -257,8 +257,10 @@ class alignas(64) Shard {
 
   // A use. count_miss: whether a miss is counted.
   ct_status get(const Probe &probe, Now &now, ct_value *out, bool count_miss);
-  // A use, else a flight to hold: CT_LEASED if its lease is the caller's, CT_BUSY to wait.
-  ct_status join(const Probe &probe, Now &now, Thread loader, ct_value *out, Flight **flight);
+  // A use, else a load to hold: CT_LEASED if its lease is the caller's, CT_BUSY to wait.
+  ct_status join(const Probe &probe, Now &now, Thread loader, ct_value *out, Hold *hold);
+  // The turn of those who compute the key, to hold: as join.
+  ct_status take_turn(const Probe &probe, Thread thread, Hold *hold);
   // A use. *size is written with CT_OK and CT_ERR_BUFFER.
   ct_status get_copy(const Probe &probe, char *buffer, size_t capacity, size_t *size);
 
@@ -330,9 +332,9 @@ class alignas(64) Shard {
   // caller's now; CT_BUSY; kChanged, it was overtaken and given up; CT_ERR_NOMEM.
   ct_status check_in(Flight &flight, Thread loader, ct_value *out);
   // Holds a flight no more.
-  void unhold(Flight &flight);
+  void unhold(Flight &flight) { leave_flight(flight, false); }
   // Gives a lease up, and with it the hold.
-  void vacate(Flight &flight);
+  void vacate(Flight &flight) { leave_flight(flight, true); }
   // What is being loaded for the key, or for any, comes too late.
   void overtake(const Probe &probe);
   void overtake_all();
@@ -555,6 +557,7 @@ class alignas(64) Shard {
   void free_block(Ref ref, Entry *e);
   // Its value, pinned, is now in *value; the lease is consumed.
   [[gnu::noinline, gnu::cold]] void land(Flight &flight, const ct_value &value, Now &now);
+  void leave_flight(Flight &flight, bool had_lease);
   void overtake_load(const Probe &probe) {
     if (!flights_.empty()) flights_.overtake(probe.key, probe.hash);
   }

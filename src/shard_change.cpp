@@ -791,6 +791,7 @@ void Shard::trim() {
   }
   Guard guard(lock());
   store_.trim();
+  flights_.trim();
 }
 
 }  // namespace ct

@@ -556,20 +556,277 @@ static void test_old_value_stays_readable_while_it_is_removed(void **state) {
   fixture_close(&f);
 }
 
-static void compute_own_key(plan *self, ct_result *result) {
+static void resize_always(plan *self, ct_result *result) {
   (void)result;
-  plan inner = {.value = "inner"};
-  if (self->calls == 1) compute_text(self->f, "a", &inner, NULL);
+  ct_resize(self->f->cache, 0);
+  ct_resize(self->f->cache, 8);
 }
 
-static void test_compute_within_compute_runs_the_outer_again(void **state) {
+static void clear_always(plan *self, ct_result *result) {
+  (void)result;
+  ct_clear(self->f->cache);
+}
+
+/* The entry is gone the second time, and remains so. */
+static void test_compute_that_empties_the_cache_ends(void **state) {
+  (void)state;
+  void (*const acts[])(plan *, ct_result *) = {clear_always, resize_always};
+  for (size_t i = 0; i < COUNT_OF(acts); i++) {
+    fixture f;
+    open_lru(&f, 8);
+    set_text(f.cache, "a", "1");
+    plan plan = {.act = acts[i], .value = "computed"};
+    assert_computes(CT_OK, "computed", &f, "a", &plan);
+    assert_string_equal("1, none", plan.old);
+    fixture_close(&f);
+  }
+}
+
+/* ---- Plain writes that come first ----------------------------------------------------------- */
+
+enum { kRuns = 1 + 16 };
+
+static void write_at_first(plan *self, ct_result *result) {
+  (void)result;
+  self->old[0] = '\0'; /* it would not hold them all */
+  if ((uint64_t)self->calls <= self->number) set_text(self->f->cache, "a", "between");
+}
+
+static void delete_and_write(plan *self, ct_result *result) {
+  (void)result;
+  self->old[0] = '\0';
+  if (self->calls % 2 == 1) {
+    set_text(self->f->cache, "a", "between");
+  } else {
+    delete_text(self->f->cache, "a");
+  }
+}
+
+static void test_gives_up_after_16_retries(void **state) {
+  (void)state;
+  void (*const acts[])(plan *, ct_result *) = {write_at_first, delete_and_write};
+  static const ct_status answers[] = {CT_OK, CT_MISS};
+  for (int way = 0; way < 4; way++) {
+    fixture f;
+    open_lru(&f, 8);
+    plan plan = {.act = acts[way % 2],
+                 .number = UINT64_MAX,
+                 .value = "computed",
+                 .answer = answers[way / 2]};
+    assert_computes(CT_BUSY, NULL, &f, "a", &plan);
+    assert_int_equal(kRuns, plan.calls);
+    assert_text_quietly(f.cache, "a", "between");
+    const ct_stats stats = stats_of(f.cache);
+    assert_int_equal(0, stats.hits + stats.misses);
+    /* Nothing is left of it. */
+    plan.act = NULL;
+    plan.answer = CT_OK;
+    assert_computes(CT_OK, "computed", &f, "a", &plan);
+    assert_int_equal(kRuns + 1, plan.calls);
+    fixture_close(&f);
+  }
+}
+
+static void test_last_retry_may_succeed(void **state) {
   (void)state;
   fixture f;
   open_lru(&f, 8);
-  plan plan = {.act = compute_own_key, .value = "outer"};
+  plan plan = {.act = write_at_first, .number = kRuns - 1, .value = "computed"};
+  assert_computes(CT_OK, "computed", &f, "a", &plan);
+  assert_int_equal(kRuns, plan.calls);
+  assert_text_quietly(f.cache, "a", "computed");
+  fixture_close(&f);
+}
+
+/* ---- Turns ---------------------------------------------------------------------------------- */
+
+/* What a callback met that computed key a. */
+typedef struct inner_compute {
+  int calls;
+  ct_status status;
+  ct_value out;
+} inner_compute;
+
+static inner_compute compute_inside(fixture *f) {
+  plan inner = {.value = "inner"};
+  inner_compute met = {.out = poisoned_value()};
+  met.status = compute_text(f, "a", &inner, &met.out);
+  met.calls = inner.calls;
+  return met;
+}
+
+#define assert_was_recursion(met)                  \
+  do {                                             \
+    assert_status(CT_ERR_RECURSION, (met).status); \
+    assert_int_equal(0, (met).calls);              \
+    assert_holds_nothing((met).out);               \
+  } while (0)
+
+static inner_compute met;
+
+static void compute_own_key(plan *self, ct_result *result) {
+  (void)result;
+  met = compute_inside(self->f);
+}
+
+static void test_compute_within_compute_is_recursion(void **state) {
+  (void)state;
+  for (uint32_t flags = 0; flags <= CT_FLAG_SINGLE_THREADED; flags++) {
+    fixture f;
+    ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
+    options.flags = flags;
+    fixture_open(&f, &options);
+    plan plan = {.act = compute_own_key, .value = "outer"};
+    assert_computes(CT_OK, "outer", &f, "a", &plan);
+    assert_was_recursion(met);
+    assert_string_equal("none", plan.old);
+    assert_text_quietly(f.cache, "a", "outer");
+    assert_counted(f.cache, .misses = 1, .inserts = 1);
+    fixture_close(&f);
+  }
+}
+
+static void compute_by_way_of_b(plan *self, ct_result *result) {
+  (void)result;
+  plan inner = {.act = compute_own_key, .value = "b"};
+  compute_text(self->f, "b", &inner, NULL);
+}
+
+static void test_compute_within_compute_of_another_key_is_recursion_only_for_its_own(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.act = compute_by_way_of_b, .value = "outer"};
   assert_computes(CT_OK, "outer", &f, "a", &plan);
-  assert_string_equal("none, inner", plan.old);
-  assert_text_quietly(f.cache, "a", "outer");
+  assert_was_recursion(met);
+  assert_text_quietly(f.cache, "b", "b");
+  fixture_close(&f);
+}
+
+static ct_status load_by_computing(void *user_data, const void *key, size_t key_size,
+                                   ct_result *result) {
+  (void)key, (void)key_size;
+  met = compute_inside(user_data);
+  return ct_result_set(result, "loaded", 6);
+}
+
+static void load_own_key(plan *self, ct_result *result) {
+  (void)result;
+  ct_value out = CT_VALUE_INIT;
+  self->number = ct_get_or_load(self->f->cache, "a", 1, load_by_computing, self->f, &out) == CT_OK;
+  ct_value_release(&out);
+}
+
+/* Turns are among computes: a loader may run within one, for the same key too. */
+static void test_loader_within_compute_may_not_compute_its_key(void **state) {
+  (void)state;
+  fixture f;
+  open_lru(&f, 8);
+  plan plan = {.act = load_own_key, .value = "computed"};
+  assert_computes(CT_OK, "computed", &f, "a", &plan);
+  assert_int_equal(1, plan.number);
+  assert_was_recursion(met);
+  assert_string_equal("none, loaded", plan.old);
+  fixture_close(&f);
+}
+
+static void test_loader_may_compute_its_key(void **state) {
+  (void)state;
+  for (uint32_t flags = 0; flags <= CT_FLAG_SINGLE_THREADED; flags++) {
+    fixture f;
+    ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
+    options.flags = flags;
+    fixture_open(&f, &options);
+    ct_value out = CT_VALUE_INIT;
+    assert_status(CT_OK, ct_get_or_load(f.cache, "a", 1, load_by_computing, &f, &out));
+    assert_value("loaded", out);
+    ct_value_release(&out);
+    assert_status(CT_OK, met.status);
+    assert_value("inner", met.out);
+    ct_value_release(&met.out);
+    assert_text_quietly(f.cache, "a", "inner");
+    fixture_close(&f);
+  }
+}
+
+static void test_leased_key_is_computed_without_waiting(void **state) {
+  (void)state;
+  for (uint32_t flags = 0; flags <= CT_FLAG_SINGLE_THREADED; flags++) {
+    fixture f;
+    ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
+    options.flags = flags;
+    fixture_open(&f, &options);
+    ct_lease *lease = NULL;
+    assert_status(CT_LEASED, ct_get_or_lease(f.cache, "a", 1, 0, NULL, &lease));
+    plan plan = {.value = "computed"};
+    assert_computes(CT_OK, "computed", &f, "a", &plan);
+    assert_status(CT_NOT_STORED, ct_lease_fulfil(lease, "old", 3, NULL, NULL));
+    assert_text_quietly(f.cache, "a", "computed");
+    fixture_close(&f);
+  }
+}
+
+/* What is stored is stored: whoever is told of it may go on with the key. */
+static void compute_what_is_told(void *user_data, const ct_event *event) {
+  (void)event;
+  fixture *f = user_data;
+  if (f->told++ == 0) met = compute_inside(f);
+}
+
+static void test_listener_may_compute_the_same_key(void **state) {
+  (void)state;
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, 1);
+  options.listener = compute_what_is_told;
+  fixture_open(&f, &options);
+  set_text(f.cache, "b", "2");
+  plan plan = {.value = "1"};
+  assert_computes(CT_OK, "1", &f, "a", &plan);
+  assert_status(CT_OK, met.status);
+  assert_value("inner", met.out);
+  ct_value_release(&met.out);
+  assert_text_quietly(f.cache, "a", "inner");
+  fixture_close(&f);
+}
+
+static void compute_what_is_dropped(void *user_data, const void *value, size_t value_size) {
+  (void)value, (void)value_size;
+  fixture *f = user_data;
+  if (f->readings++ == 0) met = compute_inside(f);
+}
+
+static void test_drop_may_compute_the_same_key(void **state) {
+  (void)state;
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
+  options.drop = compute_what_is_dropped;
+  fixture_open(&f, &options);
+  set_text(f.cache, "a", "1");
+  plan plan = {.value = "2"};
+  assert_computes(CT_OK, "2", &f, "a", &plan);
+  assert_status(CT_OK, met.status);
+  ct_value_release(&met.out);
+  assert_text_quietly(f.cache, "a", "inner");
+  fixture_close(&f);
+}
+
+static uint64_t weigh_by_computing(void *user_data, const void *key, size_t key_size,
+                                   const void *value, size_t value_size) {
+  (void)key, (void)key_size, (void)value, (void)value_size;
+  fixture *f = user_data;
+  if (f->readings++ == 0) met = compute_inside(f);
+  return 1;
+}
+
+static void test_weigher_may_not_compute_the_key_that_it_weighs(void **state) {
+  (void)state;
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
+  options.weigher = weigh_by_computing;
+  fixture_open(&f, &options);
+  plan plan = {.value = "1"};
+  assert_computes(CT_OK, "1", &f, "a", &plan);
+  assert_was_recursion(met);
   fixture_close(&f);
 }
 
@@ -682,7 +939,17 @@ int main(void) {
       cmocka_unit_test(test_runs_again_if_the_entry_expired_meanwhile),
       cmocka_unit_test(test_runs_once_if_only_others_changed),
       cmocka_unit_test(test_old_value_stays_readable_while_it_is_removed),
-      cmocka_unit_test(test_compute_within_compute_runs_the_outer_again),
+      cmocka_unit_test(test_compute_that_empties_the_cache_ends),
+      cmocka_unit_test(test_gives_up_after_16_retries),
+      cmocka_unit_test(test_last_retry_may_succeed),
+      cmocka_unit_test(test_compute_within_compute_is_recursion),
+      cmocka_unit_test(test_compute_within_compute_of_another_key_is_recursion_only_for_its_own),
+      cmocka_unit_test(test_loader_within_compute_may_not_compute_its_key),
+      cmocka_unit_test(test_loader_may_compute_its_key),
+      cmocka_unit_test(test_leased_key_is_computed_without_waiting),
+      cmocka_unit_test(test_listener_may_compute_the_same_key),
+      cmocka_unit_test(test_drop_may_compute_the_same_key),
+      cmocka_unit_test(test_weigher_may_not_compute_the_key_that_it_weighs),
       cmocka_unit_test(test_compute_leaves_no_memory_behind),
       cmocka_unit_test(test_computed_value_outlives_the_cache),
       cmocka_unit_test(test_compute_of_bad_arguments_is_refused),

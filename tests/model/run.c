@@ -1540,6 +1540,9 @@ static ct_status on_compute(void *user_data, const void *key, size_t size, const
                             ct_result *result) {
   plan *p = user_data;
   run *r = p->run;
+  /* A key has one turn at a time; that of another is nobody's here. */
+  if (ct_compute(r->cache, key, size, on_compute, p, NULL) != CT_ERR_RECURSION)
+    complain(r, "a key was computed within its compute");
   const model_entry *entry = &r->model.entries[p->q.key];
   if (model_is_live(&r->model, p->q.key) != (old != NULL))
     complain(r, "compute was told wrongly whether there is a value");

@@ -375,19 +375,22 @@ static void test_each_key_of_a_stampede_is_loaded_once(void **state) {
 
 /* ---- Rings ---------------------------------------------------------------------------------- */
 
-/* Each of them loads its own key, and in its loader asks for the key of the next. */
+/* Each of them loads its own key, or computes it, and meanwhile asks for the key of the next as that
+ * one does. */
 typedef struct ring {
   ct_cache *cache;
   pthread_barrier_t barrier;
   size_t size;
-  bool gives_in; /* who would close the ring brings a value all the same */
-  bool leases;   /* the first of them asks by ct_get_or_lease */
+  bool gives_in;     /* who would close the ring brings a value all the same */
+  bool leases;       /* the first of them asks by ct_get_or_lease, unless the second computes */
+  unsigned computes; /* a bit for each of them: 1, it computes */
 } ring;
 
 typedef struct member {
   ring *ring;
   size_t number;
   pthread_t thread;
+  int runs; /* of its own callback */
   ct_status inner;
   ct_status outer;
 } member;
@@ -403,30 +406,53 @@ static ct_status lease_simply(ct_cache *cache, const void *key, size_t key_size)
   return status == CT_LEASED ? ct_lease_fulfil(lease, key, key_size, NULL, NULL) : status;
 }
 
+static bool computes(const ring *ring, size_t number) {
+  return (ring->computes >> number & 1) != 0;
+}
+
+static ct_status compute_simply(void *user_data, const void *key, size_t key_size,
+                                const ct_bytes *old, ct_result *result) {
+  (void)old;
+  return load_simply(user_data, key, key_size, result);
+}
+
+static ct_status ask_next(member *self, size_t next) {
+  ring *ring = self->ring;
+  if (computes(ring, next))
+    return ct_compute(ring->cache, &next, sizeof(next), compute_simply, NULL, NULL);
+  if (ring->leases && self->number == 0) return lease_simply(ring->cache, &next, sizeof(next));
+  return ct_get_or_load(ring->cache, &next, sizeof(next), load_simply, NULL, NULL);
+}
+
 static ct_status load_by_next(void *user_data, const void *key, size_t key_size,
                               ct_result *result) {
   member *self = user_data;
   ring *ring = self->ring;
-  const size_t next = (self->number + 1) % ring->size;
+  self->runs++;
   pthread_barrier_wait(&ring->barrier);
-  if (ring->leases && self->number == 0) {
-    self->inner = lease_simply(ring->cache, &next, sizeof(next));
-  } else {
-    self->inner = ct_get_or_load(ring->cache, &next, sizeof(next), load_simply, NULL, NULL);
-  }
+  self->inner = ask_next(self, (self->number + 1) % ring->size);
   if (self->inner != CT_OK && !ring->gives_in) return self->inner;
   return ct_result_set(result, key, key_size);
 }
 
+static ct_status compute_by_next(void *user_data, const void *key, size_t key_size,
+                                 const ct_bytes *old, ct_result *result) {
+  (void)old;
+  return load_by_next(user_data, key, key_size, result);
+}
+
 static void *join_ring(void *user_data) {
   member *self = user_data;
-  self->outer = ct_get_or_load(self->ring->cache, &self->number, sizeof(self->number), load_by_next,
-                               self, NULL);
+  const size_t key = self->number;
+  self->outer =
+      computes(self->ring, key)
+          ? ct_compute(self->ring->cache, &key, sizeof(key), compute_by_next, self, NULL)
+          : ct_get_or_load(self->ring->cache, &key, sizeof(key), load_by_next, self, NULL);
   return NULL;
 }
 
-static void assert_ring_is_never_closed(size_t size, bool gives_in, bool leases) {
-  ring ring = {.size = size, .gives_in = gives_in, .leases = leases};
+static void assert_ring_is_never_closed(ring ring) {
+  const size_t size = ring.size;
   ring.cache = ct_cache_new(CT_POLICY_LRU, 100);
   pthread_barrier_init(&ring.barrier, NULL, (unsigned)size);
   member members[8];
@@ -439,22 +465,32 @@ static void assert_ring_is_never_closed(size_t size, bool gives_in, bool leases)
   for (size_t i = 0; i < size; i++) {
     const bool closes = members[i].inner == CT_ERR_RECURSION;
     recursions += closes;
+    assert_int_equal(1, members[i].runs);
     if (!closes) assert_status(CT_OK, members[i].inner);
-    assert_status(closes && !gives_in ? CT_ERR_RECURSION : CT_OK, members[i].outer);
+    assert_status(closes && !ring.gives_in ? CT_ERR_RECURSION : CT_OK, members[i].outer);
     assert_true(ct_contains(ring.cache, &i, sizeof(i)));
   }
   assert_int_equal(1, recursions);
-  const ct_stats stats = stats_of(ring.cache);
-  assert_int_equal(size, stats.loads);
-  assert_int_equal(gives_in ? 0 : 1, stats.load_failures);
-  assert_int_equal(stats.loads + stats.load_failures, stats.misses);
+  if (ring.computes == 0) {
+    const ct_stats stats = stats_of(ring.cache);
+    assert_int_equal(size, stats.loads);
+    assert_int_equal(ring.gives_in ? 0 : 1, stats.load_failures);
+    assert_int_equal(stats.loads + stats.load_failures, stats.misses);
+  }
   pthread_barrier_destroy(&ring.barrier);
   ct_cache_free(ring.cache);
 }
 
+/* All of them load, or compute, or every second one does. */
 static void assert_rings_are_never_closed(size_t size) {
+  static const unsigned computes[] = {0, ~0u, 0x55, 0xaa};
   for (int round = 0; round < rounds(20); round++)
-    for (int way = 0; way < 4; way++) assert_ring_is_never_closed(size, way % 2, way / 2);
+    for (size_t i = 0; i < COUNT_OF(computes); i++)
+      for (int way = 0; way < 4; way++)
+        assert_ring_is_never_closed((ring){.size = size,
+                                           .gives_in = way % 2 != 0,
+                                           .leases = way / 2 != 0,
+                                           .computes = computes[i]});
 }
 
 static void test_ring_of_two_is_recursion_for_one(void **state) {
@@ -1060,6 +1096,7 @@ static void *mix(void *user_data) {
   for (int step = 0; step < self->steps; step++) {
     const uint64_t key = test_random_below(&self->random, kMixedKeys);
     ct_value value = CT_VALUE_INIT;
+    ct_status status;
     switch (test_random_below(&self->random, 20)) {
       case 0: {
         char given[kLargeValue];
@@ -1089,8 +1126,9 @@ static void *mix(void *user_data) {
         break;
       case 8:
       case 9:
-        /* One that fails, because the value is too large, counts nothing. */
-        self->reads += ct_compute(self->cache, &key, sizeof(key), compute_mixed, self, &value) >= 0;
+        /* One that fails, because the value is too large, or gives up counts nothing. */
+        status = ct_compute(self->cache, &key, sizeof(key), compute_mixed, self, &value);
+        self->reads += status >= 0 && status != CT_BUSY;
         if (value.pin != 0) check_value(self, key, value.data, value.size);
         break;
       case 10:
@@ -1364,6 +1402,194 @@ static void test_counting_by_compute_loses_nothing(void **state) {
   ct_cache_free(cache);
 }
 
+/* One of many who compute a key at once. */
+typedef struct crowd {
+  ct_cache *cache;
+  pthread_barrier_t barrier;
+  _Atomic int inside; /* callbacks of the key that run */
+  _Atomic int runs;
+  _Atomic bool crowded;
+} crowd;
+
+static ct_status add_one_slowly(void *user_data, const void *key, size_t key_size,
+                                const ct_bytes *old, ct_result *result) {
+  crowd *self = user_data;
+  if (atomic_fetch_add(&self->inside, 1) != 0) self->crowded = true;
+  atomic_fetch_add(&self->runs, 1);
+  /* So that others come. */
+  for (int i = 0; i < 20; i++) sched_yield();
+  const ct_status status = add_one(NULL, key, key_size, old, result);
+  atomic_fetch_sub(&self->inside, 1);
+  return status;
+}
+
+static void *compute_with_all(void *user_data) {
+  crowd *self = user_data;
+  pthread_barrier_wait(&self->barrier);
+  return ct_compute(self->cache, "k", 1, add_one_slowly, self, NULL) == CT_OK ? NULL : self;
+}
+
+static void test_computes_of_a_key_take_turns(void **state) {
+  (void)state;
+  enum { kCrowd = 8 };
+  for (int round = 0; round < rounds(50); round++) {
+    crowd crowd = {.cache = ct_cache_new(CT_POLICY_LRU, 10)};
+    pthread_barrier_init(&crowd.barrier, NULL, kCrowd);
+    pthread_t threads[kCrowd];
+    for (size_t i = 0; i < kCrowd; i++)
+      assert_int_equal(0, pthread_create(&threads[i], NULL, compute_with_all, &crowd));
+    for (size_t i = 0; i < kCrowd; i++) {
+      void *failed;
+      pthread_join(threads[i], &failed);
+      assert_null(failed);
+    }
+    assert_int_equal(kCrowd, crowd.runs);
+    assert_false(crowd.crowded);
+    ct_value value = CT_VALUE_INIT;
+    assert_status(CT_OK, ct_peek(crowd.cache, "k", 1, &value));
+    assert_int_equal(kCrowd, *(const uint64_t *)value.data);
+    ct_value_release(&value);
+    pthread_barrier_destroy(&crowd.barrier);
+    ct_cache_free(crowd.cache);
+  }
+}
+
+/* A compute on a thread of its own, each run of which stands still until it is told to go on. */
+typedef struct slow_compute {
+  ct_cache *cache;
+  const char *key;
+  pthread_t thread;
+  sem_t begun;
+  sem_t go_on;
+  int runs;
+  ct_status answer;
+  ct_status status;
+} slow_compute;
+
+static ct_status compute_slowly(void *user_data, const void *key, size_t key_size,
+                                const ct_bytes *old, ct_result *result) {
+  (void)key, (void)key_size, (void)old;
+  slow_compute *self = user_data;
+  self->runs++;
+  sem_post(&self->begun);
+  sem_wait(&self->go_on);
+  ct_result_set(result, "computed", 8);
+  return self->answer;
+}
+
+static void *run_slow_compute(void *user_data) {
+  slow_compute *self = user_data;
+  self->status = ct_compute(self->cache, self->key, strlen(self->key), compute_slowly, self, NULL);
+  sem_post(&self->begun);
+  return NULL;
+}
+
+static void begin_slow_compute(slow_compute *self, ct_cache *cache, const char *key) {
+  memset(self, 0, sizeof(*self));
+  self->cache = cache;
+  self->key = key;
+  sem_init(&self->begun, 0, 0);
+  sem_init(&self->go_on, 0, 0);
+  assert_int_equal(0, pthread_create(&self->thread, NULL, run_slow_compute, self));
+  sem_wait(&self->begun);
+}
+
+static void end_slow_compute(slow_compute *self) {
+  pthread_join(self->thread, NULL);
+  sem_destroy(&self->begun);
+  sem_destroy(&self->go_on);
+}
+
+/* It never came to an end beside a writer that was quicker. */
+static void test_compute_beside_a_quick_writer_is_busy_in_the_end(void **state) {
+  (void)state;
+  ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 10);
+  slow_compute slow;
+  begin_slow_compute(&slow, cache, "k");
+  int writes = 0;
+  for (int runs = 0; runs != slow.runs; writes++) {
+    runs = slow.runs;
+    set_text(cache, "k", "written");
+    sem_post(&slow.go_on);
+    sem_wait(&slow.begun);
+  }
+  end_slow_compute(&slow);
+  assert_int_equal(17, writes);
+  assert_int_equal(17, slow.runs);
+  assert_status(CT_BUSY, slow.status);
+  assert_text_quietly(cache, "k", "written");
+  ct_cache_free(cache);
+}
+
+static void test_computes_of_different_keys_do_not_wait_for_each_other(void **state) {
+  (void)state;
+  ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 10);
+  slow_compute one, other;
+  begin_slow_compute(&one, cache, "one");
+  begin_slow_compute(&other, cache, "other");
+  /* Nor does anything else wait for them. */
+  assert_status(CT_MISS, ct_get(cache, "one", 3, NULL));
+  ct_lease *lease = NULL;
+  assert_status(CT_LEASED, ct_get_or_lease(cache, "one", 3, 0, NULL, &lease));
+  ct_lease_abandon(lease);
+  sem_post(&other.go_on);
+  end_slow_compute(&other);
+  assert_text_quietly(cache, "other", "computed");
+  sem_post(&one.go_on);
+  end_slow_compute(&one);
+  assert_text_quietly(cache, "one", "computed");
+  ct_cache_free(cache);
+}
+
+/* Whatever the one before has answered. */
+static void test_turn_passes_on_after_any_answer(void **state) {
+  (void)state;
+  static const int32_t answers[] = {CT_OK, CT_MISS, CT_NOT_STORED, CT_ERR_IO, -1000, CT_BUSY};
+  for (size_t i = 0; i < COUNT_OF(answers); i++) {
+    ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 10);
+    slow_compute slow;
+    begin_slow_compute(&slow, cache, "k");
+    slow.answer = (ct_status)answers[i];
+    crowd crowd = {.cache = cache};
+    pthread_barrier_init(&crowd.barrier, NULL, 1);
+    pthread_t thread;
+    assert_int_equal(0, pthread_create(&thread, NULL, compute_with_all, &crowd));
+    for (int yields = 0; yields < 20; yields++) sched_yield();
+    assert_int_equal(0, crowd.runs);
+    sem_post(&slow.go_on);
+    end_slow_compute(&slow);
+    pthread_join(thread, NULL);
+    assert_int_equal(1, crowd.runs);
+    pthread_barrier_destroy(&crowd.barrier);
+    ct_cache_free(cache);
+  }
+}
+
+/* Whoever computes a key again and again does not keep others from their turn. */
+static void *compute_until_over(void *user_data) {
+  slow_compute *self = user_data;
+  while (sem_trywait(&self->go_on) != 0)
+    ct_compute(self->cache, self->key, strlen(self->key), add_one, NULL, NULL);
+  return NULL;
+}
+
+static void test_turn_comes_beside_one_who_computes_all_the_time(void **state) {
+  (void)state;
+  ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 10);
+  slow_compute busy = {.cache = cache, .key = "k"};
+  sem_init(&busy.go_on, 0, 0);
+  assert_int_equal(0, pthread_create(&busy.thread, NULL, compute_until_over, &busy));
+  crowd crowd = {.cache = cache};
+  pthread_barrier_init(&crowd.barrier, NULL, 1);
+  for (int i = 0; i < rounds(200); i++) assert_null(compute_with_all(&crowd));
+  assert_int_equal(rounds(200), crowd.runs);
+  sem_post(&busy.go_on);
+  pthread_join(busy.thread, NULL);
+  pthread_barrier_destroy(&crowd.barrier);
+  sem_destroy(&busy.go_on);
+  ct_cache_free(cache);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_one_of_many_callers_loads),
@@ -1394,6 +1620,11 @@ int main(void) {
       cmocka_unit_test(test_value_is_handed_back_after_room_was_sought_elsewhere),
       cmocka_unit_test(test_value_deleted_while_room_is_made_is_handed_back),
       cmocka_unit_test(test_counting_by_compute_loses_nothing),
+      cmocka_unit_test(test_computes_of_a_key_take_turns),
+      cmocka_unit_test(test_compute_beside_a_quick_writer_is_busy_in_the_end),
+      cmocka_unit_test(test_computes_of_different_keys_do_not_wait_for_each_other),
+      cmocka_unit_test(test_turn_passes_on_after_any_answer),
+      cmocka_unit_test(test_turn_comes_beside_one_who_computes_all_the_time),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

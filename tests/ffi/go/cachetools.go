@@ -189,7 +189,7 @@ const (
 	ErrMiss        Status = C.CT_MISS       // no such entry: absent or expired
 	ErrExists      Status = C.CT_EXISTS     // there is such an entry already
 	ErrNotStored   Status = C.CT_NOT_STORED // dead on arrival; in Compute: leave it as it is
-	ErrBusy        Status = C.CT_BUSY       // someone else is loading this key
+	ErrBusy        Status = C.CT_BUSY       // someone else is loading or changing this key
 	ErrInvalid     Status = C.CT_ERR_INVALID
 	ErrNoMemory    Status = C.CT_ERR_NOMEM
 	ErrTooLarge    Status = C.CT_ERR_TOO_LARGE
@@ -960,9 +960,14 @@ func (c *Cache) GetOrLoad(key string, load func(key []byte, result *Result) erro
 	return value, it.failure(err)
 }
 
-// Compute reads, changes and writes one entry, as if at once. The function may run more than once.
-// After result.Set, nil stores; ErrMiss removes the entry; ErrNotStored leaves it as it is. old is
-// nil if there is none. ErrMiss and ErrNotStored then come back, the latter with the value.
+// Compute reads, changes and writes one entry, as if at once. After result.Set, nil stores; ErrMiss
+// removes the entry; ErrNotStored leaves it as it is. old is nil if there is none. ErrMiss and
+// ErrNotStored then come back, the latter with the value.
+//
+// Those who compute one key take turns. The function runs again if somebody else has written the key
+// meanwhile, 16 times at most: then nothing is changed, and the error is ErrBusy. It is ErrRecursion to
+// compute a key within its own function; to wait there for another goroutine that computes it would be
+// for ever.
 func (c *Cache) Compute(key string, change func(old []byte, result *Result) error) (Value, error) {
 	defer runtime.KeepAlive(c)
 	it := &call{compute: change}

@@ -665,6 +665,22 @@ func TestComputeReadsChangesAndWrites(t *testing.T) {
 	_, err = cache.Compute("n", func([]byte, *Result) error { return ErrMiss })
 	expectError(t, ErrMiss, err)
 	expect(t, uint64(0), cache.Len())
+
+	runs := 0
+	_, err = cache.Compute("n", func(_ []byte, result *Result) error {
+		runs++
+		expectError(t, nil, cache.Set("n", []byte("written")))
+		return result.Set([]byte("computed"))
+	})
+	expectError(t, ErrBusy, err)
+	expect(t, 17, runs)
+	expect(t, "written", text(cache.Get("n")))
+	value, err = cache.Compute("n", func(_ []byte, result *Result) error {
+		_, err := cache.Compute("n", func([]byte, *Result) error { return ErrMiss })
+		expectError(t, ErrRecursion, err)
+		return result.Set([]byte("computed"))
+	})
+	expect(t, "computed", text(value, err))
 }
 
 // ---- Keys and memos -----------------------------------------------------------------------------

@@ -31,7 +31,7 @@ from ctypes import CFUNCTYPE, POINTER, byref, c_bool, c_char_p, c_double, c_int3
 from ctypes import c_size_t, c_uint32, c_uint64, c_void_p, sizeof, string_at
 
 __all__ = [
-    "NEVER", "UNBOUNDED", "BufferError", "Cache", "Cause", "CorruptError", "Error", "Event",
+    "NEVER", "UNBOUNDED", "BufferError", "BusyError", "Cache", "Cause", "CorruptError", "Error", "Event",
     "FileError", "InvalidError", "Key", "LEAVE", "Lease", "Loaded", "Memo", "NoMemoryError", "Order",
     "Outcome", "Policy", "REMOVE", "RecursiveLoadError", "Status", "TooLargeError",
     "UnsupportedError", "WeightKind", "key", "memoize", "version",
@@ -377,6 +377,10 @@ class FileError(Error, OSError):
 
 
 class UnsupportedError(Error, NotImplementedError):
+    pass
+
+
+class BusyError(Error):
     pass
 
 
@@ -1089,8 +1093,12 @@ class Cache(_Closing, collections.abc.MutableMapping):
 
     def compute(self, key, change):
         """Reads, changes and writes one entry, as if at once. change(old) returns what to store, bytes
-        or Loaded; or REMOVE, or LEAVE; old is None if there is none. It may run more than once.
-        Returns the value that is there afterwards, or None."""
+        or Loaded; or REMOVE, or LEAVE; old is None if there is none. Returns the value that is there
+        afterwards, or None.
+
+        Those who compute one key take turns. change runs again if somebody else has written the key
+        meanwhile, 16 times at most: then nothing is changed, and a BusyError raised. Computing a key
+        within its own change raises a RecursiveLoadError."""
         if type(key) is not bytes:
             key = _bytes(key)
         @_guarded(_CALLBACK_FAILED)
@@ -1105,7 +1113,8 @@ class Cache(_Closing, collections.abc.MutableMapping):
         status = _lib.ct_compute(self._handle, key, len(key), _ComputeFn(run), None, byref(raw))
         value = None if raw.data is None else _take(raw)
         _reraise()
-        _check(status)
+        if _check(status) == Status.BUSY:
+            raise BusyError(status)
         return value
 
 

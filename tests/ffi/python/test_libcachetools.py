@@ -596,6 +596,25 @@ class Loading(unittest.TestCase):
         self.assertIsNone(cache.compute(b"n", lambda old: ct.REMOVE))
         self.assertEqual(0, len(cache))
 
+        runs = []
+
+        def too_late(old):
+            runs.append(old)
+            cache[b"n"] = b"written"
+            return b"computed"
+
+        with self.assertRaises(ct.BusyError):
+            cache.compute(b"n", too_late)
+        self.assertEqual([None] + 16 * [b"written"], runs)
+        self.assertEqual(b"written", cache[b"n"])
+
+        def within(old):
+            with self.assertRaises(ct.RecursiveLoadError):
+                cache.compute(b"n", lambda old: ct.REMOVE)
+            return b"computed"
+
+        self.assertEqual(b"computed", cache.compute(b"n", within))
+
 
 class KeysAndMemos(unittest.TestCase):
     def test_keys_are_equal_if_their_arguments_are(self):

@@ -45,7 +45,7 @@ pub fn version() -> &'static str {
 
 // ---- Errors -------------------------------------------------------------------------------------
 
-/// A negative status: what was asked for did not happen.
+/// A negative status, or `BUSY`: what was asked for did not happen.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Error(raw::ct_status);
 
@@ -61,6 +61,7 @@ impl Error {
     pub const TOO_LARGE: Error = Error(raw::CT_ERR_TOO_LARGE);
     pub const NO_MEMORY: Error = Error(raw::CT_ERR_NOMEM);
     pub const INVALID: Error = Error(raw::CT_ERR_INVALID);
+    pub const BUSY: Error = Error(raw::CT_BUSY);
 
     pub fn status(self) -> i32 {
         self.0
@@ -1149,8 +1150,11 @@ impl Cache {
         }
     }
 
-    /// Reads, changes and writes one entry, as if at once. The closure may run more than once.
-    /// Returns the value that is there afterwards.
+    /// Reads, changes and writes one entry, as if at once. Returns the value that is there afterwards.
+    ///
+    /// Those who compute one key take turns. The closure runs again if somebody else has written the
+    /// key meanwhile, 16 times at most: then nothing is changed, and the error is [`Error::BUSY`]. It
+    /// is [`Error::RECURSION`] to compute a key within its own closure.
     pub fn compute<V, E, F>(&self, key: impl AsRef<[u8]>, change: F) -> Result<Option<Value>, E>
     where
         V: AsRef<[u8]>,
@@ -1211,7 +1215,9 @@ impl Cache {
         if let Some(error) = call.error {
             return Err(error);
         }
-        check(status)?;
+        if check(status)? == raw::CT_BUSY {
+            return Err(Error::BUSY.into());
+        }
         Ok(if value.raw.data.is_null() {
             None
         } else {

@@ -764,6 +764,22 @@ fn compute_reads_changes_and_writes() {
     let remove = |_: Option<&[u8]>, _: &mut Output<'_>| Ok::<Change<&str>, Error>(Change::Remove);
     assert!(cache.compute("n", remove).unwrap().is_none());
     assert!(cache.is_empty());
+
+    let mut runs = 0;
+    let too_late = |_: Option<&[u8]>, _: &mut Output<'_>| {
+        runs += 1;
+        cache.set("n", "written").unwrap();
+        Ok::<_, Error>(Change::Store("computed"))
+    };
+    assert_eq!(Error::BUSY, cache.compute("n", too_late).unwrap_err());
+    assert_eq!(17, runs);
+    assert_eq!(b"written", &*cache.get("n").unwrap().unwrap());
+    let within = |_: Option<&[u8]>, _: &mut Output<'_>| {
+        let inner = cache.compute("n", |_, _| Ok::<Change<&str>, Error>(Change::Remove));
+        assert_eq!(Error::RECURSION, inner.unwrap_err());
+        Ok::<_, Error>(Change::Store("computed"))
+    };
+    assert_eq!(b"computed", &*cache.compute("n", within).unwrap().unwrap());
 }
 
 // ---- Keys and memos -----------------------------------------------------------------------------

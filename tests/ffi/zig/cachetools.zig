@@ -39,6 +39,8 @@ pub const Error = error{
     TooLarge,
     OutOfMemory,
     Invalid,
+    /// Of compute: others wrote the key too often. Of getOrLoad: a single-threaded cache does not wait.
+    Busy,
 };
 
 fn check(status: c_int) Error!c_int {
@@ -73,6 +75,7 @@ pub fn message(failure: Error) []const u8 {
         Error.TooLarge => c.CT_ERR_TOO_LARGE,
         Error.OutOfMemory => c.CT_ERR_NOMEM,
         Error.Invalid => c.CT_ERR_INVALID,
+        Error.Busy => c.CT_BUSY,
     }));
 }
 
@@ -762,6 +765,7 @@ pub const Cache = struct {
         const status =
             c.ct_get_or_load(self.handle, key.ptr, key.len, Call.load, &call, &out);
         if (call.failure) |failure| return failure;
+        if (status == c.CT_BUSY) return Error.Busy;
         return found(status, out);
     }
 
@@ -782,7 +786,9 @@ pub const Cache = struct {
     ///
     ///     changer.change(old: ?[]const u8, result: Result) anyerror!Change
     ///
-    /// which may run more than once. Returns the value that is there afterwards.
+    /// Returns the value that is there afterwards. Those who compute one key take turns. It runs again
+    /// if somebody else has written the key meanwhile, 16 times at most: then nothing is changed, and
+    /// the error is Busy. It is Recursion to compute a key within its own changer.
     pub fn compute(self: Cache, key: []const u8, changer: anytype) anyerror!?Value {
         const Call = struct {
             changer: @TypeOf(changer),
@@ -816,7 +822,7 @@ pub const Cache = struct {
         const status =
             c.ct_compute(self.handle, key.ptr, key.len, Call.change, &call, &out);
         if (call.failure) |failure| return failure;
-        _ = try check(status);
+        if (try check(status) == c.CT_BUSY) return Error.Busy;
         return if (out.data == null) null else .{ .raw = out };
     }
 };

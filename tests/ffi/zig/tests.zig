@@ -621,6 +621,27 @@ test "compute reads, changes and writes" {
     try expectError(error.No, cache.compute("n", Other{ .change_to = error.No }));
     try expectValue(null, try cache.compute("n", Other{ .change_to = .remove }));
     try expectEqual(@as(u64, 0), cache.len());
+
+    const TooLate = struct {
+        cache: Cache,
+        pub fn change(self: @This(), _: ?[]const u8, result: ct.Result) anyerror!ct.Change {
+            _ = try self.cache.set("n", "written");
+            try result.set("computed");
+            return .store;
+        }
+    };
+    try expectError(error.Busy, cache.compute("n", TooLate{ .cache = cache }));
+    try expectValue("written", try cache.get("n"));
+
+    const Within = struct {
+        cache: Cache,
+        pub fn change(self: @This(), _: ?[]const u8, result: ct.Result) anyerror!ct.Change {
+            try expectError(error.Recursion, self.cache.compute("n", Counter{}));
+            try result.set("computed");
+            return .store;
+        }
+    };
+    try expectValue("computed", try cache.compute("n", Within{ .cache = cache }));
 }
 
 // ---- Keys and memos -----------------------------------------------------------------------------

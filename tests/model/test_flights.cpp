@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: MIT
+// Flights by themselves: who gets the lease, and who is woken. And who waits for whom: that a wait that
+// would close a ring is refused, and no other, and that looking for rings takes little time, however
+// many wait. Threads are made up, as nobody sleeps here.
+#include <climits>
+#include <csetjmp>
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+extern "C" {
+#include <cmocka.h>
+
+// Of support.h, which is C.
+uint64_t test_seed(void);
+uint64_t test_random_below(uint64_t *state, uint64_t n);
+}
+
+#include "flight.hpp"
+
+namespace {
+
+// ---- Flights ----------------------------------------------------------------------------------
+
+using ct::Flight;
+using ct::Hold;
+
+// The flights of a shard that there is not.
+struct Stage {
+  ct::Memory memory{nullptr};
+  ct::Flights flights{memory, nullptr};
+
+  ct_status join(Flight::Kind kind, const char *key, ct::Thread thread, Hold *hold) {
+    const ct::Bytes bytes = {key, 1};
+    const ct_status status = flights.join(kind, bytes, static_cast<uint64_t>(*key), thread, hold);
+    assert_null(flights.problem());
+    return status;
+  }
+  int leave(Hold hold, bool had_lease) {
+    ct_value left = CT_VALUE_INIT;
+    const int others = flights.leave(*hold.flight, had_lease, &left);
+    assert_true(left.pin == 0);
+    assert_null(flights.problem());
+    return others;
+  }
+  void overtake(const char *key) {
+    flights.overtake({key, 1}, static_cast<uint64_t>(*key));
+    assert_null(flights.problem());
+  }
+};
+
+bool has_news(Hold hold) {
+  return hold.flight->news != hold.news;
+}
+
+void test_lease_that_is_given_up_goes_to_the_first_to_come(void **) {
+  for (Flight::Kind kind : {Flight::kLoad, Flight::kTurn}) {
+    Stage stage;
+    Hold first, waiter, newcomer;
+    assert_int_equal(CT_LEASED, stage.join(kind, "k", 1, &first));
+    assert_int_equal(CT_BUSY, stage.join(kind, "k", 2, &waiter));
+    assert_ptr_equal(first.flight, waiter.flight);
+    assert_int_equal(1, stage.leave(first, true));
+    assert_true(has_news(waiter));
+    assert_int_equal(CT_LEASED, stage.join(kind, "k", 3, &newcomer));
+    assert_int_equal(3, newcomer.flight->loader.load());
+    assert_int_equal(0, stage.leave(waiter, false));
+    assert_int_equal(0, stage.leave(newcomer, true));
+  }
+}
+
+// Else whoever comes again and again could take it each time before a sleeper has woken up.
+void test_waiter_is_passed_over_once(void **) {
+  for (Flight::Kind kind : {Flight::kLoad, Flight::kTurn}) {
+    Stage stage;
+    Hold first, waiter, second, third, fourth;
+    assert_int_equal(CT_LEASED, stage.join(kind, "k", 1, &first));
+    assert_int_equal(CT_BUSY, stage.join(kind, "k", 2, &waiter));
+    assert_int_equal(1, stage.leave(first, true));
+    assert_int_equal(CT_LEASED, stage.join(kind, "k", 1, &second));
+    assert_false(stage.flights.take_lease(*waiter.flight, 2));
+    assert_int_equal(1, stage.leave(second, true));
+    assert_int_equal(CT_BUSY, stage.join(kind, "k", 1, &third));
+    assert_false(has_news(third));
+    assert_true(stage.flights.take_lease(*waiter.flight, 2));
+    assert_int_equal(2, waiter.flight->loader.load());
+    assert_int_equal(1, stage.leave(waiter, true));
+    assert_true(has_news(third));
+    // From here on it is the first to come again.
+    assert_int_equal(CT_LEASED, stage.join(kind, "k", 4, &fourth));
+    assert_int_equal(0, stage.leave(third, false));
+    assert_int_equal(0, stage.leave(fourth, true));
+  }
+}
+
+// A waiter whose time is over may be the one that was to be woken.
+void test_waiter_who_leaves_a_vacant_flight_wakes_another(void **) {
+  Stage stage;
+  Hold first, impatient, patient, newcomer;
+  assert_int_equal(CT_LEASED, stage.join(Flight::kTurn, "k", 1, &first));
+  assert_int_equal(CT_BUSY, stage.join(Flight::kTurn, "k", 2, &impatient));
+  assert_false(stage.flights.take_lease(*impatient.flight, 2));
+  assert_int_equal(1, stage.leave(first, true));
+  // It is reserved, so that others fall asleep before it is taken.
+  assert_int_equal(CT_BUSY, stage.join(Flight::kTurn, "k", 3, &patient));
+  assert_int_equal(CT_BUSY, stage.join(Flight::kTurn, "k", 4, &newcomer));
+  assert_int_equal(1, stage.leave(impatient, false));
+  assert_true(has_news(patient) && has_news(newcomer));
+  assert_true(stage.flights.take_lease(*patient.flight, 3));
+  assert_int_equal(0, stage.leave(newcomer, false));
+  assert_int_equal(0, stage.leave(patient, true));
+}
+
+void test_all_who_wait_for_an_overtaken_load_are_woken(void **) {
+  Stage stage;
+  Hold first, waiters[2];
+  assert_int_equal(CT_LEASED, stage.join(Flight::kLoad, "k", 1, &first));
+  for (Hold &hold : waiters) assert_int_equal(CT_BUSY, stage.join(Flight::kLoad, "k", 2, &hold));
+  stage.overtake("k");
+  assert_int_equal(INT_MAX, stage.leave(first, true));
+  assert_int_equal(INT_MAX, stage.leave(waiters[0], false));
+  assert_int_equal(0, stage.leave(waiters[1], false));
+}
+
+void test_turns_are_not_overtaken_and_not_loads(void **) {
+  Stage stage;
+  Hold turn, load, again;
+  assert_int_equal(CT_LEASED, stage.join(Flight::kTurn, "k", 1, &turn));
+  assert_int_equal(CT_LEASED, stage.join(Flight::kLoad, "k", 1, &load));
+  stage.overtake("k");
+  stage.flights.overtake_all();
+  assert_null(stage.flights.problem());
+  assert_false(turn.flight->overtaken);
+  assert_true(load.flight->overtaken);
+  assert_int_equal(CT_ERR_RECURSION, stage.join(Flight::kLoad, "k", 1, &again));
+  assert_int_equal(CT_LEASED, stage.join(Flight::kLoad, "k", 2, &again));
+  assert_int_equal(0, stage.leave(again, true));
+  assert_int_equal(CT_BUSY, stage.join(Flight::kTurn, "k", 1, &again));
+  assert_int_equal(0, stage.leave(again, false));
+  assert_int_equal(0, stage.leave(load, true));
+  assert_int_equal(0, stage.leave(turn, true));
+}
+
+void test_many_flights_are_found_and_leave_one_block_behind(void **) {
+  constexpr int kKeys = 100;
+  Stage stage;
+  uint64_t random = test_seed();
+  for (int round = 0; round < 3; round++) {
+    char keys[kKeys];
+    Hold holds[kKeys], others[kKeys];
+    for (int i = 0; i < kKeys; i++) {
+      keys[i] = static_cast<char>(i);
+      const Flight::Kind kind = i % 2 == 0 ? Flight::kLoad : Flight::kTurn;
+      assert_int_equal(CT_LEASED, stage.join(kind, &keys[i], 1, &holds[i]));
+      assert_int_equal(CT_BUSY, stage.join(kind, &keys[i], 2, &others[i]));
+      assert_ptr_equal(holds[i].flight, others[i].flight);
+    }
+    for (int left = kKeys; left > 0; left--) {
+      const auto i = static_cast<size_t>(test_random_below(&random, static_cast<uint64_t>(left)));
+      assert_int_equal(0, stage.leave(others[i], false));
+      assert_int_equal(0, stage.leave(holds[i], true));
+      holds[i] = holds[left - 1];
+      others[i] = others[left - 1];
+    }
+    assert_true(stage.flights.empty());
+    assert_in_range(stage.memory.held(), 1, 200);
+  }
+  stage.flights.trim();
+  assert_int_equal(0, stage.memory.held());
+}
+
+// ---- Waits ------------------------------------------------------------------------------------
+
+constexpr uint32_t kMany = 1000;
+
+// So many threads, each of which loads what has its number and may wait.
+struct Scene {
+  explicit Scene(uint32_t count) : flights(count), waits_of(count), target(count, kNobody) {
+    for (uint32_t i = 0; i < count; i++) flights[i].loader = thread_of(i);
+  }
+
+  static constexpr uint32_t kNobody = UINT32_MAX;
+
+  // As far apart as stacks are.
+  static ct::Thread thread_of(uint32_t number) {
+    return static_cast<ct::Thread>(0x7f0000001700u + uint64_t{number} * 0x801000u);
+  }
+
+  bool begin(uint32_t waiter, uint32_t loader) {
+    if (!waits.begin(waits_of[waiter], thread_of(waiter), flights[loader])) return false;
+    target[waiter] = loader;
+    return true;
+  }
+  void end(uint32_t waiter) {
+    waits.end(waits_of[waiter]);
+    target[waiter] = kNobody;
+  }
+
+  // What begin should say of a thread that does not wait yet.
+  bool closes_ring(uint32_t waiter, uint32_t loader) const {
+    while (loader != waiter && loader != kNobody) loader = target[loader];
+    return loader == waiter;
+  }
+
+  ct::Waits waits;
+  std::vector<ct::Flight> flights;
+  std::vector<ct::Waits::Wait> waits_of;
+  std::vector<uint32_t> target;
+};
+
+// As deep as a search of a thousand goes, with some to spare.
+constexpr uint64_t kSearch = 40;
+
+void test_many_who_wait_for_one_look_at_few_others(void **) {
+  Scene scene(kMany);
+  for (uint32_t i = 1; i < kMany; i++) {
+    const uint64_t before = scene.waits.looks().all;
+    assert_true(scene.begin(i, 0));
+    assert_in_range(scene.waits.looks().all - before, 0, 2 * kSearch);
+  }
+  for (uint32_t i = 1; i < kMany; i++) {
+    const uint64_t before = scene.waits.looks().all;
+    scene.end(i);
+    assert_in_range(scene.waits.looks().all - before, 0, kSearch);
+  }
+  assert_in_range(scene.waits.looks().most, 1, kSearch);
+}
+
+// Each waits for the next one, and the last one to come for the first of a long row.
+void test_long_row_of_waits_is_followed_in_short_holds(void **) {
+  Scene scene(kMany);
+  for (uint32_t i = kMany - 1; i > 0; i--) {
+    const uint64_t before = scene.waits.looks().all;
+    assert_true(scene.begin(i - 1, i));
+    assert_in_range(scene.waits.looks().all - before, 0, (kMany - i + 2) * kSearch);
+  }
+  assert_in_range(scene.waits.looks().most, ct::Waits::kLoadersAtOnce,
+                  ct::Waits::kLoadersAtOnce * kSearch);
+}
+
+void test_ring_of_any_length_is_refused_to_who_closes_it(void **) {
+  for (uint32_t size = 1; size <= kMany; size = size < 100 ? size + 1 : size * 3) {
+    Scene scene(size);
+    for (uint32_t i = 1; i < size; i++) assert_true(scene.begin(i - 1, i));
+    assert_false(scene.begin(size - 1, 0));
+    for (uint32_t i = 1; i < size; i++) scene.end(i - 1);
+  }
+}
+
+void test_nobody_is_refused_a_wait_for_a_lease(void **) {
+  Scene scene(2);
+  scene.flights[1].loader = 0;
+  assert_true(scene.begin(0, 1));
+  assert_true(scene.begin(1, 0));
+  scene.end(0);
+  scene.end(1);
+}
+
+// Its wait is still there when it has got the lease that it was for.
+void test_loader_who_has_just_waited_is_not_followed(void **) {
+  Scene scene(3);
+  assert_true(scene.begin(0, 2));
+  scene.flights[2].loader = Scene::thread_of(0);
+  const uint64_t before = scene.waits.looks().all;
+  assert_true(scene.begin(1, 2));
+  assert_in_range(scene.waits.looks().all - before, 0, kSearch);
+  scene.end(1);
+  scene.end(0);
+  assert_false(scene.begin(0, 2));
+}
+
+void test_random_waits_are_refused_only_where_they_close_a_ring(void **) {
+  uint64_t random = test_seed();
+  const auto below = [&](uint32_t n) {
+    return static_cast<uint32_t>(test_random_below(&random, n));
+  };
+  for (uint32_t count : {2u, 3u, 8u, 60u, 300u}) {
+    Scene scene(count);
+    uint32_t refused = 0;
+    for (int step = 0; step < 20000; step++) {
+      const uint32_t waiter = below(count);
+      if (scene.target[waiter] != Scene::kNobody) {
+        if (below(4) == 0) scene.end(waiter);
+        continue;
+      }
+      const uint32_t loader = below(count);
+      const bool closes = scene.closes_ring(waiter, loader);
+      assert_int_equal(closes, !scene.begin(waiter, loader));
+      refused += closes;
+    }
+    assert_true(refused > 0);
+    for (uint32_t i = 0; i < count; i++) {
+      if (scene.target[i] != Scene::kNobody) scene.end(i);
+    }
+  }
+}
+
+}  // namespace
+
+int main() {
+  const CMUnitTest tests[] = {
+      cmocka_unit_test(test_lease_that_is_given_up_goes_to_the_first_to_come),
+      cmocka_unit_test(test_waiter_is_passed_over_once),
+      cmocka_unit_test(test_waiter_who_leaves_a_vacant_flight_wakes_another),
+      cmocka_unit_test(test_all_who_wait_for_an_overtaken_load_are_woken),
+      cmocka_unit_test(test_turns_are_not_overtaken_and_not_loads),
+      cmocka_unit_test(test_many_flights_are_found_and_leave_one_block_behind),
+      cmocka_unit_test(test_many_who_wait_for_one_look_at_few_others),
+      cmocka_unit_test(test_long_row_of_waits_is_followed_in_short_holds),
+      cmocka_unit_test(test_ring_of_any_length_is_refused_to_who_closes_it),
+      cmocka_unit_test(test_nobody_is_refused_a_wait_for_a_lease),
+      cmocka_unit_test(test_loader_who_has_just_waited_is_not_followed),
+      cmocka_unit_test(test_random_waits_are_refused_only_where_they_close_a_ring),
+  };
+  return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
