@@ -2,7 +2,6 @@
 #include "expiry.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <cstring>
 
 namespace ct {
@@ -15,6 +14,7 @@ bool Expiry::reserve() noexcept {
 }
 
 uint32_t Expiry::slot_of(uint64_t deadline) const {
+  if (deadline < time_) return kPast;
   const uint64_t differs = deadline ^ time_;
   const uint32_t highest = differs == 0 ? 0 : 63 - static_cast<uint32_t>(__builtin_clzll(differs));
   const uint32_t level = highest / kDigitBits;
@@ -41,14 +41,17 @@ void Expiry::append(uint32_t slot, Ref ref, uint64_t at) {
   if (list.head == kNone) {
     own.prev = mark(slot);
     list.head = list.tail = ref;
-    add(occupied_, slot);
-    if (!layout_.keeps_idle()) add(sorted_, slot);
+    if (slot != kPast) {
+      add(occupied_, slot);
+      if (!layout_.keeps_idle()) add(sorted_, slot);
+    }
   } else {
-    if (deadline(list.tail) > at) drop(sorted_, slot);
+    if (slot != kPast && deadline(list.tail) > at) drop(sorted_, slot);
     own.prev = list.tail;
     life(list.tail).next = ref;
     list.tail = ref;
   }
+  if (slot == kPast) past_earliest_ = std::min(past_earliest_, at);
 }
 
 void Expiry::insert(Ref ref, uint64_t now) {
@@ -56,41 +59,28 @@ void Expiry::insert(Ref ref, uint64_t now) {
   if (at == CT_NEVER) return;
   // Everything filed lies after now, and so stays where it belongs.
   if (now < earliest()) time_ = std::max(time_, now);
-  if (at < time_ && ++early_ > filed_) turn_back(std::min(at, now));
-  if (at < time_) {
-    insert_in_tree(ref);
-  } else {
-    append(slot_of(at), ref, at);
-  }
-  filed_++;
+  append(slot_of(at), ref, at);
   set_earliest(std::min(at, earliest()));
 }
 
 void Expiry::remove(Ref ref) {
   Lifetime &own = life(ref);
   if (own.prev == kNone) return;
-  filed_--;
-  if (is_early(ref)) {
-    remove_from_tree(ref);
-    return;
-  }
   const Ref prev = own.prev;
   const Ref next = own.next;
   const bool alone = is_mark(prev) && is_mark(next);
   set_next(prev, alone ? kNone : next);
   set_prev(next, alone ? kNone : prev);
-  if (alone) drop(occupied_, prev - kFirstMark);
+  if (alone) {
+    const uint32_t slot = prev - kFirstMark;
+    if (slot != kPast) drop(occupied_, slot);
+  }
   own.prev = own.next = kNone;
 }
 
-void Expiry::moved(Ref from, Ref to) {
+void Expiry::moved(Ref to) {
   const Lifetime &own = life(to);
   if (own.prev == kNone) return;
-  if (is_early(from)) {
-    remove_from_tree(from);
-    insert_in_tree(to);
-    return;
-  }
   set_next(own.prev, to);
   set_prev(own.next, to);
 }
@@ -100,8 +90,7 @@ void Expiry::clear() noexcept {
   slots_ = nullptr;
   set_earliest(CT_NEVER);
   time_ = 0;
-  tree_ = kNoChild;
-  filed_ = early_ = 0;
+  past_earliest_ = CT_NEVER;
   std::memset(occupied_, 0, sizeof occupied_);
   std::memset(sorted_, 0, sizeof sorted_);
 }
@@ -110,13 +99,14 @@ Ref Expiry::due(uint64_t now) {
   while (earliest() <= now) {
     uint64_t bound;
     const uint32_t slot = first_slot(&bound);
-    const Ref early = tree_ == kNoChild ? kNone : first_in_tree();
-    if (early != kNone && deadline(early) <= bound) {
-      set_earliest(deadline(early));
-      return earliest() <= now ? early : kNone;
+    if (past_earliest_ <= std::min(now, bound)) {
+      const Ref ref = due_in_past(std::min(now, bound));
+      if (ref != kNone) return ref;
+      continue;
     }
     if (bound > now) {
-      set_earliest(bound);
+      set_earliest(std::min(bound, past_earliest_));
+      time_ = std::max(time_, now);
       return kNone;
     }
     const Ref head = slots_[slot].head;
@@ -129,7 +119,7 @@ Ref Expiry::due(uint64_t now) {
 
 // The levels' first slots lie one after the other, but for sorted ones that time_ has entered.
 uint32_t Expiry::first_slot(uint64_t *bound) const {
-  uint32_t first = 0;
+  uint32_t first = kPast;
   *bound = CT_NEVER;
   for (uint32_t level = 0; level < kLevels; level++) {
     if (occupied_[level] == 0) continue;
@@ -143,14 +133,30 @@ uint32_t Expiry::first_slot(uint64_t *bound) const {
   return first;
 }
 
+// The first entry of the past, if it is due; if it is not, learns when it will be.
+Ref Expiry::due_in_past(uint64_t now) {
+  Ref first = kNone;
+  uint64_t first_at = CT_NEVER;
+  uint32_t count = 0;
+  for (Ref ref = slots_[kPast].head; ref != kNone && !is_mark(ref); ref = life(ref).next) {
+    const uint64_t at = deadline(ref);
+    if (at < first_at) {
+      first = ref;
+      first_at = at;
+    }
+    count++;
+  }
+  past_earliest_ = first_at;
+  if (count >= kPatience) {
+    turn_back(std::min(first_at, now));
+    return kNone;
+  }
+  return first_at <= now ? first : kNone;
+}
+
 // Files the entries of a slot whose time has begun anew.
 void Expiry::split(uint32_t slot) {
-  Slot &list = slots_[slot];
-  Ref ref = list.head;
-  life(list.tail).next = kNone;
-  list = {kNone, kNone};
-  drop(occupied_, slot);
-  while (ref != kNone) {
+  for (Ref ref = take_all(slot); ref != kNone;) {
     const Ref next = life(ref).next;
     const uint64_t at = deadline(ref);
     append(slot_of(at), ref, at);
@@ -158,97 +164,36 @@ void Expiry::split(uint32_t slot) {
   }
 }
 
-// Of levels below the one where the two times differ, all entries differ from the new time as the old
-// time does: they belong in that one's slot. Entries of other levels stay where they are.
+// Empties a slot: its entries, chained by next up to kNone.
+Ref Expiry::take_all(uint32_t slot) {
+  Slot &list = slots_[slot];
+  const Ref head = list.head;
+  if (head == kNone) return kNone;
+  life(list.tail).next = kNone;
+  list = {kNone, kNone};
+  if (slot != kPast) drop(occupied_, slot);
+  return head;
+}
+
+// The clock went back: makes it the wheel's time again, and files all anew.
 void Expiry::turn_back(uint64_t time) {
-  assert(time < time_);
-  const uint64_t before = time_;
-  time_ = time;
-  const uint32_t slot = slot_of(before);
-  for (uint32_t level = 0; level < slot / kDigits; level++) {
-    while (occupied_[level] != 0) {
-      join(slot, level * kDigits + static_cast<uint32_t>(__builtin_ctz(occupied_[level])));
+  Ref all = kNone;
+  for (uint32_t slot = 0; slot < kSlotCount; slot++) {
+    for (Ref ref = take_all(slot); ref != kNone;) {
+      const Ref next = life(ref).next;
+      life(ref).next = all;
+      all = ref;
+      ref = next;
     }
   }
-  early_ = 0;
-}
-
-// Appends the entries of a slot to another one.
-void Expiry::join(uint32_t slot, uint32_t from) {
-  Slot &list = slots_[slot];
-  Slot &other = slots_[from];
-  bool sorted = has(sorted_, from);
-  if (list.head == kNone) {
-    list.head = other.head;
-    life(other.head).prev = mark(slot);
-    add(occupied_, slot);
-    add(sorted_, slot);
-  } else {
-    sorted = sorted && deadline(list.tail) <= deadline(other.head);
-    life(list.tail).next = other.head;
-    life(other.head).prev = list.tail;
+  time_ = time;
+  past_earliest_ = CT_NEVER;
+  for (Ref ref = all; ref != kNone;) {
+    const Ref next = life(ref).next;
+    const uint64_t at = deadline(ref);
+    append(slot_of(at), ref, at);
+    ref = next;
   }
-  if (!sorted) drop(sorted_, slot);
-  list.tail = other.tail;
-  life(list.tail).next = mark(slot);
-  other = {kNone, kNone};
-  drop(occupied_, from);
-}
-
-// ---- The tree ---------------------------------------------------------------------------------
-
-// In a list the one behind an entry leads back to it. In the tree nothing below it does.
-bool Expiry::is_in_tree(Ref ref) const {
-  const Ref next = life(ref).next;
-  return is_mark(next) ? next == kNoChild : life(next).prev != ref;
-}
-
-// The link that leads to an entry, or would if it were there.
-Cell<Ref> *Expiry::link_in_tree(Ref ref) {
-  const uint64_t at = deadline(ref);
-  Cell<Ref> *link = &tree_;
-  for (uint32_t depth = 0; *link != ref && *link != kNoChild; depth++) {
-    assert(depth < 64 + 32);
-    const uint64_t bits = depth < 64 ? at >> (63 - depth) : ref >> (95 - depth);
-    link = &child(*link, bits & 1);
-  }
-  return link;
-}
-
-void Expiry::insert_in_tree(Ref ref) {
-  *link_in_tree(ref) = ref;
-  child(ref, 0) = child(ref, 1) = kNoChild;
-}
-
-// One below it that has no children takes its place, as it begins with the same bits.
-void Expiry::remove_from_tree(Ref ref) {
-  Cell<Ref> *link = link_in_tree(ref);
-  Cell<Ref> *last = link;
-  for (Cell<Ref> *next = last; *next != kNoChild;) {
-    last = next;
-    next = &child(*last, 0);
-    if (*next == kNoChild) next = &child(*last, 1);
-  }
-  const Ref leaf = *last;
-  *last = kNoChild;
-  if (leaf != ref) {
-    child(leaf, 0) = child(ref, 0);
-    child(leaf, 1) = child(ref, 1);
-    *link = leaf;
-  }
-  child(ref, 0) = child(ref, 1) = kNone;
-}
-
-// What is below a 0 comes before what is below a 1; what they hang on may come anywhere.
-Ref Expiry::first_in_tree() const {
-  Ref first = tree_;
-  for (Ref ref = tree_; ref != kNoChild;) {
-    if (deadline(ref) < deadline(first)) first = ref;
-    const Ref lower = child(ref, 0);
-    const Ref upper = child(ref, 1);
-    ref = lower != kNoChild ? lower : upper;
-  }
-  return first;
 }
 
 #ifdef CT_VALIDATE
@@ -256,40 +201,26 @@ const char *Expiry::problem(uint64_t linked) const {
   uint64_t count = 0;
   for (uint32_t slot = 0; slots_ != nullptr && slot < kSlotCount; slot++) {
     const Slot &list = slots_[slot];
-    const bool sorted = has(sorted_, slot);
-    if (has(occupied_, slot) != (list.head != kNone)) return "expiry: a slot's bit is wrong";
+    const bool sorted = slot != kPast && has(sorted_, slot);
+    if (slot != kPast && has(occupied_, slot) != (list.head != kNone)) {
+      return "expiry: a slot's bit is wrong";
+    }
     uint64_t before = 0;
     Ref prev = mark(slot);
     for (Ref ref = list.head; ref != kNone && !is_mark(ref); ref = life(ref).next) {
       const uint64_t at = deadline(ref);
       count++;
-      if (life(ref).prev != prev || is_early(ref)) return "expiry: a slot's links are broken";
+      if (life(ref).prev != prev) return "expiry: a slot's links are broken";
       if (sorted && at < before) return "expiry: a slot is not sorted";
       if (at < earliest()) return "expiry: a deadline is before the earliest";
-      if (at < time_) return "expiry: a deadline is before the wheel";
-      if (at < begin_of(slot)) return "expiry: a deadline is before its slot";
+      if (slot == kPast && at < past_earliest_) return "expiry: a deadline is before the past's";
+      if (slot != kPast && at < begin_of(slot)) return "expiry: a deadline is before its slot";
       before = at;
       prev = ref;
     }
     if (list.head != kNone && list.tail != prev) return "expiry: a slot has lost its tail";
   }
-  if (const char *problem = problem_in_tree(tree_, 0, &count)) return problem;
-  if (count != filed_) return "expiry: it has lost count";
   return count == linked ? nullptr : "expiry: what it holds are not the entries with a deadline";
-}
-
-// Of an entry and what is below it: each is where it is looked for.
-const char *Expiry::problem_in_tree(Ref ref, uint32_t depth, uint64_t *count) const {
-  if (ref == kNoChild) return nullptr;
-  ++*count;
-  if (depth > 64 + 32) return "expiry: the tree is too deep";
-  if (deadline(ref) < earliest()) return "expiry: a deadline is before the earliest";
-  if (!is_early(ref)) return "expiry: an entry of the tree looks like one of a list";
-  if (*const_cast<Expiry *>(this)->link_in_tree(ref) != ref) return "expiry: the tree is broken";
-  for (const uint32_t which : {0, 1}) {
-    if (const char *problem = problem_in_tree(child(ref, which), depth + 1, count)) return problem;
-  }
-  return nullptr;
 }
 #endif
 

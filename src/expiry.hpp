@@ -15,13 +15,8 @@
 // Deadlines grow with use in caches with a tti (they never shrink), without being filed anew: an
 // entry is then found too early, and filed where it belongs. There no slot counts as sorted.
 //
-// An entry may be due before the wheel's time: the clock has gone back, or ct_expire was given a time
-// ahead of it. Such early entries stand in a digital search tree (after Coffman and Eve, "File
-// structures using hashing functions", 1970), which goes by the bits of the deadline, then by those of
-// the reference, and has two links in each entry. So no call takes more than a step for each bit,
-// however the clock swings and however many entries there are. When as many have come early as there
-// are entries, the wheel is turned back: some of its slots are joined, in a step for each slot, and
-// the tree runs dry. An entry of a joined slot is filed once more when the time of that slot begins.
+// What is filed when the clock has gone back stands in a list of its own, which is searched; if that
+// grows long, the wheel is turned back and all is filed anew.
 #ifndef CT_EXPIRY_HPP
 #define CT_EXPIRY_HPP
 
@@ -51,10 +46,8 @@ class Expiry {
   void insert(Ref ref, uint64_t now);
   // Does nothing if it is not linked.
   void remove(Ref ref);
-  // The entry is now at to, its Lifetime copied.
-  void moved(Ref from, Ref to);
-  // Of an entry that is linked: whether its deadline may not even grow.
-  bool is_early(Ref ref) const { return tree_ != kNoChild && is_in_tree(ref); }
+  // The entry that was elsewhere is now at to, its Lifetime copied.
+  void moved(Ref to);
   void clear() noexcept;
 
   // No deadline is before it; CT_NEVER if there is none.
@@ -66,16 +59,16 @@ class Expiry {
 #ifdef CT_VALIDATE
   // NULL, or the invariant that is broken. linked: how many entries there should be.
   const char *problem(uint64_t linked) const;
-  // How often it looked at an entry.
-  uint64_t touched() const { return touched_; }
 #endif
 
  private:
   static constexpr uint32_t kLevels = 13;
   static constexpr uint32_t kDigitBits = 5;
   static constexpr uint32_t kDigits = 1u << kDigitBits;
-  static constexpr uint32_t kSlotCount = kLevels * kDigits;
-  static constexpr Ref kNoChild = kFirstMark + kSlotCount;
+  static constexpr uint32_t kPast = kLevels * kDigits;  // the slot of what is before time_
+  static constexpr uint32_t kSlotCount = kPast + 1;
+  // With so many entries in the past, the wheel is turned back.
+  static constexpr uint32_t kPatience = 64;
 
   struct Slot {
     Ref head;
@@ -86,19 +79,8 @@ class Expiry {
   static Ref mark(uint32_t slot) { return kFirstMark + slot; }
   static bool is_mark(Ref ref) { return ref >= kFirstMark; }
 
-  Lifetime &life(Ref ref) const {
-    count_touch();
-    return *layout_.lifetime(store_.at(ref));
-  }
-  uint64_t deadline(Ref ref) const {
-    count_touch();
-    return layout_.deadline(store_.at(ref));
-  }
-  void count_touch() const {
-#ifdef CT_VALIDATE
-    touched_++;
-#endif
-  }
+  Lifetime &life(Ref ref) const { return *layout_.lifetime(store_.at(ref)); }
+  uint64_t deadline(Ref ref) const { return layout_.deadline(store_.at(ref)); }
   // One bit a slot, a word a level.
   static bool has(const uint32_t *bits, uint32_t slot) {
     return (bits[slot / kDigits] >> (slot % kDigits) & 1) != 0;
@@ -133,22 +115,11 @@ class Expiry {
   uint64_t begin_of(uint32_t slot) const;
   uint64_t bound_of(uint32_t slot) const;
   void append(uint32_t slot, Ref ref, uint64_t deadline);
+  Ref due_in_past(uint64_t now);
   uint32_t first_slot(uint64_t *bound) const;
   void split(uint32_t slot);
+  Ref take_all(uint32_t slot);
   void turn_back(uint64_t time);
-  void join(uint32_t slot, uint32_t from);
-
-  Cell<Ref> &child(Ref ref, uint32_t which) const {
-    return which == 0 ? life(ref).prev : life(ref).next;
-  }
-  bool is_in_tree(Ref ref) const;
-  Cell<Ref> *link_in_tree(Ref ref);
-  void insert_in_tree(Ref ref);
-  void remove_from_tree(Ref ref);
-  Ref first_in_tree() const;
-#ifdef CT_VALIDATE
-  const char *problem_in_tree(Ref ref, uint32_t depth, uint64_t *count) const;
-#endif
 
   Memory &memory_;
   const Store &store_;
@@ -157,15 +128,10 @@ class Expiry {
   DueTree &due_tree_;
   const uint32_t number_;
   uint64_t earliest_ = CT_NEVER;
-  uint64_t time_ = 0;          // no deadline in the wheel is before it
-  Cell<Ref> tree_ = kNoChild;  // its root
-  uint32_t filed_ = 0;         // entries in wheel and tree
-  uint32_t early_ = 0;         // how many came early since the wheel was turned back
+  uint64_t time_ = 0;
+  uint64_t past_earliest_ = CT_NEVER;  // no deadline in the past's list is before it
   uint32_t occupied_[kLevels] = {};
   uint32_t sorted_[kLevels] = {};
-#ifdef CT_VALIDATE
-  mutable uint64_t touched_ = 0;
-#endif
 };
 
 }  // namespace ct

@@ -521,8 +521,7 @@ class alignas(64) Shard {
   Ref make_block(Draft &draft);
   void release_block(Draft &draft);
   void fill(Ref ref, const Draft &draft, Now &now);
-  void renew_idle(Ref ref, Now &now);
-  [[gnu::noinline, gnu::cold]] void file_anew(Ref ref, uint64_t idle, uint64_t now);
+  void renew_idle(Entry *e, Now &now);
   Ref copy_entry(const Entry *from, uint8_t flags);
   void bury(Ref ref, ct_cause cause, Departed &gone);
   void bury_copy(Ref ref, Entry *e);

@@ -101,22 +101,9 @@ void Shard::fill(Ref ref, const Draft &draft, Now &now) {
 }
 
 // Never shortens, whatever the clock does: the expiry relies on it.
-void Shard::renew_idle(Ref ref, Now &now) {
-  const uint64_t time = now();
-  const uint64_t deadline = clock_.deadline_after(time, tti_);
-  Lifetime *life = layout_.lifetime(store_.at(ref));
-  if (deadline <= life->idle) return;
-  if (expiry_.is_early(ref)) {
-    file_anew(ref, deadline, time);
-  } else {
-    life->idle = deadline;
-  }
-}
-
-void Shard::file_anew(Ref ref, uint64_t idle, uint64_t now) {
-  expiry_.remove(ref);
-  layout_.lifetime(store_.at(ref))->idle = idle;
-  expiry_.insert(ref, now);
+void Shard::renew_idle(Entry *e, Now &now) {
+  Lifetime *life = layout_.lifetime(e);
+  life->idle = std::max<uint64_t>(life->idle, clock_.deadline_after(now(), tti_));
 }
 
 // A copy of an entry with other flags, but for links, hook and lifetime; kNone: no memory.
@@ -429,7 +416,7 @@ bool Shard::move(Ref from) {
   layout_.fill({Layout::at(e, sizeof *e), 0}, {Layout::at(old, sizeof *e), bytes - sizeof *e});
   layout_.write_ways_back(e, to);
   change_place(from, to, hash_of(from));
-  if ((e->flags & kLifetime) != 0) expiry_.moved(from, to);
+  if ((e->flags & kLifetime) != 0) expiry_.moved(to);
   store_.release(from, bytes);
   return true;
 }

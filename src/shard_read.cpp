@@ -10,7 +10,7 @@ namespace ct {
 // ---- Uses -------------------------------------------------------------------------------------
 
 void Shard::count_use(Place place, uint64_t hash, Now &now) {
-  if (tti_ != 0) renew_idle(place.ref, now);
+  if (tti_ != 0) renew_idle(store_.at(place.ref), now);
   switch (uses_) {
     case Uses::kIgnored:
       break;
