@@ -26,7 +26,7 @@ class DueTree {
  public:
   static constexpr uint32_t kNobody = UINT32_MAX;
 
-  // Its nodes, aligned to cache lines, lie in the same memory as the shards.
+  // Its nodes, aligned to cache lines, lie in the same memory as the shards. One shard needs none.
   static size_t bytes_for(uint32_t shards) { return nodes_for(shards) * sizeof(Node); }
   void make(void *memory, uint32_t shards) noexcept {
     shards_ = shards;
@@ -37,10 +37,15 @@ class DueTree {
   // No deadline in any shard is before it; CT_NEVER if there is none.
   uint64_t earliest() const { return top_.load(std::memory_order_relaxed); }
   uint64_t earliest_of(uint32_t shard) const {
+    if (shards_ == 1) return earliest();
     return nodes_[shard / kWidth].earliest[shard % kWidth].load(std::memory_order_relaxed);
   }
   // Under the shard's lock.
   void set(uint32_t shard, uint64_t time) noexcept {
+    if (shards_ == 1) {
+      top_.store(time, std::memory_order_relaxed);
+      return;
+    }
     nodes_[shard / kWidth].earliest[shard % kWidth].store(time);
     const Node *level = nodes_;
     for (uint32_t at = shard / kWidth, count = nodes_of(shards_);; at /= kWidth) {
@@ -58,7 +63,7 @@ class DueTree {
   // A shard that had a deadline at now or before when it was looked at; kNobody: none has.
   uint32_t due(uint64_t now) const noexcept {
     if (earliest() > now) return kNobody;
-    return due_below(now);
+    return shards_ == 1 ? 0 : due_below(now);
   }
 
 #ifdef CT_VALIDATE
@@ -66,6 +71,7 @@ class DueTree {
   uint64_t looks() const { return looks_.load(std::memory_order_relaxed); }
   // NULL, or the invariant that is broken. While no call is at work.
   const char *problem() const {
+    if (shards_ == 1) return nullptr;
     const Node *level = nodes_;
     for (uint32_t count = nodes_of(shards_);; count = nodes_of(count)) {
       const Node *above = level + count;
@@ -98,6 +104,7 @@ class DueTree {
 
   static uint32_t nodes_of(uint32_t below) { return (below + kWidth - 1) / kWidth; }
   static size_t nodes_for(uint32_t shards) {
+    if (shards == 1) return 0;
     size_t all = 0;
     for (uint32_t count = nodes_of(shards);; count = nodes_of(count)) {
       all += count;
