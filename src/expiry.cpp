@@ -96,6 +96,7 @@ void Expiry::clear() noexcept {
 }
 
 Ref Expiry::due(uint64_t now) {
+  uint32_t left = kLooksAtOnce;
   while (earliest() <= now) {
     uint64_t bound;
     const uint32_t slot = first_slot(&bound);
@@ -112,7 +113,7 @@ Ref Expiry::due(uint64_t now) {
     const Ref head = slots_[slot].head;
     if (deadline(head) == bound) return head;
     time_ = std::max(time_, bound);
-    split(slot);
+    if (!split(slot, &left)) return kAskAgain;
   }
   return kNone;
 }
@@ -154,14 +155,19 @@ Ref Expiry::due_in_past(uint64_t now) {
   return first_at <= now ? first : kNone;
 }
 
-// Files the entries of a slot whose time has begun anew.
-void Expiry::split(uint32_t slot) {
-  for (Ref ref = take_all(slot); ref != kNone;) {
-    const Ref next = life(ref).next;
+// Files the entries of a slot whose time has begun anew, up to *left of them. False: there are more,
+// which stay where they are until then: nothing that was filed anew is due before the slot's time.
+bool Expiry::split(uint32_t slot, uint32_t *left) {
+  for (Ref ref; (ref = slots_[slot].head) != kNone; --*left) {
+    if (*left == 0) return false;
     const uint64_t at = deadline(ref);
+    remove(ref);
     append(slot_of(at), ref, at);
-    ref = next;
+#ifdef CT_VALIDATE
+    refiled_++;
+#endif
   }
+  return true;
 }
 
 // Empties a slot: its entries, chained by next up to kNone.

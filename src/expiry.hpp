@@ -53,12 +53,14 @@ class Expiry {
   // No deadline is before it; CT_NEVER if there is none.
   uint64_t earliest() const { return earliest_; }
 
-  // The entry with the earliest deadline, still linked, if it is due; else kNone.
+  // The entry with the earliest deadline, still linked, if it is due; else kNone. Or kAskAgain.
   Ref due(uint64_t now);
 
 #ifdef CT_VALIDATE
   // NULL, or the invariant that is broken. linked: how many entries there should be.
   const char *problem(uint64_t linked) const;
+  // How many entries were filed anew, ever.
+  uint64_t refiled() const { return refiled_; }
 #endif
 
  private:
@@ -117,7 +119,7 @@ class Expiry {
   void append(uint32_t slot, Ref ref, uint64_t deadline);
   Ref due_in_past(uint64_t now);
   uint32_t first_slot(uint64_t *bound) const;
-  void split(uint32_t slot);
+  bool split(uint32_t slot, uint32_t *left);
   Ref take_all(uint32_t slot);
   void turn_back(uint64_t time);
 
@@ -132,6 +134,9 @@ class Expiry {
   uint64_t past_earliest_ = CT_NEVER;  // no deadline in the past's list is before it
   uint32_t occupied_[kLevels] = {};
   uint32_t sorted_[kLevels] = {};
+#ifdef CT_VALIDATE
+  uint64_t refiled_ = 0;
+#endif
 };
 
 }  // namespace ct

@@ -527,7 +527,15 @@ uint64_t Shard::leave(Ref ref, uint64_t hash, ct_cause cause, Departed &gone) {
 }
 
 Ref Shard::first_due(Now &now) {
-  return expiry_.earliest() == CT_NEVER ? kNone : expiry_.due(now());
+  if (expiry_.earliest() == CT_NEVER) return kNone;
+#ifdef CT_VALIDATE
+  const uint64_t before = expiry_.refiled();
+#endif
+  const Ref due = expiry_.due(now());
+#ifdef CT_VALIDATE
+  for (uint64_t i = before; i < expiry_.refiled(); i++) work_on_entry();
+#endif
+  return due;
 }
 
 // Nothing is due here.
