@@ -1542,7 +1542,8 @@ CT_API ct_status ct_snapshot_load(ct_cache *cache, ct_read_fn read, void *user_d
  * It is written beside, to path with a dot and six characters behind it, synced to the disk, and then
  * renamed to path: whatever happens, what is there is the old file or the new one, complete. A
  * process that is killed meanwhile leaves the unfinished one beside. The new one can be read and
- * written by its owner only. A symbolic link is replaced, not followed.
+ * written by its owner only. A symbolic link is replaced, not followed; what is neither that nor a
+ * file, as a device or a FIFO, is refused with CT_ERR_IO.
  *
  * @param path  zero-terminated, not NULL
  * @return CT_OK; CT_ERR_IO: the old file, if there is one, is as it was (if only its folder could not

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -102,9 +103,17 @@ class Text {
   char *text_;
 };
 
+// A device, FIFO or socket would be lost to all who use it.
+bool may_be_replaced(const char *path) {
+  struct stat info;
+  if (::lstat(path, &info) != 0) return true;
+  return S_ISREG(info.st_mode) || S_ISLNK(info.st_mode);
+}
+
 }  // namespace
 
 ct_status Snapshot::save_file(Cache &cache, const char *path) {
+  if (!may_be_replaced(path)) return CT_ERR_IO;
   const char *slash = std::strrchr(path, '/');
   const size_t folder_size = slash == nullptr ? 0 : static_cast<size_t>(slash - path) + 1;
   Text folder_name(cache.memory(), path, folder_size, ".");

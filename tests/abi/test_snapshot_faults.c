@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "fixture.h"
@@ -755,6 +757,42 @@ static void test_file_that_cannot_be_read_or_written_is_an_io_error(void **state
   remove_folder(&it);
 }
 
+/* What is no file would be replaced by one, and with it /dev/null for all others. */
+static void test_what_is_no_file_is_not_replaced(void **state) {
+  (void)state;
+  const folder it = make_folder();
+  ct_cache *cache = numbered_cache(3);
+  struct stat info;
+
+  assert_int_equal(0, mkfifo(it.file, 0600));
+  assert_status(CT_ERR_IO, ct_snapshot_save_file(cache, it.file));
+  assert_int_equal(0, lstat(it.file, &info));
+  assert_true(S_ISFIFO(info.st_mode));
+  assert_int_equal(1, count_files(&it));
+  assert_int_equal(0, unlink(it.file));
+
+  const int number = socket(AF_UNIX, SOCK_STREAM, 0);
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  strcpy(address.sun_path, it.file);
+  assert_int_equal(0, bind(number, (struct sockaddr *)&address, sizeof address));
+  assert_status(CT_ERR_IO, ct_snapshot_save_file(cache, it.file));
+  assert_int_equal(0, lstat(it.file, &info));
+  assert_true(S_ISSOCK(info.st_mode));
+  assert_int_equal(1, count_files(&it));
+  close(number);
+  assert_int_equal(0, unlink(it.file));
+
+  /* A link is replaced, wherever it leads, and that is as it was. */
+  assert_int_equal(0, symlink("/dev/null", it.file));
+  assert_status(CT_OK, ct_snapshot_save_file(cache, it.file));
+  assert_int_equal(0, lstat(it.file, &info));
+  assert_true(S_ISREG(info.st_mode));
+  assert_int_equal(0, stat("/dev/null", &info));
+  assert_true(S_ISCHR(info.st_mode));
+  ct_cache_free(cache);
+  remove_folder(&it);
+}
+
 static void test_altered_file_is_corrupt(void **state) {
   (void)state;
   const folder it = make_folder();
@@ -849,6 +887,7 @@ int main(void) {
       cmocka_unit_test(test_file_holds_what_is_written),
       cmocka_unit_test(test_path_may_be_relative),
       cmocka_unit_test(test_file_that_cannot_be_read_or_written_is_an_io_error),
+      cmocka_unit_test(test_what_is_no_file_is_not_replaced),
       cmocka_unit_test(test_altered_file_is_corrupt),
       cmocka_unit_test(test_full_disk_leaves_the_old_file),
       cmocka_unit_test(test_files_are_closed_again),
