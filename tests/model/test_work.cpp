@@ -15,7 +15,7 @@ extern "C" {
 
 namespace {
 
-constexpr uint64_t kEntries = 50000;
+constexpr uint64_t kEntries = 20000;
 // Four times what a call sets out to do: it counts whenever an entry's key is read, and to find those
 // of one home of the index it reads its neighbours', too.
 constexpr uint64_t kMost = 1024;
