@@ -34,11 +34,12 @@ show_log() {
 # ---- Packages ------------------------------------------------------------------------------------
 
 # Of what is needed, names what is not there: commands, pkg-config modules, headers, a compiler for
-# 32 bits.
+# 32 bits, sanitizers of clang's.
 missing() {
   for it in "$@"; do
     case $it in
       32-bits) compiles_for_32_bits || echo "$it" ;;
+      clang-sanitizers) clang_has_sanitizers || echo "$it" ;;
       lib:*) pkg-config --exists "${it#lib:}" 2>"$log" || echo "${it#lib:}" ;;
       header:*) has_header "${it#header:}" || echo "${it#header:}" ;;
       *) command -v "$it" >"$log" || echo "$it" ;;
@@ -49,6 +50,12 @@ missing() {
 compiles_for_32_bits() {
   printf '#include <linux/futex.h>\nint main(void) { return 0; }\n' |
     g++ -m32 -x c++ - -o "$work/m32" 2>"$log"
+}
+
+# Debian packages them apart from the compiler.
+clang_has_sanitizers() {
+  echo 'int main(void) { return 0; }' |
+    clang -fsanitize=address -x c - -o "$work/sanitized" 2>"$log"
 }
 
 has_header() {
@@ -75,7 +82,7 @@ set_up() { # purpose
   [ "$1" = demo ] || needed="$needed python3 lib:cmocka lib:liblzma lib:libarchive"
   if [ "$1" = all ]; then
     needed="$needed clang clang++ clang-tidy cppcheck valgrind abidw git doxygen mandoc gnuplot cmake"
-    needed="$needed rustc go"
+    needed="$needed rustc go clang-sanitizers"
   fi
   [ "$1" != bench ] || needed="$needed gnuplot lib:benchmark"
   [ "$1" != coverage ] || needed="$needed gcovr"
@@ -90,7 +97,7 @@ set_up() { # purpose
       install=install_by_apt
       packages='gcc g++ libc6-dev meson ninja-build pkg-config libxxhash-dev xz-utils'
       packages_check='python3 libcmocka-dev liblzma-dev libarchive-dev'
-      packages_all='clang clang-tidy cppcheck valgrind libc6-dbg abigail-tools git doxygen mandoc'
+      packages_all='clang libclang-rt-dev clang-tidy cppcheck valgrind libc6-dbg abigail-tools git doxygen mandoc'
       packages_all="$packages_all gnuplot-nox cmake"
       packages_languages='rustc golang-go'
       packages_bench='gnuplot-nox libbenchmark-dev'
