@@ -600,9 +600,10 @@ bool Shard::expire_due(Now &now, Departed &gone, uint64_t *count) {
 
 // A write reclaims a few entries that are due, so that a cache far from its limit sheds them too.
 void Shard::tidy(Reservation &room, Now &now, Departed &gone) {
-  for (uint64_t i = 0; i < kTidied; i++) {
+  // It ends with a look, so that nobody else comes to see what is due here when nothing is.
+  for (uint64_t i = 0;; i++) {
     const Ref ref = first_due(now);
-    if (ref == kNone || ref == kAskAgain) break;
+    if (ref == kNone || ref == kAskAgain || i == kTidied) break;
     room.keep(leave(ref, hash_of(ref), CT_CAUSE_EXPIRED, gone));
   }
 }
