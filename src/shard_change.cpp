@@ -765,7 +765,9 @@ void Shard::resize(uint64_t maxsize, double part) {
   if (maxsize == 0) flights_.overtake_all();
   policy_->resize(maxsize);
   expect(maxsize);
-  part_ = static_cast<uint64_t>(static_cast<double>(weight_) * part);
+  // Rounded, it may be all of it, which as a number of that kind may be too large.
+  const double all = static_cast<double>(weight_);
+  part_ = all * part < all ? static_cast<uint64_t>(all * part) : weight_;
 }
 
 // In goes, between which others come in. An entry that is pinned stays, however often it is tried. The
