@@ -18,6 +18,13 @@
 // in the older half of the window widens it, a hit in probation narrows it, each in inverse
 // proportion to the weight of what was hit.
 //
+// A working set that is not used any more would stay in protected: only hits in probation demote it,
+// and its successor's keys, used in turn, leave probation before they are used again. So time is
+// divided into rounds. A round ends when known keys have missed one and a half times as often as
+// there are entries. An entry of protected that was not used for a whole round is stale: it is the
+// next rival, before those of probation. And a window whose older half had few hits in a round shrinks
+// to its least, to make room for the keys that miss.
+//
 // All shares are of the weight that is in the shard at present. An entry's flags tell the list that it
 // is in, and of each list the weight is known.
 #ifndef CT_POLICY_WTINYLFU_HPP
@@ -61,6 +68,7 @@ class WTinyLfu : public Policy {
     sketch_.add(hash);
     count_++;
     add(ref, known ? kProbation : kYoung);
+    if (known && pressed_) pass_time(kMissTime);
     // While there is room for all, what leaves the window need not compete.
     while (!pressed_ && window_weight() > window_target()) move(window_end().back(), kProbation);
     full_ = pressed_;
@@ -85,7 +93,11 @@ class WTinyLfu : public Policy {
     count_--;
     take(ref);
   }
-  void moved(Ref, Ref to) override { lists_[region_of(to)].moved(to); }
+  void moved(Ref ref, Ref to) override {
+    lists_[region_of(to)].moved(to);
+    if (before_round_ == ref) before_round_ = to;
+    if (stale_ == ref) stale_ = to;
+  }
 
   void clear() override {
     for (List &list : lists_) list.clear();
@@ -93,6 +105,8 @@ class WTinyLfu : public Policy {
     sketch_.clear();
     count_ = 0;
     share_ = kFirstShare;
+    before_round_ = stale_ = kNone;
+    round_time_ = old_hits_ = 0;
     full_ = pressed_ = false;
   }
 
@@ -131,9 +145,16 @@ class WTinyLfu : public Policy {
   // Nearly as they would go if nothing was used: whether the window's go before those of probation
   // or after, their counts decide one by one.
   bool step(Walk &walk, uint32_t *rank) const override {
-    constexpr Region kOrder[kRegions] = {kProbation, kOld, kYoung, kProtected};
+    constexpr Region kOrder[] = {kProtected, kProbation, kOld, kYoung, kProtected};
+    constexpr uint32_t kStale = 0;
+    constexpr uint32_t kNotStale = 4;
     *rank = 0;
-    for (; walk.part < kRegions; walk.part++) {
+    for (; walk.part <= kNotStale; walk.part++) {
+      if (walk.part == kStale && walk.ref == stale_) {
+        walk.ref = kNone;
+        continue;
+      }
+      if (walk.part == kNotStale && walk.ref == kNone) walk.ref = stale_;
       walk.ref = lists_[kOrder[walk.part]].after(walk.ref);
       if (walk.ref != kNone) return true;
     }
@@ -143,6 +164,15 @@ class WTinyLfu : public Policy {
 #ifdef CT_VALIDATE
   const char *problem() const override {
     uint64_t count = 0;
+    bool stale_passed = stale_ == kNone;
+    bool round_passed = before_round_ == kNone;
+    for (Ref ref = lists_[kProtected].back(); ref != kNone; ref = lists_[kProtected].after(ref)) {
+      if (ref == stale_) stale_passed = true;
+      if (ref != before_round_) continue;
+      round_passed = true;
+      if (!stale_passed) return "wtinylfu: what is stale was used in this round";
+    }
+    if (!stale_passed || !round_passed) return "wtinylfu: a mark has left protected";
     for (const Region region : {kYoung, kOld, kProbation, kProtected}) {
       uint64_t weight = 0;
       const char *problem = lists_[region].problem([&](Ref ref) {
@@ -172,6 +202,15 @@ class WTinyLfu : public Policy {
   static constexpr double kStep = 0.2;
   static constexpr double kMostRatio = 16;
   static constexpr double kProtectedShare = 0.8;
+  // The length of a round for each entry, and what passes of it with each miss of a known key and with
+  // each use. Where rounds are shorter, a loop over twice as many keys as there is room for makes all
+  // of protected stale.
+  static constexpr uint64_t kMissTime = 16;
+  static constexpr uint64_t kUseTime = 1;
+  static constexpr uint64_t kRoundTime = 24;
+  // A window whose older half has fewer hits in a round, for each entry of the window, gives way. Twice
+  // as many would let a shard's window go by chance.
+  static constexpr double kLeastHits = 0.25;
   // Counted that often, a newcomer is a key that came back, not one that shares its counters.
   static constexpr uint32_t kKnown = 2;
   // Of candidates that often used, one in kJitter is let in whatever its rival: who can make keys
@@ -192,6 +231,7 @@ class WTinyLfu : public Policy {
   }
   void take(Ref ref) {
     const Region region = region_of(ref);
+    if (region == kProtected) leave_place(ref);
     lists_[region].remove(ref);
     weights_[region] -= context_.weight(ref);
   }
@@ -203,9 +243,12 @@ class WTinyLfu : public Policy {
   void use(Ref ref, uint64_t hash) {
     sketch_.prefetch(hash);
     const Region region = region_of(ref);
+    pass_time(kUseTime);
+    if (region == kProtected) leave_place(ref);
     if (region == kYoung || region == kProtected) {
       lists_[region].move_to_front(ref);
     } else if (region == kOld) {
+      old_hits_++;
       adapt(kOld, kProbation);
       move(ref, kYoung);
       balance_window();
@@ -224,7 +267,8 @@ class WTinyLfu : public Policy {
   }
   const List &window_end() const { return lists_[lists_[kOld].empty() ? kYoung : kOld]; }
   const List &main_end() const {
-    return lists_[lists_[kProbation].empty() ? kProtected : kProbation];
+    const bool probation = stale_ == kNone && !lists_[kProbation].empty();
+    return lists_[probation ? kProbation : kProtected];
   }
 
   void balance_window() {
@@ -247,6 +291,23 @@ class WTinyLfu : public Policy {
         hit == kOld ? std::min(kMostShare, share_ + step) : std::max(kLeastShare, share_ - step);
   }
 
+  void pass_time(uint64_t time) {
+    round_time_ += time;
+    if (round_time_ >= kRoundTime * count_) end_round();
+  }
+  void end_round() {
+    stale_ = before_round_;
+    before_round_ = lists_[kProtected].front();
+    const double in_window = share_ * static_cast<double>(count_);
+    if (full_ && static_cast<double>(old_hits_) < in_window * kLeastHits) share_ = kLeastShare;
+    round_time_ = old_hits_ = 0;
+  }
+  // ref leaves its place in protected; a mark on it passes to the next one towards the back.
+  void leave_place(Ref ref) {
+    if (before_round_ == ref) before_round_ = lists_[kProtected].towards_back(ref);
+    if (stale_ == ref) stale_ = lists_[kProtected].towards_back(ref);
+  }
+
   bool admits(Ref candidate, Ref rival) {
     const uint32_t own = sketch_.estimate(context_.hash(candidate));
     if (own > sketch_.estimate(context_.hash(rival))) return true;
@@ -261,8 +322,14 @@ class WTinyLfu : public Policy {
   uint64_t count_ = 0;
   uint64_t expected_ = 0;       // entries of a full cache; 0: not known
   double share_ = kFirstShare;  // of the window
-  bool full_ = false;           // room had to be made for the last newcomer
-  bool pressed_ = false;        // room has been made for the next one
+  // Marks in protected; kNone: no such entry. From each to the back no entry was used since this round
+  // began, or for at least a whole round.
+  Ref before_round_ = kNone;
+  Ref stale_ = kNone;
+  uint64_t round_time_ = 0;  // that has passed of this round
+  uint64_t old_hits_ = 0;    // in this round
+  bool full_ = false;        // room had to be made for the last newcomer
+  bool pressed_ = false;     // room has been made for the next one
   Random random_;
 };
 

@@ -379,6 +379,81 @@ static void test_without_a_sketch_it_is_a_cache_still(void **state) {
   assert_int_equal(0, allocator.inner.blocks);
 }
 
+/* ---- One working set after another ------------------------------------------------------------ */
+
+typedef struct change_of_sets {
+  uint64_t maxsize;
+  uint64_t percent; /* of maxsize, that the second set weighs */
+  int rounds_before;
+  bool beside_one_offs; /* every tenth request is for a key that never comes again */
+  bool is_weighted;
+} change_of_sets;
+
+static uint64_t weight_of_number(const change_of_sets *change, uint64_t key) {
+  return change->is_weighted ? 1 + key * 7 % 20 : 1;
+}
+
+static bool request_weighed(ct_cache *cache, const change_of_sets *change, uint64_t key) {
+  const bool hit = get_number(cache, key);
+  if (!hit) put_weighed(cache, key, weight_of_number(change, key));
+  return hit;
+}
+
+/* So many keys from begin on weigh no more than that. */
+static uint64_t count_within(const change_of_sets *change, uint64_t begin, uint64_t weight) {
+  uint64_t count = 0;
+  for (uint64_t left = weight; weight_of_number(change, begin + count) <= left; count++)
+    left -= weight_of_number(change, begin + count);
+  return count;
+}
+
+/* The misses of the last five rounds of the second set. */
+static uint64_t misses_at_last(const change_of_sets *change, uint64_t rounds) {
+  enum { kSecond = 1000000, kOneOffs = 2000000 };
+  const ct_options options = options_of(1, change->maxsize);
+  ct_cache *cache = new_cache(&options);
+  const uint64_t first = count_within(change, 0, change->maxsize);
+  const uint64_t second = count_within(change, kSecond, change->maxsize * change->percent / 100);
+  for (int round = 0; round < change->rounds_before; round++)
+    for (uint64_t key = 0; key < first; key++) request_weighed(cache, change, key);
+  uint64_t misses = 0;
+  uint64_t one_offs = 0;
+  for (uint64_t round = 0; round < rounds; round++) {
+    for (uint64_t i = 0; i < second; i++) {
+      const bool hit = request_weighed(cache, change, kSecond + i);
+      if (round + 5 >= rounds) misses += !hit;
+      if (change->beside_one_offs && i % 9 == 0)
+        request_weighed(cache, change, kOneOffs + one_offs++);
+    }
+  }
+  ct_cache_free(cache);
+  return misses;
+}
+
+/* However often the first one was used: what fits is answered whole after some rounds. */
+static void test_second_working_set_is_answered_whole(void **state) {
+  (void)state;
+  const uint64_t sizes[] = {10, 20, 100, 1000, 5000};
+  const uint64_t percents[] = {50, 80, 90, 100};
+  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+    for (size_t p = 0; p < sizeof percents / sizeof percents[0]; p++) {
+      for (int variant = 0; variant < 8; variant++) {
+        const change_of_sets change = {sizes[s], percents[p], variant & 1 ? 5 : 20,
+                                       (variant & 2) != 0, (variant & 4) != 0};
+        /* With no room for one-off keys, or for one of the largest weight, it does not fit. */
+        if (change.percent == 100 && (change.beside_one_offs || change.is_weighted)) continue;
+        if (change.is_weighted && change.maxsize < 1000) continue;
+        const uint64_t misses = misses_at_last(&change, 30);
+        if (misses != 0)
+          fail_msg("%llu entries, %llu %%, after %d rounds%s%s: %llu misses",
+                   (unsigned long long)change.maxsize, (unsigned long long)change.percent,
+                   change.rounds_before, change.beside_one_offs ? ", one-offs" : "",
+                   change.is_weighted ? ", weights" : "", (unsigned long long)misses);
+      }
+    }
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_scan_leaves_what_is_used_often),
@@ -396,6 +471,7 @@ int main(void) {
       cmocka_unit_test(test_coldest_first_tells_each_entry_once),
       cmocka_unit_test(test_any_allocation_of_the_sketch_may_fail),
       cmocka_unit_test(test_without_a_sketch_it_is_a_cache_still),
+      cmocka_unit_test(test_second_working_set_is_answered_whole),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
