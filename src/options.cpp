@@ -11,14 +11,15 @@ constexpr uint32_t kKnownEntryFlags =
     CT_ENTRY_TTL | CT_ENTRY_DEADLINE | CT_ENTRY_WEIGHT | CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT;
 
 const char *check_policy(const ct_options &options, ct_policy_ops *custom) {
-  if (policy_kind(options.policy) == nullptr) return "policy: it is not one of ct_policy.";
-  if (options.policy == CT_POLICY_TTL && options.ttl == 0) {
+  const PolicyKind *kind = policy_kind(options.policy);
+  if (kind == nullptr) return "policy: it is not one of ct_policy.";
+  if (kind->needs == Needs::kTtl && options.ttl == 0) {
     return "ttl: CT_POLICY_TTL requires one above 0.";
   }
-  if (options.policy == CT_POLICY_TLRU && options.ttu == nullptr) {
+  if (kind->needs == Needs::kTtu && options.ttu == nullptr) {
     return "ttu: CT_POLICY_TLRU requires one.";
   }
-  if (options.policy != CT_POLICY_CUSTOM) return nullptr;
+  if (kind->needs != Needs::kOps) return nullptr;
   if (options.custom == nullptr) return "custom: CT_POLICY_CUSTOM requires it.";
   if (!read_struct(options.custom, custom)) {
     return "custom: its struct_size is not one that this library knows.";

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The only place that reads ct_policy.
+// The list of policies: the only place that reads the constants of ct_policy.
 #include "policy.hpp"
-
-#include "policy/kinds.hpp"
 
 namespace ct {
 namespace {
@@ -13,11 +11,10 @@ struct Row {
   const PolicyKind *kind;
 };
 
-// TTL and TLRU are the order of LRU; what else they ask for, options.cpp checks.
 constexpr Row kRows[] = {
     {CT_POLICY_LRU, "LRU", &kLruKind},          {CT_POLICY_FIFO, "FIFO", &kFifoKind},
     {CT_POLICY_LFU, "LFU", &kLfuKind},          {CT_POLICY_RR, "RR", &kRrKind},
-    {CT_POLICY_TTL, "TTL", &kLruKind},          {CT_POLICY_TLRU, "TLRU", &kLruKind},
+    {CT_POLICY_TTL, "TTL", &kTtlKind},          {CT_POLICY_TLRU, "TLRU", &kTlruKind},
     {CT_POLICY_ANY, "ANY", &kAnyKind},          {CT_POLICY_MRU, "MRU", &kMruKind},
     {CT_POLICY_CLOCK, "CLOCK", &kClockKind},    {CT_POLICY_SIEVE, "SIEVE", &kSieveKind},
     {CT_POLICY_S3FIFO, "S3FIFO", &kS3FifoKind}, {CT_POLICY_WTINYLFU, "WTINYLFU", &kWTinyLfuKind},

@@ -547,7 +547,7 @@ class alignas(64) Shard {
               ct_status *status);
   bool finish(Draft &draft, Reservation &room, ct_status status, Now &now, Departed &gone);
 
-  uint64_t leave(Ref ref, uint64_t hash, ct_cause cause, Departed &gone);
+  uint64_t leave(Ref ref, uint64_t hash, ct_cause cause, Departed &gone, bool displaced = false);
   Eviction evict(const Draft *draft, Ref *watched, Now &now, Departed &gone, uint64_t *weight);
   void prefetch_next_victim() const;
   bool expire_due(Now &now, Departed &gone, uint64_t *count);

@@ -514,12 +514,12 @@ bool Shard::finish(Draft &draft, Reservation &room, ct_status status, Now &now, 
 // ---- Removing ---------------------------------------------------------------------------------
 
 // Takes an entry out of everything; answers its weight, which is the caller's now.
-uint64_t Shard::leave(Ref ref, uint64_t hash, ct_cause cause, Departed &gone) {
+uint64_t Shard::leave(Ref ref, uint64_t hash, ct_cause cause, Departed &gone, bool displaced) {
   Entry *e = store_.at(ref);
   const uint64_t weight = weight_of(e);
   index_.erase(hash, ref);
   if ((e->flags & kLifetime) != 0) expiry_.remove(ref);
-  policy_->remove(ref, hash, cause);
+  policy_->remove(ref, hash, displaced);
   weight_ -= weight;
   count_departure(cause, weight);
   bury(ref, cause, gone);
@@ -573,7 +573,8 @@ Shard::Eviction Shard::evict(const Draft *draft, Ref *watched, Now &now, Departe
   if (victim == kAskAgain) return Eviction::kPaused;
   if (watched != nullptr && victim == *watched) *watched = kNone;
   const ct_cause cause = due != kNone ? CT_CAUSE_EXPIRED : CT_CAUSE_EVICTED;
-  *weight = leave(victim, hash_of(victim), cause, gone);
+  const bool displaced = due == kNone && draft != nullptr;
+  *weight = leave(victim, hash_of(victim), cause, gone, displaced);
   if (!store_.is_near()) prefetch_next_victim();
   return Eviction::kDone;
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-// A queue of entries by age, and a hand that goes over it from the oldest to the youngest, and then
-// from the oldest again. It spares entries whose mark is not 0, and takes one off that.
+// The hand of CLOCK: a queue of entries by age, and a hand that goes over it from the oldest to the
+// youngest, and then from the oldest again. It spares an entry whose mark is not 0, and lowers the
+// mark by one.
 //
-// Marks may be set meanwhile by readers without the lock. So the hand goes round as often as a mark
-// can be high, and no more: where it began nobody was spared then but for a use since. After some it
-// pauses, so that others come in where very many are to be spared.
+// Readers without the lock may raise marks meanwhile. So the hand goes round as often as the highest
+// mark says, and then spares nothing more: an entry that is spared after that was used since. After
+// kLooksAtOnce entries the hand pauses, so that others get the lock.
 //
-// The hand is at an entry of the queue, or at none: then it begins anew.
+// The hand is at an entry of the queue, or at none; then it begins at the oldest.
 #ifndef CT_POLICY_HAND_HPP
 #define CT_POLICY_HAND_HPP
 
@@ -17,16 +18,16 @@ namespace ct {
 
 class Hand {
  public:
-  // context lives as long.
+  // The context lives as long as the hand.
   explicit Hand(const PolicyContext &context) noexcept : context_(context), list_(context.store) {}
 
   bool empty() const { return list_.empty(); }
-  // As the youngest.
+  // Inserts the entry as the youngest.
   void insert_youngest(Ref ref) {
     list_.push_front(ref);
     size_++;
   }
-  // Where the hand comes by last.
+  // Inserts the entry where the hand comes by last.
   void insert_behind(Ref ref) {
     list_.insert_behind(under_, ref);
     size_++;
@@ -46,8 +47,8 @@ class Hand {
     size_ = spared_ = 0;
   }
 
-  // The entry that is not spared, under the hand then; kNone if there is none; kAskAgain
-  // after a pause. most: no mark is higher.
+  // Returns the next entry that is not spared, and stays at it; kNone if the queue is empty; kAskAgain
+  // to pause. No mark is higher than most.
   Ref stop(uint32_t most) {
     for (uint32_t left = kLooksAtOnce; left != 0; left--) {
       if (under_ == kNone) under_ = list_.back();
@@ -67,11 +68,11 @@ class Hand {
     return kAskAgain;
   }
 
-  // Who is looked at next.
+  // Returns the entry that is looked at next.
   Ref next() const { return under_ != kNone ? under_ : list_.back(); }
 
-  // A policy's step. Its part first is what the hand will come by before it begins anew, the next
-  // one what it has passed; the rank is the mark.
+  // Policy::step. The part `first` is what the hand meets before it begins at the oldest, the next one
+  // what it has passed. The rank is the mark.
   bool step(Policy::Walk &walk, uint32_t first, uint32_t *rank) const {
     if (walk.part == first) {
       walk.ref = walk.ref == kNone ? next() : list_.towards_front(walk.ref);
@@ -87,7 +88,7 @@ class Hand {
   }
 
 #ifdef CT_VALIDATE
-  // As List's.
+  // As List::problem.
   template <class Visit>
   const char *problem(uint32_t most, Visit visit) const {
     uint64_t size = 0;
@@ -108,7 +109,7 @@ class Hand {
   List list_;
   Ref under_ = kNone;  // kNone: it begins anew, at the oldest
   uint64_t size_ = 0;
-  uint64_t spared_ = 0;  // since somebody was not
+  uint64_t spared_ = 0;  // since an entry was not spared
 };
 
 }  // namespace ct
