@@ -7,17 +7,17 @@ bool Ghosts::reserve(uint64_t count, bool tight) noexcept {
   if (moving()) move_some();
   const uint64_t needed = buckets_for(count);
   const uint64_t capacity = table_.capacity();
-  // Too much is what four times as many would need.
+  // A table is too large if four times as many ghosts would fit.
   const bool excessive = table_.count > 8 && needed < table_.count &&
                          (tight ? capacity / 3 * 2 : capacity / 4) > count;
   if (count <= capacity && !excessive) return true;
   if (count < size_ || moving()) return false;
-  // A table that grows again and again, grows by an eighth.
+  // It grows by at least an eighth, so that it does not grow again at once.
   return replace_table(
       excessive ? needed : std::max<uint64_t>(needed, table_.count + table_.count / 8), tight);
 }
 
-// All zeros, which is long ago; without buckets if there is no memory.
+// Returns a table of zeros, which is long ago; one without buckets if there is no memory.
 Ghosts::Table Ghosts::allocate(uint64_t buckets) noexcept {
   Table table;
   if (buckets > kMaxBuckets) return table;
@@ -37,7 +37,7 @@ void Ghosts::release(Table &table) noexcept {
   table = Table();
 }
 
-// Begins to; false: no memory.
+// Begins to take another size. Returns false if there is no memory.
 bool Ghosts::replace_table(uint64_t buckets, bool at_once) noexcept {
   const Table table = allocate(buckets);
   if (table.buckets == nullptr) return false;
@@ -51,7 +51,7 @@ bool Ghosts::replace_table(uint64_t buckets, bool at_once) noexcept {
   return true;
 }
 
-// Those of the old table, none of which has moved, by the ticks of the new one.
+// Counts the ghosts of the old table, none of which has moved, by the ticks of the new one.
 void Ghosts::recount() {
   const uint64_t arrivals = uint64_t{old_.ages} << old_.shift;
   const uint64_t ages = (arrivals + (1u << table_.shift) - 1) >> table_.shift;
@@ -75,7 +75,7 @@ void Ghosts::recount() {
   }
 }
 
-// From the next buckets of the old table to the new one.
+// Moves the ghosts of the next buckets from the old table to the new one.
 void Ghosts::move_some() {
   const uint32_t end = moved_ + std::min(kBucketsAStep, old_.count - moved_);
   for (uint32_t count = 0; moved_ < end && count < kGhostsAStep; moved_++) {
@@ -93,7 +93,7 @@ void Ghosts::move_some() {
   if (moved_ == old_.count || all_have_left) release(old_);
 }
 
-// From the ticks of that table to those in which all are counted; false: it has left.
+// Translates a ghost's tick from that table's to those of the new one. Returns false if it has left.
 bool Ghosts::translate(const Table &table, Tick *came) const {
   if (!table.is_there(*came)) return false;
   if (&table == &table_) return true;
@@ -157,7 +157,7 @@ void Ghosts::clear() noexcept {
   size_ = 0;
 }
 
-// In the less crowded of its buckets, instead of one who has left, or else of the oldest.
+// Puts a ghost into the less crowded of its buckets, in place of one that has left, or of the oldest.
 void Ghosts::put(uint32_t position, Tick came) {
   const Homes homes = table_.homes_of(position);
   const uint32_t first = table_.crowd(*homes[0]);
@@ -176,13 +176,13 @@ void Ghosts::put(uint32_t position, Tick came) {
   size_++;
 }
 
-// No longer counts one that came then.
+// Counts one ghost of that tick less.
 void Ghosts::forget(Tick came) {
   table_.counted(came)--;
   size_--;
 }
 
-// How many are there.
+// Returns the number of ghosts in the bucket that have not left.
 uint32_t Ghosts::Table::crowd(const Bucket &bucket) const {
   Tick count = 0;
   for (Tick came : bucket.came) count = static_cast<Tick>(count + is_there(came));
@@ -197,7 +197,7 @@ uint32_t Ghosts::Table::oldest(const Bucket &bucket) const {
   return oldest;
 }
 
-// Who has left one of this tick's share of the buckets has left it for long.
+// Gives the age kLongAgo to the ghosts that have left, in this tick's share of the buckets.
 void Ghosts::Table::sweep() {
   const uint64_t turn = now % kTicksASweep;
   const uint64_t end = (turn + 1) * count / kTicksASweep;

@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: MIT
-// A queue of keys that were evicted, for policies that learn from those that come back. Of a key only
-// 32 bits of its hash are kept, so that in n ghosts a key is found that is not there once in
+// A ghost queue: the keys that were evicted last, for policies that learn from keys that come back. It
+// keeps 32 bits of a key's hash. So in a queue of n ghosts, a key that is not there is found once in
 // 2^32 / n times.
 //
-// Nothing is linked. A ghost knows when it came, counted in arrivals, as the authors of S3-FIFO
-// propose (s3fifo.hpp), and the queue since when they count. So the oldest leave without being looked
-// for, and their slots are free for others. How many of each time are there still is counted beside,
-// so that those that come back leave their room to others.
+// Nothing is linked. As the authors of S3-FIFO propose (s3fifo.cpp), a ghost has the time at which it
+// came, counted in arrivals, and the queue has the time since which ghosts are there. So the oldest
+// leave without being looked for, and their slots are free. The queue also counts the ghosts of each
+// tick, so that a ghost that comes back leaves its room to others.
 //
-// A bucket is a cache line of ten ghosts, and each ghost may be in either of two buckets (Azar,
-// Broder, Karlin, Upfal, "Balanced Allocations", 1999): it goes to the less crowded one. To look one
-// up, or to add one, takes two cache misses at once, which can be fetched ahead. At its load a ghost
-// takes 7.5 bytes, and hardly ever has the oldest of both buckets to leave before its time.
+// A bucket is a cache line of ten ghosts. A ghost may be in either of two buckets (Azar, Broder,
+// Karlin, Upfal, "Balanced Allocations", 1999); it enters the less crowded one. A look-up, or an
+// addition, has two cache misses at once, which can be fetched ahead. A ghost takes 7.5 bytes. At that
+// load a ghost hardly ever leaves early because both buckets are full.
 //
-// The queue reaches back some ticks; who came before leaves. Up to kExact ghosts a tick is one
-// arrival, and the table is half empty, so that the queue is exact but for those that stay until
-// kExactTicks came after them. Where there is room for more, several come in one tick, and leave
-// together.
+// The queue reaches back a number of ticks. In a queue of up to kExact ghosts a tick is one arrival,
+// and the table is half empty. So the queue is exact, except that a ghost leaves after kExactTicks
+// arrivals at the latest. In a larger queue several ghosts come in one tick, and leave together.
 //
-// A larger or smaller table takes over a few buckets at a time, so that no call pays for all. Until
-// it has, a ghost may be in either; all of them count by the new one's ticks. Where memory is what is
-// limited, it does at once, as both together are more than their entries are weighed for.
+// When the queue takes another size, each call moves a few buckets, so that no call pays for all. Until
+// that is done a ghost may be in either table; both count by the ticks of the new one. Where memory is
+// what is limited, all move at once: both tables together are more than entries are weighed for.
 //
 // Ghosts are optional: where there is no memory, there are fewer of them.
 #ifndef CT_POLICY_GHOSTS_HPP
@@ -38,7 +37,7 @@ namespace ct {
 
 class Ghosts {
  public:
-  // On average, as it grows by steps.
+  // Bytes for each ghost, on average, as the table grows by steps.
   static constexpr size_t kBytesEach = 10;
 
   explicit Ghosts(Memory &memory) noexcept : memory_(memory) {}
@@ -48,20 +47,20 @@ class Ghosts {
 
   uint64_t size() const { return size_; }
 
-  // Goes on to a table with room for that many, and not much more; tight: nor half as much again.
-  // Called before each add. False: there is no such room, as there are more, or no memory, or a table
-  // of another size has not taken over yet.
+  // Sees that there is room for so many, and not for four times as many; tight: nor for half as many
+  // again. It is called before each add. Returns false if there is not yet: more ghosts are there, or
+  // there is no memory, or the queue is taking another size.
   bool reserve(uint64_t count, bool tight) noexcept;
-  // As the newest. Where there is no room, the oldest go for it.
+  // Adds the key as the newest. If there is no room, the oldest leave.
   void add(uint64_t hash);
-  // False: it was not there.
+  // Removes the key. Returns false if it was not there.
   bool remove(uint64_t hash);
-  // And those that came with it, if there are any.
+  // Drops the oldest ghost, and those that came in the same tick.
   void drop_oldest();
-  // And gives the memory back.
+  // Drops all ghosts, and gives the memory back.
   void clear() noexcept;
 
-  // For who is about to add or remove it.
+  // Fetches ahead what add and remove of that key will read.
   void prefetch(uint64_t hash) const {
     for (const Table *table : {&table_, &old_}) {
       if (table->buckets == nullptr) break;
@@ -83,40 +82,40 @@ class Ghosts {
   static constexpr uint64_t kExactBuckets = 64;
   static constexpr uint64_t kExact = kExactBuckets * kSlots / 2;
   static constexpr uint32_t kExactTicks = 512;
-  // Of a larger table; a quarter of them for as many as there is room for, or less.
+  // Of a larger table. As many ghosts as there is room for come in at most a quarter of them.
   static constexpr uint32_t kTicks = 2048;
-  // So that those of a tick can be counted. With room for more than 16 million it takes more than a
-  // quarter, and there are never more than 67 million.
+  // So that 16 bits count the ghosts of a tick. With room for more than 16 million ghosts they take more
+  // than a quarter of the ticks. There are never more than 67 million.
   static constexpr uint32_t kMaxShift = 15;
   static constexpr Count kMostOfTick = UINT16_MAX;
-  // Who has left is made to look as old as kLongAgo, before its tick comes round again: in
-  // kTicksASweep all buckets are visited, however few came in each of them.
+  // Ticks have 16 bits and come round. Before they do, a ghost that has left is given the age kLongAgo:
+  // each tick visits some buckets, and kTicksASweep ticks visit all of them.
   static constexpr Tick kLongAgo = 1u << 15;
   static constexpr uint64_t kTicksASweep = 1u << 14;
   static_assert(kLongAgo + kTicksASweep + kTicks < 1u << 16, "younger than a round of ticks");
-  // A step is enough for the table to have taken over before the next one is due, if each has an
-  // eighth more, and visits no more than so many buckets of one that is nearly empty.
+  // A step moves so many ghosts, and visits at most so many buckets where few are filled. So the move
+  // ends before the next one is due, if each table has room for an eighth more.
   static constexpr uint32_t kGhostsAStep = 12;
   static constexpr uint32_t kBucketsAStep = 64;
 
   struct alignas(64) Bucket {
-    uint32_t positions[kSlots];  // of their hashes: their homes, and all that is known of them
+    uint32_t positions[kSlots];  // 32 bits of each hash; they lead to its two buckets
     Tick came[kSlots];
   };
   static_assert(sizeof(Bucket) == 64, "one cache line");
 
   using Homes = std::array<Bucket *, 2>;
 
-  // And how it counts time.
+  // The buckets, and the time by which they count.
   struct Table {
     Bucket *buckets = nullptr;
-    Count *of_tick = nullptr;  // behind them: how many are there that came in it
+    Count *of_tick = nullptr;  // behind the buckets: the ghosts of each tick that are there
     uint32_t count = 0;        // of buckets
-    uint32_t ticks = 0;        // that it reaches back
-    uint32_t shift = 0;        // 2^shift come in a tick
+    uint32_t ticks = 0;        // that the table can reach back
+    uint32_t shift = 0;        // 2^shift arrivals make a tick
     uint32_t fresh = 0;        // arrivals in this tick
     Tick now = kLongAgo;
-    Tick ages = 0;  // in ticks: who came before has left
+    Tick ages = 0;  // in ticks: the ghosts that are older have left
 
     uint64_t capacity() const { return capacity_of(count); }
     Bucket *home_of(uint32_t position) const {
@@ -162,10 +161,10 @@ class Ghosts {
 
   Memory &memory_;
   Table table_;
-  Table old_;           // while table_ takes over from it; its time stands still
-  uint32_t moved_ = 0;  // buckets of old_ left of it have been
-  Tick since_ = 0;      // when that began, by table_
-  uint64_t size_ = 0;   // in both
+  Table old_;           // while the queue takes another size; its time stands still
+  uint32_t moved_ = 0;  // the buckets of old_ below it have moved
+  Tick since_ = 0;      // when the move began, by table_
+  uint64_t size_ = 0;   // of both tables
 };
 
 }  // namespace ct

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
-// How often keys were used lately, in 6.4 bytes for each entry of the cache: a count-min sketch
-// (Cormode, Muthukrishnan, "An Improved Data Stream Summary", 2005) with the conservative update of
-// Estan and Varghese ("New Directions in Traffic Measurement and Accounting", 2002) and the ageing
-// of TinyLFU: counters are halved now and then, a block at a time, so that no call pays for all.
+// A count-min sketch (Cormode, Muthukrishnan, "An Improved Data Stream Summary", 2005): about how often
+// each key was used lately, in 6.4 bytes for each entry of the cache. It has the conservative update
+// of Estan and Varghese ("New Directions in Traffic Measurement and Accounting", 2002), and ages as
+// TinyLFU does: now and then it halves the counters, a block at a time, so that no call pays for all.
 //
-// A key's two counters lie in one block of 64 bytes, so that counting costs one cache miss. They
-// have 3 bits: what is used more often than 7 times before counters are halved stays anyway, and
-// with more counters less of what they tell is of other keys.
+// A key's two counters lie in one block of 64 bytes, so that counting costs one cache miss. A counter
+// has 3 bits. A key that is used more than 7 times between two halvings stays anyway; and the more
+// counters there are, the fewer keys share one.
 //
-// Another size takes over from the lowest hashes on, some blocks with each use: what lies below the
-// cursor is in the new blocks, the rest still in the old ones. Where memory is what is limited, it
-// does at once, as both together are more than entries are weighed for.
+// When the sketch takes another size, each use moves some blocks, from the lowest hashes on. The
+// blocks below the cursor are new, the rest are still the old ones. Where memory is what is limited,
+// all move at once: both tables together are more than entries are weighed for.
 #ifndef CT_POLICY_SKETCH_HPP
 #define CT_POLICY_SKETCH_HPP
 
@@ -26,22 +26,23 @@ namespace ct {
 class Sketch {
  public:
   static constexpr uint32_t kMaxCount = 7;
-  // Between steps, if it doubles.
+  // On average, as it grows by doubling.
   static constexpr size_t kBytesAnEntry = 10;
 
-  // tight: memory is what is limited.
+  // tight: the cache's memory is what is limited.
   Sketch(Memory &memory, bool tight) noexcept : memory_(memory), tight_(tight) {}
   ~Sketch() { clear(); }
   Sketch(const Sketch &) = delete;
   Sketch &operator=(const Sketch &) = delete;
 
-  // Begins to grow, if it is too small for that many entries and there is memory; expected: how many
-  // there will be at most, 0 if that is not known.
+  // Begins to grow if it is too small for so many entries and there is memory. expected is the largest
+  // number of entries; 0 if that is not known.
   void reserve(uint64_t entries, uint64_t expected) noexcept {
     if (entries > bearable_) grow(entries, expected);
   }
 
-  // Begins to halve, if it is tight, that would do for as many and there is memory.
+  // Begins to shrink to half its size if it is tight, that is enough for so many entries, and there is
+  // memory.
   void fit(uint64_t entries) noexcept {
     if (tight_ && count_ > kLongBlocks && entries < count_ / 2 * kEntriesABlock && !resizing()) {
       resize((uint64_t{count_} + 1) / 2);
@@ -54,7 +55,7 @@ class Sketch {
     if (resizing()) take_over(kBlocksAStep);
     const uint64_t mixed = mix(hash);
     if (!block_of(mixed).add(mixed)) return;
-    // Another size takes over within so few uses that nothing need age meanwhile.
+    // It takes another size within so few uses that nothing need age meanwhile.
     if (resizing() || ++uses_ < kUsesAHalving) return;
     uses_ = 0;
     if (++halved_ >= count_) halved_ = 0;
@@ -71,7 +72,7 @@ class Sketch {
     if (count_ != 0) __builtin_prefetch(&block_of(mix(hash)), 1);
   }
 
-  // Forgets all.
+  // Forgets everything, and gives the memory back.
   void clear() noexcept {
     release(blocks_, count_);
     release(old_, old_count_);
@@ -83,15 +84,16 @@ class Sketch {
  private:
   static constexpr uint32_t kCounters = 2;  // of a key
   static constexpr uint64_t kEntriesABlock = 10;
-  // So counters remember some six uses of each entry, and about as many keys that are not there.
+  // So the counters remember some six uses of each entry, and as many of keys that are not there.
   static constexpr uint32_t kUsesAHalving = 6 * kEntriesABlock;
-  static constexpr uint64_t kMinBlocks = 4;    // few keys share few counters unevenly
-  static constexpr uint64_t kLongBlocks = 64;  // from here on grown to step by step
+  static constexpr uint64_t kMinBlocks = 4;    // in fewer, some counters have far too many keys
+  static constexpr uint64_t kLongBlocks = 64;  // a larger sketch grows step by step
   static constexpr uint32_t kBlocksAStep = 4;
   static constexpr uint64_t kMaxBlocks = std::min<uint64_t>(uint64_t{1} << 31, SIZE_MAX / 128);
 
   struct alignas(64) Block {
-    // 21 counters in each, from the lowest bits on. A key's first is in the lower four words.
+    // Each word has 21 counters, from the lowest bits on. A key's first counter is in the lower four
+    // words, its second in the upper four.
     uint64_t words[8];
 
     static uint32_t word(uint32_t i, uint64_t mixed) {
@@ -108,7 +110,7 @@ class Sketch {
       for (uint32_t i = 0; i < kCounters; i++) least = std::min(least, get(i, mixed));
       return least;
     }
-    // Counts on in those that are least; false: all are full.
+    // Raises those of the key's counters that are least. Returns false if they are full.
     bool add(uint64_t mixed) {
       const uint32_t before = least(mixed);
       if (before == kMaxCount) return false;
@@ -121,7 +123,7 @@ class Sketch {
     void halve() {
       for (uint64_t &word : words) word = (word >> 1) & 0x36DB6DB6DB6DB6DB;
     }
-    // Takes over the larger counters of another.
+    // Raises each counter to the other block's, if that is larger.
     void merge(const Block &other) {
       for (uint32_t i = 0; i < 8; i++) {
         uint64_t larger = 0;
@@ -135,7 +137,8 @@ class Sketch {
   };
   static_assert(sizeof(Block) == 64, "a cache line");
 
-  // The upper half tells the block, the lower one the counters: of a shard's hashes neither does.
+  // The upper half selects the block, the lower one the counters. The hash itself will not do: those
+  // of one shard have bits in common.
   static uint64_t mix(uint64_t hash) { return hash * 0x9E3779B97F4A7C15u; }
   Block &block_of(uint64_t mixed) const {
     const uint64_t position = mixed >> 32;
@@ -143,11 +146,11 @@ class Sketch {
     return block < cursor_ ? blocks_[block] : old_[(position * old_count_) >> 32];
   }
 
-  // How many blocks to have for that many entries.
+  // Returns the number of blocks for so many entries.
   //
-  // What is known of a key must be found again by the leading bits of its hash. A block's keys were
-  // in one block if each size is twice the one before; else some blocks take over what two knew,
-  // and believe it of all their keys. So the sizes are halves of the one that will do in the end.
+  // The leading bits of a hash must lead to what is known of its key. If each size is twice the one
+  // before, the keys of a block were in one block. Else some blocks merge what two knew, and believe
+  // it of all their keys. So the sizes are halves of the one that is enough in the end.
   uint64_t count_for(uint64_t entries, uint64_t expected) const {
     if (entries > expected) {
       return std::max(entries / kEntriesABlock + 1, 2 * static_cast<uint64_t>(count_));
@@ -166,22 +169,22 @@ class Sketch {
     // Two steps at once: few uses came between.
     if (resizing()) take_over(count_);
     const uint64_t count = std::min(kMaxBlocks, std::max(kMinBlocks, count_for(entries, expected)));
-    // If there is no memory now, there is none until then: estimates get coarser.
+    // If there is no memory now, it tries again when that many have come. Estimates get coarser.
     if (count <= count_ || !resize(count)) bearable_ = bearable(count);
   }
 
-  // A few more are borne before the next step.
+  // So many entries are borne before it grows again.
   static uint64_t bearable(uint64_t count) { return count * kEntriesABlock * 9 / 8; }
 
   bool resizing() const { return cursor_ != count_; }
 
-  // Begins to; false: no memory. There was no other size to take over from, or it has.
+  // Begins to take another size. Returns false if there is no memory. No other size is being taken.
   bool resize(uint64_t count) noexcept {
     const size_t bytes = static_cast<size_t>(count) * sizeof(Block);
     void *memory = blocks_ == nullptr ? memory_.allocate_zeroed(bytes, alignof(Block))
                                       : memory_.allocate(bytes, alignof(Block));
     if (memory == nullptr) return false;
-    // All are to be halved equally often.
+    // All counters must be halved equally often.
     if (count_ != 0) halved_ = static_cast<uint32_t>(halved_ * count / count_);
     old_ = blocks_;
     old_count_ = count_;
@@ -193,7 +196,7 @@ class Sketch {
     return true;
   }
 
-  // Each of the next blocks knows what those knew of which it has hashes.
+  // Fills the next new blocks: each with what the old blocks of the same hashes knew.
   void take_over(uint32_t blocks) noexcept {
     const uint64_t before = old_count_;
     const uint32_t end = cursor_ + std::min(blocks, count_ - cursor_);
@@ -215,14 +218,14 @@ class Sketch {
 
   Memory &memory_;
   const bool tight_;
-  Block *blocks_ = nullptr;  // if there never was memory for any
+  Block *blocks_ = nullptr;  // nullptr if there was no memory for any
   uint32_t count_ = 0;
-  Block *old_ = nullptr;  // while another size takes over
+  Block *old_ = nullptr;  // while it takes another size
   uint32_t old_count_ = 0;
-  uint32_t cursor_ = 0;    // blocks left of it have
-  uint64_t bearable_ = 0;  // entries, before it should grow
-  uint32_t uses_ = 0;      // counted since a block was halved
-  uint32_t halved_ = 0;    // the block that was
+  uint32_t cursor_ = 0;    // the blocks below it are filled
+  uint64_t bearable_ = 0;  // with more entries it should grow
+  uint32_t uses_ = 0;      // counted since the last block was halved
+  uint32_t halved_ = 0;    // the last block that was halved
 };
 
 }  // namespace ct

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: MIT
-// W-TinyLFU (Einziger, Friedman, Manes, "TinyLFU: A Highly Efficient Cache Admission Policy",
-// 2017): newcomers enter a window; those that leave it stay only if they are used more often than
-// the entry that would go for them. How often, a sketch remembers, also of keys that are long gone.
+// W-TinyLFU (Einziger, Friedman, Manes, "TinyLFU: A Highly Efficient Cache Admission Policy", 2017).
+// New entries enter a window. An entry that leaves the window, the candidate, stays only if it was
+// used more often than the entry that would have to go for it, the rival. A sketch remembers how
+// often a key was used, also when its entry is long gone.
 //
-//   window      LRU, in two lists, so that hits in its older half can be told
-//   probation   entries of the main region used once there, and those that leave protected; its
-//               back is the main region's victim
-//   protected   entries used again in the main region, up to 4/5 of it
+//   window      LRU, in two lists, young and old, so that hits in the older half can be told
+//   probation   entries that left the window, and those that leave protected; the rival is its back
+//   protected   entries that were used in probation; up to 4/5 of the main region, which is both
 //
-// A newcomer that the sketch knows well need not prove itself in the window: it enters probation,
-// as if remembered in a list of those that left (Yang and others, "FIFO Queues are All You Need for
-// Cache Eviction", 2023).
+// A new entry whose key the sketch knows well need not prove itself in the window. It enters
+// probation, as S3-FIFO does with a key that it finds among its ghosts (s3fifo.cpp).
 //
-// The share of the window adapts, as by hill climbing (Einziger, Eytan, Friedman, Manes, "Adaptive
-// Software Cache Management", 2018), but by the slope instead of by trials, whose outcome a short
-// sample hardly tells from noise. Space is worth most where hits are densest at the cold end: a hit
-// in the older half of the window widens it, a hit in probation narrows it, each in inverse
-// proportion to the weight of what was hit.
+// The share of the window adapts as in hill climbing (Einziger, Eytan, Friedman, Manes, "Adaptive
+// Software Cache Management", 2018), but by the slope. Trials tell little: a short sample is mostly
+// noise. Space is worth most where hits are densest at the cold end. So a hit in the older half of the
+// window widens the window, a hit in probation narrows it, each in inverse proportion to the weight
+// of the list that was hit.
 //
 // A working set that is not used any more would stay in protected: only hits in probation demote it,
 // and its successor's keys, used in turn, leave probation before they are used again. So time is
@@ -25,8 +24,8 @@
 // next rival, before those of probation. And a window whose older half had few hits in a round shrinks
 // to its least, to make room for the keys that miss.
 //
-// All shares are of the weight that is in the shard at present. An entry's flags tell the list that it
-// is in, and of each list the weight is known.
+// All shares are of the weight that is in the shard at present. An entry's flags name the list that it
+// is in. The weight of each list is known.
 #include <algorithm>
 
 #include "../list.hpp"
@@ -54,7 +53,7 @@ class WTinyLfu : public Policy {
     sketch_.fit(count_ + count);
     return true;
   }
-  // An even part of the limit, if that is counted in entries.
+  // Expects an even part of the limit, if entries are counted.
   void resize(uint64_t maxsize) override {
     const ct_options &options = context_.options;
     const bool counted = options.weigher == nullptr && options.weight_kind == CT_WEIGHT_COUNT;
@@ -67,7 +66,7 @@ class WTinyLfu : public Policy {
     count_++;
     add(ref, known ? kProbation : kYoung);
     if (known && pressed_) pass_time(kMissTime);
-    // While there is room for all, what leaves the window need not compete.
+    // While there is room for all, an entry that leaves the window need not compete.
     while (!pressed_ && window_weight() > window_target()) move(window_end().back(), kProbation);
     full_ = pressed_;
     pressed_ = false;
@@ -115,7 +114,7 @@ class WTinyLfu : public Policy {
     if (candidate == kNone || rival == kNone) return candidate == kNone ? rival : candidate;
     const uint64_t target = window_target();
     if (window_weight() < target) return rival;
-    // As much as the window gives up to the main region is moved for nothing.
+    // A window that is too large gives the rest of its entries up without a contest.
     if (window_weight() - context_.weight(candidate) > target) {
       move(candidate, kProbation);
       candidate = window_end().back();
@@ -125,7 +124,8 @@ class WTinyLfu : public Policy {
     return rival;
   }
 
-  // The candidate or its rival, nobody knows yet; and the back of the young will be among the old.
+  // Fetches both ahead, as it will be the candidate or its rival; and the back of young, which will
+  // move to old.
   Ref next_victim() const override {
     lists_[kYoung].next_back();
     const Ref rival = main_end().next_back();
@@ -140,8 +140,8 @@ class WTinyLfu : public Policy {
 
   uint64_t frequency(Ref ref) const override { return sketch_.estimate(context_.hash(ref)); }
 
-  // Nearly as they would go if nothing was used: whether the window's go before those of probation
-  // or after, their counts decide one by one.
+  // Nearly the order in which entries would leave if none was used. Whether one of the window or one of
+  // probation goes first, their counts decide each time.
   bool step(Walk &walk, uint32_t *rank) const override {
     constexpr Region kOrder[] = {kProtected, kProbation, kOld, kYoung, kProtected};
     constexpr uint32_t kStale = 0;
@@ -186,17 +186,17 @@ class WTinyLfu : public Policy {
 #endif
 
  private:
-  // As it stands in an entry's policy flags.
+  // The list of an entry, as it stands in its policy flags.
   enum Region : uint8_t { kYoung, kOld, kProbation, kProtected, kRegions };
   static constexpr int kRegionShift = 6;
   static_assert((kProtected << kRegionShift) == kPolicyFlags, "two bits of the flags");
 
-  // Of the window. Never none and never all, so that hits at both cold ends can be compared.
+  // The window's share. It is never none and never all, so that hits at both cold ends can be compared.
   static constexpr double kFirstShare = 0.2;
   static constexpr double kLeastShare = 0.01;
   static constexpr double kMostShare = 0.8;
-  // Entries by which a hit moves the border, if both cold ends weigh the same; and how many times
-  // as many at most, if what was hit is the lighter one.
+  // A hit moves the border by so many entries if both cold ends weigh the same; by at most so many
+  // times as many if the one that was hit is lighter.
   static constexpr double kStep = 0.2;
   static constexpr double kMostRatio = 16;
   static constexpr double kProtectedShare = 0.8;
@@ -209,10 +209,10 @@ class WTinyLfu : public Policy {
   // A window whose older half has fewer hits in a round, for each entry of the window, gives way. Twice
   // as many would let a shard's window go by chance.
   static constexpr double kLeastHits = 0.25;
-  // Counted that often, a newcomer is a key that came back, not one that shares its counters.
+  // A key with that count has come back; with a lower one it may only share counters with others.
   static constexpr uint32_t kKnown = 2;
-  // Of candidates that often used, one in kJitter is let in whatever its rival: who can make keys
-  // collide could otherwise keep a rival for ever.
+  // Of the candidates with that count, one in kJitter wins whatever its rival's count is. Else an
+  // attacker who makes keys collide could keep a rival for ever.
   static constexpr uint32_t kJitterFrom = 5;
   static constexpr uint64_t kJitter = 128;
 
@@ -277,8 +277,8 @@ class WTinyLfu : public Policy {
     while (weights_[kProtected] > limit) move(lists_[kProtected].back(), kProbation);
   }
 
-  // Moves the border for a hit at one of the cold ends; other is the other one. A cache that is not
-  // full gains nothing by it.
+  // Moves the border for a hit at one of the cold ends; other is the other one. It does nothing while
+  // the cache is not full.
   void adapt(Region hit, Region other) {
     if (!full_) return;
     const double own = static_cast<double>(weights_[hit]);
@@ -318,7 +318,7 @@ class WTinyLfu : public Policy {
   uint64_t weights_[kRegions] = {};
   Sketch sketch_;
   uint64_t count_ = 0;
-  uint64_t expected_ = 0;       // entries of a full cache; 0: not known
+  uint64_t expected_ = 0;       // entries of a full shard; 0: not known
   double share_ = kFirstShare;  // of the window
   // Marks in protected; kNone: no such entry. From each to the back no entry was used since this round
   // began, or for at least a whole round.
