@@ -37,6 +37,19 @@ class Clock {
     return now == CT_NEVER ? CT_NEVER - 1 : now;
   }
 
+  // Whether it is the system's, which counts nanoseconds.
+  bool is_systems() const noexcept { return timer_ == nullptr; }
+
+  // By the wall clock: nanoseconds since 1970; 0 before that, UINT64_MAX from 2554 on.
+  static uint64_t read_date() noexcept {
+    timespec time;
+    clock_gettime(CLOCK_REALTIME, &time);
+    if (time.tv_sec < 0) return 0;
+    uint64_t seconds;
+    if (__builtin_mul_overflow(time.tv_sec, uint64_t{1000000000}, &seconds)) return UINT64_MAX;
+    return saturating_add(seconds, static_cast<uint64_t>(time.tv_nsec));
+  }
+
   // When a lifetime is over that begins at a reading: never early, though the reading may be old.
   // None lasts for no time at all.
   uint64_t deadline_after(uint64_t now, uint64_t lifetime) const noexcept {

@@ -6,8 +6,10 @@
 // in ticks.
 //
 //   head    weighing 1   0, 1, 2: the cache's ct_weight_kind; 3: it had a weigher
-//           flags    1   1: entries have a count
+//           flags    1   1: entries have a count, 2: there is a date
 //           zeros    2
+//           date     8   when that was left of lifetimes, by the wall clock, in nanoseconds since
+//                        1970; none of a cache with a timer of its own, whose ticks may be anything
 //   then parts in this order, each after the byte that names it:
 //
 //   shard   'S'          the order of a shard begins; none, if the policy has no order
@@ -30,6 +32,8 @@
 // is taken for the hottest. Of an order beside others' calls not more is certain than that it ends.
 //
 // A version that adds to this gets another number: of what it does not know, a reader keeps nothing.
+// Version 2 is version 1 with a date, and what has none is still written as version 1. That the flag
+// repeats it is for the check: the version lies outside of the frames.
 #ifndef CT_SNAPSHOT_HPP
 #define CT_SNAPSHOT_HPP
 
@@ -42,9 +46,10 @@
 namespace ct {
 
 struct Snapshot {
-  static constexpr char kMagic[] = {'C', 'T', 'S', 'N', 'A', 'P', 1, 0};
+  static constexpr char kUndatedPrefix[] = {'C', 'T', 'S', 'N', 'A', 'P', 1, 0};
+  static constexpr char kDatedPrefix[] = {'C', 'T', 'S', 'N', 'A', 'P', 2, 0};
 
-  enum HeadFlag : uint8_t { kCounted = 1 };
+  enum HeadFlag : uint8_t { kCounted = 1, kDated = 2 };
   enum Part : uint8_t { kShard = 'S', kRank = 'R', kEntry = 'E', kEnd = 'Z' };
   enum EntryFlag : uint8_t { kWeighed = 1, kTtl = 2, kIdle = 4 };
 

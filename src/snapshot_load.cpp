@@ -101,16 +101,20 @@ class Loader {
   bool require(bool condition) { return condition || in_.fail(CT_ERR_CORRUPT); }
 
   void read_head() {
-    char magic[sizeof Snapshot::kMagic];
+    constexpr uint64_t kKnown = Snapshot::kCounted | Snapshot::kDated;
+    char prefix[sizeof Snapshot::kUndatedPrefix];
     uint64_t zeros;
-    if (!in_.get_raw(magic, sizeof magic)) return;
-    if (!require(std::memcmp(magic, Snapshot::kMagic, sizeof magic) == 0)) return;
+    if (!in_.get_raw(prefix, sizeof prefix)) return;
+    const bool dated = std::memcmp(prefix, Snapshot::kDatedPrefix, sizeof prefix) == 0;
+    const bool undated = std::memcmp(prefix, Snapshot::kUndatedPrefix, sizeof prefix) == 0;
+    if (!require(dated || undated)) return;
     if (!in_.get_number(&weighing_, 1) || !in_.get_number(&flags_, 1) ||
         !in_.get_number(&zeros, 2)) {
       return;
     }
-    require(weighing_ <= Cache::kWeigher && (flags_ & ~uint64_t{Snapshot::kCounted}) == 0 &&
-            zeros == 0);
+    if (!require(weighing_ <= Cache::kWeigher && (flags_ & ~kKnown) == 0 && zeros == 0)) return;
+    if (!require(((flags_ & Snapshot::kDated) != 0) == dated)) return;
+    if (dated) in_.get_number(&date_, 8);
   }
 
   void read_part() {
@@ -245,6 +249,7 @@ class Loader {
   Arena arena_;
   uint64_t weighing_ = 0;
   uint64_t flags_ = 0;
+  uint64_t date_ = 0;  // of the save, if flags_ say so
   bool in_shard_ = false;
   bool ended_ = false;
   uint32_t shard_begin_ = 0;  // of the last one's, in ranks_

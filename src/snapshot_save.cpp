@@ -14,10 +14,7 @@ class Saver {
 
   ct_status save() {
     counted_ = cache_.shards()[0].counts();
-    out_.put_raw(Snapshot::kMagic, sizeof Snapshot::kMagic);
-    out_.put_number(cache_.weighing(), 1);
-    out_.put_number(counted_ ? Snapshot::kCounted : 0, 1);
-    out_.put_number(0, 2);
+    put_head();
     ct_status status = put_order();
     if (status == CT_OK) status = put_entries();
     if (status != CT_OK) return status;
@@ -26,6 +23,22 @@ class Saver {
   }
 
  private:
+  void put_head() {
+    const bool dated = cache_.clock().is_systems();
+    out_.put_raw(dated ? Snapshot::kDatedPrefix : Snapshot::kUndatedPrefix,
+                 sizeof Snapshot::kUndatedPrefix);
+    uint32_t flags = 0;
+    if (counted_) flags |= Snapshot::kCounted;
+    if (dated) flags |= Snapshot::kDated;
+    out_.put_number(cache_.weighing(), 1);
+    out_.put_number(flags, 1);
+    out_.put_number(0, 2);
+    if (!dated) return;
+    // Behind the reading that lifetimes are counted from: by a date before it they would end early.
+    now_();
+    out_.put_number(Clock::read_date(), 8);
+  }
+
   ct_status put_order() {
     const Family &shards = cache_.shards();
     if (!shards[0].is_ordered()) return CT_OK;

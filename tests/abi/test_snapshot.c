@@ -129,12 +129,14 @@ static void test_same_entries_make_the_same_bytes(void **state) {
   (void)state;
   tape tapes[2] = {{0}, {0}};
   for (int i = 0; i < 2; i++) {
-    const ct_options options = options_of(CT_POLICY_LFU, 100);
-    ct_cache *cache = new_cache(&options);
+    fixture f;
+    ct_options options = fixture_options(&f, CT_POLICY_LFU, 100);
+    options.seed = 7;
+    fixture_open(&f, &options);
     uint64_t random = 3;
-    stir(cache, &random, 200, 3000);
-    assert_status(CT_OK, save_tape(cache, &tapes[i]));
-    ct_cache_free(cache);
+    stir(f.cache, &random, 200, 3000);
+    assert_status(CT_OK, save_tape(f.cache, &tapes[i]));
+    fixture_close(&f);
   }
   assert_int_equal(tapes[0].size, tapes[1].size);
   assert_memory_equal(tapes[0].bytes, tapes[1].bytes, tapes[0].size);
@@ -783,70 +785,6 @@ static void test_custom_policy_is_told_coldest_first(void **state) {
 
 /* ---- The format ----------------------------------------------------------------------------- */
 
-/* A snapshot as text: its parts, entries sorted by key. */
-typedef struct reader {
-  const unsigned char *at;
-  const unsigned char *end;
-} reader;
-
-static const unsigned char *take(reader *r, size_t size) {
-  assert_true((size_t)(r->end - r->at) >= size);
-  r->at += size;
-  return r->at - size;
-}
-
-static uint64_t take_number(reader *r, unsigned bytes) {
-  return number_at(take(r, bytes), bytes);
-}
-
-static int compare_lines(const void *a, const void *b) {
-  return strcmp(a, b);
-}
-
-static void describe(const tape *snapshot, char *text, size_t capacity) {
-  enum { kLine = 160, kLines = 64 };
-  static char lines[kLines][kLine];
-  int count = 0;
-  tape content = {0};
-  assert_true(get_frames(snapshot, &content));
-  reader r = {content.bytes, content.bytes + content.size};
-  const unsigned weighing = (unsigned)take_number(&r, 1), flags = (unsigned)take_number(&r, 1);
-  assert_int_equal(0, take_number(&r, 2));
-  size_t used = (size_t)snprintf(text, capacity, "weighing %u, flags %u\n", weighing, flags);
-  for (;;) {
-    const char part = (char)take_number(&r, 1);
-    if (part == 'Z') break;
-    if (part == 'S') {
-      used += (size_t)snprintf(text + used, capacity - used, "shard\n");
-    } else if (part == 'R') {
-      const unsigned rank = (unsigned)take_number(&r, 1);
-      used += (size_t)snprintf(text + used, capacity - used, "rank %u: %016llx\n", rank,
-                               (unsigned long long)take_number(&r, 8));
-    } else {
-      assert_int_equal('E', part);
-      assert_true(count < kLines);
-      const unsigned entry_flags = (unsigned)take_number(&r, 1);
-      const size_t key_size = (size_t)take_number(&r, 4), value_size = (size_t)take_number(&r, 4);
-      unsigned long long numbers[4] = {0};
-      const bool has[4] = {(flags & 1) != 0, (entry_flags & 1) != 0, (entry_flags & 2) != 0,
-                           (entry_flags & 4) != 0};
-      for (int i = 0; i < 4; i++)
-        if (has[i]) numbers[i] = take_number(&r, 8);
-      const char *key = (const char *)take(&r, key_size);
-      const char *value = (const char *)take(&r, value_size);
-      snprintf(lines[count++], kLine, "%.*s = %.*s, count %llu, weight %llu, ttl %llu, idle %llu\n",
-               (int)key_size, key, (int)value_size, value, numbers[0], numbers[1], numbers[2],
-               numbers[3]);
-    }
-  }
-  assert_ptr_equal(r.end, r.at);
-  qsort(lines, (size_t)count, kLine, compare_lines);
-  for (int i = 0; i < count; i++)
-    used += (size_t)snprintf(text + used, capacity - used, "%s", lines[i]);
-  assert_true(used < capacity);
-  tape_free(&content);
-}
-
 /* A cache with everything in it that the format knows. */
 static ct_cache *make_golden_cache(fixture *f) {
   ct_options options = fixture_options(f, CT_POLICY_LFU, 1000);
@@ -880,21 +818,6 @@ static const char kGolden[] =
     "popular = used, count 301, weight 0, ttl 0, idle 4960\n"
     "short = lived, count 2, weight 0, ttl 60, idle 4960\n";
 
-static tape read_golden(void) {
-  char path[4096];
-  const char *data = getenv("CT_TEST_DATA");
-  assert_non_null(data);
-  snprintf(path, sizeof path, "%s/snapshots/lfu.ctsnap", data);
-  FILE *file = fopen(path, "rb");
-  assert_non_null(file);
-  tape t = {0};
-  unsigned char buffer[4096];
-  for (size_t size; (size = fread(buffer, 1, sizeof buffer, file)) > 0;)
-    tape_write(&t, buffer, size);
-  fclose(file);
-  return t;
-}
-
 /* What is written today says the same as the recorded snapshot of version 1. */
 static void test_format_is_the_recorded_one(void **state) {
   (void)state;
@@ -902,27 +825,21 @@ static void test_format_is_the_recorded_one(void **state) {
   fixture f;
   tape t = {0};
   assert_status(CT_OK, save_tape(make_golden_cache(&f), &t));
-  const char *record = getenv("CT_RECORD_SNAPSHOT");
-  if (record != NULL) {
-    FILE *file = fopen(record, "wb");
-    assert_non_null(file);
-    assert_int_equal(t.size, fwrite(t.bytes, 1, t.size, file));
-    fclose(file);
-  }
-  describe(&t, text, sizeof text);
+  record_snapshot(&t);
+  describe_snapshot(&t, text, sizeof text);
   assert_string_equal(kGolden, text);
   tape_free(&t);
   fixture_close(&f);
 
-  t = read_golden();
-  describe(&t, text, sizeof text);
+  t = read_recorded("lfu.ctsnap");
+  describe_snapshot(&t, text, sizeof text);
   assert_string_equal(kGolden, text);
   tape_free(&t);
 }
 
 static void test_recorded_snapshot_can_be_loaded(void **state) {
   (void)state;
-  tape t = read_golden();
+  tape t = read_recorded("lfu.ctsnap");
   fixture f, g;
   ct_cache *expected = make_golden_cache(&f);
   ct_options options = fixture_options(&g, CT_POLICY_LFU, 1000);
@@ -962,7 +879,7 @@ static void test_entries_without_a_rank_are_the_hottest(void **state) {
   tape t = {0}, content = {0}, without = {0};
   assert_status(CT_OK, save_tape(from, &t));
   assert_true(get_frames(&t, &content));
-  enum { kHead = 4 + 1, kRank = 10 };
+  enum { kHead = 4 + 8 + 1, kRank = 10 };
   for (uint64_t key = 0; key < 10; key++) {
     const unsigned char *rank = content.bytes + kHead + key * kRank;
     assert_int_equal('R', rank[0]);
@@ -973,7 +890,7 @@ static void test_entries_without_a_rank_are_the_hottest(void **state) {
   tape_write(&without, content.bytes, kHead + 4 * kRank);
   tape_write(&without, content.bytes + kHead + 6 * kRank, content.size - kHead - 6 * kRank);
   t.size = 0;
-  put_frames(&t, kSnapshotPrefix, without.bytes, without.size, 37);
+  put_frames(&t, kDatedPrefix, without.bytes, without.size, 37);
   ct_cache *to = ct_cache_new(CT_POLICY_LRU, 10);
   assert_status(CT_OK, load_tape(to, &t));
   uint64_t numbers[kMost];

@@ -187,7 +187,7 @@ static void test_other_versions_are_corrupt(void **state) {
   witness_open(&w);
   tape t = make_snapshot(0);
   for (unsigned version = 0; version < 0x10000; version++) {
-    if (version == 1) continue;
+    if (version == 1) continue; /* 2 has a date, and this has none */
     t.bytes[6] = (unsigned char)version;
     t.bytes[7] = (unsigned char)(version >> 8);
     assert_corrupt(&w, &t);
@@ -204,13 +204,18 @@ static tape content_of(tape *snapshot) {
   return content;
 }
 
-/* Loads content in frames whose checks are right. */
-static ct_status load_content(witness *w, const tape *content, size_t frame) {
+/* Loads content of a version in frames whose checks are right. */
+static ct_status load_content_of(witness *w, const unsigned char prefix[kPrefix],
+                                 const tape *content, size_t frame) {
   tape t = {0};
-  put_frames(&t, kSnapshotPrefix, content->bytes, content->size, frame);
+  put_frames(&t, prefix, content->bytes, content->size, frame);
   const ct_status status = load_tape(w->f.cache, &t);
   tape_free(&t);
   return status;
+}
+
+static ct_status load_content(witness *w, const tape *content, size_t frame) {
+  return load_content_of(w, kSnapshotPrefix, content, frame);
 }
 
 static void put_head(tape *content, unsigned weighing, unsigned flags) {
@@ -325,6 +330,48 @@ static void test_content_that_means_nothing_is_corrupt(void **state) {
   tape content = {0};
   tape_write(&content, "\0\0\0\0ZZ", 6);
   assert_status(CT_ERR_CORRUPT, load_content(&w, &content, kFrameContent));
+  tape_free(&content);
+  witness_close(&w);
+}
+
+/* Of version and flag both say whether there is a date, as only the flag is under a check. */
+static void test_head_whose_date_is_not_there_or_too_much_is_corrupt(void **state) {
+  (void)state;
+  static const struct {
+    const char *what;
+    const unsigned char *prefix;
+    const char *content;
+    size_t size;
+  } kWrong[] = {
+      {"a flag of the other version", kSnapshotPrefix, "\0\2\0\0Z", 5},
+      {"a date of the other version", kSnapshotPrefix, "\0\2\0\0abcdefghZ", 13},
+      {"no flag", kDatedPrefix, "\0\0\0\0Z", 5},
+      {"another flag", kDatedPrefix, "\0\1\0\0abcdefghZ", 13},
+      {"a date without its flag", kDatedPrefix, "\0\0\0\0abcdefghZ", 13},
+      {"a flag alone", kDatedPrefix, "\0\2\0\0", 4},
+      {"a flag without its date", kDatedPrefix, "\0\2\0\0Z", 5},
+      {"a date cut short", kDatedPrefix, "\0\2\0\0abcdefg", 11},
+      {"a date alone", kDatedPrefix, "\0\2\0\0abcdefgh", 12},
+      {"two dates", kDatedPrefix, "\0\2\0\0abcdefghabcdefghZ", 21},
+      {"an unknown flag beside it", kDatedPrefix, "\0\6\0\0abcdefghZ", 13},
+      {"an unknown weighing", kDatedPrefix, "\4\2\0\0abcdefghZ", 13},
+      {"a reserved byte", kDatedPrefix, "\0\2\1\0abcdefghZ", 13},
+  };
+  witness w;
+  witness_open(&w);
+  for (size_t i = 0; i < sizeof kWrong / sizeof kWrong[0]; i++) {
+    tape content = {0};
+    tape_write(&content, kWrong[i].content, kWrong[i].size);
+    for (size_t frame = 1; frame < 40; frame += 19) {
+      const ct_status status = load_content_of(&w, kWrong[i].prefix, &content, frame);
+      if (status != CT_ERR_CORRUPT) fail_msg("%s: %s", kWrong[i].what, ct_status_name(status));
+      witness_check(&w);
+    }
+    tape_free(&content);
+  }
+  tape content = {0};
+  tape_write(&content, "\0\2\0\0abcdefghZ", 13);
+  assert_status(CT_OK, load_content_of(&w, kDatedPrefix, &content, kFrameContent));
   tape_free(&content);
   witness_close(&w);
 }
@@ -874,6 +921,7 @@ int main(void) {
       cmocka_unit_test(test_lengths_that_lie_are_corrupt_and_take_no_memory),
       cmocka_unit_test(test_memory_follows_what_is_read),
       cmocka_unit_test(test_content_that_means_nothing_is_corrupt),
+      cmocka_unit_test(test_head_whose_date_is_not_there_or_too_much_is_corrupt),
       cmocka_unit_test(test_any_frames_will_do_if_they_are_right),
       cmocka_unit_test(test_strange_content_does_no_harm),
       cmocka_unit_test(test_write_that_fails_ends_the_save),

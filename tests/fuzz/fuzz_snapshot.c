@@ -2,7 +2,8 @@
 /* Loads arbitrary bytes as a snapshot.
  *
  * The first byte draws a cache, the second how the rest is read: 0 as it is; else as the content of
- * frames of that many bytes at most, whose checks are right, so that what lies under them is reached.
+ * frames of that many bytes at most, whose checks are right, so that what lies under them is reached;
+ * of the version that its flags go with.
  * Checked is that a load that fails leaves the cache as it was, that one that does not keeps to the
  * limit and to what was there, and that what was loaded can be saved and loaded again. */
 #include <cachetools.h>
@@ -113,7 +114,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (data[1] == 0)
     tape_write(&t, data + 2, size - 2);
   else
-    put_frames(&t, kSnapshotPrefix, data + 2, size - 2, data[1]);
+    put_frames(&t, size > 3 && (data[3] & 2) != 0 ? kDatedPrefix : kSnapshotPrefix, data + 2,
+               size - 2, data[1]);
   ct_cache *cache = make_cache(&options);
   put_present(cache);
   const uint64_t weight = ct_currsize(cache);

@@ -2,12 +2,12 @@
 /* See snapshots.h. */
 #include "snapshots.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include "support.h"
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 const unsigned char kSnapshotPrefix[kPrefix] = {'C', 'T', 'S', 'N', 'A', 'P', 1, 0};
+const unsigned char kDatedPrefix[kPrefix] = {'C', 'T', 'S', 'N', 'A', 'P', 2, 0};
 
 /* ---- Tapes ---------------------------------------------------------------------------------- */
 
@@ -90,8 +90,12 @@ void put_frames(tape *to, const unsigned char prefix[kPrefix], const void *conte
   }
 }
 
+static bool begins_with(const tape *t, const unsigned char prefix[kPrefix]) {
+  return t->size >= kPrefix && memcmp(t->bytes, prefix, kPrefix) == 0;
+}
+
 bool get_frames(const tape *from, tape *content) {
-  if (from->size < kPrefix || memcmp(from->bytes, kSnapshotPrefix, kPrefix) != 0) return false;
+  if (!begins_with(from, kSnapshotPrefix) && !begins_with(from, kDatedPrefix)) return false;
   const unsigned char *at = from->bytes + kPrefix;
   size_t left = from->size - kPrefix;
   for (uint64_t number = 0; left > 0; number++) {
@@ -104,4 +108,96 @@ bool get_frames(const tape *from, tape *content) {
     left -= kFrameHead + size;
   }
   return true;
+}
+
+/* ---- Recorded ones, and as text ------------------------------------------------------------- */
+
+tape read_recorded(const char *name) {
+  char path[4096];
+  const char *data = getenv("CT_TEST_DATA");
+  assert_non_null(data);
+  snprintf(path, sizeof path, "%s/snapshots/%s", data, name);
+  FILE *file = fopen(path, "rb");
+  assert_non_null(file);
+  tape t = {0};
+  unsigned char buffer[4096];
+  for (size_t size; (size = fread(buffer, 1, sizeof buffer, file)) > 0;)
+    tape_write(&t, buffer, size);
+  fclose(file);
+  return t;
+}
+
+void record_snapshot(const tape *snapshot) {
+  const char *path = getenv("CT_RECORD_SNAPSHOT");
+  if (path == NULL) return;
+  FILE *file = fopen(path, "wb");
+  assert_non_null(file);
+  assert_int_equal(snapshot->size, fwrite(snapshot->bytes, 1, snapshot->size, file));
+  fclose(file);
+}
+
+typedef struct reader {
+  const unsigned char *at;
+  const unsigned char *end;
+} reader;
+
+static const unsigned char *take(reader *r, size_t size) {
+  assert_true((size_t)(r->end - r->at) >= size);
+  r->at += size;
+  return r->at - size;
+}
+
+static uint64_t take_number(reader *r, unsigned bytes) {
+  return number_at(take(r, bytes), bytes);
+}
+
+static int compare_lines(const void *a, const void *b) {
+  return strcmp(a, b);
+}
+
+void describe_snapshot(const tape *snapshot, char *text, size_t capacity) {
+  enum { kLine = 160, kLines = 64 };
+  static char lines[kLines][kLine];
+  int count = 0;
+  tape content = {0};
+  assert_true(get_frames(snapshot, &content));
+  reader r = {content.bytes, content.bytes + content.size};
+  const unsigned weighing = (unsigned)take_number(&r, 1), flags = (unsigned)take_number(&r, 1);
+  assert_int_equal(0, take_number(&r, 2));
+  size_t used = (size_t)snprintf(text, capacity, "weighing %u, flags %u\n", weighing, flags);
+  if ((flags & 2) != 0)
+    used += (size_t)snprintf(text + used, capacity - used, "date %llu\n",
+                             (unsigned long long)take_number(&r, 8));
+  for (;;) {
+    const char part = (char)take_number(&r, 1);
+    if (part == 'Z') break;
+    if (part == 'S') {
+      used += (size_t)snprintf(text + used, capacity - used, "shard\n");
+    } else if (part == 'R') {
+      const unsigned rank = (unsigned)take_number(&r, 1);
+      used += (size_t)snprintf(text + used, capacity - used, "rank %u: %016llx\n", rank,
+                               (unsigned long long)take_number(&r, 8));
+    } else {
+      assert_int_equal('E', part);
+      assert_true(count < kLines);
+      const unsigned entry_flags = (unsigned)take_number(&r, 1);
+      const size_t key_size = (size_t)take_number(&r, 4), value_size = (size_t)take_number(&r, 4);
+      unsigned long long numbers[4] = {0};
+      const bool has[4] = {(flags & 1) != 0, (entry_flags & 1) != 0, (entry_flags & 2) != 0,
+                           (entry_flags & 4) != 0};
+      for (int i = 0; i < 4; i++)
+        if (has[i]) numbers[i] = take_number(&r, 8);
+      const char *key = (const char *)take(&r, key_size);
+      const char *value = (const char *)take(&r, value_size);
+      snprintf(lines[count++], kLine, "%.*s = %.*s, count %llu, weight %llu, ttl %llu, idle %llu\n",
+               (int)key_size, key, (int)value_size, value, numbers[0], numbers[1], numbers[2],
+               numbers[3]);
+    }
+  }
+  assert_ptr_equal(r.end, r.at);
+  qsort(lines, (size_t)count, kLine, compare_lines);
+  for (int i = 0; i < count; i++)
+    used += (size_t)snprintf(text + used, capacity - used, "%s", lines[i]);
+  assert_true(used < capacity);
+  tape_free(&content);
 }

@@ -45,6 +45,15 @@ uint64_t snapshot_id(const void *key, size_t key_size);
 void put_number(tape *to, uint64_t number, unsigned bytes);
 uint64_t number_at(const unsigned char *at, unsigned bytes);
 
+/* What begins a snapshot: one without a date, and one with. */
 extern const unsigned char kSnapshotPrefix[kPrefix];
+extern const unsigned char kDatedPrefix[kPrefix];
+
+/* A snapshot in CT_TEST_DATA, as it was recorded. */
+tape read_recorded(const char *name);
+/* Writes it into the file that CT_RECORD_SNAPSHOT names, if it is set. */
+void record_snapshot(const tape *snapshot);
+/* As text, a line for each part, entries sorted by key. */
+void describe_snapshot(const tape *snapshot, char *text, size_t capacity);
 
 #endif
