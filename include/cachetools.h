@@ -75,12 +75,12 @@
  * Time       is counted in ticks of the cache's timer: nanoseconds of the monotonic clock, unless
  *            you bring a timer, which may count anything. An entry is expired from the moment
  *            now >= deadline. The timer is read at most once a call, and never in a cache without
- *            lifetimes, but for CT_POLICY_CUSTOM, which is told the time. A call that loads reads
- *            it before and after the callback in any cache, as the time is counted, and so does one
- *            that computes in a cache with lifetimes; these count from the second reading. Sums
- *            saturate at CT_NEVER. A timer that answers CT_NEVER is taken to say CT_NEVER - 1, so
- *            that no reading expires what never expires. Readings may go backwards: what a later
- *            deadline then hides comes back, and nothing is lost.
+ *            lifetimes, but for CT_POLICY_CUSTOM, which is told the time, and for snapshots that
+ *            have a date. A call that loads reads it before and after the callback in any cache, as
+ *            the time is counted, and so does one that computes in a cache with lifetimes; these
+ *            count from the second reading. Sums saturate at CT_NEVER. A timer that answers CT_NEVER
+ *            is taken to say CT_NEVER - 1, so that no reading expires what never expires. Readings
+ *            may go backwards: what a later deadline then hides comes back, and nothing is lost.
  *
  *            The monotonic clock stands still while the machine is suspended. The default timer reads
  *            its coarse form, which the system moves on in steps of 1 to 10 ms and which may be two
@@ -1490,6 +1490,9 @@ typedef ct_status (*ct_read_fn)(void *user_data, void *buffer, size_t capacity, 
  * weights that were given or asked for, what is left of lifetimes, and who is hotter than whom, for
  * LFU how often each was used. Quiet: it uses nothing and counts nothing.
  *
+ * A cache with the default timer also writes down the date, by the wall clock, for CT_SNAPSHOT_AGED:
+ * so the same entries make other bytes at another time.
+ *
  * The format has a version and does not depend on the machine; it is written down in
  * src/snapshot.hpp. Beside other threads each entry is as it was at some instant of the call, and one
  * that is there throughout is saved once; of its place in the order that is true only while nothing
@@ -1515,11 +1518,12 @@ CT_API ct_status ct_snapshot_save(ct_cache *cache, ct_write_fn write, void *user
  * they are; but first, as with ct_expire, what is due goes. In the order of the policy, those that
  * are kept come as if stored just now, the hottest of them last (with MRU: first), in LFU with the
  * counts that they had in another LFU; of SIEVE the hottest are those that it would evict last, which
- * of a small part are not those used most. Lifetimes go on from where they were: what had none gets
- * none, and time to idle goes on only in a cache with tti. Weights stay what they
- * were in a cache that weighs in the same way, by the same weight_kind or by a weigher; else they are
- * found as for ct_set. The listener is told nothing, neither of what is kept nor of what is not, and
- * nothing is counted. A lease of a key that comes back is not overtaken.
+ * of a small part are not those used most. Lifetimes go on from where they were at the save, however
+ * long ago that is (but see CT_SNAPSHOT_AGED): what had none gets none, and time to idle goes on only
+ * in a cache with tti. Weights stay what they were in a cache that weighs in the same way, by the
+ * same weight_kind or by a weigher; else they are found as for ct_set. The listener is told nothing,
+ * neither of what is kept nor of what is not, and nothing is counted. A lease of a key that comes
+ * back is not overtaken.
  *
  * @param read  not NULL; is not asked for anything behind the snapshot, so that something else may
  *              follow
@@ -1535,6 +1539,44 @@ CT_API ct_status ct_snapshot_save(ct_cache *cache, ct_write_fn write, void *user
  * Since:     REPLACEME
  */
 CT_API ct_status ct_snapshot_load(ct_cache *cache, ct_read_fn read, void *user_data);
+
+/**
+ * For ct_snapshot_load_with: lifetimes have gone on since the save. The time that has passed, in
+ * nanoseconds, is taken off what was left of each, and what is over by that does not come back. Time
+ * to idle is such a lifetime in a cache with tti.
+ *
+ * For values that age wherever they are, as tokens and prices do: without it, what had a minute to
+ * live when a program ended has it still when that starts again an hour later.
+ *
+ * What has passed is the difference of two readings of the wall clock (CLOCK_REALTIME), one from the
+ * beginning of the save and one when all of the snapshot has been read. So it counts the time that
+ * the machine was suspended or off, unlike the monotonic clock, and is as right as the wall clock
+ * was: if that was set forward, entries age by as much; if it was set back to before the save, or is
+ * behind that of another machine, no time has passed. Both caches must have the default timer, as the
+ * ticks of another may be anything.
+ */
+#define CT_SNAPSHOT_AGED 0x1u
+
+/**
+ * Adds what a snapshot holds as flags say: with 0 as ct_snapshot_load.
+ *
+ * What does not come back for its age is treated as if it were not in the snapshot: it takes no room
+ * from what is colder, no weigher is asked, and nobody is told.
+ *
+ * @param read   as of ct_snapshot_load
+ * @param flags  0 or CT_SNAPSHOT_AGED
+ * @return as ct_snapshot_load; CT_ERR_INVALID for an unknown flag; with CT_SNAPSHOT_AGED,
+ *         CT_ERR_UNSUPPORTED in a cache with a timer of its own, before read is called, and for a
+ *         snapshot without a date, of a cache with such a timer or of version 1: read has then brought
+ *         a part of it, and loading it otherwise begins with the first byte again
+ *
+ * Threads:   as ct_snapshot_load.
+ * Callbacks: as ct_snapshot_load.
+ * Cost:      as ct_snapshot_load; CT_SNAPSHOT_AGED reads one more clock.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_snapshot_load_with(ct_cache *cache, ct_read_fn read, void *user_data,
+                                       uint32_t flags);
 
 /**
  * Saves a snapshot in a file.
@@ -1569,6 +1611,20 @@ CT_API ct_status ct_snapshot_save_file(ct_cache *cache, const char *path);
  * Since:     REPLACEME
  */
 CT_API ct_status ct_snapshot_load_file(ct_cache *cache, const char *path);
+
+/**
+ * Loads a snapshot from a file as flags say: with 0 as ct_snapshot_load_file.
+ *
+ * @param path   zero-terminated, not NULL
+ * @param flags  0 or CT_SNAPSHOT_AGED
+ * @return CT_ERR_IO if it is not there or cannot be read; otherwise as ct_snapshot_load_with
+ *
+ * Threads:   as ct_snapshot_load.
+ * Callbacks: as ct_snapshot_load, but for read.
+ * Cost:      as ct_snapshot_load_with.
+ * Since:     REPLACEME
+ */
+CT_API ct_status ct_snapshot_load_file_with(ct_cache *cache, const char *path, uint32_t flags);
 
 /* ---- Statistics ----------------------------------------------------------------------------- */
 

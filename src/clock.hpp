@@ -16,6 +16,12 @@ inline uint64_t saturating_add(uint64_t a, uint64_t b) {
   return __builtin_add_overflow(a, b, &sum) ? CT_NEVER : sum;
 }
 
+// What remains of a lifetime after that time, 0 if it is over. What never ends stays so.
+inline uint64_t remaining_after(uint64_t lifetime, uint64_t time) {
+  if (lifetime == CT_NEVER) return CT_NEVER;
+  return lifetime > time ? lifetime - time : 0;
+}
+
 class Clock {
  public:
   Clock(ct_timer_fn timer, void *user_data, bool precise) noexcept

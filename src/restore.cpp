@@ -4,11 +4,13 @@
 
 namespace ct {
 
+// One of which a lifetime is over is dead on arrival. Time to idle is none where the cache has no tti.
 void Cache::begin_restored(const Record &record, Now &now, Draft *draft) {
   begin_draft(probe_of(record.key), record.value, draft);
   const uint64_t ttl = record.ttl;
   give_deadline(ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), ttl), now, draft);
-  draft->idle = record.idle;
+  draft->idle = options_.tti == 0 ? CT_NEVER : record.idle;
+  draft->dead = draft->dead || draft->idle == 0;
 }
 
 // Asks the weigher, which may call the cache: so it is asked before anything is reserved.
@@ -33,7 +35,7 @@ ct_status Cache::stage(Restored &entry, uint64_t *reserved, Reservation &room, N
   Draft draft(memory_);
   begin_restored(record, now, &draft);
   weigh(record.weighed, record.weight, &draft);
-  if (draft.dead || draft.idle == 0 || draft.too_large) return CT_OK;
+  if (draft.dead || draft.too_large) return CT_OK;
   if (draft.weight > UINT64_MAX - *reserved) return CT_OK;
   const uint64_t needed = *reserved + draft.weight;
   if (!room.cover_whole(needed)) return CT_OK;

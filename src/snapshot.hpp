@@ -55,13 +55,13 @@ struct Snapshot {
 
   // CT_OK, CT_ERR_NOMEM, or the failure as the callback answered it.
   static ct_status save(Cache &cache, ct_write_fn write, void *user_data);
-  // whole: the input ends where the snapshot does; else nothing behind it is read. Also
-  // CT_ERR_CORRUPT.
-  static ct_status load(Cache &cache, ct_read_fn read, void *user_data, bool whole);
+  // flags are known ones. whole: the input ends where the snapshot does; else nothing behind it is
+  // read. Also CT_ERR_CORRUPT, CT_ERR_UNSUPPORTED.
+  static ct_status load(Cache &cache, ct_read_fn read, void *user_data, uint32_t flags, bool whole);
 
   // Also CT_ERR_IO.
   static ct_status save_file(Cache &cache, const char *path);
-  static ct_status load_file(Cache &cache, const char *path);
+  static ct_status load_file(Cache &cache, const char *path, uint32_t flags);
 };
 
 }  // namespace ct

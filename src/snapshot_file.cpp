@@ -135,9 +135,9 @@ ct_status Snapshot::save_file(Cache &cache, const char *path) {
   return folder.sync_folder() ? CT_OK : CT_ERR_IO;
 }
 
-ct_status Snapshot::load_file(Cache &cache, const char *path) {
+ct_status Snapshot::load_file(Cache &cache, const char *path, uint32_t flags) {
   File file(File::open_to_read(path, 0));
-  return file.is_open() ? load(cache, File::read, &file, true) : CT_ERR_IO;
+  return file.is_open() ? load(cache, File::read, &file, flags, true) : CT_ERR_IO;
 }
 
 }  // namespace ct

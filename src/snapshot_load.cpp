@@ -62,8 +62,9 @@ class Arena {
 
 class Loader {
  public:
-  Loader(Cache &cache, ct_read_fn read, void *user_data) noexcept
+  Loader(Cache &cache, ct_read_fn read, void *user_data, bool aged) noexcept
       : cache_(cache),
+        aged_(aged),
         in_(cache.memory(), read, user_data),
         arena_(cache.memory()),
         ranks_(cache.memory()),
@@ -78,6 +79,7 @@ class Loader {
     while (in_.status() == CT_OK && !ended_) read_part();
     if (whole && in_.status() == CT_OK) in_.expect_end();
     if (in_.status() != CT_OK) return in_.status();
+    if (aged_) age();
     if (!sort()) return CT_ERR_NOMEM;
     return cache_.restore(sorted_.begin(), sorted_.size());
   }
@@ -114,7 +116,11 @@ class Loader {
     }
     if (!require(weighing_ <= Cache::kWeigher && (flags_ & ~kKnown) == 0 && zeros == 0)) return;
     if (!require(((flags_ & Snapshot::kDated) != 0) == dated)) return;
-    if (dated) in_.get_number(&date_, 8);
+    if (dated) {
+      in_.get_number(&date_, 8);
+    } else if (aged_) {
+      in_.fail(CT_ERR_UNSUPPORTED);
+    }
   }
 
   void read_part() {
@@ -196,6 +202,20 @@ class Loader {
     return true;
   }
 
+  // ---- Ageing
+
+  // Takes the time since the save off what remained then. The date is read when the input has been,
+  // however long that took, but before the timer from which the rest counts: nothing may end early.
+  void age() {
+    const uint64_t now = Clock::read_date();
+    const uint64_t elapsed = now > date_ ? now - date_ : 0;
+    for (Cache::Restored *entry : entries_) {
+      Record &record = entry->record;
+      record.ttl = remaining_after(record.ttl, elapsed);
+      record.idle = remaining_after(record.idle, elapsed);
+    }
+  }
+
   // ---- Sorting
 
   // How many of the shard go after each: those of higher ranks, and of its own behind it.
@@ -245,6 +265,7 @@ class Loader {
   }
 
   Cache &cache_;
+  const bool aged_;  // by the time since the save
   FrameReader in_;
   Arena arena_;
   uint64_t weighing_ = 0;
@@ -264,8 +285,11 @@ class Loader {
 
 }  // namespace
 
-ct_status Snapshot::load(Cache &cache, ct_read_fn read, void *user_data, bool whole) {
-  return Loader(cache, read, user_data).load(whole);
+ct_status Snapshot::load(Cache &cache, ct_read_fn read, void *user_data, uint32_t flags,
+                         bool whole) {
+  const bool aged = (flags & CT_SNAPSHOT_AGED) != 0;
+  if (aged && !cache.clock().is_systems()) return CT_ERR_UNSUPPORTED;
+  return Loader(cache, read, user_data, aged).load(whole);
 }
 
 }  // namespace ct

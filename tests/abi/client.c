@@ -709,8 +709,26 @@ static void check_snapshots(const char *path) {
   CHECK(set(from, "other", "file") == CT_OK);
   CHECK(ct_snapshot_save_file(from, path) == CT_OK);
   CHECK(ct_snapshot_load_file(to, path) == CT_OK && holds(to, "other", "file"));
+  CHECK(ct_clear(to) == CT_OK);
+  self.file_position = 0;
+  CHECK(ct_snapshot_load_with(to, read_bytes, &self, 0) == CT_OK && holds(to, "key", "value"));
+  CHECK(ct_snapshot_load_file_with(to, path, 0) == CT_OK && holds(to, "other", "file"));
+  CHECK(ct_snapshot_load_with(to, read_bytes, &self, CT_SNAPSHOT_AGED) == CT_ERR_UNSUPPORTED);
+  CHECK(ct_snapshot_load_file_with(to, path, CT_SNAPSHOT_AGED) == CT_ERR_UNSUPPORTED);
   CHECK(remove(path) == 0);
   CHECK(ct_snapshot_load_file(to, path) == CT_ERR_IO);
+  ct_cache_free(from);
+  ct_cache_free(to);
+
+  options.timer = NULL;
+  options.ttl = UINT64_C(3600000000000);
+  from = new_cache(&options);
+  to = new_cache(&options);
+  CHECK(set(from, "key", "value") == CT_OK);
+  CHECK(ct_snapshot_save_file(from, path) == CT_OK);
+  CHECK(ct_snapshot_load_file_with(to, path, CT_SNAPSHOT_AGED) == CT_OK);
+  CHECK(holds(to, "key", "value"));
+  CHECK(remove(path) == 0);
   ct_cache_free(from);
   ct_cache_free(to);
 }

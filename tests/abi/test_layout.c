@@ -83,6 +83,7 @@ PIN(CT_KEY_TYPED, 1u);
 PIN(CT_MEMO_TYPED, 1u);
 PIN(CT_MEMO_RACE, 2u);
 PIN(CT_INFO_NO_CACHE, 1u);
+PIN(CT_SNAPSHOT_AGED, 1u);
 
 PIN_SIZE(ct_bytes, 16);
 PIN_FIELD(ct_bytes, data, 0);

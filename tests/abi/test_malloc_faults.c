@@ -192,7 +192,7 @@ static ct_status save(ct_cache *cache) {
   return ct_snapshot_save(cache, write_nowhere, NULL);
 }
 
-static ct_status load(ct_cache *cache) {
+static ct_status load_with(ct_cache *cache, uint32_t flags) {
   static tape t;
   if (t.size == 0) {
     inside = false;
@@ -202,7 +202,15 @@ static ct_status load(ct_cache *cache) {
     ct_cache_free(from);
     inside = true;
   }
-  return load_tape(cache, &t);
+  return load_tape_with(cache, &t, flags);
+}
+
+static ct_status load(ct_cache *cache) {
+  return load_with(cache, 0);
+}
+
+static ct_status load_aged(ct_cache *cache) {
+  return load_with(cache, CT_SNAPSHOT_AGED);
 }
 
 static ct_status load_value(void *user_data, const void *key, size_t key_size, ct_result *result) {
@@ -252,6 +260,7 @@ static const operation kOperations[] = {
     {"ct_iter_new, coldest first", iterate_coldest, false},
     {"ct_snapshot_save", save, true},
     {"ct_snapshot_load", load, true},
+    {"ct_snapshot_load_with", load_aged, true},
     {"ct_get_or_load", get_or_load, true},
     {"ct_get_or_lease and ct_lease_fulfil", lease_and_fulfil, true},
     {"ct_compute", compute, true},

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The date of a snapshot. The system's clocks are replaced in this program, and by that in the
- * library. */
+/* The date of a snapshot, and loads that count the time since the save. The system's clocks are
+ * replaced in this program, and by that in the library. */
 #include <time.h>
+#include <unistd.h>
 
 #include "fixture.h"
 #include "snapshots.h"
@@ -10,13 +11,18 @@
 
 enum { kSecond = 1000000000 };
 
+static const uint64_t kHour = UINT64_C(3600) * kSecond;
+
 static const struct timespec kToday = {1700000000, 123456789};
 static const uint64_t kTodayNs = UINT64_C(1700000000123456789);
 
+static const uint64_t kTick = 4000000;
+
 static uint64_t monotonic;   /* in nanoseconds */
+static uint64_t lag;         /* of the coarse clock, below two ticks */
 static struct timespec wall; /* since 1970 */
 static int dates_read;
-static uint64_t step; /* by which each reading moves both on */
+static uint64_t step; /* by which each reading moves all on */
 
 static struct timespec time_of(uint64_t ns) {
   return (struct timespec){(time_t)(ns / kSecond), (long)(ns % kSecond)};
@@ -32,7 +38,15 @@ static void pass(uint64_t ns) {
 int clock_gettime(clockid_t id, struct timespec *out) {
   pass(step);
   dates_read += id == CLOCK_REALTIME;
-  *out = id == CLOCK_REALTIME ? wall : time_of(monotonic);
+  if (id == CLOCK_REALTIME)
+    *out = wall;
+  else
+    *out = time_of(id == CLOCK_MONOTONIC_COARSE ? monotonic - lag : monotonic);
+  return 0;
+}
+
+int clock_getres(clockid_t id, struct timespec *out) {
+  *out = time_of(id == CLOCK_MONOTONIC_COARSE ? kTick : 1);
   return 0;
 }
 
@@ -40,7 +54,7 @@ static int begin(void **state) {
   (void)state;
   monotonic = 5000 * (uint64_t)kSecond;
   wall = kToday;
-  step = 0;
+  lag = step = 0;
   return 0;
 }
 
@@ -235,6 +249,595 @@ static void test_recorded_snapshot_altered_or_truncated_is_corrupt(void **state)
   ct_cache_free(cache);
 }
 
+/* ---- What is asked of which snapshot into which cache --------------------------------------- */
+
+typedef struct place {
+  char path[32];
+} place;
+
+static place make_file(const tape *t) {
+  place it = {"/tmp/cachetools-XXXXXX"};
+  const int number = mkstemp(it.path);
+  assert_true(number >= 0);
+  assert_int_equal(t->size, write(number, t->bytes, t->size));
+  close(number);
+  return it;
+}
+
+static ct_status by_callback(ct_cache *cache, tape *t, uint32_t flags) {
+  return load_tape_with(cache, t, flags);
+}
+
+static ct_status by_file(ct_cache *cache, tape *t, uint32_t flags) {
+  const place it = make_file(t);
+  const ct_status status = ct_snapshot_load_file_with(cache, it.path, flags);
+  assert_int_equal(0, unlink(it.path));
+  return status;
+}
+
+static const struct {
+  const char *name;
+  ct_status (*load)(ct_cache *cache, tape *t, uint32_t flags);
+} kFunctions[] = {{"ct_snapshot_load_with", by_callback}, {"ct_snapshot_load_file_with", by_file}};
+
+/* Of an entry "a" with two hours to live. */
+static tape make_snapshot(bool by_default_timer) {
+  fixture f;
+  ct_options options =
+      by_default_timer ? precise_options(CT_POLICY_LRU) : fixture_options(&f, CT_POLICY_LRU, 1000);
+  ct_cache *cache = new_cache(&options);
+  assert_status(CT_OK, set_text_ttl(cache, "a", "1", 2 * kHour));
+  tape t = {0};
+  assert_status(CT_OK, save_tape(cache, &t));
+  ct_cache_free(cache);
+  return t;
+}
+
+static void test_each_function_answers_as_snapshot_timer_and_flags_demand(void **state) {
+  (void)state;
+  enum { kNone = 0 };
+  static const struct {
+    bool is_dated, by_default_timer;
+    uint32_t flags;
+    ct_status status;
+    uint64_t left; /* of the entry after an hour; kNone: it is not there */
+  } kCases[] = {
+      {true, true, 0, CT_OK, 2},
+      {true, true, CT_SNAPSHOT_AGED, CT_OK, 1},
+      {true, true, 2, CT_ERR_INVALID, kNone},
+      {true, true, CT_SNAPSHOT_AGED | 2, CT_ERR_INVALID, kNone},
+      {true, true, 0x80000000, CT_ERR_INVALID, kNone},
+      {true, true, UINT32_MAX, CT_ERR_INVALID, kNone},
+      {true, false, 0, CT_OK, 2},
+      {true, false, CT_SNAPSHOT_AGED, CT_ERR_UNSUPPORTED, kNone},
+      {true, false, 2, CT_ERR_INVALID, kNone},
+      {false, true, 0, CT_OK, 2},
+      {false, true, CT_SNAPSHOT_AGED, CT_ERR_UNSUPPORTED, kNone},
+      {false, true, CT_SNAPSHOT_AGED | 4, CT_ERR_INVALID, kNone},
+      {false, false, 0, CT_OK, 2},
+      {false, false, CT_SNAPSHOT_AGED, CT_ERR_UNSUPPORTED, kNone},
+      {false, false, 4, CT_ERR_INVALID, kNone},
+  };
+  for (size_t i = 0; i < COUNT_OF(kCases); i++) {
+    for (size_t j = 0; j < COUNT_OF(kFunctions); j++) {
+      print_message("# %s, case %zu\n", kFunctions[j].name, i);
+      wall = kToday;
+      tape t = make_snapshot(kCases[i].is_dated);
+      wall.tv_sec += 3600;
+      fixture f;
+      ct_options options = kCases[i].by_default_timer ? precise_options(CT_POLICY_LRU)
+                                                      : fixture_options(&f, CT_POLICY_LRU, 1000);
+      ct_cache *cache = new_cache(&options);
+      assert_status(CT_OK, set_text(cache, "here", "before"));
+      const ct_stats before = stats_of(cache);
+      const uint64_t memory = ct_memory(cache);
+      assert_status(kCases[i].status, kFunctions[j].load(cache, &t, kCases[i].flags));
+      assert_stats(&before, cache, __LINE__);
+      assert_text_quietly(cache, "here", "before");
+      if (kCases[i].left == kNone) {
+        assert_int_equal(1, ct_len(cache));
+        assert_true(ct_memory(cache) == memory);
+      } else {
+        assert_int_equal(2, ct_len(cache));
+        assert_true(info_of(cache, "a").remaining == kCases[i].left * kHour);
+      }
+      ct_cache_free(cache);
+      tape_free(&t);
+    }
+  }
+}
+
+static void test_no_flags_are_the_plain_call_and_read_no_date(void **state) {
+  (void)state;
+  tape t = make_snapshot(true);
+  const place it = make_file(&t);
+  wall.tv_sec += 3 * 3600;
+  const ct_options options = precise_options(CT_POLICY_LRU);
+  for (int way = 0; way < 4; way++) {
+    ct_cache *cache = new_cache(&options);
+    dates_read = 0;
+    assert_status(CT_OK, way == 0   ? load_tape(cache, &t)
+                         : way == 1 ? load_tape_with(cache, &t, 0)
+                         : way == 2 ? ct_snapshot_load_file(cache, it.path)
+                                    : ct_snapshot_load_file_with(cache, it.path, 0));
+    assert_int_equal(0, dates_read);
+    assert_true(info_of(cache, "a").remaining == 2 * kHour);
+    ct_cache_free(cache);
+  }
+  assert_int_equal(0, unlink(it.path));
+  tape_free(&t);
+}
+
+static void test_what_cannot_be_is_said_early(void **state) {
+  (void)state;
+  tape t = make_snapshot(false);
+  fixture f;
+  ct_options options = fixture_options(&f, CT_POLICY_LRU, 10);
+  fixture_open(&f, &options);
+  t.calls = 0;
+  assert_status(CT_ERR_UNSUPPORTED, load_tape_with(f.cache, &t, CT_SNAPSHOT_AGED));
+  assert_status(CT_ERR_INVALID, load_tape_with(f.cache, &t, 2));
+  assert_int_equal(0, t.calls);
+  fixture_close(&f);
+  options = precise_options(CT_POLICY_LRU);
+  ct_cache *cache = new_cache(&options);
+  assert_status(CT_ERR_UNSUPPORTED, load_tape_with(cache, &t, CT_SNAPSHOT_AGED));
+  /* From the beginning it can be loaded all the same. */
+  assert_status(CT_OK, load_tape(cache, &t));
+  assert_int_equal(1, ct_len(cache));
+  ct_cache_free(cache);
+  tape_free(&t);
+}
+
+static void test_arguments_that_are_not_allowed(void **state) {
+  (void)state;
+  ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 10);
+  tape t = {0};
+  for (uint32_t flags = 0; flags < 3; flags++) {
+    assert_status(CT_ERR_INVALID, ct_snapshot_load_with(NULL, tape_read, &t, flags));
+    assert_status(CT_ERR_INVALID, ct_snapshot_load_with(cache, NULL, &t, flags));
+    assert_status(CT_ERR_INVALID, ct_snapshot_load_file_with(NULL, "x", flags));
+    assert_status(CT_ERR_INVALID, ct_snapshot_load_file_with(cache, NULL, flags));
+  }
+  assert_status(CT_ERR_IO, ct_snapshot_load_file_with(cache, "/none/there", CT_SNAPSHOT_AGED));
+  assert_int_equal(0, t.calls);
+  ct_cache_free(cache);
+}
+
+/* ---- Each way to a lifetime ----------------------------------------------------------------- */
+
+static uint64_t ends_in_two_hours(void *user_data, const void *key, size_t key_size,
+                                  const void *value, size_t value_size, uint64_t now) {
+  (void)user_data, (void)key, (void)key_size, (void)value, (void)value_size;
+  return now + 2 * kHour;
+}
+
+static void by_cache(ct_cache *cache) {
+  assert_status(CT_OK, set_text(cache, "a", "1"));
+}
+
+static void by_ttl(ct_cache *cache) {
+  assert_status(CT_OK, set_text_ttl(cache, "a", "1", 2 * kHour));
+}
+
+static void by_deadline(ct_cache *cache) {
+  assert_status(CT_OK, set_text_deadline(cache, "a", "1", monotonic + 2 * kHour));
+}
+
+static void by_set_lifetime(ct_cache *cache) {
+  assert_status(CT_OK, set_text_ttl(cache, "a", "1", CT_NEVER));
+  assert_status(CT_OK, ct_set_lifetime(cache, "a", 1, 2 * kHour));
+}
+
+static void by_use(ct_cache *cache) {
+  assert_status(CT_OK, set_text(cache, "a", "1"));
+  pass(kHour);
+  assert_status(CT_OK, use_text(cache, "a"));
+}
+
+static ct_status load_value(void *user_data, const void *key, size_t key_size, ct_result *result) {
+  (void)user_data, (void)key, (void)key_size;
+  ct_result_ttl(result, 2 * kHour);
+  return ct_result_set(result, "1", 1);
+}
+
+static void by_loader(ct_cache *cache) {
+  assert_status(CT_OK, ct_get_or_load(cache, "a", 1, load_value, NULL, NULL));
+}
+
+static ct_status load_deadline(void *user_data, const void *key, size_t key_size,
+                               const ct_bytes *old, ct_result *result) {
+  (void)user_data, (void)key, (void)key_size, (void)old;
+  ct_result_deadline(result, monotonic + 2 * kHour);
+  return ct_result_set(result, "1", 1);
+}
+
+static void by_compute(ct_cache *cache) {
+  assert_status(CT_OK, ct_compute(cache, "a", 1, load_deadline, NULL, NULL));
+}
+
+static const struct {
+  const char *name;
+  void (*store)(ct_cache *cache); /* key "a", with two hours to live from its last line on */
+  ct_policy policy;
+  uint64_t ttl, tti; /* of the cache, in hours */
+} kWays[] = {
+    {"ttl", by_cache, CT_POLICY_LRU, 2, 0},
+    {"TTL", by_cache, CT_POLICY_TTL, 2, 0},
+    {"TLRU", by_cache, CT_POLICY_TLRU, 0, 0},
+    {"TLRU, tti", by_cache, CT_POLICY_TLRU, 0, 5},
+    {"tti", by_cache, CT_POLICY_LRU, 0, 2},
+    {"tti before ttl", by_cache, CT_POLICY_SIEVE, 3, 2},
+    {"ttl before tti", by_cache, CT_POLICY_SIEVE, 2, 3},
+    {"use", by_use, CT_POLICY_LRU, 0, 2},
+    {"set_ttl", by_ttl, CT_POLICY_FIFO, 0, 0},
+    {"set_ttl beside a ttl", by_ttl, CT_POLICY_LRU, 100, 0},
+    {"deadline", by_deadline, CT_POLICY_WTINYLFU, 0, 0},
+    {"deadline beside a ttl and a tti", by_deadline, CT_POLICY_LFU, 7, 6},
+    {"set_lifetime", by_set_lifetime, CT_POLICY_ARC, 0, 0},
+    {"loader", by_loader, CT_POLICY_S3FIFO, 0, 0},
+    {"compute", by_compute, CT_POLICY_CLOCK, 0, 0},
+};
+
+static ct_options options_of_way(size_t way) {
+  ct_options options = precise_options(kWays[way].policy);
+  options.ttl = kWays[way].ttl * kHour;
+  options.tti = kWays[way].tti * kHour;
+  if (kWays[way].policy == CT_POLICY_TLRU) options.ttu = ends_in_two_hours;
+  return options;
+}
+
+/* How the wall clock has gone on since the save, and what of two hours remains. */
+static const struct {
+  const char *name;
+  int64_t seconds, ns;
+  uint64_t taken; /* CT_NEVER: all */
+} kTimes[] = {
+    {"none", 0, 0, 0},
+    {"a nanosecond", 0, 1, 1},
+    {"an hour", 3600, 0, UINT64_C(3600) * kSecond},
+    {"all but a nanosecond", 7199, 999999999, UINT64_C(7200) * kSecond - 1},
+    {"two hours", 7200, 0, CT_NEVER},
+    {"a nanosecond more", 7200, 1, CT_NEVER},
+    {"years", 100000000, 0, CT_NEVER},
+    {"beyond what can be counted", INT64_MAX - 1700000000, 0, CT_NEVER},
+    {"a nanosecond back", 0, -1, 0},
+    {"an hour back", -3600, 0, 0},
+    {"back to 1970", -1700000000, 0, 0},
+    {"back before 1970", -1800000000, 0, 0},
+};
+
+static void move_wall(size_t time) {
+  wall = kToday;
+  wall.tv_sec += (time_t)kTimes[time].seconds;
+  wall.tv_nsec += (long)kTimes[time].ns;
+  wall.tv_sec += wall.tv_nsec / kSecond;
+  wall.tv_nsec %= kSecond;
+}
+
+/* The monotonic clock is another one, as after a new start of the machine. */
+static void test_lifetimes_of_each_kind_age_by_the_wall_clock(void **state) {
+  (void)state;
+  for (size_t way = 0; way < COUNT_OF(kWays); way++) {
+    for (size_t time = 0; time < COUNT_OF(kTimes); time++) {
+      print_message("# %s, %s\n", kWays[way].name, kTimes[time].name);
+      const ct_options options = options_of_way(way);
+      monotonic = 5000 * kHour;
+      ct_cache *from = new_cache(&options);
+      kWays[way].store(from);
+      wall = kToday;
+      tape t = {0};
+      assert_status(CT_OK, save_tape(from, &t));
+      ct_cache_free(from);
+
+      monotonic = kSecond;
+      move_wall(time);
+      ct_cache *to = new_cache(&options);
+      assert_status(CT_OK, load_tape_with(to, &t, CT_SNAPSHOT_AGED));
+      tape_free(&t);
+      if (kTimes[time].taken == CT_NEVER) {
+        assert_int_equal(0, ct_expire(to, CT_NEVER - 1, NULL, NULL)); /* it is not even stored */
+        assert_int_equal(0, ct_len(to));
+        assert_int_equal(0, ct_currsize(to));
+      } else {
+        const uint64_t left = 2 * kHour - kTimes[time].taken;
+        assert_int_equal(1, ct_len(to));
+        assert_true(info_of(to, "a").remaining == left);
+        monotonic += left - 1;
+        assert_true(has_text(to, "a"));
+        monotonic++;
+        assert_false(has_text(to, "a"));
+      }
+      ct_cache_free(to);
+    }
+  }
+}
+
+static void test_what_has_no_lifetime_does_not_age(void **state) {
+  (void)state;
+  const ct_options options = precise_options(CT_POLICY_LRU);
+  ct_cache *from = new_cache(&options);
+  assert_status(CT_OK, set_text(from, "a", "1"));
+  assert_status(CT_OK, set_text_deadline(from, "last moment", "2", CT_NEVER - 1));
+  const uint64_t left = CT_NEVER - 1 - monotonic;
+  tape t = {0};
+  assert_status(CT_OK, save_tape(from, &t));
+  ct_cache_free(from);
+  monotonic = 0;
+  wall.tv_sec = INT64_MAX;
+  ct_cache *to = new_cache(&options);
+  assert_status(CT_OK, load_tape_with(to, &t, CT_SNAPSHOT_AGED));
+  assert_int_equal(2, ct_len(to));
+  assert_true(info_of(to, "a").remaining == CT_NEVER);
+  assert_true(info_of(to, "last moment").remaining == left - (UINT64_MAX - kTodayNs));
+  ct_cache_free(to);
+  tape_free(&t);
+}
+
+static void test_idle_times_age_only_where_there_are_any(void **state) {
+  (void)state;
+  ct_options options = precise_options(CT_POLICY_LRU);
+  options.tti = 2 * kHour;
+  ct_cache *from = new_cache(&options);
+  assert_status(CT_OK, set_text(from, "idle", "1"));
+  assert_status(CT_OK, set_text_ttl(from, "both", "2", 3 * kHour));
+  tape t = {0};
+  assert_status(CT_OK, save_tape(from, &t));
+  ct_cache_free(from);
+  wall.tv_sec += 9000; /* two hours and a half */
+  ct_cache *idle = new_cache(&options);
+  assert_status(CT_OK, load_tape_with(idle, &t, CT_SNAPSHOT_AGED));
+  assert_int_equal(0, ct_len(idle));
+  ct_cache_free(idle);
+  options.tti = 0;
+  ct_cache *without = new_cache(&options);
+  assert_status(CT_OK, load_tape_with(without, &t, CT_SNAPSHOT_AGED));
+  assert_int_equal(2, ct_len(without));
+  assert_true(info_of(without, "idle").remaining == CT_NEVER);
+  assert_true(info_of(without, "both").remaining == kHour / 2);
+  ct_cache_free(without);
+  tape_free(&t);
+}
+
+/* All clocks go on from reading to reading, and the coarse one is behind, now more and now less. */
+static void test_no_lifetime_ends_early_for_having_been_in_a_snapshot(void **state) {
+  (void)state;
+  static const uint64_t kSteps[] = {0, 1, 1000, 700000};
+  for (unsigned i = 0; i < COUNT_OF(kSteps) * 8 * COUNT_OF(kWays); i++) {
+    const size_t way = i / 8 % COUNT_OF(kWays);
+    ct_options options = options_of_way(way);
+    if (i % 8 != 0) options.flags = 0;
+    step = 0;
+    lag = (i & 1) != 0 ? 2 * kTick - 1 : 0;
+    ct_cache *from = new_cache(&options);
+    kWays[way].store(from);
+    const uint64_t end = monotonic + 2 * kHour - (options.ttu != NULL ? lag : 0);
+    step = kSteps[i / 8 / COUNT_OF(kWays)];
+    lag = (i & 2) != 0 ? 2 * kTick - 1 : 0;
+    tape t = {0};
+    assert_status(CT_OK, save_tape(from, &t));
+    ct_cache_free(from);
+    pass(kHour);
+    lag = (i & 4) != 0 ? 2 * kTick - 1 : 0;
+    ct_cache *to = new_cache(&options);
+    assert_status(CT_OK, load_tape_with(to, &t, CT_SNAPSHOT_AGED));
+    const uint64_t late = options.flags == 0 ? 6 * kTick : 0;
+    assert_in_range(info_of(to, "a").deadline, end, end + late + 10 * step);
+    ct_cache_free(to);
+    tape_free(&t);
+  }
+}
+
+static ct_status read_slowly(void *user_data, void *buffer, size_t capacity, size_t *got) {
+  tape *t = user_data;
+  if (t->at > 0) pass(kHour / 2);
+  t->most = 100;
+  return tape_read(t, buffer, capacity, got);
+}
+
+static void test_time_that_reading_takes_counts_too(void **state) {
+  (void)state;
+  const ct_options options = precise_options(CT_POLICY_LRU);
+  ct_cache *cache = new_cache(&options);
+  tape t = read_recorded("dated.ctsnap"); /* read in four pieces */
+  assert_int_equal(kPrefix + kFrameHead + 164, t.size);
+  wall.tv_sec += 10;
+  assert_status(CT_OK, ct_snapshot_load_with(cache, read_slowly, &t, CT_SNAPSHOT_AGED));
+  assert_int_equal(1, ct_len(cache));
+  assert_true(has_text(cache, "idle"));
+  ct_cache_free(cache);
+  tape_free(&t);
+}
+
+/* ---- What is not kept ----------------------------------------------------------------------- */
+
+static uint64_t asked, dropped;
+
+static uint64_t weigh_and_count(void *user_data, const void *key, size_t key_size,
+                                const void *value, size_t value_size) {
+  (void)user_data, (void)key, (void)key_size, (void)value, (void)value_size;
+  asked++;
+  return 1;
+}
+
+static void count_drop(void *user_data, const void *value, size_t value_size) {
+  (void)user_data, (void)value, (void)value_size;
+  dropped++;
+}
+
+static void test_what_is_over_takes_no_room_and_nobody_hears_of_it(void **state) {
+  (void)state;
+  ct_options options = precise_options(CT_POLICY_LRU);
+  ct_cache *from = new_cache(&options);
+  set_text(from, "coldest", "snapshot");
+  set_text(from, "cold", "snapshot");
+  set_text_ttl(from, "present", "snapshot", 1);
+  set_text_ttl(from, "over", "snapshot", kHour);
+  set_text_ttl(from, "over too", "snapshot", kHour / 2);
+  set_text_ttl(from, "hottest", "snapshot", kHour + 1);
+  tape t = {0};
+  assert_status(CT_OK, save_tape(from, &t));
+  ct_cache_free(from);
+
+  fixture f = {0};
+  options.maxsize = 3;
+  options.user_data = &f;
+  options.listener = log_event;
+  options.drop = count_drop;
+  options.weigher = weigh_and_count;
+  ct_cache *to = new_cache(&options);
+  set_text(to, "present", "here");
+  const ct_stats before = stats_of(to);
+  asked = dropped = 0;
+  wall.tv_sec += 3600;
+  assert_status(CT_OK, load_tape_with(to, &t, CT_SNAPSHOT_AGED));
+  assert_int_equal(3, asked);
+  assert_int_equal(0, dropped);
+  assert_told(&f, "");
+  assert_stats(&before, to, __LINE__);
+  assert_text_quietly(to, "present", "here");
+  assert_true(has_text(to, "hottest"));
+  assert_true(has_text(to, "cold"));
+  assert_int_equal(3, ct_len(to));
+  ct_cache_free(to);
+  tape_free(&t);
+}
+
+/* ---- Against a reference -------------------------------------------------------------------- */
+
+typedef struct reference {
+  uint64_t ttl, idle; /* that were left at the save */
+} reference;
+
+/* Any number, of any length. */
+static uint64_t draw(uint64_t *random) {
+  const uint64_t number = test_random(random);
+  return 1 + (number >> (1 + test_random_below(random, 63)));
+}
+
+static uint64_t reference_left(uint64_t left, uint64_t elapsed) {
+  if (left == CT_NEVER) return CT_NEVER;
+  return left <= elapsed ? 0 : left - elapsed;
+}
+
+static void test_random_lifetimes_age_as_a_reference_says(void **state) {
+  (void)state;
+  enum { kKeys = 60, kRounds = 400 };
+  uint64_t random = test_seed();
+  uint64_t kept = 0, gone = 0;
+  for (int round = 0; round < kRounds; round++) {
+    static const ct_policy kPolicies[] = {CT_POLICY_LRU,    CT_POLICY_FIFO,     CT_POLICY_LFU,
+                                          CT_POLICY_RR,     CT_POLICY_SIEVE,    CT_POLICY_MRU,
+                                          CT_POLICY_S3FIFO, CT_POLICY_WTINYLFU, CT_POLICY_ARC};
+    ct_options options = precise_options(kPolicies[test_random_below(&random, 9)]);
+    options.shards = test_random_below(&random, 2) == 0 ? 1 : 4;
+    options.tti = test_random_below(&random, 2) == 0 ? 0 : draw(&random);
+    monotonic = 1 + test_random_below(&random, UINT64_C(1) << 50);
+    ct_cache *from = new_cache(&options);
+    reference all[kKeys];
+    for (uint64_t key = 0; key < kKeys; key++) {
+      all[key].idle = options.tti == 0 ? CT_NEVER : options.tti;
+      all[key].ttl = test_random_below(&random, 4) == 0 ? CT_NEVER : draw(&random);
+      assert_status(CT_OK, ct_set_ttl(from, &key, sizeof key, &key, sizeof key, all[key].ttl));
+    }
+    wall.tv_sec = (time_t)test_random_below(&random, UINT64_C(20000000000));
+    wall.tv_nsec = (long)test_random_below(&random, kSecond);
+    tape t = {0};
+    assert_status(CT_OK, save_tape(from, &t));
+    ct_cache_free(from);
+
+    /* One clock in five is set back. None goes on beyond what can be counted. */
+    uint64_t elapsed = draw(&random) >> 1;
+    if (test_random_below(&random, 5) == 0) {
+      wall.tv_sec = (time_t)test_random_below(&random, (uint64_t)wall.tv_sec + 1);
+      wall.tv_nsec = 0;
+      elapsed = 0;
+    } else {
+      const uint64_t saved = (uint64_t)wall.tv_sec * kSecond + (uint64_t)wall.tv_nsec;
+      const bool ends = elapsed > UINT64_MAX - saved;
+      if (ends || (uint64_t)wall.tv_sec > UINT64_MAX / kSecond) elapsed = 0;
+      pass(elapsed);
+    }
+    monotonic = test_random_below(&random, UINT64_C(1) << 50);
+    options.policy = kPolicies[test_random_below(&random, 9)];
+    ct_cache *to = new_cache(&options);
+    assert_status(CT_OK, load_tape_with(to, &t, CT_SNAPSHOT_AGED));
+    tape_free(&t);
+    for (uint64_t key = 0; key < kKeys; key++) {
+      const uint64_t ttl = reference_left(all[key].ttl, elapsed);
+      const uint64_t idle = reference_left(all[key].idle, elapsed);
+      const uint64_t left = ttl < idle ? ttl : idle;
+      ct_entry_info info = CT_ENTRY_INFO_INIT;
+      const ct_status status = ct_inspect(to, &key, sizeof key, &info);
+      assert_status(left == 0 ? CT_MISS : CT_OK, status);
+      if (left != 0) assert_true(info.remaining == left || info.deadline == CT_NEVER);
+      if (left < CT_NEVER - monotonic && left != 0) assert_true(info.remaining == left);
+      kept += left != 0;
+      gone += left == 0;
+    }
+    ct_cache_free(to);
+  }
+  assert_true(kept > kRounds * kKeys / 10 && gone > kRounds * kKeys / 10);
+}
+
+/* ---- Failures ------------------------------------------------------------------------------- */
+
+static void test_load_without_memory_keeps_nothing(void **state) {
+  (void)state;
+  tape t = read_recorded("dated.ctsnap");
+  for (int64_t fail = 0;; fail++) {
+    test_allocator allocator;
+    test_allocator_init(&allocator);
+    ct_options options = precise_options(CT_POLICY_LRU);
+    options.tti = 7200 * (uint64_t)kSecond;
+    options.allocator = &allocator.hooks;
+    ct_cache *cache = new_cache(&options);
+    assert_status(CT_OK, set_text(cache, "here", "before"));
+    wall.tv_sec = kToday.tv_sec + 10 + 3000; /* "short" is over */
+    allocator.fail_at = allocator.calls + fail;
+    const ct_status status = load_tape_with(cache, &t, CT_SNAPSHOT_AGED);
+    const bool failed = allocator.failed != 0;
+    allocator.fail_at = -1;
+    assert_status(failed ? CT_ERR_NOMEM : CT_OK, status);
+    assert_int_equal(failed ? 1 : 3, ct_len(cache));
+    if (failed) assert_status(CT_OK, load_tape_with(cache, &t, CT_SNAPSHOT_AGED));
+    assert_true(info_of(cache, "token").remaining == UINT64_C(590) * kSecond);
+    assert_true(info_of(cache, "idle").remaining == UINT64_C(4190) * kSecond);
+    assert_false(has_text(cache, "short"));
+    ct_cache_free(cache);
+    assert_int_equal(0, allocator.blocks);
+    if (!failed) {
+      assert_true(fail > 3);
+      break;
+    }
+  }
+  tape_free(&t);
+}
+
+static void test_aged_loads_of_damaged_snapshots_keep_nothing(void **state) {
+  (void)state;
+  const ct_options options = precise_options(CT_POLICY_LRU);
+  ct_cache *cache = new_cache(&options);
+  assert_status(CT_OK, set_text(cache, "here", "before"));
+  tape t = read_recorded("dated.ctsnap");
+  for (size_t at = 0; at < t.size; at++) {
+    for (unsigned bit = 0; bit < 8; bit++) {
+      t.bytes[at] ^= (unsigned char)(1u << bit);
+      assert_status(CT_ERR_CORRUPT, load_tape_with(cache, &t, CT_SNAPSHOT_AGED));
+      t.bytes[at] ^= (unsigned char)(1u << bit);
+    }
+  }
+  while (t.size-- > 0) assert_status(CT_ERR_CORRUPT, load_tape_with(cache, &t, CT_SNAPSHOT_AGED));
+  tape_free(&t);
+  /* That there is no date is not said before the frame with the head has been checked. */
+  t = read_recorded("lfu.ctsnap");
+  assert_status(CT_ERR_UNSUPPORTED, load_tape_with(cache, &t, CT_SNAPSHOT_AGED));
+  while (t.size-- > 0) assert_status(CT_ERR_CORRUPT, load_tape_with(cache, &t, CT_SNAPSHOT_AGED));
+  tape_free(&t);
+  assert_int_equal(1, ct_len(cache));
+  ct_cache_free(cache);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup(test_snapshots_by_the_default_timer_have_a_date, begin),
@@ -245,6 +848,19 @@ int main(void) {
       cmocka_unit_test_setup(test_format_is_the_recorded_one, begin),
       cmocka_unit_test_setup(test_recorded_snapshot_can_be_loaded, begin),
       cmocka_unit_test_setup(test_recorded_snapshot_altered_or_truncated_is_corrupt, begin),
+      cmocka_unit_test_setup(test_each_function_answers_as_snapshot_timer_and_flags_demand, begin),
+      cmocka_unit_test_setup(test_no_flags_are_the_plain_call_and_read_no_date, begin),
+      cmocka_unit_test_setup(test_what_cannot_be_is_said_early, begin),
+      cmocka_unit_test_setup(test_arguments_that_are_not_allowed, begin),
+      cmocka_unit_test_setup(test_lifetimes_of_each_kind_age_by_the_wall_clock, begin),
+      cmocka_unit_test_setup(test_what_has_no_lifetime_does_not_age, begin),
+      cmocka_unit_test_setup(test_idle_times_age_only_where_there_are_any, begin),
+      cmocka_unit_test_setup(test_no_lifetime_ends_early_for_having_been_in_a_snapshot, begin),
+      cmocka_unit_test_setup(test_time_that_reading_takes_counts_too, begin),
+      cmocka_unit_test_setup(test_what_is_over_takes_no_room_and_nobody_hears_of_it, begin),
+      cmocka_unit_test_setup(test_random_lifetimes_age_as_a_reference_says, begin),
+      cmocka_unit_test_setup(test_load_without_memory_keeps_nothing, begin),
+      cmocka_unit_test_setup(test_aged_loads_of_damaged_snapshots_keep_nothing, begin),
   };
   return cmocka_run_group_tests_name("snapshots: dates", tests, NULL, NULL);
 }

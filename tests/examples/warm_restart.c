@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A program that is restarted begins with a warm cache: it saves a snapshot when it ends, and loads
- * that when it starts. What a first start does not find, it does without. */
+ * that when it starts, but for what has run out meanwhile. What a first start does not find, it does
+ * without. */
 #include <cachetools.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@ static ct_status ask_service(void *user_data, const void *key, size_t key_size, 
   char answer[64];
   const int size =
       snprintf(answer, sizeof answer, "all about %.*s", (int)key_size, (const char *)key);
+  ct_result_ttl(result, UINT64_C(3600000000000)); /* good for an hour, also while nobody runs */
   return ct_result_set(result, answer, (size_t)size);
 }
 
@@ -22,7 +24,7 @@ static ct_status ask_service(void *user_data, const void *key, size_t key_size, 
 static void live(const char *name, uint64_t maxsize, const char *path) {
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, maxsize);
   if (cache == NULL) exit(EXIT_FAILURE);
-  const ct_status loaded = ct_snapshot_load_file(cache, path);
+  const ct_status loaded = ct_snapshot_load_file_with(cache, path, CT_SNAPSHOT_AGED);
   printf("%s: %s, %" PRIu64 " entries\n", name, ct_status_name(loaded), ct_len(cache));
 
   static const char *const kTopics[] = {"ants", "bees", "cats", "dogs", "bees", "dogs"};

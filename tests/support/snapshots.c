@@ -52,6 +52,11 @@ ct_status load_tape(ct_cache *cache, tape *t) {
   return ct_snapshot_load(cache, tape_read, t);
 }
 
+ct_status load_tape_with(ct_cache *cache, tape *t, uint32_t flags) {
+  t->at = 0;
+  return ct_snapshot_load_with(cache, tape_read, t, flags);
+}
+
 ct_status save_tape(ct_cache *cache, tape *t) {
   t->size = 0;
   return ct_snapshot_save(cache, tape_write, t);

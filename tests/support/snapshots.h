@@ -30,6 +30,7 @@ void tape_free(tape *t);
 
 /* As a ct_cache's: from the beginning of a tape, which is rewound. */
 ct_status load_tape(ct_cache *cache, tape *t);
+ct_status load_tape_with(ct_cache *cache, tape *t, uint32_t flags);
 ct_status save_tape(ct_cache *cache, tape *t);
 
 /* Puts content behind a prefix into frames of at most so many bytes each. */

@@ -101,6 +101,7 @@ static void *save_and_load_on(void *data) {
   while (!atomic_load(&s->stop)) {
     expect(save_tape(s->cache, &t) == CT_OK, "a save beside another failed");
     expect(load_tape(s->cache, &t) == CT_OK, "a load beside others failed");
+    expect(load_tape_with(s->cache, &t, CT_SNAPSHOT_AGED) == CT_OK, "an aged load failed");
   }
   tape_free(&t);
   return NULL;

@@ -895,12 +895,19 @@ func (c *Cache) SaveFile(path string) error {
 	return check(C.ct_snapshot_save_file(c.handle, cPath))
 }
 
-// LoadFile adds what a file holds, from the hottest on, as far as there is room.
-func (c *Cache) LoadFile(path string) error {
+// LoadFile adds what a file holds, from the hottest on, as far as there is room. Lifetimes go on from
+// where they were at the save.
+func (c *Cache) LoadFile(path string) error { return c.loadFile(path, 0) }
+
+// LoadFileAged is LoadFile, where the time since the save is taken off lifetimes, by the wall clock.
+// Both caches must have the default timer.
+func (c *Cache) LoadFileAged(path string) error { return c.loadFile(path, C.CT_SNAPSHOT_AGED) }
+
+func (c *Cache) loadFile(path string, flags C.uint32_t) error {
 	defer runtime.KeepAlive(c)
 	cPath := C.CString(path)
 	defer C.free(unsafe.Pointer(cPath))
-	return check(C.ct_snapshot_load_file(c.handle, cPath))
+	return check(C.ct_snapshot_load_file_with(c.handle, cPath, flags))
 }
 
 // Save is SaveFile into a writer; what that fails with comes back.
@@ -912,10 +919,17 @@ func (c *Cache) Save(to io.Writer) (err error) {
 }
 
 // Load is LoadFile out of a reader, which is not read beyond the snapshot.
-func (c *Cache) Load(from io.Reader) (err error) {
+func (c *Cache) Load(from io.Reader) error { return c.load(from, 0) }
+
+// LoadAged is LoadFileAged out of a reader.
+func (c *Cache) LoadAged(from io.Reader) error { return c.load(from, C.CT_SNAPSHOT_AGED) }
+
+func (c *Cache) load(from io.Reader, flags C.uint32_t) (err error) {
 	defer runtime.KeepAlive(c)
 	it := &call{read: from}
-	during(it, func(handle C.uintptr_t) { err = check(C.ct_go_snapshot_load(c.handle, handle)) })
+	during(it, func(handle C.uintptr_t) {
+		err = check(C.ct_go_snapshot_load(c.handle, handle, flags))
+	})
 	return it.failure(err)
 }
 

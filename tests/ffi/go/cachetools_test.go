@@ -384,6 +384,25 @@ func TestSnapshotsGoThroughFiles(t *testing.T) {
 	expectError(t, ErrIO, other.LoadFile(path+"x"))
 }
 
+// dated was recorded in 2023, of entries that had two hours to live or to idle at most.
+const dated = "../../data/snapshots/dated.ctsnap"
+
+func TestWhatRanOutInASnapshotDoesNotComeBackAged(t *testing.T) {
+	recorded, err := os.ReadFile(dated)
+	expectError(t, nil, err)
+	cache := open(t, Options{Maxsize: 10, TTI: 1 << 50})
+	expectError(t, nil, cache.LoadFileAged(dated))
+	expectError(t, nil, cache.LoadAged(bytes.NewReader(recorded)))
+	expect(t, uint64(0), cache.Len())
+	other := open(t, Options{Maxsize: 10, Timer: func() uint64 { return 0 }})
+	expectError(t, ErrUnsupported, other.LoadFileAged(dated))
+	expectError(t, ErrUnsupported, other.LoadAged(bytes.NewReader(recorded)))
+	expectError(t, nil, cache.LoadFile(dated))
+	expectError(t, nil, other.Load(bytes.NewReader(recorded)))
+	expect(t, uint64(3), cache.Len())
+	expect(t, uint64(3), other.Len())
+}
+
 // ---- Callbacks of a cache -----------------------------------------------------------------------
 
 func TestTheListenerIsToldWhyEntriesLeave(t *testing.T) {

@@ -140,8 +140,8 @@ static ct_status read_some(void *call, void *buffer, size_t capacity, size_t *go
   return ctGoRead((uintptr_t)call, buffer, capacity, got);
 }
 
-ct_status ct_go_snapshot_load(ct_cache *cache, uintptr_t call) {
-  return ct_snapshot_load(cache, read_some, (void *)call);
+ct_status ct_go_snapshot_load(ct_cache *cache, uintptr_t call, uint32_t flags) {
+  return ct_snapshot_load_with(cache, read_some, (void *)call, flags);
 }
 
 static ct_status load(void *call, const void *key, size_t key_size, ct_result *result) {

@@ -31,7 +31,7 @@ uint64_t ct_go_remove_if(ct_cache *cache, uintptr_t call);
 uint64_t ct_go_expire(ct_cache *cache, uintptr_t call);
 ct_go_value ct_go_get_or_load(ct_cache *cache, const char *key, size_t key_size, uintptr_t call);
 ct_status ct_go_snapshot_save(ct_cache *cache, uintptr_t call);
-ct_status ct_go_snapshot_load(ct_cache *cache, uintptr_t call);
+ct_status ct_go_snapshot_load(ct_cache *cache, uintptr_t call, uint32_t flags);
 ct_go_value ct_go_compute(ct_cache *cache, const char *key, size_t key_size, uintptr_t call);
 
 /* With shared, or else with a cache of its own out of plain. */

@@ -125,6 +125,7 @@ class _Entry(enum.IntFlag):
 
 _KEY_TYPED = 1
 _MEMO_TYPED = 1
+_SNAPSHOT_AGED = 1
 
 
 class _Bytes(ctypes.Structure):
@@ -273,9 +274,9 @@ _FUNCTIONS = {
     "ct_iter_next": (c_int32, [c_void_p, POINTER(_Bytes), POINTER(_Bytes)]),
     "ct_iter_free": (None, [c_void_p]),
     "ct_snapshot_save": (c_int32, [c_void_p, _WriteFn, c_void_p]),
-    "ct_snapshot_load": (c_int32, [c_void_p, _ReadFn, c_void_p]),
+    "ct_snapshot_load_with": (c_int32, [c_void_p, _ReadFn, c_void_p, c_uint32]),
     "ct_snapshot_save_file": (c_int32, [c_void_p, c_char_p]),
-    "ct_snapshot_load_file": (c_int32, [c_void_p, c_char_p]),
+    "ct_snapshot_load_file_with": (c_int32, [c_void_p, c_char_p, c_uint32]),
     "ct_result_set": (c_int32, [c_void_p, c_char_p, c_size_t]),
     "ct_result_ttl": (None, [c_void_p, c_uint64]),
     "ct_result_deadline": (None, [c_void_p, c_uint64]),
@@ -1042,11 +1043,13 @@ class Cache(_Closing, collections.abc.MutableMapping):
         _reraise()
         _check(status)
 
-    def load(self, file):
+    def load(self, file, aged=False):
         """Adds what a path holds, or what file.read brings, from the hottest on, as far as there is
-        room. A file is not read beyond the snapshot."""
+        room. A file is not read beyond the snapshot. Lifetimes go on from where they were at the save;
+        aged, the time since is taken off them, by the wall clock: for caches without a timer."""
+        flags = _SNAPSHOT_AGED if aged else 0
         if isinstance(file, (str, bytes, os.PathLike)):
-            status = _lib.ct_snapshot_load_file(self._handle, os.fsencode(file))
+            status = _lib.ct_snapshot_load_file_with(self._handle, os.fsencode(file), flags)
         else:
             @_guarded(_CALLBACK_FAILED)
             def read(_, buffer, capacity, got):
@@ -1055,7 +1058,7 @@ class Cache(_Closing, collections.abc.MutableMapping):
                 got[0] = len(data)
                 return Status.OK
 
-            status = _lib.ct_snapshot_load(self._handle, _ReadFn(read), None)
+            status = _lib.ct_snapshot_load_with(self._handle, _ReadFn(read), None, flags)
         _reraise()
         _check(status)
 

@@ -367,6 +367,22 @@ class Snapshots(unittest.TestCase):
                 other.load(path / "missing")
             self.assertEqual("CT_ERR_IO", caught.exception.name)
 
+    def test_what_ran_out_in_a_snapshot_does_not_come_back_aged(self):
+        # Recorded in 2023, of entries that had two hours to live or to idle at most.
+        path = pathlib.Path(__file__).parent / "../../data/snapshots/dated.ctsnap"
+        recorded = path.read_bytes()
+        cache = Cache(maxsize=10, tti=1 << 50)
+        cache.load(path, aged=True)
+        cache.load(io.BytesIO(recorded), aged=True)
+        self.assertEqual(0, len(cache))
+        other = Cache(maxsize=10, timer=ManualClock())
+        for file in path, io.BytesIO(recorded):
+            with self.assertRaises(ct.UnsupportedError):
+                other.load(file, aged=True)
+        cache.load(path)
+        other.load(io.BytesIO(recorded))
+        self.assertEqual((3, 3), (len(cache), len(other)))
+
 
 class CallbacksOfACache(unittest.TestCase):
     def test_the_listener_is_told_why_entries_leave(self):
@@ -756,7 +772,7 @@ class Header(unittest.TestCase):
             lines += [f"static_assert(CT_{prefix}{it.name} == {it.value});" for it in members]
         for name in ("NEVER", "UNBOUNDED", "NOW"):
             lines.append(f"static_assert(CT_{name} == {getattr(ct, name)}u);")
-        for name in ("KEY_TYPED", "MEMO_TYPED"):
+        for name in ("KEY_TYPED", "MEMO_TYPED", "SNAPSHOT_AGED"):
             lines.append(f"static_assert(CT_{name} == {getattr(ct, '_' + name)});")
         self.compile("", lines)
 

@@ -997,10 +997,21 @@ impl Cache {
             .map(drop)
     }
 
-    /// Adds what a file holds, from the hottest on, as far as there is room.
+    /// Adds what a file holds, from the hottest on, as far as there is room. Lifetimes go on from
+    /// where they were at the save.
     pub fn load_file(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = c_path(path.as_ref())?;
-        self.done(unsafe { raw::ct_snapshot_load_file(self.raw(), path.as_ptr()) })
+        self.load_file_with(path.as_ref(), 0)
+    }
+
+    /// `load_file`, where the time since the save is taken off lifetimes, by the wall clock. Both
+    /// caches must have the default timer.
+    pub fn load_file_aged(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.load_file_with(path.as_ref(), raw::CT_SNAPSHOT_AGED)
+    }
+
+    fn load_file_with(&self, path: &Path, flags: u32) -> Result<()> {
+        let path = c_path(path)?;
+        self.done(unsafe { raw::ct_snapshot_load_file_with(self.raw(), path.as_ptr(), flags) })
             .map(drop)
     }
 
@@ -1036,6 +1047,15 @@ impl Cache {
 
     /// `load_file` out of anything that can be read; it is not read beyond the snapshot.
     pub fn load<R: io::Read>(&self, from: &mut R) -> io::Result<()> {
+        self.load_with(from, 0)
+    }
+
+    /// `load_file_aged` out of anything that can be read.
+    pub fn load_aged<R: io::Read>(&self, from: &mut R) -> io::Result<()> {
+        self.load_with(from, raw::CT_SNAPSHOT_AGED)
+    }
+
+    fn load_with<R: io::Read>(&self, from: &mut R, flags: u32) -> io::Result<()> {
         struct Call<'call, R> {
             from: &'call mut R,
             error: Option<io::Error>,
@@ -1065,7 +1085,8 @@ impl Cache {
         }
         let mut call = Call { from, error: None };
         let user_data = &mut call as *mut Call<'_, R> as *mut c_void;
-        let status = unsafe { raw::ct_snapshot_load(self.raw(), Some(run::<R>), user_data) };
+        let status =
+            unsafe { raw::ct_snapshot_load_with(self.raw(), Some(run::<R>), user_data, flags) };
         resume_panic();
         call.error.map_or(Ok(()), Err)?;
         Ok(check(status).map(drop)?)
@@ -1958,6 +1979,8 @@ pub mod raw {
     pub const CT_MEMO_RACE: u32 = 2;
     pub const CT_INFO_NO_CACHE: u32 = 1;
 
+    pub const CT_SNAPSHOT_AGED: u32 = 1;
+
     /// Types that Rust neither makes, moves nor shares of itself.
     macro_rules! opaque {
         ($($name:ident)*) => {$(
@@ -2332,8 +2355,19 @@ pub mod raw {
             read: ct_read_fn,
             user_data: *mut c_void,
         ) -> ct_status;
+        pub fn ct_snapshot_load_with(
+            cache: *mut ct_cache,
+            read: ct_read_fn,
+            user_data: *mut c_void,
+            flags: u32,
+        ) -> ct_status;
         pub fn ct_snapshot_save_file(cache: *mut ct_cache, path: *const c_char) -> ct_status;
         pub fn ct_snapshot_load_file(cache: *mut ct_cache, path: *const c_char) -> ct_status;
+        pub fn ct_snapshot_load_file_with(
+            cache: *mut ct_cache,
+            path: *const c_char,
+            flags: u32,
+        ) -> ct_status;
 
         pub fn ct_result_set(result: *mut ct_result, data: *const c_void, size: usize)
             -> ct_status;

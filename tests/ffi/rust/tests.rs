@@ -397,6 +397,27 @@ fn snapshots_go_through_files() {
     assert_eq!(Err(Error::INVALID), other.load_file("a\0b"));
 }
 
+/// Recorded in 2023, of entries that had two hours to live or to idle at most.
+const DATED: &str = "../../data/snapshots/dated.ctsnap";
+
+#[test]
+fn what_ran_out_in_a_snapshot_does_not_come_back_aged() {
+    let cache = Cache::builder(Policy::Lru, 10)
+        .tti(1 << 50)
+        .build()
+        .unwrap();
+    cache.load_file_aged(DATED).unwrap();
+    let bytes = std::fs::read(DATED).unwrap();
+    cache.load_aged(&mut &bytes[..]).unwrap();
+    assert_eq!(0, cache.len());
+    let other = Cache::builder(Policy::Lru, 10).timer(|| 0).build().unwrap();
+    assert_eq!(Err(Error::UNSUPPORTED), other.load_file_aged(DATED));
+    assert!(other.load_aged(&mut &bytes[..]).is_err());
+    cache.load_file(DATED).unwrap();
+    other.load(&mut &bytes[..]).unwrap();
+    assert_eq!((3, 3), (cache.len(), other.len()));
+}
+
 // ---- Statistics ---------------------------------------------------------------------------------
 
 #[test]

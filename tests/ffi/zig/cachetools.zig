@@ -682,9 +682,16 @@ pub const Cache = struct {
         _ = try check(c.ct_snapshot_save_file(self.handle, path.ptr));
     }
 
-    /// Adds what a file holds, from the hottest on, as far as there is room.
+    /// Adds what a file holds, from the hottest on, as far as there is room. Lifetimes go on from
+    /// where they were at the save.
     pub fn loadFile(self: Cache, path: [:0]const u8) Error!void {
         _ = try check(c.ct_snapshot_load_file(self.handle, path.ptr));
+    }
+
+    /// loadFile, where the time since the save is taken off lifetimes, by the wall clock. Both caches
+    /// must have the default timer.
+    pub fn loadFileAged(self: Cache, path: [:0]const u8) Error!void {
+        _ = try check(c.ct_snapshot_load_file_with(self.handle, path.ptr, c.CT_SNAPSHOT_AGED));
     }
 
     /// saveFile into anything with writeAll(bytes: []const u8) anyerror!void.
@@ -711,6 +718,15 @@ pub const Cache = struct {
     /// loadFile out of anything with read(buffer: []u8) anyerror!usize, where 0 is the end; it is not
     /// read beyond the snapshot.
     pub fn load(self: Cache, reader: anytype) anyerror!void {
+        return self.loadWith(reader, 0);
+    }
+
+    /// loadFileAged out of anything that load takes.
+    pub fn loadAged(self: Cache, reader: anytype) anyerror!void {
+        return self.loadWith(reader, c.CT_SNAPSHOT_AGED);
+    }
+
+    fn loadWith(self: Cache, reader: anytype, flags: u32) anyerror!void {
         const Call = struct {
             reader: @TypeOf(reader),
             failure: ?anyerror = null,
@@ -731,7 +747,7 @@ pub const Cache = struct {
             }
         };
         var call = Call{ .reader = reader };
-        const status = c.ct_snapshot_load(self.handle, Call.read, &call);
+        const status = c.ct_snapshot_load_with(self.handle, Call.read, &call, flags);
         if (call.failure) |failure| return failure;
         _ = try check(status);
     }

@@ -342,6 +342,34 @@ test "snapshots go through files" {
     try expectError(error.InputOutput, other.loadFile(path));
 }
 
+/// Recorded in 2023, of entries that had two hours to live or to idle at most.
+const dated = "../../data/snapshots/dated.ctsnap";
+
+test "what ran out in a snapshot does not come back aged" {
+    const cache = try Cache.initWith(.{ .maxsize = 10, .tti = 1 << 50 }, {});
+    defer cache.deinit();
+    try cache.loadFileAged(dated);
+    try expectEqual(@as(u64, 0), cache.len());
+    try cache.loadFile(dated);
+    try expectEqual(@as(u64, 3), cache.len());
+
+    var tape = Tape{};
+    try cache.save(&tape);
+    const copy = try Cache.init(.lru, 10);
+    defer copy.deinit();
+    try copy.loadAged(&tape);
+    try expectEqual(@as(u64, 3), copy.len());
+
+    var clock = ManualClock{};
+    const other = try Cache.initWith(.{ .maxsize = 10 }, &clock);
+    defer other.deinit();
+    try expectError(error.Unsupported, other.loadFileAged(dated));
+    tape.position = 0;
+    try expectError(error.Unsupported, other.loadAged(&tape));
+    try other.load(&tape);
+    try expectEqual(@as(u64, 3), other.len());
+}
+
 // ---- Callbacks of a cache -----------------------------------------------------------------------
 
 test "the listener is told why entries leave" {

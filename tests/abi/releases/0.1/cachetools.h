@@ -324,8 +324,12 @@ typedef ct_status (*ct_write_fn)(void *user_data, const void *data, size_t size)
 typedef ct_status (*ct_read_fn)(void *user_data, void *buffer, size_t capacity, size_t *got);
 CT_API ct_status ct_snapshot_save(ct_cache *cache, ct_write_fn write, void *user_data);
 CT_API ct_status ct_snapshot_load(ct_cache *cache, ct_read_fn read, void *user_data);
+#define CT_SNAPSHOT_AGED 0x1u
+CT_API ct_status ct_snapshot_load_with(ct_cache *cache, ct_read_fn read, void *user_data,
+                                       uint32_t flags);
 CT_API ct_status ct_snapshot_save_file(ct_cache *cache, const char *path);
 CT_API ct_status ct_snapshot_load_file(ct_cache *cache, const char *path);
+CT_API ct_status ct_snapshot_load_file_with(ct_cache *cache, const char *path, uint32_t flags);
 typedef struct ct_stats {
   size_t struct_size;
   uint64_t hits;
