@@ -43,14 +43,11 @@ static void open_abc(fixture *f) {
 
 /* ---- ct_get_many ---------------------------------------------------------------------------- */
 
-static void test_get_many_tells_hits_and_misses(void **state) {
-  (void)state;
-  fixture f;
-  open_abc(&f);
+FIXTURE_TEST(get_many_tells_hits_and_misses, open_abc(f)) {
   const ct_bytes keys[] = {{"b", 1}, {"x", 1}, {"a", 1}, {"c", 1}};
   ct_value values[4] = {poisoned_value(), poisoned_value(), poisoned_value(), poisoned_value()};
   ct_status statuses[4] = {CT_BUSY, CT_BUSY, CT_BUSY, CT_BUSY};
-  assert_status(CT_OK, ct_get_many(f.cache, keys, 4, values, statuses));
+  assert_status(CT_OK, ct_get_many(f->cache, keys, 4, values, statuses));
   assert_status(CT_OK, statuses[0]);
   assert_status(CT_MISS, statuses[1]);
   assert_status(CT_OK, statuses[2]);
@@ -60,27 +57,21 @@ static void test_get_many_tells_hits_and_misses(void **state) {
   assert_value("1", values[2]);
   assert_value("", values[3]);
   for (int i = 0; i < 4; i++) ct_value_release(&values[i]);
-  fixture_close(&f);
 }
 
-static void test_get_many_is_a_use_of_each_key_in_order(void **state) {
-  (void)state;
-  fixture f;
-  open_abc(&f);
+FIXTURE_TEST(get_many_is_a_use_of_each_key_in_order, open_abc(f)) {
   const ct_bytes keys[] = {{"b", 1}, {"x", 1}, {"a", 1}};
   ct_value values[3];
   ct_status statuses[3];
-  assert_status(CT_OK, ct_get_many(f.cache, keys, 3, values, statuses));
+  assert_status(CT_OK, ct_get_many(f->cache, keys, 3, values, statuses));
   for (int i = 0; i < 3; i++) ct_value_release(&values[i]);
-  assert_int_equal(2, stats_of(f.cache).hits);
-  assert_int_equal(1, stats_of(f.cache).misses);
-  while (ct_popitem(f.cache, NULL, NULL) == CT_OK) continue;
-  assert_told(&f, "EVICTED c=, EVICTED b=22, EVICTED a=1");
-  fixture_close(&f);
+  assert_int_equal(2, stats_of(f->cache).hits);
+  assert_int_equal(1, stats_of(f->cache).misses);
+  while (ct_popitem(f->cache, NULL, NULL) == CT_OK) continue;
+  assert_told(f, "EVICTED c=, EVICTED b=22, EVICTED a=1");
 }
 
-static void test_get_many_pins_each_value(void **state) {
-  (void)state;
+TEST(get_many_pins_each_value) {
   fixture f;
   open_abc(&f);
   const ct_bytes keys[] = {{"a", 1}, {"b", 1}, {"a", 1}};
@@ -95,66 +86,49 @@ static void test_get_many_pins_each_value(void **state) {
   ct_value_release(&values[2]);
 }
 
-static void test_get_many_of_the_same_key_stands_alone(void **state) {
-  (void)state;
-  fixture f;
-  open_abc(&f);
+FIXTURE_TEST(get_many_of_the_same_key_stands_alone, open_abc(f)) {
   const ct_bytes keys[] = {{"a", 1}, {"a", 1}, {"x", 1}, {"x", 1}, {"a", 1}};
   ct_value values[5];
   ct_status statuses[5];
-  assert_status(CT_OK, ct_get_many(f.cache, keys, 5, values, statuses));
+  assert_status(CT_OK, ct_get_many(f->cache, keys, 5, values, statuses));
   for (int i = 0; i < 5; i++) {
     assert_status(i == 2 || i == 3 ? CT_MISS : CT_OK, statuses[i]);
     ct_value_release(&values[i]);
   }
-  assert_int_equal(3, stats_of(f.cache).hits);
-  assert_int_equal(2, stats_of(f.cache).misses);
-  fixture_close(&f);
+  assert_int_equal(3, stats_of(f->cache).hits);
+  assert_int_equal(2, stats_of(f->cache).misses);
 }
 
-static void test_get_many_of_empty_key(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  assert_status(CT_OK, ct_set(f.cache, NULL, 0, "empty", 5));
+FIXTURE_TEST(get_many_of_empty_key, open_lru(f, 8)) {
+  assert_status(CT_OK, ct_set(f->cache, NULL, 0, "empty", 5));
   const ct_bytes keys[] = {{NULL, 0}, {"", 0}};
   ct_value values[2];
   ct_status statuses[2];
-  assert_status(CT_OK, ct_get_many(f.cache, keys, 2, values, statuses));
+  assert_status(CT_OK, ct_get_many(f->cache, keys, 2, values, statuses));
   assert_value("empty", values[0]);
   assert_value("empty", values[1]);
   ct_value_release(&values[0]);
   ct_value_release(&values[1]);
-  fixture_close(&f);
 }
 
-static void test_get_many_of_nothing_is_done(void **state) {
-  (void)state;
-  fixture f;
-  open_abc(&f);
-  assert_status(CT_OK, ct_get_many(f.cache, NULL, 0, NULL, NULL));
-  assert_int_equal(0, stats_of(f.cache).hits + stats_of(f.cache).misses);
-  fixture_close(&f);
+FIXTURE_TEST(get_many_of_nothing_is_done, open_abc(f)) {
+  assert_status(CT_OK, ct_get_many(f->cache, NULL, 0, NULL, NULL));
+  assert_int_equal(0, stats_of(f->cache).hits + stats_of(f->cache).misses);
 }
 
-static void test_get_many_misses_the_expired(void **state) {
-  (void)state;
-  fixture f;
-  open_abc(&f);
-  set_text_ttl(f.cache, "a", "1", 5);
-  set_now(&f, 5);
+FIXTURE_TEST(get_many_misses_the_expired, open_abc(f)) {
+  set_text_ttl(f->cache, "a", "1", 5);
+  set_now(f, 5);
   const ct_bytes keys[] = {{"a", 1}, {"b", 1}};
   ct_value values[2];
   ct_status statuses[2];
-  assert_status(CT_OK, ct_get_many(f.cache, keys, 2, values, statuses));
+  assert_status(CT_OK, ct_get_many(f->cache, keys, 2, values, statuses));
   assert_status(CT_MISS, statuses[0]);
   assert_status(CT_OK, statuses[1]);
   ct_value_release(&values[1]);
-  fixture_close(&f);
 }
 
-static void test_get_many_that_fails_pins_nothing(void **state) {
-  (void)state;
+TEST(get_many_that_fails_pins_nothing) {
   test_allocator allocator;
   test_allocator_init(&allocator);
   ct_options options = CT_OPTIONS_INIT;
@@ -174,8 +148,7 @@ static void test_get_many_that_fails_pins_nothing(void **state) {
   assert_int_equal(0, allocator.blocks);
 }
 
-static void test_get_many_of_a_thousand_keys(void **state) {
-  (void)state;
+TEST(get_many_of_a_thousand_keys) {
   static uint64_t numbers[kManyKeys];
   static ct_bytes keys[kManyKeys];
   static ct_value values[kManyKeys];
@@ -204,16 +177,13 @@ static void test_get_many_of_a_thousand_keys(void **state) {
 
 /* ---- ct_get_many_copy ----------------------------------------------------------------------- */
 
-static void test_get_many_copy_lays_values_end_to_end(void **state) {
-  (void)state;
-  fixture f;
-  open_abc(&f);
+FIXTURE_TEST(get_many_copy_lays_values_end_to_end, open_abc(f)) {
   const size_t ends[] = {1, 2, 3, 4, 5};
   char buffer[8] = "-------";
   size_t value_ends[5] = {77, 77, 77, 77, 77};
   ct_status statuses[5] = {CT_BUSY, CT_BUSY, CT_BUSY, CT_BUSY, CT_BUSY};
   assert_status(CT_OK,
-                ct_get_many_copy(f.cache, "bxcab", ends, 5, buffer, 8, value_ends, statuses));
+                ct_get_many_copy(f->cache, "bxcab", ends, 5, buffer, 8, value_ends, statuses));
   const size_t expected_ends[] = {2, 2, 2, 3, 5};
   const ct_status expected[] = {CT_OK, CT_MISS, CT_OK, CT_OK, CT_OK};
   for (int i = 0; i < 5; i++) {
@@ -222,48 +192,36 @@ static void test_get_many_copy_lays_values_end_to_end(void **state) {
   }
   /* Nothing beyond is touched. */
   assert_memory_equal("22122--", buffer, 8);
-  fixture_close(&f);
 }
 
-static void test_get_many_copy_is_a_use_of_each_key(void **state) {
-  (void)state;
-  fixture f;
-  open_abc(&f);
+FIXTURE_TEST(get_many_copy_is_a_use_of_each_key, open_abc(f)) {
   const size_t ends[] = {1, 2};
   char buffer[4];
   size_t value_ends[2];
   ct_status statuses[2];
-  assert_status(CT_OK, ct_get_many_copy(f.cache, "ax", ends, 2, buffer, 4, value_ends, statuses));
-  assert_int_equal(1, stats_of(f.cache).hits);
-  assert_int_equal(1, stats_of(f.cache).misses);
-  while (ct_popitem(f.cache, NULL, NULL) == CT_OK) continue;
-  assert_told(&f, "EVICTED b=22, EVICTED c=, EVICTED a=1");
-  fixture_close(&f);
+  assert_status(CT_OK, ct_get_many_copy(f->cache, "ax", ends, 2, buffer, 4, value_ends, statuses));
+  assert_int_equal(1, stats_of(f->cache).hits);
+  assert_int_equal(1, stats_of(f->cache).misses);
+  while (ct_popitem(f->cache, NULL, NULL) == CT_OK) continue;
+  assert_told(f, "EVICTED b=22, EVICTED c=, EVICTED a=1");
 }
 
-static void test_get_many_copy_into_exactly_enough(void **state) {
-  (void)state;
-  fixture f;
-  open_abc(&f);
+FIXTURE_TEST(get_many_copy_into_exactly_enough, open_abc(f)) {
   const size_t ends[] = {1, 2};
   char buffer[3];
   size_t value_ends[2];
   ct_status statuses[2];
-  assert_status(CT_OK, ct_get_many_copy(f.cache, "ab", ends, 2, buffer, 3, value_ends, statuses));
+  assert_status(CT_OK, ct_get_many_copy(f->cache, "ab", ends, 2, buffer, 3, value_ends, statuses));
   assert_memory_equal("122", buffer, 3);
-  fixture_close(&f);
 }
 
-static void test_get_many_copy_too_small_tells_all_ends(void **state) {
-  (void)state;
-  fixture f;
-  open_abc(&f);
+FIXTURE_TEST(get_many_copy_too_small_tells_all_ends, open_abc(f)) {
   const size_t ends[] = {1, 2, 3, 4};
   for (size_t capacity = 0; capacity < 5; capacity++) {
     char buffer[8] = "-------";
     size_t value_ends[4] = {77, 77, 77, 77};
     ct_status statuses[4] = {CT_BUSY, CT_BUSY, CT_BUSY, CT_BUSY};
-    assert_status(CT_ERR_BUFFER, ct_get_many_copy(f.cache, "bxab", ends, 4, buffer, capacity,
+    assert_status(CT_ERR_BUFFER, ct_get_many_copy(f->cache, "bxab", ends, 4, buffer, capacity,
                                                   value_ends, statuses));
     assert_int_equal(2, value_ends[0]);
     assert_int_equal(2, value_ends[1]);
@@ -273,72 +231,54 @@ static void test_get_many_copy_too_small_tells_all_ends(void **state) {
     /* Written, though nothing is promised of what. */
     for (int i = 0; i < 4; i++) assert_true(statuses[i] != CT_BUSY);
   }
-  fixture_close(&f);
 }
 
-static void test_get_many_copy_too_small_is_no_use(void **state) {
-  (void)state;
-  fixture f;
-  open_abc(&f);
+FIXTURE_TEST(get_many_copy_too_small_is_no_use, open_abc(f)) {
   const size_t ends[] = {1, 2};
   size_t value_ends[2];
   ct_status statuses[2];
   assert_status(CT_ERR_BUFFER,
-                ct_get_many_copy(f.cache, "ax", ends, 2, NULL, 0, value_ends, statuses));
+                ct_get_many_copy(f->cache, "ax", ends, 2, NULL, 0, value_ends, statuses));
   assert_int_equal(1, value_ends[1]);
-  ct_stats stats = stats_of(f.cache);
+  ct_stats stats = stats_of(f->cache);
   assert_int_equal(0, stats.hits + stats.misses);
-  while (ct_popitem(f.cache, NULL, NULL) == CT_OK) continue;
-  assert_told(&f, "EVICTED a=1, EVICTED b=22, EVICTED c=");
-  fixture_close(&f);
+  while (ct_popitem(f->cache, NULL, NULL) == CT_OK) continue;
+  assert_told(f, "EVICTED a=1, EVICTED b=22, EVICTED c=");
 }
 
-static void test_get_many_copy_of_misses_needs_no_buffer(void **state) {
-  (void)state;
-  fixture f;
-  open_abc(&f);
+FIXTURE_TEST(get_many_copy_of_misses_needs_no_buffer, open_abc(f)) {
   const size_t ends[] = {1, 2, 3};
   size_t value_ends[3] = {77, 77, 77};
   ct_status statuses[3];
   /* The last one is a hit of no bytes. */
-  assert_status(CT_OK, ct_get_many_copy(f.cache, "xyc", ends, 3, NULL, 0, value_ends, statuses));
+  assert_status(CT_OK, ct_get_many_copy(f->cache, "xyc", ends, 3, NULL, 0, value_ends, statuses));
   for (int i = 0; i < 3; i++) assert_int_equal(0, value_ends[i]);
   assert_status(CT_MISS, statuses[0]);
   assert_status(CT_MISS, statuses[1]);
   assert_status(CT_OK, statuses[2]);
-  fixture_close(&f);
 }
 
-static void test_get_many_copy_of_empty_keys(void **state) {
-  (void)state;
-  fixture f;
-  open_abc(&f);
-  assert_status(CT_OK, ct_set(f.cache, "", 0, "!", 1));
+FIXTURE_TEST(get_many_copy_of_empty_keys, open_abc(f)) {
+  assert_status(CT_OK, ct_set(f->cache, "", 0, "!", 1));
   /* An empty key at the beginning, in the middle and at the end. */
   const size_t ends[] = {0, 1, 1, 2, 2};
   char buffer[8];
   size_t value_ends[5];
   ct_status statuses[5];
-  assert_status(CT_OK, ct_get_many_copy(f.cache, "ab", ends, 5, buffer, 8, value_ends, statuses));
+  assert_status(CT_OK, ct_get_many_copy(f->cache, "ab", ends, 5, buffer, 8, value_ends, statuses));
   assert_int_equal(6, value_ends[4]);
   assert_memory_equal("!1!22!", buffer, 6);
   const size_t none[] = {0, 0};
-  assert_status(CT_OK, ct_get_many_copy(f.cache, NULL, none, 2, buffer, 8, value_ends, statuses));
+  assert_status(CT_OK, ct_get_many_copy(f->cache, NULL, none, 2, buffer, 8, value_ends, statuses));
   assert_int_equal(2, value_ends[1]);
   assert_memory_equal("!!", buffer, 2);
-  fixture_close(&f);
 }
 
-static void test_get_many_copy_of_nothing_is_done(void **state) {
-  (void)state;
-  fixture f;
-  open_abc(&f);
-  assert_status(CT_OK, ct_get_many_copy(f.cache, NULL, NULL, 0, NULL, 0, NULL, NULL));
-  fixture_close(&f);
+FIXTURE_TEST(get_many_copy_of_nothing_is_done, open_abc(f)) {
+  assert_status(CT_OK, ct_get_many_copy(f->cache, NULL, NULL, 0, NULL, 0, NULL, NULL));
 }
 
-static void test_get_many_copy_of_a_thousand_keys(void **state) {
-  (void)state;
+TEST(get_many_copy_of_a_thousand_keys) {
   static uint64_t numbers[kManyKeys];
   static size_t ends[kManyKeys];
   static size_t value_ends[kManyKeys];
@@ -377,64 +317,47 @@ static void test_get_many_copy_of_a_thousand_keys(void **state) {
 
 /* ---- ct_set_many ---------------------------------------------------------------------------- */
 
-static void test_set_many_stores_all(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(set_many_stores_all, open_lru(f, 8)) {
   pairs *p = no_pairs();
   add_pair(p, "a", "1");
   add_pair(p, "", "empty key");
   add_pair(p, "empty value", "");
   ct_status statuses[3] = {CT_BUSY, CT_BUSY, CT_BUSY};
-  assert_status(CT_OK, ct_set_many(f.cache, p->data, p->ends, p->count, NULL, statuses));
+  assert_status(CT_OK, ct_set_many(f->cache, p->data, p->ends, p->count, NULL, statuses));
   for (int i = 0; i < 3; i++) assert_status(CT_OK, statuses[i]);
-  assert_text(f.cache, "a", "1");
-  assert_text(f.cache, "", "empty key");
-  assert_text(f.cache, "empty value", "");
-  assert_int_equal(3, ct_len(f.cache));
-  fixture_close(&f);
+  assert_text(f->cache, "a", "1");
+  assert_text(f->cache, "", "empty key");
+  assert_text(f->cache, "empty value", "");
+  assert_int_equal(3, ct_len(f->cache));
 }
 
-static void test_set_many_of_empty_key_and_value_without_data(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(set_many_of_empty_key_and_value_without_data, open_lru(f, 8)) {
   const size_t ends[] = {0, 0};
-  assert_status(CT_OK, ct_set_many(f.cache, NULL, ends, 1, NULL, NULL));
-  assert_text(f.cache, "", "");
-  fixture_close(&f);
+  assert_status(CT_OK, ct_set_many(f->cache, NULL, ends, 1, NULL, NULL));
+  assert_text(f->cache, "", "");
 }
 
-static void test_set_many_of_nothing_is_done(void **state) {
-  (void)state;
-  fixture f;
-  open_abc(&f);
-  assert_status(CT_OK, ct_set_many(f.cache, NULL, NULL, 0, NULL, NULL));
-  assert_int_equal(3, ct_len(f.cache));
-  fixture_close(&f);
+FIXTURE_TEST(set_many_of_nothing_is_done, open_abc(f)) {
+  assert_status(CT_OK, ct_set_many(f->cache, NULL, NULL, 0, NULL, NULL));
+  assert_int_equal(3, ct_len(f->cache));
 }
 
-static void test_set_many_stores_in_order(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 2);
+FIXTURE_TEST(set_many_stores_in_order, open_lru(f, 2)) {
   pairs *p = no_pairs();
   add_pair(p, "a", "1");
   add_pair(p, "b", "2");
   add_pair(p, "a", "3");
   add_pair(p, "c", "4");
-  assert_status(CT_OK, ct_set_many(f.cache, p->data, p->ends, p->count, NULL, NULL));
-  assert_told(&f, "REPLACED a=1, EVICTED b=2");
-  assert_text(f.cache, "a", "3");
-  assert_text(f.cache, "c", "4");
-  ct_stats stats = stats_of(f.cache);
+  assert_status(CT_OK, ct_set_many(f->cache, p->data, p->ends, p->count, NULL, NULL));
+  assert_told(f, "REPLACED a=1, EVICTED b=2");
+  assert_text(f->cache, "a", "3");
+  assert_text(f->cache, "c", "4");
+  ct_stats stats = stats_of(f->cache);
   assert_int_equal(3, stats.inserts);
   assert_int_equal(1, stats.updates);
-  fixture_close(&f);
 }
 
-static void test_set_many_tells_the_status_of_each_pair(void **state) {
-  (void)state;
+TEST(set_many_tells_the_status_of_each_pair) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 4);
   options.weight_kind = CT_WEIGHT_VALUE;
@@ -457,8 +380,7 @@ static void test_set_many_tells_the_status_of_each_pair(void **state) {
   fixture_close(&f);
 }
 
-static void test_set_many_fails_with_the_first_negative_status(void **state) {
-  (void)state;
+TEST(set_many_fails_with_the_first_negative_status) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 4);
   options.weight_kind = CT_WEIGHT_VALUE;
@@ -478,10 +400,7 @@ static void test_set_many_fails_with_the_first_negative_status(void **state) {
   fixture_close(&f);
 }
 
-static void test_set_many_with_ordinary_outcomes_is_ok(void **state) {
-  (void)state;
-  fixture f;
-  open_abc(&f);
+FIXTURE_TEST(set_many_with_ordinary_outcomes_is_ok, open_abc(f)) {
   pairs *p = no_pairs();
   add_pair(p, "a", "9");
   add_pair(p, "d", "9");
@@ -489,19 +408,15 @@ static void test_set_many_with_ordinary_outcomes_is_ok(void **state) {
   ct_entry_options absent = CT_ENTRY_OPTIONS_INIT;
   absent.flags = CT_ENTRY_IF_ABSENT;
   ct_status statuses[3];
-  assert_status(CT_OK, ct_set_many(f.cache, p->data, p->ends, p->count, &absent, statuses));
+  assert_status(CT_OK, ct_set_many(f->cache, p->data, p->ends, p->count, &absent, statuses));
   assert_status(CT_EXISTS, statuses[0]);
   assert_status(CT_OK, statuses[1]);
   assert_status(CT_EXISTS, statuses[2]);
-  assert_text(f.cache, "a", "1");
-  assert_text(f.cache, "d", "9");
-  fixture_close(&f);
+  assert_text(f->cache, "a", "1");
+  assert_text(f->cache, "d", "9");
 }
 
-static void test_set_many_applies_options_to_all(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(set_many_applies_options_to_all, open_lru(f, 8)) {
   pairs *p = no_pairs();
   add_pair(p, "a", "1");
   add_pair(p, "b", "2");
@@ -509,34 +424,28 @@ static void test_set_many_applies_options_to_all(void **state) {
   options.flags = CT_ENTRY_TTL | CT_ENTRY_WEIGHT;
   options.ttl = 10;
   options.weight = 3;
-  assert_status(CT_OK, ct_set_many(f.cache, p->data, p->ends, p->count, &options, NULL));
-  assert_int_equal(6, ct_currsize(f.cache));
-  assert_int_equal(10, info_of(f.cache, "a").deadline);
-  assert_int_equal(10, info_of(f.cache, "b").deadline);
-  set_now(&f, 10);
-  assert_int_equal(0, ct_len(f.cache));
-  fixture_close(&f);
+  assert_status(CT_OK, ct_set_many(f->cache, p->data, p->ends, p->count, &options, NULL));
+  assert_int_equal(6, ct_currsize(f->cache));
+  assert_int_equal(10, info_of(f->cache, "a").deadline);
+  assert_int_equal(10, info_of(f->cache, "b").deadline);
+  set_now(f, 10);
+  assert_int_equal(0, ct_len(f->cache));
 }
 
-static void test_set_many_dead_on_arrival_is_not_stored(void **state) {
-  (void)state;
-  fixture f;
-  open_abc(&f);
+FIXTURE_TEST(set_many_dead_on_arrival_is_not_stored, open_abc(f)) {
   pairs *p = no_pairs();
   add_pair(p, "a", "9");
   add_pair(p, "d", "9");
   ct_entry_options dead = CT_ENTRY_OPTIONS_INIT;
   dead.flags = CT_ENTRY_TTL;
   ct_status statuses[2];
-  assert_status(CT_OK, ct_set_many(f.cache, p->data, p->ends, p->count, &dead, statuses));
+  assert_status(CT_OK, ct_set_many(f->cache, p->data, p->ends, p->count, &dead, statuses));
   assert_status(CT_NOT_STORED, statuses[0]);
   assert_status(CT_NOT_STORED, statuses[1]);
-  assert_told(&f, "REMOVED a=1");
-  fixture_close(&f);
+  assert_told(f, "REMOVED a=1");
 }
 
-static void test_set_many_of_a_thousand_pairs(void **state) {
-  (void)state;
+TEST(set_many_of_a_thousand_pairs) {
   static ct_status statuses[kManyKeys];
   for (uint32_t shards = 1; shards <= 16; shards *= 16) {
     ct_options options = CT_OPTIONS_INIT;
@@ -563,57 +472,18 @@ static void test_set_many_of_a_thousand_pairs(void **state) {
   }
 }
 
-static void test_set_many_into_a_small_cache_keeps_the_last(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 10);
+FIXTURE_TEST(set_many_into_a_small_cache_keeps_the_last, open_lru(f, 10)) {
   pairs *p = no_pairs();
   char key[16];
   for (int i = 0; i < kManyKeys; i++) {
     snprintf(key, sizeof(key), "%d", i);
     add_pair(p, key, "v");
   }
-  assert_status(CT_OK, ct_set_many(f.cache, p->data, p->ends, p->count, NULL, NULL));
-  assert_int_equal(10, ct_len(f.cache));
+  assert_status(CT_OK, ct_set_many(f->cache, p->data, p->ends, p->count, NULL, NULL));
+  assert_int_equal(10, ct_len(f->cache));
   for (int i = kManyKeys - 10; i < kManyKeys; i++) {
     snprintf(key, sizeof(key), "%d", i);
-    assert_true(has_text(f.cache, key));
+    assert_true(has_text(f->cache, key));
   }
-  assert_int_equal(kManyKeys - 10, f.told);
-  fixture_close(&f);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_get_many_tells_hits_and_misses),
-      cmocka_unit_test(test_get_many_is_a_use_of_each_key_in_order),
-      cmocka_unit_test(test_get_many_pins_each_value),
-      cmocka_unit_test(test_get_many_of_the_same_key_stands_alone),
-      cmocka_unit_test(test_get_many_of_empty_key),
-      cmocka_unit_test(test_get_many_of_nothing_is_done),
-      cmocka_unit_test(test_get_many_misses_the_expired),
-      cmocka_unit_test(test_get_many_that_fails_pins_nothing),
-      cmocka_unit_test(test_get_many_of_a_thousand_keys),
-      cmocka_unit_test(test_get_many_copy_lays_values_end_to_end),
-      cmocka_unit_test(test_get_many_copy_is_a_use_of_each_key),
-      cmocka_unit_test(test_get_many_copy_into_exactly_enough),
-      cmocka_unit_test(test_get_many_copy_too_small_tells_all_ends),
-      cmocka_unit_test(test_get_many_copy_too_small_is_no_use),
-      cmocka_unit_test(test_get_many_copy_of_misses_needs_no_buffer),
-      cmocka_unit_test(test_get_many_copy_of_empty_keys),
-      cmocka_unit_test(test_get_many_copy_of_nothing_is_done),
-      cmocka_unit_test(test_get_many_copy_of_a_thousand_keys),
-      cmocka_unit_test(test_set_many_stores_all),
-      cmocka_unit_test(test_set_many_of_empty_key_and_value_without_data),
-      cmocka_unit_test(test_set_many_of_nothing_is_done),
-      cmocka_unit_test(test_set_many_stores_in_order),
-      cmocka_unit_test(test_set_many_tells_the_status_of_each_pair),
-      cmocka_unit_test(test_set_many_fails_with_the_first_negative_status),
-      cmocka_unit_test(test_set_many_with_ordinary_outcomes_is_ok),
-      cmocka_unit_test(test_set_many_applies_options_to_all),
-      cmocka_unit_test(test_set_many_dead_on_arrival_is_not_stored),
-      cmocka_unit_test(test_set_many_of_a_thousand_pairs),
-      cmocka_unit_test(test_set_many_into_a_small_cache_keeps_the_last),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  assert_int_equal(kManyKeys - 10, f->told);
 }

@@ -599,8 +599,7 @@ static bool fail_each_allocation(const operation *o, const kind *k, int count) {
   }
 }
 
-static void test_call_without_memory_changes_nothing(void **state) {
-  (void)state;
+TEST(call_without_memory_changes_nothing) {
   static const int kCounts[] = {0, 4, kFilled};
   for (int i = 0; i < kOperationCount; i++) {
     int mattered = 0;
@@ -618,8 +617,7 @@ static void test_call_without_memory_changes_nothing(void **state) {
 }
 
 /* Somewhere on the way the index grows, chunks are added, and whatever a policy keeps grows. */
-static void test_insert_without_memory_changes_nothing_at_any_size(void **state) {
-  (void)state;
+TEST(insert_without_memory_changes_nothing_at_any_size) {
   static const operation kSet = {"ct_set", set_new, true};
   for (int k = 0; k < kKindCount; k++) {
     if (kKinds[k].maxsize != CT_UNBOUNDED) continue;
@@ -630,8 +628,7 @@ static void test_insert_without_memory_changes_nothing_at_any_size(void **state)
   }
 }
 
-static void test_cache_new_without_memory_leaves_nothing(void **state) {
-  (void)state;
+TEST(cache_new_without_memory_leaves_nothing) {
   for (int k = 0; k < kKindCount; k++) {
     int failures = 0;
     for (int64_t fail = 0;; fail++) {
@@ -660,8 +657,7 @@ static void *queue_new_or_not(void *user_data, uint64_t maxsize) {
   return states_left-- > 0 ? kQueue.state_new(user_data, maxsize) : NULL;
 }
 
-static void test_cache_new_without_policy_state_leaves_nothing(void **state) {
-  (void)state;
+TEST(cache_new_without_policy_state_leaves_nothing) {
   for (int states = 0; states < 4; states++) {
     fixture f;
     prepare(&f, &kKinds[kKindCount - 1]);
@@ -676,8 +672,7 @@ static void test_cache_new_without_policy_state_leaves_nothing(void **state) {
 }
 
 /* Each pair stands alone: those without memory are as they were, the others are stored. */
-static void test_set_many_without_memory_stores_the_others(void **state) {
-  (void)state;
+TEST(set_many_without_memory_stores_the_others) {
   bool some = false;
   for (int64_t fail = 0;; fail++) {
     fixture f;
@@ -719,8 +714,7 @@ static void test_set_many_without_memory_stores_the_others(void **state) {
 }
 
 /* With one failing allocation after the other, an iteration passes over nothing. */
-static void test_iter_next_without_memory_can_be_asked_again(void **state) {
-  (void)state;
+TEST(iter_next_without_memory_can_be_asked_again) {
   for (int k = 0; k < kKindCount; k++) {
     fixture f;
     make(&f, &kKinds[k], kFilled);
@@ -819,8 +813,7 @@ static void assert_walks_fail_or_see_it(fixture *f, int32_t order) {
   }
 }
 
-static void test_walk_beyond_65000_pins_without_memory_pins_nothing(void **state) {
-  (void)state;
+TEST(walk_beyond_65000_pins_without_memory_pins_nothing) {
   for (int32_t order = CT_ORDER_ANY; order <= CT_ORDER_HOTTEST; order++) {
     fixture f;
     make(&f, &kKinds[0], 2);
@@ -832,8 +825,7 @@ static void test_walk_beyond_65000_pins_without_memory_pins_nothing(void **state
   }
 }
 
-static void test_popitem_that_can_pin_only_the_key_removes_nothing(void **state) {
-  (void)state;
+TEST(popitem_that_can_pin_only_the_key_removes_nothing) {
   fixture f;
   make(&f, &kKinds[0], 2);
   assert_status(CT_OK, ct_delete(f.cache, "key0", 4));
@@ -855,8 +847,7 @@ static void test_popitem_that_can_pin_only_the_key_removes_nothing(void **state)
   unmake(&f);
 }
 
-static void test_pin_beyond_65000_without_memory_changes_nothing(void **state) {
-  (void)state;
+TEST(pin_beyond_65000_without_memory_changes_nothing) {
   fixture f;
   make(&f, &kKinds[0], 2);
   assert_status(CT_OK, ct_delete(f.cache, "key0", 4));
@@ -981,8 +972,7 @@ static void assert_whole(ct_cache *cache) {
   assert_int_equal(currsize, weight);
 }
 
-static void test_run_without_memory_stays_whole(void **state) {
-  (void)state;
+TEST(run_without_memory_stays_whole) {
   uint64_t random = test_seed();
   for (int k = 0; k < kKindCount; k++) {
     fixture f;
@@ -1144,33 +1134,27 @@ static void run_hostile_everywhere(enum caller caller) {
     for (uint64_t i = 0; i < 5; i++) run_hostile(&kKinds[k], caller, seed + i);
 }
 
-static void test_listener_may_do_anything(void **state) {
-  (void)state;
+TEST(listener_may_do_anything) {
   run_hostile_everywhere(kFromListener);
 }
 
-static void test_weigher_may_do_anything(void **state) {
-  (void)state;
+TEST(weigher_may_do_anything) {
   run_hostile_everywhere(kFromWeigher);
 }
 
-static void test_ttu_may_do_anything(void **state) {
-  (void)state;
+TEST(ttu_may_do_anything) {
   run_hostile_everywhere(kFromTtu);
 }
 
-static void test_match_may_do_anything(void **state) {
-  (void)state;
+TEST(match_may_do_anything) {
   run_hostile_everywhere(kFromMatch);
 }
 
-static void test_visit_may_do_anything(void **state) {
-  (void)state;
+TEST(visit_may_do_anything) {
   run_hostile_everywhere(kFromVisit);
 }
 
-static void test_drop_may_do_anything(void **state) {
-  (void)state;
+TEST(drop_may_do_anything) {
   run_hostile_everywhere(kFromDrop);
 }
 
@@ -1309,8 +1293,7 @@ static void run_destroyer(const kind *k, enum caller caller) {
   assert_int_equal(0, allocator.blocks);
 }
 
-static void test_callbacks_may_end_values_walks_leases_memos_and_other_caches(void **state) {
-  (void)state;
+TEST(callbacks_may_end_values_walks_leases_memos_and_other_caches) {
   for (int k = 0; k < kKindCount; k++)
     for (enum caller caller = 0; caller < kCallers; caller++) run_destroyer(&kKinds[k], caller);
 }
@@ -1391,8 +1374,7 @@ static void run_fickle(const kind *k, bool weighs, bool times, uint64_t seed) {
   ct_cache_free(f.cache);
 }
 
-static void test_weigher_may_answer_differently_each_time(void **state) {
-  (void)state;
+TEST(weigher_may_answer_differently_each_time) {
   const uint64_t seed = test_seed();
   for (int k = 0; k < kKindCount; k++)
     for (uint64_t i = 0; i < 6; i++) run_fickle(&kKinds[k], true, false, seed + i);
@@ -1404,8 +1386,7 @@ static uint32_t dead_or_queue_victim(void *state) {
   return dead_ids ? 1000000 : kQueue.victim(state);
 }
 
-static void test_policy_that_names_dead_ids_costs_no_memory(void **state) {
-  (void)state;
+TEST(policy_that_names_dead_ids_costs_no_memory) {
   fixture f;
   prepare(&f, &kKinds[kKindCount - 2]);
   ct_policy_ops ops = kQueue;
@@ -1431,8 +1412,7 @@ static void test_policy_that_names_dead_ids_costs_no_memory(void **state) {
   unmake(&f);
 }
 
-static void test_timer_and_ttu_may_tell_any_time(void **state) {
-  (void)state;
+TEST(timer_and_ttu_may_tell_any_time) {
   const uint64_t seed = test_seed();
   for (int k = 0; k < kKindCount; k++)
     for (uint64_t i = 0; i < 6; i++) run_fickle(&kKinds[k], i % 3 == 0, true, seed + i);
@@ -1454,8 +1434,7 @@ static uint64_t ttu_of_value(void *user_data, const void *key, size_t key_size, 
   return deadline;
 }
 
-static void test_ttu_of_the_past_is_not_stored_and_of_never_does_not_expire(void **state) {
-  (void)state;
+TEST(ttu_of_the_past_is_not_stored_and_of_never_does_not_expire) {
   uint64_t now = 1000;
   ct_options o = CT_OPTIONS_INIT;
   o.policy = CT_POLICY_TLRU;
@@ -1483,8 +1462,7 @@ static void test_ttu_of_the_past_is_not_stored_and_of_never_does_not_expire(void
   ct_cache_free(cache);
 }
 
-static void test_clock_that_went_back_shows_what_it_had_hidden(void **state) {
-  (void)state;
+TEST(clock_that_went_back_shows_what_it_had_hidden) {
   uint64_t now = 1000;
   ct_options o = CT_OPTIONS_INIT;
   o.maxsize = 10;
@@ -1513,29 +1491,5 @@ int main(void) {
   for (size_t i = 0; i < sizeof bytes; i++)
     bytes[i] = (unsigned char)('a' + test_random(&random) % 26);
   for (size_t i = 0; i < sizeof ramp; i++) ramp[i] = (unsigned char)i;
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_call_without_memory_changes_nothing),
-      cmocka_unit_test(test_insert_without_memory_changes_nothing_at_any_size),
-      cmocka_unit_test(test_cache_new_without_memory_leaves_nothing),
-      cmocka_unit_test(test_cache_new_without_policy_state_leaves_nothing),
-      cmocka_unit_test(test_set_many_without_memory_stores_the_others),
-      cmocka_unit_test(test_iter_next_without_memory_can_be_asked_again),
-      cmocka_unit_test(test_pin_beyond_65000_without_memory_changes_nothing),
-      cmocka_unit_test(test_walk_beyond_65000_pins_without_memory_pins_nothing),
-      cmocka_unit_test(test_popitem_that_can_pin_only_the_key_removes_nothing),
-      cmocka_unit_test(test_run_without_memory_stays_whole),
-      cmocka_unit_test(test_listener_may_do_anything),
-      cmocka_unit_test(test_weigher_may_do_anything),
-      cmocka_unit_test(test_ttu_may_do_anything),
-      cmocka_unit_test(test_match_may_do_anything),
-      cmocka_unit_test(test_visit_may_do_anything),
-      cmocka_unit_test(test_drop_may_do_anything),
-      cmocka_unit_test(test_callbacks_may_end_values_walks_leases_memos_and_other_caches),
-      cmocka_unit_test(test_weigher_may_answer_differently_each_time),
-      cmocka_unit_test(test_policy_that_names_dead_ids_costs_no_memory),
-      cmocka_unit_test(test_timer_and_ttu_may_tell_any_time),
-      cmocka_unit_test(test_ttu_of_the_past_is_not_stored_and_of_never_does_not_expire),
-      cmocka_unit_test(test_clock_that_went_back_shows_what_it_had_hidden),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return run_registered_tests();
 }

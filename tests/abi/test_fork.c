@@ -92,8 +92,7 @@ static void assert_child_succeeds(pid_t child) {
 }
 
 /* The threads of the parent are there and idle, but for the one that forks. */
-static void test_child_uses_the_caches_of_idle_threads(void **state) {
-  (void)state;
+TEST(child_uses_the_caches_of_idle_threads) {
   world it;
   pthread_t threads[kThreads];
   pthread_barrier_init(&it.idle, NULL, kThreads + 1);
@@ -133,8 +132,7 @@ static void test_child_uses_the_caches_of_idle_threads(void **state) {
 }
 
 /* A pinned value, a walk and a lease go on in the child as in the parent. */
-static void test_child_goes_on_with_what_was_begun(void **state) {
-  (void)state;
+TEST(child_goes_on_with_what_was_begun) {
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 100);
   for (uint32_t i = 0; i < 50; i++) ct_set(cache, &i, sizeof i, &i, sizeof i);
   const uint32_t key = 7;
@@ -159,12 +157,4 @@ static void test_child_goes_on_with_what_was_begun(void **state) {
   if (child == 0) _exit(good ? 0 : 1);
   assert_child_succeeds(child);
   assert_true(good);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_child_uses_the_caches_of_idle_threads),
-      cmocka_unit_test(test_child_goes_on_with_what_was_begun),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,8 +47,7 @@ static void set_pair(ct_cache *cache, uint64_t key, uint64_t value) {
 
 /* ---- A quiet cache -------------------------------------------------------------------------- */
 
-static void test_empty_cache_ends_at_once(void **state) {
-  (void)state;
+TEST(empty_cache_ends_at_once) {
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 8);
     ct_iter *iter = new_iter(cache, kOrders[i]);
@@ -59,8 +58,7 @@ static void test_empty_cache_ends_at_once(void **state) {
   }
 }
 
-static void test_every_entry_is_seen_once(void **state) {
-  (void)state;
+TEST(every_entry_is_seen_once) {
   enum { kCount = 5000 };
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     for (uint32_t shards = 1; shards <= 16; shards *= 16) {
@@ -81,8 +79,7 @@ static void test_every_entry_is_seen_once(void **state) {
   }
 }
 
-static void test_end_is_told_again(void **state) {
-  (void)state;
+TEST(end_is_told_again) {
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 8);
     set_pair(cache, 1, 1);
@@ -98,8 +95,7 @@ static void test_end_is_told_again(void **state) {
   }
 }
 
-static void test_end_is_told_without_results(void **state) {
-  (void)state;
+TEST(end_is_told_without_results) {
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 8);
   set_pair(cache, 1, 1);
   ct_iter *iter = new_iter(cache, CT_ORDER_ANY);
@@ -109,8 +105,7 @@ static void test_end_is_told_without_results(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_empty_key_and_value_are_not_null(void **state) {
-  (void)state;
+TEST(empty_key_and_value_are_not_null) {
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 8);
     assert_status(CT_OK, ct_set(cache, NULL, 0, NULL, 0));
@@ -125,8 +120,7 @@ static void test_empty_key_and_value_are_not_null(void **state) {
   }
 }
 
-static void test_iteration_in_the_middle_leaves_nothing_behind(void **state) {
-  (void)state;
+TEST(iteration_in_the_middle_leaves_nothing_behind) {
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     for (int passed = 0; passed < 60; passed += 7) {
       test_allocator allocator;
@@ -147,8 +141,7 @@ static void test_iteration_in_the_middle_leaves_nothing_behind(void **state) {
   }
 }
 
-static void test_iteration_is_quiet(void **state) {
-  (void)state;
+TEST(iteration_is_quiet) {
   static const ct_policy policies[] = {CT_POLICY_LRU,   CT_POLICY_FIFO,   CT_POLICY_LFU,
                                        CT_POLICY_ANY,   CT_POLICY_MRU,    CT_POLICY_CLOCK,
                                        CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_ARC};
@@ -194,8 +187,7 @@ static uint64_t endless(void *user_data, const void *key, size_t key_size, const
   return CT_NEVER;
 }
 
-static void test_coldest_first_is_the_order_of_popitem(void **state) {
-  (void)state;
+TEST(coldest_first_is_the_order_of_popitem) {
   static const ct_policy policies[] = {
       CT_POLICY_LRU, CT_POLICY_FIFO, CT_POLICY_LFU,   CT_POLICY_TTL,   CT_POLICY_TLRU,
       CT_POLICY_ANY, CT_POLICY_MRU,  CT_POLICY_CLOCK, CT_POLICY_SIEVE, CT_POLICY_ARC};
@@ -244,8 +236,7 @@ static void test_coldest_first_is_the_order_of_popitem(void **state) {
   }
 }
 
-static void test_hottest_first_is_the_reverse_over_shards(void **state) {
-  (void)state;
+TEST(hottest_first_is_the_reverse_over_shards) {
   enum { kCount = 200 };
   ct_cache *cache = new_sharded_cache(kCount, 8);
   for (uint64_t key = 0; key < kCount; key++) set_pair(cache, key, key);
@@ -266,8 +257,7 @@ static void test_hottest_first_is_the_reverse_over_shards(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_ordered_iteration_keeps_the_order_taken_down(void **state) {
-  (void)state;
+TEST(ordered_iteration_keeps_the_order_taken_down) {
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 8);
   for (uint64_t key = 0; key < 4; key++) set_pair(cache, key, key);
   ct_iter *iter = new_iter(cache, CT_ORDER_COLDEST);
@@ -298,8 +288,7 @@ static void ignore_remove(void *policy, uint32_t id) {
   (void)policy, (void)id;
 }
 
-static void test_order_is_unsupported_with_rr_and_custom(void **state) {
-  (void)state;
+TEST(order_is_unsupported_with_rr_and_custom) {
   static const ct_policy_ops ops = {.struct_size = sizeof(ct_policy_ops),
                                     .on_insert = ignore_insert,
                                     .on_remove = ignore_remove,
@@ -329,8 +318,7 @@ static void test_order_is_unsupported_with_rr_and_custom(void **state) {
 
 /* ---- A busy cache --------------------------------------------------------------------------- */
 
-static void test_growth_meanwhile_hides_and_repeats_nothing(void **state) {
-  (void)state;
+TEST(growth_meanwhile_hides_and_repeats_nothing) {
   enum { kFirst = 1000, kMost = 40000 };
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     for (uint32_t shards = 1; shards <= 4; shards *= 4) {
@@ -354,8 +342,7 @@ static void test_growth_meanwhile_hides_and_repeats_nothing(void **state) {
   }
 }
 
-static void test_deletes_meanwhile_hide_and_repeat_nothing_else(void **state) {
-  (void)state;
+TEST(deletes_meanwhile_hide_and_repeat_nothing_else) {
   enum { kCount = 3000 };
   uint64_t random = test_seed();
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
@@ -378,8 +365,7 @@ static void test_deletes_meanwhile_hide_and_repeat_nothing_else(void **state) {
   }
 }
 
-static void test_updates_meanwhile_show_no_value_twice(void **state) {
-  (void)state;
+TEST(updates_meanwhile_show_no_value_twice) {
   enum { kCount = 1000, kValues = 20000 };
   uint64_t random = test_seed();
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
@@ -409,8 +395,7 @@ static void test_updates_meanwhile_show_no_value_twice(void **state) {
   }
 }
 
-static void test_updates_of_other_sizes_meanwhile_show_no_value_twice(void **state) {
-  (void)state;
+TEST(updates_of_other_sizes_meanwhile_show_no_value_twice) {
   enum { kCount = 500, kValues = 8000 };
   static char bytes[3000];
   uint64_t random = test_seed();
@@ -442,8 +427,7 @@ static void test_updates_of_other_sizes_meanwhile_show_no_value_twice(void **sta
   }
 }
 
-static void test_lifetimes_set_meanwhile_hide_and_repeat_nothing(void **state) {
-  (void)state;
+TEST(lifetimes_set_meanwhile_hide_and_repeat_nothing) {
   enum { kCount = 1000 };
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     /* The first lifetime of an entry may move it in memory; it is not written for that. */
@@ -464,8 +448,7 @@ static void test_lifetimes_set_meanwhile_hide_and_repeat_nothing(void **state) {
   }
 }
 
-static void test_evictions_meanwhile_hide_and_repeat_nothing_else(void **state) {
-  (void)state;
+TEST(evictions_meanwhile_hide_and_repeat_nothing_else) {
   enum { kCount = 1000, kMost = 20000 };
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     static unsigned char seen[kMost];
@@ -490,8 +473,7 @@ static void test_evictions_meanwhile_hide_and_repeat_nothing_else(void **state) 
   }
 }
 
-static void test_clear_meanwhile_ends_the_walk(void **state) {
-  (void)state;
+TEST(clear_meanwhile_ends_the_walk) {
   enum { kCount = 1000 };
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     unsigned char seen[kCount] = {0};
@@ -513,8 +495,7 @@ static void test_clear_meanwhile_ends_the_walk(void **state) {
   }
 }
 
-static void test_expired_entries_are_never_seen(void **state) {
-  (void)state;
+TEST(expired_entries_are_never_seen) {
   enum { kCount = 1000 };
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     fixture f;
@@ -542,8 +523,7 @@ static void test_expired_entries_are_never_seen(void **state) {
   }
 }
 
-static void test_entries_expired_before_are_never_seen(void **state) {
-  (void)state;
+TEST(entries_expired_before_are_never_seen) {
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     fixture f;
     ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
@@ -562,8 +542,7 @@ static void test_entries_expired_before_are_never_seen(void **state) {
   }
 }
 
-static void test_views_last_until_the_next_call(void **state) {
-  (void)state;
+TEST(views_last_until_the_next_call) {
   enum { kCount = 200 };
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     ct_cache *cache = new_sharded_cache(kCount, 2);
@@ -597,8 +576,7 @@ static void test_views_last_until_the_next_call(void **state) {
   }
 }
 
-static void test_walks_side_by_side_are_independent(void **state) {
-  (void)state;
+TEST(walks_side_by_side_are_independent) {
   enum { kCount = 100 };
   ct_cache *cache = new_sharded_cache(kCount, 1);
   for (uint64_t key = 0; key < kCount; key++) set_pair(cache, key, key);
@@ -620,8 +598,7 @@ static void test_walks_side_by_side_are_independent(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_random_work_meanwhile_keeps_the_promise(void **state) {
-  (void)state;
+TEST(random_work_meanwhile_keeps_the_promise) {
   enum { kKeys = 600, kValues = 60000 };
   uint64_t random = test_seed();
   for (int round = 0; round < 60; round++) {
@@ -686,8 +663,7 @@ static bool match_odd(void *user_data, const void *key, size_t key_size, const v
   return note_asked(user_data, key, key_size) % 2 == 1;
 }
 
-static void test_remove_if_removes_what_matches(void **state) {
-  (void)state;
+TEST(remove_if_removes_what_matches) {
   for (uint32_t shards = 1; shards <= 8; shards *= 8) {
     static matching m;
     memset(&m, 0, sizeof(m));
@@ -710,8 +686,7 @@ static bool match_by_value(void *user_data, const void *key, size_t key_size, co
   return key_size == 0 && value_size == 0;
 }
 
-static void test_remove_if_shows_empty_bytes_that_are_not_null(void **state) {
-  (void)state;
+TEST(remove_if_shows_empty_bytes_that_are_not_null) {
   static matching m;
   memset(&m, 0, sizeof(m));
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 8);
@@ -728,8 +703,7 @@ static bool never_match(void *user_data, const void *key, size_t key_size, const
   return false;
 }
 
-static void test_remove_if_asks_nothing_of_expired_entries(void **state) {
-  (void)state;
+TEST(remove_if_asks_nothing_of_expired_entries) {
   static matching m;
   memset(&m, 0, sizeof(m));
   fixture f;
@@ -755,8 +729,7 @@ static bool replace_and_match(void *user_data, const void *key, size_t key_size,
   return true;
 }
 
-static void test_remove_if_spares_what_is_written_meanwhile(void **state) {
-  (void)state;
+TEST(remove_if_spares_what_is_written_meanwhile) {
   static matching m;
   memset(&m, 0, sizeof(m));
   m.cache = new_sharded_cache(300, 2);
@@ -775,8 +748,7 @@ static bool use_and_match(void *user_data, const void *key, size_t key_size, con
   return true;
 }
 
-static void test_remove_if_removes_what_is_only_read_meanwhile(void **state) {
-  (void)state;
+TEST(remove_if_removes_what_is_only_read_meanwhile) {
   static matching m;
   memset(&m, 0, sizeof(m));
   m.cache = new_sharded_cache(100, 2);
@@ -794,8 +766,7 @@ static bool delete_and_match(void *user_data, const void *key, size_t key_size, 
   return true;
 }
 
-static void test_remove_if_does_not_count_what_is_deleted_meanwhile(void **state) {
-  (void)state;
+TEST(remove_if_does_not_count_what_is_deleted_meanwhile) {
   static matching m;
   memset(&m, 0, sizeof(m));
   m.cache = new_sharded_cache(100, 2);
@@ -820,8 +791,7 @@ static bool match_within_match(void *user_data, const void *key, size_t key_size
   return number % 2 == 0;
 }
 
-static void test_remove_if_within_its_match_function(void **state) {
-  (void)state;
+TEST(remove_if_within_its_match_function) {
   static matching m;
   memset(&m, 0, sizeof(m));
   m.cache = new_sharded_cache(100, 1);
@@ -832,8 +802,7 @@ static void test_remove_if_within_its_match_function(void **state) {
   ct_cache_free(m.cache);
 }
 
-static void test_remove_if_is_quiet_about_what_stays(void **state) {
-  (void)state;
+TEST(remove_if_is_quiet_about_what_stays) {
   static matching m;
   memset(&m, 0, sizeof(m));
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 3);
@@ -848,41 +817,4 @@ static void test_remove_if_is_quiet_about_what_stays(void **state) {
     ct_value_release(&popped);
   }
   ct_cache_free(cache);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_empty_cache_ends_at_once),
-      cmocka_unit_test(test_every_entry_is_seen_once),
-      cmocka_unit_test(test_end_is_told_again),
-      cmocka_unit_test(test_end_is_told_without_results),
-      cmocka_unit_test(test_empty_key_and_value_are_not_null),
-      cmocka_unit_test(test_iteration_in_the_middle_leaves_nothing_behind),
-      cmocka_unit_test(test_iteration_is_quiet),
-      cmocka_unit_test(test_coldest_first_is_the_order_of_popitem),
-      cmocka_unit_test(test_hottest_first_is_the_reverse_over_shards),
-      cmocka_unit_test(test_ordered_iteration_keeps_the_order_taken_down),
-      cmocka_unit_test(test_order_is_unsupported_with_rr_and_custom),
-      cmocka_unit_test(test_growth_meanwhile_hides_and_repeats_nothing),
-      cmocka_unit_test(test_deletes_meanwhile_hide_and_repeat_nothing_else),
-      cmocka_unit_test(test_updates_meanwhile_show_no_value_twice),
-      cmocka_unit_test(test_updates_of_other_sizes_meanwhile_show_no_value_twice),
-      cmocka_unit_test(test_lifetimes_set_meanwhile_hide_and_repeat_nothing),
-      cmocka_unit_test(test_evictions_meanwhile_hide_and_repeat_nothing_else),
-      cmocka_unit_test(test_clear_meanwhile_ends_the_walk),
-      cmocka_unit_test(test_expired_entries_are_never_seen),
-      cmocka_unit_test(test_entries_expired_before_are_never_seen),
-      cmocka_unit_test(test_views_last_until_the_next_call),
-      cmocka_unit_test(test_walks_side_by_side_are_independent),
-      cmocka_unit_test(test_random_work_meanwhile_keeps_the_promise),
-      cmocka_unit_test(test_remove_if_removes_what_matches),
-      cmocka_unit_test(test_remove_if_shows_empty_bytes_that_are_not_null),
-      cmocka_unit_test(test_remove_if_asks_nothing_of_expired_entries),
-      cmocka_unit_test(test_remove_if_spares_what_is_written_meanwhile),
-      cmocka_unit_test(test_remove_if_removes_what_is_only_read_meanwhile),
-      cmocka_unit_test(test_remove_if_does_not_count_what_is_deleted_meanwhile),
-      cmocka_unit_test(test_remove_if_within_its_match_function),
-      cmocka_unit_test(test_remove_if_is_quiet_about_what_stays),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,163 +28,111 @@ static void assert_expires_at(fixture *f, const char *key, uint64_t deadline) {
 
 /* ---- Time to live --------------------------------------------------------------------------- */
 
-static void test_ttl_expires_at_the_tick(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 10, 0);
-  set_text(f.cache, "a", "1");
-  set_now(&f, 109);
-  assert_text(f.cache, "a", "1");
-  set_now(&f, 110);
-  assert_text(f.cache, "a", NULL);
-  assert_int_equal(0, ct_len(f.cache));
-  assert_told(&f, "EXPIRED a=1");
-  fixture_close(&f);
+FIXTURE_TEST(ttl_expires_at_the_tick, open_at_100(f, 10, 0)) {
+  set_text(f->cache, "a", "1");
+  set_now(f, 109);
+  assert_text(f->cache, "a", "1");
+  set_now(f, 110);
+  assert_text(f->cache, "a", NULL);
+  assert_int_equal(0, ct_len(f->cache));
+  assert_told(f, "EXPIRED a=1");
 }
 
-static void test_ttl_of_one_tick_lives_until_the_next(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 1, 0);
-  set_text(f.cache, "a", "1");
-  assert_text(f.cache, "a", "1");
-  assert_expires_at(&f, "a", 101);
-  fixture_close(&f);
+FIXTURE_TEST(ttl_of_one_tick_lives_until_the_next, open_at_100(f, 1, 0)) {
+  set_text(f->cache, "a", "1");
+  assert_text(f->cache, "a", "1");
+  assert_expires_at(f, "a", 101);
 }
 
-static void test_ttl_is_not_renewed_by_use(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 10, 0);
-  set_text(f.cache, "a", "1");
-  set_now(&f, 105);
-  assert_text(f.cache, "a", "1");
-  assert_status(CT_OK, ct_setdefault(f.cache, "a", 1, "2", 1, NULL));
-  assert_expires_at(&f, "a", 110);
-  fixture_close(&f);
+FIXTURE_TEST(ttl_is_not_renewed_by_use, open_at_100(f, 10, 0)) {
+  set_text(f->cache, "a", "1");
+  set_now(f, 105);
+  assert_text(f->cache, "a", "1");
+  assert_status(CT_OK, ct_setdefault(f->cache, "a", 1, "2", 1, NULL));
+  assert_expires_at(f, "a", 110);
 }
 
-static void test_ttl_is_renewed_by_a_write(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 10, 0);
-  set_text(f.cache, "a", "1");
-  set_now(&f, 105);
-  set_text(f.cache, "a", "2");
-  assert_expires_at(&f, "a", 115);
-  fixture_close(&f);
+FIXTURE_TEST(ttl_is_renewed_by_a_write, open_at_100(f, 10, 0)) {
+  set_text(f->cache, "a", "1");
+  set_now(f, 105);
+  set_text(f->cache, "a", "2");
+  assert_expires_at(f, "a", 115);
 }
 
-static void test_set_ttl_counts_instead_of_ttl(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 10, 0);
-  set_text_ttl(f.cache, "short", "1", 5);
-  set_text_ttl(f.cache, "long", "2", 50);
-  set_text_ttl(f.cache, "always", "3", CT_NEVER);
-  assert_expires_at(&f, "short", 105);
-  assert_expires_at(&f, "long", 150);
-  set_now(&f, CT_NEVER - 1);
-  assert_text(f.cache, "always", "3");
-  fixture_close(&f);
+FIXTURE_TEST(set_ttl_counts_instead_of_ttl, open_at_100(f, 10, 0)) {
+  set_text_ttl(f->cache, "short", "1", 5);
+  set_text_ttl(f->cache, "long", "2", 50);
+  set_text_ttl(f->cache, "always", "3", CT_NEVER);
+  assert_expires_at(f, "short", 105);
+  assert_expires_at(f, "long", 150);
+  set_now(f, CT_NEVER - 1);
+  assert_text(f->cache, "always", "3");
 }
 
-static void test_set_ttl_works_in_a_cache_without_lifetimes(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 0, 0);
-  set_text(f.cache, "always", "1");
-  set_text_ttl(f.cache, "a", "2", 5);
-  assert_expires_at(&f, "a", 105);
-  set_now(&f, CT_NEVER - 1);
-  assert_text(f.cache, "always", "1");
-  fixture_close(&f);
+FIXTURE_TEST(set_ttl_works_in_a_cache_without_lifetimes, open_at_100(f, 0, 0)) {
+  set_text(f->cache, "always", "1");
+  set_text_ttl(f->cache, "a", "2", 5);
+  assert_expires_at(f, "a", 105);
+  set_now(f, CT_NEVER - 1);
+  assert_text(f->cache, "always", "1");
 }
 
-static void test_set_without_lifetime_replaces_one_with(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 0, 0);
-  set_text_ttl(f.cache, "a", "1", 5);
-  set_text(f.cache, "a", "2");
-  set_now(&f, CT_NEVER - 1);
-  assert_text(f.cache, "a", "2");
-  fixture_close(&f);
+FIXTURE_TEST(set_without_lifetime_replaces_one_with, open_at_100(f, 0, 0)) {
+  set_text_ttl(f->cache, "a", "1", 5);
+  set_text(f->cache, "a", "2");
+  set_now(f, CT_NEVER - 1);
+  assert_text(f->cache, "a", "2");
 }
 
-static void test_set_ttl_of_zero_is_not_stored(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 10, 0);
-  assert_status(CT_NOT_STORED, set_text_ttl(f.cache, "a", "1", 0));
-  assert_text(f.cache, "a", NULL);
-  assert_int_equal(0, ct_len(f.cache));
-  fixture_close(&f);
+FIXTURE_TEST(set_ttl_of_zero_is_not_stored, open_at_100(f, 10, 0)) {
+  assert_status(CT_NOT_STORED, set_text_ttl(f->cache, "a", "1", 0));
+  assert_text(f->cache, "a", NULL);
+  assert_int_equal(0, ct_len(f->cache));
 }
 
-static void test_not_stored_comes_before_too_large(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 0, 0);
-  set_text(f.cache, "a", "1");
+FIXTURE_TEST(not_stored_comes_before_too_large, open_at_100(f, 0, 0)) {
+  set_text(f->cache, "a", "1");
   ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
   options.flags = CT_ENTRY_TTL | CT_ENTRY_WEIGHT;
   options.ttl = 0;
   options.weight = 1000;
-  assert_status(CT_NOT_STORED, set_text_with(f.cache, "a", "2", &options));
-  assert_text(f.cache, "a", NULL);
-  fixture_close(&f);
+  assert_status(CT_NOT_STORED, set_text_with(f->cache, "a", "2", &options));
+  assert_text(f->cache, "a", NULL);
 }
 
-static void test_condition_comes_before_lifetime(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 0, 0);
-  set_text(f.cache, "a", "1");
+FIXTURE_TEST(condition_comes_before_lifetime, open_at_100(f, 0, 0)) {
+  set_text(f->cache, "a", "1");
   ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
   options.flags = CT_ENTRY_TTL | CT_ENTRY_IF_ABSENT;
   options.ttl = 0;
-  assert_status(CT_EXISTS, set_text_with(f.cache, "a", "2", &options));
+  assert_status(CT_EXISTS, set_text_with(f->cache, "a", "2", &options));
   options.flags = CT_ENTRY_TTL | CT_ENTRY_IF_PRESENT;
-  assert_status(CT_MISS, set_text_with(f.cache, "b", "2", &options));
-  assert_text(f.cache, "a", "1");
-  fixture_close(&f);
+  assert_status(CT_MISS, set_text_with(f->cache, "b", "2", &options));
+  assert_text(f->cache, "a", "1");
 }
 
 /* ---- Deadlines ------------------------------------------------------------------------------ */
 
-static void test_deadline_is_absolute(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 10, 0);
-  set_text_deadline(f.cache, "a", "1", 103);
-  set_text_deadline(f.cache, "b", "2", 200);
-  assert_expires_at(&f, "a", 103);
-  assert_expires_at(&f, "b", 200);
-  fixture_close(&f);
+FIXTURE_TEST(deadline_is_absolute, open_at_100(f, 10, 0)) {
+  set_text_deadline(f->cache, "a", "1", 103);
+  set_text_deadline(f->cache, "b", "2", 200);
+  assert_expires_at(f, "a", 103);
+  assert_expires_at(f, "b", 200);
 }
 
-static void test_deadline_not_after_now_is_not_stored(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 10, 0);
-  assert_status(CT_NOT_STORED, set_text_deadline(f.cache, "a", "1", 100));
-  assert_status(CT_NOT_STORED, set_text_deadline(f.cache, "a", "1", 99));
-  assert_status(CT_NOT_STORED, set_text_deadline(f.cache, "a", "1", 0));
-  assert_int_equal(0, ct_len(f.cache));
-  assert_status(CT_OK, set_text_deadline(f.cache, "a", "1", 101));
-  assert_text(f.cache, "a", "1");
-  fixture_close(&f);
+FIXTURE_TEST(deadline_not_after_now_is_not_stored, open_at_100(f, 10, 0)) {
+  assert_status(CT_NOT_STORED, set_text_deadline(f->cache, "a", "1", 100));
+  assert_status(CT_NOT_STORED, set_text_deadline(f->cache, "a", "1", 99));
+  assert_status(CT_NOT_STORED, set_text_deadline(f->cache, "a", "1", 0));
+  assert_int_equal(0, ct_len(f->cache));
+  assert_status(CT_OK, set_text_deadline(f->cache, "a", "1", 101));
+  assert_text(f->cache, "a", "1");
 }
 
-static void test_deadline_never_stays(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 10, 0);
-  set_text_deadline(f.cache, "a", "1", CT_NEVER);
-  set_now(&f, CT_NEVER);
-  assert_text(f.cache, "a", "1");
-  fixture_close(&f);
+FIXTURE_TEST(deadline_never_stays, open_at_100(f, 10, 0)) {
+  set_text_deadline(f->cache, "a", "1", CT_NEVER);
+  set_now(f, CT_NEVER);
+  assert_text(f->cache, "a", "1");
 }
 
 /* ---- Time to use ---------------------------------------------------------------------------- */
@@ -207,8 +155,7 @@ static void open_ttu(fixture *f, ct_policy policy) {
   fixture_open(f, &options);
 }
 
-static void test_ttu_counts_instead_of_ttl(void **state) {
-  (void)state;
+TEST(ttu_counts_instead_of_ttl) {
   static const ct_policy policies[] = {CT_POLICY_TLRU, CT_POLICY_LRU, CT_POLICY_RR};
   for (size_t i = 0; i < COUNT_OF(policies); i++) {
     fixture f;
@@ -224,77 +171,53 @@ static void test_ttu_counts_instead_of_ttl(void **state) {
   }
 }
 
-static void test_ttu_not_after_now_is_not_stored(void **state) {
-  (void)state;
-  fixture f;
-  open_ttu(&f, CT_POLICY_TLRU);
-  assert_status(CT_NOT_STORED, set_text(f.cache, "a", "+0"));
-  assert_status(CT_NOT_STORED, set_text(f.cache, "a", "=99"));
-  assert_status(CT_NOT_STORED, ct_setdefault(f.cache, "a", 1, "=100", 4, NULL));
-  assert_int_equal(0, ct_len(f.cache));
-  fixture_close(&f);
+FIXTURE_TEST(ttu_not_after_now_is_not_stored, open_ttu(f, CT_POLICY_TLRU)) {
+  assert_status(CT_NOT_STORED, set_text(f->cache, "a", "+0"));
+  assert_status(CT_NOT_STORED, set_text(f->cache, "a", "=99"));
+  assert_status(CT_NOT_STORED, ct_setdefault(f->cache, "a", 1, "=100", 4, NULL));
+  assert_int_equal(0, ct_len(f->cache));
 }
 
-static void test_options_of_the_entry_count_instead_of_ttu(void **state) {
-  (void)state;
-  fixture f;
-  open_ttu(&f, CT_POLICY_TLRU);
-  set_text_ttl(f.cache, "a", "=99", 7);
-  assert_expires_at(&f, "a", 107);
-  set_text_deadline(f.cache, "b", "=99", 150);
-  assert_expires_at(&f, "b", 150);
-  fixture_close(&f);
+FIXTURE_TEST(options_of_the_entry_count_instead_of_ttu, open_ttu(f, CT_POLICY_TLRU)) {
+  set_text_ttl(f->cache, "a", "=99", 7);
+  assert_expires_at(f, "a", 107);
+  set_text_deadline(f->cache, "b", "=99", 150);
+  assert_expires_at(f, "b", 150);
 }
 
 /* ---- Time to idle --------------------------------------------------------------------------- */
 
-static void test_tti_counts_from_the_write(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 0, 10);
-  set_text(f.cache, "a", "1");
-  assert_expires_at(&f, "a", 110);
-  fixture_close(&f);
+FIXTURE_TEST(tti_counts_from_the_write, open_at_100(f, 0, 10)) {
+  set_text(f->cache, "a", "1");
+  assert_expires_at(f, "a", 110);
 }
 
-static void test_tti_counts_from_each_use(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 0, 10);
-  set_text(f.cache, "a", "1");
+FIXTURE_TEST(tti_counts_from_each_use, open_at_100(f, 0, 10)) {
+  set_text(f->cache, "a", "1");
   for (uint64_t now = 105; now < 1000; now += 9) {
-    set_now(&f, now);
-    assert_text(f.cache, "a", "1");
+    set_now(f, now);
+    assert_text(f->cache, "a", "1");
   }
-  uint64_t last = f.clock.now;
-  assert_expires_at(&f, "a", last + 10);
-  fixture_close(&f);
+  uint64_t last = f->clock.now;
+  assert_expires_at(f, "a", last + 10);
 }
 
-static void test_earlier_of_ttl_and_tti_counts(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 15, 10);
-  set_text(f.cache, "idle", "1");
-  set_text(f.cache, "busy", "2");
-  set_now(&f, 109);
-  assert_text(f.cache, "busy", "2");
-  assert_expires_at(&f, "idle", 110);
-  assert_expires_at(&f, "busy", 115);
-  fixture_close(&f);
+FIXTURE_TEST(earlier_of_ttl_and_tti_counts, open_at_100(f, 15, 10)) {
+  set_text(f->cache, "idle", "1");
+  set_text(f->cache, "busy", "2");
+  set_now(f, 109);
+  assert_text(f->cache, "busy", "2");
+  assert_expires_at(f, "idle", 110);
+  assert_expires_at(f, "busy", 115);
 }
 
-static void test_tti_counts_for_entries_with_a_lifetime_of_their_own(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 0, 10);
-  set_text_ttl(f.cache, "a", "1", CT_NEVER);
-  set_text_deadline(f.cache, "b", "2", 1000);
-  set_text_deadline(f.cache, "c", "3", 104);
-  assert_expires_at(&f, "c", 104);
-  assert_expires_at(&f, "a", 110);
-  assert_false(has_text(f.cache, "b"));
-  fixture_close(&f);
+FIXTURE_TEST(tti_counts_for_entries_with_a_lifetime_of_their_own, open_at_100(f, 0, 10)) {
+  set_text_ttl(f->cache, "a", "1", CT_NEVER);
+  set_text_deadline(f->cache, "b", "2", 1000);
+  set_text_deadline(f->cache, "c", "3", 104);
+  assert_expires_at(f, "c", 104);
+  assert_expires_at(f, "a", 110);
+  assert_false(has_text(f->cache, "b"));
 }
 
 /* Each of these is done to "a", which holds "1". */
@@ -398,15 +321,13 @@ static void assert_deadline_after(action act, uint64_t deadline) {
   fixture_close(&f);
 }
 
-static void test_uses_renew_tti(void **state) {
-  (void)state;
+TEST(uses_renew_tti) {
   static const action actions[] = {by_get,        by_get_of_no_value, by_get_copy,
                                    by_setdefault, by_get_many,        by_get_many_copy};
   for (size_t i = 0; i < COUNT_OF(actions); i++) assert_deadline_after(actions[i], 116);
 }
 
-static void test_what_is_no_use_does_not_renew_tti(void **state) {
-  (void)state;
+TEST(what_is_no_use_does_not_renew_tti) {
   static const action actions[] = {
       by_peek,
       by_contains,
@@ -427,74 +348,53 @@ static void test_what_is_no_use_does_not_renew_tti(void **state) {
 
 /* ---- set_lifetime --------------------------------------------------------------------------- */
 
-static void test_set_lifetime_counts_from_now(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 10, 0);
-  set_text(f.cache, "shorter", "1");
-  set_text(f.cache, "longer", "2");
-  set_now(&f, 104);
-  assert_status(CT_OK, ct_set_lifetime(f.cache, "shorter", 7, 2));
-  assert_status(CT_OK, ct_set_lifetime(f.cache, "longer", 6, 20));
-  assert_expires_at(&f, "shorter", 106);
-  assert_expires_at(&f, "longer", 124);
-  fixture_close(&f);
+FIXTURE_TEST(set_lifetime_counts_from_now, open_at_100(f, 10, 0)) {
+  set_text(f->cache, "shorter", "1");
+  set_text(f->cache, "longer", "2");
+  set_now(f, 104);
+  assert_status(CT_OK, ct_set_lifetime(f->cache, "shorter", 7, 2));
+  assert_status(CT_OK, ct_set_lifetime(f->cache, "longer", 6, 20));
+  assert_expires_at(f, "shorter", 106);
+  assert_expires_at(f, "longer", 124);
 }
 
-static void test_set_lifetime_of_zero_expires_now(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 10, 0);
-  set_text(f.cache, "a", "1");
-  assert_status(CT_OK, ct_set_lifetime(f.cache, "a", 1, 0));
-  assert_text(f.cache, "a", NULL);
-  assert_status(CT_MISS, ct_set_lifetime(f.cache, "a", 1, 10));
-  assert_int_equal(1, stats_of(f.cache).expirations);
-  fixture_close(&f);
+FIXTURE_TEST(set_lifetime_of_zero_expires_now, open_at_100(f, 10, 0)) {
+  set_text(f->cache, "a", "1");
+  assert_status(CT_OK, ct_set_lifetime(f->cache, "a", 1, 0));
+  assert_text(f->cache, "a", NULL);
+  assert_status(CT_MISS, ct_set_lifetime(f->cache, "a", 1, 10));
+  assert_int_equal(1, stats_of(f->cache).expirations);
 }
 
-static void test_set_lifetime_never_ends_age(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 10, 0);
-  set_text(f.cache, "a", "1");
-  assert_status(CT_OK, ct_set_lifetime(f.cache, "a", 1, CT_NEVER));
-  assert_true(info_of(f.cache, "a").deadline == CT_NEVER);
-  set_now(&f, CT_NEVER - 1);
-  assert_text(f.cache, "a", "1");
-  fixture_close(&f);
+FIXTURE_TEST(set_lifetime_never_ends_age, open_at_100(f, 10, 0)) {
+  set_text(f->cache, "a", "1");
+  assert_status(CT_OK, ct_set_lifetime(f->cache, "a", 1, CT_NEVER));
+  assert_true(info_of(f->cache, "a").deadline == CT_NEVER);
+  set_now(f, CT_NEVER - 1);
+  assert_text(f->cache, "a", "1");
 }
 
-static void test_set_lifetime_of_absent_or_expired_is_miss(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 10, 0);
-  assert_status(CT_MISS, ct_set_lifetime(f.cache, "a", 1, 10));
-  set_text(f.cache, "a", "1");
-  set_now(&f, 110);
-  assert_status(CT_MISS, ct_set_lifetime(f.cache, "a", 1, 10));
-  assert_text(f.cache, "a", NULL);
-  fixture_close(&f);
+FIXTURE_TEST(set_lifetime_of_absent_or_expired_is_miss, open_at_100(f, 10, 0)) {
+  assert_status(CT_MISS, ct_set_lifetime(f->cache, "a", 1, 10));
+  set_text(f->cache, "a", "1");
+  set_now(f, 110);
+  assert_status(CT_MISS, ct_set_lifetime(f->cache, "a", 1, 10));
+  assert_text(f->cache, "a", NULL);
 }
 
-static void test_first_lifetime_of_an_entry_stored_without(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 0, 0);
-  set_text(f.cache, "a", "first");
-  set_text(f.cache, "b", "second");
-  assert_status(CT_OK, ct_set_lifetime(f.cache, "a", 1, 10));
-  assert_text_quietly(f.cache, "a", "first");
-  assert_text_quietly(f.cache, "b", "second");
-  assert_int_equal(2, ct_len(f.cache));
-  assert_int_equal(2, ct_currsize(f.cache));
-  assert_expires_at(&f, "a", 110);
-  assert_text(f.cache, "b", "second");
-  fixture_close(&f);
+FIXTURE_TEST(first_lifetime_of_an_entry_stored_without, open_at_100(f, 0, 0)) {
+  set_text(f->cache, "a", "first");
+  set_text(f->cache, "b", "second");
+  assert_status(CT_OK, ct_set_lifetime(f->cache, "a", 1, 10));
+  assert_text_quietly(f->cache, "a", "first");
+  assert_text_quietly(f->cache, "b", "second");
+  assert_int_equal(2, ct_len(f->cache));
+  assert_int_equal(2, ct_currsize(f->cache));
+  assert_expires_at(f, "a", 110);
+  assert_text(f->cache, "b", "second");
 }
 
-static void test_first_lifetimes_of_many_entries_stored_without(void **state) {
-  (void)state;
+TEST(first_lifetimes_of_many_entries_stored_without) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LFU, 1000);
   options.shards = 4;
@@ -513,25 +413,20 @@ static void test_first_lifetimes_of_many_entries_stored_without(void **state) {
   fixture_close(&f);
 }
 
-static void test_set_lifetime_of_a_pinned_entry(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 0, 0);
-  set_text(f.cache, "a", "pinned");
+FIXTURE_TEST(set_lifetime_of_a_pinned_entry, open_at_100(f, 0, 0)) {
+  set_text(f->cache, "a", "pinned");
   ct_value value;
-  assert_status(CT_OK, ct_get(f.cache, "a", 1, &value));
-  assert_status(CT_OK, ct_set_lifetime(f.cache, "a", 1, 10));
-  assert_text(f.cache, "a", "pinned");
-  assert_status(CT_OK, ct_set_lifetime(f.cache, "a", 1, 20));
-  assert_expires_at(&f, "a", 120);
-  assert_int_equal(1, ct_expire(f.cache, CT_NOW, NULL, NULL));
+  assert_status(CT_OK, ct_get(f->cache, "a", 1, &value));
+  assert_status(CT_OK, ct_set_lifetime(f->cache, "a", 1, 10));
+  assert_text(f->cache, "a", "pinned");
+  assert_status(CT_OK, ct_set_lifetime(f->cache, "a", 1, 20));
+  assert_expires_at(f, "a", 120);
+  assert_int_equal(1, ct_expire(f->cache, CT_NOW, NULL, NULL));
   assert_value("pinned", value);
   ct_value_release(&value);
-  fixture_close(&f);
 }
 
-static void test_set_lifetime_of_pinned_entries_of_any_size(void **state) {
-  (void)state;
+TEST(set_lifetime_of_pinned_entries_of_any_size) {
   static const size_t key_sizes[] = {1, 500, 600, 20000};
   static const size_t value_sizes[] = {0, 100, 17000, 300000};
   static char bytes[300000];
@@ -566,8 +461,7 @@ static void test_set_lifetime_of_pinned_entries_of_any_size(void **state) {
   }
 }
 
-static void test_set_lifetime_leaves_the_order_alone(void **state) {
-  (void)state;
+TEST(set_lifetime_leaves_the_order_alone) {
   static const ct_policy policies[] = {CT_POLICY_LRU, CT_POLICY_FIFO, CT_POLICY_LFU, CT_POLICY_ANY};
   for (size_t i = 0; i < COUNT_OF(policies); i++) {
     fixture f;
@@ -586,125 +480,92 @@ static void test_set_lifetime_leaves_the_order_alone(void **state) {
   }
 }
 
-static void test_set_lifetime_lets_tti_go_on(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 0, 10);
-  set_text(f.cache, "a", "1");
-  set_now(&f, 105);
-  assert_status(CT_OK, ct_set_lifetime(f.cache, "a", 1, 50));
-  assert_text(f.cache, "a", "1");
-  assert_int_equal(115, info_of(f.cache, "a").deadline);
-  assert_expires_at(&f, "a", 115);
-  fixture_close(&f);
+FIXTURE_TEST(set_lifetime_lets_tti_go_on, open_at_100(f, 0, 10)) {
+  set_text(f->cache, "a", "1");
+  set_now(f, 105);
+  assert_status(CT_OK, ct_set_lifetime(f->cache, "a", 1, 50));
+  assert_text(f->cache, "a", "1");
+  assert_int_equal(115, info_of(f->cache, "a").deadline);
+  assert_expires_at(f, "a", 115);
 }
 
-static void test_set_lifetime_is_gone_after_the_next_write(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 10, 0);
-  set_text(f.cache, "a", "1");
-  assert_status(CT_OK, ct_set_lifetime(f.cache, "a", 1, 50));
-  set_text(f.cache, "a", "2");
-  assert_expires_at(&f, "a", 110);
-  fixture_close(&f);
+FIXTURE_TEST(set_lifetime_is_gone_after_the_next_write, open_at_100(f, 10, 0)) {
+  set_text(f->cache, "a", "1");
+  assert_status(CT_OK, ct_set_lifetime(f->cache, "a", 1, 50));
+  set_text(f->cache, "a", "2");
+  assert_expires_at(f, "a", 110);
 }
 
 /* ---- What inspect says ---------------------------------------------------------------------- */
 
-static void test_inspect_tells_deadline_and_rest(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 10, 0);
-  set_text(f.cache, "key", "value");
-  set_now(&f, 103);
-  ct_entry_info info = info_of(f.cache, "key");
+FIXTURE_TEST(inspect_tells_deadline_and_rest, open_at_100(f, 10, 0)) {
+  set_text(f->cache, "key", "value");
+  set_now(f, 103);
+  ct_entry_info info = info_of(f->cache, "key");
   assert_int_equal(sizeof(info), info.struct_size);
   assert_int_equal(110, info.deadline);
   assert_int_equal(7, info.remaining);
   assert_int_equal(1, info.weight);
   assert_int_equal(3, info.key_size);
   assert_int_equal(5, info.value_size);
-  fixture_close(&f);
 }
 
-static void test_inspect_of_endless_entry_tells_never(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 0, 0);
-  set_text(f.cache, "a", "1");
-  set_text_ttl(f.cache, "b", "2", CT_NEVER);
-  assert_true(info_of(f.cache, "a").deadline == CT_NEVER);
-  assert_true(info_of(f.cache, "a").remaining == CT_NEVER);
-  assert_true(info_of(f.cache, "b").deadline == CT_NEVER);
-  assert_true(info_of(f.cache, "b").remaining == CT_NEVER);
-  fixture_close(&f);
+FIXTURE_TEST(inspect_of_endless_entry_tells_never, open_at_100(f, 0, 0)) {
+  set_text(f->cache, "a", "1");
+  set_text_ttl(f->cache, "b", "2", CT_NEVER);
+  assert_true(info_of(f->cache, "a").deadline == CT_NEVER);
+  assert_true(info_of(f->cache, "a").remaining == CT_NEVER);
+  assert_true(info_of(f->cache, "b").deadline == CT_NEVER);
+  assert_true(info_of(f->cache, "b").remaining == CT_NEVER);
 }
 
-static void test_inspect_of_expired_is_miss(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 10, 0);
-  set_text(f.cache, "a", "1");
-  set_now(&f, 110);
+FIXTURE_TEST(inspect_of_expired_is_miss, open_at_100(f, 10, 0)) {
+  set_text(f->cache, "a", "1");
+  set_now(f, 110);
   ct_entry_info info = CT_ENTRY_INFO_INIT;
   info.deadline = 77;
-  assert_status(CT_MISS, ct_inspect(f.cache, "a", 1, &info));
+  assert_status(CT_MISS, ct_inspect(f->cache, "a", 1, &info));
   assert_int_equal(0, info.deadline);
-  fixture_close(&f);
 }
 
 /* ---- Sums that reach the end of time -------------------------------------------------------- */
 
-static void test_ttl_saturates_at_never(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 100, 0);
-  set_now(&f, CT_NEVER - 50);
-  set_text(f.cache, "a", "1");
-  set_text_ttl(f.cache, "b", "2", CT_NEVER - 1);
-  set_text_ttl(f.cache, "c", "3", 49);
-  assert_true(info_of(f.cache, "a").deadline == CT_NEVER);
-  assert_true(info_of(f.cache, "b").deadline == CT_NEVER);
-  assert_true(info_of(f.cache, "c").deadline == CT_NEVER - 1);
-  set_now(&f, CT_NEVER - 2);
-  assert_text(f.cache, "c", "3");
-  set_now(&f, CT_NEVER - 1);
-  assert_text(f.cache, "a", "1");
-  assert_text(f.cache, "b", "2");
-  assert_text(f.cache, "c", NULL);
-  assert_int_equal(2, ct_len(f.cache));
-  fixture_close(&f);
+FIXTURE_TEST(ttl_saturates_at_never, open_at_100(f, 100, 0)) {
+  set_now(f, CT_NEVER - 50);
+  set_text(f->cache, "a", "1");
+  set_text_ttl(f->cache, "b", "2", CT_NEVER - 1);
+  set_text_ttl(f->cache, "c", "3", 49);
+  assert_true(info_of(f->cache, "a").deadline == CT_NEVER);
+  assert_true(info_of(f->cache, "b").deadline == CT_NEVER);
+  assert_true(info_of(f->cache, "c").deadline == CT_NEVER - 1);
+  set_now(f, CT_NEVER - 2);
+  assert_text(f->cache, "c", "3");
+  set_now(f, CT_NEVER - 1);
+  assert_text(f->cache, "a", "1");
+  assert_text(f->cache, "b", "2");
+  assert_text(f->cache, "c", NULL);
+  assert_int_equal(2, ct_len(f->cache));
 }
 
-static void test_tti_saturates_at_never(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 0, 100);
-  set_now(&f, CT_NEVER - 50);
-  set_text(f.cache, "a", "1");
-  set_now(&f, CT_NEVER - 1);
-  assert_text(f.cache, "a", "1");
-  assert_int_equal(1, ct_len(f.cache));
-  fixture_close(&f);
+FIXTURE_TEST(tti_saturates_at_never, open_at_100(f, 0, 100)) {
+  set_now(f, CT_NEVER - 50);
+  set_text(f->cache, "a", "1");
+  set_now(f, CT_NEVER - 1);
+  assert_text(f->cache, "a", "1");
+  assert_int_equal(1, ct_len(f->cache));
 }
 
-static void test_set_lifetime_saturates_at_never(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 10, 0);
-  set_text(f.cache, "a", "1");
-  assert_status(CT_OK, ct_set_lifetime(f.cache, "a", 1, CT_NEVER - 1));
-  assert_true(info_of(f.cache, "a").deadline == CT_NEVER);
-  set_now(&f, CT_NEVER - 1);
-  assert_text(f.cache, "a", "1");
-  fixture_close(&f);
+FIXTURE_TEST(set_lifetime_saturates_at_never, open_at_100(f, 10, 0)) {
+  set_text(f->cache, "a", "1");
+  assert_status(CT_OK, ct_set_lifetime(f->cache, "a", 1, CT_NEVER - 1));
+  assert_true(info_of(f->cache, "a").deadline == CT_NEVER);
+  set_now(f, CT_NEVER - 1);
+  assert_text(f->cache, "a", "1");
 }
 
 /* ---- Before any live one -------------------------------------------------------------------- */
 
-static void test_no_live_entry_is_evicted_while_an_expired_one_remains(void **state) {
-  (void)state;
+TEST(no_live_entry_is_evicted_while_an_expired_one_remains) {
   for (uint32_t shards = 1; shards <= 64; shards *= 4) {
     fixture f;
     ct_options options = fixture_options(&f, CT_POLICY_LRU, 256);
@@ -731,8 +592,7 @@ static void test_no_live_entry_is_evicted_while_an_expired_one_remains(void **st
   }
 }
 
-static void test_heavy_entry_takes_the_room_of_expired_ones_in_all_shards(void **state) {
-  (void)state;
+TEST(heavy_entry_takes_the_room_of_expired_ones_in_all_shards) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 64);
   options.shards = 16;
@@ -747,8 +607,7 @@ static void test_heavy_entry_takes_the_room_of_expired_ones_in_all_shards(void *
   fixture_close(&f);
 }
 
-static void test_popitem_never_takes_an_expired_entry(void **state) {
-  (void)state;
+TEST(popitem_never_takes_an_expired_entry) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 64);
   options.shards = 4;
@@ -775,47 +634,38 @@ static void visit_in_order(void *user_data, const ct_event *event) {
   *next += memcmp(event->key.data, next, sizeof *next) == 0;
 }
 
-static void test_clock_that_goes_back_hides_nothing(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 10, 0);
-  set_text(f.cache, "a", "1");
-  set_now(&f, 50);
-  assert_text(f.cache, "a", "1");
-  set_text(f.cache, "b", "2");
-  assert_int_equal(2, ct_len(f.cache));
-  set_now(&f, 59);
-  assert_text(f.cache, "b", "2");
-  assert_int_equal(0, ct_expire(f.cache, CT_NOW, NULL, NULL));
-  set_now(&f, 60);
-  assert_text(f.cache, "b", NULL);
-  assert_text(f.cache, "a", "1");
-  assert_int_equal(1, ct_len(f.cache));
-  assert_told(&f, "EXPIRED b=2");
-  set_now(&f, 110);
-  assert_text(f.cache, "a", NULL);
-  assert_int_equal(0, ct_len(f.cache));
-  assert_told(&f, "EXPIRED a=1");
-  fixture_close(&f);
+FIXTURE_TEST(clock_that_goes_back_hides_nothing, open_at_100(f, 10, 0)) {
+  set_text(f->cache, "a", "1");
+  set_now(f, 50);
+  assert_text(f->cache, "a", "1");
+  set_text(f->cache, "b", "2");
+  assert_int_equal(2, ct_len(f->cache));
+  set_now(f, 59);
+  assert_text(f->cache, "b", "2");
+  assert_int_equal(0, ct_expire(f->cache, CT_NOW, NULL, NULL));
+  set_now(f, 60);
+  assert_text(f->cache, "b", NULL);
+  assert_text(f->cache, "a", "1");
+  assert_int_equal(1, ct_len(f->cache));
+  assert_told(f, "EXPIRED b=2");
+  set_now(f, 110);
+  assert_text(f->cache, "a", NULL);
+  assert_int_equal(0, ct_len(f->cache));
+  assert_told(f, "EXPIRED a=1");
 }
 
-static void test_entry_hidden_by_a_late_reading_comes_back(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 10, 0);
-  set_text(f.cache, "a", "1");
-  set_now(&f, 1000);
-  assert_text(f.cache, "a", NULL);
-  assert_false(has_text(f.cache, "a"));
-  set_now(&f, 105);
-  assert_text(f.cache, "a", "1");
-  assert_expires_at(&f, "a", 110);
-  fixture_close(&f);
+FIXTURE_TEST(entry_hidden_by_a_late_reading_comes_back, open_at_100(f, 10, 0)) {
+  set_text(f->cache, "a", "1");
+  set_now(f, 1000);
+  assert_text(f->cache, "a", NULL);
+  assert_false(has_text(f->cache, "a"));
+  set_now(f, 105);
+  assert_text(f->cache, "a", "1");
+  assert_expires_at(f, "a", 110);
 }
 
 /* Many of them are filed anew, by the time that it is now. */
-static void test_clock_that_went_far_back_expires_many_in_order(void **state) {
-  (void)state;
+TEST(clock_that_went_far_back_expires_many_in_order) {
   enum { kPast = 100, kFuture = 10, kLater = 1000000 };
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, CT_UNBOUNDED);
@@ -845,19 +695,14 @@ static void test_clock_that_went_far_back_expires_many_in_order(void **state) {
   fixture_close(&f);
 }
 
-static void test_tti_is_not_shortened_by_an_early_reading(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 0, 10);
-  set_text(f.cache, "a", "1");
-  set_now(&f, 20);
-  assert_text(f.cache, "a", "1");
-  assert_expires_at(&f, "a", 110);
-  fixture_close(&f);
+FIXTURE_TEST(tti_is_not_shortened_by_an_early_reading, open_at_100(f, 0, 10)) {
+  set_text(f->cache, "a", "1");
+  set_now(f, 20);
+  assert_text(f->cache, "a", "1");
+  assert_expires_at(f, "a", 110);
 }
 
-static void test_readings_out_of_order_expire_each_entry_at_its_deadline(void **state) {
-  (void)state;
+TEST(readings_out_of_order_expire_each_entry_at_its_deadline) {
   enum { kKeys = 500 };
   uint64_t deadlines[kKeys];
   uint64_t random = test_seed();
@@ -1068,8 +913,7 @@ static void fill_abc(ct_cache *cache) {
   set_text(cache, "c", "3");
 }
 
-static void test_cache_without_lifetimes_never_reads_the_clock(void **state) {
-  (void)state;
+TEST(cache_without_lifetimes_never_reads_the_clock) {
   for (size_t p = 0; p < COUNT_OF(kOrderedPolicies); p++) {
     for (uint32_t shards = 1; shards <= 4; shards *= 4) {
       fixture f;
@@ -1092,8 +936,7 @@ static void test_cache_without_lifetimes_never_reads_the_clock(void **state) {
   }
 }
 
-static void test_a_call_reads_the_clock_at_most_once(void **state) {
-  (void)state;
+TEST(a_call_reads_the_clock_at_most_once) {
   for (size_t p = 0; p < COUNT_OF(kOrderedPolicies); p++) {
     for (int kind = 0; kind < 4; kind++) {
       fixture f;
@@ -1154,79 +997,61 @@ static void assert_default_timer_moves(uint32_t flags) {
   ct_cache_free(cache);
 }
 
-static void test_coarse_timer_moves(void **state) {
-  (void)state;
+TEST(coarse_timer_moves) {
   assert_default_timer_moves(0);
 }
 
-static void test_precise_timer_moves(void **state) {
-  (void)state;
+TEST(precise_timer_moves) {
   assert_default_timer_moves(CT_FLAG_PRECISE_CLOCK);
 }
 
 /* ---- ct_expire ------------------------------------------------------------------------------ */
 
-static void test_expire_up_to_a_time_of_the_callers(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 0, 0);
-  set_text_deadline(f.cache, "a", "1", 200);
-  set_text_deadline(f.cache, "b", "2", 300);
-  set_text(f.cache, "c", "3");
-  assert_int_equal(0, ct_expire(f.cache, 199, NULL, NULL));
-  assert_int_equal(1, ct_expire(f.cache, 200, NULL, NULL));
-  assert_told(&f, "EXPIRED a=1");
-  assert_int_equal(1, ct_expire(f.cache, CT_NEVER - 1, NULL, NULL));
-  assert_told(&f, "EXPIRED b=2");
-  assert_text(f.cache, "c", "3");
-  assert_int_equal(1, ct_len(f.cache));
-  fixture_close(&f);
+FIXTURE_TEST(expire_up_to_a_time_of_the_callers, open_at_100(f, 0, 0)) {
+  set_text_deadline(f->cache, "a", "1", 200);
+  set_text_deadline(f->cache, "b", "2", 300);
+  set_text(f->cache, "c", "3");
+  assert_int_equal(0, ct_expire(f->cache, 199, NULL, NULL));
+  assert_int_equal(1, ct_expire(f->cache, 200, NULL, NULL));
+  assert_told(f, "EXPIRED a=1");
+  assert_int_equal(1, ct_expire(f->cache, CT_NEVER - 1, NULL, NULL));
+  assert_told(f, "EXPIRED b=2");
+  assert_text(f->cache, "c", "3");
+  assert_int_equal(1, ct_len(f->cache));
 }
 
-static void test_expire_far_ahead_leaves_later_lifetimes_whole(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 10, 0);
-  set_text(f.cache, "a", "1");
-  assert_int_equal(1, ct_expire(f.cache, (uint64_t)1 << 60, NULL, NULL));
-  assert_told(&f, "EXPIRED a=1");
-  set_text(f.cache, "b", "2");
-  set_text_ttl(f.cache, "c", "3", 1000);
-  assert_int_equal(2, ct_len(f.cache));
-  assert_expires_at(&f, "b", 110);
-  assert_int_equal(1, ct_len(f.cache));
-  assert_expires_at(&f, "c", 1100);
-  assert_int_equal(0, ct_len(f.cache));
-  assert_told(&f, "EXPIRED b=2, EXPIRED c=3");
-  fixture_close(&f);
+FIXTURE_TEST(expire_far_ahead_leaves_later_lifetimes_whole, open_at_100(f, 10, 0)) {
+  set_text(f->cache, "a", "1");
+  assert_int_equal(1, ct_expire(f->cache, (uint64_t)1 << 60, NULL, NULL));
+  assert_told(f, "EXPIRED a=1");
+  set_text(f->cache, "b", "2");
+  set_text_ttl(f->cache, "c", "3", 1000);
+  assert_int_equal(2, ct_len(f->cache));
+  assert_expires_at(f, "b", 110);
+  assert_int_equal(1, ct_len(f->cache));
+  assert_expires_at(f, "c", 1100);
+  assert_int_equal(0, ct_len(f->cache));
+  assert_told(f, "EXPIRED b=2, EXPIRED c=3");
 }
 
-static void test_expire_in_a_cache_without_lifetimes_removes_nothing(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 0, 0);
-  set_text(f.cache, "a", "1");
-  assert_int_equal(0, ct_expire(f.cache, CT_NOW, NULL, NULL));
-  assert_int_equal(0, ct_expire(f.cache, 1000, NULL, NULL));
-  assert_int_equal(1, ct_len(f.cache));
-  fixture_close(&f);
+FIXTURE_TEST(expire_in_a_cache_without_lifetimes_removes_nothing, open_at_100(f, 0, 0)) {
+  set_text(f->cache, "a", "1");
+  assert_int_equal(0, ct_expire(f->cache, CT_NOW, NULL, NULL));
+  assert_int_equal(0, ct_expire(f->cache, 1000, NULL, NULL));
+  assert_int_equal(1, ct_len(f->cache));
 }
 
-static void test_expire_by_tti_follows_the_last_use(void **state) {
-  (void)state;
-  fixture f;
-  open_at_100(&f, 0, 10);
-  fill_abc(f.cache);
-  set_now(&f, 105);
-  use_text(f.cache, "a");
-  set_now(&f, 107);
-  use_text(f.cache, "b");
-  set_now(&f, 109);
-  use_text(f.cache, "a");
-  set_now(&f, 130);
-  assert_int_equal(3, ct_expire(f.cache, CT_NOW, NULL, NULL));
-  assert_told(&f, "EXPIRED c=3, EXPIRED b=2, EXPIRED a=1");
-  fixture_close(&f);
+FIXTURE_TEST(expire_by_tti_follows_the_last_use, open_at_100(f, 0, 10)) {
+  fill_abc(f->cache);
+  set_now(f, 105);
+  use_text(f->cache, "a");
+  set_now(f, 107);
+  use_text(f->cache, "b");
+  set_now(f, 109);
+  use_text(f->cache, "a");
+  set_now(f, 130);
+  assert_int_equal(3, ct_expire(f->cache, CT_NOW, NULL, NULL));
+  assert_told(f, "EXPIRED c=3, EXPIRED b=2, EXPIRED a=1");
 }
 
 enum { kManyEntries = 100000 };
@@ -1308,87 +1133,18 @@ static void assert_entries_expire_in_order(uint32_t shards, bool by_timer) {
   ct_cache_free(cache);
 }
 
-static void test_random_deadlines_expire_in_order(void **state) {
-  (void)state;
+TEST(random_deadlines_expire_in_order) {
   assert_entries_expire_in_order(1, false);
 }
 
-static void test_random_deadlines_expire_in_order_over_shards(void **state) {
-  (void)state;
+TEST(random_deadlines_expire_in_order_over_shards) {
   assert_entries_expire_in_order(16, false);
 }
 
-static void test_random_deadlines_expire_in_order_by_the_timer(void **state) {
-  (void)state;
+TEST(random_deadlines_expire_in_order_by_the_timer) {
   assert_entries_expire_in_order(1, true);
 }
 
-static void test_random_deadlines_expire_in_order_by_the_timer_over_shards(void **state) {
-  (void)state;
+TEST(random_deadlines_expire_in_order_by_the_timer_over_shards) {
   assert_entries_expire_in_order(16, true);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_ttl_expires_at_the_tick),
-      cmocka_unit_test(test_ttl_of_one_tick_lives_until_the_next),
-      cmocka_unit_test(test_ttl_is_not_renewed_by_use),
-      cmocka_unit_test(test_ttl_is_renewed_by_a_write),
-      cmocka_unit_test(test_set_ttl_counts_instead_of_ttl),
-      cmocka_unit_test(test_set_ttl_works_in_a_cache_without_lifetimes),
-      cmocka_unit_test(test_set_without_lifetime_replaces_one_with),
-      cmocka_unit_test(test_set_ttl_of_zero_is_not_stored),
-      cmocka_unit_test(test_not_stored_comes_before_too_large),
-      cmocka_unit_test(test_condition_comes_before_lifetime),
-      cmocka_unit_test(test_deadline_is_absolute),
-      cmocka_unit_test(test_deadline_not_after_now_is_not_stored),
-      cmocka_unit_test(test_deadline_never_stays),
-      cmocka_unit_test(test_ttu_counts_instead_of_ttl),
-      cmocka_unit_test(test_ttu_not_after_now_is_not_stored),
-      cmocka_unit_test(test_options_of_the_entry_count_instead_of_ttu),
-      cmocka_unit_test(test_tti_counts_from_the_write),
-      cmocka_unit_test(test_tti_counts_from_each_use),
-      cmocka_unit_test(test_earlier_of_ttl_and_tti_counts),
-      cmocka_unit_test(test_tti_counts_for_entries_with_a_lifetime_of_their_own),
-      cmocka_unit_test(test_uses_renew_tti),
-      cmocka_unit_test(test_what_is_no_use_does_not_renew_tti),
-      cmocka_unit_test(test_set_lifetime_counts_from_now),
-      cmocka_unit_test(test_set_lifetime_of_zero_expires_now),
-      cmocka_unit_test(test_set_lifetime_never_ends_age),
-      cmocka_unit_test(test_set_lifetime_of_absent_or_expired_is_miss),
-      cmocka_unit_test(test_first_lifetime_of_an_entry_stored_without),
-      cmocka_unit_test(test_first_lifetimes_of_many_entries_stored_without),
-      cmocka_unit_test(test_set_lifetime_of_a_pinned_entry),
-      cmocka_unit_test(test_set_lifetime_of_pinned_entries_of_any_size),
-      cmocka_unit_test(test_set_lifetime_leaves_the_order_alone),
-      cmocka_unit_test(test_set_lifetime_lets_tti_go_on),
-      cmocka_unit_test(test_set_lifetime_is_gone_after_the_next_write),
-      cmocka_unit_test(test_inspect_tells_deadline_and_rest),
-      cmocka_unit_test(test_inspect_of_endless_entry_tells_never),
-      cmocka_unit_test(test_inspect_of_expired_is_miss),
-      cmocka_unit_test(test_ttl_saturates_at_never),
-      cmocka_unit_test(test_tti_saturates_at_never),
-      cmocka_unit_test(test_set_lifetime_saturates_at_never),
-      cmocka_unit_test(test_no_live_entry_is_evicted_while_an_expired_one_remains),
-      cmocka_unit_test(test_heavy_entry_takes_the_room_of_expired_ones_in_all_shards),
-      cmocka_unit_test(test_popitem_never_takes_an_expired_entry),
-      cmocka_unit_test(test_clock_that_goes_back_hides_nothing),
-      cmocka_unit_test(test_entry_hidden_by_a_late_reading_comes_back),
-      cmocka_unit_test(test_clock_that_went_far_back_expires_many_in_order),
-      cmocka_unit_test(test_tti_is_not_shortened_by_an_early_reading),
-      cmocka_unit_test(test_readings_out_of_order_expire_each_entry_at_its_deadline),
-      cmocka_unit_test(test_cache_without_lifetimes_never_reads_the_clock),
-      cmocka_unit_test(test_a_call_reads_the_clock_at_most_once),
-      cmocka_unit_test(test_coarse_timer_moves),
-      cmocka_unit_test(test_precise_timer_moves),
-      cmocka_unit_test(test_expire_up_to_a_time_of_the_callers),
-      cmocka_unit_test(test_expire_far_ahead_leaves_later_lifetimes_whole),
-      cmocka_unit_test(test_expire_in_a_cache_without_lifetimes_removes_nothing),
-      cmocka_unit_test(test_expire_by_tti_follows_the_last_use),
-      cmocka_unit_test(test_random_deadlines_expire_in_order),
-      cmocka_unit_test(test_random_deadlines_expire_in_order_over_shards),
-      cmocka_unit_test(test_random_deadlines_expire_in_order_by_the_timer),
-      cmocka_unit_test(test_random_deadlines_expire_in_order_by_the_timer_over_shards),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
 }

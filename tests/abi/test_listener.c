@@ -11,84 +11,56 @@ static void open_log(fixture *f, ct_policy policy, uint64_t maxsize) {
 
 /* ---- Causes --------------------------------------------------------------------------------- */
 
-static void test_set_tells_evicted_victims_in_order(void **state) {
-  (void)state;
-  fixture f;
-  open_log(&f, CT_POLICY_LRU, 3);
-  set_text(f.cache, "a", "1");
-  set_text(f.cache, "b", "2");
-  set_text(f.cache, "c", "3");
-  assert_told(&f, "");
-  assert_status(CT_OK, set_text_weight(f.cache, "d", "4", 2));
-  assert_told(&f, "EVICTED a=1, EVICTED b=2");
-  fixture_close(&f);
+FIXTURE_TEST(set_tells_evicted_victims_in_order, open_log(f, CT_POLICY_LRU, 3)) {
+  set_text(f->cache, "a", "1");
+  set_text(f->cache, "b", "2");
+  set_text(f->cache, "c", "3");
+  assert_told(f, "");
+  assert_status(CT_OK, set_text_weight(f->cache, "d", "4", 2));
+  assert_told(f, "EVICTED a=1, EVICTED b=2");
 }
 
-static void test_setdefault_tells_evicted_victims(void **state) {
-  (void)state;
-  fixture f;
-  open_log(&f, CT_POLICY_LRU, 1);
-  set_text(f.cache, "a", "1");
-  assert_status(CT_OK, ct_setdefault(f.cache, "b", 1, "2", 1, NULL));
-  assert_told(&f, "EVICTED a=1");
-  fixture_close(&f);
+FIXTURE_TEST(setdefault_tells_evicted_victims, open_log(f, CT_POLICY_LRU, 1)) {
+  set_text(f->cache, "a", "1");
+  assert_status(CT_OK, ct_setdefault(f->cache, "b", 1, "2", 1, NULL));
+  assert_told(f, "EVICTED a=1");
 }
 
-static void test_popitem_tells_evicted(void **state) {
-  (void)state;
-  fixture f;
-  open_log(&f, CT_POLICY_LRU, 3);
-  set_text(f.cache, "a", "1");
-  assert_status(CT_OK, ct_popitem(f.cache, NULL, NULL));
-  assert_told(&f, "EVICTED a=1");
-  fixture_close(&f);
+FIXTURE_TEST(popitem_tells_evicted, open_log(f, CT_POLICY_LRU, 3)) {
+  set_text(f->cache, "a", "1");
+  assert_status(CT_OK, ct_popitem(f->cache, NULL, NULL));
+  assert_told(f, "EVICTED a=1");
 }
 
-static void test_resize_tells_evicted_in_order(void **state) {
-  (void)state;
-  fixture f;
-  open_log(&f, CT_POLICY_LRU, 4);
-  set_text(f.cache, "a", "1");
-  set_text(f.cache, "b", "2");
-  set_text(f.cache, "c", "3");
-  use_text(f.cache, "a");
-  assert_status(CT_OK, ct_resize(f.cache, 1));
-  assert_told(&f, "EVICTED b=2, EVICTED c=3");
-  fixture_close(&f);
+FIXTURE_TEST(resize_tells_evicted_in_order, open_log(f, CT_POLICY_LRU, 4)) {
+  set_text(f->cache, "a", "1");
+  set_text(f->cache, "b", "2");
+  set_text(f->cache, "c", "3");
+  use_text(f->cache, "a");
+  assert_status(CT_OK, ct_resize(f->cache, 1));
+  assert_told(f, "EVICTED b=2, EVICTED c=3");
 }
 
-static void test_set_tells_replaced(void **state) {
-  (void)state;
-  fixture f;
-  open_log(&f, CT_POLICY_LRU, 3);
-  set_text(f.cache, "a", "1");
-  set_text(f.cache, "a", "2");
-  assert_told(&f, "REPLACED a=1");
-  set_text(f.cache, "a", "2");
-  assert_told(&f, "REPLACED a=2");
-  fixture_close(&f);
+FIXTURE_TEST(set_tells_replaced, open_log(f, CT_POLICY_LRU, 3)) {
+  set_text(f->cache, "a", "1");
+  set_text(f->cache, "a", "2");
+  assert_told(f, "REPLACED a=1");
+  set_text(f->cache, "a", "2");
+  assert_told(f, "REPLACED a=2");
 }
 
-static void test_delete_tells_removed(void **state) {
-  (void)state;
-  fixture f;
-  open_log(&f, CT_POLICY_LRU, 3);
-  set_text(f.cache, "a", "1");
-  assert_status(CT_OK, delete_text(f.cache, "a"));
-  assert_told(&f, "REMOVED a=1");
-  assert_status(CT_MISS, delete_text(f.cache, "a"));
-  assert_told(&f, "");
-  fixture_close(&f);
+FIXTURE_TEST(delete_tells_removed, open_log(f, CT_POLICY_LRU, 3)) {
+  set_text(f->cache, "a", "1");
+  assert_status(CT_OK, delete_text(f->cache, "a"));
+  assert_told(f, "REMOVED a=1");
+  assert_status(CT_MISS, delete_text(f->cache, "a"));
+  assert_told(f, "");
 }
 
-static void test_pop_tells_removed(void **state) {
-  (void)state;
-  fixture f;
-  open_log(&f, CT_POLICY_LRU, 3);
-  set_text(f.cache, "a", "1");
-  assert_status(CT_OK, ct_pop(f.cache, "a", 1, NULL));
-  assert_told(&f, "REMOVED a=1");
-  fixture_close(&f);
+FIXTURE_TEST(pop_tells_removed, open_log(f, CT_POLICY_LRU, 3)) {
+  set_text(f->cache, "a", "1");
+  assert_status(CT_OK, ct_pop(f->cache, "a", 1, NULL));
+  assert_told(f, "REMOVED a=1");
 }
 
 static bool key_is_a(void *user_data, const void *key, size_t key_size, const void *value,
@@ -97,96 +69,67 @@ static bool key_is_a(void *user_data, const void *key, size_t key_size, const vo
   return key_size == 1 && *(const char *)key == 'a';
 }
 
-static void test_remove_if_tells_removed(void **state) {
-  (void)state;
-  fixture f;
-  open_log(&f, CT_POLICY_LRU, 3);
-  set_text(f.cache, "a", "1");
-  set_text(f.cache, "b", "2");
-  assert_int_equal(1, ct_remove_if(f.cache, key_is_a, NULL));
-  assert_told(&f, "REMOVED a=1");
-  fixture_close(&f);
+FIXTURE_TEST(remove_if_tells_removed, open_log(f, CT_POLICY_LRU, 3)) {
+  set_text(f->cache, "a", "1");
+  set_text(f->cache, "b", "2");
+  assert_int_equal(1, ct_remove_if(f->cache, key_is_a, NULL));
+  assert_told(f, "REMOVED a=1");
 }
 
-static void test_clear_tells_cleared(void **state) {
-  (void)state;
-  fixture f;
-  open_log(&f, CT_POLICY_LRU, 3);
-  set_text(f.cache, "a", "1");
-  assert_status(CT_OK, ct_clear(f.cache));
-  assert_told(&f, "CLEARED a=1");
-  assert_status(CT_OK, ct_clear(f.cache));
-  assert_told(&f, "");
-  fixture_close(&f);
+FIXTURE_TEST(clear_tells_cleared, open_log(f, CT_POLICY_LRU, 3)) {
+  set_text(f->cache, "a", "1");
+  assert_status(CT_OK, ct_clear(f->cache));
+  assert_told(f, "CLEARED a=1");
+  assert_status(CT_OK, ct_clear(f->cache));
+  assert_told(f, "");
 }
 
-static void test_expire_tells_expired_in_order_of_deadline(void **state) {
-  (void)state;
-  fixture f;
-  open_log(&f, CT_POLICY_LRU, 8);
-  set_text_deadline(f.cache, "a", "1", 30);
-  set_text_deadline(f.cache, "b", "2", 10);
-  set_text_deadline(f.cache, "c", "3", 20);
-  set_text_deadline(f.cache, "d", "4", 40);
-  set_now(&f, 30);
-  assert_int_equal(3, ct_expire(f.cache, CT_NOW, NULL, NULL));
-  assert_told(&f, "EXPIRED b=2, EXPIRED c=3, EXPIRED a=1");
-  fixture_close(&f);
+FIXTURE_TEST(expire_tells_expired_in_order_of_deadline, open_log(f, CT_POLICY_LRU, 8)) {
+  set_text_deadline(f->cache, "a", "1", 30);
+  set_text_deadline(f->cache, "b", "2", 10);
+  set_text_deadline(f->cache, "c", "3", 20);
+  set_text_deadline(f->cache, "d", "4", 40);
+  set_now(f, 30);
+  assert_int_equal(3, ct_expire(f->cache, CT_NOW, NULL, NULL));
+  assert_told(f, "EXPIRED b=2, EXPIRED c=3, EXPIRED a=1");
 }
 
-static void test_len_and_currsize_tell_expired(void **state) {
-  (void)state;
-  fixture f;
-  open_log(&f, CT_POLICY_LRU, 8);
-  set_text_ttl(f.cache, "a", "1", 5);
-  set_text_ttl(f.cache, "b", "2", 6);
-  set_now(&f, 5);
-  assert_int_equal(1, ct_len(f.cache));
-  assert_told(&f, "EXPIRED a=1");
-  set_now(&f, 6);
-  assert_int_equal(0, ct_currsize(f.cache));
-  assert_told(&f, "EXPIRED b=2");
-  fixture_close(&f);
+FIXTURE_TEST(len_and_currsize_tell_expired, open_log(f, CT_POLICY_LRU, 8)) {
+  set_text_ttl(f->cache, "a", "1", 5);
+  set_text_ttl(f->cache, "b", "2", 6);
+  set_now(f, 5);
+  assert_int_equal(1, ct_len(f->cache));
+  assert_told(f, "EXPIRED a=1");
+  set_now(f, 6);
+  assert_int_equal(0, ct_currsize(f->cache));
+  assert_told(f, "EXPIRED b=2");
 }
 
-static void test_set_tells_expired_before_it_would_evict(void **state) {
-  (void)state;
-  fixture f;
-  open_log(&f, CT_POLICY_LRU, 2);
-  set_text(f.cache, "a", "1");
-  set_text_ttl(f.cache, "b", "2", 5);
-  set_now(&f, 5);
-  assert_status(CT_OK, set_text(f.cache, "c", "3"));
-  assert_told(&f, "EXPIRED b=2");
-  assert_text(f.cache, "a", "1");
-  fixture_close(&f);
+FIXTURE_TEST(set_tells_expired_before_it_would_evict, open_log(f, CT_POLICY_LRU, 2)) {
+  set_text(f->cache, "a", "1");
+  set_text_ttl(f->cache, "b", "2", 5);
+  set_now(f, 5);
+  assert_status(CT_OK, set_text(f->cache, "c", "3"));
+  assert_told(f, "EXPIRED b=2");
+  assert_text(f->cache, "a", "1");
 }
 
-static void test_set_lifetime_of_zero_tells_expired(void **state) {
-  (void)state;
-  fixture f;
-  open_log(&f, CT_POLICY_LRU, 3);
-  set_text(f.cache, "a", "1");
-  assert_status(CT_OK, ct_set_lifetime(f.cache, "a", 1, 0));
-  assert_told(&f, "EXPIRED a=1");
-  assert_int_equal(0, ct_len(f.cache));
-  assert_told(&f, "");
-  fixture_close(&f);
+FIXTURE_TEST(set_lifetime_of_zero_tells_expired, open_log(f, CT_POLICY_LRU, 3)) {
+  set_text(f->cache, "a", "1");
+  assert_status(CT_OK, ct_set_lifetime(f->cache, "a", 1, 0));
+  assert_told(f, "EXPIRED a=1");
+  assert_int_equal(0, ct_len(f->cache));
+  assert_told(f, "");
 }
 
-static void test_set_lifetime_tells_nothing_of_an_entry_that_stays(void **state) {
-  (void)state;
-  fixture f;
-  open_log(&f, CT_POLICY_LRU, 3);
-  set_text(f.cache, "a", "1");
-  assert_status(CT_OK, ct_set_lifetime(f.cache, "a", 1, 10));
-  assert_status(CT_OK, ct_set_lifetime(f.cache, "a", 1, CT_NEVER));
-  assert_told(&f, "");
-  fixture_close(&f);
+FIXTURE_TEST(set_lifetime_tells_nothing_of_an_entry_that_stays, open_log(f, CT_POLICY_LRU, 3)) {
+  set_text(f->cache, "a", "1");
+  assert_status(CT_OK, ct_set_lifetime(f->cache, "a", 1, 10));
+  assert_status(CT_OK, ct_set_lifetime(f->cache, "a", 1, CT_NEVER));
+  assert_told(f, "");
 }
 
-static void test_free_tells_nothing(void **state) {
-  (void)state;
+TEST(free_tells_nothing) {
   fixture f;
   open_log(&f, CT_POLICY_LRU, 3);
   set_text(f.cache, "a", "1");
@@ -196,17 +139,13 @@ static void test_free_tells_nothing(void **state) {
   assert_told(&f, "");
 }
 
-static void test_reading_tells_nothing_of_expired_entries(void **state) {
-  (void)state;
-  fixture f;
-  open_log(&f, CT_POLICY_LRU, 3);
-  set_text_ttl(f.cache, "a", "1", 5);
-  set_now(&f, 5);
-  assert_text(f.cache, "a", NULL);
-  assert_text_quietly(f.cache, "a", NULL);
-  assert_false(has_text(f.cache, "a"));
-  assert_told(&f, "");
-  fixture_close(&f);
+FIXTURE_TEST(reading_tells_nothing_of_expired_entries, open_log(f, CT_POLICY_LRU, 3)) {
+  set_text_ttl(f->cache, "a", "1", 5);
+  set_now(f, 5);
+  assert_text(f->cache, "a", NULL);
+  assert_text_quietly(f->cache, "a", NULL);
+  assert_false(has_text(f->cache, "a"));
+  assert_told(f, "");
 }
 
 /* ---- Past its deadline, whatever removes it ------------------------------------------------- */
@@ -224,16 +163,14 @@ static void assert_told_expired_once(fixture *f) {
   fixture_close(f);
 }
 
-static void test_delete_of_expired_is_miss_and_tells_expired(void **state) {
-  (void)state;
+TEST(delete_of_expired_is_miss_and_tells_expired) {
   fixture f;
   open_expired(&f);
   assert_status(CT_MISS, delete_text(f.cache, "a"));
   assert_told_expired_once(&f);
 }
 
-static void test_pop_of_expired_is_miss_and_tells_expired(void **state) {
-  (void)state;
+TEST(pop_of_expired_is_miss_and_tells_expired) {
   fixture f;
   open_expired(&f);
   ct_value value = poisoned_value();
@@ -242,75 +179,56 @@ static void test_pop_of_expired_is_miss_and_tells_expired(void **state) {
   assert_told_expired_once(&f);
 }
 
-static void test_popitem_of_expired_is_miss_and_tells_expired(void **state) {
-  (void)state;
+TEST(popitem_of_expired_is_miss_and_tells_expired) {
   fixture f;
   open_expired(&f);
   assert_status(CT_MISS, ct_popitem(f.cache, NULL, NULL));
   assert_told_expired_once(&f);
 }
 
-static void test_clear_tells_expired_and_cleared_apart(void **state) {
-  (void)state;
-  fixture f;
-  open_expired(&f);
-  set_now(&f, 4);
-  assert_status(CT_OK, set_text(f.cache, "b", "2"));
-  set_now(&f, 5);
-  assert_status(CT_OK, ct_clear(f.cache));
-  assert_int_equal(2, f.told);
-  assert_non_null(strstr(f.log, "EXPIRED a=1"));
-  assert_non_null(strstr(f.log, "CLEARED b=2"));
-  fixture_close(&f);
+FIXTURE_TEST(clear_tells_expired_and_cleared_apart, open_expired(f)) {
+  set_now(f, 4);
+  assert_status(CT_OK, set_text(f->cache, "b", "2"));
+  set_now(f, 5);
+  assert_status(CT_OK, ct_clear(f->cache));
+  assert_int_equal(2, f->told);
+  assert_non_null(strstr(f->log, "EXPIRED a=1"));
+  assert_non_null(strstr(f->log, "CLEARED b=2"));
 }
 
-static void test_resize_tells_expired(void **state) {
-  (void)state;
+TEST(resize_tells_expired) {
   fixture f;
   open_expired(&f);
   assert_status(CT_OK, ct_resize(f.cache, 0));
   assert_told_expired_once(&f);
 }
 
-static void test_writing_over_expired_is_an_insert(void **state) {
-  (void)state;
-  fixture f;
-  open_expired(&f);
-  assert_status(CT_OK, set_text(f.cache, "a", "2"));
-  assert_told(&f, "EXPIRED a=1");
-  ct_stats stats = stats_of(f.cache);
+FIXTURE_TEST(writing_over_expired_is_an_insert, open_expired(f)) {
+  assert_status(CT_OK, set_text(f->cache, "a", "2"));
+  assert_told(f, "EXPIRED a=1");
+  ct_stats stats = stats_of(f->cache);
   assert_int_equal(2, stats.inserts);
   assert_int_equal(0, stats.updates);
   assert_int_equal(1, stats.expirations);
-  fixture_close(&f);
 }
 
-static void test_setdefault_over_expired_is_an_insert(void **state) {
-  (void)state;
-  fixture f;
-  open_expired(&f);
+FIXTURE_TEST(setdefault_over_expired_is_an_insert, open_expired(f)) {
   ct_value value = poisoned_value();
-  assert_status(CT_OK, ct_setdefault(f.cache, "a", 1, "2", 1, &value));
+  assert_status(CT_OK, ct_setdefault(f->cache, "a", 1, "2", 1, &value));
   assert_value("2", value);
   ct_value_release(&value);
-  assert_told(&f, "EXPIRED a=1");
-  assert_int_equal(2, stats_of(f.cache).inserts);
-  fixture_close(&f);
+  assert_told(f, "EXPIRED a=1");
+  assert_int_equal(2, stats_of(f->cache).inserts);
 }
 
-static void test_set_if_absent_over_expired_is_an_insert(void **state) {
-  (void)state;
-  fixture f;
-  open_expired(&f);
+FIXTURE_TEST(set_if_absent_over_expired_is_an_insert, open_expired(f)) {
   ct_entry_options absent = CT_ENTRY_OPTIONS_INIT;
   absent.flags = CT_ENTRY_IF_ABSENT;
-  assert_status(CT_OK, set_text_with(f.cache, "a", "2", &absent));
-  assert_told(&f, "EXPIRED a=1");
-  fixture_close(&f);
+  assert_status(CT_OK, set_text_with(f->cache, "a", "2", &absent));
+  assert_told(f, "EXPIRED a=1");
 }
 
-static void test_set_if_present_over_expired_is_miss(void **state) {
-  (void)state;
+TEST(set_if_present_over_expired_is_miss) {
   fixture f;
   open_expired(&f);
   ct_entry_options present = CT_ENTRY_OPTIONS_INIT;
@@ -320,8 +238,7 @@ static void test_set_if_present_over_expired_is_miss(void **state) {
   assert_told_expired_once(&f);
 }
 
-static void test_dead_on_arrival_over_expired_tells_expired(void **state) {
-  (void)state;
+TEST(dead_on_arrival_over_expired_tells_expired) {
   fixture f;
   open_expired(&f);
   assert_status(CT_NOT_STORED, set_text_ttl(f.cache, "a", "2", 0));
@@ -330,72 +247,53 @@ static void test_dead_on_arrival_over_expired_tells_expired(void **state) {
 
 /* ---- Growth and death ----------------------------------------------------------------------- */
 
-static void test_growing_entry_evicts_others_then_is_replaced(void **state) {
-  (void)state;
-  fixture f;
-  open_log(&f, CT_POLICY_LRU, 4);
-  set_text(f.cache, "b", "2");
-  set_text(f.cache, "c", "3");
-  set_text_weight(f.cache, "a", "1", 2);
-  assert_status(CT_OK, set_text_weight(f.cache, "a", "-", 3));
-  assert_told(&f, "EVICTED b=2, REPLACED a=1");
-  fixture_close(&f);
+FIXTURE_TEST(growing_entry_evicts_others_then_is_replaced, open_log(f, CT_POLICY_LRU, 4)) {
+  set_text(f->cache, "b", "2");
+  set_text(f->cache, "c", "3");
+  set_text_weight(f->cache, "a", "1", 2);
+  assert_status(CT_OK, set_text_weight(f->cache, "a", "-", 3));
+  assert_told(f, "EVICTED b=2, REPLACED a=1");
 }
 
-static void test_growing_entry_that_is_its_own_victim_is_evicted_then_inserted(void **state) {
-  (void)state;
-  fixture f;
-  open_log(&f, CT_POLICY_LRU, 4);
-  set_text_weight(f.cache, "a", "1", 1);
-  set_text_weight(f.cache, "b", "2", 3);
-  assert_status(CT_OK, set_text_weight(f.cache, "a", "-", 2));
+FIXTURE_TEST(growing_entry_that_is_its_own_victim_is_evicted_then_inserted,
+             open_log(f, CT_POLICY_LRU, 4)) {
+  set_text_weight(f->cache, "a", "1", 1);
+  set_text_weight(f->cache, "b", "2", 3);
+  assert_status(CT_OK, set_text_weight(f->cache, "a", "-", 2));
   /* Its own departure leaves 1 free: not enough for all that it now weighs. */
-  assert_told(&f, "EVICTED a=1, EVICTED b=2");
-  assert_text(f.cache, "a", "-");
-  ct_stats stats = stats_of(f.cache);
+  assert_told(f, "EVICTED a=1, EVICTED b=2");
+  assert_text(f->cache, "a", "-");
+  ct_stats stats = stats_of(f->cache);
   assert_int_equal(3, stats.inserts);
   assert_int_equal(0, stats.updates);
   assert_int_equal(2, stats.evictions);
   assert_int_equal(4, stats.evicted_weight);
-  fixture_close(&f);
 }
 
-static void test_dead_on_arrival_tells_removed_of_what_it_replaces(void **state) {
-  (void)state;
-  fixture f;
-  open_log(&f, CT_POLICY_LRU, 2);
-  set_text(f.cache, "a", "1");
-  set_text(f.cache, "b", "2");
-  assert_status(CT_NOT_STORED, set_text_ttl(f.cache, "a", "-", 0));
-  assert_told(&f, "REMOVED a=1");
-  assert_text(f.cache, "a", NULL);
-  assert_text(f.cache, "b", "2");
-  fixture_close(&f);
+FIXTURE_TEST(dead_on_arrival_tells_removed_of_what_it_replaces, open_log(f, CT_POLICY_LRU, 2)) {
+  set_text(f->cache, "a", "1");
+  set_text(f->cache, "b", "2");
+  assert_status(CT_NOT_STORED, set_text_ttl(f->cache, "a", "-", 0));
+  assert_told(f, "REMOVED a=1");
+  assert_text(f->cache, "a", NULL);
+  assert_text(f->cache, "b", "2");
 }
 
-static void test_dead_on_arrival_that_replaces_nothing_tells_nothing(void **state) {
-  (void)state;
-  fixture f;
-  open_log(&f, CT_POLICY_LRU, 1);
-  set_text(f.cache, "a", "1");
-  assert_status(CT_NOT_STORED, set_text_ttl(f.cache, "b", "2", 0));
-  assert_told(&f, "");
-  assert_text(f.cache, "a", "1");
-  fixture_close(&f);
+FIXTURE_TEST(dead_on_arrival_that_replaces_nothing_tells_nothing, open_log(f, CT_POLICY_LRU, 1)) {
+  set_text(f->cache, "a", "1");
+  assert_status(CT_NOT_STORED, set_text_ttl(f->cache, "b", "2", 0));
+  assert_told(f, "");
+  assert_text(f->cache, "a", "1");
 }
 
-static void test_too_large_tells_nothing(void **state) {
-  (void)state;
-  fixture f;
-  open_log(&f, CT_POLICY_LRU, 2);
-  set_text(f.cache, "a", "1");
-  set_text(f.cache, "b", "2");
-  assert_status(CT_ERR_TOO_LARGE, set_text_weight(f.cache, "a", "-", 3));
-  assert_status(CT_ERR_TOO_LARGE, set_text_weight(f.cache, "c", "-", 3));
-  assert_told(&f, "");
-  assert_text(f.cache, "a", "1");
-  assert_text(f.cache, "b", "2");
-  fixture_close(&f);
+FIXTURE_TEST(too_large_tells_nothing, open_log(f, CT_POLICY_LRU, 2)) {
+  set_text(f->cache, "a", "1");
+  set_text(f->cache, "b", "2");
+  assert_status(CT_ERR_TOO_LARGE, set_text_weight(f->cache, "a", "-", 3));
+  assert_status(CT_ERR_TOO_LARGE, set_text_weight(f->cache, "c", "-", 3));
+  assert_told(f, "");
+  assert_text(f->cache, "a", "1");
+  assert_text(f->cache, "b", "2");
 }
 
 /* ---- What an event says --------------------------------------------------------------------- */
@@ -421,8 +319,7 @@ static ct_cache *new_listening_cache(last_event *last, int32_t weight_kind) {
   return new_cache(&options);
 }
 
-static void test_event_tells_the_weight_given(void **state) {
-  (void)state;
+TEST(event_tells_the_weight_given) {
   last_event last;
   ct_cache *cache = new_listening_cache(&last, CT_WEIGHT_COUNT);
   set_text_weight(cache, "a", "1", 42);
@@ -434,8 +331,7 @@ static void test_event_tells_the_weight_given(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_event_tells_the_weight_of_the_value(void **state) {
-  (void)state;
+TEST(event_tells_the_weight_of_the_value) {
   last_event last;
   ct_cache *cache = new_listening_cache(&last, CT_WEIGHT_VALUE);
   set_text(cache, "a", "12345");
@@ -444,8 +340,7 @@ static void test_event_tells_the_weight_of_the_value(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_event_tells_the_weight_in_memory(void **state) {
-  (void)state;
+TEST(event_tells_the_weight_in_memory) {
   last_event last;
   ct_cache *cache = new_listening_cache(&last, CT_WEIGHT_MEMORY);
   set_text(cache, "a", "12345");
@@ -470,8 +365,7 @@ static void sum_bytes(void *user_data, const ct_event *event) {
     self->sum += ((const unsigned char *)event->value.data)[i];
 }
 
-static void test_event_lends_large_bytes(void **state) {
-  (void)state;
+TEST(event_lends_large_bytes) {
   enum { kKeySize = 100000, kValueSize = 1 << 20 };
   summed summed = {0};
   ct_options options = CT_OPTIONS_INIT;
@@ -488,8 +382,7 @@ static void test_event_lends_large_bytes(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_event_lends_empty_bytes_that_are_not_null(void **state) {
-  (void)state;
+TEST(event_lends_empty_bytes_that_are_not_null) {
   summed summed = {0};
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = 1;
@@ -538,8 +431,7 @@ static void clear_all(ct_cache *cache) {
   ct_clear(cache);
 }
 
-static void test_events_caused_in_a_listener_come_first(void **state) {
-  (void)state;
+TEST(events_caused_in_a_listener_come_first) {
   scripted s;
   open_scripted(&s, 4);
   set_text(s.f.cache, "a", "1");
@@ -556,8 +448,7 @@ static void test_events_caused_in_a_listener_come_first(void **state) {
   fixture_close(&s.f);
 }
 
-static void test_listener_may_set(void **state) {
-  (void)state;
+TEST(listener_may_set) {
   scripted s;
   open_scripted(&s, 2);
   set_text(s.f.cache, "a", "1");
@@ -574,8 +465,7 @@ static void test_listener_may_set(void **state) {
   fixture_close(&s.f);
 }
 
-static void test_listener_may_clear(void **state) {
-  (void)state;
+TEST(listener_may_clear) {
   scripted s;
   open_scripted(&s, 2);
   set_text(s.f.cache, "a", "1");
@@ -587,8 +477,7 @@ static void test_listener_may_clear(void **state) {
   fixture_close(&s.f);
 }
 
-static void test_listener_may_set_the_key_that_leaves(void **state) {
-  (void)state;
+TEST(listener_may_set_the_key_that_leaves) {
   scripted s;
   open_scripted(&s, 2);
   set_text(s.f.cache, "x", "1");
@@ -599,8 +488,7 @@ static void test_listener_may_set_the_key_that_leaves(void **state) {
   fixture_close(&s.f);
 }
 
-static void test_listener_may_clear_while_clear_tells(void **state) {
-  (void)state;
+TEST(listener_may_clear_while_clear_tells) {
   scripted s;
   open_scripted(&s, 100);
   for (char key = 'A'; key < 'A' + 50; key++) {
@@ -638,8 +526,7 @@ static void set_another(void *user_data, const ct_event *event) {
   self->depth--;
 }
 
-static void test_listener_that_evicts_again_recurses(void **state) {
-  (void)state;
+TEST(listener_that_evicts_again_recurses) {
   chained c = {0};
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = 10;
@@ -661,8 +548,7 @@ static void test_listener_that_evicts_again_recurses(void **state) {
 
 /* ---- Visitors ------------------------------------------------------------------------------- */
 
-static void test_expire_shows_visitor_and_listener_each_entry(void **state) {
-  (void)state;
+TEST(expire_shows_visitor_and_listener_each_entry) {
   fixture f;
   fixture visited;
   memset(&visited, 0, sizeof(visited));
@@ -690,8 +576,7 @@ static void test_expire_shows_visitor_and_listener_each_entry(void **state) {
   fixture_close(&f);
 }
 
-static void test_expire_shows_visitor_weights(void **state) {
-  (void)state;
+TEST(expire_shows_visitor_weights) {
   last_event last;
   ct_cache *cache = new_listening_cache(&last, CT_WEIGHT_VALUE);
   last_event visited = {0};
@@ -711,8 +596,7 @@ static void visit_and_delete(void *user_data, const ct_event *event) {
   delete_text(visitors_cache->cache, "b");
 }
 
-static void test_visitor_may_call_the_cache(void **state) {
-  (void)state;
+TEST(visitor_may_call_the_cache) {
   fixture f;
   fixture visited;
   memset(&visited, 0, sizeof(visited));
@@ -753,8 +637,7 @@ static void write_down(void *user_data, const ct_event *event) {
   self->by_cause[event->cause]++;
 }
 
-static void test_every_value_is_told_exactly_once(void **state) {
-  (void)state;
+TEST(every_value_is_told_exactly_once) {
   static const ct_policy policies[] = {
       CT_POLICY_LRU, CT_POLICY_FIFO,  CT_POLICY_LFU,   CT_POLICY_RR,     CT_POLICY_ANY,
       CT_POLICY_MRU, CT_POLICY_CLOCK, CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_ARC};
@@ -821,56 +704,4 @@ static void test_every_value_is_told_exactly_once(void **state) {
     assert_int_equal(stats.removals, l.by_cause[CT_CAUSE_REMOVED] + l.by_cause[CT_CAUSE_CLEARED]);
     ct_cache_free(cache);
   }
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_set_tells_evicted_victims_in_order),
-      cmocka_unit_test(test_setdefault_tells_evicted_victims),
-      cmocka_unit_test(test_popitem_tells_evicted),
-      cmocka_unit_test(test_resize_tells_evicted_in_order),
-      cmocka_unit_test(test_set_tells_replaced),
-      cmocka_unit_test(test_delete_tells_removed),
-      cmocka_unit_test(test_pop_tells_removed),
-      cmocka_unit_test(test_remove_if_tells_removed),
-      cmocka_unit_test(test_clear_tells_cleared),
-      cmocka_unit_test(test_expire_tells_expired_in_order_of_deadline),
-      cmocka_unit_test(test_len_and_currsize_tell_expired),
-      cmocka_unit_test(test_set_tells_expired_before_it_would_evict),
-      cmocka_unit_test(test_set_lifetime_of_zero_tells_expired),
-      cmocka_unit_test(test_set_lifetime_tells_nothing_of_an_entry_that_stays),
-      cmocka_unit_test(test_free_tells_nothing),
-      cmocka_unit_test(test_reading_tells_nothing_of_expired_entries),
-      cmocka_unit_test(test_delete_of_expired_is_miss_and_tells_expired),
-      cmocka_unit_test(test_pop_of_expired_is_miss_and_tells_expired),
-      cmocka_unit_test(test_popitem_of_expired_is_miss_and_tells_expired),
-      cmocka_unit_test(test_clear_tells_expired_and_cleared_apart),
-      cmocka_unit_test(test_resize_tells_expired),
-      cmocka_unit_test(test_writing_over_expired_is_an_insert),
-      cmocka_unit_test(test_setdefault_over_expired_is_an_insert),
-      cmocka_unit_test(test_set_if_absent_over_expired_is_an_insert),
-      cmocka_unit_test(test_set_if_present_over_expired_is_miss),
-      cmocka_unit_test(test_dead_on_arrival_over_expired_tells_expired),
-      cmocka_unit_test(test_growing_entry_evicts_others_then_is_replaced),
-      cmocka_unit_test(test_growing_entry_that_is_its_own_victim_is_evicted_then_inserted),
-      cmocka_unit_test(test_dead_on_arrival_tells_removed_of_what_it_replaces),
-      cmocka_unit_test(test_dead_on_arrival_that_replaces_nothing_tells_nothing),
-      cmocka_unit_test(test_too_large_tells_nothing),
-      cmocka_unit_test(test_event_tells_the_weight_given),
-      cmocka_unit_test(test_event_tells_the_weight_of_the_value),
-      cmocka_unit_test(test_event_tells_the_weight_in_memory),
-      cmocka_unit_test(test_event_lends_large_bytes),
-      cmocka_unit_test(test_event_lends_empty_bytes_that_are_not_null),
-      cmocka_unit_test(test_events_caused_in_a_listener_come_first),
-      cmocka_unit_test(test_listener_may_set),
-      cmocka_unit_test(test_listener_may_clear),
-      cmocka_unit_test(test_listener_may_set_the_key_that_leaves),
-      cmocka_unit_test(test_listener_may_clear_while_clear_tells),
-      cmocka_unit_test(test_listener_that_evicts_again_recurses),
-      cmocka_unit_test(test_expire_shows_visitor_and_listener_each_entry),
-      cmocka_unit_test(test_expire_shows_visitor_weights),
-      cmocka_unit_test(test_visitor_may_call_the_cache),
-      cmocka_unit_test(test_every_value_is_told_exactly_once),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
 }

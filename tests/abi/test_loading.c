@@ -90,81 +90,57 @@ static void assert_text_after(fixture *f, const key_call *way, const char *expec
 
 /* ---- Hit and load --------------------------------------------------------------------------- */
 
-static void test_hit_calls_no_loader(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  set_text(f.cache, "a", "1");
+FIXTURE_TEST(hit_calls_no_loader, open_lru(f, 8)) {
+  set_text(f->cache, "a", "1");
   plan plan = {.value = "2"};
-  assert_loads(&f, "a", &plan, "1");
+  assert_loads(f, "a", &plan, "1");
   assert_int_equal(0, plan.calls);
-  assert_counted(f.cache, .inserts = 1, .hits = 1);
-  fixture_close(&f);
+  assert_counted(f->cache, .inserts = 1, .hits = 1);
 }
 
-static void test_hit_is_a_use(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 2);
-  set_text(f.cache, "a", "1");
-  set_text(f.cache, "b", "2");
+FIXTURE_TEST(hit_is_a_use, open_lru(f, 2)) {
+  set_text(f->cache, "a", "1");
+  set_text(f->cache, "b", "2");
   plan plan = {.value = "3"};
-  assert_loads(&f, "a", &plan, "1");
-  assert_loads(&f, "c", &plan, "3");
-  assert_told(&f, "EVICTED b=2");
-  fixture_close(&f);
+  assert_loads(f, "a", &plan, "1");
+  assert_loads(f, "c", &plan, "3");
+  assert_told(f, "EVICTED b=2");
 }
 
-static void test_hit_by_lease_is_a_use(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 2);
-  set_text(f.cache, "a", "1");
-  set_text(f.cache, "b", "2");
+FIXTURE_TEST(hit_by_lease_is_a_use, open_lru(f, 2)) {
+  set_text(f->cache, "a", "1");
+  set_text(f->cache, "b", "2");
   ct_value out = poisoned_value();
   ct_lease *lease = (ct_lease *)&out;
-  assert_status(CT_OK, ct_get_or_lease(f.cache, "a", 1, 0, &out, &lease));
+  assert_status(CT_OK, ct_get_or_lease(f->cache, "a", 1, 0, &out, &lease));
   assert_value("1", out);
   assert_null(lease);
   ct_value_release(&out);
-  set_text(f.cache, "c", "3");
-  assert_told(&f, "EVICTED b=2");
-  fixture_close(&f);
+  set_text(f->cache, "c", "3");
+  assert_told(f, "EVICTED b=2");
 }
 
-static void test_miss_is_loaded_and_kept(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(miss_is_loaded_and_kept, open_lru(f, 8)) {
   plan plan = {.value = "1"};
-  assert_loads(&f, "a", &plan, "1");
-  assert_loads(&f, "a", &plan, "1");
+  assert_loads(f, "a", &plan, "1");
+  assert_loads(f, "a", &plan, "1");
   assert_int_equal(1, plan.calls);
-  assert_text_quietly(f.cache, "a", "1");
-  assert_counted(f.cache, .inserts = 1, .hits = 1, .misses = 1, .loads = 1);
-  fixture_close(&f);
+  assert_text_quietly(f->cache, "a", "1");
+  assert_counted(f->cache, .inserts = 1, .hits = 1, .misses = 1, .loads = 1);
 }
 
-static void test_load_without_out_is_kept(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(load_without_out_is_kept, open_lru(f, 8)) {
   plan plan = {.value = "1"};
-  assert_status(CT_OK, load_text(&f, "a", &plan, NULL));
-  assert_status(CT_OK, load_text(&f, "a", &plan, NULL));
+  assert_status(CT_OK, load_text(f, "a", &plan, NULL));
+  assert_status(CT_OK, load_text(f, "a", &plan, NULL));
   assert_int_equal(1, plan.calls);
-  assert_text_quietly(f.cache, "a", "1");
-  fixture_close(&f);
+  assert_text_quietly(f->cache, "a", "1");
 }
 
-static void test_loader_is_shown_the_key(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(loader_is_shown_the_key, open_lru(f, 8)) {
   plan plan = {.value = "1"};
-  load_text(&f, "the key", &plan, NULL);
+  load_text(f, "the key", &plan, NULL);
   assert_string_equal("the key", plan.key);
-  fixture_close(&f);
 }
 
 static ct_status load_if_key_has_address(void *user_data, const void *key, size_t key_size,
@@ -174,45 +150,32 @@ static ct_status load_if_key_has_address(void *user_data, const void *key, size_
   return ct_result_set(result, NULL, 0);
 }
 
-static void test_empty_key_and_value_are_loaded(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(empty_key_and_value_are_loaded, open_lru(f, 8)) {
   ct_value out = poisoned_value();
-  assert_status(CT_OK, ct_get_or_load(f.cache, NULL, 0, load_if_key_has_address, NULL, &out));
+  assert_status(CT_OK, ct_get_or_load(f->cache, NULL, 0, load_if_key_has_address, NULL, &out));
   assert_non_null(out.data);
   assert_int_equal(0, out.size);
   ct_value_release(&out);
-  assert_true(ct_contains(f.cache, NULL, 0));
-  fixture_close(&f);
+  assert_true(ct_contains(f->cache, NULL, 0));
 }
 
-static void test_expired_entry_is_loaded_anew(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  set_text_ttl(f.cache, "a", "1", 5);
-  set_now(&f, 5);
+FIXTURE_TEST(expired_entry_is_loaded_anew, open_lru(f, 8)) {
+  set_text_ttl(f->cache, "a", "1", 5);
+  set_now(f, 5);
   plan plan = {.value = "2"};
-  assert_loads(&f, "a", &plan, "2");
-  assert_told(&f, "EXPIRED a=1");
-  assert_counted(f.cache, .inserts = 2, .misses = 1, .loads = 1, .expirations = 1);
-  fixture_close(&f);
+  assert_loads(f, "a", &plan, "2");
+  assert_told(f, "EXPIRED a=1");
+  assert_counted(f->cache, .inserts = 2, .misses = 1, .loads = 1, .expirations = 1);
 }
 
-static void test_load_evicts_for_room(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 1);
-  set_text(f.cache, "a", "1");
+FIXTURE_TEST(load_evicts_for_room, open_lru(f, 1)) {
+  set_text(f->cache, "a", "1");
   plan plan = {.value = "2"};
-  assert_loads(&f, "b", &plan, "2");
-  assert_told(&f, "EVICTED a=1");
-  fixture_close(&f);
+  assert_loads(f, "b", &plan, "2");
+  assert_told(f, "EVICTED a=1");
 }
 
-static void test_loaded_value_outlives_eviction_clear_and_cache(void **state) {
-  (void)state;
+TEST(loaded_value_outlives_eviction_clear_and_cache) {
   fixture f;
   open_lru(&f, 1);
   plan plan = {.value = "1"};
@@ -238,28 +201,23 @@ static ct_status load_zeros(void *user_data, const void *key, size_t key_size, c
   return ct_result_set(result, zeros, *(size_t *)user_data);
 }
 
-static void test_value_of_any_size_is_loaded(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 100);
-  f.log[0] = '\0';
+FIXTURE_TEST(value_of_any_size_is_loaded, open_lru(f, 100)) {
+  f->log[0] = '\0';
   size_t sizes[] = {0, 1, 8, 255, 256, 257, 1024, 16383, 16384, 16385, kLarge};
   for (size_t i = 0; i < COUNT_OF(sizes); i++) {
     for (int again = 0; again < 2; again++) {
       ct_value out = poisoned_value();
-      assert_status(CT_OK, ct_get_or_load(f.cache, &i, sizeof(i), load_zeros, &sizes[i], &out));
+      assert_status(CT_OK, ct_get_or_load(f->cache, &i, sizeof(i), load_zeros, &sizes[i], &out));
       assert_int_equal(sizes[i], out.size);
       assert_int_equal(0, (uintptr_t)out.data % 8);
       for (size_t k = 0; k < out.size; k++) assert_int_equal(0, ((const char *)out.data)[k]);
       ct_value_release(&out);
     }
   }
-  assert_int_equal(COUNT_OF(sizes), stats_of(f.cache).loads);
-  fixture_close(&f);
+  assert_int_equal(COUNT_OF(sizes), stats_of(f->cache).loads);
 }
 
-static void test_every_policy_loads(void **state) {
-  (void)state;
+TEST(every_policy_loads) {
   static const ct_policy policies[] = {CT_POLICY_LRU,    CT_POLICY_FIFO,  CT_POLICY_LFU,
                                        CT_POLICY_RR,     CT_POLICY_TTL,   CT_POLICY_ANY,
                                        CT_POLICY_MRU,    CT_POLICY_CLOCK, CT_POLICY_SIEVE,
@@ -288,8 +246,7 @@ static void test_every_policy_loads(void **state) {
 
 /* ---- Failing loaders ------------------------------------------------------------------------ */
 
-static void test_failure_is_handed_back_as_it_came(void **state) {
-  (void)state;
+TEST(failure_is_handed_back_as_it_came) {
   static const int32_t answers[] = {CT_MISS,
                                     CT_ERR_INVALID,
                                     CT_ERR_NOMEM,
@@ -318,8 +275,7 @@ static void test_failure_is_handed_back_as_it_came(void **state) {
   fixture_close(&f);
 }
 
-static void test_answer_in_the_reserved_range_is_invalid(void **state) {
-  (void)state;
+TEST(answer_in_the_reserved_range_is_invalid) {
   static const int32_t answers[] = {CT_EXISTS, CT_NOT_STORED, CT_LEASED, CT_BUSY, CT_END, 7,
                                     100,       999,           -10,       -100,    -999};
   fixture f;
@@ -333,50 +289,34 @@ static void test_answer_in_the_reserved_range_is_invalid(void **state) {
   fixture_close(&f);
 }
 
-static void test_done_without_a_value_is_invalid(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(done_without_a_value_is_invalid, open_lru(f, 8)) {
   plan plan = {.value = NULL, .answer = CT_OK};
-  assert_load_fails(CT_ERR_INVALID, &f, "a", &plan);
-  assert_false(has_text(f.cache, "a"));
-  assert_counted(f.cache, .misses = 1, .load_failures = 1);
-  fixture_close(&f);
+  assert_load_fails(CT_ERR_INVALID, f, "a", &plan);
+  assert_false(has_text(f->cache, "a"));
+  assert_counted(f->cache, .misses = 1, .load_failures = 1);
 }
 
-static void test_value_of_a_failing_loader_is_not_kept(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(value_of_a_failing_loader_is_not_kept, open_lru(f, 8)) {
   plan plan = {.value = "1", .answer = CT_MISS};
-  assert_load_fails(CT_MISS, &f, "a", &plan);
-  assert_false(has_text(f.cache, "a"));
-  fixture_close(&f);
+  assert_load_fails(CT_MISS, f, "a", &plan);
+  assert_false(has_text(f->cache, "a"));
 }
 
-static void test_failure_is_not_remembered(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(failure_is_not_remembered, open_lru(f, 8)) {
   plan plan = {.answer = CT_ERR_IO};
-  assert_load_fails(CT_ERR_IO, &f, "a", &plan);
+  assert_load_fails(CT_ERR_IO, f, "a", &plan);
   plan.value = "1";
   plan.answer = CT_OK;
-  assert_loads(&f, "a", &plan, "1");
-  assert_counted(f.cache, .misses = 2, .load_failures = 1, .loads = 1, .inserts = 1);
-  fixture_close(&f);
+  assert_loads(f, "a", &plan, "1");
+  assert_counted(f->cache, .misses = 2, .load_failures = 1, .loads = 1, .inserts = 1);
 }
 
-static void test_failing_load_evicts_nothing(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 1);
-  set_text(f.cache, "a", "1");
+FIXTURE_TEST(failing_load_evicts_nothing, open_lru(f, 1)) {
+  set_text(f->cache, "a", "1");
   plan plan = {.answer = CT_MISS};
-  assert_load_fails(CT_MISS, &f, "b", &plan);
-  assert_told(&f, "");
-  assert_text_quietly(f.cache, "a", "1");
-  fixture_close(&f);
+  assert_load_fails(CT_MISS, f, "b", &plan);
+  assert_told(f, "");
+  assert_text_quietly(f->cache, "a", "1");
 }
 
 /* ---- Results -------------------------------------------------------------------------------- */
@@ -389,16 +329,12 @@ static void set_long_and_short(plan *self, ct_result *result) {
   ct_result_set(result, NULL, 0);
 }
 
-static void test_last_value_set_counts(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(last_value_set_counts, open_lru(f, 8)) {
   plan plan = {.act = set_long_and_short, .value = "last"};
-  assert_loads(&f, "a", &plan, "last");
+  assert_loads(f, "a", &plan, "last");
   assert_status(CT_OK, plan.seen);
   plan.value = NULL;
-  assert_loads(&f, "b", &plan, "");
-  fixture_close(&f);
+  assert_loads(f, "b", &plan, "");
 }
 
 static void set_null(plan *self, ct_result *result) {
@@ -406,15 +342,11 @@ static void set_null(plan *self, ct_result *result) {
   self->seen = ct_result_set(result, NULL, 1);
 }
 
-static void test_setting_null_fails_the_load(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(setting_null_fails_the_load, open_lru(f, 8)) {
   plan plan = {.act = set_null};
-  assert_load_fails(CT_ERR_INVALID, &f, "a", &plan);
+  assert_load_fails(CT_ERR_INVALID, f, "a", &plan);
   assert_status(CT_ERR_INVALID, plan.seen);
-  assert_false(has_text(f.cache, "a"));
-  fixture_close(&f);
+  assert_false(has_text(f->cache, "a"));
 }
 
 static void set_too_long(plan *self, ct_result *result) {
@@ -422,8 +354,7 @@ static void set_too_long(plan *self, ct_result *result) {
   self->seen = ct_result_set(result, "x", kTooLong);
 }
 
-static void test_setting_too_many_bytes_fails_the_load(void **state) {
-  (void)state;
+TEST(setting_too_many_bytes_fails_the_load) {
   if (sizeof(size_t) < 8) return;
   fixture f;
   open_lru(&f, 8);
@@ -434,22 +365,14 @@ static void test_setting_too_many_bytes_fails_the_load(void **state) {
   fixture_close(&f);
 }
 
-static void test_own_failure_goes_before_that_of_setting(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(own_failure_goes_before_that_of_setting, open_lru(f, 8)) {
   plan plan = {.act = set_null, .answer = (ct_status)-1234};
-  assert_load_fails((ct_status)-1234, &f, "a", &plan);
-  fixture_close(&f);
+  assert_load_fails((ct_status)-1234, f, "a", &plan);
 }
 
-static void test_value_set_after_a_failure_counts(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(value_set_after_a_failure_counts, open_lru(f, 8)) {
   plan plan = {.act = set_null, .value = "after"};
-  assert_loads(&f, "a", &plan, "after");
-  fixture_close(&f);
+  assert_loads(f, "a", &plan, "after");
 }
 
 static void fail_to_set(plan *self, ct_result *result) {
@@ -459,8 +382,7 @@ static void fail_to_set(plan *self, ct_result *result) {
   self->seen = ct_result_set(result, zeros, sizeof(zeros));
 }
 
-static void test_no_memory_for_the_result_fails_the_load(void **state) {
-  (void)state;
+TEST(no_memory_for_the_result_fails_the_load) {
   fixture f;
   test_allocator allocator;
   test_allocator_init(&allocator);
@@ -475,8 +397,7 @@ static void test_no_memory_for_the_result_fails_the_load(void **state) {
   assert_int_equal(0, allocator.blocks);
 }
 
-static void test_functions_of_no_result_do_nothing(void **state) {
-  (void)state;
+TEST(functions_of_no_result_do_nothing) {
   assert_status(CT_ERR_INVALID, ct_result_set(NULL, "1", 1));
   ct_result_ttl(NULL, 1);
   ct_result_deadline(NULL, 1);
@@ -489,15 +410,11 @@ static void take_time_and_set_ttl(plan *self, ct_result *result) {
   set_now(self->f, self->f->clock.now + 10);
 }
 
-static void test_result_ttl_counts_from_the_return_of_the_loader(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  set_now(&f, 100);
+FIXTURE_TEST(result_ttl_counts_from_the_return_of_the_loader, open_lru(f, 8)) {
+  set_now(f, 100);
   plan plan = {.act = take_time_and_set_ttl, .number = 5, .value = "1"};
-  assert_loads(&f, "a", &plan, "1");
-  assert_int_equal(115, info_of(f.cache, "a").deadline);
-  fixture_close(&f);
+  assert_loads(f, "a", &plan, "1");
+  assert_int_equal(115, info_of(f->cache, "a").deadline);
 }
 
 static void take_time(plan *self, ct_result *result) {
@@ -505,8 +422,7 @@ static void take_time(plan *self, ct_result *result) {
   set_now(self->f, self->f->clock.now + 10);
 }
 
-static void test_ttl_of_the_cache_counts_from_the_return_of_the_loader(void **state) {
-  (void)state;
+TEST(ttl_of_the_cache_counts_from_the_return_of_the_loader) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
   options.ttl = 7;
@@ -518,8 +434,7 @@ static void test_ttl_of_the_cache_counts_from_the_return_of_the_loader(void **st
   fixture_close(&f);
 }
 
-static void test_tti_of_the_cache_counts_from_the_return_of_the_loader(void **state) {
-  (void)state;
+TEST(tti_of_the_cache_counts_from_the_return_of_the_loader) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
   options.tti = 7;
@@ -537,8 +452,7 @@ static uint64_t live_three_ticks(void *user_data, const void *key, size_t key_si
   return now + 3;
 }
 
-static void test_ttu_of_the_cache_is_asked_after_the_return_of_the_loader(void **state) {
-  (void)state;
+TEST(ttu_of_the_cache_is_asked_after_the_return_of_the_loader) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
   options.ttu = live_three_ticks;
@@ -554,8 +468,7 @@ static void set_ttl(plan *self, ct_result *result) {
   ct_result_ttl(result, self->number);
 }
 
-static void test_result_ttl_of_never_overrides_that_of_the_cache(void **state) {
-  (void)state;
+TEST(result_ttl_of_never_overrides_that_of_the_cache) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
   options.ttl = 7;
@@ -570,15 +483,11 @@ static void set_deadline(plan *self, ct_result *result) {
   ct_result_deadline(result, self->number);
 }
 
-static void test_result_deadline_is_absolute(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  set_now(&f, 100);
+FIXTURE_TEST(result_deadline_is_absolute, open_lru(f, 8)) {
+  set_now(f, 100);
   plan plan = {.act = set_deadline, .number = 150, .value = "1"};
-  assert_loads(&f, "a", &plan, "1");
-  assert_int_equal(150, info_of(f.cache, "a").deadline);
-  fixture_close(&f);
+  assert_loads(f, "a", &plan, "1");
+  assert_int_equal(150, info_of(f->cache, "a").deadline);
 }
 
 static void set_deadline_then_ttl(plan *self, ct_result *result) {
@@ -593,39 +502,30 @@ static void set_ttl_then_deadline(plan *self, ct_result *result) {
   ct_result_deadline(result, 150);
 }
 
-static void test_last_of_ttl_and_deadline_counts(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  set_now(&f, 100);
+FIXTURE_TEST(last_of_ttl_and_deadline_counts, open_lru(f, 8)) {
+  set_now(f, 100);
   plan plan = {.act = set_deadline_then_ttl, .value = "1"};
-  assert_loads(&f, "a", &plan, "1");
-  assert_int_equal(120, info_of(f.cache, "a").deadline);
+  assert_loads(f, "a", &plan, "1");
+  assert_int_equal(120, info_of(f->cache, "a").deadline);
   plan.act = set_ttl_then_deadline;
-  assert_loads(&f, "b", &plan, "1");
-  assert_int_equal(150, info_of(f.cache, "b").deadline);
-  fixture_close(&f);
+  assert_loads(f, "b", &plan, "1");
+  assert_int_equal(150, info_of(f->cache, "b").deadline);
 }
 
 static void set_weight(plan *self, ct_result *result) {
   ct_result_weight(result, self->number);
 }
 
-static void test_result_weight_counts_against_maxsize(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  set_text_weight(f.cache, "a", "1", 4);
+FIXTURE_TEST(result_weight_counts_against_maxsize, open_lru(f, 8)) {
+  set_text_weight(f->cache, "a", "1", 4);
   plan plan = {.act = set_weight, .number = 5, .value = "2"};
-  assert_loads(&f, "b", &plan, "2");
-  assert_told(&f, "EVICTED a=1");
-  assert_int_equal(5, ct_currsize(f.cache));
-  assert_int_equal(5, info_of(f.cache, "b").weight);
-  fixture_close(&f);
+  assert_loads(f, "b", &plan, "2");
+  assert_told(f, "EVICTED a=1");
+  assert_int_equal(5, ct_currsize(f->cache));
+  assert_int_equal(5, info_of(f->cache, "b").weight);
 }
 
-static void test_result_weight_is_invalid_where_memory_is_weighed(void **state) {
-  (void)state;
+TEST(result_weight_is_invalid_where_memory_is_weighed) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 1000);
   options.weight_kind = CT_WEIGHT_MEMORY;
@@ -638,8 +538,7 @@ static void test_result_weight_is_invalid_where_memory_is_weighed(void **state) 
   fixture_close(&f);
 }
 
-static void test_weigher_weighs_what_is_loaded(void **state) {
-  (void)state;
+TEST(weigher_weighs_what_is_loaded) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 100);
   options.weigher = weigh_by_value;
@@ -656,47 +555,34 @@ static void discard(plan *self, ct_result *result) {
   ct_result_discard(result);
 }
 
-static void test_discarded_value_is_handed_back_and_not_kept(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(discarded_value_is_handed_back_and_not_kept, open_lru(f, 8)) {
   plan plan = {.act = discard, .value = "1"};
-  assert_loads(&f, "a", &plan, "1");
-  assert_false(has_text(f.cache, "a"));
-  assert_told(&f, "");
-  assert_loads(&f, "a", &plan, "1");
+  assert_loads(f, "a", &plan, "1");
+  assert_false(has_text(f->cache, "a"));
+  assert_told(f, "");
+  assert_loads(f, "a", &plan, "1");
   assert_int_equal(2, plan.calls);
-  assert_counted(f.cache, .misses = 2, .loads = 2);
-  fixture_close(&f);
+  assert_counted(f->cache, .misses = 2, .loads = 2);
 }
 
-static void test_too_large_value_is_handed_back_and_not_kept(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  set_text(f.cache, "b", "2");
+FIXTURE_TEST(too_large_value_is_handed_back_and_not_kept, open_lru(f, 8)) {
+  set_text(f->cache, "b", "2");
   plan plan = {.act = set_weight, .number = 9, .value = "1"};
-  assert_loads(&f, "a", &plan, "1");
-  assert_false(has_text(f.cache, "a"));
-  assert_text_quietly(f.cache, "b", "2");
-  assert_told(&f, "");
-  assert_counted(f.cache, .inserts = 1, .misses = 1, .loads = 1, .rejections = 1);
-  fixture_close(&f);
+  assert_loads(f, "a", &plan, "1");
+  assert_false(has_text(f->cache, "a"));
+  assert_text_quietly(f->cache, "b", "2");
+  assert_told(f, "");
+  assert_counted(f->cache, .inserts = 1, .misses = 1, .loads = 1, .rejections = 1);
 }
 
-static void test_cache_without_room_loads_each_time(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 0);
+FIXTURE_TEST(cache_without_room_loads_each_time, open_lru(f, 0)) {
   plan plan = {.value = "1"};
-  assert_loads(&f, "a", &plan, "1");
-  assert_loads(&f, "a", &plan, "1");
+  assert_loads(f, "a", &plan, "1");
+  assert_loads(f, "a", &plan, "1");
   assert_int_equal(2, plan.calls);
-  fixture_close(&f);
 }
 
-static void test_large_value_beyond_maxsize_is_handed_back(void **state) {
-  (void)state;
+TEST(large_value_beyond_maxsize_is_handed_back) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 100);
   options.weight_kind = CT_WEIGHT_VALUE;
@@ -710,20 +596,16 @@ static void test_large_value_beyond_maxsize_is_handed_back(void **state) {
   ct_value_release(&out);
 }
 
-static void test_value_dead_on_arrival_is_handed_back_and_not_kept(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  set_now(&f, 100);
+FIXTURE_TEST(value_dead_on_arrival_is_handed_back_and_not_kept, open_lru(f, 8)) {
+  set_now(f, 100);
   plan plan = {.act = set_ttl, .number = 0, .value = "1"};
-  assert_loads(&f, "a", &plan, "1");
+  assert_loads(f, "a", &plan, "1");
   plan.act = set_deadline;
   plan.number = 100;
-  assert_loads(&f, "b", &plan, "1");
-  assert_int_equal(0, ct_len(f.cache));
-  assert_told(&f, "");
-  assert_counted(f.cache, .misses = 2, .loads = 2, .rejections = 2);
-  fixture_close(&f);
+  assert_loads(f, "b", &plan, "1");
+  assert_int_equal(0, ct_len(f->cache));
+  assert_told(f, "");
+  assert_counted(f->cache, .misses = 2, .loads = 2, .rejections = 2);
 }
 
 /* ---- Calls into the cache from a loader ----------------------------------------------------- */
@@ -733,8 +615,7 @@ static void call_on_own_key(plan *self, ct_result *result) {
   self->seen = self->key_call->run(self->f->cache, self->key);
 }
 
-static void test_load_is_not_kept_if_the_loader_invalidates_its_key(void **state) {
-  (void)state;
+TEST(load_is_not_kept_if_the_loader_invalidates_its_key) {
   for (size_t i = 0; i < kInvalidationCount; i++) {
     const key_call *way = &kInvalidations[i];
     fixture f;
@@ -753,8 +634,7 @@ static void test_load_is_not_kept_if_the_loader_invalidates_its_key(void **state
   }
 }
 
-static void test_load_is_kept_whatever_else_the_loader_calls(void **state) {
-  (void)state;
+TEST(load_is_kept_whatever_else_the_loader_calls) {
   for (size_t i = 0; i < kOtherCallCount; i++) {
     const key_call *way = &kOtherCalls[i];
     fixture f;
@@ -772,28 +652,20 @@ static void set_own_key(plan *self, ct_result *result) {
   self->seen = set_text(self->f->cache, self->key, "set");
 }
 
-static void test_value_set_by_the_loader_stays(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(value_set_by_the_loader_stays, open_lru(f, 8)) {
   plan plan = {.act = set_own_key, .value = "loaded"};
-  assert_loads(&f, "a", &plan, "loaded");
+  assert_loads(f, "a", &plan, "loaded");
   assert_status(CT_OK, plan.seen);
-  assert_text_quietly(f.cache, "a", "set");
-  assert_told(&f, "");
-  assert_counted(f.cache, .misses = 1, .loads = 1, .inserts = 1);
-  fixture_close(&f);
+  assert_text_quietly(f->cache, "a", "set");
+  assert_told(f, "");
+  assert_counted(f->cache, .misses = 1, .loads = 1, .inserts = 1);
 }
 
-static void test_value_set_by_a_loader_that_fails_stays(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(value_set_by_a_loader_that_fails_stays, open_lru(f, 8)) {
   plan plan = {.act = set_own_key, .answer = CT_ERR_IO};
-  assert_load_fails(CT_ERR_IO, &f, "a", &plan);
-  assert_text_quietly(f.cache, "a", "set");
-  assert_counted(f.cache, .misses = 1, .load_failures = 1, .inserts = 1);
-  fixture_close(&f);
+  assert_load_fails(CT_ERR_IO, f, "a", &plan);
+  assert_text_quietly(f->cache, "a", "set");
+  assert_counted(f->cache, .misses = 1, .load_failures = 1, .inserts = 1);
 }
 
 static void empty_the_cache(plan *self, ct_result *result) {
@@ -805,18 +677,14 @@ static void empty_the_cache(plan *self, ct_result *result) {
   ct_cache_stats_reset(self->f->cache);
 }
 
-static void test_loader_may_change_other_keys(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  set_text(f.cache, "b", "2");
-  set_text(f.cache, "c", "3");
+FIXTURE_TEST(loader_may_change_other_keys, open_lru(f, 8)) {
+  set_text(f->cache, "b", "2");
+  set_text(f->cache, "c", "3");
   plan plan = {.act = empty_the_cache, .value = "1"};
-  assert_loads(&f, "a", &plan, "1");
-  assert_told(&f, "REMOVED b=2, EVICTED c=3");
-  assert_text_quietly(f.cache, "a", "1");
-  assert_text_quietly(f.cache, "d", "4");
-  fixture_close(&f);
+  assert_loads(f, "a", &plan, "1");
+  assert_told(f, "REMOVED b=2, EVICTED c=3");
+  assert_text_quietly(f->cache, "a", "1");
+  assert_text_quietly(f->cache, "d", "4");
 }
 
 static void resize_cache(plan *self, ct_result *result) {
@@ -824,32 +692,24 @@ static void resize_cache(plan *self, ct_result *result) {
   self->seen = ct_resize(self->f->cache, self->number);
 }
 
-static void test_loader_may_shrink_the_cache(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  set_text(f.cache, "b", "2");
-  set_text(f.cache, "c", "3");
+FIXTURE_TEST(loader_may_shrink_the_cache, open_lru(f, 8)) {
+  set_text(f->cache, "b", "2");
+  set_text(f->cache, "c", "3");
   plan plan = {.act = resize_cache, .number = 1, .value = "1"};
-  assert_loads(&f, "a", &plan, "1");
-  assert_told(&f, "EVICTED b=2, EVICTED c=3");
-  assert_text_quietly(f.cache, "a", "1");
+  assert_loads(f, "a", &plan, "1");
+  assert_told(f, "EVICTED b=2, EVICTED c=3");
+  assert_text_quietly(f->cache, "a", "1");
   plan.number = 0;
-  assert_loads(&f, "d", &plan, "1");
-  assert_int_equal(0, ct_len(f.cache));
-  fixture_close(&f);
+  assert_loads(f, "d", &plan, "1");
+  assert_int_equal(0, ct_len(f->cache));
 }
 
-static void test_loader_may_grow_the_cache(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 1);
-  set_text(f.cache, "b", "2");
+FIXTURE_TEST(loader_may_grow_the_cache, open_lru(f, 1)) {
+  set_text(f->cache, "b", "2");
   plan plan = {.act = resize_cache, .number = 2, .value = "1"};
-  assert_loads(&f, "a", &plan, "1");
-  assert_told(&f, "");
-  assert_int_equal(2, ct_len(f.cache));
-  fixture_close(&f);
+  assert_loads(f, "a", &plan, "1");
+  assert_told(f, "");
+  assert_int_equal(2, ct_len(f->cache));
 }
 
 static void look_around(plan *self, ct_result *result) {
@@ -862,14 +722,10 @@ static void look_around(plan *self, ct_result *result) {
   self->number += ct_inspect(cache, self->key, strlen(self->key), &info) != CT_MISS;
 }
 
-static void test_key_is_absent_while_it_is_loaded(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(key_is_absent_while_it_is_loaded, open_lru(f, 8)) {
   plan plan = {.act = look_around, .number = 99, .value = "1"};
-  assert_loads(&f, "a", &plan, "1");
+  assert_loads(f, "a", &plan, "1");
   assert_int_equal(0, plan.number);
-  fixture_close(&f);
 }
 
 static ct_status load_fibonacci(void *user_data, const void *key, size_t key_size,
@@ -894,19 +750,15 @@ static ct_status load_fibonacci(void *user_data, const void *key, size_t key_siz
   return ct_result_set(result, &fib, sizeof(fib));
 }
 
-static void test_loader_may_load_other_keys(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 200);
-  plan plan = {.f = &f};
+FIXTURE_TEST(loader_may_load_other_keys, open_lru(f, 200)) {
+  plan plan = {.f = f};
   const uint64_t n = 90;
   ct_value out = CT_VALUE_INIT;
-  assert_status(CT_OK, ct_get_or_load(f.cache, &n, sizeof(n), load_fibonacci, &plan, &out));
+  assert_status(CT_OK, ct_get_or_load(f->cache, &n, sizeof(n), load_fibonacci, &plan, &out));
   assert_int_equal(2880067194370816120, *(const uint64_t *)out.data);
   ct_value_release(&out);
   assert_int_equal(91, plan.calls);
-  assert_counted(f.cache, .inserts = 91, .misses = 91, .loads = 91, .hits = 88);
-  fixture_close(&f);
+  assert_counted(f->cache, .inserts = 91, .misses = 91, .loads = 91, .hits = 88);
 }
 
 static void load_own_key(plan *self, ct_result *result) {
@@ -917,8 +769,7 @@ static void load_own_key(plan *self, ct_result *result) {
   self->number = (uint64_t)inner.calls + (out.data != NULL);
 }
 
-static void test_loading_a_key_in_its_own_loader_is_recursion(void **state) {
-  (void)state;
+TEST(loading_a_key_in_its_own_loader_is_recursion) {
   for (uint32_t flags = 0; flags <= CT_FLAG_SINGLE_THREADED; flags++) {
     fixture f;
     ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
@@ -942,15 +793,11 @@ static void load_next(plan *self, ct_result *result) {
   self->answer = load_text(self->f, keys[next.number], &next, NULL);
 }
 
-static void test_recursion_through_other_keys_fails_them_all(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(recursion_through_other_keys_fails_them_all, open_lru(f, 8)) {
   plan plan = {.act = load_next, .number = 0};
-  assert_load_fails(CT_ERR_RECURSION, &f, "first", &plan);
-  assert_int_equal(0, ct_len(f.cache));
-  assert_counted(f.cache, .misses = 5, .load_failures = 5);
-  fixture_close(&f);
+  assert_load_fails(CT_ERR_RECURSION, f, "first", &plan);
+  assert_int_equal(0, ct_len(f->cache));
+  assert_counted(f->cache, .misses = 5, .load_failures = 5);
 }
 
 static void lease_own_key(plan *self, ct_result *result) {
@@ -962,15 +809,11 @@ static void lease_own_key(plan *self, ct_result *result) {
   self->number = (out.data != NULL) + (lease != NULL);
 }
 
-static void test_waiting_for_a_lease_of_the_own_key_is_recursion(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(waiting_for_a_lease_of_the_own_key_is_recursion, open_lru(f, 8)) {
   plan plan = {.act = lease_own_key, .number = 99, .value = "1"};
-  assert_loads(&f, "a", &plan, "1");
+  assert_loads(f, "a", &plan, "1");
   assert_status(CT_ERR_RECURSION, plan.seen);
   assert_int_equal(0, plan.number);
-  fixture_close(&f);
 }
 
 static uint64_t weigh_by_loading(void *user_data, const void *key, size_t key_size,
@@ -982,8 +825,7 @@ static uint64_t weigh_by_loading(void *user_data, const void *key, size_t key_si
   return 1;
 }
 
-static void test_loading_a_key_while_it_is_weighed_is_recursion(void **state) {
-  (void)state;
+TEST(loading_a_key_while_it_is_weighed_is_recursion) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
   options.weigher = weigh_by_loading;
@@ -1001,8 +843,7 @@ static void load_what_left(void *user_data, const ct_event *event) {
   ct_get_or_load(f->cache, event->key.data, event->key.size, load, &plan, NULL);
 }
 
-static void test_listener_may_load(void **state) {
-  (void)state;
+TEST(listener_may_load) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 1);
   options.listener = load_what_left;
@@ -1017,42 +858,27 @@ static void test_listener_may_load(void **state) {
 
 /* ---- Leases --------------------------------------------------------------------------------- */
 
-static void test_fulfilled_lease_is_kept(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  assert_fulfils(CT_OK, lease_text(&f, "a"), "1", NULL);
-  assert_text_quietly(f.cache, "a", "1");
-  assert_counted(f.cache, .inserts = 1, .misses = 1, .loads = 1);
-  fixture_close(&f);
+FIXTURE_TEST(fulfilled_lease_is_kept, open_lru(f, 8)) {
+  assert_fulfils(CT_OK, lease_text(f, "a"), "1", NULL);
+  assert_text_quietly(f->cache, "a", "1");
+  assert_counted(f->cache, .inserts = 1, .misses = 1, .loads = 1);
 }
 
-static void test_fulfilment_without_out_is_kept(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(fulfilment_without_out_is_kept, open_lru(f, 8)) {
   ct_lease *lease = NULL;
-  assert_status(CT_LEASED, ct_get_or_lease(f.cache, "a", 1, 0, NULL, &lease));
+  assert_status(CT_LEASED, ct_get_or_lease(f->cache, "a", 1, 0, NULL, &lease));
   assert_status(CT_OK, ct_lease_fulfil(lease, "1", 1, NULL, NULL));
-  assert_text_quietly(f.cache, "a", "1");
-  fixture_close(&f);
+  assert_text_quietly(f->cache, "a", "1");
 }
 
-static void test_fulfilment_without_out_that_is_not_kept_leaves_nothing(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 0);
-  assert_status(CT_NOT_STORED, ct_lease_fulfil(lease_text(&f, "a"), "1", 1, NULL, NULL));
-  assert_int_equal(0, ct_len(f.cache));
-  fixture_close(&f);
+FIXTURE_TEST(fulfilment_without_out_that_is_not_kept_leaves_nothing, open_lru(f, 0)) {
+  assert_status(CT_NOT_STORED, ct_lease_fulfil(lease_text(f, "a"), "1", 1, NULL, NULL));
+  assert_int_equal(0, ct_len(f->cache));
 }
 
-static void test_lease_has_a_key(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(lease_has_a_key, open_lru(f, 8)) {
   char key[] = "some key";
-  ct_lease *lease = lease_text(&f, key);
+  ct_lease *lease = lease_text(f, key);
   key[0] = 'x'; /* it was copied */
   ct_bytes bytes = {NULL, 77};
   ct_lease_key(lease, &bytes);
@@ -1060,47 +886,37 @@ static void test_lease_has_a_key(void **state) {
   assert_memory_equal("some key", bytes.data, 8);
   ct_lease_abandon(lease);
 
-  assert_status(CT_LEASED, ct_get_or_lease(f.cache, NULL, 0, 0, NULL, &lease));
+  assert_status(CT_LEASED, ct_get_or_lease(f->cache, NULL, 0, 0, NULL, &lease));
   ct_lease_key(lease, &bytes);
   assert_int_equal(0, bytes.size);
   assert_non_null(bytes.data);
   ct_lease_abandon(lease);
-  fixture_close(&f);
 }
 
-static void test_lease_key_outlives_overtaking(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  ct_lease *lease = lease_text(&f, "a");
-  ct_clear(f.cache);
+FIXTURE_TEST(lease_key_outlives_overtaking, open_lru(f, 8)) {
+  ct_lease *lease = lease_text(f, "a");
+  ct_clear(f->cache);
   ct_bytes bytes = {NULL, 0};
   ct_lease_key(lease, &bytes);
   assert_memory_equal("a", bytes.data, 1);
   ct_lease_abandon(lease);
-  fixture_close(&f);
 }
 
-static void test_leased_key_is_busy(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  ct_lease *lease = lease_text(&f, "a");
+FIXTURE_TEST(leased_key_is_busy, open_lru(f, 8)) {
+  ct_lease *lease = lease_text(f, "a");
   static const uint64_t waits[] = {0, 1, 1000000};
   for (size_t i = 0; i < COUNT_OF(waits); i++) {
     ct_value out = poisoned_value();
     ct_lease *second = (ct_lease *)&out;
-    assert_status(CT_BUSY, ct_get_or_lease(f.cache, "a", 1, waits[i], &out, &second));
+    assert_status(CT_BUSY, ct_get_or_lease(f->cache, "a", 1, waits[i], &out, &second));
     assert_holds_nothing(out);
     assert_null(second);
   }
-  assert_counted(f.cache, .misses = 1);
+  assert_counted(f->cache, .misses = 1);
   ct_lease_abandon(lease);
-  fixture_close(&f);
 }
 
-static void test_each_key_has_a_lease_of_its_own(void **state) {
-  (void)state;
+TEST(each_key_has_a_lease_of_its_own) {
   enum { kLeases = 500 };
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 1000);
@@ -1133,99 +949,71 @@ static void test_each_key_has_a_lease_of_its_own(void **state) {
   fixture_close(&f);
 }
 
-static void test_lease_is_no_entry(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 1);
-  set_text(f.cache, "b", "2");
-  ct_lease *lease = lease_text(&f, "a");
-  assert_int_equal(1, ct_len(f.cache));
-  assert_int_equal(1, ct_currsize(f.cache));
-  assert_text_quietly(f.cache, "a", NULL);
-  assert_text_quietly(f.cache, "b", "2");
-  assert_told(&f, "");
+FIXTURE_TEST(lease_is_no_entry, open_lru(f, 1)) {
+  set_text(f->cache, "b", "2");
+  ct_lease *lease = lease_text(f, "a");
+  assert_int_equal(1, ct_len(f->cache));
+  assert_int_equal(1, ct_currsize(f->cache));
+  assert_text_quietly(f->cache, "a", NULL);
+  assert_text_quietly(f->cache, "b", "2");
+  assert_told(f, "");
   ct_lease_abandon(lease);
-  fixture_close(&f);
 }
 
-static void test_lease_is_fulfilled_with_entry_options(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  ct_lease *lease = lease_text(&f, "a");
-  set_now(&f, 100);
+FIXTURE_TEST(lease_is_fulfilled_with_entry_options, open_lru(f, 8)) {
+  ct_lease *lease = lease_text(f, "a");
+  set_now(f, 100);
   ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
   options.flags = CT_ENTRY_TTL | CT_ENTRY_WEIGHT;
   options.ttl = 5;
   options.weight = 3;
   assert_fulfils(CT_OK, lease, "1", &options);
-  assert_int_equal(105, info_of(f.cache, "a").deadline);
-  assert_int_equal(3, info_of(f.cache, "a").weight);
+  assert_int_equal(105, info_of(f->cache, "a").deadline);
+  assert_int_equal(3, info_of(f->cache, "a").weight);
   options.flags = CT_ENTRY_DEADLINE;
   options.deadline = 200;
-  assert_fulfils(CT_OK, lease_text(&f, "b"), "1", &options);
-  assert_int_equal(200, info_of(f.cache, "b").deadline);
-  fixture_close(&f);
+  assert_fulfils(CT_OK, lease_text(f, "b"), "1", &options);
+  assert_int_equal(200, info_of(f->cache, "b").deadline);
 }
 
-static void test_fulfilment_too_large_is_not_stored(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(fulfilment_too_large_is_not_stored, open_lru(f, 8)) {
   ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
   options.flags = CT_ENTRY_WEIGHT;
   options.weight = 9;
-  assert_fulfils(CT_NOT_STORED, lease_text(&f, "a"), "1", &options);
-  assert_false(has_text(f.cache, "a"));
-  assert_counted(f.cache, .misses = 1, .loads = 1, .rejections = 1);
-  fixture_close(&f);
+  assert_fulfils(CT_NOT_STORED, lease_text(f, "a"), "1", &options);
+  assert_false(has_text(f->cache, "a"));
+  assert_counted(f->cache, .misses = 1, .loads = 1, .rejections = 1);
 }
 
-static void test_fulfilment_dead_on_arrival_is_not_stored(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  ct_lease *lease = lease_text(&f, "a");
-  set_now(&f, 100);
+FIXTURE_TEST(fulfilment_dead_on_arrival_is_not_stored, open_lru(f, 8)) {
+  ct_lease *lease = lease_text(f, "a");
+  set_now(f, 100);
   ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
   options.flags = CT_ENTRY_DEADLINE;
   options.deadline = 100;
   assert_fulfils(CT_NOT_STORED, lease, "1", &options);
-  assert_false(has_text(f.cache, "a"));
-  assert_counted(f.cache, .misses = 1, .loads = 1, .rejections = 1, .load_ticks = 100);
-  fixture_close(&f);
+  assert_false(has_text(f->cache, "a"));
+  assert_counted(f->cache, .misses = 1, .loads = 1, .rejections = 1, .load_ticks = 100);
 }
 
-static void test_abandoned_lease_is_given_anew(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  ct_lease_abandon(lease_text(&f, "a"));
-  assert_false(has_text(f.cache, "a"));
-  assert_fulfils(CT_OK, lease_text(&f, "a"), "1", NULL);
-  assert_counted(f.cache, .inserts = 1, .misses = 2, .loads = 1, .load_failures = 1);
-  fixture_close(&f);
+FIXTURE_TEST(abandoned_lease_is_given_anew, open_lru(f, 8)) {
+  ct_lease_abandon(lease_text(f, "a"));
+  assert_false(has_text(f->cache, "a"));
+  assert_fulfils(CT_OK, lease_text(f, "a"), "1", NULL);
+  assert_counted(f->cache, .inserts = 1, .misses = 2, .loads = 1, .load_failures = 1);
 }
 
-static void test_abandoning_nothing_does_nothing(void **state) {
-  (void)state;
+TEST(abandoning_nothing_does_nothing) {
   ct_lease_abandon(NULL);
 }
 
-static void test_loader_gives_way_to_the_next_after_abandonment(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  ct_lease_abandon(lease_text(&f, "a"));
+FIXTURE_TEST(loader_gives_way_to_the_next_after_abandonment, open_lru(f, 8)) {
+  ct_lease_abandon(lease_text(f, "a"));
   plan plan = {.value = "1"};
-  assert_loads(&f, "a", &plan, "1");
-  fixture_close(&f);
+  assert_loads(f, "a", &plan, "1");
 }
 
-static void test_fulfilment_with_bad_arguments_gives_the_lease_up(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(fulfilment_with_bad_arguments_gives_the_lease_up, open_lru(f, 8)) {
   ct_entry_options bad[4] = {CT_ENTRY_OPTIONS_INIT, CT_ENTRY_OPTIONS_INIT, CT_ENTRY_OPTIONS_INIT,
                              CT_ENTRY_OPTIONS_INIT};
   bad[0].struct_size = 8;
@@ -1234,28 +1022,25 @@ static void test_fulfilment_with_bad_arguments_gives_the_lease_up(void **state) 
   bad[3].reserved = 1;
   for (size_t i = 0; i < COUNT_OF(bad); i++) {
     ct_value out = poisoned_value();
-    assert_status(CT_ERR_INVALID, ct_lease_fulfil(lease_text(&f, "a"), "1", 1, &bad[i], &out));
+    assert_status(CT_ERR_INVALID, ct_lease_fulfil(lease_text(f, "a"), "1", 1, &bad[i], &out));
     assert_holds_nothing(out);
   }
   ct_value out = poisoned_value();
-  assert_status(CT_ERR_INVALID, ct_lease_fulfil(lease_text(&f, "a"), NULL, 1, NULL, &out));
+  assert_status(CT_ERR_INVALID, ct_lease_fulfil(lease_text(f, "a"), NULL, 1, NULL, &out));
   assert_holds_nothing(out);
   uint64_t failures = COUNT_OF(bad) + 1;
   if (sizeof(size_t) == 8) {
     out = poisoned_value();
-    assert_status(CT_ERR_TOO_LARGE,
-                  ct_lease_fulfil(lease_text(&f, "a"), "1", kTooLong, NULL, &out));
+    assert_status(CT_ERR_TOO_LARGE, ct_lease_fulfil(lease_text(f, "a"), "1", kTooLong, NULL, &out));
     assert_holds_nothing(out);
     failures++;
   }
-  assert_false(has_text(f.cache, "a"));
-  assert_counted(f.cache, .misses = failures, .load_failures = failures);
-  assert_fulfils(CT_OK, lease_text(&f, "a"), "1", NULL);
-  fixture_close(&f);
+  assert_false(has_text(f->cache, "a"));
+  assert_counted(f->cache, .misses = failures, .load_failures = failures);
+  assert_fulfils(CT_OK, lease_text(f, "a"), "1", NULL);
 }
 
-static void test_fulfilment_takes_no_conditions(void **state) {
-  (void)state;
+TEST(fulfilment_takes_no_conditions) {
   static const uint32_t conditions[] = {CT_ENTRY_IF_ABSENT, CT_ENTRY_IF_PRESENT};
   fixture f;
   open_lru(&f, 8);
@@ -1267,8 +1052,7 @@ static void test_fulfilment_takes_no_conditions(void **state) {
   fixture_close(&f);
 }
 
-static void test_fulfilment_with_a_weight_is_invalid_where_memory_is_weighed(void **state) {
-  (void)state;
+TEST(fulfilment_with_a_weight_is_invalid_where_memory_is_weighed) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 1000);
   options.weight_kind = CT_WEIGHT_MEMORY;
@@ -1282,8 +1066,7 @@ static void test_fulfilment_with_a_weight_is_invalid_where_memory_is_weighed(voi
 
 /* ---- Overtaking ----------------------------------------------------------------------------- */
 
-static void test_overtaken_value_is_handed_back_and_not_stored(void **state) {
-  (void)state;
+TEST(overtaken_value_is_handed_back_and_not_stored) {
   for (size_t i = 0; i < kInvalidationCount; i++) {
     const key_call *way = &kInvalidations[i];
     fixture f;
@@ -1304,8 +1087,7 @@ static void test_overtaken_value_is_handed_back_and_not_stored(void **state) {
 }
 
 /* What has expired, but not been reclaimed yet, is absent. */
-static void test_invalidation_of_an_expired_entry_overtakes(void **state) {
-  (void)state;
+TEST(invalidation_of_an_expired_entry_overtakes) {
   for (size_t i = 0; i < kInvalidationCount; i++) {
     const key_call *way = &kInvalidations[i];
     fixture f;
@@ -1322,8 +1104,7 @@ static void test_invalidation_of_an_expired_entry_overtakes(void **state) {
 
 /* What had expired when the load began may be there again, as time may run backwards. What does nothing
  * to it overtakes nothing: CT_EXISTS, for one. */
-static void test_invalidation_of_an_entry_that_came_back_overtakes(void **state) {
-  (void)state;
+TEST(invalidation_of_an_entry_that_came_back_overtakes) {
   for (size_t i = 0; i < kInvalidationCount; i++) {
     const key_call *way = &kInvalidations[i];
     fixture f;
@@ -1341,8 +1122,7 @@ static void test_invalidation_of_an_entry_that_came_back_overtakes(void **state)
   }
 }
 
-static void test_whoever_comes_after_overtaking_starts_anew(void **state) {
-  (void)state;
+TEST(whoever_comes_after_overtaking_starts_anew) {
   for (size_t i = 0; i < kInvalidationCount; i++) {
     const key_call *way = &kInvalidations[i];
     if (way->leaves != NULL) continue;
@@ -1363,8 +1143,7 @@ static void test_whoever_comes_after_overtaking_starts_anew(void **state) {
 }
 
 /* A load in each of many shards. */
-static void test_invalidation_of_everything_overtakes_every_load(void **state) {
-  (void)state;
+TEST(invalidation_of_everything_overtakes_every_load) {
   enum { kLoads = 64 };
   for (size_t i = 0; i < kInvalidationCount; i++) {
     const key_call *way = &kInvalidations[i];
@@ -1384,87 +1163,63 @@ static void test_invalidation_of_everything_overtakes_every_load(void **state) {
   }
 }
 
-static void test_overtaken_value_does_not_replace_a_newer_one(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  ct_lease *first = lease_text(&f, "a");
-  delete_text(f.cache, "a");
-  assert_fulfils(CT_OK, lease_text(&f, "a"), "new", NULL);
+FIXTURE_TEST(overtaken_value_does_not_replace_a_newer_one, open_lru(f, 8)) {
+  ct_lease *first = lease_text(f, "a");
+  delete_text(f->cache, "a");
+  assert_fulfils(CT_OK, lease_text(f, "a"), "new", NULL);
   assert_fulfils(CT_NOT_STORED, first, "old", NULL);
-  assert_text_quietly(f.cache, "a", "new");
-  assert_counted(f.cache, .inserts = 1, .misses = 2, .loads = 2);
-  fixture_close(&f);
+  assert_text_quietly(f->cache, "a", "new");
+  assert_counted(f->cache, .inserts = 1, .misses = 2, .loads = 2);
 }
 
-static void test_overtaken_lease_is_abandoned_as_any_other(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  ct_lease *first = lease_text(&f, "a");
-  ct_lease *other = lease_text(&f, "b");
-  ct_clear(f.cache);
+FIXTURE_TEST(overtaken_lease_is_abandoned_as_any_other, open_lru(f, 8)) {
+  ct_lease *first = lease_text(f, "a");
+  ct_lease *other = lease_text(f, "b");
+  ct_clear(f->cache);
   ct_lease_abandon(first);
-  ct_lease *second = lease_text(&f, "a");
+  ct_lease *second = lease_text(f, "a");
   ct_lease_abandon(other);
   assert_fulfils(CT_OK, second, "1", NULL);
-  assert_counted(f.cache, .inserts = 1, .misses = 3, .loads = 1, .load_failures = 2);
-  fixture_close(&f);
+  assert_counted(f->cache, .inserts = 1, .misses = 3, .loads = 1, .load_failures = 2);
 }
 
-static void test_what_invalidates_nothing_overtakes_nothing(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  ct_lease *lease = lease_text(&f, "a");
+FIXTURE_TEST(what_invalidates_nothing_overtakes_nothing, open_lru(f, 8)) {
+  ct_lease *lease = lease_text(f, "a");
   for (size_t i = 0; i < kOtherCallCount; i++)
-    assert_status(kOtherCalls[i].answer, kOtherCalls[i].run(f.cache, "a"));
-  set_text(f.cache, "aa", "1");
-  ct_resize(f.cache, 7);
+    assert_status(kOtherCalls[i].answer, kOtherCalls[i].run(f->cache, "a"));
+  set_text(f->cache, "aa", "1");
+  ct_resize(f->cache, 7);
   assert_fulfils(CT_OK, lease, "1", NULL);
-  assert_text_quietly(f.cache, "a", "1");
-  fixture_close(&f);
+  assert_text_quietly(f->cache, "a", "1");
 }
 
-static void test_write_after_fulfilment_overtakes_nothing(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  assert_fulfils(CT_OK, lease_text(&f, "a"), "1", NULL);
-  set_text(f.cache, "a", "2");
-  assert_text_quietly(f.cache, "a", "2");
-  delete_text(f.cache, "a");
-  assert_fulfils(CT_OK, lease_text(&f, "a"), "3", NULL);
-  assert_text_quietly(f.cache, "a", "3");
-  fixture_close(&f);
+FIXTURE_TEST(write_after_fulfilment_overtakes_nothing, open_lru(f, 8)) {
+  assert_fulfils(CT_OK, lease_text(f, "a"), "1", NULL);
+  set_text(f->cache, "a", "2");
+  assert_text_quietly(f->cache, "a", "2");
+  delete_text(f->cache, "a");
+  assert_fulfils(CT_OK, lease_text(f, "a"), "3", NULL);
+  assert_text_quietly(f->cache, "a", "3");
 }
 
 /* ---- Time ----------------------------------------------------------------------------------- */
 
-static void test_load_ticks_are_those_from_lease_to_fulfilment(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  set_now(&f, 100);
+FIXTURE_TEST(load_ticks_are_those_from_lease_to_fulfilment, open_lru(f, 8)) {
+  set_now(f, 100);
   plan plan = {.act = take_time, .value = "1"};
-  assert_loads(&f, "a", &plan, "1");
-  assert_loads(&f, "b", &plan, "1");
-  assert_int_equal(20, stats_of(f.cache).load_ticks);
-  ct_lease *lease = lease_text(&f, "c");
-  set_now(&f, 1000);
+  assert_loads(f, "a", &plan, "1");
+  assert_loads(f, "b", &plan, "1");
+  assert_int_equal(20, stats_of(f->cache).load_ticks);
+  ct_lease *lease = lease_text(f, "c");
+  set_now(f, 1000);
   assert_fulfils(CT_OK, lease, "1", NULL);
-  assert_int_equal(900, stats_of(f.cache).load_ticks);
-  fixture_close(&f);
+  assert_int_equal(900, stats_of(f->cache).load_ticks);
 }
 
-static void test_failed_load_counts_no_ticks(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(failed_load_counts_no_ticks, open_lru(f, 8)) {
   plan plan = {.act = take_time, .answer = CT_ERR_IO};
-  assert_load_fails(CT_ERR_IO, &f, "a", &plan);
-  assert_int_equal(0, stats_of(f.cache).load_ticks);
-  fixture_close(&f);
+  assert_load_fails(CT_ERR_IO, f, "a", &plan);
+  assert_int_equal(0, stats_of(f->cache).load_ticks);
 }
 
 static void turn_back_time(plan *self, ct_result *result) {
@@ -1472,21 +1227,16 @@ static void turn_back_time(plan *self, ct_result *result) {
   set_now(self->f, self->number);
 }
 
-static void test_load_ticks_do_not_run_backwards(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  set_now(&f, 100);
+FIXTURE_TEST(load_ticks_do_not_run_backwards, open_lru(f, 8)) {
+  set_now(f, 100);
   plan plan = {.act = turn_back_time, .number = 50, .value = "1"};
-  assert_loads(&f, "a", &plan, "1");
-  assert_int_equal(0, stats_of(f.cache).load_ticks);
-  fixture_close(&f);
+  assert_loads(f, "a", &plan, "1");
+  assert_int_equal(0, stats_of(f->cache).load_ticks);
 }
 
 /* An expired entry that comes back while its key is loaded is replaced as any other. The store in
  * place, for which there must be neither listener nor pin, once forgot the lease over it. */
-static void test_load_replaces_what_comes_back_as_time_runs_backwards(void **state) {
-  (void)state;
+TEST(load_replaces_what_comes_back_as_time_runs_backwards) {
   for (int listens = 0; listens < 2; listens++) {
     fixture f;
     ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
@@ -1512,8 +1262,7 @@ static uint64_t readings_of(fixture *f) {
   return readings;
 }
 
-static void test_timer_is_read_at_most_twice_for_a_load(void **state) {
-  (void)state;
+TEST(timer_is_read_at_most_twice_for_a_load) {
   static const uint64_t lifetimes[][2] = {{0, 0}, {50, 0}, {0, 50}, {50, 50}};
   for (size_t i = 0; i < COUNT_OF(lifetimes); i++) {
     fixture f;
@@ -1543,8 +1292,7 @@ static void test_timer_is_read_at_most_twice_for_a_load(void **state) {
   }
 }
 
-static void test_timer_is_not_read_for_a_hit_without_lifetimes(void **state) {
-  (void)state;
+TEST(timer_is_not_read_for_a_hit_without_lifetimes) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 2);
   options.timer = count_readings;
@@ -1556,8 +1304,7 @@ static void test_timer_is_not_read_for_a_hit_without_lifetimes(void **state) {
   fixture_close(&f);
 }
 
-static void test_loaded_value_expires(void **state) {
-  (void)state;
+TEST(loaded_value_expires) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_TTL, 8);
   options.ttl = 10;
@@ -1575,8 +1322,7 @@ static void test_loaded_value_expires(void **state) {
 
 /* ---- Statistics ----------------------------------------------------------------------------- */
 
-static void test_cache_without_statistics_loads(void **state) {
-  (void)state;
+TEST(cache_without_statistics_loads) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
   options.flags = CT_FLAG_NO_STATS;
@@ -1590,17 +1336,13 @@ static void test_cache_without_statistics_loads(void **state) {
   fixture_close(&f);
 }
 
-static void test_reset_forgets_loads(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(reset_forgets_loads, open_lru(f, 8)) {
   plan plan = {.act = take_time, .value = "1"};
-  assert_loads(&f, "a", &plan, "1");
+  assert_loads(f, "a", &plan, "1");
   plan.answer = CT_MISS;
-  assert_load_fails(CT_MISS, &f, "b", &plan);
-  ct_cache_stats_reset(f.cache);
-  assert_counted(f.cache, .hits = 0);
-  fixture_close(&f);
+  assert_load_fails(CT_MISS, f, "b", &plan);
+  ct_cache_stats_reset(f->cache);
+  assert_counted(f->cache, .hits = 0);
 }
 
 /* ---- Single-threaded caches ----------------------------------------------------------------- */
@@ -1611,38 +1353,30 @@ static void open_single_threaded(fixture *f) {
   fixture_open(f, &options);
 }
 
-static void test_single_threaded_cache_loads(void **state) {
-  (void)state;
-  fixture f;
-  open_single_threaded(&f);
+FIXTURE_TEST(single_threaded_cache_loads, open_single_threaded(f)) {
   plan plan = {.value = "1"};
-  assert_loads(&f, "a", &plan, "1");
-  assert_loads(&f, "a", &plan, "1");
-  assert_fulfils(CT_OK, lease_text(&f, "b"), "2", NULL);
-  assert_counted(f.cache, .inserts = 2, .misses = 2, .loads = 2, .hits = 1);
-  fixture_close(&f);
+  assert_loads(f, "a", &plan, "1");
+  assert_loads(f, "a", &plan, "1");
+  assert_fulfils(CT_OK, lease_text(f, "b"), "2", NULL);
+  assert_counted(f->cache, .inserts = 2, .misses = 2, .loads = 2, .hits = 1);
 }
 
-static void test_single_threaded_cache_never_waits_for_a_lease(void **state) {
-  (void)state;
-  fixture f;
-  open_single_threaded(&f);
-  ct_lease *lease = lease_text(&f, "a");
+FIXTURE_TEST(single_threaded_cache_never_waits_for_a_lease, open_single_threaded(f)) {
+  ct_lease *lease = lease_text(f, "a");
   static const uint64_t waits[] = {0, 1, UINT64_MAX};
   for (size_t i = 0; i < COUNT_OF(waits); i++) {
     ct_value out = poisoned_value();
     ct_lease *second = (ct_lease *)&out;
-    assert_status(CT_BUSY, ct_get_or_lease(f.cache, "a", 1, waits[i], &out, &second));
+    assert_status(CT_BUSY, ct_get_or_lease(f->cache, "a", 1, waits[i], &out, &second));
     assert_holds_nothing(out);
     assert_null(second);
   }
   plan plan = {.value = "1"};
-  assert_load_fails(CT_BUSY, &f, "a", &plan);
+  assert_load_fails(CT_BUSY, f, "a", &plan);
   assert_int_equal(0, plan.calls);
   assert_fulfils(CT_OK, lease, "1", NULL);
-  assert_loads(&f, "a", &plan, "1");
-  assert_counted(f.cache, .inserts = 1, .misses = 1, .loads = 1, .hits = 1);
-  fixture_close(&f);
+  assert_loads(f, "a", &plan, "1");
+  assert_counted(f->cache, .inserts = 1, .misses = 1, .loads = 1, .hits = 1);
 }
 
 /* ---- Memory --------------------------------------------------------------------------------- */
@@ -1652,8 +1386,7 @@ static void delete_own_key(plan *self, ct_result *result) {
   delete_text(self->f->cache, self->key);
 }
 
-static void test_load_that_keeps_nothing_leaves_no_memory_behind(void **state) {
-  (void)state;
+TEST(load_that_keeps_nothing_leaves_no_memory_behind) {
   fixture f;
   test_allocator allocator;
   test_allocator_init(&allocator);
@@ -1693,35 +1426,28 @@ static void test_load_that_keeps_nothing_leaves_no_memory_behind(void **state) {
 
 /* ---- Bad input ------------------------------------------------------------------------------ */
 
-static void test_get_or_load_of_bad_arguments_is_refused(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
+FIXTURE_TEST(get_or_load_of_bad_arguments_is_refused, open_lru(f, 8)) {
   plan plan = {.value = "1"};
   ct_value out = poisoned_value();
   assert_status(CT_ERR_INVALID, ct_get_or_load(NULL, "a", 1, load, &plan, &out));
   assert_holds_nothing(out);
   out = poisoned_value();
-  assert_status(CT_ERR_INVALID, ct_get_or_load(f.cache, NULL, 1, load, &plan, &out));
+  assert_status(CT_ERR_INVALID, ct_get_or_load(f->cache, NULL, 1, load, &plan, &out));
   assert_holds_nothing(out);
   out = poisoned_value();
-  assert_status(CT_ERR_INVALID, ct_get_or_load(f.cache, "a", 1, NULL, &plan, &out));
+  assert_status(CT_ERR_INVALID, ct_get_or_load(f->cache, "a", 1, NULL, &plan, &out));
   assert_holds_nothing(out);
   if (sizeof(size_t) == 8) {
     out = poisoned_value();
-    assert_status(CT_ERR_TOO_LARGE, ct_get_or_load(f.cache, "a", kTooLong, load, &plan, &out));
+    assert_status(CT_ERR_TOO_LARGE, ct_get_or_load(f->cache, "a", kTooLong, load, &plan, &out));
     assert_holds_nothing(out);
   }
   assert_int_equal(0, plan.calls);
-  assert_counted(f.cache, .hits = 0);
-  fixture_close(&f);
+  assert_counted(f->cache, .hits = 0);
 }
 
-static void test_get_or_lease_of_bad_arguments_is_refused(void **state) {
-  (void)state;
-  fixture f;
-  open_lru(&f, 8);
-  set_text(f.cache, "a", "1");
+FIXTURE_TEST(get_or_lease_of_bad_arguments_is_refused, open_lru(f, 8)) {
+  set_text(f->cache, "a", "1");
   ct_value out = poisoned_value();
   ct_lease *lease = (ct_lease *)&out;
   assert_status(CT_ERR_INVALID, ct_get_or_lease(NULL, "a", 1, 0, &out, &lease));
@@ -1729,32 +1455,29 @@ static void test_get_or_lease_of_bad_arguments_is_refused(void **state) {
   assert_null(lease);
   out = poisoned_value();
   lease = (ct_lease *)&out;
-  assert_status(CT_ERR_INVALID, ct_get_or_lease(f.cache, NULL, 1, 0, &out, &lease));
+  assert_status(CT_ERR_INVALID, ct_get_or_lease(f->cache, NULL, 1, 0, &out, &lease));
   assert_holds_nothing(out);
   assert_null(lease);
   out = poisoned_value();
-  assert_status(CT_ERR_INVALID, ct_get_or_lease(f.cache, "a", 1, 0, &out, NULL));
+  assert_status(CT_ERR_INVALID, ct_get_or_lease(f->cache, "a", 1, 0, &out, NULL));
   assert_holds_nothing(out);
   if (sizeof(size_t) == 8) {
     out = poisoned_value();
     lease = (ct_lease *)&out;
-    assert_status(CT_ERR_TOO_LARGE, ct_get_or_lease(f.cache, "a", kTooLong, 0, &out, &lease));
+    assert_status(CT_ERR_TOO_LARGE, ct_get_or_lease(f->cache, "a", kTooLong, 0, &out, &lease));
     assert_holds_nothing(out);
     assert_null(lease);
   }
-  assert_counted(f.cache, .inserts = 1);
-  fixture_close(&f);
+  assert_counted(f->cache, .inserts = 1);
 }
 
-static void test_fulfilling_nothing_is_invalid(void **state) {
-  (void)state;
+TEST(fulfilling_nothing_is_invalid) {
   ct_value out = poisoned_value();
   assert_status(CT_ERR_INVALID, ct_lease_fulfil(NULL, "1", 1, NULL, &out));
   assert_holds_nothing(out);
 }
 
-static void test_nothing_has_no_key(void **state) {
-  (void)state;
+TEST(nothing_has_no_key) {
   ct_bytes bytes = {"x", 77};
   ct_lease_key(NULL, &bytes);
   assert_null(bytes.data);
@@ -1765,106 +1488,4 @@ static void test_nothing_has_no_key(void **state) {
   ct_lease_key(lease, NULL);
   ct_lease_abandon(lease);
   fixture_close(&f);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_hit_calls_no_loader),
-      cmocka_unit_test(test_hit_is_a_use),
-      cmocka_unit_test(test_hit_by_lease_is_a_use),
-      cmocka_unit_test(test_miss_is_loaded_and_kept),
-      cmocka_unit_test(test_load_without_out_is_kept),
-      cmocka_unit_test(test_loader_is_shown_the_key),
-      cmocka_unit_test(test_empty_key_and_value_are_loaded),
-      cmocka_unit_test(test_expired_entry_is_loaded_anew),
-      cmocka_unit_test(test_load_evicts_for_room),
-      cmocka_unit_test(test_loaded_value_outlives_eviction_clear_and_cache),
-      cmocka_unit_test(test_value_of_any_size_is_loaded),
-      cmocka_unit_test(test_every_policy_loads),
-      cmocka_unit_test(test_failure_is_handed_back_as_it_came),
-      cmocka_unit_test(test_answer_in_the_reserved_range_is_invalid),
-      cmocka_unit_test(test_done_without_a_value_is_invalid),
-      cmocka_unit_test(test_value_of_a_failing_loader_is_not_kept),
-      cmocka_unit_test(test_failure_is_not_remembered),
-      cmocka_unit_test(test_failing_load_evicts_nothing),
-      cmocka_unit_test(test_last_value_set_counts),
-      cmocka_unit_test(test_setting_null_fails_the_load),
-      cmocka_unit_test(test_setting_too_many_bytes_fails_the_load),
-      cmocka_unit_test(test_own_failure_goes_before_that_of_setting),
-      cmocka_unit_test(test_value_set_after_a_failure_counts),
-      cmocka_unit_test(test_no_memory_for_the_result_fails_the_load),
-      cmocka_unit_test(test_functions_of_no_result_do_nothing),
-      cmocka_unit_test(test_result_ttl_counts_from_the_return_of_the_loader),
-      cmocka_unit_test(test_ttl_of_the_cache_counts_from_the_return_of_the_loader),
-      cmocka_unit_test(test_tti_of_the_cache_counts_from_the_return_of_the_loader),
-      cmocka_unit_test(test_ttu_of_the_cache_is_asked_after_the_return_of_the_loader),
-      cmocka_unit_test(test_result_ttl_of_never_overrides_that_of_the_cache),
-      cmocka_unit_test(test_result_deadline_is_absolute),
-      cmocka_unit_test(test_last_of_ttl_and_deadline_counts),
-      cmocka_unit_test(test_result_weight_counts_against_maxsize),
-      cmocka_unit_test(test_result_weight_is_invalid_where_memory_is_weighed),
-      cmocka_unit_test(test_weigher_weighs_what_is_loaded),
-      cmocka_unit_test(test_discarded_value_is_handed_back_and_not_kept),
-      cmocka_unit_test(test_too_large_value_is_handed_back_and_not_kept),
-      cmocka_unit_test(test_cache_without_room_loads_each_time),
-      cmocka_unit_test(test_large_value_beyond_maxsize_is_handed_back),
-      cmocka_unit_test(test_value_dead_on_arrival_is_handed_back_and_not_kept),
-      cmocka_unit_test(test_load_is_not_kept_if_the_loader_invalidates_its_key),
-      cmocka_unit_test(test_load_is_kept_whatever_else_the_loader_calls),
-      cmocka_unit_test(test_value_set_by_the_loader_stays),
-      cmocka_unit_test(test_value_set_by_a_loader_that_fails_stays),
-      cmocka_unit_test(test_loader_may_change_other_keys),
-      cmocka_unit_test(test_loader_may_shrink_the_cache),
-      cmocka_unit_test(test_loader_may_grow_the_cache),
-      cmocka_unit_test(test_key_is_absent_while_it_is_loaded),
-      cmocka_unit_test(test_loader_may_load_other_keys),
-      cmocka_unit_test(test_loading_a_key_in_its_own_loader_is_recursion),
-      cmocka_unit_test(test_recursion_through_other_keys_fails_them_all),
-      cmocka_unit_test(test_waiting_for_a_lease_of_the_own_key_is_recursion),
-      cmocka_unit_test(test_loading_a_key_while_it_is_weighed_is_recursion),
-      cmocka_unit_test(test_listener_may_load),
-      cmocka_unit_test(test_fulfilled_lease_is_kept),
-      cmocka_unit_test(test_fulfilment_without_out_is_kept),
-      cmocka_unit_test(test_fulfilment_without_out_that_is_not_kept_leaves_nothing),
-      cmocka_unit_test(test_lease_has_a_key),
-      cmocka_unit_test(test_lease_key_outlives_overtaking),
-      cmocka_unit_test(test_leased_key_is_busy),
-      cmocka_unit_test(test_each_key_has_a_lease_of_its_own),
-      cmocka_unit_test(test_lease_is_no_entry),
-      cmocka_unit_test(test_lease_is_fulfilled_with_entry_options),
-      cmocka_unit_test(test_fulfilment_too_large_is_not_stored),
-      cmocka_unit_test(test_fulfilment_dead_on_arrival_is_not_stored),
-      cmocka_unit_test(test_abandoned_lease_is_given_anew),
-      cmocka_unit_test(test_abandoning_nothing_does_nothing),
-      cmocka_unit_test(test_loader_gives_way_to_the_next_after_abandonment),
-      cmocka_unit_test(test_fulfilment_with_bad_arguments_gives_the_lease_up),
-      cmocka_unit_test(test_fulfilment_takes_no_conditions),
-      cmocka_unit_test(test_fulfilment_with_a_weight_is_invalid_where_memory_is_weighed),
-      cmocka_unit_test(test_overtaken_value_is_handed_back_and_not_stored),
-      cmocka_unit_test(test_invalidation_of_an_expired_entry_overtakes),
-      cmocka_unit_test(test_invalidation_of_an_entry_that_came_back_overtakes),
-      cmocka_unit_test(test_whoever_comes_after_overtaking_starts_anew),
-      cmocka_unit_test(test_invalidation_of_everything_overtakes_every_load),
-      cmocka_unit_test(test_overtaken_value_does_not_replace_a_newer_one),
-      cmocka_unit_test(test_overtaken_lease_is_abandoned_as_any_other),
-      cmocka_unit_test(test_what_invalidates_nothing_overtakes_nothing),
-      cmocka_unit_test(test_write_after_fulfilment_overtakes_nothing),
-      cmocka_unit_test(test_load_ticks_are_those_from_lease_to_fulfilment),
-      cmocka_unit_test(test_failed_load_counts_no_ticks),
-      cmocka_unit_test(test_load_ticks_do_not_run_backwards),
-      cmocka_unit_test(test_load_replaces_what_comes_back_as_time_runs_backwards),
-      cmocka_unit_test(test_timer_is_read_at_most_twice_for_a_load),
-      cmocka_unit_test(test_timer_is_not_read_for_a_hit_without_lifetimes),
-      cmocka_unit_test(test_loaded_value_expires),
-      cmocka_unit_test(test_cache_without_statistics_loads),
-      cmocka_unit_test(test_reset_forgets_loads),
-      cmocka_unit_test(test_single_threaded_cache_loads),
-      cmocka_unit_test(test_single_threaded_cache_never_waits_for_a_lease),
-      cmocka_unit_test(test_load_that_keeps_nothing_leaves_no_memory_behind),
-      cmocka_unit_test(test_get_or_load_of_bad_arguments_is_refused),
-      cmocka_unit_test(test_get_or_lease_of_bad_arguments_is_refused),
-      cmocka_unit_test(test_fulfilling_nothing_is_invalid),
-      cmocka_unit_test(test_nothing_has_no_key),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -136,8 +136,7 @@ static void assert_survives_faults(const scene *scene) {
   }
 }
 
-static void test_loader_survives_faults(void **state) {
-  (void)state;
+TEST(loader_survives_faults) {
   const int64_t before = faults;
   static const scene scenes[] = {
       {.value_size = 0},
@@ -161,8 +160,7 @@ static void test_loader_survives_faults(void **state) {
   assert_true(faults > before + 20); /* else it tested nothing */
 }
 
-static void test_lease_survives_faults(void **state) {
-  (void)state;
+TEST(lease_survives_faults) {
   const int64_t before = faults;
   static const size_t sizes[] = {0, 10, 300, kLarge};
   for (size_t i = 0; i < COUNT_OF(sizes); i++) {
@@ -174,8 +172,7 @@ static void test_lease_survives_faults(void **state) {
   assert_true(faults > before + 20); /* else it tested nothing */
 }
 
-static void test_compute_survives_faults(void **state) {
-  (void)state;
+TEST(compute_survives_faults) {
   const int64_t before = faults;
   static const size_t sizes[] = {0, 10, 300, kLarge};
   for (size_t i = 0; i < COUNT_OF(sizes); i++) {
@@ -223,8 +220,7 @@ static void assert_overtakes_without_memory(const scene *scene) {
   }
 }
 
-static void test_write_without_memory_overtakes(void **state) {
-  (void)state;
+TEST(write_without_memory_overtakes) {
   static const size_t sizes[] = {10, kLarge};
   for (size_t i = 0; i < COUNT_OF(sizes); i++) {
     assert_overtakes_without_memory(&(scene){.call = set, .value_size = sizes[i]});
@@ -232,8 +228,7 @@ static void test_write_without_memory_overtakes(void **state) {
   }
 }
 
-static void test_compute_beyond_maxsize_survives_faults(void **state) {
-  (void)state;
+TEST(compute_beyond_maxsize_survives_faults) {
   fixture f;
   test_allocator allocator;
   const scene scene = {.value_size = kLarge, .result = kTooHeavy, .present = true};
@@ -269,8 +264,7 @@ static ct_status key_of_args(void *user_data, void *self, const void *args, ct_k
 
 static const ct_memo_options kMemo = CT_MEMO_OPTIONS_INIT;
 
-static void test_memo_new_survives_faults(void **state) {
-  (void)state;
+TEST(memo_new_survives_faults) {
   for (int64_t fault = 0;; fault++) {
     test_allocator allocator;
     test_allocator_init(&allocator);
@@ -356,8 +350,7 @@ static void assert_memo_survives_faults(const scene *scene, size_t key_size) {
   }
 }
 
-static void test_memo_call_survives_faults(void **state) {
-  (void)state;
+TEST(memo_call_survives_faults) {
   static const uint32_t flags[] = {0, CT_MEMO_RACE};
   static const size_t key_sizes[] = {8, 300, 5000};
   static const size_t value_sizes[] = {8, 300, kLarge};
@@ -368,8 +361,7 @@ static void test_memo_call_survives_faults(void **state) {
                                     key_sizes[k]);
 }
 
-static void test_memo_invalidate_survives_faults(void **state) {
-  (void)state;
+TEST(memo_invalidate_survives_faults) {
   test_allocator allocator;
   test_allocator_init(&allocator);
   ct_options own = CT_OPTIONS_INIT;
@@ -392,18 +384,4 @@ static void test_memo_invalidate_survives_faults(void **state) {
   assert_status(CT_OK, ct_memo_invalidate(memo, NULL, &key_size));
   ct_memo_free(memo);
   assert_int_equal(0, allocator.blocks);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_loader_survives_faults),
-      cmocka_unit_test(test_lease_survives_faults),
-      cmocka_unit_test(test_compute_survives_faults),
-      cmocka_unit_test(test_write_without_memory_overtakes),
-      cmocka_unit_test(test_compute_beyond_maxsize_survives_faults),
-      cmocka_unit_test(test_memo_new_survives_faults),
-      cmocka_unit_test(test_memo_call_survives_faults),
-      cmocka_unit_test(test_memo_invalidate_survives_faults),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -304,8 +304,7 @@ static void assert_holds(ct_cache *cache, int first, int count) {
   assert_int_equal(count - first, len);
 }
 
-static void test_cache_new_without_memory_is_null(void **state) {
-  (void)state;
+TEST(cache_new_without_memory_is_null) {
   const ct_policy kPolicies[] = {CT_POLICY_LRU,    CT_POLICY_FIFO, CT_POLICY_LFU,   CT_POLICY_RR,
                                  CT_POLICY_ANY,    CT_POLICY_MRU,  CT_POLICY_CLOCK, CT_POLICY_SIEVE,
                                  CT_POLICY_S3FIFO, CT_POLICY_ARC};
@@ -325,8 +324,7 @@ static void test_cache_new_without_memory_is_null(void **state) {
   }
 }
 
-static void test_cache_of_many_shards_without_memory_is_not_made(void **state) {
-  (void)state;
+TEST(cache_of_many_shards_without_memory_is_not_made) {
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = 100;
   options.shards = 4096;
@@ -370,8 +368,7 @@ static int fail_each_allocation(const operation *o, ct_policy policy, uint64_t m
   }
 }
 
-static void test_call_without_memory_changes_nothing(void **state) {
-  (void)state;
+TEST(call_without_memory_changes_nothing) {
   for (int i = 0; i < kOperationCount; i++) {
     const operation *o = &kOperations[i];
     int lacking = 0;
@@ -388,8 +385,7 @@ static void test_call_without_memory_changes_nothing(void **state) {
 }
 
 /* Up to chunks and an index that are mapped, every insertion meets a failure first. */
-static void test_growing_cache_survives_each_failure(void **state) {
-  (void)state;
+TEST(growing_cache_survives_each_failure) {
   ct_cache *cache = make(CT_POLICY_LRU, CT_UNBOUNDED, 0);
   int lacking = 0;
   for (int i = 0; i < kGrown; i++) {
@@ -410,8 +406,7 @@ static void test_growing_cache_survives_each_failure(void **state) {
 }
 
 /* Reading, deleting, releasing need none, and what is deleted makes room without any. */
-static void test_cache_goes_on_without_any_memory(void **state) {
-  (void)state;
+TEST(cache_goes_on_without_any_memory) {
   enum { kCount = 1000 };
   ct_cache *cache = make(CT_POLICY_LRU, kCount, kCount);
   ct_value pinned;
@@ -453,8 +448,7 @@ static void test_cache_goes_on_without_any_memory(void **state) {
 }
 
 /* However large: what is mapped beyond it, for it to begin with a large page, goes back at once. */
-static void test_large_values_take_and_give_back_what_they_need(void **state) {
-  (void)state;
+TEST(large_values_take_and_give_back_what_they_need) {
   enum { kHuge = 16 << 20, kLargest = 2 * kHuge, kLargestPage = 65536 };
   char *value = malloc(kLargest);
   assert_non_null(value);
@@ -514,8 +508,7 @@ static ct_status build_key(ct_key *key, const void **data, size_t *size) {
   return ct_key_data(key, data, size);
 }
 
-static void test_key_without_memory_says_so_and_can_be_built_again(void **state) {
-  (void)state;
+TEST(key_without_memory_says_so_and_can_be_built_again) {
   int lacking = 0;
   for (int64_t fail = 0;; fail++) {
     const void *data = bytes;
@@ -580,8 +573,7 @@ static ct_status use_memo(const ct_memo_options *options) {
 }
 
 /* With a cache of its own, with a shared one, and with none. */
-static void test_memo_without_memory_says_so(void **state) {
-  (void)state;
+TEST(memo_without_memory_says_so) {
   for (int kind = 0; kind < 3; kind++) {
     for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE) {
       int lacking = 0;
@@ -614,15 +606,5 @@ static void test_memo_without_memory_says_so(void **state) {
 
 int main(void) {
   for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (unsigned char)(i * 7);
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_cache_new_without_memory_is_null),
-      cmocka_unit_test(test_cache_of_many_shards_without_memory_is_not_made),
-      cmocka_unit_test(test_call_without_memory_changes_nothing),
-      cmocka_unit_test(test_growing_cache_survives_each_failure),
-      cmocka_unit_test(test_cache_goes_on_without_any_memory),
-      cmocka_unit_test(test_large_values_take_and_give_back_what_they_need),
-      cmocka_unit_test(test_key_without_memory_says_so_and_can_be_built_again),
-      cmocka_unit_test(test_memo_without_memory_says_so),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return run_registered_tests();
 }

@@ -82,20 +82,17 @@ static void resize(bool scattered, double kept) {
   }
 }
 
-static void test_resize_gives_memory_back(void **state) {
-  (void)state;
+TEST(resize_gives_memory_back) {
   resize(false, 0.05);
 }
 
 /* What stays lies anywhere, and has to move together. */
-static void test_resize_gives_memory_back_between_entries(void **state) {
-  (void)state;
+TEST(resize_gives_memory_back_between_entries) {
   resize(true, 0.1);
 }
 
 /* Also when the sizes between are all different, and tables that are kept are used again. */
-static void test_resizing_often_does_not_pile_memory_up(void **state) {
-  (void)state;
+TEST(resizing_often_does_not_pile_memory_up) {
   uint64_t seed = test_seed();
   for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
     ct_cache *cache = cache_of(kPolicies[p], 1, CT_WEIGHT_COUNT);
@@ -113,8 +110,7 @@ static void test_resizing_often_does_not_pile_memory_up(void **state) {
 }
 
 /* The table follows the number of entries down, too, while they are being replaced. */
-static void test_table_shrinks_with_larger_entries(void **state) {
-  (void)state;
+TEST(table_shrinks_with_larger_entries) {
   const uint64_t maxsize = 20000000;
   for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
     ct_cache *cache = cache_of(kPolicies[p], maxsize, CT_WEIGHT_MEMORY);
@@ -131,14 +127,4 @@ static void test_table_shrinks_with_larger_entries(void **state) {
     }
     ct_cache_free(cache);
   }
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_resize_gives_memory_back),
-      cmocka_unit_test(test_resize_gives_memory_back_between_entries),
-      cmocka_unit_test(test_resizing_often_does_not_pile_memory_up),
-      cmocka_unit_test(test_table_shrinks_with_larger_entries),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,8 +73,7 @@ static uint64_t count_below(const ct_cache *cache, uint64_t end) {
 
 /* ---- All ------------------------------------------------------------------------------------ */
 
-static void test_unused_go_in_order_of_insertion(void **state) {
-  (void)state;
+TEST(unused_go_in_order_of_insertion) {
   for (size_t i = 0; i < COUNT_OF(kModern); i++) {
     fixture f;
     open_filled(&f, kModern[i], 3, "a b c");
@@ -85,8 +84,7 @@ static void test_unused_go_in_order_of_insertion(void **state) {
   }
 }
 
-static void test_quiet_reads_are_no_use(void **state) {
-  (void)state;
+TEST(quiet_reads_are_no_use) {
   for (size_t i = 0; i < COUNT_OF(kModern); i++) {
     fixture f;
     open_filled(&f, kModern[i], 3, "a b c");
@@ -101,8 +99,7 @@ static void test_quiet_reads_are_no_use(void **state) {
   }
 }
 
-static void test_updates_are_uses(void **state) {
-  (void)state;
+TEST(updates_are_uses) {
   for (size_t i = 0; i < COUNT_OF(kModern); i++) {
     fixture f;
     open_filled(&f, kModern[i], 3, "a b c");
@@ -116,8 +113,7 @@ static void test_updates_are_uses(void **state) {
 
 /* What is used now and then outlives a scan that is a hundred times as long as the cache: the
  * reason to have these policies. LRU keeps none of it, and CLOCK only what is used in each round. */
-static void test_scan_does_not_flush_what_is_used(void **state) {
-  (void)state;
+TEST(scan_does_not_flush_what_is_used) {
   const ct_policy policies[] = {CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_ARC};
   for (size_t i = 0; i < COUNT_OF(policies); i++) {
     ct_cache *cache = new_filled(policies[i], 100);
@@ -138,8 +134,7 @@ static void test_scan_does_not_flush_what_is_used(void **state) {
   }
 }
 
-static void test_heavy_newcomer_takes_as_many_as_it_needs(void **state) {
-  (void)state;
+TEST(heavy_newcomer_takes_as_many_as_it_needs) {
   for (size_t i = 0; i < COUNT_OF(kModern); i++) {
     fixture f;
     const ct_options options = fixture_options(&f, kModern[i], 10);
@@ -156,8 +151,7 @@ static void test_heavy_newcomer_takes_as_many_as_it_needs(void **state) {
   }
 }
 
-static void test_lower_limit_evicts_at_once(void **state) {
-  (void)state;
+TEST(lower_limit_evicts_at_once) {
   for (size_t i = 0; i < COUNT_OF(kModern); i++) {
     fixture f;
     open_filled(&f, kModern[i], 4, "a b c d");
@@ -173,97 +167,72 @@ static void test_lower_limit_evicts_at_once(void **state) {
 
 /* ---- CLOCK ---------------------------------------------------------------------------------- */
 
-static void test_clock_gives_a_second_chance_once(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_CLOCK, 3, "a b c");
-  use_each(f.cache, "a a a");
-  set_each(f.cache, "d");
-  assert_told(&f, "EVICTED b=1");
-  set_each(f.cache, "e");
-  assert_told(&f, "EVICTED c=1");
-  set_each(f.cache, "f");
-  assert_told(&f, "EVICTED a=1");
-  fixture_close(&f);
+FIXTURE_TEST(clock_gives_a_second_chance_once, open_filled(f, CT_POLICY_CLOCK, 3, "a b c")) {
+  use_each(f->cache, "a a a");
+  set_each(f->cache, "d");
+  assert_told(f, "EVICTED b=1");
+  set_each(f->cache, "e");
+  assert_told(f, "EVICTED c=1");
+  set_each(f->cache, "f");
+  assert_told(f, "EVICTED a=1");
 }
 
-static void test_clock_takes_the_first_when_all_were_used(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_CLOCK, 3, "a b c");
-  use_each(f.cache, "c b a");
-  assert_order(f.cache, "a b c");
-  set_each(f.cache, "d");
-  assert_told(&f, "EVICTED a=1");
-  fixture_close(&f);
+FIXTURE_TEST(clock_takes_the_first_when_all_were_used,
+             open_filled(f, CT_POLICY_CLOCK, 3, "a b c")) {
+  use_each(f->cache, "c b a");
+  assert_order(f->cache, "a b c");
+  set_each(f->cache, "d");
+  assert_told(f, "EVICTED a=1");
 }
 
-static void test_clock_comes_by_newcomers_last(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_CLOCK, 3, "a b c");
-  use_each(f.cache, "a");
-  set_each(f.cache, "d"); /* a is spared, b goes, and the hand is at c */
-  assert_order(f.cache, "c a d");
-  fixture_close(&f);
+FIXTURE_TEST(clock_comes_by_newcomers_last, open_filled(f, CT_POLICY_CLOCK, 3, "a b c")) {
+  use_each(f->cache, "a");
+  set_each(f->cache, "d"); /* a is spared, b goes, and the hand is at c */
+  assert_order(f->cache, "c a d");
 }
 
-static void test_clock_goes_on_when_who_is_under_the_hand_is_deleted(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_CLOCK, 4, "a b c d");
-  use_each(f.cache, "a");
-  set_each(f.cache, "e"); /* the hand is at c */
-  assert_told(&f, "EVICTED b=1");
-  assert_status(CT_OK, delete_text(f.cache, "c"));
-  assert_order(f.cache, "d a e");
-  fixture_close(&f);
+FIXTURE_TEST(clock_goes_on_when_who_is_under_the_hand_is_deleted,
+             open_filled(f, CT_POLICY_CLOCK, 4, "a b c d")) {
+  use_each(f->cache, "a");
+  set_each(f->cache, "e"); /* the hand is at c */
+  assert_told(f, "EVICTED b=1");
+  assert_status(CT_OK, delete_text(f->cache, "c"));
+  assert_order(f->cache, "d a e");
 }
 
 /* ---- SIEVE ---------------------------------------------------------------------------------- */
 
-static void test_sieve_looks_at_newcomers_before_those_who_stayed(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_SIEVE, 3, "a b c");
-  use_each(f.cache, "a");
-  set_each(f.cache, "d"); /* a is spared, b goes, and the hand is at c */
-  assert_told(&f, "EVICTED b=1");
-  assert_order(f.cache, "c d a");
-  set_each(f.cache, "e f g");
-  assert_told(&f, "EVICTED c=1, EVICTED d=1, EVICTED e=1");
-  assert_true(ct_contains(f.cache, "a", 1));
-  fixture_close(&f);
+FIXTURE_TEST(sieve_looks_at_newcomers_before_those_who_stayed,
+             open_filled(f, CT_POLICY_SIEVE, 3, "a b c")) {
+  use_each(f->cache, "a");
+  set_each(f->cache, "d"); /* a is spared, b goes, and the hand is at c */
+  assert_told(f, "EVICTED b=1");
+  assert_order(f->cache, "c d a");
+  set_each(f->cache, "e f g");
+  assert_told(f, "EVICTED c=1, EVICTED d=1, EVICTED e=1");
+  assert_true(ct_contains(f->cache, "a", 1));
 }
 
-static void test_sieve_begins_anew_at_the_oldest(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_SIEVE, 3, "a b c");
-  use_each(f.cache, "a b");
-  set_each(f.cache, "d"); /* a and b are spared, c goes, and the hand is past the youngest */
-  assert_told(&f, "EVICTED c=1");
-  assert_order(f.cache, "a b d");
-  fixture_close(&f);
+FIXTURE_TEST(sieve_begins_anew_at_the_oldest, open_filled(f, CT_POLICY_SIEVE, 3, "a b c")) {
+  use_each(f->cache, "a b");
+  set_each(f->cache, "d"); /* a and b are spared, c goes, and the hand is past the youngest */
+  assert_told(f, "EVICTED c=1");
+  assert_order(f->cache, "a b d");
 }
 
-static void test_sieve_goes_on_when_who_is_under_the_hand_is_deleted(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_SIEVE, 4, "a b c d");
-  use_each(f.cache, "a");
-  set_each(f.cache, "e"); /* the hand is at c */
-  assert_told(&f, "EVICTED b=1");
-  assert_status(CT_OK, delete_text(f.cache, "c"));
-  assert_order(f.cache, "d e a");
-  fixture_close(&f);
+FIXTURE_TEST(sieve_goes_on_when_who_is_under_the_hand_is_deleted,
+             open_filled(f, CT_POLICY_SIEVE, 4, "a b c d")) {
+  use_each(f->cache, "a");
+  set_each(f->cache, "e"); /* the hand is at c */
+  assert_told(f, "EVICTED b=1");
+  assert_status(CT_OK, delete_text(f->cache, "c"));
+  assert_order(f->cache, "d e a");
 }
 
 /* ---- S3FIFO --------------------------------------------------------------------------------- */
 
 /* Newcomers that are used twice stay; once is not enough. */
-static void test_s3fifo_keeps_who_was_used_twice(void **state) {
-  (void)state;
+TEST(s3fifo_keeps_who_was_used_twice) {
   ct_cache *cache = new_filled(CT_POLICY_S3FIFO, 20);
   use_below(cache, 2);
   use_below(cache, 1);
@@ -273,8 +242,7 @@ static void test_s3fifo_keeps_who_was_used_twice(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_s3fifo_keeps_who_comes_back(void **state) {
-  (void)state;
+TEST(s3fifo_keeps_who_comes_back) {
   ct_cache *cache = new_filled(CT_POLICY_S3FIFO, 20);
   scan(cache, 1);
   assert_false(has_number(cache, 0));
@@ -284,8 +252,7 @@ static void test_s3fifo_keeps_who_comes_back(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_s3fifo_forgets_ghosts_in_time(void **state) {
-  (void)state;
+TEST(s3fifo_forgets_ghosts_in_time) {
   ct_cache *cache = new_filled(CT_POLICY_S3FIFO, 20);
   scan(cache, 100);
   assert_status(CT_OK, set_number(cache, 0, "", 0));
@@ -296,38 +263,29 @@ static void test_s3fifo_forgets_ghosts_in_time(void **state) {
 
 /* ---- ARC ------------------------------------------------------------------------------------ */
 
-static void test_arc_takes_those_used_once_first(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_ARC, 4, "a b c d");
-  use_each(f.cache, "b a");
-  assert_order(f.cache, "c d b a");
-  fixture_close(&f);
+FIXTURE_TEST(arc_takes_those_used_once_first, open_filled(f, CT_POLICY_ARC, 4, "a b c d")) {
+  use_each(f->cache, "b a");
+  assert_order(f->cache, "c d b a");
 }
 
 /* A key that comes back belongs to those used again, and says that the others left too early. */
-static void test_arc_learns_from_who_comes_back(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_ARC, 4, "a b c d");
-  use_each(f.cache, "a b");
-  set_each(f.cache, "e");
-  assert_told(&f, "EVICTED c=1");
-  assert_order(f.cache, "d e a b");
-  set_each(f.cache, "c");
-  assert_told(&f, "EVICTED d=1");
-  assert_order(f.cache, "a b c e");
+FIXTURE_TEST(arc_learns_from_who_comes_back, open_filled(f, CT_POLICY_ARC, 4, "a b c d")) {
+  use_each(f->cache, "a b");
+  set_each(f->cache, "e");
+  assert_told(f, "EVICTED c=1");
+  assert_order(f->cache, "d e a b");
+  set_each(f->cache, "c");
+  assert_told(f, "EVICTED d=1");
+  assert_order(f->cache, "a b c e");
   /* And the other way round. */
-  set_each(f.cache, "f");
-  assert_told(&f, "EVICTED a=1");
-  set_each(f.cache, "a");
-  assert_told(&f, "EVICTED e=1");
-  assert_order(f.cache, "f b c a");
-  fixture_close(&f);
+  set_each(f->cache, "f");
+  assert_told(f, "EVICTED a=1");
+  set_each(f->cache, "a");
+  assert_told(f, "EVICTED e=1");
+  assert_order(f->cache, "f b c a");
 }
 
-static void test_arc_keeps_a_ghost_of_each_that_made_room(void **state) {
-  (void)state;
+TEST(arc_keeps_a_ghost_of_each_that_made_room) {
   fixture f;
   const ct_options options = fixture_options(&f, CT_POLICY_ARC, 4);
   fixture_open(&f, &options);
@@ -357,8 +315,7 @@ static void assert_b_is_new(fixture *f) {
 
 static const ct_policy kHaunted[] = {CT_POLICY_S3FIFO, CT_POLICY_ARC};
 
-static void test_clear_forgets_ghosts(void **state) {
-  (void)state;
+TEST(clear_forgets_ghosts) {
   for (size_t i = 0; i < COUNT_OF(kHaunted); i++) {
     fixture f;
     open_filled(&f, kHaunted[i], 3, "b c d");
@@ -369,8 +326,7 @@ static void test_clear_forgets_ghosts(void **state) {
   }
 }
 
-static void test_who_was_removed_leaves_no_ghost(void **state) {
-  (void)state;
+TEST(who_was_removed_leaves_no_ghost) {
   for (size_t i = 0; i < COUNT_OF(kHaunted); i++) {
     fixture f;
     open_filled(&f, kHaunted[i], 3, "b");
@@ -380,8 +336,7 @@ static void test_who_was_removed_leaves_no_ghost(void **state) {
 }
 
 /* Nobody needed its room. */
-static void test_who_was_taken_leaves_no_ghost(void **state) {
-  (void)state;
+TEST(who_was_taken_leaves_no_ghost) {
   for (size_t i = 0; i < COUNT_OF(kHaunted); i++) {
     fixture f;
     open_filled(&f, kHaunted[i], 3, "x y z");
@@ -392,32 +347,4 @@ static void test_who_was_taken_leaves_no_ghost(void **state) {
     assert_status(CT_OK, ct_popitem(f.cache, NULL, NULL));
     assert_b_is_new(&f);
   }
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_unused_go_in_order_of_insertion),
-      cmocka_unit_test(test_quiet_reads_are_no_use),
-      cmocka_unit_test(test_updates_are_uses),
-      cmocka_unit_test(test_scan_does_not_flush_what_is_used),
-      cmocka_unit_test(test_heavy_newcomer_takes_as_many_as_it_needs),
-      cmocka_unit_test(test_lower_limit_evicts_at_once),
-      cmocka_unit_test(test_clock_gives_a_second_chance_once),
-      cmocka_unit_test(test_clock_takes_the_first_when_all_were_used),
-      cmocka_unit_test(test_clock_comes_by_newcomers_last),
-      cmocka_unit_test(test_clock_goes_on_when_who_is_under_the_hand_is_deleted),
-      cmocka_unit_test(test_sieve_looks_at_newcomers_before_those_who_stayed),
-      cmocka_unit_test(test_sieve_begins_anew_at_the_oldest),
-      cmocka_unit_test(test_sieve_goes_on_when_who_is_under_the_hand_is_deleted),
-      cmocka_unit_test(test_s3fifo_keeps_who_was_used_twice),
-      cmocka_unit_test(test_s3fifo_keeps_who_comes_back),
-      cmocka_unit_test(test_s3fifo_forgets_ghosts_in_time),
-      cmocka_unit_test(test_arc_takes_those_used_once_first),
-      cmocka_unit_test(test_arc_learns_from_who_comes_back),
-      cmocka_unit_test(test_arc_keeps_a_ghost_of_each_that_made_room),
-      cmocka_unit_test(test_clear_forgets_ghosts),
-      cmocka_unit_test(test_who_was_removed_leaves_no_ghost),
-      cmocka_unit_test(test_who_was_taken_leaves_no_ghost),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,8 +70,7 @@ static void churn(ct_cache *cache, int count) {
 
 /* ---- What a pinned value outlives ----------------------------------------------------------- */
 
-static void test_value_outlives_eviction(void **state) {
-  (void)state;
+TEST(value_outlives_eviction) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "pinned"));
@@ -84,8 +83,7 @@ static void test_value_outlives_eviction(void **state) {
   assert_int_equal(0, c.allocator.blocks);
 }
 
-static void test_value_outlives_replacement(void **state) {
-  (void)state;
+TEST(value_outlives_replacement) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "old"));
@@ -108,8 +106,7 @@ static void test_value_outlives_replacement(void **state) {
   assert_int_equal(0, c.allocator.blocks);
 }
 
-static void test_value_outlives_delete(void **state) {
-  (void)state;
+TEST(value_outlives_delete) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "pinned"));
@@ -122,8 +119,7 @@ static void test_value_outlives_delete(void **state) {
   assert_int_equal(0, c.allocator.blocks);
 }
 
-static void test_value_outlives_clear(void **state) {
-  (void)state;
+TEST(value_outlives_clear) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "pinned"));
@@ -138,8 +134,7 @@ static void test_value_outlives_clear(void **state) {
   assert_int_equal(0, c.allocator.blocks);
 }
 
-static void test_value_outlives_resize(void **state) {
-  (void)state;
+TEST(value_outlives_resize) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "pinned"));
@@ -154,8 +149,7 @@ static void test_value_outlives_resize(void **state) {
   assert_int_equal(0, c.allocator.blocks);
 }
 
-static void test_value_outlives_expiry(void **state) {
-  (void)state;
+TEST(value_outlives_expiry) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_TTL, 4);
   options.ttl = 5;
@@ -170,8 +164,7 @@ static void test_value_outlives_expiry(void **state) {
   fixture_close(&f);
 }
 
-static void test_value_outlives_cache(void **state) {
-  (void)state;
+TEST(value_outlives_cache) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "pinned"));
@@ -185,8 +178,7 @@ static void test_value_outlives_cache(void **state) {
   assert_int_equal(1, c.drops);
 }
 
-static void test_departed_value_outlives_cache(void **state) {
-  (void)state;
+TEST(departed_value_outlives_cache) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "first"));
@@ -216,8 +208,7 @@ static void release_elsewhere(ct_value *value) {
   assert_int_equal(0, pthread_join(thread, NULL));
 }
 
-static void test_value_outlives_cache_and_is_released_on_another_thread(void **state) {
-  (void)state;
+TEST(value_outlives_cache_and_is_released_on_another_thread) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "pinned"));
@@ -229,8 +220,7 @@ static void test_value_outlives_cache_and_is_released_on_another_thread(void **s
   assert_int_equal(1, c.drops);
 }
 
-static void test_value_of_single_threaded_cache_outlives_it(void **state) {
-  (void)state;
+TEST(value_of_single_threaded_cache_outlives_it) {
   counted c;
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = 4;
@@ -244,8 +234,7 @@ static void test_value_of_single_threaded_cache_outlives_it(void **state) {
   assert_int_equal(0, c.allocator.blocks);
 }
 
-static void test_many_values_outlive_cache_in_any_order_of_release(void **state) {
-  (void)state;
+TEST(many_values_outlive_cache_in_any_order_of_release) {
   enum { kCount = 2000 };
   static ct_value values[kCount];
   static size_t sizes[kCount];
@@ -282,8 +271,7 @@ static void test_many_values_outlive_cache_in_any_order_of_release(void **state)
 
 /* ---- Pins ----------------------------------------------------------------------------------- */
 
-static void test_release_zeroes_the_value(void **state) {
-  (void)state;
+TEST(release_zeroes_the_value) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "1"));
@@ -294,8 +282,7 @@ static void test_release_zeroes_the_value(void **state) {
   ct_cache_free(c.cache);
 }
 
-static void test_release_again_does_nothing(void **state) {
-  (void)state;
+TEST(release_again_does_nothing) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "1"));
@@ -312,8 +299,7 @@ static void test_release_again_does_nothing(void **state) {
   assert_int_equal(0, c.allocator.blocks);
 }
 
-static void test_released_entry_is_still_there(void **state) {
-  (void)state;
+TEST(released_entry_is_still_there) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "1"));
@@ -324,8 +310,7 @@ static void test_released_entry_is_still_there(void **state) {
   ct_cache_free(c.cache);
 }
 
-static void test_ref_is_independent_of_the_first_pin(void **state) {
-  (void)state;
+TEST(ref_is_independent_of_the_first_pin) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "1"));
@@ -349,8 +334,7 @@ static void test_ref_is_independent_of_the_first_pin(void **state) {
   assert_int_equal(0, c.allocator.blocks);
 }
 
-static void test_ref_of_nothing_holds_nothing(void **state) {
-  (void)state;
+TEST(ref_of_nothing_holds_nothing) {
   ct_value nothing = CT_VALUE_INIT;
   ct_value second = poisoned_value();
   assert_status(CT_OK, ct_value_ref(&nothing, &second));
@@ -358,8 +342,7 @@ static void test_ref_of_nothing_holds_nothing(void **state) {
   ct_value_release(&second);
 }
 
-static void test_ref_after_the_cache_is_gone(void **state) {
-  (void)state;
+TEST(ref_after_the_cache_is_gone) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "1"));
@@ -377,8 +360,7 @@ static void test_ref_after_the_cache_is_gone(void **state) {
 
 enum { kManyPins = 100000 };
 
-static void test_hundred_thousand_pins_on_one_entry(void **state) {
-  (void)state;
+TEST(hundred_thousand_pins_on_one_entry) {
   static ct_value values[kManyPins];
   counted c;
   open_counted(&c, 4);
@@ -403,8 +385,7 @@ static void test_hundred_thousand_pins_on_one_entry(void **state) {
   assert_int_equal(0, c.allocator.blocks);
 }
 
-static void test_hundred_thousand_pins_come_and_go_in_waves(void **state) {
-  (void)state;
+TEST(hundred_thousand_pins_come_and_go_in_waves) {
   static ct_value values[kManyPins];
   counted c;
   open_counted(&c, 4);
@@ -421,8 +402,7 @@ static void test_hundred_thousand_pins_come_and_go_in_waves(void **state) {
   assert_int_equal(0, c.allocator.blocks);
 }
 
-static void test_hundred_thousand_pins_outlive_cache(void **state) {
-  (void)state;
+TEST(hundred_thousand_pins_outlive_cache) {
   static ct_value values[kManyPins];
   counted c;
   open_counted(&c, 4);
@@ -440,8 +420,7 @@ static void test_hundred_thousand_pins_outlive_cache(void **state) {
 
 /* ---- Where the bytes lie -------------------------------------------------------------------- */
 
-static void test_value_is_aligned_to_eight(void **state) {
-  (void)state;
+TEST(value_is_aligned_to_eight) {
   counted c;
   open_counted(&c, CT_UNBOUNDED);
   unsigned char key[100] = {0};
@@ -469,8 +448,7 @@ static void test_value_is_aligned_to_eight(void **state) {
   ct_cache_free(c.cache);
 }
 
-static void test_empty_value_is_not_null(void **state) {
-  (void)state;
+TEST(empty_value_is_not_null) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, ct_set(c.cache, NULL, 0, NULL, 0));
@@ -498,8 +476,7 @@ static void test_empty_value_is_not_null(void **state) {
   assert_int_equal(0, c.allocator.blocks);
 }
 
-static void test_large_value_and_key_are_kept_whole(void **state) {
-  (void)state;
+TEST(large_value_and_key_are_kept_whole) {
   counted c;
   open_counted(&c, 4);
   unsigned char *bytes = malloc(kMebibyte);
@@ -530,8 +507,7 @@ static void test_large_value_and_key_are_kept_whole(void **state) {
   free(key);
 }
 
-static void test_value_of_every_size_is_kept_whole(void **state) {
-  (void)state;
+TEST(value_of_every_size_is_kept_whole) {
   /* Each in a cache of its own, since memory may lie otherwise in one that was used before: once
    * some sizes did not find the room that had just been made for them. */
   enum { kLargest = 20000 };
@@ -557,8 +533,7 @@ static void test_value_of_every_size_is_kept_whole(void **state) {
   }
 }
 
-static void test_keys_of_many_sizes_are_told_apart(void **state) {
-  (void)state;
+TEST(keys_of_many_sizes_are_told_apart) {
   /* Each key is the beginning of all longer ones. */
   static const size_t around[] = {0, 16384, 65535, 131072};
   enum { kSpread = 600, kLongest = 131072 + kSpread };
@@ -588,8 +563,7 @@ static void test_keys_of_many_sizes_are_told_apart(void **state) {
   assert_int_equal(0, c.allocator.blocks);
 }
 
-static void test_pinned_value_may_be_stored_again(void **state) {
-  (void)state;
+TEST(pinned_value_may_be_stored_again) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "from one to the other"));
@@ -607,8 +581,7 @@ static void test_pinned_value_may_be_stored_again(void **state) {
 
 /* ---- What is handed over -------------------------------------------------------------------- */
 
-static void test_popped_value_is_the_callers(void **state) {
-  (void)state;
+TEST(popped_value_is_the_callers) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "handed over"));
@@ -623,8 +596,7 @@ static void test_popped_value_is_the_callers(void **state) {
   assert_int_equal(0, c.allocator.blocks);
 }
 
-static void test_popped_value_that_nobody_wants_is_dropped(void **state) {
-  (void)state;
+TEST(popped_value_that_nobody_wants_is_dropped) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "1"));
@@ -637,8 +609,7 @@ static void test_popped_value_that_nobody_wants_is_dropped(void **state) {
   assert_int_equal(2, c.drops);
 }
 
-static void test_popitem_hands_key_and_value_over(void **state) {
-  (void)state;
+TEST(popitem_hands_key_and_value_over) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "the key", "the value"));
@@ -658,8 +629,7 @@ static void test_popitem_hands_key_and_value_over(void **state) {
   assert_int_equal(strlen("the value"), c.dropped_bytes);
 }
 
-static void test_popitem_hands_one_of_both_over(void **state) {
-  (void)state;
+TEST(popitem_hands_one_of_both_over) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "1"));
@@ -677,8 +647,7 @@ static void test_popitem_hands_one_of_both_over(void **state) {
   assert_int_equal(0, c.allocator.blocks);
 }
 
-static void test_setdefault_pins_what_it_stored(void **state) {
-  (void)state;
+TEST(setdefault_pins_what_it_stored) {
   counted c;
   open_counted(&c, 4);
   ct_value value = poisoned_value();
@@ -693,8 +662,7 @@ static void test_setdefault_pins_what_it_stored(void **state) {
 
 /* ---- Drop ----------------------------------------------------------------------------------- */
 
-static void test_drop_is_called_for_each_value_that_leaves(void **state) {
-  (void)state;
+TEST(drop_is_called_for_each_value_that_leaves) {
   counted c;
   open_counted(&c, 2);
   assert_status(CT_OK, set_text(c.cache, "a", "1"));
@@ -716,8 +684,7 @@ static void test_drop_is_called_for_each_value_that_leaves(void **state) {
   assert_int_equal(4, c.drops);
 }
 
-static void test_drop_is_called_for_all_by_free(void **state) {
-  (void)state;
+TEST(drop_is_called_for_all_by_free) {
   counted c;
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = CT_UNBOUNDED;
@@ -731,8 +698,7 @@ static void test_drop_is_called_for_all_by_free(void **state) {
   assert_int_equal(0, c.allocator.blocks);
 }
 
-static void test_drop_waits_for_the_last_pin(void **state) {
-  (void)state;
+TEST(drop_waits_for_the_last_pin) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "1"));
@@ -749,8 +715,7 @@ static void test_drop_waits_for_the_last_pin(void **state) {
   assert_int_equal(1, c.drops);
 }
 
-static void test_drop_runs_on_the_releasing_thread(void **state) {
-  (void)state;
+TEST(drop_runs_on_the_releasing_thread) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "1"));
@@ -765,8 +730,7 @@ static void test_drop_runs_on_the_releasing_thread(void **state) {
   ct_cache_free(c.cache);
 }
 
-static void test_drop_is_called_once_for_a_value_given_another_lifetime(void **state) {
-  (void)state;
+TEST(drop_is_called_once_for_a_value_given_another_lifetime) {
   counted c;
   open_counted(&c, 4);
   /* The first lifetime in a cache without makes the library copy the entry. */
@@ -779,8 +743,7 @@ static void test_drop_is_called_once_for_a_value_given_another_lifetime(void **s
   assert_int_equal(1, c.drops);
 }
 
-static void test_drop_is_called_once_for_a_pinned_value_given_another_lifetime(void **state) {
-  (void)state;
+TEST(drop_is_called_once_for_a_pinned_value_given_another_lifetime) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "1"));
@@ -798,8 +761,7 @@ static void test_drop_is_called_once_for_a_pinned_value_given_another_lifetime(v
   assert_int_equal(0, c.allocator.blocks);
 }
 
-static void test_drop_is_not_called_for_a_refused_value(void **state) {
-  (void)state;
+TEST(drop_is_not_called_for_a_refused_value) {
   counted c;
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "1"));
@@ -823,8 +785,7 @@ static void drop_and_set(void *user_data, const void *value, size_t value_size) 
   if (++reentries < 20) ct_set(reentered, "a", 1, "again", 5);
 }
 
-static void test_drop_may_call_the_cache(void **state) {
-  (void)state;
+TEST(drop_may_call_the_cache) {
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = 4;
   options.drop = drop_and_set;
@@ -843,8 +804,7 @@ static void test_drop_may_call_the_cache(void **state) {
 
 /* ---- Memory --------------------------------------------------------------------------------- */
 
-static void test_memory_counts_departed_values_until_released(void **state) {
-  (void)state;
+TEST(memory_counts_departed_values_until_released) {
   counted c;
   open_counted(&c, 4);
   unsigned char *bytes = malloc(kMebibyte);
@@ -864,8 +824,7 @@ static void test_memory_counts_departed_values_until_released(void **state) {
   assert_int_equal(0, c.allocator.blocks);
 }
 
-static void test_memory_of_many_small_departed_values_goes_back(void **state) {
-  (void)state;
+TEST(memory_of_many_small_departed_values_goes_back) {
   enum { kCount = 20000 };
   static ct_value values[kCount];
   counted c;
@@ -883,8 +842,7 @@ static void test_memory_of_many_small_departed_values_goes_back(void **state) {
   assert_int_equal(0, c.allocator.blocks);
 }
 
-static void test_free_leaves_nothing_behind(void **state) {
-  (void)state;
+TEST(free_leaves_nothing_behind) {
   for (uint32_t shards = 1; shards <= 16; shards *= 4) {
     counted c;
     ct_options options = CT_OPTIONS_INIT;
@@ -898,52 +856,4 @@ static void test_free_leaves_nothing_behind(void **state) {
     assert_int_equal(0, c.allocator.bytes);
     assert_int_equal(3000, c.drops);
   }
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_value_outlives_eviction),
-      cmocka_unit_test(test_value_outlives_replacement),
-      cmocka_unit_test(test_value_outlives_delete),
-      cmocka_unit_test(test_value_outlives_clear),
-      cmocka_unit_test(test_value_outlives_resize),
-      cmocka_unit_test(test_value_outlives_expiry),
-      cmocka_unit_test(test_value_outlives_cache),
-      cmocka_unit_test(test_departed_value_outlives_cache),
-      cmocka_unit_test(test_value_outlives_cache_and_is_released_on_another_thread),
-      cmocka_unit_test(test_value_of_single_threaded_cache_outlives_it),
-      cmocka_unit_test(test_many_values_outlive_cache_in_any_order_of_release),
-      cmocka_unit_test(test_release_zeroes_the_value),
-      cmocka_unit_test(test_release_again_does_nothing),
-      cmocka_unit_test(test_released_entry_is_still_there),
-      cmocka_unit_test(test_ref_is_independent_of_the_first_pin),
-      cmocka_unit_test(test_ref_of_nothing_holds_nothing),
-      cmocka_unit_test(test_ref_after_the_cache_is_gone),
-      cmocka_unit_test(test_hundred_thousand_pins_on_one_entry),
-      cmocka_unit_test(test_hundred_thousand_pins_come_and_go_in_waves),
-      cmocka_unit_test(test_hundred_thousand_pins_outlive_cache),
-      cmocka_unit_test(test_value_is_aligned_to_eight),
-      cmocka_unit_test(test_empty_value_is_not_null),
-      cmocka_unit_test(test_large_value_and_key_are_kept_whole),
-      cmocka_unit_test(test_value_of_every_size_is_kept_whole),
-      cmocka_unit_test(test_keys_of_many_sizes_are_told_apart),
-      cmocka_unit_test(test_pinned_value_may_be_stored_again),
-      cmocka_unit_test(test_popped_value_is_the_callers),
-      cmocka_unit_test(test_popped_value_that_nobody_wants_is_dropped),
-      cmocka_unit_test(test_popitem_hands_key_and_value_over),
-      cmocka_unit_test(test_popitem_hands_one_of_both_over),
-      cmocka_unit_test(test_setdefault_pins_what_it_stored),
-      cmocka_unit_test(test_drop_is_called_for_each_value_that_leaves),
-      cmocka_unit_test(test_drop_is_called_for_all_by_free),
-      cmocka_unit_test(test_drop_waits_for_the_last_pin),
-      cmocka_unit_test(test_drop_runs_on_the_releasing_thread),
-      cmocka_unit_test(test_drop_is_called_once_for_a_value_given_another_lifetime),
-      cmocka_unit_test(test_drop_is_called_once_for_a_pinned_value_given_another_lifetime),
-      cmocka_unit_test(test_drop_is_not_called_for_a_refused_value),
-      cmocka_unit_test(test_drop_may_call_the_cache),
-      cmocka_unit_test(test_memory_counts_departed_values_until_released),
-      cmocka_unit_test(test_memory_of_many_small_departed_values_goes_back),
-      cmocka_unit_test(test_free_leaves_nothing_behind),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
 }

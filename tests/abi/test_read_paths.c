@@ -330,15 +330,7 @@ static void run(ct_policy policy, uint64_t *seed) {
   assert_int_equal(0, t.allocator.blocks);
 }
 
-static void test_reads_without_lock_are_as_those_under_it(void **state) {
-  (void)state;
+TEST(reads_without_lock_are_as_those_under_it) {
   uint64_t seed = test_seed();
   for (int32_t policy = CT_POLICY_LRU; policy <= CT_POLICY_ARC; policy++) run(policy, &seed);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_reads_without_lock_are_as_those_under_it),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
 }

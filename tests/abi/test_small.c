@@ -39,8 +39,7 @@ static void add_entries(ct_cache *cache, uint64_t count) {
   }
 }
 
-static void test_empty_cache_takes_at_most_two_kibibytes(void **state) {
-  (void)state;
+TEST(empty_cache_takes_at_most_two_kibibytes) {
   const uint64_t sizes[] = {0, 1, 1000, 1000000, CT_UNBOUNDED};
   for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
     for (size_t i = 0; i < COUNT_OF(sizes); i++) {
@@ -52,8 +51,7 @@ static void test_empty_cache_takes_at_most_two_kibibytes(void **state) {
   }
 }
 
-static void test_hundred_entries_take_at_most_twenty_kibibytes(void **state) {
-  (void)state;
+TEST(hundred_entries_take_at_most_twenty_kibibytes) {
   const uint64_t sizes[] = {100, 1000, CT_UNBOUNDED};
   for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
     for (size_t i = 0; i < COUNT_OF(sizes); i++) {
@@ -68,8 +66,7 @@ static void test_hundred_entries_take_at_most_twenty_kibibytes(void **state) {
   }
 }
 
-static void test_cleared_cache_is_small_again(void **state) {
-  (void)state;
+TEST(cleared_cache_is_small_again) {
   for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
     ct_options options = options_of(kPolicies[p], CT_UNBOUNDED);
     ct_cache *cache = new_cache(&options);
@@ -83,8 +80,7 @@ static void test_cleared_cache_is_small_again(void **state) {
   }
 }
 
-static void test_memory_is_what_the_allocator_gave(void **state) {
-  (void)state;
+TEST(memory_is_what_the_allocator_gave) {
   for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
     test_allocator allocator;
     test_allocator_init(&allocator);
@@ -100,14 +96,4 @@ static void test_memory_is_what_the_allocator_gave(void **state) {
     ct_cache_free(cache);
     assert_int_equal(0, allocator.blocks);
   }
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_empty_cache_takes_at_most_two_kibibytes),
-      cmocka_unit_test(test_hundred_entries_take_at_most_twenty_kibibytes),
-      cmocka_unit_test(test_cleared_cache_is_small_again),
-      cmocka_unit_test(test_memory_is_what_the_allocator_gave),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -134,27 +134,23 @@ static void assert_all_stay_within(double limit, uint32_t shards, pattern patter
     assert_stays_within(kPolicies[p], limit, shards, pattern);
 }
 
-static void test_memory_stays_within_the_limit(void **state) {
-  (void)state;
+TEST(memory_stays_within_the_limit) {
   assert_all_stay_within(8e6, 1, kNewKeys);
   assert_all_stay_within(8e6, 1, kSkewed);
 }
 
-static void test_memory_of_shards_stays_within_the_limit(void **state) {
-  (void)state;
+TEST(memory_of_shards_stays_within_the_limit) {
   assert_all_stay_within(1e7, 16, kSkewed);
 }
 
-static void test_memory_of_small_caches_stays_within_the_limit(void **state) {
-  (void)state;
+TEST(memory_of_small_caches_stays_within_the_limit) {
   assert_all_stay_within(1e6, 1, kNewKeys);
   assert_all_stay_within(1e6, 1, kSkewed);
 }
 
 /* What a policy remembers counts most where entries are small. They fill the cache, and more come:
  * after no call it holds too much. */
-static void test_memory_of_tiny_entries_stays_within_the_limit_at_every_call(void **state) {
-  (void)state;
+TEST(memory_of_tiny_entries_stays_within_the_limit_at_every_call) {
   for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
     for (int i = 0; i < 3; i++) {
       static const uint64_t kLimits[] = {3000000, 4893354, 9786709};
@@ -180,8 +176,7 @@ static void test_memory_of_tiny_entries_stays_within_the_limit_at_every_call(voi
 
 /* Small values take the place of large ones, in no order: half of the entries, which are then all
  * over the memory, and as many again. */
-static void test_memory_goes_back_when_values_shrink(void **state) {
-  (void)state;
+TEST(memory_goes_back_when_values_shrink) {
   enum { kCount = 20000 };
   static const char value[1000];
   uint64_t random = test_seed();
@@ -204,8 +199,7 @@ static void test_memory_goes_back_when_values_shrink(void **state) {
 
 /* A cache half of which is pinned, or has deadlines, or keys that are far from their values, goes
  * through changes of sizes, and all of it stays what it was. */
-static void test_values_survive_that_entries_move(void **state) {
-  (void)state;
+TEST(values_survive_that_entries_move) {
   enum { kHeld = 200 };
   static char bytes[kLargest];
   uint64_t random = test_seed();
@@ -302,8 +296,7 @@ static ct_cache *full_of_small(ct_policy policy, uint64_t limit) {
 }
 
 /* One write makes many small entries go, which lie anywhere. */
-static void test_memory_stays_within_the_limit_when_large_values_come(void **state) {
-  (void)state;
+TEST(memory_stays_within_the_limit_when_large_values_come) {
   const uint64_t limit = 40000000;
   for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
     ct_cache *cache = full_of_small(kPolicies[p], limit);
@@ -318,8 +311,7 @@ static void test_memory_stays_within_the_limit_when_large_values_come(void **sta
 }
 
 /* At once, and not with what is written next, as what some policies remember does. */
-static void test_memory_follows_a_lower_limit(void **state) {
-  (void)state;
+TEST(memory_follows_a_lower_limit) {
   const uint64_t limit = 40000000;
   const ct_policy policies[] = {CT_POLICY_LRU, CT_POLICY_SIEVE, CT_POLICY_FIFO, CT_POLICY_LFU,
                                 CT_POLICY_CLOCK};
@@ -331,18 +323,4 @@ static void test_memory_follows_a_lower_limit(void **state) {
                (double)ct_memory(cache) * 20 / (double)limit);
     ct_cache_free(cache);
   }
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_memory_stays_within_the_limit),
-      cmocka_unit_test(test_memory_of_shards_stays_within_the_limit),
-      cmocka_unit_test(test_memory_of_small_caches_stays_within_the_limit),
-      cmocka_unit_test(test_memory_of_tiny_entries_stays_within_the_limit_at_every_call),
-      cmocka_unit_test(test_memory_goes_back_when_values_shrink),
-      cmocka_unit_test(test_values_survive_that_entries_move),
-      cmocka_unit_test(test_memory_stays_within_the_limit_when_large_values_come),
-      cmocka_unit_test(test_memory_follows_a_lower_limit),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
 }

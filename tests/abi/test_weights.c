@@ -13,56 +13,43 @@ static void open_kind(fixture *f, int32_t weight_kind, uint64_t maxsize) {
 
 /* ---- Kinds ---------------------------------------------------------------------------------- */
 
-static void test_count_weighs_one(void **state) {
-  (void)state;
-  fixture f;
-  open_kind(&f, CT_WEIGHT_COUNT, 3);
-  set_text(f.cache, "a", "");
-  set_text(f.cache, "bbbbb", "a long value");
-  assert_int_equal(1, info_of(f.cache, "a").weight);
-  assert_int_equal(1, info_of(f.cache, "bbbbb").weight);
-  assert_int_equal(2, ct_currsize(f.cache));
-  fixture_close(&f);
+FIXTURE_TEST(count_weighs_one, open_kind(f, CT_WEIGHT_COUNT, 3)) {
+  set_text(f->cache, "a", "");
+  set_text(f->cache, "bbbbb", "a long value");
+  assert_int_equal(1, info_of(f->cache, "a").weight);
+  assert_int_equal(1, info_of(f->cache, "bbbbb").weight);
+  assert_int_equal(2, ct_currsize(f->cache));
 }
 
-static void test_value_weighs_its_bytes(void **state) {
-  (void)state;
-  fixture f;
-  open_kind(&f, CT_WEIGHT_VALUE, 10);
-  set_text(f.cache, "a long key", "1234");
-  set_text(f.cache, "b", "");
-  assert_int_equal(4, info_of(f.cache, "a long key").weight);
-  assert_int_equal(0, info_of(f.cache, "b").weight);
-  assert_int_equal(4, ct_currsize(f.cache));
-  set_text(f.cache, "c", "123456");
-  assert_int_equal(10, ct_currsize(f.cache));
-  assert_told(&f, "");
-  set_text(f.cache, "d", "1");
-  assert_told(&f, "EVICTED a long key=1234");
-  assert_int_equal(7, ct_currsize(f.cache));
-  assert_status(CT_ERR_TOO_LARGE, set_text(f.cache, "e", "12345678901"));
-  fixture_close(&f);
+FIXTURE_TEST(value_weighs_its_bytes, open_kind(f, CT_WEIGHT_VALUE, 10)) {
+  set_text(f->cache, "a long key", "1234");
+  set_text(f->cache, "b", "");
+  assert_int_equal(4, info_of(f->cache, "a long key").weight);
+  assert_int_equal(0, info_of(f->cache, "b").weight);
+  assert_int_equal(4, ct_currsize(f->cache));
+  set_text(f->cache, "c", "123456");
+  assert_int_equal(10, ct_currsize(f->cache));
+  assert_told(f, "");
+  set_text(f->cache, "d", "1");
+  assert_told(f, "EVICTED a long key=1234");
+  assert_int_equal(7, ct_currsize(f->cache));
+  assert_status(CT_ERR_TOO_LARGE, set_text(f->cache, "e", "12345678901"));
 }
 
-static void test_memory_weighs_more_than_its_bytes(void **state) {
-  (void)state;
-  fixture f;
-  open_kind(&f, CT_WEIGHT_MEMORY, 1 << 20);
-  set_text(f.cache, "key", "value");
-  uint64_t small = info_of(f.cache, "key").weight;
+FIXTURE_TEST(memory_weighs_more_than_its_bytes, open_kind(f, CT_WEIGHT_MEMORY, 1 << 20)) {
+  set_text(f->cache, "key", "value");
+  uint64_t small = info_of(f->cache, "key").weight;
   assert_true(small > strlen("key") + strlen("value"));
   assert_true(small < 200);
   char value[1000] = {0};
-  assert_status(CT_OK, ct_set(f.cache, "large", 5, value, sizeof(value)));
-  uint64_t large = info_of(f.cache, "large").weight;
+  assert_status(CT_OK, ct_set(f->cache, "large", 5, value, sizeof(value)));
+  uint64_t large = info_of(f->cache, "large").weight;
   assert_true(large > sizeof(value));
   assert_true(large < sizeof(value) + 200);
-  assert_int_equal(small + large, ct_currsize(f.cache));
-  fixture_close(&f);
+  assert_int_equal(small + large, ct_currsize(f->cache));
 }
 
-static void test_weigher_overrides_the_kind(void **state) {
-  (void)state;
+TEST(weigher_overrides_the_kind) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 100);
   options.weight_kind = CT_WEIGHT_VALUE;
@@ -75,8 +62,7 @@ static void test_weigher_overrides_the_kind(void **state) {
   fixture_close(&f);
 }
 
-static void test_weight_of_the_entry_overrides_the_weigher(void **state) {
-  (void)state;
+TEST(weight_of_the_entry_overrides_the_weigher) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 100);
   options.weigher = weigh_by_value;
@@ -103,8 +89,7 @@ static uint64_t weigh_and_keep(void *user_data, const void *key, size_t key_size
   return 1;
 }
 
-static void test_weigher_is_shown_key_and_value(void **state) {
-  (void)state;
+TEST(weigher_is_shown_key_and_value) {
   shown shown = {0};
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = 8;
@@ -126,8 +111,7 @@ static uint64_t weigh_by_looking_up(void *user_data, const void *key, size_t key
   return 1 + ct_len(weighers_cache);
 }
 
-static void test_weigher_may_call_the_cache(void **state) {
-  (void)state;
+TEST(weigher_may_call_the_cache) {
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = 100;
   options.weigher = weigh_by_looking_up;
@@ -140,8 +124,7 @@ static void test_weigher_may_call_the_cache(void **state) {
 
 /* ---- Sums ----------------------------------------------------------------------------------- */
 
-static void test_currsize_is_the_sum_of_weights(void **state) {
-  (void)state;
+TEST(currsize_is_the_sum_of_weights) {
   static const ct_policy policies[] = {
       CT_POLICY_LRU, CT_POLICY_FIFO,  CT_POLICY_LFU,   CT_POLICY_RR,     CT_POLICY_ANY,
       CT_POLICY_MRU, CT_POLICY_CLOCK, CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_ARC};
@@ -181,176 +164,128 @@ static void test_currsize_is_the_sum_of_weights(void **state) {
   }
 }
 
-static void test_entries_that_weigh_nothing_are_never_in_the_way(void **state) {
-  (void)state;
-  fixture f;
-  open_kind(&f, CT_WEIGHT_VALUE, 2);
-  for (uint64_t key = 0; key < 1000; key++) assert_status(CT_OK, set_number(f.cache, key, NULL, 0));
-  assert_int_equal(1000, ct_len(f.cache));
-  assert_int_equal(0, ct_currsize(f.cache));
-  assert_status(CT_OK, set_text(f.cache, "a", "12"));
-  assert_int_equal(1001, ct_len(f.cache));
-  assert_int_equal(2, ct_currsize(f.cache));
-  assert_told(&f, "");
-  fixture_close(&f);
+FIXTURE_TEST(entries_that_weigh_nothing_are_never_in_the_way, open_kind(f, CT_WEIGHT_VALUE, 2)) {
+  for (uint64_t key = 0; key < 1000; key++)
+    assert_status(CT_OK, set_number(f->cache, key, NULL, 0));
+  assert_int_equal(1000, ct_len(f->cache));
+  assert_int_equal(0, ct_currsize(f->cache));
+  assert_status(CT_OK, set_text(f->cache, "a", "12"));
+  assert_int_equal(1001, ct_len(f->cache));
+  assert_int_equal(2, ct_currsize(f->cache));
+  assert_told(f, "");
 }
 
-static void test_full_cache_takes_what_weighs_nothing(void **state) {
-  (void)state;
-  fixture f;
-  open_kind(&f, CT_WEIGHT_VALUE, 2);
-  set_text(f.cache, "a", "12");
-  set_text(f.cache, "b", "");
-  assert_text(f.cache, "a", "12");
-  assert_text(f.cache, "b", "");
-  assert_told(&f, "");
-  fixture_close(&f);
+FIXTURE_TEST(full_cache_takes_what_weighs_nothing, open_kind(f, CT_WEIGHT_VALUE, 2)) {
+  set_text(f->cache, "a", "12");
+  set_text(f->cache, "b", "");
+  assert_text(f->cache, "a", "12");
+  assert_text(f->cache, "b", "");
+  assert_told(f, "");
 }
 
-static void test_victims_that_weigh_nothing_do_not_suffice(void **state) {
-  (void)state;
-  fixture f;
-  open_kind(&f, CT_WEIGHT_VALUE, 4);
-  set_text(f.cache, "a", "");
-  set_text(f.cache, "b", "12");
-  set_text(f.cache, "c", "34");
-  set_text(f.cache, "d", "5");
-  assert_told(&f, "EVICTED a=, EVICTED b=12");
-  assert_int_equal(3, ct_currsize(f.cache));
-  fixture_close(&f);
+FIXTURE_TEST(victims_that_weigh_nothing_do_not_suffice, open_kind(f, CT_WEIGHT_VALUE, 4)) {
+  set_text(f->cache, "a", "");
+  set_text(f->cache, "b", "12");
+  set_text(f->cache, "c", "34");
+  set_text(f->cache, "d", "5");
+  assert_told(f, "EVICTED a=, EVICTED b=12");
+  assert_int_equal(3, ct_currsize(f->cache));
 }
 
 /* ---- Growing and shrinking entries ---------------------------------------------------------- */
 
-static void test_growth_needs_only_the_difference(void **state) {
-  (void)state;
-  fixture f;
-  open_kind(&f, CT_WEIGHT_COUNT, 10);
-  set_text_weight(f.cache, "a", "1", 4);
-  set_text_weight(f.cache, "b", "2", 4);
-  assert_status(CT_OK, set_text_weight(f.cache, "a", "3", 6));
-  assert_told(&f, "REPLACED a=1");
-  assert_int_equal(10, ct_currsize(f.cache));
-  assert_text(f.cache, "b", "2");
-  assert_text(f.cache, "a", "3");
-  fixture_close(&f);
+FIXTURE_TEST(growth_needs_only_the_difference, open_kind(f, CT_WEIGHT_COUNT, 10)) {
+  set_text_weight(f->cache, "a", "1", 4);
+  set_text_weight(f->cache, "b", "2", 4);
+  assert_status(CT_OK, set_text_weight(f->cache, "a", "3", 6));
+  assert_told(f, "REPLACED a=1");
+  assert_int_equal(10, ct_currsize(f->cache));
+  assert_text(f->cache, "b", "2");
+  assert_text(f->cache, "a", "3");
 }
 
-static void test_growth_to_the_whole_cache_evicts_all_others(void **state) {
-  (void)state;
-  fixture f;
-  open_kind(&f, CT_WEIGHT_COUNT, 10);
-  set_text_weight(f.cache, "b", "2", 3);
-  set_text_weight(f.cache, "c", "3", 3);
-  set_text_weight(f.cache, "a", "1", 3);
-  assert_status(CT_OK, set_text_weight(f.cache, "a", "4", 10));
-  assert_told(&f, "EVICTED b=2, EVICTED c=3, REPLACED a=1");
-  assert_int_equal(10, ct_currsize(f.cache));
-  assert_text(f.cache, "a", "4");
-  fixture_close(&f);
+FIXTURE_TEST(growth_to_the_whole_cache_evicts_all_others, open_kind(f, CT_WEIGHT_COUNT, 10)) {
+  set_text_weight(f->cache, "b", "2", 3);
+  set_text_weight(f->cache, "c", "3", 3);
+  set_text_weight(f->cache, "a", "1", 3);
+  assert_status(CT_OK, set_text_weight(f->cache, "a", "4", 10));
+  assert_told(f, "EVICTED b=2, EVICTED c=3, REPLACED a=1");
+  assert_int_equal(10, ct_currsize(f->cache));
+  assert_text(f->cache, "a", "4");
 }
 
-static void test_shrinking_entry_gives_room_back(void **state) {
-  (void)state;
-  fixture f;
-  open_kind(&f, CT_WEIGHT_COUNT, 10);
-  set_text_weight(f.cache, "a", "1", 10);
-  set_text_weight(f.cache, "a", "2", 4);
-  assert_int_equal(4, ct_currsize(f.cache));
-  set_text_weight(f.cache, "b", "3", 6);
-  assert_told(&f, "REPLACED a=1");
-  assert_int_equal(10, ct_currsize(f.cache));
-  fixture_close(&f);
+FIXTURE_TEST(shrinking_entry_gives_room_back, open_kind(f, CT_WEIGHT_COUNT, 10)) {
+  set_text_weight(f->cache, "a", "1", 10);
+  set_text_weight(f->cache, "a", "2", 4);
+  assert_int_equal(4, ct_currsize(f->cache));
+  set_text_weight(f->cache, "b", "3", 6);
+  assert_told(f, "REPLACED a=1");
+  assert_int_equal(10, ct_currsize(f->cache));
 }
 
-static void test_too_large_keeps_the_old_value(void **state) {
-  (void)state;
-  fixture f;
-  open_kind(&f, CT_WEIGHT_COUNT, 10);
-  set_text_weight(f.cache, "a", "1", 4);
-  set_text_weight(f.cache, "b", "2", 6);
-  assert_status(CT_ERR_TOO_LARGE, set_text_weight(f.cache, "a", "3", 11));
-  assert_told(&f, "");
-  assert_text(f.cache, "a", "1");
-  assert_text(f.cache, "b", "2");
-  assert_int_equal(10, ct_currsize(f.cache));
-  fixture_close(&f);
+FIXTURE_TEST(too_large_keeps_the_old_value, open_kind(f, CT_WEIGHT_COUNT, 10)) {
+  set_text_weight(f->cache, "a", "1", 4);
+  set_text_weight(f->cache, "b", "2", 6);
+  assert_status(CT_ERR_TOO_LARGE, set_text_weight(f->cache, "a", "3", 11));
+  assert_told(f, "");
+  assert_text(f->cache, "a", "1");
+  assert_text(f->cache, "b", "2");
+  assert_int_equal(10, ct_currsize(f->cache));
 }
 
-static void test_entry_as_heavy_as_maxsize_fits(void **state) {
-  (void)state;
-  fixture f;
-  open_kind(&f, CT_WEIGHT_COUNT, 10);
-  set_text_weight(f.cache, "a", "1", 4);
-  assert_status(CT_OK, set_text_weight(f.cache, "b", "2", 10));
-  assert_told(&f, "EVICTED a=1");
-  assert_text(f.cache, "b", "2");
-  fixture_close(&f);
+FIXTURE_TEST(entry_as_heavy_as_maxsize_fits, open_kind(f, CT_WEIGHT_COUNT, 10)) {
+  set_text_weight(f->cache, "a", "1", 4);
+  assert_status(CT_OK, set_text_weight(f->cache, "b", "2", 10));
+  assert_told(f, "EVICTED a=1");
+  assert_text(f->cache, "b", "2");
 }
 
 /* ---- Resizing ------------------------------------------------------------------------------- */
 
-static void test_resize_down_evicts_until_it_holds(void **state) {
-  (void)state;
-  fixture f;
-  open_kind(&f, CT_WEIGHT_COUNT, 10);
-  set_text_weight(f.cache, "a", "1", 4);
-  set_text_weight(f.cache, "b", "2", 3);
-  set_text_weight(f.cache, "c", "3", 3);
-  assert_status(CT_OK, ct_resize(f.cache, 5));
-  assert_told(&f, "EVICTED a=1, EVICTED b=2");
-  assert_int_equal(5, ct_maxsize(f.cache));
-  assert_int_equal(3, ct_currsize(f.cache));
-  assert_status(CT_ERR_TOO_LARGE, set_text_weight(f.cache, "d", "4", 6));
-  fixture_close(&f);
+FIXTURE_TEST(resize_down_evicts_until_it_holds, open_kind(f, CT_WEIGHT_COUNT, 10)) {
+  set_text_weight(f->cache, "a", "1", 4);
+  set_text_weight(f->cache, "b", "2", 3);
+  set_text_weight(f->cache, "c", "3", 3);
+  assert_status(CT_OK, ct_resize(f->cache, 5));
+  assert_told(f, "EVICTED a=1, EVICTED b=2");
+  assert_int_equal(5, ct_maxsize(f->cache));
+  assert_int_equal(3, ct_currsize(f->cache));
+  assert_status(CT_ERR_TOO_LARGE, set_text_weight(f->cache, "d", "4", 6));
 }
 
-static void test_resize_up_evicts_nothing_and_gives_room(void **state) {
-  (void)state;
-  fixture f;
-  open_kind(&f, CT_WEIGHT_COUNT, 2);
-  set_text(f.cache, "a", "1");
-  set_text(f.cache, "b", "2");
-  assert_status(CT_OK, ct_resize(f.cache, 4));
-  set_text(f.cache, "c", "3");
-  set_text(f.cache, "d", "4");
-  assert_told(&f, "");
-  assert_int_equal(4, ct_len(f.cache));
-  set_text(f.cache, "e", "5");
-  assert_told(&f, "EVICTED a=1");
-  fixture_close(&f);
+FIXTURE_TEST(resize_up_evicts_nothing_and_gives_room, open_kind(f, CT_WEIGHT_COUNT, 2)) {
+  set_text(f->cache, "a", "1");
+  set_text(f->cache, "b", "2");
+  assert_status(CT_OK, ct_resize(f->cache, 4));
+  set_text(f->cache, "c", "3");
+  set_text(f->cache, "d", "4");
+  assert_told(f, "");
+  assert_int_equal(4, ct_len(f->cache));
+  set_text(f->cache, "e", "5");
+  assert_told(f, "EVICTED a=1");
 }
 
-static void test_resize_to_zero_evicts_all_that_weighs(void **state) {
-  (void)state;
-  fixture f;
-  open_kind(&f, CT_WEIGHT_COUNT, 4);
-  set_text(f.cache, "a", "1");
-  set_text(f.cache, "b", "2");
-  assert_status(CT_OK, ct_resize(f.cache, 0));
-  assert_told(&f, "EVICTED a=1, EVICTED b=2");
-  assert_int_equal(0, ct_len(f.cache));
-  assert_status(CT_ERR_TOO_LARGE, set_text(f.cache, "c", "3"));
-  assert_status(CT_OK, ct_resize(f.cache, 1));
-  assert_status(CT_OK, set_text(f.cache, "c", "3"));
-  fixture_close(&f);
+FIXTURE_TEST(resize_to_zero_evicts_all_that_weighs, open_kind(f, CT_WEIGHT_COUNT, 4)) {
+  set_text(f->cache, "a", "1");
+  set_text(f->cache, "b", "2");
+  assert_status(CT_OK, ct_resize(f->cache, 0));
+  assert_told(f, "EVICTED a=1, EVICTED b=2");
+  assert_int_equal(0, ct_len(f->cache));
+  assert_status(CT_ERR_TOO_LARGE, set_text(f->cache, "c", "3"));
+  assert_status(CT_OK, ct_resize(f->cache, 1));
+  assert_status(CT_OK, set_text(f->cache, "c", "3"));
 }
 
-static void test_resize_to_unbounded_evicts_no_more(void **state) {
-  (void)state;
-  fixture f;
-  open_kind(&f, CT_WEIGHT_COUNT, 4);
-  assert_status(CT_OK, ct_resize(f.cache, CT_UNBOUNDED));
-  for (uint64_t key = 0; key < 5000; key++) assert_status(CT_OK, set_number(f.cache, key, "v", 1));
-  assert_int_equal(5000, ct_len(f.cache));
-  assert_status(CT_OK, ct_resize(f.cache, 10));
-  assert_int_equal(10, ct_len(f.cache));
-  assert_int_equal(4990, stats_of(f.cache).evictions);
-  fixture_close(&f);
+FIXTURE_TEST(resize_to_unbounded_evicts_no_more, open_kind(f, CT_WEIGHT_COUNT, 4)) {
+  assert_status(CT_OK, ct_resize(f->cache, CT_UNBOUNDED));
+  for (uint64_t key = 0; key < 5000; key++) assert_status(CT_OK, set_number(f->cache, key, "v", 1));
+  assert_int_equal(5000, ct_len(f->cache));
+  assert_status(CT_OK, ct_resize(f->cache, 10));
+  assert_int_equal(10, ct_len(f->cache));
+  assert_int_equal(4990, stats_of(f->cache).evictions);
 }
 
-static void test_resize_up_and_down_over_shards(void **state) {
-  (void)state;
+TEST(resize_up_and_down_over_shards) {
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = 100;
   options.shards = 16;
@@ -373,8 +308,7 @@ static void test_resize_up_and_down_over_shards(void **state) {
 
 /* ---- Many shards, one limit ----------------------------------------------------------------- */
 
-static void test_entry_as_heavy_as_maxsize_evicts_all_others_in_all_shards(void **state) {
-  (void)state;
+TEST(entry_as_heavy_as_maxsize_evicts_all_others_in_all_shards) {
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = 64;
   options.shards = 16;
@@ -392,8 +326,7 @@ static void test_entry_as_heavy_as_maxsize_evicts_all_others_in_all_shards(void 
   ct_cache_free(cache);
 }
 
-static void test_each_shard_may_hold_the_whole_limit(void **state) {
-  (void)state;
+TEST(each_shard_may_hold_the_whole_limit) {
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = 100;
   options.shards = 16;
@@ -410,8 +343,7 @@ static void test_each_shard_may_hold_the_whole_limit(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_more_shards_than_entries(void **state) {
-  (void)state;
+TEST(more_shards_than_entries) {
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = 3;
   options.shards = 64;
@@ -449,8 +381,7 @@ static void assert_weights_near_memory(size_t key_size, size_t least, size_t mos
   ct_cache_free(cache);
 }
 
-static void test_memory_weights_are_near_the_memory_taken(void **state) {
-  (void)state;
+TEST(memory_weights_are_near_the_memory_taken) {
   assert_weights_near_memory(8, 8, 8);
   assert_weights_near_memory(16, 64, 64);
   assert_weights_near_memory(8, 0, 200);
@@ -458,8 +389,7 @@ static void test_memory_weights_are_near_the_memory_taken(void **state) {
   assert_weights_near_memory(16, 0, 8000);
 }
 
-static void test_memory_weights_bound_the_memory_taken(void **state) {
-  (void)state;
+TEST(memory_weights_bound_the_memory_taken) {
   const uint64_t limit = (uint64_t)4 << 20;
   static char bytes[1000];
   uint64_t random = test_seed();
@@ -473,36 +403,4 @@ static void test_memory_weights_bound_the_memory_taken(void **state) {
   assert_true(ct_currsize(cache) > limit - limit / 10);
   assert_true(ct_memory(cache) <= limit + limit / 4);
   ct_cache_free(cache);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_count_weighs_one),
-      cmocka_unit_test(test_value_weighs_its_bytes),
-      cmocka_unit_test(test_memory_weighs_more_than_its_bytes),
-      cmocka_unit_test(test_weigher_overrides_the_kind),
-      cmocka_unit_test(test_weight_of_the_entry_overrides_the_weigher),
-      cmocka_unit_test(test_weigher_is_shown_key_and_value),
-      cmocka_unit_test(test_weigher_may_call_the_cache),
-      cmocka_unit_test(test_currsize_is_the_sum_of_weights),
-      cmocka_unit_test(test_entries_that_weigh_nothing_are_never_in_the_way),
-      cmocka_unit_test(test_full_cache_takes_what_weighs_nothing),
-      cmocka_unit_test(test_victims_that_weigh_nothing_do_not_suffice),
-      cmocka_unit_test(test_growth_needs_only_the_difference),
-      cmocka_unit_test(test_growth_to_the_whole_cache_evicts_all_others),
-      cmocka_unit_test(test_shrinking_entry_gives_room_back),
-      cmocka_unit_test(test_too_large_keeps_the_old_value),
-      cmocka_unit_test(test_entry_as_heavy_as_maxsize_fits),
-      cmocka_unit_test(test_resize_down_evicts_until_it_holds),
-      cmocka_unit_test(test_resize_up_evicts_nothing_and_gives_room),
-      cmocka_unit_test(test_resize_to_zero_evicts_all_that_weighs),
-      cmocka_unit_test(test_resize_to_unbounded_evicts_no_more),
-      cmocka_unit_test(test_resize_up_and_down_over_shards),
-      cmocka_unit_test(test_entry_as_heavy_as_maxsize_evicts_all_others_in_all_shards),
-      cmocka_unit_test(test_each_shard_may_hold_the_whole_limit),
-      cmocka_unit_test(test_more_shards_than_entries),
-      cmocka_unit_test(test_memory_weights_are_near_the_memory_taken),
-      cmocka_unit_test(test_memory_weights_bound_the_memory_taken),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
 }

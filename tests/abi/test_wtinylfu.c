@@ -49,8 +49,7 @@ static uint64_t count_there(ct_cache *cache, uint64_t begin, uint64_t end) {
   return count;
 }
 
-static void test_scan_leaves_what_is_used_often(void **state) {
-  (void)state;
+TEST(scan_leaves_what_is_used_often) {
   for (uint64_t seed = 1; seed <= kSeeds; seed++) {
     const ct_options options = options_of(seed, kMaxsize);
     ct_cache *cache = new_cache(&options);
@@ -62,8 +61,7 @@ static void test_scan_leaves_what_is_used_often(void **state) {
   }
 }
 
-static void test_loop_larger_than_the_cache_hits(void **state) {
-  (void)state;
+TEST(loop_larger_than_the_cache_hits) {
   for (uint64_t seed = 1; seed <= kSeeds; seed++) {
     const ct_options options = options_of(seed, kMaxsize);
     ct_cache *cache = new_cache(&options);
@@ -75,8 +73,7 @@ static void test_loop_larger_than_the_cache_hits(void **state) {
   }
 }
 
-static void test_newcomer_is_there_whatever_the_others(void **state) {
-  (void)state;
+TEST(newcomer_is_there_whatever_the_others) {
   const uint64_t sizes[] = {1, 2, 3, 10, kMaxsize};
   for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
     const ct_options options = options_of(1, sizes[i]);
@@ -95,8 +92,7 @@ static bool request_one(ct_cache *cache, uint64_t key) {
   return request(cache, key, key + 1) != 0;
 }
 
-static void test_new_habits_replace_old_ones(void **state) {
-  (void)state;
+TEST(new_habits_replace_old_ones) {
   for (uint64_t seed = 1; seed <= kSeeds; seed++) {
     const ct_options options = options_of(seed, kMaxsize);
     ct_cache *cache = new_cache(&options);
@@ -114,8 +110,7 @@ static void test_new_habits_replace_old_ones(void **state) {
 
 /* Each key comes again shortly after the first time, and then never. What is there from before was
  * used more often than any of them will be. */
-static void test_window_grows_for_what_comes_again_soon(void **state) {
-  (void)state;
+TEST(window_grows_for_what_comes_again_soon) {
   for (uint64_t seed = 1; seed <= kSeeds; seed++) {
     const ct_options options = options_of(seed, kMaxsize);
     ct_cache *cache = new_cache(&options);
@@ -133,8 +128,7 @@ static void test_window_grows_for_what_comes_again_soon(void **state) {
   }
 }
 
-static void test_frequency_counts_uses_up_to_seven(void **state) {
-  (void)state;
+TEST(frequency_counts_uses_up_to_seven) {
   const ct_options options = options_of(1, kMaxsize);
   ct_cache *cache = new_cache(&options);
   assert_status(CT_OK, put(cache, 1));
@@ -146,8 +140,7 @@ static void test_frequency_counts_uses_up_to_seven(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_frequency_outlives_the_entry(void **state) {
-  (void)state;
+TEST(frequency_outlives_the_entry) {
   const ct_options options = options_of(1, kMaxsize);
   ct_cache *cache = new_cache(&options);
   assert_status(CT_OK, put(cache, 1));
@@ -159,8 +152,7 @@ static void test_frequency_outlives_the_entry(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_frequency_outlives_growth(void **state) {
-  (void)state;
+TEST(frequency_outlives_growth) {
   const uint64_t sizes[] = {100000, CT_UNBOUNDED};
   for (int i = 0; i < 2; i++) {
     const ct_options options = options_of(1, sizes[i]);
@@ -182,8 +174,7 @@ static void test_frequency_outlives_growth(void **state) {
   }
 }
 
-static void test_clear_forgets_frequencies(void **state) {
-  (void)state;
+TEST(clear_forgets_frequencies) {
   test_allocator allocator;
   test_allocator_init(&allocator);
   ct_options options = options_of(1, kMaxsize);
@@ -210,8 +201,7 @@ static void put_weighed(ct_cache *cache, uint64_t key, uint64_t weight) {
   assert_status(CT_OK, ct_set_with(cache, &key, sizeof key, NULL, 0, &entry));
 }
 
-static void test_scan_of_any_weights_leaves_what_is_used_often(void **state) {
-  (void)state;
+TEST(scan_of_any_weights_leaves_what_is_used_often) {
   for (uint64_t seed = 1; seed <= kSeeds; seed++) {
     const ct_options options = options_of(seed, 10 * kMaxsize);
     ct_cache *cache = new_cache(&options);
@@ -229,8 +219,7 @@ static void test_scan_of_any_weights_leaves_what_is_used_often(void **state) {
   }
 }
 
-static void test_weights_may_be_none_change_and_be_as_large_as_the_cache(void **state) {
-  (void)state;
+TEST(weights_may_be_none_change_and_be_as_large_as_the_cache) {
   const uint64_t weights[] = {0, 0, 1, 3, 50, 99, 100};
   for (uint64_t seed = 1; seed <= kSeeds; seed++) {
     const ct_options options = options_of(seed, 100);
@@ -250,8 +239,7 @@ static void test_weights_may_be_none_change_and_be_as_large_as_the_cache(void **
   }
 }
 
-static void test_expired_goes_before_what_is_used_never(void **state) {
-  (void)state;
+TEST(expired_goes_before_what_is_used_never) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_WTINYLFU, 3);
   options.ttl = 10;
@@ -270,8 +258,7 @@ static void test_expired_goes_before_what_is_used_never(void **state) {
 
 /* ---- The order ------------------------------------------------------------------------------ */
 
-static void test_coldest_first_tells_each_entry_once(void **state) {
-  (void)state;
+TEST(coldest_first_tells_each_entry_once) {
   const ct_options options = options_of(1, kMaxsize);
   ct_cache *cache = new_cache(&options);
   for (int i = 0; i < 3; i++) request(cache, 0, kMaxsize / 2);
@@ -318,8 +305,7 @@ static void free_lines(void *ctx, void *ptr, size_t size, size_t align) {
 }
 
 /* Some of what fails fails a call, which then changes nothing; the sketch's does not. */
-static void test_any_allocation_of_the_sketch_may_fail(void **state) {
-  (void)state;
+TEST(any_allocation_of_the_sketch_may_fail) {
   test_allocator allocator;
   test_allocator_init(&allocator);
   ct_options options = options_of(1, kMaxsize);
@@ -351,8 +337,7 @@ static void test_any_allocation_of_the_sketch_may_fail(void **state) {
   assert_true(unnoticed > 0);
 }
 
-static void test_without_a_sketch_it_is_a_cache_still(void **state) {
-  (void)state;
+TEST(without_a_sketch_it_is_a_cache_still) {
   refusing allocator = {.refuses = false};
   test_allocator_init(&allocator.inner);
   ct_allocator hooks = allocator.inner.hooks;
@@ -431,8 +416,7 @@ static uint64_t misses_at_last(const change_of_sets *change, uint64_t rounds) {
 }
 
 /* However often the first one was used: what fits is answered whole after some rounds. */
-static void test_second_working_set_is_answered_whole(void **state) {
-  (void)state;
+TEST(second_working_set_is_answered_whole) {
   const uint64_t sizes[] = {10, 20, 100, 1000, 5000};
   const uint64_t percents[] = {50, 80, 90, 100};
   for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
@@ -452,26 +436,4 @@ static void test_second_working_set_is_answered_whole(void **state) {
       }
     }
   }
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_scan_leaves_what_is_used_often),
-      cmocka_unit_test(test_loop_larger_than_the_cache_hits),
-      cmocka_unit_test(test_newcomer_is_there_whatever_the_others),
-      cmocka_unit_test(test_new_habits_replace_old_ones),
-      cmocka_unit_test(test_window_grows_for_what_comes_again_soon),
-      cmocka_unit_test(test_frequency_counts_uses_up_to_seven),
-      cmocka_unit_test(test_frequency_outlives_the_entry),
-      cmocka_unit_test(test_frequency_outlives_growth),
-      cmocka_unit_test(test_clear_forgets_frequencies),
-      cmocka_unit_test(test_scan_of_any_weights_leaves_what_is_used_often),
-      cmocka_unit_test(test_weights_may_be_none_change_and_be_as_large_as_the_cache),
-      cmocka_unit_test(test_expired_goes_before_what_is_used_never),
-      cmocka_unit_test(test_coldest_first_tells_each_entry_once),
-      cmocka_unit_test(test_any_allocation_of_the_sketch_may_fail),
-      cmocka_unit_test(test_without_a_sketch_it_is_a_cache_still),
-      cmocka_unit_test(test_second_working_set_is_answered_whole),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
 }

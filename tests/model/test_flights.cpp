@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <vector>
 extern "C" {
-#include <cmocka.h>
+#include "test.h"
 
 // Of support.h, which is C.
 uint64_t test_seed(void);
@@ -53,7 +53,7 @@ bool has_news(Hold hold) {
   return hold.flight->news != hold.news;
 }
 
-void test_lease_that_is_given_up_goes_to_the_first_to_come(void **) {
+TEST(lease_that_is_given_up_goes_to_the_first_to_come) {
   for (Flight::Kind kind : {Flight::kLoad, Flight::kTurn}) {
     Stage stage;
     Hold first, waiter, newcomer;
@@ -70,7 +70,7 @@ void test_lease_that_is_given_up_goes_to_the_first_to_come(void **) {
 }
 
 // Else whoever comes again and again could take it each time before a sleeper has woken up.
-void test_waiter_is_passed_over_once(void **) {
+TEST(waiter_is_passed_over_once) {
   for (Flight::Kind kind : {Flight::kLoad, Flight::kTurn}) {
     Stage stage;
     Hold first, waiter, second, third, fourth;
@@ -94,7 +94,7 @@ void test_waiter_is_passed_over_once(void **) {
 }
 
 // A waiter whose time is over may be the one that was to be woken.
-void test_waiter_who_leaves_a_vacant_flight_wakes_another(void **) {
+TEST(waiter_who_leaves_a_vacant_flight_wakes_another) {
   Stage stage;
   Hold first, impatient, patient, newcomer;
   assert_int_equal(CT_LEASED, stage.join(Flight::kTurn, "k", 1, &first));
@@ -111,7 +111,7 @@ void test_waiter_who_leaves_a_vacant_flight_wakes_another(void **) {
   assert_int_equal(0, stage.leave(patient, true));
 }
 
-void test_all_who_wait_for_an_overtaken_load_are_woken(void **) {
+TEST(all_who_wait_for_an_overtaken_load_are_woken) {
   Stage stage;
   Hold first, waiters[2];
   assert_int_equal(CT_LEASED, stage.join(Flight::kLoad, "k", 1, &first));
@@ -122,7 +122,7 @@ void test_all_who_wait_for_an_overtaken_load_are_woken(void **) {
   assert_int_equal(0, stage.leave(waiters[1], false));
 }
 
-void test_turns_are_not_overtaken_and_not_loads(void **) {
+TEST(turns_are_not_overtaken_and_not_loads) {
   Stage stage;
   Hold turn, load, again;
   assert_int_equal(CT_LEASED, stage.join(Flight::kTurn, "k", 1, &turn));
@@ -141,7 +141,7 @@ void test_turns_are_not_overtaken_and_not_loads(void **) {
   assert_int_equal(0, stage.leave(turn, true));
 }
 
-void test_many_flights_are_found_and_leave_one_block_behind(void **) {
+TEST(many_flights_are_found_and_leave_one_block_behind) {
   constexpr int kKeys = 100;
   Stage stage;
   uint64_t random = test_seed();
@@ -211,7 +211,7 @@ struct Scene {
 // As deep as a search of a thousand goes, with some to spare.
 constexpr uint64_t kSearch = 40;
 
-void test_many_who_wait_for_one_look_at_few_others(void **) {
+TEST(many_who_wait_for_one_look_at_few_others) {
   Scene scene(kMany);
   for (uint32_t i = 1; i < kMany; i++) {
     const uint64_t before = scene.waits.looks().all;
@@ -227,7 +227,7 @@ void test_many_who_wait_for_one_look_at_few_others(void **) {
 }
 
 // Each waits for the next one, and the last one to come for the first of a long row.
-void test_long_row_of_waits_is_followed_in_short_holds(void **) {
+TEST(long_row_of_waits_is_followed_in_short_holds) {
   Scene scene(kMany);
   for (uint32_t i = kMany - 1; i > 0; i--) {
     const uint64_t before = scene.waits.looks().all;
@@ -238,7 +238,7 @@ void test_long_row_of_waits_is_followed_in_short_holds(void **) {
                   ct::Waits::kLoadersAtOnce * kSearch);
 }
 
-void test_ring_of_any_length_is_refused_to_who_closes_it(void **) {
+TEST(ring_of_any_length_is_refused_to_who_closes_it) {
   for (uint32_t size = 1; size <= kMany; size = size < 100 ? size + 1 : size * 3) {
     Scene scene(size);
     for (uint32_t i = 1; i < size; i++) assert_true(scene.begin(i - 1, i));
@@ -247,7 +247,7 @@ void test_ring_of_any_length_is_refused_to_who_closes_it(void **) {
   }
 }
 
-void test_nobody_is_refused_a_wait_for_a_lease(void **) {
+TEST(nobody_is_refused_a_wait_for_a_lease) {
   Scene scene(2);
   scene.flights[1].loader = 0;
   assert_true(scene.begin(0, 1));
@@ -257,7 +257,7 @@ void test_nobody_is_refused_a_wait_for_a_lease(void **) {
 }
 
 // Its wait is still there when it has got the lease that it was for.
-void test_loader_who_has_just_waited_is_not_followed(void **) {
+TEST(loader_who_has_just_waited_is_not_followed) {
   Scene scene(3);
   assert_true(scene.begin(0, 2));
   scene.flights[2].loader = Scene::thread_of(0);
@@ -269,7 +269,7 @@ void test_loader_who_has_just_waited_is_not_followed(void **) {
   assert_false(scene.begin(0, 2));
 }
 
-void test_random_waits_are_refused_only_where_they_close_a_ring(void **) {
+TEST(random_waits_are_refused_only_where_they_close_a_ring) {
   uint64_t random = test_seed();
   const auto below = [&](uint32_t n) {
     return static_cast<uint32_t>(test_random_below(&random, n));
@@ -296,21 +296,3 @@ void test_random_waits_are_refused_only_where_they_close_a_ring(void **) {
 }
 
 }  // namespace
-
-int main() {
-  const CMUnitTest tests[] = {
-      cmocka_unit_test(test_lease_that_is_given_up_goes_to_the_first_to_come),
-      cmocka_unit_test(test_waiter_is_passed_over_once),
-      cmocka_unit_test(test_waiter_who_leaves_a_vacant_flight_wakes_another),
-      cmocka_unit_test(test_all_who_wait_for_an_overtaken_load_are_woken),
-      cmocka_unit_test(test_turns_are_not_overtaken_and_not_loads),
-      cmocka_unit_test(test_many_flights_are_found_and_leave_one_block_behind),
-      cmocka_unit_test(test_many_who_wait_for_one_look_at_few_others),
-      cmocka_unit_test(test_long_row_of_waits_is_followed_in_short_holds),
-      cmocka_unit_test(test_ring_of_any_length_is_refused_to_who_closes_it),
-      cmocka_unit_test(test_nobody_is_refused_a_wait_for_a_lease),
-      cmocka_unit_test(test_loader_who_has_just_waited_is_not_followed),
-      cmocka_unit_test(test_random_waits_are_refused_only_where_they_close_a_ring),
-  };
-  return cmocka_run_group_tests(tests, nullptr, nullptr);
-}

@@ -10,14 +10,12 @@
 #include <cstdint>
 #include <cstring>
 #include <vector>
-extern "C" {
-#include <cmocka.h>
-}
 
 #include "hash.hpp"
 #include "index.hpp"
 #include "internal.h"
 #include "memory.hpp"
+#include "test.h"
 
 namespace {
 
@@ -160,7 +158,7 @@ void assert_cheap_under_any_seed(const char *what, const Keys &keys) {
                 static_cast<unsigned>(worst.longest));
 }
 
-void test_keys_made_for_a_known_seed_collide_under_it(void **) {
+TEST(keys_made_for_a_known_seed_collide_under_it) {
   const Keys keys = colliding_keys(4000);
   const Cost cost = cost_of(keys, 1, kKnownSeed);
   print_message("# known seed: %zu keys take %.1f buckets each, %u at most\n", keys.size(),
@@ -171,13 +169,13 @@ void test_keys_made_for_a_known_seed_collide_under_it(void **) {
   assert_true(cost.total >= keys.size() * keys.size() / ct::kSlots / 3);
 }
 
-void test_keys_made_for_another_seed_cost_what_others_do(void **) {
+TEST(keys_made_for_another_seed_cost_what_others_do) {
   for (uint32_t count = 1000; count <= 64000; count *= 4) {
     assert_cheap_under_any_seed("made for another seed", colliding_keys(count));
   }
 }
 
-void test_keys_of_a_pattern_cost_what_others_do(void **) {
+TEST(keys_of_a_pattern_cost_what_others_do) {
   for (unsigned zeros = 0; zeros <= 48; zeros += 16) {
     assert_cheap_under_any_seed("numbers", numbers(zeros, 20000));
   }
@@ -187,7 +185,7 @@ void test_keys_of_a_pattern_cost_what_others_do(void **) {
 }
 
 // Each policy has tables of its own, or none: what is found is what is there.
-void test_colliding_keys_are_told_apart_by_every_policy(void **) {
+TEST(colliding_keys_are_told_apart_by_every_policy) {
   const Keys keys = colliding_keys(1500);
   for (int32_t policy :
        {CT_POLICY_LRU, CT_POLICY_FIFO, CT_POLICY_LFU, CT_POLICY_RR, CT_POLICY_ANY, CT_POLICY_MRU,
@@ -209,7 +207,7 @@ void test_colliding_keys_are_told_apart_by_every_policy(void **) {
 }
 
 // Most of them would go to one.
-void test_keys_made_for_one_shard_spread_over_all_under_another_seed(void **) {
+TEST(keys_made_for_one_shard_spread_over_all_under_another_seed) {
   constexpr uint32_t kShards = 16;
   const Keys keys = colliding_keys(16000);
   for (uint32_t i = 0; i < kSeeds; i++) {
@@ -223,14 +221,3 @@ void test_keys_made_for_one_shard_spread_over_all_under_another_seed(void **) {
 }
 
 }  // namespace
-
-int main() {
-  const CMUnitTest tests[] = {
-      cmocka_unit_test(test_keys_made_for_a_known_seed_collide_under_it),
-      cmocka_unit_test(test_keys_made_for_another_seed_cost_what_others_do),
-      cmocka_unit_test(test_keys_of_a_pattern_cost_what_others_do),
-      cmocka_unit_test(test_colliding_keys_are_told_apart_by_every_policy),
-      cmocka_unit_test(test_keys_made_for_one_shard_spread_over_all_under_another_seed),
-  };
-  return cmocka_run_group_tests(tests, nullptr, nullptr);
-}

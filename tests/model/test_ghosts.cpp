@@ -13,9 +13,7 @@
 #include <vector>
 
 #include "policy/ghosts.hpp"
-extern "C" {
-#include <cmocka.h>
-}
+#include "test.h"
 
 namespace {
 
@@ -112,17 +110,17 @@ void expect_exact_queue(bool is_tight) {
   assert_int_equal(0, memory.held());
 }
 
-void test_few_are_an_exact_queue(void **) {
+TEST(few_are_an_exact_queue) {
   expect_exact_queue(false);
 }
 
-void test_few_are_an_exact_queue_where_memory_is_tight(void **) {
+TEST(few_are_an_exact_queue_where_memory_is_tight) {
   expect_exact_queue(true);
 }
 
 // Where memory is tight, there is never room for half as many again, but that of one size of table
 // that cannot be less, and a count that stays changes nothing.
-void test_tight_table_follows_the_count(void **) {
+TEST(tight_table_follows_the_count) {
   ct::Memory memory(nullptr);
   ct::Ghosts ghosts(memory);
   for (uint64_t count = 100000; count > 0; count -= 1 + count / 10) {
@@ -135,7 +133,7 @@ void test_tight_table_follows_the_count(void **) {
 }
 
 // Of as many as there is room for, a few of the oldest go too early, and none stays for long.
-void test_many_are_nearly_a_queue(void **) {
+TEST(many_are_nearly_a_queue) {
   constexpr uint64_t kMany = 100000;
   ct::Memory memory(nullptr);
   ct::Ghosts ghosts(memory);
@@ -160,7 +158,7 @@ void test_many_are_nearly_a_queue(void **) {
 }
 
 // Who comes back leaves his room to others: those who do not are remembered the longer for it.
-void test_who_comes_back_leaves_room(void **) {
+TEST(who_comes_back_leaves_room) {
   constexpr uint64_t kMany = 10000;
   ct::Memory memory(nullptr);
   ct::Ghosts ghosts(memory);
@@ -175,7 +173,7 @@ void test_who_comes_back_leaves_room(void **) {
   assert_in_range(known, kMany * 98 / 100, kMany);
 }
 
-void test_growing_and_shrinking_table_keeps_the_newest(void **) {
+TEST(growing_and_shrinking_table_keeps_the_newest) {
   constexpr uint64_t kMost = 50000;
   ct::Memory memory(nullptr);
   ct::Ghosts ghosts(memory);
@@ -198,7 +196,7 @@ void test_growing_and_shrinking_table_keeps_the_newest(void **) {
 }
 
 // No step moves more than a few, and whoever looks meanwhile finds those of both tables.
-void test_other_table_takes_over_step_by_step(void **) {
+TEST(other_table_takes_over_step_by_step) {
   constexpr uint64_t kMany = 100000;
   for (const uint64_t then : {kMany * 9 / 8, 10 * kMany, kMany / 5, uint64_t{300}}) {
     ct::Memory memory(nullptr);
@@ -232,7 +230,7 @@ void test_other_table_takes_over_step_by_step(void **) {
 }
 
 // A key is known only if it was added and has not come back since, whatever tables took over.
-void test_resized_again_and_again_it_knows_nobody_else(void **) {
+TEST(resized_again_and_again_it_knows_nobody_else) {
   constexpr uint64_t kKeys = 40000;
   std::mt19937_64 random(seed_of_test());
   ct::Memory memory(nullptr);
@@ -254,7 +252,7 @@ void test_resized_again_and_again_it_knows_nobody_else(void **) {
 }
 
 // Their times come round again and again.
-void test_who_has_left_never_comes_back(void **) {
+TEST(who_has_left_never_comes_back) {
   for (const uint64_t many : {3, 300, 3000}) {
     ct::Memory memory(nullptr);
     ct::Ghosts ghosts(memory);
@@ -272,7 +270,7 @@ void test_who_has_left_never_comes_back(void **) {
 // Where there is room for many of whom few may stay, as in ARC's B1 beside a large T1, each few
 // arrivals have a tick of their own, so that times come round long before each bucket has another
 // ghost. Those of the last round would be found again, and counted where they are not.
-void test_few_of_many_do_not_come_back(void **) {
+TEST(few_of_many_do_not_come_back) {
   constexpr uint64_t kMany = 1000000;
   ct::Memory memory(nullptr);
   ct::Ghosts ghosts(memory);
@@ -286,7 +284,7 @@ void test_few_of_many_do_not_come_back(void **) {
   assert_int_equal(1, ghosts.size());
 }
 
-void test_without_memory_there_are_fewer(void **) {
+TEST(without_memory_there_are_fewer) {
   bool refuses = true;
   ct_allocator hooks = CT_ALLOCATOR_INIT;
   hooks.ctx = &refuses;
@@ -314,20 +312,3 @@ void test_without_memory_there_are_fewer(void **) {
 }
 
 }  // namespace
-
-int main() {
-  const CMUnitTest tests[] = {
-      cmocka_unit_test(test_few_are_an_exact_queue),
-      cmocka_unit_test(test_few_are_an_exact_queue_where_memory_is_tight),
-      cmocka_unit_test(test_tight_table_follows_the_count),
-      cmocka_unit_test(test_many_are_nearly_a_queue),
-      cmocka_unit_test(test_who_comes_back_leaves_room),
-      cmocka_unit_test(test_growing_and_shrinking_table_keeps_the_newest),
-      cmocka_unit_test(test_other_table_takes_over_step_by_step),
-      cmocka_unit_test(test_resized_again_and_again_it_knows_nobody_else),
-      cmocka_unit_test(test_who_has_left_never_comes_back),
-      cmocka_unit_test(test_few_of_many_do_not_come_back),
-      cmocka_unit_test(test_without_memory_there_are_fewer),
-  };
-  return cmocka_run_group_tests(tests, nullptr, nullptr);
-}

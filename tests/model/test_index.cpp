@@ -6,11 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <vector>
-extern "C" {
-#include <cmocka.h>
-}
 
 #include "index.hpp"
+#include "test.h"
 
 namespace {
 
@@ -66,19 +64,19 @@ void assert_grows(uint32_t crowded, bool keeps) {
   assert_int_equal(0, memory.held());
 }
 
-void test_growing_table_loses_none(void **) {
+TEST(growing_table_loses_none) {
   assert_grows(0, false);
   assert_grows(0, true);
 }
 
-void test_growing_table_loses_none_that_went_over_its_end(void **) {
+TEST(growing_table_loses_none_that_went_over_its_end) {
   assert_grows(300, false);
   assert_grows(300, true);
 }
 
 // However little more than there is is expected, no step moves more than a few, each of which has to be
 // asked for its hash.
-void test_no_step_moves_many(void **) {
+TEST(no_step_moves_many) {
   constexpr uint32_t kBefore = 20000;
   const Hashes all(0);
   uint64_t asked = 0;
@@ -101,12 +99,3 @@ void test_no_step_moves_many(void **) {
 }
 
 }  // namespace
-
-int main() {
-  const CMUnitTest tests[] = {
-      cmocka_unit_test(test_growing_table_loses_none),
-      cmocka_unit_test(test_growing_table_loses_none_that_went_over_its_end),
-      cmocka_unit_test(test_no_step_moves_many),
-  };
-  return cmocka_run_group_tests(tests, nullptr, nullptr);
-}

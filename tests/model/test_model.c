@@ -44,93 +44,63 @@ static void run_policy(ct_policy policy) {
     run_model(policy, choices_from_number(test_random(&state) | 1));
 }
 
-static void test_lru_agrees_with_model(void **state) {
-  (void)state;
+TEST(lru_agrees_with_model) {
   run_policy(CT_POLICY_LRU);
 }
 
-static void test_fifo_agrees_with_model(void **state) {
-  (void)state;
+TEST(fifo_agrees_with_model) {
   run_policy(CT_POLICY_FIFO);
 }
 
-static void test_lfu_agrees_with_model(void **state) {
-  (void)state;
+TEST(lfu_agrees_with_model) {
   run_policy(CT_POLICY_LFU);
 }
 
-static void test_rr_agrees_with_model(void **state) {
-  (void)state;
+TEST(rr_agrees_with_model) {
   run_policy(CT_POLICY_RR);
 }
 
-static void test_ttl_agrees_with_model(void **state) {
-  (void)state;
+TEST(ttl_agrees_with_model) {
   run_policy(CT_POLICY_TTL);
 }
 
-static void test_tlru_agrees_with_model(void **state) {
-  (void)state;
+TEST(tlru_agrees_with_model) {
   run_policy(CT_POLICY_TLRU);
 }
 
-static void test_any_agrees_with_model(void **state) {
-  (void)state;
+TEST(any_agrees_with_model) {
   run_policy(CT_POLICY_ANY);
 }
 
-static void test_mru_agrees_with_model(void **state) {
-  (void)state;
+TEST(mru_agrees_with_model) {
   run_policy(CT_POLICY_MRU);
 }
 
-static void test_clock_agrees_with_model(void **state) {
-  (void)state;
+TEST(clock_agrees_with_model) {
   run_policy(CT_POLICY_CLOCK);
 }
 
-static void test_sieve_agrees_with_model(void **state) {
-  (void)state;
+TEST(sieve_agrees_with_model) {
   run_policy(CT_POLICY_SIEVE);
 }
 
-static void test_s3fifo_agrees_with_model(void **state) {
-  (void)state;
+TEST(s3fifo_agrees_with_model) {
   run_policy(CT_POLICY_S3FIFO);
 }
 
-static void test_arc_agrees_with_model(void **state) {
-  (void)state;
+TEST(arc_agrees_with_model) {
   run_policy(CT_POLICY_ARC);
 }
 
-static void test_wtinylfu_agrees_with_model(void **state) {
-  (void)state;
+TEST(wtinylfu_agrees_with_model) {
   run_policy(CT_POLICY_WTINYLFU);
 }
 
-static void test_custom_agrees_with_model(void **state) {
-  (void)state;
+TEST(custom_agrees_with_model) {
   run_policy(CT_POLICY_CUSTOM);
 }
 
 int main(void) {
   seed = test_seed();
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_lru_agrees_with_model),
-      cmocka_unit_test(test_fifo_agrees_with_model),
-      cmocka_unit_test(test_lfu_agrees_with_model),
-      cmocka_unit_test(test_rr_agrees_with_model),
-      cmocka_unit_test(test_ttl_agrees_with_model),
-      cmocka_unit_test(test_tlru_agrees_with_model),
-      cmocka_unit_test(test_any_agrees_with_model),
-      cmocka_unit_test(test_mru_agrees_with_model),
-      cmocka_unit_test(test_clock_agrees_with_model),
-      cmocka_unit_test(test_sieve_agrees_with_model),
-      cmocka_unit_test(test_s3fifo_agrees_with_model),
-      cmocka_unit_test(test_arc_agrees_with_model),
-      cmocka_unit_test(test_wtinylfu_agrees_with_model),
-      cmocka_unit_test(test_custom_agrees_with_model),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return run_registered_tests();
 }

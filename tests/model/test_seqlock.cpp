@@ -17,10 +17,8 @@
 #include <vector>
 
 #include "shard.hpp"
+#include "test.h"
 #include "weak_memory.hpp"
-extern "C" {
-#include <cmocka.h>
-}
 
 namespace {
 
@@ -543,7 +541,7 @@ struct Trial {
 
 // ---- Tests --------------------------------------------------------------------------------------
 
-void test_read_without_lock_finds_what_was_so(void **) {
+TEST(read_without_lock_finds_what_was_so) {
   for (const Scenario &scenario : scenarios()) {
     Trial trial(scenario);
     const bool holds = trial.holds();
@@ -555,7 +553,7 @@ void test_read_without_lock_finds_what_was_so(void **) {
   }
 }
 
-void test_each_order_is_needed(void **) {
+TEST(each_order_is_needed) {
   std::set<weak::Part> acquired;
   std::set<weak::Part> noticed;
   for (const Scenario &scenario : scenarios()) {
@@ -582,7 +580,7 @@ void test_each_order_is_needed(void **) {
 
 // The moment is loaded when a read begins, before a table is used, before lengths are used, and in the
 // end. Fault 0 is that of writers that change no moment.
-void test_each_look_at_the_moment_is_needed(void **) {
+TEST(each_look_at_the_moment_is_needed) {
   std::set<uint32_t> noticed;
   const uint32_t numbers[] = {0, 2, 3, 4};
   for (const Scenario &scenario : scenarios()) {
@@ -599,12 +597,3 @@ void test_each_look_at_the_moment_is_needed(void **) {
 }
 
 }  // namespace
-
-int main() {
-  const CMUnitTest tests[] = {
-      cmocka_unit_test(test_read_without_lock_finds_what_was_so),
-      cmocka_unit_test(test_each_order_is_needed),
-      cmocka_unit_test(test_each_look_at_the_moment_is_needed),
-  };
-  return cmocka_run_group_tests(tests, nullptr, nullptr);
-}

@@ -6,12 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
-extern "C" {
-#include <cmocka.h>
-}
 
 #include "entry.hpp"
 #include "internal.h"
+#include "test.h"
 
 namespace {
 
@@ -100,7 +98,7 @@ void assert_lets_others_in(const Call &call, ct_policy policy, uint32_t shards, 
   ct_cache_free(cache);
 }
 
-void test_no_call_keeps_a_lock_for_long(void **) {
+TEST(no_call_keeps_a_lock_for_long) {
   for (const Call &call : kCalls) {
     for (const ct_policy policy : {CT_POLICY_LRU, CT_POLICY_SIEVE, CT_POLICY_S3FIFO,
                                    CT_POLICY_WTINYLFU, CT_POLICY_LFU, CT_POLICY_ARC}) {
@@ -115,7 +113,7 @@ void test_no_call_keeps_a_lock_for_long(void **) {
 // ---- Victims ----------------------------------------------------------------------------------
 
 // All are used, and so all are spared once before one goes.
-void test_search_for_a_victim_lets_others_in(void **) {
+TEST(search_for_a_victim_lets_others_in) {
   for (const ct_policy policy : {CT_POLICY_CLOCK, CT_POLICY_SIEVE, CT_POLICY_S3FIFO}) {
     for (int call = 0; call < 3; call++) {
       ct_options options = CT_OPTIONS_INIT;
@@ -148,7 +146,7 @@ void test_search_for_a_victim_lets_others_in(void **) {
 
 // ---- Looks at other shards --------------------------------------------------------------------
 
-void test_store_looks_at_four_lines_to_find_what_is_due(void **) {
+TEST(store_looks_at_four_lines_to_find_what_is_due) {
   for (uint32_t shards = 2; shards <= 4096; shards *= 2) {
     ct_options options = CT_OPTIONS_INIT;
     options.maxsize = kEntries;
@@ -181,12 +179,3 @@ void test_store_looks_at_four_lines_to_find_what_is_due(void **) {
 }
 
 }  // namespace
-
-int main() {
-  const CMUnitTest tests[] = {
-      cmocka_unit_test(test_no_call_keeps_a_lock_for_long),
-      cmocka_unit_test(test_search_for_a_victim_lets_others_in),
-      cmocka_unit_test(test_store_looks_at_four_lines_to_find_what_is_due),
-  };
-  return cmocka_run_group_tests(tests, nullptr, nullptr);
-}

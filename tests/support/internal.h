@@ -5,6 +5,8 @@
 
 #include <cachetools.h>
 
+#include "test.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -4,17 +4,15 @@
 #ifndef SUPPORT_H
 #define SUPPORT_H
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include <cachetools.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-/* CMocka needs those above. */
-#include <cachetools.h>
-#include <cmocka.h>
+
+#include "test.h"
 
 /* Whether a sanitizer is at work that has memory of its own. */
 #if defined(__has_feature)

@@ -9,11 +9,9 @@
 #include <initializer_list>
 #include <thread>
 #include <vector>
-extern "C" {
-#include <cmocka.h>
-}
 
 #include "due_tree.hpp"
+#include "test.h"
 
 namespace {
 
@@ -24,7 +22,7 @@ uint64_t draw(uint64_t *state) {
   return *state >> 24;
 }
 
-void test_due_tree_finds_whoever_is_due(void **) {
+TEST(due_tree_finds_whoever_is_due) {
   for (const uint32_t shards : {1u, 2u, 8u, 16u, 64u, 128u, 512u, 4096u}) {
     assert_true(ct::DueTree::bytes_for(shards) <= sizeof memory);
     ct::DueTree tree;
@@ -49,7 +47,7 @@ void test_due_tree_finds_whoever_is_due(void **) {
   }
 }
 
-void test_numbers_are_the_least_after_threads_met(void **) {
+TEST(numbers_are_the_least_after_threads_met) {
   constexpr uint32_t kShards = 64;
   constexpr uint32_t kThreads = 4;
   for (int round = 0; round < 20; round++) {
@@ -75,11 +73,3 @@ void test_numbers_are_the_least_after_threads_met(void **) {
 }
 
 }  // namespace
-
-int main() {
-  const CMUnitTest tests[] = {
-      cmocka_unit_test(test_due_tree_finds_whoever_is_due),
-      cmocka_unit_test(test_numbers_are_the_least_after_threads_met),
-  };
-  return cmocka_run_group_tests(tests, nullptr, nullptr);
-}

@@ -114,8 +114,7 @@ static void new_shared(shared *s) {
   assert_non_null(s->cache = ct_cache_new(CT_POLICY_SIEVE, 2000));
 }
 
-static void test_reader_held_up_anywhere_reads_whole_values(void **state) {
-  (void)state;
+TEST(reader_held_up_anywhere_reads_whole_values) {
   shared s;
   new_shared(&s);
   run(&s, change);
@@ -124,20 +123,11 @@ static void test_reader_held_up_anywhere_reads_whole_values(void **state) {
 /* Of a table that was put away it may see entries that are nowhere. That was taken for the first
  * memory of the cache, which there is none of here: it went back while the cache was so small that
  * reads took the lock. */
-static void test_reader_held_up_while_table_goes_looks_nowhere(void **state) {
-  (void)state;
+TEST(reader_held_up_while_table_goes_looks_nowhere) {
   shared s;
   new_shared(&s);
   for (uint64_t key = 0; key < 120; key++) set_value(s.cache, key, key % 2 == 0 ? 1 : 3900);
   for (uint64_t key = 0; key < 120; key++)
     if (key < 20 || key % 2 == 1) ct_delete(s.cache, &key, sizeof(key));
   run(&s, clear);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_reader_held_up_anywhere_reads_whole_values),
-      cmocka_unit_test(test_reader_held_up_while_table_goes_looks_nowhere),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -176,8 +176,7 @@ static ct_status bring(stage *self, int call, ct_result *result) {
   return ct_result_set(result, "loaded", 6);
 }
 
-static void test_one_of_many_callers_loads(void **state) {
-  (void)state;
+TEST(one_of_many_callers_loads) {
   for (int round = 0; round < rounds(20); round++) {
     stage stage;
     open_stage(&stage, 8);
@@ -199,8 +198,7 @@ static ct_status fail_thrice(stage *self, int call, ct_result *result) {
   return call < 3 ? (ct_status)(-1000 - call) : bring(self, call, result);
 }
 
-static void test_next_waiter_loads_after_a_failure(void **state) {
-  (void)state;
+TEST(next_waiter_loads_after_a_failure) {
   for (int round = 0; round < rounds(20); round++) {
     stage stage;
     open_stage(&stage, 8);
@@ -233,8 +231,7 @@ static ct_status find_none(stage *self, int call, ct_result *result) {
   return CT_MISS;
 }
 
-static void test_each_caller_fails_by_its_own_loader(void **state) {
-  (void)state;
+TEST(each_caller_fails_by_its_own_loader) {
   stage stage;
   open_stage(&stage, 8);
   stage.script = find_none;
@@ -271,8 +268,7 @@ static ct_status bring_and_delete(stage *self, int call, ct_result *result) {
   return bring(self, call, result);
 }
 
-static void test_all_waiters_get_a_value_that_is_not_kept(void **state) {
-  (void)state;
+TEST(all_waiters_get_a_value_that_is_not_kept) {
   ct_status (*const scripts[])(struct stage *, int, ct_result *) = {
       bring_too_large, bring_dead, bring_and_discard, bring_and_delete};
   for (size_t s = 0; s < COUNT_OF(scripts); s++) {
@@ -337,8 +333,7 @@ static void *run_with_all(void *user_data) {
   return NULL;
 }
 
-static void test_each_key_of_a_stampede_is_loaded_once(void **state) {
-  (void)state;
+TEST(each_key_of_a_stampede_is_loaded_once) {
   static runner runners[kThreads];
   static stampede stampede;
   memset(&stampede, 0, sizeof(stampede));
@@ -493,18 +488,15 @@ static void assert_rings_are_never_closed(size_t size) {
                                            .computes = computes[i]});
 }
 
-static void test_ring_of_two_is_recursion_for_one(void **state) {
-  (void)state;
+TEST(ring_of_two_is_recursion_for_one) {
   assert_rings_are_never_closed(2);
 }
 
-static void test_ring_of_three_is_recursion_for_one(void **state) {
-  (void)state;
+TEST(ring_of_three_is_recursion_for_one) {
   assert_rings_are_never_closed(3);
 }
 
-static void test_ring_of_eight_is_recursion_for_one(void **state) {
-  (void)state;
+TEST(ring_of_eight_is_recursion_for_one) {
   assert_rings_are_never_closed(8);
 }
 
@@ -516,8 +508,7 @@ static void *fulfil(void *user_data) {
   return NULL;
 }
 
-static void test_lease_is_fulfilled_on_another_thread(void **state) {
-  (void)state;
+TEST(lease_is_fulfilled_on_another_thread) {
   stage stage;
   open_stage(&stage, 8);
   ct_lease *lease = take_lease(&stage);
@@ -539,8 +530,7 @@ static void test_lease_is_fulfilled_on_another_thread(void **state) {
   close_stage(&stage);
 }
 
-static void test_impatient_waiter_is_told_busy(void **state) {
-  (void)state;
+TEST(impatient_waiter_is_told_busy) {
   stage stage;
   open_stage(&stage, 8);
   ct_lease *lease = take_lease(&stage);
@@ -560,8 +550,7 @@ static void test_impatient_waiter_is_told_busy(void **state) {
   close_stage(&stage);
 }
 
-static void test_waiter_takes_an_abandoned_lease(void **state) {
-  (void)state;
+TEST(waiter_takes_an_abandoned_lease) {
   for (int round = 0; round < rounds(20); round++) {
     stage stage;
     open_stage(&stage, 8);
@@ -579,8 +568,7 @@ static void test_waiter_takes_an_abandoned_lease(void **state) {
   }
 }
 
-static void test_waiter_for_a_lease_takes_an_abandoned_one(void **state) {
-  (void)state;
+TEST(waiter_for_a_lease_takes_an_abandoned_one) {
   stage stage;
   open_stage(&stage, 8);
   ct_lease *lease = take_lease(&stage);
@@ -600,8 +588,7 @@ static void test_waiter_for_a_lease_takes_an_abandoned_one(void **state) {
   close_stage(&stage);
 }
 
-static void test_fulfilment_that_fails_hands_the_lease_over(void **state) {
-  (void)state;
+TEST(fulfilment_that_fails_hands_the_lease_over) {
   stage stage;
   open_stage(&stage, 8);
   stage.script = bring;
@@ -616,8 +603,7 @@ static void test_fulfilment_that_fails_hands_the_lease_over(void **state) {
   close_stage(&stage);
 }
 
-static void test_waiters_outlast_a_fulfilment_without_memory(void **state) {
-  (void)state;
+TEST(waiters_outlast_a_fulfilment_without_memory) {
   static const char zeros[300];
   for (int64_t fault = 0;; fault++) {
     stage stage;
@@ -648,8 +634,7 @@ static void test_waiters_outlast_a_fulfilment_without_memory(void **state) {
   }
 }
 
-static void test_one_load_without_memory_fails_one_caller(void **state) {
-  (void)state;
+TEST(one_load_without_memory_fails_one_caller) {
   for (int64_t fault = 0;; fault++) {
     stage stage;
     open_stage(&stage, 8);
@@ -683,8 +668,7 @@ static void *call_and_abandon(void *user_data) {
   return NULL;
 }
 
-static void test_abandoned_lease_is_not_lost_to_who_stops_waiting(void **state) {
-  (void)state;
+TEST(abandoned_lease_is_not_lost_to_who_stops_waiting) {
   uint64_t random = test_seed();
   for (int round = 0; round < rounds(300); round++) {
     stage stage;
@@ -742,8 +726,7 @@ static const char *write_key(ct_cache *cache, int way) {
   }
 }
 
-static void test_waiters_get_a_value_that_was_overtaken(void **state) {
-  (void)state;
+TEST(waiters_get_a_value_that_was_overtaken) {
   for (int way = 0; way < kWays; way++) {
     stage stage;
     open_stage(&stage, 8);
@@ -763,8 +746,7 @@ static void test_waiters_get_a_value_that_was_overtaken(void **state) {
   }
 }
 
-static void test_who_comes_after_overtaking_does_not_wait(void **state) {
-  (void)state;
+TEST(who_comes_after_overtaking_does_not_wait) {
   stage stage;
   open_stage(&stage, 8);
   stage.script = bring;
@@ -787,8 +769,7 @@ static void test_who_comes_after_overtaking_does_not_wait(void **state) {
 }
 
 /* Nothing is brought to those who wait, so they look again: what was written is there. */
-static void test_waiters_of_an_overtaken_lease_that_is_abandoned_look_again(void **state) {
-  (void)state;
+TEST(waiters_of_an_overtaken_lease_that_is_abandoned_look_again) {
   stage stage;
   open_stage(&stage, 8);
   stage.script = bring;
@@ -809,8 +790,7 @@ static void test_waiters_of_an_overtaken_lease_that_is_abandoned_look_again(void
   close_stage(&stage);
 }
 
-static void test_a_waiter_of_an_abandoned_lease_loads_what_was_deleted(void **state) {
-  (void)state;
+TEST(a_waiter_of_an_abandoned_lease_loads_what_was_deleted) {
   stage stage;
   open_stage(&stage, 8);
   stage.script = bring;
@@ -874,8 +854,7 @@ static void end_slow_load(slow_load *self, const char *expected) {
   sem_destroy(&self->go_on);
 }
 
-static void test_load_is_not_kept_if_another_thread_invalidates_its_key(void **state) {
-  (void)state;
+TEST(load_is_not_kept_if_another_thread_invalidates_its_key) {
   for (size_t i = 0; i < 2 * kInvalidationCount; i++) {
     const key_call *way = &kInvalidations[i / 2];
     slow_load load;
@@ -893,8 +872,7 @@ static void test_load_is_not_kept_if_another_thread_invalidates_its_key(void **s
   }
 }
 
-static void test_load_is_kept_whatever_else_another_thread_calls(void **state) {
-  (void)state;
+TEST(load_is_kept_whatever_else_another_thread_calls) {
   for (size_t i = 0; i < kOtherCallCount; i++) {
     const key_call *way = &kOtherCalls[i];
     slow_load load;
@@ -908,8 +886,7 @@ static void test_load_is_kept_whatever_else_another_thread_calls(void **state) {
 
 /* Whoever waits looks again as often as what it waits for is overtaken and then given up. It once did
  * so by calling itself, until its stack was full. */
-static void test_waiting_again_and_again_takes_no_stack(void **state) {
-  (void)state;
+TEST(waiting_again_and_again_takes_no_stack) {
   stage stage;
   open_stage(&stage, 8);
   ct_lease *lease = take_lease(&stage);
@@ -932,8 +909,7 @@ static void test_waiting_again_and_again_takes_no_stack(void **state) {
   close_stage(&stage);
 }
 
-static void test_waiters_get_a_value_that_is_gone_before_they_wake(void **state) {
-  (void)state;
+TEST(waiters_get_a_value_that_is_gone_before_they_wake) {
   for (int way = 0; way < kWays + 2; way++) {
     stage stage;
     open_stage(&stage, 1);
@@ -1186,8 +1162,7 @@ static void assert_mix_adds_up(uint32_t shards, int steps, uint64_t seed) {
   assert_int_equal(0, allocator.blocks);
 }
 
-static void test_mix_of_everything_adds_up(void **state) {
-  (void)state;
+TEST(mix_of_everything_adds_up) {
   const uint64_t seed = test_seed();
   for (uint32_t shards = 1; shards <= 4; shards *= 2)
     assert_mix_adds_up(shards, rounds(kMixedSteps), seed + shards);
@@ -1221,8 +1196,7 @@ static void *press(void *user_data) {
   return NULL;
 }
 
-static void test_value_is_handed_back_after_room_was_sought_elsewhere(void **state) {
-  (void)state;
+TEST(value_is_handed_back_after_room_was_sought_elsewhere) {
   static const char zeros[kLargeValue];
   ct_options options = CT_OPTIONS_INIT;
   options.weight_kind = CT_WEIGHT_VALUE;
@@ -1327,8 +1301,7 @@ static ct_cache *cache_of_rivals(uint64_t maxsize, uint64_t entries) {
   return cache;
 }
 
-static void test_value_deleted_while_room_is_made_is_handed_back(void **state) {
-  (void)state;
+TEST(value_deleted_while_room_is_made_is_handed_back) {
   ct_cache_free(cache_of_rivals(kRivals, kRivals));
   rivals.loading = 1;
   while (rivals.home[rivals.loading] == rivals.home[0]) rivals.loading++;
@@ -1376,8 +1349,7 @@ static void *count_up(void *user_data) {
   return NULL;
 }
 
-static void test_counting_by_compute_loses_nothing(void **state) {
-  (void)state;
+TEST(counting_by_compute_loses_nothing) {
   const uint64_t times = kCounters * (uint64_t)rounds(5000);
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, kCounters);
   counting countings[kCounting];
@@ -1429,8 +1401,7 @@ static void *compute_with_all(void *user_data) {
   return ct_compute(self->cache, "k", 1, add_one_slowly, self, NULL) == CT_OK ? NULL : self;
 }
 
-static void test_computes_of_a_key_take_turns(void **state) {
-  (void)state;
+TEST(computes_of_a_key_take_turns) {
   enum { kCrowd = 8 };
   for (int round = 0; round < rounds(50); round++) {
     crowd crowd = {.cache = ct_cache_new(CT_POLICY_LRU, 10)};
@@ -1501,8 +1472,7 @@ static void end_slow_compute(slow_compute *self) {
 }
 
 /* It never came to an end beside a writer that was quicker. */
-static void test_compute_beside_a_quick_writer_is_busy_in_the_end(void **state) {
-  (void)state;
+TEST(compute_beside_a_quick_writer_is_busy_in_the_end) {
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 10);
   slow_compute slow;
   begin_slow_compute(&slow, cache, "k");
@@ -1521,8 +1491,7 @@ static void test_compute_beside_a_quick_writer_is_busy_in_the_end(void **state) 
   ct_cache_free(cache);
 }
 
-static void test_computes_of_different_keys_do_not_wait_for_each_other(void **state) {
-  (void)state;
+TEST(computes_of_different_keys_do_not_wait_for_each_other) {
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 10);
   slow_compute one, other;
   begin_slow_compute(&one, cache, "one");
@@ -1542,8 +1511,7 @@ static void test_computes_of_different_keys_do_not_wait_for_each_other(void **st
 }
 
 /* Whatever the one before has answered. */
-static void test_turn_passes_on_after_any_answer(void **state) {
-  (void)state;
+TEST(turn_passes_on_after_any_answer) {
   static const int32_t answers[] = {CT_OK, CT_MISS, CT_NOT_STORED, CT_ERR_IO, -1000, CT_BUSY};
   for (size_t i = 0; i < COUNT_OF(answers); i++) {
     ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 10);
@@ -1573,8 +1541,7 @@ static void *compute_until_over(void *user_data) {
   return NULL;
 }
 
-static void test_turn_comes_beside_one_who_computes_all_the_time(void **state) {
-  (void)state;
+TEST(turn_comes_beside_one_who_computes_all_the_time) {
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 10);
   slow_compute busy = {.cache = cache, .key = "k"};
   sem_init(&busy.go_on, 0, 0);
@@ -1588,43 +1555,4 @@ static void test_turn_comes_beside_one_who_computes_all_the_time(void **state) {
   pthread_barrier_destroy(&crowd.barrier);
   sem_destroy(&busy.go_on);
   ct_cache_free(cache);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_one_of_many_callers_loads),
-      cmocka_unit_test(test_next_waiter_loads_after_a_failure),
-      cmocka_unit_test(test_each_caller_fails_by_its_own_loader),
-      cmocka_unit_test(test_all_waiters_get_a_value_that_is_not_kept),
-      cmocka_unit_test(test_each_key_of_a_stampede_is_loaded_once),
-      cmocka_unit_test(test_ring_of_two_is_recursion_for_one),
-      cmocka_unit_test(test_ring_of_three_is_recursion_for_one),
-      cmocka_unit_test(test_ring_of_eight_is_recursion_for_one),
-      cmocka_unit_test(test_lease_is_fulfilled_on_another_thread),
-      cmocka_unit_test(test_impatient_waiter_is_told_busy),
-      cmocka_unit_test(test_waiter_takes_an_abandoned_lease),
-      cmocka_unit_test(test_waiter_for_a_lease_takes_an_abandoned_one),
-      cmocka_unit_test(test_fulfilment_that_fails_hands_the_lease_over),
-      cmocka_unit_test(test_waiters_outlast_a_fulfilment_without_memory),
-      cmocka_unit_test(test_one_load_without_memory_fails_one_caller),
-      cmocka_unit_test(test_abandoned_lease_is_not_lost_to_who_stops_waiting),
-      cmocka_unit_test(test_waiters_get_a_value_that_was_overtaken),
-      cmocka_unit_test(test_who_comes_after_overtaking_does_not_wait),
-      cmocka_unit_test(test_waiters_of_an_overtaken_lease_that_is_abandoned_look_again),
-      cmocka_unit_test(test_a_waiter_of_an_abandoned_lease_loads_what_was_deleted),
-      cmocka_unit_test(test_load_is_not_kept_if_another_thread_invalidates_its_key),
-      cmocka_unit_test(test_load_is_kept_whatever_else_another_thread_calls),
-      cmocka_unit_test(test_waiting_again_and_again_takes_no_stack),
-      cmocka_unit_test(test_waiters_get_a_value_that_is_gone_before_they_wake),
-      cmocka_unit_test(test_mix_of_everything_adds_up),
-      cmocka_unit_test(test_value_is_handed_back_after_room_was_sought_elsewhere),
-      cmocka_unit_test(test_value_deleted_while_room_is_made_is_handed_back),
-      cmocka_unit_test(test_counting_by_compute_loses_nothing),
-      cmocka_unit_test(test_computes_of_a_key_take_turns),
-      cmocka_unit_test(test_compute_beside_a_quick_writer_is_busy_in_the_end),
-      cmocka_unit_test(test_computes_of_different_keys_do_not_wait_for_each_other),
-      cmocka_unit_test(test_turn_passes_on_after_any_answer),
-      cmocka_unit_test(test_turn_comes_beside_one_who_computes_all_the_time),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,11 +9,9 @@
 #include <cstdarg>
 #include <cstddef>
 #include <cstdint>
-extern "C" {
-#include <cmocka.h>
-}
 
 #include "lock.hpp"
+#include "test.h"
 
 namespace {
 
@@ -54,13 +52,13 @@ void assert_everyone_has_its_turns(Guarded *guarded) {
   assert_int_equal(kThreads * guarded->turns_each, guarded->count);
 }
 
-void test_lock_lets_in_one_at_a_time(void **) {
+TEST(lock_lets_in_one_at_a_time) {
   Guarded guarded;
   guarded.turns_each = 20000;
   assert_everyone_has_its_turns(&guarded);
 }
 
-void test_lock_wakes_whoever_sleeps(void **) {
+TEST(lock_wakes_whoever_sleeps) {
   Guarded guarded;
   guarded.turns_each = 60;
   guarded.slowly = true;
@@ -73,7 +71,7 @@ void *take_one_turn(void *data) {
 }
 
 // Nobody comes by who would wake a forgotten sleeper by chance.
-void test_lock_given_back_once_wakes_the_only_sleeper(void **) {
+TEST(lock_given_back_once_wakes_the_only_sleeper) {
   for (int i = 0; i < 300; i++) {
     Guarded guarded;
     pthread_t thread;
@@ -133,7 +131,7 @@ void start_waiter(pthread_t *thread, Waiter *waiter) {
 }
 
 // Tickets are counted modulo 2^32, and those of calls modulo 2^30.
-void test_line_is_overtaken_no_more_often_than_told(void **) {
+TEST(line_is_overtaken_no_more_often_than_told) {
   const uint32_t tickets[] = {0, (1u << 30) - kInLine / 2, 0u - kInLine / 2};
   const uint32_t passes[] = {0, ct::Lock::kMostOvertaken / 2, ct::Lock::kMostOvertaken - 1};
   for (const uint32_t ticket : tickets) {
@@ -170,7 +168,7 @@ void *wait_idly(void *data) {
   return wait_in_line(data);
 }
 
-void test_waiter_that_does_not_run_is_overtaken_no_more_often_than_told(void **) {
+TEST(waiter_that_does_not_run_is_overtaken_no_more_often_than_told) {
   Line line;
   Waiter waiter = {&line, 0, 0};
   pthread_t thread;
@@ -197,7 +195,7 @@ void *take_and_destroy(void *data) {
 }
 
 // AddressSanitizer sees it if the lock is touched by who gave it back.
-void test_next_owner_may_destroy_the_lock(void **) {
+TEST(next_owner_may_destroy_the_lock) {
   for (uint32_t i = 0; i < 300; i++) {
     auto *line = new Line;
     line->lock.begin_at(i, i % 2 == 0 ? 0 : ct::Lock::kMostOvertaken - 1);
@@ -210,23 +208,10 @@ void test_next_owner_may_destroy_the_lock(void **) {
   }
 }
 
-void test_guard_of_no_lock_holds_nothing(void **) {
+TEST(guard_of_no_lock_holds_nothing) {
   ct::Lock lock;
   ct::Guard nothing(nullptr);
   ct::Guard guard(&lock);
 }
 
 }  // namespace
-
-int main() {
-  const CMUnitTest tests[] = {
-      cmocka_unit_test(test_lock_lets_in_one_at_a_time),
-      cmocka_unit_test(test_lock_wakes_whoever_sleeps),
-      cmocka_unit_test(test_lock_given_back_once_wakes_the_only_sleeper),
-      cmocka_unit_test(test_line_is_overtaken_no_more_often_than_told),
-      cmocka_unit_test(test_waiter_that_does_not_run_is_overtaken_no_more_often_than_told),
-      cmocka_unit_test(test_next_owner_may_destroy_the_lock),
-      cmocka_unit_test(test_guard_of_no_lock_holds_nothing),
-  };
-  return cmocka_run_group_tests(tests, nullptr, nullptr);
-}

@@ -196,21 +196,18 @@ static void run_all(ct_policy policy) {
 }
 
 /* Uses are marked. */
-static void test_clock_sieve_s3fifo_copy_whole_values(void **state) {
-  (void)state;
+TEST(clock_sieve_s3fifo_copy_whole_values) {
   run_all(CT_POLICY_CLOCK);
   run_all(CT_POLICY_SIEVE);
   run_all(CT_POLICY_S3FIFO);
 }
 
 /* Uses are logged. */
-static void test_lru_copies_whole_values(void **state) {
-  (void)state;
+TEST(lru_copies_whole_values) {
   run_all(CT_POLICY_LRU);
 }
 
-static void test_mru_lfu_arc_wtinylfu_copy_whole_values(void **state) {
-  (void)state;
+TEST(mru_lfu_arc_wtinylfu_copy_whole_values) {
   run(CT_POLICY_MRU, 1, kClears);
   run(CT_POLICY_LFU, 1, kClears);
   run(CT_POLICY_ARC, 1, kClears);
@@ -218,8 +215,7 @@ static void test_mru_lfu_arc_wtinylfu_copy_whole_values(void **state) {
 }
 
 /* Uses are nothing. */
-static void test_fifo_rr_copy_whole_values(void **state) {
-  (void)state;
+TEST(fifo_rr_copy_whole_values) {
   run(CT_POLICY_FIFO, 1, kClears);
   run(CT_POLICY_RR, 1, kClears);
 }
@@ -259,8 +255,7 @@ static void *count_misses(void *argument) {
 
 /* An entry that had no place for a deadline could be seen in its new block before that was written:
  * where the block held zeros until then, it had expired long ago. */
-static void test_entry_never_misses_while_it_gets_a_lifetime(void **state) {
-  (void)state;
+TEST(entry_never_misses_while_it_gets_a_lifetime) {
   pair p = new_pair();
   const char zeros[32] = {0};
   assert_status(CT_OK, ct_set(p.cache, zeros, 8, zeros, 16));
@@ -283,8 +278,7 @@ static void *reset_stats(void *argument) {
 }
 
 /* The baseline could be read after a reset that followed the counts: fewer than none had been hit. */
-static void test_stats_beside_resets_are_never_negative(void **state) {
-  (void)state;
+TEST(stats_beside_resets_are_never_negative) {
   pair p = new_pair();
   const char zeros[8] = {0};
   assert_status(CT_OK, ct_set(p.cache, zeros, sizeof(zeros), zeros, sizeof(zeros)));
@@ -337,8 +331,7 @@ static void *take_turns(void *argument) {
 }
 
 /* Whoever has the cache at a time: the order is that of the uses. */
-static void test_cache_of_one_thread_at_a_time_knows_the_order_of_all(void **state) {
-  (void)state;
+TEST(cache_of_one_thread_at_a_time_knows_the_order_of_all) {
   enum { kCount = 500, kThreads = 4 };
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = kCount;
@@ -362,17 +355,4 @@ static void test_cache_of_one_thread_at_a_time_knows_the_order_of_all(void **sta
     ct_value_release(&oldest);
   }
   ct_cache_free(t.cache);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_clock_sieve_s3fifo_copy_whole_values),
-      cmocka_unit_test(test_lru_copies_whole_values),
-      cmocka_unit_test(test_mru_lfu_arc_wtinylfu_copy_whole_values),
-      cmocka_unit_test(test_fifo_rr_copy_whole_values),
-      cmocka_unit_test(test_entry_never_misses_while_it_gets_a_lifetime),
-      cmocka_unit_test(test_stats_beside_resets_are_never_negative),
-      cmocka_unit_test(test_cache_of_one_thread_at_a_time_knows_the_order_of_all),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
 }

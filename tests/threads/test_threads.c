@@ -452,73 +452,59 @@ static void run_mixed(ct_policy policy) {
   }
 }
 
-static void test_threads_on_lru(void **state) {
-  (void)state;
+TEST(threads_on_lru) {
   run_mixed(CT_POLICY_LRU);
 }
 
-static void test_threads_on_fifo(void **state) {
-  (void)state;
+TEST(threads_on_fifo) {
   run_mixed(CT_POLICY_FIFO);
 }
 
-static void test_threads_on_lfu(void **state) {
-  (void)state;
+TEST(threads_on_lfu) {
   run_mixed(CT_POLICY_LFU);
 }
 
-static void test_threads_on_rr(void **state) {
-  (void)state;
+TEST(threads_on_rr) {
   run_mixed(CT_POLICY_RR);
 }
 
-static void test_threads_on_ttl(void **state) {
-  (void)state;
+TEST(threads_on_ttl) {
   run_mixed(CT_POLICY_TTL);
 }
 
-static void test_threads_on_tlru(void **state) {
-  (void)state;
+TEST(threads_on_tlru) {
   run_mixed(CT_POLICY_TLRU);
 }
 
-static void test_threads_on_any(void **state) {
-  (void)state;
+TEST(threads_on_any) {
   run_mixed(CT_POLICY_ANY);
 }
 
-static void test_threads_on_mru(void **state) {
-  (void)state;
+TEST(threads_on_mru) {
   run_mixed(CT_POLICY_MRU);
 }
 
-static void test_threads_on_clock(void **state) {
-  (void)state;
+TEST(threads_on_clock) {
   run_mixed(CT_POLICY_CLOCK);
 }
 
-static void test_threads_on_sieve(void **state) {
-  (void)state;
+TEST(threads_on_sieve) {
   run_mixed(CT_POLICY_SIEVE);
 }
 
-static void test_threads_on_s3fifo(void **state) {
-  (void)state;
+TEST(threads_on_s3fifo) {
   run_mixed(CT_POLICY_S3FIFO);
 }
 
-static void test_threads_on_arc(void **state) {
-  (void)state;
+TEST(threads_on_arc) {
   run_mixed(CT_POLICY_ARC);
 }
 
-static void test_threads_on_wtinylfu(void **state) {
-  (void)state;
+TEST(threads_on_wtinylfu) {
   run_mixed(CT_POLICY_WTINYLFU);
 }
 
-static void test_threads_on_custom(void **state) {
-  (void)state;
+TEST(threads_on_custom) {
   run_mixed(CT_POLICY_CUSTOM);
 }
 
@@ -548,8 +534,7 @@ static void *store_heavy(void *data) {
   return NULL;
 }
 
-static void test_entries_as_heavy_as_maxsize_are_all_stored(void **state) {
-  (void)state;
+TEST(entries_as_heavy_as_maxsize_are_all_stored) {
   static shared s;
   for (uint32_t shards = 1; shards <= 16; shards *= 4) {
     make(&s, CT_POLICY_LRU, shards, false);
@@ -582,8 +567,7 @@ static void *store_while_resizing(void *data) {
   return NULL;
 }
 
-static void test_resize_beside_writers_ends_within_the_limit(void **state) {
-  (void)state;
+TEST(resize_beside_writers_ends_within_the_limit) {
   static shared s;
   for (uint32_t shards = 1; shards <= 16; shards *= 16) {
     make(&s, CT_POLICY_LFU, shards, false);
@@ -624,8 +608,7 @@ static void *race_for_default(void *data) {
   return NULL;
 }
 
-static void test_setdefault_gives_all_callers_one_value(void **state) {
-  (void)state;
+TEST(setdefault_gives_all_callers_one_value) {
   static shared s;
   for (uint32_t shards = 1; shards <= 16; shards *= 16) {
     make(&s, CT_POLICY_LRU, shards, false);
@@ -661,8 +644,7 @@ static void *race_for_entries(void *data) {
   return NULL;
 }
 
-static void test_entry_is_taken_by_one_thread_only(void **state) {
-  (void)state;
+TEST(entry_is_taken_by_one_thread_only) {
   static shared s;
   for (uint32_t shards = 1; shards <= 16; shards *= 16) {
     make(&s, CT_POLICY_FIFO, shards, false);
@@ -711,8 +693,7 @@ static void *pin_over_the_end(void *data) {
   return NULL;
 }
 
-static void test_pins_outlive_the_cache_on_other_threads(void **state) {
-  (void)state;
+TEST(pins_outlive_the_cache_on_other_threads) {
   static shared s;
   for (uint32_t shards = 1; shards <= 16; shards *= 16) {
     for (int round = 0; round < 6; round++) {
@@ -728,26 +709,5 @@ static void test_pins_outlive_the_cache_on_other_threads(void **state) {
 
 int main(void) {
   seed = test_seed();
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_threads_on_lru),
-      cmocka_unit_test(test_threads_on_fifo),
-      cmocka_unit_test(test_threads_on_lfu),
-      cmocka_unit_test(test_threads_on_rr),
-      cmocka_unit_test(test_threads_on_ttl),
-      cmocka_unit_test(test_threads_on_tlru),
-      cmocka_unit_test(test_threads_on_any),
-      cmocka_unit_test(test_threads_on_mru),
-      cmocka_unit_test(test_threads_on_clock),
-      cmocka_unit_test(test_threads_on_sieve),
-      cmocka_unit_test(test_threads_on_s3fifo),
-      cmocka_unit_test(test_threads_on_arc),
-      cmocka_unit_test(test_threads_on_wtinylfu),
-      cmocka_unit_test(test_threads_on_custom),
-      cmocka_unit_test(test_entries_as_heavy_as_maxsize_are_all_stored),
-      cmocka_unit_test(test_resize_beside_writers_ends_within_the_limit),
-      cmocka_unit_test(test_setdefault_gives_all_callers_one_value),
-      cmocka_unit_test(test_entry_is_taken_by_one_thread_only),
-      cmocka_unit_test(test_pins_outlive_the_cache_on_other_threads),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return run_registered_tests();
 }
