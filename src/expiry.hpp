@@ -8,20 +8,27 @@
 //
 // A slot's list is in order of arrival. As long as that is the order of the deadlines too, the slot
 // is sorted: what is due stands at its front, and is taken from there. That is always so with one
-// lifetime for all. A slot out of order is split over lower levels when its time begins. So an entry
+// lifetime for all. A slot out of order is split over lower levels when its time begins, from its end
+// on: what it holds is older than what was filed below it, and goes to the front there. So an entry
 // is filed once, or once a level, a sorted slot costs nothing however full it is, and entries come
-// due in the order of their deadlines.
+// due in the order of their deadlines, those of one deadline in the order of their arrival.
 //
 // Deadlines grow with use in caches with a tti (they never shrink), without being filed anew: an
 // entry is then found too early, and filed where it belongs. There no slot counts as sorted.
 //
-// What is filed when the clock has gone back stands in a list of its own, which is searched; if that
-// grows long, the wheel is turned back and all is filed anew.
+// An entry may be due before the wheel's time: the clock has gone back, or ct_expire was given a time
+// ahead of it. Such early entries stand in a heap. When more have come early than there are entries in
+// the wheel, or the heap gets no memory, the wheel is turned back: slots are joined, which touches no
+// entry but those at their ends. An entry of a joined slot is filed anew when the time of that slot
+// begins, as when it first came; the early ones have paid for that. So no call takes many steps, nor
+// do many calls, however the clock swings. Were it turned back for each early one, a ct_expire up to a
+// time ahead would split the same slot for ever, beside others' writes.
 #ifndef CT_EXPIRY_HPP
 #define CT_EXPIRY_HPP
 
 #include <cstdint>
 
+#include "due_heap.hpp"
 #include "due_tree.hpp"
 #include "entry.hpp"
 #include "memory.hpp"
@@ -59,18 +66,17 @@ class Expiry {
 #ifdef CT_VALIDATE
   // NULL, or the invariant that is broken. linked: how many entries there should be.
   const char *problem(uint64_t linked) const;
-  // How many entries were filed anew, ever.
+  // How many entries were filed anew, ever; and, since it was cleared, how often it looked at one.
   uint64_t refiled() const { return refiled_; }
+  uint64_t touched() const { return touched_ + (early_ == nullptr ? 0 : early_->touched()); }
 #endif
 
  private:
   static constexpr uint32_t kLevels = 13;
   static constexpr uint32_t kDigitBits = 5;
   static constexpr uint32_t kDigits = 1u << kDigitBits;
-  static constexpr uint32_t kPast = kLevels * kDigits;  // the slot of what is before time_
-  static constexpr uint32_t kSlotCount = kPast + 1;
-  // With so many entries in the past, the wheel is turned back.
-  static constexpr uint32_t kPatience = 64;
+  static constexpr uint32_t kSlotCount = kLevels * kDigits;
+  static constexpr Ref kEarly = kFirstMark + kSlotCount;  // in the link prev of an early entry
 
   struct Slot {
     Ref head;
@@ -81,8 +87,19 @@ class Expiry {
   static Ref mark(uint32_t slot) { return kFirstMark + slot; }
   static bool is_mark(Ref ref) { return ref >= kFirstMark; }
 
-  Lifetime &life(Ref ref) const { return *layout_.lifetime(store_.at(ref)); }
-  uint64_t deadline(Ref ref) const { return layout_.deadline(store_.at(ref)); }
+  Lifetime &life(Ref ref) const {
+    count_touch();
+    return *layout_.lifetime(store_.at(ref));
+  }
+  uint64_t deadline(Ref ref) const {
+    count_touch();
+    return layout_.deadline(store_.at(ref));
+  }
+  void count_touch() const {
+#ifdef CT_VALIDATE
+    touched_++;
+#endif
+  }
   // One bit a slot, a word a level.
   static bool has(const uint32_t *bits, uint32_t slot) {
     return (bits[slot / kDigits] >> (slot % kDigits) & 1) != 0;
@@ -113,15 +130,23 @@ class Expiry {
     }
   }
 
+  static uint32_t slot_at(uint32_t level, uint64_t time) {
+    return level * kDigits + static_cast<uint32_t>(time >> (level * kDigitBits)) % kDigits;
+  }
   uint32_t slot_of(uint64_t deadline) const;
   uint64_t begin_of(uint32_t slot) const;
   uint64_t bound_of(uint32_t slot) const;
   void append(uint32_t slot, Ref ref, uint64_t deadline);
-  Ref due_in_past(uint64_t now);
+  void prepend(uint32_t slot, Ref ref, uint64_t deadline);
+  void occupy(uint32_t slot, Ref ref);
+  uint64_t earliest_early() const { return early_ == nullptr ? CT_NEVER : early_->earliest(); }
+  [[gnu::noinline, gnu::cold]] bool push_early(Ref ref, uint64_t deadline, uint64_t now);
   uint32_t first_slot(uint64_t *bound) const;
   bool split(uint32_t slot, uint32_t *left);
-  Ref take_all(uint32_t slot);
+  void file_below(uint32_t slot, Ref ref);
+  void file_grown(Ref ref, uint64_t now);
   void turn_back(uint64_t time);
+  void join(uint32_t slot, uint32_t from);
 
   Memory &memory_;
   const Store &store_;
@@ -130,12 +155,15 @@ class Expiry {
   DueTree &due_tree_;
   const uint32_t number_;
   uint64_t earliest_ = CT_NEVER;
-  uint64_t time_ = 0;
-  uint64_t past_earliest_ = CT_NEVER;  // no deadline in the past's list is before it
+  DueHeap *early_ = nullptr;  // once an entry came early
+  uint64_t time_ = 0;         // no deadline in the wheel is before it
+  uint32_t in_wheel_ = 0;     // entries
+  uint32_t came_early_ = 0;   // since the wheel was turned back
   uint32_t occupied_[kLevels] = {};
   uint32_t sorted_[kLevels] = {};
 #ifdef CT_VALIDATE
   uint64_t refiled_ = 0;
+  mutable uint64_t touched_ = 0;
 #endif
 };
 
