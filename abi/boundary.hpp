@@ -9,9 +9,9 @@
 
 #include <cstring>
 
-#include "../src/cache.hpp"
-#include "../src/iter.hpp"
-#include "../src/options.hpp"
+#include "base/options.hpp"
+#include "cache/cache.hpp"
+#include "cache/iter.hpp"
 
 namespace ct {
 

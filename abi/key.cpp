@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Key builders.
-#include "../src/key.hpp"
+#include "memo/key.hpp"
 
 #include <new>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Loading once: leases, loaders, compute, and what their callbacks hand back.
-#include "../src/result.hpp"
 #include "boundary.hpp"
+#include "cache/result.hpp"
 
 namespace {
 
@@ -71,7 +71,7 @@ ct_status ct_lease_fulfil(ct_lease *lease, const void *value, size_t value_size,
   ct::zero(out);
   if (lease == nullptr) return CT_ERR_INVALID;
   ct::Flight &flight = *unwrap(lease);
-  ct::Cache &cache = flight.shard->cache();
+  auto &cache = static_cast<ct::Cache &>(flight.shard->owner());
   ct_entry_options copy;
   const ct_entry_options *entry = cache.check(options, &copy);
   ct_status status = ct::check_bytes(value, value_size);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Memoized functions.
-#include "../src/memo.hpp"
+#include "memo/memo.hpp"
 
 #include "boundary.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Snapshots.
-#include "../src/snapshot.hpp"
+#include "snapshot/snapshot.hpp"
 
 #include "boundary.hpp"
 

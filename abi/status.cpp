@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Statuses, policies and the version, by name.
 #include "boundary.hpp"
-#include "result.hpp"
+#include "cache/result.hpp"
 
 namespace {
 

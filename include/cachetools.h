@@ -1233,7 +1233,7 @@ typedef struct ct_key ct_key;
  * value or within a tuple, a value without a name after one with, an unbalanced tuple, text that is
  * not UTF-8.
  *
- * The encoding is written down in src/key.hpp. It never changes within a major version, so keys may
+ * The encoding is written down in src/memo/key.hpp. It never changes within a major version, so keys may
  * be kept.
  *
  * @param flags  0 or CT_KEY_TYPED
@@ -1494,7 +1494,7 @@ typedef ct_status (*ct_read_fn)(void *user_data, void *buffer, size_t capacity, 
  * so the same entries make other bytes at another time.
  *
  * The format has a version and does not depend on the machine; it is written down in
- * src/snapshot.hpp. Beside other threads each entry is as it was at some instant of the call, and one
+ * src/snapshot/snapshot.hpp. Beside other threads each entry is as it was at some instant of the call, and one
  * that is there throughout is saved once; of its place in the order that is true only while nothing
  * is used or written. RR and CUSTOM have no order to save. Of values that hold pointers only the
  * pointers are saved.

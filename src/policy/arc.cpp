@@ -10,9 +10,9 @@
 //   T1 + B1 <= c, and T1 + T2 + B1 + B2 <= 2 c.
 #include <algorithm>
 
-#include "../list.hpp"
-#include "../policy.hpp"
-#include "ghosts.hpp"
+#include "policy/ghosts.hpp"
+#include "policy/policy.hpp"
+#include "table/list.hpp"
 
 namespace ct {
 namespace {

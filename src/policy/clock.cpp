@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // CLOCK, and SIEVE, which differs from it by a line. In both a hand goes over the entries; it spares
 // an entry that was used since it came by, and takes its mark away. A mark is 0 or 1.
-#include "hand.hpp"
+#include "policy/hand.hpp"
 
 namespace ct {
 namespace {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The caller's own policy. It knows entries by ids. An id is a place in an array, which holds the
 // entry's reference, or the next free id. An entry's id stands in its `prev`.
-#include "../long_array.hpp"
-#include "../policy.hpp"
+#include "base/long_array.hpp"
+#include "policy/policy.hpp"
 
 namespace ct {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "ghosts.hpp"
+#include "policy/ghosts.hpp"
 
 namespace ct {
 

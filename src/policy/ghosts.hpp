@@ -30,8 +30,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "../hash.hpp"
-#include "../memory.hpp"
+#include "base/hash.hpp"
+#include "base/memory.hpp"
 
 namespace ct {
 

@@ -11,8 +11,8 @@
 #ifndef CT_POLICY_HAND_HPP
 #define CT_POLICY_HAND_HPP
 
-#include "../list.hpp"
-#include "../policy.hpp"
+#include "policy/policy.hpp"
+#include "table/list.hpp"
 
 namespace ct {
 

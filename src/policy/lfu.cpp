@@ -11,9 +11,9 @@
 // one, the use moves the entry to the front of its group and is not counted.
 #include <algorithm>
 
-#include "../array.hpp"
-#include "../list.hpp"
-#include "../policy.hpp"
+#include "base/array.hpp"
+#include "policy/policy.hpp"
+#include "table/list.hpp"
 
 namespace ct {
 namespace {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // LRU, and the orders that differ from it by a line: FIFO, ANY and MRU. TTL and TLRU are LRU, too.
 // Each is a list of all entries.
-#include "../list.hpp"
-#include "../policy.hpp"
+#include "policy/policy.hpp"
+#include "table/list.hpp"
 
 namespace ct {
 namespace {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Random replacement: an array of all entries. When an entry leaves, the last one takes its place. An
 // entry's number in the array stands in its `prev`.
-#include "../long_array.hpp"
-#include "../policy.hpp"
-#include "../random.hpp"
+#include "base/long_array.hpp"
+#include "base/random.hpp"
+#include "policy/policy.hpp"
 
 namespace ct {
 namespace {

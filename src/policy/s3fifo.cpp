@@ -10,8 +10,8 @@
 // The tenth is of the weight that is in the shard at present, as a shard has no limit of its own.
 #include <algorithm>
 
-#include "ghosts.hpp"
-#include "hand.hpp"
+#include "policy/ghosts.hpp"
+#include "policy/hand.hpp"
 
 namespace ct {
 namespace {

@@ -19,7 +19,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "../memory.hpp"
+#include "base/memory.hpp"
 
 namespace ct {
 

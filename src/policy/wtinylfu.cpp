@@ -28,10 +28,10 @@
 // is in. The weight of each list is known.
 #include <algorithm>
 
-#include "../list.hpp"
-#include "../policy.hpp"
-#include "../random.hpp"
-#include "sketch.hpp"
+#include "base/random.hpp"
+#include "policy/policy.hpp"
+#include "policy/sketch.hpp"
+#include "table/list.hpp"
 
 namespace ct {
 namespace {

@@ -12,7 +12,7 @@
 #include <tuple>
 #include <vector>
 
-#include "expiry.hpp"
+#include "table/expiry.hpp"
 extern "C" {
 #include "test.h"
 

@@ -16,7 +16,7 @@ uint64_t test_seed(void);
 uint64_t test_random_below(uint64_t *state, uint64_t n);
 }
 
-#include "flight.hpp"
+#include "shard/flight.hpp"
 
 namespace {
 

@@ -11,10 +11,10 @@
 #include <cstring>
 #include <vector>
 
-#include "hash.hpp"
-#include "index.hpp"
+#include "base/hash.hpp"
+#include "base/memory.hpp"
 #include "internal.h"
-#include "memory.hpp"
+#include "table/index.hpp"
 #include "test.h"
 
 namespace {

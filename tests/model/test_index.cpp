@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "index.hpp"
+#include "table/index.hpp"
 #include "test.h"
 
 namespace {

@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "shard.hpp"
+#include "shard/shard.hpp"
 #include "test.h"
 #include "weak_memory.hpp"
 

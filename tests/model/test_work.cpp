@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <initializer_list>
 
-#include "entry.hpp"
 #include "internal.h"
+#include "table/entry.hpp"
 #include "test.h"
 
 namespace {

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "due_tree.hpp"
+#include "table/due_tree.hpp"
 #include "test.h"
 
 namespace {

@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "lock.hpp"
+#include "base/lock.hpp"
 #include "test.h"
 
 namespace {

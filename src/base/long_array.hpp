@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// An array of plain values that is long, and grows and shrinks with a cache: in pieces, so that what
+// is in it stays where it is, and no call pays for all. Only the first piece grows as Array does, so
+// that a short one is small.
+#ifndef CT_LONG_ARRAY_HPP
+#define CT_LONG_ARRAY_HPP
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include "base/array.hpp"
+
+namespace ct {
+
+template <class T>
+class LongArray {
+ public:
+  explicit LongArray(Memory &memory) noexcept : memory_(memory), pieces_(memory) {}
+  ~LongArray() { clear(); }
+  LongArray(const LongArray &) = delete;
+  LongArray &operator=(const LongArray &) = delete;
+
+  uint32_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  T &operator[](uint32_t i) { return pieces_[i / kPiece][i % kPiece]; }
+  const T &operator[](uint32_t i) const { return pieces_[i / kPiece][i % kPiece]; }
+  T &back() { return (*this)[size_ - 1]; }
+
+  // Room for that many more, and not for many beyond; false: no memory.
+  bool reserve(uint64_t count) noexcept {
+    const uint64_t needed = size_ + count;
+    while (capacity_ >= needed + 2 * kPiece) release_piece(kPiece);
+    if (needed > UINT32_MAX - kPiece) return false;
+    if (needed > capacity_ && capacity_ < kPiece && !grow_first(needed)) return false;
+    while (needed > capacity_) {
+      if (!add_piece(kPiece)) return false;
+    }
+    return true;
+  }
+  // There is room.
+  void push(const T &value) { (*this)[size_++] = value; }
+  void pop() { size_--; }
+  void clear() noexcept {
+    while (capacity_ != 0) release_piece(std::min(capacity_, kPiece));
+    pieces_.clear();
+    size_ = 0;
+  }
+
+ private:
+  static constexpr uint32_t kPiece = 2048;
+
+  bool grow_first(uint64_t needed) noexcept {
+    const uint32_t before = capacity_;
+    const uint64_t capacity = std::max<uint64_t>(needed, before * uint64_t{2} + 4);
+    if (!add_piece(static_cast<uint32_t>(std::min<uint64_t>(kPiece, capacity)))) return false;
+    if (before == 0) return true;
+    std::memcpy(static_cast<void *>(pieces_[1]), pieces_[0], size_ * sizeof(T));
+    std::swap(pieces_[0], pieces_[1]);
+    release_piece(before);
+    return true;
+  }
+
+  bool add_piece(uint32_t capacity) noexcept {
+    if (!pieces_.reserve(1)) return false;
+    auto *piece = static_cast<T *>(memory_.allocate(capacity * sizeof(T), alignof(T)));
+    if (piece == nullptr) return false;
+    pieces_.push(piece);
+    capacity_ += capacity;
+    return true;
+  }
+
+  void release_piece(uint32_t capacity) noexcept {
+    memory_.release(pieces_.back(), capacity * sizeof(T), alignof(T));
+    pieces_.pop();
+    capacity_ -= capacity;
+  }
+
+  Memory &memory_;
+  Array<T *> pieces_;
+  uint32_t size_ = 0;
+  uint32_t capacity_ = 0;  // of all pieces; but for a first one that is alone they are full
+};
+
+}  // namespace ct
+
+#endif

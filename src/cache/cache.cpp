@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: MIT
+#include "cache/cache.hpp"
+
+#include <sched.h>
+#include <sys/random.h>
+#include <unistd.h>  // musl declares getentropy here
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "cache/iter.hpp"
+
+namespace ct {
+namespace {
+
+uint64_t random_seed(const void *address) {
+  uint64_t seed = 0;
+  if (getentropy(&seed, sizeof seed) != 0 || seed == 0) {
+    // Without the system's randomness: what differs from process to process anyway.
+    const Clock clock(nullptr, nullptr, true);
+    const uint64_t words[] = {clock.read(), reinterpret_cast<uintptr_t>(address)};
+    seed = hash_key(words, sizeof words, 0) | 1;
+  }
+  return seed;
+}
+
+// Whether ct_get_copy may look without a lock. A use must write to nothing but a mark or a log, and
+// the memory must stay mapped, which a caller's allocator does not promise; words must be read at
+// once.
+bool can_read_unlocked(const ct_options &options) {
+  return policy_kind(options.policy)->uses != Uses::kTold && options.tti == 0 &&
+         options.allocator == nullptr && sizeof(void *) == 8;
+}
+
+Layout layout_of(const ct_options &options) {
+  const PolicyKind &kind = *policy_kind(options.policy);
+  return {kind.hook_bytes, Index::kBytesAnEntry + kind.bytes_beside, options.tti != 0,
+          can_read_unlocked(options)};
+}
+
+}  // namespace
+
+// ---- Life -------------------------------------------------------------------------------------
+
+Cache::Cache(const Memory &memory, const CheckedOptions &checked) noexcept
+    : memory_(memory),
+      options_(checked.options),
+      custom_(checked.custom),
+      layout_(layout_of(checked.options)),
+      clock_(checked.options.timer, checked.options.user_data,
+             (checked.options.flags & CT_FLAG_PRECISE_CLOCK) != 0),
+      always_lifetime_(options_.ttl != 0 || options_.tti != 0 || options_.ttu != nullptr ||
+                       options_.drop != nullptr),
+      budget_(checked.options.maxsize) {
+  if (options_.seed == 0) options_.seed = random_seed(this);
+  if (options_.custom != nullptr) options_.custom = &custom_;
+  options_.allocator = memory_.hooked() ? &memory_.hooks() : nullptr;
+}
+
+ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
+  const ct_options &options = checked.options;
+  const PolicyKind &kind = *policy_kind(options.policy);
+  const size_t shards_bytes = Shard::bytes_of(kind) * options.shards;
+  const size_t bytes = sizeof(Cache) + shards_bytes + DueTree::bytes_for(options.shards);
+  Memory memory(options.allocator != nullptr ? &checked.allocator : nullptr,
+                can_read_unlocked(options) || counts_memory(options));
+  char *block = static_cast<char *>(memory.allocate(bytes, alignof(Cache)));
+  if (block == nullptr) return CT_ERR_NOMEM;
+
+  Cache *cache = new (block) Cache(memory, checked);
+  cache->bytes_ = bytes;
+  cache->family_.first = block + sizeof(Cache);
+  cache->family_.stride = Shard::bytes_of(kind);
+  cache->family_.count = options.shards;
+  cache->family_.due_tree.make(block + sizeof(Cache) + shards_bytes, options.shards);
+  bool ready = true;
+  uint32_t made = 0;
+  for (; ready && made < options.shards; made++) {
+    const ShardContext context = {kind,           *cache,          cache->memory_,
+                                  cache->layout_, cache->options_, cache->clock_,
+                                  cache->budget_, cache->family_,  made};
+    ready = Shard::make(&cache->family_[made], context)->ready();
+  }
+  if (ready) {
+    *out = cache;
+    return CT_OK;
+  }
+  cache->family_.count = made;
+  cache->free();
+  return CT_ERR_NOMEM;
+}
+
+void Cache::free() {
+  Departed gone(family_);
+  for (uint32_t i = 0; i < family_.count; i++) family_[i].close(gone);
+  // Nobody is told, but values are dropped.
+  gone.tell(nullptr, nullptr, nullptr, nullptr);
+  unrefer();
+}
+
+void Owner::destroy() noexcept {
+  auto *cache = static_cast<Cache *>(this);
+  for (uint32_t i = 0; i < cache->family_.count; i++) cache->family_[i].destroy();
+  Memory memory(cache->memory_);
+  const size_t bytes = cache->bytes_;
+  cache->~Cache();
+  memory.release(cache, bytes, alignof(Cache));
+}
+
+// ---- Storing ----------------------------------------------------------------------------------
+
+void Cache::begin_draft(const Probe &probe, Bytes value, Draft *draft) {
+  draft->probe = probe;
+  draft->value = value;
+  draft->flags = always_lifetime_ ? kLifetime : 0;
+  if (probe.key.size + value.size > kApartBytes) draft->flags |= kApart;
+}
+
+void Cache::give_deadline(uint64_t deadline, Now &now, Draft *draft) {
+  draft->deadline = deadline;
+  if (deadline == CT_NEVER) return;
+  draft->flags |= kLifetime;
+  draft->dead = deadline <= now();
+}
+
+// Asks for the weight, unless it is given. What is dead has none.
+void Cache::weigh(bool given, uint64_t weight, Draft *draft) {
+  const Bytes key = draft->probe.key;
+  const Bytes value = draft->value;
+  if (given || options_.weigher != nullptr) draft->flags |= kWeight;
+  if (given) {
+    draft->weight = weight;
+  } else if (options_.weigher == nullptr) {
+    draft->weight = Shard::weigh(options_.weight_kind, layout_, draft->flags, key.size, value.size);
+  } else if (!draft->dead) {
+    draft->weight =
+        options_.weigher(options_.user_data, key.data, key.size, value.data, value.size);
+  }
+  draft->too_large = !draft->dead && draft->weight > maxsize();
+}
+
+// Everything about a store that can be known without a lock.
+ct_status Cache::make_draft(const Probe &probe, Bytes value, const ct_entry_options &entry,
+                            Now &now, Draft *draft) {
+  const Bytes key = probe.key;
+  begin_draft(probe, value, draft);
+  draft->conditions = entry.flags;
+
+  uint64_t deadline = CT_NEVER;
+  if ((entry.flags & CT_ENTRY_TTL) != 0) {
+    if (entry.ttl != CT_NEVER) deadline = clock_.deadline_after(now(), entry.ttl);
+  } else if ((entry.flags & CT_ENTRY_DEADLINE) != 0) {
+    deadline = entry.deadline;
+  } else if (options_.ttu != nullptr) {
+    deadline = options_.ttu(options_.user_data, key.data, key.size, value.data, value.size, now());
+  } else if (options_.ttl != 0) {
+    deadline = clock_.deadline_after(now(), options_.ttl);
+  }
+  give_deadline(deadline, now, draft);
+  weigh((entry.flags & CT_ENTRY_WEIGHT) != 0, entry.weight, draft);
+
+  if ((draft->flags & kApart) == 0) return CT_OK;
+  // One that is too large is not even copied, unless it is handed back.
+  if (draft->too_large && !draft->hands_back && !draft->discarded) return CT_OK;
+  if (draft->set_apart()) return CT_OK;
+  // A write that is refused here is one all the same.
+  if (draft->flight == nullptr && !draft->discarded) shard_of(probe).overtake(probe);
+  return CT_ERR_NOMEM;
+}
+
+// Makes room in other shards, one lock at a time, for one that has nothing left: each gives a part of
+// what it has.
+ct_status Cache::gather(const Shard &own, uint64_t need, Reservation &room, Now &now,
+                        Departed &gone) {
+  for (uint32_t i = 1; i < family_.count && !room.cover(need); i++) {
+    Shard &shard = family_[(own.number() + i) & (family_.count - 1)];
+    const uint64_t entries = shard.entries();
+    if (entries == 0) continue;
+    const uint64_t left = entries - 1 - (entries - 1) / family_.count;
+    const ct_status status = shard.evict_for(need, left, room, now, gone);
+    if (status != CT_OK) return status;
+  }
+  // What is missing is reserved by others, who are about to store or to give it back.
+  if (!room.cover(need)) sched_yield();
+  return CT_OK;
+}
+
+// Calls attempt(room, &status), which stores into shard, until it does not ask for more room. A shard
+// that has entries can do without others' room; of calls that cannot, one at a time takes what there
+// is.
+template <class Attempt>
+ct_status Cache::with_room(Shard &shard, Draft &draft, Now &now, Departed &gone, Attempt attempt) {
+  Reservation room(budget_);
+  Guard alone(nullptr);
+  ct_status status = CT_OK;
+  while (!attempt(room, &status)) {
+    if (draft.payer == shard.number()) continue;
+    if (draft.payer != Draft::kAnyShard) {
+      status = family_[draft.payer].evict_for(draft.need, draft.payer_keeps, room, now, gone);
+    } else if (alone.holds() || gathering() == nullptr) {
+      status = gather(shard, draft.need, room, now, gone);
+    } else {
+      room.give_back();
+      alone.take(gathering());
+    }
+    if (status == CT_OK) continue;
+    shard.abandon(draft);
+    break;
+  }
+  return status;
+}
+
+ct_status Cache::store(Draft &draft, Now &now, Departed &gone, ct_value *out) {
+  Shard &shard = shard_of(draft.probe);
+  return with_room(shard, draft, now, gone, [&](Reservation &room, ct_status *result) {
+    return shard.store(draft, room, now, gone, out, result);
+  });
+}
+
+ct_status Cache::store(Draft &draft, Now &now, ct_value *out) {
+  Departed gone(family_);
+  const ct_status status = store(draft, now, gone, out);
+  tell(gone);
+  return status;
+}
+
+[[gnu::flatten]] ct_status Cache::set(const Probe &probe, Bytes value,
+                                      const ct_entry_options &entry, Now &now) {
+  Draft draft(memory_);
+  const ct_status status = make_draft(probe, value, entry, now, &draft);
+  return status == CT_OK ? store(draft, now, nullptr) : status;
+}
+
+ct_status Cache::setdefault(Bytes key, Bytes value, ct_value *out) {
+  Now now(clock_);
+  // Most often the key is there, and then nothing of the value need be asked.
+  const Probe probe = probe_of(key);
+  const ct_status found = shard_of(probe).get(probe, now, out, false);
+  if (found != CT_MISS) return found;
+  Draft draft(memory_);
+  const ct_status status = make_draft(probe, value, kNoEntryOptions, now, &draft);
+  draft.takes = draft.counts = true;
+  return status == CT_OK ? store(draft, now, out) : status;
+}
+
+ct_status Cache::set_deadline(Bytes key, uint64_t ttl) {
+  Now now(clock_);
+  Departed gone(family_);
+  Draft draft(memory_);
+  draft.probe = probe_of(key);
+  draft.deadline = ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), ttl);
+  draft.dead = ttl == 0;
+  Shard &shard = shard_of(draft.probe);
+  const ct_status status =
+      with_room(shard, draft, now, gone, [&](Reservation &room, ct_status *result) {
+        return shard.set_deadline(draft, room, now, gone, result);
+      });
+  tell(gone);
+  return status;
+}
+
+// ---- Removing ---------------------------------------------------------------------------------
+
+ct_status Cache::remove(Bytes key, ct_value *out) {
+  Now now(clock_);
+  Departed gone(family_);
+  const Probe probe = probe_of(key);
+  const ct_status status = shard_of(probe).remove(probe, now, gone, out);
+  tell(gone);
+  return status;
+}
+
+ct_status Cache::popitem(ct_value *key, ct_value *value) {
+  Now now(clock_);
+  Departed gone(family_);
+  expire_all(now, gone);
+  const uint32_t turn = turn_.fetch_add(1, std::memory_order_relaxed);
+  ct_status status = CT_MISS;
+  for (uint32_t i = 0; i < family_.count && status == CT_MISS; i++) {
+    Shard &shard = family_[(turn + i) & (family_.count - 1)];
+    do status = shard.popitem(now, gone, key, value);
+    while (status == CT_BUSY);
+  }
+  tell(gone);
+  return status;
+}
+
+void Cache::clear() {
+  Now now(clock_);
+  Departed gone(family_);
+  for (uint32_t i = 0; i < family_.count; i++) {
+    for (uint64_t from = 0; from != Index::kEnd;) family_[i].clear_some(&from, now, gone);
+  }
+  tell(gone);
+}
+
+// Nobody can tell whether what is being loaded would match: so that goes first, and what lands before
+// it does is in the walk.
+uint64_t Cache::remove_if(ct_match_fn match, void *user_data) {
+  for (uint32_t i = 0; i < family_.count; i++) family_[i].overtake_all();
+  Now now(clock_);
+  uint64_t count = 0;
+  Iter iter(*this);
+  Bytes key, value;
+  while (iter.next(now, &key, &value) == CT_OK) {
+    if (!match(user_data, key.data, key.size, value.data, value.size)) continue;
+    Departed gone(family_);
+    count += iter.current().shard->remove_seen(probe_of(key), iter.current().entry, now, gone);
+    tell(gone);
+  }
+  return count;
+}
+
+ct_status Cache::resize(uint64_t maxsize) {
+  Now now(clock_);
+  Departed gone(family_);
+  const uint64_t before = budget_.in_use();
+  const double part =
+      before <= maxsize ? 1 : static_cast<double>(maxsize) / static_cast<double>(before);
+  budget_.set_maxsize(maxsize);
+  for (uint32_t i = 0; i < family_.count; i++) family_[i].resize(maxsize, part);
+  if (budget_.debt() != 0) expire_all(now, gone);
+  const ct_status status = pay_debt(now, gone);
+  for (uint32_t i = 0; i < family_.count; i++) family_[i].trim();
+  tell(gone);
+  return status;
+}
+
+// What the pool holds pays first. Then the shards evict, each its share, some at a time; in the end
+// one of each, as long as others have reserved what is missing.
+ct_status Cache::pay_debt(Now &now, Departed &gone) {
+  const auto pay = [&](ct_status (Shard::*from)(Now &, Departed &, bool *), bool *progress) {
+    *progress = false;
+    ct_status status = CT_OK;
+    for (uint32_t i = 0; i < family_.count && status == CT_OK && budget_.debt() != 0; i++) {
+      budget_.give(budget_.take(budget_.debt()));
+      status = (family_[i].*from)(now, gone, progress);
+    }
+    return status;
+  };
+  ct_status status = CT_OK;
+  bool progress;
+  do status = pay(&Shard::pay_debt, &progress);
+  while (status == CT_OK && progress);
+  while (status == CT_OK && budget_.debt() != 0) {
+    status = pay(&Shard::pay_rest, &progress);
+    if (!progress) sched_yield();
+  }
+  return status;
+}
+
+// What is due now, in all shards; answers how many entries.
+uint64_t Cache::expire_all(Now &now, Departed &gone) {
+  uint64_t count = 0;
+  for (uint32_t i = 0; i < family_.count; i++) {
+    const uint64_t earliest = family_.due_tree.earliest_of(i);
+    if (earliest == CT_NEVER || earliest > now()) continue;
+    while (family_[i].expire(now, gone, &count)) continue;
+  }
+  return count;
+}
+
+uint64_t Cache::expire(uint64_t time, ct_visit_fn visit, void *user_data) {
+  Now now = time == CT_NOW ? Now(clock_) : Now(time);
+  Departed gone(family_, visit != nullptr);
+  const uint64_t count = expire_all(now, gone);
+  // Each shard's are in order already.
+  if (family_.count > 1) gone.sort();
+  gone.tell(options_.listener, options_.user_data, visit, user_data);
+  return count;
+}
+
+// ---- Telling ----------------------------------------------------------------------------------
+
+uint64_t Cache::size() {
+  expire(CT_NOW, nullptr, nullptr);
+  uint64_t size = 0;
+  for (uint32_t i = 0; i < family_.count; i++) size += family_[i].size();
+  return size;
+}
+
+uint64_t Cache::currsize() {
+  expire(CT_NOW, nullptr, nullptr);
+  return budget_.in_use();
+}
+
+ct_options Cache::options() const {
+  ct_options options = options_;
+  options.maxsize = maxsize();
+  return options;
+}
+
+void Cache::stats(ct_stats *out) {
+  for (uint32_t i = 0; i < family_.count; i++) family_[i].add_stats(out);
+}
+
+void Cache::reset_stats() {
+  for (uint32_t i = 0; i < family_.count; i++) family_[i].reset_stats();
+}
+
+#ifdef CT_VALIDATE
+const char *Cache::problem() {
+  uint64_t weight = 0;
+  for (uint32_t i = 0; i < family_.count; i++) {
+    if (const char *problem = family_[i].problem()) return problem;
+    weight += family_[i].weight();
+  }
+  if (const char *problem = family_.due_tree.problem()) return problem;
+  if (budget_.debt() != 0) return "budget: a debt is left";
+  if (weight != budget_.in_use()) return "budget: its use is not the weight of all entries";
+  if (weight > maxsize()) return "budget: the limit is exceeded";
+  return nullptr;
+}
+#endif
+
+}  // namespace ct

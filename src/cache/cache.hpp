@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+// A cache: owns the shards, routes to them by hash, keeps the one global weight, asks the callbacks
+// that run unlocked, and tells what left.
+//
+// Cache and shards are one block of memory. It lives as long as the handle or a pin on any value
+// does: ct_cache_free frees everything but what pinned values need.
+#ifndef CT_CACHE_HPP
+#define CT_CACHE_HPP
+
+#include <cachetools.h>
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/clock.hpp"
+#include "base/hash.hpp"
+#include "base/memory.hpp"
+#include "base/options.hpp"
+#include "cache/check_options.hpp"
+#include "shard/budget.hpp"
+#include "shard/shard.hpp"
+
+namespace ct {
+
+class Result;
+
+class alignas(64) Cache : public Owner {
+ public:
+  // options are checked. NOMEM, or OK.
+  static ct_status make(const CheckedOptions &options, Cache **out);
+  // Exclusive.
+  void free();
+
+  // ---- Reading ------------------------------------------------------------------------------
+
+  ct_status get(Bytes key, ct_value *out) {
+    const Probe probe = probe_of(key);
+    Now now(clock_);
+    return shard_of(probe).get(probe, now, out, true);
+  }
+  // *size is written with CT_OK and CT_ERR_BUFFER.
+  [[gnu::always_inline]] ct_status get_copy(Bytes key, void *buffer, size_t capacity,
+                                            size_t *size) {
+    // As in hash_key, at a constant length the compiler leaves fewer instructions.
+    switch (key.size) {
+      case 8:
+        return get_copy_of({key.data, 8}, buffer, capacity, size);
+      case 16:
+        return get_copy_of({key.data, 16}, buffer, capacity, size);
+      default:
+        return get_copy_of(key, buffer, capacity, size);
+    }
+  }
+  ct_status peek(Bytes key, ct_value *out) {
+    const Probe probe = probe_of(key);
+    Now now(clock_);
+    return shard_of(probe).peek(probe, now, out);
+  }
+  ct_status inspect(Bytes key, ct_entry_info *out) {
+    const Probe probe = probe_of(key);
+    Now now(clock_);
+    return shard_of(probe).inspect(probe, now, out);
+  }
+  ct_status get_many(const ct_bytes *keys, size_t count, ct_value *values, ct_status *statuses);
+  ct_status get_many_copy(const char *keys, const size_t *key_ends, size_t count, char *buffer,
+                          size_t capacity, size_t *value_ends, ct_status *statuses);
+
+  // ---- Writing ------------------------------------------------------------------------------
+
+  // What is given, in *copy, or what none means; nullptr: it is not allowed.
+  const ct_entry_options *check(const ct_entry_options *given, ct_entry_options *copy) const {
+    if (given == nullptr) return &kNoEntryOptions;
+    return read_entry_options(*given, options_, copy) ? copy : nullptr;
+  }
+  // entry is checked.
+  ct_status set(Bytes key, Bytes value, const ct_entry_options &entry) {
+    Now now(clock_);
+    return set(probe_of(key), value, entry, now);
+  }
+  ct_status setdefault(Bytes key, Bytes value, ct_value *out);
+  ct_status set_many(const char *data, const size_t *ends, size_t count,
+                     const ct_entry_options &entry, ct_status *statuses);
+  ct_status set_deadline(Bytes key, uint64_t ttl);
+  ct_status remove(Bytes key, ct_value *out);
+  ct_status popitem(ct_value *key, ct_value *value);
+  void clear();
+  uint64_t remove_if(ct_match_fn match, void *user_data);
+  ct_status resize(uint64_t maxsize);
+  uint64_t expire(uint64_t now, ct_visit_fn visit, void *user_data);
+
+  // ---- Loading (load.cpp) -------------------------------------------------------------------
+
+  // CT_OK; CT_LEASED with the lease of *flight; CT_BUSY; or a failure. loader: who will load, this
+  // thread or nobody in particular (0).
+  ct_status join(Bytes key, uint64_t wait_ns, Thread loader, ct_value *out, Flight **flight);
+  // Consumes the lease. CT_OK, CT_NOT_STORED or a failure.
+  ct_status fulfil(Flight &flight, Bytes value, const ct_entry_options &entry, bool discarded,
+                   ct_value *out);
+  ct_status get_or_load(Bytes key, ct_loader_fn load, void *user_data, ct_value *out);
+  ct_status keep_first(Bytes key, const Result &result, bool keep, ct_value *out);
+  ct_status compute(Bytes key, ct_compute_fn compute, void *user_data, ct_value *out);
+
+  // ---- Snapshots (restore.cpp) --------------------------------------------------------------
+
+  // An entry that may come back.
+  struct Restored {
+    Record record;
+    Ref ref;  // the block that it would have; kNone at first
+  };
+  // Lets in those whose keys are not there, from the last on as many as there is room for. All that
+  // fit, or CT_ERR_NOMEM and none.
+  ct_status restore(Restored *const *coldest_first, uint32_t count);
+  // How it weighs: a ct_weight_kind, or kWeigher. Weights mean the same only in caches of one kind.
+  static constexpr uint32_t kWeigher = 3;
+  uint32_t weighing() const {
+    return options_.weigher != nullptr ? kWeigher : static_cast<uint32_t>(options_.weight_kind);
+  }
+
+  // ---- Telling ------------------------------------------------------------------------------
+
+  uint64_t size();
+  uint64_t currsize();
+  uint64_t maxsize() const { return budget_.maxsize(); }
+  uint64_t held() const { return memory_.held(); }
+  // As they are in force.
+  ct_options options() const;
+  void stats(ct_stats *out);
+  void reset_stats();
+  const Clock &clock() const { return clock_; }
+  const Family &shards() const { return family_; }
+  Memory &memory() { return memory_; }
+#ifdef CT_VALIDATE
+  // NULL, or the invariant that is broken. For a cache at rest.
+  const char *problem();
+#endif
+
+ private:
+  Cache(const Memory &memory, const CheckedOptions &options) noexcept;
+  ~Cache() = default;
+  friend class Owner;
+  Cache(const Cache &) = delete;
+  Cache &operator=(const Cache &) = delete;
+
+  [[gnu::always_inline]] Probe probe_of(Bytes key) const {
+    return {key, hash_key(key.data, key.size, options_.seed)};
+  }
+  [[gnu::always_inline]] ct_status get_copy_of(Bytes key, void *buffer, size_t capacity,
+                                               size_t *size) {
+    const Probe probe = probe_of(key);
+    Shard &shard = family_[hash_shard(probe.hash, family_.count)];
+    return shard.get_copy(probe, static_cast<char *>(buffer), capacity, size);
+  }
+  Shard &shard_of(const Probe &probe) {
+    Shard &shard = family_[hash_shard(probe.hash, family_.count)];
+    shard.prefetch(probe.hash);
+    return shard;
+  }
+  Lock *gathering() {
+    return (options_.flags & CT_FLAG_SINGLE_THREADED) == 0 ? &budget_.gathering() : nullptr;
+  }
+
+  ct_status set(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now);
+  ct_status await(const Hold &hold, uint64_t until, Thread loader, ct_value *out);
+  ct_status make_draft(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now,
+                       Draft *draft);
+  void begin_draft(const Probe &probe, Bytes value, Draft *draft);
+  void give_deadline(uint64_t deadline, Now &now, Draft *draft);
+  void weigh(bool given, uint64_t weight, Draft *draft);
+  void begin_restored(const Record &record, Now &now, Draft *draft);
+  void ask_weight(Record &record, Now &now);
+  ct_status stage(Restored &entry, uint64_t *reserved, Reservation &room, Now &now, Departed &gone);
+  ct_status store(Draft &draft, Now &now, Departed &gone, ct_value *out);
+  ct_status store(Draft &draft, Now &now, ct_value *out);
+  ct_status compute_in_turn(const Probe &probe, ct_compute_fn compute, void *user_data,
+                            ct_value *out);
+  ct_status compute_once(const Probe &probe, ct_compute_fn compute, void *user_data, ct_value *old,
+                         Departed &gone, ct_value *out);
+  ct_status store_computed(const Probe &probe, Result &result, const Entry *seen, Departed &gone,
+                           ct_value *out);
+  template <class KeyOf>
+  void look_ahead(size_t count, KeyOf key_of, Look *looks);
+  template <class Visit>
+  void visit_runs(const Look *looks, size_t count, Visit visit);
+  ct_status copy_pinned(Look *looks, size_t count, Now &now, char *buffer, size_t capacity,
+                        size_t *value_ends, ct_status *statuses);
+  template <class Attempt>
+  ct_status with_room(Shard &shard, Draft &draft, Now &now, Departed &gone, Attempt attempt);
+  [[gnu::noinline, gnu::cold]] ct_status gather(const Shard &own, uint64_t need, Reservation &room,
+                                                Now &now, Departed &gone);
+  ct_status pay_debt(Now &now, Departed &gone);
+  uint64_t expire_all(Now &now, Departed &gone);
+  void tell(Departed &gone) {
+    if (!gone.empty()) gone.tell(options_.listener, options_.user_data, nullptr, nullptr);
+  }
+
+  Memory memory_;
+  ct_options options_;  // but for maxsize, which is the budget's
+  ct_policy_ops custom_;
+  Layout layout_;
+  Clock clock_;
+  Family family_;
+  size_t bytes_ = 0;            // of the whole block
+  const bool always_lifetime_;  // every entry gets a place for a deadline
+  Waits waits_;
+  std::atomic<uint32_t> turn_{0};  // whose turn it is to give an entry to popitem
+  Budget budget_;
+};
+
+}  // namespace ct
+
+#endif

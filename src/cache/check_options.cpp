@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#include "cache/check_options.hpp"
+
+#include "base/options.hpp"
+#include "policy/policy.hpp"
+
+namespace ct {
+namespace {
+
+constexpr uint32_t kKnownFlags = CT_FLAG_SINGLE_THREADED | CT_FLAG_NO_STATS | CT_FLAG_PRECISE_CLOCK;
+constexpr uint32_t kKnownEntryFlags =
+    CT_ENTRY_TTL | CT_ENTRY_DEADLINE | CT_ENTRY_WEIGHT | CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT;
+
+const char *check_policy(const ct_options &options, ct_policy_ops *custom) {
+  const PolicyKind *kind = policy_kind(options.policy);
+  if (kind == nullptr) return "policy: it is not one of ct_policy.";
+  if (kind->needs == Needs::kTtl && options.ttl == 0) {
+    return "ttl: CT_POLICY_TTL requires one above 0.";
+  }
+  if (kind->needs == Needs::kTtu && options.ttu == nullptr) {
+    return "ttu: CT_POLICY_TLRU requires one.";
+  }
+  if (kind->needs != Needs::kOps) return nullptr;
+  if (options.custom == nullptr) return "custom: CT_POLICY_CUSTOM requires it.";
+  if (!read_struct(options.custom, custom)) {
+    return "custom: its struct_size is not one that this library knows.";
+  }
+  if (custom->on_insert == nullptr) return "custom: on_insert is required.";
+  if (custom->on_remove == nullptr) return "custom: on_remove is required.";
+  if (custom->victim == nullptr) return "custom: victim is required.";
+  return nullptr;
+}
+
+}  // namespace
+
+const char *check_options(const ct_options *given, CheckedOptions *out) {
+  *out = {};
+  if (given == nullptr) return "options: they are NULL.";
+  if (!read_struct(given, &out->options)) {
+    return "struct_size: it is not one that this library knows; set it by CT_OPTIONS_INIT.";
+  }
+  ct_options &options = out->options;
+  if (const char *problem = check_policy(options, &out->custom)) return problem;
+  if (options.weight_kind < CT_WEIGHT_COUNT || options.weight_kind > CT_WEIGHT_MEMORY) {
+    return "weight_kind: it is not one of ct_weight_kind.";
+  }
+  if ((options.shards & (options.shards - 1)) != 0 || options.shards > kMaxShards) {
+    return "shards: it is not 0 or a power of two up to 4096.";
+  }
+  if ((options.flags & ~kKnownFlags) != 0) return "flags: one of them is not known.";
+  if (options.allocator != nullptr) {
+    if (!read_struct(options.allocator, &out->allocator)) {
+      return "allocator: its struct_size is not one that this library knows.";
+    }
+    if (out->allocator.alloc == nullptr || out->allocator.free == nullptr) {
+      return "allocator: alloc and free are both required.";
+    }
+  }
+  if (options.shards == 0) options.shards = 1;
+  return nullptr;
+}
+
+bool read_entry_options(const ct_entry_options &given, const ct_options &cache,
+                        ct_entry_options *out) {
+  if (!read_struct(&given, out)) return false;
+  const uint32_t flags = out->flags;
+  if ((flags & ~kKnownEntryFlags) != 0 || out->reserved != 0) return false;
+  if ((flags & CT_ENTRY_TTL) != 0 && (flags & CT_ENTRY_DEADLINE) != 0) return false;
+  if ((flags & CT_ENTRY_IF_ABSENT) != 0 && (flags & CT_ENTRY_IF_PRESENT) != 0) return false;
+  // What an entry takes of memory is not a matter of opinion.
+  return (flags & CT_ENTRY_WEIGHT) == 0 || !counts_memory(cache);
+}
+
+}  // namespace ct

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// A walk over a cache's entries. Takes a few at a time, by positions of the index, or all at once in
+// the policy's order; what is taken is pinned until it has been passed.
+#ifndef CT_ITER_HPP
+#define CT_ITER_HPP
+
+#include <cachetools.h>
+
+#include <cstdint>
+
+#include "base/array.hpp"
+#include "base/clock.hpp"
+#include "shard/shard.hpp"
+#include "table/entry.hpp"
+
+namespace ct {
+
+class Cache;
+
+class Iter {
+ public:
+  explicit Iter(Cache &cache) noexcept;
+  ~Iter();
+  Iter(const Iter &) = delete;
+  Iter &operator=(const Iter &) = delete;
+
+  // Takes the whole order down: coldest first, or last. CT_OK or CT_ERR_NOMEM.
+  ct_status take_order(bool hottest_first);
+
+  // CT_OK, CT_END or CT_ERR_NOMEM. Key and value stay until the next call.
+  ct_status next(Now &now, Bytes *key, Bytes *value);
+  // Where next came to.
+  const Held &current() const { return current_; }
+
+  Cache &cache() const { return cache_; }
+
+ private:
+  ct_status pin_in_order(Shard &shard, Array<Ordered> &entries);
+  ct_status pin_the_rest(Shard &shard, Array<Ordered> &entries);
+  ct_status take_more();
+  void pass();
+
+  Cache &cache_;
+  Array<Held> taken_;
+  uint32_t next_ = 0;  // of taken_, in the direction of the walk
+  bool backwards_ = false;
+  uint32_t shard_ = 0;     // which to take more from; their number: none
+  uint64_t position_ = 0;  // in its index
+  Held current_ = {nullptr, nullptr};
+};
+
+}  // namespace ct
+
+#endif

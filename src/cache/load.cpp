@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+// Loading: leases, loaders and compute. One call a key loads, the others wait for it; those who compute
+// a key take turns (flight.hpp).
+#include <time.h>
+
+#include "base/futex.hpp"
+#include "cache/cache.hpp"
+#include "cache/result.hpp"
+
+namespace ct {
+namespace {
+
+// How often a compute runs again, having lost against plain writes of its key.
+constexpr int kRetries = 16;
+
+uint64_t monotonic_ns() {
+  timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<uint64_t>(time.tv_sec) * 1000000000u + static_cast<uint64_t>(time.tv_nsec);
+}
+
+}  // namespace
+
+// Waits for the lease of a flight that the caller holds, or for what comes of it, as check_in tells.
+// CT_BUSY: the time is over; CT_ERR_RECURSION: the wait would never end.
+ct_status Cache::await(const Hold &hold, uint64_t until, Thread loader, ct_value *out) {
+  Flight &flight = *hold.flight;
+  Waits::Wait wait;
+  if (!waits_.begin(wait, this_thread(), flight)) return CT_ERR_RECURSION;
+  const bool single = (options_.flags & CT_FLAG_SINGLE_THREADED) != 0;
+  ct_status status = CT_BUSY;
+  uint32_t news = hold.news;
+  while (status == CT_BUSY && !single) {
+    const uint64_t time = monotonic_ns();
+    if (time >= until) break;
+    sleep_while(flight.news, news, until - time);
+    news = flight.news.load(std::memory_order_acquire);
+    status = flight.shard->check_in(flight, loader, out);
+  }
+  waits_.end(wait);
+  return status;
+}
+
+// Looks again whenever a load that it waited for was overtaken and then given up, however often that
+// comes to pass: in a loop, as others decide how often.
+ct_status Cache::join(Bytes key, uint64_t wait_ns, Thread loader, ct_value *out, Flight **flight) {
+  const Probe probe = probe_of(key);
+  Shard &shard = shard_of(probe);
+  uint64_t until = 0;
+  ct_status status;
+  do {
+    Now now(clock_);
+    Hold hold;
+    status = shard.join(probe, now, loader, out, &hold);
+    uint64_t started = status == CT_LEASED ? now() : 0;
+    if (status == CT_BUSY) {
+      if (wait_ns != 0) {
+        if (until == 0) until = saturating_add(monotonic_ns(), wait_ns);
+        status = await(hold, until, loader, out);
+      }
+      if (status == CT_LEASED) {
+        started = clock_.read();
+      } else {
+        shard.unhold(*hold.flight);
+      }
+    }
+    if (status == CT_LEASED) {
+      hold.flight->started = started;
+      *flight = hold.flight;
+    }
+  } while (status == kChanged);
+  return status;
+}
+
+ct_status Cache::fulfil(Flight &flight, Bytes value, const ct_entry_options &entry, bool discarded,
+                        ct_value *out) {
+  Shard &shard = *flight.shard;
+  Now now(clock_);
+  Draft draft(memory_);
+  draft.flight = &flight;
+  draft.hands_back = true;
+  draft.discarded = discarded;
+  ct_value own = CT_VALUE_INIT;
+  ct_status status = make_draft({flight.key(), flight.hash}, value, entry, now, &draft);
+  if (status == CT_OK) status = store(draft, now, &own);
+  if (status < 0) {
+    shard.vacate(flight);
+  } else if (out != nullptr) {
+    *out = own;
+  } else {
+    shard.release(&own);
+  }
+  return status;
+}
+
+ct_status Cache::get_or_load(Bytes key, ct_loader_fn load, void *user_data, ct_value *out) {
+  Flight *flight = nullptr;
+  ct_status status = join(key, UINT64_MAX, this_thread(), out, &flight);
+  if (status != CT_LEASED) return status;
+  Result result(memory_);
+  status =
+      result.judge(load(user_data, key.data, key.size, reinterpret_cast<ct_result *>(&result)));
+  ct_entry_options entry;
+  if (status == CT_OK && !check(&result.entry(), &entry)) status = CT_ERR_INVALID;
+  if (status != CT_OK) {
+    flight->shard->vacate(*flight);
+    return status;
+  }
+  status = fulfil(*flight, result.value(), entry, result.discarded(), out);
+  return status == CT_NOT_STORED ? CT_OK : status;
+}
+
+// As a run can be in vain only because of a plain write, there need be no end of them.
+ct_status Cache::compute(Bytes key, ct_compute_fn compute, void *user_data, ct_value *out) {
+  const Probe probe = probe_of(key);
+  ct_status status = kChanged;
+  for (int retries = 0; status == kChanged && retries <= kRetries; retries++) {
+    status = compute_in_turn(probe, compute, user_data, out);
+  }
+  return status == kChanged ? CT_BUSY : status;
+}
+
+// One run, while no other one is going on for the key.
+ct_status Cache::compute_in_turn(const Probe &probe, ct_compute_fn compute, void *user_data,
+                                 ct_value *out) {
+  Shard &shard = shard_of(probe);
+  const Thread thread = this_thread();
+  Hold turn;
+  ct_status status = shard.take_turn(probe, thread, &turn);
+  if (status == CT_BUSY) {
+    status = await(turn, CT_NEVER, thread, nullptr);
+    if (status != CT_LEASED) shard.unhold(*turn.flight);
+  }
+  if (status != CT_LEASED) return status;
+  Departed gone(family_);
+  ct_value old = CT_VALUE_INIT;
+  status = compute_once(probe, compute, user_data, &old, gone, out);
+  // Listener and drop may compute the same key.
+  shard.vacate(*turn.flight);
+  tell(gone);
+  if (old.pin != 0) shard.release(&old);
+  return status;
+}
+
+// *old is what it saw, to be released.
+ct_status Cache::compute_once(const Probe &probe, ct_compute_fn compute, void *user_data,
+                              ct_value *old, Departed &gone, ct_value *out) {
+  Shard &shard = shard_of(probe);
+  Now before(clock_);
+  const ct_status peeked = shard.peek(probe, before, old);
+  if (peeked < 0) return peeked;
+  const bool found = peeked == CT_OK;
+  Entry *seen = found ? shard.entry_of(*old) : nullptr;
+  const ct_bytes bytes = {old->data, old->size};
+  Result result(memory_);
+  ct_status status = compute(user_data, probe.key.data, probe.key.size, found ? &bytes : nullptr,
+                             reinterpret_cast<ct_result *>(&result));
+  if (status != CT_NOT_STORED) status = result.judge(status);
+  if (status == CT_OK) {
+    status = store_computed(probe, result, seen, gone, out);
+  } else if (status == CT_MISS) {
+    Now after(clock_);
+    if (!shard.remove_seen(probe, seen, after, gone)) status = kChanged;
+  } else if (status == CT_NOT_STORED && found && out != nullptr) {
+    *out = *old;
+    *old = ct_value CT_VALUE_INIT;
+  }
+  if (!Result::is_failure(status)) shard.count_reads(found, !found);
+  return status;
+}
+
+// Stores a result, if nothing else was stored meanwhile; either way hands over what is there then,
+// or the result itself if it is not kept. CT_OK, or a failure.
+ct_status Cache::keep_first(Bytes key, const Result &result, bool keep, ct_value *out) {
+  ct_entry_options entry;
+  if (!check(&result.entry(), &entry)) return CT_ERR_INVALID;
+  Now now(clock_);
+  Draft draft(memory_);
+  draft.takes = draft.hands_back = true;
+  draft.discarded = result.discarded() || !keep;
+  ct_status status = make_draft(probe_of(key), result.value(), entry, now, &draft);
+  if (status == CT_OK) status = store(draft, now, out);
+  return status == CT_NOT_STORED ? CT_OK : status;
+}
+
+// If what is there is what was seen.
+ct_status Cache::store_computed(const Probe &probe, Result &result, const Entry *seen,
+                                Departed &gone, ct_value *out) {
+  ct_entry_options entry;
+  if (!check(&result.entry(), &entry)) return CT_ERR_INVALID;
+  Now now(clock_);
+  Draft draft(memory_);
+  draft.checked = true;
+  draft.seen = seen;
+  draft.discarded = result.discarded();
+  const ct_status status = make_draft(probe, result.value(), entry, now, &draft);
+  return status == CT_OK ? store(draft, now, gone, out) : status;
+}
+
+}  // namespace ct

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// Letting entries in that a snapshot has kept: all that can fail comes first.
+#include "cache/cache.hpp"
+
+namespace ct {
+
+// One of which a lifetime is over is dead on arrival. Time to idle is none where the cache has no tti.
+void Cache::begin_restored(const Record &record, Now &now, Draft *draft) {
+  begin_draft(probe_of(record.key), record.value, draft);
+  const uint64_t ttl = record.ttl;
+  give_deadline(ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), ttl), now, draft);
+  draft->idle = options_.tti == 0 ? CT_NEVER : record.idle;
+  draft->dead = draft->dead || draft->idle == 0;
+}
+
+// Asks the weigher, which may call the cache: so it is asked before anything is reserved.
+void Cache::ask_weight(Record &record, Now &now) {
+  const Probe probe = probe_of(record.key);
+  if (record.weighed || shard_of(probe).peek(probe, now, nullptr) == CT_OK) return;
+  Draft draft(memory_);
+  begin_restored(record, now, &draft);
+  weigh(false, 0, &draft);
+  record.weighed = true;
+  record.weight = draft.weight;
+}
+
+// Makes a block for it, and reserves its room beyond what is reserved already, if it may come.
+ct_status Cache::stage(Restored &entry, uint64_t *reserved, Reservation &room, Now &now,
+                       Departed &gone) {
+  const Record &record = entry.record;
+  const Probe probe = probe_of(record.key);
+  Shard &shard = shard_of(probe);
+  if (shard.peek(probe, now, nullptr) == CT_OK) return CT_OK;
+
+  Draft draft(memory_);
+  begin_restored(record, now, &draft);
+  weigh(record.weighed, record.weight, &draft);
+  if (draft.dead || draft.too_large) return CT_OK;
+  if (draft.weight > UINT64_MAX - *reserved) return CT_OK;
+  const uint64_t needed = *reserved + draft.weight;
+  if (!room.cover_whole(needed)) return CT_OK;
+  if ((draft.flags & kApart) != 0 && !draft.set_apart()) return CT_ERR_NOMEM;
+  const ct_status status = shard.stage(draft, room, now, gone);
+  if (status != CT_OK) return status == CT_EXISTS ? CT_OK : status;
+  *reserved = needed;
+  entry.ref = draft.ref;
+  return CT_OK;
+}
+
+ct_status Cache::restore(Restored *const *coldest_first, uint32_t count) {
+  Now now(clock_);
+  Departed gone(family_);
+  Reservation room(budget_);
+  ct_status status = CT_OK;
+  const auto each_staged = [&](bool backwards, auto visit) {
+    for (uint32_t i = 0; i < count; i++) {
+      Restored &entry = *coldest_first[backwards ? count - 1 - i : i];
+      if (entry.ref != kNone) visit(shard_of(probe_of(entry.record.key)), entry);
+    }
+  };
+
+  if (options_.weigher != nullptr) {
+    for (uint32_t i = count; i > 0; i--) ask_weight(coldest_first[i - 1]->record, now);
+  }
+  expire_all(now, gone);
+  uint64_t reserved = 0;
+  for (uint32_t i = count; i > 0 && status == CT_OK; i--) {
+    status = stage(*coldest_first[i - 1], &reserved, room, now, gone);
+  }
+  if (status == CT_OK) {
+    each_staged(policy_kind(options_.policy)->takes_newest, [&](Shard &shard, Restored &entry) {
+      shard.admit(entry.ref, entry.record.uses, room, now);
+    });
+  } else {
+    each_staged(false, [](Shard &shard, Restored &entry) { shard.dismiss(entry.ref); });
+  }
+  room.give_back();
+  tell(gone);
+  return status;
+}
+
+}  // namespace ct

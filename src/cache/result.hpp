@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// What a callback hands back: a copy of its value, and how to keep it.
+#ifndef CT_RESULT_HPP
+#define CT_RESULT_HPP
+
+#include <cachetools.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "base/memory.hpp"
+#include "base/options.hpp"
+#include "table/entry.hpp"
+
+namespace ct {
+
+class Result {
+ public:
+  explicit Result(Memory &memory) noexcept : memory_(memory) {}
+  ~Result() { memory_.release(large_, size_, 1); }
+  Result(const Result &) = delete;
+  Result &operator=(const Result &) = delete;
+
+  // The last one counts.
+  ct_status set(Bytes value) noexcept {
+    memory_.release(large_, size_, 1);
+    large_ = nullptr;
+    size_ = 0;
+    status_ = CT_OK;
+    if (value.size > sizeof small_) {
+      large_ = static_cast<char *>(memory_.allocate(value.size, 1));
+      if (large_ == nullptr) return status_ = CT_ERR_NOMEM;
+    }
+    size_ = value.size;
+    if (size_ > 0) std::memcpy(large_ != nullptr ? large_ : small_, value.data, size_);
+    return CT_OK;
+  }
+  void fail(ct_status status) { status_ = status; }
+
+  ct_entry_options &entry() { return entry_; }
+  const ct_entry_options &entry() const { return entry_; }
+  void discard() { discarded_ = true; }
+  bool discarded() const { return discarded_; }
+  Bytes value() const { return {large_ != nullptr ? large_ : small_, size_}; }
+
+  // What a call makes of the callback's answer: one that may be handed on, or CT_ERR_INVALID.
+  ct_status judge(ct_status answered) const {
+    return answered == CT_OK ? status_ : judge_failure(answered);
+  }
+  static ct_status judge_failure(ct_status answered) {
+    const auto number = static_cast<int32_t>(answered);
+    const bool known = answered == CT_MISS || (number < 0 && number >= CT_ERR_UNSUPPORTED);
+    return is_own(number) || known ? answered : CT_ERR_INVALID;
+  }
+  // Whether a status is one that callbacks make up.
+  static bool is_own(int32_t number) { return number >= 1000 || number <= -1000; }
+  // Whether a judged answer is a failure: one of the library's, or any of the callback's own.
+  static bool is_failure(ct_status judged) { return judged < 0 || is_own(judged); }
+
+ private:
+  Memory &memory_;
+  size_t size_ = 0;
+  char *large_ = nullptr;              // a value that small_ has no room for
+  ct_status status_ = CT_ERR_INVALID;  // nothing was set
+  bool discarded_ = false;
+  ct_entry_options entry_ = CT_ENTRY_OPTIONS_INIT;
+  alignas(8) char small_[256];
+};
+
+}  // namespace ct
+
+#endif

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// Memoized functions: a function, how its arguments make a key, and the cache that keeps results.
+// Counts calls for itself, per object (self) that it was called on.
+#ifndef CT_MEMO_HPP
+#define CT_MEMO_HPP
+
+#include <cachetools.h>
+
+#include <cstdint>
+
+#include "base/array.hpp"
+#include "base/lock.hpp"
+#include "base/memory.hpp"
+#include "cache/cache.hpp"
+#include "memo/key.hpp"
+
+namespace ct {
+
+// Hits and misses per object: an open-addressing table by address. Locks by itself.
+class Tally {
+ public:
+  struct Counts {
+    uint64_t hits;
+    uint64_t misses;
+  };
+
+  explicit Tally(Memory &memory) noexcept : memory_(memory), rows_(memory) {}
+  Tally(const Tally &) = delete;
+  Tally &operator=(const Tally &) = delete;
+
+  // False: no memory.
+  bool count(const void *self, bool hit);
+  Counts counts(const void *self);
+  void reset(const void *self);
+  void forget(const void *self);
+
+ private:
+  struct Row {
+    const void *self;
+    Counts counts;
+    bool used;
+  };
+
+  uint32_t home(const void *self) const;
+  Row *find(const void *self);
+  Row *add(const void *self);
+  bool grow();
+
+  Memory &memory_;
+  Lock lock_;
+  Array<Row> rows_;  // none, or a power of two of them, at least a quarter unused
+  uint32_t count_ = 0;
+};
+
+class Memo {
+ public:
+  // CT_OK, CT_ERR_INVALID or CT_ERR_NOMEM.
+  static ct_status make(const ct_memo_options *options, Memo **out);
+  void free();
+
+  ct_status call(void *self, const void *args, ct_value *out);
+  // Empties key, and fills it with a call.
+  ct_status fill_key(void *self, const void *args, Key &key);
+  // nullptr: none, or cache_of has none.
+  Cache *cache(void *self);
+  ct_status invalidate(void *self, const void *args);
+  ct_status info(void *self, ct_cache_info *out);
+  ct_status clear(void *self);
+  void forget(void *self) { tally_.forget(self); }
+
+ private:
+  Memo(const Memory &memory, const ct_memo_options &options, Cache *own) noexcept;
+  ~Memo() = default;
+  Memo(const Memo &) = delete;
+  Memo &operator=(const Memo &) = delete;
+
+  struct Call {
+    Memo *memo;
+    void *self;
+    const void *args;
+    bool hit;  // the function was not called
+  };
+  static ct_status load(void *user_data, const void *key, size_t key_size, ct_result *result);
+
+  bool passes_through() const {
+    return options_.cache == nullptr && options_.cache_of == nullptr && options_.own == nullptr;
+  }
+  bool typed() const { return (options_.flags & CT_MEMO_TYPED) != 0; }
+  ct_status compute(const Call &call, ct_result *result);
+  ct_status call_alone(Cache &cache, Bytes key, Call &call, ct_value *out);
+
+  Memory memory_;
+  ct_memo_options options_;
+  Bytes prefix_;  // a copy, behind this
+  Cache *own_;    // freed with this; if nothing is kept, it holds what is handed back
+  Tally tally_;
+};
+
+}  // namespace ct
+
+#endif

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+// An eviction policy: it keeps the entries of one shard in an order of its own, and names the one
+// that should leave next. Each policy is a file in policy/; policy.cpp lists them.
+//
+// A policy refers to entries that are in the cache. In each of them, the links of the header, the
+// hook (Layout::hook) and the flags of kPolicyFlags are the policy's.
+#ifndef CT_POLICY_HPP
+#define CT_POLICY_HPP
+
+#include <cachetools.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+
+#include "base/clock.hpp"
+#include "base/hash.hpp"
+#include "base/memory.hpp"
+#include "base/options.hpp"
+#include "table/entry.hpp"
+#include "table/index.hpp"
+#include "table/store.hpp"
+
+namespace ct {
+
+class Shard;
+
+// What a policy works with. All of it lives longer than the policy.
+struct PolicyContext {
+  Memory &memory;
+  const Store &store;
+  const Index &index;
+  const Layout &layout;
+  const ct_options &options;  // As they are in force; maxsize is that of all shards.
+  uint64_t seed;              // Each shard has another one.
+  // Returns the weight of an entry that is in the cache; shard is the policy's own.
+  uint64_t (*weight_of)(const Shard *shard, Ref ref);
+  const Shard *shard;
+
+  uint64_t weight(Ref ref) const { return weight_of(shard, ref); }
+  uint64_t hash(Ref ref) const {
+    const Bytes key = layout.key(store.at(ref));
+    return hash_key(key.data, key.size, options.seed);
+  }
+  // Where the entry's mark is.
+  Place place(Ref ref) const { return index.place_of(hash(ref), ref); }
+};
+
+// How a policy learns that an entry was used.
+enum class Uses : uint8_t {
+  kIgnored,   // It does not.
+  kMarked,    // It reads the entry's mark in the index, which a use raises.
+  kGathered,  // used() tells it some uses at once, each thread's in order, before any other call.
+  kTold,      // hit() tells it each use at once. So reads take the lock.
+};
+
+// What a policy asks of the options beside its own name.
+enum class Needs : uint8_t { kNothing, kTtl, kTtu, kOps };
+
+// The calls are made under the shard's lock. Only ready and reserve may fail.
+class Policy {
+ public:
+  // The place of a walk over the order.
+  struct Walk {
+    uint32_t part = 0;    // A policy may keep its entries in several parts.
+    Ref ref = kNone;      // The last entry of that part that was met; kNone: none yet.
+    uint64_t passed = 0;  // How many entries of that part were met, if the policy needs it.
+  };
+
+  // A policy hides what does not hold of it, and states kUses. PolicyKind explains them.
+  static constexpr size_t kHookBytes = 0;
+  static constexpr size_t kBytesBeside = 0;
+  static constexpr bool kOrdered = true;
+  static constexpr uint8_t kMostUses = 0;
+  static constexpr bool kCounts = false;
+  static constexpr bool kTakesNewest = false;
+  // The number of ranks that step can answer, for any policy.
+  static constexpr uint32_t kRanks = 5;
+
+  Policy(const Policy &) = delete;
+  Policy &operator=(const Policy &) = delete;
+
+  // Returns false if there was no memory for its state.
+  virtual bool ready() const { return true; }
+  // Makes room for so many more entries; that many inserts cannot fail then. Returns false if there
+  // is no memory.
+  virtual bool reserve(uint64_t) { return true; }
+  // The entry is new in the cache.
+  virtual void insert(Ref ref, uint64_t hash, Now &now) = 0;
+  // The entry is new here, and was used that often in another cache.
+  virtual void restore(Ref ref, uint64_t hash, uint64_t uses, Now &now) {
+    (void)uses;
+    insert(ref, hash, now);
+  }
+  // The entry's key was stored again. The entry weighed `before` until now.
+  virtual void update(Ref ref, uint64_t hash, uint64_t before, Now &now) = 0;
+  // The entry was used; only with Uses::kTold.
+  virtual void hit(Ref, uint64_t hash, Now &) { (void)hash; }
+  // The entries were used, in that order; only with Uses::kGathered.
+  virtual void used(const Ref *, uint32_t count) { (void)count; }
+  // The entry's weight changed without a use or an update. It was `before` until now.
+  virtual void reweigh(Ref, uint64_t before, Now &) { (void)before; }
+  // The entry leaves the cache. displaced: victim_for named it, and it makes room for that key.
+  virtual void remove(Ref ref, uint64_t hash, bool displaced) = 0;
+  // The entry's block has moved. Its links, hook and flags were copied.
+  virtual void moved(Ref from, Ref to) = 0;
+  // All entries leave, and nothing is remembered of them.
+  virtual void clear() = 0;
+  // The limit of all shards together is that now.
+  virtual void resize(uint64_t) {}
+  // Names the entry that should leave next; kNone if it knows no entry; kAskAgain after a pause, so
+  // that others get the lock. The entry may still stay.
+  virtual Ref victim() = 0;
+  // Does the same, to make room for the key with that hash. Only here may a policy learn from the
+  // choice, and allocate. It may be asked several times for one key, and the key may still not come.
+  virtual Ref victim_for(uint64_t hash) {
+    (void)hash;
+    return victim();
+  }
+  // Names the entry that will probably follow the last victim, to be fetched ahead; kNone if that is
+  // not known.
+  virtual Ref next_victim() const { return kNone; }
+  // A key with that hash will probably come or leave next. Fetches ahead what is kept of it.
+  virtual void prefetch(uint64_t hash) const { (void)hash; }
+  // Returns how often the entry was used; 0 if the policy does not count.
+  virtual uint64_t frequency(Ref) const { return 0; }
+  // Goes on to the next entry; returns false if there is none. If the policy is ordered, a walk meets
+  // each entry once, unless the order changes meanwhile. Entries would leave by rank, the lowest
+  // first, and of one rank as they are met.
+  virtual bool step(Walk &walk, uint32_t *rank) const = 0;
+#ifdef CT_VALIDATE
+  // Returns NULL, or the invariant that is broken.
+  virtual const char *problem() const { return nullptr; }
+#endif
+
+ protected:
+  Policy() = default;
+  ~Policy() = default;
+};
+
+// How a policy is made, and what the rest of the library has to know of it.
+struct PolicyKind {
+  Needs needs;
+  size_t hook_bytes;    // What it keeps in each entry beside the links: 0 or 8.
+  size_t bytes_beside;  // About what it keeps of each entry elsewhere.
+  bool ordered;         // It can tell which entry leaves first, second and so on.
+  bool counts;          // It goes by frequency, which a snapshot restores.
+  bool takes_newest;    // The entry that came last leaves first.
+  Uses uses;
+  uint8_t most_uses;  // The highest mark.
+  size_t bytes;
+  Policy *(*make)(void *where, const PolicyContext &context);
+  void (*destroy)(Policy *policy);
+};
+
+template <class P>
+constexpr PolicyKind kind_of(Needs needs = Needs::kNothing) {
+  return {
+      needs,
+      P::kHookBytes,
+      P::kBytesBeside,
+      P::kOrdered,
+      P::kCounts,
+      P::kTakesNewest,
+      P::kUses,
+      P::kMostUses,
+      sizeof(P),
+      [](void *where, const PolicyContext &context) -> Policy * { return new (where) P(context); },
+      [](Policy *policy) { static_cast<P *>(policy)->P::~P(); }};
+}
+
+// One for each constant of ct_policy, defined beside its class in policy/.
+extern const PolicyKind kLruKind, kFifoKind, kLfuKind, kRrKind, kTtlKind, kTlruKind, kAnyKind,
+    kMruKind, kClockKind, kSieveKind, kS3FifoKind, kWTinyLfuKind, kArcKind, kCustomKind;
+
+// Both return nullptr if there is no such policy.
+const PolicyKind *policy_kind(int32_t policy);
+const char *policy_name(int32_t policy);
+
+// Returns the first policy of that name, in upper or lower case; -1 if there is none.
+int32_t policy_by_name(const char *name);
+
+}  // namespace ct
+
+#endif

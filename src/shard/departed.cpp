@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#include "shard/shard.hpp"
+
+namespace ct {
+
+Entry *Departed::at(Place place) const { return family_[place.shard].at(place.ref); }
+
+uint64_t Departed::deadline(Place place) const { return family_[place.shard].deadline(at(place)); }
+
+void Departed::add(Shard &shard, Ref ref, ct_cause cause) {
+  const Place place = {shard.number(), ref};
+  Entry *e = shard.at(ref);
+  e->flags |= kTelling;
+  e->prev = kNone;
+  e->next = static_cast<uint32_t>(cause) << 16;
+  if (empty()) {
+    head_ = place;
+  } else {
+    set_next(at(tail_), place);
+  }
+  tail_ = place;
+}
+
+Departed::Place Departed::merge(Place a, Place b) {
+  Place head = {0, kNone};
+  Entry *last = nullptr;
+  while (a.ref != kNone || b.ref != kNone) {
+    const bool take_a = b.ref == kNone || (a.ref != kNone && deadline(a) <= deadline(b));
+    Place &from = take_a ? a : b;
+    if (last == nullptr) {
+      head = from;
+    } else {
+      set_next(last, from);
+    }
+    last = at(from);
+    from = next(last);
+  }
+  return head;
+}
+
+// Bottom-up merge sort: runs[i] is a sorted run of 2^i, or empty.
+void Departed::sort() {
+  constexpr int kRuns = 40;
+  Place runs[kRuns];
+  for (Place &run : runs) run = {0, kNone};
+  while (!empty()) {
+    Place run = head_;
+    head_ = next(at(run));
+    set_next(at(run), {0, kNone});
+    int i = 0;
+    for (; i < kRuns - 1 && runs[i].ref != kNone; i++) {
+      run = merge(runs[i], run);
+      runs[i] = {0, kNone};
+    }
+    runs[i] = merge(runs[i], run);
+  }
+  Place sorted = {0, kNone};
+  for (const Place &run : runs) sorted = merge(run, sorted);
+  head_ = sorted;
+  // The tail is not where it was, but nothing is added any more.
+}
+
+void Departed::tell(ct_listener_fn listener, void *user_data, ct_visit_fn visit, void *visit_data) {
+  while (!empty()) {
+    Shard &shard = family_[head_.shard];
+    const Ref ref = head_.ref;
+    Entry *e = shard.at(ref);
+    const ct_event event = shard.event_of(e, cause(e));
+    head_ = next(e);
+    if (visit != nullptr) visit(visit_data, &event);
+    if (listener != nullptr) listener(user_data, &event);
+    shard.let_go(ref, e);
+  }
+}
+
+}  // namespace ct

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// The cache that shards belong to, as far as they know it: it is destroyed when nothing refers to it.
+#ifndef CT_OWNER_HPP
+#define CT_OWNER_HPP
+
+#include <atomic>
+#include <cstdint>
+
+namespace ct {
+
+class Owner {
+ public:
+  // The handle refers to the cache, and so does each pin that outlives the handle.
+  void refer(uint64_t count) { references_.fetch_add(count, std::memory_order_relaxed); }
+  // Destroys the cache if that was the last reference.
+  void unrefer() {
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+  }
+
+ protected:
+  Owner() = default;
+  ~Owner() = default;
+  Owner(const Owner &) = delete;
+  Owner &operator=(const Owner &) = delete;
+
+ private:
+  // Defined in cache.cpp: every owner is a Cache.
+  void destroy() noexcept;
+
+  std::atomic<uint64_t> references_{1};
+};
+
+}  // namespace ct
+
+#endif

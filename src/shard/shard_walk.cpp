@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+// Walks over all entries of a shard, what a snapshot takes of them, and what it brings back.
+#include "shard/shard.hpp"
+
+namespace ct {
+
+// ---- By position in the index -----------------------------------------------------------------
+
+ct_status Shard::list_some(uint64_t *from, Array<Held> &out) {
+  // So many entries are pinned at a time, and so many homes looked at that may have none.
+  constexpr uint32_t kEntries = 32;
+  constexpr uint32_t kHomes = 256;
+  Guard guard(lock());
+  const uint32_t before = out.size();
+  bool pinned = true;
+  uint64_t end = *from;
+  for (uint32_t i = 0; i < kHomes && out.size() - before < kEntries && end != Index::kEnd; i++) {
+    end = index_.visit_from(end, hasher(), [&](Ref ref) {
+      Entry *e = store_.at(ref);
+      if (pinned && (pinned = out.reserve(1) && pin(e))) out.push({this, e});
+    });
+  }
+  if (!pinned) {
+    for (; out.size() != before; out.pop()) unpin(out.back().entry);
+    return CT_ERR_NOMEM;
+  }
+  *from = end;
+  return CT_OK;
+}
+
+// ---- By the policy's order --------------------------------------------------------------------
+
+OrderWalk Shard::begin_walk() {
+  OrderWalk walk;
+  walk.left = 2 * size() + kAtOnce;
+  return walk;
+}
+
+void Shard::end_walk(OrderWalk &walk) {
+  for (OrderWalk::Place &place : walk.places) {
+    for (Entry **entry : {&place.entry, &place.next_entry}) {
+      if (*entry != nullptr) release(*entry);
+      *entry = nullptr;
+    }
+  }
+}
+
+// Where to go on: behind the latest place at which the same entry still follows. False: others have
+// changed all of them meanwhile.
+bool Shard::resume(const OrderWalk &walk, Policy::Walk *at) const {
+  if (!walk.has_begun) return true;
+  if (walk.version == order_version()) {
+    *at = walk.places[0].next;
+    return true;
+  }
+  for (const OrderWalk::Place &place : walk.places) {
+    if (place.entry == nullptr || place.next_entry == nullptr) continue;
+    if (((place.entry->flags | place.next_entry->flags) & kDead) != 0) continue;
+    Policy::Walk again = place.at;
+    uint32_t rank;
+    if (!policy_->step(again, &rank)) continue;
+    if (again.ref != place.next.ref || again.part != place.next.part) continue;
+    *at = place.next;
+    return true;
+  }
+  return false;
+}
+
+// False: no memory for a pin.
+bool Shard::pin_places(OrderWalk &walk) {
+  for (OrderWalk::Place &place : walk.places) {
+    if (place.at.ref == kNone) continue;
+    Entry *entry = store_.at(place.at.ref);
+    Entry *next = store_.at(place.next.ref);
+    if (!pin(entry)) return false;
+    place.entry = entry;
+    if (!pin(next)) return false;
+    place.next_entry = next;
+  }
+  return true;
+}
+
+// Calls take(ref, rank) for the next kAtOnce, or what is left; false ends the walk. CT_OK or
+// CT_ERR_NOMEM.
+template <class Take>
+ct_status Shard::walk_some(OrderWalk &walk, Take take) {
+  OrderWalk until_now = walk;
+  ct_status status = CT_OK;
+  {
+    Guard guard(lock());
+    settle_uses();
+    Policy::Walk at;
+    if (!resume(walk, &at)) walk.left = 0;
+    if (walk.has_begun && walk.version != order_version()) walk.is_disturbed = true;
+    walk.has_begun = true;
+    walk.version = order_version();
+    for (OrderWalk::Place &place : walk.places) place = {};
+    for (uint64_t steps = kAtOnce; steps != 0 && walk.left != 0; steps--) {
+      const Policy::Walk before = at;
+      uint32_t rank;
+      if (!policy_->step(at, &rank)) {
+        walk.left = 0;
+        break;
+      }
+      work_on_entry();
+      if (!take(at.ref, rank)) {
+        walk.left = 0;
+        status = CT_ERR_NOMEM;
+        break;
+      }
+      walk.left--;
+      walk.remember(steps - 1, before, at);
+    }
+    if (walk.left != 0 && !pin_places(walk)) status = CT_ERR_NOMEM;
+  }
+  end_walk(until_now);
+  return status;
+}
+
+ct_status Shard::list_ranks(OrderWalk &walk, Array<Ranked> &out) {
+  return walk_some(walk, [&](Ref ref, uint32_t rank) {
+    out.push({id_of(layout_.key(store_.at(ref))), rank});
+    return true;
+  });
+}
+
+ct_status Shard::list_order(OrderWalk &walk, Array<Ordered> &out) {
+  if (!out.reserve(kAtOnce)) return CT_ERR_NOMEM;
+  return walk_some(walk, [&](Ref ref, uint32_t rank) {
+    Entry *e = store_.at(ref);
+    if (!pin(e)) return false;
+    out.push({e, rank, out.size()});
+    return true;
+  });
+}
+
+bool Shard::view(Entry *e, Now &now, Bytes *key, Bytes *value) {
+  Guard guard(lock());
+  *key = layout_.key(e);
+  *value = layout_.value(e);
+  return (e->flags & kDead) == 0 ? !is_expired(e, now) : current(e, now) != kNone;
+}
+
+// ---- Saving -----------------------------------------------------------------------------------
+
+bool Shard::describe(Entry *e, Now &now, Record *out) {
+  Guard guard(lock());
+  if (is_expired(e, now)) return false;
+  *out = {layout_.key(e), layout_.value(e), 0, CT_NEVER, CT_NEVER, 0, (e->flags & kWeight) != 0};
+  if (out->weighed) out->weight = *layout_.weight(e);
+  if (counts_) {
+    settle_uses();
+    const Ref ref = current(e, now);
+    if (ref != kNone) out->uses = policy_->frequency(ref);
+  }
+  if ((e->flags & kLifetime) == 0) return true;
+  const Lifetime *life = layout_.lifetime(e);
+  if (life->write != CT_NEVER) out->ttl = life->write - now();
+  if (layout_.keeps_idle() && life->idle != CT_NEVER) out->idle = life->idle - now();
+  return true;
+}
+
+// ---- Restoring --------------------------------------------------------------------------------
+
+ct_status Shard::stage(Draft &draft, Reservation &room, Now &now, Departed &gone) {
+  Guard guard(lock());
+  settle_uses();
+  const Ref old = find(draft.probe).ref;
+  if (old != kNone) {
+    if (!is_expired(store_.at(old), now)) return CT_EXISTS;
+    room.keep(leave(old, draft.probe.hash, CT_CAUSE_EXPIRED, gone));
+  }
+  if (!prepare(draft)) return CT_ERR_NOMEM;
+  fill(draft.ref, draft, now);
+  return CT_OK;
+}
+
+void Shard::admit(Ref ref, uint64_t uses, Reservation &room, Now &now) {
+  Guard guard(lock());
+  settle_uses();
+  Entry *e = store_.at(ref);
+  const uint64_t hash = hash_of(ref);
+  const bool has_deadline = layout_.deadline(e) != CT_NEVER;
+  // What was reserved can be gone only by ct_clear, which may as well have come after.
+  const bool is_absent = find({layout_.key(e), hash}).ref == kNone;
+  const bool is_let_in = is_absent && reserve(waiting_, has_deadline);
+  waiting_--;
+  if (!is_let_in) {
+    free_block(ref, e);
+    return;
+  }
+  order_changes_++;
+  index_.insert(hash, ref);
+  policy_->restore(ref, hash, uses, now);
+  settle(room, 0, weight_of(e));
+  if (has_deadline) expiry_.insert(ref, now());
+}
+
+void Shard::dismiss(Ref ref) {
+  Guard guard(lock());
+  waiting_--;
+  free_block(ref, store_.at(ref));
+}
+
+}  // namespace ct

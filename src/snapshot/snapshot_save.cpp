@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// Writing a snapshot, in little memory: of the order a stretch at a time, of the entries a few.
+#include "cache/iter.hpp"
+#include "snapshot/frames.hpp"
+#include "snapshot/snapshot.hpp"
+
+namespace ct {
+namespace {
+
+class Saver {
+ public:
+  Saver(Cache &cache, ct_write_fn write, void *user_data) noexcept
+      : cache_(cache), now_(cache.clock()), out_(cache.memory(), write, user_data) {}
+
+  ct_status save() {
+    counted_ = cache_.shards()[0].counts();
+    put_head();
+    ct_status status = put_order();
+    if (status == CT_OK) status = put_entries();
+    if (status != CT_OK) return status;
+    out_.put_number(Snapshot::kEnd, 1);
+    return out_.end();
+  }
+
+ private:
+  void put_head() {
+    const bool dated = cache_.clock().is_systems();
+    out_.put_raw(dated ? Snapshot::kDatedPrefix : Snapshot::kUndatedPrefix,
+                 sizeof Snapshot::kUndatedPrefix);
+    uint32_t flags = 0;
+    if (counted_) flags |= Snapshot::kCounted;
+    if (dated) flags |= Snapshot::kDated;
+    out_.put_number(cache_.weighing(), 1);
+    out_.put_number(flags, 1);
+    out_.put_number(0, 2);
+    if (!dated) return;
+    // Behind the reading that lifetimes are counted from: by a date before it they would end early.
+    now_();
+    out_.put_number(Clock::read_date(), 8);
+  }
+
+  ct_status put_order() {
+    const Family &shards = cache_.shards();
+    if (!shards[0].is_ordered()) return CT_OK;
+    Array<Ranked> ranks(cache_.memory());
+    if (!ranks.reserve(Shard::kAtOnce)) return CT_ERR_NOMEM;
+    ct_status status = CT_OK;
+    for (uint32_t i = 0; i < shards.count && status == CT_OK; i++) {
+      out_.put_number(Snapshot::kShard, 1);
+      OrderWalk walk = shards[i].begin_walk();
+      while (walk.left != 0 && status == CT_OK && !out_.failed()) {
+        ranks.truncate();
+        status = shards[i].list_ranks(walk, ranks);
+        for (const Ranked &ranked : ranks) put_rank(ranked);
+      }
+      shards[i].end_walk(walk);
+    }
+    return status;
+  }
+
+  void put_rank(const Ranked &ranked) {
+    out_.put_number(Snapshot::kRank, 1);
+    out_.put_number(ranked.rank, 1);
+    out_.put_number(ranked.id, 8);
+  }
+
+  ct_status put_entries() {
+    Iter iter(cache_);
+    Bytes key, value;
+    while (!out_.failed()) {
+      const ct_status status = iter.next(now_, &key, &value);
+      if (status != CT_OK) return status == CT_END ? CT_OK : status;
+      const Held &held = iter.current();
+      Record record;
+      if (held.shard->describe(held.entry, now_, &record)) put_entry(record);
+    }
+    return CT_OK;
+  }
+
+  void put_entry(const Record &record) {
+    uint32_t flags = 0;
+    if (record.weighed) flags |= Snapshot::kWeighed;
+    if (record.ttl != CT_NEVER) flags |= Snapshot::kTtl;
+    if (record.idle != CT_NEVER) flags |= Snapshot::kIdle;
+    out_.put_number(Snapshot::kEntry, 1);
+    out_.put_number(flags, 1);
+    out_.put_number(record.key.size, 4);
+    out_.put_number(record.value.size, 4);
+    if (counted_) out_.put_number(record.uses, 8);
+    if (record.weighed) out_.put_number(record.weight, 8);
+    if (record.ttl != CT_NEVER) out_.put_number(record.ttl, 8);
+    if (record.idle != CT_NEVER) out_.put_number(record.idle, 8);
+    out_.put(record.key.data, record.key.size);
+    out_.put(record.value.data, record.value.size);
+  }
+
+  Cache &cache_;
+  Now now_;
+  FrameWriter out_;
+  bool counted_ = false;
+};
+
+}  // namespace
+
+ct_status Snapshot::save(Cache &cache, ct_write_fn write, void *user_data) {
+  return Saver(cache, write, user_data).save();
+}
+
+}  // namespace ct

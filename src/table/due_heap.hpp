@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// Entries in the order of their deadlines, those of one deadline in the order of their arrival: a
+// binary heap (after Williams, "Algorithm 232: Heapsort", 1964), so that no call takes more than a
+// step a level. Knows no cache; its owner locks.
+//
+// Nodes lie in pieces, each twice as large as the one before: none is copied when the heap grows. An
+// entry's links say that it is here, and where.
+#ifndef CT_DUE_HEAP_HPP
+#define CT_DUE_HEAP_HPP
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/memory.hpp"
+#include "table/entry.hpp"
+#include "table/store.hpp"
+
+namespace ct {
+
+class DueHeap {
+ public:
+  // mark: what stands in the link prev of its entries.
+  DueHeap(Memory &memory, const Store &store, const Layout &layout, Ref mark) noexcept
+      : memory_(memory), store_(store), layout_(layout), mark_(mark) {}
+  ~DueHeap();
+  DueHeap(const DueHeap &) = delete;
+  DueHeap &operator=(const DueHeap &) = delete;
+
+  // The deadline with which the first entry was pushed; CT_NEVER if there is none.
+  uint64_t earliest() const { return count_ == 0 ? CT_NEVER : node(0).deadline; }
+  // There is one.
+  Ref first() const { return node(0).ref; }
+
+  // False: no memory.
+  bool push(Ref ref, uint64_t deadline) noexcept;
+  // Leaves its links as they are.
+  void remove(Ref ref) noexcept;
+  // The entry that was elsewhere is now at to, its Lifetime copied.
+  void moved(Ref to) { node(life(to).next).ref = to; }
+
+#ifdef CT_VALIDATE
+  uint32_t count() const { return count_; }
+  // NULL, or the invariant that is broken.
+  const char *problem() const;
+  // How often it looked at an entry.
+  uint64_t touched() const { return touched_; }
+#endif
+
+ private:
+  struct Node {
+    uint64_t deadline;
+    uint64_t arrival;
+    Ref ref;
+
+    bool is_before(const Node &other) const {
+      return deadline != other.deadline ? deadline < other.deadline : arrival < other.arrival;
+    }
+  };
+  // The first piece has 64 nodes, the last one reaches as far as references do.
+  static constexpr uint32_t kFirstBits = 6;
+  static constexpr uint32_t kPieces = 32 - kFirstBits;
+
+  static uint32_t piece_of(uint32_t at) {
+    return 31 - kFirstBits - static_cast<uint32_t>(__builtin_clz(at + (1u << kFirstBits)));
+  }
+  static uint32_t nodes_of(uint32_t piece) { return 1u << (kFirstBits + piece); }
+  static uint32_t begin_of(uint32_t piece) { return nodes_of(piece) - nodes_of(0); }
+
+  Node &node(uint32_t at) const {
+    const uint32_t piece = piece_of(at);
+    return pieces_[piece][at - begin_of(piece)];
+  }
+  Lifetime &life(Ref ref) const {
+#ifdef CT_VALIDATE
+    touched_++;
+#endif
+    return *layout_.lifetime(store_.at(ref));
+  }
+  void put(uint32_t at, const Node &what) {
+    node(at) = what;
+    life(what.ref).next = at;
+  }
+  void rise(uint32_t at, const Node &what);
+  void sink(uint32_t at, const Node &what);
+  void release(uint32_t piece) noexcept;
+
+  Memory &memory_;
+  const Store &store_;
+  const Layout &layout_;
+  const Ref mark_;
+  uint32_t count_ = 0;
+  uint64_t arrivals_ = 0;
+  Node *pieces_[kPieces] = {};
+#ifdef CT_VALIDATE
+  mutable uint64_t touched_ = 0;
+#endif
+};
+
+}  // namespace ct
+
+#endif

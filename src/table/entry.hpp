@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: MIT
+// What an entry looks like in memory: one block of the store, its parts one after the other.
+//
+//   Entry      16 bytes   links, lengths, pins, flags
+//   hook       0 or 8     what the policy keeps in each entry beyond the links
+//   weight     0 or 8     kWeight: a weight that is not derived from the lengths
+//   lifetime   0, 16, 24  kLifetime: deadlines and links of the expiry
+//   key        padded to 8
+//   way back   0 or 8     the block's own reference, if the value begins too far from the header
+//   value
+//
+// Key and value of more than kApartBytes lie apart, in an allocation of their own (kApart): then
+// the lifetime is followed by an Apart. Both are preceded there by the way back.
+//
+// A pin, the number in a ct_value, must lead back from a value to its entry and to its shard when
+// nothing else is known. It is the shard's address, which is a multiple of 64, plus the distance
+// from header to value in units of 8 bytes; kFar instead of a distance says that the way back
+// stands in the 8 bytes before the value.
+#ifndef CT_ENTRY_HPP
+#define CT_ENTRY_HPP
+
+#include <cachetools.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "base/cell.hpp"
+
+namespace ct {
+
+// A block of the store: chunk number and offset, in units of 8 bytes. 0 is none.
+using Ref = uint32_t;
+constexpr Ref kNone = 0;
+
+// References from here on are never blocks: lists use them as marks.
+constexpr Ref kFirstMark = 0xFFE00000u;
+
+// In place of an entry, from whoever was asked for the next one: it has looked at some kLooksAtOnce
+// without having found it, and goes on when it is asked again, after others had their turn at the lock.
+constexpr Ref kAskAgain = kFirstMark;
+constexpr uint32_t kLooksAtOnce = 256;
+
+constexpr size_t kApartBytes = 16 * 1024;
+constexpr uint64_t kFar = 63;
+
+// A free block holds an Entry, and its size once more behind it.
+constexpr size_t kMinBlockBytes = 24;
+
+// Entry::flags, changed under the shard's lock only, and no more once the entry is dead but for
+// kTelling.
+enum : uint8_t {
+  kDead = 1,      // out of the cache: it remains for its pins, or until it has been told
+  kTelling = 2,   // dead, and in the hands of the call that removed it
+  kLifetime = 4,  // has a Lifetime
+  kWeight = 8,    // has a weight of its own
+  kApart = 16,    // has an Apart
+  kGiven = 32,    // never was in the cache: a value handed back to who gave it
+};
+// And those that are the policy's while the entry is in the cache.
+constexpr uint8_t kPolicyFlags = 64 | 128;
+
+// Entry::block, the store's own.
+enum : uint8_t {
+  kFree = 1,      // free block
+  kPrevFree = 2,  // the block before it in memory is free
+  kLoose = 4,     // free block that is in no bin
+};
+
+struct Entry {
+  // Alive: the policy's. Dead and kTelling: next in the chain, and shard and cause. Dead: own
+  // reference in prev.
+  Cell<Ref> prev;
+  Cell<Ref> next;
+  Cell<uint16_t> key_size;    // 0xFFFF if apart
+  Cell<uint16_t> value_size;  // 0 if apart
+  Cell<uint16_t> pins;        // kManyPins: that many and those that the shard counts beside
+  Cell<uint8_t> flags;
+  Cell<uint8_t> block;
+};
+static_assert(sizeof(Entry) == 16, "the header of every entry");
+static_assert(kApartBytes < 0xFFFF, "lengths of inline keys and values fit 16 bits");
+
+// The second half of an Entry, read at once.
+struct Head {
+  uint16_t key_size;
+  uint16_t value_size;
+  uint16_t pins;
+  uint8_t flags;
+  uint8_t block;
+
+  static Head of(const Entry *e) {
+    Head head;
+    char *bytes = reinterpret_cast<char *>(&head);
+    const Word *words = reinterpret_cast<const Word *>(&e->key_size);
+    for (size_t i = 0; i < sizeof head / sizeof(Word); i++) {
+      write_word(bytes + i * sizeof(Word), load_word(&words[i]));
+    }
+    // cppcheck-suppress uninitvar; all of its words have been written
+    return head;
+  }
+};
+static_assert(sizeof(Head) == 8, "half an Entry");
+
+constexpr uint16_t kManyPins = 0xFFFF;
+constexpr uint16_t kApartKeySize = 0xFFFF;
+
+// Deadlines in ticks, CT_NEVER for none. `idle` is there only in caches with a tti.
+struct Lifetime {
+  Cell<uint64_t> write;  // from the write on
+  Cell<Ref> prev;        // links of the expiry; prev is kNone if the entry is not linked
+  Cell<Ref> next;
+  Cell<uint64_t> idle;  // from the last use on
+};
+constexpr uint8_t kLifetimeBytes = offsetof(Lifetime, idle);
+constexpr uint8_t kIdleLifetimeBytes = sizeof(Lifetime);
+
+struct Apart {
+  Cell<char *> data;  // way back, value padded to 8, way back, key
+  Cell<uint32_t> key_size;
+  Cell<uint32_t> value_size;
+#if UINTPTR_MAX == UINT32_MAX
+  Cell<uint32_t> padding;
+#endif
+};
+static_assert(sizeof(Apart) == 16, "blocks are multiples of 8 bytes");
+
+constexpr size_t round_up_8(size_t n) { return (n + 7) & ~static_cast<size_t>(7); }
+
+struct Bytes {
+  const char *data;
+  size_t size;
+};
+
+// What the entries of one cache have in common, and so how to find an entry's parts.
+struct Layout {
+  // hook: 0 or 8. beside: what index and policy keep of each entry. idle: with an idle deadline.
+  Layout(size_t hook, size_t beside, bool idle, bool unlocked) noexcept
+      : hook_bytes(static_cast<uint8_t>(hook)),
+        bytes_beside(static_cast<uint8_t>(beside)),
+        lifetime_bytes(idle ? kIdleLifetimeBytes : kLifetimeBytes),
+        read_unlocked(unlocked) {
+    for (size_t i = 0; i < 4; i++) {
+      const size_t lifetime = (i & 1) != 0 ? lifetime_bytes : 0;
+      const size_t weight = (i & 2) != 0 ? 8 : 0;
+      key_offsets[i] = static_cast<uint8_t>(weight_offset() + weight + lifetime);
+    }
+  }
+
+  uint8_t hook_bytes;
+  uint8_t bytes_beside;    // its block
+  uint8_t lifetime_bytes;  // of entries that have one
+  bool read_unlocked;      // entries are read without the lock, too
+  uint8_t key_offsets[4];  // by kLifetime and kWeight
+
+  static char *at(Entry *e, size_t offset) { return reinterpret_cast<char *>(e) + offset; }
+  static const char *at(const Entry *e, size_t offset) {
+    return reinterpret_cast<const char *>(e) + offset;
+  }
+
+  size_t weight_offset() const { return sizeof(Entry) + hook_bytes; }
+  size_t lifetime_offset(uint8_t flags) const {
+    return weight_offset() + ((flags & kWeight) != 0 ? 8 : 0);
+  }
+  size_t key_offset(uint8_t flags) const {
+    static_assert(kLifetime == 4 && kWeight == 8, "they number the offsets");
+    if (__builtin_expect((flags & (kLifetime | kWeight)) == 0, 1)) return weight_offset();
+    return key_offsets[flags / kLifetime % 4];
+  }
+  size_t value_offset(uint8_t flags, size_t key_size) const {
+    const size_t offset = key_offset(flags) + round_up_8(key_size);
+    return __builtin_expect(offset < kFar * 8, 1) ? offset : offset + 8;
+  }
+
+  // Of the block in the store.
+  size_t block_bytes(uint8_t flags, size_t key_size, size_t value_size) const {
+    if ((flags & kApart) != 0) return key_offset(flags) + sizeof(Apart);
+    const size_t bytes = round_up_8(value_offset(flags, key_size) + value_size);
+    return bytes < kMinBlockBytes ? kMinBlockBytes : bytes;
+  }
+  size_t block_bytes(const Entry *e) const {
+    return block_bytes(e->flags, e->key_size, e->value_size);
+  }
+  // Of the allocation beside it.
+  static size_t apart_bytes(size_t key_size, size_t value_size) {
+    return 8 + round_up_8(value_size) + 8 + key_size;
+  }
+
+  template <class T>
+  T *hook(Entry *e) const {
+    static_assert(sizeof(T) <= 8, "hooks are 8 bytes");
+    return reinterpret_cast<T *>(at(e, sizeof(Entry)));
+  }
+  Cell<uint64_t> *weight(Entry *e) const {
+    return reinterpret_cast<Cell<uint64_t> *>(at(e, weight_offset()));
+  }
+  Lifetime *lifetime(Entry *e) const {
+    return reinterpret_cast<Lifetime *>(at(e, lifetime_offset(e->flags)));
+  }
+  // By flags that were read before: a second look at them may find another entry's.
+  const Lifetime *lifetime(const Entry *e, uint8_t flags) const {
+    return reinterpret_cast<const Lifetime *>(at(e, lifetime_offset(flags)));
+  }
+  Apart *apart(Entry *e) const { return reinterpret_cast<Apart *>(at(e, key_offset(e->flags))); }
+  const Apart *apart(const Entry *e) const {
+    return reinterpret_cast<const Apart *>(at(e, key_offset(e->flags)));
+  }
+
+  Bytes key(const Entry *e) const {
+    if ((e->flags & kApart) == 0) return {at(e, key_offset(e->flags)), e->key_size};
+    const Apart *a = apart(e);
+    return {a->data + 8 + round_up_8(a->value_size) + 8, a->key_size};
+  }
+  Bytes value(const Entry *e) const {
+    if ((e->flags & kApart) == 0)
+      return {at(e, value_offset(e->flags, e->key_size)), e->value_size};
+    const Apart *a = apart(e);
+    return {a->data + 8, a->value_size};
+  }
+  bool has_key(const Entry *e, const char *key_data, size_t key_size) const {
+    const Head head = Head::of(e);
+    if (head.key_size == key_size && key_size != kApartKeySize) {
+      return equal_cells(at(e, key_offset(head.flags)), key_data, key_size);
+    }
+    if ((head.flags & kApart) == 0) return false;
+    const Bytes own = key(e);
+    if (own.size != key_size) return false;
+    return key_size == 0 || std::memcmp(own.data, key_data, key_size) == 0;
+  }
+
+  bool keeps_idle() const { return lifetime_bytes == kIdleLifetimeBytes; }
+  uint64_t deadline(Entry *e) const {
+    if ((e->flags & kLifetime) == 0) return CT_NEVER;
+    const Lifetime *life = lifetime(e);
+    const uint64_t write = life->write;
+    if (!keeps_idle()) return write;
+    const uint64_t idle = life->idle;
+    return idle < write ? idle : write;
+  }
+
+  // Copies key or value into a block.
+  void fill(const Bytes &to, const Bytes &from) const {
+    if (from.size == 0) return;
+    char *cells = const_cast<char *>(to.data);
+    if (read_unlocked) {
+      store_bytes(cells, from.data, from.size);
+    } else {
+      std::memcpy(cells, from.data, from.size);
+    }
+  }
+
+  // Writes the way back where it is needed; key and value are still to come.
+  void write_ways_back(Entry *e, Ref self) const {
+    const uint64_t word = self;
+    if ((e->flags & kApart) != 0) {
+      const Apart *a = apart(e);
+      std::memcpy(a->data, &word, 8);
+      std::memcpy(a->data + 8 + round_up_8(a->value_size), &word, 8);
+    } else {
+      const size_t offset = key_offset(e->flags) + round_up_8(e->key_size);
+      if (offset >= kFar * 8) *reinterpret_cast<Cell<uint64_t> *>(at(e, offset)) = word;
+    }
+  }
+  static Ref way_back(const void *data) {
+    uint64_t word;
+    std::memcpy(&word, static_cast<const char *>(data) - 8, 8);
+    return static_cast<Ref>(word);
+  }
+  // The distance part of a pin on data, which is e's key or value.
+  static uint64_t pin_distance(const Entry *e, const char *data) {
+    if ((e->flags & kApart) != 0) return kFar;
+    const uint64_t distance = static_cast<uint64_t>(data - reinterpret_cast<const char *>(e)) / 8;
+    return distance < kFar ? distance : kFar;
+  }
+};
+
+}  // namespace ct
+
+#endif

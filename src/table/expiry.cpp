@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+#include "table/expiry.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <new>
+
+namespace ct {
+
+bool Expiry::reserve() noexcept {
+  if (slots_ == nullptr) {
+    slots_ = static_cast<Slot *>(memory_.allocate_zeroed(kSlotCount * sizeof(Slot), alignof(Slot)));
+  }
+  return slots_ != nullptr;
+}
+
+uint32_t Expiry::slot_of(uint64_t deadline) const {
+  const uint64_t differs = deadline ^ time_;
+  const uint32_t highest = differs == 0 ? 0 : 63 - static_cast<uint32_t>(__builtin_clzll(differs));
+  return slot_at(highest / kDigitBits, deadline);
+}
+
+// The first tick of a slot: time_ with that digit, and zeros below.
+uint64_t Expiry::begin_of(uint32_t slot) const {
+  const uint32_t shift = slot / kDigits * kDigitBits;
+  const uint32_t above = shift + kDigitBits;
+  const uint64_t prefix = above >= 64 ? 0 : time_ >> above << above;
+  return prefix | static_cast<uint64_t>(slot % kDigits) << shift;
+}
+
+// No deadline in the slot is before it.
+uint64_t Expiry::bound_of(uint32_t slot) const {
+  return has(sorted_, slot) ? deadline(slots_[slot].head) : begin_of(slot);
+}
+
+void Expiry::occupy(uint32_t slot, Ref ref) {
+  slots_[slot] = {ref, ref};
+  add(occupied_, slot);
+  if (!layout_.keeps_idle()) add(sorted_, slot);
+}
+
+void Expiry::append(uint32_t slot, Ref ref, uint64_t at) {
+  Slot &list = slots_[slot];
+  Lifetime &own = life(ref);
+  own.next = mark(slot);
+  if (list.head == kNone) {
+    own.prev = mark(slot);
+    occupy(slot, ref);
+  } else {
+    if (deadline(list.tail) > at) drop(sorted_, slot);
+    own.prev = list.tail;
+    life(list.tail).next = ref;
+    list.tail = ref;
+  }
+  in_wheel_++;
+}
+
+void Expiry::prepend(uint32_t slot, Ref ref, uint64_t at) {
+  Slot &list = slots_[slot];
+  Lifetime &own = life(ref);
+  own.prev = mark(slot);
+  if (list.head == kNone) {
+    own.next = mark(slot);
+    occupy(slot, ref);
+  } else {
+    if (deadline(list.head) < at) drop(sorted_, slot);
+    own.next = list.head;
+    life(list.head).prev = ref;
+    list.head = ref;
+  }
+  in_wheel_++;
+}
+
+// An entry that is due before the wheel's time. False: it is not any more.
+bool Expiry::push_early(Ref ref, uint64_t at, uint64_t now) {
+  if (++came_early_ <= in_wheel_) {
+    if (early_ == nullptr) {
+      void *memory = memory_.allocate(sizeof(DueHeap), alignof(DueHeap));
+      if (memory != nullptr) early_ = new (memory) DueHeap(memory_, store_, layout_, kEarly);
+    }
+    if (early_ != nullptr && early_->push(ref, at)) return true;
+  }
+  turn_back(std::min(at, now));
+  return false;
+}
+
+void Expiry::insert(Ref ref, uint64_t now) {
+  const uint64_t at = deadline(ref);
+  if (at == CT_NEVER) return;
+  // Everything filed lies after now, and so stays where it belongs.
+  if (now < earliest()) time_ = std::max(time_, now);
+  if (at >= time_ || !push_early(ref, at, now)) append(slot_of(at), ref, at);
+  set_earliest(std::min(at, earliest()));
+}
+
+void Expiry::remove(Ref ref) {
+  Lifetime &own = life(ref);
+  if (own.prev == kNone) return;
+  const Ref prev = own.prev;
+  if (prev == kEarly) {
+    early_->remove(ref);
+  } else {
+    const Ref next = own.next;
+    const bool alone = is_mark(prev) && is_mark(next);
+    set_next(prev, alone ? kNone : next);
+    set_prev(next, alone ? kNone : prev);
+    if (alone) drop(occupied_, prev - kFirstMark);
+    in_wheel_--;
+  }
+  own.prev = own.next = kNone;
+}
+
+void Expiry::moved(Ref to) {
+  const Lifetime &own = life(to);
+  if (own.prev == kNone) return;
+  if (own.prev == kEarly) {
+    early_->moved(to);
+  } else {
+    set_next(own.prev, to);
+    set_prev(own.next, to);
+  }
+}
+
+void Expiry::clear() noexcept {
+  memory_.release(slots_, kSlotCount * sizeof(Slot), alignof(Slot));
+  slots_ = nullptr;
+  set_earliest(CT_NEVER);
+  if (early_ != nullptr) {
+    early_->~DueHeap();
+    memory_.release(early_, sizeof(DueHeap), alignof(DueHeap));
+    early_ = nullptr;
+  }
+  time_ = 0;
+  in_wheel_ = came_early_ = 0;
+  std::memset(occupied_, 0, sizeof occupied_);
+  std::memset(sorted_, 0, sizeof sorted_);
+}
+
+Ref Expiry::due(uint64_t now) {
+  uint32_t left = kLooksAtOnce;
+  while (earliest() <= now) {
+    uint64_t bound;
+    const uint32_t slot = first_slot(&bound);
+    const uint64_t early = earliest_early();
+    const uint64_t first = std::min(early, bound);
+    // The wheel's time stays: this one may be ahead of the clock.
+    if (first > now) {
+      set_earliest(first);
+      return kNone;
+    }
+    // Of one deadline the early ones are the older ones: their like is not filed in the wheel before
+    // it is turned back.
+    const Ref head = early == first ? early_->first() : slots_[slot].head;
+    if (deadline(head) == first) return head;
+    if (early == first) {
+      if (left-- == 0) return kAskAgain;
+      file_grown(head, now);
+    } else if (!split(slot, &left)) {
+      return kAskAgain;
+    }
+  }
+  return kNone;
+}
+
+// An early entry whose deadline is a later one by now.
+void Expiry::file_grown(Ref ref, uint64_t now) {
+  remove(ref);
+  insert(ref, now);
+#ifdef CT_VALIDATE
+  refiled_++;
+#endif
+}
+
+// Files the entries of a slot whose time has begun anew, up to *left of them. False: there are more,
+// which stay where they are until then: nothing that was filed anew is due before the slot's time.
+bool Expiry::split(uint32_t slot, uint32_t *left) {
+  const Slot &list = slots_[slot];
+  time_ = std::max(time_, begin_of(slot));
+  // Its first one is the last to go. One that is due at this tick comes back as the first.
+  for (const Ref head = list.head; list.head == head; --*left) {
+    if (*left == 0) return false;
+    file_below(slot, list.tail);
+  }
+  return true;
+}
+
+// An entry of a slot whose time has begun, and which is older than all that are below it.
+void Expiry::file_below(uint32_t slot, Ref ref) {
+  const uint64_t at = deadline(ref);
+  remove(ref);
+  uint32_t to = slot_of(at);
+  // In between may be slots that time_ has entered, and that hold the same deadline.
+  for (uint32_t level = slot / kDigits; level > to / kDigits + 1;) {
+    const uint32_t entered = slot_at(--level, time_);
+    if (has(occupied_, entered)) to = entered;
+  }
+  prepend(to, ref, at);
+#ifdef CT_VALIDATE
+  refiled_++;
+#endif
+}
+
+// The levels' first slots lie one after the other, but for sorted ones that time_ has entered. Of one
+// deadline the ones of the highest level are the oldest.
+uint32_t Expiry::first_slot(uint64_t *bound) const {
+  uint32_t first = 0;
+  *bound = CT_NEVER;
+  for (uint32_t level = 0; level < kLevels; level++) {
+    if (occupied_[level] == 0) continue;
+    const uint32_t slot = level * kDigits + static_cast<uint32_t>(__builtin_ctz(occupied_[level]));
+    const uint64_t own = bound_of(slot);
+    if (own <= *bound) {
+      *bound = own;
+      first = slot;
+    }
+  }
+  return first;
+}
+
+// All entries below the level where the two times differ, differ from the new time as the old one
+// does: they belong in one slot there. Those of other levels stay where they are.
+void Expiry::turn_back(uint64_t time) {
+  assert(time < time_);
+  const uint64_t before = time_;
+  time_ = time;
+  came_early_ = 0;
+  const uint32_t slot = slot_of(before);
+  // Of one deadline the ones of the highest level are the oldest.
+  for (uint32_t level = slot / kDigits; level-- != 0;) {
+    while (occupied_[level] != 0) {
+      join(slot, level * kDigits + static_cast<uint32_t>(__builtin_ctz(occupied_[level])));
+    }
+  }
+}
+
+// Appends the entries of a slot to those of another one.
+void Expiry::join(uint32_t slot, uint32_t from) {
+  Slot &list = slots_[slot];
+  Slot &other = slots_[from];
+  bool sorted = has(sorted_, from);
+  Ref prev = mark(slot);
+  if (list.head != kNone) {
+    sorted = sorted && has(sorted_, slot) && deadline(list.tail) <= deadline(other.head);
+    prev = list.tail;
+  }
+  set_next(prev, other.head);
+  set_prev(other.head, prev);
+  set_next(other.tail, mark(slot));
+  list.tail = other.tail;
+  other = {kNone, kNone};
+  drop(occupied_, from);
+  add(occupied_, slot);
+  drop(sorted_, slot);
+  if (sorted) add(sorted_, slot);
+}
+
+#ifdef CT_VALIDATE
+const char *Expiry::problem(uint64_t linked) const {
+  uint64_t count = 0;
+  for (uint32_t slot = 0; slots_ != nullptr && slot < kSlotCount; slot++) {
+    const Slot &list = slots_[slot];
+    if (has(occupied_, slot) != (list.head != kNone)) return "expiry: a slot's bit is wrong";
+    uint64_t before = 0;
+    Ref prev = mark(slot);
+    for (Ref ref = list.head; ref != kNone && !is_mark(ref); ref = life(ref).next) {
+      const uint64_t at = deadline(ref);
+      count++;
+      if (life(ref).prev != prev) return "expiry: a slot's links are broken";
+      if (has(sorted_, slot) && at < before) return "expiry: a slot is not sorted";
+      if (at < earliest()) return "expiry: a deadline is before the earliest";
+      if (at < time_) return "expiry: a deadline is before the wheel's time";
+      if (at < begin_of(slot)) return "expiry: a deadline is before its slot";
+      before = at;
+      prev = ref;
+    }
+    if (list.head != kNone && list.tail != prev) return "expiry: a slot has lost its tail";
+  }
+  if (count != in_wheel_) return "expiry: the wheel has lost count";
+  if (earliest_early() < earliest()) return "expiry: an early deadline is before the earliest";
+  if (early_ != nullptr) {
+    if (const char *problem = early_->problem()) return problem;
+    count += early_->count();
+  }
+  return count == linked ? nullptr : "expiry: what it holds are not the entries with a deadline";
+}
+#endif
+
+}  // namespace ct

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+#include "table/index.hpp"
+
+#include <cassert>
+
+namespace ct {
+
+void Index::put(Table &table, uint64_t hash, Ref ref, uint32_t mark) {
+  uint32_t b = home_of(hash_position(hash), table.size());
+  uint32_t empty;
+  while ((empty = table.data()[b].match(0)) == 0) {
+    Bucket &full = table.data()[b];
+    if (full.passed != 255) ++full.passed;
+    b = table.next(b);
+  }
+  const uint32_t slot = static_cast<uint32_t>(__builtin_ctz(empty));
+  Bucket &bucket = table.data()[b];
+  bucket.refs[slot] = ref;
+  bucket.set_mark(slot, mark);
+  bucket.tags[slot] = hash_tag(hash);
+}
+
+void Index::take(Table &table, uint32_t home, uint32_t bucket, uint32_t slot) {
+  table.data()[bucket].tags[slot] = 0;
+  for (uint32_t b = home; b != bucket; b = table.next(b)) {
+    Bucket &full = table.data()[b];
+    if (full.passed != 255) --full.passed;
+  }
+}
+
+// Not a change: readers that see the tag, which put stores last, see the rest.
+[[gnu::flatten]] void Index::insert(uint64_t hash, Ref ref) {
+  put(table_of(hash_position(hash)), hash, ref, 0);
+  ++size_;
+}
+
+[[gnu::flatten]] void Index::erase(uint64_t hash, Ref ref) {
+  Change change(*this);
+  Table &table = table_of(hash_position(hash));
+  const uint32_t home = home_of(hash_position(hash), table.size());
+  const Place place = place_of(hash, ref);
+  take(table, home, static_cast<uint32_t>(place.bucket - table.data()), place.slot);
+  --size_;
+}
+
+void Index::replace(uint64_t hash, Ref from, Ref to) {
+  Change change(*this);
+  const Place place = place_of(hash, from);
+  assert(place.bucket != nullptr);
+  place.bucket->refs[place.slot] = to;
+}
+
+// Kept tables that are too small to go back meanwhile are to be few.
+uint32_t Index::size_of(uint64_t buckets) const {
+  uint64_t size = std::min<uint64_t>(buckets, kMaxBuckets);
+  if (keeps_ && size < kSmallTable) {
+    for (size = 1; size < buckets;) size *= 2;
+  }
+  return static_cast<uint32_t>(size);
+}
+
+// Doubles, by steps that end at the expected number; beyond that by a quarter. A little more is not
+// worth a step, and would be full before the old table is empty.
+uint32_t Index::next_size(uint64_t needed) const {
+  const uint64_t least = buckets_for(needed);
+  const uint64_t size = current_.size();
+  const uint64_t more = size + size / 16 + 1;
+  const uint64_t ideal = buckets_for(expected_);
+  if (expected_ == 0 || ideal > kMaxBuckets) return size_of(std::max(2 * size, least));
+  if (size >= ideal) return size_of(std::max(size + size / 4 + 1, least));
+  uint64_t next = ideal;
+  while (next / 2 >= more) next = (next + 1) / 2;
+  return size_of(std::max({next, more, least}));
+}
+
+// With a little room beyond, and by steps that end at the expected number, if it is known.
+uint32_t Index::smallest_size(uint64_t needed) const {
+  const uint64_t least = buckets_for(needed + needed / 8);
+  uint64_t size = buckets_for(expected_);
+  if (tight_ || expected_ == 0 || size < least) return size_of(least);
+  while ((size + 1) / 2 >= least && size > 1) size = (size + 1) / 2;
+  return size_of(size);
+}
+
+bool Index::begin_growth(uint64_t needed) noexcept {
+  const uint32_t size = next_size(needed);
+  if (size <= current_.size() || !replace_table(size)) return false;
+  step_ = kBucketsAStep;
+  return true;
+}
+
+// The new table has room for all that may come until the old one is empty.
+bool Index::begin_shrinking(uint64_t needed) noexcept {
+  const uint32_t before = current_.size();
+  if (before <= (tight_ ? kTinyTable : kSmallTable)) return false;
+  const uint32_t size = smallest_size(needed + before / kSparseBucketsAStep);
+  if (size > shrunk(before) || !replace_table(size)) return false;
+  step_ = kSparseBucketsAStep;
+  return true;
+}
+
+// Begins to; false: no memory.
+bool Index::replace_table(uint32_t size) noexcept {
+  if (keeps_ && !kept_.reserve(2)) return false;
+  Table table = take_kept(size);
+  if (table.data() == nullptr) {
+    table.set(static_cast<Bucket *>(memory_.allocate_zeroed(table_bytes(size), alignof(Bucket))),
+              size);
+  }
+  if (table.data() == nullptr) return false;
+  Change change(*this);
+  old_.set(current_.data(), current_.size());
+  cursor_ = 0;
+  discarded_ = 0;
+  size_then_ = size_;
+  current_.set(table.data(), table.size());
+  if (migrating()) {
+    const size_t step = discard_bytes(current_);
+    empty_bytes_ = step == 0 ? 0 : table_bytes(current_.size()) / step * step;
+    memory_.count_idle(empty_bytes_);
+  }
+  return true;
+}
+
+// How many homes are next, when there may be one entry more. Whoever sheds many at once, for large
+// ones, gets on with a smaller table as fast.
+uint32_t Index::steps() noexcept {
+  const uint64_t shed = size_then_ > size_ ? size_then_ - size_ : 0;
+  size_then_ = size_;
+  return step_ + static_cast<uint32_t>(std::min<uint64_t>(shed, kMaxBuckets));
+}
+
+// What is left of that home of the new table may have been touched.
+void Index::count_filled(uint32_t home) noexcept {
+  if (empty_bytes_ == 0) return;
+  const size_t step = discard_bytes(current_);
+  // Entries also go over to buckets behind it.
+  const size_t end = (table_bytes(home) / step + 2) * step;
+  const size_t all = table_bytes(current_.size()) / step * step;
+  const size_t empty = end < all ? all - end : 0;
+  if (empty >= empty_bytes_) return;
+  memory_.count_used(empty_bytes_ - empty);
+  empty_bytes_ = empty;
+}
+
+// Both tables count as if they were whole.
+void Index::settle_count() noexcept {
+  memory_.count_used(empty_bytes_ + gone_bytes_);
+  empty_bytes_ = gone_bytes_ = 0;
+}
+
+// Gives back what the cursor has left behind, by steps: all of a large table at once takes long.
+//
+// There may still be entries left of the cursor, which went over the end of the table and on from
+// its first bucket. They are in the first step, which stays, unless they passed over all of that.
+void Index::discard_moved() noexcept {
+  const size_t bytes = discard_bytes(old_);
+  const uint32_t step = static_cast<uint32_t>(bytes / sizeof(Bucket));
+  if (step == 0) return;
+  for (; cursor_ - discarded_ >= step; discarded_ += step) {
+    if (discarded_ == 0 || old_.data()[step - 1].passed != 0) continue;
+    if (!memory_.discard(old_.data() + discarded_, bytes)) continue;
+    gone_bytes_ += bytes;
+    memory_.count_idle(bytes);
+  }
+}
+
+// A table that was put away, of that size or little more, so that many sizes leave few tables; one
+// without buckets if there is none.
+Index::Table Index::take_kept(uint32_t count) noexcept {
+  for (Kept &kept : kept_) {
+    if (kept.count < count || kept.count - count > count / 4) continue;
+    Table table;
+    table.set(kept.buckets, kept.count);
+    kept = kept_.back();
+    kept_.pop();
+    memory_.reuse(table.data(), table_bytes(table.size()), alignof(Bucket));
+    return table;
+  }
+  return {};
+}
+
+// Out of use.
+void Index::put_away(Table &table) noexcept {
+  Bucket *buckets = table.data();
+  const uint32_t count = table.size();
+  table.set(nullptr, 0);
+  if (buckets == nullptr) return;
+  if (!keeps_) {
+    release(buckets, count);
+    return;
+  }
+  if (!memory_.idle(buckets, table_bytes(count), alignof(Bucket))) {
+    for (uint32_t b = 0; b < count; b++) {
+      for (Cell<uint8_t> &tag : buckets[b].tags) tag = 0;
+      buckets[b].passed = 0;
+    }
+  }
+  kept_.push({buckets, count});
+}
+
+void Index::release(Bucket *buckets, uint32_t count) noexcept {
+  memory_.release(buckets, table_bytes(count), alignof(Bucket));
+}
+
+void Index::clear() noexcept {
+  Change change(*this);
+  size_ = 0;
+  settle_count();
+  put_away(old_);
+  put_away(current_);
+}
+
+Index::~Index() {
+  settle_count();
+  for (Table *table : {&current_, &old_}) {
+    if (table->data() != nullptr) release(table->data(), table->size());
+  }
+  for (const Kept &kept : kept_) {
+    memory_.reuse(kept.buckets, table_bytes(kept.count), alignof(Bucket));
+    release(kept.buckets, kept.count);
+  }
+}
+
+}  // namespace ct

@@ -1,0 +1,514 @@
+// SPDX-License-Identifier: MIT
+// Finds references by hash. Knows no cache: whoever owns it locks, compares keys, and can tell the
+// hash of a reference.
+//
+// A table is an array of buckets of one cache line, 12 tags and 12 references each. A hash's home
+// is its position times the number of buckets; from a full home a reference moves on to the next
+// bucket, and each bucket counts those that passed over it: a search ends where nobody did.
+//
+// Each reference has a mark of two bits in its bucket, for the policy: a use that only marks touches
+// no other line, and needs no lock. It may then hit the wrong mark, if the slot has just become
+// another's: marks are hints.
+//
+// The home grows with the position. So a table can be replaced a few buckets at a time, from left
+// to right: what has its home left of the cursor is in the new table, the rest in the old one.
+#ifndef CT_INDEX_HPP
+#define CT_INDEX_HPP
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+
+#include "base/array.hpp"
+#include "base/hash.hpp"
+#include "base/memory.hpp"
+#include "table/entry.hpp"
+
+namespace ct {
+
+constexpr uint32_t kSlots = 12;
+
+struct Place;
+
+struct alignas(64) Bucket {
+  Cell<uint8_t> tags[kSlots];  // 0: empty
+  Cell<uint8_t> passed;        // how many went on to later buckets; 255: or more, for ever
+  Cell<uint8_t> marks[kSlots / 4];
+  Cell<Ref> refs[kSlots];
+
+  // One bit for each slot that has the tag.
+  uint32_t match(uint8_t tag) const {
+#ifndef CT_NARROW_CELLS
+    const __m128i line = load_wide(reinterpret_cast<const char *>(this));
+    loaded_wide();
+    const __m128i same = _mm_cmpeq_epi8(line, _mm_set1_epi8(static_cast<char>(tag)));
+    return static_cast<uint32_t>(_mm_movemask_epi8(same)) & ((1u << kSlots) - 1);
+#else
+    uint32_t bits = 0;
+    for (uint32_t i = 0; i < kSlots; i++) {
+      bits |= static_cast<uint32_t>(tags[i].acquire() == tag) << i;
+    }
+    return bits;
+#endif
+  }
+
+  // The first slot that has the tag.
+  Place first(uint8_t tag);
+
+  // `passed` and the marks, read at once: from the lowest bits on.
+  uint32_t rest() const {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return __atomic_load_n(reinterpret_cast<const HalfWord *>(&passed), __ATOMIC_RELAXED);
+#else
+    return __builtin_bswap32(
+        __atomic_load_n(reinterpret_cast<const HalfWord *>(&passed), __ATOMIC_RELAXED));
+#endif
+  }
+
+  uint32_t mark(uint32_t slot) const { return rest() >> (8 + 2 * slot) & 3u; }
+  void set_mark(uint32_t slot, uint32_t mark) {
+    const uint32_t shift = slot % 4 * 2;
+    const uint32_t others = marks[slot / 4] & ~(3u << shift);
+    marks[slot / 4] = static_cast<uint8_t>(others | mark << shift);
+  }
+};
+static_assert(sizeof(Bucket) == 64, "one cache line");
+
+// Where a reference stands in the index, until that changes.
+struct Place {
+  Ref ref;  // kNone: not there, and then nothing else holds
+  uint32_t slot;
+  Bucket *bucket;
+
+  uint32_t mark() const { return bucket->mark(slot); }
+  void set_mark(uint32_t mark) const { bucket->set_mark(slot, mark); }
+  // One use more, up to most. Often there is nothing to do, and then nothing is written.
+  [[gnu::always_inline]] void count_use(uint32_t most) const {
+    const uint32_t uses = mark();
+    if (uses < most) set_mark(uses + 1);
+  }
+};
+
+[[gnu::always_inline]] inline Place Bucket::first(uint8_t tag) {
+  const uint32_t found = match(tag);
+  if (found == 0) return {kNone, 0, this};
+  const auto slot = static_cast<uint32_t>(__builtin_ctz(found));
+  return {refs[slot].acquire(), slot, this};
+}
+
+class Index {
+ public:
+  // tight: its memory is counted, so that a table must not be much too large for long.
+  explicit Index(Memory &memory, bool tight = false) noexcept
+      : memory_(memory), tight_(tight), kept_(memory) {}
+  // From now on tables are read without the lock. Those that are outgrown stay where they are while
+  // the index lives; what lay in them goes back, their addresses do not. False: no memory, and they
+  // must not be read so.
+  bool keep() noexcept { return keeps_ = kept_.reserve(2); }
+  ~Index();
+  Index(const Index &) = delete;
+  Index &operator=(const Index &) = delete;
+
+  // What an entry takes of a table at its usual load: a little more than at its best, since it grows
+  // by steps.
+  static constexpr size_t kBytesAnEntry = 10;
+
+  // Without the owner's lock too, about.
+  uint64_t size() const { return size_; }
+  // Whether reserve will have to ask for a larger table.
+  bool grows_for(uint64_t count) const { return size_ + count > comfortable(current_.size()); }
+  // About how many entries there will be at most, so that the table is then no larger than it need
+  // be; 0: unknown.
+  void expect(uint64_t entries) { expected_ = entries; }
+
+  // The reference with that hash for which is_it(ref) is true.
+  template <class IsIt>
+  Place find(uint64_t hash, IsIt is_it) const;
+  // Of one that is there.
+  Place place_of(uint64_t hash, Ref ref) const {
+    return find(hash, [ref](Ref other) { return other == ref; });
+  }
+
+  // ---- Reading without the lock ---------------------------------------------------------------
+  //
+  // A seqlock (Boehm, "Can seqlocks get along with programming language memory models?", 2012). Its
+  // counter is the moment: odd at rest, even during a change.
+  //
+  // A writer holds the owner's lock. It makes the moment even, changes tables and blocks, and makes the
+  // moment odd again. Every store to a table or a block releases, and so does the one that ends the
+  // change.
+  //
+  // A reader loads the moment with acquire, then what it looks for, each load with acquire, and then
+  // the moment again. If that is the same odd number, all loads found what was there in that moment:
+  //   - nothing older: the first load acquired the end of the change before;
+  //   - nothing newer: a newer store comes after the store that made the moment even, and releases. The
+  //     load that found it acquired both, so that the last load cannot find the number before.
+  // Therefore the last load may be relaxed, and the store of the even number, and there are no fences.
+  //
+  // A block that has left the index may be used again at once, without a change: the moment in which it
+  // was found is over. But a late reader takes any of its bytes for those it looks for. Therefore
+  // stores to blocks release whatever they are, sizes of free blocks and links of policies too. What is
+  // stored to an entry without a change while it can be found, readers do not look at: links, pins and
+  // the flags of policies. Marks are hints.
+  //
+  // An insertion is no change. The tag is stored last, and a reader that acquires it knows the rest of
+  // the entry. A deadline alone is set without a change, too: it is one word.
+  //
+  // Until the last load a reader believes nothing, and goes only where there is memory. It loads the
+  // moment in between before it follows a table, as address and size may be of two tables, and before
+  // it uses the lengths of an entry. Tables and chunks remain mapped. If the system takes their pages
+  // back, their zeros count as released: the kernel takes a lock to remove a page, and again to bring
+  // one. So a reference that a reader finds is kNone, or was in use. Addresses of chunks are not atomic,
+  // but stored before the first reference into the chunk, which the reader acquired.
+  //
+  // Processors of x86-64 acquire by every load and release by every store, and do so for each byte of
+  // the loads and stores of 16 bytes, which compilers are told to keep in order (cell.hpp).
+  //
+  // tests/model/test_seqlock.cpp tries all this in a model of weakly ordered memory, and fails if any
+  // of these orders is left out.
+
+  uint32_t moment() const {
+    // Within a change, the number before it, which does not come again. (It does after 2^31 changes, of
+    // which a reader would have to miss exactly so many.)
+    return (moment_.load(std::memory_order_acquire) - 1) | 1;
+  }
+  bool is_still(uint32_t moment) const { return moment_.load(std::memory_order_relaxed) == moment; }
+  // A table to look into, if it was the moment's: ask after this.
+  struct Sight {
+    Bucket *buckets;  // nullptr: there is none
+    uint32_t count;
+    uint64_t hash;
+
+    template <class IsIt>
+    Place find(IsIt is_it) const {
+      return buckets == nullptr ? Place{kNone, 0, nullptr} : scan(buckets, count, hash, is_it);
+    }
+  };
+  Sight look(uint64_t hash) const {
+    const Table &table = table_of(hash_position(hash));
+    return {table.data(), table.size(), hash};
+  }
+  // The first bucket that it would look into; nullptr while there are two tables, or none.
+  [[gnu::always_inline]] Bucket *home(uint64_t hash) const {
+    Bucket *buckets = current_.data();
+    return old_.data() != nullptr || buckets == nullptr
+               ? nullptr
+               : buckets + home_of(hash_position(hash), current_.size());
+  }
+
+  // While one exists the moment is even: for changes to what references stand for. The index makes its
+  // own.
+  class Change {
+   public:
+    explicit Change(Index &index) noexcept : index_(index) {
+      if (index_.changes_++ == 0) index_.next_moment(std::memory_order_relaxed);
+    }
+    ~Change() {
+      if (--index_.changes_ == 0) index_.next_moment(std::memory_order_release);
+    }
+    Change(const Change &) = delete;
+    Change &operator=(const Change &) = delete;
+
+   private:
+    Index &index_;
+  };
+
+  // Makes room for that many more, so that as many inserts cannot fail; false: no memory.
+  // hash_of(ref) is the hash that a reference was inserted with.
+  template <class HashOf>
+  bool reserve(uint64_t count, HashOf hash_of) noexcept;
+
+  // Goes on with replacing a table that is far too large for what is there and that many more, by a
+  // few homes; reserve does so little by little. False: it is done.
+  template <class HashOf>
+  bool shrink(uint64_t count, HashOf hash_of) noexcept;
+
+  // Not there yet; there must be room.
+  void insert(uint64_t hash, Ref ref);
+  // There.
+  void erase(uint64_t hash, Ref ref);
+  void replace(uint64_t hash, Ref from, Ref to);
+  void clear() noexcept;
+
+  // Visits every reference whose position is at least from and below the answer, which is greater
+  // than from; positions end at kEnd. Whatever changes between two calls, an entry that is there
+  // throughout is visited once by calls that hand on the answer.
+  static constexpr uint64_t kEnd = uint64_t{1} << 32;
+  template <class HashOf, class Visit>
+  uint64_t visit_from(uint64_t from, HashOf hash_of, Visit visit) const;
+
+  template <class Visit>
+  void visit_all(Visit visit) const;
+
+  // Without the owner's lock.
+  void prefetch(uint64_t hash) const {
+    __builtin_prefetch(current_.data() + home_of(hash_position(hash), current_.size()));
+  }
+
+#ifdef CT_VALIDATE
+  // NULL, or the invariant that is broken.
+  template <class HashOf>
+  const char *problem(HashOf hash_of) const;
+  // Adds to total how many buckets it takes to find everything once; longest becomes what the longest
+  // search takes, of something there or not, if it is more.
+  template <class HashOf>
+  void measure_searches(HashOf hash_of, uint64_t *total, uint64_t *longest) const;
+#endif
+
+ private:
+  struct Table {
+    Cell<Bucket *> buckets{nullptr};
+    Cell<uint32_t> count{0};
+
+    Bucket *data() const { return buckets.acquire(); }
+    uint32_t size() const { return count.acquire(); }
+    void set(Bucket *data, uint32_t size) {
+      buckets = data;
+      count = size;
+    }
+    uint32_t next(uint32_t bucket) const { return bucket + 1 == size() ? 0 : bucket + 1; }
+  };
+
+  struct Kept {
+    Bucket *buckets;
+    uint32_t count;
+  };
+
+  void next_moment(std::memory_order order) noexcept {
+    moment_.store(moment_.load(std::memory_order_relaxed) + 1, order);
+  }
+
+  // Entries that passed over a bucket stay where they are when there is room again. So in a table
+  // from which as many leave as come, a search for what is not there looks into 1.3 buckets on
+  // average at this load, into 2 at 70 %, 7 at 80 %. Only if there is no memory is a table filled
+  // beyond it.
+  static uint64_t comfortable(uint64_t buckets) { return buckets * kSlots * 5 / 8; }
+  static uint64_t buckets_for(uint64_t entries) { return entries * 8 / (kSlots * 5) + 1; }
+  static uint64_t bearable(uint64_t buckets) { return buckets * kSlots * 9 / 10; }
+  // Below it a table may be too large: then a quarter of it, or less, is comfortable; of one that is
+  // counted, three quarters.
+  uint64_t sparse(uint64_t buckets) const { return buckets * kSlots * (tight_ ? 3 : 1) / 8; }
+  uint64_t shrunk(uint64_t buckets) const { return tight_ ? buckets / 4 * 3 : buckets / 4; }
+  static constexpr uint32_t kMaxBuckets = 1u << 29;
+  // Enough to be through with a table before the next one is due, if that has 5 % more buckets.
+  static constexpr uint32_t kBucketsAStep = 4;
+  // Of a table that is nearly empty.
+  static constexpr uint32_t kSparseBucketsAStep = 16;
+  // While a call does nothing but replace a table, and lets others at the lock in between.
+  static constexpr uint32_t kBucketsAShrink = 32;
+  // A page of them is not worth the work, nor a quarter if that counts.
+  static constexpr uint32_t kSmallTable = 64;
+  static constexpr uint32_t kTinyTable = 16;
+
+  static uint32_t home_of(uint32_t position, uint32_t buckets) {
+    return static_cast<uint32_t>((static_cast<uint64_t>(position) * buckets) >> 32);
+  }
+  // The first position whose home it is.
+  static uint64_t first_position(uint64_t home, uint32_t buckets) {
+    return ((home << 32) + buckets - 1) / buckets;
+  }
+
+  bool migrating() const { return old_.data() != nullptr; }
+  // The table in charge of a position.
+  const Table &table_of(uint32_t position) const {
+    return migrating() && home_of(position, old_.size()) >= cursor_.acquire() ? old_ : current_;
+  }
+  Table &table_of(uint32_t position) {
+    return const_cast<Table &>(static_cast<const Index *>(this)->table_of(position));
+  }
+
+  uint32_t size_of(uint64_t buckets) const;
+  uint32_t next_size(uint64_t needed) const;
+  uint32_t smallest_size(uint64_t needed) const;
+  [[gnu::noinline, gnu::cold]] bool begin_growth(uint64_t needed) noexcept;
+  [[gnu::noinline, gnu::cold]] bool begin_shrinking(uint64_t needed) noexcept;
+  bool replace_table(uint32_t size) noexcept;
+  template <class HashOf>
+  [[gnu::noinline, gnu::cold]] void migrate(uint32_t buckets, HashOf hash_of);
+  uint32_t steps() noexcept;
+  void discard_moved() noexcept;
+  void count_filled(uint32_t home) noexcept;
+  void settle_count() noexcept;
+  size_t discard_bytes(const Table &table) const {
+    return memory_.discard_bytes(table_bytes(table.size()), alignof(Bucket));
+  }
+  template <class IsIt>
+  static Place scan(Bucket *buckets, uint32_t count, uint64_t hash, IsIt is_it);
+  static void put(Table &table, uint64_t hash, Ref ref, uint32_t mark);
+  static void take(Table &table, uint32_t home, uint32_t bucket, uint32_t slot);
+  static size_t table_bytes(uint32_t buckets) { return size_t{buckets} * sizeof(Bucket); }
+  void release(Bucket *buckets, uint32_t count) noexcept;
+  void put_away(Table &table) noexcept;
+  Table take_kept(uint32_t count) noexcept;
+
+  Memory &memory_;
+  const bool tight_;
+  bool keeps_ = false;
+  uint32_t changes_ = 0;             // that are being made, one within the other
+  std::atomic<uint32_t> moment_{1};  // even during a change
+  uint64_t expected_ = 0;
+  Cell<uint32_t> size_{0};
+  Table current_;
+  Table old_;                 // while migrating
+  Cell<uint32_t> cursor_{0};  // homes left of it have moved from old_ to current_
+  uint32_t step_ = 0;         // how many homes an insert moves
+  uint64_t size_then_ = 0;    // when it did so last
+  uint32_t discarded_ = 0;    // buckets of old_ left of it have been given back, but for the first
+  size_t gone_bytes_ = 0;     // of old_, which were
+  size_t empty_bytes_ = 0;  // of current_, at its end, that were never touched, and are not counted
+  Array<Kept> kept_;        // put away, with room for the tables in use
+};
+
+template <class IsIt>
+[[gnu::always_inline]] inline Place Index::scan(Bucket *buckets, uint32_t count, uint64_t hash,
+                                                IsIt is_it) {
+  const uint8_t tag = hash_tag(hash);
+  Bucket *bucket = buckets + home_of(hash_position(hash), count);
+  for (uint32_t left = count;;) {
+    for (uint32_t bits = bucket->match(tag); bits != 0; bits &= bits - 1) {
+      const uint32_t slot = static_cast<uint32_t>(__builtin_ctz(bits));
+      const Ref ref = bucket->refs[slot].acquire();
+      if (is_it(ref)) return {ref, slot, bucket};
+    }
+    if (bucket->passed.acquire() == 0 || --left == 0) return {kNone, 0, nullptr};
+    if (++bucket == buckets + count) bucket = buckets;
+  }
+}
+
+template <class IsIt>
+[[gnu::always_inline]] inline Place Index::find(uint64_t hash, IsIt is_it) const {
+  return look(hash).find(is_it);
+}
+
+template <class HashOf>
+bool Index::reserve(uint64_t count, HashOf hash_of) noexcept {
+  if (migrating()) migrate(steps(), hash_of);
+  const uint64_t needed = size_ + count;
+  if (needed <= comfortable(current_.size())) {
+    if (needed < sparse(current_.size()) && !migrating()) begin_shrinking(needed);
+    return true;
+  }
+  // A table that is still being filled can overflow only if many wait with reserved room.
+  if (migrating()) migrate(old_.size(), hash_of);
+  return begin_growth(needed) || needed <= bearable(current_.size());
+}
+
+template <class HashOf>
+bool Index::shrink(uint64_t count, HashOf hash_of) noexcept {
+  if (!migrating() && !begin_shrinking(size_ + count)) return false;
+  migrate(kBucketsAShrink, hash_of);
+  return true;
+}
+
+// Moves the entries of the next few homes from the old table to the current one.
+template <class HashOf>
+void Index::migrate(uint32_t buckets, HashOf hash_of) {
+  Change change(*this);
+  Bucket *from = old_.data();
+  const uint32_t end = static_cast<uint32_t>(
+      std::min<uint64_t>(old_.size(), static_cast<uint64_t>(cursor_) + buckets));
+  for (; cursor_ < end; ++cursor_) {
+    uint32_t b = cursor_;
+    for (uint32_t left = old_.size();;) {
+      // Taking an entry out lowers the counts on its way, so how far to go is asked first.
+      const bool goes_on = from[b].passed != 0;
+      for (uint32_t i = 0; i < kSlots; i++) {
+        if (from[b].tags[i] == 0) continue;
+        const Ref ref = from[b].refs[i];
+        const uint64_t hash = hash_of(ref);
+        if (home_of(hash_position(hash), old_.size()) != cursor_) continue;
+        const uint32_t mark = from[b].mark(i);
+        take(old_, cursor_, b, i);
+        put(current_, hash, ref, mark);
+      }
+      if (!goes_on || --left == 0) break;
+      b = old_.next(b);
+    }
+  }
+  if (cursor_ == old_.size()) {
+    settle_count();
+    put_away(old_);
+  } else {
+    discard_moved();
+    count_filled(
+        home_of(static_cast<uint32_t>(first_position(cursor_, old_.size())), current_.size()));
+  }
+}
+
+template <class HashOf, class Visit>
+uint64_t Index::visit_from(uint64_t from, HashOf hash_of, Visit visit) const {
+  if (size_ == 0) return kEnd;
+  const Table &table = table_of(static_cast<uint32_t>(from));
+  const uint32_t home = home_of(static_cast<uint32_t>(from), table.size());
+  uint64_t end = home + 1 == table.size() ? kEnd : first_position(home + 1, table.size());
+  if (migrating() && &table == &current_) {
+    end = std::min(end, first_position(cursor_, old_.size()));
+  }
+  const Bucket *buckets = table.data();
+  uint32_t b = home;
+  for (uint32_t left = table.size();; b = table.next(b)) {
+    for (uint32_t i = 0; i < kSlots; i++) {
+      if (buckets[b].tags[i] == 0) continue;
+      const uint32_t position = hash_position(hash_of(buckets[b].refs[i]));
+      if (position >= from && position < end) visit(buckets[b].refs[i]);
+    }
+    if (buckets[b].passed == 0 || --left == 0) return end;
+  }
+}
+
+template <class Visit>
+void Index::visit_all(Visit visit) const {
+  for (const Table *table : {&old_, &current_}) {
+    for (uint32_t b = 0; b < table->size(); b++) {
+      const Bucket &bucket = table->data()[b];
+      for (uint32_t i = 0; i < kSlots; i++) {
+        if (bucket.tags[i] != 0) visit(bucket.refs[i]);
+      }
+    }
+  }
+}
+
+#ifdef CT_VALIDATE
+template <class HashOf>
+const char *Index::problem(HashOf hash_of) const {
+  uint64_t count = 0;
+  const char *problem = nullptr;
+  visit_all([&](Ref ref) {
+    count++;
+    const uint64_t hash = hash_of(ref);
+    if (place_of(hash, ref).ref != ref) {
+      problem = "index: an entry is not found by its hash";
+    }
+  });
+  if (count != size_) return "index: its size is not the number of its entries";
+  if (migrating() && cursor_ >= old_.size()) return "index: a table outlives its migration";
+  return problem;
+}
+
+template <class HashOf>
+void Index::measure_searches(HashOf hash_of, uint64_t *total, uint64_t *longest) const {
+  for (const Table *table : {&old_, &current_}) {
+    const Bucket *buckets = table->data();
+    for (uint32_t home = 0; home < table->size(); home++) {
+      uint64_t buckets_searched = 1;
+      for (uint32_t b = home; buckets[b].passed != 0 && buckets_searched < table->size();
+           b = table->next(b)) {
+        buckets_searched++;
+      }
+      *longest = std::max(*longest, buckets_searched);
+    }
+  }
+  visit_all([&](Ref ref) {
+    const uint64_t hash = hash_of(ref);
+    const Table &table = table_of(hash_position(hash));
+    const auto found = static_cast<uint32_t>(place_of(hash, ref).bucket - table.data());
+    const uint32_t home = home_of(hash_position(hash), table.size());
+    *total += (found >= home ? found - home : found + table.size() - home) + 1;
+  });
+}
+#endif
+
+}  // namespace ct
+
+#endif

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+// A doubly linked list of entries, by the links in their headers. The front is the end to which
+// entries are usually added.
+#ifndef CT_LIST_HPP
+#define CT_LIST_HPP
+
+#include "table/entry.hpp"
+#include "table/store.hpp"
+
+namespace ct {
+
+class List {
+ public:
+  explicit List(const Store &store) noexcept : store_(store) {}
+
+  Ref front() const { return front_; }
+  Ref back() const { return back_; }
+  bool empty() const { return front_ == kNone; }
+  Ref towards_front(Ref ref) const { return store_.at(ref)->prev; }
+  Ref towards_back(Ref ref) const { return store_.at(ref)->next; }
+
+  // For walks: the next towards the front, or from kNone the back.
+  Ref after(Ref ref) const { return ref == kNone ? back_ : towards_front(ref); }
+
+  void push_front(Ref ref) {
+    Entry *e = store_.at(ref);
+    e->prev = kNone;
+    e->next = front_;
+    set_prev(front_, ref);
+    front_ = ref;
+  }
+
+  // The back, which is about to be taken; the next one is fetched ahead.
+  Ref next_back() const {
+    if (back_ != kNone) __builtin_prefetch(store_.at(towards_front(back_)), 1);
+    return back_;
+  }
+
+  // For who is about to move them.
+  void prefetch_neighbours(const Ref *refs, uint32_t count) const {
+    if (store_.is_near()) return;
+    for (uint32_t i = 0; i < count; i++) {
+      const Entry *e = store_.at(refs[i]);
+      __builtin_prefetch(store_.at(e->prev), 1);
+      __builtin_prefetch(store_.at(e->next), 1);
+    }
+  }
+
+  // Behind place, kNone: as push_front.
+  void insert_behind(Ref place, Ref ref) {
+    if (place == kNone) {
+      push_front(ref);
+      return;
+    }
+    Entry *e = store_.at(ref);
+    Entry *p = store_.at(place);
+    e->prev = place;
+    e->next = p->next;
+    set_prev(e->next, ref);
+    p->next = ref;
+  }
+
+  void remove(Ref ref) {
+    const Entry *e = store_.at(ref);
+    set_next(e->prev, e->next);
+    set_prev(e->next, e->prev);
+  }
+
+  void move_to_front(Ref ref) {
+    if (ref == front_) return;
+    Entry *e = store_.at(ref);
+    const Ref prev = e->prev;
+    const Ref next = e->next;
+    store_.at(prev)->next = next;
+    set_prev(next, prev);
+    e->prev = kNone;
+    e->next = front_;
+    store_.at(front_)->prev = ref;
+    front_ = ref;
+  }
+
+  // The entry that was elsewhere is now at to, its header copied.
+  void moved(Ref to) {
+    const Entry *e = store_.at(to);
+    set_next(e->prev, to);
+    set_prev(e->next, to);
+  }
+
+  void clear() { front_ = back_ = kNone; }
+
+#ifdef CT_VALIDATE
+  // NULL, or the invariant that is broken. visit(ref) tells the same of each, from the back on.
+  template <class Visit>
+  const char *problem(Visit visit) const {
+    Ref behind = kNone;
+    for (Ref ref = back_; ref != kNone; ref = towards_front(ref)) {
+      if (towards_back(ref) != behind) return "list: an entry does not know who is behind it";
+      if (const char *problem = visit(ref)) return problem;
+      behind = ref;
+    }
+    return front_ == behind ? nullptr : "list: its front is not the last from the back";
+  }
+#endif
+
+ private:
+  // What stands behind ref; kNone: at the front.
+  void set_next(Ref ref, Ref next) {
+    if (ref == kNone) {
+      front_ = next;
+    } else {
+      store_.at(ref)->next = next;
+    }
+  }
+  // What stands before ref; kNone: at the back.
+  void set_prev(Ref ref, Ref prev) {
+    if (ref == kNone) {
+      back_ = prev;
+    } else {
+      store_.at(ref)->prev = prev;
+    }
+  }
+
+  const Store &store_;
+  Ref front_ = kNone;
+  Ref back_ = kNone;
+};
+
+}  // namespace ct
+
+#endif

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+// Memory for entries: blocks of any multiple of 8 bytes, cut from chunks and joined again when they
+// are free. Knows no cache; whoever owns it locks.
+//
+// Blocks lie in a chunk one after the other, each beginning with an Entry. A used block's size is
+// known to its user, who hands it back; a free block has its size behind its links and once more in
+// its last four bytes. No two neighbouring blocks are free; a block knows by kPrevFree whether the
+// one before it is. So a used block costs nothing beside the entry in it.
+//
+// Free blocks are kept in bins by size: one bin a size up to 15 units, then eight a power of two. A
+// request looks at a few blocks of its own bin, then takes any of the next bin that has one (good
+// fit, after Masmano et al., "TLSF: a new dynamic memory allocator for real-time systems", 2004).
+//
+// A chunk is an eighth of what the store holds then, from 1 KiB to 16 MiB, so that a small cache is
+// small, and little room lies idle; where memory is what is limited, a sixty-fourth. A chunk that
+// becomes free goes back to Memory, but for one of moderate size.
+//
+// What lies free in other chunks may fit nobody: after the sizes of blocks have changed, up to all
+// of them are half empty. So when too much does, the sparsest chunk is vacated, a few blocks at a
+// time: nothing is put into it any more, its owner moves what is in it elsewhere, from the left to
+// the right, and in the end it goes back. If a block has to stay, the chunk is opened again, as
+// slowly. Free blocks of a chunk that is being vacated are loose, that is in no bin; but right of
+// the cursor only those that a request has come upon.
+#ifndef CT_STORE_HPP
+#define CT_STORE_HPP
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "base/memory.hpp"
+#include "table/entry.hpp"
+
+namespace ct {
+
+class Store {
+ public:
+  // tight: its memory is counted, so that little may lie free.
+  Store(Memory &memory, const Layout &layout, bool tight) noexcept
+      : memory_(memory), layout_(layout), tight_(tight) {}
+  // From now on chunks are read without the lock. They stay where they are while the store lives:
+  // what lay in them goes back, their addresses do not.
+  void keep() { keeps_ = true; }
+  ~Store();
+  Store(const Store &) = delete;
+  Store &operator=(const Store &) = delete;
+
+  // Without the owner's lock too, for a block that cannot go meanwhile.
+  Entry *at(Ref ref) const {
+    return reinterpret_cast<Entry *>(chunks()[ref >> kOffsetBits].base +
+                                     static_cast<size_t>(ref & kOffsetMask) * kUnit);
+  }
+
+  // Whether all of it is in a core's own cache, if it is in use: then nothing need be fetched ahead.
+  bool is_near() const { return held_units_ < kNearBytes / kUnit; }
+
+  // What may lie free beside so many bytes in use, of a store that is tight.
+  static constexpr uint64_t free_share(uint64_t bytes) { return bytes >> kTightShift; }
+
+  // A block of bytes, a multiple of 8 from kMinBlockBytes on, with an Entry of zeros; kNone: no
+  // memory.
+  Ref allocate(size_t bytes) noexcept { return allocate(bytes, true); }
+  // The same for what has to make way. It is not worth another chunk, unless memory is counted: then
+  // blocks lie closer in that.
+  Ref allocate_elsewhere(size_t bytes) noexcept { return allocate(bytes, tight_); }
+  void release(Ref ref, size_t bytes) noexcept;
+  // Whether too much lies free, or a chunk is being vacated: then whoever has allocated should call
+  // vacate.
+  bool is_sparse() const { return held_units_ - used_units_ > bearable_free() || cursor_ != kNone; }
+  // Goes on with vacating chunks, as far as is due for an allocation of that size. blocks: about how
+  // many are in use. move(ref) moves an entry to another block, which it allocates, and releases the
+  // old one; false: it has to stay. Answers whether there may be more to gain.
+  template <class Move>
+  bool vacate(size_t bytes, uint64_t blocks, Move move) {
+    uint32_t left = work_for(bytes / kUnit);
+    for (uint32_t i = 0; left != 0 && i < kMostBlocks; i++) {
+      if (cursor_ == kNone && !begin_vacating(blocks)) return false;
+      const uint32_t units = pass_block();
+      if (units == 0) continue;
+      const Ref ref = cursor_ - units;
+      if (!move(ref)) stayed_ = true;
+      left -= std::min(left, units);
+    }
+    return is_sparse();
+  }
+  // Gives back what lies in large free blocks, which stay what they are.
+  void trim() noexcept;
+  // Gives everything back at once.
+  void clear() noexcept;
+
+#ifdef CT_VALIDATE
+  // NULL, or the invariant that is broken. used: what the owner knows to be in use, in bytes; all:
+  // whether that is all.
+  const char *problem(uint64_t used, bool all) const;
+#endif
+
+ private:
+  static constexpr size_t kUnit = 8;
+  static constexpr uint32_t kMinUnits = kMinBlockBytes / kUnit;
+  static constexpr uint32_t kOffsetBits = 21;
+  static constexpr uint32_t kOffsetMask = (1u << kOffsetBits) - 1;
+  static constexpr uint32_t kMaxChunks = kFirstMark >> kOffsetBits;
+  static constexpr uint32_t kIdle = UINT32_MAX;
+  // The first units of a chunk are left out, so that no block is kNone, and blocks of 32, 64 or 96
+  // bytes touch no more cache lines than they must; the last two are an Entry that is never free.
+  static constexpr size_t kChunkAlign = 64;
+  static constexpr uint32_t kFirstUnit = kChunkAlign / kUnit;
+  static constexpr uint32_t kEndUnits = 2;
+  static constexpr size_t kMinChunkBytes = 1024;
+  static constexpr size_t kPageBytes = 4096;
+  // Tight chunks are multiples of this, so that all of them can go back. Where invariants are
+  // checked, small stores are to have some chunks, too.
+#ifdef CT_VALIDATE
+  static constexpr size_t kTightBytes = 512;
+#else
+  static constexpr size_t kTightBytes = kPageBytes;
+#endif
+  static constexpr size_t kTrimmedBytes = 64 * 1024;
+  static constexpr size_t kNearBytes = 512 * 1024;
+  // Whatever the system's are, whole ones are given back, and nothing beyond.
+  static constexpr size_t kLargestPage = 64 * 1024;
+  static constexpr size_t kMaxChunkBytes = kUnit << kOffsetBits;
+
+  static constexpr uint32_t kExactBins = 16;
+  static constexpr uint32_t kBins = kExactBins + 8 * (kOffsetBits - 4 + 1);
+  static constexpr uint32_t kBinWords = (kBins + 63) / 64;
+  static constexpr size_t kSizeOffset = offsetof(Entry, key_size);
+  // So much may lie free: a thirty-second of what is held, or a quarter.
+  static constexpr uint32_t kTightShift = 5;
+  static constexpr uint32_t kLooseShift = 2;
+  // A tight chunk is larger by so many blocks at most, if that fills it better.
+  static constexpr size_t kFittedBlocks = 8;
+  static constexpr double kWellFilled = 63.0 / 64;
+  // One that is there may be filled worse by so much.
+  static constexpr double kBearablyFilled = 1.0 / 64;
+  // How many blocks of a request's own bin are looked at.
+  static constexpr int kTries = 8;
+  // How many blocks of the chunk that is being vacated a request takes out of their bins.
+  static constexpr int kLoosened = 32;
+  // How many blocks vacate looks at in one go, at most.
+  static constexpr uint32_t kMostBlocks = 512;
+  static constexpr uint32_t kMostUnits = 64 * 1024 / kUnit;
+
+  struct Chunk {
+    char *base;  // nullptr: this number is not in use
+    uint32_t units;
+    uint32_t used_units;  // kIdle: none, and nothing of it is held
+  };
+
+  struct Bins {
+    uint64_t in_use[kBinWords];  // a bit for each that has a block
+    Ref heads[kBins];
+  };
+
+  static uint32_t bin_of(uint32_t units);
+  static uint32_t bin_from(uint32_t units);
+  static Cell<uint32_t> *units_at(const Entry *e, size_t offset) {
+    return reinterpret_cast<Cell<uint32_t> *>(Layout::at(const_cast<Entry *>(e), offset));
+  }
+  static Entry *after(Entry *e, uint32_t units) {
+    return reinterpret_cast<Entry *>(Layout::at(e, units * kUnit));
+  }
+  // Of a free block.
+  static uint32_t free_units(const Entry *e) { return *units_at(e, kSizeOffset); }
+  // Of the free block before e.
+  static uint32_t units_before(const Entry *e) { return *(units_at(e, 0) - 1); }
+  static void write_units(Entry *e, uint32_t units) {
+    *units_at(e, kSizeOffset) = units;
+    *(units_at(after(e, units), 0) - 1) = units;
+  }
+  static void zero(Entry *e) {
+    for (size_t at = 0; at < sizeof *e; at += sizeof(Word)) {
+      store_word(words(Layout::at(e, at)), 0);
+    }
+  }
+  static bool fits(uint32_t have, uint32_t need) {
+    return have == need || have >= need + kMinUnits;
+  }
+
+  Chunk *chunks() const { return chunks_.load(std::memory_order_acquire); }
+  Ref allocate(size_t bytes, bool grows) noexcept;
+  Ref find(uint32_t units) const;
+  void link_free(Ref ref, uint32_t units);
+  void unlink_free(Ref ref);
+  [[gnu::noinline, gnu::cold]] Ref grow(uint32_t units);
+  static double filled(size_t bytes, uint32_t units);
+  uint32_t find_idle(size_t bytes, uint32_t units, double least_filled) const;
+  static uint32_t needed_units(uint32_t units) {
+    return kFirstUnit + units + kMinUnits + kEndUnits;
+  }
+  size_t next_chunk_bytes(uint32_t units) const;
+  [[gnu::noinline, gnu::cold]] Ref find_elsewhere(Ref ref, uint32_t units);
+  void loosen(Ref ref);
+  uint64_t bearable_free() const { return held_units_ >> (tight_ ? kTightShift : kLooseShift); }
+  uint32_t work_for(uint64_t units);
+  bool begin_vacating(uint64_t blocks);
+  uint32_t sparsest(uint64_t usual) const;
+  uint32_t pass_block();
+  void end_pass();
+  Ref first_of(uint32_t number) const { return (number << kOffsetBits) + kFirstUnit; }
+  Ref end_of(uint32_t number) const {
+    return (number << kOffsetBits) + chunks()[number].units - kEndUnits;
+  }
+  uint32_t add_chunk(size_t bytes);
+  bool add_chunk_slot();
+  [[gnu::noinline, gnu::cold]] void retire(uint32_t number);
+  void let_chunk_go(uint32_t number);
+  void release_chunk(uint32_t number);
+  void release_tables();
+#ifdef CT_VALIDATE
+  const char *problem_of_chunk(uint32_t number, uint64_t *binned_units) const;
+#endif
+  static size_t chunk_bytes(const Chunk &chunk) { return chunk.units * kUnit; }
+  static size_t table_bytes(uint32_t capacity) { return (capacity + 1) * sizeof(Chunk); }
+
+  Memory &memory_;
+  const Layout &layout_;
+  const bool tight_;
+  bool keeps_ = false;
+  // Tables that were outgrown are kept, each behind the last chunk of its successor, because at()
+  // may be reading one.
+  std::atomic<Chunk *> chunks_{nullptr};
+  uint32_t chunk_count_ = 0;
+  uint32_t chunk_capacity_ = 0;
+  uint64_t held_units_ = 0;
+  uint64_t used_units_ = 0;
+  uint32_t idle_chunk_ = kMaxChunks;  // the one free chunk that is kept; kMaxChunks: none
+  uint32_t newest_ = kMaxChunks;      // the chunk that was taken last
+  uint32_t vacated_ = kMaxChunks;     // the chunk that is being vacated; kMaxChunks: none
+  Ref cursor_ = kNone;   // the next block of it, or of the one that is opened again; kNone: neither
+  bool stayed_ = false;  // a block, on the way
+  uint32_t stuck_ = kMaxChunks;  // the chunk that could not be vacated
+  uint64_t pause_units_ = 0;     // to be allocated before another attempt
+  Bins *bins_ = nullptr;         // once there was a chunk
+};
+
+}  // namespace ct
+
+#endif

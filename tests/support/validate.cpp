@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// Only in the static build for tests.
+#include "../../abi/boundary.hpp"
+#include "internal.h"
+
+const char *ct_validate(ct_cache *cache) {
+  return ct::unwrap(cache)->problem();
+}
+
+void ct_take_work(ct_cache *cache, uint64_t *holds, uint64_t *most) {
+  *holds = *most = 0;
+  const ct::Family &shards = ct::unwrap(cache)->shards();
+  for (uint32_t i = 0; i < shards.count; i++) shards[i].take_work(holds, most);
+}
+
+uint64_t ct_due_tree_looks(ct_cache *cache) {
+  return ct::unwrap(cache)->shards().due_tree.looks();
+}
+
+uint64_t ct_weight(ct_cache *cache) {
+  uint64_t weight = 0;
+  const ct::Family &shards = ct::unwrap(cache)->shards();
+  for (uint32_t i = 0; i < shards.count; i++) weight += shards[i].weight();
+  return weight;
+}
+
+void ct_measure_searches(ct_cache *cache, uint64_t *total, uint64_t *longest) {
+  *total = *longest = 0;
+  const ct::Family &shards = ct::unwrap(cache)->shards();
+  for (uint32_t i = 0; i < shards.count; i++) shards[i].measure_searches(total, longest);
+}
