@@ -405,6 +405,10 @@ typedef struct ct_policy_ops {
  * index counts twice while it grows or shrinks. After ct_resize entries move together at once, but
  * what S3FIFO, WTINYLFU and ARC remember follows with the next writes.
  *
+ * With the default allocator ct_memory is what is resident, within 5 %, from 64 MiB and a mebibyte a
+ * shard on, whatever the values' sizes are. A weight includes the free room that a value of more than
+ * 16 KiB causes, a thirty-second of it and up to 2 KiB.
+ *
  * To that end entries are moved in memory, some with each write that finds too much free room between
  * them, which nobody can tell from their values; with the other kinds too, if a quarter is free.
  */
@@ -882,8 +886,10 @@ CT_API uint64_t ct_currsize(ct_cache *cache);
 CT_API uint64_t ct_maxsize(const ct_cache *cache);
 
 /** The bytes of memory held in all: entries, departed but pinned values, index, what the policy
- *  remembers, free room; of what is mapped whole pages, but for those that went back to the system.
- *  Threads: safe. Cost: O(1). Since: REPLACEME */
+ *  remembers, free room. With an allocator of yours, what it gave. Else of what is mapped those pages
+ *  that are resident: what went back to the system does not count, what is locked in memory (mlock) and
+ *  cannot go back does. A cache then has 64 mappings a gibibyte at most; addresses that the system
+ *  refuses to unmap are used again. Threads: safe. Cost: O(1). Since: REPLACEME */
 CT_API uint64_t ct_memory(const ct_cache *cache);
 
 /**

@@ -1,137 +1,197 @@
 // SPDX-License-Identifier: MIT
 #include "base/memory.hpp"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 namespace ct {
 namespace {
 
-constexpr size_t kPageBytes = 4096;
-// Above malloc's own usual threshold, so that what malloc would map anyway is mapped by us, and goes
-// back when released whatever malloc has learnt.
-constexpr size_t kMapBytes = 256 * 1024;
-constexpr size_t kMapReturnedBytes = kPageBytes;
-constexpr size_t kTableAlign = 64;
+// Smaller ones are malloc's. Of larger ones it may keep half as much again as is in use, between what
+// came later.
+constexpr size_t kPlainBytes = 8 * 1024;
 
-// From here on a piece lies in huge pages, if the system has them to give, and begins with one. What
-// is read at random then misses fewer addresses, and a page not filled yet counts for little beside so
-// much. The first touch of one takes some tenths of a millisecond, and several milliseconds where a
-// virtual machine is only then given that memory: too long for caches that are not very large.
+// From here on a piece lies in huge pages, if the system has them to give. What is read at random
+// then misses fewer addresses, and a page not filled yet counts for little beside so much. The first
+// touch of one takes some tenths of a millisecond, and several milliseconds where a virtual machine
+// is only then given that memory: too long for caches that are not very large.
 constexpr size_t kHugeBytes = 16 * 1024 * 1024;
-constexpr size_t kHugePageBytes = 2 * 1024 * 1024;
-// Whatever the system's usual pages are, this is a multiple of them.
-constexpr size_t kLargestPage = 64 * 1024;
-
-// As many go back to the system in some ten microseconds. Of a smaller piece a sixteenth.
-constexpr size_t kDiscardBytes = 128 * 1024;
-
-void advise(void *ptr, size_t size) {
-  if (size >= kHugeBytes) madvise(ptr, size, MADV_HUGEPAGE);
-}
-
-constexpr size_t whole_pages(size_t size) { return (size + kPageBytes - 1) & ~(kPageBytes - 1); }
-
-void *map_plain(size_t size) {
-  void *ptr = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return ptr == MAP_FAILED ? nullptr : ptr;
-}
 
 size_t mapped_bytes(size_t size) {
-  return size < kHugeBytes ? size : (size + kLargestPage - 1) & ~(kLargestPage - 1);
+  return (size + kLargestPageBytes - 1) & ~(kLargestPageBytes - 1);
 }
 
-// What is mapped beyond a large piece, for it to begin with a huge page, goes back at once.
-void *map(size_t size) {
-  const size_t bytes = mapped_bytes(size);
-  if (size < kHugeBytes) return map_plain(bytes);
-  auto *first = static_cast<char *>(map_plain(bytes + kHugePageBytes));
-  if (first == nullptr) return map_plain(bytes);
-  const size_t before = -reinterpret_cast<uintptr_t>(first) & (kHugePageBytes - 1);
-  if (before != 0) munmap(first, before);
-  if (before != kHugePageBytes) munmap(first + before + bytes, kHugePageBytes - before);
-  advise(first + before, bytes);
-  return first + before;
-}
+size_t whole_pages(size_t size) { return (size + page_bytes() - 1) & ~(page_bytes() - 1); }
 
 }  // namespace
 
-Memory::Memory(const ct_allocator *hooks, bool returns) noexcept
-    : hooks_{}, map_bytes_(returns ? kMapReturnedBytes : kMapBytes), held_{0} {
+// ---- Page heaps -------------------------------------------------------------------------------
+
+PageHeap *PageHeaps::get(Which which) noexcept {
+  Group *group = group_.load(std::memory_order_acquire);
+  if (group == nullptr) group = make();
+  return group == nullptr ? nullptr : &group->heaps[which];
+}
+
+PageHeaps::Group *PageHeaps::make() noexcept {
+  void *where = std::malloc(sizeof(Group));
+  if (where == nullptr) return nullptr;
+  // Entries that lie apart are of all sizes, and more lies free between them than between chunks, in
+  // which what is free counts, too. Both are weighed with a share of that. Where values of up to 500 kB
+  // filled 32 MiB, half of this slack cost 1.4 times the page faults.
+  PageHeap::Options plain = {};
+  plain.grain_shift = kGrainShift;
+  plain.range_runs = 16;
+  plain.slack_shift = tight_ ? 5 : 2;
+  PageHeap::Options tables = {};
+  tables.kept = unlocked_;
+  tables.grain_shift = PageHeap::kMinShift;
+  tables.range_shift = 2;
+  tables.range_runs = 1;
+  tables.slack_shift = tight_ ? 12 : 4;
+  PageHeap::Options huge_tables = tables;
+  huge_tables.huge = true;
+  huge_tables.grain_shift = kHugePageShift;
+  Group *group = new (where) Group{{{held_, plain}, {held_, tables}, {held_, huge_tables}}};
+  Group *other = nullptr;
+  if (!group_.compare_exchange_strong(other, group, std::memory_order_acq_rel)) {
+    group->~Group();
+    std::free(group);
+    return other;
+  }
+  held_.fetch_add(sizeof(Group), std::memory_order_relaxed);
+  return group;
+}
+
+PageHeaps::~PageHeaps() {
+  Group *group = group_.load(std::memory_order_relaxed);
+  if (group == nullptr) return;
+  group->~Group();
+  std::free(group);
+}
+
+// ---- Memory -----------------------------------------------------------------------------------
+
+Memory::Memory(const ct_allocator *hooks, PageHeaps *heaps) noexcept
+    : hooks_{}, heaps_(hooks == nullptr ? heaps : nullptr), held_{0} {
   if (hooks != nullptr) hooks_ = *hooks;
 }
 
-Memory::Memory(const Memory &other) noexcept
-    : hooks_(other.hooks_), map_bytes_(other.map_bytes_), held_(other.held()) {}
+Memory::Memory(const Memory &other, PageHeaps *heaps) noexcept
+    : hooks_(other.hooks_), heaps_(other.hooked() ? nullptr : heaps), held_(other.held_.load()) {}
 
-bool Memory::is_mapped(size_t size, size_t align) const {
-  const size_t least = align >= kTableAlign ? map_bytes_ : kMapBytes;
-  return !hooked() && size >= least && align <= kPageBytes;
+PageHeaps::Which Memory::place_of(size_t size, Kind kind) const noexcept {
+  if (heaps_ == nullptr || size < (kind == kPlain ? kPlainBytes : PageHeap::kMinBytes)) {
+    return PageHeaps::kNone;
+  }
+  if (kind == kTable || kind == kChunk) {
+    const size_t huge = kind == kTable ? kHugeBytes : kHugePageBytes;
+    return size < huge ? PageHeaps::kTables : PageHeaps::kHugeTables;
+  }
+  return size < kHugeBytes ? PageHeaps::kPlain : PageHeaps::kNone;
 }
 
-// As they count.
-size_t Memory::bytes_of(size_t size, size_t align) const {
-  return is_mapped(size, align) ? whole_pages(size) : size;
+PageHeap *Memory::heap_of(size_t size, Kind kind) const noexcept {
+  const PageHeaps::Which which = place_of(size, kind);
+  return which == PageHeaps::kNone ? nullptr : heaps_->get(which);
 }
 
-void *Memory::allocate(size_t size, size_t align) noexcept {
+// Of what lies in no page heap.
+bool Memory::is_mapped(size_t size) const noexcept {
+  return heaps_ != nullptr && size >= kHugeBytes;
+}
+
+void *Memory::allocate(size_t size, size_t align, Kind kind) noexcept {
+  if (!is_paged(size, kind)) return allocate_beside(size, align);
+  PageHeap *heap = heap_of(size, kind);
+  return heap == nullptr ? nullptr : heap->allocate(size);
+}
+
+void *Memory::allocate_zeroed(size_t size, size_t align, Kind kind) noexcept {
+  if (is_paged(size, kind)) {
+    PageHeap *heap = heap_of(size, kind);
+    void *zeros = heap == nullptr ? nullptr : heap->allocate_zeroed(size);
+    if (zeros != nullptr && kind != kTable) heap->use(zeros, size);
+    return zeros;
+  }
+  void *ptr = allocate_beside(size, align);
+  // A fresh mapping is zero; touching it would only make it resident.
+  if (ptr != nullptr && !is_mapped(size)) std::memset(ptr, 0, size);
+  return ptr;
+}
+
+void *Memory::allocate_beside(size_t size, size_t align) noexcept {
   void *ptr;
   if (hooked()) {
     ptr = hooks_.alloc(hooks_.ctx, size, align);
-  } else if (is_mapped(size, align)) {
-    ptr = map(size);
+  } else if (is_mapped(size)) {
+    ptr = map_pages(mapped_bytes(size), true);
   } else if (align <= alignof(std::max_align_t)) {
     ptr = std::malloc(size);
   } else {
     ptr = std::aligned_alloc(align, (size + align - 1) & ~(align - 1));
   }
-  if (ptr != nullptr) held_.fetch_add(bytes_of(size, align), std::memory_order_relaxed);
+  if (ptr != nullptr) {
+    held_.fetch_add(is_mapped(size) ? whole_pages(size) : size, std::memory_order_relaxed);
+  }
   return ptr;
 }
 
-void *Memory::allocate_zeroed(size_t size, size_t align) noexcept {
-  void *ptr = allocate(size, align);
-  // A fresh mapping is zero; touching it would only make it resident.
-  if (ptr != nullptr && !is_mapped(size, align)) std::memset(ptr, 0, size);
-  return ptr;
-}
-
-// Small pieces are the system allocator's, and stay held.
-bool Memory::idle(void *ptr, size_t size, size_t align) noexcept {
-  if (!is_mapped(size, align)) return false;
-  count_idle(whole_pages(size));
-  return madvise(ptr, size, MADV_DONTNEED) == 0;
-}
-
-void Memory::reuse(void *ptr, size_t size, size_t align) noexcept {
-  if (!is_mapped(size, align)) return;
-  count_used(whole_pages(size));
-  advise(ptr, size);
-}
-
-size_t Memory::discard_bytes(size_t size, size_t align) const noexcept {
-  return is_mapped(size, align) ? std::min(kDiscardBytes, whole_pages(size / 16)) : 0;
-}
-
-bool Memory::discard(void *ptr, size_t size) noexcept {
-  // Else a huge page may come back for what is left beside it.
-  madvise(ptr, size, MADV_NOHUGEPAGE);
-  return madvise(ptr, size, MADV_DONTNEED) == 0;
-}
-
-void Memory::release(void *ptr, size_t size, size_t align) noexcept {
+void Memory::release(void *ptr, size_t size, size_t align, Kind kind) noexcept {
   if (ptr == nullptr) return;
-  held_.fetch_sub(bytes_of(size, align), std::memory_order_relaxed);
+  if (PageHeap *heap = heap_of(size, kind)) {
+    heap->release(ptr, size);
+    return;
+  }
+  held_.fetch_sub(is_mapped(size) ? whole_pages(size) : size, std::memory_order_relaxed);
   if (hooked()) {
     hooks_.free(hooks_.ctx, ptr, size, align);
-  } else if (is_mapped(size, align)) {
-    munmap(ptr, mapped_bytes(size));
+  } else if (is_mapped(size)) {
+    unmap_pages(ptr, mapped_bytes(size));
   } else {
     std::free(ptr);
   }
 }
+
+void Memory::use(void *part, size_t bytes, size_t size, Kind kind) noexcept {
+  if (PageHeap *heap = heap_of(size, kind)) heap->use(part, bytes);
+}
+
+bool Memory::discard(void *part, size_t bytes, size_t size, Kind kind) noexcept {
+  PageHeap *heap = heap_of(size, kind);
+  if (heap == nullptr) return false;
+  return heap->discard(part, bytes == size ? heap->run_bytes(size) : bytes);
+}
+
+void Memory::trim() noexcept {
+  if (heaps_ != nullptr) heaps_->visit([](PageHeap &heap) { heap.trim(); });
+}
+
+uint64_t Memory::held() const noexcept {
+  return held_.load(std::memory_order_relaxed) + (heaps_ == nullptr ? 0 : heaps_->held());
+}
+
+#ifdef CT_VALIDATE
+uint64_t Memory::used() const {
+  uint64_t used = held_;
+  if (heaps_ != nullptr) heaps_->visit([&](const PageHeap &heap) { used += heap.used_bytes(); });
+  return used;
+}
+
+const char *Memory::problem() const {
+  const char *problem = nullptr;
+  uint64_t held = 0;
+  const auto look = [&](const PageHeap &heap) {
+    if (problem == nullptr) problem = heap.problem();
+    held += heap.held_bytes();
+  };
+  if (heaps_ != nullptr) heaps_->visit(look);
+  if (problem != nullptr || held == 0) return problem;
+  return held + PageHeaps::bytes() == heaps_->held() ? nullptr
+                                                     : "memory: it holds not what its heaps do";
+}
+#endif
 
 }  // namespace ct

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Where a cache's memory comes from, and how much of it is held. Every byte that a cache owns goes
-// through one Memory: the caller's allocator if there is one, else malloc for small pieces and the
-// kernel for large ones, which then go back to it at once when they are released.
+// through one Memory: the caller's allocator if there is one, else malloc for small pieces, page heaps
+// for larger ones, and mappings of their own for the very large.
 //
-// What is held is what the system has given: mapped pieces count by whole pages, and those of their
-// pages that are idle do not.
+// What is held is what the system has given: of page heaps and mappings, the pages that are resident.
 #ifndef CT_MEMORY_HPP
 #define CT_MEMORY_HPP
 
@@ -14,47 +13,106 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/mapping.hpp"
+#include "base/page_heap.hpp"
+
 namespace ct {
+
+// Those of a cache, made when one is needed.
+class PageHeaps {
+ private:
+  struct Group {
+    PageHeap heaps[3];
+  };
+
+ public:
+  // tight: memory is what is limited, so that little may lie free. unlocked: tables are read without
+  // a lock.
+  PageHeaps(bool tight, bool unlocked) noexcept : tight_(tight), unlocked_(unlocked) {}
+  ~PageHeaps();
+  PageHeaps(const PageHeaps &) = delete;
+  PageHeaps &operator=(const PageHeaps &) = delete;
+
+  enum Which { kPlain, kTables, kHugeTables, kNone };
+
+  // nullptr: no memory. Never so once there was one.
+  PageHeap *get(Which which) noexcept;
+  // Calls visit(heap) for those that there are.
+  template <class Visit>
+  void visit(Visit visit) const {
+    Group *group = group_.load(std::memory_order_acquire);
+    for (int i = 0; group != nullptr && i < kNone; i++) visit(group->heaps[i]);
+  }
+  uint64_t held() const { return held_.load(std::memory_order_relaxed); }
+  // Of the heaps themselves, once there is one.
+  static constexpr size_t bytes() { return sizeof(Group); }
+
+  // What a plain piece takes, with a share of what lies free between such pieces.
+  static constexpr uint64_t weigh(uint64_t bytes) {
+    return ((bytes + bytes / 32 - 1) >> kGrainShift << kGrainShift) + (1u << kGrainShift);
+  }
+
+ private:
+  static constexpr uint8_t kGrainShift = 10;  // of plain pieces
+
+  Group *make() noexcept;
+
+  const bool tight_;
+  const bool unlocked_;
+  std::atomic<uint64_t> held_{0};
+  std::atomic<Group *> group_{nullptr};
+};
 
 class Memory {
  public:
-  // returns: much of it will become idle, or has to go back at once. So tables, which is what is
-  // aligned to cache lines, are mapped from a page on.
-  explicit Memory(const ct_allocator *hooks, bool returns = false) noexcept;
-  // Only before the first allocation is shared: counts as the source's.
-  Memory(const Memory &other) noexcept;
+  enum Kind {
+    kPlain,
+    kTable,  // may be read without a lock: its memory stays mapped until the end
+    kChunk   // a table that is filled as a whole
+  };
+
+  // heaps: for what is a cache's; it outlives the pieces. With hooks it is not used.
+  explicit Memory(const ct_allocator *hooks, PageHeaps *heaps = nullptr) noexcept;
+  // With the same hooks and other heaps. Counts what the other has taken, which is brief.
+  Memory(const Memory &other, PageHeaps *heaps = nullptr) noexcept;
   Memory &operator=(const Memory &) = delete;
 
   // size bytes aligned to align, a power of two, uninitialized; nullptr if there are none.
-  void *allocate(size_t size, size_t align) noexcept;
-  void *allocate_zeroed(size_t size, size_t align) noexcept;
-  // size and align as they were allocated. nullptr does nothing.
-  void release(void *ptr, size_t size, size_t align) noexcept;
+  void *allocate(size_t size, size_t align, Kind kind = kPlain) noexcept;
+  void *allocate_zeroed(size_t size, size_t align, Kind kind = kPlain) noexcept;
+  // As it was allocated. nullptr does nothing.
+  void release(void *ptr, size_t size, size_t align, Kind kind = kPlain) noexcept;
 
-  // What lies there is not needed any more, but its addresses are, until it is reused or released,
-  // and reuse comes before release. True: it is all zeros now; else it is as it was.
-  bool idle(void *ptr, size_t size, size_t align) noexcept;
-  void reuse(void *ptr, size_t size, size_t align) noexcept;
+  // Whether it lies in a page heap: parts of it can go back while it is in use. A table of zeros is
+  // held there only from use() on.
+  bool is_paged(size_t size, Kind kind) const noexcept {
+    return place_of(size, kind) != PageHeaps::kNone;
+  }
+  // Parts of such a piece, as of PageHeap.
+  void use(void *part, size_t bytes, size_t size, Kind kind) noexcept;
+  bool discard(void *part, size_t bytes, size_t size, Kind kind) noexcept;
+  // Gives back what is free.
+  void trim() noexcept;
 
-  // How much of such a piece can be discarded at once, quickly, at any multiple of that from its
-  // beginning; 0: nothing. True: it is all zeros then; else it is as it was. It still counts as held.
-  size_t discard_bytes(size_t size, size_t align) const noexcept;
-  bool discard(void *ptr, size_t size) noexcept;
-  // So many bytes, of whole pages of a mapped piece, are idle, or not any more.
-  void count_idle(size_t size) noexcept { held_.fetch_sub(size, std::memory_order_relaxed); }
-  void count_used(size_t size) noexcept { held_.fetch_add(size, std::memory_order_relaxed); }
-
-  uint64_t held() const noexcept { return held_.load(std::memory_order_relaxed); }
+  uint64_t held() const noexcept;
   bool hooked() const noexcept { return hooks_.alloc != nullptr; }
   const ct_allocator &hooks() const noexcept { return hooks_; }
+#ifdef CT_VALIDATE
+  // NULL, or the invariant that is broken. At rest.
+  const char *problem() const;
+  // What was allocated and not released.
+  uint64_t used() const;
+#endif
 
  private:
-  bool is_mapped(size_t size, size_t align) const;
-  size_t bytes_of(size_t size, size_t align) const;
+  PageHeaps::Which place_of(size_t size, Kind kind) const noexcept;
+  PageHeap *heap_of(size_t size, Kind kind) const noexcept;
+  bool is_mapped(size_t size) const noexcept;
+  void *allocate_beside(size_t size, size_t align) noexcept;
 
   ct_allocator hooks_;
-  size_t map_bytes_;  // from here on a table is mapped by itself
-  std::atomic<uint64_t> held_;
+  PageHeaps *const heaps_;
+  std::atomic<uint64_t> held_;  // but for what lies in page heaps
 };
 
 }  // namespace ct

@@ -44,7 +44,8 @@ Layout layout_of(const ct_options &options) {
 // ---- Life -------------------------------------------------------------------------------------
 
 Cache::Cache(const Memory &memory, const CheckedOptions &checked) noexcept
-    : memory_(memory),
+    : heaps_(counts_memory(checked.options), can_read_unlocked(checked.options)),
+      memory_(memory, &heaps_),
       options_(checked.options),
       custom_(checked.custom),
       layout_(layout_of(checked.options)),
@@ -63,8 +64,7 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   const PolicyKind &kind = *policy_kind(options.policy);
   const size_t shards_bytes = Shard::bytes_of(kind) * options.shards;
   const size_t bytes = sizeof(Cache) + shards_bytes + DueTree::bytes_for(options.shards);
-  Memory memory(options.allocator != nullptr ? &checked.allocator : nullptr,
-                can_read_unlocked(options) || counts_memory(options));
+  Memory memory(options.allocator != nullptr ? &checked.allocator : nullptr);
   char *block = static_cast<char *>(memory.allocate(bytes, alignof(Cache)));
   if (block == nullptr) return CT_ERR_NOMEM;
 
@@ -293,6 +293,7 @@ void Cache::clear() {
     for (uint64_t from = 0; from != Index::kEnd;) family_[i].clear_some(&from, now, gone);
   }
   tell(gone);
+  memory_.trim();
 }
 
 // Nobody can tell whether what is being loaded would match: so that goes first, and what lands before
@@ -323,6 +324,7 @@ ct_status Cache::resize(uint64_t maxsize) {
   if (budget_.debt() != 0) expire_all(now, gone);
   const ct_status status = pay_debt(now, gone);
   for (uint32_t i = 0; i < family_.count; i++) family_[i].trim();
+  memory_.trim();
   tell(gone);
   return status;
 }
@@ -410,7 +412,7 @@ const char *Cache::problem() {
   if (budget_.debt() != 0) return "budget: a debt is left";
   if (weight != budget_.in_use()) return "budget: its use is not the weight of all entries";
   if (weight > maxsize()) return "budget: the limit is exceeded";
-  return nullptr;
+  return memory_.problem();
 }
 #endif
 

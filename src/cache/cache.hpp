@@ -193,6 +193,7 @@ class alignas(64) Cache : public Owner {
     if (!gone.empty()) gone.tell(options_.listener, options_.user_data, nullptr, nullptr);
   }
 
+  PageHeaps heaps_;
   Memory memory_;
   ct_options options_;  // but for maxsize, which is the budget's
   ct_policy_ops custom_;

@@ -37,9 +37,10 @@ uint64_t Shard::weigh(int32_t kind, const Layout &layout, uint8_t flags, size_t 
                       size_t value_size) {
   if (kind == CT_WEIGHT_COUNT) return 1;
   if (kind == CT_WEIGHT_VALUE) return value_size;
-  const size_t apart = (flags & kApart) != 0 ? Layout::apart_bytes(key_size, value_size) : 0;
   const size_t block = layout.block_bytes(flags, key_size, value_size);
-  return block + Store::free_share(block) + apart + layout.bytes_beside;
+  const uint64_t inside = block + Store::free_share(block) + layout.bytes_beside;
+  if ((flags & kApart) == 0) return inside;
+  return inside + PageHeaps::weigh(Layout::apart_bytes(key_size, value_size));
 }
 
 uint64_t Shard::weight_of(Entry *e) const {
@@ -775,6 +776,10 @@ void Shard::resize(uint64_t maxsize, double part) {
 // chunk that was being filled is spared until nothing else is to be gained.
 void Shard::trim() {
   bool spared = true;
+  {
+    Guard guard(lock());
+    store_.set_thrifty(true);
+  }
   for (uint64_t goes = kTrims + size() / kTrimmedEntries; goes > 0; goes--) {
     Guard guard(lock());
     settle_uses();
@@ -789,7 +794,7 @@ void Shard::trim() {
     shrinks = index_.shrink(waiting_, hasher());
   }
   Guard guard(lock());
-  store_.trim();
+  store_.set_thrifty(false);
   flights_.trim();
 }
 

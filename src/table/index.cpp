@@ -104,21 +104,17 @@ bool Index::replace_table(uint32_t size) noexcept {
   if (keeps_ && !kept_.reserve(2)) return false;
   Table table = take_kept(size);
   if (table.data() == nullptr) {
-    table.set(static_cast<Bucket *>(memory_.allocate_zeroed(table_bytes(size), alignof(Bucket))),
-              size);
+    void *zeros = memory_.allocate_zeroed(table_bytes(size), alignof(Bucket), Memory::kTable);
+    table.set(static_cast<Bucket *>(zeros), size);
   }
   if (table.data() == nullptr) return false;
   Change change(*this);
   old_.set(current_.data(), current_.size());
   cursor_ = 0;
-  discarded_ = 0;
+  discarded_ = filled_ = 0;
   size_then_ = size_;
   current_.set(table.data(), table.size());
-  if (migrating()) {
-    const size_t step = discard_bytes(current_);
-    empty_bytes_ = step == 0 ? 0 : table_bytes(current_.size()) / step * step;
-    memory_.count_idle(empty_bytes_);
-  }
+  if (!migrating()) use_up_to(table.size());
   return true;
 }
 
@@ -130,23 +126,19 @@ uint32_t Index::steps() noexcept {
   return step_ + static_cast<uint32_t>(std::min<uint64_t>(shed, kMaxBuckets));
 }
 
-// What is left of that home of the new table may have been touched.
-void Index::count_filled(uint32_t home) noexcept {
-  if (empty_bytes_ == 0) return;
-  const size_t step = discard_bytes(current_);
-  // Entries also go over to buckets behind it.
-  const size_t end = (table_bytes(home) / step + 2) * step;
-  const size_t all = table_bytes(current_.size()) / step * step;
-  const size_t empty = end < all ? all - end : 0;
-  if (empty >= empty_bytes_) return;
-  memory_.count_used(empty_bytes_ - empty);
-  empty_bytes_ = empty;
+// What is left of that home of the new table may have been touched, and some buckets behind it.
+void Index::use_filled(uint32_t home) noexcept {
+  const uint32_t step = step_of(current_);
+  if (step == 0 || home + uint64_t{step} <= filled_) return;
+  use_up_to(static_cast<uint32_t>(std::min<uint64_t>(home + 2 * uint64_t{step}, current_.size())));
 }
 
-// Both tables count as if they were whole.
-void Index::settle_count() noexcept {
-  memory_.count_used(empty_bytes_ + gone_bytes_);
-  empty_bytes_ = gone_bytes_ = 0;
+// Buckets left of that one are held from now on.
+void Index::use_up_to(uint32_t end) noexcept {
+  if (end <= filled_) return;
+  memory_.use(current_.data() + filled_, table_bytes(end - filled_), table_bytes(current_.size()),
+              Memory::kTable);
+  filled_ = end;
 }
 
 // Gives back what the cursor has left behind, by steps: all of a large table at once takes long.
@@ -154,15 +146,21 @@ void Index::settle_count() noexcept {
 // There may still be entries left of the cursor, which went over the end of the table and on from
 // its first bucket. They are in the first step, which stays, unless they passed over all of that.
 void Index::discard_moved() noexcept {
-  const size_t bytes = discard_bytes(old_);
-  const uint32_t step = static_cast<uint32_t>(bytes / sizeof(Bucket));
-  if (step == 0) return;
-  for (; cursor_ - discarded_ >= step; discarded_ += step) {
-    if (discarded_ == 0 || old_.data()[step - 1].passed != 0) continue;
-    if (!memory_.discard(old_.data() + discarded_, bytes)) continue;
-    gone_bytes_ += bytes;
-    memory_.count_idle(bytes);
-  }
+  const uint32_t step = step_of(old_);
+  if (step == 0 || cursor_ - discarded_ < step) return;
+  const uint32_t end = cursor_ / step * step;
+  if (end == step || old_.data()[step - 1].passed != 0) return;
+  memory_.discard(old_.data() + step, table_bytes(end - step), table_bytes(old_.size()),
+                  Memory::kTable);
+  discarded_ = end;
+}
+
+// In buckets; 0: none can go back, or is held later than others.
+uint32_t Index::step_of(const Table &table) const {
+  const size_t bytes = table_bytes(table.size());
+  if (!memory_.is_paged(bytes, Memory::kTable)) return 0;
+  return static_cast<uint32_t>(std::min(kStepBytes, bytes / 16 + kPageBytes) / kPageBytes *
+                               (kPageBytes / sizeof(Bucket)));
 }
 
 // A table that was put away, of that size or little more, so that many sizes leave few tables; one
@@ -174,7 +172,6 @@ Index::Table Index::take_kept(uint32_t count) noexcept {
     table.set(kept.buckets, kept.count);
     kept = kept_.back();
     kept_.pop();
-    memory_.reuse(table.data(), table_bytes(table.size()), alignof(Bucket));
     return table;
   }
   return {};
@@ -190,7 +187,8 @@ void Index::put_away(Table &table) noexcept {
     release(buckets, count);
     return;
   }
-  if (!memory_.idle(buckets, table_bytes(count), alignof(Bucket))) {
+  const size_t bytes = table_bytes(count);
+  if (!memory_.discard(buckets, bytes, bytes, Memory::kTable)) {
     for (uint32_t b = 0; b < count; b++) {
       for (Cell<uint8_t> &tag : buckets[b].tags) tag = 0;
       buckets[b].passed = 0;
@@ -200,26 +198,21 @@ void Index::put_away(Table &table) noexcept {
 }
 
 void Index::release(Bucket *buckets, uint32_t count) noexcept {
-  memory_.release(buckets, table_bytes(count), alignof(Bucket));
+  memory_.release(buckets, table_bytes(count), alignof(Bucket), Memory::kTable);
 }
 
 void Index::clear() noexcept {
   Change change(*this);
   size_ = 0;
-  settle_count();
   put_away(old_);
   put_away(current_);
 }
 
 Index::~Index() {
-  settle_count();
   for (Table *table : {&current_, &old_}) {
     if (table->data() != nullptr) release(table->data(), table->size());
   }
-  for (const Kept &kept : kept_) {
-    memory_.reuse(kept.buckets, table_bytes(kept.count), alignof(Bucket));
-    release(kept.buckets, kept.count);
-  }
+  for (const Kept &kept : kept_) release(kept.buckets, kept.count);
 }
 
 }  // namespace ct

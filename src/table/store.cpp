@@ -7,19 +7,6 @@
 
 namespace ct {
 
-uint32_t Store::bin_of(uint32_t units) {
-  if (units < kExactBins) return units;
-  const uint32_t log = 31 - static_cast<uint32_t>(__builtin_clz(units));
-  return kExactBins + (log - 4) * 8 + ((units >> (log - 3)) & 7);
-}
-
-// The first bin in which every block has at least that many units.
-uint32_t Store::bin_from(uint32_t units) {
-  if (units < kExactBins) return units;
-  const uint32_t log = 31 - static_cast<uint32_t>(__builtin_clz(units));
-  return bin_of(units + (1u << (log - 3)) - 1);
-}
-
 void Store::link_free(Ref ref, uint32_t units) {
   Entry *e = at(ref);
   const bool loose = ref >> kOffsetBits == vacated_;
@@ -31,7 +18,7 @@ void Store::link_free(Ref ref, uint32_t units) {
   e->block = loose ? kFree | kLoose : kFree;
   after(e, units)->block |= kPrevFree;
   if (loose) return;
-  const uint32_t bin = bin_of(units);
+  const uint32_t bin = class_of(units);
   e->next = bins_->heads[bin];
   if (e->next != kNone) at(e->next)->prev = ref;
   bins_->heads[bin] = ref;
@@ -47,7 +34,7 @@ void Store::unlink_free(Ref ref) {
   if (e->prev != kNone) {
     at(e->prev)->next = e->next;
   } else {
-    const uint32_t bin = bin_of(units);
+    const uint32_t bin = class_of(units);
     bins_->heads[bin] = e->next;
     if (e->next == kNone) bins_->in_use[bin / 64] &= ~(uint64_t{1} << (bin % 64));
   }
@@ -55,13 +42,13 @@ void Store::unlink_free(Ref ref) {
 
 Ref Store::find(uint32_t units) const {
   if (bins_ == nullptr) return kNone;
-  Ref ref = bins_->heads[bin_of(units)];
+  Ref ref = bins_->heads[class_of(units)];
   for (int i = 0; i < kTries && ref != kNone; i++) {
     Entry *e = at(ref);
     if (fits(free_units(e), units)) return ref;
     ref = e->next;
   }
-  const uint32_t bin = bin_from(units + kMinUnits);
+  const uint32_t bin = class_from(units + kMinUnits);
   if (bin >= kBins) return kNone;
   uint64_t word = bins_->in_use[bin / 64] & (~uint64_t{0} << (bin % 64));
   for (uint32_t i = bin / 64; i < kBinWords; word = ++i < kBinWords ? bins_->in_use[i] : 0) {
@@ -83,7 +70,7 @@ Ref Store::find(uint32_t units) const {
   const uint32_t number = ref >> kOffsetBits;
   chunks()[number].used_units += units;
   used_units_ += units;
-  if (number == idle_chunk_) idle_chunk_ = kMaxChunks;
+  if (number == idle_chunk_) idle_chunk_ = kNoChunk;
   zero(e);
   return ref;
 }
@@ -118,12 +105,12 @@ Ref Store::find(uint32_t units) const {
 void Store::retire(uint32_t number) {
   if (cursor_ >> kOffsetBits == number) cursor_ = kNone;
   if (number == vacated_) {
-    vacated_ = kMaxChunks;
+    vacated_ = kNoChunk;
     let_chunk_go(number);
     return;
   }
-  if (idle_chunk_ != kMaxChunks) let_chunk_go(idle_chunk_);
-  idle_chunk_ = kMaxChunks;
+  if (idle_chunk_ != kNoChunk) let_chunk_go(idle_chunk_);
+  idle_chunk_ = kNoChunk;
   if (used_units_ / 4 >= chunks()[number].units) {
     idle_chunk_ = number;
   } else {
@@ -131,14 +118,15 @@ void Store::retire(uint32_t number) {
   }
 }
 
-// A free block, in a new chunk, from which that many units can be cut; kNone: no memory.
+// A free block, in a new chunk, from which that many units can be cut; kNone: no memory, or full.
 Ref Store::grow(uint32_t units) {
-  const size_t bytes = next_chunk_bytes(units);
+  const size_t bytes = next_chunk_bytes(units, units != grown_for_[0] || units != grown_for_[1]);
+  grown_for_[1] = grown_for_[0];
+  grown_for_[0] = units;
   if (bytes > kMaxChunkBytes) return kNone;
-  uint32_t number = find_idle(bytes, units, tight_ ? filled(bytes, units) - kBearablyFilled : 0);
-  if (number == kMaxChunks) number = add_chunk(bytes);
-  if (number == kMaxChunks && tight_) number = find_idle(needed_units(units) * kUnit, units, 0);
-  if (number == kMaxChunks) return kNone;
+  uint32_t number = find_spare(bytes);
+  if (number == kNoChunk) number = add_chunk(bytes, chunk_bytes_for(needed_units(units) * kUnit));
+  if (number == kNoChunk) return kNone;
   Chunk &chunk = chunks()[number];
   chunk.used_units = 0;
   held_units_ += chunk.units;
@@ -151,28 +139,41 @@ Ref Store::grow(uint32_t units) {
   return first;
 }
 
-// For a block of that many units, and others like it.
-size_t Store::next_chunk_bytes(uint32_t units) const {
+// For a block of that many units, and others like it; or, if they are mixed, of any size: then a power
+// of two, so that another chunk fits where one was.
+size_t Store::next_chunk_bytes(uint32_t units, bool mixed) const {
   const size_t needed = needed_units(units) * kUnit;
   const uint64_t held = held_units_ * kUnit;
-  const size_t share =
-      static_cast<size_t>(std::min<uint64_t>(held / (tight_ ? 64 : 8), kMaxChunkBytes));
+  const auto share = static_cast<size_t>(std::min<uint64_t>(held / 64, kMaxChunkBytes));
   if (!tight_) {
-    const size_t bytes = std::max({share, kMinChunkBytes, needed});
-    const size_t step = bytes < kPageBytes ? kMinChunkBytes : kPageBytes;
-    return (bytes + step - 1) & ~(step - 1);
+    const auto eighth = static_cast<size_t>(std::min<uint64_t>(held / 8, kMaxEighth));
+    return chunk_bytes_for(std::max({share, eighth, kMinChunkBytes, needed}));
   }
   // At the end of each chunk something may be lost that is smaller than a block, and most of one
   // chunk may lie free.
   const double even = std::sqrt(static_cast<double>(held) * static_cast<double>(units * kUnit)) / 2;
   const size_t least = std::max({share, static_cast<size_t>(even), needed});
+  if (least > kHugePageBytes) return chunk_bytes_for(least);
+  if (mixed) {
+    size_t bytes = kTightBytes;
+    while (bytes < needed || bytes * 3 / 2 < least) bytes *= 2;
+    return bytes;
+  }
   size_t best = (least + kTightBytes - 1) / kTightBytes * kTightBytes;
-  const size_t most = std::min(best + kFittedBlocks * units * kUnit, kMaxChunkBytes);
+  const size_t most = std::min(best + kFittedBlocks * units * kUnit, kHugePageBytes);
   for (size_t bytes = best + kTightBytes; bytes <= most; bytes += kTightBytes) {
     if (filled(best, units) >= kWellFilled) break;
     if (filled(bytes, units) > filled(best, units)) best = bytes;
   }
   return best;
+}
+
+// Whole pages, and huge ones where it has as many.
+size_t Store::chunk_bytes_for(size_t bytes) {
+  const size_t step = bytes > kHugePageBytes ? kHugePageBytes
+                      : bytes > kPageBytes   ? kPageBytes
+                                             : kMinChunkBytes;
+  return (bytes + step - 1) / step * step;
 }
 
 // The part of such a chunk that blocks of that many units can take.
@@ -183,47 +184,67 @@ double Store::filled(size_t bytes, uint32_t units) {
   return static_cast<double>(room - lost) * kUnit / static_cast<double>(bytes);
 }
 
-// The smallest idle chunk of at least that many bytes, or half as many where little may lie free, of
-// which blocks of that many units can take that part; kMaxChunks: there is none.
-uint32_t Store::find_idle(size_t bytes, uint32_t units, double least_filled) const {
-  if (tight_) bytes = std::max(bytes / 2, needed_units(units) * kUnit);
-  uint32_t best = kMaxChunks;
-  for (uint32_t i = 0; keeps_ && i < chunk_count_; i++) {
+// The smallest spare chunk of at least that many bytes; kNoChunk: none.
+uint32_t Store::find_spare(size_t bytes) {
+  uint32_t best = kNoChunk;
+  for (uint32_t i = 0; spares_ != 0 && i < chunk_count_; i++) {
     const Chunk &chunk = chunks()[i];
-    if (chunk.base == nullptr || chunk.used_units != kIdle || chunk_bytes(chunk) < bytes) continue;
-    if (best != kMaxChunks && chunk.units >= chunks()[best].units) continue;
-    if (filled(chunk_bytes(chunk), units) >= least_filled) best = i;
+    if (chunk.used_units != kSpare || chunk_bytes(chunk) < bytes) continue;
+    if (best == kNoChunk || chunk.units < chunks()[best].units) best = i;
   }
-  if (best != kMaxChunks) {
-    const Chunk &chunk = chunks()[best];
-    memory_.reuse(chunk.base, chunk_bytes(chunk), kChunkAlign);
-  }
+  if (best != kNoChunk) spares_--;
   return best;
 }
 
-// kMaxChunks: no memory.
-uint32_t Store::add_chunk(size_t bytes) {
+// Or of least bytes, if there is no memory for more; kNoChunk: none for those either, or no number.
+uint32_t Store::add_chunk(size_t bytes, size_t least) {
   if (bins_ == nullptr) {
     bins_ = static_cast<Bins *>(memory_.allocate_zeroed(sizeof(Bins), alignof(Bins)));
-    if (bins_ == nullptr) return kMaxChunks;
+    if (bins_ == nullptr) return kNoChunk;
   }
-  uint32_t number = 0;
-  while (number < chunk_count_ && chunks()[number].base != nullptr) number++;
-  if (number == chunk_count_ && !add_chunk_slot()) return kMaxChunks;
-  char *base = static_cast<char *>(memory_.allocate(bytes, kChunkAlign));
-  if (base == nullptr) return kMaxChunks;
+  const uint32_t number = find_number(static_cast<uint32_t>(bytes / kUnit));
+  if (number == kNoChunk) return kNoChunk;
+  const size_t reach = number < chunk_count_ ? chunk_bytes(chunks()[number]) : 0;
+  bytes = std::max(bytes, reach);
+  void *base = memory_.allocate(bytes, kChunkAlign, Memory::kChunk);
+  if (base == nullptr && reach <= least && least < bytes) {
+    bytes = least;
+    base = memory_.allocate(bytes, kChunkAlign, Memory::kChunk);
+  }
+  if (base == nullptr) return kNoChunk;
   chunk_count_ = std::max(chunk_count_, number + 1);
-  chunks()[number] = {base, static_cast<uint32_t>(bytes / kUnit), 0};
+  Chunk &chunk = chunks()[number];
+  chunk.base = static_cast<char *>(base);
+  chunk.units = static_cast<uint32_t>(bytes / kUnit);
   return number;
 }
 
-bool Store::add_chunk_slot() {
+// For a chunk of that many units. The chunk that had the number last was no larger, unless there is no
+// other number left: then the new one has to be as large. kNoChunk: none, or no memory.
+uint32_t Store::find_number(uint32_t units) {
+  uint32_t below = kNoChunk;
+  uint32_t above = kNoChunk;
+  for (uint32_t i = 0; i < chunk_count_; i++) {
+    const Chunk &chunk = chunks()[i];
+    if (chunk.used_units != kGone) continue;
+    if (chunk.units <= units) {
+      if (below == kNoChunk || chunk.units > chunks()[below].units) below = i;
+    } else if (above == kNoChunk || chunk.units < chunks()[above].units) {
+      above = i;
+    }
+  }
+  if (below != kNoChunk) return below;
+  if (chunk_count_ < max_chunks_) return reserve_number() ? chunk_count_ : kNoChunk;
+  set_full(above == kNoChunk);
+  return above;
+}
+
+bool Store::reserve_number() {
   if (chunk_count_ < chunk_capacity_) return true;
-  if (chunk_count_ == kMaxChunks) return false;
-  const uint32_t capacity = std::min(kMaxChunks, std::max(4u, chunk_capacity_ * 2));
+  const uint32_t capacity = std::min(max_chunks_, std::max(8u, chunk_capacity_ * 2));
   auto *table = static_cast<Chunk *>(memory_.allocate(table_bytes(capacity), alignof(Chunk)));
   if (table == nullptr) return false;
-  if (chunk_count_ > 0) std::memcpy(table, chunks(), chunk_count_ * sizeof(Chunk));
+  std::copy(chunks(), chunks() + chunk_count_, table);
   table[capacity] = {reinterpret_cast<char *>(chunks()), chunk_capacity_, 0};
   chunks_.store(table, std::memory_order_release);
   chunk_capacity_ = capacity;
@@ -234,7 +255,7 @@ void Store::release_tables() {
   for (Chunk *table = chunks(); table != nullptr;) {
     const Chunk predecessor = table[chunk_capacity_];
     memory_.release(table, table_bytes(chunk_capacity_), alignof(Chunk));
-    table = reinterpret_cast<Chunk *>(predecessor.base);
+    table = reinterpret_cast<Chunk *>(static_cast<char *>(predecessor.base));
     chunk_capacity_ = predecessor.units;
   }
   chunks_.store(nullptr, std::memory_order_relaxed);
@@ -242,16 +263,42 @@ void Store::release_tables() {
 
 // A chunk that is one free block is held no more.
 void Store::let_chunk_go(uint32_t number) {
-  Chunk &chunk = chunks()[number];
   unlink_free(first_of(number));
-  held_units_ -= chunk.units;
-  if (keeps_) {
-    memory_.idle(chunk.base, chunk_bytes(chunk), kChunkAlign);
-    chunk.used_units = kIdle;
+  held_units_ -= chunks()[number].units;
+  release_chunk(number);
+}
+
+// What is not paged would not stay where it is.
+void Store::release_chunk(uint32_t number) {
+  Chunk &chunk = chunks()[number];
+  if (keeps_ && !is_paged(chunk)) {
+    chunk.used_units = kSpare;
+    spares_++;
     return;
   }
-  release_chunk(number);
-  while (chunk_count_ > 0 && chunks()[chunk_count_ - 1].base == nullptr) chunk_count_--;
+  memory_.release(chunk.base, chunk_bytes(chunk), kChunkAlign, Memory::kChunk);
+  chunk.used_units = kGone;
+  set_full(false);
+  if (keeps_) return;
+  chunk.units = 0;
+  while (chunk_count_ > 0 && chunks()[chunk_count_ - 1].used_units == kGone) chunk_count_--;
+}
+
+void Store::set_full(bool full) {
+  full_ = full;
+  set_bearable();
+}
+
+void Store::set_thrifty(bool thrifty) noexcept {
+  thrifty_ = thrifty;
+  set_bearable();
+}
+
+void Store::set_bearable() {
+  bearable_parts_ = full_      ? kFullParts
+                    : tight_   ? kTightParts
+                    : thrifty_ ? kThriftyParts
+                               : kLooseParts;
 }
 
 // ---- Vacating chunks --------------------------------------------------------------------------
@@ -289,10 +336,10 @@ uint32_t Store::work_for(uint64_t units) {
 bool Store::begin_vacating(uint64_t blocks) {
   if (held_units_ - used_units_ <= bearable_free()) return false;
   const uint32_t number = sparsest(blocks == 0 ? 0 : 2 * used_units_ / blocks);
-  stuck_ = kMaxChunks;
-  if (number == kMaxChunks) {
+  stuck_ = kNoChunk;
+  if (number == kNoChunk) {
     // If it is not full by then, it is as others.
-    newest_ = kMaxChunks;
+    newest_ = kNoChunk;
     pause_units_ = bearable_free() / 2;
     return false;
   }
@@ -305,11 +352,11 @@ bool Store::begin_vacating(uint64_t blocks) {
 // Of those from which something is to be gained, and which are not just being filled. Two blocks may
 // lie free in any because they do not fit: that is usual.
 uint32_t Store::sparsest(uint64_t usual) const {
-  uint32_t best = kMaxChunks;
-  double least = tight_ ? 15.0 / 16 : 0.5;
+  uint32_t best = kNoChunk;
+  double least = full_ ? 1 : tight_ || thrifty_ ? 15.0 / 16 : 0.5;
   for (uint32_t i = 0; i < chunk_count_; i++) {
     const Chunk &chunk = chunks()[i];
-    if (chunk.base == nullptr || chunk.used_units == kIdle || chunk.used_units == 0) continue;
+    if (!chunk.is_in_use() || chunk.used_units == 0) continue;
     if (i == newest_ || i == stuck_ || chunk.units - chunk.used_units <= usual) continue;
     const double filled = static_cast<double>(chunk.used_units) / chunk.units;
     if (filled >= least) continue;
@@ -332,14 +379,14 @@ uint32_t Store::pass_block() {
       free ? free_units(e) : static_cast<uint32_t>(layout_.block_bytes(e) / kUnit);
   if (free) loosen(cursor_);
   cursor_ += units;
-  return free || vacated_ == kMaxChunks ? 0 : units;
+  return free || vacated_ == kNoChunk ? 0 : units;
 }
 
 // What is still there has to stay, or came behind the cursor. In the first case the chunk is opened
 // again: its free blocks go into their bins.
 void Store::end_pass() {
   const uint32_t number = cursor_ >> kOffsetBits;
-  if (vacated_ == kMaxChunks) {
+  if (vacated_ == kNoChunk) {
     cursor_ = kNone;
     pause_units_ = bearable_free() / 2;
     return;
@@ -347,52 +394,20 @@ void Store::end_pass() {
   cursor_ = first_of(number);
   if (stayed_) {
     stuck_ = number;
-    vacated_ = kMaxChunks;
+    vacated_ = kNoChunk;
   }
   stayed_ = true;
 }
 
 // ---- Giving back ------------------------------------------------------------------------------
 
-void Store::trim() noexcept {
-  if (bins_ == nullptr) return;
-  for (uint32_t bin = bin_of(kTrimmedBytes / kUnit); bin < kBins; bin++) {
-    for (Ref ref = bins_->heads[bin]; ref != kNone; ref = at(ref)->next) {
-      const Chunk &chunk = chunks()[ref >> kOffsetBits];
-      if (memory_.discard_bytes(chunk_bytes(chunk), kChunkAlign) == 0) continue;
-      // What the store keeps in a free block stands at its ends.
-      const size_t begin = (ref & kOffsetMask) * kUnit;
-      const size_t end = begin + free_units(at(ref)) * kUnit;
-      const size_t first = (begin + kMinBlockBytes + kLargestPage - 1) & ~(kLargestPage - 1);
-      const size_t last = (end - sizeof(uint32_t)) & ~(kLargestPage - 1);
-      if (first < last) memory_.discard(chunk.base + first, last - first);
-    }
-  }
-}
-
-void Store::release_chunk(uint32_t number) {
-  Chunk &chunk = chunks()[number];
-  memory_.release(chunk.base, chunk_bytes(chunk), kChunkAlign);
-  chunk = {};
-}
-
 void Store::clear() noexcept {
-  for (uint32_t i = 0; i < chunk_count_; i++) {
-    Chunk &chunk = chunks()[i];
-    if (chunk.base == nullptr || chunk.used_units == kIdle) continue;
-    if (keeps_) {
-      memory_.idle(chunk.base, chunk_bytes(chunk), kChunkAlign);
-      chunk.used_units = kIdle;
-    } else {
-      release_chunk(i);
-    }
+  for (uint32_t i = chunk_count_; i > 0; i--) {
+    if (chunks()[i - 1].is_in_use()) release_chunk(i - 1);
   }
-  if (!keeps_) {
-    release_tables();
-    chunk_count_ = 0;
-  }
+  if (!keeps_) release_tables();
   held_units_ = used_units_ = 0;
-  idle_chunk_ = newest_ = vacated_ = stuck_ = kMaxChunks;
+  idle_chunk_ = newest_ = vacated_ = stuck_ = kNoChunk;
   cursor_ = kNone;
   if (bins_ != nullptr) *bins_ = {};
 }
@@ -400,8 +415,8 @@ void Store::clear() noexcept {
 Store::~Store() {
   for (uint32_t i = 0; i < chunk_count_; i++) {
     const Chunk &chunk = chunks()[i];
-    if (chunk.used_units == kIdle) memory_.reuse(chunk.base, chunk_bytes(chunk), kChunkAlign);
-    release_chunk(i);
+    if (chunk.used_units == kGone) continue;
+    memory_.release(chunk.base, chunk_bytes(chunk), kChunkAlign, Memory::kChunk);
   }
   release_tables();
   memory_.release(bins_, sizeof(Bins), alignof(Bins));
@@ -414,7 +429,7 @@ const char *Store::problem(uint64_t used, bool all) const {
   uint64_t binned_units = 0;
   for (uint32_t i = 0; i < chunk_count_; i++) {
     const Chunk &chunk = chunks()[i];
-    if (chunk.base == nullptr || chunk.used_units == kIdle) continue;
+    if (!chunk.is_in_use()) continue;
     held_units += chunk.units;
     used_units += chunk.used_units;
     if (chunk.used_units == 0 && i != idle_chunk_) return "store: a free chunk is kept";
@@ -424,7 +439,7 @@ const char *Store::problem(uint64_t used, bool all) const {
   if (used_units != used_units_) return "store: its use is not that of its chunks";
   const uint64_t known = used / kUnit;
   if (all ? known != used_units_ : known > used_units_) return "store: blocks were lost";
-  if (vacated_ != kMaxChunks && (cursor_ == kNone || cursor_ >> kOffsetBits != vacated_)) {
+  if (vacated_ != kNoChunk && (cursor_ == kNone || cursor_ >> kOffsetBits != vacated_)) {
     return "store: the cursor is not in the chunk that is being vacated";
   }
 
@@ -437,7 +452,7 @@ const char *Store::problem(uint64_t used, bool all) const {
       const uint32_t units = free_units(e);
       if (e->block != kFree) return "store: a block in a bin is not just free";
       if (e->prev != before) return "store: a bin's links are broken";
-      if (bin_of(units) != bin) return "store: a free block is in the wrong bin";
+      if (class_of(units) != bin) return "store: a free block is in the wrong bin";
       binned_units -= units;
       before = ref;
     }

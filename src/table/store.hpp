@@ -7,13 +7,17 @@
 // its last four bytes. No two neighbouring blocks are free; a block knows by kPrevFree whether the
 // one before it is. So a used block costs nothing beside the entry in it.
 //
-// Free blocks are kept in bins by size: one bin a size up to 15 units, then eight a power of two. A
-// request looks at a few blocks of its own bin, then takes any of the next bin that has one (good
-// fit, after Masmano et al., "TLSF: a new dynamic memory allocator for real-time systems", 2004).
+// Free blocks are kept in bins by size (size_class.hpp). A request looks at a few blocks of its own
+// bin, then takes any of the next bin that has one: TLSF's good fit.
 //
-// A chunk is an eighth of what the store holds then, from 1 KiB to 16 MiB, so that a small cache is
-// small, and little room lies idle; where memory is what is limited, a sixty-fourth. A chunk that
-// becomes free goes back to Memory, but for one of moderate size.
+// A chunk is an eighth of what the store holds then, from 1 to 32 KiB, so that a small cache is small;
+// later a sixty-fourth, so that little room lies idle, up to 16 MiB. Where memory is what is limited,
+// it is a sixty-fourth from the beginning; and if blocks are of mixed sizes, a power of two, so that
+// the memory of one that went fits another. A chunk that becomes free goes back to Memory, but for one
+// of moderate size.
+//
+// References reach as far as there are numbers of chunks: 24 to 31 GiB. Who has none left (is_full)
+// makes entries leave, as at any other limit, and the others move together until a chunk goes.
 //
 // What lies free in other chunks may fit nobody: after the sizes of blocks have changed, up to all
 // of them are half empty. So when too much does, the sparsest chunk is vacated, a few blocks at a
@@ -31,17 +35,23 @@
 #include <cstring>
 
 #include "base/memory.hpp"
+#include "base/size_class.hpp"
 #include "table/entry.hpp"
 
 namespace ct {
 
 class Store {
  public:
+  // A shard's references go no further.
+  static constexpr uint32_t kMaxChunks = kFirstMark >> 21;
+
   // tight: its memory is counted, so that little may lie free.
   Store(Memory &memory, const Layout &layout, bool tight) noexcept
-      : memory_(memory), layout_(layout), tight_(tight) {}
-  // From now on chunks are read without the lock. They stay where they are while the store lives:
-  // what lay in them goes back, their addresses do not.
+      : memory_(memory), layout_(layout), tight_(tight) {
+    set_bearable();
+  }
+  // From now on chunks are read without the lock, also those that have gone: where they were there is
+  // memory while the cache lives, and a chunk that has the number of another is no shorter.
   void keep() { keeps_ = true; }
   ~Store();
   Store(const Store &) = delete;
@@ -49,7 +59,7 @@ class Store {
 
   // Without the owner's lock too, for a block that cannot go meanwhile.
   Entry *at(Ref ref) const {
-    return reinterpret_cast<Entry *>(chunks()[ref >> kOffsetBits].base +
+    return reinterpret_cast<Entry *>(chunks()[ref >> kOffsetBits].base.acquire() +
                                      static_cast<size_t>(ref & kOffsetMask) * kUnit);
   }
 
@@ -57,7 +67,7 @@ class Store {
   bool is_near() const { return held_units_ < kNearBytes / kUnit; }
 
   // What may lie free beside so many bytes in use, of a store that is tight.
-  static constexpr uint64_t free_share(uint64_t bytes) { return bytes >> kTightShift; }
+  static constexpr uint64_t free_share(uint64_t bytes) { return bytes / 32; }
 
   // A block of bytes, a multiple of 8 from kMinBlockBytes on, with an Entry of zeros; kNone: no
   // memory.
@@ -69,6 +79,9 @@ class Store {
   // Whether too much lies free, or a chunk is being vacated: then whoever has allocated should call
   // vacate.
   bool is_sparse() const { return held_units_ - used_units_ > bearable_free() || cursor_ != kNone; }
+  // Whether a block was refused because references do not go further. Then entries have to leave until
+  // one can be allocated, and the others to move together.
+  bool is_full() const { return full_; }
   // Goes on with vacating chunks, as far as is due for an allocation of that size. blocks: about how
   // many are in use. move(ref) moves an entry to another block, which it allocates, and releases the
   // old one; false: it has to stay. Answers whether there may be more to gain.
@@ -85,12 +98,14 @@ class Store {
     }
     return is_sparse();
   }
-  // Gives back what lies in large free blocks, which stay what they are.
-  void trim() noexcept;
+  // Until it is told otherwise no more may lie free than if it were tight.
+  void set_thrifty(bool thrifty) noexcept;
   // Gives everything back at once.
   void clear() noexcept;
 
 #ifdef CT_VALIDATE
+  // While it is empty. At most kMaxChunks.
+  void limit_chunks(uint32_t count) { max_chunks_ = count; }
   // NULL, or the invariant that is broken. used: what the owner knows to be in use, in bytes; all:
   // whether that is all.
   const char *problem(uint64_t used, bool all) const;
@@ -101,8 +116,11 @@ class Store {
   static constexpr uint32_t kMinUnits = kMinBlockBytes / kUnit;
   static constexpr uint32_t kOffsetBits = 21;
   static constexpr uint32_t kOffsetMask = (1u << kOffsetBits) - 1;
-  static constexpr uint32_t kMaxChunks = kFirstMark >> kOffsetBits;
-  static constexpr uint32_t kIdle = UINT32_MAX;
+  static_assert(kMaxChunks == kFirstMark >> kOffsetBits, "marks are no blocks");
+  static constexpr uint32_t kNoChunk = UINT32_MAX;
+  // Instead of what is used of a chunk.
+  static constexpr uint32_t kGone = UINT32_MAX;       // its number is free for another
+  static constexpr uint32_t kSpare = UINT32_MAX - 1;  // it waits to be used again
   // The first units of a chunk are left out, so that no block is kNone, and blocks of 32, 64 or 96
   // bytes touch no more cache lines than they must; the last two are an Entry that is never free.
   static constexpr size_t kChunkAlign = 64;
@@ -117,24 +135,23 @@ class Store {
 #else
   static constexpr size_t kTightBytes = kPageBytes;
 #endif
-  static constexpr size_t kTrimmedBytes = 64 * 1024;
   static constexpr size_t kNearBytes = 512 * 1024;
-  // Whatever the system's are, whole ones are given back, and nothing beyond.
-  static constexpr size_t kLargestPage = 64 * 1024;
   static constexpr size_t kMaxChunkBytes = kUnit << kOffsetBits;
+  // While chunks are an eighth of what is held, they are no larger.
+  static constexpr size_t kMaxEighth = 32 * 1024;
 
-  static constexpr uint32_t kExactBins = 16;
-  static constexpr uint32_t kBins = kExactBins + 8 * (kOffsetBits - 4 + 1);
+  static constexpr uint32_t kBins = classes_below(kOffsetBits + 1);
   static constexpr uint32_t kBinWords = (kBins + 63) / 64;
   static constexpr size_t kSizeOffset = offsetof(Entry, key_size);
-  // So much may lie free: a thirty-second of what is held, or a quarter.
-  static constexpr uint32_t kTightShift = 5;
-  static constexpr uint32_t kLooseShift = 2;
+  // So much of what is held may lie free.
+  static constexpr uint32_t kParts = 256;
+  static constexpr uint8_t kTightParts = 7;
+  static constexpr uint8_t kLooseParts = 64;
+  static constexpr uint8_t kThriftyParts = 16;
+  static constexpr uint8_t kFullParts = 1;
   // A tight chunk is larger by so many blocks at most, if that fills it better.
   static constexpr size_t kFittedBlocks = 8;
   static constexpr double kWellFilled = 63.0 / 64;
-  // One that is there may be filled worse by so much.
-  static constexpr double kBearablyFilled = 1.0 / 64;
   // How many blocks of a request's own bin are looked at.
   static constexpr int kTries = 8;
   // How many blocks of the chunk that is being vacated a request takes out of their bins.
@@ -144,9 +161,11 @@ class Store {
   static constexpr uint32_t kMostUnits = 64 * 1024 / kUnit;
 
   struct Chunk {
-    char *base;  // nullptr: this number is not in use
-    uint32_t units;
-    uint32_t used_units;  // kIdle: none, and nothing of it is held
+    Cell<char *> base;
+    uint32_t units;       // of one that has gone: at least so many there are where base leads
+    uint32_t used_units;  // or kGone, or kSpare
+
+    bool is_in_use() const { return used_units < kSpare; }
   };
 
   struct Bins {
@@ -154,8 +173,6 @@ class Store {
     Ref heads[kBins];
   };
 
-  static uint32_t bin_of(uint32_t units);
-  static uint32_t bin_from(uint32_t units);
   static Cell<uint32_t> *units_at(const Entry *e, size_t offset) {
     return reinterpret_cast<Cell<uint32_t> *>(Layout::at(const_cast<Entry *>(e), offset));
   }
@@ -186,14 +203,18 @@ class Store {
   void unlink_free(Ref ref);
   [[gnu::noinline, gnu::cold]] Ref grow(uint32_t units);
   static double filled(size_t bytes, uint32_t units);
-  uint32_t find_idle(size_t bytes, uint32_t units, double least_filled) const;
+  uint32_t find_spare(size_t bytes);
+  uint32_t find_number(uint32_t units);
   static uint32_t needed_units(uint32_t units) {
     return kFirstUnit + units + kMinUnits + kEndUnits;
   }
-  size_t next_chunk_bytes(uint32_t units) const;
+  size_t next_chunk_bytes(uint32_t units, bool mixed) const;
+  static size_t chunk_bytes_for(size_t bytes);
   [[gnu::noinline, gnu::cold]] Ref find_elsewhere(Ref ref, uint32_t units);
   void loosen(Ref ref);
-  uint64_t bearable_free() const { return held_units_ >> (tight_ ? kTightShift : kLooseShift); }
+  uint64_t bearable_free() const { return held_units_ * bearable_parts_ / kParts; }
+  void set_bearable();
+  void set_full(bool full);
   uint32_t work_for(uint64_t units);
   bool begin_vacating(uint64_t blocks);
   uint32_t sparsest(uint64_t usual) const;
@@ -203,8 +224,8 @@ class Store {
   Ref end_of(uint32_t number) const {
     return (number << kOffsetBits) + chunks()[number].units - kEndUnits;
   }
-  uint32_t add_chunk(size_t bytes);
-  bool add_chunk_slot();
+  uint32_t add_chunk(size_t bytes, size_t least);
+  bool reserve_number();
   [[gnu::noinline, gnu::cold]] void retire(uint32_t number);
   void let_chunk_go(uint32_t number);
   void release_chunk(uint32_t number);
@@ -213,27 +234,36 @@ class Store {
   const char *problem_of_chunk(uint32_t number, uint64_t *binned_units) const;
 #endif
   static size_t chunk_bytes(const Chunk &chunk) { return chunk.units * kUnit; }
+  bool is_paged(const Chunk &chunk) const {
+    return memory_.is_paged(chunk_bytes(chunk), Memory::kChunk);
+  }
   static size_t table_bytes(uint32_t capacity) { return (capacity + 1) * sizeof(Chunk); }
 
   Memory &memory_;
   const Layout &layout_;
   const bool tight_;
   bool keeps_ = false;
+  bool thrifty_ = false;
+  bool full_ = false;  // a chunk was lacking for want of a number, and none has gone since
+  uint8_t bearable_parts_;
   // Tables that were outgrown are kept, each behind the last chunk of its successor, because at()
   // may be reading one.
   std::atomic<Chunk *> chunks_{nullptr};
   uint32_t chunk_count_ = 0;
   uint32_t chunk_capacity_ = 0;
+  uint32_t max_chunks_ = kMaxChunks;
+  uint32_t spares_ = 0;
   uint64_t held_units_ = 0;
   uint64_t used_units_ = 0;
-  uint32_t idle_chunk_ = kMaxChunks;  // the one free chunk that is kept; kMaxChunks: none
-  uint32_t newest_ = kMaxChunks;      // the chunk that was taken last
-  uint32_t vacated_ = kMaxChunks;     // the chunk that is being vacated; kMaxChunks: none
+  uint32_t grown_for_[2] = {};      // units of the blocks that the newest chunks were taken for
+  uint32_t idle_chunk_ = kNoChunk;  // the one free chunk that is kept; kNoChunk: none
+  uint32_t newest_ = kNoChunk;      // the chunk that was taken last
+  uint32_t vacated_ = kNoChunk;     // the chunk that is being vacated; kNoChunk: none
   Ref cursor_ = kNone;   // the next block of it, or of the one that is opened again; kNone: neither
   bool stayed_ = false;  // a block, on the way
-  uint32_t stuck_ = kMaxChunks;  // the chunk that could not be vacated
-  uint64_t pause_units_ = 0;     // to be allocated before another attempt
-  Bins *bins_ = nullptr;         // once there was a chunk
+  uint32_t stuck_ = kNoChunk;  // the chunk that could not be vacated
+  uint64_t pause_units_ = 0;   // to be allocated before another attempt
+  Bins *bins_ = nullptr;       // once there was a chunk
 };
 
 }  // namespace ct

@@ -427,6 +427,13 @@ void *__wrap_aligned_alloc(size_t align, size_t size) {
   return at;
 }
 
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size) {
+  void *at = __real_malloc(size);
+  if (at != nullptr) weak::memory.allocate(at, size);
+  return at;
+}
+
 void __real_free(void *at);
 void __wrap_free(void *at) {
   weak::memory.release(at);

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+#include "base/mapping.hpp"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/lock.hpp"
+
+namespace ct {
+namespace {
+
+// Addresses that could not be unmapped, in their order. No two of them are neighbours.
+struct Leftover {
+  Leftover *next;
+  char *ptr;
+  size_t bytes;
+
+  char *end() const { return ptr + bytes; }
+};
+
+Lock leftover_lock;
+Leftover *leftovers = nullptr;
+std::atomic<bool> any_leftovers{false};
+
+// The next one is its neighbour, if they touch.
+void join_with_next(Leftover *leftover) {
+  Leftover *next = leftover->next;
+  if (next == nullptr || leftover->end() != next->ptr) return;
+  leftover->bytes += next->bytes;
+  leftover->next = next->next;
+  std::free(next);
+}
+
+// Without memory to note them they stay mapped; what lay there has gone in any case.
+void keep_addresses(char *ptr, size_t bytes) {
+  auto *leftover = static_cast<Leftover *>(std::malloc(sizeof(Leftover)));
+  if (leftover == nullptr) return;
+  const Guard guard(&leftover_lock);
+  Leftover *before = nullptr;
+  Leftover **link = &leftovers;
+  for (; *link != nullptr && (*link)->ptr < ptr; link = &before->next) before = *link;
+  *leftover = {*link, ptr, bytes};
+  *link = leftover;
+  join_with_next(leftover);
+  if (before != nullptr) join_with_next(before);
+  any_leftovers.store(true, std::memory_order_relaxed);
+}
+
+// nullptr: there are none that are as many.
+char *take_addresses(size_t bytes) {
+  if (!any_leftovers.load(std::memory_order_relaxed)) return nullptr;
+  const Guard guard(&leftover_lock);
+  Leftover **link = &leftovers;
+  while (*link != nullptr && (*link)->bytes < bytes) link = &(*link)->next;
+  Leftover *found = *link;
+  if (found == nullptr) return nullptr;
+  char *ptr = found->ptr;
+  found->ptr += bytes;
+  found->bytes -= bytes;
+  if (found->bytes == 0) {
+    *link = found->next;
+    std::free(found);
+    any_leftovers.store(leftovers != nullptr, std::memory_order_relaxed);
+  }
+  return ptr;
+}
+
+char *map_any(size_t bytes) {
+  void *ptr = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return ptr == MAP_FAILED ? nullptr : static_cast<char *>(ptr);
+}
+
+// What is mapped beyond, to begin with a huge page, goes back at once.
+char *map_huge(size_t bytes) {
+  char *first = take_addresses(bytes + kHugePageBytes);
+  if (first == nullptr) first = map_any(bytes + kHugePageBytes);
+  if (first == nullptr) return nullptr;
+  const size_t before = -reinterpret_cast<uintptr_t>(first) & (kHugePageBytes - 1);
+  if (before != 0) unmap_pages(first, before);
+  if (before != kHugePageBytes) unmap_pages(first + before + bytes, kHugePageBytes - before);
+  return first + before;
+}
+
+}  // namespace
+
+size_t page_bytes() noexcept {
+  static std::atomic<size_t> known{0};
+  size_t bytes = known.load(std::memory_order_relaxed);
+  if (bytes == 0) {
+    bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    known.store(bytes, std::memory_order_relaxed);
+  }
+  return bytes;
+}
+
+void *map_pages(size_t bytes, bool huge) noexcept {
+  char *ptr = huge ? map_huge(bytes) : take_addresses(bytes);
+  if (ptr == nullptr) ptr = map_any(bytes);
+  if (ptr != nullptr) madvise(ptr, bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+  return ptr;
+}
+
+void unmap_pages(void *ptr, size_t bytes) noexcept {
+  if (munmap(ptr, bytes) == 0) return;
+  if (!discard_pages(ptr, bytes)) std::memset(ptr, 0, bytes);
+  keep_addresses(static_cast<char *>(ptr), bytes);
+}
+
+bool discard_pages(void *ptr, size_t bytes) noexcept {
+  return madvise(ptr, bytes, MADV_DONTNEED) == 0;
+}
+
+}  // namespace ct

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+// A page heap, as TCMalloc calls it: runs of any multiple of a grain, cut from ranges of pages that
+// are mapped and unmapped as a whole. It locks for itself, and calls the system without its lock.
+//
+// What it knows of a free run stands beside the range, so that all pages of the run can go back to
+// the system. Neighbouring free runs are joined. A page counts as held from when it is first handed
+// out until it goes back. Pages of free runs go back when there are many beside what is in use, and
+// then several in one call. So a cache that takes as much as it releases asks the system for nothing.
+//
+// Addresses are cheap, and pages are not. So a request is placed where it lacks the fewest pages, and
+// takes the smallest of such runs. Free runs are binned by size, those with a whole page that has not
+// gone back apart from the others.
+//
+// Pages that are locked in memory (mlock) do not go back. Once that is known of a range, all of it
+// counts, because locking a mapping makes it resident.
+#ifndef CT_PAGE_HEAP_HPP
+#define CT_PAGE_HEAP_HPP
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/lock.hpp"
+#include "base/size_class.hpp"
+
+namespace ct {
+
+class PageHeap {
+ public:
+  struct Options {
+    bool huge;  // hands out huge pages, and only whole ones
+    bool kept;  // ranges stay mapped until the end, because they may be read without a lock
+    uint8_t grain_shift;
+    // A range is a part 2^-range_shift of what is mapped, and has room for range_runs runs if they are
+    // not large. Addresses that are not used cost little, and in few ranges runs of all sizes fit best.
+    uint8_t range_shift;
+    uint8_t range_runs;
+    // Free pages that have not gone back may be a part 2^-slack_shift of its others; and few beside all
+    // that is held, so that a small heap of a large cache need not ask for each page.
+    uint8_t slack_shift;
+  };
+
+  // Adds what it holds to held.
+  PageHeap(std::atomic<uint64_t> &held, const Options &options) noexcept;
+  ~PageHeap();
+  PageHeap(const PageHeap &) = delete;
+  PageHeap &operator=(const PageHeap &) = delete;
+
+  // No run in use is smaller.
+  static constexpr uint8_t kMinShift = 12;
+  static constexpr size_t kMinBytes = size_t{1} << kMinShift;
+
+  // A run of bytes, from kMinBytes on, aligned to a grain; nullptr: no memory.
+  void *allocate(size_t bytes) noexcept { return allocate(bytes, false); }
+  // The same, of zeros. Pages of it that are not resident yet count only from use() on.
+  void *allocate_zeroed(size_t bytes) noexcept { return allocate(bytes, true); }
+  void release(void *ptr, size_t bytes) noexcept;
+
+  // What a run takes that was asked for with so many bytes.
+  size_t run_bytes(size_t bytes) const noexcept { return bytes_of(grains_of(bytes)); }
+  // A part of a run in use, which is about to be touched.
+  void use(void *ptr, size_t bytes) noexcept;
+  // Gives back the pages of such a part, which is zeros then; false: it cannot, and the part is as it
+  // was.
+  bool discard(void *ptr, size_t bytes) noexcept;
+  // Gives back all that is free.
+  void trim() noexcept;
+
+#ifdef CT_VALIDATE
+  // NULL, or the invariant that is broken. For a heap at rest.
+  const char *problem() const;
+  uint64_t used_bytes() const { return used_ << options_.grain_shift; }
+  uint64_t held_bytes() const;
+#endif
+
+ private:
+  static constexpr uint32_t kMaxGrains = 1u << 16;  // of a range
+  static constexpr uint32_t kMaxRanges = (1u << 16) - 1;
+  static constexpr uint32_t kNone = UINT32_MAX;
+  static constexpr uint32_t kBins = classes_below(17);
+  static_assert(kMaxGrains < 1u << 17, "each size has a bin");
+  static constexpr uint32_t kBinWords = (kBins + 63) / 64;
+  // How many free runs a request looks at.
+  static constexpr int kTries = 32;
+  // From here on what is to be zeros had better not be resident.
+  static constexpr size_t kZeroedBytes = 64 * 1024;
+  // Fewer pages of a run are not worth a call of the system, if there are more in another.
+  static constexpr uint32_t kWorthwhilePages = 4;
+
+  static constexpr size_t kMinRangeBytes = 64 * 1024;
+  static constexpr size_t kMinHugeRangeBytes = 16 * 1024 * 1024;
+  static constexpr size_t kMaxRangeBytes = (sizeof(void *) == 8 ? 64 : 4) * size_t{1024 * 1024};
+  // If the system refuses one that is larger, it may still give what is needed.
+  static constexpr size_t kLargeRangeBytes = 1024 * 1024;
+  // All of range_runs have no more.
+  static constexpr size_t kFewBytes = 16 * 1024 * 1024;
+  // Instead of both, as addresses that are locked do cost.
+  static constexpr uint32_t kLockedRangeShift = 5;
+  // The few: a part of the pages that are held, and some more, but no more than another part.
+  static constexpr uint32_t kSharedSlackShift = 9;
+  static constexpr uint64_t kSlackPages = 2;
+  static constexpr uint32_t kFewSlackShift = 5;
+  // For one run in use, which reserve_nodes explains.
+  static constexpr uint32_t kFewNodes = 4;
+
+  // Of a free run.
+  struct Node {
+    uint32_t next;  // in its bin; or the next node that is not in use
+    uint32_t prev;
+    uint32_t at;
+    uint32_t grains;
+  };
+
+  struct Range {
+    char *base;
+    uint32_t grains;
+    uint32_t number;
+    uint32_t used;      // grains
+    uint32_t runs;      // in use
+    bool locked;        // in memory
+    uint64_t *heads;    // a bit for each grain that a free run begins with
+    uint64_t *tails;    // or ends with
+    uint64_t *dirty;    // a bit for each page that counts
+    uint16_t *node_of;  // of the free run that begins in a cell
+    Node *nodes;
+    Node few_nodes[kFewNodes];  // and the only ones if nothing is in use
+    uint32_t node_count;
+    uint32_t free_node;
+  };
+
+  struct Run {
+    Range *range;  // nullptr: none
+    uint32_t at;
+    uint32_t grains;
+
+    uint32_t end() const { return at + grains; }
+  };
+
+  // Pages of a range.
+  struct Pages {
+    uint32_t first;
+    uint32_t end;
+  };
+
+  enum Kind : uint32_t { kWarm, kCold };  // with or without a dirty page that lies within
+  struct Bins {
+    uint64_t in_use[2][kBinWords];
+    uint32_t runs[2][kBins];
+  };
+
+  size_t bytes_of(uint32_t grains) const { return size_t{grains} << options_.grain_shift; }
+  size_t unit() const { return bytes_of(1u << page_shift_); }  // of a page
+  uint32_t page_count(const Range &range) const { return range.grains >> page_shift_; }
+  Pages all_of(const Range &range) const { return {0, page_count(range)}; }
+  Pages touched_by(const Run &run) const;
+  Pages within(const Run &run) const;
+  Pages within(const Range &range, const void *ptr, size_t bytes) const;
+  uint32_t lacking_pages(const Run &run) const;
+  static uint32_t dirty_pages(const Range &range, Pages pages);
+  void mark(Range &range, Pages pages);
+  void unmark(Range &range, Pages pages);
+
+  uint32_t grains_of(size_t bytes) const;
+  void *allocate(size_t bytes, bool zeroed) noexcept;
+  Run find(uint32_t grains, bool prefers_cold) const;
+  Run find_warm(uint32_t grains) const;
+  Run find_cold(uint32_t grains) const;
+  void consider(const Run &run, uint32_t *least, Run *best) const;
+  void take(const Run &run);
+  void zero_dirty(const Run &run) const;
+  void occupy(Range *range, uint32_t grains);
+  void free(Run run);
+  Run free_run_at(Range *range, uint32_t at) const {
+    return {range, at, node_at(range, at).grains};
+  }
+  void enter_bin(const Run &run);
+  void leave_bin(const Run &run);
+  Run run_of(uint32_t id) const { return {numbered_[id >> 16], node(id).at, node(id).grains}; }
+  uint32_t cell_of(uint32_t at) const { return at >> cell_shift_; }
+  Node &node_at(Range *range, uint32_t at) const {
+    return range->nodes[range->node_of[cell_of(at)]];
+  }
+  Node &node(uint32_t id) const { return numbered_[id >> 16]->nodes[id & UINT16_MAX]; }
+  bool reserve_nodes(Range *range) noexcept;
+  static void link_nodes(Range *range, uint32_t first);
+  void release_nodes(Range *range) noexcept;
+  static size_t node_bytes(const Range &range) {
+    return range.nodes == range.few_nodes ? 0 : range.node_count * sizeof(Node);
+  }
+  uint32_t next_bin(Kind kind, uint32_t from) const;
+
+  uint64_t bearable_pages() const;
+  void settle();
+  void give_back(uint64_t most);
+  Run choose() const;
+  Run first_warm(uint32_t first, uint32_t end) const;
+  Pages last_dirty(const Run &run, uint64_t most) const;
+  void keep_locked(Range &range);
+  void forget_locked(Range &range);
+
+  size_t next_range_bytes(size_t needed) const;
+  size_t bytes_beside(uint32_t grains) const;
+  static size_t bytes_of_tables(uint32_t capacity) {
+    return 2 * size_t{capacity} * sizeof(Range *);
+  }
+  [[gnu::noinline, gnu::cold]] bool add_range(size_t needed) noexcept;
+  Range *map_range(size_t bytes) const noexcept;
+  void unmap_range(Range *range) const;
+  bool enlist(Range *range) noexcept;
+  bool reserve_range() noexcept;
+  void release_tables() noexcept;
+  Range *take_needless();
+  Range *remove(Range *range);
+  Range *range_of(const void *ptr) const;
+  Run run_at(const void *ptr, size_t bytes) const;
+  char *address(const Range &range, uint32_t page) const { return range.base + page * unit(); }
+#ifdef CT_VALIDATE
+  const char *problem_of_range(const Range &range, uint32_t *free_runs, uint64_t *idle) const;
+#endif
+
+  Lock lock_;
+  std::atomic<uint64_t> &held_;
+  const Options options_;
+  const uint8_t page_shift_;  // a page has 2^page_shift_ grains
+  // And a cell as many as the smallest run in use: no two free runs begin in one.
+  const uint8_t cell_shift_;
+  bool gives_back_ = false;
+  Range **sorted_ = nullptr;  // by address
+  Range **numbered_ = nullptr;
+  uint32_t count_ = 0;     // of ranges
+  uint32_t capacity_ = 0;  // of both tables
+  Bins *bins_ = nullptr;   // once there was a range
+  uint32_t empty_ = 0;     // ranges of which nothing is in use
+  uint32_t locked_ = 0;    // ranges that are
+  uint64_t mapped_ = 0;    // bytes
+  uint64_t used_ = 0;      // grains
+  uint32_t runs_ = 0;      // in use
+  uint64_t dirty_ = 0;     // pages
+  uint32_t idle_ = 0;      // dirty pages within free runs, of ranges that are not locked
+};
+
+}  // namespace ct
+
+#endif

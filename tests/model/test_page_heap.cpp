@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+// The page heap by itself, at random, against a plain record of what it gave: runs do not overlap,
+// stay what was written to them, and what it says it holds is what is resident.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csetjmp>
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <vector>
+
+#include "base/page_heap.hpp"
+#include "test.h"
+
+extern "C" {
+// Of support.h, which is C.
+uint64_t test_seed(void);
+uint64_t test_random_below(uint64_t *state, uint64_t n);
+}
+
+namespace {
+
+using ct::PageHeap;
+
+struct Piece {
+  size_t bytes;
+  unsigned char mark;
+};
+
+class Subject {
+ public:
+  Subject(const PageHeap::Options &options, uint64_t seed) : heap_(held_, options), random_(seed) {}
+
+  uint64_t below(uint64_t n) { return test_random_below(&random_, n); }
+
+  void take(size_t bytes, bool zeroed) {
+    auto *ptr = static_cast<char *>(zeroed ? heap_.allocate_zeroed(bytes) : heap_.allocate(bytes));
+    assert_non_null(ptr);
+    assert_int_equal(0, reinterpret_cast<uintptr_t>(ptr) % 1024);
+    const auto next = pieces_.lower_bound(ptr);
+    if (next != pieces_.end()) assert_true(ptr + bytes <= next->first);
+    if (next != pieces_.begin())
+      assert_true(std::prev(next)->first + std::prev(next)->second.bytes <= ptr);
+    if (zeroed) {
+      for (size_t i = 0; i < bytes; i++) assert_int_equal(0, ptr[i]);
+      heap_.use(ptr, bytes);
+    }
+    const Piece piece = {bytes, static_cast<unsigned char>(below(255) + 1)};
+    std::memset(ptr, piece.mark, bytes);
+    pieces_[ptr] = piece;
+  }
+  void release_any() {
+    if (pieces_.empty()) return;
+    auto it = pieces_.lower_bound(reinterpret_cast<char *>(below(UINTPTR_MAX)));
+    if (below(2) == 0 || it == pieces_.end())
+      it = std::next(pieces_.begin(), below(pieces_.size()));
+    check(*it);
+    heap_.release(it->first, it->second.bytes);
+    pieces_.erase(it);
+  }
+  void discard_any() {
+    if (pieces_.empty()) return;
+    const auto it = std::next(pieces_.begin(), below(pieces_.size()));
+    const size_t from = below(it->second.bytes / 8) * 8;
+    const size_t bytes = (1 + below((it->second.bytes - from) / 8)) * 8;
+    if (from + bytes > it->second.bytes) return;
+    const bool gone = heap_.discard(it->first + from, bytes);
+    for (size_t i = 0; i < bytes; i++)
+      assert_int_equal(gone ? 0 : it->second.mark, static_cast<unsigned char>(it->first[from + i]));
+    heap_.use(it->first + from, bytes);
+    std::memset(it->first + from, it->second.mark, bytes);
+  }
+  void check_heap() {
+    if (const char *problem = heap_.problem()) fail_msg("%s", problem);
+    assert_int_equal(held_.load(), heap_.held_bytes());
+    uint64_t used = 0;
+    for (const auto &piece : pieces_) used += piece.second.bytes;
+    assert_true(used <= heap_.used_bytes());
+  }
+  static void check(const std::pair<char *const, Piece> &piece) {
+    for (size_t i = 0; i < piece.second.bytes; i++)
+      if (static_cast<unsigned char>(piece.first[i]) != piece.second.mark) fail_msg("overwritten");
+  }
+  bool empty() const { return pieces_.empty(); }
+  PageHeap &heap() { return heap_; }
+  uint64_t held() const { return held_; }
+
+ private:
+  std::atomic<uint64_t> held_{0};
+  PageHeap heap_;
+  uint64_t random_;
+  std::map<char *, Piece> pieces_;
+};
+
+void run(const PageHeap::Options &options, size_t most, int steps) {
+  Subject subject(options, test_seed());
+  for (int step = 0; step < steps; step++) {
+    const bool grows = step / 400 % 2 == 0;
+    const uint64_t choice = subject.below(16);
+    if (choice == 0)
+      subject.discard_any();
+    else if (choice == 1 && subject.below(20) == 0)
+      subject.heap().trim();
+    else if (choice < (grows ? 10 : 5)) {
+      const size_t size =
+          PageHeap::kMinBytes + subject.below(subject.below(4) == 0 ? most : most / 16) / 8 * 8;
+      subject.take(size, subject.below(3) == 0);
+    } else
+      subject.release_any();
+    if (step % 16 == 0) subject.check_heap();
+  }
+  while (!subject.empty()) subject.release_any();
+  subject.check_heap();
+}
+
+TEST(runs_are_apart_and_stay) {
+  run({false, false, 10, 0, 16, 4}, 200000, 20000);
+  run({false, true, 12, 2, 1, 6}, 100000, 20000);
+  run({true, true, 21, 2, 1, 6}, 3000000, 600);
+}
+
+}  // namespace
