@@ -620,6 +620,10 @@ CT_API bool ct_contains(ct_cache *cache, const void *key, size_t key_size);
  * any. Replacing an entry by a heavier one needs only the difference, and the entry itself goes if
  * its turn comes. Victims may weigh 0, and then make no room.
  *
+ * A shard refers to 24 to 31 GiB of entries, of which values beyond 16 KiB hardly count. Where that is
+ * used up, which more shards put off, victims of the shard go as at any limit, and the listener is
+ * told of them before the value is stored.
+ *
  * Overtakes a load of the key that runs (ct_get_or_load): what that brings is older, and is not kept.
  * So does a set that is refused for its weight, or because there is no memory.
  *

@@ -73,13 +73,15 @@ class Guard {
   explicit Guard(Lock *lock) noexcept : lock_(lock) {
     if (lock_ != nullptr) lock_->lock();
   }
-  ~Guard() {
-    if (lock_ != nullptr) lock_->unlock();
-  }
+  ~Guard() { give_back(); }
   // Another one, of a guard that holds none.
   void take(Lock *lock) noexcept {
     lock_ = lock;
     if (lock_ != nullptr) lock_->lock();
+  }
+  void give_back() noexcept {
+    if (lock_ != nullptr) lock_->unlock();
+    lock_ = nullptr;
   }
   bool holds() const { return lock_ != nullptr; }
   Guard(const Guard &) = delete;

@@ -196,7 +196,12 @@ ct_status Cache::with_room(Shard &shard, Draft &draft, Now &now, Departed &gone,
   ct_status status = CT_OK;
   while (!attempt(room, &status)) {
     if (draft.payer == shard.number()) continue;
-    if (draft.payer != Draft::kAnyShard) {
+    if (draft.payer == Draft::kTellFirst) {
+      room.give_back();
+      alone.give_back();
+      tell(gone);
+      status = CT_OK;
+    } else if (draft.payer != Draft::kAnyShard) {
       status = family_[draft.payer].evict_for(draft.need, draft.payer_keeps, room, now, gone);
     } else if (alone.holds() || gathering() == nullptr) {
       status = gather(shard, draft.need, room, now, gone);

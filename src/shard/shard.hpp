@@ -93,12 +93,15 @@ struct Draft {
   Flight *flight = nullptr;      // that it ends, if that was not overtaken
   char *apart = nullptr;         // filled, if flags say so
   Ref ref = kNone;               // the block, once there is one
+  bool lacks_reference = false;  // for the block that was asked for last
   uint64_t need = 0;             // the room that the shard did not make
   uint32_t payer = kAnyShard;    // which shard is to make it: its own after a pause; another
   uint64_t payer_keeps = 0;      // by what is due, and by evicting down to so many entries
 
   // The shard itself has nothing left.
   static constexpr uint32_t kAnyShard = UINT32_MAX;
+  // None: what has left is to be told first, since its blocks are wanted.
+  static constexpr uint32_t kTellFirst = UINT32_MAX - 1;
 };
 
 // Where a value was seen, and when.
@@ -316,6 +319,7 @@ class alignas(64) Shard {
   const char *problem();
   void measure_searches(uint64_t *total, uint64_t *longest);
   uint64_t weight() const { return weight_; }
+  void limit_chunks(uint32_t count) { store_.limit_chunks(count); }
   // Since the last time: how often the lock was taken, and most entries that were worked on under it.
   void take_work(uint64_t *holds, uint64_t *most) {
     *holds += holds_.exchange(0);
@@ -522,7 +526,7 @@ class alignas(64) Shard {
   void release_block(Draft &draft);
   void fill(Ref ref, const Draft &draft, Now &now);
   void renew_idle(Entry *e, Now &now);
-  Ref copy_entry(const Entry *from, uint8_t flags);
+  Ref copy_entry(const Entry *from, uint8_t flags, Draft &draft);
   void bury(Ref ref, ct_cause cause, Departed &gone);
   void bury_copy(Ref ref, Entry *e);
 
@@ -549,6 +553,8 @@ class alignas(64) Shard {
 
   uint64_t leave(Ref ref, uint64_t hash, ct_cause cause, Departed &gone, bool displaced = false);
   Eviction evict(const Draft *draft, Ref *watched, Now &now, Departed &gone, uint64_t *weight);
+  bool evict_for_block(Draft &draft, Ref own, Reservation &room, Now &now, Departed &gone);
+  static void forget_own(Draft &draft);
   void prefetch_next_victim() const;
   bool expire_due(Now &now, Departed &gone, uint64_t *count);
   void tidy(Reservation &room, Now &now, Departed &gone);

@@ -54,7 +54,10 @@ Ref Shard::make_block(Draft &draft) {
   const size_t key_size = draft.probe.key.size;
   const size_t value_size = draft.value.size;
   const Ref ref = store_.allocate(layout_.block_bytes(draft.flags, key_size, value_size));
-  if (ref == kNone) return kNone;
+  if (ref == kNone) {
+    draft.lacks_reference = store_.is_full();
+    return kNone;
+  }
   Entry *e = store_.at(ref);
   e->flags = draft.flags;
   if ((draft.flags & kApart) != 0) {
@@ -107,8 +110,8 @@ void Shard::renew_idle(Entry *e, Now &now) {
   life->idle = std::max<uint64_t>(life->idle, clock_.deadline_after(now(), tti_));
 }
 
-// A copy of an entry with other flags, but for links, hook and lifetime; kNone: no memory.
-Ref Shard::copy_entry(const Entry *from, uint8_t flags) {
+// A copy of an entry with other flags, for a draft, but for links, hook and lifetime; kNone: no memory.
+Ref Shard::copy_entry(const Entry *from, uint8_t flags, Draft &draft) {
   const Bytes key = layout_.key(from);
   const Bytes value = layout_.value(from);
   Draft copy(memory_);
@@ -117,6 +120,7 @@ Ref Shard::copy_entry(const Entry *from, uint8_t flags) {
   copy.flags = flags;
   if ((flags & kApart) != 0 && !copy.set_apart()) return kNone;
   const Ref ref = make_block(copy);
+  draft.lacks_reference = copy.lacks_reference;
   if (ref == kNone) return kNone;
   Entry *to = store_.at(ref);
   if ((flags & kWeight) != 0) {
@@ -192,6 +196,7 @@ void Shard::count_departure(ct_cause cause, uint64_t weight) {
     old = kNone;
   }
   if (judge(draft, old, room, now, gone, out, status)) {
+    if (*status == CT_ERR_NOMEM && evict_for_block(draft, old, room, now, gone)) return false;
     if (draft.flight != nullptr && *status >= 0) land(*draft.flight, *out, now);
     return finish(draft, room, *status, now, gone);
   }
@@ -200,6 +205,7 @@ void Shard::count_departure(ct_cause cause, uint64_t weight) {
     return finish(draft, room, *status, now, gone);
   }
   if (!prepare(draft)) {
+    if (evict_for_block(draft, old, room, now, gone)) return false;
     *status = CT_ERR_NOMEM;
     return finish(draft, room, *status, now, gone);
   }
@@ -329,12 +335,29 @@ Shard::Room Shard::make_room(Draft &draft, Ref *own, Reservation &room, Now &now
     }
     has_evicted = true;
     room.keep(weight);
-    // The condition was met by the entry that has just gone for it: it is not asked again.
-    if (*own != before) {
-      draft.conditions &= ~CT_ENTRY_IF_PRESENT;
-      draft.seen = nullptr;
-    }
+    if (*own != before) forget_own(draft);
   }
+}
+
+// The condition was met by the entry that has just gone for it: it is not asked again.
+void Shard::forget_own(Draft &draft) {
+  draft.conditions &= ~CT_ENTRY_IF_PRESENT;
+  draft.seen = nullptr;
+}
+
+// An entry leaves because references go no further, and the call is to be made again. False: that is not
+// why, or nothing is left that could leave.
+bool Shard::evict_for_block(Draft &draft, Ref own, Reservation &room, Now &now, Departed &gone) {
+  if (!draft.lacks_reference || index_.size() == 0) return false;
+  draft.lacks_reference = false;
+  uint64_t weight;
+  Ref watched = own;
+  const Eviction eviction = evict(&draft, &watched, now, gone, &weight);
+  if (eviction == Eviction::kBroken) return false;
+  if (watched != own) forget_own(draft);
+  draft.payer = eviction == Eviction::kPaused ? number_ : Draft::kTellFirst;
+  if (eviction == Eviction::kDone) room.keep(weight);
+  return true;
 }
 
 // Stores into the block that is there, if nobody can tell the difference.
@@ -480,8 +503,8 @@ bool Shard::extend(Draft &draft, Ref ref, Reservation &room, Now &now, Departed 
   if (draft.weight > budget_.maxsize()) return true;
   *status = CT_ERR_NOMEM;
   if (!reserve_deadline()) return true;
-  const Ref to = copy_entry(old, flags);
-  if (to == kNone) return true;
+  const Ref to = copy_entry(old, flags, draft);
+  if (to == kNone) return !evict_for_block(draft, ref, room, now, gone);
   Entry *e = store_.at(to);
   Ref own = ref;
   const Room made = make_room(draft, &own, room, now, gone);

@@ -170,7 +170,8 @@ ct_status Shard::stage(Draft &draft, Reservation &room, Now &now, Departed &gone
     if (!is_expired(store_.at(old), now)) return CT_EXISTS;
     room.keep(leave(old, draft.probe.hash, CT_CAUSE_EXPIRED, gone));
   }
-  if (!prepare(draft)) return CT_ERR_NOMEM;
+  // Nothing leaves for it: neither is it let in.
+  if (!prepare(draft)) return draft.lacks_reference ? CT_EXISTS : CT_ERR_NOMEM;
   fill(draft.ref, draft, now);
   return CT_OK;
 }

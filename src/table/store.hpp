@@ -145,7 +145,7 @@ class Store {
   static constexpr size_t kSizeOffset = offsetof(Entry, key_size);
   // So much of what is held may lie free.
   static constexpr uint32_t kParts = 256;
-  static constexpr uint8_t kTightParts = 7;
+  static constexpr uint8_t kTightParts = 6;
   static constexpr uint8_t kLooseParts = 64;
   static constexpr uint8_t kThriftyParts = 16;
   static constexpr uint8_t kFullParts = 1;

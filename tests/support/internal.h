@@ -28,6 +28,10 @@ uint64_t ct_weight(ct_cache *cache);
  * the longest search takes, whether what it looks for is there or not. */
 void ct_measure_searches(ct_cache *cache, uint64_t *total, uint64_t *longest);
 
+/* From now on the entries of a shard lie in so many chunks of memory at most, instead of 2,047. For a
+ * cache that is empty. */
+void ct_limit_chunks(ct_cache *cache, uint32_t count);
+
 #ifdef __cplusplus
 }
 #endif

@@ -24,6 +24,11 @@ uint64_t ct_weight(ct_cache *cache) {
   return weight;
 }
 
+void ct_limit_chunks(ct_cache *cache, uint32_t count) {
+  const ct::Family &shards = ct::unwrap(cache)->shards();
+  for (uint32_t i = 0; i < shards.count; i++) shards[i].limit_chunks(count);
+}
+
 void ct_measure_searches(ct_cache *cache, uint64_t *total, uint64_t *longest) {
   *total = *longest = 0;
   const ct::Family &shards = ct::unwrap(cache)->shards();

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* References to a shard's entries reach 2,047 chunks of memory, some 24 GiB. Here they reach less, and
+ * a cache that comes to that end evicts as at any limit: no call fails while there is what could go. */
+#include "internal.h"
+#include "snapshots.h"
+#include "support.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+enum { kChunks = 64, kLargest = 16000, kCount = 24000 };
+
+static char value[kLargest];
+
+typedef struct told {
+  uint64_t evicted, others, stored;
+  ct_cache *cache; /* that the listener looks into */
+} told;
+
+static void count(void *user_data, const ct_event *event) {
+  told *self = user_data;
+  if (event->cause == CT_CAUSE_EVICTED)
+    self->evicted++;
+  else
+    self->others++;
+  if (self->cache == NULL) return;
+  /* No lock is held, and what it stores makes others leave, too, of which it is told meanwhile. */
+  ct_cache *cache = self->cache;
+  self->cache = NULL;
+  const uint64_t key = UINT64_C(1) << 40;
+  self->stored += ct_set(cache, &key, sizeof key, "told", 4) == CT_OK;
+  self->cache = cache;
+}
+
+static void assert_valid(ct_cache *cache) {
+  const char *problem = ct_validate(cache);
+  if (problem != NULL) fail_msg("%s", problem);
+}
+
+static ct_cache *cache_of(ct_policy policy, ct_weight_kind kind, uint32_t shards,
+                          ct_listener_fn listener, told *log) {
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = policy;
+  options.maxsize = CT_UNBOUNDED;
+  options.weight_kind = kind;
+  options.shards = shards;
+  options.listener = listener;
+  options.user_data = log;
+  ct_cache *cache;
+  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  ct_limit_chunks(cache, kChunks);
+  return cache;
+}
+
+static void fill(ct_cache *cache, uint64_t first, uint64_t end, size_t most, uint64_t *random) {
+  for (uint64_t key = first; key < end; key++)
+    assert_status(CT_OK, ct_set(cache, &key, sizeof key, value, test_random_below(random, most)));
+}
+
+static const ct_policy kPolicies[] = {CT_POLICY_LRU,      CT_POLICY_FIFO,   CT_POLICY_RR,
+                                      CT_POLICY_SIEVE,    CT_POLICY_S3FIFO, CT_POLICY_LFU,
+                                      CT_POLICY_WTINYLFU, CT_POLICY_ARC};
+
+static void test_cache_without_references_evicts(void **state) {
+  (void)state;
+  uint64_t random = test_seed();
+  for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
+    for (int kind = CT_WEIGHT_COUNT; kind <= CT_WEIGHT_MEMORY; kind++) {
+      for (uint32_t shards = 1; shards <= 4; shards *= 4) {
+        told log = {0};
+        ct_listener_fn listener = p % 2 == 0 ? count : NULL;
+        ct_cache *cache = cache_of(kPolicies[p], kind, shards, listener, &log);
+        fill(cache, 0, 16000, 400, &random);
+        fill(cache, 16000, 16400, kLargest, &random);
+        fill(cache, 16400, kCount, 100, &random);
+        assert_valid(cache);
+        assert_true(ct_len(cache) > 100);
+        assert_true(ct_len(cache) < kCount);
+        if (listener != NULL) {
+          assert_int_equal(kCount, ct_len(cache) + log.evicted);
+          assert_int_equal(0, log.others);
+        }
+        /* The one that came last is there, but with those that may not keep it. */
+        const uint64_t last = kCount - 1;
+        if (kPolicies[p] == CT_POLICY_LRU) assert_true(ct_contains(cache, &last, sizeof last));
+        /* Emptied, it is as good as new. */
+        assert_status(CT_OK, ct_clear(cache));
+        fill(cache, 0, 500, 400, &random);
+        assert_valid(cache);
+        ct_cache_free(cache);
+      }
+    }
+  }
+}
+
+/* Which is told of it holding nothing, and before the call that makes others leave goes on. */
+static void test_listener_of_what_leaves_may_store(void **state) {
+  (void)state;
+  uint64_t random = test_seed();
+  told log = {0};
+  ct_cache *cache = cache_of(CT_POLICY_LRU, CT_WEIGHT_COUNT, 4, count, &log);
+  log.cache = cache;
+  fill(cache, 0, 12000, 2000, &random);
+  assert_true(log.evicted > 0);
+  assert_true(log.stored > 0);
+  log.cache = NULL;
+  assert_valid(cache);
+  ct_cache_free(cache);
+}
+
+static ct_status load(void *user_data, const void *key, size_t key_size, ct_result *result) {
+  (void)user_data, (void)key, (void)key_size;
+  return ct_result_set(result, value, 1000);
+}
+
+/* Loading, giving a lifetime, and storing if absent are stores like any other. */
+static void test_each_way_to_store_evicts(void **state) {
+  (void)state;
+  uint64_t random = test_seed();
+  ct_cache *cache = cache_of(CT_POLICY_LRU, CT_WEIGHT_COUNT, 1, NULL, NULL);
+  fill(cache, 0, 20000, 400, &random);
+  for (uint64_t key = 20000; key < 20500; key++) {
+    ct_value got = CT_VALUE_INIT;
+    assert_status(CT_OK, ct_get_or_load(cache, &key, sizeof key, load, NULL, &got));
+    assert_int_equal(1000, got.size);
+    ct_value_release(&got);
+    /* What is there meets the condition, even if it is what has to leave. */
+    ct_entry_options present = CT_ENTRY_OPTIONS_INIT;
+    present.flags = CT_ENTRY_IF_PRESENT;
+    assert_status(CT_OK, ct_set_with(cache, &key, sizeof key, value, 1200, &present));
+    got = (ct_value)CT_VALUE_INIT;
+    const uint64_t other = key + 100000;
+    const ct_status status = ct_setdefault(cache, &other, sizeof other, value, 700, &got);
+    assert_true(status >= 0);
+    ct_value_release(&got);
+    /* It may be the one that leaves. */
+    const ct_status longer = ct_set_lifetime(cache, &key, sizeof key, 1000000);
+    if (longer != CT_MISS) assert_status(CT_OK, longer);
+  }
+  assert_valid(cache);
+  ct_cache_free(cache);
+}
+
+/* Nothing leaves for what a snapshot brings: what finds no reference is not let in. */
+static void test_snapshot_lets_in_what_finds_a_reference(void **state) {
+  (void)state;
+  uint64_t random = test_seed();
+  ct_cache *from = ct_cache_new(CT_POLICY_LRU, CT_UNBOUNDED);
+  fill(from, 0, kCount, 400, &random);
+  tape snapshot = {0};
+  assert_status(CT_OK, save_tape(from, &snapshot));
+  ct_cache *to = cache_of(CT_POLICY_LRU, CT_WEIGHT_COUNT, 1, NULL, NULL);
+  assert_status(CT_OK, load_tape(to, &snapshot));
+  assert_true(ct_len(to) > 100);
+  assert_true(ct_len(to) < kCount);
+  const uint64_t last = kCount - 1;
+  assert_true(ct_contains(to, &last, sizeof last));
+  assert_valid(to);
+  tape_free(&snapshot);
+  ct_cache_free(from);
+  ct_cache_free(to);
+}
+
+/* When all that is there is pinned, there is nothing that could make room. */
+static void test_pinned_entries_alone_leave_no_reference(void **state) {
+  (void)state;
+  enum { kMost = 2000 };
+  static ct_value pinned[kMost];
+  ct_cache *cache = cache_of(CT_POLICY_LRU, CT_WEIGHT_COUNT, 1, NULL, NULL);
+  uint64_t held = 0;
+  ct_status status = CT_OK;
+  for (; held < kMost; held++) {
+    pinned[held] = (ct_value)CT_VALUE_INIT;
+    status = ct_set(cache, &held, sizeof held, value, 1000);
+    if (status != CT_OK) break;
+    assert_status(CT_OK, ct_get(cache, &held, sizeof held, &pinned[held]));
+  }
+  assert_status(CT_ERR_NOMEM, status);
+  assert_true(held > 10);
+  for (uint64_t i = 0; i < held; i++) {
+    assert_int_equal(1000, pinned[i].size);
+    ct_value_release(&pinned[i]);
+  }
+  assert_status(CT_OK, ct_set(cache, &held, sizeof held, value, 1000));
+  assert_valid(cache);
+  ct_cache_free(cache);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_cache_without_references_evicts),
+      cmocka_unit_test(test_listener_of_what_leaves_may_store),
+      cmocka_unit_test(test_each_way_to_store_evicts),
+      cmocka_unit_test(test_snapshot_lets_in_what_finds_a_reference),
+      cmocka_unit_test(test_pinned_entries_alone_leave_no_reference),
+  };
+  return cmocka_run_group_tests_name("references", tests, NULL, NULL);
+}
