@@ -103,11 +103,12 @@ class Text {
   char *text_;
 };
 
-// A device, FIFO or socket would be lost to all who use it.
+// A device, FIFO or socket would be lost to all who use it, and so would a link to one: /dev/stdout is.
 bool may_be_replaced(const char *path) {
   struct stat info;
   if (::lstat(path, &info) != 0) return true;
-  return S_ISREG(info.st_mode) || S_ISLNK(info.st_mode);
+  if (S_ISLNK(info.st_mode) && ::stat(path, &info) != 0) return true;
+  return S_ISREG(info.st_mode);
 }
 
 }  // namespace

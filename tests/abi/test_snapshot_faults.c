@@ -829,13 +829,24 @@ static void test_what_is_no_file_is_not_replaced(void **state) {
   close(number);
   assert_int_equal(0, unlink(it.file));
 
-  /* A link is replaced, wherever it leads, and that is as it was. */
+  /* A link to one is what /dev/stdout is. */
   assert_int_equal(0, symlink("/dev/null", it.file));
-  assert_status(CT_OK, ct_snapshot_save_file(cache, it.file));
+  assert_status(CT_ERR_IO, ct_snapshot_save_file(cache, it.file));
   assert_int_equal(0, lstat(it.file, &info));
-  assert_true(S_ISREG(info.st_mode));
-  assert_int_equal(0, stat("/dev/null", &info));
-  assert_true(S_ISCHR(info.st_mode));
+  assert_true(S_ISLNK(info.st_mode));
+  assert_int_equal(1, count_files(&it));
+  assert_int_equal(0, unlink(it.file));
+
+  /* A link to a file, or to nothing, is replaced, and what it leads to is as it was. */
+  static const char *const targets[] = {"/etc/passwd", "/nowhere/at/all"};
+  for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+    assert_int_equal(0, symlink(targets[i], it.file));
+    assert_status(CT_OK, ct_snapshot_save_file(cache, it.file));
+    assert_int_equal(0, lstat(it.file, &info));
+    assert_true(S_ISREG(info.st_mode));
+    assert_int_equal(1, count_files(&it));
+    assert_int_equal(0, unlink(it.file));
+  }
   ct_cache_free(cache);
   remove_folder(&it);
 }
