@@ -86,8 +86,9 @@
  *            its coarse form, which the system moves on in steps of 1 to 10 ms and which may be two
  *            steps behind. So two steps are added to each lifetime that begins with a reading (ttl
  *            and tti, also that of a single entry, of a result or of a snapshot): none ends early, and
- *            none later than four steps after its time. Nothing is added to a deadline that you give,
- *            nor to any lifetime with CT_FLAG_PRECISE_CLOCK or a timer of yours.
+ *            none later than four steps after its time. A ttu counts from a time with both steps in it.
+ *            Nothing is added to a deadline that you give, nor to any lifetime with
+ *            CT_FLAG_PRECISE_CLOCK or a timer of yours.
  *
  * Process.   No hidden threads, no global state, nothing left behind after dlclose. After fork the
  *            child may use a cache if no other thread was inside a call at that moment.
@@ -280,7 +281,7 @@ typedef uint64_t (*ct_timer_fn)(void *user_data);
 /**
  * Time to use: tells until when an entry about to be stored may be used.
  *
- * @param now  the call's reading of the timer, which may be the coarse clock's (see Time)
+ * @param now  the call's reading of the timer; of the coarse clock, with two steps added (see Time)
  * @return the deadline in ticks, absolute, to which nothing is added; CT_NEVER: none. One that is
  *         not after now is dead on arrival (CT_NOT_STORED).
  */
@@ -1595,7 +1596,7 @@ CT_API ct_status ct_snapshot_load_with(ct_cache *cache, ct_read_fn read, void *u
  * renamed to path: whatever happens, what is there is the old file or the new one, complete. A
  * process that is killed meanwhile leaves the unfinished one beside. The new one can be read and
  * written by its owner only. A symbolic link is replaced, not followed; what is neither that nor a
- * file, as a device or a FIFO, is refused with CT_ERR_IO.
+ * file, as a device or a FIFO, and a link to one, as /dev/stdout is, are refused with CT_ERR_IO.
  *
  * @param path  zero-terminated, not NULL
  * @return CT_OK; CT_ERR_IO: the old file, if there is one, is as it was (if only its folder could not

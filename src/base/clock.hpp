@@ -56,6 +56,9 @@ class Clock {
     return saturating_add(seconds, static_cast<uint64_t>(time.tv_nsec));
   }
 
+  // The latest time at which such a reading can have been made.
+  uint64_t latest(uint64_t now) const noexcept { return saturating_add(now, lag_); }
+
   // When a lifetime is over that begins at a reading: never early, though the reading may be old.
   // None lasts for no time at all.
   uint64_t deadline_after(uint64_t now, uint64_t lifetime) const noexcept {

@@ -153,7 +153,10 @@ ct_status Cache::make_draft(const Probe &probe, Bytes value, const ct_entry_opti
   } else if ((entry.flags & CT_ENTRY_DEADLINE) != 0) {
     deadline = entry.deadline;
   } else if (options_.ttu != nullptr) {
-    deadline = options_.ttu(options_.user_data, key.data, key.size, value.data, value.size, now());
+    // It counts from this time, of which the reading may be short.
+    const uint64_t latest = clock_.latest(now());
+    deadline = options_.ttu(options_.user_data, key.data, key.size, value.data, value.size, latest);
+    if (deadline <= latest) deadline = now();
   } else if (options_.ttl != 0) {
     deadline = clock_.deadline_after(now(), options_.ttl);
   }

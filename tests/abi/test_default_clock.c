@@ -36,8 +36,21 @@ int clock_getres(clockid_t id, struct timespec *out) {
   return 0;
 }
 
-static ct_cache *open_cache(uint64_t ttl, uint64_t tti, uint32_t flags) {
+static uint64_t live_for_ttl(void *user_data, const void *key, size_t key_size, const void *value,
+                             size_t value_size, uint64_t now) {
+  (void)user_data, (void)key, (void)key_size, (void)value, (void)value_size;
+  return now + kTtl;
+}
+
+static uint64_t live_no_longer(void *user_data, const void *key, size_t key_size, const void *value,
+                               size_t value_size, uint64_t now) {
+  (void)user_data, (void)key, (void)key_size, (void)value, (void)value_size;
+  return now;
+}
+
+static ct_cache *open_cache_with(ct_ttu_fn ttu, uint64_t ttl, uint64_t tti, uint32_t flags) {
   ct_options options = CT_OPTIONS_INIT;
+  options.ttu = ttu;
   options.maxsize = 8;
   options.ttl = ttl;
   options.tti = tti;
@@ -45,6 +58,10 @@ static ct_cache *open_cache(uint64_t ttl, uint64_t tti, uint32_t flags) {
   ct_cache *cache;
   assert_status(CT_OK, ct_cache_new_with(&options, &cache));
   return cache;
+}
+
+static ct_cache *open_cache(uint64_t ttl, uint64_t tti, uint32_t flags) {
+  return open_cache_with(NULL, ttl, tti, flags);
 }
 
 /* ---- Each way to a lifetime ----------------------------------------------------------------- */
@@ -101,17 +118,19 @@ static const struct {
   const char *name;
   void (*store)(ct_cache *cache); /* key "a", with kTtl to live from its last line on */
   uint64_t ttl, tti;              /* of the cache */
+  ct_ttu_fn ttu;
 } kWays[] = {
-    {"ttl", by_ttl_of_cache, kTtl, 0},
-    {"tti", by_ttl_of_cache, 0, kTtl},
-    {"use", by_use, 0, kTtl},
-    {"set_ttl", by_set_ttl, 0, 0},
-    {"set_ttl beside a ttl", by_set_ttl, kTtl * 100, 0},
-    {"options", by_options, 0, 0},
-    {"set_lifetime", by_set_lifetime, 0, 0},
-    {"set_lifetime beside a ttl", by_set_lifetime, kTtl * 100, 0},
-    {"loader", by_loader, 0, 0},
-    {"compute", by_compute, 0, 0},
+    {"ttl", by_ttl_of_cache, kTtl, 0, NULL},
+    {"tti", by_ttl_of_cache, 0, kTtl, NULL},
+    {"use", by_use, 0, kTtl, NULL},
+    {"set_ttl", by_set_ttl, 0, 0, NULL},
+    {"set_ttl beside a ttl", by_set_ttl, kTtl * 100, 0, NULL},
+    {"options", by_options, 0, 0, NULL},
+    {"set_lifetime", by_set_lifetime, 0, 0, NULL},
+    {"set_lifetime beside a ttl", by_set_lifetime, kTtl * 100, 0, NULL},
+    {"loader", by_loader, 0, 0, NULL},
+    {"compute", by_compute, 0, 0, NULL},
+    {"ttu", by_ttl_of_cache, 0, 0, live_for_ttl},
 };
 
 static void test_no_lifetime_ends_early_however_old_the_reading_was(void **state) {
@@ -119,7 +138,7 @@ static void test_no_lifetime_ends_early_however_old_the_reading_was(void **state
   for (size_t i = 0; i < COUNT_OF(kWays); i++) {
     print_message("# %s\n", kWays[i].name);
     lag = 2 * kTick - 1;
-    ct_cache *cache = open_cache(kWays[i].ttl, kWays[i].tti, 0);
+    ct_cache *cache = open_cache_with(kWays[i].ttu, kWays[i].ttl, kWays[i].tti, 0);
     kWays[i].store(cache);
     true_time += kTtl - 1;
     lag = 0;
@@ -135,7 +154,7 @@ static void test_lifetime_ends_four_ticks_late_at_most(void **state) {
   for (size_t i = 0; i < COUNT_OF(kWays); i++) {
     print_message("# %s\n", kWays[i].name);
     lag = 0;
-    ct_cache *cache = open_cache(kWays[i].ttl, kWays[i].tti, 0);
+    ct_cache *cache = open_cache_with(kWays[i].ttu, kWays[i].ttl, kWays[i].tti, 0);
     kWays[i].store(cache);
     true_time += kTtl + 4 * kTick;
     lag = 2 * kTick - 1;
@@ -190,6 +209,13 @@ static void test_deadline_stays_as_it_was_given(void **state) {
   ct_cache_free(cache);
 }
 
+static void test_ttu_of_no_time_is_none_by_the_coarse_clock_too(void **state) {
+  (void)state;
+  ct_cache *cache = open_cache_with(live_no_longer, 0, 0, 0);
+  assert_status(CT_NOT_STORED, set_text(cache, "a", "1"));
+  ct_cache_free(cache);
+}
+
 static void test_no_time_to_live_is_none_by_the_coarse_clock_too(void **state) {
   (void)state;
   lag = kTick;
@@ -218,7 +244,8 @@ static void test_precise_clock_ends_lifetimes_to_the_nanosecond(void **state) {
   lag = kTick;
   for (size_t i = 0; i < COUNT_OF(kWays); i++) {
     print_message("# %s\n", kWays[i].name);
-    ct_cache *cache = open_cache(kWays[i].ttl, kWays[i].tti, CT_FLAG_PRECISE_CLOCK);
+    ct_cache *cache =
+        open_cache_with(kWays[i].ttu, kWays[i].ttl, kWays[i].tti, CT_FLAG_PRECISE_CLOCK);
     kWays[i].store(cache);
     assert_int_equal(kTtl, info_of(cache, "a").remaining);
     true_time += kTtl - 1;
@@ -243,6 +270,7 @@ int main(void) {
       cmocka_unit_test_setup(test_inspect_tells_a_lifetime_with_what_was_added, begin),
       cmocka_unit_test_setup(test_deadline_stays_as_it_was_given, begin),
       cmocka_unit_test_setup(test_no_time_to_live_is_none_by_the_coarse_clock_too, begin),
+      cmocka_unit_test_setup(test_ttu_of_no_time_is_none_by_the_coarse_clock_too, begin),
       cmocka_unit_test_setup(test_lifetimes_beyond_the_clock_never_end, begin),
       cmocka_unit_test_setup(test_precise_clock_ends_lifetimes_to_the_nanosecond, begin),
   };
