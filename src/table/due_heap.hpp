@@ -38,8 +38,9 @@ class DueHeap {
   // The entry that was elsewhere is now at to, its Lifetime copied.
   void moved(Ref to) { node(life(to).next).ref = to; }
 
-#ifdef CT_VALIDATE
   uint32_t count() const { return count_; }
+
+#ifdef CT_VALIDATE
   // NULL, or the invariant that is broken.
   const char *problem() const;
   // How often it looked at an entry.

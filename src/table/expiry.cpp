@@ -74,7 +74,8 @@ void Expiry::prepend(uint32_t slot, Ref ref, uint64_t at) {
 
 // An entry that is due before the wheel's time. False: it is not any more.
 bool Expiry::push_early(Ref ref, uint64_t at, uint64_t now) {
-  if (++came_early_ <= in_wheel_) {
+  const uint32_t most = in_wheel_ / kEarlyShare + kSomeEarly;
+  if (++came_early_ <= most && (early_ == nullptr || early_->count() < most)) {
     if (early_ == nullptr) {
       void *memory = memory_.allocate(sizeof(DueHeap), alignof(DueHeap));
       if (memory != nullptr) early_ = new (memory) DueHeap(memory_, store_, layout_, kEarly);

@@ -17,8 +17,8 @@
 // entry is then found too early, and filed where it belongs. There no slot counts as sorted.
 //
 // An entry may be due before the wheel's time: the clock has gone back, or ct_expire was given a time
-// ahead of it. Such early entries stand in a heap. When more have come early than there are entries in
-// the wheel, or the heap gets no memory, the wheel is turned back: slots are joined, which touches no
+// ahead of it. Such early entries stand in a heap. When as many have come early as a part of the entries
+// in the wheel, or are in the heap, or the heap gets no memory, the wheel is turned back: slots are joined, which touches no
 // entry but those at their ends. An entry of a joined slot is filed anew when the time of that slot
 // begins, as when it first came; the early ones have paid for that. So no call takes many steps, nor
 // do many calls, however the clock swings. Were it turned back for each early one, a ct_expire up to a
@@ -76,6 +76,9 @@ class Expiry {
   static constexpr uint32_t kDigitBits = 5;
   static constexpr uint32_t kDigits = 1u << kDigitBits;
   static constexpr uint32_t kSlotCount = kLevels * kDigits;
+  // A thirty-second of the entries, and a few: the heap's nodes are memory that no entry is weighed for.
+  static constexpr uint32_t kEarlyShare = 32;
+  static constexpr uint32_t kSomeEarly = 64;
   static constexpr Ref kEarly = kFirstMark + kSlotCount;  // in the link prev of an early entry
 
   struct Slot {

@@ -16,6 +16,13 @@ enum {
 static const ct_policy kPolicies[] = {CT_POLICY_LRU, CT_POLICY_SIEVE, CT_POLICY_S3FIFO,
                                       CT_POLICY_WTINYLFU, CT_POLICY_ARC};
 
+static void open_limited(fixture *f, uint64_t bytes) {
+  ct_options options = fixture_options(f, CT_POLICY_LRU, bytes);
+  options.listener = NULL;
+  options.weight_kind = CT_WEIGHT_MEMORY;
+  fixture_open(f, &options);
+}
+
 /* The private memory of the process that is resident, in bytes: exact, as the counters of statm are
  * not. */
 static double resident(void) {
@@ -168,6 +175,23 @@ TEST(memory_of_tiny_entries_stays_within_the_limit_at_every_call) {
                    (unsigned long long)key);
       }
       ct_cache_free(cache);
+    }
+  }
+}
+
+/* Entries that are due before the time that the cache has seen are kept in order beside the others,
+ * which takes memory that no entry is weighed for. */
+FIXTURE_TEST(memory_stays_near_the_limit_when_the_clock_goes_back, open_limited(f, 8 << 20)) {
+  uint64_t key = 0;
+  for (; key < 200000; key++)
+    assert_status(CT_OK, ct_set_ttl(f->cache, &key, sizeof key, "value", 5, 3600));
+  for (int swing = 0; swing < 20; swing++) {
+    set_now(f, 3000);
+    assert_status(CT_OK, ct_set_ttl(f->cache, &key, sizeof key, "value", 5, 3600));
+    set_now(f, 0);
+    for (int i = 0; i < 20000; i++, key++) {
+      assert_status(CT_OK, ct_set_ttl(f->cache, &key, sizeof key, "value", 5, 60));
+      if (i % 1000 == 0) assert_true(ct_memory(f->cache) <= (8 << 20) * 1.1);
     }
   }
 }
