@@ -67,7 +67,9 @@ class WTinyLfu : public Policy {
     add(ref, known ? kProbation : kYoung);
     if (known && pressed_) pass_time(kMissTime);
     // While there is room for all, an entry that leaves the window need not compete.
-    while (!pressed_ && window_weight() > window_target()) move(window_end().back(), kProbation);
+    for (uint32_t i = 0; i < kMostMoves && !pressed_ && window_weight() > window_target(); i++) {
+      move(window_end().back(), kProbation);
+    }
     full_ = pressed_;
     pressed_ = false;
     balance_window();
@@ -100,7 +102,7 @@ class WTinyLfu : public Policy {
     for (List &list : lists_) list.clear();
     for (uint64_t &weight : weights_) weight = 0;
     sketch_.clear();
-    count_ = 0;
+    count_ = in_window_ = 0;
     share_ = kFirstShare;
     before_round_ = stale_ = kNone;
     round_time_ = old_hits_ = 0;
@@ -162,6 +164,7 @@ class WTinyLfu : public Policy {
 #ifdef CT_VALIDATE
   const char *problem() const override {
     uint64_t count = 0;
+    uint64_t window = 0;
     bool stale_passed = stale_ == kNone;
     bool round_passed = before_round_ == kNone;
     for (Ref ref = lists_[kProtected].back(); ref != kNone; ref = lists_[kProtected].after(ref)) {
@@ -175,13 +178,14 @@ class WTinyLfu : public Policy {
       uint64_t weight = 0;
       const char *problem = lists_[region].problem([&](Ref ref) {
         count++;
+        window += is_window(region);
         weight += context_.weight(ref);
         return region_of(ref) == region ? nullptr : "wtinylfu: an entry is in another's list";
       });
       if (problem != nullptr) return problem;
       if (weight != weights_[region]) return "wtinylfu: it has misweighed a list";
     }
-    return count == count_ ? nullptr : "wtinylfu: it has miscounted";
+    return count == count_ && window == in_window_ ? nullptr : "wtinylfu: it has miscounted";
   }
 #endif
 
@@ -200,6 +204,8 @@ class WTinyLfu : public Policy {
   static constexpr double kStep = 0.2;
   static constexpr double kMostRatio = 16;
   static constexpr double kProtectedShare = 0.8;
+  // A call moves so many entries from list to list at most, whatever they weigh. The next ones go on.
+  static constexpr uint32_t kMostMoves = 8;
   // The length of a round for each entry, and what passes of it with each miss of a known key and with
   // each use. Where rounds are shorter, a loop over twice as many keys as there is room for makes all
   // of protected stale.
@@ -226,12 +232,14 @@ class WTinyLfu : public Policy {
     e->flags = static_cast<uint8_t>((e->flags & ~kPolicyFlags) | (region << kRegionShift));
     lists_[region].push_front(ref);
     weights_[region] += context_.weight(ref);
+    in_window_ += is_window(region);
   }
   void take(Ref ref) {
     const Region region = region_of(ref);
     if (region == kProtected) leave_place(ref);
     lists_[region].remove(ref);
     weights_[region] -= context_.weight(ref);
+    in_window_ -= is_window(region);
   }
   void move(Ref ref, Region region) {
     take(ref);
@@ -258,6 +266,7 @@ class WTinyLfu : public Policy {
     sketch_.add(hash);
   }
 
+  static bool is_window(Region region) { return region == kYoung || region == kOld; }
   uint64_t window_weight() const { return weights_[kYoung] + weights_[kOld]; }
   uint64_t main_weight() const { return weights_[kProbation] + weights_[kProtected]; }
   uint64_t window_target() const {
@@ -270,11 +279,15 @@ class WTinyLfu : public Policy {
   }
 
   void balance_window() {
-    while (weights_[kYoung] > weights_[kOld]) move(lists_[kYoung].back(), kOld);
+    for (uint32_t i = 0; i < kMostMoves && weights_[kYoung] > weights_[kOld]; i++) {
+      move(lists_[kYoung].back(), kOld);
+    }
   }
   void balance_main() {
     const auto limit = static_cast<uint64_t>(kProtectedShare * static_cast<double>(main_weight()));
-    while (weights_[kProtected] > limit) move(lists_[kProtected].back(), kProbation);
+    for (uint32_t i = 0; i < kMostMoves && weights_[kProtected] > limit; i++) {
+      move(lists_[kProtected].back(), kProbation);
+    }
   }
 
   // Moves the border for a hit at one of the cold ends; other is the other one. It does nothing while
@@ -296,8 +309,8 @@ class WTinyLfu : public Policy {
   void end_round() {
     stale_ = before_round_;
     before_round_ = lists_[kProtected].front();
-    const double in_window = share_ * static_cast<double>(count_);
-    if (full_ && static_cast<double>(old_hits_) < in_window * kLeastHits) share_ = kLeastShare;
+    const double least = static_cast<double>(in_window_) * kLeastHits;
+    if (full_ && static_cast<double>(old_hits_) < least) share_ = kLeastShare;
     round_time_ = old_hits_ = 0;
   }
   // ref leaves its place in protected; a mark on it passes to the next one towards the back.
@@ -318,6 +331,7 @@ class WTinyLfu : public Policy {
   uint64_t weights_[kRegions] = {};
   Sketch sketch_;
   uint64_t count_ = 0;
+  uint64_t in_window_ = 0;      // entries
   uint64_t expected_ = 0;       // entries of a full shard; 0: not known
   double share_ = kFirstShare;  // of the window
   // Marks in protected; kNone: no such entry. From each to the back no entry was used since this round
