@@ -451,6 +451,11 @@ class alignas(64) Shard {
     begin_work();
     return shared_ ? &lock_ : nullptr;
   }
+  // At the end of a slice of a longer call: without it the thread would take the lock again before one
+  // that it has woken.
+  void let_others_in() {
+    if (shared_) lock_.let_line_pass();
+  }
 #ifdef CT_VALIDATE
   void begin_work() {
     holds_.fetch_add(1, std::memory_order_relaxed);

@@ -302,12 +302,11 @@ void Shard::open_log() {
 // Makes room hold what the draft weighs beyond the entry that it replaces, which may go for it:
 // then *own is kNone. budget.hpp tells who pays.
 Shard::Room Shard::make_room(Draft &draft, Ref *own, Reservation &room, Now &now, Departed &gone) {
-  bool has_evicted = false;
-  for (;;) {
+  for (uint64_t evicted = 0;; evicted++) {
     const uint64_t have = *own == kNone ? 0 : weight_of(store_.at(*own));
     draft.need = draft.weight > have ? draft.weight - have : 0;
     if (room.cover(draft.need)) {
-      if (has_evicted) {
+      if (evicted != 0) {
         if (room.held() != draft.need) {
           looks_ = kLooks;
         } else if (looks_ != 0) {
@@ -319,7 +318,7 @@ Shard::Room Shard::make_room(Draft &draft, Ref *own, Reservation &room, Now &now
     draft.payer = Draft::kAnyShard;
     const Ref due = first_due(now);
     if (due == kNone) {
-      const bool looks = has_evicted || looks_ != 0;
+      const bool looks = evicted != 0 || looks_ != 0;
       if (due_elsewhere(draft, now) || index_.size() == 0 ||
           (looks && is_smaller_than_next(draft))) {
         return Room::kElsewhere;
@@ -327,13 +326,14 @@ Shard::Room Shard::make_room(Draft &draft, Ref *own, Reservation &room, Now &now
     }
     uint64_t weight;
     const Ref before = *own;
-    const Eviction eviction = evict(&draft, own, now, gone, &weight);
+    const Eviction eviction =
+        evicted < kAtOnce ? evict(&draft, own, now, gone, &weight) : Eviction::kPaused;
     if (eviction == Eviction::kBroken) return Room::kBroken;
     if (eviction == Eviction::kPaused) {
       draft.payer = number_;
+      let_others_in();
       return Room::kElsewhere;
     }
-    has_evicted = true;
     room.keep(weight);
     if (*own != before) forget_own(draft);
   }
@@ -620,6 +620,7 @@ bool Shard::expire_due(Now &now, Departed &gone, uint64_t *count) {
     budget_.give(leave(ref, hash_of(ref), CT_CAUSE_EXPIRED, gone));
     ++*count;
   }
+  let_others_in();
   return true;
 }
 
@@ -665,7 +666,10 @@ ct_status Shard::popitem(Now &now, Departed &gone, ct_value *key, ct_value *valu
   if (index_.size() == 0) return CT_MISS;
   const Ref ref = policy_->victim();
   if (ref == kNone) return CT_ERR_INTERNAL;
-  if (ref == kAskAgain) return CT_BUSY;
+  if (ref == kAskAgain) {
+    let_others_in();
+    return CT_BUSY;
+  }
   Entry *e = store_.at(ref);
   if (key != nullptr && !hand_out(e, layout_.key(e), key)) return CT_ERR_NOMEM;
   if (value != nullptr && !hand_out(e, layout_.value(e), value)) {
@@ -683,14 +687,15 @@ ct_status Shard::evict_for(uint64_t need, uint64_t down_to, Reservation &room, N
                            Departed &gone) {
   Guard guard(lock());
   settle_uses();
-  for (uint64_t i = 0; i < kAtOnce && !room.cover(need); i++) {
-    if (first_due(now) == kNone && index_.size() <= down_to) break;
+  for (uint64_t i = 0; i < kAtOnce; i++) {
+    if (room.cover(need) || (first_due(now) == kNone && index_.size() <= down_to)) return CT_OK;
     uint64_t weight;
     const Eviction eviction = evict(nullptr, nullptr, now, gone, &weight);
     if (eviction == Eviction::kBroken) return CT_ERR_INTERNAL;
     if (eviction == Eviction::kPaused) break;
     room.keep(weight);
   }
+  let_others_in();
   return CT_OK;
 }
 
@@ -709,6 +714,7 @@ ct_status Shard::pay_debt_inside(uint64_t entries, Now &now, Departed &gone, boo
     if (eviction == Eviction::kPaused) break;
     budget_.give(weight);
   }
+  if (*progress) let_others_in();
   return CT_OK;
 }
 
@@ -761,6 +767,7 @@ void Shard::clear_some(uint64_t *from, Now &now, Departed &gone) {
     if (index_.size() == 0) clear_at_once(drops, gone);
     return;
   }
+  let_others_in();
 }
 
 // drops: nobody needs to know of a single entry.
@@ -807,6 +814,7 @@ void Shard::trim() {
     Guard guard(lock());
     settle_uses();
     if (waiting_ != 0 || !store_.is_sparse()) break;
+    let_others_in();
     if (vacate(SIZE_MAX)) continue;
     if (!spared) break;
     spared = false;
@@ -815,6 +823,7 @@ void Shard::trim() {
     Guard guard(lock());
     settle_uses();
     shrinks = index_.shrink(waiting_, hasher());
+    let_others_in();
   }
   Guard guard(lock());
   store_.set_thrifty(false);

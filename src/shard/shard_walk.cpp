@@ -25,6 +25,7 @@ ct_status Shard::list_some(uint64_t *from, Array<Held> &out) {
     return CT_ERR_NOMEM;
   }
   *from = end;
+  let_others_in();
   return CT_OK;
 }
 
@@ -112,6 +113,7 @@ ct_status Shard::walk_some(OrderWalk &walk, Take take) {
       walk.remember(steps - 1, before, at);
     }
     if (walk.left != 0 && !pin_places(walk)) status = CT_ERR_NOMEM;
+    let_others_in();
   }
   end_walk(until_now);
   return status;

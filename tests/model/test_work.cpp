@@ -56,6 +56,18 @@ const Call kCalls[] = {
      }},
     {"ct_clear, all due", false, [](ct_cache *cache) { ct_clear(cache); }},
     {"ct_set", false, [](ct_cache *cache) { ct_set(cache, "", 0, "", 0); }},
+    {"ct_set of a heavy one", true,
+     [](ct_cache *cache) {
+       ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
+       entry.flags = CT_ENTRY_WEIGHT;
+       entry.weight = kEntries - 10;
+       assert_int_equal(CT_OK, ct_set_with(cache, "heavy", 5, "", 0, &entry));
+     }},
+    {"ct_set_lifetime of a heavy one", true,
+     [](ct_cache *cache) {
+       const uint64_t key = kEntries - 1;
+       assert_int_equal(CT_OK, ct_set_lifetime(cache, &key, sizeof key, 2000));
+     }},
     {"ct_resize", false, [](ct_cache *cache) { ct_resize(cache, 10); }},
     {"ct_resize, none due", true, [](ct_cache *cache) { ct_resize(cache, 10); }},
     {"ct_clear", true, [](ct_cache *cache) { ct_clear(cache); }},

@@ -161,6 +161,29 @@ TEST(line_is_overtaken_no_more_often_than_told) {
   }
 }
 
+// Running on, the thread would have the lock again before a sleeper has woken up.
+TEST(line_passes_when_it_is_let) {
+  for (int round = 0; round < 20; round++) {
+    Line line;
+    Waiter waiters[kInLine];
+    pthread_t in_line[kInLine];
+    line.lock.lock();
+    for (uint32_t i = 0; i < kInLine; i++) {
+      waiters[i] = {&line, 0, 0};
+      start_waiter(&in_line[i], &waiters[i]);
+    }
+    line.lock.let_line_pass();
+    line.lock.unlock();
+    line.lock.lock();
+    assert_int_equal(kInLine, line.served);
+    line.lock.let_line_pass();  // nobody stands in line
+    line.lock.unlock();
+    line.lock.lock();
+    line.lock.unlock();
+    for (pthread_t thread : in_line) assert_int_equal(0, pthread_join(thread, nullptr));
+  }
+}
+
 // One that is asleep, and is not let run by the system either while there is something else to do.
 void *wait_idly(void *data) {
   const sched_param none = {};
