@@ -539,6 +539,8 @@ bool Shard::finish(Draft &draft, Reservation &room, ct_status status, Now &now, 
 
 // Takes an entry out of everything; answers its weight, which is the caller's now.
 uint64_t Shard::leave(Ref ref, uint64_t hash, ct_cause cause, Departed &gone, bool displaced) {
+  // The policy is told of uses before an entry that was used may leave.
+  assert(used_count_ == 0);
   Entry *e = store_.at(ref);
   const uint64_t weight = weight_of(e);
   index_.erase(hash, ref);
@@ -728,7 +730,9 @@ ct_status Shard::pay_rest(Now &now, Departed &gone, bool *progress) {
 
 // A policy that names no victim has no part in it: whoever set the limit is told.
 void Shard::pay_a_little(Now &now, Departed &gone) {
-  bool progress;
+  // The call may have used an entry that goes now.
+  settle_uses();
+  bool progress = false;
   pay_debt_inside(kPaid, now, gone, &progress);
 }
 

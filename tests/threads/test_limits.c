@@ -143,6 +143,37 @@ static void test_store_beside_resize_pays_for_itself_and_little_more(void **stat
   ct_cache_free(it.cache);
 }
 
+static atomic_bool stop_defaults;
+
+static void *set_defaults(void *cache) {
+  while (!atomic_load(&stop_defaults))
+    for (uint64_t key = 0; key < 16; key++) ct_setdefault(cache, &key, sizeof key, "x", 1, NULL);
+  return NULL;
+}
+
+/* A hit of ct_setdefault is a use. The policy is told of it before the same call evicts that entry for
+ * a lower limit. */
+static void test_setdefault_beside_resize_may_evict_what_it_has_used(void **state) {
+  (void)state;
+  const ct_policy policies[] = {CT_POLICY_LRU, CT_POLICY_LFU, CT_POLICY_ARC, CT_POLICY_WTINYLFU};
+  for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
+    ct_cache *cache = ct_cache_new(policies[i], 16);
+    assert_non_null(cache);
+    pthread_t threads[2];
+    atomic_store(&stop_defaults, false);
+    for (int t = 0; t < 2; t++)
+      assert_int_equal(0, pthread_create(&threads[t], NULL, set_defaults, cache));
+    for (int round = 0; round < 5000; round++) {
+      assert_status(CT_OK, ct_resize(cache, 1 + round % 3));
+      assert_status(CT_OK, ct_resize(cache, 16));
+    }
+    atomic_store(&stop_defaults, true);
+    for (int t = 0; t < 2; t++) pthread_join(threads[t], NULL);
+    assert_true(ct_len(cache) <= 16);
+    ct_cache_free(cache);
+  }
+}
+
 /* ---- A snapshot beside writers -------------------------------------------------------------- */
 
 enum { kLive = 40, kLoads = 40, kSaved = 20000 };
@@ -198,6 +229,7 @@ static void test_loading_what_does_not_fit_makes_nobody_evict(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_store_beside_resize_pays_for_itself_and_little_more),
+      cmocka_unit_test(test_setdefault_beside_resize_may_evict_what_it_has_used),
       cmocka_unit_test(test_loading_what_does_not_fit_makes_nobody_evict),
   };
   return cmocka_run_group_tests_name("limits beside threads", tests, NULL, NULL);
