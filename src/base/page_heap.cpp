@@ -467,6 +467,8 @@ void PageHeap::give_back(uint64_t most) {
   gives_back_ = true;
   while (idle_ > most) {
     const Run run = choose();
+    // There is one, as pages of free runs are idle.
+    assert(run.range != nullptr);
     Range &range = *run.range;
     const Pages pages = last_dirty(run, idle_ - most);
     leave_bin(run);

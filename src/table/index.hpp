@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cassert>
 #include <cstdint>
 #include <cstring>
 
@@ -127,7 +128,9 @@ class Index {
   Place find(uint64_t hash, IsIt is_it) const;
   // Of one that is there.
   Place place_of(uint64_t hash, Ref ref) const {
-    return find(hash, [ref](Ref other) { return other == ref; });
+    const Place place = find(hash, [ref](Ref other) { return other == ref; });
+    assert(place.ref == ref && place.bucket != nullptr);
+    return place;
   }
 
   // ---- Reading without the lock ---------------------------------------------------------------
