@@ -136,7 +136,6 @@ static void work_on(ct_policy policy, uint64_t tti, ct_weight_kind kind, uint32_
 static void test_memory_is_what_is_resident(void **state) {
   (void)state;
   static const size_t kSizes[] = {100, 4096, 16384, 65536, kLargest, kMixed};
-  if (kSanitized) skip();
   memset(value, 1, sizeof value);
   for (size_t i = 0; i < COUNT_OF(kSizes); i++) {
     work_on(CT_POLICY_LRU, 0, CT_WEIGHT_VALUE, 1, kSizes[i]);
@@ -187,7 +186,6 @@ static bool work_locked(uint64_t tti) {
 
 static void test_memory_is_what_is_resident_where_it_is_locked(void **state) {
   (void)state;
-  if (kSanitized) skip();
   bool locks = true;
   for (int idles = 0; idles < 2; idles++) {
     const pid_t child = fork();

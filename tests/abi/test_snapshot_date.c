@@ -31,7 +31,9 @@ static struct timespec time_of(uint64_t ns) {
 static void pass(uint64_t ns) {
   monotonic += ns;
   const struct timespec more = time_of(ns);
-  wall.tv_sec += more.tv_sec + (wall.tv_nsec + more.tv_nsec) / kSecond;
+  const time_t seconds = more.tv_sec + (wall.tv_nsec + more.tv_nsec) / kSecond;
+  /* The last second that it can tell does not end. */
+  if (__builtin_add_overflow(wall.tv_sec, seconds, &wall.tv_sec)) wall.tv_sec = INT64_MAX;
   wall.tv_nsec = (wall.tv_nsec + more.tv_nsec) % kSecond;
 }
 
