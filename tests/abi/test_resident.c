@@ -22,18 +22,6 @@ static char value[kLargest];
 
 /* ---- What the system says ------------------------------------------------------------------- */
 
-/* Private memory of the process that is resident, in bytes: exact, as the counters of statm are not. */
-static double resident(void) {
-  char line[256];
-  double kibibytes = 0;
-  FILE *file = fopen("/proc/self/smaps_rollup", "r");
-  assert_non_null(file);
-  while (fgets(line, sizeof line, file) != NULL)
-    if (strncmp(line, "Anonymous:", 10) == 0) kibibytes = strtod(line + 10, NULL);
-  fclose(file);
-  return kibibytes * 1024;
-}
-
 static int mappings(void) {
   int lines = 0;
   FILE *file = fopen("/proc/self/maps", "r");
@@ -80,7 +68,7 @@ static void delete_some(subject *self) {
 
 static void check(const subject *self, const char *stage) {
   const double told = (double)ct_memory(self->cache);
-  const double taken = resident() - self->resident_before;
+  const double taken = resident_bytes() - self->resident_before;
   const int mapped = mappings() - self->mappings_before;
   /* From 64 MiB on, and a mebibyte a shard. */
   const double off = taken - told;
@@ -97,7 +85,7 @@ static void work_on(ct_policy policy, uint64_t tti, ct_weight_kind kind, uint32_
   subject self = {.name = ct_policy_name(policy), .size = size, .shards = shards};
   self.random = test_seed();
   malloc_trim(0);
-  self.resident_before = resident();
+  self.resident_before = resident_bytes();
   self.mappings_before = mappings();
   ct_options options = CT_OPTIONS_INIT;
   options.policy = policy;
@@ -125,9 +113,9 @@ static void work_on(ct_policy policy, uint64_t tti, ct_weight_kind kind, uint32_
   check(&self, "limit raised and filled");
   assert_status(CT_OK, ct_clear(self.cache));
   assert_true(ct_memory(self.cache) < kLimit / 64);
-  if (resident() - self.resident_before > (double)kLimit / 32)
+  if (resident_bytes() - self.resident_before > (double)kLimit / 32)
     fail_msg("%s, values of %zu bytes: %.0f KiB stay after a clear", self.name, size,
-             (resident() - self.resident_before) / 1024);
+             (resident_bytes() - self.resident_before) / 1024);
   ct_cache_free(self.cache);
   if (mappings() - self.mappings_before > 4)
     fail_msg("%d mappings stay", mappings() - self.mappings_before);
@@ -149,17 +137,17 @@ static void test_memory_is_what_is_resident(void **state) {
 
 static bool told_is_resident(const ct_cache *cache, double before, const char *stage) {
   const double told = (double)ct_memory(cache);
-  const double off = resident() - before - told;
+  const double off = resident_bytes() - before - told;
   if (off < told * 0.05 + 65536 && off > -told * 0.05 - 65536) return true;
   fprintf(stderr, "%s: tells %.1f MiB, takes %.1f\n", stage, told / 1048576,
-          (resident() - before) / 1048576);
+          (resident_bytes() - before) / 1048576);
   return false;
 }
 
 /* Whether ct_memory was right all the time. */
 static bool work_locked(uint64_t tti) {
   bool right = true;
-  const double before = resident();
+  const double before = resident_bytes();
   ct_options options = CT_OPTIONS_INIT;
   options.tti = tti;
   options.weight_kind = CT_WEIGHT_MEMORY;

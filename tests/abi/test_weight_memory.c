@@ -23,19 +23,6 @@ static void open_limited(fixture *f, uint64_t bytes) {
   fixture_open(f, &options);
 }
 
-/* The private memory of the process that is resident, in bytes: exact, as the counters of statm are
- * not. */
-static double resident(void) {
-  char line[256];
-  double kibibytes = 0;
-  FILE *file = fopen("/proc/self/smaps_rollup", "r");
-  assert_non_null(file);
-  while (fgets(line, sizeof line, file) != NULL)
-    if (strncmp(line, "Anonymous:", 10) == 0) kibibytes = strtod(line + 10, NULL);
-  fclose(file);
-  return kibibytes * 1024;
-}
-
 /* ---- Memory as the limit -------------------------------------------------------------------- */
 
 /* How a cache is filled. */
@@ -91,7 +78,7 @@ static void fill(filling *self, size_t size, double *held, double *taken) {
     bytes += (double)(own + kKey + kHeader);
     if (self->written % (stride + 1) != 0) continue;
     const double now_held = (double)ct_memory(self->cache);
-    const double now_taken = resident() - self->before;
+    const double now_taken = resident_bytes() - self->before;
     if (now_held > *held) *held = now_held;
     if (now_taken > *taken) *taken = now_taken;
   }
@@ -114,7 +101,7 @@ static void assert_stays_within(ct_policy policy, double limit, uint32_t shards,
   static const size_t kSizes[] = {64, 1000, 40, 4000, kMixed};
   filling self = {.pattern = pattern, .limit = limit, .random = test_seed()};
   self.keys = (uint64_t)(limit / 20);
-  self.before = resident();
+  self.before = resident_bytes();
   ct_options options = CT_OPTIONS_INIT;
   options.policy = policy;
   options.maxsize = (uint64_t)limit;

@@ -179,6 +179,19 @@ uint64_t test_random_below(uint64_t *state, uint64_t n) {
   return test_random(state) % n;
 }
 
+/* ---- Memory of the process ------------------------------------------------------------------ */
+
+double resident_bytes(void) {
+  char line[256];
+  double kibibytes = 0;
+  FILE *file = fopen("/proc/self/smaps_rollup", "r");
+  assert_non_null(file);
+  while (fgets(line, sizeof line, file) != NULL)
+    if (strncmp(line, "Anonymous:", 10) == 0) kibibytes = strtod(line + 10, NULL);
+  fclose(file);
+  return kibibytes * 1024;
+}
+
 /* ---- Texts ---------------------------------------------------------------------------------- */
 
 ct_status set_text(ct_cache *cache, const char *key, const char *value) {

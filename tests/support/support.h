@@ -63,6 +63,9 @@ uint64_t test_random(uint64_t *state);
 /* A number below n. */
 uint64_t test_random_below(uint64_t *state, uint64_t n);
 
+/* Private memory of the process that is resident: exact, as the counters of statm are not. */
+double resident_bytes(void);
+
 /* ct_set, ct_get and friends for zero-terminated strings. */
 ct_status set_text(ct_cache *cache, const char *key, const char *value);
 bool has_text(ct_cache *cache, const char *key);
