@@ -34,42 +34,34 @@ uint64_t Expiry::bound_of(uint32_t slot) const {
   return has(sorted_, slot) ? deadline(slots_[slot].head) : begin_of(slot);
 }
 
+// Files the entry between two of a slot, or the slot's mark where it has none.
+void Expiry::link(Ref prev, Ref ref, Ref next) {
+  Lifetime &own = life(ref);
+  own.prev = prev;
+  own.next = next;
+  set_next(prev, ref);
+  set_prev(next, ref);
+  in_wheel_++;
+}
+
 void Expiry::occupy(uint32_t slot, Ref ref) {
-  slots_[slot] = {ref, ref};
+  link(mark(slot), ref, mark(slot));
   add(occupied_, slot);
   if (!layout_.keeps_idle()) add(sorted_, slot);
 }
 
 void Expiry::append(uint32_t slot, Ref ref, uint64_t at) {
-  Slot &list = slots_[slot];
-  Lifetime &own = life(ref);
-  own.next = mark(slot);
-  if (list.head == kNone) {
-    own.prev = mark(slot);
-    occupy(slot, ref);
-  } else {
-    if (deadline(list.tail) > at) drop(sorted_, slot);
-    own.prev = list.tail;
-    life(list.tail).next = ref;
-    list.tail = ref;
-  }
-  in_wheel_++;
+  if (slots_[slot].head == kNone) return occupy(slot, ref);
+  const Ref tail = slots_[slot].tail;
+  if (deadline(tail) > at) drop(sorted_, slot);
+  link(tail, ref, mark(slot));
 }
 
 void Expiry::prepend(uint32_t slot, Ref ref, uint64_t at) {
-  Slot &list = slots_[slot];
-  Lifetime &own = life(ref);
-  own.prev = mark(slot);
-  if (list.head == kNone) {
-    own.next = mark(slot);
-    occupy(slot, ref);
-  } else {
-    if (deadline(list.head) < at) drop(sorted_, slot);
-    own.next = list.head;
-    life(list.head).prev = ref;
-    list.head = ref;
-  }
-  in_wheel_++;
+  if (slots_[slot].head == kNone) return occupy(slot, ref);
+  const Ref head = slots_[slot].head;
+  if (deadline(head) < at) drop(sorted_, slot);
+  link(mark(slot), ref, head);
 }
 
 // An entry that is due before the wheel's time. False: it is not any more.

@@ -141,6 +141,7 @@ class Expiry {
   uint64_t bound_of(uint32_t slot) const;
   void append(uint32_t slot, Ref ref, uint64_t deadline);
   void prepend(uint32_t slot, Ref ref, uint64_t deadline);
+  void link(Ref prev, Ref ref, Ref next);
   void occupy(uint32_t slot, Ref ref);
   uint64_t earliest_early() const { return early_ == nullptr ? CT_NEVER : early_->earliest(); }
   [[gnu::noinline, gnu::cold]] bool push_early(Ref ref, uint64_t deadline, uint64_t now);
