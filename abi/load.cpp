@@ -80,14 +80,14 @@ ct_status ct_lease_fulfil(ct_lease *lease, const void *value, size_t value_size,
   constexpr uint32_t kConditions = CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT;
   if (status == CT_OK && (entry->flags & kConditions) != 0) status = CT_ERR_INVALID;
   if (status != CT_OK) {
-    flight.shard->vacate(flight);
+    flight.shard->give_up_lease(flight);
     return status;
   }
   return cache.fulfil(flight, ct::bytes(value, value_size), *entry, false, out);
 }
 
 void ct_lease_abandon(ct_lease *lease) {
-  if (lease != nullptr) unwrap(lease)->shard->vacate(*unwrap(lease));
+  if (lease != nullptr) unwrap(lease)->shard->give_up_lease(*unwrap(lease));
 }
 
 void ct_lease_key(const ct_lease *lease, ct_bytes *out) {

@@ -2,7 +2,7 @@
 // Memory that is written under a lock and may be read without it.
 //
 // Every store here releases. A reader without the lock acquires: why that is enough to find out whether
-// what it read was of one moment is said above Index::moment. Under the lock a cell is an ordinary
+// what it read was there at one time is said above Index::version. Under the lock a cell is an ordinary
 // variable, and on most processors so are release and acquire.
 #ifndef CT_CELL_HPP
 #define CT_CELL_HPP
@@ -96,7 +96,7 @@ inline Word read_part(const char *bytes, size_t size) {
 
 #ifndef CT_NARROW_CELLS
 // Two words of cells, whenever each was written. Compilers keep volatile asm in order, and behind loads
-// that acquire. That the next load of the moment stays behind it, is said by loaded_wide().
+// that acquire. That the next load of the version stays behind it, is said by loaded_wide().
 inline __m128i load_wide(const char *from) {
   __m128i wide;
   asm volatile("movdqu %1, %0" : "=x"(wide) : "m"(*reinterpret_cast<const __m128i_u *>(from)));

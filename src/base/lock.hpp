@@ -82,7 +82,7 @@ class Guard {
   }
   ~Guard() { give_back(); }
   // Another one, of a guard that holds none.
-  void take(Lock *lock) noexcept {
+  void hold(Lock *lock) noexcept {
     lock_ = lock;
     if (lock_ != nullptr) lock_->lock();
   }

@@ -29,10 +29,10 @@ void Cache::look_ahead(size_t count, KeyOf key_of, Look *looks) {
 template <class Visit>
 void Cache::visit_runs(const Look *looks, size_t count, Visit visit) {
   for (size_t first = 0, end; first < count; first = end) {
-    const uint32_t number = hash_shard(looks[first].probe.hash, family_.count);
+    const uint32_t number = hash_shard(looks[first].probe.hash, shards_.count);
     end = first + 1;
-    while (end < count && hash_shard(looks[end].probe.hash, family_.count) == number) end++;
-    visit(family_[number], first, static_cast<uint32_t>(end - first));
+    while (end < count && hash_shard(looks[end].probe.hash, shards_.count) == number) end++;
+    visit(shards_[number], first, static_cast<uint32_t>(end - first));
   }
 }
 

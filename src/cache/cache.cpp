@@ -25,11 +25,11 @@ uint64_t random_seed(const void *address) {
   return seed;
 }
 
-// Whether ct_get_copy may look without a lock. A use must write to nothing but a mark or a log, and
+// Whether ct_get_copy may look without a lock. A use must write to nothing but use bits or a log, and
 // the memory must stay mapped, which a caller's allocator does not promise; words must be read at
 // once.
 bool can_read_unlocked(const ct_options &options) {
-  return policy_kind(options.policy)->uses != Uses::kTold && options.tti == 0 &&
+  return policy_kind(options.policy)->uses != Uses::kImmediate && options.tti == 0 &&
          options.allocator == nullptr && sizeof(void *) == 8;
 }
 
@@ -70,30 +70,30 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
 
   Cache *cache = new (block) Cache(memory, checked);
   cache->bytes_ = bytes;
-  cache->family_.first = block + sizeof(Cache);
-  cache->family_.stride = Shard::bytes_of(kind);
-  cache->family_.count = options.shards;
-  cache->family_.due_tree.make(block + sizeof(Cache) + shards_bytes, options.shards);
+  cache->shards_.first = block + sizeof(Cache);
+  cache->shards_.stride = Shard::bytes_of(kind);
+  cache->shards_.count = options.shards;
+  cache->shards_.due_tree.make(block + sizeof(Cache) + shards_bytes, options.shards);
   bool ready = true;
   uint32_t made = 0;
   for (; ready && made < options.shards; made++) {
     const ShardContext context = {kind,           *cache,          cache->memory_,
                                   cache->layout_, cache->options_, cache->clock_,
-                                  cache->budget_, cache->family_,  made};
-    ready = Shard::make(&cache->family_[made], context)->ready();
+                                  cache->budget_, cache->shards_,  made};
+    ready = Shard::make(&cache->shards_[made], context)->ready();
   }
   if (ready) {
     *out = cache;
     return CT_OK;
   }
-  cache->family_.count = made;
+  cache->shards_.count = made;
   cache->free();
   return CT_ERR_NOMEM;
 }
 
 void Cache::free() {
-  Departed gone(family_);
-  for (uint32_t i = 0; i < family_.count; i++) family_[i].close(gone);
+  Departed gone(shards_);
+  for (uint32_t i = 0; i < shards_.count; i++) shards_[i].close(gone);
   // Nobody is told, but values are dropped.
   gone.tell(nullptr, nullptr, nullptr, nullptr);
   unrefer();
@@ -101,7 +101,7 @@ void Cache::free() {
 
 void Owner::destroy() noexcept {
   auto *cache = static_cast<Cache *>(this);
-  for (uint32_t i = 0; i < cache->family_.count; i++) cache->family_[i].destroy();
+  for (uint32_t i = 0; i < cache->shards_.count; i++) cache->shards_[i].destroy();
   Memory memory(cache->memory_);
   const size_t bytes = cache->bytes_;
   cache->~Cache();
@@ -110,42 +110,43 @@ void Owner::destroy() noexcept {
 
 // ---- Storing ----------------------------------------------------------------------------------
 
-void Cache::begin_draft(const Probe &probe, Bytes value, Draft *draft) {
-  draft->probe = probe;
-  draft->value = value;
-  draft->flags = always_lifetime_ ? kLifetime : 0;
-  if (probe.key.size + value.size > kApartBytes) draft->flags |= kApart;
+void Cache::begin_request(const Probe &probe, Bytes value, StoreRequest *request) {
+  request->probe = probe;
+  request->value = value;
+  request->flags = always_lifetime_ ? kLifetime : 0;
+  if (probe.key.size + value.size > kApartBytes) request->flags |= kApart;
 }
 
-void Cache::give_deadline(uint64_t deadline, Now &now, Draft *draft) {
-  draft->deadline = deadline;
+void Cache::give_deadline(uint64_t deadline, Now &now, StoreRequest *request) {
+  request->deadline = deadline;
   if (deadline == CT_NEVER) return;
-  draft->flags |= kLifetime;
-  draft->dead = deadline <= now();
+  request->flags |= kLifetime;
+  request->dead = deadline <= now();
 }
 
 // Asks for the weight, unless it is given. What is dead has none.
-void Cache::weigh(bool given, uint64_t weight, Draft *draft) {
-  const Bytes key = draft->probe.key;
-  const Bytes value = draft->value;
-  if (given || options_.weigher != nullptr) draft->flags |= kWeight;
+void Cache::weigh(bool given, uint64_t weight, StoreRequest *request) {
+  const Bytes key = request->probe.key;
+  const Bytes value = request->value;
+  if (given || options_.weigher != nullptr) request->flags |= kWeight;
   if (given) {
-    draft->weight = weight;
+    request->weight = weight;
   } else if (options_.weigher == nullptr) {
-    draft->weight = Shard::weigh(options_.weight_kind, layout_, draft->flags, key.size, value.size);
-  } else if (!draft->dead) {
-    draft->weight =
+    request->weight =
+        Shard::weigh(options_.weight_kind, layout_, request->flags, key.size, value.size);
+  } else if (!request->dead) {
+    request->weight =
         options_.weigher(options_.user_data, key.data, key.size, value.data, value.size);
   }
-  draft->too_large = !draft->dead && draft->weight > maxsize();
+  request->too_large = !request->dead && request->weight > maxsize();
 }
 
 // Everything about a store that can be known without a lock.
-ct_status Cache::make_draft(const Probe &probe, Bytes value, const ct_entry_options &entry,
-                            Now &now, Draft *draft) {
+ct_status Cache::make_request(const Probe &probe, Bytes value, const ct_entry_options &entry,
+                              Now &now, StoreRequest *request) {
   const Bytes key = probe.key;
-  begin_draft(probe, value, draft);
-  draft->conditions = entry.flags;
+  begin_request(probe, value, request);
+  request->conditions = entry.flags;
 
   uint64_t deadline = CT_NEVER;
   if ((entry.flags & CT_ENTRY_TTL) != 0) {
@@ -160,15 +161,15 @@ ct_status Cache::make_draft(const Probe &probe, Bytes value, const ct_entry_opti
   } else if (options_.ttl != 0) {
     deadline = clock_.deadline_after(now(), options_.ttl);
   }
-  give_deadline(deadline, now, draft);
-  weigh((entry.flags & CT_ENTRY_WEIGHT) != 0, entry.weight, draft);
+  give_deadline(deadline, now, request);
+  weigh((entry.flags & CT_ENTRY_WEIGHT) != 0, entry.weight, request);
 
-  if ((draft->flags & kApart) == 0) return CT_OK;
+  if ((request->flags & kApart) == 0) return CT_OK;
   // One that is too large is not even copied, unless it is handed back.
-  if (draft->too_large && !draft->hands_back && !draft->discarded) return CT_OK;
-  if (draft->set_apart()) return CT_OK;
+  if (request->too_large && !request->hands_back && !request->discarded) return CT_OK;
+  if (request->set_apart()) return CT_OK;
   // A write that is refused here is one all the same.
-  if (draft->flight == nullptr && !draft->discarded) shard_of(probe).overtake(probe);
+  if (request->flight == nullptr && !request->discarded) shard_of(probe).overtake(probe);
   return CT_ERR_NOMEM;
 }
 
@@ -176,11 +177,11 @@ ct_status Cache::make_draft(const Probe &probe, Bytes value, const ct_entry_opti
 // what it has.
 ct_status Cache::gather(const Shard &own, uint64_t need, Reservation &room, Now &now,
                         Departed &gone) {
-  for (uint32_t i = 1; i < family_.count && !room.cover(need); i++) {
-    Shard &shard = family_[(own.number() + i) & (family_.count - 1)];
+  for (uint32_t i = 1; i < shards_.count && !room.cover(need); i++) {
+    Shard &shard = shards_[(own.number() + i) & (shards_.count - 1)];
     const uint64_t entries = shard.entries();
     if (entries == 0) continue;
-    const uint64_t left = entries - 1 - (entries - 1) / family_.count;
+    const uint64_t left = entries - 1 - (entries - 1) / shards_.count;
     const ct_status status = shard.evict_for(need, left, room, now, gone);
     if (status != CT_OK) return status;
   }
@@ -193,51 +194,52 @@ ct_status Cache::gather(const Shard &own, uint64_t need, Reservation &room, Now 
 // that has entries can do without others' room; of calls that cannot, one at a time takes what there
 // is.
 template <class Attempt>
-ct_status Cache::with_room(Shard &shard, Draft &draft, Now &now, Departed &gone, Attempt attempt) {
+ct_status Cache::with_room(Shard &shard, StoreRequest &request, Now &now, Departed &gone,
+                           Attempt attempt) {
   Reservation room(budget_);
   Guard alone(nullptr);
   ct_status status = CT_OK;
   while (!attempt(room, &status)) {
-    if (draft.payer == shard.number()) continue;
-    if (draft.payer == Draft::kTellFirst) {
+    if (request.payer == shard.number()) continue;
+    if (request.payer == StoreRequest::kTellFirst) {
       room.give_back();
       alone.give_back();
       tell(gone);
       status = CT_OK;
-    } else if (draft.payer != Draft::kAnyShard) {
-      status = family_[draft.payer].evict_for(draft.need, draft.payer_keeps, room, now, gone);
+    } else if (request.payer != StoreRequest::kAnyShard) {
+      status = shards_[request.payer].evict_for(request.need, request.payer_keeps, room, now, gone);
     } else if (alone.holds() || gathering() == nullptr) {
-      status = gather(shard, draft.need, room, now, gone);
+      status = gather(shard, request.need, room, now, gone);
     } else {
       room.give_back();
-      alone.take(gathering());
+      alone.hold(gathering());
     }
     if (status == CT_OK) continue;
-    shard.abandon(draft);
+    shard.abandon(request);
     break;
   }
   return status;
 }
 
-ct_status Cache::store(Draft &draft, Now &now, Departed &gone, ct_value *out) {
-  Shard &shard = shard_of(draft.probe);
-  return with_room(shard, draft, now, gone, [&](Reservation &room, ct_status *result) {
-    return shard.store(draft, room, now, gone, out, result);
+ct_status Cache::store(StoreRequest &request, Now &now, Departed &gone, ct_value *out) {
+  Shard &shard = shard_of(request.probe);
+  return with_room(shard, request, now, gone, [&](Reservation &room, ct_status *result) {
+    return shard.store(request, room, now, gone, out, result);
   });
 }
 
-ct_status Cache::store(Draft &draft, Now &now, ct_value *out) {
-  Departed gone(family_);
-  const ct_status status = store(draft, now, gone, out);
+ct_status Cache::store(StoreRequest &request, Now &now, ct_value *out) {
+  Departed gone(shards_);
+  const ct_status status = store(request, now, gone, out);
   tell(gone);
   return status;
 }
 
 [[gnu::flatten]] ct_status Cache::set(const Probe &probe, Bytes value,
                                       const ct_entry_options &entry, Now &now) {
-  Draft draft(memory_);
-  const ct_status status = make_draft(probe, value, entry, now, &draft);
-  return status == CT_OK ? store(draft, now, nullptr) : status;
+  StoreRequest request(memory_);
+  const ct_status status = make_request(probe, value, entry, now, &request);
+  return status == CT_OK ? store(request, now, nullptr) : status;
 }
 
 ct_status Cache::setdefault(Bytes key, Bytes value, ct_value *out) {
@@ -246,23 +248,23 @@ ct_status Cache::setdefault(Bytes key, Bytes value, ct_value *out) {
   const Probe probe = probe_of(key);
   const ct_status found = shard_of(probe).get(probe, now, out, false);
   if (found != CT_MISS) return found;
-  Draft draft(memory_);
-  const ct_status status = make_draft(probe, value, kNoEntryOptions, now, &draft);
-  draft.takes = draft.counts = true;
-  return status == CT_OK ? store(draft, now, out) : status;
+  StoreRequest request(memory_);
+  const ct_status status = make_request(probe, value, kNoEntryOptions, now, &request);
+  request.takes = request.as_read = true;
+  return status == CT_OK ? store(request, now, out) : status;
 }
 
 ct_status Cache::set_deadline(Bytes key, uint64_t ttl) {
   Now now(clock_);
-  Departed gone(family_);
-  Draft draft(memory_);
-  draft.probe = probe_of(key);
-  draft.deadline = ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), ttl);
-  draft.dead = ttl == 0;
-  Shard &shard = shard_of(draft.probe);
+  Departed gone(shards_);
+  StoreRequest request(memory_);
+  request.probe = probe_of(key);
+  request.deadline = ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), ttl);
+  request.dead = ttl == 0;
+  Shard &shard = shard_of(request.probe);
   const ct_status status =
-      with_room(shard, draft, now, gone, [&](Reservation &room, ct_status *result) {
-        return shard.set_deadline(draft, room, now, gone, result);
+      with_room(shard, request, now, gone, [&](Reservation &room, ct_status *result) {
+        return shard.set_deadline(request, room, now, gone, result);
       });
   tell(gone);
   return status;
@@ -272,7 +274,7 @@ ct_status Cache::set_deadline(Bytes key, uint64_t ttl) {
 
 ct_status Cache::remove(Bytes key, ct_value *out) {
   Now now(clock_);
-  Departed gone(family_);
+  Departed gone(shards_);
   const Probe probe = probe_of(key);
   const ct_status status = shard_of(probe).remove(probe, now, gone, out);
   tell(gone);
@@ -281,12 +283,12 @@ ct_status Cache::remove(Bytes key, ct_value *out) {
 
 ct_status Cache::popitem(ct_value *key, ct_value *value) {
   Now now(clock_);
-  Departed gone(family_);
+  Departed gone(shards_);
   expire_all(now, gone);
   const uint32_t turn = turn_.fetch_add(1, std::memory_order_relaxed);
   ct_status status = CT_MISS;
-  for (uint32_t i = 0; i < family_.count && status == CT_MISS; i++) {
-    Shard &shard = family_[(turn + i) & (family_.count - 1)];
+  for (uint32_t i = 0; i < shards_.count && status == CT_MISS; i++) {
+    Shard &shard = shards_[(turn + i) & (shards_.count - 1)];
     do status = shard.popitem(now, gone, key, value);
     while (status == CT_BUSY);
   }
@@ -296,9 +298,9 @@ ct_status Cache::popitem(ct_value *key, ct_value *value) {
 
 void Cache::clear() {
   Now now(clock_);
-  Departed gone(family_);
-  for (uint32_t i = 0; i < family_.count; i++) {
-    for (uint64_t from = 0; from != Index::kEnd;) family_[i].clear_some(&from, now, gone);
+  Departed gone(shards_);
+  for (uint32_t i = 0; i < shards_.count; i++) {
+    for (uint64_t from = 0; from != Index::kEnd;) shards_[i].clear_some(&from, now, gone);
   }
   tell(gone);
   memory_.trim();
@@ -307,14 +309,14 @@ void Cache::clear() {
 // Nobody can tell whether what is being loaded would match: so that goes first, and what lands before
 // it does is in the walk.
 uint64_t Cache::remove_if(ct_match_fn match, void *user_data) {
-  for (uint32_t i = 0; i < family_.count; i++) family_[i].overtake_all();
+  for (uint32_t i = 0; i < shards_.count; i++) shards_[i].overtake_all();
   Now now(clock_);
   uint64_t count = 0;
   Iter iter(*this);
   Bytes key, value;
   while (iter.next(now, &key, &value) == CT_OK) {
     if (!match(user_data, key.data, key.size, value.data, value.size)) continue;
-    Departed gone(family_);
+    Departed gone(shards_);
     count += iter.current().shard->remove_seen(probe_of(key), iter.current().entry, now, gone);
     tell(gone);
   }
@@ -323,15 +325,15 @@ uint64_t Cache::remove_if(ct_match_fn match, void *user_data) {
 
 ct_status Cache::resize(uint64_t maxsize) {
   Now now(clock_);
-  Departed gone(family_);
+  Departed gone(shards_);
   const uint64_t before = budget_.in_use();
   const double part =
       before <= maxsize ? 1 : static_cast<double>(maxsize) / static_cast<double>(before);
   budget_.set_maxsize(maxsize);
-  for (uint32_t i = 0; i < family_.count; i++) family_[i].resize(maxsize, part);
+  for (uint32_t i = 0; i < shards_.count; i++) shards_[i].resize(maxsize, part);
   if (budget_.debt() != 0) expire_all(now, gone);
   const ct_status status = pay_debt(now, gone);
-  for (uint32_t i = 0; i < family_.count; i++) family_[i].trim();
+  for (uint32_t i = 0; i < shards_.count; i++) shards_[i].trim();
   memory_.trim();
   tell(gone);
   return status;
@@ -343,9 +345,9 @@ ct_status Cache::pay_debt(Now &now, Departed &gone) {
   const auto pay = [&](ct_status (Shard::*from)(Now &, Departed &, bool *), bool *progress) {
     *progress = false;
     ct_status status = CT_OK;
-    for (uint32_t i = 0; i < family_.count && status == CT_OK && budget_.debt() != 0; i++) {
+    for (uint32_t i = 0; i < shards_.count && status == CT_OK && budget_.debt() != 0; i++) {
       budget_.give(budget_.take(budget_.debt()));
-      status = (family_[i].*from)(now, gone, progress);
+      status = (shards_[i].*from)(now, gone, progress);
     }
     return status;
   };
@@ -363,20 +365,20 @@ ct_status Cache::pay_debt(Now &now, Departed &gone) {
 // What is due now, in all shards; answers how many entries.
 uint64_t Cache::expire_all(Now &now, Departed &gone) {
   uint64_t count = 0;
-  for (uint32_t i = 0; i < family_.count; i++) {
-    const uint64_t earliest = family_.due_tree.earliest_of(i);
+  for (uint32_t i = 0; i < shards_.count; i++) {
+    const uint64_t earliest = shards_.due_tree.earliest_of(i);
     if (earliest == CT_NEVER || earliest > now()) continue;
-    while (family_[i].expire(now, gone, &count)) continue;
+    while (shards_[i].expire(now, gone, &count)) continue;
   }
   return count;
 }
 
 uint64_t Cache::expire(uint64_t time, ct_visit_fn visit, void *user_data) {
   Now now = time == CT_NOW ? Now(clock_) : Now(time);
-  Departed gone(family_, visit != nullptr);
+  Departed gone(shards_, visit != nullptr);
   const uint64_t count = expire_all(now, gone);
   // Each shard's are in order already.
-  if (family_.count > 1) gone.sort();
+  if (shards_.count > 1) gone.sort();
   gone.tell(options_.listener, options_.user_data, visit, user_data);
   return count;
 }
@@ -386,7 +388,7 @@ uint64_t Cache::expire(uint64_t time, ct_visit_fn visit, void *user_data) {
 uint64_t Cache::size() {
   expire(CT_NOW, nullptr, nullptr);
   uint64_t size = 0;
-  for (uint32_t i = 0; i < family_.count; i++) size += family_[i].size();
+  for (uint32_t i = 0; i < shards_.count; i++) size += shards_[i].size();
   return size;
 }
 
@@ -402,21 +404,21 @@ ct_options Cache::options() const {
 }
 
 void Cache::stats(ct_stats *out) {
-  for (uint32_t i = 0; i < family_.count; i++) family_[i].add_stats(out);
+  for (uint32_t i = 0; i < shards_.count; i++) shards_[i].add_stats(out);
 }
 
 void Cache::reset_stats() {
-  for (uint32_t i = 0; i < family_.count; i++) family_[i].reset_stats();
+  for (uint32_t i = 0; i < shards_.count; i++) shards_[i].reset_stats();
 }
 
 #ifdef CT_VALIDATE
 const char *Cache::problem() {
   uint64_t weight = 0;
-  for (uint32_t i = 0; i < family_.count; i++) {
-    if (const char *problem = family_[i].problem()) return problem;
-    weight += family_[i].weight();
+  for (uint32_t i = 0; i < shards_.count; i++) {
+    if (const char *problem = shards_[i].problem()) return problem;
+    weight += shards_[i].weight();
   }
-  if (const char *problem = family_.due_tree.problem()) return problem;
+  if (const char *problem = shards_.due_tree.problem()) return problem;
   if (budget_.debt() != 0) return "budget: a debt is left";
   if (weight != budget_.in_use()) return "budget: its use is not the weight of all entries";
   if (weight > maxsize()) return "budget: the limit is exceeded";

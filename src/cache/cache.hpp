@@ -127,7 +127,7 @@ class alignas(64) Cache : public Owner {
   void stats(ct_stats *out);
   void reset_stats();
   const Clock &clock() const { return clock_; }
-  const Family &shards() const { return family_; }
+  const Shards &shards() const { return shards_; }
   Memory &memory() { return memory_; }
 #ifdef CT_VALIDATE
   // NULL, or the invariant that is broken. For a cache at rest.
@@ -147,11 +147,11 @@ class alignas(64) Cache : public Owner {
   [[gnu::always_inline]] ct_status get_copy_of(Bytes key, void *buffer, size_t capacity,
                                                size_t *size) {
     const Probe probe = probe_of(key);
-    Shard &shard = family_[hash_shard(probe.hash, family_.count)];
+    Shard &shard = shards_[hash_shard(probe.hash, shards_.count)];
     return shard.get_copy(probe, static_cast<char *>(buffer), capacity, size);
   }
   Shard &shard_of(const Probe &probe) {
-    Shard &shard = family_[hash_shard(probe.hash, family_.count)];
+    Shard &shard = shards_[hash_shard(probe.hash, shards_.count)];
     shard.prefetch(probe.hash);
     return shard;
   }
@@ -161,16 +161,16 @@ class alignas(64) Cache : public Owner {
 
   ct_status set(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now);
   ct_status await(const Hold &hold, uint64_t until, Thread loader, ct_value *out);
-  ct_status make_draft(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now,
-                       Draft *draft);
-  void begin_draft(const Probe &probe, Bytes value, Draft *draft);
-  void give_deadline(uint64_t deadline, Now &now, Draft *draft);
-  void weigh(bool given, uint64_t weight, Draft *draft);
-  void begin_restored(const Record &record, Now &now, Draft *draft);
+  ct_status make_request(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now,
+                         StoreRequest *request);
+  void begin_request(const Probe &probe, Bytes value, StoreRequest *request);
+  void give_deadline(uint64_t deadline, Now &now, StoreRequest *request);
+  void weigh(bool given, uint64_t weight, StoreRequest *request);
+  void begin_restored(const Record &record, Now &now, StoreRequest *request);
   void ask_weight(Record &record, Now &now);
   ct_status stage(Restored &entry, uint64_t *reserved, Reservation &room, Now &now, Departed &gone);
-  ct_status store(Draft &draft, Now &now, Departed &gone, ct_value *out);
-  ct_status store(Draft &draft, Now &now, ct_value *out);
+  ct_status store(StoreRequest &request, Now &now, Departed &gone, ct_value *out);
+  ct_status store(StoreRequest &request, Now &now, ct_value *out);
   ct_status compute_in_turn(const Probe &probe, ct_compute_fn compute, void *user_data,
                             ct_value *out);
   ct_status compute_once(const Probe &probe, ct_compute_fn compute, void *user_data, ct_value *old,
@@ -184,7 +184,8 @@ class alignas(64) Cache : public Owner {
   ct_status copy_pinned(Look *looks, size_t count, Now &now, char *buffer, size_t capacity,
                         size_t *value_ends, ct_status *statuses);
   template <class Attempt>
-  ct_status with_room(Shard &shard, Draft &draft, Now &now, Departed &gone, Attempt attempt);
+  ct_status with_room(Shard &shard, StoreRequest &request, Now &now, Departed &gone,
+                      Attempt attempt);
   [[gnu::noinline, gnu::cold]] ct_status gather(const Shard &own, uint64_t need, Reservation &room,
                                                 Now &now, Departed &gone);
   ct_status pay_debt(Now &now, Departed &gone);
@@ -199,7 +200,7 @@ class alignas(64) Cache : public Owner {
   ct_policy_ops custom_;
   Layout layout_;
   Clock clock_;
-  Family family_;
+  Shards shards_;
   size_t bytes_ = 0;            // of the whole block
   const bool always_lifetime_;  // every entry gets a place for a deadline
   Waits waits_;

@@ -20,7 +20,7 @@ Iter::~Iter() {
 
 ct_status Iter::take_order(bool hottest_first) {
   backwards_ = hottest_first;
-  const Family &shards = cache_.shards();
+  const Shards &shards = cache_.shards();
   for (; shard_ < shards.count; shard_++) {
     Array<Ordered> entries(cache_.memory());
     ct_status status = pin_in_order(shards[shard_], entries);
@@ -82,7 +82,7 @@ ct_status Iter::pin_the_rest(Shard &shard, Array<Ordered> &entries) {
 }
 
 ct_status Iter::take_more() {
-  const Family &shards = cache_.shards();
+  const Shards &shards = cache_.shards();
   taken_.truncate();
   next_ = 0;
   while (taken_.empty() && shard_ < shards.count) {

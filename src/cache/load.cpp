@@ -76,15 +76,15 @@ ct_status Cache::fulfil(Flight &flight, Bytes value, const ct_entry_options &ent
                         ct_value *out) {
   Shard &shard = *flight.shard;
   Now now(clock_);
-  Draft draft(memory_);
-  draft.flight = &flight;
-  draft.hands_back = true;
-  draft.discarded = discarded;
+  StoreRequest request(memory_);
+  request.flight = &flight;
+  request.hands_back = true;
+  request.discarded = discarded;
   ct_value own = CT_VALUE_INIT;
-  ct_status status = make_draft({flight.key(), flight.hash}, value, entry, now, &draft);
-  if (status == CT_OK) status = store(draft, now, &own);
+  ct_status status = make_request({flight.key(), flight.hash}, value, entry, now, &request);
+  if (status == CT_OK) status = store(request, now, &own);
   if (status < 0) {
-    shard.vacate(flight);
+    shard.give_up_lease(flight);
   } else if (out != nullptr) {
     *out = own;
   } else {
@@ -103,7 +103,7 @@ ct_status Cache::get_or_load(Bytes key, ct_loader_fn load, void *user_data, ct_v
   ct_entry_options entry;
   if (status == CT_OK && !check(&result.entry(), &entry)) status = CT_ERR_INVALID;
   if (status != CT_OK) {
-    flight->shard->vacate(*flight);
+    flight->shard->give_up_lease(*flight);
     return status;
   }
   status = fulfil(*flight, result.value(), entry, result.discarded(), out);
@@ -132,11 +132,11 @@ ct_status Cache::compute_in_turn(const Probe &probe, ct_compute_fn compute, void
     if (status != CT_LEASED) shard.unhold(*turn.flight);
   }
   if (status != CT_LEASED) return status;
-  Departed gone(family_);
+  Departed gone(shards_);
   ct_value old = CT_VALUE_INIT;
   status = compute_once(probe, compute, user_data, &old, gone, out);
   // Listener and drop may compute the same key.
-  shard.vacate(*turn.flight);
+  shard.give_up_lease(*turn.flight);
   tell(gone);
   if (old.pin != 0) shard.release(&old);
   return status;
@@ -175,11 +175,11 @@ ct_status Cache::keep_first(Bytes key, const Result &result, bool keep, ct_value
   ct_entry_options entry;
   if (!check(&result.entry(), &entry)) return CT_ERR_INVALID;
   Now now(clock_);
-  Draft draft(memory_);
-  draft.takes = draft.hands_back = true;
-  draft.discarded = result.discarded() || !keep;
-  ct_status status = make_draft(probe_of(key), result.value(), entry, now, &draft);
-  if (status == CT_OK) status = store(draft, now, out);
+  StoreRequest request(memory_);
+  request.takes = request.hands_back = true;
+  request.discarded = result.discarded() || !keep;
+  ct_status status = make_request(probe_of(key), result.value(), entry, now, &request);
+  if (status == CT_OK) status = store(request, now, out);
   return status == CT_NOT_STORED ? CT_OK : status;
 }
 
@@ -189,12 +189,12 @@ ct_status Cache::store_computed(const Probe &probe, Result &result, const Entry 
   ct_entry_options entry;
   if (!check(&result.entry(), &entry)) return CT_ERR_INVALID;
   Now now(clock_);
-  Draft draft(memory_);
-  draft.checked = true;
-  draft.seen = seen;
-  draft.discarded = result.discarded();
-  const ct_status status = make_draft(probe, result.value(), entry, now, &draft);
-  return status == CT_OK ? store(draft, now, gone, out) : status;
+  StoreRequest request(memory_);
+  request.checked = true;
+  request.seen = seen;
+  request.discarded = result.discarded();
+  const ct_status status = make_request(probe, result.value(), entry, now, &request);
+  return status == CT_OK ? store(request, now, gone, out) : status;
 }
 
 }  // namespace ct

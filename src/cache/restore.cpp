@@ -5,23 +5,23 @@
 namespace ct {
 
 // One of which a lifetime is over is dead on arrival. Time to idle is none where the cache has no tti.
-void Cache::begin_restored(const Record &record, Now &now, Draft *draft) {
-  begin_draft(probe_of(record.key), record.value, draft);
+void Cache::begin_restored(const Record &record, Now &now, StoreRequest *request) {
+  begin_request(probe_of(record.key), record.value, request);
   const uint64_t ttl = record.ttl;
-  give_deadline(ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), ttl), now, draft);
-  draft->idle = options_.tti == 0 ? CT_NEVER : record.idle;
-  draft->dead = draft->dead || draft->idle == 0;
+  give_deadline(ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), ttl), now, request);
+  request->idle = options_.tti == 0 ? CT_NEVER : record.idle;
+  request->dead = request->dead || request->idle == 0;
 }
 
 // Asks the weigher, which may call the cache: so it is asked before anything is reserved.
 void Cache::ask_weight(Record &record, Now &now) {
   const Probe probe = probe_of(record.key);
   if (record.weighed || shard_of(probe).peek(probe, now, nullptr) == CT_OK) return;
-  Draft draft(memory_);
-  begin_restored(record, now, &draft);
-  weigh(false, 0, &draft);
+  StoreRequest request(memory_);
+  begin_restored(record, now, &request);
+  weigh(false, 0, &request);
   record.weighed = true;
-  record.weight = draft.weight;
+  record.weight = request.weight;
 }
 
 // Makes a block for it, and reserves its room beyond what is reserved already, if it may come.
@@ -32,24 +32,24 @@ ct_status Cache::stage(Restored &entry, uint64_t *reserved, Reservation &room, N
   Shard &shard = shard_of(probe);
   if (shard.peek(probe, now, nullptr) == CT_OK) return CT_OK;
 
-  Draft draft(memory_);
-  begin_restored(record, now, &draft);
-  weigh(record.weighed, record.weight, &draft);
-  if (draft.dead || draft.too_large) return CT_OK;
-  if (draft.weight > UINT64_MAX - *reserved) return CT_OK;
-  const uint64_t needed = *reserved + draft.weight;
+  StoreRequest request(memory_);
+  begin_restored(record, now, &request);
+  weigh(record.weighed, record.weight, &request);
+  if (request.dead || request.too_large) return CT_OK;
+  if (request.weight > UINT64_MAX - *reserved) return CT_OK;
+  const uint64_t needed = *reserved + request.weight;
   if (!room.cover_whole(needed)) return CT_OK;
-  if ((draft.flags & kApart) != 0 && !draft.set_apart()) return CT_ERR_NOMEM;
-  const ct_status status = shard.stage(draft, room, now, gone);
+  if ((request.flags & kApart) != 0 && !request.set_apart()) return CT_ERR_NOMEM;
+  const ct_status status = shard.stage(request, room, now, gone);
   if (status != CT_OK) return status == CT_EXISTS ? CT_OK : status;
   *reserved = needed;
-  entry.ref = draft.ref;
+  entry.ref = request.ref;
   return CT_OK;
 }
 
 ct_status Cache::restore(Restored *const *coldest_first, uint32_t count) {
   Now now(clock_);
-  Departed gone(family_);
+  Departed gone(shards_);
   Reservation room(budget_);
   ct_status status = CT_OK;
   const auto each_staged = [&](bool backwards, auto visit) {

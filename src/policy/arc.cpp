@@ -19,7 +19,7 @@ namespace {
 
 class Arc : public Policy {
  public:
-  static constexpr Uses kUses = Uses::kGathered;
+  static constexpr Uses kUses = Uses::kBatched;
   static constexpr size_t kBytesBeside = 2 * Ghosts::kBytesEach;
 
   explicit Arc(const PolicyContext &context)

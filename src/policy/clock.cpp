@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // CLOCK, and SIEVE, which differs from it by a line. In both a hand goes over the entries; it spares
-// an entry that was used since it came by, and takes its mark away. A mark is 0 or 1.
+// an entry that was used since it came by, and clears its use bit.
 #include "policy/hand.hpp"
 
 namespace ct {
@@ -10,7 +10,7 @@ namespace {
 // enters where the hand comes by last.
 class SecondChance : public Policy {
  public:
-  static constexpr Uses kUses = Uses::kMarked;
+  static constexpr Uses kUses = Uses::kUseBits;
   static constexpr uint8_t kMostUses = 1;
 
   explicit SecondChance(const PolicyContext &context) : context_(context), hand_(context_) {}

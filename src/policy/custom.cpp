@@ -9,7 +9,7 @@ namespace {
 
 class Custom : public Policy {
  public:
-  static constexpr Uses kUses = Uses::kTold;
+  static constexpr Uses kUses = Uses::kImmediate;
   static constexpr bool kOrdered = false;
   static constexpr size_t kBytesBeside = sizeof(Ref) * 2;
 

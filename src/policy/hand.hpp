@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The hand of CLOCK: a queue of entries by age, and a hand that goes over it from the oldest to the
-// youngest, and then from the oldest again. It spares an entry whose mark is not 0, and lowers the
-// mark by one.
+// youngest, and then from the oldest again. It spares an entry whose use bits are
+// not 0, and lowers them by one.
 //
-// Readers without the lock may raise marks meanwhile. So the hand goes round as often as the highest
-// mark says, and then spares nothing more: an entry that is spared after that was used since. After
+// Readers without the lock may raise use bits meanwhile. So the hand goes round as often as their
+// highest value says, and then spares nothing more: an entry that is spared after that was used since. After
 // kLooksAtOnce entries the hand pauses, so that others get the lock.
 //
 // The hand is at an entry of the queue, or at none; then it begins at the oldest.
@@ -48,7 +48,7 @@ class Hand {
   }
 
   // Returns the next entry that is not spared, and stays at it; kNone if the queue is empty; kAskAgain
-  // to pause. No mark is higher than most.
+  // to pause. No use bits are higher than most.
   Ref stop(uint32_t most) {
     for (uint32_t left = kLooksAtOnce; left != 0; left--) {
       if (under_ == kNone) under_ = list_.back();
@@ -56,12 +56,12 @@ class Hand {
       const Ref next = list_.towards_front(under_);
       if (next != kNone) __builtin_prefetch(context_.store.at(next));
       const Place place = context_.place(under_);
-      const uint32_t mark = place.mark();
-      if (mark == 0 || spared_ >= size_ * most) {
+      const uint32_t uses = place.use_bits();
+      if (uses == 0 || spared_ >= size_ * most) {
         spared_ = 0;
         return under_;
       }
-      place.set_mark(mark - 1);
+      place.set_use_bits(uses - 1);
       spared_++;
       under_ = next;
     }
@@ -72,7 +72,7 @@ class Hand {
   Ref next() const { return under_ != kNone ? under_ : list_.back(); }
 
   // Policy::step. The part `first` is what the hand meets before it begins at the oldest, the next one
-  // what it has passed. The rank is the mark.
+  // what it has passed. The rank is the use bits.
   bool step(Policy::Walk &walk, uint32_t first, uint32_t *rank) const {
     if (walk.part == first) {
       walk.ref = walk.ref == kNone ? next() : list_.towards_front(walk.ref);
@@ -83,7 +83,7 @@ class Hand {
       walk.ref = list_.after(walk.ref);
       if (walk.ref == under_ || walk.ref == kNone) return false;
     }
-    *rank = context_.place(walk.ref).mark();
+    *rank = context_.place(walk.ref).use_bits();
     return true;
   }
 
@@ -96,7 +96,7 @@ class Hand {
     const char *problem = list_.problem([&](Ref ref) {
       size++;
       met = met || ref == under_;
-      return context_.place(ref).mark() > most ? "hand: a mark is too high" : visit(ref);
+      return context_.place(ref).use_bits() > most ? "hand: use bits are too high" : visit(ref);
     });
     if (problem != nullptr) return problem;
     if (size != size_) return "hand: it has miscounted";

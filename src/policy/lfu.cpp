@@ -21,8 +21,8 @@ namespace {
 class Lfu : public Policy {
  public:
   static constexpr size_t kHookBytes = 8;
-  static constexpr Uses kUses = Uses::kGathered;
-  static constexpr bool kCounts = true;
+  static constexpr Uses kUses = Uses::kBatched;
+  static constexpr bool kHasFrequency = true;
 
   explicit Lfu(const PolicyContext &context)
       : layout_(context.layout),

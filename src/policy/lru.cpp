@@ -10,7 +10,7 @@ namespace {
 // The entry that was used or stored last is at the front; the victim is at the back.
 class Lru : public Policy {
  public:
-  static constexpr Uses kUses = Uses::kGathered;
+  static constexpr Uses kUses = Uses::kBatched;
 
   explicit Lru(const PolicyContext &context) : list_(context.store) {}
 

@@ -42,16 +42,16 @@ struct PolicyContext {
     const Bytes key = layout.key(store.at(ref));
     return hash_key(key.data, key.size, options.seed);
   }
-  // Where the entry's mark is.
+  // Where the entry's use bits are.
   Place place(Ref ref) const { return index.place_of(hash(ref), ref); }
 };
 
 // How a policy learns that an entry was used.
 enum class Uses : uint8_t {
-  kIgnored,   // It does not.
-  kMarked,    // It reads the entry's mark in the index, which a use raises.
-  kGathered,  // used() tells it some uses at once, each thread's in order, before any other call.
-  kTold,      // hit() tells it each use at once. So reads take the lock.
+  kIgnored,    // It does not.
+  kUseBits,    // It reads the entry's use bits in the index, which a use raises.
+  kBatched,    // used() tells it some uses at once, each thread's in order, before any other call.
+  kImmediate,  // hit() tells it each use at once. So reads take the lock.
 };
 
 // What a policy asks of the options beside its own name.
@@ -72,7 +72,7 @@ class Policy {
   static constexpr size_t kBytesBeside = 0;
   static constexpr bool kOrdered = true;
   static constexpr uint8_t kMostUses = 0;
-  static constexpr bool kCounts = false;
+  static constexpr bool kHasFrequency = false;
   static constexpr bool kTakesNewest = false;
   // The number of ranks that step can answer, for any policy.
   static constexpr uint32_t kRanks = 5;
@@ -94,9 +94,9 @@ class Policy {
   }
   // The entry's key was stored again. The entry weighed `before` until now.
   virtual void update(Ref ref, uint64_t hash, uint64_t before, Now &now) = 0;
-  // The entry was used; only with Uses::kTold.
+  // The entry was used; only with Uses::kImmediate.
   virtual void hit(Ref, uint64_t hash, Now &) { (void)hash; }
-  // The entries were used, in that order; only with Uses::kGathered.
+  // The entries were used, in that order; only with Uses::kBatched.
   virtual void used(const Ref *, uint32_t count) { (void)count; }
   // The entry's weight changed without a use or an update. It was `before` until now.
   virtual void reweigh(Ref, uint64_t before, Now &) { (void)before; }
@@ -144,10 +144,10 @@ struct PolicyKind {
   size_t hook_bytes;    // What it keeps in each entry beside the links: 0 or 8.
   size_t bytes_beside;  // About what it keeps of each entry elsewhere.
   bool ordered;         // It can tell which entry leaves first, second and so on.
-  bool counts;          // It goes by frequency, which a snapshot restores.
+  bool has_frequency;   // It goes by frequency, which a snapshot restores.
   bool takes_newest;    // The entry that came last leaves first.
   Uses uses;
-  uint8_t most_uses;  // The highest mark.
+  uint8_t most_uses;  // The highest value of its use bits.
   size_t bytes;
   Policy *(*make)(void *where, const PolicyContext &context);
   void (*destroy)(Policy *policy);
@@ -160,7 +160,7 @@ constexpr PolicyKind kind_of(Needs needs = Needs::kNothing) {
       P::kHookBytes,
       P::kBytesBeside,
       P::kOrdered,
-      P::kCounts,
+      P::kHasFrequency,
       P::kTakesNewest,
       P::kUses,
       P::kMostUses,

@@ -18,7 +18,7 @@ namespace {
 
 class S3Fifo : public Policy {
  public:
-  static constexpr Uses kUses = Uses::kMarked;
+  static constexpr Uses kUses = Uses::kUseBits;
   static constexpr uint8_t kMostUses = 3;
   static constexpr size_t kBytesBeside = Ghosts::kBytesEach * 9 / 10;
 
@@ -76,8 +76,8 @@ class S3Fifo : public Policy {
         if (left == 0) return kAskAgain;
         const Ref oldest = small_.back();
         const Place place = context_.place(oldest);
-        if (place.mark() < kUsesForMain) return oldest;
-        place.set_mark(0);
+        if (place.use_bits() < kUsesForMain) return oldest;
+        place.set_use_bits(0);
         promote(oldest);
       }
     }
@@ -94,7 +94,7 @@ class S3Fifo : public Policy {
   Ref next_victim() const override { return takes_small() ? small_.next_back() : main_.next(); }
   void prefetch(uint64_t hash) const override { ghosts_.prefetch(hash); }
 
-  // Rank 0 is the small queue; the main one's ranks follow, by the marks.
+  // Rank 0 is the small queue; the main one's ranks follow, by use bits.
   bool step(Walk &walk, uint32_t *rank) const override {
     if (walk.part == 0) {
       walk.ref = small_.after(walk.ref);

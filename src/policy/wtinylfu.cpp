@@ -38,7 +38,7 @@ namespace {
 
 class WTinyLfu : public Policy {
  public:
-  static constexpr Uses kUses = Uses::kGathered;
+  static constexpr Uses kUses = Uses::kBatched;
   static constexpr size_t kBytesBeside = Sketch::kBytesAnEntry;
 
   explicit WTinyLfu(const PolicyContext &context)

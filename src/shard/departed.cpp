@@ -3,9 +3,9 @@
 
 namespace ct {
 
-Entry *Departed::at(Place place) const { return family_[place.shard].at(place.ref); }
+Entry *Departed::at(Place place) const { return shards_[place.shard].at(place.ref); }
 
-uint64_t Departed::deadline(Place place) const { return family_[place.shard].deadline(at(place)); }
+uint64_t Departed::deadline(Place place) const { return shards_[place.shard].deadline(at(place)); }
 
 void Departed::add(Shard &shard, Ref ref, ct_cause cause) {
   const Place place = {shard.number(), ref};
@@ -62,7 +62,7 @@ void Departed::sort() {
 
 void Departed::tell(ct_listener_fn listener, void *user_data, ct_visit_fn visit, void *visit_data) {
   while (!empty()) {
-    Shard &shard = family_[head_.shard];
+    Shard &shard = shards_[head_.shard];
     const Ref ref = head_.ref;
     Entry *e = shard.at(ref);
     const ct_event event = shard.event_of(e, cause(e));

@@ -11,7 +11,7 @@ namespace ct {
 
 Shard::Shard(const ShardContext &context) noexcept
     : shared_((context.options.flags & CT_FLAG_SINGLE_THREADED) == 0),
-      counting_((context.options.flags & CT_FLAG_NO_STATS) == 0),
+      keeps_stats_((context.options.flags & CT_FLAG_NO_STATS) == 0),
       number_(context.number),
       uses_(context.kind.uses),
       most_uses_(context.kind.most_uses),
@@ -22,22 +22,22 @@ Shard::Shard(const ShardContext &context) noexcept
       clock_(context.clock),
       index_(context.memory, counts_memory(context.options)),
       store_(context.memory, layout_, counts_memory(context.options)),
-      expiry_(context.memory, store_, context.layout, context.family.due_tree, context.number),
+      expiry_(context.memory, store_, context.layout, context.shards.due_tree, context.number),
       flights_(context.memory, this),
       tti_(context.options.tti),
       weight_kind_(context.options.weight_kind),
-      counted_(context.options.weigher == nullptr && weight_kind_ == CT_WEIGHT_COUNT),
+      weighs_one_(context.options.weigher == nullptr && weight_kind_ == CT_WEIGHT_COUNT),
       looked_at_(context.number),
       drop_(context.options.drop),
       user_data_(context.options.user_data),
       quiet_(context.options.listener == nullptr && context.options.drop == nullptr),
-      family_(context.family),
+      shards_(context.shards),
       budget_(context.budget),
       memory_(context.memory),
       owner_(context.owner),
       many_pins_(context.memory),
       ordered_(context.kind.ordered),
-      counts_(context.kind.counts),
+      has_frequency_(context.kind.has_frequency),
       destroy_policy_(context.kind.destroy) {
   expect(context.options.maxsize);
   const PolicyContext policy = {
@@ -60,15 +60,15 @@ void Shard::close(Departed &gone) {
 
 // Tells the index how many entries to expect of a full cache, if that can be known.
 void Shard::expect(uint64_t maxsize) {
-  const uint64_t share = maxsize / family_.count;
-  const uint64_t spread = family_.count == 1 ? 0 : share / 16;
-  index_.expect(!counted_ || share > UINT32_MAX ? 0 : share + spread + 16);
+  const uint64_t share = maxsize / shards_.count;
+  const uint64_t spread = shards_.count == 1 ? 0 : share / 16;
+  index_.expect(!weighs_one_ || share > UINT32_MAX ? 0 : share + spread + 16);
 }
 
 // The same where entries differ in weight: as many as there will be if those to come are as those
 // that are there. Of a cache that is nearly empty that is no more than a guess.
 void Shard::expect_by_weight() {
-  const uint64_t share = budget_.maxsize() / family_.count;
+  const uint64_t share = budget_.maxsize() / shards_.count;
   const uint64_t entries = index_.size();
   const bool known = weight_ != 0 && share / 8 <= weight_ && entries <= UINT32_MAX;
   const double more = known ? static_cast<double>(share) / static_cast<double>(weight_) : 0;
@@ -125,21 +125,21 @@ bool Shard::hand_out(Entry *e, Bytes bytes, ct_value *out) {
 }
 
 // Hands back a value that was not stored, if it is wanted: an entry that never was in the cache. It
-// takes the block that the draft may have from an attempt to store it.
-bool Shard::give_back(Draft &draft, ct_value *out) {
+// takes the block that the request may have from an attempt to store it.
+bool Shard::give_back(StoreRequest &request, ct_value *out) {
   if (out == nullptr) return true;
-  Ref ref = draft.ref;
+  Ref ref = request.ref;
   if (ref != kNone) {
-    draft.ref = kNone;
+    request.ref = kNone;
     waiting_--;
-  } else if ((ref = make_block(draft)) == kNone) {
+  } else if ((ref = make_block(request)) == kNone) {
     return false;
   }
   Entry *e = store_.at(ref);
-  e->flags |= kDead | kGiven;
+  e->flags |= kDead | kNoDrop;
   e->prev = ref;
   const Bytes value = layout_.value(e);
-  if ((e->flags & kApart) == 0) layout_.fill(value, draft.value);
+  if ((e->flags & kApart) == 0) layout_.fill(value, request.value);
   return hand_out(e, value, out);
 }
 
@@ -170,7 +170,7 @@ void Shard::release(Entry *e) {
   {
     Guard guard(lock());
     const bool last = e->pins == 1 && (e->flags & (kDead | kTelling)) == kDead;
-    dropping = last && drop_ != nullptr && (e->flags & kGiven) == 0;
+    dropping = last && drop_ != nullptr && (e->flags & kNoDrop) == 0;
     if (!dropping) closed = let_loose(e, last);
   }
   if (dropping) closed = drop_last(e);
@@ -219,7 +219,7 @@ uint64_t Shard::size() {
 }
 
 Ref Shard::current(Entry *e, Now &now) const {
-  const bool moved = (e->flags & kGiven) != 0;
+  const bool moved = (e->flags & kNoDrop) != 0;
   if ((e->flags & kDead) != 0 && !moved) return kNone;
   const Bytes key = layout_.key(e);
   const Ref ref = find_live({key, hash_key(key.data, key.size, seed_)}, now).ref;
@@ -236,9 +236,10 @@ Ref Shard::current(Entry *e, Now &now) const {
 ct_status Shard::join(const Probe &probe, Now &now, Thread loader, ct_value *out, Hold *hold) {
   Guard guard(lock());
   const Place place = find_live(probe, now);
-  if (place.ref != kNone) return take(place, probe.hash, true, now, out) ? CT_OK : CT_ERR_NOMEM;
+  if (place.ref != kNone)
+    return hand_over(place, probe.hash, true, now, out) ? CT_OK : CT_ERR_NOMEM;
   const ct_status status = flights_.join(Flight::kLoad, probe.key, probe.hash, loader, hold);
-  if (status == CT_LEASED) counters_.misses += counting_;
+  if (status == CT_LEASED) counters_.misses += keeps_stats_;
   return status;
 }
 
@@ -252,15 +253,15 @@ ct_status Shard::check_in(Flight &flight, Thread loader, ct_value *out) {
   if (flight.state == Flight::kVacant && flight.overtaken) return kChanged;
   if (flight.state != Flight::kLanded) {
     if (!flights_.take_lease(flight, loader)) return CT_BUSY;
-    if (flight.kind == Flight::kLoad) counters_.misses += counting_;
+    if (flight.kind == Flight::kLoad) counters_.misses += keeps_stats_;
     return CT_LEASED;
   }
   if (out != nullptr) {
     if (!pin(entry_of(flight.value))) return CT_ERR_NOMEM;
     *out = flight.value;
   }
-  counters_.hits += counting_;
-  counters_.waits += counting_;
+  counters_.hits += keeps_stats_;
+  counters_.waits += keeps_stats_;
   return CT_OK;
 }
 
@@ -269,7 +270,7 @@ void Shard::leave_flight(Flight &flight, bool had_lease) {
   int others;
   {
     Guard guard(lock());
-    if (had_lease && flight.kind == Flight::kLoad) counters_.load_failures += counting_;
+    if (had_lease && flight.kind == Flight::kLoad) counters_.load_failures += keeps_stats_;
     others = flights_.leave(flight, had_lease, &left);
   }
   // The flight may be gone by then, and with it who slept on it.
@@ -278,7 +279,7 @@ void Shard::leave_flight(Flight &flight, bool had_lease) {
 }
 
 void Shard::land(Flight &flight, const ct_value &value, Now &now) {
-  if (counting_ != 0) {
+  if (keeps_stats_ != 0) {
     counters_.loads++;
     counters_.load_ticks += now() > flight.started ? now() - flight.started : 0;
   }
@@ -301,7 +302,7 @@ void Shard::overtake_all() {
 // ---- Statistics -------------------------------------------------------------------------------
 
 void Shard::count_reads(uint64_t hits, uint64_t misses) {
-  if (counting_ == 0) return;
+  if (keeps_stats_ == 0) return;
   Guard guard(lock());
   counters_.hits += hits;
   counters_.misses += misses;
@@ -397,14 +398,14 @@ const char *Shard::problem_of_entries() {
     const bool filed = (e->flags & kLifetime) != 0 && layout_.lifetime(e)->prev != kNone;
     linked += filed;
     if (!filed && layout_.deadline(e) != CT_NEVER) problem = "shard: a deadline is not filed";
-    if ((e->flags & (kDead | kTelling | kGiven)) != 0)
+    if ((e->flags & (kDead | kTelling | kNoDrop)) != 0)
       problem = "shard: a dead entry is in the index";
     if ((e->block & kFree) != 0) problem = "shard: a free block is in the index";
   });
   if (problem != nullptr) return problem;
   if (weight != weight_) return "shard: its weight is not the sum of its entries'";
   if (telling_ != 0) return "shard: an entry was not told of";
-  if (waiting_ != 0) return "shard: a draft was forgotten";
+  if (waiting_ != 0) return "shard: a request was forgotten";
   if (live_pins > pinned_) return "shard: there are more pins than it knows";
   problem = expiry_.problem(linked);
   if (problem != nullptr) return problem;

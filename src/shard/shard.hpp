@@ -54,13 +54,13 @@ constexpr ct_status kChanged = static_cast<ct_status>(-100);
 constexpr ct_status kUnsuited = static_cast<ct_status>(-101);
 
 // A value about to be stored. Owns the allocation for a large one until an entry does.
-struct Draft {
-  explicit Draft(Memory &memory) noexcept : memory(memory) {}
-  ~Draft() {
+struct StoreRequest {
+  explicit StoreRequest(Memory &memory) noexcept : memory(memory) {}
+  ~StoreRequest() {
     if (apart != nullptr) memory.release(apart, Layout::apart_bytes(probe.key.size, value.size), 8);
   }
-  Draft(const Draft &) = delete;
-  Draft &operator=(const Draft &) = delete;
+  StoreRequest(const StoreRequest &) = delete;
+  StoreRequest &operator=(const StoreRequest &) = delete;
 
   // Copies key and value into an allocation of their own; false: no memory.
   bool set_apart() {
@@ -85,7 +85,7 @@ struct Draft {
   bool dead = false;             // on arrival
   bool too_large = false;        // weighs more than maxsize
   bool takes = false;            // what is there, if anything is
-  bool counts = false;           // as a read
+  bool as_read = false;          // counts as a read
   bool hands_back = false;       // what is not kept, even if it is too large
   bool discarded = false;        // handed back, not kept
   bool checked = false;          // only if what is there is `seen`: else kChanged
@@ -107,9 +107,9 @@ struct Draft {
 // Where a value was seen, and when.
 struct Sighted {
   Place place;
-  const char *value;  // at that moment; nullptr: it is better pinned
+  const char *value;  // at that version; nullptr: it is better pinned
   size_t size;
-  uint32_t moment;
+  uint32_t version;
   bool lasting;  // the place can be looked at without the lock, whoever's it is then
 };
 
@@ -179,7 +179,7 @@ struct Held {
 };
 
 // The shards of a cache, one behind the other.
-struct Family {
+struct Shards {
   char *first = nullptr;
   size_t stride = 0;
   uint32_t count = 0;
@@ -199,7 +199,7 @@ struct ShardContext {
   const ct_options &options;  // in force
   const Clock &clock;
   Budget &budget;
-  Family &family;
+  Shards &shards;
   uint32_t number;
 };
 
@@ -208,8 +208,8 @@ struct ShardContext {
 class Departed {
  public:
   // watched: they are told even if the cache has neither listener nor drop.
-  explicit Departed(const Family &family, bool watched = false) noexcept
-      : family_(family), watched_(watched) {}
+  explicit Departed(const Shards &shards, bool watched = false) noexcept
+      : shards_(shards), watched_(watched) {}
   Departed(const Departed &) = delete;
   Departed &operator=(const Departed &) = delete;
 
@@ -237,7 +237,7 @@ class Departed {
   static int32_t cause(const Entry *e) { return static_cast<int32_t>(e->next >> 16); }
   Place merge(Place a, Place b);
 
-  const Family &family_;
+  const Shards &shards_;
   const bool watched_;
   Place head_ = {0, kNone};
   Place tail_ = {0, kNone};
@@ -276,11 +276,12 @@ class alignas(64) Shard {
                  const ct_status *statuses);
   // Then these are the uses.
   void use_some(const Look *looks, uint32_t count, Now &now, const ct_status *statuses);
-  // False: draft.payer is to make room, draft.need of it; call again then. That may be this one.
-  bool store(Draft &draft, Reservation &room, Now &now, Departed &gone, ct_value *out,
+  // False: request.payer is to make room, request.need of it; call again then. That may be this one.
+  bool store(StoreRequest &request, Reservation &room, Now &now, Departed &gone, ct_value *out,
              ct_status *status);
-  // Another deadline for an entry; draft has a key and that deadline. As store.
-  bool set_deadline(Draft &draft, Reservation &room, Now &now, Departed &gone, ct_status *status);
+  // Another deadline for an entry; request has a key and that deadline. As store.
+  bool set_deadline(StoreRequest &request, Reservation &room, Now &now, Departed &gone,
+                    ct_status *status);
   // Under CT_CAUSE_REMOVED. out may be NULL.
   ct_status remove(const Probe &probe, Now &now, Departed &gone, ct_value *out);
   // Entries that a call works on before it lets others at the lock.
@@ -338,14 +339,14 @@ class alignas(64) Shard {
   // Holds a flight no more.
   void unhold(Flight &flight) { leave_flight(flight, false); }
   // Gives a lease up, and with it the hold.
-  void vacate(Flight &flight) { leave_flight(flight, true); }
+  void give_up_lease(Flight &flight) { leave_flight(flight, true); }
   // What is being loaded for the key, or for any, comes too late.
   void overtake(const Probe &probe);
   void overtake_all();
   Owner &owner() const { return owner_; }
 
   // Ends a store that did not come about.
-  void abandon(Draft &draft);
+  void abandon(StoreRequest &request);
 
   // No use, nothing counted; out may be NULL.
   ct_status peek(const Probe &probe, Now &now, ct_value *out);
@@ -370,7 +371,7 @@ class alignas(64) Shard {
 
   // ---- Walks and snapshots (shard_walk.cpp) -------------------------------------------------
 
-  bool counts() const { return counts_; }
+  bool has_frequency() const { return has_frequency_; }
   static uint64_t id_of(Bytes key) { return hash_key(key.data, key.size, 0); }
   // Sets out on a walk over the order.
   OrderWalk begin_walk();
@@ -381,9 +382,9 @@ class alignas(64) Shard {
   void end_walk(OrderWalk &walk);
   // Of an entry that is pinned; false: it has expired.
   bool describe(Entry *entry, Now &now, Record *out);
-  // Fills a block for a key that is not there, so that it can be admitted: draft.ref. It may be there
+  // Fills a block for a key that is not there, so that it can be admitted: request.ref. It may be there
   // already: CT_EXISTS.
-  ct_status stage(Draft &draft, Reservation &room, Now &now, Departed &gone);
+  ct_status stage(StoreRequest &request, Reservation &room, Now &now, Departed &gone);
   // Lets it in unless the key has come meanwhile. Its room is reserved. Tells and counts nothing.
   void admit(Ref ref, uint64_t uses, Reservation &room, Now &now);
   // Or this.
@@ -420,10 +421,10 @@ class alignas(64) Shard {
   ~Shard() = default;
 
   template <bool kLocked>
-  ct_status examine(Ref ref, const Probe &probe, uint32_t moment, Sighted *seen,
+  ct_status examine(Ref ref, const Probe &probe, uint32_t version, Sighted *seen,
                     const Lifetime **life) const;
   template <bool kLocked, bool kCopies, class NowOf>
-  ct_status confirm(Place place, const Probe &probe, uint32_t moment, NowOf &now, char *buffer,
+  ct_status confirm(Place place, const Probe &probe, uint32_t version, NowOf &now, char *buffer,
                     size_t capacity, Sighted *seen) const;
   template <bool kLocked, class NowOf>
   ct_status look_home(const Probe &probe, NowOf &now, char *buffer, size_t capacity,
@@ -433,7 +434,7 @@ class alignas(64) Shard {
                                              char *buffer, size_t capacity, size_t *size);
   void note_hit(Place place);
   void note_miss() {
-    if (counting_ == 0) return;
+    if (keeps_stats_ == 0) return;
     ReadLog::Stripe &own = log_.own();
     own.add(own.misses, 1);
   }
@@ -441,7 +442,7 @@ class alignas(64) Shard {
                             size_t *size);
   ct_status sight(const Probe &probe, Now &now, Sighted *seen);
   bool copy_again(const Probe &probe, Now &now, char *buffer, size_t size);
-  bool approach(Look *looks, uint32_t count, uint32_t moment) const;
+  bool approach(Look *looks, uint32_t count, uint32_t version) const;
   template <bool kLocked>
   void sight_run(Look *looks, uint32_t count, Now &now, ct_status *statuses) const;
   uint32_t copy_run(const Look *looks, uint32_t count, char *buffer, const ct_status *statuses,
@@ -496,8 +497,8 @@ class alignas(64) Shard {
   }
   // What a walk has pinned, if it is still there and not expired.
   Ref current(Entry *e, Now &now) const;
-  bool due_elsewhere(Draft &draft, Now &now) const;
-  bool is_smaller_than_next(Draft &draft);
+  bool due_elsewhere(StoreRequest &request, Now &now) const;
+  bool is_smaller_than_next(StoreRequest &request);
   ct_status pay_debt_inside(uint64_t entries, Now &now, Departed &gone, bool *progress);
   [[gnu::noinline, gnu::cold]] void pay_a_little(Now &now, Departed &gone);
   Ref first_due(Now &now);
@@ -509,57 +510,60 @@ class alignas(64) Shard {
   void tell_uses();
   // Before anything that the order matters to.
   // Another one as soon as the order may be another.
-  uint64_t order_version() const { return order_changes_ + index_.moment(); }
+  uint64_t order_version() const { return order_changes_ + index_.version(); }
   void settle_uses() {
-    if (uses_ == Uses::kGathered) tell_uses();
+    if (uses_ == Uses::kBatched) tell_uses();
   }
   bool resume(const OrderWalk &walk, Policy::Walk *at) const;
   bool pin_places(OrderWalk &walk);
-  template <class Take>
-  ct_status walk_some(OrderWalk &walk, Take take);
-  bool take(const Place &place, uint64_t hash, bool use, Now &now, ct_value *out);
+  template <class Visit>
+  ct_status walk_some(OrderWalk &walk, Visit visit);
+  bool hand_over(const Place &place, uint64_t hash, bool use, Now &now, ct_value *out);
 
   bool pin(Entry *e);
   void unpin(Entry *e);
   bool let_loose(Entry *e, bool last);
   [[gnu::noinline, gnu::cold]] bool drop_last(Entry *e);
   bool hand_out(Entry *e, Bytes bytes, ct_value *out);
-  [[gnu::noinline, gnu::cold]] bool give_back(Draft &draft, ct_value *out);
+  [[gnu::noinline, gnu::cold]] bool give_back(StoreRequest &request, ct_value *out);
 
-  bool has_deadline(const Draft &draft) const { return draft.deadline != CT_NEVER || tti_ != 0; }
-  Ref make_block(Draft &draft);
-  void release_block(Draft &draft);
-  void fill(Ref ref, const Draft &draft, Now &now);
+  bool has_deadline(const StoreRequest &request) const {
+    return request.deadline != CT_NEVER || tti_ != 0;
+  }
+  Ref make_block(StoreRequest &request);
+  void release_block(StoreRequest &request);
+  void fill(Ref ref, const StoreRequest &request, Now &now);
   void renew_idle(Entry *e, Now &now);
-  Ref copy_entry(const Entry *from, uint8_t flags, Draft &draft);
+  Ref copy_entry(const Entry *from, uint8_t flags, StoreRequest &request);
   void bury(Ref ref, ct_cause cause, Departed &gone);
   void bury_copy(Ref ref, Entry *e);
 
-  bool judge(Draft &draft, Ref old, Reservation &room, Now &now, Departed &gone, ct_value *out,
-             ct_status *status);
-  bool refuse(Draft &draft, Ref old, Reservation &room, Departed &gone, ct_value *out,
+  bool judge(StoreRequest &request, Ref old, Reservation &room, Now &now, Departed &gone,
+             ct_value *out, ct_status *status);
+  bool refuse(StoreRequest &request, Ref old, Reservation &room, Departed &gone, ct_value *out,
               ct_status *status);
-  [[gnu::noinline, gnu::cold]] void reject(const Draft &draft);
+  [[gnu::noinline, gnu::cold]] void reject(const StoreRequest &request);
   bool reserve(uint64_t count, bool has_deadline);
   bool reserve_deadline() { return expiry_.reserve(); }
-  bool prepare(Draft &draft);
+  bool prepare(StoreRequest &request);
   [[gnu::noinline, gnu::cold]] void open_log();
-  Room make_room(Draft &draft, Ref *own, Reservation &room, Now &now, Departed &gone);
-  bool overwrite(Draft &draft, Ref ref, Reservation &room, Now &now);
-  Entry *commit(Draft &draft, Ref old, Reservation &room, Now &now, Departed &gone);
+  Room make_room(StoreRequest &request, Ref *own, Reservation &room, Now &now, Departed &gone);
+  bool overwrite(StoreRequest &request, Ref ref, Reservation &room, Now &now);
+  Entry *commit(StoreRequest &request, Ref old, Reservation &room, Now &now, Departed &gone);
   void change_place(Ref from, Ref to, uint64_t hash);
   bool move(Ref from);
-  [[gnu::noinline, gnu::cold]] void vacate(const Draft &draft);
-  bool vacate(size_t bytes);
+  [[gnu::noinline, gnu::cold]] void compact_for(const StoreRequest &request);
+  bool compact(size_t bytes);
   void settle(Reservation &room, uint64_t before, uint64_t after);
-  bool extend(Draft &draft, Ref ref, Reservation &room, Now &now, Departed &gone,
+  bool extend(StoreRequest &request, Ref ref, Reservation &room, Now &now, Departed &gone,
               ct_status *status);
-  bool finish(Draft &draft, Reservation &room, ct_status status, Now &now, Departed &gone);
+  bool finish(StoreRequest &request, Reservation &room, ct_status status, Now &now, Departed &gone);
 
   uint64_t leave(Ref ref, uint64_t hash, ct_cause cause, Departed &gone, bool displaced = false);
-  Eviction evict(const Draft *draft, Ref *watched, Now &now, Departed &gone, uint64_t *weight);
-  bool evict_for_block(Draft &draft, Ref own, Reservation &room, Now &now, Departed &gone);
-  static void forget_own(Draft &draft);
+  Eviction evict(const StoreRequest *request, Ref *watched, Now &now, Departed &gone,
+                 uint64_t *weight);
+  bool evict_for_block(StoreRequest &request, Ref own, Reservation &room, Now &now, Departed &gone);
+  static void forget_own(StoreRequest &request);
   void prefetch_next_victim() const;
   bool expire_due(Now &now, Departed &gone, uint64_t *count);
   void tidy(Reservation &room, Now &now, Departed &gone);
@@ -597,12 +601,12 @@ class alignas(64) Shard {
 
   // All below is guarded by lock_ unless it is const.
   Lock lock_;
-  const bool shared_;       // locks are taken
-  const uint8_t counting_;  // 1: statistics are kept
-  bool closed_ = false;     // by ct_cache_free
+  const bool shared_;          // locks are taken
+  const uint8_t keeps_stats_;  // 1: statistics are kept
+  bool closed_ = false;        // by ct_cache_free
   const uint32_t number_;
   const Uses uses_;           // of the policy
-  const uint8_t most_uses_;   // that its marks count
+  const uint8_t most_uses_;   // that its use bits count to
   const bool unlocked_;       // values are copied without the lock, once the log is open
   Policy *policy_ = nullptr;  // behind the shard, until close
   ReadLog log_;
@@ -619,25 +623,25 @@ class alignas(64) Shard {
   Flights flights_;
   const uint64_t tti_;
   const int32_t weight_kind_;
-  const bool counted_;    // every entry weighs 1
-  uint64_t weight_ = 0;   // of all entries
-  uint64_t part_ = 0;     // of it that a lower limit leaves; meaningless unless there is a debt
-  uint32_t looks_ = 0;    // how many stores more look whether another shard should pay
-  uint32_t looked_at_;    // at which shard last
-  uint32_t waiting_ = 0;  // drafts that have a block and wait for room
-  uint64_t pinned_ = 0;   // pins in all
-  uint64_t telling_ = 0;  // dead entries that are still to be told
-  uint64_t apart_ = 0;    // entries with an Apart, dead ones included
+  const bool weighs_one_;  // every entry weighs 1
+  uint64_t weight_ = 0;    // of all entries
+  uint64_t part_ = 0;      // of it that a lower limit leaves; meaningless unless there is a debt
+  uint32_t looks_ = 0;     // how many stores more look whether another shard should pay
+  uint32_t looked_at_;     // at which shard last
+  uint32_t waiting_ = 0;   // requests that have a block and wait for room
+  uint64_t pinned_ = 0;    // pins in all
+  uint64_t telling_ = 0;   // dead entries that are still to be told
+  uint64_t apart_ = 0;     // entries with an Apart, dead ones included
   const ct_drop_fn drop_;
   void *const user_data_;
   const bool quiet_;  // neither listener nor drop
-  const Family &family_;
+  const Shards &shards_;
   Budget &budget_;
   Memory &memory_;
   Owner &owner_;
   Array<ManyPins> many_pins_;
   const bool ordered_;
-  const bool counts_;  // uses, exactly
+  const bool has_frequency_;  // uses, exactly
   void (*const destroy_policy_)(Policy *);
 #ifdef CT_VALIDATE
   std::atomic<uint64_t> holds_{0};
@@ -651,11 +655,12 @@ class alignas(64) Shard {
 // but is better pinned, or better looked at under the lock; kChanged.
 //
 // The fewer instructions, the more of the next look-up runs in the shadow of this one's cache misses.
-// Without the lock nothing that it sees is certain before the moment is asked for again; until then
+// Without the lock nothing that it sees is certain before the version is asked for again; until then
 // it only goes where there is memory.
 template <bool kLocked>
-[[gnu::always_inline]] inline ct_status Shard::examine(Ref ref, const Probe &probe, uint32_t moment,
-                                                       Sighted *seen, const Lifetime **life) const {
+[[gnu::always_inline]] inline ct_status Shard::examine(Ref ref, const Probe &probe,
+                                                       uint32_t version, Sighted *seen,
+                                                       const Lifetime **life) const {
   const size_t key_size = probe.key.size;
   const Entry *entry = store_.at(ref);
   // Where the value is can be known when the header is there; that it is not far, at once.
@@ -664,7 +669,7 @@ template <bool kLocked>
   // What lies apart may be it.
   if (head.key_size != key_size) return head.key_size == kApartKeySize ? kUnsuited : CT_MISS;
   // From here on its lengths are known to be its own.
-  if (!kLocked && !index_.is_still(moment)) return kChanged;
+  if (!kLocked && !index_.unchanged_since(version)) return kChanged;
   const char *key = Layout::at(entry, layout_.key_offset(head.flags));
   if (!equal_cells(key, probe.key.data, key_size)) return CT_MISS;
   if (head.value_size > kCopiedInside) return kUnsuited;
@@ -678,22 +683,22 @@ template <bool kLocked>
 // look.
 template <bool kLocked, bool kCopies, class NowOf>
 [[gnu::always_inline]] inline ct_status Shard::confirm(Place place, const Probe &probe,
-                                                       uint32_t moment, NowOf &now, char *buffer,
+                                                       uint32_t version, NowOf &now, char *buffer,
                                                        size_t capacity, Sighted *seen) const {
-  const auto is_still = [&] { return kLocked || index_.is_still(moment); };
+  const auto unchanged_since = [&] { return kLocked || index_.unchanged_since(version); };
   if (place.ref == kNone) {
-    return place.bucket->passed.acquire() == 0 && is_still() ? CT_MISS : kChanged;
+    return place.bucket->passed.acquire() == 0 && unchanged_since() ? CT_MISS : kChanged;
   }
   const Lifetime *life;
-  const ct_status status = examine<kLocked>(place.ref, probe, moment, seen, &life);
+  const ct_status status = examine<kLocked>(place.ref, probe, version, seen, &life);
   if (status != CT_OK) return kChanged;
   if (seen->size > capacity) return kUnsuited;
   if (kCopies) load_bytes(buffer, seen->value, seen->size);
   const uint64_t deadline = life == nullptr ? CT_NEVER : life->write.acquire();
-  if (!is_still()) return kChanged;
+  if (!unchanged_since()) return kChanged;
   if (deadline != CT_NEVER && now() >= deadline) return CT_MISS;
   seen->place = place;
-  seen->moment = moment;
+  seen->version = version;
   seen->lasting = !kLocked;
   return CT_OK;
 }
@@ -705,18 +710,18 @@ template <bool kLocked, class NowOf>
                                                          char *buffer, size_t capacity,
                                                          Sighted *seen) const {
   if (probe.key.size > kNearKeyBytes || (kLocked && tti_ != 0)) return kUnsuited;
-  const uint32_t moment = index_.moment();
+  const uint32_t version = index_.version();
   Bucket *home = index_.home(probe.hash);
-  if (home == nullptr || (!kLocked && !index_.is_still(moment))) return kChanged;
-  return confirm<kLocked, true>(home->first(hash_tag(probe.hash)), probe, moment, now, buffer,
+  if (home == nullptr || (!kLocked && !index_.unchanged_since(version))) return kChanged;
+  return confirm<kLocked, true>(home->first(hash_tag(probe.hash)), probe, version, now, buffer,
                                 capacity, seen);
 }
 
 [[gnu::always_inline]] inline void Shard::note_hit(Place place) {
   ReadLog::Stripe &own = log_.own();
   place.count_use(most_uses_);
-  if (counting_ != 0) own.add(own.hits, 1);
-  if (uses_ == Uses::kGathered && !own.use(place)) gather_use_unlocked(own, place);
+  if (keeps_stats_ != 0) own.add(own.hits, 1);
+  if (uses_ == Uses::kBatched && !own.use(place)) gather_use_unlocked(own, place);
 }
 
 [[gnu::always_inline]] inline ct_status Shard::get_copy(const Probe &probe, char *buffer,

@@ -49,22 +49,22 @@ uint64_t Shard::weight_of(Entry *e) const {
   return weigh(weight_kind_, layout_, e->flags, layout_.key(e).size, layout_.value(e).size);
 }
 
-// A block with lengths and flags as of the draft. What lies apart is the block's from then on.
-Ref Shard::make_block(Draft &draft) {
-  const size_t key_size = draft.probe.key.size;
-  const size_t value_size = draft.value.size;
-  const Ref ref = store_.allocate(layout_.block_bytes(draft.flags, key_size, value_size));
+// A block with lengths and flags as of the request. What lies apart is the block's from then on.
+Ref Shard::make_block(StoreRequest &request) {
+  const size_t key_size = request.probe.key.size;
+  const size_t value_size = request.value.size;
+  const Ref ref = store_.allocate(layout_.block_bytes(request.flags, key_size, value_size));
   if (ref == kNone) {
-    draft.lacks_reference = store_.is_full();
+    request.lacks_reference = store_.is_full();
     return kNone;
   }
   Entry *e = store_.at(ref);
-  e->flags = draft.flags;
-  if ((draft.flags & kApart) != 0) {
+  e->flags = request.flags;
+  if ((request.flags & kApart) != 0) {
     e->key_size = kApartKeySize;
     Apart *apart = layout_.apart(e);
-    apart->data = draft.apart;
-    draft.apart = nullptr;
+    apart->data = request.apart;
+    request.apart = nullptr;
     apart->key_size = static_cast<uint32_t>(key_size);
     apart->value_size = static_cast<uint32_t>(value_size);
     apart_++;
@@ -77,31 +77,31 @@ Ref Shard::make_block(Draft &draft) {
 }
 
 // Takes back what make_block did, if it was.
-void Shard::release_block(Draft &draft) {
-  if (draft.ref == kNone) return;
-  free_block(draft.ref, store_.at(draft.ref));
-  draft.ref = kNone;
+void Shard::release_block(StoreRequest &request) {
+  if (request.ref == kNone) return;
+  free_block(request.ref, store_.at(request.ref));
+  request.ref = kNone;
   waiting_--;
 }
 
-void Shard::abandon(Draft &draft) {
+void Shard::abandon(StoreRequest &request) {
   Guard guard(lock());
-  release_block(draft);
+  release_block(request);
 }
 
 // Writes what make_block left open.
-void Shard::fill(Ref ref, const Draft &draft, Now &now) {
+void Shard::fill(Ref ref, const StoreRequest &request, Now &now) {
   Entry *e = store_.at(ref);
-  if ((e->flags & kWeight) != 0) *layout_.weight(e) = draft.weight;
+  if ((e->flags & kWeight) != 0) *layout_.weight(e) = request.weight;
   if ((e->flags & kLifetime) != 0) {
     Lifetime *life = layout_.lifetime(e);
-    life->write = draft.deadline;
+    life->write = request.deadline;
     life->prev = life->next = kNone;
-    if (tti_ != 0) life->idle = clock_.deadline_after(now(), std::min(tti_, draft.idle));
+    if (tti_ != 0) life->idle = clock_.deadline_after(now(), std::min(tti_, request.idle));
   }
   if ((e->flags & kApart) != 0) return;
-  layout_.fill(layout_.key(e), draft.probe.key);
-  layout_.fill(layout_.value(e), draft.value);
+  layout_.fill(layout_.key(e), request.probe.key);
+  layout_.fill(layout_.value(e), request.value);
 }
 
 // Never shortens, whatever the clock does: the expiry relies on it.
@@ -110,17 +110,17 @@ void Shard::renew_idle(Entry *e, Now &now) {
   life->idle = std::max<uint64_t>(life->idle, clock_.deadline_after(now(), tti_));
 }
 
-// A copy of an entry with other flags, for a draft, but for links, hook and lifetime; kNone: no memory.
-Ref Shard::copy_entry(const Entry *from, uint8_t flags, Draft &draft) {
+// A copy of an entry with other flags, for a request, but for links, hook and lifetime; kNone: no memory.
+Ref Shard::copy_entry(const Entry *from, uint8_t flags, StoreRequest &request) {
   const Bytes key = layout_.key(from);
   const Bytes value = layout_.value(from);
-  Draft copy(memory_);
+  StoreRequest copy(memory_);
   copy.probe.key = key;
   copy.value = value;
   copy.flags = flags;
   if ((flags & kApart) != 0 && !copy.set_apart()) return kNone;
   const Ref ref = make_block(copy);
-  draft.lacks_reference = copy.lacks_reference;
+  request.lacks_reference = copy.lacks_reference;
   if (ref == kNone) return kNone;
   Entry *to = store_.at(ref);
   if ((flags & kWeight) != 0) {
@@ -150,7 +150,7 @@ void Shard::bury(Ref ref, ct_cause cause, Departed &gone) {
 
 // An entry that lives on elsewhere, its value copied: nobody is told, nothing is dropped.
 void Shard::bury_copy(Ref ref, Entry *e) {
-  e->flags |= kDead | kGiven;
+  e->flags |= kDead | kNoDrop;
   e->prev = ref;
   if (e->pins == 0) free_block(ref, e);
 }
@@ -168,126 +168,127 @@ void Shard::free_block(Ref ref, Entry *e) {
 
 void Shard::count_departure(ct_cause cause, uint64_t weight) {
   if (cause == CT_CAUSE_EVICTED) {
-    counters_.evictions += counting_;
-    if (counting_ != 0) counters_.evicted_weight += weight;
+    counters_.evictions += keeps_stats_;
+    if (keeps_stats_ != 0) counters_.evicted_weight += weight;
   } else if (cause == CT_CAUSE_EXPIRED) {
-    counters_.expirations += counting_;
+    counters_.expirations += keeps_stats_;
   } else if (cause == CT_CAUSE_REPLACED) {
-    counters_.updates += counting_;
+    counters_.updates += keeps_stats_;
   } else {
-    counters_.removals += counting_;
+    counters_.removals += keeps_stats_;
   }
 }
 
 // ---- Storing ----------------------------------------------------------------------------------
 
-[[gnu::flatten, gnu::noinline]] bool Shard::store(Draft &draft, Reservation &room, Now &now,
-                                                  Departed &gone, ct_value *out,
+[[gnu::flatten, gnu::noinline]] bool Shard::store(StoreRequest &request, Reservation &room,
+                                                  Now &now, Departed &gone, ct_value *out,
                                                   ct_status *status) {
   // What lands is handed over.
-  assert(draft.flight == nullptr || out != nullptr);
+  assert(request.flight == nullptr || out != nullptr);
   Guard guard(lock());
   settle_uses();
   tidy(room, now, gone);
-  if (store_.is_sparse()) vacate(draft);
-  Ref old = find(draft.probe).ref;
+  if (store_.is_sparse()) compact_for(request);
+  Ref old = find(request.probe).ref;
   if (old != kNone && is_expired(store_.at(old), now)) {
-    room.keep(leave(old, draft.probe.hash, CT_CAUSE_EXPIRED, gone));
+    room.keep(leave(old, request.probe.hash, CT_CAUSE_EXPIRED, gone));
     old = kNone;
   }
-  if (judge(draft, old, room, now, gone, out, status)) {
-    if (*status == CT_ERR_NOMEM && evict_for_block(draft, old, room, now, gone)) return false;
-    if (draft.flight != nullptr && *status >= 0) land(*draft.flight, *out, now);
-    return finish(draft, room, *status, now, gone);
+  if (judge(request, old, room, now, gone, out, status)) {
+    if (*status == CT_ERR_NOMEM && evict_for_block(request, old, room, now, gone)) return false;
+    if (request.flight != nullptr && *status >= 0) land(*request.flight, *out, now);
+    return finish(request, room, *status, now, gone);
   }
-  if (old != kNone && draft.flight == nullptr && overwrite(draft, old, room, now)) {
+  if (old != kNone && request.flight == nullptr && overwrite(request, old, room, now)) {
     *status = CT_OK;
-    return finish(draft, room, *status, now, gone);
+    return finish(request, room, *status, now, gone);
   }
-  if (!prepare(draft)) {
-    if (evict_for_block(draft, old, room, now, gone)) return false;
+  if (!prepare(request)) {
+    if (evict_for_block(request, old, room, now, gone)) return false;
     *status = CT_ERR_NOMEM;
-    return finish(draft, room, *status, now, gone);
+    return finish(request, room, *status, now, gone);
   }
-  const Room made = make_room(draft, &old, room, now, gone);
+  const Room made = make_room(request, &old, room, now, gone);
   if (made == Room::kElsewhere) return false;
   if (made == Room::kBroken) {
     *status = CT_ERR_INTERNAL;
-    return finish(draft, room, *status, now, gone);
+    return finish(request, room, *status, now, gone);
   }
-  Entry *e = commit(draft, old, room, now, gone);
+  Entry *e = commit(request, old, room, now, gone);
   // An entry's first pin needs no memory.
   if (out != nullptr) hand_out(e, layout_.value(e), out);
-  if (draft.counts) counters_.misses += counting_;
-  if (draft.flight != nullptr) land(*draft.flight, *out, now);
+  if (request.as_read) counters_.misses += keeps_stats_;
+  if (request.flight != nullptr) land(*request.flight, *out, now);
   *status = CT_OK;
-  return finish(draft, room, *status, now, gone);
+  return finish(request, room, *status, now, gone);
 }
 
-// Settles what needs no block. Unless the draft gives way to what is there, or was never to be kept, it
+// Settles what needs no block. Unless the request gives way to what is there, or was never to be kept, it
 // is a write of the key: that overtakes a load of it, even if it is refused.
-bool Shard::judge(Draft &draft, Ref old, Reservation &room, Now &now, Departed &gone, ct_value *out,
-                  ct_status *status) {
-  if (draft.checked && (old == kNone ? nullptr : store_.at(old)) != draft.seen) {
+bool Shard::judge(StoreRequest &request, Ref old, Reservation &room, Now &now, Departed &gone,
+                  ct_value *out, ct_status *status) {
+  if (request.checked && (old == kNone ? nullptr : store_.at(old)) != request.seen) {
     *status = kChanged;
-  } else if (draft.discarded || (draft.flight != nullptr && draft.flight->overtaken)) {
-    *status = give_back(draft, out) ? CT_NOT_STORED : CT_ERR_NOMEM;
-  } else if (old != kNone && draft.takes) {
-    const Place place = index_.place_of(draft.probe.hash, old);
-    *status = take(place, draft.probe.hash, draft.counts, now, out) ? CT_OK : CT_ERR_NOMEM;
-  } else if (old != kNone && (draft.conditions & CT_ENTRY_IF_ABSENT) != 0) {
+  } else if (request.discarded || (request.flight != nullptr && request.flight->overtaken)) {
+    *status = give_back(request, out) ? CT_NOT_STORED : CT_ERR_NOMEM;
+  } else if (old != kNone && request.takes) {
+    const Place place = index_.place_of(request.probe.hash, old);
+    *status =
+        hand_over(place, request.probe.hash, request.as_read, now, out) ? CT_OK : CT_ERR_NOMEM;
+  } else if (old != kNone && (request.conditions & CT_ENTRY_IF_ABSENT) != 0) {
     *status = CT_EXISTS;
   } else {
-    if (draft.flight == nullptr) overtake_load(draft.probe);
-    return refuse(draft, old, room, gone, out, status);
+    if (request.flight == nullptr) overtake_load(request.probe);
+    return refuse(request, old, room, gone, out, status);
   }
   return true;
 }
 
 // The condition comes first, then the lifetime, then the weight.
-bool Shard::refuse(Draft &draft, Ref old, Reservation &room, Departed &gone, ct_value *out,
+bool Shard::refuse(StoreRequest &request, Ref old, Reservation &room, Departed &gone, ct_value *out,
                    ct_status *status) {
-  if (old == kNone && (draft.conditions & CT_ENTRY_IF_PRESENT) != 0) {
+  if (old == kNone && (request.conditions & CT_ENTRY_IF_PRESENT) != 0) {
     *status = CT_MISS;
-  } else if (draft.dead) {
+  } else if (request.dead) {
     *status = CT_ERR_NOMEM;
-    if (!give_back(draft, out)) return true;
-    if (old != kNone) room.keep(leave(old, draft.probe.hash, CT_CAUSE_REMOVED, gone));
-    reject(draft);
+    if (!give_back(request, out)) return true;
+    if (old != kNone) room.keep(leave(old, request.probe.hash, CT_CAUSE_REMOVED, gone));
+    reject(request);
     *status = CT_NOT_STORED;
-  } else if (draft.too_large || draft.weight > budget_.maxsize()) {
+  } else if (request.too_large || request.weight > budget_.maxsize()) {
     *status = CT_ERR_TOO_LARGE;
-    if (draft.hands_back) {
-      *status = give_back(draft, out) ? CT_NOT_STORED : CT_ERR_NOMEM;
+    if (request.hands_back) {
+      *status = give_back(request, out) ? CT_NOT_STORED : CT_ERR_NOMEM;
     }
-    if (*status != CT_ERR_NOMEM) reject(draft);
+    if (*status != CT_ERR_NOMEM) reject(request);
   } else {
     return false;
   }
   return true;
 }
 
-void Shard::reject(const Draft &draft) {
-  counters_.rejections += counting_;
-  if (draft.counts) counters_.misses += counting_;
+void Shard::reject(const StoreRequest &request) {
+  counters_.rejections += keeps_stats_;
+  if (request.as_read) counters_.misses += keeps_stats_;
 }
 
 // The memory that so many more entries take, but for their blocks.
 bool Shard::reserve(uint64_t count, bool has_deadline) {
-  if (!counted_ && index_.grows_for(count)) expect_by_weight();
+  if (!weighs_one_ && index_.grows_for(count)) expect_by_weight();
   if (!index_.reserve(count, hasher()) || !policy_->reserve(count)) return false;
   if (unlocked_ && !log_.is_open() && index_.size() >= kLogged) open_log();
   return !has_deadline || reserve_deadline();
 }
 
 // All the memory that storing will take.
-bool Shard::prepare(Draft &draft) {
-  policy_->prefetch(draft.probe.hash);
-  const uint64_t count = waiting_ + (draft.ref == kNone ? 1 : 0);
-  if (!reserve(count, has_deadline(draft))) return false;
-  if (draft.ref != kNone) return true;
-  draft.ref = make_block(draft);
-  if (draft.ref == kNone) return false;
+bool Shard::prepare(StoreRequest &request) {
+  policy_->prefetch(request.probe.hash);
+  const uint64_t count = waiting_ + (request.ref == kNone ? 1 : 0);
+  if (!reserve(count, has_deadline(request))) return false;
+  if (request.ref != kNone) return true;
+  request.ref = make_block(request);
+  if (request.ref == kNone) return false;
   waiting_++;
   return true;
 }
@@ -299,15 +300,16 @@ void Shard::open_log() {
   log_.open();
 }
 
-// Makes room hold what the draft weighs beyond the entry that it replaces, which may go for it:
+// Makes room hold what the request weighs beyond the entry that it replaces, which may go for it:
 // then *own is kNone. budget.hpp tells who pays.
-Shard::Room Shard::make_room(Draft &draft, Ref *own, Reservation &room, Now &now, Departed &gone) {
+Shard::Room Shard::make_room(StoreRequest &request, Ref *own, Reservation &room, Now &now,
+                             Departed &gone) {
   for (uint64_t evicted = 0;; evicted++) {
     const uint64_t have = *own == kNone ? 0 : weight_of(store_.at(*own));
-    draft.need = draft.weight > have ? draft.weight - have : 0;
-    if (room.cover(draft.need)) {
+    request.need = request.weight > have ? request.weight - have : 0;
+    if (room.cover(request.need)) {
       if (evicted != 0) {
-        if (room.held() != draft.need) {
+        if (room.held() != request.need) {
           looks_ = kLooks;
         } else if (looks_ != 0) {
           looks_--;
@@ -315,99 +317,100 @@ Shard::Room Shard::make_room(Draft &draft, Ref *own, Reservation &room, Now &now
       }
       return Room::kMade;
     }
-    draft.payer = Draft::kAnyShard;
+    request.payer = StoreRequest::kAnyShard;
     const Ref due = first_due(now);
     if (due == kNone) {
       const bool looks = evicted != 0 || looks_ != 0;
-      if (due_elsewhere(draft, now) || index_.size() == 0 ||
-          (looks && is_smaller_than_next(draft))) {
+      if (due_elsewhere(request, now) || index_.size() == 0 ||
+          (looks && is_smaller_than_next(request))) {
         return Room::kElsewhere;
       }
     }
     uint64_t weight;
     const Ref before = *own;
     const Eviction eviction =
-        evicted < kAtOnce ? evict(&draft, own, now, gone, &weight) : Eviction::kPaused;
+        evicted < kAtOnce ? evict(&request, own, now, gone, &weight) : Eviction::kPaused;
     if (eviction == Eviction::kBroken) return Room::kBroken;
     if (eviction == Eviction::kPaused) {
-      draft.payer = number_;
+      request.payer = number_;
       let_others_in();
       return Room::kElsewhere;
     }
     room.keep(weight);
-    if (*own != before) forget_own(draft);
+    if (*own != before) forget_own(request);
   }
 }
 
 // The condition was met by the entry that has just gone for it: it is not asked again.
-void Shard::forget_own(Draft &draft) {
-  draft.conditions &= ~CT_ENTRY_IF_PRESENT;
-  draft.seen = nullptr;
+void Shard::forget_own(StoreRequest &request) {
+  request.conditions &= ~CT_ENTRY_IF_PRESENT;
+  request.seen = nullptr;
 }
 
 // An entry leaves because references go no further, and the call is to be made again. False: that is not
 // why, or nothing is left that could leave.
-bool Shard::evict_for_block(Draft &draft, Ref own, Reservation &room, Now &now, Departed &gone) {
-  if (!draft.lacks_reference || index_.size() == 0) return false;
-  draft.lacks_reference = false;
+bool Shard::evict_for_block(StoreRequest &request, Ref own, Reservation &room, Now &now,
+                            Departed &gone) {
+  if (!request.lacks_reference || index_.size() == 0) return false;
+  request.lacks_reference = false;
   uint64_t weight;
   Ref watched = own;
-  const Eviction eviction = evict(&draft, &watched, now, gone, &weight);
+  const Eviction eviction = evict(&request, &watched, now, gone, &weight);
   if (eviction == Eviction::kBroken) return false;
-  if (watched != own) forget_own(draft);
-  draft.payer = eviction == Eviction::kPaused ? number_ : Draft::kTellFirst;
+  if (watched != own) forget_own(request);
+  request.payer = eviction == Eviction::kPaused ? number_ : StoreRequest::kTellFirst;
   if (eviction == Eviction::kDone) room.keep(weight);
   return true;
 }
 
 // Stores into the block that is there, if nobody can tell the difference.
-bool Shard::overwrite(Draft &draft, Ref ref, Reservation &room, Now &now) {
+bool Shard::overwrite(StoreRequest &request, Ref ref, Reservation &room, Now &now) {
   Entry *e = store_.at(ref);
-  if (!quiet_ || e->pins != 0 || (e->flags & ~kPolicyFlags) != draft.flags ||
+  if (!quiet_ || e->pins != 0 || (e->flags & ~kPolicyFlags) != request.flags ||
       (e->flags & kApart) != 0)
     return false;
   if (layout_.block_bytes(e) !=
-      layout_.block_bytes(draft.flags, draft.probe.key.size, draft.value.size)) {
+      layout_.block_bytes(request.flags, request.probe.key.size, request.value.size)) {
     return false;
   }
   const uint64_t before = weight_of(e);
-  if (draft.weight > before && !room.cover(draft.weight - before)) return false;
-  if (has_deadline(draft) && !reserve_deadline()) return false;
+  if (request.weight > before && !room.cover(request.weight - before)) return false;
+  if (has_deadline(request) && !reserve_deadline()) return false;
   if ((e->flags & kLifetime) != 0) expiry_.remove(ref);
   {
-    Index::Change change(index_);
-    e->value_size = static_cast<uint16_t>(draft.value.size);
-    fill(ref, draft, now);
+    Index::WriteSection section(index_);
+    e->value_size = static_cast<uint16_t>(request.value.size);
+    fill(ref, request, now);
   }
-  policy_->update(ref, draft.probe.hash, before, now);
+  policy_->update(ref, request.probe.hash, before, now);
   if (layout_.deadline(e) != CT_NEVER) expiry_.insert(ref, now());
-  counters_.updates += counting_;
-  settle(room, before, draft.weight);
+  counters_.updates += keeps_stats_;
+  settle(room, before, request.weight);
   return true;
 }
 
-// Puts the draft's block in the place of old, or in a new one.
-Entry *Shard::commit(Draft &draft, Ref old, Reservation &room, Now &now, Departed &gone) {
-  const Ref ref = draft.ref;
+// Puts the request's block in the place of old, or in a new one.
+Entry *Shard::commit(StoreRequest &request, Ref old, Reservation &room, Now &now, Departed &gone) {
+  const Ref ref = request.ref;
   Entry *e = store_.at(ref);
-  draft.ref = kNone;
+  request.ref = kNone;
   waiting_--;
-  fill(ref, draft, now);
+  fill(ref, request, now);
   if (old == kNone) {
     order_changes_++;
-    index_.insert(draft.probe.hash, ref);
-    policy_->insert(ref, draft.probe.hash, now);
-    counters_.inserts += counting_;
-    settle(room, 0, draft.weight);
+    index_.insert(request.probe.hash, ref);
+    policy_->insert(ref, request.probe.hash, now);
+    counters_.inserts += keeps_stats_;
+    settle(room, 0, request.weight);
   } else {
     Entry *replaced = store_.at(old);
     const uint64_t before = weight_of(replaced);
     if ((replaced->flags & kLifetime) != 0) expiry_.remove(old);
-    change_place(old, ref, draft.probe.hash);
-    policy_->update(ref, draft.probe.hash, before, now);
+    change_place(old, ref, request.probe.hash);
+    policy_->update(ref, request.probe.hash, before, now);
     count_departure(CT_CAUSE_REPLACED, before);
     bury(old, CT_CAUSE_REPLACED, gone);
-    settle(room, before, draft.weight);
+    settle(room, before, request.weight);
   }
   if (layout_.deadline(e) != CT_NEVER) expiry_.insert(ref, now());
   return e;
@@ -429,7 +432,7 @@ void Shard::change_place(Ref from, Ref to, uint64_t hash) {
 // Nobody can tell the difference.
 bool Shard::move(Ref from) {
   const Entry *old = store_.at(from);
-  if (old->pins != 0 || (old->flags & (kDead | kGiven)) != 0) return false;
+  if (old->pins != 0 || (old->flags & (kDead | kNoDrop)) != 0) return false;
   const size_t bytes = layout_.block_bytes(old);
   const Ref to = store_.allocate_elsewhere(bytes);
   if (to == kNone) return false;
@@ -445,16 +448,17 @@ bool Shard::move(Ref from) {
   return true;
 }
 
-// Entries make way before another one comes, for as many bytes as it brings, wherever they lie. A draft
+// Entries make way before another one comes, for as many bytes as it brings, wherever they lie. A request
 // that waits for room is not one yet.
-void Shard::vacate(const Draft &draft) {
+void Shard::compact_for(const StoreRequest &request) {
   if (waiting_ != 0) return;
-  const size_t bytes = layout_.block_bytes(draft.flags, draft.probe.key.size, draft.value.size);
-  vacate(std::max(bytes, draft.probe.key.size + draft.value.size));
+  const size_t bytes =
+      layout_.block_bytes(request.flags, request.probe.key.size, request.value.size);
+  compact(std::max(bytes, request.probe.key.size + request.value.size));
 }
 
-bool Shard::vacate(size_t bytes) {
-  return store_.vacate(bytes, index_.size(), [this](Ref ref) { return move(ref); });
+bool Shard::compact(size_t bytes) {
+  return store_.compact(bytes, index_.size(), [this](Ref ref) { return move(ref); });
 }
 
 void Shard::settle(Reservation &room, uint64_t before, uint64_t after) {
@@ -466,48 +470,49 @@ void Shard::settle(Reservation &room, uint64_t before, uint64_t after) {
   weight_ += after - before;
 }
 
-bool Shard::set_deadline(Draft &draft, Reservation &room, Now &now, Departed &gone,
+bool Shard::set_deadline(StoreRequest &request, Reservation &room, Now &now, Departed &gone,
                          ct_status *status) {
   Guard guard(lock());
   settle_uses();
-  if (draft.dead) overtake_load(draft.probe);
-  const Ref ref = find_live(draft.probe, now).ref;
+  if (request.dead) overtake_load(request.probe);
+  const Ref ref = find_live(request.probe, now).ref;
   *status = CT_OK;
   if (ref == kNone) {
     *status = CT_MISS;
-  } else if (draft.dead) {
-    room.keep(leave(ref, draft.probe.hash, CT_CAUSE_EXPIRED, gone));
+  } else if (request.dead) {
+    room.keep(leave(ref, request.probe.hash, CT_CAUSE_EXPIRED, gone));
   } else if ((store_.at(ref)->flags & kLifetime) == 0) {
-    if (draft.deadline != CT_NEVER && !extend(draft, ref, room, now, gone, status)) return false;
-  } else if (draft.deadline != CT_NEVER && !reserve_deadline()) {
+    if (request.deadline != CT_NEVER && !extend(request, ref, room, now, gone, status))
+      return false;
+  } else if (request.deadline != CT_NEVER && !reserve_deadline()) {
     *status = CT_ERR_NOMEM;
   } else {
     expiry_.remove(ref);
-    layout_.lifetime(store_.at(ref))->write = draft.deadline;
+    layout_.lifetime(store_.at(ref))->write = request.deadline;
     expiry_.insert(ref, now());
   }
-  return finish(draft, room, *status, now, gone);
+  return finish(request, room, *status, now, gone);
 }
 
 // Moves an entry that has no place for a deadline to a block that has, and sets it. False as of
 // store.
-bool Shard::extend(Draft &draft, Ref ref, Reservation &room, Now &now, Departed &gone,
+bool Shard::extend(StoreRequest &request, Ref ref, Reservation &room, Now &now, Departed &gone,
                    ct_status *status) {
   Entry *old = store_.at(ref);
   const uint8_t flags = old->flags | kLifetime;
   const uint64_t before = weight_of(old);
-  draft.weight = (flags & kWeight) != 0 ? before
-                                        : weigh(weight_kind_, layout_, flags, layout_.key(old).size,
-                                                layout_.value(old).size);
+  request.weight = (flags & kWeight) != 0 ? before
+                                          : weigh(weight_kind_, layout_, flags,
+                                                  layout_.key(old).size, layout_.value(old).size);
   *status = CT_ERR_TOO_LARGE;
-  if (draft.weight > budget_.maxsize()) return true;
+  if (request.weight > budget_.maxsize()) return true;
   *status = CT_ERR_NOMEM;
   if (!reserve_deadline()) return true;
-  const Ref to = copy_entry(old, flags, draft);
-  if (to == kNone) return !evict_for_block(draft, ref, room, now, gone);
+  const Ref to = copy_entry(old, flags, request);
+  if (to == kNone) return !evict_for_block(request, ref, room, now, gone);
   Entry *e = store_.at(to);
   Ref own = ref;
-  const Room made = make_room(draft, &own, room, now, gone);
+  const Room made = make_room(request, &own, room, now, gone);
   if (made != Room::kMade || own == kNone) {
     free_block(to, e);
     *status = made == Room::kBroken ? CT_ERR_INTERNAL : CT_MISS;
@@ -515,20 +520,21 @@ bool Shard::extend(Draft &draft, Ref ref, Reservation &room, Now &now, Departed 
   }
   // All of it is there before it can be found.
   Lifetime *life = layout_.lifetime(e);
-  life->write = draft.deadline;
+  life->write = request.deadline;
   life->prev = life->next = kNone;
-  change_place(ref, to, draft.probe.hash);
-  if (draft.weight != before) policy_->reweigh(to, before, now);
+  change_place(ref, to, request.probe.hash);
+  if (request.weight != before) policy_->reweigh(to, before, now);
   bury_copy(ref, old);
   expiry_.insert(to, now());
-  settle(room, before, draft.weight);
+  settle(room, before, request.weight);
   *status = CT_OK;
   return true;
 }
 
 // Ends a call that stored, or did not: what it has left over goes back.
-bool Shard::finish(Draft &draft, Reservation &room, ct_status status, Now &now, Departed &gone) {
-  release_block(draft);
+bool Shard::finish(StoreRequest &request, Reservation &room, ct_status status, Now &now,
+                   Departed &gone) {
+  release_block(request);
   room.give_back();
   // A call that fails leaves the cache as it was.
   if (__builtin_expect(budget_.debt() != 0, 0) && status == CT_OK) pay_a_little(now, gone);
@@ -565,41 +571,41 @@ Ref Shard::first_due(Now &now) {
 }
 
 // Nothing is due here.
-bool Shard::due_elsewhere(Draft &draft, Now &now) const {
-  if (family_.due_tree.earliest() == CT_NEVER) return false;
-  const uint32_t shard = family_.due_tree.due(now());
+bool Shard::due_elsewhere(StoreRequest &request, Now &now) const {
+  if (shards_.due_tree.earliest() == CT_NEVER) return false;
+  const uint32_t shard = shards_.due_tree.due(now());
   if (shard == DueTree::kNobody || shard == number_) return false;
-  draft.payer = shard;
-  draft.payer_keeps = UINT64_MAX;
+  request.payer = shard;
+  request.payer_keeps = UINT64_MAX;
   return true;
 }
 
 // Whether another shard, each time the next one, has noticeably more entries.
-bool Shard::is_smaller_than_next(Draft &draft) {
-  const uint32_t last = family_.count - 1;
+bool Shard::is_smaller_than_next(StoreRequest &request) {
+  const uint32_t last = shards_.count - 1;
   looked_at_ = (looked_at_ + 1) & last;
   if (looked_at_ == number_) looked_at_ = (looked_at_ + 1) & last;
   const uint64_t own = index_.size();
-  if (family_[looked_at_].entries() <= own + own / 16 + 1) return false;
-  draft.payer = looked_at_;
-  draft.payer_keeps = own;
+  if (shards_[looked_at_].entries() <= own + own / 16 + 1) return false;
+  request.payer = looked_at_;
+  request.payer_keeps = own;
   return true;
 }
 
-// Removes an entry that is due, else the policy's victim, for the draft if there is one; *watched
+// Removes an entry that is due, else the policy's victim, for the request if there is one; *watched
 // becomes kNone if that was it. There is an entry. kBroken: the policy named none.
-Shard::Eviction Shard::evict(const Draft *draft, Ref *watched, Now &now, Departed &gone,
+Shard::Eviction Shard::evict(const StoreRequest *request, Ref *watched, Now &now, Departed &gone,
                              uint64_t *weight) {
   const Ref due = first_due(now);
   if (due == kAskAgain) return Eviction::kPaused;
-  const Ref victim = due != kNone       ? due
-                     : draft != nullptr ? policy_->victim_for(draft->probe.hash)
-                                        : policy_->victim();
+  const Ref victim = due != kNone         ? due
+                     : request != nullptr ? policy_->victim_for(request->probe.hash)
+                                          : policy_->victim();
   if (victim == kNone) return Eviction::kBroken;
   if (victim == kAskAgain) return Eviction::kPaused;
   if (watched != nullptr && victim == *watched) *watched = kNone;
   const ct_cause cause = due != kNone ? CT_CAUSE_EXPIRED : CT_CAUSE_EVICTED;
-  const bool displaced = due == kNone && draft != nullptr;
+  const bool displaced = due == kNone && request != nullptr;
   *weight = leave(victim, hash_of(victim), cause, gone, displaced);
   if (!store_.is_near()) prefetch_next_victim();
   return Eviction::kDone;
@@ -776,9 +782,9 @@ void Shard::clear_some(uint64_t *from, Now &now, Departed &gone) {
 
 // drops: nobody needs to know of a single entry.
 void Shard::clear_at_once(bool drops, Departed &gone) {
-  Index::Change change(index_);
+  Index::WriteSection section(index_);
   if (drops) {
-    if (counting_ != 0) counters_.removals += index_.size();
+    if (keeps_stats_ != 0) counters_.removals += index_.size();
     store_.clear();
   } else {
     index_.visit_all([&](Ref ref) {
@@ -819,7 +825,7 @@ void Shard::trim() {
     settle_uses();
     if (waiting_ != 0 || !store_.is_sparse()) break;
     let_others_in();
-    if (vacate(SIZE_MAX)) continue;
+    if (compact(SIZE_MAX)) continue;
     if (!spared) break;
     spared = false;
   }

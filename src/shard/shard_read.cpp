@@ -14,13 +14,13 @@ void Shard::count_use(Place place, uint64_t hash, Now &now) {
   switch (uses_) {
     case Uses::kIgnored:
       break;
-    case Uses::kMarked:
+    case Uses::kUseBits:
       place.count_use(most_uses_);
       break;
-    case Uses::kGathered:
+    case Uses::kBatched:
       gather_use(place);
       break;
-    case Uses::kTold:
+    case Uses::kImmediate:
       order_changes_++;
       policy_->hit(place.ref, hash, now);
       break;
@@ -60,11 +60,11 @@ void Shard::tell_uses() {
 }
 
 // False: no memory for the pin.
-bool Shard::take(const Place &place, uint64_t hash, bool use, Now &now, ct_value *out) {
+bool Shard::hand_over(const Place &place, uint64_t hash, bool use, Now &now, ct_value *out) {
   Entry *e = store_.at(place.ref);
   if (out != nullptr && !hand_out(e, layout_.value(e), out)) return false;
   if (!use) return true;
-  counters_.hits += counting_;
+  counters_.hits += keeps_stats_;
   count_use(place, hash, now);
   return true;
 }
@@ -79,10 +79,10 @@ ct_status Shard::get(const Probe &probe, Now &now, ct_value *out, bool count_mis
 ct_status Shard::get_inside(const Probe &probe, Now &now, ct_value *out, bool count_miss) {
   const Place place = find_live(probe, now);
   if (place.ref == kNone) {
-    if (count_miss) counters_.misses += counting_;
+    if (count_miss) counters_.misses += keeps_stats_;
     return CT_MISS;
   }
-  return take(place, probe.hash, true, now, out) ? CT_OK : CT_ERR_NOMEM;
+  return hand_over(place, probe.hash, true, now, out) ? CT_OK : CT_ERR_NOMEM;
 }
 
 // Finds a value without the lock, and copies it, unless it is better pinned or better found under the
@@ -90,14 +90,14 @@ ct_status Shard::get_inside(const Probe &probe, Now &now, ct_value *out, bool co
 ct_status Shard::look(const Probe &probe, Now &now, char *buffer, size_t capacity,
                       Sighted *seen) const {
   if (probe.key.size > kNearKeyBytes) return kUnsuited;
-  const uint32_t moment = index_.moment();
+  const uint32_t version = index_.version();
   const Index::Sight sight = index_.look(probe.hash);
-  if (!index_.is_still(moment)) return kChanged;
+  if (!index_.unchanged_since(version)) return kChanged;
   ct_status status = CT_MISS;
   const Lifetime *life = nullptr;
   seen->place = sight.find([&](Ref ref) {
     // Of a table that has just been put away; nothing need lie where no reference leads.
-    status = ref == kNone ? kChanged : examine<false>(ref, probe, moment, seen, &life);
+    status = ref == kNone ? kChanged : examine<false>(ref, probe, version, seen, &life);
     return status != CT_MISS;
   });
   if (status < 0) return status;
@@ -106,7 +106,7 @@ ct_status Shard::look(const Probe &probe, Now &now, char *buffer, size_t capacit
     load_bytes(buffer, seen->value, seen->size);
   }
   const uint64_t deadline = life == nullptr ? CT_NEVER : life->write.acquire();
-  if (!index_.is_still(moment)) return kChanged;
+  if (!index_.unchanged_since(version)) return kChanged;
   return deadline != CT_NEVER && now() >= deadline ? CT_MISS : status;
 }
 
@@ -140,12 +140,12 @@ ct_status Shard::get_copy_locked(const Probe &probe, Now &now, char *buffer, siz
     const ct_status status = look_home<true>(probe, now, buffer, capacity, &seen);
     const Place place = status == CT_OK ? seen.place : status < 0 ? find_live(probe, now) : Place{};
     if (place.ref == kNone) {
-      counters_.misses += counting_;
+      counters_.misses += keeps_stats_;
       return CT_MISS;
     }
     if (status == CT_OK) {
       *size = seen.size;
-      counters_.hits += counting_;
+      counters_.hits += keeps_stats_;
       count_use(place, probe.hash, now);
       return CT_OK;
     }
@@ -153,7 +153,7 @@ ct_status Shard::get_copy_locked(const Probe &probe, Now &now, char *buffer, siz
     value = layout_.value(e);
     *size = value.size;
     if (value.size > capacity) return CT_ERR_BUFFER;
-    counters_.hits += counting_;
+    counters_.hits += keeps_stats_;
     count_use(place, probe.hash, now);
     if (value.size <= kCopiedInside || !shared_ || !pin(e)) {
       if (value.size > 0) std::memcpy(buffer, value.data, value.size);
@@ -192,14 +192,14 @@ ct_status Shard::peek(const Probe &probe, Now &now, ct_value *out) {
 // ---- Many keys --------------------------------------------------------------------------------
 
 // Goes to where each of a group is looked for first, so that their cache misses overlap; false: there
-// is no such place, or the moment is over. Under the lock, or where that is not needed.
-bool Shard::approach(Look *looks, uint32_t count, uint32_t moment) const {
+// is no such place, or the version is over. Under the lock, or where that is not needed.
+bool Shard::approach(Look *looks, uint32_t count, uint32_t version) const {
   for (uint32_t i = 0; i < count; i++) {
     Bucket *home = index_.home(looks[i].probe.hash);
     if (home == nullptr) return false;
     looks[i].seen.place.bucket = home;
   }
-  if (!index_.is_still(moment)) return false;
+  if (!index_.unchanged_since(version)) return false;
   for (uint32_t i = 0; i < count; i++) {
     Place &place = looks[i].seen.place;
     place = place.bucket->first(hash_tag(looks[i].probe.hash));
@@ -214,7 +214,7 @@ bool Shard::approach(Look *looks, uint32_t count, uint32_t moment) const {
 ct_status Shard::get_some(Look *looks, uint32_t count, Now &now, ct_value *values,
                           ct_status *statuses) {
   Guard guard(lock());
-  approach(looks, count, index_.moment());
+  approach(looks, count, index_.version());
   for (uint32_t i = 0; i < count; i++) {
     statuses[i] = get_inside(looks[i].probe, now, &values[i], true);
     if (statuses[i] < 0) return statuses[i];
@@ -237,8 +237,8 @@ void Shard::sight_some(Look *looks, uint32_t count, Now &now, ct_status *statuse
 // Leaves a negative status where that is not enough.
 template <bool kLocked>
 void Shard::sight_run(Look *looks, uint32_t count, Now &now, ct_status *statuses) const {
-  const uint32_t moment = index_.moment();
-  if (!approach(looks, count, moment) || (kLocked && tti_ != 0)) {
+  const uint32_t version = index_.version();
+  if (!approach(looks, count, version) || (kLocked && tti_ != 0)) {
     std::fill_n(statuses, count, kChanged);
     return;
   }
@@ -247,7 +247,7 @@ void Shard::sight_run(Look *looks, uint32_t count, Now &now, ct_status *statuses
     Sighted &seen = looks[i].seen;
     statuses[i] = probe.key.size > kNearKeyBytes
                       ? kUnsuited
-                      : confirm<kLocked, false>(seen.place, probe, moment, now, nullptr,
+                      : confirm<kLocked, false>(seen.place, probe, version, now, nullptr,
                                                 kCopiedInside, &seen);
   }
 }
@@ -258,7 +258,7 @@ ct_status Shard::sight(const Probe &probe, Now &now, Sighted *seen) {
   const Place place = find_live(probe, now);
   if (place.ref == kNone) return CT_MISS;
   const size_t size = layout_.value(store_.at(place.ref)).size;
-  *seen = {place, nullptr, size, index_.moment(), log_.is_open()};
+  *seen = {place, nullptr, size, index_.version(), log_.is_open()};
   return CT_OK;
 }
 
@@ -277,7 +277,7 @@ bool Shard::copy_some(const Look *looks, uint32_t count, Now &now, char *buffer,
   return true;
 }
 
-// Those that were seen in the moment of the first, if it is still that; answers how many, with misses
+// Those that were seen in the version of the first, if it is still that; answers how many, with misses
 // among them. 0: the first is a hit that is better pinned, or nothing is certain any more.
 uint32_t Shard::copy_run(const Look *looks, uint32_t count, char *buffer, const ct_status *statuses,
                          size_t *size) {
@@ -285,19 +285,19 @@ uint32_t Shard::copy_run(const Look *looks, uint32_t count, char *buffer, const 
   while (i < count && statuses[i] != CT_OK) i++;
   if (i != 0) return i;
   Guard guard(log_.is_open() ? nullptr : lock());
-  const uint32_t moment = looks[0].seen.moment;
-  // Without the log, what was seen is gone if it is not still that moment.
-  if (!index_.is_still(moment)) return 0;
+  const uint32_t version = looks[0].seen.version;
+  // Without the log, what was seen is gone if it is not still that version.
+  if (!index_.unchanged_since(version)) return 0;
   size_t copied = 0;
   for (; i < count; i++) {
     if (statuses[i] != CT_OK) continue;
     const Sighted &seen = looks[i].seen;
-    if (seen.value == nullptr || seen.moment != moment) break;
+    if (seen.value == nullptr || seen.version != version) break;
     load_bytes(buffer + copied, seen.value, seen.size);
     copied += seen.size;
   }
   *size = copied;
-  return index_.is_still(moment) ? i : 0;
+  return index_.unchanged_since(version) ? i : 0;
 }
 
 // A value of that size, if there is one.
@@ -330,12 +330,12 @@ uint32_t Shard::use_run(const Look *looks, uint32_t count, Now &now, const ct_st
   do {
     const Sighted &seen = looks[i].seen;
     if (statuses[i] != CT_OK) {
-      counters_.misses += counting_;
+      counters_.misses += keeps_stats_;
       continue;
     }
-    counters_.hits += counting_;
+    counters_.hits += keeps_stats_;
     // It may have left, or another may have come, since.
-    const bool same = seen.place.ref != kNone && index_.is_still(seen.moment);
+    const bool same = seen.place.ref != kNone && index_.unchanged_since(seen.version);
     const Place place = same ? seen.place : find_live(looks[i].probe, now);
     if (place.ref != kNone) count_use(place, looks[i].probe.hash, now);
   } while (++i < count && !(statuses[i] == CT_OK && looks[i].seen.lasting));

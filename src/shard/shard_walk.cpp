@@ -81,10 +81,10 @@ bool Shard::pin_places(OrderWalk &walk) {
   return true;
 }
 
-// Calls take(ref, rank) for the next kAtOnce, or what is left; false ends the walk. CT_OK or
+// Calls visit(ref, rank) for the next kAtOnce, or what is left; false ends the walk. CT_OK or
 // CT_ERR_NOMEM.
-template <class Take>
-ct_status Shard::walk_some(OrderWalk &walk, Take take) {
+template <class Visit>
+ct_status Shard::walk_some(OrderWalk &walk, Visit visit) {
   OrderWalk until_now = walk;
   ct_status status = CT_OK;
   {
@@ -104,7 +104,7 @@ ct_status Shard::walk_some(OrderWalk &walk, Take take) {
         break;
       }
       work_on_entry();
-      if (!take(at.ref, rank)) {
+      if (!visit(at.ref, rank)) {
         walk.left = 0;
         status = CT_ERR_NOMEM;
         break;
@@ -150,7 +150,7 @@ bool Shard::describe(Entry *e, Now &now, Record *out) {
   if (is_expired(e, now)) return false;
   *out = {layout_.key(e), layout_.value(e), 0, CT_NEVER, CT_NEVER, 0, (e->flags & kWeight) != 0};
   if (out->weighed) out->weight = *layout_.weight(e);
-  if (counts_) {
+  if (has_frequency_) {
     settle_uses();
     const Ref ref = current(e, now);
     if (ref != kNone) out->uses = policy_->frequency(ref);
@@ -164,17 +164,17 @@ bool Shard::describe(Entry *e, Now &now, Record *out) {
 
 // ---- Restoring --------------------------------------------------------------------------------
 
-ct_status Shard::stage(Draft &draft, Reservation &room, Now &now, Departed &gone) {
+ct_status Shard::stage(StoreRequest &request, Reservation &room, Now &now, Departed &gone) {
   Guard guard(lock());
   settle_uses();
-  const Ref old = find(draft.probe).ref;
+  const Ref old = find(request.probe).ref;
   if (old != kNone) {
     if (!is_expired(store_.at(old), now)) return CT_EXISTS;
-    room.keep(leave(old, draft.probe.hash, CT_CAUSE_EXPIRED, gone));
+    room.keep(leave(old, request.probe.hash, CT_CAUSE_EXPIRED, gone));
   }
   // Nothing leaves for it: neither is it let in.
-  if (!prepare(draft)) return draft.lacks_reference ? CT_EXISTS : CT_ERR_NOMEM;
-  fill(draft.ref, draft, now);
+  if (!prepare(request)) return request.lacks_reference ? CT_EXISTS : CT_ERR_NOMEM;
+  fill(request.ref, request, now);
   return CT_OK;
 }
 

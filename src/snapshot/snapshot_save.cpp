@@ -13,7 +13,7 @@ class Saver {
       : cache_(cache), now_(cache.clock()), out_(cache.memory(), write, user_data) {}
 
   ct_status save() {
-    counted_ = cache_.shards()[0].counts();
+    has_frequency_ = cache_.shards()[0].has_frequency();
     put_head();
     ct_status status = put_order();
     if (status == CT_OK) status = put_entries();
@@ -28,7 +28,7 @@ class Saver {
     out_.put_raw(dated ? Snapshot::kDatedPrefix : Snapshot::kUndatedPrefix,
                  sizeof Snapshot::kUndatedPrefix);
     uint32_t flags = 0;
-    if (counted_) flags |= Snapshot::kCounted;
+    if (has_frequency_) flags |= Snapshot::kCounted;
     if (dated) flags |= Snapshot::kDated;
     out_.put_number(cache_.weighing(), 1);
     out_.put_number(flags, 1);
@@ -40,7 +40,7 @@ class Saver {
   }
 
   ct_status put_order() {
-    const Family &shards = cache_.shards();
+    const Shards &shards = cache_.shards();
     if (!shards[0].is_ordered()) return CT_OK;
     Array<Ranked> ranks(cache_.memory());
     if (!ranks.reserve(Shard::kAtOnce)) return CT_ERR_NOMEM;
@@ -86,7 +86,7 @@ class Saver {
     out_.put_number(flags, 1);
     out_.put_number(record.key.size, 4);
     out_.put_number(record.value.size, 4);
-    if (counted_) out_.put_number(record.uses, 8);
+    if (has_frequency_) out_.put_number(record.uses, 8);
     if (record.weighed) out_.put_number(record.weight, 8);
     if (record.ttl != CT_NEVER) out_.put_number(record.ttl, 8);
     if (record.idle != CT_NEVER) out_.put_number(record.idle, 8);
@@ -97,7 +97,7 @@ class Saver {
   Cache &cache_;
   Now now_;
   FrameWriter out_;
-  bool counted_ = false;
+  bool has_frequency_ = false;
 };
 
 }  // namespace

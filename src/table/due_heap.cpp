@@ -14,7 +14,7 @@ bool DueHeap::push(Ref ref, uint64_t deadline) noexcept {
     pieces_[piece] = static_cast<Node *>(memory_.allocate(bytes, alignof(Node)));
     if (pieces_[piece] == nullptr) return false;
   }
-  life(ref).prev = mark_;
+  life(ref).prev = sentinel_;
   rise(count_++, {deadline, arrivals_++, ref});
   return true;
 }
@@ -66,7 +66,7 @@ const char *DueHeap::problem() const {
     if (at != 0 && own.is_before(node((at - 1) / 2))) {
       return "due_heap: an entry is due before the one above it";
     }
-    if (life(own.ref).prev != mark_ || life(own.ref).next != at) {
+    if (life(own.ref).prev != sentinel_ || life(own.ref).next != at) {
       return "due_heap: an entry does not know its place";
     }
     if (layout_.deadline(store_.at(own.ref)) < own.deadline) {

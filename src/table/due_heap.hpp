@@ -19,9 +19,9 @@ namespace ct {
 
 class DueHeap {
  public:
-  // mark: what stands in the link prev of its entries.
-  DueHeap(Memory &memory, const Store &store, const Layout &layout, Ref mark) noexcept
-      : memory_(memory), store_(store), layout_(layout), mark_(mark) {}
+  // sentinel: what stands in the link prev of its entries.
+  DueHeap(Memory &memory, const Store &store, const Layout &layout, Ref sentinel) noexcept
+      : memory_(memory), store_(store), layout_(layout), sentinel_(sentinel) {}
   ~DueHeap();
   DueHeap(const DueHeap &) = delete;
   DueHeap &operator=(const DueHeap &) = delete;
@@ -88,7 +88,7 @@ class DueHeap {
   Memory &memory_;
   const Store &store_;
   const Layout &layout_;
-  const Ref mark_;
+  const Ref sentinel_;
   uint32_t count_ = 0;
   uint64_t arrivals_ = 0;
   Node *pieces_[kPieces] = {};

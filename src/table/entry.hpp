@@ -33,12 +33,12 @@ namespace ct {
 using Ref = uint32_t;
 constexpr Ref kNone = 0;
 
-// References from here on are never blocks: lists use them as marks.
-constexpr Ref kFirstMark = 0xFFE00000u;
+// References from here on are never blocks: lists use them as sentinels.
+constexpr Ref kFirstSentinel = 0xFFE00000u;
 
 // In place of an entry, from whoever was asked for the next one: it has looked at some kLooksAtOnce
 // without having found it, and goes on when it is asked again, after others had their turn at the lock.
-constexpr Ref kAskAgain = kFirstMark;
+constexpr Ref kAskAgain = kFirstSentinel;
 constexpr uint32_t kLooksAtOnce = 256;
 
 constexpr size_t kApartBytes = 16 * 1024;
@@ -55,7 +55,8 @@ enum : uint8_t {
   kLifetime = 4,  // has a Lifetime
   kWeight = 8,    // has a weight of its own
   kApart = 16,    // has an Apart
-  kGiven = 32,    // never was in the cache: a value handed back to who gave it
+  kNoDrop =
+      32,  // dead, and `drop` is not called for its value: it lives on elsewhere, or was never kept
 };
 // And those that are the policy's while the entry is in the cache.
 constexpr uint8_t kPolicyFlags = 64 | 128;

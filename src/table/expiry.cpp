@@ -34,7 +34,7 @@ uint64_t Expiry::bound_of(uint32_t slot) const {
   return has(sorted_, slot) ? deadline(slots_[slot].head) : begin_of(slot);
 }
 
-// Files the entry between two of a slot, or the slot's mark where it has none.
+// Files the entry between two of a slot, or the slot's sentinel where it has none.
 void Expiry::link(Ref prev, Ref ref, Ref next) {
   Lifetime &own = life(ref);
   own.prev = prev;
@@ -45,7 +45,7 @@ void Expiry::link(Ref prev, Ref ref, Ref next) {
 }
 
 void Expiry::occupy(uint32_t slot, Ref ref) {
-  link(mark(slot), ref, mark(slot));
+  link(sentinel(slot), ref, sentinel(slot));
   add(occupied_, slot);
   if (!layout_.keeps_idle()) add(sorted_, slot);
 }
@@ -54,14 +54,14 @@ void Expiry::append(uint32_t slot, Ref ref, uint64_t at) {
   if (slots_[slot].head == kNone) return occupy(slot, ref);
   const Ref tail = slots_[slot].tail;
   if (deadline(tail) > at) drop(sorted_, slot);
-  link(tail, ref, mark(slot));
+  link(tail, ref, sentinel(slot));
 }
 
 void Expiry::prepend(uint32_t slot, Ref ref, uint64_t at) {
   if (slots_[slot].head == kNone) return occupy(slot, ref);
   const Ref head = slots_[slot].head;
   if (deadline(head) < at) drop(sorted_, slot);
-  link(mark(slot), ref, head);
+  link(sentinel(slot), ref, head);
 }
 
 // An entry that is due before the wheel's time. False: it is not any more.
@@ -95,10 +95,10 @@ void Expiry::remove(Ref ref) {
     early_->remove(ref);
   } else {
     const Ref next = own.next;
-    const bool alone = is_mark(prev) && is_mark(next);
+    const bool alone = is_sentinel(prev) && is_sentinel(next);
     set_next(prev, alone ? kNone : next);
     set_prev(next, alone ? kNone : prev);
-    if (alone) drop(occupied_, prev - kFirstMark);
+    if (alone) drop(occupied_, prev - kFirstSentinel);
     in_wheel_--;
   }
   own.prev = own.next = kNone;
@@ -232,14 +232,14 @@ void Expiry::join(uint32_t slot, uint32_t from) {
   Slot &list = slots_[slot];
   Slot &other = slots_[from];
   bool sorted = has(sorted_, from);
-  Ref prev = mark(slot);
+  Ref prev = sentinel(slot);
   if (list.head != kNone) {
     sorted = sorted && has(sorted_, slot) && deadline(list.tail) <= deadline(other.head);
     prev = list.tail;
   }
   set_next(prev, other.head);
   set_prev(other.head, prev);
-  set_next(other.tail, mark(slot));
+  set_next(other.tail, sentinel(slot));
   list.tail = other.tail;
   other = {kNone, kNone};
   drop(occupied_, from);
@@ -255,8 +255,8 @@ const char *Expiry::problem(uint64_t linked) const {
     const Slot &list = slots_[slot];
     if (has(occupied_, slot) != (list.head != kNone)) return "expiry: a slot's bit is wrong";
     uint64_t before = 0;
-    Ref prev = mark(slot);
-    for (Ref ref = list.head; ref != kNone && !is_mark(ref); ref = life(ref).next) {
+    Ref prev = sentinel(slot);
+    for (Ref ref = list.head; ref != kNone && !is_sentinel(ref); ref = life(ref).next) {
       const uint64_t at = deadline(ref);
       count++;
       if (life(ref).prev != prev) return "expiry: a slot's links are broken";

@@ -79,7 +79,7 @@ class Expiry {
   // A thirty-second of the entries, and a few: the heap's nodes are memory that no entry is weighed for.
   static constexpr uint32_t kEarlyShare = 32;
   static constexpr uint32_t kSomeEarly = 64;
-  static constexpr Ref kEarly = kFirstMark + kSlotCount;  // in the link prev of an early entry
+  static constexpr Ref kEarly = kFirstSentinel + kSlotCount;  // in the link prev of an early entry
 
   struct Slot {
     Ref head;
@@ -87,8 +87,8 @@ class Expiry {
   };
 
   // At the ends of a list stands the slot.
-  static Ref mark(uint32_t slot) { return kFirstMark + slot; }
-  static bool is_mark(Ref ref) { return ref >= kFirstMark; }
+  static Ref sentinel(uint32_t slot) { return kFirstSentinel + slot; }
+  static bool is_sentinel(Ref ref) { return ref >= kFirstSentinel; }
 
   Lifetime &life(Ref ref) const {
     count_touch();
@@ -119,15 +119,15 @@ class Expiry {
 
   // What stands behind prev, or at the head of that slot; and before next, or at its tail.
   void set_next(Ref prev, Ref next) {
-    if (is_mark(prev)) {
-      slots_[prev - kFirstMark].head = next;
+    if (is_sentinel(prev)) {
+      slots_[prev - kFirstSentinel].head = next;
     } else {
       life(prev).next = next;
     }
   }
   void set_prev(Ref next, Ref prev) {
-    if (is_mark(next)) {
-      slots_[next - kFirstMark].tail = prev;
+    if (is_sentinel(next)) {
+      slots_[next - kFirstSentinel].tail = prev;
     } else {
       life(next).prev = prev;
     }

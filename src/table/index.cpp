@@ -5,7 +5,7 @@
 
 namespace ct {
 
-void Index::put(Table &table, uint64_t hash, Ref ref, uint32_t mark) {
+void Index::put(Table &table, uint64_t hash, Ref ref, uint32_t use_bits) {
   uint32_t b = home_of(hash_position(hash), table.size());
   uint32_t empty;
   while ((empty = table.data()[b].match(0)) == 0) {
@@ -16,11 +16,11 @@ void Index::put(Table &table, uint64_t hash, Ref ref, uint32_t mark) {
   const uint32_t slot = static_cast<uint32_t>(__builtin_ctz(empty));
   Bucket &bucket = table.data()[b];
   bucket.refs[slot] = ref;
-  bucket.set_mark(slot, mark);
+  bucket.set_use_bits(slot, use_bits);
   bucket.tags[slot] = hash_tag(hash);
 }
 
-void Index::take(Table &table, uint32_t home, uint32_t bucket, uint32_t slot) {
+void Index::erase_slot(Table &table, uint32_t home, uint32_t bucket, uint32_t slot) {
   table.data()[bucket].tags[slot] = 0;
   for (uint32_t b = home; b != bucket; b = table.next(b)) {
     Bucket &full = table.data()[b];
@@ -35,16 +35,16 @@ void Index::take(Table &table, uint32_t home, uint32_t bucket, uint32_t slot) {
 }
 
 [[gnu::flatten]] void Index::erase(uint64_t hash, Ref ref) {
-  Change change(*this);
+  WriteSection section(*this);
   Table &table = table_of(hash_position(hash));
   const uint32_t home = home_of(hash_position(hash), table.size());
   const Place place = place_of(hash, ref);
-  take(table, home, static_cast<uint32_t>(place.bucket - table.data()), place.slot);
+  erase_slot(table, home, static_cast<uint32_t>(place.bucket - table.data()), place.slot);
   --size_;
 }
 
 void Index::replace(uint64_t hash, Ref from, Ref to) {
-  Change change(*this);
+  WriteSection section(*this);
   const Place place = place_of(hash, from);
   assert(place.bucket != nullptr);
   place.bucket->refs[place.slot] = to;
@@ -102,13 +102,13 @@ bool Index::begin_shrinking(uint64_t needed) noexcept {
 // Begins to; false: no memory.
 bool Index::replace_table(uint32_t size) noexcept {
   if (keeps_ && !kept_.reserve(2)) return false;
-  Table table = take_kept(size);
+  Table table = reuse_kept(size);
   if (table.data() == nullptr) {
     void *zeros = memory_.allocate_zeroed(table_bytes(size), alignof(Bucket), Memory::kTable);
     table.set(static_cast<Bucket *>(zeros), size);
   }
   if (table.data() == nullptr) return false;
-  Change change(*this);
+  WriteSection section(*this);
   old_.set(current_.data(), current_.size());
   cursor_ = 0;
   discarded_ = filled_ = 0;
@@ -165,7 +165,7 @@ uint32_t Index::step_of(const Table &table) const {
 
 // A table that was put away, of that size or little more, so that many sizes leave few tables; one
 // without buckets if there is none.
-Index::Table Index::take_kept(uint32_t count) noexcept {
+Index::Table Index::reuse_kept(uint32_t count) noexcept {
   for (Kept &kept : kept_) {
     if (kept.count < count || kept.count - count > count / 4) continue;
     Table table;
@@ -202,7 +202,7 @@ void Index::release(Bucket *buckets, uint32_t count) noexcept {
 }
 
 void Index::clear() noexcept {
-  Change change(*this);
+  WriteSection section(*this);
   size_ = 0;
   put_away(old_);
   put_away(current_);

@@ -6,9 +6,9 @@
 // is its position times the number of buckets; from a full home a reference moves on to the next
 // bucket, and each bucket counts those that passed over it: a search ends where nobody did.
 //
-// Each reference has a mark of two bits in its bucket, for the policy: a use that only marks touches
-// no other line, and needs no lock. It may then hit the wrong mark, if the slot has just become
-// another's: marks are hints.
+// Each reference has two use bits in its bucket, for CLOCK, SIEVE and S3-FIFO: a use that only raises
+// them touches no other line, and needs no lock. It may then raise those of another entry, if the slot
+// has just become another's: use bits are hints.
 //
 // The home grows with the position. So a table can be replaced a few buckets at a time, from left
 // to right: what has its home left of the cursor is in the new table, the rest in the old one.
@@ -35,7 +35,7 @@ struct Place;
 struct alignas(64) Bucket {
   Cell<uint8_t> tags[kSlots];  // 0: empty
   Cell<uint8_t> passed;        // how many went on to later buckets; 255: or more, for ever
-  Cell<uint8_t> marks[kSlots / 4];
+  Cell<uint8_t> all_use_bits[kSlots / 4];
   Cell<Ref> refs[kSlots];
 
   // One bit for each slot that has the tag.
@@ -57,7 +57,7 @@ struct alignas(64) Bucket {
   // The first slot that has the tag.
   Place first(uint8_t tag);
 
-  // `passed` and the marks, read at once: from the lowest bits on.
+  // `passed` and the use bits, read at once: from the lowest bits on.
   uint32_t rest() const {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     return __atomic_load_n(reinterpret_cast<const HalfWord *>(&passed), __ATOMIC_RELAXED);
@@ -67,11 +67,11 @@ struct alignas(64) Bucket {
 #endif
   }
 
-  uint32_t mark(uint32_t slot) const { return rest() >> (8 + 2 * slot) & 3u; }
-  void set_mark(uint32_t slot, uint32_t mark) {
+  uint32_t use_bits(uint32_t slot) const { return rest() >> (8 + 2 * slot) & 3u; }
+  void set_use_bits(uint32_t slot, uint32_t use_bits) {
     const uint32_t shift = slot % 4 * 2;
-    const uint32_t others = marks[slot / 4] & ~(3u << shift);
-    marks[slot / 4] = static_cast<uint8_t>(others | mark << shift);
+    const uint32_t others = all_use_bits[slot / 4] & ~(3u << shift);
+    all_use_bits[slot / 4] = static_cast<uint8_t>(others | use_bits << shift);
   }
 };
 static_assert(sizeof(Bucket) == 64, "one cache line");
@@ -82,12 +82,12 @@ struct Place {
   uint32_t slot;
   Bucket *bucket;
 
-  uint32_t mark() const { return bucket->mark(slot); }
-  void set_mark(uint32_t mark) const { bucket->set_mark(slot, mark); }
+  uint32_t use_bits() const { return bucket->use_bits(slot); }
+  void set_use_bits(uint32_t use_bits) const { bucket->set_use_bits(slot, use_bits); }
   // One use more, up to most. Often there is nothing to do, and then nothing is written.
   [[gnu::always_inline]] void count_use(uint32_t most) const {
-    const uint32_t uses = mark();
-    if (uses < most) set_mark(uses + 1);
+    const uint32_t uses = use_bits();
+    if (uses < most) set_use_bits(uses + 1);
   }
 };
 
@@ -136,34 +136,36 @@ class Index {
   // ---- Reading without the lock ---------------------------------------------------------------
   //
   // A seqlock (Boehm, "Can seqlocks get along with programming language memory models?", 2012). Its
-  // counter is the moment: odd at rest, even during a change.
+  // counter is the version: odd at rest, even while a write section is open.
   //
-  // A writer holds the owner's lock. It makes the moment even, changes tables and blocks, and makes the
-  // moment odd again. Every store to a table or a block releases, and so does the one that ends the
-  // change.
+  // A writer holds the owner's lock. It makes the version even, changes tables and blocks, and makes
+  // the version odd again. Every store to a table or a block releases, and so does the store that ends
+  // the section.
   //
-  // A reader loads the moment with acquire, then what it looks for, each load with acquire, and then
-  // the moment again. If that is the same odd number, all loads found what was there in that moment:
-  //   - nothing older: the first load acquired the end of the change before;
-  //   - nothing newer: a newer store comes after the store that made the moment even, and releases. The
-  //     load that found it acquired both, so that the last load cannot find the number before.
-  // Therefore the last load may be relaxed, and the store of the even number, and there are no fences.
+  // A reader loads the version with acquire, then what it looks for, each load with acquire, and then
+  // the version again. If that is the same odd number, all loads found what was there at one time:
+  //   - nothing older: the first load acquired the end of the section before;
+  //   - nothing newer: a newer store comes after the store that made the version even, and releases. A
+  //     load that found the newer store acquired both, so that the last load cannot find the number
+  //     before.
+  // Therefore the last load may be relaxed, and so may the store of the even number. There are no
+  // fences.
   //
-  // A block that has left the index may be used again at once, without a change: the moment in which it
-  // was found is over. But a late reader takes any of its bytes for those it looks for. Therefore
-  // stores to blocks release whatever they are, sizes of free blocks and links of policies too. What is
-  // stored to an entry without a change while it can be found, readers do not look at: links, pins and
-  // the flags of policies. Marks are hints.
+  // A block that has left the index may be used again at once, without a write section: the version
+  // under which it was found is over. But a late reader takes any of its bytes for the ones it looks
+  // for. Therefore all stores to blocks release: sizes of free blocks and links of policies too. A
+  // writer may store to an entry that can be found, outside of a section, only what readers do not look
+  // at: links, pins and the flags of policies. Use bits are hints.
   //
-  // An insertion is no change. The tag is stored last, and a reader that acquires it knows the rest of
-  // the entry. A deadline alone is set without a change, too: it is one word.
+  // An insertion needs no section. The tag is stored last, and a reader that acquires the tag knows the
+  // rest of the entry. A deadline alone is one word, and needs none either.
   //
-  // Until the last load a reader believes nothing, and goes only where there is memory. It loads the
-  // moment in between before it follows a table, as address and size may be of two tables, and before
-  // it uses the lengths of an entry. Tables and chunks remain mapped. If the system takes their pages
+  // Until the last load a reader believes nothing, and goes only where there is memory. It also asks
+  // for the version before it follows a table, as address and size may be of two tables, and before it
+  // uses the lengths of an entry. Tables and chunks remain mapped. If the system takes their pages
   // back, their zeros count as released: the kernel takes a lock to remove a page, and again to bring
-  // one. So a reference that a reader finds is kNone, or was in use. Addresses of chunks are not atomic,
-  // but stored before the first reference into the chunk, which the reader acquired.
+  // one. So a reference that a reader finds is kNone, or was in use. Addresses of chunks are not
+  // atomic, but stored before the first reference into the chunk, which the reader acquired.
   //
   // Processors of x86-64 acquire by every load and release by every store, and do so for each byte of
   // the loads and stores of 16 bytes, which compilers are told to keep in order (cell.hpp).
@@ -171,13 +173,15 @@ class Index {
   // tests/model/test_seqlock.cpp tries all this in a model of weakly ordered memory, and fails if any
   // of these orders is left out.
 
-  uint32_t moment() const {
+  uint32_t version() const {
     // Within a change, the number before it, which does not come again. (It does after 2^31 changes, of
     // which a reader would have to miss exactly so many.)
-    return (moment_.load(std::memory_order_acquire) - 1) | 1;
+    return (version_.load(std::memory_order_acquire) - 1) | 1;
   }
-  bool is_still(uint32_t moment) const { return moment_.load(std::memory_order_relaxed) == moment; }
-  // A table to look into, if it was the moment's: ask after this.
+  bool unchanged_since(uint32_t version) const {
+    return version_.load(std::memory_order_relaxed) == version;
+  }
+  // A table to look into, if it was the version's: ask after this.
   struct Sight {
     Bucket *buckets;  // nullptr: there is none
     uint32_t count;
@@ -200,18 +204,18 @@ class Index {
                : buckets + home_of(hash_position(hash), current_.size());
   }
 
-  // While one exists the moment is even: for changes to what references stand for. The index makes its
+  // While one exists the version is even: for changes to what references stand for. The index makes its
   // own.
-  class Change {
+  class WriteSection {
    public:
-    explicit Change(Index &index) noexcept : index_(index) {
-      if (index_.changes_++ == 0) index_.next_moment(std::memory_order_relaxed);
+    explicit WriteSection(Index &index) noexcept : index_(index) {
+      if (index_.open_sections_++ == 0) index_.next_version(std::memory_order_relaxed);
     }
-    ~Change() {
-      if (--index_.changes_ == 0) index_.next_moment(std::memory_order_release);
+    ~WriteSection() {
+      if (--index_.open_sections_ == 0) index_.next_version(std::memory_order_release);
     }
-    Change(const Change &) = delete;
-    Change &operator=(const Change &) = delete;
+    WriteSection(const WriteSection &) = delete;
+    WriteSection &operator=(const WriteSection &) = delete;
 
    private:
     Index &index_;
@@ -278,8 +282,8 @@ class Index {
     uint32_t count;
   };
 
-  void next_moment(std::memory_order order) noexcept {
-    moment_.store(moment_.load(std::memory_order_relaxed) + 1, order);
+  void next_version(std::memory_order order) noexcept {
+    version_.store(version_.load(std::memory_order_relaxed) + 1, order);
   }
 
   // Entries that passed over a bucket stay where they are when there is room again. So in a table
@@ -339,18 +343,18 @@ class Index {
   uint32_t step_of(const Table &table) const;
   template <class IsIt>
   static Place scan(Bucket *buckets, uint32_t count, uint64_t hash, IsIt is_it);
-  static void put(Table &table, uint64_t hash, Ref ref, uint32_t mark);
-  static void take(Table &table, uint32_t home, uint32_t bucket, uint32_t slot);
+  static void put(Table &table, uint64_t hash, Ref ref, uint32_t use_bits);
+  static void erase_slot(Table &table, uint32_t home, uint32_t bucket, uint32_t slot);
   static size_t table_bytes(uint32_t buckets) { return size_t{buckets} * sizeof(Bucket); }
   void release(Bucket *buckets, uint32_t count) noexcept;
   void put_away(Table &table) noexcept;
-  Table take_kept(uint32_t count) noexcept;
+  Table reuse_kept(uint32_t count) noexcept;
 
   Memory &memory_;
   const bool tight_;
   bool keeps_ = false;
-  uint32_t changes_ = 0;             // that are being made, one within the other
-  std::atomic<uint32_t> moment_{1};  // even during a change
+  uint32_t open_sections_ = 0;        // that are being made, one within the other
+  std::atomic<uint32_t> version_{1};  // even during a change
   uint64_t expected_ = 0;
   Cell<uint32_t> size_{0};
   Table current_;
@@ -407,7 +411,7 @@ bool Index::shrink(uint64_t count, HashOf hash_of) noexcept {
 // Moves the entries of the next few homes from the old table to the current one.
 template <class HashOf>
 void Index::migrate(uint32_t buckets, HashOf hash_of) {
-  Change change(*this);
+  WriteSection section(*this);
   Bucket *from = old_.data();
   const uint32_t end = static_cast<uint32_t>(
       std::min<uint64_t>(old_.size(), static_cast<uint64_t>(cursor_) + buckets));
@@ -421,9 +425,9 @@ void Index::migrate(uint32_t buckets, HashOf hash_of) {
         const Ref ref = from[b].refs[i];
         const uint64_t hash = hash_of(ref);
         if (home_of(hash_position(hash), old_.size()) != cursor_) continue;
-        const uint32_t mark = from[b].mark(i);
-        take(old_, cursor_, b, i);
-        put(current_, hash, ref, mark);
+        const uint32_t use_bits = from[b].use_bits(i);
+        erase_slot(old_, cursor_, b, i);
+        put(current_, hash, ref, use_bits);
       }
       if (!goes_on || --left == 0) break;
       b = old_.next(b);

@@ -9,7 +9,7 @@ namespace ct {
 
 void Store::link_free(Ref ref, uint32_t units) {
   Entry *e = at(ref);
-  const bool loose = ref >> kOffsetBits == vacated_;
+  const bool loose = ref >> kOffsetBits == compacted_;
   e->prev = kNone;
   e->next = kNone;
   write_units(e, units);
@@ -60,7 +60,7 @@ Ref Store::find(uint32_t units) const {
 [[gnu::flatten]] Ref Store::allocate(size_t bytes, bool grows) noexcept {
   const uint32_t units = static_cast<uint32_t>(bytes / kUnit);
   Ref ref = find(units);
-  if (ref >> kOffsetBits == vacated_) ref = find_elsewhere(ref, units);
+  if (ref >> kOffsetBits == compacted_) ref = find_elsewhere(ref, units);
   if (ref == kNone && grows) ref = grow(units);
   if (ref == kNone) return kNone;
   Entry *e = at(ref);
@@ -104,8 +104,8 @@ Ref Store::find(uint32_t units) const {
 // the edge of a chunk does not ask for it again and again.
 void Store::retire(uint32_t number) {
   if (cursor_ >> kOffsetBits == number) cursor_ = kNone;
-  if (number == vacated_) {
-    vacated_ = kNoChunk;
+  if (number == compacted_) {
+    compacted_ = kNoChunk;
     let_chunk_go(number);
     return;
   }
@@ -303,9 +303,9 @@ void Store::set_bearable() {
 
 // ---- Vacating chunks --------------------------------------------------------------------------
 
-// A block elsewhere than in the chunk that is being vacated, unless much of it is in the way.
+// A block elsewhere than in the chunk that is being compacted, unless much of it is in the way.
 Ref Store::find_elsewhere(Ref ref, uint32_t units) {
-  for (int i = 0; i < kLoosened && ref != kNone && ref >> kOffsetBits == vacated_; i++) {
+  for (int i = 0; i < kLoosened && ref != kNone && ref >> kOffsetBits == compacted_; i++) {
     loosen(ref);
     ref = find(units);
   }
@@ -333,7 +333,7 @@ uint32_t Store::work_for(uint64_t units) {
 }
 
 // Chooses a chunk; false: nothing is to be gained for now.
-bool Store::begin_vacating(uint64_t blocks) {
+bool Store::begin_compaction(uint64_t blocks) {
   if (held_units_ - used_units_ <= bearable_free()) return false;
   const uint32_t number = sparsest(blocks == 0 ? 0 : 2 * used_units_ / blocks);
   stuck_ = kNoChunk;
@@ -343,7 +343,7 @@ bool Store::begin_vacating(uint64_t blocks) {
     pause_units_ = bearable_free() / 2;
     return false;
   }
-  vacated_ = number;
+  compacted_ = number;
   cursor_ = first_of(number);
   stayed_ = false;
   return true;
@@ -379,14 +379,14 @@ uint32_t Store::pass_block() {
       free ? free_units(e) : static_cast<uint32_t>(layout_.block_bytes(e) / kUnit);
   if (free) loosen(cursor_);
   cursor_ += units;
-  return free || vacated_ == kNoChunk ? 0 : units;
+  return free || compacted_ == kNoChunk ? 0 : units;
 }
 
 // What is still there has to stay, or came behind the cursor. In the first case the chunk is opened
 // again: its free blocks go into their bins.
 void Store::end_pass() {
   const uint32_t number = cursor_ >> kOffsetBits;
-  if (vacated_ == kNoChunk) {
+  if (compacted_ == kNoChunk) {
     cursor_ = kNone;
     pause_units_ = bearable_free() / 2;
     return;
@@ -394,7 +394,7 @@ void Store::end_pass() {
   cursor_ = first_of(number);
   if (stayed_) {
     stuck_ = number;
-    vacated_ = kNoChunk;
+    compacted_ = kNoChunk;
   }
   stayed_ = true;
 }
@@ -407,7 +407,7 @@ void Store::clear() noexcept {
   }
   if (!keeps_) release_tables();
   held_units_ = used_units_ = 0;
-  idle_chunk_ = newest_ = vacated_ = stuck_ = kNoChunk;
+  idle_chunk_ = newest_ = compacted_ = stuck_ = kNoChunk;
   cursor_ = kNone;
   if (bins_ != nullptr) *bins_ = {};
 }
@@ -439,8 +439,8 @@ const char *Store::problem(uint64_t used, bool all) const {
   if (used_units != used_units_) return "store: its use is not that of its chunks";
   const uint64_t known = used / kUnit;
   if (all ? known != used_units_ : known > used_units_) return "store: blocks were lost";
-  if (vacated_ != kNoChunk && (cursor_ == kNone || cursor_ >> kOffsetBits != vacated_)) {
-    return "store: the cursor is not in the chunk that is being vacated";
+  if (compacted_ != kNoChunk && (cursor_ == kNone || cursor_ >> kOffsetBits != compacted_)) {
+    return "store: the cursor is not in the chunk that is being compacted";
   }
 
   for (uint32_t bin = 0; bins_ != nullptr && bin < kBins; bin++) {
@@ -462,7 +462,7 @@ const char *Store::problem(uint64_t used, bool all) const {
 
 // Adds what should be in bins.
 const char *Store::problem_of_chunk(uint32_t number, uint64_t *binned_units) const {
-  const bool open = number != vacated_;
+  const bool open = number != compacted_;
   bool met_cursor = cursor_ == kNone || cursor_ >> kOffsetBits != number;
   const bool reopened = open && !met_cursor;
   uint32_t used_units = 0;

@@ -20,10 +20,10 @@
 // makes entries leave, as at any other limit, and the others move together until a chunk goes.
 //
 // What lies free in other chunks may fit nobody: after the sizes of blocks have changed, up to all
-// of them are half empty. So when too much does, the sparsest chunk is vacated, a few blocks at a
+// of them are half empty. So when too much does, the sparsest chunk is compacted, a few blocks at a
 // time: nothing is put into it any more, its owner moves what is in it elsewhere, from the left to
 // the right, and in the end it goes back. If a block has to stay, the chunk is opened again, as
-// slowly. Free blocks of a chunk that is being vacated are loose, that is in no bin; but right of
+// slowly. Free blocks of a chunk that is being compacted are loose, that is in no bin; but right of
 // the cursor only those that a request has come upon.
 #ifndef CT_STORE_HPP
 #define CT_STORE_HPP
@@ -43,7 +43,7 @@ namespace ct {
 class Store {
  public:
   // A shard's references go no further.
-  static constexpr uint32_t kMaxChunks = kFirstMark >> 21;
+  static constexpr uint32_t kMaxChunks = kFirstSentinel >> 21;
 
   // tight: its memory is counted, so that little may lie free.
   Store(Memory &memory, const Layout &layout, bool tight) noexcept
@@ -76,20 +76,20 @@ class Store {
   // blocks lie closer in that.
   Ref allocate_elsewhere(size_t bytes) noexcept { return allocate(bytes, tight_); }
   void release(Ref ref, size_t bytes) noexcept;
-  // Whether too much lies free, or a chunk is being vacated: then whoever has allocated should call
-  // vacate.
+  // Whether too much lies free, or a chunk is being compacted: then whoever has allocated should call
+  // compact.
   bool is_sparse() const { return held_units_ - used_units_ > bearable_free() || cursor_ != kNone; }
   // Whether a block was refused because references do not go further. Then entries have to leave until
   // one can be allocated, and the others to move together.
   bool is_full() const { return full_; }
-  // Goes on with vacating chunks, as far as is due for an allocation of that size. blocks: about how
+  // Goes on with compacting chunks, as far as is due for an allocation of that size. blocks: about how
   // many are in use. move(ref) moves an entry to another block, which it allocates, and releases the
   // old one; false: it has to stay. Answers whether there may be more to gain.
   template <class Move>
-  bool vacate(size_t bytes, uint64_t blocks, Move move) {
+  bool compact(size_t bytes, uint64_t blocks, Move move) {
     uint32_t left = work_for(bytes / kUnit);
     for (uint32_t i = 0; left != 0 && i < kMostBlocks; i++) {
-      if (cursor_ == kNone && !begin_vacating(blocks)) return false;
+      if (cursor_ == kNone && !begin_compaction(blocks)) return false;
       const uint32_t units = pass_block();
       if (units == 0) continue;
       const Ref ref = cursor_ - units;
@@ -116,7 +116,7 @@ class Store {
   static constexpr uint32_t kMinUnits = kMinBlockBytes / kUnit;
   static constexpr uint32_t kOffsetBits = 21;
   static constexpr uint32_t kOffsetMask = (1u << kOffsetBits) - 1;
-  static_assert(kMaxChunks == kFirstMark >> kOffsetBits, "marks are no blocks");
+  static_assert(kMaxChunks == kFirstSentinel >> kOffsetBits, "sentinels are no blocks");
   static constexpr uint32_t kNoChunk = UINT32_MAX;
   // Instead of what is used of a chunk.
   static constexpr uint32_t kGone = UINT32_MAX;       // its number is free for another
@@ -154,9 +154,9 @@ class Store {
   static constexpr double kWellFilled = 63.0 / 64;
   // How many blocks of a request's own bin are looked at.
   static constexpr int kTries = 8;
-  // How many blocks of the chunk that is being vacated a request takes out of their bins.
+  // How many blocks of the chunk that is being compacted a request takes out of their bins.
   static constexpr int kLoosened = 32;
-  // How many blocks vacate looks at in one go, at most.
+  // How many blocks compact looks at in one go, at most.
   static constexpr uint32_t kMostBlocks = 512;
   static constexpr uint32_t kMostUnits = 64 * 1024 / kUnit;
 
@@ -216,7 +216,7 @@ class Store {
   void set_bearable();
   void set_full(bool full);
   uint32_t work_for(uint64_t units);
-  bool begin_vacating(uint64_t blocks);
+  bool begin_compaction(uint64_t blocks);
   uint32_t sparsest(uint64_t usual) const;
   uint32_t pass_block();
   void end_pass();
@@ -258,10 +258,10 @@ class Store {
   uint32_t grown_for_[2] = {};      // units of the blocks that the newest chunks were taken for
   uint32_t idle_chunk_ = kNoChunk;  // the one free chunk that is kept; kNoChunk: none
   uint32_t newest_ = kNoChunk;      // the chunk that was taken last
-  uint32_t vacated_ = kNoChunk;     // the chunk that is being vacated; kNoChunk: none
+  uint32_t compacted_ = kNoChunk;   // the chunk that is being compacted; kNoChunk: none
   Ref cursor_ = kNone;   // the next block of it, or of the one that is opened again; kNone: neither
   bool stayed_ = false;  // a block, on the way
-  uint32_t stuck_ = kNoChunk;  // the chunk that could not be vacated
+  uint32_t stuck_ = kNoChunk;  // the chunk that could not be emptied
   uint64_t pause_units_ = 0;   // to be allocated before another attempt
   Bins *bins_ = nullptr;       // once there was a chunk
 };

@@ -406,9 +406,9 @@ std::vector<Scenario> scenarios() {
 
 // ---- Parts --------------------------------------------------------------------------------------
 
-// Of a shard each member is a part, but for the moment, of its own.
+// Of a shard each member is a part, but for the version, of its own.
 enum : weak::Part {
-  kMoment,
+  kVersion,
   kTag,
   kPassed,
   kUses,
@@ -420,26 +420,26 @@ enum : weak::Part {
   kStripe,
   kShard
 };
-const char *const kNames[] = {"moment", "tag",      "passed", "uses",  "ref",
-                              "head",   "deadline", "key",    "value", "stripe"};
+const char *const kNames[] = {"version", "tag",      "passed", "uses",  "ref",
+                              "head",    "deadline", "key",    "value", "stripe"};
 
 std::string name_of(weak::Part part) {
   return part < kShard ? kNames[part] : "shard + " + std::to_string(part - kShard);
 }
 
 std::set<weak::Part> named_parts() {
-  return {kMoment, kTag, kPassed, kRef, kHead, kDeadline, kKey, kValue};
+  return {kVersion, kTag, kPassed, kRef, kHead, kDeadline, kKey, kValue};
 }
 // Of the log, both tables' buckets and their numbers, the cursor and the table of chunks.
 constexpr size_t kShardParts = 7;
 
 class Look final : public weak::Reader {
  public:
-  Look(const Scenario &scenario, Cache &cache, uintptr_t moment)
+  Look(const Scenario &scenario, Cache &cache, uintptr_t version)
       : scenario_(scenario),
         cache_(cache),
         shard_(cache.shard()),
-        moment_(moment),
+        version_(version),
         key_offset_(sizeof(ct::Entry) + (scenario.ttl != 0 ? ct::kLifetimeBytes : 0)) {}
 
   bool read() override {
@@ -461,7 +461,7 @@ class Look final : public weak::Reader {
   weak::Part part_of(uintptr_t at, size_t size) override {
     if (at - shard_ < sizeof(ct::Shard)) {
       loads_[at - shard_]++;
-      return at - shard_ == moment_ ? kMoment : static_cast<weak::Part>(kShard + (at - shard_));
+      return at - shard_ == version_ ? kVersion : static_cast<weak::Part>(kShard + (at - shard_));
     }
     const size_t in_bucket = at % sizeof(ct::Bucket);
     if (size == 1) return in_bucket < ct::kSlots ? kTag : kPassed;
@@ -490,7 +490,7 @@ class Look final : public weak::Reader {
     return a == b || (part == kTag && !is_asked(a) && !is_asked(b));
   }
 
-  weak::Part beginning() override { return kMoment; }
+  weak::Part beginning() override { return kVersion; }
 
   // In the shard, what was loaded most often.
   uintptr_t most_loaded() const {
@@ -505,7 +505,7 @@ class Look final : public weak::Reader {
   const Scenario &scenario_;
   Cache &cache_;
   const uintptr_t shard_;
-  const uintptr_t moment_;  // in the shard
+  const uintptr_t version_;  // in the shard
   const size_t key_offset_;
   const uint8_t tags_[2] = {scenario_.key.tag(), kAbsent.tag()};
   uintptr_t entry_ = 1;  // 0: the next load is of another
@@ -513,8 +513,8 @@ class Look final : public weak::Reader {
   std::map<uintptr_t, uint64_t> loads_;
 };
 
-// Where in a shard the moment is: what a read loads again and again.
-uintptr_t find_moment() {
+// Where in a shard the version is: what a read loads again and again.
+uintptr_t find_version() {
   const Scenario quiet = {"", {hit(1, 16)}, nullptr, nullptr};
   Cache cache;
   cache.set(kAsked, 1, 16);
@@ -530,7 +530,7 @@ struct Trial {
   explicit Trial(const Scenario &scenario)
       : scenario(scenario),
         cache(scenario.fillers, scenario.ttl),
-        look(scenario, cache, find_moment()) {
+        look(scenario, cache, find_version()) {
     scenario.before(cache);
     weak::memory.write([&] { scenario.meanwhile(cache); });
     now = kThen;
@@ -581,21 +581,21 @@ TEST(each_order_is_needed) {
   assert_int_equal(kShardParts, shard_parts);
 }
 
-// The moment is loaded when a read begins, before a table is used, before lengths are used, and in the
-// end. Fault 0 is that of writers that change no moment.
-TEST(each_look_at_the_moment_is_needed) {
+// The version is loaded when a read begins, before a table is used, before lengths are used, and in the
+// end. Fault 0 is that of writers that change no version.
+TEST(each_look_at_the_version_is_needed) {
   std::set<uint32_t> noticed;
   const uint32_t numbers[] = {0, 2, 3, 4};
   for (const Scenario &scenario : scenarios()) {
     Trial trial(scenario);
     for (const uint32_t number : numbers) {
-      if (noticed.count(number) == 0 && !trial.holds({weak::kNoPart, kMoment, number})) {
+      if (noticed.count(number) == 0 && !trial.holds({weak::kNoPart, kVersion, number})) {
         noticed.insert(number);
       }
     }
   }
   for (const uint32_t number : numbers) {
-    if (noticed.count(number) == 0) fail_msg("nothing needs look %u at the moment", number);
+    if (noticed.count(number) == 0) fail_msg("nothing needs look %u at the version", number);
   }
 }
 

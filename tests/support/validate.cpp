@@ -9,7 +9,7 @@ const char *ct_validate(ct_cache *cache) {
 
 void ct_take_work(ct_cache *cache, uint64_t *holds, uint64_t *most) {
   *holds = *most = 0;
-  const ct::Family &shards = ct::unwrap(cache)->shards();
+  const ct::Shards &shards = ct::unwrap(cache)->shards();
   for (uint32_t i = 0; i < shards.count; i++) shards[i].take_work(holds, most);
 }
 
@@ -19,18 +19,18 @@ uint64_t ct_due_tree_looks(ct_cache *cache) {
 
 uint64_t ct_weight(ct_cache *cache) {
   uint64_t weight = 0;
-  const ct::Family &shards = ct::unwrap(cache)->shards();
+  const ct::Shards &shards = ct::unwrap(cache)->shards();
   for (uint32_t i = 0; i < shards.count; i++) weight += shards[i].weight();
   return weight;
 }
 
 void ct_limit_chunks(ct_cache *cache, uint32_t count) {
-  const ct::Family &shards = ct::unwrap(cache)->shards();
+  const ct::Shards &shards = ct::unwrap(cache)->shards();
   for (uint32_t i = 0; i < shards.count; i++) shards[i].limit_chunks(count);
 }
 
 void ct_measure_searches(ct_cache *cache, uint64_t *total, uint64_t *longest) {
   *total = *longest = 0;
-  const ct::Family &shards = ct::unwrap(cache)->shards();
+  const ct::Shards &shards = ct::unwrap(cache)->shards();
   for (uint32_t i = 0; i < shards.count; i++) shards[i].measure_searches(total, longest);
 }
