@@ -20,19 +20,21 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/annotations.hpp"
+
 namespace ct {
 
-class Lock {
+class CT_CAPABILITY("lock") Lock {
  public:
   // How often others, who came later, may get the lock before a thread in line does. That is a fraction
   // of a millisecond if critical sections are short.
   static constexpr uint32_t kMostOvertaken = 1000;
 
-  void lock() noexcept {
+  void lock() noexcept CT_ACQUIRE() {
     if (held_.exchange(1, std::memory_order_acquire) != 0) lock_slowly();
   }
 
-  void unlock() noexcept {
+  void unlock() noexcept CT_RELEASE() {
     if (next_ticket_.load() == first_ticket_.load(std::memory_order_relaxed)) {
       held_.store(0, std::memory_order_release);
     } else {
@@ -46,6 +48,9 @@ class Lock {
     passed_ = 0;
     due_ = next_ticket_.load() - first_ticket_.load(std::memory_order_relaxed);
   }
+
+  // Whether anyone holds it.
+  bool is_held() const noexcept { return held_.load(std::memory_order_relaxed) != 0; }
 
 #ifdef CT_VALIDATE
   // How many stand in line.
@@ -74,28 +79,16 @@ class Lock {
   uint32_t due_ = 0;     // how many in line it is still to be handed to
 };
 
-// Holds a lock for a scope; nullptr holds nothing.
-class Guard {
+// Holds a lock for a scope.
+class CT_SCOPED_CAPABILITY Guard {
  public:
-  explicit Guard(Lock *lock) noexcept : lock_(lock) {
-    if (lock_ != nullptr) lock_->lock();
-  }
-  ~Guard() { give_back(); }
-  // Another one, of a guard that holds none.
-  void hold(Lock *lock) noexcept {
-    lock_ = lock;
-    if (lock_ != nullptr) lock_->lock();
-  }
-  void give_back() noexcept {
-    if (lock_ != nullptr) lock_->unlock();
-    lock_ = nullptr;
-  }
-  bool holds() const { return lock_ != nullptr; }
+  explicit Guard(Lock &lock) noexcept CT_ACQUIRE(lock) : lock_(lock) { lock_.lock(); }
+  ~Guard() CT_RELEASE() { lock_.unlock(); }
   Guard(const Guard &) = delete;
   Guard &operator=(const Guard &) = delete;
 
  private:
-  Lock *lock_;
+  Lock &lock_;
 };
 
 }  // namespace ct

@@ -40,7 +40,7 @@ void join_with_next(Leftover *leftover) {
 void keep_addresses(char *ptr, size_t bytes) {
   auto *leftover = static_cast<Leftover *>(std::malloc(sizeof(Leftover)));
   if (leftover == nullptr) return;
-  const Guard guard(&leftover_lock);
+  const Guard guard(leftover_lock);
   Leftover *before = nullptr;
   Leftover **link = &leftovers;
   for (; *link != nullptr && (*link)->ptr < ptr; link = &before->next) before = *link;
@@ -54,7 +54,7 @@ void keep_addresses(char *ptr, size_t bytes) {
 // nullptr: there are none that are as many.
 char *take_addresses(size_t bytes) {
   if (!any_leftovers.load(std::memory_order_relaxed)) return nullptr;
-  const Guard guard(&leftover_lock);
+  const Guard guard(leftover_lock);
   Leftover **link = &leftovers;
   while (*link != nullptr && (*link)->bytes < bytes) link = &(*link)->next;
   Leftover *found = *link;

@@ -395,7 +395,7 @@ uint32_t PageHeap::next_bin(Kind kind, uint32_t from) const {
 
 void PageHeap::use(void *ptr, size_t bytes) noexcept {
   if (bytes == 0) return;
-  const Guard guard(&lock_);
+  const Guard guard(lock_);
   Range &range = *range_of(ptr);
   const auto begin = static_cast<size_t>(static_cast<char *>(ptr) - range.base);
   mark(range, {static_cast<uint32_t>(begin / unit()),

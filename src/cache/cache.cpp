@@ -121,7 +121,7 @@ void Cache::give_deadline(uint64_t deadline, Now &now, StoreRequest *request) {
   request->deadline = deadline;
   if (deadline == CT_NEVER) return;
   request->flags |= kLifetime;
-  request->dead = deadline <= now();
+  if (deadline <= now()) request->fitness = Fitness::kDead;
 }
 
 // Asks for the weight, unless it is given. What is dead has none.
@@ -133,12 +133,14 @@ void Cache::weigh(bool given, uint64_t weight, StoreRequest *request) {
     request->weight = weight;
   } else if (options_.weigher == nullptr) {
     request->weight =
-        Shard::weigh(options_.weight_kind, layout_, request->flags, key.size, value.size);
-  } else if (!request->dead) {
+        Entries::weigh(options_.weight_kind, layout_, request->flags, key.size, value.size);
+  } else if (request->fitness != Fitness::kDead) {
     request->weight =
         options_.weigher(options_.user_data, key.data, key.size, value.data, value.size);
   }
-  request->too_large = !request->dead && request->weight > maxsize();
+  if (request->fitness == Fitness::kFits && request->weight > maxsize()) {
+    request->fitness = Fitness::kTooLarge;
+  }
 }
 
 // Everything about a store that can be known without a lock.
@@ -146,7 +148,8 @@ ct_status Cache::make_request(const Probe &probe, Bytes value, const ct_entry_op
                               Now &now, StoreRequest *request) {
   const Bytes key = probe.key;
   begin_request(probe, value, request);
-  request->conditions = entry.flags;
+  if ((entry.flags & CT_ENTRY_IF_ABSENT) != 0) request->condition = Condition::kIfAbsent;
+  if ((entry.flags & CT_ENTRY_IF_PRESENT) != 0) request->condition = Condition::kIfPresent;
 
   uint64_t deadline = CT_NEVER;
   if ((entry.flags & CT_ENTRY_TTL) != 0) {
@@ -166,10 +169,12 @@ ct_status Cache::make_request(const Probe &probe, Bytes value, const ct_entry_op
 
   if ((request->flags & kApart) == 0) return CT_OK;
   // One that is too large is not even copied, unless it is handed back.
-  if (request->too_large && !request->hands_back && !request->discarded) return CT_OK;
-  if (request->set_apart()) return CT_OK;
+  const bool fails = request->refusal == Refusal::kFails;
+  if (request->fitness == Fitness::kTooLarge && fails) return CT_OK;
+  if (request->apart.make(key, value)) return CT_OK;
   // A write that is refused here is one all the same.
-  if (request->flight == nullptr && !request->discarded) shard_of(probe).overtake(probe);
+  const bool is_write = request->flight == nullptr && request->refusal != Refusal::kNeverKept;
+  if (is_write) shard_of(probe).overtake(probe);
   return CT_ERR_NOMEM;
 }
 
@@ -190,42 +195,48 @@ ct_status Cache::gather(const Shard &own, uint64_t need, Reservation &room, Now 
   return CT_OK;
 }
 
-// Calls attempt(room, &status), which stores into shard, until it does not ask for more room. A shard
-// that has entries can do without others' room; of calls that cannot, one at a time takes what there
-// is.
+// Calls attempt(room), which stores into shard, until it is done. A shard that has entries can do without
+// others' room; of calls that cannot, one at a time takes what there is.
 template <class Attempt>
 ct_status Cache::with_room(Shard &shard, StoreRequest &request, Now &now, Departed &gone,
                            Attempt attempt) {
   Reservation room(budget_);
-  Guard alone(nullptr);
-  ct_status status = CT_OK;
-  while (!attempt(room, &status)) {
-    if (request.payer == shard.number()) continue;
-    if (request.payer == StoreRequest::kTellFirst) {
-      room.give_back();
-      alone.give_back();
-      tell(gone);
-      status = CT_OK;
-    } else if (request.payer != StoreRequest::kAnyShard) {
-      status = shards_[request.payer].evict_for(request.need, request.payer_keeps, room, now, gone);
-    } else if (alone.holds() || gathering() == nullptr) {
-      status = gather(shard, request.need, room, now, gone);
-    } else {
-      room.give_back();
-      alone.hold(gathering());
+  GatheringTurn turn(budget_, !is_single_threaded());
+  for (;;) {
+    ct_status status = CT_OK;
+    switch (attempt(room)) {
+      case Next::kDone:
+        return request.status;
+      case Next::kAgain:
+        break;
+      case Next::kEvictThere:
+        status =
+            shards_[request.payer].evict_for(request.need, request.payer_keeps, room, now, gone);
+        break;
+      case Next::kGather:
+        if (turn.is_own()) {
+          status = gather(shard, request.need, room, now, gone);
+        } else {
+          room.give_back();
+          turn.wait();
+        }
+        break;
+      case Next::kTellFirst:
+        room.give_back();
+        turn.give_back();
+        tell(gone);
+        break;
     }
     if (status == CT_OK) continue;
     shard.abandon(request);
-    break;
+    return status;
   }
-  return status;
 }
 
 ct_status Cache::store(StoreRequest &request, Now &now, Departed &gone, ct_value *out) {
   Shard &shard = shard_of(request.probe);
-  return with_room(shard, request, now, gone, [&](Reservation &room, ct_status *result) {
-    return shard.store(request, room, now, gone, out, result);
-  });
+  return with_room(shard, request, now, gone,
+                   [&](Reservation &room) { return shard.store(request, room, now, gone, out); });
 }
 
 ct_status Cache::store(StoreRequest &request, Now &now, ct_value *out) {
@@ -250,7 +261,7 @@ ct_status Cache::setdefault(Bytes key, Bytes value, ct_value *out) {
   if (found != CT_MISS) return found;
   StoreRequest request(memory_);
   const ct_status status = make_request(probe, value, kNoEntryOptions, now, &request);
-  request.takes = request.as_read = true;
+  request.condition = Condition::kElseUse;
   return status == CT_OK ? store(request, now, out) : status;
 }
 
@@ -260,12 +271,11 @@ ct_status Cache::set_deadline(Bytes key, uint64_t ttl) {
   StoreRequest request(memory_);
   request.probe = probe_of(key);
   request.deadline = ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), ttl);
-  request.dead = ttl == 0;
+  if (ttl == 0) request.fitness = Fitness::kDead;
   Shard &shard = shard_of(request.probe);
-  const ct_status status =
-      with_room(shard, request, now, gone, [&](Reservation &room, ct_status *result) {
-        return shard.set_deadline(request, room, now, gone, result);
-      });
+  const ct_status status = with_room(shard, request, now, gone, [&](Reservation &room) {
+    return shard.set_deadline(request, room, now, gone);
+  });
   tell(gone);
   return status;
 }

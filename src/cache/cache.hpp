@@ -19,10 +19,21 @@
 #include "cache/check_options.hpp"
 #include "shard/budget.hpp"
 #include "shard/shard.hpp"
+#include "shard/waits.hpp"
 
 namespace ct {
 
 class Result;
+
+// What came of waiting for a flight.
+enum class Waited : uint8_t {
+  kLanded,     // There is a value.
+  kLeased,     // The lease is the caller's.
+  kOvertaken,  // The load was overtaken, then given up: look again.
+  kTimedOut,
+  kRing,  // The wait would never end: its loader waits for this thread.
+  kNoMemory,
+};
 
 class alignas(64) Cache : public Owner {
  public:
@@ -155,12 +166,10 @@ class alignas(64) Cache : public Owner {
     shard.prefetch(probe.hash);
     return shard;
   }
-  Lock *gathering() {
-    return (options_.flags & CT_FLAG_SINGLE_THREADED) == 0 ? &budget_.gathering() : nullptr;
-  }
+  bool is_single_threaded() const { return (options_.flags & CT_FLAG_SINGLE_THREADED) != 0; }
 
   ct_status set(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now);
-  ct_status await(const Hold &hold, uint64_t until, Thread loader, ct_value *out);
+  Waited await(const Hold &hold, uint64_t until, Thread loader, ct_value *out);
   ct_status make_request(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now,
                          StoreRequest *request);
   void begin_request(const Probe &probe, Bytes value, StoreRequest *request);
@@ -178,10 +187,10 @@ class alignas(64) Cache : public Owner {
   ct_status store_computed(const Probe &probe, Result &result, const Entry *seen, Departed &gone,
                            ct_value *out);
   template <class KeyOf>
-  void look_ahead(size_t count, KeyOf key_of, Look *looks);
+  void look_ahead(size_t count, KeyOf key_of, Asked *asked);
   template <class Visit>
-  void visit_runs(const Look *looks, size_t count, Visit visit);
-  ct_status copy_pinned(Look *looks, size_t count, Now &now, char *buffer, size_t capacity,
+  void visit_runs(const Asked *asked, size_t count, Visit visit);
+  ct_status copy_pinned(Asked *asked, size_t count, Now &now, char *buffer, size_t capacity,
                         size_t *value_ends, ct_status *statuses);
   template <class Attempt>
   ct_status with_room(Shard &shard, StoreRequest &request, Now &now, Departed &gone,

@@ -19,26 +19,58 @@ uint64_t monotonic_ns() {
   return static_cast<uint64_t>(time.tv_sec) * 1000000000u + static_cast<uint64_t>(time.tv_nsec);
 }
 
+ct_status status_of(Waited waited) {
+  switch (waited) {
+    case Waited::kLanded:
+      return CT_OK;
+    case Waited::kLeased:
+      return CT_LEASED;
+    case Waited::kRing:
+      return CT_ERR_RECURSION;
+    case Waited::kNoMemory:
+      return CT_ERR_NOMEM;
+    case Waited::kOvertaken:
+    case Waited::kTimedOut:
+      break;
+  }
+  return CT_BUSY;
+}
+
 }  // namespace
 
-// Waits for the lease of a flight that the caller holds, or for what comes of it, as check_in tells.
-// CT_BUSY: the time is over; CT_ERR_RECURSION: the wait would never end.
-ct_status Cache::await(const Hold &hold, uint64_t until, Thread loader, ct_value *out) {
+// Waits for the lease of a flight that the caller holds, or for what comes of it.
+Waited Cache::await(const Hold &hold, uint64_t until, Thread loader, ct_value *out) {
   Flight &flight = *hold.flight;
   Waits::Wait wait;
-  if (!waits_.begin(wait, this_thread(), flight)) return CT_ERR_RECURSION;
-  const bool single = (options_.flags & CT_FLAG_SINGLE_THREADED) != 0;
-  ct_status status = CT_BUSY;
+  if (!waits_.begin(wait, this_thread(), flight)) return Waited::kRing;
+  Waited waited = Waited::kTimedOut;
   uint32_t news = hold.news;
-  while (status == CT_BUSY && !single) {
+  for (bool waits = !is_single_threaded(); waits;) {
     const uint64_t time = monotonic_ns();
     if (time >= until) break;
     sleep_while(flight.news, news, until - time);
     news = flight.news.load(std::memory_order_acquire);
-    status = flight.shard->check_in(flight, loader, out);
+    waits = false;
+    switch (flight.shard->check_in(flight, loader, out)) {
+      case Landing::kLanded:
+        waited = Waited::kLanded;
+        break;
+      case Landing::kLeased:
+        waited = Waited::kLeased;
+        break;
+      case Landing::kOvertaken:
+        waited = Waited::kOvertaken;
+        break;
+      case Landing::kNoMemory:
+        waited = Waited::kNoMemory;
+        break;
+      case Landing::kNotYet:
+        waits = true;
+        break;
+    }
   }
   waits_.end(wait);
-  return status;
+  return waited;
 }
 
 // Looks again whenever a load that it waited for was overtaken and then given up, however often that
@@ -47,29 +79,28 @@ ct_status Cache::join(Bytes key, uint64_t wait_ns, Thread loader, ct_value *out,
   const Probe probe = probe_of(key);
   Shard &shard = shard_of(probe);
   uint64_t until = 0;
-  ct_status status;
-  do {
+  for (;;) {
     Now now(clock_);
     Hold hold;
-    status = shard.join(probe, now, loader, out, &hold);
-    uint64_t started = status == CT_LEASED ? now() : 0;
-    if (status == CT_BUSY) {
-      if (wait_ns != 0) {
-        if (until == 0) until = saturating_add(monotonic_ns(), wait_ns);
-        status = await(hold, until, loader, out);
-      }
-      if (status == CT_LEASED) {
-        started = clock_.read();
-      } else {
-        shard.unhold(*hold.flight);
-      }
-    }
+    const ct_status status = shard.join(probe, now, loader, out, &hold);
     if (status == CT_LEASED) {
-      hold.flight->started = started;
+      hold.flight->started = now();
       *flight = hold.flight;
     }
-  } while (status == kChanged);
-  return status;
+    if (status != CT_BUSY) return status;
+    Waited waited = Waited::kTimedOut;
+    if (wait_ns != 0) {
+      if (until == 0) until = saturating_add(monotonic_ns(), wait_ns);
+      waited = await(hold, until, loader, out);
+    }
+    if (waited == Waited::kLeased) {
+      hold.flight->started = clock_.read();
+      *flight = hold.flight;
+      return CT_LEASED;
+    }
+    shard.unhold(*hold.flight);
+    if (waited != Waited::kOvertaken) return status_of(waited);
+  }
 }
 
 ct_status Cache::fulfil(Flight &flight, Bytes value, const ct_entry_options &entry, bool discarded,
@@ -78,8 +109,7 @@ ct_status Cache::fulfil(Flight &flight, Bytes value, const ct_entry_options &ent
   Now now(clock_);
   StoreRequest request(memory_);
   request.flight = &flight;
-  request.hands_back = true;
-  request.discarded = discarded;
+  request.refusal = discarded ? Refusal::kNeverKept : Refusal::kHandsBack;
   ct_value own = CT_VALUE_INIT;
   ct_status status = make_request({flight.key(), flight.hash}, value, entry, now, &request);
   if (status == CT_OK) status = store(request, now, &own);
@@ -113,14 +143,15 @@ ct_status Cache::get_or_load(Bytes key, ct_loader_fn load, void *user_data, ct_v
 // As a run can be in vain only because of a plain write, there need be no end of them.
 ct_status Cache::compute(Bytes key, ct_compute_fn compute, void *user_data, ct_value *out) {
   const Probe probe = probe_of(key);
-  ct_status status = kChanged;
-  for (int retries = 0; status == kChanged && retries <= kRetries; retries++) {
-    status = compute_in_turn(probe, compute, user_data, out);
+  for (int run = 0; run <= kRetries; run++) {
+    const ct_status status = compute_in_turn(probe, compute, user_data, out);
+    if (status != CT_EXISTS) return status;
   }
-  return status == kChanged ? CT_BUSY : status;
+  return CT_BUSY;
 }
 
-// One run, while no other one is going on for the key.
+// One run, while no other one is going on for the key. CT_EXISTS: it was in vain, as the key was written
+// meanwhile.
 ct_status Cache::compute_in_turn(const Probe &probe, ct_compute_fn compute, void *user_data,
                                  ct_value *out) {
   Shard &shard = shard_of(probe);
@@ -128,7 +159,7 @@ ct_status Cache::compute_in_turn(const Probe &probe, ct_compute_fn compute, void
   Hold turn;
   ct_status status = shard.take_turn(probe, thread, &turn);
   if (status == CT_BUSY) {
-    status = await(turn, CT_NEVER, thread, nullptr);
+    status = status_of(await(turn, CT_NEVER, thread, nullptr));
     if (status != CT_LEASED) shard.unhold(*turn.flight);
   }
   if (status != CT_LEASED) return status;
@@ -160,12 +191,13 @@ ct_status Cache::compute_once(const Probe &probe, ct_compute_fn compute, void *u
     status = store_computed(probe, result, seen, gone, out);
   } else if (status == CT_MISS) {
     Now after(clock_);
-    if (!shard.remove_seen(probe, seen, after, gone)) status = kChanged;
+    if (!shard.remove_seen(probe, seen, after, gone)) status = CT_EXISTS;
   } else if (status == CT_NOT_STORED && found && out != nullptr) {
     *out = *old;
     *old = ct_value CT_VALUE_INIT;
   }
-  if (!Result::is_failure(status)) shard.count_reads(found, !found);
+  const bool in_vain = status == CT_EXISTS;
+  if (!in_vain && !Result::is_failure(status)) shard.count_reads(found, !found);
   return status;
 }
 
@@ -176,8 +208,9 @@ ct_status Cache::keep_first(Bytes key, const Result &result, bool keep, ct_value
   if (!check(&result.entry(), &entry)) return CT_ERR_INVALID;
   Now now(clock_);
   StoreRequest request(memory_);
-  request.takes = request.hands_back = true;
-  request.discarded = result.discarded() || !keep;
+  request.condition = Condition::kElsePeek;
+  const bool is_kept = keep && !result.discarded();
+  request.refusal = is_kept ? Refusal::kHandsBack : Refusal::kNeverKept;
   ct_status status = make_request(probe_of(key), result.value(), entry, now, &request);
   if (status == CT_OK) status = store(request, now, out);
   return status == CT_NOT_STORED ? CT_OK : status;
@@ -190,9 +223,9 @@ ct_status Cache::store_computed(const Probe &probe, Result &result, const Entry 
   if (!check(&result.entry(), &entry)) return CT_ERR_INVALID;
   Now now(clock_);
   StoreRequest request(memory_);
-  request.checked = true;
+  request.condition = Condition::kIfSame;
   request.seen = seen;
-  request.discarded = result.discarded();
+  if (result.discarded()) request.refusal = Refusal::kNeverKept;
   const ct_status status = make_request(probe, result.value(), entry, now, &request);
   return status == CT_OK ? store(request, now, gone, out) : status;
 }

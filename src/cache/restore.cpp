@@ -10,7 +10,7 @@ void Cache::begin_restored(const Record &record, Now &now, StoreRequest *request
   const uint64_t ttl = record.ttl;
   give_deadline(ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), ttl), now, request);
   request->idle = options_.tti == 0 ? CT_NEVER : record.idle;
-  request->dead = request->dead || request->idle == 0;
+  if (request->idle == 0) request->fitness = Fitness::kDead;
 }
 
 // Asks the weigher, which may call the cache: so it is asked before anything is reserved.
@@ -35,11 +35,13 @@ ct_status Cache::stage(Restored &entry, uint64_t *reserved, Reservation &room, N
   StoreRequest request(memory_);
   begin_restored(record, now, &request);
   weigh(record.weighed, record.weight, &request);
-  if (request.dead || request.too_large) return CT_OK;
+  if (request.fitness != Fitness::kFits) return CT_OK;
   if (request.weight > UINT64_MAX - *reserved) return CT_OK;
   const uint64_t needed = *reserved + request.weight;
   if (!room.cover_whole(needed)) return CT_OK;
-  if ((request.flags & kApart) != 0 && !request.set_apart()) return CT_ERR_NOMEM;
+  if ((request.flags & kApart) != 0 && !request.apart.make(record.key, record.value)) {
+    return CT_ERR_NOMEM;
+  }
   const ct_status status = shard.stage(request, room, now, gone);
   if (status != CT_OK) return status == CT_EXISTS ? CT_OK : status;
   *reserved = needed;

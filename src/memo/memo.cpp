@@ -50,7 +50,7 @@ Tally::Row *Tally::add(const void *self) {
 }
 
 bool Tally::count(const void *self, bool hit) {
-  Guard guard(&lock_);
+  Guard guard(lock_);
   Row *row = find(self);
   if (row == nullptr) row = add(self);
   if (row == nullptr) return false;
@@ -59,19 +59,19 @@ bool Tally::count(const void *self, bool hit) {
 }
 
 Tally::Counts Tally::counts(const void *self) {
-  Guard guard(&lock_);
+  Guard guard(lock_);
   const Row *row = find(self);
   return row == nullptr ? Counts{0, 0} : row->counts;
 }
 
 void Tally::reset(const void *self) {
-  Guard guard(&lock_);
+  Guard guard(lock_);
   if (Row *row = find(self)) row->counts = {0, 0};
 }
 
 // Closes the gap, so that no search ends too early.
 void Tally::forget(const void *self) {
-  Guard guard(&lock_);
+  Guard guard(lock_);
   const Row *row = find(self);
   if (row == nullptr) return;
   const uint32_t mask = rows_.size() - 1;

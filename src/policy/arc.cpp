@@ -23,9 +23,9 @@ class Arc : public Policy {
   static constexpr size_t kBytesBeside = 2 * Ghosts::kBytesEach;
 
   explicit Arc(const PolicyContext &context)
-      : store_(context.store),
-        once_(context.store),
-        again_(context.store),
+      : store_(context.store()),
+        once_(context.store()),
+        again_(context.store()),
         once_gone_(context.memory),
         again_gone_(context.memory),
         tight_(counts_memory(context.options)) {}

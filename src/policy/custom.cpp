@@ -39,7 +39,7 @@ class Custom : public Policy {
     }
     ids_[id] = {ref, kNoId};
     entry(ref)->prev = id;
-    const Bytes key = context_.layout.key(entry(ref));
+    const Bytes key = context_.layout().key(entry(ref));
     ops_.on_insert(state_, id, context_.weight(ref), key.data, key.size, now());
   }
   void update(Ref ref, uint64_t, uint64_t, Now &now) override { tell_update(ref, now); }
@@ -85,10 +85,10 @@ class Custom : public Policy {
     uint32_t next_free;
   };
 
-  Entry *entry(Ref ref) const { return context_.store.at(ref); }
+  Entry *entry(Ref ref) const { return context_.store().at(ref); }
   void tell_update(Ref ref, Now &now) {
     if (ops_.on_update == nullptr) return;
-    const Bytes key = context_.layout.key(entry(ref));
+    const Bytes key = context_.layout().key(entry(ref));
     ops_.on_update(state_, entry(ref)->prev, context_.weight(ref), key.data, key.size, now());
   }
 

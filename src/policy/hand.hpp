@@ -19,7 +19,8 @@ namespace ct {
 class Hand {
  public:
   // The context lives as long as the hand.
-  explicit Hand(const PolicyContext &context) noexcept : context_(context), list_(context.store) {}
+  explicit Hand(const PolicyContext &context) noexcept
+      : context_(context), list_(context.store()) {}
 
   bool empty() const { return list_.empty(); }
   // Inserts the entry as the youngest.
@@ -54,7 +55,7 @@ class Hand {
       if (under_ == kNone) under_ = list_.back();
       if (under_ == kNone) return kNone;
       const Ref next = list_.towards_front(under_);
-      if (next != kNone) __builtin_prefetch(context_.store.at(next));
+      if (next != kNone) __builtin_prefetch(context_.store().at(next));
       const Place place = context_.place(under_);
       const uint32_t uses = place.use_bits();
       if (uses == 0 || spared_ >= size_ * most) {

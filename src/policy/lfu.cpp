@@ -25,9 +25,9 @@ class Lfu : public Policy {
   static constexpr bool kHasFrequency = true;
 
   explicit Lfu(const PolicyContext &context)
-      : layout_(context.layout),
-        store_(context.store),
-        list_(context.store),
+      : layout_(context.layout()),
+        store_(context.store()),
+        list_(context.store()),
         groups_(context.memory) {}
 
   bool reserve(uint64_t count) override { return free_ != kNoGroup || groups_.reserve(count + 1); }

@@ -12,7 +12,7 @@ class Lru : public Policy {
  public:
   static constexpr Uses kUses = Uses::kBatched;
 
-  explicit Lru(const PolicyContext &context) : list_(context.store) {}
+  explicit Lru(const PolicyContext &context) : list_(context.store()) {}
 
   void insert(Ref ref, uint64_t, Now &) override { list_.push_front(ref); }
   void update(Ref ref, uint64_t, uint64_t, Now &) override { list_.move_to_front(ref); }

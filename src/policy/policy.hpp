@@ -17,31 +17,25 @@
 #include "base/hash.hpp"
 #include "base/memory.hpp"
 #include "base/options.hpp"
+#include "table/entries.hpp"
 #include "table/entry.hpp"
 #include "table/index.hpp"
-#include "table/store.hpp"
 
 namespace ct {
-
-class Shard;
 
 // What a policy works with. All of it lives longer than the policy.
 struct PolicyContext {
   Memory &memory;
-  const Store &store;
+  const Entries &entries;
   const Index &index;
-  const Layout &layout;
   const ct_options &options;  // As they are in force; maxsize is that of all shards.
   uint64_t seed;              // Each shard has another one.
-  // Returns the weight of an entry that is in the cache; shard is the policy's own.
-  uint64_t (*weight_of)(const Shard *shard, Ref ref);
-  const Shard *shard;
 
-  uint64_t weight(Ref ref) const { return weight_of(shard, ref); }
-  uint64_t hash(Ref ref) const {
-    const Bytes key = layout.key(store.at(ref));
-    return hash_key(key.data, key.size, options.seed);
-  }
+  Entry *at(Ref ref) const { return entries.at(ref); }
+  const Layout &layout() const { return entries.layout(); }
+  const Store &store() const { return entries.store(); }
+  uint64_t weight(Ref ref) const { return entries.weight_of(at(ref)); }
+  uint64_t hash(Ref ref) const { return entries.hash_of(ref); }
   // Where the entry's use bits are.
   Place place(Ref ref) const { return index.place_of(hash(ref), ref); }
 };

@@ -15,7 +15,7 @@ class Rr : public Policy {
   static constexpr size_t kBytesBeside = sizeof(Ref);
 
   explicit Rr(const PolicyContext &context)
-      : store_(context.store),
+      : store_(context.store()),
         refs_(context.memory),
         choice_(context.options.choice),
         user_data_(context.options.user_data),

@@ -23,7 +23,7 @@ class S3Fifo : public Policy {
   static constexpr size_t kBytesBeside = Ghosts::kBytesEach * 9 / 10;
 
   explicit S3Fifo(const PolicyContext &context)
-      : context_(context), small_(context.store), main_(context_), ghosts_(context.memory) {}
+      : context_(context), small_(context.store()), main_(context_), ghosts_(context.memory) {}
 
   void insert(Ref ref, uint64_t hash, Now &) override {
     const bool returns = ghosts_.remove(hash);
@@ -143,12 +143,12 @@ class S3Fifo : public Policy {
     const uint64_t share = std::max((small_weight_ + main_weight_) / 10, kLeastShare);
     return main_.empty() || small_weight_ >= share;
   }
-  bool is_main(Ref ref) const { return (context_.store.at(ref)->flags & kMain) != 0; }
+  bool is_main(Ref ref) const { return (context_.store().at(ref)->flags & kMain) != 0; }
   // Returns the weight of the queue that the entry is in.
   uint64_t &weight_of(Ref ref) { return is_main(ref) ? main_weight_ : small_weight_; }
 
   void enter_main(Ref ref) {
-    context_.store.at(ref)->flags |= kMain;
+    context_.store().at(ref)->flags |= kMain;
     main_.insert_behind(ref);
     main_weight_ += context_.weight(ref);
   }

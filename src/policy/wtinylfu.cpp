@@ -222,7 +222,7 @@ class WTinyLfu : public Policy {
   static constexpr uint32_t kJitterFrom = 5;
   static constexpr uint64_t kJitter = 128;
 
-  Entry *entry(Ref ref) const { return context_.store.at(ref); }
+  Entry *entry(Ref ref) const { return context_.store().at(ref); }
   Region region_of(Ref ref) const {
     return static_cast<Region>((entry(ref)->flags & kPolicyFlags) >> kRegionShift);
   }
@@ -326,8 +326,8 @@ class WTinyLfu : public Policy {
   }
 
   PolicyContext context_;
-  List lists_[kRegions] = {List(context_.store), List(context_.store), List(context_.store),
-                           List(context_.store)};
+  List lists_[kRegions] = {List(context_.store()), List(context_.store()), List(context_.store()),
+                           List(context_.store())};
   uint64_t weights_[kRegions] = {};
   Sketch sketch_;
   uint64_t count_ = 0;

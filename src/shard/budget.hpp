@@ -90,7 +90,7 @@ class Budget {
 
   // One call at a time. After it the debt may have to be paid by evictions.
   void set_maxsize(uint64_t maxsize) noexcept {
-    Guard guard(&limit_);
+    Guard guard(limit_);
     const uint64_t before = this->maxsize();
     changes_.fetch_add(1, std::memory_order_relaxed);
     if (maxsize >= before) {
@@ -102,17 +102,41 @@ class Budget {
     changes_.fetch_add(1, std::memory_order_release);
   }
 
-  // Held by the one call at a time that takes room from more than one shard: two that each hold
-  // half of what they need would wait for each other.
-  Lock &gathering() { return gathering_; }
-
  private:
+  friend class GatheringTurn;
+
   std::atomic<uint64_t> maxsize_;
   std::atomic<uint64_t> debt_{0};
   std::atomic<uint64_t> pool_;
   std::atomic<uint32_t> changes_{0};  // of the limit, begun and ended: odd within one
   Lock limit_;                        // one such change at a time
   Lock gathering_;
+};
+
+// The turn of the one call at a time that takes room from more than one shard: two that each hold half of
+// what they need would wait for each other. In a cache of one thread it is always one's own.
+class GatheringTurn {
+ public:
+  GatheringTurn(Budget &budget, bool shared) noexcept : lock_(budget.gathering_), shared_(shared) {}
+  ~GatheringTurn() { give_back(); }
+  GatheringTurn(const GatheringTurn &) = delete;
+  GatheringTurn &operator=(const GatheringTurn &) = delete;
+
+  bool is_own() const { return held_ || !shared_; }
+  // Unchecked, both: whether it is held is known at run time only.
+  void wait() noexcept CT_UNCHECKED {
+    lock_.lock();
+    held_ = true;
+  }
+  void give_back() noexcept CT_UNCHECKED {
+    if (held_) lock_.unlock();
+    held_ = false;
+  }
+
+ private:
+  Lock &lock_;
+  const bool shared_;
+  bool held_ = false;
 };
 
 // What a call has reserved. It gives back what is left when it ends.

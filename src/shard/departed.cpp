@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "shard/departed.hpp"
+
 #include "shard/shard.hpp"
 
 namespace ct {
@@ -7,9 +9,8 @@ Entry *Departed::at(Place place) const { return shards_[place.shard].at(place.re
 
 uint64_t Departed::deadline(Place place) const { return shards_[place.shard].deadline(at(place)); }
 
-void Departed::add(Shard &shard, Ref ref, ct_cause cause) {
-  const Place place = {shard.number(), ref};
-  Entry *e = shard.at(ref);
+void Departed::add(uint32_t shard, Ref ref, Entry *e, ct_cause cause) {
+  const Place place = {shard, ref};
   e->flags |= kTelling;
   e->prev = kNone;
   e->next = static_cast<uint32_t>(cause) << 16;

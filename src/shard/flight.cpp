@@ -7,15 +7,15 @@
 #include <cstring>
 #include <new>
 
+#include "base/futex.hpp"
+
 namespace ct {
 
-// ---- Flights ----------------------------------------------------------------------------------
-
-ct_status Flights::join(Flight::Kind kind, Bytes key, uint64_t hash, Thread loader, Hold *hold) {
-  Flight *flight = find(kind, key, hash);
+ct_status Flights::join(Flight::Kind kind, const Probe &probe, Thread loader, Hold *hold) {
+  Flight *flight = find(kind, probe);
   if (flight == nullptr) {
-    if (kind == Flight::kLoad && is_loading(key, hash, loader)) return CT_ERR_RECURSION;
-    flight = add(kind, key, hash);
+    if (kind == Flight::kLoad && is_loading(probe, loader)) return CT_ERR_RECURSION;
+    flight = add(kind, probe);
     if (flight == nullptr) return CT_ERR_NOMEM;
   }
   flight->holders++;
@@ -25,28 +25,47 @@ ct_status Flights::join(Flight::Kind kind, Bytes key, uint64_t hash, Thread load
   return CT_LEASED;
 }
 
-bool Flights::take_lease(Flight &flight, Thread loader) {
-  if (flight.state != Flight::kVacant) {
-    flight.reserved = true;
-    return false;
+Landing Flights::check_in(Flight &flight, Thread loader, ct_value *out) {
+  assert(flight.holders > 0);
+  switch (flight.state) {
+    case Flight::kLeased:
+      flight.reserved = true;
+      return Landing::kNotYet;
+    case Flight::kVacant:
+      if (flight.overtaken) return Landing::kOvertaken;
+      give_lease(flight, loader);
+      return Landing::kLeased;
+    case Flight::kLanded:
+      break;
   }
-  give_lease(flight, loader);
-  return true;
+  if (out != nullptr) {
+    if (!pins_.pin(flight.entry)) return Landing::kNoMemory;
+    *out = flight.value;
+  }
+  counters_.hit();
+  counters_.wait();
+  return Landing::kLanded;
 }
 
 void Flights::give_lease(Flight &flight, Thread loader) {
+  assert(flight.state == Flight::kVacant);
   flight.state = Flight::kLeased;
   flight.reserved = false;
   flight.loader.store(loader, std::memory_order_relaxed);
+  if (flight.kind == Flight::kLoad) counters_.miss();
 }
 
-int Flights::leave(Flight &flight, bool had_lease, ct_value *left) {
+int Flights::leave(Flight &flight, bool had_lease, Entry **left) {
+  assert(flight.holders > 0);
   if (had_lease) {
+    assert(flight.state == Flight::kLeased);
+    if (flight.kind == Flight::kLoad) counters_.load_failure();
     flight.state = Flight::kVacant;
     flight.loader.store(0, std::memory_order_relaxed);
   }
+  *left = nullptr;
   if (--flight.holders == 0) {
-    *left = flight.value;
+    *left = flight.entry;
     destroy(flight);
     return 0;
   }
@@ -55,53 +74,59 @@ int Flights::leave(Flight &flight, bool had_lease, ct_value *left) {
   return flight.overtaken ? INT_MAX : 1;
 }
 
-bool Flights::land(Flight &flight, const ct_value &value) {
+void Flights::land(Flight &flight, const ct_value &value, Entry *entry, Now &now) {
+  assert(flight.state == Flight::kLeased && flight.kind == Flight::kLoad);
+  if (counters_.keeps()) counters_.load(now() > flight.started ? now() - flight.started : 0);
   unlist(flight);
   if (--flight.holders == 0) {
     destroy(flight);
-    return false;
+    return;
   }
+  // Beside the caller's own pin: these are the first ones of their entry, which need no memory.
+  pins_.pin(entry);
   flight.value = value;
+  flight.entry = entry;
   flight.state = Flight::kLanded;
   flight.loader.store(0, std::memory_order_relaxed);
   flight.news.fetch_add(1, std::memory_order_release);
-  return true;
+  wake(flight.news, INT_MAX);
 }
 
 // One that is not overtaken.
-Flight *Flights::find(Flight::Kind kind, Bytes key, uint64_t hash) {
+Flight *Flights::find(Flight::Kind kind, const Probe &probe) {
   if (count_ == 0) return nullptr;
-  for (Flight *flight = *bucket(hash); flight != nullptr; flight = flight->next) {
-    if (!flight->overtaken && is_of(*flight, kind, key, hash)) return flight;
+  for (Flight *flight = *bucket(probe.hash); flight != nullptr; flight = flight->next) {
+    if (!flight->overtaken && is_of(*flight, kind, probe)) return flight;
   }
   return nullptr;
 }
 
 // Whether a thread is loading the key, overtaken or not.
-bool Flights::is_loading(Bytes key, uint64_t hash, Thread loader) {
+bool Flights::is_loading(const Probe &probe, Thread loader) {
   if (count_ == 0 || loader == 0) return false;
-  for (Flight *flight = *bucket(hash); flight != nullptr; flight = flight->next) {
+  for (Flight *flight = *bucket(probe.hash); flight != nullptr; flight = flight->next) {
     const bool own = flight->loader.load(std::memory_order_relaxed) == loader;
-    if (own && is_of(*flight, Flight::kLoad, key, hash)) return true;
+    if (own && is_of(*flight, Flight::kLoad, probe)) return true;
   }
   return false;
 }
 
 // A new one, vacant, that nobody holds yet; nullptr: no memory.
-Flight *Flights::add(Flight::Kind kind, Bytes key, uint64_t hash) {
+Flight *Flights::add(Flight::Kind kind, const Probe &probe) {
   if (count_ >= kFew && count_ >= buckets_.size() && !grow()) return nullptr;
+  const Bytes key = probe.key;
   const size_t bytes = bytes_of(key.size);
   void *where = bytes == kSpareBytes ? std::exchange(spare_, nullptr) : nullptr;
   if (where == nullptr) where = memory_.allocate(bytes, alignof(Flight));
   if (where == nullptr) return nullptr;
   Flight *flight = new (where) Flight{};
   flight->shard = shard_;
-  flight->hash = hash;
+  flight->hash = probe.hash;
   flight->key_size = static_cast<uint32_t>(key.size);
   flight->kind = kind;
   flight->state = Flight::kVacant;
   if (key.size > 0) std::memcpy(flight->key_data(), key.data, key.size);
-  Flight **head = bucket(hash);
+  Flight **head = bucket(probe.hash);
   flight->next = *head;
   *head = flight;
   flight->listed = true;
@@ -140,8 +165,8 @@ void Flights::unlist(Flight &flight) {
   if (--count_ == 0) buckets_.clear();
 }
 
-void Flights::overtake(Bytes key, uint64_t hash) {
-  if (Flight *flight = find(Flight::kLoad, key, hash)) flight->overtaken = true;
+void Flights::overtake(const Probe &probe) {
+  if (Flight *flight = find(Flight::kLoad, probe)) flight->overtaken = true;
 }
 
 void Flights::overtake_all() {
@@ -168,7 +193,7 @@ const char *Flights::problem() {
     }
     if (flight.holders == 0) problem = "flight: nobody holds it";
     if (flight.overtaken && flight.kind == Flight::kTurn) problem = "flight: a turn is overtaken";
-    if (!flight.overtaken && find(flight.kind, flight.key(), flight.hash) != &flight) {
+    if (!flight.overtaken && find(flight.kind, {flight.key(), flight.hash}) != &flight) {
       problem = "flight: there are two of a key, or it is in another's bucket";
     }
   });
@@ -176,74 +201,5 @@ const char *Flights::problem() {
   return problem;
 }
 #endif
-
-// ---- Waits ------------------------------------------------------------------------------------
-
-// Where the thread's wait is linked, or would be.
-Waits::Wait **Waits::place_of(Thread thread) {
-  // An odd factor keeps different threads different.
-  uint64_t path = uint64_t{thread} * 0x9E3779B97F4A7C15u;
-  Wait **place = &root_;
-  for (; *place != nullptr && (*place)->thread != thread; path <<= 1) {
-    place = &(*place)->below[path >> 63];
-#ifdef CT_VALIDATE
-    looks_.all++;
-    looks_.most = std::max(looks_.most, ++looks_.held);
-#endif
-  }
-  return place;
-}
-
-bool Waits::begin(Wait &wait, Thread thread, const Flight &flight) {
-  {
-    Locked locked(*this);
-    wait = {thread, &flight, ++begun_, {nullptr, nullptr}};
-    *place_of(thread) = &wait;
-    count_++;
-  }
-  // What is seen in more than one hold need never have been a ring: then it is seen again, in one.
-  if (!leads_back(wait, kLoadersAtOnce) || !leads_back(wait, UINT32_MAX)) return true;
-  end(wait);
-  return false;
-}
-
-// Any node from below can take the place of one that goes: all that it is searched by up to there is
-// the same.
-void Waits::end(Wait &wait) {
-  Locked locked(*this);
-  Wait **place = place_of(wait.thread);
-  assert(*place == &wait);
-  Wait **last = place;
-  while ((*last)->below[0] != nullptr || (*last)->below[1] != nullptr) {
-    last = &(*last)->below[(*last)->below[0] == nullptr];
-  }
-  Wait *leaf = *last;
-  *last = nullptr;
-  if (leaf != &wait) {
-    leaf->below[0] = wait.below[0];
-    leaf->below[1] = wait.below[1];
-    *place = leaf;
-  }
-  count_--;
-}
-
-// Whether the loaders that wait for each other lead back to who waits here. A ring of them stays until
-// the wait that closed it, the last one to have begun, ends again: so that one finds it, and no other
-// need. A flight that changes hands meanwhile closes no ring: its new loader waits for nothing, and
-// asks here before it does.
-bool Waits::leads_back(const Wait &wait, uint32_t at_once) {
-  Thread loader = wait.flight->loader.load(std::memory_order_relaxed);
-  for (uint32_t followed = 0;;) {
-    Locked locked(*this);
-    do {
-      if (loader == wait.thread) return true;
-      const Wait *own = *place_of(loader);
-      if (own == nullptr || own->number > wait.number || followed >= count_) return false;
-      const Thread next = own->flight->loader.load(std::memory_order_relaxed);
-      if (next == loader) return false;
-      loader = next;
-    } while (++followed % at_once != 0);
-  }
-}
 
 }  // namespace ct

@@ -28,9 +28,12 @@
 #include <utility>
 
 #include "base/array.hpp"
-#include "base/lock.hpp"
+#include "base/clock.hpp"
 #include "base/memory.hpp"
 #include "base/thread.hpp"
+#include "shard/counters.hpp"
+#include "shard/pins.hpp"
+#include "table/entries.hpp"
 #include "table/entry.hpp"
 
 namespace ct {
@@ -45,7 +48,8 @@ struct Flight {
   Flight *next;  // in its bucket of the table
   uint64_t hash;
   uint64_t started;  // the lease's reading of the timer
-  ct_value value;    // landed: holds a pin of its own
+  ct_value value;    // landed: what it brought,
+  Entry *entry;      // and whose that is, with a pin of its own
   uint32_t key_size;
   uint32_t holders;            // the lease, and who waits
   std::atomic<uint32_t> news;  // changes when there is something to wake up for
@@ -66,11 +70,20 @@ struct Hold {
   uint32_t news = 0;
 };
 
+// What somebody who waits finds, having woken up.
+enum class Landing : uint8_t {
+  kLanded,     // There is a value, which is handed out.
+  kLeased,     // The lease was given up, and is the caller's now.
+  kNotYet,     // Somebody has the lease.
+  kOvertaken,  // The load was overtaken, then given up: look again.
+  kNoMemory,   // There is a value, but no memory for its pin.
+};
+
 // The flights of a shard that have not landed.
 class Flights {
  public:
-  Flights(Memory &memory, Shard *shard) noexcept
-      : memory_(memory), shard_(shard), buckets_(memory) {}
+  Flights(Memory &memory, Shard *shard, Pins &pins, Counters &counters) noexcept
+      : memory_(memory), shard_(shard), pins_(pins), counters_(counters), buckets_(memory) {}
   ~Flights() { trim(); }
   Flights(const Flights &) = delete;
   Flights &operator=(const Flights &) = delete;
@@ -79,17 +92,17 @@ class Flights {
   // Holds the key's flight of that kind, a new one if there is none: CT_LEASED, the lease is the
   // caller's; CT_BUSY, it is to wait. CT_ERR_RECURSION: that thread is loading the key, overtaken;
   // CT_ERR_NOMEM.
-  ct_status join(Flight::Kind kind, Bytes key, uint64_t hash, Thread loader, Hold *hold);
-  // For who waits, and has woken up: takes the lease; false: somebody else has it.
-  bool take_lease(Flight &flight, Thread loader);
-  // Whoever had the lease, or waited, lets go. Answers how many of the others to wake; if there are
-  // none, the flight is gone, and the value that it had, or none, is in *left.
-  int leave(Flight &flight, bool had_lease, ct_value *left);
-  // The lease has brought a value, whose pin is the flight's now if there is somebody who waits, all
-  // of whom are to be woken; false: there is nobody, and the flight is gone.
-  bool land(Flight &flight, const ct_value &value);
+  ct_status join(Flight::Kind kind, const Probe &probe, Thread loader, Hold *hold);
+  // For who waits, and has woken up. out may be NULL.
+  Landing check_in(Flight &flight, Thread loader, ct_value *out);
+  // Whoever had the lease, or waited, lets go. Returns how many of the others are to be woken. If there
+  // are none the flight is gone; *left is the entry whose pin it had, or nullptr.
+  int leave(Flight &flight, bool had_lease, Entry **left);
+  // The lease has brought a value, of that entry, which is pinned. Consumes the lease, and wakes those
+  // who wait; without any the flight is gone.
+  void land(Flight &flight, const ct_value &value, Entry *entry, Now &now);
   // The key was invalidated, or all were.
-  void overtake(Bytes key, uint64_t hash);
+  void overtake(const Probe &probe);
   void overtake_all();
   // Gives back memory that is kept for later.
   void trim() { memory_.release(std::exchange(spare_, nullptr), kSpareBytes, alignof(Flight)); }
@@ -108,9 +121,9 @@ class Flights {
     if (buckets_.empty()) return &few_;
     return &buckets_[static_cast<uint32_t>(hash) & (buckets_.size() - 1)];
   }
-  static bool is_of(Flight &flight, Flight::Kind kind, Bytes key, uint64_t hash) {
-    return flight.hash == hash && flight.key_size == key.size && flight.kind == kind &&
-           std::memcmp(flight.key_data(), key.data, key.size) == 0;
+  static bool is_of(Flight &flight, Flight::Kind kind, const Probe &probe) {
+    return flight.hash == probe.hash && flight.key_size == probe.key.size && flight.kind == kind &&
+           std::memcmp(flight.key_data(), probe.key.data, probe.key.size) == 0;
   }
   template <class Visit>
   void visit_all(Visit visit) {
@@ -119,13 +132,13 @@ class Flights {
       for (; flight != nullptr; flight = flight->next) visit(*flight);
     }
   }
-  Flight *find(Flight::Kind kind, Bytes key, uint64_t hash);
-  bool is_loading(Bytes key, uint64_t hash, Thread loader);
-  Flight *add(Flight::Kind kind, Bytes key, uint64_t hash);
+  Flight *find(Flight::Kind kind, const Probe &probe);
+  bool is_loading(const Probe &probe, Thread loader);
+  Flight *add(Flight::Kind kind, const Probe &probe);
   static size_t bytes_of(size_t key_size) {
     return std::max(sizeof(Flight) + key_size, kSpareBytes);
   }
-  static void give_lease(Flight &flight, Thread loader);
+  void give_lease(Flight &flight, Thread loader);
   void unlist(Flight &flight);
   void destroy(Flight &flight);
   bool grow();
@@ -133,65 +146,12 @@ class Flights {
 
   Memory &memory_;
   Shard *const shard_;
+  Pins &pins_;
+  Counters &counters_;
   Flight *few_ = nullptr;    // all of them, while there are no buckets
   Array<Flight *> buckets_;  // none, or a power of two of them
   uint32_t count_ = 0;
   void *spare_ = nullptr;  // kSpareBytes, or none
-};
-
-// Which threads wait for which flights of a cache, so that nobody closes a ring: a digital search
-// tree by thread, of nodes on the waiters' stacks. As no two threads are the same in all bits, it is
-// at most 64 nodes deep, and about as deep as the logarithm of their number.
-class Waits {
- public:
-  struct Wait {
-    Thread thread;
-    const Flight *flight;
-    uint64_t number;  // grows from wait to wait
-    Wait *below[2];
-  };
-
-  // False: the flight's loader is this thread, or waits for it, directly or by others in between.
-  bool begin(Wait &wait, Thread thread, const Flight &flight);
-  void end(Wait &wait);
-
-  // So many loaders are followed at most while the lock is held, however many wait for each other,
-  // but for once in a call that has found a ring.
-  static constexpr uint32_t kLoadersAtOnce = 32;
-
-#ifdef CT_VALIDATE
-  // Nodes that were looked at.
-  struct Looks {
-    uint64_t all;
-    uint64_t held;  // while the lock was held the last time
-    uint64_t most;  // in one hold
-  };
-  Looks looks() const { return looks_; }
-#endif
-
- private:
-  class Locked {
-   public:
-    explicit Locked(Waits &waits) noexcept : guard_(&waits.lock_) {
-#ifdef CT_VALIDATE
-      waits.looks_.held = 0;
-#endif
-    }
-
-   private:
-    Guard guard_;
-  };
-
-  Wait **place_of(Thread thread);
-  bool leads_back(const Wait &wait, uint32_t at_once);
-
-  Lock lock_;
-  Wait *root_ = nullptr;
-  uint32_t count_ = 0;
-  uint64_t begun_ = 0;
-#ifdef CT_VALIDATE
-  Looks looks_ = {0, 0, 0};
-#endif
 };
 
 }  // namespace ct

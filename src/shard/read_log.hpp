@@ -114,7 +114,9 @@ class ReadLog {
   }
   bool is_open() const { return stripes() != nullptr; }
   // The thread's, once it is open. Threads' names are addresses far apart, alike in their low bits.
-  Stripe &own() const { return stripes()[this_thread() * spread_ >> kStripeShift]; }
+  [[gnu::always_inline]] Stripe &own() const {
+    return stripes()[this_thread() * spread_ >> kStripeShift];
+  }
 
   // Calls tell(refs, count) for each stripe with uses, after which it takes uses. Under the lock.
   template <class Tell>

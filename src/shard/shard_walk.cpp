@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Walks over all entries of a shard, what a snapshot takes of them, and what it brings back.
+#include <cstring>
+
 #include "shard/shard.hpp"
 
 namespace ct {
@@ -10,22 +12,22 @@ ct_status Shard::list_some(uint64_t *from, Array<Held> &out) {
   // So many entries are pinned at a time, and so many homes looked at that may have none.
   constexpr uint32_t kEntries = 32;
   constexpr uint32_t kHomes = 256;
-  Guard guard(lock());
+  Locked locked(*this);
   const uint32_t before = out.size();
   bool pinned = true;
   uint64_t end = *from;
   for (uint32_t i = 0; i < kHomes && out.size() - before < kEntries && end != Index::kEnd; i++) {
-    end = index_.visit_from(end, hasher(), [&](Ref ref) {
-      Entry *e = store_.at(ref);
-      if (pinned && (pinned = out.reserve(1) && pin(e))) out.push({this, e});
+    end = map_.index.visit_from(end, hasher(), [&](Ref ref) {
+      Entry *e = at(ref);
+      if (pinned && (pinned = out.reserve(1) && pins_.pin(e))) out.push({this, e});
     });
   }
   if (!pinned) {
-    for (; out.size() != before; out.pop()) unpin(out.back().entry);
+    for (; out.size() != before; out.pop()) pins_.unpin(out.back().entry);
     return CT_ERR_NOMEM;
   }
   *from = end;
-  let_others_in();
+  lock_.let_others_in();
   return CT_OK;
 }
 
@@ -71,11 +73,11 @@ bool Shard::resume(const OrderWalk &walk, Policy::Walk *at) const {
 bool Shard::pin_places(OrderWalk &walk) {
   for (OrderWalk::Place &place : walk.places) {
     if (place.at.ref == kNone) continue;
-    Entry *entry = store_.at(place.at.ref);
-    Entry *next = store_.at(place.next.ref);
-    if (!pin(entry)) return false;
+    Entry *entry = at(place.at.ref);
+    Entry *next = at(place.next.ref);
+    if (!pins_.pin(entry)) return false;
     place.entry = entry;
-    if (!pin(next)) return false;
+    if (!pins_.pin(next)) return false;
     place.next_entry = next;
   }
   return true;
@@ -88,8 +90,7 @@ ct_status Shard::walk_some(OrderWalk &walk, Visit visit) {
   OrderWalk until_now = walk;
   ct_status status = CT_OK;
   {
-    Guard guard(lock());
-    settle_uses();
+    Settled settled(*this);
     Policy::Walk at;
     if (!resume(walk, &at)) walk.left = 0;
     if (walk.has_begun && walk.version != order_version()) walk.is_disturbed = true;
@@ -103,7 +104,7 @@ ct_status Shard::walk_some(OrderWalk &walk, Visit visit) {
         walk.left = 0;
         break;
       }
-      work_on_entry();
+      lock_.work_on_entry();
       if (!visit(at.ref, rank)) {
         walk.left = 0;
         status = CT_ERR_NOMEM;
@@ -113,7 +114,7 @@ ct_status Shard::walk_some(OrderWalk &walk, Visit visit) {
       walk.remember(steps - 1, before, at);
     }
     if (walk.left != 0 && !pin_places(walk)) status = CT_ERR_NOMEM;
-    let_others_in();
+    lock_.let_others_in();
   }
   end_walk(until_now);
   return status;
@@ -121,7 +122,7 @@ ct_status Shard::walk_some(OrderWalk &walk, Visit visit) {
 
 ct_status Shard::list_ranks(OrderWalk &walk, Array<Ranked> &out) {
   return walk_some(walk, [&](Ref ref, uint32_t rank) {
-    out.push({id_of(layout_.key(store_.at(ref))), rank});
+    out.push({id_of(map_.entries.key(at(ref))), rank});
     return true;
   });
 }
@@ -129,47 +130,60 @@ ct_status Shard::list_ranks(OrderWalk &walk, Array<Ranked> &out) {
 ct_status Shard::list_order(OrderWalk &walk, Array<Ordered> &out) {
   if (!out.reserve(kAtOnce)) return CT_ERR_NOMEM;
   return walk_some(walk, [&](Ref ref, uint32_t rank) {
-    Entry *e = store_.at(ref);
-    if (!pin(e)) return false;
+    Entry *e = at(ref);
+    if (!pins_.pin(e)) return false;
     out.push({e, rank, out.size()});
     return true;
   });
 }
 
+Ref Shard::current(Entry *e, Now &now) const {
+  const bool moved = (e->flags & kNoDrop) != 0;
+  if ((e->flags & kDead) != 0 && !moved) return kNone;
+  const Bytes key = map_.entries.key(e);
+  const Ref ref = map_.find_live({key, map_.entries.hash_of(key)}, now).ref;
+  if (ref == kNone || !moved) return ref;
+  // It moved to a longer block, for its lifetime, and may have been written since.
+  const Bytes here = map_.entries.value(e);
+  const Bytes there = map_.entries.value(at(ref));
+  const bool same = here.size == there.size && std::memcmp(here.data, there.data, here.size) == 0;
+  return same ? ref : kNone;
+}
+
 bool Shard::view(Entry *e, Now &now, Bytes *key, Bytes *value) {
-  Guard guard(lock());
-  *key = layout_.key(e);
-  *value = layout_.value(e);
-  return (e->flags & kDead) == 0 ? !is_expired(e, now) : current(e, now) != kNone;
+  Locked locked(*this);
+  *key = map_.entries.key(e);
+  *value = map_.entries.value(e);
+  return (e->flags & kDead) == 0 ? !map_.is_expired(e, now) : current(e, now) != kNone;
 }
 
 // ---- Saving -----------------------------------------------------------------------------------
 
 bool Shard::describe(Entry *e, Now &now, Record *out) {
-  Guard guard(lock());
-  if (is_expired(e, now)) return false;
-  *out = {layout_.key(e), layout_.value(e), 0, CT_NEVER, CT_NEVER, 0, (e->flags & kWeight) != 0};
-  if (out->weighed) out->weight = *layout_.weight(e);
+  Locked locked(*this);
+  if (map_.is_expired(e, now)) return false;
+  *out = {map_.entries.key(e),      map_.entries.value(e), 0, CT_NEVER, CT_NEVER, 0,
+          (e->flags & kWeight) != 0};
+  if (out->weighed) out->weight = *map_.entries.layout().weight(e);
   if (has_frequency_) {
-    settle_uses();
+    uses_.settle();
     const Ref ref = current(e, now);
     if (ref != kNone) out->uses = policy_->frequency(ref);
   }
   if ((e->flags & kLifetime) == 0) return true;
-  const Lifetime *life = layout_.lifetime(e);
+  const Lifetime *life = map_.entries.layout().lifetime(e);
   if (life->write != CT_NEVER) out->ttl = life->write - now();
-  if (layout_.keeps_idle() && life->idle != CT_NEVER) out->idle = life->idle - now();
+  if (map_.entries.layout().keeps_idle() && life->idle != CT_NEVER) out->idle = life->idle - now();
   return true;
 }
 
 // ---- Restoring --------------------------------------------------------------------------------
 
 ct_status Shard::stage(StoreRequest &request, Reservation &room, Now &now, Departed &gone) {
-  Guard guard(lock());
-  settle_uses();
-  const Ref old = find(request.probe).ref;
+  Settled settled(*this);
+  const Ref old = map_.find(request.probe).ref;
   if (old != kNone) {
-    if (!is_expired(store_.at(old), now)) return CT_EXISTS;
+    if (!map_.is_expired(at(old), now)) return CT_EXISTS;
     room.keep(leave(old, request.probe.hash, CT_CAUSE_EXPIRED, gone));
   }
   // Nothing leaves for it: neither is it let in.
@@ -179,30 +193,29 @@ ct_status Shard::stage(StoreRequest &request, Reservation &room, Now &now, Depar
 }
 
 void Shard::admit(Ref ref, uint64_t uses, Reservation &room, Now &now) {
-  Guard guard(lock());
-  settle_uses();
-  Entry *e = store_.at(ref);
+  Settled settled(*this);
+  Entry *e = at(ref);
   const uint64_t hash = hash_of(ref);
-  const bool has_deadline = layout_.deadline(e) != CT_NEVER;
+  const bool has_deadline = map_.entries.deadline(e) != CT_NEVER;
   // What was reserved can be gone only by ct_clear, which may as well have come after.
-  const bool is_absent = find({layout_.key(e), hash}).ref == kNone;
+  const bool is_absent = map_.find({map_.entries.key(e), hash}).ref == kNone;
   const bool is_let_in = is_absent && reserve(waiting_, has_deadline);
   waiting_--;
   if (!is_let_in) {
-    free_block(ref, e);
+    map_.entries.free(ref, e);
     return;
   }
-  order_changes_++;
-  index_.insert(hash, ref);
+  uses_.order_changed();
+  map_.index.insert(hash, ref);
   policy_->restore(ref, hash, uses, now);
-  settle(room, 0, weight_of(e));
+  share_.reweigh(room, 0, map_.entries.weight_of(e));
   if (has_deadline) expiry_.insert(ref, now());
 }
 
 void Shard::dismiss(Ref ref) {
-  Guard guard(lock());
+  Locked locked(*this);
   waiting_--;
-  free_block(ref, store_.at(ref));
+  map_.entries.free(ref, at(ref));
 }
 
 }  // namespace ct

@@ -195,6 +195,9 @@ struct Layout {
   Cell<uint64_t> *weight(Entry *e) const {
     return reinterpret_cast<Cell<uint64_t> *>(at(e, weight_offset()));
   }
+  const Cell<uint64_t> *weight(const Entry *e) const {
+    return reinterpret_cast<const Cell<uint64_t> *>(at(e, weight_offset()));
+  }
   Lifetime *lifetime(Entry *e) const {
     return reinterpret_cast<Lifetime *>(at(e, lifetime_offset(e->flags)));
   }
@@ -230,9 +233,9 @@ struct Layout {
   }
 
   bool keeps_idle() const { return lifetime_bytes == kIdleLifetimeBytes; }
-  uint64_t deadline(Entry *e) const {
+  uint64_t deadline(const Entry *e) const {
     if ((e->flags & kLifetime) == 0) return CT_NEVER;
-    const Lifetime *life = lifetime(e);
+    const Lifetime *life = lifetime(e, e->flags);
     const uint64_t write = life->write;
     if (!keeps_idle()) return write;
     const uint64_t idle = life->idle;

@@ -155,13 +155,13 @@ size_t Store::next_chunk_bytes(uint32_t units, bool mixed) const {
   const size_t least = std::max({share, static_cast<size_t>(even), needed});
   if (least > kHugePageBytes) return chunk_bytes_for(least);
   if (mixed) {
-    size_t bytes = kTightBytes;
+    size_t bytes = tight_bytes_;
     while (bytes < needed || bytes * 3 / 2 < least) bytes *= 2;
     return bytes;
   }
-  size_t best = (least + kTightBytes - 1) / kTightBytes * kTightBytes;
+  size_t best = (least + tight_bytes_ - 1) / tight_bytes_ * tight_bytes_;
   const size_t most = std::min(best + kFittedBlocks * units * kUnit, kHugePageBytes);
-  for (size_t bytes = best + kTightBytes; bytes <= most; bytes += kTightBytes) {
+  for (size_t bytes = best + tight_bytes_; bytes <= most; bytes += tight_bytes_) {
     if (filled(best, units) >= kWellFilled) break;
     if (filled(bytes, units) > filled(best, units)) best = bytes;
   }

@@ -106,6 +106,8 @@ class Store {
 #ifdef CT_VALIDATE
   // While it is empty. At most kMaxChunks.
   void limit_chunks(uint32_t count) { max_chunks_ = count; }
+  // So that it has some chunks while it is small.
+  void act_large() { tight_bytes_ = 512; }
   // NULL, or the invariant that is broken. used: what the owner knows to be in use, in bytes; all:
   // whether that is all.
   const char *problem(uint64_t used, bool all) const;
@@ -128,13 +130,6 @@ class Store {
   static constexpr uint32_t kEndUnits = 2;
   static constexpr size_t kMinChunkBytes = 1024;
   static constexpr size_t kPageBytes = 4096;
-  // Tight chunks are multiples of this, so that all of them can go back. Where invariants are
-  // checked, small stores are to have some chunks, too.
-#ifdef CT_VALIDATE
-  static constexpr size_t kTightBytes = 512;
-#else
-  static constexpr size_t kTightBytes = kPageBytes;
-#endif
   static constexpr size_t kNearBytes = 512 * 1024;
   static constexpr size_t kMaxChunkBytes = kUnit << kOffsetBits;
   // While chunks are an eighth of what is held, they are no larger.
@@ -252,6 +247,8 @@ class Store {
   uint32_t chunk_count_ = 0;
   uint32_t chunk_capacity_ = 0;
   uint32_t max_chunks_ = kMaxChunks;
+  size_t tight_bytes_ =
+      kPageBytes;  // tight chunks are multiples of it, so that all of them can go back
   uint32_t spares_ = 0;
   uint64_t held_units_ = 0;
   uint64_t used_units_ = 0;

@@ -17,6 +17,7 @@ uint64_t test_random_below(uint64_t *state, uint64_t n);
 }
 
 #include "shard/flight.hpp"
+#include "shard/waits.hpp"
 
 namespace {
 
@@ -28,23 +29,28 @@ using ct::Hold;
 // The flights of a shard that there is not.
 struct Stage {
   ct::Memory memory{nullptr};
-  ct::Flights flights{memory, nullptr};
+  ct::Pins pins{memory};
+  ct::Counters counters{true};
+  ct::Flights flights{memory, nullptr, pins, counters};
 
   ct_status join(Flight::Kind kind, const char *key, ct::Thread thread, Hold *hold) {
-    const ct::Bytes bytes = {key, 1};
-    const ct_status status = flights.join(kind, bytes, static_cast<uint64_t>(*key), thread, hold);
+    const ct_status status = flights.join(kind, probe_of(key), thread, hold);
     assert_null(flights.problem());
     return status;
   }
   int leave(Hold hold, bool had_lease) {
-    ct_value left = CT_VALUE_INIT;
+    ct::Entry *left = nullptr;
     const int others = flights.leave(*hold.flight, had_lease, &left);
-    assert_true(left.pin == 0);
+    assert_null(left);
     assert_null(flights.problem());
     return others;
   }
+  bool takes_lease(Hold hold, ct::Thread thread) {
+    return flights.check_in(*hold.flight, thread, nullptr) == ct::Landing::kLeased;
+  }
+  static ct::Probe probe_of(const char *key) { return {{key, 1}, static_cast<uint64_t>(*key)}; }
   void overtake(const char *key) {
-    flights.overtake({key, 1}, static_cast<uint64_t>(*key));
+    flights.overtake(probe_of(key));
     assert_null(flights.problem());
   }
 };
@@ -78,11 +84,11 @@ TEST(waiter_is_passed_over_once) {
     assert_int_equal(CT_BUSY, stage.join(kind, "k", 2, &waiter));
     assert_int_equal(1, stage.leave(first, true));
     assert_int_equal(CT_LEASED, stage.join(kind, "k", 1, &second));
-    assert_false(stage.flights.take_lease(*waiter.flight, 2));
+    assert_false(stage.takes_lease(waiter, 2));
     assert_int_equal(1, stage.leave(second, true));
     assert_int_equal(CT_BUSY, stage.join(kind, "k", 1, &third));
     assert_false(has_news(third));
-    assert_true(stage.flights.take_lease(*waiter.flight, 2));
+    assert_true(stage.takes_lease(waiter, 2));
     assert_int_equal(2, waiter.flight->loader.load());
     assert_int_equal(1, stage.leave(waiter, true));
     assert_true(has_news(third));
@@ -99,14 +105,14 @@ TEST(waiter_who_leaves_a_vacant_flight_wakes_another) {
   Hold first, impatient, patient, newcomer;
   assert_int_equal(CT_LEASED, stage.join(Flight::kTurn, "k", 1, &first));
   assert_int_equal(CT_BUSY, stage.join(Flight::kTurn, "k", 2, &impatient));
-  assert_false(stage.flights.take_lease(*impatient.flight, 2));
+  assert_false(stage.takes_lease(impatient, 2));
   assert_int_equal(1, stage.leave(first, true));
   // It is reserved, so that others fall asleep before it is taken.
   assert_int_equal(CT_BUSY, stage.join(Flight::kTurn, "k", 3, &patient));
   assert_int_equal(CT_BUSY, stage.join(Flight::kTurn, "k", 4, &newcomer));
   assert_int_equal(1, stage.leave(impatient, false));
   assert_true(has_news(patient) && has_news(newcomer));
-  assert_true(stage.flights.take_lease(*patient.flight, 3));
+  assert_true(stage.takes_lease(patient, 3));
   assert_int_equal(0, stage.leave(newcomer, false));
   assert_int_equal(0, stage.leave(patient, true));
 }

@@ -48,6 +48,7 @@ static ct_cache *cache_of(ct_policy policy, ct_weight_kind kind, uint32_t shards
   options.seed = 1;
   ct_cache *cache;
   assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  ct_act_large(cache);
   ct_limit_chunks(cache, kChunks);
   return cache;
 }

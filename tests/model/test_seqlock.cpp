@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "shard/shard.hpp"
+#include "cache/cache.hpp"
 #include "test.h"
 #include "weak_memory.hpp"
 
@@ -87,6 +87,7 @@ class Cache {
     options.ttl = ttl;
     options.timer = [](void *) { return now; };
     assert_int_equal(CT_OK, ct_cache_new_with(&options, &cache_));
+    reinterpret_cast<ct::Cache *>(cache_)->shards()[0].act_large();
     fill(fillers);
   }
   ~Cache() { ct_cache_free(cache_); }

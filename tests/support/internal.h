@@ -32,6 +32,10 @@ void ct_measure_searches(ct_cache *cache, uint64_t *total, uint64_t *longest);
  * cache that is empty. */
 void ct_limit_chunks(ct_cache *cache, uint32_t count);
 
+/* From now on shards do what otherwise only large ones do: they are read without the lock from a few
+ * entries on, and memory that is counted comes in small chunks. For a cache that is empty. */
+void ct_act_large(ct_cache *cache);
+
 #ifdef __cplusplus
 }
 #endif

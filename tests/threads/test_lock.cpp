@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "base/lock.hpp"
+#include "shard/budget.hpp"
 #include "test.h"
 
 namespace {
@@ -28,7 +29,7 @@ struct Guarded {
 };
 
 void take_turn(Guarded *guarded) {
-  ct::Guard guard(&guarded->lock);
+  ct::Guard guard(guarded->lock);
   if (++guarded->inside != 1) guarded->crowded = true;
   guarded->count++;
   // Longer than anyone spins: the others must go to sleep and be woken.
@@ -76,7 +77,7 @@ TEST(lock_given_back_once_wakes_the_only_sleeper) {
     Guarded guarded;
     pthread_t thread;
     {
-      ct::Guard guard(&guarded.lock);
+      ct::Guard guard(guarded.lock);
       assert_int_equal(0, pthread_create(&thread, nullptr, take_one_turn, &guarded));
       for (int k = 0; k < i % 30; k++) sched_yield();
     }
@@ -107,7 +108,7 @@ struct Waiter {
 
 void *wait_in_line(void *data) {
   auto *own = static_cast<Waiter *>(data);
-  ct::Guard guard(&own->line->lock);
+  ct::Guard guard(own->line->lock);
   own->turns = own->line->turns++;
   own->served = own->line->served++;
   return nullptr;
@@ -117,7 +118,7 @@ void *come_by(void *data) {
   auto *line = static_cast<Line *>(data);
   while (!line->is_open) sched_yield();
   for (;;) {
-    ct::Guard guard(&line->lock);
+    ct::Guard guard(line->lock);
     line->turns++;
     if (line->served == kInLine) return nullptr;
   }
@@ -231,10 +232,17 @@ TEST(next_owner_may_destroy_the_lock) {
   }
 }
 
-TEST(guard_of_no_lock_holds_nothing) {
-  ct::Lock lock;
-  ct::Guard nothing(nullptr);
-  ct::Guard guard(&lock);
+TEST(turn_to_gather_is_a_lock_among_threads_alone) {
+  ct::Budget budget(1);
+  ct::GatheringTurn single(budget, false);
+  assert_true(single.is_own());
+  ct::GatheringTurn turn(budget, true);
+  assert_false(turn.is_own());
+  turn.wait();
+  assert_true(turn.is_own());
+  turn.give_back();
+  assert_false(turn.is_own());
+  turn.wait();
 }
 
 }  // namespace

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// What a shard counts under its lock, for ct_stats. In a cache without statistics all stays 0.
+#ifndef CT_COUNTERS_HPP
+#define CT_COUNTERS_HPP
+
+#include <cachetools.h>
+
+#include <cstdint>
+
+namespace ct {
+
+class Counters {
+ public:
+  explicit Counters(bool keeps) noexcept : keeps_(keeps ? 1 : 0) {}
+
+  bool keeps() const { return keeps_ != 0; }
+
+  void hit() { add(all_.hits); }
+  void miss() { add(all_.misses); }
+  void insert() { add(all_.inserts); }
+  void update() { add(all_.updates); }
+  void reject() { add(all_.rejections); }
+  void load(uint64_t ticks) {
+    add(all_.loads);
+    if (keeps()) all_.load_ticks += ticks;
+  }
+  void load_failure() { add(all_.load_failures); }
+  void wait() { add(all_.waits); }
+  void reads(uint64_t hits, uint64_t misses) {
+    if (!keeps()) return;
+    all_.hits += hits;
+    all_.misses += misses;
+  }
+  // An entry has left.
+  void departure(ct_cause cause, uint64_t weight) {
+    if (cause == CT_CAUSE_EVICTED) {
+      add(all_.evictions);
+      if (keeps()) all_.evicted_weight += weight;
+    } else if (cause == CT_CAUSE_EXPIRED) {
+      add(all_.expirations);
+    } else if (cause == CT_CAUSE_REPLACED) {
+      add(all_.updates);
+    } else {
+      add(all_.removals);
+    }
+  }
+  // Some have left by ct_clear.
+  void cleared(uint64_t count) {
+    if (keeps()) all_.removals += count;
+  }
+
+  void add_to(ct_stats *stats) const {
+    stats->hits += all_.hits;
+    stats->misses += all_.misses;
+    stats->inserts += all_.inserts;
+    stats->updates += all_.updates;
+    stats->evictions += all_.evictions;
+    stats->evicted_weight += all_.evicted_weight;
+    stats->expirations += all_.expirations;
+    stats->removals += all_.removals;
+    stats->rejections += all_.rejections;
+    stats->loads += all_.loads;
+    stats->load_failures += all_.load_failures;
+    stats->load_ticks += all_.load_ticks;
+    stats->waits += all_.waits;
+  }
+  void reset() { all_ = {}; }
+
+ private:
+  struct All {
+    uint64_t hits, misses, inserts, updates, evictions, evicted_weight, expirations, removals,
+        rejections, loads, load_failures, load_ticks, waits;
+  };
+
+  // Without a branch.
+  void add(uint64_t &count) { count += keeps_; }
+
+  const uint8_t keeps_;
+  All all_ = {};
+};
+
+}  // namespace ct
+
+#endif

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+// Reading many keys in one go, so that the cache misses of a group overlap.
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+#include "shard/shard.hpp"
+
+namespace ct {
+
+// Goes to where each of a group is looked for first, so that their cache misses overlap; false: there
+// is no such place, or the version is over. Under the lock, or where that is not needed.
+bool Shard::approach(Asked *keys, uint32_t count, uint32_t version) const {
+  for (uint32_t i = 0; i < count; i++) {
+    Bucket *home = map_.index.home(keys[i].probe.hash);
+    if (home == nullptr) return false;
+    keys[i].found.place.bucket = home;
+  }
+  if (!map_.index.unchanged_since(version)) return false;
+  for (uint32_t i = 0; i < count; i++) {
+    Place &place = keys[i].found.place;
+    place = place.bucket->first(hash_tag(keys[i].probe.hash));
+    if (place.ref == kNone) continue;
+    const char *entry = Layout::at(at(place.ref), 0);
+    __builtin_prefetch(entry);
+    __builtin_prefetch(entry + 64);
+  }
+  return true;
+}
+
+ct_status Shard::get_some(Asked *keys, uint32_t count, Now &now, ct_value *values,
+                          ct_status *statuses) {
+  Locked locked(*this);
+  approach(keys, count, map_.index.version());
+  for (uint32_t i = 0; i < count; i++) {
+    statuses[i] = get_locked(keys[i].probe, now, &values[i], true);
+    if (statuses[i] < 0) return statuses[i];
+  }
+  return CT_OK;
+}
+
+void Shard::find_some(Asked *keys, uint32_t count, Now &now, ct_status *statuses) {
+  uint32_t left;
+  if (uses_.has_log()) {
+    left = find_run<Access::kOptimistic>(keys, count, now, statuses);
+  } else {
+    Locked locked(*this);
+    left = find_run<Access::kLocked>(keys, count, now, statuses);
+  }
+  for (; left != 0; left &= left - 1) {
+    const auto i = static_cast<uint32_t>(__builtin_ctz(left));
+    statuses[i] = find_under_lock(keys[i].probe, now, &keys[i].found);
+  }
+}
+
+// Returns a bit for each key that it takes more to find.
+template <Access kAccess>
+uint32_t Shard::find_run(Asked *keys, uint32_t count, Now &now, ct_status *statuses) const {
+  assert(count < 32);
+  const uint32_t version = map_.index.version();
+  uint32_t left = (1u << count) - 1;
+  if (!approach(keys, count, version)) return left;
+  for (uint32_t i = 0; i < count; i++) {
+    const Probe &probe = keys[i].probe;
+    if (probe.key.size > EntryMap::kNearKeyBytes) continue;
+    Found &found = keys[i].found;
+    const Seek seek = map_.seek_at<kAccess>(found.place, probe, version, &found);
+    if (seek != Seek::kHit && seek != Seek::kMiss) continue;
+    // Its size is told before it is copied.
+    if (kAccess == Access::kOptimistic && seek == Seek::kHit && !map_.holds(found)) continue;
+    const bool is_hit = seek == Seek::kHit && !EntryMap::is_over(found, now);
+    statuses[i] = is_hit ? CT_OK : CT_MISS;
+    left &= ~(1u << i);
+  }
+  return left;
+}
+
+ct_status Shard::find_under_lock(const Probe &probe, Now &now, Found *found) {
+  Locked locked(*this);
+  const Place place = map_.find_live(probe, now);
+  if (place.ref == kNone) return CT_MISS;
+  const size_t size = map_.entries.value(at(place.ref)).size;
+  *found = {place, nullptr, size, CT_NEVER, map_.index.version(), uses_.has_log()};
+  return CT_OK;
+}
+
+bool Shard::copy_some(const Asked *keys, uint32_t count, Now &now, char *buffer,
+                      const ct_status *statuses) {
+  for (uint32_t i = 0, done; i < count; i += done) {
+    size_t size = 0;
+    if (uses_.has_log()) {
+      done = copy_run(keys + i, count - i, buffer, statuses + i, &size);
+    } else {
+      Locked locked(*this);
+      done = copy_run(keys + i, count - i, buffer, statuses + i, &size);
+    }
+    if (done == 0) {
+      size = keys[i].found.size;
+      if (!copy_pinned(keys[i].probe, now, buffer, size)) return false;
+      done = 1;
+    }
+    buffer += size;
+  }
+  return true;
+}
+
+// Copies those that were found at the version of the first, if it is still that. Returns how many, with
+// misses among them; 0: the first is a hit that is better pinned, or nothing is certain any more.
+uint32_t Shard::copy_run(const Asked *keys, uint32_t count, char *buffer, const ct_status *statuses,
+                         size_t *size) const {
+  uint32_t i = 0;
+  while (i < count && statuses[i] != CT_OK) i++;
+  if (i != 0) return i;
+  const uint32_t version = keys[0].found.version;
+  // Without the log, what was found is gone if the version is another.
+  if (!map_.index.unchanged_since(version)) return 0;
+  size_t copied = 0;
+  for (; i < count; i++) {
+    if (statuses[i] != CT_OK) continue;
+    const Found &found = keys[i].found;
+    if (found.value == nullptr || found.version != version) break;
+    load_bytes(buffer + copied, found.value, found.size);
+    copied += found.size;
+  }
+  *size = copied;
+  return map_.index.unchanged_since(version) ? i : 0;
+}
+
+// A value of that size, if there is one.
+bool Shard::copy_pinned(const Probe &probe, Now &now, char *buffer, size_t size) {
+  ct_value value = CT_VALUE_INIT;
+  const bool same = peek(probe, now, &value) == CT_OK && value.size == size;
+  if (same && size > 0) std::memcpy(buffer, value.data, size);
+  if (value.pin != 0) release(&value);
+  return same;
+}
+
+void Shard::use_some(const Asked *keys, uint32_t count, Now &now, const ct_status *statuses) {
+  const bool unlocked = uses_.has_log();
+  for (uint32_t i = 0; i < count; i++) {
+    const Found &found = keys[i].found;
+    if (unlocked && statuses[i] != CT_OK) {
+      note_miss();
+    } else if (unlocked && found.is_lasting) {
+      note_hit(found.place);
+    } else {
+      i += use_run(keys + i, count - i, now, statuses + i) - 1;
+    }
+  }
+}
+
+// Under the lock, up to one that needs no lock. Returns how many: there is at least one.
+uint32_t Shard::use_run(const Asked *keys, uint32_t count, Now &now, const ct_status *statuses) {
+  Locked locked(*this);
+  uint32_t i = 0;
+  do {
+    const Found &found = keys[i].found;
+    if (statuses[i] != CT_OK) {
+      counters_.miss();
+      continue;
+    }
+    counters_.hit();
+    // It may have left, or another may have come, since.
+    const bool same = found.place.ref != kNone && map_.index.unchanged_since(found.version);
+    const Place place = same ? found.place : map_.find_live(keys[i].probe, now);
+    if (place.ref != kNone) count_use(place, keys[i].probe.hash, now);
+  } while (++i < count && !(statuses[i] == CT_OK && keys[i].found.is_lasting));
+  return i;
+}
+
+}  // namespace ct

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// How entries leave a shard: what storing and removing have in common. It is here so that a store, which
+// nearly always evicts, is compiled as one function. All others call leave, which is one of its own.
+#ifndef CT_SHARD_LEAVE_HPP
+#define CT_SHARD_LEAVE_HPP
+
+#include <cassert>
+#include <cstdint>
+
+#include "shard/shard.hpp"
+
+namespace ct {
+
+// An entry that is in no structure any more.
+inline void Shard::bury(Ref ref, ct_cause cause, Departed &gone) {
+  Entry *e = at(ref);
+  e->flags |= kDead;
+  if (!quiet_ || gone.watched()) {
+    telling_++;
+    gone.add(number_, ref, e, cause);
+  } else if (e->pins != 0) {
+    e->prev = ref;
+  } else {
+    map_.entries.free(ref, e);
+  }
+}
+
+// Takes an entry out of everything. Returns its weight, which is the caller's now.
+inline uint64_t Shard::leave_now(Ref ref, uint64_t hash, ct_cause cause, Departed &gone,
+                                 bool displaced) {
+  // The policy is told of uses before an entry that was used may leave.
+  assert(uses_.is_settled());
+  Entry *e = at(ref);
+  assert((e->flags & (kDead | kTelling | kNoDrop)) == 0);
+  const uint64_t weight = map_.entries.weight_of(e);
+  map_.index.erase(hash, ref);
+  if ((e->flags & kLifetime) != 0) expiry_.remove(ref);
+  policy_->remove(ref, hash, displaced);
+  share_.leave(weight);
+  counters_.departure(cause, weight);
+  bury(ref, cause, gone);
+  return weight;
+}
+
+inline Ref Shard::first_due(Now &now) {
+  if (expiry_.earliest() == CT_NEVER) return kNone;
+#ifdef CT_VALIDATE
+  const uint64_t before = expiry_.refiled();
+#endif
+  const Ref due = expiry_.due(now());
+#ifdef CT_VALIDATE
+  for (uint64_t i = before; i < expiry_.refiled(); i++) lock_.work_on_entry();
+#endif
+  return due;
+}
+
+// Removes an entry that is due, else the policy's victim, for the request if there is one; *watched
+// becomes kNone if that was it. There is an entry. kBroken: the policy named none.
+inline Shard::Eviction Shard::evict(const StoreRequest *request, Ref *watched, Now &now,
+                                    Departed &gone, uint64_t *weight) {
+  const Ref due = first_due(now);
+  if (due == kAskAgain) return Eviction::kPaused;
+  const Ref victim = due != kNone         ? due
+                     : request != nullptr ? policy_->victim_for(request->probe.hash)
+                                          : policy_->victim();
+  if (victim == kNone) return Eviction::kBroken;
+  if (victim == kAskAgain) return Eviction::kPaused;
+  if (watched != nullptr && victim == *watched) *watched = kNone;
+  const ct_cause cause = due != kNone ? CT_CAUSE_EXPIRED : CT_CAUSE_EVICTED;
+  const bool displaced = due == kNone && request != nullptr;
+  *weight = leave_now(victim, hash_of(victim), cause, gone, displaced);
+  if (!map_.entries.store().is_near()) prefetch_next_victim();
+  return Eviction::kDone;
+}
+
+inline void Shard::prefetch_next_victim() const {
+  const Ref next = policy_->next_victim();
+  if (next == kNone) return;
+  const uint64_t hash = hash_of(next);
+  map_.index.prefetch(hash);
+  policy_->prefetch(hash);
+}
+
+}  // namespace ct
+
+#endif

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// Loading and computing, as far as a shard knows it: its flights, under its lock (flight.hpp).
+#include "base/futex.hpp"
+#include "shard/shard.hpp"
+
+namespace ct {
+
+ct_status Shard::join(const Probe &probe, Now &now, Thread loader, ct_value *out, Hold *hold) {
+  Locked locked(*this);
+  const Place place = map_.find_live(probe, now);
+  if (place.ref == kNone) return flights_.join(Flight::kLoad, probe, loader, hold);
+  return hand_out_hit(place, probe.hash, now, out) ? CT_OK : CT_ERR_NOMEM;
+}
+
+ct_status Shard::take_turn(const Probe &probe, Thread thread, Hold *hold) {
+  Locked locked(*this);
+  return flights_.join(Flight::kTurn, probe, thread, hold);
+}
+
+Landing Shard::check_in(Flight &flight, Thread loader, ct_value *out) {
+  Locked locked(*this);
+  return flights_.check_in(flight, loader, out);
+}
+
+void Shard::leave_flight(Flight &flight, bool had_lease) {
+  Entry *left;
+  int others;
+  {
+    Locked locked(*this);
+    others = flights_.leave(flight, had_lease, &left);
+  }
+  // The flight may be gone by then, and with it who slept on it.
+  if (others != 0) wake(flight.news, others);
+  if (left != nullptr) release(left);
+}
+
+void Shard::overtake(const Probe &probe) {
+  Locked locked(*this);
+  overtake_load(probe);
+}
+
+void Shard::overtake_all() {
+  Locked locked(*this);
+  flights_.overtake_all();
+}
+
+}  // namespace ct

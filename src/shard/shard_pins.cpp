@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// Releasing pinned values, and the entries that stayed for them or for the listener. `drop` is called
+// with no lock held.
+#include "shard/shard.hpp"
+
+namespace ct {
+
+ct_status Shard::repin(const ct_value &value, ct_value *out) {
+  Locked locked(*this);
+  if (!pins_.pin(entry_of(value))) return CT_ERR_NOMEM;
+  if (closed_) owner_.refer(1);
+  *out = value;
+  return CT_OK;
+}
+
+void Shard::release(ct_value *value) {
+  Entry *e = entry_of(*value);
+  *value = ct_value CT_VALUE_INIT;
+  release(e);
+}
+
+void Shard::release(Entry *e) {
+  bool closed = false;
+  bool dropping;
+  {
+    Locked locked(*this);
+    const bool last = e->pins == 1 && (e->flags & (kDead | kTelling)) == kDead;
+    dropping = last && drop_ != nullptr && (e->flags & kNoDrop) == 0;
+    if (!dropping) closed = let_loose(e, last);
+  }
+  if (dropping) closed = drop_last(e);
+  // Each pin that outlived ct_cache_free refers to the cache, and lets go when nothing of it is
+  // touched any more.
+  if (closed) owner_.unrefer();
+}
+
+bool Shard::drop_last(Entry *e) {
+  const Bytes bytes = map_.entries.value(e);
+  drop_(user_data_, bytes.data, bytes.size);
+  Locked locked(*this);
+  return let_loose(e, true);
+}
+
+// Takes a pin away, and the entry with the last one. Returns whether the cache was closed.
+bool Shard::let_loose(Entry *e, bool last) {
+  pins_.unpin(e);
+  if (last) map_.entries.free_dead(e);
+  return closed_;
+}
+
+ct_event Shard::event_of(const Entry *e, int32_t cause) const {
+  const Bytes key = map_.entries.key(e);
+  const Bytes value = map_.entries.value(e);
+  return {{key.data, key.size}, {value.data, value.size}, map_.entries.weight_of(e), cause, 0};
+}
+
+void Shard::let_go(Ref ref, Entry *e) {
+  bool last;
+  {
+    Locked locked(*this);
+    assert(telling_ > 0);
+    telling_--;
+    e->flags &= static_cast<uint8_t>(~kTelling);
+    e->prev = ref;
+    last = e->pins == 0;
+    if (last && drop_ == nullptr) map_.entries.free_dead(e);
+  }
+  if (last && drop_ != nullptr) {
+    const Bytes bytes = map_.entries.value(e);
+    drop_(user_data_, bytes.data, bytes.size);
+    Locked locked(*this);
+    map_.entries.free_dead(e);
+  }
+}
+
+}  // namespace ct

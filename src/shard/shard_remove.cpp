@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+// Removing: by key, by the policy's order, by deadline, and all. A call that may remove many works on
+// kAtOnce entries, then lets others at the lock.
+#include <cassert>
+#include <cstdint>
+
+#include "shard/shard.hpp"
+#include "shard/shard_leave.hpp"
+
+namespace ct {
+namespace {
+
+// Of a table with few entries so many homes, and so many entries of one, in one go.
+constexpr uint64_t kHomesAtOnce = 1024;
+constexpr uint32_t kAtOnceOfHome = 64;
+
+}  // namespace
+
+[[gnu::noinline]] uint64_t Shard::leave(Ref ref, uint64_t hash, ct_cause cause, Departed &gone) {
+  return leave_now(ref, hash, cause, gone, false);
+}
+
+ct_status Shard::remove(const Probe &probe, Now &now, Departed &gone, ct_value *out) {
+  Settled settled(*this);
+  overtake_load(probe);
+  const Ref ref = map_.find(probe).ref;
+  if (ref == kNone) return CT_MISS;
+  Entry *e = at(ref);
+  const bool expired = map_.is_expired(e, now);
+  if (!expired && out != nullptr && !hand_out(e, map_.entries.value(e), out)) return CT_ERR_NOMEM;
+  const ct_cause cause = expired ? CT_CAUSE_EXPIRED : CT_CAUSE_REMOVED;
+  budget_.give(leave(ref, probe.hash, cause, gone));
+  return expired ? CT_MISS : CT_OK;
+}
+
+bool Shard::remove_seen(const Probe &probe, Entry *seen, Now &now, Departed &gone) {
+  Settled settled(*this);
+  const Ref ref = seen != nullptr ? current(seen, now) : map_.find_live(probe, now).ref;
+  if ((ref != kNone) != (seen != nullptr)) return false;
+  overtake_load(probe);
+  if (ref != kNone) budget_.give(leave(ref, probe.hash, CT_CAUSE_REMOVED, gone));
+  return true;
+}
+
+ct_status Shard::popitem(Now &now, Departed &gone, ct_value *key, ct_value *value) {
+  Settled settled(*this);
+  uint64_t expired = 0;
+  if (expire_due(now, gone, &expired)) return CT_BUSY;
+  if (map_.index.size() == 0) return CT_MISS;
+  const Ref ref = policy_->victim();
+  if (ref == kNone) return CT_ERR_INTERNAL;
+  if (ref == kAskAgain) {
+    lock_.let_others_in();
+    return CT_BUSY;
+  }
+  Entry *e = at(ref);
+  if (key != nullptr && !hand_out(e, map_.entries.key(e), key)) return CT_ERR_NOMEM;
+  if (value != nullptr && !hand_out(e, map_.entries.value(e), value)) {
+    if (key != nullptr) {
+      pins_.unpin(e);
+      *key = ct_value CT_VALUE_INIT;
+    }
+    return CT_ERR_NOMEM;
+  }
+  budget_.give(leave(ref, hash_of(ref), CT_CAUSE_EVICTED, gone));
+  return CT_OK;
+}
+
+ct_status Shard::evict_for(uint64_t need, uint64_t down_to, Reservation &room, Now &now,
+                           Departed &gone) {
+  Settled settled(*this);
+  for (uint64_t i = 0; i < kAtOnce; i++) {
+    if (room.cover(need) || (first_due(now) == kNone && map_.index.size() <= down_to)) return CT_OK;
+    uint64_t weight;
+    const Eviction eviction = evict(nullptr, nullptr, now, gone, &weight);
+    if (eviction == Eviction::kBroken) return CT_ERR_INTERNAL;
+    if (eviction == Eviction::kPaused) break;
+    room.keep(weight);
+  }
+  lock_.let_others_in();
+  return CT_OK;
+}
+
+ct_status Shard::pay_debt(Now &now, Departed &gone, bool *progress) {
+  Settled settled(*this);
+  return pay_debt_locked(kAtOnce, now, gone, progress);
+}
+
+ct_status Shard::pay_debt_locked(uint64_t entries, Now &now, Departed &gone, bool *progress) {
+  for (; entries != 0 && share_.owes() && budget_.debt() != 0; entries--) {
+    uint64_t weight;
+    const Eviction eviction = evict(nullptr, nullptr, now, gone, &weight);
+    if (eviction == Eviction::kBroken) return CT_ERR_INTERNAL;
+    *progress = true;
+    if (eviction == Eviction::kPaused) break;
+    budget_.give(weight);
+  }
+  if (*progress) lock_.let_others_in();
+  return CT_OK;
+}
+
+ct_status Shard::pay_rest(Now &now, Departed &gone, bool *progress) {
+  Settled settled(*this);
+  if (map_.index.size() == 0) return CT_OK;
+  share_.set_no_part();
+  return pay_debt_locked(1, now, gone, progress);
+}
+
+// Up to kAtOnce, which are added to *count; returns whether there may be more.
+bool Shard::expire_due(Now &now, Departed &gone, uint64_t *count) {
+  for (uint64_t left = kAtOnce; left != 0; left--) {
+    const Ref ref = first_due(now);
+    if (ref == kNone) return false;
+    if (ref == kAskAgain) break;
+    budget_.give(leave(ref, hash_of(ref), CT_CAUSE_EXPIRED, gone));
+    ++*count;
+  }
+  lock_.let_others_in();
+  return true;
+}
+
+bool Shard::expire(Now &now, Departed &gone, uint64_t *count) {
+  Settled settled(*this);
+  return expire_due(now, gone, count);
+}
+
+void Shard::clear_some(uint64_t *from, Now &now, Departed &gone) {
+  Settled settled(*this);
+  if (*from == 0) flights_.overtake_all();
+  uint64_t expired = 0;
+  if (expire_due(now, gone, &expired)) return;
+  const bool drops =
+      quiet_ && pins_.count() == 0 && telling_ == 0 && map_.entries.apart() == 0 && waiting_ == 0;
+  if (drops || (*from == 0 && map_.index.size() <= kAtOnce)) {
+    clear_at_once(drops, gone);
+    *from = Index::kEnd;
+    return;
+  }
+  for (uint64_t entries = 0, homes = 0; entries < kAtOnce && homes < kHomesAtOnce; homes++) {
+    // As many of a home as there is room for: if it is filled, there may be more.
+    Ref refs[kAtOnceOfHome];
+    uint32_t count = 0;
+    const uint64_t end = map_.index.visit_from(*from, hasher(), [&](Ref ref) {
+      if (count < kAtOnceOfHome) refs[count++] = ref;
+    });
+    for (uint32_t i = 0; i < count; i++) {
+      budget_.give(leave(refs[i], hash_of(refs[i]), CT_CAUSE_CLEARED, gone));
+    }
+    entries += count;
+    if (count == kAtOnceOfHome) continue;
+    *from = end;
+    if (end != Index::kEnd) continue;
+    if (map_.index.size() == 0) clear_at_once(drops, gone);
+    return;
+  }
+  lock_.let_others_in();
+}
+
+// drops: nobody needs to know of a single entry.
+void Shard::clear_at_once(bool drops, Departed &gone) {
+  Index::WriteSection section(map_.index);
+  if (drops) {
+    counters_.cleared(map_.index.size());
+    map_.entries.store().clear();
+  } else {
+    map_.index.visit_all([&](Ref ref) {
+      lock_.assert_held();
+      lock_.work_on_entry();
+      counters_.departure(CT_CAUSE_CLEARED, 0);
+      bury(ref, CT_CAUSE_CLEARED, gone);
+    });
+  }
+  map_.index.clear();
+  policy_->clear();
+  expiry_.clear();
+  budget_.give(share_.weight());
+  share_.leave(share_.weight());
+}
+
+}  // namespace ct

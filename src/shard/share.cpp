@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+#include "shard/share.hpp"
+
+#include "shard/shard.hpp"
+
+namespace ct {
+
+void Share::set_part(double part) {
+  // Rounded, it may be all of it, which as a number of that kind may be too large.
+  const double all = static_cast<double>(weight_);
+  part_ = all * part < all ? static_cast<uint64_t>(all * part) : weight_;
+}
+
+bool Share::find_due(StoreRequest &request, Now &now) const {
+  const uint32_t shard = shards_.due_tree.due(now());
+  if (shard == DueTree::kNobody || shard == number_) return false;
+  request.payer = shard;
+  request.payer_keeps = UINT64_MAX;
+  return true;
+}
+
+bool Share::is_smaller_than_next(StoreRequest &request, uint64_t entries) {
+  const uint32_t last = shards_.count - 1;
+  looked_at_ = (looked_at_ + 1) & last;
+  if (looked_at_ == number_) looked_at_ = (looked_at_ + 1) & last;
+  if (shards_[looked_at_].entries() <= entries + entries / 16 + 1) return false;
+  request.payer = looked_at_;
+  request.payer_keeps = entries;
+  return true;
+}
+
+}  // namespace ct

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// A shard's share of the limit: what its entries weigh, how much of that a lower limit leaves, and
+// which other shard should pay for a store. budget.hpp tells the rule. The shard's lock guards it.
+#ifndef CT_SHARE_HPP
+#define CT_SHARE_HPP
+
+#include <cassert>
+#include <cstdint>
+
+#include "base/clock.hpp"
+#include "shard/budget.hpp"
+#include "shard/request.hpp"
+#include "shard/shards.hpp"
+
+namespace ct {
+
+class Share {
+ public:
+  Share(const Shards &shards, uint32_t number) noexcept
+      : shards_(shards), number_(number), looked_at_(number) {}
+  Share(const Share &) = delete;
+  Share &operator=(const Share &) = delete;
+
+  // How many shards there are.
+  uint32_t shards() const { return shards_.count; }
+  // Of all entries.
+  uint64_t weight() const { return weight_; }
+  // An entry weighs that now, instead of before. The difference is in room, or goes there.
+  void reweigh(Reservation &room, uint64_t before, uint64_t now) {
+    if (now > before) {
+      room.spend(now - before);
+    } else {
+      room.keep(before - now);
+    }
+    weight_ += now - before;
+  }
+  void leave(uint64_t weight) {
+    assert(weight <= weight_);
+    weight_ -= weight;
+  }
+
+  // A lower limit leaves that part of the weight.
+  void set_part(double part);
+  void set_no_part() { part_ = 0; }
+  // While a debt is being paid: whether this shard has not done its part.
+  bool owes() const { return weight_ > part_; }
+
+  // Both set the request's payer, if there is one. Nothing is due here.
+  bool is_due_elsewhere(StoreRequest &request, Now &now) const {
+    return shards_.due_tree.earliest() != CT_NEVER && find_due(request, now);
+  }
+  // Looks at another shard each time, whether it has noticeably more entries.
+  bool is_smaller_than_next(StoreRequest &request, uint64_t entries);
+  // Whether to look at all: once a store has evicted, and for some stores after one whose victims
+  // weighed more than it needed.
+  bool looks(bool evicted) const { return evicted || looks_ != 0; }
+  void count_look(bool left_some) {
+    if (left_some) {
+      looks_ = kLooks;
+    } else if (looks_ != 0) {
+      looks_--;
+    }
+  }
+
+ private:
+  static constexpr uint32_t kLooks = 16;
+
+  bool find_due(StoreRequest &request, Now &now) const;
+
+  const Shards &shards_;
+  const uint32_t number_;
+  uint64_t weight_ = 0;
+  uint64_t part_ = 0;  // meaningless unless there is a debt
+  uint32_t looks_ = 0;
+  uint32_t looked_at_;  // at which shard last
+};
+
+}  // namespace ct
+
+#endif

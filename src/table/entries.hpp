@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+// The entries of a shard: whole ones, each a block of the store and, where key and value are large, an
+// allocation apart. Knows no cache; its owner locks.
+#ifndef CT_ENTRIES_HPP
+#define CT_ENTRIES_HPP
+
+#include <cachetools.h>
+
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include "base/hash.hpp"
+#include "base/memory.hpp"
+#include "table/entry.hpp"
+#include "table/store.hpp"
+
+namespace ct {
+
+// A key and its hash, on their way through the library.
+struct Probe {
+  Bytes key;
+  uint64_t hash;
+};
+
+// A copy of a large key and value in an allocation of their own, until an entry owns it.
+class ApartCopy {
+ public:
+  explicit ApartCopy(Memory &memory) noexcept : memory_(memory) {}
+  ~ApartCopy() { memory_.release(data_, bytes_, 8); }
+  ApartCopy(const ApartCopy &) = delete;
+  ApartCopy &operator=(const ApartCopy &) = delete;
+
+  // Returns false if there is no memory.
+  bool make(Bytes key, Bytes value) noexcept {
+    bytes_ = Layout::apart_bytes(key.size, value.size);
+    data_ = static_cast<char *>(memory_.allocate(bytes_, 8));
+    if (data_ == nullptr) return false;
+    char *to = data_ + 8;
+    if (value.size > 0) std::memcpy(to, value.data, value.size);
+    to += round_up_8(value.size) + 8;
+    if (key.size > 0) std::memcpy(to, key.data, key.size);
+    return true;
+  }
+  char *give() noexcept { return std::exchange(data_, nullptr); }
+
+ private:
+  Memory &memory_;
+  char *data_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+class Entries {
+ public:
+  Entries(Memory &memory, const Layout &layout, const ct_options &options, bool tight) noexcept
+      : layout_(layout),
+        seed_(options.seed),
+        weight_kind_(options.weight_kind),
+        store_(memory, layout_, tight),
+        memory_(memory) {}
+  Entries(const Entries &) = delete;
+  Entries &operator=(const Entries &) = delete;
+
+  const Layout &layout() const { return layout_; }
+  Store &store() { return store_; }
+  const Store &store() const { return store_; }
+  // How many have an allocation apart, dead ones included.
+  uint64_t apart() const { return apart_; }
+
+  // Without the owner's lock too, for one that cannot go meanwhile.
+  Entry *at(Ref ref) const { return store_.at(ref); }
+
+  Bytes key(const Entry *e) const { return layout_.key(e); }
+  Bytes key(Ref ref) const { return key(at(ref)); }
+  Bytes value(const Entry *e) const { return layout_.value(e); }
+  bool has_key(Ref ref, Bytes key) const { return layout_.has_key(at(ref), key.data, key.size); }
+  uint64_t hash_of(Bytes key) const { return hash_key(key.data, key.size, seed_); }
+  uint64_t hash_of(Ref ref) const { return hash_of(key(ref)); }
+  uint64_t deadline(const Entry *e) const { return layout_.deadline(e); }
+
+  // By a ct_weight_kind, of an entry without a weight of its own.
+  static uint64_t weigh(int32_t kind, const Layout &layout, uint8_t flags, size_t key_size,
+                        size_t value_size) {
+    if (kind == CT_WEIGHT_COUNT) return 1;
+    if (kind == CT_WEIGHT_VALUE) return value_size;
+    const size_t block = layout.block_bytes(flags, key_size, value_size);
+    const uint64_t inside = block + Store::free_share(block) + layout.bytes_beside;
+    if ((flags & kApart) == 0) return inside;
+    return inside + PageHeaps::weigh(Layout::apart_bytes(key_size, value_size));
+  }
+  uint64_t weigh(uint8_t flags, size_t key_size, size_t value_size) const {
+    return weigh(weight_kind_, layout_, flags, key_size, value_size);
+  }
+  uint64_t weight_of(const Entry *e) const {
+    if ((e->flags & kWeight) != 0) return *layout_.weight(e);
+    return weight_kind_ == CT_WEIGHT_COUNT ? 1 : weigh_bytes(e);
+  }
+
+  // Makes a block with flags and lengths, whose content is still to be written; one with kApart takes
+  // the copy over. Returns kNone if there is no memory, or no reference: then the store is full.
+  Ref make(uint8_t flags, size_t key_size, size_t value_size, ApartCopy &apart) noexcept {
+    const Ref ref = store_.allocate(layout_.block_bytes(flags, key_size, value_size));
+    if (ref == kNone) return kNone;
+    Entry *e = at(ref);
+    e->flags = flags;
+    if ((flags & kApart) != 0) {
+      e->key_size = kApartKeySize;
+      Apart *own = layout_.apart(e);
+      own->data = apart.give();
+      own->key_size = static_cast<uint32_t>(key_size);
+      own->value_size = static_cast<uint32_t>(value_size);
+      apart_++;
+    } else {
+      e->key_size = static_cast<uint16_t>(key_size);
+      e->value_size = static_cast<uint16_t>(value_size);
+    }
+    layout_.write_ways_back(e, ref);
+    return ref;
+  }
+  // Writes key and value into a block that make has made.
+  void fill(Entry *e, Bytes key, Bytes value) const {
+    if ((e->flags & kApart) != 0) return;
+    layout_.fill(layout_.key(e), key);
+    layout_.fill(layout_.value(e), value);
+  }
+
+  // Copies an entry, but for links, hook and lifetime, to a block with other flags. Returns kNone as
+  // make does.
+  Ref copy(const Entry *from, uint8_t flags) noexcept;
+  // Copies an entry to a block elsewhere in the store, but for links and hook. Returns kNone if there
+  // is none.
+  Ref copy_elsewhere(const Entry *from) noexcept;
+  // Frees a block alone: what lies apart is another's now.
+  void free_moved(Ref ref, const Entry *e) { store_.release(ref, layout_.block_bytes(e)); }
+  void free(Ref ref, Entry *e) {
+    if ((e->flags & kApart) != 0) {
+      const Apart *apart = layout_.apart(e);
+      memory_.release(apart->data, Layout::apart_bytes(apart->key_size, apart->value_size), 8);
+      apart_--;
+    }
+    store_.release(ref, layout_.block_bytes(e));
+  }
+  // Frees a dead one, whose reference stands in prev.
+  void free_dead(Entry *e) {
+    assert((e->flags & kDead) != 0 && e->pins == 0);
+    free(e->prev, e);
+  }
+
+ private:
+  uint64_t weigh_bytes(const Entry *e) const;
+
+  const Layout layout_;
+  const uint64_t seed_;
+  const int32_t weight_kind_;
+  Store store_;
+  Memory &memory_;
+  uint64_t apart_ = 0;
+};
+
+}  // namespace ct
+
+#endif
