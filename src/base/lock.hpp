@@ -74,7 +74,7 @@ class CT_CAPABILITY("lock") Lock {
   std::atomic<uint32_t> next_ticket_{0};   // the next to be drawn
   std::atomic<uint32_t> first_ticket_{0};  // of the first in line; the next one if nobody waits
   std::atomic<uint32_t> call_{0};          // what the first in line is told: see lock.cpp
-  // Guarded by the lock.
+  // Guarded by the lock itself.
   uint32_t passed_ = 0;  // how often it was given back past a line since it was last handed over
   uint32_t due_ = 0;     // how many in line it is still to be handed to
 };

@@ -24,7 +24,7 @@ struct Leftover {
 };
 
 Lock leftover_lock;
-Leftover *leftovers = nullptr;
+Leftover *leftovers CT_GUARDED_BY(leftover_lock) = nullptr;
 std::atomic<bool> any_leftovers{false};
 
 // The next one is its neighbour, if they touch.

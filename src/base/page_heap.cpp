@@ -700,6 +700,7 @@ PageHeap::Run PageHeap::run_at(const void *ptr, size_t bytes) const {
 
 #ifdef CT_VALIDATE
 uint64_t PageHeap::held_bytes() const {
+  Guard guard(lock_);
   uint64_t sum = bytes_of_tables(capacity_) + (bins_ != nullptr ? sizeof(Bins) : 0);
   for (uint32_t i = 0; i < count_; i++) {
     const Range &range = *sorted_[i];
@@ -710,6 +711,7 @@ uint64_t PageHeap::held_bytes() const {
 }
 
 const char *PageHeap::problem() const {
+  Guard guard(lock_);
   uint64_t used = 0;
   uint64_t idle = 0;
   uint64_t mapped = 0;

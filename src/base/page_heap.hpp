@@ -69,7 +69,10 @@ class PageHeap {
 #ifdef CT_VALIDATE
   // NULL, or the invariant that is broken. For a heap at rest.
   const char *problem() const;
-  uint64_t used_bytes() const { return used_ << options_.grain_shift; }
+  uint64_t used_bytes() const {
+    Guard guard(lock_);
+    return used_ << options_.grain_shift;
+  }
   uint64_t held_bytes() const;
 #endif
 
@@ -157,86 +160,92 @@ class PageHeap {
   Pages within(const Range &range, const void *ptr, size_t bytes) const;
   uint32_t lacking_pages(const Run &run) const;
   static uint32_t dirty_pages(const Range &range, Pages pages);
-  void mark(Range &range, Pages pages);
-  void unmark(Range &range, Pages pages);
+  void mark(Range &range, Pages pages) CT_REQUIRES(lock_);
+  void unmark(Range &range, Pages pages) CT_REQUIRES(lock_);
 
   uint32_t grains_of(size_t bytes) const;
   void *allocate(size_t bytes, bool zeroed) noexcept;
-  Run find(uint32_t grains, bool prefers_cold) const;
-  Run find_warm(uint32_t grains) const;
-  Run find_cold(uint32_t grains) const;
+  Run find(uint32_t grains, bool prefers_cold) const CT_REQUIRES(lock_);
+  Run find_warm(uint32_t grains) const CT_REQUIRES(lock_);
+  Run find_cold(uint32_t grains) const CT_REQUIRES(lock_);
   void consider(const Run &run, uint32_t *least, Run *best) const;
-  void take(const Run &run);
+  void take(const Run &run) CT_REQUIRES(lock_);
   void zero_dirty(const Run &run) const;
-  void occupy(Range *range, uint32_t grains);
-  void free(Run run);
-  Run free_run_at(Range *range, uint32_t at) const {
+  void occupy(Range *range, uint32_t grains) CT_REQUIRES(lock_);
+  void free(Run run) CT_REQUIRES(lock_);
+  Run free_run_at(Range *range, uint32_t at) const CT_REQUIRES(lock_) {
     return {range, at, node_at(range, at).grains};
   }
-  void enter_bin(const Run &run);
-  void leave_bin(const Run &run);
-  Run run_of(uint32_t id) const { return {numbered_[id >> 16], node(id).at, node(id).grains}; }
+  void enter_bin(const Run &run) CT_REQUIRES(lock_);
+  void leave_bin(const Run &run) CT_REQUIRES(lock_);
+  Run run_of(uint32_t id) const CT_REQUIRES(lock_) {
+    return {numbered_[id >> 16], node(id).at, node(id).grains};
+  }
   uint32_t cell_of(uint32_t at) const { return at >> cell_shift_; }
   Node &node_at(Range *range, uint32_t at) const {
     return range->nodes[range->node_of[cell_of(at)]];
   }
-  Node &node(uint32_t id) const { return numbered_[id >> 16]->nodes[id & UINT16_MAX]; }
-  bool reserve_nodes(Range *range) noexcept;
+  Node &node(uint32_t id) const CT_REQUIRES(lock_) {
+    return numbered_[id >> 16]->nodes[id & UINT16_MAX];
+  }
+  bool reserve_nodes(Range *range) noexcept CT_REQUIRES(lock_);
   static void link_nodes(Range *range, uint32_t first);
   void release_nodes(Range *range) noexcept;
   static size_t node_bytes(const Range &range) {
     return range.nodes == range.few_nodes ? 0 : range.node_count * sizeof(Node);
   }
-  uint32_t next_bin(Kind kind, uint32_t from) const;
+  uint32_t next_bin(Kind kind, uint32_t from) const CT_REQUIRES(lock_);
 
-  uint64_t bearable_pages() const;
-  void settle();
-  void give_back(uint64_t most);
-  Run choose() const;
-  Run first_warm(uint32_t first, uint32_t end) const;
+  uint64_t bearable_pages() const CT_REQUIRES(lock_);
+  void settle() CT_REQUIRES(lock_);
+  void give_back(uint64_t most) CT_REQUIRES(lock_);
+  Run choose() const CT_REQUIRES(lock_);
+  Run first_warm(uint32_t first, uint32_t end) const CT_REQUIRES(lock_);
   Pages last_dirty(const Run &run, uint64_t most) const;
-  void keep_locked(Range &range);
-  void forget_locked(Range &range);
+  void keep_locked(Range &range) CT_REQUIRES(lock_);
+  void forget_locked(Range &range) CT_REQUIRES(lock_);
 
-  size_t next_range_bytes(size_t needed) const;
+  size_t next_range_bytes(size_t needed) const CT_REQUIRES(lock_);
   size_t bytes_beside(uint32_t grains) const;
   static size_t bytes_of_tables(uint32_t capacity) {
     return 2 * size_t{capacity} * sizeof(Range *);
   }
-  [[gnu::noinline, gnu::cold]] bool add_range(size_t needed) noexcept;
+  [[gnu::noinline, gnu::cold]] bool add_range(size_t needed) noexcept CT_REQUIRES(lock_);
   Range *map_range(size_t bytes) const noexcept;
   void unmap_range(Range *range) const;
-  bool enlist(Range *range) noexcept;
-  bool reserve_range() noexcept;
-  void release_tables() noexcept;
-  Range *take_needless();
-  Range *remove(Range *range);
-  Range *range_of(const void *ptr) const;
-  Run run_at(const void *ptr, size_t bytes) const;
+  bool enlist(Range *range) noexcept CT_REQUIRES(lock_);
+  bool reserve_range() noexcept CT_REQUIRES(lock_);
+  void release_tables() noexcept CT_REQUIRES(lock_);
+  Range *take_needless() CT_REQUIRES(lock_);
+  Range *remove(Range *range) CT_REQUIRES(lock_);
+  Range *range_of(const void *ptr) const CT_REQUIRES(lock_);
+  Run run_at(const void *ptr, size_t bytes) const CT_REQUIRES(lock_);
   char *address(const Range &range, uint32_t page) const { return range.base + page * unit(); }
 #ifdef CT_VALIDATE
-  const char *problem_of_range(const Range &range, uint32_t *free_runs, uint64_t *idle) const;
+  const char *problem_of_range(const Range &range, uint32_t *free_runs, uint64_t *idle) const
+      CT_REQUIRES(lock_);
 #endif
 
-  Lock lock_;
+  mutable Lock lock_;
   std::atomic<uint64_t> &held_;
   const Options options_;
   const uint8_t page_shift_;  // a page has 2^page_shift_ grains
   // And a cell as many as the smallest run in use: no two free runs begin in one.
   const uint8_t cell_shift_;
-  bool gives_back_ = false;
-  Range **sorted_ = nullptr;  // by address
-  Range **numbered_ = nullptr;
-  uint32_t count_ = 0;     // of ranges
-  uint32_t capacity_ = 0;  // of both tables
-  Bins *bins_ = nullptr;   // once there was a range
-  uint32_t empty_ = 0;     // ranges of which nothing is in use
-  uint32_t locked_ = 0;    // ranges that are
-  uint64_t mapped_ = 0;    // bytes
-  uint64_t used_ = 0;      // grains
-  uint32_t runs_ = 0;      // in use
-  uint64_t dirty_ = 0;     // pages
-  uint32_t idle_ = 0;      // dirty pages within free runs, of ranges that are not locked
+  bool gives_back_ CT_GUARDED_BY(lock_) = false;
+  Range **sorted_ CT_GUARDED_BY(lock_) = nullptr;  // by address
+  Range **numbered_ CT_GUARDED_BY(lock_) = nullptr;
+  uint32_t count_ CT_GUARDED_BY(lock_) = 0;     // of ranges
+  uint32_t capacity_ CT_GUARDED_BY(lock_) = 0;  // of both tables
+  Bins *bins_ CT_GUARDED_BY(lock_) = nullptr;   // once there was a range
+  uint32_t empty_ CT_GUARDED_BY(lock_) = 0;     // ranges of which nothing is in use
+  uint32_t locked_ CT_GUARDED_BY(lock_) = 0;    // ranges that are
+  uint64_t mapped_ CT_GUARDED_BY(lock_) = 0;    // bytes
+  uint64_t used_ CT_GUARDED_BY(lock_) = 0;      // grains
+  uint32_t runs_ CT_GUARDED_BY(lock_) = 0;      // in use
+  uint64_t dirty_ CT_GUARDED_BY(lock_) = 0;     // pages
+  uint32_t idle_ CT_GUARDED_BY(lock_) =
+      0;  // dirty pages within free runs, of ranges that are not locked
 };
 
 }  // namespace ct

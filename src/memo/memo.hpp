@@ -41,15 +41,16 @@ class Tally {
     bool used;
   };
 
-  uint32_t home(const void *self) const;
-  Row *find(const void *self);
-  Row *add(const void *self);
-  bool grow();
+  uint32_t home(const void *self) const CT_REQUIRES(lock_);
+  Row *find(const void *self) CT_REQUIRES(lock_);
+  Row *add(const void *self) CT_REQUIRES(lock_);
+  bool grow() CT_REQUIRES(lock_);
 
   Memory &memory_;
   Lock lock_;
-  Array<Row> rows_;  // none, or a power of two of them, at least a quarter unused
-  uint32_t count_ = 0;
+  Array<Row> rows_
+      CT_GUARDED_BY(lock_);  // none, or a power of two of them, at least a quarter unused
+  uint32_t count_ CT_GUARDED_BY(lock_) = 0;
 };
 
 class Memo {

@@ -24,6 +24,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cassert>
 #include <cstdint>
 
 #include "base/lock.hpp"
@@ -165,7 +166,10 @@ class Reservation {
   void keep(uint64_t weight) noexcept { held_ += weight; }
   uint64_t held() const noexcept { return held_; }
   // That much of it is in an entry now.
-  void spend(uint64_t weight) noexcept { held_ -= weight; }
+  void spend(uint64_t weight) noexcept {
+    assert(weight <= held_);
+    held_ -= weight;
+  }
   void give_back() noexcept {
     if (held_ != 0) budget_.give(held_);
     held_ = 0;

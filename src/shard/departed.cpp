@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "shard/departed.hpp"
 
+#include <cassert>
+
 #include "shard/shard.hpp"
 
 namespace ct {
@@ -10,6 +12,7 @@ Entry *Departed::at(Place place) const { return shards_[place.shard].at(place.re
 uint64_t Departed::deadline(Place place) const { return shards_[place.shard].deadline(at(place)); }
 
 void Departed::add(uint32_t shard, Ref ref, Entry *e, ct_cause cause) {
+  assert((e->flags & kDead) != 0 && (e->flags & kTelling) == 0);
   const Place place = {shard, ref};
   e->flags |= kTelling;
   e->prev = kNone;

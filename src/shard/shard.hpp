@@ -295,7 +295,7 @@ class alignas(64) Shard {
     return uses_.changes() + map_.index.version();
   }
 
-  void expect(uint64_t maxsize);
+  void expect(uint64_t maxsize) CT_REQUIRES(lock_);
   [[gnu::noinline, gnu::cold]] void expect_by_weight() CT_REQUIRES(lock_);
   void close_entries(Departed &gone);
 #ifdef CT_VALIDATE

@@ -18,6 +18,7 @@ ct_status Shard::list_some(uint64_t *from, Array<Held> &out) {
   uint64_t end = *from;
   for (uint32_t i = 0; i < kHomes && out.size() - before < kEntries && end != Index::kEnd; i++) {
     end = map_.index.visit_from(end, hasher(), [&](Ref ref) {
+      lock_.assert_held();
       Entry *e = at(ref);
       if (pinned && (pinned = out.reserve(1) && pins_.pin(e))) out.push({this, e});
     });
@@ -130,6 +131,7 @@ ct_status Shard::list_ranks(OrderWalk &walk, Array<Ranked> &out) {
 ct_status Shard::list_order(OrderWalk &walk, Array<Ordered> &out) {
   if (!out.reserve(kAtOnce)) return CT_ERR_NOMEM;
   return walk_some(walk, [&](Ref ref, uint32_t rank) {
+    lock_.assert_held();
     Entry *e = at(ref);
     if (!pins_.pin(e)) return false;
     out.push({e, rank, out.size()});

@@ -79,6 +79,7 @@ bool Expiry::push_early(Ref ref, uint64_t at, uint64_t now) {
 }
 
 void Expiry::insert(Ref ref, uint64_t now) {
+  assert(slots_ != nullptr && layout_.lifetime(store_.at(ref))->prev == kNone);
   const uint64_t at = deadline(ref);
   if (at == CT_NEVER) return;
   // Everything filed lies after now, and so stays where it belongs.

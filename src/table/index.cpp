@@ -6,6 +6,7 @@
 namespace ct {
 
 void Index::put(Table &table, uint64_t hash, Ref ref, uint32_t use_bits) {
+  assert(ref != kNone);
   uint32_t b = home_of(hash_position(hash), table.size());
   uint32_t empty;
   while ((empty = table.data()[b].match(0)) == 0) {
@@ -30,6 +31,7 @@ void Index::erase_slot(Table &table, uint32_t home, uint32_t bucket, uint32_t sl
 
 // Not a change: readers that see the tag, which put stores last, see the rest.
 [[gnu::flatten]] void Index::insert(uint64_t hash, Ref ref) {
+  assert(size_ < uint64_t{kSlots} * current_.size());
   put(table_of(hash_position(hash)), hash, ref, 0);
   ++size_;
 }
@@ -39,6 +41,7 @@ void Index::erase_slot(Table &table, uint32_t home, uint32_t bucket, uint32_t sl
   Table &table = table_of(hash_position(hash));
   const uint32_t home = home_of(hash_position(hash), table.size());
   const Place place = place_of(hash, ref);
+  assert(size_ > 0);
   erase_slot(table, home, static_cast<uint32_t>(place.bucket - table.data()), place.slot);
   --size_;
 }

@@ -4,6 +4,8 @@
 #ifndef CT_LIST_HPP
 #define CT_LIST_HPP
 
+#include <cassert>
+
 #include "table/entry.hpp"
 #include "table/store.hpp"
 
@@ -62,6 +64,8 @@ class List {
 
   void remove(Ref ref) {
     const Entry *e = store_.at(ref);
+    assert(front_ != kNone && back_ != kNone);
+    assert((e->prev == kNone) == (ref == front_) && (e->next == kNone) == (ref == back_));
     set_next(e->prev, e->next);
     set_prev(e->next, e->prev);
   }

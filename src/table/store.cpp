@@ -2,6 +2,7 @@
 #include "table/store.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <cstring>
 
@@ -27,6 +28,7 @@ void Store::link_free(Ref ref, uint32_t units) {
 
 void Store::unlink_free(Ref ref) {
   Entry *e = at(ref);
+  assert((e->block & kFree) != 0);
   const uint32_t units = free_units(e);
   after(e, units)->block &= static_cast<uint8_t>(~kPrevFree);
   if ((e->block & kLoose) != 0) return;
@@ -58,6 +60,7 @@ Ref Store::find(uint32_t units) const {
 }
 
 [[gnu::flatten]] Ref Store::allocate(size_t bytes, bool grows) noexcept {
+  assert(bytes >= kMinBlockBytes && bytes % kUnit == 0);
   const uint32_t units = static_cast<uint32_t>(bytes / kUnit);
   Ref ref = find(units);
   if (ref >> kOffsetBits == compacted_) ref = find_elsewhere(ref, units);
@@ -79,9 +82,11 @@ Ref Store::find(uint32_t units) const {
   uint32_t units = static_cast<uint32_t>(bytes / kUnit);
   const uint32_t number = ref >> kOffsetBits;
   Chunk &chunk = chunks()[number];
+  Entry *e = at(ref);
+  assert((e->block & kFree) == 0);
+  assert(chunk.is_in_use() && units <= chunk.used_units && units <= used_units_);
   chunk.used_units -= units;
   used_units_ -= units;
-  Entry *e = at(ref);
   Entry *next = after(e, units);
   if ((next->block & kFree) != 0) {
     const uint32_t next_units = free_units(next);
