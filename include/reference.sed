@@ -6,22 +6,44 @@
 2,/^\/\*\*$/s,^/\*\*$,/** @mainpage libcachetools,
 
 # Conventions: a word, and what holds.
-2,/^#include/s,^ \* ([A-Z][a-z]+\.?)  +, * **\1** ,
+2,/^#include/s,^ \* ([A-Z][a-z]+\.) +, * - **\1** ,
 
-# "---- Statuses ----" begins a group, and ends the one before.
+# "---- Statuses ----" begins a group, and ends the one before. A plain comment on the next line
+# describes the group; the hold space says so until that comment ends.
 /^\/\* -{4} .* -+ \*\/$/{
   s,^/\* -+ (.*[^-]) -+ \*/$,\1,
   h
   s,[^A-Za-z],,g
   G
-  s,(.*)\n(.*),/** @} */ /** @defgroup \1 \2 */ /** @{ */,
+  s,(.*)\n(.*),/** @} */ /** @defgroup \1 \2,
   s,^/\*\* @\} \*/ (.* Statuses),\1,
+  x
+  s,.*,,
+  x
+  N
+  s,\n$, */ /** @{ */\n,
+  /\n\/\*$/{
+    s,\n/\*$,\n *,
+    x
+    s,.*,described,
+    x
+  }
+}
+/^ \*\/$/{
+  x
+  /described/{
+    s,.*,,
+    x
+    s,$, /** @{ */,
+    x
+  }
+  x
 }
 /^#endif \/\* CACHETOOLS_H/i\
 /** @} */
 
 # What every function says in the same words.
-s,^ \* (Ownership|Threads|Callbacks|Cost|Since): +, * - **\1:** ,
+s,^ \* (Ownership|Threads|Callbacks|Cost): +, * - **\1:** ,
 s,@param( +)([a-z_]+ +)\[out\] ,@param[out]\1\2,
 
 # Names become links, which must lead somewhere; but not in the example of the first comment.
