@@ -99,7 +99,7 @@ typedef enum ct_status {
 
 /** Which entry leaves when room is needed. Expired entries, of all shards, leave before live ones.
  *  Each shard keeps its own order, so the order is exact with one shard. With several threads, uses
- *  close in time may be reordered or lost; with one thread none are. */
+ *  close in time may be reordered or lost; with one thread none are. See Options for more. */
 typedef enum ct_policy {
   CT_POLICY_LRU = 0,       /**< least recently used */
   CT_POLICY_FIFO = 1,      /**< first stored; an update counts as storing */
@@ -557,6 +557,20 @@ typedef void (*ct_visit_fn)(void *user_data, const ct_event *event);
  * CT_ERR_INVALID if a struct is smaller than in the first release, over 4096 bytes, or nonzero in
  * fields that this library does not know. Of a struct to be filled, only struct_size and such
  * fields are read.
+ *
+ * What to know when you choose a policy:
+ *
+ * - LFU keeps old favourites by definition: an entry that was used often stays, though nobody uses
+ *   it any more.
+ * - SIEVE, as published, may never take in a new working set whose keys are used in turn. As long
+ *   as new entries come, its hand does not go back to old ones that it has spared. It stays in
+ *   front of the new ones, and if the old ones leave too little room for all of these, it evicts
+ *   each before its next use.
+ * - S3FIFO may never take in such a set either, if the set fills all the room, or all but one
+ *   entry, and that is fewer than 600 entries. It takes in smaller sets.
+ * - WTINYLFU takes such a set in after some rounds over it: at most 20, as measured with one shard.
+ * - With more than one shard, keys are spread unevenly. A set of exactly maxsize entries that is
+ *   used in turn then misses in part, with any policy.
  *
  * Locks are fair: a call that waits for one lets at most a thousand later calls go first. After
  * fork the child may use a cache if no other thread was inside a call at that moment. The library
