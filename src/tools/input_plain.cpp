@@ -46,8 +46,9 @@ Input::Input(const std::string &path) : source_(std::make_unique<Source>(path)) 
   for (const Packing &packing : kPackings) {
     if (source_->beginning.compare(0, packing.beginning.size(), packing.beginning) != 0) continue;
     throw source_->file.failure(
-        kRefused, std::string("it is packed by ") + packing.name +
-                      ", and this cachetools-sim was built without libarchive; unpack it first");
+        kRefused,
+        std::string("the trace is packed by ") + packing.name +
+            ", and this cachetools-sim was built without libarchive; unpack the trace first");
   }
 }
 

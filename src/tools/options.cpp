@@ -20,24 +20,24 @@ const char *const kUsage =
     R"(usage: cachetools-sim [options] [TRACE]
 
 Replays the requests of TRACE (a file; - or none: the standard input) through
-caches of several policies and sizes, and tells which part of them misses.
-A line is a key, or a key and a size in bytes. Unpacks gzip, xz and zstd.
+caches of several policies and sizes, and prints the share of requests that
+miss. A line is a key, or a key and a size in bytes. Unpacks gzip, xz and zstd.
 
-  -p, --policies LIST   such as LRU,S3FIFO; by default all
+  -p, --policies LIST   such as LRU,S3FIFO; default: all
   -s, --sizes LIST      such as 1%,5%,10% of all keys, or 1000,20k entries
-  -b, --bytes           sizes of caches are bytes, and each key weighs its size
-      --ttl N           what was stored goes stale with the Nth request after
-      --format FORMAT   text, or u64: numbers of 8 bytes, one a request
-      --csv, --json     instead of a table
-      --plot FILE       also draw curves, by gnuplot; FILE ends in .svg or .png
-      --seed N          of what is random (1)
-  -t, --threads N       how many replays at once; by default a processor each
+  -b, --bytes           sizes of caches are in bytes; each key weighs its size
+      --ttl N           a stored key expires at the Nth request after
+      --format FORMAT   text; or u64: numbers of 8 bytes, one a request
+      --csv, --json     print this instead of a table
+      --plot FILE       also draw curves with gnuplot; FILE ends in .svg or .png
+      --seed N          the seed for what is random; default: 1
+  -t, --threads N       replays at the same time; default: one a processor
   -q, --quiet           show no progress
   -h, --help            print this
   -V, --version         print the version
 
-Exit status: 0 done, 1 a file, memory or gnuplot failed, 2 wrong usage or trace.
-More, with examples, in the manual: man cachetools-sim
+Exit status: 0: done. 1: a file, memory or gnuplot failed. 2: the command line
+or the trace is wrong. The manual has more, with examples: man cachetools-sim
 )";
 
 namespace {
@@ -113,11 +113,11 @@ uint64_t parse_amount(const std::string &text) {
   return 0;
 }
 
-uint64_t amount_for(const char *option, const std::string &text) {
+uint64_t amount_for(const char *option, const std::string &text, uint64_t most = UINT64_MAX) {
   const uint64_t amount = parse_amount(text);
-  if (amount == 0) {
-    refuse(std::string(option) + ": " + quoted(text) +
-           " is not a whole number from 1 on, below 2^64");
+  if (amount == 0 || amount > most) {
+    refuse(std::string(option) + ": " + quoted(text) + " is not a whole number from 1 to " +
+           std::to_string(most));
   }
   return amount;
 }
@@ -149,14 +149,14 @@ std::vector<ct_policy> parse_policies(const std::string &list, uint64_t ttl) {
   std::vector<ct_policy> policies;
   for (const std::string &name : split(list)) {
     ct_policy policy;
-    if (name == "all") refuse("--policies: all goes alone");
+    if (name == "all") refuse("--policies: all cannot be combined with others");
     if (ct_policy_from_name(name.c_str(), &policy) != CT_OK) {
       refuse("--policies: there is no policy " + quoted(name));
     }
     const ct_options options = simple_cache(policy, ttl);
     if (ct_options_problem(&options) != nullptr) {
       refuse(std::string("--policies: ") + ct_policy_name(policy) +
-             (policy == CT_POLICY_TTL ? " goes with --ttl only" : " needs a program of its own"));
+             (policy == CT_POLICY_TTL ? " requires --ttl" : " needs callbacks of a program"));
     }
     if (std::count(policies.begin(), policies.end(), policy) != 0) {
       refuse(std::string("--policies: ") + ct_policy_name(policy) + " is given twice");
@@ -206,11 +206,7 @@ Format parse_format(const std::string &name) {
 }
 
 unsigned parse_threads(const std::string &text) {
-  const uint64_t threads = amount_for("--threads", text);
-  if (threads > kMostThreads) {
-    refuse("--threads: at most " + std::to_string(kMostThreads) + " are possible");
-  }
-  return static_cast<unsigned>(threads);
+  return static_cast<unsigned>(amount_for("--threads", text, kMostThreads));
 }
 
 bool ends_with(const std::string &text, const std::string &end) {
@@ -241,9 +237,10 @@ void check_together(Options *options, const std::string &policies) {
 }
 
 void parse_trace(Options *options, int count, char **paths) {
-  if (count > 1) refuse("one trace at a time, please: " + quoted(paths[1]) + " is too many");
+  if (count > 1) refuse("only one trace is allowed: " + quoted(paths[1]) + " is too many");
   options->trace = count == 1 ? paths[0] : "-";
-  if (count == 0 && isatty(STDIN_FILENO) != 0) refuse("which trace? See cachetools-sim --help");
+  if (count == 0 && isatty(STDIN_FILENO) != 0)
+    refuse("there is no trace; see cachetools-sim --help");
 }
 
 }  // namespace

@@ -79,7 +79,7 @@ void print_table(const Options &options, const Trace &trace, const std::vector<C
   printf("%s\n", describe(options, trace).c_str());
   const Table table(options, columns);
   for (const Measure &measure : measures(options, trace)) {
-    printf("\n%s (* the least of its size)\n", measure.title);
+    printf("\n%s (* lowest for its size)\n", measure.title);
     table.print(measure);
   }
 }

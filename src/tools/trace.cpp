@@ -34,7 +34,7 @@ class Numbers {
     uint32_t number;
     ct_status status = ct_get_copy(cache_.get(), key, key_size, &number, sizeof number, nullptr);
     if (status == CT_OK) return number;
-    if (count_ > UINT32_MAX) throw Failure{kRefused, "there are more than 2^32 different keys"};
+    if (count_ > UINT32_MAX) throw Failure{kRefused, "the trace has more than 2^32 different keys"};
     number = static_cast<uint32_t>(count_);
     if (status == CT_MISS) {
       status = ct_set(cache_.get(), key, key_size, &number, sizeof number);
@@ -95,7 +95,7 @@ void Reader::add_request(const void *key, size_t key_size) {
 
 // Of the latest request.
 void Reader::add_size(uint64_t size) {
-  if (size > kMostBytes - trace_.bytes) refuse_line("all sizes together are too much to count");
+  if (size > kMostBytes - trace_.bytes) refuse_line("the sum of all sizes is 2^63 or more");
   trace_.bytes += size;
   trace_.sizes.push_back(size);
   const uint32_t key = trace_.requests.back();
@@ -108,21 +108,21 @@ void Reader::add_size(uint64_t size) {
 void Reader::read_line(const char *begin, const char *end) {
   ++line_;
   if (static_cast<size_t>(end - begin) > kLongestLine) {
-    refuse_line("it is longer than " + std::to_string(kLongestLine) + " bytes");
+    refuse_line("the line is longer than " + std::to_string(kLongestLine) + " bytes");
   }
   if (memchr(begin, '\0', static_cast<size_t>(end - begin)) != nullptr) {
-    refuse_line("it holds a zero byte, so it is no text; is it of --format=u64?");
+    refuse_line("the line has a zero byte, so the trace is no text; try --format=u64");
   }
   const char *key = skip_blanks(begin, end);
   const char *key_end = skip_word(key, end);
-  if (key == key_end) refuse_line("there is no key");
+  if (key == key_end) refuse_line("the line has no key");
 
   const char *size_text = skip_blanks(key_end, end);
   const char *size_end = skip_word(size_text, end);
-  if (skip_blanks(size_end, end) != end) refuse_line("there is more than a key and a size");
+  if (skip_blanks(size_end, end) != end) refuse_line("the line has more than a key and a size");
   uint64_t size = 0;
   if (size_text == size_end) {
-    if (weighs_bytes_) refuse_line("there is no size, which --bytes requires");
+    if (weighs_bytes_) refuse_line("the line has no size, which --bytes requires");
   } else if (!parse_number(size_text, size_end, &size)) {
     refuse_line("'" + std::string(size_text, size_end) + "' is not a size in bytes");
   }
@@ -169,14 +169,13 @@ void Reader::read_u64() {
     end -= whole;
   }
   if (end != 0) {
-    throw input_.failure(kRefused, "after " + std::to_string(trace_.requests.size()) +
-                                       " keys of 8 bytes there are " + std::to_string(end) +
-                                       " bytes left");
+    throw input_.failure(kRefused, std::to_string(end) + " bytes are left after " +
+                                       std::to_string(trace_.requests.size()) + " keys of 8 bytes");
   }
 }
 
 Trace Reader::finish() {
-  if (trace_.requests.empty()) throw input_.failure(kRefused, "there is no request in it");
+  if (trace_.requests.empty()) throw input_.failure(kRefused, "the trace has no request");
   trace_.keys = numbers_.count();
   return std::move(trace_);
 }

@@ -93,7 +93,7 @@ class TestOutput(SimTest):
         self.assertEqual("""\
 standard input: 6 requests for 3 keys
 
-Miss ratio (* the least of its size)
+Miss ratio (* lowest for its size)
 size          1       2    100%
 entries       1       2       3
 LRU      1.0000* 0.8333  0.5000*
@@ -104,12 +104,12 @@ FIFO     1.0000* 0.6667* 0.5000*
         self.assertEqual("""\
 standard input: 5 requests for 3 keys of 130 bytes
 
-Miss ratio (* the least of its size)
+Miss ratio (* lowest for its size)
 size         30    100%
 bytes        30     130
 LRU      0.6000* 0.6000*
 
-Byte miss ratio (* the least of its size)
+Byte miss ratio (* lowest for its size)
 size         30    100%
 bytes        30     130
 LRU      0.8125* 0.8125*
@@ -282,9 +282,9 @@ class TestInput(SimTest):
     def test_longest_line(self):
         key = b"k" * 65536
         self.assertEqual("2", self.misses(data=key + b"\nb\n" + key))
-        self.assert_fails(REFUSED, "standard input: line 2: it is longer than 65536 bytes",
+        self.assert_fails(REFUSED, "standard input: line 2: the line is longer than 65536 bytes",
                           data=b"b\n" + key + b"k\n")
-        self.assert_fails(REFUSED, "standard input: line 1: it is longer than 65536 bytes",
+        self.assert_fails(REFUSED, "standard input: line 1: the line is longer than 65536 bytes",
                           data=b"k" * 1000000)
 
     def test_u64(self):
@@ -315,8 +315,8 @@ class TestInput(SimTest):
                 self.assertEqual("4", self.misses(str(path)))
             else:
                 self.assert_fails(
-                    REFUSED, f"standard input: it is packed by {name}, and this cachetools-sim was "
-                    "built without libarchive; unpack it first", data=packed)
+                    REFUSED, f"standard input: the trace is packed by {name}, and this cachetools-sim "
+                    "was built without libarchive; unpack the trace first", data=packed)
 
     def test_packed_but_truncated_or_altered(self):
         if not ARGUMENTS.libarchive:
@@ -332,29 +332,29 @@ class TestInput(SimTest):
 class TestMistakes(SimTest):
     def test_traces(self):
         for reason, data, *options in (
-                ("there is no request in it", b""),
-                ("line 3: there is no key", b"a\nb\n\na\n"),
-                ("line 2: there is no key", b"a\n \t\n"),
-                ("line 2: there is more than a key and a size", b"a 1\na 2 3\n"),
+                ("the trace has no request", b""),
+                ("line 3: the line has no key", b"a\nb\n\na\n"),
+                ("line 2: the line has no key", b"a\n \t\n"),
+                ("line 2: the line has more than a key and a size", b"a 1\na 2 3\n"),
                 ("line 1: 'big' is not a size in bytes", b"a big\n"),
                 ("line 1: '-1' is not a size in bytes", b"a -1\n"),
                 ("line 1: '+1' is not a size in bytes", b"a +1\n"),
                 ("line 1: '1e3' is not a size in bytes", b"a 1e3\n"),
                 ("line 1: '18446744073709551616' is not a size in bytes",
                  b"a 18446744073709551616\n"),
-                ("line 2: there is no size, which --bytes requires", b"a 1\nb\n", "-b"),
-                ("line 2: all sizes together are too much to count",
+                ("line 2: the line has no size, which --bytes requires", b"a 1\nb\n", "-b"),
+                ("line 2: the sum of all sizes is 2^63 or more",
                  b"a 9223372036854775807\nb 1\n", "-b"),
-                ("line 2: it holds a zero byte, so it is no text; is it of --format=u64?",
+                ("line 2: the line has a zero byte, so the trace is no text; try --format=u64",
                  b"a\nb\0\n"),
-                ("there is no request in it", b"", "--format=u64"),
-                ("after 2 keys of 8 bytes there are 3 bytes left", b"1" * 19, "--format=u64"),
+                ("the trace has no request", b"", "--format=u64"),
+                ("3 bytes are left after 2 keys of 8 bytes", b"1" * 19, "--format=u64"),
         ):
             self.assert_fails(REFUSED, "standard input: " + reason, *options, data=data)
 
     def test_message_names_the_file(self):
         path = self.write("trace", b"a\n\n")
-        self.assert_fails(REFUSED, f"{path}: line 2: there is no key", str(path))
+        self.assert_fails(REFUSED, f"{path}: line 2: the line has no key", str(path))
 
     def test_files_that_cannot_be_read(self):
         self.assert_fails(SYSTEM_FAILED, "no/such/trace: No such file or directory", "no/such/trace")
@@ -378,16 +378,17 @@ class TestMistakes(SimTest):
 
     def test_policies(self):
         for policies, reason in (("LRU,NRU", "there is no policy 'NRU'"),
-                                 ("all,LRU", "all goes alone"),
+                                 ("all,LRU", "all cannot be combined with others"),
                                  ("", "there is no policy ''"), ("LRU,", "there is no policy ''"),
                                  ("LRU,SIEVE,lru", "LRU is given twice"),
-                                 ("TTL", "TTL goes with --ttl only"),
-                                 ("TLRU", "TLRU needs a program of its own"),
-                                 ("CUSTOM", "CUSTOM needs a program of its own")):
+                                 ("TTL", "TTL requires --ttl"),
+                                 ("TLRU", "TLRU needs callbacks of a program"),
+                                 ("CUSTOM", "CUSTOM needs callbacks of a program")):
             self.assert_fails(REFUSED, f"--policies: {reason}", "-p", policies)
 
     def test_other_options(self):
-        number = "is not a whole number from 1 on, below 2^64"
+        number = "is not a whole number from 1 to 18446744073709551615"
+        threads = "is not a whole number from 1 to 1024"
         for options, message in (
                 (["--format=json"], "--format: 'json' is neither text nor u64"),
                 (["--plot=curve.pdf"], "--plot: 'curve.pdf' ends in neither .svg nor .png"),
@@ -395,14 +396,14 @@ class TestMistakes(SimTest):
                 (["--ttl=0"], f"--ttl: '0' {number}"),
                 (["--ttl=1h"], f"--ttl: '1h' {number}"),
                 (["--seed=-1"], f"--seed: '-1' {number}"),
-                (["--threads=0"], f"--threads: '0' {number}"),
-                (["--threads=1025"], "--threads: at most 1024 are possible"),
+                (["--threads=0"], f"--threads: '0' {threads}"),
+                (["--threads=1025"], f"--threads: '1025' {threads}"),
                 (["--csv", "--json"], "either --csv or --json, not both"),
                 (["-b", "--format=u64"], "--bytes: traces of --format=u64 have no sizes"),
                 (["-s1", "--sizes=2"], "--sizes is given twice"),
                 (["-qq"], "--quiet is given twice"),
                 (["--csv", "--csv"], "--csv is given twice"),
-                (["one", "two"], "one trace at a time, please: 'two' is too many"),
+                (["one", "two"], "only one trace is allowed: 'two' is too many"),
         ):
             self.assert_fails(REFUSED, message, *options)
 
@@ -421,7 +422,7 @@ class TestMistakes(SimTest):
         done = subprocess.run([ARGUMENTS.program], stdin=user_side, capture_output=True, check=False)
         os.close(terminal)
         os.close(user_side)
-        self.assertEqual((REFUSED, b"cachetools-sim: which trace? See cachetools-sim --help\n"),
+        self.assertEqual((REFUSED, b"cachetools-sim: there is no trace; see cachetools-sim --help\n"),
                          (done.returncode, done.stderr))
 
     def test_memory_runs_out(self):
