@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The boundary between C and the core: bodies of exported functions check arguments, call src/, and
-// translate. There is no guard against exceptions, because there are none: the core is compiled
-// without, allocates by its own Memory, and says so when there is no memory.
+// The boundary between C and the core. Exported functions check arguments, call src/, and translate
+// the result. They need no guard against exceptions: the core is compiled without exceptions, and its
+// Memory returns nullptr when there is no memory.
 #ifndef CT_BOUNDARY_HPP
 #define CT_BOUNDARY_HPP
 
@@ -19,7 +19,7 @@ inline Cache *unwrap(ct_cache *cache) { return reinterpret_cast<Cache *>(cache);
 inline const Cache *unwrap(const ct_cache *cache) { return reinterpret_cast<const Cache *>(cache); }
 inline ct_cache *wrap(Cache *cache) { return reinterpret_cast<ct_cache *>(cache); }
 
-// What C passes as a ct_policy may be any number, also one that no ct_policy of C++ can be.
+// C may pass any number as a ct_policy, also one that is undefined for the enum in C++.
 inline int32_t number_of(const ct_policy &policy) {
   static_assert(sizeof(ct_policy) == sizeof(int32_t), "32 bits wide in C too");
   int32_t number;
@@ -27,17 +27,17 @@ inline int32_t number_of(const ct_policy &policy) {
   return number;
 }
 
-// Callbacks are never shown NULL, so no bytes have an address too.
+// Empty bytes get an address, because callbacks are never shown NULL.
 inline Bytes bytes(const void *data, size_t size) {
   return {data == nullptr ? "" : static_cast<const char *>(data), size};
 }
 
-// A result that may not be wanted, before anything is known of it.
+// Zeros an [out] argument that may be NULL.
 inline void zero(ct_value *value) {
   if (value != nullptr) *value = ct_value CT_VALUE_INIT;
 }
 
-// Whether bytes may be read: CT_OK, CT_ERR_INVALID or CT_ERR_TOO_LARGE.
+// Returns CT_OK if the bytes may be read, else CT_ERR_INVALID or CT_ERR_TOO_LARGE.
 inline ct_status check_bytes(const void *data, size_t size) {
   if (is_too_long(size)) return CT_ERR_TOO_LARGE;
   return data == nullptr && size > 0 ? CT_ERR_INVALID : CT_OK;
@@ -47,7 +47,7 @@ inline ct_status check_key(const ct_cache *cache, const void *key, size_t key_si
   return cache == nullptr ? CT_ERR_INVALID : check_bytes(key, key_size);
 }
 
-// The function form of an initializer: as much of it as fits, zeros behind it.
+// The function form of an initializer: copies as much of it as fits, and zeros the rest.
 template <class T>
 void init_struct(T *to, size_t size, const T &from) {
   if (to == nullptr) return;

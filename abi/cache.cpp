@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Making a cache, what is true of it as a whole, and its end.
+// A cache as a whole: make, free, sizes, options, expiry, statistics.
 #include "boundary.hpp"
 
 void ct_options_init(ct_options *options, size_t struct_size) {
@@ -78,7 +78,7 @@ void ct_stats_init(ct_stats *stats, size_t struct_size) {
 ct_status ct_cache_stats(const ct_cache *cache, ct_stats *out) {
   if (!ct::can_write(out)) return CT_ERR_INVALID;
   ct_stats stats = CT_STATS_INIT;
-  // Reading takes the shards' locks, which is no change that anyone can see.
+  // Reading the counters takes the shards' locks, which no caller can observe.
   if (cache != nullptr) ct::unwrap(const_cast<ct_cache *>(cache))->stats(&stats);
   ct::write_struct(stats, out);
   return cache == nullptr ? CT_ERR_INVALID : CT_OK;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Iterators. Their memory is the cache's.
+// Iterators. Their memory comes from the cache's allocator.
 #include <new>
 
 #include "boundary.hpp"

@@ -10,7 +10,7 @@ namespace {
 
 ct::Key *unwrap(ct_key *key) { return reinterpret_cast<ct::Key *>(key); }
 
-// Bytes to be added, if they may be read; what is wrong with them sticks.
+// Returns whether the bytes may be read and added. If not, the key remembers the status.
 bool check(ct_key *key, const void *data, size_t size) {
   if (key == nullptr) return false;
   const ct_status status = ct::check_bytes(data, size);

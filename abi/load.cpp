@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Loading once: leases, loaders, compute, and what their callbacks hand back.
+// Single flight: leases, loaders, compute, and the results of their callbacks.
 #include "boundary.hpp"
 #include "cache/result.hpp"
 
@@ -76,7 +76,7 @@ ct_status ct_lease_fulfil(ct_lease *lease, const void *value, size_t value_size,
   const ct_entry_options *entry = cache.check(options, &copy);
   ct_status status = ct::check_bytes(value, value_size);
   if (status == CT_OK && entry == nullptr) status = CT_ERR_INVALID;
-  // A condition has nothing to be judged by: the lease itself says that the key is absent.
+  // Conditions are refused: the lease itself says that the key is absent.
   constexpr uint32_t kConditions = CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT;
   if (status == CT_OK && (entry->flags & kConditions) != 0) status = CT_ERR_INVALID;
   if (status != CT_OK) {

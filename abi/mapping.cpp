@@ -4,14 +4,15 @@
 
 namespace {
 
-// A pair that may be stored: CT_OK, or why not.
+// Returns CT_OK if the pair may be stored, else CT_ERR_INVALID or CT_ERR_TOO_LARGE.
 ct_status check_pair(const ct_cache *cache, const void *key, size_t key_size, const void *value,
                      size_t value_size) {
   const ct_status status = ct::check_key(cache, key, key_size);
   return status == CT_OK ? ct::check_bytes(value, value_size) : status;
 }
 
-// Offsets that do not fall, each piece below 2^32.
+// Returns CT_ERR_INVALID if an offset is less than the one before or data is missing, and
+// CT_ERR_TOO_LARGE if a piece has 2^32 bytes or more.
 ct_status check_ends(const void *data, const size_t *ends, size_t count) {
   ct_status status = CT_OK;
   size_t begin = 0;
@@ -190,7 +191,7 @@ ct_status ct_set_many(ct_cache *cache, const void *data, const size_t *ends, siz
   if (cache == nullptr || (count > 0 && ends == nullptr) || count > SIZE_MAX / 2) {
     return CT_ERR_INVALID;
   }
-  // A pair that is too long is that pair's own failure.
+  // A pair that is too long fails alone: the core returns its status.
   const ct_status status = check_ends(data, ends, 2 * count);
   if (status != CT_OK && status != CT_ERR_TOO_LARGE) return status;
   ct_entry_options copy;
