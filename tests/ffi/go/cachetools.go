@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 
-// Package cachetools is Go over libcachetools by cgo. Go 1.19 or later.
+// Package cachetools is a Go wrapper of libcachetools by cgo. It needs Go 1.19 or later.
 //
-// Keys are strings, values are bytes. A Value views the library's own memory and pins it: call
-// Release, by defer, and keep no slice of it beyond. GetAppend and GetMany copy into Go's memory
-// instead. Caches are closed by Close, or else when they are collected.
+// Keys are strings, values are bytes. A Value views the library's own memory and pins it: defer
+// Release, and keep no slice of it longer. GetAppend and GetMany copy into Go's memory instead.
+// Close closes a cache; otherwise the garbage collector does.
 //
-// Every answer but a plain yes is an error of type Status, such as ErrMiss: errors.Is tells them.
-// What a loader fails with comes back as it is.
+// Every outcome but success is an error of type Status, such as ErrMiss; errors.Is compares it. The
+// error of a loader comes back unchanged.
 //
 // Callbacks run on the calling goroutine, which keeps its thread meanwhile. They must not call
-// runtime.Goexit (nor t.FailNow, which does); a panic in a loader goes on in the call that ran it,
-// while one in a callback of a whole cache ends the program.
+// runtime.Goexit (nor t.FailNow, which does). A panic in a loader continues in the call that ran
+// the loader. A panic in a callback of a whole cache ends the program.
 package cachetools
 
 // #cgo pkg-config: cachetools
@@ -172,7 +172,7 @@ import (
 )
 
 const (
-	Never     = ^uint64(0) // in lifetimes: no end
+	Never     = ^uint64(0) // as a lifetime: no end
 	Unbounded = ^uint64(0) // as maxsize: no limit
 )
 
@@ -181,15 +181,15 @@ func Version() string { return C.GoString(C.ct_version_string()) }
 
 // ---- Statuses -----------------------------------------------------------------------------------
 
-// Status is what the library answered instead of a plain yes. The positive ones are ordinary
-// outcomes, with the negative ones nothing happened.
+// Status is an outcome other than success. Positive ones are ordinary outcomes; after a negative
+// one nothing has happened.
 type Status int32
 
 const (
-	ErrMiss        Status = C.CT_MISS       // no such entry: absent or expired
+	ErrMiss        Status = C.CT_MISS       // there is no such entry: it is absent or expired
 	ErrExists      Status = C.CT_EXISTS     // there is such an entry already
-	ErrNotStored   Status = C.CT_NOT_STORED // dead on arrival; in Compute: leave it as it is
-	ErrBusy        Status = C.CT_BUSY       // someone else is loading or changing this key
+	ErrNotStored   Status = C.CT_NOT_STORED // dead on arrival; in Compute: leave the entry as it is
+	ErrBusy        Status = C.CT_BUSY       // another caller is loading or changing this key
 	ErrInvalid     Status = C.CT_ERR_INVALID
 	ErrNoMemory    Status = C.CT_ERR_NOMEM
 	ErrTooLarge    Status = C.CT_ERR_TOO_LARGE
@@ -205,7 +205,7 @@ func (s Status) Error() string {
 	return "cachetools: " + C.GoString(C.ct_status_message(C.ct_status(s)))
 }
 
-// Name is the status in C: "CT_ERR_NOMEM".
+// Name returns the name of the status in C: "CT_ERR_NOMEM".
 func (s Status) Name() string { return C.GoString(C.ct_status_name(C.ct_status(s))) }
 
 func check(status C.ct_status) error {
@@ -217,7 +217,7 @@ func check(status C.ct_status) error {
 
 // ---- Policies and options -----------------------------------------------------------------------
 
-// Policy says which entry goes first when room is needed.
+// Policy says which entry leaves when room is needed.
 type Policy int32
 
 const (
@@ -257,7 +257,7 @@ const (
 	WeightMemory WeightKind = C.CT_WEIGHT_MEMORY
 )
 
-// Flags of a cache. CT_FLAG_SINGLE_THREADED is not offered: goroutines have no thread of their own.
+// Flags of a cache. CT_FLAG_SINGLE_THREADED is not offered, as goroutines have no fixed thread.
 type Flags uint32
 
 const (
@@ -283,13 +283,13 @@ type Event struct {
 	Cause      Cause
 }
 
-// Evictor is an eviction policy of your own, one for each shard. Entries have small numbers. All of
-// it runs inside the critical section and must not use any cache.
+// Evictor is an eviction policy of your own, one object for each shard. Entries have small numbers.
+// All methods run inside the critical section and must not use any cache.
 type Evictor interface {
 	Insert(id uint32, weight uint64, key []byte, now uint64)
 	Hit(id uint32, now uint64)
 	Remove(id uint32)
-	Victim() uint32 // removes nothing; asked only if there is an entry
+	Victim() uint32 // removes nothing; called only if there is an entry
 }
 
 // Allocator says where a cache's memory comes from, which must not be Go's heap.
@@ -299,8 +299,7 @@ type Allocator struct {
 }
 
 // Options say how to make a cache; zero is the default everywhere. Times are in ticks of the timer:
-// nanoseconds, unless there is one of your own. What is passed to a callback is borrowed for the
-// call.
+// nanoseconds, unless you set Timer. Slices passed to a callback are borrowed for the call.
 type Options struct {
 	Policy     Policy
 	WeightKind WeightKind
@@ -334,7 +333,7 @@ func (o *Options) plain() C.ct_options {
 	return plain
 }
 
-// set tells which callbacks there are.
+// set returns which callbacks are set.
 func (o *Options) set() (set C.uint32_t) {
 	for flag, isSet := range map[C.uint32_t]bool{
 		C.CT_GO_TIMER:     o.Timer != nil,
@@ -353,21 +352,21 @@ func (o *Options) set() (set C.uint32_t) {
 	return set
 }
 
-// Problem is one sentence on what is wrong with the options, or empty.
+// Problem returns one sentence that says what is wrong with the options, or an empty string.
 func (o Options) Problem() string {
 	plain := o.plain()
 	return C.GoString(C.ct_go_options_problem(&plain, o.set()))
 }
 
-// callbacks are the options that a cache may still call. Once Drop or Allocator is there, each of
-// its values holds them as well.
+// callbacks are the options of a cache that may still be called. With Drop or Allocator, each Value
+// of the cache holds them too.
 type callbacks struct {
 	Options
 	handle  cgo.Handle
 	holders int64
 }
 
-// callbacksFor answers nil if there are none.
+// callbacksFor returns nil if there are none.
 func callbacksFor(options Options) *callbacks {
 	if options.set() == 0 {
 		return nil
@@ -390,7 +389,7 @@ func (c *callbacks) letGo() {
 	}
 }
 
-// value takes a value over, together with the error that its status stands for.
+// value takes ownership of a value, and turns its status into an error.
 func (c *callbacks) value(out C.ct_go_value) (Value, error) {
 	if out.value.data == nil {
 		return Value{}, check(out.status)
@@ -406,13 +405,13 @@ func (c *callbacks) value(out C.ct_go_value) (Value, error) {
 // ---- Values -------------------------------------------------------------------------------------
 
 // Value is a value read out. It stays valid and unchanged until Release, whatever happens to its
-// entry or to the cache. Release it once: do not copy it by assignment.
+// entry or to the cache. Do not copy it by assignment, so that it is released once.
 type Value struct {
 	raw       C.ct_value
 	callbacks *callbacks
 }
 
-// Bytes views the value. Neither change it nor keep it beyond Release.
+// Bytes returns a view of the value. Neither change it nor keep it after Release.
 func (v *Value) Bytes() []byte {
 	if v.raw.data == nil {
 		return nil
@@ -420,10 +419,10 @@ func (v *Value) Bytes() []byte {
 	return borrowed(v.raw.data, v.raw.size)
 }
 
-// String copies the value.
+// String returns a copy of the value.
 func (v *Value) String() string { return string(v.Bytes()) }
 
-// Release gives the value back. Doing so again, or for one that holds nothing, is harmless.
+// Release releases the value. A second Release, or one of an empty Value, is harmless.
 func (v *Value) Release() {
 	if v.raw.data == nil {
 		return
@@ -443,14 +442,15 @@ func (v *Value) Ref() (Value, error) {
 
 // ---- The cache ----------------------------------------------------------------------------------
 
-// Cache is a cache of bytes by strings. All methods but Close are safe from any number of goroutines.
+// Cache is a cache of bytes by strings. All methods but Close are safe from any number of
+// goroutines.
 type Cache struct {
 	handle    *C.ct_cache
 	callbacks *callbacks
 	owner     *memoState // of one that is a memo's own
 }
 
-// New makes a cache of so many entries.
+// New makes a cache of at most maxsize entries.
 func New(policy Policy, maxsize uint64) (*Cache, error) {
 	return Open(Options{Policy: policy, Maxsize: maxsize})
 }
@@ -468,10 +468,10 @@ func Open(options Options) (*Cache, error) {
 	return cache, nil
 }
 
-// Close frees the cache; no other method may be running, and no walk or lease of it may be left.
-// Values stay readable until they are released. Closing twice is harmless. All that is asked of a
-// closed cache is ErrInvalid; what returns no error, as Len, Contains and RemoveIf, answers 0 or
-// false. A memo's own cache is closed with the memo, and not by this.
+// Close frees the cache. No other method may be running, and no walk or lease of the cache may be
+// left. Values stay readable until they are released. Closing twice is harmless. Methods of a
+// closed cache return ErrInvalid; those without an error, such as Len, Contains and RemoveIf,
+// return 0 or false. Close does not close a memo's own cache: the memo does.
 func (c *Cache) Close() {
 	if c.handle == nil || c.owner != nil {
 		return
@@ -482,7 +482,7 @@ func (c *Cache) Close() {
 	c.callbacks.letGo()
 }
 
-// data points to bytes, as a type of which cgo knows that there is nothing in it to be checked.
+// data returns a pointer to bytes, of a type that cgo need not check for pointers inside.
 func data(bytes []byte) *C.uchar {
 	if len(bytes) == 0 {
 		return nil
@@ -490,19 +490,19 @@ func data(bytes []byte) *C.uchar {
 	return (*C.uchar)(&bytes[0])
 }
 
-// Get looks a key up; a hit is a use. ErrMiss if it is not there.
+// Get looks a key up; a hit is a use. It returns ErrMiss if the key is not there.
 func (c *Cache) Get(key string) (Value, error) {
 	defer runtime.KeepAlive(c)
 	return c.callbacks.value(C.get(c.handle, key))
 }
 
-// Peek looks a key up without leaving a trace.
+// Peek looks a key up without a trace: this is no use, and nothing is counted.
 func (c *Cache) Peek(key string) (Value, error) {
 	defer runtime.KeepAlive(c)
 	return c.callbacks.value(C.peek(c.handle, key))
 }
 
-// GetAppend appends the value to a buffer, which it may grow.
+// GetAppend appends the value to a buffer, and grows the buffer if needed.
 func (c *Cache) GetAppend(buffer []byte, key string) ([]byte, error) {
 	defer runtime.KeepAlive(c)
 	for {
@@ -518,7 +518,7 @@ func (c *Cache) GetAppend(buffer []byte, key string) ([]byte, error) {
 	}
 }
 
-// Contains tells whether a key is there and not expired.
+// Contains returns whether a key is there and not expired.
 func (c *Cache) Contains(key string) bool {
 	defer runtime.KeepAlive(c)
 	return bool(C.contains(c.handle, key))
@@ -536,7 +536,7 @@ func (c *Cache) SetTTL(key string, value []byte, ttl uint64) error {
 	return check(C.set_ttl(c.handle, key, data(value), C.size_t(len(value)), C.uint64_t(ttl)))
 }
 
-// EntryFlags say which fields of EntryOptions count, and set conditions.
+// EntryFlags say which fields of EntryOptions apply, and set conditions.
 type EntryFlags uint32
 
 const (
@@ -570,13 +570,13 @@ func (c *Cache) SetWith(key string, value []byte, options EntryOptions) error {
 	return check(C.set_with(c.handle, key, data(value), C.size_t(len(value)), &raw))
 }
 
-// GetOrSet reads a key, storing the given value first if it is absent.
+// GetOrSet reads a key, and stores the given value first if the key is absent.
 func (c *Cache) GetOrSet(key string, value []byte) (Value, error) {
 	defer runtime.KeepAlive(c)
 	return c.callbacks.value(C.setdefault(c.handle, key, data(value), C.size_t(len(value))))
 }
 
-// Pop takes an entry out.
+// Pop removes an entry and returns its value.
 func (c *Cache) Pop(key string) (Value, error) {
 	defer runtime.KeepAlive(c)
 	return c.callbacks.value(C.pop(c.handle, key))
@@ -588,7 +588,7 @@ func (c *Cache) Delete(key string) error {
 	return check(C.delete(c.handle, key))
 }
 
-// PopItem takes the policy's next victim out.
+// PopItem removes the policy's next victim, and returns its key and value.
 func (c *Cache) PopItem() (key string, value Value, err error) {
 	defer runtime.KeepAlive(c)
 	var keyOut, valueOut C.ct_go_value
@@ -599,13 +599,14 @@ func (c *Cache) PopItem() (key string, value Value, err error) {
 	return keyValue.String(), value, err
 }
 
-// Clear removes everything.
+// Clear removes all entries.
 func (c *Cache) Clear() error {
 	defer runtime.KeepAlive(c)
 	return check(C.ct_clear(c.handle))
 }
 
-// during makes a call known to C while it runs, then goes on with what its callbacks panicked with.
+// during gives a call a handle for C while it runs, then resumes the panic of its callbacks, if
+// any.
 func during(it *call, run func(handle C.uintptr_t)) {
 	handle := cgo.NewHandle(it)
 	defer handle.Delete()
@@ -615,7 +616,7 @@ func during(it *call, run func(handle C.uintptr_t)) {
 	}
 }
 
-// RemoveIf removes what matches, and tells how many.
+// RemoveIf removes all entries that match, and returns how many.
 func (c *Cache) RemoveIf(match func(key, value []byte) bool) (removed uint64) {
 	defer runtime.KeepAlive(c)
 	during(&call{match: match}, func(handle C.uintptr_t) {
@@ -626,7 +627,7 @@ func (c *Cache) RemoveIf(match func(key, value []byte) bool) (removed uint64) {
 
 // ---- Many at once -------------------------------------------------------------------------------
 
-// flat is bytes one after the other, as the library takes them, and room for what it answers.
+// flat holds bytes one after the other, as the library takes them, and room for its results.
 type flat struct {
 	data      []byte
 	ends      []C.size_t
@@ -634,7 +635,7 @@ type flat struct {
 	statuses  []C.ct_status
 }
 
-// flats are used again and again: batches are for speed.
+// flats are reused, because batches are for speed.
 var flats = sync.Pool{New: func() any { return new(flat) }}
 
 func newFlat(count int) *flat {
@@ -650,7 +651,8 @@ func newFlat(count int) *flat {
 
 func (f *flat) end() { f.ends = append(f.ends, C.size_t(len(f.data))) }
 
-// GetMany is Get for many keys in one call, copied into one new buffer: nil where there was no hit.
+// GetMany is Get for many keys in one call. It copies the values into one new buffer; a miss is
+// nil.
 func (c *Cache) GetMany(keys []string) ([][]byte, error) {
 	defer runtime.KeepAlive(c)
 	if len(keys) == 0 {
@@ -686,14 +688,14 @@ func (c *Cache) GetMany(keys []string) ([][]byte, error) {
 	return values, nil
 }
 
-// Entry is what SetMany stores.
+// Entry is a key and a value for SetMany.
 type Entry struct {
 	Key   string
 	Value []byte
 }
 
-// SetMany is SetWith for many entries in one call. Each goes its own way, and has its own error; if
-// all of it is refused, there is none of them but err.
+// SetMany is SetWith for many entries in one call. Each succeeds or fails alone, with its own error
+// in each. If the call as a whole is refused, each is nil, and err says why.
 func (c *Cache) SetMany(entries []Entry, options EntryOptions) (each []error, err error) {
 	defer runtime.KeepAlive(c)
 	if len(entries) == 0 {
@@ -736,13 +738,13 @@ func (c *Cache) Weight() uint64 {
 	return uint64(C.ct_currsize(c.handle))
 }
 
-// Maxsize is the limit.
+// Maxsize returns the limit.
 func (c *Cache) Maxsize() uint64 {
 	defer runtime.KeepAlive(c)
 	return uint64(C.ct_maxsize(c.handle))
 }
 
-// Memory is the bytes held in all.
+// Memory returns the bytes held in all.
 func (c *Cache) Memory() uint64 {
 	defer runtime.KeepAlive(c)
 	return uint64(C.ct_memory(c.handle))
@@ -765,7 +767,7 @@ type EntryInfo struct {
 	Weight, Deadline, Remaining, Frequency, KeySize, ValueSize uint64
 }
 
-// Inspect tells what is known of an entry.
+// Inspect returns what is known of an entry.
 func (c *Cache) Inspect(key string) (EntryInfo, error) {
 	defer runtime.KeepAlive(c)
 	var raw C.ct_entry_info
@@ -775,7 +777,8 @@ func (c *Cache) Inspect(key string) (EntryInfo, error) {
 		uint64(raw.frequency), uint64(raw.key_size), uint64(raw.value_size)}, err
 }
 
-// Expire removes what is due, shows it, and tells how many. A nil visit is fine.
+// Expire removes the entries whose deadline has passed, shows each to visit, and returns how many.
+// visit may be nil.
 func (c *Cache) Expire(visit func(Event)) (expired uint64) {
 	defer runtime.KeepAlive(c)
 	if visit == nil {
@@ -787,7 +790,7 @@ func (c *Cache) Expire(visit func(Event)) (expired uint64) {
 	return expired
 }
 
-// Stats is what has happened.
+// Stats are counters of what has happened.
 type Stats struct {
 	Hits, Misses, Inserts, Updates, Evictions, EvictedWeight, Expirations, Removals, Rejections,
 	Loads, LoadFailures, LoadTicks, Waits uint64
@@ -811,7 +814,8 @@ func (c *Cache) ResetStats() error {
 	return check(C.ct_cache_stats_reset(c.handle))
 }
 
-// Options tells those in force, without callbacks: defaults filled in, and the seed that was drawn.
+// Options returns the options in force, without callbacks: with defaults filled in, and the seed
+// that was drawn.
 func (c *Cache) Options() (Options, error) {
 	defer runtime.KeepAlive(c)
 	var raw C.ct_options
@@ -830,7 +834,7 @@ func (c *Cache) Options() (Options, error) {
 
 // ---- Iteration ----------------------------------------------------------------------------------
 
-// Order of a walk.
+// Order is the order of a walk.
 type Order int32
 
 const (
@@ -850,14 +854,14 @@ type Iter struct {
 	err        error
 }
 
-// Iter begins a walk. Close it, before the cache.
+// Iter begins a walk. Close the walk before the cache.
 func (c *Cache) Iter(order Order) (*Iter, error) {
 	defer runtime.KeepAlive(c)
 	iter := &Iter{cache: c}
 	return iter, check(C.ct_iter_new(c.handle, C.int32_t(order), &iter.handle))
 }
 
-// Next goes to the next entry. False: there is none, or there is an error.
+// Next goes to the next entry. It returns false if there is none, or after an error.
 func (i *Iter) Next() bool {
 	if i.handle == nil {
 		return false
@@ -869,13 +873,13 @@ func (i *Iter) Next() bool {
 	return status == C.CT_OK
 }
 
-// Key is valid until the next call of Next.
+// Key returns the key of the entry, valid until the next call of Next.
 func (i *Iter) Key() []byte { return borrowed(i.key.data, i.key.size) }
 
-// Value is valid until the next call of Next.
+// Value returns the value of the entry, valid until the next call of Next.
 func (i *Iter) Value() []byte { return borrowed(i.value.data, i.value.size) }
 
-// Err is what ended the walk before its end, or nil.
+// Err returns the error that ended the walk early, or nil.
 func (i *Iter) Err() error { return i.err }
 
 // Close ends a walk, at any point.
@@ -887,7 +891,7 @@ func (i *Iter) Close() {
 
 // ---- Snapshots ----------------------------------------------------------------------------------
 
-// SaveFile saves what is in the cache in a file, which is replaced as a whole or not at all.
+// SaveFile saves the contents of the cache in a file, which is replaced as a whole or not at all.
 func (c *Cache) SaveFile(path string) error {
 	defer runtime.KeepAlive(c)
 	cPath := C.CString(path)
@@ -895,11 +899,11 @@ func (c *Cache) SaveFile(path string) error {
 	return check(C.ct_snapshot_save_file(c.handle, cPath))
 }
 
-// LoadFile adds what a file holds, from the hottest on, as far as there is room. Lifetimes go on from
-// where they were at the save.
+// LoadFile adds the entries of a file, from the hottest on, as far as there is room. Lifetimes go
+// on from where they were at the save.
 func (c *Cache) LoadFile(path string) error { return c.loadFile(path, 0) }
 
-// LoadFileAged is LoadFile, where the time since the save is taken off lifetimes, by the wall clock.
+// LoadFileAged is LoadFile, but takes the time since the save off lifetimes, by the wall clock.
 // Both caches must have the default timer.
 func (c *Cache) LoadFileAged(path string) error { return c.loadFile(path, C.CT_SNAPSHOT_AGED) }
 
@@ -910,7 +914,7 @@ func (c *Cache) loadFile(path string, flags C.uint32_t) error {
 	return check(C.ct_snapshot_load_file_with(c.handle, cPath, flags))
 }
 
-// Save is SaveFile into a writer; what that fails with comes back.
+// Save is SaveFile into a writer. It returns the error of the writer unchanged.
 func (c *Cache) Save(to io.Writer) (err error) {
 	defer runtime.KeepAlive(c)
 	it := &call{write: to}
@@ -918,10 +922,10 @@ func (c *Cache) Save(to io.Writer) (err error) {
 	return it.failure(err)
 }
 
-// Load is LoadFile out of a reader, which is not read beyond the snapshot.
+// Load is LoadFile from a reader. It reads nothing beyond the snapshot.
 func (c *Cache) Load(from io.Reader) error { return c.load(from, 0) }
 
-// LoadAged is LoadFileAged out of a reader.
+// LoadAged is LoadFileAged from a reader.
 func (c *Cache) LoadAged(from io.Reader) error { return c.load(from, C.CT_SNAPSHOT_AGED) }
 
 func (c *Cache) load(from io.Reader, flags C.uint32_t) (err error) {
@@ -938,24 +942,24 @@ func (c *Cache) load(from io.Reader, flags C.uint32_t) (err error) {
 // Result is where a callback leaves its value. It lives as long as the callback runs.
 type Result struct{ handle *C.ct_result }
 
-// Set hands a copy of the value over.
+// Set hands over a copy of the value.
 func (r *Result) Set(value []byte) error {
 	return check(C.result_set(r.handle, data(value), C.size_t(len(value))))
 }
 
-// TTL is a lifetime for the value, in ticks from the callback's return on.
+// TTL gives the value a lifetime, in ticks from the callback's return on.
 func (r *Result) TTL(ttl uint64) { C.ct_result_ttl(r.handle, C.uint64_t(ttl)) }
 
-// Deadline is one in ticks, absolute.
+// Deadline gives the value a deadline, in ticks, absolute.
 func (r *Result) Deadline(deadline uint64) { C.ct_result_deadline(r.handle, C.uint64_t(deadline)) }
 
-// Weight is a weight for the value.
+// Weight gives the value a weight.
 func (r *Result) Weight(weight uint64) { C.ct_result_weight(r.handle, C.uint64_t(weight)) }
 
-// Discard has the value handed to who asked, but not kept.
+// Discard hands the value to the callers, but does not keep it.
 func (r *Result) Discard() { C.ct_result_discard(r.handle) }
 
-// failure is the error of a call with callbacks: their own, or else the library's.
+// failure returns the error of a call with callbacks: the callback's, or else the library's.
 func (c *call) failure(err error) error {
 	if c.err != nil {
 		return c.err
@@ -964,7 +968,7 @@ func (c *call) failure(err error) error {
 }
 
 // GetOrLoad looks a key up, and loads it if it is absent. However many goroutines ask, one of them
-// loads, and the others wait for what it brings. ErrMiss of load: there is no such value.
+// loads, and the others wait for its value. load returns ErrMiss if there is no such value.
 func (c *Cache) GetOrLoad(key string, load func(key []byte, result *Result) error) (Value, error) {
 	defer runtime.KeepAlive(c)
 	it := &call{load: load}
@@ -974,14 +978,15 @@ func (c *Cache) GetOrLoad(key string, load func(key []byte, result *Result) erro
 	return value, it.failure(err)
 }
 
-// Compute reads, changes and writes one entry, as if at once. After result.Set, nil stores; ErrMiss
-// removes the entry; ErrNotStored leaves it as it is. old is nil if there is none. ErrMiss and
-// ErrNotStored then come back, the latter with the value.
+// Compute reads, changes and writes one entry, as if at once. The function returns nil after
+// result.Set to store, ErrMiss to remove the entry, or ErrNotStored to leave it as it is. old is
+// nil if there is no entry. Compute returns ErrMiss and ErrNotStored too, the latter with the
+// value.
 //
-// Those who compute one key take turns. The function runs again if somebody else has written the key
-// meanwhile, 16 times at most: then nothing is changed, and the error is ErrBusy. It is ErrRecursion to
-// compute a key within its own function; to wait there for another goroutine that computes it would be
-// for ever.
+// Computes of one key take turns. If another call has written the key meanwhile, the function runs
+// again, at most 16 times; then the error is ErrBusy, and nothing is changed. To compute a key
+// within its own function is ErrRecursion. Never wait there for another goroutine that computes the
+// key: the call would wait for ever.
 func (c *Cache) Compute(key string, change func(old []byte, result *Result) error) (Value, error) {
 	defer runtime.KeepAlive(c)
 	it := &call{compute: change}
@@ -991,15 +996,16 @@ func (c *Cache) Compute(key string, change func(old []byte, result *Result) erro
 	return value, it.failure(err)
 }
 
-// Lease is the right, and the duty, to load a key. It belongs to no goroutine. Fulfil it or abandon
-// it, before the cache is closed.
+// Lease is the right and the duty to load a key. It belongs to no goroutine. Fulfil or abandon it
+// before the cache is closed.
 type Lease struct {
 	handle *C.ct_lease
 	cache  *Cache
 }
 
-// GetOrLease looks a key up, and if it is absent takes its lease or waits for who has it; ErrBusy if
-// that takes longer than wait; below 0 is 0. With a lease, the caller must load the key.
+// GetOrLease looks a key up. If it is absent, GetOrLease takes its lease, or waits for the holder.
+// It returns ErrBusy if that takes longer than wait; a wait below 0 is 0. With a lease, the caller
+// must load the key.
 func (c *Cache) GetOrLease(key string, wait time.Duration) (Value, *Lease, error) {
 	defer runtime.KeepAlive(c)
 	var handle *C.ct_lease
@@ -1014,7 +1020,7 @@ func (c *Cache) GetOrLease(key string, wait time.Duration) (Value, *Lease, error
 	return value, nil, err
 }
 
-// Key is the key that the lease is for.
+// Key returns the key that the lease is for.
 func (l *Lease) Key() string {
 	if l.handle == nil {
 		return ""
@@ -1024,8 +1030,8 @@ func (l *Lease) Key() string {
 	return string(borrowed(key.data, key.size))
 }
 
-// Fulfil stores the value, and hands it to all who wait and to the caller. ErrNotStored: it was not
-// kept.
+// Fulfil stores the value, and hands it to all who wait and to the caller. It returns ErrNotStored
+// if the value was not kept.
 func (l *Lease) Fulfil(value []byte, options EntryOptions) (Value, error) {
 	handle, raw := l.handle, options.raw()
 	l.handle = nil
@@ -1036,8 +1042,8 @@ func (l *Lease) Fulfil(value []byte, options EntryOptions) (Value, error) {
 	return l.cache.callbacks.value(C.lease_fulfil(handle, data(value), C.size_t(len(value)), &raw))
 }
 
-// Abandon gives the lease up: one of those who wait becomes the loader. By defer it does no harm
-// after Fulfil.
+// Abandon gives the lease up: one of those who wait becomes the loader. After Fulfil it does
+// nothing, so it may be deferred.
 func (l *Lease) Abandon() {
 	C.ct_lease_abandon(l.handle)
 	l.handle = nil
@@ -1045,11 +1051,11 @@ func (l *Lease) Abandon() {
 
 // ---- Keys ---------------------------------------------------------------------------------------
 
-// Key builds a key from typed arguments: bytes that are equal if and only if the arguments are. For
-// one goroutine at a time.
+// Key builds a key from typed arguments: bytes that are equal if and only if the arguments are. One
+// goroutine at a time may use it.
 type Key struct {
 	handle *C.ct_key
-	isLent bool // to AddKey, for that call
+	isLent bool // lent to AddKey for one call
 }
 
 // NewKey makes a builder. If typed, 1, 1.0 and true are three keys.
@@ -1066,7 +1072,8 @@ func NewKey(typed bool) (*Key, error) {
 	return key, nil
 }
 
-// Close frees the builder; else it is freed when it is collected. What AddKey is handed stays.
+// Close frees the builder; otherwise the garbage collector does. A builder that AddKey got is not
+// freed.
 func (k *Key) Close() {
 	if k.isLent {
 		return
@@ -1076,8 +1083,8 @@ func (k *Key) Close() {
 	k.handle = nil
 }
 
-// Add adds a value: nil, a bool, an integer, a number, a string, bytes, or a tuple, as []any. If there
-// is anything else in it, that is ErrInvalid, and nothing of it is added.
+// Add adds a value: nil, a bool, an integer, a floating-point number, a string, bytes, or a tuple
+// as []any. With anything else in it, Add returns ErrInvalid and adds nothing.
 func (k *Key) Add(value any) error {
 	if k.handle == nil || !isAddable(value) {
 		return ErrInvalid
@@ -1160,7 +1167,7 @@ func (k *Key) Reset() {
 	C.ct_key_reset(k.handle)
 }
 
-// Data is the key. A mistake in what was added is told here.
+// Data returns the key, or the error for a mistake in what was added.
 func (k *Key) Data() (string, error) {
 	defer runtime.KeepAlive(k)
 	var bytes unsafe.Pointer
@@ -1176,26 +1183,26 @@ func (k *Key) Data() (string, error) {
 // MemoOptions say how to memoize a function. Errors are not remembered.
 type MemoOptions[A any] struct {
 	Function func(memo *Memo[A], args A, result *Result) error
-	AddKey   func(args A, key *Key) error // adds the arguments to a key, which is lent to it
+	AddKey   func(args A, key *Key) error // adds the arguments to a key that is lent for the call
 	Shared   *Cache                       // where results are kept; nil: in a cache of its own
-	Prefix   string                       // sets memos that share a cache apart
+	Prefix   string                       // keeps the keys of memos that share a cache apart
 	Own      Options                      // of its own cache; zero: LRU of 128
 }
 
 // Memo is a function that remembers its results.
 type Memo[A any] struct {
 	*memoState
-	cache *Cache // its own, or one that is shared and outlives it
+	cache *Cache // its own, or a shared one, which outlives the memo
 }
 
-// memoState is what its own cache keeps of a memo.
+// memoState is the part of a memo that its own cache keeps.
 type memoState struct {
 	handle    *C.ct_memo
 	functions cgo.Handle
 	callbacks *callbacks // of its own cache
 }
 
-// memoFunctions are those of a memo, for any type of arguments.
+// memoFunctions are the functions of a memo, for arguments of any type.
 type memoFunctions struct {
 	call   func(args any, result *Result) error
 	addKey func(args any, key *Key) error
@@ -1240,14 +1247,14 @@ func NewMemo[A any](options MemoOptions[A]) (*Memo[A], error) {
 	return memo, nil
 }
 
-// memoArgs is what a call hands to the functions. The memo itself comes along with it: a memo that
-// was held by its own functions would never be collected.
+// memoArgs is what a call passes to the functions. It holds the memo, because a memo that its own
+// functions held would never be collected.
 type memoArgs[A any] struct {
 	memo *Memo[A]
 	args A
 }
 
-// Close frees the memo and its own cache; no call may be running.
+// Close frees the memo and its own cache. No call may be running.
 func (m *Memo[A]) Close() {
 	if m.cache != nil && m.cache.owner != nil {
 		m.cache.handle = nil
@@ -1267,12 +1274,13 @@ func (m *memoState) close() {
 	m.callbacks.letGo()
 }
 
-// Cache is where results are kept: the cache that is shared, or its own, which is closed with it.
+// Cache returns the cache that keeps the results: the shared one, or the memo's own, which is
+// closed with the memo.
 func (m *Memo[A]) Cache() *Cache { return m.cache }
 
 func (m *Memo[A]) call(args A) *call { return &call{args: memoArgs[A]{m, args}} }
 
-// Call calls the function, or tells what it answered before.
+// Call returns the remembered result, or calls the function.
 func (m *Memo[A]) Call(args A) (Value, error) {
 	defer runtime.KeepAlive(m)
 	it := m.call(args)
@@ -1282,7 +1290,7 @@ func (m *Memo[A]) Call(args A) (Value, error) {
 	return value, it.failure(err)
 }
 
-// Key is the key that a call is stored under.
+// Key returns the key that the result of a call is stored under.
 func (m *Memo[A]) Key(args A) (string, error) {
 	defer runtime.KeepAlive(m)
 	key, err := NewKey(false)
@@ -1310,10 +1318,10 @@ func (m *Memo[A]) Invalidate(args A) (err error) {
 	return it.failure(err)
 }
 
-// MemoInfo is what a memo has seen.
+// MemoInfo are the counters of a memo.
 type MemoInfo struct{ Hits, Misses, Maxsize, Weight uint64 }
 
-// Info tells hits, misses, and how full the cache is.
+// Info returns hits, misses, and how full the cache is.
 func (m *Memo[A]) Info() (MemoInfo, error) {
 	defer runtime.KeepAlive(m)
 	var raw C.ct_cache_info
@@ -1329,7 +1337,7 @@ func (m *Memo[A]) Clear() error {
 	return check(C.ct_memo_clear(m.handle, nil))
 }
 
-// Forget counts from zero again; results stay.
+// Forget counts from zero again. Results stay.
 func (m *Memo[A]) Forget() {
 	defer runtime.KeepAlive(m)
 	C.ct_memo_forget(m.handle, nil)

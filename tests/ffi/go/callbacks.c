@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Between the library's callbacks and the functions that exports.go exports. */
+/* Connects the library's callbacks with the functions that exports.go exports. */
 #include "callbacks.h"
 
 #include "_cgo_export.h"

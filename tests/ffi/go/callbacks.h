@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What cachetools.go calls in callbacks.c. Handles of Go are integers: they become void * only in C,
- * for Go's runtime must never see a pointer that is none. */
+/* The functions of callbacks.c, which cachetools.go calls. Go's handles are integers. They become
+* void * only in C, because Go's runtime must never see an integer in a pointer. */
 #ifndef CALLBACKS_H
 #define CALLBACKS_H
 
@@ -18,7 +18,7 @@ enum {
   CT_GO_ALLOCATOR = 128
 };
 
-/* A status and a value, returned together, so that nothing of Go's need be pointed to. */
+/* A status and a value, returned together, so that C needs no pointer into Go's memory. */
 typedef struct ct_go_value {
   ct_value value;
   ct_status status;
@@ -34,7 +34,7 @@ ct_status ct_go_snapshot_save(ct_cache *cache, uintptr_t call);
 ct_status ct_go_snapshot_load(ct_cache *cache, uintptr_t call, uint32_t flags);
 ct_go_value ct_go_compute(ct_cache *cache, const char *key, size_t key_size, uintptr_t call);
 
-/* With shared, or else with a cache of its own out of plain. */
+/* The memo uses shared, or if that is NULL a cache of its own, made from plain. */
 ct_status ct_go_memo_new(const ct_options *plain, uint32_t set, uintptr_t callbacks,
                          ct_cache *shared, const char *prefix, size_t prefix_size,
                          uintptr_t functions, ct_memo **out);

@@ -15,10 +15,11 @@ import (
 	"unsafe"
 )
 
-// What callbacks.c calls. No panic may unwind through C: one in a callback of a single call is
-// caught and goes on in that call; one in a callback of a cache ends the program.
+// The functions that callbacks.c calls. No panic may unwind through C. A panic in a callback of a
+// single call is caught and continues in that call. A panic in a callback of a cache ends the
+// program.
 
-// die ends the program on a panic, as an unrecovered one does.
+// die ends the program on a panic, as an unrecovered panic does.
 func die() {
 	if panicked := recover(); panicked != nil {
 		fmt.Fprintf(os.Stderr, "panic in a callback of a cache: %v\n\n%s", panicked, debug.Stack())
@@ -30,7 +31,7 @@ func callbacksOf(handle C.uintptr_t) *callbacks {
 	return cgo.Handle(handle).Value().(*callbacks)
 }
 
-// borrowed views bytes of the library's, for as long as they are lent.
+// borrowed returns a view of the library's bytes, valid as long as they are lent.
 func borrowed(data unsafe.Pointer, size C.size_t) []byte {
 	if size == 0 {
 		return []byte{}
@@ -142,10 +143,10 @@ func ctGoEvictorVictim(handle C.uintptr_t) C.uint32_t {
 
 // ---- Callbacks of a call ------------------------------------------------------------------------
 
-// A callback's own status: its error waits in the call.
+// A callback's own status. Its error is kept in the call.
 const callbackFailed = -1000
 
-// call is what a function of this package hands to the callbacks that it causes.
+// call is what a function of this package passes to the callbacks that it runs.
 type call struct {
 	match   func(key, value []byte) bool
 	visit   func(Event)
@@ -169,8 +170,8 @@ func (c *call) try(callback func()) {
 	callback()
 }
 
-// answer runs a callback that fails with an error. Statuses are for the library; other errors come
-// back as they are.
+// answer runs a callback that may fail. ErrMiss and ErrNotStored go to the library; other errors
+// come back to the caller unchanged.
 func (c *call) answer(callback func() error) C.ct_status {
 	status := C.ct_status(callbackFailed)
 	c.try(func() {
@@ -227,7 +228,7 @@ func ctGoRead(handle C.uintptr_t, buffer unsafe.Pointer, capacity C.size_t,
 		size, err := io.ReadAtLeast(c.read, borrowed(buffer, capacity), 1)
 		*got = C.size_t(size)
 		if size > 0 || err == io.EOF {
-			return nil // with 0 bytes the input ends
+			return nil // 0 bytes: the input ends
 		}
 		return err
 	})

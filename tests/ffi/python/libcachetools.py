@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""Python over libcachetools by ctypes, in one file without packages. Python 3.8 or later.
+"""A Python wrapper of libcachetools by ctypes, in one file without packages, for Python 3.8 and later.
 
     with Cache(Policy.LRU, 1000) as cache:
         cache[b"answer"] = b"forty-two"
         print(cache[b"answer"])
 
-A Cache is a mutable mapping of bytes to bytes; a bytearray or a memoryview is copied first. What it
-returns is copied, but for Cache.pin, which views the library's own memory; it stays pinned until the
-last memoryview of it is gone, whatever happens to its entry or to the cache.
+A Cache is a mutable mapping of bytes to bytes. A bytearray or a memoryview is copied first. The
+cache returns copies. Only Cache.pin returns a view of the library's own memory, which stays pinned
+until the last memoryview of it is gone, whatever happens to its entry or to the cache.
 
-An ordinary answer is None, a bool or an Outcome; what did not happen raises an Error. What a callback
-raises goes on in the call that ran it, after the library has returned; it never unwinds through C.
-Callbacks that a cache may still call are kept alive by it and by its pinned values.
+An ordinary outcome is None, a bool or an Outcome. An operation that did not happen raises an Error.
+An exception of a callback continues in the call that ran the callback, after the library has
+returned; it never unwinds through C. A cache and its pinned values keep the callbacks alive that
+they may still call.
 
-Every call lets other threads run meanwhile. CT_FLAG_SINGLE_THREADED is not offered: the garbage
-collector may release values on any thread.
+Every call lets other threads run meanwhile. CT_FLAG_SINGLE_THREADED is not offered, because the
+garbage collector may release values on any thread.
 """
 
 import collections.abc
@@ -41,7 +42,7 @@ NEVER = UNBOUNDED = NOW = 2**64 - 1
 
 
 # ---- The header ----------------------------------------------------------------------------------
-# cachetools.h, word for word; test_libcachetools.py holds the two against each other.
+# The declarations of cachetools.h; test_libcachetools.py compares both.
 
 class Status(enum.IntEnum):
     ERR_UNSUPPORTED = -9
@@ -63,7 +64,7 @@ class Status(enum.IntEnum):
 
 
 class Policy(enum.IntEnum):
-    """Which entry goes first when room is needed."""
+    """Which entry leaves when room is needed."""
     LRU = 0
     FIFO = 1
     LFU = 2
@@ -104,7 +105,7 @@ class Cause(enum.IntEnum):
 
 
 class Order(enum.IntEnum):
-    """Of a walk."""
+    """The order of a walk."""
     ANY = 0
     COLDEST = 1
     HOTTEST = 2
@@ -169,7 +170,7 @@ _ReweighFn = CFUNCTYPE(None, c_void_p, c_uint32, c_uint64)
 
 
 class _Sized(ctypes.Structure):
-    """Begins with its own size."""
+    """A struct that begins with its own size."""
 
     def __init__(self, **fields):
         super().__init__(struct_size=sizeof(type(self)), **fields)
@@ -229,8 +230,8 @@ _KEY = [c_char_p, c_size_t]
 _KEY_VALUE = [c_char_p, c_size_t, c_char_p, c_size_t]
 _OUT = POINTER(_Value)
 
-# What each function returns and takes. Bytes are passed as c_char_p: with their length, so that
-# zeros in them do no harm.
+# The result and the parameters of each function. Bytes are passed as c_char_p, with their length, so
+# that zeros in them do no harm.
 _FUNCTIONS = {
     "ct_version_string": (c_char_p, []),
     "ct_status_name": (c_char_p, [c_int32]),
@@ -315,9 +316,9 @@ _FUNCTIONS = {
 
 
 def _open_library():
-    """The library, by the name that programs are linked to. CACHETOOLS_LIBRARY names another file."""
+    """Opens the library by the name that programs are linked to, or the file CACHETOOLS_LIBRARY."""
     name = "libcachetools.0.dylib" if sys.platform == "darwin" else "libcachetools.so.0"
-    # No PyDLL: a call that waits for another thread would then wait for ever.
+    # Not PyDLL: with it, a call that waits for another thread would wait for ever.
     library = ctypes.CDLL(os.environ.get("CACHETOOLS_LIBRARY", name))
     for function, (result, arguments) in _FUNCTIONS.items():
         getattr(library, function).restype = result
@@ -338,7 +339,7 @@ def version():
 # ---- Errors --------------------------------------------------------------------------------------
 
 class Error(Exception):
-    """What was asked for did not happen. status says why."""
+    """The operation did not happen. status says why."""
 
     def __init__(self, status, text=None):
         super().__init__(text or _lib.ct_status_message(status).decode())
@@ -398,7 +399,7 @@ _ERRORS = {
 
 
 def _check(status):
-    """Raises what a status stands for; returns it if it is no failure."""
+    """Returns the status, or raises its exception if it is a failure."""
     if status < 0:
         raise _ERRORS.get(status, Error)(status)
     return status
@@ -407,7 +408,7 @@ def _check(status):
 # ---- Arguments -----------------------------------------------------------------------------------
 
 def _bytes(value):
-    """A key or a value, as ctypes takes it. Callers spare themselves the call if it is bytes."""
+    """Returns a key or a value as ctypes takes it. For speed, callers skip this for bytes."""
     if isinstance(value, bytes):
         return value
     if isinstance(value, (bytearray, memoryview)):
@@ -416,7 +417,7 @@ def _bytes(value):
 
 
 def _unsigned(value, bits=64):
-    """An integer that fits, which ctypes would cut off."""
+    """Returns an integer that fits into so many bits. ctypes would cut off a larger one."""
     value = operator.index(value)
     if not 0 <= value < 1 << bits:
         raise OverflowError(f"{value} is no unsigned integer of {bits} bits")
@@ -436,24 +437,24 @@ _CALLBACK_FAILED = -1000  # a callback's own status
 
 
 class _Here(threading.local):
-    """What is going on in this thread."""
-    exception = None  # of a callback, until the call that ran it is back
+    """The state of this thread."""
+    exception = None  # of a callback, until the call that ran the callback has returned
     is_inside = False  # in a callback that must not call the library
 
 
 _here = _Here()
 
-_deferred = []  # what the garbage collector, which may run at any time, was to free inside
+_deferred = []  # objects that the garbage collector took inside, to be closed afterwards
 
 
 def _guarded(fallback):
-    """Makes a callback that may be called by C: what it raises is kept, and C answered fallback."""
+    """Makes a callback that C may call. It keeps an exception, and returns fallback to C."""
     def decorate(callback):
         @functools.wraps(callback)
         def guarded(*args):
             try:
                 return callback(*args)
-            except BaseException as exception:  # ctypes would print it and go on
+            except BaseException as exception:  # ctypes would print it and continue
                 if _here.exception is None:
                     _here.exception = exception
                 return fallback
@@ -477,7 +478,7 @@ def _inside(fallback):
 
 
 def _reraise():
-    """Frees what waited for the call just made, and goes on with what a callback raised in it."""
+    """Closes deferred objects, and raises the exception of a callback that ran in the last call."""
     while _deferred and not _here.is_inside:
         try:
             it = _deferred.pop()
@@ -491,17 +492,18 @@ def _reraise():
 
 
 class _Closing:
-    """What is closed once it is collected. Inside the critical section it lives a little longer, and
-    with it what close needs. Not to be copied: each would free what is there once."""
+    """An object that is closed when it is collected. If it is collected inside the critical
+    section, it lives a little longer, with all that close needs. It cannot be copied, because each
+    copy would free the same handle."""
 
-    _handle = None  # also of what could not be made
+    _handle = None  # also if making it failed
 
     def __reduce__(self, *_):
         raise TypeError(f"a {type(self).__name__} can be neither copied nor pickled")
 
     __copy__ = __deepcopy__ = __reduce__
 
-    def __del__(self, here=_here, deferred=_deferred):  # names may be gone when the interpreter ends
+    def __del__(self, here=_here, deferred=_deferred):  # names may be gone at the end
         if here.is_inside:
             deferred.append(self)
         else:
@@ -509,8 +511,8 @@ class _Closing:
 
 
 class _Dependent(_Closing):
-    """What must end before its cache. If a cache ends first, it ends this too: the garbage collector
-    does not care about the order."""
+    """An object that must end before its cache. A cache that ends first ends its dependents too,
+    because the garbage collector takes objects in any order."""
 
     def _depend_on(self, dependents, handle, end):
         self._dependents = dependents  # of the cache
@@ -519,11 +521,11 @@ class _Dependent(_Closing):
         dependents[handle] = end
 
     def _live(self):
-        """The handle, or None once it has ended."""
+        """Returns the handle, or None after it has ended."""
         return self._handle if self._handle in self._dependents else None
 
     def _take_over(self):
-        """The handle, which nobody else ends from now on, or None."""
+        """Returns the handle, which from now on only the caller ends, or None."""
         handle, self._handle = self._handle, None
         return handle if handle and self._dependents.pop(handle, None) else None
 
@@ -531,7 +533,7 @@ class _Dependent(_Closing):
         handle = self._take_over()
         if not handle:
             return
-        kept, here.exception = here.exception, None  # of a call that this runs in
+        kept, here.exception = here.exception, None  # of the call that this runs in
         try:
             self._end(handle)
             reraise()
@@ -543,11 +545,11 @@ class _Dependent(_Closing):
 # ---- Values --------------------------------------------------------------------------------------
 
 class _Pin(_Closing):
-    """Holds a value."""
+    """Holds a pinned value."""
 
     def __init__(self, raw, callbacks):
         self._raw = raw
-        self._callbacks = callbacks  # that the release may call
+        self._callbacks = callbacks  # the release may call them
 
     def close(self, release=_lib.ct_value_release, reraise=_reraise):
         release(byref(self._raw))
@@ -556,14 +558,14 @@ class _Pin(_Closing):
 
 
 def _view(raw, callbacks):
-    """A view of a value, pinned until it and all views of it are gone."""
+    """Returns a view of a value, pinned until it and all views of it are gone."""
     array = (ctypes.c_char * raw.size).from_address(raw.data)
     array.pin = _Pin(raw, callbacks)
     return memoryview(array).cast("B").toreadonly()
 
 
 def _take(raw):
-    """A copy of a value, which is given back."""
+    """Returns a copy of a value, and releases the value."""
     try:
         return string_at(raw.data, raw.size)
     finally:
@@ -588,8 +590,8 @@ def _event(pointer):
 # ---- How to make a cache -------------------------------------------------------------------------
 
 class _Callbacks:
-    """The options of a cache and the C functions made of its callbacks, which ctypes would otherwise
-    let go of. They name neither the cache nor this."""
+    """The options of a cache and the C functions made of its callbacks, which ctypes would
+    otherwise free. They refer neither to the cache nor to this object."""
 
     def __init__(self, options, timer=None, ttu=None, weigher=None, choice=None, listener=None,
                  drop=None, custom=None, allocator=None):
@@ -602,7 +604,7 @@ class _Callbacks:
             options.ttu = _TtuFn(_guarded(NEVER)(
                 lambda _, key, key_size, value, value_size, now:
                 _unsigned(ttu(string_at(key, key_size), string_at(value, value_size), now))))
-        if weigher:  # what could not be weighed is refused as too large
+        if weigher:  # if it raises, the entry is refused as too large
             options.weigher = _WeigherFn(_guarded(UNBOUNDED)(
                 lambda _, key, key_size, value, value_size:
                 _unsigned(weigher(string_at(key, key_size), string_at(value, value_size)))))
@@ -623,13 +625,13 @@ class _Callbacks:
                     lambda _, block, size, align: free(block, size, align)))))
 
     def for_values(self):
-        """What a pinned value must keep alive."""
+        """Returns what a pinned value must keep alive."""
         return self if self.outlive_cache else None
 
 
 def _policy_ops(make):
-    """Operations out of objects with insert, hit, remove and victim; make(maxsize) makes one for each
-    shard, which C knows by a number."""
+    """Makes a ct_policy_ops of objects with insert, hit, remove and victim. make(maxsize) makes an
+    object for each shard; C knows it by a number."""
     states = {}
     numbers = itertools.count(1)
 
@@ -652,7 +654,7 @@ def _policy_ops(make):
 
 
 class Outcome(enum.IntEnum):
-    """How a write went."""
+    """The outcome of a write."""
     STORED = Status.OK
     MISSING = Status.MISS  # with if_present
     EXISTS = Status.EXISTS  # with if_absent
@@ -674,7 +676,7 @@ def _entry_options(ttl, deadline, weight, if_absent, if_present):
 
 
 def _fields(raw):
-    """What a struct tells, but for its own size."""
+    """Returns the fields of a struct as a dict, without its own size."""
     return {name: getattr(raw, name) for name, _ in raw._fields_[1:] if name != "reserved"}
 
 
@@ -686,19 +688,19 @@ _ABSENT = object()
 
 
 class Cache(_Closing, collections.abc.MutableMapping):
-    """A cache of bytes by bytes, bounded by a policy. Safe from any number of threads, but for close.
+    """A cache of bytes by bytes, bounded by a policy. All methods but close are safe on any thread.
 
-    Times are in ticks of the timer: nanoseconds, unless there is one of your own. timer, choice,
-    custom and allocator run inside the critical section: they must not use any cache. custom(maxsize)
-    makes an object with insert(id, weight, key, now), hit(id, now), remove(id) and victim();
-    allocator is a pair of functions, alloc(size, align), which returns an address, and
-    free(address, size, align).
+    Times are in ticks of the timer: nanoseconds, unless you bring a timer. timer, choice, custom
+    and allocator run inside the critical section, and must not use any cache. custom(maxsize) makes
+    an object with insert(id, weight, key, now), hit(id, now), remove(id) and victim(). allocator is
+    a pair of functions: alloc(size, align), which returns an address, and free(address, size,
+    align).
     """
 
     def __init__(self, policy=Policy.LRU, maxsize=128, *, weight_kind=WeightKind.COUNT, shards=0,
                  ttl=0, tti=0, seed=0, stats=True, precise_clock=False, **callbacks):
-        self._dependents = {}  # how to end walks and leases, which must end before, by their handle
-        self._buffers = []  # to copy values into, with the room for their size
+        self._dependents = {}  # functions that end walks and leases, by their handle
+        self._buffers = []  # to copy values into, each with room for a size
         flags = (0 if stats else _Flag.NO_STATS) | (_Flag.PRECISE_CLOCK if precise_clock else 0)
         options = _Options(policy=_int32(policy), weight_kind=_int32(weight_kind),
                            maxsize=_unsigned(maxsize), shards=_unsigned(shards, 32), flags=flags,
@@ -713,8 +715,8 @@ class Cache(_Closing, collections.abc.MutableMapping):
         self._handle = handle.value
 
     def close(self, free=_lib.ct_cache_free, reraise=_reraise):
-        """Frees the cache; no other call may be running. Pinned values stay readable. What is asked of
-        a closed cache raises InvalidError."""
+        """Frees the cache. No other call may be running. Pinned values stay readable. Methods of a
+        closed cache raise InvalidError."""
         if self._handle is None:
             return
         while self._dependents:
@@ -742,7 +744,7 @@ class Cache(_Closing, collections.abc.MutableMapping):
             _reraise()
 
     def _open(self):
-        """The handle, for functions that answer 0 without one."""
+        """Returns the handle, for functions that return 0 without one."""
         if self._handle is None:
             raise InvalidError(Status.ERR_INVALID)
         return self._handle
@@ -750,7 +752,7 @@ class Cache(_Closing, collections.abc.MutableMapping):
     # -- Reading --
 
     def _read(self, key):
-        """A copy of a value, and its status."""
+        """Returns a copy of a value, and the status."""
         if type(key) is not bytes:
             key = _bytes(key)
         try:
@@ -789,7 +791,7 @@ class Cache(_Closing, collections.abc.MutableMapping):
         return value
 
     def pin(self, key):
-        """A view of the value, without a copy, or None."""
+        """Returns a view of the value, without a copy, or None."""
         if type(key) is not bytes:
             key = _bytes(key)
         raw = _Value()
@@ -797,7 +799,7 @@ class Cache(_Closing, collections.abc.MutableMapping):
         return self._found(status, raw, _view)
 
     def peek(self, key):
-        """A copy of the value, or None; leaves no trace."""
+        """Returns a copy of the value, or None. This is no use, and nothing is counted."""
         if type(key) is not bytes:
             key = _bytes(key)
         raw = _Value()
@@ -831,7 +833,7 @@ class Cache(_Closing, collections.abc.MutableMapping):
 
     def set(self, key, value, *, ttl=None, deadline=None, weight=None, if_absent=False,
             if_present=False):
-        """Stores a value with a lifetime, a weight or a condition of its own; returns an Outcome."""
+        """Stores a value with a lifetime, weight or condition of its own. Returns an Outcome."""
         if type(key) is not bytes:
             key = _bytes(key)
         if type(value) is not bytes:
@@ -868,7 +870,7 @@ class Cache(_Closing, collections.abc.MutableMapping):
             raise KeyError(key)
 
     def popitem(self):
-        """Takes the policy's next victim out."""
+        """Removes the policy's next victim, and returns its key and value."""
         key, value = _Value(), _Value()
         status = _lib.ct_popitem(self._handle, byref(key), byref(value))
         if status != Status.OK:
@@ -885,7 +887,7 @@ class Cache(_Closing, collections.abc.MutableMapping):
         _check(status)
 
     def remove_if(self, match):
-        """Removes all for which match(key, value) holds; returns how many."""
+        """Removes all entries for which match(key, value) is true. Returns how many."""
         callback = _MatchFn(_guarded(False)(
             lambda _, key, key_size, value, value_size:
             bool(match(string_at(key, key_size), string_at(value, value_size)))))
@@ -896,7 +898,7 @@ class Cache(_Closing, collections.abc.MutableMapping):
     # -- Many at once --
 
     def get_many(self, keys):
-        """Copies of the values for many keys in one call, in a list: None where there is none."""
+        """Returns a list of copies of the values for many keys, in one call. A miss is None."""
         keys = [key if type(key) is bytes else _bytes(key) for key in keys]
         count = len(keys)
         sizes = c_size_t * count
@@ -922,8 +924,8 @@ class Cache(_Closing, collections.abc.MutableMapping):
 
     def set_many(self, entries, *, ttl=None, deadline=None, weight=None, if_absent=False,
                  if_present=False):
-        """Stores many pairs in one call, or a mapping. Each goes its own way: returns a list of
-        Outcome, and of Error for those that failed."""
+        """Stores many pairs, or a mapping, in one call. Each succeeds or fails alone: returns a
+        list with an Outcome for each, or an Error if it failed."""
         if isinstance(entries, collections.abc.Mapping):
             entries = entries.items()
         parts = []
@@ -949,7 +951,7 @@ class Cache(_Closing, collections.abc.MutableMapping):
 
     @property
     def weight(self):
-        """The sum of the weights."""
+        """Returns the sum of the weights."""
         weight = _lib.ct_currsize(self._open())
         self._reraise()
         return weight
@@ -960,7 +962,7 @@ class Cache(_Closing, collections.abc.MutableMapping):
 
     @property
     def memory(self):
-        """The bytes of memory held in all."""
+        """Returns the bytes of memory held in all."""
         return _lib.ct_memory(self._open())
 
     def resize(self, maxsize):
@@ -969,7 +971,7 @@ class Cache(_Closing, collections.abc.MutableMapping):
         _check(status)
 
     def set_lifetime(self, key, ttl):
-        """Gives an entry another lifetime; returns whether it is there."""
+        """Gives an entry another lifetime. Returns whether it is there."""
         if type(key) is not bytes:
             key = _bytes(key)
         status = _lib.ct_set_lifetime(self._handle, key, len(key), _unsigned(ttl))
@@ -977,7 +979,7 @@ class Cache(_Closing, collections.abc.MutableMapping):
         return _check(status) == Status.OK
 
     def inspect(self, key):
-        """What is known of an entry, as a dict, or None."""
+        """Returns what is known of an entry, as a dict, or None."""
         if type(key) is not bytes:
             key = _bytes(key)
         info = _EntryInfo()
@@ -986,7 +988,7 @@ class Cache(_Closing, collections.abc.MutableMapping):
         return _fields(info) if _check(status) == Status.OK else None
 
     def expire(self, visit=None):
-        """Removes what is due, shows it as an Event, and returns how many."""
+        """Removes the entries whose deadline has passed. Shows each as an Event. Returns how many."""
         callback = _VisitFn(_guarded(None)(lambda _, event: visit(_event(event)))) if visit else \
             _VisitFn()
         expired = _lib.ct_expire(self._open(), NOW, callback, None)
@@ -994,7 +996,7 @@ class Cache(_Closing, collections.abc.MutableMapping):
         return expired
 
     def stats(self):
-        """The counters, as a dict."""
+        """Returns the counters, as a dict."""
         stats = _Stats()
         _check(_lib.ct_cache_stats(self._handle, byref(stats)))
         return _fields(stats)
@@ -1003,7 +1005,7 @@ class Cache(_Closing, collections.abc.MutableMapping):
         _check(_lib.ct_cache_stats_reset(self._handle))
 
     def options(self):
-        """The options in force, as a dict: defaults filled in, and the seed that was drawn."""
+        """Returns the options in force as a dict, with defaults and the seed that was drawn."""
         options = _Options()
         _check(_lib.ct_cache_options(self._handle, byref(options)))
         return {name: value for name, value in _fields(options).items() if isinstance(value, int)}
@@ -1011,7 +1013,7 @@ class Cache(_Closing, collections.abc.MutableMapping):
     # -- Iteration --
 
     def walk(self, order=Order.ANY):
-        """An iterator of pairs. Quiet: it uses nothing and counts nothing."""
+        """Returns an iterator of pairs. A walk uses nothing and counts nothing."""
         return _Walk(self, order)
 
     def __iter__(self):
@@ -1026,8 +1028,8 @@ class Cache(_Closing, collections.abc.MutableMapping):
     # -- Snapshots --
 
     def save(self, file):
-        """Saves what is in the cache: in a path, where the file is replaced as a whole or not at all,
-        or by file.write."""
+        """Saves the contents of the cache. file is a path, whose file is replaced as a whole or not
+        at all, or an object with write."""
         if isinstance(file, (str, bytes, os.PathLike)):
             status = _lib.ct_snapshot_save_file(self._handle, os.fsencode(file))
         else:
@@ -1044,9 +1046,10 @@ class Cache(_Closing, collections.abc.MutableMapping):
         _check(status)
 
     def load(self, file, aged=False):
-        """Adds what a path holds, or what file.read brings, from the hottest on, as far as there is
-        room. A file is not read beyond the snapshot. Lifetimes go on from where they were at the save;
-        aged, the time since is taken off them, by the wall clock: for caches without a timer."""
+        """Adds the entries of a snapshot, from the hottest on, as far as there is room. file is a
+        path, or an object with read; nothing beyond the snapshot is read. Lifetimes go on from
+        where they were at the save. With aged, the time since the save is taken off them, by the
+        wall clock; this is for caches without a timer."""
         flags = _SNAPSHOT_AGED if aged else 0
         if isinstance(file, (str, bytes, os.PathLike)):
             status = _lib.ct_snapshot_load_file_with(self._handle, os.fsencode(file), flags)
@@ -1065,8 +1068,8 @@ class Cache(_Closing, collections.abc.MutableMapping):
     # -- Loading --
 
     def get_or_load(self, key, load):
-        """Looks a key up, and if it is absent stores what load(key) returns: bytes, or Loaded. However
-        many threads ask, one of them loads, and the others wait for what it brings. None from load:
+        """Looks a key up. If it is absent, stores what load(key) returns: bytes, or Loaded. However
+        many threads ask, one of them loads, and the others wait for its value. load returns None if
         there is no such value."""
         if type(key) is not bytes:
             key = _bytes(key)
@@ -1082,9 +1085,9 @@ class Cache(_Closing, collections.abc.MutableMapping):
         return value
 
     def get_or_lease(self, key, wait=None):
-        """Looks a key up, and if it is absent takes its lease or waits, for so many seconds, for who
-        has it. Returns bytes; a Lease, after which the caller must load the key; or None, if another
-        has it and the time is over."""
+        """Looks a key up. If it is absent, takes its lease, or waits for the holder, at most so
+        many seconds. Returns bytes; or a Lease, and the caller must load the key; or None if
+        another caller still has the lease when the time is over."""
         if type(key) is not bytes:
             key = _bytes(key)
         raw, lease = _Value(), c_void_p()
@@ -1095,13 +1098,13 @@ class Cache(_Closing, collections.abc.MutableMapping):
         return self._found(status, raw)
 
     def compute(self, key, change):
-        """Reads, changes and writes one entry, as if at once. change(old) returns what to store, bytes
-        or Loaded; or REMOVE, or LEAVE; old is None if there is none. Returns the value that is there
-        afterwards, or None.
+        """Reads, changes and writes one entry, as if at once. change(old) returns what to store,
+        bytes or Loaded; or REMOVE; or LEAVE. old is None if there is no entry. Returns the value
+        that is there afterwards, or None.
 
-        Those who compute one key take turns. change runs again if somebody else has written the key
-        meanwhile, 16 times at most: then nothing is changed, and a BusyError raised. Computing a key
-        within its own change raises a RecursiveLoadError."""
+        Computes of one key take turns. If another call has written the key meanwhile, change runs
+        again, at most 16 times; then nothing is changed, and BusyError is raised. Computing a key
+        within its own change raises RecursiveLoadError."""
         if type(key) is not bytes:
             key = _bytes(key)
         @_guarded(_CALLBACK_FAILED)
@@ -1162,11 +1165,11 @@ class Loaded:
     ttl: int = None  # in ticks from the callback's return on
     deadline: int = None  # in ticks, absolute
     weight: int = None
-    discard: bool = False  # hand it back to who asked, but do not keep it
+    discard: bool = False  # hand it to the callers, but do not keep it
 
 
 def _finish(found, result):
-    """Hands over what a callback found."""
+    """Hands over what a callback returned."""
     if found is None:
         return Status.MISS
     if isinstance(found, Loaded):
@@ -1185,8 +1188,8 @@ def _finish(found, result):
 
 
 class Lease(_Dependent):
-    """The right, and the duty, to load a key; belongs to no thread. Given up when it is closed,
-    collected, or left as a context without a value."""
+    """The right and the duty to load a key. It belongs to no thread. It is given up when it is
+    closed, collected, or left as a context without a value."""
 
     def __init__(self, cache, handle):
         self._cache = cache
@@ -1214,8 +1217,8 @@ class Lease(_Dependent):
 # ---- Keys ----------------------------------------------------------------------------------------
 
 class Key(_Closing):
-    """Builds a key from arguments: bytes that are equal if and only if the arguments are. Typed: 1,
-    1.0 and True are three keys. For one thread at a time."""
+    """Builds a key from arguments: bytes that are equal if and only if the arguments are. If typed,
+    1, 1.0 and True are three keys. One thread at a time may use it."""
 
     def __init__(self, typed=False):
         self._handle = _lib.ct_key_new(_KEY_TYPED if typed else 0)
@@ -1227,8 +1230,8 @@ class Key(_Closing):
         free(handle)
 
     def add(self, value):
-        """Adds None, a bool, an int of 64 bits, a float, a str, bytes, or a tuple of such. What raises
-        adds nothing."""
+        """Adds None, a bool, an int of 64 bits, a float, a str, bytes, or a tuple of these. If it
+        raises, it adds nothing."""
         if isinstance(value, tuple):
             _add(Key()._handle, value)
         _add(self._handle, value)
@@ -1245,7 +1248,7 @@ class Key(_Closing):
         return self
 
     def data(self):
-        """The key. A mistake in what was added raises InvalidError here."""
+        """Returns the key. Raises InvalidError for a mistake in what was added."""
         data, size = c_void_p(), c_size_t()
         _check(_lib.ct_key_data(self._handle, byref(data), byref(size)))
         return string_at(data, size.value)
@@ -1290,7 +1293,7 @@ def _add_call(key, args, kwargs):
 
 
 def key(*args, **kwargs):
-    """The key of a call."""
+    """Returns the key of a call."""
     builder = Key()
     _add_call(builder._handle, args, kwargs)
     return builder.data()
@@ -1299,7 +1302,7 @@ def key(*args, **kwargs):
 # ---- Memoized functions --------------------------------------------------------------------------
 
 class _LentCache(Cache):
-    """A memo's own, which is the memo's to free. It keeps the memo."""
+    """A memo's own cache, which the memo frees. It keeps the memo alive."""
 
     def __init__(self, memo, handle):
         self._memo = memo
@@ -1313,13 +1316,13 @@ class _LentCache(Cache):
 
 
 class Memo(_Dependent):
-    """A function of bytes that remembers its results; see memoize. Close it while no call is running,
-    or leave it to the garbage collector."""
+    """A function that returns bytes and remembers its results; see memoize. Close it while no call
+    is running, or leave it to the garbage collector."""
 
     def __init__(self, function, cache=None, prefix=b"", typed=False, maxsize=128,
                  policy=Policy.LRU, **callbacks):
         functools.update_wrapper(self, function, updated=())
-        self._calls = {}  # arguments, by the number that C knows them by
+        self._calls = {}  # arguments, by the number that C knows
         self._numbers = itertools.count(1)
         self._typed = typed
         calls = self._calls
@@ -1336,7 +1339,7 @@ class Memo(_Dependent):
 
         options = _MemoOptions(flags=_MEMO_TYPED if typed else 0, fn=_MemoFn(run),
                                key=_MemoKeyFn(add_key), prefix=prefix, prefix_size=len(prefix))
-        self._options = options  # keeps the C functions
+        self._options = options  # keeps the C functions alive
         self._own = None
         if cache is None:
             self._own = _Callbacks(_Options(
@@ -1359,8 +1362,8 @@ class Memo(_Dependent):
 
     @property
     def cache(self):
-        """Where results are kept: the cache that is shared, or its own, which is open as long as the
-        memo is."""
+        """The cache that keeps the results: the shared one, or the memo's own, which is open as
+        long as the memo is."""
         if not self._live():
             raise InvalidError(Status.ERR_INVALID)
         if self._shared is not None:
@@ -1387,7 +1390,7 @@ class Memo(_Dependent):
         return value
 
     def key(self, *args, **kwargs):
-        """The key that a call is stored under."""
+        """Returns the key that the result of a call is stored under."""
         builder = Key()
         status = self._call(_lib.ct_memo_key, args, kwargs, builder._handle)
         _reraise()
@@ -1395,13 +1398,13 @@ class Memo(_Dependent):
         return builder.data()
 
     def invalidate(self, *args, **kwargs):
-        """Forgets the result of one call; returns whether it was kept."""
+        """Forgets the result of one call. Returns whether it was kept."""
         status = self._call(_lib.ct_memo_invalidate, args, kwargs)
         _reraise()
         return _check(status) == Status.OK
 
     def info(self):
-        """Hits, misses, maxsize and currsize, as a dict."""
+        """Returns hits, misses, maxsize and currsize, as a dict."""
         info = _CacheInfo()
         _check(_lib.ct_memo_info(self._live(), None, byref(info)))
         return _fields(info)
@@ -1413,17 +1416,17 @@ class Memo(_Dependent):
         _check(status)
 
     def forget(self):
-        """Counts from zero again; results stay."""
+        """Counts from zero again. Results stay."""
         if not self._live():
             raise InvalidError(Status.ERR_INVALID)
         _lib.ct_memo_forget(self._handle, None)
 
 
 def memoize(cache=None, **options):
-    """Decorates a function of bytes so that it remembers its results: in a cache of its own, of
-    maxsize results, or in one that is shared, in which prefix sets functions apart. None and
-    exceptions are not remembered. However many threads call for one result, one computes it. Without
-    options there need be no parentheses."""
+    """Decorates a function that returns bytes so that it remembers its results: in a cache of its
+    own, of maxsize results, or in a shared cache, where prefix keeps functions apart. None and
+    exceptions are not remembered. However many threads ask for one result, one computes it. Without
+    options, no parentheses are needed."""
     if callable(cache):
         return Memo(cache, **options)
     if not isinstance(cache, (Cache, type(None))):

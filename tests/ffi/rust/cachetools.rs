@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
-//! Safe Rust over libcachetools, in one file without crates: put it beside your sources and say
-//! `mod cachetools;`. Rust 1.63 or later.
+//! A safe Rust wrapper of libcachetools, in one file without crates. Put it beside your sources and
+//! write `mod cachetools;`. Needs Rust 1.63 or later.
 //!
-//! - Handles are owned and freed by `Drop`. A [`Value`] is a borrowed slice that pins its entry: it
-//!   stays valid when the entry is evicted, and even when the cache is gone. Leases and walks borrow
-//!   their cache, which therefore cannot be freed under them.
-//! - `Ok(None)` and `Ok(false)` are ordinary answers; an [`Error`] says that nothing happened. What a
-//!   loader fails with comes back as it is.
-//! - A panic never unwinds through the library: callbacks are run under `catch_unwind`, and what they
-//!   panicked with goes on in the call that ran them.
+//! - `Drop` frees handles. A [`Value`] is a borrowed slice that pins its entry: it stays valid when
+//!   the entry is evicted, and even when the cache is gone. Leases and walks borrow their cache, so
+//!   the cache cannot be freed while they live.
+//! - `Ok(None)` and `Ok(false)` are ordinary answers. An [`Error`] says that nothing happened. The
+//!   error of a loader comes back unchanged.
+//! - A panic never unwinds through the library. Callbacks run under `catch_unwind`; the call that
+//!   ran them then resumes the panic.
 //! - Caches are `Sync`, so `CT_FLAG_SINGLE_THREADED` is not offered.
-#![allow(dead_code)] // nobody needs all of it
+#![allow(dead_code)] // no program needs all of it
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::any::Any;
@@ -28,7 +28,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// In lifetimes: no end.
+/// As a lifetime: no end.
 pub const NEVER: u64 = raw::CT_NEVER;
 /// As `maxsize`: no limit.
 pub const UNBOUNDED: u64 = raw::CT_UNBOUNDED;
@@ -45,7 +45,7 @@ pub fn version() -> &'static str {
 
 // ---- Errors -------------------------------------------------------------------------------------
 
-/// A negative status, or `BUSY`: what was asked for did not happen.
+/// A negative status, or `BUSY`: the operation did not happen.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Error(raw::ct_status);
 
@@ -67,7 +67,7 @@ impl Error {
         self.0
     }
 
-    /// "CT_ERR_NOMEM".
+    /// The name of the status in C: "CT_ERR_NOMEM".
     pub fn name(self) -> &'static str {
         text(unsafe { raw::ct_status_name(self.0) }).unwrap_or("")
     }
@@ -107,7 +107,7 @@ fn check(status: raw::ct_status) -> Result<raw::ct_status> {
     }
 }
 
-/// A static string of the library's.
+/// Converts a static string of the library.
 fn text(string: *const std::os::raw::c_char) -> Option<&'static str> {
     if string.is_null() {
         return None;
@@ -118,11 +118,11 @@ fn text(string: *const std::os::raw::c_char) -> Option<&'static str> {
 // ---- Panics of callbacks ------------------------------------------------------------------------
 
 thread_local! {
-    /// What a callback panicked with, until the call that ran it is back.
+    /// The panic of a callback, until the call that ran the callback has returned.
     static PANIC: RefCell<Option<Box<dyn Any + Send>>> = const { RefCell::new(None) };
 }
 
-/// Runs a callback. If it panics, the library is answered `fallback`.
+/// Runs a callback. If it panics, returns `fallback` to the library.
 fn guard<T>(fallback: T, callback: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(callback)).unwrap_or_else(|panic| {
         let _ = PANIC.try_with(|kept| {
@@ -132,15 +132,15 @@ fn guard<T>(fallback: T, callback: impl FnOnce() -> T) -> T {
     })
 }
 
-/// Goes on with the panic of a callback that ran in the call just made.
+/// Resumes the panic of a callback that ran in the last call.
 fn resume_panic() {
     if let Ok(Some(panic)) = PANIC.try_with(|kept| kept.borrow_mut().take()) {
         resume_unwind(panic);
     }
 }
 
-/// The same at the end of a `Drop`. Where another panic goes on already, this one ends: it must not
-/// come up again in some later call.
+/// The same at the end of a `Drop`. If the thread panics already, this panic is discarded, so that
+/// no later call resumes it.
 fn resume_panic_in_drop() {
     if let Ok(Some(panic)) = PANIC.try_with(|kept| kept.borrow_mut().take()) {
         if !std::thread::panicking() {
@@ -155,11 +155,11 @@ fn resume_panic_in_drop() {
 /// entry or to the cache. May be dropped on any thread.
 pub struct Value {
     raw: raw::ct_value,
-    /// What the last release may call: the cache's drop and its allocator.
+    /// The callbacks that the last release may run: the cache's drop and its allocator.
     _callbacks: Option<Arc<Callbacks>>,
 }
 
-// The library lets values be read and released on any thread; callbacks are Send and Sync.
+// Any thread may read and release values; callbacks are Send and Sync.
 unsafe impl Send for Value {}
 unsafe impl Sync for Value {}
 
@@ -212,7 +212,7 @@ unsafe fn bytes<'a>(data: *const c_void, size: usize) -> &'a [u8] {
 
 // ---- How to make a cache ------------------------------------------------------------------------
 
-/// Which entry goes first when room is needed; README.md and cachetools.h say more.
+/// Which entry leaves when room is needed. README.md and cachetools.h say more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Policy {
@@ -255,7 +255,7 @@ impl Policy {
     }
 }
 
-/// By name, in any case.
+/// Finds a policy by its name, in any case.
 impl std::str::FromStr for Policy {
     type Err = Error;
     fn from_str(name: &str) -> Result<Policy> {
@@ -286,7 +286,7 @@ pub enum Cause {
     Replaced,
     Removed,
     Cleared,
-    /// Of a newer library.
+    /// A cause that only a newer library knows.
     Other(i32),
 }
 
@@ -317,17 +317,17 @@ impl<'a> Event<'a> {
     }
 }
 
-/// An eviction policy of your own, one for each shard. Entries have small numbers. All of it runs
-/// inside the critical section and must not use any cache.
+/// An eviction policy of your own, one object for each shard. Entries have small numbers. All
+/// methods run inside the critical section and must not use any cache.
 pub trait EvictionPolicy: Send {
     fn insert(&mut self, id: u32, weight: u64, key: &[u8], now: u64);
     fn update(&mut self, _id: u32, _weight: u64, _key: &[u8], _now: u64) {}
     fn hit(&mut self, _id: u32, _now: u64) {}
     fn remove(&mut self, id: u32);
     fn resize(&mut self, _maxsize: u64) {}
-    /// Who goes next; removes nothing. Asked only if there is an entry.
+    /// Returns the entry that leaves next, and removes nothing. Called only if there is an entry.
     fn victim(&mut self) -> u32;
-    /// The same value weighs something else.
+    /// The same value has another weight now.
     fn reweigh(&mut self, _id: u32, _weight: u64) {}
 }
 
@@ -337,7 +337,8 @@ type Dropper = dyn Fn(&[u8]) + Send + Sync;
 type Listener = dyn Fn(&Event<'_>) + Send + Sync;
 type PolicyMaker = dyn Fn(u64) -> Box<dyn EvictionPolicy> + Send + Sync;
 
-/// The callbacks of a cache: its user_data. Lives until the last value that may call one is gone.
+/// The callbacks of a cache: its user_data. Lives until the last value that may call one is
+/// released.
 #[derive(Default)]
 struct Callbacks {
     timer: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
@@ -403,7 +404,7 @@ impl Builder {
         self
     }
 
-    /// Of hashing and of RR, for runs that repeat.
+    /// The seed of hashing and RR, for repeatable runs.
     pub fn seed(mut self, seed: u64) -> Builder {
         self.options.seed = seed;
         self
@@ -419,13 +420,13 @@ impl Builder {
         self
     }
 
-    /// Tells the time. Runs inside the critical section: it must not use any cache.
+    /// Returns the time. Runs inside the critical section, and must not use any cache.
     pub fn timer(mut self, timer: impl Fn() -> u64 + Send + Sync + 'static) -> Builder {
         self.callbacks.timer = Some(Box::new(timer));
         self
     }
 
-    /// Tells from key, value and now until when an entry may be used.
+    /// Returns from key, value and now until when an entry may be used.
     pub fn time_to_use(
         mut self,
         ttu: impl Fn(&[u8], &[u8], u64) -> u64 + Send + Sync + 'static,
@@ -443,7 +444,7 @@ impl Builder {
         self
     }
 
-    /// Chooses a victim for RR out of so many. Runs inside the critical section.
+    /// Chooses a victim for RR out of that many entries. Runs inside the critical section.
     pub fn choice(mut self, choice: impl Fn(u64) -> u64 + Send + Sync + 'static) -> Builder {
         self.callbacks.choice = Some(Box::new(choice));
         self
@@ -455,13 +456,13 @@ impl Builder {
         self
     }
 
-    /// Is called for each stored value once it has left and its last pin is gone.
+    /// Is called for each stored value after it has left and its last pin is gone.
     pub fn on_drop(mut self, drop: impl Fn(&[u8]) + Send + Sync + 'static) -> Builder {
         self.callbacks.drop = Some(Box::new(drop));
         self
     }
 
-    /// Makes the policy of each shard, for a cache of that `maxsize` in all.
+    /// Makes the policy of a shard; `maxsize` is that of the whole cache.
     pub fn custom(
         mut self,
         policy: impl Fn(u64) -> Box<dyn EvictionPolicy> + Send + Sync + 'static,
@@ -470,13 +471,13 @@ impl Builder {
         self
     }
 
-    /// Where the memory comes from.
+    /// Sets where the memory comes from.
     pub fn allocator(mut self, allocator: impl GlobalAlloc + Send + Sync + 'static) -> Builder {
         self.callbacks.allocator = Some(Box::new(allocator));
         self
     }
 
-    /// What is wrong with these options: one sentence that names the field.
+    /// Says what is wrong with these options, in one sentence that names the field.
     pub fn problem(&self) -> Option<&'static str> {
         self.with_raw(&self.callbacks, |options| {
             text(unsafe { raw::ct_options_problem(options) })
@@ -564,7 +565,7 @@ impl Keep {
         }
     }
 
-    /// Goes on with the panic of a callback of the cache.
+    /// Resumes the panic of a callback of the cache.
     fn resume_panic(&self) {
         if self.0.is_some() {
             resume_panic();
@@ -591,7 +592,7 @@ impl Drop for Cache {
     }
 }
 
-/// How a write went.
+/// The outcome of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Stored,
@@ -622,7 +623,7 @@ pub enum Condition {
     IfPresent,
 }
 
-/// What is special about one entry; `None` leaves it to the cache.
+/// What is special about one entry. For `None`, the cache decides.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EntryOptions {
     /// In ticks from now.
@@ -660,7 +661,7 @@ impl EntryOptions {
 pub use raw::{ct_cache_info as MemoInfo, ct_entry_info as EntryInfo, ct_stats as Stats};
 
 impl Cache {
-    /// A cache of so many entries.
+    /// Makes a cache of at most `maxsize` entries.
     pub fn new(policy: Policy, maxsize: u64) -> Result<Cache> {
         Builder::new(policy, maxsize).build()
     }
@@ -673,7 +674,7 @@ impl Cache {
         self.handle.as_ptr()
     }
 
-    /// What a call read out, if it did.
+    /// Returns the value that a call read out, if any.
     fn found(&self, status: raw::ct_status, value: raw::ct_value) -> Result<Option<Value>> {
         let value = self.keep.own(value);
         self.keep.resume_panic();
@@ -684,7 +685,7 @@ impl Cache {
         })
     }
 
-    /// Whether a call did what it was asked for.
+    /// Returns whether the call returned CT_OK.
     fn done(&self, status: raw::ct_status) -> Result<bool> {
         self.keep.resume_panic();
         Ok(check(status)? == raw::CT_OK)
@@ -697,14 +698,14 @@ impl Cache {
         self.found(status, value)
     }
 
-    /// Leaves no trace.
+    /// Reads without a trace: this is no use, and nothing is counted.
     pub fn peek(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
         let (key, mut value) = (key.as_ref(), raw::ct_value::EMPTY);
         let status = unsafe { raw::ct_peek(self.raw(), at(key), key.len(), &mut value) };
         self.found(status, value)
     }
 
-    /// Copies into the buffer, and tells how many bytes; `Error::BUFFER` if it is too small.
+    /// Copies into the buffer, and returns how many bytes; `Error::BUFFER` if it is too small.
     pub fn get_copy(&self, key: impl AsRef<[u8]>, buffer: &mut [u8]) -> Result<Option<usize>> {
         let (key, mut size) = (key.as_ref(), 0);
         let (data, capacity) = (buffer.as_mut_ptr().cast(), buffer.len());
@@ -720,7 +721,7 @@ impl Cache {
         is_there
     }
 
-    /// Tells whether it was kept: it may have been dead on arrival.
+    /// Returns whether the value was kept: it may have been dead on arrival.
     pub fn set(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<bool> {
         let (key, value) = (key.as_ref(), value.as_ref());
         let status = unsafe { raw::ct_set(self.raw(), at(key), key.len(), at(value), value.len()) };
@@ -760,7 +761,7 @@ impl Cache {
         Outcome::from_status(status)
     }
 
-    /// Reads a key, storing the given value first if it is absent.
+    /// Reads a key, and stores the given value first if the key is absent.
     pub fn get_or_set(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<Value> {
         let (key, value, mut out) = (key.as_ref(), value.as_ref(), raw::ct_value::EMPTY);
         let status = unsafe {
@@ -778,20 +779,20 @@ impl Cache {
         check(status).map(|_| out)
     }
 
-    /// Takes an entry out.
+    /// Removes an entry and returns its value.
     pub fn pop(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
         let (key, mut value) = (key.as_ref(), raw::ct_value::EMPTY);
         let status = unsafe { raw::ct_pop(self.raw(), at(key), key.len(), &mut value) };
         self.found(status, value)
     }
 
-    /// Tells whether there was one.
+    /// Removes an entry. Returns whether there was one.
     pub fn remove(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         let key = key.as_ref();
         self.done(unsafe { raw::ct_delete(self.raw(), at(key), key.len()) })
     }
 
-    /// Takes the policy's next victim out: its key and its value.
+    /// Removes the policy's next victim, and returns its key and value.
     pub fn pop_victim(&self) -> Result<Option<(Value, Value)>> {
         let (mut key, mut value) = (raw::ct_value::EMPTY, raw::ct_value::EMPTY);
         let status = unsafe { raw::ct_popitem(self.raw(), &mut key, &mut value) };
@@ -803,7 +804,7 @@ impl Cache {
         self.done(unsafe { raw::ct_clear(self.raw()) }).map(drop)
     }
 
-    /// Removes what matches, and tells how many.
+    /// Removes all entries that match, and returns how many.
     pub fn remove_if<F: FnMut(&[u8], &[u8]) -> bool>(&self, mut matches: F) -> u64 {
         unsafe extern "C" fn run<F: FnMut(&[u8], &[u8]) -> bool>(
             user_data: *mut c_void,
@@ -857,7 +858,7 @@ impl Cache {
         Ok(found)
     }
 
-    /// `set_with` for many pairs in one call; each goes its own way.
+    /// `set_with` for many pairs in one call. Each succeeds or fails alone.
     pub fn set_many<K: AsRef<[u8]>, V: AsRef<[u8]>>(
         &self,
         entries: &[(K, V)],
@@ -942,7 +943,7 @@ impl Cache {
         Ok(if self.done(status)? { Some(info) } else { None })
     }
 
-    /// Removes what is due, shows it, and tells how many.
+    /// Removes the entries whose deadline has passed, shows each to `visit`, and returns how many.
     pub fn expire<F: FnMut(&Event<'_>)>(&self, mut visit: F) -> u64 {
         unsafe extern "C" fn run<F: FnMut(&Event<'_>)>(
             user_data: *mut c_void,
@@ -968,7 +969,7 @@ impl Cache {
         check(unsafe { raw::ct_cache_stats_reset(self.raw()) }).map(drop)
     }
 
-    /// The options in force: defaults filled in, and the seed that was drawn.
+    /// The options in force, with defaults filled in and the seed that was drawn.
     pub fn options(&self) -> Result<raw::ct_options> {
         let mut options: raw::ct_options = unsafe { std::mem::zeroed() };
         options.struct_size = size_of::<raw::ct_options>();
@@ -990,20 +991,20 @@ impl Cache {
 
     // -- Snapshots --
 
-    /// Saves what is in the cache in a file, which is replaced as a whole or not at all.
+    /// Saves the contents of the cache in a file. The file is replaced as a whole or not at all.
     pub fn save_file(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = c_path(path.as_ref())?;
         self.done(unsafe { raw::ct_snapshot_save_file(self.raw(), path.as_ptr()) })
             .map(drop)
     }
 
-    /// Adds what a file holds, from the hottest on, as far as there is room. Lifetimes go on from
-    /// where they were at the save.
+    /// Adds the entries of a file, from the hottest on, as far as there is room. Lifetimes go on
+    /// from where they were at the save.
     pub fn load_file(&self, path: impl AsRef<Path>) -> Result<()> {
         self.load_file_with(path.as_ref(), 0)
     }
 
-    /// `load_file`, where the time since the save is taken off lifetimes, by the wall clock. Both
+    /// As `load_file`, but the time since the save is taken off lifetimes, by the wall clock. Both
     /// caches must have the default timer.
     pub fn load_file_aged(&self, path: impl AsRef<Path>) -> Result<()> {
         self.load_file_with(path.as_ref(), raw::CT_SNAPSHOT_AGED)
@@ -1015,7 +1016,7 @@ impl Cache {
             .map(drop)
     }
 
-    /// `save_file` into anything that can be written to; what that fails with comes back.
+    /// As `save_file`, into a writer. The error of the writer comes back unchanged.
     pub fn save<W: io::Write>(&self, to: &mut W) -> io::Result<()> {
         struct Call<'call, W> {
             to: &'call mut W,
@@ -1045,12 +1046,12 @@ impl Cache {
         Ok(check(status).map(drop)?)
     }
 
-    /// `load_file` out of anything that can be read; it is not read beyond the snapshot.
+    /// As `load_file`, from a reader. Nothing beyond the snapshot is read.
     pub fn load<R: io::Read>(&self, from: &mut R) -> io::Result<()> {
         self.load_with(from, 0)
     }
 
-    /// `load_file_aged` out of anything that can be read.
+    /// As `load_file_aged`, from a reader.
     pub fn load_aged<R: io::Read>(&self, from: &mut R) -> io::Result<()> {
         self.load_with(from, raw::CT_SNAPSHOT_AGED)
     }
@@ -1068,7 +1069,7 @@ impl Cache {
         ) -> raw::ct_status {
             let call = &mut *user_data.cast::<Call<'_, R>>();
             guard(CALLBACK_FAILED, || {
-                ptr::write_bytes(buffer.cast::<u8>(), 0, capacity); // no reader sees what was there
+                ptr::write_bytes(buffer.cast::<u8>(), 0, capacity); // readers may look at it
                 let buffer = std::slice::from_raw_parts_mut(buffer.cast::<u8>(), capacity);
                 loop {
                     match call.from.read(buffer) {
@@ -1095,7 +1096,7 @@ impl Cache {
     // -- Loading --
 
     /// Looks a key up, and loads it if it is absent. However many threads ask, one of them loads,
-    /// and the others wait for what it brings. `None` from the loader: there is no such value.
+    /// and the others wait for its value. A loader returns `None` if there is no such value.
     pub fn get_or_load<V, E, F>(&self, key: impl AsRef<[u8]>, load: F) -> Result<Option<Value>, E>
     where
         V: AsRef<[u8]>,
@@ -1151,7 +1152,7 @@ impl Cache {
         })
     }
 
-    /// Looks a key up, and if it is absent takes its lease or waits for who has it.
+    /// Looks a key up. If it is absent, takes its lease, or waits for the holder.
     pub fn get_or_lease(&self, key: impl AsRef<[u8]>, wait: Duration) -> Result<Leased<'_>> {
         let (key, mut value, mut lease) = (key.as_ref(), raw::ct_value::EMPTY, ptr::null_mut());
         let wait = ticks(wait);
@@ -1171,11 +1172,12 @@ impl Cache {
         }
     }
 
-    /// Reads, changes and writes one entry, as if at once. Returns the value that is there afterwards.
+    /// Reads, changes and writes one entry, as if at once. Returns the value that is there
+    /// afterwards.
     ///
-    /// Those who compute one key take turns. The closure runs again if somebody else has written the
-    /// key meanwhile, 16 times at most: then nothing is changed, and the error is [`Error::BUSY`]. It
-    /// is [`Error::RECURSION`] to compute a key within its own closure.
+    /// Computes of one key take turns. If another call has written the key meanwhile, the closure
+    /// runs again, at most 16 times; then the error is [`Error::BUSY`], and nothing is changed. To
+    /// compute a key within its own closure is [`Error::RECURSION`].
     pub fn compute<V, E, F>(&self, key: impl AsRef<[u8]>, change: F) -> Result<Option<Value>, E>
     where
         V: AsRef<[u8]>,
@@ -1265,13 +1267,13 @@ pub enum Order {
     Hottest = raw::CT_ORDER_HOTTEST,
 }
 
-/// A walk over a cache's entries. No `Iterator`, as what it shows is valid only until it goes on.
+/// A walk over a cache's entries. It is no `Iterator`: an entry is valid only until the next step.
 pub struct Iter<'cache> {
     handle: NonNull<raw::ct_iter>,
     _cache: PhantomData<&'cache Cache>,
 }
 
-unsafe impl Send for Iter<'_> {} // used by one thread at a time, whichever
+unsafe impl Send for Iter<'_> {} // used by one thread at a time
 
 impl Iter<'_> {
     pub fn next_entry(&mut self) -> Result<Option<(&[u8], &[u8])>> {
@@ -1296,17 +1298,17 @@ impl Drop for Iter<'_> {
 
 // ---- Loading ------------------------------------------------------------------------------------
 
-/// A callback's own status: its error, or its panic, waits on this side.
+/// A callback's own status. Its error or panic is kept on this side.
 const CALLBACK_FAILED: raw::ct_status = -1000;
 
-/// What is special about a value that a callback brings. All of it is optional.
+/// What is special about a value that a callback brings. Each is optional.
 pub struct Output<'call> {
     raw: *mut raw::ct_result,
     _call: PhantomData<&'call mut ()>,
 }
 
 impl Output<'_> {
-    /// In ticks from the callback's return on.
+    /// A lifetime, in ticks from the callback's return on.
     pub fn ttl(&mut self, ttl: u64) {
         unsafe { raw::ct_result_ttl(self.raw, ttl) }
     }
@@ -1320,7 +1322,7 @@ impl Output<'_> {
         unsafe { raw::ct_result_weight(self.raw, weight) }
     }
 
-    /// Hand the value back to who asked, but do not keep it.
+    /// Hands the value to the callers, but does not keep it.
     pub fn discard(&mut self) {
         unsafe { raw::ct_result_discard(self.raw) }
     }
@@ -1344,7 +1346,7 @@ impl Output<'_> {
     }
 }
 
-/// What [`Cache::compute`] is to do.
+/// What [`Cache::compute`] shall do.
 pub enum Change<V> {
     Store(V),
     Remove,
@@ -1356,11 +1358,12 @@ pub enum Leased<'cache> {
     Value(Value),
     /// The caller must now load the key.
     Lease(Lease<'cache>),
-    /// Another has the lease, and the time is over.
+    /// Another caller has the lease, and the time is over.
     Busy,
 }
 
-/// The right, and the duty, to load a key. Dropped, it is given up: another becomes the loader.
+/// The right and the duty to load a key. Dropping it gives it up: another caller becomes the
+/// loader.
 pub struct Lease<'cache> {
     handle: NonNull<raw::ct_lease>,
     cache: &'cache Cache,
@@ -1405,8 +1408,8 @@ impl Drop for Lease<'_> {
 
 // ---- Keys ---------------------------------------------------------------------------------------
 
-/// Builds a key from typed arguments: bytes that are equal if and only if the arguments are. Adds by
-/// the functions of [`KeyRef`].
+/// Builds a key from typed arguments: bytes that are equal if and only if the arguments are. The
+/// functions of [`KeyRef`] add arguments.
 pub struct Key(KeyRef<'static>);
 
 unsafe impl Send for Key {} // used by one thread at a time
@@ -1416,7 +1419,7 @@ impl Key {
         Key::with_flags(0)
     }
 
-    /// 1, 1.0 and true are three keys.
+    /// A builder for which 1, 1.0 and true are three keys.
     pub fn typed() -> Result<Key> {
         Key::with_flags(raw::CT_KEY_TYPED)
     }
@@ -1454,8 +1457,8 @@ impl Drop for Key {
     }
 }
 
-/// A builder, or one that is lent to a memo's key for the call: it frees nothing, and its lifetime
-/// lets it be exchanged for no other.
+/// A borrowed builder, also the one that a memo's key function gets for a call. It frees nothing.
+/// Its lifetime prevents that it is swapped with another one.
 pub struct KeyRef<'lent> {
     handle: NonNull<raw::ct_key>,
     _lent: PhantomData<Cell<&'lent ()>>,
@@ -1490,7 +1493,7 @@ impl KeyRef<'_> {
         self.add(|key| unsafe { raw::ct_key_bytes(key, at(value), value.len()) })
     }
 
-    /// What the closure adds is one value.
+    /// Adds a tuple of what the closure adds.
     pub fn tuple(&mut self, elements: impl FnOnce(&mut Self)) -> &mut Self {
         self.add(|key| unsafe { raw::ct_key_tuple_begin(key) });
         elements(self);
@@ -1502,7 +1505,7 @@ impl KeyRef<'_> {
         self.add(|key| unsafe { raw::ct_key_name(key, name.as_ptr().cast(), name.len()) })
     }
 
-    /// The key; a mistake in what was added is told here.
+    /// Returns the key, or the error for a mistake in what was added.
     pub fn data(&mut self) -> Result<&[u8]> {
         let (mut data, mut size) = (ptr::null(), 0);
         check(unsafe { raw::ct_key_data(self.handle.as_ptr(), &mut data, &mut size) })?;
@@ -1520,8 +1523,8 @@ impl KeyRef<'_> {
 type MemoFn<A, E> = dyn Fn(&Memo<A, E>, &A) -> Result<Option<Vec<u8>>, E> + Send + Sync;
 type MemoKeyFn<A> = dyn Fn(&A, &mut KeyRef<'_>) + Send + Sync;
 
-/// A function that remembers its results. `Ok(None)` and failures are not remembered. The function is
-/// handed the memo too, so that it can call itself.
+/// A function that remembers its results. `Ok(None)` and failures are not remembered. The function
+/// gets the memo too, so that it can call itself.
 pub struct Memo<A: ?Sized, E = Error> {
     handle: NonNull<raw::ct_memo>,
     _functions: Arc<MemoFunctions<A, E>>,
@@ -1533,13 +1536,13 @@ struct MemoFunctions<A: ?Sized, E> {
     key: Box<MemoKeyFn<A>>,
 }
 
-/// Where results are kept. What is shared outlives the memo.
+/// Where results are kept. A shared cache outlives the memo.
 enum MemoCache {
     Own(ManuallyDrop<Cache>), // the memo frees it
     Shared(Arc<Cache>),
 }
 
-/// What a call hands to its callbacks, as args.
+/// What a call passes to its callbacks as args.
 struct MemoCall<'call, A: ?Sized, E> {
     memo: &'call Memo<A, E>,
     args: &'call A,
@@ -1551,7 +1554,7 @@ unsafe impl<A: ?Sized, E> Send for Memo<A, E> {}
 unsafe impl<A: ?Sized, E> Sync for Memo<A, E> {}
 
 impl<A: ?Sized, E: From<Error>> Memo<A, E> {
-    /// With a cache of its own.
+    /// Keeps results in a cache of its own.
     pub fn new(
         own: Builder,
         function: impl Fn(&Memo<A, E>, &A) -> Result<Option<Vec<u8>>, E> + Send + Sync + 'static,
@@ -1580,7 +1583,7 @@ impl<A: ?Sized, E: From<Error>> Memo<A, E> {
         })
     }
 
-    /// In a cache that others use too; the prefix keeps memos apart.
+    /// Keeps results in a cache that others use too; the prefix keeps memos apart.
     pub fn sharing(
         cache: Arc<Cache>,
         prefix: &[u8],
@@ -1614,7 +1617,7 @@ impl<A: ?Sized, E: From<Error>> Memo<A, E> {
         options
     }
 
-    /// Calls the function, or tells what it answered before.
+    /// Returns the remembered result, or calls the function.
     pub fn call(&self, args: &A) -> Result<Option<Value>, E> {
         let call = MemoCall {
             memo: self,
@@ -1642,7 +1645,7 @@ impl<A: ?Sized, E: From<Error>> Memo<A, E> {
         })
     }
 
-    /// Forgets the result of one call, if it was kept.
+    /// Forgets the result of one call. Returns whether it was kept.
     pub fn invalidate(&self, args: &A) -> Result<bool> {
         let call = MemoCall {
             memo: self,
@@ -1655,7 +1658,7 @@ impl<A: ?Sized, E: From<Error>> Memo<A, E> {
         Ok(check(status)? == raw::CT_OK)
     }
 
-    /// The key that a call is stored under.
+    /// Returns the key that the result of a call is stored under.
     pub fn key(&self, args: &A) -> Result<Vec<u8>> {
         let call = MemoCall {
             memo: self,
@@ -1680,7 +1683,7 @@ impl<A: ?Sized, E: From<Error>> Memo<A, E> {
         Ok(info)
     }
 
-    /// Where results are kept.
+    /// The cache that keeps the results.
     pub fn cache(&self) -> &Cache {
         match &self.cache {
             MemoCache::Own(cache) => cache,
@@ -1751,7 +1754,7 @@ mod trampolines {
         value: *const c_void,
         value_size: usize,
     ) -> u64 {
-        // What could not be weighed is refused as too large.
+        // If the weigher panics, the entry is refused as too large.
         guard(UNBOUNDED, || {
             let weigher = callbacks(user_data).weigher.as_ref().unwrap();
             weigher(bytes(key, key_size), bytes(value, value_size))
@@ -1855,7 +1858,7 @@ mod trampolines {
     }
 
     pub unsafe extern "C" fn victim(state: *mut c_void) -> u32 {
-        guard(u32::MAX, || policy(state).victim()) // no entry's: CT_ERR_INTERNAL
+        guard(u32::MAX, || policy(state).victim()) // no entry has this id: CT_ERR_INTERNAL
     }
 
     pub unsafe extern "C" fn on_reweigh(state: *mut c_void, id: u32, weight: u64) {
@@ -1904,14 +1907,14 @@ mod trampolines {
 
 // ---- The header ---------------------------------------------------------------------------------
 
-/// cachetools.h, word for word; check_declarations.py holds the two against each other.
+/// The declarations of cachetools.h; check_declarations.py compares both.
 #[allow(non_camel_case_types)]
 pub mod raw {
     use std::ffi::c_void;
     use std::marker::{PhantomData, PhantomPinned};
     use std::os::raw::c_char;
 
-    /// Bindings treat statuses as int32_t: callbacks add statuses of their own.
+    /// An int32_t, because callbacks add statuses of their own.
     pub type ct_status = i32;
     pub const CT_ERR_UNSUPPORTED: ct_status = -9;
     pub const CT_ERR_INTERNAL: ct_status = -8;
@@ -1981,7 +1984,8 @@ pub mod raw {
 
     pub const CT_SNAPSHOT_AGED: u32 = 1;
 
-    /// Types that Rust neither makes, moves nor shares of itself.
+    /// Opaque types, which Rust neither makes nor moves, and which are not Send or Sync by
+    /// themselves.
     macro_rules! opaque {
         ($($name:ident)*) => {$(
             #[repr(C)]

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
-//! Zig over libcachetools by @cImport, in one file. Zig 0.12 to 0.16: later ones have no @cImport.
+//! A Zig wrapper of libcachetools by @cImport, in one file. Needs Zig 0.12 to 0.16; later versions
+//! have no @cImport.
 //!
 //! - `Value` is a slice of the library's own memory, pinned until `deinit`, whatever happens to its
 //!   entry or to the cache. Call each deinit once.
-//! - Answers that are no failure are null, bools and enums; failures are `Error`. What a loader fails
-//!   with comes back as it is.
-//! - Callbacks are methods of a struct of yours, which the cache does not own: it must outlive the
-//!   cache, and with `drop` or an allocator its values too. They may not be longjmp'ed out of; a
-//!   panic in one ends the program as any does.
+//! - Ordinary outcomes are null, bools and enums; failures are `Error`. The error of a loader comes
+//!   back unchanged.
+//! - Callbacks are methods of a struct of yours. The cache does not own the struct, which must
+//!   outlive the cache, and with `drop` or an allocator its values too. Callbacks must not longjmp;
+//!   a panic in one ends the program, like any panic.
 
 const std = @import("std");
 
@@ -16,7 +17,7 @@ pub const c = @cImport(@cInclude("cachetools.h"));
 const cc: std.builtin.CallingConvention =
     if (@hasDecl(std.builtin.CallingConvention, "c")) .c else .C;
 
-/// In lifetimes: no end.
+/// As a lifetime: no end.
 pub const never: u64 = std.math.maxInt(u64);
 /// As maxsize: no limit.
 pub const unbounded: u64 = std.math.maxInt(u64);
@@ -28,7 +29,7 @@ pub fn version() []const u8 {
 
 // ---- Errors -------------------------------------------------------------------------------------
 
-/// What was asked for did not happen.
+/// The operation did not happen.
 pub const Error = error{
     Unsupported,
     Internal,
@@ -39,7 +40,7 @@ pub const Error = error{
     TooLarge,
     OutOfMemory,
     Invalid,
-    /// Of compute: others wrote the key too often. Of getOrLoad: a single-threaded cache does not wait.
+    /// compute: others wrote the key too often. getOrLoad: a single-threaded cache does not wait.
     Busy,
 };
 
@@ -58,7 +59,7 @@ fn check(status: c_int) Error!c_int {
     };
 }
 
-/// Whether a call did what it was asked for.
+/// Returns whether the call returned CT_OK.
 fn done(status: c_int) Error!bool {
     return try check(status) == c.CT_OK;
 }
@@ -86,7 +87,7 @@ fn slice(data: ?*const anyopaque, size: usize) []const u8 {
     return first[0..size];
 }
 
-/// A value read out, on whichever thread.
+/// A value read out. Any thread may use and release it.
 pub const Value = struct {
     raw: c.ct_value,
 
@@ -109,7 +110,7 @@ pub const Value = struct {
 
 // ---- How to make a cache ------------------------------------------------------------------------
 
-/// Which entry goes first when room is needed; README.md and cachetools.h say more.
+/// Which entry leaves when room is needed. README.md and cachetools.h say more.
 pub const Policy = enum(i32) {
     lru = c.CT_POLICY_LRU,
     fifo = c.CT_POLICY_FIFO,
@@ -125,7 +126,7 @@ pub const Policy = enum(i32) {
     wtinylfu = c.CT_POLICY_WTINYLFU,
     arc = c.CT_POLICY_ARC,
     custom = c.CT_POLICY_CUSTOM,
-    _, // of a newer library
+    _, // known to a newer library only
 
     pub fn name(self: Policy) []const u8 {
         return std.mem.span(c.ct_policy_name(@intCast(@intFromEnum(self))) orelse return "");
@@ -152,7 +153,7 @@ pub const Cause = enum(i32) {
     replaced = c.CT_CAUSE_REPLACED,
     removed = c.CT_CAUSE_REMOVED,
     cleared = c.CT_CAUSE_CLEARED,
-    _, // of a newer library
+    _, // known to a newer library only
 };
 
 /// An entry that left. Key and value are borrowed for the call.
@@ -172,7 +173,7 @@ pub const Event = struct {
     }
 };
 
-/// How to make a cache. Times are in ticks of the timer: nanoseconds, unless there is one of yours.
+/// How to make a cache. Times are in ticks of the timer: nanoseconds, unless you bring a timer.
 pub const Options = struct {
     policy: Policy = .lru,
     weight_kind: WeightKind = .count,
@@ -181,14 +182,14 @@ pub const Options = struct {
     ttl: u64 = 0,
     tti: u64 = 0,
     seed: u64 = 0,
-    /// One thread at a time uses the cache and its values.
+    /// Only one thread at a time uses the cache and its values.
     single_threaded: bool = false,
     no_stats: bool = false,
     precise_clock: bool = false,
-    /// Outlives the cache and its values. Null: the system's.
+    /// Must outlive the cache and its values. Null: the system's.
     allocator: ?*const std.mem.Allocator = null,
 
-    /// What is wrong with these options together with those callbacks, if anything is.
+    /// Says what is wrong with these options and callbacks; null if nothing is.
     pub fn problem(self: Options, callbacks: anytype) ?[]const u8 {
         var full: Full = undefined;
         const text = c.ct_options_problem(full.fill(self, callbacks)) orelse return null;
@@ -252,7 +253,7 @@ fn at(comptime T: type, user_data: ?*anyopaque) *T {
     return @ptrCast(@alignCast(user_data.?));
 }
 
-/// What the library calls, for callbacks that are methods of T.
+/// The functions that the library calls, for callbacks that are methods of T.
 fn Trampolines(comptime T: type) type {
     return struct {
         fn timer(self: ?*anyopaque) callconv(cc) u64 {
@@ -292,8 +293,8 @@ fn Trampolines(comptime T: type) type {
             at(T, self).drop(slice(value, size));
         }
 
-        // A policy of one's own, T.Evictor. It runs inside the critical section of its shard, and
-        // must not use any cache.
+        // The policy of the caller's own, T.Evictor. It runs inside the critical section of its
+        // shard, and must not use any cache.
 
         fn state_new(self: ?*anyopaque, maxsize: u64) callconv(cc) ?*anyopaque {
             return T.Evictor.init(at(T, self), maxsize); // null: no memory
@@ -348,7 +349,7 @@ const Memory = struct {
 
 // ---- The cache ----------------------------------------------------------------------------------
 
-/// How a write went.
+/// The outcome of a write.
 pub const Outcome = enum {
     stored,
     /// Dead on arrival.
@@ -368,7 +369,7 @@ pub const Outcome = enum {
     }
 };
 
-/// What is special about one entry; null leaves it to the cache.
+/// What is special about one entry. For null, the cache decides.
 pub const EntryOptions = struct {
     /// In ticks from now.
     ttl: ?u64 = null,
@@ -394,19 +395,19 @@ pub const EntryOptions = struct {
 
 pub const Entry = struct { key: []const u8, value: []const u8 };
 
-/// A callback's own status: its error waits in the call.
+/// A callback's own status. Its error is kept in the call.
 const callback_failed: c_int = -1000;
 
 /// A cache of byte strings, bounded by a policy.
 pub const Cache = struct {
     handle: *c.ct_cache,
 
-    /// A cache of so many entries.
+    /// Makes a cache of at most maxsize entries.
     pub fn init(policy: Policy, maxsize: u64) Error!Cache {
         return initWith(.{ .policy = policy, .maxsize = maxsize }, {});
     }
 
-    /// Callbacks are {}, or a pointer to a struct with any of the methods
+    /// callbacks is {}, or a pointer to a struct with any of these methods:
     ///
     ///     pub fn listen(self: *T, event: Event) void
     ///     pub fn weigh(self: *T, key: []const u8, value: []const u8) u64
@@ -415,8 +416,8 @@ pub const Cache = struct {
     ///     pub fn timer(self: *T) u64                   // inside the critical section:
     ///     pub fn choose(self: *T, count: u64) u64      // must not use any cache
     ///
-    /// and for policy custom the type Evictor, with init(*T, maxsize) ?*Evictor, deinit, insert, hit,
-    /// remove and victim.
+    /// For policy custom the struct has a type Evictor, with init(*T, maxsize) ?*Evictor, deinit,
+    /// insert, hit, remove and victim.
     pub fn initWith(options: Options, callbacks: anytype) Error!Cache {
         var full: Full = undefined;
         var handle: ?*c.ct_cache = null;
@@ -424,7 +425,7 @@ pub const Cache = struct {
         return .{ .handle = handle.? };
     }
 
-    /// No other call may be running. Values stay readable until they are released.
+    /// Frees the cache. No other call may be running. Values stay readable until they are released.
     pub fn deinit(self: Cache) void {
         c.ct_cache_free(self.handle);
     }
@@ -439,13 +440,13 @@ pub const Cache = struct {
         return found(c.ct_get(self.handle, key.ptr, key.len, &out), out);
     }
 
-    /// Leaves no trace.
+    /// Reads without a trace: this is no use, and nothing is counted.
     pub fn peek(self: Cache, key: []const u8) Error!?Value {
         var out: c.ct_value = undefined;
         return found(c.ct_peek(self.handle, key.ptr, key.len, &out), out);
     }
 
-    /// Copies into the buffer, and returns the part that it took.
+    /// Copies the value into the buffer, and returns the part of the buffer that holds it.
     pub fn getCopy(self: Cache, key: []const u8, buffer: []u8) Error!?[]u8 {
         var size: usize = undefined;
         const status =
@@ -457,7 +458,7 @@ pub const Cache = struct {
         return c.ct_contains(self.handle, key.ptr, key.len);
     }
 
-    /// Tells whether it was kept: it may have been dead on arrival.
+    /// Returns whether the value was kept: it may have been dead on arrival.
     pub fn set(self: Cache, key: []const u8, value: []const u8) Error!bool {
         return done(c.ct_set(self.handle, key.ptr, key.len, value.ptr, value.len));
     }
@@ -478,7 +479,7 @@ pub const Cache = struct {
         );
     }
 
-    /// Reads a key, storing the given value first if it is absent.
+    /// Reads a key, and stores the given value first if the key is absent.
     pub fn getOrSet(self: Cache, key: []const u8, value: []const u8) Error!Value {
         var out: c.ct_value = undefined;
         _ = try check(
@@ -487,18 +488,18 @@ pub const Cache = struct {
         return .{ .raw = out };
     }
 
-    /// Takes an entry out.
+    /// Removes an entry and returns its value.
     pub fn pop(self: Cache, key: []const u8) Error!?Value {
         var out: c.ct_value = undefined;
         return found(c.ct_pop(self.handle, key.ptr, key.len, &out), out);
     }
 
-    /// Tells whether there was one.
+    /// Removes an entry. Returns whether there was one.
     pub fn remove(self: Cache, key: []const u8) Error!bool {
         return done(c.ct_delete(self.handle, key.ptr, key.len));
     }
 
-    /// Takes the policy's next victim out.
+    /// Removes the policy's next victim, and returns its key and value.
     pub fn popVictim(self: Cache) Error!?struct { key: Value, value: Value } {
         var key: c.ct_value = undefined;
         var value: c.ct_value = undefined;
@@ -510,7 +511,7 @@ pub const Cache = struct {
         _ = try check(c.ct_clear(self.handle));
     }
 
-    /// Removes that for which context.matches(key, value) holds, and tells how many.
+    /// Removes all entries for which context.matches(key, value) holds, and returns how many.
     pub fn removeIf(self: Cache, context: anytype) u64 {
         const T = @TypeOf(context);
         const trampoline = struct {
@@ -557,8 +558,8 @@ pub const Cache = struct {
         }
     }
 
-    /// `setWith` for many entries in one call. Each goes its own way, which outcomes tell; if all is
-    /// refused, that is the error.
+    /// `setWith` for many entries in one call. Each succeeds or fails alone, as outcomes say. If
+    /// the call as a whole is refused, it returns the error.
     pub fn setMany(
         self: Cache,
         allocator: std.mem.Allocator,
@@ -636,8 +637,8 @@ pub const Cache = struct {
         return if (try done(status)) info else null;
     }
 
-    /// Removes what is due, and tells how many. Each is shown to context.visit(event), unless the
-    /// context is {}.
+    /// Removes the entries whose deadline has passed, and returns how many. Shows each to
+    /// context.visit(event), unless the context is {}.
     pub fn expire(self: Cache, context: anytype) u64 {
         const T = @TypeOf(context);
         if (T == void) return c.ct_expire(self.handle, never, null, null);
@@ -661,7 +662,7 @@ pub const Cache = struct {
         _ = try check(c.ct_cache_stats_reset(self.handle));
     }
 
-    /// The options in force: defaults filled in, and the seed that was drawn.
+    /// The options in force, with defaults filled in and the seed that was drawn.
     pub fn optionsInForce(self: Cache) Error!c.ct_options {
         var out: c.ct_options = undefined;
         c.ct_options_init(&out, @sizeOf(c.ct_options));
@@ -677,24 +678,24 @@ pub const Cache = struct {
 
     // -- Snapshots --
 
-    /// Saves what is in the cache in a file, which is replaced as a whole or not at all.
+    /// Saves the contents of the cache in a file. The file is replaced as a whole or not at all.
     pub fn saveFile(self: Cache, path: [:0]const u8) Error!void {
         _ = try check(c.ct_snapshot_save_file(self.handle, path.ptr));
     }
 
-    /// Adds what a file holds, from the hottest on, as far as there is room. Lifetimes go on from
-    /// where they were at the save.
+    /// Adds the entries of a file, from the hottest on, as far as there is room. Lifetimes go on
+    /// from where they were at the save.
     pub fn loadFile(self: Cache, path: [:0]const u8) Error!void {
         _ = try check(c.ct_snapshot_load_file(self.handle, path.ptr));
     }
 
-    /// loadFile, where the time since the save is taken off lifetimes, by the wall clock. Both caches
-    /// must have the default timer.
+    /// As loadFile, but the time since the save is taken off lifetimes, by the wall clock. Both
+    /// caches must have the default timer.
     pub fn loadFileAged(self: Cache, path: [:0]const u8) Error!void {
         _ = try check(c.ct_snapshot_load_file_with(self.handle, path.ptr, c.CT_SNAPSHOT_AGED));
     }
 
-    /// saveFile into anything with writeAll(bytes: []const u8) anyerror!void.
+    /// As saveFile, into anything with writeAll(bytes: []const u8) anyerror!void.
     pub fn save(self: Cache, writer: anytype) anyerror!void {
         const Call = struct {
             writer: @TypeOf(writer),
@@ -715,13 +716,13 @@ pub const Cache = struct {
         _ = try check(status);
     }
 
-    /// loadFile out of anything with read(buffer: []u8) anyerror!usize, where 0 is the end; it is not
-    /// read beyond the snapshot.
+    /// As loadFile, from anything with read(buffer: []u8) anyerror!usize, which returns 0 at the
+    /// end. Nothing beyond the snapshot is read.
     pub fn load(self: Cache, reader: anytype) anyerror!void {
         return self.loadWith(reader, 0);
     }
 
-    /// loadFileAged out of anything that load takes.
+    /// As loadFileAged, from anything that load takes.
     pub fn loadAged(self: Cache, reader: anytype) anyerror!void {
         return self.loadWith(reader, c.CT_SNAPSHOT_AGED);
     }
@@ -758,8 +759,8 @@ pub const Cache = struct {
     ///
     ///     loader.load(key: []const u8, result: Result) anyerror!bool
     ///
-    /// which answers false if there is no such value. However many threads ask, one of them loads,
-    /// and the others wait for what it brings.
+    /// which returns false if there is no such value. However many threads ask, one of them loads,
+    /// and the others wait for its value.
     pub fn getOrLoad(self: Cache, key: []const u8, loader: anytype) anyerror!?Value {
         const Call = struct {
             loader: @TypeOf(loader),
@@ -785,7 +786,7 @@ pub const Cache = struct {
         return found(status, out);
     }
 
-    /// Looks a key up, and if it is absent takes its lease or waits for who has it.
+    /// Looks a key up. If it is absent, takes its lease, or waits for the holder.
     pub fn getOrLease(self: Cache, key: []const u8, wait_ns: u64) Error!Leased {
         var out: c.ct_value = undefined;
         var lease: ?*c.ct_lease = null;
@@ -802,9 +803,9 @@ pub const Cache = struct {
     ///
     ///     changer.change(old: ?[]const u8, result: Result) anyerror!Change
     ///
-    /// Returns the value that is there afterwards. Those who compute one key take turns. It runs again
-    /// if somebody else has written the key meanwhile, 16 times at most: then nothing is changed, and
-    /// the error is Busy. It is Recursion to compute a key within its own changer.
+    /// Returns the value that is there afterwards. Computes of one key take turns. If another call
+    /// has written the key meanwhile, change runs again, at most 16 times; then the error is Busy,
+    /// and nothing is changed. To compute a key within its own changer is Recursion.
     pub fn compute(self: Cache, key: []const u8, changer: anytype) anyerror!?Value {
         const Call = struct {
             changer: @TypeOf(changer),
@@ -859,11 +860,11 @@ pub const Order = enum(i32) {
     hottest = c.CT_ORDER_HOTTEST,
 };
 
-/// A walk over a cache's entries, for one thread at a time. Ends before its cache does.
+/// A walk over a cache's entries, for one thread at a time. It must end before its cache.
 pub const Iterator = struct {
     handle: *c.ct_iter,
 
-    /// What it shows is valid until it is asked again.
+    /// Goes to the next entry, which is valid until the next call.
     pub fn next(self: Iterator) Error!?Entry {
         var key: c.ct_bytes = undefined;
         var value: c.ct_bytes = undefined;
@@ -886,7 +887,7 @@ pub const Result = struct {
         _ = try check(c.ct_result_set(self.handle, value.ptr, value.len));
     }
 
-    /// In ticks from the callback's return on.
+    /// A lifetime, in ticks from the callback's return on.
     pub fn ttl(self: Result, ticks: u64) void {
         c.ct_result_ttl(self.handle, ticks);
     }
@@ -900,13 +901,13 @@ pub const Result = struct {
         c.ct_result_weight(self.handle, units);
     }
 
-    /// Hand the value back to who asked, but do not keep it.
+    /// Hands the value to the callers, but does not keep it.
     pub fn discard(self: Result) void {
         c.ct_result_discard(self.handle);
     }
 };
 
-/// What compute is to do.
+/// What compute shall do.
 pub const Change = enum { store, remove, leave };
 
 /// What getOrLease found.
@@ -914,11 +915,11 @@ pub const Leased = union(enum) {
     value: Value,
     /// The caller must now load the key.
     lease: Lease,
-    /// Another has the lease, and the time is over.
+    /// Another caller has the lease, and the time is over.
     busy,
 };
 
-/// The right, and the duty, to load a key; belongs to no thread. Fulfilled or abandoned once, before
+/// The right and the duty to load a key. It belongs to no thread. Fulfil or abandon it once, before
 /// the cache ends.
 pub const Lease = struct {
     handle: *c.ct_lease,
@@ -944,8 +945,8 @@ pub const Lease = struct {
 
 // ---- Keys ---------------------------------------------------------------------------------------
 
-/// Builds a key from typed arguments: bytes that are equal if and only if the arguments are. For one
-/// thread at a time.
+/// Builds a key from typed arguments: bytes that are equal if and only if the arguments are. One
+/// thread at a time may use it.
 pub const Key = struct {
     handle: *c.ct_key,
 
@@ -953,7 +954,7 @@ pub const Key = struct {
         return .{ .handle = c.ct_key_new(0) orelse return Error.OutOfMemory };
     }
 
-    /// 1, 1.0 and true are three keys.
+    /// A builder for which 1, 1.0 and true are three keys.
     pub fn initTyped() Error!Key {
         return .{ .handle = c.ct_key_new(c.CT_KEY_TYPED) orelse return Error.OutOfMemory };
     }
@@ -994,7 +995,7 @@ pub const Key = struct {
         c.ct_key_bytes(self.handle, bytes.ptr, bytes.len);
     }
 
-    /// What follows is the elements of one value.
+    /// Begins a tuple: what follows are its elements.
     pub fn beginTuple(self: Key) void {
         c.ct_key_tuple_begin(self.handle);
     }
@@ -1008,7 +1009,8 @@ pub const Key = struct {
         c.ct_key_name(self.handle, name.ptr, name.len);
     }
 
-    /// The key, valid until the builder is next changed. A mistake in what was added is told here.
+    /// Returns the key, valid until the builder is next changed, or the error for a mistake in what
+    /// was added.
     pub fn data(self: Key) Error![]const u8 {
         var bytes: ?*const anyopaque = null;
         var size: usize = undefined;
@@ -1023,17 +1025,17 @@ pub const Key = struct {
 pub const Store = union(enum) {
     /// A cache of its own.
     own: Options,
-    /// One that outlives it; the prefix sets memos that share it apart.
+    /// A shared cache, which must outlive the memo; the prefix keeps memos apart.
     shared: struct { cache: Cache, prefix: []const u8 = "" },
 };
 
-/// Remembers what a function answered. Function is a struct with
+/// Remembers the results of a function. Function is a struct with
 ///
 ///     pub const Args = ...;
 ///     pub fn call(self: *Function, args: Args, result: Result) anyerror!bool
 ///     pub fn addKey(self: *Function, args: Args, key: Key) void
 ///
-/// It is not owned, and outlives the memo.
+/// The memo does not own it; it must outlive the memo.
 pub fn Memo(comptime Function: type) type {
     return struct {
         handle: *c.ct_memo,
@@ -1087,7 +1089,7 @@ pub fn Memo(comptime Function: type) type {
             return c.CT_OK;
         }
 
-        /// Calls the function, or tells what it answered before.
+        /// Returns the remembered result, or calls the function.
         pub fn call(self: Self, args: Function.Args) anyerror!?Value {
             var it = Call{ .args = args };
             var out: c.ct_value = undefined;
@@ -1096,14 +1098,14 @@ pub fn Memo(comptime Function: type) type {
             return Cache.found(status, out);
         }
 
-        /// Writes the key that a call is stored under.
+        /// Writes the key that the result of a call is stored under.
         pub fn keyOf(self: Self, args: Function.Args, key: Key) Error![]const u8 {
             var it = Call{ .args = args };
             _ = try check(c.ct_memo_key(self.handle, null, &it, key.handle));
             return key.data();
         }
 
-        /// Forgets the result of one call, if it was kept.
+        /// Forgets the result of one call. Returns whether it was kept.
         pub fn invalidate(self: Self, args: Function.Args) Error!bool {
             var it = Call{ .args = args };
             return done(c.ct_memo_invalidate(self.handle, null, &it));
@@ -1116,12 +1118,13 @@ pub fn Memo(comptime Function: type) type {
             return out;
         }
 
-        /// Where results are kept: the cache that is shared, or its own, which goes with the memo.
+        /// The cache that keeps the results: the shared one, or the memo's own, which ends with the
+        /// memo.
         pub fn cache(self: Self) Cache {
             return .{ .handle = c.ct_memo_cache(self.handle, null).? };
         }
 
-        /// Counts from zero again; results stay.
+        /// Counts from zero again. Results stay.
         pub fn forget(self: Self) void {
             c.ct_memo_forget(self.handle, null);
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! Runs the tests of a program; the leaks of std.testing.allocator count. Prints a line for each: that
-//! of Zig comes without names where nobody sits in front of it.
+//! Runs the tests of a program, and counts leaks of std.testing.allocator as failures. Prints a
+//! line for each test, because Zig's own runner prints no names without a terminal.
 const builtin = @import("builtin");
 const std = @import("std");
 const io = @cImport(@cInclude("stdio.h")); // std's own output changes from version to version
