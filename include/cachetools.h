@@ -399,8 +399,8 @@ typedef bool (*ct_match_fn)(void *user_data, const void *key, size_t key_size, c
  * Removes all entries that match, with cause REMOVED. An entry that is written after match saw it
  * stays.
  *
- * Overtakes every load that runs when this is called: nobody can tell whether a value that is being
- * loaded would match.
+ * Overtakes every load that runs when this is called, because match cannot judge a value that is
+ * still being loaded.
  *
  * @param match  not NULL; called once for each entry that is there throughout
  * @return how many were removed; 0 also for arguments that are not allowed, and if there is no
@@ -609,9 +609,8 @@ typedef struct ct_allocator ct_allocator;
 typedef enum ct_weight_kind {
   CT_WEIGHT_COUNT = 0, /**< 1 each: maxsize is a number of entries */
   CT_WEIGHT_VALUE = 1, /**< the bytes of its value; 0 if that is empty */
-  CT_WEIGHT_MEMORY =
-      2 /**< the bytes that it takes: key, value, header, and its share of the index, of
-                        * what the policy remembers and of the free room between entries */
+  CT_WEIGHT_MEMORY = 2 /**< the bytes that it takes: key, value, header, and its share of the index,
+                        * of what the policy remembers and of the free room between entries */
 } ct_weight_kind;
 
 /** As maxsize: no limit. */
@@ -625,7 +624,8 @@ typedef enum ct_weight_kind {
  *  6 ns a reading), with which lifetimes end some milliseconds late: see Time and lifetimes. */
 #define CT_FLAG_PRECISE_CLOCK 0x4u
 
-/** How to make a cache. Zero is the default everywhere: LRU, each entry weighs 1, one shard. */
+/** How to make a cache. Zero is the default everywhere: LRU, each entry weighs 1, one shard. Always
+ *  set maxsize: with 0 a cache keeps only entries that weigh 0. */
 typedef struct ct_options {
   size_t struct_size;          /**< sizeof(ct_options) */
   int32_t policy;              /**< a ct_policy */
@@ -739,12 +739,11 @@ CT_API ct_status ct_set_lifetime(ct_cache *cache, const void *key, size_t key_si
 
 /** What is known of an entry. */
 typedef struct ct_entry_info {
-  size_t struct_size; /**< sizeof(ct_entry_info), set by the caller */
-  uint64_t weight;    /**< in units of maxsize */
-  uint64_t deadline;  /**< in ticks, absolute; CT_NEVER: none */
-  uint64_t
-      remaining; /**< in ticks from now, with what the coarse clock adds to a lifetime; CT_NEVER:
-                        * no deadline */
+  size_t struct_size;  /**< sizeof(ct_entry_info), set by the caller */
+  uint64_t weight;     /**< in units of maxsize */
+  uint64_t deadline;   /**< in ticks, absolute; CT_NEVER: none */
+  uint64_t remaining;  /**< in ticks from now, including what the coarse clock adds to a lifetime;
+                        * CT_NEVER: no deadline */
   uint64_t frequency;  /**< how often stored or used, if the policy counts, else 0 */
   uint64_t key_size;   /**< in bytes */
   uint64_t value_size; /**< in bytes */
@@ -816,8 +815,8 @@ CT_API uint64_t ct_maxsize(const ct_cache *cache);
 /** Returns the bytes of memory held in all: entries, values that left and are still pinned, index,
  *  what the policy remembers, free room. With an allocator of yours, these are the bytes that it
  *  gave. Otherwise they are the resident pages: pages that went back to the system do not count;
- *  pages that are locked (mlock) and cannot go back do. A cache has at most 64 mappings a gibibyte,
- *  and uses addresses again that the system refuses to unmap. Cost: O(1). */
+ *  pages that are locked (mlock) and cannot go back do. A cache then has at most 64 mappings a
+ *  gibibyte, and uses addresses again that the system refuses to unmap. Cost: O(1). */
 CT_API uint64_t ct_memory(const ct_cache *cache);
 
 /**
@@ -901,7 +900,7 @@ CT_API void ct_iter_free(ct_iter *iter);
  *   one that is dead on arrival, one for which CT_ENTRY_IF_PRESENT finds no entry, and one that is
  *   refused for its weight or for want of memory;
  * - ct_delete, ct_pop, ct_clear and ct_remove_if;
- * - a ct_compute that stores or answers CT_MISS;
+ * - a ct_compute that stores or returns CT_MISS;
  * - ct_set_lifetime and ct_resize with 0.
  *
  * It is not invalidated by CT_EXISTS, by eviction, expiry or ct_snapshot_load, nor by a call that
@@ -956,7 +955,7 @@ typedef ct_status (*ct_loader_fn)(void *user_data, const void *key, size_t key_s
  *
  * @param load  not NULL
  * @param out   [out] the value on CT_OK, kept or not, otherwise zeroed; may be NULL
- * @return CT_OK; CT_MISS or a failure as load answered it; CT_ERR_RECURSION if a ct_get_or_load
+ * @return CT_OK; CT_MISS or a failure that load returned; CT_ERR_RECURSION if a ct_get_or_load
  *         further up this thread is loading the key, or if waiting would close a ring of threads
  *         that wait for each other in this cache (for loads or for turns of ct_compute); CT_BUSY in
  *         a single-threaded cache if the key is leased; CT_ERR_INVALID; CT_ERR_NOMEM
@@ -1041,11 +1040,11 @@ typedef ct_status (*ct_compute_fn)(void *user_data, const void *key, size_t key_
  * Computes of one key take turns, so that each compute sees what the one before has stored. Turns
  * are among computes alone: no other call waits for a compute, and no compute waits for a load.
  *
- * What compute answers is done only if the entry is still the very value that compute saw, or still
- * absent. Otherwise compute runs again, at most 16 times; then the call returns CT_BUSY and has
- * changed nothing. A store renews the lifetime. The call counts one hit or one miss, unless it
- * fails or returns CT_BUSY. If compute stores, also if the store is refused as a set may be, or
- * answers CT_MISS, a running load of the key is overtaken; other answers overtake none.
+ * The result of compute takes effect only if the entry still is the very value that compute saw, or
+ * still is absent. Otherwise compute runs again, at most 16 times; then the call returns CT_BUSY
+ * and has changed nothing. A store renews the lifetime. The call counts one hit or one miss, unless
+ * it fails or returns CT_BUSY. If compute stores, also if the store is refused as a set may be, or
+ * returns CT_MISS, a running load of the key is overtaken; otherwise none is.
  *
  * The compute, weigher and ttu of a key must not compute the same key: that returns
  * CT_ERR_RECURSION. listener and drop run after the turn, and may.
@@ -1054,8 +1053,8 @@ typedef ct_status (*ct_compute_fn)(void *user_data, const void *key, size_t key_
  * @param out      [out] the value stored on CT_OK; on CT_NOT_STORED the value that was left, or
  *                 that was dead on arrival or discarded; otherwise zeroed; may be NULL
  * @return CT_OK: stored; CT_MISS: removed, or absent already; CT_NOT_STORED: left as it was, or
- *         dead on arrival or discarded; CT_BUSY: others changed the entry each time; a failure as
- *         compute answered it; CT_ERR_RECURSION if a ct_compute further up this thread is computing
+ *         dead on arrival or discarded; CT_BUSY: others changed the entry each time; a failure that
+ *         compute returned; CT_ERR_RECURSION if a ct_compute further up this thread is computing
  *         the key, or if waiting would close a ring of threads that wait for each other in this
  *         cache (for loads or for turns); otherwise as ct_set
  *
@@ -1150,7 +1149,7 @@ typedef struct ct_memo ct_memo;
  *  on, or NULL. */
 typedef ct_status (*ct_memo_fn)(void *user_data, void *self, const void *args, ct_result *result);
 
-/** Adds the arguments to a key. With any answer but CT_OK the call fails, as with ct_loader_fn, and
+/** Adds the arguments to a key. With any result but CT_OK the call fails, as with ct_loader_fn, and
  *  the function is not called. */
 typedef ct_status (*ct_memo_key_fn)(void *user_data, void *self, const void *args, ct_key *key);
 
@@ -1224,7 +1223,7 @@ CT_API void ct_memo_free(ct_memo *memo);
  * @param self  the object that the function is called on; NULL for a plain function
  * @param args  handed to key and fn
  * @param out   [out] the result on CT_OK, otherwise zeroed; may be NULL
- * @return CT_OK; CT_MISS or a failure as fn answered it; a failure as key answered it;
+ * @return CT_OK; CT_MISS or a failure that fn returned; a failure that key returned;
  *         CT_ERR_RECURSION if the function needs the very result that it is computing, as
  *         ct_get_or_load; threads that wait for each other in different caches are not noticed;
  *         CT_ERR_INVALID; CT_ERR_NOMEM
@@ -1240,7 +1239,7 @@ CT_API ct_status ct_memo_call(ct_memo *memo, void *self, const void *args, ct_va
  * Builds the key that the result of a call is stored under, with the memo's prefix.
  *
  * @param key  emptied first; its type becomes the memo's
- * @return as ct_key_data, or a failure as the memo's key answered it
+ * @return as ct_key_data, or a failure that the memo's key returned
  *
  * Callbacks: key.
  * Cost:      that of key.
@@ -1268,7 +1267,7 @@ CT_API ct_status ct_memo_invalidate(ct_memo *memo, void *self, const void *args)
 /** What a memo has seen. */
 typedef struct ct_cache_info {
   size_t struct_size; /**< sizeof(ct_cache_info), set by the caller */
-  uint64_t hits;      /**< calls answered without calling the function, waits included */
+  uint64_t hits;      /**< calls that did not call the function, waits included */
   uint64_t misses;    /**< calls of the function, failed ones included */
   uint64_t maxsize;   /**< of the cache */
   uint64_t currsize;  /**< of the cache, other memos' results included */
@@ -1341,7 +1340,7 @@ typedef ct_status (*ct_read_fn)(void *user_data, void *buffer, size_t capacity, 
  * pointers, only the pointers are saved.
  *
  * @param write  not NULL; is given the snapshot from its beginning to its end
- * @return CT_OK; a failure as write answered it, which is then not called again; CT_ERR_INVALID;
+ * @return CT_OK; a failure that write returned, which is then not called again; CT_ERR_INVALID;
  *         CT_ERR_NOMEM
  *
  * Callbacks: write; drop, for a value that left meanwhile; inside: timer.
@@ -1370,8 +1369,8 @@ CT_API ct_status ct_snapshot_save(ct_cache *cache, ct_write_fn write, void *user
  * @param read  not NULL; is not asked for anything behind the snapshot, so that other data may
  *              follow
  * @return CT_OK, however many were kept; CT_ERR_CORRUPT if the input ends too early, was altered,
- *         is no snapshot, or has a version that this library does not know; a failure as read
- *         answered it; CT_ERR_INTERNAL if read brought more than it may; CT_ERR_INVALID;
+ *         is no snapshot, or has a version that this library does not know; a failure that read
+ *         returned; CT_ERR_INTERNAL if read brought more than it may; CT_ERR_INVALID;
  *         CT_ERR_NOMEM
  *
  * Threads:   safe beside all other calls; keys stored by others meanwhile stay too. A ct_set that
@@ -1487,9 +1486,9 @@ typedef struct ct_stats {
   uint64_t rejections;     /**< stores refused: too large, or dead on arrival */
   uint64_t loads;          /**< leases fulfilled, also by loaders */
   uint64_t load_failures;  /**< leases given up, or loaders that brought no value */
-  uint64_t load_ticks; /**< from lease to fulfilment, summed over loads; a load shorter than a step
-                            * of the coarse clock (see Time and lifetimes) mostly adds 0 */
-  uint64_t waits;      /**< values received from another caller's load; they count as hits too */
+  uint64_t load_ticks;     /**< from lease to fulfilment, summed over loads; loads shorter than a
+                            * step of the coarse clock (see Time and lifetimes) mostly add 0 */
+  uint64_t waits;          /**< values received from another caller's load; these are hits too */
 } ct_stats;
 
 /** A ct_stats for ct_cache_stats to fill in. */
