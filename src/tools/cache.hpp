@@ -11,7 +11,7 @@
 
 namespace sim {
 
-// Throws a Failure unless it went well.
+// Throws a Failure unless status is CT_OK.
 inline void check(ct_status status) {
   if (status != CT_OK) throw Failure{kSystemFailed, ct_status_message(status)};
 }
@@ -22,7 +22,7 @@ struct FreeCache {
 
 using Cache = std::unique_ptr<ct_cache, FreeCache>;
 
-// One for a single thread, which counts nothing.
+// Makes a single-threaded cache without statistics.
 inline Cache make_cache(ct_options options) {
   options.flags |= CT_FLAG_SINGLE_THREADED | CT_FLAG_NO_STATS;
   ct_cache *cache;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How the program ends early: it throws a Failure, and main says it.
+// How the program ends early: it throws a Failure, and main prints the message.
 #ifndef SIM_FAILURE_HPP
 #define SIM_FAILURE_HPP
 
@@ -8,7 +8,7 @@
 
 namespace sim {
 
-// What the program exits with.
+// The exit status of the program.
 enum ExitStatus {
   kDone = 0,
   kSystemFailed = 1,  // a file, memory or gnuplot
@@ -20,7 +20,7 @@ struct Failure {
   std::string message;
 };
 
-// What errno says, in words.
+// Returns the message of an errno.
 inline std::string reason_of(int error) { return std::generic_category().message(error); }
 
 }  // namespace sim

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Files as the system hands them out, named in what is said of them.
+// A file of the system. Its failures name it.
 #ifndef SIM_FILE_HPP
 #define SIM_FILE_HPP
 
@@ -18,7 +18,7 @@ class File {
   File(const File &) = delete;
   File &operator=(const File &) = delete;
 
-  // Some bytes, up to capacity; 0: the end; -1: failed, and errno says why.
+  // Reads up to capacity bytes. Returns how many, 0 at the end, or -1 if it failed; errno says why.
   long read(char *buffer, size_t capacity);
 
   Failure failure(ExitStatus status, const std::string &reason) const;
@@ -28,7 +28,7 @@ class File {
   int descriptor_;
 };
 
-// Sees to it that all was written to the standard output. Throws a Failure otherwise.
+// Flushes the standard output. Throws a Failure if not all of it could be written.
 void finish_output();
 
 }  // namespace sim

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The bytes of a trace, unpacked. input_libarchive.cpp is built where libarchive is there;
-// input_plain.cpp stands in for it elsewhere, and refuses what is packed.
+// The bytes of a trace, unpacked. input_libarchive.cpp is built with libarchive; without it,
+// input_plain.cpp is built instead, which refuses packed traces.
 #ifndef SIM_INPUT_HPP
 #define SIM_INPUT_HPP
 
@@ -12,7 +12,7 @@
 
 namespace sim {
 
-// What is packed, as --version tells.
+// The packed formats that can be read, as --version prints them.
 extern const char *const kUnpacks;
 
 class Input {
@@ -23,10 +23,10 @@ class Input {
   Input(const Input &) = delete;
   Input &operator=(const Input &) = delete;
 
-  // Some bytes, up to capacity; 0: the end. Throws a Failure.
+  // Reads up to capacity bytes. Returns how many, or 0 at the end. Throws a Failure.
   size_t read(char *buffer, size_t capacity);
 
-  // One that names the input.
+  // Makes a Failure that names the input.
   Failure failure(ExitStatus status, const std::string &reason) const;
 
  private:

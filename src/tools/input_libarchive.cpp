@@ -37,7 +37,7 @@ struct Input::Source {
 
   File file;
   std::vector<char> block = std::vector<char>(1 << 16);
-  int file_error = 0;  // errno of reading it, which is no fault of what it holds
+  int file_error = 0;  // errno if the file could not be read; 0: its content is wrong
   bool is_empty = false;
   struct archive *archive = archive_read_new();
 };
@@ -49,7 +49,7 @@ Input::Input(const std::string &path) : source_(std::make_unique<Source>(path)) 
   source_->check(archive_read_support_filter_xz(archive));
   source_->check(archive_read_support_filter_zstd(archive));
   source_->check(archive_read_support_format_raw(archive));
-  source_->check(archive_read_support_format_empty(archive));  // raw takes a byte or more
+  source_->check(archive_read_support_format_empty(archive));  // raw needs at least one byte
   source_->check(archive_read_open(archive, source_.get(), nullptr, Source::read_block, nullptr));
   struct archive_entry *entry;
   const int status = archive_read_next_header(archive, &entry);

@@ -15,7 +15,7 @@
 
 namespace sim {
 
-// As main prints it; it fits a terminal of 24 lines.
+// main prints it. It fits a terminal of 24 lines.
 const char *const kUsage =
     R"(usage: cachetools-sim [options] [TRACE]
 
@@ -101,7 +101,7 @@ const Unit kUnits[] = {
     {"Ti", UINT64_C(1) << 40},
 };
 
-// A number from 1 on, with or without a unit. Returns 0 if text is none.
+// Parses a number from 1 on, with or without a unit. Returns 0 if text is no such number.
 uint64_t parse_amount(const std::string &text) {
   const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   uint64_t number;
@@ -124,7 +124,7 @@ uint64_t amount_for(const char *option, const std::string &text, uint64_t most =
 
 // ---- Lists
 
-// A cache that is given nothing but a limit, and perhaps a lifetime.
+// The options of a cache with nothing but a limit, and perhaps a lifetime.
 ct_options simple_cache(ct_policy policy, uint64_t ttl) {
   ct_options options = CT_OPTIONS_INIT;
   options.policy = policy;
@@ -133,7 +133,7 @@ ct_options simple_cache(ct_policy policy, uint64_t ttl) {
   return options;
 }
 
-// ANY differs from FIFO by updates only, and there are none.
+// Leaves ANY out: it differs from FIFO by updates only, and there are none.
 std::vector<ct_policy> all_policies(uint64_t ttl) {
   std::vector<ct_policy> policies;
   for (int number = 0; number <= CT_POLICY_CUSTOM; ++number) {
@@ -175,7 +175,7 @@ Size parse_size(const std::string &text) {
     }
     return {text, 0, amount};
   }
-  // strtod takes more than a percentage is written with.
+  // strtod accepts more than percentages, such as signs and exponents.
   const bool is_plain = text.find_first_not_of("0123456789.") == text.size() - 1;
   char *end;
   const double percent = strtod(text.c_str(), &end);
@@ -227,7 +227,7 @@ const char *name_of(int letter) {
   return "?";
 }
 
-// What depends on more than one option.
+// Checks what depends on more than one option.
 void check_together(Options *options, const std::string &policies) {
   if (options->weighs_bytes && options->format == Format::kU64) {
     refuse("--bytes: traces of --format=u64 have no sizes");
@@ -256,13 +256,13 @@ Options parse_options(int argc, char **argv) {
   options.sizes = parse_sizes(kDefaultSizes);
   std::string policies = "all";
 
-  static char name[] = "cachetools-sim";  // as getopt_long calls the program
+  static char name[] = "cachetools-sim";  // the name that getopt_long prints
   if (argc > 0) argv[0] = name;
   std::set<int> seen;
   int letter;
   // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet
   while ((letter = getopt_long(argc, argv, "bhp:qs:t:V", kOptions, nullptr)) != -1) {
-    // What is wrong with it getopt_long has said.
+    // getopt_long has printed what is wrong.
     if (letter == '?') refuse("see cachetools-sim --help");
     if (!seen.insert(letter).second)
       refuse(std::string("--") + name_of(letter) + " is given twice");

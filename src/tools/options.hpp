@@ -15,7 +15,7 @@ enum class Action { kSimulate, kHelp, kVersion };
 enum class Format { kText, kU64 };
 enum class Output { kTable, kJson, kCsv };
 
-// How large a cache is to be.
+// The size of a cache.
 struct Size {
   std::string label;  // as it was given
   double percent;     // of all keys, or of the bytes of all; 0: amount counts
@@ -40,10 +40,10 @@ struct Options {
 
 extern const char *const kUsage;
 
-// Throws a Failure for what makes no sense.
+// Throws a Failure if the command line is wrong.
 Options parse_options(int argc, char **argv);
 
-// A decimal number without a sign. Returns whether text is one that fits.
+// Parses a decimal number without a sign. Returns false if text is none, or does not fit.
 bool parse_number(const char *text, const char *end, uint64_t *out);
 
 }  // namespace sim

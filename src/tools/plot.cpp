@@ -16,18 +16,18 @@
 #include "failure.hpp"
 #include "report.hpp"
 
-// Not every system's header has it.
+// Some systems' headers lack it.
 extern char **environ;  // NOLINT(readability-redundant-declaration)
 
 namespace sim {
 namespace {
 
-// Of curves, one policy after the other; to be read on white.
+// The colours of curves, in the order of policies, on white.
 const char *const kColours[] = {"#2f7de0", "#d08a1d", "#2aa06a", "#c2498d", "#8763d1", "#d2553f",
                                 "#1d9fb3", "#8a929b", "#9a9a1f", "#6b1f2a", "#b0713a", "#30363d"};
 constexpr size_t kColourCount = sizeof kColours / sizeof *kColours;
 
-// Of points, which tell curves apart where colours do not: filled ones first.
+// The shapes of points, which distinguish curves where colours do not. Filled ones come first.
 constexpr int kPoints[] = {7, 5, 9, 11, 13, 6, 4, 8, 10, 12};
 constexpr size_t kPointCount = sizeof kPoints / sizeof *kPoints;
 
@@ -49,7 +49,7 @@ Stream temporary_file() {
   return file;
 }
 
-// Files instead of pipes, so that neither side ever waits for the other, or writes to one that left.
+// Uses files instead of pipes, so that neither side waits for the other or writes to a closed pipe.
 void run_gnuplot(FILE *script, FILE *output) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -87,7 +87,7 @@ Stream draw(const std::string &script) {
 
 // ---- The script
 
-// A string without escapes: gnuplot doubles single quotes, and takes no line ends.
+// Quotes a string for gnuplot, which doubles single quotes and takes no line ends.
 std::string quoted(const std::string &text) {
   std::string it = "'";
   for (const char c : text) {
@@ -123,7 +123,7 @@ class Script {
       text_ += "set terminal svg size " + size +
                " noenhanced background rgb 'white' font 'Helvetica,Arial,sans-serif,13'\n";
     } else {
-      // With Cairo lines are smooth; not every gnuplot has it.
+      // Cairo draws smooth lines, but not every gnuplot has it.
       text_ += "if (strstrt(GPVAL_TERMINALS, 'pngcairo') > 0) { set terminal pngcairo size " +
                size + " noenhanced } else { set terminal png size " + size + " noenhanced }\n";
     }
@@ -153,7 +153,7 @@ class Script {
     write_tics();
   }
 
-  // At the sizes themselves, where they are not many.
+  // Puts tics at the sizes themselves, unless there are too many.
   void write_tics() {
     if (columns_.size() > 12) {
       text_ += are_percents_ ? "set format x '%g%%'\n" : "set format x '%.0s%c'\n";

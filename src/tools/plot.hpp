@@ -11,7 +11,7 @@
 
 namespace sim {
 
-// Throws a Failure if there is no gnuplot: better before the work than after.
+// Throws a Failure if there is no gnuplot. Call it before the work, not after.
 void require_gnuplot();
 
 // Throws a Failure if gnuplot fails or the file cannot be written.

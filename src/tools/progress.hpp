@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How far the program has come, in one line of the terminal that is written over and over.
+// Shows how far the program has come, in one line of the terminal that is rewritten.
 #ifndef SIM_PROGRESS_HPP
 #define SIM_PROGRESS_HPP
 
@@ -10,20 +10,20 @@ namespace sim {
 
 class Progress {
  public:
-  // Quiet, or where the standard error is no terminal, it shows nothing.
+  // Shows nothing if quiet, or if the standard error is no terminal.
   explicit Progress(bool quiet);
-  ~Progress();  // takes the line away
+  ~Progress();  // erases the line
   Progress(const Progress &) = delete;
   Progress &operator=(const Progress &) = delete;
 
-  // May be called as often as is convenient: it shows a few lines a second.
+  // May be called at any rate; shows at most ten lines a second.
   void show(const std::string &line);
 
  private:
   using Clock = std::chrono::steady_clock;
 
   bool is_shown_;
-  size_t width_ = 0;  // of the line that is there
+  size_t width_ = 0;  // of the line that is shown
   Clock::time_point next_;
 };
 

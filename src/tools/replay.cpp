@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kBetweenCounts = 1 << 16;  // requests
 constexpr std::chrono::milliseconds kBetweenShows{100};
 
-// The number of the request, for lifetimes are counted in requests.
+// Returns the number of the request, because lifetimes are counted in requests.
 uint64_t tell_time(void *now) { return *static_cast<const uint64_t *>(now); }
 
 class Replay {
@@ -32,7 +32,7 @@ class Replay {
     cache_ = make_cache(it);
   }
 
-  // Each key is looked up and, if it is missing, stored. Adds to done as it goes.
+  // Looks each key up, and stores it if it is missing. Adds the finished requests to done.
   Result run(std::atomic<uint64_t> *done) {
     const size_t count = trace_.requests.size();
     while (now_ != count) {
@@ -61,7 +61,7 @@ class Replay {
     result_.missed_bytes += size;
     weight_.weight = size;
     const ct_status status = ct_set_with(cache_.get(), &key, sizeof key, nullptr, 0, &weight_);
-    return status == CT_ERR_TOO_LARGE ? CT_OK : status;  // it is never kept
+    return status == CT_ERR_TOO_LARGE ? CT_OK : status;  // such a key is never kept
   }
 
   static ct_entry_options weighed() {
@@ -93,7 +93,7 @@ std::vector<Column> make_columns(const Trace &trace, const Options &options) {
   std::stable_sort(columns.begin(), columns.end(),
                    [](const Column &a, const Column &b) { return a.maxsize < b.maxsize; });
   if (options.are_sizes_given) return columns;
-  // A short trace has less sizes than the default ones.
+  // In a short trace, several default sizes are the same.
   const auto is_same = [](const Column &a, const Column &b) { return a.maxsize == b.maxsize; };
   columns.erase(std::unique(columns.begin(), columns.end(), is_same), columns.end());
   return columns;
@@ -110,13 +110,13 @@ std::vector<Column> replay(const Trace &trace, const Options &options, Progress 
 
   const auto work = [&] {
     for (size_t cell; (cell = next.fetch_add(1)) < cells;) {
-      // The largest first, as they take longest.
+      // Begins with the largest caches, which take longest.
       Column &column = columns[columns.size() - 1 - cell / policies];
       const ct_policy policy = options.policies[cell % policies];
       try {
         column.results[cell % policies] = Replay(trace, options, policy, column.maxsize).run(&done);
       } catch (...) {
-        next = cells;  // no use going on
+        next = cells;  // the other workers stop
         throw;
       }
     }

@@ -12,7 +12,7 @@
 
 namespace sim {
 
-// What came of one policy with one size.
+// The result of one policy with one size.
 struct Result {
   uint64_t misses;
   uint64_t missed_bytes;  // 0 unless caches weigh bytes

@@ -15,7 +15,7 @@ namespace {
 
 // ---- The table: a row a policy, a column a size
 
-// Without the blanks at its end.
+// Prints a line without trailing blanks.
 void print_line(std::string line) {
   line.erase(line.find_last_not_of(' ') + 1);
   puts(line.c_str());
@@ -86,7 +86,7 @@ void print_table(const Options &options, const Trace &trace, const std::vector<C
 
 // ---- For programs
 
-// Calls for each result, policy after policy.
+// Calls the function for each result, policy by policy.
 template <typename Function>
 void for_each_result(const Options &options, const std::vector<Column> &columns, Function call) {
   for (size_t i = 0; i < options.policies.size(); ++i) {
@@ -110,7 +110,7 @@ void print_csv(const Options &options, const Trace &trace, const std::vector<Col
                   });
 }
 
-// The builder of keys takes nothing but UTF-8.
+// The key builder accepts UTF-8 only.
 bool is_utf8(const std::string &text) {
   const std::unique_ptr<ct_key, decltype(&ct_key_free)> key(ct_key_new(0), ct_key_free);
   const void *data;
@@ -119,7 +119,7 @@ bool is_utf8(const std::string &text) {
   return ct_key_data(key.get(), &data, &size) == CT_OK;
 }
 
-// A path may hold anything; JSON is UTF-8, and bytes that are not become question marks.
+// JSON is UTF-8, and a path may hold any bytes: other bytes become question marks.
 std::string json_string(const std::string &text) {
   const bool is_text = is_utf8(text);
   std::string it = "\"";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Tells what replays came to.
+// Prints the results of replays.
 #ifndef SIM_REPORT_HPP
 #define SIM_REPORT_HPP
 
@@ -12,7 +12,7 @@
 
 namespace sim {
 
-// What is told of each result: a part of a whole.
+// A figure of each result: a part of a whole.
 struct Measure {
   const char *title;
   const char *part_name;
@@ -27,10 +27,10 @@ struct Measure {
 
 std::vector<Measure> measures(const Options &options, const Trace &trace);
 
-// The trace in a line.
+// Describes the trace in one line.
 std::string describe(const Options &options, const Trace &trace);
 
-// To the standard output. Throws a Failure if that fails.
+// Prints to the standard output. Throws a Failure if that fails.
 void report(const Options &options, const Trace &trace, const std::vector<Column> &columns);
 
 }  // namespace sim

@@ -27,7 +27,7 @@ const char *skip_word(const char *at, const char *end) {
   return at;
 }
 
-// A cache without a limit is what gives each key its number.
+// Gives each key a number, by a cache without a limit.
 class Numbers {
  public:
   uint32_t number_of(const void *key, size_t key_size) {
@@ -80,7 +80,7 @@ class Reader {
   bool weighs_bytes_;
   Progress *progress_;
   Numbers numbers_;
-  uint64_t line_ = 0;  // the one being read, from 1 on
+  uint64_t line_ = 0;  // the current line, from 1 on
   Trace trace_;
   std::vector<uint64_t> largest_;  // size of each key
 };
@@ -93,7 +93,7 @@ void Reader::add_request(const void *key, size_t key_size) {
   }
 }
 
-// Of the latest request.
+// Adds the size of the latest request.
 void Reader::add_size(uint64_t size) {
   if (size > kMostBytes - trace_.bytes) refuse_line("the sum of all sizes is 2^63 or more");
   trace_.bytes += size;
@@ -132,7 +132,7 @@ void Reader::read_line(const char *begin, const char *end) {
 }
 
 void Reader::read_text() {
-  // What a line may need, and a byte more to see that it is too long; then a block to read into.
+  // Room for the longest line and one byte more, which shows that it is too long; then for a block.
   std::vector<char> buffer(kLongestLine + 1 + kBlock);
   size_t begin = 0;
   size_t end = 0;
@@ -163,7 +163,7 @@ void Reader::read_u64() {
   while (const size_t size = input_.read(buffer.data() + end, buffer.size() - end)) {
     end += size;
     const size_t whole = end - end % kKeySize;
-    // Their order of bytes does not matter, as each just stands for something.
+    // Byte order does not matter: the numbers only identify keys.
     for (size_t at = 0; at != whole; at += kKeySize) add_request(buffer.data() + at, kKeySize);
     memmove(buffer.data(), buffer.data() + whole, end - whole);
     end -= whole;

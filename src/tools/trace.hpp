@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Requests, read in whole. Keys become numbers, which count from 0 in the order in which the keys
-// came first: a replay then has no strings to handle.
+// All requests of a trace. Keys become numbers, from 0 on in the order of their first requests, so
+// that a replay handles no strings.
 #ifndef SIM_TRACE_HPP
 #define SIM_TRACE_HPP
 
@@ -22,7 +22,7 @@ struct Trace {
   uint64_t footprint = 0;       // of all keys, each at its largest
 };
 
-// Throws a Failure: it cannot be read, is not of that format, or holds no request.
+// Throws a Failure if the trace cannot be read, has another format, or has no request.
 Trace read_trace(const Options &options, Progress *progress);
 
 }  // namespace sim
