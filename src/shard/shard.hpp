@@ -360,7 +360,7 @@ class alignas(64) Shard {
   void release_block(StoreRequest &request) CT_REQUIRES(lock_);
   Next make_room(StoreRequest &request, Ref *own, Reservation &room, Now &now, Departed &gone)
       CT_REQUIRES(lock_, settled_);
-  bool evict_for_block(StoreRequest &request, Ref own, Reservation &room, Now &now, Departed &gone)
+  Next evict_for_block(StoreRequest &request, Ref own, Reservation &room, Now &now, Departed &gone)
       CT_REQUIRES(lock_, settled_);
   static void forget_own(StoreRequest &request);
   void fill(Ref ref, const StoreRequest &request, Now &now) CT_REQUIRES(lock_);

@@ -41,9 +41,7 @@ Next Shard::store_locked(StoreRequest &request, Reservation &room, Now &now, Dep
   const Verdict verdict = judge(request, old);
   if (verdict != Verdict::kStore) {
     const ct_status status = turn_down(verdict, request, old, room, now, gone, out);
-    if (status == CT_ERR_NOMEM && evict_for_block(request, old, room, now, gone)) {
-      return Next::kTellFirst;
-    }
+    if (status == CT_ERR_NOMEM) return evict_for_block(request, old, room, now, gone);
     if (request.flight != nullptr && status >= 0) land(request, *out, now);
     return request.end(status);
   }
@@ -51,10 +49,7 @@ Next Shard::store_locked(StoreRequest &request, Reservation &room, Now &now, Dep
     overtake_load(request.probe);
     if (old != kNone && overwrite(request, old, room, now)) return request.end(CT_OK);
   }
-  if (!prepare(request)) {
-    if (evict_for_block(request, old, room, now, gone)) return Next::kTellFirst;
-    return request.end(CT_ERR_NOMEM);
-  }
+  if (!prepare(request)) return evict_for_block(request, old, room, now, gone);
   const Next next = make_room(request, &old, room, now, gone);
   if (next != Next::kDone || request.status != CT_OK) return next;
   Entry *e = commit(request, old, room, now, gone);
@@ -266,19 +261,20 @@ void Shard::forget_own(StoreRequest &request) {
   request.seen = nullptr;
 }
 
-// An entry leaves because references go no further, and the call is to be made again. False: that is not
-// why, or nothing is left that could leave.
-bool Shard::evict_for_block(StoreRequest &request, Ref own, Reservation &room, Now &now,
+// Without memory for the request. If that is for want of a reference, an entry leaves, and the call is to
+// be made again, until there is one: it is refused only if no entry is left that could leave. Then
+// nothing is in a chunk but what is pinned or dead, as an empty store has a number for any chunk.
+Next Shard::evict_for_block(StoreRequest &request, Ref own, Reservation &room, Now &now,
                             Departed &gone) {
-  if (!request.lacks_reference || map_.index.size() == 0) return false;
+  if (!request.lacks_reference || map_.index.size() == 0) return request.end(CT_ERR_NOMEM);
   request.lacks_reference = false;
   uint64_t weight;
   Ref watched = own;
   const Eviction eviction = evict(&request, &watched, now, gone, &weight);
-  if (eviction == Eviction::kBroken) return false;
+  if (eviction == Eviction::kBroken) return request.end(CT_ERR_INTERNAL);
   if (watched != own) forget_own(request);
   if (eviction == Eviction::kDone) room.keep(weight);
-  return true;
+  return Next::kTellFirst;
 }
 
 // ---- Committing -------------------------------------------------------------------------------
@@ -456,8 +452,7 @@ Next Shard::extend(StoreRequest &request, Ref ref, Reservation &room, Now &now, 
   const Ref to = entries.copy(old, flags);
   if (to == kNone) {
     request.lacks_reference = entries.store().is_full();
-    if (evict_for_block(request, ref, room, now, gone)) return Next::kTellFirst;
-    return request.end(CT_ERR_NOMEM);
+    return evict_for_block(request, ref, room, now, gone);
   }
   Entry *e = at(to);
   Ref own = ref;

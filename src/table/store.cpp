@@ -5,6 +5,7 @@
 #include <cassert>
 #include <cmath>
 #include <cstring>
+#include <new>
 
 namespace ct {
 
@@ -217,20 +218,27 @@ uint32_t Store::add_chunk(size_t bytes, size_t least) {
     base = memory_.allocate(bytes, kChunkAlign, Memory::kChunk);
   }
   if (base == nullptr) return kNoChunk;
-  chunk_count_ = std::max(chunk_count_, number + 1);
+  if (number == chunk_count_) {
+    chunk_count_++;
+  } else if (chunks()[number].used_units == kSpare) {
+    set_aside(number);
+  }
   Chunk &chunk = chunks()[number];
   chunk.base = static_cast<char *>(base);
   chunk.units = static_cast<uint32_t>(bytes / kUnit);
   return number;
 }
 
-// For a chunk of that many units. The chunk that had the number last was no larger, unless there is no
-// other number left: then the new one has to be as large. kNoChunk: none, or no memory.
+// For a chunk of that many units, which no spare one has. The chunk that had the number last was no
+// larger, unless there is no other number left: then the new one has to be as large. kNoChunk: none, or
+// no memory.
 uint32_t Store::find_number(uint32_t units) {
   uint32_t below = kNoChunk;
   uint32_t above = kNoChunk;
+  uint32_t spare = kNoChunk;
   for (uint32_t i = 0; i < chunk_count_; i++) {
     const Chunk &chunk = chunks()[i];
+    if (chunk.used_units == kSpare) spare = i;
     if (chunk.used_units != kGone) continue;
     if (chunk.units <= units) {
       if (below == kNoChunk || chunk.units > chunks()[below].units) below = i;
@@ -240,8 +248,17 @@ uint32_t Store::find_number(uint32_t units) {
   }
   if (below != kNoChunk) return below;
   if (chunk_count_ < max_chunks_) return reserve_number() ? chunk_count_ : kNoChunk;
+  if (spare != kNoChunk) return spare;
   set_full(above == kNoChunk);
   return above;
+}
+
+// A spare chunk stays where it is until the end, as a longer one takes its number. As it is not paged, a
+// number comes to that a few times at most.
+void Store::set_aside(uint32_t number) {
+  const Chunk &chunk = chunks()[number];
+  aside_ = new (chunk.base) Aside{aside_, chunk_bytes(chunk)};
+  spares_--;
 }
 
 bool Store::reserve_number() {
@@ -276,6 +293,7 @@ void Store::let_chunk_go(uint32_t number) {
 // What is not paged would not stay where it is.
 void Store::release_chunk(uint32_t number) {
   Chunk &chunk = chunks()[number];
+  set_full(false);
   if (keeps_ && !is_paged(chunk)) {
     chunk.used_units = kSpare;
     spares_++;
@@ -283,7 +301,6 @@ void Store::release_chunk(uint32_t number) {
   }
   memory_.release(chunk.base, chunk_bytes(chunk), kChunkAlign, Memory::kChunk);
   chunk.used_units = kGone;
-  set_full(false);
   if (keeps_) return;
   chunk.units = 0;
   while (chunk_count_ > 0 && chunks()[chunk_count_ - 1].used_units == kGone) chunk_count_--;
@@ -423,6 +440,11 @@ Store::~Store() {
     if (chunk.used_units == kGone) continue;
     memory_.release(chunk.base, chunk_bytes(chunk), kChunkAlign, Memory::kChunk);
   }
+  while (aside_ != nullptr) {
+    const Aside aside = *aside_;
+    memory_.release(aside_, aside.bytes, kChunkAlign, Memory::kChunk);
+    aside_ = aside.next;
+  }
   release_tables();
   memory_.release(bins_, sizeof(Bins), alignof(Bins));
 }
@@ -432,14 +454,20 @@ const char *Store::problem(uint64_t used, bool all) const {
   uint64_t held_units = 0;
   uint64_t used_units = 0;
   uint64_t binned_units = 0;
+  uint32_t spares = 0;
+  uint32_t in_use = 0;
   for (uint32_t i = 0; i < chunk_count_; i++) {
     const Chunk &chunk = chunks()[i];
+    spares += chunk.used_units == kSpare;
+    in_use += chunk.is_in_use();
     if (!chunk.is_in_use()) continue;
     held_units += chunk.units;
     used_units += chunk.used_units;
     if (chunk.used_units == 0 && i != idle_chunk_) return "store: a free chunk is kept";
     if (const char *problem = problem_of_chunk(i, &binned_units)) return problem;
   }
+  if (spares != spares_) return "store: it has miscounted spare chunks";
+  if (full_ && in_use != max_chunks_) return "store: it is full, with a number left";
   if (held_units != held_units_) return "store: it holds not what its chunks have";
   if (used_units != used_units_) return "store: its use is not that of its chunks";
   const uint64_t known = used / kUnit;

@@ -17,7 +17,8 @@
 // of moderate size.
 //
 // References reach as far as there are numbers of chunks: 24 to 31 GiB. Who has none left (is_full)
-// makes entries leave, as at any other limit, and the others move together until a chunk goes.
+// makes entries leave, as at any other limit, and the others move together until a chunk goes. Any
+// chunk that goes leaves its number to one of any size: so when none is in use, none is lacking.
 //
 // What lies free in other chunks may fit nobody: after the sizes of blocks have changed, up to all
 // of them are half empty. So when too much does, the sparsest chunk is compacted, a few blocks at a
@@ -122,7 +123,7 @@ class Store {
   static constexpr uint32_t kNoChunk = UINT32_MAX;
   // Instead of what is used of a chunk.
   static constexpr uint32_t kGone = UINT32_MAX;       // its number is free for another
-  static constexpr uint32_t kSpare = UINT32_MAX - 1;  // it waits to be used again
+  static constexpr uint32_t kSpare = UINT32_MAX - 1;  // it, or its number, waits to be used again
   // The first units of a chunk are left out, so that no block is kNone, and blocks of 32, 64 or 96
   // bytes touch no more cache lines than they must; the last two are an Entry that is never free.
   static constexpr size_t kChunkAlign = 64;
@@ -163,6 +164,13 @@ class Store {
     bool is_in_use() const { return used_units < kSpare; }
   };
 
+  // At the beginning of a chunk that has lost its number, where no block is.
+  struct Aside {
+    Aside *next;
+    size_t bytes;
+  };
+  static_assert(sizeof(Aside) <= kChunkAlign, "it lies before the first block");
+
   struct Bins {
     uint64_t in_use[kBinWords];  // a bit for each that has a block
     Ref heads[kBins];
@@ -200,6 +208,7 @@ class Store {
   static double filled(size_t bytes, uint32_t units);
   uint32_t find_spare(size_t bytes);
   uint32_t find_number(uint32_t units);
+  void set_aside(uint32_t number);
   static uint32_t needed_units(uint32_t units) {
     return kFirstUnit + units + kMinUnits + kEndUnits;
   }
@@ -239,7 +248,7 @@ class Store {
   const bool tight_;
   bool keeps_ = false;
   bool thrifty_ = false;
-  bool full_ = false;  // a chunk was lacking for want of a number, and none has gone since
+  bool full_ = false;  // a chunk was lacking for want of a number, and each is in use since
   uint8_t bearable_parts_;
   // Tables that were outgrown are kept, each behind the last chunk of its successor, because at()
   // may be reading one.
@@ -250,6 +259,7 @@ class Store {
   size_t tight_bytes_ =
       kPageBytes;  // tight chunks are multiples of it, so that all of them can go back
   uint32_t spares_ = 0;
+  Aside *aside_ = nullptr;  // the last chunk that has lost its number
   uint64_t held_units_ = 0;
   uint64_t used_units_ = 0;
   uint32_t grown_for_[2] = {};      // units of the blocks that the newest chunks were taken for
