@@ -32,7 +32,7 @@ Landing Flights::check_in(Flight &flight, Thread loader, ct_value *out) {
       flight.reserved = true;
       return Landing::kNotYet;
     case Flight::kVacant:
-      if (flight.overtaken) return Landing::kOvertaken;
+      if (is_overtaken(flight)) return Landing::kOvertaken;
       give_lease(flight, loader);
       return Landing::kLeased;
     case Flight::kLanded:
@@ -71,7 +71,7 @@ int Flights::leave(Flight &flight, bool had_lease, Entry **left) {
   }
   if (flight.state != Flight::kVacant) return 0;
   flight.news.fetch_add(1, std::memory_order_release);
-  return flight.overtaken ? INT_MAX : 1;
+  return is_overtaken(flight) ? INT_MAX : 1;
 }
 
 void Flights::land(Flight &flight, const ct_value &value, Entry *entry, Now &now) {
@@ -92,11 +92,19 @@ void Flights::land(Flight &flight, const ct_value &value, Entry *entry, Now &now
   wake(flight.news, INT_MAX);
 }
 
+Flight **Flights::bucket_of_many(uint64_t hash) {
+  const uint32_t size = buckets_.size();
+  const uint32_t mask = UINT32_MAX >> __builtin_clz(size);
+  const uint32_t place = static_cast<uint32_t>(hash) & mask;
+  return &buckets_[place < size ? place : place & (mask >> 1)];
+}
+
 // One that is not overtaken.
 Flight *Flights::find(Flight::Kind kind, const Probe &probe) {
   if (count_ == 0) return nullptr;
   for (Flight *flight = *bucket(probe.hash); flight != nullptr; flight = flight->next) {
-    if (!flight->overtaken && is_of(*flight, kind, probe)) return flight;
+    look();
+    if (!is_overtaken(*flight) && is_of(*flight, kind, probe)) return flight;
   }
   return nullptr;
 }
@@ -105,6 +113,7 @@ Flight *Flights::find(Flight::Kind kind, const Probe &probe) {
 bool Flights::is_loading(const Probe &probe, Thread loader) {
   if (count_ == 0 || loader == 0) return false;
   for (Flight *flight = *bucket(probe.hash); flight != nullptr; flight = flight->next) {
+    look();
     const bool own = flight->loader.load(std::memory_order_relaxed) == loader;
     if (own && is_of(*flight, Flight::kLoad, probe)) return true;
   }
@@ -119,35 +128,27 @@ Flight *Flights::add(Flight::Kind kind, const Probe &probe) {
   void *where = bytes == kSpareBytes ? std::exchange(spare_, nullptr) : nullptr;
   if (where == nullptr) where = memory_.allocate(bytes, alignof(Flight));
   if (where == nullptr) return nullptr;
-  Flight *flight = new (where) Flight{};
-  flight->shard = shard_;
-  flight->hash = probe.hash;
-  flight->key_size = static_cast<uint32_t>(key.size);
-  flight->kind = kind;
-  flight->state = Flight::kVacant;
-  if (key.size > 0) std::memcpy(flight->key_data(), key.data, key.size);
   Flight **head = bucket(probe.hash);
-  flight->next = *head;
-  *head = flight;
-  flight->listed = true;
+  const auto key_size = static_cast<uint32_t>(key.size);
+  const uint64_t epoch = kind == Flight::kTurn ? Flight::kNever : epoch_;
+  *head = new (where) Flight{shard_, *head, probe.hash, epoch, key_size, kind};
+  if (key.size > 0) std::memcpy((*head)->key_data(), key.data, key.size);
   count_++;
-  return flight;
+  return *head;
 }
 
+// The bucket whose flights are shared is where a hash would be that is the number of the new one.
 bool Flights::grow() {
-  const uint32_t size = buckets_.empty() ? 2 * kFew : 2 * buckets_.size();
-  Array<Flight *> old(memory_);
-  if (!old.reserve(size)) return false;
-  for (uint32_t i = 0; i < size; i++) old.push(nullptr);
-  old.swap(buckets_);
-  for (Flight *list : old) rehash(list);
-  rehash(few_);
-  few_ = nullptr;
+  if (!buckets_.reserve(1)) return false;
+  Flight *list = std::exchange(*bucket(buckets_.size()), nullptr);
+  buckets_.push(nullptr);
+  relist(list);
   return true;
 }
 
-void Flights::rehash(Flight *list) {
+void Flights::relist(Flight *list) {
   while (list != nullptr) {
+    look();
     Flight *flight = list;
     list = flight->next;
     Flight **head = bucket(flight->hash);
@@ -159,18 +160,14 @@ void Flights::rehash(Flight *list) {
 void Flights::unlist(Flight &flight) {
   if (!flight.listed) return;
   Flight **link = bucket(flight.hash);
-  while (*link != &flight) link = &(*link)->next;
+  for (; *link != &flight; link = &(*link)->next) look();
   *link = flight.next;
   flight.listed = false;
-  if (--count_ == 0) buckets_.clear();
+  if (--count_ == 0 && !buckets_.empty()) buckets_.clear();
 }
 
 void Flights::overtake(const Probe &probe) {
-  if (Flight *flight = find(Flight::kLoad, probe)) flight->overtaken = true;
-}
-
-void Flights::overtake_all() {
-  visit_all([](Flight &flight) { flight.overtaken = flight.kind == Flight::kLoad; });
+  if (Flight *flight = find(Flight::kLoad, probe)) flight->epoch = Flight::kOvertaken;
 }
 
 void Flights::destroy(Flight &flight) {
@@ -192,8 +189,9 @@ const char *Flights::problem() {
       problem = "flight: one that has landed is in the table";
     }
     if (flight.holders == 0) problem = "flight: nobody holds it";
-    if (flight.overtaken && flight.kind == Flight::kTurn) problem = "flight: a turn is overtaken";
-    if (!flight.overtaken && find(flight.kind, {flight.key(), flight.hash}) != &flight) {
+    if (is_overtaken(flight) && flight.kind == Flight::kTurn)
+      problem = "flight: a turn is overtaken";
+    if (!is_overtaken(flight) && find(flight.kind, {flight.key(), flight.hash}) != &flight) {
       problem = "flight: there are two of a key, or it is in another's bucket";
     }
   });

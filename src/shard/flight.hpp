@@ -12,7 +12,9 @@
 //
 // Who invalidates its key overtakes a load: then it leaves nothing behind, and whoever comes later
 // starts anew, while those who wait already get what it brings; if it brings nothing, they start anew,
-// too. So of a key there is at most one load that is not overtaken, and one turn, which never is.
+// too. So of a key there is at most one load that is not overtaken, and one turn, which never is. Who
+// invalidates all keys begins another epoch, which overtakes the loads of those before at once,
+// however many there are.
 //
 // A flight is in its shard's table until it has landed, and lives as long as somebody has its lease or
 // waits for it. The shard's lock guards all of it.
@@ -27,8 +29,8 @@
 #include <cstring>
 #include <utility>
 
-#include "base/array.hpp"
 #include "base/clock.hpp"
+#include "base/long_array.hpp"
 #include "base/memory.hpp"
 #include "base/thread.hpp"
 #include "shard/counters.hpp"
@@ -43,22 +45,24 @@ class Shard;
 struct Flight {
   enum Kind : uint8_t { kLoad, kTurn };
   enum State : uint8_t { kLeased, kVacant, kLanded };
+  static constexpr uint64_t kOvertaken = 0;       // its key was invalidated since
+  static constexpr uint64_t kNever = UINT64_MAX;  // it is a turn
 
-  Shard *shard;
-  Flight *next;  // in its bucket of the table
-  uint64_t hash;
-  uint64_t started;  // the lease's reading of the timer
-  ct_value value;    // landed: what it brought,
-  Entry *entry;      // and whose that is, with a pin of its own
-  uint32_t key_size;
-  uint32_t holders;            // the lease, and who waits
-  std::atomic<uint32_t> news;  // changes when there is something to wake up for
-  Kind kind;
-  State state;
-  bool listed;                 // in the table
-  bool overtaken;              // its key was invalidated since
-  bool reserved;               // the next lease is for somebody who waits
-  std::atomic<Thread> loader;  // who has the lease; 0: a lease belongs to no thread
+  Shard *shard = nullptr;
+  Flight *next = nullptr;  // in its bucket of the table
+  uint64_t hash = 0;
+  uint64_t epoch = kOvertaken;  // of its table, when it began; or kOvertaken, or kNever
+  uint32_t key_size = 0;
+  Kind kind = kLoad;
+  State state = kVacant;
+  bool listed = true;              // in the table
+  bool reserved = false;           // the next lease is for somebody who waits
+  uint64_t started = 0;            // the lease's reading of the timer
+  ct_value value = CT_VALUE_INIT;  // landed: what it brought,
+  Entry *entry = nullptr;          // and whose that is, with a pin of its own
+  uint32_t holders = 0;            // the lease, and who waits
+  std::atomic<uint32_t> news{0};   // changes when there is something to wake up for
+  std::atomic<Thread> loader{0};   // who has the lease; 0: a lease belongs to no thread
 
   char *key_data() { return reinterpret_cast<char *>(this + 1); }
   Bytes key() { return {key_data(), key_size}; }
@@ -103,34 +107,40 @@ class Flights {
   void land(Flight &flight, const ct_value &value, Entry *entry, Now &now);
   // The key was invalidated, or all were.
   void overtake(const Probe &probe);
-  void overtake_all();
+  void overtake_all() { epoch_++; }
+  bool is_overtaken(const Flight &flight) const { return flight.epoch < epoch_; }
   // Gives back memory that is kept for later.
   void trim() { memory_.release(std::exchange(spare_, nullptr), kSpareBytes, alignof(Flight)); }
 #ifdef CT_VALIDATE
   // NULL, or the invariant that is broken.
   const char *problem();
+  // How many flights were looked at.
+  uint64_t looks() const { return looks_; }
 #endif
 
  private:
+#ifdef CT_VALIDATE
+  template <class Visit>
+  void visit_all(Visit visit) {
+    for (Flight *flight = few_; flight != nullptr; flight = flight->next) visit(*flight);
+    for (uint32_t i = 0; i < buckets_.size(); i++) {
+      for (Flight *flight = buckets_[i]; flight != nullptr; flight = flight->next) visit(*flight);
+    }
+  }
+  void look() { looks_++; }
+#else
+  void look() {}
+#endif
   // So many are in one list. Most often there are fewer: then they take no table.
   static constexpr uint32_t kFew = 4;
   // The block of one that is gone is kept for the next one, if neither has a long key.
   static constexpr size_t kSpareBytes = sizeof(Flight) + 40;
 
-  Flight **bucket(uint64_t hash) {
-    if (buckets_.empty()) return &few_;
-    return &buckets_[static_cast<uint32_t>(hash) & (buckets_.size() - 1)];
-  }
+  Flight **bucket(uint64_t hash) { return buckets_.empty() ? &few_ : bucket_of_many(hash); }
+  [[gnu::noinline]] Flight **bucket_of_many(uint64_t hash);
   static bool is_of(Flight &flight, Flight::Kind kind, const Probe &probe) {
     return flight.hash == probe.hash && flight.key_size == probe.key.size && flight.kind == kind &&
            std::memcmp(flight.key_data(), probe.key.data, probe.key.size) == 0;
-  }
-  template <class Visit>
-  void visit_all(Visit visit) {
-    for (Flight *flight = few_; flight != nullptr; flight = flight->next) visit(*flight);
-    for (Flight *flight : buckets_) {
-      for (; flight != nullptr; flight = flight->next) visit(*flight);
-    }
   }
   Flight *find(Flight::Kind kind, const Probe &probe);
   bool is_loading(const Probe &probe, Thread loader);
@@ -142,16 +152,22 @@ class Flights {
   void unlist(Flight &flight);
   void destroy(Flight &flight);
   bool grow();
-  void rehash(Flight *list);
+  void relist(Flight *list);
 
   Memory &memory_;
   Shard *const shard_;
   Pins &pins_;
   Counters &counters_;
-  Flight *few_ = nullptr;    // all of them, while there are no buckets
-  Array<Flight *> buckets_;  // none, or a power of two of them
+  // All of them, while there are no buckets. Linear hashing (Litwin, 1980) adds a bucket for each
+  // that comes, and shares another one's flights with it: so no call pays for all.
+  Flight *few_ = nullptr;
+  LongArray<Flight *> buckets_;
   uint32_t count_ = 0;
-  void *spare_ = nullptr;  // kSpareBytes, or none
+  uint64_t epoch_ = Flight::kOvertaken + 1;  // all loads of those before are overtaken
+  void *spare_ = nullptr;                    // kSpareBytes, or none
+#ifdef CT_VALIDATE
+  uint64_t looks_ = 0;
+#endif
 };
 
 }  // namespace ct

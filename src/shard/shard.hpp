@@ -116,7 +116,7 @@ class alignas(64) Shard {
     logged_from_ = 3;
     map_.entries.store().act_large();
   }
-  void take_work(uint64_t *holds, uint64_t *most) { lock_.take_work(holds, most); }
+  void take_work(uint64_t *holds, uint64_t *most) { map_.entries.take_work(holds, most); }
 #endif
 
   // ---- Reading (shard_read.cpp) -------------------------------------------------------------
@@ -242,6 +242,7 @@ class alignas(64) Shard {
    public:
     explicit Locked(Shard &shard) noexcept CT_ACQUIRE(shard.lock_) CT_UNCHECKED : shard_(shard) {
       shard_.lock_.lock();
+      shard_.map_.entries.begin_work();
     }
     ~Locked() CT_RELEASE() CT_UNCHECKED { shard_.lock_.unlock(); }
     Locked(const Locked &) = delete;
@@ -256,6 +257,7 @@ class alignas(64) Shard {
     explicit Settled(Shard &shard) noexcept CT_ACQUIRE(shard.lock_, shard.settled_) CT_UNCHECKED
         : shard_(shard) {
       shard_.lock_.lock();
+      shard_.map_.entries.begin_work();
       shard_.uses_.settle();
     }
     ~Settled() CT_RELEASE() CT_UNCHECKED { shard_.lock_.unlock(); }
@@ -284,7 +286,7 @@ class alignas(64) Shard {
 
   bool keeps_stats() const { return keeps_stats_; }
   uint64_t hash_of(Ref ref) const {
-    lock_.work_on_entry();
+    map_.entries.count_work();
     return map_.entries.hash_of(ref);
   }
   auto hasher() const {

@@ -49,7 +49,7 @@ inline Ref Shard::first_due(Now &now) {
 #endif
   const Ref due = expiry_.due(now());
 #ifdef CT_VALIDATE
-  for (uint64_t i = before; i < expiry_.refiled(); i++) lock_.work_on_entry();
+  for (uint64_t i = before; i < expiry_.refiled(); i++) map_.entries.count_work();
 #endif
   return due;
 }

@@ -3,10 +3,7 @@
 #ifndef CT_SHARD_LOCK_HPP
 #define CT_SHARD_LOCK_HPP
 
-#include <algorithm>
-#include <atomic>
 #include <cassert>
-#include <cstdint>
 
 #include "base/annotations.hpp"
 #include "base/lock.hpp"
@@ -20,7 +17,6 @@ class CT_CAPABILITY("lock of a shard") ShardLock {
   bool is_shared() const { return shared_; }
   // Unchecked, both: whether there is a lock to take is known at run time only.
   void lock() noexcept CT_ACQUIRE() CT_UNCHECKED {
-    begin_work();
     if (shared_) lock_.lock();
   }
   void unlock() noexcept CT_RELEASE() CT_UNCHECKED {
@@ -34,39 +30,9 @@ class CT_CAPABILITY("lock of a shard") ShardLock {
     if (shared_) lock_.let_line_pass();
   }
 
-#ifdef CT_VALIDATE
-  void work_on_entry() const {
-    const uint64_t work = work_.fetch_add(1, std::memory_order_relaxed) + 1;
-    if (work > most_work_.load(std::memory_order_relaxed)) {
-      most_work_.store(work, std::memory_order_relaxed);
-    }
-  }
-  // Since the last time: how often it was taken, and most entries that were worked on under it.
-  void take_work(uint64_t *holds, uint64_t *most) {
-    *holds += holds_.exchange(0);
-    *most = std::max(*most, most_work_.exchange(0));
-  }
-#else
-  void work_on_entry() const {}
-#endif
-
  private:
-#ifdef CT_VALIDATE
-  void begin_work() {
-    holds_.fetch_add(1, std::memory_order_relaxed);
-    work_.store(0, std::memory_order_relaxed);
-  }
-#else
-  void begin_work() {}
-#endif
-
   Lock lock_;
   const bool shared_;
-#ifdef CT_VALIDATE
-  std::atomic<uint64_t> holds_{0};
-  mutable std::atomic<uint64_t> work_{0};
-  mutable std::atomic<uint64_t> most_work_{0};
-#endif
 };
 
 }  // namespace ct

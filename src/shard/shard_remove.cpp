@@ -165,7 +165,7 @@ void Shard::clear_at_once(bool drops, Departed &gone) {
   } else {
     map_.index.visit_all([&](Ref ref) {
       lock_.assert_held();
-      lock_.work_on_entry();
+      map_.entries.count_work();
       counters_.departure(CT_CAUSE_CLEARED, 0);
       bury(ref, CT_CAUSE_CLEARED, gone);
     });

@@ -82,7 +82,7 @@ Shard::Verdict Shard::judge(const StoreRequest &request, Ref old) const {
       if (old != kNone && !never_kept) return Verdict::kHandOut;
       break;
   }
-  const bool is_overtaken = request.flight != nullptr && request.flight->overtaken;
+  const bool is_overtaken = request.flight != nullptr && flights_.is_overtaken(*request.flight);
   if (never_kept || is_overtaken) return Verdict::kHandBack;
   if (request.fitness == Fitness::kDead) return Verdict::kDead;
   const bool is_too_large =

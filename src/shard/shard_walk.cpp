@@ -105,7 +105,7 @@ ct_status Shard::walk_some(OrderWalk &walk, Visit visit) {
         walk.left = 0;
         break;
       }
-      lock_.work_on_entry();
+      map_.entries.count_work();
       if (!visit(at.ref, rank)) {
         walk.left = 0;
         status = CT_ERR_NOMEM;

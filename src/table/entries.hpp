@@ -6,6 +6,8 @@
 
 #include <cachetools.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
@@ -79,6 +81,28 @@ class Entries {
   uint64_t hash_of(Bytes key) const { return hash_key(key.data, key.size, seed_); }
   uint64_t hash_of(Ref ref) const { return hash_of(key(ref)); }
   uint64_t deadline(const Entry *e) const { return layout_.deadline(e); }
+
+#ifdef CT_VALIDATE
+  // The owner has taken its lock; it works on an entry.
+  void begin_work() const {
+    holds_.fetch_add(1, std::memory_order_relaxed);
+    work_.store(0, std::memory_order_relaxed);
+  }
+  void count_work() const {
+    const uint64_t work = work_.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (work > most_work_.load(std::memory_order_relaxed)) {
+      most_work_.store(work, std::memory_order_relaxed);
+    }
+  }
+  // Since the last time: how often the lock was taken, and most entries that were worked on under it.
+  void take_work(uint64_t *holds, uint64_t *most) {
+    *holds += holds_.exchange(0);
+    *most = std::max(*most, most_work_.exchange(0));
+  }
+#else
+  void begin_work() const {}
+  void count_work() const {}
+#endif
 
   // By a ct_weight_kind, of an entry without a weight of its own.
   static uint64_t weigh(int32_t kind, const Layout &layout, uint8_t flags, size_t key_size,
@@ -157,6 +181,11 @@ class Entries {
   Store store_;
   Memory &memory_;
   uint64_t apart_ = 0;
+#ifdef CT_VALIDATE
+  mutable std::atomic<uint64_t> holds_{0};
+  mutable std::atomic<uint64_t> work_{0};
+  mutable std::atomic<uint64_t> most_work_{0};
+#endif
 };
 
 }  // namespace ct

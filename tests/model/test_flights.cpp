@@ -2,6 +2,7 @@
 // Flights by themselves: who gets the lease, and who is woken. And who waits for whom: that a wait that
 // would close a ring is refused, and no other, and that looking for rings takes little time, however
 // many wait. Threads are made up, as nobody sleeps here.
+#include <algorithm>
 #include <climits>
 #include <csetjmp>
 #include <cstdarg>
@@ -13,6 +14,7 @@ extern "C" {
 
 // Of support.h, which is C.
 uint64_t test_seed(void);
+uint64_t test_random(uint64_t *state);
 uint64_t test_random_below(uint64_t *state, uint64_t n);
 }
 
@@ -136,8 +138,8 @@ TEST(turns_are_not_overtaken_and_not_loads) {
   stage.overtake("k");
   stage.flights.overtake_all();
   assert_null(stage.flights.problem());
-  assert_false(turn.flight->overtaken);
-  assert_true(load.flight->overtaken);
+  assert_false(stage.flights.is_overtaken(*turn.flight));
+  assert_true(stage.flights.is_overtaken(*load.flight));
   assert_int_equal(CT_ERR_RECURSION, stage.join(Flight::kLoad, "k", 1, &again));
   assert_int_equal(CT_LEASED, stage.join(Flight::kLoad, "k", 2, &again));
   assert_int_equal(0, stage.leave(again, true));
@@ -173,6 +175,65 @@ TEST(many_flights_are_found_and_leave_one_block_behind) {
   }
   stage.flights.trim();
   assert_int_equal(0, stage.memory.held());
+}
+
+// Whoever wants the shard's lock waits meanwhile.
+TEST(call_looks_at_few_flights_of_many) {
+  constexpr uint64_t kFlights = 20000;
+  // Of one bucket, two or three times.
+  constexpr uint64_t kMost = 64;
+  Stage stage;
+  uint64_t random = test_seed();
+  std::vector<uint64_t> hashes;
+  std::vector<Hold> loads, turns;
+  uint64_t most = 0;
+  uint64_t before = 0;
+  const auto probe_of = [](const uint64_t &hash) {
+    return ct::Probe{{reinterpret_cast<const char *>(&hash), sizeof hash}, hash};
+  };
+  const auto end_call = [&] {
+    const uint64_t looks = stage.flights.looks();
+    most = std::max(most, looks - before);
+    before = looks;
+  };
+  for (int round = 0; round < 2; round++) {
+    hashes.clear();
+    for (uint64_t i = 0; i < kFlights; i++) {
+      hashes.push_back(test_random(&random));
+      const ct::Probe probe = probe_of(hashes.back());
+      Hold hold;
+      assert_int_equal(CT_LEASED, stage.flights.join(Flight::kLoad, probe, 0, &hold));
+      end_call();
+      loads.push_back(hold);
+      if (i % 2 != 0) continue;
+      assert_int_equal(CT_LEASED, stage.flights.join(Flight::kTurn, probe, 0, &hold));
+      end_call();
+      turns.push_back(hold);
+    }
+    assert_null(stage.flights.problem());
+    before = stage.flights.looks();
+    for (uint64_t i = 0; i < kFlights; i += 2) {
+      stage.flights.overtake(probe_of(hashes[i]));
+      end_call();
+    }
+    stage.flights.overtake_all();
+    end_call();
+    assert_null(stage.flights.problem());
+    before = stage.flights.looks();
+    // Half of them go before others come, in any order.
+    for (std::vector<Hold> *holds : {&loads, &turns}) {
+      const size_t rest = round == 0 ? holds->size() / 2 : 0;
+      while (holds->size() > rest) {
+        std::swap((*holds)[test_random_below(&random, holds->size())], holds->back());
+        ct::Entry *left = nullptr;
+        assert_int_equal(0, stage.flights.leave(*holds->back().flight, true, &left));
+        end_call();
+        holds->pop_back();
+      }
+    }
+  }
+  assert_true(stage.flights.empty());
+  if (most > kMost) fail_msg("a call looks at %d flights", static_cast<int>(most));
 }
 
 // ---- Waits ------------------------------------------------------------------------------------

@@ -215,6 +215,38 @@ static void test_pinned_entries_alone_leave_no_reference(void **state) {
   ct_cache_free(cache);
 }
 
+static uint32_t name_nobody(void *state) {
+  (void)state;
+  return UINT32_MAX;
+}
+
+/* Its policy is to blame for what is refused then, not memory. */
+static void test_policy_that_names_no_victim_is_told(void **state) {
+  (void)state;
+  uint64_t random = test_seed();
+  ct_policy_ops ops = kQueue;
+  ops.victim = name_nobody;
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = CT_POLICY_CUSTOM;
+  options.custom = &ops;
+  options.maxsize = CT_UNBOUNDED;
+  ct_cache *cache;
+  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  ct_limit_chunks(cache, 4);
+  ct_status status = CT_OK;
+  uint64_t count = 0;
+  for (; count < 2000 && status == CT_OK; count++)
+    status = ct_set(cache, &count, sizeof count, value, 100 + test_random_below(&random, 400));
+  assert_status(CT_ERR_INTERNAL, status);
+  assert_int_equal(count - 1, ct_len(cache));
+  const uint64_t first = 0;
+  assert_status(CT_ERR_INTERNAL, ct_set_lifetime(cache, &first, sizeof first, 1000000));
+  ct_value got = CT_VALUE_INIT;
+  assert_status(CT_ERR_INTERNAL, ct_get_or_load(cache, &count, sizeof count, load, NULL, &got));
+  assert_valid(cache);
+  ct_cache_free(cache);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_cache_without_references_evicts),
@@ -223,6 +255,7 @@ int main(void) {
       cmocka_unit_test(test_each_way_to_store_evicts),
       cmocka_unit_test(test_snapshot_lets_in_what_finds_a_reference),
       cmocka_unit_test(test_pinned_entries_alone_leave_no_reference),
+      cmocka_unit_test(test_policy_that_names_no_victim_is_told),
   };
   return cmocka_run_group_tests_name("references", tests, NULL, NULL);
 }

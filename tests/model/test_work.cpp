@@ -14,8 +14,8 @@
 namespace {
 
 constexpr uint64_t kEntries = 20000;
-// Four times what a call sets out to do: it counts whenever an entry's key is read, and to find those
-// of one home of the index it reads its neighbours', too.
+// Four times what a call sets out to do: it counts whenever an entry's key is read or a policy asks for
+// its weight, and to find those of one home of the index it reads its neighbours', too.
 constexpr uint64_t kMost = 1024;
 
 uint64_t now;
@@ -153,6 +153,85 @@ TEST(search_for_a_victim_lets_others_in) {
       assert_null(ct_validate(cache));
       ct_cache_free(cache);
     }
+  }
+}
+
+// ---- Lists of W-TinyLFU -----------------------------------------------------------------------
+
+constexpr uint64_t kHeavy = 10 * kEntries;
+
+struct Lists {
+  Lists() {
+    ct_options options = CT_OPTIONS_INIT;
+    options.policy = CT_POLICY_WTINYLFU;
+    options.maxsize = 4 * kHeavy;
+    options.shards = 1;
+    assert_int_equal(CT_OK, ct_cache_new_with(&options, &cache));
+  }
+  ~Lists() {
+    assert_null(ct_validate(cache));
+    ct_cache_free(cache);
+  }
+  Lists(const Lists &) = delete;
+  Lists &operator=(const Lists &) = delete;
+
+  void set(uint64_t key, uint64_t weight = 1) {
+    ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
+    entry.flags = CT_ENTRY_WEIGHT;
+    entry.weight = weight;
+    assert_int_equal(CT_OK, ct_set_with(cache, &key, sizeof key, "", 0, &entry));
+  }
+  void remove(uint64_t key) { assert_int_equal(CT_OK, ct_delete(cache, &key, sizeof key)); }
+  void begin() {
+    uint64_t holds, most;
+    ct_take_work(cache, &holds, &most);
+  }
+  // A move asks for a weight twice, and a call makes eight for each of two limits at most. As there is
+  // more to move it makes eight.
+  void assert_moves_eight() {
+    uint64_t holds, most;
+    ct_take_work(cache, &holds, &most);
+    assert_in_range(most, 2 * 8, 2 * 2 * 8 + 8);
+  }
+
+  ct_cache *cache = nullptr;
+};
+
+// While a heavy entry is in main, all others have room in the window.
+TEST(window_that_is_too_heavy_moves_a_few_in_a_call) {
+  Lists lists;
+  lists.set(0, kHeavy);
+  for (uint64_t key = 1; key <= kEntries; key++) lists.set(key);
+  lists.remove(0);
+  for (uint64_t key = 1; key <= 9; key++) {
+    lists.begin();
+    lists.set(kEntries + key);
+    lists.assert_moves_eight();
+  }
+}
+
+// A heavy newcomer outweighs the older half of the window.
+TEST(half_of_the_window_that_is_too_heavy_moves_a_few_in_a_call) {
+  Lists lists;
+  lists.set(0, kHeavy);
+  for (uint64_t key = 1; key <= kEntries; key++) lists.set(key);
+  lists.begin();
+  lists.set(kEntries + 1, kEntries / 2);
+  lists.assert_moves_eight();
+}
+
+// While a heavy entry is on probation, all others that are in main may be protected.
+TEST(protected_list_that_is_too_heavy_moves_a_few_in_a_call) {
+  Lists lists;
+  for (uint64_t key = 0; key < kEntries; key++) lists.set(key);
+  lists.set(0, kHeavy);
+  constexpr uint64_t kUsed = kEntries * 3 / 4;
+  for (uint64_t key = 1; key < kUsed; key++) lists.set(key);
+  lists.remove(0);
+  for (uint64_t key = kUsed; key < kUsed + 9; key++) {
+    lists.begin();
+    lists.set(key);
+    lists.assert_moves_eight();
   }
 }
 
