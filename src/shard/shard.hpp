@@ -413,7 +413,7 @@ class alignas(64) Shard {
   // Look-ups without the lock, before it is taken.
   static constexpr int kAttempts = 3;
   // A shard of so many entries can spare the room for a log of reads, and for what they may look at.
-  static constexpr uint32_t kLogged = 128;
+  static constexpr uint8_t kLogged = 128;
 
   ShardLock lock_;
   Knowledge settled_;
@@ -425,7 +425,7 @@ class alignas(64) Shard {
   const bool quiet_;           // neither listener nor drop
   const bool ordered_;
   const bool has_frequency_;
-  uint32_t logged_from_ = kLogged;
+  uint8_t logged_from_ = kLogged;
   const uint32_t number_;
   const uint64_t tti_;
   const ct_drop_fn drop_;

@@ -10,7 +10,7 @@ uint64_t Entries::weigh_bytes(const Entry *e) const {
 Ref Entries::copy(const Entry *from, uint8_t flags) noexcept {
   const Bytes key = layout_.key(from);
   const Bytes value = layout_.value(from);
-  ApartCopy apart(memory_);
+  ApartCopy apart(store_.memory());
   if ((flags & kApart) != 0 && !apart.make(key, value)) return kNone;
   const Ref ref = make(flags, key.size, value.size, apart);
   if (ref == kNone) return kNone;

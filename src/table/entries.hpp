@@ -60,8 +60,7 @@ class Entries {
       : layout_(layout),
         seed_(options.seed),
         weight_kind_(options.weight_kind),
-        store_(memory, layout_, tight),
-        memory_(memory) {}
+        store_(memory, layout_, tight) {}
   Entries(const Entries &) = delete;
   Entries &operator=(const Entries &) = delete;
 
@@ -161,7 +160,8 @@ class Entries {
   void free(Ref ref, Entry *e) {
     if ((e->flags & kApart) != 0) {
       const Apart *apart = layout_.apart(e);
-      memory_.release(apart->data, Layout::apart_bytes(apart->key_size, apart->value_size), 8);
+      const size_t bytes = Layout::apart_bytes(apart->key_size, apart->value_size);
+      store_.memory().release(apart->data, bytes, 8);
       apart_--;
     }
     store_.release(ref, layout_.block_bytes(e));
@@ -179,7 +179,6 @@ class Entries {
   const uint64_t seed_;
   const int32_t weight_kind_;
   Store store_;
-  Memory &memory_;
   uint64_t apart_ = 0;
 #ifdef CT_VALIDATE
   mutable std::atomic<uint64_t> holds_{0};

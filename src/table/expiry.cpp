@@ -79,9 +79,9 @@ bool Expiry::push_early(Ref ref, uint64_t at, uint64_t now) {
 }
 
 void Expiry::insert(Ref ref, uint64_t now) {
-  assert(slots_ != nullptr && layout_.lifetime(store_.at(ref))->prev == kNone);
   const uint64_t at = deadline(ref);
   if (at == CT_NEVER) return;
+  assert(slots_ != nullptr && layout_.lifetime(store_.at(ref))->prev == kNone);
   // Everything filed lies after now, and so stays where it belongs.
   if (now < earliest()) time_ = std::max(time_, now);
   if (at >= time_ || !push_early(ref, at, now)) append(slot_of(at), ref, at);

@@ -83,6 +83,7 @@ class Store {
   // Whether a block was refused because references do not go further. Then entries have to leave until
   // one can be allocated, and the others to move together.
   bool is_full() const { return full_; }
+  Memory &memory() const { return memory_; }
   // Goes on with compacting chunks, as far as is due for an allocation of that size. blocks: about how
   // many are in use. move(ref) moves an entry to another block, which it allocates, and releases the
   // old one; false: it has to stay. Answers whether there may be more to gain.
@@ -250,14 +251,14 @@ class Store {
   bool thrifty_ = false;
   bool full_ = false;  // a chunk was lacking for want of a number, and each is in use since
   uint8_t bearable_parts_;
+  // Tight chunks are multiples of it, so that all of them can go back.
+  uint16_t tight_bytes_ = kPageBytes;
   // Tables that were outgrown are kept, each behind the last chunk of its successor, because at()
   // may be reading one.
   std::atomic<Chunk *> chunks_{nullptr};
   uint32_t chunk_count_ = 0;
   uint32_t chunk_capacity_ = 0;
   uint32_t max_chunks_ = kMaxChunks;
-  size_t tight_bytes_ =
-      kPageBytes;  // tight chunks are multiples of it, so that all of them can go back
   uint32_t spares_ = 0;
   Aside *aside_ = nullptr;  // the last chunk that has lost its number
   uint64_t held_units_ = 0;

@@ -235,8 +235,11 @@ static void test_policy_that_names_no_victim_is_told(void **state) {
   ct_limit_chunks(cache, 4);
   ct_status status = CT_OK;
   uint64_t count = 0;
-  for (; count < 2000 && status == CT_OK; count++)
-    status = ct_set(cache, &count, sizeof count, value, 100 + test_random_below(&random, 400));
+  /* Where the first one is, nothing else has room for it and a lifetime. */
+  for (; count < 2000 && status == CT_OK; count++) {
+    const size_t size = count == 0 ? 500 : 100 + test_random_below(&random, 400);
+    status = ct_set(cache, &count, sizeof count, value, size);
+  }
   assert_status(CT_ERR_INTERNAL, status);
   assert_int_equal(count - 1, ct_len(cache));
   const uint64_t first = 0;
