@@ -59,10 +59,11 @@ static int close_cache(void **state) {
   return 0;
 }
 
+#define CACHE_TEST(name) TEST_WITH(name, open_cache, close_cache)
+
 /* ---- NULL as the cache ---------------------------------------------------------------------- */
 
-static void test_reading_null_cache_is_invalid(void **state) {
-  (void)state;
+TEST(reading_null_cache_is_invalid) {
   ct_value value = poisoned_value();
   assert_status(CT_ERR_INVALID, ct_get(NULL, "a", 1, &value));
   assert_holds_nothing(value);
@@ -77,8 +78,7 @@ static void test_reading_null_cache_is_invalid(void **state) {
   assert_false(ct_contains(NULL, "a", 1));
 }
 
-static void test_writing_null_cache_is_invalid(void **state) {
-  (void)state;
+TEST(writing_null_cache_is_invalid) {
   ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
   ct_value value = poisoned_value();
   assert_status(CT_ERR_INVALID, ct_set(NULL, "a", 1, "2", 1));
@@ -95,8 +95,7 @@ static bool match_all(void *user_data, const void *key, size_t key_size, const v
   return true;
 }
 
-static void test_removing_from_null_cache_is_invalid(void **state) {
-  (void)state;
+TEST(removing_from_null_cache_is_invalid) {
   ct_value key = poisoned_value();
   ct_value value = poisoned_value();
   assert_status(CT_ERR_INVALID, ct_pop(NULL, "a", 1, &value));
@@ -111,8 +110,7 @@ static void test_removing_from_null_cache_is_invalid(void **state) {
   assert_int_equal(0, ct_expire(NULL, CT_NOW, NULL, NULL));
 }
 
-static void test_batch_on_null_cache_is_invalid(void **state) {
-  (void)state;
+TEST(batch_on_null_cache_is_invalid) {
   const ct_bytes key = {"a", 1};
   const size_t ends[] = {1, 2};
   ct_value value = poisoned_value();
@@ -134,8 +132,7 @@ static void test_batch_on_null_cache_is_invalid(void **state) {
   assert_int_equal(0, status);
 }
 
-static void test_size_of_null_cache_is_zero(void **state) {
-  (void)state;
+TEST(size_of_null_cache_is_zero) {
   assert_int_equal(0, ct_len(NULL));
   assert_int_equal(0, ct_currsize(NULL));
   assert_int_equal(0, ct_maxsize(NULL));
@@ -143,8 +140,7 @@ static void test_size_of_null_cache_is_zero(void **state) {
   assert_status(CT_ERR_INVALID, ct_resize(NULL, 5));
 }
 
-static void test_inspecting_null_cache_is_invalid(void **state) {
-  (void)state;
+TEST(inspecting_null_cache_is_invalid) {
   ct_entry_info info;
   memset(&info, kPoison, sizeof(info));
   info.struct_size = sizeof(info);
@@ -168,8 +164,7 @@ static void test_inspecting_null_cache_is_invalid(void **state) {
   assert_zero_but_size(options);
 }
 
-static void test_iterating_null_is_invalid(void **state) {
-  (void)state;
+TEST(iterating_null_is_invalid) {
   ct_iter *iter = (ct_iter *)(uintptr_t)8;
   assert_status(CT_ERR_INVALID, ct_iter_new(NULL, CT_ORDER_ANY, &iter));
   assert_null(iter);
@@ -182,8 +177,7 @@ static void test_iterating_null_is_invalid(void **state) {
   assert_int_equal(0, value.size);
 }
 
-static void test_freeing_null_does_nothing(void **state) {
-  (void)state;
+TEST(freeing_null_does_nothing) {
   ct_cache_free(NULL);
   ct_iter_free(NULL);
   ct_value_release(NULL);
@@ -191,8 +185,7 @@ static void test_freeing_null_does_nothing(void **state) {
 
 /* ---- NULL where a result is needed ---------------------------------------------------------- */
 
-static void test_null_for_a_needed_result_is_invalid(void **state) {
-  (void)state;
+CACHE_TEST(null_for_a_needed_result_is_invalid) {
   const ct_options options = CT_OPTIONS_INIT;
   assert_status(CT_ERR_INVALID, ct_cache_new_with(&options, NULL));
   assert_status(CT_ERR_INVALID, ct_cache_options(f.cache, NULL));
@@ -202,8 +195,7 @@ static void test_null_for_a_needed_result_is_invalid(void **state) {
   assert_status(CT_ERR_INVALID, ct_iter_new(f.cache, CT_ORDER_ANY, NULL));
 }
 
-static void test_value_ref_without_value_or_result_is_invalid(void **state) {
-  (void)state;
+CACHE_TEST(value_ref_without_value_or_result_is_invalid) {
   ct_value value = CT_VALUE_INIT;
   ct_value second = poisoned_value();
   assert_status(CT_ERR_INVALID, ct_value_ref(NULL, &second));
@@ -214,15 +206,13 @@ static void test_value_ref_without_value_or_result_is_invalid(void **state) {
   ct_value_release(&value);
 }
 
-static void test_policy_from_name_without_name_is_invalid(void **state) {
-  (void)state;
+TEST(policy_from_name_without_name_is_invalid) {
   ct_policy policy = CT_POLICY_MRU;
   assert_status(CT_ERR_INVALID, ct_policy_from_name(NULL, &policy));
   assert_int_equal(0, policy);
 }
 
-static void test_null_for_an_unwanted_result_is_allowed(void **state) {
-  (void)state;
+CACHE_TEST(null_for_an_unwanted_result_is_allowed) {
   assert_status(CT_OK, ct_get(f.cache, "a", 1, NULL));
   assert_status(CT_OK, ct_peek(f.cache, "a", 1, NULL));
   char byte;
@@ -238,15 +228,13 @@ static void test_null_for_an_unwanted_result_is_allowed(void **state) {
   ct_iter_free(iter);
 }
 
-static void test_remove_if_without_match_removes_nothing(void **state) {
-  (void)state;
+CACHE_TEST(remove_if_without_match_removes_nothing) {
   assert_int_equal(0, ct_remove_if(f.cache, NULL, NULL));
 }
 
 /* ---- NULL as bytes -------------------------------------------------------------------------- */
 
-static void test_reading_null_key_with_a_length_is_invalid(void **state) {
-  (void)state;
+CACHE_TEST(reading_null_key_with_a_length_is_invalid) {
   ct_value value = poisoned_value();
   assert_status(CT_ERR_INVALID, ct_get(f.cache, NULL, 1, &value));
   assert_holds_nothing(value);
@@ -265,8 +253,7 @@ static void test_reading_null_key_with_a_length_is_invalid(void **state) {
   assert_zero_but_size(info);
 }
 
-static void test_writing_null_key_with_a_length_is_invalid(void **state) {
-  (void)state;
+CACHE_TEST(writing_null_key_with_a_length_is_invalid) {
   ct_value value = poisoned_value();
   assert_status(CT_ERR_INVALID, ct_set(f.cache, NULL, 1, "2", 1));
   assert_status(CT_ERR_INVALID, ct_set_ttl(f.cache, NULL, 1, "2", 1, 5));
@@ -280,8 +267,7 @@ static void test_writing_null_key_with_a_length_is_invalid(void **state) {
   assert_status(CT_ERR_INVALID, ct_delete(f.cache, NULL, 1));
 }
 
-static void test_writing_null_value_with_a_length_is_invalid(void **state) {
-  (void)state;
+CACHE_TEST(writing_null_value_with_a_length_is_invalid) {
   ct_value value = poisoned_value();
   assert_status(CT_ERR_INVALID, ct_set(f.cache, "a", 1, NULL, 1));
   assert_status(CT_ERR_INVALID, ct_set_ttl(f.cache, "a", 1, NULL, 1, 5));
@@ -290,15 +276,13 @@ static void test_writing_null_value_with_a_length_is_invalid(void **state) {
   assert_holds_nothing(value);
 }
 
-static void test_get_copy_into_null_with_a_capacity_is_invalid(void **state) {
-  (void)state;
+CACHE_TEST(get_copy_into_null_with_a_capacity_is_invalid) {
   size_t size = 77;
   assert_status(CT_ERR_INVALID, ct_get_copy(f.cache, "a", 1, NULL, 1, &size));
   assert_int_equal(0, size);
 }
 
-static void test_get_many_of_null_key_with_a_length_is_invalid(void **state) {
-  (void)state;
+CACHE_TEST(get_many_of_null_key_with_a_length_is_invalid) {
   const ct_bytes keys[] = {{"a", 1}, {NULL, 1}};
   ct_value values[] = {poisoned_value(), poisoned_value()};
   ct_status statuses[] = {CT_BUSY, CT_BUSY};
@@ -309,8 +293,7 @@ static void test_get_many_of_null_key_with_a_length_is_invalid(void **state) {
   }
 }
 
-static void test_batch_with_null_arrays_is_invalid(void **state) {
-  (void)state;
+CACHE_TEST(batch_with_null_arrays_is_invalid) {
   const ct_bytes key = {"a", 1};
   const size_t ends[] = {1, 2};
   ct_value value = poisoned_value();
@@ -351,8 +334,7 @@ static void test_batch_with_null_arrays_is_invalid(void **state) {
 static const size_t kTooLong[] = {(size_t)1 << 32, ((size_t)1 << 32) + 1, SIZE_MAX / 2 + 2,
                                   SIZE_MAX - 7, SIZE_MAX};
 
-static void test_reading_key_too_long_reads_nothing(void **state) {
-  (void)state;
+CACHE_TEST(reading_key_too_long_reads_nothing) {
   for (size_t i = 0; i < COUNT_OF(kTooLong); i++) {
     ct_value value = poisoned_value();
     assert_status(CT_ERR_TOO_LARGE, ct_get(f.cache, unreadable(), kTooLong[i], &value));
@@ -374,8 +356,7 @@ static void test_reading_key_too_long_reads_nothing(void **state) {
   }
 }
 
-static void test_writing_key_too_long_reads_nothing(void **state) {
-  (void)state;
+CACHE_TEST(writing_key_too_long_reads_nothing) {
   for (size_t i = 0; i < COUNT_OF(kTooLong); i++) {
     ct_value value = poisoned_value();
     assert_status(CT_ERR_TOO_LARGE, ct_set(f.cache, unreadable(), kTooLong[i], "2", 1));
@@ -392,8 +373,7 @@ static void test_writing_key_too_long_reads_nothing(void **state) {
   }
 }
 
-static void test_writing_value_too_long_reads_nothing(void **state) {
-  (void)state;
+CACHE_TEST(writing_value_too_long_reads_nothing) {
   for (size_t i = 0; i < COUNT_OF(kTooLong); i++) {
     ct_value value = poisoned_value();
     const void *none = unreadable();
@@ -405,8 +385,7 @@ static void test_writing_value_too_long_reads_nothing(void **state) {
   }
 }
 
-static void test_get_many_of_key_too_long_pins_nothing(void **state) {
-  (void)state;
+CACHE_TEST(get_many_of_key_too_long_pins_nothing) {
   for (size_t i = 0; i < COUNT_OF(kTooLong); i++) {
     const ct_bytes keys[] = {{"a", 1}, {unreadable(), kTooLong[i]}};
     ct_value values[] = {poisoned_value(), poisoned_value()};
@@ -419,8 +398,7 @@ static void test_get_many_of_key_too_long_pins_nothing(void **state) {
   }
 }
 
-static void test_get_many_copy_of_key_too_long_reads_nothing(void **state) {
-  (void)state;
+CACHE_TEST(get_many_copy_of_key_too_long_reads_nothing) {
   for (size_t i = 0; i < COUNT_OF(kTooLong); i++) {
     const size_t ends[] = {kTooLong[i], kTooLong[i]};
     char buffer[4];
@@ -435,8 +413,7 @@ static void test_get_many_copy_of_key_too_long_reads_nothing(void **state) {
   }
 }
 
-static void test_set_many_refuses_only_the_pair_too_long(void **state) {
-  (void)state;
+CACHE_TEST(set_many_refuses_only_the_pair_too_long) {
   /* A key of 2^32 bytes that nobody may read, then two pairs: with a value too long, and a=1. */
   const size_t long_size = (size_t)1 << 32;
   char *data = mmap(NULL, 2 * long_size + 4096, PROT_NONE,
@@ -460,8 +437,7 @@ static void test_set_many_refuses_only_the_pair_too_long(void **state) {
 
 /* ---- Batches -------------------------------------------------------------------------------- */
 
-static void test_get_many_copy_with_falling_ends_is_invalid(void **state) {
-  (void)state;
+CACHE_TEST(get_many_copy_with_falling_ends_is_invalid) {
   const size_t ends[] = {1, 2, 1};
   char buffer[4];
   size_t value_ends[] = {77, 77, 77};
@@ -475,8 +451,7 @@ static void test_get_many_copy_with_falling_ends_is_invalid(void **state) {
   assert_int_equal(0, stats_of(f.cache).hits);
 }
 
-static void test_set_many_with_falling_ends_tries_nothing(void **state) {
-  (void)state;
+CACHE_TEST(set_many_with_falling_ends_tries_nothing) {
   const size_t ends[] = {1, 2, 3, 2};
   ct_status statuses[] = {CT_BUSY, CT_BUSY};
   assert_status(CT_ERR_INVALID, ct_set_many(f.cache, "b2c3", ends, 2, NULL, statuses));
@@ -485,8 +460,7 @@ static void test_set_many_with_falling_ends_tries_nothing(void **state) {
   assert_false(has_text(f.cache, "b"));
 }
 
-static void test_set_many_with_bad_options_tries_nothing(void **state) {
-  (void)state;
+CACHE_TEST(set_many_with_bad_options_tries_nothing) {
   const size_t ends[] = {1, 2};
   ct_status status = CT_BUSY;
   ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
@@ -498,8 +472,7 @@ static void test_set_many_with_bad_options_tries_nothing(void **state) {
 
 /* ---- Options of an entry -------------------------------------------------------------------- */
 
-static void test_entry_options_that_contradict_are_invalid(void **state) {
-  (void)state;
+CACHE_TEST(entry_options_that_contradict_are_invalid) {
   const uint32_t flags[] = {
       CT_ENTRY_TTL | CT_ENTRY_DEADLINE,
       CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT,
@@ -518,15 +491,13 @@ static void test_entry_options_that_contradict_are_invalid(void **state) {
   }
 }
 
-static void test_entry_options_with_reserved_set_are_invalid(void **state) {
-  (void)state;
+CACHE_TEST(entry_options_with_reserved_set_are_invalid) {
   ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
   options.reserved = 1;
   assert_status(CT_ERR_INVALID, set_text_with(f.cache, "b", "2", &options));
 }
 
-static void test_entry_options_fields_without_their_flag_do_not_count(void **state) {
-  (void)state;
+CACHE_TEST(entry_options_fields_without_their_flag_do_not_count) {
   ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
   options.ttl = 0;
   options.deadline = 0;
@@ -538,8 +509,7 @@ static void test_entry_options_fields_without_their_flag_do_not_count(void **sta
   assert_told(&f, "REMOVED b=2");
 }
 
-static void test_entry_options_of_wrong_size_are_invalid(void **state) {
-  (void)state;
+CACHE_TEST(entry_options_of_wrong_size_are_invalid) {
   const size_t sizes[] = {0, 1, 8, sizeof(ct_entry_options) - 8, sizeof(ct_entry_options) - 1};
   for (size_t i = 0; i < COUNT_OF(sizes); i++) {
     ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
@@ -548,8 +518,7 @@ static void test_entry_options_of_wrong_size_are_invalid(void **state) {
   }
 }
 
-static void test_entry_options_of_later_release_are_accepted_if_unused(void **state) {
-  (void)state;
+CACHE_TEST(entry_options_of_later_release_are_accepted_if_unused) {
   NEWER(ct_entry_options) options = {.known = CT_ENTRY_OPTIONS_INIT};
   options.known.flags = CT_ENTRY_IF_ABSENT;
   options.known.struct_size = sizeof(options);
@@ -558,8 +527,7 @@ static void test_entry_options_of_later_release_are_accepted_if_unused(void **st
   assert_status(CT_EXISTS, set_text_with(f.cache, "a", "2", &options.known));
 }
 
-static void test_entry_options_of_later_release_are_invalid_if_used(void **state) {
-  (void)state;
+CACHE_TEST(entry_options_of_later_release_are_invalid_if_used) {
   for (size_t i = 0; i < kTail; i++) {
     NEWER(ct_entry_options) options = {.known = CT_ENTRY_OPTIONS_INIT};
     options.known.struct_size = sizeof(options);
@@ -568,8 +536,7 @@ static void test_entry_options_of_later_release_are_invalid_if_used(void **state
   }
 }
 
-static void test_entry_weight_with_memory_weights_is_invalid(void **state) {
-  (void)state;
+TEST(entry_weight_with_memory_weights_is_invalid) {
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = 100000;
   options.weight_kind = CT_WEIGHT_MEMORY;
@@ -581,8 +548,7 @@ static void test_entry_weight_with_memory_weights_is_invalid(void **state) {
 
 /* ---- Other arguments ------------------------------------------------------------------------ */
 
-static void test_unknown_order_is_invalid(void **state) {
-  (void)state;
+CACHE_TEST(unknown_order_is_invalid) {
   const int32_t orders[] = {-1, 100, INT32_MIN, INT32_MAX};
   for (size_t i = 0; i < COUNT_OF(orders); i++) {
     ct_iter *iter = (ct_iter *)(uintptr_t)8;
@@ -591,8 +557,7 @@ static void test_unknown_order_is_invalid(void **state) {
   }
 }
 
-static void test_info_of_wrong_size_is_invalid(void **state) {
-  (void)state;
+CACHE_TEST(info_of_wrong_size_is_invalid) {
   const size_t sizes[] = {0, 8, sizeof(ct_entry_info) - 1};
   for (size_t i = 0; i < COUNT_OF(sizes); i++) {
     ct_entry_info info = CT_ENTRY_INFO_INIT;
@@ -601,8 +566,7 @@ static void test_info_of_wrong_size_is_invalid(void **state) {
   }
 }
 
-static void test_info_of_later_release_is_filled_as_far_as_known(void **state) {
-  (void)state;
+CACHE_TEST(info_of_later_release_is_filled_as_far_as_known) {
   NEWER(ct_entry_info) info = {.known = CT_ENTRY_INFO_INIT};
   info.known.struct_size = sizeof(info);
   assert_status(CT_OK, ct_inspect(f.cache, "a", 1, &info.known));
@@ -613,8 +577,7 @@ static void test_info_of_later_release_is_filled_as_far_as_known(void **state) {
   assert_status(CT_ERR_INVALID, ct_inspect(f.cache, "a", 1, &info.known));
 }
 
-static void test_options_in_force_of_wrong_size_are_invalid(void **state) {
-  (void)state;
+CACHE_TEST(options_in_force_of_wrong_size_are_invalid) {
   const size_t sizes[] = {0, 8, sizeof(ct_options) - 1};
   for (size_t i = 0; i < COUNT_OF(sizes); i++) {
     ct_options options = CT_OPTIONS_INIT;
@@ -623,8 +586,7 @@ static void test_options_in_force_of_wrong_size_are_invalid(void **state) {
   }
 }
 
-static void test_options_in_force_of_later_release_are_filled_as_far_as_known(void **state) {
-  (void)state;
+CACHE_TEST(options_in_force_of_later_release_are_filled_as_far_as_known) {
   NEWER(ct_options) options = {.known = CT_OPTIONS_INIT};
   options.known.struct_size = sizeof(options);
   assert_status(CT_OK, ct_cache_options(f.cache, &options.known));
@@ -637,8 +599,7 @@ static void test_options_in_force_of_later_release_are_filled_as_far_as_known(vo
 
 /* ---- [out] arguments ------------------------------------------------------------------------ */
 
-static void test_miss_zeroes_results(void **state) {
-  (void)state;
+CACHE_TEST(miss_zeroes_results) {
   ct_value value = poisoned_value();
   assert_status(CT_MISS, ct_get(f.cache, "b", 1, &value));
   assert_holds_nothing(value);
@@ -660,8 +621,7 @@ static void test_miss_zeroes_results(void **state) {
   assert_zero_but_size(info);
 }
 
-static void test_hit_overwrites_results(void **state) {
-  (void)state;
+CACHE_TEST(hit_overwrites_results) {
   ct_value value = poisoned_value();
   assert_status(CT_OK, ct_get(f.cache, "a", 1, &value));
   assert_value("1", value);
@@ -680,8 +640,7 @@ static void test_hit_overwrites_results(void **state) {
   ct_value_release(&value);
 }
 
-static void test_popitem_of_empty_cache_zeroes_results(void **state) {
-  (void)state;
+TEST(popitem_of_empty_cache_zeroes_results) {
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 8);
   ct_value key = poisoned_value();
   ct_value value = poisoned_value();
@@ -691,8 +650,7 @@ static void test_popitem_of_empty_cache_zeroes_results(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_get_copy_too_small_tells_the_size_alone(void **state) {
-  (void)state;
+TEST(get_copy_too_small_tells_the_size_alone) {
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 8);
   assert_status(CT_OK, set_text(cache, "k", "12345"));
   char buffer[5] = "xxxxx";
@@ -709,8 +667,7 @@ static void test_get_copy_too_small_tells_the_size_alone(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_setdefault_too_large_zeroes_result(void **state) {
-  (void)state;
+TEST(setdefault_too_large_zeroes_result) {
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 0);
   ct_value value = poisoned_value();
   assert_status(CT_ERR_TOO_LARGE, ct_setdefault(cache, "k", 1, "v", 1, &value));
@@ -724,8 +681,7 @@ static uint64_t dead_on_arrival(void *user_data, const void *key, size_t key_siz
   return now;
 }
 
-static void test_setdefault_not_stored_hands_the_value_back(void **state) {
-  (void)state;
+TEST(setdefault_not_stored_hands_the_value_back) {
   fixture dying;
   ct_options options = fixture_options(&dying, CT_POLICY_TLRU, 8);
   options.ttu = dead_on_arrival;
@@ -780,8 +736,7 @@ static const ct_allocator kAllocatorWithoutMemory = {sizeof(ct_allocator), no_me
 #define OPTIONS(...) \
   { .struct_size = sizeof(ct_options), __VA_ARGS__ }
 
-static void test_options_that_are_wrong_are_named(void **state) {
-  (void)state;
+TEST(options_that_are_wrong_are_named) {
   static const struct {
     const char *field;
     ct_options options;
@@ -830,8 +785,7 @@ static void test_options_that_are_wrong_are_named(void **state) {
   }
 }
 
-static void test_options_that_are_right_make_a_cache(void **state) {
-  (void)state;
+TEST(options_that_are_right_make_a_cache) {
   static const ct_options rows[] = {
       CT_OPTIONS_INIT,
       OPTIONS(.maxsize = CT_UNBOUNDED),
@@ -853,32 +807,28 @@ static void test_options_that_are_right_make_a_cache(void **state) {
   }
 }
 
-static void test_unbounded_options_make_a_cache(void **state) {
-  (void)state;
+TEST(unbounded_options_make_a_cache) {
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, CT_UNBOUNDED);
   assert_non_null(cache);
   assert_true(ct_maxsize(cache) == CT_UNBOUNDED);
   ct_cache_free(cache);
 }
 
-static void test_null_options_are_a_problem(void **state) {
-  (void)state;
+TEST(null_options_are_a_problem) {
   assert_non_null(ct_options_problem(NULL));
   ct_cache *cache = (ct_cache *)(uintptr_t)8;
   assert_status(CT_ERR_INVALID, ct_cache_new_with(NULL, &cache));
   assert_null(cache);
 }
 
-static void test_options_of_later_release_are_accepted_if_unused(void **state) {
-  (void)state;
+TEST(options_of_later_release_are_accepted_if_unused) {
   NEWER(ct_options) options = {.known = CT_OPTIONS_INIT};
   options.known.struct_size = sizeof(options);
   assert_null(ct_options_problem(&options.known));
   ct_cache_free(new_cache(&options.known));
 }
 
-static void test_options_of_later_release_are_a_problem_if_used(void **state) {
-  (void)state;
+TEST(options_of_later_release_are_a_problem_if_used) {
   for (size_t i = 0; i < kTail; i++) {
     NEWER(ct_options) options = {.known = CT_OPTIONS_INIT};
     options.known.struct_size = sizeof(options);
@@ -892,8 +842,7 @@ static void test_options_of_later_release_are_a_problem_if_used(void **state) {
   }
 }
 
-static void test_allocator_of_later_release_is_accepted_if_unused(void **state) {
-  (void)state;
+TEST(allocator_of_later_release_is_accepted_if_unused) {
   test_allocator allocator;
   test_allocator_init(&allocator);
   NEWER(ct_allocator) hooks = {.known = allocator.hooks};
@@ -907,8 +856,7 @@ static void test_allocator_of_later_release_is_accepted_if_unused(void **state) 
   assert_non_null(ct_options_problem(&options));
 }
 
-static void test_policy_ops_of_later_release_are_accepted_if_unused(void **state) {
-  (void)state;
+TEST(policy_ops_of_later_release_are_accepted_if_unused) {
   NEWER(ct_policy_ops) ops = {.known = kOps};
   ops.known.struct_size = sizeof(ops);
   ct_options options = CT_OPTIONS_INIT;
@@ -920,8 +868,7 @@ static void test_policy_ops_of_later_release_are_accepted_if_unused(void **state
   assert_non_null(ct_options_problem(&options));
 }
 
-static void test_new_without_memory_is_nomem(void **state) {
-  (void)state;
+TEST(new_without_memory_is_nomem) {
   ct_options options = CT_OPTIONS_INIT;
   options.allocator = &kAllocatorWithoutMemory;
   ct_cache *cache = (ct_cache *)(uintptr_t)8;
@@ -929,8 +876,7 @@ static void test_new_without_memory_is_nomem(void **state) {
   assert_null(cache);
 }
 
-static void test_new_with_policy_that_needs_options_is_null(void **state) {
-  (void)state;
+TEST(new_with_policy_that_needs_options_is_null) {
   const int32_t policies[] = {CT_POLICY_TTL,       CT_POLICY_TLRU, CT_POLICY_CUSTOM, -1, 62, 64,
                               CT_POLICY_RANGE_MAX_};
   for (size_t i = 0; i < COUNT_OF(policies); i++)
@@ -939,8 +885,7 @@ static void test_new_with_policy_that_needs_options_is_null(void **state) {
 
 /* ---- Extreme weights ------------------------------------------------------------------------ */
 
-static void test_maxsize_zero_keeps_only_what_weighs_nothing(void **state) {
-  (void)state;
+TEST(maxsize_zero_keeps_only_what_weighs_nothing) {
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 0);
   assert_status(CT_ERR_TOO_LARGE, set_text(cache, "b", "2"));
   assert_status(CT_OK, set_text_weight(cache, "c", "3", 0));
@@ -956,8 +901,7 @@ static ct_cache *new_weighing_cache(uint64_t maxsize) {
   return new_cache(&options);
 }
 
-static void test_weigher_answering_zero_needs_no_room(void **state) {
-  (void)state;
+TEST(weigher_answering_zero_needs_no_room) {
   ct_cache *cache = new_weighing_cache(1);
   assert_status(CT_OK, set_weighed(cache, 0, 1));
   for (uint64_t key = 1; key < 100; key++) assert_status(CT_OK, set_weighed(cache, key, 0));
@@ -966,8 +910,7 @@ static void test_weigher_answering_zero_needs_no_room(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_weigher_answering_the_maximum_is_too_large(void **state) {
-  (void)state;
+TEST(weigher_answering_the_maximum_is_too_large) {
   ct_cache *cache = new_weighing_cache(UINT64_MAX - 1);
   assert_status(CT_OK, set_weighed(cache, 1, 5));
   assert_status(CT_ERR_TOO_LARGE, set_weighed(cache, 1, UINT64_MAX));
@@ -977,8 +920,7 @@ static void test_weigher_answering_the_maximum_is_too_large(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_weights_near_the_maximum_do_not_wrap(void **state) {
-  (void)state;
+TEST(weights_near_the_maximum_do_not_wrap) {
   const uint64_t sizes[] = {UINT64_MAX, UINT64_MAX - 1, ((uint64_t)1 << 63) + 1, (uint64_t)1 << 63,
                             INT64_MAX};
   for (size_t i = 0; i < COUNT_OF(sizes); i++) {
@@ -997,8 +939,7 @@ static void test_weights_near_the_maximum_do_not_wrap(void **state) {
   }
 }
 
-static void test_count_of_evicted_weight_near_the_maximum_goes_on(void **state) {
-  (void)state;
+TEST(count_of_evicted_weight_near_the_maximum_goes_on) {
   ct_cache *cache = new_weighing_cache(UINT64_MAX - 1);
   assert_status(CT_OK, set_weighed(cache, 1, UINT64_MAX - 1));
   assert_status(CT_OK, set_weighed(cache, 2, 1));
@@ -1008,8 +949,7 @@ static void test_count_of_evicted_weight_near_the_maximum_goes_on(void **state) 
 
 /* ---- Extreme clocks ------------------------------------------------------------------------- */
 
-static void test_timer_at_the_maximum_expires_only_what_has_a_deadline(void **state) {
-  (void)state;
+TEST(timer_at_the_maximum_expires_only_what_has_a_deadline) {
   fixture late;
   ct_options options = fixture_options(&late, CT_POLICY_LRU, 8);
   fixture_open(&late, &options);
@@ -1027,8 +967,7 @@ static void test_timer_at_the_maximum_expires_only_what_has_a_deadline(void **st
   fixture_close(&late);
 }
 
-static void test_timer_at_the_maximum_stores_for_ever(void **state) {
-  (void)state;
+TEST(timer_at_the_maximum_stores_for_ever) {
   fixture late;
   ct_options options = fixture_options(&late, CT_POLICY_TTL, 8);
   options.ttl = 5;
@@ -1040,8 +979,7 @@ static void test_timer_at_the_maximum_stores_for_ever(void **state) {
   fixture_close(&late);
 }
 
-static void test_timer_that_jumps_loses_nothing(void **state) {
-  (void)state;
+TEST(timer_that_jumps_loses_nothing) {
   fixture jumpy;
   ct_options options = fixture_options(&jumpy, CT_POLICY_TTL, 1000);
   options.ttl = 10;
@@ -1063,78 +1001,4 @@ static void test_timer_that_jumps_loses_nothing(void **state) {
   assert_int_equal(0, stats.evictions);
   assert_int_equal(stats.inserts, stats.expirations + stats.removals);
   fixture_close(&jumpy);
-}
-
-#define with_cache(test) cmocka_unit_test_setup_teardown(test, open_cache, close_cache)
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_reading_null_cache_is_invalid),
-    cmocka_unit_test(test_writing_null_cache_is_invalid),
-    cmocka_unit_test(test_removing_from_null_cache_is_invalid),
-    cmocka_unit_test(test_batch_on_null_cache_is_invalid),
-    cmocka_unit_test(test_size_of_null_cache_is_zero),
-    cmocka_unit_test(test_inspecting_null_cache_is_invalid),
-    cmocka_unit_test(test_iterating_null_is_invalid),
-    cmocka_unit_test(test_freeing_null_does_nothing),
-    with_cache(test_null_for_a_needed_result_is_invalid),
-    with_cache(test_value_ref_without_value_or_result_is_invalid),
-    cmocka_unit_test(test_policy_from_name_without_name_is_invalid),
-    with_cache(test_null_for_an_unwanted_result_is_allowed),
-    with_cache(test_remove_if_without_match_removes_nothing),
-    with_cache(test_reading_null_key_with_a_length_is_invalid),
-    with_cache(test_writing_null_key_with_a_length_is_invalid),
-    with_cache(test_writing_null_value_with_a_length_is_invalid),
-    with_cache(test_get_copy_into_null_with_a_capacity_is_invalid),
-    with_cache(test_get_many_of_null_key_with_a_length_is_invalid),
-    with_cache(test_batch_with_null_arrays_is_invalid),
-#if SIZE_MAX > UINT32_MAX
-    with_cache(test_reading_key_too_long_reads_nothing),
-    with_cache(test_writing_key_too_long_reads_nothing),
-    with_cache(test_writing_value_too_long_reads_nothing),
-    with_cache(test_get_many_of_key_too_long_pins_nothing),
-    with_cache(test_get_many_copy_of_key_too_long_reads_nothing),
-    with_cache(test_set_many_refuses_only_the_pair_too_long),
-#endif
-    with_cache(test_get_many_copy_with_falling_ends_is_invalid),
-    with_cache(test_set_many_with_falling_ends_tries_nothing),
-    with_cache(test_set_many_with_bad_options_tries_nothing),
-    with_cache(test_entry_options_that_contradict_are_invalid),
-    with_cache(test_entry_options_with_reserved_set_are_invalid),
-    with_cache(test_entry_options_fields_without_their_flag_do_not_count),
-    with_cache(test_entry_options_of_wrong_size_are_invalid),
-    with_cache(test_entry_options_of_later_release_are_accepted_if_unused),
-    with_cache(test_entry_options_of_later_release_are_invalid_if_used),
-    cmocka_unit_test(test_entry_weight_with_memory_weights_is_invalid),
-    with_cache(test_unknown_order_is_invalid),
-    with_cache(test_info_of_wrong_size_is_invalid),
-    with_cache(test_info_of_later_release_is_filled_as_far_as_known),
-    with_cache(test_options_in_force_of_wrong_size_are_invalid),
-    with_cache(test_options_in_force_of_later_release_are_filled_as_far_as_known),
-    with_cache(test_miss_zeroes_results),
-    with_cache(test_hit_overwrites_results),
-    cmocka_unit_test(test_popitem_of_empty_cache_zeroes_results),
-    cmocka_unit_test(test_get_copy_too_small_tells_the_size_alone),
-    cmocka_unit_test(test_setdefault_too_large_zeroes_result),
-    cmocka_unit_test(test_setdefault_not_stored_hands_the_value_back),
-    cmocka_unit_test(test_options_that_are_wrong_are_named),
-    cmocka_unit_test(test_options_that_are_right_make_a_cache),
-    cmocka_unit_test(test_unbounded_options_make_a_cache),
-    cmocka_unit_test(test_null_options_are_a_problem),
-    cmocka_unit_test(test_options_of_later_release_are_accepted_if_unused),
-    cmocka_unit_test(test_options_of_later_release_are_a_problem_if_used),
-    cmocka_unit_test(test_allocator_of_later_release_is_accepted_if_unused),
-    cmocka_unit_test(test_policy_ops_of_later_release_are_accepted_if_unused),
-    cmocka_unit_test(test_new_without_memory_is_nomem),
-    cmocka_unit_test(test_new_with_policy_that_needs_options_is_null),
-    cmocka_unit_test(test_maxsize_zero_keeps_only_what_weighs_nothing),
-    cmocka_unit_test(test_weigher_answering_zero_needs_no_room),
-    cmocka_unit_test(test_weigher_answering_the_maximum_is_too_large),
-    cmocka_unit_test(test_weights_near_the_maximum_do_not_wrap),
-    cmocka_unit_test(test_count_of_evicted_weight_near_the_maximum_goes_on),
-    cmocka_unit_test(test_timer_at_the_maximum_expires_only_what_has_a_deadline),
-    cmocka_unit_test(test_timer_at_the_maximum_stores_for_ever),
-    cmocka_unit_test(test_timer_that_jumps_loses_nothing),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
 }

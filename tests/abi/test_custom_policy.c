@@ -169,8 +169,7 @@ static void fill_journal(journal *it, const char *keys) {
 
 /* ---- Which calls are made ------------------------------------------------------------------- */
 
-static void test_set_inserts_or_updates(void **state) {
-  (void)state;
+TEST(set_inserts_or_updates) {
   journal it;
   ct_cache *cache = open_journal(&it, 9);
   assert_status(CT_OK, set_text(cache, "a", "1"));
@@ -203,8 +202,7 @@ static uint64_t give_lifetime(journal *it, int32_t weight_kind, const ct_policy_
 }
 
 /* Room for a lifetime is memory, and weighs. */
-static void test_first_lifetime_that_weighs_is_told(void **state) {
-  (void)state;
+TEST(first_lifetime_that_weighs_is_told) {
   journal it;
   char expected[40];
   ct_policy_ops ops = kJournalOps;
@@ -227,8 +225,7 @@ static void test_first_lifetime_that_weighs_is_told(void **state) {
   close_journal(&it);
 }
 
-static void test_lifetime_that_weighs_nothing_is_not_told(void **state) {
-  (void)state;
+TEST(lifetime_that_weighs_nothing_is_not_told) {
   static const int32_t kKinds[] = {CT_WEIGHT_COUNT, CT_WEIGHT_VALUE};
   for (size_t i = 0; i < 2; i++) {
     journal it;
@@ -238,8 +235,7 @@ static void test_lifetime_that_weighs_nothing_is_not_told(void **state) {
   }
 }
 
-static void test_each_use_is_one_hit(void **state) {
-  (void)state;
+TEST(each_use_is_one_hit) {
   journal it;
   ct_cache *cache = open_journal(&it, 9);
   fill_journal(&it, "ab");
@@ -266,8 +262,7 @@ static void test_each_use_is_one_hit(void **state) {
   close_journal(&it);
 }
 
-static void test_quiet_calls_and_failures_reach_no_policy(void **state) {
-  (void)state;
+TEST(quiet_calls_and_failures_reach_no_policy) {
   journal it;
   ct_cache *cache = open_journal(&it, 9);
   fill_journal(&it, "ab");
@@ -302,8 +297,7 @@ static bool match_b(void *user_data, const void *key, size_t key_size, const voi
   return *(const char *)key == 'b';
 }
 
-static void test_every_single_departure_is_one_remove(void **state) {
-  (void)state;
+TEST(every_single_departure_is_one_remove) {
   journal it;
   ct_cache *cache = open_journal(&it, 9);
   fill_journal(&it, "abcdefg");
@@ -322,8 +316,7 @@ static void test_every_single_departure_is_one_remove(void **state) {
   close_journal(&it);
 }
 
-static void test_room_is_made_before_the_insert(void **state) {
-  (void)state;
+TEST(room_is_made_before_the_insert) {
   journal it;
   ct_cache *cache = open_journal(&it, 3);
   fill_journal(&it, "abc");
@@ -336,8 +329,7 @@ static void test_room_is_made_before_the_insert(void **state) {
   close_journal(&it);
 }
 
-static void test_growing_entry_chosen_as_victim_is_removed_then_inserted(void **state) {
-  (void)state;
+TEST(growing_entry_chosen_as_victim_is_removed_then_inserted) {
   journal it;
   ct_cache *cache = open_journal(&it, 3);
   fill_journal(&it, "abc");
@@ -348,8 +340,7 @@ static void test_growing_entry_chosen_as_victim_is_removed_then_inserted(void **
   close_journal(&it);
 }
 
-static void test_expired_entries_leave_without_asking_for_a_victim(void **state) {
-  (void)state;
+TEST(expired_entries_leave_without_asking_for_a_victim) {
   journal it;
   ct_cache *cache = open_journal(&it, 3);
   fill_journal(&it, "a");
@@ -365,8 +356,7 @@ static void test_expired_entries_leave_without_asking_for_a_victim(void **state)
   close_journal(&it);
 }
 
-static void test_write_over_an_expired_entry_is_remove_and_insert(void **state) {
-  (void)state;
+TEST(write_over_an_expired_entry_is_remove_and_insert) {
   journal it;
   ct_cache *cache = open_journal(&it, 3);
   assert_status(CT_OK, set_text_ttl(cache, "a", "1", 5));
@@ -377,8 +367,7 @@ static void test_write_over_an_expired_entry_is_remove_and_insert(void **state) 
   close_journal(&it);
 }
 
-static void test_calls_are_given_the_time(void **state) {
-  (void)state;
+TEST(calls_are_given_the_time) {
   journal it;
   ct_options options = journal_options(&it, 3);
   options.ttl = 100;
@@ -394,8 +383,7 @@ static void test_calls_are_given_the_time(void **state) {
   close_journal(&it);
 }
 
-static void test_clear_is_told_at_once(void **state) {
-  (void)state;
+TEST(clear_is_told_at_once) {
   journal it;
   ct_cache *cache = open_journal(&it, 9);
   fill_journal(&it, "abc");
@@ -408,8 +396,7 @@ static void test_clear_is_told_at_once(void **state) {
   close_journal(&it);
 }
 
-static void test_clear_without_on_clear_removes_each(void **state) {
-  (void)state;
+TEST(clear_without_on_clear_removes_each) {
   journal it;
   ct_options options = journal_options(&it, 9);
   ct_policy_ops ops = kJournalOps;
@@ -426,8 +413,7 @@ static void test_clear_without_on_clear_removes_each(void **state) {
   close_journal(&it);
 }
 
-static void test_resize_is_told_before_victims_go(void **state) {
-  (void)state;
+TEST(resize_is_told_before_victims_go) {
   journal it;
   ct_cache *cache = open_journal(&it, 9);
   fill_journal(&it, "abcd");
@@ -438,8 +424,7 @@ static void test_resize_is_told_before_victims_go(void **state) {
   close_journal(&it);
 }
 
-static void test_optional_calls_may_be_missing(void **state) {
-  (void)state;
+TEST(optional_calls_may_be_missing) {
   journal it;
   ct_options options = journal_options(&it, 3);
   const ct_policy_ops ops = {.struct_size = sizeof ops,
@@ -457,8 +442,7 @@ static void test_optional_calls_may_be_missing(void **state) {
   close_journal(&it);
 }
 
-static void test_missing_required_calls_are_invalid(void **state) {
-  (void)state;
+TEST(missing_required_calls_are_invalid) {
   for (unsigned missing = 0; missing < 4; missing++) {
     journal it;
     ct_options options = journal_options(&it, 3);
@@ -476,8 +460,7 @@ static void test_missing_required_calls_are_invalid(void **state) {
   assert_null(ct_cache_new(CT_POLICY_CUSTOM, 3));
 }
 
-static void test_order_of_a_custom_policy_cannot_be_walked(void **state) {
-  (void)state;
+TEST(order_of_a_custom_policy_cannot_be_walked) {
   journal it;
   ct_cache *cache = open_journal(&it, 3);
   fill_journal(&it, "abc");
@@ -489,8 +472,7 @@ static void test_order_of_a_custom_policy_cannot_be_walked(void **state) {
   close_journal(&it);
 }
 
-static void test_ids_are_small_and_used_again_only_after_leaving(void **state) {
-  (void)state;
+TEST(ids_are_small_and_used_again_only_after_leaving) {
   journal it;
   ct_cache *cache = open_journal(&it, 10);
   uint64_t random = test_seed();
@@ -585,8 +567,7 @@ static ct_options numbered_options(states *all, test_allocator *allocator, uint3
   return options;
 }
 
-static void test_each_shard_has_a_state(void **state) {
-  (void)state;
+TEST(each_shard_has_a_state) {
   for (uint32_t shards = 1; shards <= 16; shards *= 4) {
     states all;
     test_allocator allocator;
@@ -604,8 +585,7 @@ static void test_each_shard_has_a_state(void **state) {
   }
 }
 
-static void test_state_that_cannot_be_made_is_no_memory(void **state) {
-  (void)state;
+TEST(state_that_cannot_be_made_is_no_memory) {
   for (unsigned fail_at = 0; fail_at < 4; fail_at++) {
     states all;
     test_allocator allocator;
@@ -634,8 +614,7 @@ static void mend(journal *it) {
   it->failing = false;
 }
 
-static void test_set_with_a_dead_victim_fails_after_earlier_victims(void **state) {
-  (void)state;
+TEST(set_with_a_dead_victim_fails_after_earlier_victims) {
   journal it;
   open_failing(&it, 2);
   assert_status(CT_ERR_INTERNAL, set_text_weight(it.f.cache, "e", "1", 3));
@@ -653,8 +632,7 @@ static void test_set_with_a_dead_victim_fails_after_earlier_victims(void **state
   close_journal(&it);
 }
 
-static void test_update_with_a_dead_victim_keeps_the_old_value(void **state) {
-  (void)state;
+TEST(update_with_a_dead_victim_keeps_the_old_value) {
   journal it;
   open_failing(&it, 1);
   assert_status(CT_ERR_INTERNAL, set_text_weight(it.f.cache, "c", "2", 3));
@@ -667,8 +645,7 @@ static void test_update_with_a_dead_victim_keeps_the_old_value(void **state) {
   close_journal(&it);
 }
 
-static void test_setdefault_with_a_dead_victim_hands_nothing_out(void **state) {
-  (void)state;
+TEST(setdefault_with_a_dead_victim_hands_nothing_out) {
   journal it;
   open_failing(&it, 0);
   ct_value value = poisoned_value();
@@ -679,8 +656,7 @@ static void test_setdefault_with_a_dead_victim_hands_nothing_out(void **state) {
   close_journal(&it);
 }
 
-static void test_popitem_with_a_dead_victim_removes_nothing(void **state) {
-  (void)state;
+TEST(popitem_with_a_dead_victim_removes_nothing) {
   journal it;
   open_failing(&it, 1);
   assert_status(CT_OK, ct_popitem(it.f.cache, NULL, NULL));
@@ -694,8 +670,7 @@ static void test_popitem_with_a_dead_victim_removes_nothing(void **state) {
   close_journal(&it);
 }
 
-static void test_resize_with_a_dead_victim_sets_the_limit(void **state) {
-  (void)state;
+TEST(resize_with_a_dead_victim_sets_the_limit) {
   journal it;
   open_failing(&it, 1);
   assert_status(CT_ERR_INTERNAL, ct_resize(it.f.cache, 2));
@@ -709,8 +684,7 @@ static void test_resize_with_a_dead_victim_sets_the_limit(void **state) {
   close_journal(&it);
 }
 
-static void test_id_of_an_entry_that_left_is_dead(void **state) {
-  (void)state;
+TEST(id_of_an_entry_that_left_is_dead) {
   journal it;
   open_failing(&it, 0);
   uint32_t id = 0;
@@ -725,8 +699,7 @@ static void test_id_of_an_entry_that_left_is_dead(void **state) {
   close_journal(&it);
 }
 
-static void test_dead_victim_of_another_shard_fails_the_set(void **state) {
-  (void)state;
+TEST(dead_victim_of_another_shard_fails_the_set) {
   journal it;
   ct_options options = journal_options(&it, 1);
   options.shards = 2;
@@ -741,37 +714,4 @@ static void test_dead_victim_of_another_shard_fails_the_set(void **state) {
   assert_text_quietly(it.f.cache, "a", "1");
   assert_int_equal(1, ct_currsize(it.f.cache));
   close_journal(&it);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_set_inserts_or_updates),
-      cmocka_unit_test(test_first_lifetime_that_weighs_is_told),
-      cmocka_unit_test(test_lifetime_that_weighs_nothing_is_not_told),
-      cmocka_unit_test(test_each_use_is_one_hit),
-      cmocka_unit_test(test_quiet_calls_and_failures_reach_no_policy),
-      cmocka_unit_test(test_every_single_departure_is_one_remove),
-      cmocka_unit_test(test_room_is_made_before_the_insert),
-      cmocka_unit_test(test_growing_entry_chosen_as_victim_is_removed_then_inserted),
-      cmocka_unit_test(test_expired_entries_leave_without_asking_for_a_victim),
-      cmocka_unit_test(test_write_over_an_expired_entry_is_remove_and_insert),
-      cmocka_unit_test(test_calls_are_given_the_time),
-      cmocka_unit_test(test_clear_is_told_at_once),
-      cmocka_unit_test(test_clear_without_on_clear_removes_each),
-      cmocka_unit_test(test_resize_is_told_before_victims_go),
-      cmocka_unit_test(test_optional_calls_may_be_missing),
-      cmocka_unit_test(test_missing_required_calls_are_invalid),
-      cmocka_unit_test(test_order_of_a_custom_policy_cannot_be_walked),
-      cmocka_unit_test(test_ids_are_small_and_used_again_only_after_leaving),
-      cmocka_unit_test(test_each_shard_has_a_state),
-      cmocka_unit_test(test_state_that_cannot_be_made_is_no_memory),
-      cmocka_unit_test(test_set_with_a_dead_victim_fails_after_earlier_victims),
-      cmocka_unit_test(test_update_with_a_dead_victim_keeps_the_old_value),
-      cmocka_unit_test(test_setdefault_with_a_dead_victim_hands_nothing_out),
-      cmocka_unit_test(test_popitem_with_a_dead_victim_removes_nothing),
-      cmocka_unit_test(test_resize_with_a_dead_victim_sets_the_limit),
-      cmocka_unit_test(test_id_of_an_entry_that_left_is_dead),
-      cmocka_unit_test(test_dead_victim_of_another_shard_fails_the_set),
-  };
-  return cmocka_run_group_tests_name("custom policy", tests, NULL, NULL);
 }

@@ -36,6 +36,14 @@ int clock_getres(clockid_t id, struct timespec *out) {
   return 0;
 }
 
+static int begin(void **state) {
+  (void)state;
+  true_time = 1000 * kTick;
+  return 0;
+}
+
+#define CLOCK_TEST(name) TEST_WITH(name, begin, NULL)
+
 static uint64_t live_for_ttl(void *user_data, const void *key, size_t key_size, const void *value,
                              size_t value_size, uint64_t now) {
   (void)user_data, (void)key, (void)key_size, (void)value, (void)value_size;
@@ -133,8 +141,7 @@ static const struct {
     {"ttu", by_ttl_of_cache, 0, 0, live_for_ttl},
 };
 
-static void test_no_lifetime_ends_early_however_old_the_reading_was(void **state) {
-  (void)state;
+CLOCK_TEST(no_lifetime_ends_early_however_old_the_reading_was) {
   for (size_t i = 0; i < COUNT_OF(kWays); i++) {
     print_message("# %s\n", kWays[i].name);
     lag = 2 * kTick - 1;
@@ -149,8 +156,7 @@ static void test_no_lifetime_ends_early_however_old_the_reading_was(void **state
 }
 
 /* Of those, two are what is added, and two how old the reading may be that ends it. */
-static void test_lifetime_ends_four_ticks_late_at_most(void **state) {
-  (void)state;
+CLOCK_TEST(lifetime_ends_four_ticks_late_at_most) {
   for (size_t i = 0; i < COUNT_OF(kWays); i++) {
     print_message("# %s\n", kWays[i].name);
     lag = 0;
@@ -163,8 +169,7 @@ static void test_lifetime_ends_four_ticks_late_at_most(void **state) {
   }
 }
 
-static void test_snapshot_shortens_no_lifetime(void **state) {
-  (void)state;
+CLOCK_TEST(snapshot_shortens_no_lifetime) {
   char path[] = "/tmp/cachetools-XXXXXX";
   assert_int_equal(0, close(mkstemp(path)));
   lag = 2 * kTick - 1;
@@ -185,8 +190,7 @@ static void test_snapshot_shortens_no_lifetime(void **state) {
 
 /* ---- What is told, and what is not changed -------------------------------------------------- */
 
-static void test_inspect_tells_a_lifetime_with_what_was_added(void **state) {
-  (void)state;
+CLOCK_TEST(inspect_tells_a_lifetime_with_what_was_added) {
   lag = kTick;
   ct_cache *cache = open_cache(0, 0, 0);
   by_set_ttl(cache);
@@ -195,8 +199,7 @@ static void test_inspect_tells_a_lifetime_with_what_was_added(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_deadline_stays_as_it_was_given(void **state) {
-  (void)state;
+CLOCK_TEST(deadline_stays_as_it_was_given) {
   lag = kTick;
   ct_cache *cache = open_cache(0, 0, 0);
   ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
@@ -209,15 +212,13 @@ static void test_deadline_stays_as_it_was_given(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_ttu_of_no_time_is_none_by_the_coarse_clock_too(void **state) {
-  (void)state;
+CLOCK_TEST(ttu_of_no_time_is_none_by_the_coarse_clock_too) {
   ct_cache *cache = open_cache_with(live_no_longer, 0, 0, 0);
   assert_status(CT_NOT_STORED, set_text(cache, "a", "1"));
   ct_cache_free(cache);
 }
 
-static void test_no_time_to_live_is_none_by_the_coarse_clock_too(void **state) {
-  (void)state;
+CLOCK_TEST(no_time_to_live_is_none_by_the_coarse_clock_too) {
   lag = kTick;
   ct_cache *cache = open_cache(kTtl, 0, 0);
   assert_status(CT_OK, set_text(cache, "a", "1"));
@@ -227,8 +228,7 @@ static void test_no_time_to_live_is_none_by_the_coarse_clock_too(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_lifetimes_beyond_the_clock_never_end(void **state) {
-  (void)state;
+CLOCK_TEST(lifetimes_beyond_the_clock_never_end) {
   lag = kTick;
   ct_cache *cache = open_cache(0, 0, 0);
   const uint64_t ttls[] = {CT_NEVER, CT_NEVER - 1, CT_NEVER - true_time - kTick};
@@ -239,8 +239,7 @@ static void test_lifetimes_beyond_the_clock_never_end(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_precise_clock_ends_lifetimes_to_the_nanosecond(void **state) {
-  (void)state;
+CLOCK_TEST(precise_clock_ends_lifetimes_to_the_nanosecond) {
   lag = kTick;
   for (size_t i = 0; i < COUNT_OF(kWays); i++) {
     print_message("# %s\n", kWays[i].name);
@@ -254,25 +253,4 @@ static void test_precise_clock_ends_lifetimes_to_the_nanosecond(void **state) {
     assert_false(has_text(cache, "a"));
     ct_cache_free(cache);
   }
-}
-
-static int begin(void **state) {
-  (void)state;
-  true_time = 1000 * kTick;
-  return 0;
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup(test_no_lifetime_ends_early_however_old_the_reading_was, begin),
-      cmocka_unit_test_setup(test_lifetime_ends_four_ticks_late_at_most, begin),
-      cmocka_unit_test_setup(test_snapshot_shortens_no_lifetime, begin),
-      cmocka_unit_test_setup(test_inspect_tells_a_lifetime_with_what_was_added, begin),
-      cmocka_unit_test_setup(test_deadline_stays_as_it_was_given, begin),
-      cmocka_unit_test_setup(test_no_time_to_live_is_none_by_the_coarse_clock_too, begin),
-      cmocka_unit_test_setup(test_ttu_of_no_time_is_none_by_the_coarse_clock_too, begin),
-      cmocka_unit_test_setup(test_lifetimes_beyond_the_clock_never_end, begin),
-      cmocka_unit_test_setup(test_precise_clock_ends_lifetimes_to_the_nanosecond, begin),
-  };
-  return cmocka_run_group_tests_name("default clock", tests, NULL, NULL);
 }

@@ -382,50 +382,30 @@ static void replay_policy(const char *policy) {
   globfree(&files);
 }
 
-static void test_any_answers_as_the_reference(void **state) {
-  (void)state;
+TEST(any_answers_as_the_reference) {
   replay_policy("any");
 }
 
-static void test_fifo_answers_as_the_reference(void **state) {
-  (void)state;
+TEST(fifo_answers_as_the_reference) {
   replay_policy("fifo");
 }
 
-static void test_lfu_answers_as_the_reference(void **state) {
-  (void)state;
+TEST(lfu_answers_as_the_reference) {
   replay_policy("lfu");
 }
 
-static void test_lru_answers_as_the_reference(void **state) {
-  (void)state;
+TEST(lru_answers_as_the_reference) {
   replay_policy("lru");
 }
 
-static void test_rr_answers_as_the_reference(void **state) {
-  (void)state;
+TEST(rr_answers_as_the_reference) {
   replay_policy("rr");
 }
 
-static void test_tlru_answers_as_the_reference(void **state) {
-  (void)state;
+TEST(tlru_answers_as_the_reference) {
   replay_policy("tlru");
 }
 
-static void test_ttl_answers_as_the_reference(void **state) {
-  (void)state;
+TEST(ttl_answers_as_the_reference) {
   replay_policy("ttl");
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_any_answers_as_the_reference),
-      cmocka_unit_test(test_fifo_answers_as_the_reference),
-      cmocka_unit_test(test_lfu_answers_as_the_reference),
-      cmocka_unit_test(test_lru_answers_as_the_reference),
-      cmocka_unit_test(test_rr_answers_as_the_reference),
-      cmocka_unit_test(test_tlru_answers_as_the_reference),
-      cmocka_unit_test(test_ttl_answers_as_the_reference),
-  };
-  return cmocka_run_group_tests_name("golden", tests, NULL, NULL);
 }

@@ -47,8 +47,7 @@ static void add_256_bytes(ct_key *key) {
   ct_key_null(key);
 }
 
-static void test_key_of_256_bytes_allocates_nothing(void **state) {
-  (void)state;
+TEST(key_of_256_bytes_allocates_nothing) {
   const size_t before_builder = allocations;
   ct_key *key = ct_key_new(0);
   assert_non_null(key);
@@ -73,8 +72,7 @@ static void test_key_of_256_bytes_allocates_nothing(void **state) {
   ct_key_free(key);
 }
 
-static void test_long_key_in_a_reset_builder_allocates_nothing(void **state) {
-  (void)state;
+TEST(long_key_in_a_reset_builder_allocates_nothing) {
   static const char bytes[5000];
   ct_key *key = ct_key_new(0);
   assert_non_null(key);
@@ -99,8 +97,7 @@ static ct_status answer(void *user_data, void *self, const void *args, ct_result
   return ct_result_set(result, "answer", 6);
 }
 
-static void test_memo_hit_allocates_nothing(void **state) {
-  (void)state;
+TEST(memo_hit_allocates_nothing) {
   ct_options own;
   ct_memo_own_default(&own, sizeof(own));
   ct_memo_options options = CT_MEMO_OPTIONS_INIT;
@@ -118,13 +115,4 @@ static void test_memo_hit_allocates_nothing(void **state) {
   assert_int_equal(before, allocations);
   ct_value_release(&value);
   ct_memo_free(memo);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_key_of_256_bytes_allocates_nothing),
-      cmocka_unit_test(test_long_key_in_a_reset_builder_allocates_nothing),
-      cmocka_unit_test(test_memo_hit_allocates_nothing),
-  };
-  return cmocka_run_group_tests_name("key_memory", tests, NULL, NULL);
 }

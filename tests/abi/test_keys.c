@@ -141,6 +141,8 @@ static int free_builders(void **state) {
   return 0;
 }
 
+#define KEY_TEST(name) TEST_WITH(name, make_builders, free_builders)
+
 static ct_status status_of(ct_key *key) {
   const void *data;
   size_t size;
@@ -286,8 +288,7 @@ static bool model_equal(const call *one, const call *other, bool typed) {
 
 /* ---- The reference's answers ---------------------------------------------------------------- */
 
-static void test_recorded_pairs_are_equal_as_in_python(void **state) {
-  (void)state;
+KEY_TEST(recorded_pairs_are_equal_as_in_python) {
   const char *folder = getenv("CT_TEST_DATA");
   assert_non_null(folder);
   char path[4096];
@@ -372,8 +373,7 @@ static void assert_hex(const char *expected, ct_bytes bytes, const char *what) {
   assert_string_equal(expected, hex);
 }
 
-static void test_encoding_is_what_it_was(void **state) {
-  (void)state;
+KEY_TEST(encoding_is_what_it_was) {
   for (size_t i = 0; i < COUNT_OF(kEncodings); i++) {
     const call it = parse(kEncodings[i].call);
     assert_hex(kEncodings[i].plain, key_of(&it, false, 0), kEncodings[i].call);
@@ -383,8 +383,7 @@ static void test_encoding_is_what_it_was(void **state) {
 
 /* ---- Which arguments are equal -------------------------------------------------------------- */
 
-static void test_numbers_of_one_value_are_one_key_unless_typed(void **state) {
-  (void)state;
+KEY_TEST(numbers_of_one_value_are_one_key_unless_typed) {
   assert_one_key_unless_typed("i:1", "f:1.0");
   assert_one_key_unless_typed("i:1", "b:1");
   assert_one_key_unless_typed("f:0.0", "b:0");
@@ -395,16 +394,14 @@ static void test_numbers_of_one_value_are_one_key_unless_typed(void **state) {
   assert_one_key_unless_typed("u:18446744073709549568", "f:18446744073709549568");
 }
 
-static void test_signed_and_unsigned_are_one_type(void **state) {
-  (void)state;
+KEY_TEST(signed_and_unsigned_are_one_type) {
   assert_one_key("i:5", "u:5");
   assert_one_key("i:9223372036854775807", "u:9223372036854775807");
   assert_two_keys("i:-1", "u:18446744073709551615");
   assert_two_keys("i:-9223372036854775808", "u:9223372036854775808");
 }
 
-static void test_numbers_beside_each_other_are_two_keys(void **state) {
-  (void)state;
+KEY_TEST(numbers_beside_each_other_are_two_keys) {
   assert_two_keys("i:9007199254740993", "f:9007199254740992");
   assert_two_keys("i:9223372036854775807", "f:9223372036854775808");
   assert_two_keys("u:18446744073709551615", "f:18446744073709551616");
@@ -418,8 +415,7 @@ static void test_numbers_beside_each_other_are_two_keys(void **state) {
   assert_two_keys("f:inf", "f:1.7976931348623157e308");
 }
 
-static void test_zeros_of_both_signs_are_one_key(void **state) {
-  (void)state;
+KEY_TEST(zeros_of_both_signs_are_one_key) {
   assert_one_key("f:0.0", "f:-0.0");
 }
 
@@ -429,8 +425,7 @@ static double from_bits(uint64_t bits) {
   return value;
 }
 
-static void test_all_nans_are_one_key(void **state) {
-  (void)state;
+KEY_TEST(all_nans_are_one_key) {
   static const uint64_t kNans[] = {0x7ff8000000000000, 0xfff8000000000000, 0x7ff8000000000001,
                                    0x7ff0000000000001, 0xffffffffffffffff};
   const call nan = parse("f:nan");
@@ -443,22 +438,19 @@ static void test_all_nans_are_one_key(void **state) {
   assert_two_keys("f:nan", "f:inf");
 }
 
-static void test_text_and_bytes_are_two_keys(void **state) {
-  (void)state;
+KEY_TEST(text_and_bytes_are_two_keys) {
   assert_two_keys("s:61", "x:61");
   assert_two_keys("s:", "x:");
   assert_two_keys("( s:61 )", "( x:61 )");
 }
 
-static void test_kinds_of_nothing_are_all_different(void **state) {
-  (void)state;
+KEY_TEST(kinds_of_nothing_are_all_different) {
   static const char *const kNothings[] = {"-", "n", "s:", "x:", "( )", "b:0", "( n )", "( ( ) )"};
   for (size_t i = 0; i < COUNT_OF(kNothings); i++)
     for (size_t j = 0; j < i; j++) assert_two_keys(kNothings[i], kNothings[j]);
 }
 
-static void test_null_text_of_no_bytes_is_empty(void **state) {
-  (void)state;
+KEY_TEST(null_text_of_no_bytes_is_empty) {
   ct_key *key = builders[0][0];
   const call expected = parse("s: x: k: n");
   ct_key_reset(key);
@@ -469,8 +461,7 @@ static void test_null_text_of_no_bytes_is_empty(void **state) {
   assert_true(equal_bytes(key_of(&expected, false, 1), bytes_of(key)));
 }
 
-static void test_grouping_counts(void **state) {
-  (void)state;
+KEY_TEST(grouping_counts) {
   assert_two_keys("( i:1 ) i:2", "( i:1 i:2 )");
   assert_two_keys("( ( i:1 ) i:2 )", "( ( i:1 i:2 ) )");
   assert_two_keys("i:1 i:2", "( i:1 i:2 )");
@@ -479,24 +470,21 @@ static void test_grouping_counts(void **state) {
   assert_two_keys("s:61 s:", "s: s:61");
 }
 
-static void test_content_that_looks_like_the_encoding_stays_content(void **state) {
-  (void)state;
+KEY_TEST(content_that_looks_like_the_encoding_stays_content) {
   assert_two_keys("s:6e", "n");
   assert_two_keys("x:61 x:62", "x:6178010000006278");
   assert_two_keys("( s:29 )", "( s: )");
   assert_two_keys("s: k:a n", "s:6b0b00000001000000616e");
 }
 
-static void test_types_within_tuples_do_not_count(void **state) {
-  (void)state;
+KEY_TEST(types_within_tuples_do_not_count) {
   assert_one_key("( i:1 )", "( f:1.0 )");
   assert_one_key("( ( b:1 ) )", "( ( u:1 ) )");
   assert_one_key("k:a ( i:1 )", "k:a ( f:1.0 )");
   assert_one_key_unless_typed("k:a i:1", "k:a f:1.0");
 }
 
-static void test_position_and_name_are_two_keys(void **state) {
-  (void)state;
+KEY_TEST(position_and_name_are_two_keys) {
   assert_two_keys("i:1", "k:a i:1");
   assert_two_keys("k:a i:1", "k:b i:1");
   assert_two_keys("s:61 i:1", "k:a i:1");
@@ -505,8 +493,7 @@ static void test_position_and_name_are_two_keys(void **state) {
 
 /* ---- Names ---------------------------------------------------------------------------------- */
 
-static void test_names_in_any_order_are_one_key(void **state) {
-  (void)state;
+KEY_TEST(names_in_any_order_are_one_key) {
   assert_one_key("i:0 k:a i:1 k:b ( i:2 s:63 ) k:c n", "i:0 k:c n k:a i:1 k:b ( i:2 s:63 )");
   assert_one_key("k:a n k:ab n k:abc n k: n", "k:abc n k: n k:ab n k:a n");
 }
@@ -517,8 +504,7 @@ static void add_named_number(ct_key *key, const char *name, int64_t value) {
 }
 
 /* So a name of many bytes is behind its own beginning, and one of high bytes behind ASCII. */
-static void test_names_are_stored_in_order_of_their_bytes(void **state) {
-  (void)state;
+KEY_TEST(names_are_stored_in_order_of_their_bytes) {
   static const char *const kSorted[] = {"",   "Z", "a",        "a\x01",
                                         "aa", "b", "\xc3\xa9", "\xf0\x9f\x98\x80"};
   ct_key *key = builders[0][0];
@@ -544,8 +530,7 @@ static void shuffle(size_t *order, size_t count, uint64_t *random) {
   }
 }
 
-static void test_shuffled_names_are_one_key(void **state) {
-  (void)state;
+KEY_TEST(shuffled_names_are_one_key) {
   enum { kMaxNames = 40, kRounds = 200 };
   uint64_t random = test_seed();
   for (int round = 0; round < kRounds; round++) {
@@ -568,8 +553,7 @@ static void test_shuffled_names_are_one_key(void **state) {
 
 /* ---- Long keys ------------------------------------------------------------------------------ */
 
-static void test_key_of_any_length_keeps_all_of_it(void **state) {
-  (void)state;
+KEY_TEST(key_of_any_length_keeps_all_of_it) {
   enum { kLongest = 300000 };
   char *text = malloc(kLongest);
   assert_non_null(text);
@@ -586,8 +570,7 @@ static void test_key_of_any_length_keeps_all_of_it(void **state) {
   free(text);
 }
 
-static void test_many_short_arguments_make_a_long_key(void **state) {
-  (void)state;
+KEY_TEST(many_short_arguments_make_a_long_key) {
   enum { kArguments = 10000 };
   ct_key *key = builders[0][0];
   ct_key_reset(key);
@@ -601,8 +584,7 @@ static void test_many_short_arguments_make_a_long_key(void **state) {
   }
 }
 
-static void test_long_names_are_sorted_across_growth(void **state) {
-  (void)state;
+KEY_TEST(long_names_are_sorted_across_growth) {
   char name[400];
   memset(name, 'n', sizeof(name));
   for (int builder = 0; builder < 2; builder++) {
@@ -617,8 +599,7 @@ static void test_long_names_are_sorted_across_growth(void **state) {
   assert_true(equal_bytes(bytes_of(builders[0][0]), bytes_of(builders[0][1])));
 }
 
-static void test_reset_builder_makes_the_key_of_a_fresh_one(void **state) {
-  (void)state;
+KEY_TEST(reset_builder_makes_the_key_of_a_fresh_one) {
   const call long_one = parse("i:1 ( s:61 ) k:b n k:a n");
   const call short_one = parse("k:z b:1");
   for (int typed = 0; typed < 2; typed++) {
@@ -631,8 +612,7 @@ static void test_reset_builder_makes_the_key_of_a_fresh_one(void **state) {
   }
 }
 
-static void test_data_asked_twice_is_the_same(void **state) {
-  (void)state;
+KEY_TEST(data_asked_twice_is_the_same) {
   ct_key *key = builders[0][0];
   ct_key_reset(key);
   ct_key_int(key, 1);
@@ -777,8 +757,7 @@ static void print_call(const call *it) {
   print_error("\n");
 }
 
-static void test_random_calls_are_equal_bytes_if_and_only_if_equal(void **state) {
-  (void)state;
+KEY_TEST(random_calls_are_equal_bytes_if_and_only_if_equal) {
   static call calls[kPool];
   static ct_key *keys[2][kPool];
   for (int typed = 0; typed < 2; typed++)
@@ -831,8 +810,7 @@ static void assert_mistake(ct_status expected, ct_key *key) {
   assert_int_equal(key == builders[1][0] ? 10 : 9, bytes_of(key).size);
 }
 
-static void test_malformed_call_is_invalid(void **state) {
-  (void)state;
+KEY_TEST(malformed_call_is_invalid) {
   static const char *const kMalformed[] = {
       "k:a n k:a n",         /* a name twice */
       "k:a n k:b n k:a i:1", /* and not at once */
@@ -863,8 +841,7 @@ static void test_malformed_call_is_invalid(void **state) {
     }
 }
 
-static void test_text_that_is_not_utf8_is_invalid(void **state) {
-  (void)state;
+KEY_TEST(text_that_is_not_utf8_is_invalid) {
   static const char *const kBroken[] = {
       "\x80",             /* a continuation at the beginning */
       "a\xbf",            /* or later */
@@ -905,8 +882,7 @@ static void test_text_that_is_not_utf8_is_invalid(void **state) {
   }
 }
 
-static void test_ends_of_the_utf8_ranges_are_text(void **state) {
-  (void)state;
+KEY_TEST(ends_of_the_utf8_ranges_are_text) {
   static const char kText[] =
       "\0\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xec\xbf\xbf\xed\x80\x80\xed\x9f\xbf\xee\x80\x80"
       "\xef\xbf\xbf\xf0\x90\x80\x80\xf1\x80\x80\x80\xf3\xbf\xbf\xbf\xf4\x8f\xbf\xbf";
@@ -918,8 +894,7 @@ static void test_ends_of_the_utf8_ranges_are_text(void **state) {
   assert_status(CT_OK, status_of(key));
 }
 
-static void test_null_with_a_length_is_invalid(void **state) {
-  (void)state;
+KEY_TEST(null_with_a_length_is_invalid) {
   ct_key *key = builders[0][0];
   ct_key_reset(key);
   ct_key_text(key, NULL, 1);
@@ -934,8 +909,7 @@ static void test_null_with_a_length_is_invalid(void **state) {
 }
 
 #if SIZE_MAX > UINT32_MAX
-static void test_length_of_4_gib_is_too_large_and_not_read(void **state) {
-  (void)state;
+KEY_TEST(length_of_4_gib_is_too_large_and_not_read) {
   const size_t size = (size_t)UINT32_MAX + 1;
   void *unreadable = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   assert_ptr_not_equal(MAP_FAILED, unreadable);
@@ -954,8 +928,7 @@ static void test_length_of_4_gib_is_too_large_and_not_read(void **state) {
 }
 #endif
 
-static void test_first_of_two_mistakes_is_told(void **state) {
-  (void)state;
+KEY_TEST(first_of_two_mistakes_is_told) {
   ct_key *key = builders[0][0];
   ct_key_reset(key);
   ct_key_tuple_end(key);
@@ -967,14 +940,12 @@ static void test_first_of_two_mistakes_is_told(void **state) {
   assert_mistake(SIZE_MAX > UINT32_MAX ? CT_ERR_TOO_LARGE : CT_ERR_INVALID, key);
 }
 
-static void test_unknown_flag_makes_no_builder(void **state) {
-  (void)state;
+KEY_TEST(unknown_flag_makes_no_builder) {
   assert_null(ct_key_new(2));
   assert_null(ct_key_new(0x80000000u | CT_KEY_TYPED));
 }
 
-static void test_null_builder_is_harmless(void **state) {
-  (void)state;
+KEY_TEST(null_builder_is_harmless) {
   const call all = parse("n b:1 i:1 u:1 f:1 s:61 x:61 ( ) k:a n");
   ct_key_reset(NULL);
   add_call(NULL, &all);
@@ -986,8 +957,7 @@ static void test_null_builder_is_harmless(void **state) {
   assert_int_equal(0, size);
 }
 
-static void test_data_without_where_to_is_invalid(void **state) {
-  (void)state;
+KEY_TEST(data_without_where_to_is_invalid) {
   ct_key *key = builders[0][0];
   ct_key_reset(key);
   ct_key_int(key, 1);
@@ -998,44 +968,4 @@ static void test_data_without_where_to_is_invalid(void **state) {
   assert_status(CT_ERR_INVALID, ct_key_data(key, &data, NULL));
   assert_null(data);
   assert_int_equal(9, bytes_of(key).size);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_recorded_pairs_are_equal_as_in_python),
-    cmocka_unit_test(test_encoding_is_what_it_was),
-    cmocka_unit_test(test_numbers_of_one_value_are_one_key_unless_typed),
-    cmocka_unit_test(test_signed_and_unsigned_are_one_type),
-    cmocka_unit_test(test_numbers_beside_each_other_are_two_keys),
-    cmocka_unit_test(test_zeros_of_both_signs_are_one_key),
-    cmocka_unit_test(test_all_nans_are_one_key),
-    cmocka_unit_test(test_text_and_bytes_are_two_keys),
-    cmocka_unit_test(test_kinds_of_nothing_are_all_different),
-    cmocka_unit_test(test_null_text_of_no_bytes_is_empty),
-    cmocka_unit_test(test_grouping_counts),
-    cmocka_unit_test(test_content_that_looks_like_the_encoding_stays_content),
-    cmocka_unit_test(test_types_within_tuples_do_not_count),
-    cmocka_unit_test(test_position_and_name_are_two_keys),
-    cmocka_unit_test(test_names_in_any_order_are_one_key),
-    cmocka_unit_test(test_names_are_stored_in_order_of_their_bytes),
-    cmocka_unit_test(test_shuffled_names_are_one_key),
-    cmocka_unit_test(test_key_of_any_length_keeps_all_of_it),
-    cmocka_unit_test(test_many_short_arguments_make_a_long_key),
-    cmocka_unit_test(test_long_names_are_sorted_across_growth),
-    cmocka_unit_test(test_reset_builder_makes_the_key_of_a_fresh_one),
-    cmocka_unit_test(test_data_asked_twice_is_the_same),
-    cmocka_unit_test(test_random_calls_are_equal_bytes_if_and_only_if_equal),
-    cmocka_unit_test(test_malformed_call_is_invalid),
-    cmocka_unit_test(test_text_that_is_not_utf8_is_invalid),
-    cmocka_unit_test(test_ends_of_the_utf8_ranges_are_text),
-    cmocka_unit_test(test_null_with_a_length_is_invalid),
-#if SIZE_MAX > UINT32_MAX
-    cmocka_unit_test(test_length_of_4_gib_is_too_large_and_not_read),
-#endif
-    cmocka_unit_test(test_first_of_two_mistakes_is_told),
-    cmocka_unit_test(test_unknown_flag_makes_no_builder),
-    cmocka_unit_test(test_null_builder_is_harmless),
-    cmocka_unit_test(test_data_without_where_to_is_invalid),
-  };
-  return cmocka_run_group_tests_name("keys", tests, make_builders, free_builders);
 }

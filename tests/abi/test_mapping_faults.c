@@ -116,8 +116,7 @@ static void assert_calls(uint64_t limit, uint32_t shards, size_t least, size_t m
   ct_cache_free(cache);
 }
 
-static void test_full_cache_asks_the_system_for_little(void **state) {
-  (void)state;
+TEST(full_cache_asks_the_system_for_little) {
   assert_calls(2 << 20, 1, 8, 4096, 2, 200);
   assert_calls(2 << 20, 16, 8, 4096, 2, 400);
   assert_calls(32 << 20, 1, 8, 500000, 4, 1500);
@@ -129,8 +128,7 @@ static void test_full_cache_asks_the_system_for_little(void **state) {
 
 /* The pages go back all the same, and the addresses are used again: however many caches come and go,
  * they take little more than one did. */
-static void test_what_cannot_be_unmapped_is_used_again(void **state) {
-  (void)state;
+TEST_WITH(what_cannot_be_unmapped_is_used_again, NULL, be_kind) {
   const uint64_t ttis[] = {0, UINT64_C(1) << 60};
   const int64_t before = mapped;
   int64_t by_first = 0;
@@ -155,8 +153,7 @@ static void test_what_cannot_be_unmapped_is_used_again(void **state) {
 }
 
 /* As where memory is locked: it counts, and is zeros where that is promised. */
-static void test_pages_that_cannot_go_back_count(void **state) {
-  (void)state;
+TEST_WITH(pages_that_cannot_go_back_count, NULL, be_kind) {
   uint64_t random = test_seed();
   madvise_fails = true;
   ct_cache *cache = cache_of(16 << 20, 1, 0);
@@ -175,8 +172,7 @@ static void test_pages_that_cannot_go_back_count(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_without_mappings_a_cache_goes_on(void **state) {
-  (void)state;
+TEST_WITH(without_mappings_a_cache_goes_on, NULL, be_kind) {
   uint64_t random = test_seed();
   ct_cache *cache = cache_of(16 << 20, 4, 0);
   store_some(cache, &random, 8, 300000, 50);
@@ -188,14 +184,4 @@ static void test_without_mappings_a_cache_goes_on(void **state) {
   assert_intact(cache);
   assert_true(ct_currsize(cache) > 12 << 20);
   ct_cache_free(cache);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_full_cache_asks_the_system_for_little),
-      cmocka_unit_test_teardown(test_what_cannot_be_unmapped_is_used_again, be_kind),
-      cmocka_unit_test_teardown(test_pages_that_cannot_go_back_count, be_kind),
-      cmocka_unit_test_teardown(test_without_mappings_a_cache_goes_on, be_kind),
-  };
-  return cmocka_run_group_tests_name("mapping faults", tests, NULL, NULL);
 }

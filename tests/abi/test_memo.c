@@ -110,11 +110,17 @@ static ct_cache *cache_of_object(void *user_data, void *self) {
 
 static world w;
 
-static int fresh_world(void **state) {
-  (void)state;
+static void begin_anew(void) {
   memset(&w, 0, sizeof(w));
+}
+
+static int set_up(void **state) {
+  (void)state;
+  begin_anew();
   return 0;
 }
+
+#define MEMO_TEST(name) TEST_WITH(name, set_up, NULL)
 
 static ct_memo_options memo_options(void) {
   ct_memo_options options = CT_MEMO_OPTIONS_INIT;
@@ -229,8 +235,7 @@ static bool keeps(ct_memo *memo, void *self, const argument *args) {
 
 /* ---- Calls ---------------------------------------------------------------------------------- */
 
-static void test_second_call_is_answered_from_the_cache(void **state) {
-  (void)state;
+MEMO_TEST(second_call_is_answered_from_the_cache) {
   ct_memo *memo = usual_memo(0);
   assert_call("0", memo, NULL, INT(7));
   assert_call("0", memo, NULL, INT(7));
@@ -240,8 +245,7 @@ static void test_second_call_is_answered_from_the_cache(void **state) {
   ct_memo_free(memo);
 }
 
-static void test_call_without_out_computes_and_keeps(void **state) {
-  (void)state;
+MEMO_TEST(call_without_out_computes_and_keeps) {
   ct_memo *memo = usual_memo(0);
   assert_status(CT_OK, ct_memo_call(memo, NULL, INT(7), NULL));
   assert_status(CT_OK, ct_memo_call(memo, NULL, INT(7), NULL));
@@ -250,8 +254,7 @@ static void test_call_without_out_computes_and_keeps(void **state) {
   ct_memo_free(memo);
 }
 
-static void test_result_outlives_its_memo(void **state) {
-  (void)state;
+MEMO_TEST(result_outlives_its_memo) {
   ct_memo *memo = usual_memo(0);
   ct_value value;
   assert_status(CT_OK, ct_memo_call(memo, NULL, INT(7), &value));
@@ -260,8 +263,7 @@ static void test_result_outlives_its_memo(void **state) {
   ct_value_release(&value);
 }
 
-static void test_result_evicted_is_computed_again(void **state) {
-  (void)state;
+MEMO_TEST(result_evicted_is_computed_again) {
   ct_memo *memo = memo_of_policy(CT_POLICY_LRU, 2, 0);
   assert_call("0", memo, NULL, INT(1));
   assert_call("1", memo, NULL, INT(2));
@@ -272,8 +274,7 @@ static void test_result_evicted_is_computed_again(void **state) {
   ct_memo_free(memo);
 }
 
-static void test_result_lives_as_long_as_the_cache_says(void **state) {
-  (void)state;
+MEMO_TEST(result_lives_as_long_as_the_cache_says) {
   ct_memo *memo = memo_of_policy(CT_POLICY_TTL, 8, 0);
   assert_call("0", memo, NULL, INT(1));
   set_now(&w.f, 599);
@@ -284,8 +285,7 @@ static void test_result_lives_as_long_as_the_cache_says(void **state) {
   ct_memo_free(memo);
 }
 
-static void test_result_lives_as_long_as_the_function_says(void **state) {
-  (void)state;
+MEMO_TEST(result_lives_as_long_as_the_function_says) {
   ct_memo *memo = memo_of_policy(CT_POLICY_TTL, 8, 0);
   w.ttl = 5;
   assert_call("0", memo, NULL, INT(1));
@@ -305,8 +305,7 @@ static ct_status pass_time(world *it, void *self, const argument *args) {
   return CT_OK;
 }
 
-static void test_lifetime_counts_from_the_functions_return(void **state) {
-  (void)state;
+MEMO_TEST(lifetime_counts_from_the_functions_return) {
   ct_memo *memo = memo_of_policy(CT_POLICY_TTL, 8, 0);
   w.inside = pass_time;
   assert_call("0", memo, NULL, INT(1));
@@ -317,10 +316,9 @@ static void test_lifetime_counts_from_the_functions_return(void **state) {
   ct_memo_free(memo);
 }
 
-static void test_discarded_result_is_handed_over_and_not_kept(void **state) {
-  (void)state;
+MEMO_TEST(discarded_result_is_handed_over_and_not_kept) {
   for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE) {
-    fresh_world(NULL);
+    begin_anew();
     ct_memo *memo = usual_memo(flags);
     w.discard = true;
     assert_call("0", memo, NULL, INT(1));
@@ -330,10 +328,9 @@ static void test_discarded_result_is_handed_over_and_not_kept(void **state) {
   }
 }
 
-static void test_result_too_large_is_handed_over_and_not_kept(void **state) {
-  (void)state;
+MEMO_TEST(result_too_large_is_handed_over_and_not_kept) {
   for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE) {
-    fresh_world(NULL);
+    begin_anew();
     ct_options own = own_options(CT_POLICY_LRU, 500);
     own.weight_kind = CT_WEIGHT_VALUE;
     ct_memo *memo = memo_with_own(&own, flags);
@@ -351,10 +348,9 @@ static void test_result_too_large_is_handed_over_and_not_kept(void **state) {
   }
 }
 
-static void test_cache_of_no_size_calls_every_time(void **state) {
-  (void)state;
+MEMO_TEST(cache_of_no_size_calls_every_time) {
   for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE) {
-    fresh_world(NULL);
+    begin_anew();
     ct_memo *memo = memo_of_policy(CT_POLICY_LRU, 0, flags);
     assert_call("0", memo, NULL, INT(1));
     assert_call("1", memo, NULL, INT(1));
@@ -366,13 +362,12 @@ static void test_cache_of_no_size_calls_every_time(void **state) {
 
 /* ---- Failures ------------------------------------------------------------------------------- */
 
-static void test_failure_reaches_the_caller_and_is_not_kept(void **state) {
-  (void)state;
+MEMO_TEST(failure_reaches_the_caller_and_is_not_kept) {
   static const ct_status kAnswers[] = {CT_MISS,         CT_ERR_IO,        CT_ERR_NOMEM,
                                        (ct_status)1000, (ct_status)-1000, (ct_status)INT32_MAX};
   for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE)
     for (size_t i = 0; i < sizeof(kAnswers) / sizeof(kAnswers[0]); i++) {
-      fresh_world(NULL);
+      begin_anew();
       ct_memo *memo = usual_memo(flags);
       w.answer = kAnswers[i];
       ct_value value = poisoned_value();
@@ -389,8 +384,7 @@ static void test_failure_reaches_the_caller_and_is_not_kept(void **state) {
 }
 
 /* Statuses that mean something to the library are not the function's to answer. */
-static void test_status_that_is_not_the_functions_is_invalid(void **state) {
-  (void)state;
+MEMO_TEST(status_that_is_not_the_functions_is_invalid) {
   static const int32_t kAnswers[] = {CT_EXISTS, CT_NOT_STORED, CT_LEASED, CT_BUSY, CT_END,
                                      7,         999,           -10,       -999};
   for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE)
@@ -412,8 +406,7 @@ static ct_status set_nothing(void *user_data, void *self, const void *args, ct_r
   return CT_OK;
 }
 
-static void test_function_without_result_is_invalid(void **state) {
-  (void)state;
+MEMO_TEST(function_without_result_is_invalid) {
   const ct_options own = own_options(CT_POLICY_LRU, 8);
   ct_memo_options options = memo_options();
   options.own = &own;
@@ -430,8 +423,7 @@ static ct_status set_twice(void *user_data, void *self, const void *args, ct_res
   return count_calls(user_data, self, args, result);
 }
 
-static void test_last_result_set_counts(void **state) {
-  (void)state;
+MEMO_TEST(last_result_set_counts) {
   const ct_options own = own_options(CT_POLICY_LRU, 8);
   ct_memo_options options = memo_options();
   options.own = &own;
@@ -442,8 +434,7 @@ static void test_last_result_set_counts(void **state) {
   ct_memo_free(memo);
 }
 
-static void test_failing_key_calls_nothing(void **state) {
-  (void)state;
+MEMO_TEST(failing_key_calls_nothing) {
   static const ct_status kAnswers[] = {CT_MISS, CT_ERR_UNSUPPORTED, (ct_status)1234,
                                        (ct_status)-1234};
   ct_memo *memo = usual_memo(0);
@@ -469,8 +460,7 @@ static ct_status add_half_a_tuple(void *user_data, void *self, const void *args,
   return CT_OK;
 }
 
-static void test_mistake_in_the_key_calls_nothing(void **state) {
-  (void)state;
+MEMO_TEST(mistake_in_the_key_calls_nothing) {
   const ct_options own = own_options(CT_POLICY_LRU, 8);
   ct_memo_options options = memo_options();
   options.own = &own;
@@ -491,8 +481,7 @@ static ct_status call_again(world *it, void *self, const argument *args) {
   return status;
 }
 
-static void test_function_that_needs_its_own_result_is_recursion(void **state) {
-  (void)state;
+MEMO_TEST(function_that_needs_its_own_result_is_recursion) {
   ct_memo *memo = usual_memo(0);
   w.inside = call_again;
   assert_call("0", memo, NULL, INT(1));
@@ -507,8 +496,7 @@ static ct_status call_for_another(world *it, void *self, const argument *args) {
   return call_again(it, self, INT(99));
 }
 
-static void test_function_may_call_the_memo_for_others(void **state) {
-  (void)state;
+MEMO_TEST(function_may_call_the_memo_for_others) {
   ct_memo *memo = usual_memo(0);
   w.inside = call_for_another;
   assert_call("0", memo, NULL, INT(1));
@@ -518,8 +506,7 @@ static void test_function_may_call_the_memo_for_others(void **state) {
   ct_memo_free(memo);
 }
 
-static void test_single_threaded_cache_takes_nested_calls(void **state) {
-  (void)state;
+MEMO_TEST(single_threaded_cache_takes_nested_calls) {
   ct_options own = own_options(CT_POLICY_LRU, 8);
   own.flags = CT_FLAG_SINGLE_THREADED;
   ct_memo *memo = memo_with_own(&own, 0);
@@ -533,8 +520,7 @@ static void test_single_threaded_cache_takes_nested_calls(void **state) {
 }
 
 /* The inner call stores first. */
-static void test_race_hands_over_what_was_stored_first(void **state) {
-  (void)state;
+MEMO_TEST(race_hands_over_what_was_stored_first) {
   ct_memo *memo = usual_memo(CT_MEMO_RACE);
   w.inside = call_again;
   assert_call("1", memo, NULL, INT(1));
@@ -549,8 +535,7 @@ static ct_status invalidate_now(world *it, void *self, const argument *args) {
   return ct_memo_invalidate(it->memo, self, args);
 }
 
-static void test_result_invalidated_while_computed_is_not_kept(void **state) {
-  (void)state;
+MEMO_TEST(result_invalidated_while_computed_is_not_kept) {
   ct_memo *memo = usual_memo(0);
   w.inside = invalidate_now;
   assert_call("0", memo, NULL, INT(1));
@@ -565,8 +550,7 @@ static ct_status clear_now(world *it, void *self, const argument *args) {
   return ct_memo_clear(it->memo, self);
 }
 
-static void test_result_cleared_while_computed_is_not_kept(void **state) {
-  (void)state;
+MEMO_TEST(result_cleared_while_computed_is_not_kept) {
   ct_memo *memo = usual_memo(0);
   w.inside = clear_now;
   assert_call("0", memo, NULL, INT(1));
@@ -641,8 +625,7 @@ static void run_crowd(crowd *it, uint32_t flags) {
   }
 }
 
-static void test_threads_that_ask_at_once_call_the_function_once(void **state) {
-  (void)state;
+MEMO_TEST(threads_that_ask_at_once_call_the_function_once) {
   crowd it = {.expected = kThreads};
   run_crowd(&it, 0);
   assert_int_equal(1, it.computed);
@@ -652,8 +635,7 @@ static void test_threads_that_ask_at_once_call_the_function_once(void **state) {
 }
 
 /* The function returns only when all are in it at once. */
-static void test_racing_threads_all_call_and_agree(void **state) {
-  (void)state;
+MEMO_TEST(racing_threads_all_call_and_agree) {
   crowd it = {.expected = 0};
   run_crowd(&it, CT_MEMO_RACE);
   assert_int_equal(kThreads, it.computed);
@@ -663,8 +645,7 @@ static void test_racing_threads_all_call_and_agree(void **state) {
 
 /* ---- Shared caches -------------------------------------------------------------------------- */
 
-static void test_prefixes_set_memos_apart(void **state) {
-  (void)state;
+MEMO_TEST(prefixes_set_memos_apart) {
   static const char *const kPrefixes[] = {"", "a", "ab", "b"};
   enum { kMemos = 4 };
   ct_cache *cache = any_cache(100);
@@ -685,8 +666,7 @@ static void test_prefixes_set_memos_apart(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_memos_of_one_prefix_share_results(void **state) {
-  (void)state;
+MEMO_TEST(memos_of_one_prefix_share_results) {
   ct_cache *cache = any_cache(100);
   ct_memo *one = memo_in(cache, "p");
   ct_memo *other = memo_in(cache, "p");
@@ -699,8 +679,7 @@ static void test_memos_of_one_prefix_share_results(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_clear_empties_others_too_and_zeroes_only_its_own_counts(void **state) {
-  (void)state;
+MEMO_TEST(clear_empties_others_too_and_zeroes_only_its_own_counts) {
   ct_cache *cache = any_cache(100);
   ct_memo *one = memo_in(cache, "1");
   ct_memo *other = memo_in(cache, "2");
@@ -714,8 +693,7 @@ static void test_clear_empties_others_too_and_zeroes_only_its_own_counts(void **
   ct_cache_free(cache);
 }
 
-static void test_prefix_and_options_are_copied(void **state) {
-  (void)state;
+MEMO_TEST(prefix_and_options_are_copied) {
   ct_cache *cache = any_cache(100);
   char prefix[] = "p";
   ct_memo_options options = memo_options();
@@ -745,8 +723,7 @@ static ct_status imitate_prefix(void *user_data, void *self, const void *args, c
 
 /* Once, methods without a prefix stored bare keys, and a prefix of the right length, here that of
  * the letter that begins an integer, made another memo's keys equal to them. */
-static void test_no_prefix_beside_one_that_looks_like_a_key(void **state) {
-  (void)state;
+MEMO_TEST(no_prefix_beside_one_that_looks_like_a_key) {
   char prefix['i'] = {0, 0, 0, 0, 0, 'x', (char)sizeof(kZeros)};
   object both = {any_cache(8)};
   ct_memo_options options = memo_options();
@@ -766,8 +743,7 @@ static void test_no_prefix_beside_one_that_looks_like_a_key(void **state) {
 
 /* ---- Objects -------------------------------------------------------------------------------- */
 
-static void test_each_object_has_its_results(void **state) {
-  (void)state;
+MEMO_TEST(each_object_has_its_results) {
   object one = {any_cache(2)};
   object other = {any_cache(3)};
   ct_memo *memo = method_memo(0);
@@ -788,8 +764,7 @@ static void test_each_object_has_its_results(void **state) {
   ct_cache_free(other.cache);
 }
 
-static void test_object_without_cache_is_invalid(void **state) {
-  (void)state;
+MEMO_TEST(object_without_cache_is_invalid) {
   object none = {NULL};
   ct_memo *memo = method_memo(0);
   assert_call_fails(CT_ERR_INVALID, memo, &none, INT(1));
@@ -807,8 +782,7 @@ static void test_object_without_cache_is_invalid(void **state) {
   ct_memo_free(memo);
 }
 
-static void test_forgotten_object_keeps_its_results(void **state) {
-  (void)state;
+MEMO_TEST(forgotten_object_keeps_its_results) {
   object one = {any_cache(2)};
   ct_memo *memo = method_memo(0);
   assert_call("0", memo, &one, INT(1));
@@ -821,8 +795,7 @@ static void test_forgotten_object_keeps_its_results(void **state) {
   ct_cache_free(one.cache);
 }
 
-static void test_counts_of_many_objects_stay_apart(void **state) {
-  (void)state;
+MEMO_TEST(counts_of_many_objects_stay_apart) {
   enum { kObjects = 500, kSteps = 20000 };
   static object objects[kObjects];
   static uint64_t hits[kObjects];
@@ -883,8 +856,7 @@ static bool one_key(ct_memo *memo, void *self, bool real, void *other_self, bool
 }
 
 /* The builder's own type does not count either, it takes the memo's. */
-static void test_object_is_no_part_of_the_key(void **state) {
-  (void)state;
+MEMO_TEST(object_is_no_part_of_the_key) {
   const ct_options own = own_options(CT_POLICY_LRU, 8);
   object x;
   object y;
@@ -903,10 +875,9 @@ static void test_object_is_no_part_of_the_key(void **state) {
 
 /* ---- No cache ------------------------------------------------------------------------------- */
 
-static void test_pass_through_calls_every_time(void **state) {
-  (void)state;
+MEMO_TEST(pass_through_calls_every_time) {
   for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE) {
-    fresh_world(NULL);
+    begin_anew();
     ct_memo_options options = memo_options();
     options.flags = flags;
     ct_memo *memo = new_memo(&options);
@@ -925,8 +896,7 @@ static void test_pass_through_calls_every_time(void **state) {
 }
 
 /* It would fit into no room at all. */
-static void test_pass_through_result_of_no_weight_is_not_kept(void **state) {
-  (void)state;
+MEMO_TEST(pass_through_result_of_no_weight_is_not_kept) {
   const ct_memo_options options = memo_options();
   ct_memo *memo = new_memo(&options);
   w.weightless = true;
@@ -935,8 +905,7 @@ static void test_pass_through_result_of_no_weight_is_not_kept(void **state) {
   ct_memo_free(memo);
 }
 
-static void test_pass_through_hands_failures_on(void **state) {
-  (void)state;
+MEMO_TEST(pass_through_hands_failures_on) {
   const ct_memo_options options = memo_options();
   ct_memo *memo = new_memo(&options);
   w.answer = (ct_status)-2000;
@@ -945,8 +914,7 @@ static void test_pass_through_hands_failures_on(void **state) {
   ct_memo_free(memo);
 }
 
-static void test_pass_through_may_call_itself(void **state) {
-  (void)state;
+MEMO_TEST(pass_through_may_call_itself) {
   const ct_memo_options options = memo_options();
   ct_memo *memo = new_memo(&options);
   w.inside = call_again;
@@ -956,8 +924,7 @@ static void test_pass_through_may_call_itself(void **state) {
   ct_memo_free(memo);
 }
 
-static void test_pass_through_result_outlives_its_memo(void **state) {
-  (void)state;
+MEMO_TEST(pass_through_result_outlives_its_memo) {
   const ct_memo_options options = memo_options();
   ct_memo *memo = new_memo(&options);
   w.size = 500;
@@ -971,8 +938,7 @@ static void test_pass_through_result_outlives_its_memo(void **state) {
 
 /* ---- Keys and single results ---------------------------------------------------------------- */
 
-static void test_key_tells_what_a_result_is_stored_under(void **state) {
-  (void)state;
+MEMO_TEST(key_tells_what_a_result_is_stored_under) {
   ct_cache *cache = any_cache(8);
   ct_memo *memo = memo_in(cache, "name");
   ct_key *key = ct_key_new(0);
@@ -996,8 +962,7 @@ static void test_key_tells_what_a_result_is_stored_under(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_own_cache_without_prefix_stores_the_bare_key(void **state) {
-  (void)state;
+MEMO_TEST(own_cache_without_prefix_stores_the_bare_key) {
   ct_memo *memo = usual_memo(CT_MEMO_TYPED);
   assert_call("0", memo, NULL, INT(5));
   static const char kExpected[] = "Ii\x05\0\0\0\0\0\0\0";
@@ -1005,8 +970,7 @@ static void test_own_cache_without_prefix_stores_the_bare_key(void **state) {
   ct_memo_free(memo);
 }
 
-static void test_result_set_by_hand_answers_a_call(void **state) {
-  (void)state;
+MEMO_TEST(result_set_by_hand_answers_a_call) {
   ct_memo *memo = usual_memo(0);
   ct_key *key = ct_key_new(0);
   ct_bytes bytes;
@@ -1019,8 +983,7 @@ static void test_result_set_by_hand_answers_a_call(void **state) {
   ct_memo_free(memo);
 }
 
-static void test_invalidated_result_is_computed_again(void **state) {
-  (void)state;
+MEMO_TEST(invalidated_result_is_computed_again) {
   ct_memo *memo = usual_memo(0);
   assert_status(CT_MISS, ct_memo_invalidate(memo, NULL, INT(1)));
   assert_call("0", memo, NULL, INT(1));
@@ -1040,8 +1003,7 @@ static ct_status add_long_key(void *user_data, void *self, const void *args, ct_
   return add_argument(user_data, self, args, key);
 }
 
-static void test_long_keys_are_told_apart_to_the_end(void **state) {
-  (void)state;
+MEMO_TEST(long_keys_are_told_apart_to_the_end) {
   const ct_options own = own_options(CT_POLICY_LRU, 8);
   ct_memo_options options = memo_options();
   options.own = &own;
@@ -1055,8 +1017,7 @@ static void test_long_keys_are_told_apart_to_the_end(void **state) {
 
 /* ---- Memory --------------------------------------------------------------------------------- */
 
-static void test_all_memory_comes_from_the_own_caches_allocator(void **state) {
-  (void)state;
+MEMO_TEST(all_memory_comes_from_the_own_caches_allocator) {
   test_allocator allocator;
   test_allocator_init(&allocator);
   ct_options own = own_options(CT_POLICY_LRU, 8);
@@ -1078,13 +1039,12 @@ static void test_all_memory_comes_from_the_own_caches_allocator(void **state) {
 }
 
 /* Each allocation fails in turn, until none is left to fail. */
-static void test_failed_allocation_is_told_and_leaves_nothing_behind(void **state) {
-  (void)state;
+MEMO_TEST(failed_allocation_is_told_and_leaves_nothing_behind) {
   for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE) {
     bool failed = true;
     for (int64_t fail_at = 0; failed; fail_at++) {
       assert_true(fail_at < 1000);
-      fresh_world(NULL);
+      begin_anew();
       test_allocator allocator;
       test_allocator_init(&allocator);
       allocator.fail_at = fail_at;
@@ -1122,8 +1082,7 @@ static void test_failed_allocation_is_told_and_leaves_nothing_behind(void **stat
 }
 
 /* A hit of an object that was not seen before needs room for its counts. */
-static void test_hit_that_cannot_be_counted_is_no_memory(void **state) {
-  (void)state;
+MEMO_TEST(hit_that_cannot_be_counted_is_no_memory) {
   enum { kObjects = 40 };
   object objects[kObjects];
   test_allocator allocator;
@@ -1160,8 +1119,7 @@ static void assert_no_memo(const ct_memo_options *options) {
   assert_null(memo);
 }
 
-static void test_memo_without_function_or_key_is_invalid(void **state) {
-  (void)state;
+MEMO_TEST(memo_without_function_or_key_is_invalid) {
   ct_memo_options options = memo_options();
   options.fn = NULL;
   assert_no_memo(&options);
@@ -1173,8 +1131,7 @@ static void test_memo_without_function_or_key_is_invalid(void **state) {
   assert_status(CT_ERR_INVALID, ct_memo_new(&options, NULL));
 }
 
-static void test_memo_with_two_caches_is_invalid(void **state) {
-  (void)state;
+MEMO_TEST(memo_with_two_caches_is_invalid) {
   ct_cache *cache = any_cache(8);
   const ct_options own = own_options(CT_POLICY_LRU, 8);
   for (int which = 0; which < 8; which++) {
@@ -1187,8 +1144,7 @@ static void test_memo_with_two_caches_is_invalid(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_memo_with_bad_own_options_is_invalid(void **state) {
-  (void)state;
+MEMO_TEST(memo_with_bad_own_options_is_invalid) {
   ct_memo_options options = memo_options();
   ct_options own = own_options(CT_POLICY_LRU, 8);
   options.own = &own;
@@ -1205,8 +1161,7 @@ static void test_memo_with_bad_own_options_is_invalid(void **state) {
   assert_no_memo(&options);
 }
 
-static void test_memo_with_unknown_flag_or_reserved_field_is_invalid(void **state) {
-  (void)state;
+MEMO_TEST(memo_with_unknown_flag_or_reserved_field_is_invalid) {
   ct_memo_options options = memo_options();
   options.flags = 4;
   assert_no_memo(&options);
@@ -1217,15 +1172,13 @@ static void test_memo_with_unknown_flag_or_reserved_field_is_invalid(void **stat
   assert_no_memo(&options);
 }
 
-static void test_memo_with_prefix_that_cannot_be_read_is_invalid(void **state) {
-  (void)state;
+MEMO_TEST(memo_with_prefix_that_cannot_be_read_is_invalid) {
   ct_memo_options options = memo_options();
   options.prefix_size = 1;
   assert_no_memo(&options);
 }
 
-static void test_memo_options_of_other_sizes(void **state) {
-  (void)state;
+MEMO_TEST(memo_options_of_other_sizes) {
   struct {
     ct_memo_options known;
     unsigned char tail[16];
@@ -1243,8 +1196,7 @@ static void test_memo_options_of_other_sizes(void **state) {
   assert_no_memo(&options);
 }
 
-static void test_info_of_other_sizes(void **state) {
-  (void)state;
+MEMO_TEST(info_of_other_sizes) {
   ct_memo *memo = usual_memo(0);
   assert_call("0", memo, NULL, INT(1));
   struct {
@@ -1263,8 +1215,7 @@ static void test_info_of_other_sizes(void **state) {
   ct_memo_free(memo);
 }
 
-static void test_initializers_equal_their_functions(void **state) {
-  (void)state;
+MEMO_TEST(initializers_equal_their_functions) {
   const ct_memo_options options = CT_MEMO_OPTIONS_INIT;
   ct_memo_options options_set;
   memset(&options_set, 0xa5, sizeof(options_set));
@@ -1286,8 +1237,7 @@ static void test_initializers_equal_their_functions(void **state) {
   ct_memo_own_default(NULL, sizeof(own));
 }
 
-static void test_null_memo_is_invalid(void **state) {
-  (void)state;
+MEMO_TEST(null_memo_is_invalid) {
   assert_call_fails(CT_ERR_INVALID, NULL, NULL, INT(1));
   ct_key *key = ct_key_new(0);
   assert_status(CT_ERR_INVALID, ct_memo_key(NULL, NULL, INT(1), key));
@@ -1311,10 +1261,9 @@ static void test_null_memo_is_invalid(void **state) {
 /* A cache of two entries, and one without limit. */
 static const uint64_t kLimits[] = {2, CT_UNBOUNDED};
 
-static void test_cached_call_keeps_one_result_for_equal_arguments(void **state) {
-  (void)state;
+MEMO_TEST(cached_call_keeps_one_result_for_equal_arguments) {
   for (int i = 0; i < 2; i++) {
-    fresh_world(NULL);
+    begin_anew();
     ct_cache *cache = any_cache(kLimits[i]);
     ct_memo *memo = memo_in(cache, "");
     assert_int_equal(0, ct_len(cache));
@@ -1336,11 +1285,10 @@ static void test_cached_call_keeps_one_result_for_equal_arguments(void **state) 
   }
 }
 
-static void test_cached_typed_call_keeps_types_apart(void **state) {
-  (void)state;
+MEMO_TEST(cached_typed_call_keeps_types_apart) {
   static const uint64_t kTypedLimits[] = {3, CT_UNBOUNDED};
   for (int i = 0; i < 2; i++) {
-    fresh_world(NULL);
+    begin_anew();
     ct_cache *cache = any_cache(kTypedLimits[i]);
     ct_memo_options options = memo_options();
     options.cache = cache;
@@ -1373,8 +1321,7 @@ static ct_status call_directly(void *user_data, const void *key, size_t key_size
   return count_calls(user_data, NULL, INT(0), result);
 }
 
-static void test_cached_function_called_directly_leaves_the_cache_alone(void **state) {
-  (void)state;
+MEMO_TEST(cached_function_called_directly_leaves_the_cache_alone) {
   ct_cache *cache = any_cache(2);
   ct_memo *memo = memo_in(cache, "");
   ct_value value;
@@ -1389,8 +1336,7 @@ static void test_cached_function_called_directly_leaves_the_cache_alone(void **s
   ct_cache_free(cache);
 }
 
-static void test_cached_memo_tells_cache_and_key(void **state) {
-  (void)state;
+MEMO_TEST(cached_memo_tells_cache_and_key) {
   ct_cache *cache = any_cache(2);
   ct_memo *memo = memo_in(cache, "");
   assert_ptr_equal(cache, ct_memo_cache(memo, NULL));
@@ -1400,10 +1346,9 @@ static void test_cached_memo_tells_cache_and_key(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_cached_clear_empties_the_cache(void **state) {
-  (void)state;
+MEMO_TEST(cached_clear_empties_the_cache) {
   for (int i = 0; i < 2; i++) {
-    fresh_world(NULL);
+    begin_anew();
     ct_cache *cache = any_cache(kLimits[i]);
     ct_memo *memo = memo_in(cache, "");
     assert_call("0", memo, NULL, INT(0));
@@ -1415,10 +1360,9 @@ static void test_cached_clear_empties_the_cache(void **state) {
   }
 }
 
-static void test_cached_info_counts_hits_and_misses(void **state) {
-  (void)state;
+MEMO_TEST(cached_info_counts_hits_and_misses) {
   for (int i = 0; i < 2; i++) {
-    fresh_world(NULL);
+    begin_anew();
     ct_cache *cache = any_cache(kLimits[i]);
     ct_memo *memo = memo_in(cache, "");
     assert_info(memo, NULL, 0, 0, kLimits[i], 0);
@@ -1436,8 +1380,7 @@ static void test_cached_info_counts_hits_and_misses(void **state) {
   }
 }
 
-static void test_cached_without_room_counts_misses(void **state) {
-  (void)state;
+MEMO_TEST(cached_without_room_counts_misses) {
   ct_cache *cache = any_cache(0);
   ct_memo *memo = memo_in(cache, "");
   assert_info(memo, NULL, 0, 0, 0, 0);
@@ -1450,10 +1393,9 @@ static void test_cached_without_room_counts_misses(void **state) {
 
 /* ---- As the reference's cachedmethod -------------------------------------------------------- */
 
-static void test_method_keeps_one_result_for_equal_arguments(void **state) {
-  (void)state;
+MEMO_TEST(method_keeps_one_result_for_equal_arguments) {
   for (int i = 0; i < 2; i++) {
-    fresh_world(NULL);
+    begin_anew();
     object self = {any_cache(kLimits[i])};
     ct_memo *memo = method_memo(0);
     assert_call("0", memo, &self, INT(0));
@@ -1468,8 +1410,7 @@ static void test_method_keeps_one_result_for_equal_arguments(void **state) {
   }
 }
 
-static void test_method_typed_keeps_types_apart(void **state) {
-  (void)state;
+MEMO_TEST(method_typed_keeps_types_apart) {
   object self = {any_cache(3)};
   ct_memo *memo = method_memo(CT_MEMO_TYPED);
   assert_call("0", memo, &self, INT(0));
@@ -1482,8 +1423,7 @@ static void test_method_typed_keeps_types_apart(void **state) {
   ct_cache_free(self.cache);
 }
 
-static void test_method_info_is_per_object(void **state) {
-  (void)state;
+MEMO_TEST(method_info_is_per_object) {
   object self = {any_cache(2)};
   object another = {any_cache(2)};
   ct_memo *memo = method_memo(0);
@@ -1507,8 +1447,7 @@ static void test_method_info_is_per_object(void **state) {
   ct_cache_free(another.cache);
 }
 
-static void test_method_clear_empties_the_objects_cache(void **state) {
-  (void)state;
+MEMO_TEST(method_clear_empties_the_objects_cache) {
   object self = {any_cache(2)};
   ct_memo *memo = method_memo(0);
   assert_call("0", memo, &self, INT(0));
@@ -1519,8 +1458,7 @@ static void test_method_clear_empties_the_objects_cache(void **state) {
   ct_cache_free(self.cache);
 }
 
-static void test_method_without_room_calls_every_time(void **state) {
-  (void)state;
+MEMO_TEST(method_without_room_calls_every_time) {
   object self = {any_cache(0)};
   ct_memo *untyped = method_memo(0);
   ct_memo *typed = method_memo(CT_MEMO_TYPED);
@@ -1537,8 +1475,7 @@ static void test_method_without_room_calls_every_time(void **state) {
   ct_cache_free(self.cache);
 }
 
-static void test_method_objects_that_share_a_cache_share_results_not_counts(void **state) {
-  (void)state;
+MEMO_TEST(method_objects_that_share_a_cache_share_results_not_counts) {
   ct_cache *cache = any_cache(2);
   object one = {cache};
   object other = {cache};
@@ -1568,8 +1505,7 @@ static uint64_t weigh_as_told(void *user_data, const void *key, size_t key_size,
   return (uint64_t)(*(const char *)value - '0');
 }
 
-static void test_method_result_too_large_is_not_kept(void **state) {
-  (void)state;
+MEMO_TEST(method_result_too_large_is_not_kept) {
   ct_options options = own_options(CT_POLICY_ANY, 1);
   options.weigher = weigh_as_told;
   object self = {new_cache(&options)};
@@ -1592,12 +1528,11 @@ static const ct_policy kPolicies[] = {CT_POLICY_FIFO, CT_POLICY_LFU, CT_POLICY_L
 
 enum { kPolicyCount = sizeof(kPolicies) / sizeof(kPolicies[0]) };
 
-static void test_func_counts_equal_arguments_as_one(void **state) {
-  (void)state;
+MEMO_TEST(func_counts_equal_arguments_as_one) {
   static const uint64_t kSizes[] = {2, CT_UNBOUNDED};
   for (int i = 0; i < kPolicyCount; i++)
     for (int j = 0; j < 2; j++) {
-      fresh_world(NULL);
+      begin_anew();
       ct_memo *memo = memo_of_policy(kPolicies[i], kSizes[j], 0);
       assert_info(memo, NULL, 0, 0, kSizes[j], 0);
       assert_call("0", memo, NULL, INT(1));
@@ -1610,10 +1545,9 @@ static void test_func_counts_equal_arguments_as_one(void **state) {
     }
 }
 
-static void test_func_clear_begins_anew(void **state) {
-  (void)state;
+MEMO_TEST(func_clear_begins_anew) {
   for (int i = 0; i < kPolicyCount; i++) {
-    fresh_world(NULL);
+    begin_anew();
     ct_memo *memo = memo_of_policy(kPolicies[i], 2, 0);
     assert_call("0", memo, NULL, INT(1));
     assert_info(memo, NULL, 0, 1, 2, 1);
@@ -1625,10 +1559,9 @@ static void test_func_clear_begins_anew(void **state) {
   }
 }
 
-static void test_func_of_no_size_misses_every_time(void **state) {
-  (void)state;
+MEMO_TEST(func_of_no_size_misses_every_time) {
   for (int i = 0; i < kPolicyCount; i++) {
-    fresh_world(NULL);
+    begin_anew();
     ct_memo *memo = memo_of_policy(kPolicies[i], 0, 0);
     assert_info(memo, NULL, 0, 0, 0, 0);
     assert_call("0", memo, NULL, INT(1));
@@ -1639,10 +1572,9 @@ static void test_func_of_no_size_misses_every_time(void **state) {
   }
 }
 
-static void test_func_typed_counts_types_apart(void **state) {
-  (void)state;
+MEMO_TEST(func_typed_counts_types_apart) {
   for (int i = 0; i < kPolicyCount; i++) {
-    fresh_world(NULL);
+    begin_anew();
     ct_memo *memo = memo_of_policy(kPolicies[i], 2, CT_MEMO_TYPED);
     assert_call("0", memo, NULL, INT(1));
     assert_call("0", memo, NULL, INT(1));
@@ -1655,8 +1587,7 @@ static void test_func_typed_counts_types_apart(void **state) {
   }
 }
 
-static void test_func_default_is_lru_of_128(void **state) {
-  (void)state;
+MEMO_TEST(func_default_is_lru_of_128) {
   ct_options own;
   ct_memo_own_default(&own, sizeof(own));
   ct_memo *memo = memo_with_own(&own, 0);
@@ -1668,88 +1599,4 @@ static void test_func_default_is_lru_of_128(void **state) {
   assert_true(keeps(memo, NULL, INT(0)));
   assert_false(keeps(memo, NULL, INT(1)));
   ct_memo_free(memo);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup(test_second_call_is_answered_from_the_cache, fresh_world),
-      cmocka_unit_test_setup(test_call_without_out_computes_and_keeps, fresh_world),
-      cmocka_unit_test_setup(test_result_outlives_its_memo, fresh_world),
-      cmocka_unit_test_setup(test_result_evicted_is_computed_again, fresh_world),
-      cmocka_unit_test_setup(test_result_lives_as_long_as_the_cache_says, fresh_world),
-      cmocka_unit_test_setup(test_result_lives_as_long_as_the_function_says, fresh_world),
-      cmocka_unit_test_setup(test_lifetime_counts_from_the_functions_return, fresh_world),
-      cmocka_unit_test_setup(test_discarded_result_is_handed_over_and_not_kept, fresh_world),
-      cmocka_unit_test_setup(test_result_too_large_is_handed_over_and_not_kept, fresh_world),
-      cmocka_unit_test_setup(test_cache_of_no_size_calls_every_time, fresh_world),
-      cmocka_unit_test_setup(test_failure_reaches_the_caller_and_is_not_kept, fresh_world),
-      cmocka_unit_test_setup(test_status_that_is_not_the_functions_is_invalid, fresh_world),
-      cmocka_unit_test_setup(test_function_without_result_is_invalid, fresh_world),
-      cmocka_unit_test_setup(test_last_result_set_counts, fresh_world),
-      cmocka_unit_test_setup(test_failing_key_calls_nothing, fresh_world),
-      cmocka_unit_test_setup(test_mistake_in_the_key_calls_nothing, fresh_world),
-      cmocka_unit_test_setup(test_function_that_needs_its_own_result_is_recursion, fresh_world),
-      cmocka_unit_test_setup(test_function_may_call_the_memo_for_others, fresh_world),
-      cmocka_unit_test_setup(test_single_threaded_cache_takes_nested_calls, fresh_world),
-      cmocka_unit_test_setup(test_race_hands_over_what_was_stored_first, fresh_world),
-      cmocka_unit_test_setup(test_result_invalidated_while_computed_is_not_kept, fresh_world),
-      cmocka_unit_test_setup(test_result_cleared_while_computed_is_not_kept, fresh_world),
-      cmocka_unit_test_setup(test_threads_that_ask_at_once_call_the_function_once, fresh_world),
-      cmocka_unit_test_setup(test_racing_threads_all_call_and_agree, fresh_world),
-      cmocka_unit_test_setup(test_prefixes_set_memos_apart, fresh_world),
-      cmocka_unit_test_setup(test_memos_of_one_prefix_share_results, fresh_world),
-      cmocka_unit_test_setup(test_clear_empties_others_too_and_zeroes_only_its_own_counts,
-                             fresh_world),
-      cmocka_unit_test_setup(test_prefix_and_options_are_copied, fresh_world),
-      cmocka_unit_test_setup(test_no_prefix_beside_one_that_looks_like_a_key, fresh_world),
-      cmocka_unit_test_setup(test_each_object_has_its_results, fresh_world),
-      cmocka_unit_test_setup(test_object_without_cache_is_invalid, fresh_world),
-      cmocka_unit_test_setup(test_forgotten_object_keeps_its_results, fresh_world),
-      cmocka_unit_test_setup(test_counts_of_many_objects_stay_apart, fresh_world),
-      cmocka_unit_test_setup(test_object_is_no_part_of_the_key, fresh_world),
-      cmocka_unit_test_setup(test_pass_through_calls_every_time, fresh_world),
-      cmocka_unit_test_setup(test_pass_through_result_of_no_weight_is_not_kept, fresh_world),
-      cmocka_unit_test_setup(test_pass_through_hands_failures_on, fresh_world),
-      cmocka_unit_test_setup(test_pass_through_may_call_itself, fresh_world),
-      cmocka_unit_test_setup(test_pass_through_result_outlives_its_memo, fresh_world),
-      cmocka_unit_test_setup(test_key_tells_what_a_result_is_stored_under, fresh_world),
-      cmocka_unit_test_setup(test_own_cache_without_prefix_stores_the_bare_key, fresh_world),
-      cmocka_unit_test_setup(test_result_set_by_hand_answers_a_call, fresh_world),
-      cmocka_unit_test_setup(test_invalidated_result_is_computed_again, fresh_world),
-      cmocka_unit_test_setup(test_long_keys_are_told_apart_to_the_end, fresh_world),
-      cmocka_unit_test_setup(test_all_memory_comes_from_the_own_caches_allocator, fresh_world),
-      cmocka_unit_test_setup(test_failed_allocation_is_told_and_leaves_nothing_behind, fresh_world),
-      cmocka_unit_test_setup(test_hit_that_cannot_be_counted_is_no_memory, fresh_world),
-      cmocka_unit_test_setup(test_memo_without_function_or_key_is_invalid, fresh_world),
-      cmocka_unit_test_setup(test_memo_with_two_caches_is_invalid, fresh_world),
-      cmocka_unit_test_setup(test_memo_with_bad_own_options_is_invalid, fresh_world),
-      cmocka_unit_test_setup(test_memo_with_unknown_flag_or_reserved_field_is_invalid, fresh_world),
-      cmocka_unit_test_setup(test_memo_with_prefix_that_cannot_be_read_is_invalid, fresh_world),
-      cmocka_unit_test_setup(test_memo_options_of_other_sizes, fresh_world),
-      cmocka_unit_test_setup(test_info_of_other_sizes, fresh_world),
-      cmocka_unit_test_setup(test_initializers_equal_their_functions, fresh_world),
-      cmocka_unit_test_setup(test_null_memo_is_invalid, fresh_world),
-      cmocka_unit_test_setup(test_cached_call_keeps_one_result_for_equal_arguments, fresh_world),
-      cmocka_unit_test_setup(test_cached_typed_call_keeps_types_apart, fresh_world),
-      cmocka_unit_test_setup(test_cached_function_called_directly_leaves_the_cache_alone,
-                             fresh_world),
-      cmocka_unit_test_setup(test_cached_memo_tells_cache_and_key, fresh_world),
-      cmocka_unit_test_setup(test_cached_clear_empties_the_cache, fresh_world),
-      cmocka_unit_test_setup(test_cached_info_counts_hits_and_misses, fresh_world),
-      cmocka_unit_test_setup(test_cached_without_room_counts_misses, fresh_world),
-      cmocka_unit_test_setup(test_method_keeps_one_result_for_equal_arguments, fresh_world),
-      cmocka_unit_test_setup(test_method_typed_keeps_types_apart, fresh_world),
-      cmocka_unit_test_setup(test_method_info_is_per_object, fresh_world),
-      cmocka_unit_test_setup(test_method_clear_empties_the_objects_cache, fresh_world),
-      cmocka_unit_test_setup(test_method_without_room_calls_every_time, fresh_world),
-      cmocka_unit_test_setup(test_method_objects_that_share_a_cache_share_results_not_counts,
-                             fresh_world),
-      cmocka_unit_test_setup(test_method_result_too_large_is_not_kept, fresh_world),
-      cmocka_unit_test_setup(test_func_counts_equal_arguments_as_one, fresh_world),
-      cmocka_unit_test_setup(test_func_clear_begins_anew, fresh_world),
-      cmocka_unit_test_setup(test_func_of_no_size_misses_every_time, fresh_world),
-      cmocka_unit_test_setup(test_func_typed_counts_types_apart, fresh_world),
-      cmocka_unit_test_setup(test_func_default_is_lru_of_128, fresh_world),
-  };
-  return cmocka_run_group_tests_name("memo", tests, NULL, NULL);
 }

@@ -118,29 +118,20 @@ static void touch_quietly(ct_cache *cache, const char *key) {
 
 /* ---- LRU ------------------------------------------------------------------------------------ */
 
-static void test_lru_evicts_the_least_recently_used(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_LRU, 3, "a b c");
-  use_each(f.cache, "a c");
-  set_each(f.cache, "d e");
-  assert_told(&f, "EVICTED b=1, EVICTED a=1");
-  assert_goes("c d e", f.cache);
-  fixture_close(&f);
+FIXTURE_TEST(lru_evicts_the_least_recently_used, open_filled(f, CT_POLICY_LRU, 3, "a b c")) {
+  use_each(f->cache, "a c");
+  set_each(f->cache, "d e");
+  assert_told(f, "EVICTED b=1, EVICTED a=1");
+  assert_goes("c d e", f->cache);
 }
 
-static void test_lru_every_use_makes_recent(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_LRU, 4, "a b c d");
-  use_in_every_way(f.cache, "b");
-  use_in_every_way(f.cache, "a");
-  assert_goes("c d b a", f.cache);
-  fixture_close(&f);
+FIXTURE_TEST(lru_every_use_makes_recent, open_filled(f, CT_POLICY_LRU, 4, "a b c d")) {
+  use_in_every_way(f->cache, "b");
+  use_in_every_way(f->cache, "a");
+  assert_goes("c d b a", f->cache);
 }
 
-static void test_lru_each_way_of_use_alone_makes_recent(void **state) {
-  (void)state;
+TEST(lru_each_way_of_use_alone_makes_recent) {
   for (unsigned way = 0; way < 6; way++) {
     fixture f;
     ct_cache *cache = open_filled(&f, CT_POLICY_LRU, 3, "a b c");
@@ -178,136 +169,94 @@ static void test_lru_each_way_of_use_alone_makes_recent(void **state) {
   }
 }
 
-static void test_lru_quiet_calls_make_nothing_recent(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_LRU, 3, "a b c");
-  touch_quietly(f.cache, "a");
-  touch_quietly(f.cache, "b");
-  assert_goes("a b c", f.cache);
-  fixture_close(&f);
+FIXTURE_TEST(lru_quiet_calls_make_nothing_recent, open_filled(f, CT_POLICY_LRU, 3, "a b c")) {
+  touch_quietly(f->cache, "a");
+  touch_quietly(f->cache, "b");
+  assert_goes("a b c", f->cache);
 }
 
-static void test_lru_growing_entry_evicts_others_in_order(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_LRU, 4, "a b c d");
-  assert_status(CT_OK, set_text_weight(f.cache, "c", "2", 3));
-  assert_told(&f, "EVICTED a=1, EVICTED b=1, REPLACED c=1");
-  assert_goes("d c", f.cache);
-  fixture_close(&f);
+FIXTURE_TEST(lru_growing_entry_evicts_others_in_order,
+             open_filled(f, CT_POLICY_LRU, 4, "a b c d")) {
+  assert_status(CT_OK, set_text_weight(f->cache, "c", "2", 3));
+  assert_told(f, "EVICTED a=1, EVICTED b=1, REPLACED c=1");
+  assert_goes("d c", f->cache);
 }
 
-static void test_lru_growing_entry_goes_itself_if_its_turn_comes(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_LRU, 3, "a b c");
-  assert_status(CT_OK, set_text_weight(f.cache, "a", "2", 2));
-  assert_told(&f, "EVICTED a=1, EVICTED b=1");
-  assert_int_equal(4, stats_of(f.cache).inserts);
-  assert_int_equal(0, stats_of(f.cache).updates);
-  assert_goes("c a", f.cache);
-  fixture_close(&f);
+FIXTURE_TEST(lru_growing_entry_goes_itself_if_its_turn_comes,
+             open_filled(f, CT_POLICY_LRU, 3, "a b c")) {
+  assert_status(CT_OK, set_text_weight(f->cache, "a", "2", 2));
+  assert_told(f, "EVICTED a=1, EVICTED b=1");
+  assert_int_equal(4, stats_of(f->cache).inserts);
+  assert_int_equal(0, stats_of(f->cache).updates);
+  assert_goes("c a", f->cache);
 }
 
 /* ---- FIFO ----------------------------------------------------------------------------------- */
 
-static void test_fifo_evicts_the_first_stored(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_FIFO, 3, "a b c");
-  use_in_every_way(f.cache, "a");
-  set_each(f.cache, "d");
-  assert_told(&f, "EVICTED a=1");
-  assert_goes("b c d", f.cache);
-  fixture_close(&f);
+FIXTURE_TEST(fifo_evicts_the_first_stored, open_filled(f, CT_POLICY_FIFO, 3, "a b c")) {
+  use_in_every_way(f->cache, "a");
+  set_each(f->cache, "d");
+  assert_told(f, "EVICTED a=1");
+  assert_goes("b c d", f->cache);
 }
 
-static void test_fifo_update_moves_to_the_back(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_FIFO, 3, "a b c");
-  set_each(f.cache, "a");
-  touch_quietly(f.cache, "b");
-  assert_goes("b c a", f.cache);
-  fixture_close(&f);
+FIXTURE_TEST(fifo_update_moves_to_the_back, open_filled(f, CT_POLICY_FIFO, 3, "a b c")) {
+  set_each(f->cache, "a");
+  touch_quietly(f->cache, "b");
+  assert_goes("b c a", f->cache);
 }
 
 /* ---- LFU ------------------------------------------------------------------------------------ */
 
-static void test_lfu_evicts_the_least_often_used(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_LFU, 4, "a b c d");
-  use_each(f.cache, "a a a b d d");
-  set_each(f.cache, "e");
-  assert_told(&f, "EVICTED c=1");
-  assert_goes("e b d a", f.cache);
-  fixture_close(&f);
+FIXTURE_TEST(lfu_evicts_the_least_often_used, open_filled(f, CT_POLICY_LFU, 4, "a b c d")) {
+  use_each(f->cache, "a a a b d d");
+  set_each(f->cache, "e");
+  assert_told(f, "EVICTED c=1");
+  assert_goes("e b d a", f->cache);
 }
 
-static void test_lfu_tie_goes_to_the_first_that_reached_its_count(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_LFU, 9, "a b c d");
-  use_each(f.cache, "c a d b");
-  assert_goes("c a d b", f.cache);
-  set_each(f.cache, "a b c d");
-  use_each(f.cache, "b a a b d");
-  assert_goes("c d a b", f.cache);
-  fixture_close(&f);
+FIXTURE_TEST(lfu_tie_goes_to_the_first_that_reached_its_count,
+             open_filled(f, CT_POLICY_LFU, 9, "a b c d")) {
+  use_each(f->cache, "c a d b");
+  assert_goes("c a d b", f->cache);
+  set_each(f->cache, "a b c d");
+  use_each(f->cache, "b a a b d");
+  assert_goes("c d a b", f->cache);
 }
 
-static void test_lfu_update_is_a_use(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_LFU, 3, "a b c");
-  set_each(f.cache, "a");
-  use_each(f.cache, "b b");
-  assert_goes("c a b", f.cache);
-  fixture_close(&f);
+FIXTURE_TEST(lfu_update_is_a_use, open_filled(f, CT_POLICY_LFU, 3, "a b c")) {
+  set_each(f->cache, "a");
+  use_each(f->cache, "b b");
+  assert_goes("c a b", f->cache);
 }
 
-static void test_lfu_quiet_calls_are_no_use(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_LFU, 3, "a b c");
-  for (unsigned i = 0; i < 3; i++) touch_quietly(f.cache, "a");
-  use_each(f.cache, "b");
-  assert_goes("a c b", f.cache);
-  fixture_close(&f);
+FIXTURE_TEST(lfu_quiet_calls_are_no_use, open_filled(f, CT_POLICY_LFU, 3, "a b c")) {
+  for (unsigned i = 0; i < 3; i++) touch_quietly(f->cache, "a");
+  use_each(f->cache, "b");
+  assert_goes("a c b", f->cache);
 }
 
-static void test_lfu_counts_from_the_start_after_leaving(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_LFU, 3, "a b");
-  use_each(f.cache, "a a a b");
-  assert_status(CT_OK, delete_text(f.cache, "a"));
-  set_each(f.cache, "a");
-  assert_goes("a b", f.cache);
-  fixture_close(&f);
+FIXTURE_TEST(lfu_counts_from_the_start_after_leaving, open_filled(f, CT_POLICY_LFU, 3, "a b")) {
+  use_each(f->cache, "a a a b");
+  assert_status(CT_OK, delete_text(f->cache, "a"));
+  set_each(f->cache, "a");
+  assert_goes("a b", f->cache);
 }
 
-static void test_lfu_inspect_tells_the_count(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_LFU, 3, "a b");
-  const uint64_t first = info_of(f.cache, "a").frequency;
+FIXTURE_TEST(lfu_inspect_tells_the_count, open_filled(f, CT_POLICY_LFU, 3, "a b")) {
+  const uint64_t first = info_of(f->cache, "a").frequency;
   assert_in_range(first, 0, 1);
   for (unsigned i = 1; i <= 50; i++) {
-    use_each(f.cache, "a");
-    assert_int_equal(first + i, info_of(f.cache, "a").frequency);
+    use_each(f->cache, "a");
+    assert_int_equal(first + i, info_of(f->cache, "a").frequency);
   }
-  set_each(f.cache, "a");
-  assert_int_equal(first + 51, info_of(f.cache, "a").frequency);
-  use_in_every_way(f.cache, "b");
-  assert_int_equal(first + 5, info_of(f.cache, "b").frequency);
-  fixture_close(&f);
+  set_each(f->cache, "a");
+  assert_int_equal(first + 51, info_of(f->cache, "a").frequency);
+  use_in_every_way(f->cache, "b");
+  assert_int_equal(first + 5, info_of(f->cache, "b").frequency);
 }
 
-static void test_only_lfu_tells_a_count(void **state) {
-  (void)state;
+TEST(only_lfu_tells_a_count) {
   const ct_policy kUncounted[] = {CT_POLICY_LRU,   CT_POLICY_FIFO,   CT_POLICY_RR,
                                   CT_POLICY_ANY,   CT_POLICY_MRU,    CT_POLICY_CLOCK,
                                   CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_ARC};
@@ -354,8 +303,7 @@ static void assert_chosen(chooser *it, uint64_t answer, const char *expected) {
   ct_value_release(&key);
 }
 
-static void test_rr_last_entry_takes_the_place_of_a_leaver(void **state) {
-  (void)state;
+TEST(rr_last_entry_takes_the_place_of_a_leaver) {
   chooser it;
   open_chooser(&it, 5);
   set_each(it.f.cache, "a b c d e");
@@ -373,8 +321,7 @@ static void test_rr_last_entry_takes_the_place_of_a_leaver(void **state) {
   fixture_close(&it.f);
 }
 
-static void test_rr_choice_is_taken_modulo_count(void **state) {
-  (void)state;
+TEST(rr_choice_is_taken_modulo_count) {
   chooser it;
   open_chooser(&it, 5);
   set_each(it.f.cache, "a b c d e");
@@ -384,8 +331,7 @@ static void test_rr_choice_is_taken_modulo_count(void **state) {
   fixture_close(&it.f);
 }
 
-static void test_rr_uses_and_updates_keep_numbers(void **state) {
-  (void)state;
+TEST(rr_uses_and_updates_keep_numbers) {
   chooser it;
   open_chooser(&it, 3);
   set_each(it.f.cache, "a b c");
@@ -397,8 +343,7 @@ static void test_rr_uses_and_updates_keep_numbers(void **state) {
   fixture_close(&it.f);
 }
 
-static void test_rr_full_cache_asks_once_a_victim(void **state) {
-  (void)state;
+TEST(rr_full_cache_asks_once_a_victim) {
   chooser it;
   open_chooser(&it, 4);
   set_each(it.f.cache, "a b c d");
@@ -415,8 +360,7 @@ static void test_rr_full_cache_asks_once_a_victim(void **state) {
 }
 
 /* As many as grow, shrink and grow again beyond any one piece of memory; each has its number still. */
-static void test_rr_numbers_are_right_in_a_large_cache(void **state) {
-  (void)state;
+TEST(rr_numbers_are_right_in_a_large_cache) {
   enum { kMaxsize = 20000, kFew = 50 };
   static uint64_t numbered[kMaxsize];
   uint64_t random = test_seed();
@@ -462,8 +406,7 @@ static void test_rr_numbers_are_right_in_a_large_cache(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_rr_clear_numbers_anew(void **state) {
-  (void)state;
+TEST(rr_clear_numbers_anew) {
   chooser it;
   open_chooser(&it, 5);
   set_each(it.f.cache, "a b c");
@@ -485,8 +428,7 @@ static void drain_by_seed(uint64_t seed, char *order) {
   fixture_close(&f);
 }
 
-static void test_rr_seed_decides_the_order(void **state) {
-  (void)state;
+TEST(rr_seed_decides_the_order) {
   char first[kMaxOrder], again[kMaxOrder], other[kMaxOrder];
   drain_by_seed(1, first);
   drain_by_seed(1, again);
@@ -495,8 +437,7 @@ static void test_rr_seed_decides_the_order(void **state) {
   assert_string_not_equal(first, other);
 }
 
-static void test_rr_chooses_every_entry_sometimes(void **state) {
-  (void)state;
+TEST(rr_chooses_every_entry_sometimes) {
   enum { kPlaces = 8, kRounds = 4000 };
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_RR, kPlaces);
@@ -520,56 +461,39 @@ static void test_rr_chooses_every_entry_sometimes(void **state) {
 
 /* ---- ANY and MRU ---------------------------------------------------------------------------- */
 
-static void test_any_evicts_the_first_inserted(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_ANY, 3, "a b c");
-  use_in_every_way(f.cache, "a");
-  set_each(f.cache, "a d");
-  assert_told(&f, "REPLACED a=1, EVICTED a=1");
-  assert_goes("b c d", f.cache);
-  fixture_close(&f);
+FIXTURE_TEST(any_evicts_the_first_inserted, open_filled(f, CT_POLICY_ANY, 3, "a b c")) {
+  use_in_every_way(f->cache, "a");
+  set_each(f->cache, "a d");
+  assert_told(f, "REPLACED a=1, EVICTED a=1");
+  assert_goes("b c d", f->cache);
 }
 
-static void test_any_update_moves_nothing(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_ANY, 5, "a b c");
-  assert_status(CT_OK, set_text_weight(f.cache, "b", "2", 3));
-  set_each(f.cache, "a");
-  touch_quietly(f.cache, "c");
-  assert_goes("a b c", f.cache);
-  fixture_close(&f);
+FIXTURE_TEST(any_update_moves_nothing, open_filled(f, CT_POLICY_ANY, 5, "a b c")) {
+  assert_status(CT_OK, set_text_weight(f->cache, "b", "2", 3));
+  set_each(f->cache, "a");
+  touch_quietly(f->cache, "c");
+  assert_goes("a b c", f->cache);
 }
 
-static void test_mru_evicts_the_most_recently_used(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_MRU, 3, "a b c");
-  set_each(f.cache, "d");
-  assert_told(&f, "EVICTED c=1");
-  use_in_every_way(f.cache, "a");
-  set_each(f.cache, "e");
-  assert_told(&f, "EVICTED a=1");
-  set_each(f.cache, "b");
-  assert_told(&f, "REPLACED b=1");
-  assert_goes("b e d", f.cache);
-  fixture_close(&f);
+FIXTURE_TEST(mru_evicts_the_most_recently_used, open_filled(f, CT_POLICY_MRU, 3, "a b c")) {
+  set_each(f->cache, "d");
+  assert_told(f, "EVICTED c=1");
+  use_in_every_way(f->cache, "a");
+  set_each(f->cache, "e");
+  assert_told(f, "EVICTED a=1");
+  set_each(f->cache, "b");
+  assert_told(f, "REPLACED b=1");
+  assert_goes("b e d", f->cache);
 }
 
-static void test_mru_quiet_calls_make_nothing_recent(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_MRU, 3, "a b c");
-  touch_quietly(f.cache, "a");
-  assert_goes("c b a", f.cache);
-  fixture_close(&f);
+FIXTURE_TEST(mru_quiet_calls_make_nothing_recent, open_filled(f, CT_POLICY_MRU, 3, "a b c")) {
+  touch_quietly(f->cache, "a");
+  assert_goes("c b a", f->cache);
 }
 
 /* ---- TTL and TLRU --------------------------------------------------------------------------- */
 
-static void test_ttl_is_lru_with_a_lifetime(void **state) {
-  (void)state;
+TEST(ttl_is_lru_with_a_lifetime) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_TTL, 3);
   options.ttl = 10;
@@ -586,8 +510,7 @@ static void test_ttl_is_lru_with_a_lifetime(void **state) {
   fixture_close(&f);
 }
 
-static void test_ttl_without_a_ttl_is_invalid(void **state) {
-  (void)state;
+TEST(ttl_without_a_ttl_is_invalid) {
   fixture f;
   const ct_options options = fixture_options(&f, CT_POLICY_TTL, 3);
   ct_cache *cache = (ct_cache *)&f;
@@ -604,8 +527,7 @@ static uint64_t ttu_by_value(void *user_data, const void *key, size_t key_size, 
   return value_size == 0 ? CT_NEVER : now + (uint64_t)(*(const char *)value - '0');
 }
 
-static void test_tlru_is_lru_with_lifetimes_of_its_callers_choice(void **state) {
-  (void)state;
+TEST(tlru_is_lru_with_lifetimes_of_its_callers_choice) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_TLRU, 3);
   options.ttu = ttu_by_value;
@@ -627,8 +549,7 @@ static void test_tlru_is_lru_with_lifetimes_of_its_callers_choice(void **state) 
   fixture_close(&f);
 }
 
-static void test_tlru_without_a_ttu_is_invalid(void **state) {
-  (void)state;
+TEST(tlru_without_a_ttu_is_invalid) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_TLRU, 3);
   options.ttl = 10;
@@ -685,8 +606,7 @@ static void open_random(fixture *f, ct_policy policy, uint32_t shards, uint64_t 
   }
 }
 
-static void test_walks_follow_the_order_of_popitem(void **state) {
-  (void)state;
+TEST(walks_follow_the_order_of_popitem) {
   uint64_t random = test_seed();
   for (unsigned round = 0; round < 20; round++) {
     for (size_t i = 0; i < sizeof kOrdered / sizeof kOrdered[0]; i++) {
@@ -701,8 +621,7 @@ static void test_walks_follow_the_order_of_popitem(void **state) {
   }
 }
 
-static void test_walks_with_shards_pass_every_entry_once(void **state) {
-  (void)state;
+TEST(walks_with_shards_pass_every_entry_once) {
   uint64_t random = test_seed();
   for (size_t i = 0; i < sizeof kOrdered / sizeof kOrdered[0]; i++) {
     fixture f;
@@ -723,71 +642,23 @@ static void test_walks_with_shards_pass_every_entry_once(void **state) {
   }
 }
 
-static void test_walk_in_order_keeps_the_order_it_began_with(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_LRU, 9, "a b c d");
+FIXTURE_TEST(walk_in_order_keeps_the_order_it_began_with,
+             open_filled(f, CT_POLICY_LRU, 9, "a b c d")) {
   ct_iter *iter = NULL;
-  assert_status(CT_OK, ct_iter_new(f.cache, CT_ORDER_COLDEST, &iter));
-  use_each(f.cache, "a b");
-  set_each(f.cache, "e");
+  assert_status(CT_OK, ct_iter_new(f->cache, CT_ORDER_COLDEST, &iter));
+  use_each(f->cache, "a b");
+  set_each(f->cache, "e");
   char order[kMaxOrder] = "";
   ct_bytes key;
   while (ct_iter_next(iter, &key, NULL) == CT_OK) append(order, key.data, key.size);
   ct_iter_free(iter);
   assert_string_equal("a b c d", order);
-  fixture_close(&f);
 }
 
-static void test_rr_has_no_order_to_walk_in(void **state) {
-  (void)state;
-  fixture f;
-  open_filled(&f, CT_POLICY_RR, 3, "a b c");
+FIXTURE_TEST(rr_has_no_order_to_walk_in, open_filled(f, CT_POLICY_RR, 3, "a b c")) {
   for (int32_t order = CT_ORDER_COLDEST; order <= CT_ORDER_HOTTEST; order++) {
-    ct_iter *iter = (ct_iter *)&f;
-    assert_status(CT_ERR_UNSUPPORTED, ct_iter_new(f.cache, order, &iter));
+    ct_iter *iter = (ct_iter *)f;
+    assert_status(CT_ERR_UNSUPPORTED, ct_iter_new(f->cache, order, &iter));
     assert_null(iter);
   }
-  fixture_close(&f);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_lru_evicts_the_least_recently_used),
-      cmocka_unit_test(test_lru_every_use_makes_recent),
-      cmocka_unit_test(test_lru_each_way_of_use_alone_makes_recent),
-      cmocka_unit_test(test_lru_quiet_calls_make_nothing_recent),
-      cmocka_unit_test(test_lru_growing_entry_evicts_others_in_order),
-      cmocka_unit_test(test_lru_growing_entry_goes_itself_if_its_turn_comes),
-      cmocka_unit_test(test_fifo_evicts_the_first_stored),
-      cmocka_unit_test(test_fifo_update_moves_to_the_back),
-      cmocka_unit_test(test_lfu_evicts_the_least_often_used),
-      cmocka_unit_test(test_lfu_tie_goes_to_the_first_that_reached_its_count),
-      cmocka_unit_test(test_lfu_update_is_a_use),
-      cmocka_unit_test(test_lfu_quiet_calls_are_no_use),
-      cmocka_unit_test(test_lfu_counts_from_the_start_after_leaving),
-      cmocka_unit_test(test_lfu_inspect_tells_the_count),
-      cmocka_unit_test(test_only_lfu_tells_a_count),
-      cmocka_unit_test(test_rr_last_entry_takes_the_place_of_a_leaver),
-      cmocka_unit_test(test_rr_choice_is_taken_modulo_count),
-      cmocka_unit_test(test_rr_uses_and_updates_keep_numbers),
-      cmocka_unit_test(test_rr_full_cache_asks_once_a_victim),
-      cmocka_unit_test(test_rr_numbers_are_right_in_a_large_cache),
-      cmocka_unit_test(test_rr_clear_numbers_anew),
-      cmocka_unit_test(test_rr_seed_decides_the_order),
-      cmocka_unit_test(test_rr_chooses_every_entry_sometimes),
-      cmocka_unit_test(test_any_evicts_the_first_inserted),
-      cmocka_unit_test(test_any_update_moves_nothing),
-      cmocka_unit_test(test_mru_evicts_the_most_recently_used),
-      cmocka_unit_test(test_mru_quiet_calls_make_nothing_recent),
-      cmocka_unit_test(test_ttl_is_lru_with_a_lifetime),
-      cmocka_unit_test(test_ttl_without_a_ttl_is_invalid),
-      cmocka_unit_test(test_tlru_is_lru_with_lifetimes_of_its_callers_choice),
-      cmocka_unit_test(test_tlru_without_a_ttu_is_invalid),
-      cmocka_unit_test(test_walks_follow_the_order_of_popitem),
-      cmocka_unit_test(test_walks_with_shards_pass_every_entry_once),
-      cmocka_unit_test(test_walk_in_order_keeps_the_order_it_began_with),
-      cmocka_unit_test(test_rr_has_no_order_to_walk_in),
-  };
-  return cmocka_run_group_tests_name("policies", tests, NULL, NULL);
 }

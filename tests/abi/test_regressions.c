@@ -12,8 +12,7 @@ static void clear_in_visit(void *user_data, const ct_event *event) {
 
 /* ct_clear freed all memory of the store at once, with the entries that ct_expire was still to
  * show, if the cache had neither listener nor drop. */
-static void test_clear_in_a_visit_leaves_what_is_still_to_be_shown(void **state) {
-  (void)state;
+TEST(clear_in_a_visit_leaves_what_is_still_to_be_shown) {
   manual_clock clock = {0};
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = 100;
@@ -43,8 +42,7 @@ static void release_held(void *user_data, const void *value, size_t value_size) 
 
 /* ct_cache_free called drop under the shard's lock, and a value of the same cache could not be
  * released in it. */
-static void test_drop_releases_a_value_of_the_cache_that_is_being_freed(void **state) {
-  (void)state;
+TEST(drop_releases_a_value_of_the_cache_that_is_being_freed) {
   holder self = {.held = CT_VALUE_INIT};
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = 10;
@@ -61,8 +59,7 @@ static void test_drop_releases_a_value_of_the_cache_that_is_being_freed(void **s
 
 /* What lies beyond the known part of a struct was read as far as its size said, whatever that was.
  */
-static void test_absurd_struct_size_is_refused_unread(void **state) {
-  (void)state;
+TEST(absurd_struct_size_is_refused_unread) {
   ct_options options = CT_OPTIONS_INIT;
   options.struct_size = SIZE_MAX;
   assert_non_null(ct_options_problem(&options));
@@ -84,8 +81,7 @@ static bool set_lifetime_and_match(void *user_data, const void *key, size_t key_
 }
 
 /* A first lifetime moves the entry, which ct_remove_if took for a write of it. */
-static void test_remove_if_removes_what_was_given_a_lifetime_meanwhile(void **state) {
-  (void)state;
+TEST(remove_if_removes_what_was_given_a_lifetime_meanwhile) {
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 10);
   for (char key = 'a'; key < 'f'; key++) assert_status(CT_OK, ct_set(cache, &key, 1, "v", 1));
   assert_int_equal(5, ct_remove_if(cache, set_lifetime_and_match, cache));
@@ -99,8 +95,7 @@ static void append_key(void *user_data, const ct_event *event) {
 
 /* What was filed while the clock had gone back came due first, even if a use had since moved its
  * deadline beyond others'. */
-static void test_uses_and_a_clock_that_went_back_leave_entries_due_in_order(void **state) {
-  (void)state;
+TEST(uses_and_a_clock_that_went_back_leave_entries_due_in_order) {
   manual_clock clock = {1000};
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = 10;
@@ -135,8 +130,7 @@ static ct_status discard_large(void *user_data, const void *key, size_t key_size
 }
 
 /* A large value that was both too heavy and discarded was handed back without having been copied. */
-static void test_large_value_that_is_discarded_is_handed_back(void **state) {
-  (void)state;
+TEST(large_value_that_is_discarded_is_handed_back) {
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = 1000;
   options.weight_kind = CT_WEIGHT_VALUE;
@@ -151,8 +145,7 @@ static void test_large_value_that_is_discarded_is_handed_back(void **state) {
 }
 
 /* NULL for a key of no bytes went into memcmp, if the entry's value was large. */
-static void test_empty_key_of_a_large_value_is_found_in_a_batch(void **state) {
-  (void)state;
+TEST(empty_key_of_a_large_value_is_found_in_a_batch) {
   static const char large[20000];
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 8);
   assert_status(CT_OK, ct_set(cache, NULL, 0, large, sizeof(large)));
@@ -181,8 +174,7 @@ static ct_status delete_and_load_again(void *user_data, const void *key, size_t 
 }
 
 /* A loader that deleted its own key could load it again, and again. */
-static void test_recursion_is_noticed_after_the_flight_was_overtaken(void **state) {
-  (void)state;
+TEST(recursion_is_noticed_after_the_flight_was_overtaken) {
   recursion self = {.cache = ct_cache_new(CT_POLICY_LRU, 8)};
   assert_status(CT_OK, ct_get_or_load(self.cache, "k", 1, delete_and_load_again, &self, NULL));
   ct_cache_free(self.cache);
@@ -204,8 +196,7 @@ static ct_status outlive_and_remove(void *user_data, const void *key, size_t key
 }
 
 /* An entry that expired while compute ran was removed as if it had not. */
-static void test_entry_that_expires_while_compute_runs_is_not_removed_by_it(void **state) {
-  (void)state;
+TEST(entry_that_expires_while_compute_runs_is_not_removed_by_it) {
   aging self = {.calls = 0};
   ct_options options = fixture_options(&self.f, CT_POLICY_LRU, 8);
   options.ttl = 10;
@@ -231,8 +222,7 @@ static ct_status never_called(void *user_data, void *self, const void *args, ct_
 }
 
 /* A mistake in the key hid the status of the function that had made it. */
-static void test_status_of_a_key_function_comes_before_the_keys_own(void **state) {
-  (void)state;
+TEST(status_of_a_key_function_comes_before_the_keys_own) {
   ct_memo_options options = CT_MEMO_OPTIONS_INIT;
   options.fn = never_called;
   options.key = fail_after_bad_text;
@@ -240,20 +230,4 @@ static void test_status_of_a_key_function_comes_before_the_keys_own(void **state
   assert_status(CT_OK, ct_memo_new(&options, &memo));
   assert_int_equal(1005, ct_memo_call(memo, NULL, NULL, NULL));
   ct_memo_free(memo);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_clear_in_a_visit_leaves_what_is_still_to_be_shown),
-      cmocka_unit_test(test_drop_releases_a_value_of_the_cache_that_is_being_freed),
-      cmocka_unit_test(test_absurd_struct_size_is_refused_unread),
-      cmocka_unit_test(test_remove_if_removes_what_was_given_a_lifetime_meanwhile),
-      cmocka_unit_test(test_uses_and_a_clock_that_went_back_leave_entries_due_in_order),
-      cmocka_unit_test(test_large_value_that_is_discarded_is_handed_back),
-      cmocka_unit_test(test_empty_key_of_a_large_value_is_found_in_a_batch),
-      cmocka_unit_test(test_recursion_is_noticed_after_the_flight_was_overtaken),
-      cmocka_unit_test(test_entry_that_expires_while_compute_runs_is_not_removed_by_it),
-      cmocka_unit_test(test_status_of_a_key_function_comes_before_the_keys_own),
-  };
-  return cmocka_run_group_tests_name("regressions", tests, NULL, NULL);
 }

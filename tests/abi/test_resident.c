@@ -121,8 +121,7 @@ static void work_on(ct_policy policy, uint64_t tti, ct_weight_kind kind, uint32_
     fail_msg("%d mappings stay", mappings() - self.mappings_before);
 }
 
-static void test_memory_is_what_is_resident(void **state) {
-  (void)state;
+TEST(memory_is_what_is_resident) {
   static const size_t kSizes[] = {100, 4096, 16384, 65536, kLargest, kMixed};
   memset(value, 1, sizeof value);
   for (size_t i = 0; i < COUNT_OF(kSizes); i++) {
@@ -172,8 +171,7 @@ static bool work_locked(uint64_t tti) {
   return right;
 }
 
-static void test_memory_is_what_is_resident_where_it_is_locked(void **state) {
-  (void)state;
+TEST(memory_is_what_is_resident_where_it_is_locked) {
   bool locks = true;
   for (int idles = 0; idles < 2; idles++) {
     const pid_t child = fork();
@@ -192,12 +190,4 @@ static void test_memory_is_what_is_resident_where_it_is_locked(void **state) {
   }
   /* RLIMIT_MEMLOCK forbids it. */
   if (!locks) skip();
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_memory_is_what_is_resident),
-      cmocka_unit_test(test_memory_is_what_is_resident_where_it_is_locked),
-  };
-  return cmocka_run_group_tests_name("resident", tests, NULL, NULL);
 }

@@ -281,8 +281,7 @@ static void run_both(fixture *f, slru_model *model, unsigned steps, uint64_t *ra
   }
 }
 
-static void test_segmented_lru_acts_as_its_model(void **state) {
-  (void)state;
+TEST(segmented_lru_acts_as_its_model) {
   uint64_t random = test_seed();
   for (unsigned round = 0; round < 10; round++) {
     fixture f;
@@ -305,8 +304,7 @@ static void test_segmented_lru_acts_as_its_model(void **state) {
   }
 }
 
-static void test_segmented_lru_keeps_hot_keys_through_a_scan(void **state) {
-  (void)state;
+TEST(segmented_lru_keeps_hot_keys_through_a_scan) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_CUSTOM, 100);
   options.custom = &kSlruOps;
@@ -323,12 +321,4 @@ static void test_segmented_lru_keeps_hot_keys_through_a_scan(void **state) {
   for (uint64_t key = 0; key < 50; key++) assert_true(ct_contains(f.cache, &key, sizeof key));
   assert_int_equal(100, ct_len(f.cache));
   fixture_close(&f);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_segmented_lru_acts_as_its_model),
-      cmocka_unit_test(test_segmented_lru_keeps_hot_keys_through_a_scan),
-  };
-  return cmocka_run_group_tests_name("segmented LRU", tests, NULL, NULL);
 }

@@ -105,40 +105,31 @@ static void assert_hits_as_one(ct_policy policy) {
   }
 }
 
-static void test_shards_hit_as_one_with_lru(void **state) {
-  (void)state;
+TEST(shards_hit_as_one_with_lru) {
   assert_hits_as_one(CT_POLICY_LRU);
 }
-static void test_shards_hit_as_one_with_fifo(void **state) {
-  (void)state;
+TEST(shards_hit_as_one_with_fifo) {
   assert_hits_as_one(CT_POLICY_FIFO);
 }
-static void test_shards_hit_as_one_with_lfu(void **state) {
-  (void)state;
+TEST(shards_hit_as_one_with_lfu) {
   assert_hits_as_one(CT_POLICY_LFU);
 }
-static void test_shards_hit_as_one_with_rr(void **state) {
-  (void)state;
+TEST(shards_hit_as_one_with_rr) {
   assert_hits_as_one(CT_POLICY_RR);
 }
-static void test_shards_hit_as_one_with_clock(void **state) {
-  (void)state;
+TEST(shards_hit_as_one_with_clock) {
   assert_hits_as_one(CT_POLICY_CLOCK);
 }
-static void test_shards_hit_as_one_with_sieve(void **state) {
-  (void)state;
+TEST(shards_hit_as_one_with_sieve) {
   assert_hits_as_one(CT_POLICY_SIEVE);
 }
-static void test_shards_hit_as_one_with_s3fifo(void **state) {
-  (void)state;
+TEST(shards_hit_as_one_with_s3fifo) {
   assert_hits_as_one(CT_POLICY_S3FIFO);
 }
-static void test_shards_hit_as_one_with_wtinylfu(void **state) {
-  (void)state;
+TEST(shards_hit_as_one_with_wtinylfu) {
   assert_hits_as_one(CT_POLICY_WTINYLFU);
 }
-static void test_shards_hit_as_one_with_arc(void **state) {
-  (void)state;
+TEST(shards_hit_as_one_with_arc) {
   assert_hits_as_one(CT_POLICY_ARC);
 }
 
@@ -172,8 +163,7 @@ static int hits_of_turns(ct_policy policy, uint32_t shards, uint64_t seed, uint6
   return hits;
 }
 
-static void test_heavy_hot_entry_stays_and_so_do_its_neighbours(void **state) {
-  (void)state;
+TEST(heavy_hot_entry_stays_and_so_do_its_neighbours) {
   const ct_policy policies[] = {CT_POLICY_LRU, CT_POLICY_FIFO, CT_POLICY_CLOCK, CT_POLICY_SIEVE};
   for (size_t p = 0; p < sizeof policies / sizeof *policies; p++) {
     for (uint64_t seed = 1; seed <= 8; seed++) {
@@ -185,8 +175,7 @@ static void test_heavy_hot_entry_stays_and_so_do_its_neighbours(void **state) {
 }
 
 /* What it takes the room of is taken from all shards. */
-static void test_heavy_entry_leaves_each_shard_its_part(void **state) {
-  (void)state;
+TEST(heavy_entry_leaves_each_shard_its_part) {
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = 16000;
   options.shards = 16;
@@ -220,21 +209,4 @@ static void test_heavy_entry_leaves_each_shard_its_part(void **state) {
       fail_msg("shard %d has %d entries of 500", i, counts[i]);
   }
   ct_cache_free(cache);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_shards_hit_as_one_with_lru),
-      cmocka_unit_test(test_shards_hit_as_one_with_fifo),
-      cmocka_unit_test(test_shards_hit_as_one_with_lfu),
-      cmocka_unit_test(test_shards_hit_as_one_with_rr),
-      cmocka_unit_test(test_shards_hit_as_one_with_clock),
-      cmocka_unit_test(test_shards_hit_as_one_with_sieve),
-      cmocka_unit_test(test_shards_hit_as_one_with_s3fifo),
-      cmocka_unit_test(test_shards_hit_as_one_with_wtinylfu),
-      cmocka_unit_test(test_shards_hit_as_one_with_arc),
-      cmocka_unit_test(test_heavy_hot_entry_stays_and_so_do_its_neighbours),
-      cmocka_unit_test(test_heavy_entry_leaves_each_shard_its_part),
-  };
-  return cmocka_run_group_tests_name("shards", tests, NULL, NULL);
 }

@@ -72,8 +72,7 @@ static void stir(ct_cache *cache, uint64_t *random, unsigned keys, unsigned step
 
 /* ---- Entries -------------------------------------------------------------------------------- */
 
-static void test_empty_cache_is_saved_and_loaded(void **state) {
-  (void)state;
+TEST(empty_cache_is_saved_and_loaded) {
   ct_cache *from = ct_cache_new(CT_POLICY_LRU, 10);
   ct_cache *to = ct_cache_new(CT_POLICY_LRU, 10);
   carry_over(from, to);
@@ -85,8 +84,7 @@ static void test_empty_cache_is_saved_and_loaded(void **state) {
   ct_cache_free(to);
 }
 
-static void test_bytes_of_any_kind_and_length_come_back(void **state) {
-  (void)state;
+TEST(bytes_of_any_kind_and_length_come_back) {
   static const size_t kSizes[] = {0,     1,     7,     8,     9,     255,   1024,  16384,
                                   16385, 65523, 65524, 65535, 65536, 65537, 70000, 300000};
   enum { kCount = sizeof kSizes / sizeof kSizes[0], kLongest = 300000 };
@@ -125,8 +123,7 @@ static void test_bytes_of_any_kind_and_length_come_back(void **state) {
   free(bytes);
 }
 
-static void test_same_entries_make_the_same_bytes(void **state) {
-  (void)state;
+TEST(same_entries_make_the_same_bytes) {
   tape tapes[2] = {{0}, {0}};
   for (int i = 0; i < 2; i++) {
     fixture f;
@@ -143,8 +140,7 @@ static void test_same_entries_make_the_same_bytes(void **state) {
   for (int i = 0; i < 2; i++) tape_free(&tapes[i]);
 }
 
-static void test_saving_is_no_use_and_counts_nothing(void **state) {
-  (void)state;
+TEST(saving_is_no_use_and_counts_nothing) {
   for (int i = 0; i < kOrderedCount; i++) {
     fixture f;
     ct_options options = fixture_options(&f, kOrdered[i], 50);
@@ -172,8 +168,7 @@ static void test_saving_is_no_use_and_counts_nothing(void **state) {
 
 /* ---- Order ---------------------------------------------------------------------------------- */
 
-static void test_order_comes_back_whatever_the_policies(void **state) {
-  (void)state;
+TEST(order_comes_back_whatever_the_policies) {
   uint64_t random = test_seed();
   for (int i = 0; i < kOrderedCount; i++) {
     const ct_options options = options_of(kOrdered[i], 300);
@@ -193,8 +188,7 @@ static void test_order_comes_back_whatever_the_policies(void **state) {
   }
 }
 
-static void test_same_victims_go_in_the_same_order(void **state) {
-  (void)state;
+TEST(same_victims_go_in_the_same_order) {
   static const ct_policy kExact[] = {CT_POLICY_LRU, CT_POLICY_FIFO,  CT_POLICY_LFU,  CT_POLICY_ANY,
                                      CT_POLICY_MRU, CT_POLICY_CLOCK, CT_POLICY_SIEVE};
   uint64_t random = test_seed();
@@ -218,8 +212,7 @@ static void test_same_victims_go_in_the_same_order(void **state) {
 }
 
 /* The order is written in stretches of a thousand or so. */
-static void test_long_order_comes_back(void **state) {
-  (void)state;
+TEST(long_order_comes_back) {
   uint64_t random = test_seed();
   for (int i = 0; i < kOrderedCount; i++) {
     const ct_options options = options_of(kOrdered[i], 3000);
@@ -234,8 +227,7 @@ static void test_long_order_comes_back(void **state) {
   }
 }
 
-static void test_lfu_keeps_its_counts(void **state) {
-  (void)state;
+TEST(lfu_keeps_its_counts) {
   uint64_t random = test_seed();
   for (uint32_t shards = 1; shards <= 16; shards *= 4) {
     ct_options options = options_of(CT_POLICY_LFU, 300);
@@ -259,8 +251,7 @@ static void test_lfu_keeps_its_counts(void **state) {
   }
 }
 
-static void test_lfu_fits_counts_between_those_that_are_there(void **state) {
-  (void)state;
+TEST(lfu_fits_counts_between_those_that_are_there) {
   ct_cache *from = ct_cache_new(CT_POLICY_LFU, 10);
   ct_cache *to = ct_cache_new(CT_POLICY_LFU, 10);
   for (uint64_t key = 1; key <= 5; key++) {
@@ -284,8 +275,7 @@ static void test_lfu_fits_counts_between_those_that_are_there(void **state) {
   ct_cache_free(to);
 }
 
-static void test_other_policies_counts_are_not_kept(void **state) {
-  (void)state;
+TEST(other_policies_counts_are_not_kept) {
   ct_cache *from = ct_cache_new(CT_POLICY_WTINYLFU, 10);
   ct_cache *to = ct_cache_new(CT_POLICY_LFU, 10);
   const uint64_t key = 3;
@@ -298,8 +288,7 @@ static void test_other_policies_counts_are_not_kept(void **state) {
   ct_cache_free(to);
 }
 
-static void test_policies_without_an_order_keep_entries(void **state) {
-  (void)state;
+TEST(policies_without_an_order_keep_entries) {
   const ct_policy kinds[] = {CT_POLICY_RR, CT_POLICY_CUSTOM, CT_POLICY_LRU};
   for (int i = 0; i < 3; i++) {
     for (int j = 0; j < 3; j++) {
@@ -328,8 +317,7 @@ static void test_policies_without_an_order_keep_entries(void **state) {
 
 /* ---- What fits ------------------------------------------------------------------------------ */
 
-static void test_hottest_that_fit_are_kept(void **state) {
-  (void)state;
+TEST(hottest_that_fit_are_kept) {
   uint64_t random = test_seed();
   for (int i = 0; i < kOrderedCount; i++) {
     const ct_options options = options_of(kOrdered[i], 300);
@@ -353,8 +341,7 @@ static void test_hottest_that_fit_are_kept(void **state) {
   }
 }
 
-static void test_maxsize_0_keeps_nothing(void **state) {
-  (void)state;
+TEST(maxsize_0_keeps_nothing) {
   ct_cache *from = ct_cache_new(CT_POLICY_LRU, 10);
   ct_cache *to = ct_cache_new(CT_POLICY_LRU, 0);
   put_n(from, 1);
@@ -364,8 +351,7 @@ static void test_maxsize_0_keeps_nothing(void **state) {
   ct_cache_free(to);
 }
 
-static void test_what_does_not_fit_lets_colder_ones_in_that_do(void **state) {
-  (void)state;
+TEST(what_does_not_fit_lets_colder_ones_in_that_do) {
   ct_options options = options_of(CT_POLICY_LRU, 1000);
   ct_cache *from = new_cache(&options);
   set_text_weight(from, "coldest", "1", 3);
@@ -385,8 +371,7 @@ static void test_what_does_not_fit_lets_colder_ones_in_that_do(void **state) {
 }
 
 /* Of each shard the hottest, however many shards there are: none is taken to be colder than another. */
-static void test_other_numbers_of_shards_keep_the_hottest_of_each(void **state) {
-  (void)state;
+TEST(other_numbers_of_shards_keep_the_hottest_of_each) {
   uint64_t random = test_seed();
   for (uint32_t before = 1; before <= 16; before *= 4) {
     for (uint32_t after = 1; after <= 16; after *= 4) {
@@ -424,8 +409,7 @@ static void test_other_numbers_of_shards_keep_the_hottest_of_each(void **state) 
 
 /* ---- Weights -------------------------------------------------------------------------------- */
 
-static void test_weights_are_kept_in_caches_of_one_kind(void **state) {
-  (void)state;
+TEST(weights_are_kept_in_caches_of_one_kind) {
   for (int32_t kind = CT_WEIGHT_COUNT; kind <= CT_WEIGHT_VALUE; kind++) {
     ct_options options = options_of(CT_POLICY_LRU, 1000);
     options.weight_kind = kind;
@@ -451,8 +435,7 @@ static uint64_t weigh_and_count(void *user_data, const void *key, size_t key_siz
   return value_size * 10;
 }
 
-static void test_weigher_is_not_asked_for_what_another_has_weighed(void **state) {
-  (void)state;
+TEST(weigher_is_not_asked_for_what_another_has_weighed) {
   ct_options options = options_of(CT_POLICY_LRU, 1000);
   options.weigher = weigh_and_count;
   ct_cache *from = new_cache(&options);
@@ -468,8 +451,7 @@ static void test_weigher_is_not_asked_for_what_another_has_weighed(void **state)
   ct_cache_free(to);
 }
 
-static void test_cache_that_weighs_otherwise_weighs_anew(void **state) {
-  (void)state;
+TEST(cache_that_weighs_otherwise_weighs_anew) {
   ct_options options = options_of(CT_POLICY_LRU, 1000);
   ct_cache *from = new_cache(&options);
   set_text_weight(from, "a", "four", 77);
@@ -509,8 +491,7 @@ static uint64_t shrink_and_weigh(void *user_data, const void *key, size_t key_si
 }
 
 /* A limit that goes down waits for whatever others have reserved: the load must have nothing then. */
-static void test_weigher_may_resize_the_cache_that_is_loaded(void **state) {
-  (void)state;
+TEST(weigher_may_resize_the_cache_that_is_loaded) {
   ct_cache *from = ct_cache_new(CT_POLICY_LRU, 100);
   for (uint64_t key = 0; key < 20; key++) put_n(from, key);
   ct_cache *to = NULL;
@@ -529,8 +510,7 @@ static void test_weigher_may_resize_the_cache_that_is_loaded(void **state) {
 
 /* ---- Lifetimes ------------------------------------------------------------------------------ */
 
-static void test_lifetimes_go_on_from_where_they_were(void **state) {
-  (void)state;
+TEST(lifetimes_go_on_from_where_they_were) {
   fixture f, g;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 100);
   fixture_open(&f, &options);
@@ -559,8 +539,7 @@ static void test_lifetimes_go_on_from_where_they_were(void **state) {
   fixture_close(&g);
 }
 
-static void test_cache_with_a_ttl_gives_none_to_what_is_loaded(void **state) {
-  (void)state;
+TEST(cache_with_a_ttl_gives_none_to_what_is_loaded) {
   fixture f, g;
   ct_options options = fixture_options(&f, CT_POLICY_TTL, 100);
   options.ttl = 50;
@@ -580,8 +559,7 @@ static void test_cache_with_a_ttl_gives_none_to_what_is_loaded(void **state) {
   ct_cache_free(from);
 }
 
-static void test_idle_times_go_on_too(void **state) {
-  (void)state;
+TEST(idle_times_go_on_too) {
   fixture f, g;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 100);
   options.tti = 100;
@@ -614,8 +592,7 @@ static void test_idle_times_go_on_too(void **state) {
   fixture_close(&f);
 }
 
-static void test_expired_entries_are_not_saved(void **state) {
-  (void)state;
+TEST(expired_entries_are_not_saved) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 100);
   fixture_open(&f, &options);
@@ -631,8 +608,7 @@ static void test_expired_entries_are_not_saved(void **state) {
   fixture_close(&f);
 }
 
-static void test_time_is_read_once_a_call_and_only_where_there_are_lifetimes(void **state) {
-  (void)state;
+TEST(time_is_read_once_a_call_and_only_where_there_are_lifetimes) {
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 100);
   options.timer = count_readings;
@@ -659,8 +635,7 @@ static void test_time_is_read_once_a_call_and_only_where_there_are_lifetimes(voi
 
 /* ---- What is there already ------------------------------------------------------------------ */
 
-static void test_present_keys_win_and_nothing_is_evicted(void **state) {
-  (void)state;
+TEST(present_keys_win_and_nothing_is_evicted) {
   ct_cache *from = ct_cache_new(CT_POLICY_LRU, 10);
   set_text(from, "both", "snapshot");
   set_text(from, "cold", "snapshot");
@@ -689,8 +664,7 @@ static void test_present_keys_win_and_nothing_is_evicted(void **state) {
   ct_cache_free(from);
 }
 
-static void test_loading_twice_changes_nothing_more(void **state) {
-  (void)state;
+TEST(loading_twice_changes_nothing_more) {
   ct_cache *from = ct_cache_new(CT_POLICY_LRU, 100);
   ct_cache *to = ct_cache_new(CT_POLICY_LRU, 100);
   for (uint64_t key = 0; key < 60; key++) put_n(from, key);
@@ -702,8 +676,7 @@ static void test_loading_twice_changes_nothing_more(void **state) {
   ct_cache_free(to);
 }
 
-static void test_expired_entries_make_room(void **state) {
-  (void)state;
+TEST(expired_entries_make_room) {
   ct_cache *from = ct_cache_new(CT_POLICY_LRU, 10);
   set_text(from, "a", "new");
   set_text(from, "b", "new");
@@ -724,8 +697,7 @@ static void test_expired_entries_make_room(void **state) {
   ct_cache_free(from);
 }
 
-static void test_lease_is_not_overtaken_by_what_is_loaded(void **state) {
-  (void)state;
+TEST(lease_is_not_overtaken_by_what_is_loaded) {
   ct_cache *from = ct_cache_new(CT_POLICY_LRU, 10);
   ct_cache *to = ct_cache_new(CT_POLICY_LRU, 10);
   set_text(from, "a", "old");
@@ -747,8 +719,7 @@ static void count_drop(void *user_data, const void *value, size_t value_size) {
   dropped++;
 }
 
-static void test_each_copy_that_was_kept_is_dropped_once(void **state) {
-  (void)state;
+TEST(each_copy_that_was_kept_is_dropped_once) {
   ct_options options = options_of(CT_POLICY_LRU, 5);
   options.drop = count_drop;
   ct_cache *from = ct_cache_new(CT_POLICY_LRU, 10);
@@ -765,8 +736,7 @@ static void test_each_copy_that_was_kept_is_dropped_once(void **state) {
 
 /* ---- A policy of the caller's --------------------------------------------------------------- */
 
-static void test_custom_policy_is_told_coldest_first(void **state) {
-  (void)state;
+TEST(custom_policy_is_told_coldest_first) {
   ct_options options = options_of(CT_POLICY_CUSTOM, 20);
   options.custom = &kQueue;
   ct_cache *to = new_cache(&options);
@@ -819,8 +789,7 @@ static const char kGolden[] =
     "short = lived, count 2, weight 0, ttl 60, idle 4960\n";
 
 /* What is written today says the same as the recorded snapshot of version 1. */
-static void test_format_is_the_recorded_one(void **state) {
-  (void)state;
+TEST(format_is_the_recorded_one) {
   char text[4096];
   fixture f;
   tape t = {0};
@@ -837,8 +806,7 @@ static void test_format_is_the_recorded_one(void **state) {
   tape_free(&t);
 }
 
-static void test_recorded_snapshot_can_be_loaded(void **state) {
-  (void)state;
+TEST(recorded_snapshot_can_be_loaded) {
   tape t = read_recorded("lfu.ctsnap");
   fixture f, g;
   ct_cache *expected = make_golden_cache(&f);
@@ -872,8 +840,7 @@ static void test_recorded_snapshot_can_be_loaded(void **state) {
 }
 
 /* Entries whose place in the order was not written down are the hottest. */
-static void test_entries_without_a_rank_are_the_hottest(void **state) {
-  (void)state;
+TEST(entries_without_a_rank_are_the_hottest) {
   ct_cache *from = ct_cache_new(CT_POLICY_LRU, 10);
   for (uint64_t key = 0; key < 10; key++) put_n(from, key);
   tape t = {0}, content = {0}, without = {0};
@@ -903,43 +870,4 @@ static void test_entries_without_a_rank_are_the_hottest(void **state) {
   tape_free(&without);
   ct_cache_free(from);
   ct_cache_free(to);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_empty_cache_is_saved_and_loaded),
-      cmocka_unit_test(test_bytes_of_any_kind_and_length_come_back),
-      cmocka_unit_test(test_same_entries_make_the_same_bytes),
-      cmocka_unit_test(test_saving_is_no_use_and_counts_nothing),
-      cmocka_unit_test(test_order_comes_back_whatever_the_policies),
-      cmocka_unit_test(test_same_victims_go_in_the_same_order),
-      cmocka_unit_test(test_long_order_comes_back),
-      cmocka_unit_test(test_lfu_keeps_its_counts),
-      cmocka_unit_test(test_lfu_fits_counts_between_those_that_are_there),
-      cmocka_unit_test(test_other_policies_counts_are_not_kept),
-      cmocka_unit_test(test_policies_without_an_order_keep_entries),
-      cmocka_unit_test(test_hottest_that_fit_are_kept),
-      cmocka_unit_test(test_maxsize_0_keeps_nothing),
-      cmocka_unit_test(test_what_does_not_fit_lets_colder_ones_in_that_do),
-      cmocka_unit_test(test_other_numbers_of_shards_keep_the_hottest_of_each),
-      cmocka_unit_test(test_weights_are_kept_in_caches_of_one_kind),
-      cmocka_unit_test(test_weigher_is_not_asked_for_what_another_has_weighed),
-      cmocka_unit_test(test_cache_that_weighs_otherwise_weighs_anew),
-      cmocka_unit_test(test_weigher_may_resize_the_cache_that_is_loaded),
-      cmocka_unit_test(test_lifetimes_go_on_from_where_they_were),
-      cmocka_unit_test(test_cache_with_a_ttl_gives_none_to_what_is_loaded),
-      cmocka_unit_test(test_idle_times_go_on_too),
-      cmocka_unit_test(test_expired_entries_are_not_saved),
-      cmocka_unit_test(test_time_is_read_once_a_call_and_only_where_there_are_lifetimes),
-      cmocka_unit_test(test_present_keys_win_and_nothing_is_evicted),
-      cmocka_unit_test(test_loading_twice_changes_nothing_more),
-      cmocka_unit_test(test_expired_entries_make_room),
-      cmocka_unit_test(test_lease_is_not_overtaken_by_what_is_loaded),
-      cmocka_unit_test(test_each_copy_that_was_kept_is_dropped_once),
-      cmocka_unit_test(test_custom_policy_is_told_coldest_first),
-      cmocka_unit_test(test_format_is_the_recorded_one),
-      cmocka_unit_test(test_recorded_snapshot_can_be_loaded),
-      cmocka_unit_test(test_entries_without_a_rank_are_the_hottest),
-  };
-  return cmocka_run_group_tests_name("snapshots", tests, NULL, NULL);
 }

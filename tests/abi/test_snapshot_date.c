@@ -60,6 +60,8 @@ static int begin(void **state) {
   return 0;
 }
 
+#define DATE_TEST(name) TEST_WITH(name, begin, NULL)
+
 /* Its lifetimes end to the nanosecond. */
 static ct_options precise_options(ct_policy policy) {
   ct_options options = CT_OPTIONS_INIT;
@@ -93,16 +95,14 @@ static uint64_t date_saved(const ct_options *options) {
   return date;
 }
 
-static void test_snapshots_by_the_default_timer_have_a_date(void **state) {
-  (void)state;
+DATE_TEST(snapshots_by_the_default_timer_have_a_date) {
   ct_options options = precise_options(CT_POLICY_LRU);
   assert_true(date_saved(&options) == kTodayNs);
   options.flags = 0;
   assert_true(date_saved(&options) == kTodayNs);
 }
 
-static void test_snapshots_by_another_timer_have_none(void **state) {
-  (void)state;
+DATE_TEST(snapshots_by_another_timer_have_none) {
   fixture f;
   const ct_options options = fixture_options(&f, CT_POLICY_LRU, 10);
   dates_read = 0;
@@ -110,8 +110,7 @@ static void test_snapshots_by_another_timer_have_none(void **state) {
   assert_int_equal(0, dates_read);
 }
 
-static void test_dates_beyond_what_can_be_counted_stay_at_its_ends(void **state) {
-  (void)state;
+DATE_TEST(dates_beyond_what_can_be_counted_stay_at_its_ends) {
   static const struct {
     struct timespec wall;
     uint64_t date;
@@ -134,8 +133,7 @@ static void test_dates_beyond_what_can_be_counted_stay_at_its_ends(void **state)
 }
 
 /* Then what is left and the date are of one moment, or the date is the later one. */
-static void test_date_is_not_before_the_time_by_which_lifetimes_are_left(void **state) {
-  (void)state;
+DATE_TEST(date_is_not_before_the_time_by_which_lifetimes_are_left) {
   const ct_options options = precise_options(CT_POLICY_LRU);
   ct_cache *cache = new_cache(&options);
   assert_status(CT_OK, set_text_ttl(cache, "a", "1", 100));
@@ -155,8 +153,7 @@ static void test_date_is_not_before_the_time_by_which_lifetimes_are_left(void **
   ct_cache_free(cache);
 }
 
-static void test_same_entries_at_the_same_date_make_the_same_bytes(void **state) {
-  (void)state;
+DATE_TEST(same_entries_at_the_same_date_make_the_same_bytes) {
   const ct_options options = precise_options(CT_POLICY_LFU);
   tape tapes[3] = {{0}};
   for (int i = 0; i < 3; i++) {
@@ -199,8 +196,7 @@ static const char kGolden[] =
     "token = for an hour, count 0, weight 0, ttl 3590000000000, idle 7190000000000\n";
 
 /* What is written today says the same as the recorded snapshot of version 2. */
-static void test_format_is_the_recorded_one(void **state) {
-  (void)state;
+DATE_TEST(format_is_the_recorded_one) {
   char text[4096];
   ct_cache *cache = make_golden_cache();
   tape t = {0};
@@ -216,8 +212,7 @@ static void test_format_is_the_recorded_one(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_recorded_snapshot_can_be_loaded(void **state) {
-  (void)state;
+DATE_TEST(recorded_snapshot_can_be_loaded) {
   ct_cache *expected = make_golden_cache();
   ct_options options = precise_options(CT_POLICY_LRU);
   options.tti = 7200 * (uint64_t)kSecond;
@@ -233,8 +228,7 @@ static void test_recorded_snapshot_can_be_loaded(void **state) {
   ct_cache_free(expected);
 }
 
-static void test_recorded_snapshot_altered_or_truncated_is_corrupt(void **state) {
-  (void)state;
+DATE_TEST(recorded_snapshot_altered_or_truncated_is_corrupt) {
   const ct_options options = precise_options(CT_POLICY_LRU);
   ct_cache *cache = new_cache(&options);
   tape t = read_recorded("dated.ctsnap");
@@ -295,8 +289,7 @@ static tape make_snapshot(bool by_default_timer) {
   return t;
 }
 
-static void test_each_function_answers_as_snapshot_timer_and_flags_demand(void **state) {
-  (void)state;
+DATE_TEST(each_function_answers_as_snapshot_timer_and_flags_demand) {
   enum { kNone = 0 };
   static const struct {
     bool is_dated, by_default_timer;
@@ -352,8 +345,7 @@ static void test_each_function_answers_as_snapshot_timer_and_flags_demand(void *
   }
 }
 
-static void test_no_flags_are_the_plain_call_and_read_no_date(void **state) {
-  (void)state;
+DATE_TEST(no_flags_are_the_plain_call_and_read_no_date) {
   tape t = make_snapshot(true);
   const place it = make_file(&t);
   wall.tv_sec += 3 * 3600;
@@ -373,8 +365,7 @@ static void test_no_flags_are_the_plain_call_and_read_no_date(void **state) {
   tape_free(&t);
 }
 
-static void test_what_cannot_be_is_said_early(void **state) {
-  (void)state;
+DATE_TEST(what_cannot_be_is_said_early) {
   tape t = make_snapshot(false);
   fixture f;
   ct_options options = fixture_options(&f, CT_POLICY_LRU, 10);
@@ -394,8 +385,7 @@ static void test_what_cannot_be_is_said_early(void **state) {
   tape_free(&t);
 }
 
-static void test_arguments_that_are_not_allowed(void **state) {
-  (void)state;
+DATE_TEST(arguments_that_are_not_allowed) {
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 10);
   tape t = {0};
   for (uint32_t flags = 0; flags < 3; flags++) {
@@ -521,8 +511,7 @@ static void move_wall(size_t time) {
 }
 
 /* The monotonic clock is another one, as after a new start of the machine. */
-static void test_lifetimes_of_each_kind_age_by_the_wall_clock(void **state) {
-  (void)state;
+DATE_TEST(lifetimes_of_each_kind_age_by_the_wall_clock) {
   for (size_t way = 0; way < COUNT_OF(kWays); way++) {
     for (size_t time = 0; time < COUNT_OF(kTimes); time++) {
       print_message("# %s, %s\n", kWays[way].name, kTimes[time].name);
@@ -558,8 +547,7 @@ static void test_lifetimes_of_each_kind_age_by_the_wall_clock(void **state) {
   }
 }
 
-static void test_what_has_no_lifetime_does_not_age(void **state) {
-  (void)state;
+DATE_TEST(what_has_no_lifetime_does_not_age) {
   const ct_options options = precise_options(CT_POLICY_LRU);
   ct_cache *from = new_cache(&options);
   assert_status(CT_OK, set_text(from, "a", "1"));
@@ -579,8 +567,7 @@ static void test_what_has_no_lifetime_does_not_age(void **state) {
   tape_free(&t);
 }
 
-static void test_idle_times_age_only_where_there_are_any(void **state) {
-  (void)state;
+DATE_TEST(idle_times_age_only_where_there_are_any) {
   ct_options options = precise_options(CT_POLICY_LRU);
   options.tti = 2 * kHour;
   ct_cache *from = new_cache(&options);
@@ -605,8 +592,7 @@ static void test_idle_times_age_only_where_there_are_any(void **state) {
 }
 
 /* All clocks go on from reading to reading, and the coarse one is behind, now more and now less. */
-static void test_no_lifetime_ends_early_for_having_been_in_a_snapshot(void **state) {
-  (void)state;
+DATE_TEST(no_lifetime_ends_early_for_having_been_in_a_snapshot) {
   static const uint64_t kSteps[] = {0, 1, 1000, 700000};
   for (unsigned i = 0; i < COUNT_OF(kSteps) * 8 * COUNT_OF(kWays); i++) {
     const size_t way = i / 8 % COUNT_OF(kWays);
@@ -640,8 +626,7 @@ static ct_status read_slowly(void *user_data, void *buffer, size_t capacity, siz
   return tape_read(t, buffer, capacity, got);
 }
 
-static void test_time_that_reading_takes_counts_too(void **state) {
-  (void)state;
+DATE_TEST(time_that_reading_takes_counts_too) {
   const ct_options options = precise_options(CT_POLICY_LRU);
   ct_cache *cache = new_cache(&options);
   tape t = read_recorded("dated.ctsnap"); /* read in four pieces */
@@ -670,8 +655,7 @@ static void count_drop(void *user_data, const void *value, size_t value_size) {
   dropped++;
 }
 
-static void test_what_is_over_takes_no_room_and_nobody_hears_of_it(void **state) {
-  (void)state;
+DATE_TEST(what_is_over_takes_no_room_and_nobody_hears_of_it) {
   ct_options options = precise_options(CT_POLICY_LRU);
   ct_cache *from = new_cache(&options);
   set_text(from, "coldest", "snapshot");
@@ -725,8 +709,7 @@ static uint64_t reference_left(uint64_t left, uint64_t elapsed) {
   return left <= elapsed ? 0 : left - elapsed;
 }
 
-static void test_random_lifetimes_age_as_a_reference_says(void **state) {
-  (void)state;
+DATE_TEST(random_lifetimes_age_as_a_reference_says) {
   enum { kKeys = 60, kRounds = 400 };
   uint64_t random = test_seed();
   uint64_t kept = 0, gone = 0;
@@ -787,8 +770,7 @@ static void test_random_lifetimes_age_as_a_reference_says(void **state) {
 
 /* ---- Failures ------------------------------------------------------------------------------- */
 
-static void test_load_without_memory_keeps_nothing(void **state) {
-  (void)state;
+DATE_TEST(load_without_memory_keeps_nothing) {
   tape t = read_recorded("dated.ctsnap");
   for (int64_t fail = 0;; fail++) {
     test_allocator allocator;
@@ -819,8 +801,7 @@ static void test_load_without_memory_keeps_nothing(void **state) {
   tape_free(&t);
 }
 
-static void test_aged_loads_of_damaged_snapshots_keep_nothing(void **state) {
-  (void)state;
+DATE_TEST(aged_loads_of_damaged_snapshots_keep_nothing) {
   const ct_options options = precise_options(CT_POLICY_LRU);
   ct_cache *cache = new_cache(&options);
   assert_status(CT_OK, set_text(cache, "here", "before"));
@@ -841,31 +822,4 @@ static void test_aged_loads_of_damaged_snapshots_keep_nothing(void **state) {
   tape_free(&t);
   assert_int_equal(1, ct_len(cache));
   ct_cache_free(cache);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup(test_snapshots_by_the_default_timer_have_a_date, begin),
-      cmocka_unit_test_setup(test_snapshots_by_another_timer_have_none, begin),
-      cmocka_unit_test_setup(test_dates_beyond_what_can_be_counted_stay_at_its_ends, begin),
-      cmocka_unit_test_setup(test_date_is_not_before_the_time_by_which_lifetimes_are_left, begin),
-      cmocka_unit_test_setup(test_same_entries_at_the_same_date_make_the_same_bytes, begin),
-      cmocka_unit_test_setup(test_format_is_the_recorded_one, begin),
-      cmocka_unit_test_setup(test_recorded_snapshot_can_be_loaded, begin),
-      cmocka_unit_test_setup(test_recorded_snapshot_altered_or_truncated_is_corrupt, begin),
-      cmocka_unit_test_setup(test_each_function_answers_as_snapshot_timer_and_flags_demand, begin),
-      cmocka_unit_test_setup(test_no_flags_are_the_plain_call_and_read_no_date, begin),
-      cmocka_unit_test_setup(test_what_cannot_be_is_said_early, begin),
-      cmocka_unit_test_setup(test_arguments_that_are_not_allowed, begin),
-      cmocka_unit_test_setup(test_lifetimes_of_each_kind_age_by_the_wall_clock, begin),
-      cmocka_unit_test_setup(test_what_has_no_lifetime_does_not_age, begin),
-      cmocka_unit_test_setup(test_idle_times_age_only_where_there_are_any, begin),
-      cmocka_unit_test_setup(test_no_lifetime_ends_early_for_having_been_in_a_snapshot, begin),
-      cmocka_unit_test_setup(test_time_that_reading_takes_counts_too, begin),
-      cmocka_unit_test_setup(test_what_is_over_takes_no_room_and_nobody_hears_of_it, begin),
-      cmocka_unit_test_setup(test_random_lifetimes_age_as_a_reference_says, begin),
-      cmocka_unit_test_setup(test_load_without_memory_keeps_nothing, begin),
-      cmocka_unit_test_setup(test_aged_loads_of_damaged_snapshots_keep_nothing, begin),
-  };
-  return cmocka_run_group_tests_name("snapshots: dates", tests, NULL, NULL);
 }

@@ -80,8 +80,7 @@ static tape make_snapshot(size_t long_value) {
 
 /* ---- Truncated and altered ------------------------------------------------------------------ */
 
-static void test_truncated_at_every_byte_is_corrupt(void **state) {
-  (void)state;
+TEST(truncated_at_every_byte_is_corrupt) {
   static const size_t kLong[] = {0, 3000, 140000};
   uint64_t mutations = 0;
   for (size_t i = 0; i < 3; i++) {
@@ -105,8 +104,7 @@ static void test_truncated_at_every_byte_is_corrupt(void **state) {
   assert_true(mutations > 4000);
 }
 
-static void test_each_byte_altered_is_corrupt(void **state) {
-  (void)state;
+TEST(each_byte_altered_is_corrupt) {
   witness w;
   witness_open(&w);
   uint64_t mutations = 0;
@@ -137,8 +135,7 @@ static void test_each_byte_altered_is_corrupt(void **state) {
 }
 
 /* Bytes taken out, put in, doubled and exchanged, at random. */
-static void test_random_damage_is_corrupt(void **state) {
-  (void)state;
+TEST(random_damage_is_corrupt) {
   uint64_t random = test_seed();
   witness w;
   witness_open(&w);
@@ -181,8 +178,7 @@ static void test_random_damage_is_corrupt(void **state) {
   witness_close(&w);
 }
 
-static void test_other_versions_are_corrupt(void **state) {
-  (void)state;
+TEST(other_versions_are_corrupt) {
   witness w;
   witness_open(&w);
   tape t = make_snapshot(0);
@@ -231,8 +227,7 @@ static void put_entry(tape *content, unsigned flags, uint64_t key_size, uint64_t
   put_number(content, value_size, 4);
 }
 
-static void test_lengths_that_lie_are_corrupt_and_take_no_memory(void **state) {
-  (void)state;
+TEST(lengths_that_lie_are_corrupt_and_take_no_memory) {
   static const uint64_t kLies[] = {1,       5,          6,          1000,      65536,
                                    1 << 24, 0x7fffffff, 0xfffffffe, 0xffffffff};
   witness w;
@@ -265,8 +260,7 @@ static void test_lengths_that_lie_are_corrupt_and_take_no_memory(void **state) {
 }
 
 /* However long it claims to be, memory is taken for what was read. */
-static void test_memory_follows_what_is_read(void **state) {
-  (void)state;
+TEST(memory_follows_what_is_read) {
   witness w;
   witness_open(&w);
   for (size_t there = 1; there < 64 * kMiB; there *= 8) {
@@ -286,8 +280,7 @@ static void test_memory_follows_what_is_read(void **state) {
   witness_close(&w);
 }
 
-static void test_content_that_means_nothing_is_corrupt(void **state) {
-  (void)state;
+TEST(content_that_means_nothing_is_corrupt) {
   static const struct {
     const char *what;
     const char *content;
@@ -335,8 +328,7 @@ static void test_content_that_means_nothing_is_corrupt(void **state) {
 }
 
 /* Of version and flag both say whether there is a date, as only the flag is under a check. */
-static void test_head_whose_date_is_not_there_or_too_much_is_corrupt(void **state) {
-  (void)state;
+TEST(head_whose_date_is_not_there_or_too_much_is_corrupt) {
   static const struct {
     const char *what;
     const unsigned char *prefix;
@@ -376,8 +368,7 @@ static void test_head_whose_date_is_not_there_or_too_much_is_corrupt(void **stat
   witness_close(&w);
 }
 
-static void test_any_frames_will_do_if_they_are_right(void **state) {
-  (void)state;
+TEST(any_frames_will_do_if_they_are_right) {
   tape t = make_snapshot(3000), content = content_of(&t);
   for (size_t frame = 1; frame < 4000; frame += 1 + frame / 3) {
     witness w;
@@ -391,8 +382,7 @@ static void test_any_frames_will_do_if_they_are_right(void **state) {
 }
 
 /* A key that is there twice, ranks of nobody, weights and times at the end of their range. */
-static void test_strange_content_does_no_harm(void **state) {
-  (void)state;
+TEST(strange_content_does_no_harm) {
   tape content = {0};
   put_head(&content, CT_WEIGHT_COUNT, 1);
   for (int i = 0; i < 3; i++) {
@@ -451,8 +441,7 @@ static const struct {
 };
 enum { kAnswerCount = sizeof kAnswers / sizeof kAnswers[0] };
 
-static void test_write_that_fails_ends_the_save(void **state) {
-  (void)state;
+TEST(write_that_fails_ends_the_save) {
   tape whole = make_snapshot(200000);
   witness w;
   witness_open(&w);
@@ -478,8 +467,7 @@ static void test_write_that_fails_ends_the_save(void **state) {
   witness_close(&w);
 }
 
-static void test_read_that_fails_leaves_the_cache_as_it_was(void **state) {
-  (void)state;
+TEST(read_that_fails_leaves_the_cache_as_it_was) {
   witness w;
   witness_open(&w);
   tape t = make_snapshot(700);
@@ -508,8 +496,7 @@ static ct_status read_nothing(void *user_data, void *buffer, size_t capacity, si
   return *got == 0 ? CT_OK : (ct_status)5000;
 }
 
-static void test_read_that_breaks_its_contract_is_told(void **state) {
-  (void)state;
+TEST(read_that_breaks_its_contract_is_told) {
   witness w;
   witness_open(&w);
   assert_status(CT_ERR_INTERNAL, ct_snapshot_load(w.f.cache, read_too_much, NULL));
@@ -519,8 +506,7 @@ static void test_read_that_breaks_its_contract_is_told(void **state) {
   witness_close(&w);
 }
 
-static void test_two_snapshots_may_follow_each_other(void **state) {
-  (void)state;
+TEST(two_snapshots_may_follow_each_other) {
   ct_cache *one = ct_cache_new(CT_POLICY_LRU, 10), *other = ct_cache_new(CT_POLICY_LRU, 10);
   set_text(one, "a", "1");
   set_text(other, "b", "2");
@@ -540,8 +526,7 @@ static void test_two_snapshots_may_follow_each_other(void **state) {
   tape_free(&t);
 }
 
-static void test_arguments_that_are_not_allowed(void **state) {
-  (void)state;
+TEST(arguments_that_are_not_allowed) {
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 10);
   tape t = {0};
   assert_status(CT_ERR_INVALID, ct_snapshot_save(NULL, tape_write, &t));
@@ -589,8 +574,7 @@ static ct_status meddle(void *user_data, const void *data, size_t size) {
   return tape_write(&m->t, data, size);
 }
 
-static void test_write_may_change_the_cache_that_is_saved(void **state) {
-  (void)state;
+TEST(write_may_change_the_cache_that_is_saved) {
   meddler m = {.random = test_seed()};
   for (ct_policy policy = CT_POLICY_LRU; policy <= CT_POLICY_ARC; policy++) {
     if (policy == CT_POLICY_TTL || policy == CT_POLICY_TLRU) continue;
@@ -629,8 +613,7 @@ static ct_status read_all_keys(void *user_data, const void *data, size_t size) {
   return tape_write(&m->t, data, size);
 }
 
-static void test_order_survives_uses_while_it_is_saved(void **state) {
-  (void)state;
+TEST(order_survives_uses_while_it_is_saved) {
   static const ct_policy kPolicies[] = {CT_POLICY_LRU, CT_POLICY_MRU, CT_POLICY_LFU, CT_POLICY_ARC,
                                         CT_POLICY_WTINYLFU};
   for (size_t i = 0; i < sizeof kPolicies / sizeof kPolicies[0]; i++) {
@@ -669,8 +652,7 @@ static ct_status write_nowhere(void *user_data, const void *data, size_t size) {
   return CT_OK;
 }
 
-static void test_saving_needs_less_than_a_mebibyte(void **state) {
-  (void)state;
+TEST(saving_needs_less_than_a_mebibyte) {
   static const ct_policy kPolicies[] = {CT_POLICY_LRU, CT_POLICY_LFU, CT_POLICY_RR, CT_POLICY_SIEVE,
                                         CT_POLICY_ARC};
   for (size_t i = 0; i < sizeof kPolicies / sizeof kPolicies[0]; i++) {
@@ -741,8 +723,7 @@ static ct_cache *numbered_cache(uint64_t entries) {
   return cache;
 }
 
-static void test_file_holds_what_is_written(void **state) {
-  (void)state;
+TEST(file_holds_what_is_written) {
   const folder it = make_folder();
   ct_cache *cache = numbered_cache(3000);
   assert_status(CT_OK, ct_snapshot_save_file(cache, it.file));
@@ -766,8 +747,7 @@ static void test_file_holds_what_is_written(void **state) {
   remove_folder(&it);
 }
 
-static void test_path_may_be_relative(void **state) {
-  (void)state;
+TEST(path_may_be_relative) {
   const folder it = make_folder();
   char before[4096];
   assert_non_null(getcwd(before, sizeof before));
@@ -782,8 +762,7 @@ static void test_path_may_be_relative(void **state) {
   remove_folder(&it);
 }
 
-static void test_file_that_cannot_be_read_or_written_is_an_io_error(void **state) {
-  (void)state;
+TEST(file_that_cannot_be_read_or_written_is_an_io_error) {
   const folder it = make_folder();
   ct_cache *cache = numbered_cache(3);
   assert_status(CT_ERR_IO, ct_snapshot_load_file(cache, it.file));
@@ -805,8 +784,7 @@ static void test_file_that_cannot_be_read_or_written_is_an_io_error(void **state
 }
 
 /* What is no file would be replaced by one, and with it /dev/null for all others. */
-static void test_what_is_no_file_is_not_replaced(void **state) {
-  (void)state;
+TEST(what_is_no_file_is_not_replaced) {
   const folder it = make_folder();
   ct_cache *cache = numbered_cache(3);
   struct stat info;
@@ -851,8 +829,7 @@ static void test_what_is_no_file_is_not_replaced(void **state) {
   remove_folder(&it);
 }
 
-static void test_altered_file_is_corrupt(void **state) {
-  (void)state;
+TEST(altered_file_is_corrupt) {
   const folder it = make_folder();
   ct_cache *cache = numbered_cache(50);
   assert_status(CT_OK, ct_snapshot_save_file(cache, it.file));
@@ -876,8 +853,7 @@ static void test_altered_file_is_corrupt(void **state) {
   remove_folder(&it);
 }
 
-static void test_full_disk_leaves_the_old_file(void **state) {
-  (void)state;
+TEST(full_disk_leaves_the_old_file) {
   const folder it = make_folder();
   ct_cache *small = numbered_cache(5);
   assert_status(CT_OK, ct_snapshot_save_file(small, it.file));
@@ -904,8 +880,7 @@ static void test_full_disk_leaves_the_old_file(void **state) {
   remove_folder(&it);
 }
 
-static void test_files_are_closed_again(void **state) {
-  (void)state;
+TEST(files_are_closed_again) {
   const folder it = make_folder();
   ct_cache *cache = numbered_cache(5);
   const int lowest = open("/", O_RDONLY);
@@ -921,35 +896,4 @@ static void test_files_are_closed_again(void **state) {
   assert_int_equal(lowest, now);
   ct_cache_free(cache);
   remove_folder(&it);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_truncated_at_every_byte_is_corrupt),
-      cmocka_unit_test(test_each_byte_altered_is_corrupt),
-      cmocka_unit_test(test_random_damage_is_corrupt),
-      cmocka_unit_test(test_other_versions_are_corrupt),
-      cmocka_unit_test(test_lengths_that_lie_are_corrupt_and_take_no_memory),
-      cmocka_unit_test(test_memory_follows_what_is_read),
-      cmocka_unit_test(test_content_that_means_nothing_is_corrupt),
-      cmocka_unit_test(test_head_whose_date_is_not_there_or_too_much_is_corrupt),
-      cmocka_unit_test(test_any_frames_will_do_if_they_are_right),
-      cmocka_unit_test(test_strange_content_does_no_harm),
-      cmocka_unit_test(test_write_that_fails_ends_the_save),
-      cmocka_unit_test(test_read_that_fails_leaves_the_cache_as_it_was),
-      cmocka_unit_test(test_read_that_breaks_its_contract_is_told),
-      cmocka_unit_test(test_two_snapshots_may_follow_each_other),
-      cmocka_unit_test(test_arguments_that_are_not_allowed),
-      cmocka_unit_test(test_write_may_change_the_cache_that_is_saved),
-      cmocka_unit_test(test_order_survives_uses_while_it_is_saved),
-      cmocka_unit_test(test_saving_needs_less_than_a_mebibyte),
-      cmocka_unit_test(test_file_holds_what_is_written),
-      cmocka_unit_test(test_path_may_be_relative),
-      cmocka_unit_test(test_file_that_cannot_be_read_or_written_is_an_io_error),
-      cmocka_unit_test(test_what_is_no_file_is_not_replaced),
-      cmocka_unit_test(test_altered_file_is_corrupt),
-      cmocka_unit_test(test_full_disk_leaves_the_old_file),
-      cmocka_unit_test(test_files_are_closed_again),
-  };
-  return cmocka_run_group_tests_name("snapshots that fail", tests, NULL, NULL);
 }

@@ -13,16 +13,14 @@ static size_t count_bytes(const void *bytes, size_t size, unsigned char byte) {
 
 /* Every struct with a size has an initialiser macro and an equal function. */
 #define STRUCT_TESTS(type, macro)                                                     \
-  static void test_##type##_init_equals_its_macro(void **state) {                     \
-    (void)state;                                                                      \
+  TEST(type##_init_equals_its_macro) {                                                \
     type expected = macro;                                                            \
     type actual;                                                                      \
     memset(&actual, kPoison, sizeof(actual));                                         \
     type##_init(&actual, sizeof(actual));                                             \
     assert_memory_equal(&expected, &actual, sizeof(expected));                        \
   }                                                                                   \
-  static void test_##type##_init_of_older_size_writes_no_more(void **state) {         \
-    (void)state;                                                                      \
+  TEST(type##_init_of_older_size_writes_no_more) {                                    \
     for (size_t size = 0; size < sizeof(type); size++) {                              \
       type actual;                                                                    \
       memset(&actual, kPoison, sizeof(actual));                                       \
@@ -35,8 +33,7 @@ static size_t count_bytes(const void *bytes, size_t size, unsigned char byte) {
       assert_int_equal(rest, count_bytes((char *)&actual + sizeof(size_t), rest, 0)); \
     }                                                                                 \
   }                                                                                   \
-  static void test_##type##_init_of_newer_size_zeroes_all_of_it(void **state) {       \
-    (void)state;                                                                      \
+  TEST(type##_init_of_newer_size_zeroes_all_of_it) {                                  \
     _Alignas(type) unsigned char bytes[sizeof(type) + kTail + 1];                     \
     memset(bytes, kPoison, sizeof(bytes));                                            \
     type *actual = (type *)(void *)bytes;                                             \
@@ -56,8 +53,7 @@ STRUCT_TESTS(ct_stats, CT_STATS_INIT)
 STRUCT_TESTS(ct_memo_options, CT_MEMO_OPTIONS_INIT)
 STRUCT_TESTS(ct_cache_info, CT_CACHE_INFO_INIT)
 
-static void test_init_of_null_does_nothing(void **state) {
-  (void)state;
+TEST(init_of_null_does_nothing) {
   ct_options_init(NULL, sizeof(ct_options));
   ct_allocator_init(NULL, sizeof(ct_allocator));
   ct_policy_ops_init(NULL, sizeof(ct_policy_ops));
@@ -69,8 +65,7 @@ static void test_init_of_null_does_nothing(void **state) {
   ct_memo_own_default(NULL, sizeof(ct_options));
 }
 
-static void test_memo_own_default_is_lru_of_128(void **state) {
-  (void)state;
+TEST(memo_own_default_is_lru_of_128) {
   ct_options expected = CT_OPTIONS_INIT;
   expected.policy = CT_POLICY_LRU;
   expected.maxsize = 128;
@@ -80,8 +75,7 @@ static void test_memo_own_default_is_lru_of_128(void **state) {
   assert_memory_equal(&expected, &actual, sizeof(expected));
 }
 
-static void test_value_init_holds_nothing(void **state) {
-  (void)state;
+TEST(value_init_holds_nothing) {
   ct_value value = CT_VALUE_INIT;
   assert_holds_nothing(value);
 }
@@ -104,28 +98,24 @@ static const struct {
 };
 enum { kStatusCount = sizeof(kStatuses) / sizeof(kStatuses[0]) };
 
-static void test_status_name_is_that_of_the_constant(void **state) {
-  (void)state;
+TEST(status_name_is_that_of_the_constant) {
   for (size_t i = 0; i < kStatusCount; i++)
     assert_string_equal(kStatuses[i].name, ct_status_name(kStatuses[i].status));
 }
 
-static void test_status_name_of_unassigned_number_is_unknown(void **state) {
-  (void)state;
+TEST(status_name_of_unassigned_number_is_unknown) {
   const int32_t numbers[] = {-999, -100, 100, 999};
   for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
     assert_string_equal("CT_STATUS_UNKNOWN", ct_status_name((ct_status)numbers[i]));
 }
 
-static void test_status_name_of_callbacks_number_is_callback(void **state) {
-  (void)state;
+TEST(status_name_of_callbacks_number_is_callback) {
   const int32_t numbers[] = {-2000000000, -1001, -1000, 1000, 1001, 2000000000};
   for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
     assert_string_equal("CT_STATUS_CALLBACK", ct_status_name((ct_status)numbers[i]));
 }
 
-static void test_status_message_is_one_of_its_own(void **state) {
-  (void)state;
+TEST(status_message_is_one_of_its_own) {
   for (size_t i = 0; i < kStatusCount; i++) {
     const char *message = ct_status_message(kStatuses[i].status);
     assert_non_null(message);
@@ -135,8 +125,7 @@ static void test_status_message_is_one_of_its_own(void **state) {
   }
 }
 
-static void test_status_message_of_any_number_is_not_null(void **state) {
-  (void)state;
+TEST(status_message_of_any_number_is_not_null) {
   const int64_t numbers[] = {INT32_MIN, -1000, -999, -10, 7, 999, 1000, INT32_MAX};
   for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
     assert_non_null(ct_status_message((ct_status)numbers[i]));
@@ -156,21 +145,18 @@ static const struct {
 };
 enum { kPolicyCount = sizeof(kPolicies) / sizeof(kPolicies[0]) };
 
-static void test_policy_name_is_that_of_the_constant(void **state) {
-  (void)state;
+TEST(policy_name_is_that_of_the_constant) {
   for (size_t i = 0; i < kPolicyCount; i++)
     assert_string_equal(kPolicies[i].name, ct_policy_name(kPolicies[i].policy));
 }
 
-static void test_policy_name_of_no_policy_is_null(void **state) {
-  (void)state;
+TEST(policy_name_of_no_policy_is_null) {
   const int32_t numbers[] = {-1, 62, 64, 1000, INT32_MAX};
   for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
     assert_null(ct_policy_name((ct_policy)numbers[i]));
 }
 
-static void test_policy_from_name_takes_any_case(void **state) {
-  (void)state;
+TEST(policy_from_name_takes_any_case) {
   for (size_t i = 0; i < kPolicyCount; i++) {
     /* Upper, lower and mixed case. */
     for (size_t lowered = 0; lowered < 3; lowered++) {
@@ -188,8 +174,7 @@ static void test_policy_from_name_takes_any_case(void **state) {
   }
 }
 
-static void test_policy_from_name_refuses_other_names(void **state) {
-  (void)state;
+TEST(policy_from_name_refuses_other_names) {
   const char *const names[] = {"", "L", "LR", "LRUU", " LRU", "LRU ", "CT_POLICY_LRU", "\xffLRU"};
   for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
     ct_policy policy = CT_POLICY_RANGE_MAX_;
@@ -198,14 +183,12 @@ static void test_policy_from_name_refuses_other_names(void **state) {
   }
 }
 
-static void test_version_is_that_of_the_header(void **state) {
-  (void)state;
+TEST(version_is_that_of_the_header) {
   assert_int_equal(CT_VERSION_MAJOR * 1000000 + CT_VERSION_MINOR * 1000 + CT_VERSION_PATCH,
                    ct_version());
 }
 
-static void test_version_string_is_that_of_the_header(void **state) {
-  (void)state;
+TEST(version_string_is_that_of_the_header) {
   char expected[64];
   snprintf(expected, sizeof(expected), "%d.%d.%d", CT_VERSION_MAJOR, CT_VERSION_MINOR,
            CT_VERSION_PATCH);
@@ -214,8 +197,7 @@ static void test_version_string_is_that_of_the_header(void **state) {
 
 /* ---- Options in force ---- */
 
-static void test_options_in_force_are_those_given(void **state) {
-  (void)state;
+TEST(options_in_force_are_those_given) {
   fixture f;
   test_allocator allocator;
   test_allocator_init(&allocator);
@@ -242,8 +224,7 @@ static void test_options_in_force_are_those_given(void **state) {
   fixture_close(&f);
 }
 
-static void test_options_in_force_tell_defaults(void **state) {
-  (void)state;
+TEST(options_in_force_tell_defaults) {
   ct_cache *cache = ct_cache_new(CT_POLICY_MRU, 7);
   ct_options options = CT_OPTIONS_INIT;
   assert_status(CT_OK, ct_cache_options(cache, &options));
@@ -257,8 +238,7 @@ static void test_options_in_force_tell_defaults(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_options_in_force_tell_what_resize_set(void **state) {
-  (void)state;
+TEST(options_in_force_tell_what_resize_set) {
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 7);
   assert_status(CT_OK, ct_resize(cache, 12));
   ct_options options = CT_OPTIONS_INIT;
@@ -267,8 +247,7 @@ static void test_options_in_force_tell_what_resize_set(void **state) {
   ct_cache_free(cache);
 }
 
-static void test_options_in_force_make_an_equal_cache(void **state) {
-  (void)state;
+TEST(options_in_force_make_an_equal_cache) {
   ct_cache *first = ct_cache_new(CT_POLICY_RR, 7);
   ct_options options = CT_OPTIONS_INIT;
   assert_status(CT_OK, ct_cache_options(first, &options));
@@ -285,35 +264,3 @@ static void test_options_in_force_make_an_equal_cache(void **state) {
   cmocka_unit_test(test_##type##_init_equals_its_macro),                 \
       cmocka_unit_test(test_##type##_init_of_older_size_writes_no_more), \
       cmocka_unit_test(test_##type##_init_of_newer_size_zeroes_all_of_it)
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      STRUCT_TEST_ROWS(ct_options),
-      STRUCT_TEST_ROWS(ct_allocator),
-      STRUCT_TEST_ROWS(ct_policy_ops),
-      STRUCT_TEST_ROWS(ct_entry_options),
-      STRUCT_TEST_ROWS(ct_entry_info),
-      STRUCT_TEST_ROWS(ct_stats),
-      STRUCT_TEST_ROWS(ct_memo_options),
-      STRUCT_TEST_ROWS(ct_cache_info),
-      cmocka_unit_test(test_memo_own_default_is_lru_of_128),
-      cmocka_unit_test(test_init_of_null_does_nothing),
-      cmocka_unit_test(test_value_init_holds_nothing),
-      cmocka_unit_test(test_status_name_is_that_of_the_constant),
-      cmocka_unit_test(test_status_name_of_unassigned_number_is_unknown),
-      cmocka_unit_test(test_status_name_of_callbacks_number_is_callback),
-      cmocka_unit_test(test_status_message_is_one_of_its_own),
-      cmocka_unit_test(test_status_message_of_any_number_is_not_null),
-      cmocka_unit_test(test_policy_name_is_that_of_the_constant),
-      cmocka_unit_test(test_policy_name_of_no_policy_is_null),
-      cmocka_unit_test(test_policy_from_name_takes_any_case),
-      cmocka_unit_test(test_policy_from_name_refuses_other_names),
-      cmocka_unit_test(test_version_is_that_of_the_header),
-      cmocka_unit_test(test_version_string_is_that_of_the_header),
-      cmocka_unit_test(test_options_in_force_are_those_given),
-      cmocka_unit_test(test_options_in_force_tell_defaults),
-      cmocka_unit_test(test_options_in_force_tell_what_resize_set),
-      cmocka_unit_test(test_options_in_force_make_an_equal_cache),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
-}

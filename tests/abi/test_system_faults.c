@@ -54,8 +54,7 @@ static uint64_t seed_of(ct_cache *cache) {
   return options.seed;
 }
 
-static void test_without_random_numbers_seeds_differ_all_the_same(void **state) {
-  (void)state;
+TEST_WITH(without_random_numbers_seeds_differ_all_the_same, NULL, be_kind) {
   unkind = true;
   ct_cache *first = ct_cache_new(CT_POLICY_RR, 10);
   ct_cache *second = ct_cache_new(CT_POLICY_RR, 10);
@@ -66,8 +65,7 @@ static void test_without_random_numbers_seeds_differ_all_the_same(void **state) 
   ct_cache_free(second);
 }
 
-static void test_interrupted_snapshot_is_complete(void **state) {
-  (void)state;
+TEST_WITH(interrupted_snapshot_is_complete, NULL, be_kind) {
   char folder[] = "/tmp/cachetools-XXXXXX";
   assert_non_null(mkdtemp(folder));
   char path[64];
@@ -88,12 +86,4 @@ static void test_interrupted_snapshot_is_complete(void **state) {
   ct_cache_free(to);
   assert_int_equal(0, unlink(path));
   assert_int_equal(0, rmdir(folder));
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test_teardown(test_without_random_numbers_seeds_differ_all_the_same, be_kind),
-      cmocka_unit_test_teardown(test_interrupted_snapshot_is_complete, be_kind),
-  };
-  return cmocka_run_group_tests_name("system faults", tests, NULL, NULL);
 }

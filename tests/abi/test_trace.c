@@ -151,16 +151,16 @@ int main(void) {
            traces != NULL ? "" : "/traces");
 
   static cell cells[kMaxCells];
-  static struct CMUnitTest tests[kMaxCells];
   const size_t count = read_cells(cells);
   if (count == 0) {
     fprintf(stderr, "no row to compare in %s\n", folder);
     return 1;
   }
   for (size_t i = 0; i < count; i++) {
-    tests[i] = (struct CMUnitTest){.name = cells[i].test_name,
-                                   .test_func = test_miss_ratio_equals_reference,
-                                   .initial_state = &cells[i]};
+    const struct CMUnitTest test = {.name = cells[i].test_name,
+                                    .test_func = test_miss_ratio_equals_reference,
+                                    .initial_state = &cells[i]};
+    register_test(&test);
   }
-  return _cmocka_run_group_tests("trace", tests, count, NULL, NULL);
+  return run_registered_tests();
 }

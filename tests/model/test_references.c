@@ -64,8 +64,7 @@ static const ct_policy kPolicies[] = {CT_POLICY_LRU,      CT_POLICY_FIFO,   CT_P
                                       CT_POLICY_SIEVE,    CT_POLICY_S3FIFO, CT_POLICY_LFU,
                                       CT_POLICY_WTINYLFU, CT_POLICY_ARC};
 
-static void test_cache_without_references_evicts(void **state) {
-  (void)state;
+TEST(cache_without_references_evicts) {
   uint64_t random = test_seed();
   for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
     for (int kind = CT_WEIGHT_COUNT; kind <= CT_WEIGHT_MEMORY; kind++) {
@@ -98,8 +97,7 @@ static void test_cache_without_references_evicts(void **state) {
 
 /* Chunks that are read without the lock stay where they are, and those of less than a page did not give
  * their numbers up: when all were so short, a cache emptied itself for a longer block, and refused it. */
-static void test_any_block_gets_the_number_of_any_chunk(void **state) {
-  (void)state;
+TEST(any_block_gets_the_number_of_any_chunk) {
   uint64_t random = test_seed();
   for (uint32_t chunks = 1; chunks <= 32; chunks += 1 + chunks / 4) {
     for (int kind = CT_WEIGHT_COUNT; kind <= CT_WEIGHT_MEMORY; kind++) {
@@ -118,8 +116,7 @@ static void test_any_block_gets_the_number_of_any_chunk(void **state) {
 }
 
 /* Which is told of it holding nothing, and before the call that makes others leave goes on. */
-static void test_listener_of_what_leaves_may_store(void **state) {
-  (void)state;
+TEST(listener_of_what_leaves_may_store) {
   uint64_t random = test_seed();
   told log = {0};
   ct_cache *cache = cache_of(CT_POLICY_LRU, CT_WEIGHT_COUNT, 4, kChunks, count, &log, &random);
@@ -138,8 +135,7 @@ static ct_status load(void *user_data, const void *key, size_t key_size, ct_resu
 }
 
 /* Loading, giving a lifetime, and storing if absent are stores like any other. */
-static void test_each_way_to_store_evicts(void **state) {
-  (void)state;
+TEST(each_way_to_store_evicts) {
   uint64_t random = test_seed();
   ct_cache *cache = cache_of(CT_POLICY_LRU, CT_WEIGHT_COUNT, 1, kChunks, NULL, NULL, &random);
   fill(cache, 0, 20000, 400, &random);
@@ -166,8 +162,7 @@ static void test_each_way_to_store_evicts(void **state) {
 }
 
 /* Nothing leaves for what a snapshot brings: what finds no reference is not let in. */
-static void test_snapshot_lets_in_what_finds_a_reference(void **state) {
-  (void)state;
+TEST(snapshot_lets_in_what_finds_a_reference) {
   uint64_t random = test_seed();
   ct_options unlimited = CT_OPTIONS_INIT;
   unlimited.maxsize = CT_UNBOUNDED;
@@ -190,8 +185,7 @@ static void test_snapshot_lets_in_what_finds_a_reference(void **state) {
 }
 
 /* When all that is there is pinned, there is nothing that could make room. */
-static void test_pinned_entries_alone_leave_no_reference(void **state) {
-  (void)state;
+TEST(pinned_entries_alone_leave_no_reference) {
   enum { kMost = 2000 };
   static ct_value pinned[kMost];
   uint64_t random = test_seed();
@@ -221,8 +215,7 @@ static uint32_t name_nobody(void *state) {
 }
 
 /* Its policy is to blame for what is refused then, not memory. */
-static void test_policy_that_names_no_victim_is_told(void **state) {
-  (void)state;
+TEST(policy_that_names_no_victim_is_told) {
   uint64_t random = test_seed();
   ct_policy_ops ops = kQueue;
   ops.victim = name_nobody;
@@ -248,17 +241,4 @@ static void test_policy_that_names_no_victim_is_told(void **state) {
   assert_status(CT_ERR_INTERNAL, ct_get_or_load(cache, &count, sizeof count, load, NULL, &got));
   assert_valid(cache);
   ct_cache_free(cache);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_cache_without_references_evicts),
-      cmocka_unit_test(test_any_block_gets_the_number_of_any_chunk),
-      cmocka_unit_test(test_listener_of_what_leaves_may_store),
-      cmocka_unit_test(test_each_way_to_store_evicts),
-      cmocka_unit_test(test_snapshot_lets_in_what_finds_a_reference),
-      cmocka_unit_test(test_pinned_entries_alone_leave_no_reference),
-      cmocka_unit_test(test_policy_that_names_no_victim_is_told),
-  };
-  return cmocka_run_group_tests_name("references", tests, NULL, NULL);
 }

@@ -7,13 +7,13 @@
 
 /* ---- Tests that register themselves ---------------------------------------------------------- */
 
-enum { kMostTests = 256 };
+enum { kMostTests = 1024 };
 static struct CMUnitTest registered[kMostTests];
 static size_t registered_count;
 
-void register_test(const char *name, CMUnitTestFunction test) {
+void register_test(const struct CMUnitTest *test) {
   if (registered_count == kMostTests) abort();
-  registered[registered_count++] = (struct CMUnitTest){name, test, NULL, NULL, NULL};
+  registered[registered_count++] = *test;
 }
 
 int run_registered_tests(void) {

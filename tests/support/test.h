@@ -19,19 +19,23 @@ extern "C" {
 /* As in TEST(set_stores) { ... }. A program's tests run in the order in which its file has them. The
  * program's main is that of support.c, unless it has one of its own, which returns
  * run_registered_tests(). */
-#define TEST(name)                                                 \
-  static void test_##name(void **state);                           \
-  __attribute__((constructor)) static void register_##name(void) { \
-    register_test("test_" #name, test_##name);                     \
-  }                                                                \
+#define TEST(name) TEST_WITH(name, NULL, NULL)
+
+/* The same with what CMocka calls before the test and, even if it failed, after it; NULL: nothing. */
+#define TEST_WITH(name, setup, teardown)                                                \
+  static void test_##name(void **state);                                                \
+  __attribute__((constructor)) static void register_##name(void) {                      \
+    const struct CMUnitTest test = {"test_" #name, test_##name, setup, teardown, NULL}; \
+    register_test(&test);                                                               \
+  }                                                                                     \
   static void test_##name(void **state __attribute__((unused)))
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* name lives as long as the program. */
-void register_test(const char *name, void (*test)(void **state));
+/* Copies it, not its name. */
+void register_test(const struct CMUnitTest *test);
 int run_registered_tests(void);
 
 #ifdef __cplusplus

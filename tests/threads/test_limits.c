@@ -107,8 +107,7 @@ static void *store_beside(void *arg) {
 }
 
 /* A store that met a resize used to pay all of the debt out of its own shard, and wait for the whole. */
-static void test_store_beside_resize_pays_for_itself_and_little_more(void **state) {
-  (void)state;
+TEST(store_beside_resize_pays_for_itself_and_little_more) {
   resizing.made = 0;
   resizing.stage = kIdle;
   ct_options options = CT_OPTIONS_INIT;
@@ -153,8 +152,7 @@ static void *set_defaults(void *cache) {
 
 /* A hit of ct_setdefault is a use. The policy is told of it before the same call evicts that entry for
  * a lower limit. */
-static void test_setdefault_beside_resize_may_evict_what_it_has_used(void **state) {
-  (void)state;
+TEST(setdefault_beside_resize_may_evict_what_it_has_used) {
   const ct_policy policies[] = {CT_POLICY_LRU, CT_POLICY_LFU, CT_POLICY_ARC, CT_POLICY_WTINYLFU};
   for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
     ct_cache *cache = ct_cache_new(policies[i], 16);
@@ -197,8 +195,7 @@ static void *write_lightly(void *cache) {
 }
 
 /* What did not fit used to take all room for a moment, and others evicted for theirs. */
-static void test_loading_what_does_not_fit_makes_nobody_evict(void **state) {
-  (void)state;
+TEST(loading_what_does_not_fit_makes_nobody_evict) {
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = CT_UNBOUNDED;
   options.weigher = weigh_by_size;
@@ -224,13 +221,4 @@ static void test_loading_what_does_not_fit_makes_nobody_evict(void **state) {
   assert_int_equal(900 + kLive, ct_currsize(cache));
   ct_cache_free(cache);
   tape_free(&t);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_store_beside_resize_pays_for_itself_and_little_more),
-      cmocka_unit_test(test_setdefault_beside_resize_may_evict_what_it_has_used),
-      cmocka_unit_test(test_loading_what_does_not_fit_makes_nobody_evict),
-  };
-  return cmocka_run_group_tests_name("limits beside threads", tests, NULL, NULL);
 }

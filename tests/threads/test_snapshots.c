@@ -162,14 +162,12 @@ static void run(ct_policy policy, uint32_t shards) {
   ct_cache_free(s.cache);
 }
 
-static void test_snapshots_beside_others_are_of_whole_entries(void **state) {
-  (void)state;
+TEST(snapshots_beside_others_are_of_whole_entries) {
   for (ct_policy policy = CT_POLICY_LRU; policy <= CT_POLICY_ARC; policy++)
     if (policy != CT_POLICY_TTL && policy != CT_POLICY_TLRU) run(policy, 1);
 }
 
-static void test_snapshots_of_many_shards_are_too(void **state) {
-  (void)state;
+TEST(snapshots_of_many_shards_are_too) {
   run(CT_POLICY_LRU, 16);
   run(CT_POLICY_SIEVE, 16);
   run(CT_POLICY_LFU, 4);
@@ -211,8 +209,7 @@ static void *empty_often(void *data) {
   return NULL;
 }
 
-static void test_loads_beside_clear_and_resize_keep_the_limit(void **state) {
-  (void)state;
+TEST(loads_beside_clear_and_resize_keep_the_limit) {
   for (uint32_t shards = 1; shards <= 4; shards += 3) {
     static shared s;
     memset(&s, 0, sizeof s);
@@ -264,8 +261,7 @@ static uint64_t late_time(void *data) {
   return 1000;
 }
 
-static void test_entry_that_expires_while_a_snapshot_is_loaded_gives_way(void **state) {
-  (void)state;
+TEST(entry_that_expires_while_a_snapshot_is_loaded_gives_way) {
   late_clock self = {.stored = CT_END};
   ct_options options = CT_OPTIONS_INIT;
   options.policy = CT_POLICY_LRU;
@@ -289,14 +285,4 @@ static void test_entry_that_expires_while_a_snapshot_is_loaded_gives_way(void **
   tape_free(&t);
   ct_cache_free(from);
   ct_cache_free(self.cache);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_snapshots_beside_others_are_of_whole_entries),
-      cmocka_unit_test(test_snapshots_of_many_shards_are_too),
-      cmocka_unit_test(test_loads_beside_clear_and_resize_keep_the_limit),
-      cmocka_unit_test(test_entry_that_expires_while_a_snapshot_is_loaded_gives_way),
-  };
-  return cmocka_run_group_tests_name("snapshots beside threads", tests, NULL, NULL);
 }
