@@ -111,16 +111,16 @@ void assert_holds_nothing(ct_value value);
 
 /* ---- Running -------------------------------------------------------------------------------- */
 
-typedef struct contract_check {
-  void (*run)(subject *s);
-} contract_check;
+/* As in CONTRACT(set_evicts) { ... s->cache ... }: a test that runs everywhere. */
+#define CONTRACT(name)                               \
+  static void check_##name(subject *s);              \
+  TEST_WITH(name, NULL, name_failed_configuration) { \
+    run_everywhere(check_##name);                    \
+  }                                                  \
+  static void check_##name(subject *s)
 
-void run_everywhere(void **state);
+/* Runs it in every configuration. */
+void run_everywhere(void (*check)(subject *s));
 int name_failed_configuration(void **state);
-
-/* clang-format off */
-#define CONTRACT(check) \
-  {#check, run_everywhere, NULL, name_failed_configuration, &(contract_check){check}}
-/* clang-format on */
 
 #endif

@@ -29,7 +29,7 @@ static ct_status use(subject *s, unsigned i) {
 
 /* ---- Time to live --------------------------------------------------------------------------- */
 
-static void test_entry_lives_until_its_deadline(subject *s) {
+CONTRACT(entry_lives_until_its_deadline) {
   open_ttl(s, 10);
   set_now(s, 100);
   put_range(s, 0, 3);
@@ -41,7 +41,7 @@ static void test_entry_lives_until_its_deadline(subject *s) {
   assert_status(CT_MISS, use(s, 0));
 }
 
-static void test_expired_entry_is_a_miss_everywhere(subject *s) {
+CONTRACT(expired_entry_is_a_miss_everywhere) {
   open_ttl(s, 10);
   put_range(s, 0, 1);
   set_now(s, 10);
@@ -77,7 +77,7 @@ static void test_expired_entry_is_a_miss_everywhere(subject *s) {
   assert_int_equal(1, stats_of(s).expirations);
 }
 
-static void test_get_renews_no_ttl(subject *s) {
+CONTRACT(get_renews_no_ttl) {
   open_ttl(s, 10);
   put_range(s, 0, 1);
   for (uint64_t now = 1; now < 10; now++) {
@@ -89,7 +89,7 @@ static void test_get_renews_no_ttl(subject *s) {
   assert_status(CT_MISS, use(s, 0));
 }
 
-static void test_set_renews_the_ttl(subject *s) {
+CONTRACT(set_renews_the_ttl) {
   open_ttl(s, 10);
   put_range(s, 0, 2);
   set_now(s, 6);
@@ -101,7 +101,7 @@ static void test_set_renews_the_ttl(subject *s) {
   assert_false(is_there(s, 0));
 }
 
-static void test_set_over_expired_entry_is_an_insert(subject *s) {
+CONTRACT(set_over_expired_entry_is_an_insert) {
   open_ttl(s, 10);
   put_range(s, 0, 1);
   set_now(s, 10);
@@ -115,7 +115,7 @@ static void test_set_over_expired_entry_is_an_insert(subject *s) {
   assert_int_equal(1, departed(s));
 }
 
-static void test_popitem_never_returns_an_expired_entry(subject *s) {
+CONTRACT(popitem_never_returns_an_expired_entry) {
   open_ttl(s, 10);
   put_range(s, 0, 20);
   set_now(s, 5);
@@ -134,7 +134,7 @@ static void test_popitem_never_returns_an_expired_entry(subject *s) {
   assert_int_equal(10, evicted(s));
 }
 
-static void test_clear_tells_expired_from_cleared(subject *s) {
+CONTRACT(clear_tells_expired_from_cleared) {
   open_ttl(s, 10);
   put_range(s, 0, 20);
   set_now(s, 9);
@@ -155,7 +155,7 @@ static bool match_any(void *user_data, const void *key, size_t key_size, const v
   return false;
 }
 
-static void test_walks_pass_expired_entries_by(subject *s) {
+CONTRACT(walks_pass_expired_entries_by) {
   open_ttl(s, 10);
   put_range(s, 0, 30);
   set_now(s, 5);
@@ -180,7 +180,7 @@ static void test_walks_pass_expired_entries_by(subject *s) {
   assert_int_equal(20, shown);
 }
 
-static void test_walk_passes_by_what_expires_meanwhile(subject *s) {
+CONTRACT(walk_passes_by_what_expires_meanwhile) {
   open_ttl(s, 10);
   put_range(s, 0, 5);
   set_now(s, 5);
@@ -206,7 +206,7 @@ static void open_tti(subject *s, uint64_t tti) {
   open_with(s, options);
 }
 
-static void test_idle_entry_expires(subject *s) {
+CONTRACT(idle_entry_expires) {
   open_tti(s, 5);
   set_now(s, 100);
   put_range(s, 0, 1);
@@ -219,7 +219,7 @@ static void test_idle_entry_expires(subject *s) {
   assert_int_equal(1, expired(s));
 }
 
-static void test_every_use_renews_the_tti(subject *s) {
+CONTRACT(every_use_renews_the_tti) {
   open_tti(s, 5);
   put_range(s, 0, 1);
   const number_key key = key_of(0);
@@ -246,7 +246,7 @@ static void test_every_use_renews_the_tti(subject *s) {
   assert_status(CT_MISS, use(s, 0));
 }
 
-static void test_quiet_reads_renew_no_tti(subject *s) {
+CONTRACT(quiet_reads_renew_no_tti) {
   open_tti(s, 5);
   put_range(s, 0, 1);
   set_now(s, 4);
@@ -266,7 +266,7 @@ static void test_quiet_reads_renew_no_tti(subject *s) {
   assert_false(is_there(s, 0));
 }
 
-static void test_use_at_an_earlier_time_shortens_nothing(subject *s) {
+CONTRACT(use_at_an_earlier_time_shortens_nothing) {
   open_tti(s, 5);
   set_now(s, 10);
   put_range(s, 0, 1);
@@ -278,7 +278,7 @@ static void test_use_at_an_earlier_time_shortens_nothing(subject *s) {
   assert_int_equal(19, inspect(s, 0).deadline);
 }
 
-static void test_the_earlier_of_ttl_and_tti_counts(subject *s) {
+CONTRACT(the_earlier_of_ttl_and_tti_counts) {
   ct_options options = options_of(s);
   give_lifetime(s, &options, 10);
   options.tti = 4;
@@ -316,9 +316,9 @@ static uint64_t answer_ttu(void *user_data, const void *key, size_t key_size, co
   return probe->answer;
 }
 
-static void test_ttu_gives_the_deadline(subject *original) {
-  ttu_probe probe = {.subject = *original};
-  subject *s = &probe.subject;
+CONTRACT(ttu_gives_the_deadline) {
+  ttu_probe probe = {.subject = *s};
+  s = &probe.subject;
   test_allocator_init(&s->allocator);
   ct_options options = options_of(s);
   options.ttl = 3; /* overruled by ttu */
@@ -351,7 +351,7 @@ static void test_ttu_gives_the_deadline(subject *original) {
 
 /* ---- Lifetimes of single entries ------------------------------------------------------------ */
 
-static void test_set_ttl_overrules_the_cache(subject *s) {
+CONTRACT(set_ttl_overrules_the_cache) {
   open_ttl(s, 10);
   assert_status(CT_OK, put_ttl(s, 0, 3));
   assert_status(CT_OK, put_ttl(s, 1, 20));
@@ -368,7 +368,7 @@ static void test_set_ttl_overrules_the_cache(subject *s) {
   assert_int_equal(1, is_there(s, 2));
 }
 
-static void test_deadline_of_an_entry_is_absolute(subject *s) {
+CONTRACT(deadline_of_an_entry_is_absolute) {
   open_unbounded(s);
   set_now(s, 100);
   assert_status(CT_OK, put_deadline(s, 0, 120));
@@ -382,7 +382,7 @@ static void test_deadline_of_an_entry_is_absolute(subject *s) {
   assert_true(is_there(s, 1));
 }
 
-static void test_dead_on_arrival_removes_what_it_would_replace(subject *s) {
+CONTRACT(dead_on_arrival_removes_what_it_would_replace) {
   open_room(s, options_of(s), 8);
   set_now(s, 100);
   put_range(s, 0, 2);
@@ -398,7 +398,7 @@ static void test_dead_on_arrival_removes_what_it_would_replace(subject *s) {
   assert_int_equal(0, stats.updates);
 }
 
-static void test_dead_on_arrival_is_judged_before_weight_and_evicts_nothing(subject *s) {
+CONTRACT(dead_on_arrival_is_judged_before_weight_and_evicts_nothing) {
   open_room(s, options_of(s), 8);
   put_range(s, 0, 8);
   const size_t size = (size_t)ct_maxsize(s->cache) + 1;
@@ -417,7 +417,7 @@ static void test_dead_on_arrival_is_judged_before_weight_and_evicts_nothing(subj
   free(large);
 }
 
-static void test_condition_is_judged_before_lifetime(subject *s) {
+CONTRACT(condition_is_judged_before_lifetime) {
   open_unbounded(s);
   put_range(s, 0, 1);
   ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
@@ -430,9 +430,9 @@ static void test_condition_is_judged_before_lifetime(subject *s) {
   assert_int_equal(0, ct_len(s->cache));
 }
 
-static void test_setdefault_dead_on_arrival_hands_the_value_back(subject *original) {
-  ttu_probe probe = {.subject = *original, .answer = 0};
-  subject *s = &probe.subject;
+CONTRACT(setdefault_dead_on_arrival_hands_the_value_back) {
+  ttu_probe probe = {.subject = *s, .answer = 0};
+  s = &probe.subject;
   test_allocator_init(&s->allocator);
   ct_options options = options_of(s);
   options.ttu = answer_ttu;
@@ -451,7 +451,7 @@ static void test_setdefault_dead_on_arrival_hands_the_value_back(subject *origin
   assert_int_equal(0, s->allocator.blocks);
 }
 
-static void test_sums_beyond_the_end_of_time_never_expire(subject *s) {
+CONTRACT(sums_beyond_the_end_of_time_never_expire) {
   ct_options options = options_of(s);
   give_lifetime(s, &options, CT_NEVER - 50);
   options.tti = CT_NEVER - 50;
@@ -472,7 +472,7 @@ static void test_sums_beyond_the_end_of_time_never_expire(subject *s) {
 
 /* ---- Changing lifetimes --------------------------------------------------------------------- */
 
-static void test_set_lifetime_counts_from_now(subject *s) {
+CONTRACT(set_lifetime_counts_from_now) {
   open_ttl(s, 10);
   put_range(s, 0, 3);
   set_now(s, 5);
@@ -491,7 +491,7 @@ static void test_set_lifetime_counts_from_now(subject *s) {
   assert_status(CT_MISS, ct_set_lifetime(s->cache, "absent", 6, 5));
 }
 
-static void test_set_lifetime_0_expires_now(subject *s) {
+CONTRACT(set_lifetime_0_expires_now) {
   open_unbounded(s);
   put_range(s, 0, 4);
   for (unsigned i = 0; i < 4; i += 2) {
@@ -504,7 +504,7 @@ static void test_set_lifetime_0_expires_now(subject *s) {
   assert_int_equal(2, stats_of(s).expirations);
 }
 
-static void test_set_lifetime_is_no_use_and_leaves_tti(subject *s) {
+CONTRACT(set_lifetime_is_no_use_and_leaves_tti) {
   ct_options options = options_of(s);
   options.tti = 5;
   open_with(s, options);
@@ -521,7 +521,7 @@ static void test_set_lifetime_is_no_use_and_leaves_tti(subject *s) {
   assert_int_equal(8, inspect(s, 0).deadline);
 }
 
-static void test_first_lifetime_in_a_cache_keeps_values_and_pins(subject *s) {
+CONTRACT(first_lifetime_in_a_cache_keeps_values_and_pins) {
   open_unbounded(s);
   put_range(s, 0, 20);
   ct_value pinned = CT_VALUE_INIT;
@@ -541,7 +541,7 @@ static void test_first_lifetime_in_a_cache_keeps_values_and_pins(subject *s) {
   assert_dropped(s, 11);
 }
 
-static void test_set_lifetime_in_full_cache_keeps_the_limit(subject *s) {
+CONTRACT(set_lifetime_in_full_cache_keeps_the_limit) {
   open_room(s, options_of(s), 10);
   put_range(s, 0, 10);
   for (unsigned i = 0; i < 10; i++) {
@@ -557,7 +557,7 @@ static void test_set_lifetime_in_full_cache_keeps_the_limit(subject *s) {
 
 /* ---- Reclaiming ----------------------------------------------------------------------------- */
 
-static void test_expired_entries_go_before_live_ones_in_any_shard(subject *s) {
+CONTRACT(expired_entries_go_before_live_ones_in_any_shard) {
   ct_options options = options_of(s);
   give_lifetime(s, &options, 10);
   open_room(s, options, 40);
@@ -574,7 +574,7 @@ static void test_expired_entries_go_before_live_ones_in_any_shard(subject *s) {
   assert_int_equal(40, ct_len(s->cache));
 }
 
-static void test_heavy_writes_take_their_room_from_expired_entries_first(subject *s) {
+CONTRACT(heavy_writes_take_their_room_from_expired_entries_first) {
   enum { kHeavy = 20 };
   ct_options options = options_of(s);
   give_lifetime(s, &options, 10);
@@ -593,7 +593,7 @@ static void test_heavy_writes_take_their_room_from_expired_entries_first(subject
   }
 }
 
-static void test_resize_takes_expired_entries_first(subject *s) {
+CONTRACT(resize_takes_expired_entries_first) {
   ct_options options = options_of(s);
   give_lifetime(s, &options, 10);
   open_room(s, options, 40);
@@ -607,7 +607,7 @@ static void test_resize_takes_expired_entries_first(subject *s) {
   assert_int_equal(10, count_there(s, 30, 40));
 }
 
-static void test_no_eviction_leaves_an_expired_entry_behind(subject *s) {
+CONTRACT(no_eviction_leaves_an_expired_entry_behind) {
   uint64_t random = s->seed;
   open_room(s, options_of(s), 40);
   uint64_t now = 0;
@@ -652,7 +652,7 @@ static void see_departure(void *user_data, const ct_event *event) {
   seen->count++;
 }
 
-static void test_expire_removes_what_is_due_in_order_of_deadline(subject *s) {
+CONTRACT(expire_removes_what_is_due_in_order_of_deadline) {
   enum { kCount = 200 };
   open_unbounded(s);
   for (unsigned i = 0; i < kCount; i++) {
@@ -678,7 +678,7 @@ static void test_expire_removes_what_is_due_in_order_of_deadline(subject *s) {
   assert_int_equal(0, ct_len(s->cache));
 }
 
-static void test_len_and_currsize_reclaim_what_is_due(subject *s) {
+CONTRACT(len_and_currsize_reclaim_what_is_due) {
   open_ttl(s, 10);
   put_range(s, 0, 20);
   set_now(s, 10);
@@ -693,7 +693,7 @@ static void test_len_and_currsize_reclaim_what_is_due(subject *s) {
 
 /* ---- The timer ------------------------------------------------------------------------------ */
 
-static void test_timer_going_backwards_brings_entries_back(subject *s) {
+CONTRACT(timer_going_backwards_brings_entries_back) {
   open_ttl(s, 10);
   set_now(s, 100);
   put_range(s, 0, 5);
@@ -711,7 +711,7 @@ static void test_timer_going_backwards_brings_entries_back(subject *s) {
   assert_int_equal(5, count_there(s, 0, 5));
 }
 
-static void test_timer_at_its_end_expires_no_entry_without_deadline(subject *s) {
+CONTRACT(timer_at_its_end_expires_no_entry_without_deadline) {
   open_unbounded(s);
   assert_status(CT_OK, put_ttl(s, 0, CT_NEVER));
   assert_status(CT_OK, put_ttl(s, 1, 10));
@@ -771,7 +771,7 @@ static void assert_readings(subject *s, uint64_t most) {
 #undef READS
 }
 
-static void test_timer_is_read_at_most_once_a_call(subject *s) {
+CONTRACT(timer_is_read_at_most_once_a_call) {
   ct_options options = options_of(s);
   give_lifetime(s, &options, 10);
   options.tti = 5;
@@ -783,53 +783,10 @@ static void test_timer_is_read_at_most_once_a_call(subject *s) {
   assert_int_equal(1, s->readings);
 }
 
-static void test_timer_is_not_read_without_lifetimes(subject *s) {
+CONTRACT(timer_is_not_read_without_lifetimes) {
   if (has_lifetimes(s)) return;                     /* those policies always have some */
   if (s->config.policy == CT_POLICY_CUSTOM) return; /* on_insert and others are given the time */
   open_room(s, options_of(s), 10);
   put_range(s, 0, 20);
   assert_readings(s, 0);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      CONTRACT(test_entry_lives_until_its_deadline),
-      CONTRACT(test_expired_entry_is_a_miss_everywhere),
-      CONTRACT(test_get_renews_no_ttl),
-      CONTRACT(test_set_renews_the_ttl),
-      CONTRACT(test_set_over_expired_entry_is_an_insert),
-      CONTRACT(test_popitem_never_returns_an_expired_entry),
-      CONTRACT(test_clear_tells_expired_from_cleared),
-      CONTRACT(test_walks_pass_expired_entries_by),
-      CONTRACT(test_walk_passes_by_what_expires_meanwhile),
-      CONTRACT(test_idle_entry_expires),
-      CONTRACT(test_every_use_renews_the_tti),
-      CONTRACT(test_quiet_reads_renew_no_tti),
-      CONTRACT(test_use_at_an_earlier_time_shortens_nothing),
-      CONTRACT(test_the_earlier_of_ttl_and_tti_counts),
-      CONTRACT(test_ttu_gives_the_deadline),
-      CONTRACT(test_set_ttl_overrules_the_cache),
-      CONTRACT(test_deadline_of_an_entry_is_absolute),
-      CONTRACT(test_dead_on_arrival_removes_what_it_would_replace),
-      CONTRACT(test_dead_on_arrival_is_judged_before_weight_and_evicts_nothing),
-      CONTRACT(test_condition_is_judged_before_lifetime),
-      CONTRACT(test_setdefault_dead_on_arrival_hands_the_value_back),
-      CONTRACT(test_sums_beyond_the_end_of_time_never_expire),
-      CONTRACT(test_set_lifetime_counts_from_now),
-      CONTRACT(test_set_lifetime_0_expires_now),
-      CONTRACT(test_set_lifetime_is_no_use_and_leaves_tti),
-      CONTRACT(test_first_lifetime_in_a_cache_keeps_values_and_pins),
-      CONTRACT(test_set_lifetime_in_full_cache_keeps_the_limit),
-      CONTRACT(test_expired_entries_go_before_live_ones_in_any_shard),
-      CONTRACT(test_heavy_writes_take_their_room_from_expired_entries_first),
-      CONTRACT(test_resize_takes_expired_entries_first),
-      CONTRACT(test_no_eviction_leaves_an_expired_entry_behind),
-      CONTRACT(test_expire_removes_what_is_due_in_order_of_deadline),
-      CONTRACT(test_len_and_currsize_reclaim_what_is_due),
-      CONTRACT(test_timer_going_backwards_brings_entries_back),
-      CONTRACT(test_timer_at_its_end_expires_no_entry_without_deadline),
-      CONTRACT(test_timer_is_read_at_most_once_a_call),
-      CONTRACT(test_timer_is_not_read_without_lifetimes),
-  };
-  return cmocka_run_group_tests_name("contract: lifetimes", tests, NULL, NULL);
 }

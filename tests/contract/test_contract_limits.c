@@ -4,7 +4,7 @@
 
 /* ---- Full caches ---------------------------------------------------------------------------- */
 
-static void test_full_cache_holds_exactly_what_fits(subject *s) {
+CONTRACT(full_cache_holds_exactly_what_fits) {
   open_room(s, options_of(s), 50);
   put_range(s, 0, 50);
   assert_int_equal(0, departed(s));
@@ -13,7 +13,7 @@ static void test_full_cache_holds_exactly_what_fits(subject *s) {
   assert_int_equal(ct_maxsize(s->cache), ct_currsize(s->cache));
 }
 
-static void test_set_in_full_cache_evicts_one(subject *s) {
+CONTRACT(set_in_full_cache_evicts_one) {
   open_room(s, options_of(s), 50);
   put_range(s, 0, 50);
   for (unsigned i = 50; i < 150; i++) {
@@ -26,7 +26,7 @@ static void test_set_in_full_cache_evicts_one(subject *s) {
   assert_int_equal(ct_maxsize(s->cache), ct_currsize(s->cache));
 }
 
-static void test_cache_with_room_for_one_holds_the_last(subject *s) {
+CONTRACT(cache_with_room_for_one_holds_the_last) {
   open_room(s, options_of(s), 1);
   for (unsigned i = 0; i < 40; i++) {
     assert_status(CT_OK, put(s, i));
@@ -35,7 +35,7 @@ static void test_cache_with_room_for_one_holds_the_last(subject *s) {
   }
 }
 
-static void test_setdefault_makes_room(subject *s) {
+CONTRACT(setdefault_makes_room) {
   open_room(s, options_of(s), 10);
   put_range(s, 0, 10);
   for (unsigned i = 10; i < 40; i++) {
@@ -49,7 +49,7 @@ static void test_setdefault_makes_room(subject *s) {
   }
 }
 
-static void test_set_many_beyond_the_limit_keeps_what_fits(subject *s) {
+CONTRACT(set_many_beyond_the_limit_keeps_what_fits) {
   enum { kPairs = 100, kPairSize = kKeySize + kValueSize };
   open_room(s, options_of(s), 10);
   char data[kPairs * kPairSize + 1];
@@ -68,7 +68,7 @@ static void test_set_many_beyond_the_limit_keeps_what_fits(subject *s) {
   assert_int_equal(90, evicted(s));
 }
 
-static void test_pinned_values_do_not_count(subject *s) {
+CONTRACT(pinned_values_do_not_count) {
   open_room(s, options_of(s), 4);
   ct_value values[40];
   for (unsigned i = 0; i < 40; i++) {
@@ -86,7 +86,7 @@ static void test_pinned_values_do_not_count(subject *s) {
 
 /* ---- Heavy and weightless entries ----------------------------------------------------------- */
 
-static void test_entry_as_heavy_as_maxsize_is_kept(subject *s) {
+CONTRACT(entry_as_heavy_as_maxsize_is_kept) {
   enum { kHeavy = 20 };
   ct_options options = options_of(s);
   options.maxsize = weight_of(s, options, kHeavy);
@@ -100,7 +100,7 @@ static void test_entry_as_heavy_as_maxsize_is_kept(subject *s) {
   }
 }
 
-static void test_set_too_large_changes_nothing(subject *s) {
+CONTRACT(set_too_large_changes_nothing) {
   open_room(s, options_of(s), 5);
   put_range(s, 0, 5);
   const uint64_t size = ct_currsize(s->cache);
@@ -114,7 +114,7 @@ static void test_set_too_large_changes_nothing(subject *s) {
   assert_int_equal(0, stats_of(s).updates);
 }
 
-static void test_setdefault_too_large_changes_nothing(subject *s) {
+CONTRACT(setdefault_too_large_changes_nothing) {
   if (s->config.weighing == BY_COUNT) return; /* no value weighs more than 1 there */
   open_room(s, options_of(s), 5);
   put_range(s, 0, 5);
@@ -132,7 +132,7 @@ static void test_setdefault_too_large_changes_nothing(subject *s) {
   free(large);
 }
 
-static void test_growing_update_evicts_for_the_growth_alone(subject *s) {
+CONTRACT(growing_update_evicts_for_the_growth_alone) {
   enum { kRoom = 20, kGrown = 6 };
   const ct_options options = options_of(s);
   const uint64_t light = weight_of(s, options, 1), heavy = weight_of(s, options, kGrown);
@@ -150,7 +150,7 @@ static void test_growing_update_evicts_for_the_growth_alone(subject *s) {
   }
 }
 
-static void test_shrinking_update_gives_room_back(subject *s) {
+CONTRACT(shrinking_update_gives_room_back) {
   const ct_options unbounded = options_of(s);
   const uint64_t light = weight_of(s, unbounded, 1), heavy = weight_of(s, unbounded, 5);
   ct_options options = unbounded;
@@ -180,7 +180,7 @@ static ct_status put_weightless(subject *s, const char *key) {
   return ct_set_with(s->cache, key, strlen(key), NULL, 0, &options);
 }
 
-static void test_weightless_entries_need_no_room(subject *s) {
+CONTRACT(weightless_entries_need_no_room) {
   if (!can_be_weightless(s)) return;
   open_room(s, options_of(s), 4);
   put_range(s, 0, 4);
@@ -191,7 +191,7 @@ static void test_weightless_entries_need_no_room(subject *s) {
   assert_int_equal(ct_maxsize(s->cache), ct_currsize(s->cache));
 }
 
-static void test_maxsize_0_keeps_only_what_weighs_nothing(subject *s) {
+CONTRACT(maxsize_0_keeps_only_what_weighs_nothing) {
   ct_options options = options_of(s);
   options.maxsize = 0;
   open_with(s, options);
@@ -210,7 +210,7 @@ static void test_maxsize_0_keeps_only_what_weighs_nothing(subject *s) {
   assert_int_equal(0, ct_maxsize(s->cache));
 }
 
-static void test_entry_options_give_the_weight(subject *s) {
+CONTRACT(entry_options_give_the_weight) {
   open_unbounded(s);
   ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
   options.flags = CT_ENTRY_WEIGHT;
@@ -228,7 +228,7 @@ static void test_entry_options_give_the_weight(subject *s) {
   assert_int_equal(12345, info.weight);
 }
 
-static void test_weights_at_the_end_of_the_range_do_not_overflow(subject *s) {
+CONTRACT(weights_at_the_end_of_the_range_do_not_overflow) {
   if (s->config.weighing == BY_MEMORY) return; /* weights cannot be given there */
   ct_options options = options_of(s);
   options.maxsize = CT_UNBOUNDED - 1;
@@ -253,7 +253,7 @@ static void test_weights_at_the_end_of_the_range_do_not_overflow(subject *s) {
 
 /* ---- Resizing ------------------------------------------------------------------------------- */
 
-static void test_resize_evicts_down_to_the_new_limit(subject *s) {
+CONTRACT(resize_evicts_down_to_the_new_limit) {
   open_room(s, options_of(s), 40);
   const uint64_t unit = ct_maxsize(s->cache) / 40;
   put_range(s, 0, 40);
@@ -270,7 +270,7 @@ static void test_resize_evicts_down_to_the_new_limit(subject *s) {
   assert_int_equal(10, ct_len(s->cache));
 }
 
-static void test_resize_up_makes_room(subject *s) {
+CONTRACT(resize_up_makes_room) {
   open_room(s, options_of(s), 5);
   const uint64_t unit = ct_maxsize(s->cache) / 5;
   put_range(s, 0, 5);
@@ -287,7 +287,7 @@ static void test_resize_up_makes_room(subject *s) {
   assert_int_equal(7, ct_len(s->cache));
 }
 
-static void test_resize_to_0_empties_the_cache(subject *s) {
+CONTRACT(resize_to_0_empties_the_cache) {
   open_room(s, options_of(s), 20);
   const uint64_t unit = ct_maxsize(s->cache) / 20;
   put_range(s, 0, 20);
@@ -303,7 +303,7 @@ static void test_resize_to_0_empties_the_cache(subject *s) {
 
 /* ---- Over a long time ----------------------------------------------------------------------- */
 
-static void test_random_writes_never_exceed_the_limit(subject *s) {
+CONTRACT(random_writes_never_exceed_the_limit) {
   enum { kKeys = 60 };
   uint64_t random = s->seed;
   open_room(s, options_of(s), 30);
@@ -338,7 +338,7 @@ static void test_random_writes_never_exceed_the_limit(subject *s) {
   }
 }
 
-static void test_ten_thousand_random_entries_are_there_or_were_evicted(subject *s) {
+CONTRACT(ten_thousand_random_entries_are_there_or_were_evicted) {
   enum { kEntries = 10000, kLongest = 64 };
   uint64_t random = s->seed;
   char bytes[kLongest];
@@ -365,30 +365,4 @@ static void test_ten_thousand_random_entries_are_there_or_were_evicted(subject *
   assert_int_equal(there, ct_len(s->cache));
   assert_int_equal(kEntries - there, evicted(s));
   assert_in_range(there, 1, kEntries - 1);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      CONTRACT(test_full_cache_holds_exactly_what_fits),
-      CONTRACT(test_set_in_full_cache_evicts_one),
-      CONTRACT(test_cache_with_room_for_one_holds_the_last),
-      CONTRACT(test_setdefault_makes_room),
-      CONTRACT(test_set_many_beyond_the_limit_keeps_what_fits),
-      CONTRACT(test_pinned_values_do_not_count),
-      CONTRACT(test_entry_as_heavy_as_maxsize_is_kept),
-      CONTRACT(test_set_too_large_changes_nothing),
-      CONTRACT(test_setdefault_too_large_changes_nothing),
-      CONTRACT(test_growing_update_evicts_for_the_growth_alone),
-      CONTRACT(test_shrinking_update_gives_room_back),
-      CONTRACT(test_weightless_entries_need_no_room),
-      CONTRACT(test_maxsize_0_keeps_only_what_weighs_nothing),
-      CONTRACT(test_entry_options_give_the_weight),
-      CONTRACT(test_weights_at_the_end_of_the_range_do_not_overflow),
-      CONTRACT(test_resize_evicts_down_to_the_new_limit),
-      CONTRACT(test_resize_up_makes_room),
-      CONTRACT(test_resize_to_0_empties_the_cache),
-      CONTRACT(test_random_writes_never_exceed_the_limit),
-      CONTRACT(test_ten_thousand_random_entries_are_there_or_were_evicted),
-  };
-  return cmocka_run_group_tests_name("contract: limits", tests, NULL, NULL);
 }

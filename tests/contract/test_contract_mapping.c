@@ -11,7 +11,7 @@ static void assert_same_stats(subject *s, ct_stats before) {
 
 /* ---- Reading -------------------------------------------------------------------------------- */
 
-static void test_get_absent_key_is_miss(subject *s) {
+CONTRACT(get_absent_key_is_miss) {
   open_unbounded(s);
   put_range(s, 0, 3);
   ct_value value = poisoned_value();
@@ -26,7 +26,7 @@ static void test_get_absent_key_is_miss(subject *s) {
   assert_false(ct_contains(s->cache, "absent", 6));
 }
 
-static void test_get_returns_what_was_set(subject *s) {
+CONTRACT(get_returns_what_was_set) {
   open_unbounded(s);
   put_range(s, 0, 100);
   for (unsigned i = 0; i < 100; i++) {
@@ -41,7 +41,7 @@ static void test_get_returns_what_was_set(subject *s) {
   }
 }
 
-static void test_keys_and_values_of_any_bytes_come_back(subject *s) {
+CONTRACT(keys_and_values_of_any_bytes_come_back) {
   static const ct_bytes kKeys[] = {
       {NULL, 0},  {"\0", 1},   {"\0\0", 2}, {"a", 1},
       {"a\0", 2}, {"a\0b", 3}, {"a\0c", 3}, {"\xff", 1},
@@ -67,7 +67,7 @@ static void test_keys_and_values_of_any_bytes_come_back(subject *s) {
   }
 }
 
-static void test_key_and_value_of_a_mebibyte_come_back(subject *s) {
+CONTRACT(key_and_value_of_a_mebibyte_come_back) {
   enum { kMebibyte = 1 << 20 };
   char *large = malloc(kMebibyte);
   assert_non_null(large);
@@ -107,7 +107,7 @@ static void assert_comes_back(subject *s, ct_bytes key, ct_bytes expected, char 
   assert_units(s, 0, 1);
 }
 
-static void test_keys_and_values_of_many_lengths_come_back(subject *s) {
+CONTRACT(keys_and_values_of_many_lengths_come_back) {
   enum { kLongest = 70000 };
   /* Around the powers of two, up and down, so that values grow and shrink in place and apart. */
   static const size_t kLengths[] = {0,     1,     7,     8,    9,    15,    16,    17,
@@ -135,7 +135,7 @@ static void test_keys_and_values_of_many_lengths_come_back(subject *s) {
 }
 
 /* A value that needed just more memory than the cache had left once broke it. */
-static void test_second_value_of_any_length_finds_room(subject *s) {
+CONTRACT(second_value_of_any_length_finds_room) {
   static const char kZeros[1400];
   const number_key key = key_of(1);
   for (size_t size = 0; size < sizeof kZeros; size += 8) {
@@ -151,7 +151,7 @@ static void test_second_value_of_any_length_finds_room(subject *s) {
   }
 }
 
-static void test_get_copy_copies_what_fits(subject *s) {
+CONTRACT(get_copy_copies_what_fits) {
   open_unbounded(s);
   put_range(s, 0, 1);
   char buffer[kValueSize + 1];
@@ -164,7 +164,7 @@ static void test_get_copy_copies_what_fits(subject *s) {
                 ct_get_copy(s->cache, key_of(0).text, kKeySize, buffer, sizeof buffer, NULL));
 }
 
-static void test_get_copy_into_short_buffer_tells_the_size_and_is_no_use(subject *s) {
+CONTRACT(get_copy_into_short_buffer_tells_the_size_and_is_no_use) {
   open_unbounded(s);
   put_range(s, 0, 1);
   const ct_stats before = stats_of(s);
@@ -181,7 +181,7 @@ static void test_get_copy_into_short_buffer_tells_the_size_and_is_no_use(subject
   assert_int_equal(frequency, inspect(s, 0).frequency);
 }
 
-static void test_get_copy_of_empty_value_needs_no_buffer(subject *s) {
+CONTRACT(get_copy_of_empty_value_needs_no_buffer) {
   open_unbounded(s);
   assert_status(CT_OK, ct_set(s->cache, "k", 1, NULL, 0));
   size_t size = 77;
@@ -189,7 +189,7 @@ static void test_get_copy_of_empty_value_needs_no_buffer(subject *s) {
   assert_int_equal(0, size);
 }
 
-static void test_peek_contains_and_inspect_leave_no_trace(subject *s) {
+CONTRACT(peek_contains_and_inspect_leave_no_trace) {
   open_unbounded(s);
   put_range(s, 0, 2);
   const ct_stats before = stats_of(s);
@@ -207,7 +207,7 @@ static void test_peek_contains_and_inspect_leave_no_trace(subject *s) {
   assert_int_equal(frequency, inspect(s, 0).frequency);
 }
 
-static void test_inspect_tells_sizes_weight_and_no_deadline(subject *s) {
+CONTRACT(inspect_tells_sizes_weight_and_no_deadline) {
   open_unbounded(s);
   assert_status(CT_OK, put_units(s, 7, 3));
   const ct_entry_info info = inspect(s, 7);
@@ -241,7 +241,7 @@ static void test_inspect_tells_sizes_weight_and_no_deadline(subject *s) {
 
 /* ---- Writing -------------------------------------------------------------------------------- */
 
-static void test_set_replaces_the_value(subject *s) {
+CONTRACT(set_replaces_the_value) {
   open_unbounded(s);
   put_range(s, 0, 3);
   for (unsigned units = 1; units < 100; units += 7) {
@@ -257,7 +257,7 @@ static void test_set_replaces_the_value(subject *s) {
   assert_told(s, CT_CAUSE_REPLACED, stats_of(s).updates);
 }
 
-static void test_caller_may_change_its_buffers_after_set(subject *s) {
+CONTRACT(caller_may_change_its_buffers_after_set) {
   open_unbounded(s);
   char key[] = "key", value[] = "value";
   assert_status(CT_OK, ct_set(s->cache, key, 3, value, 5));
@@ -266,7 +266,7 @@ static void test_caller_may_change_its_buffers_after_set(subject *s) {
   assert_text(s->cache, "key", "value");
 }
 
-static void test_set_with_if_absent_stores_only_once(subject *s) {
+CONTRACT(set_with_if_absent_stores_only_once) {
   open_unbounded(s);
   ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
   options.flags = CT_ENTRY_IF_ABSENT;
@@ -278,7 +278,7 @@ static void test_set_with_if_absent_stores_only_once(subject *s) {
   assert_int_equal(0, departed(s));
 }
 
-static void test_set_with_if_present_stores_only_over_an_entry(subject *s) {
+CONTRACT(set_with_if_present_stores_only_over_an_entry) {
   open_unbounded(s);
   ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
   options.flags = CT_ENTRY_IF_PRESENT;
@@ -291,7 +291,7 @@ static void test_set_with_if_present_stores_only_over_an_entry(subject *s) {
   assert_text_quietly(s->cache, "k", "second");
 }
 
-static void test_set_with_contradicting_or_unknown_options_is_invalid(subject *s) {
+CONTRACT(set_with_contradicting_or_unknown_options_is_invalid) {
   open_unbounded(s);
   put_range(s, 0, 1);
   const uint32_t kBad[] = {CT_ENTRY_TTL | CT_ENTRY_DEADLINE,
@@ -306,7 +306,7 @@ static void test_set_with_contradicting_or_unknown_options_is_invalid(subject *s
   assert_units(s, 0, 1);
 }
 
-static void test_setdefault_keeps_what_is_there(subject *s) {
+CONTRACT(setdefault_keeps_what_is_there) {
   open_unbounded(s);
   ct_value value = poisoned_value();
   assert_status(CT_OK, ct_setdefault(s->cache, "k", 1, "first", 5, &value));
@@ -328,7 +328,7 @@ static void test_setdefault_keeps_what_is_there(subject *s) {
 
 /* ---- Removing ------------------------------------------------------------------------------- */
 
-static void test_pop_hands_the_value_over_once(subject *s) {
+CONTRACT(pop_hands_the_value_over_once) {
   open_unbounded(s);
   put_range(s, 0, 3);
   ct_value value = poisoned_value();
@@ -346,7 +346,7 @@ static void test_pop_hands_the_value_over_once(subject *s) {
   assert_int_equal(0, stats.hits + stats.misses);
 }
 
-static void test_deleted_key_is_miss(subject *s) {
+CONTRACT(deleted_key_is_miss) {
   open_unbounded(s);
   put_range(s, 0, 50);
   for (unsigned i = 0; i < 50; i += 2) {
@@ -361,7 +361,7 @@ static void test_deleted_key_is_miss(subject *s) {
   assert_int_equal(50, count_there(s, 0, 50));
 }
 
-static void test_popitem_drains_the_cache(subject *s) {
+CONTRACT(popitem_drains_the_cache) {
   open_unbounded(s);
   put_range(s, 0, 60);
   for (unsigned left = 60; left > 0; left--) {
@@ -383,7 +383,7 @@ static void test_popitem_drains_the_cache(subject *s) {
   assert_int_equal(60, stats_of(s).evictions);
 }
 
-static void test_popitem_without_outs_removes_one(subject *s) {
+CONTRACT(popitem_without_outs_removes_one) {
   open_unbounded(s);
   put_range(s, 0, 2);
   assert_status(CT_OK, ct_popitem(s->cache, NULL, NULL));
@@ -395,7 +395,7 @@ static void test_popitem_without_outs_removes_one(subject *s) {
   assert_status(CT_MISS, ct_popitem(s->cache, NULL, NULL));
 }
 
-static void test_clear_removes_everything_and_keeps_counters(subject *s) {
+CONTRACT(clear_removes_everything_and_keeps_counters) {
   open_unbounded(s);
   put_range(s, 0, 100);
   assert_status(CT_OK, ct_get(s->cache, key_of(3).text, kKeySize, NULL));
@@ -440,7 +440,7 @@ static bool match_thirds(void *user_data, const void *key, size_t key_size, cons
   return number % 3 == 0;
 }
 
-static void test_remove_if_removes_what_matches(subject *s) {
+CONTRACT(remove_if_removes_what_matches) {
   open_unbounded(s);
   put_range(s, 0, 64);
   const ct_stats before = stats_of(s);
@@ -460,7 +460,7 @@ static void test_remove_if_removes_what_matches(subject *s) {
 
 /* ---- Pins ----------------------------------------------------------------------------------- */
 
-static void test_pinned_value_survives_whatever_removes_it(subject *s) {
+CONTRACT(pinned_value_survives_whatever_removes_it) {
   open_room(s, options_of(s), 4);
   ct_value values[4];
   for (unsigned i = 0; i < 4; i++) {
@@ -487,7 +487,7 @@ static void test_pinned_value_survives_whatever_removes_it(subject *s) {
   }
 }
 
-static void test_second_pin_outlives_the_first(subject *s) {
+CONTRACT(second_pin_outlives_the_first) {
   open_unbounded(s);
   put_range(s, 0, 1);
   ct_value first = CT_VALUE_INIT, second = poisoned_value();
@@ -503,7 +503,7 @@ static void test_second_pin_outlives_the_first(subject *s) {
 
 /* ---- Many at once --------------------------------------------------------------------------- */
 
-static void test_get_many_answers_each_key_alone(subject *s) {
+CONTRACT(get_many_answers_each_key_alone) {
   open_unbounded(s);
   put_range(s, 0, 40);
   number_key texts[60];
@@ -533,7 +533,7 @@ static void test_get_many_answers_each_key_alone(subject *s) {
   assert_status(CT_OK, ct_get_many(s->cache, NULL, 0, NULL, NULL));
 }
 
-static void test_get_many_with_a_bad_key_pins_nothing(subject *s) {
+CONTRACT(get_many_with_a_bad_key_pins_nothing) {
   open_unbounded(s);
   put_range(s, 0, 2);
   const number_key first = key_of(0);
@@ -549,7 +549,7 @@ static void test_get_many_with_a_bad_key_pins_nothing(subject *s) {
   assert_dropped(s, 2);
 }
 
-static void test_get_many_copy_lays_values_end_to_end(subject *s) {
+CONTRACT(get_many_copy_lays_values_end_to_end) {
   open_unbounded(s);
   assert_status(CT_OK, ct_set(s->cache, "a", 1, "one", 3));
   assert_status(CT_OK, ct_set(s->cache, "bb", 2, "", 0));
@@ -570,7 +570,7 @@ static void test_get_many_copy_lays_values_end_to_end(subject *s) {
   assert_int_equal(1, stats_of(s).misses);
 }
 
-static void test_get_many_copy_into_short_buffer_tells_the_capacity(subject *s) {
+CONTRACT(get_many_copy_into_short_buffer_tells_the_capacity) {
   open_unbounded(s);
   assert_status(CT_OK, ct_set(s->cache, "a", 1, "one", 3));
   assert_status(CT_OK, ct_set(s->cache, "b", 1, "three", 5));
@@ -591,7 +591,7 @@ static void test_get_many_copy_into_short_buffer_tells_the_capacity(subject *s) 
   assert_memory_equal("onethree", buffer, sizeof buffer);
 }
 
-static void test_get_many_copy_with_falling_ends_is_invalid(subject *s) {
+CONTRACT(get_many_copy_with_falling_ends_is_invalid) {
   open_unbounded(s);
   put_range(s, 0, 1);
   const size_t key_ends[] = {2, 1};
@@ -604,7 +604,7 @@ static void test_get_many_copy_with_falling_ends_is_invalid(subject *s) {
   assert_int_equal(0, statuses[0] + statuses[1]);
 }
 
-static void test_set_many_stores_in_order(subject *s) {
+CONTRACT(set_many_stores_in_order) {
   open_unbounded(s);
   const size_t ends[] = {1, 4, 5, 5, 6, 9, 9, 12};
   ct_status statuses[4] = {CT_END, CT_END, CT_END, CT_END};
@@ -618,7 +618,7 @@ static void test_set_many_stores_in_order(subject *s) {
   assert_text(s->cache, "a", "one");
 }
 
-static void test_set_many_tells_each_pairs_status(subject *s) {
+CONTRACT(set_many_tells_each_pairs_status) {
   open_unbounded(s);
   assert_status(CT_OK, ct_set(s->cache, "b", 1, "old", 3));
   ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
@@ -633,7 +633,7 @@ static void test_set_many_tells_each_pairs_status(subject *s) {
   assert_text(s->cache, "b", "old");
 }
 
-static void test_set_many_goes_on_after_a_pair_that_is_too_large(subject *s) {
+CONTRACT(set_many_goes_on_after_a_pair_that_is_too_large) {
   ct_options options = options_of(s);
   options.maxsize = 4 * weight_of(s, options, 1);
   open_with(s, options);
@@ -656,7 +656,7 @@ static void test_set_many_goes_on_after_a_pair_that_is_too_large(subject *s) {
   free(data);
 }
 
-static void test_set_many_with_falling_ends_tries_nothing(subject *s) {
+CONTRACT(set_many_with_falling_ends_tries_nothing) {
   open_unbounded(s);
   const size_t ends[] = {1, 2, 3, 1};
   ct_status statuses[2] = {CT_END, CT_END};
@@ -693,7 +693,7 @@ static unsigned walk_on(ct_iter *iter, unsigned *seen, unsigned count, unsigned 
   return passed;
 }
 
-static void test_walk_in_any_order_sees_each_entry_once(subject *s) {
+CONTRACT(walk_in_any_order_sees_each_entry_once) {
   enum { kCount = 300 };
   open_unbounded(s);
   put_range(s, 0, kCount);
@@ -707,7 +707,7 @@ static void test_walk_in_any_order_sees_each_entry_once(subject *s) {
   assert_same_stats(s, before);
 }
 
-static void test_walk_beside_writes_sees_unwritten_entries_once(subject *s) {
+CONTRACT(walk_beside_writes_sees_unwritten_entries_once) {
   enum { kOld = 100, kAll = 1000 };
   open_unbounded(s);
   put_range(s, 0, kOld);
@@ -734,7 +734,7 @@ static void test_walk_beside_writes_sees_unwritten_entries_once(subject *s) {
   }
 }
 
-static void test_walks_in_order_are_each_others_reverse(subject *s) {
+CONTRACT(walks_in_order_are_each_others_reverse) {
   enum { kCount = 50 };
   open_unbounded(s);
   put_range(s, 0, kCount);
@@ -763,7 +763,7 @@ static void test_walks_in_order_are_each_others_reverse(subject *s) {
   }
 }
 
-static void test_walk_may_be_left_at_any_point(subject *s) {
+CONTRACT(walk_may_be_left_at_any_point) {
   open_unbounded(s);
   put_range(s, 0, 20);
   const int32_t orders[] = {CT_ORDER_ANY, CT_ORDER_COLDEST, CT_ORDER_HOTTEST};
@@ -778,7 +778,7 @@ static void test_walk_may_be_left_at_any_point(subject *s) {
   assert_dropped(s, 20);
 }
 
-static void test_walk_in_unknown_order_is_invalid(subject *s) {
+CONTRACT(walk_in_unknown_order_is_invalid) {
   open_unbounded(s);
   ct_iter *iter = (ct_iter *)s;
   assert_status(CT_ERR_INVALID, ct_iter_new(s->cache, 3, &iter));
@@ -790,7 +790,7 @@ static void test_walk_in_unknown_order_is_invalid(subject *s) {
 
 /* ---- Sizes and counters --------------------------------------------------------------------- */
 
-static void test_currsize_is_the_sum_of_the_weights(subject *s) {
+CONTRACT(currsize_is_the_sum_of_the_weights) {
   open_unbounded(s);
   for (unsigned i = 0; i < 30; i++) assert_status(CT_OK, put_units(s, i, 1 + i % 5));
   uint64_t sum = 0;
@@ -809,7 +809,7 @@ static void test_currsize_is_the_sum_of_the_weights(subject *s) {
   }
 }
 
-static void test_memory_is_what_the_allocator_gave(subject *s) {
+CONTRACT(memory_is_what_the_allocator_gave) {
   if (!s->config.mode->allocator) return; /* nobody counts for us there */
   open_unbounded(s);
   assert_int_equal(s->allocator.bytes, ct_memory(s->cache));
@@ -821,7 +821,7 @@ static void test_memory_is_what_the_allocator_gave(subject *s) {
   assert_int_equal(s->allocator.bytes, ct_memory(s->cache));
 }
 
-static void test_memory_counts_a_pinned_value_until_its_release(subject *s) {
+CONTRACT(memory_counts_a_pinned_value_until_its_release) {
   enum { kLarge = 100000 * kValueSize };
   open_unbounded(s);
   assert_in_range(ct_memory(s->cache), 1, 100000);
@@ -834,7 +834,7 @@ static void test_memory_counts_a_pinned_value_until_its_release(subject *s) {
   assert_in_range(ct_memory(s->cache), 1, 100000);
 }
 
-static void test_stats_count_each_event_once(subject *s) {
+CONTRACT(stats_count_each_event_once) {
   open_room(s, options_of(s), 4);
   const uint64_t unit = ct_maxsize(s->cache) / 4;
   const number_key key = key_of(0), absent = key_of(99);
@@ -869,7 +869,7 @@ static void test_stats_count_each_event_once(subject *s) {
   assert_memory_equal(&expected, &stats, sizeof stats);
 }
 
-static void test_stats_reset_counts_from_zero(subject *s) {
+CONTRACT(stats_reset_counts_from_zero) {
   open_unbounded(s);
   put_range(s, 0, 10);
   assert_status(CT_OK, ct_cache_stats_reset(s->cache));
@@ -884,7 +884,7 @@ static void test_stats_reset_counts_from_zero(subject *s) {
   s->uncounted = true;
 }
 
-static void test_cache_without_stats_counts_nothing(subject *s) {
+CONTRACT(cache_without_stats_counts_nothing) {
   ct_options options = options_of(s);
   options.flags |= CT_FLAG_NO_STATS;
   open_room(s, options, 4);
@@ -898,7 +898,7 @@ static void test_cache_without_stats_counts_nothing(subject *s) {
   assert_dropped(s, 10);
 }
 
-static void test_options_in_force_are_told(subject *s) {
+CONTRACT(options_in_force_are_told) {
   const ct_options given = options_of(s);
   open_with(s, given);
   ct_options told = CT_OPTIONS_INIT;
@@ -925,7 +925,7 @@ static void test_options_in_force_are_told(subject *s) {
 
 /* ---- Arguments ------------------------------------------------------------------------------ */
 
-static void test_null_with_a_length_is_invalid(subject *s) {
+CONTRACT(null_with_a_length_is_invalid) {
   open_unbounded(s);
   ct_cache *cache = s->cache;
   ct_value value = poisoned_value();
@@ -949,7 +949,7 @@ static void test_null_with_a_length_is_invalid(subject *s) {
   assert_int_equal(0, ct_len(cache));
 }
 
-static void test_length_beyond_32_bits_is_too_large(subject *s) {
+CONTRACT(length_beyond_32_bits_is_too_large) {
   if (sizeof(size_t) < 8) return;
   const size_t beyond = (size_t)1 << 16 << 16;
   open_unbounded(s);
@@ -964,58 +964,4 @@ static void test_length_beyond_32_bits_is_too_large(subject *s) {
   assert_status(CT_ERR_TOO_LARGE, ct_delete(s->cache, "k", beyond));
   assert_int_equal(1, ct_len(s->cache));
   assert_units(s, 0, 1);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      CONTRACT(test_get_absent_key_is_miss),
-      CONTRACT(test_get_returns_what_was_set),
-      CONTRACT(test_keys_and_values_of_any_bytes_come_back),
-      CONTRACT(test_key_and_value_of_a_mebibyte_come_back),
-      CONTRACT(test_keys_and_values_of_many_lengths_come_back),
-      CONTRACT(test_second_value_of_any_length_finds_room),
-      CONTRACT(test_get_copy_copies_what_fits),
-      CONTRACT(test_get_copy_into_short_buffer_tells_the_size_and_is_no_use),
-      CONTRACT(test_get_copy_of_empty_value_needs_no_buffer),
-      CONTRACT(test_peek_contains_and_inspect_leave_no_trace),
-      CONTRACT(test_inspect_tells_sizes_weight_and_no_deadline),
-      CONTRACT(test_set_replaces_the_value),
-      CONTRACT(test_caller_may_change_its_buffers_after_set),
-      CONTRACT(test_set_with_if_absent_stores_only_once),
-      CONTRACT(test_set_with_if_present_stores_only_over_an_entry),
-      CONTRACT(test_set_with_contradicting_or_unknown_options_is_invalid),
-      CONTRACT(test_setdefault_keeps_what_is_there),
-      CONTRACT(test_pop_hands_the_value_over_once),
-      CONTRACT(test_deleted_key_is_miss),
-      CONTRACT(test_popitem_drains_the_cache),
-      CONTRACT(test_popitem_without_outs_removes_one),
-      CONTRACT(test_clear_removes_everything_and_keeps_counters),
-      CONTRACT(test_remove_if_removes_what_matches),
-      CONTRACT(test_pinned_value_survives_whatever_removes_it),
-      CONTRACT(test_second_pin_outlives_the_first),
-      CONTRACT(test_get_many_answers_each_key_alone),
-      CONTRACT(test_get_many_with_a_bad_key_pins_nothing),
-      CONTRACT(test_get_many_copy_lays_values_end_to_end),
-      CONTRACT(test_get_many_copy_into_short_buffer_tells_the_capacity),
-      CONTRACT(test_get_many_copy_with_falling_ends_is_invalid),
-      CONTRACT(test_set_many_stores_in_order),
-      CONTRACT(test_set_many_tells_each_pairs_status),
-      CONTRACT(test_set_many_goes_on_after_a_pair_that_is_too_large),
-      CONTRACT(test_set_many_with_falling_ends_tries_nothing),
-      CONTRACT(test_walk_in_any_order_sees_each_entry_once),
-      CONTRACT(test_walk_beside_writes_sees_unwritten_entries_once),
-      CONTRACT(test_walks_in_order_are_each_others_reverse),
-      CONTRACT(test_walk_may_be_left_at_any_point),
-      CONTRACT(test_walk_in_unknown_order_is_invalid),
-      CONTRACT(test_currsize_is_the_sum_of_the_weights),
-      CONTRACT(test_memory_is_what_the_allocator_gave),
-      CONTRACT(test_memory_counts_a_pinned_value_until_its_release),
-      CONTRACT(test_stats_count_each_event_once),
-      CONTRACT(test_stats_reset_counts_from_zero),
-      CONTRACT(test_cache_without_stats_counts_nothing),
-      CONTRACT(test_options_in_force_are_told),
-      CONTRACT(test_null_with_a_length_is_invalid),
-      CONTRACT(test_length_beyond_32_bits_is_too_large),
-  };
-  return cmocka_run_group_tests_name("contract: mapping", tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ static void load_whole(subject *s, tape *t) {
   tape_free(t);
 }
 
-static void test_loaded_entries_are_those_that_were_saved(subject *s) {
+CONTRACT(loaded_entries_are_those_that_were_saved) {
   enum { kEntries = 100 };
   open_unbounded(s);
   for (unsigned i = 0; i < kEntries; i++) assert_status(CT_OK, put_units(s, i, 1 + i % 40));
@@ -32,7 +32,7 @@ static void test_loaded_entries_are_those_that_were_saved(subject *s) {
   for (unsigned i = 0; i < kEntries; i++) assert_units(s, i, 1 + i % 40);
 }
 
-static void test_loaded_entries_fill_the_cache_and_no_more(subject *s) {
+CONTRACT(loaded_entries_fill_the_cache_and_no_more) {
   open_unbounded(s);
   put_range(s, 0, 200);
   ct_options options = options_of(s);
@@ -49,7 +49,7 @@ static void test_loaded_entries_fill_the_cache_and_no_more(subject *s) {
   assert_int_equal(100, evicted(s));
 }
 
-static void test_present_entries_stay_and_loaded_ones_fill_the_rest(subject *s) {
+CONTRACT(present_entries_stay_and_loaded_ones_fill_the_rest) {
   open_unbounded(s);
   put_range(s, 0, 100);
   ct_options options = options_of(s);
@@ -63,7 +63,7 @@ static void test_present_entries_stay_and_loaded_ones_fill_the_rest(subject *s) 
   assert_int_equal(0, departed(s));
 }
 
-static void test_lifetimes_go_on_after_loading(subject *s) {
+CONTRACT(lifetimes_go_on_after_loading) {
   ct_options options = options_of(s);
   give_lifetime(s, &options, 100);
   open_with(s, options);
@@ -84,7 +84,7 @@ static void test_lifetimes_go_on_after_loading(subject *s) {
   assert_int_equal(0, ct_len(s->cache));
 }
 
-static void test_damaged_snapshot_changes_nothing(subject *s) {
+CONTRACT(damaged_snapshot_changes_nothing) {
   open_unbounded(s);
   put_range(s, 0, 20);
   tape t = {0};
@@ -102,15 +102,4 @@ static void test_damaged_snapshot_changes_nothing(subject *s) {
   assert_int_equal(3, ct_len(s->cache));
   assert_int_equal(3, count_there(s, 0, 100));
   tape_free(&t);
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      CONTRACT(test_loaded_entries_are_those_that_were_saved),
-      CONTRACT(test_loaded_entries_fill_the_cache_and_no_more),
-      CONTRACT(test_present_entries_stay_and_loaded_ones_fill_the_rest),
-      CONTRACT(test_lifetimes_go_on_after_loading),
-      CONTRACT(test_damaged_snapshot_changes_nothing),
-  };
-  return cmocka_run_group_tests_name("contract: snapshots", tests, NULL, NULL);
 }
