@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* What the tests of memos share: a function that counts its calls and does what it is told to, and
+ * memos of it. */
+#ifndef MEMO_H
+#define MEMO_H
+
+#include "fixture.h"
+
+/* ---- What is memoized ----------------------------------------------------------------------- */
+
+/* The one argument of a call. */
+typedef struct argument {
+  bool is_real;
+  int64_t integer;
+  double real;
+} argument;
+
+#define INT(value) (&(const argument){.integer = (value)})
+#define REAL(value) (&(const argument){.is_real = true, .real = (value)})
+
+typedef struct world {
+  fixture f; /* first, so that its callbacks accept the whole */
+  unsigned calls;
+  unsigned keys;
+  unsigned lookups;     /* of an object's cache */
+  ct_status answer;     /* the function's */
+  ct_status key_answer; /* the key function's */
+  uint64_t ttl;         /* of results; 0: the cache's */
+  size_t size;          /* of results; 0: as long as they need to be */
+  bool discard;
+  bool weightless;
+  ct_memo *memo;
+  /* What the function does besides, if anything; its answer is noted. */
+  ct_status (*inside)(struct world *world, void *self, const argument *args);
+  ct_status noted;
+} world;
+
+/* The n-th call answers n, from 0 on, as text. */
+ct_status count_calls(void *user_data, void *self, const void *args, ct_result *result);
+
+/* A key of one argument. */
+ct_status add_argument(void *user_data, void *self, const void *args, ct_key *key);
+
+/* An object with a cache of its own, or none. */
+typedef struct object {
+  ct_cache *cache;
+} object;
+
+ct_cache *cache_of_object(void *user_data, void *self);
+
+/* For inside: asks for the same again. */
+ct_status call_again(world *it, void *self, const argument *args);
+
+/* Beyond what a builder has room for without allocating. */
+ct_status add_long_key(void *user_data, void *self, const void *args, ct_key *key);
+
+/* ---- Making and asking ---------------------------------------------------------------------- */
+
+/* A test's own; its memos call the function with it. */
+extern world w;
+
+void begin_anew(void);
+int set_up(void **state);
+
+/* A test that begins anew. */
+#define MEMO_TEST(name) TEST_WITH(name, set_up, NULL)
+
+ct_memo_options memo_options(void);
+ct_memo *new_memo(const ct_memo_options *options);
+ct_options own_options(ct_policy policy, uint64_t maxsize);
+ct_memo *memo_with_own(const ct_options *own, uint32_t flags);
+ct_memo *memo_of_policy(ct_policy policy, uint64_t maxsize, uint32_t flags);
+ct_memo *usual_memo(uint32_t flags);
+ct_memo *memo_in(ct_cache *cache, const char *prefix);
+ct_memo *method_memo(uint32_t flags);
+ct_cache *any_cache(uint64_t maxsize);
+
+#define assert_call(expected, memo, self, args)                           \
+  do {                                                                    \
+    ct_value answer_ = poisoned_value();                                  \
+    assert_status(CT_OK, ct_memo_call((memo), (self), (args), &answer_)); \
+    assert_value((expected), answer_);                                    \
+    ct_value_release(&answer_);                                           \
+  } while (0)
+
+#define assert_call_fails(expected, memo, self, args)                          \
+  do {                                                                         \
+    ct_value answer_ = poisoned_value();                                       \
+    assert_status((expected), ct_memo_call((memo), (self), (args), &answer_)); \
+    assert_holds_nothing(answer_);                                             \
+  } while (0)
+
+ct_cache_info info_from(ct_memo *memo, void *self);
+
+#define assert_info(memo, self, hits_, misses_, maxsize_, currsize_) \
+  do {                                                               \
+    const ct_cache_info info_ = info_from((memo), (self));           \
+    assert_int_equal((hits_), info_.hits);                           \
+    assert_int_equal((misses_), info_.misses);                       \
+    assert_int_equal((maxsize_), info_.maxsize);                     \
+    assert_int_equal((currsize_), info_.currsize);                   \
+  } while (0)
+
+/* Whether the result of a call is kept, looked up under the key that the memo tells. */
+bool keeps(ct_memo *memo, void *self, const argument *args);
+
+#endif

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls of memoized functions: what is answered and kept, failures, calls within calls, and many at
+ * once. */
+#include <pthread.h>
+#include <sched.h>
+
+#include "memo.h"
+
+/* ---- Calls ---------------------------------------------------------------------------------- */
+
+MEMO_TEST(second_call_is_answered_from_the_cache) {
+  ct_memo *memo = usual_memo(0);
+  assert_call("0", memo, NULL, INT(7));
+  assert_call("0", memo, NULL, INT(7));
+  assert_call("1", memo, NULL, INT(8));
+  assert_int_equal(2, w.calls);
+  assert_info(memo, NULL, 1, 2, 128, 2);
+  ct_memo_free(memo);
+}
+
+MEMO_TEST(call_without_out_computes_and_keeps) {
+  ct_memo *memo = usual_memo(0);
+  assert_status(CT_OK, ct_memo_call(memo, NULL, INT(7), NULL));
+  assert_status(CT_OK, ct_memo_call(memo, NULL, INT(7), NULL));
+  assert_call("0", memo, NULL, INT(7));
+  assert_info(memo, NULL, 2, 1, 128, 1);
+  ct_memo_free(memo);
+}
+
+MEMO_TEST(result_outlives_its_memo) {
+  ct_memo *memo = usual_memo(0);
+  ct_value value;
+  assert_status(CT_OK, ct_memo_call(memo, NULL, INT(7), &value));
+  ct_memo_free(memo);
+  assert_value("0", value);
+  ct_value_release(&value);
+}
+
+MEMO_TEST(result_evicted_is_computed_again) {
+  ct_memo *memo = memo_of_policy(CT_POLICY_LRU, 2, 0);
+  assert_call("0", memo, NULL, INT(1));
+  assert_call("1", memo, NULL, INT(2));
+  assert_call("0", memo, NULL, INT(1));
+  assert_call("2", memo, NULL, INT(3));
+  assert_call("3", memo, NULL, INT(2));
+  assert_info(memo, NULL, 1, 4, 2, 2);
+  ct_memo_free(memo);
+}
+
+MEMO_TEST(result_lives_as_long_as_the_cache_says) {
+  ct_memo *memo = memo_of_policy(CT_POLICY_TTL, 8, 0);
+  assert_call("0", memo, NULL, INT(1));
+  set_now(&w.f, 599);
+  assert_call("0", memo, NULL, INT(1));
+  set_now(&w.f, 600);
+  assert_call("1", memo, NULL, INT(1));
+  assert_info(memo, NULL, 1, 2, 8, 1);
+  ct_memo_free(memo);
+}
+
+MEMO_TEST(result_lives_as_long_as_the_function_says) {
+  ct_memo *memo = memo_of_policy(CT_POLICY_TTL, 8, 0);
+  w.ttl = 5;
+  assert_call("0", memo, NULL, INT(1));
+  set_now(&w.f, 4);
+  assert_call("0", memo, NULL, INT(1));
+  set_now(&w.f, 5);
+  w.ttl = CT_NEVER;
+  assert_call("1", memo, NULL, INT(1));
+  set_now(&w.f, 100000);
+  assert_call("1", memo, NULL, INT(1));
+  ct_memo_free(memo);
+}
+
+static ct_status pass_time(world *it, void *self, const argument *args) {
+  (void)self, (void)args;
+  set_now(&it->f, 1000);
+  return CT_OK;
+}
+
+MEMO_TEST(lifetime_counts_from_the_functions_return) {
+  ct_memo *memo = memo_of_policy(CT_POLICY_TTL, 8, 0);
+  w.inside = pass_time;
+  assert_call("0", memo, NULL, INT(1));
+  set_now(&w.f, 1599);
+  assert_call("0", memo, NULL, INT(1));
+  set_now(&w.f, 1600);
+  assert_call("1", memo, NULL, INT(1));
+  ct_memo_free(memo);
+}
+
+MEMO_TEST(discarded_result_is_handed_over_and_not_kept) {
+  for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE) {
+    begin_anew();
+    ct_memo *memo = usual_memo(flags);
+    w.discard = true;
+    assert_call("0", memo, NULL, INT(1));
+    assert_call("1", memo, NULL, INT(1));
+    assert_info(memo, NULL, 0, 2, 128, 0);
+    ct_memo_free(memo);
+  }
+}
+
+MEMO_TEST(result_too_large_is_handed_over_and_not_kept) {
+  for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE) {
+    begin_anew();
+    ct_options own = own_options(CT_POLICY_LRU, 500);
+    own.weight_kind = CT_WEIGHT_VALUE;
+    ct_memo *memo = memo_with_own(&own, flags);
+    assert_call("0", memo, NULL, INT(1));
+    w.size = 501;
+    ct_value value;
+    assert_status(CT_OK, ct_memo_call(memo, NULL, INT(2), &value));
+    assert_int_equal(501, value.size);
+    assert_memory_equal("1...", value.data, 4);
+    assert_false(keeps(memo, NULL, INT(2)));
+    assert_true(keeps(memo, NULL, INT(1)));
+    ct_memo_free(memo);
+    assert_memory_equal("1...", value.data, 4);
+    ct_value_release(&value);
+  }
+}
+
+MEMO_TEST(cache_of_no_size_calls_every_time) {
+  for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE) {
+    begin_anew();
+    ct_memo *memo = memo_of_policy(CT_POLICY_LRU, 0, flags);
+    assert_call("0", memo, NULL, INT(1));
+    assert_call("1", memo, NULL, INT(1));
+    assert_info(memo, NULL, 0, 2, 0, 0);
+    assert_int_equal(0, info_from(memo, NULL).flags);
+    ct_memo_free(memo);
+  }
+}
+
+/* ---- Failures ------------------------------------------------------------------------------- */
+
+MEMO_TEST(failure_reaches_the_caller_and_is_not_kept) {
+  static const ct_status kAnswers[] = {CT_MISS,         CT_ERR_IO,        CT_ERR_NOMEM,
+                                       (ct_status)1000, (ct_status)-1000, (ct_status)INT32_MAX};
+  for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE)
+    for (size_t i = 0; i < sizeof(kAnswers) / sizeof(kAnswers[0]); i++) {
+      begin_anew();
+      ct_memo *memo = usual_memo(flags);
+      w.answer = kAnswers[i];
+      ct_value value = poisoned_value();
+      assert_int_equal(kAnswers[i], ct_memo_call(memo, NULL, INT(1), &value));
+      assert_holds_nothing(value);
+      assert_int_equal(kAnswers[i], ct_memo_call(memo, NULL, INT(1), &value));
+      assert_info(memo, NULL, 0, 2, 128, 0);
+      w.answer = CT_OK;
+      assert_call("2", memo, NULL, INT(1));
+      assert_call("2", memo, NULL, INT(1));
+      assert_info(memo, NULL, 1, 3, 128, 1);
+      ct_memo_free(memo);
+    }
+}
+
+/* Statuses that mean something to the library are not the function's to answer. */
+MEMO_TEST(status_that_is_not_the_functions_is_invalid) {
+  static const int32_t kAnswers[] = {CT_EXISTS, CT_NOT_STORED, CT_LEASED, CT_BUSY, CT_END,
+                                     7,         999,           -10,       -999};
+  for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE)
+    for (size_t i = 0; i < sizeof(kAnswers) / sizeof(kAnswers[0]); i++) {
+      ct_memo *memo = usual_memo(flags);
+      w.answer = (ct_status)kAnswers[i];
+      assert_call_fails(CT_ERR_INVALID, memo, NULL, INT(1));
+      assert_info(memo, NULL, 0, 1, 128, 0);
+      w.answer = CT_OK;
+      w.key_answer = (ct_status)kAnswers[i];
+      assert_call_fails(CT_ERR_INVALID, memo, NULL, INT(1));
+      w.key_answer = CT_OK;
+      ct_memo_free(memo);
+    }
+}
+
+static ct_status set_nothing(void *user_data, void *self, const void *args, ct_result *result) {
+  (void)user_data, (void)self, (void)args, (void)result;
+  return CT_OK;
+}
+
+MEMO_TEST(function_without_result_is_invalid) {
+  const ct_options own = own_options(CT_POLICY_LRU, 8);
+  ct_memo_options options = memo_options();
+  options.own = &own;
+  options.fn = set_nothing;
+  ct_memo *memo = new_memo(&options);
+  assert_call_fails(CT_ERR_INVALID, memo, NULL, INT(1));
+  assert_info(memo, NULL, 0, 1, 8, 0);
+  ct_memo_free(memo);
+}
+
+static ct_status set_twice(void *user_data, void *self, const void *args, ct_result *result) {
+  static const char large[1000];
+  ct_result_set(result, large, sizeof(large));
+  return count_calls(user_data, self, args, result);
+}
+
+MEMO_TEST(last_result_set_counts) {
+  const ct_options own = own_options(CT_POLICY_LRU, 8);
+  ct_memo_options options = memo_options();
+  options.own = &own;
+  options.fn = set_twice;
+  ct_memo *memo = new_memo(&options);
+  assert_call("0", memo, NULL, INT(1));
+  assert_call("0", memo, NULL, INT(1));
+  ct_memo_free(memo);
+}
+
+MEMO_TEST(failing_key_calls_nothing) {
+  static const ct_status kAnswers[] = {CT_MISS, CT_ERR_UNSUPPORTED, (ct_status)1234,
+                                       (ct_status)-1234};
+  ct_memo *memo = usual_memo(0);
+  ct_key *key = ct_key_new(0);
+  assert_non_null(key);
+  for (size_t i = 0; i < sizeof(kAnswers) / sizeof(kAnswers[0]); i++) {
+    w.key_answer = kAnswers[i];
+    ct_value value = poisoned_value();
+    assert_int_equal(kAnswers[i], ct_memo_call(memo, NULL, INT(1), &value));
+    assert_holds_nothing(value);
+    assert_int_equal(kAnswers[i], ct_memo_invalidate(memo, NULL, INT(1)));
+    assert_int_equal(kAnswers[i], ct_memo_key(memo, NULL, INT(1), key));
+  }
+  assert_int_equal(0, w.calls);
+  assert_info(memo, NULL, 0, 0, 128, 0);
+  ct_key_free(key);
+  ct_memo_free(memo);
+}
+
+static ct_status add_half_a_tuple(void *user_data, void *self, const void *args, ct_key *key) {
+  (void)user_data, (void)self, (void)args;
+  ct_key_tuple_begin(key);
+  return CT_OK;
+}
+
+MEMO_TEST(mistake_in_the_key_calls_nothing) {
+  const ct_options own = own_options(CT_POLICY_LRU, 8);
+  ct_memo_options options = memo_options();
+  options.own = &own;
+  options.key = add_half_a_tuple;
+  ct_memo *memo = new_memo(&options);
+  assert_call_fails(CT_ERR_INVALID, memo, NULL, INT(1));
+  assert_status(CT_ERR_INVALID, ct_memo_invalidate(memo, NULL, INT(1)));
+  assert_int_equal(0, w.calls);
+  ct_memo_free(memo);
+}
+
+/* ---- Calls within calls --------------------------------------------------------------------- */
+
+MEMO_TEST(function_that_needs_its_own_result_is_recursion) {
+  ct_memo *memo = usual_memo(0);
+  w.inside = call_again;
+  assert_call("0", memo, NULL, INT(1));
+  assert_status(CT_ERR_RECURSION, w.noted);
+  assert_int_equal(1, w.calls);
+  assert_info(memo, NULL, 0, 1, 128, 1);
+  ct_memo_free(memo);
+}
+
+static ct_status call_for_another(world *it, void *self, const argument *args) {
+  (void)args;
+  return call_again(it, self, INT(99));
+}
+
+MEMO_TEST(function_may_call_the_memo_for_others) {
+  ct_memo *memo = usual_memo(0);
+  w.inside = call_for_another;
+  assert_call("0", memo, NULL, INT(1));
+  assert_status(CT_OK, w.noted);
+  assert_call("1", memo, NULL, INT(99));
+  assert_info(memo, NULL, 1, 2, 128, 2);
+  ct_memo_free(memo);
+}
+
+MEMO_TEST(single_threaded_cache_takes_nested_calls) {
+  ct_options own = own_options(CT_POLICY_LRU, 8);
+  own.flags = CT_FLAG_SINGLE_THREADED;
+  ct_memo *memo = memo_with_own(&own, 0);
+  w.inside = call_for_another;
+  assert_call("0", memo, NULL, INT(1));
+  assert_status(CT_OK, w.noted);
+  w.inside = call_again;
+  assert_call("2", memo, NULL, INT(2));
+  assert_status(CT_ERR_RECURSION, w.noted);
+  ct_memo_free(memo);
+}
+
+/* The inner call stores first. */
+MEMO_TEST(race_hands_over_what_was_stored_first) {
+  ct_memo *memo = usual_memo(CT_MEMO_RACE);
+  w.inside = call_again;
+  assert_call("1", memo, NULL, INT(1));
+  assert_status(CT_OK, w.noted);
+  assert_int_equal(2, w.calls);
+  assert_call("1", memo, NULL, INT(1));
+  assert_info(memo, NULL, 1, 2, 128, 1);
+  ct_memo_free(memo);
+}
+
+static ct_status invalidate_now(world *it, void *self, const argument *args) {
+  return ct_memo_invalidate(it->memo, self, args);
+}
+
+MEMO_TEST(result_invalidated_while_computed_is_not_kept) {
+  ct_memo *memo = usual_memo(0);
+  w.inside = invalidate_now;
+  assert_call("0", memo, NULL, INT(1));
+  assert_status(CT_MISS, w.noted);
+  assert_false(keeps(memo, NULL, INT(1)));
+  assert_call("1", memo, NULL, INT(1));
+  ct_memo_free(memo);
+}
+
+static ct_status clear_now(world *it, void *self, const argument *args) {
+  (void)args;
+  return ct_memo_clear(it->memo, self);
+}
+
+MEMO_TEST(result_cleared_while_computed_is_not_kept) {
+  ct_memo *memo = usual_memo(0);
+  w.inside = clear_now;
+  assert_call("0", memo, NULL, INT(1));
+  assert_status(CT_OK, w.noted);
+  assert_call("1", memo, NULL, INT(1));
+  ct_memo_free(memo);
+}
+
+/* ---- Threads -------------------------------------------------------------------------------- */
+
+enum { kThreads = 8 };
+
+typedef struct crowd {
+  ct_memo *memo;
+  pthread_barrier_t together;
+  atomic_uint arrived;
+  atomic_uint computed;
+  unsigned expected; /* who must have arrived before the function returns */
+  char answers[kThreads][8];
+  ct_status statuses[kThreads];
+  atomic_uint next;
+} crowd;
+
+static ct_status compute_in_crowd(void *user_data, void *self, const void *args,
+                                  ct_result *result) {
+  (void)self, (void)args;
+  crowd *it = user_data;
+  char text[8];
+  const unsigned number = atomic_fetch_add(&it->computed, 1);
+  if (it->expected > 0)
+    while (atomic_load(&it->arrived) < it->expected) sched_yield();
+  else
+    pthread_barrier_wait(&it->together);
+  return ct_result_set(result, text, (size_t)sprintf(text, "%u", number));
+}
+
+static ct_status add_seven(void *user_data, void *self, const void *args, ct_key *key) {
+  (void)user_data, (void)self, (void)args;
+  ct_key_int(key, 7);
+  return CT_OK;
+}
+
+static void *call_in_crowd(void *user_data) {
+  crowd *it = user_data;
+  const unsigned me = atomic_fetch_add(&it->next, 1);
+  atomic_fetch_add(&it->arrived, 1);
+  ct_value value;
+  it->statuses[me] = ct_memo_call(it->memo, NULL, NULL, &value);
+  if (value.size < sizeof(it->answers[me])) memcpy(it->answers[me], value.data, value.size);
+  ct_value_release(&value);
+  return NULL;
+}
+
+static void run_crowd(crowd *it, uint32_t flags) {
+  ct_memo_options options = CT_MEMO_OPTIONS_INIT;
+  const ct_options own = own_options(CT_POLICY_LRU, 8);
+  options.user_data = it;
+  options.fn = compute_in_crowd;
+  options.key = add_seven;
+  options.own = &own;
+  options.flags = flags;
+  assert_status(CT_OK, ct_memo_new(&options, &it->memo));
+  assert_int_equal(0, pthread_barrier_init(&it->together, NULL, kThreads));
+  pthread_t threads[kThreads];
+  for (int i = 0; i < kThreads; i++)
+    assert_int_equal(0, pthread_create(&threads[i], NULL, call_in_crowd, it));
+  for (int i = 0; i < kThreads; i++) assert_int_equal(0, pthread_join(threads[i], NULL));
+  pthread_barrier_destroy(&it->together);
+  for (int i = 0; i < kThreads; i++) {
+    assert_status(CT_OK, it->statuses[i]);
+    assert_string_equal(it->answers[0], it->answers[i]);
+  }
+}
+
+MEMO_TEST(threads_that_ask_at_once_call_the_function_once) {
+  crowd it = {.expected = kThreads};
+  run_crowd(&it, 0);
+  assert_int_equal(1, it.computed);
+  assert_string_equal("0", it.answers[0]);
+  assert_info(it.memo, NULL, kThreads - 1, 1, 8, 1);
+  ct_memo_free(it.memo);
+}
+
+/* The function returns only when all are in it at once. */
+MEMO_TEST(racing_threads_all_call_and_agree) {
+  crowd it = {.expected = 0};
+  run_crowd(&it, CT_MEMO_RACE);
+  assert_int_equal(kThreads, it.computed);
+  assert_info(it.memo, NULL, 0, kThreads, 8, 1);
+  ct_memo_free(it.memo);
+}
