@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* See run_state.h. What leaves a cache, and what comes out of it, as the model has it. */
+#include "run_state.h"
+
+bool listens(const run *r) {
+  return r->options.listener != NULL;
+}
+
+bool is_exact(const run *r) {
+  return r->options.shards <= 1 && r->options.policy != CT_POLICY_WTINYLFU;
+}
+
+const event *next_event(const run *r) {
+  return r->heard.taken < r->heard.count ? &r->heard.events[r->heard.taken] : NULL;
+}
+
+static bool next_is(const run *r, ct_cause cause) {
+  const event *e = next_event(r);
+  return e != NULL && e->cause == (int32_t)cause;
+}
+
+void settle_copy(run *r, uint64_t stamp) {
+  copy *c = &r->copies[stamp];
+  if (!c->stored || c->cached || c->pins != 0 || c->due) return;
+  c->due = true;
+  if (c->size < 8)
+    r->small_due[c->size]++;
+  else
+    r->large_due++;
+}
+
+void leave(run *r, int key, ct_cause cause) {
+  model_entry *entry = &r->model.entries[key];
+  copy *c = &r->copies[entry->stamp];
+  if (listens(r)) {
+    const event *e = next_event(r);
+    check(r, e != NULL);
+    check_equal(r, key, e->key);
+    check_equal(r, cause, e->cause);
+    check_equal(r, entry->size, e->size);
+    check_equal(r, prefix_of(entry->stamp, entry->size), e->prefix);
+    if (weighs_memory(r) && entry->weight == 0) entry->weight = e->weight;
+    check_equal(r, entry->weight, e->weight);
+    r->heard.taken++;
+  }
+  c->cached = false;
+  c->deadline = model_deadline(&r->model, key);
+  r->walk.must[key] = 0;
+  settle_copy(r, entry->stamp);
+  if (cause != CT_CAUSE_REPLACED) model_leave(&r->model, key, cause);
+}
+
+void reclaim(run *r) {
+  while (next_is(r, CT_CAUSE_EXPIRED)) {
+    const int key = next_event(r)->key;
+    check(r, r->model.entries[key].present);
+    check(r, model_deadline(&r->model, key) <= r->model.now);
+    leave(r, key, CT_CAUSE_EXPIRED);
+  }
+}
+
+void reclaim_all(run *r) {
+  reclaim(r);
+  for (int key; (key = model_find_due(&r->model, r->model.now)) >= 0;) {
+    check(r, !listens(r)); /* else the cache would have said that it left */
+    leave(r, key, CT_CAUSE_EXPIRED);
+  }
+}
+
+static void take_choice(run *r, uint64_t *count, uint64_t *answer) {
+  check(r, r->choice_taken < r->choice_count);
+  *count = r->choices[r->choice_taken].count;
+  *answer = r->choices[r->choice_taken++].answer;
+}
+
+int find_victim(run *r) {
+  const model *m = &r->model;
+  int victim = model_victim(m);
+  check(r, victim >= 0);
+  if (!is_exact(r)) {
+    check(r, next_is(r, CT_CAUSE_EVICTED));
+    victim = next_event(r)->key;
+    check(r, model_is_live(m, victim));
+  }
+  if (m->policy == CT_POLICY_RR) {
+    uint64_t count, answer;
+    take_choice(r, &count, &answer);
+    check(r, count > 0 && count <= (uint64_t)m->count);
+    if (is_exact(r)) {
+      check_equal(r, m->count, count);
+      victim = m->order[answer % count];
+    }
+  }
+  return victim;
+}
+
+/* Expired entries come first, wherever they are. */
+static void evict(run *r) {
+  reclaim_all(r);
+  leave(r, find_victim(r), CT_CAUSE_EVICTED);
+}
+
+void make_room(run *r, int key, uint64_t weight) {
+  model *m = &r->model;
+  model_make_room_for(m, key);
+  if (weighs_memory(r)) {
+    while (next_is(r, CT_CAUSE_EVICTED)) evict(r);
+  } else {
+    for (;;) {
+      const uint64_t old = key >= 0 && model_is_live(m, key) ? m->entries[key].weight : 0;
+      const uint64_t others = model_live_weight(m) - old;
+      if (others <= m->maxsize && weight <= m->maxsize - others) break;
+      evict(r);
+    }
+  }
+  model_make_room_for(m, -1);
+}
+
+uint64_t inspected_weight(const run *r, int key) {
+  ct_entry_info info = CT_ENTRY_INFO_INIT;
+  if (ct_inspect(r->cache, key_data(r, key), key_size(r, key), &info) != CT_OK) return 0;
+  return info.weight;
+}
+
+void pin(run *r, uint64_t stamp) {
+  r->copies[stamp].pins++;
+}
+
+void unpin(run *r, uint64_t stamp) {
+  r->copies[stamp].pins--;
+  settle_copy(r, stamp);
+}
+
+static bool is_held_value(const run *r, const held_value *held) {
+  if (held->key != NULL) return memcmp(held->value.data, held->key, held->value.size) == 0;
+  return held->value.size == r->copies[held->stamp].size &&
+         is_value(held->value.data, held->stamp, held->value.size);
+}
+
+void release_held(run *r, int at) {
+  held_value held = r->held[at];
+  r->held[at] = r->held[--r->held_count];
+  check(r, is_held_value(r, &held));
+  ct_value_release(&held.value);
+  check(r, held.value.data == NULL && held.value.size == 0 && held.value.pin == 0);
+  unpin(r, held.stamp);
+}
+
+void receive(run *r, ct_value *value, uint64_t stamp, const void *key, size_t size) {
+  const held_value held = {*value, stamp, key};
+  check(r, value->data != NULL && value->pin != 0);
+  check_equal(r, size, value->size);
+  check(r, key != NULL || (uintptr_t)value->data % 8 == 0);
+  check(r, is_held_value(r, &held));
+  pin(r, stamp);
+  r->held[r->held_count++] = held;
+  if (r->held_count == kHeld || !one_in(r, 4)) release_held(r, r->held_count - 1);
+  if (r->held_count > kHeld - kBatch) release_held(r, (int)below(r, (uint64_t)r->held_count));
+}
+
+void receive_entry(run *r, ct_value *value, int key) {
+  const model_entry *entry = &r->model.entries[key];
+  receive(r, value, entry->stamp, NULL, entry->size);
+}
+
+void receive_key(run *r, ct_value *value, int key, uint64_t stamp) {
+  receive(r, value, stamp, key == 0 ? "" : key_data(r, key), key_size(r, key));
+}
+
+void check_nothing(const run *r, const ct_value *value) {
+  check(r, value->data == NULL && value->size == 0 && value->pin == 0);
+}

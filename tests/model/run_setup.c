@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* See run_state.h. Configurations. */
+#include "run_state.h"
+
+uint64_t draw_maxsize(run *r) {
+  static const uint64_t kHuge[] = {(1ull << 63) - 1, 1ull << 63, (1ull << 63) + 1, UINT64_MAX - 1,
+                                   CT_UNBOUNDED};
+  const uint64_t crowd = (uint64_t)r->setup.crowd;
+  if (r->setup.huge) return kHuge[below(r, 5)];
+  if (one_in(r, 25)) return 0;
+  if (one_in(r, 12)) return CT_UNBOUNDED;
+  if (r->options.weigher != NULL) return 1 + below(r, crowd * 4);
+  if (r->options.weight_kind == CT_WEIGHT_VALUE) return 1 + below(r, crowd * 50);
+  if (r->options.weight_kind == CT_WEIGHT_MEMORY) return 1 + below(r, crowd * 150);
+  return 1 + below(r, crowd);
+}
+
+static void draw_weights(run *r) {
+  static const uint64_t kHuge[] = {
+      0, 1, 1000, 1ull << 62, (1ull << 63) - 1, 1ull << 63, UINT64_MAX - 1, UINT64_MAX};
+  for (int i = 0; i < 8; i++) r->weights[i] = r->setup.huge ? kHuge[i] : below(r, 9);
+}
+
+static void draw_lifetimes(run *r, ct_policy policy) {
+  ct_options *o = &r->options;
+  r->setup.timeless = one_in(r, 4) && policy != CT_POLICY_TTL && policy != CT_POLICY_TLRU;
+  if (r->setup.timeless) return;
+  if (policy == CT_POLICY_TTL || one_in(r, 3)) o->ttl = 1 + below(r, one_in(r, 2) ? 10 : 100);
+  if (one_in(r, 4)) o->tti = 1 + below(r, one_in(r, 2) ? 10 : 100);
+  if (policy == CT_POLICY_TLRU || one_in(r, 5)) o->ttu = on_ttu;
+  r->setup.backwards = one_in(r, 3);
+  if (one_in(r, 3)) r->clock = below(r, 1ull << 40);
+  if (one_in(r, 10)) r->clock = CT_NEVER - below(r, 400);
+}
+
+static void draw_setup(run *r, ct_policy policy) {
+  setup *s = &r->setup;
+  ct_options *o = &r->options;
+  ct_options_init(o, sizeof *o);
+  o->policy = (int32_t)policy;
+  o->user_data = r;
+  o->timer = on_timer;
+  o->seed = choice(&r->source) | 1;
+  s->loads = (o->seed >> 30 & 3) == 3; /* not in what is remembered from before */
+  s->crowd = (int)(one_in(r, 3) ? 1 + below(r, 180) : 1 + below(r, 14));
+  s->keys = 2 + (int)below(r, (uint64_t)s->crowd * 2 + 4);
+  if (s->keys > MODEL_KEYS) s->keys = MODEL_KEYS;
+  s->bulky = one_in(r, 12);
+  s->long_keys = one_in(r, 20);
+
+  s->spare = policy == CT_POLICY_CUSTOM && one_in(r, 3);
+  if (policy == CT_POLICY_CUSTOM) o->custom = s->spare ? &kSpareOps : &kFullOps;
+  if (policy == CT_POLICY_RR) o->choice = on_choice;
+  if (one_in(r, 3) && !s->spare) o->shards = one_in(r, 2) ? 4 : 16;
+  if (one_in(r, 3)) o->flags |= CT_FLAG_SINGLE_THREADED;
+  if (one_in(r, 20)) o->flags |= CT_FLAG_NO_STATS;
+
+  const uint64_t kind = below(r, 8);
+  if (kind == 0) o->weight_kind = CT_WEIGHT_VALUE;
+  if (kind == 1) o->weight_kind = CT_WEIGHT_MEMORY;
+  if (kind == 2 || kind == 3) {
+    o->weigher = on_weigh;
+    s->huge = one_in(r, 4);
+  }
+  draw_weights(r);
+  o->maxsize = draw_maxsize(r);
+  draw_lifetimes(r, policy);
+
+  /* Where victims cannot be predicted the listener has to name them. With queues it matters when an
+   * expired entry was reclaimed. */
+  const bool predictable = o->shards <= 1 && o->weight_kind != CT_WEIGHT_MEMORY &&
+                           policy != CT_POLICY_RR && policy != CT_POLICY_WTINYLFU &&
+                           (r->setup.timeless || !queues_know(policy));
+  if (!predictable || !one_in(r, 4)) o->listener = on_event;
+  if (one_in(r, 2)) o->drop = on_drop;
+  s->allocator = one_in(r, 4);
+  if (s->allocator) {
+    test_allocator_init(&r->allocator);
+    o->allocator = &r->allocator.hooks;
+  }
+}
+
+void begin(run *r, choices from, ct_policy policy) {
+  memset(r, 0, offsetof(run, copies));
+  memset(&r->held_count, 0, sizeof *r - offsetof(run, held_count));
+  r->number = from.random;
+  r->source = from;
+  r->operation = "ct_cache_new_with";
+  draw_setup(r, policy);
+
+  model *m = &r->model;
+  if (policy == CT_POLICY_CUSTOM) policy = r->setup.spare ? CT_POLICY_ANY : CT_POLICY_FIFO;
+  model_init(m, policy, r->options.maxsize, r->options.tti);
+  m->now = r->clock == CT_NEVER ? CT_NEVER - 1 : r->clock;
+
+  r->shared_state.run = r;
+  if (r->setup.spare) r->states[r->state_count++] = &r->shared_state;
+  check_equal(r, CT_OK, ct_cache_new_with(&r->options, &r->cache));
+  if (r->number % 4 != 0) ct_act_large(r->cache);
+  /* All that the cache needs of its options it has copied. */
+  r->options.allocator = NULL;
+}

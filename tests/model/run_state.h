@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of a run share: its state, and what each of them offers the others. */
+#ifndef RUN_STATE_H
+#define RUN_STATE_H
+
+#include <inttypes.h>
+
+#include "internal.h"
+#include "model.h"
+#include "run.h"
+#include "snapshots.h"
+#include "support.h"
+
+/* ---- What a run knows ----------------------------------------------------------------------- */
+
+enum {
+  kBatch = 6,         /* keys of a get_many and the like */
+  kEvents = 2048,     /* that one call may cause */
+  kHeld = 48,         /* pinned values */
+  kLeases = 6,        /* not ended yet */
+  kStates = 16,       /* of a custom policy: one a shard */
+  kPattern = 1 << 18, /* bytes that values are cut from */
+  kShifts = 1024,     /* where they may begin */
+  kLargestValue = kPattern - kShifts,
+  kLargestKey = 70000,
+  kStamps = RUN_STEPS * kBatch + kLeases + 1
+};
+
+typedef struct event {
+  int key;
+  uint64_t prefix; /* the first bytes of the value, which tell its stamp */
+  size_t size;
+  uint64_t weight;
+  int32_t cause;
+} event;
+
+typedef struct event_log {
+  event events[kEvents];
+  int count;
+  int taken;
+} event_log;
+
+/* A value, from the store that brought it to its drop. */
+typedef struct copy {
+  size_t size;
+  bool stored; /* it has been in the cache */
+  bool cached; /* it is */
+  bool due;    /* it left, and no pin is left */
+  bool dropped;
+  int pins;
+  uint64_t deadline; /* when it left */
+  bool walked;       /* the walk has shown it */
+  bool listed;       /* the walk may show it */
+} copy;
+
+typedef struct held_value {
+  ct_value value;
+  uint64_t stamp;
+  const void *key; /* NULL unless it is that key of the entry, which it pins too */
+} held_value;
+
+typedef struct open_lease {
+  ct_lease *lease;
+  int key;
+  uint64_t started;
+  bool overtaken; /* its key was written since */
+} open_lease;
+
+/* A policy of the caller's: what was stored first goes first. */
+typedef struct custom_state {
+  struct run *run;
+  uint32_t ids[MODEL_KEYS];
+  uint64_t weights[MODEL_KEYS];
+  int count;
+} custom_state;
+
+/* How a run is set up, beside its ct_options. */
+typedef struct setup {
+  bool timeless;  /* no entry gets a lifetime */
+  bool backwards; /* the clock may */
+  bool spare;     /* the custom policy has no optional functions */
+  bool huge;      /* weights near 2^63 and 2^64 */
+  bool bulky;     /* some values are large */
+  bool long_keys; /* some keys are */
+  bool allocator; /* memory comes from the test's */
+  bool loads;     /* values are loaded and computed, too */
+  int keys;
+  int crowd; /* about how many entries shall fit */
+} setup;
+
+/* An iterator that is open from step to step. */
+typedef struct walk {
+  ct_iter *iter;
+  int32_t order;
+  uint64_t must[MODEL_KEYS]; /* the stamp that has to be seen; 0: none */
+  uint64_t coldest[MODEL_KEYS];
+  int count; /* in coldest */
+  int at;    /* where in coldest the last one was */
+} walk;
+
+typedef struct run {
+  custom_state shared_state; /* first: a policy without state_new is handed user_data */
+  custom_state *states[kStates];
+  int state_count;
+  uint64_t custom_uses;
+
+  uint64_t number; /* it was drawn from; 0: bytes */
+  choices source;
+  setup setup;
+  ct_options options;
+  test_allocator allocator;
+  uint64_t weights[8];
+  uint64_t clock;
+  ct_cache *cache;
+  model model;
+  uint64_t uses;
+
+  uint64_t stamps; /* given out */
+  copy copies[kStamps];
+  held_value held[kHeld];
+  int held_count;
+  open_lease leases[kLeases];
+  int lease_count;
+  walk walk;
+
+  /* What the callbacks saw of the call that is running. */
+  event_log heard;
+  event_log visited;
+  struct {
+    uint64_t count, answer;
+  } choices[kEvents];
+  int choice_count, choice_taken;
+  uint64_t drops[kEvents]; /* stamps */
+  int drop_count;
+  int timer_reads;
+  int match_modulus, match_rest;
+  int asked[MODEL_KEYS]; /* times that match was */
+  const char *complaint;
+
+  /* Copies whose drop was due, and that were dropped; small ones cannot be told apart. */
+  uint64_t small_due[8], small_dropped[8];
+  uint64_t large_due, large_dropped;
+
+  int step;
+  const char *operation;
+  int key;
+  uint32_t conditions; /* of a store: CT_ENTRY_... */
+  ct_status answer;    /* to it */
+  bool writes;         /* the operation may reclaim */
+  bool stores_next;    /* the next one shall be a store, which finds much to reclaim */
+} run;
+
+/* ---- run_state.c ---------------------------------------------------------------------------- */
+
+/* The run has failed: does not return. */
+void mismatch(const run *r, const char *file, int line, const char *what);
+
+#define check(r, condition) ((condition) ? (void)0 : mismatch(r, __FILE__, __LINE__, #condition))
+
+void check_same(const run *r, const char *file, int line, const char *what, uint64_t expected,
+                uint64_t actual);
+
+#define check_equal(r, expected, actual) \
+  check_same(r, __FILE__, __LINE__, #actual, (uint64_t)(expected), (uint64_t)(actual))
+
+/* From a callback, which must not unwind. */
+void complain(run *r, const char *what);
+
+uint64_t below(run *r, uint64_t n);
+bool one_in(run *r, uint64_t n);
+
+/* A key is its number in two bytes and some more; number 0 is empty, the last one may be long. */
+size_t key_size(const run *r, int key);
+
+const void *key_data(const run *r, int key);
+
+/* -1: these bytes are no key of the test. */
+int key_number(const run *r, const void *data, size_t size);
+
+uint64_t prefix_of(uint64_t stamp, size_t size);
+
+/* A value is its stamp, as far as it goes, and then a stretch of the pattern. */
+void fill_value(unsigned char *to, uint64_t stamp, size_t size);
+
+bool is_value(const void *data, uint64_t stamp, size_t size);
+
+/* Checks all of a value that a callback was shown, and tells its prefix. */
+uint64_t read_prefix(run *r, const void *data, size_t size);
+
+size_t draw_size(run *r);
+
+/* Of a value that is about to be stored. */
+uint64_t new_stamp(run *r, size_t size);
+
+int draw_key(run *r);
+
+/* Before the first run. */
+void fill_pattern(void);
+
+/* ---- run_callbacks.c ------------------------------------------------------------------------ */
+
+uint64_t weight_of(const run *r, uint64_t prefix, size_t size);
+uint64_t deadline_of(uint64_t prefix, size_t size, uint64_t now);
+uint64_t on_timer(void *user_data);
+uint64_t on_ttu(void *user_data, const void *key, size_t key_length, const void *value, size_t size,
+                uint64_t now);
+uint64_t on_weigh(void *user_data, const void *key, size_t key_length, const void *value,
+                  size_t size);
+uint64_t on_choice(void *user_data, uint64_t count);
+void on_event(void *user_data, const ct_event *e);
+void on_visit(void *user_data, const ct_event *e);
+void on_drop(void *user_data, const void *value, size_t size);
+bool matches(const run *r, int key, uint64_t prefix);
+bool on_match(void *user_data, const void *key, size_t key_length, const void *value, size_t size);
+bool weighs_memory(const run *r);
+
+/* With every function of a policy, and with those alone that there must be. */
+extern const ct_policy_ops kFullOps;
+extern const ct_policy_ops kSpareOps;
+
+/* A policy that is told of updates and weights knows what each entry weighs. */
+void check_custom_weights(run *r);
+
+void check_custom_policy(run *r);
+
+/* ---- run_setup.c ---------------------------------------------------------------------------- */
+
+uint64_t draw_maxsize(run *r);
+
+/* Draws what the run is like, and makes its cache. */
+void begin(run *r, choices from, ct_policy policy);
+
+/* ---- run_follow.c --------------------------------------------------------------------------- */
+
+/* Whether there is a listener. */
+bool listens(const run *r);
+
+/* The model knows in what order entries would go. */
+bool is_exact(const run *r);
+
+const event *next_event(const run *r);
+void settle_copy(run *r, uint64_t stamp);
+
+/* An entry leaves; the listener must have said so. */
+void leave(run *r, int key, ct_cause cause);
+
+/* Follows what the cache says has expired. */
+void reclaim(run *r);
+
+/* Nothing that is due may be left. */
+void reclaim_all(run *r);
+
+/* The policy's victim: predicted with one shard, else who the cache says it was. */
+int find_victim(run *r);
+
+/* Evictions for an entry of that weight under that key (or -1), which may itself be a victim. */
+void make_room(run *r, int key, uint64_t weight);
+
+uint64_t inspected_weight(const run *r, int key);
+void pin(run *r, uint64_t stamp);
+void unpin(run *r, uint64_t stamp);
+void release_held(run *r, int at);
+
+/* A value came out: checks it, and keeps it for a while or gives it back. */
+void receive(run *r, ct_value *value, uint64_t stamp, const void *key, size_t size);
+
+void receive_entry(run *r, ct_value *value, int key);
+void receive_key(run *r, ct_value *value, int key, uint64_t stamp);
+
+/* That no value came out. */
+void check_nothing(const run *r, const ct_value *value);
+
+/* ---- run_store.c ---------------------------------------------------------------------------- */
+
+/* That key, or with -1 every one, is invalidated: what is being loaded for it comes too late. */
+void overtake(run *r, int key);
+
+typedef struct request {
+  int key;
+  uint64_t stamp;
+  size_t size;
+  uint32_t flags;
+  uint64_t ttl, deadline, weight;
+} request;
+
+uint64_t age_deadline(const run *r, const request *q);
+
+/* What an entry weighs at most where memory is weighed, with so many bytes of key and value: a block
+ * also weighs a thirty-second of itself, for room that lies free, so that it grows with them. */
+uint64_t most_memory(uint64_t bytes);
+
+/* What a store must answer, having done it to the model. */
+ct_status follow_store(run *r, const request *q, ct_status answer);
+
+/* The weight that only the cache knows. */
+void learn_weight(run *r, int key);
+
+void draw_conditions(run *r, request *q);
+ct_entry_options entry_options(const request *q);
+request request_for(run *r, int key, unsigned char *buffer);
+request new_request(run *r, unsigned char *buffer);
+extern unsigned char buffer[kBatch * (kLargestKey + kLargestValue)];
+
+void do_set(run *r);
+void do_setdefault(run *r);
+void do_set_many(run *r);
+
+/* Whatever is refused as invalid leaves no trace. */
+void do_invalid(run *r);
+
+/* ---- run_read.c ----------------------------------------------------------------------------- */
+
+/* What a read must answer, having counted it and used the entry. */
+ct_status follow_read(run *r, int key);
+
+void do_get(run *r);
+void do_get_copy(run *r);
+void do_peek(run *r);
+void do_contains(run *r);
+void do_inspect(run *r);
+void do_get_many(run *r);
+void do_get_many_copy(run *r);
+
+/* ---- run_remove.c --------------------------------------------------------------------------- */
+
+void do_delete(run *r);
+void do_popitem(run *r);
+void do_clear(run *r);
+void do_remove_if(run *r);
+
+/* ---- run_size.c ----------------------------------------------------------------------------- */
+
+void check_len(run *r);
+void do_size(run *r);
+void do_resize(run *r);
+void do_set_lifetime(run *r);
+void do_expire(run *r);
+void follow_clock(run *r);
+void do_tick(run *r);
+
+/* ---- run_load.c ----------------------------------------------------------------------------- */
+
+void do_get_or_load(run *r);
+void do_compute(run *r);
+
+/* Fulfils a lease or gives it up. */
+void end_lease(run *r, int at);
+
+void do_lease(run *r);
+
+/* ---- run_walk.c ----------------------------------------------------------------------------- */
+
+/* The live entries' stamps, coldest first. */
+int list_live(const run *r, uint64_t *stamps);
+
+bool has_order(const run *r);
+void do_iterate(run *r);
+void end_walk(run *r);
+void do_walk(run *r);
+
+/* ---- run_snapshot.c ------------------------------------------------------------------------- */
+
+/* Into another cache, which the model then describes as well. */
+void do_snapshot(run *r);
+
+#endif

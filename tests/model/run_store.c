@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* See run_state.h. Operations that store. */
+#include "run_state.h"
+
+void overtake(run *r, int key) {
+  for (int i = 0; i < r->lease_count; i++)
+    if (key < 0 || r->leases[i].key == key) r->leases[i].overtaken = true;
+}
+
+uint64_t age_deadline(const run *r, const request *q) {
+  const uint64_t now = r->model.now;
+  if ((q->flags & CT_ENTRY_TTL) != 0) return model_sum(now, q->ttl);
+  if ((q->flags & CT_ENTRY_DEADLINE) != 0) return q->deadline;
+  if (r->options.ttu != NULL) return deadline_of(prefix_of(q->stamp, q->size), q->size, now);
+  return r->options.ttl != 0 ? model_sum(now, r->options.ttl) : CT_NEVER;
+}
+
+static uint64_t request_weight(const run *r, const request *q) {
+  if ((q->flags & CT_ENTRY_WEIGHT) != 0) return q->weight;
+  if (r->options.weigher != NULL) return weight_of(r, prefix_of(q->stamp, q->size), q->size);
+  if (r->options.weight_kind == CT_WEIGHT_VALUE) return q->size;
+  return r->options.weight_kind == CT_WEIGHT_COUNT ? 1 : 0;
+}
+
+uint64_t most_memory(uint64_t bytes) {
+  return bytes + bytes / 32 + 256;
+}
+
+static bool is_too_large(const run *r, const request *q, uint64_t weight, ct_status answer) {
+  if (!weighs_memory(r)) return weight > r->model.maxsize;
+  const uint64_t bytes = key_size(r, q->key) + q->size;
+  if (answer == CT_ERR_TOO_LARGE)
+    check(r, most_memory(bytes) > r->model.maxsize);
+  else
+    check(r, bytes <= r->model.maxsize);
+  return answer == CT_ERR_TOO_LARGE;
+}
+
+ct_status follow_store(run *r, const request *q, ct_status answer) {
+  model *m = &r->model;
+  r->conditions = q->flags;
+  r->answer = answer;
+  reclaim(r);
+  const bool live = model_is_live(m, q->key);
+  if (live && (q->flags & CT_ENTRY_IF_ABSENT) != 0) return CT_EXISTS;
+  overtake(r, q->key); /* also if it is refused */
+  if (!live && (q->flags & CT_ENTRY_IF_PRESENT) != 0) return CT_MISS;
+  const uint64_t deadline = age_deadline(r, q);
+  if (deadline <= m->now) {
+    if (live) leave(r, q->key, CT_CAUSE_REMOVED);
+    m->stats.rejections++;
+    return CT_NOT_STORED;
+  }
+  const uint64_t weight = request_weight(r, q);
+  if (is_too_large(r, q, weight, answer)) {
+    m->stats.rejections++;
+    return CT_ERR_TOO_LARGE;
+  }
+  make_room(r, q->key, weight);
+  reclaim(r);
+  if (m->entries[q->key].present && !model_is_live(m, q->key)) {
+    check(r, !listens(r)); /* else the cache would have said that it left */
+    leave(r, q->key, CT_CAUSE_EXPIRED);
+  }
+  if (m->entries[q->key].present) {
+    leave(r, q->key, CT_CAUSE_REPLACED);
+    model_update(m, q->key, q->stamp, q->size, weight, deadline);
+  } else {
+    model_insert(m, q->key, q->stamp, q->size, weight, deadline);
+  }
+  r->copies[q->stamp].stored = r->copies[q->stamp].cached = true;
+  reclaim(r);
+  return CT_OK;
+}
+
+void learn_weight(run *r, int key) {
+  if (weighs_memory(r) && model_is_live(&r->model, key))
+    r->model.entries[key].weight = inspected_weight(r, key);
+}
+
+static bool takes_weights(const run *r) {
+  return r->options.weight_kind != CT_WEIGHT_MEMORY;
+}
+
+void draw_conditions(run *r, request *q) {
+  static const uint64_t kTerms[] = {0, 1, 2, 5, 20, 100, 1000, CT_NEVER - 1, CT_NEVER};
+  const model *m = &r->model;
+  if (!r->setup.timeless && one_in(r, 4)) {
+    q->flags |= CT_ENTRY_TTL;
+    q->ttl = kTerms[below(r, 9)];
+  } else if (!r->setup.timeless && one_in(r, 4)) {
+    q->flags |= CT_ENTRY_DEADLINE;
+    q->deadline = one_in(r, 8) ? below(r, m->now + 1) : model_sum(m->now, kTerms[below(r, 9)]);
+  }
+  if (takes_weights(r) && one_in(r, 4)) {
+    q->flags |= CT_ENTRY_WEIGHT;
+    q->weight = r->weights[below(r, 8)];
+    if (one_in(r, 3)) q->weight = one_in(r, 3) ? m->maxsize : below(r, m->maxsize / 2 + 1);
+    if (one_in(r, 20)) q->weight = m->maxsize + (m->maxsize != UINT64_MAX);
+  }
+  if (one_in(r, 5))
+    q->flags |= CT_ENTRY_IF_ABSENT;
+  else if (one_in(r, 5))
+    q->flags |= CT_ENTRY_IF_PRESENT;
+}
+
+ct_entry_options entry_options(const request *q) {
+  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+  options.flags = q->flags;
+  /* Fields without their flag must not matter. */
+  options.ttl = (q->flags & CT_ENTRY_TTL) != 0 ? q->ttl : 77;
+  options.deadline = (q->flags & CT_ENTRY_DEADLINE) != 0 ? q->deadline : 1;
+  options.weight = (q->flags & CT_ENTRY_WEIGHT) != 0 ? q->weight : UINT64_MAX;
+  return options;
+}
+
+request request_for(run *r, int key, unsigned char *buffer) {
+  request q = {.key = key, .size = draw_size(r)};
+  q.stamp = new_stamp(r, q.size);
+  fill_value(buffer, q.stamp, q.size);
+  r->key = q.key;
+  return q;
+}
+
+request new_request(run *r, unsigned char *buffer) {
+  return request_for(r, (int)below(r, (uint64_t)r->setup.keys), buffer);
+}
+
+unsigned char buffer[kBatch * (kLargestKey + kLargestValue)];
+
+void do_set(run *r) {
+  request q = new_request(r, buffer);
+  const void *key = key_data(r, q.key);
+  const size_t size = key_size(r, q.key);
+  const void *value = q.size == 0 && one_in(r, 2) ? NULL : buffer;
+  const bool needs_all = r->stores_next && takes_weights(r) && one_in(r, 2);
+  r->stores_next = false;
+  ct_status status;
+  if (needs_all || one_in(r, 3)) {
+    if (needs_all) {
+      q.flags = CT_ENTRY_WEIGHT;
+      q.weight = r->model.maxsize;
+    } else {
+      draw_conditions(r, &q);
+    }
+    const ct_entry_options options = entry_options(&q);
+    r->operation = "ct_set_with";
+    status = ct_set_with(r->cache, key, size, value, q.size, &options);
+  } else if (!r->setup.timeless && one_in(r, 4)) {
+    q.flags = CT_ENTRY_TTL;
+    q.ttl = one_in(r, 10) ? CT_NEVER : below(r, 40);
+    r->operation = "ct_set_ttl";
+    status = ct_set_ttl(r->cache, key, size, value, q.size, q.ttl);
+  } else {
+    r->operation = "ct_set";
+    status = ct_set(r->cache, key, size, value, q.size);
+  }
+  check_equal(r, follow_store(r, &q, status), status);
+  learn_weight(r, q.key);
+}
+
+void do_setdefault(run *r) {
+  r->operation = "ct_setdefault";
+  const request q = new_request(r, buffer);
+  ct_value value;
+  ct_value *out = one_in(r, 4) ? NULL : &value;
+  const ct_status status =
+      ct_setdefault(r->cache, key_data(r, q.key), key_size(r, q.key), buffer, q.size, out);
+  reclaim(r);
+  ct_status expected = CT_OK;
+  const bool found = model_is_live(&r->model, q.key);
+  if (found) {
+    r->model.stats.hits++;
+    r->uses++;
+    model_use(&r->model, q.key);
+  } else {
+    r->model.stats.misses++;
+    expected = follow_store(r, &q, status);
+  }
+  check_equal(r, expected, status);
+  if (!found) learn_weight(r, q.key);
+  if (out == NULL) return;
+  if (found)
+    receive_entry(r, out, q.key);
+  else if (status == CT_OK || status == CT_NOT_STORED)
+    receive(r, out, q.stamp, NULL, q.size);
+  else
+    check_nothing(r, out);
+}
+
+void do_set_many(run *r) {
+  r->operation = "ct_set_many";
+  /* Which pair an event belongs to cannot always be told: whose victim it was without knowing the
+   * weights, and between which two insertions, by which RR numbers, an entry expired. */
+  const bool unclear = weighs_memory(r) || (r->model.policy == CT_POLICY_RR && !r->setup.timeless);
+  const size_t count = below(r, unclear ? 2 : kBatch + 1);
+  request requests[kBatch];
+  size_t ends[2 * kBatch];
+  ct_status statuses[kBatch];
+  size_t end = 0;
+  for (size_t i = 0; i < count; i++) {
+    /* The value goes behind the key. */
+    requests[i] = (request){.key = (int)below(r, (uint64_t)r->setup.keys), .size = draw_size(r)};
+    request *q = &requests[i];
+    q->stamp = new_stamp(r, q->size);
+    if (q->key != 0) memcpy(buffer + end, key_data(r, q->key), key_size(r, q->key));
+    end = ends[2 * i] = end + key_size(r, q->key);
+    fill_value(buffer + end, q->stamp, q->size);
+    end = ends[2 * i + 1] = end + q->size;
+  }
+  request shared = {0};
+  const bool plain = one_in(r, 2);
+  if (!plain) draw_conditions(r, &shared);
+  const ct_entry_options options = entry_options(&shared);
+  ct_status *told = one_in(r, 4) && !weighs_memory(r) ? NULL : statuses;
+  const ct_status status =
+      ct_set_many(r->cache, buffer, ends, count, plain ? NULL : &options, told);
+
+  ct_status expected = CT_OK;
+  for (size_t i = 0; i < count; i++) {
+    request q = requests[i];
+    r->key = q.key;
+    q.flags = shared.flags;
+    q.ttl = shared.ttl;
+    q.deadline = shared.deadline;
+    q.weight = shared.weight;
+    const ct_status one = follow_store(r, &q, told == NULL ? CT_OK : statuses[i]);
+    if (told != NULL) check_equal(r, one, statuses[i]);
+    if (one < 0 && expected == CT_OK) expected = one;
+  }
+  check_equal(r, expected, status);
+  for (size_t i = 0; i < count; i++) learn_weight(r, requests[i].key);
+}
+
+void do_invalid(run *r) {
+  r->operation = "an invalid call";
+  const request q = new_request(r, buffer);
+  const void *key = key_data(r, q.key);
+  const size_t size = key_size(r, q.key);
+  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+  const uint32_t kFlags[] = {CT_ENTRY_TTL | CT_ENTRY_DEADLINE,
+                             CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT, 0x20, 0x80000000};
+  options.flags = kFlags[below(r, 4)];
+  options.ttl = options.deadline = CT_NEVER;
+  check_equal(r, CT_ERR_INVALID, ct_set_with(r->cache, key, size, buffer, q.size, &options));
+  ct_value value;
+  memset(&value, 0xee, sizeof value);
+  check_equal(r, CT_ERR_INVALID, ct_get(r->cache, NULL, 1, &value));
+  check_nothing(r, &value);
+  memset(&value, 0xee, sizeof value);
+  check_equal(r, CT_ERR_INVALID, ct_setdefault(r->cache, "k", 1, NULL, 3, &value));
+  check_nothing(r, &value);
+  if (weighs_memory(r)) {
+    options.flags = CT_ENTRY_WEIGHT;
+    check_equal(r, CT_ERR_INVALID, ct_set_with(r->cache, key, size, buffer, q.size, &options));
+  }
+}
