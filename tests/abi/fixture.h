@@ -173,7 +173,7 @@ static inline void assert_stats(const ct_stats *expected, const ct_cache *cache,
   ct_stats actual = stats_of(cache);
   const uint64_t *want = &expected->hits;
   const uint64_t *have = &actual.hits;
-  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+  for (size_t i = 0; i < COUNT_OF(names); i++)
     if (want[i] != have[i])
       fail_msg("line %d: %s: %llu, not %llu", line, names[i], (unsigned long long)have[i],
                (unsigned long long)want[i]);

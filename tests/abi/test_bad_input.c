@@ -8,8 +8,6 @@
 
 enum { kPoison = 0xa5, kTail = 16 };
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 static bool all_bytes_are(const void *bytes, size_t size, unsigned char byte) {
   for (size_t i = 0; i < size; i++)
     if (((const unsigned char *)bytes)[i] != byte) return false;

@@ -3,8 +3,6 @@
  * and that it runs again when the entry has changed underneath. */
 #include "fixture.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 static const size_t kTooLong = (size_t)UINT32_MAX + 1;
 
 /* What compute is to do, and what it saw. */

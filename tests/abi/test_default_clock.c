@@ -8,8 +8,6 @@
 
 #include "fixture.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 static const uint64_t kTick = 4000000;
 static const uint64_t kTtl = 3000000; /* of caches and entries here: less than a tick */
 

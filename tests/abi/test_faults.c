@@ -69,7 +69,7 @@ static const kind kKinds[] = {
     {"CUSTOM, 4 shards", CT_POLICY_CUSTOM, .maxsize = CT_UNBOUNDED, .shards = 4},
 };
 
-enum { kKindCount = sizeof kKinds / sizeof kKinds[0] };
+enum { kKindCount = COUNT_OF(kKinds) };
 
 typedef struct fixture {
   const kind *kind;
@@ -567,7 +567,7 @@ static const operation kOperations[] = {
     {"ct_set_ttl dead on arrival", dead_on_arrival, true},
 };
 
-enum { kOperationCount = sizeof kOperations / sizeof kOperations[0] };
+enum { kOperationCount = COUNT_OF(kOperations) };
 
 /* ---- The k-th allocation fails -------------------------------------------------------------- */
 

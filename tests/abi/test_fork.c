@@ -14,7 +14,7 @@ static const ct_policy kPolicies[] = {
     CT_POLICY_ANY,    CT_POLICY_MRU,      CT_POLICY_CLOCK, CT_POLICY_SIEVE,
     CT_POLICY_S3FIFO, CT_POLICY_WTINYLFU, CT_POLICY_ARC,
 };
-enum { kPolicyCount = sizeof kPolicies / sizeof kPolicies[0] };
+enum { kPolicyCount = COUNT_OF(kPolicies) };
 
 typedef struct world {
   ct_cache *caches[kPolicyCount];

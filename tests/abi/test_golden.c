@@ -375,7 +375,7 @@ static void replay_policy(const char *policy) {
   if (failure != 0) fail_msg("no files %s", pattern);
   assert_int_equal(kFilesPerPolicy, files.gl_pathc);
   for (size_t i = 0; i < files.gl_pathc; i++) {
-    for (size_t j = 0; j < sizeof kWays / sizeof kWays[0]; j++) {
+    for (size_t j = 0; j < COUNT_OF(kWays); j++) {
       replay_file(files.gl_pathv[i], &kWays[j]);
     }
   }

@@ -3,8 +3,6 @@
  * evictions, expiry and clear; and ct_remove_if, which walks too. */
 #include "fixture.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 static const int32_t kOrders[] = {CT_ORDER_ANY, CT_ORDER_COLDEST, CT_ORDER_HOTTEST};
 
 static ct_iter *new_iter(ct_cache *cache, int32_t order) {

@@ -12,8 +12,6 @@
 
 enum { kMaxTokens = 96, kMaxText = 64, kGoldenPairs = 400 };
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 /* ---- Calls ---------------------------------------------------------------------------------- */
 
 /* One word of a call. */

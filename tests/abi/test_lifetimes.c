@@ -6,8 +6,6 @@
 
 #include "fixture.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 /* A cache that begins at 100 ticks. */
 static void open_at_100(fixture *f, uint64_t ttl, uint64_t tti) {
   ct_options options = fixture_options(f, CT_POLICY_LRU, 8);

@@ -407,7 +407,7 @@ typedef struct scripted {
 static void log_and_step(void *user_data, const ct_event *event) {
   scripted *self = user_data;
   log_event(&self->f, event);
-  if (self->at < sizeof(self->steps) / sizeof(self->steps[0]) && self->steps[self->at] != NULL)
+  if (self->at < COUNT_OF(self->steps) && self->steps[self->at] != NULL)
     self->steps[self->at++](self->f.cache);
 }
 
@@ -642,7 +642,7 @@ TEST(every_value_is_told_exactly_once) {
       CT_POLICY_LRU, CT_POLICY_FIFO,  CT_POLICY_LFU,   CT_POLICY_RR,     CT_POLICY_ANY,
       CT_POLICY_MRU, CT_POLICY_CLOCK, CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_ARC};
   uint64_t random = test_seed();
-  for (size_t p = 0; p < sizeof(policies) / sizeof(policies[0]); p++) {
+  for (size_t p = 0; p < COUNT_OF(policies); p++) {
     static ledger l;
     static bool stored[kRandomSteps];
     memset(&l, 0, sizeof(l));

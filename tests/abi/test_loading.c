@@ -4,8 +4,6 @@
 #include "fixture.h"
 #include "key_calls.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 enum { kLarge = 20000 }; /* so large that key and value lie apart from the entry */
 
 static const size_t kTooLong = (size_t)UINT32_MAX + 1;

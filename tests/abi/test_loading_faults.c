@@ -4,8 +4,6 @@
  * soon as there is memory, and in the end nothing is left. */
 #include "fixture.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 enum { kLarge = 20000, kMost = 40 };
 
 static const char kZeros[kLarge];

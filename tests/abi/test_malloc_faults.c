@@ -266,7 +266,7 @@ static const operation kOperations[] = {
     {"ct_compute", compute, true},
 };
 
-enum { kOperationCount = sizeof kOperations / sizeof kOperations[0] };
+enum { kOperationCount = COUNT_OF(kOperations) };
 
 /* ---- Tests ---------------------------------------------------------------------------------- */
 
@@ -308,7 +308,7 @@ TEST(cache_new_without_memory_is_null) {
   const ct_policy kPolicies[] = {CT_POLICY_LRU,    CT_POLICY_FIFO, CT_POLICY_LFU,   CT_POLICY_RR,
                                  CT_POLICY_ANY,    CT_POLICY_MRU,  CT_POLICY_CLOCK, CT_POLICY_SIEVE,
                                  CT_POLICY_S3FIFO, CT_POLICY_ARC};
-  for (size_t p = 0; p < sizeof kPolicies / sizeof kPolicies[0]; p++) {
+  for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
     for (int64_t fail = 0;; fail++) {
       enter(fail);
       ct_cache *cache = ct_cache_new(kPolicies[p], 100);
@@ -455,7 +455,7 @@ TEST(large_values_take_and_give_back_what_they_need) {
   memset(value, 'v', kLargest);
   ct_cache *cache = make(CT_POLICY_LRU, 1, 0);
   const size_t sizes[] = {kHuge - 4096, kHuge - 1, kHuge, kHuge + 1, kHuge + 4097, kLargest};
-  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+  for (size_t i = 0; i < COUNT_OF(sizes); i++) {
     const int64_t before = mapped;
     enter(-1);
     const ct_status status = ct_set(cache, "key", 3, value, sizes[i]);

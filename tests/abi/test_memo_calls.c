@@ -139,7 +139,7 @@ MEMO_TEST(failure_reaches_the_caller_and_is_not_kept) {
   static const ct_status kAnswers[] = {CT_MISS,         CT_ERR_IO,        CT_ERR_NOMEM,
                                        (ct_status)1000, (ct_status)-1000, (ct_status)INT32_MAX};
   for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE)
-    for (size_t i = 0; i < sizeof(kAnswers) / sizeof(kAnswers[0]); i++) {
+    for (size_t i = 0; i < COUNT_OF(kAnswers); i++) {
       begin_anew();
       ct_memo *memo = usual_memo(flags);
       w.answer = kAnswers[i];
@@ -161,7 +161,7 @@ MEMO_TEST(status_that_is_not_the_functions_is_invalid) {
   static const int32_t kAnswers[] = {CT_EXISTS, CT_NOT_STORED, CT_LEASED, CT_BUSY, CT_END,
                                      7,         999,           -10,       -999};
   for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE)
-    for (size_t i = 0; i < sizeof(kAnswers) / sizeof(kAnswers[0]); i++) {
+    for (size_t i = 0; i < COUNT_OF(kAnswers); i++) {
       ct_memo *memo = usual_memo(flags);
       w.answer = (ct_status)kAnswers[i];
       assert_call_fails(CT_ERR_INVALID, memo, NULL, INT(1));
@@ -213,7 +213,7 @@ MEMO_TEST(failing_key_calls_nothing) {
   ct_memo *memo = usual_memo(0);
   ct_key *key = ct_key_new(0);
   assert_non_null(key);
-  for (size_t i = 0; i < sizeof(kAnswers) / sizeof(kAnswers[0]); i++) {
+  for (size_t i = 0; i < COUNT_OF(kAnswers); i++) {
     w.key_answer = kAnswers[i];
     ct_value value = poisoned_value();
     assert_int_equal(kAnswers[i], ct_memo_call(memo, NULL, INT(1), &value));

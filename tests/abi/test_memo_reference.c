@@ -311,7 +311,7 @@ MEMO_TEST(method_result_too_large_is_not_kept) {
 static const ct_policy kPolicies[] = {CT_POLICY_FIFO, CT_POLICY_LFU, CT_POLICY_LRU,
                                       CT_POLICY_MRU,  CT_POLICY_RR,  CT_POLICY_TTL};
 
-enum { kPolicyCount = sizeof(kPolicies) / sizeof(kPolicies[0]) };
+enum { kPolicyCount = COUNT_OF(kPolicies) };
 
 MEMO_TEST(func_counts_equal_arguments_as_one) {
   static const uint64_t kSizes[] = {2, CT_UNBOUNDED};

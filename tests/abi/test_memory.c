@@ -4,8 +4,6 @@
 
 #include "fixture.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 static const ct_policy kPolicies[] = {CT_POLICY_LRU, CT_POLICY_FIFO, CT_POLICY_CLOCK,
                                       CT_POLICY_SIEVE};
 

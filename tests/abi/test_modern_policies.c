@@ -3,8 +3,6 @@
  * in every order of events is for the model to say, and how many requests miss, for the traces. */
 #include "fixture.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 static const ct_policy kModern[] = {CT_POLICY_CLOCK, CT_POLICY_SIEVE, CT_POLICY_S3FIFO,
                                     CT_POLICY_ARC};
 

@@ -541,7 +541,7 @@ TEST(keys_of_many_sizes_are_told_apart) {
   counted c;
   open_counted(&c, CT_UNBOUNDED);
   for (int pass = 0; pass < 2; pass++) {
-    for (size_t i = 0; i < sizeof(around) / sizeof(around[0]); i++) {
+    for (size_t i = 0; i < COUNT_OF(around); i++) {
       size_t from = around[i] < kSpread ? 0 : around[i] - kSpread / 10;
       for (size_t size = from; size < around[i] + kSpread; size += i == 0 ? 1 : 7) {
         if (pass == 0) {

@@ -260,7 +260,7 @@ TEST(only_lfu_tells_a_count) {
   const ct_policy kUncounted[] = {CT_POLICY_LRU,   CT_POLICY_FIFO,   CT_POLICY_RR,
                                   CT_POLICY_ANY,   CT_POLICY_MRU,    CT_POLICY_CLOCK,
                                   CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_ARC};
-  for (size_t i = 0; i < sizeof kUncounted / sizeof kUncounted[0]; i++) {
+  for (size_t i = 0; i < COUNT_OF(kUncounted); i++) {
     fixture f;
     open_filled(&f, kUncounted[i], 3, "a");
     use_each(f.cache, "a a");
@@ -609,7 +609,7 @@ static void open_random(fixture *f, ct_policy policy, uint32_t shards, uint64_t 
 TEST(walks_follow_the_order_of_popitem) {
   uint64_t random = test_seed();
   for (unsigned round = 0; round < 20; round++) {
-    for (size_t i = 0; i < sizeof kOrdered / sizeof kOrdered[0]; i++) {
+    for (size_t i = 0; i < COUNT_OF(kOrdered); i++) {
       fixture f;
       open_random(&f, kOrdered[i], 1, &random);
       char order[kMaxOrder];
@@ -623,7 +623,7 @@ TEST(walks_follow_the_order_of_popitem) {
 
 TEST(walks_with_shards_pass_every_entry_once) {
   uint64_t random = test_seed();
-  for (size_t i = 0; i < sizeof kOrdered / sizeof kOrdered[0]; i++) {
+  for (size_t i = 0; i < COUNT_OF(kOrdered); i++) {
     fixture f;
     open_random(&f, kOrdered[i], 8, &random);
     char coldest[kMaxOrder], hottest[kMaxOrder], reversed[kMaxOrder];

@@ -9,8 +9,6 @@
 
 #include "fixture.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 enum {
   kMixed = 0, /* sizes of 1 byte to 256 KiB, a byte more or half of it as often */
   kLargest = 256 * 1024

@@ -90,7 +90,7 @@ static void measure_hits(const load *it, ct_policy policy, uint32_t shards, cons
 
 static void assert_hits_as_one(ct_policy policy) {
   static double sums[64000];
-  for (size_t n = 0; n < sizeof kLoads / sizeof *kLoads; n++) {
+  for (size_t n = 0; n < COUNT_OF(kLoads); n++) {
     const load *it = &kLoads[n];
     double sum = 0;
     for (uint32_t i = 0; i < it->keys; i++) sums[i] = sum += 1.0 / (i + 1);
@@ -165,7 +165,7 @@ static int hits_of_turns(ct_policy policy, uint32_t shards, uint64_t seed, uint6
 
 TEST(heavy_hot_entry_stays_and_so_do_its_neighbours) {
   const ct_policy policies[] = {CT_POLICY_LRU, CT_POLICY_FIFO, CT_POLICY_CLOCK, CT_POLICY_SIEVE};
-  for (size_t p = 0; p < sizeof policies / sizeof *policies; p++) {
+  for (size_t p = 0; p < COUNT_OF(policies); p++) {
     for (uint64_t seed = 1; seed <= 8; seed++) {
       assert_int_equal(2100, hits_of_turns(policies[p], 2, seed, 100, 20, 60));
       assert_int_equal(2100, hits_of_turns(policies[p], 4, seed, 100, 20, 60));

@@ -2,8 +2,6 @@
 /* What small and emptied caches take of memory, by ct_memory and by an allocator that counts. */
 #include "fixture.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 static uint64_t never(void *user_data, const void *key, size_t key_size, const void *value,
                       size_t value_size, uint64_t now) {
   (void)user_data, (void)key, (void)key_size, (void)value, (void)value_size, (void)now;

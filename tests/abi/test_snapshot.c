@@ -9,7 +9,7 @@ static const ct_policy kOrdered[] = {
     CT_POLICY_LRU,   CT_POLICY_FIFO,  CT_POLICY_LFU,    CT_POLICY_ANY,      CT_POLICY_MRU,
     CT_POLICY_CLOCK, CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_WTINYLFU, CT_POLICY_ARC,
 };
-enum { kOrderedCount = sizeof kOrdered / sizeof kOrdered[0], kMost = 4096 };
+enum { kOrderedCount = COUNT_OF(kOrdered), kMost = 4096 };
 
 static ct_options options_of(ct_policy policy, uint64_t maxsize) {
   ct_options options = CT_OPTIONS_INIT;
@@ -87,7 +87,7 @@ TEST(empty_cache_is_saved_and_loaded) {
 TEST(bytes_of_any_kind_and_length_come_back) {
   static const size_t kSizes[] = {0,     1,     7,     8,     9,     255,   1024,  16384,
                                   16385, 65523, 65524, 65535, 65536, 65537, 70000, 300000};
-  enum { kCount = sizeof kSizes / sizeof kSizes[0], kLongest = 300000 };
+  enum { kCount = COUNT_OF(kSizes), kLongest = 300000 };
   unsigned char *bytes = calloc(1, kLongest + kCount);
   assert_non_null(bytes);
   for (size_t i = 0; i < kLongest + kCount; i++) bytes[i] = (unsigned char)(i * 7 % 5 * (i % 251));
@@ -192,7 +192,7 @@ TEST(same_victims_go_in_the_same_order) {
   static const ct_policy kExact[] = {CT_POLICY_LRU, CT_POLICY_FIFO,  CT_POLICY_LFU,  CT_POLICY_ANY,
                                      CT_POLICY_MRU, CT_POLICY_CLOCK, CT_POLICY_SIEVE};
   uint64_t random = test_seed();
-  for (size_t i = 0; i < sizeof kExact / sizeof kExact[0]; i++) {
+  for (size_t i = 0; i < COUNT_OF(kExact); i++) {
     const ct_options options = options_of(kExact[i], 200);
     ct_cache *from = new_cache(&options);
     ct_cache *to = new_cache(&options);

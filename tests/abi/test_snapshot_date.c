@@ -7,8 +7,6 @@
 #include "fixture.h"
 #include "snapshots.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 enum { kSecond = 1000000000 };
 
 static const uint64_t kHour = UINT64_C(3600) * kSecond;

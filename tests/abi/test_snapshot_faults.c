@@ -232,7 +232,7 @@ TEST(lengths_that_lie_are_corrupt_and_take_no_memory) {
                                    1 << 24, 0x7fffffff, 0xfffffffe, 0xffffffff};
   witness w;
   witness_open(&w);
-  for (size_t i = 0; i < sizeof kLies / sizeof kLies[0]; i++) {
+  for (size_t i = 0; i < COUNT_OF(kLies); i++) {
     for (int of_key = 0; of_key < 2; of_key++) {
       tape content = {0};
       put_head(&content, CT_WEIGHT_COUNT, 0);
@@ -309,7 +309,7 @@ TEST(content_that_means_nothing_is_corrupt) {
   };
   witness w;
   witness_open(&w);
-  for (size_t i = 0; i < sizeof kWrong / sizeof kWrong[0]; i++) {
+  for (size_t i = 0; i < COUNT_OF(kWrong); i++) {
     tape content = {0};
     if (kWrong[i].size > 0) tape_write(&content, kWrong[i].content, kWrong[i].size);
     for (size_t frame = 1; frame < 40; frame += 19) {
@@ -351,7 +351,7 @@ TEST(head_whose_date_is_not_there_or_too_much_is_corrupt) {
   };
   witness w;
   witness_open(&w);
-  for (size_t i = 0; i < sizeof kWrong / sizeof kWrong[0]; i++) {
+  for (size_t i = 0; i < COUNT_OF(kWrong); i++) {
     tape content = {0};
     tape_write(&content, kWrong[i].content, kWrong[i].size);
     for (size_t frame = 1; frame < 40; frame += 19) {
@@ -439,7 +439,7 @@ static const struct {
     {(ct_status)999, CT_ERR_INVALID},
     {(ct_status)-77, CT_ERR_INVALID},
 };
-enum { kAnswerCount = sizeof kAnswers / sizeof kAnswers[0] };
+enum { kAnswerCount = COUNT_OF(kAnswers) };
 
 TEST(write_that_fails_ends_the_save) {
   tape whole = make_snapshot(200000);
@@ -616,7 +616,7 @@ static ct_status read_all_keys(void *user_data, const void *data, size_t size) {
 TEST(order_survives_uses_while_it_is_saved) {
   static const ct_policy kPolicies[] = {CT_POLICY_LRU, CT_POLICY_MRU, CT_POLICY_LFU, CT_POLICY_ARC,
                                         CT_POLICY_WTINYLFU};
-  for (size_t i = 0; i < sizeof kPolicies / sizeof kPolicies[0]; i++) {
+  for (size_t i = 0; i < COUNT_OF(kPolicies); i++) {
     meddler m = {.cache = ct_cache_new(kPolicies[i], 20000)};
     for (uint64_t key = 0; key < 20000; key++) set_number(m.cache, key, &key, sizeof key);
     assert_status(CT_OK, ct_snapshot_save(m.cache, read_all_keys, &m));
@@ -655,7 +655,7 @@ static ct_status write_nowhere(void *user_data, const void *data, size_t size) {
 TEST(saving_needs_less_than_a_mebibyte) {
   static const ct_policy kPolicies[] = {CT_POLICY_LRU, CT_POLICY_LFU, CT_POLICY_RR, CT_POLICY_SIEVE,
                                         CT_POLICY_ARC};
-  for (size_t i = 0; i < sizeof kPolicies / sizeof kPolicies[0]; i++) {
+  for (size_t i = 0; i < COUNT_OF(kPolicies); i++) {
     const ct_policy policy = kPolicies[i];
     test_allocator allocator;
     test_allocator_init(&allocator);
@@ -817,7 +817,7 @@ TEST(what_is_no_file_is_not_replaced) {
 
   /* A link to a file, or to nothing, is replaced, and what it leads to is as it was. */
   static const char *const targets[] = {"/etc/passwd", "/nowhere/at/all"};
-  for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+  for (size_t i = 0; i < COUNT_OF(targets); i++) {
     assert_int_equal(0, symlink(targets[i], it.file));
     assert_status(CT_OK, ct_snapshot_save_file(cache, it.file));
     assert_int_equal(0, lstat(it.file, &info));

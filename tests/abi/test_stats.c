@@ -2,8 +2,6 @@
 /* What each counter counts, by small scenarios; that all add up; resetting, and not counting. */
 #include "fixture.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 static void open_lru(fixture *f, uint64_t maxsize) {
   ct_options options = fixture_options(f, CT_POLICY_LRU, maxsize);
   fixture_open(f, &options);

@@ -96,7 +96,7 @@ static const struct {
     NAMED(CT_ERR_CORRUPT),  NAMED(CT_ERR_IO),
     NAMED(CT_ERR_INTERNAL), NAMED(CT_ERR_UNSUPPORTED),
 };
-enum { kStatusCount = sizeof(kStatuses) / sizeof(kStatuses[0]) };
+enum { kStatusCount = COUNT_OF(kStatuses) };
 
 TEST(status_name_is_that_of_the_constant) {
   for (size_t i = 0; i < kStatusCount; i++)
@@ -105,13 +105,13 @@ TEST(status_name_is_that_of_the_constant) {
 
 TEST(status_name_of_unassigned_number_is_unknown) {
   const int32_t numbers[] = {-999, -100, 100, 999};
-  for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+  for (size_t i = 0; i < COUNT_OF(numbers); i++)
     assert_string_equal("CT_STATUS_UNKNOWN", ct_status_name((ct_status)numbers[i]));
 }
 
 TEST(status_name_of_callbacks_number_is_callback) {
   const int32_t numbers[] = {-2000000000, -1001, -1000, 1000, 1001, 2000000000};
-  for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+  for (size_t i = 0; i < COUNT_OF(numbers); i++)
     assert_string_equal("CT_STATUS_CALLBACK", ct_status_name((ct_status)numbers[i]));
 }
 
@@ -127,7 +127,7 @@ TEST(status_message_is_one_of_its_own) {
 
 TEST(status_message_of_any_number_is_not_null) {
   const int64_t numbers[] = {INT32_MIN, -1000, -999, -10, 7, 999, 1000, INT32_MAX};
-  for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+  for (size_t i = 0; i < COUNT_OF(numbers); i++) {
     assert_non_null(ct_status_message((ct_status)numbers[i]));
     assert_non_null(ct_status_name((ct_status)numbers[i]));
   }
@@ -143,7 +143,7 @@ static const struct {
     {CT_POLICY_SIEVE, "SIEVE"}, {CT_POLICY_S3FIFO, "S3FIFO"}, {CT_POLICY_WTINYLFU, "WTINYLFU"},
     {CT_POLICY_ARC, "ARC"},     {CT_POLICY_CUSTOM, "CUSTOM"},
 };
-enum { kPolicyCount = sizeof(kPolicies) / sizeof(kPolicies[0]) };
+enum { kPolicyCount = COUNT_OF(kPolicies) };
 
 TEST(policy_name_is_that_of_the_constant) {
   for (size_t i = 0; i < kPolicyCount; i++)
@@ -152,8 +152,7 @@ TEST(policy_name_is_that_of_the_constant) {
 
 TEST(policy_name_of_no_policy_is_null) {
   const int32_t numbers[] = {-1, 62, 64, 1000, INT32_MAX};
-  for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-    assert_null(ct_policy_name((ct_policy)numbers[i]));
+  for (size_t i = 0; i < COUNT_OF(numbers); i++) assert_null(ct_policy_name((ct_policy)numbers[i]));
 }
 
 TEST(policy_from_name_takes_any_case) {
@@ -176,7 +175,7 @@ TEST(policy_from_name_takes_any_case) {
 
 TEST(policy_from_name_refuses_other_names) {
   const char *const names[] = {"", "L", "LR", "LRUU", " LRU", "LRU ", "CT_POLICY_LRU", "\xffLRU"};
-  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+  for (size_t i = 0; i < COUNT_OF(names); i++) {
     ct_policy policy = CT_POLICY_RANGE_MAX_;
     assert_status(CT_ERR_INVALID, ct_policy_from_name(names[i], &policy));
     assert_int_equal(0, policy);

@@ -105,7 +105,7 @@ static void test_miss_ratio_equals_reference(void **state) {
 
 /* NULL: it is not compared. */
 static const reference *find_reference(const char *label) {
-  for (size_t i = 0; i < sizeof(references) / sizeof(references[0]); i++)
+  for (size_t i = 0; i < COUNT_OF(references); i++)
     if (strcmp(references[i].label, label) == 0) return &references[i];
   return NULL;
 }

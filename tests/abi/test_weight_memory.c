@@ -4,8 +4,6 @@
  * goes back when they become smaller. */
 #include "fixture.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 enum {
   kMixed = 0, /* sizes from 16 to 2015 bytes */
   kKey = 16,  /* bytes */

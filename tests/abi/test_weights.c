@@ -3,8 +3,6 @@
  * heavy entries in caches of many shards. */
 #include "fixture.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 static void open_kind(fixture *f, int32_t weight_kind, uint64_t maxsize) {
   ct_options options = fixture_options(f, CT_POLICY_LRU, maxsize);
   options.weight_kind = weight_kind;

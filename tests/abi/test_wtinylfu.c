@@ -75,7 +75,7 @@ TEST(loop_larger_than_the_cache_hits) {
 
 TEST(newcomer_is_there_whatever_the_others) {
   const uint64_t sizes[] = {1, 2, 3, 10, kMaxsize};
-  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+  for (size_t i = 0; i < COUNT_OF(sizes); i++) {
     const ct_options options = options_of(1, sizes[i]);
     ct_cache *cache = new_cache(&options);
     for (int round = 0; round < 10; round++) request(cache, 0, sizes[i]);
@@ -419,8 +419,8 @@ static uint64_t misses_at_last(const change_of_sets *change, uint64_t rounds) {
 TEST(second_working_set_is_answered_whole) {
   const uint64_t sizes[] = {10, 20, 100, 1000, 5000};
   const uint64_t percents[] = {50, 80, 90, 100};
-  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
-    for (size_t p = 0; p < sizeof percents / sizeof percents[0]; p++) {
+  for (size_t s = 0; s < COUNT_OF(sizes); s++) {
+    for (size_t p = 0; p < COUNT_OF(percents); p++) {
       for (int variant = 0; variant < 8; variant++) {
         const change_of_sets change = {sizes[s], percents[p], variant & 1 ? 5 : 20,
                                        (variant & 2) != 0, (variant & 4) != 0};

@@ -317,8 +317,6 @@ static const mode kModes[] = {
 static const uint32_t kShards[] = {1, 4, 16};
 static const char *const kWeighings[] = {"count", "value", "memory", "weigher"};
 
-#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
-
 static uint64_t seed_of_this_run(void) {
   static uint64_t seed;
   if (seed == 0) seed = test_seed();
@@ -345,15 +343,16 @@ static size_t share_of_this_run(void) {
 void run_everywhere(void (*check)(subject *s)) {
   const size_t share = share_of_this_run();
   for (size_t i = seed_of_this_run() % share;
-       i < LENGTH(kPolicies) * LENGTH(kModes) * LENGTH(kShards) * LENGTH(kWeighings); i += share) {
+       i < COUNT_OF(kPolicies) * COUNT_OF(kModes) * COUNT_OF(kShards) * COUNT_OF(kWeighings);
+       i += share) {
     size_t rest = i;
     static configuration config;
-    config.weighing = (weighing)(rest % LENGTH(kWeighings));
-    rest /= LENGTH(kWeighings);
-    config.shards = kShards[rest % LENGTH(kShards)];
-    rest /= LENGTH(kShards);
-    config.mode = &kModes[rest % LENGTH(kModes)];
-    rest /= LENGTH(kModes);
+    config.weighing = (weighing)(rest % COUNT_OF(kWeighings));
+    rest /= COUNT_OF(kWeighings);
+    config.shards = kShards[rest % COUNT_OF(kShards)];
+    rest /= COUNT_OF(kShards);
+    config.mode = &kModes[rest % COUNT_OF(kModes)];
+    rest /= COUNT_OF(kModes);
     config.policy = kPolicies[rest];
 
     g_running = &config;

@@ -2,8 +2,6 @@
 /* The contract: a cache is a mapping. Reading, writing, removing, batches, walks, counters. */
 #include "contract.h"
 
-#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
-
 static void assert_same_stats(subject *s, ct_stats before) {
   const ct_stats after = stats_of(s);
   assert_memory_equal(&before, &after, sizeof before);
@@ -51,12 +49,12 @@ CONTRACT(keys_and_values_of_any_bytes_come_back) {
       {"b\0d", 3},      {"", 0},   {"\xff", 1}, {"x", 1},
   };
   open_unbounded(s);
-  for (size_t i = 0; i < LENGTH(kKeys); i++) {
+  for (size_t i = 0; i < COUNT_OF(kKeys); i++) {
     assert_status(CT_OK,
                   ct_set(s->cache, kKeys[i].data, kKeys[i].size, kValues[i].data, kValues[i].size));
   }
-  assert_int_equal(LENGTH(kKeys), ct_len(s->cache));
-  for (size_t i = 0; i < LENGTH(kKeys); i++) {
+  assert_int_equal(COUNT_OF(kKeys), ct_len(s->cache));
+  for (size_t i = 0; i < COUNT_OF(kKeys); i++) {
     ct_value value = CT_VALUE_INIT;
     assert_status(CT_OK, ct_get(s->cache, kKeys[i].data, kKeys[i].size, &value));
     assert_non_null(value.data);
@@ -123,13 +121,13 @@ CONTRACT(keys_and_values_of_many_lengths_come_back) {
 
   open_unbounded(s);
   put_range(s, 0, 1);
-  for (size_t k = 0; k < LENGTH(kKeyLengths); k++) {
+  for (size_t k = 0; k < COUNT_OF(kKeyLengths); k++) {
     const ct_bytes key = {bytes, kKeyLengths[k]};
-    for (size_t i = 0; i < LENGTH(kLengths); i++) {
+    for (size_t i = 0; i < COUNT_OF(kLengths); i++) {
       assert_comes_back(s, key, (ct_bytes){bytes + kLongest + i, kLengths[i]}, buffer);
     }
   }
-  assert_int_equal(1 + LENGTH(kKeyLengths), ct_len(s->cache));
+  assert_int_equal(1 + COUNT_OF(kKeyLengths), ct_len(s->cache));
   free(bytes);
   free(buffer);
 }
@@ -296,7 +294,7 @@ CONTRACT(set_with_contradicting_or_unknown_options_is_invalid) {
   put_range(s, 0, 1);
   const uint32_t kBad[] = {CT_ENTRY_TTL | CT_ENTRY_DEADLINE,
                            CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT, 0x20, 0x80000000u};
-  for (size_t i = 0; i < LENGTH(kBad); i++) {
+  for (size_t i = 0; i < COUNT_OF(kBad); i++) {
     ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
     options.flags = kBad[i];
     options.ttl = options.deadline = 10;
@@ -432,7 +430,7 @@ static bool match_thirds(void *user_data, const void *key, size_t key_size, cons
                          size_t value_size) {
   matching *it = user_data;
   const unsigned number = number_in(key, key_size);
-  if (number >= LENGTH(it->shown) || number_in(value, value_size) != number) {
+  if (number >= COUNT_OF(it->shown) || number_in(value, value_size) != number) {
     it->strange++;
     return false;
   }
@@ -767,7 +765,7 @@ CONTRACT(walk_may_be_left_at_any_point) {
   open_unbounded(s);
   put_range(s, 0, 20);
   const int32_t orders[] = {CT_ORDER_ANY, CT_ORDER_COLDEST, CT_ORDER_HOTTEST};
-  for (size_t i = 0; i < (has_order(s) ? LENGTH(orders) : 1); i++) {
+  for (size_t i = 0; i < (has_order(s) ? COUNT_OF(orders) : 1); i++) {
     ct_iter *iter = NULL;
     assert_status(CT_OK, ct_iter_new(s->cache, orders[i], &iter));
     for (unsigned j = 0; j < 5; j++) assert_status(CT_OK, ct_iter_next(iter, NULL, NULL));

@@ -124,7 +124,7 @@ static const operation kOperations[] = {
     {do_lease, 16, false, 2},
 };
 
-enum { kOperationCount = sizeof kOperations / sizeof kOperations[0], kLoadingCount = 3 };
+enum { kOperationCount = COUNT_OF(kOperations), kLoadingCount = 3 };
 
 static void do_step(run *r) {
   const int count = r->setup.loads ? kOperationCount : kOperationCount - kLoadingCount;

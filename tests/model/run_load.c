@@ -23,7 +23,7 @@ static void draw_failure(plan *p) {
       {CT_ERR_IO, CT_ERR_IO}, {CT_ERR_NOMEM, CT_ERR_NOMEM}, {-1000, -1000},
       {1000, 1000},           {CT_EXISTS, CT_ERR_INVALID},  {CT_OK, CT_ERR_INVALID},
   };
-  const uint64_t drawn = below(p->run, sizeof kFailures / sizeof kFailures[0]);
+  const uint64_t drawn = below(p->run, COUNT_OF(kFailures));
   p->answer = (ct_status)kFailures[drawn].answer;
   p->told = (ct_status)kFailures[drawn].told;
   p->sets = p->answer != CT_OK && one_in(p->run, 2);

@@ -10,7 +10,7 @@ static ct_options snapshot_options(run *r) {
       CT_POLICY_S3FIFO, CT_POLICY_WTINYLFU, CT_POLICY_ARC,
   };
   ct_options options = CT_OPTIONS_INIT;
-  options.policy = kTargets[below(r, sizeof kTargets / sizeof kTargets[0])];
+  options.policy = kTargets[below(r, COUNT_OF(kTargets))];
   options.weight_kind = r->options.weight_kind;
   options.weigher = r->options.weigher;
   options.user_data = r;

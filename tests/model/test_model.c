@@ -36,7 +36,7 @@ static void run_policy(ct_policy policy) {
     run_model(policy, choices_from_number(only));
     return;
   }
-  for (size_t i = 0; i < sizeof remembered / sizeof remembered[0]; i++)
+  for (size_t i = 0; i < COUNT_OF(remembered); i++)
     run_model(policy, choices_from_number(remembered[i]));
   const uint64_t steps = from_environment("CT_MODEL_STEPS", 200000) / kPolicies;
   uint64_t state = seed + (uint64_t)policy;

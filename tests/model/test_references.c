@@ -7,8 +7,6 @@
 #include "snapshots.h"
 #include "support.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 enum { kChunks = 64, kLargest = 16000, kCount = 24000 };
 
 static char value[kLargest];

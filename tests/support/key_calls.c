@@ -2,10 +2,7 @@
 /* See key_calls.h. */
 #include "key_calls.h"
 
-#include <stdbool.h>
-#include <string.h>
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#include "support.h"
 
 static const char kWritten[] = "written";
 enum { kSize = sizeof kWritten - 1 };

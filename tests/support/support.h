@@ -27,6 +27,8 @@ enum { kSanitized = 1 };
 enum { kSanitized = 0 };
 #endif
 
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
 /* A timer that stands still until it is set. */
 typedef struct manual_clock {
   _Atomic uint64_t now;

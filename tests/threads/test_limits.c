@@ -154,7 +154,7 @@ static void *set_defaults(void *cache) {
  * a lower limit. */
 TEST(setdefault_beside_resize_may_evict_what_it_has_used) {
   const ct_policy policies[] = {CT_POLICY_LRU, CT_POLICY_LFU, CT_POLICY_ARC, CT_POLICY_WTINYLFU};
-  for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
+  for (size_t i = 0; i < COUNT_OF(policies); i++) {
     ct_cache *cache = ct_cache_new(policies[i], 16);
     assert_non_null(cache);
     pthread_t threads[2];
