@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* Values that are loaded while other threads take their room or their key away. */
+#include "stage.h"
+
+enum { kLargeValue = 20000 };
+
+/* A value too long to lie in its entry looks for room in another shard; meanwhile its load is
+ * overtaken, or the limit sinks below its weight, and it is handed back after all. It once was
+ * given back from a block that had already been given away. */
+typedef struct pressure {
+  ct_cache *cache;
+  pthread_t thread;
+  _Atomic bool *over;
+  int way;
+} pressure;
+
+static void *press(void *user_data) {
+  pressure *self = user_data;
+  static const char zeros[kLargeValue];
+  for (uint64_t i = 0; !atomic_load(self->over); i++) {
+    const uint64_t key = i % 8;
+    if (self->way == 0) {
+      ct_delete(self->cache, &key, sizeof(key));
+    } else if (self->way == 1) {
+      ct_resize(self->cache, i % 2 == 0 ? kLargeValue - 1 : kLargeValue * 2);
+    } else {
+      ct_set(self->cache, &key, sizeof(key), zeros, sizeof(zeros));
+    }
+  }
+  return NULL;
+}
+
+TEST(value_is_handed_back_after_room_was_sought_elsewhere) {
+  static const char zeros[kLargeValue];
+  ct_options options = CT_OPTIONS_INIT;
+  options.weight_kind = CT_WEIGHT_VALUE;
+  options.maxsize = kLargeValue * 2;
+  options.shards = 4;
+  test_allocator allocator;
+  test_allocator_init(&allocator);
+  options.allocator = &allocator.hooks;
+  ct_cache *cache = NULL;
+  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  _Atomic bool over = false;
+  pressure presses[3];
+  for (int i = 0; i < 3; i++) {
+    presses[i] = (pressure){.cache = cache, .over = &over, .way = i};
+    assert_int_equal(0, pthread_create(&presses[i].thread, NULL, press, &presses[i]));
+  }
+  uint64_t wrong = 0;
+  for (int i = 0; i < rounds(5000); i++) {
+    const uint64_t key = (uint64_t)i % 8;
+    ct_lease *lease = NULL;
+    ct_value value = CT_VALUE_INIT;
+    const ct_status status = ct_get_or_lease(cache, &key, sizeof(key), 0, &value, &lease);
+    if (status == CT_LEASED) {
+      const ct_status kept = ct_lease_fulfil(lease, zeros, sizeof(zeros), NULL, &value);
+      wrong += kept != CT_OK && kept != CT_NOT_STORED;
+    }
+    wrong += value.size != kLargeValue || memcmp(zeros, value.data, kLargeValue) != 0;
+    ct_value_release(&value);
+  }
+  over = true;
+  for (int i = 0; i < 3; i++) pthread_join(presses[i].thread, NULL);
+  assert_int_equal(0, wrong);
+  ct_cache_free(cache);
+  assert_int_equal(0, allocator.blocks);
+}
+
+/* The same, not by chance: while another shard is asked for a victim, another thread deletes the
+ * key. */
+enum { kRivals = 16 };
+
+typedef struct rivalry {
+  ct_cache *cache;
+  unsigned states; /* that were made; each shard's is a char of names */
+  char names[2];
+  const void *home[kRivals]; /* the state of a key's shard */
+  uint32_t id;               /* of the last entry */
+  uint64_t loading;          /* a key */
+  ct_status deleting;        /* it, meanwhile */
+} rivalry;
+
+static rivalry rivals;
+
+static void *name_shard(void *user_data, uint64_t maxsize) {
+  (void)user_data, (void)maxsize;
+  return &rivals.names[rivals.states++ % 2];
+}
+
+static void note_home(void *state, uint32_t id, uint64_t weight, const void *key, size_t key_size,
+                      uint64_t now) {
+  (void)weight, (void)key_size, (void)now;
+  uint64_t number;
+  memcpy(&number, key, sizeof(number));
+  rivals.home[number] = state;
+  rivals.id = id;
+}
+
+static void ignore_removal(void *state, uint32_t id) {
+  (void)state, (void)id;
+}
+
+static void *delete_loading(void *unused) {
+  (void)unused;
+  rivals.deleting = ct_delete(rivals.cache, &rivals.loading, sizeof(rivals.loading));
+  return NULL;
+}
+
+/* This thread has the lock of the victim's shard alone. */
+static uint32_t choose_after_delete(void *state) {
+  (void)state;
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, delete_loading, NULL) == 0) pthread_join(thread, NULL);
+  return rivals.id;
+}
+
+static ct_cache *cache_of_rivals(uint64_t maxsize, uint64_t entries) {
+  ct_policy_ops ops = CT_POLICY_OPS_INIT;
+  ops.state_new = name_shard;
+  ops.on_insert = note_home;
+  ops.on_remove = ignore_removal;
+  ops.victim = choose_after_delete;
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = CT_POLICY_CUSTOM;
+  options.custom = &ops;
+  options.maxsize = maxsize;
+  options.shards = 2;
+  options.seed = 1;
+  ct_cache *cache = NULL;
+  rivals.states = 0;
+  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  for (uint64_t key = 0; key < entries; key++)
+    assert_status(CT_OK, ct_set(cache, &key, sizeof(key), "other", 5));
+  return cache;
+}
+
+TEST(value_deleted_while_room_is_made_is_handed_back) {
+  ct_cache_free(cache_of_rivals(kRivals, kRivals));
+  rivals.loading = 1;
+  while (rivals.home[rivals.loading] == rivals.home[0]) rivals.loading++;
+  rivals.cache = cache_of_rivals(1, 1);
+  rivals.deleting = CT_END;
+  const uint64_t *key = &rivals.loading;
+  ct_value value;
+  ct_lease *lease;
+  assert_status(CT_LEASED, ct_get_or_lease(rivals.cache, key, sizeof(*key), 0, &value, &lease));
+  assert_status(CT_NOT_STORED, ct_lease_fulfil(lease, "value", 5, NULL, &value));
+  assert_status(CT_MISS, rivals.deleting);
+  assert_int_equal(5, value.size);
+  assert_memory_equal("value", value.data, 5);
+  ct_value_release(&value);
+  assert_int_equal(0, ct_len(rivals.cache));
+  ct_cache_free(rivals.cache);
+}
