@@ -72,13 +72,6 @@ static inline ct_options fixture_options(fixture *self, ct_policy policy, uint64
   return options;
 }
 
-static inline ct_cache *new_cache(const ct_options *options) {
-  ct_cache *cache = NULL;
-  assert_status(CT_OK, ct_cache_new_with(options, &cache));
-  assert_non_null(cache);
-  return cache;
-}
-
 static inline void fixture_open(fixture *self, const ct_options *options) {
   self->cache = new_cache(options);
 }
@@ -152,12 +145,6 @@ static inline ct_entry_info info_of(ct_cache *cache, const char *key) {
   return info;
 }
 
-static inline ct_stats stats_of(const ct_cache *cache) {
-  ct_stats stats = CT_STATS_INIT;
-  assert_status(CT_OK, ct_cache_stats(cache, &stats));
-  return stats;
-}
-
 /* Every counter but those named is to be zero. */
 #define assert_counted(cache, ...)                                             \
   do {                                                                         \
@@ -178,24 +165,5 @@ static inline void assert_stats(const ct_stats *expected, const ct_cache *cache,
       fail_msg("line %d: %s: %llu, not %llu", line, names[i], (unsigned long long)have[i],
                (unsigned long long)want[i]);
 }
-
-/* A value whose old content must be overwritten. */
-static inline ct_value poisoned_value(void) {
-  return (ct_value){(const void *)(uintptr_t)8, 77, 77};
-}
-
-#define assert_holds_nothing(value)    \
-  do {                                 \
-    assert_null((value).data);         \
-    assert_int_equal(0, (value).size); \
-    assert_int_equal(0, (value).pin);  \
-  } while (0)
-
-#define assert_value(expected, value)                                \
-  do {                                                               \
-    assert_non_null((value).data);                                   \
-    assert_int_equal(strlen(expected), (value).size);                \
-    assert_memory_equal((expected), (value).data, strlen(expected)); \
-  } while (0)
 
 #endif

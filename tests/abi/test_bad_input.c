@@ -535,10 +535,7 @@ CACHE_TEST(entry_options_of_later_release_are_invalid_if_used) {
 }
 
 TEST(entry_weight_with_memory_weights_is_invalid) {
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = 100000;
-  options.weight_kind = CT_WEIGHT_MEMORY;
-  ct_cache *cache = new_cache(&options);
+  ct_cache *cache = cache_of(.maxsize = 100000, .weight_kind = CT_WEIGHT_MEMORY);
   assert_status(CT_ERR_INVALID, set_text_weight(cache, "b", "2", 5));
   assert_int_equal(0, ct_len(cache));
   ct_cache_free(cache);
@@ -892,15 +889,8 @@ TEST(maxsize_zero_keeps_only_what_weighs_nothing) {
   ct_cache_free(cache);
 }
 
-static ct_cache *new_weighing_cache(uint64_t maxsize) {
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = maxsize;
-  options.weigher = weigh_by_value;
-  return new_cache(&options);
-}
-
 TEST(weigher_answering_zero_needs_no_room) {
-  ct_cache *cache = new_weighing_cache(1);
+  ct_cache *cache = cache_of(.maxsize = 1, .weigher = weigh_by_value);
   assert_status(CT_OK, set_weighed(cache, 0, 1));
   for (uint64_t key = 1; key < 100; key++) assert_status(CT_OK, set_weighed(cache, key, 0));
   assert_int_equal(100, ct_len(cache));
@@ -909,7 +899,7 @@ TEST(weigher_answering_zero_needs_no_room) {
 }
 
 TEST(weigher_answering_the_maximum_is_too_large) {
-  ct_cache *cache = new_weighing_cache(UINT64_MAX - 1);
+  ct_cache *cache = cache_of(.maxsize = UINT64_MAX - 1, .weigher = weigh_by_value);
   assert_status(CT_OK, set_weighed(cache, 1, 5));
   assert_status(CT_ERR_TOO_LARGE, set_weighed(cache, 1, UINT64_MAX));
   assert_status(CT_ERR_TOO_LARGE, set_weighed(cache, 2, UINT64_MAX));
@@ -922,7 +912,7 @@ TEST(weights_near_the_maximum_do_not_wrap) {
   const uint64_t sizes[] = {UINT64_MAX, UINT64_MAX - 1, ((uint64_t)1 << 63) + 1, (uint64_t)1 << 63,
                             INT64_MAX};
   for (size_t i = 0; i < COUNT_OF(sizes); i++) {
-    ct_cache *cache = new_weighing_cache(sizes[i]);
+    ct_cache *cache = cache_of(.maxsize = sizes[i], .weigher = weigh_by_value);
     assert_status(CT_OK, set_weighed(cache, 1, sizes[i]));
     assert_true(ct_currsize(cache) == sizes[i]);
     assert_status(CT_OK, set_weighed(cache, 2, 2));
@@ -938,7 +928,7 @@ TEST(weights_near_the_maximum_do_not_wrap) {
 }
 
 TEST(count_of_evicted_weight_near_the_maximum_goes_on) {
-  ct_cache *cache = new_weighing_cache(UINT64_MAX - 1);
+  ct_cache *cache = cache_of(.maxsize = UINT64_MAX - 1, .weigher = weigh_by_value);
   assert_status(CT_OK, set_weighed(cache, 1, UINT64_MAX - 1));
   assert_status(CT_OK, set_weighed(cache, 2, 1));
   assert_true(stats_of(cache).evicted_weight == UINT64_MAX - 1);

@@ -131,10 +131,7 @@ FIXTURE_TEST(get_many_misses_the_expired, open_abc(f)) {
 TEST(get_many_that_fails_pins_nothing) {
   test_allocator allocator;
   test_allocator_init(&allocator);
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = 8;
-  options.allocator = &allocator.hooks;
-  ct_cache *cache = new_cache(&options);
+  ct_cache *cache = cache_of(.maxsize = 8, .allocator = &allocator.hooks);
   set_text(cache, "a", "1");
   const ct_bytes keys[] = {{"a", 1}, {"a", 1}, {NULL, 3}};
   ct_value values[3] = {poisoned_value(), poisoned_value(), poisoned_value()};
@@ -154,10 +151,7 @@ TEST(get_many_of_a_thousand_keys) {
   static ct_value values[kManyKeys];
   static ct_status statuses[kManyKeys];
   for (uint32_t shards = 1; shards <= 16; shards *= 16) {
-    ct_options options = CT_OPTIONS_INIT;
-    options.maxsize = kManyKeys;
-    options.shards = shards;
-    ct_cache *cache = new_cache(&options);
+    ct_cache *cache = cache_of(.maxsize = kManyKeys, .shards = shards);
     for (uint64_t i = 0; i < kManyKeys; i++) {
       numbers[i] = i;
       keys[i] = (ct_bytes){&numbers[i], sizeof(numbers[i])};
@@ -283,10 +277,7 @@ TEST(get_many_copy_of_a_thousand_keys) {
   static size_t ends[kManyKeys];
   static size_t value_ends[kManyKeys];
   static ct_status statuses[kManyKeys];
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = kManyKeys;
-  options.shards = 4;
-  ct_cache *cache = new_cache(&options);
+  ct_cache *cache = cache_of(.maxsize = kManyKeys, .shards = 4);
   size_t needed = 0;
   char value[300];
   for (uint64_t i = 0; i < kManyKeys; i++) {
@@ -448,10 +439,7 @@ FIXTURE_TEST(set_many_dead_on_arrival_is_not_stored, open_abc(f)) {
 TEST(set_many_of_a_thousand_pairs) {
   static ct_status statuses[kManyKeys];
   for (uint32_t shards = 1; shards <= 16; shards *= 16) {
-    ct_options options = CT_OPTIONS_INIT;
-    options.maxsize = kManyKeys;
-    options.shards = shards;
-    ct_cache *cache = new_cache(&options);
+    ct_cache *cache = cache_of(.maxsize = kManyKeys, .shards = shards);
     pairs *p = no_pairs();
     char key[16];
     char value[32];

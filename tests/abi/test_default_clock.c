@@ -55,14 +55,7 @@ static uint64_t live_no_longer(void *user_data, const void *key, size_t key_size
 }
 
 static ct_cache *open_cache_with(ct_ttu_fn ttu, uint64_t ttl, uint64_t tti, uint32_t flags) {
-  ct_options options = CT_OPTIONS_INIT;
-  options.ttu = ttu;
-  options.maxsize = 8;
-  options.ttl = ttl;
-  options.tti = tti;
-  options.flags = flags;
-  ct_cache *cache;
-  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  ct_cache *cache = cache_of(.ttu = ttu, .maxsize = 8, .ttl = ttl, .tti = tti, .flags = flags);
   return cache;
 }
 

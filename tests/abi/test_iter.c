@@ -12,13 +12,6 @@ static ct_iter *new_iter(ct_cache *cache, int32_t order) {
   return iter;
 }
 
-static ct_cache *new_sharded_cache(uint64_t maxsize, uint32_t shards) {
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = maxsize;
-  options.shards = shards;
-  return new_cache(&options);
-}
-
 /* The next entry, whose key is a number; false at the end. */
 static bool next_number(ct_iter *iter, uint64_t *key, uint64_t *value) {
   ct_bytes key_bytes = {"x", 77};
@@ -60,7 +53,7 @@ TEST(every_entry_is_seen_once) {
   enum { kCount = 5000 };
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     for (uint32_t shards = 1; shards <= 16; shards *= 16) {
-      ct_cache *cache = new_sharded_cache(kCount, shards);
+      ct_cache *cache = cache_of(.maxsize = kCount, .shards = shards);
       for (uint64_t key = 0; key < kCount; key++) set_pair(cache, key, key * 3);
       unsigned char seen[kCount] = {0};
       ct_iter *iter = new_iter(cache, kOrders[i]);
@@ -123,11 +116,7 @@ TEST(iteration_in_the_middle_leaves_nothing_behind) {
     for (int passed = 0; passed < 60; passed += 7) {
       test_allocator allocator;
       test_allocator_init(&allocator);
-      ct_options options = CT_OPTIONS_INIT;
-      options.maxsize = 100;
-      options.shards = 2;
-      options.allocator = &allocator.hooks;
-      ct_cache *cache = new_cache(&options);
+      ct_cache *cache = cache_of(.maxsize = 100, .shards = 2, .allocator = &allocator.hooks);
       for (uint64_t key = 0; key < 60; key++) set_pair(cache, key, key);
       ct_iter *iter = new_iter(cache, kOrders[i]);
       for (int n = 0; n < passed; n++) assert_status(CT_OK, ct_iter_next(iter, NULL, NULL));
@@ -192,12 +181,9 @@ TEST(coldest_first_is_the_order_of_popitem) {
   enum { kKeys = 60, kKept = 40 };
   uint64_t random = test_seed();
   for (size_t p = 0; p < COUNT_OF(policies); p++) {
-    ct_options options = CT_OPTIONS_INIT;
-    options.policy = policies[p];
-    options.maxsize = kKept;
-    options.ttl = policies[p] == CT_POLICY_TTL ? (uint64_t)1 << 60 : 0;
-    options.ttu = endless;
-    ct_cache *cache = new_cache(&options);
+    ct_cache *cache =
+        cache_of(.policy = policies[p], .maxsize = kKept,
+                 .ttl = policies[p] == CT_POLICY_TTL ? (uint64_t)1 << 60 : 0, .ttu = endless);
     for (int step = 0; step < 2000; step++) {
       uint64_t key = test_random_below(&random, kKeys);
       uint64_t choice = test_random_below(&random, 10);
@@ -236,7 +222,7 @@ TEST(coldest_first_is_the_order_of_popitem) {
 
 TEST(hottest_first_is_the_reverse_over_shards) {
   enum { kCount = 200 };
-  ct_cache *cache = new_sharded_cache(kCount, 8);
+  ct_cache *cache = cache_of(.maxsize = kCount, .shards = 8);
   for (uint64_t key = 0; key < kCount; key++) set_pair(cache, key, key);
   uint64_t order[kCount];
   uint64_t key, value;
@@ -293,11 +279,7 @@ TEST(order_is_unsupported_with_rr_and_custom) {
                                     .victim = choose_none};
   static const ct_policy policies[] = {CT_POLICY_RR, CT_POLICY_CUSTOM};
   for (size_t p = 0; p < COUNT_OF(policies); p++) {
-    ct_options options = CT_OPTIONS_INIT;
-    options.policy = policies[p];
-    options.maxsize = 8;
-    options.custom = &ops;
-    ct_cache *cache = new_cache(&options);
+    ct_cache *cache = cache_of(.policy = policies[p], .maxsize = 8, .custom = &ops);
     set_pair(cache, 1, 1);
     ct_iter *iter = (ct_iter *)(uintptr_t)8;
     assert_status(CT_ERR_UNSUPPORTED, ct_iter_new(cache, CT_ORDER_COLDEST, &iter));
@@ -322,7 +304,7 @@ TEST(growth_meanwhile_hides_and_repeats_nothing) {
     for (uint32_t shards = 1; shards <= 4; shards *= 4) {
       static unsigned char seen[kMost];
       memset(seen, 0, sizeof(seen));
-      ct_cache *cache = new_sharded_cache(CT_UNBOUNDED, shards);
+      ct_cache *cache = cache_of(.maxsize = CT_UNBOUNDED, .shards = shards);
       for (uint64_t key = 0; key < kFirst; key++) set_pair(cache, key, key);
       ct_iter *iter = new_iter(cache, kOrders[i]);
       uint64_t next = kFirst;
@@ -346,7 +328,7 @@ TEST(deletes_meanwhile_hide_and_repeat_nothing_else) {
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     unsigned char seen[kCount] = {0};
     bool deleted[kCount] = {false};
-    ct_cache *cache = new_sharded_cache(kCount, 2);
+    ct_cache *cache = cache_of(.maxsize = kCount, .shards = 2);
     for (uint64_t key = 0; key < kCount; key++) set_pair(cache, key, key);
     ct_iter *iter = new_iter(cache, kOrders[i]);
     uint64_t key, value;
@@ -372,7 +354,7 @@ TEST(updates_meanwhile_show_no_value_twice) {
     memset(seen, 0, sizeof(seen));
     bool updated[kCount] = {false};
     unsigned char seen_key[kCount] = {0};
-    ct_cache *cache = new_sharded_cache(kCount, 2);
+    ct_cache *cache = cache_of(.maxsize = kCount, .shards = 2);
     for (uint64_t key = 0; key < kCount; key++) set_pair(cache, key, key);
     ct_iter *iter = new_iter(cache, kOrders[i]);
     uint64_t next = kCount;
@@ -400,7 +382,7 @@ TEST(updates_of_other_sizes_meanwhile_show_no_value_twice) {
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     static unsigned char seen[kValues];
     memset(seen, 0, sizeof(seen));
-    ct_cache *cache = new_sharded_cache(kCount, 1);
+    ct_cache *cache = cache_of(.maxsize = kCount, .shards = 1);
     for (uint64_t key = 0; key < kCount; key++) set_pair(cache, key, key);
     ct_iter *iter = new_iter(cache, kOrders[i]);
     uint64_t next = kCount;
@@ -430,7 +412,7 @@ TEST(lifetimes_set_meanwhile_hide_and_repeat_nothing) {
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     /* The first lifetime of an entry may move it in memory; it is not written for that. */
     unsigned char seen[kCount] = {0};
-    ct_cache *cache = new_sharded_cache(kCount, 2);
+    ct_cache *cache = cache_of(.maxsize = kCount, .shards = 2);
     for (uint64_t key = 0; key < kCount; key++) set_pair(cache, key, key);
     ct_iter *iter = new_iter(cache, kOrders[i]);
     uint64_t next = 0;
@@ -451,7 +433,7 @@ TEST(evictions_meanwhile_hide_and_repeat_nothing_else) {
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     static unsigned char seen[kMost];
     memset(seen, 0, sizeof(seen));
-    ct_cache *cache = new_sharded_cache(kCount, 2);
+    ct_cache *cache = cache_of(.maxsize = kCount, .shards = 2);
     for (uint64_t key = 0; key < kCount; key++) set_pair(cache, key, key);
     ct_iter *iter = new_iter(cache, kOrders[i]);
     uint64_t next = kCount;
@@ -475,7 +457,7 @@ TEST(clear_meanwhile_ends_the_walk) {
   enum { kCount = 1000 };
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     unsigned char seen[kCount] = {0};
-    ct_cache *cache = new_sharded_cache(kCount, 2);
+    ct_cache *cache = cache_of(.maxsize = kCount, .shards = 2);
     for (uint64_t key = 0; key < kCount; key++) set_pair(cache, key, key);
     ct_iter *iter = new_iter(cache, kOrders[i]);
     uint64_t key, value;
@@ -543,7 +525,7 @@ TEST(entries_expired_before_are_never_seen) {
 TEST(views_last_until_the_next_call) {
   enum { kCount = 200 };
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
-    ct_cache *cache = new_sharded_cache(kCount, 2);
+    ct_cache *cache = cache_of(.maxsize = kCount, .shards = 2);
     char bytes[300];
     for (uint64_t key = 0; key < kCount; key++) {
       memset(bytes, (int)key, sizeof(bytes));
@@ -576,7 +558,7 @@ TEST(views_last_until_the_next_call) {
 
 TEST(walks_side_by_side_are_independent) {
   enum { kCount = 100 };
-  ct_cache *cache = new_sharded_cache(kCount, 1);
+  ct_cache *cache = cache_of(.maxsize = kCount, .shards = 1);
   for (uint64_t key = 0; key < kCount; key++) set_pair(cache, key, key);
   ct_iter *iters[COUNT_OF(kOrders)];
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) iters[i] = new_iter(cache, kOrders[i]);
@@ -606,7 +588,7 @@ TEST(random_work_meanwhile_keeps_the_promise) {
     uint64_t first[kKeys] = {0};
     bool untouched[kKeys] = {false};
     uint64_t next = 1;
-    ct_cache *cache = new_sharded_cache(CT_UNBOUNDED, round % 2 == 0 ? 1 : 4);
+    ct_cache *cache = cache_of(.maxsize = CT_UNBOUNDED, .shards = round % 2 == 0 ? 1 : 4);
     size_t entries = test_random_below(&random, kKeys);
     for (size_t i = 0; i < entries; i++) {
       uint64_t key = test_random_below(&random, kKeys);
@@ -665,7 +647,7 @@ TEST(remove_if_removes_what_matches) {
   for (uint32_t shards = 1; shards <= 8; shards *= 8) {
     static matching m;
     memset(&m, 0, sizeof(m));
-    ct_cache *cache = new_sharded_cache(2000, shards);
+    ct_cache *cache = cache_of(.maxsize = 2000, .shards = shards);
     for (uint64_t key = 0; key < 2000; key++) set_pair(cache, key, key);
     assert_int_equal(1000, ct_remove_if(cache, match_odd, &m));
     assert_int_equal(2000, m.asked);
@@ -730,7 +712,7 @@ static bool replace_and_match(void *user_data, const void *key, size_t key_size,
 TEST(remove_if_spares_what_is_written_meanwhile) {
   static matching m;
   memset(&m, 0, sizeof(m));
-  m.cache = new_sharded_cache(300, 2);
+  m.cache = cache_of(.maxsize = 300, .shards = 2);
   for (uint64_t key = 0; key < 300; key++) set_pair(m.cache, key, key);
   assert_int_equal(200, ct_remove_if(m.cache, replace_and_match, &m));
   for (uint64_t key = 0; key < 300; key++)
@@ -749,7 +731,7 @@ static bool use_and_match(void *user_data, const void *key, size_t key_size, con
 TEST(remove_if_removes_what_is_only_read_meanwhile) {
   static matching m;
   memset(&m, 0, sizeof(m));
-  m.cache = new_sharded_cache(100, 2);
+  m.cache = cache_of(.maxsize = 100, .shards = 2);
   for (uint64_t key = 0; key < 100; key++) set_pair(m.cache, key, key);
   assert_int_equal(100, ct_remove_if(m.cache, use_and_match, &m));
   assert_int_equal(0, ct_len(m.cache));
@@ -767,7 +749,7 @@ static bool delete_and_match(void *user_data, const void *key, size_t key_size, 
 TEST(remove_if_does_not_count_what_is_deleted_meanwhile) {
   static matching m;
   memset(&m, 0, sizeof(m));
-  m.cache = new_sharded_cache(100, 2);
+  m.cache = cache_of(.maxsize = 100, .shards = 2);
   for (uint64_t key = 0; key < 100; key++) set_pair(m.cache, key, key);
   assert_int_equal(0, ct_remove_if(m.cache, delete_and_match, &m));
   assert_int_equal(0, ct_len(m.cache));
@@ -792,7 +774,7 @@ static bool match_within_match(void *user_data, const void *key, size_t key_size
 TEST(remove_if_within_its_match_function) {
   static matching m;
   memset(&m, 0, sizeof(m));
-  m.cache = new_sharded_cache(100, 1);
+  m.cache = cache_of(.maxsize = 100, .shards = 1);
   for (uint64_t key = 0; key < 100; key++) set_pair(m.cache, key, key);
   assert_int_equal(50, ct_remove_if(m.cache, match_within_match, &m));
   assert_int_equal(0, m.wrong);

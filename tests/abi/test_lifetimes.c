@@ -977,10 +977,7 @@ static uint64_t monotonic_ns(void) {
 
 static void assert_default_timer_moves(uint32_t flags) {
   const uint64_t second = 1000000000u;
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = 8;
-  options.flags = flags;
-  ct_cache *cache = new_cache(&options);
+  ct_cache *cache = cache_of(.maxsize = 8, .flags = flags);
   assert_status(CT_OK, set_text_ttl(cache, "long", "1", 3600 * second));
   assert_status(CT_OK, set_text_ttl(cache, "short", "2", second / 20));
   uint64_t began = monotonic_ns();
@@ -1092,12 +1089,8 @@ static void assert_entries_expire_in_order(uint32_t shards, bool by_timer) {
   static uint64_t sorted[kManyEntries];
   memset(&e, 0, sizeof(e));
   uint64_t random = test_seed();
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = CT_UNBOUNDED;
-  options.shards = shards;
-  options.timer = manual_clock_read;
-  options.user_data = &e;
-  ct_cache *cache = new_cache(&options);
+  ct_cache *cache = cache_of(.maxsize = CT_UNBOUNDED, .shards = shards, .timer = manual_clock_read,
+                             .user_data = &e);
   for (uint64_t key = 0; key < kManyEntries; key++) {
     /* Of every magnitude from 1 to 2^62, many of the small ones equal. */
     uint64_t magnitude = (uint64_t)1 << test_random_below(&random, 62);

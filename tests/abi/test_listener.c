@@ -311,12 +311,8 @@ static void keep_event(void *user_data, const ct_event *event) {
 
 static ct_cache *new_listening_cache(last_event *last, int32_t weight_kind) {
   memset(last, 0, sizeof(*last));
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = 100000;
-  options.weight_kind = weight_kind;
-  options.user_data = last;
-  options.listener = keep_event;
-  return new_cache(&options);
+  return cache_of(.maxsize = 100000, .weight_kind = weight_kind, .user_data = last,
+                  .listener = keep_event);
 }
 
 TEST(event_tells_the_weight_given) {
@@ -368,11 +364,7 @@ static void sum_bytes(void *user_data, const ct_event *event) {
 TEST(event_lends_large_bytes) {
   enum { kKeySize = 100000, kValueSize = 1 << 20 };
   summed summed = {0};
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = 1;
-  options.user_data = &summed;
-  options.listener = sum_bytes;
-  ct_cache *cache = new_cache(&options);
+  ct_cache *cache = cache_of(.maxsize = 1, .user_data = &summed, .listener = sum_bytes);
   char *bytes = malloc(kValueSize);
   memset(bytes, 3, kValueSize);
   assert_status(CT_OK, ct_set(cache, bytes, kKeySize, bytes, kValueSize));
@@ -384,11 +376,7 @@ TEST(event_lends_large_bytes) {
 
 TEST(event_lends_empty_bytes_that_are_not_null) {
   summed summed = {0};
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = 1;
-  options.user_data = &summed;
-  options.listener = sum_bytes;
-  ct_cache *cache = new_cache(&options);
+  ct_cache *cache = cache_of(.maxsize = 1, .user_data = &summed, .listener = sum_bytes);
   assert_status(CT_OK, ct_set(cache, NULL, 0, NULL, 0));
   assert_status(CT_OK, ct_delete(cache, NULL, 0));
   assert_false(summed.null);
@@ -528,12 +516,7 @@ static void set_another(void *user_data, const ct_event *event) {
 
 TEST(listener_that_evicts_again_recurses) {
   chained c = {0};
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = 10;
-  options.shards = 2;
-  options.user_data = &c;
-  options.listener = set_another;
-  c.cache = new_cache(&options);
+  c.cache = cache_of(.maxsize = 10, .shards = 2, .user_data = &c, .listener = set_another);
   c.next = 20;
   for (uint64_t key = 0; key < 11; key++) set_number(c.cache, key, "v", 1);
   assert_int_equal(500, c.next);
@@ -647,15 +630,9 @@ TEST(every_value_is_told_exactly_once) {
     static bool stored[kRandomSteps];
     memset(&l, 0, sizeof(l));
     memset(stored, 0, sizeof(stored));
-    ct_options options = CT_OPTIONS_INIT;
-    options.policy = policies[p];
-    options.maxsize = 100;
-    options.shards = p % 2 == 0 ? 1 : 4;
-    options.tti = 300;
-    options.user_data = &l;
-    options.timer = manual_clock_read;
-    options.listener = write_down;
-    ct_cache *cache = new_cache(&options);
+    ct_cache *cache =
+        cache_of(.policy = policies[p], .maxsize = 100, .shards = p % 2 == 0 ? 1 : 4, .tti = 300,
+                 .user_data = &l, .timer = manual_clock_read, .listener = write_down);
     for (uint64_t number = 0; number < kRandomSteps; number++) {
       uint64_t key = test_random_below(&random, 200);
       l.clock.now += test_random_below(&random, 4);

@@ -59,13 +59,8 @@ static int be_kind(void **state) {
 
 static char value[600000];
 
-static ct_cache *cache_of(uint64_t limit, uint32_t shards, uint64_t tti) {
-  ct_options options = CT_OPTIONS_INIT;
-  options.weight_kind = CT_WEIGHT_MEMORY;
-  options.maxsize = limit;
-  options.shards = shards;
-  options.tti = tti;
-  return new_cache(&options);
+static ct_cache *memory_cache(uint64_t limit, uint32_t shards, uint64_t tti) {
+  return cache_of(.weight_kind = CT_WEIGHT_MEMORY, .maxsize = limit, .shards = shards, .tti = tti);
 }
 
 /* Keys are evicted and come back; values have as many bytes as one of their keys says. */
@@ -106,7 +101,7 @@ static void assert_calls(uint64_t limit, uint32_t shards, size_t least, size_t m
                          int64_t advices) {
   enum { kSets = 10000 };
   uint64_t random = test_seed();
-  ct_cache *cache = cache_of(limit, shards, 0);
+  ct_cache *cache = memory_cache(limit, shards, 0);
   store_some(cache, &random, least, most, (int)(8 * limit / most) + kSets);
   memset(&calls, 0, sizeof calls);
   store_some(cache, &random, least, most, kSets);
@@ -136,7 +131,7 @@ TEST_WITH(what_cannot_be_unmapped_is_used_again, NULL, be_kind) {
     uint64_t random = test_seed();
     munmap_fails = true;
     for (int round = 0; round < 10; round++) {
-      ct_cache *cache = cache_of(16 << 20, 4, ttis[t]);
+      ct_cache *cache = memory_cache(16 << 20, 4, ttis[t]);
       store_some(cache, &random, 8, 3000, 20000);
       store_some(cache, &random, 16000, 300000, 1000);
       assert_intact(cache);
@@ -156,7 +151,7 @@ TEST_WITH(what_cannot_be_unmapped_is_used_again, NULL, be_kind) {
 TEST_WITH(pages_that_cannot_go_back_count, NULL, be_kind) {
   uint64_t random = test_seed();
   madvise_fails = true;
-  ct_cache *cache = cache_of(16 << 20, 1, 0);
+  ct_cache *cache = memory_cache(16 << 20, 1, 0);
   for (int round = 0; round < 4; round++) {
     store_some(cache, &random, 8, 3000, 20000);
     store_some(cache, &random, 16000, 300000, 400);
@@ -174,7 +169,7 @@ TEST_WITH(pages_that_cannot_go_back_count, NULL, be_kind) {
 
 TEST_WITH(without_mappings_a_cache_goes_on, NULL, be_kind) {
   uint64_t random = test_seed();
-  ct_cache *cache = cache_of(16 << 20, 4, 0);
+  ct_cache *cache = memory_cache(16 << 20, 4, 0);
   store_some(cache, &random, 8, 300000, 50);
   mmap_fails = munmap_fails = true;
   store_some(cache, &random, 8, 300000, 1000);

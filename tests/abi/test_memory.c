@@ -38,14 +38,6 @@ static double resident(void) {
   return (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 
-static ct_cache *cache_of(ct_policy policy, uint64_t maxsize, ct_weight_kind kind) {
-  ct_options options = CT_OPTIONS_INIT;
-  options.policy = policy;
-  options.maxsize = maxsize;
-  options.weight_kind = kind;
-  return new_cache(&options);
-}
-
 static void resize(bool scattered, double kept) {
   uint64_t random = test_seed();
   const uint64_t count = 400000;
@@ -53,7 +45,7 @@ static void resize(bool scattered, double kept) {
   const double shadow = kSanitized ? 0.5 : 0;
   for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
     const double before = resident();
-    ct_cache *cache = cache_of(kPolicies[p], count, CT_WEIGHT_COUNT);
+    ct_cache *cache = cache_of(.policy = kPolicies[p], .maxsize = count);
     for (uint64_t i = 0; i < count; i++) add(cache, i, 64);
     const double full = resident() - before;
     const uint64_t held = ct_memory(cache);
@@ -93,7 +85,7 @@ TEST(resize_gives_memory_back_between_entries) {
 TEST(resizing_often_does_not_pile_memory_up) {
   uint64_t seed = test_seed();
   for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
-    ct_cache *cache = cache_of(kPolicies[p], 1, CT_WEIGHT_COUNT);
+    ct_cache *cache = cache_of(.policy = kPolicies[p], .maxsize = 1);
     for (int turn = 0; turn < 40; turn++) {
       const uint64_t count = 1000 + test_random_below(&seed, 20000);
       assert_status(CT_OK, ct_resize(cache, count));
@@ -111,7 +103,8 @@ TEST(resizing_often_does_not_pile_memory_up) {
 TEST(table_shrinks_with_larger_entries) {
   const uint64_t maxsize = 20000000;
   for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
-    ct_cache *cache = cache_of(kPolicies[p], maxsize, CT_WEIGHT_MEMORY);
+    ct_cache *cache =
+        cache_of(.policy = kPolicies[p], .maxsize = maxsize, .weight_kind = CT_WEIGHT_MEMORY);
     uint64_t number = 0;
     for (size_t shift = 0; shift < 2; shift++) {
       for (uint64_t written = 0; written < 2 * maxsize; written += 80) add(cache, number++, 40);

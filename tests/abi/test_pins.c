@@ -786,10 +786,7 @@ static void drop_and_set(void *user_data, const void *value, size_t value_size) 
 }
 
 TEST(drop_may_call_the_cache) {
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = 4;
-  options.drop = drop_and_set;
-  reentered = new_cache(&options);
+  reentered = cache_of(.maxsize = 4, .drop = drop_and_set);
   reentries = 0;
   assert_status(CT_OK, set_text(reentered, "a", "1"));
   assert_status(CT_OK, set_text(reentered, "a", "2"));

@@ -365,12 +365,8 @@ TEST(rr_numbers_are_right_in_a_large_cache) {
   static uint64_t numbered[kMaxsize];
   uint64_t random = test_seed();
   chooser it = {.asked = 0};
-  ct_options options = CT_OPTIONS_INIT;
-  options.policy = CT_POLICY_RR;
-  options.maxsize = kMaxsize;
-  options.choice = choose;
-  options.user_data = &it;
-  ct_cache *cache = new_cache(&options);
+  ct_cache *cache =
+      cache_of(.policy = CT_POLICY_RR, .maxsize = kMaxsize, .choice = choose, .user_data = &it);
   uint64_t next = 0;
   for (int round = 0; round < 3; round++) {
     uint64_t count = 0;

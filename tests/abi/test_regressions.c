@@ -14,12 +14,7 @@ static void clear_in_visit(void *user_data, const ct_event *event) {
  * show, if the cache had neither listener nor drop. */
 TEST(clear_in_a_visit_leaves_what_is_still_to_be_shown) {
   manual_clock clock = {0};
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = 100;
-  options.timer = manual_clock_read;
-  options.user_data = &clock;
-  ct_cache *cache = NULL;
-  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  ct_cache *cache = cache_of(.maxsize = 100, .timer = manual_clock_read, .user_data = &clock);
   for (char key = 'a'; key < 'f'; key++)
     assert_status(CT_OK, ct_set_ttl(cache, &key, 1, "value", 5, 10));
   clock.now = 10;
@@ -44,12 +39,7 @@ static void release_held(void *user_data, const void *value, size_t value_size) 
  * released in it. */
 TEST(drop_releases_a_value_of_the_cache_that_is_being_freed) {
   holder self = {.held = CT_VALUE_INIT};
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = 10;
-  options.drop = release_held;
-  options.user_data = &self;
-  ct_cache *cache = NULL;
-  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  ct_cache *cache = cache_of(.maxsize = 10, .drop = release_held, .user_data = &self);
   assert_status(CT_OK, set_text(cache, "holder", "1"));
   assert_status(CT_OK, set_text(cache, "held", "2"));
   assert_status(CT_OK, ct_get(cache, "held", 4, &self.held));
@@ -97,13 +87,8 @@ static void append_key(void *user_data, const ct_event *event) {
  * deadline beyond others'. */
 TEST(uses_and_a_clock_that_went_back_leave_entries_due_in_order) {
   manual_clock clock = {1000};
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = 10;
-  options.tti = 100;
-  options.timer = manual_clock_read;
-  options.user_data = &clock;
-  ct_cache *cache = NULL;
-  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  ct_cache *cache =
+      cache_of(.maxsize = 10, .tti = 100, .timer = manual_clock_read, .user_data = &clock);
   assert_status(CT_OK, set_text(cache, "a", "filed at 1100"));
   clock.now = 1050;
   assert_int_equal(1, ct_len(cache));
@@ -131,11 +116,7 @@ static ct_status discard_large(void *user_data, const void *key, size_t key_size
 
 /* A large value that was both too heavy and discarded was handed back without having been copied. */
 TEST(large_value_that_is_discarded_is_handed_back) {
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = 1000;
-  options.weight_kind = CT_WEIGHT_VALUE;
-  ct_cache *cache = NULL;
-  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  ct_cache *cache = cache_of(.maxsize = 1000, .weight_kind = CT_WEIGHT_VALUE);
   ct_value out = CT_VALUE_INIT;
   assert_status(CT_NOT_STORED, ct_compute(cache, "k", 1, discard_large, NULL, &out));
   assert_int_equal(20000, out.size);

@@ -85,13 +85,8 @@ static void work_on(ct_policy policy, uint64_t tti, ct_weight_kind kind, uint32_
   malloc_trim(0);
   self.resident_before = resident_bytes();
   self.mappings_before = mappings();
-  ct_options options = CT_OPTIONS_INIT;
-  options.policy = policy;
-  options.tti = tti;
-  options.weight_kind = kind;
-  options.maxsize = kLimit;
-  options.shards = shards;
-  self.cache = new_cache(&options);
+  self.cache = cache_of(.policy = policy, .tti = tti, .weight_kind = kind, .maxsize = kLimit,
+                        .shards = shards);
   fill(&self, kLimit / 4 * 5);
   check(&self, "filled");
   delete_some(&self);

@@ -61,13 +61,7 @@ enum { kWindows = 6, kWindow = 150000 };
 
 static void measure_hits(const load *it, ct_policy policy, uint32_t shards, const double *sums,
                          double *hits) {
-  ct_options options = CT_OPTIONS_INIT;
-  options.policy = policy;
-  options.maxsize = it->maxsize;
-  options.shards = shards;
-  options.seed = 7;
-  ct_cache *cache;
-  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  ct_cache *cache = cache_of(.policy = policy, .maxsize = it->maxsize, .shards = shards, .seed = 7);
   ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
   entry.flags = CT_ENTRY_WEIGHT;
   uint64_t state = 3;
@@ -139,13 +133,7 @@ TEST(shards_hit_as_one_with_arc) {
  * answers the hits of the last hundred rounds. */
 static int hits_of_turns(ct_policy policy, uint32_t shards, uint64_t seed, uint64_t maxsize,
                          int light, uint64_t heavy) {
-  ct_options options = CT_OPTIONS_INIT;
-  options.policy = policy;
-  options.maxsize = maxsize;
-  options.shards = shards;
-  options.seed = seed;
-  ct_cache *cache;
-  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  ct_cache *cache = cache_of(.policy = policy, .maxsize = maxsize, .shards = shards, .seed = seed);
   for (int key = 1000; key < 1000 + (int)maxsize; key++) ct_set(cache, &key, sizeof key, "", 0);
   ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
   entry.flags = CT_ENTRY_WEIGHT;
@@ -176,12 +164,7 @@ TEST(heavy_hot_entry_stays_and_so_do_its_neighbours) {
 
 /* What it takes the room of is taken from all shards. */
 TEST(heavy_entry_leaves_each_shard_its_part) {
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = 16000;
-  options.shards = 16;
-  options.seed = 5;
-  ct_cache *cache;
-  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  ct_cache *cache = cache_of(.maxsize = 16000, .shards = 16, .seed = 5);
   for (int key = 0; key < 16000; key++) ct_set(cache, &key, sizeof key, "", 0);
   ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
   entry.flags = CT_ENTRY_WEIGHT;

@@ -659,12 +659,9 @@ TEST(saving_needs_less_than_a_mebibyte) {
     const ct_policy policy = kPolicies[i];
     test_allocator allocator;
     test_allocator_init(&allocator);
-    ct_options options = CT_OPTIONS_INIT;
-    options.policy = policy;
-    options.maxsize = CT_UNBOUNDED;
-    options.shards = policy == CT_POLICY_LRU ? 16 : 1;
-    options.allocator = &allocator.hooks;
-    ct_cache *cache = new_cache(&options);
+    ct_cache *cache =
+        cache_of(.policy = policy, .maxsize = CT_UNBOUNDED,
+                 .shards = policy == CT_POLICY_LRU ? 16 : 1, .allocator = &allocator.hooks);
     for (uint64_t key = 0; key < 200000; key++) set_number(cache, key, &key, sizeof key);
     char *large = calloc(8, kMiB);
     assert_non_null(large);

@@ -81,8 +81,7 @@ static double replay(const cell *cell, const uint64_t *keys, size_t count) {
     assert_status(CT_OK, ct_set(cache, key, sizeof(keys[i]), NULL, 0));
   }
 
-  ct_stats stats = CT_STATS_INIT;
-  assert_status(CT_OK, ct_cache_stats(cache, &stats));
+  const ct_stats stats = stats_of(cache);
   assert_int_equal(count, stats.hits + stats.misses);
   assert_int_equal(cell->entries, ct_len(cache));
   ct_cache_free(cache);

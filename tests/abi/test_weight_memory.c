@@ -100,12 +100,8 @@ static void assert_stays_within(ct_policy policy, double limit, uint32_t shards,
   filling self = {.pattern = pattern, .limit = limit, .random = test_seed()};
   self.keys = (uint64_t)(limit / 20);
   self.before = resident_bytes();
-  ct_options options = CT_OPTIONS_INIT;
-  options.policy = policy;
-  options.maxsize = (uint64_t)limit;
-  options.weight_kind = CT_WEIGHT_MEMORY;
-  options.shards = shards;
-  self.cache = new_cache(&options);
+  self.cache = cache_of(.policy = policy, .maxsize = (uint64_t)limit,
+                        .weight_kind = CT_WEIGHT_MEMORY, .shards = shards);
   /* It lets no new key take the place of one that was used as often: that changes slowly. */
   const bool keeps_old = policy == CT_POLICY_WTINYLFU && pattern == kNewKeys;
   for (size_t i = 0; i < COUNT_OF(kSizes); i++) {
@@ -146,11 +142,8 @@ TEST(memory_of_tiny_entries_stays_within_the_limit_at_every_call) {
   for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
     for (int i = 0; i < 3; i++) {
       static const uint64_t kLimits[] = {3000000, 4893354, 9786709};
-      ct_options options = CT_OPTIONS_INIT;
-      options.policy = kPolicies[p];
-      options.maxsize = kLimits[i];
-      options.weight_kind = CT_WEIGHT_MEMORY;
-      ct_cache *cache = new_cache(&options);
+      ct_cache *cache =
+          cache_of(.policy = kPolicies[p], .maxsize = kLimits[i], .weight_kind = CT_WEIGHT_MEMORY);
       const uint64_t most = kLimits[i] / 20 * 21 + 64 * 1024;
       for (uint64_t key = 0; key < kLimits[i] / 24; key++) {
         assert_status(CT_OK, ct_set(cache, &key, sizeof key, &key, sizeof key));
@@ -189,10 +182,7 @@ TEST(memory_goes_back_when_values_shrink) {
   enum { kCount = 20000 };
   static const char value[1000];
   uint64_t random = test_seed();
-  ct_options options = CT_OPTIONS_INIT;
-  options.policy = CT_POLICY_RR;
-  options.maxsize = kCount;
-  ct_cache *cache = new_cache(&options);
+  ct_cache *cache = cache_of(.policy = CT_POLICY_RR, .maxsize = kCount);
   uint64_t key = 0;
   for (; key < kCount; key++) assert_status(CT_OK, set_number(cache, key, value, sizeof value));
   const uint64_t full = ct_memory(cache);
@@ -289,11 +279,7 @@ static void put_value(ct_cache *cache, uint64_t number, size_t size) {
 /* Full of values of 300 bytes that were used in no order. */
 static ct_cache *full_of_small(ct_policy policy, uint64_t limit) {
   uint64_t random = test_seed();
-  ct_options options = CT_OPTIONS_INIT;
-  options.policy = policy;
-  options.maxsize = limit;
-  options.weight_kind = CT_WEIGHT_MEMORY;
-  ct_cache *cache = new_cache(&options);
+  ct_cache *cache = cache_of(.policy = policy, .maxsize = limit, .weight_kind = CT_WEIGHT_MEMORY);
   const uint64_t count = limit / 300;
   for (uint64_t i = 0; i < count; i++) put_value(cache, i, 300);
   for (uint64_t i = 0; i < 2 * count; i++) {

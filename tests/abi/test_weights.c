@@ -89,11 +89,7 @@ static uint64_t weigh_and_keep(void *user_data, const void *key, size_t key_size
 
 TEST(weigher_is_shown_key_and_value) {
   shown shown = {0};
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = 8;
-  options.weigher = weigh_and_keep;
-  options.user_data = &shown;
-  ct_cache *cache = new_cache(&options);
+  ct_cache *cache = cache_of(.maxsize = 8, .weigher = weigh_and_keep, .user_data = &shown);
   assert_status(CT_OK, set_text(cache, "key", "value"));
   assert_string_equal("key", shown.key);
   assert_string_equal("value", shown.value);
@@ -110,10 +106,7 @@ static uint64_t weigh_by_looking_up(void *user_data, const void *key, size_t key
 }
 
 TEST(weigher_may_call_the_cache) {
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = 100;
-  options.weigher = weigh_by_looking_up;
-  weighers_cache = new_cache(&options);
+  weighers_cache = cache_of(.maxsize = 100, .weigher = weigh_by_looking_up);
   for (uint64_t key = 0; key < 4; key++)
     assert_status(CT_OK, set_number(weighers_cache, key, "v", 1));
   assert_int_equal(1 + 2 + 3 + 4, ct_currsize(weighers_cache));
@@ -130,12 +123,8 @@ TEST(currsize_is_the_sum_of_weights) {
   uint64_t random = test_seed();
   for (size_t p = 0; p < COUNT_OF(policies); p++) {
     for (uint32_t shards = 1; shards <= 8; shards *= 8) {
-      ct_options options = CT_OPTIONS_INIT;
-      options.policy = policies[p];
-      options.maxsize = 1000;
-      options.shards = shards;
-      options.weigher = weigh_by_value;
-      ct_cache *cache = new_cache(&options);
+      ct_cache *cache = cache_of(.policy = policies[p], .maxsize = 1000, .shards = shards,
+                                 .weigher = weigh_by_value);
       for (int step = 0; step < 4000; step++) {
         uint64_t key = test_random_below(&random, kKeys);
         uint64_t choice = test_random_below(&random, 10);
@@ -284,10 +273,7 @@ FIXTURE_TEST(resize_to_unbounded_evicts_no_more, open_kind(f, CT_WEIGHT_COUNT, 4
 }
 
 TEST(resize_up_and_down_over_shards) {
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = 100;
-  options.shards = 16;
-  ct_cache *cache = new_cache(&options);
+  ct_cache *cache = cache_of(.maxsize = 100, .shards = 16);
   uint64_t random = test_seed();
   uint64_t next = 0;
   for (int round = 0; round < 200; round++) {
@@ -307,10 +293,7 @@ TEST(resize_up_and_down_over_shards) {
 /* ---- Many shards, one limit ----------------------------------------------------------------- */
 
 TEST(entry_as_heavy_as_maxsize_evicts_all_others_in_all_shards) {
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = 64;
-  options.shards = 16;
-  ct_cache *cache = new_cache(&options);
+  ct_cache *cache = cache_of(.maxsize = 64, .shards = 16);
   for (uint64_t key = 0; key < 64; key++) set_number(cache, key, "v", 1);
   assert_int_equal(64, ct_len(cache));
   assert_status(CT_OK, set_text_weight(cache, "heavy", "w", 64));
@@ -325,10 +308,7 @@ TEST(entry_as_heavy_as_maxsize_evicts_all_others_in_all_shards) {
 }
 
 TEST(each_shard_may_hold_the_whole_limit) {
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = 100;
-  options.shards = 16;
-  ct_cache *cache = new_cache(&options);
+  ct_cache *cache = cache_of(.maxsize = 100, .shards = 16);
   for (uint64_t key = 0; key < 200; key++) {
     ct_entry_options heavy = CT_ENTRY_OPTIONS_INIT;
     heavy.flags = CT_ENTRY_WEIGHT;
@@ -342,10 +322,7 @@ TEST(each_shard_may_hold_the_whole_limit) {
 }
 
 TEST(more_shards_than_entries) {
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = 3;
-  options.shards = 64;
-  ct_cache *cache = new_cache(&options);
+  ct_cache *cache = cache_of(.maxsize = 3, .shards = 64);
   for (uint64_t key = 0; key < 1000; key++) {
     assert_status(CT_OK, set_number(cache, key, "v", 1));
     assert_true(ct_contains(cache, &key, sizeof(key)));
@@ -360,10 +337,7 @@ static void assert_weights_near_memory(size_t key_size, size_t least, size_t mos
   enum { kEntries = 10000 };
   static char bytes[8192];
   uint64_t random = 1;
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = (uint64_t)1 << 40;
-  options.weight_kind = CT_WEIGHT_MEMORY;
-  ct_cache *cache = new_cache(&options);
+  ct_cache *cache = cache_of(.maxsize = (uint64_t)1 << 40, .weight_kind = CT_WEIGHT_MEMORY);
   for (uint64_t i = 0; i < kEntries; i++) {
     char key[256] = {0};
     memcpy(key, &i, sizeof(i));
@@ -391,10 +365,7 @@ TEST(memory_weights_bound_the_memory_taken) {
   const uint64_t limit = (uint64_t)4 << 20;
   static char bytes[1000];
   uint64_t random = test_seed();
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = limit;
-  options.weight_kind = CT_WEIGHT_MEMORY;
-  ct_cache *cache = new_cache(&options);
+  ct_cache *cache = cache_of(.maxsize = limit, .weight_kind = CT_WEIGHT_MEMORY);
   for (uint64_t key = 0; key < 100000; key++)
     assert_status(CT_OK, set_number(cache, key, bytes, test_random_below(&random, sizeof(bytes))));
   assert_true(ct_currsize(cache) <= limit);

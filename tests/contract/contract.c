@@ -137,7 +137,7 @@ void open_unbounded(subject *s) {
 
 void close_subject(subject *s) {
   const uint64_t entries = ct_len(s->cache);
-  const ct_stats stats = stats_of(s);
+  const ct_stats stats = stats_of(s->cache);
   if (!s->uncounted) {
     assert_int_equal(stats.inserts, entries + stats.evictions + stats.expirations + stats.removals);
     assert_told(s, CT_CAUSE_EVICTED, stats.evictions);
@@ -250,12 +250,6 @@ void set_now(subject *s, uint64_t now) {
   s->clock.now = now;
 }
 
-ct_stats stats_of(subject *s) {
-  ct_stats stats = CT_STATS_INIT;
-  assert_status(CT_OK, ct_cache_stats(s->cache, &stats));
-  return stats;
-}
-
 ct_entry_info inspect(subject *s, unsigned i) {
   ct_entry_info info = CT_ENTRY_INFO_INIT;
   assert_status(CT_OK, ct_inspect(s->cache, key_of(i).text, kKeySize, &info));
@@ -263,19 +257,19 @@ ct_entry_info inspect(subject *s, unsigned i) {
 }
 
 uint64_t evicted(subject *s) {
-  const uint64_t count = stats_of(s).evictions;
+  const uint64_t count = stats_of(s->cache).evictions;
   assert_told(s, CT_CAUSE_EVICTED, count);
   return count;
 }
 
 uint64_t expired(subject *s) {
-  const uint64_t count = stats_of(s).expirations;
+  const uint64_t count = stats_of(s->cache).expirations;
   assert_told(s, CT_CAUSE_EXPIRED, count);
   return count;
 }
 
 uint64_t departed(subject *s) {
-  const ct_stats stats = stats_of(s);
+  const ct_stats stats = stats_of(s->cache);
   return stats.updates + stats.evictions + stats.expirations + stats.removals;
 }
 
@@ -285,17 +279,6 @@ void assert_told(const subject *s, ct_cause cause, uint64_t count) {
 
 void assert_dropped(const subject *s, uint64_t count) {
   if (s->config.mode->drop) assert_int_equal(count, s->dropped);
-}
-
-ct_value poisoned_value(void) {
-  static const char kAnything[8] = "old";
-  return (ct_value){kAnything, sizeof kAnything, 7};
-}
-
-void assert_holds_nothing(ct_value value) {
-  assert_null(value.data);
-  assert_int_equal(0, value.size);
-  assert_int_equal(0, value.pin);
 }
 
 /* ---- Running -------------------------------------------------------------------------------- */

@@ -92,7 +92,6 @@ uint64_t weight_of(subject *s, ct_options options, unsigned units);
 void give_lifetime(subject *s, ct_options *options, uint64_t ticks);
 
 void set_now(subject *s, uint64_t now);
-ct_stats stats_of(subject *s);
 ct_entry_info inspect(subject *s, unsigned i);
 
 /* How many entries left so far, as the counters say and as the listener, if there is one, was told.
@@ -104,10 +103,6 @@ uint64_t departed(subject *s);
 void assert_told(const subject *s, ct_cause cause, uint64_t count);
 /* Where there is a drop callback: how many values it got. */
 void assert_dropped(const subject *s, uint64_t count);
-
-/* A value with old content that must not survive a call. */
-ct_value poisoned_value(void);
-void assert_holds_nothing(ct_value value);
 
 /* ---- Running -------------------------------------------------------------------------------- */
 

@@ -73,8 +73,8 @@ CONTRACT(expired_entry_is_a_miss_everywhere) {
   assert_int_equal(0, ct_currsize(s->cache));
   assert_int_equal(1, expired(s));
   assert_int_equal(1, departed(s));
-  assert_int_equal(3, stats_of(s).misses);
-  assert_int_equal(1, stats_of(s).expirations);
+  assert_int_equal(3, stats_of(s->cache).misses);
+  assert_int_equal(1, stats_of(s->cache).expirations);
 }
 
 CONTRACT(get_renews_no_ttl) {
@@ -109,8 +109,8 @@ CONTRACT(set_over_expired_entry_is_an_insert) {
   options.flags = CT_ENTRY_IF_ABSENT;
   assert_status(CT_OK, ct_set_with(s->cache, key_of(0).text, kKeySize, "val-0000", 8, &options));
   assert_units(s, 0, 1);
-  assert_int_equal(2, stats_of(s).inserts);
-  assert_int_equal(0, stats_of(s).updates);
+  assert_int_equal(2, stats_of(s->cache).inserts);
+  assert_int_equal(0, stats_of(s->cache).updates);
   assert_int_equal(1, expired(s));
   assert_int_equal(1, departed(s));
 }
@@ -144,8 +144,8 @@ CONTRACT(clear_tells_expired_from_cleared) {
   assert_status(CT_OK, ct_clear(s->cache));
   assert_int_equal(20, expired(s));
   assert_told(s, CT_CAUSE_CLEARED, 10);
-  assert_int_equal(20, stats_of(s).expirations);
-  assert_int_equal(10, stats_of(s).removals);
+  assert_int_equal(20, stats_of(s->cache).expirations);
+  assert_int_equal(10, stats_of(s->cache).removals);
 }
 
 static bool match_any(void *user_data, const void *key, size_t key_size, const void *value,
@@ -391,7 +391,7 @@ CONTRACT(dead_on_arrival_removes_what_it_would_replace) {
   assert_status(CT_NOT_STORED, put_deadline(s, 2, 99));
   assert_int_equal(0, ct_len(s->cache));
   assert_int_equal(2, departed(s));
-  const ct_stats stats = stats_of(s);
+  const ct_stats stats = stats_of(s->cache);
   assert_int_equal(3, stats.rejections);
   assert_int_equal(2, stats.removals);
   assert_int_equal(2, stats.inserts);
@@ -445,8 +445,8 @@ CONTRACT(setdefault_dead_on_arrival_hands_the_value_back) {
   assert_memory_equal("given", value.data, 5);
   ct_value_release(&value);
   assert_int_equal(0, ct_len(s->cache));
-  assert_int_equal(1, stats_of(s).misses);
-  assert_int_equal(1, stats_of(s).rejections);
+  assert_int_equal(1, stats_of(s->cache).misses);
+  assert_int_equal(1, stats_of(s->cache).rejections);
   close_subject(s);
   assert_int_equal(0, s->allocator.blocks);
 }
@@ -501,7 +501,7 @@ CONTRACT(set_lifetime_0_expires_now) {
   }
   assert_int_equal(2, ct_len(s->cache));
   assert_int_equal(2, departed(s));
-  assert_int_equal(2, stats_of(s).expirations);
+  assert_int_equal(2, stats_of(s->cache).expirations);
 }
 
 CONTRACT(set_lifetime_is_no_use_and_leaves_tti) {
@@ -510,10 +510,10 @@ CONTRACT(set_lifetime_is_no_use_and_leaves_tti) {
   open_with(s, options);
   put_range(s, 0, 1);
   const uint64_t frequency = inspect(s, 0).frequency;
-  const ct_stats before = stats_of(s);
+  const ct_stats before = stats_of(s->cache);
   set_now(s, 3);
   assert_status(CT_OK, ct_set_lifetime(s->cache, key_of(0).text, kKeySize, CT_NEVER));
-  const ct_stats after = stats_of(s);
+  const ct_stats after = stats_of(s->cache);
   assert_memory_equal(&before, &after, sizeof before);
   assert_int_equal(frequency, inspect(s, 0).frequency);
   assert_int_equal(5, inspect(s, 0).deadline);
@@ -587,7 +587,7 @@ CONTRACT(heavy_writes_take_their_room_from_expired_entries_first) {
     assert_status(CT_OK, put_units(s, key, kHeavy));
     assert_units(s, key, kHeavy);
     assert_int_equal(0, evicted(s));
-    assert_int_equal(key == 45 ? 1 : 0, stats_of(s).updates);
+    assert_int_equal(key == 45 ? 1 : 0, stats_of(s->cache).updates);
     assert_int_equal(10, count_there(s, 40, 50));
     set_now(s, 0);
   }
@@ -673,7 +673,7 @@ CONTRACT(expire_removes_what_is_due_in_order_of_deadline) {
   assert_true(seen.in_order);
   assert_int_equal(120, seen.last);
   assert_int_equal(80, ct_len(s->cache));
-  assert_int_equal(120, stats_of(s).expirations);
+  assert_int_equal(120, stats_of(s->cache).expirations);
   assert_int_equal(80, ct_expire(s->cache, CT_NEVER - 1, NULL, NULL));
   assert_int_equal(0, ct_len(s->cache));
 }

@@ -110,8 +110,8 @@ CONTRACT(set_too_large_changes_nothing) {
   assert_false(is_there(s, 100));
   assert_int_equal(size, ct_currsize(s->cache));
   assert_int_equal(0, departed(s));
-  assert_int_equal(2, stats_of(s).rejections);
-  assert_int_equal(0, stats_of(s).updates);
+  assert_int_equal(2, stats_of(s->cache).rejections);
+  assert_int_equal(0, stats_of(s->cache).updates);
 }
 
 CONTRACT(setdefault_too_large_changes_nothing) {
@@ -124,8 +124,8 @@ CONTRACT(setdefault_too_large_changes_nothing) {
   assert_status(CT_ERR_TOO_LARGE, ct_setdefault(s->cache, "absent", 6, large, size, &value));
   assert_holds_nothing(value);
   assert_int_equal(5, count_there(s, 0, 5));
-  assert_int_equal(1, stats_of(s).rejections);
-  assert_int_equal(1, stats_of(s).misses);
+  assert_int_equal(1, stats_of(s->cache).rejections);
+  assert_int_equal(1, stats_of(s->cache).misses);
   const number_key key = key_of(1);
   assert_status(CT_OK, ct_setdefault(s->cache, key.text, kKeySize, large, size, NULL));
   assert_units(s, 1, 1);
@@ -146,7 +146,7 @@ CONTRACT(growing_update_evicts_for_the_growth_alone) {
     assert_int_equal(others * light + heavy, ct_currsize(s->cache));
     /* Its old value was replaced, or went as a victim before. */
     assert_int_equal(kRoom - others, departed(s));
-    assert_in_range(stats_of(s).updates, 0, 1);
+    assert_in_range(stats_of(s->cache).updates, 0, 1);
   }
 }
 

@@ -3,7 +3,7 @@
 #include "contract.h"
 
 static void assert_same_stats(subject *s, ct_stats before) {
-  const ct_stats after = stats_of(s);
+  const ct_stats after = stats_of(s->cache);
   assert_memory_equal(&before, &after, sizeof before);
 }
 
@@ -165,7 +165,7 @@ CONTRACT(get_copy_copies_what_fits) {
 CONTRACT(get_copy_into_short_buffer_tells_the_size_and_is_no_use) {
   open_unbounded(s);
   put_range(s, 0, 1);
-  const ct_stats before = stats_of(s);
+  const ct_stats before = stats_of(s->cache);
   const uint64_t frequency = inspect(s, 0).frequency;
   char buffer[kValueSize];
   memset(buffer, '#', sizeof buffer);
@@ -190,7 +190,7 @@ CONTRACT(get_copy_of_empty_value_needs_no_buffer) {
 CONTRACT(peek_contains_and_inspect_leave_no_trace) {
   open_unbounded(s);
   put_range(s, 0, 2);
-  const ct_stats before = stats_of(s);
+  const ct_stats before = stats_of(s->cache);
   const uint64_t frequency = inspect(s, 0).frequency;
   for (unsigned i = 0; i < 4; i++) {
     (void)is_there(s, i);
@@ -251,8 +251,8 @@ CONTRACT(set_replaces_the_value) {
   assert_units(s, 0, 1);
   assert_units(s, 1, 1);
   assert_units(s, 2, 1);
-  assert_int_equal(departed(s), stats_of(s).updates);
-  assert_told(s, CT_CAUSE_REPLACED, stats_of(s).updates);
+  assert_int_equal(departed(s), stats_of(s->cache).updates);
+  assert_told(s, CT_CAUSE_REPLACED, stats_of(s->cache).updates);
 }
 
 CONTRACT(caller_may_change_its_buffers_after_set) {
@@ -269,7 +269,7 @@ CONTRACT(set_with_if_absent_stores_only_once) {
   ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
   options.flags = CT_ENTRY_IF_ABSENT;
   assert_status(CT_OK, ct_set_with(s->cache, "k", 1, "first", 5, &options));
-  const ct_stats before = stats_of(s);
+  const ct_stats before = stats_of(s->cache);
   assert_status(CT_EXISTS, ct_set_with(s->cache, "k", 1, "second", 6, &options));
   assert_same_stats(s, before);
   assert_text_quietly(s->cache, "k", "first");
@@ -280,7 +280,7 @@ CONTRACT(set_with_if_present_stores_only_over_an_entry) {
   open_unbounded(s);
   ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
   options.flags = CT_ENTRY_IF_PRESENT;
-  const ct_stats before = stats_of(s);
+  const ct_stats before = stats_of(s->cache);
   assert_status(CT_MISS, ct_set_with(s->cache, "k", 1, "first", 5, &options));
   assert_same_stats(s, before);
   assert_int_equal(0, ct_len(s->cache));
@@ -318,7 +318,7 @@ CONTRACT(setdefault_keeps_what_is_there) {
   ct_value_release(&value);
   assert_status(CT_OK, ct_setdefault(s->cache, "k", 1, "third", 5, NULL));
   assert_text_quietly(s->cache, "k", "first");
-  const ct_stats stats = stats_of(s);
+  const ct_stats stats = stats_of(s->cache);
   assert_int_equal(1, stats.misses);
   assert_int_equal(2, stats.hits);
   assert_int_equal(1, stats.inserts);
@@ -339,7 +339,7 @@ CONTRACT(pop_hands_the_value_over_once) {
   assert_status(CT_OK, ct_pop(s->cache, key_of(2).text, kKeySize, NULL));
   assert_int_equal(1, ct_len(s->cache));
   assert_told(s, CT_CAUSE_REMOVED, 2);
-  const ct_stats stats = stats_of(s);
+  const ct_stats stats = stats_of(s->cache);
   assert_int_equal(2, stats.removals);
   assert_int_equal(0, stats.hits + stats.misses);
 }
@@ -378,7 +378,7 @@ CONTRACT(popitem_drains_the_cache) {
   assert_holds_nothing(key);
   assert_holds_nothing(value);
   assert_int_equal(60, evicted(s));
-  assert_int_equal(60, stats_of(s).evictions);
+  assert_int_equal(60, stats_of(s->cache).evictions);
 }
 
 CONTRACT(popitem_without_outs_removes_one) {
@@ -403,9 +403,9 @@ CONTRACT(clear_removes_everything_and_keeps_counters) {
   assert_int_equal(0, count_there(s, 0, 100));
   assert_told(s, CT_CAUSE_CLEARED, 100);
   assert_dropped(s, 100);
-  assert_int_equal(1, stats_of(s).hits);
-  assert_int_equal(100, stats_of(s).inserts);
-  assert_int_equal(100, stats_of(s).removals);
+  assert_int_equal(1, stats_of(s->cache).hits);
+  assert_int_equal(100, stats_of(s->cache).inserts);
+  assert_int_equal(100, stats_of(s->cache).removals);
 
   put_range(s, 50, 150);
   assert_int_equal(100, count_there(s, 0, 150));
@@ -441,7 +441,7 @@ static bool match_thirds(void *user_data, const void *key, size_t key_size, cons
 CONTRACT(remove_if_removes_what_matches) {
   open_unbounded(s);
   put_range(s, 0, 64);
-  const ct_stats before = stats_of(s);
+  const ct_stats before = stats_of(s->cache);
   matching it = {{0}, 0};
   assert_int_equal(22, ct_remove_if(s->cache, match_thirds, &it));
   assert_int_equal(0, it.strange);
@@ -450,7 +450,8 @@ CONTRACT(remove_if_removes_what_matches) {
     assert_int_equal(i % 3 != 0, is_there(s, i));
   }
   assert_told(s, CT_CAUSE_REMOVED, 22);
-  assert_int_equal(before.hits + before.misses, stats_of(s).hits + stats_of(s).misses);
+  assert_int_equal(before.hits + before.misses,
+                   stats_of(s->cache).hits + stats_of(s->cache).misses);
   assert_int_equal(0, ct_remove_if(s->cache, match_thirds, &it));
   assert_int_equal(0, ct_remove_if(s->cache, NULL, NULL));
   assert_int_equal(42, ct_len(s->cache));
@@ -526,8 +527,8 @@ CONTRACT(get_many_answers_each_key_alone) {
     }
     ct_value_release(&values[i]);
   }
-  assert_int_equal(40, stats_of(s).hits);
-  assert_int_equal(20, stats_of(s).misses);
+  assert_int_equal(40, stats_of(s->cache).hits);
+  assert_int_equal(20, stats_of(s->cache).misses);
   assert_status(CT_OK, ct_get_many(s->cache, NULL, 0, NULL, NULL));
 }
 
@@ -564,15 +565,15 @@ CONTRACT(get_many_copy_lays_values_end_to_end) {
   const ct_status expected_statuses[] = {CT_OK, CT_OK, CT_MISS, CT_OK, CT_OK};
   assert_memory_equal(expected_ends, value_ends, sizeof value_ends);
   assert_memory_equal(expected_statuses, statuses, sizeof statuses);
-  assert_int_equal(4, stats_of(s).hits);
-  assert_int_equal(1, stats_of(s).misses);
+  assert_int_equal(4, stats_of(s->cache).hits);
+  assert_int_equal(1, stats_of(s->cache).misses);
 }
 
 CONTRACT(get_many_copy_into_short_buffer_tells_the_capacity) {
   open_unbounded(s);
   assert_status(CT_OK, ct_set(s->cache, "a", 1, "one", 3));
   assert_status(CT_OK, ct_set(s->cache, "b", 1, "three", 5));
-  const ct_stats before = stats_of(s);
+  const ct_stats before = stats_of(s->cache);
   const size_t key_ends[] = {1, 2, 3};
   char buffer[8];
   memset(buffer, '#', sizeof buffer);
@@ -695,7 +696,7 @@ CONTRACT(walk_in_any_order_sees_each_entry_once) {
   enum { kCount = 300 };
   open_unbounded(s);
   put_range(s, 0, kCount);
-  const ct_stats before = stats_of(s);
+  const ct_stats before = stats_of(s->cache);
   ct_iter *iter = NULL;
   assert_status(CT_OK, ct_iter_new(s->cache, CT_ORDER_ANY, &iter));
   unsigned seen[kCount] = {0};
@@ -863,7 +864,7 @@ CONTRACT(stats_count_each_event_once) {
                              .expirations = 0,
                              .removals = 4,
                              .rejections = 2};
-  const ct_stats stats = stats_of(s);
+  const ct_stats stats = stats_of(s->cache);
   assert_memory_equal(&expected, &stats, sizeof stats);
 }
 
@@ -875,9 +876,9 @@ CONTRACT(stats_reset_counts_from_zero) {
   assert_same_stats(s, zeros);
   assert_status(CT_OK, put(s, 3));
   assert_status(CT_OK, ct_get(s->cache, key_of(3).text, kKeySize, NULL));
-  assert_int_equal(1, stats_of(s).updates);
-  assert_int_equal(1, stats_of(s).hits);
-  assert_int_equal(0, stats_of(s).inserts);
+  assert_int_equal(1, stats_of(s->cache).updates);
+  assert_int_equal(1, stats_of(s->cache).hits);
+  assert_int_equal(0, stats_of(s->cache).inserts);
   assert_int_equal(10, ct_len(s->cache));
   s->uncounted = true;
 }

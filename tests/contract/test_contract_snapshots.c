@@ -16,7 +16,7 @@ static void load_whole(subject *s, tape *t) {
   const uint64_t told = departed(s);
   assert_status(CT_OK, load_tape(s->cache, t));
   assert_int_equal(told, departed(s));
-  assert_int_equal(0, stats_of(s).inserts);
+  assert_int_equal(0, stats_of(s->cache).inserts);
   tape_free(t);
 }
 
@@ -91,13 +91,13 @@ CONTRACT(damaged_snapshot_changes_nothing) {
   assert_status(CT_OK, save_tape(s->cache, &t));
   assert_status(CT_OK, ct_clear(s->cache));
   put_range(s, 30, 33);
-  const ct_stats before = stats_of(s);
+  const ct_stats before = stats_of(s->cache);
   for (size_t at = 0; at < t.size; at += 1 + at / 9) {
     t.bytes[at] ^= 0x40;
     assert_status(CT_ERR_CORRUPT, load_tape(s->cache, &t));
     t.bytes[at] ^= 0x40;
   }
-  const ct_stats after = stats_of(s);
+  const ct_stats after = stats_of(s->cache);
   assert_memory_equal(&before, &after, sizeof before);
   assert_int_equal(3, ct_len(s->cache));
   assert_int_equal(3, count_there(s, 0, 100));

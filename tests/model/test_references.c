@@ -36,18 +36,12 @@ static void assert_valid(ct_cache *cache) {
   if (problem != NULL) fail_msg("%s", problem);
 }
 
-static ct_cache *cache_of(ct_policy policy, ct_weight_kind kind, uint32_t shards, uint32_t chunks,
-                          ct_listener_fn listener, told *log, uint64_t *random) {
-  ct_options options = CT_OPTIONS_INIT;
-  options.policy = policy;
-  options.maxsize = CT_UNBOUNDED;
-  options.weight_kind = kind;
-  options.shards = shards;
-  options.listener = listener;
-  options.user_data = log;
-  options.seed = test_random(random) | 1;
-  ct_cache *cache;
-  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+static ct_cache *limited_cache(ct_policy policy, ct_weight_kind kind, uint32_t shards,
+                               uint32_t chunks, ct_listener_fn listener, told *log,
+                               uint64_t *random) {
+  ct_cache *cache =
+      cache_of(.policy = policy, .maxsize = CT_UNBOUNDED, .weight_kind = kind, .shards = shards,
+               .listener = listener, .user_data = log, .seed = test_random(random) | 1);
   ct_act_large(cache);
   ct_limit_chunks(cache, chunks);
   return cache;
@@ -69,7 +63,8 @@ TEST(cache_without_references_evicts) {
       for (uint32_t shards = 1; shards <= 4; shards *= 4) {
         told log = {0};
         ct_listener_fn listener = p % 2 == 0 ? count : NULL;
-        ct_cache *cache = cache_of(kPolicies[p], kind, shards, kChunks, listener, &log, &random);
+        ct_cache *cache =
+            limited_cache(kPolicies[p], kind, shards, kChunks, listener, &log, &random);
         fill(cache, 0, 16000, 400, &random);
         fill(cache, 16000, 16400, kLargest, &random);
         fill(cache, 16400, kCount, 100, &random);
@@ -99,7 +94,7 @@ TEST(any_block_gets_the_number_of_any_chunk) {
   uint64_t random = test_seed();
   for (uint32_t chunks = 1; chunks <= 32; chunks += 1 + chunks / 4) {
     for (int kind = CT_WEIGHT_COUNT; kind <= CT_WEIGHT_MEMORY; kind++) {
-      ct_cache *cache = cache_of(CT_POLICY_LRU, kind, 1, chunks, NULL, NULL, &random);
+      ct_cache *cache = limited_cache(CT_POLICY_LRU, kind, 1, chunks, NULL, NULL, &random);
       uint64_t key = 0;
       for (size_t most = 10; most <= kLargest; most = most * 3 / 2) {
         fill(cache, key, key + 300, most, &random);
@@ -117,7 +112,7 @@ TEST(any_block_gets_the_number_of_any_chunk) {
 TEST(listener_of_what_leaves_may_store) {
   uint64_t random = test_seed();
   told log = {0};
-  ct_cache *cache = cache_of(CT_POLICY_LRU, CT_WEIGHT_COUNT, 4, kChunks, count, &log, &random);
+  ct_cache *cache = limited_cache(CT_POLICY_LRU, CT_WEIGHT_COUNT, 4, kChunks, count, &log, &random);
   log.cache = cache;
   fill(cache, 0, 12000, 2000, &random);
   assert_true(log.evicted > 0);
@@ -135,7 +130,7 @@ static ct_status load(void *user_data, const void *key, size_t key_size, ct_resu
 /* Loading, giving a lifetime, and storing if absent are stores like any other. */
 TEST(each_way_to_store_evicts) {
   uint64_t random = test_seed();
-  ct_cache *cache = cache_of(CT_POLICY_LRU, CT_WEIGHT_COUNT, 1, kChunks, NULL, NULL, &random);
+  ct_cache *cache = limited_cache(CT_POLICY_LRU, CT_WEIGHT_COUNT, 1, kChunks, NULL, NULL, &random);
   fill(cache, 0, 20000, 400, &random);
   for (uint64_t key = 20000; key < 20500; key++) {
     ct_value got = CT_VALUE_INIT;
@@ -170,7 +165,7 @@ TEST(snapshot_lets_in_what_finds_a_reference) {
   fill(from, 0, kCount, 400, &random);
   tape snapshot = {0};
   assert_status(CT_OK, save_tape(from, &snapshot));
-  ct_cache *to = cache_of(CT_POLICY_LRU, CT_WEIGHT_COUNT, 1, kChunks, NULL, NULL, &random);
+  ct_cache *to = limited_cache(CT_POLICY_LRU, CT_WEIGHT_COUNT, 1, kChunks, NULL, NULL, &random);
   assert_status(CT_OK, load_tape(to, &snapshot));
   assert_true(ct_len(to) > 100);
   assert_true(ct_len(to) < kCount);
@@ -187,7 +182,7 @@ TEST(pinned_entries_alone_leave_no_reference) {
   enum { kMost = 2000 };
   static ct_value pinned[kMost];
   uint64_t random = test_seed();
-  ct_cache *cache = cache_of(CT_POLICY_LRU, CT_WEIGHT_COUNT, 1, kChunks, NULL, NULL, &random);
+  ct_cache *cache = limited_cache(CT_POLICY_LRU, CT_WEIGHT_COUNT, 1, kChunks, NULL, NULL, &random);
   uint64_t held = 0;
   ct_status status = CT_OK;
   for (; held < kMost; held++) {

@@ -192,6 +192,25 @@ double resident_bytes(void) {
   return kibibytes * 1024;
 }
 
+/* ---- Caches and values ---------------------------------------------------------------------- */
+
+ct_cache *new_cache(const ct_options *options) {
+  ct_cache *cache = NULL;
+  assert_status(CT_OK, ct_cache_new_with(options, &cache));
+  assert_non_null(cache);
+  return cache;
+}
+
+ct_stats stats_of(const ct_cache *cache) {
+  ct_stats stats = CT_STATS_INIT;
+  assert_status(CT_OK, ct_cache_stats(cache, &stats));
+  return stats;
+}
+
+ct_value poisoned_value(void) {
+  return (ct_value){(const void *)(uintptr_t)8, 77, 77};
+}
+
 /* ---- Texts ---------------------------------------------------------------------------------- */
 
 ct_status set_text(ct_cache *cache, const char *key, const char *value) {
@@ -202,27 +221,25 @@ bool has_text(ct_cache *cache, const char *key) {
   return ct_contains(cache, key, strlen(key));
 }
 
-static void assert_value(ct_status status, ct_value *value, const char *key, const char *expected) {
+static void assert_found(ct_status status, ct_value *value, const char *key, const char *expected) {
   if (expected == NULL) {
     if (status != CT_MISS) print_error("key %s is there\n", key);
     assert_status(CT_MISS, status);
-    assert_null(value->data);
-    assert_int_equal(0, value->size);
+    assert_holds_nothing(*value);
   } else {
     if (status != CT_OK) print_error("key %s is not there\n", key);
     assert_status(CT_OK, status);
-    assert_int_equal(strlen(expected), value->size);
-    assert_memory_equal(expected, value->data, value->size);
+    assert_value(expected, *value);
   }
   ct_value_release(value);
 }
 
 void assert_text(ct_cache *cache, const char *key, const char *value) {
   ct_value found = CT_VALUE_INIT;
-  assert_value(ct_get(cache, key, strlen(key), &found), &found, key, value);
+  assert_found(ct_get(cache, key, strlen(key), &found), &found, key, value);
 }
 
 void assert_text_quietly(ct_cache *cache, const char *key, const char *value) {
   ct_value found = CT_VALUE_INIT;
-  assert_value(ct_peek(cache, key, strlen(key), &found), &found, key, value);
+  assert_found(ct_peek(cache, key, strlen(key), &found), &found, key, value);
 }

@@ -68,6 +68,31 @@ uint64_t test_random_below(uint64_t *state, uint64_t n);
 /* Private memory of the process that is resident: exact, as the counters of statm are not. */
 double resident_bytes(void);
 
+/* Asserts that there is one. */
+ct_cache *new_cache(const ct_options *options);
+
+/* The same of options of which those named are not 0, as in cache_of(.maxsize = 100, .shards = 4). */
+#define cache_of(...) new_cache(&(const ct_options){.struct_size = sizeof(ct_options), __VA_ARGS__})
+
+ct_stats stats_of(const ct_cache *cache);
+
+/* A value whose old content must be overwritten. */
+ct_value poisoned_value(void);
+
+#define assert_holds_nothing(value)    \
+  do {                                 \
+    assert_null((value).data);         \
+    assert_int_equal(0, (value).size); \
+    assert_int_equal(0, (value).pin);  \
+  } while (0)
+
+#define assert_value(expected, value)                                \
+  do {                                                               \
+    assert_non_null((value).data);                                   \
+    assert_int_equal(strlen(expected), (value).size);                \
+    assert_memory_equal((expected), (value).data, strlen(expected)); \
+  } while (0)
+
 /* ct_set, ct_get and friends for zero-terminated strings. */
 ct_status set_text(ct_cache *cache, const char *key, const char *value);
 bool has_text(ct_cache *cache, const char *key);

@@ -88,8 +88,7 @@ void join_all(caller *callers, size_t count) {
 
 void assert_has(caller *self, const char *value) {
   assert_status(CT_OK, self->status);
-  assert_int_equal(strlen(value), self->value.size);
-  assert_memory_equal(value, self->value.data, self->value.size);
+  assert_value(value, self->value);
   ct_value_release(&self->value);
 }
 
@@ -106,12 +105,6 @@ size_t count_loaded(const caller *callers, size_t count) {
   size_t loaded = 0;
   for (size_t i = 0; i < count; i++) loaded += callers[i].loaded;
   return loaded;
-}
-
-ct_stats stats_of(const ct_cache *cache) {
-  ct_stats stats = CT_STATS_INIT;
-  assert_status(CT_OK, ct_cache_stats(cache, &stats));
-  return stats;
 }
 
 void assert_loading_counted(const stage *self, uint64_t misses, uint64_t loads, uint64_t failures,

@@ -63,7 +63,6 @@ void assert_has(caller *self, const char *value);
 void assert_has_nothing(const caller *self);
 void assert_all_have(caller *callers, size_t count, const char *value);
 size_t count_loaded(const caller *callers, size_t count);
-ct_stats stats_of(const ct_cache *cache);
 void assert_loading_counted(const stage *self, uint64_t misses, uint64_t loads, uint64_t failures,
                             uint64_t waits);
 

@@ -110,14 +110,9 @@ static void *store_beside(void *arg) {
 TEST(store_beside_resize_pays_for_itself_and_little_more) {
   resizing.made = 0;
   resizing.stage = kIdle;
-  ct_options options = CT_OPTIONS_INIT;
-  options.policy = CT_POLICY_CUSTOM;
-  options.custom = &kHeldQueue;
-  options.maxsize = kEntries;
-  options.shards = kShards;
-  options.listener = count_evicted;
   storer it = {0};
-  assert_status(CT_OK, ct_cache_new_with(&options, &it.cache));
+  it.cache = cache_of(.policy = CT_POLICY_CUSTOM, .custom = &kHeldQueue, .maxsize = kEntries,
+                      .shards = kShards, .listener = count_evicted);
   int known = 0;
   for (uint64_t key = kEntries; known < kStores; key++) {
     ct_set(it.cache, &key, sizeof key, "", 0);

@@ -167,10 +167,7 @@ TEST(each_key_of_a_stampede_is_loaded_once) {
   static stampede stampede;
   memset(&stampede, 0, sizeof(stampede));
   stampede.rounds = rounds(100);
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = 100;
-  options.shards = 2;
-  assert_status(CT_OK, ct_cache_new_with(&options, &stampede.cache));
+  stampede.cache = cache_of(.maxsize = 100, .shards = 2);
   pthread_barrier_init(&stampede.barrier, NULL, kThreads + 1);
   for (size_t i = 0; i < kThreads; i++) {
     runners[i] = (runner){.stampede = &stampede, .number = i};

@@ -191,13 +191,8 @@ static void *mix(void *user_data) {
 static void assert_mix_adds_up(uint32_t shards, int steps, uint64_t seed) {
   test_allocator allocator;
   test_allocator_init(&allocator);
-  ct_options options = CT_OPTIONS_INIT;
-  options.weight_kind = CT_WEIGHT_VALUE;
-  options.maxsize = 45000;
-  options.shards = shards;
-  options.allocator = &allocator.hooks;
-  ct_cache *cache = NULL;
-  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  ct_cache *cache = cache_of(.weight_kind = CT_WEIGHT_VALUE, .maxsize = 45000, .shards = shards,
+                             .allocator = &allocator.hooks);
   mixer mixers[kMixers];
   for (size_t i = 0; i < kMixers; i++) {
     mixers[i] = (mixer){.cache = cache, .random = seed + i * 1000003, .steps = steps};

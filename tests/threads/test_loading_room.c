@@ -121,15 +121,9 @@ static ct_cache *cache_of_rivals(uint64_t maxsize, uint64_t entries) {
   ops.on_insert = note_home;
   ops.on_remove = ignore_removal;
   ops.victim = choose_after_delete;
-  ct_options options = CT_OPTIONS_INIT;
-  options.policy = CT_POLICY_CUSTOM;
-  options.custom = &ops;
-  options.maxsize = maxsize;
-  options.shards = 2;
-  options.seed = 1;
-  ct_cache *cache = NULL;
   rivals.states = 0;
-  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  ct_cache *cache = cache_of(.policy = CT_POLICY_CUSTOM, .custom = &ops, .maxsize = maxsize,
+                             .shards = 2, .seed = 1);
   for (uint64_t key = 0; key < entries; key++)
     assert_status(CT_OK, ct_set(cache, &key, sizeof(key), "other", 5));
   return cache;

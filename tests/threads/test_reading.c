@@ -181,8 +181,7 @@ static void run(ct_policy policy, uint32_t shards, trouble trouble) {
   for (int i = 0; i < kReaders + kWriters; i++) pthread_join(threads[i], NULL);
 
   if (s.complaint != NULL) fail_msg("%s", s.complaint);
-  ct_stats stats = CT_STATS_INIT;
-  assert_status(CT_OK, ct_cache_stats(s.cache, &stats));
+  const ct_stats stats = stats_of(s.cache);
   assert_int_equal(s.reads, stats.hits + stats.misses);
   ct_cache_free(s.cache);
 }
@@ -231,11 +230,8 @@ typedef struct pair {
 static const uint64_t kLong = UINT64_C(1) << 50;
 
 static pair new_pair(void) {
-  ct_options options = CT_OPTIONS_INIT;
-  options.policy = CT_POLICY_SIEVE;
-  options.maxsize = 1000;
   pair p = {NULL, false, 0};
-  assert_status(CT_OK, ct_cache_new_with(&options, &p.cache));
+  p.cache = cache_of(.policy = CT_POLICY_SIEVE, .maxsize = 1000);
   /* A smaller cache is read under the lock. */
   for (uint64_t key = 1; key < 500; key++)
     assert_status(CT_OK, ct_set(p.cache, &key, sizeof(key), &key, sizeof(key)));
@@ -287,8 +283,7 @@ TEST(stats_beside_resets_are_never_negative) {
   assert_int_equal(0, pthread_create(&resetter, NULL, reset_stats, &p));
   uint64_t most = 0;
   for (int i = 0; i < 500000; i++) {
-    ct_stats stats = CT_STATS_INIT;
-    assert_status(CT_OK, ct_cache_stats(p.cache, &stats));
+    const ct_stats stats = stats_of(p.cache);
     if (stats.hits > most) most = stats.hits;
   }
   p.over = true;
@@ -333,11 +328,8 @@ static void *take_turns(void *argument) {
 /* Whoever has the cache at a time: the order is that of the uses. */
 TEST(cache_of_one_thread_at_a_time_knows_the_order_of_all) {
   enum { kCount = 500, kThreads = 4 };
-  ct_options options = CT_OPTIONS_INIT;
-  options.maxsize = kCount;
-  options.flags = CT_FLAG_SINGLE_THREADED;
   turns t = {.threads = kThreads, .end = kCount};
-  assert_status(CT_OK, ct_cache_new_with(&options, &t.cache));
+  t.cache = cache_of(.maxsize = kCount, .flags = CT_FLAG_SINGLE_THREADED);
   for (uint64_t key = kCount; key-- > 0;)
     assert_status(CT_OK, ct_set(t.cache, &key, sizeof(key), &key, sizeof(key)));
   pthread_t threads[kThreads];

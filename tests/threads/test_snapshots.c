@@ -130,11 +130,7 @@ static void run(ct_policy policy, uint32_t shards) {
   static shared s;
   memset(&s, 0, sizeof s);
   s.seed = test_seed();
-  ct_options options = CT_OPTIONS_INIT;
-  options.policy = policy;
-  options.maxsize = CT_UNBOUNDED;
-  options.shards = shards;
-  assert_status(CT_OK, ct_cache_new_with(&options, &s.cache));
+  s.cache = cache_of(.policy = policy, .maxsize = CT_UNBOUNDED, .shards = shards);
   uint64_t random = s.seed;
   unsigned char value[kLargest];
   for (uint64_t key = 0; key < kFixed; key++)
@@ -214,10 +210,7 @@ TEST(loads_beside_clear_and_resize_keep_the_limit) {
     static shared s;
     memset(&s, 0, sizeof s);
     s.seed = test_seed();
-    ct_options options = CT_OPTIONS_INIT;
-    options.maxsize = kLimit;
-    options.shards = shards;
-    assert_status(CT_OK, ct_cache_new_with(&options, &s.cache));
+    s.cache = cache_of(.maxsize = kLimit, .shards = shards);
     void *(*const kBodies[])(void *) = {load_often, load_often, write_on, read_on, empty_often};
     pthread_t threads[5];
     for (int i = 0; i < 5; i++)
@@ -279,8 +272,7 @@ TEST(entry_that_expires_while_a_snapshot_is_loaded_gives_way) {
   assert_status(CT_OK, self.stored);
   assert_text(self.cache, "key", "value");
   assert_int_equal(1, ct_currsize(self.cache));
-  ct_stats stats = CT_STATS_INIT;
-  assert_status(CT_OK, ct_cache_stats(self.cache, &stats));
+  const ct_stats stats = stats_of(self.cache);
   assert_int_equal(1, stats.expirations);
   tape_free(&t);
   ct_cache_free(from);

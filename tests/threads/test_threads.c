@@ -398,8 +398,7 @@ static uint64_t cause(const shared *s, ct_cause which) {
 
 static void assert_books_balance(shared *s) {
   const uint64_t len = ct_len(s->cache);
-  ct_stats stats = CT_STATS_INIT;
-  assert_status(CT_OK, ct_cache_stats(s->cache, &stats));
+  const ct_stats stats = stats_of(s->cache);
   assert_int_equal(s->reads, stats.hits + stats.misses);
   assert_int_equal(stats.inserts, len + stats.evictions + stats.expirations + stats.removals);
   assert_int_equal(stats.evictions, cause(s, CT_CAUSE_EVICTED));
@@ -424,8 +423,7 @@ static void assert_books_balance(shared *s) {
 
 /* Frees the cache with what is pinned in the slots, and then those. */
 static void unmake(shared *s) {
-  ct_stats stats = CT_STATS_INIT;
-  assert_status(CT_OK, ct_cache_stats(s->cache, &stats));
+  const ct_stats stats = stats_of(s->cache);
   ct_cache_free(s->cache);
   for (int i = 0; i < kSlots; i++) {
     ct_value *left = atomic_exchange(&s->slots[i], NULL);
@@ -615,8 +613,7 @@ TEST(setdefault_gives_all_callers_one_value) {
     assert_status(CT_OK, ct_resize(s.cache, CT_UNBOUNDED));
     for (int i = 0; i < kRaces; i++) atomic_store(&winners[i], 0);
     run_threads(&s, race_for_default);
-    ct_stats stats = CT_STATS_INIT;
-    assert_status(CT_OK, ct_cache_stats(s.cache, &stats));
+    const ct_stats stats = stats_of(s.cache);
     assert_int_equal(kRaces, stats.inserts);
     assert_int_equal(kRaces, stats.misses);
     assert_books_balance(&s);
