@@ -166,4 +166,20 @@ static inline void assert_stats(const ct_stats *expected, const ct_cache *cache,
                (unsigned long long)want[i]);
 }
 
+/* A ttu: nothing lives. */
+static inline uint64_t dead_on_arrival(void *user_data, const void *key, size_t key_size,
+                                       const void *value, size_t value_size, uint64_t now) {
+  (void)user_data, (void)key, (void)key_size, (void)value, (void)value_size;
+  return now;
+}
+
+enum { kTail = 16 };
+
+/* A struct of a later release, whose fields at the end this library does not know. */
+#define NEWER(type)            \
+  struct {                     \
+    type known;                \
+    unsigned char tail[kTail]; \
+  }
+
 #endif

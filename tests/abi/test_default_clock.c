@@ -48,12 +48,6 @@ static uint64_t live_for_ttl(void *user_data, const void *key, size_t key_size, 
   return now + kTtl;
 }
 
-static uint64_t live_no_longer(void *user_data, const void *key, size_t key_size, const void *value,
-                               size_t value_size, uint64_t now) {
-  (void)user_data, (void)key, (void)key_size, (void)value, (void)value_size;
-  return now;
-}
-
 static ct_cache *open_cache_with(ct_ttu_fn ttu, uint64_t ttl, uint64_t tti, uint32_t flags) {
   ct_cache *cache = cache_of(.ttu = ttu, .maxsize = 8, .ttl = ttl, .tti = tti, .flags = flags);
   return cache;
@@ -204,7 +198,7 @@ CLOCK_TEST(deadline_stays_as_it_was_given) {
 }
 
 CLOCK_TEST(ttu_of_no_time_is_none_by_the_coarse_clock_too) {
-  ct_cache *cache = open_cache_with(live_no_longer, 0, 0, 0);
+  ct_cache *cache = open_cache_with(dead_on_arrival, 0, 0, 0);
   assert_status(CT_NOT_STORED, set_text(cache, "a", "1"));
   ct_cache_free(cache);
 }

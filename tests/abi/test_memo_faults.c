@@ -166,10 +166,7 @@ MEMO_TEST(memo_with_prefix_that_cannot_be_read_is_invalid) {
 }
 
 MEMO_TEST(memo_options_of_other_sizes) {
-  struct {
-    ct_memo_options known;
-    unsigned char tail[16];
-  } newer;
+  NEWER(ct_memo_options) newer;
   memset(&newer, 0, sizeof(newer));
   newer.known = memo_options();
   newer.known.struct_size = sizeof(newer);
@@ -186,10 +183,7 @@ MEMO_TEST(memo_options_of_other_sizes) {
 MEMO_TEST(info_of_other_sizes) {
   ct_memo *memo = usual_memo(0);
   assert_call("0", memo, NULL, INT(1));
-  struct {
-    ct_cache_info known;
-    unsigned char tail[16];
-  } newer;
+  NEWER(ct_cache_info) newer;
   memset(&newer, 0, sizeof(newer));
   newer.known.struct_size = sizeof(newer);
   assert_status(CT_OK, ct_memo_info(memo, NULL, &newer.known));

@@ -3,7 +3,7 @@
  * version, and the options that a cache says are in force. */
 #include "fixture.h"
 
-enum { kPoison = 0xa5, kTail = 24 };
+enum { kPoison = 0xa5, kMore = 24 };
 
 static size_t count_bytes(const void *bytes, size_t size, unsigned char byte) {
   size_t count = 0;
@@ -34,14 +34,14 @@ static size_t count_bytes(const void *bytes, size_t size, unsigned char byte) {
     }                                                                                 \
   }                                                                                   \
   TEST(type##_init_of_newer_size_zeroes_all_of_it) {                                  \
-    _Alignas(type) unsigned char bytes[sizeof(type) + kTail + 1];                     \
+    _Alignas(type) unsigned char bytes[sizeof(type) + kMore + 1];                     \
     memset(bytes, kPoison, sizeof(bytes));                                            \
     type *actual = (type *)(void *)bytes;                                             \
-    type##_init(actual, sizeof(type) + kTail);                                        \
-    assert_int_equal(sizeof(type) + kTail, actual->struct_size);                      \
-    size_t rest = sizeof(type) + kTail - sizeof(size_t);                              \
+    type##_init(actual, sizeof(type) + kMore);                                        \
+    assert_int_equal(sizeof(type) + kMore, actual->struct_size);                      \
+    size_t rest = sizeof(type) + kMore - sizeof(size_t);                              \
     assert_int_equal(rest, count_bytes(bytes + sizeof(size_t), rest, 0));             \
-    assert_int_equal(kPoison, bytes[sizeof(type) + kTail]);                           \
+    assert_int_equal(kPoison, bytes[sizeof(type) + kMore]);                           \
   }
 
 STRUCT_TESTS(ct_options, CT_OPTIONS_INIT)

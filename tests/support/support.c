@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* See support.h. */
-#define _POSIX_C_SOURCE 200809L /* posix_memalign */
+#define _DEFAULT_SOURCE /* posix_memalign, mmap */
 #include "support.h"
 
+#include <sys/mman.h>
 #include <time.h>
 
 /* ---- Tests that register themselves ---------------------------------------------------------- */
@@ -209,6 +210,15 @@ ct_stats stats_of(const ct_cache *cache) {
 
 ct_value poisoned_value(void) {
   return (ct_value){(const void *)(uintptr_t)8, 77, 77};
+}
+
+const void *unreadable(void) {
+  static void *page;
+  if (page == NULL) {
+    page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(MAP_FAILED, page);
+  }
+  return page;
 }
 
 /* ---- Texts ---------------------------------------------------------------------------------- */

@@ -93,6 +93,9 @@ ct_value poisoned_value(void);
     assert_memory_equal((expected), (value).data, strlen(expected)); \
   } while (0)
 
+/* Bytes that end the program if they are read. */
+const void *unreadable(void);
+
 /* ct_set, ct_get and friends for zero-terminated strings. */
 ct_status set_text(ct_cache *cache, const char *key, const char *value);
 bool has_text(ct_cache *cache, const char *key);
