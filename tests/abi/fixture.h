@@ -76,6 +76,15 @@ static inline void fixture_open(fixture *self, const ct_options *options) {
   self->cache = new_cache(options);
 }
 
+static inline void open_policy(fixture *self, ct_policy policy, uint64_t maxsize) {
+  const ct_options options = fixture_options(self, policy, maxsize);
+  fixture_open(self, &options);
+}
+
+static inline void open_lru(fixture *self, uint64_t maxsize) {
+  open_policy(self, CT_POLICY_LRU, maxsize);
+}
+
 static inline void fixture_close(fixture *self) {
   ct_cache_free(self->cache);
   self->cache = NULL;

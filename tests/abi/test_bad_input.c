@@ -23,8 +23,7 @@ static fixture f;
 
 static int open_cache(void **state) {
   (void)state;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
-  fixture_open(&f, &options);
+  open_lru(&f, 8);
   assert_status(CT_OK, set_text(f.cache, "a", "1"));
   return 0;
 }

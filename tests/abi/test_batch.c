@@ -29,11 +29,6 @@ static pairs *no_pairs(void) {
   return &pairs;
 }
 
-static void open_lru(fixture *f, uint64_t maxsize) {
-  ct_options options = fixture_options(f, CT_POLICY_LRU, maxsize);
-  fixture_open(f, &options);
-}
-
 static void open_abc(fixture *f) {
   open_lru(f, 8);
   set_text(f->cache, "a", "1");

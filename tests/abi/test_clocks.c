@@ -81,8 +81,7 @@ FIXTURE_TEST(entry_hidden_by_a_late_reading_comes_back, open_at_100(f, 10, 0)) {
 TEST(clock_that_went_far_back_expires_many_in_order) {
   enum { kPast = 100, kFuture = 10, kLater = 1000000 };
   fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, CT_UNBOUNDED);
-  fixture_open(&f, &options);
+  open_lru(&f, CT_UNBOUNDED);
   set_now(&f, kLater);
   for (uint64_t i = 0; i < kFuture; i++) {
     const uint64_t key = kPast + i;

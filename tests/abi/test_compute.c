@@ -30,11 +30,6 @@ static ct_status compute(void *user_data, const void *key, size_t key_size, cons
   return self->answer;
 }
 
-static void open_lru(fixture *f, uint64_t maxsize) {
-  ct_options options = fixture_options(f, CT_POLICY_LRU, maxsize);
-  fixture_open(f, &options);
-}
-
 static ct_status compute_text(fixture *f, const char *key, plan *plan, ct_value *out) {
   plan->f = f;
   return ct_compute(f->cache, key, strlen(key), compute, plan, out);

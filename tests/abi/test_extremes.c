@@ -63,8 +63,7 @@ TEST(count_of_evicted_weight_near_the_maximum_goes_on) {
 
 TEST(timer_at_the_maximum_expires_only_what_has_a_deadline) {
   fixture late;
-  ct_options options = fixture_options(&late, CT_POLICY_LRU, 8);
-  fixture_open(&late, &options);
+  open_lru(&late, 8);
   assert_status(CT_OK, set_text(late.cache, "always", "1"));
   assert_status(CT_OK, set_text_ttl(late.cache, "never", "2", CT_NEVER));
   assert_status(CT_OK, set_text_ttl(late.cache, "soon", "3", 5));

@@ -506,8 +506,7 @@ TEST(expired_entries_are_never_seen) {
 TEST(entries_expired_before_are_never_seen) {
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     fixture f;
-    ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
-    fixture_open(&f, &options);
+    open_lru(&f, 8);
     set_text_ttl(f.cache, "a", "1", 5);
     set_text(f.cache, "b", "2");
     set_now(&f, 5);
@@ -687,8 +686,7 @@ TEST(remove_if_asks_nothing_of_expired_entries) {
   static matching m;
   memset(&m, 0, sizeof(m));
   fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 100);
-  fixture_open(&f, &options);
+  open_lru(&f, 100);
   for (uint64_t key = 0; key < 100; key++)
     assert_status(CT_OK, ct_set_ttl(f.cache, &key, sizeof(key), "v", 1, key < 40 ? 5 : 50));
   set_now(&f, 5);

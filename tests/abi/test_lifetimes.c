@@ -383,8 +383,7 @@ TEST(set_lifetime_leaves_the_order_alone) {
   static const ct_policy policies[] = {CT_POLICY_LRU, CT_POLICY_FIFO, CT_POLICY_LFU, CT_POLICY_ANY};
   for (size_t i = 0; i < COUNT_OF(policies); i++) {
     fixture f;
-    ct_options options = fixture_options(&f, policies[i], 3);
-    fixture_open(&f, &options);
+    open_policy(&f, policies[i], 3);
     set_text(f.cache, "a", "1");
     set_text(f.cache, "b", "2");
     set_text(f.cache, "c", "3");

@@ -4,14 +4,9 @@
 #include "fixture.h"
 
 /* A cache of the policy with a clock and a log, in which nothing expires by itself. */
-static void open_log(fixture *f, ct_policy policy, uint64_t maxsize) {
-  ct_options options = fixture_options(f, policy, maxsize);
-  fixture_open(f, &options);
-}
-
 /* ---- Causes --------------------------------------------------------------------------------- */
 
-FIXTURE_TEST(set_tells_evicted_victims_in_order, open_log(f, CT_POLICY_LRU, 3)) {
+FIXTURE_TEST(set_tells_evicted_victims_in_order, open_policy(f, CT_POLICY_LRU, 3)) {
   set_text(f->cache, "a", "1");
   set_text(f->cache, "b", "2");
   set_text(f->cache, "c", "3");
@@ -20,19 +15,19 @@ FIXTURE_TEST(set_tells_evicted_victims_in_order, open_log(f, CT_POLICY_LRU, 3)) 
   assert_told(f, "EVICTED a=1, EVICTED b=2");
 }
 
-FIXTURE_TEST(setdefault_tells_evicted_victims, open_log(f, CT_POLICY_LRU, 1)) {
+FIXTURE_TEST(setdefault_tells_evicted_victims, open_policy(f, CT_POLICY_LRU, 1)) {
   set_text(f->cache, "a", "1");
   assert_status(CT_OK, ct_setdefault(f->cache, "b", 1, "2", 1, NULL));
   assert_told(f, "EVICTED a=1");
 }
 
-FIXTURE_TEST(popitem_tells_evicted, open_log(f, CT_POLICY_LRU, 3)) {
+FIXTURE_TEST(popitem_tells_evicted, open_policy(f, CT_POLICY_LRU, 3)) {
   set_text(f->cache, "a", "1");
   assert_status(CT_OK, ct_popitem(f->cache, NULL, NULL));
   assert_told(f, "EVICTED a=1");
 }
 
-FIXTURE_TEST(resize_tells_evicted_in_order, open_log(f, CT_POLICY_LRU, 4)) {
+FIXTURE_TEST(resize_tells_evicted_in_order, open_policy(f, CT_POLICY_LRU, 4)) {
   set_text(f->cache, "a", "1");
   set_text(f->cache, "b", "2");
   set_text(f->cache, "c", "3");
@@ -41,7 +36,7 @@ FIXTURE_TEST(resize_tells_evicted_in_order, open_log(f, CT_POLICY_LRU, 4)) {
   assert_told(f, "EVICTED b=2, EVICTED c=3");
 }
 
-FIXTURE_TEST(set_tells_replaced, open_log(f, CT_POLICY_LRU, 3)) {
+FIXTURE_TEST(set_tells_replaced, open_policy(f, CT_POLICY_LRU, 3)) {
   set_text(f->cache, "a", "1");
   set_text(f->cache, "a", "2");
   assert_told(f, "REPLACED a=1");
@@ -49,7 +44,7 @@ FIXTURE_TEST(set_tells_replaced, open_log(f, CT_POLICY_LRU, 3)) {
   assert_told(f, "REPLACED a=2");
 }
 
-FIXTURE_TEST(delete_tells_removed, open_log(f, CT_POLICY_LRU, 3)) {
+FIXTURE_TEST(delete_tells_removed, open_policy(f, CT_POLICY_LRU, 3)) {
   set_text(f->cache, "a", "1");
   assert_status(CT_OK, delete_text(f->cache, "a"));
   assert_told(f, "REMOVED a=1");
@@ -57,7 +52,7 @@ FIXTURE_TEST(delete_tells_removed, open_log(f, CT_POLICY_LRU, 3)) {
   assert_told(f, "");
 }
 
-FIXTURE_TEST(pop_tells_removed, open_log(f, CT_POLICY_LRU, 3)) {
+FIXTURE_TEST(pop_tells_removed, open_policy(f, CT_POLICY_LRU, 3)) {
   set_text(f->cache, "a", "1");
   assert_status(CT_OK, ct_pop(f->cache, "a", 1, NULL));
   assert_told(f, "REMOVED a=1");
@@ -69,14 +64,14 @@ static bool key_is_a(void *user_data, const void *key, size_t key_size, const vo
   return key_size == 1 && *(const char *)key == 'a';
 }
 
-FIXTURE_TEST(remove_if_tells_removed, open_log(f, CT_POLICY_LRU, 3)) {
+FIXTURE_TEST(remove_if_tells_removed, open_policy(f, CT_POLICY_LRU, 3)) {
   set_text(f->cache, "a", "1");
   set_text(f->cache, "b", "2");
   assert_int_equal(1, ct_remove_if(f->cache, key_is_a, NULL));
   assert_told(f, "REMOVED a=1");
 }
 
-FIXTURE_TEST(clear_tells_cleared, open_log(f, CT_POLICY_LRU, 3)) {
+FIXTURE_TEST(clear_tells_cleared, open_policy(f, CT_POLICY_LRU, 3)) {
   set_text(f->cache, "a", "1");
   assert_status(CT_OK, ct_clear(f->cache));
   assert_told(f, "CLEARED a=1");
@@ -84,7 +79,7 @@ FIXTURE_TEST(clear_tells_cleared, open_log(f, CT_POLICY_LRU, 3)) {
   assert_told(f, "");
 }
 
-FIXTURE_TEST(expire_tells_expired_in_order_of_deadline, open_log(f, CT_POLICY_LRU, 8)) {
+FIXTURE_TEST(expire_tells_expired_in_order_of_deadline, open_policy(f, CT_POLICY_LRU, 8)) {
   set_text_deadline(f->cache, "a", "1", 30);
   set_text_deadline(f->cache, "b", "2", 10);
   set_text_deadline(f->cache, "c", "3", 20);
@@ -94,7 +89,7 @@ FIXTURE_TEST(expire_tells_expired_in_order_of_deadline, open_log(f, CT_POLICY_LR
   assert_told(f, "EXPIRED b=2, EXPIRED c=3, EXPIRED a=1");
 }
 
-FIXTURE_TEST(len_and_currsize_tell_expired, open_log(f, CT_POLICY_LRU, 8)) {
+FIXTURE_TEST(len_and_currsize_tell_expired, open_policy(f, CT_POLICY_LRU, 8)) {
   set_text_ttl(f->cache, "a", "1", 5);
   set_text_ttl(f->cache, "b", "2", 6);
   set_now(f, 5);
@@ -105,7 +100,7 @@ FIXTURE_TEST(len_and_currsize_tell_expired, open_log(f, CT_POLICY_LRU, 8)) {
   assert_told(f, "EXPIRED b=2");
 }
 
-FIXTURE_TEST(set_tells_expired_before_it_would_evict, open_log(f, CT_POLICY_LRU, 2)) {
+FIXTURE_TEST(set_tells_expired_before_it_would_evict, open_policy(f, CT_POLICY_LRU, 2)) {
   set_text(f->cache, "a", "1");
   set_text_ttl(f->cache, "b", "2", 5);
   set_now(f, 5);
@@ -114,7 +109,7 @@ FIXTURE_TEST(set_tells_expired_before_it_would_evict, open_log(f, CT_POLICY_LRU,
   assert_text(f->cache, "a", "1");
 }
 
-FIXTURE_TEST(set_lifetime_of_zero_tells_expired, open_log(f, CT_POLICY_LRU, 3)) {
+FIXTURE_TEST(set_lifetime_of_zero_tells_expired, open_policy(f, CT_POLICY_LRU, 3)) {
   set_text(f->cache, "a", "1");
   assert_status(CT_OK, ct_set_lifetime(f->cache, "a", 1, 0));
   assert_told(f, "EXPIRED a=1");
@@ -122,7 +117,7 @@ FIXTURE_TEST(set_lifetime_of_zero_tells_expired, open_log(f, CT_POLICY_LRU, 3)) 
   assert_told(f, "");
 }
 
-FIXTURE_TEST(set_lifetime_tells_nothing_of_an_entry_that_stays, open_log(f, CT_POLICY_LRU, 3)) {
+FIXTURE_TEST(set_lifetime_tells_nothing_of_an_entry_that_stays, open_policy(f, CT_POLICY_LRU, 3)) {
   set_text(f->cache, "a", "1");
   assert_status(CT_OK, ct_set_lifetime(f->cache, "a", 1, 10));
   assert_status(CT_OK, ct_set_lifetime(f->cache, "a", 1, CT_NEVER));
@@ -131,7 +126,7 @@ FIXTURE_TEST(set_lifetime_tells_nothing_of_an_entry_that_stays, open_log(f, CT_P
 
 TEST(free_tells_nothing) {
   fixture f;
-  open_log(&f, CT_POLICY_LRU, 3);
+  open_policy(&f, CT_POLICY_LRU, 3);
   set_text(f.cache, "a", "1");
   set_text_ttl(f.cache, "b", "2", 5);
   set_now(&f, 5);
@@ -139,7 +134,7 @@ TEST(free_tells_nothing) {
   assert_told(&f, "");
 }
 
-FIXTURE_TEST(reading_tells_nothing_of_expired_entries, open_log(f, CT_POLICY_LRU, 3)) {
+FIXTURE_TEST(reading_tells_nothing_of_expired_entries, open_policy(f, CT_POLICY_LRU, 3)) {
   set_text_ttl(f->cache, "a", "1", 5);
   set_now(f, 5);
   assert_text(f->cache, "a", NULL);
@@ -152,7 +147,7 @@ FIXTURE_TEST(reading_tells_nothing_of_expired_entries, open_log(f, CT_POLICY_LRU
 
 /* One entry that has expired and may still be there. */
 static void open_expired(fixture *f) {
-  open_log(f, CT_POLICY_LRU, 2);
+  open_policy(f, CT_POLICY_LRU, 2);
   assert_status(CT_OK, set_text_ttl(f->cache, "a", "1", 5));
   set_now(f, 5);
 }
@@ -247,7 +242,7 @@ TEST(dead_on_arrival_over_expired_tells_expired) {
 
 /* ---- Growth and death ----------------------------------------------------------------------- */
 
-FIXTURE_TEST(growing_entry_evicts_others_then_is_replaced, open_log(f, CT_POLICY_LRU, 4)) {
+FIXTURE_TEST(growing_entry_evicts_others_then_is_replaced, open_policy(f, CT_POLICY_LRU, 4)) {
   set_text(f->cache, "b", "2");
   set_text(f->cache, "c", "3");
   set_text_weight(f->cache, "a", "1", 2);
@@ -256,7 +251,7 @@ FIXTURE_TEST(growing_entry_evicts_others_then_is_replaced, open_log(f, CT_POLICY
 }
 
 FIXTURE_TEST(growing_entry_that_is_its_own_victim_is_evicted_then_inserted,
-             open_log(f, CT_POLICY_LRU, 4)) {
+             open_policy(f, CT_POLICY_LRU, 4)) {
   set_text_weight(f->cache, "a", "1", 1);
   set_text_weight(f->cache, "b", "2", 3);
   assert_status(CT_OK, set_text_weight(f->cache, "a", "-", 2));
@@ -270,7 +265,7 @@ FIXTURE_TEST(growing_entry_that_is_its_own_victim_is_evicted_then_inserted,
   assert_int_equal(4, stats.evicted_weight);
 }
 
-FIXTURE_TEST(dead_on_arrival_tells_removed_of_what_it_replaces, open_log(f, CT_POLICY_LRU, 2)) {
+FIXTURE_TEST(dead_on_arrival_tells_removed_of_what_it_replaces, open_policy(f, CT_POLICY_LRU, 2)) {
   set_text(f->cache, "a", "1");
   set_text(f->cache, "b", "2");
   assert_status(CT_NOT_STORED, set_text_ttl(f->cache, "a", "-", 0));
@@ -279,14 +274,15 @@ FIXTURE_TEST(dead_on_arrival_tells_removed_of_what_it_replaces, open_log(f, CT_P
   assert_text(f->cache, "b", "2");
 }
 
-FIXTURE_TEST(dead_on_arrival_that_replaces_nothing_tells_nothing, open_log(f, CT_POLICY_LRU, 1)) {
+FIXTURE_TEST(dead_on_arrival_that_replaces_nothing_tells_nothing,
+             open_policy(f, CT_POLICY_LRU, 1)) {
   set_text(f->cache, "a", "1");
   assert_status(CT_NOT_STORED, set_text_ttl(f->cache, "b", "2", 0));
   assert_told(f, "");
   assert_text(f->cache, "a", "1");
 }
 
-FIXTURE_TEST(too_large_tells_nothing, open_log(f, CT_POLICY_LRU, 2)) {
+FIXTURE_TEST(too_large_tells_nothing, open_policy(f, CT_POLICY_LRU, 2)) {
   set_text(f->cache, "a", "1");
   set_text(f->cache, "b", "2");
   assert_status(CT_ERR_TOO_LARGE, set_text_weight(f->cache, "a", "-", 3));
@@ -583,7 +579,7 @@ TEST(visitor_may_call_the_cache) {
   fixture f;
   fixture visited;
   memset(&visited, 0, sizeof(visited));
-  open_log(&f, CT_POLICY_LRU, 8);
+  open_policy(&f, CT_POLICY_LRU, 8);
   visitors_cache = &f;
   set_text_deadline(f.cache, "a", "1", 10);
   set_text(f.cache, "b", "2");

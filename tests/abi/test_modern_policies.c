@@ -20,8 +20,7 @@ static void use_each(ct_cache *cache, const char *keys) {
 }
 
 static void open_filled(fixture *f, ct_policy policy, uint64_t maxsize, const char *keys) {
-  const ct_options options = fixture_options(f, policy, maxsize);
-  fixture_open(f, &options);
+  open_policy(f, policy, maxsize);
   set_each(f->cache, keys);
   assert_told(f, "");
 }
@@ -135,8 +134,7 @@ TEST(scan_does_not_flush_what_is_used) {
 TEST(heavy_newcomer_takes_as_many_as_it_needs) {
   for (size_t i = 0; i < COUNT_OF(kModern); i++) {
     fixture f;
-    const ct_options options = fixture_options(&f, kModern[i], 10);
-    fixture_open(&f, &options);
+    open_policy(&f, kModern[i], 10);
     assert_status(CT_OK, set_text_weight(f.cache, "a", "1", 3));
     assert_status(CT_OK, set_text_weight(f.cache, "b", "1", 0));
     assert_status(CT_OK, set_text_weight(f.cache, "c", "1", 3));
@@ -285,8 +283,7 @@ FIXTURE_TEST(arc_learns_from_who_comes_back, open_filled(f, CT_POLICY_ARC, 4, "a
 
 TEST(arc_keeps_a_ghost_of_each_that_made_room) {
   fixture f;
-  const ct_options options = fixture_options(&f, CT_POLICY_ARC, 4);
-  fixture_open(&f, &options);
+  open_policy(&f, CT_POLICY_ARC, 4);
   set_each(f.cache, "a b c d");
   use_each(f.cache, "a b");
   assert_status(CT_OK, set_text_weight(f.cache, "e", "1", 2));

@@ -74,8 +74,7 @@ static void use_each(ct_cache *cache, const char *keys) {
 }
 
 static ct_cache *open_filled(fixture *f, ct_policy policy, uint64_t maxsize, const char *keys) {
-  const ct_options options = fixture_options(f, policy, maxsize);
-  fixture_open(f, &options);
+  open_policy(f, policy, maxsize);
   set_each(f->cache, keys);
   return f->cache;
 }

@@ -594,8 +594,7 @@ TEST(idle_times_go_on_too) {
 
 TEST(expired_entries_are_not_saved) {
   fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 100);
-  fixture_open(&f, &options);
+  open_lru(&f, 100);
   set_text_ttl(f.cache, "dead", "1", 5);
   set_text(f.cache, "alive", "2");
   set_now(&f, 5);
@@ -642,8 +641,7 @@ TEST(present_keys_win_and_nothing_is_evicted) {
   set_text(from, "warm", "snapshot");
   set_text(from, "hot", "snapshot");
   fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 4);
-  fixture_open(&f, &options);
+  open_lru(&f, 4);
   set_text(f.cache, "both", "here");
   set_text(f.cache, "other", "here");
   const ct_stats before = stats_of(f.cache);
@@ -681,8 +679,7 @@ TEST(expired_entries_make_room) {
   set_text(from, "a", "new");
   set_text(from, "b", "new");
   fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 3);
-  fixture_open(&f, &options);
+  open_lru(&f, 3);
   set_text_ttl(f.cache, "a", "old", 5);
   set_text_ttl(f.cache, "x", "old", 6);
   set_text(f.cache, "stays", "old");

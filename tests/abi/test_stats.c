@@ -2,11 +2,6 @@
 /* What each counter counts, by small scenarios; that all add up; resetting, and not counting. */
 #include "fixture.h"
 
-static void open_lru(fixture *f, uint64_t maxsize) {
-  ct_options options = fixture_options(f, CT_POLICY_LRU, maxsize);
-  fixture_open(f, &options);
-}
-
 /* ---- Reading -------------------------------------------------------------------------------- */
 
 FIXTURE_TEST(new_cache_has_counted_nothing, open_lru(f, 8)) {
