@@ -165,6 +165,13 @@ number_key key_of(unsigned i) {
   return key;
 }
 
+unsigned number_in(const void *key, size_t key_size) {
+  unsigned number = 0;
+  for (size_t i = 4; i < key_size; i++)
+    number = number * 10 + ((const unsigned char *)key)[i] - '0';
+  return number;
+}
+
 static char *new_value(unsigned i, size_t size) {
   char *value = malloc(size);
   assert_non_null(value);
@@ -279,6 +286,11 @@ void assert_told(const subject *s, ct_cause cause, uint64_t count) {
 
 void assert_dropped(const subject *s, uint64_t count) {
   if (s->config.mode->drop) assert_int_equal(count, s->dropped);
+}
+
+void assert_same_stats(subject *s, ct_stats before) {
+  const ct_stats after = stats_of(s->cache);
+  assert_memory_equal(&before, &after, sizeof before);
 }
 
 /* ---- Running -------------------------------------------------------------------------------- */

@@ -72,6 +72,8 @@ typedef struct number_key {
 } number_key;
 
 number_key key_of(unsigned i);
+/* The other way round. */
+unsigned number_in(const void *key, size_t key_size);
 ct_status put(subject *s, unsigned i);
 ct_status put_units(subject *s, unsigned i, unsigned units);
 /* Stores more than the whole cache may weigh. */
@@ -103,6 +105,9 @@ uint64_t departed(subject *s);
 void assert_told(const subject *s, ct_cause cause, uint64_t count);
 /* Where there is a drop callback: how many values it got. */
 void assert_dropped(const subject *s, uint64_t count);
+
+/* Nothing was counted since. */
+void assert_same_stats(subject *s, ct_stats before);
 
 /* ---- Running -------------------------------------------------------------------------------- */
 
