@@ -76,6 +76,19 @@ static inline void fixture_open(fixture *self, const ct_options *options) {
   self->cache = new_cache(options);
 }
 
+static inline void fixture_open_with(fixture *self, ct_options options) {
+  memset(self, 0, sizeof(*self));
+  options.user_data = self;
+  if (options.timer == NULL) options.timer = manual_clock_read;
+  if (options.listener == NULL) options.listener = log_event;
+  fixture_open(self, &options);
+}
+
+/* A cache of options that are named, as by cache_of, with the fixture's clock and log, as in
+ * open_fixture(f, .maxsize = 8, .ttl = 10). */
+#define open_fixture(fixture_, ...) \
+  fixture_open_with((fixture_), (ct_options){.struct_size = sizeof(ct_options), __VA_ARGS__})
+
 static inline void open_policy(fixture *self, ct_policy policy, uint64_t maxsize) {
   const ct_options options = fixture_options(self, policy, maxsize);
   fixture_open(self, &options);

@@ -653,9 +653,7 @@ TEST(setdefault_too_large_zeroes_result) {
 
 TEST(setdefault_not_stored_hands_the_value_back) {
   fixture dying;
-  ct_options options = fixture_options(&dying, CT_POLICY_TLRU, 8);
-  options.ttu = dead_on_arrival;
-  fixture_open(&dying, &options);
+  open_fixture(&dying, .policy = CT_POLICY_TLRU, .maxsize = 8, .ttu = dead_on_arrival);
   ct_value value = poisoned_value();
   assert_status(CT_NOT_STORED, ct_setdefault(dying.cache, "k", 1, "v", 1, &value));
   assert_value("v", value);

@@ -343,35 +343,29 @@ FIXTURE_TEST(set_many_stores_in_order, open_lru(f, 2)) {
   assert_int_equal(1, stats.updates);
 }
 
-TEST(set_many_tells_the_status_of_each_pair) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 4);
-  options.weight_kind = CT_WEIGHT_VALUE;
-  fixture_open(&f, &options);
+FIXTURE_TEST(set_many_tells_the_status_of_each_pair,
+             open_fixture(f, .maxsize = 4, .weight_kind = CT_WEIGHT_VALUE)) {
   pairs *p = no_pairs();
   add_pair(p, "a", "1");
   add_pair(p, "b", "too large");
   add_pair(p, "c", "3");
   add_pair(p, "a", "too large too");
   ct_status statuses[4] = {CT_BUSY, CT_BUSY, CT_BUSY, CT_BUSY};
-  assert_status(CT_ERR_TOO_LARGE, ct_set_many(f.cache, p->data, p->ends, p->count, NULL, statuses));
+  assert_status(CT_ERR_TOO_LARGE,
+                ct_set_many(f->cache, p->data, p->ends, p->count, NULL, statuses));
   assert_status(CT_OK, statuses[0]);
   assert_status(CT_ERR_TOO_LARGE, statuses[1]);
   assert_status(CT_OK, statuses[2]);
   assert_status(CT_ERR_TOO_LARGE, statuses[3]);
-  assert_text(f.cache, "a", "1");
-  assert_text(f.cache, "b", NULL);
-  assert_text(f.cache, "c", "3");
-  assert_int_equal(2, stats_of(f.cache).rejections);
-  fixture_close(&f);
+  assert_text(f->cache, "a", "1");
+  assert_text(f->cache, "b", NULL);
+  assert_text(f->cache, "c", "3");
+  assert_int_equal(2, stats_of(f->cache).rejections);
 }
 
-TEST(set_many_fails_with_the_first_negative_status) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 4);
-  options.weight_kind = CT_WEIGHT_VALUE;
-  fixture_open(&f, &options);
-  set_text(f.cache, "b", "2");
+FIXTURE_TEST(set_many_fails_with_the_first_negative_status,
+             open_fixture(f, .maxsize = 4, .weight_kind = CT_WEIGHT_VALUE)) {
+  set_text(f->cache, "b", "2");
   pairs *p = no_pairs();
   add_pair(p, "b", "1");
   add_pair(p, "a", "too large");
@@ -380,10 +374,9 @@ TEST(set_many_fails_with_the_first_negative_status) {
   ct_status statuses[2];
   /* The first is CT_EXISTS, an ordinary outcome. */
   assert_status(CT_ERR_TOO_LARGE,
-                ct_set_many(f.cache, p->data, p->ends, p->count, &absent, statuses));
+                ct_set_many(f->cache, p->data, p->ends, p->count, &absent, statuses));
   assert_status(CT_EXISTS, statuses[0]);
   assert_status(CT_ERR_TOO_LARGE, statuses[1]);
-  fixture_close(&f);
 }
 
 FIXTURE_TEST(set_many_with_ordinary_outcomes_is_ok, open_abc(f)) {

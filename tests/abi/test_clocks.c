@@ -349,11 +349,8 @@ TEST(cache_without_lifetimes_never_reads_the_clock) {
   for (size_t p = 0; p < COUNT_OF(kOrderedPolicies); p++) {
     for (uint32_t shards = 1; shards <= 4; shards *= 4) {
       fixture f;
-      ct_options options = fixture_options(&f, kOrderedPolicies[p], 8);
-      options.timer = count_readings;
-      options.weigher = weigh_one;
-      options.shards = shards;
-      fixture_open(&f, &options);
+      open_fixture(&f, .policy = kOrderedPolicies[p], .maxsize = 8, .timer = count_readings,
+                   .weigher = weigh_one, .shards = shards);
       for (size_t i = 0; i < COUNT_OF(kPlainActions); i++) {
         fill_abc(f.cache);
         act_reading_at_most(&f, kPlainActions[i], 0);
@@ -372,13 +369,9 @@ TEST(a_call_reads_the_clock_at_most_once) {
   for (size_t p = 0; p < COUNT_OF(kOrderedPolicies); p++) {
     for (int kind = 0; kind < 4; kind++) {
       fixture f;
-      ct_options options = fixture_options(&f, kOrderedPolicies[p], 8);
-      options.timer = count_readings;
-      options.ttl = kind == 0 || kind == 2 ? 20 : 0;
-      options.tti = kind == 1 || kind == 2 ? 10 : 0;
-      options.shards = kind == 2 ? 4 : 1;
-      options.ttu = kind == 3 ? ttu_by_value : NULL;
-      fixture_open(&f, &options);
+      open_fixture(&f, .policy = kOrderedPolicies[p], .maxsize = 8, .timer = count_readings,
+                   .ttl = kind == 0 || kind == 2 ? 20 : 0, .tti = kind == 1 || kind == 2 ? 10 : 0,
+                   .shards = kind == 2 ? 4 : 1, .ttu = kind == 3 ? ttu_by_value : NULL);
       for (int live = 0; live < 2; live++) {
         for (size_t i = 0; i < COUNT_OF(kPlainActions) + COUNT_OF(kLifetimeActions); i++) {
           fill_abc(f.cache);

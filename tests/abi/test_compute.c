@@ -121,39 +121,33 @@ FIXTURE_TEST(not_stored_of_absent_key_hands_back_nothing, open_lru(f, 8)) {
   assert_counted(f->cache, .misses = 1);
 }
 
-TEST(failure_is_handed_back_and_changes_nothing) {
+FIXTURE_TEST(failure_is_handed_back_and_changes_nothing, open_lru(f, 8)) {
   static const int32_t answers[] = {
       CT_ERR_INVALID, CT_ERR_NOMEM, CT_ERR_TOO_LARGE, CT_ERR_BUFFER,      CT_ERR_RECURSION,
       CT_ERR_CORRUPT, CT_ERR_IO,    CT_ERR_INTERNAL,  CT_ERR_UNSUPPORTED, 1000,
       2000000000,     -1000,        -2000000000};
-  fixture f;
-  open_lru(&f, 8);
-  set_text(f.cache, "a", "1");
+  set_text(f->cache, "a", "1");
   for (size_t i = 0; i < COUNT_OF(answers); i++) {
     plan plan = {.value = "2", .answer = (ct_status)answers[i]};
-    assert_computes((ct_status)answers[i], NULL, &f, "a", &plan);
-    assert_computes((ct_status)answers[i], NULL, &f, "b", &plan);
+    assert_computes((ct_status)answers[i], NULL, f, "a", &plan);
+    assert_computes((ct_status)answers[i], NULL, f, "b", &plan);
     assert_int_equal(2, plan.calls);
   }
-  assert_counted(f.cache, .inserts = 1);
-  assert_text_quietly(f.cache, "a", "1");
-  assert_int_equal(1, ct_len(f.cache));
-  assert_told(&f, "");
-  fixture_close(&f);
+  assert_counted(f->cache, .inserts = 1);
+  assert_text_quietly(f->cache, "a", "1");
+  assert_int_equal(1, ct_len(f->cache));
+  assert_told(f, "");
 }
 
-TEST(answer_in_the_reserved_range_is_invalid) {
+FIXTURE_TEST(answer_in_the_reserved_range_is_invalid, open_lru(f, 8)) {
   static const int32_t answers[] = {CT_EXISTS, CT_LEASED, CT_BUSY, CT_END, 7, 999, -10, -100, -999};
-  fixture f;
-  open_lru(&f, 8);
-  set_text(f.cache, "a", "1");
+  set_text(f->cache, "a", "1");
   for (size_t i = 0; i < COUNT_OF(answers); i++) {
     plan plan = {.value = "2", .answer = (ct_status)answers[i]};
-    assert_computes(CT_ERR_INVALID, NULL, &f, "a", &plan);
+    assert_computes(CT_ERR_INVALID, NULL, f, "a", &plan);
     assert_int_equal(1, plan.calls);
   }
-  assert_text_quietly(f.cache, "a", "1");
-  fixture_close(&f);
+  assert_text_quietly(f->cache, "a", "1");
 }
 
 FIXTURE_TEST(done_without_a_value_is_invalid, open_lru(f, 8)) {
@@ -221,30 +215,20 @@ TEST(large_values_are_computed) {
 
 /* ---- Options of the result ------------------------------------------------------------------ */
 
-TEST(store_renews_the_lifetime) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
-  options.ttl = 10;
-  fixture_open(&f, &options);
-  set_text(f.cache, "a", "1");
-  set_now(&f, 9);
+FIXTURE_TEST(store_renews_the_lifetime, open_fixture(f, .maxsize = 8, .ttl = 10)) {
+  set_text(f->cache, "a", "1");
+  set_now(f, 9);
   plan plan = {.value = "2"};
-  assert_computes(CT_OK, "2", &f, "a", &plan);
-  assert_int_equal(19, info_of(f.cache, "a").deadline);
-  fixture_close(&f);
+  assert_computes(CT_OK, "2", f, "a", &plan);
+  assert_int_equal(19, info_of(f->cache, "a").deadline);
 }
 
-TEST(leaving_renews_no_lifetime) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
-  options.ttl = 10;
-  fixture_open(&f, &options);
-  set_text(f.cache, "a", "1");
-  set_now(&f, 9);
+FIXTURE_TEST(leaving_renews_no_lifetime, open_fixture(f, .maxsize = 8, .ttl = 10)) {
+  set_text(f->cache, "a", "1");
+  set_now(f, 9);
   plan plan = {.answer = CT_NOT_STORED};
-  assert_computes(CT_NOT_STORED, "1", &f, "a", &plan);
-  assert_int_equal(10, info_of(f.cache, "a").deadline);
-  fixture_close(&f);
+  assert_computes(CT_NOT_STORED, "1", f, "a", &plan);
+  assert_int_equal(10, info_of(f->cache, "a").deadline);
 }
 
 static void take_time_and_set_ttl(plan *self, ct_result *result) {
@@ -302,15 +286,11 @@ FIXTURE_TEST(too_large_value_leaves_what_is_there, open_lru(f, 8)) {
   assert_int_equal(2, stats_of(f->cache).rejections);
 }
 
-TEST(result_weight_is_invalid_where_memory_is_weighed) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 1000);
-  options.weight_kind = CT_WEIGHT_MEMORY;
-  fixture_open(&f, &options);
+FIXTURE_TEST(result_weight_is_invalid_where_memory_is_weighed,
+             open_fixture(f, .maxsize = 1000, .weight_kind = CT_WEIGHT_MEMORY)) {
   plan plan = {.act = set_weight, .number = 1, .value = "2"};
-  assert_computes(CT_ERR_INVALID, NULL, &f, "a", &plan);
-  assert_false(has_text(f.cache, "a"));
-  fixture_close(&f);
+  assert_computes(CT_ERR_INVALID, NULL, f, "a", &plan);
+  assert_false(has_text(f->cache, "a"));
 }
 
 static void discard(plan *self, ct_result *result) {
@@ -558,9 +538,7 @@ static void compute_own_key(plan *self, ct_result *result) {
 TEST(compute_within_compute_is_recursion) {
   for (uint32_t flags = 0; flags <= CT_FLAG_SINGLE_THREADED; flags++) {
     fixture f;
-    ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
-    options.flags = flags;
-    fixture_open(&f, &options);
+    open_fixture(&f, .maxsize = 8, .flags = flags);
     plan plan = {.act = compute_own_key, .value = "outer"};
     assert_computes(CT_OK, "outer", &f, "a", &plan);
     assert_was_recursion(met);
@@ -610,9 +588,7 @@ FIXTURE_TEST(loader_within_compute_may_not_compute_its_key, open_lru(f, 8)) {
 TEST(loader_may_compute_its_key) {
   for (uint32_t flags = 0; flags <= CT_FLAG_SINGLE_THREADED; flags++) {
     fixture f;
-    ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
-    options.flags = flags;
-    fixture_open(&f, &options);
+    open_fixture(&f, .maxsize = 8, .flags = flags);
     ct_value out = CT_VALUE_INIT;
     assert_status(CT_OK, ct_get_or_load(f.cache, "a", 1, load_by_computing, &f, &out));
     assert_value("loaded", out);
@@ -628,9 +604,7 @@ TEST(loader_may_compute_its_key) {
 TEST(leased_key_is_computed_without_waiting) {
   for (uint32_t flags = 0; flags <= CT_FLAG_SINGLE_THREADED; flags++) {
     fixture f;
-    ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
-    options.flags = flags;
-    fixture_open(&f, &options);
+    open_fixture(&f, .maxsize = 8, .flags = flags);
     ct_lease *lease = NULL;
     assert_status(CT_LEASED, ct_get_or_lease(f.cache, "a", 1, 0, NULL, &lease));
     plan plan = {.value = "computed"};
@@ -648,19 +622,15 @@ static void compute_what_is_told(void *user_data, const ct_event *event) {
   if (f->told++ == 0) met = compute_inside(f);
 }
 
-TEST(listener_may_compute_the_same_key) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 1);
-  options.listener = compute_what_is_told;
-  fixture_open(&f, &options);
-  set_text(f.cache, "b", "2");
+FIXTURE_TEST(listener_may_compute_the_same_key,
+             open_fixture(f, .maxsize = 1, .listener = compute_what_is_told)) {
+  set_text(f->cache, "b", "2");
   plan plan = {.value = "1"};
-  assert_computes(CT_OK, "1", &f, "a", &plan);
+  assert_computes(CT_OK, "1", f, "a", &plan);
   assert_status(CT_OK, met.status);
   assert_value("inner", met.out);
   ct_value_release(&met.out);
-  assert_text_quietly(f.cache, "a", "inner");
-  fixture_close(&f);
+  assert_text_quietly(f->cache, "a", "inner");
 }
 
 static void compute_what_is_dropped(void *user_data, const void *value, size_t value_size) {
@@ -669,18 +639,14 @@ static void compute_what_is_dropped(void *user_data, const void *value, size_t v
   if (f->readings++ == 0) met = compute_inside(f);
 }
 
-TEST(drop_may_compute_the_same_key) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
-  options.drop = compute_what_is_dropped;
-  fixture_open(&f, &options);
-  set_text(f.cache, "a", "1");
+FIXTURE_TEST(drop_may_compute_the_same_key,
+             open_fixture(f, .maxsize = 8, .drop = compute_what_is_dropped)) {
+  set_text(f->cache, "a", "1");
   plan plan = {.value = "2"};
-  assert_computes(CT_OK, "2", &f, "a", &plan);
+  assert_computes(CT_OK, "2", f, "a", &plan);
   assert_status(CT_OK, met.status);
   ct_value_release(&met.out);
-  assert_text_quietly(f.cache, "a", "inner");
-  fixture_close(&f);
+  assert_text_quietly(f->cache, "a", "inner");
 }
 
 static uint64_t weigh_by_computing(void *user_data, const void *key, size_t key_size,
@@ -691,15 +657,11 @@ static uint64_t weigh_by_computing(void *user_data, const void *key, size_t key_
   return 1;
 }
 
-TEST(weigher_may_not_compute_the_key_that_it_weighs) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
-  options.weigher = weigh_by_computing;
-  fixture_open(&f, &options);
+FIXTURE_TEST(weigher_may_not_compute_the_key_that_it_weighs,
+             open_fixture(f, .maxsize = 8, .weigher = weigh_by_computing)) {
   plan plan = {.value = "1"};
-  assert_computes(CT_OK, "1", &f, "a", &plan);
+  assert_computes(CT_OK, "1", f, "a", &plan);
   assert_was_recursion(met);
-  fixture_close(&f);
 }
 
 /* ---- Memory --------------------------------------------------------------------------------- */
@@ -708,9 +670,7 @@ TEST(compute_leaves_no_memory_behind) {
   fixture f;
   test_allocator allocator;
   test_allocator_init(&allocator);
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
-  options.allocator = &allocator.hooks;
-  fixture_open(&f, &options);
+  open_fixture(&f, .maxsize = 8, .allocator = &allocator.hooks);
   static const ct_status answers[] = {CT_NOT_STORED, CT_ERR_IO, CT_OK,   CT_NOT_STORED,
                                       CT_ERR_IO,     CT_OK,     CT_MISS, CT_MISS};
   int64_t bytes = 0;

@@ -7,9 +7,7 @@
 TEST(no_live_entry_is_evicted_while_an_expired_one_remains) {
   for (uint32_t shards = 1; shards <= 64; shards *= 4) {
     fixture f;
-    ct_options options = fixture_options(&f, CT_POLICY_LRU, 256);
-    options.shards = shards;
-    fixture_open(&f, &options);
+    open_fixture(&f, .maxsize = 256, .shards = shards);
     uint64_t random = test_seed();
     /* Half of them will have expired, here and there. */
     size_t dying = 0;
@@ -31,38 +29,29 @@ TEST(no_live_entry_is_evicted_while_an_expired_one_remains) {
   }
 }
 
-TEST(heavy_entry_takes_the_room_of_expired_ones_in_all_shards) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 64);
-  options.shards = 16;
-  fixture_open(&f, &options);
+FIXTURE_TEST(heavy_entry_takes_the_room_of_expired_ones_in_all_shards,
+             open_fixture(f, .maxsize = 64, .shards = 16)) {
   for (uint64_t key = 0; key < 64; key++)
-    assert_status(CT_OK, ct_set_ttl(f.cache, &key, sizeof(key), "v", 1, key < 32 ? 5 : 50));
-  set_now(&f, 5);
-  assert_status(CT_OK, set_text_weight(f.cache, "heavy", "w", 32));
-  assert_int_equal(0, stats_of(f.cache).evictions);
-  assert_int_equal(32, stats_of(f.cache).expirations);
-  assert_int_equal(33, ct_len(f.cache));
-  fixture_close(&f);
+    assert_status(CT_OK, ct_set_ttl(f->cache, &key, sizeof(key), "v", 1, key < 32 ? 5 : 50));
+  set_now(f, 5);
+  assert_status(CT_OK, set_text_weight(f->cache, "heavy", "w", 32));
+  assert_int_equal(0, stats_of(f->cache).evictions);
+  assert_int_equal(32, stats_of(f->cache).expirations);
+  assert_int_equal(33, ct_len(f->cache));
 }
 
-TEST(popitem_never_takes_an_expired_entry) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 64);
-  options.shards = 4;
-  fixture_open(&f, &options);
+FIXTURE_TEST(popitem_never_takes_an_expired_entry, open_fixture(f, .maxsize = 64, .shards = 4)) {
   for (uint64_t key = 0; key < 64; key++)
-    assert_status(CT_OK,
-                  ct_set_ttl(f.cache, &key, sizeof(key), &key, sizeof(key), key % 2 == 0 ? 5 : 50));
-  set_now(&f, 5);
+    assert_status(
+        CT_OK, ct_set_ttl(f->cache, &key, sizeof(key), &key, sizeof(key), key % 2 == 0 ? 5 : 50));
+  set_now(f, 5);
   ct_value value;
   for (int i = 0; i < 32; i++) {
-    assert_status(CT_OK, ct_popitem(f.cache, NULL, &value));
+    assert_status(CT_OK, ct_popitem(f->cache, NULL, &value));
     assert_int_equal(1, *(const uint64_t *)value.data % 2);
     ct_value_release(&value);
   }
-  assert_status(CT_MISS, ct_popitem(f.cache, NULL, NULL));
-  fixture_close(&f);
+  assert_status(CT_MISS, ct_popitem(f->cache, NULL, NULL));
 }
 
 /* ---- ct_expire ------------------------------------------------------------------------------ */

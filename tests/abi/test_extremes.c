@@ -92,9 +92,7 @@ TEST(timer_at_the_maximum_stores_for_ever) {
 
 TEST(timer_that_jumps_loses_nothing) {
   fixture jumpy;
-  ct_options options = fixture_options(&jumpy, CT_POLICY_TTL, 1000);
-  options.ttl = 10;
-  fixture_open(&jumpy, &options);
+  open_fixture(&jumpy, .policy = CT_POLICY_TTL, .maxsize = 1000, .ttl = 10);
   uint64_t random = test_seed();
   for (int i = 0; i < 20000; i++) {
     /* Readings of every magnitude, back and forth. */

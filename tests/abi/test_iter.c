@@ -480,9 +480,7 @@ TEST(expired_entries_are_never_seen) {
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     fixture f;
     unsigned char seen[kCount] = {0};
-    ct_options options = fixture_options(&f, CT_POLICY_LRU, kCount);
-    options.shards = 2;
-    fixture_open(&f, &options);
+    open_fixture(&f, .maxsize = kCount, .shards = 2);
     for (uint64_t key = 0; key < kCount; key++) {
       /* Deadlines all along the walk; every tenth entry outlives it. */
       uint64_t ttl = key % 10 == 0 ? CT_NEVER : 1 + key * 7 % kCount;

@@ -65,9 +65,7 @@ FIXTURE_TEST(leased_key_is_busy, open_lru(f, 8)) {
 TEST(each_key_has_a_lease_of_its_own) {
   enum { kLeases = 500 };
   fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 1000);
-  options.shards = 2;
-  fixture_open(&f, &options);
+  open_fixture(&f, .maxsize = 1000, .shards = 2);
   uint64_t random = test_seed();
   ct_lease *leases[kLeases];
   uint64_t order[kLeases];
@@ -186,28 +184,21 @@ FIXTURE_TEST(fulfilment_with_bad_arguments_gives_the_lease_up, open_lru(f, 8)) {
   assert_fulfils(CT_OK, lease_text(f, "a"), "1", NULL);
 }
 
-TEST(fulfilment_takes_no_conditions) {
+FIXTURE_TEST(fulfilment_takes_no_conditions, open_lru(f, 8)) {
   static const uint32_t conditions[] = {CT_ENTRY_IF_ABSENT, CT_ENTRY_IF_PRESENT};
-  fixture f;
-  open_lru(&f, 8);
   for (size_t i = 0; i < COUNT_OF(conditions); i++) {
     ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
     options.flags = conditions[i];
-    assert_status(CT_ERR_INVALID, ct_lease_fulfil(lease_text(&f, "a"), "1", 1, &options, NULL));
+    assert_status(CT_ERR_INVALID, ct_lease_fulfil(lease_text(f, "a"), "1", 1, &options, NULL));
   }
-  fixture_close(&f);
 }
 
-TEST(fulfilment_with_a_weight_is_invalid_where_memory_is_weighed) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 1000);
-  options.weight_kind = CT_WEIGHT_MEMORY;
-  fixture_open(&f, &options);
+FIXTURE_TEST(fulfilment_with_a_weight_is_invalid_where_memory_is_weighed,
+             open_fixture(f, .maxsize = 1000, .weight_kind = CT_WEIGHT_MEMORY)) {
   ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
   entry.flags = CT_ENTRY_WEIGHT;
-  assert_status(CT_ERR_INVALID, ct_lease_fulfil(lease_text(&f, "a"), "1", 1, &entry, NULL));
-  assert_fulfils(CT_OK, lease_text(&f, "a"), "1", NULL);
-  fixture_close(&f);
+  assert_status(CT_ERR_INVALID, ct_lease_fulfil(lease_text(f, "a"), "1", 1, &entry, NULL));
+  assert_fulfils(CT_OK, lease_text(f, "a"), "1", NULL);
 }
 
 /* ---- Overtaking ----------------------------------------------------------------------------- */
@@ -295,9 +286,7 @@ TEST(invalidation_of_everything_overtakes_every_load) {
     const key_call *way = &kInvalidations[i];
     if (way->scope != kEveryKey) continue;
     fixture f;
-    ct_options options = fixture_options(&f, CT_POLICY_LRU, 100);
-    options.shards = 8;
-    fixture_open(&f, &options);
+    open_fixture(&f, .maxsize = 100, .shards = 8);
     ct_lease *leases[kLoads];
     for (uint64_t key = 0; key < kLoads; key++)
       assert_status(CT_LEASED, ct_get_or_lease(f.cache, &key, sizeof(key), 0, NULL, &leases[key]));

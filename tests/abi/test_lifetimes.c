@@ -312,23 +312,19 @@ FIXTURE_TEST(first_lifetime_of_an_entry_stored_without, open_at_100(f, 0, 0)) {
   assert_text(f->cache, "b", "second");
 }
 
-TEST(first_lifetimes_of_many_entries_stored_without) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LFU, 1000);
-  options.shards = 4;
-  fixture_open(&f, &options);
-  for (uint64_t key = 0; key < 1000; key++) set_number(f.cache, key, &key, sizeof(key));
+FIXTURE_TEST(first_lifetimes_of_many_entries_stored_without,
+             open_fixture(f, .policy = CT_POLICY_LFU, .maxsize = 1000, .shards = 4)) {
+  for (uint64_t key = 0; key < 1000; key++) set_number(f->cache, key, &key, sizeof(key));
   for (uint64_t key = 0; key < 1000; key += 2)
-    assert_status(CT_OK, ct_set_lifetime(f.cache, &key, sizeof(key), 1 + key));
-  f.log[0] = '\0';
+    assert_status(CT_OK, ct_set_lifetime(f->cache, &key, sizeof(key), 1 + key));
+  f->log[0] = '\0';
   for (uint64_t now = 1; now < 1000; now += 2) {
-    set_now(&f, now);
-    assert_int_equal(1, ct_expire(f.cache, CT_NOW, NULL, NULL));
+    set_now(f, now);
+    assert_int_equal(1, ct_expire(f->cache, CT_NOW, NULL, NULL));
   }
-  assert_int_equal(500, ct_len(f.cache));
+  assert_int_equal(500, ct_len(f->cache));
   for (uint64_t key = 0; key < 1000; key++)
-    assert_int_equal(key % 2 == 1, ct_contains(f.cache, &key, sizeof(key)));
-  fixture_close(&f);
+    assert_int_equal(key % 2 == 1, ct_contains(f->cache, &key, sizeof(key)));
 }
 
 FIXTURE_TEST(set_lifetime_of_a_pinned_entry, open_at_100(f, 0, 0)) {

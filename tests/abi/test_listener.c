@@ -531,9 +531,7 @@ TEST(expire_shows_visitor_and_listener_each_entry) {
   fixture f;
   fixture visited;
   memset(&visited, 0, sizeof(visited));
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 100);
-  options.shards = 16;
-  fixture_open(&f, &options);
+  open_fixture(&f, .maxsize = 100, .shards = 16);
   /* Spread over the shards, stored in another order than they expire in. */
   for (uint64_t i = 0; i < 20; i++) {
     char key[2] = {(char)('a' + i), '\0'};

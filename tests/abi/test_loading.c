@@ -161,7 +161,7 @@ TEST(every_policy_loads) {
 
 /* ---- Failing loaders ------------------------------------------------------------------------ */
 
-TEST(failure_is_handed_back_as_it_came) {
+FIXTURE_TEST(failure_is_handed_back_as_it_came, open_lru(f, 8)) {
   static const int32_t answers[] = {CT_MISS,
                                     CT_ERR_INVALID,
                                     CT_ERR_NOMEM,
@@ -178,30 +178,24 @@ TEST(failure_is_handed_back_as_it_came) {
                                     -1000,
                                     -1001,
                                     -2000000000};
-  fixture f;
-  open_lru(&f, 8);
   for (size_t i = 0; i < COUNT_OF(answers); i++) {
     plan plan = {.answer = (ct_status)answers[i]};
-    assert_load_fails((ct_status)answers[i], &f, "a", &plan);
+    assert_load_fails((ct_status)answers[i], f, "a", &plan);
     assert_int_equal(1, plan.calls);
-    assert_false(has_text(f.cache, "a"));
+    assert_false(has_text(f->cache, "a"));
   }
-  assert_counted(f.cache, .misses = COUNT_OF(answers), .load_failures = COUNT_OF(answers));
-  fixture_close(&f);
+  assert_counted(f->cache, .misses = COUNT_OF(answers), .load_failures = COUNT_OF(answers));
 }
 
-TEST(answer_in_the_reserved_range_is_invalid) {
+FIXTURE_TEST(answer_in_the_reserved_range_is_invalid, open_lru(f, 8)) {
   static const int32_t answers[] = {CT_EXISTS, CT_NOT_STORED, CT_LEASED, CT_BUSY, CT_END, 7,
                                     100,       999,           -10,       -100,    -999};
-  fixture f;
-  open_lru(&f, 8);
   for (size_t i = 0; i < COUNT_OF(answers); i++) {
     plan plan = {.value = "1", .answer = (ct_status)answers[i]};
-    assert_load_fails(CT_ERR_INVALID, &f, "a", &plan);
-    assert_false(has_text(f.cache, "a"));
+    assert_load_fails(CT_ERR_INVALID, f, "a", &plan);
+    assert_false(has_text(f->cache, "a"));
   }
-  assert_counted(f.cache, .misses = COUNT_OF(answers), .load_failures = COUNT_OF(answers));
-  fixture_close(&f);
+  assert_counted(f->cache, .misses = COUNT_OF(answers), .load_failures = COUNT_OF(answers));
 }
 
 FIXTURE_TEST(done_without_a_value_is_invalid, open_lru(f, 8)) {
@@ -301,9 +295,7 @@ TEST(no_memory_for_the_result_fails_the_load) {
   fixture f;
   test_allocator allocator;
   test_allocator_init(&allocator);
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
-  options.allocator = &allocator.hooks;
-  fixture_open(&f, &options);
+  open_fixture(&f, .maxsize = 8, .allocator = &allocator.hooks);
   plan plan = {.act = fail_to_set, .number = (uintptr_t)&allocator};
   assert_load_fails(CT_ERR_NOMEM, &f, "a", &plan);
   assert_status(CT_ERR_NOMEM, plan.seen);
@@ -337,28 +329,20 @@ static void take_time(plan *self, ct_result *result) {
   set_now(self->f, self->f->clock.now + 10);
 }
 
-TEST(ttl_of_the_cache_counts_from_the_return_of_the_loader) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
-  options.ttl = 7;
-  fixture_open(&f, &options);
-  set_now(&f, 100);
+FIXTURE_TEST(ttl_of_the_cache_counts_from_the_return_of_the_loader,
+             open_fixture(f, .maxsize = 8, .ttl = 7)) {
+  set_now(f, 100);
   plan plan = {.act = take_time, .value = "1"};
-  assert_loads(&f, "a", &plan, "1");
-  assert_int_equal(117, info_of(f.cache, "a").deadline);
-  fixture_close(&f);
+  assert_loads(f, "a", &plan, "1");
+  assert_int_equal(117, info_of(f->cache, "a").deadline);
 }
 
-TEST(tti_of_the_cache_counts_from_the_return_of_the_loader) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
-  options.tti = 7;
-  fixture_open(&f, &options);
-  set_now(&f, 100);
+FIXTURE_TEST(tti_of_the_cache_counts_from_the_return_of_the_loader,
+             open_fixture(f, .maxsize = 8, .tti = 7)) {
+  set_now(f, 100);
   plan plan = {.act = take_time, .value = "1"};
-  assert_loads(&f, "a", &plan, "1");
-  assert_int_equal(117, info_of(f.cache, "a").deadline);
-  fixture_close(&f);
+  assert_loads(f, "a", &plan, "1");
+  assert_int_equal(117, info_of(f->cache, "a").deadline);
 }
 
 static uint64_t live_three_ticks(void *user_data, const void *key, size_t key_size,
@@ -367,31 +351,23 @@ static uint64_t live_three_ticks(void *user_data, const void *key, size_t key_si
   return now + 3;
 }
 
-TEST(ttu_of_the_cache_is_asked_after_the_return_of_the_loader) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
-  options.ttu = live_three_ticks;
-  fixture_open(&f, &options);
-  set_now(&f, 100);
+FIXTURE_TEST(ttu_of_the_cache_is_asked_after_the_return_of_the_loader,
+             open_fixture(f, .maxsize = 8, .ttu = live_three_ticks)) {
+  set_now(f, 100);
   plan plan = {.act = take_time, .value = "1"};
-  assert_loads(&f, "a", &plan, "1");
-  assert_int_equal(113, info_of(f.cache, "a").deadline);
-  fixture_close(&f);
+  assert_loads(f, "a", &plan, "1");
+  assert_int_equal(113, info_of(f->cache, "a").deadline);
 }
 
 static void set_ttl(plan *self, ct_result *result) {
   ct_result_ttl(result, self->number);
 }
 
-TEST(result_ttl_of_never_overrides_that_of_the_cache) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
-  options.ttl = 7;
-  fixture_open(&f, &options);
+FIXTURE_TEST(result_ttl_of_never_overrides_that_of_the_cache,
+             open_fixture(f, .maxsize = 8, .ttl = 7)) {
   plan plan = {.act = set_ttl, .number = CT_NEVER, .value = "1"};
-  assert_loads(&f, "a", &plan, "1");
-  assert_int_equal(CT_NEVER, info_of(f.cache, "a").deadline);
-  fixture_close(&f);
+  assert_loads(f, "a", &plan, "1");
+  assert_int_equal(CT_NEVER, info_of(f->cache, "a").deadline);
 }
 
 static void set_deadline(plan *self, ct_result *result) {
@@ -440,29 +416,21 @@ FIXTURE_TEST(result_weight_counts_against_maxsize, open_lru(f, 8)) {
   assert_int_equal(5, info_of(f->cache, "b").weight);
 }
 
-TEST(result_weight_is_invalid_where_memory_is_weighed) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 1000);
-  options.weight_kind = CT_WEIGHT_MEMORY;
-  fixture_open(&f, &options);
+FIXTURE_TEST(result_weight_is_invalid_where_memory_is_weighed,
+             open_fixture(f, .maxsize = 1000, .weight_kind = CT_WEIGHT_MEMORY)) {
   plan plan = {.act = set_weight, .number = 5, .value = "2"};
-  assert_load_fails(CT_ERR_INVALID, &f, "a", &plan);
-  assert_false(has_text(f.cache, "a"));
+  assert_load_fails(CT_ERR_INVALID, f, "a", &plan);
+  assert_false(has_text(f->cache, "a"));
   plan.act = NULL;
-  assert_loads(&f, "a", &plan, "2");
-  fixture_close(&f);
+  assert_loads(f, "a", &plan, "2");
 }
 
-TEST(weigher_weighs_what_is_loaded) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 100);
-  options.weigher = weigh_by_value;
-  fixture_open(&f, &options);
+FIXTURE_TEST(weigher_weighs_what_is_loaded,
+             open_fixture(f, .maxsize = 100, .weigher = weigh_by_value)) {
   plan plan = {.value = "\x07\x01\x01\x01\x01\x01\x01\x01"};
-  assert_loads(&f, "a", &plan, plan.value); /* weighs far more than 100 */
-  assert_false(has_text(f.cache, "a"));
-  assert_counted(f.cache, .misses = 1, .loads = 1, .rejections = 1);
-  fixture_close(&f);
+  assert_loads(f, "a", &plan, plan.value); /* weighs far more than 100 */
+  assert_false(has_text(f->cache, "a"));
+  assert_counted(f->cache, .misses = 1, .loads = 1, .rejections = 1);
 }
 
 static void discard(plan *self, ct_result *result) {
@@ -499,9 +467,7 @@ FIXTURE_TEST(cache_without_room_loads_each_time, open_lru(f, 0)) {
 
 TEST(large_value_beyond_maxsize_is_handed_back) {
   fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 100);
-  options.weight_kind = CT_WEIGHT_VALUE;
-  fixture_open(&f, &options);
+  open_fixture(&f, .maxsize = 100, .weight_kind = CT_WEIGHT_VALUE);
   size_t size = kLarge;
   ct_value out = poisoned_value();
   assert_status(CT_OK, ct_get_or_load(f.cache, "a", 1, load_zeros, &size, &out));
@@ -587,11 +553,8 @@ TEST(timer_is_read_at_most_twice_for_a_load) {
   static const uint64_t lifetimes[][2] = {{0, 0}, {50, 0}, {0, 50}, {50, 50}};
   for (size_t i = 0; i < COUNT_OF(lifetimes); i++) {
     fixture f;
-    ct_options options = fixture_options(&f, CT_POLICY_LRU, 2);
-    options.timer = count_readings;
-    options.ttl = lifetimes[i][0];
-    options.tti = lifetimes[i][1];
-    fixture_open(&f, &options);
+    open_fixture(&f, .maxsize = 2, .timer = count_readings, .ttl = lifetimes[i][0],
+                 .tti = lifetimes[i][1]);
     plan plan = {.value = "1"};
     assert_loads(&f, "a", &plan, "1");
     assert_in_range(readings_of(&f), 0, 2);
@@ -613,48 +576,36 @@ TEST(timer_is_read_at_most_twice_for_a_load) {
   }
 }
 
-TEST(timer_is_not_read_for_a_hit_without_lifetimes) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 2);
-  options.timer = count_readings;
-  fixture_open(&f, &options);
-  set_text(f.cache, "a", "1");
+FIXTURE_TEST(timer_is_not_read_for_a_hit_without_lifetimes,
+             open_fixture(f, .maxsize = 2, .timer = count_readings)) {
+  set_text(f->cache, "a", "1");
   plan plan = {.value = "2"};
-  assert_loads(&f, "a", &plan, "1");
-  assert_int_equal(0, readings_of(&f));
-  fixture_close(&f);
+  assert_loads(f, "a", &plan, "1");
+  assert_int_equal(0, readings_of(f));
 }
 
-TEST(loaded_value_expires) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_TTL, 8);
-  options.ttl = 10;
-  fixture_open(&f, &options);
+FIXTURE_TEST(loaded_value_expires,
+             open_fixture(f, .policy = CT_POLICY_TTL, .maxsize = 8, .ttl = 10)) {
   plan plan = {.value = "1"};
-  assert_loads(&f, "a", &plan, "1");
-  set_now(&f, 9);
-  assert_loads(&f, "a", &plan, "1");
+  assert_loads(f, "a", &plan, "1");
+  set_now(f, 9);
+  assert_loads(f, "a", &plan, "1");
   assert_int_equal(1, plan.calls);
-  set_now(&f, 10);
-  assert_loads(&f, "a", &plan, "1");
+  set_now(f, 10);
+  assert_loads(f, "a", &plan, "1");
   assert_int_equal(2, plan.calls);
-  fixture_close(&f);
 }
 
 /* ---- Statistics ----------------------------------------------------------------------------- */
 
-TEST(cache_without_statistics_loads) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
-  options.flags = CT_FLAG_NO_STATS;
-  fixture_open(&f, &options);
+FIXTURE_TEST(cache_without_statistics_loads,
+             open_fixture(f, .maxsize = 8, .flags = CT_FLAG_NO_STATS)) {
   plan plan = {.act = take_time, .value = "1"};
-  assert_loads(&f, "a", &plan, "1");
-  assert_loads(&f, "a", &plan, "1");
+  assert_loads(f, "a", &plan, "1");
+  assert_loads(f, "a", &plan, "1");
   plan.answer = CT_MISS;
-  assert_load_fails(CT_MISS, &f, "b", &plan);
-  assert_counted(f.cache, .hits = 0);
-  fixture_close(&f);
+  assert_load_fails(CT_MISS, f, "b", &plan);
+  assert_counted(f->cache, .hits = 0);
 }
 
 FIXTURE_TEST(reset_forgets_loads, open_lru(f, 8)) {
@@ -669,9 +620,7 @@ FIXTURE_TEST(reset_forgets_loads, open_lru(f, 8)) {
 /* ---- Single-threaded caches ----------------------------------------------------------------- */
 
 static void open_single_threaded(fixture *f) {
-  ct_options options = fixture_options(f, CT_POLICY_LRU, 8);
-  options.flags = CT_FLAG_SINGLE_THREADED;
-  fixture_open(f, &options);
+  open_fixture(f, .maxsize = 8, .flags = CT_FLAG_SINGLE_THREADED);
 }
 
 FIXTURE_TEST(single_threaded_cache_loads, open_single_threaded(f)) {
@@ -711,9 +660,7 @@ TEST(load_that_keeps_nothing_leaves_no_memory_behind) {
   fixture f;
   test_allocator allocator;
   test_allocator_init(&allocator);
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 1);
-  options.allocator = &allocator.hooks;
-  fixture_open(&f, &options);
+  open_fixture(&f, .maxsize = 1, .allocator = &allocator.hooks);
   /* The first round leaves the memory that a cache keeps for later. */
   int64_t blocks = 0, bytes = 0;
   for (int round = 0; round < 3; round++) {

@@ -164,9 +164,7 @@ static void load_own_key(plan *self, ct_result *result) {
 TEST(loading_a_key_in_its_own_loader_is_recursion) {
   for (uint32_t flags = 0; flags <= CT_FLAG_SINGLE_THREADED; flags++) {
     fixture f;
-    ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
-    options.flags = flags;
-    fixture_open(&f, &options);
+    open_fixture(&f, .maxsize = 8, .flags = flags);
     plan plan = {.act = load_own_key, .number = 99, .value = "1"};
     assert_loads(&f, "a", &plan, "1");
     assert_status(CT_ERR_RECURSION, plan.seen);
@@ -217,15 +215,11 @@ static uint64_t weigh_by_loading(void *user_data, const void *key, size_t key_si
   return 1;
 }
 
-TEST(loading_a_key_while_it_is_weighed_is_recursion) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 8);
-  options.weigher = weigh_by_loading;
-  fixture_open(&f, &options);
+FIXTURE_TEST(loading_a_key_while_it_is_weighed_is_recursion,
+             open_fixture(f, .maxsize = 8, .weigher = weigh_by_loading)) {
   plan plan = {.value = "1"};
-  assert_loads(&f, "a", &plan, "1");
-  assert_int_equal(1, f.readings);
-  fixture_close(&f);
+  assert_loads(f, "a", &plan, "1");
+  assert_int_equal(1, f->readings);
 }
 
 static void load_what_left(void *user_data, const ct_event *event) {
@@ -235,15 +229,10 @@ static void load_what_left(void *user_data, const ct_event *event) {
   ct_get_or_load(f->cache, event->key.data, event->key.size, load, &plan, NULL);
 }
 
-TEST(listener_may_load) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 1);
-  options.listener = load_what_left;
-  fixture_open(&f, &options);
-  set_text(f.cache, "a", "1");
+FIXTURE_TEST(listener_may_load, open_fixture(f, .maxsize = 1, .listener = load_what_left)) {
+  set_text(f->cache, "a", "1");
   plan plan = {.value = "2"};
-  assert_loads(&f, "b", &plan, "2");
-  assert_text_quietly(f.cache, "a", "again");
-  assert_int_equal(2, f.told);
-  fixture_close(&f);
+  assert_loads(f, "b", &plan, "2");
+  assert_text_quietly(f->cache, "a", "again");
+  assert_int_equal(2, f->told);
 }

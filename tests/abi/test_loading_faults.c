@@ -77,11 +77,8 @@ static ct_status setdefault(const scene *self, fixture *f, ct_value *out) {
 /* A cache that is full, with that many entries, the oldest of which would go. */
 static void open_full(fixture *f, test_allocator *allocator, const scene *scene, uint64_t count) {
   test_allocator_init(allocator);
-  ct_options options = fixture_options(f, CT_POLICY_LRU, count == 0 ? 1 : count);
-  options.allocator = &allocator->hooks;
-  options.ttl = scene->ttl;
-  options.seed = 1;
-  fixture_open(f, &options);
+  open_fixture(f, .maxsize = count == 0 ? 1 : count, .allocator = &allocator->hooks,
+               .ttl = scene->ttl, .seed = 1);
   for (uint64_t i = 0; i < count; i++) set_number(f->cache, i, &i, sizeof(i));
   if (scene->present) set_text(f->cache, "new", "old");
   f->log[0] = '\0';

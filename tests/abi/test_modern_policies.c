@@ -281,19 +281,16 @@ FIXTURE_TEST(arc_learns_from_who_comes_back, open_filled(f, CT_POLICY_ARC, 4, "a
   assert_order(f->cache, "f b c a");
 }
 
-TEST(arc_keeps_a_ghost_of_each_that_made_room) {
-  fixture f;
-  open_policy(&f, CT_POLICY_ARC, 4);
-  set_each(f.cache, "a b c d");
-  use_each(f.cache, "a b");
-  assert_status(CT_OK, set_text_weight(f.cache, "e", "1", 2));
-  assert_told(&f, "EVICTED c=1, EVICTED d=1");
-  set_each(f.cache, "c");
-  assert_told(&f, "EVICTED a=1");
-  set_each(f.cache, "d");
-  assert_told(&f, "EVICTED b=1");
-  assert_order(f.cache, "c d e");
-  fixture_close(&f);
+FIXTURE_TEST(arc_keeps_a_ghost_of_each_that_made_room, open_policy(f, CT_POLICY_ARC, 4)) {
+  set_each(f->cache, "a b c d");
+  use_each(f->cache, "a b");
+  assert_status(CT_OK, set_text_weight(f->cache, "e", "1", 2));
+  assert_told(f, "EVICTED c=1, EVICTED d=1");
+  set_each(f->cache, "c");
+  assert_told(f, "EVICTED a=1");
+  set_each(f->cache, "d");
+  assert_told(f, "EVICTED b=1");
+  assert_order(f->cache, "c d e");
 }
 
 /* ---- Ghosts --------------------------------------------------------------------------------- */

@@ -149,19 +149,15 @@ TEST(value_outlives_resize) {
   assert_int_equal(0, c.allocator.blocks);
 }
 
-TEST(value_outlives_expiry) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_TTL, 4);
-  options.ttl = 5;
-  fixture_open(&f, &options);
-  assert_status(CT_OK, set_text(f.cache, "a", "pinned"));
-  ct_value value = get_pinned(f.cache, "a");
-  set_now(&f, 5);
-  assert_int_equal(1, ct_expire(f.cache, CT_NOW, NULL, NULL));
-  churn(f.cache, 500);
+FIXTURE_TEST(value_outlives_expiry,
+             open_fixture(f, .policy = CT_POLICY_TTL, .maxsize = 4, .ttl = 5)) {
+  assert_status(CT_OK, set_text(f->cache, "a", "pinned"));
+  ct_value value = get_pinned(f->cache, "a");
+  set_now(f, 5);
+  assert_int_equal(1, ct_expire(f->cache, CT_NOW, NULL, NULL));
+  churn(f->cache, 500);
   assert_value("pinned", value);
   ct_value_release(&value);
-  fixture_close(&f);
 }
 
 TEST(value_outlives_cache) {

@@ -415,9 +415,7 @@ TEST(rr_clear_numbers_anew) {
 /* The order in which RR drains a full alphabet. */
 static void drain_by_seed(uint64_t seed, char *order) {
   fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_RR, 26);
-  options.seed = seed;
-  fixture_open(&f, &options);
+  open_fixture(&f, .policy = CT_POLICY_RR, .maxsize = 26, .seed = seed);
   set_each(f.cache, "a b c d e f g h i j k l m n o p q r s t u v w x y z");
   drain(f.cache, order);
   fixture_close(&f);
@@ -488,21 +486,17 @@ FIXTURE_TEST(mru_quiet_calls_make_nothing_recent, open_filled(f, CT_POLICY_MRU, 
 
 /* ---- TTL and TLRU --------------------------------------------------------------------------- */
 
-TEST(ttl_is_lru_with_a_lifetime) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_TTL, 3);
-  options.ttl = 10;
-  fixture_open(&f, &options);
-  set_each(f.cache, "a b c");
-  set_now(&f, 5);
-  use_each(f.cache, "a");
-  set_each(f.cache, "d");
-  assert_told(&f, "EVICTED b=1");
-  set_now(&f, 10);
-  set_each(f.cache, "e");
-  assert_int_equal(2, ct_len(f.cache)); /* both of the age of 10 went, used or not */
-  assert_goes("d e", f.cache);
-  fixture_close(&f);
+FIXTURE_TEST(ttl_is_lru_with_a_lifetime,
+             open_fixture(f, .policy = CT_POLICY_TTL, .maxsize = 3, .ttl = 10)) {
+  set_each(f->cache, "a b c");
+  set_now(f, 5);
+  use_each(f->cache, "a");
+  set_each(f->cache, "d");
+  assert_told(f, "EVICTED b=1");
+  set_now(f, 10);
+  set_each(f->cache, "e");
+  assert_int_equal(2, ct_len(f->cache)); /* both of the age of 10 went, used or not */
+  assert_goes("d e", f->cache);
 }
 
 TEST(ttl_without_a_ttl_is_invalid) {
@@ -522,26 +516,22 @@ static uint64_t ttu_by_value(void *user_data, const void *key, size_t key_size, 
   return value_size == 0 ? CT_NEVER : now + (uint64_t)(*(const char *)value - '0');
 }
 
-TEST(tlru_is_lru_with_lifetimes_of_its_callers_choice) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_TLRU, 3);
-  options.ttu = ttu_by_value;
-  fixture_open(&f, &options);
-  assert_status(CT_OK, set_text(f.cache, "a", "9"));
-  assert_status(CT_OK, set_text(f.cache, "b", "2"));
-  assert_status(CT_OK, set_text(f.cache, "c", ""));
-  assert_status(CT_NOT_STORED, set_text(f.cache, "d", "0"));
-  assert_told(&f, "");
-  set_now(&f, 1);
-  use_each(f.cache, "a");
-  set_now(&f, 2);
-  assert_status(CT_OK, set_text(f.cache, "e", "9"));
-  assert_told(&f, "EXPIRED b=2");
-  assert_status(CT_OK, set_text(f.cache, "f", "9"));
-  assert_told(&f, "EVICTED c=");
-  assert_status(CT_NOT_STORED, set_text(f.cache, "e", "0"));
-  assert_goes("a f", f.cache);
-  fixture_close(&f);
+FIXTURE_TEST(tlru_is_lru_with_lifetimes_of_its_callers_choice,
+             open_fixture(f, .policy = CT_POLICY_TLRU, .maxsize = 3, .ttu = ttu_by_value)) {
+  assert_status(CT_OK, set_text(f->cache, "a", "9"));
+  assert_status(CT_OK, set_text(f->cache, "b", "2"));
+  assert_status(CT_OK, set_text(f->cache, "c", ""));
+  assert_status(CT_NOT_STORED, set_text(f->cache, "d", "0"));
+  assert_told(f, "");
+  set_now(f, 1);
+  use_each(f->cache, "a");
+  set_now(f, 2);
+  assert_status(CT_OK, set_text(f->cache, "e", "9"));
+  assert_told(f, "EXPIRED b=2");
+  assert_status(CT_OK, set_text(f->cache, "f", "9"));
+  assert_told(f, "EVICTED c=");
+  assert_status(CT_NOT_STORED, set_text(f->cache, "e", "0"));
+  assert_goes("a f", f->cache);
 }
 
 TEST(tlru_without_a_ttu_is_invalid) {

@@ -179,9 +179,7 @@ static ct_status outlive_and_remove(void *user_data, const void *key, size_t key
 /* An entry that expired while compute ran was removed as if it had not. */
 TEST(entry_that_expires_while_compute_runs_is_not_removed_by_it) {
   aging self = {.calls = 0};
-  ct_options options = fixture_options(&self.f, CT_POLICY_LRU, 8);
-  options.ttl = 10;
-  fixture_open(&self.f, &options);
+  open_fixture(&self.f, .maxsize = 8, .ttl = 10);
   assert_status(CT_OK, set_text(self.f.cache, "k", "v"));
   assert_status(CT_MISS, ct_compute(self.f.cache, "k", 1, outlive_and_remove, &self, NULL));
   assert_int_equal(2, self.calls);

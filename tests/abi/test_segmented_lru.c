@@ -285,9 +285,7 @@ TEST(segmented_lru_acts_as_its_model) {
   uint64_t random = test_seed();
   for (unsigned round = 0; round < 10; round++) {
     fixture f;
-    ct_options options = fixture_options(&f, CT_POLICY_CUSTOM, 30);
-    options.custom = &kSlruOps;
-    fixture_open(&f, &options);
+    open_fixture(&f, .policy = CT_POLICY_CUSTOM, .maxsize = 30, .custom = &kSlruOps);
     slru_model model = {.maxsize = 30};
     run_both(&f, &model, 5000, &random);
     if (round % 2 == 0) {

@@ -127,9 +127,7 @@ TEST(same_entries_make_the_same_bytes) {
   tape tapes[2] = {{0}, {0}};
   for (int i = 0; i < 2; i++) {
     fixture f;
-    ct_options options = fixture_options(&f, CT_POLICY_LFU, 100);
-    options.seed = 7;
-    fixture_open(&f, &options);
+    open_fixture(&f, .policy = CT_POLICY_LFU, .maxsize = 100, .seed = 7);
     uint64_t random = 3;
     stir(f.cache, &random, 200, 3000);
     assert_status(CT_OK, save_tape(f.cache, &tapes[i]));
@@ -143,9 +141,7 @@ TEST(same_entries_make_the_same_bytes) {
 TEST(saving_is_no_use_and_counts_nothing) {
   for (int i = 0; i < kOrderedCount; i++) {
     fixture f;
-    ct_options options = fixture_options(&f, kOrdered[i], 50);
-    options.tti = 100;
-    fixture_open(&f, &options);
+    open_fixture(&f, .policy = kOrdered[i], .maxsize = 50, .tti = 100);
     uint64_t random = 5;
     stir(f.cache, &random, 200, 1000);
     static uint64_t before[kMost], after[kMost];
@@ -592,44 +588,37 @@ TEST(idle_times_go_on_too) {
   fixture_close(&f);
 }
 
-TEST(expired_entries_are_not_saved) {
-  fixture f;
-  open_lru(&f, 100);
-  set_text_ttl(f.cache, "dead", "1", 5);
-  set_text(f.cache, "alive", "2");
-  set_now(&f, 5);
+FIXTURE_TEST(expired_entries_are_not_saved, open_lru(f, 100)) {
+  set_text_ttl(f->cache, "dead", "1", 5);
+  set_text(f->cache, "alive", "2");
+  set_now(f, 5);
   ct_cache *to = ct_cache_new(CT_POLICY_LRU, 10);
-  carry_over(f.cache, to);
+  carry_over(f->cache, to);
   assert_int_equal(1, ct_len(to));
   assert_text(to, "alive", "2");
-  assert_told(&f, ""); /* and they stay where they are */
+  assert_told(f, ""); /* and they stay where they are */
   ct_cache_free(to);
-  fixture_close(&f);
 }
 
-TEST(time_is_read_once_a_call_and_only_where_there_are_lifetimes) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 100);
-  options.timer = count_readings;
-  fixture_open(&f, &options);
-  for (uint64_t key = 0; key < 50; key++) put_n(f.cache, key);
+FIXTURE_TEST(time_is_read_once_a_call_and_only_where_there_are_lifetimes,
+             open_fixture(f, .maxsize = 100, .timer = count_readings)) {
+  for (uint64_t key = 0; key < 50; key++) put_n(f->cache, key);
   tape t = {0};
-  assert_status(CT_OK, save_tape(f.cache, &t));
-  ct_clear(f.cache);
-  assert_status(CT_OK, load_tape(f.cache, &t));
-  assert_int_equal(50, ct_len(f.cache));
-  assert_int_equal(0, f.readings);
+  assert_status(CT_OK, save_tape(f->cache, &t));
+  ct_clear(f->cache);
+  assert_status(CT_OK, load_tape(f->cache, &t));
+  assert_int_equal(50, ct_len(f->cache));
+  assert_int_equal(0, f->readings);
   for (uint64_t key = 0; key < 50; key++)
-    ct_set_ttl(f.cache, &key, sizeof key, &key, sizeof key, 100 + key);
-  f.readings = 0;
-  assert_status(CT_OK, save_tape(f.cache, &t));
-  assert_int_equal(1, f.readings);
-  ct_clear(f.cache);
-  f.readings = 0;
-  assert_status(CT_OK, load_tape(f.cache, &t));
-  assert_int_equal(1, f.readings);
+    ct_set_ttl(f->cache, &key, sizeof key, &key, sizeof key, 100 + key);
+  f->readings = 0;
+  assert_status(CT_OK, save_tape(f->cache, &t));
+  assert_int_equal(1, f->readings);
+  ct_clear(f->cache);
+  f->readings = 0;
+  assert_status(CT_OK, load_tape(f->cache, &t));
+  assert_int_equal(1, f->readings);
   tape_free(&t);
-  fixture_close(&f);
 }
 
 /* ---- What is there already ------------------------------------------------------------------ */
@@ -754,10 +743,7 @@ TEST(custom_policy_is_told_coldest_first) {
 
 /* A cache with everything in it that the format knows. */
 static ct_cache *make_golden_cache(fixture *f) {
-  ct_options options = fixture_options(f, CT_POLICY_LFU, 1000);
-  options.tti = 5000;
-  options.seed = 1;
-  fixture_open(f, &options);
+  open_fixture(f, .policy = CT_POLICY_LFU, .maxsize = 1000, .tti = 5000, .seed = 1);
   set_now(f, 10000);
   set_text(f->cache, "plain", "once used");
   set_text_ttl(f->cache, "short", "lived", 100);
@@ -807,9 +793,7 @@ TEST(recorded_snapshot_can_be_loaded) {
   tape t = read_recorded("lfu.ctsnap");
   fixture f, g;
   ct_cache *expected = make_golden_cache(&f);
-  ct_options options = fixture_options(&g, CT_POLICY_LFU, 1000);
-  options.tti = 5000;
-  fixture_open(&g, &options);
+  open_fixture(&g, .policy = CT_POLICY_LFU, .maxsize = 1000, .tti = 5000);
   assert_status(CT_OK, load_tape(g.cache, &t));
   assert_int_equal(5, ct_len(g.cache));
   ct_iter *one, *other;

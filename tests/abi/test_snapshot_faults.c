@@ -59,11 +59,7 @@ static void assert_corrupt(witness *w, tape *t) {
 /* Entries with all that there can be, in more than one frame. */
 static tape make_snapshot(size_t long_value) {
   fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LFU, 1000000);
-  options.tti = 500;
-  options.shards = 2;
-  options.seed = 1;
-  fixture_open(&f, &options);
+  open_fixture(&f, .policy = CT_POLICY_LFU, .maxsize = 1000000, .tti = 500, .shards = 2, .seed = 1);
   set_text(f.cache, "a", "1");
   set_text_ttl(f.cache, "bb", "22", 30);
   set_text_weight(f.cache, "ccc", "", 5);

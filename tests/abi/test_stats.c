@@ -294,33 +294,24 @@ FIXTURE_TEST(clear_leaves_counters_alone, open_lru(f, 2)) {
   assert_counted(f->cache, .inserts = 1, .hits = 1, .removals = 1);
 }
 
-TEST(no_stats_answers_zeros) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 2);
-  options.flags = CT_FLAG_NO_STATS;
-  fixture_open(&f, &options);
-  set_text(f.cache, "a", "1");
-  set_text(f.cache, "b", "2");
-  set_text(f.cache, "c", "3");
-  use_text(f.cache, "c");
-  use_text(f.cache, "x");
-  delete_text(f.cache, "b");
-  assert_counted(f.cache, .hits = 0);
-  assert_status(CT_OK, ct_cache_stats_reset(f.cache));
-  assert_counted(f.cache, .hits = 0);
-  fixture_close(&f);
+FIXTURE_TEST(no_stats_answers_zeros, open_fixture(f, .maxsize = 2, .flags = CT_FLAG_NO_STATS)) {
+  set_text(f->cache, "a", "1");
+  set_text(f->cache, "b", "2");
+  set_text(f->cache, "c", "3");
+  use_text(f->cache, "c");
+  use_text(f->cache, "x");
+  delete_text(f->cache, "b");
+  assert_counted(f->cache, .hits = 0);
+  assert_status(CT_OK, ct_cache_stats_reset(f->cache));
+  assert_counted(f->cache, .hits = 0);
 }
 
-TEST(single_threaded_cache_counts_too) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 2);
-  options.flags = CT_FLAG_SINGLE_THREADED;
-  fixture_open(&f, &options);
-  set_text(f.cache, "a", "1");
-  use_text(f.cache, "a");
-  use_text(f.cache, "x");
-  assert_counted(f.cache, .inserts = 1, .hits = 1, .misses = 1);
-  fixture_close(&f);
+FIXTURE_TEST(single_threaded_cache_counts_too,
+             open_fixture(f, .maxsize = 2, .flags = CT_FLAG_SINGLE_THREADED)) {
+  set_text(f->cache, "a", "1");
+  use_text(f->cache, "a");
+  use_text(f->cache, "x");
+  assert_counted(f->cache, .inserts = 1, .hits = 1, .misses = 1);
 }
 
 /* ---- The struct ----------------------------------------------------------------------------- */

@@ -4,9 +4,7 @@
 #include "fixture.h"
 
 static void open_kind(fixture *f, int32_t weight_kind, uint64_t maxsize) {
-  ct_options options = fixture_options(f, CT_POLICY_LRU, maxsize);
-  options.weight_kind = weight_kind;
-  fixture_open(f, &options);
+  open_fixture(f, .maxsize = maxsize, .weight_kind = weight_kind);
 }
 
 /* ---- Kinds ---------------------------------------------------------------------------------- */
@@ -47,28 +45,20 @@ FIXTURE_TEST(memory_weighs_more_than_its_bytes, open_kind(f, CT_WEIGHT_MEMORY, 1
   assert_int_equal(small + large, ct_currsize(f->cache));
 }
 
-TEST(weigher_overrides_the_kind) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 100);
-  options.weight_kind = CT_WEIGHT_VALUE;
-  options.weigher = weigh_by_value;
-  fixture_open(&f, &options);
-  assert_status(CT_OK, set_weighed(f.cache, 1, 42));
-  assert_int_equal(42, ct_currsize(f.cache));
-  assert_status(CT_OK, set_weighed(f.cache, 1, 7));
-  assert_int_equal(7, ct_currsize(f.cache));
-  fixture_close(&f);
+FIXTURE_TEST(weigher_overrides_the_kind,
+             open_fixture(f, .maxsize = 100, .weight_kind = CT_WEIGHT_VALUE,
+                          .weigher = weigh_by_value)) {
+  assert_status(CT_OK, set_weighed(f->cache, 1, 42));
+  assert_int_equal(42, ct_currsize(f->cache));
+  assert_status(CT_OK, set_weighed(f->cache, 1, 7));
+  assert_int_equal(7, ct_currsize(f->cache));
 }
 
-TEST(weight_of_the_entry_overrides_the_weigher) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_LRU, 100);
-  options.weigher = weigh_by_value;
-  fixture_open(&f, &options);
+FIXTURE_TEST(weight_of_the_entry_overrides_the_weigher,
+             open_fixture(f, .maxsize = 100, .weigher = weigh_by_value)) {
   /* A value of one byte: the weigher would read beyond it. */
-  assert_status(CT_OK, set_text_weight(f.cache, "a", "1", 5));
-  assert_int_equal(5, info_of(f.cache, "a").weight);
-  fixture_close(&f);
+  assert_status(CT_OK, set_text_weight(f->cache, "a", "1", 5));
+  assert_int_equal(5, info_of(f->cache, "a").weight);
 }
 
 /* What a weigher was shown. */

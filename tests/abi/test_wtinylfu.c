@@ -239,21 +239,17 @@ TEST(weights_may_be_none_change_and_be_as_large_as_the_cache) {
   }
 }
 
-TEST(expired_goes_before_what_is_used_never) {
-  fixture f;
-  ct_options options = fixture_options(&f, CT_POLICY_WTINYLFU, 3);
-  options.ttl = 10;
-  fixture_open(&f, &options);
-  assert_status(CT_OK, set_text(f.cache, "often", "1"));
-  for (int i = 0; i < 10; i++) assert_text(f.cache, "often", "1");
-  set_now(&f, 5);
-  assert_status(CT_OK, set_text(f.cache, "a", "2"));
-  assert_status(CT_OK, set_text(f.cache, "b", "3"));
-  set_now(&f, 10);
-  assert_status(CT_OK, set_text(f.cache, "c", "4"));
-  assert_told(&f, "EXPIRED often=1");
-  assert_int_equal(3, ct_len(f.cache));
-  fixture_close(&f);
+FIXTURE_TEST(expired_goes_before_what_is_used_never,
+             open_fixture(f, .policy = CT_POLICY_WTINYLFU, .maxsize = 3, .ttl = 10)) {
+  assert_status(CT_OK, set_text(f->cache, "often", "1"));
+  for (int i = 0; i < 10; i++) assert_text(f->cache, "often", "1");
+  set_now(f, 5);
+  assert_status(CT_OK, set_text(f->cache, "a", "2"));
+  assert_status(CT_OK, set_text(f->cache, "b", "3"));
+  set_now(f, 10);
+  assert_status(CT_OK, set_text(f->cache, "c", "4"));
+  assert_told(f, "EXPIRED often=1");
+  assert_int_equal(3, ct_len(f->cache));
 }
 
 /* ---- The order ------------------------------------------------------------------------------ */
