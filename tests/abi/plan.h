@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of loading share: a loader that does as planned, and what loads and leases hand back. */
+/* What the tests of loading and computing share: loaders and computes that do as planned, and what they
+ * hand back. */
 #ifndef PLAN_H
 #define PLAN_H
 
@@ -10,7 +11,7 @@ enum { kLarge = 20000 }; /* so large that key and value lie apart from the entry
 
 extern const size_t kTooLong;
 
-/* What a loader is to do, and what it saw. */
+/* What a loader or a compute is to do, and what it saw. */
 typedef struct plan plan;
 struct plan {
   fixture *f;
@@ -21,14 +22,25 @@ struct plan {
   const key_call *key_call;                   /* for act */
   int calls;
   char key[64];   /* of the last call */
+  char old[64];   /* what each call of compute saw: "none, 1" */
   ct_status seen; /* what act met */
 };
 
-/* Does as the plan, which is its user_data, says. */
+/* Do as the plan, which is their user_data, says. */
 ct_status load(void *user_data, const void *key, size_t key_size, ct_result *result);
+ct_status compute(void *user_data, const void *key, size_t key_size, const ct_bytes *old,
+                  ct_result *result);
 
-/* By load. */
+/* Asks for a key by load, or by compute. */
+typedef ct_status (*ask_fn)(fixture *f, const char *key, plan *plan, ct_value *out);
 ct_status load_text(fixture *f, const char *key, plan *plan, ct_value *out);
+ct_status compute_text(fixture *f, const char *key, plan *plan, ct_value *out);
+
+/* Asserts the status of asking, and what is handed back: NULL for nothing. */
+void assert_answers(ask_fn ask, ct_status expected, const char *value, fixture *f, const char *key,
+                    plan *plan);
+void assert_computes(ct_status expected, const char *value, fixture *f, const char *key,
+                     plan *plan);
 
 /* Asserts that loading key is CT_OK with that value. */
 void assert_loads(fixture *f, const char *key, plan *plan, const char *expected);
@@ -44,5 +56,19 @@ void assert_fulfils(ct_status expected, ct_lease *lease, const char *value,
 
 /* Asserts what text key a has after a call, or (NULL) that it has none. */
 void assert_text_after(fixture *f, const key_call *way, const char *expected);
+
+/* ---- What a plan may do --------------------------------------------------------------------- */
+
+/* Lets 10 ticks pass. */
+void take_time(plan *self, ct_result *result);
+
+/* The same, having set a ttl of number ticks. */
+void take_time_and_set_ttl(plan *self, ct_result *result);
+
+/* To number. */
+void set_deadline(plan *self, ct_result *result);
+void set_weight(plan *self, ct_result *result);
+
+void discard(plan *self, ct_result *result);
 
 #endif

@@ -1,53 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ct_compute, as one thread sees it: what each answer does, what is handed back, what is counted,
  * and that it runs again when the entry has changed underneath. */
-#include "fixture.h"
-
-static const size_t kTooLong = (size_t)UINT32_MAX + 1;
-
-/* What compute is to do, and what it saw. */
-typedef struct plan plan;
-struct plan {
-  fixture *f;
-  const char *value; /* handed back, if not NULL */
-  ct_status answer;
-  void (*act)(plan *self, ct_result *result); /* runs first, if not NULL */
-  uint64_t number;                            /* for act */
-  int calls;
-  char old[64]; /* what each call saw: "none, 1" */
-};
-
-static ct_status compute(void *user_data, const void *key, size_t key_size, const ct_bytes *old,
-                         ct_result *result) {
-  plan *self = user_data;
-  (void)key, (void)key_size;
-  const size_t used = strlen(self->old);
-  snprintf(self->old + used, sizeof(self->old) - used, "%s%.*s", used == 0 ? "" : ", ",
-           old == NULL ? 4 : (int)old->size, old == NULL ? "none" : (const char *)old->data);
-  self->calls++;
-  if (self->act != NULL) self->act(self, result);
-  if (self->value != NULL) ct_result_set(result, self->value, strlen(self->value));
-  return self->answer;
-}
-
-static ct_status compute_text(fixture *f, const char *key, plan *plan, ct_value *out) {
-  plan->f = f;
-  return ct_compute(f->cache, key, strlen(key), compute, plan, out);
-}
-
-/* Asserts the status of computing key, and what is handed back: NULL for nothing. */
-static void assert_computes(ct_status expected, const char *value, fixture *f, const char *key,
-                            plan *plan) {
-  ct_value out = poisoned_value();
-  const ct_status status = compute_text(f, key, plan, &out);
-  assert_int_equal(expected, status);
-  if (value == NULL) {
-    assert_holds_nothing(out);
-  } else {
-    assert_value(value, out);
-  }
-  ct_value_release(&out);
-}
+#include "plan.h"
 
 /* ---- Answers -------------------------------------------------------------------------------- */
 
@@ -122,15 +76,11 @@ FIXTURE_TEST(not_stored_of_absent_key_hands_back_nothing, open_lru(f, 8)) {
 }
 
 FIXTURE_TEST(failure_is_handed_back_and_changes_nothing, open_lru(f, 8)) {
-  static const int32_t answers[] = {
-      CT_ERR_INVALID, CT_ERR_NOMEM, CT_ERR_TOO_LARGE, CT_ERR_BUFFER,      CT_ERR_RECURSION,
-      CT_ERR_CORRUPT, CT_ERR_IO,    CT_ERR_INTERNAL,  CT_ERR_UNSUPPORTED, 1000,
-      2000000000,     -1000,        -2000000000};
   set_text(f->cache, "a", "1");
-  for (size_t i = 0; i < COUNT_OF(answers); i++) {
-    plan plan = {.value = "2", .answer = (ct_status)answers[i]};
-    assert_computes((ct_status)answers[i], NULL, f, "a", &plan);
-    assert_computes((ct_status)answers[i], NULL, f, "b", &plan);
+  for (size_t i = 0; i < kFailureCount; i++) {
+    plan plan = {.value = "2", .answer = kFailures[i]};
+    assert_computes(kFailures[i], NULL, f, "a", &plan);
+    assert_computes(kFailures[i], NULL, f, "b", &plan);
     assert_int_equal(2, plan.calls);
   }
   assert_counted(f->cache, .inserts = 1);
@@ -140,10 +90,9 @@ FIXTURE_TEST(failure_is_handed_back_and_changes_nothing, open_lru(f, 8)) {
 }
 
 FIXTURE_TEST(answer_in_the_reserved_range_is_invalid, open_lru(f, 8)) {
-  static const int32_t answers[] = {CT_EXISTS, CT_LEASED, CT_BUSY, CT_END, 7, 999, -10, -100, -999};
   set_text(f->cache, "a", "1");
-  for (size_t i = 0; i < COUNT_OF(answers); i++) {
-    plan plan = {.value = "2", .answer = (ct_status)answers[i]};
+  for (size_t i = 0; i < kReservedCount; i++) {
+    plan plan = {.value = "2", .answer = kReserved[i]};
     assert_computes(CT_ERR_INVALID, NULL, f, "a", &plan);
     assert_int_equal(1, plan.calls);
   }
@@ -231,28 +180,6 @@ FIXTURE_TEST(leaving_renews_no_lifetime, open_fixture(f, .maxsize = 8, .ttl = 10
   assert_int_equal(10, info_of(f->cache, "a").deadline);
 }
 
-static void take_time_and_set_ttl(plan *self, ct_result *result) {
-  ct_result_ttl(result, self->number);
-  set_now(self->f, self->f->clock.now + 10);
-}
-
-FIXTURE_TEST(result_ttl_counts_from_the_return_of_compute, open_lru(f, 8)) {
-  set_now(f, 100);
-  plan plan = {.act = take_time_and_set_ttl, .number = 5, .value = "1"};
-  assert_computes(CT_OK, "1", f, "a", &plan);
-  assert_int_equal(115, info_of(f->cache, "a").deadline);
-}
-
-static void set_deadline(plan *self, ct_result *result) {
-  ct_result_deadline(result, self->number);
-}
-
-FIXTURE_TEST(result_deadline_is_absolute, open_lru(f, 8)) {
-  plan plan = {.act = set_deadline, .number = 5, .value = "1"};
-  assert_computes(CT_OK, "1", f, "a", &plan);
-  assert_int_equal(5, info_of(f->cache, "a").deadline);
-}
-
 FIXTURE_TEST(dead_on_arrival_removes_what_it_would_replace, open_lru(f, 8)) {
   set_text(f->cache, "a", "1");
   set_now(f, 5);
@@ -261,10 +188,6 @@ FIXTURE_TEST(dead_on_arrival_removes_what_it_would_replace, open_lru(f, 8)) {
   assert_false(has_text(f->cache, "a"));
   assert_told(f, "REMOVED a=1");
   assert_counted(f->cache, .hits = 1, .inserts = 1, .removals = 1, .rejections = 1);
-}
-
-static void set_weight(plan *self, ct_result *result) {
-  ct_result_weight(result, self->number);
 }
 
 FIXTURE_TEST(result_weight_counts_against_maxsize, open_lru(f, 8)) {
@@ -284,18 +207,6 @@ FIXTURE_TEST(too_large_value_leaves_what_is_there, open_lru(f, 8)) {
   assert_text_quietly(f->cache, "a", "1");
   assert_told(f, "");
   assert_int_equal(2, stats_of(f->cache).rejections);
-}
-
-FIXTURE_TEST(result_weight_is_invalid_where_memory_is_weighed,
-             open_fixture(f, .maxsize = 1000, .weight_kind = CT_WEIGHT_MEMORY)) {
-  plan plan = {.act = set_weight, .number = 1, .value = "2"};
-  assert_computes(CT_ERR_INVALID, NULL, f, "a", &plan);
-  assert_false(has_text(f->cache, "a"));
-}
-
-static void discard(plan *self, ct_result *result) {
-  (void)self;
-  ct_result_discard(result);
 }
 
 FIXTURE_TEST(discarded_value_is_handed_back_and_not_kept, open_lru(f, 8)) {
@@ -707,26 +618,4 @@ TEST(computed_value_outlives_the_cache) {
   ct_value_release(&stored);
   ct_value_release(&left);
   ct_value_release(&discarded);
-}
-
-/* ---- Bad input ------------------------------------------------------------------------------ */
-
-FIXTURE_TEST(compute_of_bad_arguments_is_refused, open_lru(f, 8)) {
-  plan plan = {.value = "1"};
-  ct_value out = poisoned_value();
-  assert_status(CT_ERR_INVALID, ct_compute(NULL, "a", 1, compute, &plan, &out));
-  assert_holds_nothing(out);
-  out = poisoned_value();
-  assert_status(CT_ERR_INVALID, ct_compute(f->cache, NULL, 1, compute, &plan, &out));
-  assert_holds_nothing(out);
-  out = poisoned_value();
-  assert_status(CT_ERR_INVALID, ct_compute(f->cache, "a", 1, NULL, &plan, &out));
-  assert_holds_nothing(out);
-  if (sizeof(size_t) == 8) {
-    out = poisoned_value();
-    assert_status(CT_ERR_TOO_LARGE, ct_compute(f->cache, "a", kTooLong, compute, &plan, &out));
-    assert_holds_nothing(out);
-  }
-  assert_int_equal(0, plan.calls);
-  assert_counted(f->cache, .hits = 0);
 }

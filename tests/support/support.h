@@ -29,6 +29,14 @@ enum { kSanitized = 0 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
+/* Failures that a callback may answer, its own ones among them. */
+enum { kFailureCount = 15 };
+extern const ct_status kFailures[kFailureCount];
+
+/* What no callback may answer; nor CT_NOT_STORED, unless it computes. */
+enum { kReservedCount = 10 };
+extern const ct_status kReserved[kReservedCount];
+
 /* A timer that stands still until it is set. */
 typedef struct manual_clock {
   _Atomic uint64_t now;
