@@ -49,16 +49,7 @@ static inline uint64_t count_readings(void *user_data) {
 
 /* A test of one cache, which open makes in the fixture f, as in
  * FIXTURE_TEST(set_stores, open_lru(f, 3)) { ... f->cache ... }. The cache is freed at the end. */
-#define FIXTURE_TEST(name, open)        \
-  static void check_##name(fixture *f); \
-  TEST(name) {                          \
-    fixture storage;                    \
-    fixture *const f = &storage;        \
-    open;                               \
-    check_##name(f);                    \
-    fixture_close(f);                   \
-  }                                     \
-  static void check_##name(fixture *f)
+#define FIXTURE_TEST(name, open) TEST_IN(fixture, f, name, open, fixture_close(f))
 
 /* Options with the fixture's clock and log; they make a cache with fixture_open. */
 static inline ct_options fixture_options(fixture *self, ct_policy policy, uint64_t maxsize) {

@@ -155,6 +155,9 @@ static void close_journal(journal *it) {
   assert_false(it->broken);
 }
 
+#define JOURNAL_TEST(name, maxsize) \
+  TEST_IN(journal, it, name, open_journal(it, maxsize), close_journal(it))
+
 /* Asserts what was written down since the last time, and forgets it. */
 static void assert_journal(journal *it, const char *expected) {
   assert_string_equal(expected, it->text);
@@ -169,21 +172,19 @@ static void fill_journal(journal *it, const char *keys) {
 
 /* ---- Which calls are made ------------------------------------------------------------------- */
 
-TEST(set_inserts_or_updates) {
-  journal it;
-  ct_cache *cache = open_journal(&it, 9);
+JOURNAL_TEST(set_inserts_or_updates, 9) {
+  ct_cache *const cache = it->f.cache;
   assert_status(CT_OK, set_text(cache, "a", "1"));
-  assert_journal(&it, "insert a 1");
+  assert_journal(it, "insert a 1");
   assert_status(CT_OK, set_text(cache, "a", "2"));
-  assert_journal(&it, "update a 1");
+  assert_journal(it, "update a 1");
   assert_status(CT_OK, set_text_weight(cache, "a", "3", 4));
-  assert_journal(&it, "update a 4");
+  assert_journal(it, "update a 4");
   assert_status(CT_OK, set_text_weight(cache, "b", "1", 0));
-  assert_journal(&it, "insert b 0");
+  assert_journal(it, "insert b 0");
   const size_t ends[] = {1, 2, 3, 4};
   assert_status(CT_OK, ct_set_many(cache, "b2c1", ends, 2, NULL, NULL));
-  assert_journal(&it, "update b 1, insert c 1");
-  close_journal(&it);
+  assert_journal(it, "update b 1, insert c 1");
 }
 
 /* Gives an entry its first lifetime, in a cache that weighs as it says, and a second one. What it
@@ -235,37 +236,34 @@ TEST(lifetime_that_weighs_nothing_is_not_told) {
   }
 }
 
-TEST(each_use_is_one_hit) {
-  journal it;
-  ct_cache *cache = open_journal(&it, 9);
-  fill_journal(&it, "ab");
+JOURNAL_TEST(each_use_is_one_hit, 9) {
+  ct_cache *const cache = it->f.cache;
+  fill_journal(it, "ab");
   assert_status(CT_OK, use_text(cache, "a"));
-  assert_journal(&it, "hit a");
+  assert_journal(it, "hit a");
   char buffer[4];
   assert_status(CT_OK, ct_get_copy(cache, "b", 1, buffer, sizeof buffer, NULL));
-  assert_journal(&it, "hit b");
+  assert_journal(it, "hit b");
   assert_status(CT_OK, ct_setdefault(cache, "a", 1, "x", 1, NULL));
-  assert_journal(&it, "hit a");
+  assert_journal(it, "hit a");
   assert_status(CT_OK, ct_setdefault(cache, "c", 1, "x", 1, NULL));
-  assert_journal(&it, "insert c 1");
+  assert_journal(it, "insert c 1");
   const ct_bytes keys[] = {{"b", 1}, {"x", 1}, {"a", 1}, {"b", 1}};
   ct_value values[4];
   ct_status statuses[4];
   assert_status(CT_OK, ct_get_many(cache, keys, 4, values, statuses));
   for (unsigned i = 0; i < 4; i++) ct_value_release(&values[i]);
-  assert_journal(&it, "hit b, hit a, hit b");
+  assert_journal(it, "hit b, hit a, hit b");
   const size_t ends[] = {1, 2};
   size_t value_ends[2];
   assert_status(
       CT_OK, ct_get_many_copy(cache, "ca", ends, 2, buffer, sizeof buffer, value_ends, statuses));
-  assert_journal(&it, "hit c, hit a");
-  close_journal(&it);
+  assert_journal(it, "hit c, hit a");
 }
 
-TEST(quiet_calls_and_failures_reach_no_policy) {
-  journal it;
-  ct_cache *cache = open_journal(&it, 9);
-  fill_journal(&it, "ab");
+JOURNAL_TEST(quiet_calls_and_failures_reach_no_policy, 9) {
+  ct_cache *const cache = it->f.cache;
+  fill_journal(it, "ab");
   ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
   assert_status(CT_MISS, use_text(cache, "x"));
   assert_status(CT_OK, ct_peek(cache, "a", 1, NULL));
@@ -286,9 +284,8 @@ TEST(quiet_calls_and_failures_reach_no_policy) {
   }
   ct_iter_free(iter);
   assert_int_equal(2, ct_len(cache));
-  assert_journal(&it, "");
-  assert_int_equal(0, it.victims);
-  close_journal(&it);
+  assert_journal(it, "");
+  assert_int_equal(0, it->victims);
 }
 
 static bool match_b(void *user_data, const void *key, size_t key_size, const void *value,
@@ -297,74 +294,64 @@ static bool match_b(void *user_data, const void *key, size_t key_size, const voi
   return *(const char *)key == 'b';
 }
 
-TEST(every_single_departure_is_one_remove) {
-  journal it;
-  ct_cache *cache = open_journal(&it, 9);
-  fill_journal(&it, "abcdefg");
+JOURNAL_TEST(every_single_departure_is_one_remove, 9) {
+  ct_cache *const cache = it->f.cache;
+  fill_journal(it, "abcdefg");
   assert_status(CT_OK, delete_text(cache, "c"));
-  assert_journal(&it, "remove c");
+  assert_journal(it, "remove c");
   assert_status(CT_OK, ct_pop(cache, "d", 1, NULL));
-  assert_journal(&it, "remove d");
+  assert_journal(it, "remove d");
   assert_status(CT_OK, ct_popitem(cache, NULL, NULL));
-  assert_journal(&it, "remove a");
+  assert_journal(it, "remove a");
   assert_int_equal(1, ct_remove_if(cache, match_b, NULL));
-  assert_journal(&it, "remove b");
+  assert_journal(it, "remove b");
   assert_status(CT_NOT_STORED, set_text_ttl(cache, "e", "2", 0));
-  assert_journal(&it, "remove e");
+  assert_journal(it, "remove e");
   assert_status(CT_OK, ct_set_lifetime(cache, "f", 1, 0));
-  assert_journal(&it, "remove f");
-  close_journal(&it);
+  assert_journal(it, "remove f");
 }
 
-TEST(room_is_made_before_the_insert) {
-  journal it;
-  ct_cache *cache = open_journal(&it, 3);
-  fill_journal(&it, "abc");
+JOURNAL_TEST(room_is_made_before_the_insert, 3) {
+  ct_cache *const cache = it->f.cache;
+  fill_journal(it, "abc");
   assert_status(CT_OK, set_text_weight(cache, "d", "1", 2));
-  assert_journal(&it, "remove a, remove b, insert d 2");
-  assert_told(&it.f, "EVICTED a=1, EVICTED b=1");
+  assert_journal(it, "remove a, remove b, insert d 2");
+  assert_told(&it->f, "EVICTED a=1, EVICTED b=1");
   assert_status(CT_OK, set_text_weight(cache, "d", "2", 3));
-  assert_journal(&it, "remove c, update d 3");
-  assert_told(&it.f, "EVICTED c=1, REPLACED d=1");
-  close_journal(&it);
+  assert_journal(it, "remove c, update d 3");
+  assert_told(&it->f, "EVICTED c=1, REPLACED d=1");
 }
 
-TEST(growing_entry_chosen_as_victim_is_removed_then_inserted) {
-  journal it;
-  ct_cache *cache = open_journal(&it, 3);
-  fill_journal(&it, "abc");
+JOURNAL_TEST(growing_entry_chosen_as_victim_is_removed_then_inserted, 3) {
+  ct_cache *const cache = it->f.cache;
+  fill_journal(it, "abc");
   assert_status(CT_OK, set_text_weight(cache, "a", "2", 2));
-  assert_journal(&it, "remove a, remove b, insert a 2");
-  assert_told(&it.f, "EVICTED a=1, EVICTED b=1");
+  assert_journal(it, "remove a, remove b, insert a 2");
+  assert_told(&it->f, "EVICTED a=1, EVICTED b=1");
   assert_int_equal(2, ct_len(cache));
-  close_journal(&it);
 }
 
-TEST(expired_entries_leave_without_asking_for_a_victim) {
-  journal it;
-  ct_cache *cache = open_journal(&it, 3);
-  fill_journal(&it, "a");
+JOURNAL_TEST(expired_entries_leave_without_asking_for_a_victim, 3) {
+  ct_cache *const cache = it->f.cache;
+  fill_journal(it, "a");
   assert_status(CT_OK, set_text_ttl(cache, "b", "1", 5));
   assert_status(CT_OK, set_text_ttl(cache, "c", "1", 5));
-  set_now(&it.f, 5);
-  it.text[0] = '\0';
+  set_now(&it->f, 5);
+  it->text[0] = '\0';
   assert_status(CT_OK, set_text(cache, "d", "1"));
   assert_status(CT_OK, set_text(cache, "e", "1"));
-  assert_int_equal(0, it.victims);
-  assert_int_equal(3, it.live);
+  assert_int_equal(0, it->victims);
+  assert_int_equal(3, it->live);
   assert_int_equal(3, ct_len(cache));
-  close_journal(&it);
 }
 
-TEST(write_over_an_expired_entry_is_remove_and_insert) {
-  journal it;
-  ct_cache *cache = open_journal(&it, 3);
+JOURNAL_TEST(write_over_an_expired_entry_is_remove_and_insert, 3) {
+  ct_cache *const cache = it->f.cache;
   assert_status(CT_OK, set_text_ttl(cache, "a", "1", 5));
-  set_now(&it.f, 5);
-  it.text[0] = '\0';
+  set_now(&it->f, 5);
+  it->text[0] = '\0';
   assert_status(CT_OK, set_text(cache, "a", "2"));
-  assert_journal(&it, "remove a, insert a 1");
-  close_journal(&it);
+  assert_journal(it, "remove a, insert a 1");
 }
 
 TEST(calls_are_given_the_time) {
@@ -383,17 +370,15 @@ TEST(calls_are_given_the_time) {
   close_journal(&it);
 }
 
-TEST(clear_is_told_at_once) {
-  journal it;
-  ct_cache *cache = open_journal(&it, 9);
-  fill_journal(&it, "abc");
+JOURNAL_TEST(clear_is_told_at_once, 9) {
+  ct_cache *const cache = it->f.cache;
+  fill_journal(it, "abc");
   assert_status(CT_OK, ct_clear(cache));
-  assert_journal(&it, "clear");
-  fill_journal(&it, "ca");
-  assert_int_equal(2, it.live);
+  assert_journal(it, "clear");
+  fill_journal(it, "ca");
+  assert_int_equal(2, it->live);
   assert_status(CT_OK, ct_popitem(cache, NULL, NULL));
-  assert_journal(&it, "remove c");
-  close_journal(&it);
+  assert_journal(it, "remove c");
 }
 
 TEST(clear_without_on_clear_removes_each) {
@@ -413,15 +398,13 @@ TEST(clear_without_on_clear_removes_each) {
   close_journal(&it);
 }
 
-TEST(resize_is_told_before_victims_go) {
-  journal it;
-  ct_cache *cache = open_journal(&it, 9);
-  fill_journal(&it, "abcd");
+JOURNAL_TEST(resize_is_told_before_victims_go, 9) {
+  ct_cache *const cache = it->f.cache;
+  fill_journal(it, "abcd");
   assert_status(CT_OK, ct_resize(cache, 2));
-  assert_journal(&it, "resize 2, remove a, remove b");
+  assert_journal(it, "resize 2, remove a, remove b");
   assert_status(CT_OK, ct_resize(cache, CT_UNBOUNDED));
-  assert_journal(&it, "resize 18446744073709551615");
-  close_journal(&it);
+  assert_journal(it, "resize 18446744073709551615");
 }
 
 TEST(optional_calls_may_be_missing) {
@@ -460,21 +443,18 @@ TEST(missing_required_calls_are_invalid) {
   assert_null(ct_cache_new(CT_POLICY_CUSTOM, 3));
 }
 
-TEST(order_of_a_custom_policy_cannot_be_walked) {
-  journal it;
-  ct_cache *cache = open_journal(&it, 3);
-  fill_journal(&it, "abc");
+JOURNAL_TEST(order_of_a_custom_policy_cannot_be_walked, 3) {
+  ct_cache *const cache = it->f.cache;
+  fill_journal(it, "abc");
   for (int32_t order = CT_ORDER_COLDEST; order <= CT_ORDER_HOTTEST; order++) {
-    ct_iter *iter = (ct_iter *)&it;
+    ct_iter *iter = (ct_iter *)it;
     assert_status(CT_ERR_UNSUPPORTED, ct_iter_new(cache, order, &iter));
     assert_null(iter);
   }
-  close_journal(&it);
 }
 
-TEST(ids_are_small_and_used_again_only_after_leaving) {
-  journal it;
-  ct_cache *cache = open_journal(&it, 10);
+JOURNAL_TEST(ids_are_small_and_used_again_only_after_leaving, 10) {
+  ct_cache *const cache = it->f.cache;
   uint64_t random = test_seed();
   for (unsigned step = 0; step < 5000; step++) {
     const char key[] = {(char)('a' + test_random_below(&random, 26)), '\0'};
@@ -491,13 +471,12 @@ TEST(ids_are_small_and_used_again_only_after_leaving) {
         assert_status(CT_OK, set_text_weight(cache, key, "1", 1 + test_random_below(&random, 2)));
         break;
     }
-    it.text[0] = '\0';
-    it.f.log[0] = '\0';
+    it->text[0] = '\0';
+    it->f.log[0] = '\0';
     /* An id of 64 or more, or one still in use, would have broken the journal. */
-    assert_false(it.broken);
-    assert_int_equal(it.live, ct_len(cache));
+    assert_false(it->broken);
+    assert_int_equal(it->live, ct_len(cache));
   }
-  close_journal(&it);
 }
 
 /* ---- States --------------------------------------------------------------------------------- */
@@ -610,93 +589,78 @@ static void open_failing(journal *it, unsigned good_victims) {
   it->dead_id = kDeadId;
 }
 
+#define FAILING_TEST(name, good_victims) \
+  TEST_IN(journal, it, name, open_failing(it, good_victims), close_journal(it))
+
 static void mend(journal *it) {
   it->failing = false;
 }
 
-TEST(set_with_a_dead_victim_fails_after_earlier_victims) {
-  journal it;
-  open_failing(&it, 2);
-  assert_status(CT_ERR_INTERNAL, set_text_weight(it.f.cache, "e", "1", 3));
-  assert_journal(&it, "remove a, remove b");
-  assert_told(&it.f, "EVICTED a=1, EVICTED b=1");
-  assert_false(has_text(it.f.cache, "e"));
-  assert_int_equal(2, ct_len(it.f.cache));
-  assert_int_equal(2, ct_currsize(it.f.cache));
-  assert_text_quietly(it.f.cache, "c", "1");
+FAILING_TEST(set_with_a_dead_victim_fails_after_earlier_victims, 2) {
+  assert_status(CT_ERR_INTERNAL, set_text_weight(it->f.cache, "e", "1", 3));
+  assert_journal(it, "remove a, remove b");
+  assert_told(&it->f, "EVICTED a=1, EVICTED b=1");
+  assert_false(has_text(it->f.cache, "e"));
+  assert_int_equal(2, ct_len(it->f.cache));
+  assert_int_equal(2, ct_currsize(it->f.cache));
+  assert_text_quietly(it->f.cache, "c", "1");
 
-  mend(&it);
-  assert_status(CT_OK, set_text_weight(it.f.cache, "e", "1", 3));
-  assert_told(&it.f, "EVICTED c=1");
-  assert_int_equal(2, ct_len(it.f.cache));
-  close_journal(&it);
+  mend(it);
+  assert_status(CT_OK, set_text_weight(it->f.cache, "e", "1", 3));
+  assert_told(&it->f, "EVICTED c=1");
+  assert_int_equal(2, ct_len(it->f.cache));
 }
 
-TEST(update_with_a_dead_victim_keeps_the_old_value) {
-  journal it;
-  open_failing(&it, 1);
-  assert_status(CT_ERR_INTERNAL, set_text_weight(it.f.cache, "c", "2", 3));
-  assert_told(&it.f, "EVICTED a=1");
-  assert_text_quietly(it.f.cache, "c", "1");
-  assert_int_equal(3, ct_currsize(it.f.cache));
-  mend(&it);
-  assert_status(CT_OK, set_text_weight(it.f.cache, "c", "2", 3));
-  assert_told(&it.f, "EVICTED b=1, REPLACED c=1");
-  close_journal(&it);
+FAILING_TEST(update_with_a_dead_victim_keeps_the_old_value, 1) {
+  assert_status(CT_ERR_INTERNAL, set_text_weight(it->f.cache, "c", "2", 3));
+  assert_told(&it->f, "EVICTED a=1");
+  assert_text_quietly(it->f.cache, "c", "1");
+  assert_int_equal(3, ct_currsize(it->f.cache));
+  mend(it);
+  assert_status(CT_OK, set_text_weight(it->f.cache, "c", "2", 3));
+  assert_told(&it->f, "EVICTED b=1, REPLACED c=1");
 }
 
-TEST(setdefault_with_a_dead_victim_hands_nothing_out) {
-  journal it;
-  open_failing(&it, 0);
+FAILING_TEST(setdefault_with_a_dead_victim_hands_nothing_out, 0) {
   ct_value value = poisoned_value();
-  assert_status(CT_ERR_INTERNAL, ct_setdefault(it.f.cache, "e", 1, "1", 1, &value));
+  assert_status(CT_ERR_INTERNAL, ct_setdefault(it->f.cache, "e", 1, "1", 1, &value));
   assert_holds_nothing(value);
-  assert_told(&it.f, "");
-  assert_int_equal(4, ct_len(it.f.cache));
-  close_journal(&it);
+  assert_told(&it->f, "");
+  assert_int_equal(4, ct_len(it->f.cache));
 }
 
-TEST(popitem_with_a_dead_victim_removes_nothing) {
-  journal it;
-  open_failing(&it, 1);
-  assert_status(CT_OK, ct_popitem(it.f.cache, NULL, NULL));
-  assert_told(&it.f, "EVICTED a=1");
+FAILING_TEST(popitem_with_a_dead_victim_removes_nothing, 1) {
+  assert_status(CT_OK, ct_popitem(it->f.cache, NULL, NULL));
+  assert_told(&it->f, "EVICTED a=1");
   ct_value key = poisoned_value(), value = poisoned_value();
-  assert_status(CT_ERR_INTERNAL, ct_popitem(it.f.cache, &key, &value));
+  assert_status(CT_ERR_INTERNAL, ct_popitem(it->f.cache, &key, &value));
   assert_holds_nothing(key);
   assert_holds_nothing(value);
-  assert_told(&it.f, "");
-  assert_int_equal(3, ct_len(it.f.cache));
-  close_journal(&it);
+  assert_told(&it->f, "");
+  assert_int_equal(3, ct_len(it->f.cache));
 }
 
-TEST(resize_with_a_dead_victim_sets_the_limit) {
-  journal it;
-  open_failing(&it, 1);
-  assert_status(CT_ERR_INTERNAL, ct_resize(it.f.cache, 2));
-  assert_told(&it.f, "EVICTED a=1");
-  assert_int_equal(2, ct_maxsize(it.f.cache));
-  mend(&it);
-  assert_status(CT_OK, set_text(it.f.cache, "e", "1"));
-  assert_told(&it.f, "EVICTED b=1, EVICTED c=1");
-  assert_int_equal(2, ct_len(it.f.cache));
-  assert_int_equal(2, ct_currsize(it.f.cache));
-  close_journal(&it);
+FAILING_TEST(resize_with_a_dead_victim_sets_the_limit, 1) {
+  assert_status(CT_ERR_INTERNAL, ct_resize(it->f.cache, 2));
+  assert_told(&it->f, "EVICTED a=1");
+  assert_int_equal(2, ct_maxsize(it->f.cache));
+  mend(it);
+  assert_status(CT_OK, set_text(it->f.cache, "e", "1"));
+  assert_told(&it->f, "EVICTED b=1, EVICTED c=1");
+  assert_int_equal(2, ct_len(it->f.cache));
+  assert_int_equal(2, ct_currsize(it->f.cache));
 }
 
-TEST(id_of_an_entry_that_left_is_dead) {
-  journal it;
-  open_failing(&it, 0);
+FAILING_TEST(id_of_an_entry_that_left_is_dead, 0) {
   uint32_t id = 0;
-  while (it.name[id] != 'b') id++;
-  assert_status(CT_OK, delete_text(it.f.cache, "b"));
-  it.dead_id = id;
-  assert_told(&it.f, "REMOVED b=1");
-  assert_status(CT_ERR_INTERNAL, ct_popitem(it.f.cache, NULL, NULL));
-  assert_status(CT_ERR_INTERNAL, set_text_weight(it.f.cache, "e", "1", 2));
-  assert_told(&it.f, "");
-  assert_int_equal(3, ct_len(it.f.cache));
-  close_journal(&it);
+  while (it->name[id] != 'b') id++;
+  assert_status(CT_OK, delete_text(it->f.cache, "b"));
+  it->dead_id = id;
+  assert_told(&it->f, "REMOVED b=1");
+  assert_status(CT_ERR_INTERNAL, ct_popitem(it->f.cache, NULL, NULL));
+  assert_status(CT_ERR_INTERNAL, set_text_weight(it->f.cache, "e", "1", 2));
+  assert_told(&it->f, "");
+  assert_int_equal(3, ct_len(it->f.cache));
 }
 
 TEST(dead_victim_of_another_shard_fails_the_set) {

@@ -40,6 +40,14 @@ static void open_counted(counted *self, uint64_t maxsize) {
   open_with(self, options);
 }
 
+static void close_counted(counted *self) {
+  ct_cache_free(self->cache);
+  assert_int_equal(0, self->allocator.blocks);
+}
+
+#define COUNTED_TEST(name, maxsize) \
+  TEST_IN(counted, c, name, open_counted(c, maxsize), close_counted(c))
+
 static ct_value get_pinned(ct_cache *cache, const char *key) {
   ct_value value = poisoned_value();
   assert_status(CT_OK, ct_get(cache, key, strlen(key), &value));
@@ -70,83 +78,63 @@ static void churn(ct_cache *cache, int count) {
 
 /* ---- What a pinned value outlives ----------------------------------------------------------- */
 
-TEST(value_outlives_eviction) {
-  counted c;
-  open_counted(&c, 4);
-  assert_status(CT_OK, set_text(c.cache, "a", "pinned"));
-  ct_value value = get_pinned(c.cache, "a");
-  churn(c.cache, 500);
-  assert_text_quietly(c.cache, "a", NULL);
+COUNTED_TEST(value_outlives_eviction, 4) {
+  assert_status(CT_OK, set_text(c->cache, "a", "pinned"));
+  ct_value value = get_pinned(c->cache, "a");
+  churn(c->cache, 500);
+  assert_text_quietly(c->cache, "a", NULL);
   assert_value("pinned", value);
   ct_value_release(&value);
-  ct_cache_free(c.cache);
-  assert_int_equal(0, c.allocator.blocks);
 }
 
-TEST(value_outlives_replacement) {
-  counted c;
-  open_counted(&c, 4);
-  assert_status(CT_OK, set_text(c.cache, "a", "old"));
-  ct_value old = get_pinned(c.cache, "a");
+COUNTED_TEST(value_outlives_replacement, 4) {
+  assert_status(CT_OK, set_text(c->cache, "a", "old"));
+  ct_value old = get_pinned(c->cache, "a");
   /* Of the same size, smaller and larger. */
-  assert_status(CT_OK, set_text(c.cache, "a", "new"));
+  assert_status(CT_OK, set_text(c->cache, "a", "new"));
   assert_value("old", old);
-  assert_status(CT_OK, set_text(c.cache, "a", "-"));
+  assert_status(CT_OK, set_text(c->cache, "a", "-"));
   assert_value("old", old);
-  assert_status(CT_OK, set_text(c.cache, "a", "much longer than it was before"));
+  assert_status(CT_OK, set_text(c->cache, "a", "much longer than it was before"));
   assert_value("old", old);
-  ct_value latest = get_pinned(c.cache, "a");
-  churn(c.cache, 500);
+  ct_value latest = get_pinned(c->cache, "a");
+  churn(c->cache, 500);
   assert_value("old", old);
   assert_value("much longer than it was before", latest);
   ct_value_release(&old);
   assert_value("much longer than it was before", latest);
   ct_value_release(&latest);
-  ct_cache_free(c.cache);
-  assert_int_equal(0, c.allocator.blocks);
 }
 
-TEST(value_outlives_delete) {
-  counted c;
-  open_counted(&c, 4);
-  assert_status(CT_OK, set_text(c.cache, "a", "pinned"));
-  ct_value value = get_pinned(c.cache, "a");
-  assert_status(CT_OK, delete_text(c.cache, "a"));
-  churn(c.cache, 500);
+COUNTED_TEST(value_outlives_delete, 4) {
+  assert_status(CT_OK, set_text(c->cache, "a", "pinned"));
+  ct_value value = get_pinned(c->cache, "a");
+  assert_status(CT_OK, delete_text(c->cache, "a"));
+  churn(c->cache, 500);
   assert_value("pinned", value);
   ct_value_release(&value);
-  ct_cache_free(c.cache);
-  assert_int_equal(0, c.allocator.blocks);
 }
 
-TEST(value_outlives_clear) {
-  counted c;
-  open_counted(&c, 4);
-  assert_status(CT_OK, set_text(c.cache, "a", "pinned"));
-  ct_value value = get_pinned(c.cache, "a");
-  assert_status(CT_OK, ct_clear(c.cache));
-  churn(c.cache, 500);
+COUNTED_TEST(value_outlives_clear, 4) {
+  assert_status(CT_OK, set_text(c->cache, "a", "pinned"));
+  ct_value value = get_pinned(c->cache, "a");
+  assert_status(CT_OK, ct_clear(c->cache));
+  churn(c->cache, 500);
   assert_value("pinned", value);
-  assert_status(CT_OK, ct_clear(c.cache));
+  assert_status(CT_OK, ct_clear(c->cache));
   assert_value("pinned", value);
   ct_value_release(&value);
-  ct_cache_free(c.cache);
-  assert_int_equal(0, c.allocator.blocks);
 }
 
-TEST(value_outlives_resize) {
-  counted c;
-  open_counted(&c, 4);
-  assert_status(CT_OK, set_text(c.cache, "a", "pinned"));
-  ct_value value = get_pinned(c.cache, "a");
-  assert_status(CT_OK, ct_resize(c.cache, 0));
-  assert_int_equal(0, ct_len(c.cache));
-  assert_status(CT_OK, ct_resize(c.cache, 4));
-  churn(c.cache, 500);
+COUNTED_TEST(value_outlives_resize, 4) {
+  assert_status(CT_OK, set_text(c->cache, "a", "pinned"));
+  ct_value value = get_pinned(c->cache, "a");
+  assert_status(CT_OK, ct_resize(c->cache, 0));
+  assert_int_equal(0, ct_len(c->cache));
+  assert_status(CT_OK, ct_resize(c->cache, 4));
+  churn(c->cache, 500);
   assert_value("pinned", value);
   ct_value_release(&value);
-  ct_cache_free(c.cache);
-  assert_int_equal(0, c.allocator.blocks);
 }
 
 FIXTURE_TEST(value_outlives_expiry,
@@ -267,67 +255,53 @@ TEST(many_values_outlive_cache_in_any_order_of_release) {
 
 /* ---- Pins ----------------------------------------------------------------------------------- */
 
-TEST(release_zeroes_the_value) {
-  counted c;
-  open_counted(&c, 4);
-  assert_status(CT_OK, set_text(c.cache, "a", "1"));
-  ct_value value = get_pinned(c.cache, "a");
+COUNTED_TEST(release_zeroes_the_value, 4) {
+  assert_status(CT_OK, set_text(c->cache, "a", "1"));
+  ct_value value = get_pinned(c->cache, "a");
   assert_true(value.pin != 0);
   ct_value_release(&value);
   assert_holds_nothing(value);
-  ct_cache_free(c.cache);
 }
 
-TEST(release_again_does_nothing) {
-  counted c;
-  open_counted(&c, 4);
-  assert_status(CT_OK, set_text(c.cache, "a", "1"));
-  ct_value kept = get_pinned(c.cache, "a");
-  ct_value value = get_pinned(c.cache, "a");
+COUNTED_TEST(release_again_does_nothing, 4) {
+  assert_status(CT_OK, set_text(c->cache, "a", "1"));
+  ct_value kept = get_pinned(c->cache, "a");
+  ct_value value = get_pinned(c->cache, "a");
   ct_value_release(&value);
   ct_value_release(&value);
   ct_value_release(&value);
-  assert_status(CT_OK, delete_text(c.cache, "a"));
-  churn(c.cache, 100);
+  assert_status(CT_OK, delete_text(c->cache, "a"));
+  churn(c->cache, 100);
   assert_value("1", kept);
   ct_value_release(&kept);
-  ct_cache_free(c.cache);
-  assert_int_equal(0, c.allocator.blocks);
 }
 
-TEST(released_entry_is_still_there) {
-  counted c;
-  open_counted(&c, 4);
-  assert_status(CT_OK, set_text(c.cache, "a", "1"));
-  ct_value value = get_pinned(c.cache, "a");
+COUNTED_TEST(released_entry_is_still_there, 4) {
+  assert_status(CT_OK, set_text(c->cache, "a", "1"));
+  ct_value value = get_pinned(c->cache, "a");
   ct_value_release(&value);
-  assert_int_equal(0, c.drops);
-  assert_text(c.cache, "a", "1");
-  ct_cache_free(c.cache);
+  assert_int_equal(0, c->drops);
+  assert_text(c->cache, "a", "1");
 }
 
-TEST(ref_is_independent_of_the_first_pin) {
-  counted c;
-  open_counted(&c, 4);
-  assert_status(CT_OK, set_text(c.cache, "a", "1"));
-  ct_value first = get_pinned(c.cache, "a");
+COUNTED_TEST(ref_is_independent_of_the_first_pin, 4) {
+  assert_status(CT_OK, set_text(c->cache, "a", "1"));
+  ct_value first = get_pinned(c->cache, "a");
   ct_value second = poisoned_value();
   ct_value third = poisoned_value();
   assert_status(CT_OK, ct_value_ref(&first, &second));
   assert_status(CT_OK, ct_value_ref(&second, &third));
-  assert_status(CT_OK, delete_text(c.cache, "a"));
+  assert_status(CT_OK, delete_text(c->cache, "a"));
   ct_value_release(&first);
-  assert_int_equal(0, c.drops);
+  assert_int_equal(0, c->drops);
   assert_value("1", second);
   ct_value_release(&second);
-  assert_int_equal(0, c.drops);
-  churn(c.cache, 100);
+  assert_int_equal(0, c->drops);
+  churn(c->cache, 100);
   assert_value("1", third);
-  uint64_t others = c.drops;
+  uint64_t others = c->drops;
   ct_value_release(&third);
-  assert_int_equal(others + 1, c.drops);
-  ct_cache_free(c.cache);
-  assert_int_equal(0, c.allocator.blocks);
+  assert_int_equal(others + 1, c->drops);
 }
 
 TEST(ref_of_nothing_holds_nothing) {
@@ -356,46 +330,38 @@ TEST(ref_after_the_cache_is_gone) {
 
 enum { kManyPins = 100000 };
 
-TEST(hundred_thousand_pins_on_one_entry) {
+COUNTED_TEST(hundred_thousand_pins_on_one_entry, 4) {
   static ct_value values[kManyPins];
-  counted c;
-  open_counted(&c, 4);
-  assert_status(CT_OK, set_text(c.cache, "a", "popular"));
-  values[0] = get_pinned(c.cache, "a");
+  assert_status(CT_OK, set_text(c->cache, "a", "popular"));
+  values[0] = get_pinned(c->cache, "a");
   for (size_t i = 1; i < kManyPins; i++) {
     if (i % 2 == 0)
-      values[i] = get_pinned(c.cache, "a");
+      values[i] = get_pinned(c->cache, "a");
     else
       assert_status(CT_OK, ct_value_ref(&values[i - 1], &values[i]));
   }
-  assert_status(CT_OK, delete_text(c.cache, "a"));
+  assert_status(CT_OK, delete_text(c->cache, "a"));
   for (size_t i = 0; i < kManyPins; i++) {
-    assert_int_equal(0, c.drops);
+    assert_int_equal(0, c->drops);
     /* From both ends in turn. */
     ct_value *value = &values[i % 2 == 0 ? i / 2 : kManyPins - 1 - i / 2];
     assert_value("popular", *value);
     ct_value_release(value);
   }
-  assert_int_equal(1, c.drops);
-  ct_cache_free(c.cache);
-  assert_int_equal(0, c.allocator.blocks);
+  assert_int_equal(1, c->drops);
 }
 
-TEST(hundred_thousand_pins_come_and_go_in_waves) {
+COUNTED_TEST(hundred_thousand_pins_come_and_go_in_waves, 4) {
   static ct_value values[kManyPins];
-  counted c;
-  open_counted(&c, 4);
-  assert_status(CT_OK, set_text(c.cache, "a", "popular"));
+  assert_status(CT_OK, set_text(c->cache, "a", "popular"));
   for (int wave = 0; wave < 3; wave++) {
-    for (size_t i = 0; i < kManyPins; i++) values[i] = get_pinned(c.cache, "a");
+    for (size_t i = 0; i < kManyPins; i++) values[i] = get_pinned(c->cache, "a");
     for (size_t i = 0; i < kManyPins; i++) ct_value_release(&values[i]);
-    assert_int_equal(0, c.drops);
+    assert_int_equal(0, c->drops);
   }
-  assert_text(c.cache, "a", "popular");
-  assert_status(CT_OK, delete_text(c.cache, "a"));
-  assert_int_equal(1, c.drops);
-  ct_cache_free(c.cache);
-  assert_int_equal(0, c.allocator.blocks);
+  assert_text(c->cache, "a", "popular");
+  assert_status(CT_OK, delete_text(c->cache, "a"));
+  assert_int_equal(1, c->drops);
 }
 
 TEST(hundred_thousand_pins_outlive_cache) {
@@ -416,18 +382,16 @@ TEST(hundred_thousand_pins_outlive_cache) {
 
 /* ---- Where the bytes lie -------------------------------------------------------------------- */
 
-TEST(value_is_aligned_to_eight) {
-  counted c;
-  open_counted(&c, CT_UNBOUNDED);
+COUNTED_TEST(value_is_aligned_to_eight, CT_UNBOUNDED) {
   unsigned char key[100] = {0};
   static unsigned char bytes[20000];
   for (size_t key_size = 0; key_size < sizeof(key); key_size++) {
     size_t size = key_size * 7 % 65;
     if (key_size % 20 == 19) size = sizeof(bytes) - key_size;
     fill(bytes, size, key_size);
-    assert_status(CT_OK, ct_set(c.cache, key, key_size, bytes, size));
+    assert_status(CT_OK, ct_set(c->cache, key, key_size, bytes, size));
     ct_value value = poisoned_value();
-    assert_status(CT_OK, ct_get(c.cache, key, key_size, &value));
+    assert_status(CT_OK, ct_get(c->cache, key, key_size, &value));
     assert_int_equal(0, (uintptr_t)value.data % 8);
     assert_filled(&value, size, key_size);
     ct_value_release(&value);
@@ -435,41 +399,36 @@ TEST(value_is_aligned_to_eight) {
   ct_value key_popped = poisoned_value();
   ct_value value = poisoned_value();
   for (size_t i = 0; i < sizeof(key); i++) {
-    assert_status(CT_OK, ct_popitem(c.cache, &key_popped, &value));
+    assert_status(CT_OK, ct_popitem(c->cache, &key_popped, &value));
     assert_int_equal(0, (uintptr_t)key_popped.data % 8);
     assert_int_equal(0, (uintptr_t)value.data % 8);
     ct_value_release(&key_popped);
     ct_value_release(&value);
   }
-  ct_cache_free(c.cache);
 }
 
-TEST(empty_value_is_not_null) {
-  counted c;
-  open_counted(&c, 4);
-  assert_status(CT_OK, ct_set(c.cache, NULL, 0, NULL, 0));
+COUNTED_TEST(empty_value_is_not_null, 4) {
+  assert_status(CT_OK, ct_set(c->cache, NULL, 0, NULL, 0));
   ct_value value = poisoned_value();
-  assert_status(CT_OK, ct_get(c.cache, NULL, 0, &value));
+  assert_status(CT_OK, ct_get(c->cache, NULL, 0, &value));
   assert_value("", value);
   ct_value_release(&value);
-  assert_status(CT_OK, ct_peek(c.cache, "", 0, &value));
+  assert_status(CT_OK, ct_peek(c->cache, "", 0, &value));
   assert_value("", value);
   ct_value_release(&value);
-  assert_status(CT_OK, ct_setdefault(c.cache, "b", 1, NULL, 0, &value));
+  assert_status(CT_OK, ct_setdefault(c->cache, "b", 1, NULL, 0, &value));
   assert_value("", value);
   ct_value_release(&value);
-  assert_status(CT_OK, ct_pop(c.cache, "b", 1, &value));
+  assert_status(CT_OK, ct_pop(c->cache, "b", 1, &value));
   assert_value("", value);
   ct_value_release(&value);
   ct_value key = poisoned_value();
-  assert_status(CT_OK, ct_popitem(c.cache, &key, &value));
+  assert_status(CT_OK, ct_popitem(c->cache, &key, &value));
   assert_value("", key);
   assert_value("", value);
   ct_value_release(&key);
   ct_value_release(&value);
-  assert_int_equal(2, c.drops);
-  ct_cache_free(c.cache);
-  assert_int_equal(0, c.allocator.blocks);
+  assert_int_equal(2, c->drops);
 }
 
 TEST(large_value_and_key_are_kept_whole) {
@@ -559,20 +518,16 @@ TEST(keys_of_many_sizes_are_told_apart) {
   assert_int_equal(0, c.allocator.blocks);
 }
 
-TEST(pinned_value_may_be_stored_again) {
-  counted c;
-  open_counted(&c, 4);
-  assert_status(CT_OK, set_text(c.cache, "a", "from one to the other"));
-  ct_value value = get_pinned(c.cache, "a");
-  assert_status(CT_OK, ct_set(c.cache, "b", 1, value.data, value.size));
-  assert_status(CT_OK, ct_set(c.cache, "a", 1, value.data, value.size));
-  assert_status(CT_OK, ct_set(c.cache, value.data, value.size, value.data, value.size));
+COUNTED_TEST(pinned_value_may_be_stored_again, 4) {
+  assert_status(CT_OK, set_text(c->cache, "a", "from one to the other"));
+  ct_value value = get_pinned(c->cache, "a");
+  assert_status(CT_OK, ct_set(c->cache, "b", 1, value.data, value.size));
+  assert_status(CT_OK, ct_set(c->cache, "a", 1, value.data, value.size));
+  assert_status(CT_OK, ct_set(c->cache, value.data, value.size, value.data, value.size));
   ct_value_release(&value);
-  assert_text(c.cache, "a", "from one to the other");
-  assert_text(c.cache, "b", "from one to the other");
-  assert_text(c.cache, "from one to the other", "from one to the other");
-  ct_cache_free(c.cache);
-  assert_int_equal(0, c.allocator.blocks);
+  assert_text(c->cache, "a", "from one to the other");
+  assert_text(c->cache, "b", "from one to the other");
+  assert_text(c->cache, "from one to the other", "from one to the other");
 }
 
 /* ---- What is handed over -------------------------------------------------------------------- */
@@ -625,22 +580,18 @@ TEST(popitem_hands_key_and_value_over) {
   assert_int_equal(strlen("the value"), c.dropped_bytes);
 }
 
-TEST(popitem_hands_one_of_both_over) {
-  counted c;
-  open_counted(&c, 4);
-  assert_status(CT_OK, set_text(c.cache, "a", "1"));
-  assert_status(CT_OK, set_text(c.cache, "b", "2"));
+COUNTED_TEST(popitem_hands_one_of_both_over, 4) {
+  assert_status(CT_OK, set_text(c->cache, "a", "1"));
+  assert_status(CT_OK, set_text(c->cache, "b", "2"));
   ct_value key = poisoned_value();
   ct_value value = poisoned_value();
-  assert_status(CT_OK, ct_popitem(c.cache, &key, NULL));
+  assert_status(CT_OK, ct_popitem(c->cache, &key, NULL));
   assert_value("a", key);
-  assert_status(CT_OK, ct_popitem(c.cache, NULL, &value));
+  assert_status(CT_OK, ct_popitem(c->cache, NULL, &value));
   assert_value("2", value);
   ct_value_release(&key);
   ct_value_release(&value);
-  assert_int_equal(2, c.drops);
-  ct_cache_free(c.cache);
-  assert_int_equal(0, c.allocator.blocks);
+  assert_int_equal(2, c->drops);
 }
 
 TEST(setdefault_pins_what_it_stored) {
@@ -711,19 +662,16 @@ TEST(drop_waits_for_the_last_pin) {
   assert_int_equal(1, c.drops);
 }
 
-TEST(drop_runs_on_the_releasing_thread) {
-  counted c;
-  open_counted(&c, 4);
-  assert_status(CT_OK, set_text(c.cache, "a", "1"));
-  ct_value value = get_pinned(c.cache, "a");
-  assert_status(CT_OK, delete_text(c.cache, "a"));
+COUNTED_TEST(drop_runs_on_the_releasing_thread, 4) {
+  assert_status(CT_OK, set_text(c->cache, "a", "1"));
+  ct_value value = get_pinned(c->cache, "a");
+  assert_status(CT_OK, delete_text(c->cache, "a"));
   pthread_t thread;
   assert_int_equal(0, pthread_create(&thread, NULL, release_on_thread, &value));
   assert_int_equal(0, pthread_join(thread, NULL));
-  assert_int_equal(1, c.drops);
-  assert_true(pthread_equal(thread, c.dropper));
-  assert_false(pthread_equal(pthread_self(), c.dropper));
-  ct_cache_free(c.cache);
+  assert_int_equal(1, c->drops);
+  assert_true(pthread_equal(thread, c->dropper));
+  assert_false(pthread_equal(pthread_self(), c->dropper));
 }
 
 TEST(drop_is_called_once_for_a_value_given_another_lifetime) {
@@ -797,42 +745,34 @@ TEST(drop_may_call_the_cache) {
 
 /* ---- Memory --------------------------------------------------------------------------------- */
 
-TEST(memory_counts_departed_values_until_released) {
-  counted c;
-  open_counted(&c, 4);
+COUNTED_TEST(memory_counts_departed_values_until_released, 4) {
   unsigned char *bytes = malloc(kMebibyte);
   fill(bytes, kMebibyte, 1);
-  assert_status(CT_OK, ct_set(c.cache, "a", 1, bytes, kMebibyte));
+  assert_status(CT_OK, ct_set(c->cache, "a", 1, bytes, kMebibyte));
   free(bytes);
-  assert_true(ct_memory(c.cache) >= kMebibyte);
-  ct_value value = get_pinned(c.cache, "a");
-  assert_status(CT_OK, delete_text(c.cache, "a"));
-  assert_int_equal(0, ct_len(c.cache));
-  assert_true(ct_memory(c.cache) >= kMebibyte);
-  assert_true(c.allocator.bytes >= kMebibyte);
+  assert_true(ct_memory(c->cache) >= kMebibyte);
+  ct_value value = get_pinned(c->cache, "a");
+  assert_status(CT_OK, delete_text(c->cache, "a"));
+  assert_int_equal(0, ct_len(c->cache));
+  assert_true(ct_memory(c->cache) >= kMebibyte);
+  assert_true(c->allocator.bytes >= kMebibyte);
   ct_value_release(&value);
-  assert_true(ct_memory(c.cache) < kMebibyte / 8);
-  assert_true(c.allocator.bytes < kMebibyte / 8);
-  ct_cache_free(c.cache);
-  assert_int_equal(0, c.allocator.blocks);
+  assert_true(ct_memory(c->cache) < kMebibyte / 8);
+  assert_true(c->allocator.bytes < kMebibyte / 8);
 }
 
-TEST(memory_of_many_small_departed_values_goes_back) {
+COUNTED_TEST(memory_of_many_small_departed_values_goes_back, CT_UNBOUNDED) {
   enum { kCount = 20000 };
   static ct_value values[kCount];
-  counted c;
-  open_counted(&c, CT_UNBOUNDED);
   unsigned char bytes[200] = {0};
   for (uint64_t key = 0; key < kCount; key++) {
-    assert_status(CT_OK, set_number(c.cache, key, bytes, sizeof(bytes)));
-    assert_status(CT_OK, ct_get(c.cache, &key, sizeof(key), &values[key]));
+    assert_status(CT_OK, set_number(c->cache, key, bytes, sizeof(bytes)));
+    assert_status(CT_OK, ct_get(c->cache, &key, sizeof(key), &values[key]));
   }
-  assert_status(CT_OK, ct_clear(c.cache));
-  assert_true(ct_memory(c.cache) >= kCount * sizeof(bytes));
+  assert_status(CT_OK, ct_clear(c->cache));
+  assert_true(ct_memory(c->cache) >= kCount * sizeof(bytes));
   for (size_t i = 0; i < kCount; i++) ct_value_release(&values[i]);
-  assert_true(ct_memory(c.cache) < kCount * sizeof(bytes) / 8);
-  ct_cache_free(c.cache);
-  assert_int_equal(0, c.allocator.blocks);
+  assert_true(ct_memory(c->cache) < kCount * sizeof(bytes) / 8);
 }
 
 TEST(free_leaves_nothing_behind) {

@@ -293,6 +293,9 @@ static void open_chooser(chooser *it, uint64_t maxsize) {
   fixture_open(&it->f, &options);
 }
 
+#define CHOOSER_TEST(name, maxsize) \
+  TEST_IN(chooser, it, name, open_chooser(it, maxsize), fixture_close(&it->f))
+
 static void assert_chosen(chooser *it, uint64_t answer, const char *expected) {
   ct_value key = CT_VALUE_INIT;
   it->answer = answer;
@@ -302,60 +305,48 @@ static void assert_chosen(chooser *it, uint64_t answer, const char *expected) {
   ct_value_release(&key);
 }
 
-TEST(rr_last_entry_takes_the_place_of_a_leaver) {
-  chooser it;
-  open_chooser(&it, 5);
-  set_each(it.f.cache, "a b c d e");
-  assert_chosen(&it, 1, "b"); /* a e c d */
-  assert_int_equal(5, it.count);
-  assert_chosen(&it, 1, "e"); /* a d c */
-  assert_int_equal(4, it.count);
-  assert_status(CT_OK, delete_text(it.f.cache, "a")); /* c d */
-  set_each(it.f.cache, "f");                          /* c d f */
-  assert_chosen(&it, 0, "c");                         /* f d */
-  assert_chosen(&it, 0, "f");
-  assert_chosen(&it, 0, "d");
-  assert_int_equal(5, it.asked);
-  assert_int_equal(1, it.count);
-  fixture_close(&it.f);
+CHOOSER_TEST(rr_last_entry_takes_the_place_of_a_leaver, 5) {
+  set_each(it->f.cache, "a b c d e");
+  assert_chosen(it, 1, "b"); /* a e c d */
+  assert_int_equal(5, it->count);
+  assert_chosen(it, 1, "e"); /* a d c */
+  assert_int_equal(4, it->count);
+  assert_status(CT_OK, delete_text(it->f.cache, "a")); /* c d */
+  set_each(it->f.cache, "f");                          /* c d f */
+  assert_chosen(it, 0, "c");                           /* f d */
+  assert_chosen(it, 0, "f");
+  assert_chosen(it, 0, "d");
+  assert_int_equal(5, it->asked);
+  assert_int_equal(1, it->count);
 }
 
-TEST(rr_choice_is_taken_modulo_count) {
-  chooser it;
-  open_chooser(&it, 5);
-  set_each(it.f.cache, "a b c d e");
-  assert_chosen(&it, 5 * 1000 + 3, "d");          /* a b c e */
-  assert_chosen(&it, UINT64_MAX, "e");            /* 2^64 - 1 is 3 modulo 4 */
-  assert_chosen(&it, (uint64_t)3 << 40 | 1, "b"); /* 3 × 2^40 + 1 is 1 modulo 3 */
-  fixture_close(&it.f);
+CHOOSER_TEST(rr_choice_is_taken_modulo_count, 5) {
+  set_each(it->f.cache, "a b c d e");
+  assert_chosen(it, 5 * 1000 + 3, "d");          /* a b c e */
+  assert_chosen(it, UINT64_MAX, "e");            /* 2^64 - 1 is 3 modulo 4 */
+  assert_chosen(it, (uint64_t)3 << 40 | 1, "b"); /* 3 × 2^40 + 1 is 1 modulo 3 */
 }
 
-TEST(rr_uses_and_updates_keep_numbers) {
-  chooser it;
-  open_chooser(&it, 3);
-  set_each(it.f.cache, "a b c");
-  use_in_every_way(it.f.cache, "a");
-  set_each(it.f.cache, "a");
-  touch_quietly(it.f.cache, "b");
-  assert_int_equal(0, it.asked);
-  assert_chosen(&it, 0, "a");
-  fixture_close(&it.f);
+CHOOSER_TEST(rr_uses_and_updates_keep_numbers, 3) {
+  set_each(it->f.cache, "a b c");
+  use_in_every_way(it->f.cache, "a");
+  set_each(it->f.cache, "a");
+  touch_quietly(it->f.cache, "b");
+  assert_int_equal(0, it->asked);
+  assert_chosen(it, 0, "a");
 }
 
-TEST(rr_full_cache_asks_once_a_victim) {
-  chooser it;
-  open_chooser(&it, 4);
-  set_each(it.f.cache, "a b c d");
-  it.answer = 2;
-  set_each(it.f.cache, "e"); /* a b d e */
-  assert_told(&it.f, "EVICTED c=1");
-  assert_int_equal(1, it.asked);
-  assert_int_equal(4, it.count);
-  assert_status(CT_OK, set_text_weight(it.f.cache, "f", "1", 2)); /* a b f */
-  assert_told(&it.f, "EVICTED d=1, EVICTED e=1");
-  assert_int_equal(3, it.asked);
-  assert_int_equal(3, it.count);
-  fixture_close(&it.f);
+CHOOSER_TEST(rr_full_cache_asks_once_a_victim, 4) {
+  set_each(it->f.cache, "a b c d");
+  it->answer = 2;
+  set_each(it->f.cache, "e"); /* a b d e */
+  assert_told(&it->f, "EVICTED c=1");
+  assert_int_equal(1, it->asked);
+  assert_int_equal(4, it->count);
+  assert_status(CT_OK, set_text_weight(it->f.cache, "f", "1", 2)); /* a b f */
+  assert_told(&it->f, "EVICTED d=1, EVICTED e=1");
+  assert_int_equal(3, it->asked);
+  assert_int_equal(3, it->count);
 }
 
 /* As many as grow, shrink and grow again beyond any one piece of memory; each has its number still. */
@@ -401,15 +392,12 @@ TEST(rr_numbers_are_right_in_a_large_cache) {
   ct_cache_free(cache);
 }
 
-TEST(rr_clear_numbers_anew) {
-  chooser it;
-  open_chooser(&it, 5);
-  set_each(it.f.cache, "a b c");
-  assert_status(CT_OK, ct_clear(it.f.cache));
-  set_each(it.f.cache, "c b a");
-  assert_chosen(&it, 0, "c");
-  assert_int_equal(3, it.count);
-  fixture_close(&it.f);
+CHOOSER_TEST(rr_clear_numbers_anew, 5) {
+  set_each(it->f.cache, "a b c");
+  assert_status(CT_OK, ct_clear(it->f.cache));
+  set_each(it->f.cache, "c b a");
+  assert_chosen(it, 0, "c");
+  assert_int_equal(3, it->count);
 }
 
 /* The order in which RR drains a full alphabet. */

@@ -50,6 +50,8 @@ static void witness_close(witness *w) {
   assert_int_equal(0, w->allocator.blocks);
 }
 
+#define WITNESS_TEST(name) TEST_IN(witness, w, name, witness_open(w), witness_close(w))
+
 static void assert_corrupt(witness *w, tape *t) {
   const ct_status status = load_tape(w->f.cache, t);
   if (status != CT_ERR_CORRUPT) fail_msg("%s of %zu bytes", ct_status_name(status), t->size);
@@ -100,9 +102,7 @@ TEST(truncated_at_every_byte_is_corrupt) {
   assert_true(mutations > 4000);
 }
 
-TEST(each_byte_altered_is_corrupt) {
-  witness w;
-  witness_open(&w);
+WITNESS_TEST(each_byte_altered_is_corrupt) {
   uint64_t mutations = 0;
   tape t = make_snapshot(200);
   for (size_t at = 0; at < t.size; at++) {
@@ -110,7 +110,7 @@ TEST(each_byte_altered_is_corrupt) {
     for (unsigned wrong = 0; wrong < 256; wrong++) {
       if (wrong == right) continue;
       t.bytes[at] = (unsigned char)wrong;
-      assert_corrupt(&w, &t);
+      assert_corrupt(w, &t);
       mutations++;
     }
     t.bytes[at] = right;
@@ -119,15 +119,14 @@ TEST(each_byte_altered_is_corrupt) {
   t = make_snapshot(140000);
   for (size_t at = 0; at < t.size; at += at < 1000 ? 1 : 61) {
     t.bytes[at] ^= 0x10;
-    assert_corrupt(&w, &t);
+    assert_corrupt(w, &t);
     t.bytes[at] ^= 0x10;
     mutations++;
   }
   printf("# %llu altered bytes refused\n", (unsigned long long)mutations);
   assert_true(mutations > 100000);
-  assert_status(CT_OK, load_tape(w.f.cache, &t));
+  assert_status(CT_OK, load_tape(w->f.cache, &t));
   tape_free(&t);
-  witness_close(&w);
 }
 
 /* Bytes taken out, put in, doubled and exchanged, at random. */
@@ -174,18 +173,15 @@ TEST(random_damage_is_corrupt) {
   witness_close(&w);
 }
 
-TEST(other_versions_are_corrupt) {
-  witness w;
-  witness_open(&w);
+WITNESS_TEST(other_versions_are_corrupt) {
   tape t = make_snapshot(0);
   for (unsigned version = 0; version < 0x10000; version++) {
     if (version == 1) continue; /* 2 has a date, and this has none */
     t.bytes[6] = (unsigned char)version;
     t.bytes[7] = (unsigned char)(version >> 8);
-    assert_corrupt(&w, &t);
+    assert_corrupt(w, &t);
   }
   tape_free(&t);
-  witness_close(&w);
 }
 
 /* ---- Lies under a right check --------------------------------------------------------------- */
@@ -223,21 +219,19 @@ static void put_entry(tape *content, unsigned flags, uint64_t key_size, uint64_t
   put_number(content, value_size, 4);
 }
 
-TEST(lengths_that_lie_are_corrupt_and_take_no_memory) {
+WITNESS_TEST(lengths_that_lie_are_corrupt_and_take_no_memory) {
   static const uint64_t kLies[] = {1,       5,          6,          1000,      65536,
                                    1 << 24, 0x7fffffff, 0xfffffffe, 0xffffffff};
-  witness w;
-  witness_open(&w);
   for (size_t i = 0; i < COUNT_OF(kLies); i++) {
     for (int of_key = 0; of_key < 2; of_key++) {
       tape content = {0};
       put_head(&content, CT_WEIGHT_COUNT, 0);
       put_entry(&content, 0, of_key ? kLies[i] : 0, of_key ? 0 : kLies[i]);
       if (kLies[i] > 5) tape_write(&content, "short", 5);
-      w.allocator.peak = w.allocator.bytes;
-      assert_status(CT_ERR_CORRUPT, load_content(&w, &content, kFrameContent));
-      assert_in_range(w.allocator.peak, 0, w.bytes + kMiB / 4);
-      witness_check(&w);
+      w->allocator.peak = w->allocator.bytes;
+      assert_status(CT_ERR_CORRUPT, load_content(w, &content, kFrameContent));
+      assert_in_range(w->allocator.peak, 0, w->bytes + kMiB / 4);
+      witness_check(w);
       tape_free(&content);
     }
   }
@@ -247,18 +241,15 @@ TEST(lengths_that_lie_are_corrupt_and_take_no_memory) {
     tape_write(&t, kSnapshotPrefix, kPrefix);
     put_number(&t, size, 4);
     put_number(&t, 0, 8);
-    w.allocator.peak = w.allocator.bytes;
-    assert_corrupt(&w, &t);
-    assert_in_range(w.allocator.peak, 0, w.bytes + kMiB / 4);
+    w->allocator.peak = w->allocator.bytes;
+    assert_corrupt(w, &t);
+    assert_in_range(w->allocator.peak, 0, w->bytes + kMiB / 4);
     tape_free(&t);
   }
-  witness_close(&w);
 }
 
 /* However long it claims to be, memory is taken for what was read. */
-TEST(memory_follows_what_is_read) {
-  witness w;
-  witness_open(&w);
+WITNESS_TEST(memory_follows_what_is_read) {
   for (size_t there = 1; there < 64 * kMiB; there *= 8) {
     tape content = {0};
     put_head(&content, CT_WEIGHT_COUNT, 0);
@@ -267,13 +258,12 @@ TEST(memory_follows_what_is_read) {
     assert_non_null(zeros);
     tape_write(&content, zeros, there);
     free(zeros);
-    w.allocator.peak = w.allocator.bytes;
-    assert_status(CT_ERR_CORRUPT, load_content(&w, &content, kFrameContent));
-    assert_in_range(w.allocator.peak - w.bytes, 0, 4 * there + kMiB / 4);
-    witness_check(&w);
+    w->allocator.peak = w->allocator.bytes;
+    assert_status(CT_ERR_CORRUPT, load_content(w, &content, kFrameContent));
+    assert_in_range(w->allocator.peak - w->bytes, 0, 4 * there + kMiB / 4);
+    witness_check(w);
     tape_free(&content);
   }
-  witness_close(&w);
 }
 
 TEST(content_that_means_nothing_is_corrupt) {
@@ -463,21 +453,18 @@ TEST(write_that_fails_ends_the_save) {
   witness_close(&w);
 }
 
-TEST(read_that_fails_leaves_the_cache_as_it_was) {
-  witness w;
-  witness_open(&w);
+WITNESS_TEST(read_that_fails_leaves_the_cache_as_it_was) {
   tape t = make_snapshot(700);
   for (t.fail_at = 0; t.fail_at < t.size; t.fail_at++) {
     for (int i = 0; i < kAnswerCount; i++) {
       t.fail_with = kAnswers[i].answered;
-      assert_int_equal(kAnswers[i].status, load_tape(w.f.cache, &t));
-      witness_check(&w);
+      assert_int_equal(kAnswers[i].status, load_tape(w->f.cache, &t));
+      witness_check(w);
     }
   }
   /* What would fail behind the end is never asked for. */
-  assert_status(CT_OK, load_tape(w.f.cache, &t));
+  assert_status(CT_OK, load_tape(w->f.cache, &t));
   tape_free(&t);
-  witness_close(&w);
 }
 
 static ct_status read_too_much(void *user_data, void *buffer, size_t capacity, size_t *got) {
@@ -492,14 +479,11 @@ static ct_status read_nothing(void *user_data, void *buffer, size_t capacity, si
   return *got == 0 ? CT_OK : (ct_status)5000;
 }
 
-TEST(read_that_breaks_its_contract_is_told) {
-  witness w;
-  witness_open(&w);
-  assert_status(CT_ERR_INTERNAL, ct_snapshot_load(w.f.cache, read_too_much, NULL));
-  witness_check(&w);
-  assert_status(CT_ERR_CORRUPT, ct_snapshot_load(w.f.cache, read_nothing, NULL));
-  witness_check(&w);
-  witness_close(&w);
+WITNESS_TEST(read_that_breaks_its_contract_is_told) {
+  assert_status(CT_ERR_INTERNAL, ct_snapshot_load(w->f.cache, read_too_much, NULL));
+  witness_check(w);
+  assert_status(CT_ERR_CORRUPT, ct_snapshot_load(w->f.cache, read_nothing, NULL));
+  witness_check(w);
 }
 
 TEST(two_snapshots_may_follow_each_other) {
@@ -703,6 +687,8 @@ static void remove_folder(const folder *it) {
   assert_int_equal(0, rmdir(it->path));
 }
 
+#define FOLDER_TEST(name) TEST_IN(folder, it, name, *it = make_folder(), remove_folder(it))
+
 static void assert_file_has(const folder *it, uint64_t entries) {
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, CT_UNBOUNDED);
   assert_status(CT_OK, ct_snapshot_load_file(cache, it->file));
@@ -716,15 +702,14 @@ static ct_cache *numbered_cache(uint64_t entries) {
   return cache;
 }
 
-TEST(file_holds_what_is_written) {
-  const folder it = make_folder();
+FOLDER_TEST(file_holds_what_is_written) {
   ct_cache *cache = numbered_cache(3000);
-  assert_status(CT_OK, ct_snapshot_save_file(cache, it.file));
-  assert_int_equal(1, count_files(&it));
-  assert_file_has(&it, 3000);
+  assert_status(CT_OK, ct_snapshot_save_file(cache, it->file));
+  assert_int_equal(1, count_files(it));
+  assert_file_has(it, 3000);
   /* Its owner's, whatever the umask. */
   struct stat info;
-  assert_int_equal(0, stat(it.file, &info));
+  assert_int_equal(0, stat(it->file, &info));
   assert_int_equal(0600, info.st_mode & 07777);
   /* The same bytes as those of a callback. */
   tape t = {0};
@@ -733,123 +718,113 @@ TEST(file_holds_what_is_written) {
   tape_free(&t);
   /* In place of the old one. */
   for (uint64_t key = 0; key < 10; key++) ct_delete(cache, &key, sizeof key);
-  assert_status(CT_OK, ct_snapshot_save_file(cache, it.file));
-  assert_int_equal(1, count_files(&it));
-  assert_file_has(&it, 2990);
+  assert_status(CT_OK, ct_snapshot_save_file(cache, it->file));
+  assert_int_equal(1, count_files(it));
+  assert_file_has(it, 2990);
   ct_cache_free(cache);
-  remove_folder(&it);
 }
 
-TEST(path_may_be_relative) {
-  const folder it = make_folder();
+FOLDER_TEST(path_may_be_relative) {
   char before[4096];
   assert_non_null(getcwd(before, sizeof before));
-  assert_int_equal(0, chdir(it.path));
+  assert_int_equal(0, chdir(it->path));
   ct_cache *cache = numbered_cache(3);
   assert_status(CT_OK, ct_snapshot_save_file(cache, "snapshot"));
   assert_status(CT_OK, ct_snapshot_save_file(cache, "./snapshot"));
   assert_status(CT_OK, ct_snapshot_load_file(cache, "snapshot"));
   assert_int_equal(0, chdir(before));
-  assert_file_has(&it, 3);
+  assert_file_has(it, 3);
   ct_cache_free(cache);
-  remove_folder(&it);
 }
 
-TEST(file_that_cannot_be_read_or_written_is_an_io_error) {
-  const folder it = make_folder();
+FOLDER_TEST(file_that_cannot_be_read_or_written_is_an_io_error) {
   ct_cache *cache = numbered_cache(3);
-  assert_status(CT_ERR_IO, ct_snapshot_load_file(cache, it.file));
-  assert_status(CT_ERR_IO, ct_snapshot_load_file(cache, it.path));
+  assert_status(CT_ERR_IO, ct_snapshot_load_file(cache, it->file));
+  assert_status(CT_ERR_IO, ct_snapshot_load_file(cache, it->path));
   assert_status(CT_ERR_IO, ct_snapshot_load_file(cache, ""));
   assert_status(CT_ERR_IO, ct_snapshot_save_file(cache, ""));
   assert_status(CT_ERR_IO, ct_snapshot_save_file(cache, "/"));
   char path[100];
-  snprintf(path, sizeof path, "%s/none/snapshot", it.path);
+  snprintf(path, sizeof path, "%s/none/snapshot", it->path);
   assert_status(CT_ERR_IO, ct_snapshot_save_file(cache, path));
   /* A folder of that name is in the way. */
-  assert_int_equal(0, mkdir(it.file, 0700));
-  assert_status(CT_ERR_IO, ct_snapshot_save_file(cache, it.file));
-  assert_int_equal(1, count_files(&it));
-  assert_int_equal(0, rmdir(it.file));
+  assert_int_equal(0, mkdir(it->file, 0700));
+  assert_status(CT_ERR_IO, ct_snapshot_save_file(cache, it->file));
+  assert_int_equal(1, count_files(it));
+  assert_int_equal(0, rmdir(it->file));
   assert_int_equal(3, ct_len(cache));
   ct_cache_free(cache);
-  remove_folder(&it);
 }
 
 /* What is no file would be replaced by one, and with it /dev/null for all others. */
-TEST(what_is_no_file_is_not_replaced) {
-  const folder it = make_folder();
+FOLDER_TEST(what_is_no_file_is_not_replaced) {
   ct_cache *cache = numbered_cache(3);
   struct stat info;
 
-  assert_int_equal(0, mkfifo(it.file, 0600));
-  assert_status(CT_ERR_IO, ct_snapshot_save_file(cache, it.file));
-  assert_int_equal(0, lstat(it.file, &info));
+  assert_int_equal(0, mkfifo(it->file, 0600));
+  assert_status(CT_ERR_IO, ct_snapshot_save_file(cache, it->file));
+  assert_int_equal(0, lstat(it->file, &info));
   assert_true(S_ISFIFO(info.st_mode));
-  assert_int_equal(1, count_files(&it));
-  assert_int_equal(0, unlink(it.file));
+  assert_int_equal(1, count_files(it));
+  assert_int_equal(0, unlink(it->file));
 
   const int number = socket(AF_UNIX, SOCK_STREAM, 0);
   struct sockaddr_un address = {.sun_family = AF_UNIX};
-  strcpy(address.sun_path, it.file);
+  strcpy(address.sun_path, it->file);
   assert_int_equal(0, bind(number, (struct sockaddr *)&address, sizeof address));
-  assert_status(CT_ERR_IO, ct_snapshot_save_file(cache, it.file));
-  assert_int_equal(0, lstat(it.file, &info));
+  assert_status(CT_ERR_IO, ct_snapshot_save_file(cache, it->file));
+  assert_int_equal(0, lstat(it->file, &info));
   assert_true(S_ISSOCK(info.st_mode));
-  assert_int_equal(1, count_files(&it));
+  assert_int_equal(1, count_files(it));
   close(number);
-  assert_int_equal(0, unlink(it.file));
+  assert_int_equal(0, unlink(it->file));
 
   /* A link to one is what /dev/stdout is. */
-  assert_int_equal(0, symlink("/dev/null", it.file));
-  assert_status(CT_ERR_IO, ct_snapshot_save_file(cache, it.file));
-  assert_int_equal(0, lstat(it.file, &info));
+  assert_int_equal(0, symlink("/dev/null", it->file));
+  assert_status(CT_ERR_IO, ct_snapshot_save_file(cache, it->file));
+  assert_int_equal(0, lstat(it->file, &info));
   assert_true(S_ISLNK(info.st_mode));
-  assert_int_equal(1, count_files(&it));
-  assert_int_equal(0, unlink(it.file));
+  assert_int_equal(1, count_files(it));
+  assert_int_equal(0, unlink(it->file));
 
   /* A link to a file, or to nothing, is replaced, and what it leads to is as it was. */
   static const char *const targets[] = {"/etc/passwd", "/nowhere/at/all"};
   for (size_t i = 0; i < COUNT_OF(targets); i++) {
-    assert_int_equal(0, symlink(targets[i], it.file));
-    assert_status(CT_OK, ct_snapshot_save_file(cache, it.file));
-    assert_int_equal(0, lstat(it.file, &info));
+    assert_int_equal(0, symlink(targets[i], it->file));
+    assert_status(CT_OK, ct_snapshot_save_file(cache, it->file));
+    assert_int_equal(0, lstat(it->file, &info));
     assert_true(S_ISREG(info.st_mode));
-    assert_int_equal(1, count_files(&it));
-    assert_int_equal(0, unlink(it.file));
+    assert_int_equal(1, count_files(it));
+    assert_int_equal(0, unlink(it->file));
   }
   ct_cache_free(cache);
-  remove_folder(&it);
 }
 
-TEST(altered_file_is_corrupt) {
-  const folder it = make_folder();
+FOLDER_TEST(altered_file_is_corrupt) {
   ct_cache *cache = numbered_cache(50);
-  assert_status(CT_OK, ct_snapshot_save_file(cache, it.file));
+  assert_status(CT_OK, ct_snapshot_save_file(cache, it->file));
   ct_cache_free(cache);
   witness w;
   witness_open(&w);
-  FILE *file = fopen(it.file, "ab");
+  FILE *file = fopen(it->file, "ab");
   assert_non_null(file);
   fputc(0, file);
   fclose(file);
-  assert_status(CT_ERR_CORRUPT, ct_snapshot_load_file(w.f.cache, it.file)); /* one byte more */
+  assert_status(CT_ERR_CORRUPT, ct_snapshot_load_file(w.f.cache, it->file)); /* one byte more */
   witness_check(&w);
   struct stat info;
-  assert_int_equal(0, stat(it.file, &info));
+  assert_int_equal(0, stat(it->file, &info));
   for (off_t size = info.st_size - 2; size >= 0; size -= 7) {
-    assert_int_equal(0, truncate(it.file, size));
-    assert_status(CT_ERR_CORRUPT, ct_snapshot_load_file(w.f.cache, it.file));
+    assert_int_equal(0, truncate(it->file, size));
+    assert_status(CT_ERR_CORRUPT, ct_snapshot_load_file(w.f.cache, it->file));
     witness_check(&w);
   }
   witness_close(&w);
-  remove_folder(&it);
 }
 
-TEST(full_disk_leaves_the_old_file) {
-  const folder it = make_folder();
+FOLDER_TEST(full_disk_leaves_the_old_file) {
   ct_cache *small = numbered_cache(5);
-  assert_status(CT_OK, ct_snapshot_save_file(small, it.file));
+  assert_status(CT_OK, ct_snapshot_save_file(small, it->file));
   ct_cache_free(small);
   ct_cache *large = numbered_cache(20000);
 
@@ -860,33 +835,30 @@ TEST(full_disk_leaves_the_old_file) {
   for (rlim_t size = 0; size < 600000; size += 50001) {
     const struct rlimit limit = {size, old.rlim_max};
     assert_int_equal(0, setrlimit(RLIMIT_FSIZE, &limit));
-    const ct_status status = ct_snapshot_save_file(large, it.file);
+    const ct_status status = ct_snapshot_save_file(large, it->file);
     assert_int_equal(0, setrlimit(RLIMIT_FSIZE, &old));
     assert_status(CT_ERR_IO, status);
-    assert_int_equal(1, count_files(&it));
-    assert_file_has(&it, 5);
+    assert_int_equal(1, count_files(it));
+    assert_file_has(it, 5);
   }
   signal(SIGXFSZ, before);
-  assert_status(CT_OK, ct_snapshot_save_file(large, it.file));
-  assert_file_has(&it, 20000);
+  assert_status(CT_OK, ct_snapshot_save_file(large, it->file));
+  assert_file_has(it, 20000);
   ct_cache_free(large);
-  remove_folder(&it);
 }
 
-TEST(files_are_closed_again) {
-  const folder it = make_folder();
+FOLDER_TEST(files_are_closed_again) {
   ct_cache *cache = numbered_cache(5);
   const int lowest = open("/", O_RDONLY);
   close(lowest);
-  assert_status(CT_OK, ct_snapshot_save_file(cache, it.file));
-  assert_status(CT_OK, ct_snapshot_load_file(cache, it.file));
-  assert_int_equal(0, truncate(it.file, 20));
-  assert_status(CT_ERR_CORRUPT, ct_snapshot_load_file(cache, it.file));
-  assert_status(CT_ERR_IO, ct_snapshot_load_file(cache, it.path));
+  assert_status(CT_OK, ct_snapshot_save_file(cache, it->file));
+  assert_status(CT_OK, ct_snapshot_load_file(cache, it->file));
+  assert_int_equal(0, truncate(it->file, 20));
+  assert_status(CT_ERR_CORRUPT, ct_snapshot_load_file(cache, it->file));
+  assert_status(CT_ERR_IO, ct_snapshot_load_file(cache, it->path));
   assert_status(CT_ERR_IO, ct_snapshot_save_file(cache, "/"));
   const int now = open("/", O_RDONLY);
   close(now);
   assert_int_equal(lowest, now);
   ct_cache_free(cache);
-  remove_folder(&it);
 }

@@ -30,6 +30,19 @@ extern "C" {
   }                                                                                     \
   static void test_##name(void **state __attribute__((unused)))
 
+/* A test of a struct, which open fills in and close takes down, where it is known as the pointer it.
+ * FIXTURE_TEST of tests/abi/fixture.h and its likes are made of this. */
+#define TEST_IN(type, it, name, open, close) \
+  static void check_##name(type *it);        \
+  TEST(name) {                               \
+    type storage;                            \
+    type *const it = &storage;               \
+    open;                                    \
+    check_##name(it);                        \
+    close;                                   \
+  }                                          \
+  static void check_##name(type *it)
+
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -49,6 +49,9 @@ void open_stage(stage *self, uint64_t maxsize);
 
 void close_stage(stage *self);
 
+/* A test of a stage s. */
+#define STAGE_TEST(name, maxsize) TEST_IN(stage, s, name, open_stage(s, maxsize), close_stage(s))
+
 /* Tells from how deep in the stack the last one came. */
 uintptr_t await_readings(stage *self, uint64_t count);
 

@@ -13,46 +13,40 @@ static void *fulfil(void *user_data) {
   return NULL;
 }
 
-TEST(lease_is_fulfilled_on_another_thread) {
-  stage stage;
-  open_stage(&stage, 8);
-  ct_lease *lease = take_lease(&stage);
+STAGE_TEST(lease_is_fulfilled_on_another_thread, 8) {
+  ct_lease *lease = take_lease(s);
   caller callers[kCallers] = {0};
   for (size_t i = 0; i < kCallers; i++) {
     callers[i].wait_ns = kForever;
-    start(&callers[i], &stage, i % 2 == 0 ? call_to_load : call_to_lease);
+    start(&callers[i], s, i % 2 == 0 ? call_to_load : call_to_lease);
   }
-  await_readings(&stage, kCallers);
-  caller bringer = {.stage = &stage, .lease = lease};
+  await_readings(s, kCallers);
+  caller bringer = {.stage = s, .lease = lease};
   assert_int_equal(0, pthread_create(&bringer.thread, NULL, fulfil, &bringer));
   join_all(&bringer, 1);
   join_all(callers, kCallers);
   assert_has(&bringer, "brought");
   for (size_t i = 0; i < kCallers; i++) assert_null(callers[i].lease);
   assert_all_have(callers, kCallers, "brought");
-  assert_int_equal(0, stage.loads);
-  assert_loading_counted(&stage, 1, 1, 0, kCallers);
-  close_stage(&stage);
+  assert_int_equal(0, s->loads);
+  assert_loading_counted(s, 1, 1, 0, kCallers);
 }
 
-TEST(impatient_waiter_is_told_busy) {
-  stage stage;
-  open_stage(&stage, 8);
-  ct_lease *lease = take_lease(&stage);
+STAGE_TEST(impatient_waiter_is_told_busy, 8) {
+  ct_lease *lease = take_lease(s);
   caller patient = {.wait_ns = kForever};
   caller impatient = {.wait_ns = 1000000};
-  start(&patient, &stage, call_to_lease);
-  start(&impatient, &stage, call_to_lease);
+  start(&patient, s, call_to_lease);
+  start(&impatient, s, call_to_lease);
   join_all(&impatient, 1);
   assert_status(CT_BUSY, impatient.status);
   assert_has_nothing(&impatient);
   assert_null(impatient.lease);
-  await_readings(&stage, 2);
+  await_readings(s, 2);
   assert_status(CT_OK, ct_lease_fulfil(lease, "brought", 7, NULL, NULL));
   join_all(&patient, 1);
   assert_has(&patient, "brought");
-  assert_loading_counted(&stage, 1, 1, 0, 1);
-  close_stage(&stage);
+  assert_loading_counted(s, 1, 1, 0, 1);
 }
 
 TEST(waiter_takes_an_abandoned_lease) {
@@ -73,13 +67,11 @@ TEST(waiter_takes_an_abandoned_lease) {
   }
 }
 
-TEST(waiter_for_a_lease_takes_an_abandoned_one) {
-  stage stage;
-  open_stage(&stage, 8);
-  ct_lease *lease = take_lease(&stage);
+STAGE_TEST(waiter_for_a_lease_takes_an_abandoned_one, 8) {
+  ct_lease *lease = take_lease(s);
   caller caller = {.wait_ns = kForever};
-  start(&caller, &stage, call_to_lease);
-  await_readings(&stage, 1);
+  start(&caller, s, call_to_lease);
+  await_readings(s, 1);
   ct_lease_abandon(lease);
   join_all(&caller, 1);
   assert_status(CT_LEASED, caller.status);
@@ -89,23 +81,19 @@ TEST(waiter_for_a_lease_takes_an_abandoned_one) {
   assert_int_equal(1, key.size);
   assert_memory_equal("k", key.data, 1);
   assert_status(CT_OK, ct_lease_fulfil(caller.lease, "brought", 7, NULL, NULL));
-  assert_loading_counted(&stage, 2, 1, 1, 0);
-  close_stage(&stage);
+  assert_loading_counted(s, 2, 1, 1, 0);
 }
 
-TEST(fulfilment_that_fails_hands_the_lease_over) {
-  stage stage;
-  open_stage(&stage, 8);
-  stage.script = bring;
-  ct_lease *lease = take_lease(&stage);
+STAGE_TEST(fulfilment_that_fails_hands_the_lease_over, 8) {
+  s->script = bring;
+  ct_lease *lease = take_lease(s);
   caller callers[kCallers] = {0};
-  start_all(callers, kCallers, &stage, call_to_load);
-  await_readings(&stage, kCallers);
+  start_all(callers, kCallers, s, call_to_load);
+  await_readings(s, kCallers);
   assert_status(CT_ERR_INVALID, ct_lease_fulfil(lease, NULL, 1, NULL, NULL));
   join_all(callers, kCallers);
   assert_int_equal(1, count_loaded(callers, kCallers));
   assert_all_have(callers, kCallers, "loaded");
-  close_stage(&stage);
 }
 
 TEST(waiters_outlast_a_fulfilment_without_memory) {
@@ -251,17 +239,15 @@ TEST(waiters_get_a_value_that_was_overtaken) {
   }
 }
 
-TEST(who_comes_after_overtaking_does_not_wait) {
-  stage stage;
-  open_stage(&stage, 8);
-  stage.script = bring;
-  ct_lease *lease = take_lease(&stage);
+STAGE_TEST(who_comes_after_overtaking_does_not_wait, 8) {
+  s->script = bring;
+  ct_lease *lease = take_lease(s);
   caller before = {0};
-  start(&before, &stage, call_to_load);
-  await_readings(&stage, 1);
-  ct_delete(stage.cache, "k", 1);
+  start(&before, s, call_to_load);
+  await_readings(s, 1);
+  ct_delete(s->cache, "k", 1);
   caller after = {0};
-  start(&after, &stage, call_to_load);
+  start(&after, s, call_to_load);
   join_all(&after, 1);
   assert_true(after.loaded);
   assert_has(&after, "loaded");
@@ -269,47 +255,40 @@ TEST(who_comes_after_overtaking_does_not_wait) {
   join_all(&before, 1);
   assert_false(before.loaded);
   assert_has(&before, "brought");
-  assert_text_quietly(stage.cache, "k", "loaded");
-  close_stage(&stage);
+  assert_text_quietly(s->cache, "k", "loaded");
 }
 
 /* Nothing is brought to those who wait, so they look again: what was written is there. */
-TEST(waiters_of_an_overtaken_lease_that_is_abandoned_look_again) {
-  stage stage;
-  open_stage(&stage, 8);
-  stage.script = bring;
-  ct_lease *lease = take_lease(&stage);
+STAGE_TEST(waiters_of_an_overtaken_lease_that_is_abandoned_look_again, 8) {
+  s->script = bring;
+  ct_lease *lease = take_lease(s);
   caller callers[kCallers] = {0};
-  start_all(callers, kCallers, &stage, call_to_load);
-  await_readings(&stage, kCallers);
-  ct_set(stage.cache, "k", 1, "written", 7);
+  start_all(callers, kCallers, s, call_to_load);
+  await_readings(s, kCallers);
+  ct_set(s->cache, "k", 1, "written", 7);
   ct_lease_abandon(lease);
   join_all(callers, kCallers);
   assert_int_equal(0, count_loaded(callers, kCallers));
   assert_all_have(callers, kCallers, "written");
-  const ct_stats stats = stats_of(stage.cache);
+  const ct_stats stats = stats_of(s->cache);
   assert_int_equal(kCallers, stats.hits);
   assert_int_equal(1, stats.misses);
   assert_int_equal(0, stats.loads);
   assert_int_equal(1, stats.load_failures);
-  close_stage(&stage);
 }
 
-TEST(a_waiter_of_an_abandoned_lease_loads_what_was_deleted) {
-  stage stage;
-  open_stage(&stage, 8);
-  stage.script = bring;
-  ct_lease *lease = take_lease(&stage);
+STAGE_TEST(a_waiter_of_an_abandoned_lease_loads_what_was_deleted, 8) {
+  s->script = bring;
+  ct_lease *lease = take_lease(s);
   caller callers[kCallers] = {0};
-  start_all(callers, kCallers, &stage, call_to_load);
-  await_readings(&stage, kCallers);
-  ct_delete(stage.cache, "k", 1);
+  start_all(callers, kCallers, s, call_to_load);
+  await_readings(s, kCallers);
+  ct_delete(s->cache, "k", 1);
   ct_lease_abandon(lease);
   join_all(callers, kCallers);
   assert_int_equal(1, count_loaded(callers, kCallers));
   assert_all_have(callers, kCallers, "loaded");
-  assert_text_quietly(stage.cache, "k", "loaded");
-  close_stage(&stage);
+  assert_text_quietly(s->cache, "k", "loaded");
 }
 
 /* A loader on a thread of its own, which stands still until it is told to go on. */
@@ -391,27 +370,24 @@ TEST(load_is_kept_whatever_else_another_thread_calls) {
 
 /* Whoever waits looks again as often as what it waits for is overtaken and then given up. It once did
  * so by calling itself, until its stack was full. */
-TEST(waiting_again_and_again_takes_no_stack) {
-  stage stage;
-  open_stage(&stage, 8);
-  ct_lease *lease = take_lease(&stage);
+STAGE_TEST(waiting_again_and_again_takes_no_stack, 8) {
+  ct_lease *lease = take_lease(s);
   caller caller = {.wait_ns = kForever};
-  start(&caller, &stage, call_to_lease);
-  const uintptr_t frame = await_readings(&stage, 1);
+  start(&caller, s, call_to_lease);
+  const uintptr_t frame = await_readings(s, 1);
   for (int round = 0; round < 100; round++) {
     /* It is written, and has expired again. */
-    assert_status(CT_OK, ct_set_ttl(stage.cache, "k", 1, "newer", 5, 1));
-    stage.now++;
-    ct_lease *next = take_lease(&stage);
+    assert_status(CT_OK, ct_set_ttl(s->cache, "k", 1, "newer", 5, 1));
+    s->now++;
+    ct_lease *next = take_lease(s);
     ct_lease_abandon(lease);
     lease = next;
-    assert_int_equal(frame, await_readings(&stage, 1));
+    assert_int_equal(frame, await_readings(s, 1));
   }
   assert_status(CT_OK, ct_lease_fulfil(lease, "brought", 7, NULL, NULL));
   join_all(&caller, 1);
   assert_has(&caller, "brought");
-  assert_loading_counted(&stage, 101, 1, 100, 1);
-  close_stage(&stage);
+  assert_loading_counted(s, 101, 1, 100, 1);
 }
 
 TEST(waiters_get_a_value_that_is_gone_before_they_wake) {

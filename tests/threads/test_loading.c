@@ -60,21 +60,18 @@ static ct_status find_none(stage *self, int call, ct_result *result) {
   return CT_MISS;
 }
 
-TEST(each_caller_fails_by_its_own_loader) {
-  stage stage;
-  open_stage(&stage, 8);
-  stage.script = find_none;
-  stage.expected = kCallers;
+STAGE_TEST(each_caller_fails_by_its_own_loader, 8) {
+  s->script = find_none;
+  s->expected = kCallers;
   caller callers[kCallers] = {0};
-  start_all(callers, kCallers, &stage, call_to_load);
+  start_all(callers, kCallers, s, call_to_load);
   join_all(callers, kCallers);
   for (size_t i = 0; i < kCallers; i++) {
     assert_status(CT_MISS, callers[i].status);
     assert_true(callers[i].loaded);
     assert_has_nothing(&callers[i]);
   }
-  assert_loading_counted(&stage, kCallers, 0, kCallers, 0);
-  close_stage(&stage);
+  assert_loading_counted(s, kCallers, 0, kCallers, 0);
 }
 
 static ct_status bring_too_large(stage *self, int call, ct_result *result) {
