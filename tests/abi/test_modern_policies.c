@@ -1,43 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* CLOCK, SIEVE, S3FIFO and ARC by example: what each spares, and whom it lets go. That they do so
  * in every order of events is for the model to say, and how many requests miss, for the traces. */
-#include "fixture.h"
+#include "orders.h"
 
 static const ct_policy kModern[] = {CT_POLICY_CLOCK, CT_POLICY_SIEVE, CT_POLICY_S3FIFO,
                                     CT_POLICY_ARC};
 
-/* ---- Helpers -------------------------------------------------------------------------------- */
-
-/* Stores each key of a text like "a b c", with value 1. */
-static void set_each(ct_cache *cache, const char *keys) {
-  for (; *keys != '\0'; keys += keys[1] == ' ' ? 2 : 1)
-    assert_status(CT_OK, ct_set(cache, keys, 1, "1", 1));
-}
-
-static void use_each(ct_cache *cache, const char *keys) {
-  for (; *keys != '\0'; keys += keys[1] == ' ' ? 2 : 1)
-    assert_status(CT_OK, ct_get(cache, keys, 1, NULL));
-}
-
-static void open_filled(fixture *f, ct_policy policy, uint64_t maxsize, const char *keys) {
-  open_policy(f, policy, maxsize);
-  set_each(f->cache, keys);
-  assert_told(f, "");
-}
-
-/* Asserts who would go first, second and so on. */
-static void assert_order(ct_cache *cache, const char *expected) {
-  char order[64] = "";
-  ct_iter *iter;
-  assert_status(CT_OK, ct_iter_new(cache, CT_ORDER_COLDEST, &iter));
-  for (ct_bytes key; ct_iter_next(iter, &key, NULL) == CT_OK;) {
-    const size_t used = strlen(order);
-    snprintf(order + used, sizeof(order) - used, "%s%.*s", used == 0 ? "" : " ", (int)key.size,
-             (const char *)key.data);
-  }
-  ct_iter_free(iter);
-  assert_string_equal(expected, order);
-}
+/* ---- Numbers, used and not ------------------------------------------------------------------ */
 
 /* A cache with the numbers below count. */
 static ct_cache *new_filled(ct_policy policy, uint64_t count) {
@@ -68,97 +37,84 @@ static uint64_t count_below(const ct_cache *cache, uint64_t end) {
   return count;
 }
 
+/* A FIXTURE_TEST for each policy. */
+#define MODERN_TEST(name, open)                      \
+  static void check_##name(fixture *f);              \
+  TEST(name) {                                       \
+    for (size_t i = 0; i < COUNT_OF(kModern); i++) { \
+      const ct_policy policy = kModern[i];           \
+      fixture storage;                               \
+      fixture *const f = &storage;                   \
+      open;                                          \
+      check_##name(f);                               \
+      fixture_close(f);                              \
+    }                                                \
+  }                                                  \
+  static void check_##name(fixture *f)
+
 /* ---- All ------------------------------------------------------------------------------------ */
 
-TEST(unused_go_in_order_of_insertion) {
-  for (size_t i = 0; i < COUNT_OF(kModern); i++) {
-    fixture f;
-    open_filled(&f, kModern[i], 3, "a b c");
-    assert_order(f.cache, "a b c");
-    set_each(f.cache, "d e");
-    assert_told(&f, "EVICTED a=1, EVICTED b=1");
-    fixture_close(&f);
-  }
+MODERN_TEST(unused_go_in_order_of_insertion, open_filled(f, policy, 3, "a b c")) {
+  assert_order("a b c", f->cache);
+  set_each(f->cache, "d e");
+  assert_told(f, "EVICTED a=1, EVICTED b=1");
 }
 
-TEST(quiet_reads_are_no_use) {
-  for (size_t i = 0; i < COUNT_OF(kModern); i++) {
-    fixture f;
-    open_filled(&f, kModern[i], 3, "a b c");
-    for (int n = 0; n < 3; n++) {
-      assert_status(CT_OK, ct_peek(f.cache, "a", 1, NULL));
-      assert_true(ct_contains(f.cache, "a", 1));
-      (void)info_of(f.cache, "a");
-    }
-    set_each(f.cache, "d");
-    assert_told(&f, "EVICTED a=1");
-    fixture_close(&f);
+MODERN_TEST(quiet_reads_are_no_use, open_filled(f, policy, 3, "a b c")) {
+  for (int n = 0; n < 3; n++) {
+    assert_status(CT_OK, ct_peek(f->cache, "a", 1, NULL));
+    assert_true(ct_contains(f->cache, "a", 1));
+    (void)info_of(f->cache, "a");
   }
+  set_each(f->cache, "d");
+  assert_told(f, "EVICTED a=1");
 }
 
-TEST(updates_are_uses) {
-  for (size_t i = 0; i < COUNT_OF(kModern); i++) {
-    fixture f;
-    open_filled(&f, kModern[i], 3, "a b c");
-    set_each(f.cache, "a a");
-    assert_told(&f, "REPLACED a=1, REPLACED a=1");
-    set_each(f.cache, "d");
-    assert_told(&f, "EVICTED b=1");
-    fixture_close(&f);
-  }
+MODERN_TEST(updates_are_uses, open_filled(f, policy, 3, "a b c")) {
+  set_each(f->cache, "a a");
+  assert_told(f, "REPLACED a=1, REPLACED a=1");
+  set_each(f->cache, "d");
+  assert_told(f, "EVICTED b=1");
 }
 
 /* What is used now and then outlives a scan that is a hundred times as long as the cache: the
  * reason to have these policies. LRU keeps none of it, and CLOCK only what is used in each round. */
 TEST(scan_does_not_flush_what_is_used) {
-  const ct_policy policies[] = {CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_ARC};
-  for (size_t i = 0; i < COUNT_OF(policies); i++) {
-    ct_cache *cache = new_filled(policies[i], 100);
+  static const struct {
+    ct_policy policy;
+    uint64_t left; /* of those used */
+  } kRows[] = {
+      {CT_POLICY_SIEVE, 50}, {CT_POLICY_S3FIFO, 50}, {CT_POLICY_ARC, 50},
+      {CT_POLICY_LRU, 0},    {CT_POLICY_CLOCK, 0},
+  };
+  for (size_t i = 0; i < COUNT_OF(kRows); i++) {
+    ct_cache *cache = new_filled(kRows[i].policy, 100);
     use_below(cache, 50);
     use_below(cache, 50);
     scan(cache, 10000);
-    assert_int_equal(50, count_below(cache, 100));
-    ct_cache_free(cache);
-  }
-  const ct_policy others[] = {CT_POLICY_LRU, CT_POLICY_CLOCK};
-  for (size_t i = 0; i < COUNT_OF(others); i++) {
-    ct_cache *cache = new_filled(others[i], 100);
-    use_below(cache, 50);
-    use_below(cache, 50);
-    scan(cache, 10000);
-    assert_int_equal(0, count_below(cache, 100));
+    assert_int_equal(kRows[i].left, count_below(cache, 100));
     ct_cache_free(cache);
   }
 }
 
-TEST(heavy_newcomer_takes_as_many_as_it_needs) {
-  for (size_t i = 0; i < COUNT_OF(kModern); i++) {
-    fixture f;
-    open_policy(&f, kModern[i], 10);
-    assert_status(CT_OK, set_text_weight(f.cache, "a", "1", 3));
-    assert_status(CT_OK, set_text_weight(f.cache, "b", "1", 0));
-    assert_status(CT_OK, set_text_weight(f.cache, "c", "1", 3));
-    assert_status(CT_OK, set_text_weight(f.cache, "d", "1", 4));
-    use_each(f.cache, "d d");
-    assert_status(CT_OK, set_text_weight(f.cache, "e", "1", 6));
-    assert_told(&f, "EVICTED a=1, EVICTED b=1, EVICTED c=1");
-    assert_int_equal(10, ct_currsize(f.cache));
-    fixture_close(&f);
-  }
+MODERN_TEST(heavy_newcomer_takes_as_many_as_it_needs, open_policy(f, policy, 10)) {
+  assert_status(CT_OK, set_text_weight(f->cache, "a", "1", 3));
+  assert_status(CT_OK, set_text_weight(f->cache, "b", "1", 0));
+  assert_status(CT_OK, set_text_weight(f->cache, "c", "1", 3));
+  assert_status(CT_OK, set_text_weight(f->cache, "d", "1", 4));
+  use_each(f->cache, "d d");
+  assert_status(CT_OK, set_text_weight(f->cache, "e", "1", 6));
+  assert_told(f, "EVICTED a=1, EVICTED b=1, EVICTED c=1");
+  assert_int_equal(10, ct_currsize(f->cache));
 }
 
-TEST(lower_limit_evicts_at_once) {
-  for (size_t i = 0; i < COUNT_OF(kModern); i++) {
-    fixture f;
-    open_filled(&f, kModern[i], 4, "a b c d");
-    use_each(f.cache, "a a");
-    assert_status(CT_OK, ct_resize(f.cache, 2));
-    assert_told(&f, "EVICTED b=1, EVICTED c=1");
-    assert_status(CT_OK, ct_resize(f.cache, 3));
-    set_each(f.cache, "e");
-    assert_told(&f, "");
-    fixture_close(&f);
-  }
+MODERN_TEST(lower_limit_evicts_at_once, open_filled(f, policy, 4, "a b c d")) {
+  use_each(f->cache, "a a");
+  assert_status(CT_OK, ct_resize(f->cache, 2));
+  assert_told(f, "EVICTED b=1, EVICTED c=1");
+  assert_status(CT_OK, ct_resize(f->cache, 3));
+  set_each(f->cache, "e");
+  assert_told(f, "");
 }
 
 /* ---- CLOCK ---------------------------------------------------------------------------------- */
@@ -176,7 +132,7 @@ FIXTURE_TEST(clock_gives_a_second_chance_once, open_filled(f, CT_POLICY_CLOCK, 3
 FIXTURE_TEST(clock_takes_the_first_when_all_were_used,
              open_filled(f, CT_POLICY_CLOCK, 3, "a b c")) {
   use_each(f->cache, "c b a");
-  assert_order(f->cache, "a b c");
+  assert_order("a b c", f->cache);
   set_each(f->cache, "d");
   assert_told(f, "EVICTED a=1");
 }
@@ -184,7 +140,7 @@ FIXTURE_TEST(clock_takes_the_first_when_all_were_used,
 FIXTURE_TEST(clock_comes_by_newcomers_last, open_filled(f, CT_POLICY_CLOCK, 3, "a b c")) {
   use_each(f->cache, "a");
   set_each(f->cache, "d"); /* a is spared, b goes, and the hand is at c */
-  assert_order(f->cache, "c a d");
+  assert_order("c a d", f->cache);
 }
 
 FIXTURE_TEST(clock_goes_on_when_who_is_under_the_hand_is_deleted,
@@ -193,7 +149,7 @@ FIXTURE_TEST(clock_goes_on_when_who_is_under_the_hand_is_deleted,
   set_each(f->cache, "e"); /* the hand is at c */
   assert_told(f, "EVICTED b=1");
   assert_status(CT_OK, delete_text(f->cache, "c"));
-  assert_order(f->cache, "d a e");
+  assert_order("d a e", f->cache);
 }
 
 /* ---- SIEVE ---------------------------------------------------------------------------------- */
@@ -203,7 +159,7 @@ FIXTURE_TEST(sieve_looks_at_newcomers_before_those_who_stayed,
   use_each(f->cache, "a");
   set_each(f->cache, "d"); /* a is spared, b goes, and the hand is at c */
   assert_told(f, "EVICTED b=1");
-  assert_order(f->cache, "c d a");
+  assert_order("c d a", f->cache);
   set_each(f->cache, "e f g");
   assert_told(f, "EVICTED c=1, EVICTED d=1, EVICTED e=1");
   assert_true(ct_contains(f->cache, "a", 1));
@@ -213,7 +169,7 @@ FIXTURE_TEST(sieve_begins_anew_at_the_oldest, open_filled(f, CT_POLICY_SIEVE, 3,
   use_each(f->cache, "a b");
   set_each(f->cache, "d"); /* a and b are spared, c goes, and the hand is past the youngest */
   assert_told(f, "EVICTED c=1");
-  assert_order(f->cache, "a b d");
+  assert_order("a b d", f->cache);
 }
 
 FIXTURE_TEST(sieve_goes_on_when_who_is_under_the_hand_is_deleted,
@@ -222,7 +178,7 @@ FIXTURE_TEST(sieve_goes_on_when_who_is_under_the_hand_is_deleted,
   set_each(f->cache, "e"); /* the hand is at c */
   assert_told(f, "EVICTED b=1");
   assert_status(CT_OK, delete_text(f->cache, "c"));
-  assert_order(f->cache, "d e a");
+  assert_order("d e a", f->cache);
 }
 
 /* ---- S3FIFO --------------------------------------------------------------------------------- */
@@ -261,7 +217,7 @@ TEST(s3fifo_forgets_ghosts_in_time) {
 
 FIXTURE_TEST(arc_takes_those_used_once_first, open_filled(f, CT_POLICY_ARC, 4, "a b c d")) {
   use_each(f->cache, "b a");
-  assert_order(f->cache, "c d b a");
+  assert_order("c d b a", f->cache);
 }
 
 /* A key that comes back belongs to those used again, and says that the others left too early. */
@@ -269,16 +225,16 @@ FIXTURE_TEST(arc_learns_from_who_comes_back, open_filled(f, CT_POLICY_ARC, 4, "a
   use_each(f->cache, "a b");
   set_each(f->cache, "e");
   assert_told(f, "EVICTED c=1");
-  assert_order(f->cache, "d e a b");
+  assert_order("d e a b", f->cache);
   set_each(f->cache, "c");
   assert_told(f, "EVICTED d=1");
-  assert_order(f->cache, "a b c e");
+  assert_order("a b c e", f->cache);
   /* And the other way round. */
   set_each(f->cache, "f");
   assert_told(f, "EVICTED a=1");
   set_each(f->cache, "a");
   assert_told(f, "EVICTED e=1");
-  assert_order(f->cache, "f b c a");
+  assert_order("f b c a", f->cache);
 }
 
 FIXTURE_TEST(arc_keeps_a_ghost_of_each_that_made_room, open_policy(f, CT_POLICY_ARC, 4)) {
@@ -290,7 +246,7 @@ FIXTURE_TEST(arc_keeps_a_ghost_of_each_that_made_room, open_policy(f, CT_POLICY_
   assert_told(f, "EVICTED a=1");
   set_each(f->cache, "d");
   assert_told(f, "EVICTED b=1");
-  assert_order(f->cache, "c d e");
+  assert_order("c d e", f->cache);
 }
 
 /* ---- Ghosts --------------------------------------------------------------------------------- */

@@ -1,83 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is peculiar to each policy of the library: which entry goes next, and what changes that.
  * What all have in common is in tests/contract. */
-#include "fixture.h"
-
-/* ---- Orders as text: "a b c", the next victim first ----------------------------------------- */
-
-enum { kMaxOrder = 1024 };
-
-static void append(char *order, const void *key, size_t key_size) {
-  const size_t used = strlen(order);
-  assert_true(used + key_size + 2 < kMaxOrder);
-  snprintf(order + used, kMaxOrder - used, "%s%.*s", used == 0 ? "" : " ", (int)key_size,
-           (const char *)key);
-}
-
-static void walk(ct_cache *cache, int32_t how, char *order) {
-  order[0] = '\0';
-  ct_iter *iter = NULL;
-  assert_status(CT_OK, ct_iter_new(cache, how, &iter));
-  ct_bytes key;
-  ct_status status;
-  while ((status = ct_iter_next(iter, &key, NULL)) == CT_OK) append(order, key.data, key.size);
-  assert_status(CT_END, status);
-  ct_iter_free(iter);
-}
-
-static void drain(ct_cache *cache, char *order) {
-  order[0] = '\0';
-  ct_value key = CT_VALUE_INIT;
-  ct_status status;
-  while ((status = ct_popitem(cache, &key, NULL)) == CT_OK) {
-    append(order, key.data, key.size);
-    ct_value_release(&key);
-  }
-  assert_status(CT_MISS, status);
-}
-
-static void reverse(const char *order, char *reversed) {
-  char copy[kMaxOrder];
-  snprintf(copy, sizeof copy, "%s", order);
-  reversed[0] = '\0';
-  char *space;
-  while ((space = strrchr(copy, ' ')) != NULL) {
-    append(reversed, space + 1, strlen(space + 1));
-    *space = '\0';
-  }
-  append(reversed, copy, strlen(copy));
-}
-
-/* Asserts the order in which entries would go, by walks and by draining the cache. */
-static void assert_goes(const char *expected, ct_cache *cache) {
-  char order[kMaxOrder], reversed[kMaxOrder];
-  walk(cache, CT_ORDER_COLDEST, order);
-  assert_string_equal(expected, order);
-  walk(cache, CT_ORDER_HOTTEST, order);
-  reverse(order, reversed);
-  assert_string_equal(expected, reversed);
-  drain(cache, order);
-  assert_string_equal(expected, order);
-}
-
-/* Stores each key of a text like "a b c", with value 1. */
-static void set_each(ct_cache *cache, const char *keys) {
-  for (; *keys != '\0'; keys += keys[1] == ' ' ? 2 : 1) {
-    assert_status(CT_OK, ct_set(cache, keys, 1, "1", 1));
-  }
-}
-
-static void use_each(ct_cache *cache, const char *keys) {
-  for (; *keys != '\0'; keys += keys[1] == ' ' ? 2 : 1) {
-    assert_status(CT_OK, ct_get(cache, keys, 1, NULL));
-  }
-}
-
-static ct_cache *open_filled(fixture *f, ct_policy policy, uint64_t maxsize, const char *keys) {
-  open_policy(f, policy, maxsize);
-  set_each(f->cache, keys);
-  return f->cache;
-}
+#include "orders.h"
 
 /* Uses the key in every way in which an entry can be used without being written. */
 static void use_in_every_way(ct_cache *cache, const char *key) {
@@ -602,7 +526,7 @@ TEST(walks_with_shards_pass_every_entry_once) {
     char coldest[kMaxOrder], hottest[kMaxOrder], reversed[kMaxOrder];
     walk(f.cache, CT_ORDER_COLDEST, coldest);
     walk(f.cache, CT_ORDER_HOTTEST, hottest);
-    reverse(hottest, reversed);
+    reverse_order(hottest, reversed);
     assert_string_equal(coldest, reversed);
     uint64_t passed = 0;
     for (char *key = strtok(coldest, " "); key != NULL; key = strtok(NULL, " ")) {
@@ -623,7 +547,7 @@ FIXTURE_TEST(walk_in_order_keeps_the_order_it_began_with,
   set_each(f->cache, "e");
   char order[kMaxOrder] = "";
   ct_bytes key;
-  while (ct_iter_next(iter, &key, NULL) == CT_OK) append(order, key.data, key.size);
+  while (ct_iter_next(iter, &key, NULL) == CT_OK) append_key(order, key.data, key.size);
   ct_iter_free(iter);
   assert_string_equal("a b c d", order);
 }
