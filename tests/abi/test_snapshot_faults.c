@@ -266,92 +266,84 @@ WITNESS_TEST(memory_follows_what_is_read) {
   }
 }
 
-TEST(content_that_means_nothing_is_corrupt) {
-  static const struct {
-    const char *what;
-    const char *content;
-    size_t size;
-  } kWrong[] = {
-      {"nothing", "", 0},
-      {"half a head", "\0\0", 2},
-      {"a head alone", "\0\0\0\0", 4},
-      {"an unknown weighing", "\4\0\0\0Z", 5},
-      {"an unknown flag", "\0\2\0\0Z", 5},
-      {"a reserved byte", "\0\0\1\0Z", 5},
-      {"another one", "\0\0\0\1Z", 5},
-      {"an unknown part", "\0\0\0\0YZ", 6},
-      {"no end", "\0\0\0\0S", 5},
-      {"a rank before its shard", "\0\0\0\0R\0abcdefghZ", 15},
-      {"a rank that is too high", "\0\0\0\0SR\5abcdefghZ", 16},
-      {"a rank cut short", "\0\0\0\0SR\0abcdZ", 12},
-      {"a shard behind an entry", "\0\0\0\0E\0\1\0\0\0\0\0\0\0kSZ", 17},
-      {"a rank behind an entry", "\0\0\0\0SE\0\1\0\0\0\0\0\0\0kR\0abcdefghZ", 27},
-      {"an unknown flag of an entry", "\0\0\0\0E\10\1\0\0\0\0\0\0\0kZ", 16},
-      {"a weight where memory is weighed", "\2\0\0\0E\1\1\0\0\0\0\0\0\0abcdefghkZ", 24},
-      {"a lifetime of 0", "\0\0\0\0E\2\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0kZ", 24},
-      {"an idle time of 0", "\0\0\0\0E\4\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0kZ", 24},
-      {"a count beyond all counting", "\0\1\0\0E\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\200kZ", 24},
-      {"an entry without its lengths", "\0\0\0\0E\0\0\0", 8},
-  };
-  witness w;
-  witness_open(&w);
-  for (size_t i = 0; i < COUNT_OF(kWrong); i++) {
-    tape content = {0};
-    if (kWrong[i].size > 0) tape_write(&content, kWrong[i].content, kWrong[i].size);
-    for (size_t frame = 1; frame < 40; frame += 19) {
-      const ct_status status = load_content(&w, &content, frame);
-      if (status != CT_ERR_CORRUPT) fail_msg("%s: %s", kWrong[i].what, ct_status_name(status));
-      witness_check(&w);
-    }
-    tape_free(&content);
+/* What is no content of a snapshot, and the prefix that it stands behind. */
+typedef struct wrong_content {
+  const char *what;
+  const unsigned char *prefix;
+  const char *content;
+  size_t size;
+} wrong_content;
+
+#define PLAIN(what, content) \
+  { what, kSnapshotPrefix, content, sizeof(content) - 1 }
+#define DATED(what, content) \
+  { what, kDatedPrefix, content, sizeof(content) - 1 }
+
+/* In frames of several sizes. */
+static void assert_content_is_corrupt(witness *w, const wrong_content *wrong) {
+  tape content = {0};
+  if (wrong->size > 0) tape_write(&content, wrong->content, wrong->size);
+  for (size_t frame = 1; frame < 40; frame += 19) {
+    const ct_status status = load_content_of(w, wrong->prefix, &content, frame);
+    if (status != CT_ERR_CORRUPT) fail_msg("%s: %s", wrong->what, ct_status_name(status));
+    witness_check(w);
   }
+  tape_free(&content);
+}
+
+WITNESS_TEST(content_that_means_nothing_is_corrupt) {
+  static const wrong_content kWrong[] = {
+      PLAIN("nothing", ""),
+      PLAIN("half a head", "\0\0"),
+      PLAIN("a head alone", "\0\0\0\0"),
+      PLAIN("an unknown weighing", "\4\0\0\0Z"),
+      PLAIN("an unknown flag", "\0\2\0\0Z"),
+      PLAIN("a reserved byte", "\0\0\1\0Z"),
+      PLAIN("another one", "\0\0\0\1Z"),
+      PLAIN("an unknown part", "\0\0\0\0YZ"),
+      PLAIN("no end", "\0\0\0\0S"),
+      PLAIN("a rank before its shard", "\0\0\0\0R\0abcdefghZ"),
+      PLAIN("a rank that is too high", "\0\0\0\0SR\5abcdefghZ"),
+      PLAIN("a rank cut short", "\0\0\0\0SR\0abcdZ"),
+      PLAIN("a shard behind an entry", "\0\0\0\0E\0\1\0\0\0\0\0\0\0kSZ"),
+      PLAIN("a rank behind an entry", "\0\0\0\0SE\0\1\0\0\0\0\0\0\0kR\0abcdefghZ"),
+      PLAIN("an unknown flag of an entry", "\0\0\0\0E\10\1\0\0\0\0\0\0\0kZ"),
+      PLAIN("a weight where memory is weighed", "\2\0\0\0E\1\1\0\0\0\0\0\0\0abcdefghkZ"),
+      PLAIN("a lifetime of 0", "\0\0\0\0E\2\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0kZ"),
+      PLAIN("an idle time of 0", "\0\0\0\0E\4\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0kZ"),
+      PLAIN("a count beyond all counting", "\0\1\0\0E\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\200kZ"),
+      PLAIN("an entry without its lengths", "\0\0\0\0E\0\0\0"),
+  };
+  for (size_t i = 0; i < COUNT_OF(kWrong); i++) assert_content_is_corrupt(w, &kWrong[i]);
   /* In a frame of its own it would belong to what follows. */
   tape content = {0};
   tape_write(&content, "\0\0\0\0ZZ", 6);
-  assert_status(CT_ERR_CORRUPT, load_content(&w, &content, kFrameContent));
+  assert_status(CT_ERR_CORRUPT, load_content(w, &content, kFrameContent));
   tape_free(&content);
-  witness_close(&w);
 }
 
 /* Of version and flag both say whether there is a date, as only the flag is under a check. */
-TEST(head_whose_date_is_not_there_or_too_much_is_corrupt) {
-  static const struct {
-    const char *what;
-    const unsigned char *prefix;
-    const char *content;
-    size_t size;
-  } kWrong[] = {
-      {"a flag of the other version", kSnapshotPrefix, "\0\2\0\0Z", 5},
-      {"a date of the other version", kSnapshotPrefix, "\0\2\0\0abcdefghZ", 13},
-      {"no flag", kDatedPrefix, "\0\0\0\0Z", 5},
-      {"another flag", kDatedPrefix, "\0\1\0\0abcdefghZ", 13},
-      {"a date without its flag", kDatedPrefix, "\0\0\0\0abcdefghZ", 13},
-      {"a flag alone", kDatedPrefix, "\0\2\0\0", 4},
-      {"a flag without its date", kDatedPrefix, "\0\2\0\0Z", 5},
-      {"a date cut short", kDatedPrefix, "\0\2\0\0abcdefg", 11},
-      {"a date alone", kDatedPrefix, "\0\2\0\0abcdefgh", 12},
-      {"two dates", kDatedPrefix, "\0\2\0\0abcdefghabcdefghZ", 21},
-      {"an unknown flag beside it", kDatedPrefix, "\0\6\0\0abcdefghZ", 13},
-      {"an unknown weighing", kDatedPrefix, "\4\2\0\0abcdefghZ", 13},
-      {"a reserved byte", kDatedPrefix, "\0\2\1\0abcdefghZ", 13},
+WITNESS_TEST(head_whose_date_is_not_there_or_too_much_is_corrupt) {
+  static const wrong_content kWrong[] = {
+      PLAIN("a flag of the other version", "\0\2\0\0Z"),
+      PLAIN("a date of the other version", "\0\2\0\0abcdefghZ"),
+      DATED("no flag", "\0\0\0\0Z"),
+      DATED("another flag", "\0\1\0\0abcdefghZ"),
+      DATED("a date without its flag", "\0\0\0\0abcdefghZ"),
+      DATED("a flag alone", "\0\2\0\0"),
+      DATED("a flag without its date", "\0\2\0\0Z"),
+      DATED("a date cut short", "\0\2\0\0abcdefg"),
+      DATED("a date alone", "\0\2\0\0abcdefgh"),
+      DATED("two dates", "\0\2\0\0abcdefghabcdefghZ"),
+      DATED("an unknown flag beside it", "\0\6\0\0abcdefghZ"),
+      DATED("an unknown weighing", "\4\2\0\0abcdefghZ"),
+      DATED("a reserved byte", "\0\2\1\0abcdefghZ"),
   };
-  witness w;
-  witness_open(&w);
-  for (size_t i = 0; i < COUNT_OF(kWrong); i++) {
-    tape content = {0};
-    tape_write(&content, kWrong[i].content, kWrong[i].size);
-    for (size_t frame = 1; frame < 40; frame += 19) {
-      const ct_status status = load_content_of(&w, kWrong[i].prefix, &content, frame);
-      if (status != CT_ERR_CORRUPT) fail_msg("%s: %s", kWrong[i].what, ct_status_name(status));
-      witness_check(&w);
-    }
-    tape_free(&content);
-  }
+  for (size_t i = 0; i < COUNT_OF(kWrong); i++) assert_content_is_corrupt(w, &kWrong[i]);
   tape content = {0};
   tape_write(&content, "\0\2\0\0abcdefghZ", 13);
-  assert_status(CT_OK, load_content_of(&w, kDatedPrefix, &content, kFrameContent));
+  assert_status(CT_OK, load_content_of(w, kDatedPrefix, &content, kFrameContent));
   tape_free(&content);
-  witness_close(&w);
 }
 
 TEST(any_frames_will_do_if_they_are_right) {
