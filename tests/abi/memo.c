@@ -125,6 +125,12 @@ ct_memo *method_memo(uint32_t flags) {
   return new_memo(&options);
 }
 
+ct_memo *pass_through(uint32_t flags) {
+  ct_memo_options options = memo_options();
+  options.flags = flags;
+  return new_memo(&options);
+}
+
 ct_cache *any_cache(uint64_t maxsize) {
   ct_cache *cache = ct_cache_new(CT_POLICY_ANY, maxsize);
   assert_non_null(cache);

@@ -65,6 +65,16 @@ int set_up(void **state);
 /* A test that begins anew. */
 #define MEMO_TEST(name) TEST_WITH(name, set_up, NULL)
 
+/* The same with a memo, which is freed at the end. */
+#define MEMO_TEST_OF(name, open)           \
+  static void check_##name(ct_memo *memo); \
+  MEMO_TEST(name) {                        \
+    ct_memo *const memo = open;            \
+    check_##name(memo);                    \
+    ct_memo_free(memo);                    \
+  }                                        \
+  static void check_##name(ct_memo *memo)
+
 ct_memo_options memo_options(void);
 ct_memo *new_memo(const ct_memo_options *options);
 ct_options own_options(ct_policy policy, uint64_t maxsize);
@@ -73,6 +83,8 @@ ct_memo *memo_of_policy(ct_policy policy, uint64_t maxsize, uint32_t flags);
 ct_memo *usual_memo(uint32_t flags);
 ct_memo *memo_in(ct_cache *cache, const char *prefix);
 ct_memo *method_memo(uint32_t flags);
+/* It has no cache. */
+ct_memo *pass_through(uint32_t flags);
 ct_cache *any_cache(uint64_t maxsize);
 
 #define assert_call(expected, memo, self, args)                           \

@@ -238,9 +238,7 @@ MEMO_TEST(object_is_no_part_of_the_key) {
 MEMO_TEST(pass_through_calls_every_time) {
   for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE) {
     begin_anew();
-    ct_memo_options options = memo_options();
-    options.flags = flags;
-    ct_memo *memo = new_memo(&options);
+    ct_memo *memo = pass_through(flags);
     ct_cache_info info = info_from(memo, NULL);
     assert_int_equal(CT_INFO_NO_CACHE, info.flags);
     assert_info(memo, NULL, 0, 0, 0, 0);
@@ -256,37 +254,27 @@ MEMO_TEST(pass_through_calls_every_time) {
 }
 
 /* It would fit into no room at all. */
-MEMO_TEST(pass_through_result_of_no_weight_is_not_kept) {
-  const ct_memo_options options = memo_options();
-  ct_memo *memo = new_memo(&options);
+MEMO_TEST_OF(pass_through_result_of_no_weight_is_not_kept, pass_through(0)) {
   w.weightless = true;
   assert_call("0", memo, NULL, INT(1));
   assert_call("1", memo, NULL, INT(1));
-  ct_memo_free(memo);
 }
 
-MEMO_TEST(pass_through_hands_failures_on) {
-  const ct_memo_options options = memo_options();
-  ct_memo *memo = new_memo(&options);
+MEMO_TEST_OF(pass_through_hands_failures_on, pass_through(0)) {
   w.answer = (ct_status)-2000;
   assert_call_fails(w.answer, memo, NULL, INT(1));
   assert_info(memo, NULL, 0, 1, 0, 0);
-  ct_memo_free(memo);
 }
 
-MEMO_TEST(pass_through_may_call_itself) {
-  const ct_memo_options options = memo_options();
-  ct_memo *memo = new_memo(&options);
+MEMO_TEST_OF(pass_through_may_call_itself, pass_through(0)) {
   w.inside = call_again;
   assert_call("0", memo, NULL, INT(1));
   assert_status(CT_OK, w.noted);
   assert_info(memo, NULL, 0, 2, 0, 0);
-  ct_memo_free(memo);
 }
 
 MEMO_TEST(pass_through_result_outlives_its_memo) {
-  const ct_memo_options options = memo_options();
-  ct_memo *memo = new_memo(&options);
+  ct_memo *memo = pass_through(0);
   w.size = 500;
   ct_value value;
   assert_status(CT_OK, ct_memo_call(memo, NULL, INT(1), &value));
@@ -322,16 +310,13 @@ MEMO_TEST(key_tells_what_a_result_is_stored_under) {
   ct_cache_free(cache);
 }
 
-MEMO_TEST(own_cache_without_prefix_stores_the_bare_key) {
-  ct_memo *memo = usual_memo(CT_MEMO_TYPED);
+MEMO_TEST_OF(own_cache_without_prefix_stores_the_bare_key, usual_memo(CT_MEMO_TYPED)) {
   assert_call("0", memo, NULL, INT(5));
   static const char kExpected[] = "Ii\x05\0\0\0\0\0\0\0";
   assert_true(ct_contains(ct_memo_cache(memo, NULL), kExpected, sizeof(kExpected) - 1));
-  ct_memo_free(memo);
 }
 
-MEMO_TEST(result_set_by_hand_answers_a_call) {
-  ct_memo *memo = usual_memo(0);
+MEMO_TEST_OF(result_set_by_hand_answers_a_call, usual_memo(0)) {
   ct_key *key = ct_key_new(0);
   ct_bytes bytes;
   assert_status(CT_OK, ct_memo_key(memo, NULL, INT(5), key));
@@ -340,11 +325,9 @@ MEMO_TEST(result_set_by_hand_answers_a_call) {
   assert_call("set", memo, NULL, INT(5));
   assert_int_equal(0, w.calls);
   ct_key_free(key);
-  ct_memo_free(memo);
 }
 
-MEMO_TEST(invalidated_result_is_computed_again) {
-  ct_memo *memo = usual_memo(0);
+MEMO_TEST_OF(invalidated_result_is_computed_again, usual_memo(0)) {
   assert_status(CT_MISS, ct_memo_invalidate(memo, NULL, INT(1)));
   assert_call("0", memo, NULL, INT(1));
   assert_call("1", memo, NULL, INT(2));
@@ -353,7 +336,6 @@ MEMO_TEST(invalidated_result_is_computed_again) {
   assert_call("2", memo, NULL, INT(1));
   assert_call("1", memo, NULL, INT(2));
   assert_info(memo, NULL, 1, 3, 128, 2);
-  ct_memo_free(memo);
 }
 
 MEMO_TEST(long_keys_are_told_apart_to_the_end) {

@@ -8,23 +8,19 @@
 
 /* ---- Calls ---------------------------------------------------------------------------------- */
 
-MEMO_TEST(second_call_is_answered_from_the_cache) {
-  ct_memo *memo = usual_memo(0);
+MEMO_TEST_OF(second_call_is_answered_from_the_cache, usual_memo(0)) {
   assert_call("0", memo, NULL, INT(7));
   assert_call("0", memo, NULL, INT(7));
   assert_call("1", memo, NULL, INT(8));
   assert_int_equal(2, w.calls);
   assert_info(memo, NULL, 1, 2, 128, 2);
-  ct_memo_free(memo);
 }
 
-MEMO_TEST(call_without_out_computes_and_keeps) {
-  ct_memo *memo = usual_memo(0);
+MEMO_TEST_OF(call_without_out_computes_and_keeps, usual_memo(0)) {
   assert_status(CT_OK, ct_memo_call(memo, NULL, INT(7), NULL));
   assert_status(CT_OK, ct_memo_call(memo, NULL, INT(7), NULL));
   assert_call("0", memo, NULL, INT(7));
   assert_info(memo, NULL, 2, 1, 128, 1);
-  ct_memo_free(memo);
 }
 
 MEMO_TEST(result_outlives_its_memo) {
@@ -36,30 +32,25 @@ MEMO_TEST(result_outlives_its_memo) {
   ct_value_release(&value);
 }
 
-MEMO_TEST(result_evicted_is_computed_again) {
-  ct_memo *memo = memo_of_policy(CT_POLICY_LRU, 2, 0);
+MEMO_TEST_OF(result_evicted_is_computed_again, memo_of_policy(CT_POLICY_LRU, 2, 0)) {
   assert_call("0", memo, NULL, INT(1));
   assert_call("1", memo, NULL, INT(2));
   assert_call("0", memo, NULL, INT(1));
   assert_call("2", memo, NULL, INT(3));
   assert_call("3", memo, NULL, INT(2));
   assert_info(memo, NULL, 1, 4, 2, 2);
-  ct_memo_free(memo);
 }
 
-MEMO_TEST(result_lives_as_long_as_the_cache_says) {
-  ct_memo *memo = memo_of_policy(CT_POLICY_TTL, 8, 0);
+MEMO_TEST_OF(result_lives_as_long_as_the_cache_says, memo_of_policy(CT_POLICY_TTL, 8, 0)) {
   assert_call("0", memo, NULL, INT(1));
   set_now(&w.f, 599);
   assert_call("0", memo, NULL, INT(1));
   set_now(&w.f, 600);
   assert_call("1", memo, NULL, INT(1));
   assert_info(memo, NULL, 1, 2, 8, 1);
-  ct_memo_free(memo);
 }
 
-MEMO_TEST(result_lives_as_long_as_the_function_says) {
-  ct_memo *memo = memo_of_policy(CT_POLICY_TTL, 8, 0);
+MEMO_TEST_OF(result_lives_as_long_as_the_function_says, memo_of_policy(CT_POLICY_TTL, 8, 0)) {
   w.ttl = 5;
   assert_call("0", memo, NULL, INT(1));
   set_now(&w.f, 4);
@@ -69,7 +60,6 @@ MEMO_TEST(result_lives_as_long_as_the_function_says) {
   assert_call("1", memo, NULL, INT(1));
   set_now(&w.f, 100000);
   assert_call("1", memo, NULL, INT(1));
-  ct_memo_free(memo);
 }
 
 static ct_status pass_time(world *it, void *self, const argument *args) {
@@ -78,15 +68,13 @@ static ct_status pass_time(world *it, void *self, const argument *args) {
   return CT_OK;
 }
 
-MEMO_TEST(lifetime_counts_from_the_functions_return) {
-  ct_memo *memo = memo_of_policy(CT_POLICY_TTL, 8, 0);
+MEMO_TEST_OF(lifetime_counts_from_the_functions_return, memo_of_policy(CT_POLICY_TTL, 8, 0)) {
   w.inside = pass_time;
   assert_call("0", memo, NULL, INT(1));
   set_now(&w.f, 1599);
   assert_call("0", memo, NULL, INT(1));
   set_now(&w.f, 1600);
   assert_call("1", memo, NULL, INT(1));
-  ct_memo_free(memo);
 }
 
 MEMO_TEST(discarded_result_is_handed_over_and_not_kept) {
@@ -206,10 +194,9 @@ MEMO_TEST(last_result_set_counts) {
   ct_memo_free(memo);
 }
 
-MEMO_TEST(failing_key_calls_nothing) {
+MEMO_TEST_OF(failing_key_calls_nothing, usual_memo(0)) {
   static const ct_status kAnswers[] = {CT_MISS, CT_ERR_UNSUPPORTED, (ct_status)1234,
                                        (ct_status)-1234};
-  ct_memo *memo = usual_memo(0);
   ct_key *key = ct_key_new(0);
   assert_non_null(key);
   for (size_t i = 0; i < COUNT_OF(kAnswers); i++) {
@@ -223,7 +210,6 @@ MEMO_TEST(failing_key_calls_nothing) {
   assert_int_equal(0, w.calls);
   assert_info(memo, NULL, 0, 0, 128, 0);
   ct_key_free(key);
-  ct_memo_free(memo);
 }
 
 static ct_status add_half_a_tuple(void *user_data, void *self, const void *args, ct_key *key) {
@@ -246,14 +232,12 @@ MEMO_TEST(mistake_in_the_key_calls_nothing) {
 
 /* ---- Calls within calls --------------------------------------------------------------------- */
 
-MEMO_TEST(function_that_needs_its_own_result_is_recursion) {
-  ct_memo *memo = usual_memo(0);
+MEMO_TEST_OF(function_that_needs_its_own_result_is_recursion, usual_memo(0)) {
   w.inside = call_again;
   assert_call("0", memo, NULL, INT(1));
   assert_status(CT_ERR_RECURSION, w.noted);
   assert_int_equal(1, w.calls);
   assert_info(memo, NULL, 0, 1, 128, 1);
-  ct_memo_free(memo);
 }
 
 static ct_status call_for_another(world *it, void *self, const argument *args) {
@@ -261,14 +245,12 @@ static ct_status call_for_another(world *it, void *self, const argument *args) {
   return call_again(it, self, INT(99));
 }
 
-MEMO_TEST(function_may_call_the_memo_for_others) {
-  ct_memo *memo = usual_memo(0);
+MEMO_TEST_OF(function_may_call_the_memo_for_others, usual_memo(0)) {
   w.inside = call_for_another;
   assert_call("0", memo, NULL, INT(1));
   assert_status(CT_OK, w.noted);
   assert_call("1", memo, NULL, INT(99));
   assert_info(memo, NULL, 1, 2, 128, 2);
-  ct_memo_free(memo);
 }
 
 MEMO_TEST(single_threaded_cache_takes_nested_calls) {
@@ -285,29 +267,25 @@ MEMO_TEST(single_threaded_cache_takes_nested_calls) {
 }
 
 /* The inner call stores first. */
-MEMO_TEST(race_hands_over_what_was_stored_first) {
-  ct_memo *memo = usual_memo(CT_MEMO_RACE);
+MEMO_TEST_OF(race_hands_over_what_was_stored_first, usual_memo(CT_MEMO_RACE)) {
   w.inside = call_again;
   assert_call("1", memo, NULL, INT(1));
   assert_status(CT_OK, w.noted);
   assert_int_equal(2, w.calls);
   assert_call("1", memo, NULL, INT(1));
   assert_info(memo, NULL, 1, 2, 128, 1);
-  ct_memo_free(memo);
 }
 
 static ct_status invalidate_now(world *it, void *self, const argument *args) {
   return ct_memo_invalidate(it->memo, self, args);
 }
 
-MEMO_TEST(result_invalidated_while_computed_is_not_kept) {
-  ct_memo *memo = usual_memo(0);
+MEMO_TEST_OF(result_invalidated_while_computed_is_not_kept, usual_memo(0)) {
   w.inside = invalidate_now;
   assert_call("0", memo, NULL, INT(1));
   assert_status(CT_MISS, w.noted);
   assert_false(keeps(memo, NULL, INT(1)));
   assert_call("1", memo, NULL, INT(1));
-  ct_memo_free(memo);
 }
 
 static ct_status clear_now(world *it, void *self, const argument *args) {
@@ -315,13 +293,11 @@ static ct_status clear_now(world *it, void *self, const argument *args) {
   return ct_memo_clear(it->memo, self);
 }
 
-MEMO_TEST(result_cleared_while_computed_is_not_kept) {
-  ct_memo *memo = usual_memo(0);
+MEMO_TEST_OF(result_cleared_while_computed_is_not_kept, usual_memo(0)) {
   w.inside = clear_now;
   assert_call("0", memo, NULL, INT(1));
   assert_status(CT_OK, w.noted);
   assert_call("1", memo, NULL, INT(1));
-  ct_memo_free(memo);
 }
 
 /* ---- Threads -------------------------------------------------------------------------------- */

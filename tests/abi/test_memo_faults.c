@@ -180,8 +180,7 @@ MEMO_TEST(memo_options_of_other_sizes) {
   assert_no_memo(&options);
 }
 
-MEMO_TEST(info_of_other_sizes) {
-  ct_memo *memo = usual_memo(0);
+MEMO_TEST_OF(info_of_other_sizes, usual_memo(0)) {
   assert_call("0", memo, NULL, INT(1));
   NEWER(ct_cache_info) newer;
   memset(&newer, 0, sizeof(newer));
@@ -193,7 +192,6 @@ MEMO_TEST(info_of_other_sizes) {
   info.struct_size = sizeof(info) - 1;
   assert_status(CT_ERR_INVALID, ct_memo_info(memo, NULL, &info));
   assert_status(CT_ERR_INVALID, ct_memo_info(memo, NULL, NULL));
-  ct_memo_free(memo);
 }
 
 MEMO_TEST(initializers_equal_their_functions) {

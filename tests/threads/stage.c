@@ -82,6 +82,13 @@ void start_all(caller *callers, size_t count, stage *stage, void *(*run)(void *)
   for (size_t i = 0; i < count; i++) start(&callers[i], stage, run);
 }
 
+ct_lease *let_wait(stage *self, caller *callers, size_t count, void *(*run)(void *)) {
+  ct_lease *lease = take_lease(self);
+  start_all(callers, count, self, run);
+  await_readings(self, count);
+  return lease;
+}
+
 void join_all(caller *callers, size_t count) {
   for (size_t i = 0; i < count; i++) pthread_join(callers[i].thread, NULL);
 }

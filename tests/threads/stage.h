@@ -61,6 +61,10 @@ void *call_to_load(void *user_data);
 void *call_to_lease(void *user_data);
 void start(caller *self, stage *stage, void *(*run)(void *));
 void start_all(caller *callers, size_t count, stage *stage, void *(*run)(void *));
+
+/* All of them wait for a lease, this one. */
+ct_lease *let_wait(stage *self, caller *callers, size_t count, void *(*run)(void *));
+
 void join_all(caller *callers, size_t count);
 void assert_has(caller *self, const char *value);
 void assert_has_nothing(const caller *self);

@@ -54,10 +54,8 @@ TEST(waiter_takes_an_abandoned_lease) {
     stage stage;
     open_stage(&stage, 8);
     stage.script = bring;
-    ct_lease *lease = take_lease(&stage);
     caller callers[kCallers] = {0};
-    start_all(callers, kCallers, &stage, call_to_load);
-    await_readings(&stage, kCallers);
+    ct_lease *lease = let_wait(&stage, callers, kCallers, call_to_load);
     ct_lease_abandon(lease);
     join_all(callers, kCallers);
     assert_int_equal(1, count_loaded(callers, kCallers));
@@ -86,10 +84,8 @@ STAGE_TEST(waiter_for_a_lease_takes_an_abandoned_one, 8) {
 
 STAGE_TEST(fulfilment_that_fails_hands_the_lease_over, 8) {
   s->script = bring;
-  ct_lease *lease = take_lease(s);
   caller callers[kCallers] = {0};
-  start_all(callers, kCallers, s, call_to_load);
-  await_readings(s, kCallers);
+  ct_lease *lease = let_wait(s, callers, kCallers, call_to_load);
   assert_status(CT_ERR_INVALID, ct_lease_fulfil(lease, NULL, 1, NULL, NULL));
   join_all(callers, kCallers);
   assert_int_equal(1, count_loaded(callers, kCallers));
@@ -102,10 +98,8 @@ TEST(waiters_outlast_a_fulfilment_without_memory) {
     stage stage;
     open_stage(&stage, 8);
     stage.script = bring;
-    ct_lease *lease = take_lease(&stage);
     caller callers[kCallers] = {0};
-    start_all(callers, kCallers, &stage, call_to_load);
-    await_readings(&stage, kCallers);
+    ct_lease *lease = let_wait(&stage, callers, kCallers, call_to_load);
     stage.allocator.fail_at = stage.allocator.calls + fault;
     ct_value out = {zeros, 77, 77};
     const ct_status status = ct_lease_fulfil(lease, zeros, sizeof(zeros), NULL, &out);
@@ -223,10 +217,8 @@ TEST(waiters_get_a_value_that_was_overtaken) {
   for (int way = 0; way < kWays; way++) {
     stage stage;
     open_stage(&stage, 8);
-    ct_lease *lease = take_lease(&stage);
     caller callers[kCallers] = {0};
-    start_all(callers, kCallers, &stage, call_to_load);
-    await_readings(&stage, kCallers);
+    ct_lease *lease = let_wait(&stage, callers, kCallers, call_to_load);
     const char *written = write_key(stage.cache, way);
     ct_value out = CT_VALUE_INIT;
     assert_status(CT_NOT_STORED, ct_lease_fulfil(lease, "brought", 7, NULL, &out));
@@ -261,10 +253,8 @@ STAGE_TEST(who_comes_after_overtaking_does_not_wait, 8) {
 /* Nothing is brought to those who wait, so they look again: what was written is there. */
 STAGE_TEST(waiters_of_an_overtaken_lease_that_is_abandoned_look_again, 8) {
   s->script = bring;
-  ct_lease *lease = take_lease(s);
   caller callers[kCallers] = {0};
-  start_all(callers, kCallers, s, call_to_load);
-  await_readings(s, kCallers);
+  ct_lease *lease = let_wait(s, callers, kCallers, call_to_load);
   ct_set(s->cache, "k", 1, "written", 7);
   ct_lease_abandon(lease);
   join_all(callers, kCallers);
@@ -279,10 +269,8 @@ STAGE_TEST(waiters_of_an_overtaken_lease_that_is_abandoned_look_again, 8) {
 
 STAGE_TEST(a_waiter_of_an_abandoned_lease_loads_what_was_deleted, 8) {
   s->script = bring;
-  ct_lease *lease = take_lease(s);
   caller callers[kCallers] = {0};
-  start_all(callers, kCallers, s, call_to_load);
-  await_readings(s, kCallers);
+  ct_lease *lease = let_wait(s, callers, kCallers, call_to_load);
   ct_delete(s->cache, "k", 1);
   ct_lease_abandon(lease);
   join_all(callers, kCallers);
@@ -394,10 +382,8 @@ TEST(waiters_get_a_value_that_is_gone_before_they_wake) {
   for (int way = 0; way < kWays + 2; way++) {
     stage stage;
     open_stage(&stage, 1);
-    ct_lease *lease = take_lease(&stage);
     caller callers[kCallers] = {0};
-    start_all(callers, kCallers, &stage, call_to_load);
-    await_readings(&stage, kCallers);
+    ct_lease *lease = let_wait(&stage, callers, kCallers, call_to_load);
     ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
     options.flags = CT_ENTRY_TTL;
     options.ttl = 10;
