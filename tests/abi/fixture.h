@@ -110,17 +110,13 @@ static inline ct_status set_text_with(ct_cache *cache, const char *key, const ch
 
 static inline ct_status set_text_weight(ct_cache *cache, const char *key, const char *value,
                                         uint64_t weight) {
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_WEIGHT;
-  options.weight = weight;
+  ct_entry_options options = entry_with(.flags = CT_ENTRY_WEIGHT, .weight = weight);
   return set_text_with(cache, key, value, &options);
 }
 
 static inline ct_status set_text_deadline(ct_cache *cache, const char *key, const char *value,
                                           uint64_t deadline) {
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_DEADLINE;
-  options.deadline = deadline;
+  ct_entry_options options = entry_with(.flags = CT_ENTRY_DEADLINE, .deadline = deadline);
   return set_text_with(cache, key, value, &options);
 }
 

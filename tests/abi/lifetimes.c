@@ -88,8 +88,7 @@ void by_get_many_copy_too_small(ct_cache *cache) {
 }
 
 void by_set_if_absent(ct_cache *cache) {
-  ct_entry_options absent = CT_ENTRY_OPTIONS_INIT;
-  absent.flags = CT_ENTRY_IF_ABSENT;
+  ct_entry_options absent = entry_with(.flags = CT_ENTRY_IF_ABSENT);
   assert_status(CT_EXISTS, set_text_with(cache, "a", "2", &absent));
 }
 

@@ -198,8 +198,7 @@ CACHE_TEST(null_for_an_unwanted_result_is_allowed) {
   assert_status(CT_OK, ct_get_copy(f.cache, "a", 1, &byte, 1, NULL));
   assert_status(CT_OK, ct_setdefault(f.cache, "a", 1, "2", 1, NULL));
   const size_t ends[] = {1, 2};
-  ct_entry_options absent = CT_ENTRY_OPTIONS_INIT;
-  absent.flags = CT_ENTRY_IF_ABSENT;
+  ct_entry_options absent = entry_with(.flags = CT_ENTRY_IF_ABSENT);
   assert_status(CT_OK, ct_set_many(f.cache, "a2", ends, 1, &absent, NULL));
   ct_iter *iter;
   assert_status(CT_OK, ct_iter_new(f.cache, CT_ORDER_ANY, &iter));
@@ -403,8 +402,7 @@ CACHE_TEST(set_many_refuses_only_the_pair_too_long) {
   const size_t ends[] = {long_size,     long_size,         long_size,
                          2 * long_size, 2 * long_size + 1, 2 * long_size + 2};
   ct_status statuses[] = {CT_BUSY, CT_BUSY, CT_BUSY};
-  ct_entry_options present = CT_ENTRY_OPTIONS_INIT;
-  present.flags = CT_ENTRY_IF_ABSENT;
+  ct_entry_options present = entry_with(.flags = CT_ENTRY_IF_ABSENT);
   assert_status(CT_ERR_TOO_LARGE, ct_set_many(f.cache, data, ends, 3, &present, statuses));
   assert_status(CT_ERR_TOO_LARGE, statuses[0]);
   assert_status(CT_ERR_TOO_LARGE, statuses[1]);
@@ -442,8 +440,7 @@ CACHE_TEST(set_many_with_falling_ends_tries_nothing) {
 CACHE_TEST(set_many_with_bad_options_tries_nothing) {
   const size_t ends[] = {1, 2};
   ct_status status = CT_BUSY;
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = 0x40000000u;
+  ct_entry_options options = entry_with(.flags = 0x40000000u);
   assert_status(CT_ERR_INVALID, ct_set_many(f.cache, "b2", ends, 1, &options, &status));
   assert_int_equal(0, status);
   assert_false(has_text(f.cache, "b"));
@@ -460,27 +457,19 @@ CACHE_TEST(entry_options_that_contradict_are_invalid) {
       UINT32_MAX,
   };
   for (size_t i = 0; i < COUNT_OF(flags); i++) {
-    ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-    options.flags = flags[i];
-    options.ttl = 5;
-    options.deadline = 5;
-    options.weight = 1;
+    ct_entry_options options = entry_with(.flags = flags[i], .ttl = 5, .deadline = 5, .weight = 1);
     assert_status(CT_ERR_INVALID, set_text_with(f.cache, "a", "2", &options));
     assert_status(CT_ERR_INVALID, set_text_with(f.cache, "b", "2", &options));
   }
 }
 
 CACHE_TEST(entry_options_with_reserved_set_are_invalid) {
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.reserved = 1;
+  ct_entry_options options = entry_with(.reserved = 1);
   assert_status(CT_ERR_INVALID, set_text_with(f.cache, "b", "2", &options));
 }
 
 CACHE_TEST(entry_options_fields_without_their_flag_do_not_count) {
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.ttl = 0;
-  options.deadline = 0;
-  options.weight = 1000;
+  ct_entry_options options = entry_with(.ttl = 0, .deadline = 0, .weight = 1000);
   assert_status(CT_OK, set_text_with(f.cache, "b", "2", &options));
   assert_int_equal(1, info_of(f.cache, "b").weight);
   assert_true(info_of(f.cache, "b").deadline == CT_NEVER);

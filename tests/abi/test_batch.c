@@ -369,8 +369,7 @@ FIXTURE_TEST(set_many_fails_with_the_first_negative_status,
   pairs *p = no_pairs();
   add_pair(p, "b", "1");
   add_pair(p, "a", "too large");
-  ct_entry_options absent = CT_ENTRY_OPTIONS_INIT;
-  absent.flags = CT_ENTRY_IF_ABSENT;
+  ct_entry_options absent = entry_with(.flags = CT_ENTRY_IF_ABSENT);
   ct_status statuses[2];
   /* The first is CT_EXISTS, an ordinary outcome. */
   assert_status(CT_ERR_TOO_LARGE,
@@ -384,8 +383,7 @@ FIXTURE_TEST(set_many_with_ordinary_outcomes_is_ok, open_abc(f)) {
   add_pair(p, "a", "9");
   add_pair(p, "d", "9");
   add_pair(p, "d", "8");
-  ct_entry_options absent = CT_ENTRY_OPTIONS_INIT;
-  absent.flags = CT_ENTRY_IF_ABSENT;
+  ct_entry_options absent = entry_with(.flags = CT_ENTRY_IF_ABSENT);
   ct_status statuses[3];
   assert_status(CT_OK, ct_set_many(f->cache, p->data, p->ends, p->count, &absent, statuses));
   assert_status(CT_EXISTS, statuses[0]);
@@ -399,10 +397,8 @@ FIXTURE_TEST(set_many_applies_options_to_all, open_lru(f, 8)) {
   pairs *p = no_pairs();
   add_pair(p, "a", "1");
   add_pair(p, "b", "2");
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_TTL | CT_ENTRY_WEIGHT;
-  options.ttl = 10;
-  options.weight = 3;
+  ct_entry_options options =
+      entry_with(.flags = CT_ENTRY_TTL | CT_ENTRY_WEIGHT, .ttl = 10, .weight = 3);
   assert_status(CT_OK, ct_set_many(f->cache, p->data, p->ends, p->count, &options, NULL));
   assert_int_equal(6, ct_currsize(f->cache));
   assert_int_equal(10, info_of(f->cache, "a").deadline);
@@ -415,8 +411,7 @@ FIXTURE_TEST(set_many_dead_on_arrival_is_not_stored, open_abc(f)) {
   pairs *p = no_pairs();
   add_pair(p, "a", "9");
   add_pair(p, "d", "9");
-  ct_entry_options dead = CT_ENTRY_OPTIONS_INIT;
-  dead.flags = CT_ENTRY_TTL;
+  ct_entry_options dead = entry_with(.flags = CT_ENTRY_TTL);
   ct_status statuses[2];
   assert_status(CT_OK, ct_set_many(f->cache, p->data, p->ends, p->count, &dead, statuses));
   assert_status(CT_NOT_STORED, statuses[0]);

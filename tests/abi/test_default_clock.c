@@ -68,9 +68,7 @@ static void by_set_ttl(ct_cache *cache) {
 }
 
 static void by_options(ct_cache *cache) {
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_TTL;
-  options.ttl = kTtl;
+  ct_entry_options options = entry_with(.flags = CT_ENTRY_TTL, .ttl = kTtl);
   assert_status(CT_OK, ct_set_with(cache, "a", 1, "1", 1, &options));
 }
 
@@ -187,9 +185,7 @@ CLOCK_TEST(inspect_tells_a_lifetime_with_what_was_added) {
 CLOCK_TEST(deadline_stays_as_it_was_given) {
   lag = kTick;
   ct_cache *cache = open_cache(0, 0, 0);
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_DEADLINE;
-  options.deadline = true_time + 1;
+  ct_entry_options options = entry_with(.flags = CT_ENTRY_DEADLINE, .deadline = true_time + 1);
   assert_status(CT_OK, ct_set_with(cache, "a", 1, "1", 1, &options));
   assert_int_equal(options.deadline, info_of(cache, "a").deadline);
   options.deadline = true_time - lag;

@@ -52,9 +52,8 @@ static ct_status set_ttl_present(fixture *f) {
 }
 
 static ct_status set_with(fixture *f) {
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_DEADLINE | CT_ENTRY_IF_ABSENT;
-  options.deadline = 2000;
+  ct_entry_options options =
+      entry_with(.flags = CT_ENTRY_DEADLINE | CT_ENTRY_IF_ABSENT, .deadline = 2000);
   if (f->kind->weight_kind != CT_WEIGHT_MEMORY) {
     options.flags |= CT_ENTRY_WEIGHT;
     options.weight = 3;

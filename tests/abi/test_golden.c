@@ -168,9 +168,8 @@ static void do_get(replay *run, const char *key, char *answer) {
 
 static ct_status set_by_entry_options(replay *run, const char *key, const char *value) {
   const size_t value_size = strlen(value);
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_WEIGHT;
-  options.weight = number_after('w', value, value_size, 1);
+  ct_entry_options options =
+      entry_with(.flags = CT_ENTRY_WEIGHT, .weight = number_after('w', value, value_size, 1));
   if (run->settings.policy == CT_POLICY_TTL) {
     options.flags |= CT_ENTRY_DEADLINE;
     options.deadline = run->now + run->settings.ttl;

@@ -36,6 +36,13 @@ static void set_pair(ct_cache *cache, uint64_t key, uint64_t value) {
   assert_status(CT_OK, set_number(cache, key, &value, sizeof(value)));
 }
 
+/* A cache that holds the first numbers, each under itself. */
+static ct_cache *new_pairs(uint64_t count, uint64_t maxsize, uint32_t shards) {
+  ct_cache *cache = cache_of(.maxsize = maxsize, .shards = shards);
+  for (uint64_t key = 0; key < count; key++) set_pair(cache, key, key);
+  return cache;
+}
+
 /* ---- A quiet cache -------------------------------------------------------------------------- */
 
 TEST(empty_cache_ends_at_once) {
@@ -222,8 +229,7 @@ TEST(coldest_first_is_the_order_of_popitem) {
 
 TEST(hottest_first_is_the_reverse_over_shards) {
   enum { kCount = 200 };
-  ct_cache *cache = cache_of(.maxsize = kCount, .shards = 8);
-  for (uint64_t key = 0; key < kCount; key++) set_pair(cache, key, key);
+  ct_cache *cache = new_pairs(kCount, kCount, 8);
   uint64_t order[kCount];
   uint64_t key, value;
   ct_iter *iter = new_iter(cache, CT_ORDER_COLDEST);
@@ -242,8 +248,7 @@ TEST(hottest_first_is_the_reverse_over_shards) {
 }
 
 TEST(ordered_iteration_keeps_the_order_taken_down) {
-  ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 8);
-  for (uint64_t key = 0; key < 4; key++) set_pair(cache, key, key);
+  ct_cache *cache = new_pairs(4, 8, 1);
   ct_iter *iter = new_iter(cache, CT_ORDER_COLDEST);
   uint64_t key, value;
   assert_true(next_number(iter, &key, &value));
@@ -304,8 +309,7 @@ TEST(growth_meanwhile_hides_and_repeats_nothing) {
     for (uint32_t shards = 1; shards <= 4; shards *= 4) {
       static unsigned char seen[kMost];
       memset(seen, 0, sizeof(seen));
-      ct_cache *cache = cache_of(.maxsize = CT_UNBOUNDED, .shards = shards);
-      for (uint64_t key = 0; key < kFirst; key++) set_pair(cache, key, key);
+      ct_cache *cache = new_pairs(kFirst, CT_UNBOUNDED, shards);
       ct_iter *iter = new_iter(cache, kOrders[i]);
       uint64_t next = kFirst;
       uint64_t key, value;
@@ -328,8 +332,7 @@ TEST(deletes_meanwhile_hide_and_repeat_nothing_else) {
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     unsigned char seen[kCount] = {0};
     bool deleted[kCount] = {false};
-    ct_cache *cache = cache_of(.maxsize = kCount, .shards = 2);
-    for (uint64_t key = 0; key < kCount; key++) set_pair(cache, key, key);
+    ct_cache *cache = new_pairs(kCount, kCount, 2);
     ct_iter *iter = new_iter(cache, kOrders[i]);
     uint64_t key, value;
     while (next_number(iter, &key, &value)) {
@@ -354,8 +357,7 @@ TEST(updates_meanwhile_show_no_value_twice) {
     memset(seen, 0, sizeof(seen));
     bool updated[kCount] = {false};
     unsigned char seen_key[kCount] = {0};
-    ct_cache *cache = cache_of(.maxsize = kCount, .shards = 2);
-    for (uint64_t key = 0; key < kCount; key++) set_pair(cache, key, key);
+    ct_cache *cache = new_pairs(kCount, kCount, 2);
     ct_iter *iter = new_iter(cache, kOrders[i]);
     uint64_t next = kCount;
     uint64_t key, value;
@@ -382,8 +384,7 @@ TEST(updates_of_other_sizes_meanwhile_show_no_value_twice) {
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     static unsigned char seen[kValues];
     memset(seen, 0, sizeof(seen));
-    ct_cache *cache = cache_of(.maxsize = kCount, .shards = 1);
-    for (uint64_t key = 0; key < kCount; key++) set_pair(cache, key, key);
+    ct_cache *cache = new_pairs(kCount, kCount, 1);
     ct_iter *iter = new_iter(cache, kOrders[i]);
     uint64_t next = kCount;
     ct_bytes key, value;
@@ -412,8 +413,7 @@ TEST(lifetimes_set_meanwhile_hide_and_repeat_nothing) {
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     /* The first lifetime of an entry may move it in memory; it is not written for that. */
     unsigned char seen[kCount] = {0};
-    ct_cache *cache = cache_of(.maxsize = kCount, .shards = 2);
-    for (uint64_t key = 0; key < kCount; key++) set_pair(cache, key, key);
+    ct_cache *cache = new_pairs(kCount, kCount, 2);
     ct_iter *iter = new_iter(cache, kOrders[i]);
     uint64_t next = 0;
     uint64_t key, value;
@@ -433,8 +433,7 @@ TEST(evictions_meanwhile_hide_and_repeat_nothing_else) {
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     static unsigned char seen[kMost];
     memset(seen, 0, sizeof(seen));
-    ct_cache *cache = cache_of(.maxsize = kCount, .shards = 2);
-    for (uint64_t key = 0; key < kCount; key++) set_pair(cache, key, key);
+    ct_cache *cache = new_pairs(kCount, kCount, 2);
     ct_iter *iter = new_iter(cache, kOrders[i]);
     uint64_t next = kCount;
     uint64_t key, value;
@@ -457,8 +456,7 @@ TEST(clear_meanwhile_ends_the_walk) {
   enum { kCount = 1000 };
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
     unsigned char seen[kCount] = {0};
-    ct_cache *cache = cache_of(.maxsize = kCount, .shards = 2);
-    for (uint64_t key = 0; key < kCount; key++) set_pair(cache, key, key);
+    ct_cache *cache = new_pairs(kCount, kCount, 2);
     ct_iter *iter = new_iter(cache, kOrders[i]);
     uint64_t key, value;
     for (int passed = 0; passed < 100; passed++) {
@@ -555,8 +553,7 @@ TEST(views_last_until_the_next_call) {
 
 TEST(walks_side_by_side_are_independent) {
   enum { kCount = 100 };
-  ct_cache *cache = cache_of(.maxsize = kCount, .shards = 1);
-  for (uint64_t key = 0; key < kCount; key++) set_pair(cache, key, key);
+  ct_cache *cache = new_pairs(kCount, kCount, 1);
   ct_iter *iters[COUNT_OF(kOrders)];
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) iters[i] = new_iter(cache, kOrders[i]);
   uint64_t sums[COUNT_OF(kOrders)] = {0};
@@ -644,8 +641,7 @@ TEST(remove_if_removes_what_matches) {
   for (uint32_t shards = 1; shards <= 8; shards *= 8) {
     static matching m;
     memset(&m, 0, sizeof(m));
-    ct_cache *cache = cache_of(.maxsize = 2000, .shards = shards);
-    for (uint64_t key = 0; key < 2000; key++) set_pair(cache, key, key);
+    ct_cache *cache = new_pairs(2000, 2000, shards);
     assert_int_equal(1000, ct_remove_if(cache, match_odd, &m));
     assert_int_equal(2000, m.asked);
     assert_int_equal(0, m.wrong);
@@ -781,8 +777,7 @@ TEST(remove_if_within_its_match_function) {
 TEST(remove_if_is_quiet_about_what_stays) {
   static matching m;
   memset(&m, 0, sizeof(m));
-  ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 3);
-  for (uint64_t key = 0; key < 3; key++) set_pair(cache, key, key);
+  ct_cache *cache = new_pairs(3, 3, 1);
   assert_int_equal(0, ct_remove_if(cache, never_match, &m));
   ct_stats stats = stats_of(cache);
   assert_int_equal(0, stats.hits + stats.misses + stats.removals);

@@ -107,10 +107,8 @@ FIXTURE_TEST(lease_is_no_entry, open_lru(f, 1)) {
 FIXTURE_TEST(lease_is_fulfilled_with_entry_options, open_lru(f, 8)) {
   ct_lease *lease = lease_text(f, "a");
   set_now(f, 100);
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_TTL | CT_ENTRY_WEIGHT;
-  options.ttl = 5;
-  options.weight = 3;
+  ct_entry_options options =
+      entry_with(.flags = CT_ENTRY_TTL | CT_ENTRY_WEIGHT, .ttl = 5, .weight = 3);
   assert_fulfils(CT_OK, lease, "1", &options);
   assert_int_equal(105, info_of(f->cache, "a").deadline);
   assert_int_equal(3, info_of(f->cache, "a").weight);
@@ -121,9 +119,7 @@ FIXTURE_TEST(lease_is_fulfilled_with_entry_options, open_lru(f, 8)) {
 }
 
 FIXTURE_TEST(fulfilment_too_large_is_not_stored, open_lru(f, 8)) {
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_WEIGHT;
-  options.weight = 9;
+  ct_entry_options options = entry_with(.flags = CT_ENTRY_WEIGHT, .weight = 9);
   assert_fulfils(CT_NOT_STORED, lease_text(f, "a"), "1", &options);
   assert_false(has_text(f->cache, "a"));
   assert_counted(f->cache, .misses = 1, .loads = 1, .rejections = 1);
@@ -132,9 +128,7 @@ FIXTURE_TEST(fulfilment_too_large_is_not_stored, open_lru(f, 8)) {
 FIXTURE_TEST(fulfilment_dead_on_arrival_is_not_stored, open_lru(f, 8)) {
   ct_lease *lease = lease_text(f, "a");
   set_now(f, 100);
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_DEADLINE;
-  options.deadline = 100;
+  ct_entry_options options = entry_with(.flags = CT_ENTRY_DEADLINE, .deadline = 100);
   assert_fulfils(CT_NOT_STORED, lease, "1", &options);
   assert_false(has_text(f->cache, "a"));
   assert_counted(f->cache, .misses = 1, .loads = 1, .rejections = 1, .load_ticks = 100);
@@ -187,16 +181,14 @@ FIXTURE_TEST(fulfilment_with_bad_arguments_gives_the_lease_up, open_lru(f, 8)) {
 FIXTURE_TEST(fulfilment_takes_no_conditions, open_lru(f, 8)) {
   static const uint32_t conditions[] = {CT_ENTRY_IF_ABSENT, CT_ENTRY_IF_PRESENT};
   for (size_t i = 0; i < COUNT_OF(conditions); i++) {
-    ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-    options.flags = conditions[i];
+    ct_entry_options options = entry_with(.flags = conditions[i]);
     assert_status(CT_ERR_INVALID, ct_lease_fulfil(lease_text(f, "a"), "1", 1, &options, NULL));
   }
 }
 
 FIXTURE_TEST(fulfilment_with_a_weight_is_invalid_where_memory_is_weighed,
              open_fixture(f, .maxsize = 1000, .weight_kind = CT_WEIGHT_MEMORY)) {
-  ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
-  entry.flags = CT_ENTRY_WEIGHT;
+  ct_entry_options entry = entry_with(.flags = CT_ENTRY_WEIGHT);
   assert_status(CT_ERR_INVALID, ct_lease_fulfil(lease_text(f, "a"), "1", 1, &entry, NULL));
   assert_fulfils(CT_OK, lease_text(f, "a"), "1", NULL);
 }

@@ -68,19 +68,15 @@ FIXTURE_TEST(set_ttl_of_zero_is_not_stored, open_at_100(f, 10, 0)) {
 
 FIXTURE_TEST(not_stored_comes_before_too_large, open_at_100(f, 0, 0)) {
   set_text(f->cache, "a", "1");
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_TTL | CT_ENTRY_WEIGHT;
-  options.ttl = 0;
-  options.weight = 1000;
+  ct_entry_options options =
+      entry_with(.flags = CT_ENTRY_TTL | CT_ENTRY_WEIGHT, .ttl = 0, .weight = 1000);
   assert_status(CT_NOT_STORED, set_text_with(f->cache, "a", "2", &options));
   assert_text(f->cache, "a", NULL);
 }
 
 FIXTURE_TEST(condition_comes_before_lifetime, open_at_100(f, 0, 0)) {
   set_text(f->cache, "a", "1");
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_TTL | CT_ENTRY_IF_ABSENT;
-  options.ttl = 0;
+  ct_entry_options options = entry_with(.flags = CT_ENTRY_TTL | CT_ENTRY_IF_ABSENT, .ttl = 0);
   assert_status(CT_EXISTS, set_text_with(f->cache, "a", "2", &options));
   options.flags = CT_ENTRY_TTL | CT_ENTRY_IF_PRESENT;
   assert_status(CT_MISS, set_text_with(f->cache, "b", "2", &options));

@@ -217,8 +217,7 @@ FIXTURE_TEST(setdefault_over_expired_is_an_insert, open_expired(f)) {
 }
 
 FIXTURE_TEST(set_if_absent_over_expired_is_an_insert, open_expired(f)) {
-  ct_entry_options absent = CT_ENTRY_OPTIONS_INIT;
-  absent.flags = CT_ENTRY_IF_ABSENT;
+  ct_entry_options absent = entry_with(.flags = CT_ENTRY_IF_ABSENT);
   assert_status(CT_OK, set_text_with(f->cache, "a", "2", &absent));
   assert_told(f, "EXPIRED a=1");
 }
@@ -226,8 +225,7 @@ FIXTURE_TEST(set_if_absent_over_expired_is_an_insert, open_expired(f)) {
 TEST(set_if_present_over_expired_is_miss) {
   fixture f;
   open_expired(&f);
-  ct_entry_options present = CT_ENTRY_OPTIONS_INIT;
-  present.flags = CT_ENTRY_IF_PRESENT;
+  ct_entry_options present = entry_with(.flags = CT_ENTRY_IF_PRESENT);
   assert_status(CT_MISS, set_text_with(f.cache, "a", "2", &present));
   assert_text(f.cache, "a", NULL);
   assert_told_expired_once(&f);
@@ -402,6 +400,9 @@ static void open_scripted(scripted *s, uint64_t maxsize) {
   fixture_open(&s->f, &options);
 }
 
+#define SCRIPTED_TEST(name, maxsize) \
+  TEST_IN(scripted, s, name, open_scripted(s, maxsize), fixture_close(&s->f))
+
 static void delete_c(ct_cache *cache) {
   delete_text(cache, "c");
 }
@@ -415,76 +416,61 @@ static void clear_all(ct_cache *cache) {
   ct_clear(cache);
 }
 
-TEST(events_caused_in_a_listener_come_first) {
-  scripted s;
-  open_scripted(&s, 4);
-  set_text(s.f.cache, "a", "1");
-  set_text(s.f.cache, "b", "2");
-  set_text(s.f.cache, "c", "3");
-  set_text(s.f.cache, "d", "4");
-  s.steps[0] = delete_c;
-  s.steps[1] = pop_d;
+SCRIPTED_TEST(events_caused_in_a_listener_come_first, 4) {
+  set_text(s->f.cache, "a", "1");
+  set_text(s->f.cache, "b", "2");
+  set_text(s->f.cache, "c", "3");
+  set_text(s->f.cache, "d", "4");
+  s->steps[0] = delete_c;
+  s->steps[1] = pop_d;
   /* Evicts a and b; told of a, the listener deletes c; told of that, it pops d. */
-  assert_status(CT_OK, set_text_weight(s.f.cache, "e", "5", 2));
-  assert_told(&s.f, "EVICTED a=1, REMOVED c=3, REMOVED d=4, EVICTED b=2");
-  assert_text(s.f.cache, "e", "5");
-  assert_int_equal(1, ct_len(s.f.cache));
-  fixture_close(&s.f);
+  assert_status(CT_OK, set_text_weight(s->f.cache, "e", "5", 2));
+  assert_told(&s->f, "EVICTED a=1, REMOVED c=3, REMOVED d=4, EVICTED b=2");
+  assert_text(s->f.cache, "e", "5");
+  assert_int_equal(1, ct_len(s->f.cache));
 }
 
-TEST(listener_may_set) {
-  scripted s;
-  open_scripted(&s, 2);
-  set_text(s.f.cache, "a", "1");
-  set_text(s.f.cache, "b", "2");
-  s.steps[0] = set_x;
-  assert_status(CT_OK, set_text(s.f.cache, "c", "3"));
+SCRIPTED_TEST(listener_may_set, 2) {
+  set_text(s->f.cache, "a", "1");
+  set_text(s->f.cache, "b", "2");
+  s->steps[0] = set_x;
+  assert_status(CT_OK, set_text(s->f.cache, "c", "3"));
   /* Whichever is stored first, the newest two stay and each that went was told. */
-  assert_int_equal(2, ct_len(s.f.cache));
-  assert_text(s.f.cache, "a", NULL);
-  assert_text(s.f.cache, "b", NULL);
-  assert_text(s.f.cache, "c", "3");
-  assert_text(s.f.cache, "x", "9");
-  assert_told(&s.f, "EVICTED a=1, EVICTED b=2");
-  fixture_close(&s.f);
+  assert_int_equal(2, ct_len(s->f.cache));
+  assert_text(s->f.cache, "a", NULL);
+  assert_text(s->f.cache, "b", NULL);
+  assert_text(s->f.cache, "c", "3");
+  assert_text(s->f.cache, "x", "9");
+  assert_told(&s->f, "EVICTED a=1, EVICTED b=2");
 }
 
-TEST(listener_may_clear) {
-  scripted s;
-  open_scripted(&s, 2);
-  set_text(s.f.cache, "a", "1");
-  set_text(s.f.cache, "b", "2");
-  s.steps[0] = clear_all;
-  assert_status(CT_OK, delete_text(s.f.cache, "a"));
-  assert_told(&s.f, "REMOVED a=1, CLEARED b=2");
-  assert_int_equal(0, ct_len(s.f.cache));
-  fixture_close(&s.f);
+SCRIPTED_TEST(listener_may_clear, 2) {
+  set_text(s->f.cache, "a", "1");
+  set_text(s->f.cache, "b", "2");
+  s->steps[0] = clear_all;
+  assert_status(CT_OK, delete_text(s->f.cache, "a"));
+  assert_told(&s->f, "REMOVED a=1, CLEARED b=2");
+  assert_int_equal(0, ct_len(s->f.cache));
 }
 
-TEST(listener_may_set_the_key_that_leaves) {
-  scripted s;
-  open_scripted(&s, 2);
-  set_text(s.f.cache, "x", "1");
-  s.steps[0] = set_x;
-  assert_status(CT_OK, delete_text(s.f.cache, "x"));
-  assert_told(&s.f, "REMOVED x=1");
-  assert_text(s.f.cache, "x", "9");
-  fixture_close(&s.f);
+SCRIPTED_TEST(listener_may_set_the_key_that_leaves, 2) {
+  set_text(s->f.cache, "x", "1");
+  s->steps[0] = set_x;
+  assert_status(CT_OK, delete_text(s->f.cache, "x"));
+  assert_told(&s->f, "REMOVED x=1");
+  assert_text(s->f.cache, "x", "9");
 }
 
-TEST(listener_may_clear_while_clear_tells) {
-  scripted s;
-  open_scripted(&s, 100);
+SCRIPTED_TEST(listener_may_clear_while_clear_tells, 100) {
   for (char key = 'A'; key < 'A' + 50; key++) {
     const char text[] = {key, '\0'};
-    set_text(s.f.cache, text, "1");
+    set_text(s->f.cache, text, "1");
   }
-  for (size_t i = 0; i < 8; i++) s.steps[i] = i % 2 == 0 ? clear_all : set_x;
-  assert_status(CT_OK, ct_clear(s.f.cache));
-  ct_clear(s.f.cache);
-  ct_stats stats = stats_of(s.f.cache);
-  assert_int_equal(stats.inserts + stats.updates, s.f.told);
-  fixture_close(&s.f);
+  for (size_t i = 0; i < 8; i++) s->steps[i] = i % 2 == 0 ? clear_all : set_x;
+  assert_status(CT_OK, ct_clear(s->f.cache));
+  ct_clear(s->f.cache);
+  ct_stats stats = stats_of(s->f.cache);
+  assert_int_equal(stats.inserts + stats.updates, s->f.told);
 }
 
 /* Stores an entry for each that leaves, until there were enough. */
@@ -630,10 +616,9 @@ TEST(every_value_is_told_exactly_once) {
     for (uint64_t number = 0; number < kRandomSteps; number++) {
       uint64_t key = test_random_below(&random, 200);
       l.clock.now += test_random_below(&random, 4);
-      ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
-      entry.flags = CT_ENTRY_TTL | CT_ENTRY_WEIGHT;
-      entry.ttl = test_random_below(&random, 500);
-      entry.weight = test_random_below(&random, 6);
+      ct_entry_options entry = entry_with(.flags = CT_ENTRY_TTL | CT_ENTRY_WEIGHT,
+                                          .ttl = test_random_below(&random, 500),
+                                          .weight = test_random_below(&random, 6));
       switch (test_random_below(&random, 20)) {
         case 0:
           ct_delete(cache, &key, sizeof(key));

@@ -710,8 +710,7 @@ TEST(drop_is_not_called_for_a_refused_value) {
   open_counted(&c, 4);
   assert_status(CT_OK, set_text(c.cache, "a", "1"));
   assert_status(CT_ERR_TOO_LARGE, set_text_weight(c.cache, "a", "2", 5));
-  ct_entry_options absent = CT_ENTRY_OPTIONS_INIT;
-  absent.flags = CT_ENTRY_IF_ABSENT;
+  ct_entry_options absent = entry_with(.flags = CT_ENTRY_IF_ABSENT);
   assert_status(CT_EXISTS, set_text_with(c.cache, "a", "3", &absent));
   assert_status(CT_NOT_STORED, set_text_ttl(c.cache, "b", "4", 0));
   assert_status(CT_OK, ct_setdefault(c.cache, "a", 1, "5", 1, NULL));

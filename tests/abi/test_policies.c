@@ -30,8 +30,7 @@ static void touch_quietly(ct_cache *cache, const char *key) {
   (void)info_of(cache, key);
   assert_status(CT_ERR_BUFFER, ct_get_copy(cache, key, size, NULL, 0, NULL));
   assert_status(CT_OK, ct_set_lifetime(cache, key, size, CT_NEVER));
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_IF_ABSENT;
+  ct_entry_options options = entry_with(.flags = CT_ENTRY_IF_ABSENT);
   assert_status(CT_EXISTS, set_text_with(cache, key, "2", &options));
   assert_status(CT_ERR_TOO_LARGE, set_text_weight(cache, key, "2", ct_maxsize(cache) + 1));
   assert_status(CT_ERR_INVALID, ct_set(cache, key, size, NULL, 1));

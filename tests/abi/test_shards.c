@@ -62,8 +62,7 @@ enum { kWindows = 6, kWindow = 150000 };
 static void measure_hits(const load *it, ct_policy policy, uint32_t shards, const double *sums,
                          double *hits) {
   ct_cache *cache = cache_of(.policy = policy, .maxsize = it->maxsize, .shards = shards, .seed = 7);
-  ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
-  entry.flags = CT_ENTRY_WEIGHT;
+  ct_entry_options entry = entry_with(.flags = CT_ENTRY_WEIGHT);
   uint64_t state = 3;
   for (int w = 0; w < kWindows; w++) {
     int found = 0;
@@ -135,8 +134,7 @@ static int hits_of_turns(ct_policy policy, uint32_t shards, uint64_t seed, uint6
                          int light, uint64_t heavy) {
   ct_cache *cache = cache_of(.policy = policy, .maxsize = maxsize, .shards = shards, .seed = seed);
   for (int key = 1000; key < 1000 + (int)maxsize; key++) ct_set(cache, &key, sizeof key, "", 0);
-  ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
-  entry.flags = CT_ENTRY_WEIGHT;
+  ct_entry_options entry = entry_with(.flags = CT_ENTRY_WEIGHT);
   int hits = 0;
   for (int round = 0; round < 1000; round++) {
     for (int key = 0; key <= light; key++) {
@@ -166,9 +164,7 @@ TEST(heavy_hot_entry_stays_and_so_do_its_neighbours) {
 TEST(heavy_entry_leaves_each_shard_its_part) {
   ct_cache *cache = cache_of(.maxsize = 16000, .shards = 16, .seed = 5);
   for (int key = 0; key < 16000; key++) ct_set(cache, &key, sizeof key, "", 0);
-  ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
-  entry.flags = CT_ENTRY_WEIGHT;
-  entry.weight = 8000;
+  ct_entry_options entry = entry_with(.flags = CT_ENTRY_WEIGHT, .weight = 8000);
   assert_status(CT_OK, ct_set_with(cache, "heavy", 5, "", 0, &entry));
   assert_int_equal(8001, ct_len(cache));
   /* In the order of the shards; which one begins shows by keys that are older again. */

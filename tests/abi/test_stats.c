@@ -90,8 +90,7 @@ FIXTURE_TEST(set_over_expired_counts_insert_and_expiration, open_lru(f, 8)) {
 
 FIXTURE_TEST(condition_that_fails_counts_nothing, open_lru(f, 8)) {
   set_text(f->cache, "a", "1");
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_IF_ABSENT;
+  ct_entry_options options = entry_with(.flags = CT_ENTRY_IF_ABSENT);
   assert_status(CT_EXISTS, set_text_with(f->cache, "a", "2", &options));
   options.flags = CT_ENTRY_IF_PRESENT;
   assert_status(CT_MISS, set_text_with(f->cache, "b", "2", &options));
@@ -219,10 +218,9 @@ TEST(inserts_are_entries_and_departures) {
     for (int step = 0; step < 20000; step++) {
       uint64_t key = test_random_below(&random, 150);
       set_now(&f, f.clock.now + test_random_below(&random, 3));
-      ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
-      entry.flags = CT_ENTRY_TTL | CT_ENTRY_WEIGHT;
-      entry.ttl = test_random_below(&random, 100);
-      entry.weight = test_random_below(&random, 8);
+      ct_entry_options entry = entry_with(.flags = CT_ENTRY_TTL | CT_ENTRY_WEIGHT,
+                                          .ttl = test_random_below(&random, 100),
+                                          .weight = test_random_below(&random, 8));
       switch (test_random_below(&random, 12)) {
         case 0:
           ct_delete(f.cache, &key, sizeof(key));

@@ -300,9 +300,7 @@ TEST(entry_as_heavy_as_maxsize_evicts_all_others_in_all_shards) {
 TEST(each_shard_may_hold_the_whole_limit) {
   ct_cache *cache = cache_of(.maxsize = 100, .shards = 16);
   for (uint64_t key = 0; key < 200; key++) {
-    ct_entry_options heavy = CT_ENTRY_OPTIONS_INIT;
-    heavy.flags = CT_ENTRY_WEIGHT;
-    heavy.weight = 100;
+    ct_entry_options heavy = entry_with(.flags = CT_ENTRY_WEIGHT, .weight = 100);
     assert_status(CT_OK, ct_set_with(cache, &key, sizeof(key), "v", 1, &heavy));
     assert_int_equal(1, ct_len(cache));
     assert_int_equal(100, ct_currsize(cache));

@@ -195,9 +195,7 @@ TEST(clear_forgets_frequencies) {
 /* ---- Weights and lifetimes ------------------------------------------------------------------ */
 
 static void put_weighed(ct_cache *cache, uint64_t key, uint64_t weight) {
-  ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
-  entry.flags = CT_ENTRY_WEIGHT;
-  entry.weight = weight;
+  ct_entry_options entry = entry_with(.flags = CT_ENTRY_WEIGHT, .weight = weight);
   assert_status(CT_OK, ct_set_with(cache, &key, sizeof key, NULL, 0, &entry));
 }
 

@@ -17,9 +17,7 @@ static ct_status put_ttl(subject *s, unsigned i, uint64_t ttl) {
 }
 
 static ct_status put_deadline(subject *s, unsigned i, uint64_t deadline) {
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_DEADLINE;
-  options.deadline = deadline;
+  ct_entry_options options = entry_with(.flags = CT_ENTRY_DEADLINE, .deadline = deadline);
   return ct_set_with(s->cache, key_of(i).text, kKeySize, "val-life", kValueSize, &options);
 }
 
@@ -63,8 +61,7 @@ CONTRACT(expired_entry_is_a_miss_everywhere) {
   ct_entry_info info = CT_ENTRY_INFO_INIT;
   assert_status(CT_MISS, ct_inspect(s->cache, key.text, kKeySize, &info));
   assert_status(CT_MISS, ct_set_lifetime(s->cache, key.text, kKeySize, 100));
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_IF_PRESENT;
+  ct_entry_options options = entry_with(.flags = CT_ENTRY_IF_PRESENT);
   assert_status(CT_MISS, ct_set_with(s->cache, key.text, kKeySize, "x", 1, &options));
   assert_status(CT_MISS, ct_pop(s->cache, key.text, kKeySize, &value));
   assert_status(CT_MISS, ct_delete(s->cache, key.text, kKeySize));
@@ -105,8 +102,7 @@ CONTRACT(set_over_expired_entry_is_an_insert) {
   open_ttl(s, 10);
   put_range(s, 0, 1);
   set_now(s, 10);
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_IF_ABSENT;
+  ct_entry_options options = entry_with(.flags = CT_ENTRY_IF_ABSENT);
   assert_status(CT_OK, ct_set_with(s->cache, key_of(0).text, kKeySize, "val-0000", 8, &options));
   assert_units(s, 0, 1);
   assert_int_equal(2, stats_of(s->cache).inserts);
@@ -403,8 +399,7 @@ CONTRACT(dead_on_arrival_is_judged_before_weight_and_evicts_nothing) {
   put_range(s, 0, 8);
   const size_t size = (size_t)ct_maxsize(s->cache) + 1;
   char *large = calloc(size, 1);
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_TTL;
+  ct_entry_options options = entry_with(.flags = CT_ENTRY_TTL);
   if (s->config.weighing == BY_COUNT) options.flags |= CT_ENTRY_WEIGHT;
   options.weight = ct_maxsize(s->cache) + 1;
   assert_status(CT_NOT_STORED, ct_set_with(s->cache, "absent", 6, large, size, &options));
@@ -420,8 +415,7 @@ CONTRACT(dead_on_arrival_is_judged_before_weight_and_evicts_nothing) {
 CONTRACT(condition_is_judged_before_lifetime) {
   open_unbounded(s);
   put_range(s, 0, 1);
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_TTL | CT_ENTRY_IF_ABSENT;
+  ct_entry_options options = entry_with(.flags = CT_ENTRY_TTL | CT_ENTRY_IF_ABSENT);
   assert_status(CT_EXISTS, ct_set_with(s->cache, key_of(0).text, kKeySize, "x", 1, &options));
   assert_units(s, 0, 1);
   options.flags = CT_ENTRY_TTL | CT_ENTRY_IF_PRESENT;

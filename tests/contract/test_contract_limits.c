@@ -212,9 +212,7 @@ CONTRACT(maxsize_0_keeps_only_what_weighs_nothing) {
 
 CONTRACT(entry_options_give_the_weight) {
   open_unbounded(s);
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_WEIGHT;
-  options.weight = 12345;
+  ct_entry_options options = entry_with(.flags = CT_ENTRY_WEIGHT, .weight = 12345);
   const ct_status status = ct_set_with(s->cache, "k", 1, "value", 5, &options);
   if (s->config.weighing == BY_MEMORY) {
     assert_status(CT_ERR_INVALID, status);
@@ -233,9 +231,7 @@ CONTRACT(weights_at_the_end_of_the_range_do_not_overflow) {
   ct_options options = options_of(s);
   options.maxsize = CT_UNBOUNDED - 1;
   open_with(s, options);
-  ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
-  entry.flags = CT_ENTRY_WEIGHT;
-  entry.weight = UINT64_MAX - 3;
+  ct_entry_options entry = entry_with(.flags = CT_ENTRY_WEIGHT, .weight = UINT64_MAX - 3);
   assert_status(CT_OK, ct_set_with(s->cache, "a", 1, "v", 1, &entry));
   assert_true(ct_currsize(s->cache) == UINT64_MAX - 3);
   entry.weight = 2;

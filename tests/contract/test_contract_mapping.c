@@ -261,8 +261,7 @@ CONTRACT(caller_may_change_its_buffers_after_set) {
 
 CONTRACT(set_with_if_absent_stores_only_once) {
   open_unbounded(s);
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_IF_ABSENT;
+  ct_entry_options options = entry_with(.flags = CT_ENTRY_IF_ABSENT);
   assert_status(CT_OK, ct_set_with(s->cache, "k", 1, "first", 5, &options));
   const ct_stats before = stats_of(s->cache);
   assert_status(CT_EXISTS, ct_set_with(s->cache, "k", 1, "second", 6, &options));
@@ -273,8 +272,7 @@ CONTRACT(set_with_if_absent_stores_only_once) {
 
 CONTRACT(set_with_if_present_stores_only_over_an_entry) {
   open_unbounded(s);
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_IF_PRESENT;
+  ct_entry_options options = entry_with(.flags = CT_ENTRY_IF_PRESENT);
   const ct_stats before = stats_of(s->cache);
   assert_status(CT_MISS, ct_set_with(s->cache, "k", 1, "first", 5, &options));
   assert_same_stats(s, before);
@@ -290,9 +288,7 @@ CONTRACT(set_with_contradicting_or_unknown_options_is_invalid) {
   const uint32_t kBad[] = {CT_ENTRY_TTL | CT_ENTRY_DEADLINE,
                            CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT, 0x20, 0x80000000u};
   for (size_t i = 0; i < COUNT_OF(kBad); i++) {
-    ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-    options.flags = kBad[i];
-    options.ttl = options.deadline = 10;
+    ct_entry_options options = entry_with(.flags = kBad[i], .ttl = options.deadline = 10);
     assert_status(CT_ERR_INVALID,
                   ct_set_with(s->cache, key_of(0).text, kKeySize, "new", 3, &options));
   }

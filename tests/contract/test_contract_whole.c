@@ -122,8 +122,7 @@ CONTRACT(set_many_stores_in_order) {
 CONTRACT(set_many_tells_each_pairs_status) {
   open_unbounded(s);
   assert_status(CT_OK, ct_set(s->cache, "b", 1, "old", 3));
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_IF_ABSENT;
+  ct_entry_options options = entry_with(.flags = CT_ENTRY_IF_ABSENT);
   const size_t ends[] = {1, 2, 3, 4, 5, 6};
   ct_status statuses[3];
   assert_status(CT_OK, ct_set_many(s->cache, "a1b2a3", ends, 3, &options, statuses));

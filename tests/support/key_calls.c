@@ -17,18 +17,12 @@ static ct_status set_with(ct_cache *cache, const char *key, ct_entry_options opt
   return ct_set_with(cache, key, strlen(key), kWritten, kSize, &options);
 }
 
-static ct_entry_options options_of(uint32_t flags) {
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = flags;
-  return options;
-}
-
 static ct_status set_if_absent(ct_cache *cache, const char *key) {
-  return set_with(cache, key, options_of(CT_ENTRY_IF_ABSENT));
+  return set_with(cache, key, entry_with(.flags = CT_ENTRY_IF_ABSENT));
 }
 
 static ct_status set_if_present(ct_cache *cache, const char *key) {
-  return set_with(cache, key, options_of(CT_ENTRY_IF_PRESENT));
+  return set_with(cache, key, entry_with(.flags = CT_ENTRY_IF_PRESENT));
 }
 
 static ct_status set_without_life(ct_cache *cache, const char *key) {
@@ -36,11 +30,11 @@ static ct_status set_without_life(ct_cache *cache, const char *key) {
 }
 
 static ct_status set_until_the_beginning(ct_cache *cache, const char *key) {
-  return set_with(cache, key, options_of(CT_ENTRY_DEADLINE));
+  return set_with(cache, key, entry_with(.flags = CT_ENTRY_DEADLINE));
 }
 
 static ct_status set_too_large(ct_cache *cache, const char *key) {
-  ct_entry_options options = options_of(CT_ENTRY_WEIGHT);
+  ct_entry_options options = entry_with(.flags = CT_ENTRY_WEIGHT);
   options.weight = ct_maxsize(cache) + 1;
   return set_with(cache, key, options);
 }
@@ -61,7 +55,7 @@ static ct_status set_many(ct_cache *cache, const char *key) {
 }
 
 static ct_status set_many_if_present(ct_cache *cache, const char *key) {
-  const ct_entry_options options = options_of(CT_ENTRY_IF_PRESENT);
+  const ct_entry_options options = entry_with(.flags = CT_ENTRY_IF_PRESENT);
   return set_by_many(cache, key, &options);
 }
 
@@ -226,7 +220,7 @@ static ct_status set_too_long(ct_cache *cache, const char *key) {
 }
 
 static ct_status set_invalid(ct_cache *cache, const char *key) {
-  return set_with(cache, key, options_of(CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT));
+  return set_with(cache, key, entry_with(.flags = CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT));
 }
 
 static ct_status set_another(ct_cache *cache, const char *key) {

@@ -82,6 +82,9 @@ ct_cache *new_cache(const ct_options *options);
 /* The same of options of which those named are not 0, as in cache_of(.maxsize = 100, .shards = 4). */
 #define cache_of(...) new_cache(&(const ct_options){.struct_size = sizeof(ct_options), __VA_ARGS__})
 
+/* And so of an entry's. */
+#define entry_with(...) ((ct_entry_options){.struct_size = sizeof(ct_entry_options), __VA_ARGS__})
+
 ct_stats stats_of(const ct_cache *cache);
 
 /* A value whose old content must be overwritten. */

@@ -384,9 +384,7 @@ TEST(waiters_get_a_value_that_is_gone_before_they_wake) {
     open_stage(&stage, 1);
     caller callers[kCallers] = {0};
     ct_lease *lease = let_wait(&stage, callers, kCallers, call_to_load);
-    ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-    options.flags = CT_ENTRY_TTL;
-    options.ttl = 10;
+    ct_entry_options options = entry_with(.flags = CT_ENTRY_TTL, .ttl = 10);
     assert_status(CT_OK, ct_lease_fulfil(lease, "brought", 7, &options, NULL));
     if (way < kWays) {
       write_key(stage.cache, way);

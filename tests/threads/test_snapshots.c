@@ -238,9 +238,7 @@ typedef struct late_clock {
 
 static void *store_expired(void *data) {
   late_clock *self = data;
-  ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
-  entry.flags = CT_ENTRY_DEADLINE;
-  entry.deadline = 500;
+  ct_entry_options entry = entry_with(.flags = CT_ENTRY_DEADLINE, .deadline = 500);
   self->stored = ct_set_with(self->cache, "key", 3, "expired", 7, &entry);
   return NULL;
 }

@@ -509,9 +509,7 @@ TEST(threads_on_custom) {
 /* ---- Weights with shards -------------------------------------------------------------------- */
 
 static ct_status set_weighing(ct_cache *cache, uint32_t key, uint64_t weight) {
-  ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
-  options.flags = CT_ENTRY_WEIGHT;
-  options.weight = weight;
+  ct_entry_options options = entry_with(.flags = CT_ENTRY_WEIGHT, .weight = weight);
   unsigned char value[kLargest];
   uint64_t random = key;
   const size_t size = write_value(value, key, &random);
