@@ -381,30 +381,15 @@ static void replay_policy(const char *policy) {
   globfree(&files);
 }
 
-TEST(any_answers_as_the_reference) {
-  replay_policy("any");
-}
+#define GOLDEN_TEST(policy)                 \
+  TEST(policy##_answers_as_the_reference) { \
+    replay_policy(#policy);                 \
+  }
 
-TEST(fifo_answers_as_the_reference) {
-  replay_policy("fifo");
-}
-
-TEST(lfu_answers_as_the_reference) {
-  replay_policy("lfu");
-}
-
-TEST(lru_answers_as_the_reference) {
-  replay_policy("lru");
-}
-
-TEST(rr_answers_as_the_reference) {
-  replay_policy("rr");
-}
-
-TEST(tlru_answers_as_the_reference) {
-  replay_policy("tlru");
-}
-
-TEST(ttl_answers_as_the_reference) {
-  replay_policy("ttl");
-}
+GOLDEN_TEST(any)
+GOLDEN_TEST(fifo)
+GOLDEN_TEST(lfu)
+GOLDEN_TEST(lru)
+GOLDEN_TEST(rr)
+GOLDEN_TEST(tlru)
+GOLDEN_TEST(ttl)

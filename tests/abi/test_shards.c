@@ -98,33 +98,20 @@ static void assert_hits_as_one(ct_policy policy) {
   }
 }
 
-TEST(shards_hit_as_one_with_lru) {
-  assert_hits_as_one(CT_POLICY_LRU);
-}
-TEST(shards_hit_as_one_with_fifo) {
-  assert_hits_as_one(CT_POLICY_FIFO);
-}
-TEST(shards_hit_as_one_with_lfu) {
-  assert_hits_as_one(CT_POLICY_LFU);
-}
-TEST(shards_hit_as_one_with_rr) {
-  assert_hits_as_one(CT_POLICY_RR);
-}
-TEST(shards_hit_as_one_with_clock) {
-  assert_hits_as_one(CT_POLICY_CLOCK);
-}
-TEST(shards_hit_as_one_with_sieve) {
-  assert_hits_as_one(CT_POLICY_SIEVE);
-}
-TEST(shards_hit_as_one_with_s3fifo) {
-  assert_hits_as_one(CT_POLICY_S3FIFO);
-}
-TEST(shards_hit_as_one_with_wtinylfu) {
-  assert_hits_as_one(CT_POLICY_WTINYLFU);
-}
-TEST(shards_hit_as_one_with_arc) {
-  assert_hits_as_one(CT_POLICY_ARC);
-}
+#define SHARDS_TEST(name, policy)       \
+  TEST(shards_hit_as_one_with_##name) { \
+    assert_hits_as_one(policy);         \
+  }
+
+SHARDS_TEST(lru, CT_POLICY_LRU)
+SHARDS_TEST(fifo, CT_POLICY_FIFO)
+SHARDS_TEST(lfu, CT_POLICY_LFU)
+SHARDS_TEST(rr, CT_POLICY_RR)
+SHARDS_TEST(clock, CT_POLICY_CLOCK)
+SHARDS_TEST(sieve, CT_POLICY_SIEVE)
+SHARDS_TEST(s3fifo, CT_POLICY_S3FIFO)
+SHARDS_TEST(wtinylfu, CT_POLICY_WTINYLFU)
+SHARDS_TEST(arc, CT_POLICY_ARC)
 
 /* ---- Heavy entries -------------------------------------------------------------------------- */
 

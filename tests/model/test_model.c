@@ -10,7 +10,7 @@ enum { kPolicies = 14 };
 
 static uint64_t seed;
 
-/* Runs that once failed. They are older than loading, which run.c draws only where it changes none
+/* Runs that once failed. They are older than loading, which run_setup.c draws only where it changes none
  * of them. */
 static const uint64_t remembered[] = {
     /* ARC: room was made by a key for its own lifetime, which it did not survive, and then another
@@ -44,61 +44,25 @@ static void run_policy(ct_policy policy) {
     run_model(policy, choices_from_number(test_random(&state) | 1));
 }
 
-TEST(lru_agrees_with_model) {
-  run_policy(CT_POLICY_LRU);
-}
+#define MODEL_TEST(name, policy)   \
+  TEST(name##_agrees_with_model) { \
+    run_policy(policy);            \
+  }
 
-TEST(fifo_agrees_with_model) {
-  run_policy(CT_POLICY_FIFO);
-}
-
-TEST(lfu_agrees_with_model) {
-  run_policy(CT_POLICY_LFU);
-}
-
-TEST(rr_agrees_with_model) {
-  run_policy(CT_POLICY_RR);
-}
-
-TEST(ttl_agrees_with_model) {
-  run_policy(CT_POLICY_TTL);
-}
-
-TEST(tlru_agrees_with_model) {
-  run_policy(CT_POLICY_TLRU);
-}
-
-TEST(any_agrees_with_model) {
-  run_policy(CT_POLICY_ANY);
-}
-
-TEST(mru_agrees_with_model) {
-  run_policy(CT_POLICY_MRU);
-}
-
-TEST(clock_agrees_with_model) {
-  run_policy(CT_POLICY_CLOCK);
-}
-
-TEST(sieve_agrees_with_model) {
-  run_policy(CT_POLICY_SIEVE);
-}
-
-TEST(s3fifo_agrees_with_model) {
-  run_policy(CT_POLICY_S3FIFO);
-}
-
-TEST(arc_agrees_with_model) {
-  run_policy(CT_POLICY_ARC);
-}
-
-TEST(wtinylfu_agrees_with_model) {
-  run_policy(CT_POLICY_WTINYLFU);
-}
-
-TEST(custom_agrees_with_model) {
-  run_policy(CT_POLICY_CUSTOM);
-}
+MODEL_TEST(lru, CT_POLICY_LRU)
+MODEL_TEST(fifo, CT_POLICY_FIFO)
+MODEL_TEST(lfu, CT_POLICY_LFU)
+MODEL_TEST(rr, CT_POLICY_RR)
+MODEL_TEST(ttl, CT_POLICY_TTL)
+MODEL_TEST(tlru, CT_POLICY_TLRU)
+MODEL_TEST(any, CT_POLICY_ANY)
+MODEL_TEST(mru, CT_POLICY_MRU)
+MODEL_TEST(clock, CT_POLICY_CLOCK)
+MODEL_TEST(sieve, CT_POLICY_SIEVE)
+MODEL_TEST(s3fifo, CT_POLICY_S3FIFO)
+MODEL_TEST(arc, CT_POLICY_ARC)
+MODEL_TEST(wtinylfu, CT_POLICY_WTINYLFU)
+MODEL_TEST(custom, CT_POLICY_CUSTOM)
 
 int main(void) {
   seed = test_seed();
