@@ -2,7 +2,7 @@
 /* Does on a cache what arbitrary bytes choose, and compares each answer with the reference model's:
  * the model test, which see in tests/model, with a fuzzer in place of random numbers.
  *
- * The first byte chooses the policy, then come the choices that tests/model/run.c makes, in its
+ * The first byte chooses the policy, then come the choices that a run (tests/model/run.h) makes, in its
  * order. */
 #include <cachetools.h>
 #include <stdlib.h>
