@@ -171,25 +171,47 @@ FIXTURE_TEST(victims_that_weigh_nothing_do_not_suffice, open_kind(f, CT_WEIGHT_V
 
 /* ---- Growing and shrinking entries ---------------------------------------------------------- */
 
-FIXTURE_TEST(growth_needs_only_the_difference, open_kind(f, CT_WEIGHT_COUNT, 10)) {
-  set_text_weight(f->cache, "a", "1", 4);
-  set_text_weight(f->cache, "b", "2", 4);
-  assert_status(CT_OK, set_text_weight(f->cache, "a", "3", 6));
-  assert_told(f, "REPLACED a=1");
-  assert_int_equal(10, ct_currsize(f->cache));
-  assert_text(f->cache, "b", "2");
-  assert_text(f->cache, "a", "3");
+/* Stores entries of a text like "a=1:4 b=2:3": key, value and weight; the last one's status. */
+static ct_status set_each_weight(ct_cache *cache, const char *entries) {
+  ct_status status = CT_END;
+  char key[2], value[2];
+  unsigned weight;
+  int used;
+  for (; sscanf(entries, " %1[a-z]=%1[0-9]:%u%n", key, value, &weight, &used) == 3; entries += used)
+    status = set_text_weight(cache, key, value, weight);
+  assert_int_equal('\0', *entries);
+  return status;
 }
 
-FIXTURE_TEST(growth_to_the_whole_cache_evicts_all_others, open_kind(f, CT_WEIGHT_COUNT, 10)) {
-  set_text_weight(f->cache, "b", "2", 3);
-  set_text_weight(f->cache, "c", "3", 3);
-  set_text_weight(f->cache, "a", "1", 3);
-  assert_status(CT_OK, set_text_weight(f->cache, "a", "4", 10));
-  assert_told(f, "EVICTED b=2, EVICTED c=3, REPLACED a=1");
-  assert_int_equal(10, ct_currsize(f->cache));
-  assert_text(f->cache, "a", "4");
+static void assert_left(ct_cache *cache, const char *entries) {
+  char key[2], value[2];
+  int used;
+  uint64_t count = 0;
+  for (; sscanf(entries, " %1[a-z]=%1[0-9]%n", key, value, &used) == 2; entries += used, count++)
+    assert_text(cache, key, value);
+  assert_int_equal('\0', *entries);
+  assert_int_equal(count, ct_len(cache));
 }
+
+/* A write to a cache of ten that holds some: its status, what is told of it, the sum that is left, and
+ * what is there then, as in "a=1 b=2". */
+#define WRITE_TEST(name, held, written, status, told, sum, left) \
+  FIXTURE_TEST(name, open_kind(f, CT_WEIGHT_COUNT, 10)) {        \
+    assert_status(CT_OK, set_each_weight(f->cache, held));       \
+    assert_told(f, "");                                          \
+    assert_status(status, set_each_weight(f->cache, written));   \
+    assert_told(f, told);                                        \
+    assert_int_equal(sum, ct_currsize(f->cache));                \
+    assert_left(f->cache, left);                                 \
+  }
+
+WRITE_TEST(growth_needs_only_the_difference, "a=1:4 b=2:4", "a=3:6", CT_OK, "REPLACED a=1", 10,
+           "b=2 a=3")
+WRITE_TEST(growth_to_the_whole_cache_evicts_all_others, "b=2:3 c=3:3 a=1:3", "a=4:10", CT_OK,
+           "EVICTED b=2, EVICTED c=3, REPLACED a=1", 10, "a=4")
+WRITE_TEST(too_large_keeps_the_old_value, "a=1:4 b=2:6", "a=3:11", CT_ERR_TOO_LARGE, "", 10,
+           "a=1 b=2")
+WRITE_TEST(entry_as_heavy_as_maxsize_fits, "a=1:4", "b=2:10", CT_OK, "EVICTED a=1", 10, "b=2")
 
 FIXTURE_TEST(shrinking_entry_gives_room_back, open_kind(f, CT_WEIGHT_COUNT, 10)) {
   set_text_weight(f->cache, "a", "1", 10);
@@ -198,23 +220,6 @@ FIXTURE_TEST(shrinking_entry_gives_room_back, open_kind(f, CT_WEIGHT_COUNT, 10))
   set_text_weight(f->cache, "b", "3", 6);
   assert_told(f, "REPLACED a=1");
   assert_int_equal(10, ct_currsize(f->cache));
-}
-
-FIXTURE_TEST(too_large_keeps_the_old_value, open_kind(f, CT_WEIGHT_COUNT, 10)) {
-  set_text_weight(f->cache, "a", "1", 4);
-  set_text_weight(f->cache, "b", "2", 6);
-  assert_status(CT_ERR_TOO_LARGE, set_text_weight(f->cache, "a", "3", 11));
-  assert_told(f, "");
-  assert_text(f->cache, "a", "1");
-  assert_text(f->cache, "b", "2");
-  assert_int_equal(10, ct_currsize(f->cache));
-}
-
-FIXTURE_TEST(entry_as_heavy_as_maxsize_fits, open_kind(f, CT_WEIGHT_COUNT, 10)) {
-  set_text_weight(f->cache, "a", "1", 4);
-  assert_status(CT_OK, set_text_weight(f->cache, "b", "2", 10));
-  assert_told(f, "EVICTED a=1");
-  assert_text(f->cache, "b", "2");
 }
 
 /* ---- Resizing ------------------------------------------------------------------------------- */
