@@ -68,6 +68,7 @@ class Custom : public Policy {
     ids_.clear();
     free_ = kNoId;
   }
+  bool clears_at_once() const override { return ops_.on_clear != nullptr; }
   void resize(uint64_t maxsize) override {
     if (ops_.on_resize != nullptr) ops_.on_resize(state_, maxsize);
   }

@@ -103,6 +103,8 @@ class Policy {
   virtual void moved(Ref from, Ref to) = 0;
   // All entries leave, and nothing is remembered of them.
   virtual void clear() = 0;
+  // Returns whether clear takes no step for each entry.
+  virtual bool clears_at_once() const { return true; }
   // The limit of all shards together is that now.
   virtual void resize(uint64_t) {}
   // Names the entry that should leave next; kNone if it knows no entry; kAskAgain after a pause, so

@@ -398,7 +398,7 @@ class alignas(64) Shard {
   void tidy(Reservation &room, Now &now, Departed &gone) CT_REQUIRES(lock_, settled_);
   [[gnu::noinline]] ct_status pay_debt_locked(uint64_t entries, Now &now, Departed &gone,
                                               bool *progress) CT_REQUIRES(lock_, settled_);
-  void clear_at_once(bool drops, Departed &gone) CT_REQUIRES(lock_, settled_);
+  void clear_at_once(bool wholesale, Departed &gone) CT_REQUIRES(lock_, settled_);
 
   // ---- Loading, pins, walks -----------------------------------------------------------------
 

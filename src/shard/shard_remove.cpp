@@ -129,10 +129,10 @@ void Shard::clear_some(uint64_t *from, Now &now, Departed &gone) {
   if (*from == 0) flights_.overtake_all();
   uint64_t expired = 0;
   if (expire_due(now, gone, &expired)) return;
-  const bool drops =
-      quiet_ && pins_.count() == 0 && telling_ == 0 && map_.entries.apart() == 0 && waiting_ == 0;
-  if (drops || (*from == 0 && map_.index.size() <= kAtOnce)) {
-    clear_at_once(drops, gone);
+  const bool wholesale = quiet_ && policy_->clears_at_once() && pins_.count() == 0 &&
+                         telling_ == 0 && map_.entries.apart() == 0 && waiting_ == 0;
+  if (wholesale || (*from == 0 && map_.index.size() <= kAtOnce)) {
+    clear_at_once(wholesale, gone);
     *from = Index::kEnd;
     return;
   }
@@ -150,16 +150,16 @@ void Shard::clear_some(uint64_t *from, Now &now, Departed &gone) {
     if (count == kAtOnceOfHome) continue;
     *from = end;
     if (end != Index::kEnd) continue;
-    if (map_.index.size() == 0) clear_at_once(drops, gone);
+    if (map_.index.size() == 0) clear_at_once(wholesale, gone);
     return;
   }
   lock_.let_others_in();
 }
 
-// drops: nobody needs to know of a single entry.
-void Shard::clear_at_once(bool drops, Departed &gone) {
+// wholesale: nobody needs to know of a single entry.
+void Shard::clear_at_once(bool wholesale, Departed &gone) {
   Index::WriteSection section(map_.index);
-  if (drops) {
+  if (wholesale) {
     counters_.cleared(map_.index.size());
     map_.entries.store().clear();
   } else {

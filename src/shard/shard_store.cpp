@@ -233,9 +233,9 @@ Next Shard::make_room(StoreRequest &request, Ref *own, Reservation &room, Now &n
       return Next::kDone;
     }
     if (first_due(now) == kNone) {
-      if (share_.is_due_elsewhere(request, now)) return Next::kEvictThere;
+      if (share_.find_due_payer(request, now)) return Next::kEvictThere;
       if (map_.index.size() == 0) return Next::kGather;
-      if (share_.looks(evicted != 0) && share_.is_smaller_than_next(request, map_.index.size())) {
+      if (share_.looks(evicted != 0) && share_.find_larger_payer(request, map_.index.size())) {
         return Next::kEvictThere;
       }
     }

@@ -11,7 +11,7 @@ void Share::set_part(double part) {
   part_ = all * part < all ? static_cast<uint64_t>(all * part) : weight_;
 }
 
-bool Share::find_due(StoreRequest &request, Now &now) const {
+bool Share::find_due_shard(StoreRequest &request, Now &now) const {
   const uint32_t shard = shards_.due_tree.due(now());
   if (shard == DueTree::kNobody || shard == number_) return false;
   request.payer = shard;
@@ -19,7 +19,7 @@ bool Share::find_due(StoreRequest &request, Now &now) const {
   return true;
 }
 
-bool Share::is_smaller_than_next(StoreRequest &request, uint64_t entries) {
+bool Share::find_larger_payer(StoreRequest &request, uint64_t entries) {
   const uint32_t last = shards_.count - 1;
   looked_at_ = (looked_at_ + 1) & last;
   if (looked_at_ == number_) looked_at_ = (looked_at_ + 1) & last;

@@ -46,11 +46,11 @@ class Share {
   bool owes() const { return weight_ > part_; }
 
   // Both set the request's payer, if there is one. Nothing is due here.
-  bool is_due_elsewhere(StoreRequest &request, Now &now) const {
-    return shards_.due_tree.earliest() != CT_NEVER && find_due(request, now);
+  bool find_due_payer(StoreRequest &request, Now &now) const {
+    return shards_.due_tree.earliest() != CT_NEVER && find_due_shard(request, now);
   }
   // Looks at another shard each time, whether it has noticeably more entries.
-  bool is_smaller_than_next(StoreRequest &request, uint64_t entries);
+  bool find_larger_payer(StoreRequest &request, uint64_t entries);
   // Whether to look at all: once a store has evicted, and for some stores after one whose victims
   // weighed more than it needed.
   bool looks(bool evicted) const { return evicted || looks_ != 0; }
@@ -65,7 +65,7 @@ class Share {
  private:
   static constexpr uint32_t kLooks = 16;
 
-  bool find_due(StoreRequest &request, Now &now) const;
+  bool find_due_shard(StoreRequest &request, Now &now) const;
 
   const Shards &shards_;
   const uint32_t number_;

@@ -156,6 +156,34 @@ TEST(search_for_a_victim_lets_others_in) {
   }
 }
 
+// ---- Policies that are told of each entry -----------------------------------------------------
+
+// Nobody else needs to know of single entries, so that all could go at once.
+TEST(clear_lets_others_in_if_the_policy_is_told_of_each_entry) {
+  static uint64_t removals;
+  removals = 0;
+  ct_policy_ops ops = CT_POLICY_OPS_INIT;
+  ops.on_insert = [](void *, uint32_t, uint64_t, const void *, size_t, uint64_t) {};
+  ops.on_remove = [](void *, uint32_t) { removals++; };
+  ops.victim = [](void *) { return uint32_t{0}; };
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = CT_POLICY_CUSTOM;
+  options.custom = &ops;
+  options.maxsize = CT_UNBOUNDED;
+  options.shards = 1;
+  ct_cache *cache = nullptr;
+  assert_int_equal(CT_OK, ct_cache_new_with(&options, &cache));
+  for (uint64_t i = 0; i < kEntries; i++) ct_set(cache, &i, sizeof i, "value", 5);
+  uint64_t holds, most;
+  ct_take_work(cache, &holds, &most);
+  assert_int_equal(CT_OK, ct_clear(cache));
+  ct_take_work(cache, &holds, &most);
+  assert_int_equal(kEntries, removals);
+  assert_true(holds >= kEntries / ct::kLooksAtOnce);
+  assert_null(ct_validate(cache));
+  ct_cache_free(cache);
+}
+
 // ---- Lists of W-TinyLFU -----------------------------------------------------------------------
 
 constexpr uint64_t kHeavy = 10 * kEntries;
