@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Clang's thread-safety analysis: which lock guards a field, which locks a function needs. Other
-// compilers ignore it. tests/checks/check_locks.sh compiles all of src/ with it.
+// Names for clang's thread-safety analysis: which lock guards a field, and which locks a function
+// needs. Other compilers ignore them. tests/checks/check_locks.sh compiles all of src/ with the
+// analysis.
 #ifndef CT_ANNOTATIONS_HPP
 #define CT_ANNOTATIONS_HPP
 
@@ -10,21 +11,22 @@
 #define CT_ANNOTATE(attribute)
 #endif
 
-// A type that is held and let go: a lock, or something that holds only meanwhile.
+// Marks a type that is held and released: a lock, or a right that lasts for a while.
 #define CT_CAPABILITY(name) CT_ANNOTATE(capability(name))
-// A type that holds one for a scope.
+// Marks a type that holds such a capability for a scope.
 #define CT_SCOPED_CAPABILITY CT_ANNOTATE(scoped_lockable)
-// Fields, and what pointers lead to.
+// Mark a field that a lock guards, and a pointer whose target a lock guards.
 #define CT_GUARDED_BY(lock) CT_ANNOTATE(guarded_by(lock))
 #define CT_PT_GUARDED_BY(lock) CT_ANNOTATE(pt_guarded_by(lock))
-// Functions: the caller holds the lock; it must not; the function takes it, or gives it back.
+// Mark functions. In this order: the caller holds the lock; the caller does not hold the lock; the
+// function takes the lock; the function releases the lock.
 #define CT_REQUIRES(...) CT_ANNOTATE(requires_capability(__VA_ARGS__))
 #define CT_EXCLUDES(...) CT_ANNOTATE(locks_excluded(__VA_ARGS__))
 #define CT_ACQUIRE(...) CT_ANNOTATE(acquire_capability(__VA_ARGS__))
 #define CT_RELEASE(...) CT_ANNOTATE(release_capability(__VA_ARGS__))
-// A function after which the lock is taken to be held.
+// Marks a function after which the analysis assumes that the lock is held.
 #define CT_ASSERT_HELD(lock) CT_ANNOTATE(assert_capability(lock))
-// A function that the analysis cannot follow. Each has its reason beside it.
+// Marks a function that the analysis cannot follow. A comment beside each gives the reason.
 #define CT_UNCHECKED CT_ANNOTATE(no_thread_safety_analysis)
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A growing array of plain values in memory of the cache's.
+// A growing array of plain values, whose memory comes from a cache's Memory.
 #ifndef CT_ARRAY_HPP
 #define CT_ARRAY_HPP
 
@@ -31,7 +31,7 @@ class Array {
   T *end() { return data_ + size_; }
   T &back() { return data_[size_ - 1]; }
 
-  // Room for that many more; false: no memory.
+  // Makes room for count more elements. Returns false if there is no memory.
   bool reserve(uint64_t count) noexcept {
     const uint64_t needed = size_ + count;
     if (needed <= capacity_) return true;
@@ -46,18 +46,18 @@ class Array {
     capacity_ = capacity;
     return true;
   }
-  // Both of the same memory.
+  // Both arrays use the same memory.
   void swap(Array &other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     std::swap(capacity_, other.capacity_);
   }
-  // There is room.
+  // The caller has reserved room.
   void push(const T &value) { data_[size_++] = value; }
-  // What was written behind the end belongs to it now.
+  // Appends count elements that the caller has already written behind the end.
   void extend(uint32_t count) { size_ += count; }
   void pop() { size_--; }
-  // To no more than it has.
+  // size is at most the current size.
   void truncate(uint32_t size = 0) { size_ = size; }
   void clear() noexcept {
     memory_.release(data_, capacity_ * sizeof(T), alignof(T));

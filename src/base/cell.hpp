@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Memory that is written under a lock and may be read without it.
+// Cells: memory that is written under a lock and may be read without the lock.
 //
-// Every store here releases. A reader without the lock acquires: why that is enough to find out whether
-// what it read was there at one time is said above Index::version. Under the lock a cell is an ordinary
-// variable, and on most processors so are release and acquire.
+// Every store to a cell releases, and a reader without the lock acquires. The comment above
+// Index::version explains why that suffices to find out whether all that was read was there at one
+// time. Under the lock a cell is an ordinary variable; on most processors that is true of release
+// stores and acquire loads, too.
 #ifndef CT_CELL_HPP
 #define CT_CELL_HPP
 
@@ -12,9 +13,10 @@
 #include <cstdint>
 #include <cstring>
 
-// Cells are copied out 16 bytes at a time, where a processor keeps the order of loads: it has half as
-// many of them in flight then, and of stores, which is what bounds how many look-ups overlap. No
-// atomic builtin is that wide. ThreadSanitizer, which does not see such loads, gets words.
+// Where a processor keeps the order of loads, cells are copied 16 bytes at a time. That halves the
+// number of loads and stores in flight, and this number bounds how many look-ups overlap. No atomic
+// builtin is that wide, so the loads are asm. ThreadSanitizer does not see such loads, so it gets
+// words.
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define CT_NARROW_CELLS
@@ -29,7 +31,7 @@
 
 namespace ct {
 
-// A number of 1 to 8 bytes. Larger than a word it is not read without the lock.
+// A number of 1 to 8 bytes. A number larger than a word is never read without the lock.
 template <class T>
 class Cell {
  public:
@@ -70,7 +72,7 @@ class Cell {
 
 // ---- Bytes ------------------------------------------------------------------------------------
 
-// Cells of any kind are looked at as words.
+// Cells of all types are copied and compared as words.
 typedef uintptr_t __attribute__((__may_alias__)) Word;
 typedef uint32_t __attribute__((__may_alias__)) HalfWord;
 
@@ -80,14 +82,15 @@ inline const Word *words(const char *at) { return reinterpret_cast<const Word *>
 inline void store_word(Word *to, Word word) { __atomic_store_n(to, word, __ATOMIC_RELEASE); }
 inline Word load_word(const Word *from) { return __atomic_load_n(from, __ATOMIC_ACQUIRE); }
 
-// Of bytes anywhere, which nobody else touches.
+// These two access ordinary bytes, at any alignment, that no other thread touches.
 inline Word read_word(const char *bytes) {
   Word word;
   std::memcpy(&word, bytes, sizeof word);
   return word;
 }
 inline void write_word(char *bytes, Word word) { std::memcpy(bytes, &word, sizeof word); }
-// A word that begins with those bytes, fewer than it has, in the order of memory.
+// Returns a word that begins with these bytes, in memory order, and ends with zeros. size is less
+// than a word.
 inline Word read_part(const char *bytes, size_t size) {
   char word[sizeof(Word)] = {};
   for (size_t i = 0; i < size; i++) word[i] = bytes[i];
@@ -95,8 +98,9 @@ inline Word read_part(const char *bytes, size_t size) {
 }
 
 #ifndef CT_NARROW_CELLS
-// Two words of cells, whenever each was written. Compilers keep volatile asm in order, and behind loads
-// that acquire. That the next load of the version stays behind it, is said by loaded_wide().
+// Loads two words of cells; each of the two may have been written at another time. Compilers keep
+// volatile asm in order, and behind earlier loads that acquire. loaded_wide() keeps the next load
+// of the version behind these loads.
 inline __m128i load_wide(const char *from) {
   __m128i wide;
   asm volatile("movdqu %1, %0" : "=x"(wide) : "m"(*reinterpret_cast<const __m128i_u *>(from)));
@@ -109,7 +113,8 @@ inline void write_wide(char *to, __m128i wide) {
 inline __m128i read_wide(const char *bytes) {
   return _mm_loadu_si128(reinterpret_cast<const __m128i_u *>(bytes));
 }
-// The same for writers: after what was stored before stored_wide(), and before what is stored after it.
+// The counterpart for writers. These stores stay behind all stores before a stored_wide(), and
+// ahead of all stores after the next stored_wide().
 inline void store_wide(char *to, __m128i wide) {
   asm volatile("movups %1, %0" : "=m"(*reinterpret_cast<__m128i_u *>(to)) : "x"(wide));
 }
@@ -117,7 +122,7 @@ inline void stored_wide() { std::atomic_signal_fence(std::memory_order_seq_cst);
 constexpr size_t kWide = sizeof(__m128i);
 #endif
 
-// Copies bytes to cells, which are aligned to words and padded to 8 bytes.
+// Copies bytes to cells. The cells are aligned to words and padded to 8 bytes.
 inline void store_bytes(char *to, const char *from, size_t size) {
   constexpr size_t kWord = sizeof(Word);
 #ifdef CT_NARROW_CELLS
@@ -173,7 +178,7 @@ inline void store_bytes(char *to, const char *from, size_t size) {
   for (size_t i = 0; at < size; i++, at++) to[at] = last[i];
 }
 
-// Whether cells hold those bytes.
+// Returns whether the cells hold the same bytes.
 [[gnu::always_inline]] inline bool equal_cells(const char *cells, const char *bytes, size_t size) {
   constexpr size_t kWord = sizeof(Word);
   size_t at = 0;

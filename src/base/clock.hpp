@@ -10,13 +10,14 @@
 
 namespace ct {
 
-// a + b, CT_NEVER if that is beyond it.
+// Returns a + b, or CT_NEVER if the sum is larger.
 inline uint64_t saturating_add(uint64_t a, uint64_t b) {
   uint64_t sum;
   return __builtin_add_overflow(a, b, &sum) ? CT_NEVER : sum;
 }
 
-// What remains of a lifetime after that time, 0 if it is over. What never ends stays so.
+// Returns what remains of a lifetime after that much time, or 0 if the lifetime is over. CT_NEVER
+// stays CT_NEVER.
 inline uint64_t remaining_after(uint64_t lifetime, uint64_t time) {
   if (lifetime == CT_NEVER) return CT_NEVER;
   return lifetime > time ? lifetime - time : 0;
@@ -30,7 +31,7 @@ class Clock {
         id_(precise ? CLOCK_MONOTONIC : kCoarse),
         lag_(timer == nullptr && id_ != CLOCK_MONOTONIC ? lag_of(id_) : 0) {}
 
-  // Below CT_NEVER, so that nothing that never expires is ever due.
+  // Returns a time below CT_NEVER, so that an entry that never expires is never due.
   uint64_t read() const noexcept {
     uint64_t now;
     if (timer_ != nullptr) {
@@ -43,10 +44,11 @@ class Clock {
     return now == CT_NEVER ? CT_NEVER - 1 : now;
   }
 
-  // Whether it is the system's, which counts nanoseconds.
+  // Returns whether this is the system's clock, which counts nanoseconds.
   bool is_systems() const noexcept { return timer_ == nullptr; }
 
-  // By the wall clock: nanoseconds since 1970; 0 before that, UINT64_MAX from 2554 on.
+  // Reads the wall clock, in nanoseconds since 1970. Returns 0 before 1970, and UINT64_MAX from
+  // 2554 on.
   static uint64_t read_date() noexcept {
     timespec time;
     clock_gettime(CLOCK_REALTIME, &time);
@@ -56,19 +58,19 @@ class Clock {
     return saturating_add(seconds, static_cast<uint64_t>(time.tv_nsec));
   }
 
-  // The latest time at which such a reading can have been made.
+  // Returns the latest time at which the clock can have shown this reading.
   uint64_t latest(uint64_t now) const noexcept { return saturating_add(now, lag_); }
 
-  // When a lifetime is over that begins at a reading: never early, though the reading may be old.
-  // None lasts for no time at all.
+  // Returns when a lifetime that begins at a reading ends. It never ends early, even if the reading
+  // was old. A lifetime of 0 lasts for no time at all.
   uint64_t deadline_after(uint64_t now, uint64_t lifetime) const noexcept {
     return lifetime == 0 ? now : saturating_add(saturating_add(now, lifetime), lag_);
   }
 
  private:
-  // How far the coarse clock may be behind. The system's tick moves it on by whole ticks, and leaves
-  // the rest to the next one: two ticks (measured at ticks of 4 ms: 3.2 to 7.2 ms). Lifetimes that are
-  // longer by one tick alone can end early.
+  // Returns how far the coarse clock may be behind: two ticks. The system advances the clock by
+  // whole ticks and leaves the rest to the next tick; at ticks of 4 ms the lag measured 3.2 to 7.2
+  // ms. Lifetimes that were extended by one tick only could end early.
   static uint64_t lag_of(clockid_t id) noexcept {
     timespec tick;
     return clock_getres(id, &tick) == 0 ? 2 * ns_of(tick) : 0;
@@ -89,7 +91,7 @@ class Clock {
   uint64_t lag_;  // in ticks of the timer
 };
 
-// What one call takes for now: a single reading, made when it is first needed.
+// The time of one call: a single reading, made when the call first needs the time.
 class Now {
  public:
   explicit Now(const Clock &clock) noexcept : clock_(&clock), time_(0) {}

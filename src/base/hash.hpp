@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The only place that knows how keys are hashed. One 64-bit hash serves all, by disjoint bits:
+// The only place that knows how keys are hashed. One 64-bit hash serves all purposes, which use
+// disjoint bits:
 //   0..7    tag in a bucket
 //   8..39   position in the index
 //   52..63  shard
@@ -14,11 +15,11 @@
 
 namespace ct {
 
-// XXH3. Inlined at every use it would be half of the library.
+// XXH3 for any length. Inlined at every use, this would be half of the library.
 uint64_t hash_any(const void *key, size_t size, uint64_t seed);
 
-// The lengths of numbers and of UUIDs are most frequent, and of XXH3 at a constant length the
-// compiler leaves a few instructions.
+// Numbers and UUIDs are the most frequent keys. At a constant length the compiler reduces XXH3 to a
+// few instructions.
 [[gnu::always_inline]] inline uint64_t hash_key(const void *key, size_t size, uint64_t seed) {
   switch (size) {
     case 8:
@@ -30,7 +31,7 @@ uint64_t hash_any(const void *key, size_t size, uint64_t seed);
   }
 }
 
-// 1..255; 0 marks an empty slot.
+// Returns 1..255, because 0 marks an empty slot.
 inline uint8_t hash_tag(uint64_t hash) {
   const uint8_t tag = static_cast<uint8_t>(hash);
   return tag == 0 ? 255 : tag;

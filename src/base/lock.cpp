@@ -12,13 +12,15 @@ namespace {
 constexpr int kSpins = 100;
 constexpr uint64_t kNapNs = 1000000;
 
-// What call_ says: nothing; or to a ticket's owner that the lock is being given back, so that it should
-// try; or that it has been handed over.
+// The values of call_. kNothing says nothing. called() tells a ticket's owner that the lock is
+// being released, so that this thread should try to take it. handed() tells the ticket's owner that
+// the lock is now its own.
 constexpr uint32_t kNothing = 0;
 constexpr uint32_t called(uint32_t ticket) { return ticket * 4 + 1; }
 constexpr uint32_t handed(uint32_t ticket) { return ticket * 4 + 2; }
 
-// All in line sleep on one word. With up to 32 of them, a call wakes the one it is for and no other.
+// All threads in line sleep on one word. As long as there are at most 32, a call wakes only the
+// thread that it is meant for.
 constexpr uint32_t mask_of(uint32_t ticket) { return 1u << ticket % 32; }
 
 void pause_briefly() {
@@ -46,7 +48,8 @@ void Lock::lock_slowly() noexcept {
   if (spin()) return;
   const uint32_t own = next_ticket_.fetch_add(1);
   for (;;) {
-    // Before it looks whether it is first: a call after that is another one, and lets nobody sleep.
+    // This load comes before the check whether this thread is first. A call that comes later
+    // changes the word, so the thread does not fall asleep.
     const uint32_t call = call_.load(std::memory_order_acquire);
     if (first_ticket_.load() == own) break;
     sleep_while_masked(call_, call, mask_of(own));
@@ -54,15 +57,15 @@ void Lock::lock_slowly() noexcept {
   while (!compete(own)) sleep_while(call_, kNothing, kNapNs);
   call_.store(kNothing, std::memory_order_relaxed);
   if (due_ != 0) due_--;
-  // Who joins the line sees this, or is seen when the lock is given back: both are in the one order of
-  // all that is sequentially consistent.
+  // A thread that joins the line either sees this store, or is seen when the lock is next released:
+  // both accesses are in the single order of all sequentially consistent operations.
   first_ticket_.store(own + 1);
 }
 
-// For the first in line: whether the lock is its own.
+// Called by the first thread in line. Returns whether this thread now has the lock.
 bool Lock::compete(uint32_t own) noexcept {
   if (call_.load(std::memory_order_acquire) == handed(own) || spin()) return true;
-  // From now on it must be called again.
+  // From here on this thread has to be called again.
   uint32_t call = called(own);
   call_.compare_exchange_strong(call, kNothing);
   return call == handed(own) || held_.exchange(1, std::memory_order_acquire) == 0;

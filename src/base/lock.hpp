@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: MIT
-// A lock that spins briefly, then sleeps. Taking it costs one exchange, giving it back a plain store,
-// half of what a compare-and-exchange pair costs and a tenth of a mutex that stops look-ups from
-// overlapping.
+// A lock that spins briefly, then sleeps. Taking it costs one exchange, and releasing it a plain
+// store. That is half the cost of a pair of compare-and-exchanges, and a tenth of the cost of a
+// mutex that keeps look-ups from overlapping.
 //
-// Threads that wait draw tickets and stand in line. The first of them competes with threads that come
-// by: who is running already gets the lock before a sleeper has woken up, and that is what makes it
-// fast where threads outnumber cores. But once it was given back kMostOvertaken times past a line, it
-// is handed over from one to the next, until all who stood in line then have had it. So no thread in
-// line is overtaken more often than that.
+// Threads that wait draw tickets and stand in line. The first in line competes with threads that
+// arrive later: a thread that is already running gets the lock before a sleeping one has woken up,
+// which makes the lock fast where threads outnumber cores. But after kMostOvertaken releases that
+// passed a line, the lock is handed from each thread in line to the next, until all that stood in
+// line at that time have had it. So no thread in line is overtaken more often than kMostOvertaken
+// times.
 //
-// The owner looks for a line before it gives the lock back. After the store that lets the next owner
-// in, it does not touch the lock: the next owner may destroy it. A thread that joins an empty line
-// between the two is not seen, and may fall asleep at a lock that is free. So the first in line never
-// sleeps for more than a millisecond. Such a meeting costs that, once, instead of a fence on every
-// unlock. No other thread is missed.
+// The owner looks for a line before it releases the lock. The owner does not touch the lock after
+// the store that lets the next owner in, because the next owner may destroy the lock. If a thread
+// joins an empty line between that look and that store, the owner does not see it, and the thread
+// may fall asleep at a free lock. So the first in line never sleeps for more than a millisecond.
+// This race costs a millisecond when it happens, instead of a fence at every unlock. No other
+// thread is missed.
 #ifndef CT_LOCK_HPP
 #define CT_LOCK_HPP
 
@@ -26,8 +28,8 @@ namespace ct {
 
 class CT_CAPABILITY("lock") Lock {
  public:
-  // How often others, who came later, may get the lock before a thread in line does. That is a fraction
-  // of a millisecond if critical sections are short.
+  // How often threads that came later may get the lock before a thread in line does. If critical
+  // sections are short, that takes a fraction of a millisecond.
   static constexpr uint32_t kMostOvertaken = 1000;
 
   void lock() noexcept CT_ACQUIRE() {
@@ -42,21 +44,22 @@ class CT_CAPABILITY("lock") Lock {
     }
   }
 
-  // The caller has the lock, and will want it again at once. All who stand in line have it before.
+  // Called by an owner that will take the lock again right after releasing it. All threads in line
+  // get the lock before that.
   void let_line_pass() noexcept {
     if (due_ != 0) return;
     passed_ = 0;
     due_ = next_ticket_.load() - first_ticket_.load(std::memory_order_relaxed);
   }
 
-  // Whether anyone holds it.
+  // Returns whether any thread holds the lock.
   bool is_held() const noexcept { return held_.load(std::memory_order_relaxed) != 0; }
 
 #ifdef CT_VALIDATE
-  // How many stand in line.
+  // Returns how many threads stand in line.
   uint32_t waiting() const { return next_ticket_.load() - first_ticket_.load(); }
-  // As if so many tickets had been taken, and it had been given back so often past someone in line.
-  // Before it is first taken.
+  // Sets the state as if this many tickets had been drawn, and the lock had been released past a
+  // line this often. Called before the lock is first taken.
   void begin_at(uint32_t ticket, uint32_t passed) {
     next_ticket_.store(ticket);
     first_ticket_.store(ticket);
@@ -70,13 +73,13 @@ class CT_CAPABILITY("lock") Lock {
   [[gnu::noinline, gnu::cold]] void lock_slowly() noexcept;
   [[gnu::noinline, gnu::cold]] void unlock_slowly() noexcept;
 
-  std::atomic<uint32_t> held_{0};          // 1 while someone holds the lock
-  std::atomic<uint32_t> next_ticket_{0};   // the next to be drawn
-  std::atomic<uint32_t> first_ticket_{0};  // of the first in line; the next one if nobody waits
-  std::atomic<uint32_t> call_{0};          // what the first in line is told: see lock.cpp
-  // Guarded by the lock itself.
-  uint32_t passed_ = 0;  // how often it was given back past a line since it was last handed over
-  uint32_t due_ = 0;     // how many in line it is still to be handed to
+  std::atomic<uint32_t> held_{0};          // 1 while a thread holds the lock
+  std::atomic<uint32_t> next_ticket_{0};   // the next ticket to be drawn
+  std::atomic<uint32_t> first_ticket_{0};  // of the first in line; next_ticket_ if no thread waits
+  std::atomic<uint32_t> call_{0};          // what the first in line is told; see lock.cpp
+  // These two are guarded by the lock itself.
+  uint32_t passed_ = 0;  // releases past a line since the lock was last handed over
+  uint32_t due_ = 0;     // how many threads in line are still to be handed the lock
 };
 
 // Holds a lock for a scope.

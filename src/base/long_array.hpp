@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// An array of plain values that is long, and grows and shrinks with a cache: in pieces, so that what
-// is in it stays where it is, and no call pays for all. Only the first piece grows as Array does, so
-// that a short one is small.
+// A long array of plain values that grows and shrinks with a cache. It consists of pieces, so that
+// elements stay where they are, and no call pays for moving all of them. Only the first piece grows
+// as an Array does, so that a short LongArray is small.
 #ifndef CT_LONG_ARRAY_HPP
 #define CT_LONG_ARRAY_HPP
 
@@ -28,7 +28,8 @@ class LongArray {
   const T &operator[](uint32_t i) const { return pieces_[i / kPiece][i % kPiece]; }
   T &back() { return (*this)[size_ - 1]; }
 
-  // Room for that many more, and not for many beyond; false: no memory.
+  // Makes room for count more elements, and releases room far beyond that. Returns false if there
+  // is no memory.
   bool reserve(uint64_t count) noexcept {
     const uint64_t needed = size_ + count;
     while (capacity_ >= needed + 2 * kPiece) release_piece(kPiece);
@@ -39,7 +40,7 @@ class LongArray {
     }
     return true;
   }
-  // There is room.
+  // The caller has reserved room.
   void push(const T &value) { (*this)[size_++] = value; }
   void pop() { size_--; }
   void clear() noexcept {
@@ -80,7 +81,7 @@ class LongArray {
   Memory &memory_;
   Array<T *> pieces_;
   uint32_t size_ = 0;
-  uint32_t capacity_ = 0;  // of all pieces; but for a first one that is alone they are full
+  uint32_t capacity_ = 0;  // of all pieces; each is full-sized, except a first piece that is alone
 };
 
 }  // namespace ct

@@ -14,7 +14,7 @@
 namespace ct {
 namespace {
 
-// Addresses that could not be unmapped, in their order. No two of them are neighbours.
+// Addresses that could not be unmapped, sorted. No two of them are neighbours.
 struct Leftover {
   Leftover *next;
   char *ptr;
@@ -27,7 +27,7 @@ Lock leftover_lock;
 Leftover *leftovers CT_GUARDED_BY(leftover_lock) = nullptr;
 std::atomic<bool> any_leftovers{false};
 
-// The next one is its neighbour, if they touch.
+// Joins a leftover with the next one if they touch.
 void join_with_next(Leftover *leftover) {
   Leftover *next = leftover->next;
   if (next == nullptr || leftover->end() != next->ptr) return;
@@ -36,7 +36,8 @@ void join_with_next(Leftover *leftover) {
   std::free(next);
 }
 
-// Without memory to note them they stay mapped; what lay there has gone in any case.
+// If there is no memory to note the addresses, they stay mapped. The pages at them have been given
+// back in any case.
 void keep_addresses(char *ptr, size_t bytes) {
   auto *leftover = static_cast<Leftover *>(std::malloc(sizeof(Leftover)));
   if (leftover == nullptr) return;
@@ -51,7 +52,7 @@ void keep_addresses(char *ptr, size_t bytes) {
   any_leftovers.store(true, std::memory_order_relaxed);
 }
 
-// nullptr: there are none that are as many.
+// Returns nullptr if no leftover is large enough.
 char *take_addresses(size_t bytes) {
   if (!any_leftovers.load(std::memory_order_relaxed)) return nullptr;
   const Guard guard(leftover_lock);
@@ -75,7 +76,8 @@ char *map_any(size_t bytes) {
   return ptr == MAP_FAILED ? nullptr : static_cast<char *>(ptr);
 }
 
-// What is mapped beyond, to begin with a huge page, goes back at once.
+// Maps more than is needed, so that the result can begin with a huge page, and unmaps the surplus
+// at once.
 char *map_huge(size_t bytes) {
   char *first = take_addresses(bytes + kHugePageBytes);
   if (first == nullptr) first = map_any(bytes + kHugePageBytes);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Pages of the system's: mapped, unmapped and discarded. A mapping is advised about huge pages as a
-// whole and unmapped as a whole, so that a cache has few of them, whatever it does.
+// The system's pages: mapped, unmapped and discarded. Each mapping is advised about huge pages as a
+// whole and unmapped as a whole, so that a cache has few mappings, whatever it does.
 //
-// The system may refuse to unmap, where that would leave a process with more mappings than it may
-// have. Then the pages are discarded, and their addresses are kept for whoever maps next.
+// The system may refuse to unmap if the process would then have more mappings than it may have.
+// Then the pages are discarded, and their addresses are kept for the next call that maps.
 #ifndef CT_MAPPING_HPP
 #define CT_MAPPING_HPP
 
@@ -14,19 +14,20 @@ namespace ct {
 
 constexpr uint8_t kHugePageShift = 21;
 constexpr size_t kHugePageBytes = size_t{1} << kHugePageShift;
-// Whatever the system's usual pages are, this is a multiple of them.
+// A multiple of the system's ordinary page size on every system.
 constexpr size_t kLargestPageBytes = 64 * 1024;
 
-// Of the system's usual pages.
+// Returns the system's ordinary page size.
 size_t page_bytes() noexcept;
 
-// bytes, a multiple of kLargestPageBytes, all zeros; nullptr: there are none. huge: in huge pages,
-// if the system has them to give, and aligned to one; else in none.
+// Returns zeroed memory, or nullptr if there is none. bytes is a multiple of kLargestPageBytes. If
+// huge, the memory is aligned to a huge page, and in huge pages if the system has any to give;
+// otherwise it is in ordinary pages only.
 void *map_pages(size_t bytes, bool huge) noexcept;
 void unmap_pages(void *ptr, size_t bytes) noexcept;
 
-// Gives whole pages back; they are zeros then. False: they are locked in memory (mlock), and so are
-// all others of their mapping.
+// Gives whole pages back to the system; they are zeros afterwards. Returns false if they are locked
+// in memory (mlock), which then holds for all pages of their mapping.
 bool discard_pages(void *ptr, size_t bytes) noexcept;
 
 }  // namespace ct

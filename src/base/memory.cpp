@@ -9,14 +9,15 @@
 namespace ct {
 namespace {
 
-// Smaller ones are malloc's. Of larger ones it may keep half as much again as is in use, between what
-// came later.
+// Smaller pieces come from malloc. Of larger pieces, malloc may keep half as much again as is in
+// use, as free memory between pieces that were allocated later.
 constexpr size_t kPlainBytes = 8 * 1024;
 
-// From here on a piece lies in huge pages, if the system has them to give. What is read at random
-// then misses fewer addresses, and a page not filled yet counts for little beside so much. The first
-// touch of one takes some tenths of a millisecond, and several milliseconds where a virtual machine
-// is only then given that memory: too long for caches that are not very large.
+// A piece of this size or more lies in huge pages, if the system has any to give. Random reads then
+// cause fewer TLB misses, and a page that is not filled yet counts for little beside so large a
+// piece. The first touch of a huge page takes some tenths of a millisecond, and several
+// milliseconds where a virtual machine is given that memory only then: too long for caches that are
+// not very large.
 constexpr size_t kHugeBytes = 16 * 1024 * 1024;
 
 size_t mapped_bytes(size_t size) {
@@ -38,9 +39,10 @@ PageHeap *PageHeaps::get(Which which) noexcept {
 PageHeaps::Group *PageHeaps::make() noexcept {
   void *where = std::malloc(sizeof(Group));
   if (where == nullptr) return nullptr;
-  // Entries that lie apart are of all sizes, and more lies free between them than between chunks, in
-  // which what is free counts, too. Both are weighed with a share of that. Where values of up to 500 kB
-  // filled 32 MiB, half of this slack cost 1.4 times the page faults.
+  // Entries that lie apart are of all sizes. More memory lies free between them than between
+  // chunks, and free memory within chunks counts as well. An entry's weight includes a share of
+  // both. Where values of up to 500 kB filled 32 MiB, half of this slack cost 1.4 times the page
+  // faults.
   PageHeap::Options plain = {};
   plain.grain_shift = kGrainShift;
   plain.range_runs = 16;
@@ -98,7 +100,7 @@ PageHeap *Memory::heap_of(size_t size, Kind kind) const noexcept {
   return which == PageHeaps::kNone ? nullptr : heaps_->get(which);
 }
 
-// Of what lies in no page heap.
+// For pieces that lie in no page heap.
 bool Memory::is_mapped(size_t size) const noexcept {
   return heaps_ != nullptr && size >= kHugeBytes;
 }
@@ -117,7 +119,7 @@ void *Memory::allocate_zeroed(size_t size, size_t align, Kind kind) noexcept {
     return zeros;
   }
   void *ptr = allocate_beside(size, align);
-  // A fresh mapping is zero; touching it would only make it resident.
+  // A fresh mapping is zero already; writing zeros would only make it resident.
   if (ptr != nullptr && !is_mapped(size)) std::memset(ptr, 0, size);
   return ptr;
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Where a cache's memory comes from, and how much of it is held. Every byte that a cache owns goes
-// through one Memory: the caller's allocator if there is one, else malloc for small pieces, page heaps
-// for larger ones, and mappings of their own for the very large.
+// through one Memory. If the caller gave an allocator, that is used; else malloc serves small
+// pieces, page heaps serve larger pieces, and very large pieces get mappings of their own.
 //
-// What is held is what the system has given: of page heaps and mappings, the pages that are resident.
+// Held memory is what the system has given. Of page heaps and mappings, only the resident pages
+// count.
 #ifndef CT_MEMORY_HPP
 #define CT_MEMORY_HPP
 
@@ -18,7 +19,7 @@
 
 namespace ct {
 
-// Those of a cache, made when one is needed.
+// The page heaps of one cache, made when one is first needed.
 class PageHeaps {
  private:
   struct Group {
@@ -26,8 +27,8 @@ class PageHeaps {
   };
 
  public:
-  // tight: memory is what is limited, so that little may lie free. unlocked: tables are read without
-  // a lock.
+  // tight: the cache's limit is on memory, so only little may lie free. unlocked: tables are read
+  // without a lock.
   PageHeaps(bool tight, bool unlocked) noexcept : tight_(tight), unlocked_(unlocked) {}
   ~PageHeaps();
   PageHeaps(const PageHeaps &) = delete;
@@ -35,19 +36,20 @@ class PageHeaps {
 
   enum Which { kPlain, kTables, kHugeTables, kNone };
 
-  // nullptr: no memory. Never so once there was one.
+  // Returns nullptr if there is no memory. After the first heap, no call returns nullptr.
   PageHeap *get(Which which) noexcept;
-  // Calls visit(heap) for those that there are.
+  // Calls visit(heap) for each heap, if they have been made.
   template <class Visit>
   void visit(Visit visit) const {
     Group *group = group_.load(std::memory_order_acquire);
     for (int i = 0; group != nullptr && i < kNone; i++) visit(group->heaps[i]);
   }
   uint64_t held() const { return held_.load(std::memory_order_relaxed); }
-  // Of the heaps themselves, once there is one.
+  // The size of the heaps' own structs, once they have been made.
   static constexpr size_t bytes() { return sizeof(Group); }
 
-  // What a plain piece takes, with a share of what lies free between such pieces.
+  // Returns how many bytes a plain piece takes, including a share of the memory that lies free
+  // between such pieces.
   static constexpr uint64_t weigh(uint64_t bytes) {
     return ((bytes + bytes / 32 - 1) >> kGrainShift << kGrainShift) + (1u << kGrainShift);
   }
@@ -67,40 +69,43 @@ class Memory {
  public:
   enum Kind {
     kPlain,
-    kTable,  // may be read without a lock: its memory stays mapped until the end
+    kTable,  // may be read without a lock, so its memory stays mapped until the end
     kChunk   // a table that is filled as a whole
   };
 
-  // heaps: for what is a cache's; it outlives the pieces. With hooks it is not used.
+  // heaps serves what belongs to a cache, and outlives all pieces. It is not used if there are
+  // hooks.
   explicit Memory(const ct_allocator *hooks, PageHeaps *heaps = nullptr) noexcept;
-  // With the same hooks and other heaps. Counts what the other has taken, which is brief.
+  // Copies the hooks, and uses other heaps. Counts what the other Memory holds as its own. The two
+  // exist together only for a moment.
   Memory(const Memory &other, PageHeaps *heaps = nullptr) noexcept;
   Memory &operator=(const Memory &) = delete;
 
-  // size bytes aligned to align, a power of two, uninitialized; nullptr if there are none.
+  // Returns size bytes, uninitialized and aligned to align, a power of two. Returns nullptr if
+  // there is no memory.
   void *allocate(size_t size, size_t align, Kind kind = kPlain) noexcept;
   void *allocate_zeroed(size_t size, size_t align, Kind kind = kPlain) noexcept;
-  // As it was allocated. nullptr does nothing.
+  // size, align and kind are those of the allocation. nullptr is allowed and does nothing.
   void release(void *ptr, size_t size, size_t align, Kind kind = kPlain) noexcept;
 
-  // Whether it lies in a page heap: parts of it can go back while it is in use. A table of zeros is
-  // held there only from use() on.
+  // Returns whether such a piece lies in a page heap, so that parts of it can be given back while
+  // it is in use. In a page heap a table of zeros counts as held only from use() on.
   bool is_paged(size_t size, Kind kind) const noexcept {
     return place_of(size, kind) != PageHeaps::kNone;
   }
-  // Parts of such a piece, as of PageHeap.
+  // These work on parts of such a piece, as those of PageHeap do.
   void use(void *part, size_t bytes, size_t size, Kind kind) noexcept;
   bool discard(void *part, size_t bytes, size_t size, Kind kind) noexcept;
-  // Gives back what is free.
+  // Gives all free memory back to the system.
   void trim() noexcept;
 
   uint64_t held() const noexcept;
   bool hooked() const noexcept { return hooks_.alloc != nullptr; }
   const ct_allocator &hooks() const noexcept { return hooks_; }
 #ifdef CT_VALIDATE
-  // NULL, or the invariant that is broken. At rest.
+  // Returns nullptr, or the invariant that is broken. No other call may run meanwhile.
   const char *problem() const;
-  // What was allocated and not released.
+  // Returns how many bytes are allocated and not released.
   uint64_t used() const;
 #endif
 
@@ -112,7 +117,7 @@ class Memory {
 
   ct_allocator hooks_;
   PageHeaps *const heaps_;
-  std::atomic<uint64_t> held_;  // but for what lies in page heaps
+  std::atomic<uint64_t> held_;  // without what lies in page heaps
 };
 
 }  // namespace ct

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Structs of the header: which sizes of them are read and filled, and what the options of a cache mean.
+// Structs of the public header: which struct sizes are accepted, and what a cache's options mean.
 #ifndef CT_OPTIONS_HPP
 #define CT_OPTIONS_HPP
 
@@ -10,14 +10,15 @@
 
 namespace ct {
 
-// Keys and values are shorter than 2^32.
+// Keys and values are shorter than 2^32 bytes.
 constexpr bool is_too_long(uint64_t size) { return size > UINT32_MAX; }
 
-// No struct will ever be larger: a size beyond that is a mistake, and nothing is read by it.
+// No struct will ever be larger. A larger size is a mistake, and no byte is read because of it.
 constexpr size_t kMaxStructBytes = 4096;
 
-// Whether a struct that begins with its size is one that this library can read or fill: not shorter
-// than the first release's, which is ours, and zeros where it is longer.
+// Returns whether this library can read or fill a struct that begins with its size. The struct must
+// not be shorter than that of the first release, which is this one, and must hold zeros where it is
+// longer.
 template <class T>
 bool is_known_struct(const T *given) {
   if (given->struct_size < sizeof(T) || given->struct_size > kMaxStructBytes) return false;
@@ -36,7 +37,7 @@ bool read_struct(const T *from, T *to) {
   return true;
 }
 
-// to is known; what it has beyond ours stays zeros.
+// to is a known struct. Its bytes beyond this library's struct stay zeros.
 template <class T>
 void write_struct(const T &from, T *to) {
   const size_t size = to->struct_size;
@@ -44,7 +45,7 @@ void write_struct(const T &from, T *to) {
   to->struct_size = size;
 }
 
-// Whether maxsize limits memory. Options are checked.
+// Returns whether maxsize limits memory. The options have been checked.
 inline bool counts_memory(const ct_options &options) {
   return options.weight_kind == CT_WEIGHT_MEMORY && options.weigher == nullptr;
 }

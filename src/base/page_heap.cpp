@@ -34,7 +34,7 @@ bool get(const uint64_t *bits, uint32_t i) {
 void set(uint64_t *bits, uint32_t i) { bits[i / kWordBits] |= uint64_t{1} << i % kWordBits; }
 void unset(uint64_t *bits, uint32_t i) { bits[i / kWordBits] &= ~(uint64_t{1} << i % kWordBits); }
 
-// Calls visit(word, mask) for the bits from first up to end.
+// Calls visit(word, mask) for each word that has some of the bits from first up to end.
 template <class Visit>
 void visit_words(uint32_t first, uint32_t end, Visit visit) {
   while (first < end) {
@@ -54,7 +54,7 @@ uint32_t last_set(const uint64_t *bits, uint32_t upto) {
   return word * kWordBits + kWordBits - 1 - static_cast<uint32_t>(__builtin_clzll(found));
 }
 
-// The first that is set from there on; end if there is none.
+// Returns the first set bit from `from` on, or end if there is none.
 uint32_t next_set(const uint64_t *bits, uint32_t from, uint32_t end) {
   while (from < end) {
     const uint64_t found = bits[from / kWordBits] >> from % kWordBits;
@@ -64,7 +64,8 @@ uint32_t next_set(const uint64_t *bits, uint32_t from, uint32_t end) {
   return end;
 }
 
-// The builtin is a call of the compiler's library where the processor may have no such instruction.
+// The builtin would be a call into the compiler's library where the processor may lack the
+// instruction.
 uint32_t count_ones(uint64_t word) {
   word -= word >> 1 & 0x5555555555555555;
   word = (word & 0x3333333333333333) + (word >> 2 & 0x3333333333333333);
@@ -78,7 +79,7 @@ uint32_t log_of(size_t power_of_two) {
   return static_cast<uint32_t>(__builtin_ctzll(power_of_two));
 }
 
-// AddressSanitizer is told what nobody may touch.
+// Tells AddressSanitizer that no code may touch this memory.
 void poison([[maybe_unused]] const void *ptr, [[maybe_unused]] size_t bytes) {
 #ifdef CT_POISON
   ASAN_POISON_MEMORY_REGION(ptr, bytes);
@@ -91,7 +92,8 @@ void unpoison([[maybe_unused]] const void *ptr, [[maybe_unused]] size_t bytes) {
 #endif
 }
 
-// As cells, for those who look without a lock. Both are multiples of a word.
+// Stores zeros as cells do, for threads that read without a lock. from and end are multiples of a
+// word.
 void zero(char *from, char *end) {
   for (; from < end; from += sizeof(Word)) store_word(words(from), 0);
 }
@@ -106,7 +108,8 @@ PageHeap::PageHeap(std::atomic<uint64_t> &held, const Options &options) noexcept
       cell_shift_(static_cast<uint8_t>(
           options.grain_shift < kMinShift ? kMinShift - options.grain_shift : 0)) {}
 
-// By address, so that none is cut out of the middle of what the system sees as one mapping.
+// Unmaps in order of address, so that no range is cut out of the middle of what the system sees as
+// one mapping.
 PageHeap::~PageHeap() {
   while (count_ != 0) unmap_range(remove(sorted_[0]));
   release_tables();
@@ -118,7 +121,7 @@ PageHeap::Pages PageHeap::touched_by(const Run &run) const {
   return {run.at >> page_shift_, ((run.end() - 1) >> page_shift_) + 1};
 }
 
-// The pages that belong to a run alone.
+// Returns the pages that belong to this run alone.
 PageHeap::Pages PageHeap::within(const Run &run) const {
   const uint32_t last = (1u << page_shift_) - 1;
   const uint32_t first = (run.at + last) >> page_shift_;
@@ -138,7 +141,7 @@ uint32_t PageHeap::dirty_pages(const Range &range, Pages pages) {
   return sum;
 }
 
-// How many pages of it the system would have to give.
+// Returns how many pages the system would have to give for this run.
 uint32_t PageHeap::lacking_pages(const Run &run) const {
   const Pages pages = touched_by(run);
   return pages.end - pages.first - dirty_pages(*run.range, pages);
@@ -209,7 +212,7 @@ void PageHeap::release(void *ptr, size_t bytes) noexcept {
   if (needless != nullptr) unmap_range(needless);
 }
 
-// Where it lacks the fewest pages; range is nullptr if no free run is as large.
+// Returns the run that lacks the fewest pages. Its range is nullptr if no free run is large enough.
 PageHeap::Run PageHeap::find(uint32_t grains, bool prefers_cold) const {
   if (bins_ == nullptr) return {};
   const Run first = prefers_cold ? find_cold(grains) : find_warm(grains);
@@ -243,7 +246,7 @@ void PageHeap::consider(const Run &run, uint32_t *least, Run *best) const {
   *best = run;
 }
 
-// Good fit: a few of its own bin, then any of the next.
+// Good fit, as in TLSF: tries a few runs of the size's own bin, then takes any run of the next bin.
 PageHeap::Run PageHeap::find_cold(uint32_t grains) const {
   uint32_t id = bins_->runs[kCold][class_of(grains)];
   for (int tries = kTries; id != kNone && tries > 0; tries--) {
@@ -257,7 +260,7 @@ PageHeap::Run PageHeap::find_cold(uint32_t grains) const {
   return {run.range, run.at, grains};
 }
 
-// A part of a free run; its range has nodes for one run more.
+// Takes a part of a free run. The caller has reserved nodes in its range for one more run.
 void PageHeap::take(const Run &run) {
   Range *range = run.range;
   const Run whole = free_run_at(range, last_set(range->heads, run.at));
@@ -275,7 +278,7 @@ void PageHeap::occupy(Range *range, uint32_t grains) {
   range->runs++;
 }
 
-// Pages that are not dirty are zeros.
+// Only dirty pages need to be zeroed, as the others are zeros.
 void PageHeap::zero_dirty(const Run &run) const {
   const Range &range = *run.range;
   char *const begin = range.base + (bytes_of(run.at));
@@ -288,7 +291,7 @@ void PageHeap::zero_dirty(const Run &run) const {
   }
 }
 
-// Joins a run with its neighbours.
+// Frees a run and joins it with its free neighbours.
 void PageHeap::free(Run run) {
   Range *range = run.range;
   range->runs--;
@@ -311,8 +314,9 @@ void PageHeap::free(Run run) {
   enter_bin(run);
 }
 
-// For one run in use more: there can be one free run more than there are runs in use, of which one may
-// be about to be given back. False: no memory.
+// Makes room for one more run in use. There can be one more free run than there are runs in use,
+// and one of those in use may be a run that is just being given back. Returns false if there is no
+// memory.
 bool PageHeap::reserve_nodes(Range *range) noexcept {
   const uint32_t needed = range->runs + 3;
   if (needed <= range->node_count) return true;
@@ -329,7 +333,7 @@ bool PageHeap::reserve_nodes(Range *range) noexcept {
   return true;
 }
 
-// From that one on.
+// Adds the nodes from first on to the list of unused nodes.
 void PageHeap::link_nodes(Range *range, uint32_t first) {
   for (uint32_t i = first; i < range->node_count; i++) {
     range->nodes[i].next = range->free_node;
@@ -337,7 +341,8 @@ void PageHeap::link_nodes(Range *range, uint32_t first) {
   }
 }
 
-// None of them is in use, or they have been copied. Few are left.
+// Leaves the range with its few_nodes. The caller makes sure that no node is in use, or has copied
+// the nodes.
 void PageHeap::release_nodes(Range *range) noexcept {
   if (range->nodes == range->few_nodes) return;
   held_.fetch_sub(node_bytes(*range), std::memory_order_relaxed);
@@ -386,7 +391,7 @@ void PageHeap::leave_bin(const Run &run) {
   range->free_node = index;
 }
 
-// The first bin from there on that has a run; kBins: none.
+// Returns the first bin from `from` on that has a run, or kBins if there is none.
 uint32_t PageHeap::next_bin(Kind kind, uint32_t from) const {
   return from >= kBins ? kBins : next_set(bins_->in_use[kind], from, kBins);
 }
@@ -439,7 +444,7 @@ uint64_t PageHeap::bearable_pages() const {
 
 void PageHeap::trim() noexcept {
   lock_.lock();
-  // They may not be locked any more.
+  // Ranges that were locked may be unlocked by now.
   for (uint32_t i = 0; i < count_ && locked_ != 0; i++) {
     if (sorted_[i]->locked) forget_locked(*sorted_[i]);
   }
@@ -454,20 +459,21 @@ void PageHeap::trim() noexcept {
   lock_.unlock();
 }
 
-// If too much lies idle beside what is in use now.
+// Gives pages back if too many are idle beside those in use.
 void PageHeap::settle() {
   const uint64_t most = bearable_pages();
   if (idle_ > most) give_back(most - most / 8);
 }
 
-// Until only that many are idle, or the rest is locked. The lock is given back while the system is
-// called, and the run is out of the heap then; one thread at a time does so.
+// Gives pages back until at most `most` are idle, or all others are locked. The lock is released
+// while the system is called; the run is out of the heap meanwhile. Only one thread at a time does
+// this.
 void PageHeap::give_back(uint64_t most) {
   if (gives_back_) return;
   gives_back_ = true;
   while (idle_ > most) {
     const Run run = choose();
-    // There is one, as pages of free runs are idle.
+    // There is such a run, because idle pages are pages of free runs.
     assert(run.range != nullptr);
     Range &range = *run.range;
     const Pages pages = last_dirty(run, idle_ - most);
@@ -487,14 +493,15 @@ void PageHeap::give_back(uint64_t most) {
   gives_back_ = false;
 }
 
-// A small one, as that is of least use to others, but worth the call. There is one.
+// Chooses a small run, because small runs are of least use to others, but a run that is worth the
+// call. The caller knows that there is a run.
 PageHeap::Run PageHeap::choose() const {
   const uint32_t worthwhile = class_of(kWorthwhilePages << page_shift_);
   const Run run = first_warm(worthwhile, kBins);
   return run.range != nullptr ? run : first_warm(0, worthwhile);
 }
 
-// Of the bins from first up to end; range is nullptr if all of them are locked.
+// Searches the bins from first up to end. The range is nullptr if all runs there are locked.
 PageHeap::Run PageHeap::first_warm(uint32_t first, uint32_t end) const {
   for (uint32_t bin = first; (bin = next_bin(kWarm, bin)) < end; bin++) {
     for (uint32_t id = bins_->runs[kWarm][bin]; id != kNone;) {
@@ -506,7 +513,8 @@ PageHeap::Run PageHeap::first_warm(uint32_t first, uint32_t end) const {
   return {};
 }
 
-// Its pages from the first of the last so many dirty ones to the last.
+// Returns the pages of the run from the first of its last `most` dirty pages to its last dirty
+// page.
 PageHeap::Pages PageHeap::last_dirty(const Run &run, uint64_t most) const {
   Pages pages = within(run);
   while (!get(run.range->dirty, pages.end - 1)) pages.end--;
@@ -516,7 +524,7 @@ PageHeap::Pages PageHeap::last_dirty(const Run &run, uint64_t most) const {
   return {first, pages.end};
 }
 
-// All of it is resident.
+// Counts all pages of the range as dirty, because locking has made all of it resident.
 void PageHeap::keep_locked(Range &range) {
   if (range.locked) return;
   for (uint32_t at = 0; (at = next_set(range.heads, at, range.grains)) < range.grains;) {
@@ -561,7 +569,8 @@ size_t PageHeap::bytes_beside(uint32_t grains) const {
          cell_of(grains) * sizeof(uint16_t);
 }
 
-// For a run of that many bytes; false: no memory. The lock is given back meanwhile.
+// Adds a range that has room for a run of needed bytes. Returns false if there is no memory. The
+// lock is released meanwhile.
 bool PageHeap::add_range(size_t needed) noexcept {
   const size_t bytes = next_range_bytes(needed);
   lock_.unlock();
@@ -604,7 +613,7 @@ void PageHeap::unmap_range(Range *range) const {
   std::free(range);
 }
 
-// From now on it is one of the heap's; false: no memory.
+// Adds the range to the heap. Returns false if there is no memory.
 bool PageHeap::enlist(Range *range) noexcept {
   if (!reserve_range()) return false;
   uint32_t i = count_++;
@@ -658,8 +667,8 @@ void PageHeap::release_tables() noexcept {
   capacity_ = 0;
 }
 
-// A range of which nothing is in use, and which is not the heap's any more; nullptr: none. One such
-// range is kept, for what comes next.
+// Takes a range without any run in use out of the heap and returns it, or returns nullptr if there
+// is none to spare. One such range is kept for requests to come.
 PageHeap::Range *PageHeap::take_needless() {
   if (options_.kept || empty_ <= (used_ != 0 ? 1u : 0u)) return nullptr;
   uint32_t i = 0;

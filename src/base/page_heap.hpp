@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MIT
-// A page heap, as TCMalloc calls it: runs of any multiple of a grain, cut from ranges of pages that
-// are mapped and unmapped as a whole. It locks for itself, and calls the system without its lock.
+// A page heap, as TCMalloc calls it. It hands out runs of any multiple of a grain, cut from ranges
+// of pages that are mapped and unmapped as a whole. It does its own locking, and calls the system
+// without its lock.
 //
-// What it knows of a free run stands beside the range, so that all pages of the run can go back to
-// the system. Neighbouring free runs are joined. A page counts as held from when it is first handed
-// out until it goes back. Pages of free runs go back when there are many beside what is in use, and
-// then several in one call. So a cache that takes as much as it releases asks the system for nothing.
+// What the heap knows of a free run is stored beside the range, so that all pages of the run can go
+// back to the system. Neighbouring free runs are joined. A page counts as held from when it is
+// first handed out until it goes back. Pages of free runs go back when there are many beside those
+// in use, and then several in one call. So a cache that takes as much as it releases never calls
+// the system.
 //
-// Addresses are cheap, and pages are not. So a request is placed where it lacks the fewest pages, and
-// takes the smallest of such runs. Free runs are binned by size, those with a whole page that has not
-// gone back apart from the others.
+// Addresses are cheap, and pages are not. So a request is placed where it lacks the fewest pages,
+// and of such runs in the smallest. Free runs are binned by size. A run is warm if it contains a
+// whole page that has not gone back, and cold otherwise; warm and cold runs have separate bins.
 //
-// Pages that are locked in memory (mlock) do not go back. Once that is known of a range, all of it
-// counts, because locking a mapping makes it resident.
+// Pages that are locked in memory (mlock) do not go back. Once the heap finds that pages of a range
+// are locked, it counts the whole range as held, because locking a mapping makes all of it
+// resident.
 #ifndef CT_PAGE_HEAP_HPP
 #define CT_PAGE_HEAP_HPP
 
@@ -31,43 +34,46 @@ class PageHeap {
     bool huge;  // hands out huge pages, and only whole ones
     bool kept;  // ranges stay mapped until the end, because they may be read without a lock
     uint8_t grain_shift;
-    // A range is a part 2^-range_shift of what is mapped, and has room for range_runs runs if they are
-    // not large. Addresses that are not used cost little, and in few ranges runs of all sizes fit best.
+    // A new range is 2^-range_shift of all that is mapped, and has room for range_runs runs if
+    // these are not large. Unused addresses cost little, and runs of all sizes fit best into few
+    // ranges.
     uint8_t range_shift;
     uint8_t range_runs;
-    // Free pages that have not gone back may be a part 2^-slack_shift of its others; and few beside all
-    // that is held, so that a small heap of a large cache need not ask for each page.
+    // Free pages that have not gone back may be 2^-slack_shift of the other pages. In addition, a
+    // few are allowed beside all that is held, so that a small heap of a large cache need not call
+    // the system for each page.
     uint8_t slack_shift;
   };
 
-  // Adds what it holds to held.
+  // Adds what the heap holds to held.
   PageHeap(std::atomic<uint64_t> &held, const Options &options) noexcept;
   ~PageHeap();
   PageHeap(const PageHeap &) = delete;
   PageHeap &operator=(const PageHeap &) = delete;
 
-  // No run in use is smaller.
+  // No run in use is smaller than this.
   static constexpr uint8_t kMinShift = 12;
   static constexpr size_t kMinBytes = size_t{1} << kMinShift;
 
-  // A run of bytes, from kMinBytes on, aligned to a grain; nullptr: no memory.
+  // Returns a run of bytes, aligned to a grain, or nullptr if there is no memory. bytes is at least
+  // kMinBytes.
   void *allocate(size_t bytes) noexcept { return allocate(bytes, false); }
-  // The same, of zeros. Pages of it that are not resident yet count only from use() on.
+  // Does the same with zeros. Pages of the run that are not resident yet count only from use() on.
   void *allocate_zeroed(size_t bytes) noexcept { return allocate(bytes, true); }
   void release(void *ptr, size_t bytes) noexcept;
 
-  // What a run takes that was asked for with so many bytes.
+  // Returns how many bytes a run takes that was requested with this many bytes.
   size_t run_bytes(size_t bytes) const noexcept { return bytes_of(grains_of(bytes)); }
-  // A part of a run in use, which is about to be touched.
+  // Tells the heap that this part of a run in use is about to be touched.
   void use(void *ptr, size_t bytes) noexcept;
-  // Gives back the pages of such a part, which is zeros then; false: it cannot, and the part is as it
-  // was.
+  // Gives back the pages of such a part, which is zeros afterwards. Returns false if that is not
+  // possible; the part is unchanged then.
   bool discard(void *ptr, size_t bytes) noexcept;
-  // Gives back all that is free.
+  // Gives back all free pages.
   void trim() noexcept;
 
 #ifdef CT_VALIDATE
-  // NULL, or the invariant that is broken. For a heap at rest.
+  // Returns nullptr, or the invariant that is broken. No other call may run meanwhile.
   const char *problem() const;
   uint64_t used_bytes() const {
     Guard guard(lock_);
@@ -85,30 +91,33 @@ class PageHeap {
   static constexpr uint32_t kBinWords = (kBins + 63) / 64;
   // How many free runs a request looks at.
   static constexpr int kTries = 32;
-  // From here on what is to be zeros had better not be resident.
+  // From this size on, memory that is to be zeros had better not be resident.
   static constexpr size_t kZeroedBytes = 64 * 1024;
-  // Fewer pages of a run are not worth a call of the system, if there are more in another.
+  // A run with fewer dirty pages is not worth a system call, if another run has more.
   static constexpr uint32_t kWorthwhilePages = 4;
 
   static constexpr size_t kMinRangeBytes = 64 * 1024;
   static constexpr size_t kMinHugeRangeBytes = 16 * 1024 * 1024;
   static constexpr size_t kMaxRangeBytes = (sizeof(void *) == 8 ? 64 : 4) * size_t{1024 * 1024};
-  // If the system refuses one that is larger, it may still give what is needed.
+  // If the system refuses a range larger than this, it may still give a range that is just large
+  // enough.
   static constexpr size_t kLargeRangeBytes = 1024 * 1024;
-  // All of range_runs have no more.
+  // A range is made large enough for range_runs runs only up to this size.
   static constexpr size_t kFewBytes = 16 * 1024 * 1024;
-  // Instead of both, as addresses that are locked do cost.
+  // Replaces range_shift and range_runs if a range is locked, because locked addresses do cost
+  // memory.
   static constexpr uint32_t kLockedRangeShift = 5;
-  // The few: a part of the pages that are held, and some more, but no more than another part.
+  // The few free pages that may stay in addition: all held pages >> kSharedSlackShift, plus
+  // kSlackPages, but at most all held pages >> kFewSlackShift.
   static constexpr uint32_t kSharedSlackShift = 9;
   static constexpr uint64_t kSlackPages = 2;
   static constexpr uint32_t kFewSlackShift = 5;
-  // For one run in use, which reserve_nodes explains.
+  // Enough for one run in use; see reserve_nodes.
   static constexpr uint32_t kFewNodes = 4;
 
-  // Of a free run.
+  // What the heap knows of a free run.
   struct Node {
-    uint32_t next;  // in its bin; or the next node that is not in use
+    uint32_t next;  // in the same bin, or the next unused node
     uint32_t prev;
     uint32_t at;
     uint32_t grains;
@@ -118,41 +127,41 @@ class PageHeap {
     char *base;
     uint32_t grains;
     uint32_t number;
-    uint32_t used;      // grains
-    uint32_t runs;      // in use
-    bool locked;        // in memory
-    uint64_t *heads;    // a bit for each grain that a free run begins with
-    uint64_t *tails;    // or ends with
-    uint64_t *dirty;    // a bit for each page that counts
-    uint16_t *node_of;  // of the free run that begins in a cell
+    uint32_t used;      // grains in use
+    uint32_t runs;      // runs in use
+    bool locked;        // in memory (mlock)
+    uint64_t *heads;    // a bit for each grain at which a free run begins
+    uint64_t *tails;    // a bit for each grain at which a free run ends
+    uint64_t *dirty;    // a bit for each page that counts as held
+    uint16_t *node_of;  // for each cell, the node of the free run that begins there
     Node *nodes;
-    Node few_nodes[kFewNodes];  // and the only ones if nothing is in use
+    Node few_nodes[kFewNodes];  // the only nodes if no run is in use
     uint32_t node_count;
     uint32_t free_node;
   };
 
   struct Run {
-    Range *range;  // nullptr: none
+    Range *range;  // nullptr if there is no such run
     uint32_t at;
     uint32_t grains;
 
     uint32_t end() const { return at + grains; }
   };
 
-  // Pages of a range.
+  // Pages of a range, from first up to end.
   struct Pages {
     uint32_t first;
     uint32_t end;
   };
 
-  enum Kind : uint32_t { kWarm, kCold };  // with or without a dirty page that lies within
+  enum Kind : uint32_t { kWarm, kCold };  // with or without a whole dirty page
   struct Bins {
     uint64_t in_use[2][kBinWords];
     uint32_t runs[2][kBins];
   };
 
   size_t bytes_of(uint32_t grains) const { return size_t{grains} << options_.grain_shift; }
-  size_t unit() const { return bytes_of(1u << page_shift_); }  // of a page
+  size_t unit() const { return bytes_of(1u << page_shift_); }  // bytes of a page
   uint32_t page_count(const Range &range) const { return range.grains >> page_shift_; }
   Pages all_of(const Range &range) const { return {0, page_count(range)}; }
   Pages touched_by(const Run &run) const;
@@ -230,22 +239,21 @@ class PageHeap {
   std::atomic<uint64_t> &held_;
   const Options options_;
   const uint8_t page_shift_;  // a page has 2^page_shift_ grains
-  // And a cell as many as the smallest run in use: no two free runs begin in one.
+  // A cell has as many grains as the smallest run in use. So no two free runs begin in one cell.
   const uint8_t cell_shift_;
   bool gives_back_ CT_GUARDED_BY(lock_) = false;
   Range **sorted_ CT_GUARDED_BY(lock_) = nullptr;  // by address
   Range **numbered_ CT_GUARDED_BY(lock_) = nullptr;
   uint32_t count_ CT_GUARDED_BY(lock_) = 0;     // of ranges
   uint32_t capacity_ CT_GUARDED_BY(lock_) = 0;  // of both tables
-  Bins *bins_ CT_GUARDED_BY(lock_) = nullptr;   // once there was a range
-  uint32_t empty_ CT_GUARDED_BY(lock_) = 0;     // ranges of which nothing is in use
-  uint32_t locked_ CT_GUARDED_BY(lock_) = 0;    // ranges that are
+  Bins *bins_ CT_GUARDED_BY(lock_) = nullptr;   // nullptr before the first range
+  uint32_t empty_ CT_GUARDED_BY(lock_) = 0;     // ranges without any run in use
+  uint32_t locked_ CT_GUARDED_BY(lock_) = 0;    // locked ranges
   uint64_t mapped_ CT_GUARDED_BY(lock_) = 0;    // bytes
   uint64_t used_ CT_GUARDED_BY(lock_) = 0;      // grains
-  uint32_t runs_ CT_GUARDED_BY(lock_) = 0;      // in use
+  uint32_t runs_ CT_GUARDED_BY(lock_) = 0;      // runs in use
   uint64_t dirty_ CT_GUARDED_BY(lock_) = 0;     // pages
-  uint32_t idle_ CT_GUARDED_BY(lock_) =
-      0;  // dirty pages within free runs, of ranges that are not locked
+  uint32_t idle_ CT_GUARDED_BY(lock_) = 0;      // dirty pages in free runs, of unlocked ranges
 };
 
 }  // namespace ct

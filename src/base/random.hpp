@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Numbers that follow from a seed: splitmix64 (Steele, Lea, Flood, "Fast splittable pseudorandom
+// Pseudorandom numbers from a seed: splitmix64 (Steele, Lea, Flood, "Fast splittable pseudorandom
 // number generators", 2014).
 #ifndef CT_RANDOM_HPP
 #define CT_RANDOM_HPP

@@ -10,7 +10,7 @@
 
 namespace ct {
 
-// A thread, for as long as it is inside a call; 0 is none.
+// Identifies a thread for as long as it is inside a call. 0 stands for no thread.
 using Thread = uintptr_t;
 
 inline Thread this_thread() {
