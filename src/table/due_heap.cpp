@@ -19,7 +19,8 @@ bool DueHeap::push(Ref ref, uint64_t deadline) noexcept {
   return true;
 }
 
-// The last node takes its place. A piece that has run empty is kept until the one before has, too.
+// The last node takes the place of the removed one. A piece that has become empty is kept until the
+// piece before it is empty, too.
 void DueHeap::remove(Ref ref) noexcept {
   const uint32_t at = life(ref).next;
   const Node last = node(--count_);
@@ -39,7 +40,7 @@ void DueHeap::release(uint32_t piece) noexcept {
   pieces_[piece] = nullptr;
 }
 
-// From a free place up to its own.
+// Moves `what` from the free place `at` up to where it belongs.
 void DueHeap::rise(uint32_t at, const Node &what) {
   for (; at != 0; at = (at - 1) / 2) {
     const Node &parent = node((at - 1) / 2);
@@ -49,7 +50,7 @@ void DueHeap::rise(uint32_t at, const Node &what) {
   put(at, what);
 }
 
-// From a free place down to its own.
+// Moves `what` from the free place `at` down to where it belongs.
 void DueHeap::sink(uint32_t at, const Node &what) {
   for (uint32_t child; (child = 2 * at + 1) < count_; at = child) {
     if (child + 1 < count_ && node(child + 1).is_before(node(child))) child++;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Entries in the order of their deadlines, those of one deadline in the order of their arrival: a
-// binary heap (after Williams, "Algorithm 232: Heapsort", 1964), so that no call takes more than a
-// step a level. Knows no cache; its owner locks.
+// A binary heap (after Williams, "Algorithm 232: Heapsort", 1964) of entries in the order of their
+// deadlines, and of entries with one deadline in the order of their arrival. No call takes more
+// than one step per level. The heap knows nothing of caches, and its owner locks.
 //
-// Nodes lie in pieces, each twice as large as the one before: none is copied when the heap grows. An
-// entry's links say that it is here, and where.
+// Nodes lie in pieces, each twice as large as the one before, so that no node is copied when the
+// heap grows. An entry's link prev says that the entry is in the heap, and its link next says
+// where.
 #ifndef CT_DUE_HEAP_HPP
 #define CT_DUE_HEAP_HPP
 
@@ -19,31 +20,31 @@ namespace ct {
 
 class DueHeap {
  public:
-  // sentinel: what stands in the link prev of its entries.
+  // sentinel stands in the link prev of all entries in the heap.
   DueHeap(Memory &memory, const Store &store, const Layout &layout, Ref sentinel) noexcept
       : memory_(memory), store_(store), layout_(layout), sentinel_(sentinel) {}
   ~DueHeap();
   DueHeap(const DueHeap &) = delete;
   DueHeap &operator=(const DueHeap &) = delete;
 
-  // The deadline with which the first entry was pushed; CT_NEVER if there is none.
+  // Returns the deadline with which the first entry was pushed, or CT_NEVER if the heap is empty.
   uint64_t earliest() const { return count_ == 0 ? CT_NEVER : node(0).deadline; }
-  // There is one.
+  // The heap is not empty.
   Ref first() const { return node(0).ref; }
 
-  // False: no memory.
+  // Returns false if there is no memory.
   bool push(Ref ref, uint64_t deadline) noexcept;
-  // Leaves its links as they are.
+  // Leaves the entry's links as they are.
   void remove(Ref ref) noexcept;
-  // The entry that was elsewhere is now at to, its Lifetime copied.
+  // Tells the heap that an entry has moved to `to`. Its Lifetime has been copied.
   void moved(Ref to) { node(life(to).next).ref = to; }
 
   uint32_t count() const { return count_; }
 
 #ifdef CT_VALIDATE
-  // NULL, or the invariant that is broken.
+  // Returns nullptr, or the invariant that is broken.
   const char *problem() const;
-  // How often it looked at an entry.
+  // Returns how often the heap has looked at an entry.
   uint64_t touched() const { return touched_; }
 #endif
 
@@ -57,7 +58,7 @@ class DueHeap {
       return deadline != other.deadline ? deadline < other.deadline : arrival < other.arrival;
     }
   };
-  // The first piece has 64 nodes, the last one reaches as far as references do.
+  // The first piece has 64 nodes, and the last one reaches as far as references do.
   static constexpr uint32_t kFirstBits = 6;
   static constexpr uint32_t kPieces = 32 - kFirstBits;
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Which shard of a cache has an entry that is due. A tree of minima over the shards' earliest
-// deadlines: a node is one cache line with eight of them, and each number above is the least of one
-// node below. So whether anything is due is one load, and which shard has it one line a level, of
-// which there are at most four.
+// A tree of minima over the shards' earliest deadlines. It tells which shard of a cache has an
+// entry that is due. A node is one cache line with eight numbers; each number of an upper level is
+// the least number of one node below. So one load tells whether any entry is due, and one cache
+// line per level tells in which shard. There are at most four levels.
 //
-// A shard writes its own number, under its lock; the numbers above are shared. Whoever writes one of
-// these looks at the node below once more, and begins again if its least has changed meanwhile. So
-// when no call is at work each number is the least of those below it: of two that meet, the one that
-// writes last sees the other's number. That needs one order of all stores and loads, on both sides
-// (sequential consistency); numbers change seldom enough to pay for it.
+// A shard writes its own number under its lock; the numbers of the upper levels are shared. A call
+// that has written one of these looks at the node below once more, and begins again if the least
+// number of that node has changed meanwhile. So each number is the least of those below it whenever
+// no call is at work: if two calls meet, the one that writes last sees the other's number. This
+// needs a single order of all stores and loads, on both sides (sequential consistency). Numbers
+// change so seldom that the cost is acceptable.
 #ifndef CT_DUE_TREE_HPP
 #define CT_DUE_TREE_HPP
 
@@ -26,7 +27,8 @@ class DueTree {
  public:
   static constexpr uint32_t kNobody = UINT32_MAX;
 
-  // Its nodes, aligned to cache lines, lie in the same memory as the shards. One shard needs none.
+  // The nodes are aligned to cache lines and lie in the same memory as the shards. A single shard
+  // needs no node.
   static size_t bytes_for(uint32_t shards) { return nodes_for(shards) * sizeof(Node); }
   void make(void *memory, uint32_t shards) noexcept {
     shards_ = shards;
@@ -34,13 +36,13 @@ class DueTree {
     for (size_t i = 0; i < nodes_for(shards); i++) new (&nodes_[i]) Node;
   }
 
-  // No deadline in any shard is before it; CT_NEVER if there is none.
+  // Returns a lower bound of the deadlines in all shards, or CT_NEVER if there is no deadline.
   uint64_t earliest() const { return top_.load(std::memory_order_relaxed); }
   uint64_t earliest_of(uint32_t shard) const {
     if (shards_ == 1) return earliest();
     return nodes_[shard / kWidth].earliest[shard % kWidth].load(std::memory_order_relaxed);
   }
-  // Under the shard's lock.
+  // Called under the shard's lock.
   void set(uint32_t shard, uint64_t time) noexcept {
     if (shards_ == 1) {
       top_.store(time, std::memory_order_relaxed);
@@ -60,16 +62,17 @@ class DueTree {
     }
   }
 
-  // A shard that had a deadline at now or before when it was looked at; kNobody: none has.
+  // Returns a shard that had a deadline at now or before when this call looked at it, or kNobody if
+  // no shard has.
   uint32_t due(uint64_t now) const noexcept {
     if (earliest() > now) return kNobody;
     return shards_ == 1 ? 0 : due_below(now);
   }
 
 #ifdef CT_VALIDATE
-  // Nodes that due() has looked at.
+  // Returns how many nodes due() has looked at.
   uint64_t looks() const { return looks_.load(std::memory_order_relaxed); }
-  // NULL, or the invariant that is broken. While no call is at work.
+  // Returns nullptr, or the invariant that is broken. No call may be at work.
   const char *problem() const {
     if (shards_ == 1) return nullptr;
     const Node *level = nodes_;
@@ -113,7 +116,8 @@ class DueTree {
   }
 
   [[gnu::noinline, gnu::cold]] uint32_t due_below(uint64_t now) const noexcept {
-    // From the root, which is the last node, down to the shards' own numbers, which come first.
+    // The walk goes from the root, which is the last node, down to the shards' own numbers, which
+    // come first.
     uint32_t counts[5];
     uint32_t levels = 0;
     for (uint32_t count = shards_; levels == 0 || counts[levels - 1] != 1;) {

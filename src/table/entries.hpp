@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The entries of a shard: whole ones, each a block of the store and, where key and value are large, an
-// allocation apart. Knows no cache; its owner locks.
+// The entries of a shard. Each is a block of the store and, if key and value are large, an
+// allocation apart. The class knows nothing of caches, and its owner locks.
 #ifndef CT_ENTRIES_HPP
 #define CT_ENTRIES_HPP
 
@@ -67,10 +67,10 @@ class Entries {
   const Layout &layout() const { return layout_; }
   Store &store() { return store_; }
   const Store &store() const { return store_; }
-  // How many have an allocation apart, dead ones included.
+  // Returns how many entries have an allocation apart, dead ones included.
   uint64_t apart() const { return apart_; }
 
-  // Without the owner's lock too, for one that cannot go meanwhile.
+  // May be called without the owner's lock for an entry that cannot go meanwhile.
   Entry *at(Ref ref) const { return store_.at(ref); }
 
   Bytes key(const Entry *e) const { return layout_.key(e); }
@@ -82,7 +82,8 @@ class Entries {
   uint64_t deadline(const Entry *e) const { return layout_.deadline(e); }
 
 #ifdef CT_VALIDATE
-  // The owner has taken its lock; it works on an entry.
+  // begin_work is called when the owner has taken its lock, count_work for each entry that it works
+  // on.
   void begin_work() const {
     holds_.fetch_add(1, std::memory_order_relaxed);
     work_.store(0, std::memory_order_relaxed);
@@ -93,7 +94,8 @@ class Entries {
       most_work_.store(work, std::memory_order_relaxed);
     }
   }
-  // Since the last time: how often the lock was taken, and most entries that were worked on under it.
+  // Reports since the previous call: adds how often the lock was taken to *holds, and raises *most
+  // to the largest number of entries worked on while the lock was held once.
   void take_work(uint64_t *holds, uint64_t *most) {
     *holds += holds_.exchange(0);
     *most = std::max(*most, most_work_.exchange(0));
@@ -103,7 +105,7 @@ class Entries {
   void count_work() const {}
 #endif
 
-  // By a ct_weight_kind, of an entry without a weight of its own.
+  // Returns the weight, by a ct_weight_kind, of an entry that has no weight of its own.
   static uint64_t weigh(int32_t kind, const Layout &layout, uint8_t flags, size_t key_size,
                         size_t value_size) {
     if (kind == CT_WEIGHT_COUNT) return 1;
@@ -121,8 +123,9 @@ class Entries {
     return weight_kind_ == CT_WEIGHT_COUNT ? 1 : weigh_bytes(e);
   }
 
-  // Makes a block with flags and lengths, whose content is still to be written; one with kApart takes
-  // the copy over. Returns kNone if there is no memory, or no reference: then the store is full.
+  // Makes a block with these flags and lengths. Its content is still to be written; a block with
+  // kApart takes over the copy instead. Returns kNone if there is no memory, or if no reference is
+  // left because the store is full.
   Ref make(uint8_t flags, size_t key_size, size_t value_size, ApartCopy &apart) noexcept {
     const Ref ref = store_.allocate(layout_.block_bytes(flags, key_size, value_size));
     if (ref == kNone) return kNone;
@@ -149,13 +152,13 @@ class Entries {
     layout_.fill(layout_.value(e), value);
   }
 
-  // Copies an entry, but for links, hook and lifetime, to a block with other flags. Returns kNone as
-  // make does.
+  // Copies an entry to a block with other flags, without its links, hook and lifetime. Returns
+  // kNone in the same cases as make.
   Ref copy(const Entry *from, uint8_t flags) noexcept;
-  // Copies an entry to a block elsewhere in the store, but for links and hook. Returns kNone if there
-  // is none.
+  // Copies an entry to a block elsewhere in the store, without its links and hook. Returns kNone if
+  // there is no such block.
   Ref copy_elsewhere(const Entry *from) noexcept;
-  // Frees a block alone: what lies apart is another's now.
+  // Frees only the block, because its allocation apart belongs to another entry now.
   void free_moved(Ref ref, const Entry *e) { store_.release(ref, layout_.block_bytes(e)); }
   void free(Ref ref, Entry *e) {
     if ((e->flags & kApart) != 0) {
@@ -166,7 +169,7 @@ class Entries {
     }
     store_.release(ref, layout_.block_bytes(e));
   }
-  // Frees a dead one, whose reference stands in prev.
+  // Frees a dead entry, whose reference stands in prev.
   void free_dead(Entry *e) {
     assert((e->flags & kDead) != 0 && e->pins == 0);
     free(e->prev, e);

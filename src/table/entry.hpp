@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What an entry looks like in memory: one block of the store, its parts one after the other.
+// What an entry looks like in memory: one block of the store, with its parts one after the other.
 //
 //   Entry      16 bytes   links, lengths, pins, flags
 //   hook       0 or 8     what the policy keeps in each entry beyond the links
@@ -9,13 +9,14 @@
 //   way back   0 or 8     the block's own reference, if the value begins too far from the header
 //   value
 //
-// Key and value of more than kApartBytes lie apart, in an allocation of their own (kApart): then
-// the lifetime is followed by an Apart. Both are preceded there by the way back.
+// A key and value of more than kApartBytes together lie apart, in an allocation of their own
+// (kApart). Then an Apart follows the lifetime, and each of the two has a way back before it in the
+// allocation.
 //
-// A pin, the number in a ct_value, must lead back from a value to its entry and to its shard when
-// nothing else is known. It is the shard's address, which is a multiple of 64, plus the distance
-// from header to value in units of 8 bytes; kFar instead of a distance says that the way back
-// stands in the 8 bytes before the value.
+// A pin, the number in a ct_value, must lead from a value back to its entry and to its shard when
+// nothing else is known. A pin is the shard's address, which is a multiple of 64, plus the distance
+// from header to value in units of 8 bytes. If kFar stands there instead of a distance, the way
+// back is in the 8 bytes before the value.
 #ifndef CT_ENTRY_HPP
 #define CT_ENTRY_HPP
 
@@ -29,39 +30,40 @@
 
 namespace ct {
 
-// A block of the store: chunk number and offset, in units of 8 bytes. 0 is none.
+// A reference names a block of the store by chunk number and offset, in units of 8 bytes. 0 is no
+// block.
 using Ref = uint32_t;
 constexpr Ref kNone = 0;
 
 // References from here on are never blocks: lists use them as sentinels.
 constexpr Ref kFirstSentinel = 0xFFE00000u;
 
-// In place of an entry, from whoever was asked for the next one: it has looked at some kLooksAtOnce
-// without having found it, and goes on when it is asked again, after others had their turn at the lock.
+// A function that was asked for the next entry returns this in place of an entry if it has looked
+// at about kLooksAtOnce entries without finding one. It goes on when it is asked again, after
+// others have had their turn at the lock.
 constexpr Ref kAskAgain = kFirstSentinel;
 constexpr uint32_t kLooksAtOnce = 256;
 
 constexpr size_t kApartBytes = 16 * 1024;
 constexpr uint64_t kFar = 63;
 
-// A free block holds an Entry, and its size once more behind it.
+// A free block holds an Entry, and the block's size once more behind that.
 constexpr size_t kMinBlockBytes = 24;
 
-// Entry::flags, changed under the shard's lock only, and no more once the entry is dead but for
-// kTelling.
+// Values of Entry::flags. Flags change only under the shard's lock. Once an entry is dead, only
+// kTelling still changes.
 enum : uint8_t {
-  kDead = 1,      // out of the cache: it remains for its pins, or until it has been told
+  kDead = 1,      // has left the cache; stays for its pins, or until its removal has been told
   kTelling = 2,   // dead, and in the hands of the call that removed it
   kLifetime = 4,  // has a Lifetime
   kWeight = 8,    // has a weight of its own
   kApart = 16,    // has an Apart
-  kNoDrop =
-      32,  // dead, and `drop` is not called for its value: it lives on elsewhere, or was never kept
+  kNoDrop = 32,   // dead; `drop` is not called, as the value lives on elsewhere or was never kept
 };
-// And those that are the policy's while the entry is in the cache.
+// These flags belong to the policy while the entry is in the cache.
 constexpr uint8_t kPolicyFlags = 64 | 128;
 
-// Entry::block, the store's own.
+// Values of Entry::block, which belongs to the store.
 enum : uint8_t {
   kFree = 1,      // free block
   kPrevFree = 2,  // the block before it in memory is free
@@ -69,20 +71,21 @@ enum : uint8_t {
 };
 
 struct Entry {
-  // Alive: the policy's. Dead and kTelling: next in the chain, and shard and cause. Dead: own
-  // reference in prev.
+  // In a living entry these links belong to the policy. In an entry that is dead and kTelling, prev
+  // is the next entry of the chain, and next holds that entry's shard and this entry's cause. In
+  // any other dead entry, prev is the entry's own reference.
   Cell<Ref> prev;
   Cell<Ref> next;
   Cell<uint16_t> key_size;    // 0xFFFF if apart
   Cell<uint16_t> value_size;  // 0 if apart
-  Cell<uint16_t> pins;        // kManyPins: that many and those that the shard counts beside
+  Cell<uint16_t> pins;        // kManyPins: that many, plus those that the shard counts
   Cell<uint8_t> flags;
   Cell<uint8_t> block;
 };
 static_assert(sizeof(Entry) == 16, "the header of every entry");
 static_assert(kApartBytes < 0xFFFF, "lengths of inline keys and values fit 16 bits");
 
-// The second half of an Entry, read at once.
+// The second half of an Entry, as one read.
 struct Head {
   uint16_t key_size;
   uint16_t value_size;
@@ -106,12 +109,12 @@ static_assert(sizeof(Head) == 8, "half an Entry");
 constexpr uint16_t kManyPins = 0xFFFF;
 constexpr uint16_t kApartKeySize = 0xFFFF;
 
-// Deadlines in ticks, CT_NEVER for none. `idle` is there only in caches with a tti.
+// Deadlines in ticks; CT_NEVER means none. `idle` exists only in caches with a tti.
 struct Lifetime {
-  Cell<uint64_t> write;  // from the write on
+  Cell<uint64_t> write;  // counted from the write
   Cell<Ref> prev;        // links of the expiry; prev is kNone if the entry is not linked
   Cell<Ref> next;
-  Cell<uint64_t> idle;  // from the last use on
+  Cell<uint64_t> idle;  // counted from the last use
 };
 constexpr uint8_t kLifetimeBytes = offsetof(Lifetime, idle);
 constexpr uint8_t kIdleLifetimeBytes = sizeof(Lifetime);
@@ -133,9 +136,10 @@ struct Bytes {
   size_t size;
 };
 
-// What the entries of one cache have in common, and so how to find an entry's parts.
+// What the entries of one cache have in common, and therefore how to find an entry's parts.
 struct Layout {
-  // hook: 0 or 8. beside: what index and policy keep of each entry. idle: with an idle deadline.
+  // hook: 0 or 8. beside: bytes that index and policy keep for each entry. idle: whether lifetimes
+  // have an idle deadline. unlocked: whether entries are also read without the lock.
   Layout(size_t hook, size_t beside, bool idle, bool unlocked) noexcept
       : hook_bytes(static_cast<uint8_t>(hook)),
         bytes_beside(static_cast<uint8_t>(beside)),
@@ -149,10 +153,10 @@ struct Layout {
   }
 
   uint8_t hook_bytes;
-  uint8_t bytes_beside;    // its block
-  uint8_t lifetime_bytes;  // of entries that have one
-  bool read_unlocked;      // entries are read without the lock, too
-  uint8_t key_offsets[4];  // by kLifetime and kWeight
+  uint8_t bytes_beside;    // kept by index and policy for each entry, beside its block
+  uint8_t lifetime_bytes;  // of entries that have a lifetime
+  bool read_unlocked;      // entries are also read without the lock
+  uint8_t key_offsets[4];  // indexed by kLifetime and kWeight
 
   static char *at(Entry *e, size_t offset) { return reinterpret_cast<char *>(e) + offset; }
   static const char *at(const Entry *e, size_t offset) {
@@ -173,7 +177,7 @@ struct Layout {
     return __builtin_expect(offset < kFar * 8, 1) ? offset : offset + 8;
   }
 
-  // Of the block in the store.
+  // Returns the size of the block in the store.
   size_t block_bytes(uint8_t flags, size_t key_size, size_t value_size) const {
     if ((flags & kApart) != 0) return key_offset(flags) + sizeof(Apart);
     const size_t bytes = round_up_8(value_offset(flags, key_size) + value_size);
@@ -182,7 +186,7 @@ struct Layout {
   size_t block_bytes(const Entry *e) const {
     return block_bytes(e->flags, e->key_size, e->value_size);
   }
-  // Of the allocation beside it.
+  // Returns the size of the allocation apart.
   static size_t apart_bytes(size_t key_size, size_t value_size) {
     return 8 + round_up_8(value_size) + 8 + key_size;
   }
@@ -201,7 +205,7 @@ struct Layout {
   Lifetime *lifetime(Entry *e) const {
     return reinterpret_cast<Lifetime *>(at(e, lifetime_offset(e->flags)));
   }
-  // By flags that were read before: a second look at them may find another entry's.
+  // flags were read before, because reading them again may find another entry's flags.
   const Lifetime *lifetime(const Entry *e, uint8_t flags) const {
     return reinterpret_cast<const Lifetime *>(at(e, lifetime_offset(flags)));
   }
@@ -253,7 +257,7 @@ struct Layout {
     }
   }
 
-  // Writes the way back where it is needed; key and value are still to come.
+  // Writes the way back if there is one. The key and value are still to be written.
   void write_ways_back(Entry *e, Ref self) const {
     const uint64_t word = self;
     if ((e->flags & kApart) != 0) {
@@ -270,7 +274,7 @@ struct Layout {
     std::memcpy(&word, static_cast<const char *>(data) - 8, 8);
     return static_cast<Ref>(word);
   }
-  // The distance part of a pin on data, which is e's key or value.
+  // Returns the distance part of a pin on data, which is the key or value of e.
   static uint64_t pin_distance(const Entry *e, const char *data) {
     if ((e->flags & kApart) != 0) return kFar;
     const uint64_t distance = static_cast<uint64_t>(data - reinterpret_cast<const char *>(e)) / 8;

@@ -10,7 +10,8 @@ Seek EntryMap::seek(const Probe &probe, Found *found) const {
   if (!index.unchanged_since(version)) return Seek::kRetry;
   Seek result = Seek::kMiss;
   found->place = sight.find([&](Ref ref) {
-    // Of a table that has just been put away; nothing need lie where no reference leads.
+    // The reference is kNone if its table has just been put away. There need not be memory at
+    // kNone.
     result = ref == kNone ? Seek::kRetry : examine<Access::kOptimistic>(ref, probe, version, found);
     return result != Seek::kMiss;
   });

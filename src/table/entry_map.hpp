@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Entries by key: an index and the entries that its references lead to. Knows no cache; its owner
-// locks. Whoever changes index or entries does so as a seqlock's writer does (index.hpp), since
-// readers may look without the lock.
+// Entries by key: an index, and the entries that its references lead to. The class knows nothing of
+// caches, and its owner locks. A writer changes index and entries as a seqlock's writer does
+// (index.hpp), because readers may look without the lock.
 //
-// There are three ways to look a key up:
+// There are three ways to look up a key:
 //   - find, for writers, who hold the lock;
 //   - seek_first, for readers with the lock or without it: it looks at the one place where nearly
 //     every key is, the first entry of its tag in its home bucket;
@@ -28,10 +28,10 @@ namespace ct {
 // How a look-up is protected: by the owner's lock, or by the version of the index.
 enum class Access { kLocked, kOptimistic };
 
-// What a look-up came to.
+// The result of a look-up.
 enum class Seek : uint8_t {
-  kHit,    // Found tells where the value is, and how long it lives. Without the lock all of that
-           // was so only if `holds` says it after the value was copied.
+  kHit,    // Found tells where the value is, and how long it lives. Without the lock, all of that
+           // is valid only if `holds` returns true after the value was copied.
   kMiss,   // The key is not there.
   kRetry,  // Something changed meanwhile, or the key is not where it is looked for first.
   kNeedsLock,  // The value is better looked at under the lock, or pinned.
@@ -39,17 +39,17 @@ enum class Seek : uint8_t {
 
 struct Found {
   Place place;
-  const char *value;  // as of the version; nullptr: it is better pinned
+  const char *value;  // as of the version; nullptr if the value is better pinned
   size_t size;
   uint64_t deadline;
   uint32_t version;
-  bool is_lasting;  // the place can be looked at without the lock, whoever's it is then
+  bool is_lasting;  // the place may be looked at without the lock, even if it is another's then
 };
 
 struct EntryMap {
-  // Up to here copying a value costs less than pinning it, and locking once more.
+  // Up to this size, copying a value costs less than pinning it and locking once more.
   static constexpr size_t kCopiedInside = 1024;
-  // Of shorter keys the values are never far.
+  // The values of keys up to this size are never far from the header (kFar).
   static constexpr size_t kNearKeyBytes = 256;
 
   EntryMap(Memory &memory, const Layout &layout, const ct_options &options, bool tight) noexcept
@@ -60,11 +60,11 @@ struct EntryMap {
     return at != CT_NEVER && now() >= at;
   }
 
-  // The key's place, expired or not.
+  // Returns the key's place, expired or not.
   [[gnu::always_inline]] Place find(const Probe &probe) const {
     return index.find(probe.hash, [&](Ref ref) { return entries.has_key(ref, probe.key); });
   }
-  // The same, but kNone if it has expired.
+  // Does the same, but the place has kNone if the entry has expired.
   [[gnu::always_inline]] Place find_live(const Probe &probe, Now &now) const {
     Place place = find(probe);
     if (place.ref != kNone && is_expired(entries.at(place.ref), now)) place.ref = kNone;
@@ -73,7 +73,7 @@ struct EntryMap {
 
   template <Access kAccess>
   [[gnu::always_inline]] Seek seek_first(const Probe &probe, Found *found) const;
-  // The same, where the first place is known already.
+  // Does the same where the first place is already known.
   template <Access kAccess>
   [[gnu::always_inline]] Seek seek_at(Place place, const Probe &probe, uint32_t version,
                                       Found *found) const;
@@ -81,7 +81,7 @@ struct EntryMap {
   static bool is_over(const Found &found, Now &now) {
     return found.deadline != CT_NEVER && now() >= found.deadline;
   }
-  // Whether what was found, and copied since, was there.
+  // Returns whether that which was found, and copied since then, was really there.
   bool holds(const Found &found) const { return index.unchanged_since(found.version); }
 
   Index index;
@@ -97,26 +97,28 @@ struct EntryMap {
                                       Found *found) const;
 };
 
-// Whether ref is the key's: kHit, with what was found; kMiss, it is another's; kNeedsLock, it
-// may be.
+// Tells whether ref is the key's entry. Returns kHit, and fills *found, if it is; kMiss if the
+// entry belongs to another key; kNeedsLock if the entry has to be looked at under the lock; kRetry
+// if the index has changed meanwhile.
 //
-// The fewer instructions, the more of the next look-up runs in the shadow of this one's cache misses.
-// Without the lock nothing that it sees is certain before the version is asked for again; until then
-// it only goes where there is memory.
+// The fewer instructions this takes, the more of the next look-up runs in the shadow of this one's
+// cache misses. Without the lock nothing that this function reads is certain before the version has
+// been loaded again. Until then it only goes where there is memory.
 template <Access kAccess>
 [[gnu::always_inline]] inline Seek EntryMap::examine(Ref ref, const Probe &probe, uint32_t version,
                                                      Found *found) const {
   const Layout &layout = entries.layout();
   const size_t key_size = probe.key.size;
   const Entry *entry = entries.at(ref);
-  // Where the value is can be known when the header is there; that it is not far, at once.
+  // The exact address of the value is known only once the header has arrived. That the value is
+  // near is known at once.
   __builtin_prefetch(Layout::at(entry, 64));
   const Head head = Head::of(entry);
-  // What lies apart may be it.
+  // An entry that lies apart may have the key.
   if (head.key_size != key_size) {
     return head.key_size == kApartKeySize ? Seek::kNeedsLock : Seek::kMiss;
   }
-  // From here on its lengths are known to be its own.
+  // From here on the lengths are known to be those of this entry.
   if (!unchanged_since<kAccess>(version)) return Seek::kRetry;
   const char *key = Layout::at(entry, layout.key_offset(head.flags));
   if (!equal_cells(key, probe.key.data, key_size)) return Seek::kMiss;

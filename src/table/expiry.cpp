@@ -21,7 +21,7 @@ uint32_t Expiry::slot_of(uint64_t deadline) const {
   return slot_at(highest / kDigitBits, deadline);
 }
 
-// The first tick of a slot: time_ with that digit, and zeros below.
+// Returns the first tick of a slot: time_ with the slot's digit, and zeros below that.
 uint64_t Expiry::begin_of(uint32_t slot) const {
   const uint32_t shift = slot / kDigits * kDigitBits;
   const uint32_t above = shift + kDigitBits;
@@ -29,12 +29,13 @@ uint64_t Expiry::begin_of(uint32_t slot) const {
   return prefix | static_cast<uint64_t>(slot % kDigits) << shift;
 }
 
-// No deadline in the slot is before it.
+// Returns a lower bound of the deadlines in the slot.
 uint64_t Expiry::bound_of(uint32_t slot) const {
   return has(sorted_, slot) ? deadline(slots_[slot].head) : begin_of(slot);
 }
 
-// Files the entry between two of a slot, or the slot's sentinel where it has none.
+// Files the entry between two others of a slot. Where there is no other, its place is taken by the
+// slot's sentinel.
 void Expiry::link(Ref prev, Ref ref, Ref next) {
   Lifetime &own = life(ref);
   own.prev = prev;
@@ -64,7 +65,8 @@ void Expiry::prepend(uint32_t slot, Ref ref, uint64_t at) {
   link(sentinel(slot), ref, head);
 }
 
-// An entry that is due before the wheel's time. False: it is not any more.
+// Files an entry that is due before the wheel's time. Returns false if the wheel had to be turned
+// back, so that the entry is not early any more.
 bool Expiry::push_early(Ref ref, uint64_t at, uint64_t now) {
   const uint32_t most = in_wheel_ / kEarlyShare + kSomeEarly;
   if (++came_early_ <= most && (early_ == nullptr || early_->count() < most)) {
@@ -82,7 +84,7 @@ void Expiry::insert(Ref ref, uint64_t now) {
   const uint64_t at = deadline(ref);
   if (at == CT_NEVER) return;
   assert(slots_ != nullptr && layout_.lifetime(store_.at(ref))->prev == kNone);
-  // Everything filed lies after now, and so stays where it belongs.
+  // All filed deadlines are after now, so all entries stay where they belong.
   if (now < earliest()) time_ = std::max(time_, now);
   if (at >= time_ || !push_early(ref, at, now)) append(slot_of(at), ref, at);
   set_earliest(std::min(at, earliest()));
@@ -138,13 +140,13 @@ Ref Expiry::due(uint64_t now) {
     const uint32_t slot = first_slot(&bound);
     const uint64_t early = earliest_early();
     const uint64_t first = std::min(early, bound);
-    // The wheel's time stays: this one may be ahead of the clock.
+    // The wheel's time does not advance to now, because now may be ahead of the clock.
     if (first > now) {
       set_earliest(first);
       return kNone;
     }
-    // Of one deadline the early ones are the older ones: their like is not filed in the wheel before
-    // it is turned back.
+    // Of entries with one deadline, those in the heap are the older ones: no entry with so early a
+    // deadline is filed in the wheel before it is turned back.
     const Ref head = early == first ? early_->first() : slots_[slot].head;
     if (deadline(head) == first) return head;
     if (early == first) {
@@ -157,7 +159,7 @@ Ref Expiry::due(uint64_t now) {
   return kNone;
 }
 
-// An early entry whose deadline is a later one by now.
+// Files an early entry whose deadline has grown since it was pushed.
 void Expiry::file_grown(Ref ref, uint64_t now) {
   remove(ref);
   insert(ref, now);
@@ -166,12 +168,14 @@ void Expiry::file_grown(Ref ref, uint64_t now) {
 #endif
 }
 
-// Files the entries of a slot whose time has begun anew, up to *left of them. False: there are more,
-// which stay where they are until then: nothing that was filed anew is due before the slot's time.
+// Files anew the entries of a slot whose time has begun, up to *left of them. Returns false if
+// there are more. These stay in the slot until the next call. That is safe, because no entry that
+// was filed anew is due before the slot's time.
 bool Expiry::split(uint32_t slot, uint32_t *left) {
   const Slot &list = slots_[slot];
   time_ = std::max(time_, begin_of(slot));
-  // Its first one is the last to go. One that is due at this tick comes back as the first.
+  // Entries are taken from the tail, so the head is the last to go. An entry that is due at this
+  // tick comes back as the head.
   for (const Ref head = list.head; list.head == head; --*left) {
     if (*left == 0) return false;
     file_below(slot, list.tail);
@@ -179,12 +183,13 @@ bool Expiry::split(uint32_t slot, uint32_t *left) {
   return true;
 }
 
-// An entry of a slot whose time has begun, and which is older than all that are below it.
+// Files an entry of a slot whose time has begun. The entry is older than all entries below that
+// slot.
 void Expiry::file_below(uint32_t slot, Ref ref) {
   const uint64_t at = deadline(ref);
   remove(ref);
   uint32_t to = slot_of(at);
-  // In between may be slots that time_ has entered, and that hold the same deadline.
+  // Between the two there may be slots that time_ has entered, and that hold the same deadline.
   for (uint32_t level = slot / kDigits; level > to / kDigits + 1;) {
     const uint32_t entered = slot_at(--level, time_);
     if (has(occupied_, entered)) to = entered;
@@ -195,8 +200,8 @@ void Expiry::file_below(uint32_t slot, Ref ref) {
 #endif
 }
 
-// The levels' first slots lie one after the other, but for sorted ones that time_ has entered. Of one
-// deadline the ones of the highest level are the oldest.
+// The first slots of the levels lie one after the other, except for sorted slots that time_ has
+// entered. Of entries with one deadline, those of the highest level are the oldest.
 uint32_t Expiry::first_slot(uint64_t *bound) const {
   uint32_t first = 0;
   *bound = CT_NEVER;
@@ -212,15 +217,16 @@ uint32_t Expiry::first_slot(uint64_t *bound) const {
   return first;
 }
 
-// All entries below the level where the two times differ, differ from the new time as the old one
-// does: they belong in one slot there. Those of other levels stay where they are.
+// Turns the wheel back to an earlier time. The old and the new time differ at some level. All
+// entries below that level differ from the new time as the old time does, so all of them belong in
+// one slot of that level. Entries of other levels stay where they are.
 void Expiry::turn_back(uint64_t time) {
   assert(time < time_);
   const uint64_t before = time_;
   time_ = time;
   came_early_ = 0;
   const uint32_t slot = slot_of(before);
-  // Of one deadline the ones of the highest level are the oldest.
+  // Of entries with one deadline, those of the highest level are the oldest.
   for (uint32_t level = slot / kDigits; level-- != 0;) {
     while (occupied_[level] != 0) {
       join(slot, level * kDigits + static_cast<uint32_t>(__builtin_ctz(occupied_[level])));
@@ -228,7 +234,7 @@ void Expiry::turn_back(uint64_t time) {
   }
 }
 
-// Appends the entries of a slot to those of another one.
+// Appends the entries of slot from to those of another slot.
 void Expiry::join(uint32_t slot, uint32_t from) {
   Slot &list = slots_[slot];
   Slot &other = slots_[from];

@@ -1,28 +1,32 @@
 // SPDX-License-Identifier: MIT
-// Which entries are due. An axis of its own beside the policy; knows no cache; its owner locks.
+// A hierarchical timing wheel, which tells which entries are due. Expiry is an axis of its own
+// beside the policy. The class knows nothing of caches, and its owner locks.
 //
-// A wheel of 13 levels of 32 slots, exact to the tick. An entry stands at the level of the highest
-// group of 5 bits in which its deadline differs from time_, in the slot of that group's value. So
-// every slot of a level lies after time_ and before the next level, and the first slots of the
-// levels are all that has to be looked at. A slot of the lowest level is one tick.
+// The wheel has 13 levels of 32 slots and is exact to the tick. The level of an entry is the
+// highest group of 5 bits in which its deadline differs from time_, and its slot is the value of
+// that group. So every slot of a level lies after time_ and before the next level, and only the
+// first slot of each level has to be looked at. A slot of the lowest level is one tick.
 //
-// A slot's list is in order of arrival. As long as that is the order of the deadlines too, the slot
-// is sorted: what is due stands at its front, and is taken from there. That is always so with one
-// lifetime for all. A slot out of order is split over lower levels when its time begins, from its end
-// on: what it holds is older than what was filed below it, and goes to the front there. So an entry
-// is filed once, or once a level, a sorted slot costs nothing however full it is, and entries come
-// due in the order of their deadlines, those of one deadline in the order of their arrival.
+// A slot's list is in order of arrival. As long as that is also the order of the deadlines, the
+// slot is sorted: due entries stand at its front and are taken from there. This is always so if all
+// entries have the same lifetime. When the time of an unsorted slot begins, the slot is split over
+// lower levels, from its end on: its entries are older than those that were filed below it, and go
+// to the front there. So an entry is filed once, or once per level, and a sorted slot costs nothing
+// however full it is. Entries come due in the order of their deadlines, and those with one deadline
+// in the order of their arrival.
 //
-// Deadlines grow with use in caches with a tti (they never shrink), without being filed anew: an
-// entry is then found too early, and filed where it belongs. There no slot counts as sorted.
+// In caches with a tti, deadlines grow with use (they never shrink), and the entry is not filed
+// anew. The wheel then finds the entry too early, and files it where it belongs. No slot counts as
+// sorted there.
 //
-// An entry may be due before the wheel's time: the clock has gone back, or ct_expire was given a time
-// ahead of it. Such early entries stand in a heap. When as many have come early as a part of the entries
-// in the wheel, or are in the heap, or the heap gets no memory, the wheel is turned back: slots are joined, which touches no
-// entry but those at their ends. An entry of a joined slot is filed anew when the time of that slot
-// begins, as when it first came; the early ones have paid for that. So no call takes many steps, nor
-// do many calls, however the clock swings. Were it turned back for each early one, a ct_expire up to a
-// time ahead would split the same slot for ever, beside others' writes.
+// An entry may be due before the wheel's time: the clock has gone back, or ct_expire was given a
+// time ahead of the clock. Such early entries stand in a heap. The wheel is turned back if the heap
+// gets no memory, or if too many early entries, beside those in the wheel, are in the heap or have
+// come since the wheel was last turned back. Turning back joins slots, which touches only the
+// entries at their ends. An entry of a joined slot is filed anew when the time of that slot begins,
+// as when it first came; the early entries have paid for that. So no call takes many steps, and
+// neither do many calls together, however the clock swings. If every early entry turned the wheel
+// back, a ct_expire up to a time ahead would split the same slot for ever while other calls write.
 #ifndef CT_EXPIRY_HPP
 #define CT_EXPIRY_HPP
 
@@ -38,7 +42,7 @@ namespace ct {
 
 class Expiry {
  public:
-  // The earliest deadline also stands in due_tree, as that of the shard of that number.
+  // due_tree also holds the earliest deadline, as that of the shard with this number.
   Expiry(Memory &memory, const Store &store, const Layout &layout, DueTree &due_tree,
          uint32_t number) noexcept
       : memory_(memory), store_(store), layout_(layout), due_tree_(due_tree), number_(number) {}
@@ -46,27 +50,29 @@ class Expiry {
   Expiry(const Expiry &) = delete;
   Expiry &operator=(const Expiry &) = delete;
 
-  // What insert needs: false: no memory.
+  // Allocates what insert needs. Returns false if there is no memory.
   bool reserve() noexcept;
 
-  // ref has a Lifetime and is not linked. One without a deadline is not filed.
+  // ref has a Lifetime and is not linked. An entry without a deadline is not filed.
   void insert(Ref ref, uint64_t now);
-  // Does nothing if it is not linked.
+  // Does nothing if the entry is not linked.
   void remove(Ref ref);
-  // The entry that was elsewhere is now at to, its Lifetime copied.
+  // Tells the wheel that an entry has moved to `to`. Its Lifetime has been copied.
   void moved(Ref to);
   void clear() noexcept;
 
-  // No deadline is before it; CT_NEVER if there is none.
+  // Returns a lower bound of all deadlines, or CT_NEVER if there is no deadline.
   uint64_t earliest() const { return earliest_; }
 
-  // The entry with the earliest deadline, still linked, if it is due; else kNone. Or kAskAgain.
+  // Returns the entry with the earliest deadline, still linked, if it is due. Otherwise returns
+  // kNone, or kAskAgain.
   Ref due(uint64_t now);
 
 #ifdef CT_VALIDATE
-  // NULL, or the invariant that is broken. linked: how many entries there should be.
+  // Returns nullptr, or the invariant that is broken. linked: how many entries there should be.
   const char *problem(uint64_t linked) const;
-  // How many entries were filed anew, ever; and, since it was cleared, how often it looked at one.
+  // refiled tells how many entries were ever filed anew; touched tells how often the wheel has
+  // looked at an entry.
   uint64_t refiled() const { return refiled_; }
   uint64_t touched() const { return touched_ + (early_ == nullptr ? 0 : early_->touched()); }
 #endif
@@ -76,7 +82,8 @@ class Expiry {
   static constexpr uint32_t kDigitBits = 5;
   static constexpr uint32_t kDigits = 1u << kDigitBits;
   static constexpr uint32_t kSlotCount = kLevels * kDigits;
-  // A thirty-second of the entries, and a few: the heap's nodes are memory that no entry is weighed for.
+  // The heap is limited to a thirty-second of the entries in the wheel, and a few more, because its
+  // nodes are memory that no entry's weight includes.
   static constexpr uint32_t kEarlyShare = 32;
   static constexpr uint32_t kSomeEarly = 64;
   static constexpr Ref kEarly = kFirstSentinel + kSlotCount;  // in the link prev of an early entry
@@ -86,7 +93,7 @@ class Expiry {
     Ref tail;
   };
 
-  // At the ends of a list stands the slot.
+  // The slot's sentinel stands at both ends of its list.
   static Ref sentinel(uint32_t slot) { return kFirstSentinel + slot; }
   static bool is_sentinel(Ref ref) { return ref >= kFirstSentinel; }
 
@@ -103,7 +110,7 @@ class Expiry {
     touched_++;
 #endif
   }
-  // One bit a slot, a word a level.
+  // Sets of slots have one bit per slot and one word per level.
   static bool has(const uint32_t *bits, uint32_t slot) {
     return (bits[slot / kDigits] >> (slot % kDigits) & 1) != 0;
   }
@@ -117,7 +124,8 @@ class Expiry {
     due_tree_.set(number_, time);
   }
 
-  // What stands behind prev, or at the head of that slot; and before next, or at its tail.
+  // set_next sets what stands behind prev, or at the head of that slot. set_prev sets what stands
+  // before next, or at the tail of that slot.
   void set_next(Ref prev, Ref next) {
     if (is_sentinel(prev)) {
       slots_[prev - kFirstSentinel].head = next;
@@ -155,14 +163,14 @@ class Expiry {
   Memory &memory_;
   const Store &store_;
   const Layout &layout_;
-  Slot *slots_ = nullptr;  // kSlotCount, once there was a deadline
+  Slot *slots_ = nullptr;  // kSlotCount of them; nullptr before the first deadline
   DueTree &due_tree_;
   const uint32_t number_;
   uint64_t earliest_ = CT_NEVER;
-  DueHeap *early_ = nullptr;  // once an entry came early
-  uint64_t time_ = 0;         // no deadline in the wheel is before it
-  uint32_t in_wheel_ = 0;     // entries
-  uint32_t came_early_ = 0;   // since the wheel was turned back
+  DueHeap *early_ = nullptr;  // nullptr before the first early entry
+  uint64_t time_ = 0;         // no deadline in the wheel is before this time
+  uint32_t in_wheel_ = 0;     // entries in the wheel
+  uint32_t came_early_ = 0;   // early entries since the wheel was last turned back
   uint32_t occupied_[kLevels] = {};
   uint32_t sorted_[kLevels] = {};
 #ifdef CT_VALIDATE

@@ -29,7 +29,8 @@ void Index::erase_slot(Table &table, uint32_t home, uint32_t bucket, uint32_t sl
   }
 }
 
-// Not a change: readers that see the tag, which put stores last, see the rest.
+// An insertion needs no write section. Readers that see the tag, which put stores last, see the
+// rest.
 [[gnu::flatten]] void Index::insert(uint64_t hash, Ref ref) {
   assert(size_ < uint64_t{kSlots} * current_.size());
   put(table_of(hash_position(hash)), hash, ref, 0);
@@ -53,7 +54,8 @@ void Index::replace(uint64_t hash, Ref from, Ref to) {
   place.bucket->refs[place.slot] = to;
 }
 
-// Kept tables that are too small to go back meanwhile are to be few.
+// A kept table that is this small cannot give its memory back. Powers of two keep the number of
+// such tables low.
 uint32_t Index::size_of(uint64_t buckets) const {
   uint64_t size = std::min<uint64_t>(buckets, kMaxBuckets);
   if (keeps_ && size < kSmallTable) {
@@ -62,8 +64,9 @@ uint32_t Index::size_of(uint64_t buckets) const {
   return static_cast<uint32_t>(size);
 }
 
-// Doubles, by steps that end at the expected number; beyond that by a quarter. A little more is not
-// worth a step, and would be full before the old table is empty.
+// The table doubles, by steps that end at the expected number of entries; beyond that it grows by a
+// quarter. A table that is only a little larger is not worth a step, and would be full before the
+// old table is empty.
 uint32_t Index::next_size(uint64_t needed) const {
   const uint64_t least = buckets_for(needed);
   const uint64_t size = current_.size();
@@ -76,7 +79,8 @@ uint32_t Index::next_size(uint64_t needed) const {
   return size_of(std::max({next, more, least}));
 }
 
-// With a little room beyond, and by steps that end at the expected number, if it is known.
+// Leaves a little room, and goes by steps that end at the expected number of entries, if that is
+// known.
 uint32_t Index::smallest_size(uint64_t needed) const {
   const uint64_t least = buckets_for(needed + needed / 8);
   uint64_t size = buckets_for(expected_);
@@ -92,7 +96,7 @@ bool Index::begin_growth(uint64_t needed) noexcept {
   return true;
 }
 
-// The new table has room for all that may come until the old one is empty.
+// The new table has room for all entries that may come until the old one is empty.
 bool Index::begin_shrinking(uint64_t needed) noexcept {
   const uint32_t before = current_.size();
   if (before <= (tight_ ? kTinyTable : kSmallTable)) return false;
@@ -102,7 +106,7 @@ bool Index::begin_shrinking(uint64_t needed) noexcept {
   return true;
 }
 
-// Begins to; false: no memory.
+// Begins to replace the table. Returns false if there is no memory.
 bool Index::replace_table(uint32_t size) noexcept {
   if (keeps_ && !kept_.reserve(2)) return false;
   Table table = reuse_kept(size);
@@ -121,22 +125,23 @@ bool Index::replace_table(uint32_t size) noexcept {
   return true;
 }
 
-// How many homes are next, when there may be one entry more. Whoever sheds many at once, for large
-// ones, gets on with a smaller table as fast.
+// Returns how many homes to move for one more entry. A cache that has evicted many entries since,
+// for large ones, moves as many more, so that it gets on with a smaller table as fast.
 uint32_t Index::steps() noexcept {
   const uint64_t shed = size_then_ > size_ ? size_then_ - size_ : 0;
   size_then_ = size_;
   return step_ + static_cast<uint32_t>(std::min<uint64_t>(shed, kMaxBuckets));
 }
 
-// What is left of that home of the new table may have been touched, and some buckets behind it.
+// Counts buckets of the new table as held. The buckets left of this home may have been touched, and
+// some buckets behind it.
 void Index::use_filled(uint32_t home) noexcept {
   const uint32_t step = step_of(current_);
   if (step == 0 || home + uint64_t{step} <= filled_) return;
   use_up_to(static_cast<uint32_t>(std::min<uint64_t>(home + 2 * uint64_t{step}, current_.size())));
 }
 
-// Buckets left of that one are held from now on.
+// Buckets left of end are held from now on.
 void Index::use_up_to(uint32_t end) noexcept {
   if (end <= filled_) return;
   memory_.use(current_.data() + filled_, table_bytes(end - filled_), table_bytes(current_.size()),
@@ -144,10 +149,12 @@ void Index::use_up_to(uint32_t end) noexcept {
   filled_ = end;
 }
 
-// Gives back what the cursor has left behind, by steps: all of a large table at once takes long.
+// Gives back the buckets that the cursor has passed, in steps, because giving back a large table at
+// once takes long.
 //
-// There may still be entries left of the cursor, which went over the end of the table and on from
-// its first bucket. They are in the first step, which stays, unless they passed over all of that.
+// There may still be entries left of the cursor: those that went over the end of the table and on
+// from its first bucket. They lie in the first step, which stays, unless they passed over all of
+// it.
 void Index::discard_moved() noexcept {
   const uint32_t step = step_of(old_);
   if (step == 0 || cursor_ - discarded_ < step) return;
@@ -158,7 +165,8 @@ void Index::discard_moved() noexcept {
   discarded_ = end;
 }
 
-// In buckets; 0: none can go back, or is held later than others.
+// Returns the step in buckets. Returns 0 if no part of the table can go back; all of it is then
+// held from the beginning.
 uint32_t Index::step_of(const Table &table) const {
   const size_t bytes = table_bytes(table.size());
   if (!memory_.is_paged(bytes, Memory::kTable)) return 0;
@@ -166,8 +174,8 @@ uint32_t Index::step_of(const Table &table) const {
                                (kPageBytes / sizeof(Bucket)));
 }
 
-// A table that was put away, of that size or little more, so that many sizes leave few tables; one
-// without buckets if there is none.
+// Returns a table that was put away and is as large as this, or a little larger, so that many sizes
+// leave few tables. Returns a table without buckets if there is none.
 Index::Table Index::reuse_kept(uint32_t count) noexcept {
   for (Kept &kept : kept_) {
     if (kept.count < count || kept.count - count > count / 4) continue;
@@ -180,7 +188,7 @@ Index::Table Index::reuse_kept(uint32_t count) noexcept {
   return {};
 }
 
-// Out of use.
+// Takes a table out of use.
 void Index::put_away(Table &table) noexcept {
   Bucket *buckets = table.data();
   const uint32_t count = table.size();

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
-// Finds references by hash. Knows no cache: whoever owns it locks, compares keys, and can tell the
-// hash of a reference.
+// A hash table like F14's, which finds references by hash. It knows nothing of caches: its owner
+// locks, compares keys, and can tell the hash of a reference.
 //
-// A table is an array of buckets of one cache line, 12 tags and 12 references each. A hash's home
-// is its position times the number of buckets; from a full home a reference moves on to the next
-// bucket, and each bucket counts those that passed over it: a search ends where nobody did.
+// A table is an array of buckets. A bucket is one cache line with 12 tags and 12 references. The
+// home of a hash is its position, as a fraction of 2^32, times the number of buckets. If its home
+// is full, a reference moves on to the next bucket. Each bucket counts the references that passed
+// over it, and a search ends at a bucket that none has passed.
 //
-// Each reference has two use bits in its bucket, for CLOCK, SIEVE and S3-FIFO: a use that only raises
-// them touches no other line, and needs no lock. It may then raise those of another entry, if the slot
-// has just become another's: use bits are hints.
+// Each reference has two use bits in its bucket, for CLOCK, SIEVE and S3-FIFO. A use that only
+// raises them touches no other cache line, and needs no lock. If the slot has just been given to
+// another entry, the use raises that entry's bits instead; use bits are hints.
 //
 // The home grows with the position. So a table can be replaced a few buckets at a time, from left
-// to right: what has its home left of the cursor is in the new table, the rest in the old one.
+// to right, as in linear hashing: references whose home is left of the cursor are in the new table,
+// and the others in the old one.
 #ifndef CT_INDEX_HPP
 #define CT_INDEX_HPP
 
@@ -33,12 +35,12 @@ constexpr uint32_t kSlots = 12;
 struct Place;
 
 struct alignas(64) Bucket {
-  Cell<uint8_t> tags[kSlots];  // 0: empty
-  Cell<uint8_t> passed;        // how many went on to later buckets; 255: or more, for ever
+  Cell<uint8_t> tags[kSlots];  // 0: empty slot
+  Cell<uint8_t> passed;        // references that went on to later buckets; 255: or more, for ever
   Cell<uint8_t> all_use_bits[kSlots / 4];
   Cell<Ref> refs[kSlots];
 
-  // One bit for each slot that has the tag.
+  // Returns one bit for each slot that has the tag.
   uint32_t match(uint8_t tag) const {
 #ifndef CT_NARROW_CELLS
     const __m128i line = load_wide(reinterpret_cast<const char *>(this));
@@ -54,10 +56,10 @@ struct alignas(64) Bucket {
 #endif
   }
 
-  // The first slot that has the tag.
+  // Returns the first slot that has the tag.
   Place first(uint8_t tag);
 
-  // `passed` and the use bits, read at once: from the lowest bits on.
+  // Returns `passed` and the use bits, read at once, from the lowest bits on.
   uint32_t rest() const {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     return __atomic_load_n(reinterpret_cast<const HalfWord *>(&passed), __ATOMIC_RELAXED);
@@ -78,13 +80,13 @@ static_assert(sizeof(Bucket) == 64, "one cache line");
 
 // Where a reference stands in the index, until that changes.
 struct Place {
-  Ref ref;  // kNone: not there, and then nothing else holds
+  Ref ref;  // kNone: not there; slot then means nothing
   uint32_t slot;
   Bucket *bucket;
 
   uint32_t use_bits() const { return bucket->use_bits(slot); }
   void set_use_bits(uint32_t use_bits) const { bucket->set_use_bits(slot, use_bits); }
-  // One use more, up to most. Often there is nothing to do, and then nothing is written.
+  // Counts one more use, up to most. Often there is nothing to count, and then nothing is written.
   [[gnu::always_inline]] void count_use(uint32_t most) const {
     const uint32_t uses = use_bits();
     if (uses < most) set_use_bits(uses + 1);
@@ -100,33 +102,33 @@ struct Place {
 
 class Index {
  public:
-  // tight: its memory is counted, so that a table must not be much too large for long.
+  // tight: memory is counted, so that a table must not be much too large for long.
   explicit Index(Memory &memory, bool tight = false) noexcept
       : memory_(memory), tight_(tight), kept_(memory) {}
-  // From now on tables are read without the lock. Those that are outgrown stay where they are while
-  // the index lives; what lay in them goes back, their addresses do not. False: no memory, and they
-  // must not be read so.
+  // Called before tables are first read without the lock. Outgrown tables then stay mapped while
+  // the index lives; their pages go back, and their addresses do not. Returns false if there is no
+  // memory; tables must not be read without the lock then.
   bool keep() noexcept { return keeps_ = kept_.reserve(2); }
   ~Index();
   Index(const Index &) = delete;
   Index &operator=(const Index &) = delete;
 
-  // What an entry takes of a table at its usual load: a little more than at its best, since it grows
-  // by steps.
+  // The bytes of a table that one entry takes at the usual load. That is a little more than at the
+  // best load, since a table grows by steps.
   static constexpr size_t kBytesAnEntry = 10;
 
-  // Without the owner's lock too, about.
+  // May be called without the owner's lock; the number is approximate then.
   uint64_t size() const { return size_; }
-  // Whether reserve will have to ask for a larger table.
+  // Returns whether reserve will have to allocate a larger table.
   bool grows_for(uint64_t count) const { return size_ + count > comfortable(current_.size()); }
-  // About how many entries there will be at most, so that the table is then no larger than it need
-  // be; 0: unknown.
+  // Tells the index about how many entries there will be at most, so that the table is then no
+  // larger than necessary. 0: unknown.
   void expect(uint64_t entries) { expected_ = entries; }
 
-  // The reference with that hash for which is_it(ref) is true.
+  // Returns the place of the reference with this hash for which is_it(ref) is true.
   template <class IsIt>
   Place find(uint64_t hash, IsIt is_it) const;
-  // Of one that is there.
+  // Returns the place of a reference that is in the index.
   Place place_of(uint64_t hash, Ref ref) const {
     const Place place = find(hash, [ref](Ref other) { return other == ref; });
     assert(place.ref == ref && place.bucket != nullptr);
@@ -134,56 +136,59 @@ class Index {
   }
 
   // ---- Reading without the lock ---------------------------------------------------------------
+  // This is a seqlock (Boehm, "Can seqlocks get along with programming language memory models?",
+  // 2012). Its counter is the version, which is odd at rest and even while a write section is open.
   //
-  // A seqlock (Boehm, "Can seqlocks get along with programming language memory models?", 2012). Its
-  // counter is the version: odd at rest, even while a write section is open.
+  // A writer holds the owner's lock. It makes the version even, changes tables and blocks, and
+  // makes the version odd again. Every store to a table or a block releases, and so does the store
+  // that ends the section.
   //
-  // A writer holds the owner's lock. It makes the version even, changes tables and blocks, and makes
-  // the version odd again. Every store to a table or a block releases, and so does the store that ends
-  // the section.
-  //
-  // A reader loads the version with acquire, then what it looks for, each load with acquire, and then
-  // the version again. If that is the same odd number, all loads found what was there at one time:
-  //   - nothing older: the first load acquired the end of the section before;
-  //   - nothing newer: a newer store comes after the store that made the version even, and releases. A
-  //     load that found the newer store acquired both, so that the last load cannot find the number
-  //     before.
+  // A reader loads the version with acquire. Then it loads what it looks for, each load with
+  // acquire. Then it loads the version again. If that is the same odd number, all loads found what
+  // was there at one time:
+  //   - nothing older: the first load acquired the end of the write section before;
+  //   - nothing newer: a newer store comes after the store that made the version even, and
+  //     releases. A load that found the newer store acquired both, so that the last load cannot
+  //     find the number before.
   // Therefore the last load may be relaxed, and so may the store of the even number. There are no
   // fences.
   //
-  // A block that has left the index may be used again at once, without a write section: the version
-  // under which it was found is over. But a late reader takes any of its bytes for the ones it looks
-  // for. Therefore all stores to blocks release: sizes of free blocks and links of policies too. A
-  // writer may store to an entry that can be found, outside of a section, only what readers do not look
-  // at: links, pins and the flags of policies. Use bits are hints.
+  // A block that has left the index may be used again at once, without a write section, because the
+  // version under which readers found the block has ended. But a late reader takes any bytes of the
+  // block for the bytes that it looks for. Therefore all stores to blocks release, including the
+  // sizes of free blocks and the links of policies. Outside of a write section, a writer may store
+  // to an entry that can be found only what readers do not look at: links, pins and the flags of
+  // policies. Use bits are hints.
   //
-  // An insertion needs no section. The tag is stored last, and a reader that acquires the tag knows the
-  // rest of the entry. A deadline alone is one word, and needs none either.
+  // An insertion needs no write section. The tag is stored last, and a reader that acquires the tag
+  // knows the rest of the entry. A change of nothing but a deadline needs none either, because a
+  // deadline is one word.
   //
-  // Until the last load a reader believes nothing, and goes only where there is memory. It also asks
-  // for the version before it follows a table, as address and size may be of two tables, and before it
-  // uses the lengths of an entry. Tables and chunks remain mapped. If the system takes their pages
-  // back, their zeros count as released: the kernel takes a lock to remove a page, and again to bring
-  // one. So a reference that a reader finds is kNone, or was in use. Addresses of chunks are not
-  // atomic, but stored before the first reference into the chunk, which the reader acquired.
+  // Until the last load a reader believes nothing that it has read, and goes only where there is
+  // memory. It also compares the version before it follows a table, because address and size may
+  // belong to two tables, and before it uses the lengths of an entry. Tables and chunks remain
+  // mapped. If the system takes their pages back, their zeros count as released: the kernel takes a
+  // lock to remove a page, and again to bring one. So a reference that a reader finds is kNone, or
+  // was once in use. Addresses of chunks are not atomic, but they are stored before the first
+  // reference into the chunk, which the reader has acquired.
   //
-  // Processors of x86-64 acquire by every load and release by every store, and do so for each byte of
-  // the loads and stores of 16 bytes, which compilers are told to keep in order (cell.hpp).
+  // Processors of x86-64 acquire at every load and release at every store. They do so for each byte
+  // of the loads and stores of 16 bytes, too, which compilers are told to keep in order (cell.hpp).
   //
-  // tests/model/test_seqlock.cpp tries all this in a model of weakly ordered memory, and fails if any
-  // of these orders is left out.
+  // tests/model/test_seqlock.cpp tries all this in a model of weakly ordered memory, and fails if
+  // any of these orders is left out.
 
   uint32_t version() const {
-    // Within a change, the number before it, which does not come again. (It does after 2^31 changes, of
-    // which a reader would have to miss exactly so many.)
+    // Within a write section, returns the number from before it, which never comes again. (It comes
+    // again after 2^31 sections, but a reader would have to miss exactly that many.)
     return (version_.load(std::memory_order_acquire) - 1) | 1;
   }
   bool unchanged_since(uint32_t version) const {
     return version_.load(std::memory_order_relaxed) == version;
   }
-  // A table to look into, if it was the version's: ask after this.
+  // A table to look into. After look, unchanged_since tells whether it was the version's table.
   struct Sight {
-    Bucket *buckets;  // nullptr: there is none
+    Bucket *buckets;  // nullptr if there is no table
     uint32_t count;
     uint64_t hash;
 
@@ -196,7 +201,8 @@ class Index {
     const Table &table = table_of(hash_position(hash));
     return {table.data(), table.size(), hash};
   }
-  // The first bucket that it would look into; nullptr while there are two tables, or none.
+  // Returns the first bucket that a search would look into, or nullptr while there are two tables,
+  // or none.
   [[gnu::always_inline]] Bucket *home(uint64_t hash) const {
     Bucket *buckets = current_.data();
     return old_.data() != nullptr || buckets == nullptr
@@ -204,8 +210,8 @@ class Index {
                : buckets + home_of(hash_position(hash), current_.size());
   }
 
-  // While one exists the version is even: for changes to what references stand for. The index makes its
-  // own.
+  // The version is even while a WriteSection exists. A writer needs one to change what references
+  // stand for. The index opens write sections for its own changes.
   class WriteSection {
    public:
     explicit WriteSection(Index &index) noexcept : index_(index) {
@@ -221,26 +227,26 @@ class Index {
     Index &index_;
   };
 
-  // Makes room for that many more, so that as many inserts cannot fail; false: no memory.
-  // hash_of(ref) is the hash that a reference was inserted with.
+  // Makes room for count more entries, so that as many inserts cannot fail. Returns false if there
+  // is no memory. hash_of(ref) is the hash with which a reference was inserted.
   template <class HashOf>
   bool reserve(uint64_t count, HashOf hash_of) noexcept;
 
-  // Goes on with replacing a table that is far too large for what is there and that many more, by a
-  // few homes; reserve does so little by little. False: it is done.
+  // Goes on, by a few homes, with replacing a table that is far too large for its entries and count
+  // more. reserve does the same little by little. Returns false when nothing is left to do.
   template <class HashOf>
   bool shrink(uint64_t count, HashOf hash_of) noexcept;
 
-  // Not there yet; there must be room.
+  // The reference must not be in the index yet, and there must be room.
   void insert(uint64_t hash, Ref ref);
-  // There.
+  // The reference must be in the index.
   void erase(uint64_t hash, Ref ref);
   void replace(uint64_t hash, Ref from, Ref to);
   void clear() noexcept;
 
-  // Visits every reference whose position is at least from and below the answer, which is greater
-  // than from; positions end at kEnd. Whatever changes between two calls, an entry that is there
-  // throughout is visited once by calls that hand on the answer.
+  // Visits every reference whose position is at least from and below the returned position, which
+  // is greater than from. Positions end at kEnd. If each call begins where the previous one ended,
+  // an entry that is there throughout is visited exactly once, whatever changes between the calls.
   static constexpr uint64_t kEnd = uint64_t{1} << 32;
   template <class HashOf, class Visit>
   uint64_t visit_from(uint64_t from, HashOf hash_of, Visit visit) const;
@@ -248,17 +254,17 @@ class Index {
   template <class Visit>
   void visit_all(Visit visit) const;
 
-  // Without the owner's lock.
+  // May be called without the owner's lock.
   void prefetch(uint64_t hash) const {
     __builtin_prefetch(current_.data() + home_of(hash_position(hash), current_.size()));
   }
 
 #ifdef CT_VALIDATE
-  // NULL, or the invariant that is broken.
+  // Returns nullptr, or the invariant that is broken.
   template <class HashOf>
   const char *problem(HashOf hash_of) const;
-  // Adds to total how many buckets it takes to find everything once; longest becomes what the longest
-  // search takes, of something there or not, if it is more.
+  // Adds to *total how many buckets must be searched to find every entry once. Raises *longest to
+  // the length of the longest search, for an entry that is there or not.
   template <class HashOf>
   void measure_searches(HashOf hash_of, uint64_t *total, uint64_t *longest) const;
 #endif
@@ -286,41 +292,44 @@ class Index {
     version_.store(version_.load(std::memory_order_relaxed) + 1, order);
   }
 
-  // Entries that passed over a bucket stay where they are when there is room again. So in a table
-  // from which as many leave as come, a search for what is not there looks into 1.3 buckets on
-  // average at this load, into 2 at 70 %, 7 at 80 %. Only if there is no memory is a table filled
-  // beyond it.
+  // Entries that passed over a bucket stay where they are when the bucket has room again. So in a
+  // table that loses as many entries as it gains, a search for an absent key looks into 1.3 buckets
+  // on average at this load, into 2 at 70 %, and into 7 at 80 %. A table is filled beyond this load
+  // only if there is no memory.
   static uint64_t comfortable(uint64_t buckets) { return buckets * kSlots * 5 / 8; }
   static uint64_t buckets_for(uint64_t entries) { return entries * 8 / (kSlots * 5) + 1; }
   static uint64_t bearable(uint64_t buckets) { return buckets * kSlots * 9 / 10; }
-  // Below it a table may be too large: then a quarter of it, or less, is comfortable; of one that is
-  // counted, three quarters.
+  // With fewer entries than sparse, a table may be too large: a quarter of it would then be
+  // comfortable, or three quarters if memory is counted.
   uint64_t sparse(uint64_t buckets) const { return buckets * kSlots * (tight_ ? 3 : 1) / 8; }
   uint64_t shrunk(uint64_t buckets) const { return tight_ ? buckets / 4 * 3 : buckets / 4; }
   static constexpr uint32_t kMaxBuckets = 1u << 29;
-  // Enough to be through with a table before the next one is due, if that has 5 % more buckets.
+  // Enough to move a whole table before the next one is due, if that has 5 % more buckets.
   static constexpr uint32_t kBucketsAStep = 4;
-  // Of a table that is nearly empty.
+  // The step if the old table is nearly empty.
   static constexpr uint32_t kSparseBucketsAStep = 16;
-  // While a call does nothing but replace a table, and lets others at the lock in between.
+  // The step of a call that does nothing but replace a table, and lets others at the lock in
+  // between.
   static constexpr uint32_t kBucketsAShrink = 32;
-  // A page of them is not worth the work, nor a quarter if that counts.
+  // A table of a page is too small to be worth shrinking; if memory is counted, a quarter of a page
+  // is.
   static constexpr uint32_t kSmallTable = 64;
   static constexpr uint32_t kTinyTable = 16;
-  // As much goes back to the system in some ten microseconds. Of a smaller table a sixteenth.
+  // The system takes this much back in some ten microseconds. The step of a smaller table is a
+  // sixteenth.
   static constexpr size_t kStepBytes = 128 * 1024;
   static constexpr size_t kPageBytes = 4096;
 
   static uint32_t home_of(uint32_t position, uint32_t buckets) {
     return static_cast<uint32_t>((static_cast<uint64_t>(position) * buckets) >> 32);
   }
-  // The first position whose home it is.
+  // Returns the first position that has this home.
   static uint64_t first_position(uint64_t home, uint32_t buckets) {
     return ((home << 32) + buckets - 1) / buckets;
   }
 
   bool migrating() const { return old_.data() != nullptr; }
-  // The table in charge of a position.
+  // Returns the table in charge of a position.
   const Table &table_of(uint32_t position) const {
     return migrating() && home_of(position, old_.size()) >= cursor_.acquire() ? old_ : current_;
   }
@@ -353,18 +362,18 @@ class Index {
   Memory &memory_;
   const bool tight_;
   bool keeps_ = false;
-  uint32_t open_sections_ = 0;        // that are being made, one within the other
-  std::atomic<uint32_t> version_{1};  // even during a change
+  uint32_t open_sections_ = 0;        // open write sections, one within the other
+  std::atomic<uint32_t> version_{1};  // even while a write section is open
   uint64_t expected_ = 0;
   Cell<uint32_t> size_{0};
   Table current_;
-  Table old_;                 // while migrating
-  Cell<uint32_t> cursor_{0};  // homes left of it have moved from old_ to current_
-  uint32_t step_ = 0;         // how many homes an insert moves
-  uint64_t size_then_ = 0;    // when it did so last
-  uint32_t discarded_ = 0;    // buckets of old_ left of it have been given back, but for the first
-  uint32_t filled_ = 0;       // buckets of current_ left of it are held
-  Array<Kept> kept_;          // put away, with room for the tables in use
+  Table old_;                 // the table that is being replaced, while migrating
+  Cell<uint32_t> cursor_{0};  // homes left of the cursor have moved from old_ to current_
+  uint32_t step_ = 0;         // how many homes an insertion moves
+  uint64_t size_then_ = 0;    // size_ when homes were last moved
+  uint32_t discarded_ = 0;    // buckets of old_ left of this have gone back, but for the first step
+  uint32_t filled_ = 0;       // buckets of current_ left of this are held
+  Array<Kept> kept_;          // tables that were put away, with room for those in use
 };
 
 template <class IsIt>
@@ -396,7 +405,7 @@ bool Index::reserve(uint64_t count, HashOf hash_of) noexcept {
     if (needed < sparse(current_.size()) && !migrating()) begin_shrinking(needed);
     return true;
   }
-  // A table that is still being filled can overflow only if many wait with reserved room.
+  // A table that is still being filled can overflow only if many inserts wait with reserved room.
   if (migrating()) migrate(old_.size(), hash_of);
   return begin_growth(needed) || needed <= bearable(current_.size());
 }
@@ -418,7 +427,7 @@ void Index::migrate(uint32_t buckets, HashOf hash_of) {
   for (; cursor_ < end; ++cursor_) {
     uint32_t b = cursor_;
     for (uint32_t left = old_.size();;) {
-      // Taking an entry out lowers the counts on its way, so how far to go is asked first.
+      // Taking an entry out lowers the counts on its way, so the count is read first.
       const bool goes_on = from[b].passed != 0;
       for (uint32_t i = 0; i < kSlots; i++) {
         if (from[b].tags[i] == 0) continue;

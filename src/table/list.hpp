@@ -21,7 +21,8 @@ class List {
   Ref towards_front(Ref ref) const { return store_.at(ref)->prev; }
   Ref towards_back(Ref ref) const { return store_.at(ref)->next; }
 
-  // For walks: the next towards the front, or from kNone the back.
+  // Returns the next entry of a walk towards the front. The walk begins at the back if ref is
+  // kNone.
   Ref after(Ref ref) const { return ref == kNone ? back_ : towards_front(ref); }
 
   void push_front(Ref ref) {
@@ -32,13 +33,13 @@ class List {
     front_ = ref;
   }
 
-  // The back, which is about to be taken; the next one is fetched ahead.
+  // Returns the back, which is about to be taken, and prefetches the next one.
   Ref next_back() const {
     if (back_ != kNone) __builtin_prefetch(store_.at(towards_front(back_)), 1);
     return back_;
   }
 
-  // For who is about to move them.
+  // Called before these entries are moved.
   void prefetch_neighbours(const Ref *refs, uint32_t count) const {
     if (store_.is_near()) return;
     for (uint32_t i = 0; i < count; i++) {
@@ -48,7 +49,7 @@ class List {
     }
   }
 
-  // Behind place, kNone: as push_front.
+  // Inserts ref behind place, or as push_front does if place is kNone.
   void insert_behind(Ref place, Ref ref) {
     if (place == kNone) {
       push_front(ref);
@@ -83,7 +84,7 @@ class List {
     front_ = ref;
   }
 
-  // The entry that was elsewhere is now at to, its header copied.
+  // Tells the list that an entry has moved to `to`. Its header has been copied.
   void moved(Ref to) {
     const Entry *e = store_.at(to);
     set_next(e->prev, to);
@@ -93,7 +94,8 @@ class List {
   void clear() { front_ = back_ = kNone; }
 
 #ifdef CT_VALIDATE
-  // NULL, or the invariant that is broken. visit(ref) tells the same of each, from the back on.
+  // Returns nullptr, or the invariant that is broken. visit(ref) does the same for each entry, from
+  // the back on.
   template <class Visit>
   const char *problem(Visit visit) const {
     Ref behind = kNone;
@@ -107,7 +109,7 @@ class List {
 #endif
 
  private:
-  // What stands behind ref; kNone: at the front.
+  // Sets what stands behind ref, or the front if ref is kNone.
   void set_next(Ref ref, Ref next) {
     if (ref == kNone) {
       front_ = next;
@@ -115,7 +117,7 @@ class List {
       store_.at(ref)->next = next;
     }
   }
-  // What stands before ref; kNone: at the back.
+  // Sets what stands before ref, or the back if ref is kNone.
   void set_prev(Ref ref, Ref prev) {
     if (ref == kNone) {
       back_ = prev;

@@ -101,13 +101,13 @@ Ref Store::find(uint32_t units) const {
     units += before;
   }
   link_free(ref, units);
-  // The cursor stands at the beginning of a block.
+  // The cursor always stands at the beginning of a block.
   if (cursor_ - ref < units) cursor_ = ref;
   if (chunk.used_units == 0) retire(number);
 }
 
-// One free chunk is kept, if it is not large beside what is in use: so a cache that wavers about
-// the edge of a chunk does not ask for it again and again.
+// Keeps one free chunk if it is not large beside what is in use, so that a cache whose size wavers
+// around the edge of a chunk does not allocate that chunk again and again.
 void Store::retire(uint32_t number) {
   if (cursor_ >> kOffsetBits == number) cursor_ = kNone;
   if (number == compacted_) {
@@ -124,7 +124,8 @@ void Store::retire(uint32_t number) {
   }
 }
 
-// A free block, in a new chunk, from which that many units can be cut; kNone: no memory, or full.
+// Returns a free block in a new chunk, from which a block of this size can be cut. Returns kNone if
+// there is no memory, or if the store is full.
 Ref Store::grow(uint32_t units) {
   const size_t bytes = next_chunk_bytes(units, units != grown_for_[0] || units != grown_for_[1]);
   grown_for_[1] = grown_for_[0];
@@ -145,8 +146,8 @@ Ref Store::grow(uint32_t units) {
   return first;
 }
 
-// For a block of that many units, and others like it; or, if they are mixed, of any size: then a power
-// of two, so that another chunk fits where one was.
+// Returns the size of a chunk for a block of this size and others like it. If the sizes of blocks
+// are mixed, the size of a tight chunk is a power of two, so that another chunk fits where one was.
 size_t Store::next_chunk_bytes(uint32_t units, bool mixed) const {
   const size_t needed = needed_units(units) * kUnit;
   const uint64_t held = held_units_ * kUnit;
@@ -155,8 +156,8 @@ size_t Store::next_chunk_bytes(uint32_t units, bool mixed) const {
     const auto eighth = static_cast<size_t>(std::min<uint64_t>(held / 8, kMaxEighth));
     return chunk_bytes_for(std::max({share, eighth, kMinChunkBytes, needed}));
   }
-  // At the end of each chunk something may be lost that is smaller than a block, and most of one
-  // chunk may lie free.
+  // At its end each chunk may lose less than a block, and most of one chunk may lie free. This size
+  // balances the two.
   const double even = std::sqrt(static_cast<double>(held) * static_cast<double>(units * kUnit)) / 2;
   const size_t least = std::max({share, static_cast<size_t>(even), needed});
   if (least > kHugePageBytes) return chunk_bytes_for(least);
@@ -174,7 +175,7 @@ size_t Store::next_chunk_bytes(uint32_t units, bool mixed) const {
   return best;
 }
 
-// Whole pages, and huge ones where it has as many.
+// Rounds up to whole pages or, beyond the size of a huge page, to whole huge pages.
 size_t Store::chunk_bytes_for(size_t bytes) {
   const size_t step = bytes > kHugePageBytes ? kHugePageBytes
                       : bytes > kPageBytes   ? kPageBytes
@@ -182,7 +183,7 @@ size_t Store::chunk_bytes_for(size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
-// The part of such a chunk that blocks of that many units can take.
+// Returns the part of a chunk of bytes that blocks of this size can take.
 double Store::filled(size_t bytes, uint32_t units) {
   const auto room = static_cast<uint32_t>(bytes / kUnit) - kFirstUnit - kEndUnits;
   const uint32_t rest = room % units;
@@ -190,7 +191,7 @@ double Store::filled(size_t bytes, uint32_t units) {
   return static_cast<double>(room - lost) * kUnit / static_cast<double>(bytes);
 }
 
-// The smallest spare chunk of at least that many bytes; kNoChunk: none.
+// Returns the smallest spare chunk that has at least bytes, or kNoChunk if there is none.
 uint32_t Store::find_spare(size_t bytes) {
   uint32_t best = kNoChunk;
   for (uint32_t i = 0; spares_ != 0 && i < chunk_count_; i++) {
@@ -202,7 +203,8 @@ uint32_t Store::find_spare(size_t bytes) {
   return best;
 }
 
-// Or of least bytes, if there is no memory for more; kNoChunk: none for those either, or no number.
+// Adds a chunk of bytes, or of least bytes if there is no memory for more. Returns kNoChunk if
+// there is no memory for least either, or no number.
 uint32_t Store::add_chunk(size_t bytes, size_t least) {
   if (bins_ == nullptr) {
     bins_ = static_cast<Bins *>(memory_.allocate_zeroed(sizeof(Bins), alignof(Bins)));
@@ -229,9 +231,9 @@ uint32_t Store::add_chunk(size_t bytes, size_t least) {
   return number;
 }
 
-// For a chunk of that many units, which no spare one has. The chunk that had the number last was no
-// larger, unless there is no other number left: then the new one has to be as large. kNoChunk: none, or
-// no memory.
+// Returns a number for a chunk of this size, given that no spare chunk is as large. The last chunk
+// with this number was no larger, unless no other number is left: then the new chunk has to be as
+// large as the last one. Returns kNoChunk if there is no number, or no memory.
 uint32_t Store::find_number(uint32_t units) {
   uint32_t below = kNoChunk;
   uint32_t above = kNoChunk;
@@ -253,8 +255,8 @@ uint32_t Store::find_number(uint32_t units) {
   return above;
 }
 
-// A spare chunk stays where it is until the end, as a longer one takes its number. As it is not paged, a
-// number comes to that a few times at most.
+// Keeps a spare chunk where it is until the end, because a longer chunk takes its number. Only
+// chunks that are not paged are spare, so this happens to a number only a few times.
 void Store::set_aside(uint32_t number) {
   const Chunk &chunk = chunks()[number];
   aside_ = new (chunk.base) Aside{aside_, chunk_bytes(chunk)};
@@ -283,14 +285,15 @@ void Store::release_tables() {
   chunks_.store(nullptr, std::memory_order_relaxed);
 }
 
-// A chunk that is one free block is held no more.
+// Releases a chunk that consists of one free block. The chunk is not held any more.
 void Store::let_chunk_go(uint32_t number) {
   unlink_free(first_of(number));
   held_units_ -= chunks()[number].units;
   release_chunk(number);
 }
 
-// What is not paged would not stay where it is.
+// Releases a chunk. If chunks are kept, a chunk that is not paged becomes spare instead, because
+// its memory would not stay mapped.
 void Store::release_chunk(uint32_t number) {
   Chunk &chunk = chunks()[number];
   set_full(false);
@@ -323,9 +326,10 @@ void Store::set_bearable() {
                                : kLooseParts;
 }
 
-// ---- Vacating chunks --------------------------------------------------------------------------
+// ---- Compacting chunks ------------------------------------------------------------------------
 
-// A block elsewhere than in the chunk that is being compacted, unless much of it is in the way.
+// Takes free blocks of the chunk that is being compacted out of their bins until a block of another
+// chunk is found, or until kLoosened of them were in the way.
 Ref Store::find_elsewhere(Ref ref, uint32_t units) {
   for (int i = 0; i < kLoosened && ref != kNone && ref >> kOffsetBits == compacted_; i++) {
     loosen(ref);
@@ -340,7 +344,8 @@ void Store::loosen(Ref ref) {
   link_free(ref, free_units(e));
 }
 
-// How many units to move for an allocation of that many: the more, the more lies free.
+// Returns how many units to move for an allocation of this size. The more lies free, the more are
+// moved.
 uint32_t Store::work_for(uint64_t units) {
   if (pause_units_ > units) {
     pause_units_ -= units;
@@ -354,13 +359,13 @@ uint32_t Store::work_for(uint64_t units) {
   return static_cast<uint32_t>(std::min<uint64_t>(due, kMostUnits));
 }
 
-// Chooses a chunk; false: nothing is to be gained for now.
+// Chooses a chunk to compact. Returns false if nothing is to be gained for now.
 bool Store::begin_compaction(uint64_t blocks) {
   if (held_units_ - used_units_ <= bearable_free()) return false;
   const uint32_t number = sparsest(blocks == 0 ? 0 : 2 * used_units_ / blocks);
   stuck_ = kNoChunk;
   if (number == kNoChunk) {
-    // If it is not full by then, it is as others.
+    // If the newest chunk is not full by the next attempt, it is treated like any other.
     newest_ = kNoChunk;
     pause_units_ = bearable_free() / 2;
     return false;
@@ -371,8 +376,9 @@ bool Store::begin_compaction(uint64_t blocks) {
   return true;
 }
 
-// Of those from which something is to be gained, and which are not just being filled. Two blocks may
-// lie free in any because they do not fit: that is usual.
+// Returns the sparsest of the chunks that are worth compacting and are not just being filled, or
+// kNoChunk if there is none. usual is the size of two average blocks: in any chunk as much may lie
+// free because no block fits there.
 uint32_t Store::sparsest(uint64_t usual) const {
   uint32_t best = kNoChunk;
   double least = full_ ? 1 : tight_ || thrifty_ ? 15.0 / 16 : 0.5;
@@ -388,7 +394,8 @@ uint32_t Store::sparsest(uint64_t usual) const {
   return best;
 }
 
-// Goes on to the next block; answers the size of the one passed, if it is in use and is to be moved.
+// Moves the cursor to the next block. Returns the size of the block that was passed if that block
+// is in use and has to be moved, otherwise 0.
 uint32_t Store::pass_block() {
   const uint32_t number = cursor_ >> kOffsetBits;
   if (cursor_ == end_of(number)) {
@@ -404,8 +411,8 @@ uint32_t Store::pass_block() {
   return free || compacted_ == kNoChunk ? 0 : units;
 }
 
-// What is still there has to stay, or came behind the cursor. In the first case the chunk is opened
-// again: its free blocks go into their bins.
+// Ends a pass over a chunk. Blocks that are still in use there have to stay, or came behind the
+// cursor. If some have to stay, the chunk is opened again: its free blocks go into their bins.
 void Store::end_pass() {
   const uint32_t number = cursor_ >> kOffsetBits;
   if (compacted_ == kNoChunk) {
@@ -493,7 +500,7 @@ const char *Store::problem(uint64_t used, bool all) const {
   return binned_units == 0 ? nullptr : "store: free room is in no bin";
 }
 
-// Adds what should be in bins.
+// Adds to *binned_units what should be in bins.
 const char *Store::problem_of_chunk(uint32_t number, uint64_t *binned_units) const {
   const bool open = number != compacted_;
   bool met_cursor = cursor_ == kNone || cursor_ >> kOffsetBits != number;

@@ -1,31 +1,32 @@
 // SPDX-License-Identifier: MIT
-// Memory for entries: blocks of any multiple of 8 bytes, cut from chunks and joined again when they
-// are free. Knows no cache; whoever owns it locks.
+// An allocator for entries. It cuts blocks of any multiple of 8 bytes from chunks, and joins them
+// again when they are free. It knows nothing of caches, and its owner locks.
 //
-// Blocks lie in a chunk one after the other, each beginning with an Entry. A used block's size is
-// known to its user, who hands it back; a free block has its size behind its links and once more in
-// its last four bytes. No two neighbouring blocks are free; a block knows by kPrevFree whether the
-// one before it is. So a used block costs nothing beside the entry in it.
+// Blocks lie in a chunk one after the other, and each begins with an Entry. The user of a block
+// knows its size and hands it back on release. A free block has its size behind its links, and once
+// more in its last four bytes. No two neighbouring blocks are free; kPrevFree tells a block that
+// the block before it is. So a used block costs nothing beside the entry in it.
 //
-// Free blocks are kept in bins by size (size_class.hpp). A request looks at a few blocks of its own
-// bin, then takes any of the next bin that has one: TLSF's good fit.
+// Free blocks are kept in bins by size (size_class.hpp), as in TLSF, and found by good fit: a
+// request looks at a few blocks of its own bin, then takes any block of the next bin that has one.
 //
-// A chunk is an eighth of what the store holds then, from 1 to 32 KiB, so that a small cache is small;
-// later a sixty-fourth, so that little room lies idle, up to 16 MiB. Where memory is what is limited,
-// it is a sixty-fourth from the beginning; and if blocks are of mixed sizes, a power of two, so that
-// the memory of one that went fits another. A chunk that becomes free goes back to Memory, but for one
-// of moderate size.
+// A new chunk is an eighth of what the store holds at that time, from 1 to 32 KiB, so that a small
+// cache is small. Later it is a sixty-fourth, up to 16 MiB, so that little room lies idle. If the
+// limit is on memory, it is a sixty-fourth from the beginning; and if blocks have mixed sizes, it
+// is a power of two, so that the memory of a chunk that went fits another one. A chunk that becomes
+// free goes back to Memory, except for one of moderate size.
 //
-// References reach as far as there are numbers of chunks: 24 to 31 GiB. Who has none left (is_full)
-// makes entries leave, as at any other limit, and the others move together until a chunk goes. Any
-// chunk that goes leaves its number to one of any size: so when none is in use, none is lacking.
+// References limit the store to 24 to 31 GiB, because there are only so many chunk numbers. When
+// none is left (is_full), the owner makes entries leave, as at any other limit, and moves the
+// others together until a chunk goes. A new chunk of any size can take the number of a chunk that
+// went. So no number is lacking when no chunk is in use.
 //
-// What lies free in other chunks may fit nobody: after the sizes of blocks have changed, up to all
-// of them are half empty. So when too much does, the sparsest chunk is compacted, a few blocks at a
-// time: nothing is put into it any more, its owner moves what is in it elsewhere, from the left to
-// the right, and in the end it goes back. If a block has to stay, the chunk is opened again, as
-// slowly. Free blocks of a chunk that is being compacted are loose, that is in no bin; but right of
-// the cursor only those that a request has come upon.
+// Free room in a chunk may fit no request: after the sizes of blocks have changed, up to all
+// chunks may be half empty. So when too much lies free, the sparsest chunk is compacted, a few
+// blocks at a time. Nothing is allocated in this chunk any more, its owner moves its blocks
+// elsewhere from left to right, and in the end it goes back. If a block has to stay, the chunk is
+// opened again, just as slowly. Free blocks of a chunk that is being compacted are loose, that is,
+// in no bin. Right of the cursor, only those are loose that a request has come upon.
 #ifndef CT_STORE_HPP
 #define CT_STORE_HPP
 
@@ -43,50 +44,53 @@ namespace ct {
 
 class Store {
  public:
-  // A shard's references go no further.
+  // References of a shard reach no further than this number of chunks.
   static constexpr uint32_t kMaxChunks = kFirstSentinel >> 21;
 
-  // tight: its memory is counted, so that little may lie free.
+  // tight: memory is counted, so that little may lie free.
   Store(Memory &memory, const Layout &layout, bool tight) noexcept
       : memory_(memory), layout_(layout), tight_(tight) {
     set_bearable();
   }
-  // From now on chunks are read without the lock, also those that have gone: where they were there is
-  // memory while the cache lives, and a chunk that has the number of another is no shorter.
+  // Called before chunks are first read without the lock. Readers may then follow a reference into
+  // a chunk that has gone: there is memory at its address while the cache lives, and a chunk that
+  // takes over a number is no shorter than the one before.
   void keep() { keeps_ = true; }
   ~Store();
   Store(const Store &) = delete;
   Store &operator=(const Store &) = delete;
 
-  // Without the owner's lock too, for a block that cannot go meanwhile.
+  // May be called without the owner's lock for a block that cannot go meanwhile.
   Entry *at(Ref ref) const {
     return reinterpret_cast<Entry *>(chunks()[ref >> kOffsetBits].base.acquire() +
                                      static_cast<size_t>(ref & kOffsetMask) * kUnit);
   }
 
-  // Whether all of it is in a core's own cache, if it is in use: then nothing need be fetched ahead.
+  // Returns whether all of the store fits in a core's own cache. If the store is in use, nothing
+  // need then be prefetched.
   bool is_near() const { return held_units_ < kNearBytes / kUnit; }
 
-  // What may lie free beside so many bytes in use, of a store that is tight.
+  // Returns how many bytes may lie free beside these bytes in use, in a tight store.
   static constexpr uint64_t free_share(uint64_t bytes) { return bytes / 32; }
 
-  // A block of bytes, a multiple of 8 from kMinBlockBytes on, with an Entry of zeros; kNone: no
-  // memory.
+  // Returns a block with an Entry of zeros, or kNone if there is no memory. bytes is a multiple of
+  // 8 and at least kMinBlockBytes.
   Ref allocate(size_t bytes) noexcept { return allocate(bytes, true); }
-  // The same for what has to make way. It is not worth another chunk, unless memory is counted: then
-  // blocks lie closer in that.
+  // Does the same for an entry that has to make way. Such an entry is not worth another chunk,
+  // unless memory is counted, because blocks lie closer together in the new chunk.
   Ref allocate_elsewhere(size_t bytes) noexcept { return allocate(bytes, tight_); }
   void release(Ref ref, size_t bytes) noexcept;
-  // Whether too much lies free, or a chunk is being compacted: then whoever has allocated should call
-  // compact.
+  // Returns whether too much lies free, or a chunk is being compacted. The owner should then call
+  // compact after each allocation.
   bool is_sparse() const { return held_units_ - used_units_ > bearable_free() || cursor_ != kNone; }
-  // Whether a block was refused because references do not go further. Then entries have to leave until
-  // one can be allocated, and the others to move together.
+  // Returns whether a block was refused because references reach no further. Then entries have to
+  // leave, and the others to move together, until a block can be allocated.
   bool is_full() const { return full_; }
   Memory &memory() const { return memory_; }
-  // Goes on with compacting chunks, as far as is due for an allocation of that size. blocks: about how
-  // many are in use. move(ref) moves an entry to another block, which it allocates, and releases the
-  // old one; false: it has to stay. Answers whether there may be more to gain.
+  // Goes on with compacting chunks, as far as is due for an allocation of bytes. blocks: about how
+  // many are in use. move(ref) moves an entry to another block, which it allocates, and releases
+  // the old block. move returns false if the entry has to stay. compact returns whether there may
+  // be more to gain.
   template <class Move>
   bool compact(size_t bytes, uint64_t blocks, Move move) {
     uint32_t left = work_for(bytes / kUnit);
@@ -100,18 +104,18 @@ class Store {
     }
     return is_sparse();
   }
-  // Until it is told otherwise no more may lie free than if it were tight.
+  // While a store is thrifty, less may lie free than usual, nearly as little as in a tight store.
   void set_thrifty(bool thrifty) noexcept;
-  // Gives everything back at once.
+  // Gives all memory back at once.
   void clear() noexcept;
 
 #ifdef CT_VALIDATE
-  // While it is empty. At most kMaxChunks.
+  // Called while the store is empty. count is at most kMaxChunks.
   void limit_chunks(uint32_t count) { max_chunks_ = count; }
-  // So that it has some chunks while it is small.
+  // Makes chunks small, so that a small store has several of them.
   void act_large() { tight_bytes_ = 512; }
-  // NULL, or the invariant that is broken. used: what the owner knows to be in use, in bytes; all:
-  // whether that is all.
+  // Returns nullptr, or the invariant that is broken. used: bytes that the owner knows to be in
+  // use. all: whether no others are in use.
   const char *problem(uint64_t used, bool all) const;
 #endif
 
@@ -122,11 +126,12 @@ class Store {
   static constexpr uint32_t kOffsetMask = (1u << kOffsetBits) - 1;
   static_assert(kMaxChunks == kFirstSentinel >> kOffsetBits, "sentinels are no blocks");
   static constexpr uint32_t kNoChunk = UINT32_MAX;
-  // Instead of what is used of a chunk.
-  static constexpr uint32_t kGone = UINT32_MAX;       // its number is free for another
-  static constexpr uint32_t kSpare = UINT32_MAX - 1;  // it, or its number, waits to be used again
+  // Values of used_units that mean that the chunk is not in use.
+  static constexpr uint32_t kGone = UINT32_MAX;       // the number is free for another chunk
+  static constexpr uint32_t kSpare = UINT32_MAX - 1;  // the chunk or its number waits to be reused
   // The first units of a chunk are left out, so that no block is kNone, and blocks of 32, 64 or 96
-  // bytes touch no more cache lines than they must; the last two are an Entry that is never free.
+  // bytes touch no more cache lines than they must. The last two units are an Entry that is never
+  // free.
   static constexpr size_t kChunkAlign = 64;
   static constexpr uint32_t kFirstUnit = kChunkAlign / kUnit;
   static constexpr uint32_t kEndUnits = 2;
@@ -134,38 +139,38 @@ class Store {
   static constexpr size_t kPageBytes = 4096;
   static constexpr size_t kNearBytes = 512 * 1024;
   static constexpr size_t kMaxChunkBytes = kUnit << kOffsetBits;
-  // While chunks are an eighth of what is held, they are no larger.
+  // A chunk that is an eighth of what is held is no larger than this.
   static constexpr size_t kMaxEighth = 32 * 1024;
 
   static constexpr uint32_t kBins = classes_below(kOffsetBits + 1);
   static constexpr uint32_t kBinWords = (kBins + 63) / 64;
   static constexpr size_t kSizeOffset = offsetof(Entry, key_size);
-  // So much of what is held may lie free.
+  // How much of what is held may lie free, in parts of kParts.
   static constexpr uint32_t kParts = 256;
   static constexpr uint8_t kTightParts = 6;
   static constexpr uint8_t kLooseParts = 64;
   static constexpr uint8_t kThriftyParts = 16;
   static constexpr uint8_t kFullParts = 1;
-  // A tight chunk is larger by so many blocks at most, if that fills it better.
+  // A tight chunk may be larger by at most this many blocks, if blocks then fill it better.
   static constexpr size_t kFittedBlocks = 8;
   static constexpr double kWellFilled = 63.0 / 64;
-  // How many blocks of a request's own bin are looked at.
+  // How many blocks of its own bin a request looks at.
   static constexpr int kTries = 8;
   // How many blocks of the chunk that is being compacted a request takes out of their bins.
   static constexpr int kLoosened = 32;
-  // How many blocks compact looks at in one go, at most.
+  // How many blocks one call of compact looks at, at most.
   static constexpr uint32_t kMostBlocks = 512;
   static constexpr uint32_t kMostUnits = 64 * 1024 / kUnit;
 
   struct Chunk {
     Cell<char *> base;
-    uint32_t units;       // of one that has gone: at least so many there are where base leads
+    uint32_t units;       // of a chunk that has gone: at least that many still are where base leads
     uint32_t used_units;  // or kGone, or kSpare
 
     bool is_in_use() const { return used_units < kSpare; }
   };
 
-  // At the beginning of a chunk that has lost its number, where no block is.
+  // Lies at the beginning of a chunk that has lost its number, before the first block.
   struct Aside {
     Aside *next;
     size_t bytes;
@@ -173,7 +178,7 @@ class Store {
   static_assert(sizeof(Aside) <= kChunkAlign, "it lies before the first block");
 
   struct Bins {
-    uint64_t in_use[kBinWords];  // a bit for each that has a block
+    uint64_t in_use[kBinWords];  // a bit for each bin that has a block
     Ref heads[kBins];
   };
 
@@ -183,9 +188,9 @@ class Store {
   static Entry *after(Entry *e, uint32_t units) {
     return reinterpret_cast<Entry *>(Layout::at(e, units * kUnit));
   }
-  // Of a free block.
+  // Returns the size of a free block.
   static uint32_t free_units(const Entry *e) { return *units_at(e, kSizeOffset); }
-  // Of the free block before e.
+  // Returns the size of the free block before e.
   static uint32_t units_before(const Entry *e) { return *(units_at(e, 0) - 1); }
   static void write_units(Entry *e, uint32_t units) {
     *units_at(e, kSizeOffset) = units;
@@ -249,29 +254,29 @@ class Store {
   const bool tight_;
   bool keeps_ = false;
   bool thrifty_ = false;
-  bool full_ = false;  // a chunk was lacking for want of a number, and each is in use since
+  bool full_ = false;  // no number was left for a chunk, and all numbers have been in use since
   uint8_t bearable_parts_;
-  // Tight chunks are multiples of it, so that all of them can go back.
+  // Tight chunks are multiples of this, so that all of their pages can go back.
   uint16_t tight_bytes_ = kPageBytes;
-  // Tables that were outgrown are kept, each behind the last chunk of its successor, because at()
-  // may be reading one.
+  // Outgrown tables are kept, because at() may be reading one. Each is linked behind the last chunk
+  // of its successor.
   std::atomic<Chunk *> chunks_{nullptr};
   uint32_t chunk_count_ = 0;
   uint32_t chunk_capacity_ = 0;
   uint32_t max_chunks_ = kMaxChunks;
   uint32_t spares_ = 0;
-  Aside *aside_ = nullptr;  // the last chunk that has lost its number
+  Aside *aside_ = nullptr;  // chunks that have lost their number, the newest first
   uint64_t held_units_ = 0;
   uint64_t used_units_ = 0;
-  uint32_t grown_for_[2] = {};      // units of the blocks that the newest chunks were taken for
-  uint32_t idle_chunk_ = kNoChunk;  // the one free chunk that is kept; kNoChunk: none
+  uint32_t grown_for_[2] = {};      // units of the blocks for which the newest chunks were taken
+  uint32_t idle_chunk_ = kNoChunk;  // the free chunk that is kept, or kNoChunk
   uint32_t newest_ = kNoChunk;      // the chunk that was taken last
-  uint32_t compacted_ = kNoChunk;   // the chunk that is being compacted; kNoChunk: none
-  Ref cursor_ = kNone;   // the next block of it, or of the one that is opened again; kNone: neither
-  bool stayed_ = false;  // a block, on the way
+  uint32_t compacted_ = kNoChunk;   // the chunk that is being compacted, or kNoChunk
+  Ref cursor_ = kNone;   // next block of that chunk, or of one that is being opened again; or kNone
+  bool stayed_ = false;  // whether a block has had to stay on the way
   uint32_t stuck_ = kNoChunk;  // the chunk that could not be emptied
-  uint64_t pause_units_ = 0;   // to be allocated before another attempt
-  Bins *bins_ = nullptr;       // once there was a chunk
+  uint64_t pause_units_ = 0;   // units to be allocated before the next attempt
+  Bins *bins_ = nullptr;       // nullptr before the first chunk
 };
 
 }  // namespace ct
