@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// ARC (Megiddo, Modha, "ARC: A Self-Tuning, Low Overhead Replacement Cache", FAST 2003). It keeps two
-// lists, least recently used at the back: T1 of the entries that were used once since they came, T2
-// of those used again. B1 and B2 are the ghosts of the keys that were evicted from each. A key that
-// comes back from B1 says that T1 should have been larger; one from B2, that T2 should. From that ARC
-// learns p, the target for the size of T1. The list that is beyond its share has the victim.
+// ARC (Megiddo, Modha, "ARC: A Self-Tuning, Low Overhead Replacement Cache", FAST 2003). It keeps
+// two lists, with the least recently used entry at the back. T1 holds the entries that were used
+// once since they came, and T2 those that were used again. B1 and B2 are the ghosts of the keys
+// that were evicted from T1 and T2. A key that comes back from B1 shows that T1 should have been
+// larger; a key that comes back from B2 shows that T2 should. From this ARC learns p, the target
+// for the size of T1. The victim is taken from the list that is beyond its share.
 //
 // Sizes are numbers of entries, whatever these weigh. c is the number of entries when room was last
 // made. The paper's invariants hold after each insert that had to make room:
@@ -130,7 +131,7 @@ class Arc : public Policy {
 #endif
 
  private:
-  static constexpr uint8_t kAgain = 64;  // of kPolicyFlags: it is in T2
+  static constexpr uint8_t kAgain = 64;  // of kPolicyFlags: the entry is in T2
   // The ghosts that a key was among when it came.
   enum Origin : uint8_t { kNew, kB1, kB2 };
 
@@ -151,7 +152,7 @@ class Arc : public Policy {
     again_.push_front(ref);
   }
 
-  // Returns whether the next victim is of T1: REPLACE in the paper.
+  // Returns whether the next victim is taken from T1: REPLACE in the paper.
   bool takes_once(uint64_t once, uint64_t again) const {
     if (once == 0 || again == 0) return again == 0;
     const auto size = static_cast<double>(once);
@@ -176,11 +177,12 @@ class Arc : public Policy {
     }
   }
 
-  // The entry is about to leave. Drops the ghosts that there would be too many of; its own may be one.
+  // Makes a ghost of an entry that is about to leave. Drops the ghosts that would be too many. The
+  // entry's own ghost may be among these.
   void become_ghost(Ref ref, uint64_t hash) {
     c_ = count_;
     target_ = std::min(target_, static_cast<double>(c_));
-    // A new key will be in T1. One that comes back is no ghost any more, and will be in T2.
+    // A new key will be in T1. A key that comes back is no ghost any more, and will be in T2.
     const uint64_t coming = from_ == kNew ? 1 : 0;
     while (once_count_ + once_gone_.size() + coming > c_ && once_gone_.size() != 0) {
       once_gone_.drop_oldest();
@@ -197,12 +199,12 @@ class Arc : public Policy {
   List again_;         // T2
   Ghosts once_gone_;   // B1
   Ghosts again_gone_;  // B2
-  const bool tight_;   // memory is what is limited
+  const bool tight_;   // the limit is on memory
   uint64_t once_count_ = 0;
-  uint64_t count_ = 0;  // of both
+  uint64_t count_ = 0;  // entries in both lists
   uint64_t c_ = 0;
   double target_ = 0;  // p
-  // The key that room is being made for, and the ghosts that it was found in.
+  // The key for which room is being made, and the ghosts among which it was found.
   uint64_t coming_ = 0;
   Origin from_ = kNew;
 };

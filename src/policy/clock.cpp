@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// CLOCK, and SIEVE, which differs from it by a line. In both a hand goes over the entries; it spares
-// an entry that was used since it came by, and clears its use bit.
+// CLOCK, and SIEVE, which differs from it by a line. In both, a hand goes over the entries. It
+// spares an entry that was used since the hand last came by, and clears the entry's use bit.
 #include "policy/hand.hpp"
 
 namespace ct {
 namespace {
 
-// CLOCK, or second chance (Corbató, "A Paging Experiment with the Multics System", 1968): a new entry
-// enters where the hand comes by last.
+// CLOCK, or second chance (Corbató, "A Paging Experiment with the Multics System", 1968). A new
+// entry enters where the hand comes by last.
 class SecondChance : public Policy {
  public:
   static constexpr Uses kUses = Uses::kUseBits;
@@ -37,9 +37,10 @@ class SecondChance : public Policy {
   Hand hand_;
 };
 
-// SIEVE (Zhang, Yang, Yue, Vigfusson, Rashmi, "SIEVE is Simpler than LRU: an Efficient Turn-Key Eviction
-// Algorithm for Web Caches", NSDI 2024): a new entry joins as the youngest, wherever the hand is, and
-// stays in that place. So the hand meets entries that came lately more often than those that stayed.
+// SIEVE (Zhang, Yang, Yue, Vigfusson, Rashmi, "SIEVE is Simpler than LRU: an Efficient Turn-Key
+// Eviction Algorithm for Web Caches", NSDI 2024). A new entry joins as the youngest, wherever the
+// hand is, and stays in that place. So the hand meets entries that came lately more often than
+// those that stayed.
 class Sieve : public SecondChance {
  public:
   using SecondChance::SecondChance;

@@ -82,7 +82,7 @@ class Custom : public Policy {
   static constexpr uint32_t kNoId = UINT32_MAX;
 
   struct Id {
-    Ref ref;  // kNone: free
+    Ref ref;  // kNone if the id is free
     uint32_t next_free;
   };
 

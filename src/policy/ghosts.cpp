@@ -17,7 +17,8 @@ bool Ghosts::reserve(uint64_t count, bool tight) noexcept {
       excessive ? needed : std::max<uint64_t>(needed, table_.count + table_.count / 8), tight);
 }
 
-// Returns a table of zeros, which is long ago; one without buckets if there is no memory.
+// Returns a table of zeros, which stand for ghosts that left long ago. The table has no buckets if
+// there is no memory.
 Ghosts::Table Ghosts::allocate(uint64_t buckets) noexcept {
   Table table;
   if (buckets > kMaxBuckets) return table;
@@ -37,7 +38,7 @@ void Ghosts::release(Table &table) noexcept {
   table = Table();
 }
 
-// Begins to take another size. Returns false if there is no memory.
+// Begins to replace the table by one of another size. Returns false if there is no memory.
 bool Ghosts::replace_table(uint64_t buckets, bool at_once) noexcept {
   const Table table = allocate(buckets);
   if (table.buckets == nullptr) return false;
@@ -93,7 +94,8 @@ void Ghosts::move_some() {
   if (moved_ == old_.count || all_have_left) release(old_);
 }
 
-// Translates a ghost's tick from that table's to those of the new one. Returns false if it has left.
+// Translates a ghost's tick from the ticks of its table to those of the new table. Returns false if
+// the ghost has left.
 bool Ghosts::translate(const Table &table, Tick *came) const {
   if (!table.is_there(*came)) return false;
   if (&table == &table_) return true;
@@ -157,7 +159,8 @@ void Ghosts::clear() noexcept {
   size_ = 0;
 }
 
-// Puts a ghost into the less crowded of its buckets, in place of one that has left, or of the oldest.
+// Puts a ghost into the less crowded of its two buckets, in place of a ghost that has left, or of
+// the oldest.
 void Ghosts::put(uint32_t position, Tick came) {
   const Homes homes = table_.homes_of(position);
   const uint32_t first = table_.crowd(*homes[0]);
@@ -176,7 +179,7 @@ void Ghosts::put(uint32_t position, Tick came) {
   size_++;
 }
 
-// Counts one ghost of that tick less.
+// Counts one ghost less in that tick.
 void Ghosts::forget(Tick came) {
   table_.counted(came)--;
   size_--;
@@ -197,7 +200,7 @@ uint32_t Ghosts::Table::oldest(const Bucket &bucket) const {
   return oldest;
 }
 
-// Gives the age kLongAgo to the ghosts that have left, in this tick's share of the buckets.
+// In this tick's share of the buckets, gives the age kLongAgo to the ghosts that have left.
 void Ghosts::Table::sweep() {
   const uint64_t turn = now % kTicksASweep;
   const uint64_t end = (turn + 1) * count / kTicksASweep;

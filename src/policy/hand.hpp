@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
-// The hand of CLOCK: a queue of entries by age, and a hand that goes over it from the oldest to the
-// youngest, and then from the oldest again. It spares an entry whose use bits are
-// not 0, and lowers them by one.
+// The hand of CLOCK: a queue of entries by age, and a hand that goes over it from the oldest entry
+// to the youngest, and then from the oldest again. The hand spares an entry whose use bits are not
+// 0, and lowers them by one.
 //
-// Readers without the lock may raise use bits meanwhile. So the hand goes round as often as their
-// highest value says, and then spares nothing more: an entry that is spared after that was used since. After
-// kLooksAtOnce entries the hand pauses, so that others get the lock.
+// Readers without the lock may raise use bits meanwhile. So the hand goes round at most as often as
+// the highest value of use bits says, and then spares no entry: an entry that would be spared after
+// that has been used since. After kLooksAtOnce entries the hand pauses, so that other calls get the
+// lock.
 //
-// The hand is at an entry of the queue, or at none; then it begins at the oldest.
+// The hand is at an entry of the queue, or at none. If it is at none, it begins at the oldest
+// entry.
 #ifndef CT_POLICY_HAND_HPP
 #define CT_POLICY_HAND_HPP
 
@@ -48,8 +50,8 @@ class Hand {
     size_ = spared_ = 0;
   }
 
-  // Returns the next entry that is not spared, and stays at it; kNone if the queue is empty; kAskAgain
-  // to pause. No use bits are higher than most.
+  // Returns the next entry that is not spared, and stays at it. Returns kNone if the queue is
+  // empty, or kAskAgain to pause. No use bits are higher than most.
   Ref stop(uint32_t most) {
     for (uint32_t left = kLooksAtOnce; left != 0; left--) {
       if (under_ == kNone) under_ = list_.back();
@@ -72,8 +74,9 @@ class Hand {
   // Returns the entry that is looked at next.
   Ref next() const { return under_ != kNone ? under_ : list_.back(); }
 
-  // Policy::step. The part `first` is what the hand meets before it begins at the oldest, the next one
-  // what it has passed. The rank is the use bits.
+  // Does what Policy::step does. The part `first` holds the entries that the hand meets before it
+  // begins at the oldest again, and the next part those that it has passed. The rank is the use
+  // bits.
   bool step(Policy::Walk &walk, uint32_t first, uint32_t *rank) const {
     if (walk.part == first) {
       walk.ref = walk.ref == kNone ? next() : list_.towards_front(walk.ref);
@@ -89,7 +92,7 @@ class Hand {
   }
 
 #ifdef CT_VALIDATE
-  // As List::problem.
+  // Returns what List::problem returns.
   template <class Visit>
   const char *problem(uint32_t most, Visit visit) const {
     uint64_t size = 0;
@@ -108,9 +111,9 @@ class Hand {
  private:
   const PolicyContext &context_;
   List list_;
-  Ref under_ = kNone;  // kNone: it begins anew, at the oldest
+  Ref under_ = kNone;  // kNone: the hand begins at the oldest entry
   uint64_t size_ = 0;
-  uint64_t spared_ = 0;  // since an entry was not spared
+  uint64_t spared_ = 0;  // entries spared since the hand last stopped
 };
 
 }  // namespace ct

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
-// LFU in O(1) (after Shah, Mitra, Matani, "An O(1) algorithm for implementing the LFU cache eviction
-// scheme", 2010, with one list instead of many). The victim is the entry with the lowest count; of
-// several, the first to have reached it.
+// LFU in O(1) (after Shah, Mitra, Matani, "An O(1) algorithm for implementing the LFU cache
+// eviction scheme", 2010, with one list instead of many). The victim is the entry with the lowest
+// count; of several such entries, the victim is the one that reached this count first.
 //
-// One list holds all entries, from the most to the least often used. Entries of one count form a
-// group, the newest first. A use moves an entry to the front of the next group. The groups are in a
-// list of their own.
+// One list holds all entries, from the most to the least often used. Entries with the same count
+// form a group, the newest first. A use moves an entry to the front of the next group. The groups
+// are in a list of their own.
 //
-// A use may need a new group. Each insert leaves one in reserve. If there is none and no memory for
-// one, the use moves the entry to the front of its group and is not counted.
+// A use may need a new group. Each insert leaves room for one group in reserve. If there is no such
+// room and no memory for a group, the use moves the entry to the front of its own group and is not
+// counted.
 #include <algorithm>
 
 #include "base/array.hpp"
@@ -105,7 +106,7 @@ class Lfu : public Policy {
 
   Cell<uint32_t> &group_of(Ref ref) const { return *layout_.hook<Cell<uint32_t>>(store_.at(ref)); }
 
-  // Makes an empty group. There is room for one.
+  // Makes an empty group. The caller has made sure that there is room.
   uint32_t make_group(uint64_t count, uint32_t higher, uint32_t lower) {
     uint32_t made = free_;
     if (made != kNoGroup) {
@@ -120,8 +121,9 @@ class Lfu : public Policy {
     return made;
   }
 
-  // Returns the group of that count, and makes it if there is none. There is room for one. Entries
-  // are restored in order, so the search begins at the last one's group.
+  // Returns the group of that count, and makes it if there is none. The caller has made sure that
+  // there is room. Entries are restored in order, so the search begins at the group of the last
+  // one.
   uint32_t group_with(uint64_t count) {
     uint32_t lower = near_ != kNoGroup ? near_ : lowest_;
     uint32_t higher = lower;
@@ -142,7 +144,8 @@ class Lfu : public Policy {
 
   void join(Ref ref, uint32_t to) {
     Group &group = groups_[to];
-    // In front of the group's newest: behind all of the next higher one.
+    // The place is in front of the group's newest entry, or behind all entries of the next higher
+    // group.
     const Ref place = group.newest != kNone      ? list_.towards_front(group.newest)
                       : group.higher != kNoGroup ? groups_[group.higher].oldest
                                                  : kNone;
@@ -167,7 +170,8 @@ class Lfu : public Policy {
     join(ref, to);
   }
 
-  // A group that it leaves empty goes, unless it is the one that it is about to join.
+  // Takes an entry out of its group. A group that becomes empty is freed, unless it is also the
+  // group that the entry is about to join.
   void leave(Ref ref, uint32_t from, uint32_t to) {
     Group &group = groups_[from];
     if (group.newest == ref && group.oldest == ref) {
@@ -197,7 +201,7 @@ class Lfu : public Policy {
   Array<Group> groups_;
   uint32_t lowest_ = kNoGroup;
   uint32_t free_ = kNoGroup;
-  uint32_t near_ = kNoGroup;  // of the last that was restored, if it is there still
+  uint32_t near_ = kNoGroup;  // the group of the entry that was restored last, if it still exists
 };
 
 }  // namespace

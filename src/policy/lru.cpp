@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // LRU, and the orders that differ from it by a line: FIFO, ANY and MRU. TTL and TLRU are LRU, too.
-// Each is a list of all entries.
+// Each of them is a list of all entries.
 #include "policy/policy.hpp"
 #include "table/list.hpp"
 

@@ -60,18 +60,19 @@ class Policy {
   // The place of a walk over the order.
   struct Walk {
     uint32_t part = 0;    // A policy may keep its entries in several parts.
-    Ref ref = kNone;      // The last entry of that part that was met; kNone: none yet.
+    Ref ref = kNone;      // The last entry of that part that was met, or kNone.
     uint64_t passed = 0;  // How many entries of that part were met, if the policy needs it.
   };
 
-  // A policy hides what does not hold of it, and states kUses. PolicyKind explains them.
+  // Defaults. A policy hides those that do not hold for it, and states kUses. PolicyKind explains
+  // them.
   static constexpr size_t kHookBytes = 0;
   static constexpr size_t kBytesBeside = 0;
   static constexpr bool kOrdered = true;
   static constexpr uint8_t kMostUses = 0;
   static constexpr bool kHasFrequency = false;
   static constexpr bool kTakesNewest = false;
-  // The number of ranks that step can answer, for any policy.
+  // The number of ranks that step can return, for any policy.
   static constexpr uint32_t kRanks = 5;
 
   Policy(const Policy &) = delete;
@@ -79,12 +80,12 @@ class Policy {
 
   // Returns false if there was no memory for its state.
   virtual bool ready() const { return true; }
-  // Makes room for so many more entries; that many inserts cannot fail then. Returns false if there
-  // is no memory.
+  // Makes room for this many more entries, so that as many inserts cannot fail. Returns false if
+  // there is no memory.
   virtual bool reserve(uint64_t) { return true; }
   // The entry is new in the cache.
   virtual void insert(Ref ref, uint64_t hash, Now &now) = 0;
-  // The entry is new here, and was used that often in another cache.
+  // The entry is new here, and was used `uses` times in another cache.
   virtual void restore(Ref ref, uint64_t hash, uint64_t uses, Now &now) {
     (void)uses;
     insert(ref, hash, now);
@@ -93,11 +94,12 @@ class Policy {
   virtual void update(Ref ref, uint64_t hash, uint64_t before, Now &now) = 0;
   // The entry was used; only with Uses::kImmediate.
   virtual void hit(Ref, uint64_t hash, Now &) { (void)hash; }
-  // The entries were used, in that order; only with Uses::kBatched.
+  // The entries were used, in this order; only with Uses::kBatched.
   virtual void used(const Ref *, uint32_t count) { (void)count; }
-  // The entry's weight changed without a use or an update. It was `before` until now.
+  // The entry's weight changed without a use or an update. The entry weighed `before` until now.
   virtual void reweigh(Ref, uint64_t before, Now &) { (void)before; }
-  // The entry leaves the cache. displaced: victim_for named it, and it makes room for that key.
+  // The entry leaves the cache. displaced: victim_for named the entry, which makes room for the key
+  // that was given there.
   virtual void remove(Ref ref, uint64_t hash, bool displaced) = 0;
   // The entry's block has moved. Its links, hook and flags were copied.
   virtual void moved(Ref from, Ref to) = 0;
@@ -105,30 +107,31 @@ class Policy {
   virtual void clear() = 0;
   // Returns whether clear takes no step for each entry.
   virtual bool clears_at_once() const { return true; }
-  // The limit of all shards together is that now.
+  // The limit of all shards together is this now.
   virtual void resize(uint64_t) {}
-  // Names the entry that should leave next; kNone if it knows no entry; kAskAgain after a pause, so
-  // that others get the lock. The entry may still stay.
+  // Names the entry that should leave next. Returns kNone if the policy knows no entry, or
+  // kAskAgain to pause, so that other calls get the lock. The entry may still stay.
   virtual Ref victim() = 0;
-  // Does the same, to make room for the key with that hash. Only here may a policy learn from the
-  // choice, and allocate. It may be asked several times for one key, and the key may still not come.
+  // Does the same, to make room for the key with that hash. Only in this call may a policy learn
+  // from the choice, and allocate. There may be several such calls for one key, and the key may
+  // still not come.
   virtual Ref victim_for(uint64_t hash) {
     (void)hash;
     return victim();
   }
-  // Names the entry that will probably follow the last victim, to be fetched ahead; kNone if that is
-  // not known.
+  // Names the entry that will probably follow the last victim, so that it can be prefetched.
+  // Returns kNone if that is not known.
   virtual Ref next_victim() const { return kNone; }
-  // A key with that hash will probably come or leave next. Fetches ahead what is kept of it.
+  // A key with that hash will probably come or leave next. Prefetches what the policy keeps of it.
   virtual void prefetch(uint64_t hash) const { (void)hash; }
-  // Returns how often the entry was used; 0 if the policy does not count.
+  // Returns how often the entry was used, or 0 if the policy does not count uses.
   virtual uint64_t frequency(Ref) const { return 0; }
-  // Goes on to the next entry; returns false if there is none. If the policy is ordered, a walk meets
-  // each entry once, unless the order changes meanwhile. Entries would leave by rank, the lowest
-  // first, and of one rank as they are met.
+  // Goes on to the next entry. Returns false if there is none. If the policy is ordered, a walk
+  // meets each entry once, unless the order changes meanwhile. Entries would leave by rank, the
+  // lowest first, and those of one rank in the order in which they are met.
   virtual bool step(Walk &walk, uint32_t *rank) const = 0;
 #ifdef CT_VALIDATE
-  // Returns NULL, or the invariant that is broken.
+  // Returns nullptr, or the invariant that is broken.
   virtual const char *problem() const { return nullptr; }
 #endif
 
@@ -168,7 +171,7 @@ constexpr PolicyKind kind_of(Needs needs = Needs::kNothing) {
       [](Policy *policy) { static_cast<P *>(policy)->P::~P(); }};
 }
 
-// One for each constant of ct_policy, defined beside its class in policy/.
+// There is one kind for each constant of ct_policy, defined beside its class in policy/.
 extern const PolicyKind kLruKind, kFifoKind, kLfuKind, kRrKind, kTtlKind, kTlruKind, kAnyKind,
     kMruKind, kClockKind, kSieveKind, kS3FifoKind, kWTinyLfuKind, kArcKind, kCustomKind;
 
@@ -176,7 +179,7 @@ extern const PolicyKind kLruKind, kFifoKind, kLfuKind, kRrKind, kTtlKind, kTlruK
 const PolicyKind *policy_kind(int32_t policy);
 const char *policy_name(int32_t policy);
 
-// Returns the first policy of that name, in upper or lower case; -1 if there is none.
+// Returns the first policy of that name, in upper or lower case, or -1 if there is none.
 int32_t policy_by_name(const char *name);
 
 }  // namespace ct

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Random replacement: an array of all entries. When an entry leaves, the last one takes its place. An
-// entry's number in the array stands in its `prev`.
+// Random replacement: an array of all entries. When an entry leaves, the last entry of the array
+// takes its place. An entry's number in the array stands in its `prev`.
 #include "base/long_array.hpp"
 #include "base/random.hpp"
 #include "policy/policy.hpp"

@@ -3,7 +3,7 @@
 // 2023): three queues by age.
 //
 //   small   New keys enter here. It holds a tenth of the weight. An entry that was used twice here
-//           goes on to main; one that was not leaves the cache.
+//           goes on to main; an entry that was not leaves the cache.
 //   main    A hand goes round, and spares an entry once for each use.
 //   ghosts  The hashes of keys that left from small. Such a key enters main when it comes back.
 //
@@ -85,7 +85,7 @@ class S3Fifo : public Policy {
     return stopped != kNone ? stopped : small_.back();
   }
 
-  // A cache that never evicts needs no room for ghosts. Without memory there are fewer.
+  // A cache that never evicts needs no room for ghosts. Without memory there are fewer ghosts.
   Ref victim_for(uint64_t) override {
     ghosts_.reserve(ghosts_of(size_), counts_memory(context_.options));
     return victim();
@@ -94,7 +94,7 @@ class S3Fifo : public Policy {
   Ref next_victim() const override { return takes_small() ? small_.next_back() : main_.next(); }
   void prefetch(uint64_t hash) const override { ghosts_.prefetch(hash); }
 
-  // Rank 0 is the small queue; the main one's ranks follow, by use bits.
+  // Rank 0 is the small queue. The ranks of the main queue follow, by use bits.
   bool step(Walk &walk, uint32_t *rank) const override {
     if (walk.part == 0) {
       walk.ref = small_.after(walk.ref);
@@ -133,7 +133,7 @@ class S3Fifo : public Policy {
 
  private:
   static constexpr uint32_t kUsesForMain = 2;
-  // In a small queue of one entry, none would have the time to be used twice.
+  // In a small queue of one entry, no entry would have the time to be used twice.
   static constexpr uint64_t kLeastShare = 2;
   static constexpr uint8_t kMain = 64;
   static_assert((kMain & kPolicyFlags) != 0, "the flag is the policy's own");

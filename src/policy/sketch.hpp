@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
-// A count-min sketch (Cormode, Muthukrishnan, "An Improved Data Stream Summary", 2005): about how often
-// each key was used lately, in 6.4 bytes for each entry of the cache. It has the conservative update
-// of Estan and Varghese ("New Directions in Traffic Measurement and Accounting", 2002), and ages as
-// TinyLFU does: now and then it halves the counters, a block at a time, so that no call pays for all.
+// A count-min sketch (Cormode, Muthukrishnan, "An Improved Data Stream Summary", 2005): about how
+// often each key was used lately, in 6.4 bytes for each entry of the cache. It has the conservative
+// update of Estan and Varghese ("New Directions in Traffic Measurement and Accounting", 2002), and
+// ages as TinyLFU does: now and then it halves the counters, a block at a time, so that no call
+// pays for all.
 //
-// A key's two counters lie in one block of 64 bytes, so that counting costs one cache miss. A counter
-// has 3 bits. A key that is used more than 7 times between two halvings stays anyway; and the more
-// counters there are, the fewer keys share one.
+// A key's two counters lie in one block of 64 bytes, so that counting costs one cache miss. A
+// counter has 3 bits. A key that is used more than 7 times between two halvings stays anyway; and
+// the more counters there are, the fewer keys share one.
 //
-// When the sketch takes another size, each use moves some blocks, from the lowest hashes on. The
-// blocks below the cursor are new, the rest are still the old ones. Where memory is what is limited,
-// all move at once: both tables together are more than entries are weighed for.
+// When the sketch changes its size, each use moves some blocks, from the lowest hashes on. The
+// blocks below the cursor are new, and the others are still the old ones. If the limit is on
+// memory, all blocks move at once, because both tables together take more memory than the weights
+// of entries include.
 #ifndef CT_POLICY_SKETCH_HPP
 #define CT_POLICY_SKETCH_HPP
 
@@ -26,23 +28,23 @@ namespace ct {
 class Sketch {
  public:
   static constexpr uint32_t kMaxCount = 7;
-  // On average, as it grows by doubling.
+  // Bytes for each entry, on average, as the sketch grows by doubling.
   static constexpr size_t kBytesAnEntry = 10;
 
-  // tight: the cache's memory is what is limited.
+  // tight: the cache's limit is on memory.
   Sketch(Memory &memory, bool tight) noexcept : memory_(memory), tight_(tight) {}
   ~Sketch() { clear(); }
   Sketch(const Sketch &) = delete;
   Sketch &operator=(const Sketch &) = delete;
 
-  // Begins to grow if it is too small for so many entries and there is memory. expected is the largest
-  // number of entries; 0 if that is not known.
+  // Begins to grow if the sketch is too small for this number of entries and there is memory.
+  // expected is the largest number of entries, or 0 if that is not known.
   void reserve(uint64_t entries, uint64_t expected) noexcept {
     if (entries > bearable_) grow(entries, expected);
   }
 
-  // Begins to shrink to half its size if it is tight, that is enough for so many entries, and there is
-  // memory.
+  // Begins to shrink to half the size if the sketch is tight, half the size is enough for this
+  // number of entries, and there is memory.
   void fit(uint64_t entries) noexcept {
     if (tight_ && count_ > kLongBlocks && entries < count_ / 2 * kEntriesABlock && !resizing()) {
       resize((uint64_t{count_} + 1) / 2);
@@ -55,7 +57,7 @@ class Sketch {
     if (resizing()) take_over(kBlocksAStep);
     const uint64_t mixed = mix(hash);
     if (!block_of(mixed).add(mixed)) return;
-    // It takes another size within so few uses that nothing need age meanwhile.
+    // The sketch changes its size within so few uses that no counter need age meanwhile.
     if (resizing() || ++uses_ < kUsesAHalving) return;
     uses_ = 0;
     if (++halved_ >= count_) halved_ = 0;
@@ -84,7 +86,8 @@ class Sketch {
  private:
   static constexpr uint32_t kCounters = 2;  // of a key
   static constexpr uint64_t kEntriesABlock = 10;
-  // So the counters remember some six uses of each entry, and as many of keys that are not there.
+  // With this number the counters remember about six uses of each entry, and as many uses of keys
+  // that are not there.
   static constexpr uint32_t kUsesAHalving = 6 * kEntriesABlock;
   static constexpr uint64_t kMinBlocks = 4;    // in fewer, some counters have far too many keys
   static constexpr uint64_t kLongBlocks = 64;  // a larger sketch grows step by step
@@ -92,8 +95,8 @@ class Sketch {
   static constexpr uint64_t kMaxBlocks = std::min<uint64_t>(uint64_t{1} << 31, SIZE_MAX / 128);
 
   struct alignas(64) Block {
-    // Each word has 21 counters, from the lowest bits on. A key's first counter is in the lower four
-    // words, its second in the upper four.
+    // Each word has 21 counters, from the lowest bits on. A key's first counter is in the lower
+    // four words, its second in the upper four.
     uint64_t words[8];
 
     static uint32_t word(uint32_t i, uint64_t mixed) {
@@ -110,7 +113,7 @@ class Sketch {
       for (uint32_t i = 0; i < kCounters; i++) least = std::min(least, get(i, mixed));
       return least;
     }
-    // Raises those of the key's counters that are least. Returns false if they are full.
+    // Raises the lowest of the key's counters. Returns false if they are full.
     bool add(uint64_t mixed) {
       const uint32_t before = least(mixed);
       if (before == kMaxCount) return false;
@@ -137,8 +140,8 @@ class Sketch {
   };
   static_assert(sizeof(Block) == 64, "a cache line");
 
-  // The upper half selects the block, the lower one the counters. The hash itself will not do: those
-  // of one shard have bits in common.
+  // The upper half selects the block, and the lower half the counters. The hash itself will not do,
+  // because the hashes of one shard have bits in common.
   static uint64_t mix(uint64_t hash) { return hash * 0x9E3779B97F4A7C15u; }
   Block &block_of(uint64_t mixed) const {
     const uint64_t position = mixed >> 32;
@@ -146,11 +149,12 @@ class Sketch {
     return block < cursor_ ? blocks_[block] : old_[(position * old_count_) >> 32];
   }
 
-  // Returns the number of blocks for so many entries.
+  // Returns the number of blocks for this number of entries.
   //
-  // The leading bits of a hash must lead to what is known of its key. If each size is twice the one
-  // before, the keys of a block were in one block. Else some blocks merge what two knew, and believe
-  // it of all their keys. So the sizes are halves of the one that is enough in the end.
+  // The leading bits of a hash must lead to what is known of its key. If each size is twice the
+  // size before, all keys of a block were in one block before. Otherwise some blocks merge what two
+  // blocks knew, and believe it of all their keys. So the sizes are halvings of the size that is
+  // enough in the end.
   uint64_t count_for(uint64_t entries, uint64_t expected) const {
     if (entries > expected) {
       return std::max(entries / kEntriesABlock + 1, 2 * static_cast<uint64_t>(count_));
@@ -166,19 +170,21 @@ class Sketch {
   }
 
   void grow(uint64_t entries, uint64_t expected) noexcept {
-    // Two steps at once: few uses came between.
+    // Few uses came between two changes of size, so the rest of the first change is done at once.
     if (resizing()) take_over(count_);
     const uint64_t count = std::min(kMaxBlocks, std::max(kMinBlocks, count_for(entries, expected)));
-    // If there is no memory now, it tries again when that many have come. Estimates get coarser.
+    // If there is no memory now, the sketch tries again when even this size would be too small.
+    // Until then estimates get coarser.
     if (count <= count_ || !resize(count)) bearable_ = bearable(count);
   }
 
-  // So many entries are borne before it grows again.
+  // Returns how many entries the sketch bears before it grows again.
   static uint64_t bearable(uint64_t count) { return count * kEntriesABlock * 9 / 8; }
 
   bool resizing() const { return cursor_ != count_; }
 
-  // Begins to take another size. Returns false if there is no memory. No other size is being taken.
+  // Begins to change the size. Returns false if there is no memory. No other change may be under
+  // way.
   bool resize(uint64_t count) noexcept {
     const size_t bytes = static_cast<size_t>(count) * sizeof(Block);
     void *memory = blocks_ == nullptr ? memory_.allocate_zeroed(bytes, alignof(Block))
@@ -196,7 +202,7 @@ class Sketch {
     return true;
   }
 
-  // Fills the next new blocks: each with what the old blocks of the same hashes knew.
+  // Fills the next new blocks, each with what the old blocks of the same hashes knew.
   void take_over(uint32_t blocks) noexcept {
     const uint64_t before = old_count_;
     const uint32_t end = cursor_ + std::min(blocks, count_ - cursor_);
@@ -220,10 +226,10 @@ class Sketch {
   const bool tight_;
   Block *blocks_ = nullptr;  // nullptr if there was no memory for any
   uint32_t count_ = 0;
-  Block *old_ = nullptr;  // while it takes another size
+  Block *old_ = nullptr;  // while the sketch changes its size
   uint32_t old_count_ = 0;
-  uint32_t cursor_ = 0;    // the blocks below it are filled
-  uint64_t bearable_ = 0;  // with more entries it should grow
+  uint32_t cursor_ = 0;    // new blocks below this are filled
+  uint64_t bearable_ = 0;  // with more entries the sketch should grow
   uint32_t uses_ = 0;      // counted since the last block was halved
   uint32_t halved_ = 0;    // the last block that was halved
 };

@@ -1,31 +1,33 @@
 // SPDX-License-Identifier: MIT
-// W-TinyLFU (Einziger, Friedman, Manes, "TinyLFU: A Highly Efficient Cache Admission Policy", 2017).
-// New entries enter a window. An entry that leaves the window, the candidate, stays only if it was
-// used more often than the entry that would have to go for it, the rival. A sketch remembers how
-// often a key was used, also when its entry is long gone.
+// W-TinyLFU (Einziger, Friedman, Manes, "TinyLFU: A Highly Efficient Cache Admission Policy",
+// 2017). New entries enter a window. An entry that leaves the window is the candidate, and the
+// entry that would have to go for it is the rival. The candidate stays only if it was used more
+// often than the rival. A sketch remembers how often a key was used, also when its entry is long
+// gone.
 //
 //   window      LRU, in two lists, young and old, so that hits in the older half can be told
 //   probation   entries that left the window, and those that leave protected; the rival is its back
 //   protected   entries that were used in probation; up to 4/5 of the main region, which is both
 //
 // A new entry whose key the sketch knows well need not prove itself in the window. It enters
-// probation, as S3-FIFO does with a key that it finds among its ghosts (s3fifo.cpp).
+// probation at once, as in S3-FIFO a key enters main that is found among the ghosts (s3fifo.cpp).
 //
 // The share of the window adapts as in hill climbing (Einziger, Eytan, Friedman, Manes, "Adaptive
-// Software Cache Management", 2018), but by the slope. Trials tell little: a short sample is mostly
-// noise. Space is worth most where hits are densest at the cold end. So a hit in the older half of the
-// window widens the window, a hit in probation narrows it, each in inverse proportion to the weight
-// of the list that was hit.
+// Software Cache Management", 2018), but by the slope. Trials tell little, because a short sample
+// is mostly noise. Space is worth most where hits are densest at the cold end. So a hit in the
+// older half of the window widens the window, and a hit in probation narrows it, each in inverse
+// proportion to the weight of the list that was hit.
 //
-// A working set that is not used any more would stay in protected: only hits in probation demote it,
-// and its successor's keys, used in turn, leave probation before they are used again. So time is
-// divided into rounds. A round ends when known keys have missed one and a half times as often as
-// there are entries. An entry of protected that was not used for a whole round is stale: it is the
-// next rival, before those of probation. And a window whose older half had few hits in a round shrinks
-// to its least, to make room for the keys that miss.
+// A working set that is not used any more would stay in protected: only hits in probation demote
+// its entries, and the keys of the next working set, used in turn, leave probation before they are
+// used again. So time is divided into rounds. A round ends when known keys have missed one and a
+// half times as often as there are entries. An entry of protected that was not used for a whole
+// round is stale. A stale entry is the next rival, before the entries of probation. And if the
+// older half of the window had few hits in a round, the window shrinks to its least share, to make
+// room for the keys that miss.
 //
-// All shares are of the weight that is in the shard at present. An entry's flags name the list that it
-// is in. The weight of each list is known.
+// All shares are of the weight that is in the shard at present. An entry's flags name the list that
+// it is in. The weight of each list is known.
 #include <algorithm>
 
 #include "base/random.hpp"
@@ -53,7 +55,7 @@ class WTinyLfu : public Policy {
     sketch_.fit(count_ + count);
     return true;
   }
-  // Expects an even part of the limit, if entries are counted.
+  // Expects an even part of the limit for this shard, if entries are counted.
   void resize(uint64_t maxsize) override {
     const ct_options &options = context_.options;
     const bool counted = options.weigher == nullptr && options.weight_kind == CT_WEIGHT_COUNT;
@@ -116,7 +118,8 @@ class WTinyLfu : public Policy {
     if (candidate == kNone || rival == kNone) return candidate == kNone ? rival : candidate;
     const uint64_t target = window_target();
     if (window_weight() < target) return rival;
-    // A window that is too large gives the rest of its entries up without a contest.
+    // If the window is too large even without the candidate, the candidate moves on without a
+    // contest, and the next one competes.
     if (window_weight() - context_.weight(candidate) > target) {
       move(candidate, kProbation);
       candidate = window_end().back();
@@ -126,8 +129,8 @@ class WTinyLfu : public Policy {
     return rival;
   }
 
-  // Fetches both ahead, as it will be the candidate or its rival; and the back of young, which will
-  // move to old.
+  // Prefetches the candidate and the rival, as either may be the next victim, and the back of
+  // young, which will move to old.
   Ref next_victim() const override {
     lists_[kYoung].next_back();
     const Ref rival = main_end().next_back();
@@ -142,8 +145,8 @@ class WTinyLfu : public Policy {
 
   uint64_t frequency(Ref ref) const override { return sketch_.estimate(context_.hash(ref)); }
 
-  // Nearly the order in which entries would leave if none was used. Whether one of the window or one of
-  // probation goes first, their counts decide each time.
+  // Walks nearly in the order in which entries would leave if none were used. In truth the counts
+  // decide each time whether an entry of the window or one of probation goes first.
   bool step(Walk &walk, uint32_t *rank) const override {
     constexpr Region kOrder[] = {kProtected, kProbation, kOld, kYoung, kProtected};
     constexpr uint32_t kStale = 0;
@@ -195,30 +198,32 @@ class WTinyLfu : public Policy {
   static constexpr int kRegionShift = 6;
   static_assert((kProtected << kRegionShift) == kPolicyFlags, "two bits of the flags");
 
-  // The window's share. It is never none and never all, so that hits at both cold ends can be compared.
+  // The window's share. It is never 0 and never 1, so that hits at both cold ends can be compared.
   static constexpr double kFirstShare = 0.2;
   static constexpr double kLeastShare = 0.01;
   static constexpr double kMostShare = 0.8;
-  // A hit moves the border by so many entries if both cold ends weigh the same; by at most so many
-  // times as many if the one that was hit is lighter.
+  // A hit moves the border by kStep entries if both cold ends weigh the same. If the end that was
+  // hit is lighter, the border moves by up to kMostRatio times as many.
   static constexpr double kStep = 0.2;
   static constexpr double kMostRatio = 16;
   static constexpr double kProtectedShare = 0.8;
-  // A call moves so many entries from list to list at most, whatever they weigh. The next ones go on.
+  // A call moves at most this many entries from list to list, whatever they weigh. The next calls
+  // go on.
   static constexpr uint32_t kMostMoves = 8;
-  // The length of a round for each entry, and what passes of it with each miss of a known key and with
-  // each use. Where rounds are shorter, a loop over twice as many keys as there is room for makes all
-  // of protected stale.
+  // The time that passes with each miss of a known key and with each use, and the length of a round
+  // for each entry. If rounds were shorter, a loop over twice as many keys as there is room for
+  // would make all of protected stale.
   static constexpr uint64_t kMissTime = 16;
   static constexpr uint64_t kUseTime = 1;
   static constexpr uint64_t kRoundTime = 24;
-  // A window whose older half has fewer hits in a round, for each entry of the window, gives way. Twice
-  // as many would let a shard's window go by chance.
+  // A window gives way if its older half has fewer hits than this in a round, for each entry of the
+  // window. With twice this number, a shard's window would go by chance.
   static constexpr double kLeastHits = 0.25;
-  // A key with that count has come back; with a lower one it may only share counters with others.
+  // A key with this count has come back; a key with a lower count may only share counters with
+  // others.
   static constexpr uint32_t kKnown = 2;
-  // Of the candidates with that count, one in kJitter wins whatever its rival's count is. Else an
-  // attacker who makes keys collide could keep a rival for ever.
+  // Of the candidates with at least this count, one in kJitter wins whatever its rival's count is.
+  // Otherwise an attacker who makes keys collide could keep a rival for ever.
   static constexpr uint32_t kJitterFrom = 5;
   static constexpr uint64_t kJitter = 128;
 
@@ -290,7 +295,7 @@ class WTinyLfu : public Policy {
     }
   }
 
-  // Moves the border for a hit at one of the cold ends; other is the other one. It does nothing while
+  // Moves the border for a hit at one of the cold ends; other is the other end. Does nothing while
   // the cache is not full.
   void adapt(Region hit, Region other) {
     if (!full_) return;
@@ -313,7 +318,7 @@ class WTinyLfu : public Policy {
     if (full_ && static_cast<double>(old_hits_) < least) share_ = kLeastShare;
     round_time_ = old_hits_ = 0;
   }
-  // ref leaves its place in protected; a mark on it passes to the next one towards the back.
+  // ref leaves its place in protected. A mark on ref passes to the next entry towards the back.
   void leave_place(Ref ref) {
     if (before_round_ == ref) before_round_ = lists_[kProtected].towards_back(ref);
     if (stale_ == ref) stale_ = lists_[kProtected].towards_back(ref);
@@ -334,12 +339,13 @@ class WTinyLfu : public Policy {
   uint64_t in_window_ = 0;      // entries
   uint64_t expected_ = 0;       // entries of a full shard; 0: not known
   double share_ = kFirstShare;  // of the window
-  // Marks in protected; kNone: no such entry. From each to the back no entry was used since this round
-  // began, or for at least a whole round.
+  // Marks in protected, or kNone if there is no such entry. From before_round_ to the back, no
+  // entry was used since this round began. From stale_ to the back, no entry was used for at least
+  // a whole round.
   Ref before_round_ = kNone;
   Ref stale_ = kNone;
-  uint64_t round_time_ = 0;  // that has passed of this round
-  uint64_t old_hits_ = 0;    // in this round
+  uint64_t round_time_ = 0;  // time that has passed in this round
+  uint64_t old_hits_ = 0;    // hits in old in this round
   bool full_ = false;        // room had to be made for the last newcomer
   bool pressed_ = false;     // room has been made for the next one
   Random random_;
