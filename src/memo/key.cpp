@@ -17,7 +17,8 @@ void store_little_endian(char *to, uint64_t value, int bytes) {
   for (int i = 0; i < bytes; i++) to[i] = static_cast<char>(value >> (8 * i));
 }
 
-// Well-formed UTF-8: no overlong forms, no surrogates, nothing beyond U+10FFFF.
+// Returns whether text is well-formed UTF-8: no overlong forms, no surrogates, nothing beyond
+// U+10FFFF.
 bool is_utf8(Bytes text) {
   const auto *p = reinterpret_cast<const unsigned char *>(text.data);
   const auto *const end = p + text.size;
@@ -92,7 +93,8 @@ void Key::add_prefix(Bytes prefix) {
   if (put_length(prefix.size)) put(prefix.data, prefix.size);
 }
 
-// A positional argument after a name is an error, as in the call that it stands for.
+// A positional argument after a named one is an error, as in the function call that the key stands
+// for.
 bool Key::begin_value(char type) {
   if (depth_ > 0) return status_ == CT_OK;
   if (named_ && !waiting_) fail(CT_ERR_INVALID);
@@ -196,7 +198,7 @@ uint32_t Key::length_at(size_t offset) const {
 
 Bytes Key::name_at(size_t offset) const { return {data_ + offset + 9, length_at(offset + 5)}; }
 
-// Moves the last named argument to where its name belongs among those before it.
+// Moves the last named argument to where its name belongs among the names before it.
 void Key::sort_in() {
   const Bytes name = name_at(current_);
   size_t place = names_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Builds keys from typed arguments, so that two keys are equal bytes if and only if the arguments
-// are equal. Knows no cache. The encoding, which never changes within a major version:
+// are equal. It knows nothing of caches. This is the encoding, which never changes within a major
+// version:
 //
 //   key    = value* named*
 //   named  = 'k' total name value        sorted by name; total, name's length: 4 bytes each
@@ -14,9 +15,9 @@
 //          | '(' atom* ')'               tuple
 //   type   = 'N' 'B' 'I' 'F' 'S' 'X' 'T' null, bool, integer, double, text, bytes, tuple
 //
-// Numbers are little-endian, lengths 4 bytes. What begins no value ends what came before, and each
-// atom says where it ends, so no two lists of arguments have one encoding. Numbers that are equal
-// are one: true, 1 and 1.0 are all integers, and so is -0.0.
+// Numbers are little-endian, and lengths have 4 bytes. A byte that begins no value ends what came
+// before, and each atom says where it ends. So no two lists of arguments have the same encoding.
+// Equal numbers have one encoding: true, 1 and 1.0 are all integers, and so is -0.0.
 #ifndef CT_KEY_HPP
 #define CT_KEY_HPP
 
@@ -46,7 +47,7 @@ class Key {
   }
   void set_typed(bool typed) { typed_ = typed; }
 
-  // Each of them does nothing after an error, which data() tells.
+  // None of these does anything after an error. data() returns the error.
   void add_null();
   void add_bool(bool value);
   void add_int(int64_t value);
@@ -60,23 +61,23 @@ class Key {
   void fail(ct_status status) {
     if (status_ == CT_OK) status_ = status;
   }
-  // Whatever went wrong before.
+  // Fails with this status, whatever went wrong before.
   void fail_with(ct_status status) { status_ = status; }
-  // Bytes as they are, before anything else: what sets keys of different users apart.
+  // Adds bytes as they are, before anything else. A prefix keeps the keys of different users apart.
   void add_prefix(Bytes prefix);
 
-  // The key, until the next call; or what went wrong.
+  // Sets *out to the key, which is valid until the next call. Returns what went wrong, or CT_OK.
   ct_status data(Bytes *out);
-  // The same, where it is known that nothing went wrong.
+  // Returns the key. The caller knows that nothing went wrong.
   Bytes bytes() const { return {data_, size_}; }
 
  private:
-  // As long as a key is no longer than this, nothing is allocated.
+  // A key that is no longer than this allocates nothing.
   static constexpr size_t kSmall = 256;
 
   bool begin_value(char type);
   void end_value();
-  // Room for size bytes more; nullptr after an error.
+  // Makes room for size more bytes. Returns nullptr after an error.
   char *extend(size_t size);
   bool put(const void *data, size_t size);
   bool put_byte(char byte) { return put(&byte, 1); }
@@ -92,12 +93,12 @@ class Key {
   char *data_ = small_;
   size_t size_ = 0;
   size_t capacity_ = kSmall;
-  size_t names_ = 0;    // where the named arguments begin; 0: there are none yet
-  size_t current_ = 0;  // the last named argument
-  uint32_t depth_ = 0;  // of tuples
+  size_t names_ = 0;    // where the named arguments begin, once there is one
+  size_t current_ = 0;  // where the last named argument begins
+  uint32_t depth_ = 0;  // nesting of tuples
   bool typed_;
-  bool named_ = false;    // there was a name
-  bool waiting_ = false;  // it waits for its value
+  bool named_ = false;    // whether there was a name
+  bool waiting_ = false;  // whether the last name waits for its value
   ct_status status_ = CT_OK;
   alignas(8) char small_[kSmall];
 };

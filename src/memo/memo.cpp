@@ -11,7 +11,7 @@ namespace ct {
 
 // ---- Tally ------------------------------------------------------------------------------------
 
-// Addresses differ in their middle bits; the upper half of the product depends on all of them.
+// Addresses differ in their middle bits. The upper half of the product depends on all of these.
 uint32_t Tally::home(const void *self) const {
   const uint64_t product = uint64_t{reinterpret_cast<uintptr_t>(self)} * 0x9E3779B97F4A7C15u;
   return static_cast<uint32_t>(product >> 32) & (rows_.size() - 1);
@@ -69,7 +69,7 @@ void Tally::reset(const void *self) {
   if (Row *row = find(self)) row->counts = {0, 0};
 }
 
-// Closes the gap, so that no search ends too early.
+// Closes the gap that the row leaves, so that no search ends too early.
 void Tally::forget(const void *self) {
   Guard guard(lock_);
   const Row *row = find(self);
@@ -105,7 +105,7 @@ ct_status Memo::make(const ct_memo_options *given, Memo **out) {
   if (caches > 1 || is_too_long(options.prefix_size)) return CT_ERR_INVALID;
   if (options.prefix == nullptr && options.prefix_size > 0) return CT_ERR_INVALID;
 
-  // What is not kept needs a cache too, to be handed back by.
+  // A result that is not kept needs a cache, too, through which it is handed back.
   const ct_options nothing = CT_OPTIONS_INIT;
   CheckedOptions checked;
   if (check_options(options.own != nullptr ? options.own : &nothing, &checked) != nullptr) {
@@ -146,7 +146,7 @@ Cache *Memo::cache(void *self) {
   return options_.own != nullptr ? own_ : nullptr;
 }
 
-// As it is stored. In a cache that others may use even no prefix is one.
+// Makes the key as it is stored. In a cache that others may use, an empty prefix is added, too.
 ct_status Memo::fill_key(void *self, const void *args, Key &key) {
   key.reset();
   key.set_typed(typed());
@@ -158,7 +158,8 @@ ct_status Memo::fill_key(void *self, const void *args, Key &key) {
   return key.data(&bytes);
 }
 
-// Calls the function, and counts that first: afterwards it could no longer fail.
+// Calls the function. The call is counted first, because counting must not fail once the function
+// has been called.
 ct_status Memo::compute(const Call &call, ct_result *result) {
   if (!tally_.count(call.self, false)) return CT_ERR_NOMEM;
   return options_.fn(options_.user_data, call.self, call.args, result);
@@ -170,7 +171,8 @@ ct_status Memo::load(void *user_data, const void *, size_t, ct_result *result) {
   return call.memo->compute(call, result);
 }
 
-// Without a flight: calls the function if there is no result; of several, the first one is kept.
+// Works without a flight: calls the function if there is no result. Of several results, the first
+// is kept.
 ct_status Memo::call_alone(Cache &cache, Bytes key, Call &call, ct_value *out) {
   const bool keep = !passes_through();
   if (keep) {

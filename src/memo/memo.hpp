@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Memoized functions: a function, how its arguments make a key, and the cache that keeps results.
-// Counts calls for itself, per object (self) that it was called on.
+// Memoized functions: a function, how its arguments make a key, and the cache that keeps results. A
+// memo counts its calls itself, for each object (self) on which it was called.
 #ifndef CT_MEMO_HPP
 #define CT_MEMO_HPP
 
@@ -16,7 +16,8 @@
 
 namespace ct {
 
-// Hits and misses per object: an open-addressing table by address. Locks by itself.
+// Hits and misses per object, in an open-addressing table by address. The table does its own
+// locking.
 class Tally {
  public:
   struct Counts {
@@ -28,7 +29,7 @@ class Tally {
   Tally(const Tally &) = delete;
   Tally &operator=(const Tally &) = delete;
 
-  // False: no memory.
+  // Returns false if there is no memory.
   bool count(const void *self, bool hit);
   Counts counts(const void *self);
   void reset(const void *self);
@@ -48,21 +49,20 @@ class Tally {
 
   Memory &memory_;
   Lock lock_;
-  Array<Row> rows_
-      CT_GUARDED_BY(lock_);  // none, or a power of two of them, at least a quarter unused
+  Array<Row> rows_ CT_GUARDED_BY(lock_);  // no rows, or a power of two, at least a quarter unused
   uint32_t count_ CT_GUARDED_BY(lock_) = 0;
 };
 
 class Memo {
  public:
-  // CT_OK, CT_ERR_INVALID or CT_ERR_NOMEM.
+  // Returns CT_OK, CT_ERR_INVALID or CT_ERR_NOMEM.
   static ct_status make(const ct_memo_options *options, Memo **out);
   void free();
 
   ct_status call(void *self, const void *args, ct_value *out);
-  // Empties key, and fills it with a call.
+  // Empties key, and fills it with the key of a call.
   ct_status fill_key(void *self, const void *args, Key &key);
-  // nullptr: none, or cache_of has none.
+  // Returns nullptr if the memo has no cache, or if cache_of returns none.
   Cache *cache(void *self);
   ct_status invalidate(void *self, const void *args);
   ct_status info(void *self, ct_cache_info *out);
@@ -92,8 +92,8 @@ class Memo {
 
   Memory memory_;
   ct_memo_options options_;
-  Bytes prefix_;  // a copy, behind this
-  Cache *own_;    // freed with this; if nothing is kept, it holds what is handed back
+  Bytes prefix_;  // a copy that lies behind the memo
+  Cache *own_;    // freed with the memo; if no results are kept, it holds what is handed back
   Tally tally_;
 };
 
