@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: MIT
-// The one limit on weight, for all shards: exact, and never exceeded.
+// The budget: one limit on weight for all shards. It is exact, and never exceeded.
 //
-// Weight is in one of three places: in entries, reserved by a call for what it is about to store, or
-// free. What is free stands in one number, the pool. A lower limit makes a debt, which is paid by
-// whatever is given back until it is gone. So
+// Weight is in one of three places: in entries, reserved by a call for an entry that it is about to
+// store, or free. One number, the pool, is the free weight. Lowering the limit makes a debt.
+// Whatever weight is given back pays the debt first, until it is gone. So
 //   entries + reserved + pool = maxsize + debt.
 //
-// Who pays for the room of a store, in this order (Shard::make_room, Cache::with_room):
-//   1. the pool;
-//   2. an entry that is due, in whichever shard it is;
-//   3. a shard with noticeably more entries than the store's own;
-//   4. the store's own shard. At the limit, where weights are equal, that is every store, and nothing
-//      that shards share is written.
-// Why 3: keys are spread by their hash, so each shard of one large cache would hold about as many
-// entries, whatever they weigh. Without it the room that a heavy victim leaves over goes to whoever
-// stores next. Where weights differ each shard's share is then a random walk, and some starve.
+// The room for a store is paid for, in this order (Shard::make_room, Cache::with_room):
+//   1. by the pool;
+//   2. by an entry that is due, in any shard;
+//   3. by a shard that has noticeably more entries than the store's own;
+//   4. by the store's own shard. At the limit, if all weights are equal, every store comes to this,
+//      and writes nothing that shards share.
+// The reason for rule 3: keys are spread by hash. In one large cache, the keys that fall to each
+// shard would therefore number about the same, whatever they weigh. Without the rule, the room that
+// a heavy victim leaves over goes to the next store, in whichever shard that is. If weights differ,
+// the share of each shard is then a random walk, and some shards starve.
 //
-// Who pays a debt: ct_resize, by victims of each shard in proportion to what it holds, some at a time.
-// A store meanwhile makes its own room first, then pays with a few victims of its shard, if that has
-// not done its share.
+// A debt is paid by ct_resize: it evicts from each shard in proportion to what the shard holds,
+// some entries at a time. A store that runs meanwhile makes its own room first. Then it pays with a
+// few victims of its shard, if the shard has not done its part yet.
 #ifndef CT_BUDGET_HPP
 #define CT_BUDGET_HPP
 
@@ -38,21 +39,23 @@ class Budget {
   uint64_t maxsize() const { return maxsize_.load(std::memory_order_relaxed); }
   uint64_t debt() const { return debt_.load(std::memory_order_relaxed); }
 
-  // Entries and reservations; while a lower limit is being reached, at most that.
+  // Returns the weight of entries and reservations. While a lower limit is being reached, it
+  // returns at most that limit.
   uint64_t in_use() const {
     for (;;) {
       const uint32_t before = changes_.load(std::memory_order_acquire);
       const uint64_t limit = maxsize_.load(std::memory_order_acquire);
       const uint64_t free = pool_.load(std::memory_order_acquire);
       const uint64_t owed = debt_.load(std::memory_order_acquire);
-      // They are of one moment if the limit was not being changed: whoever sees a part of a change
-      // sees that it has begun, as each part is released after that and acquired here.
+      // The three values belong together if the limit was not changed meanwhile. A reader that sees
+      // a part of a change also sees that the change has begun: each part is stored with release
+      // after that, and loaded here with acquire.
       if (before % 2 != 0 || changes_.load(std::memory_order_relaxed) != before) continue;
       return std::min(limit, limit - free + owed);
     }
   }
 
-  // Takes that much out of the pool, or nothing.
+  // Takes `wanted` out of the pool. Returns false, and takes nothing, if the pool holds less.
   bool take_whole(uint64_t wanted) noexcept {
     uint64_t free = pool_.load(std::memory_order_relaxed);
     while (free >= wanted) {
@@ -61,7 +64,7 @@ class Budget {
     return false;
   }
 
-  // Takes at most that much out of the pool; answers how much it was.
+  // Takes at most `wanted` out of the pool. Returns how much it took.
   uint64_t take(uint64_t wanted) noexcept {
     uint64_t free = pool_.load(std::memory_order_relaxed);
     for (;;) {
@@ -76,7 +79,7 @@ class Budget {
     if (weight != 0) pool_.fetch_add(weight, std::memory_order_release);
   }
 
-  // Pays as much of the debt as the weight is worth; answers how much that was.
+  // Pays as much of the debt as `weight` covers. Returns how much it paid.
   uint64_t pay(uint64_t weight) noexcept {
     uint64_t owed = debt_.load(std::memory_order_relaxed);
     for (;;) {
@@ -89,7 +92,7 @@ class Budget {
     }
   }
 
-  // One call at a time. After it the debt may have to be paid by evictions.
+  // One call at a time changes the limit. Afterwards evictions may have to pay a debt.
   void set_maxsize(uint64_t maxsize) noexcept {
     Guard guard(limit_);
     const uint64_t before = this->maxsize();
@@ -109,13 +112,14 @@ class Budget {
   std::atomic<uint64_t> maxsize_;
   std::atomic<uint64_t> debt_{0};
   std::atomic<uint64_t> pool_;
-  std::atomic<uint32_t> changes_{0};  // of the limit, begun and ended: odd within one
-  Lock limit_;                        // one such change at a time
+  std::atomic<uint32_t> changes_{0};  // limit changes begun plus ended: odd during a change
+  Lock limit_;                        // held while the limit is changed
   Lock gathering_;
 };
 
-// The turn of the one call at a time that takes room from more than one shard: two that each hold half of
-// what they need would wait for each other. In a cache of one thread it is always one's own.
+// The turn to collect room from several shards. One call at a time has it: two calls that each hold
+// half of the room that they need would wait for each other. In a cache of one thread, a call
+// always has the turn.
 class GatheringTurn {
  public:
   GatheringTurn(Budget &budget, bool shared) noexcept : lock_(budget.gathering_), shared_(shared) {}
@@ -124,7 +128,7 @@ class GatheringTurn {
   GatheringTurn &operator=(const GatheringTurn &) = delete;
 
   bool is_own() const { return held_ || !shared_; }
-  // Unchecked, both: whether it is held is known at run time only.
+  // Both functions are unchecked: whether the lock is held is known only at run time.
   void wait() noexcept CT_UNCHECKED {
     lock_.lock();
     held_ = true;
@@ -140,7 +144,7 @@ class GatheringTurn {
   bool held_ = false;
 };
 
-// What a call has reserved. It gives back what is left when it ends.
+// The room that a call has reserved. The destructor gives back what is left of it.
 class Reservation {
  public:
   explicit Reservation(Budget &budget) noexcept : budget_(budget) {}
@@ -148,13 +152,14 @@ class Reservation {
   Reservation(const Reservation &) = delete;
   Reservation &operator=(const Reservation &) = delete;
 
-  // Tries to hold that much, by the pool.
+  // Tries to hold `weight`, taking what is missing from the pool. Returns whether it holds that
+  // much.
   bool cover(uint64_t weight) noexcept {
     if (held_ < weight) held_ += budget_.take(weight - held_);
     return held_ >= weight;
   }
-  // The same, taking nothing if that is not enough: not even for a moment, in which others would
-  // evict for what is there.
+  // The same, but takes nothing if the pool has too little. It does not take a part even for a
+  // moment, since other calls would then evict to make up for it.
   bool cover_whole(uint64_t weight) noexcept {
     if (held_ < weight) {
       if (!budget_.take_whole(weight - held_)) return false;
@@ -162,10 +167,10 @@ class Reservation {
     }
     return true;
   }
-  // Keeps the weight of an entry that left. What is owed is paid by what is left over.
+  // Keeps the weight of an entry that left. A debt is paid later, by what is left over.
   void keep(uint64_t weight) noexcept { held_ += weight; }
   uint64_t held() const noexcept { return held_; }
-  // That much of it is in an entry now.
+  // An entry has taken over `weight` of the reservation.
   void spend(uint64_t weight) noexcept {
     assert(weight <= held_);
     held_ -= weight;

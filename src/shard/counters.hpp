@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a shard counts under its lock, for ct_stats. In a cache without statistics all stays 0.
+// The counters of ct_stats that a shard keeps under its lock. In a cache without statistics all of
+// them stay 0.
 #ifndef CT_COUNTERS_HPP
 #define CT_COUNTERS_HPP
 
@@ -31,7 +32,7 @@ class Counters {
     all_.hits += hits;
     all_.misses += misses;
   }
-  // An entry has left.
+  // Counts an entry that has left.
   void departure(ct_cause cause, uint64_t weight) {
     if (cause == CT_CAUSE_EVICTED) {
       add(all_.evictions);
@@ -44,7 +45,7 @@ class Counters {
       add(all_.removals);
     }
   }
-  // Some have left by ct_clear.
+  // Counts entries that ct_clear has dropped all at once.
   void cleared(uint64_t count) {
     if (keeps()) all_.removals += count;
   }
@@ -72,7 +73,7 @@ class Counters {
         rejections, loads, load_failures, load_ticks, waits;
   };
 
-  // Without a branch.
+  // Adds 0 or 1, so that no branch is needed.
   void add(uint64_t &count) { count += keeps_; }
 
   const uint8_t keeps_;

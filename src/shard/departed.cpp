@@ -42,7 +42,7 @@ Departed::Place Departed::merge(Place a, Place b) {
   return head;
 }
 
-// Bottom-up merge sort: runs[i] is a sorted run of 2^i, or empty.
+// Bottom-up merge sort: runs[i] is a sorted run of 2^i entries, or empty.
 void Departed::sort() {
   constexpr int kRuns = 40;
   Place runs[kRuns];
@@ -61,7 +61,7 @@ void Departed::sort() {
   Place sorted = {0, kNone};
   for (const Place &run : runs) sorted = merge(run, sorted);
   head_ = sorted;
-  // The tail is not where it was, but nothing is added any more.
+  // tail_ no longer names the last entry, but nothing is added after a sort.
 }
 
 void Departed::tell(ct_listener_fn listener, void *user_data, ct_visit_fn visit, void *visit_data) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Entries of one or more shards that have left, in order, on their way to the listener. A chain through
-// the entries: what leaves needs no memory.
+// Entries that have left one or more shards, in order, on their way to the listener. They are
+// chained through the dead entries themselves, so that leaving needs no memory.
 #ifndef CT_DEPARTED_HPP
 #define CT_DEPARTED_HPP
 
@@ -15,7 +15,8 @@ namespace ct {
 
 class Departed {
  public:
-  // watched: they are told even if the cache has neither listener nor drop.
+  // watched: a visitor is told of the entries. So they are collected even if the cache has neither
+  // listener nor drop.
   explicit Departed(const Shards &shards, bool watched = false) noexcept
       : shards_(shards), watched_(watched) {}
   Departed(const Departed &) = delete;
@@ -23,11 +24,12 @@ class Departed {
 
   bool empty() const { return head_.ref == kNone; }
   bool watched() const { return watched_; }
-  // Under the lock of that shard, whose entry it is.
+  // Needs the lock of the shard that the entry is from.
   void add(uint32_t shard, Ref ref, Entry *e, ct_cause cause);
-  // By deadline; equal ones stay in order.
+  // Sorts by deadline. Entries with equal deadlines stay in order.
   void sort();
-  // Tells listener and visit (either may be NULL) of each, and lets it go. Holding no lock.
+  // Tells `listener` and `visit` of each entry, and lets the entry go. Either of them may be NULL.
+  // The caller holds no lock.
   void tell(ct_listener_fn listener, void *user_data, ct_visit_fn visit, void *visit_data);
 
  private:

@@ -82,7 +82,8 @@ void Flights::land(Flight &flight, const ct_value &value, Entry *entry, Now &now
     destroy(flight);
     return;
   }
-  // Beside the caller's own pin: these are the first ones of their entry, which need no memory.
+  // The flight's pin, beside the caller's own. Both are among the first pins of their entry, which
+  // need no memory.
   pins_.pin(entry);
   flight.value = value;
   flight.entry = entry;
@@ -99,7 +100,7 @@ Flight **Flights::bucket_of_many(uint64_t hash) {
   return &buckets_[place < size ? place : place & (mask >> 1)];
 }
 
-// One that is not overtaken.
+// Returns the key's flight of that kind that is not overtaken, or nullptr.
 Flight *Flights::find(Flight::Kind kind, const Probe &probe) {
   if (count_ == 0) return nullptr;
   for (Flight *flight = *bucket(probe.hash); flight != nullptr; flight = flight->next) {
@@ -109,7 +110,7 @@ Flight *Flights::find(Flight::Kind kind, const Probe &probe) {
   return nullptr;
 }
 
-// Whether a thread is loading the key, overtaken or not.
+// Returns whether the thread is loading the key, even if the load was overtaken.
 bool Flights::is_loading(const Probe &probe, Thread loader) {
   if (count_ == 0 || loader == 0) return false;
   for (Flight *flight = *bucket(probe.hash); flight != nullptr; flight = flight->next) {
@@ -120,7 +121,7 @@ bool Flights::is_loading(const Probe &probe, Thread loader) {
   return false;
 }
 
-// A new one, vacant, that nobody holds yet; nullptr: no memory.
+// Adds a vacant flight, which nobody holds yet. Returns nullptr if there is no memory.
 Flight *Flights::add(Flight::Kind kind, const Probe &probe) {
   if (count_ >= kFew && count_ >= buckets_.size() && !grow()) return nullptr;
   const Bytes key = probe.key;
@@ -137,7 +138,8 @@ Flight *Flights::add(Flight::Kind kind, const Probe &probe) {
   return *head;
 }
 
-// The bucket whose flights are shared is where a hash would be that is the number of the new one.
+// Linear hashing: the new bucket shares the flights of one other bucket. That is where the new
+// bucket's number, taken as a hash, belongs so far.
 bool Flights::grow() {
   if (!buckets_.reserve(1)) return false;
   Flight *list = std::exchange(*bucket(buckets_.size()), nullptr);

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: MIT
-// Single flight: who works for a key, and who waits. A flight is a load of a key, or the turn of those
-// who compute it: someone has its lease, others wait for what comes of it.
+// Single flight: one caller works for a key, and the others wait for its result. A flight is a load
+// of a key, or the turn to compute it. One caller has its lease, and others wait.
 //
-//   leased    somebody has the lease
-//   vacant    the lease was given up, or not taken yet
-//   landed    there is a value, pinned for those who wait; loads only
+//   leased    a caller has the lease
+//   vacant    the lease was given up, or has not been taken yet
+//   landed    there is a value, pinned for the callers that wait; loads only
 //
-// Whoever comes first takes a vacant lease, which costs less than to wait until somebody has woken up;
-// but whoever was woken and found it taken is next. While a flight is vacant somebody who holds it is
-// awake, or being woken: who lets go of it then wakes another.
+// The first caller to come takes a vacant lease, which costs less than waiting until a sleeping
+// thread has woken up. But if a thread was woken and finds the lease taken, the next lease is for a
+// caller that waits. While a flight is vacant, one of its holders is awake or being woken: a holder
+// that lets go of the flight wakes another.
 //
-// Who invalidates its key overtakes a load: then it leaves nothing behind, and whoever comes later
-// starts anew, while those who wait already get what it brings; if it brings nothing, they start anew,
-// too. So of a key there is at most one load that is not overtaken, and one turn, which never is. Who
-// invalidates all keys begins another epoch, which overtakes the loads of those before at once,
-// however many there are.
+// Invalidating a key overtakes its load. An overtaken load leaves nothing in the cache. Callers
+// that come later start anew. Callers that wait already get the value of the overtaken load. If
+// that load fails, they start anew, too. So a key has at most one load that is not overtaken, and
+// one turn, which is never overtaken. Invalidating all keys begins another epoch, which overtakes
+// the loads of earlier epochs at once, however many there are.
 //
-// A flight is in its shard's table until it has landed, and lives as long as somebody has its lease or
-// waits for it. The shard's lock guards all of it.
+// A flight is in its shard's table until it has landed. It lives as long as a caller has its lease
+// or waits for it. The shard's lock guards all of it.
 #ifndef CT_FLIGHT_HPP
 #define CT_FLIGHT_HPP
 
@@ -45,41 +46,41 @@ class Shard;
 struct Flight {
   enum Kind : uint8_t { kLoad, kTurn };
   enum State : uint8_t { kLeased, kVacant, kLanded };
-  static constexpr uint64_t kOvertaken = 0;       // its key was invalidated since
-  static constexpr uint64_t kNever = UINT64_MAX;  // it is a turn
+  static constexpr uint64_t kOvertaken = 0;       // the key was invalidated since the load began
+  static constexpr uint64_t kNever = UINT64_MAX;  // the flight is a turn
 
   Shard *shard = nullptr;
   Flight *next = nullptr;  // in its bucket of the table
   uint64_t hash = 0;
-  uint64_t epoch = kOvertaken;  // of its table, when it began; or kOvertaken, or kNever
+  uint64_t epoch = kOvertaken;  // the table's when the flight began, kOvertaken or kNever
   uint32_t key_size = 0;
   Kind kind = kLoad;
   State state = kVacant;
-  bool listed = true;              // in the table
-  bool reserved = false;           // the next lease is for somebody who waits
-  uint64_t started = 0;            // the lease's reading of the timer
-  ct_value value = CT_VALUE_INIT;  // landed: what it brought,
-  Entry *entry = nullptr;          // and whose that is, with a pin of its own
-  uint32_t holders = 0;            // the lease, and who waits
-  std::atomic<uint32_t> news{0};   // changes when there is something to wake up for
-  std::atomic<Thread> loader{0};   // who has the lease; 0: a lease belongs to no thread
+  bool listed = true;              // the flight is in the table
+  bool reserved = false;           // the next lease is for a caller that waits
+  uint64_t started = 0;            // timer reading when the lease was given
+  ct_value value = CT_VALUE_INIT;  // landed: the value that the load brought
+  Entry *entry = nullptr;          // landed: the entry of the value, which the flight pins
+  uint32_t holders = 0;            // callers that have the lease or wait
+  std::atomic<uint32_t> news{0};   // a futex, which changes when waiting threads are to look again
+  std::atomic<Thread> loader{0};   // the thread that has the lease; 0: no thread in particular
 
   char *key_data() { return reinterpret_cast<char *>(this + 1); }
   Bytes key() { return {key_data(), key_size}; }
 };
 
-// A flight that somebody holds, and its news as of then.
+// A flight that a caller holds, and its news at that time.
 struct Hold {
   Flight *flight = nullptr;
   uint32_t news = 0;
 };
 
-// What somebody who waits finds, having woken up.
+// What a waiting caller finds after it has woken up.
 enum class Landing : uint8_t {
   kLanded,     // There is a value, which is handed out.
-  kLeased,     // The lease was given up, and is the caller's now.
-  kNotYet,     // Somebody has the lease.
-  kOvertaken,  // The load was overtaken, then given up: look again.
+  kLeased,     // The lease was given up, and the caller has it now.
+  kNotYet,     // Another caller has the lease.
+  kOvertaken,  // The load was overtaken, then given up: start anew.
   kNoMemory,   // There is a value, but no memory for its pin.
 };
 
@@ -93,26 +94,28 @@ class Flights {
   Flights &operator=(const Flights &) = delete;
 
   bool empty() const { return count_ == 0; }
-  // Holds the key's flight of that kind, a new one if there is none: CT_LEASED, the lease is the
-  // caller's; CT_BUSY, it is to wait. CT_ERR_RECURSION: that thread is loading the key, overtaken;
+  // Finds the key's flight of that kind, or adds one, and holds it. Returns CT_LEASED if the caller
+  // has the lease now, and CT_BUSY if it is to wait. Otherwise the caller holds nothing:
+  // CT_ERR_RECURSION if `loader` is loading the key already, by a load that was overtaken, or
   // CT_ERR_NOMEM.
   ct_status join(Flight::Kind kind, const Probe &probe, Thread loader, Hold *hold);
-  // For who waits, and has woken up. out may be NULL.
+  // Returns what has come of the flight, to a holder that waits and has woken up. out may be NULL.
   Landing check_in(Flight &flight, Thread loader, ct_value *out);
-  // Whoever had the lease, or waited, lets go. Returns how many of the others are to be woken. If there
-  // are none the flight is gone; *left is the entry whose pin it had, or nullptr.
+  // Ends the hold of a caller that had the lease or waited. Returns how many of the other holders
+  // are to be woken. If there are no other holders, the flight is gone, and *left is the entry that
+  // it had pinned, or nullptr.
   int leave(Flight &flight, bool had_lease, Entry **left);
-  // The lease has brought a value, of that entry, which is pinned. Consumes the lease, and wakes those
-  // who wait; without any the flight is gone.
+  // Ends the lease with a value of `entry`, which is pinned, and wakes the callers that wait. If
+  // none waits, the flight is gone.
   void land(Flight &flight, const ct_value &value, Entry *entry, Now &now);
-  // The key was invalidated, or all were.
+  // Overtakes the load of the key, or all loads: the key was invalidated, or all keys were.
   void overtake(const Probe &probe);
   void overtake_all() { epoch_++; }
   bool is_overtaken(const Flight &flight) const { return flight.epoch < epoch_; }
-  // Gives back memory that is kept for later.
+  // Gives back the memory that is kept for a later flight.
   void trim() { memory_.release(std::exchange(spare_, nullptr), kSpareBytes, alignof(Flight)); }
 #ifdef CT_VALIDATE
-  // NULL, or the invariant that is broken.
+  // Returns the invariant that is broken, or NULL.
   const char *problem();
   // How many flights were looked at.
   uint64_t looks() const { return looks_; }
@@ -131,9 +134,10 @@ class Flights {
 #else
   void look() {}
 #endif
-  // So many are in one list. Most often there are fewer: then they take no table.
+  // Up to this many flights are in one list. Most often there are no more, and then there is no
+  // table.
   static constexpr uint32_t kFew = 4;
-  // The block of one that is gone is kept for the next one, if neither has a long key.
+  // The block of a flight that is gone is kept for the next flight, if neither has a long key.
   static constexpr size_t kSpareBytes = sizeof(Flight) + 40;
 
   Flight **bucket(uint64_t hash) { return buckets_.empty() ? &few_ : bucket_of_many(hash); }
@@ -158,13 +162,14 @@ class Flights {
   Shard *const shard_;
   Pins &pins_;
   Counters &counters_;
-  // All of them, while there are no buckets. Linear hashing (Litwin, 1980) adds a bucket for each
-  // that comes, and shares another one's flights with it: so no call pays for all.
+  // All flights, while there are no buckets. After that, linear hashing (Litwin, 1980): each new
+  // flight adds a bucket, which takes over its part of one other bucket's flights. So no call pays
+  // for moving all flights.
   Flight *few_ = nullptr;
   LongArray<Flight *> buckets_;
   uint32_t count_ = 0;
-  uint64_t epoch_ = Flight::kOvertaken + 1;  // all loads of those before are overtaken
-  void *spare_ = nullptr;                    // kSpareBytes, or none
+  uint64_t epoch_ = Flight::kOvertaken + 1;  // loads of earlier epochs are overtaken
+  void *spare_ = nullptr;                    // a block of kSpareBytes, or nullptr
 #ifdef CT_VALIDATE
   uint64_t looks_ = 0;
 #endif

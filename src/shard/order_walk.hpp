@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A walk over the order of a shard that lets others work in between (Shard::list_ranks, list_order).
+// A walk over the order of a shard that lets other threads work in between (Shard::list_ranks,
+// list_order).
 #ifndef CT_ORDER_WALK_HPP
 #define CT_ORDER_WALK_HPP
 
@@ -10,7 +11,7 @@
 
 namespace ct {
 
-// What a snapshot keeps of an entry's place in the order.
+// An entry's place in the order, as a snapshot keeps it.
 struct Ranked {
   uint64_t id;  // of the key: Shard::id_of
   uint32_t rank;
@@ -23,9 +24,10 @@ struct Ordered {
   uint32_t number;  // in its rank
 };
 
-// It goes on behind a place that it remembers: an entry and the one that followed it, both pinned. It
-// remembers some, since others may use or remove these meanwhile. When all have changed the walk is
-// over, and what it did not meet counts as hotter.
+// The walk goes on behind a place that it remembers: an entry and the entry that followed it, both
+// pinned. It remembers several places, since other threads may use or remove these entries
+// meanwhile. When all places have changed, the walk is over, and the entries that it did not meet
+// count as hotter.
 struct OrderWalk {
   static constexpr uint32_t kPlaces = 4;
   static constexpr uint64_t kStepsBack[kPlaces] = {0, 8, 64, 192};
@@ -37,7 +39,8 @@ struct OrderWalk {
     Entry *next_entry = nullptr;
   };
 
-  // steps_left: of this stretch.
+  // Remembers a place if steps_left is one of kStepsBack. steps_left: how many steps are left of
+  // this stretch of the walk.
   void remember(uint64_t steps_left, const Policy::Walk &at, const Policy::Walk &next) {
     for (uint32_t i = 0; i < kPlaces; i++) {
       if (kStepsBack[i] == steps_left) places[i] = {at, next, nullptr, nullptr};
@@ -45,10 +48,10 @@ struct OrderWalk {
   }
 
   Place places[kPlaces];  // the latest first
-  uint64_t left = 0;      // at most, so that it ends whatever others do meanwhile
-  uint64_t version = 0;   // of the order
+  uint64_t left = 0;      // steps, at most: the walk ends whatever other threads do
+  uint64_t version = 0;   // of the order, at the latest stretch
   bool has_begun = false;
-  bool is_disturbed = false;  // the order has changed since
+  bool is_disturbed = false;  // the order has changed since the walk began
 };
 
 }  // namespace ct

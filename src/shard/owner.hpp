@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The cache that shards belong to, as far as they know it: it is destroyed when nothing refers to it.
+// The owner of shards: the cache that they belong to, as far as they know it. It is destroyed when
+// nothing refers to it.
 #ifndef CT_OWNER_HPP
 #define CT_OWNER_HPP
 

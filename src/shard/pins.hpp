@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Pins: values that are handed out, and stay where they are until they are released. The shard's lock
-// guards all of it.
+// Pins. A pin keeps a value that was handed out in its place, until the value is released. The
+// shard's lock guards all pins.
 //
-// An entry counts its own pins, up to kManyPins; what goes beyond is counted beside it. A ct_value
-// names its shard and how far its bytes are from the entry's beginning, so that its entry is found
-// without a search.
+// An entry counts its own pins, up to kManyPins. Pins beyond that are counted here. A ct_value
+// names its shard and the distance of its bytes from the beginning of the entry, so that the entry
+// is found without a search.
 #ifndef CT_PINS_HPP
 #define CT_PINS_HPP
 
@@ -28,11 +28,11 @@ class Pins {
   Pins(const Pins &) = delete;
   Pins &operator=(const Pins &) = delete;
 
-  // How many there are, of all entries.
+  // How many pins there are, of all entries.
   uint64_t count() const { return count_; }
   bool has_many() const { return !many_.empty(); }
 
-  // Returns false if there is no memory to count it. An entry's first pin needs none.
+  // Returns false if there is no memory to count the pin. An entry's first pin needs no memory.
   bool pin(Entry *e) {
     if (e->pins == kManyPins) return pin_beyond(e);
     ++e->pins;
@@ -46,7 +46,8 @@ class Pins {
     --e->pins;
   }
 
-  // Pins e, and makes a value of bytes, its key or value. Returns false as pin does.
+  // Pins e, and makes a value of `bytes`, which are its key or value. Returns false if there is no
+  // memory to count the pin.
   bool hand_out(const Shard *shard, Entry *e, Bytes bytes, ct_value *out) {
     if (!pin(e)) return false;
     out->data = bytes.data;
@@ -57,7 +58,7 @@ class Pins {
   static Shard &shard_of(uint64_t pin) {
     return *reinterpret_cast<Shard *>(static_cast<uintptr_t>(pin & ~kFar));
   }
-  // Without the lock, too: the value is pinned.
+  // Needs no lock, since the value is pinned.
   static Entry *entry_of(const Store &store, const ct_value &value) {
     const uint64_t distance = value.pin & kFar;
     if (distance == kFar) return store.at(Layout::way_back(value.data));
@@ -66,14 +67,14 @@ class Pins {
   }
 
  private:
-  // An entry with kManyPins, and how many pins it has beyond.
+  // An entry that counts kManyPins, and how many pins it has beyond these.
   struct Many {
     Entry *entry;
     uint64_t more;
   };
 
   [[gnu::noinline, gnu::cold]] bool pin_beyond(Entry *e);
-  // Returns false if it has none beyond.
+  // Returns false if the entry has no pins beyond kManyPins.
   [[gnu::noinline, gnu::cold]] bool unpin_beyond(Entry *e);
 
   uint64_t count_ = 0;

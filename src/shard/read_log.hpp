@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
-// What reads leave behind that take no lock: how many hit and missed, and which entries they used,
-// for a policy that wants to know the order of uses.
+// The read log: what reads without the lock leave behind. That is how many of them hit and missed,
+// and which entries they used, for a policy that wants to know the order of uses (BP-Wrapper).
 //
-// A thread writes into the stripe of its name, which nobody else reads but under the shard's lock.
-// Counts are exact: the first thread to come owns the stripe and adds without a locked instruction,
-// which would hold up the look-ups behind it; others who meet there add by one. Uses are in order,
-// and none of a thread's is lost that has a stripe to itself. Of threads that meet in one some may
-// be. A use tells where its entry stood in the index: who is told of it looks there whether it still
-// does, since it may have left or moved meanwhile, and its place be another's.
+// A thread writes into the stripe that its name selects. Other threads read that stripe only under
+// the shard's lock. Counts are exact. The first thread to use a stripe owns it, and adds without a
+// locked instruction, which would hold up the look-ups behind it. Other threads in the stripe add
+// with a locked instruction. Uses are in order. A thread that has a stripe to itself loses no use;
+// of threads that share a stripe, some uses may be lost. A use names the place in the index where
+// its entry stood. Before the policy is told of the use, that place is looked at: the entry may
+// have left or moved meanwhile, and the place may be another entry's.
 #ifndef CT_READ_LOG_HPP
 #define CT_READ_LOG_HPP
 
@@ -23,27 +24,27 @@ namespace ct {
 
 class ReadLog {
  public:
-  // So many uses wait in a stripe at most: their cache misses overlap when they are told, and with
-  // more of them the lock would be held for long.
+  // At most this many uses wait in a stripe. Their cache misses overlap when the policy is told of
+  // them. With more uses the lock would be held for long.
   static constexpr uint32_t kUses = 16;
-  // Told of before there is one: then the stripe is full.
+  // The value of `told` before the stripe takes uses: by it, the stripe is full.
   static constexpr uint32_t kUnused = 0 - kUses;
 
   struct Count {
-    std::atomic<uint64_t> own{0};     // written by the owner only
-    std::atomic<uint64_t> others{0};  // by anyone else
+    std::atomic<uint64_t> own{0};     // written only by the owner of the stripe
+    std::atomic<uint64_t> others{0};  // written by all other threads
   };
 
   struct alignas(64) Stripe {
     std::atomic<Thread> owner{0};
     Count hits;
     Count misses;
-    std::atomic<uint32_t> logged{0};      // uses, ever; written by the stripe's threads
-    std::atomic<uint32_t> told{kUnused};  // of these; written under the lock
+    std::atomic<uint32_t> logged{0};      // how many uses so far; written by the stripe's threads
+    std::atomic<uint32_t> told{kUnused};  // how many the policy was told of; written under the lock
     std::atomic<uintptr_t> places[kUses] = {};
     std::atomic<Ref> refs[kUses] = {};
 
-    // One of its counts.
+    // Adds to `hits` or `misses`.
     [[gnu::always_inline]] void add(Count &count, uint64_t n) {
       const Thread self = this_thread();
       if (__builtin_expect(owner.load(std::memory_order_relaxed) == self, 1)) {
@@ -54,9 +55,11 @@ class ReadLog {
       }
     }
 
-    // False: it is full, and the policy must be told first.
+    // Logs a use. Returns false if the stripe is full, and the policy must be told of its uses
+    // first.
     [[gnu::always_inline]] bool use(Place place) {
-      // Whoever takes this use takes those before it, too, which another thread may have written.
+      // Acquire: take_uses takes the earlier uses together with this one, and another thread may
+      // have written them.
       const uint32_t at = logged.load(std::memory_order_acquire);
       if (at - told.load(std::memory_order_acquire) >= kUses) return false;
       const auto bucket = reinterpret_cast<uintptr_t>(place.bucket);
@@ -66,12 +69,13 @@ class ReadLog {
       return true;
     }
 
-    // Hands out the uses of what is still there, in order, at most kUses. Under the lock.
+    // Writes the uses whose entries are still in their places to out, in order. Returns how many
+    // they are, at most kUses. Needs the lock.
     uint32_t take_uses(Ref *out) {
       const uint32_t end = logged.load(std::memory_order_acquire);
       uint32_t at = told.load(std::memory_order_relaxed);
       if (at == end) return 0;
-      // Two threads that met here may have set it back.
+      // Two threads that share the stripe may have set `logged` back.
       if (end - at > kUses) at = end;
       uint32_t count = 0;
       for (; at != end; at++) {
@@ -96,15 +100,16 @@ class ReadLog {
   };
   static_assert(sizeof(Stripe) <= 256, "four cache lines");
 
-  // shared: by threads at a time. Else there is one stripe, so that all uses are in order, whichever
-  // thread's turn it is.
+  // shared: several threads read at a time. If not, there is one stripe, so that all uses are in
+  // order, whichever thread's turn it is.
   ReadLog(Memory &memory, bool shared) noexcept
       : memory_(memory), count_(shared ? kStripes : 1), spread_(shared ? kSpread : 0) {}
   ~ReadLog() { memory_.release(stripes(), bytes(), alignof(Stripe)); }
   ReadLog(const ReadLog &) = delete;
   ReadLog &operator=(const ReadLog &) = delete;
 
-  // Until it is open no read may go without the lock. Without memory it stays closed.
+  // Until the log is open, no read may go without the lock. If there is no memory, the log stays
+  // closed.
   void open() noexcept {
     void *memory = memory_.allocate(bytes(), alignof(Stripe));
     if (memory == nullptr) return;
@@ -113,12 +118,14 @@ class ReadLog {
     stripes_.store(stripes, std::memory_order_release);
   }
   bool is_open() const { return stripes() != nullptr; }
-  // The thread's, once it is open. Threads' names are addresses far apart, alike in their low bits.
+  // Returns the calling thread's stripe. The log must be open. Names of threads are addresses far
+  // apart that are alike in their low bits, so they are spread by multiplication.
   [[gnu::always_inline]] Stripe &own() const {
     return stripes()[this_thread() * spread_ >> kStripeShift];
   }
 
-  // Calls tell(refs, count) for each stripe with uses, after which it takes uses. Under the lock.
+  // Calls tell(refs, count) for each stripe that has uses. After that, the stripe takes uses again.
+  // Needs the lock.
   template <class Tell>
   void tell_uses(Tell tell) {
     for (uint32_t left = in_use_; left != 0; left &= left - 1) {
@@ -127,8 +134,8 @@ class ReadLog {
       if (count != 0) tell(refs, count);
     }
   }
-  // A stripe takes uses only after this, so that those that nobody uses are not asked for any. Under
-  // the lock.
+  // Lets the stripe take uses. Until then it takes none, so that tell_uses need not look at stripes
+  // that no thread uses. Needs the lock.
   void use(Stripe &stripe) {
     const uint32_t bit = 1u << (&stripe - stripes());
     if ((in_use_ & bit) != 0) return;
@@ -138,7 +145,7 @@ class ReadLog {
 
   uint64_t hits() const { return sum(&Stripe::hits) - hits_before_; }
   uint64_t misses() const { return sum(&Stripe::misses) - misses_before_; }
-  // From now on. Owners go on counting where they are.
+  // Counts from 0 again. The counts in the stripes stay, since only their owners may write them.
   void reset() {
     hits_before_ = sum(&Stripe::hits);
     misses_before_ = sum(&Stripe::misses);
@@ -163,10 +170,10 @@ class ReadLog {
 
   Memory &memory_;
   const uint32_t count_;
-  const uint64_t spread_;  // 0: all threads have the first
+  const uint64_t spread_;  // 0: all threads use the first stripe
   std::atomic<Stripe *> stripes_{nullptr};
   uint32_t in_use_ = 0;       // a bit for each stripe that takes uses
-  uint64_t hits_before_ = 0;  // the last reset
+  uint64_t hits_before_ = 0;  // at the last reset
   uint64_t misses_before_ = 0;
 };
 

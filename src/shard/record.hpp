@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// An entry outside of any cache: what a snapshot keeps of it.
+// A record: what a snapshot keeps of an entry.
 #ifndef CT_RECORD_HPP
 #define CT_RECORD_HPP
 
@@ -12,11 +12,11 @@ namespace ct {
 struct Record {
   Bytes key;
   Bytes value;
-  uint64_t uses;    // if its policy counts them, else 0
-  uint64_t ttl;     // what remains of the lifetime from the write on; 0: over, CT_NEVER: has none
-  uint64_t idle;    // what remains of the one from the last use on; likewise
-  uint64_t weight;  // if it has one of its own
-  bool weighed;     // it has
+  uint64_t uses;    // 0 if the policy does not count them
+  uint64_t ttl;     // left of the lifetime from the write on; 0: over, CT_NEVER: there is none
+  uint64_t idle;    // the same for the lifetime from the last use on
+  uint64_t weight;  // if weighed
+  bool weighed;     // the entry has a weight of its own
 };
 
 }  // namespace ct

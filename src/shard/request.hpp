@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A store request: what is to be stored, when, and what becomes of it otherwise. The cache makes it with
-// no lock held; the shard carries it out, in one call or in several.
+// A store request: what is to be stored, on which condition, and what becomes of the value
+// otherwise. The cache makes it with no lock held. The shard carries it out, in one call or in
+// several.
 #ifndef CT_REQUEST_HPP
 #define CT_REQUEST_HPP
 
@@ -16,37 +17,37 @@ namespace ct {
 
 struct Flight;
 
-// When to store, judged by what is there: an entry of the key that has not expired.
+// When to store. An entry of the key is present if it is there and has not expired.
 enum class Condition : uint8_t {
   kAlways,
-  kIfAbsent,   // Else CT_EXISTS.
-  kIfPresent,  // Else CT_MISS.
-  kIfSame,     // If what is there is `seen`, or nothing if that is nullptr; else CT_EXISTS.
-  kElseUse,    // If nothing is there; else it is handed out, as a read that hits.
-  kElsePeek,   // If nothing is there; else it is handed out, and no read is counted.
+  kIfAbsent,   // Returns CT_EXISTS if an entry is present.
+  kIfPresent,  // Returns CT_MISS if no entry is present.
+  kIfSame,     // Returns CT_EXISTS unless the entry is `seen` (nullptr: none is present).
+  kElseUse,    // An entry that is present is handed out instead, as a read that hits.
+  kElsePeek,   // The same, but no read is counted.
 };
 
-// What becomes of a value that cannot be kept: too large, or its load was overtaken.
+// What becomes of a value that cannot be kept: it is too large, or its load was overtaken.
 enum class Refusal : uint8_t {
-  kFails,      // CT_ERR_TOO_LARGE.
-  kHandsBack,  // It is handed out all the same, and CT_NOT_STORED.
-  kNeverKept,  // The same, whatever it is: it is not to be kept.
+  kFails,      // The store returns CT_ERR_TOO_LARGE.
+  kHandsBack,  // The value is handed out all the same, with CT_NOT_STORED.
+  kNeverKept,  // The same for any value, since the caller wants it not to be kept.
 };
 
-// What is known of a value before anything is locked.
+// Whether a value can be stored, as far as that is known before anything is locked.
 enum class Fitness : uint8_t {
   kFits,
   kDead,      // Its lifetime is over on arrival.
   kTooLarge,  // It weighs more than maxsize.
 };
 
-// How a request goes on after a call of the shard.
+// How the cache goes on with a request after a call of the shard.
 enum class Next : uint8_t {
-  kDone,        // request.status is the answer.
-  kAgain,       // The shard makes room for it: call again, now that others had their turn.
-  kEvictThere,  // request.payer is to make room, request.need of it.
-  kGather,      // The shard has nothing left: any shard is to.
-  kTellFirst,   // What has left is to be told of first, since its blocks are wanted.
+  kDone,        // The result is request.status.
+  kAgain,       // Call again: the shard is making room, and has let others at the lock.
+  kEvictThere,  // Make room for request.need in shard request.payer, then call again.
+  kGather,      // The shard has no entry left: make room in any shard.
+  kTellFirst,   // Tell the listener of the entries that left first: their blocks are needed.
 };
 
 struct StoreRequest {
@@ -57,28 +58,28 @@ struct StoreRequest {
   Probe probe = {};
   Bytes value = {};
   uint64_t weight = 0;
-  uint64_t deadline = CT_NEVER;  // from the write on
-  uint64_t idle = CT_NEVER;      // until the first use, if that is less than the cache's tti
+  uint64_t deadline = CT_NEVER;  // of the lifetime from the write on
+  uint64_t idle = CT_NEVER;      // lifetime until the first use, if less than the cache's tti
   uint8_t flags = 0;             // of the entry
   Condition condition = Condition::kAlways;
   Refusal refusal = Refusal::kFails;
   Fitness fitness = Fitness::kFits;
   const Entry *seen = nullptr;  // for kIfSame; pinned
-  Flight *flight = nullptr;     // the load that it ends, if it is one
-  ApartCopy apart;              // made, if flags say so
+  Flight *flight = nullptr;     // the load that the request ends, if any
+  ApartCopy apart;              // of key and value; made if flags have kApart
 
   Next end(ct_status answer) {
     status = answer;
     return Next::kDone;
   }
 
-  // The shard's, between its calls.
+  // The shard writes these, and keeps them between its calls.
   ct_status status = CT_OK;
   Ref ref = kNone;               // the block, once there is one
-  bool lacks_reference = false;  // for the block that was asked for last
-  uint64_t need = 0;             // the room that the shard did not make
-  uint32_t payer = 0;            // which shard is to make it, by what is due
-  uint64_t payer_keeps = 0;      // and by evicting down to so many entries
+  bool lacks_reference = false;  // the latest block was refused because no reference was left
+  uint64_t need = 0;             // the room that the store needs
+  uint32_t payer = 0;            // the shard that is to make it
+  uint64_t payer_keeps = 0;      // down to how many entries it evicts, once none is due
 };
 
 }  // namespace ct

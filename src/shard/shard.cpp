@@ -5,7 +5,8 @@
 namespace ct {
 namespace {
 
-// How often trim goes on with moving entries: each is moved a few times at most.
+// In how many rounds trim moves entries: kTrims, and one for each kTrimmedEntries entries. So each
+// entry is moved a few times at most.
 constexpr uint64_t kTrims = 16;
 constexpr uint64_t kTrimmedEntries = 64;
 
@@ -90,15 +91,16 @@ uint64_t Shard::size() {
 
 // ---- The limit --------------------------------------------------------------------------------
 
-// Tells the index how many entries to expect of a full cache, if that can be known.
+// Tells the index how many entries a full cache has, if that can be known.
 void Shard::expect(uint64_t maxsize) {
   const uint64_t share = maxsize / share_.shards();
   const uint64_t spread = share_.shards() == 1 ? 0 : share / 16;
   map_.index.expect(!weighs_one_ || share > UINT32_MAX ? 0 : share + spread + 16);
 }
 
-// The same where entries differ in weight: as many as there will be if those to come are as those
-// that are there. Of a cache that is nearly empty that is no more than a guess.
+// The same for entries that differ in weight. It assumes that entries to come weigh what the
+// present ones weigh. In a cache that is nearly empty that would be no more than a guess, so
+// nothing is expected.
 void Shard::expect_by_weight() {
   const uint64_t share = budget_.maxsize() / share_.shards();
   const uint64_t entries = map_.index.size();
@@ -110,15 +112,16 @@ void Shard::expect_by_weight() {
 
 void Shard::resize(uint64_t maxsize, double part) {
   Settled settled(*this);
-  // That is to empty it.
+  // A limit of 0 empties the cache, and so invalidates all keys.
   if (maxsize == 0) flights_.overtake_all();
   policy_->resize(maxsize);
   expect(maxsize);
   share_.set_part(part);
 }
 
-// In goes, between which others come in. An entry that is pinned stays, however often it is tried. The
-// chunk that was being filled is spared until nothing else is to be gained.
+// Works in rounds, and lets other threads at the lock between them. The rounds are limited, because
+// a pinned entry stays however often it is tried. The chunk that is being filled is spared until
+// nothing else is to be gained.
 void Shard::trim() {
   bool spared = true;
   {
@@ -165,7 +168,6 @@ void Shard::reset_stats() {
 }
 
 #ifdef CT_VALIDATE
-// NULL, or the invariant that is broken. For a cache at rest.
 const char *Shard::problem() {
   Settled settled(*this);
   if (const char *problem = policy_->problem()) return problem;
@@ -198,7 +200,7 @@ const char *Shard::problem_of_entries() {
     weight += map_.entries.weight_of(e);
     live += map_.entries.layout().block_bytes(e);
     live_pins += e->pins;
-    // A use may have moved a deadline to CT_NEVER since it was filed.
+    // A use may have moved the deadline to CT_NEVER since the entry was filed.
     const bool filed =
         (e->flags & kLifetime) != 0 && map_.entries.layout().lifetime(e)->prev != kNone;
     linked += filed;

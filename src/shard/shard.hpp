@@ -3,17 +3,17 @@
 //
 // While the lock is free:
 //   - the index, the policy and the entries that are not dead are the same set;
-//   - of these, the ones with a deadline are in the expiry;
-//   - a dead entry is kept for its pins or because the call that removed it still has to tell of it,
-//     and then for nothing else.
+//   - of these, the entries with a deadline are in the expiry;
+//   - a dead entry is kept for its pins, or because the call that removed it still has to tell the
+//     listener of it, and for no other reason.
 //
-// What a shard is made of knows nothing of shards: entries by key (table/entry_map), uses
-// (use_recorder), pins, flights, its share of the limit, counters. What is left here is the lock, and
-// the order in which a call changes them.
+// The parts of a shard know nothing of shards: entries by key (table/entry_map), uses
+// (use_recorder), pins, flights, its share of the limit, counters. The shard itself is the lock,
+// and the order in which a call changes these parts.
 //
-// The policy lies behind the shard in memory. No callback but timer, choice, a policy of the
-// caller's and the allocator runs under the lock: what leaves is collected in a Departed, and told
-// by the cache afterwards.
+// The policy lies behind the shard in memory. No callback runs under the lock but the timer,
+// `choice`, the allocator and a policy of the caller's. Entries that leave are collected in a
+// Departed, and the cache tells the listener of them afterwards.
 #ifndef CT_SHARD_HPP
 #define CT_SHARD_HPP
 
@@ -45,13 +45,13 @@
 
 namespace ct {
 
-// A key of many, and what was found of it.
+// A key of a call that reads many keys, and what was found for it.
 struct Asked {
   Probe probe;
   Found found;
 };
 
-// What a shard is given by its cache.
+// What the cache gives to a new shard.
 struct ShardContext {
   const PolicyKind &kind;
   Owner &owner;
@@ -71,17 +71,17 @@ class alignas(64) Shard {
 
   // ---- Life (shard.cpp) ---------------------------------------------------------------------
 
-  // At where, with room for bytes_of(kind).
+  // Makes a shard at `where`, which has room for bytes_of(kind).
   static Shard *make(void *where, const ShardContext &context) noexcept {
     return new (where) Shard(context);
   }
   static size_t bytes_of(const PolicyKind &kind) {
     return sizeof(Shard) + ((kind.bytes + 63) & ~size_t{63});
   }
-  // False: there was no memory for it.
+  // Returns false if there was no memory for the shard.
   bool ready();
-  // Ends all but what pinned values need, and what is in gone for its drop. Each pin refers to the
-  // cache from then on.
+  // Ends the shard, except for what pinned values need, and for the entries in `gone`, whose values
+  // are still to be dropped. Each pin refers to the cache from then on.
   void close(Departed &gone);
   void destroy() { this->~Shard(); }
 
@@ -89,13 +89,13 @@ class alignas(64) Shard {
   uint32_t number() const { return number_; }
   bool is_ordered() const { return ordered_; }
   bool has_frequency() const { return has_frequency_; }
-  // Without the lock, about.
+  // Returns about how many entries there are. Needs no lock.
   uint64_t entries() const { return map_.index.size(); }
   uint64_t size();
   void prefetch(uint64_t hash) const { map_.index.prefetch(hash); }
-  // The limit is another one, of which the shard's part is that part of what it holds.
+  // Takes over a new limit, which leaves the shard `part` of the weight that it holds.
   void resize(uint64_t maxsize, double part);
-  // Gives back memory that is not needed for what is there now.
+  // Gives back memory that the present entries do not need.
   void trim();
 
   void add_stats(ct_stats *stats);
@@ -103,7 +103,7 @@ class alignas(64) Shard {
   void count_reads(uint64_t hits, uint64_t misses);
 
 #ifdef CT_VALIDATE
-  // NULL, or the invariant that is broken. For a cache at rest.
+  // Returns the invariant that is broken, or NULL. The cache must be at rest.
   const char *problem();
   void measure_searches(uint64_t *total, uint64_t *longest);
   uint64_t weight() {
@@ -111,7 +111,8 @@ class alignas(64) Shard {
     return share_.weight();
   }
   void limit_chunks(uint32_t count) { map_.entries.store().limit_chunks(count); }
-  // So that a small shard does what else only a large one does. Before it is used.
+  // Makes a small shard do what otherwise only a large one does. Must be called before the shard is
+  // used.
   void act_large() {
     logged_from_ = 3;
     map_.entries.store().act_large();
@@ -121,74 +122,77 @@ class alignas(64) Shard {
 
   // ---- Reading (shard_read.cpp) -------------------------------------------------------------
 
-  // A use. count_miss: whether a miss is counted.
+  // Hands out the value, as a use. count_miss: whether a miss is counted.
   ct_status get(const Probe &probe, Now &now, ct_value *out, bool count_miss);
-  // A use. *size is written with CT_OK and CT_ERR_BUFFER.
+  // Copies the value, as a use. *size is written with CT_OK and CT_ERR_BUFFER.
   ct_status get_copy(const Probe &probe, char *buffer, size_t capacity, size_t *size);
-  // No use, nothing counted; out may be NULL.
+  // Neither of these is a use, and neither counts a hit or miss. peek: out may be NULL.
   ct_status peek(const Probe &probe, Now &now, ct_value *out);
   ct_status inspect(const Probe &probe, Now &now, ct_entry_info *out);
 
   // ---- Reading many keys (shard_batch.cpp) --------------------------------------------------
 
-  // Of some keys of this shard, in one go: as get.
+  // Does what get does for several keys of this shard, under one lock.
   ct_status get_some(Asked *keys, uint32_t count, Now &now, ct_value *values, ct_status *statuses);
-  // Finds values, and how long they are: no uses yet.
+  // Finds values and their sizes. This does not count as a use yet.
   void find_some(Asked *keys, uint32_t count, Now &now, ct_status *statuses);
-  // Copies those that were found, one behind the other; false: one is not there any more as it was.
+  // Copies the values that were found, one behind the other. Returns false if a key no longer has a
+  // value of the size that was found.
   bool copy_some(const Asked *keys, uint32_t count, Now &now, char *buffer,
                  const ct_status *statuses);
-  // Then these are the uses.
+  // Counts the hits, misses and uses of what was found and copied.
   void use_some(const Asked *keys, uint32_t count, Now &now, const ct_status *statuses);
 
   // ---- Storing (shard_store.cpp) ------------------------------------------------------------
 
   Next store(StoreRequest &request, Reservation &room, Now &now, Departed &gone, ct_value *out);
-  // Another deadline for an entry; the request has a key and that deadline.
+  // Gives an entry another deadline. The request has a key and that deadline.
   Next set_deadline(StoreRequest &request, Reservation &room, Now &now, Departed &gone);
-  // Ends a store that did not come about.
+  // Ends a request that cannot be carried out.
   void abandon(StoreRequest &request);
 
   // ---- Removing (shard_remove.cpp) ----------------------------------------------------------
 
-  // Under CT_CAUSE_REMOVED. out may be NULL.
+  // Removes the key's entry, with CT_CAUSE_REMOVED. out may be NULL.
   ct_status remove(const Probe &probe, Now &now, Departed &gone, ct_value *out);
-  // What was seen of a key: an entry that is pinned, or nullptr, nothing. False: that is not so any
-  // more.
+  // Removes the key's entry if nothing has changed since the caller saw it. seen: the entry,
+  // pinned, or nullptr if the caller saw none. Returns false if something has changed.
   bool remove_seen(const Probe &probe, Entry *seen, Now &now, Departed &gone);
-  // CT_BUSY: let others in, then call again.
+  // Returns CT_BUSY if it has let others at the lock, and is to be called again.
   ct_status popitem(Now &now, Departed &gone, ct_value *key, ct_value *value);
 
-  // Entries that a call works on before it lets others at the lock.
+  // How many entries a call works on before it lets others at the lock.
   static constexpr uint64_t kAtOnce = kLooksAtOnce;
-  // Removes what is due, then evicts down to that many entries, until room holds need: kAtOnce at the
-  // most.
+  // Removes entries that are due, then evicts down to `down_to` entries, until `room` holds `need`.
+  // Removes kAtOnce entries at most.
   ct_status evict_for(uint64_t need, uint64_t down_to, Reservation &room, Now &now, Departed &gone);
-  // Evicts until the shard has done its part for a lower limit, or nothing is owed any more: kAtOnce
-  // at the most. *progress is set if there was something to do.
+  // Evicts until the shard has done its part for a lower limit, or the debt is paid: kAtOnce
+  // entries at most. Sets *progress if there was something to do.
   ct_status pay_debt(Now &now, Departed &gone, bool *progress);
-  // The same for what rounding has left: one entry, whatever its part was.
+  // The same for the debt that rounding has left: evicts one entry, whatever the shard's part was.
   ct_status pay_rest(Now &now, Departed &gone, bool *progress);
-  // Removes what is due, kAtOnce at the most, and adds how many to *count. Returns whether there may
-  // be more.
+  // Removes entries that are due, kAtOnce at most, and adds their number to *count. Returns whether
+  // more may be due.
   bool expire(Now &now, Departed &gone, uint64_t *count);
-  // Removes entries from a position of the index on; sets *from to where it ended, Index::kEnd at the
-  // end. At most about kAtOnce, unless it can drop all as they are.
+  // Removes entries from position *from of the index on. Sets *from to where it stopped:
+  // Index::kEnd at the end. Removes about kAtOnce entries at most, unless it can drop all entries
+  // at once.
   void clear_some(uint64_t *from, Now &now, Departed &gone);
 
   // ---- Loading (shard_load.cpp) -------------------------------------------------------------
 
-  // A use, else a load to hold: CT_LEASED if its lease is the caller's, CT_BUSY to wait.
+  // Hands out the value, as a use. If there is none, holds the load of the key: returns CT_LEASED
+  // if the caller has its lease, CT_BUSY if it is to wait.
   ct_status join(const Probe &probe, Now &now, Thread loader, ct_value *out, Hold *hold);
-  // The turn of those who compute the key, to hold: as join.
+  // Holds the turn to compute the key. Returns as join does.
   ct_status take_turn(const Probe &probe, Thread thread, Hold *hold);
-  // For who holds a flight and waits.
+  // Returns what has come of a flight that the caller holds and waits for.
   Landing check_in(Flight &flight, Thread loader, ct_value *out);
-  // Holds a flight no more.
+  // Ends the hold of a caller that does not have the lease.
   void unhold(Flight &flight) { leave_flight(flight, false); }
-  // Gives a lease up, and with it the hold.
+  // Gives up a lease, and ends its hold.
   void give_up_lease(Flight &flight) { leave_flight(flight, true); }
-  // What is being loaded for the key, or for any, comes too late.
+  // Overtakes the load of the key, or the loads of all keys.
   void overtake(const Probe &probe);
   void overtake_all();
 
@@ -202,7 +206,7 @@ class alignas(64) Shard {
   void release(ct_value *value);
   void release(Entry *entry);
 
-  // Of an entry that has left, until it is let go.
+  // The following functions are for entries that have left, until let_go.
   Entry *at(Ref ref) const { return map_.entries.at(ref); }
   uint64_t deadline(const Entry *e) const { return map_.entries.deadline(e); }
   ct_event event_of(const Entry *e, int32_t cause) const;
@@ -210,31 +214,34 @@ class alignas(64) Shard {
 
   // ---- Walks and snapshots (shard_walk.cpp) -------------------------------------------------
 
-  // Pins the entries of a stretch of positions from `from` on and appends them; sets *from to where
-  // it ended, Index::kEnd at the end.
+  // Pins the entries in a stretch of the index from position *from on, and appends them. Sets *from
+  // to where it stopped: Index::kEnd at the end.
   ct_status list_some(uint64_t *from, Array<Held> &out);
-  // Key and value of a pinned entry, if it is neither dead nor expired.
+  // Sets *key and *value to those of a pinned entry. Returns false if the entry is dead or has
+  // expired.
   bool view(Entry *entry, Now &now, Bytes *key, Bytes *value);
   static uint64_t id_of(Bytes key) { return hash_key(key.data, key.size, 0); }
-  // Sets out on a walk over the order.
+  // Begins a walk over the order.
   OrderWalk begin_walk();
-  // Pushes the next kAtOnce, for which there is room, or what is left. CT_OK or CT_ERR_NOMEM.
+  // Appends the next kAtOnce entries of the walk, or as many as are left, to `out`, which has room
+  // for them. Returns CT_OK or CT_ERR_NOMEM.
   ct_status list_ranks(OrderWalk &walk, Array<Ranked> &out);
-  // The same with the entries themselves, pinned.
+  // The same with the entries themselves, which it pins. It makes the room in `out` itself.
   ct_status list_order(OrderWalk &walk, Array<Ordered> &out);
   void end_walk(OrderWalk &walk);
-  // Of an entry that is pinned; false: it has expired.
+  // Sets *out for a pinned entry. Returns false if the entry has expired.
   bool describe(Entry *entry, Now &now, Record *out);
-  // Fills a block for a key that is not there, so that it can be admitted: request.ref. It may be there
-  // already: CT_EXISTS.
+  // Fills a block, request.ref, for a key that is absent, so that the entry can be admitted.
+  // Returns CT_EXISTS if the key is there, or if no reference is left.
   ct_status stage(StoreRequest &request, Reservation &room, Now &now, Departed &gone);
-  // Lets it in unless the key has come meanwhile. Its room is reserved. Tells and counts nothing.
+  // Admits a staged entry, unless its key has come meanwhile. `room` holds its weight. No listener
+  // is told and nothing is counted.
   void admit(Ref ref, uint64_t uses, Reservation &room, Now &now);
-  // Or this.
+  // Frees a staged entry instead.
   void dismiss(Ref ref);
 
  private:
-  // Nothing holds it but for the analysis: the policy has been told of all uses.
+  // A capability of the analysis alone. It stands for this: the policy has been told of all uses.
   struct CT_CAPABILITY("the policy's knowledge") Knowledge {};
 
   // Holds the lock for a scope. Unchecked, as ShardLock's own functions are.
@@ -251,7 +258,7 @@ class alignas(64) Shard {
    private:
     Shard &shard_;
   };
-  // The same, and tells the policy of all uses first: what the order matters to needs it.
+  // The same, and tells the policy of all uses first. Calls to which the order matters need it.
   class CT_SCOPED_CAPABILITY Settled {
    public:
     explicit Settled(Shard &shard) noexcept CT_ACQUIRE(shard.lock_, shard.settled_) CT_UNCHECKED
@@ -268,17 +275,17 @@ class alignas(64) Shard {
     Shard &shard_;
   };
 
-  // What comes of a store request, judged by what is there.
+  // What comes of a store request, judged by the entry that is there.
   enum class Verdict : uint8_t {
     kStore,
-    kExists,    // What is there is in its way.
-    kAbsent,    // Nothing is there, and something should be.
-    kHandOut,   // What is there is the answer.
-    kHandBack,  // The value is not to be kept.
-    kDead,      // It would be dead on arrival: what is there goes.
+    kExists,    // An entry is there, and is in its way.
+    kAbsent,    // No entry is there, and there should be one.
+    kHandOut,   // The entry that is there is handed out.
+    kHandBack,  // The value is handed back and not kept.
+    kDead,      // The value is dead on arrival, and the entry that is there leaves.
     kTooLarge,
   };
-  // kPaused: what is asked for the next one said kAskAgain.
+  // kPaused: the expiry or the policy returned kAskAgain. kBroken: the policy named no victim.
   enum class Eviction : uint8_t { kDone, kPaused, kBroken };
 
   explicit Shard(const ShardContext &context) noexcept;
@@ -292,7 +299,7 @@ class alignas(64) Shard {
   auto hasher() const {
     return [this](Ref ref) { return hash_of(ref); };
   }
-  // The order may be another one as soon as this is.
+  // Changes whenever the order may have changed.
   uint64_t order_version() const CT_REQUIRES(lock_) {
     return uses_.changes() + map_.index.version();
   }
@@ -306,7 +313,7 @@ class alignas(64) Shard {
 
   // ---- Reading ------------------------------------------------------------------------------
 
-  // Without the lock.
+  // Called without the lock.
   void note_hit(Place place);
   void note_miss();
   [[gnu::noinline]] void record_late(ReadLog::Stripe &own, Place place);
@@ -316,14 +323,14 @@ class alignas(64) Shard {
                                 size_t *size);
   ct_status get_locked(const Probe &probe, Now &now, ct_value *out, bool count_miss)
       CT_REQUIRES(lock_);
-  // Pins what is there, and counts a hit. False: no memory for the pin.
+  // Hands out a value and counts a hit. Returns false if there is no memory for the pin.
   bool hand_out_hit(Place place, uint64_t hash, Now &now, ct_value *out) CT_REQUIRES(lock_);
   bool hand_out(Entry *e, Bytes bytes, ct_value *out) CT_REQUIRES(lock_) {
     return pins_.hand_out(this, e, bytes, out);
   }
   void count_use(Place place, uint64_t hash, Now &now) CT_REQUIRES(lock_);
   void renew_idle(Entry *e, Now &now) CT_REQUIRES(lock_);
-  // Of what a walk has pinned: where it is, if it is still there and not expired.
+  // Returns where an entry that a walk has pinned is now; kNone if it has left or expired.
   Ref current(Entry *e, Now &now) const CT_REQUIRES(lock_);
 
   bool approach(Asked *keys, uint32_t count, uint32_t version) const;
@@ -375,7 +382,7 @@ class alignas(64) Shard {
   [[gnu::noinline, gnu::cold]] void pay_a_little(Now &now, Departed &gone)
       CT_REQUIRES(lock_, settled_);
 
-  // Entries that change their block.
+  // Moving entries to other blocks.
   void change_place(Ref from, Ref to, uint64_t hash) CT_REQUIRES(lock_);
   bool move(Ref from) CT_REQUIRES(lock_);
   [[gnu::noinline, gnu::cold]] void compact_for(const StoreRequest &request) CT_REQUIRES(lock_);
@@ -410,9 +417,10 @@ class alignas(64) Shard {
   template <class Visit>
   ct_status walk_some(OrderWalk &walk, Visit visit);
 
-  // Look-ups without the lock, before it is taken.
+  // How often a read looks without the lock before it takes the lock.
   static constexpr int kAttempts = 3;
-  // A shard of so many entries can spare the room for a log of reads, and for what they may look at.
+  // A shard of this many entries can spare the memory for a read log, and for tables and chunks
+  // that are kept for reads without the lock.
   static constexpr uint8_t kLogged = 128;
 
   ShardLock lock_;
@@ -435,7 +443,7 @@ class alignas(64) Shard {
   Owner &owner_;
   void (*const destroy_policy_)(Policy *);
 
-  // Changed under the lock, and read without it: as entry_map.hpp and read_log.hpp tell.
+  // Changed under the lock, and also read without it, as entry_map.hpp and read_log.hpp explain.
   EntryMap map_;
   UseRecorder uses_;
 
@@ -446,9 +454,9 @@ class alignas(64) Shard {
   Share share_ CT_GUARDED_BY(lock_);
   Pins pins_ CT_GUARDED_BY(lock_);
   Flights flights_ CT_GUARDED_BY(lock_);
-  uint64_t telling_ CT_GUARDED_BY(lock_) = 0;  // dead entries that are still to be told
+  uint64_t telling_ CT_GUARDED_BY(lock_) = 0;  // dead entries that are still to be told of
   uint32_t waiting_ CT_GUARDED_BY(lock_) = 0;  // requests that have a block and wait for room
-  bool closed_ CT_GUARDED_BY(lock_) = false;   // by ct_cache_free
+  bool closed_ CT_GUARDED_BY(lock_) = false;   // ct_cache_free was called
 };
 
 [[gnu::always_inline]] inline void Shard::note_hit(Place place) {

@@ -8,8 +8,9 @@
 
 namespace ct {
 
-// Goes to where each of a group is looked for first, so that their cache misses overlap; false: there
-// is no such place, or the version is over. Under the lock, or where that is not needed.
+// Finds the place where each key of a group is looked for first, and prefetches its entry, so that
+// the cache misses of the group overlap. Returns false if there is no such place, or if the version
+// has changed. The caller holds the lock, or may read without it.
 bool Shard::approach(Asked *keys, uint32_t count, uint32_t version) const {
   for (uint32_t i = 0; i < count; i++) {
     Bucket *home = map_.index.home(keys[i].probe.hash);
@@ -53,7 +54,8 @@ void Shard::find_some(Asked *keys, uint32_t count, Now &now, ct_status *statuses
   }
 }
 
-// Returns a bit for each key that it takes more to find.
+// Looks for each key of a group only where it is looked for first. Returns a bit for each key that
+// needs more than that.
 template <Access kAccess>
 uint32_t Shard::find_run(Asked *keys, uint32_t count, Now &now, ct_status *statuses) const {
   assert(count < 32);
@@ -66,7 +68,7 @@ uint32_t Shard::find_run(Asked *keys, uint32_t count, Now &now, ct_status *statu
     Found &found = keys[i].found;
     const Seek seek = map_.seek_at<kAccess>(found.place, probe, version, &found);
     if (seek != Seek::kHit && seek != Seek::kMiss) continue;
-    // Its size is told before it is copied.
+    // The caller is told the size before the value is copied, so the size must be certain now.
     if (kAccess == Access::kOptimistic && seek == Seek::kHit && !map_.holds(found)) continue;
     const bool is_hit = seek == Seek::kHit && !EntryMap::is_over(found, now);
     statuses[i] = is_hit ? CT_OK : CT_MISS;
@@ -104,15 +106,16 @@ bool Shard::copy_some(const Asked *keys, uint32_t count, Now &now, char *buffer,
   return true;
 }
 
-// Copies those that were found at the version of the first, if it is still that. Returns how many, with
-// misses among them; 0: the first is a hit that is better pinned, or nothing is certain any more.
+// Copies values that were found at the same version as the first one, if that is still the version.
+// Returns how many keys it has passed, misses included. Returns 0 if the first key is a hit whose
+// value is better pinned, or if the version has changed.
 uint32_t Shard::copy_run(const Asked *keys, uint32_t count, char *buffer, const ct_status *statuses,
                          size_t *size) const {
   uint32_t i = 0;
   while (i < count && statuses[i] != CT_OK) i++;
   if (i != 0) return i;
   const uint32_t version = keys[0].found.version;
-  // Without the log, what was found is gone if the version is another.
+  // Without the read log, what was found may be gone from memory if the version has changed.
   if (!map_.index.unchanged_since(version)) return 0;
   size_t copied = 0;
   for (; i < count; i++) {
@@ -126,7 +129,7 @@ uint32_t Shard::copy_run(const Asked *keys, uint32_t count, char *buffer, const 
   return map_.index.unchanged_since(version) ? i : 0;
 }
 
-// A value of that size, if there is one.
+// Copies the value while it is pinned. Returns false if there is none of that size.
 bool Shard::copy_pinned(const Probe &probe, Now &now, char *buffer, size_t size) {
   ct_value value = CT_VALUE_INIT;
   const bool same = peek(probe, now, &value) == CT_OK && value.size == size;
@@ -149,7 +152,8 @@ void Shard::use_some(const Asked *keys, uint32_t count, Now &now, const ct_statu
   }
 }
 
-// Under the lock, up to one that needs no lock. Returns how many: there is at least one.
+// Counts uses under the lock, up to the first key that needs no lock. Returns how many keys it has
+// counted, which is at least 1.
 uint32_t Shard::use_run(const Asked *keys, uint32_t count, Now &now, const ct_status *statuses) {
   Locked locked(*this);
   uint32_t i = 0;
@@ -160,7 +164,7 @@ uint32_t Shard::use_run(const Asked *keys, uint32_t count, Now &now, const ct_st
       continue;
     }
     counters_.hit();
-    // It may have left, or another may have come, since.
+    // The entry may have left since, or another entry may have come.
     const bool same = found.place.ref != kNone && map_.index.unchanged_since(found.version);
     const Place place = same ? found.place : map_.find_live(keys[i].probe, now);
     if (place.ref != kNone) count_use(place, keys[i].probe.hash, now);

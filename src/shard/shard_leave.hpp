@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// How entries leave a shard: what storing and removing have in common. It is here so that a store, which
-// nearly always evicts, is compiled as one function. All others call leave, which is one of its own.
+// How entries leave a shard: the code that storing and removing share. It is in a header so that a
+// store, which nearly always evicts, is compiled as one function. All other callers use leave,
+// which is a function of its own.
 #ifndef CT_SHARD_LEAVE_HPP
 #define CT_SHARD_LEAVE_HPP
 
@@ -11,7 +12,8 @@
 
 namespace ct {
 
-// An entry that is in no structure any more.
+// Ends an entry that is in no structure any more. It is put into `gone`, stays for its pins, or is
+// freed.
 inline void Shard::bury(Ref ref, ct_cause cause, Departed &gone) {
   Entry *e = at(ref);
   e->flags |= kDead;
@@ -25,10 +27,10 @@ inline void Shard::bury(Ref ref, ct_cause cause, Departed &gone) {
   }
 }
 
-// Takes an entry out of everything. Returns its weight, which is the caller's now.
+// Takes an entry out of all structures. Returns its weight, which is the caller's now.
 inline uint64_t Shard::leave_now(Ref ref, uint64_t hash, ct_cause cause, Departed &gone,
                                  bool displaced) {
-  // The policy is told of uses before an entry that was used may leave.
+  // Before an entry leaves, the policy must be told of the entry's uses.
   assert(uses_.is_settled());
   Entry *e = at(ref);
   assert((e->flags & (kDead | kTelling | kNoDrop)) == 0);
@@ -54,8 +56,9 @@ inline Ref Shard::first_due(Now &now) {
   return due;
 }
 
-// Removes an entry that is due, else the policy's victim, for the request if there is one; *watched
-// becomes kNone if that was it. There is an entry. kBroken: the policy named none.
+// Removes an entry that is due, or else the policy's victim: its victim for the request, if there
+// is one. Sets *watched to kNone if it has removed that entry. The shard must have an entry.
+// Returns kBroken if the policy named no victim.
 inline Shard::Eviction Shard::evict(const StoreRequest *request, Ref *watched, Now &now,
                                     Departed &gone, uint64_t *weight) {
   const Ref due = first_due(now);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Loading and computing, as far as a shard knows it: its flights, under its lock (flight.hpp).
+// Loading and computing, as far as a shard is concerned: its flights, under its lock (flight.hpp).
 #include "base/futex.hpp"
 #include "shard/shard.hpp"
 
@@ -29,7 +29,7 @@ void Shard::leave_flight(Flight &flight, bool had_lease) {
     Locked locked(*this);
     others = flights_.leave(flight, had_lease, &left);
   }
-  // The flight may be gone by then, and with it who slept on it.
+  // The flight may be gone by now, and so may the threads that slept on it. wake() allows that.
   if (others != 0) wake(flight.news, others);
   if (left != nullptr) release(left);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The lock of a shard. A cache of one thread has none, and then only those who hold it are checked.
+// The lock of a shard. A cache of one thread has none: there, only clang's analysis checks that
+// callers hold the lock.
 #ifndef CT_SHARD_LOCK_HPP
 #define CT_SHARD_LOCK_HPP
 
@@ -15,17 +16,17 @@ class CT_CAPABILITY("lock of a shard") ShardLock {
   explicit ShardLock(bool shared) noexcept : shared_(shared) {}
 
   bool is_shared() const { return shared_; }
-  // Unchecked, both: whether there is a lock to take is known at run time only.
+  // Both are unchecked, because only at run time is it known whether there is a lock to take.
   void lock() noexcept CT_ACQUIRE() CT_UNCHECKED {
     if (shared_) lock_.lock();
   }
   void unlock() noexcept CT_RELEASE() CT_UNCHECKED {
     if (shared_) lock_.unlock();
   }
-  // For callbacks that are called while the caller holds it, which the analysis does not see.
+  // For lambdas that are called while the caller holds the lock, which the analysis does not see.
   void assert_held() const CT_ASSERT_HELD(this) { assert(!shared_ || lock_.is_held()); }
-  // At the end of a slice of a longer call: without it the thread would take the lock again before one
-  // that it has woken.
+  // Called at the end of a slice of a longer call. Without it, this thread would take the lock
+  // again before a thread that it has woken.
   void let_others_in() noexcept CT_REQUIRES(this) {
     if (shared_) lock_.let_line_pass();
   }

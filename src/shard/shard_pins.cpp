@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Releasing pinned values, and the entries that stayed for them or for the listener. `drop` is called
-// with no lock held.
+// Releases pinned values, and frees the dead entries that stayed for them or for the listener.
+// `drop` is called with no lock held.
 #include "shard/shard.hpp"
 
 namespace ct {
@@ -29,8 +29,8 @@ void Shard::release(Entry *e) {
     if (!dropping) closed = let_loose(e, last);
   }
   if (dropping) closed = drop_last(e);
-  // Each pin that outlived ct_cache_free refers to the cache, and lets go when nothing of it is
-  // touched any more.
+  // A pin that outlived ct_cache_free refers to the cache. That reference ends here, when nothing
+  // of the cache is touched any more.
   if (closed) owner_.unrefer();
 }
 
@@ -41,7 +41,8 @@ bool Shard::drop_last(Entry *e) {
   return let_loose(e, true);
 }
 
-// Takes a pin away, and the entry with the last one. Returns whether the cache was closed.
+// Removes a pin, and frees the entry if that was its last pin. Returns whether the cache was
+// closed.
 bool Shard::let_loose(Entry *e, bool last) {
   pins_.unpin(e);
   if (last) map_.entries.free_dead(e);

@@ -14,13 +14,13 @@ void Shard::count_use(Place place, uint64_t hash, Now &now) {
   uses_.record(place, hash, now);
 }
 
-// Never shortens, whatever the clock does: the expiry relies on it.
+// Never shortens the idle lifetime, whatever the clock does: the expiry relies on that.
 void Shard::renew_idle(Entry *e, Now &now) {
   Lifetime *life = map_.entries.layout().lifetime(e);
   life->idle = std::max<uint64_t>(life->idle, clock_.deadline_after(now(), tti_));
 }
 
-// Without the lock, when the stripe is full.
+// Called without the lock, when the stripe is full.
 void Shard::record_late(ReadLog::Stripe &own, Place place) {
   Locked locked(*this);
   uses_.record_in(own, place);

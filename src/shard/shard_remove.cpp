@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Removing: by key, by the policy's order, by deadline, and all. A call that may remove many works on
-// kAtOnce entries, then lets others at the lock.
+// Removes entries: by key, by the policy's order, by deadline, or all. A call that may remove many
+// works on kAtOnce entries, then lets others at the lock.
 #include <cassert>
 #include <cstdint>
 
@@ -10,7 +10,8 @@
 namespace ct {
 namespace {
 
-// Of a table with few entries so many homes, and so many entries of one, in one go.
+// How many homes of the index clear_some visits in one go, which matters in a table with few
+// entries, and how many entries of one home it removes in one go.
 constexpr uint64_t kHomesAtOnce = 1024;
 constexpr uint32_t kAtOnceOfHome = 64;
 
@@ -106,7 +107,8 @@ ct_status Shard::pay_rest(Now &now, Departed &gone, bool *progress) {
   return pay_debt_locked(1, now, gone, progress);
 }
 
-// Up to kAtOnce, which are added to *count; returns whether there may be more.
+// Removes up to kAtOnce entries that are due, and adds their number to *count. Returns whether more
+// may be due.
 bool Shard::expire_due(Now &now, Departed &gone, uint64_t *count) {
   for (uint64_t left = kAtOnce; left != 0; left--) {
     const Ref ref = first_due(now);
@@ -137,7 +139,8 @@ void Shard::clear_some(uint64_t *from, Now &now, Departed &gone) {
     return;
   }
   for (uint64_t entries = 0, homes = 0; entries < kAtOnce && homes < kHomesAtOnce; homes++) {
-    // As many of a home as there is room for: if it is filled, there may be more.
+    // Takes as many entries of a home as `refs` has room for. If that is full, the home may have
+    // more.
     Ref refs[kAtOnceOfHome];
     uint32_t count = 0;
     const uint64_t end = map_.index.visit_from(*from, hasher(), [&](Ref ref) {
@@ -156,7 +159,7 @@ void Shard::clear_some(uint64_t *from, Now &now, Departed &gone) {
   lock_.let_others_in();
 }
 
-// wholesale: nobody needs to know of a single entry.
+// wholesale: no entry needs attention of its own, so the store can drop all blocks at once.
 void Shard::clear_at_once(bool wholesale, Departed &gone) {
   Index::WriteSection section(map_.index);
   if (wholesale) {

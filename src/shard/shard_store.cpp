@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Storing: allocate first, commit after.
 //
-// A call that stores is compiled as one function with all that it nearly always comes to. What it
-// seldom comes to is kept out of it.
+// A call that stores is compiled as one function, with all code that nearly every store runs. Code
+// that few stores run is kept out of that function.
 #include <algorithm>
 #include <cassert>
 #include <cstdint>
@@ -13,7 +13,7 @@
 namespace ct {
 namespace {
 
-// How many due entries a write takes along at most, and how many it evicts for a lower limit.
+// How many due entries a write removes at most, and how many entries it evicts for a lower limit.
 constexpr uint64_t kTidied = 8;
 constexpr uint64_t kPaid = 2;
 
@@ -31,7 +31,7 @@ constexpr uint64_t kPaid = 2;
 
 Next Shard::store_locked(StoreRequest &request, Reservation &room, Now &now, Departed &gone,
                          ct_value *out) {
-  // What lands is handed over.
+  // A request that ends a load hands out its value.
   assert(request.flight == nullptr || out != nullptr);
   Ref old = map_.find(request.probe).ref;
   if (old != kNone && map_.is_expired(at(old), now)) {
@@ -90,8 +90,8 @@ Shard::Verdict Shard::judge(const StoreRequest &request, Ref old) const {
   return is_too_large ? Verdict::kTooLarge : Verdict::kStore;
 }
 
-// Does what a request comes to that stores nothing. Unless it gives way to what is there, or was never
-// to be kept, it is a write of the key all the same, and overtakes a load of it.
+// Ends a request that stores nothing. The request is a write of the key all the same, and overtakes
+// a load of it, unless it gives way to the entry that is there, or its value was never to be kept.
 ct_status Shard::turn_down(Verdict verdict, StoreRequest &request, Ref old, Reservation &room,
                            Now &now, Departed &gone, ct_value *out) {
   const bool is_write =
@@ -136,8 +136,9 @@ void Shard::reject(const StoreRequest &request) {
   if (request.condition == Condition::kElseUse) counters_.miss();
 }
 
-// Hands back a value that is not stored, if it is wanted: an entry that never was in the cache. It
-// takes the block that the request may have from an attempt to store it.
+// Hands back a value that is not stored, if the caller wants it. The value is in an entry that was
+// never in the cache. Its block is the one that the request may have from an attempt to store.
+// Returns false if there is no memory.
 bool Shard::give_back(StoreRequest &request, ct_value *out) {
   if (out == nullptr) return true;
   Ref ref = request.ref;
@@ -160,7 +161,7 @@ void Shard::land(StoreRequest &request, const ct_value &value, Now &now) {
 
 // ---- Reserving --------------------------------------------------------------------------------
 
-// All the memory that storing will take.
+// Reserves all the memory that storing will take. Returns false if there is not enough.
 bool Shard::prepare(StoreRequest &request) {
   policy_->prefetch(request.probe.hash);
   const uint64_t count = waiting_ + (request.ref == kNone ? 1 : 0);
@@ -172,7 +173,7 @@ bool Shard::prepare(StoreRequest &request) {
   return true;
 }
 
-// The memory that so many more entries take, but for their blocks.
+// Reserves the memory that `count` more entries take, except for their blocks.
 bool Shard::reserve(uint64_t count, bool has_deadline) {
   if (!weighs_one_ && map_.index.grows_for(count)) expect_by_weight();
   if (!map_.index.reserve(count, hasher()) || !policy_->reserve(count)) return false;
@@ -180,14 +181,15 @@ bool Shard::reserve(uint64_t count, bool has_deadline) {
   return !has_deadline || expiry_.reserve();
 }
 
-// From then on reads go without the lock, so that what they may look at stays.
+// From then on reads go without the lock. So the memory that they may look at is kept.
 void Shard::open_log() {
   if (!map_.index.keep()) return;
   map_.entries.store().keep();
   uses_.open_log();
 }
 
-// A block with lengths and flags as of the request. What lies apart is the block's from then on.
+// Makes a block with the request's lengths and flags. The block takes over the copy that lies
+// apart.
 Ref Shard::make_block(StoreRequest &request) {
   const Ref ref =
       map_.entries.make(request.flags, request.probe.key.size, request.value.size, request.apart);
@@ -195,7 +197,7 @@ Ref Shard::make_block(StoreRequest &request) {
   return ref;
 }
 
-// Takes back what make_block did, if it was.
+// Frees the block of the request, if it has one.
 void Shard::release_block(StoreRequest &request) {
   if (request.ref == kNone) return;
   assert(waiting_ > 0);
@@ -211,9 +213,11 @@ void Shard::abandon(StoreRequest &request) {
 
 // ---- Making room ------------------------------------------------------------------------------
 
-// A write reclaims a few entries that are due, so that a cache far from its limit sheds them too.
+// Each write removes a few entries that are due, so that a cache far from its limit sheds them,
+// too.
 void Shard::tidy(Reservation &room, Now &now, Departed &gone) {
-  // It ends with a look, so that nobody else comes to see what is due here when nothing is.
+  // The last step of the loop is a call of first_due, which brings the shard's earliest deadline up
+  // to date. Otherwise other shards might come to look for due entries when there are none.
   for (uint64_t i = 0;; i++) {
     const Ref ref = first_due(now);
     if (ref == kNone || ref == kAskAgain || i == kTidied) break;
@@ -221,8 +225,9 @@ void Shard::tidy(Reservation &room, Now &now, Departed &gone) {
   }
 }
 
-// Makes room hold what the request weighs beyond the entry that it replaces, which may go for it:
-// then *own is kNone. budget.hpp tells who pays. With kDone, the status may say that it is broken.
+// Makes `room` hold what the request weighs beyond the entry that it replaces, *own. That entry may
+// be evicted as well: then *own becomes kNone. budget.hpp tells which shard pays. With kDone, the
+// status is CT_ERR_INTERNAL if the policy named no victim.
 Next Shard::make_room(StoreRequest &request, Ref *own, Reservation &room, Now &now,
                       Departed &gone) {
   for (uint64_t evicted = 0;; evicted++) {
@@ -255,15 +260,17 @@ Next Shard::make_room(StoreRequest &request, Ref *own, Reservation &room, Now &n
   }
 }
 
-// The condition was met by the entry that has just gone for it: it is not asked again.
+// The request's condition was met by an entry that has just been evicted for it. So the condition
+// is not checked again.
 void Shard::forget_own(StoreRequest &request) {
   if (request.condition == Condition::kIfPresent) request.condition = Condition::kAlways;
   request.seen = nullptr;
 }
 
-// Without memory for the request. If that is for want of a reference, an entry leaves, and the call is to
-// be made again, until there is one: it is refused only if no entry is left that could leave. Then
-// nothing is in a chunk but what is pinned or dead, as an empty store has a number for any chunk.
+// Goes on with a request for which there was no memory. If only a reference is lacking, it evicts
+// an entry, and the call is made again until a reference is free. Such a request fails only if no
+// entry is left to evict. Then chunks hold nothing but pinned and dead entries, as an empty store
+// has a number for any chunk.
 Next Shard::evict_for_block(StoreRequest &request, Ref own, Reservation &room, Now &now,
                             Departed &gone) {
   if (!request.lacks_reference || map_.index.size() == 0) return request.end(CT_ERR_NOMEM);
@@ -279,7 +286,7 @@ Next Shard::evict_for_block(StoreRequest &request, Ref own, Reservation &room, N
 
 // ---- Committing -------------------------------------------------------------------------------
 
-// Writes what make_block left open.
+// Writes the parts of an entry that make_block left open.
 void Shard::fill(Ref ref, const StoreRequest &request, Now &now) {
   const Layout &layout = map_.entries.layout();
   Entry *e = at(ref);
@@ -293,7 +300,8 @@ void Shard::fill(Ref ref, const StoreRequest &request, Now &now) {
   map_.entries.fill(e, request.probe.key, request.value);
 }
 
-// Stores into the block that is there, if nobody can tell the difference.
+// Stores into the block of the present entry, if no caller can tell the difference. Returns false
+// if it has not stored.
 bool Shard::overwrite(StoreRequest &request, Ref ref, Reservation &room, Now &now) {
   const Layout &layout = map_.entries.layout();
   Entry *e = at(ref);
@@ -320,7 +328,8 @@ bool Shard::overwrite(StoreRequest &request, Ref ref, Reservation &room, Now &no
   return true;
 }
 
-// Puts the request's block in the place of old, or in a new one.
+// Puts the request's block into the structures: in the place of `old`, or in a new place if that is
+// kNone.
 Entry *Shard::commit(StoreRequest &request, Ref old, Reservation &room, Now &now, Departed &gone) {
   const Ref ref = request.ref;
   assert(ref != kNone && waiting_ > 0);
@@ -348,7 +357,7 @@ Entry *Shard::commit(StoreRequest &request, Ref old, Reservation &room, Now &now
   return e;
 }
 
-// Ends a call that stored, or did not: what it has left over goes back.
+// Ends a call, whether it has stored or not: the block and the room that are left over go back.
 void Shard::finish(StoreRequest &request, Reservation &room, Now &now, Departed &gone) {
   release_block(request);
   room.give_back();
@@ -356,9 +365,10 @@ void Shard::finish(StoreRequest &request, Reservation &room, Now &now, Departed 
   if (__builtin_expect(budget_.debt() != 0, 0) && request.status == CT_OK) pay_a_little(now, gone);
 }
 
-// A policy that names no victim has no part in it: whoever set the limit is told.
+// The result is ignored: if the policy names no victim, the call that lowered the limit returns
+// that failure, not this one.
 void Shard::pay_a_little(Now &now, Departed &gone) {
-  // The call may have used an entry that goes now.
+  // This call may have used an entry that is evicted now.
   uses_.settle();
   bool progress = false;
   pay_debt_locked(kPaid, now, gone, &progress);
@@ -366,7 +376,8 @@ void Shard::pay_a_little(Now &now, Departed &gone) {
 
 // ---- Entries that change their block ----------------------------------------------------------
 
-// What index and policy know as from is now at to.
+// Makes index and policy refer to block `to` instead of `from`, after copying what the policy keeps
+// in the entry.
 void Shard::change_place(Ref from, Ref to, uint64_t hash) {
   const Entry *old = at(from);
   Entry *e = at(to);
@@ -379,8 +390,8 @@ void Shard::change_place(Ref from, Ref to, uint64_t hash) {
   policy_->moved(from, to);
 }
 
-// Moves an entry to another block, where the store wants to be rid of its own; false: it has to stay.
-// Nobody can tell the difference.
+// Moves an entry out of a block that the store wants to be rid of. No caller can tell the
+// difference. Returns false if the entry has to stay.
 bool Shard::move(Ref from) {
   const Entry *old = at(from);
   if (old->pins != 0 || (old->flags & (kDead | kNoDrop)) != 0) return false;
@@ -392,8 +403,9 @@ bool Shard::move(Ref from) {
   return true;
 }
 
-// Entries make way before another one comes, for as many bytes as it brings, wherever they lie. A request
-// that waits for room is not one yet.
+// Before a new entry comes, moves entries out of a sparse chunk: as many bytes as the new entry
+// brings, in its block or apart. Moves nothing while a request waits for room, because its block
+// cannot be moved before it is an entry.
 void Shard::compact_for(const StoreRequest &request) {
   if (waiting_ != 0) return;
   const size_t bytes =
@@ -438,7 +450,7 @@ Next Shard::set_deadline_locked(StoreRequest &request, Reservation &room, Now &n
   return request.end(CT_OK);
 }
 
-// Moves an entry that has no place for a deadline to a block that has, and sets it.
+// Moves an entry without a place for a deadline to a block that has one, and sets it.
 Next Shard::extend(StoreRequest &request, Ref ref, Reservation &room, Now &now, Departed &gone) {
   Entries &entries = map_.entries;
   Entry *old = at(ref);
@@ -462,7 +474,7 @@ Next Shard::extend(StoreRequest &request, Ref ref, Reservation &room, Now &now, 
     if (next != Next::kDone || request.status != CT_OK) return next;
     return request.end(CT_MISS);
   }
-  // All of it is there before it can be found.
+  // The entry is complete before readers can find it.
   Lifetime *life = entries.layout().lifetime(e);
   life->write = request.deadline;
   life->prev = life->next = kNone;
@@ -474,7 +486,8 @@ Next Shard::extend(StoreRequest &request, Ref ref, Reservation &room, Now &now, 
   return request.end(CT_OK);
 }
 
-// An entry that lives on elsewhere, its value copied: nobody is told, nothing is dropped.
+// Ends a block whose entry lives on elsewhere, with a copy of the value. The listener is not told,
+// and the value is not dropped.
 void Shard::bury_copy(Ref ref, Entry *e) {
   e->flags |= kDead | kNoDrop;
   e->prev = ref;

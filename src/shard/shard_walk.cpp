@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Walks over all entries of a shard, what a snapshot takes of them, and what it brings back.
+// Walks over all entries of a shard, and the shard's part of saving entries in a snapshot and of
+// restoring them.
 #include <cstring>
 
 #include "shard/shard.hpp"
@@ -9,7 +10,8 @@ namespace ct {
 // ---- By position in the index -----------------------------------------------------------------
 
 ct_status Shard::list_some(uint64_t *from, Array<Held> &out) {
-  // So many entries are pinned at a time, and so many homes looked at that may have none.
+  // How many entries are pinned in one go, and how many homes are looked at, since homes may be
+  // empty.
   constexpr uint32_t kEntries = 32;
   constexpr uint32_t kHomes = 256;
   Locked locked(*this);
@@ -49,8 +51,8 @@ void Shard::end_walk(OrderWalk &walk) {
   }
 }
 
-// Where to go on: behind the latest place at which the same entry still follows. False: others have
-// changed all of them meanwhile.
+// Sets *at to where the walk goes on: behind the latest place at which the same entry still
+// follows. Returns false if other threads have changed all places meanwhile.
 bool Shard::resume(const OrderWalk &walk, Policy::Walk *at) const {
   if (!walk.has_begun) return true;
   if (walk.version == order_version()) {
@@ -70,7 +72,7 @@ bool Shard::resume(const OrderWalk &walk, Policy::Walk *at) const {
   return false;
 }
 
-// False: no memory for a pin.
+// Returns false if there is no memory for a pin.
 bool Shard::pin_places(OrderWalk &walk) {
   for (OrderWalk::Place &place : walk.places) {
     if (place.at.ref == kNone) continue;
@@ -84,8 +86,8 @@ bool Shard::pin_places(OrderWalk &walk) {
   return true;
 }
 
-// Calls visit(ref, rank) for the next kAtOnce, or what is left; false ends the walk. CT_OK or
-// CT_ERR_NOMEM.
+// Calls visit(ref, rank) for the next kAtOnce entries, or for as many as are left. If visit returns
+// false, for want of memory, the walk ends. Returns CT_OK or CT_ERR_NOMEM.
 template <class Visit>
 ct_status Shard::walk_some(OrderWalk &walk, Visit visit) {
   OrderWalk until_now = walk;
@@ -145,7 +147,8 @@ Ref Shard::current(Entry *e, Now &now) const {
   const Bytes key = map_.entries.key(e);
   const Ref ref = map_.find_live({key, map_.entries.hash_of(key)}, now).ref;
   if (ref == kNone || !moved) return ref;
-  // It moved to a longer block, for its lifetime, and may have been written since.
+  // The entry has moved to a longer block, which has a place for its deadline. Its key may have
+  // been written since.
   const Bytes here = map_.entries.value(e);
   const Bytes there = map_.entries.value(at(ref));
   const bool same = here.size == there.size && std::memcmp(here.data, there.data, here.size) == 0;
@@ -188,7 +191,7 @@ ct_status Shard::stage(StoreRequest &request, Reservation &room, Now &now, Depar
     if (!map_.is_expired(at(old), now)) return CT_EXISTS;
     room.keep(leave(old, request.probe.hash, CT_CAUSE_EXPIRED, gone));
   }
-  // Nothing leaves for it: neither is it let in.
+  // No entry leaves for a restored one. So without a free reference it is not let in.
   if (!prepare(request)) return request.lacks_reference ? CT_EXISTS : CT_ERR_NOMEM;
   fill(request.ref, request, now);
   return CT_OK;
@@ -199,7 +202,8 @@ void Shard::admit(Ref ref, uint64_t uses, Reservation &room, Now &now) {
   Entry *e = at(ref);
   const uint64_t hash = hash_of(ref);
   const bool has_deadline = map_.entries.deadline(e) != CT_NEVER;
-  // What was reserved can be gone only by ct_clear, which may as well have come after.
+  // Only ct_clear can have undone the reservation. Then the entry may be left out, as if ct_clear
+  // had come after it.
   const bool is_absent = map_.find({map_.entries.key(e), hash}).ref == kNone;
   const bool is_let_in = is_absent && reserve(waiting_, has_deadline);
   waiting_--;

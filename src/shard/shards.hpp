@@ -13,7 +13,7 @@ namespace ct {
 
 class Shard;
 
-// They lie one behind the other.
+// The shards lie one behind the other in memory.
 struct Shards {
   char *first = nullptr;
   size_t stride = 0;

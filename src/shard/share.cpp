@@ -6,7 +6,7 @@
 namespace ct {
 
 void Share::set_part(double part) {
-  // Rounded, it may be all of it, which as a number of that kind may be too large.
+  // As a double, all * part may be rounded up to all, which may be too large for a uint64_t.
   const double all = static_cast<double>(weight_);
   part_ = all * part < all ? static_cast<uint64_t>(all * part) : weight_;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A shard's share of the limit: what its entries weigh, how much of that a lower limit leaves, and
-// which other shard should pay for a store. budget.hpp tells the rule. The shard's lock guards it.
+// which other shard should pay for a store. budget.hpp explains the rule. The shard's lock guards
+// it.
 #ifndef CT_SHARE_HPP
 #define CT_SHARE_HPP
 
@@ -21,11 +22,12 @@ class Share {
   Share(const Share &) = delete;
   Share &operator=(const Share &) = delete;
 
-  // How many shards there are.
+  // Returns how many shards the cache has.
   uint32_t shards() const { return shards_.count; }
-  // Of all entries.
+  // Returns the weight of all entries of this shard.
   uint64_t weight() const { return weight_; }
-  // An entry weighs that now, instead of before. The difference is in room, or goes there.
+  // An entry weighs `now` instead of `before`. The difference is taken out of `room`, or put into
+  // it.
   void reweigh(Reservation &room, uint64_t before, uint64_t now) {
     if (now > before) {
       room.spend(now - before);
@@ -39,20 +41,23 @@ class Share {
     weight_ -= weight;
   }
 
-  // A lower limit leaves that part of the weight.
+  // A lower limit leaves this shard `part` of its weight.
   void set_part(double part);
   void set_no_part() { part_ = 0; }
-  // While a debt is being paid: whether this shard has not done its part.
+  // While a debt is being paid, returns whether this shard has not done its part yet.
   bool owes() const { return weight_ > part_; }
 
-  // Both set the request's payer, if there is one. Nothing is due here.
+  // Both functions return whether another shard should pay, and if so, set the request's payer.
+  // They are called when no entry of this shard is due.
   bool find_due_payer(StoreRequest &request, Now &now) const {
     return shards_.due_tree.earliest() != CT_NEVER && find_due_shard(request, now);
   }
-  // Looks at another shard each time, whether it has noticeably more entries.
+  // Looks at another shard each time. Returns whether that one has noticeably more entries than
+  // this shard.
   bool find_larger_payer(StoreRequest &request, uint64_t entries);
-  // Whether to look at all: once a store has evicted, and for some stores after one whose victims
-  // weighed more than it needed.
+  // Returns whether a store should look at other shards at all. It should once it has evicted, and
+  // after a store whose victims weighed more than it needed, so should the next kLooks stores that
+  // evict.
   bool looks(bool evicted) const { return evicted || looks_ != 0; }
   void count_look(bool left_some) {
     if (left_some) {
@@ -72,7 +77,7 @@ class Share {
   uint64_t weight_ = 0;
   uint64_t part_ = 0;  // meaningless unless there is a debt
   uint32_t looks_ = 0;
-  uint32_t looked_at_;  // at which shard last
+  uint32_t looked_at_;  // the shard that was looked at last
 };
 
 }  // namespace ct

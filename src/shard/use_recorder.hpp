@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// How a policy learns of uses (enum class Uses): not at all, by use bits of the index, each at once,
-// or some at a time (BP-Wrapper). Batched uses wait in the read log once there is one, before that in
-// an array.
+// Lets a policy know of uses, in the way that it asks for (enum class Uses): not at all, by use
+// bits of the index, each use at once, or some uses at a time (BP-Wrapper). Batched uses wait in
+// the read log. Before there is a log, they wait in an array.
 //
-// All is under the shard's lock, but for what says that it is not.
+// All functions need the shard's lock, except those that say otherwise.
 #ifndef CT_USE_RECORDER_HPP
 #define CT_USE_RECORDER_HPP
 
@@ -26,12 +26,12 @@ class UseRecorder {
 
   void attach(Policy *policy) { policy_ = policy; }
   void open_log() { log_.open(); }
-  // Without the lock.
+  // Needs no lock.
   bool has_log() const { return log_.is_open(); }
   ReadLog &log() { return log_; }
 
-  // Without the lock, once there is a log. Returns false if the stripe is full: then record_in is to
-  // be called.
+  // Needs no lock, once there is a log. Returns false if the stripe is full: then record_in must be
+  // called.
   [[gnu::always_inline]] bool try_record(ReadLog::Stripe &own, Place place) {
     place.count_use(most_uses_);
     return uses_ != Uses::kBatched || own.use(place);
@@ -61,15 +61,18 @@ class UseRecorder {
   void settle() {
     if (uses_ == Uses::kBatched) tell();
   }
-  // Whether no use waits outside of the log; those in the log may always be joined by others.
+  // Returns whether no use waits outside of the log. Uses in the log do not count, as readers may
+  // add to them at any time.
   bool is_settled() const { return waiting_count_ == 0; }
 
-  // How often the order has changed by uses and insertions, of which the index does not tell.
+  // How often uses and insertions have changed the order. The version of the index does not show
+  // these.
   uint64_t changes() const { return changes_; }
   void order_changed() { changes_++; }
 
  private:
-  // A thread's uses are in one place, so that they stay in order: its stripe once there is one.
+  // Keeps the uses of a thread in one place, so that they stay in order: in its stripe, once there
+  // is a log.
   void record_batched(Place place) {
     if (!log_.is_open()) {
       if (waiting_count_ == ReadLog::kUses) tell();

@@ -6,9 +6,9 @@
 
 namespace ct {
 
-// Where the thread's wait is linked, or would be.
+// Returns the link at which the thread's wait is, or would be.
 Waits::Wait **Waits::place_of(Thread thread) {
-  // An odd factor keeps different threads different.
+  // Multiplication by an odd factor keeps different threads different.
   uint64_t path = uint64_t{thread} * 0x9E3779B97F4A7C15u;
   Wait **place = &root_;
   for (; *place != nullptr && (*place)->thread != thread; path <<= 1) {
@@ -29,14 +29,15 @@ bool Waits::begin(Wait &wait, Thread thread, const Flight &flight) {
     *place_of(thread) = &wait;
     count_++;
   }
-  // What is seen in more than one hold need never have been a ring: then it is seen again, in one.
+  // A ring that is seen in more than one hold of the lock may never have existed at one time. So it
+  // is looked for again in one hold.
   if (!leads_back(wait, kLoadersAtOnce) || !leads_back(wait, UINT32_MAX)) return true;
   end(wait);
   return false;
 }
 
-// Any node from below can take the place of one that goes: all that it is searched by up to there is
-// the same.
+// Removes a node of a digital search tree. Any node below can take its place, because the bits that
+// lead to that place are the same for both.
 void Waits::end(Wait &wait) {
   Guard guard(lock_);
   begin_hold();
@@ -56,10 +57,10 @@ void Waits::end(Wait &wait) {
   count_--;
 }
 
-// Whether the loaders that wait for each other lead back to who waits here. A ring of them stays until
-// the wait that closed it, the last one to have begun, ends again: so that one finds it, and no other
-// need. A flight that changes hands meanwhile closes no ring: its new loader waits for nothing, and
-// asks here before it does.
+// Returns whether the loaders that wait for each other lead back to the thread that waits here. A
+// ring of waits lasts until the wait that closed it ends, which is the last of them to begin. So
+// that wait finds the ring, and no other wait needs to. A flight that gets another loader meanwhile
+// closes no ring: the new loader waits for nothing, and asks here before it does.
 bool Waits::leads_back(const Wait &wait, uint32_t at_once) {
   Thread loader = wait.flight->loader.load(std::memory_order_relaxed);
   for (uint32_t followed = 0;;) {

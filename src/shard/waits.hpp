@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Which threads of a cache wait for which flights, so that nobody closes a ring of waits.
+// Which threads of a cache wait for which flights, so that no thread closes a ring of waits.
 #ifndef CT_WAITS_HPP
 #define CT_WAITS_HPP
 
@@ -11,8 +11,9 @@
 
 namespace ct {
 
-// A digital search tree by thread, of nodes on the waiters' stacks. As no two threads are the same in
-// all bits, it is at most 64 nodes deep, and about as deep as the logarithm of their number.
+// A digital search tree by thread. Its nodes are on the stacks of the threads that wait. No two
+// threads are the same in all bits, so the tree is at most 64 nodes deep. It is about as deep as
+// the logarithm of their number.
 class Waits {
  public:
   struct Wait {
@@ -22,20 +23,21 @@ class Waits {
     Wait *below[2];
   };
 
-  // False: the flight's loader is this thread, or waits for it, directly or by others in between.
+  // Adds a wait. Returns false if the flight's loader is this thread, or waits for this thread,
+  // directly or through other threads.
   bool begin(Wait &wait, Thread thread, const Flight &flight);
   void end(Wait &wait);
 
-  // So many loaders are followed at most while the lock is held, however many wait for each other,
-  // but for once in a call that has found a ring.
+  // At most this many loaders are followed in one hold of the lock, however many wait for each
+  // other. The exception is one hold in a call that has found a ring.
   static constexpr uint32_t kLoadersAtOnce = 32;
 
 #ifdef CT_VALIDATE
-  // Nodes that were looked at.
+  // How many nodes were looked at.
   struct Looks {
     uint64_t all;
-    uint64_t held;  // while the lock was held the last time
-    uint64_t most;  // in one hold
+    uint64_t held;  // in the latest hold of the lock
+    uint64_t most;  // the most in one hold
   };
   Looks looks() const { return looks_; }
 #endif
