@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Many keys in one call: they are hashed and their buckets fetched some ahead, then their entries, so
-// that the cache misses of a group overlap.
+// Many keys in one call, a group of them at a time. The keys of a group are hashed and their
+// buckets fetched, then their entries, so that the cache misses of the group overlap.
 #include <algorithm>
 #include <cstring>
 
@@ -9,14 +9,14 @@
 namespace ct {
 namespace {
 
-// As many cache misses as a processor has in flight, about.
+// About as many cache misses as a processor has in flight.
 constexpr size_t kGroup = 16;
-// So many of them lie on the stack.
+// Up to this many keys, the state of a call lies on the stack.
 constexpr size_t kFew = 64;
 
 }  // namespace
 
-// Hashes keys and fetches their buckets, a group of keys ahead.
+// Hashes a group of keys, and fetches their buckets ahead.
 template <class KeyOf>
 void Cache::look_ahead(size_t count, KeyOf key_of, Asked *asked) {
   for (size_t i = 0; i < count; i++) {
@@ -25,7 +25,7 @@ void Cache::look_ahead(size_t count, KeyOf key_of, Asked *asked) {
   }
 }
 
-// Calls visit(shard, first, count) for runs of keys that are in one shard, in order.
+// Calls visit(shard, first, count) for each run of successive keys that are in one shard, in order.
 template <class Visit>
 void Cache::visit_runs(const Asked *asked, size_t count, Visit visit) {
   for (size_t first = 0, end; first < count; first = end) {
@@ -61,8 +61,8 @@ ct_status Cache::get_many(const ct_bytes *keys, size_t count, ct_value *values,
   return failure;
 }
 
-// Nothing may be copied, used or counted before it is known that all values fit. So they are found
-// first; should one have changed when it is to be copied, all are pinned.
+// Nothing may be copied, used or counted before it is known that all values fit. So all values are
+// found first. If one of them has changed before it is copied, all values are pinned instead.
 ct_status Cache::get_many_copy(const char *keys, const size_t *key_ends, size_t count, char *buffer,
                                size_t capacity, size_t *value_ends, ct_status *statuses) {
   Now now(clock_);
@@ -102,7 +102,7 @@ ct_status Cache::get_many_copy(const char *keys, const size_t *key_ends, size_t 
   return CT_OK;
 }
 
-// Pins all values, and copies those that are there then.
+// Pins all values that are there now, and copies these.
 ct_status Cache::copy_pinned(Asked *asked, size_t count, Now &now, char *buffer, size_t capacity,
                              size_t *value_ends, ct_status *statuses) {
   Array<ct_value> values(memory_);

@@ -17,7 +17,8 @@ namespace {
 uint64_t random_seed(const void *address) {
   uint64_t seed = 0;
   if (getentropy(&seed, sizeof seed) != 0 || seed == 0) {
-    // Without the system's randomness: what differs from process to process anyway.
+    // The system gives no randomness: the seed is made of values that differ from process to
+    // process anyway.
     const Clock clock(nullptr, nullptr, true);
     const uint64_t words[] = {clock.read(), reinterpret_cast<uintptr_t>(address)};
     seed = hash_key(words, sizeof words, 0) | 1;
@@ -25,9 +26,9 @@ uint64_t random_seed(const void *address) {
   return seed;
 }
 
-// Whether ct_get_copy may look without a lock. A use must write to nothing but use bits or a log, and
-// the memory must stay mapped, which a caller's allocator does not promise; words must be read at
-// once.
+// Returns whether ct_get_copy may look without a lock. That has three conditions. A use may write
+// to nothing but use bits or a log. The memory must stay mapped, which a caller's allocator does
+// not promise. Words of 64 bits must be read at once.
 bool can_read_unlocked(const ct_options &options) {
   return policy_kind(options.policy)->uses != Uses::kImmediate && options.tti == 0 &&
          options.allocator == nullptr && sizeof(void *) == 8;
@@ -94,7 +95,7 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
 void Cache::free() {
   Departed gone(shards_);
   for (uint32_t i = 0; i < shards_.count; i++) shards_[i].close(gone);
-  // Nobody is told, but values are dropped.
+  // The listener is not told, but values are dropped.
   gone.tell(nullptr, nullptr, nullptr, nullptr);
   unrefer();
 }
@@ -124,7 +125,8 @@ void Cache::give_deadline(uint64_t deadline, Now &now, StoreRequest *request) {
   if (deadline <= now()) request->fitness = Fitness::kDead;
 }
 
-// Asks for the weight, unless it is given. What is dead has none.
+// Sets the weight: the given one, or else the weigher's, or else the one by weight_kind. The
+// weigher is not asked about a value that is dead on arrival.
 void Cache::weigh(bool given, uint64_t weight, StoreRequest *request) {
   const Bytes key = request->probe.key;
   const Bytes value = request->value;
@@ -143,7 +145,7 @@ void Cache::weigh(bool given, uint64_t weight, StoreRequest *request) {
   }
 }
 
-// Everything about a store that can be known without a lock.
+// Makes the request: everything about a store that can be known without a lock.
 ct_status Cache::make_request(const Probe &probe, Bytes value, const ct_entry_options &entry,
                               Now &now, StoreRequest *request) {
   const Bytes key = probe.key;
@@ -157,7 +159,7 @@ ct_status Cache::make_request(const Probe &probe, Bytes value, const ct_entry_op
   } else if ((entry.flags & CT_ENTRY_DEADLINE) != 0) {
     deadline = entry.deadline;
   } else if (options_.ttu != nullptr) {
-    // It counts from this time, of which the reading may be short.
+    // ttu counts from the latest time that it can be now, because the reading of the clock may lag.
     const uint64_t latest = clock_.latest(now());
     deadline = options_.ttu(options_.user_data, key.data, key.size, value.data, value.size, latest);
     if (deadline <= latest) deadline = now();
@@ -168,18 +170,18 @@ ct_status Cache::make_request(const Probe &probe, Bytes value, const ct_entry_op
   weigh((entry.flags & CT_ENTRY_WEIGHT) != 0, entry.weight, request);
 
   if ((request->flags & kApart) == 0) return CT_OK;
-  // One that is too large is not even copied, unless it is handed back.
+  // A value that is too large is not even copied, unless it is handed back.
   const bool fails = request->refusal == Refusal::kFails;
   if (request->fitness == Fitness::kTooLarge && fails) return CT_OK;
   if (request->apart.make(key, value)) return CT_OK;
-  // A write that is refused here is one all the same.
+  // A write that fails here is a write all the same, and overtakes a load of its key.
   const bool is_write = request->flight == nullptr && request->refusal != Refusal::kNeverKept;
   if (is_write) shard_of(probe).overtake(probe);
   return CT_ERR_NOMEM;
 }
 
-// Makes room in other shards, one lock at a time, for one that has nothing left: each gives a part of
-// what it has.
+// Makes room in the other shards, one lock at a time, for a shard that has no entry left. Each
+// shard gives a part of its entries.
 ct_status Cache::gather(const Shard &own, uint64_t need, Reservation &room, Now &now,
                         Departed &gone) {
   for (uint32_t i = 1; i < shards_.count && !room.cover(need); i++) {
@@ -190,13 +192,15 @@ ct_status Cache::gather(const Shard &own, uint64_t need, Reservation &room, Now 
     const ct_status status = shard.evict_for(need, left, room, now, gone);
     if (status != CT_OK) return status;
   }
-  // What is missing is reserved by others, who are about to store or to give it back.
+  // The room that is missing is reserved by other calls, which are about to store or to give it
+  // back.
   if (!room.cover(need)) sched_yield();
   return CT_OK;
 }
 
-// Calls attempt(room), which stores into shard, until it is done. A shard that has entries can do without
-// others' room; of calls that cannot, one at a time takes what there is.
+// Calls attempt(room), which stores into the shard, until it is done. A shard that has entries
+// needs no room of other shards. Of the calls whose shards have none, one at a time takes room from
+// other shards.
 template <class Attempt>
 ct_status Cache::with_room(Shard &shard, StoreRequest &request, Now &now, Departed &gone,
                            Attempt attempt) {
@@ -255,7 +259,8 @@ ct_status Cache::store(StoreRequest &request, Now &now, ct_value *out) {
 
 ct_status Cache::setdefault(Bytes key, Bytes value, ct_value *out) {
   Now now(clock_);
-  // Most often the key is there, and then nothing of the value need be asked.
+  // Most often the key is there, and then neither the weigher nor ttu need be asked about the
+  // value.
   const Probe probe = probe_of(key);
   const ct_status found = shard_of(probe).get(probe, now, out, false);
   if (found != CT_MISS) return found;
@@ -316,8 +321,8 @@ void Cache::clear() {
   memory_.trim();
 }
 
-// Nobody can tell whether what is being loaded would match: so that goes first, and what lands before
-// it does is in the walk.
+// No call can tell whether a value that is being loaded would match. So loads are overtaken first.
+// A value that lands before that is met by the walk.
 uint64_t Cache::remove_if(ct_match_fn match, void *user_data) {
   for (uint32_t i = 0; i < shards_.count; i++) shards_[i].overtake_all();
   Now now(clock_);
@@ -349,8 +354,9 @@ ct_status Cache::resize(uint64_t maxsize) {
   return status;
 }
 
-// What the pool holds pays first. Then the shards evict, each its share, some at a time; in the end
-// one of each, as long as others have reserved what is missing.
+// The pool pays first. Then the shards evict, each its share, some entries at a time. In the end
+// each shard evicts one entry at a time, until the debt is paid. If no shard has an entry left
+// meanwhile, the missing weight is reserved by other calls, which are waited for.
 ct_status Cache::pay_debt(Now &now, Departed &gone) {
   const auto pay = [&](ct_status (Shard::*from)(Now &, Departed &, bool *), bool *progress) {
     *progress = false;
@@ -372,7 +378,7 @@ ct_status Cache::pay_debt(Now &now, Departed &gone) {
   return status;
 }
 
-// What is due now, in all shards; answers how many entries.
+// Removes the entries of all shards that are due now. Returns how many they were.
 uint64_t Cache::expire_all(Now &now, Departed &gone) {
   uint64_t count = 0;
   for (uint32_t i = 0; i < shards_.count; i++) {
@@ -387,7 +393,7 @@ uint64_t Cache::expire(uint64_t time, ct_visit_fn visit, void *user_data) {
   Now now = time == CT_NOW ? Now(clock_) : Now(time);
   Departed gone(shards_, visit != nullptr);
   const uint64_t count = expire_all(now, gone);
-  // Each shard's are in order already.
+  // The entries of each shard are in order already.
   if (shards_.count > 1) gone.sort();
   gone.tell(options_.listener, options_.user_data, visit, user_data);
   return count;

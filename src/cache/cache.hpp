@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A cache: owns the shards, routes to them by hash, keeps the one global weight, asks the callbacks
-// that run unlocked, and tells what left.
+// A cache owns the shards, and picks the shard of a key by its hash. It keeps the one limit on
+// weight of all shards, calls the callbacks that run unlocked, and tells the listener of entries
+// that left.
 //
 // Cache and shards are one block of memory. It lives as long as the handle or a pin on any value
 // does: ct_cache_free frees everything but what pinned values need.
@@ -29,17 +30,17 @@ class Result;
 enum class Waited : uint8_t {
   kLanded,     // There is a value.
   kLeased,     // The lease is the caller's.
-  kOvertaken,  // The load was overtaken, then given up: look again.
+  kOvertaken,  // The load was overtaken, then given up: start anew.
   kTimedOut,
-  kRing,  // The wait would never end: its loader waits for this thread.
+  kRing,  // The wait would never end: the flight's loader waits for this thread.
   kNoMemory,
 };
 
 class alignas(64) Cache : public Owner {
  public:
-  // options are checked. NOMEM, or OK.
+  // The options have been checked. Returns CT_OK or CT_ERR_NOMEM.
   static ct_status make(const CheckedOptions &options, Cache **out);
-  // Exclusive.
+  // Needs exclusive access.
   void free();
 
   // ---- Reading ------------------------------------------------------------------------------
@@ -52,7 +53,7 @@ class alignas(64) Cache : public Owner {
   // *size is written with CT_OK and CT_ERR_BUFFER.
   [[gnu::always_inline]] ct_status get_copy(Bytes key, void *buffer, size_t capacity,
                                             size_t *size) {
-    // As in hash_key, at a constant length the compiler leaves fewer instructions.
+    // At a constant length the compiler leaves fewer instructions, as in hash_key.
     switch (key.size) {
       case 8:
         return get_copy_of({key.data, 8}, buffer, capacity, size);
@@ -78,12 +79,13 @@ class alignas(64) Cache : public Owner {
 
   // ---- Writing ------------------------------------------------------------------------------
 
-  // What is given, in *copy, or what none means; nullptr: it is not allowed.
+  // Returns a copy of the given options in *copy, or the default options if none are given. Returns
+  // nullptr if they are not allowed.
   const ct_entry_options *check(const ct_entry_options *given, ct_entry_options *copy) const {
     if (given == nullptr) return &kNoEntryOptions;
     return read_entry_options(*given, options_, copy) ? copy : nullptr;
   }
-  // entry is checked.
+  // The entry options have been checked.
   ct_status set(Bytes key, Bytes value, const ct_entry_options &entry) {
     Now now(clock_);
     return set(probe_of(key), value, entry, now);
@@ -101,10 +103,10 @@ class alignas(64) Cache : public Owner {
 
   // ---- Loading (load.cpp) -------------------------------------------------------------------
 
-  // CT_OK; CT_LEASED with the lease of *flight; CT_BUSY; or a failure. loader: who will load, this
-  // thread or nobody in particular (0).
+  // Returns CT_OK, CT_LEASED with the lease of *flight, CT_BUSY, or a failure. loader: the thread
+  // that will load, which is this one, or 0 for no thread in particular.
   ct_status join(Bytes key, uint64_t wait_ns, Thread loader, ct_value *out, Flight **flight);
-  // Consumes the lease. CT_OK, CT_NOT_STORED or a failure.
+  // Consumes the lease. Returns CT_OK, CT_NOT_STORED or a failure.
   ct_status fulfil(Flight &flight, Bytes value, const ct_entry_options &entry, bool discarded,
                    ct_value *out);
   ct_status get_or_load(Bytes key, ct_loader_fn load, void *user_data, ct_value *out);
@@ -113,15 +115,16 @@ class alignas(64) Cache : public Owner {
 
   // ---- Snapshots (restore.cpp) --------------------------------------------------------------
 
-  // An entry that may come back.
+  // An entry that may be restored.
   struct Restored {
     Record record;
-    Ref ref;  // the block that it would have; kNone at first
+    Ref ref;  // the block that was staged for it; kNone at first
   };
-  // Lets in those whose keys are not there, from the last on as many as there is room for. All that
-  // fit, or CT_ERR_NOMEM and none.
+  // Restores the entries whose keys are not there: from the last entry backwards, as many as there
+  // is room for. Returns CT_OK, or CT_ERR_NOMEM if it has restored none.
   ct_status restore(Restored *const *coldest_first, uint32_t count);
-  // How it weighs: a ct_weight_kind, or kWeigher. Weights mean the same only in caches of one kind.
+  // How the cache weighs entries: a ct_weight_kind, or kWeigher. Weights mean the same only in
+  // caches for which this is the same.
   static constexpr uint32_t kWeigher = 3;
   uint32_t weighing() const {
     return options_.weigher != nullptr ? kWeigher : static_cast<uint32_t>(options_.weight_kind);
@@ -133,7 +136,7 @@ class alignas(64) Cache : public Owner {
   uint64_t currsize();
   uint64_t maxsize() const { return budget_.maxsize(); }
   uint64_t held() const { return memory_.held(); }
-  // As they are in force.
+  // Returns the options in force.
   ct_options options() const;
   void stats(ct_stats *out);
   void reset_stats();
@@ -141,7 +144,7 @@ class alignas(64) Cache : public Owner {
   const Shards &shards() const { return shards_; }
   Memory &memory() { return memory_; }
 #ifdef CT_VALIDATE
-  // NULL, or the invariant that is broken. For a cache at rest.
+  // Returns the invariant that is broken, or NULL. The cache must be at rest.
   const char *problem();
 #endif
 
@@ -205,7 +208,7 @@ class alignas(64) Cache : public Owner {
 
   PageHeaps heaps_;
   Memory memory_;
-  ct_options options_;  // but for maxsize, which is the budget's
+  ct_options options_;  // except for maxsize, which is in the budget
   ct_policy_ops custom_;
   Layout layout_;
   Clock clock_;
@@ -213,7 +216,7 @@ class alignas(64) Cache : public Owner {
   size_t bytes_ = 0;            // of the whole block
   const bool always_lifetime_;  // every entry gets a place for a deadline
   Waits waits_;
-  std::atomic<uint32_t> turn_{0};  // whose turn it is to give an entry to popitem
+  std::atomic<uint32_t> turn_{0};  // the shard whose turn it is to give an entry to popitem
   Budget budget_;
 };
 

@@ -67,7 +67,7 @@ bool read_entry_options(const ct_entry_options &given, const ct_options &cache,
   if ((flags & ~kKnownEntryFlags) != 0 || out->reserved != 0) return false;
   if ((flags & CT_ENTRY_TTL) != 0 && (flags & CT_ENTRY_DEADLINE) != 0) return false;
   if ((flags & CT_ENTRY_IF_ABSENT) != 0 && (flags & CT_ENTRY_IF_PRESENT) != 0) return false;
-  // What an entry takes of memory is not a matter of opinion.
+  // Where the weight of an entry is the memory that it takes, the caller may not set it.
   return (flags & CT_ENTRY_WEIGHT) == 0 || !counts_memory(cache);
 }
 

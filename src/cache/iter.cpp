@@ -50,8 +50,9 @@ ct_status Iter::pin_in_order(Shard &shard, Array<Ordered> &entries) {
   return status;
 }
 
-// The walk over the order may have met an entry twice, or not at all, if others used entries
-// meanwhile. A walk over the index meets each once: what is only met there counts as the hottest.
+// The walk over the order may have met an entry twice, or not at all, if other threads used entries
+// meanwhile. The walk over the index meets each entry once. An entry that is met only there counts
+// as the hottest.
 ct_status Iter::pin_the_rest(Shard &shard, Array<Ordered> &entries) {
   Array<Held> all(cache_.memory());
   ct_status status = CT_OK;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A walk over a cache's entries. Takes a few at a time, by positions of the index, or all at once in
-// the policy's order; what is taken is pinned until it has been passed.
+// A walk over a cache's entries. It takes a few entries at a time, by their positions in the index,
+// or all at once in the policy's order. An entry is pinned from when it is taken until the walk has
+// passed it.
 #ifndef CT_ITER_HPP
 #define CT_ITER_HPP
 
@@ -24,12 +25,14 @@ class Iter {
   Iter(const Iter &) = delete;
   Iter &operator=(const Iter &) = delete;
 
-  // Takes the whole order down: coldest first, or last. CT_OK or CT_ERR_NOMEM.
+  // Takes all entries in the policy's order, the hottest first or the coldest first. Returns CT_OK
+  // or CT_ERR_NOMEM.
   ct_status take_order(bool hottest_first);
 
-  // CT_OK, CT_END or CT_ERR_NOMEM. Key and value stay until the next call.
+  // Goes on to the next entry. Returns CT_OK, CT_END or CT_ERR_NOMEM. Key and value stay until the
+  // next call.
   ct_status next(Now &now, Bytes *key, Bytes *value);
-  // Where next came to.
+  // The entry that next has gone on to.
   const Held &current() const { return current_; }
 
   Cache &cache() const { return cache_; }
@@ -42,9 +45,9 @@ class Iter {
 
   Cache &cache_;
   Array<Held> taken_;
-  uint32_t next_ = 0;  // of taken_, in the direction of the walk
+  uint32_t next_ = 0;  // a position in taken_, counted in the direction of the walk
   bool backwards_ = false;
-  uint32_t shard_ = 0;     // which to take more from; their number: none
+  uint32_t shard_ = 0;     // the shard to take more from; the number of shards: none is left
   uint64_t position_ = 0;  // in its index
   Held current_ = {nullptr, nullptr};
 };

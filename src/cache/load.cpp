@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Loading: leases, loaders and compute. One call a key loads, the others wait for it; those who compute
-// a key take turns (flight.hpp).
+// Loading: leases, loaders and compute, by single flight (flight.hpp). One call loads a key, and
+// the others wait for it. Calls that compute a key take turns.
 #include <time.h>
 
 #include "base/futex.hpp"
@@ -10,7 +10,7 @@
 namespace ct {
 namespace {
 
-// How often a compute runs again, having lost against plain writes of its key.
+// How often a compute runs again after it has lost against plain writes of its key.
 constexpr int kRetries = 16;
 
 uint64_t monotonic_ns() {
@@ -38,7 +38,7 @@ ct_status status_of(Waited waited) {
 
 }  // namespace
 
-// Waits for the lease of a flight that the caller holds, or for what comes of it.
+// Waits for the lease of a flight that the caller holds, or for the result of the flight.
 Waited Cache::await(const Hold &hold, uint64_t until, Thread loader, ct_value *out) {
   Flight &flight = *hold.flight;
   Waits::Wait wait;
@@ -73,8 +73,8 @@ Waited Cache::await(const Hold &hold, uint64_t until, Thread loader, ct_value *o
   return waited;
 }
 
-// Looks again whenever a load that it waited for was overtaken and then given up, however often that
-// comes to pass: in a loop, as others decide how often.
+// Looks the key up again whenever the load that it waited for was overtaken and then given up. It
+// does so in a loop, because other threads decide how often that happens.
 ct_status Cache::join(Bytes key, uint64_t wait_ns, Thread loader, ct_value *out, Flight **flight) {
   const Probe probe = probe_of(key);
   Shard &shard = shard_of(probe);
@@ -140,7 +140,8 @@ ct_status Cache::get_or_load(Bytes key, ct_loader_fn load, void *user_data, ct_v
   return status == CT_NOT_STORED ? CT_OK : status;
 }
 
-// As a run can be in vain only because of a plain write, there need be no end of them.
+// A run can be in vain only because of a plain write. As such writes need never end, the number of
+// runs is limited.
 ct_status Cache::compute(Bytes key, ct_compute_fn compute, void *user_data, ct_value *out) {
   const Probe probe = probe_of(key);
   for (int run = 0; run <= kRetries; run++) {
@@ -150,8 +151,8 @@ ct_status Cache::compute(Bytes key, ct_compute_fn compute, void *user_data, ct_v
   return CT_BUSY;
 }
 
-// One run, while no other one is going on for the key. CT_EXISTS: it was in vain, as the key was written
-// meanwhile.
+// Makes one run, while no other run is going on for the key. Returns CT_EXISTS if it was in vain,
+// because the key was written meanwhile.
 ct_status Cache::compute_in_turn(const Probe &probe, ct_compute_fn compute, void *user_data,
                                  ct_value *out) {
   Shard &shard = shard_of(probe);
@@ -166,14 +167,14 @@ ct_status Cache::compute_in_turn(const Probe &probe, ct_compute_fn compute, void
   Departed gone(shards_);
   ct_value old = CT_VALUE_INIT;
   status = compute_once(probe, compute, user_data, &old, gone, out);
-  // Listener and drop may compute the same key.
+  // The turn ends first, since listener and drop may compute the same key.
   shard.give_up_lease(*turn.flight);
   tell(gone);
   if (old.pin != 0) shard.release(&old);
   return status;
 }
 
-// *old is what it saw, to be released.
+// Sets *old to the value that it saw, which the caller has to release.
 ct_status Cache::compute_once(const Probe &probe, ct_compute_fn compute, void *user_data,
                               ct_value *old, Departed &gone, ct_value *out) {
   Shard &shard = shard_of(probe);
@@ -201,8 +202,8 @@ ct_status Cache::compute_once(const Probe &probe, ct_compute_fn compute, void *u
   return status;
 }
 
-// Stores a result, if nothing else was stored meanwhile; either way hands over what is there then,
-// or the result itself if it is not kept. CT_OK, or a failure.
+// Stores a result if the key is still absent. Hands out the value that is there then, or the result
+// itself if it is not kept. Returns CT_OK or a failure.
 ct_status Cache::keep_first(Bytes key, const Result &result, bool keep, ct_value *out) {
   ct_entry_options entry;
   if (!check(&result.entry(), &entry)) return CT_ERR_INVALID;
@@ -216,7 +217,7 @@ ct_status Cache::keep_first(Bytes key, const Result &result, bool keep, ct_value
   return status == CT_NOT_STORED ? CT_OK : status;
 }
 
-// If what is there is what was seen.
+// Stores a result if the entry that is there is still `seen`.
 ct_status Cache::store_computed(const Probe &probe, Result &result, const Entry *seen,
                                 Departed &gone, ct_value *out) {
   ct_entry_options entry;

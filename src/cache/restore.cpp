@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Letting entries in that a snapshot has kept: all that can fail comes first.
+// Restores entries that a snapshot has kept. All that can fail comes first.
 #include "cache/cache.hpp"
 
 namespace ct {
 
-// One of which a lifetime is over is dead on arrival. Time to idle is none where the cache has no tti.
+// An entry is dead on arrival if one of its lifetimes is over. Where the cache has no tti, the
+// entry has no idle lifetime.
 void Cache::begin_restored(const Record &record, Now &now, StoreRequest *request) {
   begin_request(probe_of(record.key), record.value, request);
   const uint64_t ttl = record.ttl;
@@ -13,7 +14,8 @@ void Cache::begin_restored(const Record &record, Now &now, StoreRequest *request
   if (request->idle == 0) request->fitness = Fitness::kDead;
 }
 
-// Asks the weigher, which may call the cache: so it is asked before anything is reserved.
+// Asks the weigher for an entry's weight. The weigher may call the cache, so it is asked before
+// anything is reserved.
 void Cache::ask_weight(Record &record, Now &now) {
   const Probe probe = probe_of(record.key);
   if (record.weighed || shard_of(probe).peek(probe, now, nullptr) == CT_OK) return;
@@ -24,7 +26,8 @@ void Cache::ask_weight(Record &record, Now &now) {
   record.weight = request.weight;
 }
 
-// Makes a block for it, and reserves its room beyond what is reserved already, if it may come.
+// If the entry may be restored, makes a block for it, and reserves its weight in addition to what
+// is reserved already.
 ct_status Cache::stage(Restored &entry, uint64_t *reserved, Reservation &room, Now &now,
                        Departed &gone) {
   const Record &record = entry.record;

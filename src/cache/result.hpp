@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a callback hands back: a copy of its value, and how to keep it.
+// The result of a callback: a copy of its value, and how to keep it.
 #ifndef CT_RESULT_HPP
 #define CT_RESULT_HPP
 
@@ -21,7 +21,7 @@ class Result {
   Result(const Result &) = delete;
   Result &operator=(const Result &) = delete;
 
-  // The last one counts.
+  // Copies the value. If a callback sets several, the last one counts.
   ct_status set(Bytes value) noexcept {
     memory_.release(large_, size_, 1);
     large_ = nullptr;
@@ -43,7 +43,8 @@ class Result {
   bool discarded() const { return discarded_; }
   Bytes value() const { return {large_ != nullptr ? large_ : small_, size_}; }
 
-  // What a call makes of the callback's answer: one that may be handed on, or CT_ERR_INVALID.
+  // Turns the status that a callback returned into the one that the call returns. That is the same
+  // status if it may be handed on, else CT_ERR_INVALID.
   ct_status judge(ct_status answered) const {
     return answered == CT_OK ? status_ : judge_failure(answered);
   }
@@ -52,16 +53,17 @@ class Result {
     const bool known = answered == CT_MISS || (number < 0 && number >= CT_ERR_UNSUPPORTED);
     return is_own(number) || known ? answered : CT_ERR_INVALID;
   }
-  // Whether a status is one that callbacks make up.
+  // Returns whether a status is one of the callback's own.
   static bool is_own(int32_t number) { return number >= 1000 || number <= -1000; }
-  // Whether a judged answer is a failure: one of the library's, or any of the callback's own.
+  // Returns whether a judged status is a failure: one of the library's, or any of the callback's
+  // own.
   static bool is_failure(ct_status judged) { return judged < 0 || is_own(judged); }
 
  private:
   Memory &memory_;
   size_t size_ = 0;
   char *large_ = nullptr;              // a value that small_ has no room for
-  ct_status status_ = CT_ERR_INVALID;  // nothing was set
+  ct_status status_ = CT_ERR_INVALID;  // until a value is set
   bool discarded_ = false;
   ct_entry_options entry_ = CT_ENTRY_OPTIONS_INIT;
   alignas(8) char small_[256];
