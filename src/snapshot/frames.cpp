@@ -10,7 +10,8 @@
 namespace ct {
 namespace {
 
-// What a call makes of a callback's failure. None of them ends well with a miss.
+// Turns the status that a callback returned into the one that the call returns. Neither saving nor
+// loading may end with a miss.
 ct_status judge(ct_status answered) {
   const ct_status status = Result::judge_failure(answered);
   return status == CT_MISS ? CT_ERR_INVALID : status;
@@ -84,7 +85,7 @@ bool FrameReader::fail(ct_status status) {
   return false;
 }
 
-// 0: the input ends here, or it failed.
+// Returns 0 if the input ends here, or reading it has failed.
 size_t FrameReader::read_some(void *to, size_t size) {
   if (status_ != CT_OK) return 0;
   size_t got = 0;

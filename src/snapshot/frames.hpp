@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// A stream of bytes that is cut into frames, each of which is checked:
+// A stream of bytes that is cut into frames, each with a checksum:
 //
 //   size   4 bytes   of the content, 1 to 65536
 //   check  8 bytes   XXH3 (64 bits) of the content, seeded with the frame's number, from 0 on
 //   content
 //
-// What is cut knows nothing of frames, and may lie across several. Numbers are little-endian. A
-// reader believes no size: it holds one frame at a time, and asks for no byte behind the one that it
-// was asked for, but for the rest of that frame.
+// The content knows nothing of frames: a key, a value or a number may lie across several. Numbers
+// are little-endian. A reader trusts no size. It holds one frame at a time, and reads no further
+// than to the end of the frame that has the last byte it was asked for.
 #ifndef CT_FRAMES_HPP
 #define CT_FRAMES_HPP
 
@@ -34,7 +34,7 @@ inline uint64_t read_number(const char *from, uint32_t bytes) {
   return number;
 }
 
-// The first failure sticks, and nothing is written from then on.
+// The first failure stays, and nothing is written after it.
 class FrameWriter {
  public:
   FrameWriter(Memory &memory, ct_write_fn write, void *user_data) noexcept;
@@ -43,11 +43,11 @@ class FrameWriter {
   FrameWriter &operator=(const FrameWriter &) = delete;
 
   bool failed() const { return status_ != CT_OK; }
-  // Not in a frame. Before the first one.
+  // Writes bytes outside of any frame. Must be called before the first frame.
   void put_raw(const void *data, size_t size);
   void put(const void *data, size_t size);
   void put_number(uint64_t number, uint32_t bytes);
-  // Ends the last frame. CT_OK, CT_ERR_NOMEM, or the failure as the callback answered it.
+  // Ends the last frame. Returns CT_OK, CT_ERR_NOMEM, or the failure that the callback returned.
   ct_status end();
 
  private:
@@ -62,7 +62,7 @@ class FrameWriter {
   uint64_t number_ = 0;
 };
 
-// The first failure sticks: from then on everything is.
+// The first failure stays, and every call after it fails, too.
 class FrameReader {
  public:
   FrameReader(Memory &memory, ct_read_fn read, void *user_data) noexcept;
@@ -70,19 +70,20 @@ class FrameReader {
   FrameReader(const FrameReader &) = delete;
   FrameReader &operator=(const FrameReader &) = delete;
 
-  // CT_OK, CT_ERR_NOMEM, CT_ERR_CORRUPT where the input ends too early or a check is wrong, or the
-  // failure as the callback answered it.
+  // Returns CT_OK, CT_ERR_NOMEM, CT_ERR_CORRUPT if the input ends too early or a checksum is wrong,
+  // or the failure that the callback returned.
   ct_status status() const { return status_; }
   bool fail(ct_status status);
 
   bool get_raw(void *to, size_t size);
   bool get(void *to, size_t size);
-  // How many of size bytes can be had without trusting anything: at least one, unless it failed.
+  // Returns how many of the next `size` bytes can be read without trusting `size`: at least 1, or 0
+  // after a failure.
   uint32_t available(uint64_t size);
   bool get_number(uint64_t *number, uint32_t bytes);
-  // Whether the frame is used up.
+  // Returns whether the frame has been read to its end.
   bool at_end_of_frame() const { return at_ == size_; }
-  // Nothing follows.
+  // Fails if anything follows.
   bool expect_end();
 
  private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Snapshots in files. A new one is written beside the old one and takes its name when it is complete
-// and on the disk: whatever happens, one of them is there.
+// Snapshots in files. A new file is written beside the old one, and takes its name when it is
+// complete and on the disk. So whatever happens, one of the two files is there.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,10 +16,10 @@
 namespace ct {
 namespace {
 
-// More at once is not possible everywhere.
+// Not every system can read or write more than this in one call.
 constexpr size_t kMostAtOnce = size_t{1} << 30;
 
-// Calls again what a signal interrupted.
+// Repeats a system call that a signal has interrupted.
 template <class Call>
 auto repeat(Call call) {
   for (;;) {
@@ -47,7 +47,7 @@ class File {
   }
   // Only some file systems can sync a folder.
   bool sync_folder() { return sync() || errno == EINVAL; }
-  // What was written late may fail here.
+  // A write that the system has delayed may fail only here.
   bool close() {
     const int number = number_;
     number_ = -1;
@@ -80,7 +80,7 @@ class File {
   int number_;
 };
 
-// Text in memory of the cache's.
+// A string in memory of the cache's.
 class Text {
  public:
   Text(Memory &memory, const char *begin, size_t size, const char *end) noexcept
@@ -103,7 +103,8 @@ class Text {
   char *text_;
 };
 
-// A device, FIFO or socket would be lost to all who use it, and so would a link to one: /dev/stdout is.
+// Returns false for a device, a FIFO or a socket, and for a link to one, such as /dev/stdout. If it
+// were replaced, it would be lost to all its users.
 bool may_be_replaced(const char *path) {
   struct stat info;
   if (::lstat(path, &info) != 0) return true;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Reading a snapshot: all of it, into memory of its own, before the cache is touched. No length is
-// believed: memory is taken for what has been read.
+// Reads a snapshot: all of it, into memory of its own, before the cache is touched. No length is
+// trusted: memory is allocated for bytes that have been read.
 #include <algorithm>
 #include <cstring>
 #include <new>
@@ -11,7 +11,8 @@
 namespace ct {
 namespace {
 
-// Memory that is given back all at once, at most about twice of what is used.
+// An arena: memory that is given back all at once. It takes at most about twice the memory that is
+// used.
 class Arena {
  public:
   explicit Arena(Memory &memory) noexcept : memory_(memory) {}
@@ -25,7 +26,7 @@ class Arena {
   Arena(const Arena &) = delete;
   Arena &operator=(const Arena &) = delete;
 
-  // Aligned to 8; nullptr: no memory.
+  // Returns memory aligned to 8 bytes, or nullptr if there is none.
   char *take(uint64_t bytes) noexcept {
     bytes = (bytes + 7) & ~uint64_t{7};
     if (bytes > left_ && !add_chunk(bytes)) return nullptr;
@@ -55,8 +56,8 @@ class Arena {
   }
 
   Memory &memory_;
-  Chunk *chunks_ = nullptr;  // the last one first
-  size_t left_ = 0;          // at the end of the first
+  Chunk *chunks_ = nullptr;  // the latest chunk first
+  size_t left_ = 0;          // bytes left at the end of the first chunk
   uint64_t used_ = 0;
 };
 
@@ -85,10 +86,11 @@ class Loader {
   }
 
  private:
-  // Of an entry, its number and by what it is sorted: first its id, then its count and distance.
+  // The number of an entry, and the keys by which it is sorted. `first` is the entry's id, and
+  // later its count.
   struct Order {
     uint64_t first;
-    uint32_t distance;  // from the hottest of its shard; 0: nearer than any that has a rank
+    uint32_t distance;  // from the hottest of its shard; 0: no rank, hotter than any entry with one
     uint32_t number;
   };
 
@@ -164,7 +166,7 @@ class Loader {
     if (weighed && !in_.get_number(&record.weight, 8)) return;
     if ((flags & Snapshot::kTtl) != 0 && !in_.get_number(&record.ttl, 8)) return;
     if ((flags & Snapshot::kIdle) != 0 && !in_.get_number(&record.idle, 8)) return;
-    // Nobody has counted as far as half of that.
+    // No lifetime is saved that is over, and no cache has counted 2^63 uses.
     if (!require(record.ttl != 0 && record.idle != 0 && record.uses <= INT64_MAX)) return;
     record.weighed = weighed && weighing_ == cache_.weighing();
     if (read_bytes(key_size, key_) && read_bytes(value_size, value_) && !stage(record)) {
@@ -172,7 +174,7 @@ class Loader {
     }
   }
 
-  // Whatever the size says, never much more memory than bytes that have been there.
+  // Whatever `size` says, never takes much more memory than bytes that were there to be read.
   bool read_bytes(uint64_t size, Array<char> &to) {
     to.truncate();
     while (size > 0) {
@@ -204,8 +206,9 @@ class Loader {
 
   // ---- Ageing
 
-  // Takes the time since the save off what remained then. The date is read when the input has been,
-  // however long that took, but before the timer from which the rest counts: nothing may end early.
+  // Takes the time since the save off the lifetimes that remained then. The date is read after the
+  // input, however long reading that took, but before the timer from which the rest counts. So no
+  // lifetime ends early.
   void age() {
     const uint64_t now = Clock::read_date();
     const uint64_t elapsed = now > date_ ? now - date_ : 0;
@@ -218,7 +221,9 @@ class Loader {
 
   // ---- Sorting
 
-  // How many of the shard go after each: those of higher ranks, and of its own behind it.
+  // Sets the distance of each entry of the shard: the number of entries that do not leave before
+  // it. These are the entries of higher ranks, the later ones of its own rank, and the entry
+  // itself.
   void measure_shard() {
     uint32_t left[Policy::kRanks + 1] = {};
     for (uint32_t i = shard_begin_; i < ranks_.size(); i++) left[ranks_[i].rank]++;
@@ -230,8 +235,9 @@ class Loader {
     shard_begin_ = ranks_.size();
   }
 
-  // Coldest first: by count, then by how many of its shard are hotter. So shards are laid side by
-  // side, however many there were.
+  // Sorts the entries, the coldest first: by count, then by how many entries of their shard are
+  // hotter. So shards are laid side by side, however many there were. Returns false if there is no
+  // memory.
   bool sort() {
     if (!sorted_.reserve(entries_.size())) return false;
     measure_shard();
@@ -247,7 +253,8 @@ class Loader {
     return true;
   }
 
-  // By id: the two lists are merged. Where keys share an id, each gets a distance of one of them.
+  // Gives each entry the distance that has its id, by merging the two sorted lists. Where keys
+  // share an id, each of them gets one of their distances.
   void hand_out_distances() {
     std::sort(ranks_.begin(), ranks_.end(), [](const Rank &a, const Rank &b) {
       return a.id != b.id ? a.id < b.id : a.distance > b.distance;
@@ -265,7 +272,7 @@ class Loader {
   }
 
   Cache &cache_;
-  const bool aged_;  // by the time since the save
+  const bool aged_;  // lifetimes are shorter by the time since the save
   FrameReader in_;
   Arena arena_;
   uint64_t weighing_ = 0;
@@ -273,12 +280,12 @@ class Loader {
   uint64_t date_ = 0;  // of the save, if flags_ say so
   bool in_shard_ = false;
   bool ended_ = false;
-  uint32_t shard_begin_ = 0;  // of the last one's, in ranks_
+  uint32_t shard_begin_ = 0;  // where those of the last shard begin in ranks_
   Array<Rank> ranks_;
   Array<Cache::Restored *> entries_;  // by their numbers
   Array<Order> orders_;
   Array<Cache::Restored *> sorted_;  // coldest first
-  // Of the entry that is being read.
+  // Key and value of the entry that is being read.
   Array<char> key_;
   Array<char> value_;
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Writing a snapshot, in little memory: of the order a stretch at a time, of the entries a few.
+// Writes a snapshot in little memory: a stretch of the order at a time, then a few entries at a
+// time.
 #include "cache/iter.hpp"
 #include "snapshot/frames.hpp"
 #include "snapshot/snapshot.hpp"
@@ -34,7 +35,8 @@ class Saver {
     out_.put_number(flags, 1);
     out_.put_number(0, 2);
     if (!dated) return;
-    // Behind the reading that lifetimes are counted from: by a date before it they would end early.
+    // The date is read after the timer from which lifetimes are counted. By an earlier date, they
+    // would end early.
     now_();
     out_.put_number(Clock::read_date(), 8);
   }
