@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The boundary between C and the core. Exported functions check arguments, call src/, and translate
-// the result. They need no guard against exceptions: the core is compiled without exceptions, and its
-// Memory returns nullptr when there is no memory.
+// the result. They need no guard against exceptions: the core is compiled without exceptions, and
+// its Memory returns nullptr when there is no memory.
 #ifndef CT_BOUNDARY_HPP
 #define CT_BOUNDARY_HPP
 
@@ -19,7 +19,7 @@ inline Cache *unwrap(ct_cache *cache) { return reinterpret_cast<Cache *>(cache);
 inline const Cache *unwrap(const ct_cache *cache) { return reinterpret_cast<const Cache *>(cache); }
 inline ct_cache *wrap(Cache *cache) { return reinterpret_cast<ct_cache *>(cache); }
 
-// C may pass any number as a ct_policy, also one that is undefined for the enum in C++.
+// C may pass any number as a ct_policy, even one that the enum cannot hold in C++.
 inline int32_t number_of(const ct_policy &policy) {
   static_assert(sizeof(ct_policy) == sizeof(int32_t), "32 bits wide in C too");
   int32_t number;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The mapping: one key a call, or many.
+// The mapping: calls for one key, and for many.
 #include "boundary.hpp"
 
 namespace {
