@@ -17,6 +17,7 @@
 #define CT_POLICY_SKETCH_HPP
 
 #include <algorithm>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -146,6 +147,7 @@ class Sketch {
   Block &block_of(uint64_t mixed) const {
     const uint64_t position = mixed >> 32;
     const uint64_t block = (position * count_) >> 32;
+    assert(block < cursor_ || old_ != nullptr);
     return block < cursor_ ? blocks_[block] : old_[(position * old_count_) >> 32];
   }
 
