@@ -260,8 +260,8 @@ Next Shard::make_room(StoreRequest &request, Ref *own, Reservation &room, Now &n
   }
 }
 
-// The request's condition was met by an entry that has just been evicted for it. So the condition
-// is not checked again.
+// The entry that the request replaces has just been evicted for it. So kIfPresent is met for good, and
+// kIfSame means from now on that nothing is there.
 void Shard::forget_own(StoreRequest &request) {
   if (request.condition == Condition::kIfPresent) request.condition = Condition::kAlways;
   request.seen = nullptr;
