@@ -101,7 +101,8 @@ class Policy {
   // The entry leaves the cache. displaced: victim_for named the entry, which makes room for the key
   // that was given there.
   virtual void remove(Ref ref, uint64_t hash, bool displaced) = 0;
-  // The entry's block has moved. Its links, hook and flags were copied.
+  // The entry's block has moved. Its links, hook and flags were copied. If its value is another one too,
+  // update or reweigh follows, and the entry's weight is the new one already.
   virtual void moved(Ref from, Ref to) = 0;
   // All entries leave, and nothing is remembered of them.
   virtual void clear() = 0;
@@ -145,7 +146,8 @@ struct PolicyKind {
   Needs needs;
   size_t hook_bytes;    // What it keeps in each entry beside the links: 0 or 8.
   size_t bytes_beside;  // About what it keeps of each entry elsewhere.
-  bool ordered;         // It can tell which entry leaves first, second and so on.
+  bool ordered;         // It can tell which entry leaves first, second and so on. Else there are no
+                        // walks in order, and snapshots keep none.
   bool has_frequency;   // It goes by frequency, which a snapshot restores.
   bool takes_newest;    // The entry that came last leaves first.
   Uses uses;

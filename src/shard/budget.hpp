@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The budget: one limit on weight for all shards. It is exact, and never exceeded.
+// The budget: one limit on weight for all shards. It is exact, and exceeded only while a
+// debt is paid.
 //
 // Weight is in one of three places: in entries, reserved by a call for an entry that it is about to
 // store, or free. One number, the pool, is the free weight. Lowering the limit makes a debt.
@@ -167,7 +168,7 @@ class Reservation {
     }
     return true;
   }
-  // Keeps the weight of an entry that left. A debt is paid later, by what is left over.
+  // Keeps the weight of an entry that left. What is left over in the end goes back, and pays a debt.
   void keep(uint64_t weight) noexcept { held_ += weight; }
   uint64_t held() const noexcept { return held_; }
   // An entry has taken over `weight` of the reservation.

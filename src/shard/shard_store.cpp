@@ -361,7 +361,7 @@ Entry *Shard::commit(StoreRequest &request, Ref old, Reservation &room, Now &now
 void Shard::finish(StoreRequest &request, Reservation &room, Now &now, Departed &gone) {
   release_block(request);
   room.give_back();
-  // A call that fails leaves the cache as it was.
+  // A call that fails pays no debt.
   if (__builtin_expect(budget_.debt() != 0, 0) && request.status == CT_OK) pay_a_little(now, gone);
 }
 
@@ -461,7 +461,10 @@ Next Shard::extend(StoreRequest &request, Ref ref, Reservation &room, Now &now, 
                        : entries.weigh(flags, entries.key(old).size, entries.value(old).size);
   if (request.weight > budget_.maxsize()) return request.end(CT_ERR_TOO_LARGE);
   if (!expiry_.reserve()) return request.end(CT_ERR_NOMEM);
-  const Ref to = entries.copy(old, flags);
+  if ((flags & kApart) != 0 && !request.apart.make(entries.key(old), entries.value(old))) {
+    return request.end(CT_ERR_NOMEM);
+  }
+  const Ref to = entries.copy(old, flags, request.apart);
   if (to == kNone) {
     request.lacks_reference = entries.store().is_full();
     return evict_for_block(request, ref, room, now, gone);

@@ -7,11 +7,9 @@ uint64_t Entries::weigh_bytes(const Entry *e) const {
   return weigh(e->flags, key(e).size, value(e).size);
 }
 
-Ref Entries::copy(const Entry *from, uint8_t flags) noexcept {
+Ref Entries::copy(const Entry *from, uint8_t flags, ApartCopy &apart) noexcept {
   const Bytes key = layout_.key(from);
   const Bytes value = layout_.value(from);
-  ApartCopy apart(store_.memory());
-  if ((flags & kApart) != 0 && !apart.make(key, value)) return kNone;
   const Ref ref = make(flags, key.size, value.size, apart);
   if (ref == kNone) return kNone;
   Entry *to = at(ref);

@@ -37,6 +37,7 @@ class ApartCopy {
 
   // Returns false if there is no memory.
   bool make(Bytes key, Bytes value) noexcept {
+    if (data_ != nullptr) return true;
     bytes_ = Layout::apart_bytes(key.size, value.size);
     data_ = static_cast<char *>(memory_.allocate(bytes_, 8));
     if (data_ == nullptr) return false;
@@ -152,9 +153,9 @@ class Entries {
     layout_.fill(layout_.value(e), value);
   }
 
-  // Copies an entry to a block with other flags, without its links, hook and lifetime. Returns
-  // kNone in the same cases as make.
-  Ref copy(const Entry *from, uint8_t flags) noexcept;
+  // Copies an entry to a block with other flags. Links, hook and lifetime are not copied. apart is a
+  // copy of what lies apart, if anything does. Returns kNone as make does.
+  Ref copy(const Entry *from, uint8_t flags, ApartCopy &apart) noexcept;
   // Copies an entry to a block elsewhere in the store, without its links and hook. Returns kNone if
   // there is no such block.
   Ref copy_elsewhere(const Entry *from) noexcept;

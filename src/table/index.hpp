@@ -179,8 +179,8 @@ class Index {
   // any of these orders is left out.
 
   uint32_t version() const {
-    // Within a write section, returns the number from before it, which never comes again. (It comes
-    // again after 2^31 sections, but a reader would have to miss exactly that many.)
+    // Within a write section, returns the number from before it. That number comes again after 2^31
+    // sections: a reader would be fooled that sleeps for exactly as many.
     return (version_.load(std::memory_order_acquire) - 1) | 1;
   }
   bool unchanged_since(uint32_t version) const {

@@ -159,7 +159,7 @@ class Store {
   // How many blocks of the chunk that is being compacted a request takes out of their bins.
   static constexpr int kLoosened = 32;
   // How many blocks one call of compact looks at, at most.
-  static constexpr uint32_t kMostBlocks = 512;
+  static constexpr uint32_t kMostBlocks = kLooksAtOnce;
   static constexpr uint32_t kMostUnits = 64 * 1024 / kUnit;
 
   struct Chunk {

@@ -207,6 +207,38 @@ static uint32_t name_nobody(void *state) {
   return UINT32_MAX;
 }
 
+/* A value of 20,000 bytes has an allocation of its own. If that fails, no reference is lacking, though
+ * none is left. */
+TEST(nothing_leaves_for_want_of_memory_alone) {
+  static char large[20000];
+  uint64_t random = test_seed();
+  for (int round = 0; round < 20; round++) {
+    test_allocator memory;
+    test_allocator_init(&memory);
+    ct_cache *cache = cache_of(.maxsize = CT_UNBOUNDED, .allocator = &memory.hooks);
+    ct_limit_chunks(cache, 4);
+    const uint64_t first = 0;
+    assert_status(CT_OK, ct_set(cache, &first, sizeof first, large, sizeof large));
+    /* What lifetimes need is there. */
+    const uint64_t second = 1;
+    assert_status(CT_OK, ct_set_ttl(cache, &second, sizeof second, value, 100, UINT64_MAX / 2));
+    uint64_t count = 2;
+    while (count - ct_len(cache) < 20) {
+      /* It stays the youngest. */
+      assert_status(CT_OK, ct_get(cache, &first, sizeof first, NULL));
+      assert_status(
+          CT_OK, ct_set(cache, &count, sizeof count, value, 100 + test_random_below(&random, 400)));
+      count++;
+    }
+    const uint64_t before = ct_len(cache);
+    memory.fail_at = memory.calls;
+    memory.fail_on = true;
+    assert_status(CT_ERR_NOMEM, ct_set_lifetime(cache, &first, sizeof first, 1000000));
+    assert_int_equal(before, ct_len(cache));
+    ct_cache_free(cache);
+  }
+}
+
 /* Its policy is to blame for what is refused then, not memory. */
 TEST(policy_that_names_no_victim_is_told) {
   uint64_t random = test_seed();
