@@ -122,6 +122,25 @@ inline void stored_wide() { std::atomic_signal_fence(std::memory_order_seq_cst);
 constexpr size_t kWide = sizeof(__m128i);
 #endif
 
+// Returns one bit for each of the first count cells that has the value, count at most kLineCells. All
+// kLineCells may be loaded at once.
+constexpr uint32_t kLineCells = 16;
+[[gnu::always_inline]] inline uint32_t match_cells(const Cell<uint8_t> *cells, uint32_t count,
+                                                   uint8_t value) {
+#ifndef CT_NARROW_CELLS
+  const __m128i line = load_wide(reinterpret_cast<const char *>(cells));
+  loaded_wide();
+  const __m128i same = _mm_cmpeq_epi8(line, _mm_set1_epi8(static_cast<char>(value)));
+  return static_cast<uint32_t>(_mm_movemask_epi8(same)) & ((1u << count) - 1);
+#else
+  uint32_t bits = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    bits |= static_cast<uint32_t>(cells[i].acquire() == value) << i;
+  }
+  return bits;
+#endif
+}
+
 // Copies bytes to cells. The cells are aligned to words and padded to 8 bytes.
 inline void store_bytes(char *to, const char *from, size_t size) {
   constexpr size_t kWord = sizeof(Word);

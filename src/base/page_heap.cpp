@@ -184,7 +184,7 @@ void *PageHeap::allocate(size_t bytes, bool zeroed) noexcept {
   }
   if (run.range != nullptr && !reserve_nodes(run.range)) run.range = nullptr;
   if (run.range != nullptr) {
-    take(run);
+    begin_use(run);
     if (zeroed) {
       zero_dirty(run);
     } else {
@@ -261,7 +261,7 @@ PageHeap::Run PageHeap::find_cold(uint32_t grains) const {
 }
 
 // Takes a part of a free run. The caller has reserved nodes in its range for one more run.
-void PageHeap::take(const Run &run) {
+void PageHeap::begin_use(const Run &run) {
   Range *range = run.range;
   const Run whole = free_run_at(range, last_set(range->heads, run.at));
   leave_bin(whole);

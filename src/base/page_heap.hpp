@@ -178,7 +178,7 @@ class PageHeap {
   Run find_warm(uint32_t grains) const CT_REQUIRES(lock_);
   Run find_cold(uint32_t grains) const CT_REQUIRES(lock_);
   void consider(const Run &run, uint32_t *least, Run *best) const;
-  void take(const Run &run) CT_REQUIRES(lock_);
+  void begin_use(const Run &run) CT_REQUIRES(lock_);
   void zero_dirty(const Run &run) const;
   void occupy(Range *range, uint32_t grains) CT_REQUIRES(lock_);
   void free(Run run) CT_REQUIRES(lock_);

@@ -124,10 +124,10 @@ void Ghosts::begin_tick() {
 bool Ghosts::remove(uint64_t hash) {
   if (size_ == 0) return false;
   const uint32_t position = hash_position(hash);
-  return take(table_, position) || (moving() && take(old_, position));
+  return erase(table_, position) || (moving() && erase(old_, position));
 }
 
-bool Ghosts::take(const Table &table, uint32_t position) {
+bool Ghosts::erase(const Table &table, uint32_t position) {
   for (Bucket *bucket : table.homes_of(position)) {
     bool found = false;
     for (uint32_t other : bucket->positions) found |= other == position;

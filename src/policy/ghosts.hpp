@@ -157,7 +157,7 @@ class Ghosts {
   void recount();
   void move_some();
   bool translate(const Table &table, Tick *came) const;
-  bool take(const Table &table, uint32_t position);
+  bool erase(const Table &table, uint32_t position);
   void begin_tick();
   void drop_tick();
   void put(uint32_t position, Tick came);

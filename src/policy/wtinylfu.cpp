@@ -92,7 +92,7 @@ class WTinyLfu : public Policy {
 
   void remove(Ref ref, uint64_t, bool) override {
     count_--;
-    take(ref);
+    unlink(ref);
   }
   void moved(Ref ref, Ref to) override {
     lists_[region_of(to)].moved(to);
@@ -239,7 +239,7 @@ class WTinyLfu : public Policy {
     weights_[region] += context_.weight(ref);
     in_window_ += is_window(region);
   }
-  void take(Ref ref) {
+  void unlink(Ref ref) {
     const Region region = region_of(ref);
     if (region == kProtected) leave_place(ref);
     lists_[region].remove(ref);
@@ -247,7 +247,7 @@ class WTinyLfu : public Policy {
     in_window_ -= is_window(region);
   }
   void move(Ref ref, Region region) {
-    take(ref);
+    unlink(ref);
     add(ref, region);
   }
 

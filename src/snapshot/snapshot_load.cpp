@@ -27,7 +27,7 @@ class Arena {
   Arena &operator=(const Arena &) = delete;
 
   // Returns memory aligned to 8 bytes, or nullptr if there is none.
-  char *take(uint64_t bytes) noexcept {
+  char *allocate(uint64_t bytes) noexcept {
     bytes = (bytes + 7) & ~uint64_t{7};
     if (bytes > left_ && !add_chunk(bytes)) return nullptr;
     char *taken = reinterpret_cast<char *>(chunks_) + chunks_->bytes - left_;
@@ -190,7 +190,7 @@ class Loader {
 
   bool stage(const Record &record) {
     const uint64_t bytes = sizeof(Cache::Restored) + uint64_t{key_.size()} + value_.size();
-    char *where = arena_.take(bytes);
+    char *where = arena_.allocate(bytes);
     if (where == nullptr || !entries_.reserve(1) || !orders_.reserve(1)) return false;
     char *key = where + sizeof(Cache::Restored);
     char *value = key + key_.size();

@@ -41,20 +41,7 @@ struct alignas(64) Bucket {
   Cell<Ref> refs[kSlots];
 
   // Returns one bit for each slot that has the tag.
-  uint32_t match(uint8_t tag) const {
-#ifndef CT_NARROW_CELLS
-    const __m128i line = load_wide(reinterpret_cast<const char *>(this));
-    loaded_wide();
-    const __m128i same = _mm_cmpeq_epi8(line, _mm_set1_epi8(static_cast<char>(tag)));
-    return static_cast<uint32_t>(_mm_movemask_epi8(same)) & ((1u << kSlots) - 1);
-#else
-    uint32_t bits = 0;
-    for (uint32_t i = 0; i < kSlots; i++) {
-      bits |= static_cast<uint32_t>(tags[i].acquire() == tag) << i;
-    }
-    return bits;
-#endif
-  }
+  uint32_t match(uint8_t tag) const { return match_cells(tags, kSlots, tag); }
 
   // Returns the first slot that has the tag.
   Place first(uint8_t tag);
@@ -77,6 +64,8 @@ struct alignas(64) Bucket {
   }
 };
 static_assert(sizeof(Bucket) == 64, "one cache line");
+static_assert(offsetof(Bucket, refs) == kLineCells,
+              "cells that are loaded with the tags are its own");
 
 // Where a reference stands in the index, until that changes.
 struct Place {
