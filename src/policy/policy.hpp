@@ -34,10 +34,7 @@ struct PolicyContext {
   Entry *at(Ref ref) const { return entries.at(ref); }
   const Layout &layout() const { return entries.layout(); }
   const Store &store() const { return entries.store(); }
-  uint64_t weight(Ref ref) const {
-    entries.count_work();
-    return entries.weight_of(at(ref));
-  }
+  uint64_t weight(Ref ref) const { return entries.weight_of(at(ref)); }
   uint64_t hash(Ref ref) const { return entries.hash_of(ref); }
   // Where the entry's use bits are.
   Place place(Ref ref) const { return index.place_of(hash(ref), ref); }

@@ -247,6 +247,7 @@ class WTinyLfu : public Policy {
     in_window_ -= is_window(region);
   }
   void move(Ref ref, Region region) {
+    context_.entries.count_work();
     unlink(ref);
     add(ref, region);
   }

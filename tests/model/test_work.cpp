@@ -214,12 +214,11 @@ struct Lists {
     uint64_t holds, most;
     ct_take_work(cache, &holds, &most);
   }
-  // A move asks for a weight twice, and a call makes eight for each of two limits at most. As there is
-  // more to move it makes eight.
+  // A call makes eight moves for each of two limits at most. As there is more to move it makes eight.
   void assert_moves_eight() {
     uint64_t holds, most;
     ct_take_work(cache, &holds, &most);
-    assert_in_range(most, 2 * 8, 2 * 2 * 8 + 8);
+    assert_in_range(most, 8, 2 * 8 + 8);
   }
 
   ct_cache *cache = nullptr;
