@@ -11,7 +11,7 @@ namespace ct {
 
 void Store::link_free(Ref ref, uint32_t units) {
   Entry *e = at(ref);
-  const bool loose = ref >> kOffsetBits == compacted_;
+  const bool loose = compaction_.empties(ref >> kOffsetBits);
   e->prev = kNone;
   e->next = kNone;
   write_units(e, units);
@@ -64,7 +64,7 @@ Ref Store::find(uint32_t units) const {
   assert(bytes >= kMinBlockBytes && bytes % kUnit == 0);
   const uint32_t units = static_cast<uint32_t>(bytes / kUnit);
   Ref ref = find(units);
-  if (ref >> kOffsetBits == compacted_) ref = find_elsewhere(ref, units);
+  if (compaction_.empties(ref >> kOffsetBits)) ref = find_elsewhere(ref, units);
   if (ref == kNone && grows) ref = grow(units);
   if (ref == kNone) return kNone;
   Entry *e = at(ref);
@@ -101,17 +101,15 @@ Ref Store::find(uint32_t units) const {
     units += before;
   }
   link_free(ref, units);
-  // The cursor always stands at the beginning of a block.
-  if (cursor_ - ref < units) cursor_ = ref;
+  compaction_.join(ref, units);
   if (chunk.used_units == 0) retire(number);
 }
 
 // Keeps one free chunk if it is not large beside what is in use, so that a cache whose size wavers
 // around the edge of a chunk does not allocate that chunk again and again.
 void Store::retire(uint32_t number) {
-  if (cursor_ >> kOffsetBits == number) cursor_ = kNone;
-  if (number == compacted_) {
-    compacted_ = kNoChunk;
+  const bool has_cursor = compaction_.cursor() >> kOffsetBits == number;
+  if (compaction_.end(number, has_cursor)) {
     let_chunk_go(number);
     return;
   }
@@ -331,7 +329,7 @@ void Store::set_bearable() {
 // Takes free blocks of the chunk that is being compacted out of their bins until a block of another
 // chunk is found, or until kLoosened of them were in the way.
 Ref Store::find_elsewhere(Ref ref, uint32_t units) {
-  for (int i = 0; i < kLoosened && ref != kNone && ref >> kOffsetBits == compacted_; i++) {
+  for (int i = 0; i < kLoosened && ref != kNone && compaction_.empties(ref >> kOffsetBits); i++) {
     loosen(ref);
     ref = find(units);
   }
@@ -347,11 +345,7 @@ void Store::loosen(Ref ref) {
 // Returns how many units to move for an allocation of this size. The more lies free, the more are
 // moved.
 uint32_t Store::work_for(uint64_t units) {
-  if (pause_units_ > units) {
-    pause_units_ -= units;
-    return 0;
-  }
-  pause_units_ = 0;
+  if (compaction_.pauses(units)) return 0;
   const uint64_t free = held_units_ - used_units_;
   const uint64_t bearable = bearable_free();
   const uint64_t excess = free > bearable ? (free - bearable) * 4 / (bearable + 1) : 0;
@@ -363,16 +357,14 @@ uint32_t Store::work_for(uint64_t units) {
 bool Store::begin_compaction(uint64_t blocks) {
   if (held_units_ - used_units_ <= bearable_free()) return false;
   const uint32_t number = sparsest(blocks == 0 ? 0 : 2 * used_units_ / blocks);
-  stuck_ = kNoChunk;
+  compaction_.forget_stuck();
   if (number == kNoChunk) {
     // If the newest chunk is not full by the next attempt, it is treated like any other.
     newest_ = kNoChunk;
-    pause_units_ = bearable_free() / 2;
+    compaction_.pause(bearable_free() / 2);
     return false;
   }
-  compacted_ = number;
-  cursor_ = first_of(number);
-  stayed_ = false;
+  compaction_.begin(number, first_of(number));
   return true;
 }
 
@@ -385,7 +377,8 @@ uint32_t Store::sparsest(uint64_t usual) const {
   for (uint32_t i = 0; i < chunk_count_; i++) {
     const Chunk &chunk = chunks()[i];
     if (!chunk.is_in_use() || chunk.used_units == 0) continue;
-    if (i == newest_ || i == stuck_ || chunk.units - chunk.used_units <= usual) continue;
+    if (i == newest_ || compaction_.is_stuck(i) || chunk.units - chunk.used_units <= usual)
+      continue;
     const double filled = static_cast<double>(chunk.used_units) / chunk.units;
     if (filled >= least) continue;
     least = filled;
@@ -397,35 +390,20 @@ uint32_t Store::sparsest(uint64_t usual) const {
 // Moves the cursor to the next block. Returns the size of the block that was passed if that block
 // is in use and has to be moved, otherwise 0.
 uint32_t Store::pass_block() {
-  const uint32_t number = cursor_ >> kOffsetBits;
-  if (cursor_ == end_of(number)) {
-    end_pass();
+  const Ref cursor = compaction_.cursor();
+  const uint32_t number = cursor >> kOffsetBits;
+  if (cursor == end_of(number)) {
+    compaction_.end_pass(number, first_of(number));
+    if (compaction_.is_idle()) compaction_.pause(bearable_free() / 2);
     return 0;
   }
-  Entry *e = at(cursor_);
+  Entry *e = at(cursor);
   const bool free = (e->block & kFree) != 0;
   const uint32_t units =
       free ? free_units(e) : static_cast<uint32_t>(layout_.block_bytes(e) / kUnit);
-  if (free) loosen(cursor_);
-  cursor_ += units;
-  return free || compacted_ == kNoChunk ? 0 : units;
-}
-
-// Ends a pass over a chunk. Blocks that are still in use there have to stay, or came behind the
-// cursor. If some have to stay, the chunk is opened again: its free blocks go into their bins.
-void Store::end_pass() {
-  const uint32_t number = cursor_ >> kOffsetBits;
-  if (compacted_ == kNoChunk) {
-    cursor_ = kNone;
-    pause_units_ = bearable_free() / 2;
-    return;
-  }
-  cursor_ = first_of(number);
-  if (stayed_) {
-    stuck_ = number;
-    compacted_ = kNoChunk;
-  }
-  stayed_ = true;
+  if (free) loosen(cursor);
+  compaction_.pass(units);
+  return free || !compaction_.is_emptying() ? 0 : units;
 }
 
 // ---- Giving back ------------------------------------------------------------------------------
@@ -436,8 +414,8 @@ void Store::clear() noexcept {
   }
   if (!keeps_) release_tables();
   held_units_ = used_units_ = 0;
-  idle_chunk_ = newest_ = compacted_ = stuck_ = kNoChunk;
-  cursor_ = kNone;
+  idle_chunk_ = newest_ = kNoChunk;
+  compaction_.clear();
   if (bins_ != nullptr) *bins_ = {};
 }
 
@@ -479,7 +457,9 @@ const char *Store::problem(uint64_t used, bool all) const {
   if (used_units != used_units_) return "store: its use is not that of its chunks";
   const uint64_t known = used / kUnit;
   if (all ? known != used_units_ : known > used_units_) return "store: blocks were lost";
-  if (compacted_ != kNoChunk && (cursor_ == kNone || cursor_ >> kOffsetBits != compacted_)) {
+  const bool has_cursor = !compaction_.is_idle();
+  if (compaction_.is_emptying() &&
+      (!has_cursor || !compaction_.empties(compaction_.cursor() >> kOffsetBits))) {
     return "store: the cursor is not in the chunk that is being compacted";
   }
 
@@ -502,14 +482,15 @@ const char *Store::problem(uint64_t used, bool all) const {
 
 // Adds to *binned_units what should be in bins.
 const char *Store::problem_of_chunk(uint32_t number, uint64_t *binned_units) const {
-  const bool open = number != compacted_;
-  bool met_cursor = cursor_ == kNone || cursor_ >> kOffsetBits != number;
+  const Ref cursor = compaction_.cursor();
+  const bool open = !compaction_.empties(number);
+  bool met_cursor = cursor == kNone || cursor >> kOffsetBits != number;
   const bool reopened = open && !met_cursor;
   uint32_t used_units = 0;
   bool after_free = false;
   Ref ref = first_of(number);
   while (ref < end_of(number)) {
-    met_cursor = met_cursor || ref == cursor_;
+    met_cursor = met_cursor || ref == cursor;
     Entry *e = at(ref);
     const bool free = (e->block & kFree) != 0;
     const bool loose = (e->block & kLoose) != 0;
@@ -519,8 +500,8 @@ const char *Store::problem_of_chunk(uint32_t number, uint64_t *binned_units) con
     if (free && after_free) return "store: two free blocks are neighbours";
     if (loose && (!free || (open && !reopened)))
       return "store: a block is loose that should not be";
-    if (loose && reopened && ref < cursor_) return "store: the cursor has left a loose block";
-    if (free && !loose && !open && ref < cursor_)
+    if (loose && reopened && ref < cursor) return "store: the cursor has left a loose block";
+    if (free && !loose && !open && ref < cursor)
       return "store: the cursor has left a block in a bin";
     const uint32_t units =
         free ? free_units(e) : static_cast<uint32_t>(layout_.block_bytes(e) / kUnit);
@@ -534,7 +515,7 @@ const char *Store::problem_of_chunk(uint32_t number, uint64_t *binned_units) con
   }
   if (((at(ref)->block & kPrevFree) != 0) != after_free)
     return "store: the end does not know what is before it";
-  if (!met_cursor && cursor_ != ref) return "store: the cursor is not at a block";
+  if (!met_cursor && cursor != ref) return "store: the cursor is not at a block";
   return used_units == chunks()[number].used_units
              ? nullptr
              : "store: a chunk's use is not that of its blocks";

@@ -26,7 +26,8 @@
 // blocks at a time. Nothing is allocated in this chunk any more, its owner moves its blocks
 // elsewhere from left to right, and in the end it goes back. If a block has to stay, the chunk is
 // opened again, just as slowly. Free blocks of a chunk that is being compacted are loose, that is,
-// in no bin. Right of the cursor, only those are loose that a request has come upon.
+// in no bin. Right of the cursor, only those are loose that a request has come upon. compaction.hpp
+// tells the passes over the chunk.
 #ifndef CT_STORE_HPP
 #define CT_STORE_HPP
 
@@ -38,6 +39,7 @@
 
 #include "base/memory.hpp"
 #include "base/size_class.hpp"
+#include "table/compaction.hpp"
 #include "table/entry.hpp"
 
 namespace ct {
@@ -82,7 +84,9 @@ class Store {
   void release(Ref ref, size_t bytes) noexcept;
   // Returns whether too much lies free, or a chunk is being compacted. The owner should then call
   // compact after each allocation.
-  bool is_sparse() const { return held_units_ - used_units_ > bearable_free() || cursor_ != kNone; }
+  bool is_sparse() const {
+    return held_units_ - used_units_ > bearable_free() || !compaction_.is_idle();
+  }
   // Returns whether a block was refused because references reach no further. Then entries have to
   // leave, and the others to move together, until a block can be allocated.
   bool is_full() const { return full_; }
@@ -95,11 +99,11 @@ class Store {
   bool compact(size_t bytes, uint64_t blocks, Move move) {
     uint32_t left = work_for(bytes / kUnit);
     for (uint32_t i = 0; left != 0 && i < kMostBlocks; i++) {
-      if (cursor_ == kNone && !begin_compaction(blocks)) return false;
+      if (compaction_.is_idle() && !begin_compaction(blocks)) return false;
       const uint32_t units = pass_block();
       if (units == 0) continue;
-      const Ref ref = cursor_ - units;
-      if (!move(ref)) stayed_ = true;
+      const Ref ref = compaction_.cursor() - units;
+      if (!move(ref)) compaction_.stay();
       left -= std::min(left, units);
     }
     return is_sparse();
@@ -125,7 +129,7 @@ class Store {
   static constexpr uint32_t kOffsetBits = 21;
   static constexpr uint32_t kOffsetMask = (1u << kOffsetBits) - 1;
   static_assert(kMaxChunks == kFirstSentinel >> kOffsetBits, "sentinels are no blocks");
-  static constexpr uint32_t kNoChunk = UINT32_MAX;
+  static constexpr uint32_t kNoChunk = Compaction::kNoChunk;
   // Values of used_units that mean that the chunk is not in use.
   static constexpr uint32_t kGone = UINT32_MAX;       // the number is free for another chunk
   static constexpr uint32_t kSpare = UINT32_MAX - 1;  // the chunk or its number waits to be reused
@@ -229,7 +233,6 @@ class Store {
   bool begin_compaction(uint64_t blocks);
   uint32_t sparsest(uint64_t usual) const;
   uint32_t pass_block();
-  void end_pass();
   Ref first_of(uint32_t number) const { return (number << kOffsetBits) + kFirstUnit; }
   Ref end_of(uint32_t number) const {
     return (number << kOffsetBits) + chunks()[number].units - kEndUnits;
@@ -271,12 +274,8 @@ class Store {
   uint32_t grown_for_[2] = {};      // units of the blocks for which the newest chunks were taken
   uint32_t idle_chunk_ = kNoChunk;  // the free chunk that is kept, or kNoChunk
   uint32_t newest_ = kNoChunk;      // the chunk that was taken last
-  uint32_t compacted_ = kNoChunk;   // the chunk that is being compacted, or kNoChunk
-  Ref cursor_ = kNone;   // next block of that chunk, or of one that is being opened again; or kNone
-  bool stayed_ = false;  // whether a block has had to stay on the way
-  uint32_t stuck_ = kNoChunk;  // the chunk that could not be emptied
-  uint64_t pause_units_ = 0;   // units to be allocated before the next attempt
-  Bins *bins_ = nullptr;       // nullptr before the first chunk
+  Compaction compaction_;
+  Bins *bins_ = nullptr;  // nullptr before the first chunk
 };
 
 }  // namespace ct
