@@ -461,10 +461,12 @@ Next Shard::extend(StoreRequest &request, Ref ref, Reservation &room, Now &now, 
                        : entries.weigh(flags, entries.key(old).size, entries.value(old).size);
   if (request.weight > budget_.maxsize()) return request.end(CT_ERR_TOO_LARGE);
   if (!expiry_.reserve()) return request.end(CT_ERR_NOMEM);
-  if ((flags & kApart) != 0 && !request.apart.make(entries.key(old), entries.value(old))) {
+  // Made anew by each attempt, as the value may be another one then.
+  ApartCopy apart(entries.store().memory());
+  if ((flags & kApart) != 0 && !apart.make(entries.key(old), entries.value(old))) {
     return request.end(CT_ERR_NOMEM);
   }
-  const Ref to = entries.copy(old, flags, request.apart);
+  const Ref to = entries.copy(old, flags, apart);
   if (to == kNone) {
     request.lacks_reference = entries.store().is_full();
     return evict_for_block(request, ref, room, now, gone);

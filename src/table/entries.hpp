@@ -37,7 +37,7 @@ class ApartCopy {
 
   // Returns false if there is no memory.
   bool make(Bytes key, Bytes value) noexcept {
-    if (data_ != nullptr) return true;
+    assert(data_ == nullptr);
     bytes_ = Layout::apart_bytes(key.size, value.size);
     data_ = static_cast<char *>(memory_.allocate(bytes_, 8));
     if (data_ == nullptr) return false;

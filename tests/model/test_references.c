@@ -239,6 +239,60 @@ TEST(nothing_leaves_for_want_of_memory_alone) {
   }
 }
 
+/* Replaces the key 0 once, when another entry leaves. */
+typedef struct replacer {
+  ct_cache *cache;
+  bool armed, has_replaced;
+} replacer;
+
+static char replacement[30000];
+
+static void replace_once(void *user_data, const ct_event *event) {
+  replacer *self = user_data;
+  if (!self->armed || event->cause != CT_CAUSE_EVICTED) return;
+  self->armed = false;
+  const uint64_t first = 0;
+  memset(replacement, 'b', sizeof replacement);
+  assert_status(CT_OK, ct_set(self->cache, &first, sizeof first, replacement, sizeof replacement));
+  self->has_replaced = true;
+}
+
+/* What leaves to make room for a longer block is told of before the block is made: the value that is
+ * to have a lifetime may be another one then. */
+TEST(lifetime_is_that_of_the_value_that_is_there) {
+  static char large[20000];
+  uint64_t random = test_seed();
+  int replaced = 0;
+  for (int round = 0; round < 60; round++) {
+    replacer self = {0};
+    ct_cache *cache =
+        cache_of(.maxsize = CT_UNBOUNDED, .listener = replace_once, .user_data = &self);
+    self.cache = cache;
+    ct_limit_chunks(cache, 4);
+    const uint64_t first = 0, second = 1;
+    memset(large, 'a', sizeof large);
+    assert_status(CT_OK, ct_set(cache, &first, sizeof first, large, sizeof large));
+    assert_status(CT_OK, ct_set_ttl(cache, &second, sizeof second, value, 100, UINT64_MAX / 2));
+    const size_t size = 60 + test_random_below(&random, 60);
+    for (uint64_t count = 2; count - ct_len(cache) < 20; count++) {
+      assert_status(CT_OK, ct_get(cache, &first, sizeof first, NULL));
+      assert_status(CT_OK, ct_set(cache, &count, sizeof count, value, size));
+    }
+    self.armed = true;
+    assert_status(CT_OK, ct_set_lifetime(cache, &first, sizeof first, UINT64_MAX / 4));
+    self.armed = false;
+    ct_value got = CT_VALUE_INIT;
+    assert_status(CT_OK, ct_get(cache, &first, sizeof first, &got));
+    assert_int_equal(self.has_replaced ? sizeof replacement : sizeof large, got.size);
+    assert_memory_equal(self.has_replaced ? replacement : large, got.data, got.size);
+    ct_value_release(&got);
+    replaced += self.has_replaced;
+    assert_valid(cache);
+    ct_cache_free(cache);
+  }
+  assert_true(replaced > 0);
+}
+
 /* Its policy is to blame for what is refused then, not memory. */
 TEST(policy_that_names_no_victim_is_told) {
   uint64_t random = test_seed();
