@@ -715,8 +715,8 @@ CT_API ct_status ct_cache_options(const ct_cache *cache, ct_options *out);
  * The monotonic clock stands still while the machine is suspended. The default timer reads its
  * coarse form, which the system moves on in steps of 1 to 10 ms and which may be two steps behind.
  * So the library adds two steps to each lifetime that begins with a reading: ttl and tti, also
- * those of a single entry, of a result or of a snapshot. None ends early, and none more than four
- * steps late. A ttu is called with both steps already in now. Nothing is added to a deadline that
+ * those of a single entry or of a result. None ends early, and none more than four steps late,
+ * however often it goes through a snapshot. A ttu is called with both steps already in now. Nothing is added to a deadline that
  * you give, nor to any lifetime with CT_FLAG_PRECISE_CLOCK or a timer of yours.
  */
 

@@ -9,7 +9,8 @@ namespace ct {
 void Cache::begin_restored(const Record &record, Now &now, StoreRequest *request) {
   begin_request(probe_of(record.key), record.value, request);
   const uint64_t ttl = record.ttl;
-  give_deadline(ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), ttl), now, request);
+  give_deadline(ttl == CT_NEVER ? CT_NEVER : clock_.precise().deadline_after(now(), ttl), now,
+                request);
   request->idle = options_.tti == 0 ? CT_NEVER : record.idle;
   if (request->idle == 0) request->fitness = Fitness::kDead;
 }
@@ -53,7 +54,9 @@ ct_status Cache::stage(Restored &entry, uint64_t *reserved, Reservation &room, N
 }
 
 ct_status Cache::restore(Restored *const *coldest_first, uint32_t count) {
-  Now now(clock_);
+  // As the snapshot was saved by a precise clock.
+  const Clock clock = clock_.precise();
+  Now now(clock);
   Departed gone(shards_);
   Reservation room(budget_);
   ct_status status = CT_OK;

@@ -11,7 +11,10 @@ namespace {
 class Saver {
  public:
   Saver(Cache &cache, ct_write_fn write, void *user_data) noexcept
-      : cache_(cache), now_(cache.clock()), out_(cache.memory(), write, user_data) {}
+      : cache_(cache),
+        clock_(cache.clock().precise()),
+        now_(clock_),
+        out_(cache.memory(), write, user_data) {}
 
   ct_status save() {
     has_frequency_ = cache_.shards()[0].has_frequency();
@@ -97,6 +100,9 @@ class Saver {
   }
 
   Cache &cache_;
+  // What remains of a lifetime is told by a precise clock, and begins by one when it is loaded. The
+  // coarse clock would add its lag each time.
+  const Clock clock_;
   Now now_;
   FrameWriter out_;
   bool has_frequency_ = false;

@@ -171,6 +171,31 @@ CLOCK_TEST(snapshot_shortens_no_lifetime) {
   assert_int_equal(0, unlink(path));
 }
 
+/* A cache that is handed on often would else keep its entries for ever. */
+CLOCK_TEST(snapshots_lengthen_no_lifetime) {
+  char path[] = "/tmp/cachetools-XXXXXX";
+  assert_int_equal(0, close(mkstemp(path)));
+  const uint32_t kFlags[] = {0, CT_SNAPSHOT_AGED};
+  for (size_t i = 0; i < COUNT_OF(kFlags); i++) {
+    lag = 0;
+    ct_cache *cache = open_cache(kTtl, kTtl, 0);
+    assert_status(CT_OK, set_text(cache, "a", "1"));
+    for (int times = 0; times < 100; times++) {
+      lag = 2 * kTick - 1;
+      assert_status(CT_OK, ct_snapshot_save_file(cache, path));
+      ct_cache_free(cache);
+      cache = open_cache(kTtl, kTtl, 0);
+      lag = 0;
+      assert_status(CT_OK, ct_snapshot_load_file_with(cache, path, kFlags[i]));
+    }
+    true_time += kTtl + 4 * kTick;
+    lag = 2 * kTick - 1;
+    assert_false(has_text(cache, "a"));
+    ct_cache_free(cache);
+  }
+  assert_int_equal(0, unlink(path));
+}
+
 /* ---- What is told, and what is not changed -------------------------------------------------- */
 
 CLOCK_TEST(inspect_tells_a_lifetime_with_what_was_added) {
