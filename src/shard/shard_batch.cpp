@@ -90,11 +90,13 @@ bool Shard::copy_some(const Asked *keys, uint32_t count, Now &now, char *buffer,
                       const ct_status *statuses) {
   for (uint32_t i = 0, done; i < count; i += done) {
     size_t size = 0;
+    const auto slice = static_cast<uint32_t>(std::min<uint64_t>(count - i, kAtOnce));
     if (uses_.has_log()) {
-      done = copy_run(keys + i, count - i, buffer, statuses + i, &size);
+      done = copy_run(keys + i, slice, buffer, statuses + i, &size);
     } else {
       Locked locked(*this);
-      done = copy_run(keys + i, count - i, buffer, statuses + i, &size);
+      done = copy_run(keys + i, slice, buffer, statuses + i, &size);
+      lock_.let_others_in();
     }
     if (done == 0) {
       size = keys[i].found.size;
@@ -122,6 +124,7 @@ uint32_t Shard::copy_run(const Asked *keys, uint32_t count, char *buffer, const 
     if (statuses[i] != CT_OK) continue;
     const Found &found = keys[i].found;
     if (found.value == nullptr || found.version != version) break;
+    map_.entries.count_work();
     load_bytes(buffer + copied, found.value, found.size);
     copied += found.size;
   }
@@ -147,7 +150,8 @@ void Shard::use_some(const Asked *keys, uint32_t count, Now &now, const ct_statu
     } else if (unlocked && found.is_lasting) {
       note_hit(found.place);
     } else {
-      i += use_run(keys + i, count - i, now, statuses + i) - 1;
+      const auto slice = static_cast<uint32_t>(std::min<uint64_t>(count - i, kAtOnce));
+      i += use_run(keys + i, slice, now, statuses + i) - 1;
     }
   }
 }
@@ -169,6 +173,7 @@ uint32_t Shard::use_run(const Asked *keys, uint32_t count, Now &now, const ct_st
     const Place place = same ? found.place : map_.find_live(keys[i].probe, now);
     if (place.ref != kNone) count_use(place, keys[i].probe.hash, now);
   } while (++i < count && !(statuses[i] == CT_OK && keys[i].found.is_lasting));
+  if (i == kAtOnce) lock_.let_others_in();
   return i;
 }
 

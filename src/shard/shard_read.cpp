@@ -10,6 +10,7 @@ namespace ct {
 // ---- Uses -------------------------------------------------------------------------------------
 
 void Shard::count_use(Place place, uint64_t hash, Now &now) {
+  map_.entries.count_work();
   if (tti_ != 0) renew_idle(at(place.ref), now);
   uses_.record(place, hash, now);
 }

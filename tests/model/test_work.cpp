@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <vector>
 
 #include "internal.h"
 #include "table/entry.hpp"
@@ -181,6 +182,38 @@ TEST(clear_lets_others_in_if_the_policy_is_told_of_each_entry) {
   assert_int_equal(kEntries, removals);
   assert_true(holds >= kEntries / ct::kLooksAtOnce);
   assert_null(ct_validate(cache));
+  ct_cache_free(cache);
+}
+
+// ---- Many keys in one call --------------------------------------------------------------------
+
+// With a tti all is read under the lock.
+TEST(batch_of_many_keys_lets_others_in) {
+  ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = CT_UNBOUNDED;
+  options.shards = 1;
+  options.timer = read_now;
+  options.tti = 1000;
+  ct_cache *cache = nullptr;
+  assert_int_equal(CT_OK, ct_cache_new_with(&options, &cache));
+  now = 0;
+  std::vector<uint64_t> keys(kEntries);
+  std::vector<size_t> key_ends(kEntries), value_ends(kEntries);
+  std::vector<ct_status> statuses(kEntries);
+  std::vector<char> buffer(5 * kEntries);
+  for (uint64_t i = 0; i < kEntries; i++) {
+    keys[i] = i;
+    key_ends[i] = (i + 1) * sizeof i;
+    ct_set(cache, &i, sizeof i, "value", 5);
+  }
+  uint64_t holds, most;
+  ct_take_work(cache, &holds, &most);
+  assert_int_equal(CT_OK,
+                   ct_get_many_copy(cache, keys.data(), key_ends.data(), kEntries, buffer.data(),
+                                    buffer.size(), value_ends.data(), statuses.data()));
+  ct_take_work(cache, &holds, &most);
+  assert_int_equal(buffer.size(), value_ends.back());
+  assert_in_range(most, 1, ct::kLooksAtOnce);
   ct_cache_free(cache);
 }
 
