@@ -196,6 +196,7 @@ const char *Shard::problem_of_entries() {
   uint64_t live_pins = 0;
   const char *problem = map_.index.problem(hasher());
   map_.index.visit_all([&](Ref ref) {
+    lock_.assert_held();
     Entry *e = at(ref);
     weight += map_.entries.weight_of(e);
     live += map_.entries.layout().block_bytes(e);

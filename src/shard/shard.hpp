@@ -90,9 +90,9 @@ class alignas(64) Shard {
   bool is_ordered() const { return ordered_; }
   bool has_frequency() const { return has_frequency_; }
   // Returns about how many entries there are. Needs no lock.
-  uint64_t entries() const { return map_.index.size(); }
+  uint64_t entries() const { return unlocked().index.size(); }
   uint64_t size();
-  void prefetch(uint64_t hash) const { map_.index.prefetch(hash); }
+  void prefetch(uint64_t hash) const { unlocked().index.prefetch(hash); }
   // Takes over a new limit, which leaves the shard `part` of the weight that it holds.
   void resize(uint64_t maxsize, double part);
   // Gives back memory that the present entries do not need.
@@ -110,14 +110,18 @@ class alignas(64) Shard {
     Locked locked(*this);
     return share_.weight();
   }
-  void limit_chunks(uint32_t count) { map_.entries.store().limit_chunks(count); }
+  void limit_chunks(uint32_t count) {
+    Locked locked(*this);
+    map_.entries.store().limit_chunks(count);
+  }
   // Makes a small shard do what otherwise only a large one does. Must be called before the shard is
   // used.
   void act_large() {
     logged_from_ = 3;
+    Locked locked(*this);
     map_.entries.store().act_large();
   }
-  void take_work(uint64_t *holds, uint64_t *most) { map_.entries.take_work(holds, most); }
+  void take_work(uint64_t *holds, uint64_t *most) { unlocked().entries.take_work(holds, most); }
 #endif
 
   // ---- Reading (shard_read.cpp) -------------------------------------------------------------
@@ -200,15 +204,15 @@ class alignas(64) Shard {
 
   static Shard &of_pin(uint64_t pin) { return Pins::shard_of(pin); }
   Entry *entry_of(const ct_value &value) const {
-    return Pins::entry_of(map_.entries.store(), value);
+    return Pins::entry_of(unlocked().entries.store(), value);
   }
   ct_status repin(const ct_value &value, ct_value *out);
   void release(ct_value *value);
   void release(Entry *entry);
 
   // The following functions are for entries that have left, until let_go.
-  Entry *at(Ref ref) const { return map_.entries.at(ref); }
-  uint64_t deadline(const Entry *e) const { return map_.entries.deadline(e); }
+  Entry *at(Ref ref) const { return unlocked().entries.at(ref); }
+  uint64_t deadline(const Entry *e) const { return unlocked().entries.deadline(e); }
   ct_event event_of(const Entry *e, int32_t cause) const;
   void let_go(Ref ref, Entry *entry);
 
@@ -291,10 +295,15 @@ class alignas(64) Shard {
   explicit Shard(const ShardContext &context) noexcept;
   ~Shard() = default;
 
+  // What may be done without the lock, for both: look as the reader of a seqlock (entry_map.hpp), look
+  // at an entry that cannot go meanwhile, fetch ahead, and log uses (read_log.hpp).
+  const EntryMap &unlocked() const CT_UNCHECKED { return map_; }
+  UseRecorder &unlocked_uses() CT_UNCHECKED { return uses_; }
+
   bool keeps_stats() const { return keeps_stats_; }
   uint64_t hash_of(Ref ref) const {
-    map_.entries.count_work();
-    return map_.entries.hash_of(ref);
+    unlocked().entries.count_work();
+    return unlocked().entries.hash_of(ref);
   }
   auto hasher() const {
     return [this](Ref ref) { return hash_of(ref); };
@@ -443,9 +452,9 @@ class alignas(64) Shard {
   Owner &owner_;
   void (*const destroy_policy_)(Policy *);
 
-  // Changed under the lock, and also read without it, as entry_map.hpp and read_log.hpp explain.
-  EntryMap map_;
-  UseRecorder uses_;
+  // Also read without the lock: see unlocked().
+  EntryMap map_ CT_GUARDED_BY(lock_);
+  UseRecorder uses_ CT_GUARDED_BY(lock_);
 
   // Guarded by the lock.
   Policy *policy_ CT_PT_GUARDED_BY(lock_) = nullptr;  // behind the shard, until close
@@ -460,25 +469,25 @@ class alignas(64) Shard {
 };
 
 [[gnu::always_inline]] inline void Shard::note_hit(Place place) {
-  ReadLog::Stripe &own = uses_.log().own();
+  ReadLog::Stripe &own = unlocked_uses().log().own();
   if (keeps_stats()) own.add(own.hits, 1);
-  if (!uses_.try_record(own, place)) record_late(own, place);
+  if (!unlocked_uses().try_record(own, place)) record_late(own, place);
 }
 
 inline void Shard::note_miss() {
   if (!keeps_stats()) return;
-  ReadLog::Stripe &own = uses_.log().own();
+  ReadLog::Stripe &own = unlocked_uses().log().own();
   own.add(own.misses, 1);
 }
 
 [[gnu::always_inline]] inline ct_status Shard::get_copy(const Probe &probe, char *buffer,
                                                         size_t capacity, size_t *size) {
-  if (uses_.has_log()) {
+  if (unlocked_uses().has_log()) {
     Found found;
-    const Seek seek = map_.seek_first<Access::kOptimistic>(probe, &found);
+    const Seek seek = unlocked().seek_first<Access::kOptimistic>(probe, &found);
     if (seek == Seek::kHit && found.size <= capacity) {
       load_bytes(buffer, found.value, found.size);
-      if (map_.holds(found)) {
+      if (unlocked().holds(found)) {
         if (found.deadline == CT_NEVER || clock_.read() < found.deadline) {
           *size = found.size;
           note_hit(found.place);

@@ -13,11 +13,11 @@ namespace ct {
 // has changed. The caller holds the lock, or may read without it.
 bool Shard::approach(Asked *keys, uint32_t count, uint32_t version) const {
   for (uint32_t i = 0; i < count; i++) {
-    Bucket *home = map_.index.home(keys[i].probe.hash);
+    Bucket *home = unlocked().index.home(keys[i].probe.hash);
     if (home == nullptr) return false;
     keys[i].found.place.bucket = home;
   }
-  if (!map_.index.unchanged_since(version)) return false;
+  if (!unlocked().index.unchanged_since(version)) return false;
   for (uint32_t i = 0; i < count; i++) {
     Place &place = keys[i].found.place;
     place = place.bucket->first(hash_tag(keys[i].probe.hash));
@@ -42,7 +42,7 @@ ct_status Shard::get_some(Asked *keys, uint32_t count, Now &now, ct_value *value
 
 void Shard::find_some(Asked *keys, uint32_t count, Now &now, ct_status *statuses) {
   uint32_t left;
-  if (uses_.has_log()) {
+  if (unlocked_uses().has_log()) {
     left = find_run<Access::kOptimistic>(keys, count, now, statuses);
   } else {
     Locked locked(*this);
@@ -59,17 +59,17 @@ void Shard::find_some(Asked *keys, uint32_t count, Now &now, ct_status *statuses
 template <Access kAccess>
 uint32_t Shard::find_run(Asked *keys, uint32_t count, Now &now, ct_status *statuses) const {
   assert(count < 32);
-  const uint32_t version = map_.index.version();
+  const uint32_t version = unlocked().index.version();
   uint32_t left = (1u << count) - 1;
   if (!approach(keys, count, version)) return left;
   for (uint32_t i = 0; i < count; i++) {
     const Probe &probe = keys[i].probe;
     if (probe.key.size > EntryMap::kNearKeyBytes) continue;
     Found &found = keys[i].found;
-    const Seek seek = map_.seek_at<kAccess>(found.place, probe, version, &found);
+    const Seek seek = unlocked().seek_at<kAccess>(found.place, probe, version, &found);
     if (seek != Seek::kHit && seek != Seek::kMiss) continue;
     // The caller is told the size before the value is copied, so the size must be certain now.
-    if (kAccess == Access::kOptimistic && seek == Seek::kHit && !map_.holds(found)) continue;
+    if (kAccess == Access::kOptimistic && seek == Seek::kHit && !unlocked().holds(found)) continue;
     const bool is_hit = seek == Seek::kHit && !EntryMap::is_over(found, now);
     statuses[i] = is_hit ? CT_OK : CT_MISS;
     left &= ~(1u << i);
@@ -91,7 +91,7 @@ bool Shard::copy_some(const Asked *keys, uint32_t count, Now &now, char *buffer,
   for (uint32_t i = 0, done; i < count; i += done) {
     size_t size = 0;
     const auto slice = static_cast<uint32_t>(std::min<uint64_t>(count - i, kAtOnce));
-    if (uses_.has_log()) {
+    if (unlocked_uses().has_log()) {
       done = copy_run(keys + i, slice, buffer, statuses + i, &size);
     } else {
       Locked locked(*this);
@@ -118,18 +118,18 @@ uint32_t Shard::copy_run(const Asked *keys, uint32_t count, char *buffer, const 
   if (i != 0) return i;
   const uint32_t version = keys[0].found.version;
   // Without the read log, what was found may be gone from memory if the version has changed.
-  if (!map_.index.unchanged_since(version)) return 0;
+  if (!unlocked().index.unchanged_since(version)) return 0;
   size_t copied = 0;
   for (; i < count; i++) {
     if (statuses[i] != CT_OK) continue;
     const Found &found = keys[i].found;
     if (found.value == nullptr || found.version != version) break;
-    map_.entries.count_work();
+    unlocked().entries.count_work();
     load_bytes(buffer + copied, found.value, found.size);
     copied += found.size;
   }
   *size = copied;
-  return map_.index.unchanged_since(version) ? i : 0;
+  return unlocked().index.unchanged_since(version) ? i : 0;
 }
 
 // Copies the value while it is pinned. Returns false if there is none of that size.
@@ -142,7 +142,7 @@ bool Shard::copy_pinned(const Probe &probe, Now &now, char *buffer, size_t size)
 }
 
 void Shard::use_some(const Asked *keys, uint32_t count, Now &now, const ct_status *statuses) {
-  const bool unlocked = uses_.has_log();
+  const bool unlocked = unlocked_uses().has_log();
   for (uint32_t i = 0; i < count; i++) {
     const Found &found = keys[i].found;
     if (unlocked && statuses[i] != CT_OK) {

@@ -56,9 +56,9 @@ ct_status Shard::get_copy_again(const char *key, size_t key_size, uint64_t hash,
   const Probe probe = {{key, key_size}, hash};
   Now now(clock_);
   Seek seek = Seek::kRetry;
-  for (int i = 0; i < kAttempts && uses_.has_log() && seek == Seek::kRetry; i++) {
+  for (int i = 0; i < kAttempts && unlocked_uses().has_log() && seek == Seek::kRetry; i++) {
     Found found;
-    seek = map_.seek(probe, &found);
+    seek = unlocked().seek(probe, &found);
     if (seek == Seek::kMiss) {
       note_miss();
       return CT_MISS;
@@ -66,7 +66,7 @@ ct_status Shard::get_copy_again(const char *key, size_t key_size, uint64_t hash,
     if (seek != Seek::kHit) continue;
     if (found.size > capacity) break;
     load_bytes(buffer, found.value, found.size);
-    if (!map_.holds(found)) {
+    if (!unlocked().holds(found)) {
       seek = Seek::kRetry;
     } else if (EntryMap::is_over(found, now)) {
       note_miss();

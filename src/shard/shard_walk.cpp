@@ -125,7 +125,7 @@ ct_status Shard::walk_some(OrderWalk &walk, Visit visit) {
 
 ct_status Shard::list_ranks(OrderWalk &walk, Array<Ranked> &out) {
   return walk_some(walk, [&](Ref ref, uint32_t rank) {
-    out.push({id_of(map_.entries.key(at(ref))), rank});
+    out.push({id_of(unlocked().entries.key(at(ref))), rank});
     return true;
   });
 }

@@ -97,7 +97,7 @@ class Entries {
   }
   // Reports since the previous call: adds how often the lock was taken to *holds, and raises *most
   // to the largest number of entries worked on while the lock was held once.
-  void take_work(uint64_t *holds, uint64_t *most) {
+  void take_work(uint64_t *holds, uint64_t *most) const {
     *holds += holds_.exchange(0);
     *most = std::max(*most, most_work_.exchange(0));
   }

@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 LAYERS = ["base", "table", "policy", "shard", "cache", "snapshot", "memo"]
-INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
+INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]', re.MULTILINE)
 
 
 def sources(root):
@@ -21,15 +21,22 @@ def sources(root):
     found = []
     for folder in sorted(os.listdir(os.path.join(root, "src"))):
         path = os.path.join(root, "src", folder)
-        if folder == "tools" or not os.path.isdir(path):
+        if folder == "tools" or folder == "README.md":
+            continue
+        if not os.path.isdir(path):
+            found.append(folder)
             continue
         found += ["%s/%s" % (folder, name) for name in sorted(os.listdir(path))]
     return found
 
 
 def includes(root, name):
+    """What a file includes, but for headers that are not in src/, which are the system's."""
     with open(os.path.join(root, "src", name), encoding="utf-8") as file:
-        return INCLUDE.findall(file.read())
+        text = file.read()
+    quoted = re.findall(r'^\s*#\s*include\s+"([^"]+)"', text, re.MULTILINE)
+    return [other for other in INCLUDE.findall(text)
+            if other in quoted or os.path.exists(os.path.join(root, "src", other))]
 
 
 def find_cycle(graph):
@@ -66,7 +73,7 @@ def problems(root):
             continue
         graph[name] = includes(root, name)
         for other in graph[name]:
-            if not os.path.exists(os.path.join(root, "src", other)):
+            if ".." in other.split("/") or not os.path.exists(os.path.join(root, "src", other)):
                 found.append("src/%s: %s is not named from src/ on" % (name, other))
             elif other.split("/")[0] not in LAYERS[:LAYERS.index(folder) + 1]:
                 found.append("src/%s: it may not include %s" % (name, other))
@@ -87,15 +94,20 @@ def self_test(root):
         "a cycle": ("base/memory.hpp", '#include "base/array.hpp"\n', "include each other"),
         "a header of abi/": ("cache/cache.hpp", '#include "../abi/boundary.hpp"\n', "may not include|is not named"),
         "a name without its folder": ("table/list.hpp", '#include "entry.hpp"\n', "not named"),
-        "a folder of its own": ("new.hpp", "", "not a layer"),
+        "a folder of its own": ("other/new.hpp", "", "not a layer"),
+        "a file without a folder": ("new.hpp", "", "not a layer"),
+        "a later layer between angle brackets":
+            ("table/list.hpp", "#include <shard/shard.hpp>\n", "may not include"),
+        "a later layer by a detour":
+            ("table/list.hpp", '#include "table/../shard/shard.hpp"\n', "not named"),
+        "a program's header": ("cache/cache.hpp", '#include "tools/file.hpp"\n', "may not include"),
     }
     failed = []
     for what, (name, text, message) in breaches.items():
         with tempfile.TemporaryDirectory() as folder:
             shutil.copytree(os.path.join(root, "src"), os.path.join(folder, "src"))
-            if "/" not in name:
+            if name.startswith("other/"):
                 os.mkdir(os.path.join(folder, "src", "other"))
-                name = "other/" + name
             plant(folder, name, text)
             if not any(re.search(message, problem) for problem in problems(folder)):
                 failed.append("not found: " + what)

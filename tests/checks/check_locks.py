@@ -17,8 +17,10 @@ import sys
 import tempfile
 
 # Locks that are taken or not, as is known at run time only: ShardLock, GatheringTurn, and the two
-# guards of a shard, two functions each.
-EXEMPT = 8
+# guards of a shard, two functions each. And what readers without the lock look at, two more.
+EXEMPT = 10
+# Lambdas that are called while the lock is held, which the analysis does not see.
+ASSERTED = 6
 
 # What is taken out of a file, and what is put there instead.
 BREACHES = {
@@ -36,6 +38,13 @@ BREACHES = {
          "  Locked locked(*this);\n  Locked again(*this);\n"),
     "a heap without its lock":
         ("src/base/page_heap.cpp", "  const Guard guard(lock_);\n", ""),
+    "a look at the map without the lock":
+        ("src/shard/shard_batch.cpp", "  Locked locked(*this);\n  const Place place", "  const Place place"),
+    "a lock that is only said to be held":
+        ("src/shard/shard_pins.cpp", "  Locked locked(*this);\n", "  lock_.assert_held();\n"),
+    "an exempt function in clang's own words":
+        ("src/shard/shard_load.cpp", "void Shard::overtake_all() {",
+         "__attribute__((no_thread_safety_analysis)) void Shard::overtake_all() {"),
     "one more exempt function":
         ("src/shard/shard_load.cpp", "Landing Shard::check_in(", "CT_UNCHECKED Landing Shard::check_in("),
 }
@@ -47,12 +56,12 @@ def sources(root):
     return sorted(name for name in found if os.sep + "tools" + os.sep not in name)
 
 
-def analyse(root, compiler, name):
+def analyse(root, compiler, name, flags):
     command = compiler + ["-std=c++17", "-fsyntax-only", "-fno-exceptions", "-fno-rtti",
-                          "-DCT_VALIDATE", "-Wthread-safety", "-Wthread-safety-beta",
+                          "-Wthread-safety", "-Wthread-safety-beta",
                           "-Werror=thread-safety", "-Werror=thread-safety-beta",
                           "-I" + os.path.join(root, "include"), "-I" + os.path.join(root, "src"),
-                          name]
+                          name] + flags
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return "" if done.returncode == 0 else done.stdout
 
@@ -61,16 +70,30 @@ def count_exempt(root):
     count = 0
     for name in glob.glob(os.path.join(root, "src", "*", "*.[ch]pp")):
         with open(name, encoding="utf-8") as file:
-            count += len(re.findall(r"^(?!#define).*\bCT_UNCHECKED\b", file.read(), re.MULTILINE))
+            text = file.read()
+        if not name.endswith("annotations.hpp"):
+            count += len(re.findall(r"\bCT_UNCHECKED\b|\bno_thread_safety_analysis\b", text))
     return count
+
+
+def count_asserted(root):
+    """How often a lock is only said to be held, but for the function that says so."""
+    count = 0
+    for name in glob.glob(os.path.join(root, "src", "*", "*.[ch]pp")):
+        with open(name, encoding="utf-8") as file:
+            count += len(re.findall(r"\bassert_held\(\);|\bassert_capability\b", file.read()))
+    return count - 1
 
 
 def problems(root, compiler, names):
     found = []
     if count_exempt(root) > EXEMPT:
         found.append("More functions are exempt than the %d that are known." % EXEMPT)
+    if count_asserted(root) > ASSERTED:
+        found.append("More lambdas say that a lock is held than the %d that are known." % ASSERTED)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        found += [text for text in pool.map(lambda name: analyse(root, compiler, name), names) if text]
+        jobs = [(name, flags) for name in names for flags in ([], ["-DCT_VALIDATE"])]
+        found += [text for text in pool.map(lambda job: analyse(root, compiler, *job), jobs) if text]
     return found
 
 
