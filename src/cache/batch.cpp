@@ -49,8 +49,8 @@ ct_status Cache::get_many(const ct_bytes *keys, size_t count, ct_value *values,
     look_ahead(size, key_of, asked);
     visit_runs(asked, size, [&](Shard &shard, size_t from, uint32_t run) {
       if (failure != CT_OK) return;
-      failure =
-          shard.get_some(asked + from, run, now, values + first + from, statuses + first + from);
+      failure = ShardBatch(shard).get_some(asked + from, run, now, values + first + from,
+                                           statuses + first + from);
     });
   }
   if (failure == CT_OK) return CT_OK;
@@ -80,7 +80,7 @@ ct_status Cache::get_many_copy(const char *keys, const size_t *key_ends, size_t 
     };
     look_ahead(size, key_of, asked + first);
     visit_runs(asked + first, size, [&](Shard &shard, size_t from, uint32_t run) {
-      shard.find_some(asked + first + from, run, now, statuses + first + from);
+      ShardBatch(shard).find_some(asked + first + from, run, now, statuses + first + from);
     });
   }
   for (size_t i = 0; i < count; i++) {
@@ -89,15 +89,15 @@ ct_status Cache::get_many_copy(const char *keys, const size_t *key_ends, size_t 
   if (begin_of(count) > capacity) return CT_ERR_BUFFER;
   bool copied = true;
   visit_runs(asked, count, [&](Shard &shard, size_t first, uint32_t run) {
-    copied = copied &&
-             shard.copy_some(asked + first, run, now, buffer + begin_of(first), statuses + first);
+    copied = copied && ShardBatch(shard).copy_some(asked + first, run, now,
+                                                   buffer + begin_of(first), statuses + first);
   });
   if (!copied) {
     const ct_status status = copy_pinned(asked, count, now, buffer, capacity, value_ends, statuses);
     if (status != CT_OK) return status;
   }
   visit_runs(asked, count, [&](Shard &shard, size_t first, uint32_t run) {
-    shard.use_some(asked + first, run, now, statuses + first);
+    ShardBatch(shard).use_some(asked + first, run, now, statuses + first);
   });
   return CT_OK;
 }

@@ -19,7 +19,9 @@
 #include "base/options.hpp"
 #include "cache/check_options.hpp"
 #include "shard/budget.hpp"
+#include "shard/record.hpp"
 #include "shard/shard.hpp"
+#include "shard/shard_batch.hpp"
 #include "shard/waits.hpp"
 
 namespace ct {

@@ -38,11 +38,11 @@ ct_status Iter::take_order(bool hottest_first) {
 }
 
 ct_status Iter::pin_in_order(Shard &shard, Array<Ordered> &entries) {
-  OrderWalk walk = shard.begin_walk();
+  OrderWalk walk = ShardWalk(shard).begin();
   ct_status status = CT_OK;
-  do status = shard.list_order(walk, entries);
+  do status = ShardWalk(shard).list_order(walk, entries);
   while (status == CT_OK && walk.left != 0);
-  shard.end_walk(walk);
+  ShardWalk(shard).end(walk);
   if (status == CT_OK && walk.is_disturbed) status = pin_the_rest(shard, entries);
   std::sort(entries.begin(), entries.end(), [](const Ordered &a, const Ordered &b) {
     return a.rank != b.rank ? a.rank < b.rank : a.number < b.number;
@@ -57,7 +57,7 @@ ct_status Iter::pin_the_rest(Shard &shard, Array<Ordered> &entries) {
   Array<Held> all(cache_.memory());
   ct_status status = CT_OK;
   for (uint64_t position = 0; position != Index::kEnd && status == CT_OK;) {
-    status = shard.list_some(&position, all);
+    status = ShardWalk(shard).list_some(&position, all);
   }
   if (!entries.reserve(all.size())) status = CT_ERR_NOMEM;
   for (const Held &held : all) {
@@ -87,7 +87,7 @@ ct_status Iter::take_more() {
   taken_.truncate();
   next_ = 0;
   while (taken_.empty() && shard_ < shards.count) {
-    const ct_status status = shards[shard_].list_some(&position_, taken_);
+    const ct_status status = ShardWalk(shards[shard_]).list_some(&position_, taken_);
     if (status != CT_OK) return status;
     if (position_ == Index::kEnd) {
       shard_++;
@@ -111,7 +111,7 @@ ct_status Iter::next(Now &now, Bytes *key, Bytes *value) {
     }
     const Held held = taken_[backwards_ ? taken_.size() - 1 - next_ : next_];
     next_++;
-    if (held.shard->view(held.entry, now, key, value)) {
+    if (ShardWalk(*held.shard).view(held.entry, now, key, value)) {
       current_ = held;
       return CT_OK;
     }

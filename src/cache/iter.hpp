@@ -11,7 +11,7 @@
 
 #include "base/array.hpp"
 #include "base/clock.hpp"
-#include "shard/shard.hpp"
+#include "shard/shard_walk.hpp"
 #include "table/entry.hpp"
 
 namespace ct {

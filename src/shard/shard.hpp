@@ -23,7 +23,6 @@
 #include <new>
 
 #include "base/annotations.hpp"
-#include "base/array.hpp"
 #include "base/clock.hpp"
 #include "base/memory.hpp"
 #include "policy/policy.hpp"
@@ -31,10 +30,8 @@
 #include "shard/counters.hpp"
 #include "shard/departed.hpp"
 #include "shard/flight.hpp"
-#include "shard/order_walk.hpp"
 #include "shard/owner.hpp"
 #include "shard/pins.hpp"
-#include "shard/record.hpp"
 #include "shard/request.hpp"
 #include "shard/shard_lock.hpp"
 #include "shard/shards.hpp"
@@ -44,12 +41,6 @@
 #include "table/expiry.hpp"
 
 namespace ct {
-
-// A key of a call that reads many keys, and what was found for it.
-struct Asked {
-  Probe probe;
-  Found found;
-};
 
 // What the cache gives to a new shard.
 struct ShardContext {
@@ -134,19 +125,6 @@ class alignas(64) Shard {
   ct_status peek(const Probe &probe, Now &now, ct_value *out);
   ct_status inspect(const Probe &probe, Now &now, ct_entry_info *out);
 
-  // ---- Reading many keys (shard_batch.cpp) --------------------------------------------------
-
-  // Does what get does for several keys of this shard, under one lock.
-  ct_status get_some(Asked *keys, uint32_t count, Now &now, ct_value *values, ct_status *statuses);
-  // Finds values and their sizes. This does not count as a use yet.
-  void find_some(Asked *keys, uint32_t count, Now &now, ct_status *statuses);
-  // Copies the values that were found, one behind the other. Returns false if a key no longer has a
-  // value of the size that was found.
-  bool copy_some(const Asked *keys, uint32_t count, Now &now, char *buffer,
-                 const ct_status *statuses);
-  // Counts the hits, misses and uses of what was found and copied.
-  void use_some(const Asked *keys, uint32_t count, Now &now, const ct_status *statuses);
-
   // ---- Storing (shard_store.cpp) ------------------------------------------------------------
 
   Next store(StoreRequest &request, Reservation &room, Now &now, Departed &gone, ct_value *out);
@@ -216,25 +194,8 @@ class alignas(64) Shard {
   ct_event event_of(const Entry *e, int32_t cause) const;
   void let_go(Ref ref, Entry *entry);
 
-  // ---- Walks and snapshots (shard_walk.cpp) -------------------------------------------------
+  // ---- Restoring (shard_restore.cpp) --------------------------------------------------------
 
-  // Pins the entries in a stretch of the index from position *from on, and appends them. Sets *from
-  // to where it stopped: Index::kEnd at the end.
-  ct_status list_some(uint64_t *from, Array<Held> &out);
-  // Sets *key and *value to those of a pinned entry. Returns false if the entry is dead or has
-  // expired.
-  bool view(Entry *entry, Now &now, Bytes *key, Bytes *value);
-  static uint64_t id_of(Bytes key) { return hash_key(key.data, key.size, 0); }
-  // Begins a walk over the order.
-  OrderWalk begin_walk();
-  // Appends the next kAtOnce entries of the walk, or as many as are left, to `out`, which has room
-  // for them. Returns CT_OK or CT_ERR_NOMEM.
-  ct_status list_ranks(OrderWalk &walk, Array<Ranked> &out);
-  // The same with the entries themselves, which it pins. It makes the room in `out` itself.
-  ct_status list_order(OrderWalk &walk, Array<Ordered> &out);
-  void end_walk(OrderWalk &walk);
-  // Sets *out for a pinned entry. Returns false if the entry has expired.
-  bool describe(Entry *entry, Now &now, Record *out);
   // Fills a block, request.ref, for a key that is absent, so that the entry can be admitted.
   // Returns CT_EXISTS if the key is there, or if no reference is left.
   ct_status stage(StoreRequest &request, Reservation &room, Now &now, Departed &gone);
@@ -245,6 +206,9 @@ class alignas(64) Shard {
   void dismiss(Ref ref);
 
  private:
+  friend class ShardBatch;
+  friend class ShardWalk;
+
   // A capability of the analysis alone. It stands for this: the policy has been told of all uses.
   struct CT_CAPABILITY("the policy's knowledge") Knowledge {};
 
@@ -342,15 +306,6 @@ class alignas(64) Shard {
   // Returns where an entry that a walk has pinned is now; kNone if it has left or expired.
   Ref current(Entry *e, Now &now) const CT_REQUIRES(lock_);
 
-  bool approach(Asked *keys, uint32_t count, uint32_t version) const;
-  template <Access kAccess>
-  uint32_t find_run(Asked *keys, uint32_t count, Now &now, ct_status *statuses) const;
-  ct_status find_under_lock(const Probe &probe, Now &now, Found *found);
-  uint32_t copy_run(const Asked *keys, uint32_t count, char *buffer, const ct_status *statuses,
-                    size_t *copied) const;
-  bool copy_pinned(const Probe &probe, Now &now, char *buffer, size_t size);
-  uint32_t use_run(const Asked *keys, uint32_t count, Now &now, const ct_status *statuses);
-
   // ---- Storing ------------------------------------------------------------------------------
 
   Next store_locked(StoreRequest &request, Reservation &room, Now &now, Departed &gone,
@@ -416,15 +371,11 @@ class alignas(64) Shard {
                                               bool *progress) CT_REQUIRES(lock_, settled_);
   void clear_at_once(bool wholesale, Departed &gone) CT_REQUIRES(lock_, settled_);
 
-  // ---- Loading, pins, walks -----------------------------------------------------------------
+  // ---- Loading, pins -----------------------------------------------------------------
 
   void leave_flight(Flight &flight, bool had_lease);
   bool let_loose(Entry *e, bool last) CT_REQUIRES(lock_);
   [[gnu::noinline, gnu::cold]] bool drop_last(Entry *e);
-  bool resume(const OrderWalk &walk, Policy::Walk *at) const CT_REQUIRES(lock_, settled_);
-  bool pin_places(OrderWalk &walk) CT_REQUIRES(lock_);
-  template <class Visit>
-  ct_status walk_some(OrderWalk &walk, Visit visit);
 
   // How often a read looks without the lock before it takes the lock.
   static constexpr int kAttempts = 3;

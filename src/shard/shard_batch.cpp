@@ -1,51 +1,51 @@
 // SPDX-License-Identifier: MIT
 // Reading many keys in one go, so that the cache misses of a group overlap.
+#include "shard/shard_batch.hpp"
+
 #include <algorithm>
 #include <cassert>
 #include <cstring>
-
-#include "shard/shard.hpp"
 
 namespace ct {
 
 // Finds the place where each key of a group is looked for first, and prefetches its entry, so that
 // the cache misses of the group overlap. Returns false if there is no such place, or if the version
 // has changed. The caller holds the lock, or may read without it.
-bool Shard::approach(Asked *keys, uint32_t count, uint32_t version) const {
+bool ShardBatch::approach(Asked *keys, uint32_t count, uint32_t version) const {
   for (uint32_t i = 0; i < count; i++) {
-    Bucket *home = unlocked().index.home(keys[i].probe.hash);
+    Bucket *home = shard_.unlocked().index.home(keys[i].probe.hash);
     if (home == nullptr) return false;
     keys[i].found.place.bucket = home;
   }
-  if (!unlocked().index.unchanged_since(version)) return false;
+  if (!shard_.unlocked().index.unchanged_since(version)) return false;
   for (uint32_t i = 0; i < count; i++) {
     Place &place = keys[i].found.place;
     place = place.bucket->first(hash_tag(keys[i].probe.hash));
     if (place.ref == kNone) continue;
-    const char *entry = Layout::at(at(place.ref), 0);
+    const char *entry = Layout::at(shard_.at(place.ref), 0);
     __builtin_prefetch(entry);
     __builtin_prefetch(entry + 64);
   }
   return true;
 }
 
-ct_status Shard::get_some(Asked *keys, uint32_t count, Now &now, ct_value *values,
-                          ct_status *statuses) {
-  Locked locked(*this);
-  approach(keys, count, map_.index.version());
+ct_status ShardBatch::get_some(Asked *keys, uint32_t count, Now &now, ct_value *values,
+                               ct_status *statuses) {
+  Shard::Locked locked(shard_);
+  approach(keys, count, shard_.map_.index.version());
   for (uint32_t i = 0; i < count; i++) {
-    statuses[i] = get_locked(keys[i].probe, now, &values[i], true);
+    statuses[i] = shard_.get_locked(keys[i].probe, now, &values[i], true);
     if (statuses[i] < 0) return statuses[i];
   }
   return CT_OK;
 }
 
-void Shard::find_some(Asked *keys, uint32_t count, Now &now, ct_status *statuses) {
+void ShardBatch::find_some(Asked *keys, uint32_t count, Now &now, ct_status *statuses) {
   uint32_t left;
-  if (unlocked_uses().has_log()) {
+  if (shard_.unlocked_uses().has_log()) {
     left = find_run<Access::kOptimistic>(keys, count, now, statuses);
   } else {
-    Locked locked(*this);
+    Shard::Locked locked(shard_);
     left = find_run<Access::kLocked>(keys, count, now, statuses);
   }
   for (; left != 0; left &= left - 1) {
@@ -57,19 +57,20 @@ void Shard::find_some(Asked *keys, uint32_t count, Now &now, ct_status *statuses
 // Looks for each key of a group only where it is looked for first. Returns a bit for each key that
 // needs more than that.
 template <Access kAccess>
-uint32_t Shard::find_run(Asked *keys, uint32_t count, Now &now, ct_status *statuses) const {
+uint32_t ShardBatch::find_run(Asked *keys, uint32_t count, Now &now, ct_status *statuses) const {
   assert(count < 32);
-  const uint32_t version = unlocked().index.version();
+  const uint32_t version = shard_.unlocked().index.version();
   uint32_t left = (1u << count) - 1;
   if (!approach(keys, count, version)) return left;
   for (uint32_t i = 0; i < count; i++) {
     const Probe &probe = keys[i].probe;
     if (probe.key.size > EntryMap::kNearKeyBytes) continue;
     Found &found = keys[i].found;
-    const Seek seek = unlocked().seek_at<kAccess>(found.place, probe, version, &found);
+    const Seek seek = shard_.unlocked().seek_at<kAccess>(found.place, probe, version, &found);
     if (seek != Seek::kHit && seek != Seek::kMiss) continue;
     // The caller is told the size before the value is copied, so the size must be certain now.
-    if (kAccess == Access::kOptimistic && seek == Seek::kHit && !unlocked().holds(found)) continue;
+    if (kAccess == Access::kOptimistic && seek == Seek::kHit && !shard_.unlocked().holds(found))
+      continue;
     const bool is_hit = seek == Seek::kHit && !EntryMap::is_over(found, now);
     statuses[i] = is_hit ? CT_OK : CT_MISS;
     left &= ~(1u << i);
@@ -77,26 +78,26 @@ uint32_t Shard::find_run(Asked *keys, uint32_t count, Now &now, ct_status *statu
   return left;
 }
 
-ct_status Shard::find_under_lock(const Probe &probe, Now &now, Found *found) {
-  Locked locked(*this);
-  const Place place = map_.find_live(probe, now);
+ct_status ShardBatch::find_under_lock(const Probe &probe, Now &now, Found *found) {
+  Shard::Locked locked(shard_);
+  const Place place = shard_.map_.find_live(probe, now);
   if (place.ref == kNone) return CT_MISS;
-  const size_t size = map_.entries.value(at(place.ref)).size;
-  *found = {place, nullptr, size, CT_NEVER, map_.index.version(), uses_.has_log()};
+  const size_t size = shard_.map_.entries.value(shard_.at(place.ref)).size;
+  *found = {place, nullptr, size, CT_NEVER, shard_.map_.index.version(), shard_.uses_.has_log()};
   return CT_OK;
 }
 
-bool Shard::copy_some(const Asked *keys, uint32_t count, Now &now, char *buffer,
-                      const ct_status *statuses) {
+bool ShardBatch::copy_some(const Asked *keys, uint32_t count, Now &now, char *buffer,
+                           const ct_status *statuses) {
   for (uint32_t i = 0, done; i < count; i += done) {
     size_t size = 0;
-    const auto slice = static_cast<uint32_t>(std::min<uint64_t>(count - i, kAtOnce));
-    if (unlocked_uses().has_log()) {
+    const auto slice = static_cast<uint32_t>(std::min<uint64_t>(count - i, Shard::kAtOnce));
+    if (shard_.unlocked_uses().has_log()) {
       done = copy_run(keys + i, slice, buffer, statuses + i, &size);
     } else {
-      Locked locked(*this);
+      Shard::Locked locked(shard_);
       done = copy_run(keys + i, slice, buffer, statuses + i, &size);
-      lock_.let_others_in();
+      shard_.lock_.let_others_in();
     }
     if (done == 0) {
       size = keys[i].found.size;
@@ -111,46 +112,46 @@ bool Shard::copy_some(const Asked *keys, uint32_t count, Now &now, char *buffer,
 // Copies values that were found at the same version as the first one, if that is still the version.
 // Returns how many keys it has passed, misses included. Returns 0 if the first key is a hit whose
 // value is better pinned, or if the version has changed.
-uint32_t Shard::copy_run(const Asked *keys, uint32_t count, char *buffer, const ct_status *statuses,
-                         size_t *size) const {
+uint32_t ShardBatch::copy_run(const Asked *keys, uint32_t count, char *buffer,
+                              const ct_status *statuses, size_t *size) const {
   uint32_t i = 0;
   while (i < count && statuses[i] != CT_OK) i++;
   if (i != 0) return i;
   const uint32_t version = keys[0].found.version;
   // Without the read log, what was found may be gone from memory if the version has changed.
-  if (!unlocked().index.unchanged_since(version)) return 0;
+  if (!shard_.unlocked().index.unchanged_since(version)) return 0;
   size_t copied = 0;
   for (; i < count; i++) {
     if (statuses[i] != CT_OK) continue;
     const Found &found = keys[i].found;
     if (found.value == nullptr || found.version != version) break;
-    unlocked().entries.count_work();
+    shard_.unlocked().entries.count_work();
     load_bytes(buffer + copied, found.value, found.size);
     copied += found.size;
   }
   *size = copied;
-  return unlocked().index.unchanged_since(version) ? i : 0;
+  return shard_.unlocked().index.unchanged_since(version) ? i : 0;
 }
 
 // Copies the value while it is pinned. Returns false if there is none of that size.
-bool Shard::copy_pinned(const Probe &probe, Now &now, char *buffer, size_t size) {
+bool ShardBatch::copy_pinned(const Probe &probe, Now &now, char *buffer, size_t size) {
   ct_value value = CT_VALUE_INIT;
-  const bool same = peek(probe, now, &value) == CT_OK && value.size == size;
+  const bool same = shard_.peek(probe, now, &value) == CT_OK && value.size == size;
   if (same && size > 0) std::memcpy(buffer, value.data, size);
-  if (value.pin != 0) release(&value);
+  if (value.pin != 0) shard_.release(&value);
   return same;
 }
 
-void Shard::use_some(const Asked *keys, uint32_t count, Now &now, const ct_status *statuses) {
-  const bool unlocked = unlocked_uses().has_log();
+void ShardBatch::use_some(const Asked *keys, uint32_t count, Now &now, const ct_status *statuses) {
+  const bool unlocked = shard_.unlocked_uses().has_log();
   for (uint32_t i = 0; i < count; i++) {
     const Found &found = keys[i].found;
     if (unlocked && statuses[i] != CT_OK) {
-      note_miss();
+      shard_.note_miss();
     } else if (unlocked && found.is_lasting) {
-      note_hit(found.place);
+      shard_.note_hit(found.place);
     } else {
-      const auto slice = static_cast<uint32_t>(std::min<uint64_t>(count - i, kAtOnce));
+      const auto slice = static_cast<uint32_t>(std::min<uint64_t>(count - i, Shard::kAtOnce));
       i += use_run(keys + i, slice, now, statuses + i) - 1;
     }
   }
@@ -158,22 +159,23 @@ void Shard::use_some(const Asked *keys, uint32_t count, Now &now, const ct_statu
 
 // Counts uses under the lock, up to the first key that needs no lock. Returns how many keys it has
 // counted, which is at least 1.
-uint32_t Shard::use_run(const Asked *keys, uint32_t count, Now &now, const ct_status *statuses) {
-  Locked locked(*this);
+uint32_t ShardBatch::use_run(const Asked *keys, uint32_t count, Now &now,
+                             const ct_status *statuses) {
+  Shard::Locked locked(shard_);
   uint32_t i = 0;
   do {
     const Found &found = keys[i].found;
     if (statuses[i] != CT_OK) {
-      counters_.miss();
+      shard_.counters_.miss();
       continue;
     }
-    counters_.hit();
+    shard_.counters_.hit();
     // The entry may have left since, or another entry may have come.
-    const bool same = found.place.ref != kNone && map_.index.unchanged_since(found.version);
-    const Place place = same ? found.place : map_.find_live(keys[i].probe, now);
-    if (place.ref != kNone) count_use(place, keys[i].probe.hash, now);
+    const bool same = found.place.ref != kNone && shard_.map_.index.unchanged_since(found.version);
+    const Place place = same ? found.place : shard_.map_.find_live(keys[i].probe, now);
+    if (place.ref != kNone) shard_.count_use(place, keys[i].probe.hash, now);
   } while (++i < count && !(statuses[i] == CT_OK && keys[i].found.is_lasting));
-  if (i == kAtOnce) lock_.let_others_in();
+  if (i == Shard::kAtOnce) shard_.lock_.let_others_in();
   return i;
 }
 

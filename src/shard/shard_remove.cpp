@@ -3,6 +3,7 @@
 // works on kAtOnce entries, then lets others at the lock.
 #include <cassert>
 #include <cstdint>
+#include <cstring>
 
 #include "shard/shard.hpp"
 #include "shard/shard_leave.hpp"
@@ -32,6 +33,20 @@ ct_status Shard::remove(const Probe &probe, Now &now, Departed &gone, ct_value *
   const ct_cause cause = expired ? CT_CAUSE_EXPIRED : CT_CAUSE_REMOVED;
   budget_.give(leave(ref, probe.hash, cause, gone));
   return expired ? CT_MISS : CT_OK;
+}
+
+Ref Shard::current(Entry *e, Now &now) const {
+  const bool moved = (e->flags & kNoDrop) != 0;
+  if ((e->flags & kDead) != 0 && !moved) return kNone;
+  const Bytes key = map_.entries.key(e);
+  const Ref ref = map_.find_live({key, map_.entries.hash_of(key)}, now).ref;
+  if (ref == kNone || !moved) return ref;
+  // The entry has moved to a longer block, which has a place for its deadline. Its key may have
+  // been written since.
+  const Bytes here = map_.entries.value(e);
+  const Bytes there = map_.entries.value(at(ref));
+  const bool same = here.size == there.size && std::memcmp(here.data, there.data, here.size) == 0;
+  return same ? ref : kNone;
 }
 
 bool Shard::remove_seen(const Probe &probe, Entry *seen, Now &now, Departed &gone) {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <new>
 
+#include "shard/shard_walk.hpp"
 #include "snapshot/frames.hpp"
 #include "snapshot/snapshot.hpp"
 
@@ -199,7 +200,7 @@ class Loader {
     auto *entry = new (where) Cache::Restored{record, kNone};
     entry->record.key = {key, key_.size()};
     entry->record.value = {value, value_.size()};
-    orders_.push({Shard::id_of(entry->record.key), 0, entries_.size()});
+    orders_.push({ShardWalk::id_of(entry->record.key), 0, entries_.size()});
     entries_.push(entry);
     return true;
   }

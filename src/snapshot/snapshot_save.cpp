@@ -52,13 +52,13 @@ class Saver {
     ct_status status = CT_OK;
     for (uint32_t i = 0; i < shards.count && status == CT_OK; i++) {
       out_.put_number(Snapshot::kShard, 1);
-      OrderWalk walk = shards[i].begin_walk();
+      OrderWalk walk = ShardWalk(shards[i]).begin();
       while (walk.left != 0 && status == CT_OK && !out_.failed()) {
         ranks.truncate();
-        status = shards[i].list_ranks(walk, ranks);
+        status = ShardWalk(shards[i]).list_ranks(walk, ranks);
         for (const Ranked &ranked : ranks) put_rank(ranked);
       }
-      shards[i].end_walk(walk);
+      ShardWalk(shards[i]).end(walk);
     }
     return status;
   }
@@ -77,7 +77,7 @@ class Saver {
       if (status != CT_OK) return status == CT_END ? CT_OK : status;
       const Held &held = iter.current();
       Record record;
-      if (held.shard->describe(held.entry, now_, &record)) put_entry(record);
+      if (ShardWalk(*held.shard).describe(held.entry, now_, &record)) put_entry(record);
     }
     return CT_OK;
   }
