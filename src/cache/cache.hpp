@@ -28,16 +28,6 @@ namespace ct {
 
 class Result;
 
-// What came of waiting for a flight.
-enum class Waited : uint8_t {
-  kLanded,     // There is a value.
-  kLeased,     // The lease is the caller's.
-  kOvertaken,  // The load was overtaken, then given up: start anew.
-  kTimedOut,
-  kRing,  // The wait would never end: the flight's loader waits for this thread.
-  kNoMemory,
-};
-
 class alignas(64) Cache : public Owner {
  public:
   // The options have been checked. Returns CT_OK or CT_ERR_NOMEM.
@@ -174,7 +164,7 @@ class alignas(64) Cache : public Owner {
   bool is_single_threaded() const { return (options_.flags & CT_FLAG_SINGLE_THREADED) != 0; }
 
   ct_status set(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now);
-  Waited await(const Hold &hold, uint64_t until, Thread loader, ct_value *out);
+  Landing await(const Hold &hold, uint64_t until, Thread loader, ct_value *out);
   ct_status make_request(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now,
                          StoreRequest *request);
   void begin_request(const Probe &probe, Bytes value, StoreRequest *request);

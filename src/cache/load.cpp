@@ -19,18 +19,18 @@ uint64_t monotonic_ns() {
   return static_cast<uint64_t>(time.tv_sec) * 1000000000u + static_cast<uint64_t>(time.tv_nsec);
 }
 
-ct_status status_of(Waited waited) {
-  switch (waited) {
-    case Waited::kLanded:
+ct_status status_of(Landing landing) {
+  switch (landing) {
+    case Landing::kLanded:
       return CT_OK;
-    case Waited::kLeased:
+    case Landing::kLeased:
       return CT_LEASED;
-    case Waited::kRing:
+    case Landing::kRing:
       return CT_ERR_RECURSION;
-    case Waited::kNoMemory:
+    case Landing::kNoMemory:
       return CT_ERR_NOMEM;
-    case Waited::kOvertaken:
-    case Waited::kTimedOut:
+    case Landing::kOvertaken:
+    case Landing::kNotYet:
       break;
   }
   return CT_BUSY;
@@ -39,38 +39,21 @@ ct_status status_of(Waited waited) {
 }  // namespace
 
 // Waits for the lease of a flight that the caller holds, or for the result of the flight.
-Waited Cache::await(const Hold &hold, uint64_t until, Thread loader, ct_value *out) {
+Landing Cache::await(const Hold &hold, uint64_t until, Thread loader, ct_value *out) {
   Flight &flight = *hold.flight;
   Waits::Wait wait;
-  if (!waits_.begin(wait, this_thread(), flight)) return Waited::kRing;
-  Waited waited = Waited::kTimedOut;
+  if (!waits_.begin(wait, this_thread(), flight)) return Landing::kRing;
+  Landing landing = Landing::kNotYet;
   uint32_t news = hold.news;
-  for (bool waits = !is_single_threaded(); waits;) {
+  while (landing == Landing::kNotYet && !is_single_threaded()) {
     const uint64_t time = monotonic_ns();
     if (time >= until) break;
     sleep_while(flight.news, news, until - time);
     news = flight.news.load(std::memory_order_acquire);
-    waits = false;
-    switch (flight.shard->check_in(flight, loader, out)) {
-      case Landing::kLanded:
-        waited = Waited::kLanded;
-        break;
-      case Landing::kLeased:
-        waited = Waited::kLeased;
-        break;
-      case Landing::kOvertaken:
-        waited = Waited::kOvertaken;
-        break;
-      case Landing::kNoMemory:
-        waited = Waited::kNoMemory;
-        break;
-      case Landing::kNotYet:
-        waits = true;
-        break;
-    }
+    landing = flight.shard->check_in(flight, loader, out);
   }
   waits_.end(wait);
-  return waited;
+  return landing;
 }
 
 // Looks the key up again whenever the load that it waited for was overtaken and then given up. It
@@ -88,18 +71,18 @@ ct_status Cache::join(Bytes key, uint64_t wait_ns, Thread loader, ct_value *out,
       *flight = hold.flight;
     }
     if (status != CT_BUSY) return status;
-    Waited waited = Waited::kTimedOut;
+    Landing landing = Landing::kNotYet;
     if (wait_ns != 0) {
       if (until == 0) until = saturating_add(monotonic_ns(), wait_ns);
-      waited = await(hold, until, loader, out);
+      landing = await(hold, until, loader, out);
     }
-    if (waited == Waited::kLeased) {
+    if (landing == Landing::kLeased) {
       hold.flight->started = clock_.read();
       *flight = hold.flight;
       return CT_LEASED;
     }
     shard.unhold(*hold.flight);
-    if (waited != Waited::kOvertaken) return status_of(waited);
+    if (landing != Landing::kOvertaken) return status_of(landing);
   }
 }
 

@@ -79,9 +79,10 @@ struct Hold {
 enum class Landing : uint8_t {
   kLanded,     // There is a value, which is handed out.
   kLeased,     // The lease was given up, and the caller has it now.
-  kNotYet,     // Another caller has the lease.
+  kNotYet,     // Another caller has the lease; after a wait: the time is over.
   kOvertaken,  // The load was overtaken, then given up: start anew.
   kNoMemory,   // There is a value, but no memory for its pin.
+  kRing,       // The wait was not begun: the loader waits for this thread.
 };
 
 // The flights of a shard that have not landed.
