@@ -230,17 +230,13 @@ class alignas(64) Shard {
   class CT_SCOPED_CAPABILITY Settled {
    public:
     explicit Settled(Shard &shard) noexcept CT_ACQUIRE(shard.lock_, shard.settled_) CT_UNCHECKED
-        : shard_(shard) {
-      shard_.lock_.lock();
-      shard_.map_.entries.begin_work();
-      shard_.uses_.settle();
+        : locked_(shard) {
+      shard.uses_.settle();
     }
-    ~Settled() CT_RELEASE() CT_UNCHECKED { shard_.lock_.unlock(); }
-    Settled(const Settled &) = delete;
-    Settled &operator=(const Settled &) = delete;
+    ~Settled() CT_RELEASE() CT_UNCHECKED {}
 
    private:
-    Shard &shard_;
+    Locked locked_;
   };
 
   // What comes of a store request, judged by the entry that is there.
@@ -289,6 +285,8 @@ class alignas(64) Shard {
   // Called without the lock.
   void note_hit(Place place);
   void note_miss();
+  template <class NowOf>
+  ct_status end_copy(const Found &found, NowOf &now, size_t *size);
   [[gnu::noinline]] void record_late(ReadLog::Stripe &own, Place place);
   [[gnu::noinline]] ct_status get_copy_again(const char *key, size_t key_size, uint64_t hash,
                                              char *buffer, size_t capacity, size_t *size);
@@ -371,7 +369,7 @@ class alignas(64) Shard {
                                               bool *progress) CT_REQUIRES(lock_, settled_);
   void clear_at_once(bool wholesale, Departed &gone) CT_REQUIRES(lock_, settled_);
 
-  // ---- Loading, pins -----------------------------------------------------------------
+  // ---- Loading, pins ------------------------------------------------------------------------
 
   void leave_flight(Flight &flight, bool had_lease);
   bool let_loose(Entry *e, bool last) CT_REQUIRES(lock_);
@@ -431,6 +429,19 @@ inline void Shard::note_miss() {
   own.add(own.misses, 1);
 }
 
+// Counts a copy that holds, as a hit, or as a miss if the entry has expired.
+template <class NowOf>
+[[gnu::always_inline]] inline ct_status Shard::end_copy(const Found &found, NowOf &now,
+                                                        size_t *size) {
+  if (EntryMap::is_over(found, now)) {
+    note_miss();
+    return CT_MISS;
+  }
+  *size = found.size;
+  note_hit(found.place);
+  return CT_OK;
+}
+
 [[gnu::always_inline]] inline ct_status Shard::get_copy(const Probe &probe, char *buffer,
                                                         size_t capacity, size_t *size) {
   if (unlocked_uses().has_log()) {
@@ -439,13 +450,8 @@ inline void Shard::note_miss() {
     if (seek == Seek::kHit && found.size <= capacity) {
       load_bytes(buffer, found.value, found.size);
       if (unlocked().holds(found)) {
-        if (found.deadline == CT_NEVER || clock_.read() < found.deadline) {
-          *size = found.size;
-          note_hit(found.place);
-          return CT_OK;
-        }
-        note_miss();
-        return CT_MISS;
+        const auto now = [this] { return clock_.read(); };
+        return end_copy(found, now, size);
       }
     } else if (seek == Seek::kMiss) {
       note_miss();

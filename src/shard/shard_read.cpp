@@ -66,16 +66,8 @@ ct_status Shard::get_copy_again(const char *key, size_t key_size, uint64_t hash,
     if (seek != Seek::kHit) continue;
     if (found.size > capacity) break;
     load_bytes(buffer, found.value, found.size);
-    if (!unlocked().holds(found)) {
-      seek = Seek::kRetry;
-    } else if (EntryMap::is_over(found, now)) {
-      note_miss();
-      return CT_MISS;
-    } else {
-      *size = found.size;
-      note_hit(found.place);
-      return CT_OK;
-    }
+    if (unlocked().holds(found)) return end_copy(found, now, size);
+    seek = Seek::kRetry;
   }
   prefetch(probe.hash);
   return get_copy_under_lock(probe, now, buffer, capacity, size);

@@ -78,7 +78,8 @@ struct EntryMap {
   [[gnu::always_inline]] Seek seek_at(Place place, const Probe &probe, uint32_t version,
                                       Found *found) const;
   Seek seek(const Probe &probe, Found *found) const;
-  static bool is_over(const Found &found, Now &now) {
+  template <class NowOf>
+  static bool is_over(const Found &found, NowOf &now) {
     return found.deadline != CT_NEVER && now() >= found.deadline;
   }
   // Returns whether that which was found, and copied since then, was really there.
