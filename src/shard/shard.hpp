@@ -233,7 +233,7 @@ class alignas(64) Shard {
         : locked_(shard) {
       shard.uses_.settle();
     }
-    ~Settled() CT_RELEASE() CT_UNCHECKED {}
+    ~Settled() CT_RELEASE() CT_UNCHECKED = default;
 
    private:
     Locked locked_;
