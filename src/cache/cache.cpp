@@ -10,6 +10,7 @@
 #include <new>
 
 #include "cache/iter.hpp"
+#include "shard/shard_store.hpp"
 
 namespace ct {
 namespace {
@@ -198,17 +199,17 @@ ct_status Cache::gather(const Shard &own, uint64_t need, Reservation &room, Now 
   return CT_OK;
 }
 
-// Calls attempt(room), which stores into the shard, until it is done. A shard that has entries
-// needs no room of other shards. Of the calls whose shards have none, one at a time takes room from
-// other shards.
+// Calls attempt(store) until the request is done. A shard that has entries needs no room of other
+// shards. Of the calls whose shards have none, one at a time takes room from other shards.
 template <class Attempt>
-ct_status Cache::with_room(Shard &shard, StoreRequest &request, Now &now, Departed &gone,
-                           Attempt attempt) {
+ct_status Cache::with_room(StoreRequest &request, Now &now, Departed &gone, Attempt attempt) {
+  Shard &shard = shard_of(request.probe);
   Reservation room(budget_);
+  ShardStore store(shard, request, room, now, gone);
   GatheringTurn turn(budget_, !is_single_threaded());
   for (;;) {
     ct_status status = CT_OK;
-    switch (attempt(room)) {
+    switch (attempt(store)) {
       case Next::kDone:
         return request.status;
       case Next::kAgain:
@@ -232,15 +233,13 @@ ct_status Cache::with_room(Shard &shard, StoreRequest &request, Now &now, Depart
         break;
     }
     if (status == CT_OK) continue;
-    shard.abandon(request);
+    store.abandon();
     return status;
   }
 }
 
 ct_status Cache::store(StoreRequest &request, Now &now, Departed &gone, ct_value *out) {
-  Shard &shard = shard_of(request.probe);
-  return with_room(shard, request, now, gone,
-                   [&](Reservation &room) { return shard.store(request, room, now, gone, out); });
+  return with_room(request, now, gone, [&](ShardStore &store) { return store.store(out); });
 }
 
 ct_status Cache::store(StoreRequest &request, Now &now, ct_value *out) {
@@ -277,10 +276,8 @@ ct_status Cache::set_deadline(Bytes key, uint64_t ttl) {
   request.probe = probe_of(key);
   request.deadline = ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), ttl);
   if (ttl == 0) request.fitness = Fitness::kDead;
-  Shard &shard = shard_of(request.probe);
-  const ct_status status = with_room(shard, request, now, gone, [&](Reservation &room) {
-    return shard.set_deadline(request, room, now, gone);
-  });
+  const ct_status status =
+      with_room(request, now, gone, [](ShardStore &store) { return store.set_deadline(); });
   tell(gone);
   return status;
 }

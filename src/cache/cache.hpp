@@ -188,8 +188,7 @@ class alignas(64) Cache : public Owner {
   ct_status copy_pinned(Asked *asked, size_t count, Now &now, char *buffer, size_t capacity,
                         size_t *value_ends, ct_status *statuses);
   template <class Attempt>
-  ct_status with_room(Shard &shard, StoreRequest &request, Now &now, Departed &gone,
-                      Attempt attempt);
+  ct_status with_room(StoreRequest &request, Now &now, Departed &gone, Attempt attempt);
   [[gnu::noinline, gnu::cold]] ct_status gather(const Shard &own, uint64_t need, Reservation &room,
                                                 Now &now, Departed &gone);
   ct_status pay_debt(Now &now, Departed &gone);

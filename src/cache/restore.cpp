@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Restores entries that a snapshot has kept. All that can fail comes first.
 #include "cache/cache.hpp"
+#include "shard/shard_store.hpp"
 
 namespace ct {
 
@@ -46,7 +47,7 @@ ct_status Cache::stage(Restored &entry, uint64_t *reserved, Reservation &room, N
   if ((request.flags & kApart) != 0 && !request.apart.make(record.key, record.value)) {
     return CT_ERR_NOMEM;
   }
-  const ct_status status = shard.stage(request, room, now, gone);
+  const ct_status status = ShardStore(shard, request, room, now, gone).stage();
   if (status != CT_OK) return status == CT_EXISTS ? CT_OK : status;
   *reserved = needed;
   entry.ref = request.ref;
@@ -63,7 +64,11 @@ ct_status Cache::restore(Restored *const *coldest_first, uint32_t count) {
   const auto each_staged = [&](bool backwards, auto visit) {
     for (uint32_t i = 0; i < count; i++) {
       Restored &entry = *coldest_first[backwards ? count - 1 - i : i];
-      if (entry.ref != kNone) visit(shard_of(probe_of(entry.record.key)), entry);
+      if (entry.ref == kNone) continue;
+      StoreRequest request(memory_);
+      request.ref = entry.ref;
+      Shard &shard = shard_of(probe_of(entry.record.key));
+      visit(ShardStore(shard, request, room, now, gone), entry);
     }
   };
 
@@ -76,11 +81,10 @@ ct_status Cache::restore(Restored *const *coldest_first, uint32_t count) {
     status = stage(*coldest_first[i - 1], &reserved, room, now, gone);
   }
   if (status == CT_OK) {
-    each_staged(policy_kind(options_.policy)->takes_newest, [&](Shard &shard, Restored &entry) {
-      shard.admit(entry.ref, entry.record.uses, room, now);
-    });
+    each_staged(policy_kind(options_.policy)->takes_newest,
+                [](ShardStore store, Restored &entry) { store.admit(entry.record.uses); });
   } else {
-    each_staged(false, [](Shard &shard, Restored &entry) { shard.dismiss(entry.ref); });
+    each_staged(false, [](ShardStore store, Restored &) { store.abandon(); });
   }
   room.give_back();
   tell(gone);

@@ -110,6 +110,13 @@ void Shard::expect_by_weight() {
   map_.index.expect(static_cast<uint64_t>(static_cast<double>(entries) * more * 17 / 16));
 }
 
+// From then on reads go without the lock. So the memory that they may look at is kept.
+void Shard::open_log() {
+  if (!map_.index.keep()) return;
+  map_.entries.store().keep();
+  uses_.open_log();
+}
+
 void Shard::resize(uint64_t maxsize, double part) {
   Settled settled(*this);
   // A limit of 0 empties the cache, and so invalidates all keys.

@@ -9,7 +9,8 @@
 //
 // The parts of a shard know nothing of shards: entries by key (table/entry_map), uses
 // (use_recorder), pins, flights, its share of the limit, counters. The shard itself is the lock,
-// and the order in which a call changes these parts.
+// and the order in which a call changes these parts. What takes several calls, or many keys, is an
+// object of its own: a store (ShardStore), a walk (ShardWalk), a batch (ShardBatch).
 //
 // The policy lies behind the shard in memory. No callback runs under the lock but the timer,
 // `choice`, the allocator and a policy of the caller's. Entries that leave are collected in a
@@ -125,14 +126,6 @@ class alignas(64) Shard {
   ct_status peek(const Probe &probe, Now &now, ct_value *out);
   ct_status inspect(const Probe &probe, Now &now, ct_entry_info *out);
 
-  // ---- Storing (shard_store.cpp) ------------------------------------------------------------
-
-  Next store(StoreRequest &request, Reservation &room, Now &now, Departed &gone, ct_value *out);
-  // Gives an entry another deadline. The request has a key and that deadline.
-  Next set_deadline(StoreRequest &request, Reservation &room, Now &now, Departed &gone);
-  // Ends a request that cannot be carried out.
-  void abandon(StoreRequest &request);
-
   // ---- Removing (shard_remove.cpp) ----------------------------------------------------------
 
   // Removes the key's entry, with CT_CAUSE_REMOVED. out may be NULL.
@@ -194,19 +187,9 @@ class alignas(64) Shard {
   ct_event event_of(const Entry *e, int32_t cause) const;
   void let_go(Ref ref, Entry *entry);
 
-  // ---- Restoring (shard_restore.cpp) --------------------------------------------------------
-
-  // Fills a block, request.ref, for a key that is absent, so that the entry can be admitted.
-  // Returns CT_EXISTS if the key is there, or if no reference is left.
-  ct_status stage(StoreRequest &request, Reservation &room, Now &now, Departed &gone);
-  // Admits a staged entry, unless its key has come meanwhile. `room` holds its weight. No listener
-  // is told and nothing is counted.
-  void admit(Ref ref, uint64_t uses, Reservation &room, Now &now);
-  // Frees a staged entry instead.
-  void dismiss(Ref ref);
-
  private:
   friend class ShardBatch;
+  friend class ShardStore;
   friend class ShardWalk;
 
   // A capability of the analysis alone. It stands for this: the policy has been told of all uses.
@@ -239,16 +222,6 @@ class alignas(64) Shard {
     Locked locked_;
   };
 
-  // What comes of a store request, judged by the entry that is there.
-  enum class Verdict : uint8_t {
-    kStore,
-    kExists,    // An entry is there, and is in its way.
-    kAbsent,    // No entry is there, and there should be one.
-    kHandOut,   // The entry that is there is handed out.
-    kHandBack,  // The value is handed back and not kept.
-    kDead,      // The value is dead on arrival, and the entry that is there leaves.
-    kTooLarge,
-  };
   // kPaused: the expiry or the policy returned kAskAgain. kBroken: the policy named no victim.
   enum class Eviction : uint8_t { kDone, kPaused, kBroken };
 
@@ -275,6 +248,7 @@ class alignas(64) Shard {
 
   void expect(uint64_t maxsize) CT_REQUIRES(lock_);
   [[gnu::noinline, gnu::cold]] void expect_by_weight() CT_REQUIRES(lock_);
+  [[gnu::noinline, gnu::cold]] void open_log() CT_REQUIRES(lock_);
   void close_entries(Departed &gone);
 #ifdef CT_VALIDATE
   const char *problem_of_entries() CT_REQUIRES(lock_);
@@ -304,51 +278,13 @@ class alignas(64) Shard {
   // Returns where an entry that a walk has pinned is now; kNone if it has left or expired.
   Ref current(Entry *e, Now &now) const CT_REQUIRES(lock_);
 
-  // ---- Storing ------------------------------------------------------------------------------
+  // ---- Entries that change their block (shard_move.cpp) -------------------------------------
 
-  Next store_locked(StoreRequest &request, Reservation &room, Now &now, Departed &gone,
-                    ct_value *out) CT_REQUIRES(lock_, settled_);
-  Next set_deadline_locked(StoreRequest &request, Reservation &room, Now &now, Departed &gone)
-      CT_REQUIRES(lock_, settled_);
-  Verdict judge(const StoreRequest &request, Ref old) const CT_REQUIRES(lock_);
-  [[gnu::noinline, gnu::cold]] ct_status turn_down(Verdict verdict, StoreRequest &request, Ref old,
-                                                   Reservation &room, Now &now, Departed &gone,
-                                                   ct_value *out) CT_REQUIRES(lock_, settled_);
-  void reject(const StoreRequest &request) CT_REQUIRES(lock_);
-  bool give_back(StoreRequest &request, ct_value *out) CT_REQUIRES(lock_);
-  void overtake_load(const Probe &probe) CT_REQUIRES(lock_) {
-    if (!flights_.empty()) flights_.overtake(probe);
-  }
-  void land(StoreRequest &request, const ct_value &value, Now &now) CT_REQUIRES(lock_);
-  bool overwrite(StoreRequest &request, Ref ref, Reservation &room, Now &now) CT_REQUIRES(lock_);
-  bool has_deadline(const StoreRequest &request) const {
-    return request.deadline != CT_NEVER || tti_ != 0;
-  }
-  bool prepare(StoreRequest &request) CT_REQUIRES(lock_);
-  bool reserve(uint64_t count, bool has_deadline) CT_REQUIRES(lock_);
-  [[gnu::noinline, gnu::cold]] void open_log() CT_REQUIRES(lock_);
-  Ref make_block(StoreRequest &request) CT_REQUIRES(lock_);
-  void release_block(StoreRequest &request) CT_REQUIRES(lock_);
-  Next make_room(StoreRequest &request, Ref *own, Reservation &room, Now &now, Departed &gone)
-      CT_REQUIRES(lock_, settled_);
-  Next evict_for_block(StoreRequest &request, Ref own, Reservation &room, Now &now, Departed &gone)
-      CT_REQUIRES(lock_, settled_);
-  static void forget_own(StoreRequest &request);
-  void fill(Ref ref, const StoreRequest &request, Now &now) CT_REQUIRES(lock_);
-  Entry *commit(StoreRequest &request, Ref old, Reservation &room, Now &now, Departed &gone)
-      CT_REQUIRES(lock_);
-  Next extend(StoreRequest &request, Ref ref, Reservation &room, Now &now, Departed &gone)
-      CT_REQUIRES(lock_, settled_);
-  void finish(StoreRequest &request, Reservation &room, Now &now, Departed &gone)
-      CT_REQUIRES(lock_, settled_);
-  [[gnu::noinline, gnu::cold]] void pay_a_little(Now &now, Departed &gone)
-      CT_REQUIRES(lock_, settled_);
-
-  // Moving entries to other blocks.
   void change_place(Ref from, Ref to, uint64_t hash) CT_REQUIRES(lock_);
   bool move(Ref from) CT_REQUIRES(lock_);
-  [[gnu::noinline, gnu::cold]] void compact_for(const StoreRequest &request) CT_REQUIRES(lock_);
   bool compact(size_t bytes) CT_REQUIRES(lock_);
+  // Does so before an entry of about this many bytes comes.
+  [[gnu::noinline, gnu::cold]] void compact_for(size_t bytes) CT_REQUIRES(lock_);
 
   // ---- Removing -----------------------------------------------------------------------------
 
@@ -364,13 +300,18 @@ class alignas(64) Shard {
   Ref first_due(Now &now) CT_REQUIRES(lock_);
   [[gnu::noinline]] bool expire_due(Now &now, Departed &gone, uint64_t *count)
       CT_REQUIRES(lock_, settled_);
-  void tidy(Reservation &room, Now &now, Departed &gone) CT_REQUIRES(lock_, settled_);
+  // Pays a little of a debt, after a store.
+  [[gnu::noinline, gnu::cold]] void pay_a_little(Now &now, Departed &gone)
+      CT_REQUIRES(lock_, settled_);
   [[gnu::noinline]] ct_status pay_debt_locked(uint64_t entries, Now &now, Departed &gone,
                                               bool *progress) CT_REQUIRES(lock_, settled_);
   void clear_at_once(bool wholesale, Departed &gone) CT_REQUIRES(lock_, settled_);
 
   // ---- Loading, pins ------------------------------------------------------------------------
 
+  void overtake_load(const Probe &probe) CT_REQUIRES(lock_) {
+    if (!flights_.empty()) flights_.overtake(probe);
+  }
   void leave_flight(Flight &flight, bool had_lease);
   bool let_loose(Entry *e, bool last) CT_REQUIRES(lock_);
   [[gnu::noinline, gnu::cold]] bool drop_last(Entry *e);

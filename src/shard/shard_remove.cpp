@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "shard/shard.hpp"
-#include "shard/shard_leave.hpp"
+#include "shard/shard_inline.hpp"
 
 namespace ct {
 namespace {
@@ -15,6 +15,8 @@ namespace {
 // entries, and how many entries of one home it removes in one go.
 constexpr uint64_t kHomesAtOnce = 1024;
 constexpr uint32_t kAtOnceOfHome = 64;
+// How many entries a store evicts for a lower limit.
+constexpr uint64_t kPaid = 2;
 
 }  // namespace
 
@@ -113,6 +115,15 @@ ct_status Shard::pay_debt_locked(uint64_t entries, Now &now, Departed &gone, boo
   }
   if (*progress) lock_.let_others_in();
   return CT_OK;
+}
+
+// The result is ignored: if the policy names no victim, the call that lowered the limit returns
+// that failure, not the store.
+void Shard::pay_a_little(Now &now, Departed &gone) {
+  // The store may have used an entry that is evicted now.
+  uses_.settle();
+  bool progress = false;
+  pay_debt_locked(kPaid, now, gone, &progress);
 }
 
 ct_status Shard::pay_rest(Now &now, Departed &gone, bool *progress) {

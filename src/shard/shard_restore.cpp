@@ -3,48 +3,40 @@
 #include <cassert>
 #include <cstdint>
 
-#include "shard/shard.hpp"
+#include "shard/shard_store.hpp"
 
 namespace ct {
 
-ct_status Shard::stage(StoreRequest &request, Reservation &room, Now &now, Departed &gone) {
-  Settled settled(*this);
-  const Ref old = map_.find(request.probe).ref;
+ct_status ShardStore::stage() {
+  Shard::Settled settled(shard_);
+  const Ref old = map().find(request_.probe).ref;
   if (old != kNone) {
-    if (!map_.is_expired(at(old), now)) return CT_EXISTS;
-    room.keep(leave(old, request.probe.hash, CT_CAUSE_EXPIRED, gone));
+    if (!map().is_expired(shard_.at(old), now_)) return CT_EXISTS;
+    room_.keep(shard_.leave(old, request_.probe.hash, CT_CAUSE_EXPIRED, gone_));
   }
   // No entry leaves for a restored one. So without a free reference it is not let in.
-  if (!prepare(request)) return request.lacks_reference ? CT_EXISTS : CT_ERR_NOMEM;
-  fill(request.ref, request, now);
+  if (!prepare()) return request_.lacks_reference ? CT_EXISTS : CT_ERR_NOMEM;
+  fill(request_.ref);
   return CT_OK;
 }
 
-void Shard::admit(Ref ref, uint64_t uses, Reservation &room, Now &now) {
-  Settled settled(*this);
-  Entry *e = at(ref);
-  const uint64_t hash = hash_of(ref);
-  const bool has_deadline = map_.entries.deadline(e) != CT_NEVER;
+void ShardStore::admit(uint64_t uses) {
+  Shard::Settled settled(shard_);
+  const Ref ref = request_.ref;
+  Entry *e = shard_.at(ref);
+  const uint64_t hash = shard_.hash_of(ref);
+  const bool has_deadline = map().entries.deadline(e) != CT_NEVER;
   // Only ct_clear can have undone the reservation. Then the entry may be left out, as if ct_clear
   // had come after it.
-  const bool is_absent = map_.find({map_.entries.key(e), hash}).ref == kNone;
-  const bool is_let_in = is_absent && reserve(waiting_, has_deadline);
-  waiting_--;
-  if (!is_let_in) {
-    map_.entries.free(ref, e);
-    return;
-  }
-  uses_.order_changed();
-  map_.index.insert(hash, ref);
-  policy_->restore(ref, hash, uses, now);
-  share_.reweigh(room, 0, map_.entries.weight_of(e));
-  if (has_deadline) expiry_.insert(ref, now());
-}
-
-void Shard::dismiss(Ref ref) {
-  Locked locked(*this);
-  waiting_--;
-  map_.entries.free(ref, at(ref));
+  const bool is_absent = map().find({map().entries.key(e), hash}).ref == kNone;
+  if (!is_absent || !reserve(shard_.waiting_, has_deadline)) return release_block();
+  request_.ref = kNone;
+  shard_.waiting_--;
+  shard_.uses_.order_changed();
+  map().index.insert(hash, ref);
+  shard_.policy_->restore(ref, hash, uses, now_);
+  shard_.share_.reweigh(room_, 0, map().entries.weight_of(e));
+  if (has_deadline) shard_.expiry_.insert(ref, now_());
 }
 
 }  // namespace ct

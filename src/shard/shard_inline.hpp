@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// How entries leave a shard: the code that storing and removing share. It is in a header so that a
-// store, which nearly always evicts, is compiled as one function. All other callers use leave,
-// which is a function of its own.
-#ifndef CT_SHARD_LEAVE_HPP
-#define CT_SHARD_LEAVE_HPP
+// How entries leave a shard, and how they change their block: the code that storing shares with
+// removing and moving. It is in a header so that a store, which nearly always evicts, is compiled as
+// one function. All other callers use leave, which is a function of its own.
+#ifndef CT_SHARD_INLINE_HPP
+#define CT_SHARD_INLINE_HPP
 
 #include <cassert>
 #include <cstdint>
@@ -82,6 +82,20 @@ inline void Shard::prefetch_next_victim() const {
   const uint64_t hash = hash_of(next);
   map_.index.prefetch(hash);
   policy_->prefetch(hash);
+}
+
+// Makes index and policy refer to block `to` instead of `from`, after copying what the policy keeps
+// in the entry.
+inline void Shard::change_place(Ref from, Ref to, uint64_t hash) {
+  const Entry *old = at(from);
+  Entry *e = at(to);
+  e->prev = old->prev;
+  e->next = old->next;
+  e->flags = static_cast<uint8_t>((e->flags & ~kPolicyFlags) | (old->flags & kPolicyFlags));
+  store_bytes(Layout::at(e, sizeof(Entry)), Layout::at(old, sizeof(Entry)),
+              map_.entries.layout().hook_bytes);
+  map_.index.replace(hash, from, to);
+  policy_->moved(from, to);
 }
 
 }  // namespace ct

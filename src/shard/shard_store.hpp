@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// One request to store, as its shard carries it out: allocate first, commit after. It may take
+// several calls, between which the cache makes room in other shards or lets others at the lock.
+#ifndef CT_SHARD_STORE_HPP
+#define CT_SHARD_STORE_HPP
+
+#include <cachetools.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "shard/budget.hpp"
+#include "shard/request.hpp"
+#include "shard/shard.hpp"
+
+namespace ct {
+
+class ShardStore {
+ public:
+  // `room` is for the weight that the request adds. Entries that leave go into `gone`.
+  ShardStore(Shard &shard, StoreRequest &request, Reservation &room, Now &now,
+             Departed &gone) noexcept
+      : shard_(shard), request_(request), room_(room), now_(now), gone_(gone) {}
+
+  Next store(ct_value *out);
+  // Gives an entry another deadline. The request has a key and that deadline.
+  Next set_deadline();
+  // Ends a request that cannot be carried out.
+  void abandon();
+
+  // ---- Restoring entries of a snapshot (shard_restore.cpp) ----------------------------------
+
+  // Fills a block for a key that is absent, so that the entry can be admitted. Returns CT_EXISTS if
+  // the key is there, or if no reference is left.
+  ct_status stage();
+  // Admits the entry that was staged in request.ref, unless its key has come meanwhile. `room`
+  // holds its weight. No listener is told and nothing is counted.
+  void admit(uint64_t uses);
+
+ private:
+  // What comes of the request, judged by the entry that is there.
+  enum class Verdict : uint8_t {
+    kStore,
+    kExists,    // An entry is there, and is in its way.
+    kAbsent,    // No entry is there, and there should be one.
+    kHandOut,   // The entry that is there is handed out.
+    kHandBack,  // The value is handed back and not kept.
+    kDead,      // The value is dead on arrival, and the entry that is there leaves.
+    kTooLarge,
+  };
+
+  EntryMap &map() const CT_REQUIRES(shard_.lock_) { return shard_.map_; }
+  bool has_deadline() const { return request_.deadline != CT_NEVER || shard_.tti_ != 0; }
+
+  // How many bytes the entry brings, in its block or apart.
+  size_t bytes_to_come() const CT_REQUIRES(shard_.lock_) {
+    const Bytes key = request_.probe.key;
+    const Bytes value = request_.value;
+    return std::max(map().entries.layout().block_bytes(request_.flags, key.size, value.size),
+                    key.size + value.size);
+  }
+
+  Next run(ct_value *out);
+  Next store_locked(ct_value *out) CT_REQUIRES(shard_.lock_, shard_.settled_);
+  Verdict judge(Ref old) const CT_REQUIRES(shard_.lock_);
+  ct_status turn_down(Verdict verdict, Ref old, ct_value *out)
+      CT_REQUIRES(shard_.lock_, shard_.settled_);
+  void reject() CT_REQUIRES(shard_.lock_);
+  bool give_back(ct_value *out) CT_REQUIRES(shard_.lock_);
+  void overtake_load() CT_REQUIRES(shard_.lock_) { shard_.overtake_load(request_.probe); }
+  void land(const ct_value &value) CT_REQUIRES(shard_.lock_);
+
+  bool prepare() CT_REQUIRES(shard_.lock_);
+  bool reserve(uint64_t count, bool has_deadline) CT_REQUIRES(shard_.lock_);
+  Ref make_block() CT_REQUIRES(shard_.lock_);
+  void release_block() CT_REQUIRES(shard_.lock_);
+
+  void tidy() CT_REQUIRES(shard_.lock_, shard_.settled_);
+  Next make_room(Ref *own) CT_REQUIRES(shard_.lock_, shard_.settled_);
+  Next evict_for_block(Ref own) CT_REQUIRES(shard_.lock_, shard_.settled_);
+  void forget_own();
+
+  void fill(Ref ref) CT_REQUIRES(shard_.lock_);
+  bool overwrite(Ref ref) CT_REQUIRES(shard_.lock_);
+  Entry *commit(Ref old) CT_REQUIRES(shard_.lock_);
+  void finish() CT_REQUIRES(shard_.lock_, shard_.settled_);
+
+  Next set_deadline_locked() CT_REQUIRES(shard_.lock_, shard_.settled_);
+  Next extend(Ref ref) CT_REQUIRES(shard_.lock_, shard_.settled_);
+  void bury_copy(Ref ref, Entry *e) CT_REQUIRES(shard_.lock_);
+
+  Shard &shard_;
+  StoreRequest &request_;
+  Reservation &room_;
+  Now &now_;
+  Departed &gone_;
+};
+
+}  // namespace ct
+
+#endif
