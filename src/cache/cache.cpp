@@ -199,19 +199,26 @@ ct_status Cache::gather(const Shard &own, uint64_t need, Reservation &room, Now 
   return CT_OK;
 }
 
-// Calls attempt(store) until the request is done. A shard that has entries needs no room of other
-// shards. Of the calls whose shards have none, one at a time takes room from other shards.
+// Calls attempt(store) until the request is done.
 template <class Attempt>
 ct_status Cache::with_room(StoreRequest &request, Now &now, Departed &gone, Attempt attempt) {
-  Shard &shard = shard_of(request.probe);
   Reservation room(budget_);
-  ShardStore store(shard, request, room, now, gone);
+  const Next next = attempt(ShardStore(shard_of(request.probe), request, room, now, gone));
+  if (__builtin_expect(next != Next::kDone, 0)) make_room(next, request, room, now, gone, attempt);
+  return request.status;
+}
+
+// Goes on after an attempt that was not the last. A shard that has entries needs no room of other
+// shards. Of the calls whose shards have none, one at a time takes room from other shards.
+template <class Attempt>
+void Cache::make_room(Next next, StoreRequest &request, Reservation &room, Now &now, Departed &gone,
+                      Attempt attempt) {
+  Shard &shard = shard_of(request.probe);
   GatheringTurn turn(budget_, !is_single_threaded());
-  for (;;) {
+  for (; next != Next::kDone; next = attempt(ShardStore(shard, request, room, now, gone))) {
     ct_status status = CT_OK;
-    switch (attempt(store)) {
+    switch (next) {
       case Next::kDone:
-        return request.status;
       case Next::kAgain:
         break;
       case Next::kEvictThere:
@@ -233,13 +240,14 @@ ct_status Cache::with_room(StoreRequest &request, Now &now, Departed &gone, Atte
         break;
     }
     if (status == CT_OK) continue;
-    store.abandon();
-    return status;
+    ShardStore(shard, request, room, now, gone).abandon();
+    request.status = status;
+    return;
   }
 }
 
 ct_status Cache::store(StoreRequest &request, Now &now, Departed &gone, ct_value *out) {
-  return with_room(request, now, gone, [&](ShardStore &store) { return store.store(out); });
+  return with_room(request, now, gone, [&](ShardStore store) { return store.store(out); });
 }
 
 ct_status Cache::store(StoreRequest &request, Now &now, ct_value *out) {
@@ -277,7 +285,7 @@ ct_status Cache::set_deadline(Bytes key, uint64_t ttl) {
   request.deadline = ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), ttl);
   if (ttl == 0) request.fitness = Fitness::kDead;
   const ct_status status =
-      with_room(request, now, gone, [](ShardStore &store) { return store.set_deadline(); });
+      with_room(request, now, gone, [](ShardStore store) { return store.set_deadline(); });
   tell(gone);
   return status;
 }

@@ -189,6 +189,9 @@ class alignas(64) Cache : public Owner {
                         size_t *value_ends, ct_status *statuses);
   template <class Attempt>
   ct_status with_room(StoreRequest &request, Now &now, Departed &gone, Attempt attempt);
+  template <class Attempt>
+  [[gnu::noinline, gnu::cold]] void make_room(Next next, StoreRequest &request, Reservation &room,
+                                              Now &now, Departed &gone, Attempt attempt);
   [[gnu::noinline, gnu::cold]] ct_status gather(const Shard &own, uint64_t need, Reservation &room,
                                                 Now &now, Departed &gone);
   ct_status pay_debt(Now &now, Departed &gone);
