@@ -309,8 +309,7 @@ ct_status Cache::popitem(ct_value *key, ct_value *value) {
   ct_status status = CT_MISS;
   for (uint32_t i = 0; i < shards_.count && status == CT_MISS; i++) {
     Shard &shard = shards_[(turn + i) & (shards_.count - 1)];
-    do status = shard.popitem(now, gone, key, value);
-    while (status == CT_BUSY);
+    while (!shard.popitem(now, gone, key, value, &status)) continue;
   }
   tell(gone);
   return status;

@@ -175,10 +175,10 @@ class alignas(64) Cache : public Owner {
   ct_status stage(Restored &entry, uint64_t *reserved, Reservation &room, Now &now, Departed &gone);
   ct_status store(StoreRequest &request, Now &now, Departed &gone, ct_value *out);
   ct_status store(StoreRequest &request, Now &now, ct_value *out);
-  ct_status compute_in_turn(const Probe &probe, ct_compute_fn compute, void *user_data,
-                            ct_value *out);
-  ct_status compute_once(const Probe &probe, ct_compute_fn compute, void *user_data, ct_value *old,
-                         Departed &gone, ct_value *out);
+  bool compute_in_turn(const Probe &probe, ct_compute_fn compute, void *user_data, ct_value *out,
+                       ct_status *status);
+  bool compute_once(const Probe &probe, ct_compute_fn compute, void *user_data, ct_value *old,
+                    Departed &gone, ct_value *out, ct_status *status);
   ct_status store_computed(const Probe &probe, Result &result, const Entry *seen, Departed &gone,
                            ct_value *out);
   template <class KeyOf>

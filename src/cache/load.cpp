@@ -128,61 +128,62 @@ ct_status Cache::get_or_load(Bytes key, ct_loader_fn load, void *user_data, ct_v
 ct_status Cache::compute(Bytes key, ct_compute_fn compute, void *user_data, ct_value *out) {
   const Probe probe = probe_of(key);
   for (int run = 0; run <= kRetries; run++) {
-    const ct_status status = compute_in_turn(probe, compute, user_data, out);
-    if (status != CT_EXISTS) return status;
+    ct_status status;
+    if (compute_in_turn(probe, compute, user_data, out, &status)) return status;
   }
   return CT_BUSY;
 }
 
-// Makes one run, while no other run is going on for the key. Returns CT_EXISTS if it was in vain,
+// Makes one run, while no other run is going on for the key. Returns false if it was in vain,
 // because the key was written meanwhile.
-ct_status Cache::compute_in_turn(const Probe &probe, ct_compute_fn compute, void *user_data,
-                                 ct_value *out) {
+bool Cache::compute_in_turn(const Probe &probe, ct_compute_fn compute, void *user_data,
+                            ct_value *out, ct_status *status) {
   Shard &shard = shard_of(probe);
   const Thread thread = this_thread();
   Hold turn;
-  ct_status status = shard.take_turn(probe, thread, &turn);
-  if (status == CT_BUSY) {
-    status = status_of(await(turn, CT_NEVER, thread, nullptr));
-    if (status != CT_LEASED) shard.unhold(*turn.flight);
+  *status = shard.take_turn(probe, thread, &turn);
+  if (*status == CT_BUSY) {
+    *status = status_of(await(turn, CT_NEVER, thread, nullptr));
+    if (*status != CT_LEASED) shard.unhold(*turn.flight);
   }
-  if (status != CT_LEASED) return status;
+  if (*status != CT_LEASED) return true;
   Departed gone(shards_);
   ct_value old = CT_VALUE_INIT;
-  status = compute_once(probe, compute, user_data, &old, gone, out);
+  const bool done = compute_once(probe, compute, user_data, &old, gone, out, status);
   // The turn ends first, since listener and drop may compute the same key.
   shard.give_up_lease(*turn.flight);
   tell(gone);
   if (old.pin != 0) shard.release(&old);
-  return status;
+  return done;
 }
 
-// Sets *old to the value that it saw, which the caller has to release.
-ct_status Cache::compute_once(const Probe &probe, ct_compute_fn compute, void *user_data,
-                              ct_value *old, Departed &gone, ct_value *out) {
+// Does the same without a turn. Sets *old to the value that it saw, which the caller has to
+// release.
+bool Cache::compute_once(const Probe &probe, ct_compute_fn compute, void *user_data, ct_value *old,
+                         Departed &gone, ct_value *out, ct_status *status) {
   Shard &shard = shard_of(probe);
   Now before(clock_);
-  const ct_status peeked = shard.peek(probe, before, old);
-  if (peeked < 0) return peeked;
-  const bool found = peeked == CT_OK;
+  *status = shard.peek(probe, before, old);
+  if (*status < 0) return true;
+  const bool found = *status == CT_OK;
   Entry *seen = found ? shard.entry_of(*old) : nullptr;
   const ct_bytes bytes = {old->data, old->size};
   Result result(memory_);
-  ct_status status = compute(user_data, probe.key.data, probe.key.size, found ? &bytes : nullptr,
-                             reinterpret_cast<ct_result *>(&result));
-  if (status != CT_NOT_STORED) status = result.judge(status);
-  if (status == CT_OK) {
-    status = store_computed(probe, result, seen, gone, out);
-  } else if (status == CT_MISS) {
+  *status = compute(user_data, probe.key.data, probe.key.size, found ? &bytes : nullptr,
+                    reinterpret_cast<ct_result *>(&result));
+  if (*status != CT_NOT_STORED) *status = result.judge(*status);
+  if (*status == CT_OK) {
+    *status = store_computed(probe, result, seen, gone, out);
+    if (*status == CT_EXISTS) return false;
+  } else if (*status == CT_MISS) {
     Now after(clock_);
-    if (!shard.remove_seen(probe, seen, after, gone)) status = CT_EXISTS;
-  } else if (status == CT_NOT_STORED && found && out != nullptr) {
+    if (!shard.remove_seen(probe, seen, after, gone)) return false;
+  } else if (*status == CT_NOT_STORED && found && out != nullptr) {
     *out = *old;
     *old = ct_value CT_VALUE_INIT;
   }
-  const bool in_vain = status == CT_EXISTS;
-  if (!in_vain && !Result::is_failure(status)) shard.count_reads(found, !found);
-  return status;
+  if (!Result::is_failure(*status)) shard.count_reads(found, !found);
+  return true;
 }
 
 // Stores a result if the key is still absent. Hands out the value that is there then, or the result
@@ -200,7 +201,7 @@ ct_status Cache::keep_first(Bytes key, const Result &result, bool keep, ct_value
   return status == CT_NOT_STORED ? CT_OK : status;
 }
 
-// Stores a result if the entry that is there is still `seen`.
+// Stores a result if the entry that is there is still `seen`. Returns CT_EXISTS if it is not.
 ct_status Cache::store_computed(const Probe &probe, Result &result, const Entry *seen,
                                 Departed &gone, ct_value *out) {
   ct_entry_options entry;

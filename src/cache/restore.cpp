@@ -48,7 +48,7 @@ ct_status Cache::stage(Restored &entry, uint64_t *reserved, Reservation &room, N
     return CT_ERR_NOMEM;
   }
   const ct_status status = ShardStore(shard, request, room, now, gone).stage();
-  if (status != CT_OK) return status == CT_EXISTS ? CT_OK : status;
+  if (status != CT_OK) return status == CT_NOT_STORED ? CT_OK : status;
   *reserved = needed;
   entry.ref = request.ref;
   return CT_OK;

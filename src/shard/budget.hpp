@@ -7,7 +7,7 @@
 // Whatever weight is given back pays the debt first, until it is gone. So
 //   entries + reserved + pool = maxsize + debt.
 //
-// The room for a store is paid for, in this order (Shard::make_room, Cache::with_room):
+// The room for a store is paid for, in this order (ShardStore::make_room, Cache::make_room):
 //   1. by the pool;
 //   2. by an entry that is due, in any shard;
 //   3. by a shard that has noticeably more entries than the store's own;

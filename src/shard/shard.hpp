@@ -133,8 +133,8 @@ class alignas(64) Shard {
   // Removes the key's entry if nothing has changed since the caller saw it. seen: the entry,
   // pinned, or nullptr if the caller saw none. Returns false if something has changed.
   bool remove_seen(const Probe &probe, Entry *seen, Now &now, Departed &gone);
-  // Returns CT_BUSY if it has let others at the lock, and is to be called again.
-  ct_status popitem(Now &now, Departed &gone, ct_value *key, ct_value *value);
+  // Returns false if it has let others at the lock, and is to be called again.
+  bool popitem(Now &now, Departed &gone, ct_value *key, ct_value *value, ct_status *status);
 
   // How many entries a call works on before it lets others at the lock.
   static constexpr uint64_t kAtOnce = kLooksAtOnce;
@@ -283,7 +283,7 @@ class alignas(64) Shard {
   void change_place(Ref from, Ref to, uint64_t hash) CT_REQUIRES(lock_);
   bool move(Ref from) CT_REQUIRES(lock_);
   bool compact(size_t bytes) CT_REQUIRES(lock_);
-  // Does so before an entry of about this many bytes comes.
+  // Compacts as much as is due before an entry of about this many bytes comes.
   [[gnu::noinline, gnu::cold]] void compact_for(size_t bytes) CT_REQUIRES(lock_);
 
   // ---- Removing -----------------------------------------------------------------------------
@@ -293,7 +293,8 @@ class alignas(64) Shard {
   uint64_t leave_now(Ref ref, uint64_t hash, ct_cause cause, Departed &gone, bool displaced)
       CT_REQUIRES(lock_, settled_);
   void bury(Ref ref, ct_cause cause, Departed &gone) CT_REQUIRES(lock_);
-  void bury_copy(Ref ref, Entry *e) CT_REQUIRES(lock_);
+  ct_status pop(Ref ref, Departed &gone, ct_value *key, ct_value *value)
+      CT_REQUIRES(lock_, settled_);
   Eviction evict(const StoreRequest *request, Ref *watched, Now &now, Departed &gone,
                  uint64_t *weight) CT_REQUIRES(lock_, settled_);
   void prefetch_next_victim() const CT_REQUIRES(lock_);

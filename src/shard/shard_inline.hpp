@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// How entries leave a shard, and how they change their block: the code that storing shares with
-// removing and moving. It is in a header so that a store, which nearly always evicts, is compiled as
-// one function. All other callers use leave, which is a function of its own.
+// What storing shares with removing and moving. It is in a header so that a store, which nearly
+// always evicts, is compiled as one function. All other callers use leave, which is a function of
+// its own.
 #ifndef CT_SHARD_INLINE_HPP
 #define CT_SHARD_INLINE_HPP
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Removes entries: by key, by the policy's order, by deadline, or all. A call that may remove many
 // works on kAtOnce entries, then lets others at the lock.
-#include <cassert>
 #include <cstdint>
 #include <cstring>
 
@@ -60,17 +59,25 @@ bool Shard::remove_seen(const Probe &probe, Entry *seen, Now &now, Departed &gon
   return true;
 }
 
-ct_status Shard::popitem(Now &now, Departed &gone, ct_value *key, ct_value *value) {
+bool Shard::popitem(Now &now, Departed &gone, ct_value *key, ct_value *value, ct_status *status) {
   Settled settled(*this);
   uint64_t expired = 0;
-  if (expire_due(now, gone, &expired)) return CT_BUSY;
-  if (map_.index.size() == 0) return CT_MISS;
-  const Ref ref = policy_->victim();
-  if (ref == kNone) return CT_ERR_INTERNAL;
+  if (expire_due(now, gone, &expired)) return false;
+  const Ref ref = map_.index.size() == 0 ? kNone : policy_->victim();
   if (ref == kAskAgain) {
     lock_.let_others_in();
-    return CT_BUSY;
+    return false;
   }
+  if (ref == kNone) {
+    *status = map_.index.size() == 0 ? CT_MISS : CT_ERR_INTERNAL;
+  } else {
+    *status = pop(ref, gone, key, value);
+  }
+  return true;
+}
+
+// Removes an entry, and hands it out.
+ct_status Shard::pop(Ref ref, Departed &gone, ct_value *key, ct_value *value) {
   Entry *e = at(ref);
   if (key != nullptr && !hand_out(e, map_.entries.key(e), key)) return CT_ERR_NOMEM;
   if (value != nullptr && !hand_out(e, map_.entries.value(e), value)) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // The shard's part of restoring entries that a snapshot has kept.
-#include <cassert>
 #include <cstdint>
 
 #include "shard/shard_store.hpp"
@@ -11,11 +10,11 @@ ct_status ShardStore::stage() {
   Shard::Settled settled(shard_);
   const Ref old = map().find(request_.probe).ref;
   if (old != kNone) {
-    if (!map().is_expired(shard_.at(old), now_)) return CT_EXISTS;
+    if (!map().is_expired(shard_.at(old), now_)) return CT_NOT_STORED;
     room_.keep(shard_.leave(old, request_.probe.hash, CT_CAUSE_EXPIRED, gone_));
   }
   // No entry leaves for a restored one. So without a free reference it is not let in.
-  if (!prepare()) return request_.lacks_reference ? CT_EXISTS : CT_ERR_NOMEM;
+  if (!prepare()) return request_.lacks_reference ? CT_NOT_STORED : CT_ERR_NOMEM;
   fill(request_.ref);
   return CT_OK;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// A call that stores is compiled as one function. Code that few stores run is kept out of it, in the
-// shard, which gets no address of this ShardStore: so the compiler keeps its members in registers.
-// Functions that this file alone calls are inline, so that no second copy of them stays.
+// A call that stores is compiled as one function. No other function gets the address of its
+// ShardStore, so the compiler keeps the members in registers: what few stores run is either inlined
+// as well, or a function of the shard. Functions that this file alone calls are inline, so that no
+// second copy of them stays.
 #include "shard/shard_store.hpp"
 
 #include <algorithm>
