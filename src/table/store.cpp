@@ -79,7 +79,7 @@ Ref Store::find(uint32_t units) const {
   return ref;
 }
 
-[[gnu::flatten]] void Store::release(Ref ref, size_t bytes) noexcept {
+[[gnu::flatten]] void Store::join(Ref ref, size_t bytes) noexcept {
   uint32_t units = static_cast<uint32_t>(bytes / kUnit);
   const uint32_t number = ref >> kOffsetBits;
   Chunk &chunk = chunks()[number];
@@ -102,7 +102,11 @@ Ref Store::find(uint32_t units) const {
   }
   link_free(ref, units);
   compaction_.join(ref, units);
-  if (chunk.used_units == 0) retire(number);
+  if (chunk.used_units == 0) {
+    retire(number);
+  } else if (latest_ >> kOffsetBits == number && is_last(latest_, latest_bytes_)) {
+    give_up_latest();
+  }
 }
 
 // Keeps one free chunk if it is not large beside what is in use, so that a cache whose size wavers
@@ -415,6 +419,7 @@ void Store::clear() noexcept {
   if (!keeps_) release_tables();
   held_units_ = used_units_ = 0;
   idle_chunk_ = newest_ = kNoChunk;
+  latest_ = kNone;
   compaction_.clear();
   if (bins_ != nullptr) *bins_ = {};
 }
@@ -455,7 +460,11 @@ const char *Store::problem(uint64_t used, bool all) const {
   if (full_ && in_use != max_chunks_) return "store: it is full, with a number left";
   if (held_units != held_units_) return "store: it holds not what its chunks have";
   if (used_units != used_units_) return "store: its use is not that of its chunks";
-  const uint64_t known = used / kUnit;
+  const uint64_t known = (used + (latest_ == kNone ? 0 : latest_bytes_)) / kUnit;
+  if (latest_ != kNone) {
+    if ((at(latest_)->block & kFree) != 0) return "store: the latest block is free";
+    if (is_last(latest_, latest_bytes_)) return "store: a chunk is kept for the latest block";
+  }
   if (all ? known != used_units_ : known > used_units_) return "store: blocks were lost";
   const bool has_cursor = !compaction_.is_idle();
   if (compaction_.is_emptying() &&

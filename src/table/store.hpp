@@ -7,6 +7,10 @@
 // more in its last four bytes. No two neighbouring blocks are free; kPrevFree tells a block that
 // the block before it is. So a used block costs nothing beside the entry in it.
 //
+// The block that was released last is kept as it is for the next request of its size: where entries
+// are of one size, each takes over the block of the victim that made room for the one before. It
+// counts as used, but no chunk is kept for it alone.
+//
 // Free blocks are kept in bins by size (size_class.hpp), as in TLSF, and found by good fit: a
 // request looks at a few blocks of its own bin, then takes any block of the next bin that has one.
 //
@@ -36,6 +40,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "base/memory.hpp"
 #include "base/size_class.hpp"
@@ -77,11 +82,17 @@ class Store {
 
   // Returns a block with an Entry of zeros, or kNone if there is no memory. bytes is a multiple of
   // 8 and at least kMinBlockBytes.
-  Ref allocate(size_t bytes) noexcept { return allocate(bytes, true); }
+  Ref allocate(size_t bytes) noexcept {
+    return latest_ != kNone && latest_bytes_ == bytes ? take_latest() : allocate(bytes, true);
+  }
   // Does the same for an entry that has to make way. Such an entry is not worth another chunk,
   // unless memory is counted, because blocks lie closer together in the new chunk.
   Ref allocate_elsewhere(size_t bytes) noexcept { return allocate(bytes, tight_); }
-  void release(Ref ref, size_t bytes) noexcept;
+  void release(Ref ref, size_t bytes) noexcept {
+    if (latest_ != kNone || !compaction_.is_idle() || is_last(ref, bytes)) return join(ref, bytes);
+    latest_ = ref;
+    latest_bytes_ = static_cast<uint32_t>(bytes);
+  }
   // Returns whether too much lies free, or a chunk is being compacted. The owner should then call
   // compact after each allocation.
   bool is_sparse() const {
@@ -97,6 +108,7 @@ class Store {
   // be more to gain.
   template <class Move>
   bool compact(size_t bytes, uint64_t blocks, Move move) {
+    give_up_latest();
     uint32_t left = work_for(bytes / kUnit);
     for (uint32_t i = 0; left != 0 && i < kMostBlocks; i++) {
       if (compaction_.is_idle() && !begin_compaction(blocks)) return false;
@@ -211,6 +223,23 @@ class Store {
 
   Chunk *chunks() const { return chunks_.load(std::memory_order_acquire); }
   Ref allocate(size_t bytes, bool grows) noexcept;
+  void join(Ref ref, size_t bytes) noexcept;
+  // Returns whether this is the only block in use of its chunk.
+  bool is_last(Ref ref, size_t bytes) const {
+    return chunks()[ref >> kOffsetBits].used_units == bytes / kUnit;
+  }
+  Ref take_latest() {
+    const Ref ref = latest_;
+    latest_ = kNone;
+    Entry *e = at(ref);
+    const uint8_t block = e->block;  // the block before it may be free
+    zero(e);
+    e->block = block;
+    return ref;
+  }
+  void give_up_latest() {
+    if (latest_ != kNone) join(std::exchange(latest_, kNone), latest_bytes_);
+  }
   Ref find(uint32_t units) const;
   void link_free(Ref ref, uint32_t units);
   void unlink_free(Ref ref);
@@ -274,6 +303,8 @@ class Store {
   uint32_t grown_for_[2] = {};      // units of the blocks for which the newest chunks were taken
   uint32_t idle_chunk_ = kNoChunk;  // the free chunk that is kept, or kNoChunk
   uint32_t newest_ = kNoChunk;      // the chunk that was taken last
+  Ref latest_ = kNone;  // the block that was released last, if it is kept; not free
+  uint32_t latest_bytes_ = 0;
   Compaction compaction_;
   Bins *bins_ = nullptr;  // nullptr before the first chunk
 };
