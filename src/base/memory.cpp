@@ -20,6 +20,9 @@ constexpr size_t kPlainBytes = 8 * 1024;
 // not very large.
 constexpr size_t kHugeBytes = 16 * 1024 * 1024;
 
+// The system takes this much back in some ten microseconds.
+constexpr size_t kStepBytes = 128 * 1024;
+
 size_t mapped_bytes(size_t size) {
   return (size + kLargestPageBytes - 1) & ~(kLargestPageBytes - 1);
 }
@@ -122,6 +125,23 @@ void *Memory::allocate_zeroed(size_t size, size_t align, Kind kind) noexcept {
   // A fresh mapping is zero already; writing zeros would only make it resident.
   if (ptr != nullptr && !is_mapped(size)) std::memset(ptr, 0, size);
   return ptr;
+}
+
+void *Memory::allocate_untouched(size_t size, size_t align) noexcept {
+  if (!is_paged(size, kTable)) return allocate_beside(size, align);
+  PageHeap *heap = heap_of(size, kTable);
+  return heap == nullptr ? nullptr : heap->allocate_untouched(size);
+}
+
+size_t Memory::step_of(size_t size) const noexcept {
+  switch (place_of(size, kTable)) {
+    case PageHeaps::kHugeTables:
+      return kHugePageBytes;
+    case PageHeaps::kTables:
+      return std::min(kStepBytes, size / 16 + page_bytes()) / page_bytes() * page_bytes();
+    default:
+      return 0;
+  }
 }
 
 void *Memory::allocate_beside(size_t size, size_t align) noexcept {

@@ -69,7 +69,7 @@ class Memory {
  public:
   enum Kind {
     kPlain,
-    kTable,  // may be read without a lock, so its memory stays mapped until the end
+    kTable,  // may be touched bit by bit, or read without a lock: it stays mapped until the end
     kChunk   // a table that is filled as a whole
   };
 
@@ -85,6 +85,8 @@ class Memory {
   // there is no memory.
   void *allocate(size_t size, size_t align, Kind kind = kPlain) noexcept;
   void *allocate_zeroed(size_t size, size_t align, Kind kind = kPlain) noexcept;
+  // Does the same as allocate for a table, but what lies in a page heap counts only from use() on.
+  void *allocate_untouched(size_t size, size_t align) noexcept;
   // size, align and kind are those of the allocation. nullptr is allowed and does nothing.
   void release(void *ptr, size_t size, size_t align, Kind kind = kPlain) noexcept;
 
@@ -96,6 +98,10 @@ class Memory {
   // These work on parts of such a piece, as those of PageHeap do.
   void use(void *part, size_t bytes, size_t size, Kind kind) noexcept;
   bool discard(void *part, size_t bytes, size_t size, Kind kind) noexcept;
+  // Returns in what steps parts of a table of this size are used and discarded: whole pages, but not
+  // more than the system takes back in a short time. Returns 0 if the table lies in no page heap, so
+  // that all of it is held from the beginning.
+  size_t step_of(size_t size) const noexcept;
   // Gives all free memory back to the system.
   void trim() noexcept;
 

@@ -170,11 +170,11 @@ uint32_t PageHeap::grains_of(size_t bytes) const {
   return static_cast<uint32_t>(round_up(bytes, bytes_of(1)) >> options_.grain_shift);
 }
 
-void *PageHeap::allocate(size_t bytes, bool zeroed) noexcept {
+void *PageHeap::allocate(size_t bytes, Fill fill) noexcept {
   assert(bytes >= kMinBytes);
   if (bytes > bytes_of(kMaxGrains)) return nullptr;
   const uint32_t grains = grains_of(bytes);
-  const bool prefers_cold = zeroed && bytes >= kZeroedBytes;
+  const bool prefers_cold = fill == Fill::kZeros && bytes >= kZeroedBytes;
   lock_.lock();
   Run run = find(grains, prefers_cold);
   while (run.range == nullptr) {
@@ -185,11 +185,8 @@ void *PageHeap::allocate(size_t bytes, bool zeroed) noexcept {
   if (run.range != nullptr && !reserve_nodes(run.range)) run.range = nullptr;
   if (run.range != nullptr) {
     begin_use(run);
-    if (zeroed) {
-      zero_dirty(run);
-    } else {
-      mark(*run.range, touched_by(run));
-    }
+    if (fill == Fill::kZeros) zero_dirty(run);
+    if (fill == Fill::kAny) mark(*run.range, touched_by(run));
   }
   lock_.unlock();
   if (run.range == nullptr) return nullptr;

@@ -57,9 +57,11 @@ class PageHeap {
 
   // Returns a run of bytes, aligned to a grain, or nullptr if there is no memory. bytes is at least
   // kMinBytes.
-  void *allocate(size_t bytes) noexcept { return allocate(bytes, false); }
-  // Does the same with zeros. Pages of the run that are not resident yet count only from use() on.
-  void *allocate_zeroed(size_t bytes) noexcept { return allocate(bytes, true); }
+  void *allocate(size_t bytes) noexcept { return allocate(bytes, Fill::kAny); }
+  // Does the same, but pages of the run that are not resident yet count only from use() on.
+  void *allocate_untouched(size_t bytes) noexcept { return allocate(bytes, Fill::kUntouched); }
+  // Does the same as allocate_untouched, with zeros.
+  void *allocate_zeroed(size_t bytes) noexcept { return allocate(bytes, Fill::kZeros); }
   void release(void *ptr, size_t bytes) noexcept;
 
   // Returns how many bytes a run takes that was requested with this many bytes.
@@ -154,6 +156,7 @@ class PageHeap {
     uint32_t end;
   };
 
+  enum class Fill { kAny, kUntouched, kZeros };
   enum Kind : uint32_t { kWarm, kCold };  // with or without a whole dirty page
   struct Bins {
     uint64_t in_use[2][kBinWords];
@@ -173,7 +176,7 @@ class PageHeap {
   void unmark(Range &range, Pages pages) CT_REQUIRES(lock_);
 
   uint32_t grains_of(size_t bytes) const;
-  void *allocate(size_t bytes, bool zeroed) noexcept;
+  void *allocate(size_t bytes, Fill fill) noexcept;
   Run find(uint32_t grains, bool prefers_cold) const CT_REQUIRES(lock_);
   Run find_warm(uint32_t grains) const CT_REQUIRES(lock_);
   Run find_cold(uint32_t grains) const CT_REQUIRES(lock_);

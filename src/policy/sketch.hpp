@@ -9,10 +9,10 @@
 // counter has 3 bits. A key that is used more than 7 times between two halvings stays anyway; and
 // the more counters there are, the fewer keys share one.
 //
-// When the sketch changes its size, each use moves some blocks, from the lowest hashes on. The
-// blocks below the cursor are new, and the others are still the old ones. If the limit is on
-// memory, all blocks move at once, because both tables together take more memory than the weights
-// of entries include.
+// When the sketch changes its size, each use fills a few blocks of the new table with what the old
+// one knows, from the lowest hashes on (incremental rehashing). Hashes below the cursor are counted
+// in the new table, and the others still in the old one. Both tables together are held by as much as
+// the larger one takes (table_edge.hpp).
 #ifndef CT_POLICY_SKETCH_HPP
 #define CT_POLICY_SKETCH_HPP
 
@@ -21,8 +21,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "base/memory.hpp"
+#include "base/table_edge.hpp"
 
 namespace ct {
 
@@ -47,7 +49,7 @@ class Sketch {
   // Begins to shrink to half the size if the sketch is tight, half the size is enough for this
   // number of entries, and there is memory.
   void fit(uint64_t entries) noexcept {
-    if (tight_ && count_ > kLongBlocks && entries < count_ / 2 * kEntriesABlock && !resizing()) {
+    if (tight_ && count_ > kPageBlocks && entries < count_ / 2 * kEntriesABlock && !resizing()) {
       resize((uint64_t{count_} + 1) / 2);
     }
   }
@@ -55,7 +57,7 @@ class Sketch {
   // Counts a use.
   void add(uint64_t hash) {
     if (blocks_ == nullptr) return;
-    if (resizing()) take_over(kBlocksAStep);
+    if (resizing()) take_over();
     const uint64_t mixed = mix(hash);
     if (!block_of(mixed).add(mixed)) return;
     // The sketch changes its size within so few uses that no counter need age meanwhile.
@@ -84,6 +86,13 @@ class Sketch {
     bearable_ = 0;
   }
 
+#ifdef CT_VALIDATE
+  // Returns how many blocks have been filled since the previous call.
+  uint64_t take_work() { return std::exchange(work_, 0); }
+#else
+  uint64_t take_work() { return 0; }
+#endif
+
  private:
   static constexpr uint32_t kCounters = 2;  // of a key
   static constexpr uint64_t kEntriesABlock = 10;
@@ -91,7 +100,7 @@ class Sketch {
   // that are not there.
   static constexpr uint32_t kUsesAHalving = 6 * kEntriesABlock;
   static constexpr uint64_t kMinBlocks = 4;    // in fewer, some counters have far too many keys
-  static constexpr uint64_t kLongBlocks = 64;  // a larger sketch grows step by step
+  static constexpr uint64_t kPageBlocks = 64;  // so few fill a page at most, and move at once
   static constexpr uint32_t kBlocksAStep = 4;
   static constexpr uint64_t kMaxBlocks = std::min<uint64_t>(uint64_t{1} << 31, SIZE_MAX / 128);
 
@@ -163,7 +172,7 @@ class Sketch {
     }
     const uint64_t last = expected / kEntriesABlock + 1;
     uint64_t count = last;
-    for (uint32_t halvings = 1; count >= kLongBlocks; halvings++) {
+    for (uint32_t halvings = 1; count >= kPageBlocks; halvings++) {
       const uint64_t half = ((last - 1) >> halvings) + 1;
       if (half * kEntriesABlock < entries) break;
       count = half;
@@ -172,8 +181,9 @@ class Sketch {
   }
 
   void grow(uint64_t entries, uint64_t expected) noexcept {
-    // Few uses came between two changes of size, so the rest of the first change is done at once.
-    if (resizing()) take_over(count_);
+    // Uses come faster than entries. So the change of size ends long before another one is due; and
+    // if it does not, the sketch grows a little later.
+    if (resizing()) return;
     const uint64_t count = std::min(kMaxBlocks, std::max(kMinBlocks, count_for(entries, expected)));
     // If there is no memory now, the sketch tries again when even this size would be too small.
     // Until then estimates get coarser.
@@ -188,9 +198,7 @@ class Sketch {
   // Begins to change the size. Returns false if there is no memory. No other change may be under
   // way.
   bool resize(uint64_t count) noexcept {
-    const size_t bytes = static_cast<size_t>(count) * sizeof(Block);
-    void *memory = blocks_ == nullptr ? memory_.allocate_zeroed(bytes, alignof(Block))
-                                      : memory_.allocate(bytes, alignof(Block));
+    void *memory = memory_.allocate_untouched(bytes_of(count), alignof(Block));
     if (memory == nullptr) return false;
     // All counters must be halved equally often.
     if (count_ != 0) halved_ = static_cast<uint32_t>(halved_ * count / count_);
@@ -198,30 +206,48 @@ class Sketch {
     old_count_ = count_;
     blocks_ = static_cast<Block *>(memory);
     count_ = static_cast<uint32_t>(count);
-    cursor_ = old_ == nullptr ? count_ : 0;
+    cursor_ = 0;
     bearable_ = bearable(count);
-    if (tight_ && resizing()) take_over(count_);
+    filled_.begin(blocks_, bytes_of(count_));
+    emptied_.begin(old_, bytes_of(old_count_));
+    if (old_ == nullptr) begin_with_zeros();
+    while (resizing() && count_ <= kPageBlocks) take_over();
     return true;
   }
 
+  // The first table is small, because it is made for the first entries.
+  void begin_with_zeros() noexcept {
+    filled_.use_up_to(memory_, bytes_of(count_));
+    std::memset(static_cast<void *>(blocks_), 0, bytes_of(count_));
+    cursor_ = count_;
+  }
+
   // Fills the next new blocks, each with what the old blocks of the same hashes knew.
-  void take_over(uint32_t blocks) noexcept {
+  [[gnu::noinline, gnu::cold]] void take_over() noexcept {
     const uint64_t before = old_count_;
-    const uint32_t end = cursor_ + std::min(blocks, count_ - cursor_);
+    const uint32_t end = cursor_ + std::min(kBlocksAStep, count_ - cursor_);
+    filled_.use_up_to(memory_, bytes_of(end));
     for (; cursor_ < end; cursor_++) {
       const uint64_t first = cursor_ * before / count_;
       const uint64_t last = ((cursor_ + 1) * before - 1) / count_;
       blocks_[cursor_] = old_[first];
       for (uint64_t b = first + 1; b <= last; b++) blocks_[cursor_].merge(old_[b]);
+#ifdef CT_VALIDATE
+      work_++;
+#endif
     }
-    if (resizing()) return;
+    if (resizing()) {
+      emptied_.discard_up_to(memory_, bytes_of(cursor_ * before / count_));
+      return;
+    }
     release(old_, old_count_);
     old_ = nullptr;
     old_count_ = 0;
   }
 
+  static size_t bytes_of(uint64_t blocks) { return static_cast<size_t>(blocks) * sizeof(Block); }
   void release(Block *blocks, uint32_t count) noexcept {
-    memory_.release(blocks, count * sizeof(Block), alignof(Block));
+    memory_.release(blocks, bytes_of(count), alignof(Block), Memory::kTable);
   }
 
   Memory &memory_;
@@ -231,9 +257,14 @@ class Sketch {
   Block *old_ = nullptr;  // while the sketch changes its size
   uint32_t old_count_ = 0;
   uint32_t cursor_ = 0;    // new blocks below this are filled
+  TableEdge filled_;       // of blocks_
+  TableEdge emptied_;      // of old_
   uint64_t bearable_ = 0;  // with more entries the sketch should grow
   uint32_t uses_ = 0;      // counted since the last block was halved
   uint32_t halved_ = 0;    // the last block that was halved
+#ifdef CT_VALIDATE
+  uint64_t work_ = 0;
+#endif
 };
 
 }  // namespace ct

@@ -53,6 +53,7 @@ class WTinyLfu : public Policy {
   bool reserve(uint64_t count) override {
     sketch_.reserve(count_ + count, expected_);
     sketch_.fit(count_ + count);
+    context_.entries.count_work(sketch_.take_work());
     return true;
   }
   // Expects an even part of the limit for this shard, if entries are counted.

@@ -84,13 +84,13 @@ class Entries {
 
 #ifdef CT_VALIDATE
   // begin_work is called when the owner has taken its lock, count_work for each entry that it works
-  // on.
+  // on, and for what a policy keeps of as many keys.
   void begin_work() const {
     holds_.fetch_add(1, std::memory_order_relaxed);
     work_.store(0, std::memory_order_relaxed);
   }
-  void count_work() const {
-    const uint64_t work = work_.fetch_add(1, std::memory_order_relaxed) + 1;
+  void count_work(uint64_t entries = 1) const {
+    const uint64_t work = work_.fetch_add(entries, std::memory_order_relaxed) + entries;
     if (work > most_work_.load(std::memory_order_relaxed)) {
       most_work_.store(work, std::memory_order_relaxed);
     }
@@ -103,7 +103,7 @@ class Entries {
   }
 #else
   void begin_work() const {}
-  void count_work() const {}
+  void count_work(uint64_t = 1) const {}
 #endif
 
   // Returns the weight, by a ct_weight_kind, of an entry that has no weight of its own.

@@ -38,7 +38,10 @@ class Subject {
   uint64_t below(uint64_t n) { return test_random_below(&random_, n); }
 
   void take(size_t bytes, bool zeroed) {
-    auto *ptr = static_cast<char *>(zeroed ? heap_.allocate_zeroed(bytes) : heap_.allocate(bytes));
+    const bool untouched = !zeroed && below(2) == 0;
+    auto *ptr = static_cast<char *>(zeroed      ? heap_.allocate_zeroed(bytes)
+                                    : untouched ? heap_.allocate_untouched(bytes)
+                                                : heap_.allocate(bytes));
     assert_non_null(ptr);
     assert_int_equal(0, reinterpret_cast<uintptr_t>(ptr) % 1024);
     const auto next = pieces_.lower_bound(ptr);
@@ -47,8 +50,8 @@ class Subject {
       assert_true(std::prev(next)->first + std::prev(next)->second.bytes <= ptr);
     if (zeroed) {
       for (size_t i = 0; i < bytes; i++) assert_int_equal(0, ptr[i]);
-      heap_.use(ptr, bytes);
     }
+    if (zeroed || untouched) heap_.use(ptr, bytes);
     const Piece piece = {bytes, static_cast<unsigned char>(below(255) + 1)};
     std::memset(ptr, piece.mark, bytes);
     pieces_[ptr] = piece;

@@ -5,6 +5,7 @@
 #include <cstdarg>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <initializer_list>
 #include <vector>
 
@@ -292,6 +293,49 @@ TEST(protected_list_that_is_too_heavy_moves_a_few_in_a_call) {
     lists.begin();
     lists.set(key);
     lists.assert_moves_eight();
+  }
+}
+
+// ---- What policies keep beside the entries ----------------------------------------------------
+
+// A cache whose limit is on memory does not know how many entries it will have. Its sketch grows with
+// them, and shrinks if entries become fewer and larger.
+TEST(what_a_policy_keeps_beside_the_entries_grows_in_steps) {
+  static const char kLarge[2000] = {};
+  for (const ct_policy policy : {CT_POLICY_WTINYLFU}) {
+    for (const bool hooked : {false, true}) {
+      ct_allocator hooks = CT_ALLOCATOR_INIT;
+      hooks.alloc = [](void *, size_t size, size_t align) -> void * {
+        return std::aligned_alloc(align, (size + align - 1) / align * align);
+      };
+      hooks.free = [](void *, void *ptr, size_t, size_t) { std::free(ptr); };
+      ct_options options = CT_OPTIONS_INIT;
+      options.policy = policy;
+      options.weight_kind = CT_WEIGHT_MEMORY;
+      options.maxsize = 16 << 20;
+      options.shards = 1;
+      options.allocator = hooked ? &hooks : nullptr;
+      ct_cache *cache = nullptr;
+      assert_int_equal(CT_OK, ct_cache_new_with(&options, &cache));
+      uint64_t holds, most;
+      ct_take_work(cache, &holds, &most);
+      uint64_t key = 0;
+      for (const size_t size : {size_t{10}, sizeof kLarge, size_t{10}}) {
+        for (int i = 0; i < 500000; i++, key++) {
+          assert_int_equal(CT_OK, ct_set(cache, &key, sizeof key, kLarge, size));
+          // Half of the keys come back.
+          const uint64_t again = key - 10000 - key % 1000;
+          if (key % 2 == 0) ct_get(cache, &again, sizeof again, nullptr);
+        }
+      }
+      ct_take_work(cache, &holds, &most);
+      if (most > kMost) {
+        fail_msg("%s: works on %llu entries under a lock", ct_policy_name(policy),
+                 static_cast<unsigned long long>(most));
+      }
+      assert_null(ct_validate(cache));
+      ct_cache_free(cache);
+    }
   }
 }
 
