@@ -24,7 +24,8 @@ class Arc : public Policy {
   static constexpr size_t kBytesBeside = 2 * Ghosts::kBytesEach;
 
   explicit Arc(const PolicyContext &context)
-      : store_(context.store()),
+      : entries_(context.entries),
+        store_(context.store()),
         once_(context.store()),
         again_(context.store()),
         once_gone_(context.memory),
@@ -36,6 +37,9 @@ class Arc : public Policy {
     const bool known = (hash == coming_ && from_ != kNew) || remove_ghost(hash) != kNew;
     from_ = kNew;
     count_++;
+    once_gone_.go_on();
+    again_gone_.go_on();
+    entries_.count_work(once_gone_.take_work() + again_gone_.take_work());
     if (known) {
       join_again(ref);
     } else {
@@ -194,6 +198,7 @@ class Arc : public Policy {
     if (remembered) (is_again(ref) ? again_gone_ : once_gone_).add(hash);
   }
 
+  const Entries &entries_;
   const Store &store_;
   List once_;          // T1
   List again_;         // T2

@@ -3,25 +3,28 @@
 // back. It keeps 32 bits of a key's hash. So in a queue of n ghosts, a key that is not there is
 // found by mistake once in 2^32 / n times.
 //
-// The queue has no links. As the authors of S3-FIFO propose (s3fifo.cpp), each ghost holds the time
-// at which it came, counted in arrivals, and the queue holds the time since which ghosts are there.
-// So the oldest ghosts leave without a search, and their slots are free. The queue also counts the
-// ghosts of each tick, so that a ghost that comes back leaves its room to others.
+// The queue has no links. As the authors of S3-FIFO propose (s3fifo.cpp), it is a hash table in
+// which each ghost holds the time at which it came (ghost_ticks.hpp). The oldest ghosts leave as
+// their time passes out of reach, without a search, and their slots are free. A ghost that comes
+// back leaves its room to others.
 //
 // A bucket is a cache line of ten ghosts. A ghost may be in either of two buckets (Azar, Broder,
 // Karlin, Upfal, "Balanced Allocations", 1999), and enters the less crowded one. A look-up or an
 // addition causes two cache misses at once, and both lines can be prefetched. A ghost takes 7.5
 // bytes. At that load a ghost hardly ever leaves early because both buckets are full.
 //
-// The queue reaches back a number of ticks. In a queue of up to kExact ghosts a tick is one
-// arrival, and the table is half empty. So the queue is exact, except that a ghost leaves after
-// kExactTicks arrivals at the latest. In a larger queue several ghosts come in one tick, and leave
-// together.
+// Up to kExact ghosts are an exact queue, except that a ghost leaves after kExactTicks arrivals at
+// the latest: a tick is one arrival, and the table is half empty. In a larger queue several ghosts
+// come in one tick, and leave together.
 //
-// When the queue changes its size, each call moves a few buckets, so that no call pays for all.
-// Until that is done a ghost may be in either table; both tables count by the ticks of the new one.
-// If the limit is on memory, all buckets move at once, because both tables together take more
-// memory than the weights of entries include.
+// A page of the table is made ready when its first ghost comes, and counts as held memory from then
+// on. So a queue with room for many ghosts that has few is small.
+//
+// When the queue changes its size, each call moves a few buckets to another table, from the lowest
+// hashes on (incremental rehashing). The two buckets of a ghost lie in one block of the table, and
+// how far that block has moved tells in which table the ghost is. What has moved goes back, so that
+// both tables are held by as much as the larger one takes (table_edge.hpp). Both have one time, so a
+// ghost that moves stays as old as it is.
 //
 // Ghosts are optional: without memory there are fewer of them.
 #ifndef CT_POLICY_GHOSTS_HPP
@@ -31,9 +34,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <utility>
 
 #include "base/hash.hpp"
 #include "base/memory.hpp"
+#include "base/table_edge.hpp"
+#include "policy/ghost_ticks.hpp"
 
 namespace ct {
 
@@ -42,17 +49,22 @@ class Ghosts {
   // Bytes for each ghost, on average, as the table grows by steps.
   static constexpr size_t kBytesEach = 10;
 
-  explicit Ghosts(Memory &memory) noexcept : memory_(memory) {}
+  explicit Ghosts(Memory &memory) noexcept : memory_(memory), ticks_(memory) {}
   ~Ghosts() { clear(); }
   Ghosts(const Ghosts &) = delete;
   Ghosts &operator=(const Ghosts &) = delete;
 
-  uint64_t size() const { return size_; }
+  uint64_t size() const { return ticks_.ghosts(); }
 
   // Makes room for count ghosts, but not for four times as many or, if tight, for half as many
   // again. It is called before each add. Returns false if that is not done yet: there are more
   // ghosts, or there is no memory, or the queue is still changing its size.
   bool reserve(uint64_t count, bool tight) noexcept;
+  // Goes on, by a few buckets, with a change of size. It is called for each key that comes, however
+  // many ghosts are added for it.
+  void go_on() noexcept {
+    if (moving()) move_some();
+  }
   // Adds the key as the newest. If there is no room, the oldest leave.
   void add(uint64_t hash);
   // Removes the key. Returns false if the key was not there.
@@ -66,75 +78,90 @@ class Ghosts {
   void prefetch(uint64_t hash) const {
     for (const Table *table : {&table_, &old_}) {
       if (table->buckets == nullptr) break;
-      for (const Bucket *home : table->homes_of(hash_position(hash))) __builtin_prefetch(home, 1);
+      for (uint32_t home : table->homes_of(hash_position(hash))) {
+        __builtin_prefetch(&table->buckets[home], 1);
+      }
     }
   }
 
 #ifdef CT_VALIDATE
   // Returns nullptr, or the invariant that is broken.
   const char *problem() const;
+  // Returns how many buckets have been moved since the previous call.
+  uint64_t take_work() { return std::exchange(work_, 0); }
+#else
+  uint64_t take_work() { return 0; }
 #endif
 
  private:
-  using Tick = uint16_t;
-  using Count = uint16_t;
+  using Tick = GhostTicks::Tick;
 
   static constexpr uint32_t kSlots = 10;
+  static constexpr uint32_t kExactBuckets = 64;
+  static constexpr uint32_t kPage = 64;     // buckets
+  static constexpr uint32_t kBlock = 2048;  // buckets; in smaller blocks, some would be overcrowded
   static constexpr uint64_t kMaxBuckets = UINT32_MAX / kSlots;
-  static constexpr uint64_t kExactBuckets = 64;
   static constexpr uint64_t kExact = kExactBuckets * kSlots / 2;
   static constexpr uint32_t kExactTicks = 512;
-  // How many ticks a larger table has. As many ghosts as there is room for come within a quarter of
-  // them, at most.
+  // How many ticks a larger table has. As many ghosts as there is room for come within an eighth of
+  // them, so that a queue that grows still reaches back to the ghosts that came when ticks were
+  // shorter. If there is room for more than 8 million ghosts, these take more ticks, as a tick has
+  // only so many arrivals. There are never more than 67 million.
   static constexpr uint32_t kTicks = 2048;
-  // Limits the arrivals in a tick, so that 16 bits count its ghosts. If there is room for more than
-  // 16 million ghosts, these take more than a quarter of the ticks. There are never more than 67
-  // million.
-  static constexpr uint32_t kMaxShift = 15;
-  static constexpr Count kMostOfTick = UINT16_MAX;
-  // Ticks have 16 bits and wrap around. Before they do, a ghost that has left is given the age
-  // kLongAgo: each tick visits some buckets, and kTicksASweep ticks visit all of them.
-  static constexpr Tick kLongAgo = 1u << 15;
-  static constexpr uint64_t kTicksASweep = 1u << 14;
-  static_assert(kLongAgo + kTicksASweep + kTicks < 1u << 16, "younger than a round of ticks");
+  // Ticks wrap around. Before they do, slots whose ghost has left are given the age kLongAgo: each
+  // tick sweeps some buckets, and kTicksASweep ticks sweep all of them.
+  static constexpr uint32_t kTicksASweep = 1u << 14;
+  static_assert(GhostTicks::kLongAgo + kTicksASweep + kTicks < 1u << 16,
+                "no slot is older than a round of ticks");
   // A step moves kGhostsAStep ghosts, but visits at most kBucketsAStep buckets if few are filled.
-  // So the move ends before the next one is due, if each table has room for an eighth more.
-  static constexpr uint32_t kGhostsAStep = 12;
+  // So the move ends before the next one is due, as each table has room for an eighth more.
+  static constexpr uint32_t kGhostsAStep = 20;
   static constexpr uint32_t kBucketsAStep = 64;
 
   struct alignas(64) Bucket {
     uint32_t positions[kSlots];  // 32 bits of each hash; they lead to its two buckets
-    Tick came[kSlots];
+    Tick came[kSlots];           // an age of kLongAgo, or any out of reach: the slot is free
+
+    // Returns whether a slot has this position. The ghost may have left. Compilers do not make
+    // vectors of the plain loop.
+    bool may_hold(uint32_t position) const {
+      typedef uint32_t Four __attribute__((vector_size(16)));
+      Four some[2];
+      std::memcpy(some, positions, sizeof some);
+      const auto found = (some[0] == position) | (some[1] == position);
+      uint64_t halves[2];
+      std::memcpy(halves, &found, sizeof halves);
+      static_assert(kSlots == 10, "two are left");
+      return (halves[0] | halves[1]) != 0 || positions[8] == position || positions[9] == position;
+    }
   };
   static_assert(sizeof(Bucket) == 64, "one cache line");
 
-  using Homes = std::array<Bucket *, 2>;
+  using Homes = std::array<uint32_t, 2>;
 
-  // The buckets, and the time by which their ghosts are counted.
   struct Table {
     Bucket *buckets = nullptr;
-    Count *of_tick = nullptr;  // behind the buckets: how many ghosts of each tick are there
-    uint32_t count = 0;        // of buckets
-    uint32_t ticks = 0;        // how many the table can reach back
-    uint32_t shift = 0;        // 2^shift arrivals make a tick
-    uint32_t fresh = 0;        // arrivals in this tick
-    Tick now = kLongAgo;
-    Tick ages = 0;  // in ticks; ghosts that are older have left
+    uint32_t count = 0;  // of buckets
+    // Behind the buckets: a bit for each page that is ready. What is in others is undefined.
+    uint64_t *ready = nullptr;
 
     uint64_t capacity() const { return capacity_of(count); }
-    Bucket *home_of(uint32_t position) const {
-      return &buckets[(uint64_t{position} * count) >> 32];
+    uint32_t home_of(uint32_t position) const {
+      return static_cast<uint32_t>((uint64_t{position} * count) >> 32);
     }
+    // Returns the first bucket of the position's block.
+    uint32_t block_of(uint32_t position) const { return home_of(position) / kBlock * kBlock; }
     Homes homes_of(uint32_t position) const {
-      return {home_of(position), home_of(position * 0x9E3779B9u)};
+      const uint32_t block = block_of(position);
+      const uint64_t size = std::min(kBlock, count - block);
+      const uint64_t other = uint64_t{position * 0x9E3779B9u} * size >> 32;
+      return {home_of(position), static_cast<uint32_t>(block + other)};
     }
-    Tick age(Tick came) const { return static_cast<Tick>(now - came); }
-    bool is_there(Tick came) const { return age(came) < ages; }
-    Tick long_ago() const { return static_cast<Tick>(now - kLongAgo); }
-    Count &counted(Tick tick) const { return of_tick[tick & (ticks - 1)]; }
-    uint32_t crowd(const Bucket &bucket) const;
-    uint32_t oldest(const Bucket &bucket) const;
-    void sweep();
+    bool is_ready(uint32_t bucket) const {
+      const uint32_t page = bucket / kPage;
+      return (ready[page / 64] >> (page % 64) & 1) != 0;
+    }
+    uint32_t next_ready(uint32_t bucket) const;
   };
 
   static bool is_exact(uint64_t buckets) { return buckets <= kExactBuckets; }
@@ -144,31 +171,53 @@ class Ghosts {
   }
   static uint64_t buckets_for(uint64_t count) {
     return count <= kExact ? count * 2 / kSlots + 1
-                           : std::max(count * 20 / (17 * kSlots), kExactBuckets) + 1;
+                           : std::max<uint64_t>(count * 20 / (17 * kSlots), kExactBuckets) + 1;
   }
-  static size_t bytes_of(uint64_t buckets) {
-    return static_cast<size_t>(buckets) * sizeof(Bucket) + ticks_of(buckets) * sizeof(Count);
+  // Returns how many arrivals make a tick.
+  static uint32_t tick_length(uint64_t buckets) {
+    if (is_exact(buckets)) return 1;
+    return static_cast<uint32_t>(
+        std::min<uint64_t>(capacity_of(buckets) / (kTicks / 8) + 1, GhostTicks::kMostArrivals));
   }
+  static size_t bucket_bytes(uint64_t buckets) {
+    return static_cast<size_t>(buckets) * sizeof(Bucket);
+  }
+  static size_t ready_bytes(uint64_t buckets) {
+    return static_cast<size_t>(buckets / (64 * kPage) + 1) * sizeof(uint64_t);
+  }
+  static size_t bytes_of(uint64_t buckets) { return bucket_bytes(buckets) + ready_bytes(buckets); }
 
   bool moving() const { return old_.buckets != nullptr; }
+  // The table in charge of a position is the new one once the position's block in the old table has
+  // begun to move. Until all of the block has moved, some ghosts are still in the old table, too.
+  bool is_in_new(uint32_t position) const { return !moving() || old_.block_of(position) < moved_; }
+  bool may_be_in_old(uint32_t position) const {
+    return moving() && old_.block_of(position) + kBlock > moved_;
+  }
+
   Table allocate(uint64_t buckets) noexcept;
   void release(Table &table) noexcept;
-  bool replace_table(uint64_t buckets, bool at_once) noexcept;
-  void recount();
-  void move_some();
-  bool translate(const Table &table, Tick *came) const;
+  bool replace_table(uint64_t buckets) noexcept;
+  [[gnu::noinline, gnu::cold]] void move_some();
+  uint32_t move_bucket(Bucket &bucket);
+  [[gnu::noinline, gnu::cold]] void make_ready(const Table &table, uint32_t bucket);
   bool erase(const Table &table, uint32_t position);
-  void begin_tick();
-  void drop_tick();
-  void put(uint32_t position, Tick came);
-  void forget(Tick came);
+  [[gnu::noinline]] bool erase_from(Bucket &bucket, uint32_t position);
+  void put(const Table &table, uint32_t position, Tick came);
+  uint32_t crowd(const Bucket &bucket) const;
+  uint32_t oldest(const Bucket &bucket) const;
+  void sweep(const Table &table, uint32_t from);
 
   Memory &memory_;
+  GhostTicks ticks_;  // of the ghosts in both tables
+  uint32_t tick_length_ = 1;
   Table table_;
-  Table old_;           // while the queue changes its size; its time stands still
+  Table old_;           // while the queue changes its size
   uint32_t moved_ = 0;  // buckets of old_ below this have moved
-  Tick since_ = 0;      // the tick of table_ at which the move began
-  uint64_t size_ = 0;   // ghosts in both tables
+  TableEdge emptied_;   // of old_
+#ifdef CT_VALIDATE
+  uint64_t work_ = 0;
+#endif
 };
 
 }  // namespace ct

@@ -27,6 +27,8 @@ class S3Fifo : public Policy {
 
   void insert(Ref ref, uint64_t hash, Now &) override {
     const bool returns = ghosts_.remove(hash);
+    ghosts_.go_on();
+    context_.entries.count_work(ghosts_.take_work());
     size_++;
     if (returns) {
       enter_main(ref);

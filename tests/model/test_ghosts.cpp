@@ -59,6 +59,12 @@ void assert_sound(const ct::Ghosts &ghosts) {
   if (const char *problem = ghosts.problem()) fail_msg("%s", problem);
 }
 
+// As a policy does for each key that comes.
+bool make_room(ct::Ghosts &ghosts, uint64_t count, bool tight) {
+  ghosts.go_on();
+  return ghosts.reserve(count, tight);
+}
+
 // Adds the next `count` keys, of which no more than `most` are to be kept.
 void churn(ct::Ghosts &ghosts, uint64_t *next, uint64_t count, uint64_t most) {
   for (const uint64_t end = *next + count; *next < end; ++*next) {
@@ -69,7 +75,7 @@ void churn(ct::Ghosts &ghosts, uint64_t *next, uint64_t count, uint64_t most) {
 
 // Until a table of another size has taken over.
 void settle(ct::Ghosts &ghosts, uint64_t count) {
-  for (uint64_t size = ghosts.size(), i = 0; i <= size; i++) ghosts.reserve(count, false);
+  for (uint64_t size = ghosts.size(), i = 0; i <= size; i++) make_room(ghosts, count, false);
 }
 
 void expect_exact_queue(bool is_tight) {
@@ -94,7 +100,7 @@ void expect_exact_queue(bool is_tight) {
       assert_int_equal(known, ghosts.remove(hash_of(key)));
       if (random() % 3 != 0) {
         // There may be more than that already.
-        const bool room = ghosts.reserve(most, is_tight);
+        const bool room = make_room(ghosts, most, is_tight);
         assert_true(room || naive.ghosts.size() > most);
         while (naive.ghosts.size() >= most) {
           naive.ghosts.pop_front();
@@ -124,10 +130,10 @@ TEST(tight_table_follows_the_count) {
   ct::Memory memory(nullptr);
   ct::Ghosts ghosts(memory);
   for (uint64_t count = 100000; count > 0; count -= 1 + count / 10) {
-    assert_true(ghosts.reserve(count, true));
+    assert_true(make_room(ghosts, count, true));
     const uint64_t held = memory.held();
     assert_in_range(held, count * 7, count * 13 + 6000);
-    assert_true(ghosts.reserve(count, true));
+    assert_true(make_room(ghosts, count, true));
     assert_int_equal(held, memory.held());
   }
 }
@@ -137,7 +143,7 @@ TEST(many_are_nearly_a_queue) {
   constexpr uint64_t kMany = 100000;
   ct::Memory memory(nullptr);
   ct::Ghosts ghosts(memory);
-  assert_true(ghosts.reserve(kMany, false));
+  assert_true(make_room(ghosts, kMany, false));
   assert_true(memory.held() < 8 * kMany);
   uint64_t next = 0;
   churn(ghosts, &next, 5 * kMany, kMany);
@@ -162,7 +168,7 @@ TEST(who_comes_back_leaves_room) {
   constexpr uint64_t kMany = 10000;
   ct::Memory memory(nullptr);
   ct::Ghosts ghosts(memory);
-  assert_true(ghosts.reserve(kMany, false));
+  assert_true(make_room(ghosts, kMany, false));
   uint64_t next = 0;
   for (uint64_t key = 0; key < 2 * kMany; key++) {
     churn(ghosts, &next, 1, kMany);
@@ -179,16 +185,16 @@ TEST(growing_and_shrinking_table_keeps_the_newest) {
   ct::Ghosts ghosts(memory);
   uint64_t next = 0;
   for (; next < kMost; next++) {
-    assert_true(ghosts.reserve(ghosts.size() + 1, false));
+    assert_true(make_room(ghosts, ghosts.size() + 1, false));
     ghosts.add(hash_of(next));
   }
   assert_sound(ghosts);
   assert_in_range(ghosts.size(), kMost * 95 / 100, kMost);
-  assert_false(ghosts.reserve(100, false));
+  assert_false(make_room(ghosts, 100, false));
 
   const uint64_t large = memory.held();
   while (ghosts.size() > 1000) ghosts.drop_oldest();
-  assert_true(ghosts.reserve(1000, false));
+  assert_true(make_room(ghosts, 1000, false));
   settle(ghosts, 1000);
   assert_true(memory.held() < large / 10);
   assert_sound(ghosts);
@@ -201,14 +207,14 @@ TEST(other_table_takes_over_step_by_step) {
   for (const uint64_t then : {kMany * 9 / 8, 10 * kMany, kMany / 5, uint64_t{300}}) {
     ct::Memory memory(nullptr);
     ct::Ghosts ghosts(memory);
-    assert_true(ghosts.reserve(kMany, false));
+    assert_true(make_room(ghosts, kMany, false));
     uint64_t next = 0;
     churn(ghosts, &next, 2 * kMany, kMany);
     while (ghosts.size() > then) ghosts.drop_oldest();
     const uint64_t before = memory.held();
     const uint64_t most = std::min(then, kMany);
 
-    assert_true(ghosts.reserve(then, false));
+    assert_true(make_room(ghosts, then, false));
     const uint64_t both = memory.held();
     assert_true(both > before);
     uint64_t steps = 0;
@@ -221,13 +227,64 @@ TEST(other_table_takes_over_step_by_step) {
         assert_true(ghosts.remove(hash_of(key)));
         assert_false(ghosts.remove(hash_of(key)));
       }
-      ghosts.reserve(then, false);
+      make_room(ghosts, then, false);
     }
     assert_sound(ghosts);
     assert_in_range(steps, 100, kMany / 10);
     assert_true(memory.held() < both);
   }
 }
+
+// ---- What they hold -----------------------------------------------------------------------------
+
+struct Paged {
+  ct::PageHeaps heaps{true, true};
+  ct::Memory memory{nullptr, &heaps};
+  ct::Ghosts ghosts{memory};
+};
+
+TEST(room_counts_when_it_is_taken) {
+  Paged paged;
+  constexpr uint64_t kMany = 1000000;
+  assert_true(make_room(paged.ghosts, kMany, true));
+  assert_true(paged.memory.held() < 50000);
+  uint64_t next = 0;
+  churn(paged.ghosts, &next, 10, kMany);
+  // Each of them in two pages, at most.
+  assert_true(paged.memory.held() < 50000 + 10 * 2 * 4096);
+  churn(paged.ghosts, &next, kMany, kMany);
+  assert_in_range(paged.memory.held(), 7 * kMany, 8 * kMany);
+  assert_sound(paged.ghosts);
+}
+
+// A table of another size takes over by a few buckets in a call. Both are held by as much as the
+// larger one, and two steps.
+TEST(both_tables_are_held_by_as_much_as_the_larger_one) {
+  constexpr uint64_t kMost = 300000;
+  Paged paged;
+  ct::Ghosts &ghosts = paged.ghosts;
+  uint64_t next = 0;
+  const auto expect_little = [&](uint64_t count) {
+    assert_true(ghosts.take_work() <= 64);
+    assert_true(paged.memory.held() <= count * 10 + 600000);
+  };
+  for (uint64_t count = 1; count < kMost; count++) {
+    make_room(ghosts, count, true);
+    churn(ghosts, &next, 1, count);
+    expect_little(count);
+    if (count % 10000 == 0) assert_sound(ghosts);
+  }
+  for (uint64_t count = kMost; count > 1000; count -= 5) {
+    while (ghosts.size() >= count) ghosts.drop_oldest();
+    make_room(ghosts, count, true);
+    churn(ghosts, &next, 1, count);
+    // There is room for half as many again before the table shrinks.
+    expect_little(count * 3 / 2);
+    if (count % 10000 == 0) assert_sound(ghosts);
+  }
+}
+
+// ---- What they know -----------------------------------------------------------------------------
 
 // A key is known only if it was added and has not come back since, whatever tables took over.
 TEST(resized_again_and_again_it_knows_nobody_else) {
@@ -243,7 +300,7 @@ TEST(resized_again_and_again_it_knows_nobody_else) {
     if (ghosts.remove(hash_of(key))) assert_true(there[key]);
     there[key] = random() % 4 != 0;
     if (there[key]) {
-      ghosts.reserve(most, random() % 1000 == 0);
+      make_room(ghosts, most, random() % 1000 == 0);
       while (ghosts.size() >= most) ghosts.drop_oldest();
       ghosts.add(hash_of(key));
     }
@@ -256,7 +313,7 @@ TEST(who_has_left_never_comes_back) {
   for (const uint64_t many : {3, 300, 3000}) {
     ct::Memory memory(nullptr);
     ct::Ghosts ghosts(memory);
-    assert_true(ghosts.reserve(many, false));
+    assert_true(make_room(ghosts, many, false));
     uint64_t next = 0;
     for (int round = 0; round < 500; round++) {
       churn(ghosts, &next, 1000, many);
@@ -274,7 +331,7 @@ TEST(few_of_many_do_not_come_back) {
   constexpr uint64_t kMany = 1000000;
   ct::Memory memory(nullptr);
   ct::Ghosts ghosts(memory);
-  assert_true(ghosts.reserve(kMany, false));
+  assert_true(make_room(ghosts, kMany, false));
   uint64_t next = 0;
   for (int round = 0; round < 4; round++) {
     churn(ghosts, &next, 70000, 1);
@@ -295,13 +352,13 @@ TEST(without_memory_there_are_fewer) {
   ct::Memory memory(&hooks);
   {
     ct::Ghosts ghosts(memory);
-    assert_false(ghosts.reserve(10, false));
+    assert_false(make_room(ghosts, 10, false));
     ghosts.add(hash_of(1));
     assert_false(ghosts.remove(hash_of(1)));
     refuses = false;
-    assert_true(ghosts.reserve(10, false));
+    assert_true(make_room(ghosts, 10, false));
     refuses = true;
-    assert_false(ghosts.reserve(1000, false));
+    assert_false(make_room(ghosts, 1000, false));
     for (uint64_t key = 0; key < 1000; key++) ghosts.add(hash_of(key));
     assert_in_range(ghosts.size(), 10, 20);
     assert_true(ghosts.remove(hash_of(990)));

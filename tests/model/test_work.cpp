@@ -298,11 +298,11 @@ TEST(protected_list_that_is_too_heavy_moves_a_few_in_a_call) {
 
 // ---- What policies keep beside the entries ----------------------------------------------------
 
-// A cache whose limit is on memory does not know how many entries it will have. Its sketch grows with
-// them, and shrinks if entries become fewer and larger.
+// A cache whose limit is on memory does not know how many entries it will have. Its sketch, or its
+// ghosts, grow with them, and shrink if entries become fewer and larger.
 TEST(what_a_policy_keeps_beside_the_entries_grows_in_steps) {
   static const char kLarge[2000] = {};
-  for (const ct_policy policy : {CT_POLICY_WTINYLFU}) {
+  for (const ct_policy policy : {CT_POLICY_WTINYLFU, CT_POLICY_ARC, CT_POLICY_S3FIFO}) {
     for (const bool hooked : {false, true}) {
       ct_allocator hooks = CT_ALLOCATOR_INIT;
       hooks.alloc = [](void *, size_t size, size_t align) -> void * {
