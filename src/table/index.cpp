@@ -92,7 +92,7 @@ uint32_t Index::smallest_size(uint64_t needed) const {
 bool Index::begin_growth(uint64_t needed) noexcept {
   const uint32_t size = next_size(needed);
   if (size <= current_.size() || !replace_table(size)) return false;
-  step_ = kBucketsAStep;
+  step_ = kHomesAStep;
   return true;
 }
 
@@ -100,9 +100,9 @@ bool Index::begin_growth(uint64_t needed) noexcept {
 bool Index::begin_shrinking(uint64_t needed) noexcept {
   const uint32_t before = current_.size();
   if (before <= (tight_ ? kTinyTable : kSmallTable)) return false;
-  const uint32_t size = smallest_size(needed + before / kSparseBucketsAStep);
+  const uint32_t size = smallest_size(needed + before / kSparseHomesAStep);
   if (size > shrunk(before) || !replace_table(size)) return false;
-  step_ = kSparseBucketsAStep;
+  step_ = kSparseHomesAStep;
   return true;
 }
 
@@ -117,61 +117,44 @@ bool Index::replace_table(uint32_t size) noexcept {
   if (table.data() == nullptr) return false;
   WriteSection section(*this);
   old_.set(current_.data(), current_.size());
-  cursor_ = 0;
-  discarded_ = filled_ = 0;
-  size_then_ = size_;
   current_.set(table.data(), table.size());
-  if (!migrating()) use_up_to(table.size());
+  cursor_ = 0;
+  size_then_ = size_;
+  filled_.begin(current_.data(), table_bytes(current_.size()));
+  // The first step of the old table stays: see discard_moved.
+  const size_t bytes = table_bytes(old_.size());
+  emptied_.begin(old_.data(), bytes, memory_.step_of(bytes));
+  if (!migrating()) filled_.use_up_to(memory_, table_bytes(current_.size()));
   return true;
 }
 
 // Returns how many homes to move for one more entry. A cache that has evicted many entries since,
 // for large ones, moves as many more, so that it gets on with a smaller table as fast.
-uint32_t Index::steps() noexcept {
+uint32_t Index::homes_to_move() noexcept {
   const uint64_t shed = size_then_ > size_ ? size_then_ - size_ : 0;
   size_then_ = size_;
   return step_ + static_cast<uint32_t>(std::min<uint64_t>(shed, kMaxBuckets));
 }
 
-// Counts buckets of the new table as held. The buckets left of this home may have been touched, and
-// some buckets behind it.
-void Index::use_filled(uint32_t home) noexcept {
-  const uint32_t step = step_of(current_);
-  if (step == 0 || home + uint64_t{step} <= filled_) return;
-  use_up_to(static_cast<uint32_t>(std::min<uint64_t>(home + 2 * uint64_t{step}, current_.size())));
+// Counts as held what is touched in the new table when as many homes of the old one have moved: the
+// buckets that these homes lead to, and some buckets behind them.
+void Index::use_for(uint32_t homes) noexcept {
+  const size_t bytes = table_bytes(current_.size());
+  if (homes == old_.size()) return filled_.use_up_to(memory_, bytes);
+  const uint64_t position = first_position(homes, old_.size());
+  const uint32_t last = home_of(static_cast<uint32_t>(position), current_.size());
+  filled_.use_up_to(memory_, table_bytes(last) + memory_.step_of(bytes));
 }
 
-// Buckets left of end are held from now on.
-void Index::use_up_to(uint32_t end) noexcept {
-  if (end <= filled_) return;
-  memory_.use(current_.data() + filled_, table_bytes(end - filled_), table_bytes(current_.size()),
-              Memory::kTable);
-  filled_ = end;
-}
-
-// Gives back the buckets that the cursor has passed, in steps, because giving back a large table at
-// once takes long.
+// Gives back the buckets that the cursor has passed.
 //
 // There may still be entries left of the cursor: those that went over the end of the table and on
 // from its first bucket. They lie in the first step, which stays, unless they passed over all of
 // it.
 void Index::discard_moved() noexcept {
-  const uint32_t step = step_of(old_);
-  if (step == 0 || cursor_ - discarded_ < step) return;
-  const uint32_t end = cursor_ / step * step;
-  if (end == step || old_.data()[step - 1].passed != 0) return;
-  memory_.discard(old_.data() + step, table_bytes(end - step), table_bytes(old_.size()),
-                  Memory::kTable);
-  discarded_ = end;
-}
-
-// Returns the step in buckets. Returns 0 if no part of the table can go back; all of it is then
-// held from the beginning.
-uint32_t Index::step_of(const Table &table) const {
-  const size_t bytes = table_bytes(table.size());
-  if (!memory_.is_paged(bytes, Memory::kTable)) return 0;
-  return static_cast<uint32_t>(std::min(kStepBytes, bytes / 16 + kPageBytes) / kPageBytes *
-                               (kPageBytes / sizeof(Bucket)));
+  const size_t step = memory_.step_of(table_bytes(old_.size())) / sizeof(Bucket);
+  if (step == 0 || old_.data()[step - 1].passed != 0) return;
+  emptied_.discard_up_to(memory_, table_bytes(cursor_));
 }
 
 // Returns a table that was put away and is as large as this, or a little larger, so that many sizes

@@ -11,9 +11,12 @@
 // raises them touches no other cache line, and needs no lock. If the slot has just been given to
 // another entry, the use raises that entry's bits instead; use bits are hints.
 //
-// The home grows with the position. So a table can be replaced a few buckets at a time, from left
-// to right, as in linear hashing: references whose home is left of the cursor are in the new table,
-// and the others in the old one.
+// The index grows by incremental rehashing. When more room is needed, it allocates another table,
+// and each insertion moves the references of a few homes there, from left to right, as in linear
+// hashing. A home grows with the position, in either table. So references whose home in the old
+// table is left of the cursor are in the new table, and the others in the old one. When the cursor
+// comes to the end, the old table goes. The index shrinks in the same way. Both tables together are
+// held by hardly more than the larger one (base/table_edge.hpp).
 #ifndef CT_INDEX_HPP
 #define CT_INDEX_HPP
 
@@ -26,6 +29,7 @@
 #include "base/array.hpp"
 #include "base/hash.hpp"
 #include "base/memory.hpp"
+#include "base/table_edge.hpp"
 #include "table/entry.hpp"
 
 namespace ct {
@@ -294,20 +298,16 @@ class Index {
   uint64_t shrunk(uint64_t buckets) const { return tight_ ? buckets / 4 * 3 : buckets / 4; }
   static constexpr uint32_t kMaxBuckets = 1u << 29;
   // Enough to move a whole table before the next one is due, if that has 5 % more buckets.
-  static constexpr uint32_t kBucketsAStep = 4;
+  static constexpr uint32_t kHomesAStep = 4;
   // The step if the old table is nearly empty.
-  static constexpr uint32_t kSparseBucketsAStep = 16;
+  static constexpr uint32_t kSparseHomesAStep = 16;
   // The step of a call that does nothing but replace a table, and lets others at the lock in
   // between.
-  static constexpr uint32_t kBucketsAShrink = 32;
+  static constexpr uint32_t kHomesAShrink = 32;
   // A table of a page is too small to be worth shrinking; if memory is counted, a quarter of a page
   // is.
   static constexpr uint32_t kSmallTable = 64;
   static constexpr uint32_t kTinyTable = 16;
-  // The system takes this much back in some ten microseconds. The step of a smaller table is a
-  // sixteenth.
-  static constexpr size_t kStepBytes = 128 * 1024;
-  static constexpr size_t kPageBytes = 4096;
 
   static uint32_t home_of(uint32_t position, uint32_t buckets) {
     return static_cast<uint32_t>((static_cast<uint64_t>(position) * buckets) >> 32);
@@ -326,19 +326,21 @@ class Index {
     return const_cast<Table &>(static_cast<const Index *>(this)->table_of(position));
   }
 
+  // How many buckets the next table has.
   uint32_t size_of(uint64_t buckets) const;
   uint32_t next_size(uint64_t needed) const;
   uint32_t smallest_size(uint64_t needed) const;
+  // The steps of replacing a table, in this order.
   [[gnu::noinline, gnu::cold]] bool begin_growth(uint64_t needed) noexcept;
   [[gnu::noinline, gnu::cold]] bool begin_shrinking(uint64_t needed) noexcept;
   bool replace_table(uint32_t size) noexcept;
+  uint32_t homes_to_move() noexcept;
   template <class HashOf>
-  [[gnu::noinline, gnu::cold]] void migrate(uint32_t buckets, HashOf hash_of);
-  uint32_t steps() noexcept;
+  [[gnu::noinline, gnu::cold]] void migrate(uint32_t homes, HashOf hash_of);
+  template <class HashOf>
+  void move_home(uint32_t home, HashOf hash_of);
+  void use_for(uint32_t homes) noexcept;
   void discard_moved() noexcept;
-  void use_filled(uint32_t home) noexcept;
-  void use_up_to(uint32_t end) noexcept;
-  uint32_t step_of(const Table &table) const;
   template <class IsIt>
   static Place scan(Bucket *buckets, uint32_t count, uint64_t hash, IsIt is_it);
   static void put(Table &table, uint64_t hash, Ref ref, uint32_t use_bits);
@@ -360,8 +362,8 @@ class Index {
   Cell<uint32_t> cursor_{0};  // homes left of the cursor have moved from old_ to current_
   uint32_t step_ = 0;         // how many homes an insertion moves
   uint64_t size_then_ = 0;    // size_ when homes were last moved
-  uint32_t discarded_ = 0;    // buckets of old_ left of this have gone back, but for the first step
-  uint32_t filled_ = 0;       // buckets of current_ left of this are held
+  TableEdge filled_;          // of current_
+  TableEdge emptied_;         // of old_
   Array<Kept> kept_;          // tables that were put away, with room for those in use
 };
 
@@ -388,7 +390,7 @@ template <class IsIt>
 
 template <class HashOf>
 bool Index::reserve(uint64_t count, HashOf hash_of) noexcept {
-  if (migrating()) migrate(steps(), hash_of);
+  if (migrating()) migrate(homes_to_move(), hash_of);
   const uint64_t needed = size_ + count;
   if (needed <= comfortable(current_.size())) {
     if (needed < sparse(current_.size()) && !migrating()) begin_shrinking(needed);
@@ -402,42 +404,45 @@ bool Index::reserve(uint64_t count, HashOf hash_of) noexcept {
 template <class HashOf>
 bool Index::shrink(uint64_t count, HashOf hash_of) noexcept {
   if (!migrating() && !begin_shrinking(size_ + count)) return false;
-  migrate(kBucketsAShrink, hash_of);
+  migrate(kHomesAShrink, hash_of);
   return true;
 }
 
-// Moves the entries of the next few homes from the old table to the current one.
+// Moves the references of the next homes from the old table to the current one.
 template <class HashOf>
-void Index::migrate(uint32_t buckets, HashOf hash_of) {
+void Index::migrate(uint32_t homes, HashOf hash_of) {
   WriteSection section(*this);
-  Bucket *from = old_.data();
-  const uint32_t end = static_cast<uint32_t>(
-      std::min<uint64_t>(old_.size(), static_cast<uint64_t>(cursor_) + buckets));
-  for (; cursor_ < end; ++cursor_) {
-    uint32_t b = cursor_;
-    for (uint32_t left = old_.size();;) {
-      // Taking an entry out lowers the counts on its way, so the count is read first.
-      const bool goes_on = from[b].passed != 0;
-      for (uint32_t i = 0; i < kSlots; i++) {
-        if (from[b].tags[i] == 0) continue;
-        const Ref ref = from[b].refs[i];
-        const uint64_t hash = hash_of(ref);
-        if (home_of(hash_position(hash), old_.size()) != cursor_) continue;
-        const uint32_t use_bits = from[b].use_bits(i);
-        erase_slot(old_, cursor_, b, i);
-        put(current_, hash, ref, use_bits);
-      }
-      if (!goes_on || --left == 0) break;
-      b = old_.next(b);
-    }
-  }
+  const auto end =
+      static_cast<uint32_t>(std::min<uint64_t>(old_.size(), uint64_t{cursor_} + homes));
+  use_for(end);
+  for (; cursor_ < end; ++cursor_) move_home(cursor_, hash_of);
   if (cursor_ == old_.size()) {
-    use_up_to(current_.size());
     put_away(old_);
   } else {
     discard_moved();
-    use_filled(
-        home_of(static_cast<uint32_t>(first_position(cursor_, old_.size())), current_.size()));
+  }
+}
+
+// The references of a home are in its bucket and in those behind it, up to the first that none has
+// passed.
+template <class HashOf>
+void Index::move_home(uint32_t home, HashOf hash_of) {
+  uint32_t b = home;
+  for (uint32_t left = old_.size();;) {
+    Bucket &bucket = old_.data()[b];
+    // Taking a reference out lowers the counts on its way, so the count is read first.
+    const bool goes_on = bucket.passed != 0;
+    for (uint32_t i = 0; i < kSlots; i++) {
+      if (bucket.tags[i] == 0) continue;
+      const Ref ref = bucket.refs[i];
+      const uint64_t hash = hash_of(ref);
+      if (home_of(hash_position(hash), old_.size()) != home) continue;
+      const uint32_t use_bits = bucket.use_bits(i);
+      erase_slot(old_, home, b, i);
+      put(current_, hash, ref, use_bits);
+    }
+    if (!goes_on || --left == 0) return;
+    b = old_.next(b);
   }
 }
 
