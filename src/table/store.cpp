@@ -126,21 +126,26 @@ void Store::retire(uint32_t number) {
   }
 }
 
+// ---- Growing: another chunk -------------------------------------------------------------------
+
 // Returns a free block in a new chunk, from which a block of this size can be cut. Returns kNone if
 // there is no memory, or if the store is full.
 Ref Store::grow(uint32_t units) {
-  const size_t bytes = next_chunk_bytes(units, units != grown_for_[0] || units != grown_for_[1]);
+  const size_t bytes = next_chunk_bytes(units);
   grown_for_[1] = grown_for_[0];
   grown_for_[0] = units;
   if (bytes > kMaxChunkBytes) return kNone;
-  uint32_t number = find_spare(bytes);
-  if (number == kNoChunk) number = add_chunk(bytes, chunk_bytes_for(needed_units(units) * kUnit));
-  if (number == kNoChunk) return kNone;
+  uint32_t number = take_spare(bytes);
+  if (number == kNoChunk) number = add_chunk(bytes, chunk_bytes_for(needed_bytes(units)));
+  return number == kNoChunk ? kNone : open(number);
+}
+
+// Takes a chunk into use. Returns its only block, which is free.
+Ref Store::open(uint32_t number) {
   Chunk &chunk = chunks()[number];
   chunk.used_units = 0;
   held_units_ += chunk.units;
   newest_ = number;
-
   const Ref first = first_of(number);
   const Ref end = end_of(number);
   zero(at(end));
@@ -148,26 +153,34 @@ Ref Store::grow(uint32_t units) {
   return first;
 }
 
-// Returns the size of a chunk for a block of this size and others like it. If the sizes of blocks
-// are mixed, the size of a tight chunk is a power of two, so that another chunk fits where one was.
-size_t Store::next_chunk_bytes(uint32_t units, bool mixed) const {
-  const size_t needed = needed_units(units) * kUnit;
+// Returns the size of a chunk for a block of this size and others like it.
+size_t Store::next_chunk_bytes(uint32_t units) const {
   const uint64_t held = held_units_ * kUnit;
   const auto share = static_cast<size_t>(std::min<uint64_t>(held / 64, kMaxChunkBytes));
+  const size_t least = std::max(share, needed_bytes(units));
   if (!tight_) {
     const auto eighth = static_cast<size_t>(std::min<uint64_t>(held / 8, kMaxEighth));
-    return chunk_bytes_for(std::max({share, eighth, kMinChunkBytes, needed}));
+    return chunk_bytes_for(std::max({least, eighth, kMinChunkBytes}));
   }
   // At its end each chunk may lose less than a block, and most of one chunk may lie free. This size
   // balances the two.
   const double even = std::sqrt(static_cast<double>(held) * static_cast<double>(units * kUnit)) / 2;
-  const size_t least = std::max({share, static_cast<size_t>(even), needed});
-  if (least > kHugePageBytes) return chunk_bytes_for(least);
-  if (mixed) {
-    size_t bytes = tight_bytes_;
-    while (bytes < needed || bytes * 3 / 2 < least) bytes *= 2;
-    return bytes;
-  }
+  const size_t best = std::max(least, static_cast<size_t>(even));
+  if (best > kHugePageBytes) return chunk_bytes_for(best);
+  const bool mixed = units != grown_for_[0] || units != grown_for_[1];
+  return mixed ? mixed_chunk_bytes(best, needed_bytes(units)) : even_chunk_bytes(best, units);
+}
+
+// Returns a size for blocks of mixed sizes: a power of two, so that another chunk fits where one
+// was.
+size_t Store::mixed_chunk_bytes(size_t best, size_t needed) const {
+  size_t bytes = tight_bytes_;
+  while (bytes < needed || bytes * 3 / 2 < best) bytes *= 2;
+  return bytes;
+}
+
+// Returns a size for blocks of one size, which leave little of the chunk over.
+size_t Store::even_chunk_bytes(size_t least, uint32_t units) const {
   size_t best = (least + tight_bytes_ - 1) / tight_bytes_ * tight_bytes_;
   const size_t most = std::min(best + kFittedBlocks * units * kUnit, kHugePageBytes);
   for (size_t bytes = best + tight_bytes_; bytes <= most; bytes += tight_bytes_) {
@@ -194,15 +207,11 @@ double Store::filled(size_t bytes, uint32_t units) {
 }
 
 // Returns the smallest spare chunk that has at least bytes, or kNoChunk if there is none.
-uint32_t Store::find_spare(size_t bytes) {
-  uint32_t best = kNoChunk;
-  for (uint32_t i = 0; spares_ != 0 && i < chunk_count_; i++) {
-    const Chunk &chunk = chunks()[i];
-    if (chunk.used_units != kSpare || chunk_bytes(chunk) < bytes) continue;
-    if (best == kNoChunk || chunk.units < chunks()[best].units) best = i;
-  }
-  if (best != kNoChunk) spares_--;
-  return best;
+uint32_t Store::take_spare(size_t bytes) {
+  if (spares_ == 0) return kNoChunk;
+  const uint32_t number = smallest(kSpare, static_cast<uint32_t>(bytes / kUnit));
+  if (number != kNoChunk) spares_--;
+  return number;
 }
 
 // Adds a chunk of bytes, or of least bytes if there is no memory for more. Returns kNoChunk if
@@ -233,28 +242,41 @@ uint32_t Store::add_chunk(size_t bytes, size_t least) {
   return number;
 }
 
-// Returns a number for a chunk of this size, given that no spare chunk is as large. The last chunk
-// with this number was no larger, unless no other number is left: then the new chunk has to be as
-// large as the last one. Returns kNoChunk if there is no number, or no memory.
+// Returns a number for a chunk of this size, given that no spare chunk is as large. In this order:
+// that of the largest chunk that has gone and was no larger; a new number; that of a spare chunk,
+// which is set aside; that of the smallest chunk that has gone and was larger, as the new chunk then
+// has to be. Returns kNoChunk if there is no number, or no memory.
 uint32_t Store::find_number(uint32_t units) {
-  uint32_t below = kNoChunk;
-  uint32_t above = kNoChunk;
-  uint32_t spare = kNoChunk;
+  uint32_t number = largest_gone(units);
+  if (number != kNoChunk) return number;
+  if (chunk_count_ < max_chunks_) return reserve_number() ? chunk_count_ : kNoChunk;
+  number = smallest(kSpare, 0);
+  if (number != kNoChunk) return number;
+  number = smallest(kGone, units);
+  set_full(number == kNoChunk);
+  return number;
+}
+
+// Returns the smallest chunk of at least these units that is kSpare or kGone, or kNoChunk.
+uint32_t Store::smallest(uint32_t state, uint32_t units) const {
+  uint32_t best = kNoChunk;
   for (uint32_t i = 0; i < chunk_count_; i++) {
     const Chunk &chunk = chunks()[i];
-    if (chunk.used_units == kSpare) spare = i;
-    if (chunk.used_units != kGone) continue;
-    if (chunk.units <= units) {
-      if (below == kNoChunk || chunk.units > chunks()[below].units) below = i;
-    } else if (above == kNoChunk || chunk.units < chunks()[above].units) {
-      above = i;
-    }
+    if (chunk.used_units != state || chunk.units < units) continue;
+    if (best == kNoChunk || chunk.units < chunks()[best].units) best = i;
   }
-  if (below != kNoChunk) return below;
-  if (chunk_count_ < max_chunks_) return reserve_number() ? chunk_count_ : kNoChunk;
-  if (spare != kNoChunk) return spare;
-  set_full(above == kNoChunk);
-  return above;
+  return best;
+}
+
+// Returns the largest chunk of at most these units that has gone, or kNoChunk.
+uint32_t Store::largest_gone(uint32_t units) const {
+  uint32_t best = kNoChunk;
+  for (uint32_t i = 0; i < chunk_count_; i++) {
+    const Chunk &chunk = chunks()[i];
+    if (chunk.used_units != kGone || chunk.units > units) continue;
+    if (best == kNoChunk || chunk.units > chunks()[best].units) best = i;
+  }
+  return best;
 }
 
 // Keeps a spare chunk where it is until the end, because a longer chunk takes its number. Only
@@ -286,6 +308,8 @@ void Store::release_tables() {
   }
   chunks_.store(nullptr, std::memory_order_relaxed);
 }
+
+// ---- Letting chunks go ------------------------------------------------------------------------
 
 // Releases a chunk that consists of one free block. The chunk is not held any more.
 void Store::let_chunk_go(uint32_t number) {

@@ -14,16 +14,23 @@
 // Free blocks are kept in bins by size (size_class.hpp), as in TLSF, and found by good fit: a
 // request looks at a few blocks of its own bin, then takes any block of the next bin that has one.
 //
-// A new chunk is an eighth of what the store holds at that time, from 1 to 32 KiB, so that a small
-// cache is small. Later it is a sixty-fourth, up to 16 MiB, so that little room lies idle. If the
-// limit is on memory, it is a sixty-fourth from the beginning; and if blocks have mixed sizes, it
-// is a power of two, so that the memory of a chunk that went fits another one. A chunk that becomes
-// free goes back to Memory, except for one of moderate size.
+// The store grows by a chunk when no free block fits a request. The other chunks are not touched.
+// The size of the new chunk is
+//   - an eighth of what the store holds, from 1 to 32 KiB, so that a small cache is small;
+//   - a sixty-fourth of that, up to 16 MiB, if this is more, so that little room lies idle;
+//   - if the limit is on memory, a sixty-fourth from the beginning; and if blocks then have mixed
+//     sizes, a power of two, so that the memory of a chunk that went fits another one.
+// A chunk that becomes free goes back to Memory, except for one of moderate size.
 //
-// References limit the store to 24 to 31 GiB, because there are only so many chunk numbers. When
-// none is left (is_full), the owner makes entries leave, as at any other limit, and moves the
-// others together until a chunk goes. A new chunk of any size can take the number of a chunk that
-// went. So no number is lacking when no chunk is in use.
+// A chunk has a number, the upper bits of its references. A number is
+//   in use   its chunk has blocks in use, or is the one free chunk that is kept;
+//   gone     its chunk went back, and another chunk may take the number;
+//   spare    its chunk is free, but cannot go back, because readers without the lock may look at
+//            it: the chunk is used again, or set aside until the end if only its number is needed.
+// There are only so many numbers: references limit the store to 24 to 31 GiB. When none is left
+// (is_full), the owner makes entries leave, as at any other limit, and moves the others together
+// until a chunk goes. A new chunk of any size can take the number of a chunk that went. So no number
+// is lacking when no chunk is in use.
 //
 // Free room in a chunk may fit no request: after the sizes of blocks have changed, up to all
 // chunks may be half empty. So when too much lies free, the sparsest chunk is compacted, a few
@@ -243,16 +250,24 @@ class Store {
   Ref find(uint32_t units) const;
   void link_free(Ref ref, uint32_t units);
   void unlink_free(Ref ref);
+  // Growing: the size of the next chunk, a number for it, its memory, and its only block.
   [[gnu::noinline, gnu::cold]] Ref grow(uint32_t units);
-  static double filled(size_t bytes, uint32_t units);
-  uint32_t find_spare(size_t bytes);
-  uint32_t find_number(uint32_t units);
-  void set_aside(uint32_t number);
-  static uint32_t needed_units(uint32_t units) {
-    return kFirstUnit + units + kMinUnits + kEndUnits;
+  static size_t needed_bytes(uint32_t units) {
+    return (kFirstUnit + units + kMinUnits + kEndUnits) * kUnit;
   }
-  size_t next_chunk_bytes(uint32_t units, bool mixed) const;
+  size_t next_chunk_bytes(uint32_t units) const;
+  size_t mixed_chunk_bytes(size_t best, size_t needed) const;
+  size_t even_chunk_bytes(size_t least, uint32_t units) const;
+  static double filled(size_t bytes, uint32_t units);
   static size_t chunk_bytes_for(size_t bytes);
+  uint32_t take_spare(size_t bytes);
+  uint32_t add_chunk(size_t bytes, size_t least);
+  uint32_t find_number(uint32_t units);
+  uint32_t smallest(uint32_t state, uint32_t units) const;
+  uint32_t largest_gone(uint32_t units) const;
+  bool reserve_number();
+  void set_aside(uint32_t number);
+  Ref open(uint32_t number);
   [[gnu::noinline, gnu::cold]] Ref find_elsewhere(Ref ref, uint32_t units);
   void loosen(Ref ref);
   uint64_t bearable_free() const { return held_units_ * bearable_parts_ / kParts; }
@@ -266,8 +281,6 @@ class Store {
   Ref end_of(uint32_t number) const {
     return (number << kOffsetBits) + chunks()[number].units - kEndUnits;
   }
-  uint32_t add_chunk(size_t bytes, size_t least);
-  bool reserve_number();
   [[gnu::noinline, gnu::cold]] void retire(uint32_t number);
   void let_chunk_go(uint32_t number);
   void release_chunk(uint32_t number);
