@@ -304,8 +304,9 @@ class alignas(64) Shard {
   // Pays a little of a debt, after a store.
   [[gnu::noinline, gnu::cold]] void pay_a_little(Now &now, Departed &gone)
       CT_REQUIRES(lock_, settled_);
-  [[gnu::noinline]] ct_status pay_debt_locked(uint64_t entries, Now &now, Departed &gone,
-                                              bool *progress) CT_REQUIRES(lock_, settled_);
+  [[gnu::noinline, gnu::cold]] ct_status pay_debt_locked(uint64_t entries, Now &now, Departed &gone,
+                                                         bool *progress)
+      CT_REQUIRES(lock_, settled_);
   void clear_at_once(bool wholesale, Departed &gone) CT_REQUIRES(lock_, settled_);
 
   // ---- Loading, pins ------------------------------------------------------------------------
