@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Installs the packages that are missing, builds the library with warnings as errors, and runs its
-# tests. With --all, also with clang, sanitizers, Valgrind and fuzzers, for longer, for 32 bits, as
-# its users build it, and what analyses the sources. The last line tells how many checks passed and
-# failed.
+# tests. With --all, also builds it with clang and with sanitizers, for 32 bits, and in the ways
+# that its users build it; runs the tests for longer, under Valgrind, and fuzzers; and analyses the
+# sources. The last line says how many checks passed and failed.
 # Usage: check.sh [--all]
 set -eu
 case "$#-${1-}" in
@@ -62,7 +62,7 @@ run_tests() { # title, folder, options of meson test ...
   fi
 }
 
-# Out of Meson's log, what the programs said that failed, without their good cases.
+# Prints from Meson's log what the failed programs said, without their passed cases.
 failed_programs() {
   awk '
     function end_of_program() { if (is_bad) print said; said = ""; is_bad = 0 }
@@ -78,7 +78,7 @@ example_works() { # program, name, library folder
   LD_LIBRARY_PATH=$3 "$root/tests/examples/check_output.sh" "$root/tests/examples/$2.txt" "$1"
 }
 
-# As it was installed without libarchive.
+# The cachetools-sim that was installed, which is without libarchive.
 sim_works() { # prefix
   LD_LIBRARY_PATH=$1/lib python3 "$root/tests/tools/test_sim.py" --source "$root" \
     --program "$1/bin/cachetools-sim"
@@ -102,7 +102,7 @@ use_installed_from() { # language
     "$work/gcc/tests/ffi-cache"
 }
 
-# Only the static library is there, so nothing else can have been linked.
+# Only the static library is installed here, so nothing else can have been linked.
 use_static() {
   install_library "$work/static" -Ddefault_library=static &&
     compile_example "$work/static" answer --static &&
@@ -135,7 +135,7 @@ use_from_cmake() {
     example_works "$work/cmake/build/answer" answer "$work/shared/lib"
 }
 
-# A compiler for 32 bits has no CMocka beside it, so the examples stand for the tests.
+# With 32 bits there is no CMocka, so the examples stand for the tests.
 use_32_bits() {
   install_library "$work/32" -Dwerror=true -Dcompression=disabled -Dbuildtype=debugoptimized \
     -Dc_args=-m32 -Dcpp_args=-m32 -Dc_link_args=-m32 -Dcpp_link_args=-m32 || return 1
@@ -150,8 +150,8 @@ use_32_bits() {
     sim_works "$work/32"
 }
 
-# Makes the sources' archive and, from what it holds, what a distribution would package; twice, in
-# folders of different names, as both shall be the same, byte for byte.
+# Makes the archive of the sources and, from it, what a distribution would package. It does so
+# twice, in folders of different names: both results must be the same, byte for byte.
 package() (
   meson dist -C "$work/gcc" --no-tests --allow-dirty --formats xztar &&
     mkdir "$work/package" && cd "$work/package" && xz -dc "$work/gcc/meson-dist/"*.tar.xz | tar -xf - &&
@@ -177,8 +177,8 @@ can_fuzz() {
     clang -fsanitize=fuzzer,address -x c - -o "$work/can-fuzz" 2>"$log"
 }
 
-# Begins with the inputs of the checkout; what is new goes to the work folder. A find is told with
-# its bytes, as it is to become one of those inputs.
+# Begins with the inputs of the checkout, and writes new ones to the work folder. Prints the bytes
+# of an input that fails, as it is to become one of the checkout's.
 fuzz() { # name
   found=$work/found/$1
   mkdir -p "$found"
@@ -196,7 +196,7 @@ fuzz() { # name
   return 1
 }
 
-# Two at a time.
+# Runs two fuzzers at a time.
 fuzz_all() {
   bad=0
   for pair in 'key model' 'options snapshot'; do
@@ -208,9 +208,9 @@ fuzz_all() {
   return $bad
 }
 
-# ---- What is checked where its tool is -----------------------------------------------------------
+# ---- Checks that need a tool ---------------------------------------------------------------------
 
-# The first argument is a command that needs to be there, the rest is a check.
+# The first argument is a command that the check needs; the rest is the check.
 check_by() { # command, title, command ...
   if command -v "$1" >"$log"; then
     shift
@@ -241,14 +241,14 @@ check_all() {
   if check "Building with AddressSanitizer and UndefinedBehaviorSanitizer" \
     build "$work/address" clang clang++ -Dbuildtype=debugoptimized \
     -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=$fuzz; then
-    # Otherwise undefined behaviour is printed, and the test passes.
+    # Otherwise undefined behaviour would be printed, and the test would pass.
     UBSAN_OPTIONS=halt_on_error=1 run_tests "Tests" "$work/address" --timeout-multiplier 5
     if [ $fuzz = true ]; then check "Fuzzing, half a minute each" fuzz_all || true; fi
   fi
 
   if check "Building with ThreadSanitizer" \
     build "$work/thread" gcc g++ -Dbuildtype=debugoptimized -Db_sanitize=thread; then
-    # ThreadSanitizer does not bear every layout of memory that the kernel may choose.
+    # ThreadSanitizer does not work with every layout of memory that the kernel may choose.
     wrapper=
     if setarch "$(uname -m)" -R true 2>"$log"; then wrapper="setarch $(uname -m) -R"; fi
     CT_MODEL_STEPS=100000 run_tests "Tests of threads, short model test" "$work/thread" \

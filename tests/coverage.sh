@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Runs all tests in a build that counts what they reach, and prints for each file of src/ and abi/ how
-# many of its lines and branches that is, and which lines it is not. build-coverage/index.html shows
-# them in the sources. CONTRIBUTING.md explains the lines that remain.
+# Runs all tests in a build that counts what they reach. Prints for each file of src/ and abi/ how
+# many of its lines and branches they reach, and which lines they miss. build-coverage/index.html
+# shows this in the sources. CONTRIBUTING.md explains the lines that remain.
 # Usage: coverage.sh
 set -eu
 . "$(dirname "$0")/setup.sh"
 folder=$root/build-coverage
 
-# Threads count in the same counters.
+# All threads count in the same counters.
 build() {
   [ -d "$folder" ] || CC=gcc CXX=g++ meson setup "$folder" "$root" -Dbuildtype=debug \
     -Db_coverage=true -Ddefault_library=shared -Dc_args=-fprofile-update=atomic \

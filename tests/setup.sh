@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
-# What demo.sh, check.sh, coverage.sh and bench/run.sh share; they source it. Sets root, the checkout,
-# and work, a folder for everything that is written, which is removed unless something failed.
+# Shared by demo.sh, check.sh, coverage.sh and bench/run.sh, which source it. Sets root, the
+# checkout, and work, a folder for everything that is written. The folder is removed unless
+# something failed.
 
 root=$(cd "$(dirname "$0")" && pwd)
 root=${root%/tests*}
@@ -10,8 +11,7 @@ log=$work/log
 trap '[ $? -ne 0 ] || rm -rf "$work"' EXIT
 trap 'rm -rf "$work"; exit 130' INT TERM
 
-# Runs a command, keeping what it says to itself, and tells how it went; if it failed, also what it
-# said.
+# Runs a command, hides its output, and reports how it went; if it failed, also shows its output.
 quietly() { # title, command ...
   title=$1
   shift
@@ -33,8 +33,8 @@ show_log() {
 
 # ---- Packages ------------------------------------------------------------------------------------
 
-# Of what is needed, names what is not there: commands, pkg-config modules, headers, a compiler for
-# 32 bits, sanitizers of clang's.
+# Prints which of its arguments are missing: commands, pkg-config modules, headers, a compiler for
+# 32 bits, clang's sanitizers.
 missing() {
   for it in "$@"; do
     case $it in
@@ -75,8 +75,8 @@ install_by_apt() {
   as_root apt-get update && as_root apt-get install -y --no-install-recommends "$@"
 }
 
-# Installs what is missing for a purpose: demo; check, which needs that too; all, bench or coverage,
-# which need both.
+# Installs what is missing for a purpose: demo; check, which also needs what demo needs; all, bench
+# or coverage, which also need what check needs.
 set_up() { # purpose
   needed='gcc g++ meson ninja pkg-config xz lib:libxxhash'
   [ "$1" = demo ] || needed="$needed python3 lib:cmocka lib:liblzma lib:libarchive"
@@ -151,8 +151,8 @@ set_up() { # purpose
   [ "$1" != all ] || set_up_zig
 }
 
-# Older systems package an older Meson than the 1.0 that is needed: then the Python Package Index's,
-# for this run only.
+# Older systems package a Meson before 1.0, which is too old. Then this takes one from the Python
+# Package Index, for this run only.
 set_up_meson() {
   if meson_is_new_enough; then return; fi
   echo "Meson $(meson --version) is too old."
@@ -160,8 +160,8 @@ set_up_meson() {
   quietly "Installing a newer Meson into it" "$work/venv/bin/pip" install 'meson >= 1.0' || exit 1
 }
 
-# Zig is hardly packaged, and the newest has no @cImport: then the Python Package Index's, for this run
-# only.
+# Few systems package Zig, and the newest Zig has no @cImport. Then this takes one from the Python
+# Package Index, for this run only.
 set_up_zig() {
   if command -v zig >"$log"; then
     case $(zig version) in
@@ -174,7 +174,7 @@ set_up_zig() {
     "$work/venv/bin/zig"
 }
 
-# Makes a virtual environment of Python for this run, if there is none yet; its programs come first.
+# Makes a virtual environment of Python for this run, if there is none yet. Its programs come first.
 make_venv() {
   if [ -d "$work/venv" ]; then return; fi
   if command -v apt-get >"$log" && ! python3 -c 'import ensurepip' 2>"$log"; then
@@ -191,14 +191,14 @@ meson_is_new_enough() {
 # ---- Building programs against the library -------------------------------------------------------
 
 # Installs the library, as a user of it would, into a folder of its own.
-install_library() { # prefix, meson options ...
+install_library() { # Installs the library as a user would, into a folder of its own.
   prefix=$1
   shift
   meson setup "$prefix-build" "$root" --prefix "$prefix" --libdir lib -Dtests=false "$@" &&
     meson install -C "$prefix-build"
 }
 
-# Compiles an example against an installed library, with nothing but what pkg-config says.
+# Compiles an example against an installed library, with only the flags that pkg-config prints.
 compile_example() { # prefix, name, option of pkg-config or nothing, options of the compiler ...
   prefix=$1 name=$2 option=${3-}
   shift 2

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Compares the ABI of the shared library, as its debug information tells it, with abi/cachetools.abi;
-# or records it there.
+# Compares the ABI of the shared library, read from its debug information, with abi/cachetools.abi;
+# or, with --record, writes that file anew.
 # Usage: check_abi.sh [--record] CHECKOUT LIBRARY
 set -eu
 record=no
@@ -18,7 +18,7 @@ abidw --headers-dir "$checkout/include" --drop-private-types --exported-interfac
   --no-architecture --no-corpus-path --no-comp-dir-path --no-show-locs --no-elf-needed \
   --type-id-style hash --out-file "$work/cachetools.abi" "$library"
 
-# What is without debug information has no types, and is equal to everything.
+# A library without debug information shows no types, and would equal any other.
 exported=$(nm -D --defined-only "$library" | grep -c ' T ct_')
 described=$(grep -c '<function-decl ' "$work/cachetools.abi") || true
 if [ "$described" -ne "$exported" ]; then
@@ -27,7 +27,7 @@ if [ "$described" -ne "$exported" ]; then
 fi
 
 if [ $record = yes ]; then
-  # Wherever it was built, the sources are recorded as they lie in the checkout.
+  # Paths of sources are recorded as they are in the checkout, wherever the library was built.
   sed "s|path='[^']*/abi/|path='abi/|" "$work/cachetools.abi" >"$recorded"
 elif ! abidiff --harmless "$recorded" "$work/cachetools.abi"; then
   echo 'The ABI is not as recorded. abi/README.md says what may change, and how it is recorded.'

@@ -10,7 +10,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# A program is linked to a library of its time, of which only the symbols and their versions matter.
+# A program is linked to a stand-in for the library of its time: only the symbols and their versions
+# matter.
 link_to_release() { # folder, compiler ...
   release=$1
   shift
@@ -20,7 +21,7 @@ link_to_release() { # folder, compiler ...
     $1 != node { if (node) print "};"; node = $1; print node " {" }
     { print $2 ";" }
     END { print "};" }' >"$work/library.map"
-  # Every function is asked for, also by a client that forgot one.
+  # The client refers to every function of the release, even to one that its code has forgotten.
   {
     echo '#include <cachetools.h>'
     echo 'typedef void (*function)(void);'

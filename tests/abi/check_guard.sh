@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Breaks the ABI in copies of the sources, consistently and in every list that a change of it has to
-# update, and sees that the tests of the ABI fail which should. Prints TAP. Needs what they need, and
-# Meson.
+# Breaks the ABI in copies of the sources, consistently, in every list that such a change has to
+# update. Checks that the right tests of the ABI fail, and no others. Prints TAP. Needs what those
+# tests need, and Meson.
 # Usage: check_guard.sh CHECKOUT
 set -eu
 checkout=$1
@@ -65,7 +65,7 @@ grow_a_struct_in_the_middle() {
     edit include/cachetools.h 's/{ sizeof(ct_entry_options), 0,/& 0,/'
 }
 
-# All of their types are the same.
+# All parameters have the same type, so no compiler notices.
 swap_parameters() {
   for file in include/cachetools.h abi/mapping.cpp; do
     edit $file '/ct_set(ct_cache \*cache, const void \*key/ {
@@ -80,12 +80,12 @@ omit_debug_information() {
   edit meson.build "s/cpp.get_supported_link_arguments(/&'-Wl,--strip-debug', /"
 }
 
-# ---- What each of them is noticed by -------------------------------------------------------------
+# ---- Which tests notice which change -------------------------------------------------------------
 
 count=0
 status=0
 
-# Of the tests of the ABI those named have to fail, and no others.
+# Exactly the named tests of the ABI have to fail.
 expect() { # change, names of tests ...
   change=$1
   shift

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Compiles the header alone, in every mode of C and C++ that it promises, with every compiler found,
-# beside one object of each CT_..._INIT. Prints TAP.
+# Compiles the header alone, with one object of each CT_..._INIT, in every mode of C and C++ that it
+# promises, with every compiler found. Prints TAP.
 # Usage: check_header.sh INCLUDE_DIRECTORY
 set -eu
 include=$1
@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 
 {
   echo '#include <cachetools.h>'
-  echo '#include <cachetools.h>' # its guard holds
+  echo '#include <cachetools.h>' # does nothing, by its guard
   sed -n 's/^#define CT_\([A-Z_]*\)_INIT\b.*/\1/p' "$include/cachetools.h" |
     while read -r name; do
       type=ct_$(echo "$name" | tr '[:upper:]' '[:lower:]')
@@ -28,7 +28,7 @@ status=0
 compile() { # compiler, mode, language, flags ...
   compiler=$1 mode=$2 language=$3
   shift 3
-  # Neither a compiler that is not there nor a mode that it does not know says anything.
+  # A compiler that is missing, or a mode that it does not know, is passed over in silence.
   "$compiler" "-std=$mode" -fsyntax-only "$work/empty.$language" >"$work/log" 2>&1 || return 0
   count=$((count + 1))
   result=ok

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Renders the header by Doxygen, which must go without a warning; and with something in it that has
-no comment, or with a name in a comment that there is not, which must fail. Prints TAP.
+"""Renders the header by Doxygen, which must not warn. With something added that has no comment, or
+with a comment that names what does not exist, it must fail. Prints TAP.
 
     check_reference.py --doxygen PROGRAM --doxyfile FILE --header FILE
 """
@@ -20,13 +20,13 @@ MISTAKES = {
     "field": "/** Documented. */\ntypedef struct ct_wrong { int field; } ct_wrong;",
     "name": "/** As ct_wrong. */\nCT_API void ct_right(void);",
 }
-# Doxygen tells of these from 1.9.8 on only.
+# Doxygen reports these only since 1.9.8.
 ENUMERATOR_WITHOUT_COMMENT = re.compile(r"^ +(CT_\w+) = [^/\n]*$", re.M)
 END = "#ifdef __cplusplus\n} /* extern"
 
 
 def complaint(arguments, header):
-    """What Doxygen says of a header; empty if nothing is wrong."""
+    """Returns what Doxygen complains about in a header; empty if nothing is wrong."""
     with tempfile.TemporaryDirectory() as folder:
         copy = pathlib.Path(folder) / "cachetools.h"
         copy.write_text(header)

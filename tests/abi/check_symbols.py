@@ -3,8 +3,8 @@
 """Checks the list of functions, which stands in several places, and how the library was linked.
 
 The header, the version script, abi/cachetools.symbols, the shared library and the manual page must
-name the same functions; each must say since when it exists, unless that is the first release, and be
-named by a test. Prints TAP.
+name the same functions. A test must name each function, and the header must say since when it
+exists, unless that is the first release. Prints TAP.
 """
 
 import argparse
@@ -36,8 +36,8 @@ def map_symbols(text):
 
 
 def wrong_releases(functions, symbols):
-    """The functions whose comment does not say what the version script says: since when they exist.
-    What has been there since the first release need not say so."""
+    """The functions whose comment and the version script disagree about since when they exist.
+    Functions of the first release need not say it."""
     release_of = dict(re.fullmatch(r"(\w+)@@CACHETOOLS_([\d.]+)", symbol).groups()
                       for symbol in symbols)
     first = min(release_of.values(), key=lambda release: [int(part) for part in release.split(".")])

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* A program whose user never builds it again: check_clients.sh compiles it with the header of an
- * earlier release and runs it with the library of today. It calls every function of that release
- * with arguments that none can be mistaken for another, and looks at every field of every result,
- * so that whatever came to stand elsewhere, or to mean something else, gives a wrong answer. What
- * the functions do beyond that, the tests beside it ask.
+/* A program that its user never builds again: check_clients.sh compiles it with the header of an
+ * earlier release and runs it with the library of today. It calls every function of that release,
+ * with arguments that cannot be mistaken for each other, and checks every field of every result. So
+ * anything that moved, or changed its meaning, gives a wrong answer. Other tests check what else
+ * the functions do.
  *
- * What came after 0.1 is called only if the header has it: #if CT_VERSION_MINOR >= 2. */
+ * Functions that came after 0.1 are called only if the header has them: #if CT_VERSION_MINOR >=
+ * 2. */
 #include <cachetools.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@
     }                                                                          \
   } while (0)
 
-/* What all callbacks of a cache are given. */
+/* The user_data of all callbacks of a cache. */
 typedef struct host {
   uint64_t now;
   uint64_t choices;     /* what choice was told */
@@ -45,7 +46,7 @@ static void note_asked(const void *key, size_t key_size, const void *value, size
            (const char *)value);
 }
 
-/* Until now + 10 * key_size + value_size. */
+/* A ttu: the entry lives until now + 10 * key_size + value_size. */
 static uint64_t ttu(void *user_data, const void *key, size_t key_size, const void *value,
                     size_t value_size, uint64_t now) {
   (void)user_data;
@@ -123,7 +124,7 @@ static bool is_text(const void *data, size_t size, const char *text) {
   return size == strlen(text) && memcmp(text, data, size) == 0;
 }
 
-/* Whether it is that text; gives it back. */
+/* Returns whether the value is that text, and releases it. */
 static bool take(ct_value *value, const char *text) {
   const bool is_it = value->pin != 0 && is_text(value->data, value->size, text);
   ct_value_release(value);
@@ -156,7 +157,7 @@ static void check_names(void) {
   CHECK(strtoul(ct_version_string(), NULL, 10) == ct_version() / 1000000);
 }
 
-/* The function is given the size that this program knows, and keeps to it. */
+/* The function knows from its argument what size this program knows, and keeps to it. */
 #define CHECK_INIT(type, macro)                             \
   do {                                                      \
     const type expected = macro;                            \
@@ -572,7 +573,7 @@ static void check_stats(void) {
 /* ---- Keys and memoized functions ---- */
 
 static void check_keys(void) {
-  /* Recorded: keys that were kept must be found again. */
+  /* Recorded: users may have stored keys, and must find them again. */
   static const char expected[] =
       "Nn"
       "Bi\1\0\0\0\0\0\0\0"
@@ -734,7 +735,7 @@ static void check_snapshots(const char *path) {
 }
 
 int main(int argc, char **argv) {
-  CHECK(argc == 2); /* where a snapshot may be written */
+  CHECK(argc == 2); /* the path for a snapshot */
   check_names();
   check_initializers();
   check_options();

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What the tests in this folder share: a cache on a clock that moves by hand, with a listener that
- * writes down what it is told, and short forms of calls that many of them make.
+ * logs every event, and short forms of frequent calls.
  *
- * One user_data serves all callbacks of a cache, so that one struct holds what they all need. A
- * callback asserts nothing itself, as a failing assertion would unwind through the library. */
+ * One user_data serves all callbacks of a cache, so one struct holds what they all need.
+ * Callbacks assert nothing, as a failing assertion would unwind through the library. */
 #ifndef FIXTURE_H
 #define FIXTURE_H
 
@@ -11,9 +11,9 @@
 
 typedef struct fixture {
   manual_clock clock; /* first, so that manual_clock_read accepts the whole */
-  uint64_t readings;  /* how often count_readings was asked */
+  uint64_t readings;  /* calls of count_readings */
   ct_cache *cache;
-  size_t told;    /* how many events */
+  size_t told;    /* events */
   char log[4096]; /* "EVICTED a=1, EXPIRED b=2" */
 } fixture;
 
@@ -32,14 +32,14 @@ static inline void log_event(void *user_data, const ct_event *event) {
   self->told++;
 }
 
-/* A timer that counts how often it is asked. */
+/* A timer that counts its calls. */
 static inline uint64_t count_readings(void *user_data) {
   fixture *self = user_data;
   self->readings++;
   return manual_clock_read(&self->clock);
 }
 
-/* Asserts what was written down since the last time, and forgets it. */
+/* Asserts what was logged since the last time, and clears the log. */
 #define assert_told(fixture_, expected)               \
   do {                                                \
     assert_string_equal((expected), (fixture_)->log); \
@@ -75,8 +75,8 @@ static inline void fixture_open_with(fixture *self, ct_options options) {
   fixture_open(self, &options);
 }
 
-/* A cache of options that are named, as by cache_of, with the fixture's clock and log, as in
- * open_fixture(f, .maxsize = 8, .ttl = 10). */
+/* Opens a cache with the options named, as cache_of does, and with the fixture's clock and log,
+ * as in open_fixture(f, .maxsize = 8, .ttl = 10). */
 #define open_fixture(fixture_, ...) \
   fixture_open_with((fixture_), (ct_options){.struct_size = sizeof(ct_options), __VA_ARGS__})
 
@@ -124,7 +124,7 @@ static inline ct_status delete_text(ct_cache *cache, const char *key) {
   return ct_delete(cache, key, strlen(key));
 }
 
-/* A use that wants no value. */
+/* Uses an entry without reading its value. */
 static inline ct_status use_text(ct_cache *cache, const char *key) {
   return ct_get(cache, key, strlen(key), NULL);
 }
@@ -154,7 +154,7 @@ static inline ct_entry_info info_of(ct_cache *cache, const char *key) {
   return info;
 }
 
-/* Every counter but those named is to be zero. */
+/* Asserts the counters named; all others must be 0. */
 #define assert_counted(cache, ...)                                             \
   do {                                                                         \
     const ct_stats expected_ = {.struct_size = sizeof(ct_stats), __VA_ARGS__}; \
@@ -175,7 +175,7 @@ static inline void assert_stats(const ct_stats *expected, const ct_cache *cache,
                (unsigned long long)want[i]);
 }
 
-/* A ttu: nothing lives. */
+/* A ttu by which every entry is dead on arrival. */
 static inline uint64_t dead_on_arrival(void *user_data, const void *key, size_t key_size,
                                        const void *value, size_t value_size, uint64_t now) {
   (void)user_data, (void)key, (void)key_size, (void)value, (void)value_size;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of key builders share: calls, written as in data/golden/keys.txt, whose format
- * data/golden/README.md gives, and builders that make keys of them. A call may be malformed too. */
+/* What the tests of key builders share: calls, written in the format of data/golden/keys.txt
+ * (see data/golden/README.md), and builders that make keys of calls. A call may be malformed,
+ * too. */
 #ifndef KEY_BUILDERS_H
 #define KEY_BUILDERS_H
 
@@ -31,7 +32,7 @@ void add_call(ct_key *key, const call *it);
 
 /* ---- Keys of calls -------------------------------------------------------------------------- */
 
-/* Untyped and typed, each twice, so that two keys can be held against each other. */
+/* An untyped and a typed builder, each twice, so that two keys can be compared. */
 extern ct_key *builders[2][2];
 
 int make_builders(void **state);
@@ -43,7 +44,7 @@ int free_builders(void **state);
 ct_status status_of(ct_key *key);
 ct_bytes bytes_of(ct_key *key);
 
-/* By one of the two builders, from its beginning. */
+/* Resets one of the two builders, and makes the key of a call with it. */
 ct_bytes key_of(const call *it, bool typed, int builder);
 bool equal_bytes(ct_bytes one, ct_bytes other);
 bool equal_keys(const call *one, const call *other, bool typed);

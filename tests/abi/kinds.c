@@ -105,7 +105,7 @@ void fill(fixture *f, int count) {
     const name key = name_of(i);
     assert_status(CT_OK, ct_set(f->cache, key.text, key.size, bytes + i, (size_t)(kSmall + i % 9)));
   }
-  /* So that recency and frequency differ from the order of insertion. */
+  /* Some are used, so that recency and frequency differ from the order of insertion. */
   for (int i = 0; i < count; i += 3) {
     const name key = name_of(i);
     ct_get(f->cache, key.text, key.size, NULL);
@@ -166,7 +166,7 @@ void assert_unchanged(fixture *f, const holdings *before) {
   assert_int_equal(before->currsize, after.currsize);
   assert_int_equal(before->events, after.events);
   assert_int_equal(before->drops, after.drops);
-  /* Whether a ct_setdefault that failed counts its miss is left open. */
+  /* The header leaves open whether a ct_setdefault that failed counts its miss. */
   after.stats.misses = before->stats.misses;
   assert_memory_equal(&before->stats, &after.stats, sizeof after.stats);
   assert_int_equal(before->size, after.size);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Kinds of cache that things go wrong in, what they hold, and how to do anything to one. kinds.c has
- * the main of the programs that share it. */
+/* Kinds of cache for tests of failing memory and hostile callbacks: how to make one, how to
+ * record what it holds, and how to call it at random. kinds.c has the main of the programs that
+ * share it. */
 #ifndef KINDS_H
 #define KINDS_H
 
@@ -9,17 +10,17 @@
 enum {
   kFilled = 24,     /* entries stored before an operation, if the cache has room for them */
   kSmall = 40,      /* bytes of a value */
-  kApart = 20000,   /* of one above 16 KiB */
-  kLarge = 100000,  /* of one above 64 KiB */
-  kLongKey = 70000, /* of a key above 64 KiB */
-  kDeepest = 3,     /* calls within callbacks within calls */
-  kKeys = 32        /* of a mixed run */
+  kApart = 20000,   /* bytes of a value above 16 KiB */
+  kLarge = 100000,  /* bytes of a value above 64 KiB */
+  kLongKey = 70000, /* bytes of a key above 64 KiB */
+  kDeepest = 3,     /* depth of calls within callbacks */
+  kKeys = 32        /* keys of a random run */
 };
 
-/* Letters at random, for keys and values. */
+/* Random letters, for keys and values. */
 extern unsigned char bytes[kLarge];
 
-/* What begins at n has n in its first byte. */
+/* The value that begins at ramp + n has n in its first byte. */
 extern unsigned char ramp[kKeys + kLarge];
 
 /* ---- Kinds of cache ------------------------------------------------------------------------- */
@@ -50,7 +51,7 @@ typedef struct fixture {
 uint64_t ttu(void *user_data, const void *key, size_t key_size, const void *value,
              size_t value_size, uint64_t now);
 
-/* Its options, allocator and clock, and no cache yet. */
+/* Sets up options, allocator and clock, but makes no cache yet. */
 void prepare(fixture *f, const kind *k);
 
 typedef struct name {
@@ -58,16 +59,16 @@ typedef struct name {
   size_t size;
 } name;
 
-/* Key number n is keyn. */
+/* Key number n is "key" and n. */
 name name_of(int number);
 
-/* Stores the first so many keys, and uses some. */
+/* Stores the first count keys, and uses some of them. */
 void fill(fixture *f, int count);
 
-/* The same in a cache made anew. */
+/* Prepares, makes and fills a cache. */
 void make(fixture *f, const kind *k, int count);
 
-/* Frees it; all memory came back. */
+/* Frees the cache, and asserts that all memory came back. */
 void unmake(fixture *f);
 
 /* ---- What a cache holds --------------------------------------------------------------------- */
@@ -76,13 +77,14 @@ typedef struct holdings {
   uint64_t len, currsize, events, drops;
   ct_stats stats;
   size_t size;
-  char *held; /* keys, values and what ct_inspect tells, coldest first if there is an order */
+  char *held; /* keys, values and what ct_inspect reports, coldest first if there is an order */
 } holdings;
 
-/* To be given back by free(held). */
+/* The caller frees held. */
 holdings take_down(fixture *f);
 
-/* Without an order the index decides, and it may have grown for nothing. */
+/* Asserts that the cache holds what it held before. Without an order, the index decides how
+ * entries are listed, and it may have grown in vain; then only their total size is compared. */
 void assert_unchanged(fixture *f, const holdings *before);
 
 /* ---- Anything at all ------------------------------------------------------------------------ */
@@ -90,10 +92,11 @@ void assert_unchanged(fixture *f, const holdings *before);
 bool match_odd(void *user_data, const void *key, size_t key_size, const void *value,
                size_t value_size);
 
-/* A value under one of kKeys keys begins with the key's number; the rest does not matter. */
+/* Makes a random call for one of kKeys keys. Each value begins with its key's number; the rest
+ * does not matter. */
 void do_anything(ct_cache *cache, uint64_t *random);
 
-/* What must hold of any cache at rest that do_anything was done to. */
+/* Asserts what must hold for any cache at rest after do_anything. */
 void assert_whole(ct_cache *cache);
 
 #endif

@@ -19,7 +19,7 @@ typedef struct argument {
 #define REAL(value) (&(const argument){.is_real = true, .real = (value)})
 
 typedef struct world {
-  fixture f; /* first, so that its callbacks accept the whole */
+  fixture f; /* first, so that the fixture's callbacks accept the whole */
   unsigned calls;
   unsigned keys;
   unsigned lookups;     /* of an object's cache */
@@ -35,10 +35,10 @@ typedef struct world {
   ct_status noted;
 } world;
 
-/* The n-th call answers n, from 0 on, as text. */
+/* Call number n, counted from 0, returns n as text. */
 ct_status count_calls(void *user_data, void *self, const void *args, ct_result *result);
 
-/* A key of one argument. */
+/* A key function: one argument makes the key. */
 ct_status add_argument(void *user_data, void *self, const void *args, ct_key *key);
 
 /* An object with a cache of its own, or none. */
@@ -48,24 +48,24 @@ typedef struct object {
 
 ct_cache *cache_of_object(void *user_data, void *self);
 
-/* For inside: asks for the same again. */
+/* For inside: makes the same call again. */
 ct_status call_again(world *it, void *self, const argument *args);
 
-/* Beyond what a builder has room for without allocating. */
+/* A key function: the key is longer than what a builder holds without allocating. */
 ct_status add_long_key(void *user_data, void *self, const void *args, ct_key *key);
 
 /* ---- Making and asking ---------------------------------------------------------------------- */
 
-/* A test's own; its memos call the function with it. */
+/* The state of the running test. Its memos pass it to the function. */
 extern world w;
 
 void begin_anew(void);
 int set_up(void **state);
 
-/* A test that begins anew. */
+/* A test that begins with a fresh world. */
 #define MEMO_TEST(name) TEST_WITH(name, set_up, NULL)
 
-/* The same with a memo, which is freed at the end. */
+/* The same, with a memo that is freed at the end. */
 #define MEMO_TEST_OF(name, open)           \
   static void check_##name(ct_memo *memo); \
   MEMO_TEST(name) {                        \
@@ -83,7 +83,7 @@ ct_memo *memo_of_policy(ct_policy policy, uint64_t maxsize, uint32_t flags);
 ct_memo *usual_memo(uint32_t flags);
 ct_memo *memo_in(ct_cache *cache, const char *prefix);
 ct_memo *method_memo(uint32_t flags);
-/* It has no cache. */
+/* A memo without a cache. */
 ct_memo *pass_through(uint32_t flags);
 ct_cache *any_cache(uint64_t maxsize);
 
@@ -113,7 +113,7 @@ ct_cache_info info_from(ct_memo *memo, void *self);
     assert_int_equal((currsize_), info_.currsize);                   \
   } while (0)
 
-/* Whether the result of a call is kept, looked up under the key that the memo tells. */
+/* Returns whether the result of a call is kept, by a look-up of the key that the memo reports. */
 bool keeps(ct_memo *memo, void *self, const argument *args);
 
 #endif

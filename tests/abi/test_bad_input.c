@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Arguments that are not allowed: each is refused with its status and without a trace, and every [out]
- * argument is written whatever the status. */
+/* Arguments that are not allowed: each is refused with its status and changes nothing, and every
+ * [out] argument is written whatever the status. */
 #include <sys/mman.h>
 
 #include "fixture.h"
@@ -13,12 +13,12 @@ static bool all_bytes_are(const void *bytes, size_t size, unsigned char byte) {
   return true;
 }
 
-/* All but the leading struct_size is zero. */
+/* Asserts that all but the leading struct_size is zero. */
 #define assert_zero_but_size(object)                                                \
   assert_true(all_bytes_are((const char *)&(object) + sizeof((object).struct_size), \
                             sizeof(object) - sizeof((object).struct_size), 0))
 
-/* One cache for each test, holding a=1 and nothing else. */
+/* The cache of each test, which holds a=1 and nothing else. */
 static fixture f;
 
 static int open_cache(void **state) {
@@ -30,7 +30,7 @@ static int open_cache(void **state) {
 
 static int close_cache(void **state) {
   (void)state;
-  /* Whatever the test did wrong left the entry alone. */
+  /* The mistakes of the test left the entry alone. */
   assert_text_quietly(f.cache, "a", "1");
   assert_int_equal(1, ct_len(f.cache));
   assert_told(&f, "");
@@ -392,7 +392,7 @@ CACHE_TEST(get_many_copy_of_key_too_long_reads_nothing) {
 }
 
 CACHE_TEST(set_many_refuses_only_the_pair_too_long) {
-  /* A key of 2^32 bytes that nobody may read, then two pairs: with a value too long, and a=1. */
+  /* Three pairs: an unreadable key of 2^32 bytes, an unreadable value of 2^32 bytes, and a=1. */
   const size_t long_size = (size_t)1 << 32;
   char *data = mmap(NULL, 2 * long_size + 4096, PROT_NONE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

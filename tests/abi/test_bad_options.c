@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Options that are not allowed, and those that are: what is wrong is named, and makes no cache. */
+/* Options that are allowed, and options that are not: ct_options_problem names what is wrong,
+ * and no cache is made. */
 #include "fixture.h"
 
 static void on_insert(void *policy, uint32_t id, uint64_t weight, const void *key, size_t key_size,

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Many keys in one call: the same answers, uses and counts as one call each, and what a batch adds:
- * ends, capacities and statuses. */
+/* Many keys in one call: the same answers, uses and counts as one call for each, and what only
+ * batches have: ends, capacities and statuses. */
 #include "fixture.h"
 
 enum { kManyKeys = 1000 };
 
-/* Some pairs, flat as ct_set_many takes them. */
+/* Pairs in one block of bytes, as ct_set_many takes them. */
 typedef struct pairs {
   char data[65536];
   size_t ends[2 * kManyKeys];
@@ -179,7 +179,7 @@ FIXTURE_TEST(get_many_copy_lays_values_end_to_end, open_abc(f)) {
     assert_int_equal(expected_ends[i], value_ends[i]);
     assert_status(expected[i], statuses[i]);
   }
-  /* Nothing beyond is touched. */
+  /* Bytes beyond the values are left alone. */
   assert_memory_equal("22122--", buffer, 8);
 }
 
@@ -217,7 +217,7 @@ FIXTURE_TEST(get_many_copy_too_small_tells_all_ends, open_abc(f)) {
     assert_int_equal(3, value_ends[2]);
     assert_int_equal(5, value_ends[3]);
     assert_memory_equal("-------", buffer, 8);
-    /* Written, though nothing is promised of what. */
+    /* Every status is written, though none is promised. */
     for (int i = 0; i < 4; i++) assert_true(statuses[i] != CT_BUSY);
   }
 }

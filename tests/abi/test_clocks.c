@@ -41,7 +41,7 @@ FIXTURE_TEST(set_lifetime_saturates_at_never, open_at_100(f, 10, 0)) {
 
 /* ---- Clocks that go back -------------------------------------------------------------------- */
 
-/* Counts those whose key is the number of those before. */
+/* Counts the entries whose key is the number of entries that were counted before. */
 static void visit_in_order(void *user_data, const ct_event *event) {
   uint64_t *next = user_data;
   *next += memcmp(event->key.data, next, sizeof *next) == 0;
@@ -77,7 +77,7 @@ FIXTURE_TEST(entry_hidden_by_a_late_reading_comes_back, open_at_100(f, 10, 0)) {
   assert_expires_at(f, "a", 110);
 }
 
-/* Many of them are filed anew, by the time that it is now. */
+/* The clock goes so far back that the entries that are due last have to be filed anew. */
 TEST(clock_that_went_far_back_expires_many_in_order) {
   enum { kPast = 100, kFuture = 10, kLater = 1000000 };
   fixture f;
@@ -279,7 +279,7 @@ static void by_no_lifetime(ct_cache *cache) {
   ct_set_lifetime(cache, "c", 1, 0);
 }
 
-/* Those that give no entry a lifetime. */
+/* Actions that give no entry a lifetime. */
 static const action kPlainActions[] = {
     by_set,
     by_set_another,
@@ -377,7 +377,7 @@ TEST(a_call_reads_the_clock_at_most_once) {
           fill_abc(f.cache);
           set_text_ttl(f.cache, "soon", "1", 1);
           f.log[0] = '\0';
-          /* In the second round something always has expired. */
+          /* In the second round, one entry has always expired. */
           set_now(&f, f.clock.now + (uint64_t)live);
           act_reading_at_most(&f,
                               i < COUNT_OF(kPlainActions)
@@ -410,7 +410,7 @@ static void assert_default_timer_moves(uint32_t flags) {
   uint64_t began = monotonic_ns();
   while (has_text(cache, "short") && monotonic_ns() - began < 20 * second) continue;
   assert_false(has_text(cache, "short"));
-  /* Nanoseconds: the coarse clock may be late by some milliseconds, not by more. */
+  /* The unit is nanoseconds. The coarse clock may be some milliseconds late, but no more. */
   assert_true(monotonic_ns() - began >= second / 20 - second / 50);
   uint64_t remaining = info_of(cache, "long").remaining;
   assert_true(remaining < 3600 * second);

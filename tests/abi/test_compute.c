@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ct_compute, as one thread sees it: what each answer does, what is handed back, what is counted,
- * and that it runs again when the entry has changed underneath. */
+/* ct_compute, as one thread sees it: what each answer does, what is handed back and counted, and
+ * that the compute runs again if the entry was changed meanwhile. */
 #include "plan.h"
 
 /* ---- Answers -------------------------------------------------------------------------------- */
@@ -350,7 +350,7 @@ static void clear_always(plan *self, ct_result *result) {
   ct_clear(self->f->cache);
 }
 
-/* The entry is gone the second time, and remains so. */
+/* The second run finds no entry and removes none, so the call ends. */
 TEST(compute_that_empties_the_cache_ends) {
   void (*const acts[])(plan *, ct_result *) = {clear_always, resize_always};
   for (size_t i = 0; i < COUNT_OF(acts); i++) {
@@ -370,7 +370,7 @@ enum { kRuns = 1 + 16 };
 
 static void write_at_first(plan *self, ct_result *result) {
   (void)result;
-  self->old[0] = '\0'; /* it would not hold them all */
+  self->old[0] = '\0'; /* the text would not hold all runs */
   if ((uint64_t)self->calls <= self->number) set_text(self->f->cache, "a", "between");
 }
 
@@ -399,7 +399,7 @@ TEST(gives_up_after_16_retries) {
     assert_text_quietly(f.cache, "a", "between");
     const ct_stats stats = stats_of(f.cache);
     assert_int_equal(0, stats.hits + stats.misses);
-    /* Nothing is left of it. */
+    /* The compute that gave up leaves nothing behind. */
     plan.act = NULL;
     plan.answer = CT_OK;
     assert_computes(CT_OK, "computed", &f, "a", &plan);
@@ -417,7 +417,7 @@ FIXTURE_TEST(last_retry_may_succeed, open_lru(f, 8)) {
 
 /* ---- Turns ---------------------------------------------------------------------------------- */
 
-/* What a callback met that computed key a. */
+/* What a callback got when it computed key "a". */
 typedef struct inner_compute {
   int calls;
   ct_status status;
@@ -487,7 +487,7 @@ static void load_own_key(plan *self, ct_result *result) {
   ct_value_release(&out);
 }
 
-/* Turns are among computes: a loader may run within one, for the same key too. */
+/* Only computes take turns. A loader may run within a compute, even for the same key. */
 FIXTURE_TEST(loader_within_compute_may_not_compute_its_key, open_lru(f, 8)) {
   plan plan = {.act = load_own_key, .value = "computed"};
   assert_computes(CT_OK, "computed", f, "a", &plan);
@@ -526,7 +526,7 @@ TEST(leased_key_is_computed_without_waiting) {
   }
 }
 
-/* What is stored is stored: whoever is told of it may go on with the key. */
+/* Once the value is stored, the turn is over: the listener may compute the key again. */
 static void compute_what_is_told(void *user_data, const ct_event *event) {
   (void)event;
   fixture *f = user_data;

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* Policies of the caller's own: which calls ct_policy_ops gets, and what happens when they fail. */
+/* Policies of the caller: which functions of ct_policy_ops are called, and what happens if they
+ * fail. */
 #include "fixture.h"
 
 /* ---- A policy that keeps a journal ---------------------------------------------------------- */
 
 enum { kMaxIds = 64, kDeadId = 999999 };
 
-/* First in, first out, and writes down each call: "insert a 1, hit a, remove a". As no callback may
- * assert, what must not happen is written down too. */
+/* A policy, first in, first out, that writes down each call: "insert a 1, hit a, remove a".
+ * Callbacks may not assert, so it also writes down what must not happen. */
 typedef struct journal {
-  fixture f; /* first: the other callbacks know only that */
+  fixture f; /* first: the other callbacks take it for a fixture */
   char text[4096];
   char name[kMaxIds]; /* the key's first letter, by id; 0: no entry has this id */
   uint64_t age[kMaxIds];
   uint64_t inserted;
   unsigned live;
   unsigned victims;      /* how often a victim was asked for */
-  unsigned good_victims; /* how many are still good if failing is set; then dead_id is answered */
+  unsigned good_victims; /* if failing is set: how many are good; those after them are dead_id */
   bool failing;
   uint32_t dead_id;
-  bool with_time; /* write down now as well */
+  bool with_time; /* also write down the time */
   bool broken;
 } journal;
 
@@ -158,7 +159,7 @@ static void close_journal(journal *it) {
 #define JOURNAL_TEST(name, maxsize) \
   TEST_IN(journal, it, name, open_journal(it, maxsize), close_journal(it))
 
-/* Asserts what was written down since the last time, and forgets it. */
+/* Asserts what was written down since the last time, and clears the journal. */
 static void assert_journal(journal *it, const char *expected) {
   assert_string_equal(expected, it->text);
   assert_false(it->broken);
@@ -187,8 +188,8 @@ JOURNAL_TEST(set_inserts_or_updates, 9) {
   assert_journal(it, "update b 1, insert c 1");
 }
 
-/* Gives an entry its first lifetime, in a cache that weighs as it says, and a second one. What it
- * weighs then. */
+/* Gives an entry its first lifetime, in a cache of that weight_kind, then a second one. Returns
+ * what the entry weighs then. */
 static uint64_t give_lifetime(journal *it, int32_t weight_kind, const ct_policy_ops *ops) {
   ct_options options = journal_options(it, 4000);
   options.weight_kind = weight_kind;
@@ -202,7 +203,7 @@ static uint64_t give_lifetime(journal *it, int32_t weight_kind, const ct_policy_
   return info_of(it->f.cache, "a").weight;
 }
 
-/* Room for a lifetime is memory, and weighs. */
+/* Room for a lifetime is memory, so it counts where memory is weighed. */
 TEST(first_lifetime_that_weighs_is_told) {
   journal it;
   char expected[40];
@@ -491,7 +492,7 @@ typedef struct states {
 
 typedef struct numbered_state {
   states *of;
-  uint32_t last; /* id inserted last: good enough a victim */
+  uint32_t last; /* the id inserted last, which serves as the victim */
 } numbered_state;
 
 static void *numbered_new(void *user_data, uint64_t maxsize) {
@@ -671,7 +672,7 @@ TEST(dead_victim_of_another_shard_fails_the_set) {
   it.failing = true;
   it.dead_id = kDeadId;
   assert_status(CT_OK, set_text(it.f.cache, "a", "1"));
-  /* Half of them would go into the shard that is empty, and has to ask the other one. */
+  /* Half of these keys belong to the empty shard, which has to ask the other shard for a victim. */
   for (char key = 'b'; key <= 'z'; key++)
     assert_status(CT_ERR_INTERNAL, ct_set(it.f.cache, &key, 1, "2", 1));
   assert_told(&it.f, "");

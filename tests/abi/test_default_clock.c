@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Lifetimes by the system's clocks. The coarse one tells a time that is up to two ticks old: no
- * lifetime ends early all the same. The clocks are replaced in this program, and by that in the
- * library. */
+/* Lifetimes by the system's clocks. The coarse clock may be up to two ticks behind; no lifetime
+ * ends early all the same. This program replaces the clocks, for the library too. */
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -107,7 +106,7 @@ static void by_use(ct_cache *cache) {
 
 static const struct {
   const char *name;
-  void (*store)(ct_cache *cache); /* key "a", with kTtl to live from its last line on */
+  void (*store)(ct_cache *cache); /* stores "a", which lives for kTtl from the call's end on */
   uint64_t ttl, tti;              /* of the cache */
   ct_ttu_fn ttu;
 } kWays[] = {
@@ -138,7 +137,7 @@ CLOCK_TEST(no_lifetime_ends_early_however_old_the_reading_was) {
   }
 }
 
-/* Of those, two are what is added, and two how old the reading may be that ends it. */
+/* The library adds two ticks, and the reading that ends the lifetime may be two ticks old. */
 CLOCK_TEST(lifetime_ends_four_ticks_late_at_most) {
   for (size_t i = 0; i < COUNT_OF(kWays); i++) {
     print_message("# %s\n", kWays[i].name);
@@ -171,7 +170,7 @@ CLOCK_TEST(snapshot_shortens_no_lifetime) {
   assert_int_equal(0, unlink(path));
 }
 
-/* A cache that is handed on often would else keep its entries for ever. */
+/* Otherwise a cache that is handed on often would keep its entries for ever. */
 CLOCK_TEST(snapshots_lengthen_no_lifetime) {
   char path[] = "/tmp/cachetools-XXXXXX";
   assert_int_equal(0, close(mkstemp(path)));
@@ -196,7 +195,7 @@ CLOCK_TEST(snapshots_lengthen_no_lifetime) {
   assert_int_equal(0, unlink(path));
 }
 
-/* ---- What is told, and what is not changed -------------------------------------------------- */
+/* ---- What is reported, and what is not changed ---------------------------------------------- */
 
 CLOCK_TEST(inspect_tells_a_lifetime_with_what_was_added) {
   lag = kTick;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Who goes first: expired entries before live ones, and all that are due by ct_expire. */
+/* Expired entries leave before live ones, and ct_expire removes all that are due. */
 #include "lifetimes.h"
 
-/* ---- Before any live one -------------------------------------------------------------------- */
+/* ---- Expired entries first ------------------------------------------------------------------ */
 
 TEST(no_live_entry_is_evicted_while_an_expired_one_remains) {
   for (uint32_t shards = 1; shards <= 64; shards *= 4) {
     fixture f;
     open_fixture(&f, .maxsize = 256, .shards = shards);
     uint64_t random = test_seed();
-    /* Half of them will have expired, here and there. */
+    /* Half of the entries, at random places, will have expired. */
     size_t dying = 0;
     for (uint64_t key = 0; key < 256; key++) {
       bool dies = test_random_below(&random, 2) == 0;
@@ -110,8 +110,8 @@ typedef struct expectation {
   manual_clock clock;
   uint64_t deadlines[kManyEntries];
   bool gone[kManyEntries];
-  uint64_t after;    /* all up to it have gone */
-  uint64_t now;      /* up to it they may go */
+  uint64_t after;    /* all entries due up to then have gone */
+  uint64_t now;      /* entries due up to then may go */
   uint64_t previous; /* the deadline shown last */
   uint64_t shown;
   uint64_t wrong;
@@ -146,7 +146,7 @@ static void assert_entries_expire_in_order(uint32_t shards, bool by_timer) {
   ct_cache *cache = cache_of(.maxsize = CT_UNBOUNDED, .shards = shards, .timer = manual_clock_read,
                              .user_data = &e);
   for (uint64_t key = 0; key < kManyEntries; key++) {
-    /* Of every magnitude from 1 to 2^62, many of the small ones equal. */
+    /* Deadlines have every magnitude from 1 to 2^62; many of the small ones are equal. */
     uint64_t magnitude = (uint64_t)1 << test_random_below(&random, 62);
     e.deadlines[key] = sorted[key] = magnitude + test_random_below(&random, magnitude);
     assert_status(CT_OK, ct_set_ttl(cache, &key, sizeof(key), "v", 1, e.deadlines[key]));
@@ -155,7 +155,7 @@ static void assert_entries_expire_in_order(uint32_t shards, bool by_timer) {
   qsort(sorted, kManyEntries, sizeof(sorted[0]), compare_numbers);
   size_t at = 0;
   while (at < kManyEntries) {
-    /* To a deadline further on, first to right before it. */
+    /* Goes on to a later deadline, and stops right before it first. */
     size_t last = at + test_random_below(&random, 200);
     if (last >= kManyEntries) last = kManyEntries - 1;
     for (int exactly = 0; exactly < 2; exactly++) {

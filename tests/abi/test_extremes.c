@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Weights and clocks at the ends of what can be told. */
+/* Weights and clocks at the ends of their ranges. */
 #include "fixture.h"
 
 /* ---- Extreme weights ------------------------------------------------------------------------ */

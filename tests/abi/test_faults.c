@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory that runs out: every operation is done on every kind of cache with its first, second, third …
- * allocation failing, each time on a cache made anew, until it passes without one. Whenever it answers
- * CT_ERR_NOMEM the cache must be what it was, and the same call must succeed once there is memory. */
+/* Memory that runs out. Every operation is done on every kind of cache while its first, second,
+ * third … allocation fails, each time on a new cache, until it passes without a failure.
+ * Whenever it returns CT_ERR_NOMEM, the cache must be as it was, and the same call must succeed
+ * once there is memory. */
 #include <unistd.h>
 
 #include "kinds.h"
@@ -89,7 +90,7 @@ static ct_status setdefault_new_large(fixture *f) {
   return setdefault_of(f, kNew, bytes, kLarge);
 }
 
-/* Only with ttu is it dead; the value is handed back all the same. */
+/* The value is dead only in caches with a ttu. It is handed back in any case. */
 static ct_status setdefault_dead(fixture *f) {
   return setdefault_of(f, kNew, "Dead", 4);
 }
@@ -99,7 +100,7 @@ static ct_status setdefault_dead_large(fixture *f) {
   return setdefault_of(f, kNew, dead, sizeof dead);
 }
 
-/* A few keys need no memory. */
+/* There are many keys, as a few need no memory. */
 static ct_status get_many_copy(fixture *f) {
   enum { kMany = 200 };
   char keys[4 * kMany];
@@ -152,7 +153,7 @@ static bool match_none(void *user_data, const void *key, size_t key_size, const 
   return false;
 }
 
-/* It tells of no failure, but it has to bear one. */
+/* ct_remove_if reports no failure, but has to survive one. */
 static ct_status remove_none(fixture *f) {
   assert_int_equal(0, ct_remove_if(f->cache, match_none, NULL));
   return f->allocator.failed == 0 ? CT_OK : CT_ERR_NOMEM;
@@ -225,7 +226,8 @@ static ct_status save(fixture *f) {
   return ct_snapshot_save(f->cache, write_nowhere, NULL);
 }
 
-/* Of a cache without an allocator to fail, made once: entries of all sorts, some of them present. */
+/* A snapshot of a cache without a failing allocator, made once. It holds entries of all sorts,
+ * some of which the loading cache has already. */
 static tape *snapshot_to_load(void) {
   static tape t;
   if (t.size > 0) return &t;
@@ -295,7 +297,7 @@ static ct_status dead_on_arrival(fixture *f) {
 typedef struct operation {
   const char *name;
   ct_status (*run)(fixture *f);
-  bool allocates; /* on some kind of cache; else never */
+  bool allocates; /* on some kind of cache; if false, on none */
 } operation;
 
 static const operation kOperations[] = {
@@ -341,7 +343,7 @@ enum { kOperationCount = COUNT_OF(kOperations) };
 
 /* ---- The k-th allocation fails -------------------------------------------------------------- */
 
-/* Answers whether some allocation of the operation mattered. */
+/* Returns whether the failure of some allocation mattered. */
 static bool fail_each_allocation(const operation *o, const kind *k, int count) {
   bool mattered = false;
   for (int64_t fail = 0;; fail++) {
@@ -375,7 +377,7 @@ TEST(call_without_memory_changes_nothing) {
     int mattered = 0;
     for (int k = 0; k < kKindCount; k++) {
       for (int c = 0; c < 3; c++) {
-        /* What is done to a present entry needs one. */
+        /* get_and_ref needs a present entry. */
         if (kCounts[c] == 0 && kOperations[i].run == get_and_ref) continue;
         mattered += fail_each_allocation(&kOperations[i], &kKinds[k], kCounts[c]);
       }
@@ -386,7 +388,7 @@ TEST(call_without_memory_changes_nothing) {
   }
 }
 
-/* Somewhere on the way the index grows, chunks are added, and whatever a policy keeps grows. */
+/* On the way, the index, the store and the policy's tables grow. */
 TEST(insert_without_memory_changes_nothing_at_any_size) {
   static const operation kSet = {"ct_set", set_new, true};
   for (int k = 0; k < kKindCount; k++) {
@@ -441,7 +443,8 @@ TEST(cache_new_without_policy_state_leaves_nothing) {
   }
 }
 
-/* Each pair stands alone: those without memory are as they were, the others are stored. */
+/* Each pair is stored or not by itself: those without memory are as they were, the others are
+ * stored. */
 TEST(set_many_without_memory_stores_the_others) {
   bool some = false;
   for (int64_t fail = 0;; fail++) {
@@ -483,7 +486,7 @@ TEST(set_many_without_memory_stores_the_others) {
   assert_true(some);
 }
 
-/* With one failing allocation after the other, an iteration passes over nothing. */
+/* An iteration leaves no entry out, even if one allocation after the other fails. */
 TEST(iter_next_without_memory_can_be_asked_again) {
   for (int k = 0; k < kKindCount; k++) {
     fixture f;

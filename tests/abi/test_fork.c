@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Children made by fork, which may use the caches of their parent if no other thread was inside a
- * call at that moment. Not for ThreadSanitizer, under which such a child cannot make threads. */
+/* Children made by fork. They may use the caches of their parent if no other thread was inside a
+ * call at that moment. This is not for ThreadSanitizer, under which such a child cannot make
+ * threads. */
 #include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,7 +20,7 @@ enum { kPolicyCount = COUNT_OF(kPolicies) };
 typedef struct world {
   ct_cache *caches[kPolicyCount];
   pthread_barrier_t idle;    /* all threads have used the caches */
-  pthread_barrier_t may_end; /* and are idle until here */
+  pthread_barrier_t may_end; /* until then they are idle */
 } world;
 
 static ct_status load(void *user_data, const void *key, size_t key_size, ct_result *result) {
@@ -27,7 +28,7 @@ static ct_status load(void *user_data, const void *key, size_t key_size, ct_resu
   return ct_result_set(result, key, key_size);
 }
 
-/* A value is its key. Answers whether everything was as it should be. */
+/* A value equals its key. Returns whether everything was as it should be. */
 static bool use(ct_cache *cache, uint32_t from, uint32_t count) {
   bool good = true;
   for (uint32_t i = from; i < from + count; i++) {
@@ -65,7 +66,7 @@ static void *use_one(void *cache) {
   return use(cache, kEntries / 2, kEntries) ? cache : NULL;
 }
 
-/* What the child does, with a thread of its own beside: everything, and then it frees the caches. */
+/* The child does everything, beside a thread of its own, and then frees the caches. */
 static int be_child(world *it) {
   for (int i = 0; i < kPolicyCount; i++) {
     pthread_t thread;
@@ -91,7 +92,7 @@ static void assert_child_succeeds(pid_t child) {
   assert_int_equal(0, WEXITSTATUS(status));
 }
 
-/* The threads of the parent are there and idle, but for the one that forks. */
+/* The parent's other threads are there, but idle. */
 TEST(child_uses_the_caches_of_idle_threads) {
   world it;
   pthread_t threads[kThreads];

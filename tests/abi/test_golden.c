@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Replays the operations of data/golden, whose README.md gives their format, and compares every
- * answer. CT_TEST_DATA names the data directory. Each file runs several times: the same answers
- * must come with and without locks, and whichever way weights, lifetimes and values travel. */
+/* Replays the operations of data/golden, whose README.md describes their format, and compares
+ * every answer. CT_TEST_DATA names the data directory. Each file runs several times: the answers
+ * must be the same with and without locks, and however weights, lifetimes and values are passed. */
 #include <glob.h>
 
 #include "support.h"
@@ -144,7 +144,7 @@ static void write_status(char *answer, ct_status status) {
   }
 }
 
-/* Writes the value if it came with one of its statuses, else the status; gives the value back. */
+/* Writes the value if the status brings one, otherwise the status. Releases the value. */
 static void write_value(char *answer, ct_status status, ct_value *value) {
   if (status == CT_OK || status == CT_NOT_STORED) {
     take_text(answer, (ct_bytes){value->data, value->size});
@@ -238,7 +238,7 @@ static void do_expire(replay *run, char *answer) {
   write_list(&list, true, answer);
 }
 
-/* Carries an operation out. Its answer is empty if it has none. */
+/* Carries out an operation. If it has no answer, the answer is empty. */
 static void perform(replay *run, const char *verb, const char *key, const char *value,
                     char *answer) {
   ct_value found = CT_VALUE_INIT;
@@ -322,7 +322,7 @@ static ct_cache *make_cache(replay *run, const test_allocator *allocator) {
   return cache;
 }
 
-/* Replays one line, which it takes apart, and compares. */
+/* Replays one line, which it takes apart, and compares the answer. */
 static void replay_line(replay *run, char *line, const char *path, int number) {
   line[strcspn(line, "\n")] = '\0';
   const char *expected = "";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Callbacks that are hostile: they call back into the cache, end what is not in use by the call, answer
- * differently each time, and tell impossible times. The cache must stay whole. */
+/* Hostile callbacks: they call back into the cache, free what the call does not use, answer
+ * differently each time, and report impossible times. The cache must stay whole. */
 #include "kinds.h"
 
 /* ---- Callbacks that call back --------------------------------------------------------------- */
@@ -10,13 +10,13 @@ enum caller { kFromListener, kFromWeigher, kFromTtu, kFromMatch, kFromVisit, kFr
 typedef struct hostile {
   manual_clock clock;
   ct_cache *cache;
-  enum caller caller; /* who calls back */
+  enum caller caller; /* the callback that calls back */
   int depth;
   uint64_t random;
   uint64_t calls;
   uint64_t causes[5];
   uint64_t drops;
-  bool freeing; /* from here on drop must keep still */
+  bool freeing; /* from here on, drop must not call back */
   bool told_after_free;
 } hostile;
 
@@ -92,7 +92,7 @@ static void assert_told_of_all(const hostile *h) {
   assert_int_equal(stats.removals, h->causes[CT_CAUSE_REMOVED] + h->causes[CT_CAUSE_CLEARED]);
 }
 
-/* A small cache of that kind; the callbacks are still to come. */
+/* Options of a small cache of that kind; the caller adds the callbacks. */
 static ct_options options_of_kind(const kind *k, test_allocator *allocator) {
   ct_options o = CT_OPTIONS_INIT;
   o.policy = (int32_t)k->policy;
@@ -167,9 +167,9 @@ TEST(drop_may_do_anything) {
   run_hostile_everywhere(kFromDrop);
 }
 
-/* ---- Callbacks that end what is not in use by the call -------------------------------------- */
+/* ---- Callbacks that free what the call does not use ----------------------------------------- */
 
-/* Whatever of a cache may be ended at any time, and another cache. */
+/* Objects that may be freed at any time: those of a cache, and another cache. */
 typedef struct belongings {
   ct_value values[4]; /* of entries that may be leaving just now */
   ct_iter *iter;      /* in the middle of its walk */
@@ -181,7 +181,7 @@ typedef struct belongings {
 typedef struct destroyer {
   belongings it;
   ct_cache *cache;
-  enum caller caller; /* who ends them */
+  enum caller caller; /* the callback that frees them */
   uint64_t ended;
   uint64_t now;
 } destroyer;
@@ -312,11 +312,11 @@ TEST(callbacks_may_end_values_walks_leases_memos_and_other_caches) {
 typedef struct fickle {
   uint64_t random;
   ct_cache *cache;
-  bool steady; /* the timer keeps still */
+  bool steady; /* the timer stands still */
   uint64_t time;
 } fickle;
 
-/* Small, none, or more than any limit. */
+/* A weight that is small, 0, or above any limit. */
 static uint64_t fickle_weigher(void *user_data, const void *key, size_t key_size, const void *value,
                                size_t value_size) {
   (void)key;
@@ -369,7 +369,7 @@ static void run_fickle(const kind *k, bool weighs, bool times, uint64_t seed) {
   }
   f.steady = true;
   assert_whole(f.cache);
-  /* Whatever the clock said: what never expires is there, what is due goes. */
+  /* Whatever the clock said, entries that never expire are there, and entries that are due go. */
   ct_expire(f.cache, CT_NEVER - 1, NULL, NULL);
   ct_iter *iter;
   assert_status(CT_OK, ct_iter_new(f.cache, CT_ORDER_ANY, &iter));
@@ -462,7 +462,7 @@ TEST(ttu_of_the_past_is_not_stored_and_of_never_does_not_expire) {
   assert_int_equal(3, ct_len(cache));
   now = 1001;
   assert_int_equal(2, ct_len(cache));
-  /* The last reading there is: taken to be one tick earlier. */
+  /* The last reading that there is counts as one tick earlier. */
   now = UINT64_MAX;
   assert_int_equal(1, ct_len(cache));
   const int last = 2;

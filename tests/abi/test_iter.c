@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Walks over the entries, in any order and in that of eviction, beside growth, deletes, updates,
- * evictions, expiry and clear; and ct_remove_if, which walks too. */
+/* Walks over the entries, in any order and in the order of eviction, during growth, deletes,
+ * updates, evictions, expiry and clear; and ct_remove_if, which walks too. */
 #include "fixture.h"
 
 static const int32_t kOrders[] = {CT_ORDER_ANY, CT_ORDER_COLDEST, CT_ORDER_HOTTEST};
@@ -12,7 +12,7 @@ static ct_iter *new_iter(ct_cache *cache, int32_t order) {
   return iter;
 }
 
-/* The next entry, whose key is a number; false at the end. */
+/* Goes to the next entry, whose key is a number. Returns false at the end. */
 static bool next_number(ct_iter *iter, uint64_t *key, uint64_t *value) {
   ct_bytes key_bytes = {"x", 77};
   ct_bytes value_bytes = {"x", 77};
@@ -36,7 +36,7 @@ static void set_pair(ct_cache *cache, uint64_t key, uint64_t value) {
   assert_status(CT_OK, set_number(cache, key, &value, sizeof(value)));
 }
 
-/* A cache that holds the first numbers, each under itself. */
+/* A cache that holds the numbers below count, each as a key and its value. */
 static ct_cache *new_pairs(uint64_t count, uint64_t maxsize, uint32_t shards) {
   ct_cache *cache = cache_of(.maxsize = maxsize, .shards = shards);
   for (uint64_t key = 0; key < count; key++) set_pair(cache, key, key);
@@ -141,7 +141,7 @@ TEST(iteration_is_quiet) {
                                        CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_ARC};
   uint64_t random = test_seed();
   for (size_t p = 0; p < COUNT_OF(policies); p++) {
-    /* Two caches treated alike, but for the walks over the second. */
+    /* Two caches get the same calls, but only the second is walked. */
     fixture plain;
     fixture walked;
     ct_options plain_options = fixture_options(&plain, policies[p], 100);
@@ -253,7 +253,7 @@ TEST(ordered_iteration_keeps_the_order_taken_down) {
   uint64_t key, value;
   assert_true(next_number(iter, &key, &value));
   assert_int_equal(0, key);
-  /* Uses meanwhile move what is still to come, but not here. */
+  /* A use changes the order of the cache, but not that of a walk that has begun. */
   uint64_t moved = 1;
   assert_status(CT_OK, ct_get(cache, &moved, sizeof(moved), NULL));
   for (uint64_t expected = 1; expected < 4; expected++) {
@@ -352,7 +352,7 @@ TEST(updates_meanwhile_show_no_value_twice) {
   enum { kCount = 1000, kValues = 20000 };
   uint64_t random = test_seed();
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
-    /* Values are numbers that are never used twice. */
+    /* Values are numbers, and none is used twice. */
     static unsigned char seen[kValues];
     memset(seen, 0, sizeof(seen));
     bool updated[kCount] = {false};
@@ -411,7 +411,7 @@ TEST(updates_of_other_sizes_meanwhile_show_no_value_twice) {
 TEST(lifetimes_set_meanwhile_hide_and_repeat_nothing) {
   enum { kCount = 1000 };
   for (size_t i = 0; i < COUNT_OF(kOrders); i++) {
-    /* The first lifetime of an entry may move it in memory; it is not written for that. */
+    /* The first lifetime of an entry may move it in memory, but this is no write. */
     unsigned char seen[kCount] = {0};
     ct_cache *cache = new_pairs(kCount, kCount, 2);
     ct_iter *iter = new_iter(cache, kOrders[i]);
@@ -443,7 +443,7 @@ TEST(evictions_meanwhile_hide_and_repeat_nothing_else) {
       assert_int_equal(0, seen[key]++);
       for (int more = 0; more < 2 && next < kMost; more++, next++) set_pair(cache, next, next);
     }
-    /* What was there from the start and is there still was there throughout. */
+    /* An entry that was there at the start and is still there was there all the time. */
     for (uint64_t each = 0; each < kCount; each++)
       if (ct_contains(cache, &each, sizeof(each))) assert_int_equal(1, seen[each]);
     assert_int_equal(kCount, ct_len(cache));
@@ -578,7 +578,7 @@ TEST(random_work_meanwhile_keeps_the_promise) {
   for (int round = 0; round < 60; round++) {
     static unsigned char seen[kValues];
     memset(seen, 0, sizeof(seen));
-    /* Of the value that was there at the start: whether nothing was done to the entry since. */
+    /* The value that each key had at the start: it tells whether the entry was changed since. */
     uint64_t first[kKeys] = {0};
     bool untouched[kKeys] = {false};
     uint64_t next = 1;
@@ -614,7 +614,7 @@ TEST(random_work_meanwhile_keeps_the_promise) {
 
 /* ---- ct_remove_if --------------------------------------------------------------------------- */
 
-/* What a match function needs; it does something to the cache, then answers. */
+/* For a match function that does something to the cache, then answers. */
 typedef struct matching {
   ct_cache *cache;
   uint64_t asked;
@@ -696,7 +696,7 @@ static bool replace_and_match(void *user_data, const void *key, size_t key_size,
   uint64_t number = note_asked(self, key, key_size);
   uint64_t old;
   memcpy(&old, value, sizeof(old));
-  /* Every third is written over, with the same value even, while it is judged. */
+  /* Every third entry is overwritten while it is judged, though with the same value. */
   if (number % 3 == 0) ct_set(self->cache, key, key_size, &old, sizeof(old));
   return true;
 }

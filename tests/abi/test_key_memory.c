@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What needs no memory: keys up to 256 bytes, once their builder exists, and calls that a memo
- * answers from its cache. This program counts in place of the system's malloc, so it runs without
- * sanitizers. */
+/* What needs no memory: keys of up to 256 bytes, once their builder exists, and calls that a
+ * memo answers from its cache. This program replaces the system's malloc to count its calls, so
+ * it runs without sanitizers. */
 #include "support.h"
 
 static size_t allocations;
@@ -51,7 +51,7 @@ TEST(key_of_256_bytes_allocates_nothing) {
   const size_t before_builder = allocations;
   ct_key *key = ct_key_new(0);
   assert_non_null(key);
-  assert_true(allocations > before_builder); /* the count sees the library */
+  assert_true(allocations > before_builder); /* the library's allocations are counted */
 
   const void *data;
   size_t size;

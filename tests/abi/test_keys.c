@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Key builders: which arguments make equal keys, and the very bytes of them. model_equal says, without
- * the library, which calls Python takes for equal. */
+/* Key builders: which arguments make equal keys, and the exact bytes of keys. model_equal tells,
+ * without the library, which calls are equal to Python. */
 #include <math.h>
 
 #include "key_builders.h"
@@ -23,7 +23,7 @@ static void write_number(const token *it, char text[400]) {
   }
 }
 
-/* Integers are of one type, whatever their sign and size. */
+/* All integers have one type, whatever their sign and size. */
 static char type_of(const token *it) {
   return it->kind == 'u' ? 'i' : it->kind;
 }
@@ -36,8 +36,8 @@ static bool equal_text(const token *one, const token *other) {
   return one->size == other->size && memcmp(one->text, other->text, one->size) == 0;
 }
 
-/* Compares the values that begin at both cursors, and moves the cursors behind them. Not within a
- * tuple, types count if typed. */
+/* Compares the values at both cursors, and moves the cursors behind them. If typed is set, types
+ * count, but not within tuples. */
 static bool equal_values(const token **one, const token **other, bool typed) {
   const token *a = (*one)++;
   const token *b = (*other)++;
@@ -132,7 +132,7 @@ KEY_TEST(recorded_pairs_are_equal_as_in_python) {
 
 /* ---- The encoding --------------------------------------------------------------------------- */
 
-/* Keys may be kept, so a change here breaks somebody's data. */
+/* Users may store keys, so a change here breaks their data. */
 static const struct {
   const char *call;
   const char *plain; /* in hex */
@@ -438,8 +438,8 @@ KEY_TEST(data_asked_twice_is_the_same) {
 
 /* ---- Random calls --------------------------------------------------------------------------- */
 
-/* Few of each, so that equal ones meet; numbers of one value in all their types, and content that
- * looks like the encoding. */
+/* Only a few of each, so that equal values meet: numbers of one value in all their types, and
+ * content that looks like the encoding. */
 static const char *const kAtoms[] = {
     "n",
     "b:0",
@@ -531,7 +531,7 @@ static token another_atom_like(const token *atom, uint64_t *random) {
   }
 }
 
-/* The same call with its names in another order, and half of the time one atom changed. */
+/* Returns the same call with its names in another order and, half of the time, one atom changed. */
 static call random_variant(const call *from, uint64_t *random) {
   call it = {.count = 0};
   size_t names[COUNT_OF(kNames)];

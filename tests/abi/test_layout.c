@@ -6,7 +6,7 @@
 
 #define PIN(constant, number) _Static_assert((constant) == (number), #constant)
 
-/* Where pointers have another size, structs are laid out otherwise. */
+/* Where pointers have another size, structs have another layout. */
 #define PIN_SIZE(type, size) \
   _Static_assert(sizeof(void *) != 8 || sizeof(type) == (size), "sizeof(" #type ")")
 #define PIN_FIELD(type, field, offset) \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Leases, as one thread sees them, and what overtakes them. tests/threads/test_leases.c has the waiting. */
+/* Leases as one thread sees them, and what overtakes them. tests/threads/test_leases.c tests
+ * waiting. */
 #include "plan.h"
 
 /* ---- Leases --------------------------------------------------------------------------------- */
@@ -215,7 +216,7 @@ TEST(overtaken_value_is_handed_back_and_not_stored) {
   }
 }
 
-/* What has expired, but not been reclaimed yet, is absent. */
+/* An entry that has expired, but was not reclaimed yet, counts as absent. */
 TEST(invalidation_of_an_expired_entry_overtakes) {
   for (size_t i = 0; i < kInvalidationCount; i++) {
     const key_call *way = &kInvalidations[i];
@@ -231,8 +232,8 @@ TEST(invalidation_of_an_expired_entry_overtakes) {
   }
 }
 
-/* What had expired when the load began may be there again, as time may run backwards. What does nothing
- * to it overtakes nothing: CT_EXISTS, for one. */
+/* An entry that had expired when the load began may come back, as time may run backwards. A call
+ * that changes nothing overtakes nothing, such as one that returns CT_EXISTS. */
 TEST(invalidation_of_an_entry_that_came_back_overtakes) {
   for (size_t i = 0; i < kInvalidationCount; i++) {
     const key_call *way = &kInvalidations[i];
@@ -260,7 +261,7 @@ TEST(whoever_comes_after_overtaking_starts_anew) {
     ct_lease *first = lease_text(&f, "a");
     way->run(f.cache, "a");
     ct_lease *second = lease_text(&f, "a");
-    /* Neither is in the way of the other. */
+    /* The two leases do not disturb each other. */
     assert_fulfils(CT_NOT_STORED, first, "old", NULL);
     assert_false(has_text(f.cache, "a"));
     ct_lease *none = NULL;

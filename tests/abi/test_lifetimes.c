@@ -223,7 +223,7 @@ static void by_len(ct_cache *cache) {
   assert_int_equal(1, ct_len(cache));
 }
 
-/* When "a", stored at 100 with a tti of 10, expires after an action at 106. */
+/* Asserts when "a", stored at 100 with a tti of 10, expires after an action at 106. */
 static void assert_deadline_after(action act, uint64_t deadline) {
   fixture f;
   open_at_100(&f, 0, 10);

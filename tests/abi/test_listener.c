@@ -3,7 +3,6 @@
  * back into the cache. */
 #include "fixture.h"
 
-/* A cache of the policy with a clock and a log, in which nothing expires by itself. */
 /* ---- Causes --------------------------------------------------------------------------------- */
 
 FIXTURE_TEST(set_tells_evicted_victims_in_order, open_policy(f, CT_POLICY_LRU, 3)) {
@@ -253,7 +252,7 @@ FIXTURE_TEST(growing_entry_that_is_its_own_victim_is_evicted_then_inserted,
   set_text_weight(f->cache, "a", "1", 1);
   set_text_weight(f->cache, "b", "2", 3);
   assert_status(CT_OK, set_text_weight(f->cache, "a", "-", 2));
-  /* Its own departure leaves 1 free: not enough for all that it now weighs. */
+  /* When the old a has left, there is room for 1, but the new one weighs 2. */
   assert_told(f, "EVICTED a=1, EVICTED b=2");
   assert_text(f->cache, "a", "-");
   ct_stats stats = stats_of(f->cache);
@@ -379,7 +378,7 @@ TEST(event_lends_empty_bytes_that_are_not_null) {
 
 /* ---- Calling back --------------------------------------------------------------------------- */
 
-/* The listener writes the event down, then runs the next step of a script in the same cache. */
+/* The listener logs the event, then takes the next step of a script in the same cache. */
 typedef struct scripted {
   fixture f; /* first, so that the fixture's functions accept the whole */
   void (*steps[8])(ct_cache *cache);
@@ -423,7 +422,7 @@ SCRIPTED_TEST(events_caused_in_a_listener_come_first, 4) {
   set_text(s->f.cache, "d", "4");
   s->steps[0] = delete_c;
   s->steps[1] = pop_d;
-  /* Evicts a and b; told of a, the listener deletes c; told of that, it pops d. */
+  /* This evicts a and b. Told of a, the listener deletes c; told of c, it pops d. */
   assert_status(CT_OK, set_text_weight(s->f.cache, "e", "5", 2));
   assert_told(&s->f, "EVICTED a=1, REMOVED c=3, REMOVED d=4, EVICTED b=2");
   assert_text(s->f.cache, "e", "5");
@@ -435,7 +434,7 @@ SCRIPTED_TEST(listener_may_set, 2) {
   set_text(s->f.cache, "b", "2");
   s->steps[0] = set_x;
   assert_status(CT_OK, set_text(s->f.cache, "c", "3"));
-  /* Whichever is stored first, the newest two stay and each that went was told. */
+  /* Whichever was stored first, the newest two stay, and each that left was reported. */
   assert_int_equal(2, ct_len(s->f.cache));
   assert_text(s->f.cache, "a", NULL);
   assert_text(s->f.cache, "b", NULL);
@@ -473,7 +472,7 @@ SCRIPTED_TEST(listener_may_clear_while_clear_tells, 100) {
   assert_int_equal(stats.inserts + stats.updates, s->f.told);
 }
 
-/* Stores an entry for each that leaves, until there were enough. */
+/* The listener stores an entry for each that leaves, until there are enough. */
 typedef struct chained {
   ct_cache *cache;
   uint64_t next;
@@ -518,7 +517,8 @@ TEST(expire_shows_visitor_and_listener_each_entry) {
   fixture visited;
   memset(&visited, 0, sizeof(visited));
   open_fixture(&f, .maxsize = 100, .shards = 16);
-  /* Spread over the shards, stored in another order than they expire in. */
+  /* The entries are spread over the shards, and stored in another order than that of their
+   * deadlines. */
   for (uint64_t i = 0; i < 20; i++) {
     char key[2] = {(char)('a' + i), '\0'};
     assert_status(CT_OK, set_text_deadline(f.cache, key, "v", 100 + i * 7 % 20));
@@ -580,7 +580,7 @@ TEST(visitor_may_call_the_cache) {
 
 enum { kRandomSteps = 30000 };
 
-/* Values are numbers that are never used twice. */
+/* Values are numbers, and none is used twice. */
 typedef struct ledger {
   manual_clock clock;
   unsigned char told[kRandomSteps];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Loading once, as one thread sees it: loaders and what they hand back, what is counted, and when time
- * is read. tests/threads/test_loading.c has the waiting. */
+/* Loading, as one thread sees it: loaders and what they hand back, what is counted, and when the
+ * time is read. tests/threads/test_loading.c tests waiting. */
 #include "plan.h"
 
 /* ---- Hit and load --------------------------------------------------------------------------- */
@@ -458,8 +458,8 @@ FIXTURE_TEST(load_ticks_do_not_run_backwards, open_lru(f, 8)) {
   assert_int_equal(0, stats_of(f->cache).load_ticks);
 }
 
-/* An expired entry that comes back while its key is loaded is replaced as any other. The store in
- * place, for which there must be neither listener nor pin, once forgot the lease over it. */
+/* An expired entry that comes back while its key is loaded is replaced like any other. Storing
+ * in place, which is done only without a listener and a pin, once forgot the lease. */
 TEST(load_replaces_what_comes_back_as_time_runs_backwards) {
   for (int listens = 0; listens < 2; listens++) {
     fixture f;
@@ -598,7 +598,7 @@ TEST(load_that_keeps_nothing_leaves_no_memory_behind) {
   test_allocator allocator;
   test_allocator_init(&allocator);
   open_fixture(&f, .maxsize = 1, .allocator = &allocator.hooks);
-  /* The first round leaves the memory that a cache keeps for later. */
+  /* The first round leaves memory behind that a cache keeps for later. */
   int64_t blocks = 0, bytes = 0;
   for (int round = 0; round < 3; round++) {
     plan plan = {.act = discard, .value = "1"};

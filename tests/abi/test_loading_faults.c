@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Loading, computing and memoizing without memory: each allocation of a call fails in turn. Then
- * the call says so and hands nothing back, the cache holds what it held, the same call succeeds as
- * soon as there is memory, and in the end nothing is left. */
+/* Loading, computing and memoizing without memory: each allocation of a call fails in turn. The
+ * call must then say so and hand nothing back, the cache must hold what it held, and the same
+ * call must succeed as soon as there is memory. In the end, all memory must have come back. */
 #include "fixture.h"
 
 enum { kLarge = 20000, kMost = 40 };
@@ -74,7 +74,7 @@ static ct_status setdefault(const scene *self, fixture *f, ct_value *out) {
   return ct_setdefault(f->cache, "new", 3, kZeros, self->value_size, out);
 }
 
-/* A cache that is full, with that many entries, the oldest of which would go. */
+/* Opens a full cache of that many entries; the oldest would be evicted next. */
 static void open_full(fixture *f, test_allocator *allocator, const scene *scene, uint64_t count) {
   test_allocator_init(allocator);
   open_fixture(f, .maxsize = count == 0 ? 1 : count, .allocator = &allocator->hooks,
@@ -106,7 +106,7 @@ static void assert_survives_faults(const scene *scene) {
       ct_status status = scene->call(scene, &f, &out);
       const bool failed = allocator.failed != 0;
       allocator.fail_at = -1;
-      /* Some can be done without: what would have been larger than it must be. */
+      /* Some allocations can be done without: then something stays larger than it must be. */
       if (failed && status != scene->expected) {
         assert_status(CT_ERR_NOMEM, status);
         assert_holds_nothing(out);
@@ -186,8 +186,8 @@ TEST(compute_survives_faults) {
   assert_true(faults > before + 20); /* else it tested nothing */
 }
 
-/* One that has no memory to store what it was given is a write all the same: what was being loaded
- * meanwhile is not kept. */
+/* A write that has no memory for its value is a write all the same: a load that runs meanwhile
+ * is not kept. */
 static void assert_overtakes_without_memory(const scene *scene) {
   for (int64_t fault = 0;; fault++) {
     fixture f;
@@ -249,7 +249,7 @@ static ct_status answer(void *user_data, void *self, const void *args, ct_result
   return hand_back(user_data, result);
 }
 
-/* A key that outgrows its builder several times over. */
+/* A key that outgrows its builder several times. */
 static ct_status key_of_args(void *user_data, void *self, const void *args, ct_key *key) {
   (void)user_data, (void)self;
   ct_key_bytes(key, kZeros, *(const size_t *)args);
@@ -320,7 +320,7 @@ static void assert_memo_survives_faults(const scene *scene, size_t key_size) {
     assert_int_equal(scene->value_size, out.size);
     ct_value_release(&out);
 
-    /* A hit, by an object that was not seen before. */
+    /* A hit, by an object that is new to the memo. */
     const int64_t before = allocator.calls;
     assert_status(CT_OK, ct_memo_call(memo, memo, &key_size, NULL));
     const int64_t count = allocator.calls - before;

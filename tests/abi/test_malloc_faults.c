@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory that runs out on the default path, without an allocator of the caller's.
  *
- * This program brings its own malloc family, mmap and munmap, which count what is taken and given
- * back while the library runs, and fail on demand. They stand on glibc's. Sanitizers and Valgrind
- * bring their own too, unheard, so this is not for them. */
+ * This program brings its own malloc family, mmap and munmap. They count what the library takes
+ * and gives back, fail on demand, and otherwise call glibc's. Sanitizers and Valgrind also
+ * replace these functions, without a word, so this test is not for them. */
 #include <errno.h>
 #include <malloc.h>
 #include <sys/mman.h>
@@ -15,8 +15,8 @@
 
 enum {
   kSmall = 40,
-  kMapped = 1 << 20, /* bytes of a value that malloc would not keep in its heap */
-  kGrown = 30000     /* entries, until the index and chunks are large too */
+  kMapped = 1 << 20, /* bytes of a value that malloc would map */
+  kGrown = 30000     /* entries: enough for a large index and large chunks */
 };
 
 /* ---- The malloc family ---------------------------------------------------------------------- */
@@ -25,7 +25,7 @@ static bool inside; /* the library runs */
 static int64_t calls, failed, fail_at = -1;
 static bool fail_on;
 static int64_t blocks; /* taken by the library and not given back */
-static int64_t mapped; /* the same in bytes */
+static int64_t mapped; /* the same, but bytes that were mapped */
 
 static bool refuses(void) {
   if (!inside) return false;
@@ -244,7 +244,7 @@ static ct_status compute(ct_cache *cache) {
 typedef struct operation {
   const char *name;
   ct_status (*run)(ct_cache *cache);
-  bool always; /* lacks memory on every cache that it is tried on */
+  bool always; /* fails on every cache that it is tried on */
 } operation;
 
 static const operation kOperations[] = {
@@ -286,7 +286,7 @@ static void unmake(ct_cache *cache) {
   assert_nothing_left();
 }
 
-/* All numbers from first on are there, and nothing else. */
+/* Asserts that the cache holds count numbers from first on, and nothing else. */
 static void assert_holds(ct_cache *cache, int first, int count) {
   enter(-1);
   const uint64_t len = ct_len(cache);
@@ -344,7 +344,7 @@ TEST(cache_of_many_shards_without_memory_is_not_made) {
   }
 }
 
-/* Answers how often memory was lacking. */
+/* Returns how often memory was lacking. */
 static int fail_each_allocation(const operation *o, ct_policy policy, uint64_t maxsize, int count) {
   int lacking = 0;
   const int held = maxsize < (uint64_t)count ? (int)maxsize : count;
@@ -384,7 +384,8 @@ TEST(call_without_memory_changes_nothing) {
   }
 }
 
-/* Up to chunks and an index that are mapped, every insertion meets a failure first. */
+/* Every insertion meets a failure first, until chunks and index are so large that they are
+ * mapped. */
 TEST(growing_cache_survives_each_failure) {
   ct_cache *cache = make(CT_POLICY_LRU, CT_UNBOUNDED, 0);
   int lacking = 0;
@@ -405,7 +406,7 @@ TEST(growing_cache_survives_each_failure) {
   unmake(cache);
 }
 
-/* Reading, deleting, releasing need none, and what is deleted makes room without any. */
+/* Reading, deleting and releasing need no memory, and deleting makes room without any. */
 TEST(cache_goes_on_without_any_memory) {
   enum { kCount = 1000 };
   ct_cache *cache = make(CT_POLICY_LRU, kCount, kCount);
@@ -447,7 +448,8 @@ TEST(cache_goes_on_without_any_memory) {
   assert_nothing_left();
 }
 
-/* However large: what is mapped beyond it, for it to begin with a large page, goes back at once. */
+/* However large a value is, what is mapped beyond it, so that it begins at a large page, is
+ * unmapped at once. */
 TEST(large_values_take_and_give_back_what_they_need) {
   enum { kHuge = 16 << 20, kLargest = 2 * kHuge, kLargestPage = 65536 };
   char *value = malloc(kLargest);
@@ -473,7 +475,7 @@ TEST(large_values_take_and_give_back_what_they_need) {
     exit_library();
     assert_int_equal(before, mapped);
   }
-  /* And where there is no room for that, it is not needed. */
+  /* If there is no room for that, it is done without. */
   int managed = 0;
   for (int64_t fail = 0; fail < 4; fail++) {
     enter(fail);
@@ -491,7 +493,7 @@ TEST(large_values_take_and_give_back_what_they_need) {
 
 /* ---- Key builders and memos ----------------------------------------------------------------- */
 
-/* One that grows several times, by values, names and what is moved to sort them. */
+/* A key that makes its builder grow several times: by values, by names, and by sorting them. */
 static ct_status build_key(ct_key *key, const void **data, size_t *size) {
   ct_key_reset(key);
   for (int i = 0; i < 20; i++) {
@@ -548,7 +550,7 @@ static ct_status long_key(void *user_data, void *self, const void *args, ct_key 
   return CT_OK;
 }
 
-/* Everything of a memo that may need memory; the first failure ends it. */
+/* Makes every call of a memo that may need memory, until one fails. */
 static ct_status use_memo(const ct_memo_options *options) {
   ct_memo *memo;
   ct_status status = ct_memo_new(options, &memo);
@@ -562,7 +564,7 @@ static ct_status use_memo(const ct_memo_options *options) {
     ct_value_release(&value);
   }
   if (status == CT_OK) status = ct_memo_invalidate(memo, NULL, NULL);
-  if (status == CT_MISS) status = CT_OK; /* it keeps nothing */
+  if (status == CT_MISS) status = CT_OK; /* this memo keeps nothing */
   ct_cache_info info = CT_CACHE_INFO_INIT;
   if (status == CT_OK) status = ct_memo_info(memo, NULL, &info);
   if (status == CT_OK) status = ct_memo_clear(memo, NULL);
@@ -572,7 +574,7 @@ static ct_status use_memo(const ct_memo_options *options) {
   return status;
 }
 
-/* With a cache of its own, with a shared one, and with none. */
+/* A memo with a cache of its own, one with a shared cache, and one without. */
 TEST(memo_without_memory_says_so) {
   for (int kind = 0; kind < 3; kind++) {
     for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE) {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* More than 65,000 pins on one entry: from then on a pin takes memory, which may run out. */
+/* More than 65,000 pins on one entry: each further pin takes memory, which may run out. */
 #include "kinds.h"
 
 enum { kManyPins = 70000 };
 
 static ct_value many_pins[kManyPins];
 
-/* From then on every allocation fails. Answers how many pins there are. */
+/* Pins an entry until this needs memory, as every allocation fails from now on. Returns the
+ * number of pins. */
 static int pin_without_memory(fixture *f) {
   f->allocator.fail_at = f->allocator.calls;
   f->allocator.fail_on = true;
@@ -16,7 +17,7 @@ static int pin_without_memory(fixture *f) {
   return pins;
 }
 
-/* Every reading call that would need memory for its pin fails without a trace. */
+/* Asserts that each reading call whose pin would need memory fails and leaves no trace. */
 static void assert_reads_fail_without_memory(fixture *f, const ct_value *pinned) {
   ct_value value;
   ct_stats before = CT_STATS_INIT, after = CT_STATS_INIT;
@@ -45,7 +46,7 @@ static void assert_reads_fail_without_memory(fixture *f, const ct_value *pinned)
   assert_holds_nothing(values[1]);
   assert_status(CT_OK, statuses[0]);
 
-  /* What needs no pin goes on. */
+  /* Calls that need no pin succeed. */
   char buffer[64];
   size_t size;
   assert_status(CT_OK, ct_get_copy(f->cache, "key1", 4, buffer, sizeof buffer, &size));
@@ -57,7 +58,7 @@ static void assert_reads_fail_without_memory(fixture *f, const ct_value *pinned)
   assert_int_equal(0, f->events);
 }
 
-/* Whichever of a walk's allocations fails, that of the pin included, which comes late. */
+/* Any allocation of a walk may fail, also the one for the pin, which comes late. */
 static void assert_walks_fail_or_see_it(fixture *f, int32_t order) {
   const int64_t pinned_blocks = f->allocator.blocks;
   bool done = false;
@@ -102,7 +103,7 @@ TEST(popitem_that_can_pin_only_the_key_removes_nothing) {
   assert_int_equal(0, f.events);
   f.allocator.fail_at = -1;
   while (pins > 0) ct_value_release(&many_pins[--pins]);
-  /* No pin of the failed call is left: the entry's block goes with it. */
+  /* The failed call has left no pin, so the block goes with the entry. */
   const uint64_t before = ct_memory(f.cache);
   assert_status(CT_OK, ct_popitem(f.cache, NULL, NULL));
   assert_int_equal(1, f.events);

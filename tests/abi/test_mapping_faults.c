@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What a cache asks the system for: few calls, however much is stored; and nothing is lost when the
- * system refuses to map, unmap or take pages back, as it does where a process has as many mappings as
- * it may, or memory is locked.
+/* What a cache asks of the system: few calls, however much is stored. Nothing is lost when the
+ * system refuses to map, unmap or take pages back, as it does if a process has too many mappings,
+ * or locks its memory.
  *
- * This program brings its own mmap, munmap and madvise, which count and fail on demand. Sanitizers
- * bring their own too, so this is not for them. */
+ * This program brings its own mmap, munmap and madvise, which count and fail on demand.
+ * Sanitizers bring their own too, so this test is not for them. */
 #include <errno.h>
 #include <malloc.h>
 #include <sys/mman.h>
@@ -63,7 +63,7 @@ static ct_cache *memory_cache(uint64_t limit, uint32_t shards, uint64_t tti) {
   return cache_of(.weight_kind = CT_WEIGHT_MEMORY, .maxsize = limit, .shards = shards, .tti = tti);
 }
 
-/* Keys are evicted and come back; values have as many bytes as one of their keys says. */
+/* Keys are evicted and come back. The ends of a value tell its key. */
 static void store_some(ct_cache *cache, uint64_t *random, size_t least, size_t most, int sets) {
   const uint64_t keys = 4 * ct_maxsize(cache) / ((least + most) / 2);
   for (int i = 0; i < sets; i++) {
@@ -96,7 +96,8 @@ static void assert_intact(ct_cache *cache) {
 
 /* ---- Calls ---------------------------------------------------------------------------------- */
 
-/* A full cache takes as much as it releases: for each thousand sets, so many calls at most. */
+/* A full cache takes as much memory as it releases. Asserts the most calls of the system in a
+ * thousand sets. */
 static void assert_calls(uint64_t limit, uint32_t shards, size_t least, size_t most, int64_t maps,
                          int64_t advices) {
   enum { kSets = 10000 };
@@ -121,8 +122,8 @@ TEST(full_cache_asks_the_system_for_little) {
 
 /* ---- Faults --------------------------------------------------------------------------------- */
 
-/* The pages go back all the same, and the addresses are used again: however many caches come and go,
- * they take little more than one did. */
+/* What cannot be unmapped is not lost: its pages go back all the same, and its addresses are
+ * used again. However many caches come and go, they take little more than the first one. */
 TEST_WITH(what_cannot_be_unmapped_is_used_again, NULL, be_kind) {
   const uint64_t ttis[] = {0, UINT64_C(1) << 60};
   const int64_t before = mapped;
@@ -147,7 +148,7 @@ TEST_WITH(what_cannot_be_unmapped_is_used_again, NULL, be_kind) {
   }
 }
 
-/* As where memory is locked: it counts, and is zeros where that is promised. */
+/* The same as with locked memory: such pages count, and read as zeros where zeros are promised. */
 TEST_WITH(pages_that_cannot_go_back_count, NULL, be_kind) {
   uint64_t random = test_seed();
   madvise_fails = true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where memos keep results: in shared caches, in those of objects or nowhere; under which keys, and how
- * single ones go. */
+/* Where memos keep results: in shared caches, in caches of objects, or nowhere; under which
+ * keys; and how single results are removed. */
 #include "memo.h"
 
 /* ---- Shared caches -------------------------------------------------------------------------- */
@@ -81,8 +81,8 @@ static ct_status imitate_prefix(void *user_data, void *self, const void *args, c
   return CT_OK;
 }
 
-/* Once, methods without a prefix stored bare keys, and a prefix of the right length, here that of
- * the letter that begins an integer, made another memo's keys equal to them. */
+/* Methods without a prefix once stored bare keys. A prefix of the right length, here the code of
+ * the letter that begins an integer, made the keys of another memo equal to them. */
 MEMO_TEST(no_prefix_beside_one_that_looks_like_a_key) {
   char prefix['i'] = {0, 0, 0, 0, 0, 'x', (char)sizeof(kZeros)};
   object both = {any_cache(8)};
@@ -150,7 +150,7 @@ MEMO_TEST(forgotten_object_keeps_its_results) {
   assert_info(memo, &one, 0, 0, 2, 1);
   assert_call("0", memo, &one, INT(1));
   assert_info(memo, &one, 1, 0, 2, 1);
-  ct_memo_forget(memo, &w); /* never called on */
+  ct_memo_forget(memo, &w); /* never called on this object */
   ct_memo_free(memo);
   ct_cache_free(one.cache);
 }
@@ -215,7 +215,7 @@ static bool one_key(ct_memo *memo, void *self, bool real, void *other_self, bool
   return equal;
 }
 
-/* The builder's own type does not count either, it takes the memo's. */
+/* The type of the caller's builder does not count either: it takes the memo's. */
 MEMO_TEST(object_is_no_part_of_the_key) {
   const ct_options own = own_options(CT_POLICY_LRU, 8);
   object x;
@@ -253,7 +253,7 @@ MEMO_TEST(pass_through_calls_every_time) {
   }
 }
 
-/* It would fit into no room at all. */
+/* A result of no weight would fit even where there is no room. */
 MEMO_TEST_OF(pass_through_result_of_no_weight_is_not_kept, pass_through(0)) {
   w.weightless = true;
   assert_call("0", memo, NULL, INT(1));
@@ -291,7 +291,7 @@ MEMO_TEST(key_tells_what_a_result_is_stored_under) {
   ct_memo *memo = memo_in(cache, "name");
   ct_key *key = ct_key_new(0);
   assert_non_null(key);
-  ct_key_tuple_end(key); /* a mistake before it is forgotten */
+  ct_key_tuple_end(key); /* a mistake that the call forgets */
   assert_call("0", memo, NULL, INT(5));
   assert_status(CT_OK, ct_memo_key(memo, NULL, INT(5), key));
   ct_bytes bytes;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls of memoized functions: what is answered and kept, failures, calls within calls, and many at
- * once. */
+/* Calls of memoized functions: what is returned and kept, failures, calls within calls, and
+ * calls from many threads. */
 #include <pthread.h>
 #include <sched.h>
 
@@ -144,7 +144,7 @@ MEMO_TEST(failure_reaches_the_caller_and_is_not_kept) {
     }
 }
 
-/* Statuses that mean something to the library are not the function's to answer. */
+/* The function may not return statuses that mean something to the library. */
 MEMO_TEST(status_that_is_not_the_functions_is_invalid) {
   for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE)
     for (size_t i = 0; i <= kReservedCount; i++) {
@@ -309,7 +309,7 @@ typedef struct crowd {
   pthread_barrier_t together;
   atomic_uint arrived;
   atomic_uint computed;
-  unsigned expected; /* who must have arrived before the function returns */
+  unsigned expected; /* how many calls must have begun before the function returns */
   char answers[kThreads][8];
   ct_status statuses[kThreads];
   atomic_uint next;
@@ -375,7 +375,7 @@ MEMO_TEST(threads_that_ask_at_once_call_the_function_once) {
   ct_memo_free(it.memo);
 }
 
-/* The function returns only when all are in it at once. */
+/* The function returns only when all threads are in it at once. */
 MEMO_TEST(racing_threads_all_call_and_agree) {
   crowd it = {.expected = 0};
   run_crowd(&it, CT_MEMO_RACE);

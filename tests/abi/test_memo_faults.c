@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Memos whose memory runs out, and arguments that are not allowed. */
+/* Memos that run out of memory, and arguments that are not allowed. */
 #include "memo.h"
 
 /* ---- Memory --------------------------------------------------------------------------------- */
@@ -68,7 +68,7 @@ MEMO_TEST(failed_allocation_is_told_and_leaves_nothing_behind) {
   }
 }
 
-/* A hit of an object that was not seen before needs room for its counts. */
+/* A hit of an object that is new to the memo needs room for the object's counts. */
 MEMO_TEST(hit_that_cannot_be_counted_is_no_memory) {
   enum { kObjects = 40 };
   object objects[kObjects];

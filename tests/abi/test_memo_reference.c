@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The behaviour that the test suite of Python's cachetools 7.0.6 asks of decorators and key functions,
- * one by one.
+/* The behaviour that the tests of Python's cachetools 7.0.6 demand of decorators and key functions,
+ * test by test.
  *
  *   their test                       here
  *   test_cached.py
@@ -11,8 +11,8 @@
  *     zero_size_cache_decorator*     test_cached_without_room_...
  *     dict: decorator_info           test_cached_info_..., unbounded
  *     None: decorator, _clear, _info test_memo_caches.c: test_pass_through_...
- *     *_lock*, *_condition*          left out where they count uses of a lock object, which there is
- *                                    none of; what it is for: test_memo_calls.c: test_threads_...
+ *     *_lock*, *_condition*          left out where they count uses of a lock, as there is none;
+ *                                    for its purpose: test_memo_calls.c: test_threads_...
  *   test_cachedmethod.py
  *     decorator, _typed              test_method_...
  *     decorator_info, _clear         test_method_info_..., test_method_clear_...
@@ -97,8 +97,8 @@ MEMO_TEST(cached_typed_call_keeps_types_apart) {
   }
 }
 
-/* The function itself is still there to be called: only with a result of its own to fill in, which
- * a loader has. */
+/* The function itself can still be called, but only with a result to fill in, which only a
+ * loader has. */
 static ct_status call_directly(void *user_data, const void *key, size_t key_size,
                                ct_result *result) {
   (void)key, (void)key_size;

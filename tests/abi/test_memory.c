@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory goes back to the system when a cache needs less of it, and follows what it is to hold. */
+/* A cache gives memory back to the system when it needs less, and its tables follow its
+ * contents. */
 #include <unistd.h>
 
 #include "fixture.h"
@@ -28,7 +29,7 @@ static void use(ct_cache *cache, uint64_t number) {
   ct_value_release(&value);
 }
 
-/* Of the process, in bytes. */
+/* Resident memory of the process, in bytes. */
 static double resident(void) {
   unsigned long pages = 0;
   FILE *file = fopen("/proc/self/statm", "r");
@@ -41,7 +42,7 @@ static double resident(void) {
 static void resize(bool scattered, double kept) {
   uint64_t random = test_seed();
   const uint64_t count = 400000;
-  /* What sanitizers know of memory stays when it has gone. */
+  /* A sanitizer's own records of memory stay resident. */
   const double shadow = kSanitized ? 0.5 : 0;
   for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
     const double before = resident();
@@ -63,7 +64,7 @@ static void resize(bool scattered, double kept) {
     for (uint64_t i = 0; i < count; i++) found += has(cache, i);
     assert_int_equal(count / 100, found);
 
-    /* It is as good as new. */
+    /* The cache is as good as new. */
     assert_status(CT_OK, ct_resize(cache, count));
     for (uint64_t i = 0; i < count; i++) add(cache, i, 64);
     for (uint64_t i = 0; i < count; i++) assert_true(has(cache, i));
@@ -76,12 +77,12 @@ TEST(resize_gives_memory_back) {
   resize(false, 0.05);
 }
 
-/* What stays lies anywhere, and has to move together. */
+/* The entries that stay lie anywhere, and have to be moved together. */
 TEST(resize_gives_memory_back_between_entries) {
   resize(true, 0.1);
 }
 
-/* Also when the sizes between are all different, and tables that are kept are used again. */
+/* The sizes in between all differ, and tables that were kept are used again. */
 TEST(resizing_often_does_not_pile_memory_up) {
   uint64_t seed = test_seed();
   for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
@@ -92,14 +93,14 @@ TEST(resizing_often_does_not_pile_memory_up) {
       for (uint64_t i = 0; i < count; i++) add(cache, i, 64);
       for (uint64_t i = 0; i < count; i++) assert_true(has(cache, i));
       assert_status(CT_OK, ct_resize(cache, 10));
-      /* The chunks that the last ones are in were an eighth each of what was there. */
+      /* A chunk is an eighth of what the store held when it was made; some such chunks stay. */
       assert_true(ct_memory(cache) < 1200000);
     }
     ct_cache_free(cache);
   }
 }
 
-/* The table follows the number of entries down, too, while they are being replaced. */
+/* The table also shrinks while entries are replaced by fewer and larger ones. */
 TEST(table_shrinks_with_larger_entries) {
   const uint64_t maxsize = 20000000;
   for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* CLOCK, SIEVE, S3FIFO and ARC by example: what each spares, and whom it lets go. That they do so
- * in every order of events is for the model to say, and how many requests miss, for the traces. */
+/* CLOCK, SIEVE, S3FIFO and ARC by example: which entries each spares, and which it evicts. The
+ * model test covers all orders of events, and the trace test the miss ratios. */
 #include "orders.h"
 
 static const ct_policy kModern[] = {CT_POLICY_CLOCK, CT_POLICY_SIEVE, CT_POLICY_S3FIFO,
@@ -21,7 +21,7 @@ static void use_below(ct_cache *cache, uint64_t end) {
     assert_status(CT_OK, ct_get(cache, &key, sizeof(key), NULL));
 }
 
-/* Stores many keys that nobody ever asks for. */
+/* Stores many keys that are never asked for. */
 static void scan(ct_cache *cache, uint64_t count) {
   for (uint64_t key = 1000000; key < 1000000 + count; key++)
     assert_status(CT_OK, set_number(cache, key, "", 0));
@@ -77,8 +77,9 @@ MODERN_TEST(updates_are_uses, open_filled(f, policy, 3, "a b c")) {
   assert_told(f, "EVICTED b=1");
 }
 
-/* What is used now and then outlives a scan that is a hundred times as long as the cache: the
- * reason to have these policies. LRU keeps none of it, and CLOCK only what is used in each round. */
+/* Entries that are used now and then survive a scan a hundred times as long as the cache: the
+ * reason to have these policies. LRU keeps none of them, and CLOCK only those that are used in
+ * each round. */
 TEST(scan_does_not_flush_what_is_used) {
   static const struct {
     ct_policy policy;
@@ -183,7 +184,7 @@ FIXTURE_TEST(sieve_goes_on_when_who_is_under_the_hand_is_deleted,
 
 /* ---- S3FIFO --------------------------------------------------------------------------------- */
 
-/* Newcomers that are used twice stay; once is not enough. */
+/* Newcomers that are used twice stay; one use is not enough. */
 TEST(s3fifo_keeps_who_was_used_twice) {
   ct_cache *cache = new_filled(CT_POLICY_S3FIFO, 20);
   use_below(cache, 2);
@@ -220,7 +221,7 @@ FIXTURE_TEST(arc_takes_those_used_once_first, open_filled(f, CT_POLICY_ARC, 4, "
   assert_order("c d b a", f->cache);
 }
 
-/* A key that comes back belongs to those used again, and says that the others left too early. */
+/* A key that comes back counts as used again, and shows that such keys leave too early. */
 FIXTURE_TEST(arc_learns_from_who_comes_back, open_filled(f, CT_POLICY_ARC, 4, "a b c d")) {
   use_each(f->cache, "a b");
   set_each(f->cache, "e");
@@ -229,7 +230,7 @@ FIXTURE_TEST(arc_learns_from_who_comes_back, open_filled(f, CT_POLICY_ARC, 4, "a
   set_each(f->cache, "c");
   assert_told(f, "EVICTED d=1");
   assert_order("a b c e", f->cache);
-  /* And the other way round. */
+  /* The other way round. */
   set_each(f->cache, "f");
   assert_told(f, "EVICTED a=1");
   set_each(f->cache, "a");
@@ -283,7 +284,7 @@ TEST(who_was_removed_leaves_no_ghost) {
   }
 }
 
-/* Nobody needed its room. */
+/* The entry was taken out, and nobody needed its room. */
 TEST(who_was_taken_leaves_no_ghost) {
   for (size_t i = 0; i < COUNT_OF(kHaunted); i++) {
     fixture f;

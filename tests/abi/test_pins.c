@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Values read out stay as they are until they are released, whatever happens to the entry or to the
- * cache; then their memory goes back, and drop is called once. */
+/* Values that were handed out stay as they are until they are released, whatever happens to the
+ * entry or to the cache. Then their memory goes back, and drop is called once. */
 #include <pthread.h>
 
 #include "fixture.h"
@@ -54,7 +54,7 @@ static ct_value get_pinned(ct_cache *cache, const char *key) {
   return value;
 }
 
-/* Fills a value so that it differs from others and along its length. */
+/* Fills a value with bytes that depend on the number and change along the value. */
 static void fill(unsigned char *bytes, size_t size, uint64_t number) {
   for (size_t i = 0; i < size; i++) bytes[i] = (unsigned char)(number + i * 7 + i / 251);
 }
@@ -68,7 +68,7 @@ static void assert_filled(const ct_value *value, size_t size, uint64_t number) {
   free(expected);
 }
 
-/* Fills the cache with other entries, so that memory given back too early is used again. */
+/* Fills the cache with other entries, so that memory that was freed too early is used again. */
 static void churn(ct_cache *cache, int count) {
   unsigned char junk[512];
   memset(junk, 0xee, sizeof(junk));
@@ -463,8 +463,8 @@ TEST(large_value_and_key_are_kept_whole) {
 }
 
 TEST(value_of_every_size_is_kept_whole) {
-  /* Each in a cache of its own, since memory may lie otherwise in one that was used before: once
-   * some sizes did not find the room that had just been made for them. */
+  /* Each size has a cache of its own, since memory may lie otherwise in a cache that was used
+   * before. Some sizes once did not find the room that had just been made for them. */
   enum { kLargest = 20000 };
   static unsigned char bytes[kLargest];
   fill(bytes, kLargest, 1);
@@ -489,7 +489,7 @@ TEST(value_of_every_size_is_kept_whole) {
 }
 
 TEST(keys_of_many_sizes_are_told_apart) {
-  /* Each key is the beginning of all longer ones. */
+  /* Each key is a prefix of all longer keys. */
   static const size_t around[] = {0, 16384, 65535, 131072};
   enum { kSpread = 600, kLongest = 131072 + kSpread };
   static unsigned char bytes[kLongest];
@@ -575,7 +575,7 @@ TEST(popitem_hands_key_and_value_over) {
   assert_true(c.allocator.blocks > 0);
   ct_value_release(&key);
   assert_int_equal(0, c.allocator.blocks);
-  /* Of the value alone. */
+  /* The value was dropped, the key was not. */
   assert_int_equal(1, c.drops);
   assert_int_equal(strlen("the value"), c.dropped_bytes);
 }
@@ -677,7 +677,7 @@ COUNTED_TEST(drop_runs_on_the_releasing_thread, 4) {
 TEST(drop_is_called_once_for_a_value_given_another_lifetime) {
   counted c;
   open_counted(&c, 4);
-  /* The first lifetime in a cache without makes the library copy the entry. */
+  /* In a cache without lifetimes, the first one makes the library copy the entry. */
   assert_status(CT_OK, set_text(c.cache, "a", "1"));
   assert_status(CT_OK, ct_set_lifetime(c.cache, "a", 1, (uint64_t)1 << 60));
   assert_int_equal(0, c.drops);

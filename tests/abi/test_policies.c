@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is peculiar to each policy of the library: which entry goes next, and what changes that.
- * What all have in common is in tests/contract. */
+ * tests/contract tests what all policies have in common. */
 #include "orders.h"
 
 /* Uses the key in every way in which an entry can be used without being written. */
@@ -22,7 +22,7 @@ static void use_in_every_way(ct_cache *cache, const char *key) {
   assert_status(CT_OK, status);
 }
 
-/* Makes every call with the key that is no use and changes nothing. */
+/* Makes every call for the key that does not use the entry and changes nothing. */
 static void touch_quietly(ct_cache *cache, const char *key) {
   const size_t size = strlen(key);
   assert_true(ct_contains(cache, key, size));
@@ -193,9 +193,9 @@ TEST(only_lfu_tells_a_count) {
 
 /* ---- RR ------------------------------------------------------------------------------------- */
 
-/* Answers choices with a number, and remembers what they were among. */
+/* Answers a choice with a number, and records the entries that it is among. */
 typedef struct chooser {
-  fixture f; /* first: the other callbacks know only that */
+  fixture f; /* first: the other callbacks take it for a fixture */
   uint64_t answer;
   uint64_t count;
   unsigned asked;
@@ -272,7 +272,8 @@ CHOOSER_TEST(rr_full_cache_asks_once_a_victim, 4) {
   assert_int_equal(3, it->count);
 }
 
-/* As many as grow, shrink and grow again beyond any one piece of memory; each has its number still. */
+/* The array of entries takes several pieces of memory. It grows, shrinks and grows again, and
+ * each entry still has its number. */
 TEST(rr_numbers_are_right_in_a_large_cache) {
   enum { kMaxsize = 20000, kFew = 50 };
   static uint64_t numbered[kMaxsize];

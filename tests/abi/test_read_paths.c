@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads take different ways: a cache with an allocator of the caller's is always read under its
- * lock, another one without it as soon as it is large enough. Twins that differ in nothing else are
- * given the same random calls, and must answer alike, evict alike and count alike. */
+/* Reads take different paths: a cache with an allocator of the caller's is always read under its
+ * lock; another cache is read without it, once it is large enough. Twins that differ in nothing
+ * else get the same random calls, and must answer, evict and count alike. */
 #include "fixture.h"
 
 enum {
   kSteps = 12000,
-  kFilling = 1500, /* of these, when little is read */
+  kFilling = 1500, /* of the steps: in these, little is read */
   kBatch = 40,
   kKeyRoom = 20000,
   kValueRoom = 24000,
-  kLargeStride = 97, /* one key in so many is large, or its value may be */
+  kLargeStride = 97, /* one key in so many is large, or may have a large value */
 };
 
-/* The first is read without the lock, the second has an allocator. */
+/* The first cache is read without the lock, the second has an allocator. */
 typedef struct twins {
   manual_clock clock; /* first, for manual_clock_read */
   ct_cache *caches[2];
@@ -23,9 +23,9 @@ typedef struct twins {
   bool timed;
   bool ordered;
   uint64_t random;
-  uint64_t heard[2]; /* a sum of what the listener was told */
-  int told;          /* of the twin that is called */
-  bool in_order;     /* what it tells */
+  uint64_t heard[2]; /* checksums of what the listener was told */
+  int told;          /* which twin is called */
+  bool in_order;     /* whether the order of events counts */
 } twins;
 
 static unsigned char key_bytes[kKeyRoom];
@@ -55,7 +55,7 @@ static void hear(void *user_data, const ct_event *event) {
   t->heard[t->told] = t->in_order ? sum : t->heard[t->told] + sum;
 }
 
-/* For TLRU. */
+/* The ttu of TLRU. */
 static uint64_t some_deadline(void *user_data, const void *key, size_t key_size, const void *value,
                               size_t value_size, uint64_t now) {
   (void)user_data, (void)key, (void)value;
@@ -81,7 +81,7 @@ static size_t some_size(twins *t) {
   return below(t, 8) == 0 ? 0 : below(t, 3) == 0 ? below(t, 300) : below(t, 40);
 }
 
-/* Often a key that is there. */
+/* Draws a key, often one that is there. */
 static uint64_t some_key(twins *t) {
   const uint64_t all = below(t, t->keys);
   return below(t, 3) == 0 ? all : below(t, all + 1);
@@ -276,7 +276,7 @@ static void do_something(twins *t, bool fills) {
   } else if (what < 970) {
     take_one(t, key_size, true);
   } else if (what < 990) {
-    /* Back, too. */
+    /* The clock also goes back. */
     t->clock.now += t->timed ? below(t, 400) : 0;
     if (t->timed && below(t, 5) == 0) t->clock.now -= below(t, 1000);
   } else if (what < 994) {

@@ -10,8 +10,8 @@ static void clear_in_visit(void *user_data, const ct_event *event) {
   assert_memory_equal(text, event->value.data, event->value.size);
 }
 
-/* ct_clear freed all memory of the store at once, with the entries that ct_expire was still to
- * show, if the cache had neither listener nor drop. */
+/* In a cache with neither listener nor drop, ct_clear freed all memory of the store at once,
+ * even that of entries that ct_expire was still to show. */
 TEST(clear_in_a_visit_leaves_what_is_still_to_be_shown) {
   manual_clock clock = {0};
   ct_cache *cache = cache_of(.maxsize = 100, .timer = manual_clock_read, .user_data = &clock);
@@ -35,8 +35,8 @@ static void release_held(void *user_data, const void *value, size_t value_size) 
   ct_value_release(&self->held);
 }
 
-/* ct_cache_free called drop under the shard's lock, and a value of the same cache could not be
- * released in it. */
+/* ct_cache_free called drop under the shard's lock, so drop could not release a value of the
+ * same cache. */
 TEST(drop_releases_a_value_of_the_cache_that_is_being_freed) {
   holder self = {.held = CT_VALUE_INIT};
   ct_cache *cache = cache_of(.maxsize = 10, .drop = release_held, .user_data = &self);
@@ -47,8 +47,8 @@ TEST(drop_releases_a_value_of_the_cache_that_is_being_freed) {
   assert_int_equal(2, self.drops);
 }
 
-/* What lies beyond the known part of a struct was read as far as its size said, whatever that was.
- */
+/* The library read as far beyond the known part of a struct as the struct's size said, however
+ * large that was. */
 TEST(absurd_struct_size_is_refused_unread) {
   ct_options options = CT_OPTIONS_INIT;
   options.struct_size = SIZE_MAX;
@@ -70,7 +70,7 @@ static bool set_lifetime_and_match(void *user_data, const void *key, size_t key_
   return true;
 }
 
-/* A first lifetime moves the entry, which ct_remove_if took for a write of it. */
+/* A first lifetime moves the entry, and ct_remove_if took that for a write. */
 TEST(remove_if_removes_what_was_given_a_lifetime_meanwhile) {
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 10);
   for (char key = 'a'; key < 'f'; key++) assert_status(CT_OK, ct_set(cache, &key, 1, "v", 1));
@@ -83,8 +83,8 @@ static void append_key(void *user_data, const ct_event *event) {
   strncat(user_data, event->key.data, event->key.size);
 }
 
-/* What was filed while the clock had gone back came due first, even if a use had since moved its
- * deadline beyond others'. */
+/* An entry that was filed while the clock had gone back came due first, even if a use had since
+ * moved its deadline beyond those of others. */
 TEST(uses_and_a_clock_that_went_back_leave_entries_due_in_order) {
   manual_clock clock = {1000};
   ct_cache *cache =
@@ -114,7 +114,7 @@ static ct_status discard_large(void *user_data, const void *key, size_t key_size
   return ct_result_set(result, large, sizeof(large));
 }
 
-/* A large value that was both too heavy and discarded was handed back without having been copied. */
+/* A large value that was both too heavy and discarded was handed back before it had been copied. */
 TEST(large_value_that_is_discarded_is_handed_back) {
   ct_cache *cache = cache_of(.maxsize = 1000, .weight_kind = CT_WEIGHT_VALUE);
   ct_value out = CT_VALUE_INIT;
@@ -125,7 +125,7 @@ TEST(large_value_that_is_discarded_is_handed_back) {
   ct_cache_free(cache);
 }
 
-/* NULL for a key of no bytes went into memcmp, if the entry's value was large. */
+/* For a key of no bytes, NULL went into memcmp if the entry's value was large. */
 TEST(empty_key_of_a_large_value_is_found_in_a_batch) {
   static const char large[20000];
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 8);
@@ -154,7 +154,7 @@ static ct_status delete_and_load_again(void *user_data, const void *key, size_t 
   return ct_result_set(result, "v", 1);
 }
 
-/* A loader that deleted its own key could load it again, and again. */
+/* A loader that deleted its own key could load the key again, without end. */
 TEST(recursion_is_noticed_after_the_flight_was_overtaken) {
   recursion self = {.cache = ct_cache_new(CT_POLICY_LRU, 8)};
   assert_status(CT_OK, ct_get_or_load(self.cache, "k", 1, delete_and_load_again, &self, NULL));
@@ -176,7 +176,7 @@ static ct_status outlive_and_remove(void *user_data, const void *key, size_t key
   return CT_MISS;
 }
 
-/* An entry that expired while compute ran was removed as if it had not. */
+/* An entry that expired while a compute ran was removed as if it had not expired. */
 TEST(entry_that_expires_while_compute_runs_is_not_removed_by_it) {
   aging self = {.calls = 0};
   open_fixture(&self.f, .maxsize = 8, .ttl = 10);

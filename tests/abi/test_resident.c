@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* ct_memory tells what is resident, and a cache has few mappings, whatever was done to it: in a table
- * of sizes of values, after entries were stored, deleted, stored again and the limit was changed; and
- * where memory is locked. */
+/* ct_memory reports what is resident, and a cache has few mappings, whatever was done to it: for
+ * values of many sizes, after entries were stored, deleted and stored again, and after the limit
+ * was changed; also where memory is locked. */
 #include <malloc.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -10,7 +10,7 @@
 #include "fixture.h"
 
 enum {
-  kMixed = 0, /* sizes of 1 byte to 256 KiB, a byte more or half of it as often */
+  kMixed = 0, /* sizes from 1 byte to 256 KiB, as many small ones as large ones */
   kLargest = 256 * 1024
 };
 static const uint64_t kLong = UINT64_C(1) << 60;
@@ -56,7 +56,7 @@ static void fill(subject *self, uint64_t bytes) {
   }
 }
 
-/* A third of all: in runs of ten, and others anywhere. */
+/* Deletes a third of all entries: runs of ten, and others anywhere. */
 static void delete_some(subject *self) {
   for (uint64_t key = 0; key < self->end; key++) {
     const bool goes = key / 10 % 5 == 0 || test_random_below(&self->random, 6) == 0;
@@ -68,7 +68,7 @@ static void check(const subject *self, const char *stage) {
   const double told = (double)ct_memory(self->cache);
   const double taken = resident_bytes() - self->resident_before;
   const int mapped = mappings() - self->mappings_before;
-  /* From 64 MiB on, and a mebibyte a shard. */
+  /* The header promises this from 64 MiB and a mebibyte a shard on. */
   const double off = taken - told;
   if (told >= 64.0 * 1024 * 1024 && (off > told * 0.05 || off < -told * 0.05))
     fail_msg("%s, values of %zu bytes, %u shards, %s: tells %.1f MiB, takes %.1f", self->name,
@@ -120,7 +120,7 @@ TEST(memory_is_what_is_resident) {
   for (size_t i = 0; i < COUNT_OF(kSizes); i++) {
     work_on(CT_POLICY_LRU, 0, CT_WEIGHT_VALUE, 1, kSizes[i]);
     work_on(CT_POLICY_SIEVE, 0, CT_WEIGHT_MEMORY, 16, kSizes[i]);
-    /* Nothing of it is read without the lock. */
+    /* Such a cache is never read without the lock. */
     work_on(CT_POLICY_FIFO, kLong, CT_WEIGHT_MEMORY, 1, kSizes[i]);
   }
 }
@@ -136,7 +136,7 @@ static bool told_is_resident(const ct_cache *cache, double before, const char *s
   return false;
 }
 
-/* Whether ct_memory was right all the time. */
+/* Returns whether ct_memory was right all the time. */
 static bool work_locked(uint64_t tti) {
   bool right = true;
   const double before = resident_bytes();

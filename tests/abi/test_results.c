@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What holds of the results of loaders and computes alike, and of the arguments of both calls. */
+/* What holds for the results of loaders and computes alike, and for the arguments of both calls. */
 #include "plan.h"
 
-/* A FIXTURE_TEST by load, and another by compute. */
+/* Makes two tests: one asks by load, the other by compute. */
 #define ASK_TEST(name, open)                      \
   static void ask_##name(fixture *f, ask_fn ask); \
   FIXTURE_TEST(name##_by_load, open) {            \

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* A whole policy of the caller's own, segmented LRU, against a naive model of it: whatever happens,
- * both must hold the same entries and tell the same departures in the same order. */
+/* Segmented LRU as a policy of the caller's, beside a naive model of it: whatever happens, both
+ * must hold the same entries and report the same departures in the same order. */
 #include "fixture.h"
 
 /* ---- The policy ----------------------------------------------------------------------------- */
 
-/* New entries go on probation. One that is used there is protected, up to four fifths of maxsize;
- * the least recently used of the protected then goes back on probation. Victims are taken from the
- * least recently used on probation, and from the protected only if nobody is on probation. */
+/* New entries are on probation. An entry that is used there becomes protected. If the protected
+ * entries exceed four fifths of maxsize, the least recently used of them goes back on probation.
+ * The victim is the least recently used entry on probation or, if there is none, the least
+ * recently used protected one. */
 
 enum segment { PROBATION, PROTECTED };
 
@@ -15,7 +16,8 @@ static uint64_t protected_limit(uint64_t maxsize) {
   return maxsize / 5 * 4;
 }
 
-/* A node an id; node 0 and 1 are the heads of the segments' rings, so that ids are off by two. */
+/* One node for each id. Nodes 0 and 1 are the heads of the segments' rings, so ids are shifted
+ * by two. */
 typedef struct slru_node {
   uint32_t prev; /* less recently used */
   uint32_t next;
@@ -139,7 +141,7 @@ static const ct_policy_ops kSlruOps = {
 
 /* ---- The model ------------------------------------------------------------------------------ */
 
-/* The same, naively: two arrays of keys, the least recently used first, and what was told. */
+/* The same, naively: two arrays of keys, the least recently used first, and a log of departures. */
 
 enum { kModelKeys = 100 };
 
@@ -222,11 +224,11 @@ static void model_resize(slru_model *model, uint64_t maxsize) {
   while (model_len(model) > maxsize) model_evict(model);
 }
 
-/* ---- Both ----------------------------------------------------------------------------------- */
+/* ---- Policy and model side by side ---------------------------------------------------------- */
 
-/* One random operation on both. */
+/* Does one random operation on both. */
 static void step_both(ct_cache *cache, slru_model *model, uint64_t *random) {
-  /* The smaller of two draws, so that some keys are used often. */
+  /* The smaller of two random numbers, so that some keys are used often. */
   const uint64_t one = test_random_below(random, kModelKeys);
   const uint64_t two = test_random_below(random, kModelKeys);
   const unsigned number = (unsigned)(one < two ? one : two);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Who makes room for whom, in caches of several shards: none starves, whatever entries weigh and however
- * long it goes on. A shard's lot follows from its keys' share, so hit ratios are near those of one
- * shard; the limit is still one and exact. */
+/* Which shard makes room for which: none starves, whatever entries weigh and however long it
+ * goes on. Each shard gets the part of the limit that its keys need, so hit ratios are near
+ * those of one shard. The limit is still one and exact. */
 #include "fixture.h"
 
 static uint64_t mix(uint64_t x) {
@@ -21,11 +21,12 @@ typedef struct load {
 static uint64_t weigh_up_to_4096(uint32_t key) {
   return 1 + mix(key) % 4096;
 }
-/* Some of the hottest weigh a quarter of an even part: by chance a shard gets none or six of them. */
+/* Some of the hottest keys weigh a quarter of an even part; by chance, a shard has none of them
+ * or six. */
 static uint64_t weigh_quarters(uint32_t key) {
   return key % 7 == 0 && key < 7 * 40 ? 250 : 1 + mix(key) % 2;
 }
-/* Few weigh as much as all others. */
+/* A few keys weigh as much as all others together. */
 static uint64_t weigh_steeply(uint32_t key) {
   const uint64_t steps = (uint64_t)__builtin_ctzll(mix(key) | 1 << 9);
   return UINT64_C(1) << steps;
@@ -115,8 +116,8 @@ SHARDS_TEST(arc, CT_POLICY_ARC)
 
 /* ---- Heavy entries -------------------------------------------------------------------------- */
 
-/* Goes over light keys and one heavy one in turn, all of which fit, in a cache that others have filled;
- * answers the hits of the last hundred rounds. */
+/* Asks for light keys and a heavy one in turn, all of which fit, in a cache that other keys have
+ * filled. Returns the hits of the last hundred rounds. */
 static int hits_of_turns(ct_policy policy, uint32_t shards, uint64_t seed, uint64_t maxsize,
                          int light, uint64_t heavy) {
   ct_cache *cache = cache_of(.policy = policy, .maxsize = maxsize, .shards = shards, .seed = seed);
@@ -147,14 +148,14 @@ TEST(heavy_hot_entry_stays_and_so_do_its_neighbours) {
   }
 }
 
-/* What it takes the room of is taken from all shards. */
+/* The room for a heavy entry comes from all shards. */
 TEST(heavy_entry_leaves_each_shard_its_part) {
   ct_cache *cache = cache_of(.maxsize = 16000, .shards = 16, .seed = 5);
   for (int key = 0; key < 16000; key++) ct_set(cache, &key, sizeof key, "", 0);
   ct_entry_options entry = entry_with(.flags = CT_ENTRY_WEIGHT, .weight = 8000);
   assert_status(CT_OK, ct_set_with(cache, "heavy", 5, "", 0, &entry));
   assert_int_equal(8001, ct_len(cache));
-  /* In the order of the shards; which one begins shows by keys that are older again. */
+  /* The walk takes shard after shard. Where the next shard begins, keys are older again. */
   ct_iter *iter;
   assert_status(CT_OK, ct_iter_new(cache, CT_ORDER_COLDEST, &iter));
   int counts[17] = {0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What small and emptied caches take of memory, by ct_memory and by an allocator that counts. */
+/* How much memory small and emptied caches take, by ct_memory and by an allocator that counts. */
 #include "fixture.h"
 
 static uint64_t never(void *user_data, const void *key, size_t key_size, const void *value,

@@ -28,7 +28,7 @@ static void carry_over(ct_cache *from, ct_cache *to) {
   tape_free(&t);
 }
 
-/* The numbers that are the keys, coldest first. */
+/* Lists the keys, which are numbers, coldest first. */
 static unsigned list_numbers(ct_cache *cache, uint64_t *numbers) {
   ct_iter *iter;
   assert_status(CT_OK, ct_iter_new(cache, CT_ORDER_COLDEST, &iter));
@@ -175,7 +175,7 @@ TEST(order_comes_back_whatever_the_policies) {
       const ct_options other = options_of(kOrdered[j], 500);
       ct_cache *to = new_cache(&other);
       carry_over(from, to);
-      /* LFU has its own order only among what it has counted itself. */
+      /* LFU knows its own order only among entries that it has counted itself. */
       assert_same_order(from, to);
       assert_counted(to, 0);
       ct_cache_free(to);
@@ -366,7 +366,8 @@ TEST(what_does_not_fit_lets_colder_ones_in_that_do) {
   ct_cache_free(to);
 }
 
-/* Of each shard the hottest, however many shards there are: none is taken to be colder than another. */
+/* Each shard keeps its hottest entries, whatever the numbers of shards: no shard counts as
+ * colder than another. */
 TEST(other_numbers_of_shards_keep_the_hottest_of_each) {
   uint64_t random = test_seed();
   for (uint32_t before = 1; before <= 16; before *= 4) {
@@ -395,7 +396,8 @@ TEST(other_numbers_of_shards_keep_the_hottest_of_each) {
         turns += i > 0 && !here && has_n(half, numbers[i - 1]);
       }
       assert_int_equal(400, kept);
-      /* Where a small shard follows, of which all stays, there is none. */
+      /* There is a turn where a shard ends and another begins, unless that one is so small that
+       * all of it stays. */
       assert_in_range(turns, (before - 1) * 3 / 4, before - 1);
       ct_cache_free(half);
       ct_cache_free(from);
@@ -486,7 +488,8 @@ static uint64_t shrink_and_weigh(void *user_data, const void *key, size_t key_si
   return 1;
 }
 
-/* A limit that goes down waits for whatever others have reserved: the load must have nothing then. */
+/* A lower limit waits for what others have reserved, so the load must not have reserved anything
+ * then. */
 TEST(weigher_may_resize_the_cache_that_is_loaded) {
   ct_cache *from = ct_cache_new(CT_POLICY_LRU, 100);
   for (uint64_t key = 0; key < 20; key++) put_n(from, key);
@@ -771,7 +774,7 @@ static const char kGolden[] =
     "popular = used, count 301, weight 0, ttl 0, idle 4960\n"
     "short = lived, count 2, weight 0, ttl 60, idle 4960\n";
 
-/* What is written today says the same as the recorded snapshot of version 1. */
+/* A snapshot that is written today says the same as the recorded one of version 1. */
 TEST(format_is_the_recorded_one) {
   char text[4096];
   fixture f;
@@ -820,7 +823,7 @@ TEST(recorded_snapshot_can_be_loaded) {
   fixture_close(&g);
 }
 
-/* Entries whose place in the order was not written down are the hottest. */
+/* Entries whose place in the order was not saved are the hottest. */
 TEST(entries_without_a_rank_are_the_hottest) {
   ct_cache *from = ct_cache_new(CT_POLICY_LRU, 10);
   for (uint64_t key = 0; key < 10; key++) put_n(from, key);

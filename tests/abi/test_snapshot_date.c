@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The date of a snapshot, and loads that count the time since the save. The system's clocks are
- * replaced in this program, and by that in the library. */
+/* The date of a snapshot, and loads that count the time since the save. This program replaces
+ * the system's clocks, for the library too. */
 #include <time.h>
 #include <unistd.h>
 
@@ -20,7 +20,7 @@ static uint64_t monotonic;   /* in nanoseconds */
 static uint64_t lag;         /* of the coarse clock, below two ticks */
 static struct timespec wall; /* since 1970 */
 static int dates_read;
-static uint64_t step; /* by which each reading moves all on */
+static uint64_t step; /* by which each reading moves all clocks on */
 
 static struct timespec time_of(uint64_t ns) {
   return (struct timespec){(time_t)(ns / kSecond), (long)(ns % kSecond)};
@@ -30,7 +30,7 @@ static void pass(uint64_t ns) {
   monotonic += ns;
   const struct timespec more = time_of(ns);
   const time_t seconds = more.tv_sec + (wall.tv_nsec + more.tv_nsec) / kSecond;
-  /* The last second that it can tell does not end. */
+  /* The wall clock stops at the last second that it can represent. */
   if (__builtin_add_overflow(wall.tv_sec, seconds, &wall.tv_sec)) wall.tv_sec = INT64_MAX;
   wall.tv_nsec = (wall.tv_nsec + more.tv_nsec) % kSecond;
 }
@@ -60,7 +60,7 @@ static int begin(void **state) {
 
 #define DATE_TEST(name) TEST_WITH(name, begin, NULL)
 
-/* Its lifetimes end to the nanosecond. */
+/* With these options, lifetimes end to the nanosecond. */
 static ct_options precise_options(ct_policy policy) {
   ct_options options = CT_OPTIONS_INIT;
   options.policy = policy;
@@ -72,7 +72,7 @@ static ct_options precise_options(ct_policy policy) {
 
 /* ---- What is written ------------------------------------------------------------------------ */
 
-/* Of a snapshot of an empty cache, or 0. */
+/* Returns the date of a snapshot of an empty cache, or 0. */
 static uint64_t date_of(const tape *snapshot) {
   tape content = {0};
   assert_true(get_frames(snapshot, &content));
@@ -130,7 +130,7 @@ DATE_TEST(dates_beyond_what_can_be_counted_stay_at_its_ends) {
   }
 }
 
-/* Then what is left and the date are of one moment, or the date is the later one. */
+/* The date is taken at the same moment as the remaining lifetimes, or later. */
 DATE_TEST(date_is_not_before_the_time_by_which_lifetimes_are_left) {
   const ct_options options = precise_options(CT_POLICY_LRU);
   ct_cache *cache = new_cache(&options);
@@ -193,7 +193,7 @@ static const char kGolden[] =
     "short = for a minute, count 0, weight 0, ttl 50000000000, idle 7200000000000\n"
     "token = for an hour, count 0, weight 0, ttl 3590000000000, idle 7190000000000\n";
 
-/* What is written today says the same as the recorded snapshot of version 2. */
+/* A snapshot that is written today says the same as the recorded one of version 2. */
 DATE_TEST(format_is_the_recorded_one) {
   char text[4096];
   ct_cache *cache = make_golden_cache();
@@ -243,7 +243,7 @@ DATE_TEST(recorded_snapshot_altered_or_truncated_is_corrupt) {
   ct_cache_free(cache);
 }
 
-/* ---- What is asked of which snapshot into which cache --------------------------------------- */
+/* ---- Which flags suit which snapshot and cache ---------------------------------------------- */
 
 typedef struct place {
   char path[32];
@@ -274,7 +274,7 @@ static const struct {
   ct_status (*load)(ct_cache *cache, tape *t, uint32_t flags);
 } kFunctions[] = {{"ct_snapshot_load_with", by_callback}, {"ct_snapshot_load_file_with", by_file}};
 
-/* Of an entry "a" with two hours to live. */
+/* A snapshot of an entry "a" with two hours to live. */
 static tape make_snapshot(bool by_default_timer) {
   fixture f;
   ct_options options =
@@ -322,7 +322,8 @@ DATE_TEST(each_function_answers_as_snapshot_timer_and_flags_demand) {
                                                       : fixture_options(&f, CT_POLICY_LRU, 1000);
       ct_cache *cache = new_cache(&options);
       assert_status(CT_OK, set_text(cache, "here", "before"));
-      /* What a cache keeps once it has read anything does not count. */
+      /* Memory that a cache keeps once it has read anything does not count, so this one reads
+       * first. */
       tape nothing = {0};
       assert_status(CT_ERR_CORRUPT, kFunctions[j].load(cache, &nothing, 0));
       const ct_stats before = stats_of(cache);
@@ -376,7 +377,7 @@ DATE_TEST(what_cannot_be_is_said_early) {
   options = precise_options(CT_POLICY_LRU);
   ct_cache *cache = new_cache(&options);
   assert_status(CT_ERR_UNSUPPORTED, load_tape_with(cache, &t, CT_SNAPSHOT_AGED));
-  /* From the beginning it can be loaded all the same. */
+  /* Without the flag, it can be loaded. */
   assert_status(CT_OK, load_tape(cache, &t));
   assert_int_equal(1, ct_len(cache));
   ct_cache_free(cache);
@@ -451,7 +452,7 @@ static void by_compute(ct_cache *cache) {
 
 static const struct {
   const char *name;
-  void (*store)(ct_cache *cache); /* key "a", with two hours to live from its last line on */
+  void (*store)(ct_cache *cache); /* stores "a", which lives for two hours from the call's end on */
   ct_policy policy;
   uint64_t ttl, tti; /* of the cache, in hours */
 } kWays[] = {
@@ -480,7 +481,7 @@ static ct_options options_of_way(size_t way) {
   return options;
 }
 
-/* How the wall clock has gone on since the save, and what of two hours remains. */
+/* How far the wall clock goes on after the save, and how much of two hours that takes. */
 static const struct {
   const char *name;
   int64_t seconds, ns;
@@ -508,7 +509,7 @@ static void move_wall(size_t time) {
   wall.tv_nsec %= kSecond;
 }
 
-/* The monotonic clock is another one, as after a new start of the machine. */
+/* The monotonic clock starts anew, as after a restart of the machine. */
 DATE_TEST(lifetimes_of_each_kind_age_by_the_wall_clock) {
   for (size_t way = 0; way < COUNT_OF(kWays); way++) {
     for (size_t time = 0; time < COUNT_OF(kTimes); time++) {
@@ -589,7 +590,7 @@ DATE_TEST(idle_times_age_only_where_there_are_any) {
   tape_free(&t);
 }
 
-/* All clocks go on from reading to reading, and the coarse one is behind, now more and now less. */
+/* All clocks move on with each reading, and the coarse one is more or less behind. */
 DATE_TEST(no_lifetime_ends_early_for_having_been_in_a_snapshot) {
   static const uint64_t kSteps[] = {0, 1, 1000, 700000};
   for (unsigned i = 0; i < COUNT_OF(kSteps) * 8 * COUNT_OF(kWays); i++) {
@@ -696,7 +697,7 @@ typedef struct reference {
   uint64_t ttl, idle; /* that were left at the save */
 } reference;
 
-/* Any number, of any length. */
+/* Draws a number of any magnitude. */
 static uint64_t draw(uint64_t *random) {
   const uint64_t number = test_random(random);
   return 1 + (number >> (1 + test_random_below(random, 63)));
@@ -813,7 +814,7 @@ DATE_TEST(aged_loads_of_damaged_snapshots_keep_nothing) {
   }
   while (t.size-- > 0) assert_status(CT_ERR_CORRUPT, load_tape_with(cache, &t, CT_SNAPSHOT_AGED));
   tape_free(&t);
-  /* That there is no date is not said before the frame with the head has been checked. */
+  /* A missing date is reported only after the frame with the head has been checked. */
   t = read_recorded("lfu.ctsnap");
   assert_status(CT_ERR_UNSUPPORTED, load_tape_with(cache, &t, CT_SNAPSHOT_AGED));
   while (t.size-- > 0) assert_status(CT_ERR_CORRUPT, load_tape_with(cache, &t, CT_SNAPSHOT_AGED));

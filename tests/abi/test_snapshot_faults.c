@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Snapshots that are truncated, altered, or made to deceive; callbacks, disks and memory that fail.
- * That every allocation may fail is in test_faults. */
+/* Snapshots that are truncated, altered, or made to deceive; callbacks, disks and memory that
+ * fail. test_faults has the allocations that fail one by one. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -35,7 +35,7 @@ static void witness_open(witness *w) {
   w->bytes = w->allocator.bytes;
 }
 
-/* Nothing was kept, nothing is told or counted, and no memory. */
+/* Asserts that nothing was kept, reported or counted, and that no memory was taken. */
 static void witness_check(witness *w) {
   assert_int_equal(2, ct_len(w->f.cache));
   assert_int_equal(w->bytes, w->allocator.bytes);
@@ -58,7 +58,7 @@ static void assert_corrupt(witness *w, tape *t) {
   witness_check(w);
 }
 
-/* Entries with all that there can be, in more than one frame. */
+/* A snapshot of entries with all their fields, in more than one frame. */
 static tape make_snapshot(size_t long_value) {
   fixture f;
   open_fixture(&f, .policy = CT_POLICY_LFU, .maxsize = 1000000, .tti = 500, .shards = 2, .seed = 1);
@@ -86,7 +86,7 @@ TEST(truncated_at_every_byte_is_corrupt) {
     witness_open(&w);
     tape t = make_snapshot(kLong[i]);
     const size_t size = t.size;
-    /* Of a long one, all around the borders of frames. */
+    /* A long snapshot is cut all around the borders of its frames. */
     for (t.size = 0; t.size < size; t.size++) {
       const size_t in_frame = (t.size + kFrameHead) % (kFrameHead + kFrameContent);
       if (size > 10000 && in_frame > 300 && t.size % 97 != 0) continue;
@@ -129,7 +129,7 @@ WITNESS_TEST(each_byte_altered_is_corrupt) {
   tape_free(&t);
 }
 
-/* Bytes taken out, put in, doubled and exchanged, at random. */
+/* Random bytes are removed, inserted, doubled and replaced. */
 TEST(random_damage_is_corrupt) {
   uint64_t random = test_seed();
   witness w;
@@ -160,7 +160,7 @@ TEST(random_damage_is_corrupt) {
         for (size_t j = low; j < high && j < low + 100; j++)
           t.bytes[j] = (unsigned char)test_random(&random);
     }
-    /* What stands behind the end is not part of it. */
+    /* Bytes behind the end are no part of the snapshot. */
     if (t.size >= right.size && memcmp(t.bytes, right.bytes, right.size) == 0) continue;
     assert_corrupt(&w, &t);
     mutations++;
@@ -176,7 +176,7 @@ TEST(random_damage_is_corrupt) {
 WITNESS_TEST(other_versions_are_corrupt) {
   tape t = make_snapshot(0);
   for (unsigned version = 0; version < 0x10000; version++) {
-    if (version == 1) continue; /* 2 has a date, and this has none */
+    if (version == 1) continue; /* version 1 is right; version 2 would have a date */
     t.bytes[6] = (unsigned char)version;
     t.bytes[7] = (unsigned char)(version >> 8);
     assert_corrupt(w, &t);
@@ -184,7 +184,7 @@ WITNESS_TEST(other_versions_are_corrupt) {
   tape_free(&t);
 }
 
-/* ---- Lies under a right check --------------------------------------------------------------- */
+/* ---- Wrong content under right checksums ---------------------------------------------------- */
 
 static tape content_of(tape *snapshot) {
   tape content = {0};
@@ -192,7 +192,7 @@ static tape content_of(tape *snapshot) {
   return content;
 }
 
-/* Loads content of a version in frames whose checks are right. */
+/* Loads content as a snapshot of that version, in frames whose checksums are right. */
 static ct_status load_content_of(witness *w, const unsigned char prefix[kPrefix],
                                  const tape *content, size_t frame) {
   tape t = {0};
@@ -235,7 +235,7 @@ WITNESS_TEST(lengths_that_lie_are_corrupt_and_take_no_memory) {
       tape_free(&content);
     }
   }
-  /* The same of frames. */
+  /* Lengths of frames that lie. */
   for (uint64_t size = 0; size <= 0xffffffff; size += 0x00ffff10) {
     tape t = {0};
     tape_write(&t, kSnapshotPrefix, kPrefix);
@@ -248,7 +248,7 @@ WITNESS_TEST(lengths_that_lie_are_corrupt_and_take_no_memory) {
   }
 }
 
-/* However long it claims to be, memory is taken for what was read. */
+/* Memory grows with what was read, however long the snapshot claims to be. */
 WITNESS_TEST(memory_follows_what_is_read) {
   for (size_t there = 1; there < 64 * kMiB; there *= 8) {
     tape content = {0};
@@ -266,7 +266,7 @@ WITNESS_TEST(memory_follows_what_is_read) {
   }
 }
 
-/* What is no content of a snapshot, and the prefix that it stands behind. */
+/* Wrong content of a snapshot, and the prefix that it stands behind. */
 typedef struct wrong_content {
   const char *what;
   const unsigned char *prefix;
@@ -279,7 +279,7 @@ typedef struct wrong_content {
 #define DATED(what, content) \
   { what, kDatedPrefix, content, sizeof(content) - 1 }
 
-/* In frames of several sizes. */
+/* Tries the content in frames of several sizes. */
 static void assert_content_is_corrupt(witness *w, const wrong_content *wrong) {
   tape content = {0};
   if (wrong->size > 0) tape_write(&content, wrong->content, wrong->size);
@@ -315,14 +315,14 @@ WITNESS_TEST(content_that_means_nothing_is_corrupt) {
       PLAIN("an entry without its lengths", "\0\0\0\0E\0\0\0"),
   };
   for (size_t i = 0; i < COUNT_OF(kWrong); i++) assert_content_is_corrupt(w, &kWrong[i]);
-  /* In a frame of its own it would belong to what follows. */
+  /* If the second end had a frame of its own, it would belong to what follows the snapshot. */
   tape content = {0};
   tape_write(&content, "\0\0\0\0ZZ", 6);
   assert_status(CT_ERR_CORRUPT, load_content(w, &content, kFrameContent));
   tape_free(&content);
 }
 
-/* Of version and flag both say whether there is a date, as only the flag is under a check. */
+/* Both version and flag say whether there is a date, as only the flag is under a checksum. */
 WITNESS_TEST(head_whose_date_is_not_there_or_too_much_is_corrupt) {
   static const wrong_content kWrong[] = {
       PLAIN("a flag of the other version", "\0\2\0\0Z"),
@@ -359,7 +359,8 @@ TEST(any_frames_will_do_if_they_are_right) {
   tape_free(&content);
 }
 
-/* A key that is there twice, ranks of nobody, weights and times at the end of their range. */
+/* A key that is there twice, ranks of absent keys, and weights and times at the end of their
+ * range. */
 TEST(strange_content_does_no_harm) {
   tape content = {0};
   put_head(&content, CT_WEIGHT_COUNT, 1);
@@ -390,7 +391,7 @@ TEST(strange_content_does_no_harm) {
       fixture_open(&w.f, &options);
       set_now(&w.f, 12345);
       assert_status(CT_OK, load_content(&w, &content, 50));
-      /* Two of the weight of all that there is do not fit beside each other. */
+      /* Two entries of the greatest weight do not fit side by side. */
       assert_int_equal(1, ct_len(w.f.cache));
       for (uint64_t i = 0; i < 20; i++) use_text(w.f.cache, i % 2 ? "one" : "two");
       set_text(w.f.cache, "three", "3");
@@ -434,7 +435,7 @@ TEST(write_that_fails_ends_the_save) {
       assert_int_equal(kAnswers[i].status, ct_snapshot_save(w.f.cache, tape_write, &t));
       const unsigned calls = t.calls;
       assert_true(calls <= whole.calls);
-      /* What was written is the beginning of it, and nothing comes after the failure. */
+      /* What was written is the beginning of the snapshot, and nothing follows the failure. */
       assert_true(t.size <= fail_at);
       if (t.size > 0) assert_memory_equal(whole.bytes, t.bytes, t.size);
       assert_int_equal(bytes, w.allocator.bytes);
@@ -454,7 +455,7 @@ WITNESS_TEST(read_that_fails_leaves_the_cache_as_it_was) {
       witness_check(w);
     }
   }
-  /* What would fail behind the end is never asked for. */
+  /* Bytes behind the end are never read, so their failure does not matter. */
   assert_status(CT_OK, load_tape(w->f.cache, &t));
   tape_free(&t);
 }
@@ -576,8 +577,8 @@ TEST(write_may_change_the_cache_that_is_saved) {
   tape_free(&m.t);
 }
 
-/* Reads the whole order in front of the cursor, again and again: it comes to an end all the same, and
- * still most of the order is right. */
+/* Uses keys all over the order, again and again. The save comes to an end all the same, and most
+ * of the order is right. */
 static ct_status read_all_keys(void *user_data, const void *data, size_t size) {
   meddler *m = user_data;
   for (uint64_t key = 0; key < 20000; key++)
@@ -595,7 +596,7 @@ TEST(order_survives_uses_while_it_is_saved) {
     ct_cache *to = ct_cache_new(CT_POLICY_LRU, 20000);
     assert_status(CT_OK, load_tape(to, &m.t));
     assert_int_equal(20000, ct_len(to));
-    /* Of what nobody read, the order is what it was. */
+    /* Keys that nobody read keep their order. */
     ct_iter *iter;
     assert_status(
         CT_OK, ct_iter_new(to, kPolicies[i] == CT_POLICY_MRU ? CT_ORDER_HOTTEST : CT_ORDER_COLDEST,
@@ -699,16 +700,16 @@ FOLDER_TEST(file_holds_what_is_written) {
   assert_status(CT_OK, ct_snapshot_save_file(cache, it->file));
   assert_int_equal(1, count_files(it));
   assert_file_has(it, 3000);
-  /* Its owner's, whatever the umask. */
+  /* Only the owner may read and write it, whatever the umask. */
   struct stat info;
   assert_int_equal(0, stat(it->file, &info));
   assert_int_equal(0600, info.st_mode & 07777);
-  /* The same bytes as those of a callback. */
+  /* The file holds the same bytes that a callback gets. */
   tape t = {0};
   assert_status(CT_OK, save_tape(cache, &t));
   assert_int_equal(t.size, info.st_size);
   tape_free(&t);
-  /* In place of the old one. */
+  /* A new file takes the place of the old one. */
   for (uint64_t key = 0; key < 10; key++) ct_delete(cache, &key, sizeof key);
   assert_status(CT_OK, ct_snapshot_save_file(cache, it->file));
   assert_int_equal(1, count_files(it));
@@ -748,7 +749,7 @@ FOLDER_TEST(file_that_cannot_be_read_or_written_is_an_io_error) {
   ct_cache_free(cache);
 }
 
-/* What is no file would be replaced by one, and with it /dev/null for all others. */
+/* What is no regular file is not replaced: /dev/null would be lost for everybody. */
 FOLDER_TEST(what_is_no_file_is_not_replaced) {
   ct_cache *cache = numbered_cache(3);
   struct stat info;
@@ -771,7 +772,7 @@ FOLDER_TEST(what_is_no_file_is_not_replaced) {
   close(number);
   assert_int_equal(0, unlink(it->file));
 
-  /* A link to one is what /dev/stdout is. */
+  /* A link to what is no regular file: /dev/stdout is such a link. */
   assert_int_equal(0, symlink("/dev/null", it->file));
   assert_status(CT_ERR_IO, ct_snapshot_save_file(cache, it->file));
   assert_int_equal(0, lstat(it->file, &info));
@@ -779,7 +780,7 @@ FOLDER_TEST(what_is_no_file_is_not_replaced) {
   assert_int_equal(1, count_files(it));
   assert_int_equal(0, unlink(it->file));
 
-  /* A link to a file, or to nothing, is replaced, and what it leads to is as it was. */
+  /* A link to a file, or to nothing, is replaced. What it leads to stays as it was. */
   static const char *const targets[] = {"/etc/passwd", "/nowhere/at/all"};
   for (size_t i = 0; i < COUNT_OF(targets); i++) {
     assert_int_equal(0, symlink(targets[i], it->file));
@@ -820,7 +821,7 @@ FOLDER_TEST(full_disk_leaves_the_old_file) {
   ct_cache_free(small);
   ct_cache *large = numbered_cache(20000);
 
-  /* What a full disk is to write, the limit on the size of files is, if its signal is ignored. */
+  /* A limit on the size of files acts as a full disk does, if its signal is ignored. */
   void (*before)(int) = signal(SIGXFSZ, SIG_IGN);
   struct rlimit old;
   assert_int_equal(0, getrlimit(RLIMIT_FSIZE, &old));

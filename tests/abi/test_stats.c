@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What each counter counts, by small scenarios; that all add up; resetting, and not counting. */
+/* What each counter counts, by small scenarios; that the counters agree; resetting, and not
+ * counting. */
 #include "fixture.h"
 
 /* ---- Reading -------------------------------------------------------------------------------- */

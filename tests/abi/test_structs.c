@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is fixed data: initialisers and their functions, names of statuses and policies, the
- * version, and the options that a cache says are in force. */
+/* Fixed data: initialisers and their functions, names of statuses and policies, the version; and
+ * the options that a cache reports as in force. */
 #include "fixture.h"
 
 enum { kPoison = 0xa5, kMore = 24 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A system that does less than it is asked for: it has no random numbers, signals interrupt its
- * calls, and it writes in pieces. Its functions are replaced in this program, and by that in the
- * library. */
+/* A system that does less than it is asked to: it has no random numbers, signals interrupt its
+ * calls, and it writes in pieces. This program replaces the system's functions, for the library
+ * too. */
 #include <errno.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -11,7 +11,7 @@
 static bool unkind;
 static int interrupted; /* calls */
 
-/* Every second call while it is unkind. */
+/* Returns true for every second call while the system is unkind. */
 static bool interrupts(void) {
   static int calls;
   if (!unkind || calls++ % 2 == 1) return false;

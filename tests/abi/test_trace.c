@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Replays recorded requests, and compares the miss ratios with those of another implementation: one
- * test for each row of reference_miss_ratio.csv whose policy the library has. The folder, whose
- * README.md gives the formats, is traces/ in CT_TEST_DATA, or CT_TRACES. */
+/* Replays recorded requests, and compares the miss ratios with those of another implementation:
+ * one test for each row of reference_miss_ratio.csv whose policy the library has. The files lie
+ * in traces/ of CT_TEST_DATA, or in CT_TRACES. Their README.md describes the formats. */
 #include <lzma.h>
 
 #include "support.h"
 
 enum { kMaxCells = 1000 };
 
-/* Policies as the file calls them. Where the paper leaves something open, as with S3-FIFO, two
- * implementations may come apart further. */
+/* Policies as the file calls them. Where a paper leaves something open, as for S3-FIFO, two
+ * implementations may differ more. */
 typedef struct reference {
   const char *label;
   const char *name; /* as the library calls it */
@@ -33,7 +33,7 @@ typedef struct cell {
 
 static char folder[1024];
 
-/* Unpacks a trace; count numbers, to be freed. */
+/* Unpacks a trace into numbers, which the caller frees. */
 static uint64_t *read_trace(const char *name, size_t *count) {
   char path[sizeof(folder) + 80];
   snprintf(path, sizeof(path), "%s/%s.u64.xz", folder, name);
@@ -102,14 +102,14 @@ static void test_miss_ratio_equals_reference(void **state) {
   assert_true(miss_ratio <= cell->miss_ratio + cell->reference->tolerance);
 }
 
-/* NULL: it is not compared. */
+/* Returns NULL if the policy is not compared. */
 static const reference *find_reference(const char *label) {
   for (size_t i = 0; i < COUNT_OF(references); i++)
     if (strcmp(references[i].label, label) == 0) return &references[i];
   return NULL;
 }
 
-/* The rows of policies to be compared; how many. */
+/* Reads the rows of those policies that are compared. Returns how many there are. */
 static size_t read_cells(cell *cells) {
   char path[sizeof(folder) + 80];
   snprintf(path, sizeof(path), "%s/reference_miss_ratio.csv", folder);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The shared library, whose path is the argument, loaded and unloaded while the program runs: it is not
- * linked to this one. */
+/* Loads and unloads the shared library, whose path is the argument, while the program runs. The
+ * program is not linked to it. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -26,7 +26,7 @@ enum { kPolicyCount = sizeof kPolicies / sizeof kPolicies[0] };
 
 static const char *library;
 
-/* By name, as programs do that load the library. */
+/* The functions are found by name, as in programs that load the library. */
 typedef struct functions {
   ct_cache *(*cache_new)(ct_policy, uint64_t);
   void (*cache_free)(ct_cache *);
@@ -40,11 +40,11 @@ typedef struct functions {
 typedef struct session {
   functions f;
   ct_cache *cache;
-  pthread_barrier_t used;     /* the library is needed no more */
-  pthread_barrier_t unloaded; /* and gone; the threads end after that */
+  pthread_barrier_t used;     /* the library is no longer needed */
+  pthread_barrier_t unloaded; /* the library is gone; the threads end after that */
 } session;
 
-/* Of any type of function. */
+/* Finds a function of any type. */
 static void find(void *handle, const char *name, void *out) {
   void *found = dlsym(handle, name);
   if (found == NULL) fail_msg("%s is not there", name);
@@ -101,7 +101,7 @@ static void load_use_unload(int number) {
   pthread_barrier_wait(&it.used);
   it.f.cache_free(it.cache);
   assert_int_equal(0, dlclose(handle));
-  /* If something had been left behind, it would still be there. */
+  /* If anything had been left behind, the library would still be there. */
   assert_null(dlopen(library, RTLD_NOW | RTLD_NOLOAD));
   pthread_barrier_wait(&it.unloaded);
   for (int i = 0; i < kThreads; i++) {
@@ -113,8 +113,8 @@ static void load_use_unload(int number) {
   pthread_barrier_destroy(&it.unloaded);
 }
 
-/* By the process, if the C library tells it. glibc counts what it caches for each thread too, so
- * tests/meson.build has it cache nothing. */
+/* Bytes that the process has allocated, if the C library tells. glibc also counts what it caches
+ * for each thread, so tests/meson.build makes it cache nothing. */
 static size_t allocated(void) {
 #if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
   return mallinfo2().uordblks;
@@ -123,7 +123,7 @@ static size_t allocated(void) {
 #endif
 }
 
-/* Threads that have used it may outlive it. */
+/* Threads that have used the library may outlive it. */
 static void test_library_can_be_loaded_and_unloaded_again_and_again(void **state) {
   (void)state;
   for (int i = 0; i < kLoads / 2; i++) load_use_unload(i);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a cache takes of the system's memory follows what it is to hold: with CT_WEIGHT_MEMORY it
- * stays near maxsize whatever becomes of the sizes of values, and where entries are counted it
- * goes back when they become smaller. */
+/* The memory that a cache takes from the system follows what it is to hold. With
+ * CT_WEIGHT_MEMORY it stays near maxsize, however the sizes of values change. Where entries are
+ * counted, it goes back when they become smaller. */
 #include "fixture.h"
 
 enum {
@@ -26,7 +26,7 @@ static void open_limited(fixture *f, uint64_t bytes) {
 /* How a cache is filled. */
 typedef enum pattern {
   kNewKeys, /* each key once */
-  kSkewed   /* key k as often as 1 in k; it is written if it is not there, and now and then anew.
+  kSkewed   /* key k with a frequency of 1 / k, written if it is absent, and now and then anew.
               * So entries of all ages stay, scattered over the memory. */
 } pattern;
 
@@ -40,7 +40,7 @@ typedef struct filling {
   uint64_t written; /* entries */
 } filling;
 
-/* Numbers with one bit more are drawn as often, all of them together. */
+/* Draws a number. All lengths in bits are about as likely. */
 static uint64_t draw_skewed(uint64_t *random, uint64_t below) {
   for (;;) {
     const uint64_t bits = test_random_below(random, 64 - (uint64_t)__builtin_clzll(below)) + 1;
@@ -62,8 +62,8 @@ static uint64_t draw_key(filling *self) {
   }
 }
 
-/* Writes about as many bytes as the cache holds, and answers how much memory it took meanwhile at
- * most: as it says, and as the system does. */
+/* Writes about as many bytes as the cache holds. Reports the most memory that it took meanwhile,
+ * as the cache tells and as the system does. */
 static void fill(filling *self, size_t size, double *held, double *taken) {
   static const char value[kLargest];
   const uint64_t stride =
@@ -84,7 +84,7 @@ static void fill(filling *self, size_t size, double *held, double *taken) {
 
 static void assert_within(const filling *self, ct_policy policy, uint32_t shards, size_t size,
                           int turn, double bound, double held, double taken) {
-  /* Tables of ghosts, of reads, of free blocks; what an entry lacks to fill a chunk. */
+  /* Tables of ghosts, of reads and of free blocks, and the unused rest of chunks, come on top. */
   const double most = self->limit * bound + 1024.0 * (40 + 24 * shards);
   if (held > most || (!kSanitized && taken > most))
     fail_msg(
@@ -102,7 +102,7 @@ static void assert_stays_within(ct_policy policy, double limit, uint32_t shards,
   self.before = resident_bytes();
   self.cache = cache_of(.policy = policy, .maxsize = (uint64_t)limit,
                         .weight_kind = CT_WEIGHT_MEMORY, .shards = shards);
-  /* It lets no new key take the place of one that was used as often: that changes slowly. */
+  /* W-TinyLFU lets no new key replace one that was used as often, so its contents change slowly. */
   const bool keeps_old = policy == CT_POLICY_WTINYLFU && pattern == kNewKeys;
   for (size_t i = 0; i < COUNT_OF(kSizes); i++) {
     for (int turn = 0; turn < 3; turn++) {
@@ -112,7 +112,7 @@ static void assert_stays_within(ct_policy policy, double limit, uint32_t shards,
       assert_within(&self, policy, shards, kSizes[i], turn, bound, held, taken);
     }
   }
-  /* And most of it is used. */
+  /* Most of the limit is used. */
   assert_true(ct_currsize(self.cache) > (uint64_t)(limit * 0.97));
   ct_cache_free(self.cache);
 }
@@ -136,8 +136,8 @@ TEST(memory_of_small_caches_stays_within_the_limit) {
   assert_all_stay_within(1e6, 1, kSkewed);
 }
 
-/* What a policy remembers counts most where entries are small. They fill the cache, and more come:
- * after no call it holds too much. */
+/* What a policy remembers counts most where entries are small. Such entries fill the cache, and
+ * more come: the cache never holds too much after a call. */
 TEST(memory_of_tiny_entries_stays_within_the_limit_at_every_call) {
   for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
     for (int i = 0; i < 3; i++) {
@@ -157,8 +157,8 @@ TEST(memory_of_tiny_entries_stays_within_the_limit_at_every_call) {
   }
 }
 
-/* Entries that are due before the time that the cache has seen are kept in order beside the others,
- * which takes memory that no entry is weighed for. */
+/* Entries that are due before the latest time that the cache has seen are kept in order apart
+ * from the others. This takes memory that no entry is weighed for. */
 FIXTURE_TEST(memory_stays_near_the_limit_when_the_clock_goes_back, open_limited(f, 8 << 20)) {
   uint64_t key = 0;
   for (; key < 200000; key++)
@@ -176,8 +176,8 @@ FIXTURE_TEST(memory_stays_near_the_limit_when_the_clock_goes_back, open_limited(
 
 /* ---- Entries as the limit ------------------------------------------------------------------- */
 
-/* Small values take the place of large ones, in no order: half of the entries, which are then all
- * over the memory, and as many again. */
+/* Small values replace large ones in random order: half of the entries, which then lie all over
+ * the memory, and later as many again. */
 TEST(memory_goes_back_when_values_shrink) {
   enum { kCount = 20000 };
   static const char value[1000];
@@ -196,8 +196,8 @@ TEST(memory_goes_back_when_values_shrink) {
 
 /* ---- Moving entries ------------------------------------------------------------------------- */
 
-/* A cache half of which is pinned, or has deadlines, or keys that are far from their values, goes
- * through changes of sizes, and all of it stays what it was. */
+/* The sizes in a cache change while half of its entries are pinned, have deadlines, or have keys
+ * that lie far from their values. All values stay what they were. */
 TEST(values_survive_that_entries_move) {
   enum { kHeld = 200 };
   static char bytes[kLargest];
@@ -248,7 +248,7 @@ TEST(values_survive_that_entries_move) {
       f.clock.now++;
     }
   }
-  /* Each in its time. */
+  /* Each entry expires in its time. */
   uint64_t left = ct_len(f.cache);
   while (left > 0) {
     f.clock.now += 1000;
@@ -276,7 +276,7 @@ static void put_value(ct_cache *cache, uint64_t number, size_t size) {
   assert_status(CT_OK, ct_set(cache, key, sizeof key, value, size));
 }
 
-/* Full of values of 300 bytes that were used in no order. */
+/* Returns a cache full of values of 300 bytes that were used in random order. */
 static ct_cache *full_of_small(ct_policy policy, uint64_t limit) {
   uint64_t random = test_seed();
   ct_cache *cache = cache_of(.policy = policy, .maxsize = limit, .weight_kind = CT_WEIGHT_MEMORY);
@@ -305,7 +305,7 @@ TEST(memory_stays_within_the_limit_when_large_values_come) {
   }
 }
 
-/* At once, and not with what is written next, as what some policies remember does. */
+/* Memory follows at once. What other policies remember follows only with later writes. */
 TEST(memory_follows_a_lower_limit) {
   const uint64_t limit = 40000000;
   const ct_policy policies[] = {CT_POLICY_LRU, CT_POLICY_SIEVE, CT_POLICY_FIFO, CT_POLICY_LFU,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What entries weigh, and what the limit does to them: kinds of weight, sums, growth, resizing, and
+/* What entries weigh, and what the limit does: kinds of weight, sums, growth, resizing, and
  * heavy entries in caches of many shards. */
 #include "fixture.h"
 
@@ -56,7 +56,7 @@ FIXTURE_TEST(weigher_overrides_the_kind,
 
 FIXTURE_TEST(weight_of_the_entry_overrides_the_weigher,
              open_fixture(f, .maxsize = 100, .weigher = weigh_by_value)) {
-  /* A value of one byte: the weigher would read beyond it. */
+  /* The weigher would read beyond this value, but is not asked. */
   assert_status(CT_OK, set_text_weight(f->cache, "a", "1", 5));
   assert_int_equal(5, info_of(f->cache, "a").weight);
 }
@@ -171,7 +171,7 @@ FIXTURE_TEST(victims_that_weigh_nothing_do_not_suffice, open_kind(f, CT_WEIGHT_V
 
 /* ---- Growing and shrinking entries ---------------------------------------------------------- */
 
-/* Stores entries of a text like "a=1:4 b=2:3": key, value and weight; the last one's status. */
+/* Stores entries of a text like "a=1:4 b=2:3": key, value and weight. Returns the last status. */
 static ct_status set_each_weight(ct_cache *cache, const char *entries) {
   ct_status status = CT_END;
   char key[2], value[2];
@@ -193,8 +193,8 @@ static void assert_left(ct_cache *cache, const char *entries) {
   assert_int_equal(count, ct_len(cache));
 }
 
-/* A write to a cache of ten that holds some: its status, what is told of it, the sum that is left, and
- * what is there then, as in "a=1 b=2". */
+/* Writes to a cache of size 10 that holds some entries. Asserts the status, the events, the sum
+ * that is left, and the entries that are there then, as in "a=1 b=2". */
 #define WRITE_TEST(name, held, written, status, told, sum, left) \
   FIXTURE_TEST(name, open_kind(f, CT_WEIGHT_COUNT, 10)) {        \
     assert_status(CT_OK, set_each_weight(f->cache, held));       \
@@ -279,7 +279,7 @@ TEST(resize_up_and_down_over_shards) {
     uint64_t more = test_random_below(&random, 200);
     for (uint64_t i = 0; i < more; i++)
       assert_status(maxsize > 0 ? CT_OK : CT_ERR_TOO_LARGE, set_number(cache, next++, "v", 1));
-    /* All room is used, whichever shards the keys fall in. */
+    /* All room is used, whichever shards the keys belong to. */
     assert_int_equal(before + more < maxsize ? before + more : maxsize, ct_len(cache));
   }
   ct_cache_free(cache);

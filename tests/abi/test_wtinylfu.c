@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is peculiar to W-TinyLFU: who is let in, who stays, and what becomes of that without memory
- * for the sketch. Seeds are fixed, for a sketch errs now and then. */
+/* What is peculiar to W-TinyLFU: which entries are let in, which stay, and what changes without
+ * memory for the sketch. Seeds are fixed, as a sketch errs now and then. */
 #include "fixture.h"
 
 enum { kMaxsize = 1000, kSeeds = 5 };
@@ -31,7 +31,7 @@ static uint64_t frequency_of(ct_cache *cache, uint64_t key) {
   return info.frequency;
 }
 
-/* Asks for begin to end - 1, and stores what is not there; how many were. */
+/* Asks for the keys from begin to end - 1, and stores those that are absent. Returns the hits. */
 static uint64_t request(ct_cache *cache, uint64_t begin, uint64_t end) {
   uint64_t hits = 0;
   for (uint64_t key = begin; key < end; key++) {
@@ -67,7 +67,7 @@ TEST(loop_larger_than_the_cache_hits) {
     ct_cache *cache = new_cache(&options);
     uint64_t hits = 0;
     for (int i = 0; i < 20; i++) hits += request(cache, 0, 2 * kMaxsize);
-    /* LRU finds none; half of them would be the best. */
+    /* LRU has no hits; the best that is possible is half. */
     assert_in_range(hits, 20 * 2 * kMaxsize / 5, 20 * 2 * kMaxsize / 2);
     ct_cache_free(cache);
   }
@@ -108,8 +108,8 @@ TEST(new_habits_replace_old_ones) {
   }
 }
 
-/* Each key comes again shortly after the first time, and then never. What is there from before was
- * used more often than any of them will be. */
+/* Each key comes again shortly after its first time, and then never. The older entries were used
+ * more often than any of these keys will be. */
 TEST(window_grows_for_what_comes_again_soon) {
   for (uint64_t seed = 1; seed <= kSeeds; seed++) {
     const ct_options options = options_of(seed, kMaxsize);
@@ -119,7 +119,7 @@ TEST(window_grows_for_what_comes_again_soon) {
     uint64_t hits = 0;
     for (uint64_t key = 10000; key < 60000; key++) {
       request_one(cache, key);
-      /* From anywhere in the newest 400: in twice as much as the window begins with. */
+      /* The key is any of the newest 400, twice as many as the window begins with. */
       const bool hit = request_one(cache, key - 1 - test_random_below(&random, 400));
       if (key >= 50000) hits += hit;
     }
@@ -162,7 +162,7 @@ TEST(frequency_outlives_growth) {
       request_one(cache, next);
       for (uint64_t key = 0; key < 20; key++) assert_in_range(frequency_of(cache, key), 1, 7);
     }
-    /* Halved once or twice by now; what came once counts less. */
+    /* By now all counts were halved once or twice; keys that came once count less. */
     uint64_t often = 0;
     uint64_t once = 0;
     for (uint64_t key = 0; key < 20; key++) {
@@ -276,8 +276,8 @@ TEST(coldest_first_tells_each_entry_once) {
 
 /* ---- Without memory ------------------------------------------------------------------------- */
 
-/* Nothing but the sketch and the index asks for whole cache lines, and the index has its first ones
- * by then. */
+/* Only the sketch and the index allocate whole cache lines, and the index has its first ones by
+ * then. */
 typedef struct refusing {
   test_allocator inner;
   bool refuses;
@@ -298,7 +298,7 @@ static void free_lines(void *ctx, void *ptr, size_t size, size_t align) {
   self->inner.hooks.free(self->inner.hooks.ctx, ptr, size, align);
 }
 
-/* Some of what fails fails a call, which then changes nothing; the sketch's does not. */
+/* Some failing allocations fail a call, which then changes nothing. Those of the sketch do not. */
 TEST(any_allocation_of_the_sketch_may_fail) {
   test_allocator allocator;
   test_allocator_init(&allocator);
@@ -345,7 +345,7 @@ TEST(without_a_sketch_it_is_a_cache_still) {
   allocator.refuses = true;
   uint64_t count = 20;
   while (put(cache, count) == CT_OK) count++;
-  /* The index is full. It refused, but the sketch did so before. */
+  /* The index is full: its growth was refused, and the sketch's was refused before that. */
   assert_true(allocator.refused > 1);
   count -= 20;
   assert_status(CT_OK, ct_resize(cache, count));
@@ -362,7 +362,7 @@ TEST(without_a_sketch_it_is_a_cache_still) {
 
 typedef struct change_of_sets {
   uint64_t maxsize;
-  uint64_t percent; /* of maxsize, that the second set weighs */
+  uint64_t percent; /* weight of the second set, of maxsize */
   int rounds_before;
   bool beside_one_offs; /* every tenth request is for a key that never comes again */
   bool is_weighted;
@@ -378,7 +378,7 @@ static bool request_weighed(ct_cache *cache, const change_of_sets *change, uint6
   return hit;
 }
 
-/* So many keys from begin on weigh no more than that. */
+/* Returns how many keys from begin on weigh no more than that together. */
 static uint64_t count_within(const change_of_sets *change, uint64_t begin, uint64_t weight) {
   uint64_t count = 0;
   for (uint64_t left = weight; weight_of_number(change, begin + count) <= left; count++)
@@ -386,7 +386,7 @@ static uint64_t count_within(const change_of_sets *change, uint64_t begin, uint6
   return count;
 }
 
-/* The misses of the last five rounds of the second set. */
+/* Returns the misses in the last five rounds of the second set. */
 static uint64_t misses_at_last(const change_of_sets *change, uint64_t rounds) {
   enum { kSecond = 1000000, kOneOffs = 2000000 };
   const ct_options options = options_of(1, change->maxsize);
@@ -409,7 +409,7 @@ static uint64_t misses_at_last(const change_of_sets *change, uint64_t rounds) {
   return misses;
 }
 
-/* However often the first one was used: what fits is answered whole after some rounds. */
+/* However often the first set was used, a second set that fits has only hits after some rounds. */
 TEST(second_working_set_is_answered_whole) {
   const uint64_t sizes[] = {10, 20, 100, 1000, 5000};
   const uint64_t percents[] = {50, 80, 90, 100};
@@ -418,7 +418,7 @@ TEST(second_working_set_is_answered_whole) {
       for (int variant = 0; variant < 8; variant++) {
         const change_of_sets change = {sizes[s], percents[p], variant & 1 ? 5 : 20,
                                        (variant & 2) != 0, (variant & 4) != 0};
-        /* With no room for one-off keys, or for one of the largest weight, it does not fit. */
+        /* There is no room left for one-off keys, or for one more of the greatest weight. */
         if (change.percent == 100 && (change.beside_one_offs || change.is_weighted)) continue;
         if (change.is_weighted && change.maxsize < 1000) continue;
         const uint64_t misses = misses_at_last(&change, 30);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Measures caches beside each other with Google Benchmark: every combination of the options' values
-// becomes a benchmark. run.sh drives this program, and makes a table of what it says.
+// Measures caches side by side with Google Benchmark: every combination of the options' values
+// becomes a benchmark. run.sh drives this program, and makes a table of its output.
 #include <benchmark/benchmark.h>
 
 #include <cmath>
@@ -47,7 +47,7 @@ struct Options {
   bool ttl = false;
 };
 
-/// The benchmarks that are no loops of operations.
+/// Benchmarks that are not loops of operations.
 constexpr char kMemory[] = "memory";
 constexpr char kGrowth[] = "growth";
 
@@ -124,7 +124,7 @@ std::vector<std::string> workloads_named(const std::string &text) {
   return names;
 }
 
-/// Takes this program's options; those left are Google Benchmark's.
+/// Takes this program's options; the others are Google Benchmark's.
 Options take_options(int &argc, char **argv) {
   Options options;
   for (const Kind &kind : kinds()) options.caches.push_back(&kind);
@@ -168,7 +168,7 @@ Options take_options(int &argc, char **argv) {
 
 // ---- Benchmarks ---------------------------------------------------------------------------------
 
-/// Between two looks at whether the time is over.
+/// Operations between two checks of whether the time is over.
 constexpr uint64_t kStride = 16 * kBatch;
 
 void measure_speed(benchmark::State &state, const Kind &kind, const Setup &setup,
@@ -180,7 +180,7 @@ void measure_speed(benchmark::State &state, const Kind &kind, const Setup &setup
   }
   const auto thread = static_cast<unsigned>(state.thread_index());
   uint64_t hits = 0;
-  while (state.KeepRunningBatch(kStride))  // in which all threads wait for the first, at first
+  while (state.KeepRunningBatch(kStride))  // the first call waits for all threads
     hits += workload.run(*stage, stage->lane(thread), kStride);
   state.SetItemsProcessed(state.iterations());
   state.counters["hit"] =
@@ -210,7 +210,7 @@ void measure_growth(benchmark::State &state, const Kind &kind, const Setup &setu
   state.counters["table_worst_ns"] = growth.table.worst_ns;
 }
 
-/// Whether a cache can be divided so, or has no choice.
+/// Whether a cache can have that many shards, or has no choice.
 bool takes_shards(const Kind &kind, uint64_t shards) {
   if (kind.shards.size() == 1) return true;
   for (const unsigned choice : kind.shards)
@@ -244,14 +244,14 @@ void register_one(const std::string &name, const Kind &kind, const Setup &setup,
           title.c_str(),
           [&kind, setup, &workload](auto &state) { measure_speed(state, kind, setup, workload); });
       registered->Threads(static_cast<int>(count));
-      // The processor time of one thread knows nothing of the machine's other work; several threads
-      // wait for each other, which is theirs to answer for.
+      // Other work of the machine does not count in the processor time of one thread. Several
+      // threads wait for each other, and this must count, so theirs is wall time.
       if (count > 1) registered->UseRealTime();
     }
   }
 }
 
-/// Workloads come innermost, so that they share a stage.
+/// Workloads vary fastest, so that they share a stage.
 void register_all(const Options &options) {
   for (const uint64_t entries : options.entries)
     for (const uint64_t value_size : options.values)

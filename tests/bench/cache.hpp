@@ -33,7 +33,7 @@ struct Key {
 
 using Batch = std::array<Key, 16>;
 
-/// The hash of adapters whose library brings none.
+/// The hash for adapters whose library brings none.
 inline uint64_t hash_of(std::string_view key) {
   uint64_t words[2];
   __builtin_memcpy(words, key.data(), sizeof(words));
@@ -60,12 +60,12 @@ class Cache {
  public:
   virtual ~Cache() = default;
 
-  /// Copies a value out, whole. False if there is none.
+  /// Copies the whole value out. Returns false if there is none.
   virtual bool get(const Key &key, char *value) = 0;
   virtual void set(const Key &key, const char *value) = 0;
   virtual void remove(const Key &key) = 0;
 
-  /// The number of hits. Caches without such a call are asked for one key after the other.
+  /// Returns the number of hits. A cache without such a call is asked for one key after the other.
   virtual size_t get_batch(const Batch &keys, char *values, size_t value_size) {
     size_t hits = 0;
     for (const Key &key : keys) {
@@ -85,7 +85,7 @@ enum class Role {
 struct Kind {
   std::string name;
   Role role;
-  bool threads;  ///< any number of them, at once
+  bool threads;  ///< any number of threads at once
   bool ttl;
   std::vector<unsigned> shards;  ///< the numbers to choose from, or the only one, roughly
   std::unique_ptr<Cache> (*make)(const Kind &kind, const Setup &setup);
@@ -98,9 +98,9 @@ std::unique_ptr<Cache> make(const Kind &, const Setup &setup) {
   return std::make_unique<Adapter>(setup);
 }
 
-/// All that were compiled in: floors, libcachetools with every policy that it knows, peers.
+/// All kinds that were compiled in: floors, libcachetools with every policy that it knows, peers.
 const Kinds &kinds();
-/// NULL if there is none of that name.
+/// Returns NULL if no kind has that name.
 const Kind *find_kind(std::string_view name);
 
 // Each in its own file.

@@ -20,7 +20,7 @@ struct Growth {
   Latency table;  ///< of the same inserts, taken in turns, into a table that never grows
 };
 
-/// Of inserts, one by one; each reading of the clock is in it.
+/// Measures single inserts. Each figure includes one reading of the clock.
 Growth grow(const Kind &kind, const Setup &setup);
 
 }  // namespace bench

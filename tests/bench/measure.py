@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Runs bench_cache for every cache in turns, and keeps what it says.
+"""Runs bench_cache for every cache in turns, and keeps its output.
 
-A round visits each cache once, in a process of its own with a heap of its own. Machines have good
-and bad minutes: in turns, these come upon all caches alike, and report.py takes medians.
+A round measures each cache once, in a process of its own with a heap of its own. Machines have good
+and bad minutes: as caches take turns, these hit all of them alike, and report.py takes medians.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import time
 
 Cache = collections.namedtuple("Cache", "name role threads ttl shards")
 
-# Policies that go as another one here, or that nobody takes for speed.
+# Policies that behave like another one here, or that nobody chooses for speed.
 LEFT_OUT = ["cachetools-" + policy for policy in ("ANY", "MRU", "RR", "TLRU", "TTL")]
 
 SPEED = ["get", "get_dependent", "get_batch", "get_absent", "set_new", "read_through", "mixed"]
@@ -80,7 +80,7 @@ def can_do(cache, job):
 
 
 def run(program, cache, job, seconds):
-    """What bench_cache says of one cache, as a list of benchmarks."""
+    """Returns the output of bench_cache for one cache, as a list of benchmarks."""
     options = [f"--{name}={value}" for name, value in job.items()]
     command = [program, f"--caches={cache.name}", *options, "--benchmark_format=json",
                f"--benchmark_min_time={seconds}"]

@@ -108,7 +108,7 @@ static void function(uint64_t count) {
   }
 }
 
-/* Each with the one that it is held against. */
+/* Each with the one that it is compared with. */
 static const struct {
   const char *name;
   void (*run)(uint64_t count);

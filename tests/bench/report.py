@@ -53,11 +53,11 @@ brackets: times the floor and, for libcachetools, times the fastest peer in that
 The columns of libcachetools are named by policy.
 The floor is a preallocated table of fixed slots without order, lock or strings; it has no tags
 either, so that it searches longest for keys that are absent. flat_hash_map is Abseil's, with
-strings, and neither order nor lock. Caches that divide themselves as they like stand in rows of
-either number of shards. Latencies include one reading of the clock; those of the floor are of the
-same inserts, in turns, and show what the machine adds. Of the worst the least of all rounds is
-told, for what a cache does itself it does in every round. With lifetimes, the brackets say times
-the same without.
+strings, and neither order nor lock. Caches that choose their number of shards themselves stand in
+the rows of both numbers. Latencies include one reading of the clock. The floor's are of the same
+inserts, in turns, and show what the machine adds. The worst latency is the least of all rounds:
+what a cache does itself, it does in every round. In rows with lifetimes, the brackets compare with
+the same row without.
 """
 
 INK = "#737b85"  # to be read on white and on black
@@ -118,7 +118,7 @@ class Results:
         self.samples.setdefault(row, {}).setdefault(cache, []).append(figure)
 
     def figure(self, row, cache):
-        """What is told of the rounds, or None."""
+        """Returns the figure that stands for all rounds, or None."""
         samples = self.samples.get(row, {}).get(cache)
         if samples is None:
             return None
@@ -214,7 +214,7 @@ def said_by(*command):
 
 
 def compiler(build):
-    """Of bench_cache, as it calls itself."""
+    """Returns the compiler of bench_cache, as it calls itself."""
     with open(os.path.join(build, "meson-info", "intro-targets.json"), encoding="utf-8") as file:
         commands = [sources["compiler"] for target in json.load(file)
                     if target["name"] == "bench_cache" for sources in target["target_sources"]
@@ -296,7 +296,8 @@ def shown_caches(results):
 
 
 def speed_rows(results):
-    """Of the usual size of value, one thread: by workload the rows of two sizes, or of one."""
+    """Returns the rows of one thread and the usual size of values, by workload: of two sizes, or of
+    one."""
     usual = [row for row in results.samples
              if row.workload in SHOWN_WORKLOADS and (row.value, row.threads, row.ttl) == (64, 1, 0)
              and row.shards == 1]
@@ -314,7 +315,8 @@ def label_of(cache):
 
 
 def draw_speed(results, path):
-    """Bars by cache, one panel a workload, from zero on; beside each other those of two sizes."""
+    """Draws bars by cache, from zero on: one panel for each workload, with the two sizes side by
+    side."""
     sizes, rows = speed_rows(results)
     caches = shown_caches(results)
     width, top, bottom = 1000, 58, 46
@@ -366,7 +368,7 @@ def bars_of(results, caches, rows):
 
 
 def legend(sizes, left, width, height):
-    """What light and dark are, in a line at the top."""
+    """Explains light and dark in a line at the top."""
     script, x, y = "", left, 1 - 14 / height
     for turn, size in enumerate(sizes):
         for role in COLOURS:
@@ -416,7 +418,7 @@ plot """
 
 
 def report_trace(path, folder):
-    """Draws the curves; the table in Markdown."""
+    """Draws the curves, and returns the table in Markdown."""
     trace = os.path.basename(path)[len("hit_ratio_"):-len(".json")]
     with open(path, encoding="utf-8") as file:
         replayed = json.load(file)

@@ -64,7 +64,7 @@ results=${results:-$build/results}
 traces=${traces:-$root/tests/data/traces}
 [ -d "$traces" ] || refuse "there is no folder '$traces'"
 
-# The libraries that there is an adapter for. Without some of them there is less to compare with.
+# Installs the libraries that have an adapter. If some are missing, there is less to compare with.
 set_up_peers() {
   absent=$(missing lib:absl_flat_hash_map header:boost/version.hpp header:leveldb/cache.h \
     lib:rocksdb lib:tbb lib:tkrzw | tr '\n' ' ')

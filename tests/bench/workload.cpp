@@ -19,7 +19,7 @@ constexpr uint64_t kSkewedIds = UINT64_C(1) << 32;
 constexpr uint64_t kAbsentIds = UINT64_C(1) << 40;
 constexpr uint64_t kFreshIds = UINT64_C(1) << 48;  // and as many for each thread
 
-/// A value tells whose it is.
+/// Each value begins with its key's id.
 void store(Cache &cache, uint64_t id, char *value) {
   memcpy(value, &id, sizeof(id));
   cache.set(Key::of(id), value);
@@ -47,7 +47,7 @@ uint64_t get_dependent(Stage &stage, Lane &lane, uint64_t count) {
   uint64_t hits = 0;
   uint64_t word = 0;
   for (uint64_t i = 0; i < count; i++) {
-    word >>= 63;  // always 0, as ids are small; no compiler knows
+    word >>= 63;  // always 0, as ids are small, but the compiler does not know
     hits += stage.cache().get(Key::of(stage.next_id(lane) + word), lane.values.data());
     word = first_word(lane.values.data());
   }
@@ -122,7 +122,7 @@ const std::vector<Workload> kWorkloads = {
     {"mixed", "get, set, delete, 90:9:1, zipf(0.99)", Stage::Contents::kSkewed, mixed},
 };
 
-// ---- Before it ----------------------------------------------------------------------------------
+// ---- Before the clock runs ----------------------------------------------------------------------
 
 namespace {
 std::unique_ptr<Stage> last_stage;

@@ -61,7 +61,7 @@ struct Workload {
   const char *name;
   const char *what;
   Stage::Contents contents;
-  /// Does count operations, a multiple of kBatch. The number of hits.
+  /// Does count operations, a multiple of kBatch. Returns the number of hits.
   uint64_t (*run)(Stage &stage, Lane &lane, uint64_t count);
 };
 

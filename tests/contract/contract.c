@@ -35,7 +35,7 @@ static void count_drop(void *user_data, const void *value, size_t value_size) {
 
 /* ---- A policy of our own -------------------------------------------------------------------- */
 
-/* Lets the lowest id go first: the least that a policy must remember is who is there. */
+/* Evicts the lowest id: the least that a policy has to remember is which entries are there. */
 typedef struct lowest_first {
   bool *present;
   size_t capacity;
@@ -295,7 +295,7 @@ void assert_same_stats(subject *s, ct_stats before) {
 
 /* ---- Running -------------------------------------------------------------------------------- */
 
-/* The configuration whose check has not ended. */
+/* The configuration whose check is running. */
 static const configuration *g_running;
 
 static const ct_policy kPolicies[] = {
@@ -327,8 +327,8 @@ static void run_in(void (*check)(subject *s), const configuration *config) {
   assert_int_equal(0, s.allocator.blocks);
 }
 
-/* CT_CONTRACT_SHARE=<n> tries one in n of them, the seed says which: 5 divides no number of policies,
- * modes, shards or weighings, so that each of these comes with all of the others. */
+/* CT_CONTRACT_SHARE=<n> tries one configuration in n; the seed says which. 5 divides no number
+ * of policies, modes, shards or weighings, so each of these then meets all of the others. */
 static size_t share_of_this_run(void) {
   const char *given = getenv("CT_CONTRACT_SHARE");
   const size_t share = given == NULL ? 1 : strtoul(given, NULL, 10);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What every cache promises, whatever its policy, shards, weights, locks and callbacks.
  *
- * A check is a function of a subject: one configuration, with a clock, an allocator and a record of
- * what was told. CONTRACT() makes a CMocka test of it that runs it in every configuration, names
- * the configuration if it fails, and afterwards balances the books: each stored value was counted,
- * told and dropped exactly once, and all memory came back. */
+ * A check is a function of a subject: one configuration, with a clock, an allocator and a record
+ * of events. CONTRACT() makes a CMocka test of a check. The test runs the check in every
+ * configuration, and names the configuration if it fails. Afterwards it balances the books: each
+ * stored value was counted, reported and dropped exactly once, and all memory came back. */
 #ifndef CONTRACT_H
 #define CONTRACT_H
 
@@ -12,7 +12,7 @@
 
 typedef enum weighing { BY_COUNT, BY_VALUE, BY_MEMORY, BY_WEIGHER } weighing;
 
-/* What many a cache leaves out, and what then goes another way inside. */
+/* Parts that many caches do without. Without them, calls take other paths inside. */
 typedef struct mode {
   const char *name;
   uint32_t flags;
@@ -57,13 +57,14 @@ void open_room(subject *s, ct_options options, uint64_t entries);
 /* The same without a limit. */
 void open_unbounded(subject *s);
 
-/* Balances the books and frees the cache. Values that are pinned were counted: release them. */
+/* Balances the books and frees the cache. Release pinned values before, as they are in the
+ * books. */
 void close_subject(subject *s);
 
 /* ---- Numbered entries ----------------------------------------------------------------------- */
 
-/* Entry number i is key-000i with a value val-000i. Of several units, its value is as many times as
- * long, and it weighs as many times as much where it is not memory that is weighed. */
+/* Entry number i has the key key-000i and the value val-000i. With several units, its value is
+ * as many times as long, and unless memory is weighed, it weighs as many times as much. */
 
 enum { kKeySize = 8 };
 
@@ -72,7 +73,7 @@ typedef struct number_key {
 } number_key;
 
 number_key key_of(unsigned i);
-/* The other way round. */
+/* The number of such a key. */
 unsigned number_in(const void *key, size_t key_size);
 ct_status put(subject *s, unsigned i);
 ct_status put_units(subject *s, unsigned i, unsigned units);
@@ -80,33 +81,33 @@ ct_status put_units(subject *s, unsigned i, unsigned units);
 ct_status put_oversized(subject *s, unsigned i);
 /* Stores the numbers from begin to end - 1, each with success. */
 void put_range(subject *s, unsigned begin, unsigned end);
-/* By ct_contains. */
+/* Asks ct_contains. */
 bool is_there(subject *s, unsigned i);
 unsigned count_there(subject *s, unsigned begin, unsigned end);
-/* Asserts the key's presence and its value of that many units, quietly. */
+/* Asserts that the key is there with a value of that many units, without using the entry. */
 void assert_units(subject *s, unsigned i, unsigned units);
 /* What an entry of that many units weighs in a cache of these options. */
 uint64_t weight_of(subject *s, ct_options options, unsigned units);
 
 /* ---- Other helpers -------------------------------------------------------------------------- */
 
-/* Gives every entry that lifetime from its writing on, in every policy. */
+/* Gives every entry that lifetime from its write on, in every policy. */
 void give_lifetime(subject *s, ct_options *options, uint64_t ticks);
 
 void set_now(subject *s, uint64_t now);
 ct_entry_info inspect(subject *s, unsigned i);
 
-/* How many entries left so far, as the counters say and as the listener, if there is one, was told.
- * departed() counts replaced values too. */
+/* How many entries have left so far, by the counters. If there is a listener, it must have been
+ * told of as many. departed() counts replaced values too. */
 uint64_t evicted(subject *s);
 uint64_t expired(subject *s);
 uint64_t departed(subject *s);
-/* Where there is a listener: how many events had that cause. */
+/* If there is a listener, asserts how many events had that cause. */
 void assert_told(const subject *s, ct_cause cause, uint64_t count);
-/* Where there is a drop callback: how many values it got. */
+/* If there is a drop callback, asserts how many values it got. */
 void assert_dropped(const subject *s, uint64_t count);
 
-/* Nothing was counted since. */
+/* Asserts that nothing was counted since. */
 void assert_same_stats(subject *s, ct_stats before);
 
 /* ---- Running -------------------------------------------------------------------------------- */
@@ -119,7 +120,7 @@ void assert_same_stats(subject *s, ct_stats before);
   }                                                  \
   static void check_##name(subject *s)
 
-/* Runs it in every configuration. */
+/* Runs the check in every configuration. */
 void run_everywhere(void (*check)(subject *s));
 int name_failed_configuration(void **state);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The contract: every policy takes lifetimes, and what has expired is gone for every reader. */
+/* The contract: every policy supports lifetimes, and an expired entry is gone for every reader. */
 #include "contract.h"
 
 static bool has_lifetimes(const subject *s) {
@@ -296,7 +296,7 @@ CONTRACT(the_earlier_of_ttl_and_tti_counts) {
 
 /* What the ttu callback below is shown, and what it answers. */
 typedef struct ttu_probe {
-  subject subject; /* first: the other callbacks know only that */
+  subject subject; /* first: the other callbacks take it for a subject */
   uint64_t answer;
   unsigned asked;
   bool shown_well;
@@ -538,7 +538,8 @@ CONTRACT(set_lifetime_in_full_cache_keeps_the_limit) {
   open_room(s, options_of(s), 10);
   put_range(s, 0, 10);
   for (unsigned i = 0; i < 10; i++) {
-    /* A deadline takes memory: where that is weighed, victims go for it, this one among them. */
+    /* A deadline takes memory. Where memory is weighed, entries are evicted for it, perhaps this
+     * one. */
     const ct_status status = ct_set_lifetime(s->cache, key_of(i).text, kKeySize, 50);
     assert_true(status == CT_OK || status == CT_MISS);
     assert_int_equal(status == CT_OK, is_there(s, i));
@@ -629,7 +630,7 @@ CONTRACT(no_eviction_leaves_an_expired_entry_behind) {
 
 typedef struct departures {
   uint64_t count;
-  uint64_t last; /* the deadline of the last one, as its value tells */
+  uint64_t last; /* the deadline of the last entry, as its value tells */
   bool in_order;
   bool well_formed;
 } departures;
@@ -778,7 +779,7 @@ CONTRACT(timer_is_read_at_most_once_a_call) {
 
 CONTRACT(timer_is_not_read_without_lifetimes) {
   if (has_lifetimes(s)) return;                     /* those policies always have some */
-  if (s->config.policy == CT_POLICY_CUSTOM) return; /* on_insert and others are given the time */
+  if (s->config.policy == CT_POLICY_CUSTOM) return; /* on_insert and others get the time */
   open_room(s, options_of(s), 10);
   put_range(s, 0, 20);
   assert_readings(s, 0);

@@ -102,7 +102,7 @@ static void assert_comes_back(subject *s, ct_bytes key, ct_bytes expected, char 
 
 CONTRACT(keys_and_values_of_many_lengths_come_back) {
   enum { kLongest = 70000 };
-  /* Around the powers of two, up and down, so that values grow and shrink in place and apart. */
+  /* Lengths around the powers of two, up and down: values grow and shrink, in place and apart. */
   static const size_t kLengths[] = {0,     1,     7,     8,    9,    15,    16,    17,
                                     24,    64,    129,   255,  256,  480,   512,   520,
                                     1023,  1024,  1025,  4096, 9000, 16383, 16384, 16385,
@@ -127,7 +127,7 @@ CONTRACT(keys_and_values_of_many_lengths_come_back) {
   free(buffer);
 }
 
-/* A value that needed just more memory than the cache had left once broke it. */
+/* A value that needed just more memory than the cache had left once broke the cache. */
 CONTRACT(second_value_of_any_length_finds_room) {
   static const char kZeros[1400];
   const number_key key = key_of(1);

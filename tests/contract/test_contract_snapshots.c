@@ -8,7 +8,7 @@ static tape save_and_reopen(subject *s, ct_options options) {
   tape t = {0};
   assert_status(CT_OK, save_tape(s->cache, &t));
   open_with(s, options);
-  s->uncounted = true; /* what is loaded is not */
+  s->uncounted = true; /* loading counts nothing */
   return t;
 }
 

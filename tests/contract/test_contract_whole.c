@@ -171,8 +171,8 @@ static bool has_order(const subject *s) {
   return s->config.policy != CT_POLICY_RR && s->config.policy != CT_POLICY_CUSTOM;
 }
 
-/* Walks to the end and counts how often each number below count was seen. Numbers in order of
- * their passing go to sequence, unless it is NULL. */
+/* Walks to the end and counts how often each number below count was seen. Unless sequence is
+ * NULL, it gets the numbers in the order of the walk. */
 static unsigned walk_on(ct_iter *iter, unsigned *seen, unsigned count, unsigned *sequence) {
   unsigned passed = 0;
   ct_bytes key, value;
@@ -310,7 +310,7 @@ CONTRACT(currsize_is_the_sum_of_the_weights) {
 }
 
 CONTRACT(memory_is_what_the_allocator_gave) {
-  if (!s->config.mode->allocator) return; /* nobody counts for us there */
+  if (!s->config.mode->allocator) return; /* otherwise nobody counts the memory */
   open_unbounded(s);
   assert_int_equal(s->allocator.bytes, ct_memory(s->cache));
   put_range(s, 0, 200);

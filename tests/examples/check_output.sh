@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Runs a program and compares what it prints with a file, line by line: each line must begin with
-# the file's, whose lines may leave out what differs from run to run at the end.
-# A program for another machine is run by MESON_EXE_WRAPPER.
+# Runs a program and compares its output with a file, line by line: each line must begin with the
+# file's line, which leaves out an end that differs from run to run. If the program is for another
+# machine, MESON_EXE_WRAPPER runs it.
 # Usage: check_output.sh FILE PROGRAM [ARGUMENTS ...]
 set -eu
 file=$1

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Exchange rates that are fetched once and good for ten minutes. The clock here is moved by hand;
- * without a timer it is the system's, in nanoseconds. */
+/* Exchange rates: each is fetched once, and good for ten minutes. Here the clock is moved by
+ * hand; without a timer, a cache takes the system's clock, in nanoseconds. */
 #include <cachetools.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads files through a cache that holds at most 1000 bytes of them. A file larger than that is
- * handed over all the same, and read again the next time. */
+/* Reads files through a cache that holds at most 1000 bytes of them. A larger file is handed
+ * over all the same, and read again the next time. */
 #include <cachetools.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A function whose result does not depend on all of its arguments: the key leaves out the log that
- * it writes to, so calls that differ in nothing else are one. */
+/* A function whose result does not depend on all of its arguments. The key leaves out the log
+ * that the function writes to, so calls that differ only in their log share a result. */
 #include <cachetools.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -66,7 +66,7 @@ static trace read_trace(const char *path) {
   return it;
 }
 
-/* An hour, for the policy that wants to be told by a callback how long each entry may be used. */
+/* An hour: the lifetime for the policies that need one. */
 static const uint64_t kHour = UINT64_C(3600000000000);
 
 static uint64_t in_an_hour(void *user_data, const void *key, size_t key_size, const void *value,

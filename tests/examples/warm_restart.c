@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* A program that is restarted begins with a warm cache: it saves a snapshot when it ends, and loads
- * that when it starts, but for what has run out meanwhile. What a first start does not find, it does
- * without. */
+/* A program that is restarted begins with a warm cache: when it ends, it saves a snapshot, and
+ * when it starts, it loads the snapshot, except for entries that have expired meanwhile. The
+ * first start finds no snapshot, and begins with an empty cache. */
 #include <cachetools.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int questions; /* that were asked of a slow service */
+static int questions; /* asked of a slow service */
 
 static ct_status ask_service(void *user_data, const void *key, size_t key_size, ct_result *result) {
   (void)user_data;
@@ -16,7 +16,7 @@ static ct_status ask_service(void *user_data, const void *key, size_t key_size, 
   char answer[64];
   const int size =
       snprintf(answer, sizeof answer, "all about %.*s", (int)key_size, (const char *)key);
-  ct_result_ttl(result, UINT64_C(3600000000000)); /* good for an hour, also while nobody runs */
+  ct_result_ttl(result, UINT64_C(3600000000000)); /* for an hour, even if nobody runs it */
   return ct_result_set(result, answer, (size_t)size);
 }
 
@@ -48,7 +48,7 @@ int main(void) {
   live("restart", 100, path);
   live("restart, smaller", 3, path); /* begins with the three hottest */
 
-  /* A file that was damaged does no harm. */
+  /* A damaged file does no harm. */
   FILE *file = fopen(path, "r+b");
   if (file == NULL) return EXIT_FAILURE;
   fseek(file, 30, SEEK_SET);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A client of a weather service. The key is the city in lower case and the units; each report says
- * itself how long it is good for, and a list of cities is fetched ahead. */
+/* A client of a weather service. The key is the city in lower case and the units. Each report
+ * says how long it is good for, and a list of cities is fetched ahead. */
 #include <cachetools.h>
 #include <ctype.h>
 #include <stdio.h>

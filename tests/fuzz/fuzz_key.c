@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Drives key builders by arbitrary bytes: values, names and tuples in any order, well-formed or
+/* Drives key builders with arbitrary bytes: values, names and tuples in any order, well-formed or
  * not.
  *
- * The first byte says whether the key is typed; then each operation is a letter and what it needs,
- * zeros where the input ends. Checked is that mistakes are told if and only if there are some, that
- * the same arguments make the same bytes, and that the bytes can be read back: decoded as
- * src/key.hpp describes them and added again, they make the same key. */
+ * The first byte says whether the key is typed. Each operation is a letter and its arguments,
+ * which are zeros beyond the end of the input. Checked: mistakes are reported if and only if
+ * there are some; the same arguments make the same bytes; and the bytes can be read back:
+ * decoded as src/memo/key.hpp describes them and added again, they make the same key. */
 #include <cachetools.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +50,7 @@ static ct_bytes take_bytes(input *in) {
 
 typedef struct expectation {
   ct_status status;  /* of the first mistake */
-  bool perhaps_text; /* or there was a text that may be no UTF-8 before it */
+  bool perhaps_text; /* or an earlier text may be no UTF-8 */
   size_t depth;
   bool waiting; /* a name, for its value */
   bool twice;   /* a name was given */
@@ -66,7 +66,7 @@ static void expect_begin(expectation *it) {
   if (it->depth == 0 && it->name_count > 0 && !it->waiting) expect(it, CT_ERR_INVALID);
 }
 
-/* A name that was there already is told when its value is complete. */
+/* A repeated name is reported when its value is complete. */
 static void expect_end(expectation *it) {
   if (it->depth > 0) return;
   if (it->waiting && it->twice) expect(it, CT_ERR_INVALID);
@@ -198,7 +198,7 @@ static uint64_t number_at(const uint8_t *at, int bytes) {
   return take_number(&in);
 }
 
-/* Adds the atom that begins at in->at, as type says; 0: as it looks. */
+/* Adds the atom at in->at, as a value of that type; 0: of the type that it looks like. */
 static void add_atom(ct_key *key, input *in, char type) {
   const uint8_t *const at = in->at;
   require(at < in->end, "a value is missing");

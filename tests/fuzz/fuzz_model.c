@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Does on a cache what arbitrary bytes choose, and compares each answer with the reference model's:
- * the model test, which see in tests/model, with a fuzzer in place of random numbers.
+/* Makes the calls that arbitrary bytes choose, and compares each answer with the reference model's.
+ * This is the model test of tests/model with a fuzzer in place of random numbers.
  *
- * The first byte chooses the policy, then come the choices that a run (tests/model/run.h) makes, in its
+ * The first byte chooses the policy. Then come the choices of a run (tests/model/run.h), in its
  * order. */
 #include <cachetools.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Fills the structs of options with arbitrary bytes, of arbitrary sizes, and makes caches and memos
- * of them.
+/* Fills the structs of options with arbitrary bytes, in arbitrary sizes, and makes caches and memos
+ * with them.
  *
- * Checked is that what the header rules out is refused, and nothing else; that a cache which was made
- * has the options that it was asked for, hands its callbacks their user_data, answers a few calls
- * with statuses that the header names, and gives back all of its memory. The callbacks answer
- * anything. Structs lie in blocks of their own size, so that a sanitizer sees what is read or written
- * beyond. */
+ * Checked: the library refuses what the header rules out, and nothing else. A cache that was
+ * made has the options that it was given, hands its callbacks their user_data, answers a few
+ * calls with statuses that the header names, and gives back all of its memory. The callbacks
+ * answer anything. Each struct lies in a block of its own size, so that a sanitizer sees what is
+ * read or written beyond. */
 #define _POSIX_C_SOURCE 200809L /* posix_memalign, strcasecmp */
 #include <cachetools.h>
 #include <stdio.h>
@@ -43,12 +43,12 @@ static uint64_t below(uint64_t n) {
   return choice_below(&it.source, n);
 }
 
-/* Not so where the choices are over. */
+/* False once the choices are over. */
 static bool one_in(uint64_t n) {
   return below(n) == n - 1;
 }
 
-/* Often a small one, or one near the largest. */
+/* Draws a number, often a small one or one near the largest. */
 static uint64_t draw_number(void) {
   const uint64_t number = below(256);
   if (number < 100) return number;
@@ -65,8 +65,8 @@ static void *draw_pointer(void *something) {
   return one_in(8) ? NULL : something;
 }
 
-/* A block that holds a struct of size bytes, under a size that is right or not, and whether it is: it
- * may be larger if there are zeros behind. */
+/* Makes a block with a struct of size bytes, whose struct_size may be wrong. *is_right tells
+ * whether the library has to take it: it may be longer if zeros follow. */
 static void *draw_struct(const void *from, size_t size, bool *is_right) {
   size_t claimed = size;
   size_t bytes = size;
@@ -156,7 +156,7 @@ static void on_drop(void *user_data, const void *value, size_t value_size) {
   require(value != NULL);
 }
 
-/* Without a state_new of its own a policy is handed user_data. */
+/* A policy without a state_new of its own gets user_data. */
 static void require_state(const void *state) {
   require(state == (it.custom.state_new != NULL ? (void *)&someone : it.asked.user_data));
 }
@@ -216,7 +216,7 @@ static uint32_t custom_victim(void *state) {
 
 /* ---- Options of a cache --------------------------------------------------------------------- */
 
-/* Blocks that are there as long as a call needs them. */
+/* Blocks that are kept as long as a call needs them. */
 typedef struct drawn {
   ct_options *options;
   ct_policy_ops *custom;
@@ -299,7 +299,7 @@ static void free_drawn(const drawn *d) {
 
 /* ---- Calls ---------------------------------------------------------------------------------- */
 
-/* One that the header names for any call that this program makes of a cache. */
+/* Checks that the header names the status for any call that this program makes. */
 static void require_status(ct_status status) {
   if (status >= CT_OK && status <= CT_END) return;
   if (status == CT_ERR_NOMEM && it.may_lack_memory) return;
@@ -317,7 +317,7 @@ static ct_bytes draw_key(void) {
   return (ct_bytes){bytes, below(5)};
 }
 
-/* Whether they may be given to a store. */
+/* Draws the options of an entry. *is_right tells whether a store may get them. */
 static ct_entry_options *draw_entry(bool *is_right) {
   ct_entry_options e = CT_ENTRY_OPTIONS_INIT;
   e.flags = (uint32_t)(one_in(16) ? draw_number() : below(32));
@@ -377,8 +377,8 @@ static void load(ct_cache *cache) {
   free(entry);
 }
 
-/* The structs that a call fills: nothing is written beyond what they say, and what is there beyond
- * what the library knows stays zeros. */
+/* Makes the calls that fill structs. They may write nothing beyond the size of the struct, and
+ * what lies beyond the part that the library knows must stay zeros. */
 static void ask(ct_cache *cache) {
   bool is_right;
   const ct_bytes key = draw_key();
@@ -485,7 +485,7 @@ static void require_in_force(ct_cache *cache) {
   require((o.allocator != NULL) == (asked->allocator != NULL));
 }
 
-/* What was drawn is gone by the time that the cache is used. */
+/* Frees the options before the cache is used. */
 static ct_cache *make_cache(void) {
   const drawn d = draw_options();
   require((ct_options_problem(d.options) == NULL) == d.is_right);

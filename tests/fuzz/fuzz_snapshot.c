@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Loads arbitrary bytes as a snapshot.
  *
- * The first byte draws a cache, the second how the rest is read: 0 as it is; else as the content of
- * frames of that many bytes at most, whose checks are right, so that what lies under them is reached;
- * of the version that its flags go with. Half of the caches have the default timer, which stands still
- * here, and load with CT_SNAPSHOT_AGED; the wall clock is the system's, as the fuzzer needs it too.
+ * The first byte draws a cache, the second says how the rest is read. 0: as it is. Otherwise it is
+ * content that is put into frames of at most that many bytes, whose checksums are right, so that
+ * the code behind the checksums is reached. The content's flags decide the version. Half of the
+ * caches have the default timer, which stands still here, and load with CT_SNAPSHOT_AGED. The wall
+ * clock is the system's, as the fuzzer needs it too.
  *
- * Checked is that a load that fails leaves the cache as it was, that one that does not keeps to the
- * limit and to what was there, and that what was loaded can be saved and loaded again. */
+ * Checked: a load that fails leaves the cache as it was; one that succeeds keeps to the limit
+ * and to what was there; and what was loaded can be saved and loaded again. */
 #define _GNU_SOURCE /* syscall */
 #include <cachetools.h>
 #include <stdio.h>
@@ -36,7 +37,7 @@ static uint64_t now(void *user_data) {
   return kNow;
 }
 
-/* In place of libc's. */
+/* Replaces libc's. */
 int clock_gettime(clockid_t id, struct timespec *out) {
   if (id == CLOCK_REALTIME) return (int)syscall(SYS_clock_gettime, id, out);
   *out = (struct timespec){(time_t)(kNow / 1000000000), (long)(kNow % 1000000000)};
@@ -79,7 +80,7 @@ static ct_bytes peek(ct_cache *cache, ct_bytes key, ct_value *value) {
   return (ct_bytes){value->data, value->size};
 }
 
-/* What was loaded, saved and loaded again, without a limit. */
+/* Checks that a snapshot brings all entries, unchanged, into another cache without a limit. */
 static void require_copies(ct_cache *cache, ct_options options) {
   tape t = {0};
   require(save_tape(cache, &t) == CT_OK, "it cannot be saved");

@@ -94,7 +94,7 @@ static void move(model *m, int key) {
   put(m, key, newest_position(m, key));
 }
 
-/* The order of a policy with queues, after a change. */
+/* Updates the order of a policy with queues. */
 static void list(model *m) {
   m->count = queues_list(&m->queues, m->order);
 }
@@ -157,7 +157,8 @@ void model_leave(model *m, int key, ct_cause cause) {
   if (!queues_know(m->policy)) {
     take(m, key);
   } else {
-    /* With shards each has queues of its own, and who goes is known from the cache alone. */
+    /* With several shards, each has queues of its own, and only the cache knows which entry
+     * goes. */
     if (cause == CT_CAUSE_EVICTED && model_victim(m) == key) {
       weigh(m, &m->queues);
       queues_evict(&m->queues);

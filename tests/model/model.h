@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A naive reference model of a cache: plain arrays, searched from one end to the other.
  *
- * It knows the order of each policy, lifetimes, weights and the counters. It does not decide when
+ * It knows the order of each policy, lifetimes, weights and counters. It does not decide when
  * expired entries are reclaimed: they stay until model_leave takes them out. Keys are small
- * numbers, a value is known by its stamp, the number of the store that brought it. */
+ * numbers. A value is known by its stamp, the number of the store that brought it. */
 #ifndef MODEL_H
 #define MODEL_H
 
@@ -33,10 +33,10 @@ typedef struct model {
   ct_stats stats;
 } model;
 
-/* Of an empty cache. */
+/* Sets up the model of an empty cache. */
 void model_init(model *m, ct_policy policy, uint64_t maxsize, uint64_t tti);
 
-/* Saturates at CT_NEVER. */
+/* The sum, or CT_NEVER if it is larger. */
 uint64_t model_sum(uint64_t a, uint64_t b);
 
 uint64_t model_deadline(const model *m, int key);
@@ -44,13 +44,13 @@ bool model_is_live(const model *m, int key);
 int model_live_count(const model *m);
 uint64_t model_live_weight(const model *m);
 
-/* Who goes next, if none is expired; -1: no live entry is there. */
+/* The next victim if no entry has expired; -1: there is no live entry. */
 int model_victim(const model *m);
 
 /* A key whose deadline is not after now, or -1. */
 int model_find_due(const model *m, uint64_t now);
 
-/* Who leaves from now on makes room for that key; -1: for none. */
+/* Entries that leave from now on make room for that key; -1: for none. */
 void model_make_room_for(model *m, int key);
 void model_insert(model *m, int key, uint64_t stamp, size_t size, uint64_t weight,
                   uint64_t age_deadline);
@@ -59,7 +59,7 @@ void model_update(model *m, int key, uint64_t stamp, size_t size, uint64_t weigh
                   uint64_t age_deadline);
 void model_use(model *m, int key);
 void model_leave(model *m, int key, ct_cause cause);
-/* All have left by ct_clear. */
+/* All entries have left by ct_clear. */
 void model_forget(model *m);
 
 #endif

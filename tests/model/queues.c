@@ -43,7 +43,7 @@ static void append_ghost(queues *q, int to, int key) {
 
 /* ---- CLOCK ---------------------------------------------------------------------------------- */
 
-/* Who is spared is the last that the hand will come by. */
+/* A key that is spared is the last that the hand comes to again. */
 static int evict_clock(queues *q, queue *ring) {
   for (;;) {
     const int key = take_oldest(ring);
@@ -81,7 +81,7 @@ static uint64_t weight_of(const queues *q, const queue *it) {
   return weight;
 }
 
-/* The small queue gives the victim if it has its tenth, which is never less than 2. */
+/* The victim is from the small queue if that weighs its share, which is a tenth but at least 2. */
 static int evict_s3fifo(queues *q) {
   queue *small = &q->queue[kSmall], *main = &q->queue[kMain], *ghosts = &q->queue[kGhosts];
   const uint64_t all = weight_of(q, small) + weight_of(q, main);
@@ -111,7 +111,7 @@ static double at_least_1(double ratio) {
   return ratio < 1 ? 1 : ratio;
 }
 
-/* A ghost that is about to come back is no more one. */
+/* A ghost that is about to come back is no longer a ghost. */
 static void adapt_arc(queues *q, int key) {
   const double b1 = q->queue[kB1].count, b2 = q->queue[kB2].count;
   if (q->adapted_to == key && q->returns != 0) return;
@@ -153,7 +153,7 @@ static int evict_arc(queues *q) {
 
 /* ---- All ------------------------------------------------------------------------------------ */
 
-/* How many of the queues hold what is in the cache. */
+/* How many of the queues hold keys that are in the cache. */
 static int resident_queues(const queues *q) {
   return q->policy == CT_POLICY_S3FIFO || q->policy == CT_POLICY_ARC ? 2 : 1;
 }
@@ -174,8 +174,8 @@ void queues_insert(queues *q, int key) {
   q->uses[key] = 0;
   if (q->policy == CT_POLICY_S3FIFO) to = take(&q->queue[kGhosts], key) ? kMain : kSmall;
   if (q->policy == CT_POLICY_ARC) {
-    /* It may be a ghost still if it made room for itself. And room made for a key is not always
-     * followed by that key: a lifetime may want it for an entry that then went for it. */
+    /* A key that made room for itself may still be a ghost. And the key that room was made for
+     * need not come: a lifetime may need room for an entry that is then evicted itself. */
     const bool came_back = q->adapted_to == key && q->returns != 0;
     const bool known = came_back || take(&q->queue[kB1], key) || take(&q->queue[kB2], key);
     to = known ? kT2 : kT1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The part of the model that knows policies which cannot be told by one order: written from the
- * papers, with arrays searched from one end to the other. To tell who would go next, and who after
- * that, a copy is made and evicts. */
+/* The part of the model for policies that one order cannot describe. It is written from the
+ * papers, with arrays that are searched from end to end. To tell which keys would go next, a
+ * copy of the queues evicts. */
 #ifndef QUEUES_H
 #define QUEUES_H
 
@@ -30,7 +30,7 @@ typedef struct queues {
   uint64_t weights[QUEUES_KEYS];     /* S3FIFO: to be kept up to date by the owner */
   int uses[QUEUES_KEYS];             /* CLOCK, SIEVE, S3FIFO: those that will spare it */
   int hand;                          /* SIEVE: the key under it; -1: it begins anew */
-  int coming;     /* the key that room is made for; -1: none, who goes is no ghost */
+  int coming;     /* the key that room is made for; -1: none, victims are no ghosts */
   double target;  /* ARC: p */
   int full;       /* ARC: c */
   int adapted_to; /* ARC: the last key to come */
@@ -41,13 +41,13 @@ bool queues_know(ct_policy policy);
 void queues_init(queues *q, ct_policy policy);
 void queues_insert(queues *q, int key);
 void queues_use(queues *q, int key);
-/* Takes out who goes next, and tells it. */
+/* Takes out the next victim, and returns it. */
 int queues_evict(queues *q);
 void queues_remove(queues *q, int key);
-/* Who would be next. */
+/* Returns the next victim. */
 int queues_victim(const queues *q);
-/* All, coldest first: in the order in which they would go if nothing else happened, but for S3FIFO,
- * where the small queue comes before the main one; how many. */
+/* Lists all keys, coldest first: in the order in which they would go if nothing else happened,
+ * but for S3FIFO the small queue, then the main one. Returns how many there are. */
 int queues_list(const queues *q, int *keys);
 
 #endif

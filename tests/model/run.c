@@ -2,11 +2,12 @@
 /* See run.h.
  *
  * A run draws a configuration, makes a cache, and compares every answer, event, drop and counter of
- * some hundred operations with the model's. Which victims go is predicted where the order is exact,
- * with one shard; with more, or with WTINYLFU, whose order the model does not know, the listener
- * says who went, and the model checks that it was allowed.
- * When expired entries are reclaimed is the cache's affair: the model follows the listener, and
- * only insists where the header does. Without a listener it asks ct_len where it has to be sure. */
+ * some hundred operations with the model's. If there is one shard and the model knows the order, it
+ * predicts the victims. With more shards, or with WTINYLFU, whose order it does not know, the
+ * listener says which entries went, and the model checks that they were allowed to.
+ *
+ * The cache decides when expired entries are reclaimed: the model follows the listener, and
+ * insists only where the header does. Without a listener it asks ct_len where it has to be sure. */
 #include "run_state.h"
 
 /* ---- Statistics and pins -------------------------------------------------------------------- */
@@ -110,7 +111,8 @@ typedef struct operation {
   int reads; /* of the timer, at most; -1: several calls */
 } operation;
 
-/* A store comes first, and last what only runs do that load: others stay as they were before. */
+/* The store comes first. What only runs with loads do comes last, so that the other runs stay
+ * what they were. */
 static const operation kOperations[] = {
     {do_set, 30, true, 1},          {do_setdefault, 6, true, 1},     {do_set_many, 4, true, 1},
     {do_invalid, 1, false, 1},      {do_get, 16, false, 1},          {do_get_copy, 5, false, 1},
@@ -141,14 +143,14 @@ static void do_step(run *r) {
   r->answer = CT_OK;
   r->timer_reads = 0;
   o->run(r);
-  /* Weights are looked up by a call of the test's own. */
+  /* Where memory is weighed, the test itself calls the cache to look weights up. */
   const int allowed = o->reads >= 0 && !weighs_memory(r) ? o->reads : INT32_MAX;
   if (o->run != do_tick) check(r, r->timer_reads <= allowed);
   if (r->setup.timeless && r->options.policy != CT_POLICY_CUSTOM) check_equal(r, 0, r->timer_reads);
   finish_step(r);
 }
 
-/* Drains the cache or not, then frees it with values pinned, and releases those. */
+/* Drains the cache or not, frees it while values are pinned, then releases those. */
 static void finish(run *r) {
   r->writes = true;
   if (r->walk.iter != NULL) end_walk(r);

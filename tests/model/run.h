@@ -9,8 +9,8 @@
 
 enum { RUN_STEPS = 600 };
 
-/* Makes a cache of that policy, does RUN_STEPS operations on it, or fewer if the choices are over
- * before, and frees it. */
+/* Makes a cache of that policy, does RUN_STEPS operations on it, or fewer if the choices end
+ * before that, and frees it. */
 void run_model(ct_policy policy, choices from);
 
 /* Is called when a run has failed and has said why; must not return. The program defines it. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See run_state.h. What a cache calls. */
+/* See run_state.h. The callbacks of a cache. */
 #include "run_state.h"
 
 /* ---- Callbacks ------------------------------------------------------------------------------ */
@@ -134,7 +134,7 @@ static void custom_append(custom_state *state, uint32_t id, uint64_t weight) {
   state->weights[state->count++] = weight;
 }
 
-/* In a cache without lifetimes the timer is not read, and there is no time to tell. */
+/* In a cache without lifetimes the timer is not read, so now tells nothing. */
 static void custom_check(custom_state *state, const void *key, size_t size, uint64_t now) {
   run *r = state->run;
   if (key != NULL && key_number(r, key, size) < 0) complain(r, "the policy was told a strange key");

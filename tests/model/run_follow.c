@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See run_state.h. What leaves a cache, and what comes out of it, as the model has it. */
+/* See run_state.h. The model follows what leaves the cache and what comes out of it. */
 #include "run_state.h"
 
 bool listens(const run *r) {
@@ -62,7 +62,7 @@ void reclaim(run *r) {
 void reclaim_all(run *r) {
   reclaim(r);
   for (int key; (key = model_find_due(&r->model, r->model.now)) >= 0;) {
-    check(r, !listens(r)); /* else the cache would have said that it left */
+    check(r, !listens(r)); /* a listener would have been told */
     leave(r, key, CT_CAUSE_EXPIRED);
   }
 }
@@ -94,7 +94,7 @@ int find_victim(run *r) {
   return victim;
 }
 
-/* Expired entries come first, wherever they are. */
+/* Expired entries go first, wherever they are. */
 static void evict(run *r) {
   reclaim_all(r);
   leave(r, find_victim(r), CT_CAUSE_EVICTED);

@@ -8,7 +8,7 @@ typedef struct plan {
   request q; /* what it hands back, if it does */
   bool sets;
   bool discards;
-  bool invalidates; /* what it loads, by a call that does nothing else */
+  bool invalidates; /* its own key, by a call that does nothing else */
   bool sets_both;   /* a lifetime and a deadline, of which the last counts */
   ct_status answer; /* the callback's */
   ct_status told;   /* what the call makes of it; CT_OK: it goes on to store */
@@ -29,7 +29,7 @@ static void draw_failure(plan *p) {
   p->sets = p->answer != CT_OK && one_in(p->run, 2);
 }
 
-/* To store a value, until more is drawn. */
+/* A plan to store a value; the caller may draw more. */
 static plan draw_plan(run *r) {
   plan p = {.run = r, .q = new_request(r, buffer), .sets = true};
   if (one_in(r, 3)) draw_conditions(r, &p.q);
@@ -89,7 +89,7 @@ static ct_status on_compute(void *user_data, const void *key, size_t size, const
                             ct_result *result) {
   plan *p = user_data;
   run *r = p->run;
-  /* A key has one turn at a time; that of another is nobody's here. */
+  /* This key has its turn already, and nobody else here has the turn of another key. */
   if (ct_compute(r->cache, key, size, on_compute, p, NULL) != CT_ERR_RECURSION)
     complain(r, "a key was computed within its compute");
   const model_entry *entry = &r->model.entries[p->q.key];
@@ -112,7 +112,7 @@ static void count_load(run *r, uint64_t started) {
   if (r->model.now > started) r->model.stats.load_ticks += r->model.now - started;
 }
 
-/* As follow_store, for a call that does not tell what is too large from what is dead. */
+/* Like follow_store, for a call that does not distinguish too large from dead. */
 static ct_status follow_load(run *r, const request *q, bool kept) {
   const ct_status status = follow_store(r, q, kept ? CT_OK : CT_ERR_TOO_LARGE);
   return status == CT_ERR_TOO_LARGE ? CT_NOT_STORED : status;
@@ -131,7 +131,7 @@ void do_get_or_load(run *r) {
   const uint64_t started = r->model.now;
   const bool found = model_is_live(&r->model, key);
   const bool busy = !found && is_leased(r, key);
-  /* It would wait for ever. */
+  /* The call would wait for ever. */
   if (busy && (r->options.flags & CT_FLAG_SINGLE_THREADED) == 0) return;
   ct_value value;
   ct_value *out = one_in(r, 4) ? NULL : &value;
@@ -179,7 +179,7 @@ void do_compute(run *r) {
   ct_value *out = one_in(r, 4) ? NULL : &value;
   const ct_status status =
       ct_compute(r->cache, key_data(r, key), key_size(r, key), on_compute, &p, out);
-  /* What was to be changed may have expired meanwhile. */
+  /* The entry that was to be changed may have expired meanwhile. */
   const bool again = found && !model_is_live(m, key) && (p.told == CT_OK || p.told == CT_MISS);
   check_equal(r, again ? 2 : 1, p.calls);
   check(r, r->timer_reads <= 2 * p.calls);

@@ -85,7 +85,7 @@ void do_inspect(run *r) {
   check_equal(r, entry->weight, info.weight);
   check_equal(r, deadline, info.deadline);
   check_equal(r, deadline == CT_NEVER ? CT_NEVER : deadline - r->model.now, info.remaining);
-  /* Of what hashes alike WTINYLFU counts the sum. */
+  /* W-TinyLFU counts together what hashes alike. */
   if (r->model.policy != CT_POLICY_WTINYLFU) check_equal(r, entry->frequency, info.frequency);
   check_equal(r, key_size(r, key), info.key_size);
   check_equal(r, entry->size, info.value_size);

@@ -41,7 +41,7 @@ static void draw_setup(run *r, ct_policy policy) {
   o->user_data = r;
   o->timer = on_timer;
   o->seed = choice(&r->source) | 1;
-  s->loads = (o->seed >> 30 & 3) == 3; /* not in what is remembered from before */
+  s->loads = (o->seed >> 30 & 3) == 3; /* but never in the runs that test_model.c remembers */
   s->crowd = (int)(one_in(r, 3) ? 1 + below(r, 180) : 1 + below(r, 14));
   s->keys = 2 + (int)below(r, (uint64_t)s->crowd * 2 + 4);
   if (s->keys > MODEL_KEYS) s->keys = MODEL_KEYS;
@@ -66,8 +66,8 @@ static void draw_setup(run *r, ct_policy policy) {
   o->maxsize = draw_maxsize(r);
   draw_lifetimes(r, policy);
 
-  /* Where victims cannot be predicted the listener has to name them. With queues it matters when an
-   * expired entry was reclaimed. */
+  /* Where victims cannot be predicted, the listener has to name them. With queues, it matters
+   * when an expired entry was reclaimed. */
   const bool predictable = o->shards <= 1 && o->weight_kind != CT_WEIGHT_MEMORY &&
                            policy != CT_POLICY_RR && policy != CT_POLICY_WTINYLFU &&
                            (r->setup.timeless || !queues_know(policy));
@@ -97,6 +97,6 @@ void begin(run *r, choices from, ct_policy policy) {
   if (r->setup.spare) r->states[r->state_count++] = &r->shared_state;
   check_equal(r, CT_OK, ct_cache_new_with(&r->options, &r->cache));
   if (r->number % 4 != 0) ct_act_large(r->cache);
-  /* All that the cache needs of its options it has copied. */
+  /* The cache has copied all that it needs of its options. */
   r->options.allocator = NULL;
 }

@@ -2,7 +2,7 @@
 /* See run_state.h. Sizes and time. */
 #include "run_state.h"
 
-/* Events of one kind come in order of deadline, shard or no shard. */
+/* Events of one kind come in the order of deadlines, in any number of shards. */
 static void check_order_of_deadlines(run *r) {
   uint64_t last = 0;
   for (int i = r->heard.taken; i < r->heard.count; i++) {
@@ -56,7 +56,7 @@ void do_set_lifetime(run *r) {
   const uint64_t ttl = kTerms[below(r, 8)];
   const ct_status status = ct_set_lifetime(r->cache, key_data(r, key), key_size(r, key), ttl);
   if (ttl == 0) overtake(r, key);
-  /* Room for a deadline is memory too, where that is what counts. */
+  /* Where memory is weighed, room for a deadline counts too. */
   r->writes = ttl == 0 || weighs_memory(r);
   if (ttl != 0 && weighs_memory(r) && model_is_live(&r->model, key)) {
     reclaim(r);
@@ -115,7 +115,7 @@ void do_expire(run *r) {
 
 void follow_clock(run *r) {
   r->model.now = r->clock == CT_NEVER ? CT_NEVER - 1 : r->clock;
-  /* The walk need not show what has expired on its way. */
+  /* The walk need not show entries that have expired on its way. */
   for (int key = 0; key < r->setup.keys; key++)
     if (r->walk.must[key] != 0 && !model_is_live(&r->model, key)) r->walk.must[key] = 0;
 }
@@ -124,7 +124,8 @@ void do_tick(run *r) {
   r->operation = "a tick";
   r->writes = true;
   if (r->setup.backwards && one_in(r, 10)) {
-    /* What has expired may come back, unless it is gone: without a listener it has to be. */
+    /* An expired entry may come back unless it was reclaimed; without a listener, ct_len makes
+     * sure that it was. */
     if (!listens(r)) check_len(r);
     const uint64_t back = one_in(r, 4) ? r->clock : below(r, 30);
     r->clock -= back < r->clock ? back : r->clock;

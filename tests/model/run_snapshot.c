@@ -2,7 +2,7 @@
 /* See run_state.h. Snapshots. */
 #include "run_state.h"
 
-/* Anything that can take the entries in, and gives each a lifetime only if it has one. */
+/* Options of any cache that can take in the entries, and gives no lifetimes of its own. */
 static ct_options snapshot_options(run *r) {
   static const ct_policy kTargets[] = {
       CT_POLICY_LRU,    CT_POLICY_FIFO,     CT_POLICY_LFU,   CT_POLICY_RR,
@@ -41,7 +41,8 @@ static void check_loaded(run *r, ct_cache *cache, int key) {
   check_equal(r, deadline_when_loaded(r, entry), info.deadline);
 }
 
-/* What must have been kept, if it can be known: from the hottest on, each for which there is room. */
+/* Checks which entries were kept, if this can be known: from the hottest on, each for which
+ * there is room. */
 static void check_kept(run *r, ct_cache *cache) {
   uint64_t room = ct_maxsize(cache);
   for (int i = r->model.count - 1; i >= 0; i--) {
@@ -63,7 +64,7 @@ static void check_loaded_order(run *r, ct_cache *cache) {
   for (ct_bytes key, value; ct_iter_next(iter, &key, &value) == CT_OK; at++) {
     const int number = r->key = key_number(r, key.data, key.size);
     while (at < count && live[at] != r->model.entries[number].stamp) {
-      /* It was not kept. */
+      /* This entry was not kept. */
       memmove(&live[at], &live[at + 1], sizeof live[0] * (size_t)(MODEL_KEYS - 1 - at));
       check(r, ct_maxsize(cache) != CT_UNBOUNDED);
     }
@@ -80,7 +81,7 @@ void do_snapshot(run *r) {
   ct_cache *cache;
   check_equal(r, CT_OK, ct_cache_new_with(&options, &cache));
   if (r->number % 4 != 0) ct_act_large(cache);
-  /* Ticks of this timer have no date. */
+  /* Ticks of this timer cannot be dated. */
   check_equal(r, CT_ERR_UNSUPPORTED, load_tape_with(cache, &t, CT_SNAPSHOT_AGED));
   check_equal(r, 0, ct_len(cache));
   check_equal(r, CT_OK, load_tape_with(cache, &t, 0));

@@ -44,7 +44,7 @@ typedef struct event_log {
 typedef struct copy {
   size_t size;
   bool stored; /* it has been in the cache */
-  bool cached; /* it is */
+  bool cached; /* it is in the cache now */
   bool due;    /* it left, and no pin is left */
   bool dropped;
   int pins;
@@ -56,7 +56,7 @@ typedef struct copy {
 typedef struct held_value {
   ct_value value;
   uint64_t stamp;
-  const void *key; /* NULL unless it is that key of the entry, which it pins too */
+  const void *key; /* the entry's key if this pins it too, else NULL */
 } held_value;
 
 typedef struct open_lease {
@@ -66,7 +66,7 @@ typedef struct open_lease {
   bool overtaken; /* its key was written since */
 } open_lease;
 
-/* A policy of the caller's: what was stored first goes first. */
+/* A policy of the caller's: first in, first out. */
 typedef struct custom_state {
   struct run *run;
   uint32_t ids[MODEL_KEYS];
@@ -77,12 +77,12 @@ typedef struct custom_state {
 /* How a run is set up, beside its ct_options. */
 typedef struct setup {
   bool timeless;  /* no entry gets a lifetime */
-  bool backwards; /* the clock may */
+  bool backwards; /* the clock may go back */
   bool spare;     /* the custom policy has no optional functions */
   bool huge;      /* weights near 2^63 and 2^64 */
   bool bulky;     /* some values are large */
-  bool long_keys; /* some keys are */
-  bool allocator; /* memory comes from the test's */
+  bool long_keys; /* some keys are long */
+  bool allocator; /* memory comes from the test's allocator */
   bool loads;     /* values are loaded and computed, too */
   int keys;
   int crowd; /* about how many entries shall fit */
@@ -92,10 +92,10 @@ typedef struct setup {
 typedef struct walk {
   ct_iter *iter;
   int32_t order;
-  uint64_t must[MODEL_KEYS]; /* the stamp that has to be seen; 0: none */
+  uint64_t must[MODEL_KEYS]; /* the stamp that the walk has to show; 0: none */
   uint64_t coldest[MODEL_KEYS];
   int count; /* in coldest */
-  int at;    /* where in coldest the last one was */
+  int at;    /* the place in coldest that was shown last */
 } walk;
 
 typedef struct run {
@@ -104,7 +104,7 @@ typedef struct run {
   int state_count;
   uint64_t custom_uses;
 
-  uint64_t number; /* it was drawn from; 0: bytes */
+  uint64_t number; /* the run was drawn from it; 0: from bytes */
   choices source;
   setup setup;
   ct_options options;
@@ -134,7 +134,7 @@ typedef struct run {
   int drop_count;
   int timer_reads;
   int match_modulus, match_rest;
-  int asked[MODEL_KEYS]; /* times that match was */
+  int asked[MODEL_KEYS]; /* how often match was asked */
   const char *complaint;
 
   /* Copies whose drop was due, and that were dropped; small ones cannot be told apart. */
@@ -145,14 +145,14 @@ typedef struct run {
   const char *operation;
   int key;
   uint32_t conditions; /* of a store: CT_ENTRY_... */
-  ct_status answer;    /* to it */
+  ct_status answer;    /* to the store */
   bool writes;         /* the operation may reclaim */
   bool stores_next;    /* the next one shall be a store, which finds much to reclaim */
 } run;
 
 /* ---- run_state.c ---------------------------------------------------------------------------- */
 
-/* The run has failed: does not return. */
+/* Reports that the run has failed; does not return. */
 void mismatch(const run *r, const char *file, int line, const char *what);
 
 #define check(r, condition) ((condition) ? (void)0 : mismatch(r, __FILE__, __LINE__, #condition))
@@ -163,7 +163,7 @@ void check_same(const run *r, const char *file, int line, const char *what, uint
 #define check_equal(r, expected, actual) \
   check_same(r, __FILE__, __LINE__, #actual, (uint64_t)(expected), (uint64_t)(actual))
 
-/* From a callback, which must not unwind. */
+/* Notes a failure in a callback, which must not unwind. */
 void complain(run *r, const char *what);
 
 uint64_t below(run *r, uint64_t n);
@@ -174,7 +174,7 @@ size_t key_size(const run *r, int key);
 
 const void *key_data(const run *r, int key);
 
-/* -1: these bytes are no key of the test. */
+/* Returns -1 if these bytes are no key of the test. */
 int key_number(const run *r, const void *data, size_t size);
 
 uint64_t prefix_of(uint64_t stamp, size_t size);
@@ -184,17 +184,17 @@ void fill_value(unsigned char *to, uint64_t stamp, size_t size);
 
 bool is_value(const void *data, uint64_t stamp, size_t size);
 
-/* Checks all of a value that a callback was shown, and tells its prefix. */
+/* Checks the whole value that a callback was shown, and returns its prefix. */
 uint64_t read_prefix(run *r, const void *data, size_t size);
 
 size_t draw_size(run *r);
 
-/* Of a value that is about to be stored. */
+/* Returns the stamp of a value that is about to be stored. */
 uint64_t new_stamp(run *r, size_t size);
 
 int draw_key(run *r);
 
-/* Before the first run. */
+/* Must be called before the first run. */
 void fill_pattern(void);
 
 /* ---- run_callbacks.c ------------------------------------------------------------------------ */
@@ -214,7 +214,7 @@ bool matches(const run *r, int key, uint64_t prefix);
 bool on_match(void *user_data, const void *key, size_t key_length, const void *value, size_t size);
 bool weighs_memory(const run *r);
 
-/* With every function of a policy, and with those alone that there must be. */
+/* A policy with every function, and one with only those that are required. */
 extern const ct_policy_ops kFullOps;
 extern const ct_policy_ops kSpareOps;
 
@@ -235,7 +235,7 @@ void begin(run *r, choices from, ct_policy policy);
 /* Whether there is a listener. */
 bool listens(const run *r);
 
-/* The model knows in what order entries would go. */
+/* Whether the model knows the order in which entries would go. */
 bool is_exact(const run *r);
 
 const event *next_event(const run *r);
@@ -244,16 +244,16 @@ void settle_copy(run *r, uint64_t stamp);
 /* An entry leaves; the listener must have said so. */
 void leave(run *r, int key, ct_cause cause);
 
-/* Follows what the cache says has expired. */
+/* Follows the expirations that the cache has reported. */
 void reclaim(run *r);
 
-/* Nothing that is due may be left. */
+/* Asserts that no entry that is due is left. */
 void reclaim_all(run *r);
 
-/* The policy's victim: predicted with one shard, else who the cache says it was. */
+/* Returns the policy's victim: predicted with one shard, otherwise as the cache reported it. */
 int find_victim(run *r);
 
-/* Evictions for an entry of that weight under that key (or -1), which may itself be a victim. */
+/* Evicts for an entry of that weight under that key (or -1), which may itself be a victim. */
 void make_room(run *r, int key, uint64_t weight);
 
 uint64_t inspected_weight(const run *r, int key);
@@ -261,18 +261,18 @@ void pin(run *r, uint64_t stamp);
 void unpin(run *r, uint64_t stamp);
 void release_held(run *r, int at);
 
-/* A value came out: checks it, and keeps it for a while or gives it back. */
+/* Checks a value that came out, and keeps it for a while or releases it. */
 void receive(run *r, ct_value *value, uint64_t stamp, const void *key, size_t size);
 
 void receive_entry(run *r, ct_value *value, int key);
 void receive_key(run *r, ct_value *value, int key, uint64_t stamp);
 
-/* That no value came out. */
+/* Checks that no value came out. */
 void check_nothing(const run *r, const ct_value *value);
 
 /* ---- run_store.c ---------------------------------------------------------------------------- */
 
-/* That key, or with -1 every one, is invalidated: what is being loaded for it comes too late. */
+/* Invalidates that key, or with -1 every key: a load that is running comes too late. */
 void overtake(run *r, int key);
 
 typedef struct request {
@@ -285,14 +285,15 @@ typedef struct request {
 
 uint64_t age_deadline(const run *r, const request *q);
 
-/* What an entry weighs at most where memory is weighed, with so many bytes of key and value: a block
- * also weighs a thirty-second of itself, for room that lies free, so that it grows with them. */
+/* The most that an entry with so many bytes of key and value weighs where memory is weighed. A
+ * block also weighs a thirty-second of itself, for free room, so that this room grows with the
+ * blocks. */
 uint64_t most_memory(uint64_t bytes);
 
-/* What a store must answer, having done it to the model. */
+/* Does a store to the model, and returns what it must answer. */
 ct_status follow_store(run *r, const request *q, ct_status answer);
 
-/* The weight that only the cache knows. */
+/* Learns a weight that only the cache knows. */
 void learn_weight(run *r, int key);
 
 void draw_conditions(run *r, request *q);
@@ -305,12 +306,12 @@ void do_set(run *r);
 void do_setdefault(run *r);
 void do_set_many(run *r);
 
-/* Whatever is refused as invalid leaves no trace. */
+/* A call that is refused as invalid leaves no trace. */
 void do_invalid(run *r);
 
 /* ---- run_read.c ----------------------------------------------------------------------------- */
 
-/* What a read must answer, having counted it and used the entry. */
+/* Counts a read and uses the entry in the model, and returns what the read must answer. */
 ct_status follow_read(run *r, int key);
 
 void do_get(run *r);
@@ -360,7 +361,7 @@ void do_walk(run *r);
 
 /* ---- run_snapshot.c ------------------------------------------------------------------------- */
 
-/* Into another cache, which the model then describes as well. */
+/* Loads a snapshot into another cache, which the model then describes as well. */
 void do_snapshot(run *r);
 
 #endif

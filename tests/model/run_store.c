@@ -43,7 +43,7 @@ ct_status follow_store(run *r, const request *q, ct_status answer) {
   reclaim(r);
   const bool live = model_is_live(m, q->key);
   if (live && (q->flags & CT_ENTRY_IF_ABSENT) != 0) return CT_EXISTS;
-  overtake(r, q->key); /* also if it is refused */
+  overtake(r, q->key); /* even if it is refused */
   if (!live && (q->flags & CT_ENTRY_IF_PRESENT) != 0) return CT_MISS;
   const uint64_t deadline = age_deadline(r, q);
   if (deadline <= m->now) {
@@ -59,7 +59,7 @@ ct_status follow_store(run *r, const request *q, ct_status answer) {
   make_room(r, q->key, weight);
   reclaim(r);
   if (m->entries[q->key].present && !model_is_live(m, q->key)) {
-    check(r, !listens(r)); /* else the cache would have said that it left */
+    check(r, !listens(r)); /* a listener would have been told */
     leave(r, q->key, CT_CAUSE_EXPIRED);
   }
   if (m->entries[q->key].present) {
@@ -190,8 +190,9 @@ void do_setdefault(run *r) {
 
 void do_set_many(run *r) {
   r->operation = "ct_set_many";
-  /* Which pair an event belongs to cannot always be told: whose victim it was without knowing the
-   * weights, and between which two insertions, by which RR numbers, an entry expired. */
+  /* It cannot always be told which pair an event belongs to. Without the weights, it is unknown
+   * which pair had this victim; and RR's numbers depend on the insertions between which an entry
+   * expired. */
   const bool unclear = weighs_memory(r) || (r->model.policy == CT_POLICY_RR && !r->setup.timeless);
   const size_t count = below(r, unclear ? 2 : kBatch + 1);
   request requests[kBatch];

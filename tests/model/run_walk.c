@@ -12,9 +12,9 @@ int list_live(const run *r, uint64_t *stamps) {
   return count;
 }
 
-/* With shards the order is a few ascending stretches of the one order, one a shard. */
+/* The order of several shards is a few ascending stretches of the one order, one for each shard. */
 static void check_stretches(run *r, const uint64_t *shown, int count) {
-  /* There is no one order of these. */
+  /* These policies have no such order. */
   if (queues_know(r->model.policy) || r->model.policy == CT_POLICY_WTINYLFU) return;
   uint64_t live[MODEL_KEYS];
   const int live_count = list_live(r, live);
@@ -115,7 +115,7 @@ static void check_walk_order(run *r, uint64_t stamp) {
   w->at = at;
 }
 
-/* A copy too small to tell which it is must be one that is live. */
+/* If the copy is too small to tell which it is, it must be one that is live. */
 static uint64_t walked_stamp(run *r, int key, const ct_bytes *value) {
   uint64_t stamp = 0;
   memcpy(&stamp, value->data, value->size < 8 ? value->size : 8);
@@ -129,7 +129,7 @@ static uint64_t walked_stamp(run *r, int key, const ct_bytes *value) {
 void do_walk(run *r) {
   r->operation = "a walk";
   walk *w = &r->walk;
-  r->writes = true; /* no: but a drop may come from here */
+  r->writes = true; /* it writes nothing, but a drop may come from here */
   if (w->iter == NULL) {
     begin_walk(r);
     return;

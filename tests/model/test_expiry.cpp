@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The expiry by itself, with clocks that go back, swing and jump: it names what is due in the order of
-// the deadlines, and of the arrival where these are equal, and touches few entries for it.
+// The expiry by itself, with clocks that go back, swing and jump. It names entries that are due in
+// the order of their deadlines or, where these are equal, of their arrival. It touches few entries
+// for this.
 #include <algorithm>
 #include <csetjmp>
 #include <cstdarg>
@@ -23,7 +24,7 @@ uint64_t test_random_below(uint64_t *state, uint64_t n);
 
 namespace {
 
-// Entries with nothing but a lifetime and a Note, in an expiry, and in a set beside it.
+// Entries with nothing but a lifetime and a Note, in an expiry and, to compare, in a set.
 class Timed {
  public:
   explicit Timed(bool with_idle = false, const ct_allocator *hooks = nullptr)
@@ -58,7 +59,7 @@ class Timed {
     refs_.pop_back();
     store_.release(ref, bytes());
   }
-  // Another lifetime for the same entry.
+  // Gives the same entry another lifetime.
   void extend(ct::Ref ref, uint64_t deadline, uint64_t now) {
     count([&] { expiry_.remove(ref); });
     leaves(ref);
@@ -67,7 +68,7 @@ class Timed {
     arrives(ref);
     count([&] { expiry_.insert(ref, now); });
   }
-  // To another block.
+  // Moves the entry to another block.
   void move(ct::Ref from) {
     const ct::Ref to = allocate();
     std::memcpy(static_cast<void *>(store_.at(to) + 1), store_.at(from) + 1,
@@ -78,14 +79,15 @@ class Timed {
     refs_[note(to).position] = to;
     store_.release(from, bytes());
   }
-  // In a cache with time to idle.
+  // Uses the entry, in a cache with time to idle.
   void use(ct::Ref ref, uint64_t deadline) {
     leaves(ref);
     lifetime(ref).write = std::max<uint64_t>(lifetime(ref).write, deadline);
     lifetime(ref).idle = lifetime(ref).write;
     arrives(ref);
   }
-  // Takes out what is due next; false: nothing is, or it has to be asked again.
+  // Takes out the next entry that is due. Returns false if none is due, or if the expiry has to be
+  // asked again.
   bool expire_one(uint64_t now) {
     ct::Ref ref = ct::kNone;
     count([&] { ref = expiry_.due(now); });
@@ -100,7 +102,7 @@ class Timed {
     }
     assert_true(earliest() <= now);
     assert_true(layout_.deadline(store_.at(ref)) == earliest());
-    // Where deadlines grow by themselves, nobody knows when they arrived.
+    // Where uses extend deadlines, the order of arrival is unknown.
     if (!layout_.keeps_idle()) assert_int_equal(std::get<2>(*order_.begin()), ref);
     remove(ref);
     return true;
@@ -130,7 +132,7 @@ class Timed {
 
  private:
   using Key = std::tuple<uint64_t, uint64_t, ct::Ref>;  // deadline, arrival
-  // In place of its value.
+  // Stands in place of an entry's value.
   struct Note {
     uint64_t arrival;
     uint64_t position;  // in refs_
@@ -177,16 +179,16 @@ class Timed {
 
 // ---- The order ----------------------------------------------------------------------------------
 
-// Up to 2^reach - 1, often less. A small reach makes many equal ones.
+// Draws a time up to 2^reach - 1, often less. A small reach makes many equal times.
 uint64_t some_time(uint32_t reach, uint64_t *random) {
   return test_random(random) & ((uint64_t{1} << test_random_below(random, reach)) - 1);
 }
 
-// The clock moves by as much, and now and then jumps anywhere.
+// The clock moves by such times, and now and then jumps anywhere.
 void run_in_order(Timed &timed, bool with_idle, uint32_t reach, uint64_t *random) {
   const auto below = [random](uint64_t n) { return test_random_below(random, n); };
   uint64_t now = test_random(random) >> below(64);
-  uint64_t times[8] = {};  // of which many make use
+  uint64_t times[8] = {};  // deadlines that many entries share
   for (int step = 0; step < 20000; step++) {
     const uint64_t offset = some_time(reach, random);
     if (below(4) == 0) now = below(2) == 0 ? now + offset : now - std::min(now, offset);
@@ -235,19 +237,19 @@ TEST(what_is_due_comes_in_order_whatever_the_clock_does) {
   }
 }
 
-// Then the wheel is turned back at once.
+// Without memory, the wheel is turned back at once.
 TEST(order_is_the_same_without_memory) {
   uint64_t random = test_seed();
   struct Scarce {
     uint64_t random;
-    uint64_t gives;  // one out of so many; 0: none
+    uint64_t gives;  // one allocation in so many succeeds; 0: none
     uint64_t refusals;
   } scarce{random, 0, 0};
   ct_allocator hooks = CT_ALLOCATOR_INIT;
   hooks.ctx = &scarce;
   hooks.alloc = [](void *ctx, size_t size, size_t align) -> void * {
     Scarce *own = static_cast<Scarce *>(ctx);
-    // The slots themselves are reserved by who files an entry.
+    // Slots are reserved when an entry is filed, and are not refused.
     const bool refuses =
         size < 3000 && (own->gives == 0 || test_random_below(&own->random, own->gives) != 0);
     own->refusals += refuses;
@@ -263,7 +265,8 @@ TEST(order_is_the_same_without_memory) {
   assert_true(scarce.refusals > 100);
 }
 
-// The time comes near without a look at what is due: each of three levels has one of the deadline.
+// The time comes near while nothing asks what is due, so each of three levels has a slot for the
+// deadline.
 TEST(entries_of_one_deadline_may_stand_in_nested_slots) {
   Timed timed;
   timed.insert(2000, 0);
@@ -274,7 +277,7 @@ TEST(entries_of_one_deadline_may_stand_in_nested_slots) {
   timed.assert_sound();
 }
 
-// A slot that is split in parts, while others of the same deadlines arrive.
+// A slot is split while others of the same deadlines arrive.
 TEST(entries_of_one_deadline_leave_in_the_order_of_arrival) {
   uint64_t random = test_seed();
   Timed timed;
@@ -298,9 +301,9 @@ TEST(entries_of_one_deadline_leave_in_the_order_of_arrival) {
 
 // ---- How much it touches ------------------------------------------------------------------------
 
-// How often a call may touch an entry: a few times for each of those that are looked at before others
-// have their turn (kLooksAtOnce), or for each slot, or for each level of the heap. On average an entry
-// is filed a few times, on a few levels.
+// How often a call may touch entries: a few times for each entry that it looks at before others
+// have their turn (kLooksAtOnce), for each slot, or for each level of the heap. On average, an
+// entry is filed a few times, on a few levels.
 constexpr uint64_t kMostTouched = 2500;
 constexpr uint64_t kUsuallyTouched = 50;
 constexpr uint64_t kMany = 100000;
@@ -353,8 +356,8 @@ const Ages kAges[] = {
      }},
 };
 
-// Stores, each of which takes out a few that are due, as those of a cache do, while there are many
-// entries. When these came, the clock stood still.
+// Stores take out a few entries that are due, as those of a cache do, while there are many entries.
+// The clock stood still while these arrived.
 void expect_few_touched(const Swing &swing, const Ages &ages, bool with_idle, uint64_t *random) {
   Timed timed(with_idle);
   for (uint64_t i = 0; i < kMany; i++) timed.insert(ages.deadline(kBegin, random), kBegin);
@@ -382,7 +385,7 @@ TEST(clock_that_swings_touches_few) {
   }
 }
 
-// With nothing left it is as if the clock had never been there.
+// When no entry is left, the expiry starts anew with the time that it is now.
 TEST(time_that_goes_back_when_all_are_gone_is_the_time) {
   Timed timed;
   timed.insert(CT_NEVER - 1, 1);

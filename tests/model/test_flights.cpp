@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Flights by themselves: who gets the lease, and who is woken. And who waits for whom: that a wait that
-// would close a ring is refused, and no other, and that looking for rings takes little time, however
-// many wait. Threads are made up, as nobody sleeps here.
+// Flights by themselves: which thread gets the lease, and which is woken. And waits: a wait that
+// would close a ring is refused, and no other; looking for rings takes little time, however many
+// threads wait. The threads are made up, as nobody sleeps here.
 #include <algorithm>
 #include <climits>
 #include <csetjmp>
@@ -12,7 +12,7 @@
 extern "C" {
 #include "test.h"
 
-// Of support.h, which is C.
+// From support.h, which is C only.
 uint64_t test_seed(void);
 uint64_t test_random(uint64_t *state);
 uint64_t test_random_below(uint64_t *state, uint64_t n);
@@ -28,7 +28,7 @@ namespace {
 using ct::Flight;
 using ct::Hold;
 
-// The flights of a shard that there is not.
+// The flights of a shard, without the shard.
 struct Stage {
   ct::Memory memory{nullptr};
   ct::Pins pins{memory};
@@ -77,7 +77,8 @@ TEST(lease_that_is_given_up_goes_to_the_first_to_come) {
   }
 }
 
-// Else whoever comes again and again could take it each time before a sleeper has woken up.
+// Otherwise a thread that comes again and again could take the lease each time, before a sleeper
+// has woken up.
 TEST(waiter_is_passed_over_once) {
   for (Flight::Kind kind : {Flight::kLoad, Flight::kTurn}) {
     Stage stage;
@@ -101,7 +102,7 @@ TEST(waiter_is_passed_over_once) {
   }
 }
 
-// A waiter whose time is over may be the one that was to be woken.
+// A waiter whose time is over may be the one that was chosen to wake up.
 TEST(waiter_who_leaves_a_vacant_flight_wakes_another) {
   Stage stage;
   Hold first, impatient, patient, newcomer;
@@ -109,7 +110,7 @@ TEST(waiter_who_leaves_a_vacant_flight_wakes_another) {
   assert_int_equal(CT_BUSY, stage.join(Flight::kTurn, "k", 2, &impatient));
   assert_false(stage.takes_lease(impatient, 2));
   assert_int_equal(1, stage.leave(first, true));
-  // It is reserved, so that others fall asleep before it is taken.
+  // The vacant lease is reserved, so that others fall asleep before it is taken.
   assert_int_equal(CT_BUSY, stage.join(Flight::kTurn, "k", 3, &patient));
   assert_int_equal(CT_BUSY, stage.join(Flight::kTurn, "k", 4, &newcomer));
   assert_int_equal(1, stage.leave(impatient, false));
@@ -177,10 +178,10 @@ TEST(many_flights_are_found_and_leave_one_block_behind) {
   assert_int_equal(0, stage.memory.held());
 }
 
-// Whoever wants the shard's lock waits meanwhile.
+// Others wait for the shard's lock while a call looks at flights.
 TEST(call_looks_at_few_flights_of_many) {
   constexpr uint64_t kFlights = 20000;
-  // Of one bucket, two or three times.
+  // The flights of one bucket, two or three times.
   constexpr uint64_t kMost = 64;
   Stage stage;
   uint64_t random = test_seed();
@@ -220,7 +221,7 @@ TEST(call_looks_at_few_flights_of_many) {
     end_call();
     assert_null(stage.flights.problem());
     before = stage.flights.looks();
-    // Half of them go before others come, in any order.
+    // Half of the flights end before others begin, in any order.
     for (std::vector<Hold> *holds : {&loads, &turns}) {
       const size_t rest = round == 0 ? holds->size() / 2 : 0;
       while (holds->size() > rest) {
@@ -240,7 +241,7 @@ TEST(call_looks_at_few_flights_of_many) {
 
 constexpr uint32_t kMany = 1000;
 
-// So many threads, each of which loads what has its number and may wait.
+// So many threads, each of which loads the key of its number, and may wait.
 struct Scene {
   explicit Scene(uint32_t count) : flights(count), waits_of(count), target(count, kNobody) {
     for (uint32_t i = 0; i < count; i++) flights[i].loader = thread_of(i);
@@ -248,7 +249,7 @@ struct Scene {
 
   static constexpr uint32_t kNobody = UINT32_MAX;
 
-  // As far apart as stacks are.
+  // The addresses are as far apart as stacks are.
   static ct::Thread thread_of(uint32_t number) {
     return static_cast<ct::Thread>(0x7f0000001700u + uint64_t{number} * 0x801000u);
   }
@@ -263,7 +264,7 @@ struct Scene {
     target[waiter] = kNobody;
   }
 
-  // What begin should say of a thread that does not wait yet.
+  // Returns what begin should say to a thread that does not wait yet.
   bool closes_ring(uint32_t waiter, uint32_t loader) const {
     while (loader != waiter && loader != kNobody) loader = target[loader];
     return loader == waiter;
@@ -275,7 +276,7 @@ struct Scene {
   std::vector<uint32_t> target;
 };
 
-// As deep as a search of a thousand goes, with some to spare.
+// How deep a search among a thousand threads goes, with some to spare.
 constexpr uint64_t kSearch = 40;
 
 TEST(many_who_wait_for_one_look_at_few_others) {
@@ -293,7 +294,7 @@ TEST(many_who_wait_for_one_look_at_few_others) {
   assert_in_range(scene.waits.looks().most, 1, kSearch);
 }
 
-// Each waits for the next one, and the last one to come for the first of a long row.
+// Each thread waits for the next one. The last one to come waits for the first of a long row.
 TEST(long_row_of_waits_is_followed_in_short_holds) {
   Scene scene(kMany);
   for (uint32_t i = kMany - 1; i > 0; i--) {
@@ -323,7 +324,7 @@ TEST(nobody_is_refused_a_wait_for_a_lease) {
   scene.end(1);
 }
 
-// Its wait is still there when it has got the lease that it was for.
+// A thread that has just got the lease that it waited for is still listed as waiting.
 TEST(loader_who_has_just_waited_is_not_followed) {
   Scene scene(3);
   assert_true(scene.begin(0, 2));

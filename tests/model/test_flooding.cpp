@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Keys made to collide. Who knows the seed of a cache can make as many of them as there shall be, all
-// in one place of the index: that this is so is shown first. Under another seed, which is what a
+// Keys made to collide. Anyone who knows the seed of a cache can make as many keys as they like
+// that share one place of the index; the first test shows this. Under another seed, which is what a
 // cache draws for itself, the same keys cost what any others do.
 //
 // Cost is counted in buckets of the index that are looked into, never in time.
@@ -22,8 +22,8 @@ namespace {
 constexpr uint64_t kKnownSeed = 1234567;
 constexpr uint32_t kSeeds = 10;
 
-// Of an index that is at most 62.5 % full: of 3,000 seeds none made 4,000 keys take more than 1.02
-// buckets on average, or a search more than 7. With each bucket more they are some times rarer.
+// For an index that is at most 62.5 % full. Of 3,000 seeds, none made 4,000 keys take more than
+// 1.02 buckets on average, or a search more than 7. Each further bucket is several times rarer.
 constexpr double kMean = 1.2;
 constexpr uint64_t kLongest = 24;
 
@@ -41,7 +41,7 @@ uint64_t inverse(uint64_t odd) {
   return x;
 }
 
-// XXH3 of 8 bytes is a mixing of 64 bits that can be undone, of the key and a secret xored: undoes it.
+// XXH3 of 8 bytes mixes the key, xored with a secret, in a way that can be undone. This undoes it.
 uint64_t unmixed(uint64_t hash) {
   const uint64_t kFactor = inverse(UINT64_C(0x9FB21C651E98DF25));
   uint64_t x = hash;
@@ -54,11 +54,11 @@ uint64_t unmixed(uint64_t hash) {
   return x;
 }
 
-// The key of 8 bytes that has that hash under a seed that is known.
+// Returns the key of 8 bytes that has that hash under a known seed.
 std::vector<unsigned char> key_of(uint64_t hash, uint64_t seed) {
   const unsigned char zeros[8] = {};
   const uint64_t mixed = unmixed(hash) ^ unmixed(ct::hash_key(zeros, 8, seed));
-  // The halves are the other way round.
+  // The halves are swapped.
   const uint64_t input = mixed << 32 | mixed >> 32;
   std::vector<unsigned char> key(8);
   for (int i = 0; i < 8; i++) key[i] = static_cast<unsigned char>(input >> (8 * i));
@@ -66,7 +66,8 @@ std::vector<unsigned char> key_of(uint64_t hash, uint64_t seed) {
   return key;
 }
 
-// All of one tag, one position and, of up to 16, one shard, whatever the sizes of the tables are.
+// Keys with the same tag, position and, of up to 16 shards, shard, whatever the sizes of the tables
+// are.
 Keys colliding_keys(uint32_t count) {
   Keys keys;
   for (uint64_t i = 0; i < count; i++) {
@@ -76,7 +77,7 @@ Keys colliding_keys(uint32_t count) {
   return keys;
 }
 
-// Of one bit each, in keys of that length, and of two.
+// Keys of that length with one bit set, then with two.
 Keys sparse_keys(size_t size, uint32_t count) {
   Keys keys;
   for (size_t one = 0; one < size * 8; one++) {
@@ -90,7 +91,7 @@ Keys sparse_keys(size_t size, uint32_t count) {
   return keys;
 }
 
-// Numbers with so many zeros at their end.
+// Numbers that end in so many zero bits.
 Keys numbers(unsigned zeros, uint32_t count) {
   Keys keys;
   for (uint64_t i = 0; i < count; i++) {
@@ -164,7 +165,7 @@ TEST(keys_made_for_a_known_seed_collide_under_it) {
   print_message("# known seed: %zu keys take %.1f buckets each, %u at most\n", keys.size(),
                 static_cast<double>(cost.total) / static_cast<double>(keys.size()),
                 static_cast<unsigned>(cost.longest));
-  // One of the full buckets after the other.
+  // A search looks into one full bucket after the other.
   assert_true(cost.longest >= keys.size() / ct::kSlots);
   assert_true(cost.total >= keys.size() * keys.size() / ct::kSlots / 3);
 }
@@ -184,7 +185,7 @@ TEST(keys_of_a_pattern_cost_what_others_do) {
   }
 }
 
-// Each policy has tables of its own, or none: what is found is what is there.
+// Policies have tables of their own, or none: with each, what is found is what is there.
 TEST(colliding_keys_are_told_apart_by_every_policy) {
   const Keys keys = colliding_keys(1500);
   for (int32_t policy :
@@ -206,7 +207,7 @@ TEST(colliding_keys_are_told_apart_by_every_policy) {
   }
 }
 
-// Most of them would go to one.
+// Under the known seed, most of them go to one shard.
 TEST(keys_made_for_one_shard_spread_over_all_under_another_seed) {
   constexpr uint32_t kShards = 16;
   const Keys keys = colliding_keys(16000);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Ghosts by themselves: few of them against a queue that is searched from one end to the other, and
-// many by what must hold whatever is lost.
+// Ghosts by themselves: few of them beside a queue that is searched from end to end, and many by
+// what must hold whatever is lost.
 #include <algorithm>
 #include <csetjmp>
 #include <cstdarg>
@@ -17,11 +17,11 @@
 
 namespace {
 
-// From here on the oldest are forgotten, and more of them are only nearly a queue.
+// From here on the oldest are forgotten, and the ghosts are only nearly a queue.
 constexpr uint64_t kLast = 512;
 constexpr uint64_t kFew = 280;
 
-// Any two of them differ in the bits that are kept.
+// Any two keys differ in the bits of the hash that are kept.
 uint64_t hash_of(uint64_t key) {
   return key * UINT64_C(0x9E3779B97F4A7C15);
 }
@@ -73,7 +73,7 @@ void churn(ct::Ghosts &ghosts, uint64_t *next, uint64_t count, uint64_t most) {
   }
 }
 
-// Until a table of another size has taken over.
+// Adds ghosts until a table of another size has taken over.
 void settle(ct::Ghosts &ghosts, uint64_t count) {
   for (uint64_t size = ghosts.size(), i = 0; i <= size; i++) make_room(ghosts, count, false);
 }
@@ -124,8 +124,8 @@ TEST(few_are_an_exact_queue_where_memory_is_tight) {
   expect_exact_queue(true);
 }
 
-// Where memory is tight, there is never room for half as many again, but that of one size of table
-// that cannot be less, and a count that stays changes nothing.
+// Where memory is tight, there is never room for half as many again, but in the smallest size of
+// table; and if the count stays, nothing changes.
 TEST(tight_table_follows_the_count) {
   ct::Memory memory(nullptr);
   ct::Ghosts ghosts(memory);
@@ -138,7 +138,7 @@ TEST(tight_table_follows_the_count) {
   }
 }
 
-// Of as many as there is room for, a few of the oldest go too early, and none stays for long.
+// Of as many as there is room for, a few of the oldest go too early, and none stays too long.
 TEST(many_are_nearly_a_queue) {
   constexpr uint64_t kMany = 100000;
   ct::Memory memory(nullptr);
@@ -163,7 +163,7 @@ TEST(many_are_nearly_a_queue) {
   assert_sound(ghosts);
 }
 
-// Who comes back leaves his room to others: those who do not are remembered the longer for it.
+// A ghost that comes back leaves its room to others, which are remembered for longer.
 TEST(who_comes_back_leaves_room) {
   constexpr uint64_t kMany = 10000;
   ct::Memory memory(nullptr);
@@ -201,7 +201,7 @@ TEST(growing_and_shrinking_table_keeps_the_newest) {
   for (uint64_t age = 1; age <= 500; age++) assert_true(ghosts.remove(hash_of(next - age)));
 }
 
-// No step moves more than a few, and whoever looks meanwhile finds those of both tables.
+// No step moves more than a few, and a look-up meanwhile finds the ghosts of both tables.
 TEST(other_table_takes_over_step_by_step) {
   constexpr uint64_t kMany = 100000;
   for (const uint64_t then : {kMany * 9 / 8, 10 * kMany, kMany / 5, uint64_t{300}}) {
@@ -221,7 +221,7 @@ TEST(other_table_takes_over_step_by_step) {
     for (; memory.held() == both; steps++) {
       if (steps % 1000 == 0) assert_sound(ghosts);
       if (steps % 2 == 0) churn(ghosts, &next, 1, most);
-      // Of a queue so short nobody knows how much of it left with its first tick.
+      // In so short a queue, it is unknown how much of it left with its first tick.
       if (steps % 16 == 0 && most > 300) {
         const uint64_t key = next - most / 2;
         assert_true(ghosts.remove(hash_of(key)));
@@ -308,7 +308,7 @@ TEST(resized_again_and_again_it_knows_nobody_else) {
   }
 }
 
-// Their times come round again and again.
+// Numbers of ticks are used again and again.
 TEST(who_has_left_never_comes_back) {
   for (const uint64_t many : {3, 300, 3000}) {
     ct::Memory memory(nullptr);
@@ -324,9 +324,9 @@ TEST(who_has_left_never_comes_back) {
   }
 }
 
-// Where there is room for many of whom few may stay, as in ARC's B1 beside a large T1, each few
-// arrivals have a tick of their own, so that times come round long before each bucket has another
-// ghost. Those of the last round would be found again, and counted where they are not.
+// Where there is room for many but few may stay, as in ARC's B1 beside a large T1, each few
+// arrivals have a tick of their own. So the numbers of ticks come round long before each bucket has
+// another ghost. Ghosts of the last round would be found again, and counted though they are gone.
 TEST(few_of_many_do_not_come_back) {
   constexpr uint64_t kMany = 1000000;
   ct::Memory memory(nullptr);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The index by itself, with hashes that no key would have: while a large table is replaced, what was
-// moved out of the old one goes back to the system piece by piece.
+// The index by itself, with hashes that no key would have. While a large table is replaced, the
+// part of the old one that was moved out goes back to the system, piece by piece.
 #include <csetjmp>
 #include <cstdarg>
 #include <cstddef>
@@ -13,7 +13,7 @@
 namespace {
 
 constexpr uint32_t kCount = 400000;
-// Looking for all of them takes long.
+// Looking for all of them would take long.
 constexpr uint32_t kStride = 20011;
 
 struct Hashes {
@@ -49,7 +49,8 @@ void assert_grows(uint32_t crowded, bool keeps) {
       if (ref % kStride == 0) assert_all_are_found(index, hashes, ref);
     }
     assert_all_are_found(index, hashes, kCount);
-    // And down again: what is taken out comes back, so that there is somebody to move the rest.
+    // Down again: a reference that was taken out is put in again, so that calls go on to move the
+    // rest.
     for (ct::Ref ref = kCount; ref > 1; ref--) {
       index.erase(hashes(ref), ref);
       index.erase(hashes(1), 1);
@@ -63,7 +64,7 @@ void assert_grows(uint32_t crowded, bool keeps) {
     assert_all_are_found(index, hashes, 1);
   }
   assert_int_equal(0, memory.used());
-  // But for what the heaps have for themselves, and for ranges that stay mapped.
+  // All goes back but what the heaps keep for themselves, and ranges that stay mapped.
   memory.trim();
   assert_true(memory.held() <= (keeps ? 16 * 1024 : ct::PageHeaps::bytes()));
 }
@@ -78,8 +79,8 @@ TEST(growing_table_loses_none_that_went_over_its_end) {
   assert_grows(300, true);
 }
 
-// However little more than there is is expected, no step moves more than a few, each of which has to be
-// asked for its hash.
+// However few more are expected, no step moves more than a few references, as each has to be asked
+// for its hash.
 TEST(no_step_moves_many) {
   constexpr uint32_t kBefore = 20000;
   const Hashes all(0);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Random operations against the reference model, with every policy: see run.h.
+/* Random operations beside the reference model, with every policy: see run.h.
  *
- * CT_MODEL_STEPS operations are done in all. A failure prints the run: CT_MODEL_RUN=<number> in the
- * environment repeats that one. */
+ * CT_MODEL_STEPS operations are done in all. A failure prints the number of its run;
+ * CT_MODEL_RUN=<number> in the environment repeats that run. */
 #include "run.h"
 #include "support.h"
 
@@ -13,11 +13,11 @@ static uint64_t seed;
 /* Runs that once failed. They are older than loading, which run_setup.c draws only where it changes none
  * of them. */
 static const uint64_t remembered[] = {
-    /* ARC: room was made by a key for its own lifetime, which it did not survive, and then another
-     * key came, whose ghost the model took for the one that had made room. */
+    /* ARC: a key made room for its own lifetime, and was itself evicted for it. Then another key
+     * came, whose ghost the model took for the one that had made room. */
     UINT64_C(12968892172977705321),
-    /* An entry of 7.5 KB was too large for a cache of 7.8 KB: with its share of free room it was, but
-     * the model allowed for a header only. */
+    /* An entry of 7.5 KB was too large for a cache of 7.8 KB, because of its share of free room.
+     * The model allowed for a header only. */
     UINT64_C(8506616750395643111),
 };
 

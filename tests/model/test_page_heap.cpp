@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The page heap by itself, at random, against a plain record of what it gave: runs do not overlap,
-// stay what was written to them, and what it says it holds is what is resident.
+// The page heap by itself, at random, beside a plain record of the runs that it gave: they do not
+// overlap, they keep what was written to them, and what the heap says it holds is what is resident.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -17,7 +17,7 @@
 #include "test.h"
 
 extern "C" {
-// Of support.h, which is C.
+// From support.h, which is C only.
 uint64_t test_seed(void);
 uint64_t test_random_below(uint64_t *state, uint64_t n);
 }

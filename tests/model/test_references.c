@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* References to a shard's entries reach 2,047 chunks of memory, some 24 GiB. Here they reach less, and
- * a cache that comes to that end evicts as at any limit. A store that lacks a reference evicts until it
- * has one, and is refused only if no entry of its shard could go: all are pinned or dead. What fits
- * which chunk depends on sizes and on hashes, so both are random. */
+/* References to a shard's entries reach 2,047 chunks of memory, some 24 GiB. Here they reach
+ * fewer chunks, and a cache that has used them up evicts as at any limit. A store that lacks a
+ * reference evicts until it has one. It is refused only if no entry of its shard can go, as all
+ * are pinned or dead. Sizes and hashes decide which chunk has room, so both are random. */
 #include "internal.h"
 #include "snapshots.h"
 #include "support.h"
@@ -13,7 +13,7 @@ static char value[kLargest];
 
 typedef struct told {
   uint64_t evicted, others, stored;
-  ct_cache *cache; /* that the listener looks into */
+  ct_cache *cache; /* the cache that the listener looks into */
 } told;
 
 static void count(void *user_data, const ct_event *event) {
@@ -23,7 +23,8 @@ static void count(void *user_data, const ct_event *event) {
   else
     self->others++;
   if (self->cache == NULL) return;
-  /* No lock is held, and what it stores makes others leave, too, of which it is told meanwhile. */
+  /* No lock is held here. What this stores makes others leave, of which the listener is told
+   * meanwhile. */
   ct_cache *cache = self->cache;
   self->cache = NULL;
   const uint64_t key = UINT64_C(1) << 40;
@@ -75,10 +76,10 @@ TEST(cache_without_references_evicts) {
           assert_int_equal(kCount, ct_len(cache) + log.evicted);
           assert_int_equal(0, log.others);
         }
-        /* The one that came last is there, but with those that may not keep it. */
+        /* LRU keeps the last entry; the other policies need not. */
         const uint64_t last = kCount - 1;
         if (kPolicies[p] == CT_POLICY_LRU) assert_true(ct_contains(cache, &last, sizeof last));
-        /* Emptied, it is as good as new. */
+        /* Emptied, the cache is as good as new. */
         assert_status(CT_OK, ct_clear(cache));
         fill(cache, 0, 500, 400, &random);
         assert_valid(cache);
@@ -88,8 +89,9 @@ TEST(cache_without_references_evicts) {
   }
 }
 
-/* Chunks that are read without the lock stay where they are, and those of less than a page did not give
- * their numbers up: when all were so short, a cache emptied itself for a longer block, and refused it. */
+/* Chunks that are read without the lock stay where they are, and those of less than a page did
+ * not give up their numbers. When all chunks were so short, a cache emptied itself for a longer
+ * block, and then refused it. */
 TEST(any_block_gets_the_number_of_any_chunk) {
   uint64_t random = test_seed();
   for (uint32_t chunks = 1; chunks <= 32; chunks += 1 + chunks / 4) {
@@ -108,7 +110,7 @@ TEST(any_block_gets_the_number_of_any_chunk) {
   }
 }
 
-/* Which is told of it holding nothing, and before the call that makes others leave goes on. */
+/* The listener is told of what leaves with no lock held, before the call that evicts goes on. */
 TEST(listener_of_what_leaves_may_store) {
   uint64_t random = test_seed();
   told log = {0};
@@ -137,7 +139,7 @@ TEST(each_way_to_store_evicts) {
     assert_status(CT_OK, ct_get_or_load(cache, &key, sizeof key, load, NULL, &got));
     assert_int_equal(1000, got.size);
     ct_value_release(&got);
-    /* What is there meets the condition, even if it is what has to leave. */
+    /* The present entry meets the condition, even if it is the one that has to leave. */
     ct_entry_options present = CT_ENTRY_OPTIONS_INIT;
     present.flags = CT_ENTRY_IF_PRESENT;
     assert_status(CT_OK, ct_set_with(cache, &key, sizeof key, value, 1200, &present));
@@ -146,7 +148,7 @@ TEST(each_way_to_store_evicts) {
     const ct_status status = ct_setdefault(cache, &other, sizeof other, value, 700, &got);
     assert_true(status >= 0);
     ct_value_release(&got);
-    /* It may be the one that leaves. */
+    /* The entry itself may be the one that leaves. */
     const ct_status longer = ct_set_lifetime(cache, &key, sizeof key, 1000000);
     if (longer != CT_MISS) assert_status(CT_OK, longer);
   }
@@ -154,7 +156,7 @@ TEST(each_way_to_store_evicts) {
   ct_cache_free(cache);
 }
 
-/* Nothing leaves for what a snapshot brings: what finds no reference is not let in. */
+/* Nothing leaves for a snapshot: entries that find no reference are not let in. */
 TEST(snapshot_lets_in_what_finds_a_reference) {
   uint64_t random = test_seed();
   ct_options unlimited = CT_OPTIONS_INIT;
@@ -177,7 +179,7 @@ TEST(snapshot_lets_in_what_finds_a_reference) {
   ct_cache_free(to);
 }
 
-/* When all that is there is pinned, there is nothing that could make room. */
+/* If all entries are pinned, none can make room. */
 TEST(pinned_entries_alone_leave_no_reference) {
   enum { kMost = 2000 };
   static ct_value pinned[kMost];
@@ -207,8 +209,8 @@ static uint32_t name_nobody(void *state) {
   return UINT32_MAX;
 }
 
-/* A value of 20,000 bytes has an allocation of its own. If that fails, no reference is lacking, though
- * none is left. */
+/* A value of 20,000 bytes has an allocation of its own. If that fails, memory is lacking, not a
+ * reference, even if no reference is left. */
 TEST(nothing_leaves_for_want_of_memory_alone) {
   static char large[20000];
   uint64_t random = test_seed();
@@ -219,12 +221,12 @@ TEST(nothing_leaves_for_want_of_memory_alone) {
     ct_limit_chunks(cache, 4);
     const uint64_t first = 0;
     assert_status(CT_OK, ct_set(cache, &first, sizeof first, large, sizeof large));
-    /* What lifetimes need is there. */
+    /* There is memory for lifetimes. */
     const uint64_t second = 1;
     assert_status(CT_OK, ct_set_ttl(cache, &second, sizeof second, value, 100, UINT64_MAX / 2));
     uint64_t count = 2;
     while (count - ct_len(cache) < 20) {
-      /* It stays the youngest. */
+      /* The entry stays the youngest. */
       assert_status(CT_OK, ct_get(cache, &first, sizeof first, NULL));
       assert_status(
           CT_OK, ct_set(cache, &count, sizeof count, value, 100 + test_random_below(&random, 400)));
@@ -257,8 +259,8 @@ static void replace_once(void *user_data, const ct_event *event) {
   self->has_replaced = true;
 }
 
-/* What leaves to make room for a longer block is told of before the block is made: the value that is
- * to have a lifetime may be another one then. */
+/* The listener is told of the entries that leave for a longer block before the block is made. By
+ * then, the value that is to get a lifetime may be another one. */
 TEST(lifetime_is_that_of_the_value_that_is_there) {
   static char large[20000];
   uint64_t random = test_seed();
@@ -293,7 +295,7 @@ TEST(lifetime_is_that_of_the_value_that_is_there) {
   assert_true(replaced > 0);
 }
 
-/* Its policy is to blame for what is refused then, not memory. */
+/* The call is refused because of the policy, not for want of memory. */
 TEST(policy_that_names_no_victim_is_told) {
   uint64_t random = test_seed();
   ct_policy_ops ops = kQueue;
@@ -307,7 +309,7 @@ TEST(policy_that_names_no_victim_is_told) {
   ct_limit_chunks(cache, 4);
   ct_status status = CT_OK;
   uint64_t count = 0;
-  /* Where the first one is, nothing else has room for it and a lifetime. */
+  /* In the chunk of the first entry, no other place is large enough for it with a lifetime. */
   for (; count < 2000 && status == CT_OK; count++) {
     const size_t size = count == 0 ? 500 : 100 + test_random_below(&random, 400);
     status = ct_set(cache, &count, sizeof count, value, size);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Reads without the lock, in a model of weakly ordered memory (weak_memory.hpp). One thread looks a key
-// up while others, in turn, change what it looks at. Whichever of their stores it sees, it must find an
-// answer that was right at some time since it began. And the model must notice it if any of what makes
-// that so were missing. Why it is so, is said in index.hpp.
+// Reads without the lock, in a model of weakly ordered memory (weak_memory.hpp). One thread looks a
+// key up while others, one after the other, change what it looks at. Whichever of their stores it
+// sees, its answer must have been right at some time since it began. And if any of the things that
+// ensure this is taken away, the model must notice. index.hpp explains why the answer is right.
 #include <csetjmp>
 #include <cstdarg>
 #include <cstddef>
@@ -40,13 +40,13 @@ struct Key {
   }
 };
 
-// The first one from there on of which it is true.
+// Returns the first key from that number on for which is_so is true.
 Key key_from(uint64_t number, const std::function<bool(Key)> &is_so) {
   while (!is_so({number})) number++;
   return {number};
 }
 
-// A value that repeats a word.
+// A value that repeats one word.
 struct Value {
   uint64_t word;
   size_t size;
@@ -68,7 +68,7 @@ Answer hit(uint64_t word, size_t size) {
 }
 
 const Key kAsked = {1};
-// It has the same tag, so that one may be taken for the other up to the key itself.
+// This key has the same tag, so that one may be taken for the other until the keys are compared.
 const Key kTwin = key_from(2, [](Key key) { return key.tag() == kAsked.tag(); });
 const Key kAbsent = {0};
 constexpr uint64_t kFillers = 1000;
@@ -77,7 +77,7 @@ constexpr uint64_t kFillers = 1000;
 
 class Cache {
  public:
-  // With a few entries, enough for its log of reads. ttl: all have a lifetime.
+  // There are a few entries, enough for a log of reads. ttl: the lifetime of all entries; 0: none.
   explicit Cache(uint64_t fillers = 5, uint64_t ttl = 0) {
     now = 0;
     ct_options options = CT_OPTIONS_INIT;
@@ -116,7 +116,7 @@ class Cache {
   }
   void remove(Key key) { assert_int_equal(CT_OK, ct_delete(cache_, &key.number, key.size)); }
   void clear() { assert_int_equal(CT_OK, ct_clear(cache_)); }
-  // Entries of other keys.
+  // Stores entries of other keys.
   void fill(uint64_t count) {
     for (; count > 0; count--) set({kFillers + ++filled_}, 0, 16);
   }
@@ -124,7 +124,7 @@ class Cache {
   ct_status copy(Key key, char *value, size_t *size) {
     return ct_get_copy(cache_, &key.number, key.size, value, kLargest, size);
   }
-  // As the first of two keys in one call.
+  // Copies the value of the first of two keys in one call.
   ct_status copy_both(Key key, char *value, size_t *size) {
     const uint64_t keys[] = {key.number, kAbsent.number};
     const size_t key_ends[] = {key.size, key.size + kAbsent.size};
@@ -135,7 +135,7 @@ class Cache {
     *size = value_ends[0];
     return statuses[1] == CT_MISS ? statuses[0] : CT_ERR_INTERNAL;
   }
-  // Where the value of a key is.
+  // Returns where the value of a key is.
   const void *place_of(Key key) {
     ct_value value = CT_VALUE_INIT;
     assert_int_equal(CT_OK, ct_peek(cache_, &key.number, key.size, &value));
@@ -168,10 +168,10 @@ struct Scenario {
   bool both = false;  // it is looked up by copy_both
 };
 
-// While it is looked up.
+// The time at which the key is looked up.
 constexpr uint64_t kThen = 50;
 
-// How many fillers more there are when the next one moves kAsked to another block.
+// Returns how many more fillers there are when the next one moves kAsked to another block.
 uint64_t fillers_before_it_moves(const std::function<void(Cache &)> &prepare) {
   Cache cache;
   prepare(cache);
@@ -231,7 +231,7 @@ std::vector<Scenario> scenarios() {
                    cache.remove(kTwin);
                    cache.set(kAsked, 2, 16);
                  }});
-  // Then an entry's header is where its value was.
+  // An entry's header then lies where the value was.
   all.push_back({"two entries take its block",
                  {hit(1, 80), kMiss},
                  [](Cache &cache) {
@@ -242,7 +242,8 @@ std::vector<Scenario> scenarios() {
                    cache.remove(kAsked);
                    cache.fill(2);
                  }});
-  // In a free block its size stands where an entry has its lengths: 8 of 8 bytes, as of a key of 8.
+  // A free block has its size where an entry has its lengths: a size of 8 looks like a key of 8
+  // bytes.
   all.push_back({"its block is free, and looks like an entry without a value",
                  {hit(1, 40), kMiss},
                  [](Cache &cache) {
@@ -250,7 +251,7 @@ std::vector<Scenario> scenarios() {
                    cache.fill(1);
                  },
                  [](Cache &cache) { cache.remove(kAsked); }});
-  // A block that is allocated is cleared before its lengths are written.
+  // An allocated block is cleared before its lengths are written.
   all.push_back({"its block is cleared, and looks like an entry without key and value",
                  {hit(1, 24), kMiss},
                  [](Cache &cache) {
@@ -262,8 +263,9 @@ std::vector<Scenario> scenarios() {
                    cache.fill(1);
                  },
                  {0, 0}});
-  // It is the last one in its chunk. Of the other value the words from the fourth on are as its lengths,
-  // but for a value beyond the end of the chunk, and its key.
+  // This block is the last one in its chunk. The words of the other value, from the fourth on, look
+  // like the entry's key and lengths, except that its value would reach beyond the end of the
+  // chunk.
   all.push_back({"its block becomes a value that looks like an entry",
                  {hit(1, 16), kMiss},
                  set_first,
@@ -341,7 +343,7 @@ std::vector<Scenario> scenarios() {
   all.back().name = "all is cleared, one by one";
   all.back().ttl = 1000;
 
-  // At kThen 10 and 20 are over, 100 is not.
+  // At kThen, deadlines of 10 and 20 are over, and 100 is not.
   all.push_back({"a deadline is overwritten with the value",
                  {kMiss, hit(2, 16), hit(4, 16)},
                  [](Cache &cache) { cache.set_until(10, kAsked, 1, 16); },
@@ -353,7 +355,7 @@ std::vector<Scenario> scenarios() {
                  kAsked,
                  5,
                  1000});
-  // An entry with a weight takes its block: its deadline is elsewhere.
+  // An entry with a weight takes its block, and has its deadline elsewhere.
   all.push_back({"a deadline is looked for where another entry's would be",
                  {hit(1, 24), hit(2, 40)},
                  [](Cache &cache) { cache.set_until(CT_NEVER, kAsked, 1, 24); },
@@ -407,7 +409,7 @@ std::vector<Scenario> scenarios() {
 
 // ---- Parts --------------------------------------------------------------------------------------
 
-// Of a shard each member is a part, but for the version, of its own.
+// Each member of a shard is a part, but the version is a part of its own.
 enum : weak::Part {
   kVersion,
   kTag,
@@ -431,7 +433,7 @@ std::string name_of(weak::Part part) {
 std::set<weak::Part> named_parts() {
   return {kVersion, kTag, kPassed, kRef, kHead, kDeadline, kKey, kValue};
 }
-// Of the log, both tables' buckets and their numbers, the cursor and the table of chunks.
+// The log, the buckets of both tables and their numbers, the cursor, and the table of chunks.
 constexpr size_t kShardParts = 7;
 
 class Look final : public weak::Reader {
@@ -485,7 +487,7 @@ class Look final : public weak::Reader {
     return at - entry_ < key_offset_ + ct::round_up_8(scenario_.key.size) ? kKey : kValue;
   }
 
-  // Of a tag it only matters whether it is that of a key.
+  // All that matters about a tag is whether it is that of a key.
   bool is_same(weak::Part part, uint8_t a, uint8_t b) override {
     const auto is_asked = [this](uint8_t tag) { return tag == tags_[0] || tag == tags_[1]; };
     return a == b || (part == kTag && !is_asked(a) && !is_asked(b));
@@ -493,7 +495,7 @@ class Look final : public weak::Reader {
 
   weak::Part beginning() override { return kVersion; }
 
-  // In the shard, what was loaded most often.
+  // Returns what was loaded most often in the shard.
   uintptr_t most_loaded() const {
     std::pair<uintptr_t, uint64_t> most;
     for (const auto &each : loads_) {
@@ -514,7 +516,7 @@ class Look final : public weak::Reader {
   std::map<uintptr_t, uint64_t> loads_;
 };
 
-// Where in a shard the version is: what a read loads again and again.
+// Finds the version in a shard: a read loads it again and again.
 uintptr_t find_version() {
   const Scenario quiet = {"", {hit(1, 16)}, nullptr, nullptr};
   Cache cache;
@@ -526,7 +528,7 @@ uintptr_t find_version() {
   return look.most_loaded();
 }
 
-// A scenario whose writers are through, and whose reader begins.
+// A scenario whose writers have run, and whose reader begins.
 struct Trial {
   explicit Trial(const Scenario &scenario)
       : scenario(scenario),
@@ -561,7 +563,7 @@ TEST(each_order_is_needed) {
   std::set<weak::Part> acquired;
   std::set<weak::Part> noticed;
   for (const Scenario &scenario : scenarios()) {
-    // Of two keys the loads take turns.
+    // The loads for two keys take turns.
     if (scenario.both) continue;
     Trial trial(scenario);
     assert_true(trial.holds());
@@ -582,8 +584,8 @@ TEST(each_order_is_needed) {
   assert_int_equal(kShardParts, shard_parts);
 }
 
-// The version is loaded when a read begins, before a table is used, before lengths are used, and in the
-// end. Fault 0 is that of writers that change no version.
+// The version is loaded when a read begins, before a table is used, before lengths are used, and at
+// the end. With fault 0, the writers do not change the version.
 TEST(each_look_at_the_version_is_needed) {
   std::set<uint32_t> noticed;
   const uint32_t numbers[] = {0, 2, 3, 4};

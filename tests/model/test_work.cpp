@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How much a call does before it lets others at a shard's lock, whatever there is to do in all; and how
-// little a store looks at other shards. What is asserted is work, not time.
+// How much a call does before it lets others at a shard's lock, however much there is to do; and
+// how few other shards a store looks at. The tests assert work, not time.
 #include <csetjmp>
 #include <cstdarg>
 #include <cstddef>
@@ -16,8 +16,9 @@
 namespace {
 
 constexpr uint64_t kEntries = 20000;
-// Four times what a call sets out to do: it counts whenever an entry's key is read or a policy asks for
-// its weight, and to find those of one home of the index it reads its neighbours', too.
+// Four times what a call sets out to do. Each reading of an entry's key counts, and each question
+// of a policy for its weight. To find the entries of one home of the index, a call also reads its
+// neighbours' keys.
 constexpr uint64_t kMost = 1024;
 
 uint64_t now;
@@ -84,7 +85,8 @@ const Call kCalls[] = {
      }},
 };
 
-// same: all entries have one lifetime; else they are due in another order than they came in.
+// same: all entries have one lifetime. Otherwise they are due in another order than that of their
+// arrival.
 void assert_lets_others_in(const Call &call, ct_policy policy, uint32_t shards, bool same) {
   ct_options options = CT_OPTIONS_INIT;
   options.policy = policy;
@@ -126,7 +128,7 @@ TEST(no_call_keeps_a_lock_for_long) {
 
 // ---- Victims ----------------------------------------------------------------------------------
 
-// All are used, and so all are spared once before one goes.
+// All entries are used, so each is spared once before one goes.
 TEST(search_for_a_victim_lets_others_in) {
   for (const ct_policy policy : {CT_POLICY_CLOCK, CT_POLICY_SIEVE, CT_POLICY_S3FIFO}) {
     for (int call = 0; call < 3; call++) {
@@ -145,7 +147,8 @@ TEST(search_for_a_victim_lets_others_in) {
       if (call == 1) ct_popitem(cache, nullptr, nullptr);
       if (call == 2) ct_resize(cache, kEntries - 1);
       ct_take_work(cache, &holds, &most);
-      // S3FIFO stops when a tenth is left in its small queue: they enter the main one unmarked.
+      // S3FIFO stops when a tenth is left in its small queue; entries enter the main queue without
+      // uses.
       if (holds < kEntries * 9 / 10 / ct::kLooksAtOnce) {
         fail_msg("%s, call %d: the lock was taken %d times", ct_policy_name(policy), call,
                  static_cast<int>(holds));
@@ -160,7 +163,7 @@ TEST(search_for_a_victim_lets_others_in) {
 
 // ---- Policies that are told of each entry -----------------------------------------------------
 
-// Nobody else needs to know of single entries, so that all could go at once.
+// Nobody else needs to know of single entries, so otherwise all of them could go at once.
 TEST(clear_lets_others_in_if_the_policy_is_told_of_each_entry) {
   static uint64_t removals;
   removals = 0;
@@ -188,7 +191,7 @@ TEST(clear_lets_others_in_if_the_policy_is_told_of_each_entry) {
 
 // ---- Many keys in one call --------------------------------------------------------------------
 
-// With a tti all is read under the lock.
+// With a tti, everything is read under the lock.
 TEST(batch_of_many_keys_lets_others_in) {
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = CT_UNBOUNDED;
@@ -248,7 +251,7 @@ struct Lists {
     uint64_t holds, most;
     ct_take_work(cache, &holds, &most);
   }
-  // A call makes eight moves for each of two limits at most. As there is more to move it makes eight.
+  // A call makes at most eight moves for each of two limits. As more are due here, it makes eight.
   void assert_moves_eight() {
     uint64_t holds, most;
     ct_take_work(cache, &holds, &most);
@@ -357,7 +360,7 @@ TEST(store_looks_at_four_lines_to_find_what_is_due) {
     // Nothing is due.
     for (; key < 2 * kEntries; key++) ct_set(cache, &key, sizeof key, "", 0);
     assert_int_equal(0, ct_due_tree_looks(cache));
-    // All are, and leave by and by.
+    // All entries are due, and leave by and by.
     now = 1000;
     uint64_t most = 0;
     for (; key < 3 * kEntries; key++) {
@@ -366,7 +369,7 @@ TEST(store_looks_at_four_lines_to_find_what_is_due) {
       const uint64_t looks = ct_due_tree_looks(cache) - before;
       most = looks > most ? looks : most;
     }
-    // The own shard's are taken first; once more is looked for where the tree leads.
+    // The own shard's go first. Then a store looks once more, where the tree leads.
     assert_true(most <= 8);
     assert_null(ct_validate(cache));
     ct_cache_free(cache);

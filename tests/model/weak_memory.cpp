@@ -24,12 +24,12 @@ void Memory::write(const std::function<void()> &writers) {
   for (auto &[at, byte] : bytes_) keep_before(at, byte);
 }
 
-// What lies on the stack above this function is a thread's own.
+// What lies on the stack above this function belongs to one thread.
 bool Memory::is_shared(uintptr_t at) const {
   return at < reinterpret_cast<uintptr_t>(__builtin_frame_address(0)) || at >= stack_end_;
 }
 
-// Keeps a byte that was there before the first store, or was not stored atomically.
+// Keeps a byte that was there before the first store, or that was not stored atomically.
 void Memory::keep_before(uintptr_t at, Byte &byte) {
   if (!byte.values.empty() && byte.plain <= byte.values.back().store) return;
   byte.values.push_back({byte.plain, 0, *reinterpret_cast<const uint8_t *>(at)});
@@ -43,7 +43,7 @@ void Memory::store(uintptr_t at, size_t size, unsigned order, const void *value,
     for (size_t i = 0; i < size; i++) {
       Byte &byte = bytes_[at + i];
       keep_before(at + i, byte);
-      // Whoever acquires it acquires what it followed upon, too.
+      // Whoever acquires this value also acquires the one that it follows.
       const uint64_t inherited = follows ? byte.values.back().known : 0;
       const uint64_t known = (order & kReleases) != 0 ? stores_ : inherited;
       byte.values.push_back({stores_, known, static_cast<const uint8_t *>(value)[i]});
@@ -61,8 +61,8 @@ void Memory::write_plainly(uintptr_t at, size_t size) {
 
 // ---- Reading ------------------------------------------------------------------------------------
 
-// Depth first. The choices of one run are those of the run before up to the last that had more to
-// choose from, and there the next.
+// Depth first. A run makes the choices of the run before, up to the last one that had another
+// option, and there takes the next option.
 bool Memory::read(Reader &reader, const Fault &fault) {
   reader_ = &reader;
   fault_ = fault;
@@ -118,8 +118,8 @@ Memory::Byte *Memory::find(uintptr_t at) {
   return found == bytes_.end() ? nullptr : &found->second;
 }
 
-// Whether an attempt that knew no more was begun by other choices: it may find all that this one may.
-// The first attempt of a run differs from later ones.
+// Whether an attempt that knew no more began by other choices, so that it may find all that this
+// one may. The first attempt of a run differs from later ones.
 bool Memory::is_begun() {
   Attempt attempt = {begun_++ == 0, known_, repeatable_, {}, {}};
   for (Byte *byte : seen_) {
@@ -190,7 +190,7 @@ void Memory::find_values(uintptr_t at, size_t size, Part part, bool acquires, ui
   known_ = known;
 }
 
-// Which of the values is found by a load of bytes that the same stores have written.
+// Chooses which of the values a load of bytes finds that the same stores have written.
 uint32_t Memory::choose(const std::vector<Byte *> &bytes, Part part, bool acquires) {
   const std::vector<Value> &values = bytes[0]->values;
   uint64_t seen = known_;
@@ -198,7 +198,8 @@ uint32_t Memory::choose(const std::vector<Byte *> &bytes, Part part, bool acquir
   const auto known_by = [&](uint32_t i) {
     return acquires ? std::max(seen, values[i].known) : seen;
   };
-  // Of values with which the code does the same, one is enough that is older and lets it know no more.
+  // Of values with which the code does the same, one is enough that is older and teaches the reader
+  // no more.
   std::vector<uint32_t> different;
   for (uint32_t i = 0; i < values.size(); i++) {
     if (i + 1 < values.size() && values[i + 1].store <= seen) continue;
@@ -374,7 +375,7 @@ PLAIN(16)
                                                         int order, int) {                       \
     return weak::compare_exchange(at, expected, desired, order);                                \
   }
-// clang's.
+// As clang calls them.
 #define COMPARE_VALUE(bits, T)                                                                   \
   T __tsan_atomic##bits##_compare_exchange_val(volatile T *at, T expected, T desired, int order, \
                                                int) {                                            \
@@ -447,7 +448,7 @@ void *__wrap_mmap(void *hint, size_t size, int rights, int flags, int file, off_
   return at;
 }
 
-// Its name where files may be large.
+// The name of mmap where files may be large.
 void *__wrap_mmap64(void *hint, size_t size, int rights, int flags, int file, off_t offset) {
   return __wrap_mmap(hint, size, rights, flags, file, offset);
 }
@@ -458,8 +459,9 @@ int __wrap_munmap(void *at, size_t size) {
   return __real_munmap(at, size);
 }
 
-// Who finds the zeros of pages that went back to the system has come after that: it, or another before
-// it, has had a page fault, in which the kernel takes the lock under which it took the pages away.
+// A reader that finds the zeros of pages that went back to the system comes after that: it, or
+// another before it, has had a page fault, for which the kernel takes the lock under which it took
+// the pages away.
 int __real_madvise(void *at, size_t size, int advice);
 int __wrap_madvise(void *at, size_t size, int advice) {
   const uint64_t zero = 0;

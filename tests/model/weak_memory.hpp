@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A model of weakly ordered memory, explored exhaustively.
 //
-// The model runs the code itself, with the memory orders that stand in it: the code is compiled with
-// -fsanitize=thread, by which the compiler makes a call of each access to memory, and linked to this
-// file instead of ThreadSanitizer.
+// The model runs the code itself, with the memory orders that it uses: the code is compiled with
+// -fsanitize=thread, which turns each access to memory into a call, and linked to this file instead
+// of ThreadSanitizer.
 //
 // The writers hold a lock, so their stores are one sequence, and they do not depend on the reader. So
 // write() runs them first, and keeps each value that each byte has had. Then read() runs the reader
@@ -40,10 +40,10 @@ constexpr Part kNoPart = UINT32_MAX;
 
 class Reader {
  public:
-  // Reads as the code does; answers whether it found what it may find. Does the same whenever it finds
-  // the same.
+  // Reads as the code does, and returns whether it found what it may find. If it finds the same
+  // again, it does the same again.
   virtual bool read() = 0;
-  // The part that this load is of.
+  // The part that a load belongs to.
   virtual Part part_of(uintptr_t at, size_t size) = 0;
   // Whether the code does the same with either value of a byte.
   virtual bool is_same(Part part, uint8_t a, uint8_t b) = 0;
@@ -54,7 +54,7 @@ class Reader {
   ~Reader() = default;
 };
 
-// What is made worse, to see that it is noticed.
+// What is weakened, to check that the model notices.
 struct Fault {
   Part relaxed = kNoPart;   // nothing is acquired from this part: one side of it is relaxed
   Part repeated = kNoPart;  // of this part a load finds again what the first load in the run found:
@@ -64,25 +64,25 @@ struct Fault {
 class Memory {
  public:
   void write(const std::function<void()> &writers);
-  // Answers whether read() did in each run, and in none of them loaded from outside of the code's
-  // allocations, or found anything that was not atomic and may be written at the same time.
+  // Returns whether read() succeeded in each run, and in none of them loaded from outside of the
+  // code's allocations, or found anything that was not atomic and may be written at the same time.
   bool read(Reader &reader, const Fault &fault = {});
 
   uint64_t runs() const { return runs_; }
   // The parts from which the reader learnt of stores.
   const std::set<Part> &acquired() const { return acquired_; }
-  // The loads of the last run.
+  // Describes the loads of the last run.
   std::string story(const std::function<std::string(Part)> &name_of) const;
 
-  // The beginning of the code's allocation that has all of these bytes; 0: there is none.
+  // Returns the beginning of the code's allocation that has all of these bytes; 0: there is none.
   uintptr_t allocation_of(uintptr_t at, size_t size) const;
 
   // ---- Called by the code ---------------------------------------------------------------------
 
   void load(uintptr_t at, size_t size, unsigned order, void *out);
-  // A compare-and-exchange and its like: they load the last value, and then may store.
+  // Compare-and-exchange and the like: they load the last value, and then may store.
   void load_last(uintptr_t at, size_t size, unsigned order, void *out);
-  // What the reader stores goes nowhere. follows: upon load_last.
+  // What the reader stores goes nowhere. follows: the store follows load_last.
   void store(uintptr_t at, size_t size, unsigned order, const void *value, bool follows = false);
   void read_plainly(uintptr_t at, size_t size);
   void write_plainly(uintptr_t at, size_t size);
@@ -92,7 +92,7 @@ class Memory {
  private:
   enum class Phase { kOther, kWriting, kReading };
 
-  // While it exists the model works for itself.
+  // While one exists, the model works for itself.
   struct Pause {
     explicit Pause(Phase &current) : phase(current), before(current) { phase = Phase::kOther; }
     ~Pause() { phase = before; }
@@ -155,7 +155,7 @@ class Memory {
   std::vector<Attempt> attempts_;
   std::set<Part> acquired_;
 
-  // Of one run.
+  // The state of one run.
   std::jmp_buf end_;
   const char *problem_ = nullptr;
   size_t chosen_ = 0;

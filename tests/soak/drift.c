@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether hit ratios stay what they are, however long it goes on: requests for keys of very different
- * weights, to 16 shards and to one. Each million's hit ratio must be within half a point of the first
- * settled one, and that of 16 shards within a point of one shard's.
+/* Checks that hit ratios stay what they are, however long it goes on. Requests for keys of very
+ * different weights go to 16 shards and to one. The hit ratio of each million must be within half a
+ * point of the first settled one, and that of 16 shards within a point of one shard's.
  *
  * Usage: drift MILLIONS [SEED] */
 #include <cachetools.h>
@@ -25,7 +25,7 @@ static uint64_t weight_of(uint32_t key) {
   return 1 + draw(&state) % 4096;
 }
 
-static double sums[kKeys]; /* of how likely keys are, by Zipf's law */
+static double sums[kKeys]; /* running sums of the keys' probabilities, by Zipf's law */
 
 static uint32_t draw_key(uint64_t *state) {
   const double at = (double)(draw(state) >> 11) / 9007199254740992.0 * sums[kKeys - 1];
@@ -68,7 +68,7 @@ static double hit_ratio(ct_cache *cache, uint64_t *state) {
   return (double)hits / kMillion;
 }
 
-/* False: it drifted. */
+/* Returns false if the hit ratio drifted. */
 static int stays(ct_policy policy, int millions, uint64_t seed) {
   ct_cache *one = make(policy, 1, seed | 1);
   ct_cache *some = make(policy, kShards, seed | 1);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Four threads do everything at once to two caches, for as long as they are told: one counts 1,000,000
- * entries, the other weighs by CT_WEIGHT_MEMORY.
+/* Four threads do everything at once to two caches, for as long as they are told to. One cache
+ * counts 1,000,000 entries, the other weighs by CT_WEIGHT_MEMORY.
  *
  * Every value that comes out is checked from its first byte to its last. Once a minute the threads
- * pause; then counters, events, what a walk finds and the answers that the threads got must agree to
- * the last one, the limit in bytes must hold, and the cache is filled up to be compared: from the
- * fifth minute on (or a sixth of the time, if that is less) the process may grow by a twentieth. At
- * the end each copy of a value must have been dropped once.
+ * pause. Then the counters, the events, what a walk finds and the answers that the threads got must
+ * agree exactly, and the limit in bytes must hold. The caches are filled up, so that memory can be
+ * compared: from the fifth minute on (or a sixth of the time, if that is less), the process may
+ * grow by a twentieth. At the end, each copy of a value must have been dropped once.
  *
  * Usage: soak MINUTES [SEED [ENTRIES]]; the seed also chooses the policy. */
 #include <cachetools.h>
@@ -31,7 +31,7 @@ enum {
 
 static const uint64_t kSecond = 1000000000;
 
-/* ThreadSanitizer remembers more and more of what threads did, so that its process grows. */
+/* ThreadSanitizer remembers more and more of what threads did, so its process grows. */
 #if defined(__SANITIZE_THREAD__)
 static const bool kGrows = true;
 #else
@@ -106,7 +106,7 @@ static uint64_t below(worker *w, uint64_t n) {
   return next(&w->random) % n;
 }
 
-/* The bytes that are resident; 0: unknown. */
+/* Returns the resident bytes; 0: unknown. */
 static uint64_t resident(void) {
   unsigned long long size, pages;
   FILE *file = fopen("/proc/self/statm", "r");
@@ -151,7 +151,7 @@ static uint32_t key_of(const void *key, size_t size) {
 
 /* ---- Callbacks ------------------------------------------------------------------------------ */
 
-/* Stands still while the threads pause, so that nothing expires between two looks. */
+/* The timer stands still while the threads pause, so that nothing expires between two looks. */
 static uint64_t on_timer(void *user_data) {
   (void)user_data;
   const uint64_t still = atomic_load(&stands_at);
@@ -256,7 +256,7 @@ static uint64_t walk(ct_cache *cache, int32_t order, uint64_t most, uint64_t *we
   return count;
 }
 
-/* A cache of the thread's own, by a snapshot into another one, beside what the others do. */
+/* Saves a cache of the thread's own and loads it into another one, while other threads go on. */
 static void copy_by_snapshot(worker *w) {
   ct_cache *from = ct_cache_new(CT_POLICY_LRU, kSnapshotEntries);
   ct_cache *to = ct_cache_new(CT_POLICY_SIEVE, kSnapshotEntries / 2);
@@ -276,13 +276,14 @@ static void copy_by_snapshot(worker *w) {
 
 /* ---- Operations ----------------------------------------------------------------------------- */
 
-/* Half of them out of a twentieth, all out of twice what fits. */
+/* Half of the keys come from the first twentieth, the others from all, which are twice as many
+ * as fit. */
 static uint32_t draw_key(worker *w) {
   const uint64_t range = (uint64_t)entries * 2;
   return (uint32_t)(below(w, 2) == 0 ? below(w, range / 20 + 1) : below(w, range));
 }
 
-/* What a store may answer that is not forced to fail. */
+/* Checks what a store may answer that is not forced to fail. */
 static void stored(subject *s, ct_status status) {
   if (status == CT_NOT_STORED || status == CT_ERR_TOO_LARGE)
     atomic_fetch_add(&s->rejections, 1);
@@ -301,7 +302,7 @@ static void release(worker *w, uint64_t at) {
   ct_value_release(&w->held[at]);
 }
 
-/* Keeps a value for a while, or gives it back at once. */
+/* Keeps a value for a while, or releases it at once. */
 static void receive(worker *w, uint32_t key, ct_value *value) {
   if (value->data == NULL) return;
   check_value(key, value->data, value->size);
@@ -367,7 +368,7 @@ static void set_many(worker *w, subject *s) {
   for (int i = 0; i < kBatch; i++) stored(s, statuses[i]);
 }
 
-/* What goes through all of a cache, or takes much of it away. */
+/* Calls that go through a whole cache, or take much of it away. */
 static void rarely(worker *w, subject *s) {
   uint64_t bytes = 0;
   uint32_t rest;
@@ -524,7 +525,7 @@ static void *work(void *data) {
 
 /* ---- At rest -------------------------------------------------------------------------------- */
 
-/* So that two moments can be compared: each cache has as much as it may have. */
+/* Fills each cache to its limit, so that two moments can be compared. */
 static void fill_up(subject *s) {
   uint64_t random = seed;
   uint64_t value[kLargest / 8];
@@ -574,7 +575,7 @@ static ct_cache *make(subject *s, int32_t policy, ct_weight_kind kind, uint64_t 
   return s->cache;
 }
 
-/* Of values that may have left. */
+/* The bytes of pinned values, which may have left the cache. */
 static uint64_t pinned_bytes(void) {
   uint64_t bytes = 0;
   for (int i = 0; i < kThreads; i++)
@@ -582,7 +583,7 @@ static uint64_t pinned_bytes(void) {
   return bytes;
 }
 
-/* Answers what is resident when all is at rest and full. */
+/* Returns what is resident when all threads pause and all caches are full. */
 static uint64_t inspect(double minutes) {
   uint64_t operations = 0;
   atomic_store(&is_pausing, true);
@@ -601,7 +602,7 @@ static uint64_t inspect(double minutes) {
   printf("by memory %.1f MB, %.1f held\n", (double)ct_currsize(subjects[1].cache) / 1e6,
          (double)memory / 1e6);
   fflush(stdout);
-  /* In a small cache it may come to more. */
+  /* A small cache may hold more. */
   const uint64_t full = subjects[1].full;
   if (full > 32000000) require(memory <= full + full / 10 + pinned_bytes());
   atomic_store(&stands_at, 0);
@@ -651,7 +652,7 @@ int main(int argc, char **argv) {
     last = inspect(at);
     if (first == 0 && at >= settled * 0.999) first = last;
   }
-  /* While they are made anew, too few of them say nothing. */
+  /* In less than a minute, too few entries are replaced to say anything. */
   if (minutes >= 1 && !kGrows) require(last <= first + first / 20);
   if (minutes >= 1 && !kGrows) require(first <= last + last / 20);
 

@@ -14,7 +14,7 @@ choices choices_from_bytes(const uint8_t *data, size_t size) {
   return (choices){.at = data, .end = data + size};
 }
 
-/* As many bytes as most has, little-endian. */
+/* Takes as many bytes as most has, little-endian. */
 static uint64_t take(choices *from, uint64_t most) {
   uint64_t number = 0;
   for (int shift = 0; shift < 64 && most >> shift != 0; shift += 8)

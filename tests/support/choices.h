@@ -14,7 +14,7 @@ typedef struct choices {
 } choices;
 
 choices choices_from_number(uint64_t number);
-/* Zeros follow the last of them. */
+/* Takes choices from bytes; zeros follow the last one. */
 choices choices_from_bytes(const uint8_t *data, size_t size);
 
 /* Any number. Takes 8 bytes. */

@@ -161,7 +161,7 @@ static ct_status remove_all(ct_cache *cache, const char *key) {
   return CT_OK;
 }
 
-/* Nobody can tell whether it would have matched what is on its way. */
+/* It cannot be known whether match would have accepted the value that is being loaded. */
 static ct_status remove_none(ct_cache *cache, const char *key) {
   (void)key;
   ct_remove_if(cache, match_none, NULL);
@@ -172,7 +172,7 @@ static ct_status end_lifetime(ct_cache *cache, const char *key) {
   return ct_set_lifetime(cache, key, strlen(key), 0);
 }
 
-/* There is room for nothing, then again for as much as before. */
+/* Leaves room for nothing, then for as much as before. */
 static ct_status resize_to_none(ct_cache *cache, const char *key) {
   (void)key;
   const uint64_t maxsize = ct_maxsize(cache);

@@ -28,33 +28,33 @@ ct_status tape_write(void *tape, const void *data, size_t size);
 ct_status tape_read(void *tape, void *buffer, size_t capacity, size_t *got);
 void tape_free(tape *t);
 
-/* As a ct_cache's: from the beginning of a tape, which is rewound. */
+/* Load and save as ct_snapshot_load and ct_snapshot_save do. A load rewinds the tape first. */
 ct_status load_tape(ct_cache *cache, tape *t);
 ct_status load_tape_with(ct_cache *cache, tape *t, uint32_t flags);
 ct_status save_tape(ct_cache *cache, tape *t);
 
-/* Puts content behind a prefix into frames of at most so many bytes each. */
+/* Writes a prefix, then content in frames of at most so many bytes each. */
 void put_frames(tape *to, const unsigned char prefix[kPrefix], const void *content, size_t size,
                 size_t most);
-/* The content of a snapshot whose frames are right; false: they are not. */
+/* Reads the content of a snapshot. Returns false if a frame is wrong. */
 bool get_frames(const tape *from, tape *content);
 
-/* What stands for a key in the order. */
+/* Returns what stands for a key in the order. */
 uint64_t snapshot_id(const void *key, size_t key_size);
 
-/* Little-endian. */
+/* Writes a number, little-endian. */
 void put_number(tape *to, uint64_t number, unsigned bytes);
 uint64_t number_at(const unsigned char *at, unsigned bytes);
 
-/* What begins a snapshot: one without a date, and one with. */
+/* The prefix of a snapshot without a date, and of one with. */
 extern const unsigned char kSnapshotPrefix[kPrefix];
 extern const unsigned char kDatedPrefix[kPrefix];
 
 /* A snapshot in CT_TEST_DATA, as it was recorded. */
 tape read_recorded(const char *name);
-/* Writes it into the file that CT_RECORD_SNAPSHOT names, if it is set. */
+/* If CT_RECORD_SNAPSHOT names a file, writes the snapshot into it. */
 void record_snapshot(const tape *snapshot);
-/* As text, a line for each part, entries sorted by key. */
+/* Describes a snapshot as text: a line for each part, entries sorted by key. */
 void describe_snapshot(const tape *snapshot, char *text, size_t capacity);
 
 #endif

@@ -51,7 +51,7 @@ uint64_t manual_clock_read(void *clock) {
 
 /* ---- Allocator ------------------------------------------------------------------------------ */
 
-/* Stands right before the memory handed out, so that free can check what it is told. */
+/* Lies right before the memory that is handed out, so that free can check its arguments. */
 typedef struct block_header {
   void *base; /* what the system's allocator gave */
   size_t size;

@@ -14,7 +14,7 @@
 
 #include "test.h"
 
-/* Whether a sanitizer is at work that has memory of its own. */
+/* Whether a sanitizer is at work that takes memory of its own. */
 #if defined(__has_feature)
 #define HAS_FEATURE(name) __has_feature(name)
 #else
@@ -29,11 +29,11 @@ enum { kSanitized = 0 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Failures that a callback may answer, its own ones among them. */
+/* Failures that a callback may answer, statuses of its own among them. */
 enum { kFailureCount = 15 };
 extern const ct_status kFailures[kFailureCount];
 
-/* What no callback may answer; nor CT_NOT_STORED, unless it computes. */
+/* Statuses that no callback may answer; nor CT_NOT_STORED, unless it computes. */
 enum { kReservedCount = 10 };
 extern const ct_status kReserved[kReservedCount];
 
@@ -44,9 +44,9 @@ typedef struct manual_clock {
 
 uint64_t manual_clock_read(void *clock);
 
-/* Counts blocks and bytes, checks that each block is freed with the size and alignment that it was
- * allocated with, and fails the allocation number fail_at, counted from 0 (-1: none), and all after
- * it if fail_on. Thread-safe. */
+/* An allocator that counts blocks and bytes, and checks that each block is freed with the size
+ * and alignment that it was allocated with. It fails allocation number fail_at, counted from 0
+ * (-1: none), and if fail_on is set, all after it. Thread-safe. */
 typedef struct test_allocator {
   ct_allocator hooks; /* options.allocator = &it.hooks */
   _Atomic int64_t calls;
@@ -60,11 +60,11 @@ typedef struct test_allocator {
 
 void test_allocator_init(test_allocator *allocator);
 
-/* A policy of the caller's: first in, first out. A shard may hold 4096 entries. It has no lock: its
- * shard's protects it. */
+/* A policy of the caller's: first in, first out. A shard may hold 4096 entries. The policy has
+ * no lock, as its shard's lock protects it. */
 extern const ct_policy_ops kQueue;
 
-/* The seed of a random test: CT_SEED of the environment, or the time; printed. */
+/* Prints and returns the seed of a random test: CT_SEED of the environment, or the time. */
 uint64_t test_seed(void);
 
 /* splitmix64. */
@@ -73,16 +73,17 @@ uint64_t test_random(uint64_t *state);
 /* A number below n. */
 uint64_t test_random_below(uint64_t *state, uint64_t n);
 
-/* Private memory of the process that is resident: exact, as the counters of statm are not. */
+/* The private memory of the process that is resident. It is exact, unlike the counters of statm. */
 double resident_bytes(void);
 
-/* Asserts that there is one. */
+/* Makes a cache, and asserts that there is one. */
 ct_cache *new_cache(const ct_options *options);
 
-/* The same of options of which those named are not 0, as in cache_of(.maxsize = 100, .shards = 4). */
+/* Makes a cache with the options named, as in cache_of(.maxsize = 100, .shards = 4). The others
+ * are 0. */
 #define cache_of(...) new_cache(&(const ct_options){.struct_size = sizeof(ct_options), __VA_ARGS__})
 
-/* And so of an entry's. */
+/* Options of an entry, named in the same way. */
 #define entry_with(...) ((ct_entry_options){.struct_size = sizeof(ct_entry_options), __VA_ARGS__})
 
 ct_stats stats_of(const ct_cache *cache);

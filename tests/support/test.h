@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-/* CMocka needs those above, and does not know C++. */
+/* CMocka needs the headers above, and does not know C++. */
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -16,12 +16,13 @@ extern "C" {
 }
 #endif
 
-/* As in TEST(set_stores) { ... }. A program's tests run in the order in which its file has them. The
- * program's main is that of support.c, unless it has one of its own, which returns
- * run_registered_tests(). */
+/* Defines a test, as in TEST(set_stores) { ... }. A program runs its tests in the order in which
+ * they stand in its file. Its main is that of support.c, unless it has a main of its own, which
+ * returns run_registered_tests(). */
 #define TEST(name) TEST_WITH(name, NULL, NULL)
 
-/* The same with what CMocka calls before the test and, even if it failed, after it; NULL: nothing. */
+/* Defines a test with functions that CMocka calls before it and, even if it failed, after it.
+ * NULL: none. */
 #define TEST_WITH(name, setup, teardown)                                                \
   static void test_##name(void **state);                                                \
   __attribute__((constructor)) static void register_##name(void) {                      \
@@ -30,8 +31,9 @@ extern "C" {
   }                                                                                     \
   static void test_##name(void **state __attribute__((unused)))
 
-/* A test of a struct, which open fills in and close takes down, where it is known as the pointer it.
- * FIXTURE_TEST of tests/abi/fixture.h and its likes are made of this. */
+/* Defines a test with a fixture, a struct of that type. open fills it in, close takes it down,
+ * and the test has a pointer to it, whose name is that of the parameter it. FIXTURE_TEST of
+ * tests/abi/fixture.h and others are made of this. */
 #define TEST_IN(type, it, name, open, close) \
   static void check_##name(type *it);        \
   TEST(name) {                               \
@@ -47,7 +49,7 @@ extern "C" {
 extern "C" {
 #endif
 
-/* Copies it, not its name. */
+/* Copies the struct, but not its name. */
 void register_test(const struct CMUnitTest *test);
 int run_registered_tests(void);
 

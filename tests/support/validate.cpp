@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Only in the static build for tests.
+// Part of the static build for tests only.
 #include "../../abi/boundary.hpp"
 #include "internal.h"
 

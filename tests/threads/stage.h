@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* A stage: a cache whose key k many threads ask for at once, and what each of them gets.
  *
- * How many threads are inside a call is told by the timer: the key that they ask for is there, but
- * expired, so each call reads the time once while it looks the key up. That is inside the critical
- * section, so after the next look-up they all hold what they wait for.
+ * The timer tells how many threads are inside a call. The key is there but expired, so each call
+ * reads the time once while it looks the key up. It does so under the lock, so once another look-up
+ * is over, all these calls have joined what they wait for.
  *
- * Threads only write down what they met; the main thread asserts it. */
+ * The threads only write down what they met; the main thread asserts it. */
 #ifndef STAGE_H
 #define STAGE_H
 
@@ -18,7 +18,8 @@ enum { kCallers = 16 };
 
 extern const uint64_t kForever;
 
-/* How often to do what is done so often usually: CT_ROUNDS of the environment says so in per cent. */
+/* How often to repeat what is usually done that often: CT_ROUNDS in the environment is a
+ * percentage. */
 int rounds(int usual);
 
 typedef struct stage stage;
@@ -30,7 +31,7 @@ struct stage {
   ct_cache *cache;
   test_allocator allocator;
   uint64_t expected; /* readings that the loader waits for before it answers */
-  /* What the loader answers to its call of that number, from 0. */
+  /* What the loader answers when it is called for the call-th time, counted from 0. */
   ct_status (*script)(stage *self, int call, ct_result *result);
 };
 
@@ -44,25 +45,25 @@ typedef struct caller {
   ct_lease *lease;
 } caller;
 
-/* The key of all callers is k. */
+/* All callers ask for the key k. */
 void open_stage(stage *self, uint64_t maxsize);
 
 void close_stage(stage *self);
 
-/* A test of a stage s. */
+/* Defines a test with a stage s. */
 #define STAGE_TEST(name, maxsize) TEST_IN(stage, s, name, open_stage(s, maxsize), close_stage(s))
 
-/* Tells from how deep in the stack the last one came. */
+/* Waits for so many readings of the timer. Returns how deep in the stack the last one was. */
 uintptr_t await_readings(stage *self, uint64_t count);
 
-/* Of the key, before anybody else asks for it. */
+/* Takes the lease of the key, before anybody else asks for it. */
 ct_lease *take_lease(stage *self);
 void *call_to_load(void *user_data);
 void *call_to_lease(void *user_data);
 void start(caller *self, stage *stage, void *(*run)(void *));
 void start_all(caller *callers, size_t count, stage *stage, void *(*run)(void *));
 
-/* All of them wait for a lease, this one. */
+/* Takes the lease, and starts callers that all wait for it. */
 ct_lease *let_wait(stage *self, caller *callers, size_t count, void *(*run)(void *));
 
 void join_all(caller *callers, size_t count);

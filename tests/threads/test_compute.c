@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Computing from many threads: nothing is lost, those of one key take turns, and a turn comes in the
- * end. */
+/* Computes on many threads: no result is lost, computes of one key take turns, and each gets its
+ * turn in the end. */
 #include <semaphore.h>
 
 #include "stage.h"
@@ -57,7 +57,7 @@ TEST(counting_by_compute_loses_nothing) {
   ct_cache_free(cache);
 }
 
-/* One of many who compute a key at once. */
+/* Many threads that compute one key at once. */
 typedef struct crowd {
   ct_cache *cache;
   pthread_barrier_t barrier;
@@ -71,7 +71,7 @@ static ct_status add_one_slowly(void *user_data, const void *key, size_t key_siz
   crowd *self = user_data;
   if (atomic_fetch_add(&self->inside, 1) != 0) self->crowded = true;
   atomic_fetch_add(&self->runs, 1);
-  /* So that others come. */
+  /* Others come meanwhile. */
   for (int i = 0; i < 20; i++) sched_yield();
   const ct_status status = add_one(NULL, key, key_size, old, result);
   atomic_fetch_sub(&self->inside, 1);
@@ -108,7 +108,7 @@ TEST(computes_of_a_key_take_turns) {
   }
 }
 
-/* A compute on a thread of its own, each run of which stands still until it is told to go on. */
+/* A compute on a thread of its own. Each run stands still until it is told to go on. */
 typedef struct slow_compute {
   ct_cache *cache;
   const char *key;
@@ -154,7 +154,7 @@ static void end_slow_compute(slow_compute *self) {
   sem_destroy(&self->go_on);
 }
 
-/* It never came to an end beside a writer that was quicker. */
+/* A compute beside a quicker writer once never came to an end. */
 TEST(compute_beside_a_quick_writer_is_busy_in_the_end) {
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 10);
   slow_compute slow;
@@ -179,7 +179,7 @@ TEST(computes_of_different_keys_do_not_wait_for_each_other) {
   slow_compute one, other;
   begin_slow_compute(&one, cache, "one");
   begin_slow_compute(&other, cache, "other");
-  /* Nor does anything else wait for them. */
+  /* Other calls do not wait for them either. */
   assert_status(CT_MISS, ct_get(cache, "one", 3, NULL));
   ct_lease *lease = NULL;
   assert_status(CT_LEASED, ct_get_or_lease(cache, "one", 3, 0, NULL, &lease));
@@ -193,7 +193,7 @@ TEST(computes_of_different_keys_do_not_wait_for_each_other) {
   ct_cache_free(cache);
 }
 
-/* Whatever the one before has answered. */
+/* The answer of the compute before does not matter. */
 TEST(turn_passes_on_after_any_answer) {
   static const int32_t answers[] = {CT_OK, CT_MISS, CT_NOT_STORED, CT_ERR_IO, -1000, CT_BUSY};
   for (size_t i = 0; i < COUNT_OF(answers); i++) {
@@ -216,7 +216,7 @@ TEST(turn_passes_on_after_any_answer) {
   }
 }
 
-/* Whoever computes a key again and again does not keep others from their turn. */
+/* A thread that computes a key again and again does not keep others from their turn. */
 static void *compute_until_over(void *user_data) {
   slow_compute *self = user_data;
   while (sem_trywait(&self->go_on) != 0)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The tree of the shards' earliest deadlines: whoever is due is found, also when threads have changed
-// neighbouring numbers at the same time.
+// The tree of the shards' earliest deadlines: it finds any shard with an entry that is due, even if
+// threads have changed neighbouring numbers at the same time.
 #include <algorithm>
 #include <csetjmp>
 #include <cstdarg>
@@ -58,7 +58,7 @@ TEST(numbers_are_the_least_after_threads_met) {
       threads.emplace_back([&tree, round, t] {
         uint64_t state = static_cast<uint64_t>(round) * kThreads + t;
         for (int step = 0; step < 5000; step++) {
-          // Each has its own shards, in lines that all share.
+          // Each thread has shards of its own, in cache lines that all share.
           const auto shard = static_cast<uint32_t>(draw(&state) % (kShards / kThreads));
           tree.set(shard * kThreads + t, draw(&state) % 1000);
         }

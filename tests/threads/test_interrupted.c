@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A reader that takes no lock may be held up between any two of its instructions, for as long as it
- * takes others to change all that it has seen. A signal holds it up wherever it is. */
+/* A reader that takes no lock may be held up between any two of its instructions, until others
+ * have changed everything that it has seen. A signal holds it up wherever it is. */
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -19,13 +19,13 @@ typedef struct shared {
   uint64_t reader_seed;
   uint64_t writer_seed;
   atomic_bool over;
-  uint64_t wrong; /* how many values were, that the reader has seen */
+  uint64_t wrong; /* wrong values that the reader has seen */
 } shared;
 
 static int held[2];   /* pipes: a byte for each time that the reader is held up */
-static int let_go[2]; /* and one when it may go on */
+static int let_go[2]; /* a byte for each time that it may go on */
 
-/* Not for ever: it may hold the lock that the others wait for. */
+/* It does not wait for ever: the reader may hold the lock that the others wait for. */
 static void hold_up(int signal_number) {
   (void)signal_number;
   char byte = 0;
@@ -81,7 +81,7 @@ static void clear(shared *s) {
   ct_clear(s->cache);
 }
 
-/* Some 510 entries, and the index moves to its next table. */
+/* There are some 510 entries when the index moves to its next table. */
 static void run(shared *s, void (*change_all)(shared *s)) {
   const struct sigaction action = {.sa_handler = hold_up, .sa_flags = SA_RESTART};
   assert_int_equal(0, sigaction(SIGUSR1, &action, NULL));
@@ -120,9 +120,9 @@ TEST(reader_held_up_anywhere_reads_whole_values) {
   run(&s, change);
 }
 
-/* Of a table that was put away it may see entries that are nowhere. That was taken for the first
- * memory of the cache, which there is none of here: it went back while the cache was so small that
- * reads took the lock. */
+/* In a table that was put away, the reader may see references to entries that are gone. Such a
+ * reference was taken to lead into the first memory of the cache. Here there is none: it went
+ * back while the cache was so small that reads took the lock. */
 TEST(reader_held_up_while_table_goes_looks_nowhere) {
   shared s;
   new_shared(&s);

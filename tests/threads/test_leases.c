@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Leases that many threads wait for: who takes one over, and what invalidates the key meanwhile. */
+/* Leases that many threads wait for: which thread takes one over, and what happens if the key is
+ * invalidated meanwhile. */
 #include <semaphore.h>
 
 #include "key_calls.h"
@@ -147,7 +148,7 @@ TEST(one_load_without_memory_fails_one_caller) {
   }
 }
 
-/* Gives up what it gets, if it gets a lease. */
+/* Gives its lease up, if it gets one. */
 static void *call_and_abandon(void *user_data) {
   caller *self = user_data;
   call_to_lease(self);
@@ -250,7 +251,7 @@ STAGE_TEST(who_comes_after_overtaking_does_not_wait, 8) {
   assert_text_quietly(s->cache, "k", "loaded");
 }
 
-/* Nothing is brought to those who wait, so they look again: what was written is there. */
+/* The waiting threads get no value, so they look again, and find what was written. */
 STAGE_TEST(waiters_of_an_overtaken_lease_that_is_abandoned_look_again, 8) {
   s->script = bring;
   caller callers[kCallers] = {0};
@@ -279,7 +280,7 @@ STAGE_TEST(a_waiter_of_an_abandoned_lease_loads_what_was_deleted, 8) {
   assert_text_quietly(s->cache, "k", "loaded");
 }
 
-/* A loader on a thread of its own, which stands still until it is told to go on. */
+/* A loader on a thread of its own. It stands still until it is told to go on. */
 typedef struct slow_load {
   ct_cache *cache;
   pthread_t thread;
@@ -312,7 +313,7 @@ static void begin_slow_load(slow_load *self) {
   sem_wait(&self->begun);
 }
 
-/* Whoever called the loader gets what it brought; expected is what the cache has then. */
+/* The thread that called the loader gets its value; expected is what the cache has then. */
 static void end_slow_load(slow_load *self, const char *expected) {
   sem_post(&self->go_on);
   pthread_join(self->thread, NULL);
@@ -334,7 +335,7 @@ TEST(load_is_not_kept_if_another_thread_invalidates_its_key) {
     assert_status(way->answer, way->run(load.cache, "k"));
     const char *expected = way->leaves;
     if (i % 2 == 0 && expected == NULL) {
-      /* Who comes after it waits for nobody, and what it loads is kept. */
+      /* A call that comes later waits for nobody, and what it loads is kept. */
       ct_lease *lease = NULL;
       assert_status(CT_LEASED, ct_get_or_lease(load.cache, "k", 1, 0, NULL, &lease));
       assert_status(CT_OK, ct_lease_fulfil(lease, "newer", 5, NULL, NULL));
@@ -356,7 +357,7 @@ TEST(load_is_kept_whatever_else_another_thread_calls) {
   }
 }
 
-/* Whoever waits looks again as often as what it waits for is overtaken and then given up. It once did
+/* A waiting call looks again as often as the lease is overtaken and then given up. It once did
  * so by calling itself, until its stack was full. */
 STAGE_TEST(waiting_again_and_again_takes_no_stack, 8) {
   ct_lease *lease = take_lease(s);
@@ -364,7 +365,7 @@ STAGE_TEST(waiting_again_and_again_takes_no_stack, 8) {
   start(&caller, s, call_to_lease);
   const uintptr_t frame = await_readings(s, 1);
   for (int round = 0; round < 100; round++) {
-    /* It is written, and has expired again. */
+    /* The key is written, and the value has expired again. */
     assert_status(CT_OK, ct_set_ttl(s->cache, "k", 1, "newer", 5, 1));
     s->now++;
     ct_lease *next = take_lease(s);

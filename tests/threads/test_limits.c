@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The one limit beside threads: who pays when it falls, and who does not when a snapshot is loaded. */
+/* The one limit, with many threads: which calls pay when it falls, and which do not when a
+ * snapshot is loaded. */
 #include <pthread.h>
 
 #include "snapshots.h"
@@ -90,7 +91,7 @@ static void count_evicted(void *user_data, const ct_event *event) {
 
 typedef struct storer {
   ct_cache *cache;
-  uint64_t keys[kStores]; /* of the second shard, not there */
+  uint64_t keys[kStores]; /* absent keys of the second shard */
   int most;               /* evicted by one store */
 } storer;
 
@@ -106,7 +107,8 @@ static void *store_beside(void *arg) {
   return NULL;
 }
 
-/* A store that met a resize used to pay all of the debt out of its own shard, and wait for the whole. */
+/* A store that met a resize used to pay all of the debt out of its own shard, and to wait for
+ * the whole. */
 TEST(store_beside_resize_pays_for_itself_and_little_more) {
   resizing.made = 0;
   resizing.stage = kIdle;
@@ -189,7 +191,7 @@ static void *write_lightly(void *cache) {
   return NULL;
 }
 
-/* What did not fit used to take all room for a moment, and others evicted for theirs. */
+/* What did not fit used to take all room for a moment, and others evicted to store theirs. */
 TEST(loading_what_does_not_fit_makes_nobody_evict) {
   ct_options options = CT_OPTIONS_INIT;
   options.maxsize = CT_UNBOUNDED;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Loading once, from many threads: who loads, who waits, what each of them gets, and what is
+/* Loading on many threads: which of them load, which wait, what each of them gets, and what is
  * counted. */
 #include "stage.h"
 
@@ -193,13 +193,13 @@ TEST(each_key_of_a_stampede_is_loaded_once) {
 
 /* ---- Rings ---------------------------------------------------------------------------------- */
 
-/* Each of them loads its own key, or computes it, and meanwhile asks for the key of the next as that
- * one does. */
+/* Each thread loads its own key, or computes it. Meanwhile it asks for the key of the next
+ * thread, in the way in which that thread does. */
 typedef struct ring {
   ct_cache *cache;
   pthread_barrier_t barrier;
   size_t size;
-  bool gives_in;     /* who would close the ring brings a value all the same */
+  bool gives_in;     /* the thread that would close the ring brings a value all the same */
   bool leases;       /* the first of them asks by ct_get_or_lease, unless the second computes */
   unsigned computes; /* a bit for each of them: 1, it computes */
 } ring;
@@ -299,7 +299,7 @@ static void assert_ring_is_never_closed(ring ring) {
   ct_cache_free(ring.cache);
 }
 
-/* All of them load, or compute, or every second one does. */
+/* All threads load, or all compute, or every second one does. */
 static void assert_rings_are_never_closed(size_t size) {
   static const unsigned computes[] = {0, ~0u, 0x55, 0xaa};
   for (int round = 0; round < rounds(20); round++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Loads, leases and all else at once, from many threads: it adds up in the end. */
+/* Loads, leases and all other calls at once, on many threads: in the end, the counts agree. */
 #include "stage.h"
 
 enum { kMixers = 6, kMixedKeys = 12, kMixedSteps = 4000, kLargeValue = 20000 };
@@ -13,11 +13,11 @@ typedef struct mixer {
   uint64_t reads;   /* that count a hit or a miss */
   uint64_t missed;  /* leases taken, by loaders too */
   uint64_t loads;   /* of these, fulfilled */
-  uint64_t unnamed; /* statuses that should not be */
+  uint64_t unnamed; /* statuses that may not occur */
   uint64_t damaged; /* values that are not what anyone stored under their key */
 } mixer;
 
-/* A value tells its key, and is of one byte throughout from there on. */
+/* A value begins with its key; all of its other bytes are equal. */
 static size_t make_value(mixer *self, uint64_t key, char *value) {
   const size_t size = test_random_below(&self->random, 16) == 0
                           ? kLargeValue
@@ -64,7 +64,7 @@ static ct_status load_mixed(void *user_data, const void *key, size_t key_size, c
       break;
     case 6:
     case 7: {
-      /* Any other key: rings are to be noticed. */
+      /* Any other key, so that rings occur. */
       if (self->depth >= 3) break;
       self->depth++;
       mix_load(self, test_random_below(&self->random, kMixedKeys));
@@ -165,7 +165,8 @@ static void *mix(void *user_data) {
         break;
       case 8:
       case 9:
-        /* One that fails, because the value is too large, or gives up counts nothing. */
+        /* A compute that fails, because the value is too large, or that gives up, counts
+         * nothing. */
         status = ct_compute(self->cache, &key, sizeof(key), compute_mixed, self, &value);
         self->reads += status >= 0 && status != CT_BUSY;
         if (value.pin != 0) check_value(self, key, value.data, value.size);
@@ -187,7 +188,7 @@ static void *mix(void *user_data) {
   return NULL;
 }
 
-/* Runs threads of mix, and asserts what must hold whatever came to pass. */
+/* Runs threads of mix, and asserts what must hold whatever happened. */
 static void assert_mix_adds_up(uint32_t shards, int steps, uint64_t seed) {
   test_allocator allocator;
   test_allocator_init(&allocator);

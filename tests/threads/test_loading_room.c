@@ -4,9 +4,9 @@
 
 enum { kLargeValue = 20000 };
 
-/* A value too long to lie in its entry looks for room in another shard; meanwhile its load is
- * overtaken, or the limit sinks below its weight, and it is handed back after all. It once was
- * given back from a block that had already been given away. */
+/* A value too long to lie in its entry looks for room in another shard. Meanwhile its load is
+ * overtaken, or the limit sinks below its weight, and the value is handed back after all. It was
+ * once handed back from a block that was already in other use. */
 typedef struct pressure {
   ct_cache *cache;
   pthread_t thread;
@@ -67,8 +67,8 @@ TEST(value_is_handed_back_after_room_was_sought_elsewhere) {
   assert_int_equal(0, allocator.blocks);
 }
 
-/* The same, not by chance: while another shard is asked for a victim, another thread deletes the
- * key. */
+/* The same, but not by chance: another thread deletes the key while another shard is asked for a
+ * victim. */
 enum { kRivals = 16 };
 
 typedef struct rivalry {
@@ -78,7 +78,7 @@ typedef struct rivalry {
   const void *home[kRivals]; /* the state of a key's shard */
   uint32_t id;               /* of the last entry */
   uint64_t loading;          /* a key */
-  ct_status deleting;        /* it, meanwhile */
+  ct_status deleting;        /* the answer to its deletion */
 } rivalry;
 
 static rivalry rivals;
@@ -107,7 +107,7 @@ static void *delete_loading(void *unused) {
   return NULL;
 }
 
-/* This thread has the lock of the victim's shard alone. */
+/* This thread holds only the lock of the victim's shard. */
 static uint32_t choose_after_delete(void *state) {
   (void)state;
   pthread_t thread;

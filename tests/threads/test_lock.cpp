@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The shards' lock under more threads than cores: one at a time, and everyone's turn comes, after a
-// number of others that is known.
+// The shards' lock with more threads than cores: one thread at a time has it, and each gets its
+// turn after a known number of others.
 #include <pthread.h>
 #include <sched.h>
 
@@ -18,7 +18,7 @@ namespace {
 
 constexpr int kThreads = 24;
 
-// What the lock protects is plain memory: ThreadSanitizer sees it if it does not.
+// The lock protects plain memory, so ThreadSanitizer notices if it does not.
 struct Guarded {
   ct::Lock lock;
   uint64_t count = 0;
@@ -32,7 +32,7 @@ void take_turn(Guarded *guarded) {
   ct::Guard guard(guarded->lock);
   if (++guarded->inside != 1) guarded->crowded = true;
   guarded->count++;
-  // Longer than anyone spins: the others must go to sleep and be woken.
+  // Longer than any thread spins, so the others must go to sleep and be woken.
   for (int i = 0; guarded->slowly && i < 20; i++) sched_yield();
   guarded->inside--;
 }
@@ -71,7 +71,7 @@ void *take_one_turn(void *data) {
   return nullptr;
 }
 
-// Nobody comes by who would wake a forgotten sleeper by chance.
+// No thread comes by that would wake a forgotten sleeper by chance.
 TEST(lock_given_back_once_wakes_the_only_sleeper) {
   for (int i = 0; i < 300; i++) {
     Guarded guarded;
@@ -86,17 +86,18 @@ TEST(lock_given_back_once_wakes_the_only_sleeper) {
   }
 }
 
-// ---- Who is overtaken how often -----------------------------------------------------------------
+// ---- How often a thread is overtaken ------------------------------------------------------------
 
 constexpr uint32_t kInLine = 8;
 constexpr int kComingBy = 3;
 
-// Threads that stand in line, and others that come by again and again until all of those had it.
+// Threads that stand in line, and others that come again and again until all of those have had the
+// lock.
 struct Line {
   ct::Lock lock;
   std::atomic<bool> is_open{false};
   // Guarded by the lock.
-  uint64_t turns = 0;  // from when the line was complete on
+  uint64_t turns = 0;  // since the line was complete
   uint32_t served = 0;
 };
 
@@ -162,7 +163,7 @@ TEST(line_is_overtaken_no_more_often_than_told) {
   }
 }
 
-// Running on, the thread would have the lock again before a sleeper has woken up.
+// A thread that ran on would have the lock again before a sleeper has woken up.
 TEST(line_passes_when_it_is_let) {
   for (int round = 0; round < 20; round++) {
     Line line;
@@ -185,7 +186,7 @@ TEST(line_passes_when_it_is_let) {
   }
 }
 
-// One that is asleep, and is not let run by the system either while there is something else to do.
+// A thread that sleeps, and that the system does not run while there is anything else to do.
 void *wait_idly(void *data) {
   const sched_param none = {};
   pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
@@ -218,7 +219,7 @@ void *take_and_destroy(void *data) {
   return nullptr;
 }
 
-// AddressSanitizer sees it if the lock is touched by who gave it back.
+// AddressSanitizer notices if a thread touches the lock after it has given it back.
 TEST(next_owner_may_destroy_the_lock) {
   for (uint32_t i = 0; i < 300; i++) {
     auto *line = new Line;

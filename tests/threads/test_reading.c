@@ -15,11 +15,11 @@ enum {
   kBatch = 20,
 };
 
-/* Sanitizers look at each access, and take long for it. */
+/* Sanitizers check each access, which takes long. */
 static const int kReads = kSanitized ? 16000 : 40000;
 static const int kWrites = kSanitized ? 8000 : 20000;
 
-/* What a value holds: all bytes behind the head follow from it. */
+/* The beginning of a value; all bytes behind it follow from it. */
 typedef struct head {
   uint64_t key;
   uint64_t number; /* of the write, rising for each key */
@@ -29,13 +29,13 @@ typedef struct head {
 typedef enum trouble {
   kNone,
   kClears, /* and resizes */
-  kShifts  /* the sizes of values, where memory is limited: then entries are moved in it */
+  kShifts  /* the sizes of values, where memory is limited, so that entries are moved */
 } trouble;
 
 typedef struct shared {
   ct_cache *cache;
   trouble trouble;
-  _Atomic uint64_t finished[kKeys]; /* the last write of each key that is over */
+  _Atomic uint64_t finished[kKeys]; /* the last write of each key that is complete */
   _Atomic uint64_t reads;
   _Atomic(const char *) complaint;
 } shared;
@@ -68,7 +68,7 @@ static const char *problem_of(const unsigned char *value, size_t size, uint64_t 
   return NULL;
 }
 
-/* Answers how many reads it was. */
+/* Returns how many keys it read. */
 static uint64_t read_batch(shared *s, uint64_t *seed) {
   uint64_t keys[kBatch];
   uint64_t least[kBatch];
@@ -142,7 +142,7 @@ static void *write_values(void *argument) {
     if (s->trouble == kClears && what == 9)
       ct_resize(s->cache, kMaxsize / 2 + test_random_below(&w->seed, kMaxsize));
     const head h = {key, (uint64_t)i + 1};
-    /* Often of the same length, and so written in place. */
+    /* Lengths are often the same, so that values are written in place. */
     const size_t usual = s->trouble != kShifts ? 200 : i / (kWrites / 8) % 2 == 0 ? 30 : 900;
     const size_t most = what < 40 ? sizeof(head) + 48 : what < 98 ? usual : kLargest;
     const bool is_fixed = what < 40 && s->trouble != kShifts;
@@ -194,14 +194,14 @@ static void run_all(ct_policy policy) {
   }
 }
 
-/* Uses are marked. */
+/* These policies read use bits. */
 TEST(clock_sieve_s3fifo_copy_whole_values) {
   run_all(CT_POLICY_CLOCK);
   run_all(CT_POLICY_SIEVE);
   run_all(CT_POLICY_S3FIFO);
 }
 
-/* Uses are logged. */
+/* These policies read the log of uses. */
 TEST(lru_copies_whole_values) {
   run_all(CT_POLICY_LRU);
 }
@@ -213,7 +213,7 @@ TEST(mru_lfu_arc_wtinylfu_copy_whole_values) {
   run(CT_POLICY_WTINYLFU, 1, kClears);
 }
 
-/* Uses are nothing. */
+/* These policies ignore uses. */
 TEST(fifo_rr_copy_whole_values) {
   run(CT_POLICY_FIFO, 1, kClears);
   run(CT_POLICY_RR, 1, kClears);
@@ -249,8 +249,8 @@ static void *count_misses(void *argument) {
   return NULL;
 }
 
-/* An entry that had no place for a deadline could be seen in its new block before that was written:
- * where the block held zeros until then, it had expired long ago. */
+/* An entry that had no place for a deadline could be seen in its new block before the deadline
+ * was written. If the block held zeros until then, the entry seemed to have expired long ago. */
 TEST(entry_never_misses_while_it_gets_a_lifetime) {
   pair p = new_pair();
   const char zeros[32] = {0};
@@ -273,7 +273,8 @@ static void *reset_stats(void *argument) {
   return NULL;
 }
 
-/* The baseline could be read after a reset that followed the counts: fewer than none had been hit. */
+/* The baseline could be read after a reset, and the counts before it. Then fewer than 0 reads
+ * had hit. */
 TEST(stats_beside_resets_are_never_negative) {
   pair p = new_pair();
   const char zeros[8] = {0};
@@ -293,7 +294,7 @@ TEST(stats_beside_resets_are_never_negative) {
   ct_cache_free(p.cache);
 }
 
-/* ---- A single thread after the other -------------------------------------------------------- */
+/* ---- One thread after the other ------------------------------------------------------------- */
 
 typedef struct turns {
   ct_cache *cache;
@@ -307,7 +308,7 @@ typedef struct player {
   uint64_t number;
 } player;
 
-/* Uses each key whose turn is its own. */
+/* Uses each key when it is its own turn. */
 static void *take_turns(void *argument) {
   player *p = argument;
   turns *t = p->turns;
@@ -325,7 +326,7 @@ static void *take_turns(void *argument) {
   return NULL;
 }
 
-/* Whoever has the cache at a time: the order is that of the uses. */
+/* The order is that of the uses, whichever thread has the cache at a time. */
 TEST(cache_of_one_thread_at_a_time_knows_the_order_of_all) {
   enum { kCount = 500, kThreads = 4 };
   turns t = {.threads = kThreads, .end = kCount};

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Snapshots that are saved and loaded while other threads read and write.
  *
- * Every value carries its key and a checksum, so that an entry that is not of one piece is noticed in
- * what is loaded afterwards. Entries that nobody touches must be in every snapshot, in the order in
- * which they were stored where reads do not change it. */
+ * Every value carries its key and a checksum, so that an entry that is mixed up is noticed when
+ * it has been loaded. Entries that nobody touches must be in every snapshot. Where reads do not
+ * change the order, they must be in the order in which they were stored. */
 #include <pthread.h>
 
 #include "snapshots.h"
@@ -93,7 +93,7 @@ static void *read_on(void *data) {
   return NULL;
 }
 
-/* Loads into the cache that the others change: fixed entries are there already. */
+/* Loads into the cache that the others change. Fixed entries are there already. */
 static void *save_and_load_on(void *data) {
   shared *s = data;
   begin_thread(s);
@@ -228,8 +228,9 @@ TEST(loads_beside_clear_and_resize_keep_the_limit) {
 
 /* ---- An entry that expired when it was stored ----------------------------------------------- */
 
-/* The time of a load is read while nothing is locked. Meanwhile another thread, whose clock is
- * behind, stores under a key of the snapshot what is expired by then. */
+/* A load reads the time while nothing is locked. Meanwhile another thread, whose clock is
+ * behind, stores an entry under a key of the snapshot; by the load's time, that entry has
+ * expired. */
 typedef struct late_clock {
   ct_cache *cache;
   bool armed;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Many threads on one cache, for ThreadSanitizer and for the eye.
+/* Many threads on one cache, with ThreadSanitizer and without.
  *
- * Every value carries a checksum of its key and content, which every reader verifies: a torn, freed
- * or foreign value does not go unnoticed. Afterwards the books must balance: reads, entries,
+ * Every value carries a checksum of its key and content, which every reader verifies, so a torn,
+ * freed or foreign value is noticed. Afterwards the books must balance: reads, entries,
  * departures by cause, stored copies and drops. */
 #include <pthread.h>
 #include <sched.h>
@@ -48,7 +48,7 @@ static uint64_t checksum(const unsigned char *data, size_t size) {
   return sum;
 }
 
-/* Answers the size. */
+/* Returns the size. */
 static size_t write_value(unsigned char *to, uint32_t key, uint64_t *random) {
   const size_t most = test_random_below(random, 200) == 0 ? kLargest : 120;
   const size_t size = sizeof(head) + test_random_below(random, most - sizeof(head));
@@ -139,7 +139,7 @@ static void visit(void *user_data, const ct_event *event) {
 
 static uint64_t seed;
 
-/* hooked: with a weigher and an allocator; the library takes other ways without. */
+/* hooked: with a weigher and an allocator. Without them, the library takes other paths. */
 static void make(shared *s, ct_policy policy, uint32_t shards, bool hooked) {
   memset(s, 0, sizeof *s);
   s->seed = test_random(&seed);
@@ -189,7 +189,7 @@ static void release_verified(ct_value *value) {
   ct_value_release(value);
 }
 
-/* Leaves a pin for whoever comes by next, and releases the one that was there. */
+/* Leaves a pin for another thread, and releases the one that was there. */
 static void pass_on(worker *w, ct_value *value) {
   ct_value *left = malloc(sizeof *left);
   if (left == NULL || ct_value_ref(value, left) != CT_OK) {
@@ -421,7 +421,7 @@ static void assert_books_balance(shared *s) {
   assert_true(weight <= ct_maxsize(s->cache));
 }
 
-/* Frees the cache with what is pinned in the slots, and then those. */
+/* Frees the cache while values in the slots are pinned, then releases those. */
 static void unmake(shared *s) {
   const ct_stats stats = stats_of(s->cache);
   ct_cache_free(s->cache);
@@ -516,7 +516,7 @@ static ct_status set_weighing(ct_cache *cache, uint32_t key, uint64_t weight) {
   return ct_set_with(cache, &key, sizeof key, value, size, &options);
 }
 
-/* Each takes all the room there is, or what is left by others. */
+/* Each thread takes all the room there is, or what others have left. */
 static void *store_heavy(void *data) {
   worker *w = data;
   pthread_barrier_wait(&w->s->barrier);
@@ -662,8 +662,8 @@ enum { kPinned = 40 };
 
 static ct_value pinned[kThreads][kPinned];
 
-/* Each thread has keys of its own, all there; every fourth value leaves the cache before its end.
- */
+/* Each thread has keys of its own, all of them present. Every fourth value leaves the cache
+ * before its end. */
 static void *pin_over_the_end(void *data) {
   worker *w = data;
   for (uint32_t i = 0; i < kPinned; i++) {
@@ -676,7 +676,7 @@ static void *pin_over_the_end(void *data) {
   if (pthread_barrier_wait(&w->s->barrier) == PTHREAD_BARRIER_SERIAL_THREAD)
     ct_cache_free(w->s->cache);
   pthread_barrier_wait(&w->s->barrier);
-  /* Half of them are another's. */
+  /* Half of the values are those of another thread. */
   for (uint32_t i = 0; i < kPinned; i++) {
     ct_value *value = &pinned[(w->number + (int)(i % 2)) % kThreads][i];
     ct_value second;

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs cachetools-sim and looks at what it prints, draws and exits with. Prints TAP.
+"""Runs cachetools-sim, and checks its output, its pictures and its exit status. Prints TAP.
 
     test_sim.py --program PATH --source CHECKOUT [--libarchive] [--gnuplot] [--limits]
 
 --libarchive says that the program was built with it, --gnuplot that gnuplot is there, --limits that
-the memory of the program can be limited, which sanitizers do not bear.
+the memory of the program can be limited, which sanitizers do not allow.
 """
 
 import argparse
@@ -46,7 +46,7 @@ REFERENCES = {
 
 
 def zstd(data):
-    """A frame of one block that is not compressed: Python has no zstd."""
+    """A frame of one block that is not compressed, as Python has no zstd."""
     assert len(data) < 256
     block = struct.pack("<I", 1 | len(data) << 3)[:3]
     return b"\x28\xb5\x2f\xfd\x20" + bytes([len(data)]) + block + data
@@ -474,7 +474,7 @@ class TestSurroundings(SimTest):
         self.assertEqual(-signal.SIGINT, process.returncode)
 
     def run_in_terminal(self, *options):
-        """What is written to the terminal that is the standard error."""
+        """Returns what is written to the terminal that is the standard error."""
         terminal, user_side = pty.openpty()
         with subprocess.Popen([ARGUMENTS.program, "--format=u64", "-pLRU,RR", "-s1%,5%,20%",
                                "-t1", *options], stdin=subprocess.PIPE,
@@ -504,7 +504,7 @@ class TestSurroundings(SimTest):
 
 class TestPlot(SimTest):
     def path_with(self, script):
-        """A PATH with a gnuplot that does as the script says, or without any."""
+        """Returns a PATH with a gnuplot that does what the script says, or with none."""
         folder = self.folder / "bin"
         folder.mkdir()
         if script is not None:

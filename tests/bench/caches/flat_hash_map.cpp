@@ -45,7 +45,8 @@ class FlatHashMap final : public Cache {
  private:
   using Map = absl::flat_hash_map<std::string, std::string, Hash, Equal>;
 
-  /// Goes on from the newcomer: from the beginning it would meet ever more empty slots.
+  /// Drops the entry behind the newcomer. A search from the beginning would meet ever more empty
+  /// slots.
   void drop_other_than(Map::iterator place) {
     auto victim = std::next(place);
     if (victim == map_.end()) victim = map_.begin();

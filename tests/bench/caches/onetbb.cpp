@@ -28,8 +28,8 @@ struct HashCompare {
   bool equal(std::string_view one, std::string_view other) const { return one == other; }
 };
 
-// An accessor locks its entry; the mutex is taken after it, never before. What is linked is in the
-// map; who unlinks an entry erases it.
+// An accessor locks its entry; the mutex is taken after it, never before. Linked entries are in the
+// map; the thread that unlinks an entry erases it.
 class OneTbb final : public Cache {
  public:
   explicit OneTbb(const Setup &setup) : limit_(setup.entries), value_size_(setup.value_size) {

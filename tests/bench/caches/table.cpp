@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The floor: a table with open addressing, in one piece of memory that is touched beforehand. It
-// keeps no order and takes no lock; a new key in a full table drops whoever is next to it.
+// keeps no order and takes no lock; a new key in a full table drops one next to it.
 #include <sys/mman.h>
 
 #include <cstring>
@@ -11,8 +11,9 @@
 namespace bench {
 namespace {
 
-// Linear probing; removal shifts back what follows, so that no marks of the dead are needed
-// (Knuth, The Art of Computer Programming, volume 3, 6.4, algorithm R). A key of zeros is none.
+// Linear probing. Removal shifts back the keys that follow, so that no tombstones are needed
+// (Knuth, The Art of Computer Programming, volume 3, 6.4, algorithm R). A key of zeros is an empty
+// slot.
 class Table final : public Cache {
  public:
   explicit Table(const Setup &setup)
@@ -82,7 +83,8 @@ class Table final : public Cache {
     }
   }
 
-  /// Drops who is in the key's first place or, if nobody is, who comes next. Where the key may go.
+  /// Drops the key in the new key's first place or, if that is empty, the next one. Returns where
+  /// the new key may go.
   size_t make_room(const Key &key, size_t empty_slot) {
     const size_t home = home_of(key);
     if (home != empty_slot) {

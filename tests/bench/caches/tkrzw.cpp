@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Tkrzw's CacheDBM: LRU in parts, each with a mutex, whose number is not to be chosen.
+// Tkrzw's CacheDBM: LRU in parts, each with a mutex. The number of parts is fixed.
 #include <tkrzw_dbm_cache.h>
 
 #include <cstring>
