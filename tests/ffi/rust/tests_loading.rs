@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: MIT
+//! Tests of loading, keys and memos through cachetools.rs: a part of tests.rs.
+use super::cachetools::*;
+use super::{clocked, lru, message_of};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+// ---- Loading ------------------------------------------------------------------------------------
+
+#[test]
+fn a_key_is_loaded_once() {
+    let cache = lru(10);
+    let load = |key: &[u8], _: &mut Output<'_>| Ok::<_, Error>(Some(key.to_ascii_uppercase()));
+    assert_eq!(b"ABC", &*cache.get_or_load("abc", load).unwrap().unwrap());
+    let never = |_: &[u8], _: &mut Output<'_>| -> Result<Option<Vec<u8>>> { unreachable!() };
+    assert_eq!(b"ABC", &*cache.get_or_load("abc", never).unwrap().unwrap());
+    let none = |_: &[u8], _: &mut Output<'_>| Ok::<Option<Vec<u8>>, Error>(None);
+    assert!(cache.get_or_load("x", none).unwrap().is_none());
+    assert_eq!(
+        (1, 1),
+        (
+            cache.stats().unwrap().loads,
+            cache.stats().unwrap().load_failures
+        )
+    );
+}
+
+#[test]
+fn loaders_say_what_is_special() {
+    let (_, builder) = clocked(Policy::Lru);
+    let cache = builder.build().unwrap();
+    let load = |_: &[u8], output: &mut Output<'_>| {
+        output.ttl(50);
+        output.weight(9);
+        Ok::<_, Error>(Some("1"))
+    };
+    cache.get_or_load("a", load).unwrap();
+    let info = cache.inspect("a").unwrap().unwrap();
+    assert_eq!((9, 50), (info.weight, info.remaining));
+    let load = |_: &[u8], output: &mut Output<'_>| {
+        output.discard();
+        output.deadline(2000);
+        Ok::<_, Error>(Some("2"))
+    };
+    assert_eq!(b"2", &*cache.get_or_load("b", load).unwrap().unwrap());
+    assert!(!cache.contains("b"));
+}
+
+#[derive(Debug, PartialEq)]
+enum Failure {
+    Cache(Error),
+    Database(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Cache(error)
+    }
+}
+
+#[test]
+fn what_a_loader_fails_with_comes_back() {
+    let cache = lru(10);
+    let load = |_: &[u8], _: &mut Output<'_>| -> Result<Option<Vec<u8>>, Failure> {
+        Err(Failure::Database("is down".into()))
+    };
+    let failure = cache.get_or_load("a", load).unwrap_err();
+    assert_eq!(Failure::Database("is down".into()), failure);
+
+    let again = |_: &[u8], _: &mut Output<'_>| {
+        let inner = |_: &[u8], _: &mut Output<'_>| Ok::<_, Failure>(Some("1"));
+        cache
+            .get_or_load("a", inner)
+            .map(|value| value.map(|value| value.to_vec()))
+    };
+    assert_eq!(
+        Failure::Cache(Error::RECURSION),
+        cache.get_or_load("a", again).unwrap_err()
+    );
+
+    let hostile =
+        |_: &[u8], _: &mut Output<'_>| -> Result<Option<Vec<u8>>> { panic!("from the loader") };
+    let panic = catch_unwind(AssertUnwindSafe(|| cache.get_or_load("a", hostile))).unwrap_err();
+    assert_eq!("from the loader", message_of(panic));
+    assert!(!cache.contains("a"));
+}
+
+#[test]
+fn of_many_threads_one_loads() {
+    let cache = Cache::builder(Policy::Lru, 10).shards(4).build().unwrap();
+    let (loads, barrier) = (AtomicUsize::new(0), Barrier::new(4));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                barrier.wait();
+                let load = |_: &[u8], _: &mut Output<'_>| {
+                    loads.fetch_add(1, SeqCst);
+                    Ok::<_, Error>(Some("value"))
+                };
+                assert_eq!(b"value", &*cache.get_or_load("a", load).unwrap().unwrap());
+            });
+        }
+    });
+    assert_eq!(1, loads.load(SeqCst));
+}
+
+#[test]
+fn a_lease_is_fulfilled_on_another_thread_or_given_up() {
+    let cache = lru(10);
+    let lease = match cache.get_or_lease("a", Duration::MAX).unwrap() {
+        Leased::Lease(lease) => lease,
+        _ => panic!("there is no such value yet"),
+    };
+    assert_eq!(b"a", lease.key());
+    assert!(matches!(
+        cache.get_or_lease("a", Duration::ZERO),
+        Ok(Leased::Busy)
+    ));
+    std::thread::scope(|scope| {
+        scope.spawn(move || assert_eq!(b"1", &*lease.fulfil("1", None).unwrap()));
+        match cache.get_or_lease("a", Duration::MAX).unwrap() {
+            Leased::Value(value) => assert_eq!(b"1", &*value),
+            _ => panic!("it should have been waited for"),
+        }
+    });
+    drop(cache.get_or_lease("b", Duration::ZERO).unwrap());
+    assert!(matches!(
+        cache.get_or_lease("b", Duration::ZERO),
+        Ok(Leased::Lease(_))
+    ));
+}
+
+#[test]
+fn compute_reads_changes_and_writes() {
+    let cache = lru(10);
+    let count = |old: Option<&[u8]>, _: &mut Output<'_>| {
+        Ok::<_, Failure>(Change::Store(vec![old.map_or(1, |old| old[0] + 1)]))
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| (0..50).for_each(|_| drop(cache.compute("n", count).unwrap())));
+        }
+    });
+    assert_eq!(b"\x64", &*cache.get("n").unwrap().unwrap());
+
+    let leave = |_: Option<&[u8]>, _: &mut Output<'_>| Ok::<Change<&str>, Error>(Change::Leave);
+    assert_eq!(b"\x64", &*cache.compute("n", leave).unwrap().unwrap());
+    let fail = |_: Option<&[u8]>, _: &mut Output<'_>| -> Result<Change<&str>, Failure> {
+        Err(Failure::Database("no".into()))
+    };
+    assert_eq!(
+        Failure::Database("no".into()),
+        cache.compute("n", fail).unwrap_err()
+    );
+    let remove = |_: Option<&[u8]>, _: &mut Output<'_>| Ok::<Change<&str>, Error>(Change::Remove);
+    assert!(cache.compute("n", remove).unwrap().is_none());
+    assert!(cache.is_empty());
+
+    let mut runs = 0;
+    let too_late = |_: Option<&[u8]>, _: &mut Output<'_>| {
+        runs += 1;
+        cache.set("n", "written").unwrap();
+        Ok::<_, Error>(Change::Store("computed"))
+    };
+    assert_eq!(Error::BUSY, cache.compute("n", too_late).unwrap_err());
+    assert_eq!(17, runs);
+    assert_eq!(b"written", &*cache.get("n").unwrap().unwrap());
+    let within = |_: Option<&[u8]>, _: &mut Output<'_>| {
+        let inner = cache.compute("n", |_, _| Ok::<Change<&str>, Error>(Change::Remove));
+        assert_eq!(Error::RECURSION, inner.unwrap_err());
+        Ok::<_, Error>(Change::Store("computed"))
+    };
+    assert_eq!(b"computed", &*cache.compute("n", within).unwrap().unwrap());
+}
+
+// ---- Keys and memos -----------------------------------------------------------------------------
+
+#[test]
+fn keys_are_equal_if_their_arguments_are() {
+    let key = |add: &dyn Fn(&mut Key)| {
+        let mut key = Key::new().unwrap();
+        add(&mut key);
+        key.data().map(<[u8]>::to_vec)
+    };
+    let one = key(&|key| {
+        key.int(1);
+    })
+    .unwrap();
+    assert_eq!(
+        Ok(&one),
+        key(&|key| {
+            key.float(1.0);
+        })
+        .as_ref()
+    );
+    assert_eq!(
+        Ok(&one),
+        key(&|key| {
+            key.bool(true);
+        })
+        .as_ref()
+    );
+    assert_eq!(
+        Ok(&one),
+        key(&|key| {
+            key.uint(1);
+        })
+        .as_ref()
+    );
+    assert_ne!(
+        Ok(&one),
+        key(&|key| {
+            key.text("1");
+        })
+        .as_ref()
+    );
+    assert_ne!(
+        key(&|key| {
+            key.text("1");
+        }),
+        key(&|key| {
+            key.bytes(b"1");
+        })
+    );
+    assert_ne!(
+        key(&|key| {
+            key.null();
+        }),
+        key(&|_| ())
+    );
+    let flat = key(&|key| {
+        key.int(1).int(2);
+    });
+    let nested = key(&|key| {
+        key.tuple(|key| {
+            key.int(1).int(2);
+        });
+    });
+    assert_ne!(flat, nested);
+    let named = key(&|key| {
+        key.name("a").int(1).name("b").int(2);
+    });
+    assert_eq!(
+        named,
+        key(&|key| {
+            key.name("b").int(2).name("a").int(1);
+        })
+    );
+    assert_eq!(
+        Err(Error::INVALID),
+        key(&|key| {
+            key.name("a").name("b");
+        })
+    );
+
+    let mut typed = Key::typed().unwrap();
+    let int = typed.int(1).data().unwrap().to_vec();
+    assert_ne!(int, typed.reset().float(1.0).data().unwrap());
+}
+
+#[test]
+fn a_memo_remembers_and_calls_itself() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = calls.clone();
+    let fibonacci = Memo::<u64>::new(
+        Builder::new(Policy::Lru, 128),
+        move |memo, n| {
+            counter.fetch_add(1, SeqCst);
+            let of = |n: u64| -> Result<u64> {
+                let value = memo.call(&n)?.unwrap();
+                Ok(u64::from_le_bytes(value[..].try_into().unwrap()))
+            };
+            let sum = if *n < 2 { *n } else { of(n - 1)? + of(n - 2)? };
+            Ok(Some(sum.to_le_bytes().to_vec()))
+        },
+        |n, key| {
+            key.uint(*n);
+        },
+    );
+    let fibonacci = fibonacci.unwrap();
+    let value = fibonacci.call(&90).unwrap().unwrap();
+    assert_eq!(2_880_067_194_370_816_120_u64.to_le_bytes(), *value);
+    assert_eq!(91, calls.load(SeqCst));
+    let info = fibonacci.info().unwrap();
+    assert_eq!((91, 91, 128), (info.misses, info.currsize, info.maxsize));
+
+    assert_eq!(
+        (Ok(true), Ok(false)),
+        (fibonacci.invalidate(&90), fibonacci.invalidate(&90))
+    );
+    fibonacci.call(&90).unwrap();
+    assert_eq!(92, calls.load(SeqCst));
+    fibonacci.clear().unwrap();
+    assert_eq!(0, fibonacci.info().unwrap().currsize);
+    let expected = Key::new().unwrap().uint(7).data().unwrap().to_vec();
+    assert_eq!(Ok(expected), fibonacci.key(&7));
+}
+
+#[test]
+fn memos_share_a_cache_and_fail_with_their_own_errors() {
+    let cache = Arc::new(lru(10));
+    let memo = |prefix: &'static str| {
+        let function = move |_: &Memo<str, Failure>, name: &str| match name {
+            "" => Err(Failure::Database("no name".into())),
+            "nobody" => Ok(None),
+            name => Ok(Some(format!("{} {}", prefix, name).into_bytes())),
+        };
+        let key = |name: &str, key: &mut KeyRef<'_>| {
+            key.text(name);
+        };
+        Memo::sharing(cache.clone(), prefix.as_bytes(), function, key).unwrap()
+    };
+    let (hello, bye) = (memo("hello"), memo("bye"));
+    assert_eq!(b"hello you", &*hello.call("you").unwrap().unwrap());
+    assert_eq!(b"bye you", &*bye.call("you").unwrap().unwrap());
+    assert_eq!(2, cache.len());
+    assert!(std::ptr::eq(&*cache, hello.cache()));
+    assert!(hello.call("nobody").unwrap().is_none());
+    assert_eq!(
+        Failure::Database("no name".into()),
+        hello.call("").unwrap_err()
+    );
+}
+
+#[test]
+fn the_cache_of_a_memo_is_there() {
+    let drops = Arc::new(AtomicUsize::new(0));
+    let counter = drops.clone();
+    let memo = Memo::<u64>::new(
+        Builder::new(Policy::Lru, 5).on_drop(move |_| {
+            counter.fetch_add(1, SeqCst);
+        }),
+        |_, n| Ok(Some(n.to_le_bytes().to_vec())),
+        |n, key| {
+            key.uint(*n);
+        },
+    );
+    let memo = memo.unwrap();
+    let value = memo.call(&1).unwrap().unwrap();
+    memo.forget();
+    let info = memo.info().unwrap();
+    assert_eq!((0, 0, 1), (info.hits, info.misses, info.currsize));
+    let key = memo.key(&1).unwrap();
+    assert_eq!(*value, *memo.cache().get(&key).unwrap().unwrap());
+    assert_eq!(5, memo.cache().maxsize());
+    drop(memo);
+    drop(value);
+    assert_eq!(1, drops.load(SeqCst));
+    assert_eq!(1, Arc::strong_count(&drops)); // its callbacks are gone
+}
+
+#[test]
+fn a_memo_lends_its_key() {
+    let memo = Memo::<u64>::new(
+        Builder::new(Policy::Lru, 128),
+        |_, n| Ok(Some(n.to_le_bytes().to_vec())),
+        |n, lent| {
+            // `*lent = ...` and `mem::swap(lent, &mut *own)` do not compile.
+            let mut own = Key::typed().unwrap();
+            let mut other = Key::new().unwrap();
+            std::mem::swap(&mut own, &mut other);
+            std::mem::swap(&mut *own, &mut *other);
+            own.uint(*n);
+            lent.tuple(|lent| {
+                lent.bytes(own.data().unwrap());
+            });
+        },
+    );
+    let memo = memo.unwrap();
+    for n in 0..10u64 {
+        assert_eq!(n.to_le_bytes(), *memo.call(&n).unwrap().unwrap());
+    }
+    assert_eq!(10, memo.info().unwrap().currsize);
+    assert!(!std::mem::needs_drop::<KeyRef<'_>>());
+}
