@@ -190,8 +190,8 @@ meson_is_new_enough() {
 
 # ---- Building programs against the library -------------------------------------------------------
 
-# Installs the library, as a user of it would, into a folder of its own.
-install_library() { # Installs the library as a user would, into a folder of its own.
+# Installs the library as a user would, into a folder of its own.
+install_library() { # prefix, meson options ...
   prefix=$1
   shift
   meson setup "$prefix-build" "$root" --prefix "$prefix" --libdir lib -Dtests=false "$@" &&

@@ -16,7 +16,7 @@ typedef struct hostile {
   uint64_t calls;
   uint64_t causes[5];
   uint64_t drops;
-  bool freeing; /* from here on, drop must not call back */
+  bool freeing; /* the cache is being freed, so callbacks no longer call back */
   bool told_after_free;
 } hostile;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Prints what a get costs in nanoseconds a key: pinned, copied, and of 16 in a call. The clients of
- * other languages measure the same: a thousand entries that stay in the processor's caches, so that
- * what is seen is the way to the library; 16-byte keys in random order, 64-byte values, LRU. The
- * least of many short runs is told, as all that disturbs takes time. */
+/* Prints the cost of a get in nanoseconds a key: pinned, copied, and with 16 keys in a call. The
+ * programs of other languages measure the same: a thousand entries, which stay in the
+ * processor's caches, so that the cost of the way to the library shows; 16-byte keys in random
+ * order, 64-byte values, LRU. The least of many short runs is printed, as any disturbance only
+ * adds time. */
 #define _POSIX_C_SOURCE 200809L /* clock_gettime */
 #include <cachetools.h>
 #include <stdio.h>

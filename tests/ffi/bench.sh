@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Measures what a get costs from each language whose toolchain is found, beside C: installs the library
-# into a private folder, compiles the programs, runs them, and prints a table.
+# Measures the cost of a get from each language whose toolchain is found, beside C: installs the
+# library into a private folder, compiles the programs, runs them, and prints a table.
 # Usage: bench.sh [FOLDER]    where to build; one that is there already is measured again
 set -eu
 # shellcheck source=tests/ffi/environment.sh

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# What README.md shows for a language works: copies its program, then does what stands below it, beside
-# a checkout as README.md says, with the library that pkg-config finds.
+# Checks that what README.md shows for a language works: copies its program, then runs the commands
+# below it, beside a checkout as README.md says, with the library that pkg-config finds.
 # Usage: check_readme.sh rust|go|zig|python CACHE_FOLDER
 set -eu
 # shellcheck source=tests/ffi/environment.sh
@@ -25,7 +25,7 @@ awk -v fence="\`\`\`$language" -v program="$name" '
   place == "commands" && /^    / { print substr($0, 5); seen = 1; next }
   place == "commands" && seen { exit }' ../libcachetools/README.md >commands
 cat commands
-# But for lines that are empty or only close something.
+# Lines that are empty or only close something do not count.
 [ "$(grep -vc '^[[:space:]]*[])}]*$' "$name")" -le 15 ] || { echo "More than 15 lines: $name"; exit 1; }
 case $language in
   zig) sh -e commands >said 2>&1 ;; # std.debug.print; what standard output takes changes with Zig

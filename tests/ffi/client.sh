@@ -11,7 +11,7 @@ use_library
 use_cache "$2"
 cd "$here/$client"
 
-# Runs tests, and turns the lines in which their runner tells of them into TAP.
+# Runs tests, and turns the lines of their runner into TAP.
 run() { # pattern of awk, command ...
   pattern=$1
   shift
@@ -55,4 +55,4 @@ else
 fi
 sed 's/^/# /' "$work/said"
 echo "1..$count"
-exit $status # of a runner that crashed, too
+exit $status # also if a runner crashed

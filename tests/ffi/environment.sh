@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
-# What client.sh, check_readme.sh and bench.sh share; they source it. Sets here, this folder, and work,
-# a folder that is removed. Nothing is written elsewhere, but for the cache.
+# Shared by client.sh, check_readme.sh and bench.sh, which source it. Sets here, this folder, and
+# work, a folder that is removed at the end. Nothing but the cache is written elsewhere.
 
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Has programs find the library where pkg-config finds it.
+# Lets programs find the library that pkg-config finds.
 use_library() {
   LD_LIBRARY_PATH=$(pkg-config --variable=libdir cachetools)${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
   export LD_LIBRARY_PATH
 }
 
-# Where to put what compilers keep from one run to the next, above all their standard libraries.
+# Says where compilers keep files from one run to the next, above all their standard libraries.
 use_cache() { # folder
   GOCACHE=$1/go GOPATH=$1/gopath GOPROXY=off GOTOOLCHAIN=local GOFLAGS=
   ZIG_GLOBAL_CACHE_DIR=$1/zig ZIG_LOCAL_CACHE_DIR=$1/zig

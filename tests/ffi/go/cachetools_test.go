@@ -59,7 +59,7 @@ func set(t testing.TB, cache *Cache, keys ...string) {
 	}
 }
 
-// text takes a value over, and tells what is in it, or the error.
+// text releases a value, and returns its text, or the name of the error.
 func text(value Value, err error) string {
 	defer value.Release()
 	if err != nil {
@@ -167,7 +167,7 @@ func TestAnyBytesAreKeysAndValues(t *testing.T) {
 }
 
 func TestBytesAmongPointersMayBePassed(t *testing.T) {
-	// Go refuses to hand C memory in which pointers to Go's memory stand, unless it knows better.
+	// Go refuses to pass memory that holds Go pointers to C. These bytes lie beside such a pointer.
 	type record struct {
 		pointer *int
 		bytes   [4]byte

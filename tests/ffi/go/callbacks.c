@@ -63,7 +63,7 @@ static uint32_t victim(void *state) {
   return ctGoEvictorVictim((uintptr_t)state);
 }
 
-/* Options with callbacks, and what they point to. */
+/* Options with callbacks, and the structs that they point to. */
 typedef struct full_options {
   ct_options options;
   ct_policy_ops ops;

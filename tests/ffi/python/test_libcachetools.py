@@ -531,7 +531,7 @@ class CallbacksOfACache(unittest.TestCase):
         cache = filled(Cache(maxsize=1, listener=lambda event: 1 / 0), b"a")
         with self.assertRaises(ZeroDivisionError):
             cache[b"b"] = b"2"
-        self.assertEqual(b"2", cache[b"b"])  # all was done but the telling
+        self.assertEqual(b"2", cache[b"b"])  # only telling the listener failed
         cache = filled(Cache(maxsize=10), b"ab")
         with self.assertRaises(KeyboardInterrupt):
             cache.remove_if(lambda key, value: (_ for _ in ()).throw(KeyboardInterrupt()))
@@ -750,7 +750,7 @@ class Threads(unittest.TestCase):
 
 
 class Header(unittest.TestCase):
-    """What libcachetools.py declares in C's name, against the header."""
+    """Compares what libcachetools.py declares in C's name with the header."""
 
     def compile(self, program, lines):
         """Compiles C++, which can tell what a function takes."""

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Holds what rust/cachetools.rs declares in C's name against the header.
+"""Compares what rust/cachetools.rs declares in C's name with the header.
 
-Each declaration is translated to C and compiled after the header: a compiler takes a function or a
-type that is declared twice only if it is the same, and sizes and offsets are asserted. Needs no
-Rust. Prints TAP.
+Each declaration is translated to C and compiled after the header. A compiler accepts a second
+declaration of a function or a type only if it equals the first; sizes and offsets are asserted.
+Needs no Rust. Prints TAP.
 
     check_declarations.py cachetools.rs cc -I include
 """
@@ -21,7 +21,7 @@ FUNCTION_POINTER = re.compile(r'Option< ?unsafe extern "C" fn\((.*?)\)(?: -> (.*
 
 
 def c_type(rust):
-    """A type, for a place where a name need not stand within it."""
+    """Translates a type, for places where no name stands within the type."""
     for pointer, c in (("*const ", " const *"), ("*mut ", " *")):
         if rust.startswith(pointer):
             return c_type(rust[len(pointer):]) + c
@@ -29,7 +29,7 @@ def c_type(rust):
 
 
 def c_parameters(rust):
-    """Parameters, with or without a name before a colon."""
+    """Translates parameters, with or without a name before a colon."""
     types = [part.split(":")[-1].strip() for part in rust.split(",") if part.strip()]
     return ", ".join(map(c_type, types)) or "void"
 
@@ -39,7 +39,7 @@ def c_result(rust):
 
 
 def c_declaration(rust, name):
-    """Declares a name to be of a type."""
+    """Declares a name of a type."""
     function = FUNCTION_POINTER.match(rust)
     if not function:
         return f"{c_type(rust)} {name}"

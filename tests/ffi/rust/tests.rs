@@ -596,7 +596,7 @@ fn panics_of_callbacks_go_on_in_the_call_that_ran_them() {
     cache.set("a", "1").unwrap();
     let panic = catch_unwind(AssertUnwindSafe(|| cache.set("b", "2"))).unwrap_err();
     assert_eq!("from the listener", message_of(panic));
-    assert_eq!(Some("2".into()), get(&cache, "b")); // all was done but the telling
+    assert_eq!(Some("2".into()), get(&cache, "b")); // only telling the listener failed
 
     let cache = lru(10);
     cache.set("a", "1").unwrap();

@@ -17,7 +17,7 @@ fn setAll(cache: Cache, keys: []const u8) !void {
     for (keys, 0..) |_, i| try expect(try cache.set(keys[i..][0..1], keys[i..][0..1]));
 }
 
-/// Takes a value over, and compares.
+/// Compares a value, and releases it.
 fn expectValue(expected: ?[]const u8, found: ?ct.Value) !void {
     const value = found orelse return expectEqual(@as(?[]const u8, null), expected);
     defer value.deinit();
@@ -221,7 +221,7 @@ test "many are set and got" {
     try cache.setMany(allocator, &entries, .{}, &outcomes);
     for (outcomes) |outcome| try expectEqual(.stored, try outcome);
 
-    // More than are asked for at once.
+    // More keys than the wrapper passes in one call.
     const keys = [_][]const u8{ "a", "x", "", "c" } ** 50;
     var values: [keys.len]?ct.Value = undefined;
     try cache.getMany(&keys, &values);
