@@ -212,10 +212,10 @@ CT_API void ct_cache_free(ct_cache *cache);
  * @return CT_OK; CT_MISS; CT_ERR_BUFFER: no value was copied, and this was no use and is not
  *         counted; CT_ERR_INVALID
  *
- * Threads:   takes no lock for values up to 1 KiB in shards of more than a hundred entries, if the
- *            cache has no tti, no CT_POLICY_CUSTOM and no allocator of yours. Only to report hits
- *            to the policy it takes one, for each 16 hits; CLOCK, SIEVE, S3FIFO, FIFO and RR need
- *            no report.
+ * Threads:   takes no lock on 64-bit systems for keys up to 256 bytes and values up to 1 KiB, in
+ *            shards that have had 128 entries, if the cache has no tti, no CT_POLICY_CUSTOM and no
+ *            allocator of yours. But once in 16 hits, it takes the lock to report them to the
+ *            policy; CLOCK, SIEVE, S3FIFO, FIFO and RR need no report.
  * Callbacks: drop, if the value left while it was copied; inside: timer, ct_policy_ops.
  * Cost:      O(value_size); allocates only for a count of LFU, and does without that if it must.
  */
@@ -716,8 +716,9 @@ CT_API ct_status ct_cache_options(const ct_cache *cache, ct_options *out);
  * coarse form, which the system moves on in steps of 1 to 10 ms and which may be two steps behind.
  * So the library adds two steps to each lifetime that begins with a reading: ttl and tti, also
  * those of a single entry or of a result. None ends early, and none more than four steps late,
- * however often it goes through a snapshot. A ttu is called with both steps already in now. Nothing is added to a deadline that
- * you give, nor to any lifetime with CT_FLAG_PRECISE_CLOCK or a timer of yours.
+ * however often it goes through a snapshot. A ttu is called with both steps already in now. Nothing
+ * is added to a deadline that you give, nor to any lifetime with CT_FLAG_PRECISE_CLOCK or a timer
+ * of yours.
  */
 
 /**
