@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A page heap, as TCMalloc calls it. It hands out runs of any multiple of a grain, cut from ranges
 // of pages that are mapped and unmapped as a whole. It does its own locking, and calls the system
-// without its lock.
+// without its lock. Read mapping.hpp and size_class.hpp first.
 //
 // What the heap knows of a free run is stored beside the range, so that all pages of the run can go
 // back to the system. Neighbouring free runs are joined. A page counts as held from when it is

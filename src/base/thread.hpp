@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Names for threads: the thread pointer, a register of the processor.
 #ifndef CT_THREAD_HPP
 #define CT_THREAD_HPP
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Single flight: one caller works for a key, and the others wait for its result. A flight is a load
-// of a key, or the turn to compute it. One caller has its lease, and others wait.
+// of a key, or the turn to compute it. One caller has its lease, and others wait. Read
+// table/entry.hpp and pins.hpp first.
 //
 //   leased    a caller has the lease
 //   vacant    the lease was given up, or has not been taken yet

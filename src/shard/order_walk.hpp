@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A walk over the order of a shard that lets other threads work in between (Shard::list_ranks,
+// A walk over the order of a shard that lets other threads work in between (ShardWalk::list_ranks,
 // list_order).
 #ifndef CT_ORDER_WALK_HPP
 #define CT_ORDER_WALK_HPP
@@ -13,7 +13,7 @@ namespace ct {
 
 // An entry's place in the order, as a snapshot keeps it.
 struct Ranked {
-  uint64_t id;  // of the key: Shard::id_of
+  uint64_t id;  // of the key: ShardWalk::id_of
   uint32_t rank;
 };
 

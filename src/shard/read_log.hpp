@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The read log: what reads without the lock leave behind. That is how many of them hit and missed,
 // and which entries they used, for a policy that wants to know the order of uses (BP-Wrapper).
+// Read policy/policy.hpp (Uses) and the top of table/index.hpp first.
 //
 // A thread writes into the stripe that its name selects. Other threads read that stripe only under
 // the shard's lock. Counts are exact. The first thread to use a stripe owns it, and adds without a

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One request to store, as its shard carries it out: allocate first, commit after. It may take
 // several calls, between which the cache makes room in other shards or lets others at the lock.
+// Read request.hpp, shard.hpp and budget.hpp first.
 #ifndef CT_SHARD_STORE_HPP
 #define CT_SHARD_STORE_HPP
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Walks over all entries of a shard, and the shard's part of saving entries in a snapshot and of
-// restoring them.
+// Walks over all entries of a shard, and what a snapshot keeps of an entry.
 #include "shard/shard_walk.hpp"
 
 #include <cstring>
