@@ -90,7 +90,7 @@ COUNTED_TEST(value_outlives_eviction, 4) {
 COUNTED_TEST(value_outlives_replacement, 4) {
   assert_status(CT_OK, set_text(c->cache, "a", "old"));
   ct_value old = get_pinned(c->cache, "a");
-  /* Of the same size, smaller and larger. */
+  /* The new values have the same size, then a smaller and a larger one. */
   assert_status(CT_OK, set_text(c->cache, "a", "new"));
   assert_value("old", old);
   assert_status(CT_OK, set_text(c->cache, "a", "-"));

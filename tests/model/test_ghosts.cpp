@@ -138,7 +138,7 @@ TEST(tight_table_follows_the_count) {
   }
 }
 
-// Of as many as there is room for, a few of the oldest go too early, and none stays too long.
+// If the ghosts fill the room, a few of the oldest go too early, and none stays too long.
 TEST(many_are_nearly_a_queue) {
   constexpr uint64_t kMany = 100000;
   ct::Memory memory(nullptr);

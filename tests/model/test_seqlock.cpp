@@ -292,7 +292,7 @@ std::vector<Scenario> scenarios() {
   all.back().answers = {hit(1, 16)};
   all.back().key = kAsked;
   all.back().both = true;
-  // Of 8 buckets, half were moved before.
+  // Half of its 8 buckets were moved before.
   const Key late = key_from(1, [](Key key) { return key.home(8) == 6; });
   all.push_back({"the rest of a table is moved",
                  {hit(1, 16)},

@@ -360,7 +360,7 @@ TEST(store_looks_at_four_lines_to_find_what_is_due) {
     // Nothing is due.
     for (; key < 2 * kEntries; key++) ct_set(cache, &key, sizeof key, "", 0);
     assert_int_equal(0, ct_due_tree_looks(cache));
-    // All entries are due, and leave by and by.
+    // All entries are due, and each call removes a few.
     now = 1000;
     uint64_t most = 0;
     for (; key < 3 * kEntries; key++) {

@@ -198,8 +198,8 @@ uint32_t Memory::choose(const std::vector<Byte *> &bytes, Part part, bool acquir
   const auto known_by = [&](uint32_t i) {
     return acquires ? std::max(seen, values[i].known) : seen;
   };
-  // Of values with which the code does the same, one is enough that is older and teaches the reader
-  // no more.
+  // A value is left out if the code does the same with an older one that teaches the reader no
+  // more.
   std::vector<uint32_t> different;
   for (uint32_t i = 0; i < values.size(); i++) {
     if (i + 1 < values.size() && values[i + 1].store <= seen) continue;
