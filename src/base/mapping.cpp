@@ -11,6 +11,10 @@
 
 #include "base/lock.hpp"
 
+#ifndef MADV_POPULATE_WRITE  // glibc before 2.35
+#define MADV_POPULATE_WRITE 23
+#endif
+
 namespace ct {
 namespace {
 
@@ -112,6 +116,8 @@ void unmap_pages(void *ptr, size_t bytes) noexcept {
   if (!discard_pages(ptr, bytes)) std::memset(ptr, 0, bytes);
   keep_addresses(static_cast<char *>(ptr), bytes);
 }
+
+void populate_pages(void *ptr, size_t bytes) noexcept { madvise(ptr, bytes, MADV_POPULATE_WRITE); }
 
 bool discard_pages(void *ptr, size_t bytes) noexcept {
   return madvise(ptr, bytes, MADV_DONTNEED) == 0;

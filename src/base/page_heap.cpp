@@ -147,6 +147,22 @@ uint32_t PageHeap::lacking_pages(const Run &run) const {
   return pages.end - pages.first - dirty_pages(*run.range, pages);
 }
 
+// Returns the pages from the first to the last of these.
+PageHeap::Pages PageHeap::lacking_span(const Run &run) const {
+  const uint64_t *const dirty = run.range->dirty;
+  Pages pages = touched_by(run);
+  while (pages.first < pages.end && get(dirty, pages.first)) pages.first++;
+  while (pages.first < pages.end && get(dirty, pages.end - 1)) pages.end--;
+  return pages;
+}
+
+// Returns the pages of a warm run from the first dirty page to the last.
+PageHeap::Pages PageHeap::dirty_span(const Run &run) const {
+  const Pages pages = within(run);
+  return {next_set(run.range->dirty, pages.first, pages.end),
+          last_set(run.range->dirty, pages.end - 1) + 1};
+}
+
 void PageHeap::mark(Range &range, Pages pages) {
   const uint32_t more = pages.end - pages.first - dirty_pages(range, pages);
   if (more == 0) return;
@@ -183,7 +199,9 @@ void *PageHeap::allocate(size_t bytes, Fill fill) noexcept {
     run = find(grains, prefers_cold);
   }
   if (run.range != nullptr && !reserve_nodes(run.range)) run.range = nullptr;
+  Pages lacking = {};
   if (run.range != nullptr) {
+    if (options_.written && fill == Fill::kAny) lacking = lacking_span(run);
     begin_use(run);
     if (fill == Fill::kZeros) zero_dirty(run);
     if (fill == Fill::kAny) mark(*run.range, touched_by(run));
@@ -192,6 +210,8 @@ void *PageHeap::allocate(size_t bytes, Fill fill) noexcept {
   if (run.range == nullptr) return nullptr;
   char *ptr = run.range->base + (bytes_of(run.at));
   unpoison(ptr, bytes_of(run.grains));
+  const uint32_t count = lacking.end - lacking.first;
+  if (count >= kWorthwhilePages) populate_pages(address(*run.range, lacking.first), count * unit());
   return ptr;
 }
 
@@ -227,8 +247,16 @@ PageHeap::Run PageHeap::find_warm(uint32_t grains) const {
     for (uint32_t id = bins_->runs[kWarm][bin]; id != kNone && tries > 0 && least > 0; tries--) {
       const Run run = run_of(id);
       if (run.grains >= grains) {
-        consider({run.range, run.at, grains}, &least, &best);
-        consider({run.range, run.end() - grains, grains}, &least, &best);
+        const Pages all = within(run);
+        const Pages dirty = dirty_span(run);
+        const uint32_t last = run.end() - grains;
+        const uint32_t first_dirty =
+            dirty.first == all.first ? run.at : std::min(dirty.first << page_shift_, last);
+        const uint32_t last_dirty =
+            dirty.end == all.end ? last
+                                 : std::max(dirty.end << page_shift_, run.at + grains) - grains;
+        consider({run.range, first_dirty, grains}, &least, &best);
+        consider({run.range, last_dirty, grains}, &least, &best);
       }
       id = node(id).next;
     }
@@ -433,10 +461,15 @@ bool PageHeap::discard(void *ptr, size_t bytes) noexcept {
 
 // ---- Giving back ------------------------------------------------------------------------------
 
+// Pages that are only partly in use have free room as well, which takes up to half of the slack.
 uint64_t PageHeap::bearable_pages() const {
-  const uint64_t all = held_.load(std::memory_order_relaxed) / unit();
-  const uint64_t few = std::min((all >> kSharedSlackShift) + kSlackPages, all >> kFewSlackShift);
-  return ((dirty_ - idle_) >> options_.slack_shift) + few;
+  const uint64_t all = held_.load(std::memory_order_relaxed);
+  const uint64_t fixed = std::max<uint64_t>(kSlackBytes, kSlackPages * unit());
+  const uint64_t few = std::min((all >> kSharedSlackShift) + fixed, all >> kFewSlackShift);
+  const uint64_t in_use = dirty_ - idle_;
+  const uint64_t slack = in_use >> options_.slack_shift;
+  const uint64_t filled = std::min(in_use, used_ >> page_shift_);
+  return slack - std::min(slack / 2, in_use - filled) + few / unit();
 }
 
 void PageHeap::trim() noexcept {
@@ -513,8 +546,7 @@ PageHeap::Run PageHeap::first_warm(uint32_t first, uint32_t end) const {
 // Returns the pages of the run from the first of its last `most` dirty pages to its last dirty
 // page.
 PageHeap::Pages PageHeap::last_dirty(const Run &run, uint64_t most) const {
-  Pages pages = within(run);
-  while (!get(run.range->dirty, pages.end - 1)) pages.end--;
+  const Pages pages = dirty_span(run);
   uint32_t first = pages.end;
   while (first > pages.first && most > 0) most -= get(run.range->dirty, --first) ? 1 : 0;
   while (!get(run.range->dirty, first)) first++;

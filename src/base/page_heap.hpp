@@ -11,7 +11,9 @@
 //
 // Addresses are cheap, and pages are not. So a request is placed where it lacks the fewest pages,
 // and of such runs in the smallest. Free runs are binned by size. A run is warm if it contains a
-// whole page that has not gone back, and cold otherwise; warm and cold runs have separate bins.
+// whole page that has not gone back, and cold otherwise; warm and cold runs have separate bins. In
+// a large warm run the request begins where the warm pages begin, or ends where they end. If it
+// lacks several pages, and is written at once, the system gives them in one call.
 //
 // Pages that are locked in memory (mlock) do not go back. Once the heap finds that pages of a range
 // are locked, it counts the whole range as held, because locking a mapping makes all of it
@@ -39,10 +41,11 @@ class PageHeap {
     // ranges.
     uint8_t range_shift;
     uint8_t range_runs;
-    // Free pages that have not gone back may be 2^-slack_shift of the other pages. In addition, a
-    // few are allowed beside all that is held, so that a small heap of a large cache need not call
-    // the system for each page.
+    // What lies free in pages that have not gone back may be 2^-slack_shift of the pages in use. In
+    // addition, a few free pages are allowed beside all that is held, so that a small heap of a
+    // large cache need not call the system for each page.
     uint8_t slack_shift;
+    bool written;  // the user writes all of a run at once
   };
 
   // Adds what the heap holds to held.
@@ -109,11 +112,13 @@ class PageHeap {
   // Replaces range_shift and range_runs if a range is locked, because locked addresses do cost
   // memory.
   static constexpr uint32_t kLockedRangeShift = 5;
-  // The few free pages that may stay in addition: all held pages >> kSharedSlackShift, plus
-  // kSlackPages, but at most all held pages >> kFewSlackShift.
+  // The few free pages that may stay in addition: all held bytes >> kSharedSlackShift, plus
+  // kSlackBytes or kSlackPages, but at most all held bytes >> kFewSlackShift. So the pages of a
+  // chunk of entries that went wait for the next chunk.
   static constexpr uint32_t kSharedSlackShift = 9;
+  static constexpr uint64_t kSlackBytes = 32 * 1024;
   static constexpr uint64_t kSlackPages = 2;
-  static constexpr uint32_t kFewSlackShift = 5;
+  static constexpr uint32_t kFewSlackShift = 6;
   // Enough for one run in use; see reserve_nodes.
   static constexpr uint32_t kFewNodes = 4;
 
@@ -171,6 +176,8 @@ class PageHeap {
   Pages within(const Run &run) const;
   Pages within(const Range &range, const void *ptr, size_t bytes) const;
   uint32_t lacking_pages(const Run &run) const;
+  Pages lacking_span(const Run &run) const;
+  Pages dirty_span(const Run &run) const;
   static uint32_t dirty_pages(const Range &range, Pages pages);
   void mark(Range &range, Pages pages) CT_REQUIRES(lock_);
   void unmark(Range &range, Pages pages) CT_REQUIRES(lock_);

@@ -145,6 +145,7 @@ Ref Store::open(uint32_t number) {
   Chunk &chunk = chunks()[number];
   chunk.used_units = 0;
   held_units_ += chunk.units;
+  set_bearable();
   newest_ = number;
   const Ref first = first_of(number);
   const Ref end = end_of(number);
@@ -315,6 +316,7 @@ void Store::release_tables() {
 void Store::let_chunk_go(uint32_t number) {
   unlink_free(first_of(number));
   held_units_ -= chunks()[number].units;
+  set_bearable();
   release_chunk(number);
 }
 
@@ -345,11 +347,18 @@ void Store::set_thrifty(bool thrifty) noexcept {
   set_bearable();
 }
 
+// Where blocks have mixed sizes, a store of few blocks cannot be kept as full as others unless its
+// blocks are moved all the time. So kFewBlocks more may lie free, which is little in other stores.
 void Store::set_bearable() {
-  bearable_parts_ = full_      ? kFullParts
-                    : tight_   ? kTightParts
-                    : thrifty_ ? kThriftyParts
-                               : kLooseParts;
+  const uint8_t parts = full_      ? kFullParts
+                        : tight_   ? kTightParts
+                        : thrifty_ ? kThriftyParts
+                                   : kLooseParts;
+  bearable_units_ = held_units_ * parts / kParts;
+  const bool mixed = grown_for_[0] != grown_for_[1];
+  if (tight_ && !full_ && mixed) {
+    bearable_units_ += kFewBlocks * std::max(grown_for_[0], grown_for_[1]);
+  }
 }
 
 // ---- Compacting chunks ------------------------------------------------------------------------
@@ -375,7 +384,7 @@ void Store::loosen(Ref ref) {
 uint32_t Store::work_for(uint64_t units) {
   if (compaction_.pauses(units)) return 0;
   const uint64_t free = held_units_ - used_units_;
-  const uint64_t bearable = bearable_free();
+  const uint64_t bearable = bearable_units_;
   const uint64_t excess = free > bearable ? (free - bearable) * 4 / (bearable + 1) : 0;
   const uint64_t due = std::min<uint64_t>(units, kMostUnits) << std::min<uint64_t>(excess + 1, 5);
   return static_cast<uint32_t>(std::min<uint64_t>(due, kMostUnits));
@@ -383,13 +392,13 @@ uint32_t Store::work_for(uint64_t units) {
 
 // Chooses a chunk to compact. Returns false if nothing is to be gained for now.
 bool Store::begin_compaction(uint64_t blocks) {
-  if (held_units_ - used_units_ <= bearable_free()) return false;
+  if (held_units_ - used_units_ <= bearable_units_) return false;
   const uint32_t number = sparsest(blocks == 0 ? 0 : 2 * used_units_ / blocks);
   compaction_.forget_stuck();
   if (number == kNoChunk) {
     // If the newest chunk is not full by the next attempt, it is treated like any other.
     newest_ = kNoChunk;
-    compaction_.pause(bearable_free() / 2);
+    compaction_.pause(bearable_units_ / 2);
     return false;
   }
   compaction_.begin(number, first_of(number));
@@ -422,7 +431,7 @@ uint32_t Store::pass_block() {
   const uint32_t number = cursor >> kOffsetBits;
   if (cursor == end_of(number)) {
     compaction_.end_pass(number, first_of(number));
-    if (compaction_.is_idle()) compaction_.pause(bearable_free() / 2);
+    if (compaction_.is_idle()) compaction_.pause(bearable_units_ / 2);
     return 0;
   }
   Entry *e = at(cursor);
@@ -441,7 +450,7 @@ void Store::clear() noexcept {
     if (chunks()[i - 1].is_in_use()) release_chunk(i - 1);
   }
   if (!keeps_) release_tables();
-  held_units_ = used_units_ = 0;
+  held_units_ = used_units_ = bearable_units_ = 0;
   idle_chunk_ = newest_ = kNoChunk;
   latest_ = kNone;
   compaction_.clear();

@@ -2,6 +2,9 @@
 /* The memory that a cache takes from the system follows what it is to hold. With
  * CT_WEIGHT_MEMORY it stays near maxsize, however the sizes of values change. Where entries are
  * counted, it goes back when they become smaller. */
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include "fixture.h"
 
 enum {
@@ -318,4 +321,47 @@ TEST(memory_follows_a_lower_limit) {
                (double)ct_memory(cache) * 20 / (double)limit);
     ct_cache_free(cache);
   }
+}
+
+/* ---- What the system has to do --------------------------------------------------------------- */
+
+static double faults(void) {
+  struct rusage usage;
+  assert_int_equal(0, getrusage(RUSAGE_SELF, &usage));
+  return (double)usage.ru_minflt;
+}
+
+/* A cache that is full reuses the pages that it has, though it may not keep many: a set makes the
+ * system give much less than the bytes that it stores. Pages that the system gives in one call
+ * count as faults as well. most: of the bytes. */
+static void assert_reuses(uint64_t limit, size_t largest, uint32_t shards, double most) {
+  static char value[500000];
+  uint64_t random = test_seed();
+  ct_cache *cache = cache_of(.maxsize = limit, .weight_kind = CT_WEIGHT_MEMORY, .shards = shards);
+  const uint64_t keys = 4 * limit / largest;
+  double before = 0;
+  uint64_t stored = 0;
+  for (int turn = 0; turn < 2; turn++) {
+    before = faults();
+    for (stored = 0; stored < 10 * limit;) {
+      const size_t size = 1 + test_random_below(&random, largest);
+      assert_status(CT_OK, set_number(cache, test_random_below(&random, keys), value, size));
+      stored += size;
+    }
+  }
+  const double given = (faults() - before) * (double)sysconf(_SC_PAGESIZE) / (double)stored;
+  /* A sanitizer has pages of its own. */
+  if (!kSanitized && given > most)
+    fail_msg("limit %llu, values up to %zu, %u shards: the system gives %.3f of what is stored",
+             (unsigned long long)limit, largest, shards, given);
+  ct_cache_free(cache);
+}
+
+TEST(pages_are_reused) {
+  assert_reuses(32 << 20, 500000, 1, 0.2);
+  assert_reuses(32 << 20, 500000, 16, 0.2);
+  assert_reuses(8 << 20, 100000, 1, 0.3);
+  assert_reuses(16 << 20, 60000, 1, 0.3);
+  assert_reuses(1 << 20, 20000, 1, 1.2);
+  assert_reuses(2 << 20, 4096, 16, 0.7);
 }

@@ -286,7 +286,7 @@ typedef struct request {
 uint64_t age_deadline(const run *r, const request *q);
 
 /* The most that an entry with so many bytes of key and value weighs where memory is weighed. A
- * block also weighs a thirty-second of itself, for free room, so that this room grows with the
+ * block also weighs a twenty-fifth of itself, for free room, so that this room grows with the
  * blocks. */
 uint64_t most_memory(uint64_t bytes);
 

@@ -23,7 +23,7 @@ static uint64_t request_weight(const run *r, const request *q) {
 }
 
 uint64_t most_memory(uint64_t bytes) {
-  return bytes + bytes / 32 + 256;
+  return bytes + bytes / 25 + 256;
 }
 
 static bool is_too_large(const run *r, const request *q, uint64_t weight, ct_status answer) {
