@@ -182,8 +182,10 @@ class Ghosts {
   static size_t bucket_bytes(uint64_t buckets) {
     return static_cast<size_t>(buckets) * sizeof(Bucket);
   }
+  // Returns the bytes of the bits that tell which pages are ready, in whole lines.
   static size_t ready_bytes(uint64_t buckets) {
-    return static_cast<size_t>(buckets / (64 * kPage) + 1) * sizeof(uint64_t);
+    constexpr uint64_t kBits = 8 * sizeof(Bucket);
+    return bucket_bytes(buckets / (kBits * kPage) + 1);
   }
   static size_t bytes_of(uint64_t buckets) { return bucket_bytes(buckets) + ready_bytes(buckets); }
 
