@@ -69,7 +69,7 @@ void Expiry::prepend(uint32_t slot, Ref ref, uint64_t at) {
 // back, so that the entry is not early any more.
 bool Expiry::push_early(Ref ref, uint64_t at, uint64_t now) {
   const uint32_t most = in_wheel_ / kEarlyShare + kSomeEarly;
-  if (++came_early_ <= most && (early_ == nullptr || early_->count() < most)) {
+  if (early_ == nullptr || early_->count() < most) {
     if (early_ == nullptr) {
       void *memory = memory_.allocate(sizeof(DueHeap), alignof(DueHeap));
       if (memory != nullptr) early_ = new (memory) DueHeap(memory_, store_, layout_, kEarly);
@@ -129,7 +129,7 @@ void Expiry::clear() noexcept {
     early_ = nullptr;
   }
   time_ = 0;
-  in_wheel_ = came_early_ = 0;
+  in_wheel_ = 0;
   std::memset(occupied_, 0, sizeof occupied_);
   std::memset(sorted_, 0, sizeof sorted_);
 }
@@ -225,7 +225,6 @@ void Expiry::turn_back(uint64_t time) {
   assert(time < time_);
   const uint64_t before = time_;
   time_ = time;
-  came_early_ = 0;
   const uint32_t slot = slot_of(before);
   // Of entries with one deadline, those of the highest level are the oldest.
   for (uint32_t level = slot / kDigits; level-- != 0;) {

@@ -20,13 +20,13 @@
 // sorted there.
 //
 // An entry may be due before the wheel's time: the clock has gone back, or ct_expire was given a
-// time ahead of the clock. Such early entries stand in a heap. The wheel is turned back if the heap
-// gets no memory, or if too many early entries, beside those in the wheel, are in the heap or have
-// come since the wheel was last turned back. Turning back joins slots, which touches only the
-// entries at their ends. An entry of a joined slot is filed anew when the time of that slot begins,
-// as when it first came; the early entries have paid for that. So no call takes many steps, and
-// neither do many calls together, however the clock swings. If every early entry turned the wheel
-// back, a ct_expire up to a time ahead would split the same slot for ever while other calls write.
+// time ahead of the clock. Such early entries stand in a heap. The wheel is turned back only if the
+// heap gets no memory, or holds too many entries beside those in the wheel. Turning back joins
+// slots, which touches only the entries at their ends. But when the time of a joined slot begins, its
+// entries are filed anew, as when they first came, and one call may have to wait for all of them:
+// before a live entry is evicted, it must be known that none is due. So early entries that come and
+// go, as while a clock swings, do not turn the wheel. If every early entry did, a ct_expire up to a
+// time ahead would split the same slot for ever while other calls write.
 #ifndef CT_EXPIRY_HPP
 #define CT_EXPIRY_HPP
 
@@ -170,7 +170,6 @@ class Expiry {
   DueHeap *early_ = nullptr;  // nullptr before the first early entry
   uint64_t time_ = 0;         // no deadline in the wheel is before this time
   uint32_t in_wheel_ = 0;     // entries in the wheel
-  uint32_t came_early_ = 0;   // early entries since the wheel was last turned back
   uint32_t occupied_[kLevels] = {};
   uint32_t sorted_[kLevels] = {};
 #ifdef CT_VALIDATE

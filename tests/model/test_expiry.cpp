@@ -385,6 +385,28 @@ TEST(clock_that_swings_touches_few) {
   }
 }
 
+// At one end of the swing come entries that are due at the other end. They are early, but they leave
+// before they are many. So the wheel, with entries that are due much later, is not turned back, and
+// no store has to look at all of its entries.
+TEST(early_entries_that_come_and_go_leave_the_wheel_alone) {
+  uint64_t random = test_seed();
+  constexpr uint64_t kBase = uint64_t{1} << 40;
+  constexpr uint64_t kSwing = 500000000;
+  Timed timed;
+  for (uint64_t i = 0; i < kMany; i++) {
+    timed.insert(kBase + (1 << 30) + test_random_below(&random, 1 << 30), kBase);
+  }
+  for (uint64_t step = 0; step < kStores; step++) {
+    const uint64_t now = step % 2 == 0 ? kBase - kSwing : kBase + kSwing;
+    const uint64_t before = timed.touched();
+    timed.expire(now);
+    timed.insert(now + (1 << 20) + test_random_below(&random, uint64_t{1} << 31), now);
+    if (timed.size() > kMany) timed.remove(timed.any(&random));
+    assert_true(timed.touched() - before <= kMostTouched);
+  }
+  timed.assert_sound();
+}
+
 // When no entry is left, the expiry starts anew with the time that it is now.
 TEST(time_that_goes_back_when_all_are_gone_is_the_time) {
   Timed timed;
