@@ -16,18 +16,18 @@
 // Software Cache Management", 2018), but by the slope. Trials tell little, because a short sample
 // is mostly noise. Space is worth most where hits are densest at the cold end. So a hit in the
 // older half of the window widens the window, and a hit in probation narrows it, each in inverse
-// proportion to the weight of the list that was hit.
+// proportion to the weight of the list that was hit. A known key that misses narrows it too, as a
+// ghost that is hit moves the border in ARC: the main region was too small to keep the key.
 //
 // A working set that is not used any more would stay in protected: only hits in probation demote
 // its entries, and the keys of the next working set, used in turn, leave probation before they are
-// used again. So time is divided into rounds. A round ends when known keys have missed one and a
-// half times as often as there are entries. An entry of protected that was not used for a whole
-// round is stale. A stale entry is the next rival, before the entries of probation. And if the
-// older half of the window had few hits in a round, the window shrinks to its least share, to make
-// room for the keys that miss.
+// used again. So time is divided into rounds. A round ends when the known keys that have missed
+// weigh one and a half times as much as all entries. An entry of protected that was not used for a
+// whole round is stale. A stale entry is the next rival, before the entries of probation.
 //
 // All shares are of the weight that is in the shard at present. An entry's flags name the list that
-// it is in. The weight of each list is known.
+// it is in. The weight of each list is known. A heavy victim leaves room for many light newcomers.
+// None of them evicts anything, but they take the victim's place and count as if they did.
 #include <algorithm>
 
 #include "base/random.hpp"
@@ -67,15 +67,17 @@ class WTinyLfu : public Policy {
     const bool known = sketch_.estimate(hash) >= kKnown;
     sketch_.add(hash);
     count_++;
-    add(ref, known ? kProbation : kYoung);
-    if (known && pressed_) pass_time(kMissTime);
-    // While there is room for all, an entry that leaves the window need not compete.
-    for (uint32_t i = 0; i < kMostMoves && !pressed_ && window_weight() > window_target(); i++) {
-      move(window_end().back(), kProbation);
+    const uint64_t weight = add(ref, known ? kProbation : kYoung);
+    full_ = vacated_ != 0;
+    vacated_ -= std::min(vacated_, weight);
+    if (known) {
+      if (full_) miss(weight);
+    } else {
+      if (!evicted_) fit_window(ref);
+      balance_window();
     }
-    full_ = pressed_;
-    pressed_ = false;
-    balance_window();
+    balance_main();
+    evicted_ = false;
   }
 
   void used(const Ref *refs, uint32_t count) override {
@@ -93,41 +95,33 @@ class WTinyLfu : public Policy {
 
   void remove(Ref ref, uint64_t, bool) override {
     count_--;
-    unlink(ref);
+    const uint64_t weight = unlink(ref);
+    if (ref == victim_) {
+      victim_ = kNone;
+      vacated_ = weight;
+      evicted_ = true;
+    }
   }
   void moved(Ref ref, Ref to) override {
     lists_[region_of(to)].moved(to);
     if (before_round_ == ref) before_round_ = to;
     if (stale_ == ref) stale_ = to;
+    if (victim_ == ref) victim_ = to;
   }
 
   void clear() override {
     for (List &list : lists_) list.clear();
     for (uint64_t &weight : weights_) weight = 0;
     sketch_.clear();
-    count_ = in_window_ = 0;
+    count_ = vacated_ = round_time_ = 0;
     share_ = kFirstShare;
-    before_round_ = stale_ = kNone;
-    round_time_ = old_hits_ = 0;
-    full_ = pressed_ = false;
+    before_round_ = stale_ = victim_ = kNone;
+    full_ = evicted_ = false;
   }
 
   Ref victim() override {
-    pressed_ = true;
-    const Ref rival = main_end().back();
-    Ref candidate = window_end().back();
-    if (candidate == kNone || rival == kNone) return candidate == kNone ? rival : candidate;
-    const uint64_t target = window_target();
-    if (window_weight() < target) return rival;
-    // If the window is too large even without the candidate, the candidate moves on without a
-    // contest, and the next one competes.
-    if (window_weight() - context_.weight(candidate) > target) {
-      move(candidate, kProbation);
-      candidate = window_end().back();
-    }
-    if (!admits(candidate, rival)) return candidate;
-    move(candidate, kProbation);
-    return rival;
+    victim_ = choose();
+    return victim_;
   }
 
   // Prefetches the candidate and the rival, as either may be the next victim, and the back of
@@ -168,7 +162,7 @@ class WTinyLfu : public Policy {
 #ifdef CT_VALIDATE
   const char *problem() const override {
     uint64_t count = 0;
-    uint64_t window = 0;
+    bool victim_there = victim_ == kNone;
     bool stale_passed = stale_ == kNone;
     bool round_passed = before_round_ == kNone;
     for (Ref ref = lists_[kProtected].back(); ref != kNone; ref = lists_[kProtected].after(ref)) {
@@ -182,14 +176,15 @@ class WTinyLfu : public Policy {
       uint64_t weight = 0;
       const char *problem = lists_[region].problem([&](Ref ref) {
         count++;
-        window += is_window(region);
+        victim_there |= ref == victim_;
         weight += context_.weight(ref);
         return region_of(ref) == region ? nullptr : "wtinylfu: an entry is in another's list";
       });
       if (problem != nullptr) return problem;
       if (weight != weights_[region]) return "wtinylfu: it has misweighed a list";
     }
-    return count == count_ && window == in_window_ ? nullptr : "wtinylfu: it has miscounted";
+    if (!victim_there) return "wtinylfu: the last victim has left unnoticed";
+    return count == count_ ? nullptr : "wtinylfu: it has miscounted";
   }
 #endif
 
@@ -205,21 +200,21 @@ class WTinyLfu : public Policy {
   static constexpr double kMostShare = 0.8;
   // A hit moves the border by kStep entries if both cold ends weigh the same. If the end that was
   // hit is lighter, the border moves by up to kMostRatio times as many.
-  static constexpr double kStep = 0.2;
+  static constexpr double kStep = 0.3;
   static constexpr double kMostRatio = 16;
-  static constexpr double kProtectedShare = 0.8;
+  // A miss of a known key moves the border by this many times its weight. With 0.03, the window was
+  // seen to keep, for the sake of a few hits, the room that a working set lacked.
+  static constexpr double kMissStep = kStep / 4;
+  static constexpr uint64_t kProtectedRatio = 4;  // protected to probation, at most
   // A call moves at most this many entries from list to list, whatever they weigh. The next calls
   // go on.
   static constexpr uint32_t kMostMoves = 8;
-  // The time that passes with each miss of a known key and with each use, and the length of a round
-  // for each entry. If rounds were shorter, a loop over twice as many keys as there is room for
+  // The time that passes with each miss of a known key of average weight and with each use, and the
+  // length of a round for each entry. If rounds were shorter, a loop over twice as many keys as there is room for
   // would make all of protected stale.
   static constexpr uint64_t kMissTime = 16;
   static constexpr uint64_t kUseTime = 1;
   static constexpr uint64_t kRoundTime = 24;
-  // A window gives way if its older half has fewer hits than this in a round, for each entry of the
-  // window. With twice this number, a shard's window would go by chance.
-  static constexpr double kLeastHits = 0.25;
   // A key with this count has come back; a key with a lower count may only share counters with
   // others.
   static constexpr uint32_t kKnown = 2;
@@ -233,19 +228,22 @@ class WTinyLfu : public Policy {
     return static_cast<Region>((entry(ref)->flags & kPolicyFlags) >> kRegionShift);
   }
 
-  void add(Ref ref, Region region) {
+  // Both return the entry's weight.
+  uint64_t add(Ref ref, Region region) {
     Entry *e = entry(ref);
     e->flags = static_cast<uint8_t>((e->flags & ~kPolicyFlags) | (region << kRegionShift));
     lists_[region].push_front(ref);
-    weights_[region] += context_.weight(ref);
-    in_window_ += is_window(region);
+    const uint64_t weight = context_.weight(ref);
+    weights_[region] += weight;
+    return weight;
   }
-  void unlink(Ref ref) {
+  uint64_t unlink(Ref ref) {
     const Region region = region_of(ref);
     if (region == kProtected) leave_place(ref);
     lists_[region].remove(ref);
-    weights_[region] -= context_.weight(ref);
-    in_window_ -= is_window(region);
+    const uint64_t weight = context_.weight(ref);
+    weights_[region] -= weight;
+    return weight;
   }
   void move(Ref ref, Region region) {
     context_.entries.count_work();
@@ -261,7 +259,6 @@ class WTinyLfu : public Policy {
     if (region == kYoung || region == kProtected) {
       lists_[region].move_to_front(ref);
     } else if (region == kOld) {
-      old_hits_++;
       adapt(kOld, kProbation);
       move(ref, kYoung);
       balance_window();
@@ -273,11 +270,11 @@ class WTinyLfu : public Policy {
     sketch_.add(hash);
   }
 
-  static bool is_window(Region region) { return region == kYoung || region == kOld; }
   uint64_t window_weight() const { return weights_[kYoung] + weights_[kOld]; }
   uint64_t main_weight() const { return weights_[kProbation] + weights_[kProtected]; }
+  uint64_t weight() const { return window_weight() + main_weight(); }
   uint64_t window_target() const {
-    return static_cast<uint64_t>(share_ * static_cast<double>(window_weight() + main_weight()));
+    return static_cast<uint64_t>(share_ * static_cast<double>(weight()));
   }
   const List &window_end() const { return lists_[lists_[kOld].empty() ? kYoung : kOld]; }
   const List &main_end() const {
@@ -285,14 +282,37 @@ class WTinyLfu : public Policy {
     return lists_[probation ? kProbation : kProtected];
   }
 
+  Ref choose() {
+    const Ref rival = main_end().back();
+    const Ref candidate = window_end().back();
+    if (candidate == kNone || rival == kNone) return candidate == kNone ? rival : candidate;
+    if (window_weight() < window_target()) return rival;
+    if (!admits(candidate, rival)) return candidate;
+    move(candidate, kProbation);
+    return rival;
+  }
+
+  // Makes the window no larger than its share, but keeps the newcomer. As there was room for the
+  // newcomer, nothing has to leave, and none competes.
+  void fit_window(Ref newcomer) {
+    const uint64_t target = window_target();
+    for (uint32_t i = 0; i < kMostMoves && window_weight() > target; i++) {
+      const Ref oldest = window_end().back();
+      if (oldest == newcomer) return;
+      move(oldest, kProbation);
+    }
+  }
   void balance_window() {
     for (uint32_t i = 0; i < kMostMoves && weights_[kYoung] > weights_[kOld]; i++) {
       move(lists_[kYoung].back(), kOld);
     }
   }
+  bool is_too_protected() const {
+    const uint64_t weight = weights_[kProtected];
+    return weight != 0 && (weight - 1) / kProtectedRatio >= weights_[kProbation];
+  }
   void balance_main() {
-    const auto limit = static_cast<uint64_t>(kProtectedShare * static_cast<double>(main_weight()));
-    for (uint32_t i = 0; i < kMostMoves && weights_[kProtected] > limit; i++) {
+    for (uint32_t i = 0; i < kMostMoves && is_too_protected(); i++) {
       move(lists_[kProtected].back(), kProbation);
     }
   }
@@ -309,6 +329,13 @@ class WTinyLfu : public Policy {
         hit == kOld ? std::min(kMostShare, share_ + step) : std::max(kLeastShare, share_ - step);
   }
 
+  // A known key has missed while the cache was full. Its new entry has this weight.
+  void miss(uint64_t weight) {
+    if (weight == 0) return;  // There was room for it.
+    const double part = static_cast<double>(weight) / static_cast<double>(this->weight());
+    share_ = std::max(kLeastShare, share_ - kMissStep * part);
+    pass_time(static_cast<uint64_t>(kMissTime * part * static_cast<double>(count_)));
+  }
   void pass_time(uint64_t time) {
     round_time_ += time;
     if (round_time_ >= kRoundTime * count_) end_round();
@@ -316,9 +343,7 @@ class WTinyLfu : public Policy {
   void end_round() {
     stale_ = before_round_;
     before_round_ = lists_[kProtected].front();
-    const double least = static_cast<double>(in_window_) * kLeastHits;
-    if (full_ && static_cast<double>(old_hits_) < least) share_ = kLeastShare;
-    round_time_ = old_hits_ = 0;
+    round_time_ = 0;
   }
   // ref leaves its place in protected. A mark on ref passes to the next entry towards the back.
   void leave_place(Ref ref) {
@@ -338,7 +363,6 @@ class WTinyLfu : public Policy {
   uint64_t weights_[kRegions] = {};
   Sketch sketch_;
   uint64_t count_ = 0;
-  uint64_t in_window_ = 0;      // entries
   uint64_t expected_ = 0;       // entries of a full shard; 0: not known
   double share_ = kFirstShare;  // of the window
   // Marks in protected, or kNone if there is no such entry. From before_round_ to the back, no
@@ -347,9 +371,10 @@ class WTinyLfu : public Policy {
   Ref before_round_ = kNone;
   Ref stale_ = kNone;
   uint64_t round_time_ = 0;  // time that has passed in this round
-  uint64_t old_hits_ = 0;    // hits in old in this round
-  bool full_ = false;        // room had to be made for the last newcomer
-  bool pressed_ = false;     // room has been made for the next one
+  uint64_t vacated_ = 0;     // room of the last victim that newcomers have not taken yet
+  Ref victim_ = kNone;       // the last victim, until it leaves
+  bool full_ = false;        // the last newcomer took the place of a victim
+  bool evicted_ = false;     // a victim has left since then
   Random random_;
 };
 
