@@ -17,35 +17,29 @@ namespace ct {
 
 class TableEdge {
  public:
-  // Puts the edge of this table, from Memory::allocate_untouched or as a kTable of zeros, at a
-  // multiple of its step. Positions are in bytes.
-  void begin(void *table, size_t bytes, size_t at = 0) {
-    table_ = static_cast<char *>(table);
-    bytes_ = bytes;
-    at_ = at;
-  }
+  // Puts the edge at a multiple of the table's step. All positions are in bytes.
+  void begin(size_t at = 0) { at_ = at; }
 
-  // Moves the edge right of end, by whole steps: all that lies left of the edge may be touched.
-  void use_up_to(Memory &memory, size_t end) {
+  // Moves the edge right of end, by whole steps: all that lies left of the edge may be touched. The
+  // table is from Memory::allocate_untouched, or a kTable of zeros.
+  void use_up_to(Memory &memory, void *table, size_t bytes, size_t end) {
     if (end <= at_) return;
-    const size_t step = memory.step_of(bytes_);
-    const size_t to = step == 0 ? bytes_ : std::min(bytes_, (end + step - 1) / step * step);
-    memory.use(table_ + at_, to - at_, bytes_, Memory::kTable);
+    const size_t step = memory.step_of(bytes);
+    const size_t to = step == 0 ? bytes : std::min(bytes, (end + step - 1) / step * step);
+    memory.use(static_cast<char *>(table) + at_, to - at_, bytes, Memory::kTable);
     at_ = to;
   }
 
   // Moves the edge to end, or to the step before end. What lies left of the edge goes back.
-  void discard_up_to(Memory &memory, size_t end) {
-    const size_t step = memory.step_of(bytes_);
+  void discard_up_to(Memory &memory, void *table, size_t bytes, size_t end) {
+    const size_t step = memory.step_of(bytes);
     if (step == 0 || end < at_ + step) return;
     const size_t to = end / step * step;
-    memory.discard(table_ + at_, to - at_, bytes_, Memory::kTable);
+    memory.discard(static_cast<char *>(table) + at_, to - at_, bytes, Memory::kTable);
     at_ = to;
   }
 
  private:
-  char *table_ = nullptr;
-  size_t bytes_ = 0;
   size_t at_ = 0;
 };
 

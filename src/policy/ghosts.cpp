@@ -177,7 +177,7 @@ bool Ghosts::replace_table(uint64_t buckets) noexcept {
   old_ = table_;
   table_ = table;
   moved_ = 0;
-  emptied_.begin(old_.buckets, bytes_of(old_.count));
+  emptied_.begin();
   go_on();
   while (moving() && is_exact(old_.count)) move_some();
   return true;
@@ -194,7 +194,8 @@ void Ghosts::move_some() {
     release(old_);
   } else {
     // Look-ups still read all of a block of which some buckets are left.
-    emptied_.discard_up_to(memory_, bucket_bytes(moved_ / kBlock * kBlock));
+    emptied_.discard_up_to(memory_, old_.buckets, bytes_of(old_.count),
+                           bucket_bytes(moved_ / kBlock * kBlock));
   }
 }
 

@@ -208,8 +208,8 @@ class Sketch {
     count_ = static_cast<uint32_t>(count);
     cursor_ = 0;
     bearable_ = bearable(count);
-    filled_.begin(blocks_, bytes_of(count_));
-    emptied_.begin(old_, bytes_of(old_count_));
+    filled_.begin();
+    emptied_.begin();
     if (old_ == nullptr) begin_with_zeros();
     while (resizing() && count_ <= kPageBlocks) take_over();
     return true;
@@ -217,7 +217,7 @@ class Sketch {
 
   // The first table is small, because it is made for the first entries.
   void begin_with_zeros() noexcept {
-    filled_.use_up_to(memory_, bytes_of(count_));
+    filled_.use_up_to(memory_, blocks_, bytes_of(count_), bytes_of(count_));
     std::memset(static_cast<void *>(blocks_), 0, bytes_of(count_));
     cursor_ = count_;
   }
@@ -226,7 +226,7 @@ class Sketch {
   [[gnu::noinline, gnu::cold]] void take_over() noexcept {
     const uint64_t before = old_count_;
     const uint32_t end = cursor_ + std::min(kBlocksAStep, count_ - cursor_);
-    filled_.use_up_to(memory_, bytes_of(end));
+    filled_.use_up_to(memory_, blocks_, bytes_of(count_), bytes_of(end));
     for (; cursor_ < end; cursor_++) {
       const uint64_t first = cursor_ * before / count_;
       const uint64_t last = ((cursor_ + 1) * before - 1) / count_;
@@ -237,7 +237,7 @@ class Sketch {
 #endif
     }
     if (resizing()) {
-      emptied_.discard_up_to(memory_, bytes_of(cursor_ * before / count_));
+      emptied_.discard_up_to(memory_, old_, bytes_of(before), bytes_of(cursor_ * before / count_));
       return;
     }
     release(old_, old_count_);

@@ -120,11 +120,10 @@ bool Index::replace_table(uint32_t size) noexcept {
   current_.set(table.data(), table.size());
   cursor_ = 0;
   size_then_ = size_;
-  filled_.begin(current_.data(), table_bytes(current_.size()));
+  filled_.begin();
   // The first step of the old table stays: see discard_moved.
-  const size_t bytes = table_bytes(old_.size());
-  emptied_.begin(old_.data(), bytes, memory_.step_of(bytes));
-  if (!migrating()) filled_.use_up_to(memory_, table_bytes(current_.size()));
+  emptied_.begin(memory_.step_of(table_bytes(old_.size())));
+  if (!migrating()) use_up_to(table_bytes(current_.size()));
   return true;
 }
 
@@ -136,14 +135,18 @@ uint32_t Index::homes_to_move() noexcept {
   return step_ + static_cast<uint32_t>(std::min<uint64_t>(shed, kMaxBuckets));
 }
 
+void Index::use_up_to(size_t end) noexcept {
+  filled_.use_up_to(memory_, current_.data(), table_bytes(current_.size()), end);
+}
+
 // Counts as held what is touched in the new table when as many homes of the old one have moved: the
 // buckets that these homes lead to, and some buckets behind them.
 void Index::use_for(uint32_t homes) noexcept {
   const size_t bytes = table_bytes(current_.size());
-  if (homes == old_.size()) return filled_.use_up_to(memory_, bytes);
+  if (homes == old_.size()) return use_up_to(bytes);
   const uint64_t position = first_position(homes, old_.size());
   const uint32_t last = home_of(static_cast<uint32_t>(position), current_.size());
-  filled_.use_up_to(memory_, table_bytes(last) + memory_.step_of(bytes));
+  use_up_to(table_bytes(last) + memory_.step_of(bytes));
 }
 
 // Gives back the buckets that the cursor has passed.
@@ -152,9 +155,10 @@ void Index::use_for(uint32_t homes) noexcept {
 // from its first bucket. They lie in the first step, which stays, unless they passed over all of
 // it.
 void Index::discard_moved() noexcept {
-  const size_t step = memory_.step_of(table_bytes(old_.size())) / sizeof(Bucket);
+  const size_t bytes = table_bytes(old_.size());
+  const size_t step = memory_.step_of(bytes) / sizeof(Bucket);
   if (step == 0 || old_.data()[step - 1].passed != 0) return;
-  emptied_.discard_up_to(memory_, table_bytes(cursor_));
+  emptied_.discard_up_to(memory_, old_.data(), bytes, table_bytes(cursor_));
 }
 
 // Returns a table that was put away and is as large as this, or a little larger, so that many sizes

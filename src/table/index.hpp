@@ -339,6 +339,7 @@ class Index {
   [[gnu::noinline, gnu::cold]] void migrate(uint32_t homes, HashOf hash_of);
   template <class HashOf>
   void move_home(uint32_t home, HashOf hash_of);
+  void use_up_to(size_t end) noexcept;
   void use_for(uint32_t homes) noexcept;
   void discard_moved() noexcept;
   template <class IsIt>
