@@ -22,7 +22,7 @@
 // A working set that is not used any more would stay in protected: only hits in probation demote
 // its entries, and the keys of the next working set, used in turn, leave probation before they are
 // used again. So time is divided into rounds. A round ends when the known keys that have missed
-// weigh one and a half times as much as all entries. An entry of protected that was not used for a
+// weigh 1.7 times as much as all entries. An entry of protected that was not used for a
 // whole round is stale. A stale entry is the next rival, before the entries of probation.
 //
 // All shares are of the weight that is in the shard at present. An entry's flags name the list that
@@ -212,7 +212,7 @@ class WTinyLfu : public Policy {
   // The time that passes with each miss of a known key of average weight and with each use, and the
   // length of a round for each entry. If rounds were shorter, a loop over twice as many keys as there is room for
   // would make all of protected stale.
-  static constexpr uint64_t kMissTime = 16;
+  static constexpr uint64_t kMissTime = 14;
   static constexpr uint64_t kUseTime = 1;
   static constexpr uint64_t kRoundTime = 24;
   // A key with this count has come back; a key with a lower count may only share counters with
@@ -284,9 +284,16 @@ class WTinyLfu : public Policy {
 
   Ref choose() {
     const Ref rival = main_end().back();
-    const Ref candidate = window_end().back();
+    Ref candidate = window_end().back();
     if (candidate == kNone || rival == kNone) return candidate == kNone ? rival : candidate;
-    if (window_weight() < window_target()) return rival;
+    const uint64_t target = window_target();
+    if (window_weight() < target) return rival;
+    // If the window is too large even without the candidate, the candidate moves on without a
+    // contest, and the next one competes.
+    if (window_weight() - context_.weight(candidate) > target) {
+      move(candidate, kProbation);
+      candidate = window_end().back();
+    }
     if (!admits(candidate, rival)) return candidate;
     move(candidate, kProbation);
     return rival;
