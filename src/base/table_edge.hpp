@@ -9,7 +9,9 @@
 #define CT_TABLE_EDGE_HPP
 
 #include <algorithm>
+#include <cassert>
 #include <cstddef>
+#include <cstdint>
 
 #include "base/memory.hpp"
 
@@ -17,30 +19,39 @@ namespace ct {
 
 class TableEdge {
  public:
-  // Puts the edge at a multiple of the table's step. All positions are in bytes.
-  void begin(size_t at = 0) { at_ = at; }
+  // Puts the edge at a multiple of the table's step. All positions are in bytes, and multiples of
+  // kUnit, as the sizes of tables are.
+  void begin(size_t at = 0) { set(at); }
 
   // Moves the edge right of end, by whole steps: all that lies left of the edge may be touched. The
   // table is from Memory::allocate_untouched, or a kTable of zeros.
   void use_up_to(Memory &memory, void *table, size_t bytes, size_t end) {
-    if (end <= at_) return;
+    if (end <= at()) return;
     const size_t step = memory.step_of(bytes);
     const size_t to = step == 0 ? bytes : std::min(bytes, (end + step - 1) / step * step);
-    memory.use(static_cast<char *>(table) + at_, to - at_, bytes, Memory::kTable);
-    at_ = to;
+    memory.use(static_cast<char *>(table) + at(), to - at(), bytes, Memory::kTable);
+    set(to);
   }
 
   // Moves the edge to end, or to the step before end. What lies left of the edge goes back.
   void discard_up_to(Memory &memory, void *table, size_t bytes, size_t end) {
     const size_t step = memory.step_of(bytes);
-    if (step == 0 || end < at_ + step) return;
+    if (step == 0 || end < at() + step) return;
     const size_t to = end / step * step;
-    memory.discard(static_cast<char *>(table) + at_, to - at_, bytes, Memory::kTable);
-    at_ = to;
+    memory.discard(static_cast<char *>(table) + at(), to - at(), bytes, Memory::kTable);
+    set(to);
   }
 
  private:
-  size_t at_ = 0;
+  static constexpr size_t kUnit = 64;
+
+  size_t at() const { return size_t{units_} * kUnit; }
+  void set(size_t at) {
+    assert(at % kUnit == 0);
+    units_ = static_cast<uint32_t>(at / kUnit);
+  }
+
+  uint32_t units_ = 0;  // small, because an index has two edges
 };
 
 }  // namespace ct

@@ -153,6 +153,7 @@ void Ghosts::sweep(const Table &table, uint32_t from) {
 // ---- Changes of size --------------------------------------------------------------------------
 
 bool Ghosts::reserve(uint64_t count, bool tight) noexcept {
+  if (tight && moving() && table_.count < old_.count) move_some(kBucketsAGhost, kGhostsAGhost);
   const uint64_t needed = buckets_for(count);
   const uint64_t capacity = table_.capacity();
   // A table is too large if four times as many ghosts would fit.
@@ -161,12 +162,12 @@ bool Ghosts::reserve(uint64_t count, bool tight) noexcept {
   if (count <= capacity && !excessive) return true;
   if (count < size() || moving()) return false;
   // It grows by at least an eighth, so that it does not grow again at once.
-  return replace_table(excessive ? needed
-                                 : std::max<uint64_t>(needed, table_.count + table_.count / 8));
+  return replace_table(
+      excessive ? needed : std::max<uint64_t>(needed, table_.count + table_.count / 8), tight);
 }
 
 // Begins to replace the table by one of another size. Returns false if there is no memory.
-bool Ghosts::replace_table(uint64_t buckets) noexcept {
+bool Ghosts::replace_table(uint64_t buckets, bool tight) noexcept {
   Table table = allocate(buckets);
   if (table.buckets == nullptr) return false;
   if (!ticks_.limit_reach(ticks_of(buckets))) {
@@ -179,15 +180,15 @@ bool Ghosts::replace_table(uint64_t buckets) noexcept {
   moved_ = 0;
   emptied_.begin();
   go_on();
-  while (moving() && is_exact(old_.count)) move_some();
+  while (moving() && old_.count <= (tight ? kTightBuckets : kExactBuckets)) go_on();
   return true;
 }
 
-// Moves the ghosts of the next buckets from the old table to the new one.
-void Ghosts::move_some() {
-  uint32_t ghosts = 0;
-  for (uint32_t i = 0; i < kBucketsAStep && ghosts < kGhostsAStep && moved_ < old_.count; i++) {
-    if (old_.is_ready(moved_)) ghosts += move_bucket(old_.buckets[moved_++]);
+// Moves the ghosts of the next buckets from the old table to the new one: about `ghosts`, from at
+// most `buckets`.
+void Ghosts::move_some(uint32_t buckets, uint32_t ghosts) {
+  for (uint32_t i = 0, moved = 0; i < buckets && moved < ghosts && moved_ < old_.count; i++) {
+    if (old_.is_ready(moved_)) moved += move_bucket(old_.buckets[moved_++]);
     moved_ = old_.next_ready(moved_);
   }
   if (moved_ == old_.count) {

@@ -20,8 +20,8 @@
 // A page of the table is made ready when its first ghost comes, and counts as held memory from then
 // on. So a queue with room for many ghosts that has few is small.
 //
-// When the queue changes its size, each call moves a few buckets to another table, from the lowest
-// hashes on (incremental rehashing). The two buckets of a ghost lie in one block of the table, and
+// When a large queue changes its size, each call moves a few buckets to another table, from the
+// lowest hashes on (incremental rehashing). The two buckets of a ghost lie in one block of the table, and
 // how far that block has moved tells in which table the ghost is. What has moved goes back, so that
 // both tables are held by as much as the larger one takes (table_edge.hpp). Both have one time, so a
 // ghost that moves stays as old as it is.
@@ -63,7 +63,7 @@ class Ghosts {
   // Goes on, by a few buckets, with a change of size. It is called for each key that comes, however
   // many ghosts are added for it.
   void go_on() noexcept {
-    if (moving()) move_some();
+    if (moving()) move_some(kBucketsAStep, kGhostsAStep);
   }
   // Adds the key as the newest. If there is no room, the oldest leave.
   void add(uint64_t hash);
@@ -117,6 +117,13 @@ class Ghosts {
   // So the move ends before the next one is due, as each table has room for an eighth more.
   static constexpr uint32_t kGhostsAStep = 20;
   static constexpr uint32_t kBucketsAStep = 64;
+  // A tight queue of no more buckets than this moves at once, in a few milliseconds at the most: it
+  // belongs to so small a cache that two tables would take too large a part of the limit.
+  static constexpr uint32_t kTightBuckets = 4096;
+  // A tight queue that becomes smaller goes on for each ghost that comes, too: where entries have become
+  // larger, many of them leave for each key.
+  static constexpr uint32_t kGhostsAGhost = 4;
+  static constexpr uint32_t kBucketsAGhost = 2;
 
   struct alignas(64) Bucket {
     uint32_t positions[kSlots];  // 32 bits of each hash; they lead to its two buckets
@@ -199,8 +206,8 @@ class Ghosts {
 
   Table allocate(uint64_t buckets) noexcept;
   void release(Table &table) noexcept;
-  bool replace_table(uint64_t buckets) noexcept;
-  [[gnu::noinline, gnu::cold]] void move_some();
+  bool replace_table(uint64_t buckets, bool tight) noexcept;
+  [[gnu::noinline, gnu::cold]] void move_some(uint32_t buckets, uint32_t ghosts);
   uint32_t move_bucket(Bucket &bucket);
   [[gnu::noinline, gnu::cold]] void make_ready(const Table &table, uint32_t bucket);
   bool erase(const Table &table, uint32_t position);

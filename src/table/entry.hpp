@@ -83,7 +83,8 @@ struct Entry {
   Cell<uint8_t> block;
 };
 static_assert(sizeof(Entry) == 16, "the header of every entry");
-static_assert(kApartBytes < 0xFFFF, "lengths of inline keys and values fit 16 bits");
+static_assert(kApartBytes + 256 < 0xFFFF,
+              "lengths of inline keys and values, and of blocks, fit 16 bits");
 
 // The second half of an Entry, as one read.
 struct Head {

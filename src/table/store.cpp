@@ -354,7 +354,7 @@ void Store::set_bearable() {
                         : tight_   ? kTightParts
                         : thrifty_ ? kThriftyParts
                                    : kLooseParts;
-  bearable_units_ = held_units_ * parts / kParts;
+  bearable_units_ = static_cast<uint32_t>(held_units_ * parts / kParts);
   const bool mixed = grown_for_[0] != grown_for_[1];
   if (tight_ && !full_ && mixed) {
     bearable_units_ += kFewBlocks * std::max(grown_for_[0], grown_for_[1]);

@@ -99,7 +99,7 @@ class Store {
   void release(Ref ref, size_t bytes) noexcept {
     if (latest_ != kNone || !compaction_.is_idle() || is_last(ref, bytes)) return join(ref, bytes);
     latest_ = ref;
-    latest_bytes_ = static_cast<uint32_t>(bytes);
+    latest_bytes_ = static_cast<uint16_t>(bytes);
   }
   // Returns whether too much lies free, or a chunk is being compacted. The owner should then call
   // compact after each allocation.
@@ -177,7 +177,7 @@ class Store {
   static constexpr uint8_t kFullParts = 1;
   // How many blocks more may lie free in a tight store of mixed blocks. Where values of up to 20 kB
   // filled a mebibyte, seven times as much was moved without these.
-  static constexpr uint64_t kFewBlocks = 6;
+  static constexpr uint32_t kFewBlocks = 6;
   // A tight chunk may be larger by at most this many blocks, if blocks then fill it better.
   static constexpr size_t kFittedBlocks = 8;
   static constexpr double kWellFilled = 63.0 / 64;
@@ -305,6 +305,7 @@ class Store {
   bool full_ = false;  // no number was left for a chunk, and all numbers have been in use since
   // Tight chunks are multiples of this, so that all of their pages can go back.
   uint16_t tight_bytes_ = kPageBytes;
+  uint16_t latest_bytes_ = 0;
   // Outgrown tables are kept, because at() may be reading one. Each is linked behind the last chunk
   // of its successor.
   std::atomic<Chunk *> chunks_{nullptr};
@@ -315,12 +316,11 @@ class Store {
   Aside *aside_ = nullptr;  // chunks that have lost their number, the newest first
   uint64_t held_units_ = 0;
   uint64_t used_units_ = 0;
-  uint64_t bearable_units_ = 0;     // how much may lie free
+  uint32_t bearable_units_ = 0;     // how much may lie free
   uint32_t grown_for_[2] = {};      // units of the blocks for which the newest chunks were taken
   uint32_t idle_chunk_ = kNoChunk;  // the free chunk that is kept, or kNoChunk
   uint32_t newest_ = kNoChunk;      // the chunk that was taken last
   Ref latest_ = kNone;              // the block that was released last, if it is kept; not free
-  uint32_t latest_bytes_ = 0;
   Compaction compaction_;
   Bins *bins_ = nullptr;  // nullptr before the first chunk
 };

@@ -332,7 +332,8 @@ TEST(what_a_policy_keeps_beside_the_entries_grows_in_steps) {
         }
       }
       ct_take_work(cache, &holds, &most);
-      if (most > kMost) {
+      // Few ghosts move at once: 4,096 buckets of them.
+      if (most > kMost + (policy == CT_POLICY_WTINYLFU ? 0 : 4096)) {
         fail_msg("%s: works on %llu entries under a lock", ct_policy_name(policy),
                  static_cast<unsigned long long>(most));
       }
