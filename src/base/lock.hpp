@@ -52,9 +52,6 @@ class CT_CAPABILITY("lock") Lock {
     due_ = next_ticket_.load() - first_ticket_.load(std::memory_order_relaxed);
   }
 
-  // Returns whether any thread holds the lock.
-  bool is_held() const noexcept { return held_.load(std::memory_order_relaxed) != 0; }
-
 #ifdef CT_VALIDATE
   // Returns how many threads stand in line.
   uint32_t waiting() const { return next_ticket_.load() - first_ticket_.load(); }

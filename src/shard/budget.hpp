@@ -129,11 +129,12 @@ class GatheringTurn {
   GatheringTurn &operator=(const GatheringTurn &) = delete;
 
   bool is_own() const { return held_ || !shared_; }
-  // Both functions are unchecked: whether the lock is held is known only at run time.
+  // Unchecked: only at run time is it known whether the lock is held.
   void wait() noexcept CT_UNCHECKED {
     lock_.lock();
     held_ = true;
   }
+  // Unchecked, as wait is.
   void give_back() noexcept CT_UNCHECKED {
     if (held_) lock_.unlock();
     held_ = false;

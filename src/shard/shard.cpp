@@ -63,8 +63,7 @@ void Shard::close_entries(Departed &gone) {
   if (pins_.count() == 0 && map_.entries.apart() == 0 && drop_ == nullptr) {
     map_.entries.store().clear();
   } else {
-    map_.index.visit_all([&](Ref ref) {
-      lock_.assert_held();
+    map_.index.visit_all(under_lock([&](Ref ref) CT_REQUIRES(lock_) {
       Entry *e = at(ref);
       e->flags |= kDead;
       if (e->pins != 0) {
@@ -75,7 +74,7 @@ void Shard::close_entries(Departed &gone) {
         telling_++;
         gone.add(number_, ref, e, CT_CAUSE_CLEARED);
       }
-    });
+    }));
   }
   map_.index.clear();
   expiry_.clear();
@@ -202,8 +201,7 @@ const char *Shard::problem_of_entries() {
   uint64_t live = 0;
   uint64_t live_pins = 0;
   const char *problem = map_.index.problem(hasher());
-  map_.index.visit_all([&](Ref ref) {
-    lock_.assert_held();
+  map_.index.visit_all(under_lock([&](Ref ref) CT_REQUIRES(lock_) {
     Entry *e = at(ref);
     weight += map_.entries.weight_of(e);
     live += map_.entries.layout().block_bytes(e);
@@ -216,7 +214,7 @@ const char *Shard::problem_of_entries() {
     if ((e->flags & (kDead | kTelling | kNoDrop)) != 0)
       problem = "shard: a dead entry is in the index";
     if ((e->block & kFree) != 0) problem = "shard: a free block is in the index";
-  });
+  }));
   if (problem != nullptr) return problem;
   if (weight != share_.weight()) return "shard: its weight is not the sum of its entries'";
   if (telling_ != 0) return "shard: an entry was not told of";

@@ -31,6 +31,7 @@
 #include "shard/counters.hpp"
 #include "shard/departed.hpp"
 #include "shard/flight.hpp"
+#include "shard/optimistic_reader.hpp"
 #include "shard/owner.hpp"
 #include "shard/pins.hpp"
 #include "shard/request.hpp"
@@ -82,9 +83,9 @@ class alignas(64) Shard {
   bool is_ordered() const { return ordered_; }
   bool has_frequency() const { return has_frequency_; }
   // Returns about how many entries there are. Needs no lock.
-  uint64_t entries() const { return unlocked().index.size(); }
+  uint64_t entries() const { return unlocked().size(); }
   uint64_t size();
-  void prefetch(uint64_t hash) const { unlocked().index.prefetch(hash); }
+  void prefetch(uint64_t hash) const { unlocked().prefetch(hash); }
   // Takes over a new limit, which leaves the shard `part` of the weight that it holds.
   void resize(uint64_t maxsize, double part);
   // Gives back memory that the present entries do not need.
@@ -109,11 +110,11 @@ class alignas(64) Shard {
   // Makes a small shard do what otherwise only a large one does. Must be called before the shard is
   // used.
   void act_large() {
-    logged_from_ = 3;
     Locked locked(*this);
+    logged_from_ = 3;
     map_.entries.store().act_large();
   }
-  void take_work(uint64_t *holds, uint64_t *most) { unlocked().entries.take_work(holds, most); }
+  void take_work(uint64_t *holds, uint64_t *most) { unlocked().take_work(holds, most); }
 #endif
 
   // ---- Reading (shard_read.cpp) -------------------------------------------------------------
@@ -174,16 +175,14 @@ class alignas(64) Shard {
   // ---- Pinned values (shard_pins.cpp) -------------------------------------------------------
 
   static Shard &of_pin(uint64_t pin) { return Pins::shard_of(pin); }
-  Entry *entry_of(const ct_value &value) const {
-    return Pins::entry_of(unlocked().entries.store(), value);
-  }
+  Entry *entry_of(const ct_value &value) const { return unlocked().entry_of(value); }
   ct_status repin(const ct_value &value, ct_value *out);
   void release(ct_value *value);
   void release(Entry *entry);
 
   // The following functions are for entries that have left, until let_go.
-  Entry *at(Ref ref) const { return unlocked().entries.at(ref); }
-  uint64_t deadline(const Entry *e) const { return unlocked().entries.deadline(e); }
+  Entry *at(Ref ref) const { return unlocked().at(ref); }
+  uint64_t deadline(const Entry *e) const { return unlocked().deadline(e); }
   ct_event event_of(const Entry *e, int32_t cause) const;
   void let_go(Ref ref, Entry *entry);
 
@@ -195,14 +194,14 @@ class alignas(64) Shard {
   // A capability of the analysis alone. It stands for this: the policy has been told of all uses.
   struct CT_CAPABILITY("the policy's knowledge") Knowledge {};
 
-  // Holds the lock for a scope. Unchecked, as ShardLock's own functions are.
+  // Holds the lock for a scope.
   class CT_SCOPED_CAPABILITY Locked {
    public:
-    explicit Locked(Shard &shard) noexcept CT_ACQUIRE(shard.lock_) CT_UNCHECKED : shard_(shard) {
+    explicit Locked(Shard &shard) noexcept CT_ACQUIRE(shard.lock_) : shard_(shard) {
       shard_.lock_.lock();
       shard_.map_.entries.begin_work();
     }
-    ~Locked() CT_RELEASE() CT_UNCHECKED { shard_.lock_.unlock(); }
+    ~Locked() CT_RELEASE() { shard_.lock_.unlock(); }
     Locked(const Locked &) = delete;
     Locked &operator=(const Locked &) = delete;
 
@@ -212,11 +211,11 @@ class alignas(64) Shard {
   // The same, and tells the policy of all uses first. Calls to which the order matters need it.
   class CT_SCOPED_CAPABILITY Settled {
    public:
-    explicit Settled(Shard &shard) noexcept CT_ACQUIRE(shard.lock_, shard.settled_) CT_UNCHECKED
+    explicit Settled(Shard &shard) noexcept CT_ACQUIRE(shard.lock_, shard.settled_)
         : locked_(shard) {
       shard.uses_.settle();
     }
-    ~Settled() CT_RELEASE() CT_UNCHECKED = default;
+    ~Settled() CT_RELEASE() = default;
 
    private:
     Locked locked_;
@@ -228,18 +227,24 @@ class alignas(64) Shard {
   explicit Shard(const ShardContext &context) noexcept;
   ~Shard() = default;
 
-  // What may be done without the lock, for both: look as the reader of a seqlock (entry_map.hpp), look
-  // at an entry that cannot go meanwhile, fetch ahead, and log uses (read_log.hpp).
-  const EntryMap &unlocked() const CT_UNCHECKED { return map_; }
-  UseRecorder &unlocked_uses() CT_UNCHECKED { return uses_; }
+  // Unchecked: the reader offers only what may be done without the lock.
+  [[gnu::always_inline]] OptimisticReader unlocked() const CT_UNCHECKED {
+    return OptimisticReader(map_, uses_);
+  }
+  // Passes on a function that needs the lock to one that calls it before it returns.
+  // Unchecked: the analysis does not see that the caller holds the lock until then.
+  template <class Function>
+  auto under_lock(Function function) const CT_REQUIRES(lock_) {
+    return [function](auto... arguments) CT_UNCHECKED { return function(arguments...); };
+  }
 
   bool keeps_stats() const { return keeps_stats_; }
-  uint64_t hash_of(Ref ref) const {
-    unlocked().entries.count_work();
-    return unlocked().entries.hash_of(ref);
+  uint64_t hash_of(Ref ref) const CT_REQUIRES(lock_) {
+    map_.entries.count_work();
+    return map_.entries.hash_of(ref);
   }
-  auto hasher() const {
-    return [this](Ref ref) { return hash_of(ref); };
+  auto hasher() const CT_REQUIRES(lock_) {
+    return under_lock([this](Ref ref) CT_REQUIRES(lock_) { return hash_of(ref); });
   }
   // Changes whenever the order may have changed.
   uint64_t order_version() const CT_REQUIRES(lock_) {
@@ -334,7 +339,6 @@ class alignas(64) Shard {
   const bool quiet_;           // neither listener nor drop
   const bool ordered_;
   const bool has_frequency_;
-  uint8_t logged_from_ = kLogged;
   const uint32_t number_;
   const uint64_t tti_;
   const ct_drop_fn drop_;
@@ -358,17 +362,19 @@ class alignas(64) Shard {
   uint64_t telling_ CT_GUARDED_BY(lock_) = 0;  // dead entries that are still to be told of
   uint32_t waiting_ CT_GUARDED_BY(lock_) = 0;  // requests that have a block and wait for room
   bool closed_ CT_GUARDED_BY(lock_) = false;   // ct_cache_free was called
+  uint8_t logged_from_ CT_GUARDED_BY(lock_) = kLogged;
 };
 
 [[gnu::always_inline]] inline void Shard::note_hit(Place place) {
-  ReadLog::Stripe &own = unlocked_uses().log().own();
+  const OptimisticReader reader = unlocked();
+  ReadLog::Stripe &own = reader.own_stripe();
   if (keeps_stats()) own.add(own.hits, 1);
-  if (!unlocked_uses().try_record(own, place)) record_late(own, place);
+  if (!reader.try_record(own, place)) record_late(own, place);
 }
 
 inline void Shard::note_miss() {
   if (!keeps_stats()) return;
-  ReadLog::Stripe &own = unlocked_uses().log().own();
+  ReadLog::Stripe &own = unlocked().own_stripe();
   own.add(own.misses, 1);
 }
 
@@ -387,12 +393,13 @@ template <class NowOf>
 
 [[gnu::always_inline]] inline ct_status Shard::get_copy(const Probe &probe, char *buffer,
                                                         size_t capacity, size_t *size) {
-  if (unlocked_uses().has_log()) {
+  const OptimisticReader reader = unlocked();
+  if (reader.has_log()) {
     Found found;
-    const Seek seek = unlocked().seek_first<Access::kOptimistic>(probe, &found);
+    const Seek seek = reader.seek_first<Access::kOptimistic>(probe, &found);
     if (seek == Seek::kHit && found.size <= capacity) {
       load_bytes(buffer, found.value, found.size);
-      if (unlocked().holds(found)) {
+      if (reader.holds(found)) {
         const auto now = [this] { return clock_.read(); };
         return end_copy(found, now, size);
       }

@@ -13,11 +13,11 @@ namespace ct {
 // has changed. The caller holds the lock, or may read without it.
 bool ShardBatch::approach(Asked *keys, uint32_t count, uint32_t version) const {
   for (uint32_t i = 0; i < count; i++) {
-    Bucket *home = shard_.unlocked().index.home(keys[i].probe.hash);
+    Bucket *home = shard_.unlocked().home(keys[i].probe.hash);
     if (home == nullptr) return false;
     keys[i].found.place.bucket = home;
   }
-  if (!shard_.unlocked().index.unchanged_since(version)) return false;
+  if (!shard_.unlocked().unchanged_since(version)) return false;
   for (uint32_t i = 0; i < count; i++) {
     Place &place = keys[i].found.place;
     place = place.bucket->first(hash_tag(keys[i].probe.hash));
@@ -42,7 +42,7 @@ ct_status ShardBatch::get_some(Asked *keys, uint32_t count, Now &now, ct_value *
 
 void ShardBatch::find_some(Asked *keys, uint32_t count, Now &now, ct_status *statuses) {
   uint32_t left;
-  if (shard_.unlocked_uses().has_log()) {
+  if (shard_.unlocked().has_log()) {
     left = find_run<Access::kOptimistic>(keys, count, now, statuses);
   } else {
     Shard::Locked locked(shard_);
@@ -59,7 +59,7 @@ void ShardBatch::find_some(Asked *keys, uint32_t count, Now &now, ct_status *sta
 template <Access kAccess>
 uint32_t ShardBatch::find_run(Asked *keys, uint32_t count, Now &now, ct_status *statuses) const {
   assert(count < 32);
-  const uint32_t version = shard_.unlocked().index.version();
+  const uint32_t version = shard_.unlocked().version();
   uint32_t left = (1u << count) - 1;
   if (!approach(keys, count, version)) return left;
   for (uint32_t i = 0; i < count; i++) {
@@ -92,7 +92,7 @@ bool ShardBatch::copy_some(const Asked *keys, uint32_t count, Now &now, char *bu
   for (uint32_t i = 0, done; i < count; i += done) {
     size_t size = 0;
     const auto slice = static_cast<uint32_t>(std::min<uint64_t>(count - i, Shard::kAtOnce));
-    if (shard_.unlocked_uses().has_log()) {
+    if (shard_.unlocked().has_log()) {
       done = copy_run(keys + i, slice, buffer, statuses + i, &size);
     } else {
       Shard::Locked locked(shard_);
@@ -119,18 +119,18 @@ uint32_t ShardBatch::copy_run(const Asked *keys, uint32_t count, char *buffer,
   if (i != 0) return i;
   const uint32_t version = keys[0].found.version;
   // Without the read log, what was found may be gone from memory if the version has changed.
-  if (!shard_.unlocked().index.unchanged_since(version)) return 0;
+  if (!shard_.unlocked().unchanged_since(version)) return 0;
   size_t copied = 0;
   for (; i < count; i++) {
     if (statuses[i] != CT_OK) continue;
     const Found &found = keys[i].found;
     if (found.value == nullptr || found.version != version) break;
-    shard_.unlocked().entries.count_work();
+    shard_.unlocked().count_work();
     load_bytes(buffer + copied, found.value, found.size);
     copied += found.size;
   }
   *size = copied;
-  return shard_.unlocked().index.unchanged_since(version) ? i : 0;
+  return shard_.unlocked().unchanged_since(version) ? i : 0;
 }
 
 // Copies the value while it is pinned. Returns false if there is none of that size.
@@ -143,7 +143,7 @@ bool ShardBatch::copy_pinned(const Probe &probe, Now &now, char *buffer, size_t 
 }
 
 void ShardBatch::use_some(const Asked *keys, uint32_t count, Now &now, const ct_status *statuses) {
-  const bool unlocked = shard_.unlocked_uses().has_log();
+  const bool unlocked = shard_.unlocked().has_log();
   for (uint32_t i = 0; i < count; i++) {
     const Found &found = keys[i].found;
     if (unlocked && statuses[i] != CT_OK) {

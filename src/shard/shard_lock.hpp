@@ -4,8 +4,6 @@
 #ifndef CT_SHARD_LOCK_HPP
 #define CT_SHARD_LOCK_HPP
 
-#include <cassert>
-
 #include "base/annotations.hpp"
 #include "base/lock.hpp"
 
@@ -16,15 +14,14 @@ class CT_CAPABILITY("lock of a shard") ShardLock {
   explicit ShardLock(bool shared) noexcept : shared_(shared) {}
 
   bool is_shared() const { return shared_; }
-  // Both are unchecked, because only at run time is it known whether there is a lock to take.
+  // Unchecked: only at run time is it known whether there is a lock to take.
   void lock() noexcept CT_ACQUIRE() CT_UNCHECKED {
     if (shared_) lock_.lock();
   }
+  // Unchecked, as lock is.
   void unlock() noexcept CT_RELEASE() CT_UNCHECKED {
     if (shared_) lock_.unlock();
   }
-  // For lambdas that are called while the caller holds the lock, which the analysis does not see.
-  void assert_held() const CT_ASSERT_HELD(this) { assert(!shared_ || lock_.is_held()); }
   // Called at the end of a slice of a longer call. Without it, this thread would take the lock
   // again before a thread that it has woken.
   void let_others_in() noexcept CT_REQUIRES(this) {

@@ -21,10 +21,8 @@ bool Shard::move(Ref from) {
 // Moves entries of about this many bytes out of sparse chunks. Returns whether there may be more to
 // gain.
 bool Shard::compact(size_t bytes) {
-  return map_.entries.store().compact(bytes, map_.index.size(), [this](Ref ref) {
-    lock_.assert_held();
-    return move(ref);
-  });
+  const auto move_out = [this](Ref ref) CT_REQUIRES(lock_) { return move(ref); };
+  return map_.entries.store().compact(bytes, map_.index.size(), under_lock(move_out));
 }
 
 // Moves nothing while a request waits for room, because its block cannot be moved before it is an

@@ -35,7 +35,7 @@ void Shard::release(Entry *e) {
 }
 
 bool Shard::drop_last(Entry *e) {
-  const Bytes bytes = unlocked().entries.value(e);
+  const Bytes bytes = unlocked().value(e);
   drop_(user_data_, bytes.data, bytes.size);
   Locked locked(*this);
   return let_loose(e, true);
@@ -50,10 +50,9 @@ bool Shard::let_loose(Entry *e, bool last) {
 }
 
 ct_event Shard::event_of(const Entry *e, int32_t cause) const {
-  const Bytes key = unlocked().entries.key(e);
-  const Bytes value = unlocked().entries.value(e);
-  return {
-      {key.data, key.size}, {value.data, value.size}, unlocked().entries.weight_of(e), cause, 0};
+  const Bytes key = unlocked().key(e);
+  const Bytes value = unlocked().value(e);
+  return {{key.data, key.size}, {value.data, value.size}, unlocked().weight_of(e), cause, 0};
 }
 
 void Shard::let_go(Ref ref, Entry *e) {
@@ -68,7 +67,7 @@ void Shard::let_go(Ref ref, Entry *e) {
     if (last && drop_ == nullptr) map_.entries.free_dead(e);
   }
   if (last && drop_ != nullptr) {
-    const Bytes bytes = unlocked().entries.value(e);
+    const Bytes bytes = unlocked().value(e);
     drop_(user_data_, bytes.data, bytes.size);
     Locked locked(*this);
     map_.entries.free_dead(e);

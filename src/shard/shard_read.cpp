@@ -55,10 +55,12 @@ ct_status Shard::get_copy_again(const char *key, size_t key_size, uint64_t hash,
                                 size_t capacity, size_t *size) {
   const Probe probe = {{key, key_size}, hash};
   Now now(clock_);
+  const OptimisticReader reader = unlocked();
   Seek seek = Seek::kRetry;
-  for (int i = 0; i < kAttempts && unlocked_uses().has_log() && seek == Seek::kRetry; i++) {
+  const int attempts = reader.has_log() ? kAttempts : 0;
+  for (int i = 0; i < attempts && seek == Seek::kRetry; i++) {
     Found found;
-    seek = unlocked().seek(probe, &found);
+    seek = reader.seek(probe, &found);
     if (seek == Seek::kMiss) {
       note_miss();
       return CT_MISS;
@@ -66,7 +68,7 @@ ct_status Shard::get_copy_again(const char *key, size_t key_size, uint64_t hash,
     if (seek != Seek::kHit) continue;
     if (found.size > capacity) break;
     load_bytes(buffer, found.value, found.size);
-    if (unlocked().holds(found)) return end_copy(found, now, size);
+    if (reader.holds(found)) return end_copy(found, now, size);
     seek = Seek::kRetry;
   }
   prefetch(probe.hash);

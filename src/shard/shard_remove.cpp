@@ -199,12 +199,11 @@ void Shard::clear_at_once(bool wholesale, Departed &gone) {
     counters_.cleared(map_.index.size());
     map_.entries.store().clear();
   } else {
-    map_.index.visit_all([&](Ref ref) {
-      lock_.assert_held();
+    map_.index.visit_all(under_lock([&](Ref ref) CT_REQUIRES(lock_) {
       map_.entries.count_work();
       counters_.departure(CT_CAUSE_CLEARED, 0);
       bury(ref, CT_CAUSE_CLEARED, gone);
-    });
+    }));
   }
   map_.index.clear();
   policy_->clear();

@@ -17,12 +17,12 @@ ct_status ShardWalk::list_some(uint64_t *from, Array<Held> &out) {
   const uint32_t before = out.size();
   bool pinned = true;
   uint64_t end = *from;
+  const auto pin = [&](Ref ref) CT_REQUIRES(shard_.lock_) {
+    Entry *e = shard_.at(ref);
+    if (pinned && (pinned = out.reserve(1) && shard_.pins_.pin(e))) out.push({&shard_, e});
+  };
   for (uint32_t i = 0; i < kHomes && out.size() - before < kEntries && end != Index::kEnd; i++) {
-    end = shard_.map_.index.visit_from(end, shard_.hasher(), [&](Ref ref) {
-      shard_.lock_.assert_held();
-      Entry *e = shard_.at(ref);
-      if (pinned && (pinned = out.reserve(1) && shard_.pins_.pin(e))) out.push({&shard_, e});
-    });
+    end = shard_.map_.index.visit_from(end, shard_.hasher(), shard_.under_lock(pin));
   }
   if (!pinned) {
     for (; out.size() != before; out.pop()) shard_.pins_.unpin(out.back().entry);
@@ -123,16 +123,15 @@ ct_status ShardWalk::walk_some(OrderWalk &walk, Visit visit) {
 }
 
 ct_status ShardWalk::list_ranks(OrderWalk &walk, Array<Ranked> &out) {
-  return walk_some(walk, [&](Ref ref, uint32_t rank) {
-    out.push({id_of(shard_.unlocked().entries.key(shard_.at(ref))), rank});
+  return walk_some(walk, [&](Ref ref, uint32_t rank) CT_REQUIRES(shard_.lock_) {
+    out.push({id_of(shard_.map_.entries.key(ref)), rank});
     return true;
   });
 }
 
 ct_status ShardWalk::list_order(OrderWalk &walk, Array<Ordered> &out) {
   if (!out.reserve(Shard::kAtOnce)) return CT_ERR_NOMEM;
-  return walk_some(walk, [&](Ref ref, uint32_t rank) {
-    shard_.lock_.assert_held();
+  return walk_some(walk, [&](Ref ref, uint32_t rank) CT_REQUIRES(shard_.lock_) {
     Entry *e = shard_.at(ref);
     if (!shard_.pins_.pin(e)) return false;
     out.push({e, rank, out.size()});

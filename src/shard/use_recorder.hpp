@@ -29,10 +29,12 @@ class UseRecorder {
   // Needs no lock.
   bool has_log() const { return log_.is_open(); }
   ReadLog &log() { return log_; }
+  // Needs no lock. There must be a log.
+  [[gnu::always_inline]] ReadLog::Stripe &own_stripe() const { return log_.own(); }
 
   // Needs no lock, once there is a log. Returns false if the stripe is full: then record_in must be
   // called.
-  [[gnu::always_inline]] bool try_record(ReadLog::Stripe &own, Place place) {
+  [[gnu::always_inline]] bool try_record(ReadLog::Stripe &own, Place place) const {
     place.count_use(most_uses_);
     return uses_ != Uses::kBatched || own.use(place);
   }

@@ -41,7 +41,10 @@ class Waits {
     uint64_t held;  // in the latest hold of the lock
     uint64_t most;  // the most in one hold
   };
-  Looks looks() const { return looks_; }
+  Looks looks() {
+    Guard guard(lock_);
+    return looks_;
+  }
 #endif
 
  private:
@@ -58,7 +61,7 @@ class Waits {
   uint32_t count_ CT_GUARDED_BY(lock_) = 0;
   uint64_t begun_ CT_GUARDED_BY(lock_) = 0;
 #ifdef CT_VALIDATE
-  Looks looks_ = {0, 0, 0};
+  Looks looks_ CT_GUARDED_BY(lock_) = {0, 0, 0};
 #endif
 };
 

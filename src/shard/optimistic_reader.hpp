@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// What may be done with a shard without its lock, and nothing else: look as the reader of a seqlock
+// (entry_map.hpp), look at entries that cannot go meanwhile, fetch ahead, and log uses
+// (read_log.hpp).
+#ifndef CT_OPTIMISTIC_READER_HPP
+#define CT_OPTIMISTIC_READER_HPP
+
+#include <cachetools.h>
+
+#include <cstdint>
+
+#include "shard/pins.hpp"
+#include "shard/read_log.hpp"
+#include "shard/use_recorder.hpp"
+#include "table/entry_map.hpp"
+
+namespace ct {
+
+class OptimisticReader {
+ public:
+  OptimisticReader(const EntryMap &map, const UseRecorder &uses) noexcept
+      : map_(map), uses_(uses) {}
+
+  // ---- Looking at what may change meanwhile -------------------------------------------------
+
+  template <Access kAccess>
+  [[gnu::always_inline]] Seek seek_first(const Probe &probe, Found *found) const {
+    return map_.seek_first<kAccess>(probe, found);
+  }
+  template <Access kAccess>
+  [[gnu::always_inline]] Seek seek_at(Place place, const Probe &probe, uint32_t version,
+                                      Found *found) const {
+    return map_.seek_at<kAccess>(place, probe, version, found);
+  }
+  Seek seek(const Probe &probe, Found *found) const { return map_.seek(probe, found); }
+  bool holds(const Found &found) const { return map_.holds(found); }
+  uint32_t version() const { return map_.index.version(); }
+  bool unchanged_since(uint32_t version) const { return map_.index.unchanged_since(version); }
+  Bucket *home(uint64_t hash) const { return map_.index.home(hash); }
+  void prefetch(uint64_t hash) const { map_.index.prefetch(hash); }
+  uint64_t size() const { return map_.index.size(); }
+
+  // ---- Looking at an entry that cannot go meanwhile -----------------------------------------
+
+  Entry *at(Ref ref) const { return map_.entries.at(ref); }
+  Entry *entry_of(const ct_value &value) const {
+    return Pins::entry_of(map_.entries.store(), value);
+  }
+  Bytes key(const Entry *e) const { return map_.entries.key(e); }
+  Bytes value(const Entry *e) const { return map_.entries.value(e); }
+  uint64_t weight_of(const Entry *e) const { return map_.entries.weight_of(e); }
+  uint64_t deadline(const Entry *e) const { return map_.entries.deadline(e); }
+
+  // ---- Logging ------------------------------------------------------------------------------
+
+  bool has_log() const { return uses_.has_log(); }
+  [[gnu::always_inline]] ReadLog::Stripe &own_stripe() const { return uses_.own_stripe(); }
+  [[gnu::always_inline]] bool try_record(ReadLog::Stripe &own, const Place &place) const {
+    return uses_.try_record(own, place);
+  }
+  void count_work() const { map_.entries.count_work(); }
+#ifdef CT_VALIDATE
+  void take_work(uint64_t *holds, uint64_t *most) const { map_.entries.take_work(holds, most); }
+#endif
+
+ private:
+  const EntryMap &map_;
+  const UseRecorder &uses_;
+};
+
+}  // namespace ct
+
+#endif
