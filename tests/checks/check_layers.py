@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Checks that the includes of src/ go one way.
+"""Checks that the includes of src/ and abi/ go one way.
 
-A folder of src/ includes headers of its own and of those before it in LAYERS; abi/ includes all of
-them. No headers include each other. --self-test plants a breach of each kind in a copy, and fails
-unless it is found.
+A layer includes headers of its own and of those before it in LAYERS. The programs in src/tools/
+include headers of their own and the public header. No headers include each other. --self-test
+plants a breach of each kind in a copy, and fails unless it is found.
 """
 import os
 import re
@@ -12,31 +12,65 @@ import shutil
 import sys
 import tempfile
 
-LAYERS = ["base", "table", "policy", "shard", "cache", "snapshot", "memo"]
-INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]', re.MULTILINE)
+LAYERS = ["include", "base", "table", "policy", "shard", "cache", "snapshot", "memo", "abi"]
+MAY_INCLUDE = {layer: LAYERS[:i + 1] for i, layer in enumerate(LAYERS)}
+MAY_INCLUDE["tools"] = ["include", "tools"]
+# Where headers are named from: src/, or the file's own folder here.
+HOMES = {"abi": "abi", "tools": "src/tools"}
+# All that a compiler may take for an include, and the one way to write it that is let through.
+ANY_INCLUDE = re.compile(r"^.*(?:#|%:|\?\?=)(?:[ \t\v\f]|/\*[\s\S]*?\*/)*(?:include|import).*$",
+                         re.MULTILINE)
+INCLUDE = re.compile(r'#include ("[^"]+"|<[^>]+>)(?:  // .*)?')
 
 
 def sources(root):
-    """The files of the layers, named from src/ on."""
     found = []
-    for folder in sorted(os.listdir(os.path.join(root, "src"))):
-        path = os.path.join(root, "src", folder)
-        if folder == "tools" or folder == "README.md":
+    for top in ("src", "abi"):
+        for folder, _, names in os.walk(os.path.join(root, top)):
+            found += [os.path.relpath(os.path.join(folder, name), root) for name in names
+                      if re.search(r"\.[chi]\w*$", name)]
+    return sorted(found)
+
+
+def layer_of(name):
+    parts = name.split("/")
+    return parts[1] if parts[0] == "src" else parts[0]
+
+
+def written(root, name):
+    """The lines that include something."""
+    with open(os.path.join(root, name), encoding="utf-8") as file:
+        return ANY_INCLUDE.findall(file.read().replace("\\\n", ""))
+
+
+def problems(root):
+    found, graph = [], {"include/cachetools.h": []}
+    graph.update((name, []) for name in sources(root))
+    for name in sources(root):
+        layer = layer_of(name)
+        if layer not in MAY_INCLUDE:
+            found.append("%s: its folder is not a layer" % name)
             continue
-        if not os.path.isdir(path):
-            found.append(folder)
-            continue
-        found += ["%s/%s" % (folder, name) for name in sorted(os.listdir(path))]
+        for line in written(root, name):
+            include = INCLUDE.fullmatch(line)
+            if not include:
+                found.append('%s: write `#include "..."` instead of `%s`' % (name, line.strip()))
+                continue
+            other = include[1][1:-1]
+            homes = [HOMES.get(layer, "src"), "src", "include"]
+            ours = [home + "/" + other for home in homes if home + "/" + other in graph]
+            exists = any(os.path.exists(os.path.join(root, folder, other))
+                         for folder in homes + [os.path.dirname(name), ""])
+            if ours:
+                graph[name].append(ours[0])
+                if layer_of(ours[0]) not in MAY_INCLUDE[layer]:
+                    found.append("%s: it may not include %s" % (name, other))
+            elif exists or include[1][0] == '"':
+                found.append("%s: %s is not named from %s/ on" % (name, other, homes[0]))
+    cycle = find_cycle(graph)
+    if cycle:
+        found.append("headers include each other: " + " ".join(cycle))
     return found
-
-
-def includes(root, name):
-    """What a file includes, but for headers that are not in src/, which are the system's."""
-    with open(os.path.join(root, "src", name), encoding="utf-8") as file:
-        text = file.read()
-    quoted = re.findall(r'^\s*#\s*include\s+"([^"]+)"', text, re.MULTILINE)
-    return [other for other in INCLUDE.findall(text)
-            if other in quoted or os.path.exists(os.path.join(root, "src", other))]
 
 
 def find_cycle(graph):
@@ -49,7 +83,7 @@ def find_cycle(graph):
         if name in done:
             return None
         path.append(name)
-        for other in graph.get(name, []):
+        for other in graph[name]:
             cycle = visit(other)
             if cycle:
                 return cycle
@@ -64,52 +98,56 @@ def find_cycle(graph):
     return None
 
 
-def problems(root):
-    found, graph = [], {}
-    for name in sources(root):
-        folder = name.split("/")[0]
-        if folder not in LAYERS:
-            found.append("src/%s: its folder is not a layer" % name)
-            continue
-        graph[name] = includes(root, name)
-        for other in graph[name]:
-            if ".." in other.split("/") or not os.path.exists(os.path.join(root, "src", other)):
-                found.append("src/%s: %s is not named from src/ on" % (name, other))
-            elif other.split("/")[0] not in LAYERS[:LAYERS.index(folder) + 1]:
-                found.append("src/%s: it may not include %s" % (name, other))
-    cycle = find_cycle(graph)
-    if cycle:
-        found.append("headers include each other: " + " ".join(cycle))
-    return found
-
-
-def plant(root, name, text):
-    with open(os.path.join(root, "src", name), "a", encoding="utf-8") as file:
-        file.write(text)
+# What is added to a file, and the message that it must bring.
+BREACHES = {
+    "a later layer": ("src/table/list.hpp", '#include "shard/shard.hpp"', "may not include"),
+    "a later layer between angle brackets":
+        ("src/table/list.hpp", "#include <shard/shard.hpp>", "may not include"),
+    "a later layer by a detour":
+        ("src/table/list.hpp", '#include "table/../shard/shard.hpp"', "not named"),
+    "no blank before the name": ("src/table/list.hpp", '#include"shard/shard.hpp"', "instead of"),
+    "an import": ("src/table/list.hpp", '#import "shard/shard.hpp"', "instead of"),
+    "an include of the next file": ("src/table/list.hpp", "#include_next <list.hpp>", "instead of"),
+    "a comment before the name":
+        ("src/table/list.hpp", '#include /* */ "shard/shard.hpp"', "instead of"),
+    "a comment of two lines before the word":
+        ("src/table/list.hpp", '/* */ # /*\n*/ include "shard/shard.hpp"', "instead of"),
+    "a line that goes on in the next":
+        ("src/table/list.hpp", '#inc\\\nlude "shard/shard.hpp"', "may not include"),
+    "another spelling of the first character":
+        ("src/table/list.hpp", '%:include "shard/shard.hpp"', "instead of"),
+    "a name behind a macro":
+        ("src/table/list.hpp", '#define H "shard/shard.hpp"\n#include H', "instead of"),
+    "a name without its folder": ("src/table/list.hpp", '#include "entry.hpp"', "not named"),
+    "a name from the root on": ("src/table/list.hpp", '#include "src/table/entry.hpp"', "not named"),
+    "a header of abi/": ("src/cache/cache.hpp", '#include "../abi/boundary.hpp"', "not named"),
+    "a header of abi/ between angle brackets":
+        ("src/base/memory.hpp", "#include <abi/boundary.hpp>", "not named"),
+    "a program's header": ("src/cache/cache.hpp", '#include "tools/file.hpp"', "may not include"),
+    "a program's header in abi/":
+        ("abi/status.cpp", '#include "tools/file.hpp"', "may not include"),
+    "a header of a layer in a program":
+        ("src/tools/replay.cpp", '#include "shard/shard.hpp"', "may not include"),
+    "a header of abi/ in a program":
+        ("src/tools/replay.cpp", '#include "../../abi/boundary.hpp"', "not named"),
+    "a cycle": ("src/base/memory.hpp", '#include "base/array.hpp"', "include each other"),
+    "a cycle in abi/": ("abi/boundary.hpp", '#include "boundary.hpp"', "include each other"),
+    "a folder of its own": ("src/other/new.hpp", "", "not a layer"),
+    "a file without a folder": ("src/new.hpp", "", "not a layer"),
+}
 
 
 def self_test(root):
-    breaches = {
-        "a later layer": ("table/list.hpp", '#include "shard/shard.hpp"\n', "may not include"),
-        "a cycle": ("base/memory.hpp", '#include "base/array.hpp"\n', "include each other"),
-        "a header of abi/": ("cache/cache.hpp", '#include "../abi/boundary.hpp"\n', "may not include|is not named"),
-        "a name without its folder": ("table/list.hpp", '#include "entry.hpp"\n', "not named"),
-        "a folder of its own": ("other/new.hpp", "", "not a layer"),
-        "a file without a folder": ("new.hpp", "", "not a layer"),
-        "a later layer between angle brackets":
-            ("table/list.hpp", "#include <shard/shard.hpp>\n", "may not include"),
-        "a later layer by a detour":
-            ("table/list.hpp", '#include "table/../shard/shard.hpp"\n', "not named"),
-        "a program's header": ("cache/cache.hpp", '#include "tools/file.hpp"\n', "may not include"),
-    }
-    failed = []
-    for what, (name, text, message) in breaches.items():
+    failed = ["without a breach: " + problem for problem in problems(root)]
+    for what, (name, text, message) in BREACHES.items():
         with tempfile.TemporaryDirectory() as folder:
-            shutil.copytree(os.path.join(root, "src"), os.path.join(folder, "src"))
-            if name.startswith("other/"):
-                os.mkdir(os.path.join(folder, "src", "other"))
-            plant(folder, name, text)
-            if not any(re.search(message, problem) for problem in problems(folder)):
+            for part in ("include", "src", "abi"):
+                shutil.copytree(os.path.join(root, part), os.path.join(folder, part))
+            planted = os.path.join(folder, name)
+            os.makedirs(os.path.dirname(planted), exist_ok=True)
+            with open(planted, "a", encoding="utf-8") as file:
+                file.write(text + "\n")
+            if not any(message in problem for problem in problems(folder)):
                 failed.append("not found: " + what)
     return failed
 
