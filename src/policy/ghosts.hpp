@@ -132,7 +132,7 @@ class Ghosts {
     // Returns whether a slot has this position. The ghost may have left. Compilers do not make
     // vectors of the plain loop.
     bool may_hold(uint32_t position) const {
-      typedef uint32_t Four __attribute__((vector_size(16)));
+      typedef uint32_t Four [[gnu::vector_size(16)]];
       Four some[2];
       std::memcpy(some, positions, sizeof some);
       const auto found = (some[0] == position) | (some[1] == position);
