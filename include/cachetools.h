@@ -569,6 +569,8 @@ typedef void (*ct_visit_fn)(void *user_data, const ct_event *event);
  * - S3FIFO may never take in such a set either, if the set fills all the room, or all but one
  *   entry, and that is fewer than 600 entries. It takes in smaller sets.
  * - WTINYLFU takes such a set in after some rounds over it: at most 20, as measured with one shard.
+ *   It may take 80 rounds if entries differ in weight, other keys come as well, and the set leaves
+ *   less than a tenth of the room.
  * - With more than one shard, keys are spread unevenly. A set of exactly maxsize entries that is
  *   used in turn then misses in part, with any policy.
  *
