@@ -122,8 +122,8 @@ inline void stored_wide() { std::atomic_signal_fence(std::memory_order_seq_cst);
 constexpr size_t kWide = sizeof(__m128i);
 #endif
 
-// Returns one bit for each of the first count cells that has the value, count at most kLineCells. All
-// kLineCells may be loaded at once.
+// Returns one bit for each of the first count cells that has the value, count at most kLineCells.
+// All kLineCells may be loaded at once.
 constexpr uint32_t kLineCells = 16;
 [[gnu::always_inline]] inline uint32_t match_cells(const Cell<uint8_t> *cells, uint32_t count,
                                                    uint8_t value) {

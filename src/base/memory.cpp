@@ -50,7 +50,6 @@ PageHeaps::Group *PageHeaps::make() noexcept {
   plain.grain_shift = kGrainShift;
   plain.range_runs = 16;
   plain.slack_shift = tight_ ? 4 : 2;
-  plain.written = true;
   PageHeap::Options tables = {};
   tables.kept = unlocked_;
   tables.grain_shift = PageHeap::kMinShift;
@@ -126,6 +125,12 @@ void *Memory::allocate_zeroed(size_t size, size_t align, Kind kind) noexcept {
   // A fresh mapping is zero already; writing zeros would only make it resident.
   if (ptr != nullptr && !is_mapped(size)) std::memset(ptr, 0, size);
   return ptr;
+}
+
+void *Memory::allocate_written(size_t size, size_t align) noexcept {
+  if (!is_paged(size, kPlain)) return allocate_beside(size, align);
+  PageHeap *heap = heap_of(size, kPlain);
+  return heap == nullptr ? nullptr : heap->allocate_written(size);
 }
 
 void *Memory::allocate_untouched(size_t size, size_t align) noexcept {

@@ -85,6 +85,8 @@ class Memory {
   // there is no memory.
   void *allocate(size_t size, size_t align, Kind kind = kPlain) noexcept;
   void *allocate_zeroed(size_t size, size_t align, Kind kind = kPlain) noexcept;
+  // Does the same as allocate, for a piece that is written as a whole at once, with no lock held.
+  void *allocate_written(size_t size, size_t align) noexcept;
   // Does the same as allocate for a table, but what lies in a page heap counts only from use() on.
   void *allocate_untouched(size_t size, size_t align) noexcept;
   // size, align and kind are those of the allocation. nullptr is allowed and does nothing.
@@ -98,9 +100,9 @@ class Memory {
   // These work on parts of such a piece, as those of PageHeap do.
   void use(void *part, size_t bytes, size_t size, Kind kind) noexcept;
   bool discard(void *part, size_t bytes, size_t size, Kind kind) noexcept;
-  // Returns in what steps parts of a table of this size are used and discarded: whole pages, but not
-  // more than the system takes back in a short time. Returns 0 if the table lies in no page heap, so
-  // that all of it is held from the beginning.
+  // Returns in what steps parts of a table of this size are used and discarded: whole pages, but
+  // not more than the system takes back in a short time. Returns 0 if the table lies in no page
+  // heap, so that all of it is held from the beginning.
   size_t step_of(size_t size) const noexcept;
   // Gives all free memory back to the system.
   void trim() noexcept;

@@ -201,10 +201,10 @@ void *PageHeap::allocate(size_t bytes, Fill fill) noexcept {
   if (run.range != nullptr && !reserve_nodes(run.range)) run.range = nullptr;
   Pages lacking = {};
   if (run.range != nullptr) {
-    if (options_.written && fill == Fill::kAny) lacking = lacking_span(run);
+    if (fill == Fill::kWritten) lacking = lacking_span(run);
     begin_use(run);
     if (fill == Fill::kZeros) zero_dirty(run);
-    if (fill == Fill::kAny) mark(*run.range, touched_by(run));
+    if (fill == Fill::kAny || fill == Fill::kWritten) mark(*run.range, touched_by(run));
   }
   lock_.unlock();
   if (run.range == nullptr) return nullptr;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A page heap, as TCMalloc calls it. It hands out runs of any multiple of a grain, cut from ranges
 // of pages that are mapped and unmapped as a whole. It does its own locking, and calls the system
-// without its lock. Read mapping.hpp and size_class.hpp first.
+// without its lock, unless a new range cannot be kept for want of memory. Read mapping.hpp and
+// size_class.hpp first.
 //
 // What the heap knows of a free run is stored beside the range, so that all pages of the run can go
 // back to the system. Neighbouring free runs are joined. A page counts as held from when it is
@@ -45,7 +46,6 @@ class PageHeap {
     // addition, a few free pages are allowed beside all that is held, so that a small heap of a
     // large cache need not call the system for each page.
     uint8_t slack_shift;
-    bool written;  // the user writes all of a run at once
   };
 
   // Adds what the heap holds to held.
@@ -61,7 +61,10 @@ class PageHeap {
   // Returns a run of bytes, aligned to a grain, or nullptr if there is no memory. bytes is at least
   // kMinBytes.
   void *allocate(size_t bytes) noexcept { return allocate(bytes, Fill::kAny); }
-  // Does the same, but pages of the run that are not resident yet count only from use() on.
+  // Does the same for a run that is written as a whole at once. The caller holds no lock.
+  void *allocate_written(size_t bytes) noexcept { return allocate(bytes, Fill::kWritten); }
+  // Does the same as allocate, but pages of the run that are not resident yet count only from use()
+  // on.
   void *allocate_untouched(size_t bytes) noexcept { return allocate(bytes, Fill::kUntouched); }
   // Does the same as allocate_untouched, with zeros.
   void *allocate_zeroed(size_t bytes) noexcept { return allocate(bytes, Fill::kZeros); }
@@ -161,7 +164,7 @@ class PageHeap {
     uint32_t end;
   };
 
-  enum class Fill { kAny, kUntouched, kZeros };
+  enum class Fill { kAny, kWritten, kUntouched, kZeros };
   enum Kind : uint32_t { kWarm, kCold };  // with or without a whole dirty page
   struct Bins {
     uint64_t in_use[2][kBinWords];

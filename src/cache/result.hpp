@@ -28,7 +28,7 @@ class Result {
     size_ = 0;
     status_ = CT_OK;
     if (value.size > sizeof small_) {
-      large_ = static_cast<char *>(memory_.allocate(value.size, 1));
+      large_ = static_cast<char *>(memory_.allocate_written(value.size, 1));
       if (large_ == nullptr) return status_ = CT_ERR_NOMEM;
     }
     size_ = value.size;

@@ -161,9 +161,11 @@ bool Ghosts::reserve(uint64_t count, bool tight) noexcept {
                          (tight ? capacity / 3 * 2 : capacity / 4) > count;
   if (count <= capacity && !excessive) return true;
   if (count < size() || moving()) return false;
-  // It grows by at least an eighth, so that it does not grow again at once.
-  return replace_table(
-      excessive ? needed : std::max<uint64_t>(needed, table_.count + table_.count / 8), tight);
+  // It grows by at least an eighth, so that it does not grow again at once. A table that is no
+  // longer exact has room for more as it is.
+  const uint64_t grown = table_.count + table_.count / 8;
+  const bool leaps = is_exact(table_.count) && !is_exact(grown);
+  return replace_table(excessive || leaps ? needed : std::max(needed, grown), tight);
 }
 
 // Begins to replace the table by one of another size. Returns false if there is no memory.

@@ -21,10 +21,10 @@
 // on. So a queue with room for many ghosts that has few is small.
 //
 // When a large queue changes its size, each call moves a few buckets to another table, from the
-// lowest hashes on (incremental rehashing). The two buckets of a ghost lie in one block of the table, and
-// how far that block has moved tells in which table the ghost is. What has moved goes back, so that
-// both tables are held by as much as the larger one takes (table_edge.hpp). Both have one time, so a
-// ghost that moves stays as old as it is.
+// lowest hashes on (incremental rehashing). The two buckets of a ghost lie in one block of the
+// table, and how far that block has moved tells in which table the ghost is. What has moved goes
+// back, so that both tables are held by as much as the larger one takes (table_edge.hpp). Both have
+// one time, so a ghost that moves stays as old as it is.
 //
 // Ghosts are optional: without memory there are fewer of them.
 #ifndef CT_POLICY_GHOSTS_HPP
@@ -120,8 +120,8 @@ class Ghosts {
   // A tight queue of no more buckets than this moves at once, in a few milliseconds at the most: it
   // belongs to so small a cache that two tables would take too large a part of the limit.
   static constexpr uint32_t kTightBuckets = 4096;
-  // A tight queue that becomes smaller goes on for each ghost that comes, too: where entries have become
-  // larger, many of them leave for each key.
+  // A tight queue that becomes smaller goes on for each ghost that comes, too: where entries have
+  // become larger, many of them leave for each key.
   static constexpr uint32_t kGhostsAGhost = 4;
   static constexpr uint32_t kBucketsAGhost = 2;
 

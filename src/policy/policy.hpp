@@ -98,8 +98,8 @@ class Policy {
   // The entry leaves the cache. displaced: victim_for named the entry, which makes room for the key
   // that was given there.
   virtual void remove(Ref ref, uint64_t hash, bool displaced) = 0;
-  // The entry's block has moved. Its links, hook and flags were copied. If its value is another one too,
-  // update or reweigh follows, and the entry's weight is the new one already.
+  // The entry's block has moved. Its links, hook and flags were copied. If its value is another one
+  // too, update or reweigh follows, and the entry's weight is the new one already.
   virtual void moved(Ref from, Ref to) = 0;
   // All entries leave, and nothing is remembered of them.
   virtual void clear() = 0;

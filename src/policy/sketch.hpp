@@ -11,8 +11,8 @@
 //
 // When the sketch changes its size, each use fills a few blocks of the new table with what the old
 // one knows, from the lowest hashes on (incremental rehashing). Hashes below the cursor are counted
-// in the new table, and the others still in the old one. Both tables together are held by as much as
-// the larger one takes (table_edge.hpp).
+// in the new table, and the others still in the old one. Both tables together are held by as much
+// as the larger one takes (table_edge.hpp).
 #ifndef CT_POLICY_SKETCH_HPP
 #define CT_POLICY_SKETCH_HPP
 

@@ -210,8 +210,8 @@ class WTinyLfu : public Policy {
   // go on.
   static constexpr uint32_t kMostMoves = 8;
   // The time that passes with each miss of a known key of average weight and with each use, and the
-  // length of a round for each entry. If rounds were shorter, a loop over twice as many keys as there is room for
-  // would make all of protected stale.
+  // length of a round for each entry. If rounds were shorter, a loop over twice as many keys as
+  // there is room for would make all of protected stale.
   static constexpr uint64_t kMissTime = 14;
   static constexpr uint64_t kUseTime = 1;
   static constexpr uint64_t kRoundTime = 24;

@@ -39,7 +39,7 @@ class ApartCopy {
   bool make(Bytes key, Bytes value) noexcept {
     assert(data_ == nullptr);
     bytes_ = Layout::apart_bytes(key.size, value.size);
-    data_ = static_cast<char *>(memory_.allocate(bytes_, 8));
+    data_ = static_cast<char *>(memory_.allocate_written(bytes_, 8));
     if (data_ == nullptr) return false;
     char *to = data_ + 8;
     if (value.size > 0) std::memcpy(to, value.data, value.size);
@@ -153,8 +153,8 @@ class Entries {
     layout_.fill(layout_.value(e), value);
   }
 
-  // Copies an entry to a block with other flags. Links, hook and lifetime are not copied. apart is a
-  // copy of what lies apart, if anything does. Returns kNone as make does.
+  // Copies an entry to a block with other flags. Links, hook and lifetime are not copied. apart is
+  // a copy of what lies apart, if anything does. Returns kNone as make does.
   Ref copy(const Entry *from, uint8_t flags, ApartCopy &apart) noexcept;
   // Copies an entry to a block elsewhere in the store, without its links and hook. Returns kNone if
   // there is no such block.

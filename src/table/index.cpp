@@ -157,7 +157,7 @@ void Index::use_for(uint32_t homes) noexcept {
 void Index::discard_moved() noexcept {
   const size_t bytes = table_bytes(old_.size());
   const size_t step = memory_.step_of(bytes) / sizeof(Bucket);
-  if (step == 0 || old_.data()[step - 1].passed != 0) return;
+  if (step == 0 || cursor_ <= step || old_.data()[step - 1].passed != 0) return;
   emptied_.discard_up_to(memory_, old_.data(), bytes, table_bytes(cursor_));
 }
 

@@ -60,10 +60,17 @@ Ref Store::find(uint32_t units) const {
   return kNone;
 }
 
+// The kept block may have room for a request of another size.
+Ref Store::find_without_reusable(uint32_t units) {
+  give_up_reusable();
+  return find(units);
+}
+
 [[gnu::flatten]] Ref Store::allocate(size_t bytes, bool grows) noexcept {
   assert(bytes >= kMinBlockBytes && bytes % kUnit == 0);
   const uint32_t units = static_cast<uint32_t>(bytes / kUnit);
   Ref ref = find(units);
+  if (ref == kNone && reusable_ != kNone) ref = find_without_reusable(units);
   if (compaction_.empties(ref >> kOffsetBits)) ref = find_elsewhere(ref, units);
   if (ref == kNone && grows) ref = grow(units);
   if (ref == kNone) return kNone;
@@ -104,8 +111,8 @@ Ref Store::find(uint32_t units) const {
   compaction_.join(ref, units);
   if (chunk.used_units == 0) {
     retire(number);
-  } else if (latest_ >> kOffsetBits == number && is_last(latest_, latest_bytes_)) {
-    give_up_latest();
+  } else if (reusable_ >> kOffsetBits == number && is_last(reusable_, reusable_bytes_)) {
+    give_up_reusable();
   }
 }
 
@@ -245,8 +252,8 @@ uint32_t Store::add_chunk(size_t bytes, size_t least) {
 
 // Returns a number for a chunk of this size, given that no spare chunk is as large. In this order:
 // that of the largest chunk that has gone and was no larger; a new number; that of a spare chunk,
-// which is set aside; that of the smallest chunk that has gone and was larger, as the new chunk then
-// has to be. Returns kNoChunk if there is no number, or no memory.
+// which is set aside; that of the smallest chunk that has gone and was larger, as the new chunk
+// then has to be. Returns kNoChunk if there is no number, or no memory.
 uint32_t Store::find_number(uint32_t units) {
   uint32_t number = largest_gone(units);
   if (number != kNoChunk) return number;
@@ -452,7 +459,7 @@ void Store::clear() noexcept {
   if (!keeps_) release_tables();
   held_units_ = used_units_ = bearable_units_ = 0;
   idle_chunk_ = newest_ = kNoChunk;
-  latest_ = kNone;
+  reusable_ = kNone;
   compaction_.clear();
   if (bins_ != nullptr) *bins_ = {};
 }
@@ -493,10 +500,10 @@ const char *Store::problem(uint64_t used, bool all) const {
   if (full_ && in_use != max_chunks_) return "store: it is full, with a number left";
   if (held_units != held_units_) return "store: it holds not what its chunks have";
   if (used_units != used_units_) return "store: its use is not that of its chunks";
-  const uint64_t known = (used + (latest_ == kNone ? 0 : latest_bytes_)) / kUnit;
-  if (latest_ != kNone) {
-    if ((at(latest_)->block & kFree) != 0) return "store: the latest block is free";
-    if (is_last(latest_, latest_bytes_)) return "store: a chunk is kept for the latest block";
+  const uint64_t known = (used + (reusable_ == kNone ? 0 : reusable_bytes_)) / kUnit;
+  if (reusable_ != kNone) {
+    if ((at(reusable_)->block & kFree) != 0) return "store: the reusable block is free";
+    if (is_last(reusable_, reusable_bytes_)) return "store: a chunk is kept for the reusable block";
   }
   if (all ? known != used_units_ : known > used_units_) return "store: blocks were lost";
   const bool has_cursor = !compaction_.is_idle();

@@ -7,9 +7,9 @@
 // more in its last four bytes. No two neighbouring blocks are free; kPrevFree tells a block that
 // the block before it is. So a used block costs nothing beside the entry in it.
 //
-// The block that was released last is kept as it is for the next request of its size: where entries
-// are of one size, each takes over the block of the victim that made room for the one before. It
-// counts as used, but no chunk is kept for it alone.
+// One block that was released is kept as it is for the next request of its size: where entries are
+// of one size, each takes over the block of the victim that made room for the one before. It counts
+// as used, but no chunk is kept for it alone.
 //
 // Free blocks are kept in bins by size (size_class.hpp), as in TLSF, and found by good fit: a
 // request looks at a few blocks of its own bin, then takes any block of the next bin that has one.
@@ -29,8 +29,9 @@
 //            it: the chunk is used again, or set aside until the end if only its number is needed.
 // There are only so many numbers: references limit the store to 24 to 31 GiB. When none is left
 // (is_full), the owner makes entries leave, as at any other limit, and moves the others together
-// until a chunk goes. A new chunk of any size can take the number of a chunk that went. So no number
-// is lacking when no chunk is in use.
+// until a chunk goes. A new chunk of any size can take the number of a chunk that went; while
+// readers may follow the number, the new chunk is made as long as that one was. So an empty store
+// lacks no number.
 //
 // Free room in a chunk may fit no request: after the sizes of blocks have changed, up to all
 // chunks may be half empty. So when too much lies free, the sparsest chunk is compacted, a few
@@ -91,15 +92,16 @@ class Store {
   // Returns a block with an Entry of zeros, or kNone if there is no memory. bytes is a multiple of
   // 8 and at least kMinBlockBytes.
   Ref allocate(size_t bytes) noexcept {
-    return latest_ != kNone && latest_bytes_ == bytes ? take_latest() : allocate(bytes, true);
+    return reusable_ != kNone && reusable_bytes_ == bytes ? take_reusable() : allocate(bytes, true);
   }
   // Does the same for an entry that has to make way. Such an entry is not worth another chunk,
   // unless memory is counted, because blocks lie closer together in the new chunk.
   Ref allocate_elsewhere(size_t bytes) noexcept { return allocate(bytes, tight_); }
   void release(Ref ref, size_t bytes) noexcept {
-    if (latest_ != kNone || !compaction_.is_idle() || is_last(ref, bytes)) return join(ref, bytes);
-    latest_ = ref;
-    latest_bytes_ = static_cast<uint16_t>(bytes);
+    if (reusable_ != kNone || !compaction_.is_idle() || is_last(ref, bytes))
+      return join(ref, bytes);
+    reusable_ = ref;
+    reusable_bytes_ = static_cast<uint16_t>(bytes);
   }
   // Returns whether too much lies free, or a chunk is being compacted. The owner should then call
   // compact after each allocation.
@@ -116,7 +118,7 @@ class Store {
   // be more to gain.
   template <class Move>
   bool compact(size_t bytes, uint64_t blocks, Move move) {
-    give_up_latest();
+    give_up_reusable();
     uint32_t left = work_for(bytes / kUnit);
     for (uint32_t i = 0; left != 0 && i < kMostBlocks; i++) {
       if (compaction_.is_idle() && !begin_compaction(blocks)) return false;
@@ -239,19 +241,20 @@ class Store {
   bool is_last(Ref ref, size_t bytes) const {
     return chunks()[ref >> kOffsetBits].used_units == bytes / kUnit;
   }
-  Ref take_latest() {
-    const Ref ref = latest_;
-    latest_ = kNone;
+  Ref take_reusable() {
+    const Ref ref = reusable_;
+    reusable_ = kNone;
     Entry *e = at(ref);
     const uint8_t block = e->block;  // the block before it may be free
     zero(e);
     e->block = block;
     return ref;
   }
-  void give_up_latest() {
-    if (latest_ != kNone) join(std::exchange(latest_, kNone), latest_bytes_);
+  void give_up_reusable() {
+    if (reusable_ != kNone) join(std::exchange(reusable_, kNone), reusable_bytes_);
   }
   Ref find(uint32_t units) const;
+  [[gnu::noinline, gnu::cold]] Ref find_without_reusable(uint32_t units);
   void link_free(Ref ref, uint32_t units);
   void unlink_free(Ref ref);
   // Growing: the size of the next chunk, a number for it, its memory, and its only block.
@@ -305,7 +308,7 @@ class Store {
   bool full_ = false;  // no number was left for a chunk, and all numbers have been in use since
   // Tight chunks are multiples of this, so that all of their pages can go back.
   uint16_t tight_bytes_ = kPageBytes;
-  uint16_t latest_bytes_ = 0;
+  uint16_t reusable_bytes_ = 0;
   // Outgrown tables are kept, because at() may be reading one. Each is linked behind the last chunk
   // of its successor.
   std::atomic<Chunk *> chunks_{nullptr};
@@ -320,7 +323,7 @@ class Store {
   uint32_t grown_for_[2] = {};      // units of the blocks for which the newest chunks were taken
   uint32_t idle_chunk_ = kNoChunk;  // the free chunk that is kept, or kNoChunk
   uint32_t newest_ = kNoChunk;      // the chunk that was taken last
-  Ref latest_ = kNone;              // the block that was released last, if it is kept; not free
+  Ref reusable_ = kNone;            // a released block that is kept; not free
   Compaction compaction_;
   Bins *bins_ = nullptr;  // nullptr before the first chunk
 };

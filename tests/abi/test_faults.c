@@ -510,6 +510,37 @@ TEST(iter_next_without_memory_can_be_asked_again) {
   }
 }
 
+/* ---- Memory that is there ------------------------------------------------------------------- */
+
+/* When no more memory can be had, a smaller entry takes the room of one that was deleted. */
+TEST(room_of_a_deleted_entry_serves_a_smaller_one) {
+  test_allocator allocator;
+  test_allocator_init(&allocator);
+  ct_options o = CT_OPTIONS_INIT;
+  o.maxsize = 1000;
+  o.shards = 1;
+  o.allocator = &allocator.hooks;
+  ct_cache *cache;
+  assert_status(CT_OK, ct_cache_new_with(&o, &cache));
+  static const char value[200];
+  uint64_t keys = 0;
+  for (; keys < 20; keys++) assert_status(CT_OK, ct_set(cache, &keys, 8, value, sizeof value));
+  allocator.fail_on = true;
+  allocator.fail_at = allocator.calls;
+  /* No room is left for any entry. */
+  for (size_t size = sizeof value;; size /= 2) {
+    while (ct_set(cache, &keys, 8, value, size) == CT_OK) keys++;
+    if (size == 0) break;
+  }
+  const uint64_t first = 0;
+  assert_status(CT_OK, ct_delete(cache, &first, 8));
+  assert_status(CT_OK, ct_set(cache, &keys, 8, value, sizeof value / 2));
+  allocator.fail_at = -1;
+  assert_whole(cache);
+  ct_cache_free(cache);
+  assert_int_equal(0, allocator.blocks);
+}
+
 /* ---- Mixed runs ----------------------------------------------------------------------------- */
 
 TEST(run_without_memory_stays_whole) {

@@ -121,9 +121,9 @@ void run(const PageHeap::Options &options, size_t most, int steps) {
 }
 
 TEST(runs_are_apart_and_stay) {
-  run({false, false, 10, 0, 16, 4, true}, 200000, 20000);
-  run({false, true, 12, 2, 1, 6, false}, 100000, 20000);
-  run({true, true, 21, 2, 1, 6, false}, 3000000, 600);
+  run({false, false, 10, 0, 16, 4}, 200000, 20000);
+  run({false, true, 12, 2, 1, 6}, 100000, 20000);
+  run({true, true, 21, 2, 1, 6}, 3000000, 600);
 }
 
 }  // namespace
