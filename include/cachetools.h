@@ -576,8 +576,8 @@ typedef void (*ct_visit_fn)(void *user_data, const ct_event *event);
  *
  * Locks are fair: a call that waits for one lets at most a thousand later calls go first. After
  * fork the child may use a cache if no other thread was inside a call at that moment. The library
- * has no threads and no global state, never exits the program, and leaves nothing behind after
- * dlclose.
+ * has no threads, and no global state but unused addresses that the system would not take back. It
+ * never exits the program, and leaves nothing behind after dlclose.
  */
 
 /** An eviction policy of your own: see Policies of your own. */

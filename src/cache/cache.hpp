@@ -208,8 +208,8 @@ class alignas(64) Cache : public Owner {
   Clock clock_;
   Shards shards_;
   size_t bytes_ = 0;  // of the whole block
-  // Every entry gets a place for a deadline: most will have one; or, with a `drop`, a value must not be
-  // copied to a block that has such a place.
+  // Every entry gets a place for a deadline: most will have one; or, with a `drop`, a value must
+  // not be copied to a block that has such a place.
   const bool always_lifetime_;
   Waits waits_;
   std::atomic<uint32_t> turn_{0};  // the shard whose turn it is to give an entry to popitem

@@ -169,7 +169,8 @@ class Reservation {
     }
     return true;
   }
-  // Keeps the weight of an entry that left. What is left over in the end goes back, and pays a debt.
+  // Keeps the weight of an entry that left. What is left over in the end goes back, and pays a
+  // debt.
   void keep(uint64_t weight) noexcept { held_ += weight; }
   uint64_t held() const noexcept { return held_; }
   // An entry has taken over `weight` of the reservation.

@@ -13,8 +13,8 @@
 // object of its own: a store (ShardStore), a walk (ShardWalk), a batch (ShardBatch).
 //
 // The policy lies behind the shard in memory. No callback runs under the lock but the timer,
-// `choice`, the allocator and a policy of the caller's. Entries that leave are collected in a
-// Departed, and the cache tells the listener of them afterwards.
+// `choice`, the allocator and a policy of the caller's. If anyone is to be told of entries that
+// leave, they are collected in a Departed, and the cache does so afterwards.
 #ifndef CT_SHARD_HPP
 #define CT_SHARD_HPP
 
@@ -129,7 +129,8 @@ class alignas(64) Shard {
 
   // ---- Removing (shard_remove.cpp) ----------------------------------------------------------
 
-  // Removes the key's entry, with CT_CAUSE_REMOVED. out may be NULL.
+  // Removes the key's entry, with CT_CAUSE_REMOVED, or CT_CAUSE_EXPIRED if it has expired. out may
+  // be NULL.
   ct_status remove(const Probe &probe, Now &now, Departed &gone, ct_value *out);
   // Removes the key's entry if nothing has changed since the caller saw it. seen: the entry,
   // pinned, or nullptr if the caller saw none. Returns false if something has changed.
@@ -246,7 +247,7 @@ class alignas(64) Shard {
   auto hasher() const CT_REQUIRES(lock_) {
     return under_lock([this](Ref ref) CT_REQUIRES(lock_) { return hash_of(ref); });
   }
-  // Changes whenever the order may have changed.
+  // Changes whenever places in the order may have changed; a rank may change without.
   uint64_t order_version() const CT_REQUIRES(lock_) {
     return uses_.changes() + map_.index.version();
   }

@@ -67,7 +67,10 @@ inline Shard::Eviction Shard::evict(const StoreRequest *request, Ref *watched, N
                      : request != nullptr ? policy_->victim_for(request->probe.hash)
                                           : policy_->victim();
   if (victim == kNone) return Eviction::kBroken;
-  if (victim == kAskAgain) return Eviction::kPaused;
+  if (victim == kAskAgain) {
+    uses_.order_changed();
+    return Eviction::kPaused;
+  }
   if (watched != nullptr && victim == *watched) *watched = kNone;
   const ct_cause cause = due != kNone ? CT_CAUSE_EXPIRED : CT_CAUSE_EVICTED;
   const bool displaced = due == kNone && request != nullptr;

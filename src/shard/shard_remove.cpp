@@ -65,6 +65,7 @@ bool Shard::popitem(Now &now, Departed &gone, ct_value *key, ct_value *value, ct
   if (expire_due(now, gone, &expired)) return false;
   const Ref ref = map_.index.size() == 0 ? kNone : policy_->victim();
   if (ref == kAskAgain) {
+    uses_.order_changed();
     lock_.let_others_in();
     return false;
   }

@@ -259,8 +259,8 @@ inline Next ShardStore::make_room(Ref *own) {
   }
 }
 
-// The entry that the request replaces has just been evicted for it. So kIfPresent is met for good, and
-// kIfSame means from now on that nothing is there.
+// The entry that the request replaces has just been evicted for it. So kIfPresent is met for good,
+// and kIfSame means from now on that nothing is there.
 inline void ShardStore::forget_own() {
   if (request_.condition == Condition::kIfPresent) request_.condition = Condition::kAlways;
   request_.seen = nullptr;

@@ -32,8 +32,8 @@ class ShardStore {
 
   // ---- Restoring entries of a snapshot (shard_restore.cpp) ----------------------------------
 
-  // Fills a block for a key that is absent, so that the entry can be admitted. Returns CT_NOT_STORED
-  // if the key is there, or if no reference is left.
+  // Fills a block for a key that is absent, so that the entry can be admitted. Returns
+  // CT_NOT_STORED if the key is there, or if no reference is left.
   ct_status stage();
   // Admits the entry that was staged in request.ref, unless its key has come meanwhile. `room`
   // holds its weight. No listener is told and nothing is counted.

@@ -85,8 +85,8 @@ bool ShardWalk::pin_places(OrderWalk &walk) {
   return true;
 }
 
-// Calls visit(ref, rank) for the next Shard::kAtOnce entries, or for as many as are left. If visit returns
-// false, for want of memory, the walk ends. Returns CT_OK or CT_ERR_NOMEM.
+// Calls visit(ref, rank) for the next Shard::kAtOnce entries, or for as many as are left. If visit
+// returns false, for want of memory, the walk ends. Returns CT_OK or CT_ERR_NOMEM.
 template <class Visit>
 ct_status ShardWalk::walk_some(OrderWalk &walk, Visit visit) {
   OrderWalk until_now = walk;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Walks over the entries of a shard: in the order of the index, or of the policy. They lock the shard
-// for a stretch at a time.
+// Walks over the entries of a shard: in the order of the index, or of the policy. They lock the
+// shard for a stretch at a time.
 #ifndef CT_SHARD_WALK_HPP
 #define CT_SHARD_WALK_HPP
 

@@ -75,8 +75,8 @@ class Share {
   const Shards &shards_;
   const uint32_t number_;
   uint64_t weight_ = 0;
-  // Meaningless unless there is a debt. Until Shard::resize has set it for a new debt, a store may pay a
-  // few victims too many, which does no harm.
+  // Meaningless unless there is a debt. Until Shard::resize has set it for a new debt, a store may
+  // pay a few victims too many, which does no harm.
   uint64_t part_ = 0;
   uint32_t looks_ = 0;
   uint32_t looked_at_;  // the shard that was looked at last

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Which threads of a cache wait for which flights, so that no thread closes a ring of waits. Only waits
-// in this cache count: a loader that waits for another thread by means of its own is not seen, nor is a
-// lease that belongs to no thread.
+// Which threads of a cache wait for which flights, so that no thread closes a ring of waits. Only
+// waits in this cache count: a loader that waits for another thread by means of its own is not
+// seen, nor is a lease that belongs to no thread.
 #ifndef CT_WAITS_HPP
 #define CT_WAITS_HPP
 

@@ -32,8 +32,8 @@
 // position in the index is certain to meet each entry once while other threads write, and only the
 // policy's list knows the order. The order comes first, so that an entry without a rank is one that
 // has come or has been used since, or that was not met because the order of a busy cache was cut
-// short. Such an entry is taken for the hottest. If other threads call the cache meanwhile, any part
-// of the order may come out wrong; but writing it always ends.
+// short. Such an entry is taken for the hottest. If other threads call the cache meanwhile, any
+// part of the order may come out wrong; but writing it always ends.
 //
 // A version that adds to this format gets another number, and a reader keeps nothing of a version
 // that it does not know. Version 2 is version 1 with a date. A snapshot without a date is still

@@ -84,8 +84,8 @@ void Expiry::insert(Ref ref, uint64_t now) {
   const uint64_t at = deadline(ref);
   if (at == CT_NEVER) return;
   assert(slots_ != nullptr && layout_.lifetime(store_.at(ref))->prev == kNone);
-  // All filed deadlines are after now, so all entries stay where they belong; a sorted slot that time_
-  // enters stays as it is.
+  // All filed deadlines are after now, so all entries stay where they belong; a sorted slot that
+  // time_ enters stays as it is.
   if (now < earliest()) time_ = std::max(time_, now);
   if (at >= time_ || !push_early(ref, at, now)) append(slot_of(at), ref, at);
   set_earliest(std::min(at, earliest()));

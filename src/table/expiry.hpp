@@ -22,11 +22,11 @@
 // An entry may be due before the wheel's time: the clock has gone back, or ct_expire was given a
 // time ahead of the clock. Such early entries stand in a heap. The wheel is turned back only if the
 // heap gets no memory, or holds too many entries beside those in the wheel. Turning back joins
-// slots, which touches only the entries at their ends. But when the time of a joined slot begins, its
-// entries are filed anew, as when they first came, and one call may have to wait for all of them:
-// before a live entry is evicted, it must be known that none is due. So early entries that come and
-// go, as while a clock swings, do not turn the wheel. If every early entry did, a ct_expire up to a
-// time ahead would split the same slot for ever while other calls write.
+// slots, which touches only the entries at their ends. But when the time of a joined slot begins,
+// its entries are filed anew, as when they first came, and one call may have to wait for all of
+// them: before a live entry is evicted, it must be known that none is due. So early entries that
+// come and go, as while a clock swings, do not turn the wheel. If every early entry did, a
+// ct_expire up to a time ahead would split the same slot for ever while other calls write.
 #ifndef CT_EXPIRY_HPP
 #define CT_EXPIRY_HPP
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// cachetools-sim: which policy and which size suit recorded requests? It reads a whole trace (trace),
-// replays it through a cache for each policy and size (replay), and shows the miss ratios as text
-// (report) and as a picture (plot).
+// cachetools-sim: which policy and which size suit recorded requests? It reads a whole trace
+// (trace), replays it through a cache for each policy and size (replay), and shows the miss ratios
+// as text (report) and as a picture (plot).
 #include <cstdio>
 #include <exception>
 

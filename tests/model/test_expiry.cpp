@@ -385,9 +385,9 @@ TEST(clock_that_swings_touches_few) {
   }
 }
 
-// At one end of the swing come entries that are due at the other end. They are early, but they leave
-// before they are many. So the wheel, with entries that are due much later, is not turned back, and
-// no store has to look at all of its entries.
+// At one end of the swing come entries that are due at the other end. They are early, but they
+// leave before they are many. So the wheel, with entries that are due much later, is not turned
+// back, and no store has to look at all of its entries.
 TEST(early_entries_that_come_and_go_leave_the_wheel_alone) {
   uint64_t random = test_seed();
   constexpr uint64_t kBase = uint64_t{1} << 40;

@@ -10,8 +10,8 @@ enum { kPolicies = 14 };
 
 static uint64_t seed;
 
-/* Runs that once failed. They are older than loading, which run_setup.c draws only where it changes none
- * of them. */
+/* Runs that once failed. They are older than loading, which run_setup.c draws only where it changes
+ * none of them. */
 static const uint64_t remembered[] = {
     /* ARC: a key made room for its own lifetime, and was itself evicted for it. Then another key
      * came, whose ghost the model took for the one that had made room. */

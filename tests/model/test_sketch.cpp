@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The sketch by itself: what it knows, what it holds and how much it does while it changes its size.
+// The sketch by itself: what it knows, what it holds and how much it does while it changes its
+// size.
 #include <algorithm>
 #include <csetjmp>
 #include <cstdarg>

@@ -5,13 +5,13 @@
 // -fsanitize=thread, which turns each access to memory into a call, and linked to this file instead
 // of ThreadSanitizer.
 //
-// The writers hold a lock, so their stores are one sequence, and they do not depend on the reader. So
-// write() runs them first, and keeps each value that each byte has had. Then read() runs the reader
-// once for each sequence of choices: a load may find any value that is not older than what the reader
-// knows. An acquire that finds a release lets the reader know all stores before it. These are the views
-// of Kang et al., "A promising semantics for relaxed-memory concurrency", 2017, without promises, which
-// only a writer that depends on the reader could make. As the stores are one sequence, a view is a
-// number: so many stores are known.
+// The writers hold a lock, so their stores are one sequence, and they do not depend on the reader.
+// So write() runs them first, and keeps each value that each byte has had. Then read() runs the
+// reader once for each sequence of choices: a load may find any value that is not older than what
+// the reader knows. An acquire that finds a release lets the reader know all stores before it.
+// These are the views of Kang et al., "A promising semantics for relaxed-memory concurrency", 2017,
+// without promises, which only a writer that depends on the reader could make. As the stores are
+// one sequence, a view is a number: so many stores are known.
 //
 // If different stores wrote the bytes of one load, it chooses for each store. That allows more than
 // processors do.
@@ -47,7 +47,8 @@ class Reader {
   virtual Part part_of(uintptr_t at, size_t size) = 0;
   // Whether the code does the same with either value of a byte.
   virtual bool is_same(Part part, uint8_t a, uint8_t b) = 0;
-  // Each acquire of this part begins an attempt, which does not depend on what the one before it found.
+  // Each acquire of this part begins an attempt, which does not depend on what the one before it
+  // found.
   virtual Part beginning() = 0;
 
  protected:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Snapshots in memory, and their frames, made and read by the description in src/snapshot/frames.hpp and
- * src/snapshot/snapshot.hpp alone. */
+/* Snapshots in memory, and their frames, made and read by the description in
+ * src/snapshot/frames.hpp and src/snapshot/snapshot.hpp alone. */
 #ifndef SNAPSHOTS_H
 #define SNAPSHOTS_H
 

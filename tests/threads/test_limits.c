@@ -8,8 +8,8 @@
 
 /* ---- A store beside ct_resize --------------------------------------------------------------- */
 
-/* The resize is held in the first shard, in its policy's choice of a victim, until another thread has
- * stored in the second one. */
+/* The resize is held in the first shard, in its policy's choice of a victim, until another thread
+ * has stored in the second one. */
 enum { kEntries = 4000, kStores = 5, kShards = 2 };
 
 typedef struct queue {
@@ -147,8 +147,8 @@ static void *set_defaults(void *cache) {
   return NULL;
 }
 
-/* A hit of ct_setdefault is a use. The policy is told of it before the same call evicts that entry for
- * a lower limit. */
+/* A hit of ct_setdefault is a use. The policy is told of it before the same call evicts that entry
+ * for a lower limit. */
 TEST(setdefault_beside_resize_may_evict_what_it_has_used) {
   const ct_policy policies[] = {CT_POLICY_LRU, CT_POLICY_LFU, CT_POLICY_ARC, CT_POLICY_WTINYLFU};
   for (size_t i = 0; i < COUNT_OF(policies); i++) {
