@@ -86,7 +86,7 @@ Ref Store::find_without_reusable(uint32_t units) {
   return ref;
 }
 
-[[gnu::flatten]] void Store::join(Ref ref, size_t bytes) noexcept {
+[[gnu::flatten]] void Store::free_block(Ref ref, size_t bytes) noexcept {
   uint32_t units = static_cast<uint32_t>(bytes / kUnit);
   const uint32_t number = ref >> kOffsetBits;
   Chunk &chunk = chunks()[number];
@@ -109,11 +109,14 @@ Ref Store::find_without_reusable(uint32_t units) {
   }
   link_free(ref, units);
   compaction_.join(ref, units);
-  if (chunk.used_units == 0) {
-    retire(number);
-  } else if (reusable_ >> kOffsetBits == number && is_last(reusable_, reusable_bytes_)) {
-    give_up_reusable();
-  }
+  if (chunk.used_units == 0) retire(number);
+}
+
+// Frees a block, and the kept block if it would be the last of the same chunk.
+void Store::free_beside_reusable(Ref ref, size_t bytes) noexcept {
+  free_block(ref, bytes);
+  const bool same_chunk = reusable_ >> kOffsetBits == ref >> kOffsetBits;
+  if (same_chunk && is_last(reusable_, reusable_bytes_)) give_up_reusable();
 }
 
 // Keeps one free chunk if it is not large beside what is in use, so that a cache whose size wavers

@@ -99,7 +99,7 @@ class Store {
   Ref allocate_elsewhere(size_t bytes) noexcept { return allocate(bytes, tight_); }
   void release(Ref ref, size_t bytes) noexcept {
     if (reusable_ != kNone || !compaction_.is_idle() || is_last(ref, bytes))
-      return join(ref, bytes);
+      return free_beside_reusable(ref, bytes);
     reusable_ = ref;
     reusable_bytes_ = static_cast<uint16_t>(bytes);
   }
@@ -236,7 +236,8 @@ class Store {
 
   Chunk *chunks() const { return chunks_.load(std::memory_order_acquire); }
   Ref allocate(size_t bytes, bool grows) noexcept;
-  void join(Ref ref, size_t bytes) noexcept;
+  void free_block(Ref ref, size_t bytes) noexcept;
+  void free_beside_reusable(Ref ref, size_t bytes) noexcept;
   // Returns whether this is the only block in use of its chunk.
   bool is_last(Ref ref, size_t bytes) const {
     return chunks()[ref >> kOffsetBits].used_units == bytes / kUnit;
@@ -251,7 +252,7 @@ class Store {
     return ref;
   }
   void give_up_reusable() {
-    if (reusable_ != kNone) join(std::exchange(reusable_, kNone), reusable_bytes_);
+    if (reusable_ != kNone) free_block(std::exchange(reusable_, kNone), reusable_bytes_);
   }
   Ref find(uint32_t units) const;
   [[gnu::noinline, gnu::cold]] Ref find_without_reusable(uint32_t units);
