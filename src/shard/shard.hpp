@@ -7,10 +7,10 @@
 //   - a dead entry is kept for its pins, or because the call that removed it still has to tell the
 //     listener of it, and for no other reason.
 //
-// The parts of a shard know nothing of shards: entries by key (table/entry_map), uses
-// (use_recorder), pins, flights, its share of the limit, counters. The shard itself is the lock,
-// and the order in which a call changes these parts. What takes several calls, or many keys, is an
-// object of its own: a store (ShardStore), a walk (ShardWalk), a batch (ShardBatch).
+// The parts of a shard know nothing of shards: entries by key (table/entry_map), expiry, policy,
+// uses (use_recorder), pins, flights, its share of the limit, counters. The shard itself is the
+// lock, and the order in which a call changes these parts. What takes several calls, or many keys,
+// is an object of its own: a store (ShardStore), a walk (ShardWalk), a batch (ShardBatch).
 //
 // The policy lies behind the shard in memory. No callback runs under the lock but the timer,
 // `choice`, the allocator and a policy of the caller's. If anyone is to be told of entries that
@@ -284,7 +284,7 @@ class alignas(64) Shard {
   // Returns where an entry that a walk has pinned is now; kNone if it has left or expired.
   Ref current(Entry *e, Now &now) const CT_REQUIRES(lock_);
 
-  // ---- Entries that change their block (shard_move.cpp) -------------------------------------
+  // ---- Entries that change their block (shard_move.cpp, shard_inline.hpp) ---------------------
 
   void change_place(Ref from, Ref to, uint64_t hash) CT_REQUIRES(lock_);
   bool move(Ref from) CT_REQUIRES(lock_);
