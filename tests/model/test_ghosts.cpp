@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "policy/ghosts.hpp"
+#include "refusing_allocator.hpp"
 #include "test.h"
 
 namespace {
@@ -344,12 +345,7 @@ TEST(few_of_many_do_not_come_back) {
 
 TEST(without_memory_there_are_fewer) {
   bool refuses = true;
-  ct_allocator hooks = CT_ALLOCATOR_INIT;
-  hooks.ctx = &refuses;
-  hooks.alloc = [](void *ctx, size_t size, size_t align) -> void * {
-    return *static_cast<bool *>(ctx) ? nullptr : std::aligned_alloc(align, size);
-  };
-  hooks.free = [](void *, void *ptr, size_t, size_t) { std::free(ptr); };
+  const ct_allocator hooks = refusing_allocator(&refuses);
   ct::Memory memory(&hooks);
   {
     ct::Ghosts ghosts(memory);

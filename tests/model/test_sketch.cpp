@@ -6,10 +6,10 @@
 #include <cstdarg>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <vector>
 
 #include "policy/sketch.hpp"
+#include "refusing_allocator.hpp"
 #include "test.h"
 
 namespace {
@@ -123,12 +123,7 @@ TEST(it_knows_no_less_while_it_shrinks) {
 
 TEST(without_memory_it_stays_as_it_is) {
   bool refuses = false;
-  ct_allocator hooks = CT_ALLOCATOR_INIT;
-  hooks.ctx = &refuses;
-  hooks.alloc = [](void *ctx, size_t size, size_t align) -> void * {
-    return *static_cast<bool *>(ctx) ? nullptr : std::aligned_alloc(align, size);
-  };
-  hooks.free = [](void *, void *ptr, size_t, size_t) { std::free(ptr); };
+  const ct_allocator hooks = refusing_allocator(&refuses);
   ct::Memory memory(&hooks);
   {
     ct::Sketch sketch(memory, true);
