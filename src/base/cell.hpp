@@ -96,6 +96,12 @@ inline Word read_part(const char *bytes, size_t size) {
   for (size_t i = 0; i < size; i++) word[i] = bytes[i];
   return read_word(word);
 }
+// Writes the first bytes of a word.
+inline void write_part(char *bytes, Word word, size_t size) {
+  char part[sizeof(Word)];
+  write_word(part, word);
+  for (size_t i = 0; i < size; i++) bytes[i] = part[i];
+}
 
 #ifndef CT_NARROW_CELLS
 // Loads two words of cells; each of the two may have been written at another time. Compilers keep
@@ -130,7 +136,8 @@ constexpr uint32_t kLineCells = 16;
 #ifndef CT_NARROW_CELLS
   const __m128i line = load_wide(reinterpret_cast<const char *>(cells));
   loaded_wide();
-  const __m128i same = _mm_cmpeq_epi8(line, _mm_set1_epi8(static_cast<char>(value)));
+  const __m128i values = _mm_set1_epi32(static_cast<int>(value * 0x01010101u));
+  const __m128i same = _mm_cmpeq_epi8(line, values);
   return static_cast<uint32_t>(_mm_movemask_epi8(same)) & ((1u << count) - 1);
 #else
   uint32_t bits = 0;
@@ -141,10 +148,68 @@ constexpr uint32_t kLineCells = 16;
 #endif
 }
 
-// Copies bytes to cells. The cells are aligned to words and padded to 8 bytes.
+// In the following functions, cells are aligned to words and padded to 8 bytes, and bytes are at
+// any alignment.
+
+#ifndef CT_NARROW_CELLS
+
+// Where a processor keeps the order of loads and of stores, pieces may overlap. So the end of an odd
+// length takes no loop of its own.
+
+// Copies bytes to cells.
+[[gnu::always_inline]] inline void store_bytes(char *to, const char *from, size_t size) {
+  constexpr size_t kWord = sizeof(Word);
+  if (size >= kWide) {
+    const size_t last = size - kWide;
+    stored_wide();
+    for (size_t at = 0; at < last; at += kWide) store_wide(to + at, read_wide(from + at));
+    store_wide(to + last, read_wide(from + last));
+    stored_wide();
+  } else if (size > kWord) {
+    store_word(words(to), read_word(from));
+    store_word(words(to) + 1, read_word(from + size - kWord) >> 8 * (2 * kWord - size));
+  } else if (size == kWord) {
+    store_word(words(to), read_word(from));
+  } else if (size > 0) {
+    store_word(words(to), read_part(from, size));
+  }
+}
+
+// Copies cells to bytes.
+[[gnu::always_inline]] inline void load_bytes(char *to, const char *from, size_t size) {
+  constexpr size_t kWord = sizeof(Word);
+  constexpr size_t kTwo = 2 * kWide;
+  if (size >= kTwo) {
+    const size_t last = size - kTwo;
+    for (size_t at = 0; at < last; at += kTwo) {
+      write_wide(to + at, load_wide(from + at));
+      write_wide(to + at + kWide, load_wide(from + at + kWide));
+    }
+    write_wide(to + last, load_wide(from + last));
+    write_wide(to + last + kWide, load_wide(from + last + kWide));
+    loaded_wide();
+  } else if (size >= kWide) {
+    write_wide(to, load_wide(from));
+    write_wide(to + size - kWide, load_wide(from + size - kWide));
+    loaded_wide();
+  } else if (size > kWord) {
+    const Word first = load_word(words(from));
+    const Word second = load_word(words(from) + 1);
+    const size_t shift = 8 * (size - kWord);
+    write_word(to, first);
+    write_word(to + size - kWord, first >> shift | second << (8 * kWord - shift));
+  } else if (size == kWord) {
+    write_word(to, load_word(words(from)));
+  } else if (size > 0) {
+    write_part(to, load_word(words(from)), size);
+  }
+}
+
+#else
+
+// Copies bytes to cells.
 inline void store_bytes(char *to, const char *from, size_t size) {
   constexpr size_t kWord = sizeof(Word);
-#ifdef CT_NARROW_CELLS
   Word *cells = words(to);
   for (; size >= 4 * kWord; size -= 4 * kWord, from += 4 * kWord, cells += 4) {
     store_word(cells, read_word(from));
@@ -152,22 +217,7 @@ inline void store_bytes(char *to, const char *from, size_t size) {
     store_word(cells + 2, read_word(from + 2 * kWord));
     store_word(cells + 3, read_word(from + 3 * kWord));
   }
-#else
-  stored_wide();
-  for (; size >= 2 * kWide; size -= 2 * kWide, from += 2 * kWide, to += 2 * kWide) {
-    store_wide(to, read_wide(from));
-    store_wide(to + kWide, read_wide(from + kWide));
-  }
-  if (size >= kWide) {
-    store_wide(to, read_wide(from));
-    size -= kWide, from += kWide, to += kWide;
-  }
-  stored_wide();
-  Word *cells = words(to);
-#endif
-  for (; size >= kWord; size -= kWord, from += kWord) {
-    store_word(cells++, read_word(from));
-  }
+  for (; size >= kWord; size -= kWord, from += kWord) store_word(cells++, read_word(from));
   if (size > 0) store_word(cells, read_part(from, size));
 }
 
@@ -175,27 +225,17 @@ inline void store_bytes(char *to, const char *from, size_t size) {
 [[gnu::always_inline]] inline void load_bytes(char *to, const char *from, size_t size) {
   constexpr size_t kWord = sizeof(Word);
   size_t at = 0;
-#ifdef CT_NARROW_CELLS
   for (const size_t end = size & ~(4 * kWord - 1); at < end; at += 4 * kWord) {
     write_word(to + at, load_word(words(from + at)));
     write_word(to + at + kWord, load_word(words(from + at + kWord)));
     write_word(to + at + 2 * kWord, load_word(words(from + at + 2 * kWord)));
     write_word(to + at + 3 * kWord, load_word(words(from + at + 3 * kWord)));
   }
-#else
-  for (const size_t end = size & ~(2 * kWide - 1); at < end; at += 2 * kWide) {
-    write_wide(to + at, load_wide(from + at));
-    write_wide(to + at + kWide, load_wide(from + at + kWide));
-  }
-  loaded_wide();
-#endif
-  if (at == size) return;
   for (; size - at >= kWord; at += kWord) write_word(to + at, load_word(words(from + at)));
-  if (at == size) return;
-  char last[kWord];
-  write_word(last, load_word(words(from + at)));
-  for (size_t i = 0; at < size; i++, at++) to[at] = last[i];
+  if (at < size) write_part(to + at, load_word(words(from + at)), size - at);
 }
+
+#endif
 
 // Returns whether the cells hold the same bytes.
 [[gnu::always_inline]] inline bool equal_cells(const char *cells, const char *bytes, size_t size) {

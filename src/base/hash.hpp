@@ -2,8 +2,8 @@
 // The only place that knows how keys are hashed. One 64-bit hash serves all purposes, which use
 // disjoint bits:
 //   0..7    tag in a bucket
-//   8..39   position in the index
-//   52..63  shard
+//   8..19   shard
+//   32..63  position in the index
 #ifndef CT_HASH_HPP
 #define CT_HASH_HPP
 
@@ -34,14 +34,14 @@ uint64_t hash_any(const void *key, size_t size, uint64_t seed);
 // Returns 1..255, because 0 marks an empty slot.
 inline uint8_t hash_tag(uint64_t hash) {
   const uint8_t tag = static_cast<uint8_t>(hash);
-  return tag == 0 ? 255 : tag;
+  return static_cast<uint8_t>(tag - (tag == 0));
 }
 
-inline uint32_t hash_position(uint64_t hash) { return static_cast<uint32_t>(hash >> 8); }
+inline uint32_t hash_position(uint64_t hash) { return static_cast<uint32_t>(hash >> 32); }
 
 // shards is a power of two up to 4096.
 inline uint32_t hash_shard(uint64_t hash, uint32_t shards) {
-  return static_cast<uint32_t>(hash >> 52) & (shards - 1);
+  return static_cast<uint32_t>(hash >> 8) & (shards - 1);
 }
 
 }  // namespace ct

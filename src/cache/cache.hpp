@@ -42,18 +42,12 @@ class alignas(64) Cache : public Owner {
     Now now(clock_);
     return shard_of(probe).get(probe, now, out, true);
   }
-  // *size is written with CT_OK and CT_ERR_BUFFER.
+  // *size is 0 unless the status is CT_OK or CT_ERR_BUFFER.
   [[gnu::always_inline]] ct_status get_copy(Bytes key, void *buffer, size_t capacity,
                                             size_t *size) {
-    // At a constant length the compiler leaves fewer instructions, as in hash_key.
-    switch (key.size) {
-      case 8:
-        return get_copy_of({key.data, 8}, buffer, capacity, size);
-      case 16:
-        return get_copy_of({key.data, 16}, buffer, capacity, size);
-      default:
-        return get_copy_of(key, buffer, capacity, size);
-    }
+    const Probe probe = probe_of(key);
+    Shard &shard = shards_[hash_shard(probe.hash, shards_.count)];
+    return shard.get_copy(probe, static_cast<char *>(buffer), capacity, size);
   }
   ct_status peek(Bytes key, ct_value *out) {
     const Probe probe = probe_of(key);
@@ -149,12 +143,6 @@ class alignas(64) Cache : public Owner {
 
   [[gnu::always_inline]] Probe probe_of(Bytes key) const {
     return {key, hash_key(key.data, key.size, options_.seed)};
-  }
-  [[gnu::always_inline]] ct_status get_copy_of(Bytes key, void *buffer, size_t capacity,
-                                               size_t *size) {
-    const Probe probe = probe_of(key);
-    Shard &shard = shards_[hash_shard(probe.hash, shards_.count)];
-    return shard.get_copy(probe, static_cast<char *>(buffer), capacity, size);
   }
   Shard &shard_of(const Probe &probe) {
     Shard &shard = shards_[hash_shard(probe.hash, shards_.count)];

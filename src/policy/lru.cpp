@@ -16,10 +16,7 @@ class Lru : public Policy {
 
   void insert(Ref ref, uint64_t, Now &) override { list_.push_front(ref); }
   void update(Ref ref, uint64_t, uint64_t, Now &) override { list_.move_to_front(ref); }
-  void used(const Ref *refs, uint32_t count) override {
-    list_.prefetch_neighbours(refs, count);
-    for (uint32_t i = 0; i < count; i++) list_.move_to_front(refs[i]);
-  }
+  void used(const Ref *refs, uint32_t count) override { list_.move_to_front(refs, count); }
   void remove(Ref ref, uint64_t, bool) override { list_.remove(ref); }
   void moved(Ref, Ref to) override { list_.moved(to); }
   void clear() override { list_.clear(); }

@@ -24,15 +24,20 @@ class OptimisticReader {
   // ---- Looking at what may change meanwhile -------------------------------------------------
 
   template <Access kAccess>
-  [[gnu::always_inline]] Seek seek_first(const Probe &probe, Found *found) const {
-    return map_.seek_first<kAccess>(probe, found);
+  [[gnu::always_inline]] Seek seek_home(const Probe &probe, Found *found) const {
+    return map_.seek_home<kAccess>(probe, found);
   }
   template <Access kAccess>
   [[gnu::always_inline]] Seek seek_at(Place place, const Probe &probe, uint32_t version,
                                       Found *found) const {
     return map_.seek_at<kAccess>(place, probe, version, found);
   }
+  uint64_t hash_of(Bytes key) const { return map_.entries.hash_of(key); }
   Seek seek(const Probe &probe, Found *found) const { return map_.seek(probe, found); }
+  template <Access kAccess>
+  uint64_t deadline(const Found &found) const {
+    return map_.deadline<kAccess>(found);
+  }
   bool holds(const Found &found) const { return map_.holds(found); }
   uint32_t version() const { return map_.index.version(); }
   bool unchanged_since(uint32_t version) const { return map_.index.unchanged_since(version); }

@@ -7,9 +7,10 @@
 // the shard's lock. Counts are exact. The first thread to use a stripe owns it, and adds without a
 // locked instruction, which would hold up the look-ups behind it. Other threads in the stripe add
 // with a locked instruction. Uses are in order. A thread that has a stripe to itself loses no use;
-// of threads that share a stripe, some uses may be lost. A use names the place in the index where
-// its entry stood. Before the policy is told of the use, that place is looked at: the entry may
-// have left or moved meanwhile, and the place may be another entry's.
+// of threads that share a stripe, some uses may be lost. A use names the cell of the index where
+// its entry stands, and the policy is told of the entry that stands there then. That is the same
+// entry, since the policy is told before any entry leaves or moves, or else a use that another
+// thread logged just then goes to the entry that has taken the cell, or to none.
 #ifndef CT_READ_LOG_HPP
 #define CT_READ_LOG_HPP
 
@@ -42,8 +43,7 @@ class ReadLog {
     Count misses;
     std::atomic<uint32_t> logged{0};      // how many uses so far; written by the stripe's threads
     std::atomic<uint32_t> told{kUnused};  // how many the policy was told of; written under the lock
-    std::atomic<uintptr_t> places[kUses] = {};
-    std::atomic<Ref> refs[kUses] = {};
+    std::atomic<const Cell<Ref> *> cells[kUses] = {};
 
     // Adds to `hits` or `misses`.
     [[gnu::always_inline]] void add(Count &count, uint64_t n) {
@@ -63,15 +63,13 @@ class ReadLog {
       // have written them.
       const uint32_t at = logged.load(std::memory_order_acquire);
       if (at - told.load(std::memory_order_acquire) >= kUses) return false;
-      const auto bucket = reinterpret_cast<uintptr_t>(place.bucket);
-      places[at % kUses].store(bucket | place.slot, std::memory_order_relaxed);
-      refs[at % kUses].store(place.ref, std::memory_order_relaxed);
+      cells[at % kUses].store(place.cell, std::memory_order_relaxed);
       logged.store(at + 1, std::memory_order_release);
       return true;
     }
 
-    // Writes the uses whose entries are still in their places to out, in order. Returns how many
-    // they are, at most kUses. Needs the lock.
+    // Writes the entries that were used to out, in order. Returns how many they are, at most kUses.
+    // Needs the lock.
     uint32_t take_uses(Ref *out) {
       const uint32_t end = logged.load(std::memory_order_acquire);
       uint32_t at = told.load(std::memory_order_relaxed);
@@ -80,19 +78,14 @@ class ReadLog {
       if (end - at > kUses) at = end;
       uint32_t count = 0;
       for (; at != end; at++) {
-        const uintptr_t place = places[at % kUses].load(std::memory_order_relaxed);
-        const Ref ref = refs[at % kUses].load(std::memory_order_relaxed);
-        const auto *bucket = reinterpret_cast<const Bucket *>(place & ~kSlotBits);
-        const auto slot = static_cast<uint32_t>(place & kSlotBits);
-        if (bucket->refs[slot] == ref && bucket->tags[slot] != 0) out[count++] = ref;
+        const Ref ref = *cells[at % kUses].load(std::memory_order_relaxed);
+        if (ref != kNone) out[count++] = ref;
       }
       told.store(end, std::memory_order_release);
       return count;
     }
 
    private:
-    static constexpr uintptr_t kSlotBits = sizeof(Bucket) - 1;
-
     [[gnu::noinline]] void add_elsewhere(Count &count, uint64_t n, Thread self) {
       Thread nobody = 0;
       const bool owns = owner.compare_exchange_strong(nobody, self, std::memory_order_relaxed);
@@ -171,9 +164,9 @@ class ReadLog {
 
   Memory &memory_;
   const uint32_t count_;
+  uint32_t in_use_ = 0;    // a bit for each stripe that takes uses
   const uint64_t spread_;  // 0: all threads use the first stripe
   std::atomic<Stripe *> stripes_{nullptr};
-  uint32_t in_use_ = 0;       // a bit for each stripe that takes uses
   uint64_t hits_before_ = 0;  // at the last reset
   uint64_t misses_before_ = 0;
 };

@@ -94,7 +94,8 @@ uint64_t Shard::size() {
 void Shard::expect(uint64_t maxsize) {
   const uint64_t share = maxsize / share_.shards();
   const uint64_t spread = share_.shards() == 1 ? 0 : share / 16;
-  map_.index.expect(!weighs_one_ || share > UINT32_MAX ? 0 : share + spread + 16);
+  const bool known = weighs_one_ && share <= Index::kMostExpected;
+  map_.index.expect(known ? static_cast<uint32_t>(share + spread + 16) : 0);
 }
 
 // The same for entries that differ in weight. It assumes that entries to come weigh what the
@@ -104,9 +105,10 @@ void Shard::expect_by_weight() {
   const uint64_t share = budget_.maxsize() / share_.shards();
   const uint64_t entries = map_.index.size();
   const uint64_t weight = share_.weight();
-  const bool known = weight != 0 && share / 8 <= weight && entries <= UINT32_MAX;
+  const bool known = weight != 0 && share / 8 <= weight;
   const double more = known ? static_cast<double>(share) / static_cast<double>(weight) : 0;
-  map_.index.expect(static_cast<uint64_t>(static_cast<double>(entries) * more * 17 / 16));
+  const double full = static_cast<double>(entries) * more * 17 / 16;
+  map_.index.expect(full <= Index::kMostExpected ? static_cast<uint32_t>(full) : 0);
 }
 
 // From then on reads go without the lock. So the memory that they may look at is kept.
@@ -114,6 +116,7 @@ void Shard::open_log() {
   if (!map_.index.keep()) return;
   map_.entries.store().keep();
   uses_.open_log();
+  if (uses_.has_log()) map_.index.show();
 }
 
 void Shard::resize(uint64_t maxsize, double part) {

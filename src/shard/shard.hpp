@@ -121,7 +121,7 @@ class alignas(64) Shard {
 
   // Hands out the value, as a use. count_miss: whether a miss is counted.
   ct_status get(const Probe &probe, Now &now, ct_value *out, bool count_miss);
-  // Copies the value, as a use. *size is written with CT_OK and CT_ERR_BUFFER.
+  // Copies the value, as a use. *size is 0 unless the status is CT_OK or CT_ERR_BUFFER.
   ct_status get_copy(const Probe &probe, char *buffer, size_t capacity, size_t *size);
   // Neither of these is a use, and neither counts a hit or miss. peek: out may be NULL.
   ct_status peek(const Probe &probe, Now &now, ct_value *out);
@@ -265,11 +265,13 @@ class alignas(64) Shard {
   // Called without the lock.
   void note_hit(Place place);
   void note_miss();
+  [[gnu::noinline]] ct_status get_copy_again(const char *key, size_t key_size, char *buffer,
+                                             size_t capacity, size_t *size);
+  // Apart from get_copy, whose stack frame it would make larger.
+  [[gnu::noinline]] uint64_t read_clock() const { return clock_.read(); }
   template <class NowOf>
-  ct_status end_copy(const Found &found, NowOf &now, size_t *size);
+  bool copy_found(const Found &found, NowOf &now, char *buffer, size_t *size, ct_status *status);
   [[gnu::noinline]] void record_late(ReadLog::Stripe &own, Place place);
-  [[gnu::noinline]] ct_status get_copy_again(const char *key, size_t key_size, uint64_t hash,
-                                             char *buffer, size_t capacity, size_t *size);
   ct_status get_copy_under_lock(const Probe &probe, Now &now, char *buffer, size_t capacity,
                                 size_t *size);
   ct_status get_locked(const Probe &probe, Now &now, ct_value *out, bool count_miss)
@@ -379,37 +381,47 @@ inline void Shard::note_miss() {
   own.add(own.misses, 1);
 }
 
-// Counts a copy that holds, as a hit, or as a miss if the entry has expired.
+// Copies a value that was found without the lock, and counts a hit, or a miss if the entry has
+// expired. Returns false, having counted nothing, if what was found does not hold.
 template <class NowOf>
-[[gnu::always_inline]] inline ct_status Shard::end_copy(const Found &found, NowOf &now,
-                                                        size_t *size) {
-  if (EntryMap::is_over(found, now)) {
-    note_miss();
-    return CT_MISS;
+[[gnu::always_inline]] inline bool Shard::copy_found(const Found &found, NowOf &now, char *buffer,
+                                                     size_t *size, ct_status *status) {
+  const OptimisticReader reader = unlocked();
+  load_bytes(buffer, found.value, found.size);
+  if (found.is_mortal()) {
+    const uint64_t deadline = reader.deadline<Access::kOptimistic>(found);
+    if (!reader.holds(found)) return false;
+    if (deadline != CT_NEVER && now() >= deadline) {
+      note_miss();
+      *size = 0;
+      *status = CT_MISS;
+      return true;
+    }
+  } else if (!reader.holds(found)) {
+    return false;
   }
   *size = found.size;
   note_hit(found.place);
-  return CT_OK;
+  *status = CT_OK;
+  return true;
 }
 
+// Looks without the lock, and only where nearly every key is. What get_copy_again is given leaves
+// the fewest values to be kept until then, so it finds out the hash anew.
 [[gnu::always_inline]] inline ct_status Shard::get_copy(const Probe &probe, char *buffer,
                                                         size_t capacity, size_t *size) {
-  const OptimisticReader reader = unlocked();
-  if (reader.has_log()) {
-    Found found;
-    const Seek seek = reader.seek_first<Access::kOptimistic>(probe, &found);
-    if (seek == Seek::kHit && found.size <= capacity) {
-      load_bytes(buffer, found.value, found.size);
-      if (reader.holds(found)) {
-        const auto now = [this] { return clock_.read(); };
-        return end_copy(found, now, size);
-      }
-    } else if (seek == Seek::kMiss) {
-      note_miss();
-      return CT_MISS;
-    }
+  Found found;
+  const Seek seek = unlocked().seek_home<Access::kOptimistic>(probe, &found);
+  if (seek == Seek::kHit && found.size <= capacity) {
+    const auto now = [this] { return read_clock(); };
+    ct_status status;
+    if (copy_found(found, now, buffer, size, &status)) return status;
+  } else if (seek == Seek::kMiss) {
+    note_miss();
+    *size = 0;
+    return CT_MISS;
   }
-  return get_copy_again(probe.key.data, probe.key.size, probe.hash, buffer, capacity, size);
+  return get_copy_again(probe.key.data, probe.key.size, buffer, capacity, size);
 }
 
 }  // namespace ct

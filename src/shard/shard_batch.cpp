@@ -15,12 +15,12 @@ bool ShardBatch::approach(Asked *keys, uint32_t count, uint32_t version) const {
   for (uint32_t i = 0; i < count; i++) {
     Bucket *home = shard_.unlocked().home(keys[i].probe.hash);
     if (home == nullptr) return false;
-    keys[i].found.place.bucket = home;
+    keys[i].found.place.cell = home->refs;
   }
   if (!shard_.unlocked().unchanged_since(version)) return false;
   for (uint32_t i = 0; i < count; i++) {
     Place &place = keys[i].found.place;
-    place = place.bucket->first(hash_tag(keys[i].probe.hash));
+    place = place.bucket()->first(hash_tag(keys[i].probe.hash));
     if (place.ref == kNone) continue;
     const char *entry = Layout::at(shard_.at(place.ref), 0);
     __builtin_prefetch(entry);
@@ -68,10 +68,14 @@ uint32_t ShardBatch::find_run(Asked *keys, uint32_t count, Now &now, ct_status *
     Found &found = keys[i].found;
     const Seek seek = shard_.unlocked().seek_at<kAccess>(found.place, probe, version, &found);
     if (seek != Seek::kHit && seek != Seek::kMiss) continue;
-    // The caller is told the size before the value is copied, so the size must be certain now.
-    if (kAccess == Access::kOptimistic && seek == Seek::kHit && !shard_.unlocked().holds(found))
-      continue;
-    const bool is_hit = seek == Seek::kHit && !EntryMap::is_over(found, now);
+    bool is_hit = seek == Seek::kHit;
+    if (is_hit) {
+      const uint64_t deadline =
+          found.is_mortal() ? shard_.unlocked().deadline<kAccess>(found) : CT_NEVER;
+      // The caller is told the size before the value is copied, so the size must be certain now.
+      if (kAccess == Access::kOptimistic && !shard_.unlocked().holds(found)) continue;
+      is_hit = deadline == CT_NEVER || now() < deadline;
+    }
     statuses[i] = is_hit ? CT_OK : CT_MISS;
     left &= ~(1u << i);
   }
@@ -83,7 +87,13 @@ ct_status ShardBatch::find_under_lock(const Probe &probe, Now &now, Found *found
   const Place place = shard_.map_.find_live(probe, now);
   if (place.ref == kNone) return CT_MISS;
   const size_t size = shard_.map_.entries.value(shard_.at(place.ref)).size;
-  *found = {place, nullptr, size, CT_NEVER, shard_.map_.index.version(), shard_.uses_.has_log()};
+  *found = {place,
+            nullptr,
+            nullptr,
+            static_cast<uint32_t>(size),
+            shard_.map_.index.version(),
+            shard_.at(place.ref)->flags,
+            shard_.uses_.has_log()};
   return CT_OK;
 }
 

@@ -51,10 +51,11 @@ ct_status Shard::get_locked(const Probe &probe, Now &now, ct_value *out, bool co
   return hand_out_hit(place, probe.hash, now, out) ? CT_OK : CT_ERR_NOMEM;
 }
 
-ct_status Shard::get_copy_again(const char *key, size_t key_size, uint64_t hash, char *buffer,
-                                size_t capacity, size_t *size) {
-  const Probe probe = {{key, key_size}, hash};
+ct_status Shard::get_copy_again(const char *key, size_t key_size, char *buffer, size_t capacity,
+                                size_t *size) {
+  const Probe probe = {{key, key_size}, unlocked().hash_of({key, key_size})};
   Now now(clock_);
+  *size = 0;
   const OptimisticReader reader = unlocked();
   Seek seek = Seek::kRetry;
   const int attempts = reader.has_log() ? kAttempts : 0;
@@ -67,8 +68,8 @@ ct_status Shard::get_copy_again(const char *key, size_t key_size, uint64_t hash,
     }
     if (seek != Seek::kHit) continue;
     if (found.size > capacity) break;
-    load_bytes(buffer, found.value, found.size);
-    if (reader.holds(found)) return end_copy(found, now, size);
+    ct_status status;
+    if (copy_found(found, now, buffer, size, &status)) return status;
     seek = Seek::kRetry;
   }
   prefetch(probe.hash);
@@ -82,8 +83,8 @@ ct_status Shard::get_copy_under_lock(const Probe &probe, Now &now, char *buffer,
   {
     Locked locked(*this);
     Found found;
-    Seek seek = map_.seek_first<Access::kLocked>(probe, &found);
-    if (seek == Seek::kHit && EntryMap::is_over(found, now)) seek = Seek::kMiss;
+    Seek seek = map_.seek_home<Access::kLocked>(probe, &found);
+    if (seek == Seek::kHit && map_.is_expired(at(found.place.ref), now)) seek = Seek::kMiss;
     if (seek == Seek::kHit && found.size <= capacity) {
       load_bytes(buffer, found.value, found.size);
       *size = found.size;

@@ -35,8 +35,9 @@ class UseRecorder {
   // Needs no lock, once there is a log. Returns false if the stripe is full: then record_in must be
   // called.
   [[gnu::always_inline]] bool try_record(ReadLog::Stripe &own, Place place) const {
+    if (uses_ == Uses::kBatched) return own.use(place);
     place.count_use(most_uses_);
-    return uses_ != Uses::kBatched || own.use(place);
+    return true;
   }
   void record_in(ReadLog::Stripe &own, Place place) {
     tell();

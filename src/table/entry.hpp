@@ -76,11 +76,11 @@ struct Entry {
   // any other dead entry, prev is the entry's own reference.
   Cell<Ref> prev;
   Cell<Ref> next;
-  Cell<uint16_t> key_size;    // 0xFFFF if apart
-  Cell<uint16_t> value_size;  // 0 if apart
-  Cell<uint16_t> pins;        // kManyPins: that many, plus those that the shard counts
+  Cell<uint16_t> key_size;  // 0xFFFF if apart
   Cell<uint8_t> flags;
   Cell<uint8_t> block;
+  Cell<uint16_t> value_size;  // 0 if apart
+  Cell<uint16_t> pins;        // kManyPins: that many, plus those that the shard counts
 };
 static_assert(sizeof(Entry) == 16, "the header of every entry");
 static_assert(kApartBytes + 256 < 0xFFFF,
@@ -89,11 +89,24 @@ static_assert(kApartBytes + 256 < 0xFFFF,
 // The second half of an Entry, as one read.
 struct Head {
   uint16_t key_size;
-  uint16_t value_size;
-  uint16_t pins;
   uint8_t flags;
   uint8_t block;
+  uint16_t value_size;
+  uint16_t pins;
 
+  // Returns whether the entry is of the usual form, with neither weight nor lifetime, and has a key
+  // of this size. It is one comparison for all that.
+  bool is_plain(size_t size) const {
+    const Head wanted = {static_cast<uint16_t>(size), 0, 0, 0, 0};
+    const Head mask = {0xFFFF, kLifetime | kWeight, 0, 0, 0};
+    return (form() & mask.form()) == wanted.form() && size <= 0xFFFF;
+  }
+  // The first half as a number.
+  uint32_t form() const {
+    uint32_t form;
+    std::memcpy(&form, this, sizeof form);
+    return form;
+  }
   static Head of(const Entry *e) {
     Head head;
     char *bytes = reinterpret_cast<char *>(&head);
@@ -170,7 +183,6 @@ struct Layout {
   }
   size_t key_offset(uint8_t flags) const {
     static_assert(kLifetime == 4 && kWeight == 8, "they number the offsets");
-    if (__builtin_expect((flags & (kLifetime | kWeight)) == 0, 1)) return weight_offset();
     return key_offsets[flags / kLifetime % 4];
   }
   size_t value_offset(uint8_t flags, size_t key_size) const {
@@ -206,9 +218,12 @@ struct Layout {
   Lifetime *lifetime(Entry *e) const {
     return reinterpret_cast<Lifetime *>(at(e, lifetime_offset(e->flags)));
   }
-  // flags were read before, because reading them again may find another entry's flags.
   const Lifetime *lifetime(const Entry *e, uint8_t flags) const {
     return reinterpret_cast<const Lifetime *>(at(e, lifetime_offset(flags)));
+  }
+  // For an entry that has a lifetime and does not lie apart.
+  const Lifetime *lifetime_before(const char *key) const {
+    return reinterpret_cast<const Lifetime *>(key - lifetime_bytes);
   }
   Apart *apart(Entry *e) const { return reinterpret_cast<Apart *>(at(e, key_offset(e->flags))); }
   const Apart *apart(const Entry *e) const {

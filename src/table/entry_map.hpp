@@ -5,9 +5,9 @@
 //
 // There are three ways to look up a key:
 //   - find, for writers, who hold the lock;
-//   - seek_first, for readers with the lock or without it: it looks at the one place where nearly
-//     every key is, the first entry of its tag in its home bucket;
-//   - seek, for readers without the lock, once seek_first was not enough. It looks everywhere.
+//   - seek_home, for readers with the lock or without it: it looks only into the bucket where nearly
+//     every key is;
+//   - seek, for readers without the lock, once seek_home was not enough. It looks everywhere.
 #ifndef CT_ENTRY_MAP_HPP
 #define CT_ENTRY_MAP_HPP
 
@@ -30,20 +30,23 @@ enum class Access { kLocked, kOptimistic };
 
 // The result of a look-up.
 enum class Seek : uint8_t {
-  kHit,    // Found tells where the value is, and how long it lives. Without the lock, all of that
-           // is valid only if `holds` returns true after the value was copied.
+  kHit,    // Found tells where the value is. Without the lock, that and the copied value are valid
+           // only if `holds` returns true afterwards.
   kMiss,   // The key is not there.
-  kRetry,  // Something changed meanwhile, or the key is not where it is looked for first.
+  kRetry,  // Something changed meanwhile, or the key may be elsewhere.
   kNeedsLock,  // The value is better looked at under the lock, or pinned.
 };
 
 struct Found {
   Place place;
-  const char *value;  // as of the version; nullptr if the value is better pinned
-  size_t size;
-  uint64_t deadline;
+  const char *key;    // as of the version, as all that follows
+  const char *value;  // nullptr if the value is better pinned
+  uint32_t size;
   uint32_t version;
+  uint8_t flags;    // of the entry
   bool is_lasting;  // the place may be looked at without the lock, even if it is another's then
+
+  bool is_mortal() const { return (flags & kLifetime) != 0; }
 };
 
 struct EntryMap {
@@ -72,15 +75,17 @@ struct EntryMap {
   }
 
   template <Access kAccess>
-  [[gnu::always_inline]] Seek seek_first(const Probe &probe, Found *found) const;
-  // Does the same where the first place is already known.
+  [[gnu::always_inline]] Seek seek_home(const Probe &probe, Found *found) const;
+  // Looks only at the first place that has the tag, which is already known.
   template <Access kAccess>
   [[gnu::always_inline]] Seek seek_at(Place place, const Probe &probe, uint32_t version,
                                       Found *found) const;
   Seek seek(const Probe &probe, Found *found) const;
-  template <class NowOf>
-  static bool is_over(const Found &found, NowOf &now) {
-    return found.deadline != CT_NEVER && now() >= found.deadline;
+  // Returns the deadline of an entry that is mortal. Without the lock, it is valid as the value is.
+  template <Access kAccess>
+  uint64_t deadline(const Found &found) const {
+    if (kAccess == Access::kLocked) return entries.deadline(entries.at(found.place.ref));
+    return entries.layout().lifetime_before(found.key)->write.acquire();
   }
   // Returns whether that which was found, and copied since then, was really there.
   bool holds(const Found &found) const { return index.unchanged_since(found.version); }
@@ -93,6 +98,8 @@ struct EntryMap {
   bool unchanged_since(uint32_t version) const {
     return kAccess == Access::kLocked || index.unchanged_since(version);
   }
+  template <Access kAccess>
+  [[gnu::always_inline]] Seek seek_no_further(const Bucket *home, uint32_t version) const;
   template <Access kAccess>
   [[gnu::always_inline]] Seek examine(Ref ref, const Probe &probe, uint32_t version,
                                       Found *found) const;
@@ -115,35 +122,40 @@ template <Access kAccess>
   // near is known at once.
   __builtin_prefetch(Layout::at(entry, 64));
   const Head head = Head::of(entry);
-  // An entry that lies apart may have the key.
-  if (head.key_size != key_size) {
-    return head.key_size == kApartKeySize ? Seek::kNeedsLock : Seek::kMiss;
+  size_t key_offset = layout.key_offset(0);
+  if (__builtin_expect(!head.is_plain(key_size), 0)) {
+    // An entry that lies apart may have the key.
+    if (head.key_size != key_size) {
+      return head.key_size == kApartKeySize ? Seek::kNeedsLock : Seek::kMiss;
+    }
+    key_offset = layout.key_offset(head.flags);
   }
   // From here on the lengths are known to be those of this entry.
   if (!unchanged_since<kAccess>(version)) return Seek::kRetry;
-  const char *key = Layout::at(entry, layout.key_offset(head.flags));
+  const char *key = Layout::at(entry, key_offset);
   if (!equal_cells(key, probe.key.data, key_size)) return Seek::kMiss;
-  if (head.value_size > kCopiedInside) return Seek::kNeedsLock;
+  if (kAccess == Access::kLocked && head.value_size > kCopiedInside) return Seek::kNeedsLock;
+  found->key = key;
   found->value = key + round_up_8(key_size);
   found->size = head.value_size;
-  if ((head.flags & kLifetime) == 0) {
-    found->deadline = CT_NEVER;
-  } else if (kAccess == Access::kLocked) {
-    found->deadline = layout.deadline(entry);
-  } else {
-    found->deadline = layout.lifetime(entry, head.flags)->write.acquire();
-  }
+  found->flags = head.flags;
   return Seek::kHit;
+}
+
+// Tells whether the key of a search that found nothing in its home is absent.
+template <Access kAccess>
+[[gnu::always_inline]] inline Seek EntryMap::seek_no_further(const Bucket *home,
+                                                             uint32_t version) const {
+  const bool is_absent = home->passed.acquire() == 0;
+  return is_absent && unchanged_since<kAccess>(version) ? Seek::kMiss : Seek::kRetry;
 }
 
 template <Access kAccess>
 [[gnu::always_inline]] inline Seek EntryMap::seek_at(Place place, const Probe &probe,
                                                      uint32_t version, Found *found) const {
-  if (place.ref == kNone) {
-    const bool is_absent = place.bucket->passed.acquire() == 0;
-    return is_absent && unchanged_since<kAccess>(version) ? Seek::kMiss : Seek::kRetry;
-  }
+  if (place.ref == kNone) return seek_no_further<kAccess>(place.bucket(), version);
   if (examine<kAccess>(place.ref, probe, version, found) != Seek::kHit) return Seek::kRetry;
+  if (found->size > kCopiedInside) return Seek::kNeedsLock;
   found->place = place;
   found->version = version;
   found->is_lasting = kAccess == Access::kOptimistic;
@@ -151,12 +163,24 @@ template <Access kAccess>
 }
 
 template <Access kAccess>
-[[gnu::always_inline]] inline Seek EntryMap::seek_first(const Probe &probe, Found *found) const {
+[[gnu::always_inline]] inline Seek EntryMap::seek_home(const Probe &probe, Found *found) const {
+  constexpr bool kOptimistic = kAccess == Access::kOptimistic;
   if (probe.key.size > kNearKeyBytes) return Seek::kNeedsLock;
   const uint32_t version = index.version();
-  Bucket *home = index.home(probe.hash);
-  if (home == nullptr || !unchanged_since<kAccess>(version)) return Seek::kRetry;
-  return seek_at<kAccess>(home->first(hash_tag(probe.hash)), probe, version, found);
+  Bucket *home = kOptimistic ? index.shown_home(probe.hash) : index.home(probe.hash);
+  if (kOptimistic ? !index.unchanged_since(version) : home == nullptr) return Seek::kRetry;
+  for (uint32_t bits = home->match(hash_tag(probe.hash)); bits != 0; bits &= bits - 1) {
+    Cell<Ref> *cell = home->refs + static_cast<uint32_t>(__builtin_ctz(bits));
+    const Ref ref = cell->acquire();
+    if (kOptimistic && ref == kNone) return Seek::kRetry;
+    const Seek seek = examine<kAccess>(ref, probe, version, found);
+    if (seek == Seek::kMiss) continue;
+    found->place = {ref, cell};
+    found->version = version;
+    found->is_lasting = kOptimistic;
+    return seek;
+  }
+  return seek_no_further<kAccess>(home, version);
 }
 
 }  // namespace ct

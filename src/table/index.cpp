@@ -5,6 +5,8 @@
 
 namespace ct {
 
+const Bucket Index::kElsewhere = {{}, 1, {}, {}};
+
 void Index::put(Table &table, uint64_t hash, Ref ref, uint32_t use_bits) {
   assert(ref != kNone);
   uint32_t b = home_of(hash_position(hash), table.size());
@@ -23,6 +25,7 @@ void Index::put(Table &table, uint64_t hash, Ref ref, uint32_t use_bits) {
 
 void Index::erase_slot(Table &table, uint32_t home, uint32_t bucket, uint32_t slot) {
   table.data()[bucket].tags[slot] = 0;
+  table.data()[bucket].refs[slot] = kNone;
   for (uint32_t b = home; b != bucket; b = table.next(b)) {
     Bucket &full = table.data()[b];
     if (full.passed != 255) --full.passed;
@@ -43,15 +46,15 @@ void Index::erase_slot(Table &table, uint32_t home, uint32_t bucket, uint32_t sl
   const uint32_t home = home_of(hash_position(hash), table.size());
   const Place place = place_of(hash, ref);
   assert(size_ > 0);
-  erase_slot(table, home, static_cast<uint32_t>(place.bucket - table.data()), place.slot);
+  erase_slot(table, home, static_cast<uint32_t>(place.bucket() - table.data()), place.slot());
   --size_;
 }
 
 void Index::replace(uint64_t hash, Ref from, Ref to) {
   WriteSection section(*this);
   const Place place = place_of(hash, from);
-  assert(place.bucket != nullptr);
-  place.bucket->refs[place.slot] = to;
+  assert(place.cell != nullptr);
+  *place.cell = to;
 }
 
 // A kept table that is this small cannot give its memory back. Powers of two keep the number of
@@ -119,6 +122,7 @@ bool Index::replace_table(uint32_t size) noexcept {
   old_.set(current_.data(), current_.size());
   current_.set(table.data(), table.size());
   cursor_ = 0;
+  show_current();
   size_then_ = size_;
   filled_.begin();
   // The first step of the old table stays: see discard_moved.
@@ -130,9 +134,9 @@ bool Index::replace_table(uint32_t size) noexcept {
 // Returns how many homes to move for one more entry. A cache that has evicted many entries since,
 // for large ones, moves as many more, so that it gets on with a smaller table as fast.
 uint32_t Index::homes_to_move() noexcept {
-  const uint64_t shed = size_then_ > size_ ? size_then_ - size_ : 0;
+  const uint32_t shed = size_then_ > size_ ? size_then_ - size_ : 0;
   size_then_ = size_;
-  return step_ + static_cast<uint32_t>(std::min<uint64_t>(shed, kMaxBuckets));
+  return step_ + std::min(shed, kMaxBuckets);
 }
 
 void Index::use_up_to(size_t end) noexcept {
@@ -189,6 +193,7 @@ void Index::put_away(Table &table) noexcept {
   if (!memory_.discard(buckets, bytes, bytes, Memory::kTable)) {
     for (uint32_t b = 0; b < count; b++) {
       for (Cell<uint8_t> &tag : buckets[b].tags) tag = 0;
+      for (Cell<Ref> &ref : buckets[b].refs) ref = kNone;
       buckets[b].passed = 0;
     }
   }
@@ -204,6 +209,17 @@ void Index::clear() noexcept {
   size_ = 0;
   put_away(old_);
   put_away(current_);
+  show_current();
+}
+
+// Shows readers the current table, if that is all there is to see. Called whenever tables change,
+// in the same write section.
+void Index::show_current() noexcept {
+  if (shows_ && !migrating() && current_.data() != nullptr) {
+    shown_.set(current_.data(), current_.size());
+  } else {
+    shown_.set(const_cast<Bucket *>(&kElsewhere), 1);
+  }
 }
 
 Index::~Index() {

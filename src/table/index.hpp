@@ -60,7 +60,6 @@ struct alignas(64) Bucket {
 #endif
   }
 
-  uint32_t use_bits(uint32_t slot) const { return rest() >> (8 + 2 * slot) & 3u; }
   void set_use_bits(uint32_t slot, uint32_t use_bits) {
     const uint32_t shift = slot % 4 * 2;
     const uint32_t others = all_use_bits[slot / 4] & ~(3u << shift);
@@ -73,12 +72,19 @@ static_assert(offsetof(Bucket, refs) == kLineCells,
 
 // Where a reference stands in the index, until that changes.
 struct Place {
-  Ref ref;  // kNone: not there; slot then means nothing
-  uint32_t slot;
-  Bucket *bucket;
+  Ref ref;          // kNone: not there
+  Cell<Ref> *cell;  // in the bucket's refs; the bucket is where the cell's address has zeros
 
-  uint32_t use_bits() const { return bucket->use_bits(slot); }
-  void set_use_bits(uint32_t use_bits) const { bucket->set_use_bits(slot, use_bits); }
+  Bucket *bucket() const {
+    return reinterpret_cast<Bucket *>(reinterpret_cast<uintptr_t>(cell) & ~(sizeof(Bucket) - 1));
+  }
+  uint32_t slot() const { return static_cast<uint32_t>(cell - bucket()->refs); }
+  uint32_t use_bits() const {
+    // This is 8 + 2 * slot().
+    const auto shift = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(cell) / 2 % 32);
+    return bucket()->rest() >> shift & 3u;
+  }
+  void set_use_bits(uint32_t use_bits) const { bucket()->set_use_bits(slot(), use_bits); }
   // Counts one more use, up to most. Often there is nothing to count, and then nothing is written.
   [[gnu::always_inline]] void count_use(uint32_t most) const {
     const uint32_t uses = use_bits();
@@ -88,20 +94,28 @@ struct Place {
 
 [[gnu::always_inline]] inline Place Bucket::first(uint8_t tag) {
   const uint32_t found = match(tag);
-  if (found == 0) return {kNone, 0, this};
-  const auto slot = static_cast<uint32_t>(__builtin_ctz(found));
-  return {refs[slot].acquire(), slot, this};
+  Cell<Ref> *cell = &refs[found == 0 ? 0 : __builtin_ctz(found)];
+  return {found == 0 ? kNone : cell->acquire(), cell};
 }
 
 class Index {
  public:
   // tight: memory is counted, so that a table must not be much too large for long.
   explicit Index(Memory &memory, bool tight = false) noexcept
-      : memory_(memory), tight_(tight), kept_(memory) {}
+      : memory_(memory), tight_(tight), kept_(memory) {
+    show_current();
+  }
   // Called before tables are first read without the lock. Outgrown tables then stay mapped while
   // the index lives; their pages go back, and their addresses do not. Returns false if there is no
   // memory; tables must not be read without the lock then.
   bool keep() noexcept { return keeps_ = kept_.reserve(2); }
+  // Shows the table to readers who only know shown_home. The index must be kept, and everything
+  // else that they look at be ready.
+  void show() noexcept {
+    WriteSection section(*this);
+    shows_ = true;
+    show_current();
+  }
   ~Index();
   Index(const Index &) = delete;
   Index &operator=(const Index &) = delete;
@@ -112,11 +126,14 @@ class Index {
 
   // May be called without the owner's lock; the number is approximate then.
   uint64_t size() const { return size_; }
+  // Returns whether a table is being replaced.
+  bool migrating() const { return old_.data() != nullptr; }
   // Returns whether reserve will have to allocate a larger table.
   bool grows_for(uint64_t count) const { return size_ + count > comfortable(current_.size()); }
+  static constexpr uint32_t kMostExpected = UINT32_MAX / 8 * 7;
   // Tells the index about how many entries there will be at most, so that the table is then no
   // larger than necessary. 0: unknown.
-  void expect(uint64_t entries) { expected_ = entries; }
+  void expect(uint32_t entries) { expected_ = entries; }
 
   // Returns the place of the reference with this hash for which is_it(ref) is true.
   template <class IsIt>
@@ -124,26 +141,26 @@ class Index {
   // Returns the place of a reference that is in the index.
   Place place_of(uint64_t hash, Ref ref) const {
     const Place place = find(hash, [ref](Ref other) { return other == ref; });
-    assert(place.ref == ref && place.bucket != nullptr);
+    assert(place.ref == ref && place.cell != nullptr);
     return place;
   }
 
   // ---- Reading without the lock ---------------------------------------------------------------
   // This is a seqlock (Boehm, "Can seqlocks get along with programming language memory models?",
-  // 2012). Its counter is the version, which is odd at rest and even while a write section is open.
+  // 2012). Its counter is the version, which is even at rest and odd while a write section is open.
   //
-  // A writer holds the owner's lock. It makes the version even, changes tables and blocks, and
-  // makes the version odd again. Every store to a table or a block releases, and so does the store
+  // A writer holds the owner's lock. It makes the version odd, changes tables and blocks, and
+  // makes the version even again. Every store to a table or a block releases, and so does the store
   // that ends the section.
   //
   // A reader loads the version with acquire. Then it loads what it looks for, each load with
-  // acquire. Then it loads the version again. If that is the same odd number, all loads found what
+  // acquire. Then it loads the version again. If that is the same even number, all loads found what
   // was there at one time:
   //   - nothing older: the first load acquired the end of the write section before;
-  //   - nothing newer: a newer store comes after the store that made the version even, and
+  //   - nothing newer: a newer store comes after the store that made the version odd, and
   //     releases. A load that found the newer store acquired both, so that the last load cannot
   //     find the number before.
-  // Therefore the last load may be relaxed, and so may the store of the even number. There are no
+  // Therefore the last load may be relaxed, and so may the store of the odd number. There are no
   // fences.
   //
   // A block that has left the index may be used again at once, without a write section, because the
@@ -174,7 +191,7 @@ class Index {
   uint32_t version() const {
     // Within a write section, returns the number from before it. That number comes again after 2^31
     // sections: a reader would be fooled that sleeps for exactly as many.
-    return (version_.load(std::memory_order_acquire) - 1) | 1;
+    return version_.load(std::memory_order_acquire) & ~1u;
   }
   bool unchanged_since(uint32_t version) const {
     return version_.load(std::memory_order_relaxed) == version;
@@ -187,14 +204,22 @@ class Index {
 
     template <class IsIt>
     Place find(IsIt is_it) const {
-      return buckets == nullptr ? Place{kNone, 0, nullptr} : scan(buckets, count, hash, is_it);
+      return buckets == nullptr ? Place{kNone, nullptr} : scan(buckets, count, hash, is_it);
     }
   };
   Sight look(uint64_t hash) const {
     const Table &table = table_of(hash_position(hash));
     return {table.data(), table.size(), hash};
   }
-  // Returns the first bucket that a search would look into, or nullptr while there are two tables,
+  // Returns the first bucket that a search would look into. While there are two tables or none, and
+  // before `show`, that is `elsewhere`. Only if the version is still the same is there a bucket.
+  [[gnu::always_inline]] Bucket *shown_home(uint64_t hash) const {
+    const uint32_t count = shown_.size();
+    return shown_.data() + home_of(hash_position(hash), count);
+  }
+  // A bucket that is empty, but that others have passed: a search has to go on elsewhere.
+  static const Bucket &elsewhere() { return kElsewhere; }
+  // Does as shown_home whether or not the table is shown, but returns nullptr while there are two tables
   // or none.
   [[gnu::always_inline]] Bucket *home(uint64_t hash) const {
     Bucket *buckets = current_.data();
@@ -203,7 +228,7 @@ class Index {
                : buckets + home_of(hash_position(hash), current_.size());
   }
 
-  // The version is even while a WriteSection exists. A writer needs one to change what references
+  // The version is odd while a WriteSection exists. A writer needs one to change what references
   // stand for. The index opens write sections for its own changes.
   class WriteSection {
    public:
@@ -317,7 +342,6 @@ class Index {
     return ((home << 32) + buckets - 1) / buckets;
   }
 
-  bool migrating() const { return old_.data() != nullptr; }
   // Returns the table in charge of a position.
   const Table &table_of(uint32_t position) const {
     return migrating() && home_of(position, old_.size()) >= cursor_.acquire() ? old_ : current_;
@@ -348,21 +372,26 @@ class Index {
   static void erase_slot(Table &table, uint32_t home, uint32_t bucket, uint32_t slot);
   static size_t table_bytes(uint32_t buckets) { return size_t{buckets} * sizeof(Bucket); }
   void release(Bucket *buckets, uint32_t count) noexcept;
+  void show_current() noexcept;
+
+  static const Bucket kElsewhere;
   void put_away(Table &table) noexcept;
   Table reuse_kept(uint32_t count) noexcept;
 
   Memory &memory_;
   const bool tight_;
   bool keeps_ = false;
+  bool shows_ = false;
   uint32_t open_sections_ = 0;        // open write sections, one within the other
-  std::atomic<uint32_t> version_{1};  // even while a write section is open
-  uint64_t expected_ = 0;
+  std::atomic<uint32_t> version_{0};  // odd while a write section is open
+  uint32_t expected_ = 0;
   Cell<uint32_t> size_{0};
   Table current_;
   Table old_;                 // the table that is being replaced, while migrating
+  Table shown_;               // what readers look into first
   Cell<uint32_t> cursor_{0};  // homes left of the cursor have moved from old_ to current_
   uint32_t step_ = 0;         // how many homes an insertion moves
-  uint64_t size_then_ = 0;    // size_ when homes were last moved
+  uint32_t size_then_ = 0;    // size_ when homes were last moved
   TableEdge filled_;          // of current_
   TableEdge emptied_;         // of old_
   Array<Kept> kept_;          // tables that were put away, with room for those in use
@@ -375,11 +404,11 @@ template <class IsIt>
   Bucket *bucket = buckets + home_of(hash_position(hash), count);
   for (uint32_t left = count;;) {
     for (uint32_t bits = bucket->match(tag); bits != 0; bits &= bits - 1) {
-      const uint32_t slot = static_cast<uint32_t>(__builtin_ctz(bits));
-      const Ref ref = bucket->refs[slot].acquire();
-      if (is_it(ref)) return {ref, slot, bucket};
+      Cell<Ref> *cell = &bucket->refs[__builtin_ctz(bits)];
+      const Ref ref = cell->acquire();
+      if (is_it(ref)) return {ref, cell};
     }
-    if (bucket->passed.acquire() == 0 || --left == 0) return {kNone, 0, nullptr};
+    if (bucket->passed.acquire() == 0 || --left == 0) return {kNone, nullptr};
     if (++bucket == buckets + count) bucket = buckets;
   }
 }
@@ -419,6 +448,7 @@ void Index::migrate(uint32_t homes, HashOf hash_of) {
   for (; cursor_ < end; ++cursor_) move_home(cursor_, hash_of);
   if (cursor_ == old_.size()) {
     put_away(old_);
+    show_current();
   } else {
     discard_moved();
   }
@@ -438,7 +468,7 @@ void Index::move_home(uint32_t home, HashOf hash_of) {
       const Ref ref = bucket.refs[i];
       const uint64_t hash = hash_of(ref);
       if (home_of(hash_position(hash), old_.size()) != home) continue;
-      const uint32_t use_bits = bucket.use_bits(i);
+      const uint32_t use_bits = Place{ref, &bucket.refs[i]}.use_bits();
       erase_slot(old_, home, b, i);
       put(current_, hash, ref, use_bits);
     }
@@ -513,7 +543,7 @@ void Index::measure_searches(HashOf hash_of, uint64_t *total, uint64_t *longest)
   visit_all([&](Ref ref) {
     const uint64_t hash = hash_of(ref);
     const Table &table = table_of(hash_position(hash));
-    const auto found = static_cast<uint32_t>(place_of(hash, ref).bucket - table.data());
+    const auto found = static_cast<uint32_t>(place_of(hash, ref).bucket() - table.data());
     const uint32_t home = home_of(hash_position(hash), table.size());
     *total += (found >= home ? found - home : found + table.size() - home) + 1;
   });

@@ -49,6 +49,34 @@ class List {
     }
   }
 
+  // Moves entries to the front, one after the other. It links each to the one before, whose address
+  // is at hand, and brings the front up to date at the end.
+  void move_to_front(const Ref *refs, uint32_t count) {
+    prefetch_neighbours(refs, count);
+    const Store::View view = store_.view();
+    Ref front = front_;
+    Entry *f = view.at(front);
+    for (uint32_t i = 0; i < count; i++) {
+      const Ref ref = refs[i];
+      if (ref == front) continue;
+      Entry *e = view.at(ref);
+      const Ref prev = e->prev;
+      const Ref next = e->next;
+      view.at(prev)->next = next;
+      if (next == kNone) {
+        back_ = prev;
+      } else {
+        view.at(next)->prev = prev;
+      }
+      e->next = front;
+      f->prev = ref;
+      front = ref;
+      f = e;
+    }
+    f->prev = kNone;
+    front_ = front;
+  }
+
   // Inserts ref behind place, or as push_front does if place is kNone.
   void insert_behind(Ref place, Ref ref) {
     if (place == kNone) {

@@ -15,7 +15,6 @@ void Store::link_free(Ref ref, uint32_t units) {
   e->prev = kNone;
   e->next = kNone;
   write_units(e, units);
-  e->pins = 0;
   e->flags = 0;
   e->block = loose ? kFree | kLoose : kFree;
   after(e, units)->block |= kPrevFree;

@@ -58,6 +58,14 @@
 namespace ct {
 
 class Store {
+  struct Chunk {
+    Cell<char *> base;
+    uint32_t units;       // of a chunk that has gone: at least that many still are where base leads
+    uint32_t used_units;  // or kGone, or kSpare
+
+    bool is_in_use() const { return used_units < kSpare; }
+  };
+
  public:
   // References of a shard reach no further than this number of chunks.
   static constexpr uint32_t kMaxChunks = kFirstSentinel >> 21;
@@ -76,10 +84,23 @@ class Store {
   Store &operator=(const Store &) = delete;
 
   // May be called without the owner's lock for a block that cannot go meanwhile.
-  Entry *at(Ref ref) const {
-    return reinterpret_cast<Entry *>(chunks()[ref >> kOffsetBits].base.acquire() +
-                                     static_cast<size_t>(ref & kOffsetMask) * kUnit);
-  }
+  Entry *at(Ref ref) const { return view().at(ref); }
+
+  // Does the same for several blocks, until the owner allocates the next one.
+  class View {
+   public:
+    Entry *at(Ref ref) const {
+      return reinterpret_cast<Entry *>(chunks_[ref >> kOffsetBits].base.acquire() +
+                                       static_cast<size_t>(ref & kOffsetMask) * kUnit);
+    }
+
+   private:
+    friend class Store;
+    explicit View(const Chunk *chunks) : chunks_(chunks) {}
+
+    const Chunk *chunks_;
+  };
+  View view() const { return View(chunks()); }
 
   // Returns whether all of the store fits in a core's own cache. If the store is in use, nothing
   // need then be prefetched.
@@ -170,7 +191,7 @@ class Store {
 
   static constexpr uint32_t kBins = classes_below(kOffsetBits + 1);
   static constexpr uint32_t kBinWords = (kBins + 63) / 64;
-  static constexpr size_t kSizeOffset = offsetof(Entry, key_size);
+  static constexpr size_t kSizeOffset = offsetof(Entry, value_size);
   // How much of what is held may lie free, in parts of kParts.
   static constexpr uint32_t kParts = 256;
   static constexpr uint8_t kTightParts = 6;
@@ -190,14 +211,6 @@ class Store {
   // How many blocks one call of compact looks at, at most.
   static constexpr uint32_t kMostBlocks = kLooksAtOnce;
   static constexpr uint32_t kMostUnits = 64 * 1024 / kUnit;
-
-  struct Chunk {
-    Cell<char *> base;
-    uint32_t units;       // of a chunk that has gone: at least that many still are where base leads
-    uint32_t used_units;  // or kGone, or kSpare
-
-    bool is_in_use() const { return used_units < kSpare; }
-  };
 
   // Lies at the beginning of a chunk that has lost its number, before the first block.
   struct Aside {

@@ -270,7 +270,7 @@ std::vector<Scenario> scenarios() {
                  {hit(1, 16), kMiss},
                  set_first,
                  [](Cache &cache) {
-                   const ct::Head head = {8, 1000, 0, 0, 0};
+                   const ct::Head head = {8, 0, 0, 1000, 0};
                    uint64_t words[10] = {};
                    std::memcpy(&words[3], &head, sizeof head);
                    words[4] = kAsked.number;
@@ -433,8 +433,9 @@ std::string name_of(weak::Part part) {
 std::set<weak::Part> named_parts() {
   return {kVersion, kTag, kPassed, kRef, kHead, kDeadline, kKey, kValue};
 }
-// The log, the buckets of both tables and their numbers, the cursor, and the table of chunks.
-constexpr size_t kShardParts = 7;
+// The log, the buckets of both tables and of the one shown, their numbers, the cursor, and the table
+// of chunks.
+constexpr size_t kShardParts = 9;
 
 class Look final : public weak::Reader {
  public:
@@ -534,6 +535,7 @@ struct Trial {
       : scenario(scenario),
         cache(scenario.fillers, scenario.ttl),
         look(scenario, cache, find_version()) {
+    weak::memory.allocate(const_cast<ct::Bucket *>(&ct::Index::elsewhere()), sizeof(ct::Bucket));
     scenario.before(cache);
     weak::memory.write([&] { scenario.meanwhile(cache); });
     now = kThen;
