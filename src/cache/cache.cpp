@@ -41,6 +41,14 @@ Layout layout_of(const ct_options &options) {
           can_read_unlocked(options)};
 }
 
+// Returns whether Shard::set_as_usual may be tried: every entry weighs 1 and may live for ever, and
+// nobody is told of an entry that leaves. A policy of the caller's is not asked twice for a victim.
+bool stores_as_usual(const ct_options &options) {
+  return options.weight_kind == CT_WEIGHT_COUNT && options.weigher == nullptr && options.ttl == 0 &&
+         options.tti == 0 && options.ttu == nullptr && options.listener == nullptr &&
+         options.drop == nullptr && options.policy != CT_POLICY_CUSTOM;
+}
+
 }  // namespace
 
 // ---- Life -------------------------------------------------------------------------------------
@@ -55,6 +63,7 @@ Cache::Cache(const Memory &memory, const CheckedOptions &checked) noexcept
              (checked.options.flags & CT_FLAG_PRECISE_CLOCK) != 0),
       always_lifetime_(options_.ttl != 0 || options_.tti != 0 || options_.ttu != nullptr ||
                        options_.drop != nullptr),
+      stores_as_usual_(stores_as_usual(options_)),
       budget_(checked.options.maxsize) {
   if (options_.seed == 0) options_.seed = random_seed(this);
   if (options_.custom != nullptr) options_.custom = &custom_;
@@ -116,7 +125,7 @@ void Cache::begin_request(const Probe &probe, Bytes value, StoreRequest *request
   request->probe = probe;
   request->value = value;
   request->flags = always_lifetime_ ? kLifetime : 0;
-  if (probe.key.size + value.size > kApartBytes) request->flags |= kApart;
+  if (!fits_inside(probe.key, value)) request->flags |= kApart;
 }
 
 void Cache::give_deadline(uint64_t deadline, Now &now, StoreRequest *request) {

@@ -73,8 +73,11 @@ class alignas(64) Cache : public Owner {
   }
   // The entry options have been checked.
   ct_status set(Bytes key, Bytes value, const ct_entry_options &entry) {
+    const Probe probe = probe_of(key);
+    const bool is_usual = stores_as_usual_ && entry.flags == 0 && fits_inside(key, value);
+    if (is_usual && shard_of(probe).set_as_usual(probe, value)) return CT_OK;
     Now now(clock_);
-    return set(probe_of(key), value, entry, now);
+    return set(probe, value, entry, now);
   }
   ct_status setdefault(Bytes key, Bytes value, ct_value *out);
   ct_status set_many(const char *data, const size_t *ends, size_t count,
@@ -155,6 +158,7 @@ class alignas(64) Cache : public Owner {
   Landing await(const Hold &hold, uint64_t until, Thread loader, ct_value *out);
   ct_status make_request(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now,
                          StoreRequest *request);
+  static bool fits_inside(Bytes key, Bytes value) { return key.size + value.size <= kApartBytes; }
   void begin_request(const Probe &probe, Bytes value, StoreRequest *request);
   void give_deadline(uint64_t deadline, Now &now, StoreRequest *request);
   void weigh(bool given, uint64_t weight, StoreRequest *request);
@@ -199,6 +203,7 @@ class alignas(64) Cache : public Owner {
   // Every entry gets a place for a deadline: most will have one; or, with a `drop`, a value must
   // not be copied to a block that has such a place.
   const bool always_lifetime_;
+  const bool stores_as_usual_;  // Shard::set_as_usual may be tried
   Waits waits_;
   std::atomic<uint32_t> turn_{0};  // the shard whose turn it is to give an entry to popitem
   Budget budget_;

@@ -56,6 +56,9 @@ class Budget {
     }
   }
 
+  // Returns whether nothing is free, and nothing is owed.
+  bool is_used_up() const { return pool_.load(std::memory_order_relaxed) == 0 && debt() == 0; }
+
   // Takes `wanted` out of the pool. Returns false, and takes nothing, if the pool holds less.
   bool take_whole(uint64_t wanted) noexcept {
     uint64_t free = pool_.load(std::memory_order_relaxed);

@@ -127,6 +127,12 @@ class alignas(64) Shard {
   ct_status peek(const Probe &probe, Now &now, ct_value *out);
   ct_status inspect(const Probe &probe, Now &now, ct_entry_info *out);
 
+  // ---- Storing (shard_set.cpp; ShardStore for all that is not as usual) ---------------------
+
+  // Stores the pair if all is as usual, in a cache that may do so. Returns false, having
+  // changed nothing, if not.
+  bool set_as_usual(const Probe &probe, Bytes value);
+
   // ---- Removing (shard_remove.cpp) ----------------------------------------------------------
 
   // Removes the key's entry, with CT_CAUSE_REMOVED, or CT_CAUSE_EXPIRED if it has expired. out may
@@ -285,6 +291,14 @@ class alignas(64) Shard {
   void renew_idle(Entry *e, Now &now) CT_REQUIRES(lock_);
   // Returns where an entry that a walk has pinned is now; kNone if it has left or expired.
   Ref current(Entry *e, Now &now) const CT_REQUIRES(lock_);
+
+  // ---- Storing ------------------------------------------------------------------------------
+
+  bool is_calm() const CT_REQUIRES(lock_);
+  // Returns whether the entry is of the usual form, and nobody holds it.
+  static bool is_usual(const Entry *e) { return e->pins == 0 && (e->flags & ~kPolicyFlags) == 0; }
+  bool overwrite_as_usual(Ref ref, const Probe &probe, Bytes value) CT_REQUIRES(lock_, settled_);
+  bool replace_victim(const Probe &probe, Bytes value) CT_REQUIRES(lock_, settled_);
 
   // ---- Entries that change their block (shard_move.cpp, shard_inline.hpp) ---------------------
 

@@ -55,6 +55,8 @@ class Share {
   // Looks at another shard each time. Returns whether that one has noticeably more entries than
   // this shard.
   bool find_larger_payer(StoreRequest &request, uint64_t entries);
+  // Returns whether a store that evicts needs no other shard.
+  bool is_calm() const { return looks_ == 0 && shards_.due_tree.earliest() == CT_NEVER; }
   // Returns whether a store should look at other shards at all. It should once it has evicted, and
   // after a store whose victims weighed more than it needed, so should the next kLooks stores that
   // evict.

@@ -153,6 +153,16 @@ class Entries {
     layout_.fill(layout_.value(e), value);
   }
 
+  // Writes another entry into a block whose entry has left: of the usual form, and as large.
+  void refill(Ref ref, Bytes key, Bytes value) {
+    Entry *e = at(ref);
+    e->key_size = static_cast<uint16_t>(key.size);
+    e->flags = 0;
+    e->value_size = static_cast<uint16_t>(value.size);
+    layout_.write_ways_back(e, ref);
+    fill(e, key, value);
+  }
+
   // Copies an entry to a block with other flags. Links, hook and lifetime are not copied. apart is
   // a copy of what lies apart, if anything does. Returns kNone as make does.
   Ref copy(const Entry *from, uint8_t flags, ApartCopy &apart) noexcept;
