@@ -19,6 +19,7 @@ class Array {
 
  public:
   explicit Array(Memory &memory) noexcept : memory_(memory) {}
+  Memory &memory() const { return memory_; }
   ~Array() { clear(); }
   Array(const Array &) = delete;
   Array &operator=(const Array &) = delete;

@@ -17,7 +17,7 @@ namespace ct {
 template <class T>
 class LongArray {
  public:
-  explicit LongArray(Memory &memory) noexcept : memory_(memory), pieces_(memory) {}
+  explicit LongArray(Memory &memory) noexcept : pieces_(memory) {}
   ~LongArray() { clear(); }
   LongArray(const LongArray &) = delete;
   LongArray &operator=(const LongArray &) = delete;
@@ -65,7 +65,7 @@ class LongArray {
 
   bool add_piece(uint32_t capacity) noexcept {
     if (!pieces_.reserve(1)) return false;
-    auto *piece = static_cast<T *>(memory_.allocate(capacity * sizeof(T), alignof(T)));
+    auto *piece = static_cast<T *>(pieces_.memory().allocate(capacity * sizeof(T), alignof(T)));
     if (piece == nullptr) return false;
     pieces_.push(piece);
     capacity_ += capacity;
@@ -73,12 +73,11 @@ class LongArray {
   }
 
   void release_piece(uint32_t capacity) noexcept {
-    memory_.release(pieces_.back(), capacity * sizeof(T), alignof(T));
+    pieces_.memory().release(pieces_.back(), capacity * sizeof(T), alignof(T));
     pieces_.pop();
     capacity_ -= capacity;
   }
 
-  Memory &memory_;
   Array<T *> pieces_;
   uint32_t size_ = 0;
   uint32_t capacity_ = 0;  // of all pieces; each is full-sized, except a first piece that is alone

@@ -57,7 +57,6 @@ Cache::Cache(const Memory &memory, const CheckedOptions &checked) noexcept
     : heaps_(counts_memory(checked.options), can_read_unlocked(checked.options)),
       memory_(memory, &heaps_),
       options_(checked.options),
-      custom_(checked.custom),
       layout_(layout_of(checked.options)),
       clock_(checked.options.timer, checked.options.user_data,
              (checked.options.flags & CT_FLAG_PRECISE_CLOCK) != 0),
@@ -66,7 +65,6 @@ Cache::Cache(const Memory &memory, const CheckedOptions &checked) noexcept
       stores_as_usual_(stores_as_usual(options_)),
       budget_(checked.options.maxsize) {
   if (options_.seed == 0) options_.seed = random_seed(this);
-  if (options_.custom != nullptr) options_.custom = &custom_;
   options_.allocator = memory_.hooked() ? &memory_.hooks() : nullptr;
 }
 
@@ -74,7 +72,9 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   const ct_options &options = checked.options;
   const PolicyKind &kind = *policy_kind(options.policy);
   const size_t shards_bytes = Shard::bytes_of(kind) * options.shards;
-  const size_t bytes = sizeof(Cache) + shards_bytes + DueTree::bytes_for(options.shards);
+  const size_t tree_bytes = DueTree::bytes_for(options.shards);
+  const size_t custom_bytes = options.custom != nullptr ? sizeof(ct_policy_ops) : 0;
+  const size_t bytes = sizeof(Cache) + shards_bytes + tree_bytes + custom_bytes;
   Memory memory(options.allocator != nullptr ? &checked.allocator : nullptr);
   char *block = static_cast<char *>(memory.allocate(bytes, alignof(Cache)));
   if (block == nullptr) return CT_ERR_NOMEM;
@@ -84,7 +84,11 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   cache->shards_.first = block + sizeof(Cache);
   cache->shards_.stride = Shard::bytes_of(kind);
   cache->shards_.count = options.shards;
-  cache->shards_.due_tree.make(block + sizeof(Cache) + shards_bytes, options.shards);
+  char *behind_shards = block + sizeof(Cache) + shards_bytes;
+  cache->shards_.due_tree.make(behind_shards, options.shards);
+  if (options.custom != nullptr) {
+    cache->options_.custom = new (behind_shards + tree_bytes) ct_policy_ops(checked.custom);
+  }
   bool ready = true;
   uint32_t made = 0;
   for (; ready && made < options.shards; made++) {

@@ -195,7 +195,6 @@ class alignas(64) Cache : public Owner {
   PageHeaps heaps_;
   Memory memory_;
   ct_options options_;  // except for maxsize, which is in the budget
-  ct_policy_ops custom_;
   Layout layout_;
   Clock clock_;
   Shards shards_;

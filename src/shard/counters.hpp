@@ -65,7 +65,13 @@ class Counters {
     stats->load_ticks += all_.load_ticks;
     stats->waits += all_.waits;
   }
-  void reset() { all_ = {}; }
+  // Counts from 0 again. What the read log has counted stays there, as only readers may write it.
+  // So as much is taken off here; the sum is right, since unsigned numbers wrap around.
+  void reset(uint64_t hits_in_log, uint64_t misses_in_log) {
+    all_ = {};
+    all_.hits -= hits_in_log;
+    all_.misses -= misses_in_log;
+  }
 
  private:
   struct All {

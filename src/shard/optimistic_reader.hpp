@@ -21,7 +21,9 @@ class OptimisticReader {
   OptimisticReader(const EntryMap &map, const UseRecorder &uses) noexcept
       : map_(map), uses_(uses) {}
 
-  // ---- Looking at what may change meanwhile -------------------------------------------------
+  // ---- Looking at what may change meanwhile: only if is_open() ------------------------------
+
+  bool is_open() const { return map_.index.is_shown(); }
 
   template <Access kAccess>
   [[gnu::always_inline]] Seek seek_home(const Probe &probe, Found *found) const {
@@ -58,7 +60,6 @@ class OptimisticReader {
 
   // ---- Logging ------------------------------------------------------------------------------
 
-  bool has_log() const { return uses_.has_log(); }
   [[gnu::always_inline]] ReadLog::Stripe &own_stripe() const { return uses_.own_stripe(); }
   [[gnu::always_inline]] bool try_record(ReadLog::Stripe &own, const Place &place) const {
     return uses_.try_record(own, place);

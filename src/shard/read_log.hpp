@@ -3,8 +3,8 @@
 // and which entries they used, for a policy that wants to know the order of uses (BP-Wrapper).
 // Read policy/policy.hpp (Uses) and the top of table/index.hpp first.
 //
-// A thread writes into the stripe that its name selects. Other threads read that stripe only under
-// the shard's lock. Counts are exact. The first thread to use a stripe owns it, and adds without a
+// A thread writes into the stripe that its name selects. In the beginning, and always in a cache of
+// one thread, there is only one stripe. Other threads read a stripe only under the shard's lock. Counts are exact. The first thread to use a stripe owns it, and adds without a
 // locked instruction, which would hold up the look-ups behind it. Other threads in the stripe add
 // with a locked instruction. Uses are in order. A thread that has a stripe to itself loses no use;
 // of threads that share a stripe, some uses may be lost. A use names the cell of the index where
@@ -29,6 +29,8 @@ class ReadLog {
   // At most this many uses wait in a stripe. Their cache misses overlap when the policy is told of
   // them. With more uses the lock would be held for long.
   static constexpr uint32_t kUses = 16;
+  // From one stripe to the next, so that no two threads write into a cache line.
+  static constexpr size_t kStripeBytes = 192;
   // The value of `told` before the stripe takes uses: by it, the stripe is full.
   static constexpr uint32_t kUnused = 0 - kUses;
 
@@ -37,7 +39,7 @@ class ReadLog {
     std::atomic<uint64_t> others{0};  // written by all other threads
   };
 
-  struct alignas(64) Stripe {
+  struct Stripe {
     std::atomic<Thread> owner{0};
     Count hits;
     Count misses;
@@ -92,30 +94,34 @@ class ReadLog {
       (owns ? count.own : count.others).fetch_add(n, std::memory_order_relaxed);
     }
   };
-  static_assert(sizeof(Stripe) <= 256, "four cache lines");
+  static_assert(sizeof(Stripe) <= kStripeBytes, "three cache lines");
 
-  // shared: several threads read at a time. If not, there is one stripe, so that all uses are in
-  // order, whichever thread's turn it is.
-  ReadLog(Memory &memory, bool shared) noexcept
-      : memory_(memory), count_(shared ? kStripes : 1), spread_(shared ? kSpread : 0) {}
-  ~ReadLog() { memory_.release(stripes(), bytes(), alignof(Stripe)); }
+  // shared: several threads read at a time. If not, there is always one stripe, so that all uses are
+  // in order, whichever thread's turn it is.
+  ReadLog(Memory &memory, bool shared) noexcept : memory_(memory), shared_(shared) {}
+  ~ReadLog() {
+    if (is_spread()) memory_.release(memory_of(stripes()), kBytes, kLine);
+  }
   ReadLog(const ReadLog &) = delete;
   ReadLog &operator=(const ReadLog &) = delete;
 
-  // Until the log is open, no read may go without the lock. If there is no memory, the log stays
-  // closed.
-  void open() noexcept {
-    void *memory = memory_.allocate(bytes(), alignof(Stripe));
+  // Gives each thread a stripe to itself, as far as there are stripes, if several threads read at a
+  // time. If there is no memory, the threads go on sharing one. Needs the lock.
+  void spread() noexcept {
+    if (!shared_ || is_spread()) return;
+    void *memory = memory_.allocate(kBytes, kLine);
     if (memory == nullptr) return;
-    auto *stripes = static_cast<Stripe *>(memory);
-    for (uint32_t i = 0; i < count_; i++) new (&stripes[i]) Stripe;
+    // The first stripe begins with a cache line.
+    auto *stripes =
+        new (static_cast<char *>(memory) + kLine - sizeof(uint64_t)) Stripes{kSpread, {}};
+    for (uint32_t i = 1; i < kStripes; i++) new (&stripes->at(i)) Stripe;
     stripes_.store(stripes, std::memory_order_release);
   }
-  bool is_open() const { return stripes() != nullptr; }
-  // Returns the calling thread's stripe. The log must be open. Names of threads are addresses far
-  // apart that are alike in their low bits, so they are spread by multiplication.
+  // Returns the calling thread's stripe. Names of threads are addresses far apart that are alike in
+  // their low bits, so they are spread by multiplication.
   [[gnu::always_inline]] Stripe &own() const {
-    return stripes()[this_thread() * spread_ >> kStripeShift];
+    Stripes *all = stripes();
+    return all->at(this_thread() * all->factor >> kStripeShift);
   }
 
   // Calls tell(refs, count) for each stripe that has uses. After that, the stripe takes uses again.
@@ -124,38 +130,51 @@ class ReadLog {
   void tell_uses(Tell tell) {
     for (uint32_t left = in_use_; left != 0; left &= left - 1) {
       Ref refs[kUses];
-      const uint32_t count = stripes()[__builtin_ctz(left)].take_uses(refs);
+      const uint32_t count = at(static_cast<uint32_t>(__builtin_ctz(left))).take_uses(refs);
       if (count != 0) tell(refs, count);
     }
   }
   // Lets the stripe take uses. Until then it takes none, so that tell_uses need not look at stripes
   // that no thread uses. Needs the lock.
   void use(Stripe &stripe) {
-    const uint32_t bit = 1u << (&stripe - stripes());
-    if ((in_use_ & bit) != 0) return;
-    in_use_ |= bit;
+    uint32_t number = 0;
+    while (&at(number) != &stripe) number++;
+    if ((in_use_ & 1u << number) != 0) return;
+    in_use_ |= 1u << number;
     stripe.told.store(0, std::memory_order_release);
   }
 
-  uint64_t hits() const { return sum(&Stripe::hits) - hits_before_; }
-  uint64_t misses() const { return sum(&Stripe::misses) - misses_before_; }
-  // Counts from 0 again. The counts in the stripes stay, since only their owners may write them.
-  void reset() {
-    hits_before_ = sum(&Stripe::hits);
-    misses_before_ = sum(&Stripe::misses);
-  }
+  uint64_t hits() { return sum(&Stripe::hits); }
+  uint64_t misses() { return sum(&Stripe::misses); }
 
  private:
   static constexpr uint32_t kStripes = 8;
   static constexpr uint32_t kStripeShift = 61;
   static constexpr uint64_t kSpread = 0x9E3779B97F4A7C15;
-  size_t bytes() const { return count_ * sizeof(Stripe); }
-  Stripe *stripes() const { return stripes_.load(std::memory_order_acquire); }
-  uint64_t sum(Count Stripe::*which) const {
-    const Stripe *all = stripes();
+  static constexpr size_t kLine = 64;
+  static constexpr size_t kBytes = kLine + kStripes * kStripeBytes;
+
+  struct Stripes {
+    const uint64_t factor;  // 0: all threads use the first stripe, and there is no other
+    Stripe first;
+
+    Stripe &at(uint64_t number) {
+      return *reinterpret_cast<Stripe *>(reinterpret_cast<char *>(&first) + number * kStripeBytes);
+    }
+  };
+
+  Stripes *stripes() const { return stripes_.load(std::memory_order_acquire); }
+  bool is_spread() const { return stripes() != &one_; }
+  static void *memory_of(Stripes *stripes) {
+    return reinterpret_cast<char *>(&stripes->first) - kLine;
+  }
+  // Returns a stripe by number. The one of the beginning stays in use when others come, because a
+  // thread may have found it before.
+  Stripe &at(uint32_t number) { return number == 0 ? one_.first : stripes()->at(number - 1); }
+  uint64_t sum(Count Stripe::*which) {
     uint64_t sum = 0;
-    for (uint32_t i = 0; all != nullptr && i < count_; i++) {
-      const Count &count = all[i].*which;
+    for (uint32_t i = 0; i < (is_spread() ? 1 + kStripes : 1); i++) {
+      const Count &count = at(i).*which;
       sum += count.own.load(std::memory_order_relaxed);
       sum += count.others.load(std::memory_order_relaxed);
     }
@@ -163,12 +182,10 @@ class ReadLog {
   }
 
   Memory &memory_;
-  const uint32_t count_;
-  uint32_t in_use_ = 0;    // a bit for each stripe that takes uses
-  const uint64_t spread_;  // 0: all threads use the first stripe
-  std::atomic<Stripe *> stripes_{nullptr};
-  uint64_t hits_before_ = 0;  // at the last reset
-  uint64_t misses_before_ = 0;
+  const bool shared_;
+  uint32_t in_use_ = 0;  // a bit for each stripe that takes uses, by its number
+  std::atomic<Stripes *> stripes_{&one_};
+  Stripes one_{0, {}};
 };
 
 }  // namespace ct

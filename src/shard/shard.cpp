@@ -96,6 +96,11 @@ void Shard::expect(uint64_t maxsize) {
   const uint64_t spread = share_.shards() == 1 ? 0 : share / 16;
   const bool known = weighs_one_ && share <= Index::kMostExpected;
   map_.index.expect(known ? static_cast<uint32_t>(share + spread + 16) : 0);
+  if (!reads_unlocked_) return;
+  const uint64_t nearly_full = share - share / 4;
+  if (!map_.index.is_shown()) {
+    opens_at_ = weighs_one_ && nearly_full < large_ ? static_cast<uint32_t>(nearly_full) : large_;
+  }
 }
 
 // The same for entries that differ in weight. It assumes that entries to come weigh what the
@@ -111,12 +116,18 @@ void Shard::expect_by_weight() {
   map_.index.expect(full <= Index::kMostExpected ? static_cast<uint32_t>(full) : 0);
 }
 
-// From then on reads go without the lock. So the memory that they may look at is kept.
-void Shard::open_log() {
-  if (!map_.index.keep()) return;
-  map_.entries.store().keep();
-  uses_.open_log();
-  if (uses_.has_log()) map_.index.show();
+// Opens the shard to reads without the lock. So the memory that they may look at is kept. A small
+// cache is opened when its table is as large as it will be, since another one would be kept as well.
+// A large shard also gives each thread a stripe of the log.
+void Shard::open() {
+  if (!map_.index.is_shown()) {
+    if (!map_.index.keep()) return;
+    map_.entries.store().keep();
+    map_.index.show();
+  }
+  const bool is_large = map_.index.size() >= large_;
+  if (is_large) uses_.log().spread();
+  opens_at_ = is_large ? UINT32_MAX : large_;
 }
 
 void Shard::resize(uint64_t maxsize, double part) {
@@ -166,14 +177,14 @@ void Shard::count_reads(uint64_t hits, uint64_t misses) {
 void Shard::add_stats(ct_stats *stats) {
   Locked locked(*this);
   counters_.add_to(stats);
+  if (!keeps_stats()) return;
   stats->hits += uses_.log().hits();
   stats->misses += uses_.log().misses();
 }
 
 void Shard::reset_stats() {
   Locked locked(*this);
-  counters_.reset();
-  uses_.log().reset();
+  counters_.reset(uses_.log().hits(), uses_.log().misses());
 }
 
 #ifdef CT_VALIDATE

@@ -109,9 +109,10 @@ class alignas(64) Shard {
   }
   // Makes a small shard do what otherwise only a large one does. Must be called before the shard is
   // used.
-  void act_large() {
+  void act_large(uint8_t opens_at) {
     Locked locked(*this);
-    logged_from_ = 3;
+    large_ = opens_at;
+    opens_at_ = reads_unlocked_ ? large_ : UINT32_MAX;
     map_.entries.store().act_large();
   }
   void take_work(uint64_t *holds, uint64_t *most) { unlocked().take_work(holds, most); }
@@ -260,7 +261,7 @@ class alignas(64) Shard {
 
   void expect(uint64_t maxsize) CT_REQUIRES(lock_);
   [[gnu::noinline, gnu::cold]] void expect_by_weight() CT_REQUIRES(lock_);
-  [[gnu::noinline, gnu::cold]] void open_log() CT_REQUIRES(lock_);
+  [[gnu::noinline, gnu::cold]] void open() CT_REQUIRES(lock_);
   void close_entries(Departed &gone);
 #ifdef CT_VALIDATE
   const char *problem_of_entries() CT_REQUIRES(lock_);
@@ -342,9 +343,9 @@ class alignas(64) Shard {
 
   // How often a read looks without the lock before it takes the lock.
   static constexpr int kAttempts = 3;
-  // A shard of this many entries can spare the memory for a read log, and for tables and chunks
-  // that are kept for reads without the lock.
-  static constexpr uint8_t kLogged = 128;
+  // A shard of this many entries can spare the memory for a read log of several stripes, and for
+  // outgrown tables and chunks that are kept for reads without the lock.
+  static constexpr uint8_t kLarge = 128;
 
   ShardLock lock_;
   Knowledge settled_;
@@ -379,7 +380,8 @@ class alignas(64) Shard {
   uint64_t telling_ CT_GUARDED_BY(lock_) = 0;  // dead entries that are still to be told of
   uint32_t waiting_ CT_GUARDED_BY(lock_) = 0;  // requests that have a block and wait for room
   bool closed_ CT_GUARDED_BY(lock_) = false;   // ct_cache_free was called
-  uint8_t logged_from_ CT_GUARDED_BY(lock_) = kLogged;
+  uint8_t large_ CT_GUARDED_BY(lock_) = kLarge;
+  uint32_t opens_at_ CT_GUARDED_BY(lock_) = UINT32_MAX;  // the number of entries at which to open
 };
 
 [[gnu::always_inline]] inline void Shard::note_hit(Place place) {

@@ -42,7 +42,7 @@ ct_status ShardBatch::get_some(Asked *keys, uint32_t count, Now &now, ct_value *
 
 void ShardBatch::find_some(Asked *keys, uint32_t count, Now &now, ct_status *statuses) {
   uint32_t left;
-  if (shard_.unlocked().has_log()) {
+  if (shard_.unlocked().is_open()) {
     left = find_run<Access::kOptimistic>(keys, count, now, statuses);
   } else {
     Shard::Locked locked(shard_);
@@ -93,7 +93,7 @@ ct_status ShardBatch::find_under_lock(const Probe &probe, Now &now, Found *found
             static_cast<uint32_t>(size),
             shard_.map_.index.version(),
             shard_.at(place.ref)->flags,
-            shard_.uses_.has_log()};
+            shard_.map_.index.is_shown()};
   return CT_OK;
 }
 
@@ -102,7 +102,7 @@ bool ShardBatch::copy_some(const Asked *keys, uint32_t count, Now &now, char *bu
   for (uint32_t i = 0, done; i < count; i += done) {
     size_t size = 0;
     const auto slice = static_cast<uint32_t>(std::min<uint64_t>(count - i, Shard::kAtOnce));
-    if (shard_.unlocked().has_log()) {
+    if (shard_.unlocked().is_open()) {
       done = copy_run(keys + i, slice, buffer, statuses + i, &size);
     } else {
       Shard::Locked locked(shard_);
@@ -128,7 +128,7 @@ uint32_t ShardBatch::copy_run(const Asked *keys, uint32_t count, char *buffer,
   while (i < count && statuses[i] != CT_OK) i++;
   if (i != 0) return i;
   const uint32_t version = keys[0].found.version;
-  // Without the read log, what was found may be gone from memory if the version has changed.
+  // In a small shard, what was found may be gone from memory if the version has changed.
   if (!shard_.unlocked().unchanged_since(version)) return 0;
   size_t copied = 0;
   for (; i < count; i++) {
@@ -153,7 +153,7 @@ bool ShardBatch::copy_pinned(const Probe &probe, Now &now, char *buffer, size_t 
 }
 
 void ShardBatch::use_some(const Asked *keys, uint32_t count, Now &now, const ct_status *statuses) {
-  const bool unlocked = shard_.unlocked().has_log();
+  const bool unlocked = shard_.unlocked().is_open();
   for (uint32_t i = 0; i < count; i++) {
     const Found &found = keys[i].found;
     if (unlocked && statuses[i] != CT_OK) {

@@ -30,8 +30,6 @@ inline void Shard::bury(Ref ref, ct_cause cause, Departed &gone) {
 // Takes an entry out of all structures. Returns its weight, which is the caller's now.
 inline uint64_t Shard::leave_now(Ref ref, uint64_t hash, ct_cause cause, Departed &gone,
                                  bool displaced) {
-  // Before an entry leaves, the policy must be told of the entry's uses.
-  assert(uses_.is_settled());
   Entry *e = at(ref);
   assert((e->flags & (kDead | kTelling | kNoDrop)) == 0);
   const uint64_t weight = map_.entries.weight_of(e);

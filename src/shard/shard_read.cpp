@@ -58,7 +58,7 @@ ct_status Shard::get_copy_again(const char *key, size_t key_size, char *buffer, 
   *size = 0;
   const OptimisticReader reader = unlocked();
   Seek seek = Seek::kRetry;
-  const int attempts = reader.has_log() ? kAttempts : 0;
+  const int attempts = reader.is_open() ? kAttempts : 0;
   for (int i = 0; i < attempts && seek == Seek::kRetry; i++) {
     Found found;
     seek = reader.seek(probe, &found);

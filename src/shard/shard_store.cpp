@@ -180,9 +180,7 @@ bool ShardStore::prepare() {
 bool ShardStore::reserve(uint64_t count, bool has_deadline) {
   if (!shard_.weighs_one_ && map().index.grows_for(count)) shard_.expect_by_weight();
   if (!map().index.reserve(count, shard_.hasher()) || !shard_.policy_->reserve(count)) return false;
-  if (shard_.reads_unlocked_ && !shard_.uses_.has_log() &&
-      map().index.size() >= shard_.logged_from_)
-    shard_.open_log();
+  if (map().index.size() >= shard_.opens_at_) shard_.open();
   return !has_deadline || shard_.expiry_.reserve();
 }
 

@@ -21,8 +21,8 @@ bool Share::find_due_shard(StoreRequest &request, Now &now) const {
 
 bool Share::find_larger_payer(StoreRequest &request, uint64_t entries) {
   const uint32_t last = shards_.count - 1;
-  looked_at_ = (looked_at_ + 1) & last;
-  if (looked_at_ == number_) looked_at_ = (looked_at_ + 1) & last;
+  looked_at_ = static_cast<uint16_t>((looked_at_ + 1) & last);
+  if (looked_at_ == number_) looked_at_ = static_cast<uint16_t>((looked_at_ + 1) & last);
   if (shards_[looked_at_].entries() <= entries + entries / 16 + 1) return false;
   request.payer = looked_at_;
   request.payer_keeps = entries;

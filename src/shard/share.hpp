@@ -18,7 +18,9 @@ namespace ct {
 class Share {
  public:
   Share(const Shards &shards, uint32_t number) noexcept
-      : shards_(shards), number_(number), looked_at_(number) {}
+      : shards_(shards),
+        number_(static_cast<uint16_t>(number)),
+        looked_at_(static_cast<uint16_t>(number)) {}
   Share(const Share &) = delete;
   Share &operator=(const Share &) = delete;
 
@@ -75,13 +77,13 @@ class Share {
   bool find_due_shard(StoreRequest &request, Now &now) const;
 
   const Shards &shards_;
-  const uint32_t number_;
+  const uint16_t number_;
+  uint16_t looked_at_;  // the shard that was looked at last
+  uint32_t looks_ = 0;
   uint64_t weight_ = 0;
   // Meaningless unless there is a debt. Until Shard::resize has set it for a new debt, a store may
   // pay a few victims too many, which does no harm.
   uint64_t part_ = 0;
-  uint32_t looks_ = 0;
-  uint32_t looked_at_;  // the shard that was looked at last
 };
 
 }  // namespace ct

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Lets a policy know of uses, in the way that it asks for (enum class Uses): not at all, by use
 // bits of the index, each use at once, or some uses at a time (BP-Wrapper). Batched uses wait in
-// the read log. Before there is a log, they wait in an array.
+// the read log.
 //
 // All functions need the shard's lock, except those that say otherwise.
 #ifndef CT_USE_RECORDER_HPP
@@ -25,15 +25,11 @@ class UseRecorder {
   UseRecorder &operator=(const UseRecorder &) = delete;
 
   void attach(Policy *policy) { policy_ = policy; }
-  void open_log() { log_.open(); }
-  // Needs no lock.
-  bool has_log() const { return log_.is_open(); }
   ReadLog &log() { return log_; }
-  // Needs no lock. There must be a log.
+  // Needs no lock.
   [[gnu::always_inline]] ReadLog::Stripe &own_stripe() const { return log_.own(); }
 
-  // Needs no lock, once there is a log. Returns false if the stripe is full: then record_in must be
-  // called.
+  // Needs no lock. Returns false if the stripe is full: then record_in must be called.
   [[gnu::always_inline]] bool try_record(ReadLog::Stripe &own, Place place) const {
     if (uses_ == Uses::kBatched) return own.use(place);
     place.count_use(most_uses_);
@@ -64,24 +60,13 @@ class UseRecorder {
   void settle() {
     if (uses_ == Uses::kBatched) tell();
   }
-  // Returns whether no use waits outside of the log. Uses in the log do not count, as readers may
-  // add to them at any time.
-  bool is_settled() const { return waiting_count_ == 0; }
-
   // How often uses and insertions have changed the order. The version of the index does not show
   // these.
   uint64_t changes() const { return changes_; }
   void order_changed() { changes_++; }
 
  private:
-  // Keeps the uses of a thread in one place, so that they stay in order: in its stripe, once there
-  // is a log.
   void record_batched(Place place) {
-    if (!log_.is_open()) {
-      if (waiting_count_ == ReadLog::kUses) tell();
-      waiting_[waiting_count_++] = place.ref;
-      return;
-    }
     ReadLog::Stripe &own = log_.own();
     if (!own.use(place)) record_in(own, place);
   }
@@ -92,8 +77,6 @@ class UseRecorder {
   Policy *policy_ = nullptr;
   ReadLog log_;
   uint64_t changes_ = 0;
-  uint32_t waiting_count_ = 0;
-  Ref waiting_[ReadLog::kUses];
 };
 
 }  // namespace ct

@@ -166,10 +166,10 @@ class Expiry {
   Slot *slots_ = nullptr;  // kSlotCount of them; nullptr before the first deadline
   DueTree &due_tree_;
   const uint32_t number_;
+  uint32_t in_wheel_ = 0;  // entries in the wheel
   uint64_t earliest_ = CT_NEVER;
   DueHeap *early_ = nullptr;  // nullptr before the first early entry
   uint64_t time_ = 0;         // no deadline in the wheel is before this time
-  uint32_t in_wheel_ = 0;     // entries in the wheel
   uint32_t occupied_[kLevels] = {};
   uint32_t sorted_[kLevels] = {};
 #ifdef CT_VALIDATE

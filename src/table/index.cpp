@@ -215,7 +215,7 @@ void Index::clear() noexcept {
 // Shows readers the current table, if that is all there is to see. Called whenever tables change,
 // in the same write section.
 void Index::show_current() noexcept {
-  if (shows_ && !migrating() && current_.data() != nullptr) {
+  if (is_shown() && !migrating() && current_.data() != nullptr) {
     shown_.set(current_.data(), current_.size());
   } else {
     shown_.set(const_cast<Bucket *>(&kElsewhere), 1);

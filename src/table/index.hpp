@@ -113,9 +113,11 @@ class Index {
   // else that they look at be ready.
   void show() noexcept {
     WriteSection section(*this);
-    shows_ = true;
+    shows_.store(true, std::memory_order_release);
     show_current();
   }
+  // May be called without the owner's lock.
+  bool is_shown() const { return shows_.load(std::memory_order_acquire); }
   ~Index();
   Index(const Index &) = delete;
   Index &operator=(const Index &) = delete;
@@ -381,20 +383,20 @@ class Index {
   Memory &memory_;
   const bool tight_;
   bool keeps_ = false;
-  bool shows_ = false;
+  std::atomic<bool> shows_{false};
   uint32_t open_sections_ = 0;        // open write sections, one within the other
   std::atomic<uint32_t> version_{0};  // odd while a write section is open
   uint32_t expected_ = 0;
   Cell<uint32_t> size_{0};
-  Table current_;
-  Table old_;                 // the table that is being replaced, while migrating
-  Table shown_;               // what readers look into first
   Cell<uint32_t> cursor_{0};  // homes left of the cursor have moved from old_ to current_
   uint32_t step_ = 0;         // how many homes an insertion moves
   uint32_t size_then_ = 0;    // size_ when homes were last moved
   TableEdge filled_;          // of current_
   TableEdge emptied_;         // of old_
-  Array<Kept> kept_;          // tables that were put away, with room for those in use
+  Table current_;
+  Table old_;         // the table that is being replaced, while migrating
+  Table shown_;       // what readers look into first
+  Array<Kept> kept_;  // tables that were put away, with room for those in use
 };
 
 template <class IsIt>

@@ -23,7 +23,7 @@ struct Hashes {
     for (uint32_t i = 1; i <= kCount; i++) {
       // The first ones share the last home: the end of the table is full, and so is its beginning.
       const uint64_t spread = i * UINT64_C(0x9E3779B97F4A7C15);
-      of.push_back(i <= crowded ? UINT64_C(0xFFFFFFFF) << 8 | (spread >> 56) : spread >> 20);
+      of.push_back(i <= crowded ? UINT64_C(0xFFFFFFFF) << 32 | (spread >> 56) : spread);
     }
   }
 };

@@ -77,8 +77,9 @@ constexpr uint64_t kFillers = 1000;
 
 class Cache {
  public:
-  // There are a few entries, enough for a log of reads. ttl: the lifetime of all entries; 0: none.
-  explicit Cache(uint64_t fillers = 5, uint64_t ttl = 0) {
+  // There are a few entries, enough to open the shard to reads without the lock. ttl: the lifetime of
+  // all entries; 0: none. opens_at: the number of entries at which the shard is opened.
+  explicit Cache(uint64_t fillers = 5, uint64_t ttl = 0, uint8_t opens_at = 3) {
     now = 0;
     ct_options options = CT_OPTIONS_INIT;
     options.policy = CT_POLICY_FIFO;
@@ -87,7 +88,7 @@ class Cache {
     options.ttl = ttl;
     options.timer = [](void *) { return now; };
     assert_int_equal(CT_OK, ct_cache_new_with(&options, &cache_));
-    reinterpret_cast<ct::Cache *>(cache_)->shards()[0].act_large();
+    reinterpret_cast<ct::Cache *>(cache_)->shards()[0].act_large(opens_at);
     fill(fillers);
   }
   ~Cache() { ct_cache_free(cache_); }
@@ -166,6 +167,7 @@ struct Scenario {
   uint64_t fillers = 5;
   uint64_t ttl = 0;
   bool both = false;  // it is looked up by copy_both
+  uint8_t opens_at = 3;
 };
 
 // The time at which the key is looked up.
@@ -332,6 +334,12 @@ std::vector<Scenario> scenarios() {
                  [=](Cache &cache) { cache.set(passing, 1, 16); },
                  passing,
                  1});
+  all.push_back(
+      {"a table grows, then the shard is opened", {hit(1, 16)}, set_first, [](Cache &cache) {
+         cache.fill(20);
+       }});
+  all.back().fillers = 1;
+  all.back().opens_at = 20;
   all.push_back({"all is cleared", {hit(1, 16), kMiss, hit(2, 16)}, set_first, [](Cache &cache) {
                    cache.clear();
                    cache.set(kAsked, 2, 16);
@@ -433,9 +441,9 @@ std::string name_of(weak::Part part) {
 std::set<weak::Part> named_parts() {
   return {kVersion, kTag, kPassed, kRef, kHead, kDeadline, kKey, kValue};
 }
-// The log, the buckets of both tables and of the one shown, their numbers, the cursor, and the table
-// of chunks.
-constexpr size_t kShardParts = 9;
+// The log, the buckets of both tables and of the one shown, their numbers, whether one is shown, the
+// cursor, and the table of chunks.
+constexpr size_t kShardParts = 10;
 
 class Look final : public weak::Reader {
  public:
@@ -533,7 +541,7 @@ uintptr_t find_version() {
 struct Trial {
   explicit Trial(const Scenario &scenario)
       : scenario(scenario),
-        cache(scenario.fillers, scenario.ttl),
+        cache(scenario.fillers, scenario.ttl, scenario.opens_at),
         look(scenario, cache, find_version()) {
     weak::memory.allocate(const_cast<ct::Bucket *>(&ct::Index::elsewhere()), sizeof(ct::Bucket));
     scenario.before(cache);

@@ -37,5 +37,5 @@ void ct_measure_searches(ct_cache *cache, uint64_t *total, uint64_t *longest) {
 
 void ct_act_large(ct_cache *cache) {
   const ct::Shards &shards = ct::unwrap(cache)->shards();
-  for (uint32_t i = 0; i < shards.count; i++) shards[i].act_large();
+  for (uint32_t i = 0; i < shards.count; i++) shards[i].act_large(3);
 }
