@@ -257,6 +257,7 @@ check_all() {
 
   CT_CONTRACT_SHARE=5 run_tests "A fifth of the contract with Valgrind" "$work/gcc" \
     --setup valgrind --suite contract
+  run_tests "The page heap with Valgrind" "$work/gcc" --setup valgrind page_heap
   CT_MODEL_STEPS=10000000 run_tests "Long model test" "$work/gcc" --timeout-multiplier 5 \
     --suite model
 

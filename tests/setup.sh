@@ -106,7 +106,7 @@ set_up() { # purpose
       install='as_root dnf install -y'
       packages='gcc gcc-c++ meson ninja-build pkgconf-pkg-config xxhash-devel xz'
       packages_check='python3 libcmocka-devel xz-devel libarchive-devel'
-      packages_all='clang clang-tools-extra cppcheck valgrind libabigail git doxygen mandoc gnuplot cmake'
+      packages_all='clang clang-tools-extra cppcheck valgrind-devel libabigail git doxygen mandoc gnuplot cmake'
       packages_all="$packages_all libasan libubsan libtsan"
       packages_languages='rust golang'
       packages_bench='gnuplot google-benchmark-devel'
@@ -114,7 +114,7 @@ set_up() { # purpose
       install='as_root apk add'
       packages='build-base linux-headers meson samurai pkgconf xxhash-dev xz'
       packages_check='python3 cmocka-dev xz-dev libarchive-dev'
-      packages_all='clang clang-extra-tools cppcheck valgrind git doxygen mandoc gnuplot cmake'
+      packages_all='clang clang-extra-tools cppcheck valgrind valgrind-dev git doxygen mandoc gnuplot cmake'
       packages_languages='rust go'
       packages_bench='gnuplot benchmark-dev'
     elif command -v pacman >"$log"; then

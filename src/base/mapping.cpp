@@ -11,6 +11,10 @@
 
 #include "base/lock.hpp"
 
+#ifdef CT_VALGRIND
+#include <valgrind/memcheck.h>
+#endif
+
 #ifndef MADV_POPULATE_WRITE  // glibc before 2.35
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -120,7 +124,13 @@ void unmap_pages(void *ptr, size_t bytes) noexcept {
 void populate_pages(void *ptr, size_t bytes) noexcept { madvise(ptr, bytes, MADV_POPULATE_WRITE); }
 
 bool discard_pages(void *ptr, size_t bytes) noexcept {
-  return madvise(ptr, bytes, MADV_DONTNEED) == 0;
+  if (madvise(ptr, bytes, MADV_DONTNEED) != 0) return false;
+#ifdef CT_VALGRIND
+  // Valgrind does not know that these pages are zeros now. If the bytes that were there before were
+  // undefined, as padding is, Valgrind would report every use of the zeros.
+  VALGRIND_MAKE_MEM_DEFINED(ptr, bytes);
+#endif
+  return true;
 }
 
 }  // namespace ct
