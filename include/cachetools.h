@@ -260,9 +260,9 @@ CT_API ct_status ct_value_ref(const ct_value *value, ct_value *out);
 /* ---- Writing -------------------------------------------------------------------------------- */
 /*
  * To make room for an entry, expired entries leave first, then victims of the policy until the
- * entry fits. Victims leave the key's own shard, or another one if that has noticeably more entries
- * or the key's own has none. An update to a heavier value needs room for the difference only, and
- * the updated entry itself may become a victim. A victim may weigh 0, and then makes no room.
+ * entry fits. Victims leave the key's own shard, or another one if that has more entries or the
+ * key's own has none. An update to a heavier value needs room for the difference only, and the
+ * updated entry itself may become a victim. A victim may weigh 0, and then makes no room.
  *
  * A shard can refer to 24 to 31 GiB of entries; values of more than 16 KiB hardly count. When that
  * is used up, victims of the shard leave as at any limit, and the listener is told of them before

@@ -10,13 +10,20 @@
 // The room for a store is paid for, in this order (ShardStore::make_room, Cache::make_room):
 //   1. by the pool;
 //   2. by an entry that is due, in any shard;
-//   3. by a shard that has noticeably more entries than the store's own;
+//   3. by another shard: once the store's own shard has evicted in vain, by one that has more
+//      entries; before, if the pool has paid a part, by one that has noticeably more;
 //   4. by the store's own shard. At the limit, if all weights are equal, every store comes to this,
 //      and writes nothing that shards share.
 // The reason for rule 3: keys are spread by hash. In one large cache, the keys that fall to each
 // shard would therefore number about the same, whatever they weigh. Without the rule, the room that
 // a heavy victim leaves over goes to the next store, in whichever shard that is. If weights differ,
 // the share of each shard is then a random walk, and some shards starve.
+//
+// The room for a heavy entry has to come from all shards evenly. When only shards with noticeably
+// more entries paid, too many heavy entries stayed: in 16 shards of about 500 entries, of which a
+// few weighed a quarter of an even part, MRU lost 5 points of hit ratio, and SIEVE 1.5. A store that
+// the pool has paid in part mostly needs one victim more. It bears differences, because equal
+// weights that do not divide the limit leave such a part in the pool all the time.
 //
 // A debt is paid by ct_resize: it evicts from each shard in proportion to what the shard holds,
 // some entries at a time. A store that runs meanwhile makes its own room first. Then it pays with a

@@ -77,6 +77,7 @@ struct StoreRequest {
   ct_status status = CT_OK;
   Ref ref = kNone;               // the block, once there is one
   bool lacks_reference = false;  // the latest block was refused because no reference was left
+  bool own_paid = false;         // the shard itself has evicted for the request
   uint64_t need = 0;             // the room that the store needs
   uint32_t payer = 0;            // the shard that is to make it
   uint64_t payer_keeps = 0;      // down to how many entries it evicts, once none is due

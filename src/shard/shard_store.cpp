@@ -228,14 +228,11 @@ inline Next ShardStore::make_room(Ref *own) {
   for (uint64_t evicted = 0;; evicted++) {
     const uint64_t have = *own == kNone ? 0 : map().entries.weight_of(shard_.at(*own));
     request_.need = request_.weight > have ? request_.weight - have : 0;
-    if (room_.cover(request_.need)) {
-      if (evicted != 0) shard_.share_.count_look(room_.held() != request_.need);
-      return Next::kDone;
-    }
+    if (room_.cover(request_.need)) return Next::kDone;
     if (shard_.first_due(now_) == kNone) {
       if (shard_.share_.find_due_payer(request_, now_)) return Next::kEvictThere;
       if (map().index.size() == 0) return Next::kGather;
-      if (shard_.share_.looks(evicted != 0) &&
+      if ((request_.own_paid || room_.held() != 0) &&
           shard_.share_.find_larger_payer(request_, map().index.size())) {
         return Next::kEvictThere;
       }
@@ -253,6 +250,7 @@ inline Next ShardStore::make_room(Ref *own) {
       return Next::kAgain;
     }
     room_.keep(weight);
+    request_.own_paid = true;
     if (*own != before) forget_own();
   }
 }

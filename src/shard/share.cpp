@@ -23,7 +23,8 @@ bool Share::find_larger_payer(StoreRequest &request, uint64_t entries) {
   const uint32_t last = shards_.count - 1;
   looked_at_ = static_cast<uint16_t>((looked_at_ + 1) & last);
   if (looked_at_ == number_) looked_at_ = static_cast<uint16_t>((looked_at_ + 1) & last);
-  if (shards_[looked_at_].entries() <= entries + entries / 16 + 1) return false;
+  const uint64_t tolerated = request.own_paid ? 0 : entries / 16 + 1;
+  if (shards_[looked_at_].entries() <= entries + tolerated) return false;
   request.payer = looked_at_;
   request.payer_keeps = entries;
   return true;

@@ -54,32 +54,18 @@ class Share {
   bool find_due_payer(StoreRequest &request, Now &now) const {
     return shards_.due_tree.earliest() != CT_NEVER && find_due_shard(request, now);
   }
-  // Looks at another shard each time. Returns whether that one has noticeably more entries than
-  // this shard.
+  // Looks at another shard each time. Returns whether that one has more entries than this shard, or
+  // noticeably more if this shard has not evicted for the request.
   bool find_larger_payer(StoreRequest &request, uint64_t entries);
-  // Returns whether a store that evicts needs no other shard.
-  bool is_calm() const { return looks_ == 0 && shards_.due_tree.earliest() == CT_NEVER; }
-  // Returns whether a store should look at other shards at all. It should once it has evicted, and
-  // after a store whose victims weighed more than it needed, so should the next kLooks stores that
-  // evict.
-  bool looks(bool evicted) const { return evicted || looks_ != 0; }
-  void count_look(bool left_some) {
-    if (left_some) {
-      looks_ = kLooks;
-    } else if (looks_ != 0) {
-      looks_--;
-    }
-  }
+  // Returns whether no entry is due, in any shard.
+  bool is_calm() const { return shards_.due_tree.earliest() == CT_NEVER; }
 
  private:
-  static constexpr uint32_t kLooks = 16;
-
   bool find_due_shard(StoreRequest &request, Now &now) const;
 
   const Shards &shards_;
   const uint16_t number_;
   uint16_t looked_at_;  // the shard that was looked at last
-  uint32_t looks_ = 0;
   uint64_t weight_ = 0;
   // Meaningless unless there is a debt. Until Shard::resize has set it for a new debt, a store may
   // pay a few victims too many, which does no harm.
