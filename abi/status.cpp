@@ -26,9 +26,9 @@ constexpr Text kTexts[] = {
     {CT_ERR_RECURSION, "CT_ERR_RECURSION", "The call would wait for itself."},
     {CT_ERR_CORRUPT, "CT_ERR_CORRUPT", "The input is truncated or altered."},
     {CT_ERR_IO, "CT_ERR_IO", "Reading or writing failed."},
-    {CT_ERR_INTERNAL, "CT_ERR_INTERNAL",
-     "A callback broke its contract, or the library has a fault."},
+    {CT_ERR_INTERNAL, "CT_ERR_INTERNAL", "The library has a fault."},
     {CT_ERR_UNSUPPORTED, "CT_ERR_UNSUPPORTED", "This cache or this system cannot do that."},
+    {CT_ERR_CALLBACK, "CT_ERR_CALLBACK", "A callback answered what it may not."},
 };
 constexpr Text kCallback = {CT_OK, "CT_STATUS_CALLBACK",
                             "A callback answered a status of its own."};

@@ -76,8 +76,9 @@ extern "C" {
 typedef enum ct_status {
   CT_STATUS_RANGE_MIN_ = -0x7fffffff - 1, /**< never returned; makes the type 32 bits wide */
 
+  CT_ERR_CALLBACK = -10,   /**< a callback answered what it may not; see Callbacks */
   CT_ERR_UNSUPPORTED = -9, /**< this cache or this system cannot do that */
-  CT_ERR_INTERNAL = -8,    /**< a callback broke its contract, or the library has a fault */
+  CT_ERR_INTERNAL = -8,    /**< the library has a fault, or its binding to another language */
   CT_ERR_IO = -7,          /**< reading or writing failed */
   CT_ERR_CORRUPT = -6,     /**< the input is truncated or altered */
   CT_ERR_RECURSION = -5,   /**< the call would wait for itself */
@@ -137,7 +138,7 @@ CT_API ct_cache *ct_cache_new(ct_policy policy, uint64_t maxsize);
  *
  * @return CT_OK; CT_NOT_STORED if its lifetime is over at once (dead on arrival), and the old value
  *         is gone; CT_ERR_TOO_LARGE if it weighs more than maxsize, and the old value stays;
- *         CT_ERR_INVALID; CT_ERR_NOMEM; CT_ERR_INTERNAL if a policy of yours chose a dead id
+ *         CT_ERR_INVALID; CT_ERR_NOMEM; CT_ERR_CALLBACK if a policy of yours chose a dead id
  *
  * Callbacks: weigher, ttu, listener, drop; inside: timer, choice, ct_policy_ops.
  * Cost:      O(1) amortized, and what it copies, evicts and moves (see ct_weight_kind); allocates.
@@ -370,7 +371,7 @@ CT_API ct_status ct_pop(ct_cache *cache, const void *key, size_t key_size, ct_va
  *
  * @param key    [out] a copy of its key on CT_OK, otherwise zeroed; may be NULL
  * @param value  [out] its value on CT_OK, otherwise zeroed; may be NULL
- * @return CT_OK; CT_MISS if the cache is empty; CT_ERR_INVALID; CT_ERR_NOMEM; CT_ERR_INTERNAL if a
+ * @return CT_OK; CT_MISS if the cache is empty; CT_ERR_INVALID; CT_ERR_NOMEM; CT_ERR_CALLBACK if a
  *         policy of yours chose a dead id
  *
  * Ownership: ct_value_release gives *key and *value back.
@@ -488,6 +489,17 @@ CT_API ct_status ct_set_many(ct_cache *cache, const void *data, const size_t *en
  * No callback may unwind through the library (C++ exception, longjmp, Rust panic), nor free the
  * cache. After ct_cache_free only drop and the allocator can run, when the remaining values are
  * released.
+ *
+ * A call fails with CT_ERR_CALLBACK if one of its callbacks answered what it may not:
+ *
+ * - a ct_loader_fn, ct_compute_fn, ct_memo_fn, ct_memo_key_fn, ct_write_fn or ct_read_fn a status
+ *   that is not for it;
+ * - the first three CT_OK without a value, or with a weight where CT_WEIGHT_MEMORY weighs;
+ * - a ct_memo_cache_fn NULL;
+ * - a ct_read_fn more bytes than it was asked for;
+ * - victim of ct_policy_ops an id that is not in the cache.
+ *
+ * The other callbacks may answer anything.
  */
 
 /** Returns the time, in ticks of any unit. Runs inside the critical section. */
@@ -733,7 +745,7 @@ CT_API ct_status ct_cache_options(const ct_cache *cache, ct_options *out);
  * @param ttl  in ticks from now; 0 expires it now; CT_NEVER: it does not expire by age
  * @return CT_OK; CT_MISS if absent or expired, or if the entry itself became a victim;
  *         CT_ERR_INVALID; CT_ERR_TOO_LARGE if the entry would weigh more than maxsize;
- *         CT_ERR_NOMEM; CT_ERR_INTERNAL if a policy of yours chose a dead id
+ *         CT_ERR_NOMEM; CT_ERR_CALLBACK if a policy of yours chose a dead id
  *
  * Callbacks: listener, drop; inside: timer, choice, ct_policy_ops.
  * Cost:      O(1); the first lifetime of an entry in a cache without lifetimes copies it.
@@ -830,7 +842,7 @@ CT_API uint64_t ct_memory(const ct_cache *cache);
  * A limit of 0 removes all entries but those that weigh 0, and overtakes every running load, as
  * ct_clear does. Other limits overtake none.
  *
- * @return CT_OK; CT_ERR_INVALID; CT_ERR_INTERNAL if a policy of yours chose a dead id: the limit is
+ * @return CT_OK; CT_ERR_INVALID; CT_ERR_CALLBACK if a policy of yours chose a dead id: the limit is
  *         set, and later writes make the room
  *
  * Callbacks: listener, drop; inside: timer, choice, ct_policy_ops.
@@ -932,7 +944,7 @@ CT_API void ct_result_ttl(ct_result *result, uint64_t ttl);
 /** Gives the value a deadline, in ticks, absolute. The last of this and ct_result_ttl counts. */
 CT_API void ct_result_deadline(ct_result *result, uint64_t deadline);
 
-/** Gives the value a weight. With CT_WEIGHT_MEMORY the call then fails with CT_ERR_INVALID. */
+/** Gives the value a weight. With CT_WEIGHT_MEMORY the call then fails with CT_ERR_CALLBACK. */
 CT_API void ct_result_weight(ct_result *result, uint64_t weight);
 
 /** Hands the value back to the callers, but does not keep it. */
@@ -943,7 +955,7 @@ CT_API void ct_result_discard(ct_result *result);
  *
  * @return CT_OK after ct_result_set; CT_MISS: there is no such value; a CT_ERR_... or a status of
  *         its own (1000 and above, -1000 and below): it failed. Anything else, and CT_OK without a
- *         value, becomes CT_ERR_INVALID
+ *         value, becomes CT_ERR_CALLBACK
  */
 typedef ct_status (*ct_loader_fn)(void *user_data, const void *key, size_t key_size,
                                   ct_result *result);
@@ -961,7 +973,8 @@ typedef ct_status (*ct_loader_fn)(void *user_data, const void *key, size_t key_s
  * @return CT_OK; CT_MISS or a failure that load returned; CT_ERR_RECURSION if a ct_get_or_load
  *         further up this thread is loading the key, or if waiting would close a ring of threads
  *         that wait for each other in this cache (for loads or for turns of ct_compute); CT_BUSY in
- *         a single-threaded cache if the key is leased; CT_ERR_INVALID; CT_ERR_NOMEM
+ *         a single-threaded cache if the key is leased; CT_ERR_CALLBACK; CT_ERR_INVALID;
+ *         CT_ERR_NOMEM
  *
  * Ownership: ct_value_release gives *out back.
  * Threads:   waits as long as it takes. Never ask for a key whose lease this thread holds: the call
@@ -1003,7 +1016,7 @@ CT_API ct_status ct_get_or_lease(ct_cache *cache, const void *key, size_t key_si
  * @param out      [out] the value on CT_OK and CT_NOT_STORED, otherwise zeroed; may be NULL
  * @return CT_OK; CT_NOT_STORED: handed to those who wait but not kept, because it weighs too much,
  *         is dead on arrival, or was overtaken; CT_ERR_INVALID, CT_ERR_TOO_LARGE for 2^32 bytes or
- *         more, CT_ERR_NOMEM: the lease is given up as by ct_lease_abandon
+ *         more, CT_ERR_NOMEM, CT_ERR_CALLBACK: the lease is given up as by ct_lease_abandon
  *
  * Ownership: ct_value_release gives *out back.
  * Callbacks: as ct_set. None of them may ask for the same key: it would wait for itself.
@@ -1059,7 +1072,7 @@ typedef ct_status (*ct_compute_fn)(void *user_data, const void *key, size_t key_
  *         dead on arrival or discarded; CT_BUSY: others changed the entry each time; a failure that
  *         compute returned; CT_ERR_RECURSION if a ct_compute further up this thread is computing
  *         the key, or if waiting would close a ring of threads that wait for each other in this
- *         cache (for loads or for turns); otherwise as ct_set
+ *         cache (for loads or for turns); CT_ERR_CALLBACK; otherwise as ct_set
  *
  * Ownership: ct_value_release gives *out back.
  * Threads:   holds no lock while compute runs. Waits for its turn as long as it takes, in a
@@ -1156,7 +1169,7 @@ typedef ct_status (*ct_memo_fn)(void *user_data, void *self, const void *args, c
  *  the function is not called. */
 typedef ct_status (*ct_memo_key_fn)(void *user_data, void *self, const void *args, ct_key *key);
 
-/** Returns the cache of an object. With NULL the call fails with CT_ERR_INVALID. */
+/** Returns the cache of an object. With NULL the call fails with CT_ERR_CALLBACK. */
 typedef ct_cache *(*ct_memo_cache_fn)(void *user_data, void *self);
 
 /** Keys carry the types of their arguments: CT_KEY_TYPED. */
@@ -1229,7 +1242,7 @@ CT_API void ct_memo_free(ct_memo *memo);
  * @return CT_OK; CT_MISS or a failure that fn returned; a failure that key returned;
  *         CT_ERR_RECURSION if the function needs the very result that it is computing, as
  *         ct_get_or_load; threads that wait for each other in different caches are not noticed;
- *         CT_ERR_INVALID; CT_ERR_NOMEM
+ *         CT_ERR_CALLBACK; CT_ERR_INVALID; CT_ERR_NOMEM
  *
  * Ownership: ct_value_release gives *out back.
  * Threads:   waits for another thread that computes the same result, unless CT_MEMO_RACE is set.
@@ -1242,7 +1255,7 @@ CT_API ct_status ct_memo_call(ct_memo *memo, void *self, const void *args, ct_va
  * Builds the key that the result of a call is stored under, with the memo's prefix.
  *
  * @param key  emptied first; its type becomes the memo's
- * @return as ct_key_data, or a failure that the memo's key returned
+ * @return as ct_key_data, or a failure that the memo's key returned; CT_ERR_CALLBACK
  *
  * Callbacks: key.
  * Cost:      that of key.
@@ -1256,7 +1269,7 @@ CT_API ct_cache *ct_memo_cache(ct_memo *memo, void *self);
 /**
  * Forgets the result of one call.
  *
- * @return CT_OK; CT_MISS if none was kept; as ct_memo_key; CT_ERR_INVALID
+ * @return CT_OK; CT_MISS if none was kept; as ct_memo_key
  *
  * Threads:   a result that is being computed meanwhile is not kept, unless CT_MEMO_RACE is set.
  * Callbacks: key, cache_of; then as ct_delete.
@@ -1289,7 +1302,7 @@ CT_API void ct_cache_info_init(ct_cache_info *info, size_t struct_size);
  * Returns hits and misses of this memo and this self, and how full the cache is.
  *
  * @param out  [out] out->struct_size is set by the caller; the rest set on CT_OK, otherwise zeroed
- * @return CT_OK; CT_ERR_INVALID
+ * @return CT_OK; CT_ERR_CALLBACK; CT_ERR_INVALID
  *
  * Callbacks: cache_of; then as ct_currsize.
  * Cost:      O(1).
@@ -1300,7 +1313,7 @@ CT_API ct_status ct_memo_info(ct_memo *memo, void *self, ct_cache_info *out);
  * Empties the cache, other memos' results included, and sets this memo's hits and misses of self to
  * zero.
  *
- * @return CT_OK; CT_ERR_INVALID
+ * @return CT_OK; CT_ERR_CALLBACK; CT_ERR_INVALID
  *
  * Callbacks: cache_of; then as ct_clear.
  * Cost:      as ct_clear.
@@ -1316,7 +1329,7 @@ CT_API void ct_memo_forget(ct_memo *memo, void *self);
  *
  * @return CT_OK if it took all of them; otherwise the save fails with this status: a negative
  *         CT_ERR_..., or a status of its own (1000 and above, -1000 and below). Anything else
- *         becomes CT_ERR_INVALID
+ *         becomes CT_ERR_CALLBACK
  */
 typedef ct_status (*ct_write_fn)(void *user_data, const void *data, size_t size);
 
@@ -1343,8 +1356,8 @@ typedef ct_status (*ct_read_fn)(void *user_data, void *buffer, size_t capacity, 
  * pointers, only the pointers are saved.
  *
  * @param write  not NULL; is given the snapshot from its beginning to its end
- * @return CT_OK; a failure that write returned, which is then not called again; CT_ERR_INVALID;
- *         CT_ERR_NOMEM
+ * @return CT_OK; a failure that write returned, which is then not called again;
+ *         CT_ERR_CALLBACK; CT_ERR_INVALID; CT_ERR_NOMEM
  *
  * Callbacks: write; drop, for a value that left meanwhile; inside: timer.
  * Cost:      O(entries and their bytes); allocates less than 1 MiB, however large the cache is.
@@ -1373,7 +1386,7 @@ CT_API ct_status ct_snapshot_save(ct_cache *cache, ct_write_fn write, void *user
  *              follow
  * @return CT_OK, however many were kept; CT_ERR_CORRUPT if the input ends too early, was altered,
  *         is no snapshot, or has a version that this library does not know; a failure that read
- *         returned; CT_ERR_INTERNAL if read brought more than it may; CT_ERR_INVALID;
+ *         returned; CT_ERR_CALLBACK if read answered what it may not; CT_ERR_INVALID;
  *         CT_ERR_NOMEM
  *
  * Threads:   safe beside all other calls; keys stored by others meanwhile stay too. A ct_set that
@@ -1604,7 +1617,7 @@ struct ct_policy_ops {
   void (*on_clear)(void *state);
   void (*on_resize)(void *state, uint64_t maxsize); /**< optional */
   /** Chooses the entry that leaves next, and removes nothing. Called only if there is an entry. An
-   *  id that is not in the cache is CT_ERR_INTERNAL; earlier victims of that call stay gone, and
+   *  id that is not in the cache is CT_ERR_CALLBACK; earlier victims of that call stay gone, and
    *  the listener is told of them. */
   uint32_t (*victim)(void *state);
   /** The same value weighs something else, though it was neither used nor written: with

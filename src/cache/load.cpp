@@ -114,7 +114,7 @@ ct_status Cache::get_or_load(Bytes key, ct_loader_fn load, void *user_data, ct_v
   status =
       result.judge(load(user_data, key.data, key.size, reinterpret_cast<ct_result *>(&result)));
   ct_entry_options entry;
-  if (status == CT_OK && !check(&result.entry(), &entry)) status = CT_ERR_INVALID;
+  if (status == CT_OK && !check(&result.entry(), &entry)) status = CT_ERR_CALLBACK;
   if (status != CT_OK) {
     flight->shard->give_up_lease(*flight);
     return status;
@@ -190,7 +190,7 @@ bool Cache::compute_once(const Probe &probe, ct_compute_fn compute, void *user_d
 // itself if it is not kept. Returns CT_OK or a failure.
 ct_status Cache::keep_first(Bytes key, const Result &result, bool keep, ct_value *out) {
   ct_entry_options entry;
-  if (!check(&result.entry(), &entry)) return CT_ERR_INVALID;
+  if (!check(&result.entry(), &entry)) return CT_ERR_CALLBACK;
   Now now(clock_);
   StoreRequest request(memory_);
   request.condition = Condition::kElsePeek;
@@ -205,7 +205,7 @@ ct_status Cache::keep_first(Bytes key, const Result &result, bool keep, ct_value
 ct_status Cache::store_computed(const Probe &probe, Result &result, const Entry *seen,
                                 Departed &gone, ct_value *out) {
   ct_entry_options entry;
-  if (!check(&result.entry(), &entry)) return CT_ERR_INVALID;
+  if (!check(&result.entry(), &entry)) return CT_ERR_CALLBACK;
   Now now(clock_);
   StoreRequest request(memory_);
   request.condition = Condition::kIfSame;

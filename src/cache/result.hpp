@@ -44,14 +44,14 @@ class Result {
   Bytes value() const { return {large_ != nullptr ? large_ : small_, size_}; }
 
   // Turns the status that a callback returned into the one that the call returns. That is the same
-  // status if it may be handed on, else CT_ERR_INVALID.
+  // status if it may be handed on, else CT_ERR_CALLBACK.
   ct_status judge(ct_status answered) const {
     return answered == CT_OK ? status_ : judge_failure(answered);
   }
   static ct_status judge_failure(ct_status answered) {
     const auto number = static_cast<int32_t>(answered);
-    const bool known = answered == CT_MISS || (number < 0 && number >= CT_ERR_UNSUPPORTED);
-    return is_own(number) || known ? answered : CT_ERR_INVALID;
+    const bool known = answered == CT_MISS || (number < 0 && number >= CT_ERR_CALLBACK);
+    return is_own(number) || known ? answered : CT_ERR_CALLBACK;
   }
   // Returns whether a status is one of the callback's own.
   static bool is_own(int32_t number) { return number >= 1000 || number <= -1000; }
@@ -62,8 +62,8 @@ class Result {
  private:
   Memory &memory_;
   size_t size_ = 0;
-  char *large_ = nullptr;              // a value that small_ has no room for
-  ct_status status_ = CT_ERR_INVALID;  // until a value is set
+  char *large_ = nullptr;               // a value that small_ has no room for
+  ct_status status_ = CT_ERR_CALLBACK;  // until a value is set
   bool discarded_ = false;
   ct_entry_options entry_ = CT_ENTRY_OPTIONS_INIT;
   alignas(8) char small_[256];

@@ -187,7 +187,7 @@ ct_status Memo::call_alone(Cache &cache, Bytes key, Call &call, ct_value *out) {
 
 ct_status Memo::call(void *self, const void *args, ct_value *out) {
   Cache *cache = passes_through() ? own_ : this->cache(self);
-  if (cache == nullptr) return CT_ERR_INVALID;
+  if (cache == nullptr) return CT_ERR_CALLBACK;
   Key key(memory_, typed());
   ct_status status = fill_key(self, args, key);
   if (status != CT_OK) return status;
@@ -204,7 +204,7 @@ ct_status Memo::call(void *self, const void *args, ct_value *out) {
 
 ct_status Memo::invalidate(void *self, const void *args) {
   Cache *cache = this->cache(self);
-  if (cache == nullptr) return passes_through() ? CT_MISS : CT_ERR_INVALID;
+  if (cache == nullptr) return passes_through() ? CT_MISS : CT_ERR_CALLBACK;
   Key key(memory_, typed());
   const ct_status status = fill_key(self, args, key);
   return status == CT_OK ? cache->remove(key.bytes(), nullptr) : status;
@@ -212,7 +212,7 @@ ct_status Memo::invalidate(void *self, const void *args) {
 
 ct_status Memo::info(void *self, ct_cache_info *out) {
   Cache *cache = this->cache(self);
-  if (cache == nullptr && !passes_through()) return CT_ERR_INVALID;
+  if (cache == nullptr && !passes_through()) return CT_ERR_CALLBACK;
   const Tally::Counts counts = tally_.counts(self);
   out->hits = counts.hits;
   out->misses = counts.misses;
@@ -224,7 +224,7 @@ ct_status Memo::info(void *self, ct_cache_info *out) {
 
 ct_status Memo::clear(void *self) {
   Cache *cache = this->cache(self);
-  if (cache == nullptr && !passes_through()) return CT_ERR_INVALID;
+  if (cache == nullptr && !passes_through()) return CT_ERR_CALLBACK;
   if (cache != nullptr) cache->clear();
   tally_.reset(self);
   return CT_OK;

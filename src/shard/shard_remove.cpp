@@ -70,7 +70,7 @@ bool Shard::popitem(Now &now, Departed &gone, ct_value *key, ct_value *value, ct
     return false;
   }
   if (ref == kNone) {
-    *status = map_.index.size() == 0 ? CT_MISS : CT_ERR_INTERNAL;
+    *status = map_.index.size() == 0 ? CT_MISS : CT_ERR_CALLBACK;
   } else {
     *status = pop(ref, gone, key, value);
   }
@@ -99,7 +99,7 @@ ct_status Shard::evict_for(uint64_t need, uint64_t down_to, Reservation &room, N
     if (room.cover(need) || (first_due(now) == kNone && map_.index.size() <= down_to)) return CT_OK;
     uint64_t weight;
     const Eviction eviction = evict(nullptr, nullptr, now, gone, &weight);
-    if (eviction == Eviction::kBroken) return CT_ERR_INTERNAL;
+    if (eviction == Eviction::kBroken) return CT_ERR_CALLBACK;
     if (eviction == Eviction::kPaused) break;
     room.keep(weight);
   }
@@ -116,7 +116,7 @@ ct_status Shard::pay_debt_locked(uint64_t entries, Now &now, Departed &gone, boo
   for (; entries != 0 && share_.owes() && budget_.debt() != 0; entries--) {
     uint64_t weight;
     const Eviction eviction = evict(nullptr, nullptr, now, gone, &weight);
-    if (eviction == Eviction::kBroken) return CT_ERR_INTERNAL;
+    if (eviction == Eviction::kBroken) return CT_ERR_CALLBACK;
     *progress = true;
     if (eviction == Eviction::kPaused) break;
     budget_.give(weight);

@@ -223,7 +223,7 @@ inline void ShardStore::tidy() {
 
 // Makes `room` hold what the request weighs beyond the entry that it replaces, *own. That entry may
 // be evicted as well: then *own becomes kNone. budget.hpp tells which shard pays. With kDone, the
-// status is CT_ERR_INTERNAL if the policy named no victim.
+// status is CT_ERR_CALLBACK if the policy named no victim.
 inline Next ShardStore::make_room(Ref *own) {
   for (uint64_t evicted = 0;; evicted++) {
     const uint64_t have = *own == kNone ? 0 : map().entries.weight_of(shard_.at(*own));
@@ -243,7 +243,7 @@ inline Next ShardStore::make_room(Ref *own) {
                                          ? shard_.evict(&request_, own, now_, gone_, &weight)
                                          : Shard::Eviction::kPaused;
     if (eviction == Shard::Eviction::kBroken) {
-      return request_.end(CT_ERR_INTERNAL);
+      return request_.end(CT_ERR_CALLBACK);
     }
     if (eviction == Shard::Eviction::kPaused) {
       shard_.lock_.let_others_in();
@@ -272,7 +272,7 @@ inline Next ShardStore::evict_for_block(Ref own) {
   uint64_t weight;
   Ref watched = own;
   const Shard::Eviction eviction = shard_.evict(&request_, &watched, now_, gone_, &weight);
-  if (eviction == Shard::Eviction::kBroken) return request_.end(CT_ERR_INTERNAL);
+  if (eviction == Shard::Eviction::kBroken) return request_.end(CT_ERR_CALLBACK);
   if (watched != own) forget_own();
   if (eviction == Shard::Eviction::kDone) room_.keep(weight);
   return Next::kTellFirst;

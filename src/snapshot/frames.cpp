@@ -14,7 +14,7 @@ namespace {
 // loading may end with a miss.
 ct_status judge(ct_status answered) {
   const ct_status status = Result::judge_failure(answered);
-  return status == CT_MISS ? CT_ERR_INVALID : status;
+  return status == CT_MISS ? CT_ERR_CALLBACK : status;
 }
 
 }  // namespace
@@ -93,7 +93,7 @@ size_t FrameReader::read_some(void *to, size_t size) {
   if (answered != CT_OK) {
     fail(judge(answered));
   } else if (got > size) {
-    fail(CT_ERR_INTERNAL);
+    fail(CT_ERR_CALLBACK);
   }
   return status_ == CT_OK ? got : 0;
 }

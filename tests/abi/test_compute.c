@@ -89,20 +89,20 @@ FIXTURE_TEST(failure_is_handed_back_and_changes_nothing, open_lru(f, 8)) {
   assert_told(f, "");
 }
 
-FIXTURE_TEST(answer_in_the_reserved_range_is_invalid, open_lru(f, 8)) {
+FIXTURE_TEST(answer_in_the_reserved_range_is_the_callbacks_fault, open_lru(f, 8)) {
   set_text(f->cache, "a", "1");
   for (size_t i = 0; i < kReservedCount; i++) {
     plan plan = {.value = "2", .answer = kReserved[i]};
-    assert_computes(CT_ERR_INVALID, NULL, f, "a", &plan);
+    assert_computes(CT_ERR_CALLBACK, NULL, f, "a", &plan);
     assert_int_equal(1, plan.calls);
   }
   assert_text_quietly(f->cache, "a", "1");
 }
 
-FIXTURE_TEST(done_without_a_value_is_invalid, open_lru(f, 8)) {
+FIXTURE_TEST(done_without_a_value_is_the_callbacks_fault, open_lru(f, 8)) {
   set_text(f->cache, "a", "1");
   plan plan = {.answer = CT_OK};
-  assert_computes(CT_ERR_INVALID, NULL, f, "a", &plan);
+  assert_computes(CT_ERR_CALLBACK, NULL, f, "a", &plan);
   assert_text_quietly(f->cache, "a", "1");
 }
 

@@ -598,7 +598,7 @@ static void mend(journal *it) {
 }
 
 FAILING_TEST(set_with_a_dead_victim_fails_after_earlier_victims, 2) {
-  assert_status(CT_ERR_INTERNAL, set_text_weight(it->f.cache, "e", "1", 3));
+  assert_status(CT_ERR_CALLBACK, set_text_weight(it->f.cache, "e", "1", 3));
   assert_journal(it, "remove a, remove b");
   assert_told(&it->f, "EVICTED a=1, EVICTED b=1");
   assert_false(has_text(it->f.cache, "e"));
@@ -613,7 +613,7 @@ FAILING_TEST(set_with_a_dead_victim_fails_after_earlier_victims, 2) {
 }
 
 FAILING_TEST(update_with_a_dead_victim_keeps_the_old_value, 1) {
-  assert_status(CT_ERR_INTERNAL, set_text_weight(it->f.cache, "c", "2", 3));
+  assert_status(CT_ERR_CALLBACK, set_text_weight(it->f.cache, "c", "2", 3));
   assert_told(&it->f, "EVICTED a=1");
   assert_text_quietly(it->f.cache, "c", "1");
   assert_int_equal(3, ct_currsize(it->f.cache));
@@ -624,7 +624,7 @@ FAILING_TEST(update_with_a_dead_victim_keeps_the_old_value, 1) {
 
 FAILING_TEST(setdefault_with_a_dead_victim_hands_nothing_out, 0) {
   ct_value value = poisoned_value();
-  assert_status(CT_ERR_INTERNAL, ct_setdefault(it->f.cache, "e", 1, "1", 1, &value));
+  assert_status(CT_ERR_CALLBACK, ct_setdefault(it->f.cache, "e", 1, "1", 1, &value));
   assert_holds_nothing(value);
   assert_told(&it->f, "");
   assert_int_equal(4, ct_len(it->f.cache));
@@ -634,7 +634,7 @@ FAILING_TEST(popitem_with_a_dead_victim_removes_nothing, 1) {
   assert_status(CT_OK, ct_popitem(it->f.cache, NULL, NULL));
   assert_told(&it->f, "EVICTED a=1");
   ct_value key = poisoned_value(), value = poisoned_value();
-  assert_status(CT_ERR_INTERNAL, ct_popitem(it->f.cache, &key, &value));
+  assert_status(CT_ERR_CALLBACK, ct_popitem(it->f.cache, &key, &value));
   assert_holds_nothing(key);
   assert_holds_nothing(value);
   assert_told(&it->f, "");
@@ -642,7 +642,7 @@ FAILING_TEST(popitem_with_a_dead_victim_removes_nothing, 1) {
 }
 
 FAILING_TEST(resize_with_a_dead_victim_sets_the_limit, 1) {
-  assert_status(CT_ERR_INTERNAL, ct_resize(it->f.cache, 2));
+  assert_status(CT_ERR_CALLBACK, ct_resize(it->f.cache, 2));
   assert_told(&it->f, "EVICTED a=1");
   assert_int_equal(2, ct_maxsize(it->f.cache));
   mend(it);
@@ -658,8 +658,8 @@ FAILING_TEST(id_of_an_entry_that_left_is_dead, 0) {
   assert_status(CT_OK, delete_text(it->f.cache, "b"));
   it->dead_id = id;
   assert_told(&it->f, "REMOVED b=1");
-  assert_status(CT_ERR_INTERNAL, ct_popitem(it->f.cache, NULL, NULL));
-  assert_status(CT_ERR_INTERNAL, set_text_weight(it->f.cache, "e", "1", 2));
+  assert_status(CT_ERR_CALLBACK, ct_popitem(it->f.cache, NULL, NULL));
+  assert_status(CT_ERR_CALLBACK, set_text_weight(it->f.cache, "e", "1", 2));
   assert_told(&it->f, "");
   assert_int_equal(3, ct_len(it->f.cache));
 }
@@ -674,7 +674,7 @@ TEST(dead_victim_of_another_shard_fails_the_set) {
   assert_status(CT_OK, set_text(it.f.cache, "a", "1"));
   /* Half of these keys belong to the empty shard, which has to ask the other shard for a victim. */
   for (char key = 'b'; key <= 'z'; key++)
-    assert_status(CT_ERR_INTERNAL, ct_set(it.f.cache, &key, 1, "2", 1));
+    assert_status(CT_ERR_CALLBACK, ct_set(it.f.cache, &key, 1, "2", 1));
   assert_told(&it.f, "");
   assert_text_quietly(it.f.cache, "a", "1");
   assert_int_equal(1, ct_currsize(it.f.cache));

@@ -16,6 +16,7 @@
 
 PIN(sizeof(ct_status), 4);
 PIN(CT_STATUS_RANGE_MIN_, -0x7fffffff - 1);
+PIN(CT_ERR_CALLBACK, -10);
 PIN(CT_ERR_UNSUPPORTED, -9);
 PIN(CT_ERR_INTERNAL, -8);
 PIN(CT_ERR_IO, -7);

@@ -172,18 +172,18 @@ FIXTURE_TEST(failure_is_handed_back_as_it_came, open_lru(f, 8)) {
   assert_counted(f->cache, .misses = kFailureCount + 1, .load_failures = kFailureCount + 1);
 }
 
-FIXTURE_TEST(answer_in_the_reserved_range_is_invalid, open_lru(f, 8)) {
+FIXTURE_TEST(answer_in_the_reserved_range_is_the_callbacks_fault, open_lru(f, 8)) {
   for (size_t i = 0; i <= kReservedCount; i++) {
     plan plan = {.value = "1", .answer = i < kReservedCount ? kReserved[i] : CT_NOT_STORED};
-    assert_load_fails(CT_ERR_INVALID, f, "a", &plan);
+    assert_load_fails(CT_ERR_CALLBACK, f, "a", &plan);
     assert_false(has_text(f->cache, "a"));
   }
   assert_counted(f->cache, .misses = kReservedCount + 1, .load_failures = kReservedCount + 1);
 }
 
-FIXTURE_TEST(done_without_a_value_is_invalid, open_lru(f, 8)) {
+FIXTURE_TEST(done_without_a_value_is_the_callbacks_fault, open_lru(f, 8)) {
   plan plan = {.value = NULL, .answer = CT_OK};
-  assert_load_fails(CT_ERR_INVALID, f, "a", &plan);
+  assert_load_fails(CT_ERR_CALLBACK, f, "a", &plan);
   assert_false(has_text(f->cache, "a"));
   assert_counted(f->cache, .misses = 1, .load_failures = 1);
 }

@@ -124,15 +124,15 @@ MEMO_TEST(each_object_has_its_results) {
   ct_cache_free(other.cache);
 }
 
-MEMO_TEST(object_without_cache_is_invalid) {
+MEMO_TEST(object_without_cache_is_the_callbacks_fault) {
   object none = {NULL};
   ct_memo *memo = method_memo(0);
-  assert_call_fails(CT_ERR_INVALID, memo, &none, INT(1));
-  assert_status(CT_ERR_INVALID, ct_memo_invalidate(memo, &none, INT(1)));
-  assert_status(CT_ERR_INVALID, ct_memo_clear(memo, &none));
+  assert_call_fails(CT_ERR_CALLBACK, memo, &none, INT(1));
+  assert_status(CT_ERR_CALLBACK, ct_memo_invalidate(memo, &none, INT(1)));
+  assert_status(CT_ERR_CALLBACK, ct_memo_clear(memo, &none));
   ct_cache_info info = CT_CACHE_INFO_INIT;
   info.hits = info.misses = info.maxsize = info.currsize = 77;
-  assert_status(CT_ERR_INVALID, ct_memo_info(memo, &none, &info));
+  assert_status(CT_ERR_CALLBACK, ct_memo_info(memo, &none, &info));
   const ct_cache_info empty = CT_CACHE_INFO_INIT;
   assert_memory_equal(&empty, &info, sizeof(info));
   assert_null(ct_memo_cache(memo, &none));

@@ -145,17 +145,17 @@ MEMO_TEST(failure_reaches_the_caller_and_is_not_kept) {
 }
 
 /* The function may not return statuses that mean something to the library. */
-MEMO_TEST(status_that_is_not_the_functions_is_invalid) {
+MEMO_TEST(status_that_is_not_the_functions_is_the_callbacks_fault) {
   for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE)
     for (size_t i = 0; i <= kReservedCount; i++) {
       const ct_status answer = i < kReservedCount ? kReserved[i] : CT_NOT_STORED;
       ct_memo *memo = usual_memo(flags);
       w.answer = answer;
-      assert_call_fails(CT_ERR_INVALID, memo, NULL, INT(1));
+      assert_call_fails(CT_ERR_CALLBACK, memo, NULL, INT(1));
       assert_info(memo, NULL, 0, 1, 128, 0);
       w.answer = CT_OK;
       w.key_answer = answer;
-      assert_call_fails(CT_ERR_INVALID, memo, NULL, INT(1));
+      assert_call_fails(CT_ERR_CALLBACK, memo, NULL, INT(1));
       w.key_answer = CT_OK;
       ct_memo_free(memo);
     }
@@ -166,13 +166,13 @@ static ct_status set_nothing(void *user_data, void *self, const void *args, ct_r
   return CT_OK;
 }
 
-MEMO_TEST(function_without_result_is_invalid) {
+MEMO_TEST(function_without_result_is_the_callbacks_fault) {
   const ct_options own = own_options(CT_POLICY_LRU, 8);
   ct_memo_options options = memo_options();
   options.own = &own;
   options.fn = set_nothing;
   ct_memo *memo = new_memo(&options);
-  assert_call_fails(CT_ERR_INVALID, memo, NULL, INT(1));
+  assert_call_fails(CT_ERR_CALLBACK, memo, NULL, INT(1));
   assert_info(memo, NULL, 0, 1, 8, 0);
   ct_memo_free(memo);
 }

@@ -27,10 +27,10 @@ ASK_TEST(result_deadline_is_absolute, open_lru(f, 8)) {
   assert_int_equal(150, info_of(f->cache, "a").deadline);
 }
 
-ASK_TEST(result_weight_is_invalid_where_memory_is_weighed,
+ASK_TEST(result_weight_is_the_callbacks_fault_where_memory_is_weighed,
          open_fixture(f, .maxsize = 1000, .weight_kind = CT_WEIGHT_MEMORY)) {
   plan plan = {.act = set_weight, .number = 5, .value = "2"};
-  assert_answers(ask, CT_ERR_INVALID, NULL, f, "a", &plan);
+  assert_answers(ask, CT_ERR_CALLBACK, NULL, f, "a", &plan);
   assert_false(has_text(f->cache, "a"));
   plan.act = NULL;
   assert_answers(ask, CT_OK, "2", f, "a", &plan);

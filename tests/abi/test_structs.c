@@ -95,6 +95,7 @@ static const struct {
     NAMED(CT_ERR_BUFFER),   NAMED(CT_ERR_RECURSION),
     NAMED(CT_ERR_CORRUPT),  NAMED(CT_ERR_IO),
     NAMED(CT_ERR_INTERNAL), NAMED(CT_ERR_UNSUPPORTED),
+    NAMED(CT_ERR_CALLBACK),
 };
 enum { kStatusCount = COUNT_OF(kStatuses) };
 

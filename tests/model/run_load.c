@@ -21,7 +21,7 @@ static void draw_failure(plan *p) {
     int32_t answer, told;
   } kFailures[] = {
       {CT_ERR_IO, CT_ERR_IO}, {CT_ERR_NOMEM, CT_ERR_NOMEM}, {-1000, -1000},
-      {1000, 1000},           {CT_EXISTS, CT_ERR_INVALID},  {CT_OK, CT_ERR_INVALID},
+      {1000, 1000},           {CT_EXISTS, CT_ERR_CALLBACK}, {CT_OK, CT_ERR_CALLBACK},
   };
   const uint64_t drawn = below(p->run, COUNT_OF(kFailures));
   p->answer = (ct_status)kFailures[drawn].answer;

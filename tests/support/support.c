@@ -31,16 +31,15 @@ __attribute__((weak)) int main(void) {
 /* ---- Statuses ------------------------------------------------------------------------------- */
 
 const ct_status kFailures[kFailureCount] = {
-    CT_ERR_INVALID,   CT_ERR_NOMEM,     CT_ERR_TOO_LARGE,
-    CT_ERR_BUFFER,    CT_ERR_RECURSION, CT_ERR_CORRUPT,
-    CT_ERR_IO,        CT_ERR_INTERNAL,  CT_ERR_UNSUPPORTED,
-    (ct_status)1000,  (ct_status)1001,  (ct_status)2000000000,
-    (ct_status)-1000, (ct_status)-1001, (ct_status)-2000000000,
+    CT_ERR_INVALID,        CT_ERR_NOMEM,     CT_ERR_TOO_LARGE, CT_ERR_BUFFER,
+    CT_ERR_RECURSION,      CT_ERR_CORRUPT,   CT_ERR_IO,        CT_ERR_INTERNAL,
+    CT_ERR_UNSUPPORTED,    CT_ERR_CALLBACK,  (ct_status)1000,  (ct_status)1001,
+    (ct_status)2000000000, (ct_status)-1000, (ct_status)-1001, (ct_status)-2000000000,
 };
 
 const ct_status kReserved[kReservedCount] = {
     CT_EXISTS,      CT_LEASED,      CT_BUSY,        CT_END,          (ct_status)7,
-    (ct_status)100, (ct_status)999, (ct_status)-10, (ct_status)-100, (ct_status)-999,
+    (ct_status)100, (ct_status)999, (ct_status)-11, (ct_status)-100, (ct_status)-999,
 };
 
 /* ---- Clock ---------------------------------------------------------------------------------- */

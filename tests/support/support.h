@@ -30,7 +30,7 @@ enum { kSanitized = 0 };
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Failures that a callback may answer, statuses of its own among them. */
-enum { kFailureCount = 15 };
+enum { kFailureCount = 16 };
 extern const ct_status kFailures[kFailureCount];
 
 /* Statuses that no callback may answer; nor CT_NOT_STORED, unless it computes. */

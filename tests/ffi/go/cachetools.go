@@ -199,6 +199,7 @@ const (
 	ErrIO          Status = C.CT_ERR_IO
 	ErrInternal    Status = C.CT_ERR_INTERNAL
 	ErrUnsupported Status = C.CT_ERR_UNSUPPORTED
+	ErrCallback    Status = C.CT_ERR_CALLBACK
 )
 
 func (s Status) Error() string {

@@ -32,10 +32,11 @@ from ctypes import CFUNCTYPE, POINTER, byref, c_bool, c_char_p, c_double, c_int3
 from ctypes import c_size_t, c_uint32, c_uint64, c_void_p, sizeof, string_at
 
 __all__ = [
-    "NEVER", "UNBOUNDED", "BufferError", "BusyError", "Cache", "Cause", "CorruptError", "Error", "Event",
-    "FileError", "InvalidError", "Key", "LEAVE", "Lease", "Loaded", "Memo", "NoMemoryError", "Order",
-    "Outcome", "Policy", "REMOVE", "RecursiveLoadError", "Status", "TooLargeError",
-    "UnsupportedError", "WeightKind", "key", "memoize", "version",
+    "NEVER", "UNBOUNDED", "BufferError", "BusyError", "Cache", "CallbackError", "Cause",
+    "CorruptError", "Error", "Event", "FileError", "InvalidError", "Key", "LEAVE", "Lease",
+    "Loaded", "Memo", "NoMemoryError", "Order", "Outcome", "Policy", "REMOVE",
+    "RecursiveLoadError", "Status", "TooLargeError", "UnsupportedError", "WeightKind", "key",
+    "memoize", "version",
 ]
 
 NEVER = UNBOUNDED = NOW = 2**64 - 1
@@ -45,6 +46,7 @@ NEVER = UNBOUNDED = NOW = 2**64 - 1
 # The declarations of cachetools.h; test_libcachetools.py compares both.
 
 class Status(enum.IntEnum):
+    ERR_CALLBACK = -10
     ERR_UNSUPPORTED = -9
     ERR_INTERNAL = -8
     ERR_IO = -7
@@ -382,6 +384,10 @@ class UnsupportedError(Error, NotImplementedError):
     pass
 
 
+class CallbackError(Error):
+    pass
+
+
 class BusyError(Error):
     pass
 
@@ -395,6 +401,7 @@ _ERRORS = {
     Status.ERR_CORRUPT: CorruptError,
     Status.ERR_IO: FileError,
     Status.ERR_UNSUPPORTED: UnsupportedError,
+    Status.ERR_CALLBACK: CallbackError,
 }
 
 

@@ -52,6 +52,7 @@ pub struct Error(raw::ct_status);
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    pub const CALLBACK: Error = Error(raw::CT_ERR_CALLBACK);
     pub const UNSUPPORTED: Error = Error(raw::CT_ERR_UNSUPPORTED);
     pub const INTERNAL: Error = Error(raw::CT_ERR_INTERNAL);
     pub const IO: Error = Error(raw::CT_ERR_IO);
@@ -1858,7 +1859,7 @@ mod trampolines {
     }
 
     pub unsafe extern "C" fn victim(state: *mut c_void) -> u32 {
-        guard(u32::MAX, || policy(state).victim()) // no entry has this id: CT_ERR_INTERNAL
+        guard(u32::MAX, || policy(state).victim()) // no entry has this id: CT_ERR_CALLBACK
     }
 
     pub unsafe extern "C" fn on_reweigh(state: *mut c_void, id: u32, weight: u64) {
@@ -1916,6 +1917,7 @@ pub mod raw {
 
     /// An int32_t, because callbacks add statuses of their own.
     pub type ct_status = i32;
+    pub const CT_ERR_CALLBACK: ct_status = -10;
     pub const CT_ERR_UNSUPPORTED: ct_status = -9;
     pub const CT_ERR_INTERNAL: ct_status = -8;
     pub const CT_ERR_IO: ct_status = -7;

@@ -31,6 +31,7 @@ pub fn version() []const u8 {
 
 /// The operation did not happen.
 pub const Error = error{
+    Callback,
     Unsupported,
     Internal,
     InputOutput,
@@ -47,6 +48,7 @@ pub const Error = error{
 fn check(status: c_int) Error!c_int {
     if (status >= 0) return status;
     return switch (status) {
+        c.CT_ERR_CALLBACK => Error.Callback,
         c.CT_ERR_UNSUPPORTED => Error.Unsupported,
         c.CT_ERR_IO => Error.InputOutput,
         c.CT_ERR_CORRUPT => Error.Corrupt,
@@ -67,6 +69,7 @@ fn done(status: c_int) Error!bool {
 /// Says in one sentence what a failure means.
 pub fn message(failure: Error) []const u8 {
     return std.mem.span(c.ct_status_message(switch (failure) {
+        Error.Callback => c.CT_ERR_CALLBACK,
         Error.Unsupported => c.CT_ERR_UNSUPPORTED,
         Error.Internal => c.CT_ERR_INTERNAL,
         Error.InputOutput => c.CT_ERR_IO,

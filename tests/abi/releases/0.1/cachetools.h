@@ -17,6 +17,7 @@ extern "C" {
 #endif
 typedef enum ct_status {
   CT_STATUS_RANGE_MIN_ = -0x7fffffff - 1,
+  CT_ERR_CALLBACK = -10,
   CT_ERR_UNSUPPORTED = -9,
   CT_ERR_INTERNAL = -8,
   CT_ERR_IO = -7,
