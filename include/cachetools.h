@@ -65,9 +65,11 @@
 #endif
 #ifdef __cplusplus
 #define CT_NULL_ nullptr
+#define CT_U64_(number) static_cast<uint64_t>(number)
 extern "C" {
 #else
 #define CT_NULL_ NULL
+#define CT_U64_(number) ((uint64_t)(number))
 #endif
 
 /* ---- Statuses ------------------------------------------------------------------------------- */
@@ -276,8 +278,36 @@ CT_API ct_status ct_value_ref(const ct_value *value, ct_value *out);
 /** In time or weight: no end, no limit. */
 #define CT_NEVER UINT64_MAX
 
+/* A number of units of so many ticks each. "| 0" takes integers only. */
+#define CT_TICKS_(number, each)                                                           \
+  (((number) | 0) > 0                                                                     \
+       ? (CT_U64_(number) * (each) / (each) == CT_U64_(number) ? CT_U64_(number) * (each) \
+                                                               : CT_NEVER)                \
+       : CT_U64_(0))
+
+/**
+ * For every ttl and tti of the default timer, whose ticks are nanoseconds, and for wait_ns:
+ * CT_SECONDS(60) is a minute. The number is an integer of any type, as CT_SECONDS(1.5) does not
+ * compile: CT_MILLISECONDS(1500). A number below 0 counts as 0. What 64 bits do not hold becomes
+ * CT_NEVER. The result is a uint64_t, constant if the number is. The number is evaluated more than
+ * once.
+ */
+#define CT_NANOSECONDS(number) CT_TICKS_(number, CT_U64_(1))
+/** As CT_NANOSECONDS. */
+#define CT_MICROSECONDS(number) CT_TICKS_(number, CT_U64_(1000))
+/** As CT_NANOSECONDS. */
+#define CT_MILLISECONDS(number) CT_TICKS_(number, CT_U64_(1000000))
+/** As CT_NANOSECONDS. */
+#define CT_SECONDS(number) CT_TICKS_(number, CT_U64_(1000000000))
+/** As CT_NANOSECONDS. */
+#define CT_MINUTES(number) CT_TICKS_(number, CT_U64_(60) * 1000000000)
+/** As CT_NANOSECONDS. */
+#define CT_HOURS(number) CT_TICKS_(number, CT_U64_(3600) * 1000000000)
+
 /**
  * Stores a value with a lifetime of its own, instead of the cache's ttl or ttu.
+ *
+ *     ct_set_ttl(cache, "token", 5, token, token_size, CT_MINUTES(15));
  *
  * @param ttl  in ticks from now; 0 is dead on arrival; CT_NEVER: none
  * @return as ct_set
@@ -639,7 +669,8 @@ typedef enum ct_weight_kind {
 #define CT_FLAG_PRECISE_CLOCK 0x4u
 
 /** How to make a cache. Zero is the default everywhere: LRU, each entry weighs 1, one shard. Always
- *  set maxsize: with 0 a cache keeps only entries that weigh 0. */
+ *  set maxsize: with 0 a cache keeps only entries that weigh 0. Times are in ticks: options.ttl =
+ *  CT_SECONDS(60). */
 typedef struct ct_options {
   size_t struct_size;          /**< sizeof(ct_options) */
   int32_t policy;              /**< a ct_policy */
@@ -714,8 +745,9 @@ CT_API ct_status ct_cache_options(const ct_cache *cache, ct_options *out);
 
 /* ---- Time and lifetimes --------------------------------------------------------------------- */
 /*
- * Time is counted in ticks of the cache's timer: nanoseconds of the monotonic clock, unless you
- * bring a timer, which may count anything. An entry is expired from the moment now >= deadline.
+ * Time is counted in ticks of the cache's timer: nanoseconds of the monotonic clock, so that
+ * CT_SECONDS(60) is a minute, unless you bring a timer, which may count anything. An entry is
+ * expired from the moment now >= deadline.
  *
  * A call reads the timer at most once, and never in a cache without lifetimes, with these
  * exceptions. CT_POLICY_CUSTOM is told the time. Snapshots with a date read it. Loading calls in

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Compiles the header alone, with one object of each CT_..._INIT, in every mode of C and C++ that it
-# promises, with every compiler found. Prints TAP.
+# Compiles the header alone, with one object of each CT_..._INIT and with units of time, in every
+# mode of C and C++ that it promises, with every compiler found. Prints TAP.
 # Usage: check_header.sh INCLUDE_DIRECTORY
 set -eu
 include=$1
@@ -17,6 +17,15 @@ trap 'rm -rf "$work"' EXIT
       echo "extern $type a_$type;"
       echo "$type a_$type = CT_${name}_INIT;"
     done
+  for unit in NANOSECONDS MICROSECONDS MILLISECONDS SECONDS MINUTES HOURS; do
+    function="of_$unit(short n, unsigned char u, int64_t l, uint64_t q)"
+    echo "uint64_t $function;"
+    echo "uint64_t $function {"
+    echo "  enum { kMany = CT_$unit(2) > 1 };"
+    echo "  static uint64_t two = CT_$unit(2);"
+    echo "  return kMany + two + CT_$unit(n) + CT_$unit(u) + CT_$unit(l - 1) + CT_$unit(q);"
+    echo '}'
+  done
   echo 'int main(void) { return ct_version() == 0; }'
 } >"$work/header.c"
 cp "$work/header.c" "$work/header.cpp"
@@ -37,6 +46,25 @@ compile() { # compiler, mode, language, flags ...
   echo "$result $count - header_compiles_alone_with_${compiler}_as_$mode"
   sed 's/^/# /' "$work/log"
 }
+
+# A fraction would be cut off.
+for compiler in gcc g++ clang clang++; do
+  "$compiler" --version >"$work/log" 2>&1 || continue
+  case $compiler in
+    *++) language=c++ ;;
+    *) language=c ;;
+  esac
+  count=$((count + 1))
+  result=ok
+  if echo '#include <cachetools.h>
+extern uint64_t time;
+uint64_t time = CT_SECONDS(1.5);' | "$compiler" -I"$include" -x $language -fsyntax-only - 2>"$work/log"; then
+    result='not ok' status=1
+  fi
+  grep -q 'invalid operands' "$work/log" || result='not ok' status=1
+  echo "$result $count - fraction_does_not_compile_with_$compiler"
+  [ "$result" = ok ] || sed 's/^/# /' "$work/log"
+done
 
 for compiler in gcc clang; do
   for mode in c99 c11 c17 c2x; do

@@ -45,6 +45,16 @@ FIXTURE_TEST(set_ttl_counts_instead_of_ttl, open_at_100(f, 10, 0)) {
   assert_text(f->cache, "always", "3");
 }
 
+FIXTURE_TEST(units_are_those_of_the_default_timer, open_at_100(f, 0, 0)) {
+  const int minute = 60;
+  assert_status(CT_OK, set_text_ttl(f->cache, "a", "1", CT_SECONDS(minute)));
+  assert_true(info_of(f->cache, "a").deadline == 100 + 60000000000u);
+  assert_status(CT_OK, set_text_ttl(f->cache, "b", "1", CT_HOURS(INT32_MAX)));
+  assert_true(info_of(f->cache, "b").deadline == CT_NEVER);
+  const int over = -minute;
+  assert_status(CT_NOT_STORED, set_text_ttl(f->cache, "c", "1", CT_SECONDS(over)));
+}
+
 FIXTURE_TEST(set_ttl_works_in_a_cache_without_lifetimes, open_at_100(f, 0, 0)) {
   set_text(f->cache, "always", "1");
   set_text_ttl(f->cache, "a", "2", 5);

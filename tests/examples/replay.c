@@ -67,7 +67,7 @@ static trace read_trace(const char *path) {
 }
 
 /* An hour: the lifetime for the policies that need one. */
-static const uint64_t kHour = UINT64_C(3600000000000);
+static const uint64_t kHour = CT_HOURS(1);
 
 static uint64_t in_an_hour(void *user_data, const void *key, size_t key_size, const void *value,
                            size_t value_size, uint64_t now) {

@@ -16,7 +16,7 @@ static ct_status ask_service(void *user_data, const void *key, size_t key_size, 
   char answer[64];
   const int size =
       snprintf(answer, sizeof answer, "all about %.*s", (int)key_size, (const char *)key);
-  ct_result_ttl(result, UINT64_C(3600000000000)); /* for an hour, even while the program is off */
+  ct_result_ttl(result, CT_HOURS(1)); /* for an hour, even while the program is off */
   return ct_result_set(result, answer, (size_t)size);
 }
 
