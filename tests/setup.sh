@@ -2,13 +2,13 @@
 # shellcheck shell=sh
 # Shared by demo.sh, check.sh, coverage.sh and bench/run.sh, which source it. Sets root, the
 # checkout, and work, a folder for everything that is written. The folder is removed unless
-# something failed.
+# something failed after the run could begin.
 
 root=$(cd "$(dirname "$0")" && pwd)
 root=${root%/tests*}
 work=$(mktemp -d)
 log=$work/log
-trap '[ $? -ne 0 ] || rm -rf "$work"' EXIT
+trap '[ $? -ne 0 ] && [ -d "$work" ] && echo "The files are kept in $work" || rm -rf "$work"' EXIT
 trap 'rm -rf "$work"; exit 130' INT TERM
 
 # Runs a command, hides its output, and reports how it went; if it failed, also shows its output.
@@ -28,7 +28,6 @@ quietly() { # title, command ...
 
 show_log() {
   sed 's/^/    /' "$log"
-  echo "    (the files are kept in $work)"
 }
 
 # ---- Packages ------------------------------------------------------------------------------------
@@ -62,17 +61,22 @@ has_header() {
   echo "#include <$1>" | g++ -std=c++17 -x c++ -E - >"$log" 2>&1
 }
 
-as_root() {
+# Runs a line of shell as root.
+as_root() { # command line
   if [ "$(id -u)" = 0 ]; then
-    "$@"
+    sh -c "$1"
   else
-    sudo "$@"
+    sudo sh -c "$1"
   fi
 }
 
-install_by_apt() {
-  export DEBIAN_FRONTEND=noninteractive
-  as_root apt-get update && as_root apt-get install -y --no-install-recommends "$@"
+install_by_apt='apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends'
+
+# Ends a run that cannot begin, and leaves nothing behind.
+refuse() { # lines ...
+  printf '%s\n' "$@" >&2
+  rm -rf "$work"
+  exit 1
 }
 
 # Installs what is missing for a purpose: demo; check, which also needs what demo needs; all, bench
@@ -93,8 +97,9 @@ set_up() { # purpose
   absent=$(missing $needed | tr '\n' ' ')
 
   if [ -n "$absent" ]; then
+    run=as_root
     if command -v apt-get >"$log"; then
-      install=install_by_apt
+      install=$install_by_apt
       packages='gcc g++ libc6-dev meson ninja-build pkg-config libxxhash-dev xz-utils'
       packages_check='python3 libcmocka-dev liblzma-dev libarchive-dev'
       packages_all='clang libclang-rt-dev clang-tidy cppcheck valgrind libc6-dbg abigail-tools git doxygen mandoc'
@@ -103,7 +108,7 @@ set_up() { # purpose
       packages_bench='gnuplot-nox libbenchmark-dev'
       [ $has_multilib = no ] || packages_all="$packages_all gcc-multilib g++-multilib"
     elif command -v dnf >"$log"; then
-      install='as_root dnf install -y'
+      install='dnf install -y'
       packages='gcc gcc-c++ meson ninja-build pkgconf-pkg-config xxhash-devel xz'
       packages_check='python3 libcmocka-devel xz-devel libarchive-devel'
       packages_all='clang clang-tools-extra cppcheck valgrind-devel libabigail git doxygen mandoc gnuplot cmake'
@@ -111,30 +116,29 @@ set_up() { # purpose
       packages_languages='rust golang'
       packages_bench='gnuplot google-benchmark-devel'
     elif command -v apk >"$log"; then
-      install='as_root apk add'
+      install='apk add'
       packages='build-base linux-headers meson samurai pkgconf xxhash-dev xz'
       packages_check='python3 cmocka-dev xz-dev libarchive-dev'
       packages_all='clang clang-extra-tools cppcheck valgrind valgrind-dev git doxygen mandoc gnuplot cmake'
       packages_languages='rust go'
       packages_bench='gnuplot benchmark-dev'
     elif command -v pacman >"$log"; then
-      install='as_root pacman -S --needed --noconfirm'
+      install='pacman -S --needed --noconfirm'
       packages='gcc meson ninja pkgconf xxhash xz'
       packages_check='python cmocka libarchive'
       packages_all='clang cppcheck valgrind git doxygen mandoc gnuplot cmake'
       packages_languages='rust go'
       packages_bench='gnuplot benchmark'
     elif command -v brew >"$log"; then
-      install='brew install'
+      install='brew install' run='sh -c' # which refuses to run as root
       packages='meson ninja pkgconf xxhash xz'
       packages_check='python cmocka libarchive'
       packages_all='git doxygen mandoc gnuplot cmake'
       packages_languages='rust go'
       packages_bench='gnuplot google-benchmark'
     else
-      echo "These are missing: $absent"
-      echo 'There is no apt-get, dnf, apk, pacman or brew here: please install them in your way.'
-      exit 1
+      refuse "Missing here: $absent" \
+        'There is no apt-get, dnf, apk, pacman or brew here: please install them in your way.'
     fi
     [ "$1" = demo ] || packages="$packages $packages_check"
     [ "$1" != all ] || packages="$packages $packages_all $packages_languages"
@@ -142,9 +146,9 @@ set_up() { # purpose
     [ "$1" != coverage ] || packages="$packages gcovr"
     echo "Missing here: $absent"
     # shellcheck disable=SC2086 # words
-    if ! quietly "Installing packages" $install $packages; then
-      echo "Please install these packages as root, then try again: $packages"
-      exit 1
+    if ! { [ $run != as_root ] || [ "$(id -u)" = 0 ] || command -v sudo >"$log"; } ||
+      ! quietly "Installing packages" $run "$install $packages"; then
+      refuse 'Please run this as root, then try again:' "    $install $packages"
     fi
   fi
   set_up_meson
@@ -157,7 +161,8 @@ set_up_meson() {
   if meson_is_new_enough; then return; fi
   echo "Meson $(meson --version) is too old."
   make_venv
-  quietly "Installing a newer Meson into it" "$work/venv/bin/pip" install 'meson >= 1.0' || exit 1
+  quietly "Installing a newer Meson into it" "$work/venv/bin/pip" install 'meson >= 1.0' ||
+    refuse 'Please install Meson 1.0 or later, then try again.'
 }
 
 # Few systems package Zig, and the newest Zig has no @cImport. Then this takes one from the Python
@@ -169,7 +174,8 @@ set_up_zig() {
     esac
   fi
   make_venv
-  quietly "Installing Zig into it" "$work/venv/bin/pip" install 'ziglang == 0.14.*' || exit 1
+  quietly "Installing Zig into it" "$work/venv/bin/pip" install 'ziglang == 0.14.*' ||
+    refuse 'Please install Zig 0.14, then try again.'
   ln -s "$("$work/venv/bin/python" -c 'import ziglang; print(*ziglang.__path__)')/zig" \
     "$work/venv/bin/zig"
 }
@@ -178,9 +184,11 @@ set_up_zig() {
 make_venv() {
   if [ -d "$work/venv" ]; then return; fi
   if command -v apt-get >"$log" && ! python3 -c 'import ensurepip' 2>"$log"; then
-    quietly "Installing packages" install_by_apt python3-venv || exit 1
+    quietly "Installing packages" as_root "$install_by_apt python3-venv" ||
+      refuse 'Please run this as root, then try again:' "    $install_by_apt python3-venv"
   fi
-  quietly "Making a virtual environment" python3 -m venv "$work/venv" || exit 1
+  quietly "Making a virtual environment" python3 -m venv "$work/venv" ||
+    refuse "Please install Python's venv, then try again."
   PATH=$work/venv/bin:$PATH
 }
 
