@@ -23,6 +23,7 @@ ct_cache *ct_cache_new(ct_policy policy, uint64_t maxsize) {
   ct_options options = CT_OPTIONS_INIT;
   options.policy = ct::number_of(policy);
   options.maxsize = maxsize;
+  options.flags = CT_FLAG_KEEP_NOTHING;  // if maxsize is 0, it was said to be
   ct_cache *cache;
   ct_cache_new_with(&options, &cache);
   return cache;

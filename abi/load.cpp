@@ -23,6 +23,7 @@ void ct_result_ttl(ct_result *result, uint64_t ttl) {
   ct_entry_options &entry = unwrap(result)->entry();
   entry.flags = (entry.flags & ~CT_ENTRY_DEADLINE) | CT_ENTRY_TTL;
   entry.ttl = ttl;
+  entry.deadline = 0;
 }
 
 void ct_result_deadline(ct_result *result, uint64_t deadline) {
@@ -30,6 +31,7 @@ void ct_result_deadline(ct_result *result, uint64_t deadline) {
   ct_entry_options &entry = unwrap(result)->entry();
   entry.flags = (entry.flags & ~CT_ENTRY_TTL) | CT_ENTRY_DEADLINE;
   entry.deadline = deadline;
+  entry.ttl = 0;
 }
 
 void ct_result_weight(ct_result *result, uint64_t weight) {

@@ -330,7 +330,7 @@ CT_API ct_status ct_set_ttl(ct_cache *cache, const void *key, size_t key_size, c
 /** Store only if the key is there: else CT_MISS. Not together with CT_ENTRY_IF_ABSENT. */
 #define CT_ENTRY_IF_PRESENT 0x10u
 
-/** What is special about one entry. A field without its flag is ignored. */
+/** What is special about one entry. A field without its flag must be 0, else CT_ERR_INVALID. */
 typedef struct ct_entry_options {
   size_t struct_size; /**< sizeof(ct_entry_options) */
   uint32_t flags;     /**< CT_ENTRY_... */
@@ -667,9 +667,12 @@ typedef enum ct_weight_kind {
 /** The default timer reads the exact clock (22 to 26 ns a reading) instead of the coarse one (3 to
  *  6 ns a reading), with which lifetimes end some milliseconds late: see Time and lifetimes. */
 #define CT_FLAG_PRECISE_CLOCK 0x4u
+/** maxsize may be 0, which without this flag is taken for forgotten: CT_ERR_INVALID. With another
+ *  maxsize, this flag does nothing. */
+#define CT_FLAG_KEEP_NOTHING 0x8u
 
 /** How to make a cache. Zero is the default everywhere: LRU, each entry weighs 1, one shard. Always
- *  set maxsize: with 0 a cache keeps only entries that weigh 0. Times are in ticks: options.ttl =
+ *  set maxsize: 0 is refused without CT_FLAG_KEEP_NOTHING. Times are in ticks: options.ttl =
  *  CT_SECONDS(60). */
 typedef struct ct_options {
   size_t struct_size;          /**< sizeof(ct_options) */
@@ -692,7 +695,7 @@ typedef struct ct_options {
   const ct_allocator *allocator; /**< NULL: the system's; copied */
 } ct_options;
 
-/** A ct_options of defaults. */
+/** A ct_options of defaults; maxsize is left to you. */
 #define CT_OPTIONS_INIT                                                                           \
   {                                                                                               \
     sizeof(ct_options), 0, 0, 0, 0, 0, 0, 0, 0, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, \
@@ -733,7 +736,7 @@ CT_API ct_status ct_cache_new_with(const ct_options *options, ct_cache **out);
 
 /**
  * Returns the options in force: with defaults filled in, the seed that was drawn, and the maxsize
- * that ct_resize set.
+ * that ct_resize set. CT_FLAG_KEEP_NOTHING is set if and only if that is 0.
  *
  * @param out  [out] out->struct_size is set by the caller; its custom and allocator point into the
  *             cache, and are NULL if the caller gave none

@@ -433,6 +433,9 @@ uint64_t Cache::currsize() {
 ct_options Cache::options() const {
   ct_options options = options_;
   options.maxsize = maxsize();
+  // So that another cache can be made of them, also after a resize.
+  options.flags &= ~CT_FLAG_KEEP_NOTHING;
+  if (options.maxsize == 0) options.flags |= CT_FLAG_KEEP_NOTHING;
   return options;
 }
 

@@ -7,7 +7,8 @@
 namespace ct {
 namespace {
 
-constexpr uint32_t kKnownFlags = CT_FLAG_SINGLE_THREADED | CT_FLAG_NO_STATS | CT_FLAG_PRECISE_CLOCK;
+constexpr uint32_t kKnownFlags =
+    CT_FLAG_SINGLE_THREADED | CT_FLAG_NO_STATS | CT_FLAG_PRECISE_CLOCK | CT_FLAG_KEEP_NOTHING;
 constexpr uint32_t kKnownEntryFlags =
     CT_ENTRY_TTL | CT_ENTRY_DEADLINE | CT_ENTRY_WEIGHT | CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT;
 
@@ -56,6 +57,9 @@ const char *check_options(const ct_options *given, CheckedOptions *out) {
       return "allocator: alloc and free are both required.";
     }
   }
+  if (options.maxsize == 0 && (options.flags & CT_FLAG_KEEP_NOTHING) == 0) {
+    return "maxsize: 0 keeps nothing, which CT_FLAG_KEEP_NOTHING says is meant.";
+  }
   if (options.shards == 0) options.shards = 1;
   return nullptr;
 }
@@ -65,6 +69,10 @@ bool read_entry_options(const ct_entry_options &given, const ct_options &cache,
   if (!read_struct(&given, out)) return false;
   const uint32_t flags = out->flags;
   if ((flags & ~kKnownEntryFlags) != 0 || out->reserved != 0) return false;
+  // What stands in a field without its flag would be ignored, though the caller wants it.
+  if ((flags & CT_ENTRY_TTL) == 0 && out->ttl != 0) return false;
+  if ((flags & CT_ENTRY_DEADLINE) == 0 && out->deadline != 0) return false;
+  if ((flags & CT_ENTRY_WEIGHT) == 0 && out->weight != 0) return false;
   if ((flags & CT_ENTRY_TTL) != 0 && (flags & CT_ENTRY_DEADLINE) != 0) return false;
   if ((flags & CT_ENTRY_IF_ABSENT) != 0 && (flags & CT_ENTRY_IF_PRESENT) != 0) return false;
   // Where the weight of an entry is the memory that it takes, the caller may not set it.

@@ -106,7 +106,8 @@ ct_status Memo::make(const ct_memo_options *given, Memo **out) {
   if (options.prefix == nullptr && options.prefix_size > 0) return CT_ERR_INVALID;
 
   // A result that is not kept needs a cache, too, through which it is handed back.
-  const ct_options nothing = CT_OPTIONS_INIT;
+  ct_options nothing = CT_OPTIONS_INIT;
+  nothing.flags = CT_FLAG_KEEP_NOTHING;
   CheckedOptions checked;
   if (check_options(options.own != nullptr ? options.own : &nothing, &checked) != nullptr) {
     return CT_ERR_INVALID;

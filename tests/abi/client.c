@@ -259,6 +259,7 @@ static void check_writing(void) {
   entry.weight = 77;
   CHECK(ct_set_with(cache, "d", 1, "dddd", 4, &entry) == CT_OK);
   CHECK(ct_set_with(cache, "d", 1, "ee", 2, &entry) == CT_EXISTS);
+  ct_entry_options_init(&entry, sizeof entry);
   entry.flags = CT_ENTRY_TTL | CT_ENTRY_IF_PRESENT;
   entry.ttl = 50;
   CHECK(ct_set_with(cache, "no", 2, "f", 1, &entry) == CT_MISS);

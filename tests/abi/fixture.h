@@ -57,6 +57,7 @@ static inline ct_options fixture_options(fixture *self, ct_policy policy, uint64
   ct_options options = CT_OPTIONS_INIT;
   options.policy = policy;
   options.maxsize = maxsize;
+  if (maxsize == 0) options.flags = CT_FLAG_KEEP_NOTHING;
   options.user_data = self;
   options.timer = manual_clock_read;
   options.listener = log_event;

@@ -88,6 +88,7 @@ ct_options own_options(ct_policy policy, uint64_t maxsize) {
   ct_options options = CT_OPTIONS_INIT;
   options.policy = policy;
   options.maxsize = maxsize;
+  if (maxsize == 0) options.flags = CT_FLAG_KEEP_NOTHING;
   options.user_data = &w;
   options.timer = manual_clock_read;
   if (policy == CT_POLICY_TTL) options.ttl = 600;

@@ -82,6 +82,9 @@ TEST(options_that_are_wrong_are_named) {
       {"allocator", OPTIONS(.allocator = &kAllocatorWithoutAlloc)},
       {"allocator", OPTIONS(.allocator = &kAllocatorWithoutFree)},
       {"allocator", OPTIONS(.allocator = &kAllocatorWithoutSize)},
+      {"maxsize", CT_OPTIONS_INIT},
+      {"maxsize", OPTIONS(.weight_kind = CT_WEIGHT_VALUE)},
+      {"maxsize", OPTIONS(.flags = CT_FLAG_NO_STATS)},
   };
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     const char *problem = ct_options_problem(&rows[i].options);
@@ -96,23 +99,48 @@ TEST(options_that_are_wrong_are_named) {
 
 TEST(options_that_are_right_make_a_cache) {
   static const ct_options rows[] = {
-      CT_OPTIONS_INIT,
+      OPTIONS(.maxsize = 1),
+      OPTIONS(.flags = CT_FLAG_KEEP_NOTHING),
+      OPTIONS(.flags = CT_FLAG_KEEP_NOTHING, .maxsize = 8),
       OPTIONS(.maxsize = CT_UNBOUNDED),
-      OPTIONS(.policy = CT_POLICY_MRU, .weight_kind = CT_WEIGHT_MEMORY),
-      OPTIONS(.policy = CT_POLICY_TTL, .ttl = 1),
-      OPTIONS(.policy = CT_POLICY_TTL, .ttl = CT_NEVER),
-      OPTIONS(.policy = CT_POLICY_TLRU, .ttu = dead_on_arrival),
-      OPTIONS(.policy = CT_POLICY_RR, .seed = UINT64_MAX, .tti = CT_NEVER),
-      OPTIONS(.policy = CT_POLICY_CUSTOM, .custom = &kOps),
-      OPTIONS(.shards = 1),
-      OPTIONS(.shards = 2, .weight_kind = CT_WEIGHT_VALUE),
-      OPTIONS(.shards = 4096),
-      OPTIONS(.flags = CT_FLAG_SINGLE_THREADED | CT_FLAG_NO_STATS | CT_FLAG_PRECISE_CLOCK),
+      OPTIONS(.maxsize = 8, .policy = CT_POLICY_MRU, .weight_kind = CT_WEIGHT_MEMORY),
+      OPTIONS(.maxsize = 8, .policy = CT_POLICY_TTL, .ttl = 1),
+      OPTIONS(.maxsize = 8, .policy = CT_POLICY_TTL, .ttl = CT_NEVER),
+      OPTIONS(.maxsize = 8, .policy = CT_POLICY_TLRU, .ttu = dead_on_arrival),
+      OPTIONS(.maxsize = 8, .policy = CT_POLICY_RR, .seed = UINT64_MAX, .tti = CT_NEVER),
+      OPTIONS(.maxsize = 8, .policy = CT_POLICY_CUSTOM, .custom = &kOps),
+      OPTIONS(.maxsize = 8, .shards = 1),
+      OPTIONS(.maxsize = 8, .shards = 2, .weight_kind = CT_WEIGHT_VALUE),
+      OPTIONS(.maxsize = 8, .shards = 4096),
+      OPTIONS(.maxsize = 8,
+              .flags = CT_FLAG_SINGLE_THREADED | CT_FLAG_NO_STATS | CT_FLAG_PRECISE_CLOCK),
   };
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     const char *problem = ct_options_problem(&rows[i]);
     if (problem != NULL) fail_msg("row %zu: %s", i, problem);
     ct_cache_free(new_cache(&rows[i]));
+  }
+}
+
+/* What ct_cache_options returns makes another cache, whatever became of the limit. */
+TEST(options_in_force_say_whether_nothing_is_kept) {
+  ct_cache *caches[] = {
+      ct_cache_new(CT_POLICY_LRU, 0),
+      ct_cache_new(CT_POLICY_LRU, 8),
+      new_cache(&(ct_options)OPTIONS(.flags = CT_FLAG_KEEP_NOTHING)),
+      new_cache(&(ct_options)OPTIONS(.flags = CT_FLAG_KEEP_NOTHING, .maxsize = 8)),
+  };
+  for (size_t i = 0; i < COUNT_OF(caches); i++) {
+    assert_non_null(caches[i]);
+    for (uint64_t limit = ct_maxsize(caches[i]), turn = 0; turn < 3; turn++, limit = 8 - limit) {
+      assert_status(CT_OK, ct_resize(caches[i], limit));
+      ct_options options = CT_OPTIONS_INIT;
+      assert_status(CT_OK, ct_cache_options(caches[i], &options));
+      assert_int_equal(limit, options.maxsize);
+      assert_int_equal(limit == 0 ? CT_FLAG_KEEP_NOTHING : 0, options.flags);
+      ct_cache_free(new_cache(&options));
+    }
+    ct_cache_free(caches[i]);
   }
 }
 
@@ -131,7 +159,7 @@ TEST(null_options_are_a_problem) {
 }
 
 TEST(options_of_later_release_are_accepted_if_unused) {
-  NEWER(ct_options) options = {.known = CT_OPTIONS_INIT};
+  NEWER(ct_options) options = {.known = OPTIONS(.maxsize = 8)};
   options.known.struct_size = sizeof(options);
   assert_null(ct_options_problem(&options.known));
   ct_cache_free(new_cache(&options.known));
@@ -157,6 +185,7 @@ TEST(allocator_of_later_release_is_accepted_if_unused) {
   NEWER(ct_allocator) hooks = {.known = allocator.hooks};
   hooks.known.struct_size = sizeof(hooks);
   ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = 8;
   options.allocator = &hooks.known;
   assert_null(ct_options_problem(&options));
   ct_cache_free(new_cache(&options));
@@ -169,6 +198,7 @@ TEST(policy_ops_of_later_release_are_accepted_if_unused) {
   NEWER(ct_policy_ops) ops = {.known = kOps};
   ops.known.struct_size = sizeof(ops);
   ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = 8;
   options.policy = CT_POLICY_CUSTOM;
   options.custom = &ops.known;
   assert_null(ct_options_problem(&options));
@@ -179,6 +209,7 @@ TEST(policy_ops_of_later_release_are_accepted_if_unused) {
 
 TEST(new_without_memory_is_nomem) {
   ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = 8;
   options.allocator = &kAllocatorWithoutMemory;
   ct_cache *cache = (ct_cache *)(uintptr_t)8;
   assert_status(CT_ERR_NOMEM, ct_cache_new_with(&options, &cache));

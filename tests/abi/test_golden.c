@@ -306,6 +306,7 @@ static ct_cache *make_cache(replay *run, const test_allocator *allocator) {
   options.policy = (int32_t)given->policy;
   options.maxsize = given->maxsize;
   options.flags = run->way->flags;
+  if (given->maxsize == 0) options.flags |= CT_FLAG_KEEP_NOTHING;
   options.user_data = run;
   options.timer = read_time;
   options.allocator = &allocator->hooks;

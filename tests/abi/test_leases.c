@@ -113,8 +113,7 @@ FIXTURE_TEST(lease_is_fulfilled_with_entry_options, open_lru(f, 8)) {
   assert_fulfils(CT_OK, lease, "1", &options);
   assert_int_equal(105, info_of(f->cache, "a").deadline);
   assert_int_equal(3, info_of(f->cache, "a").weight);
-  options.flags = CT_ENTRY_DEADLINE;
-  options.deadline = 200;
+  options = entry_with(.flags = CT_ENTRY_DEADLINE, .deadline = 200);
   assert_fulfils(CT_OK, lease_text(f, "b"), "1", &options);
   assert_int_equal(200, info_of(f->cache, "b").deadline);
 }

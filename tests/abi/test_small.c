@@ -17,6 +17,7 @@ static ct_options options_of(ct_policy policy, uint64_t maxsize) {
   ct_options options = CT_OPTIONS_INIT;
   options.policy = policy;
   options.maxsize = maxsize;
+  if (maxsize == 0) options.flags = CT_FLAG_KEEP_NOTHING;
   if (policy == CT_POLICY_TTL) options.ttl = (uint64_t)1 << 60;
   if (policy == CT_POLICY_TLRU) options.ttu = never;
   return options;

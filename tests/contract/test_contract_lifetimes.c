@@ -400,8 +400,10 @@ CONTRACT(dead_on_arrival_is_judged_before_weight_and_evicts_nothing) {
   const size_t size = (size_t)ct_maxsize(s->cache) + 1;
   char *large = calloc(size, 1);
   ct_entry_options options = entry_with(.flags = CT_ENTRY_TTL);
-  if (s->config.weighing == BY_COUNT) options.flags |= CT_ENTRY_WEIGHT;
-  options.weight = ct_maxsize(s->cache) + 1;
+  if (s->config.weighing == BY_COUNT) {
+    options.flags |= CT_ENTRY_WEIGHT;
+    options.weight = ct_maxsize(s->cache) + 1;
+  }
   assert_status(CT_NOT_STORED, ct_set_with(s->cache, "absent", 6, large, size, &options));
   assert_int_equal(8, count_there(s, 0, 8));
   assert_int_equal(0, departed(s));

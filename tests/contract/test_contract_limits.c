@@ -194,6 +194,7 @@ CONTRACT(weightless_entries_need_no_room) {
 CONTRACT(maxsize_0_keeps_only_what_weighs_nothing) {
   ct_options options = options_of(s);
   options.maxsize = 0;
+  options.flags |= CT_FLAG_KEEP_NOTHING;
   open_with(s, options);
   assert_status(CT_ERR_TOO_LARGE, put(s, 0));
   assert_false(is_there(s, 0));

@@ -288,10 +288,19 @@ CONTRACT(set_with_contradicting_or_unknown_options_is_invalid) {
   const uint32_t kBad[] = {CT_ENTRY_TTL | CT_ENTRY_DEADLINE,
                            CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT, 0x20, 0x80000000u};
   for (size_t i = 0; i < COUNT_OF(kBad); i++) {
-    ct_entry_options options = entry_with(.flags = kBad[i], .ttl = options.deadline = 10);
+    ct_entry_options options = entry_with(.flags = kBad[i]);
+    if ((kBad[i] & CT_ENTRY_TTL) != 0) options.ttl = options.deadline = 10;
     assert_status(CT_ERR_INVALID,
                   ct_set_with(s->cache, key_of(0).text, kKeySize, "new", 3, &options));
   }
+  /* A field whose flag was forgotten would be ignored. */
+  const ct_entry_options kUnflagged[] = {entry_with(.ttl = 10), entry_with(.deadline = CT_NEVER),
+                                         entry_with(.weight = 1),
+                                         entry_with(.flags = CT_ENTRY_TTL, .deadline = 10),
+                                         entry_with(.flags = CT_ENTRY_DEADLINE, .ttl = 10)};
+  for (size_t i = 0; i < COUNT_OF(kUnflagged); i++)
+    assert_status(CT_ERR_INVALID,
+                  ct_set_with(s->cache, key_of(0).text, kKeySize, "new", 3, &kUnflagged[i]));
   assert_units(s, 0, 1);
 }
 

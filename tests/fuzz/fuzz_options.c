@@ -264,7 +264,7 @@ static drawn draw_options(void) {
   o.weight_kind = draw_int(3);
   o.maxsize = draw_number();
   o.shards = (uint32_t)(one_in(8) ? draw_number() : below(2) << below(4));
-  o.flags = (uint32_t)(one_in(16) ? draw_number() : below(8));
+  o.flags = (uint32_t)(one_in(16) ? draw_number() : below(16));
   if (one_in(2)) o.ttl = draw_number();
   if (one_in(4)) o.tti = draw_number();
   if (one_in(2)) o.seed = draw_number();
@@ -284,7 +284,8 @@ static drawn draw_options(void) {
 
   d.is_right = struct_is_right && allocator_is_right && is_policy(o.policy) &&
                o.weight_kind >= CT_WEIGHT_COUNT && o.weight_kind <= CT_WEIGHT_MEMORY &&
-               (o.shards & (o.shards - 1)) == 0 && o.shards <= 4096 && o.flags < 8;
+               (o.shards & (o.shards - 1)) == 0 && o.shards <= 4096 && o.flags < 16;
+  if (o.maxsize == 0 && (o.flags & CT_FLAG_KEEP_NOTHING) == 0) d.is_right = false;
   if (o.policy == CT_POLICY_TTL && o.ttl == 0) d.is_right = false;
   if (o.policy == CT_POLICY_TLRU && o.ttu == NULL) d.is_right = false;
   if (o.policy == CT_POLICY_CUSTOM && (o.custom == NULL || !custom_is_right)) d.is_right = false;
@@ -322,15 +323,18 @@ static ct_entry_options *draw_entry(bool *is_right) {
   ct_entry_options e = CT_ENTRY_OPTIONS_INIT;
   e.flags = (uint32_t)(one_in(16) ? draw_number() : below(32));
   if (one_in(16)) e.reserved = (uint32_t)draw_number();
-  e.ttl = draw_number();
-  e.deadline = draw_number();
-  e.weight = draw_number();
+  if ((e.flags & CT_ENTRY_TTL) != 0 || one_in(16)) e.ttl = draw_number();
+  if ((e.flags & CT_ENTRY_DEADLINE) != 0 || one_in(16)) e.deadline = draw_number();
+  if ((e.flags & CT_ENTRY_WEIGHT) != 0 || one_in(16)) e.weight = draw_number();
   ct_entry_options *block = draw_struct(&e, sizeof e, is_right);
   const uint32_t lifetime = CT_ENTRY_TTL | CT_ENTRY_DEADLINE;
   const uint32_t condition = CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT;
   const bool by_memory = it.asked.weight_kind == CT_WEIGHT_MEMORY && it.asked.weigher == NULL;
   if (e.flags >= 32 || e.reserved != 0 || (e.flags & lifetime) == lifetime ||
-      (e.flags & condition) == condition || (by_memory && (e.flags & CT_ENTRY_WEIGHT) != 0))
+      (e.flags & condition) == condition || (by_memory && (e.flags & CT_ENTRY_WEIGHT) != 0) ||
+      (e.ttl != 0 && (e.flags & CT_ENTRY_TTL) == 0) ||
+      (e.deadline != 0 && (e.flags & CT_ENTRY_DEADLINE) == 0) ||
+      (e.weight != 0 && (e.flags & CT_ENTRY_WEIGHT) == 0))
     *is_right = false;
   return block;
 }
@@ -477,7 +481,9 @@ static void require_in_force(ct_cache *cache) {
   const ct_options *asked = &it.asked;
   require(o.policy == asked->policy && o.weight_kind == asked->weight_kind);
   require(o.maxsize == asked->maxsize && o.shards == (asked->shards == 0 ? 1 : asked->shards));
-  require(o.flags == asked->flags && o.ttl == asked->ttl && o.tti == asked->tti);
+  require((o.flags | CT_FLAG_KEEP_NOTHING) == (asked->flags | CT_FLAG_KEEP_NOTHING));
+  require(((o.flags & CT_FLAG_KEEP_NOTHING) != 0) == (o.maxsize == 0));
+  require(o.ttl == asked->ttl && o.tti == asked->tti);
   require(o.seed == asked->seed || asked->seed == 0);
   require(o.user_data == asked->user_data && o.timer == asked->timer && o.ttu == asked->ttu);
   require(o.weigher == asked->weigher && o.choice == asked->choice);

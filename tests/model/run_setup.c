@@ -64,6 +64,7 @@ static void draw_setup(run *r, ct_policy policy) {
   }
   draw_weights(r);
   o->maxsize = draw_maxsize(r);
+  if (o->maxsize == 0) o->flags |= CT_FLAG_KEEP_NOTHING;
   draw_lifetimes(r, policy);
 
   /* Where victims cannot be predicted, the listener has to name them. With queues, it matters

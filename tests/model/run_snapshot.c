@@ -18,6 +18,7 @@ static ct_options snapshot_options(run *r) {
   options.tti = r->options.tti;
   options.shards = one_in(r, 3) ? 4 : 1;
   options.maxsize = one_in(r, 2) ? CT_UNBOUNDED : below(r, r->options.maxsize / 2 + 2);
+  if (options.maxsize == 0) options.flags = CT_FLAG_KEEP_NOTHING;
   return options;
 }
 

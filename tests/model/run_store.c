@@ -107,10 +107,9 @@ void draw_conditions(run *r, request *q) {
 ct_entry_options entry_options(const request *q) {
   ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
   options.flags = q->flags;
-  /* Fields without their flag must not matter. */
-  options.ttl = (q->flags & CT_ENTRY_TTL) != 0 ? q->ttl : 77;
-  options.deadline = (q->flags & CT_ENTRY_DEADLINE) != 0 ? q->deadline : 1;
-  options.weight = (q->flags & CT_ENTRY_WEIGHT) != 0 ? q->weight : UINT64_MAX;
+  if ((q->flags & CT_ENTRY_TTL) != 0) options.ttl = q->ttl;
+  if ((q->flags & CT_ENTRY_DEADLINE) != 0) options.deadline = q->deadline;
+  if ((q->flags & CT_ENTRY_WEIGHT) != 0) options.weight = q->weight;
   return options;
 }
 
@@ -242,7 +241,12 @@ void do_invalid(run *r) {
   const uint32_t kFlags[] = {CT_ENTRY_TTL | CT_ENTRY_DEADLINE,
                              CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT, 0x20, 0x80000000};
   options.flags = kFlags[below(r, 4)];
-  options.ttl = options.deadline = CT_NEVER;
+  if ((options.flags & CT_ENTRY_TTL) != 0) options.ttl = options.deadline = CT_NEVER;
+  check_equal(r, CT_ERR_INVALID, ct_set_with(r->cache, key, size, buffer, q.size, &options));
+  /* A field whose flag was forgotten. */
+  options = (ct_entry_options)CT_ENTRY_OPTIONS_INIT;
+  uint64_t *const kFields[] = {&options.ttl, &options.deadline, &options.weight};
+  *kFields[below(r, 3)] = 1 + below(r, CT_NEVER);
   check_equal(r, CT_ERR_INVALID, ct_set_with(r->cache, key, size, buffer, q.size, &options));
   ct_value value;
   memset(&value, 0xee, sizeof value);
@@ -252,6 +256,7 @@ void do_invalid(run *r) {
   check_equal(r, CT_ERR_INVALID, ct_setdefault(r->cache, "k", 1, NULL, 3, &value));
   check_nothing(r, &value);
   if (weighs_memory(r)) {
+    options = (ct_entry_options)CT_ENTRY_OPTIONS_INIT;
     options.flags = CT_ENTRY_WEIGHT;
     check_equal(r, CT_ERR_INVALID, ct_set_with(r->cache, key, size, buffer, q.size, &options));
   }

@@ -264,6 +264,7 @@ type Flags uint32
 const (
 	NoStats      Flags = C.CT_FLAG_NO_STATS
 	PreciseClock Flags = C.CT_FLAG_PRECISE_CLOCK
+	KeepNothing  Flags = C.CT_FLAG_KEEP_NOTHING // Options.Maxsize may be 0
 )
 
 // Cause says why an entry left.
@@ -453,7 +454,7 @@ type Cache struct {
 
 // New makes a cache of at most maxsize entries.
 func New(policy Policy, maxsize uint64) (*Cache, error) {
-	return Open(Options{Policy: policy, Maxsize: maxsize})
+	return Open(Options{Policy: policy, Maxsize: maxsize, Flags: KeepNothing})
 }
 
 // Open makes a cache.

@@ -116,6 +116,7 @@ class Order(enum.IntEnum):
 class _Flag(enum.IntFlag):
     NO_STATS = 2
     PRECISE_CLOCK = 4
+    KEEP_NOTHING = 8
 
 
 class _Entry(enum.IntFlag):
@@ -708,7 +709,8 @@ class Cache(_Closing, collections.abc.MutableMapping):
                  ttl=0, tti=0, seed=0, stats=True, precise_clock=False, **callbacks):
         self._dependents = {}  # functions that end walks and leases, by their handle
         self._buffers = []  # to copy values into, each with room for a size
-        flags = (0 if stats else _Flag.NO_STATS) | (_Flag.PRECISE_CLOCK if precise_clock else 0)
+        flags = _Flag.KEEP_NOTHING  # a maxsize of 0 is meant, as it is not the default
+        flags |= (0 if stats else _Flag.NO_STATS) | (_Flag.PRECISE_CLOCK if precise_clock else 0)
         options = _Options(policy=_int32(policy), weight_kind=_int32(weight_kind),
                            maxsize=_unsigned(maxsize), shards=_unsigned(shards, 32), flags=flags,
                            ttl=_unsigned(ttl), tti=_unsigned(tti), seed=_unsigned(seed))
@@ -1350,7 +1352,8 @@ class Memo(_Dependent):
         self._own = None
         if cache is None:
             self._own = _Callbacks(_Options(
-                policy=_int32(policy), maxsize=_unsigned(maxsize)), **callbacks)
+                policy=_int32(policy), maxsize=_unsigned(maxsize),
+                flags=_Flag.KEEP_NOTHING), **callbacks)
             options.own = ctypes.pointer(self._own.options)
         else:
             options.cache = cache._open()

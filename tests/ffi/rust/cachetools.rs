@@ -377,6 +377,7 @@ impl Builder {
         options.struct_size = size_of::<raw::ct_options>();
         options.policy = policy as i32;
         options.maxsize = maxsize;
+        options.flags = raw::CT_FLAG_KEEP_NOTHING; // a 0 is meant, as there is no default
         Builder {
             options,
             callbacks: Callbacks::default(),
@@ -1972,6 +1973,7 @@ pub mod raw {
     pub const CT_FLAG_SINGLE_THREADED: u32 = 1;
     pub const CT_FLAG_NO_STATS: u32 = 2;
     pub const CT_FLAG_PRECISE_CLOCK: u32 = 4;
+    pub const CT_FLAG_KEEP_NOTHING: u32 = 8;
 
     pub const CT_ENTRY_TTL: u32 = 1;
     pub const CT_ENTRY_DEADLINE: u32 = 2;

@@ -216,6 +216,7 @@ const Full = struct {
         options.ttl = plain.ttl;
         options.tti = plain.tti;
         options.seed = plain.seed;
+        options.flags = c.CT_FLAG_KEEP_NOTHING; // a 0 is meant, as there is no default
         if (plain.single_threaded) options.flags |= c.CT_FLAG_SINGLE_THREADED;
         if (plain.no_stats) options.flags |= c.CT_FLAG_NO_STATS;
         if (plain.precise_clock) options.flags |= c.CT_FLAG_PRECISE_CLOCK;

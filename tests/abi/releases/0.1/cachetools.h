@@ -11,9 +11,11 @@
 #endif
 #ifdef __cplusplus
 #define CT_NULL_ nullptr
+#define CT_U64_(number) static_cast<uint64_t>(number)
 extern "C" {
 #else
 #define CT_NULL_ NULL
+#define CT_U64_(number) ((uint64_t)(number))
 #endif
 typedef enum ct_status {
   CT_STATUS_RANGE_MIN_ = -0x7fffffff - 1,
@@ -36,8 +38,6 @@ typedef enum ct_status {
   CT_END = 6,
   CT_STATUS_RANGE_MAX_ = 0x7fffffff
 } ct_status;
-CT_API const char *ct_status_name(ct_status status);
-CT_API const char *ct_status_message(ct_status status);
 typedef enum ct_policy {
   CT_POLICY_LRU = 0,
   CT_POLICY_FIFO = 1,
@@ -55,25 +55,77 @@ typedef enum ct_policy {
   CT_POLICY_CUSTOM = 63,
   CT_POLICY_RANGE_MAX_ = 0x7fffffff
 } ct_policy;
-CT_API const char *ct_policy_name(ct_policy policy);
-CT_API ct_status ct_policy_from_name(const char *name, ct_policy *out);
 typedef struct ct_cache ct_cache;
-typedef struct ct_iter ct_iter;
-typedef struct ct_bytes {
-  const void *data;
-  size_t size;
-} ct_bytes;
+CT_API ct_cache *ct_cache_new(ct_policy policy, uint64_t maxsize);
+CT_API ct_status ct_set(ct_cache *cache, const void *key, size_t key_size, const void *value,
+                        size_t value_size);
 typedef struct ct_value {
   const void *data;
   size_t size;
   uint64_t pin;
 } ct_value;
+CT_API ct_status ct_get(ct_cache *cache, const void *key, size_t key_size, ct_value *out);
+CT_API void ct_value_release(ct_value *value);
+CT_API ct_status ct_delete(ct_cache *cache, const void *key, size_t key_size);
+CT_API void ct_cache_free(ct_cache *cache);
+CT_API ct_status ct_get_copy(ct_cache *cache, const void *key, size_t key_size, void *buffer,
+                             size_t capacity, size_t *size);
+CT_API ct_status ct_peek(ct_cache *cache, const void *key, size_t key_size, ct_value *out);
+CT_API bool ct_contains(ct_cache *cache, const void *key, size_t key_size);
 #define CT_VALUE_INIT \
   { CT_NULL_, 0, 0 }
-CT_API void ct_value_release(ct_value *value);
 CT_API ct_status ct_value_ref(const ct_value *value, ct_value *out);
 #define CT_NEVER UINT64_MAX
-#define CT_UNBOUNDED UINT64_MAX
+#define CT_TICKS_(number,each) \
+  (((number) | 0) > 0 \
+       ? (CT_U64_(number) * (each) / (each) == CT_U64_(number) ? CT_U64_(number) * (each) \
+                                                               : CT_NEVER) \
+       : CT_U64_(0))
+#define CT_NANOSECONDS(number) CT_TICKS_(number, CT_U64_(1))
+#define CT_MICROSECONDS(number) CT_TICKS_(number, CT_U64_(1000))
+#define CT_MILLISECONDS(number) CT_TICKS_(number, CT_U64_(1000000))
+#define CT_SECONDS(number) CT_TICKS_(number, CT_U64_(1000000000))
+#define CT_MINUTES(number) CT_TICKS_(number, CT_U64_(60) * 1000000000)
+#define CT_HOURS(number) CT_TICKS_(number, CT_U64_(3600) * 1000000000)
+CT_API ct_status ct_set_ttl(ct_cache *cache, const void *key, size_t key_size, const void *value,
+                            size_t value_size, uint64_t ttl);
+#define CT_ENTRY_TTL 0x1u
+#define CT_ENTRY_DEADLINE 0x2u
+#define CT_ENTRY_WEIGHT 0x4u
+#define CT_ENTRY_IF_ABSENT 0x8u
+#define CT_ENTRY_IF_PRESENT 0x10u
+typedef struct ct_entry_options {
+  size_t struct_size;
+  uint32_t flags;
+  uint32_t reserved;
+  uint64_t ttl;
+  uint64_t deadline;
+  uint64_t weight;
+} ct_entry_options;
+#define CT_ENTRY_OPTIONS_INIT \
+  { sizeof(ct_entry_options), 0, 0, 0, 0, 0 }
+CT_API void ct_entry_options_init(ct_entry_options *options, size_t struct_size);
+CT_API ct_status ct_set_with(ct_cache *cache, const void *key, size_t key_size, const void *value,
+                             size_t value_size, const ct_entry_options *options);
+CT_API ct_status ct_setdefault(ct_cache *cache, const void *key, size_t key_size, const void *value,
+                               size_t value_size, ct_value *out);
+CT_API ct_status ct_pop(ct_cache *cache, const void *key, size_t key_size, ct_value *out);
+CT_API ct_status ct_popitem(ct_cache *cache, ct_value *key, ct_value *value);
+CT_API ct_status ct_clear(ct_cache *cache);
+typedef bool (*ct_match_fn)(void *user_data, const void *key, size_t key_size, const void *value,
+                            size_t value_size);
+CT_API uint64_t ct_remove_if(ct_cache *cache, ct_match_fn match, void *user_data);
+typedef struct ct_bytes {
+  const void *data;
+  size_t size;
+} ct_bytes;
+CT_API ct_status ct_get_many(ct_cache *cache, const ct_bytes *keys, size_t count, ct_value *values,
+                             ct_status *statuses);
+CT_API ct_status ct_get_many_copy(ct_cache *cache, const void *keys, const size_t *key_ends,
+                                  size_t count, void *buffer, size_t capacity, size_t *value_ends,
+                                  ct_status *statuses);
+CT_API ct_status ct_set_many(ct_cache *cache, const void *data, const size_t *ends, size_t count,
+                             const ct_entry_options *options, ct_status *statuses);
 typedef uint64_t (*ct_timer_fn)(void *user_data);
 typedef uint64_t (*ct_ttu_fn)(void *user_data, const void *key, size_t key_size, const void *value,
                               size_t value_size, uint64_t now);
@@ -96,45 +148,19 @@ typedef struct ct_event {
 } ct_event;
 typedef void (*ct_listener_fn)(void *user_data, const ct_event *event);
 typedef void (*ct_drop_fn)(void *user_data, const void *value, size_t value_size);
-typedef bool (*ct_match_fn)(void *user_data, const void *key, size_t key_size, const void *value,
-                            size_t value_size);
 typedef void (*ct_visit_fn)(void *user_data, const ct_event *event);
-typedef struct ct_allocator {
-  size_t struct_size;
-  void *(*alloc)(void *ctx, size_t size, size_t align);
-  void (*free)(void *ctx, void *ptr, size_t size, size_t align);
-  void *ctx;
-} ct_allocator;
-#define CT_ALLOCATOR_INIT \
-  { sizeof(ct_allocator), CT_NULL_, CT_NULL_, CT_NULL_ }
-typedef struct ct_policy_ops {
-  size_t struct_size;
-  void *(*state_new)(void *user_data, uint64_t maxsize);
-  void (*state_free)(void *state);
-  void (*on_insert)(void *state, uint32_t id, uint64_t weight, const void *key, size_t key_size,
-                    uint64_t now);
-  void (*on_update)(void *state, uint32_t id, uint64_t weight, const void *key, size_t key_size,
-                    uint64_t now);
-  void (*on_hit)(void *state, uint32_t id, uint64_t now);
-  void (*on_remove)(void *state, uint32_t id);
-  void (*on_clear)(void *state);
-  void (*on_resize)(void *state, uint64_t maxsize);
-  uint32_t (*victim)(void *state);
-  void (*on_reweigh)(void *state, uint32_t id, uint64_t weight);
-} ct_policy_ops;
-#define CT_POLICY_OPS_INIT \
-  { \
-    sizeof(ct_policy_ops), CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, \
-        CT_NULL_, CT_NULL_, CT_NULL_ \
-  }
+typedef struct ct_policy_ops ct_policy_ops;
+typedef struct ct_allocator ct_allocator;
 typedef enum ct_weight_kind {
   CT_WEIGHT_COUNT = 0,
   CT_WEIGHT_VALUE = 1,
   CT_WEIGHT_MEMORY = 2
 } ct_weight_kind;
+#define CT_UNBOUNDED UINT64_MAX
 #define CT_FLAG_SINGLE_THREADED 0x1u
 #define CT_FLAG_NO_STATS 0x2u
 #define CT_FLAG_PRECISE_CLOCK 0x4u
+#define CT_FLAG_KEEP_NOTHING 0x8u
 typedef struct ct_options {
   size_t struct_size;
   int32_t policy;
@@ -160,60 +186,10 @@ typedef struct ct_options {
     sizeof(ct_options), 0, 0, 0, 0, 0, 0, 0, 0, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, \
         CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_ \
   }
-CT_API ct_cache *ct_cache_new(ct_policy policy, uint64_t maxsize);
 CT_API void ct_options_init(ct_options *options, size_t struct_size);
-CT_API void ct_allocator_init(ct_allocator *allocator, size_t struct_size);
-CT_API void ct_policy_ops_init(ct_policy_ops *ops, size_t struct_size);
 CT_API const char *ct_options_problem(const ct_options *options);
 CT_API ct_status ct_cache_new_with(const ct_options *options, ct_cache **out);
 CT_API ct_status ct_cache_options(const ct_cache *cache, ct_options *out);
-CT_API void ct_cache_free(ct_cache *cache);
-CT_API ct_status ct_get(ct_cache *cache, const void *key, size_t key_size, ct_value *out);
-CT_API ct_status ct_get_copy(ct_cache *cache, const void *key, size_t key_size, void *buffer,
-                             size_t capacity, size_t *size);
-CT_API ct_status ct_peek(ct_cache *cache, const void *key, size_t key_size, ct_value *out);
-CT_API bool ct_contains(ct_cache *cache, const void *key, size_t key_size);
-CT_API ct_status ct_set(ct_cache *cache, const void *key, size_t key_size, const void *value,
-                        size_t value_size);
-CT_API ct_status ct_set_ttl(ct_cache *cache, const void *key, size_t key_size, const void *value,
-                            size_t value_size, uint64_t ttl);
-#define CT_ENTRY_TTL 0x1u
-#define CT_ENTRY_DEADLINE 0x2u
-#define CT_ENTRY_WEIGHT 0x4u
-#define CT_ENTRY_IF_ABSENT 0x8u
-#define CT_ENTRY_IF_PRESENT 0x10u
-typedef struct ct_entry_options {
-  size_t struct_size;
-  uint32_t flags;
-  uint32_t reserved;
-  uint64_t ttl;
-  uint64_t deadline;
-  uint64_t weight;
-} ct_entry_options;
-#define CT_ENTRY_OPTIONS_INIT \
-  { sizeof(ct_entry_options), 0, 0, 0, 0, 0 }
-CT_API void ct_entry_options_init(ct_entry_options *options, size_t struct_size);
-CT_API ct_status ct_set_with(ct_cache *cache, const void *key, size_t key_size, const void *value,
-                             size_t value_size, const ct_entry_options *options);
-CT_API ct_status ct_setdefault(ct_cache *cache, const void *key, size_t key_size, const void *value,
-                               size_t value_size, ct_value *out);
-CT_API ct_status ct_pop(ct_cache *cache, const void *key, size_t key_size, ct_value *out);
-CT_API ct_status ct_delete(ct_cache *cache, const void *key, size_t key_size);
-CT_API ct_status ct_popitem(ct_cache *cache, ct_value *key, ct_value *value);
-CT_API ct_status ct_clear(ct_cache *cache);
-CT_API uint64_t ct_remove_if(ct_cache *cache, ct_match_fn match, void *user_data);
-CT_API ct_status ct_get_many(ct_cache *cache, const ct_bytes *keys, size_t count, ct_value *values,
-                             ct_status *statuses);
-CT_API ct_status ct_get_many_copy(ct_cache *cache, const void *keys, const size_t *key_ends,
-                                  size_t count, void *buffer, size_t capacity, size_t *value_ends,
-                                  ct_status *statuses);
-CT_API ct_status ct_set_many(ct_cache *cache, const void *data, const size_t *ends, size_t count,
-                             const ct_entry_options *options, ct_status *statuses);
-CT_API uint64_t ct_len(ct_cache *cache);
-CT_API uint64_t ct_currsize(ct_cache *cache);
-CT_API uint64_t ct_maxsize(const ct_cache *cache);
-CT_API uint64_t ct_memory(const ct_cache *cache);
-CT_API ct_status ct_resize(ct_cache *cache, uint64_t maxsize);
 CT_API ct_status ct_set_lifetime(ct_cache *cache, const void *key, size_t key_size, uint64_t ttl);
 typedef struct ct_entry_info {
   size_t struct_size;
@@ -230,6 +206,12 @@ CT_API void ct_entry_info_init(ct_entry_info *info, size_t struct_size);
 CT_API ct_status ct_inspect(ct_cache *cache, const void *key, size_t key_size, ct_entry_info *out);
 #define CT_NOW UINT64_MAX
 CT_API uint64_t ct_expire(ct_cache *cache, uint64_t now, ct_visit_fn visit, void *user_data);
+CT_API uint64_t ct_len(ct_cache *cache);
+CT_API uint64_t ct_currsize(ct_cache *cache);
+CT_API uint64_t ct_maxsize(const ct_cache *cache);
+CT_API uint64_t ct_memory(const ct_cache *cache);
+CT_API ct_status ct_resize(ct_cache *cache, uint64_t maxsize);
+typedef struct ct_iter ct_iter;
 #define CT_ORDER_ANY 0
 #define CT_ORDER_COLDEST 1
 #define CT_ORDER_HOTTEST 2
@@ -237,7 +219,6 @@ CT_API ct_status ct_iter_new(ct_cache *cache, int32_t order, ct_iter **out);
 CT_API ct_status ct_iter_next(ct_iter *iter, ct_bytes *key, ct_bytes *value);
 CT_API void ct_iter_free(ct_iter *iter);
 typedef struct ct_result ct_result;
-typedef struct ct_lease ct_lease;
 CT_API ct_status ct_result_set(ct_result *result, const void *data, size_t size);
 CT_API void ct_result_ttl(ct_result *result, uint64_t ttl);
 CT_API void ct_result_deadline(ct_result *result, uint64_t deadline);
@@ -247,6 +228,7 @@ typedef ct_status (*ct_loader_fn)(void *user_data, const void *key, size_t key_s
                                   ct_result *result);
 CT_API ct_status ct_get_or_load(ct_cache *cache, const void *key, size_t key_size,
                                 ct_loader_fn load, void *user_data, ct_value *out);
+typedef struct ct_lease ct_lease;
 CT_API ct_status ct_get_or_lease(ct_cache *cache, const void *key, size_t key_size,
                                  uint64_t wait_ns, ct_value *out, ct_lease **lease);
 CT_API ct_status ct_lease_fulfil(ct_lease *lease, const void *value, size_t value_size,
@@ -352,11 +334,45 @@ typedef struct ct_stats {
 CT_API void ct_stats_init(ct_stats *stats, size_t struct_size);
 CT_API ct_status ct_cache_stats(const ct_cache *cache, ct_stats *out);
 CT_API ct_status ct_cache_stats_reset(ct_cache *cache);
+CT_API const char *ct_status_name(ct_status status);
+CT_API const char *ct_status_message(ct_status status);
+CT_API const char *ct_policy_name(ct_policy policy);
+CT_API ct_status ct_policy_from_name(const char *name, ct_policy *out);
 #define CT_VERSION_MAJOR 0
 #define CT_VERSION_MINOR 1
 #define CT_VERSION_PATCH 0
 CT_API uint32_t ct_version(void);
 CT_API const char *ct_version_string(void);
+struct ct_policy_ops {
+  size_t struct_size;
+  void *(*state_new)(void *user_data, uint64_t maxsize);
+  void (*state_free)(void *state);
+  void (*on_insert)(void *state, uint32_t id, uint64_t weight, const void *key, size_t key_size,
+                    uint64_t now);
+  void (*on_update)(void *state, uint32_t id, uint64_t weight, const void *key, size_t key_size,
+                    uint64_t now);
+  void (*on_hit)(void *state, uint32_t id, uint64_t now);
+  void (*on_remove)(void *state, uint32_t id);
+  void (*on_clear)(void *state);
+  void (*on_resize)(void *state, uint64_t maxsize);
+  uint32_t (*victim)(void *state);
+  void (*on_reweigh)(void *state, uint32_t id, uint64_t weight);
+};
+#define CT_POLICY_OPS_INIT \
+  { \
+    sizeof(ct_policy_ops), CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, \
+        CT_NULL_, CT_NULL_, CT_NULL_ \
+  }
+CT_API void ct_policy_ops_init(ct_policy_ops *ops, size_t struct_size);
+struct ct_allocator {
+  size_t struct_size;
+  void *(*alloc)(void *ctx, size_t size, size_t align);
+  void (*free)(void *ctx, void *ptr, size_t size, size_t align);
+  void *ctx;
+};
+#define CT_ALLOCATOR_INIT \
+  { sizeof(ct_allocator), CT_NULL_, CT_NULL_, CT_NULL_ }
+CT_API void ct_allocator_init(ct_allocator *allocator, size_t struct_size);
 #ifdef __cplusplus
 }
 #endif
