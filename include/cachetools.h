@@ -662,7 +662,7 @@ typedef enum ct_weight_kind {
 
 /** Only one thread at a time uses this cache and its values: it takes no locks. */
 #define CT_FLAG_SINGLE_THREADED 0x1u
-/** Nothing is counted: ct_cache_stats returns zeros. */
+/** Nothing is counted: ct_cache_stats returns zeros, but for pinned. */
 #define CT_FLAG_NO_STATS 0x2u
 /** The default timer reads the exact clock (22 to 26 ns a reading) instead of the coarse one (3 to
  *  6 ns a reading), with which lifetimes end some milliseconds late: see Time and lifetimes. */
@@ -1519,7 +1519,8 @@ CT_API ct_status ct_snapshot_load_file_with(ct_cache *cache, const char *path, u
 /* ---- Statistics ----------------------------------------------------------------------------- */
 
 /**
- * What has happened, each event counted exactly once.
+ * What has happened, each event counted exactly once, and how many values are pinned now. If pinned
+ * grows while nobody holds values, some are never released.
  *
  * At rest, and without a reset or a loaded snapshot since the cache was made: inserts = entries +
  * evictions + expirations + removals.
@@ -1540,11 +1541,14 @@ typedef struct ct_stats {
   uint64_t load_ticks;     /**< from lease to fulfilment, summed over loads; loads shorter than a
                             * step of the coarse clock (see Time and lifetimes) mostly add 0 */
   uint64_t waits;          /**< values received from another caller's load; these are hits too */
+  uint64_t pinned;         /**< pins that hold a value, or a key, right now: those that callers have
+                            * not released, and those of open walks and of calls that run.
+                            * Neither CT_FLAG_NO_STATS nor a reset matters to it */
 } ct_stats;
 
 /** A ct_stats for ct_cache_stats to fill in. */
 #define CT_STATS_INIT \
-  { sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** As ct_options_init, for CT_STATS_INIT. */
 CT_API void ct_stats_init(ct_stats *stats, size_t struct_size);

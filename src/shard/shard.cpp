@@ -180,6 +180,7 @@ void Shard::add_stats(ct_stats *stats) {
   if (!keeps_stats()) return;
   stats->hits += uses_.log().hits();
   stats->misses += uses_.log().misses();
+  stats->pinned += pins_.count();
 }
 
 void Shard::reset_stats() {

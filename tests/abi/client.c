@@ -547,7 +547,7 @@ static void check_stats(void) {
   options.maxsize = 250;
   ct_cache *cache = new_cache(&options);
   /* In the order of the fields: 7 hits, 2 misses, 5 inserts, 1 update, 2 evictions of 202, 1
-   * expiration, 1 removal, 1 rejection, 1 load of 13 ticks, 1 failed. */
+   * expiration, 1 removal, 1 rejection, 1 load of 13 ticks, 1 failed, 2 pins. */
   CHECK(set(cache, "a", "1") == CT_OK && set(cache, "a", "1") == CT_OK);
   CHECK(set(cache, "b", "2") == CT_OK && set(cache, "c", "33") == CT_OK);
   CHECK(ct_popitem(cache, NULL, NULL) == CT_OK);
@@ -558,16 +558,21 @@ static void check_stats(void) {
   ct_lease *lease;
   CHECK(ct_get_or_lease(cache, "e", 1, 0, NULL, &lease) == CT_LEASED);
   self.now += 13;
-  CHECK(ct_lease_fulfil(lease, "5", 1, NULL, NULL) == CT_OK);
+  ct_value values[2];
+  CHECK(ct_lease_fulfil(lease, "5", 1, NULL, &values[0]) == CT_OK);
+  CHECK(ct_value_ref(&values[0], &values[1]) == CT_OK);
   CHECK(ct_get_or_lease(cache, "f", 1, 0, NULL, &lease) == CT_LEASED);
   ct_lease_abandon(lease);
 
   ct_stats stats = CT_STATS_INIT;
   CHECK(ct_cache_stats(cache, &stats) == CT_OK);
-  const ct_stats expected = {sizeof(stats), 7, 2, 5, 1, 2, 202, 1, 1, 1, 1, 1, 13, 0};
+  const ct_stats expected = {sizeof(stats), 7, 2, 5, 1, 2, 202, 1, 1, 1, 1, 1, 13, 0, 2};
   CHECK(memcmp(&expected, &stats, sizeof(stats)) == 0);
   CHECK(ct_cache_stats_reset(cache) == CT_OK && ct_cache_stats(cache, &stats) == CT_OK);
   CHECK(stats.hits == 0 && stats.load_ticks == 0);
+  ct_value_release(&values[0]);
+  ct_value_release(&values[1]);
+  CHECK(ct_cache_stats(cache, &stats) == CT_OK && stats.pinned == 0);
   ct_cache_free(cache);
 }
 

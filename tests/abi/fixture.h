@@ -166,7 +166,7 @@ static inline void assert_stats(const ct_stats *expected, const ct_cache *cache,
   static const char *const names[] = {"hits",       "misses",         "inserts",       "updates",
                                       "evictions",  "evicted_weight", "expirations",   "removals",
                                       "rejections", "loads",          "load_failures", "load_ticks",
-                                      "waits"};
+                                      "waits",      "pinned"};
   ct_stats actual = stats_of(cache);
   const uint64_t *want = &expected->hits;
   const uint64_t *have = &actual.hits;

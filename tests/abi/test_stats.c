@@ -313,6 +313,62 @@ FIXTURE_TEST(single_threaded_cache_counts_too,
   assert_counted(f->cache, .inserts = 1, .hits = 1, .misses = 1);
 }
 
+/* ---- Pins ----------------------------------------------------------------------------------- */
+
+FIXTURE_TEST(pinned_is_what_is_held_now, open_lru(f, 2)) {
+  set_text(f->cache, "a", "1");
+  set_text(f->cache, "b", "2");
+  ct_value values[5];
+  assert_status(CT_OK, ct_get(f->cache, "a", 1, &values[0]));
+  assert_int_equal(1, stats_of(f->cache).pinned);
+  assert_status(CT_OK, ct_peek(f->cache, "a", 1, &values[1]));
+  assert_status(CT_OK, ct_value_ref(&values[1], &values[2]));
+  assert_int_equal(3, stats_of(f->cache).pinned);
+  assert_status(CT_OK, ct_popitem(f->cache, &values[3], &values[4])); /* a key, too */
+  assert_int_equal(5, stats_of(f->cache).pinned);
+  /* A reset counts events from zero again; the values are held all the same. */
+  assert_status(CT_OK, ct_clear(f->cache));
+  assert_status(CT_OK, ct_cache_stats_reset(f->cache));
+  assert_int_equal(5, stats_of(f->cache).pinned);
+  for (uint64_t left = 5; left-- > 0;) {
+    ct_value_release(&values[left]);
+    assert_int_equal(left, stats_of(f->cache).pinned);
+  }
+}
+
+FIXTURE_TEST(what_hands_no_value_out_leaves_nothing_pinned, open_lru(f, 8)) {
+  set_text(f->cache, "a", "1");
+  use_text(f->cache, "a");
+  ct_value value;
+  assert_status(CT_MISS, ct_get(f->cache, "x", 1, &value));
+  char byte;
+  assert_status(CT_OK, ct_get_copy(f->cache, "a", 1, &byte, 1, NULL));
+  assert_status(CT_OK, ct_setdefault(f->cache, "a", 1, "2", 1, NULL));
+  assert_status(CT_OK, ct_pop(f->cache, "a", 1, NULL));
+  assert_int_equal(0, stats_of(f->cache).pinned);
+}
+
+FIXTURE_TEST(walk_in_order_pins_what_it_has_not_passed, open_lru(f, 8)) {
+  for (char key[] = "a"; key[0] <= 'c'; key[0]++) set_text(f->cache, key, "1");
+  ct_iter *iter;
+  assert_status(CT_OK, ct_iter_new(f->cache, CT_ORDER_COLDEST, &iter));
+  assert_int_equal(3, stats_of(f->cache).pinned);
+  ct_iter_free(iter);
+  assert_int_equal(0, stats_of(f->cache).pinned);
+}
+
+FIXTURE_TEST(pinned_is_told_where_nothing_is_counted,
+             open_fixture(f, .maxsize = 8, .flags = CT_FLAG_NO_STATS, .shards = 4)) {
+  ct_value values[8];
+  for (uint64_t key = 0; key < 8; key++) {
+    set_number(f->cache, key, &key, sizeof(key));
+    assert_status(CT_OK, ct_get(f->cache, &key, sizeof(key), &values[key]));
+  }
+  assert_counted(f->cache, .pinned = 8);
+  for (int i = 0; i < 8; i++) ct_value_release(&values[i]);
+  assert_counted(f->cache, .pinned = 0);
+}
+
 /* ---- The struct ----------------------------------------------------------------------------- */
 
 FIXTURE_TEST(stats_of_wrong_size_are_invalid, open_lru(f, 2)) {

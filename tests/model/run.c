@@ -32,6 +32,9 @@ static void check_stats(run *r) {
   check_equal(r, expected->load_failures, stats.load_failures);
   check_equal(r, expected->load_ticks, stats.load_ticks);
   check_equal(r, 0, stats.waits);
+  /* A walk pins what it is about to show. */
+  const uint64_t held = (uint64_t)r->held_count;
+  check(r, r->walk.iter == NULL ? stats.pinned == held : stats.pinned >= held);
 }
 
 static void do_stats(run *r) {

@@ -792,10 +792,10 @@ func (c *Cache) Expire(visit func(Event)) (expired uint64) {
 	return expired
 }
 
-// Stats are counters of what has happened.
+// Stats are counters of what has happened. Pinned is how many values are not released yet.
 type Stats struct {
 	Hits, Misses, Inserts, Updates, Evictions, EvictedWeight, Expirations, Removals, Rejections,
-	Loads, LoadFailures, LoadTicks, Waits uint64
+	Loads, LoadFailures, LoadTicks, Waits, Pinned uint64
 }
 
 // Stats reads the counters.
@@ -807,7 +807,7 @@ func (c *Cache) Stats() (Stats, error) {
 	return Stats{uint64(raw.hits), uint64(raw.misses), uint64(raw.inserts), uint64(raw.updates),
 		uint64(raw.evictions), uint64(raw.evicted_weight), uint64(raw.expirations),
 		uint64(raw.removals), uint64(raw.rejections), uint64(raw.loads), uint64(raw.load_failures),
-		uint64(raw.load_ticks), uint64(raw.waits)}, err
+		uint64(raw.load_ticks), uint64(raw.waits), uint64(raw.pinned)}, err
 }
 
 // ResetStats counts from zero again.

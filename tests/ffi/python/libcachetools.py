@@ -226,7 +226,7 @@ class _CacheInfo(_Sized):
 class _Stats(_Sized):
     _fields_ = [("struct_size", c_size_t)] + [(name, c_uint64) for name in (
         "hits", "misses", "inserts", "updates", "evictions", "evicted_weight", "expirations",
-        "removals", "rejections", "loads", "load_failures", "load_ticks", "waits")]
+        "removals", "rejections", "loads", "load_failures", "load_ticks", "waits", "pinned")]
 
 
 _KEY = [c_char_p, c_size_t]

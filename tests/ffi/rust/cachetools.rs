@@ -2203,6 +2203,7 @@ pub mod raw {
         pub load_failures: u64,
         pub load_ticks: u64,
         pub waits: u64,
+        pub pinned: u64,
     }
 
     #[link(name = "cachetools")]

@@ -328,9 +328,10 @@ typedef struct ct_stats {
   uint64_t load_failures;
   uint64_t load_ticks;
   uint64_t waits;
+  uint64_t pinned;
 } ct_stats;
 #define CT_STATS_INIT \
-  { sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 CT_API void ct_stats_init(ct_stats *stats, size_t struct_size);
 CT_API ct_status ct_cache_stats(const ct_cache *cache, ct_stats *out);
 CT_API ct_status ct_cache_stats_reset(ct_cache *cache);
