@@ -15,8 +15,16 @@
 
 namespace ct {
 
-inline Cache *unwrap(ct_cache *cache) { return reinterpret_cast<Cache *>(cache); }
-inline const Cache *unwrap(const ct_cache *cache) { return reinterpret_cast<const Cache *>(cache); }
+// The object behind a handle that is not NULL.
+template <class T, class H>
+T *object_of(H *handle) {
+  auto *object = reinterpret_cast<T *>(handle);
+  object->mark().use();
+  return object;
+}
+
+inline Cache *unwrap(ct_cache *cache) { return object_of<Cache>(cache); }
+inline const Cache *unwrap(const ct_cache *cache) { return object_of<const Cache>(cache); }
 inline ct_cache *wrap(Cache *cache) { return reinterpret_cast<ct_cache *>(cache); }
 
 // C may pass any number as a ct_policy, even one that the enum cannot hold in C++.

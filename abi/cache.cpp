@@ -47,7 +47,7 @@ ct_status ct_cache_options(const ct_cache *cache, ct_options *out) {
 }
 
 void ct_cache_free(ct_cache *cache) {
-  if (cache != nullptr) ct::unwrap(cache)->free();
+  if (cache != nullptr) reinterpret_cast<ct::Cache *>(cache)->free();
 }
 
 uint64_t ct_len(ct_cache *cache) { return cache == nullptr ? 0 : ct::unwrap(cache)->size(); }

@@ -6,7 +6,11 @@
 
 namespace {
 
-ct::Iter *unwrap(ct_iter *iter) { return reinterpret_cast<ct::Iter *>(iter); }
+ct::Iter *unwrap(ct_iter *iter) {
+  auto *own = ct::object_of<ct::Iter>(iter);
+  own->cache().mark().use();
+  return own;
+}
 
 void free_iter(ct::Iter *iter) {
   ct::Memory &memory = iter->cache().memory();
@@ -48,5 +52,8 @@ ct_status ct_iter_next(ct_iter *iter, ct_bytes *key, ct_bytes *value) {
 }
 
 void ct_iter_free(ct_iter *iter) {
-  if (iter != nullptr) free_iter(unwrap(iter));
+  if (iter == nullptr) return;
+  auto *own = reinterpret_cast<ct::Iter *>(iter);
+  own->mark().take_back();
+  free_iter(own);
 }

@@ -8,7 +8,7 @@
 
 namespace {
 
-ct::Key *unwrap(ct_key *key) { return reinterpret_cast<ct::Key *>(key); }
+ct::Key *unwrap(ct_key *key) { return ct::object_of<ct::Key>(key); }
 
 // Returns whether the bytes may be read and added. If not, the key remembers the status.
 bool check(ct_key *key, const void *data, size_t size) {
@@ -34,7 +34,9 @@ void ct_key_reset(ct_key *key) {
 
 void ct_key_free(ct_key *key) {
   if (key == nullptr) return;
-  unwrap(key)->~Key();
+  auto *own = reinterpret_cast<ct::Key *>(key);
+  own->mark().take_back();
+  own->~Key();
   ct::Memory(nullptr).release(key, sizeof(ct::Key), alignof(ct::Key));
 }
 

@@ -6,7 +6,13 @@
 namespace {
 
 ct::Result *unwrap(ct_result *result) { return reinterpret_cast<ct::Result *>(result); }
-ct::Flight *unwrap(ct_lease *lease) { return reinterpret_cast<ct::Flight *>(lease); }
+ct::Flight *unwrap(ct_lease *lease) {
+  auto *flight = reinterpret_cast<ct::Flight *>(lease);
+  if (ct::kDebugHandles && flight->state != ct::Flight::kLeased) {
+    ct::abort_for("a ct_lease", "was used after it was fulfilled or abandoned");
+  }
+  return flight;
+}
 
 }  // namespace
 

@@ -6,7 +6,7 @@
 
 namespace {
 
-ct::Memo *unwrap(ct_memo *memo) { return reinterpret_cast<ct::Memo *>(memo); }
+ct::Memo *unwrap(ct_memo *memo) { return ct::object_of<ct::Memo>(memo); }
 
 }  // namespace
 
@@ -35,7 +35,7 @@ ct_status ct_memo_new(const ct_memo_options *options, ct_memo **out) {
 }
 
 void ct_memo_free(ct_memo *memo) {
-  if (memo != nullptr) unwrap(memo)->free();
+  if (memo != nullptr) reinterpret_cast<ct::Memo *>(memo)->free();
 }
 
 ct_status ct_memo_call(ct_memo *memo, void *self, const void *args, ct_value *out) {
@@ -45,7 +45,7 @@ ct_status ct_memo_call(ct_memo *memo, void *self, const void *args, ct_value *ou
 
 ct_status ct_memo_key(ct_memo *memo, void *self, const void *args, ct_key *key) {
   if (memo == nullptr || key == nullptr) return CT_ERR_INVALID;
-  return unwrap(memo)->fill_key(self, args, *reinterpret_cast<ct::Key *>(key));
+  return unwrap(memo)->fill_key(self, args, *ct::object_of<ct::Key>(key));
 }
 
 ct_cache *ct_memo_cache(ct_memo *memo, void *self) {

@@ -46,7 +46,10 @@
  *            back unchanged. NULL for a handle or a result that is needed, an unknown flag, or a
  *            reserved field that is not 0 is CT_ERR_INVALID, or the result 0, false or NULL.
  * Failure.   After a negative status the cache holds what it held before, less expired entries.
- *            Nothing is evicted to satisfy the allocator. The library never aborts or prints.
+ *            Nothing is evicted to satisfy the allocator. The library never aborts or prints,
+ *            unless a handle is freed twice: then it does both, as free() does. Using a handle after
+ *            it was freed and releasing a copied ct_value twice are undefined; a library built with
+ *            -Ddebug_handles=true aborts.
  * Results.   Every [out] argument is written: the result on the statuses listed, zeros otherwise.
  * Threads.   All functions are safe to call from any thread at once, unless they say "exclusive".
  *            Only one thread at a time may use a cache with CT_FLAG_SINGLE_THREADED or its values.

@@ -240,7 +240,7 @@ check_all() {
   if can_fuzz; then fuzz=true; else echo 'This clang has no libFuzzer, so nothing is fuzzed.'; fi
   if check "Building with AddressSanitizer and UndefinedBehaviorSanitizer" \
     build "$work/address" clang clang++ -Dbuildtype=debugoptimized \
-    -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=$fuzz; then
+    -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=$fuzz -Ddebug_handles=true; then
     # Otherwise undefined behaviour would be printed, and the test would pass.
     UBSAN_OPTIONS=halt_on_error=1 run_tests "Tests" "$work/address" --timeout-multiplier 5
     if [ $fuzz = true ]; then check "Fuzzing, half a minute each" fuzz_all || true; fi

@@ -107,6 +107,7 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
 }
 
 void Cache::free() {
+  mark_.take_back();
   Departed gone(shards_);
   for (uint32_t i = 0; i < shards_.count; i++) shards_[i].close(gone);
   // The listener is not told, but values are dropped.

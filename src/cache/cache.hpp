@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "base/clock.hpp"
+#include "base/handle.hpp"
 #include "base/hash.hpp"
 #include "base/memory.hpp"
 #include "base/options.hpp"
@@ -130,6 +131,7 @@ class alignas(64) Cache : public Owner {
   void stats(ct_stats *out);
   void reset_stats();
   const Clock &clock() const { return clock_; }
+  const Mark<Handle::kCache> &mark() const { return mark_; }
   const Shards &shards() const { return shards_; }
   Memory &memory() { return memory_; }
 #ifdef CT_VALIDATE
@@ -204,6 +206,7 @@ class alignas(64) Cache : public Owner {
   const bool always_lifetime_;
   const bool stores_as_usual_;  // Shard::set_as_usual may be tried
   Waits waits_;
+  Mark<Handle::kCache> mark_;
   std::atomic<uint32_t> turn_{0};  // the shard whose turn it is to give an entry to popitem
   Budget budget_;
 };

@@ -11,6 +11,7 @@
 
 #include "base/array.hpp"
 #include "base/clock.hpp"
+#include "base/handle.hpp"
 #include "shard/shard_walk.hpp"
 #include "table/entry.hpp"
 
@@ -36,6 +37,7 @@ class Iter {
   const Held &current() const { return current_; }
 
   Cache &cache() const { return cache_; }
+  Mark<Handle::kIter> &mark() { return mark_; }
 
  private:
   ct_status pin_in_order(Shard &shard, Array<Ordered> &entries);
@@ -46,6 +48,7 @@ class Iter {
   Cache &cache_;
   Array<Held> taken_;
   uint32_t next_ = 0;  // a position in taken_, counted in the direction of the walk
+  Mark<Handle::kIter> mark_;
   bool backwards_ = false;
   uint32_t shard_ = 0;     // the shard to take more from; the number of shards: none is left
   uint64_t position_ = 0;  // in its index

@@ -25,6 +25,7 @@
 
 #include <cstdint>
 
+#include "base/handle.hpp"
 #include "base/memory.hpp"
 #include "table/entry.hpp"
 
@@ -38,6 +39,8 @@ class Key {
   }
   Key(const Key &) = delete;
   Key &operator=(const Key &) = delete;
+
+  Mark<Handle::kKey> &mark() { return mark_; }
 
   void reset() noexcept {
     size_ = names_ = current_ = 0;
@@ -100,6 +103,7 @@ class Key {
   bool named_ = false;    // whether there was a name
   bool waiting_ = false;  // whether the last name waits for its value
   ct_status status_ = CT_OK;
+  Mark<Handle::kKey> mark_;
   alignas(8) char small_[kSmall];
 };
 

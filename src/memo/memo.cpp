@@ -132,6 +132,7 @@ ct_status Memo::make(const ct_memo_options *given, Memo **out) {
 }
 
 void Memo::free() {
+  mark_.take_back();
   if (own_ != nullptr) own_->free();
   const size_t bytes = sizeof(Memo) + prefix_.size;
   Memory memory(memory_);
@@ -140,11 +141,12 @@ void Memo::free() {
 }
 
 Cache *Memo::cache(void *self) {
-  if (options_.cache_of != nullptr) {
-    return reinterpret_cast<Cache *>(options_.cache_of(options_.user_data, self));
-  }
-  if (options_.cache != nullptr) return reinterpret_cast<Cache *>(options_.cache);
-  return options_.own != nullptr ? own_ : nullptr;
+  if (options_.own != nullptr) return own_;
+  ct_cache *given = options_.cache;
+  if (options_.cache_of != nullptr) given = options_.cache_of(options_.user_data, self);
+  auto *cache = reinterpret_cast<Cache *>(given);
+  if (cache != nullptr) cache->mark().use();
+  return cache;
 }
 
 // Makes the key as it is stored. In a cache that others may use, an empty prefix is added, too.

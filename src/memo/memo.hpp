@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "base/array.hpp"
+#include "base/handle.hpp"
 #include "base/lock.hpp"
 #include "base/memory.hpp"
 #include "cache/cache.hpp"
@@ -68,6 +69,7 @@ class Memo {
   ct_status info(void *self, ct_cache_info *out);
   ct_status clear(void *self);
   void forget(void *self) { tally_.forget(self); }
+  const Mark<Handle::kMemo> &mark() const { return mark_; }
 
  private:
   Memo(const Memory &memory, const ct_memo_options &options, Cache *own) noexcept;
@@ -95,6 +97,7 @@ class Memo {
   Bytes prefix_;  // a copy that lies behind the memo
   Cache *own_;    // freed with the memo; if no results are kept, it holds what is handed back
   Tally tally_;
+  Mark<Handle::kMemo> mark_;
 };
 
 }  // namespace ct

@@ -78,6 +78,7 @@ void Flights::land(Flight &flight, const ct_value &value, Entry *entry, Now &now
   assert(flight.state == Flight::kLeased && flight.kind == Flight::kLoad);
   if (counters_.keeps()) counters_.load(now() > flight.started ? now() - flight.started : 0);
   unlist(flight);
+  flight.state = Flight::kLanded;
   if (--flight.holders == 0) {
     destroy(flight);
     return;
@@ -87,7 +88,6 @@ void Flights::land(Flight &flight, const ct_value &value, Entry *entry, Now &now
   pins_.pin(entry);
   flight.value = value;
   flight.entry = entry;
-  flight.state = Flight::kLanded;
   flight.loader.store(0, std::memory_order_relaxed);
   flight.news.fetch_add(1, std::memory_order_release);
   wake(flight.news, INT_MAX);

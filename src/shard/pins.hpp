@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "base/array.hpp"
+#include "base/handle.hpp"
 #include "base/memory.hpp"
 #include "table/entry.hpp"
 #include "table/store.hpp"
@@ -40,6 +41,7 @@ class Pins {
     return true;
   }
   void unpin(Entry *e) {
+    if (kDebugHandles && e->pins == 0) abort_for("a ct_value", "was released twice");
     assert(e->pins > 0 && count_ > 0);
     count_--;
     if (e->pins == kManyPins && unpin_beyond(e)) return;

@@ -7,7 +7,9 @@ namespace ct {
 
 ct_status Shard::repin(const ct_value &value, ct_value *out) {
   Locked locked(*this);
-  if (!pins_.pin(entry_of(value))) return CT_ERR_NOMEM;
+  Entry *e = entry_of(value);
+  if (kDebugHandles && e->pins == 0) abort_for("a ct_value", "was used after it was released");
+  if (!pins_.pin(e)) return CT_ERR_NOMEM;
   if (closed_) owner_.refer(1);
   *out = value;
   return CT_OK;
