@@ -38,13 +38,15 @@
  * CONVENTIONS, which hold for every function unless it says otherwise.
  *
  * Bytes.     Keys and values are any bytes: a pointer and a size. NULL is allowed with size 0 only.
- *            The library copies the bytes, and keeps no pointer to them. A size of 2^32 or more is
+ *            The library copies the bytes, and keeps no pointer to them. Padding counts: clear a
+ *            struct that is a key by memset before you fill it. A size of 2^32 or more is
  *            CT_ERR_TOO_LARGE, before a byte is read or anything is changed. Data handed out is
  *            never NULL on success, even with size 0.
  * Statuses.  0: done. Positive: another ordinary outcome, such as a miss. Negative: the operation
  *            did not happen. Statuses of a callback's own (1000 and above, -1000 and below) come
- *            back unchanged. NULL for a handle or a result that is needed, an unknown flag, or a
- *            reserved field that is not 0 is CT_ERR_INVALID, or the result 0, false or NULL.
+ *            back unchanged: return (ct_status)MY_TIMEOUT. NULL for a handle or a result that is
+ *            needed, an unknown flag, or a reserved field that is not 0 is CT_ERR_INVALID, or the
+ *            result 0, false or NULL.
  * Failure.   After a negative status the cache holds what it held before, less expired entries.
  *            Nothing is evicted to satisfy the allocator. The library never aborts or prints,
  *            unless a handle is freed twice: then it does both, as free() does. Using a handle after
@@ -519,9 +521,13 @@ CT_API ct_status ct_set_many(ct_cache *cache, const void *data, const size_t *en
  * timer, choice, ct_policy_ops and the allocator. These must not call the library, not even
  * ct_value_release: beware of finalizers.
  *
- * No callback may unwind through the library (C++ exception, longjmp, Rust panic), nor free the
- * cache. After ct_cache_free only drop and the allocator can run, when the remaining values are
- * released.
+ * No callback may unwind through the library (C++ exception, longjmp, pthread_exit, Rust panic),
+ * since what the call has begun then never ends. If a loader does, its thread gets CT_ERR_RECURSION
+ * for that key ever after, and other threads wait for it for ever. So catch everything, put it away
+ * in user_data, and answer a status of your own, on which the caller throws it again.
+ *
+ * No callback may free the cache. After ct_cache_free only drop and the allocator can run, when the
+ * remaining values are released.
  *
  * A call fails with CT_ERR_CALLBACK if one of its callbacks answered what it may not:
  *

@@ -7,11 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Statuses of the program's own. Compilers want a cast, as ct_status is another enum. */
+enum file_status { NAME_TOO_LONG = -1000 };
+
 static int reads;
 
 static ct_status read_file(void *user_data, const void *key, size_t key_size, ct_result *result) {
   (void)user_data;
   char name[64];
+  if (key_size >= sizeof name) return (ct_status)NAME_TOO_LONG;
   snprintf(name, sizeof name, "%.*s", (int)key_size, (const char *)key);
   FILE *file = fopen(name, "rb");
   if (file == NULL) return CT_MISS;
@@ -28,6 +32,8 @@ static void show(ct_cache *cache, const char *name) {
   const ct_status status = ct_get_or_load(cache, name, strlen(name), read_file, NULL, &content);
   if (status == CT_OK)
     printf("%-10s %4zu bytes; ", name, content.size);
+  else if (status == (ct_status)NAME_TOO_LONG)
+    printf("%.6s... is too long; ", name);
   else
     printf("%-10s %s; ", name, ct_status_name(status));
   printf("%d reads, %" PRIu64 " bytes kept\n", reads, ct_currsize(cache));
@@ -61,6 +67,7 @@ int main(void) {
   show(cache, "large.tmp");
   show(cache, "large.tmp");
   show(cache, "no.tmp");
+  show(cache, "longer-than-any-name-that-this-program-is-prepared-to-open-at-all.tmp");
   ct_cache_free(cache);
 
   remove("small.tmp");
