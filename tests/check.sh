@@ -89,7 +89,7 @@ use_documented() {
     sim_works "$work/documented" &&
     ls "$work/documented/share/doc/cachetools/reference/index.html" \
       "$work/documented/share/man/man1/cachetools-sim.1" \
-      "$work/documented/share/man/man3/cachetools.3"
+      "$work/documented/share/man/man3/cachetools.3" "$work/documented/share/man/man3/ct_get.3"
 }
 
 use_installed() {
@@ -162,8 +162,9 @@ package() (
   done
   diff -r root-cachetools-* root-copy && ! grep -rF "$work" root-copy &&
     (cd root-copy && find . ! -type d | LC_ALL=C sort) >files &&
-    sed "s/VERSION/$(PKG_CONFIG_PATH=$work/gcc pkg-config --modversion cachetools)/" \
-      "$root/tests/package.files" | diff - files || return 1
+    { sed "s/VERSION/$(PKG_CONFIG_PATH=$work/gcc pkg-config --modversion cachetools)/" \
+      "$root/tests/package.files" && sed 's|@.*||; s|.*|./usr/share/man/man3/&.3|' \
+      "$root/abi/cachetools.symbols"; } | LC_ALL=C sort | diff - files || return 1
   # shellcheck disable=SC2046 # words
   cc "$root/tests/examples/answer.c" -o answer $(PKG_CONFIG_SYSROOT_DIR=$work/package/root-copy \
     PKG_CONFIG_LIBDIR=$work/package/root-copy/usr/lib/pkgconfig pkg-config --cflags --libs cachetools) &&
