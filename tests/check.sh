@@ -92,13 +92,53 @@ use_documented() {
       "$work/documented/share/man/man3/cachetools.3" "$work/documented/share/man/man3/ct_get.3"
 }
 
+# Prints the commands of an indented block of README.md that follows that line.
+readme_block() { # line, number of the block
+  awk -v line="$1" -v number="$2" '
+    !seen { seen = $0 == line; next }
+    /^```/ { fenced = !fenced }
+    fenced { next }
+    /^    / { if (!inside) block++; inside = 1; if (block == number) print substr($0, 5); next }
+    { inside = 0 }' "$root/README.md"
+}
+
+# Writes a script that does as README.md says in a copy of the sources: installs the library, then
+# compiles README.md's first program and runs it.
+write_installation() { # folder for both, number of the block under Install
+  mkdir -p "$1/libcachetools" &&
+    tar -C "$root" --exclude=./.git --exclude='./build*' -cf - . | tar -C "$1/libcachetools" -xf - &&
+    cp "$root/tests/examples/answer.c" "$1" && {
+    echo 'set -eux'
+    echo 'cd libcachetools'
+    readme_block '## Install' "$2"
+    echo 'cd ..'
+    readme_block '# libcachetools' 1
+    echo './answer >said'
+  } >"$1/install.sh"
+}
+
+# With a prefix of the user's own, $HOME/ct.
 use_installed() {
-  install_library "$work/shared" && compile_example "$work/shared" answer &&
-    example_works "$work/shared/answer" answer "$work/shared/lib"
+  write_installation "$work" 2 && (cd "$work" && HOME=$work sh install.sh) &&
+    diff "$root/tests/examples/answer.txt" "$work/said"
+}
+
+# With what README.md asks for and nothing else, on the Debian that this one is.
+use_on_bare_debian() {
+  mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' | head -n 1)
+  debootstrap --variant=minbase --include=sudo,meson,g++,pkg-config,libxxhash-dev \
+    "${mirror#* }" "$work/debian" "${mirror% *}" &&
+    write_installation "$work/debian/tmp" 1 &&
+    chroot "$work/debian" sh -c 'cd /tmp && HOME=/root sh install.sh' &&
+    diff "$root/tests/examples/answer.txt" "$work/debian/tmp/said"
+}
+
+can_bootstrap() {
+  [ "$(id -u)" = 0 ] && grep -qx 'ID=debian' /etc/os-release && command -v debootstrap >"$log"
 }
 
 use_installed_from() { # language
-  PKG_CONFIG_PATH=$work/shared/lib/pkgconfig "$root/tests/ffi/check_readme.sh" "$1" \
+  PKG_CONFIG_PATH=$work/ct/lib/pkgconfig "$root/tests/ffi/check_readme.sh" "$1" \
     "$work/gcc/tests/ffi-cache"
 }
 
@@ -119,9 +159,10 @@ use_uninstalled() {
 use_as_subproject() {
   mkdir -p "$work/user/subprojects" && ln -s "$root" "$work/user/subprojects/cachetools" &&
     cp "$root/tests/examples/answer.c" "$work/user" || return 1
-  cat >"$work/user/meson.build" <<'END'
+  documented=$(grep -o "dependency('cachetools', fallback: [^)]*)" "$root/README.md") || return 1
+  cat >"$work/user/meson.build" <<END
 project('user', 'c', meson_version: '>= 1.0.0')
-executable('answer', 'answer.c', dependencies: dependency('cachetools', fallback: 'cachetools'))
+executable('answer', 'answer.c', dependencies: $documented)
 END
   meson setup "$work/user/build" "$work/user" && meson compile -C "$work/user/build" &&
     example_works "$work/user/build/answer" answer ''
@@ -130,9 +171,9 @@ END
 use_from_cmake() {
   mkdir -p "$work/cmake" && cp "$root/tests/examples/answer.c" "$work/cmake" &&
     sed -n '/^```cmake$/,/^```$/{/^```/!p}' "$root/README.md" >"$work/cmake/CMakeLists.txt" || return 1
-  PKG_CONFIG_PATH=$work/shared/lib/pkgconfig cmake -S "$work/cmake" -B "$work/cmake/build" &&
+  PKG_CONFIG_PATH=$work/ct/lib/pkgconfig cmake -S "$work/cmake" -B "$work/cmake/build" &&
     cmake --build "$work/cmake/build" &&
-    example_works "$work/cmake/build/answer" answer "$work/shared/lib"
+    example_works "$work/cmake/build/answer" answer "$work/ct/lib"
 }
 
 # With 32 bits there is no CMocka, so the examples stand for the tests.
@@ -267,7 +308,12 @@ check_all() {
   check_by clang-tidy "Analysing with clang-tidy" "$root/tests/analyse.sh" clang-tidy "$work/gcc"
   check_by cppcheck "Analysing with cppcheck" "$root/tests/analyse.sh" cppcheck "$work/gcc"
 
-  if check "Using the installed library" use_installed; then
+  if can_bootstrap; then
+    check "Installing the library on a bare Debian, as README.md says" use_on_bare_debian || true
+  else
+    echo 'This is no Debian with root and debootstrap, so nothing was installed on a bare one.'
+  fi
+  if check "Installing the library with a prefix, as README.md says" use_installed; then
     for language in rust go zig python; do
       check "Using it from $language, as README.md says" use_installed_from $language || true
     done

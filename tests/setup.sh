@@ -93,6 +93,8 @@ set_up() { # purpose
   has_multilib=no
   if command -v dpkg >"$log" && [ "$(dpkg --print-architecture)" = amd64 ]; then has_multilib=yes; fi
   [ "$1-$has_multilib" != all-yes ] || needed="$needed 32-bits"
+  # check.sh installs the library on a bare Debian, which takes root.
+  [ "$1" != all ] || [ "$(id -u)" != 0 ] || ! command -v apt-get >"$log" || needed="$needed debootstrap"
   # shellcheck disable=SC2086 # words
   absent=$(missing $needed | tr '\n' ' ')
 
@@ -103,7 +105,7 @@ set_up() { # purpose
       packages='gcc g++ libc6-dev meson ninja-build pkg-config libxxhash-dev xz-utils'
       packages_check='python3 libcmocka-dev liblzma-dev libarchive-dev'
       packages_all='clang libclang-rt-dev clang-tidy cppcheck valgrind libc6-dbg abigail-tools git doxygen mandoc'
-      packages_all="$packages_all gnuplot-nox cmake"
+      packages_all="$packages_all gnuplot-nox cmake debootstrap"
       packages_languages='rustc golang-go'
       packages_bench='gnuplot-nox libbenchmark-dev'
       [ $has_multilib = no ] || packages_all="$packages_all gcc-multilib g++-multilib"
