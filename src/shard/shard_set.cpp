@@ -14,11 +14,11 @@
 
 namespace ct {
 
-// Returns whether a set has nothing to do but to store: nothing is due, in any shard, no load is to
-// be overtaken, no other shard might have to pay, and neither entries nor references are moving.
+// Returns whether a set has nothing to do but to store: no entry can become due, no load is to be
+// overtaken, room is nowhere but in entries, and neither entries nor references are moving.
 inline bool Shard::is_calm() const {
-  return expiry_.earliest() == CT_NEVER && share_.is_calm() && flights_.empty() && waiting_ == 0 &&
-         budget_.is_used_up() && !map_.entries.store().is_sparse() && !map_.index.migrating();
+  return share_.all_live_for_ever() && flights_.empty() && waiting_ == 0 && budget_.is_used_up() &&
+         !map_.entries.store().is_sparse() && !map_.index.migrating();
 }
 
 [[gnu::flatten]] bool Shard::set_as_usual(const Probe &probe, Bytes value) {
