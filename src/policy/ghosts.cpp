@@ -47,9 +47,9 @@ Ghosts::Table Ghosts::allocate(uint64_t buckets) noexcept {
   if (memory == nullptr) return table;
   table.buckets = static_cast<Bucket *>(memory);
   table.count = static_cast<uint32_t>(buckets);
-  table.ready = reinterpret_cast<uint64_t *>(table.buckets + buckets);
+  table.ready = reinterpret_cast<Cell<uint64_t> *>(table.buckets + buckets);
   memory_.use(table.ready, ready_bytes(buckets), bytes, Memory::kTable);
-  std::memset(table.ready, 0, ready_bytes(buckets));
+  for (size_t i = 0; i < ready_bytes(buckets) / sizeof *table.ready; i++) table.ready[i] = 0;
   return table;
 }
 
@@ -64,9 +64,9 @@ void Ghosts::make_ready(const Table &table, uint32_t bucket) {
   const uint32_t size = std::min(kPage, table.count - first);
   Bucket *const buckets = table.buckets + first;
   memory_.use(buckets, bucket_bytes(size), bytes_of(table.count), Memory::kTable);
-  std::memset(static_cast<void *>(buckets), 0, bucket_bytes(size));
   for (uint32_t b = 0; b < size; b++) {
-    for (Tick &came : buckets[b].came) came = ticks_.long_ago();
+    for (Cell<uint32_t> &position : buckets[b].positions) position = 0;
+    for (Cell<Tick> &came : buckets[b].came) came = ticks_.long_ago();
   }
   table.ready[bucket / kPage / 64] |= uint64_t{1} << (bucket / kPage % 64);
 }
@@ -124,8 +124,11 @@ void Ghosts::put(const Table &table, uint32_t position, Tick came) {
 
 // Returns the number of ghosts in the bucket.
 uint32_t Ghosts::crowd(const Bucket &bucket) const {
+  // Compilers make vectors of loops over plain numbers only.
+  Tick all[kSlots];
+  std::memcpy(all, bucket.came, sizeof all);
   Tick count = 0;
-  for (Tick came : bucket.came) count = static_cast<Tick>(count + ticks_.reaches(came));
+  for (Tick came : all) count = static_cast<Tick>(count + ticks_.reaches(came));
   return count;
 }
 
@@ -144,7 +147,7 @@ void Ghosts::sweep(const Table &table, uint32_t from) {
   const uint64_t end = (turn + 1) * table.count / kTicksASweep;
   for (uint64_t b = std::max<uint64_t>(from, turn * table.count / kTicksASweep); b < end; b++) {
     if (!table.is_ready(static_cast<uint32_t>(b))) continue;
-    for (Tick &came : table.buckets[b].came) {
+    for (Cell<Tick> &came : table.buckets[b].came) {
       if (!ticks_.reaches(came)) came = ticks_.long_ago();
     }
   }

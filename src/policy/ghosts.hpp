@@ -37,6 +37,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/cell.hpp"
 #include "base/hash.hpp"
 #include "base/memory.hpp"
 #include "base/table_edge.hpp"
@@ -125,9 +126,10 @@ class Ghosts {
   static constexpr uint32_t kGhostsAGhost = 4;
   static constexpr uint32_t kBucketsAGhost = 2;
 
+  // Consists of cells, because the memory may have been a chunk that late readers still look at.
   struct alignas(64) Bucket {
-    uint32_t positions[kSlots];  // 32 bits of each hash; they lead to its two buckets
-    Tick came[kSlots];           // an age of kLongAgo, or any out of reach: the slot is free
+    Cell<uint32_t> positions[kSlots];  // 32 bits of each hash; they lead to its two buckets
+    Cell<Tick> came[kSlots];           // an age of kLongAgo, or any out of reach: the slot is free
 
     // Returns whether a slot has this position. The ghost may have left. Compilers do not make
     // vectors of the plain loop.
@@ -150,7 +152,7 @@ class Ghosts {
     Bucket *buckets = nullptr;
     uint32_t count = 0;  // of buckets
     // Behind the buckets: a bit for each page that is ready. What is in others is undefined.
-    uint64_t *ready = nullptr;
+    Cell<uint64_t> *ready = nullptr;
 
     uint64_t capacity() const { return capacity_of(count); }
     uint32_t home_of(uint32_t position) const {

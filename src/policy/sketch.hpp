@@ -23,6 +23,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/cell.hpp"
 #include "base/memory.hpp"
 #include "base/table_edge.hpp"
 
@@ -104,10 +105,11 @@ class Sketch {
   static constexpr uint32_t kBlocksAStep = 4;
   static constexpr uint64_t kMaxBlocks = std::min<uint64_t>(uint64_t{1} << 31, SIZE_MAX / 128);
 
+  // Consists of cells, because the memory may have been a chunk that late readers still look at.
   struct alignas(64) Block {
     // Each word has 21 counters, from the lowest bits on. A key's first counter is in the lower
     // four words, its second in the upper four.
-    uint64_t words[8];
+    Cell<uint64_t> words[8];
 
     static uint32_t word(uint32_t i, uint64_t mixed) {
       return 4 * i + (static_cast<uint32_t>(mixed >> (16 * i + 7)) & 3);
@@ -134,7 +136,7 @@ class Sketch {
       return true;
     }
     void halve() {
-      for (uint64_t &word : words) word = (word >> 1) & 0x36DB6DB6DB6DB6DB;
+      for (Cell<uint64_t> &word : words) word = (word >> 1) & 0x36DB6DB6DB6DB6DB;
     }
     // Raises each counter to the other block's, if that is larger.
     void merge(const Block &other) {
@@ -218,7 +220,9 @@ class Sketch {
   // The first table is small, because it is made for the first entries.
   void begin_with_zeros() noexcept {
     filled_.use_up_to(memory_, blocks_, bytes_of(count_), bytes_of(count_));
-    std::memset(static_cast<void *>(blocks_), 0, bytes_of(count_));
+    for (uint32_t b = 0; b < count_; b++) {
+      for (Cell<uint64_t> &word : blocks_[b].words) word = 0;
+    }
     cursor_ = count_;
   }
 

@@ -177,10 +177,10 @@ void Shard::count_reads(uint64_t hits, uint64_t misses) {
 void Shard::add_stats(ct_stats *stats) {
   Locked locked(*this);
   counters_.add_to(stats);
+  stats->pinned += pins_.count();
   if (!keeps_stats()) return;
   stats->hits += uses_.log().hits();
   stats->misses += uses_.log().misses();
-  stats->pinned += pins_.count();
 }
 
 void Shard::reset_stats() {

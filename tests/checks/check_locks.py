@@ -175,7 +175,7 @@ BREACHES = {
         (SHARD, "  if (!reader.try_record", "  reader.order_changed();\n  if (!reader.try_record",
          "no member named 'order_changed'"),
     "a read that looks as writers do without the lock":
-        (SHARD, "reader.seek_first<Access::kOptimistic>(probe, &found)", "reader.find(probe)",
+        (SHARD, "unlocked().seek_home<Access::kOptimistic>(probe, &found)", "unlocked().find(probe)",
          "no member named 'find'"),
     "an annotation that is defined anew":
         (LOAD, "namespace ct {", "#define CT_GUARDED_BY(lock)\nnamespace ct {", "macro redefined"),
