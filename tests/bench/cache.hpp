@@ -112,5 +112,6 @@ void add_leveldb(Kinds &kinds);
 void add_multi_index(Kinds &kinds);
 void add_onetbb(Kinds &kinds);
 void add_tkrzw(Kinds &kinds);
+void add_rust(Kinds &kinds);
 
 }  // namespace bench

@@ -13,6 +13,7 @@ import json
 import math
 import os
 import platform
+import re
 import statistics
 import subprocess
 
@@ -29,6 +30,7 @@ TITLES = {
     "multi_index-LRU": "MultiIndex LRU",
     "onetbb-LRU": "oneTBB LRU",
     "tkrzw-CacheDBM": "tkrzw CacheDBM",
+    "lru": "lru, mutex",
 }
 
 WORKLOADS = {
@@ -243,13 +245,18 @@ def rounds_of(results):
             f"{100 * results.spread():.0f} %.")
 
 
-def versions():
+def versions(results):
     found = []
     for title, module in [("RocksDB", "rocksdb"), ("oneTBB", "tbb"), ("tkrzw", "tkrzw"),
                           ("Abseil", "absl_flat_hash_map"), ("Google Benchmark", "benchmark")]:
         version = said_by("pkg-config", "--modversion", module)
         if version:
             found.append(f"{title} {version}")
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(here, "caches", "rust", "Cargo.lock"), encoding="utf-8") as file:
+        locked = dict(re.findall(r'name = "(.*)"\nversion = "(.*)"', file.read()))
+    found += [f"{name} {locked[name]}" for name in ("quick_cache", "moka", "lru")
+              if name in results.roles]
     return ", ".join(found)
 
 
@@ -443,7 +450,7 @@ def main():
     options = parser.parse_args()
 
     results = Results(os.path.join(options.results, "measured.jsonl"))
-    text = (f"# Speed\n\n{INTRODUCTION}\n{machine(options.build)}.\n{versions()}. "
+    text = (f"# Speed\n\n{INTRODUCTION}\n{machine(options.build)}.\n{versions(results)}. "
             f"{rounds_of(results)}\n\n{table(results)}\n")
     draw_speed(results, os.path.join(options.results, "speed.svg"))
     traces = [report_trace(path, options.results)

@@ -67,24 +67,24 @@ traces=${traces:-$root/tests/data/traces}
 # Installs the libraries that have an adapter. If some are missing, there is less to compare with.
 set_up_peers() {
   absent=$(missing lib:absl_flat_hash_map header:boost/version.hpp header:leveldb/cache.h \
-    lib:rocksdb lib:tbb lib:tkrzw | tr '\n' ' ')
+    lib:rocksdb lib:tbb lib:tkrzw cargo | tr '\n' ' ')
   if [ -z "$absent" ]; then return; fi
   install=false packages=
   if command -v apt-get >"$log"; then
     install=install_by_apt
-    packages='libabsl-dev libboost-dev libleveldb-dev librocksdb-dev libtbb-dev libtkrzw-dev'
+    packages='libabsl-dev libboost-dev libleveldb-dev librocksdb-dev libtbb-dev libtkrzw-dev cargo'
   elif command -v dnf >"$log"; then
     install='as_root dnf install -y'
-    packages='abseil-cpp-devel boost-devel leveldb-devel rocksdb-devel tbb-devel'
+    packages='abseil-cpp-devel boost-devel leveldb-devel rocksdb-devel tbb-devel cargo'
   elif command -v apk >"$log"; then
     install='as_root apk add'
-    packages='abseil-cpp-dev boost-dev leveldb-dev rocksdb-dev onetbb-dev'
+    packages='abseil-cpp-dev boost-dev leveldb-dev rocksdb-dev onetbb-dev cargo'
   elif command -v pacman >"$log"; then
     install='as_root pacman -S --needed --noconfirm'
-    packages='abseil-cpp boost leveldb rocksdb onetbb'
+    packages='abseil-cpp boost leveldb rocksdb onetbb rust'
   elif command -v brew >"$log"; then
     install='brew install'
-    packages='abseil boost leveldb rocksdb tbb tkrzw'
+    packages='abseil boost leveldb rocksdb tbb tkrzw rust'
   fi
   # shellcheck disable=SC2086 # words
   quietly "Installing libraries to compare with, as there is no $absent" $install $packages ||
@@ -114,6 +114,7 @@ replay_traces() {
 set_up bench
 set_up_peers
 quietly "Building" build_optimized || exit 1
+sed -n 's/.*WARNING: \(.* left out.*\)/\1/p' "$log"
 mkdir -p "$results"
 rm -f "$results"/hit_ratio_*
 quietly "Replaying traces" replay_traces || exit 1

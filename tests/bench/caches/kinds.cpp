@@ -27,6 +27,9 @@ Kinds list_kinds() {
 #ifdef BENCH_TKRZW
   add_tkrzw(kinds);
 #endif
+#ifdef BENCH_RUST
+  add_rust(kinds);
+#endif
   return kinds;
 }
 
