@@ -2,9 +2,10 @@
 
 // Package cachetools is a Go wrapper of libcachetools by cgo. It needs Go 1.19 or later.
 //
-// Keys are strings, values are bytes. A Value views the library's own memory and pins it: defer
-// Release, and keep no slice of it longer. GetAppend and GetMany copy into Go's memory instead.
-// Close closes a cache; otherwise the garbage collector does.
+// Keys are strings, values are bytes. A Value views memory that is reused after its Release, the
+// library's own or, for what Get copied, Go's: defer Release, and keep no slice of it longer.
+// GetAppend and GetMany copy into memory that is yours. Close closes a cache; otherwise the garbage
+// collector does.
 //
 // Every outcome but success is an error of type Status, such as ErrMiss; errors.Is compares it. The
 // error of a loader comes back unchanged.
@@ -24,9 +25,15 @@ package cachetools
 //   ct_value_release(&value);
 // }
 //
-// static ct_go_value get(ct_cache *cache, _GoString_ key) {
-//   ct_go_value out;
-//   out.status = ct_get(cache, _GoStringPtr(key), _GoStringLen(key), &out.value);
+// /* A value that fits into the room is copied there, and the value returned has a size only. Others
+//    are pinned; all are if room is NULL. */
+// static ct_go_value get(ct_cache *cache, _GoString_ key, unsigned char *room, size_t capacity) {
+//   const char *data = _GoStringPtr(key);
+//   const size_t size = _GoStringLen(key);
+//   ct_go_value out = {.status = CT_ERR_BUFFER};
+//   if (room != NULL)
+//     out.status = ct_get_copy(cache, data, size, room, capacity, &out.value.size);
+//   if (out.status == CT_ERR_BUFFER) out.status = ct_get(cache, data, size, &out.value);
 //   return out;
 // }
 //
@@ -391,13 +398,18 @@ func (c *callbacks) letGo() {
 	}
 }
 
+// areHeld returns whether each pinned value holds the callbacks, as its release may call them.
+func (c *callbacks) areHeld() bool {
+	return c != nil && (c.Drop != nil || c.Allocator != nil)
+}
+
 // value takes ownership of a value, and turns its status into an error.
 func (c *callbacks) value(out C.ct_go_value) (Value, error) {
 	if out.value.data == nil {
 		return Value{}, check(out.status)
 	}
 	value := Value{raw: out.value}
-	if c != nil && (c.Drop != nil || c.Allocator != nil) {
+	if c.areHeld() {
 		atomic.AddInt64(&c.holders, 1)
 		value.callbacks = c
 	}
@@ -411,10 +423,24 @@ func (c *callbacks) value(out C.ct_go_value) (Value, error) {
 type Value struct {
 	raw       C.ct_value
 	callbacks *callbacks
+	copied    *room // instead of raw
 }
+
+// room takes a copy of a small value, so that its release needs no call into C. The library reads
+// values up to this size without a lock.
+type room struct {
+	bytes [1024]byte
+	size  int
+}
+
+// rooms are reused, because an allocation would cost as much as the look-up.
+var rooms = sync.Pool{New: func() any { return new(room) }}
 
 // Bytes returns a view of the value. Neither change it nor keep it after Release.
 func (v *Value) Bytes() []byte {
+	if v.copied != nil {
+		return v.copied.bytes[:v.copied.size:v.copied.size]
+	}
 	if v.raw.data == nil {
 		return nil
 	}
@@ -426,6 +452,11 @@ func (v *Value) String() string { return string(v.Bytes()) }
 
 // Release releases the value. A second Release, or one of an empty Value, is harmless.
 func (v *Value) Release() {
+	if v.copied != nil {
+		rooms.Put(v.copied)
+		v.copied = nil
+		return
+	}
 	if v.raw.data == nil {
 		return
 	}
@@ -435,8 +466,13 @@ func (v *Value) Release() {
 	v.callbacks.letGo()
 }
 
-// Ref takes a second, independent pin.
+// Ref returns the same value once more, with a Release of its own.
 func (v *Value) Ref() (Value, error) {
+	if v.copied != nil {
+		second := rooms.Get().(*room)
+		second.size = copy(second.bytes[:], v.Bytes())
+		return Value{copied: second}, nil
+	}
 	var out C.ct_go_value
 	out.status = C.ct_value_ref(&v.raw, &out.value)
 	return v.callbacks.value(out)
@@ -492,10 +528,21 @@ func data(bytes []byte) *C.uchar {
 	return (*C.uchar)(&bytes[0])
 }
 
-// Get looks a key up; a hit is a use. It returns ErrMiss if the key is not there.
+// Get looks a key up; a hit is a use. It returns ErrMiss if the key is not there. It copies a value
+// of up to 1 KiB instead of pinning it, unless the cache has Drop or Allocator.
 func (c *Cache) Get(key string) (Value, error) {
 	defer runtime.KeepAlive(c)
-	return c.callbacks.value(C.get(c.handle, key))
+	if c.callbacks.areHeld() {
+		return c.callbacks.value(C.get(c.handle, key, nil, 0))
+	}
+	copied := rooms.Get().(*room)
+	out := C.get(c.handle, key, data(copied.bytes[:]), C.size_t(len(copied.bytes)))
+	if out.status == C.CT_OK && out.value.data == nil {
+		copied.size = int(out.value.size)
+		return Value{copied: copied}, nil
+	}
+	rooms.Put(copied)
+	return c.callbacks.value(out)
 }
 
 // Peek looks a key up without a trace: this is no use, and nothing is counted.

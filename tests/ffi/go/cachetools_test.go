@@ -209,6 +209,58 @@ func TestAValueOutlivesItsEntryAndItsCache(t *testing.T) {
 	expect(t, 0, len(second.Bytes()))
 }
 
+func TestAValueOfAnySizeOutlivesItsEntry(t *testing.T) {
+	for _, size := range []int{0, 1, len(room{}.bytes), len(room{}.bytes) + 1, 100000} {
+		cache := lru(t, 1)
+		stored := bytes.Repeat([]byte{'v'}, size)
+		expectError(t, nil, cache.Set("a", stored))
+		first, err := cache.Get("a")
+		expectError(t, nil, err)
+		second, err := first.Ref()
+		expectError(t, nil, err)
+		for i := 0; i < 3; i++ { // what is read later takes no room that is in use
+			expectError(t, nil, cache.Set("b", bytes.Repeat([]byte{'w'}, size)))
+			other, err := cache.Get("b")
+			expectError(t, nil, err)
+			expect(t, stored, first.Bytes())
+			expect(t, size, len(second.Bytes()))
+			other.Release()
+		}
+		first.Release()
+		expect(t, 0, len(first.Bytes()))
+		expect(t, stored, append([]byte{}, second.Bytes()...))
+		second.Release()
+	}
+}
+
+func TestReadingASmallValueTakesOneCallIntoC(t *testing.T) {
+	cache := lru(t, 10)
+	set(t, cache, "a")
+	least := int64(100)
+	for i := 0; i < 100; i++ { // as finalizers of other tests' caches call into C, too
+		before := runtime.NumCgoCall()
+		value, err := cache.Get("a")
+		value.Release()
+		if calls := runtime.NumCgoCall() - before; calls < least {
+			least = calls
+		}
+		expectError(t, nil, err)
+	}
+	expect(t, int64(1), least)
+	stats, err := cache.Stats()
+	expectError(t, nil, err)
+	expect(t, uint64(100), stats.Hits)
+}
+
+func TestReadingALargeValueIsOneHit(t *testing.T) {
+	cache := lru(t, 10)
+	expectError(t, nil, cache.Set("a", make([]byte, 2000)))
+	expect(t, 2000, len(text(cache.Get("a"))))
+	stats, err := cache.Stats()
+	expectError(t, nil, err)
+	expect(t, []uint64{1, 0}, []uint64{stats.Hits, stats.Misses})
+}
+
 func TestConditionsLifetimesAndWeightsOfSingleEntries(t *testing.T) {
 	clock := &manualClock{1000}
 	cache := open(t, clock.options())
