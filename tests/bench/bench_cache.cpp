@@ -26,6 +26,8 @@ constexpr char kUsage[] =
   --shards=NUMBERS   into how many parts a cache is divided: 1 by default. Caches
                      without the choice take part with any one number
   --ttl=0|1          1: entries get lifetimes, in caches that have them; 0 by default
+  --operations=N     each combination runs N operations, a multiple of 16, once and without a
+                     clock, for a program that counts instructions; prints nothing
   --list             names the caches, one a line, with role (floor, own or peer), threads
                      (one or many), lifetimes (ttl or -) and the shards to choose from
   --help             this text
@@ -45,6 +47,7 @@ struct Options {
   std::vector<uint64_t> threads = {1};
   std::vector<uint64_t> shards = {1};
   bool ttl = false;
+  uint64_t operations = 0;  ///< of each combination; 0: as many as Google Benchmark chooses
 };
 
 /// Benchmarks that are not loops of operations.
@@ -150,6 +153,9 @@ Options take_options(int &argc, char **argv) {
       options.shards = numbers(value, 1, 4096);
     } else if (name == "--ttl") {
       options.ttl = numbers(value, 0, 1) == std::vector<uint64_t>{1};
+    } else if (name == "--operations") {
+      options.operations = numbers(value, 1, 1e12).front();
+      if (options.operations % kBatch != 0) refuse("not a multiple of 16: '" + value + "'");
     } else if (argument == "--list") {
       print_kinds();
       exit(0);
@@ -251,22 +257,41 @@ void register_one(const std::string &name, const Kind &kind, const Setup &setup,
   }
 }
 
-/// Workloads vary fastest, so that they share a stage.
-void register_all(const Options &options) {
+/// Calls visit(workload, kind, setup) for each that the kind can do. Workloads vary fastest, so that
+/// they share a stage.
+template <class Visit>
+void for_each_combination(const Options &options, Visit visit) {
   for (const uint64_t entries : options.entries)
     for (const uint64_t value_size : options.values)
       for (const uint64_t shards : options.shards)
         for (const Kind *kind : options.caches) {
           if (!takes_shards(*kind, shards) || (options.ttl && !kind->ttl)) continue;
           const Setup setup = {entries, value_size, static_cast<unsigned>(shards), options.ttl};
-          for (const std::string &workload : options.workloads)
-            register_one(workload, *kind, setup, options.threads);
+          for (const std::string &workload : options.workloads) visit(workload, *kind, setup);
         }
+}
+
+void run_without_clock(const std::string &name, const Kind &kind, const Setup &setup,
+                       uint64_t operations) {
+  for (const Workload &workload : kWorkloads) {
+    if (name != workload.name) continue;
+    Stage &stage = Stage::get(kind, setup, 1, workload.contents);
+    workload.run(stage, stage.lane(0), operations);
+  }
 }
 
 int run(int argc, char **argv) {
   const Options options = take_options(argc, argv);
-  register_all(options);
+  if (options.operations > 0) {
+    for_each_combination(options, [&](const auto &workload, const Kind &kind, const Setup &setup) {
+      run_without_clock(workload, kind, setup, options.operations);
+    });
+    Stage::drop();
+    return 0;
+  }
+  for_each_combination(options, [&](const auto &workload, const Kind &kind, const Setup &setup) {
+    register_one(workload, kind, setup, options.threads);
+  });
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();

@@ -10,7 +10,7 @@ namespace bench {
 namespace {
 
 constexpr char kPrefix[] = "cachetools-";
-constexpr char kUnlocked[] = "cachetools-LRU-unlocked";
+constexpr char kUnlocked[] = "-unlocked";
 constexpr uint64_t kHour = UINT64_C(3600000000000);
 
 uint64_t in_an_hour(void *, const void *, size_t, const void *, size_t, uint64_t now) {
@@ -24,9 +24,11 @@ void require(ct_status status) {
 class Cachetools final : public Cache {
  public:
   Cachetools(const Kind &kind, const Setup &setup) : value_size_(setup.value_size) {
-    ct_policy policy = CT_POLICY_LRU;
-    const bool unlocked = kind.name == kUnlocked;
-    if (!unlocked) require(ct_policy_from_name(&kind.name[sizeof(kPrefix) - 1], &policy));
+    std::string name = kind.name.substr(sizeof(kPrefix) - 1);
+    const bool unlocked = !kind.threads;
+    if (unlocked) name.resize(name.size() - (sizeof(kUnlocked) - 1));
+    ct_policy policy;
+    require(ct_policy_from_name(name.c_str(), &policy));
     ct_options options = CT_OPTIONS_INIT;
     options.policy = policy;
     options.maxsize = setup.entries;
@@ -78,7 +80,13 @@ std::unique_ptr<Cache> make_cachetools(const Kind &kind, const Setup &setup) {
 }  // namespace
 
 void add_cachetools(Kinds &kinds) {
-  kinds.push_back({kUnlocked, Role::kOwn, false, true, {1, 16}, make_cachetools});
+  for (const char *name : {"LRU", "SIEVE", "WTINYLFU"})
+    kinds.push_back({kPrefix + std::string(name) + kUnlocked,
+                     Role::kOwn,
+                     false,
+                     true,
+                     {1, 16},
+                     make_cachetools});
   for (int policy = 0; policy < CT_POLICY_CUSTOM; policy++) {
     const char *name = ct_policy_name(static_cast<ct_policy>(policy));
     if (name == nullptr) continue;
