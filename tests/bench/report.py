@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Makes a table and pictures of what measure.py and cachetools-sim left in a folder of results.
+"""Makes tables and pictures of what measure.py and cachetools-sim left in a folder of results.
 
     report.py --build BUILD_FOLDER RESULTS
 
-writes bench.md, speed.svg and, for each trace, hit_ratio_NAME.svg; and prints bench.md.
+turns measured.jsonl into speed.json and counted.jsonl into instructions.json, which say what was
+measured and where. Of these two, new or already there, it writes bench.md and speed.svg and, for
+each trace, hit_ratio_NAME.svg; and prints the short tables of bench.md.
 """
 
 import argparse
@@ -24,6 +26,8 @@ TITLES = {
     "table": "floor",
     "flat_hash_map": "flat_hash_map",
     "cachetools-LRU-unlocked": "LRU, no lock",
+    "cachetools-SIEVE-unlocked": "SIEVE, no lock",
+    "cachetools-WTINYLFU-unlocked": "WTINYLFU, no lock",
     "rocksdb-LRU": "RocksDB LRU",
     "rocksdb-HyperClock": "RocksDB HyperClock",
     "leveldb-LRU": "LevelDB LRU",
@@ -49,10 +53,23 @@ WORKLOADS = {
 }
 
 INTRODUCTION = """\
+These tables compare libcachetools with other caches that live in a program's memory. Each table
+answers one question. Its first columns are three of libcachetools' eviction policies: LRU, which is
+the usual one, SIEVE and W-TinyLFU, which keep more of what will be asked for. The last column is
+the best of the other caches in that row, with its name. **Bold** is the best of the row.
+
+Every cache works on the same keys of 16 bytes and, unless a row says otherwise, values of 64 bytes,
+and copies each value out. A *get* looks a key up, a *set* stores an entry; once a cache is full, a
+set of a new key *evicts* another entry. *Read-through* is what programs do: get, and set after a
+miss. Some keys are asked for far more often than others there (zipf 0.99).
+
+[All figures](#all-figures), of more policies and every other cache, follow below.
+"""
+
+ABOUT_ALL_TIMES = """\
 Nanoseconds an operation: processor time; with several threads, wall time, by all their operations
-together. Latencies are wall time, too. Every read copies the value out; keys have 16 bytes. In
-brackets: times the floor and, for libcachetools, times the fastest peer in that row, which is bold.
-The columns of libcachetools are named by policy.
+together. Latencies are wall time, too. In brackets: times the floor and, for libcachetools, times
+the fastest peer in that row, which is bold. The columns of libcachetools are named by policy.
 The floor is a preallocated table of fixed slots without order, lock or strings; it has no tags
 either, so that it searches longest for keys that are absent. flat_hash_map is Abseil's, with
 strings, and neither order nor lock. Caches that choose their number of shards themselves stand in
@@ -61,6 +78,20 @@ inserts, in turns, and show what the machine adds. The worst latency is the leas
 what a cache does itself, it does in every round. In rows with lifetimes, the brackets compare with
 the same row without.
 """
+
+ABOUT_COUNTS = """\
+Instructions, with 1,000 entries in one shard. They hardly differ from run to run, whatever else the
+machine does; but they do not say how long each takes. A cache for one thread only takes no locks.
+"""
+
+ABOUT_ALL_COUNTS = """\
+Instructions an operation, of caches with 1,000 entries of 64 bytes in one shard (LevelDB and tkrzw
+always have more); bold is the least without the floor. The loop of the benchmark is part of each
+figure: 36 instructions of a get, 23 of a set, 40 of a read-through. Two runs of different length
+are counted, so that start-up is not.
+"""
+
+SHORT = {"LRU": OWN + "LRU", "SIEVE": OWN + "SIEVE", "W-TinyLFU": OWN + "WTINYLFU"}
 
 INK = "#737b85"  # to be read on white and on black
 COLOURS = {  # of fewer and of more entries
@@ -74,20 +105,108 @@ CURVES = ["#2f7de0", "#d08a1d", "#2aa06a", "#c2498d", "#8763d1", "#d2553f", "#1d
 Row = collections.namedtuple("Row", "workload entries value shards threads ttl")
 
 
+class Question:
+    """A short table: what it answers, how to read it, and which rows it takes in which words."""
+
+    def __init__(self, question, explanation, takes, label, most=False):
+        self.question = question
+        self.explanation = explanation
+        self.takes = takes
+        self.label = label
+        self.most = most  # is best, not the least
+
+
+def is_plain(row):
+    return (row.value, row.threads, row.ttl) == (64, 1, 0)
+
+
+def with_entries(row):
+    return f"{WORKLOADS[row.workload]}, {row.entries:,} entries"
+
+
+QUESTIONS = [
+    Question("How long does a get take?", "Nanoseconds.",
+             lambda row: row.workload.startswith("get") and is_plain(row), with_entries),
+    Question("How long does a set take that evicts?", "Nanoseconds.",
+             lambda row: row.workload == "set_new" and is_plain(row),
+             lambda row: f"{row.entries:,} entries"),
+    Question("How long does an operation take where programs read through?", "Nanoseconds.",
+             lambda row: row.workload in ("read_through", "mixed") and is_plain(row),
+             with_entries),
+    Question("How many of those reads hit?",
+             "Percent of the gets of read-through; a miss costs a program far more than a get.",
+             lambda row: row.workload == "hits" and is_plain(row),
+             lambda row: f"{row.entries:,} entries", most=True),
+    Question("How much does the size of values matter?", "Nanoseconds, with 100,000 entries.",
+             lambda row: row.value != 64,
+             lambda row: f"{WORKLOADS[row.workload]}, {row.value:,} bytes"),
+    Question("What do lifetimes cost?",
+             "Nanoseconds, if each of 100,000 entries has a lifetime, which does not end.",
+             lambda row: row.ttl == 1, lambda row: WORKLOADS[row.workload]),
+    Question("What happens if several threads use one cache?",
+             "Nanoseconds of wall time, by the operations of all threads, with 100,000 entries.",
+             lambda row: row.threads > 1,
+             lambda row: f"{WORKLOADS[row.workload]}, {row.threads} threads, {row.shards} shard"
+                         + "s" * (row.shards > 1)),
+    Question("How much memory does an entry take, beyond its key and value?", "Bytes.",
+             lambda row: row.workload == "memory", lambda row: f"{row.entries:,} entries"),
+    Question("How long does an insert take while the cache grows?",
+             "Nanoseconds, from empty to full: on average, all but two in 10,000, and the worst.",
+             lambda row: row.workload.startswith("growth"), with_entries),
+]
+
+
 # ---- What was measured ---------------------------------------------------------------------------
 
 
-class Results:
-    """Medians by row and cache."""
+def rounded(figure):
+    return round(figure) if figure >= 1000 else float(f"{figure:.4g}")
 
-    def __init__(self, path):
+
+class Results:
+    """Figures by row and cache, and where they come from."""
+
+    def __init__(self):
         self.samples = {}  # row: {cache: [figures]}
         self.roles = {}
         self.rounds = 0
+        self.about = {}
+
+    @classmethod
+    def measured(cls, path, build):
+        """Of the lines that measure.py wrote just now."""
+        results = cls()
         with open(path, encoding="utf-8") as file:
             for line in file:
-                self.add(json.loads(line))
-        self.caches = sorted(self.roles, key=lambda name: ["floor", "own", "peer"].index(
+                results.add(json.loads(line))
+        results.about = {"commit": commit() or "no commit", "machine": machine(build),
+                         "versions": versions(results.roles), "rounds": results.rounds,
+                         "spread": round(results.spread(), 3)}
+        return results
+
+    @classmethod
+    def loaded(cls, path):
+        results = cls()
+        with open(path, encoding="utf-8") as file:
+            kept = json.load(file)
+        results.about, results.roles = kept["about"], kept["roles"]
+        results.rounds = results.about["rounds"]
+        for *row, figures in kept["figures"]:
+            results.samples[Row(*row)] = {cache: [figure] for cache, figure in figures.items()}
+        return results
+
+    def save(self, path):
+        """Keeps one figure for all rounds, a row a line."""
+        rows = [json.dumps([*row, {cache: rounded(self.figure(row, cache))
+                                   for cache in self.samples[row]}]) for row in self.samples]
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f'{{"about": {json.dumps(self.about, indent=1)},\n'
+                       f'"roles": {json.dumps(self.roles)},\n"figures": [\n')
+            file.write(",\n".join(rows) + "\n]}\n")
+
+    @property
+    def caches(self):
+        return sorted(self.roles, key=lambda name: ["floor", "own", "peer"].index(
             self.roles[name]))
 
     def add(self, process):
@@ -103,6 +222,9 @@ class Results:
             self.add_figures(row, cache, benchmark)
 
     def add_figures(self, row, cache, benchmark):
+        if "instructions" in benchmark:
+            self.keep(row, cache, benchmark["instructions"])
+            return
         if row.workload == "memory":
             self.keep(row, cache, benchmark["bytes"])
         elif row.workload == "growth":
@@ -126,10 +248,10 @@ class Results:
             return None
         return min(samples) if row.workload == "growth worst" else statistics.median(samples)
 
-    def fastest_peer(self, row):
+    def fastest_peer(self, row, best=min):
         figures = {cache: self.figure(row, cache) for cache in self.samples[row]
                    if self.roles[cache] == "peer"}
-        return min(figures, key=figures.get) if figures else None
+        return best(figures, key=figures.get) if figures else None
 
     def spread(self):
         """How far apart the rounds lie: the median of (largest - smallest) / median."""
@@ -140,7 +262,7 @@ class Results:
         return statistics.median(spreads) if spreads else 0
 
 
-# ---- The table -----------------------------------------------------------------------------------
+# ---- Tables --------------------------------------------------------------------------------------
 
 
 def title_of(cache):
@@ -181,7 +303,7 @@ def heading_of(results, cache):
     return f"**{title_of(cache)}**" if results.roles[cache] == "own" else title_of(cache)
 
 
-def table(results):
+def all_times(results):
     lines = ["| what | entries | value | shards | threads | "
              + " | ".join(heading_of(results, cache) for cache in results.caches) + " |",
              "| --- |" + " ---: |" * (4 + len(results.caches))]
@@ -190,6 +312,75 @@ def table(results):
         cells = [cell(results, row, cache) for cache in results.caches]
         lines.append(f"| {what} | {row.entries:,} | {row.value:,} | {row.shards} | {row.threads} | "
                      + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def short_line(label, figures, other, best):
+    """A line of a short table, of figures by column and the best other one with its name."""
+    winner = best([it for it in [*figures, other[0]] if it is not None])
+    cells = ["–" if it is None else f"**{short(it)}**" if it == winner else short(it)
+             for it in [*figures, other[0]]]
+    if other[0] is not None:
+        cells[-1] += f" ({other[1]})"
+    return f"| {label} | " + " | ".join(cells) + " |"
+
+
+def short_head(what):
+    return [f"| {what} | " + " | ".join(SHORT) + " | best other |",
+            "| --- |" + " ---: |" * len(SHORT) + " --- |"]
+
+
+def row_line(results, row, label, suffix="", best=min):
+    """suffix: of the names of libcachetools' caches that are to be shown."""
+    peer = None if suffix else results.fastest_peer(row, best)
+    return short_line(label, [results.figure(row, name + suffix) for name in SHORT.values()],
+                      (results.figure(row, peer), title_of(peer)) if peer else (None, ""), best)
+
+
+def is_shown(results, row):
+    return any(name in results.samples[row] for name in SHORT.values())
+
+
+def answer(results, question):
+    rows = [row for row in results.samples if question.takes(row) and is_shown(results, row)]
+    if not rows:
+        return ""
+    best = max if question.most else min
+    lines = [row_line(results, row, question.label(row), best=best) for row in rows]
+    return "\n".join([f"## {question.question}\n", question.explanation + "\n",
+                      *short_head("what"), *lines]) + "\n\n"
+
+
+def answer_counts(results):
+    lines = []
+    for row in results.samples:
+        if not is_shown(results, row):
+            continue
+        what = WORKLOADS[row.workload]
+        lines.append(row_line(results, row, what + (", with lifetimes" if row.ttl else "")))
+        if f"{SHORT['LRU']}-unlocked" in results.samples[row]:
+            lines.append(row_line(results, row, f"{what}, for one thread only", "-unlocked"))
+    if not lines:
+        return ""
+    return "\n".join(["## How many instructions does an operation take?\n",
+                      ABOUT_COUNTS,
+                      *short_head("what"), *lines]) + "\n\n"
+
+
+def all_counts(results):
+    """Caches by lines, as there are few rows."""
+    rows = list(results.samples)
+    least = {row: min((results.figure(row, cache) for cache in results.samples[row]
+                       if results.roles[cache] != "floor"), default=None)
+             for row in rows}
+    lines = ["| cache | " + " | ".join(WORKLOADS[row.workload] + (", lifetimes" if row.ttl else "")
+                                       for row in rows) + " |",
+             "| --- |" + " ---: |" * len(rows)]
+    for cache in results.caches:
+        figures = [(results.figure(row, cache), least[row]) for row in rows]
+        cells = ["" if figure is None else f"**{short(figure)}**" if figure == its_least
+                 else short(figure) for figure, its_least in figures]
+        lines.append(f"| {label_of(cache)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -235,17 +426,19 @@ def machine(build):
     memory = first_line("/proc/meminfo", "MemTotal")
     gibibytes = f", {int(memory.split()[0]) / 2**20:.0f} GiB" if memory else ""
     return (f"{model}, {os.cpu_count()} cores{gibibytes}; {platform.system()} "
-            f"{platform.release()}; {compiler(build)}; libcachetools at {commit() or 'no commit'}")
+            f"{platform.release()}; {compiler(build)}")
 
 
-def rounds_of(results):
-    if results.rounds == 1:
-        return "One round."
-    return (f"Medians of {results.rounds} rounds; the median of their spreads is "
-            f"{100 * results.spread():.0f} %.")
+def origin(results):
+    about = results.about
+    rounds = ("One round." if about["rounds"] == 1 else
+              f"Medians of {about['rounds']} rounds. The rounds of one figure lie "
+              f"{100 * about['spread']:.0f} % apart (median of all figures),\n"
+              "so smaller differences say nothing.")
+    return (f"libcachetools at {about['commit']}. {about['machine']}. {about['versions']}.", rounds)
 
 
-def versions(results):
+def versions(roles):
     found = []
     for title, module in [("RocksDB", "rocksdb"), ("oneTBB", "tbb"), ("tkrzw", "tkrzw"),
                           ("Abseil", "absl_flat_hash_map"), ("Google Benchmark", "benchmark")]:
@@ -256,7 +449,7 @@ def versions(results):
     with open(os.path.join(here, "caches", "rust", "Cargo.lock"), encoding="utf-8") as file:
         locked = dict(re.findall(r'name = "(.*)"\nversion = "(.*)"', file.read()))
     found += [f"{name} {locked[name]}" for name in ("quick_cache", "moka", "lru")
-              if name in results.roles]
+              if name in roles]
     return ", ".join(found)
 
 
@@ -425,7 +618,7 @@ plot """
 
 
 def report_trace(path, folder):
-    """Draws the curves, and returns the table in Markdown."""
+    """Draws the curves, and returns a short and a full table in Markdown."""
     trace = os.path.basename(path)[len("hit_ratio_"):-len(".json")]
     with open(path, encoding="utf-8") as file:
         replayed = json.load(file)
@@ -437,10 +630,53 @@ def report_trace(path, folder):
     rows = list(rows.values())
     heading = f"{replayed['requests']:,} requests for {replayed['keys']:,} different keys"
     draw_curves(os.path.join(folder, f"hit_ratio_{trace}.svg"), trace, names, rows, heading)
-    lines = [f"Trace {trace}: {heading}.", "",
-             "| size, % | entries | " + " | ".join(names) + " |", "|" + " ---: |" * len(rows[0])]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines)
+    lines = [f"Trace {trace}: {heading}.", ""]
+    full = ["| size, % | entries | " + " | ".join(names) + " |", "|" + " ---: |" * len(rows[0])]
+    full += ["| " + " | ".join(row) + " |" for row in rows]
+    own = [name[len(OWN):] for name in SHORT.values()]
+    least = short_head("size, entries")
+    least[0] = least[0].replace("best other", "best other policy")
+    for row in rows:
+        ratios = dict(zip(names, row[2:]))
+        other = min((name for name in names if name not in own), key=ratios.get)
+        winner = min(ratios.values())
+        cells = [f"**{ratios[name]}**" if ratios[name] == winner else ratios[name]
+                 for name in [*own, other]]
+        least.append(f"| {row[0]} %, {row[1]} | " + " | ".join(cells) + f" ({other}) |")
+    return "\n".join(lines + least), "\n".join(lines + full)
+
+
+def page(results, counts, traces):
+    """Returns the short tables and all figures. Each kind of results may be missing."""
+    text = f"# How fast libcachetools is\n\n{INTRODUCTION}\n"
+    full = "# All figures\n\n"
+    if counts:
+        where, _ = origin(counts)
+        text += answer_counts(counts)
+        full += f"## Instructions\n\n{ABOUT_ALL_COUNTS}\n{where}\n\n{all_counts(counts)}\n\n"
+    if results:
+        where, rounds = origin(results)
+        text += f"**The times that follow** are of libcachetools at {results.about['commit']}"
+        if counts and counts.about["commit"] != results.about["commit"]:
+            text += f", the instructions above of {counts.about['commit']}"
+        text += f".\n{rounds}\n\n"
+        text += "".join(answer(results, question) for question in QUESTIONS)
+        full += f"## Times\n\n{ABOUT_ALL_TIMES}\n{where}\n{rounds}\n\n{all_times(results)}\n\n"
+    if traces:
+        text += ("## Which policy misses least?\n\nThe part of the requests that misses, in a "
+                 "recorded trace. Each key is looked up and, if it is\nmissing, stored. Sizes are "
+                 "parts of the number of different keys.\n\n"
+                 + "\n\n".join(short_table for short_table, _ in traces) + "\n\n")
+        full += "## Miss ratios\n\n" + "\n\n".join(table for _, table in traces) + "\n"
+    return text.rstrip("\n") + "\n", full.rstrip("\n") + "\n"
+
+
+def take(folder, measured, kept, build):
+    """Returns results, new or kept, or None."""
+    measured, kept = os.path.join(folder, measured), os.path.join(folder, kept)
+    if os.path.exists(measured):
+        Results.measured(measured, build).save(kept)
+    return Results.loaded(kept) if os.path.exists(kept) else None
 
 
 def main():
@@ -449,17 +685,16 @@ def main():
     parser.add_argument("results", help="the folder")
     options = parser.parse_args()
 
-    results = Results(os.path.join(options.results, "measured.jsonl"))
-    text = (f"# Speed\n\n{INTRODUCTION}\n{machine(options.build)}.\n{versions(results)}. "
-            f"{rounds_of(results)}\n\n{table(results)}\n")
-    draw_speed(results, os.path.join(options.results, "speed.svg"))
-    traces = [report_trace(path, options.results)
-              for path in sorted(glob.glob(os.path.join(options.results, "hit_ratio_*.json")))]
-    if traces:
-        text += "\n# Miss ratios\n\nEach key is looked up and, if it is missing, stored.\n\n"
-        text += "\n\n".join(traces) + "\n"
-    with open(os.path.join(options.results, "bench.md"), "w", encoding="utf-8") as file:
-        file.write("<!-- SPDX-License-Identifier: MIT -->\n" + text)
+    folder = options.results
+    results = take(folder, "measured.jsonl", "speed.json", options.build)
+    counts = take(folder, "counted.jsonl", "instructions.json", options.build)
+    if results:
+        draw_speed(results, os.path.join(folder, "speed.svg"))
+    traces = [report_trace(path, folder)
+              for path in sorted(glob.glob(os.path.join(folder, "hit_ratio_*.json")))]
+    text, full = page(results, counts, traces)
+    with open(os.path.join(folder, "bench.md"), "w", encoding="utf-8") as file:
+        file.write(f"<!-- SPDX-License-Identifier: MIT -->\n{text}\n{full}")
     print(text, end="")
 
 

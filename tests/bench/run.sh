@@ -1,19 +1,23 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Measures the library beside other caches: installs the packages that are missing, builds it
-# optimized, runs the benchmarks, replays traces, and ends in one table, with pictures beside it.
+# optimized, runs the benchmarks, counts instructions, replays traces, and ends in a page of tables,
+# with pictures beside it.
 set -eu
 
 usage() {
   cat <<END
 Usage: run.sh [OPTION]...
 
-Measures libcachetools beside other caches. It prints a table and leaves it, with
-pictures and everything that was measured, in the folder of results. It takes
-about ten minutes; leave the machine alone meanwhile.
+Measures libcachetools beside other caches. It prints short tables and leaves them,
+with all figures, pictures and everything that was measured, in the folder of
+results. Five rounds take about twenty minutes; leave the machine alone meanwhile.
+Where Valgrind is, it counts instructions too, in a few minutes. What is not
+measured stands in the tables as recorded in tests/bench/results.
 
   --quick           one round of few sizes, in less than a minute: no figures to quote
-  --long            more rounds, and caches of 10,000,000 entries; takes hours
+  --long            nine rounds, and caches of 10,000,000 entries; takes hours
+  --instructions    only counts instructions; the machine may do other things meanwhile
   --rounds NUMBER   how often all caches are measured in turns; medians are told
   --caches NAMES    which caches, parted by commas, as bench_cache --list names them
   --traces FOLDER   replays each NAME.u64 and NAME.u64.xz in it (by default
@@ -31,7 +35,7 @@ refuse() {
   exit 2
 }
 
-extent=default record=no
+extent=default record=no times=yes
 rounds='' caches='' traces='' build='' results=''
 while [ $# -gt 0 ]; do
   case $1 in
@@ -42,6 +46,7 @@ while [ $# -gt 0 ]; do
   case $1 in
     --quick) extent=quick ;;
     --long) extent=long ;;
+    --instructions) times=no ;;
     --rounds) rounds=$2 && shift ;;
     --caches) caches=$2 && shift ;;
     --traces) traces=$2 && shift ;;
@@ -116,16 +121,27 @@ set_up_peers
 quietly "Building" build_optimized || exit 1
 sed -n 's/.*WARNING: \(.* left out.*\)/\1/p' "$log"
 mkdir -p "$results"
-rm -f "$results"/hit_ratio_*
+rm -f "$results"/hit_ratio_* "$results"/*.jsonl "$results"/*.svg
+cp "$root"/tests/bench/results/*.json "$results"
 quietly "Replaying traces" replay_traces || exit 1
-python3 "$root/tests/bench/measure.py" --program "$build/tests/bench/bench_cache" \
-  --extent $extent --out "$results/measured.jsonl" ${rounds:+--rounds "$rounds"} \
-  ${caches:+--caches "$caches"}
+measure() { # file of the results, options ...
+  out=$results/$1
+  shift
+  python3 "$root/tests/bench/measure.py" --program "$build/tests/bench/bench_cache" \
+    --out "$out" ${caches:+--caches "$caches"} "$@"
+}
+if [ $times = yes ]; then measure measured.jsonl --extent $extent ${rounds:+--rounds "$rounds"}; fi
+if ! command -v valgrind >"$log"; then
+  echo 'There is no valgrind here, so instructions are not counted.'
+elif [ $extent != quick ]; then
+  measure counted.jsonl --count
+fi
 python3 "$root/tests/bench/report.py" --build "$build" "$results"
 echo
-echo "Table, pictures and figures: $results"
+echo "Tables, pictures and figures: $results"
 if [ $record = yes ]; then
   mkdir -p "$root/tests/bench/results"
-  cp "$results"/*.md "$results"/*.svg "$root/tests/bench/results"
+  cp "$results"/*.md "$results"/*.svg "$results"/speed.json "$results"/instructions.json \
+    "$root/tests/bench/results"
   echo "Recorded in tests/bench/results"
 fi
