@@ -137,6 +137,7 @@ def count_all(program, caches, out):
             tell(f"Counting {number} of {len(tasks)}: {cache.name:28}")
             json.dump(line, out)
             out.write("\n")
+            out.flush()
 
 
 def measure_all(program, caches, plan, rounds, out):
