@@ -273,6 +273,12 @@ def short(number):
     return f"{number:,.0f}" if number >= 99.95 else f"{number:.3g}"
 
 
+def short_beside(number, winner):
+    """Bold also if the winner is ahead by less than is shown."""
+    text = short(number)
+    return f"**{text}**" if text == short(winner) else text
+
+
 def ratio(number):
     return f"{number:.2f}×" if number < 0.995 else f"{number:.1f}×"
 
@@ -318,8 +324,7 @@ def all_times(results):
 def short_line(label, figures, other, best):
     """A line of a short table, of figures by column and the best other one with its name."""
     winner = best([it for it in [*figures, other[0]] if it is not None])
-    cells = ["–" if it is None else f"**{short(it)}**" if it == winner else short(it)
-             for it in [*figures, other[0]]]
+    cells = ["–" if it is None else short_beside(it, winner) for it in [*figures, other[0]]]
     if other[0] is not None:
         cells[-1] += f" ({other[1]})"
     return f"| {label} | " + " | ".join(cells) + " |"
@@ -378,8 +383,8 @@ def all_counts(results):
              "| --- |" + " ---: |" * len(rows)]
     for cache in results.caches:
         figures = [(results.figure(row, cache), least[row]) for row in rows]
-        cells = ["" if figure is None else f"**{short(figure)}**" if figure == its_least
-                 else short(figure) for figure, its_least in figures]
+        cells = ["" if figure is None else short(figure) if results.roles[cache] == "floor"
+                 else short_beside(figure, its_least) for figure, its_least in figures]
         lines.append(f"| {label_of(cache)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
