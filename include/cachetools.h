@@ -220,10 +220,11 @@ CT_API void ct_cache_free(ct_cache *cache);
  * @return CT_OK; CT_MISS; CT_ERR_BUFFER: no value was copied, and this was no use and is not
  *         counted; CT_ERR_INVALID
  *
- * Threads:   takes no lock on 64-bit systems for keys up to 256 bytes and values up to 1 KiB, in
- *            shards that have had 128 entries, if the cache has no tti, no CT_POLICY_CUSTOM and no
- *            allocator of yours. But once in 16 hits, it takes the lock to report them to the
- *            policy; CLOCK, SIEVE, S3FIFO, FIFO and RR need no report.
+ * Threads:   takes no lock on 64-bit systems for keys up to 256 bytes and values up to 15 KiB, if
+ *            the cache has no tti, no CT_POLICY_CUSTOM and no allocator of yours, in shards that
+ *            have had 128 entries or, with CT_WEIGHT_COUNT, three quarters of what they may hold.
+ *            But once in 16 hits, it takes the lock to report them to the policy; CLOCK, SIEVE,
+ *            S3FIFO, FIFO and RR need no report.
  * Callbacks: drop, if the value left while it was copied; inside: timer, ct_policy_ops.
  * Cost:      O(value_size); allocates only for a count of LFU, and does without that if it must.
  */
