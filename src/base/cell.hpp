@@ -22,7 +22,7 @@
 #define CT_NARROW_CELLS
 #endif
 #endif
-#if !defined(__x86_64__) || defined(__SANITIZE_THREAD__)
+#if !defined(__x86_64__) || defined(__ILP32__) || defined(__SANITIZE_THREAD__)
 #define CT_NARROW_CELLS
 #endif
 #ifndef CT_NARROW_CELLS

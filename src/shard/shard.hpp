@@ -300,6 +300,9 @@ class alignas(64) Shard {
   static bool is_usual(const Entry *e) { return e->pins == 0 && (e->flags & ~kPolicyFlags) == 0; }
   bool overwrite_as_usual(Ref ref, const Probe &probe, Bytes value) CT_REQUIRES(lock_, settled_);
   bool replace_victim(const Probe &probe, Bytes value) CT_REQUIRES(lock_, settled_);
+  Ref block_for(const Probe &probe, Bytes value, Ref victim, const Entry *e) CT_REQUIRES(lock_);
+  [[gnu::noinline]] Ref make_usual(Bytes key, Bytes value) CT_REQUIRES(lock_);
+  [[gnu::noinline]] void bury_victim(Ref victim) CT_REQUIRES(lock_);
 
   // ---- Entries that change their block (shard_move.cpp, shard_inline.hpp) ---------------------
 
@@ -316,6 +319,7 @@ class alignas(64) Shard {
   uint64_t leave_now(Ref ref, uint64_t hash, ct_cause cause, Departed &gone, bool displaced)
       CT_REQUIRES(lock_, settled_);
   void bury(Ref ref, ct_cause cause, Departed &gone) CT_REQUIRES(lock_);
+  void bury_quietly(Ref ref) CT_REQUIRES(lock_);
   ct_status pop(Ref ref, Departed &gone, ct_value *key, ct_value *value)
       CT_REQUIRES(lock_, settled_);
   Eviction evict(const StoreRequest *request, Ref *watched, Now &now, Departed &gone,

@@ -15,12 +15,18 @@ namespace ct {
 // Ends an entry that is in no structure any more. It is put into `gone`, stays for its pins, or is
 // freed.
 inline void Shard::bury(Ref ref, ct_cause cause, Departed &gone) {
+  if (quiet_ && !gone.watched()) return bury_quietly(ref);
   Entry *e = at(ref);
   e->flags |= kDead;
-  if (!quiet_ || gone.watched()) {
-    telling_++;
-    gone.add(number_, ref, e, cause);
-  } else if (e->pins != 0) {
+  telling_++;
+  gone.add(number_, ref, e, cause);
+}
+
+// Does the same if nobody is to be told.
+inline void Shard::bury_quietly(Ref ref) {
+  Entry *e = at(ref);
+  e->flags |= kDead;
+  if (e->pins != 0) {
     e->prev = ref;
   } else {
     map_.entries.free(ref, e);

@@ -4,8 +4,7 @@
 // nearly always in the same block, and changes neither the shard's share nor the budget.
 //
 // Whatever is not as usual is left to ShardStore, which knows everything. Both do the same: a set
-// that could go either way leaves the same shard behind. The checks come before the first change,
-// except that a policy may be asked for its victim twice.
+// that could go either way leaves the same shard behind. The checks come before the first change.
 #include <cassert>
 #include <cstdint>
 
@@ -44,29 +43,57 @@ inline bool Shard::overwrite_as_usual(Ref ref, const Probe &probe, Bytes value) 
   return true;
 }
 
+// The victim is asked for once, as a policy may learn from the question. If its block cannot be
+// taken over, another one is allocated before the victim leaves.
 inline bool Shard::replace_victim(const Probe &probe, Bytes value) {
-  const Layout &layout = map_.entries.layout();
+  // A full shard is as large as it will be.
+  if (reads_unlocked_ && !map_.index.is_shown()) open();
   if (map_.index.size() == 0 || !policy_->reserve(1)) return false;
   policy_->prefetch(probe.hash);
   const Ref victim = policy_->victim_for(probe.hash);
-  if (victim == kNone || victim == kAskAgain) return false;
-  Entry *e = at(victim);
-  const size_t bytes = layout.block_bytes(0, probe.key.size, value.size);
-  if (!is_usual(e) || layout.block_bytes(e) != bytes) return false;
-
-  const uint64_t hash = hash_of(victim);
+  Entry *e = victim == kNone || victim == kAskAgain ? nullptr : at(victim);
+  const Ref ref =
+      e == nullptr || (e->flags & kWeight) != 0 ? kNone : block_for(probe, value, victim, e);
+  if (ref == kNone) {
+    uses_.order_changed();
+    return false;
+  }
+  map_.entries.count_work();
+  const uint64_t hash = map_.entries.hash_of(map_.entries.key(e));
   map_.index.erase(hash, victim);
+  if ((e->flags & kLifetime) != 0) expiry_.remove(victim);
   policy_->remove(victim, hash, true);
   counters_.departure(CT_CAUSE_EVICTED, 1);
-
-  map_.entries.refill(victim, probe.key, value);
+  if (ref == victim) {
+    map_.entries.refill(ref, e, probe.key, value);
+  } else {
+    bury_victim(victim);
+  }
   uses_.order_changed();
-  map_.index.insert(probe.hash, victim);
+  map_.index.insert(probe.hash, ref);
   Now now(clock_);
-  policy_->insert(victim, probe.hash, now);
+  policy_->insert(ref, probe.hash, now);
   counters_.insert();
   if (!map_.entries.store().is_near()) prefetch_next_victim();
   return true;
 }
+
+// e: the victim. Returns its own block, if the pair fits in there, or else another one that holds the pair.
+// Returns kNone if there is no memory.
+inline Ref Shard::block_for(const Probe &probe, Bytes value, Ref victim, const Entry *e) {
+  const Layout &layout = map_.entries.layout();
+  const size_t bytes = layout.block_bytes(0, probe.key.size, value.size);
+  return is_usual(e) && layout.block_bytes(e) == bytes ? victim : make_usual(probe.key, value);
+}
+
+// These two are apart, since the usual set keeps more of its own in registers then.
+[[gnu::noinline]] Ref Shard::make_usual(Bytes key, Bytes value) {
+  ApartCopy nothing_apart(map_.entries.store().memory());
+  const Ref ref = map_.entries.make(0, key.size, value.size, nothing_apart);
+  if (ref != kNone) map_.entries.fill(at(ref), key, value);
+  return ref;
+}
+
+[[gnu::noinline]] void Shard::bury_victim(Ref victim) { bury_quietly(victim); }
 
 }  // namespace ct

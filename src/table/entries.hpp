@@ -154,8 +154,7 @@ class Entries {
   }
 
   // Writes another entry into a block whose entry has left: of the usual form, and as large.
-  void refill(Ref ref, Bytes key, Bytes value) {
-    Entry *e = at(ref);
+  void refill(Ref ref, Entry *e, Bytes key, Bytes value) {
     e->key_size = static_cast<uint16_t>(key.size);
     e->flags = 0;
     e->value_size = static_cast<uint16_t>(value.size);
