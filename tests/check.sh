@@ -120,7 +120,8 @@ write_installation() { # folder for both, number of the block under Install
 # With a prefix of the user's own, $HOME/ct.
 use_installed() {
   write_installation "$work" 2 && (cd "$work" && HOME=$work sh install.sh) &&
-    diff "$root/tests/examples/answer.txt" "$work/said"
+    diff "$root/tests/examples/answer.txt" "$work/said" &&
+    compile_example "$work/ct" products && example_works "$work/ct/products" products "$work/ct/lib"
 }
 
 # With what README.md asks for and nothing else, on the Debian that this one is.

@@ -213,7 +213,9 @@ compile_example() { # prefix, name, option of pkg-config or nothing, options of 
   prefix=$1 name=$2 option=${3-}
   shift 2
   [ $# -eq 0 ] || shift
+  compiler=cc source=$root/tests/examples/$name.c
+  [ -e "$source" ] || compiler='c++ -std=c++20' source=${source}pp
   # shellcheck disable=SC2046 disable=SC2086 # words
-  cc -O2 "$@" "$root/tests/examples/$name.c" -o "$prefix/$name" \
+  $compiler -O2 "$@" "$source" -o "$prefix/$name" \
     $(PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config $option --cflags --libs cachetools)
 }

@@ -1,7 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Compiles the header alone, with one object of each CT_..._INIT and with units of time, in every
-# mode of C and C++ that it promises, with every compiler found. Prints TAP.
+# mode of C and C++ that it promises, with every compiler found; and the header for C++ likewise,
+# with all that it has for some types, also without exceptions and without type information. Prints
+# TAP.
 # Usage: check_header.sh INCLUDE_DIRECTORY
 set -eu
 include=$1
@@ -29,21 +31,38 @@ trap 'rm -rf "$work"' EXIT
   echo 'int main(void) { return ct_version() == 0; }'
 } >"$work/header.c"
 cp "$work/header.c" "$work/header.cpp"
+cat >"$work/typed.cpp" <<'END'
+#include <cachetools.hpp>
+#include <cachetools.hpp>
+template class cachetools::cache<>;
+template class cachetools::cache<std::string, double>;
+template class cachetools::cache<std::tuple<int, std::string>, std::vector<int>>;
+template class cachetools::lease<std::string, double>;
+template class cachetools::memo<std::string(int, double)>;
+template class cachetools::memo<std::shared_ptr<int>(std::string)>;
+int main() {
+  cachetools::cache<int, std::shared_ptr<int>> cache(cachetools::policy::lru, 1);
+  cache.set(1, std::make_shared<int>(1));
+  cache.compute(1, [](const std::shared_ptr<int> &old) { return old; });
+  return *cache.get_or_load(1, [](int) { return std::make_unique<int>(2); });
+}
+END
 : >"$work/empty.c"
 : >"$work/empty.cpp"
 
 count=0
 status=0
-compile() { # compiler, mode, language, flags ...
-  compiler=$1 mode=$2 language=$3
-  shift 3
+option=
+compile() { # name, compiler, mode, language, flags ...
+  name=$1 compiler=$2 mode=$3 language=$4
+  shift 4
   # A compiler that is missing, or a mode that it does not know, is passed over in silence.
   "$compiler" "-std=$mode" -fsyntax-only "$work/empty.$language" >"$work/log" 2>&1 || return 0
   count=$((count + 1))
   result=ok
-  "$compiler" "-std=$mode" -Wall -Wextra -pedantic -Werror -Wpadded "$@" -I"$include" \
-    -c "$work/header.$language" -o "$work/header.o" >"$work/log" 2>&1 || result='not ok' status=1
-  echo "$result $count - header_compiles_alone_with_${compiler}_as_$mode"
+  "$compiler" "-std=$mode" -Wall -Wextra -pedantic -Werror "$@" -I"$include" \
+    -c "$work/$name.$language" -o "$work/$name.o" >"$work/log" 2>&1 || result='not ok' status=1
+  echo "$result $count - ${name}_compiles_alone_with_${compiler}_as_$mode$option"
   sed 's/^/# /' "$work/log"
 }
 
@@ -68,13 +87,20 @@ done
 
 for compiler in gcc clang; do
   for mode in c99 c11 c17 c2x; do
-    compile "$compiler" $mode c -Wstrict-prototypes
+    compile header "$compiler" $mode c -Wpadded -Wstrict-prototypes
   done
 done
 for compiler in g++ clang++; do
   for mode in c++11 c++14 c++17 c++20 c++2b; do
-    compile "$compiler" $mode cpp -Wold-style-cast -Wzero-as-null-pointer-constant
+    compile header "$compiler" $mode cpp -Wpadded -Wold-style-cast -Wzero-as-null-pointer-constant
   done
+  for way in c++17 c++17-fno-exceptions c++17-fno-rtti c++20 c++2b; do
+    option=${way#c++??}
+    # shellcheck disable=SC2086 # nothing, if there is no option
+    compile typed "$compiler" "${way%"$option"}" cpp -Wold-style-cast \
+      -Wzero-as-null-pointer-constant -Wconversion -Wshadow -fsyntax-only $option
+  done
+  option=
 done
 echo "1..$count"
 [ "$count" -gt 0 ] || { echo 'Bail out! There is neither gcc nor clang.'; exit 1; }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The programs that README.md shows are these examples, in this order; the one at the top of the
-# header and in the manual page is the first.
+# The programs that README.md shows are these examples, in this order, those in C and those in C++
+# each; the one at the top of the header and in the manual page is the first.
 # Usage: check_readme.sh README.md cachetools.h cachetools.3 EXAMPLE ...
 set -eu
 readme=$1 header=$2 manual=$3
@@ -9,11 +9,21 @@ shift 3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-sed '1d' "$1" >"$work/first" # without its licence
-for example in "$@"; do sed '1d' "$example"; done >"$work/examples"
-sed -n '/^```c$/,/^```$/p' "$readme" | sed '/^```/d' >"$work/readme"
+programs() { # language, examples ...
+  language=$1
+  shift
+  for example in "$@"; do
+    [ "${example##*.}" != "$language" ] || sed '1d' "$example" # without its licence
+  done
+}
+
+for language in c cpp; do
+  programs $language "$@" >"$work/examples"
+  sed -n '/^```'$language'$/,/^```$/p' "$readme" | sed '/^```/d' >"$work/readme"
+  diff "$work/examples" "$work/readme"
+done
+sed '1d' "$1" >"$work/first"
 sed -n '/^ \*     #include/,/^ \*     }$/p' "$header" | sed 's/^ \*     //; s/^ \*$//' >"$work/header"
 sed -n '/^#include/,/^}$/p' "$manual" | sed 's/\\e/\\/' >"$work/manual"
-diff "$work/examples" "$work/readme"
 diff "$work/first" "$work/header"
 diff "$work/first" "$work/manual"

@@ -1,0 +1,1576 @@
+// SPDX-License-Identifier: MIT
+#ifndef CACHETOOLS_HPP
+#define CACHETOOLS_HPP
+/**
+ * libcachetools for C++17 and later: owners, types, lambdas and chrono over cachetools.h, which
+ * says what each operation does, costs and promises. Nothing needs to be linked but the C library,
+ * and before glibc 2.34 -pthread.
+ *
+ *     cachetools::cache<std::string, double> prices({.policy = cachetools::policy::lru,
+ *                                                    .maxsize = 1000, .ttl = 5min});
+ *     prices.set("tea", 2.5);
+ *     if (auto price = prices.get("tea")) std::cout << *price << '\n';
+ *     double price = *prices.get_or_load("milk", [](auto key) { return ask_for(key); });
+ *
+ * CONTENTS
+ *
+ *     Failures, Names, value       what is thrown, enumerations, a pinned value
+ *     codec                        how a type becomes bytes; specialize it for types of yours
+ *     options, entry               how to make a cache, and what is special about one entry
+ *     cache, lease, memo
+ *
+ * CONVENTIONS
+ *
+ * Types.    What a read returns depends on the type of the values, and is false if there is none:
+ *
+ *               std::string_view     value: the bytes themselves, pinned; never copied
+ *               std::shared_ptr<T>   std::shared_ptr<T>: the object itself; never copied
+ *               any other type V     std::optional<V>: a copy, by codec<V>
+ *
+ *           cache<> is cache<std::string_view, std::string_view>: bytes, as in C.
+ * Failures. Ordinary outcomes are values that are returned: a miss, a value that is not kept. What
+ *           cannot go on is thrown, as by the standard containers: std::bad_alloc, or error with
+ *           the status. With a status in each result, each call would need a test for what happens
+ *           only to a program that has a mistake, or no memory. Compiled without exceptions, the
+ *           functions are the same, and a failure ends the program (std::abort); who must go on
+ *           without memory and without exceptions, uses cachetools.h.
+ * Lambdas.  What they throw comes back to the caller of the function that called them, on the same
+ *           thread. From loaders and other arguments of a call it undoes the call: nothing is
+ *           stored, and those who wait for the key load it themselves. A weigher refuses the value
+ *           by it, as too large. By a ttu, the value is dead on arrival. After a listener has
+ *           thrown, the call is done all the same, and has taken effect. A timer or choice must
+ *           not throw, nor may callbacks of a call that was made in C (on native()): that ends the
+ *           program (std::terminate).
+ * Time.     std::chrono throughout. Deadlines are of std::chrono::steady_clock, unless a timer of
+ *           yours counts otherwise.
+ * Owners.   They can be moved, not copied. One that was moved from owns nothing; it may be
+ *           destroyed and assigned to, nothing else.
+ * Threads.  As in C: any function from any thread at once, but for moves and destruction.
+ */
+
+#include <cachetools.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <iterator>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <tuple>
+#include <type_traits>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+#if __cplusplus >= 202002L
+#include <span>
+#endif
+
+namespace cachetools {
+
+// ---- Failures ----------------------------------------------------------------------------------
+
+/** Something that failed, for a reason other than want of memory. */
+class error : public std::runtime_error {
+ public:
+  explicit error(ct_status status) : error(status, ct_status_message(status)) {}
+  error(ct_status status, const std::string &what) : std::runtime_error(what), status_(status) {}
+
+  /** The status of the C function that failed. */
+  ct_status status() const noexcept { return status_; }
+
+ private:
+  ct_status status_;
+};
+
+namespace detail {
+
+template <class Exception>
+[[noreturn]] void raise(Exception &&exception) {
+#if defined(__cpp_exceptions)
+  throw std::forward<Exception>(exception);
+#else
+  (void)exception;
+  std::abort();
+#endif
+}
+
+[[noreturn]] inline void fail(ct_status status) {
+  if (status == CT_ERR_NOMEM) raise(std::bad_alloc());
+  raise(error(status));
+}
+
+// Ordinary outcomes pass.
+inline ct_status check(ct_status status) {
+  if (status < 0) fail(status);
+  return status;
+}
+
+// What a function throws stops here, on its way into C, and is kept: the first of several.
+template <class R, class Function>
+R guarded(std::exception_ptr &thrown, R otherwise, Function &&function) noexcept {
+#if defined(__cpp_exceptions)
+  try {
+    return function();
+  } catch (...) {
+    if (!thrown) thrown = std::current_exception();
+    return otherwise;
+  }
+#else
+  (void)thrown, (void)otherwise;
+  return function();
+#endif
+}
+
+// The status by which a callback says that it threw. Nobody sees it.
+inline constexpr ct_status kThrew = static_cast<ct_status>(-0x7ffffff0);
+
+// A call into C: where callbacks leave what they threw. The thread's calls are a stack, as
+// callbacks may call in turn.
+class call {
+ public:
+  using slot = call *&(*)();
+  static call *&innermost() noexcept {
+    static thread_local call *it = nullptr;
+    return it;
+  }
+
+  // The slot is that of the module whose callbacks will be called; each may have its own.
+  explicit call(slot of) noexcept : slot_(of) {
+    if (slot_ == nullptr) return;
+    outer_ = slot_();
+    slot_() = this;
+  }
+  ~call() { leave(); }
+  call(const call &) = delete;
+  call &operator=(const call &) = delete;
+
+  std::exception_ptr &thrown() noexcept { return thrown_; }
+
+  // Ends the call, and throws what its callbacks threw.
+  void end() {
+    leave();
+    if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
+  }
+  ct_status end(ct_status status) {
+    end();
+    return check(status);
+  }
+
+ private:
+  void leave() noexcept {
+    if (slot_ != nullptr) slot_() = outer_;
+    slot_ = nullptr;
+  }
+
+  slot slot_;
+  call *outer_ = nullptr;
+  std::exception_ptr thrown_;
+};
+
+}  // namespace detail
+
+// ---- Names -------------------------------------------------------------------------------------
+
+/** Which entry leaves when room is needed: see ct_policy. */
+enum class policy : std::int32_t {
+  lru = CT_POLICY_LRU,
+  fifo = CT_POLICY_FIFO,
+  lfu = CT_POLICY_LFU,
+  rr = CT_POLICY_RR,
+  ttl = CT_POLICY_TTL,
+  tlru = CT_POLICY_TLRU,
+  any = CT_POLICY_ANY,
+  mru = CT_POLICY_MRU,
+  clock = CT_POLICY_CLOCK,
+  sieve = CT_POLICY_SIEVE,
+  s3fifo = CT_POLICY_S3FIFO,
+  wtinylfu = CT_POLICY_WTINYLFU,
+  arc = CT_POLICY_ARC,
+  custom = CT_POLICY_CUSTOM,
+};
+
+/** What an entry weighs against maxsize: see ct_weight_kind. */
+enum class weight_kind : std::int32_t {
+  count = CT_WEIGHT_COUNT,
+  value = CT_WEIGHT_VALUE,
+  memory = CT_WEIGHT_MEMORY,
+};
+
+/** Why an entry left: see ct_cause. */
+enum class cause : std::int32_t {
+  evicted = CT_CAUSE_EVICTED,
+  expired = CT_CAUSE_EXPIRED,
+  replaced = CT_CAUSE_REPLACED,
+  removed = CT_CAUSE_REMOVED,
+  cleared = CT_CAUSE_CLEARED,
+};
+
+/** The order of a walk. */
+enum class order : std::int32_t {
+  any = CT_ORDER_ANY,
+  coldest = CT_ORDER_COLDEST,
+  hottest = CT_ORDER_HOTTEST,
+};
+
+/** Whether an entry must be there already for a value to be stored. */
+enum class condition : std::uint8_t { none, if_absent, if_present };
+
+/** What became of a value that was to be stored. */
+enum class outcome : std::uint8_t {
+  stored,
+  dead_on_arrival, /**< its lifetime is over at once; the old value is gone */
+  too_large,       /**< it weighs more than maxsize; the old value stays */
+  exists,          /**< condition::if_absent, and there is an entry */
+  missing,         /**< condition::if_present, and there is none */
+};
+
+/** No limit. */
+inline constexpr std::uint64_t unbounded = CT_UNBOUNDED;
+
+/** A lifetime. duration::max(): no end. */
+using duration = std::chrono::nanoseconds;
+/** A deadline, or what a timer reads. time_point::max(): never. */
+using time_point = std::chrono::time_point<std::chrono::steady_clock, duration>;
+
+namespace detail {
+
+// Negative durations are over; the largest one has no end.
+constexpr std::uint64_t ticks(duration time) noexcept {
+  if (time == duration::max()) return CT_NEVER;
+  return time.count() < 0 ? 0 : static_cast<std::uint64_t>(time.count());
+}
+constexpr std::uint64_t ticks(time_point time) noexcept { return ticks(time.time_since_epoch()); }
+constexpr duration duration_of(std::uint64_t ticks) noexcept {
+  const auto most = static_cast<std::uint64_t>(duration::max().count());
+  return ticks >= most ? duration::max() : duration(static_cast<std::int64_t>(ticks));
+}
+constexpr time_point time_of(std::uint64_t ticks) noexcept {
+  return time_point(duration_of(ticks));
+}
+
+inline std::string_view view(const void *data, std::size_t size) noexcept {
+  return {static_cast<const char *>(data), size};
+}
+inline std::string_view view(const ct_bytes &bytes) noexcept {
+  return view(bytes.data, bytes.size);
+}
+
+}  // namespace detail
+
+// ---- value -------------------------------------------------------------------------------------
+
+/** A value read out: bytes that stay valid and unchanged for as long as this object holds them,
+ *  whatever happens to the entry or to the cache. */
+class value {
+ public:
+  value() noexcept = default;
+  /** Takes a ct_value over. */
+  explicit value(ct_value taken) noexcept : value_(taken) {}
+  value(value &&other) noexcept : value_(other.detach()) {}
+  value &operator=(value &&other) noexcept {
+    value(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~value() { reset(); }
+
+  /** Whether there is a value; it may be empty. */
+  explicit operator bool() const noexcept { return value_.data != nullptr; }
+  /** Aligned to 8; null if there is no value. */
+  const char *data() const noexcept { return static_cast<const char *>(value_.data); }
+  std::size_t size() const noexcept { return value_.size; }
+  std::string_view view() const noexcept { return {data(), size()}; }
+  /** Not of a temporary, which takes its bytes along. */
+  operator std::string_view() const &noexcept { return view(); }
+  operator std::string_view() const && = delete;
+#if __cplusplus >= 202002L
+  std::span<const std::byte> bytes() const noexcept {
+    return {static_cast<const std::byte *>(value_.data), value_.size};
+  }
+#endif
+
+  /** Holds the same bytes once more. */
+  value share() const {
+    value other;
+    detail::check(ct_value_ref(&value_, other.out()));
+    return other;
+  }
+  /** Gives the value up: to be released by ct_value_release. */
+  [[nodiscard]] ct_value detach() noexcept { return std::exchange(value_, CT_VALUE_INIT); }
+  void swap(value &other) noexcept { std::swap(value_, other.value_); }
+
+  /** For a C function to fill in. Whatever was held before is released. */
+  ct_value *out() noexcept {
+    reset();
+    return &value_;
+  }
+  void reset() noexcept {
+    if (value_.pin != 0) ct_value_release(&value_);
+  }
+
+ private:
+  ct_value value_ = CT_VALUE_INIT;
+};
+
+// ---- codec -------------------------------------------------------------------------------------
+
+/**
+ * How a type becomes bytes and comes back. Specialize it for a type of yours:
+ *
+ *     template <>
+ *     struct cachetools::codec<point> {
+ *       static std::string encode(const point &it);                       // or std::string_view
+ *       static std::optional<point> decode(std::string_view bytes);       // nullopt: no such thing
+ *     };
+ *
+ * For a key, equal objects must have equal bytes, and only those. There are codecs for numbers,
+ * enumerations and other trivially copyable types, and for strings; for vectors, pairs and tuples
+ * of all these. Numbers have the machine's byte order, in snapshots too.
+ */
+template <class T, class = void>
+struct codec;
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_tuple = false;
+template <class A, class B>
+inline constexpr bool is_tuple<std::pair<A, B>> = true;
+template <class... Ts>
+inline constexpr bool is_tuple<std::tuple<Ts...>> = true;
+
+// Whether its bytes are the value.
+template <class T>
+inline constexpr bool is_plain =
+    std::is_trivially_copyable_v<T> &&std::is_default_constructible_v<T> && !std::is_pointer_v<T> &&
+    !std::is_member_pointer_v<T> && !is_tuple<T>;
+template <>
+inline constexpr bool is_plain<std::string_view> = false;
+
+// The codec of plain types, unless they have one of their own.
+struct plain_codec {};
+template <class T>
+inline constexpr bool by_bytes =
+    std::conjunction_v<std::bool_constant<is_plain<T>>, std::is_base_of<plain_codec, codec<T>>>;
+
+// Whether equal objects have equal bytes. Padding and the two zeros of floating point prevent that.
+template <class T>
+struct is_key : std::bool_constant<!by_bytes<T> || std::has_unique_object_representations_v<T>> {};
+template <class T>
+struct is_key<std::vector<T>> : is_key<T> {};
+template <class A, class B>
+struct is_key<std::pair<A, B>> : std::conjunction<is_key<A>, is_key<B>> {};
+template <class... Ts>
+struct is_key<std::tuple<Ts...>> : std::conjunction<is_key<Ts>...> {};
+
+template <class T>
+T decode(std::string_view bytes) {
+  auto decoded = codec<T>::decode(bytes);
+  if (!decoded) fail(CT_ERR_CORRUPT);
+  return std::move(*decoded);
+}
+
+// An element among others: before it, unless it is plain, its size as a uint64_t.
+template <class T>
+void put(std::string &bytes, const T &element) {
+  const auto encoded = codec<T>::encode(element);
+  const std::string_view part = encoded;
+  if (!by_bytes<T>) {
+    const std::uint64_t size = part.size();
+    bytes.append(view(&size, sizeof size));
+  }
+  bytes.append(part);
+}
+// Takes the next element off bytes; nothing, and good becomes false, if there is none.
+template <class T>
+std::optional<T> take(std::string_view &bytes, bool &good) {
+  std::uint64_t size = sizeof(T);
+  if (!by_bytes<T> && good) {
+    good = bytes.size() >= sizeof size;
+    if (good) std::memcpy(&size, bytes.data(), sizeof size);
+    if (good) bytes.remove_prefix(sizeof size);
+  }
+  good = good && size <= bytes.size();
+  if (!good) return std::nullopt;
+  auto element = codec<T>::decode(bytes.substr(0, static_cast<std::size_t>(size)));
+  bytes.remove_prefix(static_cast<std::size_t>(size));
+  good = element.has_value();
+  return element;
+}
+
+// Vectors that are their bytes.
+template <class T>
+inline constexpr bool is_array = by_bytes<T> && !std::is_same_v<T, bool>;
+
+}  // namespace detail
+
+template <class T>
+struct codec<T, std::enable_if_t<detail::is_plain<T>>> : detail::plain_codec {
+  static std::string_view encode(const T &it) noexcept {
+    return detail::view(std::addressof(it), sizeof it);
+  }
+  static std::optional<T> decode(std::string_view bytes) {
+    if (bytes.size() != sizeof(T)) return std::nullopt;
+    T it{};
+    std::memcpy(std::addressof(it), bytes.data(), sizeof it);
+    return it;
+  }
+};
+
+template <>
+struct codec<std::string_view> {
+  static std::string_view encode(std::string_view it) noexcept { return it; }
+  static std::optional<std::string_view> decode(std::string_view bytes) noexcept { return bytes; }
+};
+
+template <>
+struct codec<std::string> {
+  static std::string_view encode(std::string_view it) noexcept { return it; }
+  static std::optional<std::string> decode(std::string_view bytes) { return std::string(bytes); }
+};
+
+template <class T>
+struct codec<std::vector<T>, std::enable_if_t<detail::is_array<T>>> {
+  static std::string_view encode(const std::vector<T> &it) noexcept {
+    return detail::view(it.data(), it.size() * sizeof(T));
+  }
+  static std::optional<std::vector<T>> decode(std::string_view bytes) {
+    if (bytes.size() % sizeof(T) != 0) return std::nullopt;
+    std::vector<T> it(bytes.size() / sizeof(T));
+    if (!it.empty()) std::memcpy(it.data(), bytes.data(), bytes.size());
+    return it;
+  }
+};
+
+template <class T>
+struct codec<std::vector<T>, std::enable_if_t<!detail::is_array<T>>> {
+  static std::string encode(const std::vector<T> &it) {
+    std::string bytes;
+    for (const auto &element : it) detail::put<T>(bytes, element);
+    return bytes;
+  }
+  static std::optional<std::vector<T>> decode(std::string_view bytes) {
+    std::vector<T> it;
+    for (bool good = true; !bytes.empty();) {
+      auto element = detail::take<T>(bytes, good);
+      if (!good) return std::nullopt;
+      it.push_back(std::move(*element));
+    }
+    return it;
+  }
+};
+
+template <class... Ts>
+struct codec<std::tuple<Ts...>> {
+  static std::string encode(const std::tuple<Ts...> &it) {
+    std::string bytes;
+    std::apply([&bytes](const Ts &...elements) { (detail::put(bytes, elements), ...); }, it);
+    return bytes;
+  }
+  static std::optional<std::tuple<Ts...>> decode(std::string_view bytes) {
+    bool good = true;
+    std::tuple<std::optional<Ts>...> parts{
+        detail::take<Ts>(bytes, good)...};  // braces: in this order
+    if (!good || !bytes.empty()) return std::nullopt;
+    return std::apply([](auto &...part) { return std::tuple<Ts...>(std::move(*part)...); }, parts);
+  }
+};
+
+template <class A, class B>
+struct codec<std::pair<A, B>> {
+  static std::string encode(const std::pair<A, B> &it) {
+    return codec<std::tuple<A, B>>::encode(std::tuple<A, B>(it.first, it.second));
+  }
+  static std::optional<std::pair<A, B>> decode(std::string_view bytes) {
+    auto both = codec<std::tuple<A, B>>::decode(bytes);
+    if (!both) return std::nullopt;
+    return std::pair<A, B>(std::move(std::get<0>(*both)), std::move(std::get<1>(*both)));
+  }
+};
+
+/** A floating-point number as a key: the two zeros are one, and so are all NaNs. */
+class real {
+ public:
+  real() noexcept = default;
+  real(double number) noexcept {
+    if (number != number) number = std::numeric_limits<double>::quiet_NaN();
+    number += 0.0;  // makes -0.0 0.0
+    std::memcpy(&bits_, &number, sizeof bits_);
+  }
+  operator double() const noexcept {
+    double number;
+    std::memcpy(&number, &bits_, sizeof number);
+    return number;
+  }
+
+ private:
+  static_assert(sizeof(double) == sizeof(std::uint64_t));
+  std::uint64_t bits_ = 0;
+};
+
+namespace detail {
+
+// How values of a type are held. argument: as it is passed in; result: as reads return it; shown:
+// as callbacks see it; maybe: shown or nothing.
+template <class T>
+struct held {
+  static constexpr bool by_pointer = false;
+  using argument = const T &;
+  using result = std::optional<T>;
+  using shown = T;
+  using maybe = std::optional<T>;
+
+  static shown show(std::string_view bytes) { return decode<T>(bytes); }
+  static maybe show_or_nothing(std::string_view bytes) { return show(bytes); }
+  static result take(value &&it) {
+    if (!it) return std::nullopt;
+    return decode<T>(it.view());
+  }
+};
+
+template <>
+struct held<std::string_view> {
+  static constexpr bool by_pointer = false;
+  using argument = std::string_view;
+  using result = value;
+  using shown = std::string_view;
+  using maybe = std::optional<std::string_view>;
+
+  static shown show(std::string_view bytes) { return bytes; }
+  static maybe show_or_nothing(std::string_view bytes) { return bytes; }
+  static result take(value &&it) { return std::move(it); }
+};
+
+template <>
+struct held<std::string> : held<std::string_view> {
+  using result = std::optional<std::string>;
+  static result take(value &&it) {
+    if (!it) return std::nullopt;
+    return std::string(it.view());
+  }
+};
+
+// An entry's value is a pointer to a shared_ptr, which drop deletes.
+template <class T>
+struct held<std::shared_ptr<T>> {
+  static constexpr bool by_pointer = true;
+  using argument = std::shared_ptr<T>;
+  using result = std::shared_ptr<T>;
+  using shown = const std::shared_ptr<T> &;
+  using maybe = std::shared_ptr<T>;
+
+  static shown show(std::string_view bytes) {
+    std::shared_ptr<T> *it = nullptr;
+    std::memcpy(&it, bytes.data(), sizeof it);
+    return *it;
+  }
+  static maybe show_or_nothing(std::string_view bytes) { return show(bytes); }
+  static result take(value &&it) {
+    if (!it) return nullptr;
+    return show(it.view());
+  }
+  static void drop(void *, const void *data, std::size_t) noexcept {
+    std::shared_ptr<T> *it = nullptr;
+    std::memcpy(&it, data, sizeof it);
+    delete it;
+  }
+};
+
+// The bytes of a key or value on their way into the library. keep() says that it has stored them.
+template <class T>
+class parcel {
+ public:
+  explicit parcel(typename held<T>::argument it) : encoded_(codec<T>::encode(it)) {}
+  std::string_view bytes() const noexcept { return encoded_; }
+  const void *data() const noexcept { return bytes().data(); }
+  std::size_t size() const noexcept { return bytes().size(); }
+  void keep() noexcept {}
+
+ private:
+  decltype(codec<T>::encode(std::declval<typename held<T>::argument>())) encoded_;
+};
+
+// A pointer that the library has stored is drop's to delete.
+template <class T>
+class parcel<std::shared_ptr<T>> {
+ public:
+  explicit parcel(std::shared_ptr<T> it) {
+    if (it == nullptr) fail(CT_ERR_INVALID);  // it could not be told from a miss
+    it_ = new std::shared_ptr<T>(std::move(it));
+  }
+  parcel(parcel &&) = delete;
+  ~parcel() { delete it_; }
+  std::string_view bytes() const noexcept { return view(data(), size()); }
+  const void *data() const noexcept { return &it_; }
+  std::size_t size() const noexcept { return sizeof it_; }
+  void keep() noexcept { it_ = nullptr; }
+
+ private:
+  std::shared_ptr<T> *it_ = nullptr;
+};
+
+template <class T>
+struct is_optional : std::false_type {};
+template <class T>
+struct is_optional<std::optional<T>> : std::true_type {};
+template <class T>
+struct is_optional<std::shared_ptr<T>> : std::true_type {};
+
+// Whether a callback brought a value.
+template <class T>
+bool brought(const T &it) {
+  if constexpr (is_optional<T>::value)
+    return static_cast<bool>(it);
+  else
+    return true;
+}
+
+// The value that a callback brought: a reference, or else what it was converted to.
+template <class V, class T>
+decltype(auto) brought_value(const T &it) {
+  constexpr bool is_text = std::is_same_v<typename held<V>::argument, std::string_view>;
+  if constexpr (is_text && std::is_convertible_v<const T &, std::string_view>)
+    return std::string_view(it);
+  else if constexpr (std::is_same_v<T, V>)
+    return (it);
+  else if constexpr (is_optional<T>::value && !held<V>::by_pointer)
+    return brought_value<V>(*it);
+  else
+    return V(it);
+}
+
+}  // namespace detail
+
+// ---- callback ----------------------------------------------------------------------------------
+
+template <class Signature>
+class callback;
+
+/** A function object of any type, owned; empty if there is none. As std::move_only_function. */
+template <class R, class... Args>
+class callback<R(Args...)> {
+ public:
+  callback() noexcept = default;
+  callback(std::nullptr_t) noexcept {}
+  template <class F, class = std::enable_if_t<!std::is_same_v<std::decay_t<F>, callback> &&
+                                              std::is_invocable_r_v<R, std::decay_t<F> &, Args...>>>
+  callback(F &&function)
+      : function_(new std::decay_t<F>(std::forward<F>(function)),
+                  [](void *it) { delete static_cast<std::decay_t<F> *>(it); }),
+        invoke_([](void *it, Args... args) -> R {
+          return static_cast<R>((*static_cast<std::decay_t<F> *>(it))(std::forward<Args>(args)...));
+        }) {}
+
+  explicit operator bool() const noexcept { return function_ != nullptr; }
+  R operator()(Args... args) const { return invoke_(function_.get(), std::forward<Args>(args)...); }
+
+ private:
+  std::unique_ptr<void, void (*)(void *)> function_{nullptr, [](void *) {}};
+  R (*invoke_)(void *, Args...) = nullptr;
+};
+
+// ---- options, entry ----------------------------------------------------------------------------
+
+/** An entry that left. What it refers to lives as long as the listener runs. */
+template <class Key, class Value>
+struct event {
+  typename detail::held<Key>::shown key;
+  typename detail::held<Value>::shown value;
+  std::uint64_t weight; /**< the weight that counted against maxsize */
+  cachetools::cause cause;
+};
+
+/** How to make a cache: cache<Key, Value>::options_type. The fields are those of ct_options.
+ *  Callbacks see texts as std::string_view, pointers as const references, and all else decoded. */
+template <class Key, class Value>
+struct options {
+  using shown_key = typename detail::held<Key>::shown;
+  using shown_value = typename detail::held<Value>::shown;
+
+  cachetools::policy policy = policy::lru;
+  /** In units of weight; 0 keeps only what weighs 0; unbounded. With a weigher that is 1 less, as
+   *  what a weigher has thrown at weighs more than any cache takes. */
+  std::uint64_t maxsize = 0;
+  cachetools::weight_kind weight_kind = weight_kind::count;
+  std::uint32_t shards = 0; /**< a power of two; 0 is 1 */
+  duration ttl = {};        /**< time to live from a write on; 0: none */
+  duration tti = {};        /**< time to idle from a use on; 0: none */
+  std::uint64_t seed = 0;   /**< 0: random */
+  bool single_threaded = false;
+  bool stats = true;
+  bool precise_clock = false;
+  callback<void(const event<Key, Value> &)> listener = {};
+  callback<std::uint64_t(shown_key, shown_value)> weigher = {};
+  /** Until when an entry may be used; time_point::max(): for ever. */
+  callback<time_point(shown_key, shown_value, time_point now)> ttu = {};
+  callback<time_point()> timer = {};                        /**< inside the critical section */
+  callback<std::uint64_t(std::uint64_t count)> choice = {}; /**< inside the critical section */
+  const ct_policy_ops *custom = nullptr; /**< policy::custom only; its user_data is not yours */
+  const ct_allocator *allocator = nullptr;
+};
+
+/** What is special about one entry. */
+struct entry {
+  std::optional<duration> ttl = {};        /**< instead of the cache's; 0 is dead on arrival */
+  std::optional<time_point> deadline = {}; /**< not together with ttl */
+  std::optional<std::uint64_t> weight = {};
+  condition when = condition::none; /**< of cache::set only */
+};
+
+/** What is known of an entry: see ct_entry_info. */
+struct entry_info {
+  std::uint64_t weight;
+  time_point deadline; /**< time_point::max(): none */
+  duration remaining;  /**< duration::max(): no deadline */
+  std::uint64_t frequency;
+};
+
+namespace detail {
+
+inline ct_entry_options entry_options(const entry &it) {
+  ct_entry_options to = CT_ENTRY_OPTIONS_INIT;
+  if (it.ttl) to.flags |= CT_ENTRY_TTL, to.ttl = ticks(*it.ttl);
+  if (it.deadline) to.flags |= CT_ENTRY_DEADLINE, to.deadline = ticks(*it.deadline);
+  if (it.weight) to.flags |= CT_ENTRY_WEIGHT, to.weight = *it.weight;
+  if (it.when == condition::if_absent) to.flags |= CT_ENTRY_IF_ABSENT;
+  if (it.when == condition::if_present) to.flags |= CT_ENTRY_IF_PRESENT;
+  return to;
+}
+
+inline void set_entry(ct_result *result, const entry &it) {
+  if (it.ttl) ct_result_ttl(result, ticks(*it.ttl));
+  if (it.deadline) ct_result_deadline(result, ticks(*it.deadline));
+  if (it.weight) ct_result_weight(result, *it.weight);
+}
+
+// Calls a loader with the key and, if it takes that too, the entry to be.
+template <class Loader, class Key>
+decltype(auto) load_by(Loader &loader, const Key &key, entry &special) {
+  if constexpr (std::is_invocable_v<Loader &, const Key &, entry &>)
+    return loader(key, special);
+  else
+    return (void)special, loader(key);
+}
+
+// The callbacks of a cache, at a fixed address.
+template <class Key, class Value>
+struct hooks {
+  options<Key, Value> given;
+  call::slot slot = &call::innermost;
+
+  // Runs a callback for the innermost call of this thread. A call made in C catches nothing.
+  template <class R, class Function>
+  R run(R otherwise, Function &&function) noexcept {
+    call *const innermost = slot();
+    if (innermost == nullptr) return function();
+    return guarded(innermost->thrown(), otherwise, std::forward<Function>(function));
+  }
+
+  static hooks *of(void *user_data) noexcept { return static_cast<hooks *>(user_data); }
+  static auto key(const void *data, std::size_t size) -> typename held<Key>::shown {
+    return held<Key>::show(view(data, size));
+  }
+  static auto value(const void *data, std::size_t size) -> typename held<Value>::shown {
+    return held<Value>::show(view(data, size));
+  }
+
+  static void listen(void *self, const ct_event *it) noexcept {
+    of(self)->run(0, [&] {
+      of(self)->given.listener(event<Key, Value>{key(it->key.data, it->key.size),
+                                                 value(it->value.data, it->value.size), it->weight,
+                                                 static_cast<cachetools::cause>(it->cause)});
+      return 0;
+    });
+  }
+  static std::uint64_t weigh(void *self, const void *k, std::size_t ks, const void *v,
+                             std::size_t vs) noexcept {
+    return of(self)->run(CT_NEVER,
+                         [&] { return of(self)->given.weigher(key(k, ks), value(v, vs)); });
+  }
+  static std::uint64_t use_until(void *self, const void *k, std::size_t ks, const void *v,
+                                 std::size_t vs, std::uint64_t now) noexcept {
+    return of(self)->run(std::uint64_t{0}, [&] {
+      return ticks(of(self)->given.ttu(key(k, ks), value(v, vs), time_of(now)));
+    });
+  }
+  static std::uint64_t time(void *self) noexcept { return ticks(of(self)->given.timer()); }
+  static std::uint64_t choose(void *self, std::uint64_t count) noexcept {
+    return of(self)->given.choice(count);
+  }
+};
+
+// Who loads which key of a cache whose values are pointers. A value that is loaded and not kept is
+// handed to all who wait for it in C, and is dropped for none: nobody would know when to delete it.
+// So nobody waits in C. Who finds a key leased waits here until its load is over, then looks again:
+// what was kept is there, and what was not is for its loader alone.
+class turns {
+ public:
+  // The load of a key, by this thread. Begin it while its lease is held.
+  class turn {
+   public:
+    explicit turn(turns &of) noexcept : turns_(of) {}
+    turn(const turn &) = delete;
+    turn &operator=(const turn &) = delete;
+    void begin(std::string_view key) {
+      key_ = key;
+      const std::lock_guard<std::mutex> lock(turns_.mutex_);
+      loading &it = turns_.loading_[key_];  // a load that was overtaken gives its place up
+      number_ = it.number = ++turns_.last_;
+      it.by = std::this_thread::get_id();
+      turns_.over_.notify_all();
+    }
+    ~turn() {
+      if (number_ == 0) return;
+      const std::lock_guard<std::mutex> lock(turns_.mutex_);
+      const auto at = turns_.loading_.find(key_);
+      if (at == turns_.loading_.end() || at->second.number != number_) return;
+      turns_.loading_.erase(at);
+      turns_.over_.notify_all();
+    }
+
+   private:
+    turns &turns_;
+    std::string key_;
+    std::uint64_t number_ = 0;
+  };
+
+  // Waits until the load of a key is over. False if it would wait for itself, through whatever ring
+  // of threads.
+  bool wait(std::string_view sought) {
+    const std::string key(sought);
+    const auto me = std::this_thread::get_id();
+    std::unique_lock<std::mutex> lock(mutex_);
+    const auto at = loading_.find(key);
+    if (at == loading_.end()) {  // it is over, or about to be entered
+      lock.unlock();
+      std::this_thread::yield();
+      return true;
+    }
+    auto it = at;
+    // Those who are about to notice that a load was overtaken may seem to wait in a ring.
+    for (std::size_t steps = waiting_.size() + 1; steps != 0 && it != loading_.end(); steps--) {
+      if (it->second.by == me) return false;
+      const auto next = waiting_.find(it->second.by);
+      if (next == waiting_.end()) break;
+      it = loading_.find(*next->second);
+    }
+    const std::uint64_t number = at->second.number;
+    waiting_[me] = &key;
+    over_.wait(lock, [&] {
+      const auto now = loading_.find(key);
+      return now == loading_.end() || now->second.number != number;
+    });
+    waiting_.erase(me);
+    return true;
+  }
+
+ private:
+  struct loading {
+    std::thread::id by;
+    std::uint64_t number = 0;
+  };
+  std::mutex mutex_;
+  std::condition_variable over_;
+  std::unordered_map<std::string, loading> loading_;
+  std::unordered_map<std::thread::id, const std::string *> waiting_;
+  std::uint64_t last_ = 0;
+};
+struct no_turns {};
+
+struct free_cache {
+  void operator()(ct_cache *cache) const noexcept { ct_cache_free(cache); }
+};
+struct free_iter {
+  void operator()(ct_iter *iter) const noexcept { ct_iter_free(iter); }
+};
+struct abandon_lease {
+  void operator()(ct_lease *lease) const noexcept { ct_lease_abandon(lease); }
+};
+using lease_owner = std::unique_ptr<ct_lease, abandon_lease>;
+
+}  // namespace detail
+
+// ---- lease -------------------------------------------------------------------------------------
+
+/** The right and the duty to load a key: see cache::get_or_lease. Its destructor gives it up. It
+ *  must not outlive the cache. */
+template <class Key, class Value>
+class lease {
+ public:
+  lease() noexcept = default;
+  explicit operator bool() const noexcept { return lease_ != nullptr; }
+
+  /** The key to load. */
+  typename detail::held<Key>::shown key() const {
+    ct_bytes bytes;
+    ct_lease_key(lease_.get(), &bytes);
+    return detail::held<Key>::show(detail::view(bytes));
+  }
+  /** Brings the value, for all who wait. Returns whether it was kept, too. */
+  bool fulfil(typename detail::held<Value>::argument value, const entry &special = {}) {
+    if (lease_ == nullptr) detail::fail(CT_ERR_INVALID);
+    const detail::parcel<Value> sent(value);
+    const ct_entry_options options = detail::entry_options(special);
+    detail::call call(slot_);
+    return call.end(ct_lease_fulfil(lease_.release(), sent.data(), sent.size(), &options,
+                                    nullptr)) == CT_OK;
+  }
+  /** Gives the lease up: one of those who wait loads the key. */
+  void abandon() noexcept { lease_.reset(); }
+
+ private:
+  template <class K, class V>
+  friend class cache;
+  lease(detail::lease_owner taken, detail::call::slot slot) noexcept
+      : lease_(std::move(taken)), slot_(slot) {}
+
+  detail::lease_owner lease_;
+  detail::call::slot slot_ = nullptr;
+};
+
+// ---- cache -------------------------------------------------------------------------------------
+
+/** A cache of values of a type under keys of a type: see the top. Functions are those of C by the
+ *  same names, which cachetools.h describes, unless they say otherwise. */
+template <class Key = std::string_view, class Value = std::string_view>
+class cache {
+  static_assert(!std::is_pointer_v<Key> && !std::is_pointer_v<Value>,
+                "cachetools: keys and values are no pointers; use std::string or std::shared_ptr");
+  static_assert(
+      detail::is_key<Key>::value,
+      "cachetools: equal keys must have equal bytes, so a key has no floating-point number (use "
+      "cachetools::real) and no padding (specialize codec)");
+  static constexpr bool kByPointer = detail::held<Value>::by_pointer;
+  using held_key = detail::held<Key>;
+  using held = detail::held<Value>;
+  using hooks = detail::hooks<Key, Value>;
+  using parcel = detail::parcel<Value>;
+
+ public:
+  using key_type = Key;
+  using mapped_type = Value;
+  using options_type = options<Key, Value>;
+  using key_argument = typename held_key::argument;
+  using argument = typename held::argument; /**< what is passed as a value */
+  using result = typename held::result;     /**< what reads return: false if there is none */
+
+  /** Throws error with what ct_options_problem says. */
+  explicit cache(options_type given) {
+    if (given.ttl < duration::zero() || given.tti < duration::zero())
+      detail::raise(error(CT_ERR_INVALID, "ttl and tti are not negative"));
+    ct_options to = CT_OPTIONS_INIT;
+    to.policy = static_cast<std::int32_t>(given.policy);
+    to.weight_kind = static_cast<std::int32_t>(given.weight_kind);
+    to.maxsize = limit(given.maxsize, static_cast<bool>(given.weigher));
+    to.shards = given.shards;
+    to.flags = (given.single_threaded ? CT_FLAG_SINGLE_THREADED : 0u) |
+               (given.stats ? 0u : CT_FLAG_NO_STATS) |
+               (given.precise_clock ? CT_FLAG_PRECISE_CLOCK : 0u);
+    to.ttl = detail::ticks(given.ttl);
+    to.tti = detail::ticks(given.tti);
+    to.seed = given.seed;
+    to.listener = given.listener ? &hooks::listen : nullptr;
+    to.weigher = given.weigher ? &hooks::weigh : nullptr;
+    to.ttu = given.ttu ? &hooks::use_until : nullptr;
+    to.timer = given.timer ? &hooks::time : nullptr;
+    to.choice = given.choice ? &hooks::choose : nullptr;
+    to.custom = given.custom;
+    to.allocator = given.allocator;
+    if constexpr (kByPointer) to.drop = &held::drop;
+    if (given.listener || given.weigher || given.ttu || given.timer || given.choice) {
+      hooks_ = std::make_unique<hooks>();
+      hooks_->given = std::move(given);
+      to.user_data = hooks_.get();
+    }
+    if constexpr (kByPointer) turns_ = std::make_unique<detail::turns>();
+    if (const char *problem = ct_options_problem(&to))
+      detail::raise(error(CT_ERR_INVALID, problem));
+    ct_cache *made = nullptr;
+    detail::check(ct_cache_new_with(&to, &made));
+    cache_.reset(made);
+  }
+  cache(cachetools::policy policy, std::uint64_t maxsize) : cache(simple(policy, maxsize)) {}
+
+  cache(cache &&) noexcept = default;
+  cache &operator=(cache &&other) noexcept {
+    // The old cache goes before its callbacks.
+    if (this != &other) {
+      cache_ = std::move(other.cache_);
+      hooks_ = std::move(other.hooks_);
+      turns_ = std::move(other.turns_);
+    }
+    return *this;
+  }
+  ~cache() = default;
+
+  // ---- Reading
+
+  /** Looks a key up. A hit is a use. Takes no lock for plain types: see ct_get_copy. */
+  result get(key_argument key) {
+    const detail::parcel<Key> sought(key);
+    if constexpr (detail::by_bytes<Value>) {
+      Value it{};
+      std::size_t size = 0;
+      const ct_status status =
+          ct_get_copy(native(), sought.data(), sought.size(), std::addressof(it), sizeof it, &size);
+      if (status == CT_OK && size == sizeof it) return it;
+      if (status == CT_OK || status == CT_ERR_BUFFER) detail::fail(CT_ERR_CORRUPT);
+      detail::check(status);
+      return std::nullopt;
+    } else {
+      value out;
+      detail::check(ct_get(native(), sought.data(), sought.size(), out.out()));
+      return held::take(std::move(out));
+    }
+  }
+
+  /** Looks a key up without a trace. */
+  result peek(key_argument key) const {
+    const detail::parcel<Key> sought(key);
+    value out;
+    detail::check(ct_peek(native(), sought.data(), sought.size(), out.out()));
+    return held::take(std::move(out));
+  }
+
+  /** Whether there is an entry. This is no use. */
+  bool contains(key_argument key) const {
+    const detail::parcel<Key> sought(key);
+    return ct_contains(native(), sought.data(), sought.size());
+  }
+
+  /** Looks many keys up in one call; keys is a range of them. The results are in the same order. */
+  template <class Keys>
+  std::vector<result> get_many(const Keys &keys) {
+    using element = decltype(*std::begin(keys));
+    static_assert(
+        std::is_lvalue_reference_v<element> && (std::is_same_v<std::decay_t<element>, Key> ||
+                                                std::is_same_v<key_argument, std::string_view>),
+        "cachetools: the range holds the keys themselves, or texts");
+    std::vector<decltype(codec<Key>::encode(std::declval<key_argument>()))> encoded;
+    for (const auto &key : keys) encoded.push_back(codec<Key>::encode(key));
+    std::vector<ct_bytes> bytes;
+    for (const std::string_view it : encoded) bytes.push_back({it.data(), it.size()});
+    std::vector<ct_value> values(bytes.size(), CT_VALUE_INIT);
+    std::vector<ct_status> statuses(bytes.size());
+    std::vector<value> owners(bytes.size());
+    std::vector<result> results;
+    results.reserve(bytes.size());
+    detail::check(
+        ct_get_many(native(), bytes.data(), bytes.size(), values.data(), statuses.data()));
+    for (std::size_t i = 0; i < values.size(); i++) owners[i] = value(values[i]);
+    for (value &it : owners) results.push_back(held::take(std::move(it)));
+    return results;
+  }
+
+  /** What is known of an entry; nothing if there is none. */
+  std::optional<entry_info> inspect(key_argument key) const {
+    const detail::parcel<Key> sought(key);
+    ct_entry_info it = CT_ENTRY_INFO_INIT;
+    if (detail::check(ct_inspect(native(), sought.data(), sought.size(), &it)) != CT_OK)
+      return std::nullopt;
+    return entry_info{it.weight, detail::time_of(it.deadline), detail::duration_of(it.remaining),
+                      it.frequency};
+  }
+
+  // ---- Writing
+
+  /** Stores a value. Returns whether it is kept: not if it weighs more than maxsize, or its
+   *  lifetime is over at once. */
+  bool set(key_argument key, argument value) { return store(key, value, nullptr) == CT_OK; }
+  /** The same with a lifetime of its own; duration::max(): none. */
+  bool set(key_argument key, argument value, duration ttl) {
+    entry special;
+    special.ttl = ttl;
+    return set(key, value, special) == outcome::stored;
+  }
+  /** The same with a lifetime, a weight or a condition of its own. */
+  outcome set(key_argument key, argument value, const entry &special) {
+    const ct_entry_options options = detail::entry_options(special);
+    switch (store(key, value, &options)) {
+      case CT_OK:
+        return outcome::stored;
+      case CT_NOT_STORED:
+        return outcome::dead_on_arrival;
+      case CT_EXISTS:
+        return outcome::exists;
+      case CT_MISS:
+        return outcome::missing;
+      default:
+        return outcome::too_large;
+    }
+  }
+
+  /** ct_setdefault: the value found, else the given one, which is stored first. */
+  result get_or_set(key_argument key, argument given) {
+    const detail::parcel<Key> sought(key);
+    parcel sent(given);
+    value out;
+    auto call = enter();
+    const ct_status status =
+        ct_setdefault(native(), sought.data(), sought.size(), sent.data(), sent.size(), out.out());
+    if (status == CT_OK && is_of(sent, out.view())) sent.keep();
+    call.end(status);
+    return held::take(std::move(out));
+  }
+
+  /** Gives an entry another lifetime. Returns whether there is one. */
+  bool set_lifetime(key_argument key, duration ttl) {
+    const detail::parcel<Key> sought(key);
+    auto call = enter();
+    return call.end(ct_set_lifetime(native(), sought.data(), sought.size(), detail::ticks(ttl))) ==
+           CT_OK;
+  }
+
+  // ---- Removing
+
+  /** ct_delete. Returns whether there was an entry. */
+  bool erase(key_argument key) {
+    const detail::parcel<Key> sought(key);
+    auto call = enter();
+    return call.end(ct_delete(native(), sought.data(), sought.size())) == CT_OK;
+  }
+  /** Removes an entry, and returns its value. */
+  result pop(key_argument key) {
+    const detail::parcel<Key> sought(key);
+    value out;
+    auto call = enter();
+    call.end(ct_pop(native(), sought.data(), sought.size(), out.out()));
+    return held::take(std::move(out));
+  }
+  /** Removes the policy's next victim, and returns key and value; nothing if there is no entry. */
+  std::optional<std::pair<typename held_key::result, result>> popitem() {
+    value key, out;
+    auto call = enter();
+    if (call.end(ct_popitem(native(), key.out(), out.out())) != CT_OK) return std::nullopt;
+    return std::pair<typename held_key::result, result>(held_key::take(std::move(key)),
+                                                        held::take(std::move(out)));
+  }
+  /** Removes all entries. */
+  void clear() {
+    auto call = enter();
+    call.end(ct_clear(native()));
+  }
+  /** Removes the entries for which matches(key, value) is true. Returns how many. After it has
+   *  thrown, it is not called again, and those that matched before are gone. */
+  template <class Matches>
+  std::uint64_t remove_if(Matches &&matches) {
+    auto call = enter();
+    auto state = std::pair<std::remove_reference_t<Matches> *, std::exception_ptr *>(
+        std::addressof(matches), &call.thrown());
+    const std::uint64_t count = ct_remove_if(
+        native(),
+        [](void *it, const void *k, std::size_t ks, const void *v, std::size_t vs) noexcept {
+          auto &[function, thrown] = *static_cast<decltype(state) *>(it);
+          if (*thrown) return false;
+          return detail::guarded(*thrown, false, [&, &f = *function] {
+            return static_cast<bool>(f(hooks::key(k, ks), hooks::value(v, vs)));
+          });
+        },
+        &state);
+    call.end();
+    return count;
+  }
+  /** Removes the entries that have expired. Returns how many. The listener is told. */
+  std::uint64_t expire() {
+    auto call = enter();
+    const std::uint64_t count = ct_expire(native(), CT_NOW, nullptr, nullptr);
+    call.end();
+    return count;
+  }
+
+  // ---- Loading
+
+  /**
+   * Looks a key up, and loads it if it is absent; others who ask meanwhile wait. load(key), or
+   * load(key, entry &) to give the entry a lifetime or a weight, returns the value, or an optional
+   * or null pointer without one: there is none, nothing is stored, and the result is false.
+   *
+   * Pointers: a value that is not kept (dead on arrival, too large, overtaken) goes to its own
+   * caller alone, and those who wait load again. They count a hit only, no wait.
+   */
+  template <class Load>
+  result get_or_load(key_argument key, Load &&load) {
+    const detail::parcel<Key> sought(key);
+    if constexpr (kByPointer) {
+      return load_pointer(key, sought.bytes(), load);
+    } else {
+      auto call = enter();
+      struct state {
+        std::remove_reference_t<Load> &load;
+        const key_argument &key;
+        std::exception_ptr &thrown;
+      } state{load, key, call.thrown()};
+      value out;
+      call.end(ct_get_or_load(
+          native(), sought.data(), sought.size(),
+          [](void *user_data, const void *, std::size_t, ct_result *to) noexcept {
+            auto &it = *static_cast<struct state *>(user_data);
+            return detail::guarded(it.thrown, detail::kThrew, [&] {
+              entry special;
+              const auto loaded = detail::load_by(it.load, it.key, special);
+              if (!detail::brought(loaded)) return CT_MISS;
+              detail::set_entry(to, special);
+              const auto &given = detail::brought_value<Value>(loaded);
+              return hand_back(to, parcel(given));
+            });
+          },
+          &state, out.out()));
+      return held::take(std::move(out));
+    }
+  }
+
+  /** Takes either the value or the lease; neither if another caller still has the lease when the
+   *  time is over. duration::max(): wait as long as it takes. Not for pointers: of a value that is
+   *  not kept, nobody would know when to delete it. */
+  struct offer {
+    result value;
+    cachetools::lease<Key, Value> lease;
+  };
+  offer get_or_lease(key_argument key, duration wait = duration::max()) {
+    static_assert(!kByPointer, "cachetools: pointers are loaded by get_or_load");
+    const detail::parcel<Key> sought(key);
+    value out;
+    ct_lease *taken = nullptr;
+    const ct_status status = ct_get_or_lease(native(), sought.data(), sought.size(),
+                                             detail::ticks(wait), out.out(), &taken);
+    detail::lease_owner owner(taken);
+    detail::check(status);
+    return {held::take(std::move(out)), {std::move(owner), slot()}};
+  }
+
+  /**
+   * Reads, changes and writes one entry, as if at once. compute(old) is given the old value, or
+   * nothing (an optional or a null pointer), and returns the new one as a loader does; nothing
+   * removes the entry. It may be called more than once, and must have no side effects. Returns the
+   * new value. Throws error with CT_BUSY if others kept changing the entry.
+   */
+  template <class Compute>
+  result compute(key_argument key, Compute &&compute) {
+    const detail::parcel<Key> sought(key);
+    auto call = enter();
+    struct state {
+      std::remove_reference_t<Compute> &compute;
+      std::exception_ptr &thrown;
+      std::optional<parcel> sent;
+    } state{compute, call.thrown(), std::nullopt};
+    value out;
+    const ct_status status = ct_compute(
+        native(), sought.data(), sought.size(),
+        [](void *user_data, const void *, std::size_t, const ct_bytes *old,
+           ct_result *to) noexcept {
+          auto &it = *static_cast<struct state *>(user_data);
+          return detail::guarded(it.thrown, detail::kThrew, [&] {
+            typename held::maybe before{};
+            if (old != nullptr) before = held::show_or_nothing(detail::view(*old));
+            const made_by<Compute> made = it.compute(std::move(before));
+            it.sent.reset();
+            if (!detail::brought(made)) return CT_MISS;
+            const auto &given = detail::brought_value<Value>(made);
+            it.sent.emplace(given);
+            return hand_back(to, *it.sent);
+          });
+        },
+        &state, out.out());
+    if (status == CT_OK && state.sent) state.sent->keep();
+    if (call.end(status) == CT_BUSY) detail::fail(status);
+    return held::take(std::move(out));
+  }
+
+  // ---- Size
+
+  /** How many entries there are, after expired ones are removed. */
+  std::uint64_t size() const {
+    auto call = enter();
+    const std::uint64_t count = ct_len(native());
+    call.end();
+    return count;
+  }
+  /** Whether there is no entry, after expired ones are removed. */
+  bool empty() const { return size() == 0; }
+  /** The sum of the weights, after expired entries are removed. */
+  std::uint64_t currsize() const {
+    auto call = enter();
+    const std::uint64_t sum = ct_currsize(native());
+    call.end();
+    return sum;
+  }
+  /** The limit, in units of weight. */
+  std::uint64_t maxsize() const noexcept { return ct_maxsize(native()); }
+  /** The bytes of memory held, objects behind pointers not included. */
+  std::uint64_t memory() const noexcept { return ct_memory(native()); }
+  /** Sets another limit, and evicts until it holds. */
+  void resize(std::uint64_t maxsize) {
+    auto call = enter();
+    const bool weighs = hooks_ != nullptr && hooks_->given.weigher;
+    call.end(ct_resize(native(), limit(maxsize, weighs)));
+  }
+  /** The counters: see ct_stats. */
+  ct_stats stats() const {
+    ct_stats it = CT_STATS_INIT;
+    detail::check(ct_cache_stats(native(), &it));
+    return it;
+  }
+  /** Counts from zero again. */
+  void reset_stats() { detail::check(ct_cache_stats_reset(native())); }
+
+  // ---- Iteration
+
+  /** A walk, for one loop: for (auto [key, value] : cache.items()). An input range: key and value
+   *  are as callbacks see them, and views among them are valid until the next step. */
+  class items_range {
+   public:
+    struct item {
+      typename held_key::shown key;
+      typename held::shown value;
+    };
+    class iterator {
+     public:
+      using iterator_category = std::input_iterator_tag;
+      using value_type = item;
+      using difference_type = std::ptrdiff_t;
+      using pointer = void;
+      using reference = item;
+
+      item operator*() const {
+        return {held_key::show(detail::view(range_->key_)),
+                held::show(detail::view(range_->value_))};
+      }
+      iterator &operator++() {
+        if (!range_->next()) range_ = nullptr;
+        return *this;
+      }
+      void operator++(int) { ++*this; }
+      bool operator==(const iterator &other) const noexcept { return range_ == other.range_; }
+      bool operator!=(const iterator &other) const noexcept { return range_ != other.range_; }
+
+     private:
+      friend class items_range;
+      items_range *range_ = nullptr;
+    };
+
+    iterator begin() {
+      iterator it;
+      if (next()) it.range_ = this;
+      return it;
+    }
+    iterator end() noexcept { return {}; }
+
+   private:
+    friend class cache;
+    explicit items_range(ct_iter *iter) noexcept : iter_(iter) {}
+    bool next() { return detail::check(ct_iter_next(iter_.get(), &key_, &value_)) == CT_OK; }
+
+    std::unique_ptr<ct_iter, detail::free_iter> iter_;
+    ct_bytes key_ = {};
+    ct_bytes value_ = {};
+  };
+  /** Begins a walk. */
+  items_range items(order by = order::any) const {
+    ct_iter *made = nullptr;
+    detail::check(ct_iter_new(native(), static_cast<std::int32_t>(by), &made));
+    return items_range(made);
+  }
+
+  // ---- Snapshots
+
+  /** Saves the entries in a file. */
+  void save_file(const std::string &path) const {
+    static_assert(!kByPointer, "cachetools: a snapshot of pointers would be of no use");
+    detail::check(ct_snapshot_save_file(native(), path.c_str()));
+  }
+  /** Adds the entries of a file. aged: lifetimes have gone on since the save. */
+  void load_file(const std::string &path, bool aged = false) {
+    static_assert(!kByPointer, "cachetools: a snapshot of pointers would be of no use");
+    auto call = enter();
+    call.end(ct_snapshot_load_file_with(native(), path.c_str(), aged ? CT_SNAPSHOT_AGED : 0u));
+  }
+  /** Saves by write(std::string_view), which takes all of the bytes or throws. */
+  template <class Write>
+  void save(Write &&write) const {
+    static_assert(!kByPointer, "cachetools: a snapshot of pointers would be of no use");
+    auto call = enter();
+    auto state = std::pair<std::remove_reference_t<Write> *, std::exception_ptr *>(
+        std::addressof(write), &call.thrown());
+    call.end(ct_snapshot_save(
+        native(),
+        [](void *it, const void *data, std::size_t size) noexcept {
+          auto &[function, thrown] = *static_cast<decltype(state) *>(it);
+          return detail::guarded(*thrown, detail::kThrew, [&, &f = *function] {
+            f(detail::view(data, size));
+            return CT_OK;
+          });
+        },
+        &state));
+  }
+  /** Loads by read(char *buffer, std::size_t capacity), which returns how many bytes it brought, or
+   *  throws; 0: the input ends here. */
+  template <class Read>
+  void load(Read &&read, bool aged = false) {
+    static_assert(!kByPointer, "cachetools: a snapshot of pointers would be of no use");
+    auto call = enter();
+    auto state = std::pair<std::remove_reference_t<Read> *, std::exception_ptr *>(
+        std::addressof(read), &call.thrown());
+    call.end(ct_snapshot_load_with(
+        native(),
+        [](void *it, void *buffer, std::size_t capacity, std::size_t *got) noexcept {
+          auto &[function, thrown] = *static_cast<decltype(state) *>(it);
+          return detail::guarded(*thrown, detail::kThrew, [&, &f = *function] {
+            *got = static_cast<std::size_t>(f(static_cast<char *>(buffer), capacity));
+            return CT_OK;
+          });
+        },
+        &state, aged ? CT_SNAPSHOT_AGED : 0u));
+  }
+
+  /** The cache itself, for what has no function here. It stays this object's. */
+  ct_cache *native() const noexcept { return cache_.get(); }
+
+ private:
+  static options_type simple(cachetools::policy policy, std::uint64_t maxsize) {
+    options_type it;
+    it.policy = policy;
+    it.maxsize = maxsize;
+    return it;
+  }
+
+  static std::uint64_t limit(std::uint64_t maxsize, bool weighs) noexcept {
+    return weighs && maxsize == unbounded ? unbounded - 1 : maxsize;
+  }
+
+  // Callbacks that may throw are there only if hooks_ is.
+  detail::call::slot slot() const noexcept { return hooks_ == nullptr ? nullptr : hooks_->slot; }
+  detail::call enter() const noexcept { return detail::call(slot()); }
+
+  // What a compute returns; any pointer that becomes a shared_ptr does so.
+  template <class Compute>
+  using made_by =
+      std::conditional_t<kByPointer, Value,
+                         std::decay_t<std::invoke_result_t<Compute &, typename held::maybe>>>;
+
+  static ct_status hand_back(ct_result *to, const parcel &sent) {
+    return ct_result_set(to, sent.data(), sent.size());
+  }
+  // Whether a value is the very pointer that was sent.
+  static bool is_of(const parcel &sent, std::string_view bytes) {
+    return !kByPointer || sent.bytes() == bytes;
+  }
+
+  // A weight beyond maxsize, and no other failure, is an ordinary outcome.
+  ct_status store(key_argument key, argument given, const ct_entry_options *options) {
+    const detail::parcel<Key> sought(key);
+    parcel sent(given);
+    auto call = enter();
+    const ct_status status =
+        ct_set_with(native(), sought.data(), sought.size(), sent.data(), sent.size(), options);
+    if (status == CT_OK) sent.keep();
+    call.end();
+    if (status != CT_ERR_TOO_LARGE) detail::check(status);
+    return status;
+  }
+
+  template <class Load>
+  result load_pointer(key_argument key, std::string_view bytes, Load &load) {
+    for (;;) {
+      value out;
+      ct_lease *taken = nullptr;
+      const ct_status found =
+          ct_get_or_lease(native(), bytes.data(), bytes.size(), 0, out.out(), &taken);
+      if (detail::check(found) == CT_OK) return held::take(std::move(out));
+      if (found == CT_BUSY) {
+        if (!turns_->wait(bytes)) detail::fail(CT_ERR_RECURSION);
+        continue;
+      }
+      // On the way out the lease is given up before the turn ends: who waits then finds it free.
+      detail::turns::turn turn(*turns_);
+      detail::lease_owner lease(taken);
+      turn.begin(bytes);
+      entry special;
+      result loaded = detail::load_by(load, key, special);
+      if (loaded == nullptr) return nullptr;
+      parcel sent(loaded);
+      const ct_entry_options options = detail::entry_options(special);
+      auto call = enter();
+      const ct_status status =
+          ct_lease_fulfil(lease.release(), sent.data(), sent.size(), &options, nullptr);
+      if (status == CT_OK) sent.keep();
+      call.end(status);
+      return loaded;
+    }
+  }
+
+  // Callbacks outlive the cache.
+  std::unique_ptr<hooks> hooks_;
+  std::unique_ptr<std::conditional_t<kByPointer, detail::turns, detail::no_turns>> turns_;
+  std::unique_ptr<ct_cache, detail::free_cache> cache_;
+};
+
+// ---- memo --------------------------------------------------------------------------------------
+
+namespace detail {
+
+// An argument as an element of a key.
+template <class T>
+using key_element =
+    std::conditional_t<std::is_same_v<T, double> || std::is_same_v<T, float>, real, T>;
+
+}  // namespace detail
+
+template <class Signature>
+class memo;
+
+/**
+ * A function that remembers its results: a cache whose keys are tuples of arguments. However many
+ * threads ask for a result at once, one computes it. What the function throws goes to its caller,
+ * and is not remembered. Arguments of float and double are keys as real.
+ *
+ *     cachetools::memo<double(int, std::string)> rate(
+ *         1000, [](int day, const std::string &currency) { return look_up(day, currency); });
+ *     std::cout << rate(20, "EUR");
+ */
+template <class R, class... Args>
+class memo<R(Args...)> {
+ public:
+  using key_type = std::tuple<detail::key_element<std::decay_t<Args>>...>;
+  using cache_type = cache<key_type, R>;
+  using options_type = typename cache_type::options_type;
+
+  /** The function is called by several threads at once, if several ask. */
+  memo(options_type given, callback<R(const std::decay_t<Args> &...)> function)
+      : function_(std::move(function)), results_(std::move(given)) {}
+  /** Remembers the results last used. */
+  memo(std::uint64_t maxsize, callback<R(const std::decay_t<Args> &...)> function)
+      : function_(std::move(function)), results_(policy::lru, maxsize) {}
+
+  /** The result that is remembered, else what the function returns; a null pointer is not kept. */
+  R operator()(const std::decay_t<Args> &...args) {
+    auto found =
+        results_.get_or_load(key_type(args...), [&](const auto &) { return function_(args...); });
+    if constexpr (detail::held<R>::by_pointer)
+      return found;
+    else
+      return std::move(*found);
+  }
+  /** Forgets one result. Returns whether there was one. */
+  bool invalidate(const std::decay_t<Args> &...args) { return results_.erase(key_type(args...)); }
+  /** The results: to count, clear, resize or save them. */
+  cache_type &results() noexcept { return results_; }
+
+ private:
+  static_assert(!std::is_same_v<R, std::string_view>, "cachetools: remember a std::string");
+  callback<R(const std::decay_t<Args> &...)> function_;
+  cache_type results_;
+};
+
+}  // namespace cachetools
+
+#endif  // CACHETOOLS_HPP

@@ -1,0 +1,571 @@
+// SPDX-License-Identifier: MIT
+// cachetools.hpp with values that are copied: bytes, strings, numbers and types of one's own; and
+// each of its classes.
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <thread>
+
+#include "cpp.hpp"
+
+namespace {
+
+using cachetools::cache;
+using cachetools::options;
+using cachetools::outcome;
+using cachetools::policy;
+using namespace std::chrono_literals;
+using std::literals::operator""sv;
+using std::literals::operator""s;
+
+enum class color : std::uint8_t { red, green };
+struct point {
+  std::int32_t x, y;
+};
+struct name {
+  std::string first, last;
+};
+struct padded {
+  char letter;
+  int number;
+};
+
+cachetools::time_point at(std::int64_t seconds) {
+  return cachetools::time_point(std::chrono::seconds(seconds));
+}
+
+}  // namespace
+
+// A type of the tests' own, which has no other text than this.
+template <>
+struct cachetools::codec<name> {
+  static std::string encode(const name &it) { return it.first + '/' + it.last; }
+  static std::optional<name> decode(std::string_view bytes) {
+    const auto slash = bytes.find('/');
+    if (slash == bytes.npos) return std::nullopt;
+    return name{std::string(bytes.substr(0, slash)), std::string(bytes.substr(slash + 1))};
+  }
+};
+
+// A plain type whose own bytes would not do for a key.
+template <>
+struct cachetools::codec<padded> {
+  static std::string encode(const padded &it) { return it.letter + std::to_string(it.number); }
+  static std::optional<padded> decode(std::string_view bytes) {
+    if (bytes.empty()) return std::nullopt;
+    return padded{bytes[0], std::atoi(std::string(bytes.substr(1)).c_str())};
+  }
+};
+
+namespace {
+
+// ---- Bytes --------------------------------------------------------------------------------------
+
+TEST(bytes_come_back_pinned) {
+  cache<> it(policy::lru, 1);
+  assert_true(it.set("key\0with zero"sv, "one"));
+  assert_false(static_cast<bool>(it.get("key")));
+  cachetools::value one = it.get("key\0with zero"sv);
+  assert_true(it.set("other", "two"));  // evicts
+  assert_text("one", one.view());
+  assert_false(it.contains("key\0with zero"sv));
+  assert_int_equal(1, it.size());
+}
+
+TEST(empty_value_is_a_value) {
+  cache<> it(policy::lru, 10);
+  assert_true(it.set("", ""));
+  const cachetools::value value = it.get("");
+  assert_true(static_cast<bool>(value));
+  assert_int_equal(0, value.size());
+}
+
+TEST(value_moves_shares_and_outlives_its_cache) {
+  cachetools::value kept;
+  {
+    cache<> it(policy::lru, 10);
+    it.set("key", "value");
+    cachetools::value value = it.get("key");
+    cachetools::value second = value.share();
+    kept = std::move(value);
+    assert_false(static_cast<bool>(value));
+    assert_text("value", second.view());
+  }
+  cachetools::value &same = kept;
+  kept = std::move(same);
+  assert_text("value", kept.view());
+  ct_value raw = kept.detach();
+  assert_false(static_cast<bool>(kept));
+  assert_int_equal(5, raw.size);
+  kept = cachetools::value(raw);
+  assert_text("value", static_cast<std::string_view>(kept));
+#if __cplusplus >= 202002L
+  assert_int_equal('v', std::to_integer<int>(kept.bytes()[0]));
+  assert_int_equal(5, kept.bytes().size());
+#endif
+}
+
+TEST(cache_moves) {
+  cache<> first(policy::lru, 10);
+  first.set("key", "value");
+  ct_cache *const native = first.native();
+  cache<> second(std::move(first));
+  assert_null(first.native());
+  assert_ptr_equal(native, second.native());
+  cache<> third(policy::fifo, 1);
+  third.set("gone", "with its cache");
+  third = std::move(second);
+  cache<> &same = third;
+  third = std::move(same);
+  assert_text("value", third.get("key").view());
+}
+
+TEST(callbacks_move_with_their_cache) {
+  std::string told;
+  auto with = options_of<std::string_view, std::string_view>(1);
+  with.listener = [&told, text = std::make_unique<int>(7)](const auto &event) {
+    told += std::string(event.key) + std::to_string(*text);
+  };
+  cache<> first(std::move(with));
+  cache<> second(policy::lru, 5);
+  second = std::move(first);
+  second.set("a", "");
+  second.set("b", "");
+  assert_text("a7", told);
+}
+
+TEST(options_that_are_wrong_are_named) {
+  auto with = options_of<std::string_view, std::string_view>(1);
+  with.shards = 3;
+  const auto wrong = caught<cachetools::error>([&] { cache<> it(std::move(with)); });
+  assert_status(CT_ERR_INVALID, wrong.status());
+  assert_non_null(std::strstr(wrong.what(), "shards"));
+  auto negative = options_of<std::string_view, std::string_view>(1);
+  negative.ttl = -1s;
+  assert_status(CT_ERR_INVALID, failure_of([&] { cache<> it(std::move(negative)); }));
+}
+
+TEST(options_reach_the_cache) {
+  auto with = options_of<std::string_view, std::string_view>(64);
+  with.policy = policy::s3fifo;
+  with.weight_kind = cachetools::weight_kind::value;
+  with.shards = 4;
+  with.ttl = 2min;
+  with.tti = 3s;
+  with.seed = 5;
+  with.single_threaded = true;
+  with.stats = false;
+  with.precise_clock = true;
+  cache<> it(std::move(with));
+  ct_options told = CT_OPTIONS_INIT;
+  assert_status(CT_OK, ct_cache_options(it.native(), &told));
+  assert_int_equal(CT_POLICY_S3FIFO, told.policy);
+  assert_int_equal(CT_WEIGHT_VALUE, told.weight_kind);
+  assert_int_equal(64, told.maxsize);
+  assert_int_equal(4, told.shards);
+  assert_int_equal(120'000'000'000, told.ttl);
+  assert_int_equal(3'000'000'000, told.tti);
+  assert_int_equal(5, told.seed);
+  assert_int_equal(CT_FLAG_SINGLE_THREADED | CT_FLAG_NO_STATS | CT_FLAG_PRECISE_CLOCK, told.flags);
+}
+
+// ---- Types --------------------------------------------------------------------------------------
+
+TEST(types_come_back_as_they_were) {
+  cache<int, double> numbers(policy::lru, 10);
+  numbers.set(-1, -0.0);
+  assert_true(std::signbit(*numbers.get(-1)));
+  assert_false(numbers.get(1).has_value());
+
+  cache<color, point> points(policy::lru, 10);
+  points.set(color::green, {3, -4});
+  assert_int_equal(-4, points.get(color::green)->y);
+  assert_int_equal(3, points.peek(color::green)->x);
+
+  cache<std::string, std::string> texts(policy::lru, 10);
+  texts.set("key", "value"s);
+  assert_text("value", *texts.get("key"sv));
+
+  cache<std::vector<int>, std::vector<double>> vectors(policy::lru, 10);
+  vectors.set({1, 2}, {0.5});
+  vectors.set({}, {});
+  assert_int_equal(1, vectors.get({1, 2})->size());
+  assert_true(vectors.get({})->empty());
+  assert_false(vectors.get({1}).has_value());
+
+  cache<std::vector<std::string>, std::vector<bool>> lists(policy::lru, 10);
+  lists.set({"a", "bc"}, {true, false});
+  assert_false(lists.get({"ab", "c"}).has_value());
+  assert_true(lists.get({"a", "bc"}) == std::vector<bool>({true, false}));
+
+  using key = std::tuple<std::string, int, std::string>;
+  cache<key, std::pair<name, bool>> products(policy::lru, 10);
+  products.set({"a", 1, "bc"}, {{"Ada", "Lovelace"}, true});
+  assert_false(products.get({"ab", 1, "c"}).has_value());
+  const auto found = products.get({"a", 1, "bc"});
+  assert_text("Lovelace", found->first.last);
+  assert_true(found->second);
+  for (const auto &[k, v] : products.items()) {
+    assert_text("bc", std::get<2>(k));
+    assert_text("Ada", v.first.first);
+  }
+}
+
+TEST(plain_type_may_have_a_codec_of_its_own) {
+  cache<padded, padded> it(policy::lru, 10);
+  it.set({'a', 1}, {'b', 2});
+  assert_int_equal(2, it.get({'a', 1})->number);
+  cache<std::pair<padded, int>, int> pairs(policy::lru, 10);
+  pairs.set({{'a', 1}, 2}, 3);
+  assert_int_equal(3, *pairs.get({{'a', 1}, 2}));
+  cachetools::value raw;
+  ct_get(it.native(), "a1", 2, raw.out());
+  assert_text("b2", raw.view());
+}
+
+TEST(bytes_of_another_type_are_refused) {
+  cache<int, int> numbers(policy::lru, 10);
+  const int key = 1;
+  for (const std::string_view wrong : {""sv, "abc"sv, "12345"sv}) {
+    ct_set(numbers.native(), &key, sizeof key, wrong.data(), wrong.size());
+    assert_status(CT_ERR_CORRUPT, failure_of([&] { numbers.get(1); }));
+    assert_status(CT_ERR_CORRUPT, failure_of([&] { numbers.peek(1); }));
+  }
+  using tuple = std::tuple<std::string, int>;
+  const std::string good = cachetools::codec<tuple>::encode({"text", 7});
+  assert_true(cachetools::codec<tuple>::decode(good).has_value());
+  for (std::size_t size = 0; size < good.size(); size++)
+    assert_false(cachetools::codec<tuple>::decode(good.substr(0, size)).has_value());
+  assert_false(cachetools::codec<tuple>::decode(good + "x").has_value());
+  std::string huge = good;
+  huge.replace(0, 8, 8, '\xff');
+  assert_false(cachetools::codec<tuple>::decode(huge).has_value());
+  assert_false(cachetools::codec<std::vector<int>>::decode("12345").has_value());
+  assert_false(cachetools::codec<std::vector<std::string>>::decode(huge).has_value());
+  assert_false(cachetools::codec<name>::decode("no slash").has_value());
+}
+
+// ---- Writing and removing -----------------------------------------------------------------------
+
+TEST(set_says_what_became_of_the_value) {
+  auto with = options_of<std::string, int>(10);
+  with.weigher = [](std::string_view, int weight) { return static_cast<std::uint64_t>(weight); };
+  cache<std::string, int> it(std::move(with));
+  assert_true(it.set("a", 4));
+  assert_false(it.set("a", 11));
+  assert_int_equal(4, *it.get("a"));
+  assert_false(it.set("b", 1, 0s));
+  cachetools::entry special;
+  special.when = cachetools::condition::if_absent;
+  assert_true(it.set("a", 1, special) == outcome::exists);
+  assert_true(it.set("c", 12, special) == outcome::too_large);
+  special.when = cachetools::condition::if_present;
+  assert_true(it.set("c", 1, special) == outcome::missing);
+  special.when = cachetools::condition::none;
+  special.weight = 3;
+  assert_true(it.set("c", 1, special) == outcome::stored);
+  assert_int_equal(3, it.inspect("c")->weight);
+  assert_int_equal(7, it.currsize());
+  assert_int_equal(10, it.maxsize());
+  assert_true(it.memory() > 0);
+  special.ttl = 0s;
+  assert_true(it.set("a", 1, special) == outcome::dead_on_arrival);
+  assert_false(it.contains("a"));
+}
+
+TEST(entries_can_be_removed) {
+  cache<int, int> it(policy::lru, 100);
+  for (int i = 0; i < 10; i++) it.set(i, i * i);
+  assert_true(it.erase(0));
+  assert_false(it.erase(0));
+  assert_int_equal(1, *it.pop(1));
+  assert_false(it.pop(1).has_value());
+  const auto victim = it.popitem();
+  assert_int_equal(2, *victim->first);
+  assert_int_equal(4, *victim->second);
+  assert_int_equal(3, it.remove_if([](int key, int value) { return key % 2 == 0 && value > 0; }));
+  it.resize(2);
+  assert_int_equal(2, it.size());
+  assert_int_equal(49, *it.get_or_set(7, 0));
+  assert_int_equal(5, *it.get_or_set(5, 5));
+  it.clear();
+  assert_true(it.empty());
+  assert_false(it.popitem().has_value());
+  it.reset_stats();
+  assert_false(it.get(1).has_value());
+  assert_int_equal(1, it.stats().misses);
+}
+
+TEST(many_keys_are_read_in_one_call) {
+  cache<std::string, std::string> it(policy::lru, 10);
+  it.set("a", "1");
+  it.set("c", "3");
+  const auto found = it.get_many(std::vector<std::string>{"a", "b", "c"});
+  assert_int_equal(3, found.size());
+  assert_text("1", *found[0]);
+  assert_false(found[1].has_value());
+  assert_text("3", *found[2]);
+  assert_true(it.get_many(std::vector<std::string>{}).empty());
+}
+
+TEST(walks_are_in_order) {
+  cache<int, std::string> it(policy::lru, 10);
+  for (int i = 0; i < 4; i++) it.set(i, std::to_string(i));
+  it.get(0);
+  std::string seen;
+  for (auto [key, value] : it.items(cachetools::order::coldest)) seen += value;
+  assert_text("1230", seen);
+  for (auto [key, value] : it.items(cachetools::order::hottest)) {
+    assert_int_equal(0, key);
+    break;
+  }
+  it.clear();
+  for (auto item : it.items()) fail_msg("%d", item.key);
+}
+
+// ---- Time ---------------------------------------------------------------------------------------
+
+TEST(times_are_of_chrono) {
+  cachetools::time_point now = at(100);
+  auto with = options_of<int, int>(10);
+  with.timer = [&now] { return now; };
+  with.ttu = [](int, int value, cachetools::time_point from) {
+    return value == 0 ? cachetools::time_point::max() : from + std::chrono::seconds(value);
+  };
+  std::vector<std::pair<int, cachetools::cause>> told;
+  with.listener = [&told](const auto &event) { told.push_back({event.key, event.cause}); };
+  cache<int, int> it(std::move(with));
+  it.set(1, 5);
+  it.set(2, 0);
+  it.set(3, 5, 1h);
+  it.set(4, 5, cachetools::duration::max());
+  cachetools::entry special;
+  special.deadline = at(110);
+  it.set(5, 5, special);
+  assert_true(it.inspect(1)->deadline == at(105));
+  assert_true(it.inspect(1)->remaining == 5s);
+  assert_true(it.inspect(2)->deadline == cachetools::time_point::max());
+  assert_true(it.inspect(3)->remaining == 1h);
+  assert_true(it.inspect(4)->remaining == cachetools::duration::max());
+  assert_true(it.inspect(5)->deadline == at(110));
+  assert_true(it.set_lifetime(3, 2s));
+  assert_false(it.set_lifetime(6, 2s));
+  now = at(105);
+  assert_int_equal(2, it.expire());
+  assert_int_equal(2, told.size());
+  assert_int_equal(3, told[0].first);
+  assert_true(told[1] == std::pair(1, cachetools::cause::expired));
+  now = at(110);
+  assert_int_equal(2, it.size());
+}
+
+TEST(victims_of_rr_can_be_chosen) {
+  auto with = options_of<int, int>(3);
+  with.policy = policy::rr;
+  with.choice = [](std::uint64_t count) { return count - 1; };
+  cache<int, int> it(std::move(with));
+  for (int i = 0; i < 4; i++) it.set(i, i);
+  assert_false(it.contains(2));
+}
+
+// ---- Loading ------------------------------------------------------------------------------------
+
+TEST(loader_is_called_once) {
+  cache<std::string, int> it(policy::lru, 10);
+  int calls = 0;
+  const auto load = [&calls](std::string_view key) {
+    calls++;
+    return static_cast<int>(key.size());
+  };
+  assert_int_equal(3, *it.get_or_load("abc", load));
+  assert_int_equal(3, *it.get_or_load("abc", load));
+  assert_int_equal(1, calls);
+  assert_int_equal(1, it.stats().loads);
+}
+
+TEST(loader_may_find_nothing) {
+  cache<std::string, std::string> it(policy::lru, 10);
+  assert_false(it.get_or_load("a", [](auto) { return std::optional<std::string>(); }).has_value());
+  assert_false(it.contains("a"));
+  assert_text("A", *it.get_or_load("a", [](auto) { return std::optional<std::string>("A"); }));
+  cache<> bytes(policy::lru, 10);
+  assert_text("text", bytes.get_or_load("a", [](auto) { return "text"; }).view());
+}
+
+TEST(loader_says_what_is_special) {
+  auto with = options_of<int, int>(10);
+  with.timer = [] { return at(1); };
+  cache<int, int> it(std::move(with));
+  it.get_or_load(1, [](int, cachetools::entry &entry) {
+    entry.ttl = 5s;
+    entry.weight = 4;
+    return 1;
+  });
+  assert_true(it.inspect(1)->remaining == 5s);
+  assert_int_equal(4, it.inspect(1)->weight);
+  it.get_or_load(2, [](int, cachetools::entry &entry) {
+    entry.deadline = at(4);
+    return 1;
+  });
+  assert_true(it.inspect(2)->deadline == at(4));
+  assert_int_equal(7, *it.get_or_load(3, [](int, cachetools::entry &entry) {
+    entry.ttl = 0s;
+    return 7;
+  }));
+  assert_false(it.contains(3));
+}
+
+TEST(loader_may_load_other_keys_and_not_its_own) {
+  cache<int, int> it(policy::lru, 10);
+  const auto sum =
+      it.get_or_load(1, [&](int) { return 1 + *it.get_or_load(2, [](int) { return 2; }); });
+  assert_int_equal(3, *sum);
+  assert_status(CT_ERR_RECURSION, failure_of([&] {
+                  it.get_or_load(
+                      3, [&](int key) { return *it.get_or_load(key, [](int) { return 1; }); });
+                }));
+  assert_false(it.contains(3));
+}
+
+TEST(lease_is_fulfilled_or_given_up) {
+  cache<std::string, int> it(policy::lru, 10);
+  {
+    auto offer = it.get_or_lease("a");
+    assert_false(offer.value.has_value());
+    assert_true(static_cast<bool>(offer.lease));
+    assert_text("a", offer.lease.key());
+    const auto busy = it.get_or_lease("a", 0s);
+    assert_false(busy.value.has_value());
+    assert_false(static_cast<bool>(busy.lease));
+    cachetools::lease<std::string, int> moved;
+    moved = std::move(offer.lease);
+    assert_false(static_cast<bool>(offer.lease));
+    assert_status(CT_ERR_INVALID, failure_of([&] { offer.lease.fulfil(1); }));
+    moved = it.get_or_lease("b").lease;  // gives a's up
+    moved.abandon();
+  }
+  assert_int_equal(2, it.stats().load_failures);
+  assert_true(it.get_or_lease("a").lease.fulfil(5));
+  assert_int_equal(5, *it.get_or_lease("a").value);
+  cachetools::entry dead;
+  dead.ttl = 0s;
+  assert_false(it.get_or_lease("b").lease.fulfil(5, dead));
+}
+
+TEST(compute_reads_changes_and_writes) {
+  cache<std::string, int> it(policy::lru, 10);
+  const auto add = [](std::optional<int> old) { return old.value_or(0) + 1; };
+  assert_int_equal(1, *it.compute("a", add));
+  assert_int_equal(2, *it.compute("a", add));
+  assert_false(it.compute("a", [](auto) { return std::optional<int>(); }).has_value());
+  assert_false(it.contains("a"));
+  cache<> bytes(policy::lru, 10);
+  bytes.set("a", "1");
+  const auto twice = [](std::optional<std::string_view> old) { return std::string(*old) + "2"; };
+  assert_text("12", bytes.compute("a", twice).view());
+  cache<int, double> reals(policy::lru, 10);  // what is returned has another type
+  assert_true(*reals.compute(1, [](auto) { return 3; }) == 3.0);
+  assert_true(*reals.get_or_load(2, [](int) { return std::optional<int>(4); }) == 4.0);
+}
+
+TEST(compute_that_others_disturb_is_busy) {
+  cache<int, int> it(policy::lru, 10);
+  assert_status(CT_BUSY, failure_of([&] {
+                  it.compute(1, [&, n = 0](auto) mutable {
+                    it.set(1, n++);
+                    return 0;
+                  });
+                }));
+}
+
+TEST(one_thread_loads_for_all) {
+  cache<int, int> it(policy::lru, 10);
+  std::atomic<int> loads{0}, asking{0};
+  std::vector<std::thread> threads;
+  std::atomic<int> right{0};
+  for (int i = 0; i < 4; i++)
+    threads.emplace_back([&] {
+      asking++;
+      const auto value = it.get_or_load(1, [&](int) {
+        while (asking != 4) std::this_thread::yield();
+        return ++loads;
+      });
+      if (value == 1) right++;
+    });
+  for (auto &thread : threads) thread.join();
+  assert_int_equal(1, loads);
+  assert_int_equal(4, right);
+}
+
+// ---- Snapshots ----------------------------------------------------------------------------------
+
+TEST(snapshots_go_through_functions_and_files) {
+  cache<std::string, double> from(policy::lru, 10), to(policy::sieve, 10);
+  from.set("a", 1.5);
+  std::string bytes;
+  from.save([&bytes](std::string_view part) { bytes += part; });
+  to.load([&bytes, at = std::size_t{0}](char *buffer, std::size_t capacity) mutable {
+    const std::size_t got = bytes.copy(buffer, capacity, at);
+    at += got;
+    return got;
+  });
+  assert_true(to.get("a") == 1.5);
+
+  char path[] = "cpp-snapshot-XXXXXX";
+  const int file = mkstemp(path);
+  assert_true(file >= 0);
+  close(file);
+  from.save_file(path);
+  to.clear();
+  to.load_file(path, true);
+  assert_true(to.get("a") == 1.5);
+  assert_int_equal(0, std::remove(path));
+  assert_status(CT_ERR_IO, failure_of([&] { to.load_file(path); }));
+  assert_status(CT_ERR_CORRUPT,
+                failure_of([&] { to.load([](char *, std::size_t) { return 0; }); }));
+}
+
+// ---- Memos --------------------------------------------------------------------------------------
+
+TEST(memo_remembers) {
+  int calls = 0;
+  cachetools::memo<std::string(std::string, double)> it(
+      10, [&calls](const std::string &text, double number) {
+        calls++;
+        return text + std::to_string(static_cast<int>(number));
+      });
+  assert_text("a2", it("a", 2));
+  assert_text("a2", it("a", 2));
+  assert_int_equal(1, calls);
+  assert_text("a0", it("a", 0.0));
+  assert_text("a0", it("a", -0.0));
+  assert_int_equal(2, calls);
+  assert_int_equal(2, it.results().stats().hits);
+  assert_true(it.invalidate("a", 2));
+  assert_false(it.invalidate("a", 2));
+  auto moved = std::move(it);
+  assert_text("a2", moved("a", 2));
+  assert_int_equal(3, calls);
+}
+
+TEST(memo_may_call_itself) {
+  cachetools::memo<std::uint64_t(int)> *self = nullptr;
+  cachetools::memo<std::uint64_t(int)> fibonacci(100, [&self](int n) {
+    return n < 2 ? static_cast<std::uint64_t>(n) : (*self)(n - 1) + (*self)(n - 2);
+  });
+  self = &fibonacci;
+  assert_int_equal(2880067194370816120, fibonacci(90));
+}
+
+TEST(reals_as_keys_are_equal_as_numbers_are) {
+  cache<cachetools::real, int> it(policy::lru, 10);
+  it.set(-0.0, 1);
+  it.set(std::nan("1"), 2);
+  assert_int_equal(1, *it.get(0.0));
+  assert_int_equal(2, *it.get(-std::nan("2")));
+  assert_false(it.get(1.0).has_value());
+  assert_true(cachetools::real(0.1) == 0.1);
+}
+
+}  // namespace

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT
+// cachetools.hpp with objects held by shared_ptr: they are handed out uncopied, and each is deleted
+// once nobody needs it, whatever became of it; also when any allocation fails.
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "cpp.hpp"
+
+// Allocations, of C++ and of the caches: number fail_at, counted from 0, fails (-1: none).
+namespace {
+
+std::atomic<long> allocations{0}, fail_at{-1}, blocks{0};
+
+void *allocate(std::size_t size) noexcept {
+  if (allocations++ == fail_at) return nullptr;
+  void *const it = std::malloc(size);
+  if (it != nullptr) blocks++;
+  return it;
+}
+void release(void *it) noexcept {
+  if (it == nullptr) return;
+  blocks--;
+  std::free(it);
+}
+
+}  // namespace
+
+void *operator new(std::size_t size) {
+  if (void *it = allocate(size)) return it;
+  throw std::bad_alloc();
+}
+void operator delete(void *it) noexcept {
+  release(it);
+}
+void operator delete(void *it, std::size_t) noexcept {
+  release(it);
+}
+
+namespace {
+
+using cachetools::policy;
+using cache = cachetools::cache<int, pointer>;
+using namespace std::chrono_literals;
+
+ct_allocator failing_allocator() {
+  ct_allocator it = CT_ALLOCATOR_INIT;
+  it.alloc = [](void *, std::size_t size, std::size_t align) -> void * {
+    if (allocations++ == fail_at) return nullptr;
+    void *const block = std::aligned_alloc(align, (size + align - 1) / align * align);
+    if (block != nullptr) blocks++;
+    return block;
+  };
+  it.free = [](void *, void *block, std::size_t, std::size_t) { release(block); };
+  return it;
+}
+
+// A test that must leave no object behind.
+#define POINTER_TEST(name)                      \
+  void run_##name();                            \
+  TEST(name) {                                  \
+    run_##name();                               \
+    assert_int_equal(0, counted::alive.load()); \
+  }                                             \
+  void run_##name()
+
+POINTER_TEST(object_is_handed_out_uncopied) {
+  cache it(policy::lru, 10);
+  const pointer object = make(1);
+  assert_true(it.set(1, object));
+  assert_ptr_equal(object.get(), it.get(1).get());
+  assert_ptr_equal(object.get(), it.peek(1).get());
+  assert_int_equal(2, object.use_count());
+  assert_null(it.get(2).get());
+  for (auto [key, value] : it.items()) assert_ptr_equal(object.get(), value.get());
+  assert_ptr_equal(object.get(), it.get_many(std::vector<int>{2, 1})[1].get());
+  assert_int_equal(1, it.remove_if([&](int, const pointer &value) { return value == object; }));
+  assert_int_equal(1, object.use_count());
+}
+
+POINTER_TEST(object_lives_as_long_as_someone_has_it) {
+  pointer kept;
+  {
+    cache it(policy::lru, 1);
+    it.set(1, make(1));
+    kept = it.get(1);
+    it.set(1, make(2));  // replaces
+    it.set(2, make(3));  // evicts
+    assert_int_equal(2, counted::alive);
+    cache moved(policy::lru, 1);
+    moved.set(9, make(9));
+    moved = std::move(it);
+    assert_int_equal(2, counted::alive);
+    assert_int_equal(3, moved.get(2)->number);
+  }
+  assert_int_equal(1, counted::alive);
+  assert_int_equal(1, kept->number);
+}
+
+POINTER_TEST(object_that_is_not_stored_is_deleted) {
+  auto with = options_of<int, pointer>(10);
+  with.weigher = [](int, const pointer &it) { return static_cast<std::uint64_t>(it->number); };
+  cache it(std::move(with));
+  assert_false(it.set(1, make(11)));
+  assert_false(it.set(1, make(1), 0s));
+  assert_int_equal(0, counted::alive);
+  it.set(1, make(1));
+  cachetools::entry special;
+  special.when = cachetools::condition::if_absent;
+  assert_true(it.set(1, make(2), special) == cachetools::outcome::exists);
+  assert_int_equal(1, it.get_or_set(1, make(3))->number);
+  assert_int_equal(4, it.get_or_set(2, make(4))->number);
+  assert_int_equal(2, counted::alive);
+  assert_int_equal(11, it.get_or_load(3, [](int) { return make(11); })->number);
+  assert_int_equal(2, counted::alive);
+  assert_int_equal(5, it.get_or_load(3, [](int, cachetools::entry &entry) {
+                          entry.ttl = 0s;
+                          return make(5);
+                        })->number);
+  assert_int_equal(2, counted::alive);
+}
+
+POINTER_TEST(object_dead_on_arrival_is_handed_back) {
+  auto with = options_of<int, pointer>(10);
+  with.ttu = [](int, const pointer &, cachetools::time_point now) { return now; };
+  cache it(std::move(with));
+  assert_int_equal(1, it.get_or_set(1, make(1))->number);
+  assert_int_equal(2, it.compute(1, [](const pointer &) { return make(2); })->number);
+  assert_int_equal(3, it.get_or_load(1, [](int) { return make(3); })->number);
+  assert_int_equal(0, counted::alive);
+}
+
+POINTER_TEST(null_is_no_object) {
+  cache it(policy::lru, 10);
+  assert_status(CT_ERR_INVALID, failure_of([&] { it.set(1, nullptr); }));
+  assert_null(it.get_or_load(1, [](int) { return nullptr; }).get());
+  assert_false(it.contains(1));
+}
+
+POINTER_TEST(load_that_is_overtaken_is_its_callers_alone) {
+  cache it(policy::lru, 10);
+  const pointer loaded = it.get_or_load(1, [&](int) {
+    it.set(1, make(2));
+    return make(1);
+  });
+  assert_int_equal(1, loaded->number);
+  assert_int_equal(2, it.get(1)->number);
+  const pointer again = it.get_or_load(3, [&](int key) {
+    it.erase(key);
+    // This load is not overtaken, and takes the place of the one that is.
+    it.get_or_load(key, [](int) { return make(4); });
+    return make(3);
+  });
+  assert_int_equal(3, again->number);
+  assert_int_equal(4, it.get(3)->number);
+}
+
+POINTER_TEST(compute_replaces_and_removes) {
+  cache it(policy::lru, 10);
+  const auto next = [](const pointer &old) { return make(old ? old->number + 1 : 1); };
+  it.compute(1, next);
+  assert_int_equal(2, it.compute(1, next)->number);
+  assert_int_equal(1, counted::alive);
+  assert_int_equal(2, it.compute(1, [](const pointer &old) { return old; })->number);
+  assert_status(CT_BUSY, failure_of([&] {
+                  it.compute(1, [&](const pointer &) {
+                    it.set(1, make(0));
+                    return make(1);
+                  });
+                }));
+  assert_int_equal(1, counted::alive);
+  assert_null(it.compute(1, [](const pointer &) { return pointer(); }).get());
+  assert_int_equal(0, counted::alive);
+  using owner = std::unique_ptr<counted>;
+  assert_int_equal(7, it.compute(1, [](auto) { return std::make_unique<counted>(7); })->number);
+  assert_int_equal(8, it.get_or_load(2, [](int) { return std::make_unique<counted>(8); })->number);
+  assert_null(it.compute(1, [](auto) { return owner(); }).get());
+  assert_null(it.get_or_load(3, [](int) { return owner(); }).get());
+  assert_int_equal(1, counted::alive);
+}
+
+POINTER_TEST(key_that_is_being_loaded_by_this_thread_is_not_waited_for) {
+  cache it(policy::lru, 10);
+  assert_status(CT_ERR_RECURSION, failure_of([&] {
+                  it.get_or_load(1, [&](int) {
+                    return it.get_or_load(
+                        2, [&](int) { return it.get_or_load(1, [](int) { return make(1); }); });
+                  });
+                }));
+  assert_false(it.contains(1));
+  assert_false(it.contains(2));
+  assert_int_equal(1, it.get_or_load(1, [](int) { return make(1); })->number);
+}
+
+POINTER_TEST(ring_of_two_threads_is_refused) {
+  cache it(policy::lru, 10);
+  std::atomic<int> loading{0}, refused{0};
+  const auto load = [&](int own, int other) {
+    try {
+      it.get_or_load(own, [&](int) {
+        loading++;
+        while (loading < 2) std::this_thread::yield();
+        return it.get_or_load(other, [](int key) { return make(key); });
+      });
+    } catch (const cachetools::error &error) {
+      if (error.status() == CT_ERR_RECURSION) refused++;
+    }
+  };
+  std::thread first(load, 1, 2), second(load, 2, 1);
+  first.join();
+  second.join();
+  assert_int_equal(1, refused);
+  assert_int_equal(1, it.size() == 2 ? 1 : 0);
+}
+
+POINTER_TEST(one_thread_loads_for_all) {
+  cache it(policy::lru, 10);
+  std::atomic<int> loads{0}, asking{0}, right{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; i++)
+    threads.emplace_back([&] {
+      asking++;
+      const pointer object = it.get_or_load(1, [&](int) {
+        while (asking != 4) std::this_thread::yield();
+        return make(++loads);
+      });
+      if (object == it.get(1)) right++;
+    });
+  for (auto &thread : threads) thread.join();
+  assert_int_equal(1, loads);
+  assert_int_equal(4, right);
+}
+
+POINTER_TEST(who_waits_for_a_load_that_throws_loads) {
+  cache it(policy::lru, 10);
+  std::atomic<int> loads{0}, asking{0}, failed{0}, right{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; i++)
+    threads.emplace_back([&] {
+      asking++;
+      try {
+        const pointer object = it.get_or_load(1, [&](int) {
+          while (asking != 4) std::this_thread::yield();
+          if (loads++ < 2) throw thrown{1};
+          return make(1);
+        });
+        if (object == it.get(1)) right++;
+      } catch (const thrown &) {
+        failed++;
+      }
+    });
+  for (auto &thread : threads) thread.join();
+  assert_int_equal(3, loads);
+  assert_int_equal(2, failed);
+  assert_int_equal(2, right);
+}
+
+// Whatever is kept or not, each thread has an object that lives.
+POINTER_TEST(threads_load_what_is_not_kept) {
+  auto with = options_of<int, pointer>(8);
+  with.shards = 2;
+  cache it(std::move(with));
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (int i = 0; i < 4; i++)
+    threads.emplace_back([&, i] {
+      for (int round = 0; round < 2000; round++) {
+        const int key = (round * 7 + i) % 5;
+        const pointer object = it.get_or_load(key, [&](int k, cachetools::entry &entry) {
+          if (round % 3 == 0) entry.ttl = 0s;
+          if (round % 5 == 0) it.erase(k);
+          return make(k);
+        });
+        if (object->number != key) wrong++;
+        if (round % 4 == 0) it.erase((key + 1) % 5);
+      }
+    });
+  for (auto &thread : threads) thread.join();
+  assert_int_equal(0, wrong);
+}
+
+POINTER_TEST(memo_remembers_objects) {
+  int calls = 0;
+  cachetools::memo<pointer(int)> it(2, [&calls](int number) {
+    calls++;
+    return number < 0 ? nullptr : make(number);
+  });
+  assert_ptr_equal(it(1).get(), it(1).get());
+  assert_int_equal(1, calls);
+  assert_null(it(-1).get());
+}
+
+// Everything once. Each line is done or throws, and the rest is left out.
+void use_everything(const ct_allocator &allocator) {
+  auto with = options_of<int, pointer>(3);
+  with.allocator = &allocator;
+  with.listener = [](const auto &event) { (void)event; };
+  cache it(std::move(with));
+  it.set(1, make(1));
+  it.set(1, make(2), 1h);
+  it.get_or_set(2, make(2));
+  it.get_or_set(2, make(3));
+  it.get_or_load(3, [&](int) { return it.get_or_load(4, [](int key) { return make(key); }); });
+  it.compute(5, [](const pointer &) { return make(5); });
+  it.compute(5, [](const pointer &old) { return make(old->number + 1); });
+  it.get_many(std::vector<int>{1, 2, 3, 4, 5});
+  for (auto [key, value] : it.items(cachetools::order::coldest)) assert_non_null(value.get());
+  it.pop(5);
+  it.popitem();
+  it.clear();
+}
+
+void use_texts(const ct_allocator &allocator) {
+  using texts = cachetools::cache<std::string, std::string>;
+  const std::string text(50, 'x');  // more than a std::string has room for
+  auto with = options_of<std::string, std::string>(3);
+  with.allocator = &allocator;
+  with.weigher = [](std::string_view, std::string_view) { return std::uint64_t{1}; };
+  texts it(std::move(with));
+  it.set(text, text);
+  it.get(text);
+  it.get_or_load("a", [&](std::string_view key) { return text + std::string(key); });
+  it.get_or_lease("b").lease.fulfil(text);
+  it.compute("b", [](auto old) { return std::string(*old) + "!"; });
+  it.get_many(std::vector<std::string>{text, "a"});
+  it.popitem();
+  std::string saved;
+  it.save([&saved](std::string_view bytes) { saved += bytes; });
+}
+
+TEST(nothing_leaks_whichever_allocation_fails) {
+  const ct_allocator allocator = failing_allocator();
+  for (const auto use : {use_everything, use_texts}) {
+    long failures = 0;
+    for (bool done = false; !done;) {
+      const long before = blocks;
+      allocations = 0;
+      fail_at = failures;
+      try {
+        use(allocator);
+        done = allocations <= fail_at;  // else the library did without the memory
+      } catch (const std::bad_alloc &) {
+      }
+      failures++;
+      fail_at = -1;
+      assert_int_equal(0, counted::alive.load());
+      assert_int_equal(before, blocks.load());
+    }
+    assert_true(failures > 20);
+  }
+}
+
+}  // namespace
