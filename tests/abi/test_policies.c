@@ -342,6 +342,32 @@ TEST(rr_seed_decides_the_order) {
   assert_string_not_equal(first, other);
 }
 
+static uint64_t count_choices(void *user_data, uint64_t count) {
+  return ++*(uint64_t *)user_data % count;
+}
+
+/* A choice that is made and not kept would favour some entries, those of the new entry's size say. */
+TEST(rr_chooses_once_for_each_entry_that_leaves) {
+  uint64_t choices = 0;
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = CT_POLICY_RR;
+  options.maxsize = 20;
+  options.choice = count_choices;
+  options.user_data = &choices;
+  ct_cache *cache = new_cache(&options);
+  const char bytes[200] = {0};
+  for (uint32_t i = 0; i < 500; i++) {
+    assert_status(CT_OK, ct_set(cache, &i, sizeof i, bytes, i * 7 % sizeof bytes));
+    ct_value pinned = CT_VALUE_INIT;
+    if (i % 3 == 0) assert_status(CT_OK, ct_get(cache, &i, sizeof i, &pinned));
+    const uint32_t next = i + 1000;
+    assert_status(CT_OK, ct_set(cache, &next, sizeof next, bytes, i * 11 % sizeof bytes));
+    ct_value_release(&pinned);
+  }
+  assert_int_equal(1000 - 20, choices);
+  ct_cache_free(cache);
+}
+
 TEST(rr_chooses_every_entry_sometimes) {
   enum { kPlaces = 8, kRounds = 4000 };
   fixture f;
