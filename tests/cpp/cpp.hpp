@@ -8,7 +8,9 @@
 #include <cstdarg>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "test.h"
 
@@ -59,4 +61,12 @@ cachetools::options<Key, Value> options_of(std::uint64_t maxsize) {
   cachetools::options<Key, Value> it;
   it.maxsize = maxsize;
   return it;
+}
+
+// Calls run(0) to run(3), each in a thread of its own, and waits for all of them.
+template <class Run>
+void in_four_threads(Run run) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; i++) threads.emplace_back(run, i);
+  for (auto &thread : threads) thread.join();
 }

@@ -482,18 +482,15 @@ TEST(compute_that_others_disturb_is_busy) {
 TEST(one_thread_loads_for_all) {
   cache<int, int> it(policy::lru, 10);
   std::atomic<int> loads{0}, asking{0};
-  std::vector<std::thread> threads;
   std::atomic<int> right{0};
-  for (int i = 0; i < 4; i++)
-    threads.emplace_back([&] {
-      asking++;
-      const auto value = it.get_or_load(1, [&](int) {
-        while (asking != 4) std::this_thread::yield();
-        return ++loads;
-      });
-      if (value == 1) right++;
+  in_four_threads([&](int) {
+    asking++;
+    const auto value = it.get_or_load(1, [&](int) {
+      while (asking != 4) std::this_thread::yield();
+      return ++loads;
     });
-  for (auto &thread : threads) thread.join();
+    if (value == 1) right++;
+  });
   assert_int_equal(1, loads);
   assert_int_equal(4, right);
 }

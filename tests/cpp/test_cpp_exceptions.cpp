@@ -59,21 +59,18 @@ TEST(exception_goes_up_through_nested_loads) {
 TEST(who_waits_for_a_load_that_throws_loads) {
   cache it(policy::lru, 10);
   std::atomic<int> loads{0}, asking{0}, failed{0}, right{0};
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 4; i++)
-    threads.emplace_back([&] {
-      asking++;
-      try {
-        const auto value = it.get_or_load(1, [&](int) {
-          while (asking != 4) std::this_thread::yield();
-          return loads++ < 2 ? fail_with(1) : 5;
-        });
-        if (value == 5) right++;
-      } catch (const thrown &) {
-        failed++;
-      }
-    });
-  for (auto &thread : threads) thread.join();
+  in_four_threads([&](int) {
+    asking++;
+    try {
+      const auto value = it.get_or_load(1, [&](int) {
+        while (asking != 4) std::this_thread::yield();
+        return loads++ < 2 ? fail_with(1) : 5;
+      });
+      if (value == 5) right++;
+    } catch (const thrown &) {
+      failed++;
+    }
+  });
   assert_int_equal(3, loads);
   assert_int_equal(2, failed);
   assert_int_equal(2, right);

@@ -216,17 +216,14 @@ POINTER_TEST(ring_of_two_threads_is_refused) {
 POINTER_TEST(one_thread_loads_for_all) {
   cache it(policy::lru, 10);
   std::atomic<int> loads{0}, asking{0}, right{0};
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 4; i++)
-    threads.emplace_back([&] {
-      asking++;
-      const pointer object = it.get_or_load(1, [&](int) {
-        while (asking != 4) std::this_thread::yield();
-        return make(++loads);
-      });
-      if (object == it.get(1)) right++;
+  in_four_threads([&](int) {
+    asking++;
+    const pointer object = it.get_or_load(1, [&](int) {
+      while (asking != 4) std::this_thread::yield();
+      return make(++loads);
     });
-  for (auto &thread : threads) thread.join();
+    if (object == it.get(1)) right++;
+  });
   assert_int_equal(1, loads);
   assert_int_equal(4, right);
 }
@@ -234,22 +231,19 @@ POINTER_TEST(one_thread_loads_for_all) {
 POINTER_TEST(who_waits_for_a_load_that_throws_loads) {
   cache it(policy::lru, 10);
   std::atomic<int> loads{0}, asking{0}, failed{0}, right{0};
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 4; i++)
-    threads.emplace_back([&] {
-      asking++;
-      try {
-        const pointer object = it.get_or_load(1, [&](int) {
-          while (asking != 4) std::this_thread::yield();
-          if (loads++ < 2) throw thrown{1};
-          return make(1);
-        });
-        if (object == it.get(1)) right++;
-      } catch (const thrown &) {
-        failed++;
-      }
-    });
-  for (auto &thread : threads) thread.join();
+  in_four_threads([&](int) {
+    asking++;
+    try {
+      const pointer object = it.get_or_load(1, [&](int) {
+        while (asking != 4) std::this_thread::yield();
+        if (loads++ < 2) throw thrown{1};
+        return make(1);
+      });
+      if (object == it.get(1)) right++;
+    } catch (const thrown &) {
+      failed++;
+    }
+  });
   assert_int_equal(3, loads);
   assert_int_equal(2, failed);
   assert_int_equal(2, right);
@@ -260,22 +254,19 @@ POINTER_TEST(threads_load_what_is_not_kept) {
   auto with = options_of<int, pointer>(8);
   with.shards = 2;
   cache it(std::move(with));
-  std::vector<std::thread> threads;
   std::atomic<int> wrong{0};
-  for (int i = 0; i < 4; i++)
-    threads.emplace_back([&, i] {
-      for (int round = 0; round < 2000; round++) {
-        const int key = (round * 7 + i) % 5;
-        const pointer object = it.get_or_load(key, [&](int k, cachetools::entry &entry) {
-          if (round % 3 == 0) entry.ttl = 0s;
-          if (round % 5 == 0) it.erase(k);
-          return make(k);
-        });
-        if (object->number != key) wrong++;
-        if (round % 4 == 0) it.erase((key + 1) % 5);
-      }
-    });
-  for (auto &thread : threads) thread.join();
+  in_four_threads([&](int i) {
+    for (int round = 0; round < 2000; round++) {
+      const int key = (round * 7 + i) % 5;
+      const pointer object = it.get_or_load(key, [&](int k, cachetools::entry &entry) {
+        if (round % 3 == 0) entry.ttl = 0s;
+        if (round % 5 == 0) it.erase(k);
+        return make(k);
+      });
+      if (object->number != key) wrong++;
+      if (round % 4 == 0) it.erase((key + 1) % 5);
+    }
+  });
   assert_int_equal(0, wrong);
 }
 
