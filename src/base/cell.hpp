@@ -153,8 +153,8 @@ constexpr uint32_t kLineCells = 16;
 
 #ifndef CT_NARROW_CELLS
 
-// Where a processor keeps the order of loads and of stores, pieces may overlap. So the end of an odd
-// length takes no loop of its own.
+// Where a processor keeps the order of loads and of stores, pieces may overlap. So the end of an
+// odd length takes no loop of its own.
 
 // Copies bytes to cells.
 [[gnu::always_inline]] inline void store_bytes(char *to, const char *from, size_t size) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Handles: the addresses of objects that callers hold and give back. Such an object bears a mark
 // until it is given back, so that giving it back twice is noticed as long as its memory shows it.
-// That aborts the program, as free() does. Builds with CT_DEBUG_HANDLES look at the mark at each use.
+// That aborts the program, as free() does. Builds with CT_DEBUG_HANDLES look at the mark at each
+// use.
 //
 // No status is returned: nothing of the object can be trusted, and the program would go on with it.
 #ifndef CT_HANDLE_HPP

@@ -42,7 +42,8 @@ Layout layout_of(const ct_options &options) {
 }
 
 // Returns whether Shard::set_as_usual may be tried: every entry weighs 1 and may live for ever, and
-// nobody is told of an entry that leaves. A policy of the caller's is not asked twice for a victim.
+// nobody is told of an entry that leaves. A policy of the caller's may name no victim, and is not
+// asked again then.
 bool stores_as_usual(const ct_options &options) {
   return options.weight_kind == CT_WEIGHT_COUNT && options.weigher == nullptr && options.ttl == 0 &&
          options.tti == 0 && options.ttu == nullptr && options.listener == nullptr &&

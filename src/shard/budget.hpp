@@ -21,8 +21,8 @@
 //
 // The room for a heavy entry has to come from all shards evenly. When only shards with noticeably
 // more entries paid, too many heavy entries stayed: in 16 shards of about 500 entries, of which a
-// few weighed a quarter of an even part, MRU lost 5 points of hit ratio, and SIEVE 1.5. A store that
-// the pool has paid in part mostly needs one victim more. It bears differences, because equal
+// few weighed a quarter of an even part, MRU lost 5 points of hit ratio, and SIEVE 1.5. A store
+// that the pool has paid in part mostly needs one victim more. It bears differences, because equal
 // weights that do not divide the limit leave such a part in the pool all the time.
 //
 // A debt is paid by ct_resize: it evicts from each shard in proportion to what the shard holds,

@@ -4,13 +4,14 @@
 // Read policy/policy.hpp (Uses) and the top of table/index.hpp first.
 //
 // A thread writes into the stripe that its name selects. In the beginning, and always in a cache of
-// one thread, there is only one stripe. Other threads read a stripe only under the shard's lock. Counts are exact. The first thread to use a stripe owns it, and adds without a
-// locked instruction, which would hold up the look-ups behind it. Other threads in the stripe add
-// with a locked instruction. Uses are in order. A thread that has a stripe to itself loses no use;
-// of threads that share a stripe, some uses may be lost. A use names the cell of the index where
-// its entry stands, and the policy is told of the entry that stands there then. That is the same
-// entry, since the policy is told before any entry leaves or moves, or else a use that another
-// thread logged just then goes to the entry that has taken the cell, or to none.
+// one thread, there is only one stripe. Other threads read a stripe only under the shard's lock.
+// Counts are exact. The first thread to use a stripe owns it, and adds without a locked
+// instruction, which would hold up the look-ups behind it. Other threads in the stripe add with a
+// locked instruction. Uses are in order. A thread that has a stripe to itself loses no use; of
+// threads that share a stripe, some uses may be lost. A use names the cell of the index where its
+// entry stands, and the policy is told of the entry that stands there then. That is the same entry,
+// since the policy is told before any entry leaves or moves, or else a use that another thread
+// logged just then goes to the entry that has taken the cell, or to none.
 #ifndef CT_READ_LOG_HPP
 #define CT_READ_LOG_HPP
 
@@ -96,8 +97,8 @@ class ReadLog {
   };
   static_assert(sizeof(Stripe) <= kStripeBytes, "three cache lines");
 
-  // shared: several threads read at a time. If not, there is always one stripe, so that all uses are
-  // in order, whichever thread's turn it is.
+  // shared: several threads read at a time. If not, there is always one stripe, so that all uses
+  // are in order, whichever thread's turn it is.
   ReadLog(Memory &memory, bool shared) noexcept : memory_(memory), shared_(shared) {}
   ~ReadLog() {
     if (is_spread()) memory_.release(memory_of(stripes()), kBytes, kLine);

@@ -117,8 +117,8 @@ void Shard::expect_by_weight() {
 }
 
 // Opens the shard to reads without the lock. So the memory that they may look at is kept. A small
-// cache is opened when its table is as large as it will be, since another one would be kept as well.
-// A large shard also gives each thread a stripe of the log.
+// cache is opened when its table is as large as it will be, since another one would be kept as
+// well. A large shard also gives each thread a stripe of the log.
 void Shard::open() {
   if (!map_.index.is_shown()) {
     if (!map_.index.keep()) return;

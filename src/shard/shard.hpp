@@ -247,9 +247,10 @@ class alignas(64) Shard {
   }
 
   bool keeps_stats() const { return keeps_stats_; }
-  uint64_t hash_of(Ref ref) const CT_REQUIRES(lock_) {
+  uint64_t hash_of(Ref ref) const CT_REQUIRES(lock_) { return hash_of(at(ref)); }
+  uint64_t hash_of(const Entry *e) const CT_REQUIRES(lock_) {
     map_.entries.count_work();
-    return map_.entries.hash_of(ref);
+    return map_.entries.hash_of(map_.entries.key(e));
   }
   auto hasher() const CT_REQUIRES(lock_) {
     return under_lock([this](Ref ref) CT_REQUIRES(lock_) { return hash_of(ref); });

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The usual set, in one pass. Most caches count their entries, have no lifetimes, and tell nobody of
-// what leaves. Once such a cache is full, a set of a new key evicts one entry and takes its place,
-// nearly always in the same block, and changes neither the shard's share nor the budget.
+// The usual set, in one pass. Most caches count their entries, have no lifetimes, and tell nobody
+// of what leaves. Once such a cache is full, a set of a new key evicts one entry and takes its
+// place, nearly always in the same block, and changes neither the shard's share nor the budget.
 //
 // Whatever is not as usual is left to ShardStore, which knows everything. Both do the same: a set
 // that could go either way leaves the same shard behind. The checks come before the first change.
-#include <cassert>
 #include <cstdint>
 
 #include "shard/shard.hpp"
@@ -58,8 +57,7 @@ inline bool Shard::replace_victim(const Probe &probe, Bytes value) {
     uses_.order_changed();
     return false;
   }
-  map_.entries.count_work();
-  const uint64_t hash = map_.entries.hash_of(map_.entries.key(e));
+  const uint64_t hash = hash_of(e);
   map_.index.erase(hash, victim);
   if ((e->flags & kLifetime) != 0) expiry_.remove(victim);
   policy_->remove(victim, hash, true);
@@ -78,8 +76,8 @@ inline bool Shard::replace_victim(const Probe &probe, Bytes value) {
   return true;
 }
 
-// e: the victim. Returns its own block, if the pair fits in there, or else another one that holds the pair.
-// Returns kNone if there is no memory.
+// e: the victim. Returns its own block, if the pair fits in there, or else another one that holds
+// the pair. Returns kNone if there is no memory.
 inline Ref Shard::block_for(const Probe &probe, Bytes value, Ref victim, const Entry *e) {
   const Layout &layout = map_.entries.layout();
   const size_t bytes = layout.block_bytes(0, probe.key.size, value.size);
