@@ -287,7 +287,7 @@ uint64_t age_deadline(const run *r, const request *q);
 
 /* The most that an entry with so many bytes of key and value weighs where memory is weighed. A
  * block also weighs a twenty-fifth of itself, for free room, so that this room grows with the
- * blocks. */
+ * blocks. What lies apart from its block is rounded up. */
 uint64_t most_memory(uint64_t bytes);
 
 /* Does a store to the model, and returns what it must answer. */

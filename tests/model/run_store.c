@@ -23,7 +23,8 @@ static uint64_t request_weight(const run *r, const request *q) {
 }
 
 uint64_t most_memory(uint64_t bytes) {
-  return bytes + bytes / 25 + 256;
+  enum { kApartBytes = 16 * 1024, kGrain = 1024 };
+  return bytes + bytes / 25 + 256 + (bytes > kApartBytes ? kGrain : 0);
 }
 
 static bool is_too_large(const run *r, const request *q, uint64_t weight, ct_status answer) {
