@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Checks that what README.md shows for a language works: copies its program, then runs the commands
-# below it, beside a checkout as README.md says, with the library that pkg-config finds.
+# Checks that README.md's section on a language works, beside a checkout and with the library that
+# pkg-config finds: runs the commands above its program, writes the program into the folder where
+# they lead, and runs the commands below it.
 # Usage: check_readme.sh rust|go|zig|python CACHE_FOLDER
 set -eu
 # shellcheck source=tests/ffi/environment.sh
@@ -10,26 +11,32 @@ language=$1
 use_library
 use_cache "$2"
 case $language in
-  rust) name=answer.rs ;;
-  python) name=answer.py ;;
-  *) name=answer.$language ;;
+  rust) heading=Rust program=answer.rs ;;
+  go) heading=Go program=answer.go ;;
+  zig) heading=Zig program=answer.zig ;;
+  python) heading=Python program=answer.py ;;
 esac
 
-mkdir "$work/answer"
-cd "$work/answer"
-ln -s "${here%/tests/ffi}" ../libcachetools
-awk -v fence="\`\`\`$language" -v program="$name" '
-  $0 == fence { place = "program"; next }
-  place == "program" && /^```$/ { place = "commands"; next }
-  place == "program" { print >program }
-  place == "commands" && /^    / { print substr($0, 5); seen = 1; next }
-  place == "commands" && seen { exit }' ../libcachetools/README.md >commands
-cat commands
-# Lines that are empty or only close something do not count.
-[ "$(grep -vc '^[[:space:]]*[])}]*$' "$name")" -le 15 ] || { echo "More than 15 lines: $name"; exit 1; }
+cd "$work"
+ln -s "${here%/tests/ffi}" libcachetools
+mkdir answer
+cd answer
+awk -v heading="### $heading" -v fence="\`\`\`$language" '
+  /^##/ && $0 == heading { part = "above"; next }
+  /^##/ && part { exit }
+  part == "above" && $0 == fence { part = "program"; next }
+  part == "program" && /^```$/ { part = "below"; next }
+  part == "program" { print >"../program"; next }
+  part && /^    / { print substr($0, 5) >("../" part) }' ../libcachetools/README.md
+touch ../above ../below
+cat ../above ../below
+# Lines that are empty or only close something do not count, nor do changes of folder.
+[ "$(grep -vc '^[[:space:]]*[])}]*$' ../program)" -le 15 ] || { echo "More than 15 lines: $program"; exit 1; }
+[ "$(cat ../above ../below | sed 's/ && /\n/g' | grep -vc '^cd ')" -le 3 ] || { echo 'More than 3 commands'; exit 1; }
+{ cat ../above && echo "cp '$work/program' $program" && cat ../below; } >../commands
 case $language in
-  zig) sh -e commands >said 2>&1 ;; # std.debug.print; what standard output takes changes with Zig
-  *) sh -e commands >said ;;
-esac || { cat said; exit 1; }
-cat said
-[ "$(tail -n 1 said)" = forty-two ]
+  zig) sh -e ../commands >../said 2>&1 ;; # std.debug.print; what standard output takes changes with Zig
+  *) sh -e ../commands >../said ;;
+esac || { cat ../said; exit 1; }
+cat ../said
+[ "$(tail -n 1 ../said)" = forty-two ]

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Compiles the client of one language, as its users would, against the library that pkg-config finds,
-# runs its tests, and prints TAP.
+# runs its tests, and prints TAP. LANGUAGE/client.sh tells how: it calls run.
 # Usage: client.sh rust|go|zig|python CACHE_FOLDER
 set -eu
 # shellcheck source=tests/ffi/environment.sh
@@ -28,23 +28,8 @@ run() { # pattern of awk, command ...
     END { print count + 0 >counted }' "$work/said"
 }
 
-# shellcheck disable=SC2046 # words
-case $client in
-  rust)
-    rustc --edition 2021 --test tests.rs -o "$work/tests" $(pkg-config --libs-only-L cachetools)
-    run '^test .* \.\.\. ' "$work/tests"
-    ;;
-  go)
-    run '^ *--- (PASS|FAIL|SKIP): ' go test -v -count=1 .
-    ;;
-  zig)
-    run '^test .* \.\.\. ' zig test tests.zig --test-runner runner.zig -lc \
-      $(pkg-config --cflags --libs cachetools)
-    ;;
-  python)
-    run '^test_.* \.\.\. ' python3 -m unittest -v test_libcachetools
-    ;;
-esac
+# shellcheck source=/dev/null
+. ./client.sh
 
 count=$(($(cat "$work/count") + 1))
 if "$here/check_readme.sh" "$client" "$2" >"$work/said" 2>&1; then
