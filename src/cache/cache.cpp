@@ -41,13 +41,12 @@ Layout layout_of(const ct_options &options) {
           can_read_unlocked(options)};
 }
 
-// Returns whether Shard::set_as_usual may be tried: every entry weighs 1 and may live for ever, and
-// nobody is told of an entry that leaves. A policy of the caller's may name no victim, and is not
-// asked again then.
+// Returns whether Shard::set_as_usual may be tried: every entry weighs 1, nobody is told of an entry
+// that leaves, and no callback of the caller's is asked twice if it is tried in vain.
 bool stores_as_usual(const ct_options &options) {
-  return options.weight_kind == CT_WEIGHT_COUNT && options.weigher == nullptr && options.ttl == 0 &&
-         options.tti == 0 && options.ttu == nullptr && options.listener == nullptr &&
-         options.drop == nullptr && options.policy != CT_POLICY_CUSTOM;
+  return options.weight_kind == CT_WEIGHT_COUNT && options.weigher == nullptr &&
+         options.ttu == nullptr && options.listener == nullptr && options.drop == nullptr &&
+         options.policy != CT_POLICY_CUSTOM;
 }
 
 }  // namespace
@@ -141,6 +140,32 @@ void Cache::give_deadline(uint64_t deadline, Now &now, StoreRequest *request) {
   if (deadline <= now()) request->fitness = Fitness::kDead;
 }
 
+// Returns when the lifetime of an entry ends that is written now.
+uint64_t Cache::deadline_of(Bytes key, Bytes value, const ct_entry_options &entry, Now &now) const {
+  if ((entry.flags & CT_ENTRY_TTL) != 0)
+    return entry.ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), entry.ttl);
+  if ((entry.flags & CT_ENTRY_DEADLINE) != 0) return entry.deadline;
+  if (options_.ttu != nullptr) {
+    // ttu counts from the latest time that it can be now, because the reading of the clock may lag.
+    const uint64_t latest = clock_.latest(now());
+    const uint64_t deadline =
+        options_.ttu(options_.user_data, key.data, key.size, value.data, value.size, latest);
+    return deadline <= latest ? now() : deadline;
+  }
+  return options_.ttl == 0 ? CT_NEVER : clock_.deadline_after(now(), options_.ttl);
+}
+
+// Does a set that has no option but a lifetime, if all else is as usual.
+bool Cache::set_mortal(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now) {
+  if ((entry.flags & ~(CT_ENTRY_TTL | CT_ENTRY_DEADLINE)) != 0) return false;
+  const uint64_t deadline = deadline_of(probe.key, value, entry, now);
+  if (deadline != CT_NEVER && deadline <= now()) return false;
+  const bool has_lifetime = always_lifetime_ || deadline != CT_NEVER;
+  const UsualSet set = {probe, value, deadline};
+  Shard &shard = shard_of(probe);
+  return has_lifetime ? shard.set_as_usual<true>(set, now) : shard.set_as_usual<false>(set, now);
+}
+
 // Sets the weight: the given one, or else the weigher's, or else the one by weight_kind. The
 // weigher is not asked about a value that is dead on arrival.
 void Cache::weigh(bool given, uint64_t weight, StoreRequest *request) {
@@ -169,20 +194,7 @@ ct_status Cache::make_request(const Probe &probe, Bytes value, const ct_entry_op
   if ((entry.flags & CT_ENTRY_IF_ABSENT) != 0) request->condition = Condition::kIfAbsent;
   if ((entry.flags & CT_ENTRY_IF_PRESENT) != 0) request->condition = Condition::kIfPresent;
 
-  uint64_t deadline = CT_NEVER;
-  if ((entry.flags & CT_ENTRY_TTL) != 0) {
-    if (entry.ttl != CT_NEVER) deadline = clock_.deadline_after(now(), entry.ttl);
-  } else if ((entry.flags & CT_ENTRY_DEADLINE) != 0) {
-    deadline = entry.deadline;
-  } else if (options_.ttu != nullptr) {
-    // ttu counts from the latest time that it can be now, because the reading of the clock may lag.
-    const uint64_t latest = clock_.latest(now());
-    deadline = options_.ttu(options_.user_data, key.data, key.size, value.data, value.size, latest);
-    if (deadline <= latest) deadline = now();
-  } else if (options_.ttl != 0) {
-    deadline = clock_.deadline_after(now(), options_.ttl);
-  }
-  give_deadline(deadline, now, request);
+  give_deadline(deadline_of(key, value, entry, now), now, request);
   weigh((entry.flags & CT_ENTRY_WEIGHT) != 0, entry.weight, request);
 
   if ((request->flags & kApart) == 0) return CT_OK;

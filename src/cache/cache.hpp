@@ -75,9 +75,13 @@ class alignas(64) Cache : public Owner {
   // The entry options have been checked.
   ct_status set(Bytes key, Bytes value, const ct_entry_options &entry) {
     const Probe probe = probe_of(key);
-    const bool is_usual = stores_as_usual_ && entry.flags == 0 && fits_inside(key, value);
-    if (is_usual && shard_of(probe).set_as_usual(probe, value)) return CT_OK;
     Now now(clock_);
+    const bool may_be_usual = stores_as_usual_ && fits_inside(key, value);
+    if (may_be_usual && entry.flags == 0 && !always_lifetime_) {
+      if (shard_of(probe).set_as_usual<false>({probe, value, CT_NEVER}, now)) return CT_OK;
+    } else if (may_be_usual && set_mortal(probe, value, entry, now)) {
+      return CT_OK;
+    }
     return set(probe, value, entry, now);
   }
   ct_status setdefault(Bytes key, Bytes value, ct_value *out);
@@ -162,6 +166,8 @@ class alignas(64) Cache : public Owner {
                          StoreRequest *request);
   static bool fits_inside(Bytes key, Bytes value) { return key.size + value.size <= kApartBytes; }
   void begin_request(const Probe &probe, Bytes value, StoreRequest *request);
+  uint64_t deadline_of(Bytes key, Bytes value, const ct_entry_options &entry, Now &now) const;
+  bool set_mortal(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now);
   void give_deadline(uint64_t deadline, Now &now, StoreRequest *request);
   void weigh(bool given, uint64_t weight, StoreRequest *request);
   void begin_restored(const Record &record, Now &now, StoreRequest *request);

@@ -50,6 +50,13 @@ enum class Next : uint8_t {
   kTellFirst,   // Tell the listener of the entries that left first: their blocks are needed.
 };
 
+// What the usual set stores, under no condition: an entry that weighs 1 and does not lie apart.
+struct UsualSet {
+  const Probe &probe;
+  Bytes value;
+  uint64_t deadline;
+};
+
 struct StoreRequest {
   explicit StoreRequest(Memory &memory) noexcept : apart(memory) {}
   StoreRequest(const StoreRequest &) = delete;

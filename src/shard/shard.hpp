@@ -130,9 +130,10 @@ class alignas(64) Shard {
 
   // ---- Storing (shard_set.cpp; ShardStore for all that is not as usual) ---------------------
 
-  // Stores the pair if all is as usual, in a cache that may do so. Returns false, having
-  // changed nothing, if not.
-  bool set_as_usual(const Probe &probe, Bytes value);
+  // Stores the pair if all is as usual, in a cache that may do so. Returns false, having changed
+  // nothing, if not.
+  template <bool kMortal>
+  bool set_as_usual(const UsualSet &set, Now &now);
 
   // ---- Removing (shard_remove.cpp) ----------------------------------------------------------
 
@@ -296,14 +297,19 @@ class alignas(64) Shard {
 
   // ---- Storing ------------------------------------------------------------------------------
 
-  bool is_calm() const CT_REQUIRES(lock_);
-  // Returns whether the entry is of the usual form, and nobody holds it.
-  static bool is_usual(const Entry *e) { return e->pins == 0 && (e->flags & ~kPolicyFlags) == 0; }
-  bool overwrite_as_usual(Ref ref, const Probe &probe, Bytes value) CT_REQUIRES(lock_, settled_);
-  bool replace_victim(const Probe &probe, Bytes value) CT_REQUIRES(lock_, settled_);
-  Ref block_for(const Probe &probe, Bytes value, Ref victim, const Entry *e) CT_REQUIRES(lock_);
-  [[gnu::noinline]] Ref make_usual(Bytes key, Bytes value) CT_REQUIRES(lock_);
+  bool is_calm(Now &now) const CT_REQUIRES(lock_);
+  bool fits_block_of(const Entry *e, uint8_t flags, const UsualSet &set) const CT_REQUIRES(lock_);
+  template <bool kMortal>
+  bool overwrite_as_usual(Ref ref, const UsualSet &set, Now &now) CT_REQUIRES(lock_, settled_);
+  template <bool kMortal>
+  bool replace_victim(const UsualSet &set, Now &now) CT_REQUIRES(lock_, settled_);
+  [[gnu::noinline]] Ref make_usual(uint8_t flags, const UsualSet &set) CT_REQUIRES(lock_);
   [[gnu::noinline]] void bury_victim(Ref victim) CT_REQUIRES(lock_);
+
+  // Writes the lifetime of an entry that has one and is not in the expiry. idle: the lifetime until
+  // the first use, if less than the cache's tti.
+  void begin_life(Entry *e, uint64_t deadline, uint64_t idle, Now &now) CT_REQUIRES(lock_);
+  bool has_deadline(uint64_t deadline) const { return deadline != CT_NEVER || tti_ != 0; }
 
   // ---- Entries that change their block (shard_move.cpp, shard_inline.hpp) ---------------------
 

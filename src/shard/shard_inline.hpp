@@ -5,6 +5,7 @@
 #ifndef CT_SHARD_INLINE_HPP
 #define CT_SHARD_INLINE_HPP
 
+#include <algorithm>
 #include <cassert>
 #include <cstdint>
 
@@ -89,6 +90,13 @@ inline void Shard::prefetch_next_victim() const {
   const uint64_t hash = hash_of(next);
   map_.index.prefetch(hash);
   policy_->prefetch(hash);
+}
+
+inline void Shard::begin_life(Entry *e, uint64_t deadline, uint64_t idle, Now &now) {
+  Lifetime *life = map_.entries.layout().lifetime(e);
+  life->write = deadline;
+  life->prev = life->next = kNone;
+  if (tti_ != 0) life->idle = clock_.deadline_after(now(), std::min(tti_, idle));
 }
 
 // Makes index and policy refer to block `to` instead of `from`, after copying what the policy keeps

@@ -285,13 +285,7 @@ void ShardStore::fill(Ref ref) {
   const Layout &layout = map().entries.layout();
   Entry *e = shard_.at(ref);
   if ((e->flags & kWeight) != 0) *layout.weight(e) = request_.weight;
-  if ((e->flags & kLifetime) != 0) {
-    Lifetime *life = layout.lifetime(e);
-    life->write = request_.deadline;
-    life->prev = life->next = kNone;
-    if (shard_.tti_ != 0)
-      life->idle = shard_.clock_.deadline_after(now_(), std::min(shard_.tti_, request_.idle));
-  }
+  if ((e->flags & kLifetime) != 0) shard_.begin_life(e, request_.deadline, request_.idle, now_);
   map().entries.fill(e, request_.probe.key, request_.value);
 }
 

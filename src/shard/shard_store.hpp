@@ -52,7 +52,7 @@ class ShardStore {
   };
 
   EntryMap &map() const CT_REQUIRES(shard_.lock_) { return shard_.map_; }
-  bool has_deadline() const { return request_.deadline != CT_NEVER || shard_.tti_ != 0; }
+  bool has_deadline() const { return shard_.has_deadline(request_.deadline); }
 
   // How many bytes the entry brings, in its block or apart.
   size_t bytes_to_come() const CT_REQUIRES(shard_.lock_) {

@@ -57,8 +57,11 @@ class Share {
   // Looks at another shard each time. Returns whether that one has more entries than this shard, or
   // noticeably more if this shard has not evicted for the request.
   bool find_larger_payer(StoreRequest &request, uint64_t entries);
-  // Returns whether no entry has a deadline, in any shard.
-  bool all_live_for_ever() const { return shards_.due_tree.earliest() == CT_NEVER; }
+  // Returns whether no entry is due, in any shard.
+  bool none_due(Now &now) const {
+    const uint64_t earliest = shards_.due_tree.earliest();
+    return earliest == CT_NEVER || earliest > now();
+  }
 
  private:
   bool find_due_shard(StoreRequest &request, Now &now) const;

@@ -153,10 +153,10 @@ class Entries {
     layout_.fill(layout_.value(e), value);
   }
 
-  // Writes another entry into a block whose entry has left: of the usual form, and as large.
-  void refill(Ref ref, Entry *e, Bytes key, Bytes value) {
+  // Writes another entry into a block whose entry has left: not apart, and as large.
+  void refill(Ref ref, Entry *e, uint8_t flags, Bytes key, Bytes value) {
     e->key_size = static_cast<uint16_t>(key.size);
-    e->flags = 0;
+    e->flags = flags;
     e->value_size = static_cast<uint16_t>(value.size);
     layout_.write_ways_back(e, ref);
     fill(e, key, value);

@@ -255,10 +255,12 @@ struct Layout {
   bool keeps_idle() const { return lifetime_bytes == kIdleLifetimeBytes; }
   uint64_t deadline(const Entry *e) const {
     if ((e->flags & kLifetime) == 0) return CT_NEVER;
-    const Lifetime *life = lifetime(e, e->flags);
-    const uint64_t write = life->write;
+    return deadline(*lifetime(e, e->flags));
+  }
+  uint64_t deadline(const Lifetime &life) const {
+    const uint64_t write = life.write;
     if (!keeps_idle()) return write;
-    const uint64_t idle = life->idle;
+    const uint64_t idle = life.idle;
     return idle < write ? idle : write;
   }
 

@@ -34,35 +34,36 @@ uint64_t Expiry::bound_of(uint32_t slot) const {
   return has(sorted_, slot) ? deadline(slots_[slot].head) : begin_of(slot);
 }
 
-// Files the entry between two others of a slot. Where there is no other, its place is taken by the
-// slot's sentinel.
-void Expiry::link(Ref prev, Ref ref, Ref next) {
-  Lifetime &own = life(ref);
-  own.prev = prev;
-  own.next = next;
-  set_next(prev, ref);
-  set_prev(next, ref);
-  in_wheel_++;
-}
-
-void Expiry::occupy(uint32_t slot, Ref ref) {
-  link(sentinel(slot), ref, sentinel(slot));
+// Files an entry as the only one of a slot, whose sentinel stands on both sides.
+inline void Expiry::occupy(uint32_t slot, Ref ref, Lifetime &own) {
+  own.prev = own.next = sentinel(slot);
+  slots_[slot] = {ref, ref};
   add(occupied_, slot);
   if (!layout_.keeps_idle()) add(sorted_, slot);
 }
 
-void Expiry::append(uint32_t slot, Ref ref, uint64_t at) {
-  if (slots_[slot].head == kNone) return occupy(slot, ref);
-  const Ref tail = slots_[slot].tail;
+inline void Expiry::append(uint32_t slot, Ref ref, Lifetime &own, uint64_t at) {
+  in_wheel_++;
+  Slot &list = slots_[slot];
+  if (list.head == kNone) return occupy(slot, ref, own);
+  Lifetime &tail = life(list.tail);
   if (deadline(tail) > at) drop(sorted_, slot);
-  link(tail, ref, sentinel(slot));
+  own.prev = list.tail;
+  own.next = sentinel(slot);
+  tail.next = ref;
+  list.tail = ref;
 }
 
-void Expiry::prepend(uint32_t slot, Ref ref, uint64_t at) {
-  if (slots_[slot].head == kNone) return occupy(slot, ref);
-  const Ref head = slots_[slot].head;
+inline void Expiry::prepend(uint32_t slot, Ref ref, Lifetime &own, uint64_t at) {
+  in_wheel_++;
+  Slot &list = slots_[slot];
+  if (list.head == kNone) return occupy(slot, ref, own);
+  Lifetime &head = life(list.head);
   if (deadline(head) < at) drop(sorted_, slot);
-  link(sentinel(slot), ref, head);
+  own.prev = sentinel(slot);
+  own.next = list.head;
+  head.prev = ref;
+  list.head = ref;
 }
 
 // Files an entry that is due before the wheel's time. Returns false if the wheel had to be turned
@@ -81,13 +82,14 @@ bool Expiry::push_early(Ref ref, uint64_t at, uint64_t now) {
 }
 
 void Expiry::insert(Ref ref, uint64_t now) {
-  const uint64_t at = deadline(ref);
+  Lifetime &own = life(ref);
+  const uint64_t at = deadline(own);
   if (at == CT_NEVER) return;
-  assert(slots_ != nullptr && layout_.lifetime(store_.at(ref))->prev == kNone);
+  assert(slots_ != nullptr && own.prev == kNone);
   // All filed deadlines are after now, so all entries stay where they belong; a sorted slot that
   // time_ enters stays as it is.
   if (now < earliest()) time_ = std::max(time_, now);
-  if (at >= time_ || !push_early(ref, at, now)) append(slot_of(at), ref, at);
+  if (at >= time_ || !push_early(ref, at, now)) append(slot_of(at), ref, own, at);
   set_earliest(std::min(at, earliest()));
 }
 
@@ -99,10 +101,13 @@ void Expiry::remove(Ref ref) {
     early_->remove(ref);
   } else {
     const Ref next = own.next;
-    const bool alone = is_sentinel(prev) && is_sentinel(next);
-    set_next(prev, alone ? kNone : next);
-    set_prev(next, alone ? kNone : prev);
-    if (alone) drop(occupied_, prev - kFirstSentinel);
+    if (is_sentinel(prev) && is_sentinel(next)) {
+      slots_[prev - kFirstSentinel] = {kNone, kNone};
+      drop(occupied_, prev - kFirstSentinel);
+    } else {
+      set_next(prev, next);
+      set_prev(next, prev);
+    }
     in_wheel_--;
   }
   own.prev = own.next = kNone;
@@ -187,7 +192,8 @@ bool Expiry::split(uint32_t slot, uint32_t *left) {
 // Files an entry of a slot whose time has begun. The entry is older than all entries below that
 // slot.
 void Expiry::file_below(uint32_t slot, Ref ref) {
-  const uint64_t at = deadline(ref);
+  Lifetime &own = life(ref);
+  const uint64_t at = deadline(own);
   remove(ref);
   uint32_t to = slot_of(at);
   // Between the two there may be slots that time_ has entered, and that hold the same deadline.
@@ -195,7 +201,7 @@ void Expiry::file_below(uint32_t slot, Ref ref) {
     const uint32_t entered = slot_at(--level, time_);
     if (has(occupied_, entered)) to = entered;
   }
-  prepend(to, ref, at);
+  prepend(to, ref, own, at);
 #ifdef CT_VALIDATE
   refiled_++;
 #endif

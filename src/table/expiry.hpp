@@ -101,10 +101,8 @@ class Expiry {
     count_touch();
     return *layout_.lifetime(store_.at(ref));
   }
-  uint64_t deadline(Ref ref) const {
-    count_touch();
-    return layout_.deadline(store_.at(ref));
-  }
+  uint64_t deadline(const Lifetime &life) const { return layout_.deadline(life); }
+  uint64_t deadline(Ref ref) const { return deadline(life(ref)); }
   void count_touch() const {
 #ifdef CT_VALIDATE
     touched_++;
@@ -147,10 +145,9 @@ class Expiry {
   uint32_t slot_of(uint64_t deadline) const;
   uint64_t begin_of(uint32_t slot) const;
   uint64_t bound_of(uint32_t slot) const;
-  void append(uint32_t slot, Ref ref, uint64_t deadline);
-  void prepend(uint32_t slot, Ref ref, uint64_t deadline);
-  void link(Ref prev, Ref ref, Ref next);
-  void occupy(uint32_t slot, Ref ref);
+  void append(uint32_t slot, Ref ref, Lifetime &own, uint64_t deadline);
+  void prepend(uint32_t slot, Ref ref, Lifetime &own, uint64_t deadline);
+  void occupy(uint32_t slot, Ref ref, Lifetime &own);
   uint64_t earliest_early() const { return early_ == nullptr ? CT_NEVER : early_->earliest(); }
   [[gnu::noinline, gnu::cold]] bool push_early(Ref ref, uint64_t deadline, uint64_t now);
   uint32_t first_slot(uint64_t *bound) const;

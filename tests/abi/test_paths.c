@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads take different paths: a cache with an allocator of the caller's is always read under its
- * lock; another cache is read without it, once it is large enough. Twins that differ in nothing
- * else get the same random calls, and must answer, evict and count alike. */
+/* Reads and sets take different paths. A cache with an allocator of the caller's is always read
+ * under its lock; another cache is read without it, once it is large enough. A cache that has no
+ * listener and counts its entries does most sets in one pass; one that has a listener never does.
+ * Twins that differ in nothing else get the same random calls, and must answer, evict and count
+ * alike. */
 #include "fixture.h"
 
 enum {
@@ -13,7 +15,9 @@ enum {
   kLargeStride = 97, /* one key in so many is large, or may have a large value */
 };
 
-/* The first cache is read without the lock, the second has an allocator. */
+/* What the second cache has, and the first one lacks. */
+typedef enum difference { kAllocator, kListener } difference;
+
 typedef struct twins {
   manual_clock clock; /* first, for manual_clock_read */
   ct_cache *caches[2];
@@ -53,6 +57,10 @@ static void hear(void *user_data, const ct_event *event) {
   sum = mix_bytes(sum, event->value.data, event->value.size < 16 ? event->value.size : 16);
   sum = mix_bytes(sum, &event->cause, sizeof(event->cause));
   t->heard[t->told] = t->in_order ? sum : t->heard[t->told] + sum;
+}
+
+static void hear_nothing(void *user_data, const ct_event *event) {
+  (void)user_data, (void)event;
 }
 
 /* The ttu of TLRU. */
@@ -292,7 +300,7 @@ static void do_something(twins *t, bool fills) {
   }
 }
 
-static void run(ct_policy policy, uint64_t *seed) {
+static void run(ct_policy policy, difference difference, uint64_t *seed) {
   static twins t;
   memset(&t, 0, sizeof(t));
   t.random = test_random(seed);
@@ -314,11 +322,12 @@ static void run(ct_policy policy, uint64_t *seed) {
   if (policy == CT_POLICY_TTL || (t.timed && below(&t, 3) == 0)) options.ttl = 3000;
   if (policy == CT_POLICY_TLRU) options.ttu = some_deadline;
   if (below(&t, 6) == 0) options.flags |= CT_FLAG_NO_STATS;
-  if (below(&t, 3) == 0) options.listener = hear;
+  if (difference == kAllocator && below(&t, 3) == 0) options.listener = hear;
   t.maxsize = options.maxsize;
   t.keys = entries * 2;
   assert_status(CT_OK, ct_cache_new_with(&options, &t.caches[0]));
-  options.allocator = &t.allocator.hooks;
+  if (difference == kAllocator) options.allocator = &t.allocator.hooks;
+  if (difference == kListener) options.listener = hear_nothing;
   assert_status(CT_OK, ct_cache_new_with(&options, &t.caches[1]));
 
   for (int i = 0; i < kSteps; i++) do_something(&t, i < kFilling);
@@ -330,7 +339,16 @@ static void run(ct_policy policy, uint64_t *seed) {
   assert_int_equal(0, t.allocator.blocks);
 }
 
-TEST(reads_without_lock_are_as_those_under_it) {
+static void run_policies(difference difference) {
   uint64_t seed = test_seed();
-  for (int32_t policy = CT_POLICY_LRU; policy <= CT_POLICY_ARC; policy++) run(policy, &seed);
+  for (int32_t policy = CT_POLICY_LRU; policy <= CT_POLICY_ARC; policy++)
+    run(policy, difference, &seed);
+}
+
+TEST(reads_without_lock_are_as_those_under_it) {
+  run_policies(kAllocator);
+}
+
+TEST(sets_in_one_pass_are_as_all_others) {
+  run_policies(kListener);
 }
