@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Compares what rust/cachetools.rs declares in C's name with the header.
+"""Compares what the crate cachetools-sys declares in C's name with the header.
 
 Each declaration is translated to C and compiled after the header. A compiler accepts a second
 declaration of a function or a type only if it equals the first; sizes and offsets are asserted.
 Needs no Rust. Prints TAP.
 
-    check_declarations.py cachetools.rs cc -I include
+    check_declarations.py abi/rust/cachetools-sys/src/lib.rs cc -I include
 """
 
 import re
@@ -69,7 +69,7 @@ def structs(source):
 
 
 def functions(source):
-    declarations = source[source.index('#[link(name = "cachetools")]'):]
+    declarations = source[source.index('extern "C" {'):]
     pattern = r"pub fn (ct_\w+)\((.*?)\)(?: -> (.*?))?;"
     for name, parameters, result in re.findall(pattern, declarations):
         yield f"{c_result(result)} {name}({c_parameters(parameters)});"
@@ -95,9 +95,8 @@ def main():
     path, *command = sys.argv[1:]
     with open(path, encoding="utf-8") as file:
         source = file.read()
-    source = source[source.index("pub mod raw {"):]
     source = re.sub(r"//.*", "", source)
-    source = re.sub(r"macro_rules! .*?\n    }\n", "", source, flags=re.S)
+    source = re.sub(r"macro_rules! .*?\n}\n", "", source, flags=re.S)
     source = re.sub(r"\s+", " ", source).replace("( ", "(").replace(", )", ")")
 
     kinds = (constants, callbacks, structs, functions)
