@@ -86,7 +86,7 @@ set_up() { # purpose
   [ "$1" = demo ] || needed="$needed python3 lib:cmocka lib:liblzma lib:libarchive"
   if [ "$1" = all ]; then
     needed="$needed clang clang++ clang-tidy cppcheck valgrind abidw git doxygen mandoc gnuplot cmake"
-    needed="$needed rustc go clang-sanitizers"
+    needed="$needed cargo go clang-sanitizers"
   fi
   [ "$1" != bench ] || needed="$needed gnuplot lib:benchmark"
   [ "$1" != coverage ] || needed="$needed gcovr"
@@ -106,7 +106,7 @@ set_up() { # purpose
       packages_check='python3 libcmocka-dev liblzma-dev libarchive-dev'
       packages_all='clang libclang-rt-dev clang-tidy cppcheck valgrind libc6-dbg abigail-tools git doxygen mandoc'
       packages_all="$packages_all gnuplot-nox cmake debootstrap"
-      packages_languages='rustc golang-go'
+      packages_languages='cargo golang-go'
       packages_bench='gnuplot-nox libbenchmark-dev'
       [ $has_multilib = no ] || packages_all="$packages_all gcc-multilib g++-multilib"
     elif command -v dnf >"$log"; then
@@ -115,14 +115,14 @@ set_up() { # purpose
       packages_check='python3 libcmocka-devel xz-devel libarchive-devel'
       packages_all='clang clang-tools-extra cppcheck valgrind-devel libabigail git doxygen mandoc gnuplot cmake'
       packages_all="$packages_all libasan libubsan libtsan"
-      packages_languages='rust golang'
+      packages_languages='cargo golang'
       packages_bench='gnuplot google-benchmark-devel'
     elif command -v apk >"$log"; then
       install='apk add'
       packages='build-base linux-headers meson samurai pkgconf xxhash-dev xz'
       packages_check='python3 cmocka-dev xz-dev libarchive-dev'
       packages_all='clang clang-extra-tools cppcheck valgrind valgrind-dev git doxygen mandoc gnuplot cmake'
-      packages_languages='rust go'
+      packages_languages='cargo go'
       packages_bench='gnuplot benchmark-dev'
     elif command -v pacman >"$log"; then
       install='pacman -S --needed --noconfirm'

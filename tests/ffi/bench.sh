@@ -15,9 +15,9 @@ build() {
     meson install -C "$folder/build" || return 1
   # shellcheck disable=SC2046 # words
   cc -O2 "$here/bench.c" -o "$folder/C" $(pkg-config --cflags --libs cachetools)
-  if command -v rustc; then
-    rustc --edition 2021 -O "$here/rust/bench.rs" -o "$folder/Rust" \
-      $(pkg-config --libs-only-L cachetools)
+  if command -v cargo; then
+    cargo build --locked --release --manifest-path "$here/rust/Cargo.toml" --bin bench
+    cp "$CARGO_TARGET_DIR/release/bench" "$folder/Rust"
   fi
   if command -v zig; then
     zig build-exe -O ReleaseFast "$here/zig/bench.zig" -femit-bin="$folder/Zig" -lc \

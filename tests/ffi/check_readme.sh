@@ -11,7 +11,7 @@ language=$1
 use_library
 use_cache "$2"
 case $language in
-  rust) heading=Rust program=answer.rs ;;
+  rust) heading=Rust program=src/main.rs ;;
   go) heading=Go program=answer.go ;;
   zig) heading=Zig program=answer.zig ;;
   python) heading=Python program=answer.py ;;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
-//! Tests of loading, keys and memos through cachetools.rs: a part of tests.rs.
-use super::cachetools::*;
-use super::{clocked, lru, message_of};
+//! The cache of bytes: loading, keys and memos.
+mod support;
+
+use cachetools::*;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
+use support::*;
 
 // ---- Loading ------------------------------------------------------------------------------------
 
@@ -18,13 +20,7 @@ fn a_key_is_loaded_once() {
     assert_eq!(b"ABC", &*cache.get_or_load("abc", never).unwrap().unwrap());
     let none = |_: &[u8], _: &mut Output<'_>| Ok::<Option<Vec<u8>>, Error>(None);
     assert!(cache.get_or_load("x", none).unwrap().is_none());
-    assert_eq!(
-        (1, 1),
-        (
-            cache.stats().unwrap().loads,
-            cache.stats().unwrap().load_failures
-        )
-    );
+    assert_eq!((1, 1), (cache.stats().loads, cache.stats().load_failures));
 }
 
 #[test]
@@ -32,16 +28,16 @@ fn loaders_say_what_is_special() {
     let (_, builder) = clocked(Policy::Lru);
     let cache = builder.build().unwrap();
     let load = |_: &[u8], output: &mut Output<'_>| {
-        output.ttl(50);
+        output.ttl(ns(50));
         output.weight(9);
         Ok::<_, Error>(Some("1"))
     };
     cache.get_or_load("a", load).unwrap();
-    let info = cache.inspect("a").unwrap().unwrap();
-    assert_eq!((9, 50), (info.weight, info.remaining));
+    let info = cache.inspect("a").unwrap();
+    assert_eq!((9, Some(ns(50))), (info.weight, info.remaining));
     let load = |_: &[u8], output: &mut Output<'_>| {
         output.discard();
-        output.deadline(2000);
+        output.deadline(ns(2000));
         Ok::<_, Error>(Some("2"))
     };
     assert_eq!(b"2", &*cache.get_or_load("b", load).unwrap().unwrap());
@@ -89,7 +85,10 @@ fn what_a_loader_fails_with_comes_back() {
 
 #[test]
 fn of_many_threads_one_loads() {
-    let cache = Cache::builder(Policy::Lru, 10).shards(4).build().unwrap();
+    let cache = ByteCache::builder(Policy::Lru, 10)
+        .shards(4)
+        .build()
+        .unwrap();
     let (loads, barrier) = (AtomicUsize::new(0), Barrier::new(4));
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -119,7 +118,7 @@ fn a_lease_is_fulfilled_on_another_thread_or_given_up() {
         Ok(Leased::Busy)
     ));
     std::thread::scope(|scope| {
-        scope.spawn(move || assert_eq!(b"1", &*lease.fulfil("1", None).unwrap()));
+        scope.spawn(move || assert_eq!(b"1", &*lease.fulfil("1", &EntryOptions::new()).unwrap()));
         match cache.get_or_lease("a", Duration::MAX).unwrap() {
             Leased::Value(value) => assert_eq!(b"1", &*value),
             _ => panic!("it should have been waited for"),
@@ -161,7 +160,7 @@ fn compute_reads_changes_and_writes() {
     let mut runs = 0;
     let too_late = |_: Option<&[u8]>, _: &mut Output<'_>| {
         runs += 1;
-        cache.set("n", "written").unwrap();
+        cache.insert("n", "written").unwrap();
         Ok::<_, Error>(Change::Store("computed"))
     };
     assert_eq!(Error::BUSY, cache.compute("n", too_late).unwrap_err());
@@ -179,8 +178,8 @@ fn compute_reads_changes_and_writes() {
 
 #[test]
 fn keys_are_equal_if_their_arguments_are() {
-    let key = |add: &dyn Fn(&mut Key)| {
-        let mut key = Key::new().unwrap();
+    let key = |add: &dyn Fn(&mut KeyBuilder)| {
+        let mut key = KeyBuilder::new().unwrap();
         add(&mut key);
         key.data().map(<[u8]>::to_vec)
     };
@@ -255,7 +254,7 @@ fn keys_are_equal_if_their_arguments_are() {
         })
     );
 
-    let mut typed = Key::typed().unwrap();
+    let mut typed = KeyBuilder::typed().unwrap();
     let int = typed.int(1).data().unwrap().to_vec();
     assert_ne!(int, typed.reset().float(1.0).data().unwrap());
 }
@@ -284,7 +283,7 @@ fn a_memo_remembers_and_calls_itself() {
     assert_eq!(2_880_067_194_370_816_120_u64.to_le_bytes(), *value);
     assert_eq!(91, calls.load(SeqCst));
     let info = fibonacci.info().unwrap();
-    assert_eq!((91, 91, 128), (info.misses, info.currsize, info.maxsize));
+    assert_eq!((91, 91, 128), (info.misses, info.weight, info.maxsize));
 
     assert_eq!(
         (Ok(true), Ok(false)),
@@ -293,8 +292,8 @@ fn a_memo_remembers_and_calls_itself() {
     fibonacci.call(&90).unwrap();
     assert_eq!(92, calls.load(SeqCst));
     fibonacci.clear().unwrap();
-    assert_eq!(0, fibonacci.info().unwrap().currsize);
-    let expected = Key::new().unwrap().uint(7).data().unwrap().to_vec();
+    assert_eq!(0, fibonacci.info().unwrap().weight);
+    let expected = KeyBuilder::new().unwrap().uint(7).data().unwrap().to_vec();
     assert_eq!(Ok(expected), fibonacci.key(&7));
 }
 
@@ -341,7 +340,7 @@ fn the_cache_of_a_memo_is_there() {
     let value = memo.call(&1).unwrap().unwrap();
     memo.forget();
     let info = memo.info().unwrap();
-    assert_eq!((0, 0, 1), (info.hits, info.misses, info.currsize));
+    assert_eq!((0, 0, 1), (info.hits, info.misses, info.weight));
     let key = memo.key(&1).unwrap();
     assert_eq!(*value, *memo.cache().get(&key).unwrap().unwrap());
     assert_eq!(5, memo.cache().maxsize());
@@ -358,8 +357,8 @@ fn a_memo_lends_its_key() {
         |_, n| Ok(Some(n.to_le_bytes().to_vec())),
         |n, lent| {
             // `*lent = ...` and `mem::swap(lent, &mut *own)` do not compile.
-            let mut own = Key::typed().unwrap();
-            let mut other = Key::new().unwrap();
+            let mut own = KeyBuilder::typed().unwrap();
+            let mut other = KeyBuilder::new().unwrap();
             std::mem::swap(&mut own, &mut other);
             std::mem::swap(&mut *own, &mut *other);
             own.uint(*n);
@@ -372,6 +371,6 @@ fn a_memo_lends_its_key() {
     for n in 0..10u64 {
         assert_eq!(n.to_le_bytes(), *memo.call(&n).unwrap().unwrap());
     }
-    assert_eq!(10, memo.info().unwrap().currsize);
+    assert_eq!(10, memo.info().unwrap().weight);
     assert!(!std::mem::needs_drop::<KeyRef<'_>>());
 }

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: MIT
+//! The cache of bytes: reading, writing, removing, size and time.
+use std::ffi::c_void;
+use std::fmt;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cachetools_sys as sys;
+
+use crate::builder::{Builder, Options};
+use crate::callbacks::Callbacks;
+use crate::entry::{EntryInfo, EntryOptions, Outcome};
+use crate::error::{check, Result};
+use crate::event::ByteEvent;
+use crate::panics::{self, guard};
+use crate::policy::Policy;
+use crate::stats::Stats;
+use crate::time::ticks;
+use crate::value::{at, bytes, Value};
+
+/// A cache of byte strings, bounded by a policy. Any thread may use it at any time.
+///
+/// ```
+/// use cachetools::{ByteCache, Policy};
+///
+/// # fn main() -> cachetools::Result<()> {
+/// let cache = ByteCache::new(Policy::Sieve, 1000)?;
+/// cache.insert("answer", "forty-two")?;
+/// let value = cache.get("answer")?.expect("there is room");
+/// assert_eq!(b"forty-two", &*value);
+/// # Ok(())
+/// # }
+/// ```
+pub struct ByteCache {
+    handle: NonNull<sys::ct_cache>,
+    callbacks: Option<Arc<Callbacks>>,
+}
+
+// SAFETY: the library lets any thread call any function; callbacks are Send and Sync. What is
+// exclusive, freeing, takes the cache by value.
+unsafe impl Send for ByteCache {}
+// SAFETY: as Send.
+unsafe impl Sync for ByteCache {}
+
+impl Drop for ByteCache {
+    fn drop(&mut self) {
+        // SAFETY: no call is running, as none borrows the cache, and nor is there a walk or a lease.
+        // One that was forgotten is never used again.
+        unsafe { sys::ct_cache_free(self.raw()) };
+        panics::resume_in_drop();
+    }
+}
+
+impl fmt::Debug for ByteCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ByteCache")
+            .field("maxsize", &self.maxsize())
+            .finish_non_exhaustive()
+    }
+}
+
+// In what follows, every call into the library passes a cache that is alive, slices and out
+// arguments that live for the call, and closures at user_data that the library calls during the call
+// only, on this thread.
+
+impl ByteCache {
+    /// Makes a cache of at most `maxsize` entries.
+    pub fn new(policy: Policy, maxsize: u64) -> Result<ByteCache> {
+        ByteCache::builder(policy, maxsize).build()
+    }
+
+    /// Begins to make a cache.
+    pub fn builder(policy: Policy, maxsize: u64) -> Builder<ByteCache> {
+        Builder::new(policy, maxsize)
+    }
+
+    pub(crate) fn from_raw(
+        handle: NonNull<sys::ct_cache>,
+        callbacks: Option<Arc<Callbacks>>,
+    ) -> ByteCache {
+        ByteCache { handle, callbacks }
+    }
+
+    #[inline]
+    pub(crate) fn raw(&self) -> *mut sys::ct_cache {
+        self.handle.as_ptr()
+    }
+
+    /// Lets the callbacks go, of a cache that the library has freed.
+    pub(crate) fn take_callbacks(&mut self) -> Option<Arc<Callbacks>> {
+        self.callbacks.take()
+    }
+
+    /// Takes over a value that a call has read out, before anything else may fail.
+    #[inline]
+    pub(crate) fn own(&self, raw: sys::ct_value) -> Value {
+        let outlives = |it: &&Arc<Callbacks>| it.outlive_the_cache();
+        Value::new(raw, self.callbacks.as_ref().filter(outlives).cloned())
+    }
+
+    /// Returns the value that a call has read out, if any.
+    #[inline]
+    fn found(&self, status: sys::ct_status, value: sys::ct_value) -> Result<Option<Value>> {
+        let value = self.own(value);
+        panics::resume();
+        let is_there = check(status)? == sys::CT_OK;
+        Ok(Some(value).filter(|_| is_there))
+    }
+
+    /// Returns whether the call returned CT_OK.
+    fn done(&self, status: sys::ct_status) -> Result<bool> {
+        panics::resume();
+        Ok(check(status)? == sys::CT_OK)
+    }
+
+    // -- Reading --
+
+    /// Looks a key up. A hit is a use. Fails only for want of memory, and only beyond 65,000 pins on
+    /// one entry.
+    #[inline]
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
+        let (key, mut value) = (key.as_ref(), sys::ct_value::EMPTY);
+        // SAFETY: see above.
+        let status = unsafe { sys::ct_get(self.raw(), at(key), key.len(), &mut value) };
+        self.found(status, value)
+    }
+
+    /// Looks a key up without a trace: this is no use, and nothing is counted.
+    pub fn peek(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
+        let (key, mut value) = (key.as_ref(), sys::ct_value::EMPTY);
+        // SAFETY: see above.
+        let status = unsafe { sys::ct_peek(self.raw(), at(key), key.len(), &mut value) };
+        self.found(status, value)
+    }
+
+    /// Copies a value into the buffer, and returns how many bytes it has. If the buffer is too small
+    /// for them, the error is [`Error::BUFFER`](crate::Error::BUFFER). Takes no lock, mostly.
+    pub fn get_copy(&self, key: impl AsRef<[u8]>, buffer: &mut [u8]) -> Result<Option<usize>> {
+        let (key, mut size) = (key.as_ref(), 0);
+        let (data, capacity) = (buffer.as_mut_ptr().cast(), buffer.len());
+        // SAFETY: see above.
+        let status =
+            unsafe { sys::ct_get_copy(self.raw(), at(key), key.len(), data, capacity, &mut size) };
+        let is_there = self.done(status)?;
+        Ok(Some(size).filter(|_| is_there))
+    }
+
+    /// Returns whether a key is there. This is no use.
+    pub fn contains(&self, key: impl AsRef<[u8]>) -> bool {
+        let key = key.as_ref();
+        // SAFETY: see above.
+        let is_there = unsafe { sys::ct_contains(self.raw(), at(key), key.len()) };
+        panics::resume();
+        is_there
+    }
+
+    // -- Writing --
+
+    /// Stores a value in place of the old one.
+    pub fn insert(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<Outcome> {
+        self.insert_with(key, value, &EntryOptions::new())
+    }
+
+    /// Stores a value with a lifetime, a weight or a condition of its own.
+    pub fn insert_with(
+        &self,
+        key: impl AsRef<[u8]>,
+        value: impl AsRef<[u8]>,
+        options: &EntryOptions,
+    ) -> Result<Outcome> {
+        let status = self.store(key.as_ref(), value.as_ref(), options);
+        panics::resume();
+        Outcome::from_status(status)
+    }
+
+    /// Stores a value. The caller resumes panics of callbacks.
+    pub(crate) fn store(&self, key: &[u8], value: &[u8], options: &EntryOptions) -> sys::ct_status {
+        // SAFETY: see above.
+        unsafe {
+            sys::ct_set_with(
+                self.raw(),
+                at(key),
+                key.len(),
+                at(value),
+                value.len(),
+                options.raw(),
+            )
+        }
+    }
+
+    /// Reads a key, and stores the given value first if the key is absent. All callers at the same
+    /// time get the same value.
+    pub fn get_or_insert(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<Value> {
+        let (key, value, mut out) = (key.as_ref(), value.as_ref(), sys::ct_value::EMPTY);
+        // SAFETY: see above.
+        let status = unsafe {
+            sys::ct_setdefault(
+                self.raw(),
+                at(key),
+                key.len(),
+                at(value),
+                value.len(),
+                &mut out,
+            )
+        };
+        let out = self.own(out);
+        panics::resume();
+        check(status).map(|_| out)
+    }
+
+    // -- Removing --
+
+    /// Removes an entry, and returns its value. Fails only for want of memory, and only beyond
+    /// 65,000 pins on one entry.
+    pub fn pop(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
+        let (key, mut value) = (key.as_ref(), sys::ct_value::EMPTY);
+        // SAFETY: see above.
+        let status = unsafe { sys::ct_pop(self.raw(), at(key), key.len(), &mut value) };
+        self.found(status, value)
+    }
+
+    /// Removes an entry. Returns whether there was one.
+    pub fn remove(&self, key: impl AsRef<[u8]>) -> bool {
+        let key = key.as_ref();
+        // SAFETY: see above.
+        let status = unsafe { sys::ct_delete(self.raw(), at(key), key.len()) };
+        panics::resume();
+        status == sys::CT_OK // the only failure is a key that is too long to be there
+    }
+
+    /// Removes the policy's next victim, and returns its key and value.
+    pub fn pop_victim(&self) -> Result<Option<(Value, Value)>> {
+        let (mut key, mut value) = (sys::ct_value::EMPTY, sys::ct_value::EMPTY);
+        // SAFETY: see above.
+        let status = unsafe { sys::ct_popitem(self.raw(), &mut key, &mut value) };
+        let pair = (self.own(key), self.own(value));
+        let is_there = self.done(status)?;
+        Ok(Some(pair).filter(|_| is_there))
+    }
+
+    /// Removes all entries. Those that others store meanwhile may stay.
+    pub fn clear(&self) {
+        // SAFETY: see above.
+        let status = unsafe { sys::ct_clear(self.raw()) };
+        panics::resume();
+        debug_assert_eq!(sys::CT_OK, status); // there is no failure but a null pointer
+    }
+
+    /// Removes all entries whose key and value match, and returns how many.
+    pub fn remove_if<F: FnMut(&[u8], &[u8]) -> bool>(&self, mut matches: F) -> u64 {
+        unsafe extern "C" fn run<F: FnMut(&[u8], &[u8]) -> bool>(
+            user_data: *mut c_void,
+            key: *const c_void,
+            key_size: usize,
+            value: *const c_void,
+            value_size: usize,
+        ) -> bool {
+            // SAFETY: user_data is the closure below; key and value are lent for this call.
+            let (matches, key, value) = unsafe {
+                (
+                    &mut *user_data.cast::<F>(),
+                    bytes(key, key_size),
+                    bytes(value, value_size),
+                )
+            };
+            guard(false, || matches(key, value))
+        }
+        let user_data = &mut matches as *mut F as *mut c_void;
+        // SAFETY: see above.
+        let removed = unsafe { sys::ct_remove_if(self.raw(), Some(run::<F>), user_data) };
+        panics::resume();
+        removed
+    }
+
+    // -- Size --
+
+    /// Counts the entries, after removing those that have expired.
+    pub fn len(&self) -> usize {
+        // SAFETY: see above.
+        let length = unsafe { sys::ct_len(self.raw()) };
+        panics::resume();
+        length as usize // entries are in memory
+    }
+
+    /// Returns whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Sums the weights, after removing the entries that have expired.
+    pub fn weight(&self) -> u64 {
+        // SAFETY: see above.
+        let weight = unsafe { sys::ct_currsize(self.raw()) };
+        panics::resume();
+        weight
+    }
+
+    /// The limit, in units of weight.
+    pub fn maxsize(&self) -> u64 {
+        // SAFETY: see above.
+        unsafe { sys::ct_maxsize(self.raw()) }
+    }
+
+    /// The bytes of memory held in all.
+    pub fn memory(&self) -> u64 {
+        // SAFETY: see above.
+        unsafe { sys::ct_memory(self.raw()) }
+    }
+
+    /// Sets another limit, and evicts until it holds. Fails only if a policy of your own does.
+    pub fn resize(&self, maxsize: u64) -> Result<()> {
+        // SAFETY: see above.
+        self.done(unsafe { sys::ct_resize(self.raw(), maxsize) })
+            .map(drop)
+    }
+
+    // -- Time --
+
+    /// Gives an entry another lifetime from now on, and returns whether it is there.
+    pub fn set_lifetime(&self, key: impl AsRef<[u8]>, ttl: Duration) -> Result<bool> {
+        let key = key.as_ref();
+        // SAFETY: see above.
+        self.done(unsafe { sys::ct_set_lifetime(self.raw(), at(key), key.len(), ticks(ttl)) })
+    }
+
+    /// Returns what is known of an entry. This is no use.
+    pub fn inspect(&self, key: impl AsRef<[u8]>) -> Option<EntryInfo> {
+        let (key, mut info) = (key.as_ref(), EntryInfo::empty());
+        // SAFETY: see above.
+        let status = unsafe { sys::ct_inspect(self.raw(), at(key), key.len(), &mut info) };
+        panics::resume();
+        Some(EntryInfo::from_raw(&info)).filter(|_| status == sys::CT_OK)
+    }
+
+    /// Removes the entries whose deadline has passed, shows each to `visit`, and returns how many.
+    pub fn expire<F: FnMut(&ByteEvent<'_>)>(&self, mut visit: F) -> u64 {
+        unsafe extern "C" fn run<F: FnMut(&ByteEvent<'_>)>(
+            user_data: *mut c_void,
+            event: *const sys::ct_event,
+        ) {
+            // SAFETY: user_data is the closure below; the event is lent for this call.
+            let (visit, event) =
+                unsafe { (&mut *user_data.cast::<F>(), ByteEvent::from_raw(&*event)) };
+            guard((), || visit(&event))
+        }
+        let user_data = &mut visit as *mut F as *mut c_void;
+        let run: sys::ct_visit_fn = Some(run::<F>);
+        // SAFETY: see above.
+        let expired = unsafe { sys::ct_expire(self.raw(), sys::CT_NOW, run, user_data) };
+        panics::resume();
+        expired
+    }
+
+    // -- What is known of the cache --
+
+    /// Reads the counters.
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats::empty();
+        // SAFETY: see above.
+        let status = unsafe { sys::ct_cache_stats(self.raw(), &mut stats) };
+        debug_assert_eq!(sys::CT_OK, status);
+        Stats::from_raw(&stats)
+    }
+
+    /// Counts from zero again.
+    pub fn reset_stats(&self) {
+        // SAFETY: see above.
+        let status = unsafe { sys::ct_cache_stats_reset(self.raw()) };
+        debug_assert_eq!(sys::CT_OK, status);
+    }
+
+    /// The options in force, with defaults filled in and the seed that was drawn.
+    pub fn options(&self) -> Result<Options> {
+        Options::of(self)
+    }
+}

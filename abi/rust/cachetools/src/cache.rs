@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: MIT
+//! The cache of typed keys and shared values.
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::builder::{Builder, Options};
+use crate::byte_cache::ByteCache;
+use crate::entry::{EntryInfo, EntryOptions, Outcome};
+use crate::error::{check, Error, Result};
+use crate::event::Cause;
+use crate::flights::Flights;
+use crate::key::{DecodeKey, Key};
+use crate::load::Leased;
+use crate::panics;
+use crate::policy::Policy;
+use crate::shared::{self, Parcel};
+use crate::stats::Stats;
+use crate::value::Value;
+use crate::walk::{Order, Walk};
+
+/// A cache of values of type `V` under keys of type `K`, bounded by a policy. Any thread may use it
+/// at any time.
+///
+/// Values are held and handed out as `Arc<V>`, and never copied. The cache's own count is given back
+/// when the entry has left, and whatever is still being read of it. Keys are copied as bytes, so
+/// look-ups and inserts borrow them: as any [`Key<K>`](Key), such as `str` for `String`.
+///
+/// ```
+/// use cachetools::{Cache, Policy};
+/// use std::time::Duration;
+///
+/// # fn main() -> cachetools::Result<()> {
+/// let prices = Cache::<String, f64>::builder(Policy::Sieve, 1000)
+///     .ttl(Duration::from_secs(300))
+///     .build()?;
+/// prices.insert("tea", 2.5)?;
+/// assert_eq!(Some(2.5), prices.get("tea").map(|price| *price));
+///
+/// // However many threads ask for it, one loads it, and the others wait.
+/// let milk = prices.get_or_load("milk", || Ok::<_, cachetools::Error>(1.25))?;
+/// assert_eq!(1.25, *milk);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Cache<K, V> {
+    bytes: ByteCache, // each value is of a Parcel<V>
+    flights: Flights,
+    keys: PhantomData<fn(&K)>,
+    values: PhantomData<Arc<V>>,
+}
+
+impl<K, V> fmt::Debug for Cache<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("maxsize", &self.bytes.maxsize())
+            .finish_non_exhaustive()
+    }
+}
+
+/// An entry that left a [`Cache`].
+#[non_exhaustive]
+pub struct Event<'a, K, V> {
+    /// The bytes of its key: see [`Key::with_bytes`].
+    pub key_bytes: &'a [u8],
+    /// Its value.
+    pub value: &'a Arc<V>,
+    /// The weight that counted against `maxsize`.
+    pub weight: u64,
+    /// Why it left.
+    pub cause: Cause,
+    key: PhantomData<fn() -> K>,
+}
+
+impl<K: DecodeKey, V> Event<'_, K, V> {
+    /// Its key.
+    ///
+    /// # Panics
+    ///
+    /// If [`DecodeKey::decode`] does not know the bytes that [`Key::with_bytes`] made.
+    pub fn key(&self) -> K {
+        K::decode(self.key_bytes).expect("a key's bytes are decoded")
+    }
+}
+
+impl<K, V: fmt::Debug> fmt::Debug for Event<'_, K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("key_bytes", &self.key_bytes)
+            .field("value", &self.value)
+            .field("weight", &self.weight)
+            .field("cause", &self.cause)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K: Key, V: Send + Sync + 'static> Builder<Cache<K, V>> {
+    /// Weighs the bytes of a key, and a value.
+    pub fn weigher(mut self, weigher: impl Fn(&[u8], &V) -> u64 + Send + Sync + 'static) -> Self {
+        self.callbacks.weigher = Some(Box::new(move |key, value| {
+            // SAFETY: the library lends the value, which is of a Parcel<V>, for this call.
+            let value = unsafe { shared::lend::<V>(value) };
+            weigher(key, &value)
+        }));
+        self
+    }
+
+    /// Returns from the bytes of a key, a value and now until when an entry may be used, by the
+    /// cache's timer.
+    pub fn time_to_use(
+        mut self,
+        time_to_use: impl Fn(&[u8], &V, Duration) -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        self.callbacks.time_to_use = Some(Box::new(move |key, value, now| {
+            // SAFETY: as in weigher.
+            let value = unsafe { shared::lend::<V>(value) };
+            time_to_use(key, &value, now)
+        }));
+        self
+    }
+
+    /// Is told of every entry that leaves, before the call that removed it returns. It is not told
+    /// of those that are there when the cache is dropped.
+    pub fn listener(mut self, listener: impl Fn(&Event<'_, K, V>) + Send + Sync + 'static) -> Self {
+        self.callbacks.listener = Some(Box::new(move |event| {
+            // SAFETY: as in weigher.
+            let value = unsafe { shared::lend::<V>(event.value) };
+            listener(&Event {
+                key_bytes: event.key,
+                value: &value,
+                weight: event.weight,
+                cause: event.cause,
+                key: PhantomData,
+            });
+        }));
+        self
+    }
+
+    /// Makes the cache. [`problem`](Builder::problem) explains an [`Error::INVALID`].
+    pub fn build(mut self) -> Result<Cache<K, V>> {
+        self.drop = Some(shared::release::<V>);
+        Ok(Cache {
+            bytes: self.build_bytes()?,
+            flights: Flights::default(),
+            keys: PhantomData,
+            values: PhantomData,
+        })
+    }
+}
+
+impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
+    /// Makes a cache of at most `maxsize` entries.
+    pub fn new(policy: Policy, maxsize: u64) -> Result<Cache<K, V>> {
+        Cache::builder(policy, maxsize).build()
+    }
+
+    /// Begins to make a cache.
+    pub fn builder(policy: Policy, maxsize: u64) -> Builder<Cache<K, V>> {
+        Builder::new(policy, maxsize)
+    }
+
+    /// Shares what a value shares, and unpins it.
+    #[inline]
+    fn share(value: Result<Option<Value>>) -> Option<Arc<V>> {
+        // The only failure is want of memory for more pins than there are threads to have them.
+        let value = value.ok().flatten()?;
+        // SAFETY: the value is pinned, and of a Parcel<V>.
+        Some(unsafe { shared::share(&value) })
+    }
+
+    // -- Reading --
+
+    /// Looks a key up. A hit is a use.
+    #[inline]
+    pub fn get<Q: Key<K> + ?Sized>(&self, key: &Q) -> Option<Arc<V>> {
+        key.with_bytes(|key| Self::share(self.bytes.get(key)))
+    }
+
+    /// Looks a key up without a trace: this is no use, and nothing is counted.
+    pub fn peek<Q: Key<K> + ?Sized>(&self, key: &Q) -> Option<Arc<V>> {
+        key.with_bytes(|key| Self::share(self.bytes.peek(key)))
+    }
+
+    /// Returns whether a key is there. This is no use.
+    pub fn contains<Q: Key<K> + ?Sized>(&self, key: &Q) -> bool {
+        key.with_bytes(|key| self.bytes.contains(key))
+    }
+
+    // -- Writing --
+
+    /// Stores a value in place of the old one.
+    ///
+    /// If it is not stored, the old value stays, and the new one is dropped: with
+    /// [`Error::TOO_LARGE`], if it weighs more than `maxsize`.
+    pub fn insert<Q: Key<K> + ?Sized>(&self, key: &Q, value: impl Into<Arc<V>>) -> Result<Outcome> {
+        self.insert_with(key, value, &EntryOptions::new())
+    }
+
+    /// Stores a value with a lifetime, a weight or a condition of its own.
+    pub fn insert_with<Q: Key<K> + ?Sized>(
+        &self,
+        key: &Q,
+        value: impl Into<Arc<V>>,
+        options: &EntryOptions,
+    ) -> Result<Outcome> {
+        let parcel = Parcel::new(value.into());
+        // Whatever with_bytes does after that, it is settled whose the count is.
+        key.with_bytes(|key| {
+            let status = self.bytes.store(key, parcel.bytes(), options);
+            parcel.settle(status);
+            panics::resume();
+            Outcome::from_status(status)
+        })
+    }
+
+    // -- Loading --
+
+    /// Looks a key up, and loads it if it is absent.
+    ///
+    /// However many threads ask, one of them loads, and the others wait for its value. The error or
+    /// the panic of a loader comes out of its own caller's call only: nothing is stored, and the
+    /// next one that waits loads. A value that cannot be kept, because it weighs too much, is dead on
+    /// arrival, or was overtaken by a write or a removal of the key, is for its own caller only.
+    ///
+    /// The loader may load other keys of the same cache. To load the same key, also by a ring of
+    /// threads that wait for each other, is [`Error::RECURSION`].
+    pub fn get_or_load<Q, L, E>(
+        &self,
+        key: &Q,
+        load: impl FnOnce() -> Result<L, E>,
+    ) -> Result<Arc<V>, E>
+    where
+        Q: Key<K> + ?Sized,
+        L: Into<Arc<V>>,
+        E: From<Error>,
+    {
+        self.get_or_load_with(key, || Ok((load()?, EntryOptions::new())))
+    }
+
+    /// As [`get_or_load`](Cache::get_or_load). The loader also says what is special about the entry.
+    pub fn get_or_load_with<Q, L, E>(
+        &self,
+        key: &Q,
+        load: impl FnOnce() -> Result<(L, EntryOptions), E>,
+    ) -> Result<Arc<V>, E>
+    where
+        Q: Key<K> + ?Sized,
+        L: Into<Arc<V>>,
+        E: From<Error>,
+    {
+        key.with_bytes(|key| loop {
+            let lease = match self.bytes.get_or_lease(key, Duration::ZERO)? {
+                // SAFETY: the value is pinned, and of a Parcel<V>.
+                Leased::Value(value) => return Ok(unsafe { shared::share(&value) }),
+                Leased::Busy => {
+                    self.flights.wait(key)?;
+                    continue;
+                }
+                Leased::Lease(lease) => lease,
+            };
+            let _flight = self.flights.begin(key);
+            let lease = lease; // dropped before the flight, which ends after it
+            let (value, options) = load()?;
+            let value = value.into();
+            let parcel = Parcel::new(Arc::clone(&value));
+            let (status, out) = lease.bring(parcel.bytes(), &options);
+            drop(out);
+            parcel.settle(status);
+            panics::resume();
+            check(status)?;
+            return Ok(value);
+        })
+    }
+
+    /// As [`get_or_load`](Cache::get_or_load), with a loader that does not fail.
+    pub fn get_or_insert_with<Q: Key<K> + ?Sized, L: Into<Arc<V>>>(
+        &self,
+        key: &Q,
+        load: impl FnOnce() -> L,
+    ) -> Result<Arc<V>> {
+        self.get_or_load(key, || Ok(load()))
+    }
+
+    // -- Removing --
+
+    /// Removes an entry, and returns its value.
+    pub fn remove<Q: Key<K> + ?Sized>(&self, key: &Q) -> Option<Arc<V>> {
+        key.with_bytes(|key| Self::share(self.bytes.pop(key)))
+    }
+
+    /// Removes the policy's next victim, and returns its key and value. Fails only for want of
+    /// memory, or if a policy of your own does.
+    pub fn pop_victim(&self) -> Result<Option<(K, Arc<V>)>>
+    where
+        K: DecodeKey,
+    {
+        let (key, value) = match self.bytes.pop_victim()? {
+            Some(pair) => pair,
+            None => return Ok(None),
+        };
+        // SAFETY: the value is pinned, and of a Parcel<V>.
+        let value = unsafe { shared::share(&value) };
+        let key = K::decode(&key).ok_or(Error::CORRUPT)?;
+        Ok(Some((key, value)))
+    }
+
+    /// Removes all entries. Those that others store meanwhile may stay.
+    pub fn clear(&self) {
+        self.bytes.clear();
+    }
+
+    /// Removes all entries that match, given the bytes of a key and a value, and returns how many.
+    pub fn remove_if(&self, mut matches: impl FnMut(&[u8], &V) -> bool) -> u64 {
+        self.bytes.remove_if(|key, value| {
+            // SAFETY: the library lends the value, which is of a Parcel<V>, for this call.
+            let value = unsafe { shared::lend::<V>(value) };
+            matches(key, &value)
+        })
+    }
+
+    // -- Walks --
+
+    /// Shows the bytes of each key, and each value, in no particular order. Fails only for want of
+    /// memory.
+    pub fn for_each(&self, mut show: impl FnMut(&[u8], &Arc<V>)) -> Result<()> {
+        let mut walk = self.bytes.walk(Order::Any)?;
+        while let Some((key, value)) = walk.next_entry()? {
+            // SAFETY: the walk pins the value until its next step; it is of a Parcel<V>.
+            let value = unsafe { shared::lend::<V>(value) };
+            show(key, &value);
+        }
+        Ok(())
+    }
+
+    /// Begins a walk over keys and values. It uses nothing, and counts nothing; an entry that is
+    /// there and unwritten throughout is seen exactly once.
+    ///
+    /// [`Policy::Rr`] and [`Policy::Custom`] have no order but [`Order::Any`]:
+    /// [`Error::UNSUPPORTED`].
+    pub fn iter(&self, order: Order) -> Result<Iter<'_, K, V>>
+    where
+        K: DecodeKey,
+    {
+        Ok(Iter {
+            walk: self.bytes.walk(order)?,
+            keys: PhantomData,
+            values: PhantomData,
+        })
+    }
+
+    // -- Size --
+
+    /// Counts the entries, after removing those that have expired.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Returns whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Sums the weights, after removing the entries that have expired.
+    pub fn weight(&self) -> u64 {
+        self.bytes.weight()
+    }
+
+    /// The limit, in units of weight.
+    pub fn maxsize(&self) -> u64 {
+        self.bytes.maxsize()
+    }
+
+    /// Sets another limit, and evicts until it holds. Fails only if a policy of your own does.
+    pub fn resize(&self, maxsize: u64) -> Result<()> {
+        self.bytes.resize(maxsize)
+    }
+
+    // -- Time --
+
+    /// Gives an entry another lifetime from now on, and returns whether it is there.
+    pub fn set_lifetime<Q: Key<K> + ?Sized>(&self, key: &Q, ttl: Duration) -> Result<bool> {
+        key.with_bytes(|key| self.bytes.set_lifetime(key, ttl))
+    }
+
+    /// Returns what is known of an entry. This is no use. Sizes are of the bytes that the cache
+    /// holds: those of the key and of an address.
+    pub fn inspect<Q: Key<K> + ?Sized>(&self, key: &Q) -> Option<EntryInfo> {
+        key.with_bytes(|key| self.bytes.inspect(key))
+    }
+
+    /// Removes the entries whose deadline has passed, and returns how many.
+    pub fn expire(&self) -> u64 {
+        self.bytes.expire(|_| ())
+    }
+
+    // -- What is known of the cache --
+
+    /// Reads the counters.
+    pub fn stats(&self) -> Stats {
+        self.bytes.stats()
+    }
+
+    /// Counts from zero again.
+    pub fn reset_stats(&self) {
+        self.bytes.reset_stats();
+    }
+
+    /// The options in force, with defaults filled in and the seed that was drawn.
+    pub fn options(&self) -> Result<Options> {
+        self.bytes.options()
+    }
+}
+
+/// A walk over the entries of a [`Cache`].
+///
+/// A step fails for want of memory, and can then be tried again; or with [`Error::CORRUPT`], if the
+/// key cannot be decoded.
+pub struct Iter<'cache, K, V> {
+    walk: Walk<'cache>,
+    keys: PhantomData<fn() -> K>,
+    values: PhantomData<&'cache Arc<V>>,
+}
+
+impl<K: DecodeKey, V> Iterator for Iter<'_, K, V> {
+    type Item = Result<(K, Arc<V>)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let entry = self.walk.next_entry().transpose()?;
+        Some(entry.and_then(|(key, value)| {
+            // SAFETY: the walk pins the value until its next step; it is of a Parcel<V>.
+            let value = unsafe { shared::share(value) };
+            Ok((K::decode(key).ok_or(Error::CORRUPT)?, value))
+        }))
+    }
+}
+
+impl<K, V> fmt::Debug for Iter<'_, K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Iter").finish_non_exhaustive()
+    }
+}

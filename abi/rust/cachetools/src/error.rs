@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+//! Errors: the library's statuses that say that nothing happened.
+use std::ffi::CStr;
+use std::fmt;
+use std::io;
+use std::os::raw::c_char;
+
+use cachetools_sys as sys;
+
+/// Why an operation did not happen.
+///
+/// Ordinary outcomes, such as a miss, are no errors.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Error(sys::ct_status);
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// A callback answered what it may not.
+    pub const CALLBACK: Error = Error(sys::CT_ERR_CALLBACK);
+    /// This cache or this system cannot do that.
+    pub const UNSUPPORTED: Error = Error(sys::CT_ERR_UNSUPPORTED);
+    /// The library or this crate has a fault.
+    pub const INTERNAL: Error = Error(sys::CT_ERR_INTERNAL);
+    /// Reading or writing failed.
+    pub const IO: Error = Error(sys::CT_ERR_IO);
+    /// The input is truncated or altered.
+    pub const CORRUPT: Error = Error(sys::CT_ERR_CORRUPT);
+    /// The call would wait for itself.
+    pub const RECURSION: Error = Error(sys::CT_ERR_RECURSION);
+    /// The buffer is too small.
+    pub const BUFFER: Error = Error(sys::CT_ERR_BUFFER);
+    /// The entry weighs more than `maxsize`, or has 2^32 bytes or more.
+    pub const TOO_LARGE: Error = Error(sys::CT_ERR_TOO_LARGE);
+    /// The allocator has no memory left.
+    pub const NO_MEMORY: Error = Error(sys::CT_ERR_NOMEM);
+    /// An argument is not allowed.
+    pub const INVALID: Error = Error(sys::CT_ERR_INVALID);
+    /// Others kept changing the entry.
+    pub const BUSY: Error = Error(sys::CT_BUSY);
+
+    /// The status in C.
+    pub fn status(self) -> i32 {
+        self.0
+    }
+
+    /// The name of the status in C: "CT_ERR_NOMEM".
+    pub fn name(self) -> &'static str {
+        // SAFETY: takes any number, and returns a static string.
+        unsafe { text(sys::ct_status_name(self.0)) }.unwrap_or("")
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // SAFETY: takes any number, and returns a static string.
+        f.write_str(unsafe { text(sys::ct_status_message(self.0)) }.unwrap_or(""))
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> io::Error {
+        let kind = match error {
+            Error::CORRUPT => io::ErrorKind::InvalidData,
+            Error::INVALID => io::ErrorKind::InvalidInput,
+            Error::UNSUPPORTED => io::ErrorKind::Unsupported,
+            Error::NO_MEMORY => io::ErrorKind::OutOfMemory,
+            _ => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, error)
+    }
+}
+
+/// Lets ordinary outcomes pass.
+pub(crate) fn check(status: sys::ct_status) -> Result<sys::ct_status> {
+    if status < 0 {
+        Err(Error(status))
+    } else {
+        Ok(status)
+    }
+}
+
+/// Converts a string of the library.
+///
+/// # Safety
+///
+/// `string` is null or a zero-terminated string that is never freed.
+pub(crate) unsafe fn text(string: *const c_char) -> Option<&'static str> {
+    if string.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { CStr::from_ptr(string) }.to_str().ok()
+}

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: MIT
+//! Loading and computing values of a cache of bytes. Single flight: however many threads ask for an
+//! absent key, one of them loads it, and the others wait for its value.
+use std::ffi::c_void;
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ptr::{self, NonNull};
+use std::time::Duration;
+
+use cachetools_sys as sys;
+
+use crate::byte_cache::ByteCache;
+use crate::callbacks::FAILED;
+use crate::entry::EntryOptions;
+use crate::error::{check, Error, Result};
+use crate::panics::{self, guard};
+use crate::time::ticks;
+use crate::value::{at, bytes, Value};
+
+/// What is special about a value that a closure brings. Each is optional.
+pub struct Output<'call> {
+    raw: *mut sys::ct_result,
+    call: PhantomData<&'call mut ()>,
+}
+
+// In what follows, raw is lent for the callback during which an Output is.
+impl Output<'_> {
+    pub(crate) fn new(raw: *mut sys::ct_result) -> Self {
+        Output {
+            raw,
+            call: PhantomData,
+        }
+    }
+
+    /// A lifetime, from the closure's return on.
+    pub fn ttl(&mut self, ttl: Duration) {
+        // SAFETY: see above.
+        unsafe { sys::ct_result_ttl(self.raw, ticks(ttl)) }
+    }
+
+    /// When it expires, by the cache's timer.
+    pub fn deadline(&mut self, deadline: Duration) {
+        // SAFETY: see above.
+        unsafe { sys::ct_result_deadline(self.raw, ticks(deadline)) }
+    }
+
+    /// What it weighs, in units of `maxsize`.
+    pub fn weight(&mut self, weight: u64) {
+        // SAFETY: see above.
+        unsafe { sys::ct_result_weight(self.raw, weight) }
+    }
+
+    /// Hands the value to the callers, but does not keep it.
+    pub fn discard(&mut self) {
+        // SAFETY: see above.
+        unsafe { sys::ct_result_discard(self.raw) }
+    }
+
+    /// Hands a value back, and returns the callback's status.
+    pub(crate) fn set(&mut self, value: &[u8]) -> sys::ct_status {
+        // SAFETY: see above; the library copies the value.
+        unsafe { sys::ct_result_set(self.raw, at(value), value.len()) }
+    }
+
+    /// Hands back what a closure found, or keeps its error.
+    pub(crate) fn finish<V: AsRef<[u8]>, E>(
+        &mut self,
+        found: Result<Option<V>, E>,
+        error: &mut Option<E>,
+    ) -> sys::ct_status {
+        match found {
+            Ok(Some(value)) => self.set(value.as_ref()),
+            Ok(None) => sys::CT_MISS,
+            Err(failure) => {
+                *error = Some(failure);
+                FAILED
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Output<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output").finish_non_exhaustive()
+    }
+}
+
+/// What a closure that computes has decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Change<V> {
+    /// Store this value.
+    Store(V),
+    /// Remove the entry, if there is one.
+    Remove,
+    /// Leave all as it is.
+    Leave,
+}
+
+impl ByteCache {
+    /// Looks a key up, and loads it if it is absent.
+    ///
+    /// However many threads ask, one of them loads, and the others wait for its value. A loader
+    /// returns `None` if there is no such value. A loader that fails, or finds nothing, fails only
+    /// its own caller, and the next one that waits loads. To load a key within its own loader is
+    /// [`Error::RECURSION`].
+    pub fn get_or_load<V, E, F>(&self, key: impl AsRef<[u8]>, load: F) -> Result<Option<Value>, E>
+    where
+        V: AsRef<[u8]>,
+        E: From<Error>,
+        F: FnOnce(&[u8], &mut Output<'_>) -> Result<Option<V>, E>,
+    {
+        struct Call<F, E> {
+            load: Option<F>,
+            error: Option<E>,
+        }
+        unsafe extern "C" fn run<V, E, F>(
+            user_data: *mut c_void,
+            key: *const c_void,
+            key_size: usize,
+            result: *mut sys::ct_result,
+        ) -> sys::ct_status
+        where
+            V: AsRef<[u8]>,
+            F: FnOnce(&[u8], &mut Output<'_>) -> Result<Option<V>, E>,
+        {
+            // SAFETY: user_data is the call below; the key is lent for this call.
+            let (call, key) =
+                unsafe { (&mut *user_data.cast::<Call<F, E>>(), bytes(key, key_size)) };
+            guard(FAILED, || {
+                let mut output = Output::new(result);
+                let load = call.load.take().expect("a loader runs once a call");
+                let loaded = load(key, &mut output);
+                output.finish(loaded, &mut call.error)
+            })
+        }
+
+        let key = key.as_ref();
+        let mut call = Call {
+            load: Some(load),
+            error: None,
+        };
+        let user_data = &mut call as *mut Call<F, E> as *mut c_void;
+        let mut value = sys::ct_value::EMPTY;
+        let load: sys::ct_loader_fn = Some(run::<V, E, F>);
+        // SAFETY: the cache is alive; the loader runs during this call only.
+        let status = unsafe {
+            sys::ct_get_or_load(self.raw(), at(key), key.len(), load, user_data, &mut value)
+        };
+        let value = self.own(value);
+        panics::resume();
+        if let Some(error) = call.error {
+            return Err(error);
+        }
+        let is_there = check(status)? == sys::CT_OK;
+        Ok(Some(value).filter(|_| is_there))
+    }
+
+    /// Reads, changes and writes one entry, as if at once. Returns the value that is there
+    /// afterwards.
+    ///
+    /// Computes of one key take turns. If another call has written the key meanwhile, the closure
+    /// runs again, at most 16 times; then the error is [`Error::BUSY`], and nothing is changed. To
+    /// compute a key within its own closure is [`Error::RECURSION`].
+    pub fn compute<V, E, F>(&self, key: impl AsRef<[u8]>, change: F) -> Result<Option<Value>, E>
+    where
+        V: AsRef<[u8]>,
+        E: From<Error>,
+        F: FnMut(Option<&[u8]>, &mut Output<'_>) -> Result<Change<V>, E>,
+    {
+        struct Call<F, E> {
+            change: F,
+            error: Option<E>,
+        }
+        unsafe extern "C" fn run<V, E, F>(
+            user_data: *mut c_void,
+            _key: *const c_void,
+            _key_size: usize,
+            old: *const sys::ct_bytes,
+            result: *mut sys::ct_result,
+        ) -> sys::ct_status
+        where
+            V: AsRef<[u8]>,
+            F: FnMut(Option<&[u8]>, &mut Output<'_>) -> Result<Change<V>, E>,
+        {
+            // SAFETY: user_data is the call below; the old value is lent for this call.
+            let (call, old) = unsafe {
+                let old = old.as_ref().map(|old| bytes(old.data, old.size));
+                (&mut *user_data.cast::<Call<F, E>>(), old)
+            };
+            guard(FAILED, || {
+                let mut output = Output::new(result);
+                let found = match (call.change)(old, &mut output) {
+                    Ok(Change::Leave) => return sys::CT_NOT_STORED,
+                    Ok(Change::Remove) => Ok(None),
+                    Ok(Change::Store(value)) => Ok(Some(value)),
+                    Err(error) => Err(error),
+                };
+                output.finish(found, &mut call.error)
+            })
+        }
+
+        let key = key.as_ref();
+        let mut call = Call {
+            change,
+            error: None,
+        };
+        let user_data = &mut call as *mut Call<F, E> as *mut c_void;
+        let mut value = sys::ct_value::EMPTY;
+        let run: sys::ct_compute_fn = Some(run::<V, E, F>);
+        // SAFETY: the cache is alive; the closure runs during this call only.
+        let status =
+            unsafe { sys::ct_compute(self.raw(), at(key), key.len(), run, user_data, &mut value) };
+        let value = self.own(value);
+        panics::resume();
+        if let Some(error) = call.error {
+            return Err(error);
+        }
+        if check(status)? == sys::CT_BUSY {
+            return Err(Error::BUSY.into());
+        }
+        Ok(Some(value).filter(Value::is_held))
+    }
+
+    /// Looks a key up. If it is absent, takes its lease, or waits for the holder: for programs that
+    /// load in their own way, later, or on another thread.
+    ///
+    /// Do not ask, with time to wait, for a key whose lease this thread holds: it would wait for
+    /// itself.
+    pub fn get_or_lease(&self, key: impl AsRef<[u8]>, wait: Duration) -> Result<Leased<'_>> {
+        let (key, mut value, mut lease) = (key.as_ref(), sys::ct_value::EMPTY, ptr::null_mut());
+        let wait = ticks(wait);
+        // SAFETY: the cache is alive, the key lives for the call, the rest is writable.
+        let status = unsafe {
+            sys::ct_get_or_lease(self.raw(), at(key), key.len(), wait, &mut value, &mut lease)
+        };
+        let value = self.own(value);
+        let lease = NonNull::new(lease).map(|handle| Lease {
+            handle,
+            cache: self,
+        });
+        panics::resume();
+        match (check(status)?, lease) {
+            (sys::CT_LEASED, Some(lease)) => Ok(Leased::Lease(lease)),
+            (sys::CT_BUSY, _) => Ok(Leased::Busy),
+            _ => Ok(Leased::Value(value)),
+        }
+    }
+}
+
+/// What [`ByteCache::get_or_lease`] has found.
+#[derive(Debug)]
+pub enum Leased<'cache> {
+    /// The value.
+    Value(Value),
+    /// Nothing: the caller must now load the key.
+    Lease(Lease<'cache>),
+    /// Another caller has the lease, and the time is over.
+    Busy,
+}
+
+/// The right and the duty to load a key. Dropping it gives it up: one of those who wait becomes the
+/// loader. If it is forgotten, they wait for ever.
+pub struct Lease<'cache> {
+    handle: NonNull<sys::ct_lease>,
+    cache: &'cache ByteCache,
+}
+
+// SAFETY: a lease belongs to no thread.
+unsafe impl Send for Lease<'_> {}
+// SAFETY: of a shared lease, only the key is read, which never changes.
+unsafe impl Sync for Lease<'_> {}
+
+impl Lease<'_> {
+    /// The key to load.
+    pub fn key(&self) -> &[u8] {
+        let mut key = sys::ct_bytes::EMPTY;
+        // SAFETY: the key is valid as long as the lease.
+        unsafe {
+            sys::ct_lease_key(self.handle.as_ptr(), &mut key);
+            bytes(key.data, key.size)
+        }
+    }
+
+    /// Stores the value, unless something has invalidated the key meanwhile; hands it to all who
+    /// wait, and returns it. Options have no condition.
+    pub fn fulfil(self, value: impl AsRef<[u8]>, options: &EntryOptions) -> Result<Value> {
+        let (status, value) = self.bring(value.as_ref(), options);
+        panics::resume();
+        check(status).map(|_| value)
+    }
+
+    /// The same. The status says whether the value was kept. The caller resumes panics of
+    /// callbacks.
+    pub(crate) fn bring(self, value: &[u8], options: &EntryOptions) -> (sys::ct_status, Value) {
+        let lease = ManuallyDrop::new(self); // consumed, whatever is returned
+        let mut out = sys::ct_value::EMPTY;
+        // SAFETY: the cache is alive, as it is borrowed; the library copies the value.
+        let status = unsafe {
+            sys::ct_lease_fulfil(
+                lease.handle.as_ptr(),
+                at(value),
+                value.len(),
+                options.raw(),
+                &mut out,
+            )
+        };
+        (status, lease.cache.own(out))
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the lease was not fulfilled; the cache is alive, as it is borrowed.
+        unsafe { sys::ct_lease_abandon(self.handle.as_ptr()) };
+        panics::resume_in_drop();
+    }
+}
+
+impl fmt::Debug for Lease<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("key", &self.key())
+            .finish_non_exhaustive()
+    }
+}

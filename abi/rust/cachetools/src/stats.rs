@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+//! Counters.
+use std::mem::size_of;
+use std::time::Duration;
+
+use cachetools_sys as sys;
+
+/// What has happened in a cache, each event counted exactly once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Keys read and found.
+    pub hits: u64,
+    /// Keys read, absent or expired.
+    pub misses: u64,
+    /// Entries stored under a key that was absent or expired.
+    pub inserts: u64,
+    /// Entries stored in place of a live one.
+    pub updates: u64,
+    /// Entries that left for want of room, or as popped victims.
+    pub evictions: u64,
+    /// Their weights.
+    pub evicted_weight: u64,
+    /// Entries that left past their deadline.
+    pub expirations: u64,
+    /// Entries removed, popped or cleared, or replaced by a dead one.
+    pub removals: u64,
+    /// Stores refused: too large, or dead on arrival.
+    pub rejections: u64,
+    /// Loads that brought a value.
+    pub loads: u64,
+    /// Loads that failed, were given up, or brought no value.
+    pub load_failures: u64,
+    /// How long the loads took in all.
+    pub load_time: Duration,
+    /// Values received from another caller's load in a [`ByteCache`](crate::ByteCache); these are
+    /// hits, too.
+    pub waits: u64,
+    /// Values pinned right now, open walks and running calls included.
+    pub pinned: u64,
+}
+
+impl Stats {
+    /// For the library to fill in.
+    pub(crate) fn empty() -> sys::ct_stats {
+        sys::ct_stats {
+            struct_size: size_of::<sys::ct_stats>(),
+            hits: 0,
+            misses: 0,
+            inserts: 0,
+            updates: 0,
+            evictions: 0,
+            evicted_weight: 0,
+            expirations: 0,
+            removals: 0,
+            rejections: 0,
+            loads: 0,
+            load_failures: 0,
+            load_ticks: 0,
+            waits: 0,
+            pinned: 0,
+        }
+    }
+
+    pub(crate) fn from_raw(raw: &sys::ct_stats) -> Stats {
+        Stats {
+            hits: raw.hits,
+            misses: raw.misses,
+            inserts: raw.inserts,
+            updates: raw.updates,
+            evictions: raw.evictions,
+            evicted_weight: raw.evicted_weight,
+            expirations: raw.expirations,
+            removals: raw.removals,
+            rejections: raw.rejections,
+            loads: raw.loads,
+            load_failures: raw.load_failures,
+            load_time: Duration::from_nanos(raw.load_ticks),
+            waits: raw.waits,
+            pinned: raw.pinned,
+        }
+    }
+}

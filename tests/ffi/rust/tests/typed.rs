@@ -1,0 +1,736 @@
+// SPDX-License-Identifier: MIT
+//! The cache of typed keys and shared values.
+mod support;
+
+use cachetools::*;
+use std::collections::BTreeMap;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{mpsc, Arc, Barrier, Mutex, Weak};
+use std::thread;
+use std::time::Duration;
+use support::{message_of, ns};
+
+/// A value that is counted while it lives.
+struct Counted {
+    number: u32,
+    _alive: Arc<()>,
+}
+
+/// Makes values, and counts those that are alive.
+#[derive(Default)]
+struct Maker(Arc<()>);
+
+impl Maker {
+    fn make(&self, number: u32) -> Counted {
+        Counted {
+            number,
+            _alive: self.0.clone(),
+        }
+    }
+
+    fn alive(&self) -> usize {
+        Arc::strong_count(&self.0) - 1
+    }
+}
+
+fn counted(maxsize: u64) -> (Maker, Cache<u32, Counted>) {
+    let cache = Cache::new(Policy::Lru, maxsize).unwrap();
+    (Maker::default(), cache)
+}
+
+fn panic_of<T>(call: impl FnOnce() -> T) -> String {
+    message_of(catch_unwind(AssertUnwindSafe(call)).map(drop).unwrap_err())
+}
+
+// ---- The mapping --------------------------------------------------------------------------------
+
+#[test]
+fn what_is_inserted_is_got_and_never_copied() {
+    let cache = Cache::<String, String>::new(Policy::Lru, 10).unwrap();
+    let value = Arc::new("forty-two".to_string());
+    assert_eq!(
+        Ok(Outcome::Stored),
+        cache.insert("answer", Arc::clone(&value))
+    );
+    assert!(Arc::ptr_eq(&value, &cache.get("answer").unwrap()));
+    assert!(Arc::ptr_eq(
+        &value,
+        &cache.peek(&"answer".to_string()).unwrap()
+    ));
+    assert!(cache.contains("answer") && !cache.contains("question"));
+    assert!(cache.get("question").is_none() && cache.peek("question").is_none());
+    assert_eq!(
+        (1, 1, 10, false),
+        (
+            cache.len(),
+            cache.weight(),
+            cache.maxsize(),
+            cache.is_empty()
+        )
+    );
+    let stats = cache.stats();
+    assert_eq!((1, 1, 1), (stats.hits, stats.misses, stats.inserts));
+    cache.reset_stats();
+    assert_eq!(0, cache.stats().hits);
+    assert_eq!(Policy::Lru, cache.options().unwrap().policy);
+}
+
+#[test]
+fn values_of_no_size_and_of_a_large_alignment_are_shared_too() {
+    #[repr(align(128))]
+    struct Aligned(u8);
+    let (units, aligned) = (
+        Cache::<u8, ()>::new(Policy::Lru, 10).unwrap(),
+        Cache::<u8, Aligned>::new(Policy::Lru, 10).unwrap(),
+    );
+    units.insert(&1, ()).unwrap();
+    aligned.insert(&1, Aligned(7)).unwrap();
+    assert_eq!(Some(()), units.get(&1).as_deref().copied());
+    assert_eq!(7, aligned.get(&1).unwrap().0);
+}
+
+#[test]
+fn removed_values_are_handed_over() {
+    let (maker, cache) = counted(10);
+    for number in 0..5 {
+        cache.insert(&number, maker.make(number)).unwrap();
+    }
+    assert_eq!(3, cache.remove(&3).unwrap().number);
+    assert!(cache.remove(&3).is_none());
+    let (key, value) = cache.pop_victim().unwrap().unwrap();
+    assert_eq!((0, 0), (key, value.number));
+    drop(value);
+    assert_eq!(1, cache.remove_if(|_, value| value.number == 4));
+    assert_eq!((2, 2), (cache.len(), maker.alive()));
+    cache.clear();
+    assert!(cache.is_empty() && cache.pop_victim().unwrap().is_none());
+    assert_eq!(0, maker.alive());
+}
+
+// ---- Whose the counts are -----------------------------------------------------------------------
+
+#[test]
+fn counts_go_back_when_entries_leave() {
+    let (maker, cache) = counted(2);
+    for number in 0..5 {
+        cache.insert(&number, maker.make(number)).unwrap(); // evicts
+    }
+    assert_eq!(2, maker.alive());
+    cache.insert(&4, maker.make(44)).unwrap(); // replaces
+    assert_eq!(2, maker.alive());
+    cache.remove(&4);
+    assert_eq!(1, maker.alive());
+    cache.resize(0).unwrap();
+    assert_eq!(0, maker.alive());
+}
+
+#[test]
+fn counts_go_back_when_the_cache_is_dropped() {
+    let (maker, cache) = counted(1000);
+    for number in 0..1000 {
+        cache.insert(&number, maker.make(number)).unwrap();
+    }
+    let kept = cache.get(&7).unwrap();
+    assert_eq!((1000, 2), (maker.alive(), Arc::strong_count(&kept)));
+    drop(cache);
+    assert_eq!((1, 1), (maker.alive(), Arc::strong_count(&kept)));
+    assert_eq!(7, kept.number);
+}
+
+#[test]
+fn refused_values_are_dropped_at_once() {
+    let maker = Maker::default();
+    let builder = Cache::<u32, Counted>::builder(Policy::Lru, 100);
+    let cache = builder
+        .weigher(|_, value| u64::from(value.number))
+        .build()
+        .unwrap();
+    cache.insert(&1, maker.make(50)).unwrap();
+    assert_eq!(Err(Error::TOO_LARGE), cache.insert(&1, maker.make(101)));
+    assert_eq!(
+        (1, 50),
+        (maker.alive(), cache.get(&1).unwrap().number) // the old value stays
+    );
+
+    let if_absent = EntryOptions::new().if_absent();
+    let exists = cache.insert_with(&1, maker.make(2), &if_absent);
+    assert_eq!((Ok(Outcome::Exists), 1), (exists, maker.alive()));
+    let if_present = EntryOptions::new().if_present();
+    let missing = cache.insert_with(&2, maker.make(2), &if_present);
+    assert_eq!((Ok(Outcome::Missing), 1), (missing, maker.alive()));
+    let both = EntryOptions::new().ttl(ns(1)).deadline(ns(1));
+    let invalid = cache.insert_with(&2, maker.make(2), &both);
+    assert_eq!((Err(Error::INVALID), 1), (invalid, maker.alive()));
+    let dead = EntryOptions::new().ttl(Duration::ZERO);
+    let not_stored = cache.insert_with(&1, maker.make(3), &dead);
+    assert_eq!((Ok(Outcome::NotStored), 0), (not_stored, maker.alive()));
+}
+
+#[test]
+fn one_arc_may_be_the_value_of_several_keys() {
+    let (maker, cache) = counted(10);
+    let value = Arc::new(maker.make(1));
+    for key in [1, 2, 2, 3] {
+        cache.insert(&key, Arc::clone(&value)).unwrap();
+    }
+    assert_eq!(4, Arc::strong_count(&value));
+    cache.remove(&2);
+    assert_eq!(3, Arc::strong_count(&value));
+    drop(cache);
+    assert_eq!(1, Arc::strong_count(&value));
+}
+
+#[test]
+fn a_value_that_owns_its_cache_goes_by_hand() {
+    struct Node(Mutex<Weak<Cache<u8, Node>>>);
+    let cache = Arc::new(Cache::<u8, Node>::new(Policy::Lru, 1).unwrap());
+    let node = Node(Mutex::new(Arc::downgrade(&cache)));
+    cache.insert(&1, node).unwrap();
+    let node = cache.get(&1).unwrap();
+    assert!(node.0.lock().unwrap().upgrade().unwrap().contains(&1));
+    drop(cache);
+    assert!(node.0.lock().unwrap().upgrade().is_none());
+}
+
+#[test]
+fn values_may_use_the_cache_when_they_are_dropped() {
+    struct Logging(Weak<Cache<u8, Logging>>, Arc<Mutex<Vec<usize>>>);
+    impl Drop for Logging {
+        fn drop(&mut self) {
+            if let Some(cache) = self.0.upgrade() {
+                self.1.lock().unwrap().push(cache.len());
+            }
+        }
+    }
+    let lengths = Arc::default();
+    let cache = Arc::new(Cache::<u8, Logging>::new(Policy::Lru, 2).unwrap());
+    for key in 0..3 {
+        let value = Logging(Arc::downgrade(&cache), Arc::clone(&lengths));
+        cache.insert(&key, value).unwrap();
+    }
+    assert_eq!(vec![2], *lengths.lock().unwrap());
+}
+
+/// Misuses the closure that it is given: after its call, all that it was to do is done.
+struct Hostile;
+
+impl Key<u32> for Hostile {
+    fn with_bytes<R>(&self, with: impl FnOnce(&[u8]) -> R) -> R {
+        with(&7u32.to_le_bytes());
+        panic!("from the key")
+    }
+}
+
+#[test]
+fn a_key_that_panics_loses_no_count() {
+    let (maker, cache) = counted(10);
+    assert_eq!(
+        "from the key",
+        panic_of(|| cache.insert(&Hostile, maker.make(7)))
+    );
+    assert_eq!((1, 7), (maker.alive(), cache.get(&7).unwrap().number));
+    assert_eq!("from the key", panic_of(|| cache.get(&Hostile)));
+    assert_eq!("from the key", panic_of(|| cache.remove(&Hostile)));
+    assert_eq!((0, 0), (maker.alive(), cache.len()));
+    let load = || Ok::<_, Error>(maker.make(8));
+    assert_eq!(
+        "from the key",
+        panic_of(|| cache.get_or_load(&Hostile, load))
+    );
+    assert_eq!(8, cache.get(&7).unwrap().number);
+    drop(cache);
+    assert_eq!(0, maker.alive());
+}
+
+// ---- Loading ------------------------------------------------------------------------------------
+
+#[derive(Debug, PartialEq)]
+enum Failure {
+    Cache(Error),
+    Database(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Cache(error)
+    }
+}
+
+#[test]
+fn a_key_is_loaded_once() {
+    let (maker, cache) = counted(10);
+    let loaded = cache.get_or_load(&1, || Ok::<_, Error>(maker.make(11)));
+    assert_eq!(11, loaded.unwrap().number);
+    let never = || -> Result<Counted> { unreachable!() };
+    assert_eq!(11, cache.get_or_load(&1, never).unwrap().number);
+    let inserted = cache.get_or_insert_with(&2, || maker.make(22)).unwrap();
+    assert_eq!((22, 2), (inserted.number, Arc::strong_count(&inserted)));
+    let stats = cache.stats();
+    assert_eq!((1, 2, 2), (stats.hits, stats.misses, stats.loads));
+    drop(cache);
+    assert_eq!(1, maker.alive());
+}
+
+#[test]
+fn errors_and_panics_of_loaders_come_back_and_nothing_is_stored() {
+    let (maker, cache) = counted(10);
+    let fails = || -> Result<Counted, Failure> {
+        let _value = maker.make(1);
+        Err(Failure::Database("is down".into()))
+    };
+    let failure = cache.get_or_load(&1, fails).err();
+    assert_eq!(Some(Failure::Database("is down".into())), failure);
+    let panics = || -> Result<Counted> {
+        let _value = maker.make(1);
+        panic!("from the loader")
+    };
+    assert_eq!(
+        "from the loader",
+        panic_of(|| cache.get_or_load(&1, panics))
+    );
+    assert_eq!((0, 0), (cache.len(), maker.alive()));
+    assert_eq!(2, cache.stats().load_failures);
+    let loaded = cache.get_or_load(&1, || Ok::<_, Error>(maker.make(2)));
+    assert_eq!(2, loaded.unwrap().number);
+}
+
+#[test]
+fn loaders_say_what_is_special() {
+    let builder = Cache::<u32, Counted>::builder(Policy::Lru, 10).timer(|| ns(1000));
+    let (maker, cache) = (Maker::default(), builder.build().unwrap());
+    let special = EntryOptions::new().ttl(ns(50)).weight(9);
+    let load = || Ok::<_, Error>((maker.make(1), special));
+    cache.get_or_load_with(&1, load).unwrap();
+    let info = cache.inspect(&1).unwrap();
+    assert_eq!((9, Some(ns(50))), (info.weight, info.remaining));
+}
+
+#[test]
+fn loaded_values_that_are_not_kept_are_their_callers() {
+    let (maker, cache) = counted(10);
+    let heavy = EntryOptions::new().weight(11);
+    let dead = EntryOptions::new().ttl(Duration::ZERO);
+    for special in [heavy, dead] {
+        let load = || Ok::<_, Error>((maker.make(1), special));
+        let loaded = cache.get_or_load_with(&1, load).unwrap();
+        assert_eq!((1, 1), (Arc::strong_count(&loaded), maker.alive()));
+    }
+    let load = || {
+        cache.insert(&1, maker.make(2))?; // overtakes this load
+        Ok::<_, Error>(maker.make(3))
+    };
+    assert_eq!(3, cache.get_or_load(&1, load).unwrap().number);
+    assert_eq!((1, 2), (maker.alive(), cache.get(&1).unwrap().number));
+    let conditional = || Ok::<_, Error>((maker.make(4), EntryOptions::new().if_absent()));
+    let refused = cache.get_or_load_with(&5, conditional).err();
+    assert_eq!((Some(Error::INVALID), 1), (refused, maker.alive()));
+}
+
+#[test]
+fn a_loader_may_load_other_keys_but_not_its_own() {
+    let cache = Cache::<u32, u32>::new(Policy::Lru, 10).unwrap();
+    let own = || cache.get_or_load(&1, || Ok::<_, Error>(1u32));
+    assert_eq!(Some(Error::RECURSION), cache.get_or_load(&1, own).err());
+    let through_another = || {
+        let own = || cache.get_or_load(&1, || Ok::<_, Error>(1u32));
+        cache.get_or_load(&2, own)
+    };
+    let failure = cache.get_or_load(&1, through_another).err();
+    assert_eq!(Some(Error::RECURSION), failure);
+    let another = || {
+        let two = cache.get_or_load(&2, || Ok::<_, Error>(2u32))?;
+        Ok::<_, Error>(*two + 1)
+    };
+    assert_eq!(3, *cache.get_or_load(&1, another).unwrap());
+    let anew = || {
+        cache.remove(&7); // overtakes this load, so that the next one is another
+        cache.get_or_load(&7, || Ok::<_, Error>(8u32))
+    };
+    assert_eq!(8, *cache.get_or_load(&7, anew).unwrap());
+    assert_eq!(3, cache.len());
+}
+
+#[test]
+fn of_a_ring_of_threads_one_is_refused() {
+    let cache = Cache::<u32, u32>::new(Policy::Lru, 10).unwrap();
+    let both_load = Barrier::new(2);
+    let load = |key: u32, other: u32| {
+        cache.get_or_load(&key, || {
+            both_load.wait();
+            cache.get_or_load(&other, || Ok::<_, Error>(other))
+        })
+    };
+    let results = thread::scope(|scope| {
+        let first = scope.spawn(|| load(1, 2));
+        let second = scope.spawn(|| load(2, 1));
+        [first.join().unwrap(), second.join().unwrap()]
+    });
+    // The one that is refused fails; then the other loads what it waited for.
+    let refused = results.iter().filter(|it| it.is_err()).count();
+    assert_eq!(1, refused);
+    assert!(results
+        .iter()
+        .all(|it| !matches!(it, Err(error) if *error != Error::RECURSION)));
+}
+
+#[test]
+fn of_many_threads_one_loads() {
+    const THREADS: usize = 16;
+    let (maker, cache) = counted(10);
+    let (loads, barrier) = (AtomicUsize::new(0), Barrier::new(THREADS));
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                barrier.wait();
+                let load = || {
+                    loads.fetch_add(1, SeqCst);
+                    thread::yield_now();
+                    Ok::<_, Error>(maker.make(1))
+                };
+                assert_eq!(1, cache.get_or_load(&1, load).unwrap().number);
+            });
+        }
+    });
+    assert_eq!((1, 1), (loads.load(SeqCst), maker.alive()));
+}
+
+#[test]
+fn those_who_wait_load_when_the_loader_fails() {
+    let cache = Cache::<u32, u32>::new(Policy::Lru, 10).unwrap();
+    let (begun, begins) = mpsc::channel();
+    let (go, goes) = mpsc::channel();
+    thread::scope(|scope| {
+        let cache = &cache;
+        let failing = scope.spawn(move || {
+            cache.get_or_load(&1, || {
+                begun.send(()).unwrap();
+                goes.recv().unwrap();
+                Err::<u32, _>(Failure::Database("is down".into()))
+            })
+        });
+        begins.recv().unwrap();
+        let waiting = scope.spawn(|| cache.get_or_load(&1, || Ok::<_, Error>(2u32)));
+        go.send(()).unwrap();
+        let failure = failing.join().unwrap().err();
+        assert_eq!(Some(Failure::Database("is down".into())), failure);
+        assert_eq!(2, *waiting.join().unwrap().unwrap());
+    });
+}
+
+#[test]
+fn nobody_gets_what_was_loaded_before_an_insert_that_he_saw() {
+    let cache = Cache::<u32, u32>::new(Policy::Lru, 10).unwrap();
+    let (begun, begins) = mpsc::channel();
+    let (go, goes) = mpsc::channel();
+    thread::scope(|scope| {
+        let cache = &cache;
+        let old = scope.spawn(move || {
+            cache.get_or_load(&1, || {
+                begun.send(()).unwrap();
+                goes.recv().unwrap();
+                Ok::<_, Error>(1u32)
+            })
+        });
+        begins.recv().unwrap();
+        assert!(cache.remove(&1).is_none()); // overtakes the load
+        assert_eq!(2, *cache.get_or_insert_with(&1, || 2u32).unwrap());
+        go.send(()).unwrap();
+        assert_eq!(1, *old.join().unwrap().unwrap());
+    });
+    assert_eq!(Some(2), cache.get(&1).as_deref().copied());
+}
+
+// ---- Callbacks ----------------------------------------------------------------------------------
+
+#[test]
+fn the_listener_is_told_what_leaves_and_why() {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let clock = Arc::new(AtomicUsize::new(1000));
+    let (lines, hand) = (log.clone(), clock.clone());
+    let cache = Cache::<String, u32>::builder(Policy::Lru, 2)
+        .timer(move || ns(hand.load(SeqCst) as u64))
+        .listener(move |event| {
+            let line = (event.key(), **event.value, event.weight, event.cause);
+            lines.lock().unwrap().push(line);
+        })
+        .build()
+        .unwrap();
+    for (key, value) in [("a", 1u32), ("b", 2), ("b", 3), ("c", 4)] {
+        cache.insert(key, value).unwrap();
+    }
+    cache.remove("b");
+    let short = EntryOptions::new().ttl(ns(10));
+    cache.insert_with("d", 5u32, &short).unwrap();
+    clock.store(1010, SeqCst);
+    assert!(cache.get("d").is_none());
+    assert_eq!(1, cache.expire());
+    cache.clear();
+    let expected = [
+        ("b", 2, Cause::Replaced),
+        ("a", 1, Cause::Evicted),
+        ("b", 3, Cause::Removed),
+        ("d", 5, Cause::Expired),
+        ("c", 4, Cause::Cleared),
+    ];
+    let expected: Vec<_> = (expected.iter())
+        .map(|(key, value, cause)| (key.to_string(), *value, 1, *cause))
+        .collect();
+    assert_eq!(expected, *log.lock().unwrap());
+}
+
+#[test]
+fn weighers_weigh_and_times_to_use_end() {
+    let clock = Arc::new(AtomicUsize::new(1000));
+    let hand = clock.clone();
+    let cache = Cache::<String, Vec<u8>>::builder(Policy::Tlru, 100)
+        .timer(move || ns(hand.load(SeqCst) as u64))
+        .weigher(|key, value| (key.len() + value.len()) as u64)
+        .time_to_use(|key, value, now| now + ns((key.len() + value.len()) as u64))
+        .build()
+        .unwrap();
+    cache.insert("ab", b"12345".to_vec()).unwrap();
+    assert_eq!(7, cache.weight());
+    clock.store(1006, SeqCst);
+    assert!(cache.contains("ab"));
+    clock.store(1007, SeqCst);
+    assert!(!cache.contains("ab"));
+}
+
+#[test]
+fn lifetimes_go_by_the_timer() {
+    let clock = Arc::new(AtomicUsize::new(1000));
+    let hand = clock.clone();
+    let cache = Cache::<u8, u8>::builder(Policy::Ttl, 100)
+        .timer(move || Duration::from_secs(hand.load(SeqCst) as u64))
+        .ttl(Duration::from_secs(60))
+        .build()
+        .unwrap();
+    cache.insert(&1, 1).unwrap();
+    cache.insert(&2, 2).unwrap();
+    assert_eq!(Ok(true), cache.set_lifetime(&2, Duration::from_secs(3600)));
+    assert_eq!(Ok(false), cache.set_lifetime(&3, Duration::MAX));
+    clock.store(1059, SeqCst);
+    assert_eq!(
+        Some(Duration::from_secs(1)),
+        cache.inspect(&1).unwrap().remaining
+    );
+    clock.store(1060, SeqCst);
+    assert!(cache.get(&1).is_none() && cache.get(&2).is_some());
+}
+
+#[test]
+fn a_weigher_that_panics_refuses_the_value_whatever_the_limit_is() {
+    for maxsize in [100, UNBOUNDED] {
+        let maker = Maker::default();
+        let cache = Cache::<u32, Counted>::builder(Policy::Lru, maxsize)
+            .weigher(|_, _| panic!("from the weigher"))
+            .build()
+            .unwrap();
+        assert_eq!(
+            "from the weigher",
+            panic_of(|| cache.insert(&1, maker.make(1)))
+        );
+        assert_eq!((0, 0), (cache.len(), maker.alive()));
+        let load = || Ok::<_, Error>(maker.make(1));
+        assert_eq!("from the weigher", panic_of(|| cache.get_or_load(&1, load)));
+        assert_eq!((0, 0), (cache.len(), maker.alive()));
+    }
+}
+
+#[test]
+fn a_time_to_use_that_panics_leaves_the_value_dead_on_arrival() {
+    let maker = Maker::default();
+    let cache = Cache::<u32, Counted>::builder(Policy::Tlru, 10)
+        .time_to_use(|_, _, _| panic!("from the time to use"))
+        .build()
+        .unwrap();
+    let panic = panic_of(|| cache.insert(&1, maker.make(1)));
+    assert_eq!("from the time to use", panic);
+    assert_eq!((0, 0), (cache.len(), maker.alive()));
+}
+
+struct Bomb(bool);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if self.0 {
+            panic!("from the drop")
+        }
+    }
+}
+
+#[test]
+fn panics_of_dropped_values_go_on_in_the_call_that_dropped_them() {
+    let cache = Cache::<u8, Bomb>::new(Policy::Lru, 1).unwrap();
+    cache.insert(&1, Bomb(true)).unwrap();
+    assert_eq!("from the drop", panic_of(|| cache.insert(&2, Bomb(false))));
+    assert!(cache.contains(&2)); // only dropping failed
+    let exists = || cache.insert_with(&2, Bomb(true), &EntryOptions::new().if_absent());
+    assert_eq!("from the drop", panic_of(exists));
+    assert!(cache.get(&2).is_some()); // nothing is left over
+    cache.insert(&2, Bomb(true)).unwrap();
+    assert_eq!("from the drop", panic_of(move || drop(cache)));
+}
+
+#[test]
+fn what_one_callback_panics_with_does_not_come_up_in_the_next() {
+    let told = Arc::new(AtomicUsize::new(0));
+    let (count, other) = (told.clone(), Cache::<u8, u8>::new(Policy::Lru, 9).unwrap());
+    let cache = Cache::<u8, u8>::builder(Policy::Lru, 10)
+        .listener(move |_| {
+            other.insert(&1, 1).unwrap(); // a call of its own
+            assert!(other.get(&1).is_some());
+            count.fetch_add(1, SeqCst);
+            panic!("from the listener")
+        })
+        .build()
+        .unwrap();
+    for key in 0..5 {
+        cache.insert(&key, key).unwrap();
+    }
+    assert_eq!("from the listener", panic_of(|| cache.clear()));
+    assert_eq!(5, told.load(SeqCst));
+    assert!(cache.is_empty());
+}
+
+#[test]
+fn policies_of_ones_own_and_choices_choose_victims() {
+    struct Smallest(BTreeMap<Vec<u8>, u32>);
+    impl EvictionPolicy for Smallest {
+        fn insert(&mut self, id: u32, _weight: u64, key: &[u8], _now: u64) {
+            self.0.insert(key.to_vec(), id);
+        }
+        fn remove(&mut self, id: u32) {
+            self.0.retain(|_, there| *there != id);
+        }
+        fn victim(&mut self) -> u32 {
+            *self.0.values().next().unwrap()
+        }
+    }
+    let cache = Cache::<String, u8>::builder(Policy::Custom, 2)
+        .custom(|_| Box::new(Smallest(BTreeMap::new())))
+        .build()
+        .unwrap();
+    for key in ["b", "a", "c"] {
+        cache.insert(key, 0).unwrap();
+    }
+    assert!(cache.contains("b") && !cache.contains("a") && cache.contains("c"));
+    let random = Cache::<u8, u8>::builder(Policy::Rr, 3)
+        .choice(|count| count - 1)
+        .build()
+        .unwrap();
+    for key in 0..4 {
+        random.insert(&key, 0).unwrap();
+    }
+    assert!(random.contains(&0) && random.contains(&1) && !random.contains(&2));
+}
+
+// ---- Walks --------------------------------------------------------------------------------------
+
+#[test]
+fn walks_see_everything_in_order() {
+    let cache = Cache::<(u8, String), u32>::new(Policy::Lru, 10).unwrap();
+    for number in [1, 2, 3] {
+        cache
+            .insert(&(1u8, "x".repeat(number)), number as u32)
+            .unwrap();
+    }
+    cache.get(&(1, "x")).unwrap();
+    let keys = |order| {
+        let entries = cache.iter(order).unwrap().map(|entry| entry.unwrap());
+        entries
+            .map(|(key, value)| (key.1, *value))
+            .collect::<Vec<_>>()
+    };
+    let coldest = vec![("xx".into(), 2), ("xxx".into(), 3), ("x".into(), 1)];
+    assert_eq!(coldest, keys(Order::Coldest));
+    assert_eq!(3, keys(Order::Any).len());
+    assert_eq!(("x".to_string(), 1), keys(Order::Hottest)[0]);
+    let mut sum = 0;
+    cache.for_each(|_, value| sum += **value).unwrap();
+    assert_eq!(6, sum);
+}
+
+#[test]
+fn what_a_walk_has_shown_stays() {
+    let (maker, cache) = counted(10);
+    cache.insert(&1, maker.make(1)).unwrap();
+    let mut walk = cache.iter(Order::Coldest).unwrap();
+    let (_, value) = walk.next().unwrap().unwrap();
+    cache.clear();
+    assert!(walk.next().is_none());
+    drop(walk);
+    drop(cache);
+    assert_eq!((1, 1), (value.number, maker.alive()));
+}
+
+#[test]
+fn a_key_that_cannot_be_decoded_is_an_error() {
+    struct Opaque;
+    impl Key for Opaque {
+        fn with_bytes<R>(&self, with: impl FnOnce(&[u8]) -> R) -> R {
+            with(b"opaque")
+        }
+    }
+    impl DecodeKey for Opaque {
+        fn decode(_: &[u8]) -> Option<Opaque> {
+            None
+        }
+    }
+    let (maker, cache) = (Maker::default(), Cache::new(Policy::Lru, 10).unwrap());
+    cache.insert(&Opaque, maker.make(1)).unwrap();
+    let entry = cache.iter(Order::Any).unwrap().next().unwrap();
+    assert_eq!(Some(Error::CORRUPT), entry.err());
+    assert_eq!(Some(Error::CORRUPT), cache.pop_victim().err());
+    assert_eq!(0, maker.alive());
+}
+
+// ---- Threads ------------------------------------------------------------------------------------
+
+#[test]
+fn threads_share_a_cache() {
+    let maker = Maker::default();
+    let cache = Cache::<u32, Counted>::builder(Policy::Sieve, 100)
+        .shards(8)
+        .build()
+        .unwrap();
+    thread::scope(|scope| {
+        for thread in 0..4 {
+            let (cache, maker) = (&cache, &maker);
+            scope.spawn(move || {
+                for i in 0..5000 {
+                    let key = (i + thread * 37) % 150;
+                    match i % 4 {
+                        0 => drop(cache.insert(&key, maker.make(key)).unwrap()),
+                        1 => drop(cache.remove(&key)),
+                        2 => {
+                            let load = || Ok::<_, Error>(maker.make(key));
+                            assert_eq!(key, cache.get_or_load(&key, load).unwrap().number);
+                        }
+                        _ => {
+                            if let Some(value) = cache.get(&key) {
+                                assert_eq!(key, value.number);
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    });
+    assert!(cache.len() <= 100);
+    assert_eq!(cache.len(), maker.alive());
+    drop(cache);
+    assert_eq!(0, maker.alive());
+}
+
+#[test]
+fn caches_may_go_where_their_values_may() {
+    fn is_send<T: Send>() {}
+    fn is_sync<T: Sync>() {}
+    // Keys are only borrowed, and values need be no more than Send and Sync.
+    is_send::<Cache<std::rc::Rc<str>, String>>();
+    is_sync::<Cache<std::rc::Rc<str>, String>>();
+    is_send::<Iter<'_, String, String>>();
+    is_send::<Builder<Cache<String, String>>>();
+}
