@@ -3,6 +3,7 @@
 use std::ffi::c_void;
 use std::fmt;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ use crate::value::{at, bytes, Value};
 pub struct ByteCache {
     handle: NonNull<sys::ct_cache>,
     callbacks: Option<Arc<Callbacks>>,
+    /// How many walks and leases there are. They borrow the cache, but may be forgotten.
+    open: AtomicUsize,
 }
 
 // SAFETY: the library lets any thread call any function; callbacks are Send and Sync. What is
@@ -45,10 +48,11 @@ unsafe impl Sync for ByteCache {}
 
 impl Drop for ByteCache {
     fn drop(&mut self) {
-        // SAFETY: no call is running, as none borrows the cache, and nor is there a walk or a lease.
-        // One that was forgotten is never used again.
-        unsafe { sys::ct_cache_free(self.raw()) };
-        panics::resume_in_drop();
+        if self.is_free() {
+            // SAFETY: no call is running, as none borrows the cache, and no walk or lease is left.
+            unsafe { sys::ct_cache_free(self.raw()) };
+            panics::resume_in_drop();
+        }
     }
 }
 
@@ -79,7 +83,28 @@ impl ByteCache {
         handle: NonNull<sys::ct_cache>,
         callbacks: Option<Arc<Callbacks>>,
     ) -> ByteCache {
-        ByteCache { handle, callbacks }
+        ByteCache {
+            handle,
+            callbacks,
+            open: AtomicUsize::new(0),
+        }
+    }
+
+    /// Whether no walk and no lease is left. With one that was forgotten, the cache must not be
+    /// freed, and is forgotten, too.
+    pub(crate) fn is_free(&mut self) -> bool {
+        *self.open.get_mut() == 0
+    }
+
+    /// Counts a walk or a lease that begins.
+    pub(crate) fn open(&self) -> &ByteCache {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        self
+    }
+
+    /// Counts a walk or a lease that has ended.
+    pub(crate) fn close(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
     }
 
     #[inline]

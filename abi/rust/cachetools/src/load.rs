@@ -237,7 +237,7 @@ impl ByteCache {
         let value = self.own(value);
         let lease = NonNull::new(lease).map(|handle| Lease {
             handle,
-            cache: self,
+            cache: self.open(),
         });
         panics::resume();
         match (check(status)?, lease) {
@@ -305,6 +305,7 @@ impl Lease<'_> {
                 &mut out,
             )
         };
+        lease.cache.close();
         (status, lease.cache.own(out))
     }
 }
@@ -313,6 +314,7 @@ impl Drop for Lease<'_> {
     fn drop(&mut self) {
         // SAFETY: the lease was not fulfilled; the cache is alive, as it is borrowed.
         unsafe { sys::ct_lease_abandon(self.handle.as_ptr()) };
+        self.cache.close();
         panics::resume_in_drop();
     }
 }

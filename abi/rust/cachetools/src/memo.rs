@@ -217,7 +217,13 @@ impl<A: ?Sized, E> Memo<A, E> {
 
 impl<A: ?Sized, E> Drop for Memo<A, E> {
     fn drop(&mut self) {
-        // SAFETY: made by ct_memo_new, and freed once. No call is running, as none borrows the memo.
+        if let Results::Own(cache) = &mut self.cache {
+            if !cache.is_free() {
+                return;
+            }
+        }
+        // SAFETY: made by ct_memo_new, and freed once. No call is running, as none borrows the memo,
+        // and no walk or lease of its own cache is left.
         unsafe { sys::ct_memo_free(self.raw()) };
         if let Results::Own(cache) = &mut self.cache {
             drop(cache.take_callbacks());

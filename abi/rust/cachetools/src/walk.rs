@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //! Walks over the entries of a cache of bytes.
 use std::fmt;
-use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
 use cachetools_sys as sys;
@@ -30,7 +29,7 @@ pub enum Order {
 /// step.
 pub struct Walk<'cache> {
     handle: NonNull<sys::ct_iter>,
-    cache: PhantomData<&'cache ByteCache>,
+    cache: &'cache ByteCache,
 }
 
 // SAFETY: a walk belongs to no thread. It is used by one at a time, as each step takes &mut.
@@ -49,7 +48,7 @@ impl ByteCache {
         check(unsafe { sys::ct_iter_new(self.raw(), order as i32, &mut handle) })?;
         Ok(Walk {
             handle: NonNull::new(handle).ok_or(Error::INTERNAL)?,
-            cache: PhantomData,
+            cache: self.open(),
         })
     }
 }
@@ -76,6 +75,7 @@ impl Drop for Walk<'_> {
     fn drop(&mut self) {
         // SAFETY: made by ct_iter_new, and freed once; the cache is alive, as it is borrowed.
         unsafe { sys::ct_iter_free(self.handle.as_ptr()) };
+        self.cache.close();
         panics::resume_in_drop();
     }
 }

@@ -132,6 +132,35 @@ fn a_lease_is_fulfilled_on_another_thread_or_given_up() {
 }
 
 #[test]
+fn a_cache_outlives_a_lease_or_a_walk_that_is_forgotten() {
+    let drops = Arc::new(AtomicUsize::new(0));
+    let counting = || {
+        let drops = drops.clone();
+        ByteCache::builder(Policy::Lru, 10).on_drop(move |_| {
+            drops.fetch_add(1, SeqCst);
+        })
+    };
+    let cache = counting().build().unwrap();
+    cache.insert("a", "1").unwrap();
+    std::mem::forget(cache.get_or_lease("b", Duration::ZERO).unwrap());
+    drop(cache); // which must not be freed
+    assert_eq!(0, drops.load(SeqCst));
+
+    let memo = Memo::<u64>::new(
+        counting(),
+        |_, n| Ok(Some(n.to_le_bytes().to_vec())),
+        |n, key| {
+            key.uint(*n);
+        },
+    );
+    let memo = memo.unwrap();
+    memo.call(&1).unwrap();
+    std::mem::forget(memo.cache().walk(Order::Any).unwrap());
+    drop(memo);
+    assert_eq!(0, drops.load(SeqCst));
+}
+
+#[test]
 fn compute_reads_changes_and_writes() {
     let cache = lru(10);
     let count = |old: Option<&[u8]>, _: &mut Output<'_>| {

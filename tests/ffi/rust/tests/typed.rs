@@ -666,6 +666,15 @@ fn what_a_walk_has_shown_stays() {
 }
 
 #[test]
+fn a_walk_that_is_forgotten_keeps_what_it_refers_to() {
+    let (maker, cache) = counted(10);
+    cache.insert(&1, maker.make(1)).unwrap();
+    std::mem::forget(cache.iter(Order::Coldest).unwrap());
+    drop(cache); // which must not be freed
+    assert_eq!(1, maker.alive());
+}
+
+#[test]
 fn a_key_that_cannot_be_decoded_is_an_error() {
     struct Opaque;
     impl Key for Opaque {
