@@ -12,7 +12,7 @@ use crate::error::{check, Error, Result};
 use crate::event::Cause;
 use crate::flights::Flights;
 use crate::key::{DecodeKey, Key};
-use crate::load::Leased;
+use crate::load::{Change, Leased};
 use crate::panics;
 use crate::policy::Policy;
 use crate::shared::{self, Parcel};
@@ -280,6 +280,62 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
         load: impl FnOnce() -> L,
     ) -> Result<Arc<V>> {
         self.get_or_load(key, || Ok(load()))
+    }
+
+    /// Reads, changes and writes one entry, as if at once. Returns the value that is there
+    /// afterwards.
+    ///
+    /// Computes of one key take turns. If another call has written the key meanwhile, the closure
+    /// runs again, at most 16 times; then the error is [`Error::BUSY`], and nothing is changed. To
+    /// compute a key within its own closure is [`Error::RECURSION`].
+    ///
+    /// ```
+    /// # use cachetools::{Cache, Change, Policy};
+    /// # fn main() -> cachetools::Result<()> {
+    /// let counts = Cache::<String, u64>::new(Policy::Lru, 1000)?;
+    /// let count = counts.compute("tea", |old| {
+    ///     Ok::<_, cachetools::Error>(Change::Store(old.map_or(1, |old| **old + 1)))
+    /// })?;
+    /// assert_eq!(Some(1), count.as_deref().copied());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn compute<Q, L, E>(
+        &self,
+        key: &Q,
+        mut change: impl FnMut(Option<&Arc<V>>) -> Result<Change<L>, E>,
+    ) -> Result<Option<Arc<V>>, E>
+    where
+        Q: Key<K> + ?Sized,
+        L: Into<Arc<V>>,
+        E: From<Error>,
+    {
+        key.with_bytes(|key| {
+            let mut brought = None; // by the last run of the closure
+            let computed = self.bytes.begin_compute(key, |old, _| {
+                brought = None;
+                // SAFETY: the library lends the old value, which is of a Parcel<V>, for this call.
+                let old = old.map(|old| unsafe { shared::lend::<V>(old) });
+                Ok::<_, E>(match change(old.as_deref())? {
+                    Change::Store(value) => {
+                        let parcel = brought.insert(Parcel::new(value.into()));
+                        Change::Store(parcel.address())
+                    }
+                    Change::Remove => Change::Remove,
+                    Change::Leave => Change::Leave,
+                })
+            });
+            // SAFETY: the value is pinned, and of a Parcel<V>: one that is stored, or brought.
+            let value = Some(&computed.value)
+                .filter(|value| value.is_held())
+                .map(|value| unsafe { shared::share(value) });
+            if let Some(parcel) = brought {
+                parcel.settle(computed.status);
+            }
+            panics::resume();
+            computed.finish()?;
+            Ok(value)
+        })
     }
 
     // -- Removing --

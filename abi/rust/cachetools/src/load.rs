@@ -168,6 +168,17 @@ impl ByteCache {
         E: From<Error>,
         F: FnMut(Option<&[u8]>, &mut Output<'_>) -> Result<Change<V>, E>,
     {
+        let computed = self.begin_compute(key.as_ref(), change);
+        panics::resume();
+        computed.finish()
+    }
+
+    /// The same. The caller resumes panics of callbacks, then finishes.
+    pub(crate) fn begin_compute<V, E, F>(&self, key: &[u8], change: F) -> Computed<E>
+    where
+        V: AsRef<[u8]>,
+        F: FnMut(Option<&[u8]>, &mut Output<'_>) -> Result<Change<V>, E>,
+    {
         struct Call<F, E> {
             change: F,
             error: Option<E>,
@@ -200,7 +211,6 @@ impl ByteCache {
             })
         }
 
-        let key = key.as_ref();
         let mut call = Call {
             change,
             error: None,
@@ -211,15 +221,11 @@ impl ByteCache {
         // SAFETY: the cache is alive; the closure runs during this call only.
         let status =
             unsafe { sys::ct_compute(self.raw(), at(key), key.len(), run, user_data, &mut value) };
-        let value = self.own(value);
-        panics::resume();
-        if let Some(error) = call.error {
-            return Err(error);
+        Computed {
+            status,
+            value: self.own(value),
+            error: call.error,
         }
-        if check(status)? == sys::CT_BUSY {
-            return Err(Error::BUSY.into());
-        }
-        Ok(Some(value).filter(Value::is_held))
     }
 
     /// Looks a key up. If it is absent, takes its lease, or waits for the holder: for programs that
@@ -245,6 +251,26 @@ impl ByteCache {
             (sys::CT_BUSY, _) => Ok(Leased::Busy),
             _ => Ok(Leased::Value(value)),
         }
+    }
+}
+
+/// What a compute has come to. With CT_OK, the value that the closure has brought last is stored.
+pub(crate) struct Computed<E> {
+    pub(crate) status: sys::ct_status,
+    pub(crate) value: Value,
+    error: Option<E>,
+}
+
+impl<E: From<Error>> Computed<E> {
+    /// Returns the value that is there now.
+    pub(crate) fn finish(self) -> Result<Option<Value>, E> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        if check(self.status)? == sys::CT_BUSY {
+            return Err(Error::BUSY.into());
+        }
+        Ok(Some(self.value).filter(Value::is_held))
     }
 }
 

@@ -13,15 +13,24 @@ use cachetools_sys as sys;
 use crate::panics::guard;
 use crate::value::bytes;
 
-type Address<T> = *const T;
+/// Of `Arc::into_raw`. The library copies it as bytes; on this side it stays a pointer.
+pub(crate) struct Address<V>(*const V);
+
+impl<V> AsRef<[u8]> for Address<V> {
+    fn as_ref(&self) -> &[u8] {
+        let pointer: *const *const V = &self.0;
+        // SAFETY: these are the bytes of the pointer, borrowed with it.
+        unsafe { slice::from_raw_parts(pointer.cast(), size_of::<*const V>()) }
+    }
+}
 
 /// # Safety
 ///
 /// `value` is a value of a cache of `Arc<V>`.
 #[inline]
-unsafe fn address<V>(value: &[u8]) -> Address<V> {
-    debug_assert_eq!(size_of::<Address<V>>(), value.len());
-    // SAFETY: a Parcel wrote an address there.
+unsafe fn address<V>(value: &[u8]) -> *const V {
+    debug_assert_eq!(size_of::<*const V>(), value.len());
+    // SAFETY: a Parcel's address was copied there.
     unsafe { ptr::read_unaligned(value.as_ptr().cast()) }
 }
 
@@ -77,15 +86,18 @@ pub(crate) struct Parcel<V> {
 impl<V> Parcel<V> {
     pub(crate) fn new(value: Arc<V>) -> Parcel<V> {
         Parcel {
-            address: Arc::into_raw(value),
+            address: Address(Arc::into_raw(value)),
         }
     }
 
     /// What the library stores.
     pub(crate) fn bytes(&self) -> &[u8] {
-        let address: *const Address<V> = &self.address;
-        // SAFETY: these are the bytes of an address, borrowed with it.
-        unsafe { slice::from_raw_parts(address.cast(), size_of::<Address<V>>()) }
+        self.address.as_ref()
+    }
+
+    /// The same, to be handed on. The count stays the parcel's.
+    pub(crate) fn address(&self) -> Address<V> {
+        Address(self.address.0)
     }
 
     /// After the call that was to store it. With CT_OK, the library's drop gives the count back; with
@@ -103,6 +115,6 @@ impl<V> Parcel<V> {
 impl<V> Drop for Parcel<V> {
     fn drop(&mut self) {
         // SAFETY: of Arc::into_raw, and this count is still the parcel's.
-        drop(unsafe { Arc::from_raw(self.address) });
+        drop(unsafe { Arc::from_raw(self.address.0) });
     }
 }

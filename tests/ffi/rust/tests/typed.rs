@@ -441,6 +441,82 @@ fn nobody_gets_what_was_loaded_before_an_insert_that_he_saw() {
     assert_eq!(Some(2), cache.get(&1).as_deref().copied());
 }
 
+#[test]
+fn compute_reads_changes_and_writes() {
+    let cache = Cache::<u32, u32>::new(Policy::Lru, 10).unwrap();
+    let count =
+        |old: Option<&Arc<u32>>| Ok::<_, Failure>(Change::Store(old.map_or(1, |old| **old + 1)));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| (0..50).for_each(|_| drop(cache.compute(&1, count).unwrap())));
+        }
+    });
+    assert_eq!(Some(100), cache.get(&1).as_deref().copied());
+    let leave = |_: Option<&Arc<u32>>| Ok::<_, Error>(Change::<u32>::Leave);
+    let left = cache.compute(&1, leave).unwrap();
+    assert_eq!(Some(100), left.as_deref().copied());
+    let remove = |_: Option<&Arc<u32>>| Ok::<_, Error>(Change::<u32>::Remove);
+    assert_eq!(None, cache.compute(&1, remove).unwrap());
+    assert!(cache.is_empty() && cache.compute(&1, leave).unwrap().is_none());
+}
+
+#[test]
+fn computed_values_that_are_not_stored_are_dropped() {
+    let maker = Maker::default();
+    let cache = Cache::<u32, Counted>::builder(Policy::Lru, 100)
+        .weigher(|_, value| u64::from(value.number))
+        .build()
+        .unwrap();
+    cache.insert(&1, maker.make(1)).unwrap();
+    let too_large = |_: Option<&Arc<Counted>>| Ok(Change::Store(maker.make(101)));
+    let refused: Result<_> = cache.compute(&1, too_large);
+    assert_eq!((Some(Error::TOO_LARGE), 1), (refused.err(), maker.alive()));
+
+    let mut runs = 0;
+    let too_late = |_: Option<&Arc<Counted>>| {
+        runs += 1;
+        cache.insert(&1, maker.make(2))?;
+        Ok::<_, Error>(Change::Store(maker.make(3)))
+    };
+    assert_eq!(Some(Error::BUSY), cache.compute(&1, too_late).err());
+    assert_eq!((17, 1), (runs, maker.alive()));
+    let fails = |_: Option<&Arc<Counted>>| -> Result<Change<Counted>, Failure> {
+        Err(Failure::Database("is down".into()))
+    };
+    let failure = cache.compute(&1, fails).err();
+    assert_eq!(Some(Failure::Database("is down".into())), failure);
+    let panics = |_: Option<&Arc<Counted>>| -> Result<Change<Counted>> {
+        let _value = maker.make(4);
+        panic!("from the closure")
+    };
+    assert_eq!("from the closure", panic_of(|| cache.compute(&1, panics)));
+    assert_eq!((1, 2), (maker.alive(), cache.get(&1).unwrap().number));
+
+    let same = |old: Option<&Arc<Counted>>| Ok::<_, Error>(Change::Store(old.unwrap().clone()));
+    let value = cache.compute(&1, same).unwrap().unwrap();
+    assert_eq!((1, 2), (maker.alive(), Arc::strong_count(&value)));
+    drop(cache);
+    assert_eq!(1, Arc::strong_count(&value));
+}
+
+#[test]
+fn a_computed_value_that_is_dead_on_arrival_is_its_callers() {
+    let maker = Maker::default();
+    let cache = Cache::<u32, Counted>::builder(Policy::Tlru, 10)
+        .timer(|| ns(1000))
+        .time_to_use(|_, value, now| now + ns(u64::from(value.number)))
+        .build()
+        .unwrap();
+    let compute = |number| {
+        let store = |_: Option<&Arc<Counted>>| Ok::<_, Error>(Change::Store(maker.make(number)));
+        cache.compute(&1, store).unwrap().unwrap()
+    };
+    assert_eq!(2, Arc::strong_count(&compute(5)));
+    let dead = compute(0);
+    assert_eq!((0, 1), (dead.number, Arc::strong_count(&dead)));
+    assert_eq!((0, 1), (cache.len(), maker.alive()));
+}
+
 // ---- Callbacks ----------------------------------------------------------------------------------
 
 #[test]
