@@ -192,6 +192,20 @@ use_32_bits() {
     sim_works "$work/32"
 }
 
+# tests/ffi/rust tests what needs no other crates; this tests the rest, with serde, which cargo gets.
+test_crates() (
+  cp -R "$root/abi/rust" "$work/crates" && cd "$work/crates" || return 1
+  export PKG_CONFIG_PATH="$work/gcc" LD_LIBRARY_PATH="$work/gcc" RUSTDOCFLAGS='-D warnings'
+  cargo test --all-features && cargo doc --all-features --no-deps || return 1
+  ! cargo clippy --version || cargo clippy --all-features --all-targets -- -D warnings
+)
+
+# The crates that these tests need take a newer compiler than ours do.
+has_new_cargo() {
+  cargo --version >"$work/cargo" 2>"$log" &&
+    [ "$(sed 's/^cargo 1\.\([0-9]*\).*/\1/' "$work/cargo")" -ge 85 ]
+}
+
 # Makes the archive of the sources and, from it, what a distribution would package. It does so
 # twice, in folders of different names: both results must be the same, byte for byte.
 package() (
@@ -318,6 +332,11 @@ check_all() {
     for language in rust go zig python; do
       check "Using it from $language, as README.md says" use_installed_from $language || true
     done
+  fi
+  if has_new_cargo; then
+    check "Testing and documenting the crates for Rust, with serde" test_crates || true
+  else
+    echo 'There is no cargo 1.85 or later here, so the crates for Rust were not tested with serde.'
   fi
   check "Using cachetools-sim without libarchive, rendering the reference" use_documented || true
   check "Using the static library" use_static || true

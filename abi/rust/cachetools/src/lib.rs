@@ -5,6 +5,10 @@
 //! - [`ByteCache`] has byte strings, which can be saved as snapshots, and hands values out pinned.
 //! - [`Memo`] is a function that remembers its results. [`KeyBuilder`] makes keys that other
 //!   languages make, too.
+#![cfg_attr(
+    feature = "serde",
+    doc = "- [`FormatCache`] has values that serde serializes, and can be saved."
+)]
 //!
 //! ```
 //! use cachetools::{Cache, Policy};
@@ -50,6 +54,8 @@ mod entry;
 mod error;
 mod event;
 mod flights;
+#[cfg(feature = "serde")]
+mod format;
 mod key;
 mod key_builder;
 mod load;
@@ -69,6 +75,8 @@ pub use cache::{Cache, Event, Iter};
 pub use entry::{EntryInfo, EntryOptions, Outcome};
 pub use error::{Error, Result};
 pub use event::{ByteEvent, Cause};
+#[cfg(feature = "serde")]
+pub use format::{Format, FormatCache};
 pub use key::{DecodeKey, Key, TupleBytes};
 pub use key_builder::{KeyBuilder, KeyRef};
 pub use load::{Change, Lease, Leased, Output};
