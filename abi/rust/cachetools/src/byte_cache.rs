@@ -184,7 +184,9 @@ impl ByteCache {
 
     /// Stores a value in place of the old one.
     pub fn insert(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<Outcome> {
-        self.insert_with(key, value, &EntryOptions::new())
+        let status = self.store(key.as_ref(), value.as_ref(), None);
+        panics::resume();
+        Outcome::from_status(status)
     }
 
     /// Stores a value with a lifetime, a weight or a condition of its own.
@@ -194,23 +196,29 @@ impl ByteCache {
         value: impl AsRef<[u8]>,
         options: &EntryOptions,
     ) -> Result<Outcome> {
-        let status = self.store(key.as_ref(), value.as_ref(), options);
+        let status = self.store(key.as_ref(), value.as_ref(), Some(options));
         panics::resume();
         Outcome::from_status(status)
     }
 
     /// Stores a value. The caller resumes panics of callbacks.
-    pub(crate) fn store(&self, key: &[u8], value: &[u8], options: &EntryOptions) -> sys::ct_status {
+    #[inline]
+    pub(crate) fn store(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        options: Option<&EntryOptions>,
+    ) -> sys::ct_status {
+        let (cache, key, key_size) = (self.raw(), at(key), key.len());
+        let (value, value_size) = (at(value), value.len());
         // SAFETY: see above.
         unsafe {
-            sys::ct_set_with(
-                self.raw(),
-                at(key),
-                key.len(),
-                at(value),
-                value.len(),
-                options.raw(),
-            )
+            match options {
+                None => sys::ct_set(cache, key, key_size, value, value_size),
+                Some(options) => {
+                    sys::ct_set_with(cache, key, key_size, value, value_size, options.raw())
+                }
+            }
         }
     }
 

@@ -194,7 +194,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     /// If it is not stored, the old value stays, and the new one is dropped: with
     /// [`Error::TOO_LARGE`], if it weighs more than `maxsize`.
     pub fn insert<Q: Key<K> + ?Sized>(&self, key: &Q, value: impl Into<Arc<V>>) -> Result<Outcome> {
-        self.insert_with(key, value, &EntryOptions::new())
+        self.store(key, value.into(), None)
     }
 
     /// Stores a value with a lifetime, a weight or a condition of its own.
@@ -204,7 +204,16 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
         value: impl Into<Arc<V>>,
         options: &EntryOptions,
     ) -> Result<Outcome> {
-        let parcel = Parcel::new(value.into());
+        self.store(key, value.into(), Some(options))
+    }
+
+    fn store<Q: Key<K> + ?Sized>(
+        &self,
+        key: &Q,
+        value: Arc<V>,
+        options: Option<&EntryOptions>,
+    ) -> Result<Outcome> {
+        let parcel = Parcel::new(value);
         // Whatever with_bytes does after that, it is settled whose the count is.
         key.with_bytes(|key| {
             let status = self.bytes.store(key, parcel.bytes(), options);
