@@ -191,8 +191,8 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
 
     /// Stores a value in place of the old one.
     ///
-    /// If it is not stored, the old value stays, and the new one is dropped: with
-    /// [`Error::TOO_LARGE`], if it weighs more than `maxsize`.
+    /// A value that is not stored is dropped. If that is because it weighs more than `maxsize`, which
+    /// is [`Error::TOO_LARGE`], the old value stays.
     pub fn insert<Q: Key<K> + ?Sized>(&self, key: &Q, value: impl Into<Arc<V>>) -> Result<Outcome> {
         self.store(key, value.into(), None)
     }

@@ -4,7 +4,7 @@ mod support;
 
 use cachetools::*;
 use std::collections::BTreeMap;
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{mpsc, Arc, Barrier, Mutex, Weak};
 use std::thread;
@@ -210,6 +210,20 @@ fn values_may_use_the_cache_when_they_are_dropped() {
         cache.insert(&key, value).unwrap();
     }
     assert_eq!(vec![2], *lengths.lock().unwrap());
+}
+
+#[test]
+fn a_value_may_be_a_cache() {
+    let (maker, outer) = (Maker::default(), Cache::new(Policy::Lru, 1).unwrap());
+    for number in 0..3u32 {
+        let inner = Cache::<u32, Counted>::new(Policy::Lru, 10).unwrap();
+        inner.insert(&number, maker.make(number)).unwrap();
+        outer.insert(&number, inner).unwrap(); // frees the one before
+        assert_eq!(1, maker.alive());
+    }
+    assert_eq!(2, outer.get(&2).unwrap().get(&2).unwrap().number);
+    drop(outer);
+    assert_eq!(0, maker.alive());
 }
 
 /// Misuses the closure that it is given: after its call, all that it was to do is done.
@@ -667,6 +681,25 @@ fn what_one_callback_panics_with_does_not_come_up_in_the_next() {
     }
     assert_eq!("from the listener", panic_of(|| cache.clear()));
     assert_eq!(5, told.load(SeqCst));
+    assert!(cache.is_empty());
+}
+
+#[test]
+fn what_callbacks_panic_with_may_panic_when_it_is_dropped() {
+    struct Hostile;
+    impl Drop for Hostile {
+        fn drop(&mut self) {
+            panic!("from the drop of a panic")
+        }
+    }
+    let cache = Cache::<u8, u8>::builder(Policy::Lru, 10)
+        .listener(|_| resume_unwind(Box::new(Hostile)))
+        .build()
+        .unwrap();
+    cache.insert(&1, 1).unwrap();
+    cache.insert(&2, 2).unwrap();
+    let panic = catch_unwind(AssertUnwindSafe(|| cache.clear())).unwrap_err();
+    std::mem::forget(panic.downcast::<Hostile>().unwrap()); // the first one; the second is gone
     assert!(cache.is_empty());
 }
 
