@@ -68,11 +68,16 @@ def structs(source):
             yield f"SAME_FIELD({name}, {field});"
 
 
-def functions(source):
+def functions(source, header):
+    """Also fails for each function of the preprocessed header that is not declared."""
     declarations = source[source.index('extern "C" {'):]
     pattern = r"pub fn (ct_\w+)\((.*?)\)(?: -> (.*?))?;"
-    for name, parameters, result in re.findall(pattern, declarations):
+    found = re.findall(pattern, declarations)
+    for name, parameters, result in found:
         yield f"{c_result(result)} {name}({c_parameters(parameters)});"
+    exported = re.findall(r'\(visibility\("default"\)\)\)[^;(]*?\b(ct_\w+) ?\(', header)
+    for name in set(exported) - {name for name, _, _ in found}:
+        yield f'_Static_assert(0, "{name} is not declared");'
 
 
 PROLOGUE = r"""
@@ -91,6 +96,12 @@ def compile_c(command, declarations):
                           stderr=subprocess.PIPE, check=False)
 
 
+def preprocess(command):
+    command = [*command, "-std=c11", "-E", "-x", "c", "-"]
+    return subprocess.run(command, input=PROLOGUE, text=True, stdout=subprocess.PIPE,
+                          check=True).stdout
+
+
 def main():
     path, *command = sys.argv[1:]
     with open(path, encoding="utf-8") as file:
@@ -99,11 +110,13 @@ def main():
     source = re.sub(r"macro_rules! .*?\n}\n", "", source, flags=re.S)
     source = re.sub(r"\s+", " ", source).replace("( ", "(").replace(", )", ")")
 
+    header = preprocess(command)
     kinds = (constants, callbacks, structs, functions)
     print(f"1..{len(kinds)}")
     failed = False
     for number, kind in enumerate(kinds, 1):
-        declarations = list(kind(source))
+        arguments = (source, header) if kind is functions else (source,)
+        declarations = list(kind(*arguments))
         result = compile_c(command, declarations)
         is_good = declarations and result.returncode == 0
         failed = failed or not is_good

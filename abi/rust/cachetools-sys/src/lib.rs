@@ -122,7 +122,7 @@ pub const CT_FLAG_NO_STATS: u32 = 2;
 /// The default timer reads the exact clock (22 to 26 ns a reading) instead of the coarse one (3 to
 /// 6 ns a reading), with which lifetimes end some milliseconds late: see Time and lifetimes.
 pub const CT_FLAG_PRECISE_CLOCK: u32 = 4;
-/// Maxsize may be 0, which without this flag is taken for forgotten: `CT_ERR_INVALID`. With another
+/// `maxsize` may be 0, which without this flag is taken for forgotten: `CT_ERR_INVALID`. With another
 /// maxsize, this flag does nothing.
 pub const CT_FLAG_KEEP_NOTHING: u32 = 8;
 
@@ -184,7 +184,7 @@ opaque! {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct ct_bytes {
-    /// Size bytes.
+    /// `size` bytes.
     pub data: *const c_void,
     /// In bytes.
     pub size: usize,
@@ -211,7 +211,7 @@ impl ct_bytes {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct ct_value {
-    /// Size bytes, aligned to 8; NULL if nothing is held.
+    /// `size` bytes, aligned to 8; NULL if nothing is held.
     pub data: *const c_void,
     /// In bytes.
     pub size: usize,
