@@ -162,7 +162,8 @@ impl<C> Builder<C> {
         panics::resume();
         check(status)?;
         let handle = NonNull::new(handle).ok_or(Error::INTERNAL)?;
-        Ok(ByteCache::from_raw(handle, callbacks))
+        // SAFETY: just made, with these callbacks.
+        Ok(unsafe { ByteCache::from_raw(handle, callbacks) })
     }
 
     /// Calls a function that keeps the options' user_data, and returns what must be kept with it.

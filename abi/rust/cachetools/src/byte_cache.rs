@@ -79,7 +79,10 @@ impl ByteCache {
         Builder::new(policy, maxsize)
     }
 
-    pub(crate) fn from_raw(
+    /// # Safety
+    ///
+    /// The handle is a cache's, which is this object's to free, and `callbacks` are its user_data.
+    pub(crate) unsafe fn from_raw(
         handle: NonNull<sys::ct_cache>,
         callbacks: Option<Arc<Callbacks>>,
     ) -> ByteCache {
@@ -118,16 +121,27 @@ impl ByteCache {
     }
 
     /// Takes over a value that a call has read out, before anything else may fail.
+    ///
+    /// # Safety
+    ///
+    /// A call on this cache filled `raw` in, and nobody else releases it.
     #[inline]
-    pub(crate) fn own(&self, raw: sys::ct_value) -> Value {
+    pub(crate) unsafe fn own(&self, raw: sys::ct_value) -> Value {
         let outlives = |it: &&Arc<Callbacks>| it.outlive_the_cache();
-        Value::new(raw, self.callbacks.as_ref().filter(outlives).cloned())
+        let callbacks = self.callbacks.as_ref().filter(outlives).cloned();
+        // SAFETY: the caller's promise.
+        unsafe { Value::new(raw, callbacks) }
     }
 
     /// Returns the value that a call has read out, if any.
+    ///
+    /// # Safety
+    ///
+    /// As for `own`.
     #[inline]
-    fn found(&self, status: sys::ct_status, value: sys::ct_value) -> Result<Option<Value>> {
-        let value = self.own(value);
+    unsafe fn found(&self, status: sys::ct_status, value: sys::ct_value) -> Result<Option<Value>> {
+        // SAFETY: the caller's promise.
+        let value = unsafe { self.own(value) };
         panics::resume();
         let is_there = check(status)? == sys::CT_OK;
         Ok(Some(value).filter(|_| is_there))
@@ -147,16 +161,20 @@ impl ByteCache {
     pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
         let (key, mut value) = (key.as_ref(), sys::ct_value::EMPTY);
         // SAFETY: see above.
-        let status = unsafe { sys::ct_get(self.raw(), at(key), key.len(), &mut value) };
-        self.found(status, value)
+        unsafe {
+            let status = sys::ct_get(self.raw(), at(key), key.len(), &mut value);
+            self.found(status, value)
+        }
     }
 
     /// Looks a key up without a trace: this is no use, and nothing is counted.
     pub fn peek(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
         let (key, mut value) = (key.as_ref(), sys::ct_value::EMPTY);
         // SAFETY: see above.
-        let status = unsafe { sys::ct_peek(self.raw(), at(key), key.len(), &mut value) };
-        self.found(status, value)
+        unsafe {
+            let status = sys::ct_peek(self.raw(), at(key), key.len(), &mut value);
+            self.found(status, value)
+        }
     }
 
     /// Copies a value into the buffer, and returns how many bytes it has. If the buffer is too small
@@ -237,7 +255,8 @@ impl ByteCache {
                 &mut out,
             )
         };
-        let out = self.own(out);
+        // SAFETY: that call filled it in.
+        let out = unsafe { self.own(out) };
         panics::resume();
         check(status).map(|_| out)
     }
@@ -249,8 +268,10 @@ impl ByteCache {
     pub fn pop(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
         let (key, mut value) = (key.as_ref(), sys::ct_value::EMPTY);
         // SAFETY: see above.
-        let status = unsafe { sys::ct_pop(self.raw(), at(key), key.len(), &mut value) };
-        self.found(status, value)
+        unsafe {
+            let status = sys::ct_pop(self.raw(), at(key), key.len(), &mut value);
+            self.found(status, value)
+        }
     }
 
     /// Removes an entry. Returns whether there was one.
@@ -267,7 +288,8 @@ impl ByteCache {
         let (mut key, mut value) = (sys::ct_value::EMPTY, sys::ct_value::EMPTY);
         // SAFETY: see above.
         let status = unsafe { sys::ct_popitem(self.raw(), &mut key, &mut value) };
-        let pair = (self.own(key), self.own(value));
+        // SAFETY: that call filled them in.
+        let pair = unsafe { (self.own(key), self.own(value)) };
         let is_there = self.done(status)?;
         Ok(Some(pair).filter(|_| is_there))
     }

@@ -24,9 +24,12 @@ pub struct Output<'call> {
     call: PhantomData<&'call mut ()>,
 }
 
-// In what follows, raw is lent for the callback during which an Output is.
+// In what follows, raw is lent, as new was promised.
 impl Output<'_> {
-    pub(crate) fn new(raw: *mut sys::ct_result) -> Self {
+    /// # Safety
+    ///
+    /// The library lends `raw` to a callback that runs for as long as this lives.
+    pub(crate) unsafe fn new(raw: *mut sys::ct_result) -> Self {
         Output {
             raw,
             call: PhantomData,
@@ -128,7 +131,8 @@ impl ByteCache {
             let (call, key) =
                 unsafe { (&mut *user_data.cast::<Call<F, E>>(), bytes(key, key_size)) };
             guard(FAILED, || {
-                let mut output = Output::new(result);
+                // SAFETY: the result is lent for this call.
+                let mut output = unsafe { Output::new(result) };
                 let load = call.load.take().expect("a loader runs once a call");
                 let loaded = load(key, &mut output);
                 output.finish(loaded, &mut call.error)
@@ -147,7 +151,8 @@ impl ByteCache {
         let status = unsafe {
             sys::ct_get_or_load(self.raw(), at(key), key.len(), load, user_data, &mut value)
         };
-        let value = self.own(value);
+        // SAFETY: that call filled it in.
+        let value = unsafe { self.own(value) };
         panics::resume();
         if let Some(error) = call.error {
             return Err(error);
@@ -200,7 +205,8 @@ impl ByteCache {
                 (&mut *user_data.cast::<Call<F, E>>(), old)
             };
             guard(FAILED, || {
-                let mut output = Output::new(result);
+                // SAFETY: the result is lent for this call.
+                let mut output = unsafe { Output::new(result) };
                 let found = match (call.change)(old, &mut output) {
                     Ok(Change::Leave) => return sys::CT_NOT_STORED,
                     Ok(Change::Remove) => Ok(None),
@@ -223,7 +229,8 @@ impl ByteCache {
             unsafe { sys::ct_compute(self.raw(), at(key), key.len(), run, user_data, &mut value) };
         Computed {
             status,
-            value: self.own(value),
+            // SAFETY: that call filled it in.
+            value: unsafe { self.own(value) },
             error: call.error,
         }
     }
@@ -240,7 +247,8 @@ impl ByteCache {
         let status = unsafe {
             sys::ct_get_or_lease(self.raw(), at(key), key.len(), wait, &mut value, &mut lease)
         };
-        let value = self.own(value);
+        // SAFETY: that call filled it in.
+        let value = unsafe { self.own(value) };
         let lease = NonNull::new(lease).map(|handle| Lease {
             handle,
             cache: self.open(),
@@ -332,7 +340,8 @@ impl Lease<'_> {
             )
         };
         lease.cache.close();
-        (status, lease.cache.own(out))
+        // SAFETY: that call, on this cache, filled it in.
+        (status, unsafe { lease.cache.own(out) })
     }
 }
 

@@ -94,7 +94,8 @@ impl<A: ?Sized, E: From<Error>> Memo<A, E> {
         // SAFETY: see above.
         let cache = unsafe { sys::ct_memo_cache(handle.as_ptr(), ptr::null_mut()) };
         let cache = NonNull::new(cache).ok_or(Error::INTERNAL)?;
-        let cache = ManuallyDrop::new(ByteCache::from_raw(cache, callbacks));
+        // SAFETY: the memo's own, with these callbacks. It is never dropped: the memo frees it.
+        let cache = ManuallyDrop::new(unsafe { ByteCache::from_raw(cache, callbacks) });
         Ok(Memo {
             handle,
             _functions: functions,
@@ -133,7 +134,8 @@ impl<A: ?Sized, E: From<Error>> Memo<A, E> {
         // SAFETY: see above.
         let status =
             unsafe { sys::ct_memo_call(self.raw(), ptr::null_mut(), call.raw(), &mut value) };
-        let value = self.cache().own(value);
+        // SAFETY: that call, on this cache, filled it in.
+        let value = unsafe { self.cache().own(value) };
         panics::resume();
         if let Some(error) = call.error.take() {
             return Err(error);
@@ -298,7 +300,8 @@ unsafe extern "C" fn compute<A: ?Sized, E>(
     guard(FAILED, || {
         let mut error = None;
         let found = (functions.function)(call.memo, call.args);
-        let status = Output::new(result).finish(found, &mut error);
+        // SAFETY: the result is lent for this call.
+        let status = unsafe { Output::new(result) }.finish(found, &mut error);
         call.error.set(error);
         status
     })

@@ -28,7 +28,12 @@ unsafe impl Sync for Value {}
 
 impl Value {
     /// Takes over what a call has read out.
-    pub(crate) fn new(raw: sys::ct_value, callbacks: Option<Arc<Callbacks>>) -> Value {
+    ///
+    /// # Safety
+    ///
+    /// The library filled `raw` in, nobody else releases it, and `callbacks` are those of its cache
+    /// that outlive the cache.
+    pub(crate) unsafe fn new(raw: sys::ct_value, callbacks: Option<Arc<Callbacks>>) -> Value {
         Value { raw, callbacks }
     }
 
@@ -43,7 +48,8 @@ impl Value {
         let mut raw = sys::ct_value::EMPTY;
         // SAFETY: self.raw was filled by the library, and has not been released.
         check(unsafe { sys::ct_value_ref(&self.raw, &mut raw) })?;
-        Ok(Value::new(raw, self.callbacks.clone()))
+        // SAFETY: just filled in, with another pin on a value of the same cache.
+        Ok(unsafe { Value::new(raw, self.callbacks.clone()) })
     }
 }
 
