@@ -33,12 +33,13 @@ show_log() {
 # ---- Packages ------------------------------------------------------------------------------------
 
 # Prints which of its arguments are missing: commands, pkg-config modules, headers, a compiler for
-# 32 bits, clang's sanitizers.
+# 32 bits, clang's sanitizers, what builds Python packages.
 missing() {
   for it in "$@"; do
     case $it in
       32-bits) compiles_for_32_bits || echo "$it" ;;
       clang-sanitizers) clang_has_sanitizers || echo "$it" ;;
+      python-packages) python_builds || echo "$it" ;;
       lib:*) pkg-config --exists "${it#lib:}" 2>"$log" || echo "${it#lib:}" ;;
       header:*) has_header "${it#header:}" || echo "${it#header:}" ;;
       *) command -v "$it" >"$log" || echo "$it" ;;
@@ -55,6 +56,13 @@ compiles_for_32_bits() {
 clang_has_sanitizers() {
   echo 'int main(void) { return 0; }' |
     clang -fsanitize=address -x c - -o "$work/sanitized" 2>"$log"
+}
+
+# Whether python3 has what builds abi/python without a network.
+python_builds() {
+  python3 -c '
+import cffi, ensurepip, setuptools, sysconfig, wheel
+open(sysconfig.get_paths()["include"] + "/Python.h")' >"$log" 2>&1
 }
 
 has_header() {
@@ -84,6 +92,11 @@ refuse() { # lines ...
 set_up() { # purpose
   needed='gcc g++ meson ninja pkg-config xz lib:libxxhash'
   [ "$1" = demo ] || needed="$needed python3 lib:cmocka lib:liblzma lib:libarchive"
+  # The system's packages are for the system's Python. For another one see set_up_python.
+  case $1-$(command -v python3) in
+    demo-*) ;;
+    *- | *-/usr/bin/python3 | *-/bin/python3) needed="$needed python-packages" ;;
+  esac
   if [ "$1" = all ]; then
     needed="$needed clang clang++ clang-tidy cppcheck valgrind abidw git doxygen mandoc gnuplot cmake"
     needed="$needed cargo go clang-sanitizers"
@@ -104,6 +117,7 @@ set_up() { # purpose
       install=$install_by_apt
       packages='gcc g++ libc6-dev meson ninja-build pkg-config libxxhash-dev xz-utils'
       packages_check='python3 libcmocka-dev liblzma-dev libarchive-dev'
+      packages_check="$packages_check python3-cffi python3-dev python3-setuptools python3-venv python3-wheel"
       packages_all='clang libclang-rt-dev clang-tidy cppcheck valgrind libc6-dbg abigail-tools git doxygen mandoc'
       packages_all="$packages_all gnuplot-nox cmake debootstrap"
       packages_languages='cargo golang-go'
@@ -113,6 +127,7 @@ set_up() { # purpose
       install='dnf install -y'
       packages='gcc gcc-c++ meson ninja-build pkgconf-pkg-config xxhash-devel xz'
       packages_check='python3 libcmocka-devel xz-devel libarchive-devel'
+      packages_check="$packages_check python3-cffi python3-devel python3-setuptools python3-wheel"
       packages_all='clang clang-tools-extra cppcheck valgrind-devel libabigail git doxygen mandoc gnuplot cmake'
       packages_all="$packages_all libasan libubsan libtsan"
       packages_languages='cargo golang'
@@ -121,13 +136,14 @@ set_up() { # purpose
       install='apk add'
       packages='build-base linux-headers meson samurai pkgconf xxhash-dev xz'
       packages_check='python3 cmocka-dev xz-dev libarchive-dev'
+      packages_check="$packages_check py3-cffi python3-dev py3-setuptools py3-wheel"
       packages_all='clang clang-extra-tools cppcheck valgrind valgrind-dev git doxygen mandoc gnuplot cmake'
       packages_languages='cargo go'
       packages_bench='gnuplot benchmark-dev'
     elif command -v pacman >"$log"; then
       install='pacman -S --needed --noconfirm'
       packages='gcc meson ninja pkgconf xxhash xz'
-      packages_check='python cmocka libarchive'
+      packages_check='python cmocka libarchive python-cffi python-setuptools python-wheel'
       packages_all='clang cppcheck valgrind git doxygen mandoc gnuplot cmake'
       packages_languages='rust go'
       packages_bench='gnuplot benchmark'
@@ -154,6 +170,7 @@ set_up() { # purpose
     fi
   fi
   set_up_meson
+  [ "$1" = demo ] || set_up_python
   [ "$1" != all ] || set_up_zig
 }
 
@@ -165,6 +182,17 @@ set_up_meson() {
   make_venv
   quietly "Installing a newer Meson into it" "$work/venv/bin/pip" install 'meson >= 1.0' ||
     refuse 'Please install Meson 1.0 or later, then try again.'
+}
+
+# A Python that is not the system's may lack what builds abi/python. Then this takes it from the
+# Python Package Index, for this run only.
+set_up_python() {
+  if python_builds; then return; fi
+  make_venv
+  if ! quietly "Installing cffi and setuptools into it" "$work/venv/bin/pip" install cffi setuptools \
+    wheel || ! python_builds; then
+    refuse "Please install cffi, setuptools, wheel and Python's headers, then try again."
+  fi
 }
 
 # Few systems package Zig, and the newest Zig has no @cImport. Then this takes one from the Python

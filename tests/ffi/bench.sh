@@ -24,14 +24,18 @@ build() {
       $(pkg-config --cflags --libs cachetools)
   fi
   if command -v go; then (cd "$here/go" && go build -o "$folder/Go" ./bench); fi
-  printf '#!/bin/sh\nexec python3 "%s/python/bench.py"\n' "$here" >"$folder/Python"
-  chmod +x "$folder/Python"
+  if python3 -c 'import cffi, ensurepip, setuptools, wheel'; then
+    python3 -m venv "$folder/venv" && "$folder/venv/bin/pip" install "$root/abi/python" || return 1
+    printf '#!/bin/sh\nexec "%s/venv/bin/python" "%s/python/bench.py"\n' "$folder" "$here" >"$folder/Python"
+    chmod +x "$folder/Python"
+  fi
 }
 
 use_cache "$folder/cache"
+use_python
 PKG_CONFIG_PATH=$folder/lib/pkgconfig
 export PKG_CONFIG_PATH
-if [ ! -x "$folder/Python" ] && ! build >"$folder/log" 2>&1; then
+if [ ! -x "$folder/C" ] && ! build >"$folder/log" 2>&1; then
   cat "$folder/log"
   exit 1
 fi

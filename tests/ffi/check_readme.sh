@@ -14,7 +14,7 @@ case $language in
   rust) heading=Rust program=src/main.rs ;;
   go) heading=Go program=answer.go ;;
   zig) heading=Zig program=answer.zig ;;
-  python) heading=Python program=answer.py ;;
+  python) heading=Python program=answer.py && use_python ;;
 esac
 
 cd "$work"

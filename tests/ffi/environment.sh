@@ -22,3 +22,28 @@ use_cache() { # folder
   PYTHONDONTWRITEBYTECODE=1
   export PYTHONDONTWRITEBYTECODE GOCACHE GOPATH GOPROXY GOTOOLCHAIN GOFLAGS ZIG_GLOBAL_CACHE_DIR ZIG_LOCAL_CACHE_DIR
 }
+
+# Lets pip build and install without a network, by the cffi, setuptools and wheel that python3 has.
+# A new virtual environment finds them by links, and none of python3's other packages.
+use_python() {
+  mkdir -p "$work/packages"
+  python3 - "$work/packages" <<'END'
+import importlib.util, pathlib, sys
+for name in (
+    "cffi _cffi_backend pycparser ply setuptools pkg_resources _distutils_hack wheel packaging"
+).split():
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        continue  # not all are packages of their own everywhere
+    folder = pathlib.Path(spec.origin).parent
+    if spec.submodule_search_locations:
+        folder = folder.parent
+    for found in folder.glob(name + "*"):
+        link = pathlib.Path(sys.argv[1], found.name)
+        if not link.exists():
+            link.symlink_to(found)
+END
+  PYTHONPATH=$work/packages PIP_NO_INDEX=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+  PIP_NO_BUILD_ISOLATION=false # which means true
+  export PYTHONPATH PIP_NO_INDEX PIP_DISABLE_PIP_VERSION_CHECK PIP_NO_BUILD_ISOLATION
+}

@@ -3,7 +3,7 @@
 
 import time
 
-from libcachetools import Cache, Policy
+from libcachetools import BytesCache, Policy
 
 ENTRIES, BATCH, GETS, RUNS = 1000, 16, 16_000, 50
 
@@ -18,7 +18,7 @@ def measure(run):
 
 
 def main():
-    cache = Cache(Policy.LRU, ENTRIES)
+    cache = BytesCache(Policy.LRU, ENTRIES)
     keys = []
     random = 1
     for i in range(ENTRIES):

@@ -1,0 +1,436 @@
+# SPDX-License-Identifier: MIT
+"""What caches of bytes and caches of objects have in common."""
+
+import collections.abc
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    MutableMapping,
+    Optional,
+    Tuple,
+    TypeVar,
+)
+
+from . import _hot
+from ._callbacks import LEAVE, REMOVE, Callbacks, Event, Loaded, describe, hand_back
+from ._choices import Order, Policy, WeightKind
+from ._errors import (
+    BusyError,
+    ClosedError,
+    InvalidError,
+    Outcome,
+    Status,
+    check,
+)
+from ._ffi import ffi, lib
+from ._handles import Closing, Dependent, Ends, here, reraise
+from ._keys import token_of
+from ._numbers import Seconds, int32, lifetime, limit, seconds_of, ticks, unsigned
+from ._values import ABSENT, Tokens, take
+
+K = TypeVar("K")
+V = TypeVar("V")
+D = TypeVar("D")
+
+_hot.connect(check, reraise, token_of, ClosedError)
+
+
+def entry_options(
+    ttl: Optional[Seconds] = None,
+    deadline: Optional[Seconds] = None,
+    weight: Optional[int] = None,
+    if_absent: bool = False,
+    if_present: bool = False,
+) -> Any:
+    """Return a ct_entry_options."""
+    options = ffi.new("ct_entry_options *")
+    lib.ct_entry_options_init(options, ffi.sizeof(options[0]))
+    if ttl is not None:
+        options.flags |= lib.CT_ENTRY_TTL
+        options.ttl = ticks(ttl)
+    if deadline is not None:
+        options.flags |= lib.CT_ENTRY_DEADLINE
+        options.deadline = ticks(deadline)
+    if weight is not None:
+        options.flags |= lib.CT_ENTRY_WEIGHT
+        options.weight = unsigned(weight)
+    if if_absent:
+        options.flags |= lib.CT_ENTRY_IF_ABSENT
+    if if_present:
+        options.flags |= lib.CT_ENTRY_IF_PRESENT
+    return options
+
+
+def _fields(raw: Any) -> Dict[str, int]:
+    """Return the numbers of a struct, without its own size."""
+    names = (name for name, field in ffi.typeof(raw[0]).fields if field.type.kind == "primitive")
+    return {name: getattr(raw, name) for name in names if name not in ("struct_size", "reserved")}
+
+
+def _sized(kind: str) -> Any:
+    """Return a struct to be filled in, which knows its size."""
+    struct = ffi.new(f"{kind} *")
+    struct.struct_size = ffi.sizeof(kind)
+    return struct
+
+
+class CacheBase(Closing, _hot.Store, MutableMapping[K, V]):
+    """A cache. All methods but close are safe on any thread."""
+
+    _values: Any  # how keys and values become bytes
+    _handle: Any = None
+    _ends: Ends
+    _callbacks: Callbacks
+    _user_data: Any
+
+    def _load(self, data: bytes, tokens: Tokens, key: Any, load: Callable[[Any], Any]) -> Any:
+        """Look up the bytes of a key, or store what load returns for key."""
+        raise NotImplementedError
+
+    def _make(
+        self,
+        callbacks: Callbacks,
+        policy: Policy,
+        maxsize: Optional[int],
+        weight_kind: WeightKind,
+        shards: int,
+        ttl: Optional[Seconds],
+        tti: Optional[Seconds],
+        seed: int,
+        stats: bool,
+        precise_clock: bool,
+    ) -> None:
+        self._ends = {}  # of walks and leases
+        self._callbacks = callbacks
+        self._user_data = ffi.new_handle(callbacks)
+        options = ffi.new("ct_options *")
+        lib.ct_options_init(options, ffi.sizeof("ct_options"))
+        options.policy = int32(policy)
+        options.weight_kind = int32(weight_kind)
+        options.maxsize = limit(maxsize)
+        options.shards = unsigned(shards, 32)
+        options.flags = lib.CT_FLAG_KEEP_NOTHING  # a maxsize of 0 is meant, as it is no default
+        if not stats:
+            options.flags |= lib.CT_FLAG_NO_STATS
+        if precise_clock:
+            options.flags |= lib.CT_FLAG_PRECISE_CLOCK
+        options.ttl = lifetime(ttl, "ttl")
+        options.tti = lifetime(tti, "tti")
+        options.seed = unsigned(seed)
+        options.user_data = self._user_data
+        structs = callbacks.put_into(options)
+        handle = ffi.new("ct_cache **")
+        status = lib.ct_cache_new_with(options, handle)
+        del structs
+        reraise()
+        if status == Status.ERR_INVALID:
+            problem = lib.ct_options_problem(options)
+            raise InvalidError(status, ffi.string(problem).decode() if problem else None)
+        check(status)
+        self._handle = handle[0]
+        self._attach(
+            int(ffi.cast("uintptr_t", self._handle)),
+            self._values.holds_objects,
+            callbacks.run_inside,
+            callbacks.are_any,
+        )
+
+    def close(
+        self,
+        free: Callable[[Any], None] = lib.ct_cache_free,
+        reraise: Callable[[], None] = reraise,
+    ) -> None:
+        """Free the cache. No other call may be running. Values that were handed out stay valid.
+        Methods of a closed cache raise ClosedError. Closing twice is allowed.
+        """
+        if self._handle is None:
+            return
+        while self._ends:
+            handle, end = self._ends.popitem()
+            end(handle)
+        handle, self._handle = self._handle, None
+        self._detach()
+        kept, here.exception = here.exception, None  # of the call that this runs in
+        try:
+            free(handle)
+            reraise()
+        finally:
+            if kept is not None:
+                here.exception = kept
+
+    def __enter__(self: D) -> D:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        if self._handle is None:
+            return f"<{name}, closed>"
+        return f"<{name} {self.policy.name} of {self.maxsize}>"
+
+    def _open(self) -> Any:
+        if self._handle is None:
+            raise ClosedError
+        return self._handle
+
+    def _end_call(self, status: int = 0) -> int:
+        if self._callbacks.are_any:
+            reraise()
+        return check(status)
+
+    def _taken(self, status: int, raw: Any) -> Any:
+        """Return what a call has read out, or ABSENT."""
+        value = take(self._values, raw)
+        self._end_call(status)
+        return value
+
+    # ---- Reading
+
+    def peek(self, key: K, default: Any = None) -> Any:
+        """Return a value, or else the default. This is no use, and nothing is counted."""
+        handle, raw = self._open(), ffi.new("ct_value *")
+        data, _ = self._key(key)
+        value = self._taken(lib.ct_peek(handle, data, len(data), raw), raw)
+        return default if value is ABSENT else value
+
+    # ---- Writing
+
+    def set(
+        self,
+        key: K,
+        value: V,
+        *,
+        ttl: Optional[Seconds] = None,
+        deadline: Optional[Seconds] = None,
+        weight: Optional[int] = None,
+        if_absent: bool = False,
+        if_present: bool = False,
+    ) -> Outcome:
+        """Store a value with a lifetime, weight or condition of its own. A ttl of math.inf is none,
+        whatever the cache's is; a deadline is by the cache's timer, by default time.monotonic().
+        """
+        handle = self._open()
+        options = entry_options(ttl, deadline, weight, if_absent, if_present)
+        data, tokens = self._key(key)
+        packed = self._values.pack(key, value, tokens)
+        status = lib.ct_set_with(handle, data, len(data), packed, len(packed), options)
+        if status != Status.OK:
+            self._values.unpack(packed)
+        return Outcome(self._end_call(status))
+
+    def pop(self, key: K, default: Any = ABSENT) -> Any:
+        """Remove an entry, and return its value, or else the default, or else raise KeyError."""
+        handle, raw = self._open(), ffi.new("ct_value *")
+        data, _ = self._key(key)
+        value = self._taken(lib.ct_pop(handle, data, len(data), raw), raw)
+        if value is not ABSENT:
+            return value
+        if default is ABSENT:
+            raise KeyError(key)
+        return default
+
+    def popitem(self) -> Tuple[K, V]:
+        """Remove the policy's next victim, and return its key and value."""
+        key, value = ffi.new("ct_value *"), ffi.new("ct_value *")
+        status = lib.ct_popitem(self._open(), key, value)
+        if status != Status.OK:
+            self._end_call(status)
+            raise KeyError("the cache is empty")
+        try:
+            item = self._values.entry(key.data, key.size, value.data, value.size)
+        finally:
+            lib.ct_value_release(key)
+            lib.ct_value_release(value)
+        self._end_call()
+        return item
+
+    def clear(self) -> None:
+        """Remove all entries."""
+        self._end_call(lib.ct_clear(self._open()))
+
+    def remove_if(self, match: Callable[[K, V], object]) -> int:
+        """Remove all entries for which match(key, value) is true. Returns how many."""
+        pair = ffi.new_handle((match, self._values))
+        removed = lib.ct_remove_if(self._open(), lib.on_match, pair)
+        reraise()
+        return removed
+
+    # ---- Size and time
+
+    def __len__(self) -> int:
+        length = lib.ct_len(self._open())
+        self._end_call()
+        return length
+
+    @property
+    def currsize(self) -> int:
+        """The sum of the weights."""
+        weight = lib.ct_currsize(self._open())
+        self._end_call()
+        return weight
+
+    @property
+    def maxsize(self) -> Optional[int]:
+        """The limit, in units of weight, or None."""
+        maxsize = lib.ct_maxsize(self._open())
+        return None if maxsize == lib.CT_UNBOUNDED else maxsize
+
+    @property
+    def policy(self) -> Policy:
+        """Which entry leaves when room is needed."""
+        return self.options()["policy"]
+
+    @property
+    def memory(self) -> int:
+        """The bytes of memory held by the library, objects not included."""
+        return lib.ct_memory(self._open())
+
+    def resize(self, maxsize: Optional[int]) -> None:
+        """Set another limit, and evict until it holds."""
+        self._end_call(lib.ct_resize(self._open(), limit(maxsize)))
+
+    def set_lifetime(self, key: K, ttl: Seconds) -> bool:
+        """Give an entry another lifetime, from now on. Returns whether it is there."""
+        handle, nanoseconds = self._open(), ticks(ttl)
+        data, _ = self._key(key)
+        status = lib.ct_set_lifetime(handle, data, len(data), nanoseconds)
+        return self._end_call(status) == Status.OK
+
+    def inspect(self, key: K) -> Optional[Dict[str, float]]:
+        """Return what is known of an entry, or None: its weight, deadline by the cache's timer,
+        remaining seconds, frequency of use, and sizes. This is no use.
+        """
+        handle, info = self._open(), _sized("ct_entry_info")
+        data, _ = self._key(key)
+        status = lib.ct_inspect(handle, data, len(data), info)
+        if self._end_call(status) != Status.OK:
+            return None
+        fields: Dict[str, float] = dict(_fields(info))
+        fields.update({name: seconds_of(getattr(info, name)) for name in ("deadline", "remaining")})
+        return fields
+
+    def expire(self, visit: Optional[Callable[[Event], object]] = None) -> int:
+        """Remove the entries that have expired. Shows each as an Event. Returns how many."""
+        handle = self._open()
+        if visit is None:
+            expired = lib.ct_expire(handle, lib.CT_NOW, ffi.NULL, ffi.NULL)
+        else:
+            pair = ffi.new_handle((visit, self._values))
+            expired = lib.ct_expire(handle, lib.CT_NOW, lib.on_visit, pair)
+        reraise()
+        return expired
+
+    def stats(self) -> Dict[str, int]:
+        """Return the counters."""
+        stats = _sized("ct_stats")
+        check(lib.ct_cache_stats(self._open(), stats))
+        return _fields(stats)
+
+    def reset_stats(self) -> None:
+        """Count from zero again."""
+        check(lib.ct_cache_stats_reset(self._open()))
+
+    def options(self) -> Dict[str, Any]:
+        """Return the options in force, with the seed that was drawn. Of a lifetime, 0 is none."""
+        raw = _sized("ct_options")
+        check(lib.ct_cache_options(self._open(), raw))
+        options: Dict[str, Any] = _fields(raw)
+        options["policy"] = Policy(raw.policy)
+        options["weight_kind"] = WeightKind(raw.weight_kind)
+        options["maxsize"] = None if raw.maxsize == lib.CT_UNBOUNDED else raw.maxsize
+        options["ttl"], options["tti"] = seconds_of(raw.ttl), seconds_of(raw.tti)
+        return options
+
+    # ---- Iteration
+
+    def walk(self, order: Order = Order.ANY) -> "Walk[K, V]":
+        """Return an iterator of pairs. A walk uses nothing and counts nothing."""
+        return Walk(self, order)
+
+    def __iter__(self) -> Iterator[K]:
+        return (key for key, _ in self.walk())
+
+    def items(self) -> "collections.abc.ItemsView[K, V]":
+        """Return a view of the pairs."""
+        return _Items(self)
+
+    def values(self) -> "collections.abc.ValuesView[V]":
+        """Return a view of the values."""
+        return _Values(self)
+
+    # ---- Computing
+
+    def _compute(self, key: K, change: Callable[[Any], Any], before: Any) -> Any:
+        """See compute of the classes. before stands for a value that is absent."""
+        handle, raw = self._open(), ffi.new("ct_value *")
+        data, tokens = self._key(key)
+        values = self._values
+        packed: List[bytes] = []
+
+        def run(old: Any, result: Any) -> int:
+            while packed:
+                values.unpack(packed.pop())
+            after = change(before if old == ffi.NULL else values.value(old.data, old.size))
+            if after is REMOVE:
+                return Status.MISS
+            if after is LEAVE:
+                return Status.NOT_STORED
+            if isinstance(after, Loaded):
+                describe(result, after)
+                after = after.value
+            packed.append(values.pack(key, after, tokens))
+            return hand_back(result, packed[0])
+
+        function = ffi.new_handle(run)
+        status = lib.ct_compute(handle, data, len(data), lib.on_compute, function, raw)
+        value = take(values, raw)
+        if packed and status != Status.OK:
+            values.unpack(packed[0])
+        reraise()
+        if check(status) == Status.BUSY:
+            raise BusyError(status)
+        return before if value is ABSENT else value
+
+
+class Walk(Dependent, Iterator[Tuple[K, V]]):
+    """An iterator of the pairs of a cache, for one thread at a time."""
+
+    def __init__(self, cache: CacheBase[K, V], order: Order) -> None:
+        self._cache = cache
+        handle = ffi.new("ct_iter **")
+        check(lib.ct_iter_new(cache._open(), int32(order), handle))
+        self._depend_on(cache._ends, handle[0], lib.ct_iter_free)
+
+    def __iter__(self) -> "Walk[K, V]":
+        return self
+
+    def __next__(self) -> Tuple[K, V]:
+        if self._handle is None:
+            raise StopIteration
+        if not self._is_live():
+            raise ClosedError
+        key, value = ffi.new("ct_bytes *"), ffi.new("ct_bytes *")
+        status = lib.ct_iter_next(self._handle, key, value)
+        item = None
+        if status == Status.OK:
+            item = self._cache._values.entry(key.data, key.size, value.data, value.size)
+        self._cache._end_call(status)
+        if item is None:
+            self.close()
+            raise StopIteration
+        return item
+
+
+class _Items(collections.abc.ItemsView):  # type: ignore[type-arg]
+    def __iter__(self) -> Iterator[Any]:
+        return self._mapping.walk()  # type: ignore[attr-defined]
+
+
+class _Values(collections.abc.ValuesView):  # type: ignore[type-arg]
+    def __iter__(self) -> Iterator[Any]:
+        return (value for _, value in self._mapping.walk())  # type: ignore[attr-defined]

@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: MIT
+"""Caches of bytes."""
+
+import itertools
+import os
+from typing import (
+    Any,
+    BinaryIO,
+    Callable,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Tuple,
+    Union,
+)
+
+from ._base import CacheBase, entry_options
+from ._callbacks import Callbacks, Event, Loaded, describe, hand_back
+from ._choices import Policy, WeightKind
+from ._errors import ClosedError, Error, Outcome, Status, check, error_of
+from ._ffi import ffi, lib
+from ._handles import Closing, Dependent, reraise
+from ._numbers import Seconds, ticks
+from ._values import ABSENT, Bytes, Tokens, as_bytes, copy_of
+
+Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
+
+
+class BytesCache(CacheBase[bytes, bytes]):
+    """A cache of bytes by bytes, bounded by a policy: a mutable mapping. All methods but close are
+    safe on any thread. A bytearray or a memoryview is copied first.
+
+    policy, maxsize and weight_kind say which entries stay; a maxsize of None is no limit, and 0
+    keeps nothing. shards, a power of two, lets many threads write at once. ttl is the time to live
+    from a write on, tti the time to idle from a use on: seconds, or a timedelta.
+
+    Callbacks: timer() returns the time in seconds, by default time.monotonic(). ttu(key, value,
+    now) returns until when an entry may be used. weigher(key, value) returns its weight.
+    choice(count) chooses the victim of RR, as an index. listener(event) is told of each entry that
+    leaves. drop(value) is told of each value that is gone. custom(maxsize) makes a CustomPolicy for
+    each shard. allocator is a pair of functions: alloc(size, align), which returns an address or
+    None, and free(address, size, align).
+
+    timer, choice, custom and allocator run inside the critical section, and must not use any cache.
+    What a callback raises continues in the call that ran it.
+    """
+
+    _values = Bytes
+
+    def __init__(
+        self,
+        policy: Policy = Policy.LRU,
+        maxsize: Optional[int] = 128,
+        *,
+        weight_kind: WeightKind = WeightKind.COUNT,
+        shards: int = 0,
+        ttl: Optional[Seconds] = None,
+        tti: Optional[Seconds] = None,
+        seed: int = 0,
+        stats: bool = True,
+        precise_clock: bool = False,
+        timer: Optional[Callable[[], float]] = None,
+        ttu: Optional[Callable[[bytes, bytes, float], float]] = None,
+        weigher: Optional[Callable[[bytes, bytes], int]] = None,
+        choice: Optional[Callable[[int], int]] = None,
+        listener: Optional[Callable[[Event], object]] = None,
+        drop: Optional[Callable[[bytes], object]] = None,
+        custom: Optional[Callable[[Optional[int]], Any]] = None,
+        allocator: Optional[
+            Tuple[Callable[[int, int], Optional[int]], Callable[[int, int, int], object]]
+        ] = None,
+    ) -> None:
+        callbacks = Callbacks(Bytes, timer, ttu, weigher, choice, listener, drop, custom, allocator)
+        self._make(
+            callbacks, policy, maxsize, weight_kind, shards, ttl, tti, seed, stats, precise_clock
+        )
+
+    # ---- Reading
+
+    def pin(self, key: bytes) -> Optional[memoryview]:
+        """Return a view of the value in the library's own memory, or None. The value stays there
+        until the last view of it is gone, whatever happens to its entry or to the cache.
+        """
+        handle, raw = self._open(), ffi.new("ct_value *")
+        data, _ = self._key(key)
+        status = lib.ct_get(handle, data, len(data), raw)
+        view = None if raw.data == ffi.NULL else _Pin(raw, self._user_data).view()
+        self._end_call(status)
+        return view
+
+    def get_many(self, keys: Iterable[bytes]) -> List[Optional[bytes]]:
+        """Return the values for many keys, in one call. A miss is None."""
+        handle = self._open()
+        keys = [as_bytes(key) for key in keys]
+        count, data = len(keys), b"".join(keys)
+        key_ends = ffi.new("size_t[]", list(itertools.accumulate(map(len, keys))))
+        value_ends, statuses = ffi.new("size_t[]", count), ffi.new("ct_status[]", count)
+        capacity = 64 * count
+        while True:
+            room = ffi.new("char[]", capacity)
+            status = lib.ct_get_many_copy(
+                handle, data, key_ends, count, room, capacity, value_ends, statuses
+            )
+            if status != Status.ERR_BUFFER:
+                break
+            capacity = value_ends[count - 1]
+        self._end_call(status)
+        values = ffi.buffer(room)[: value_ends[count - 1]] if count else b""
+        ends = list(value_ends)
+        return [
+            values[begin:end] if status == Status.OK else None
+            for begin, end, status in zip([0, *ends], ends, statuses)
+        ]
+
+    # ---- Writing
+
+    def setdefault(self, key: bytes, default: bytes = b"") -> bytes:
+        """Return the value of a key. Stores the default first if the key is absent."""
+        handle, raw = self._open(), ffi.new("ct_value *")
+        data, _ = self._key(key)
+        default = as_bytes(default)
+        status = lib.ct_setdefault(handle, data, len(data), default, len(default), raw)
+        return self._taken(status, raw)
+
+    def set_many(
+        self,
+        entries: Union[Mapping[bytes, bytes], Iterable[Tuple[bytes, bytes]]],
+        *,
+        ttl: Optional[Seconds] = None,
+        deadline: Optional[Seconds] = None,
+        weight: Optional[int] = None,
+        if_absent: bool = False,
+        if_present: bool = False,
+    ) -> List[Union[Outcome, Error]]:
+        """Store many pairs, or a mapping, in one call. Each succeeds or fails alone: returns a list
+        with an Outcome for each, or an Error if it failed.
+        """
+        handle = self._open()
+        parts: List[bytes] = []
+        for key, value in entries.items() if isinstance(entries, Mapping) else entries:
+            parts += as_bytes(key), as_bytes(value)
+        ends = ffi.new("size_t[]", list(itertools.accumulate(map(len, parts))))
+        statuses = ffi.new("ct_status[]", len(parts) // 2)
+        options = entry_options(ttl, deadline, weight, if_absent, if_present)
+        status = lib.ct_set_many(handle, b"".join(parts), ends, len(statuses), options, statuses)
+        if self._callbacks.are_any:
+            reraise()
+        if not any(statuses):
+            check(status)  # nothing was tried
+        return [Outcome(one) if one >= 0 else error_of(one) for one in statuses]
+
+    # ---- Snapshots
+
+    def save(self, file: Union[Path, BinaryIO]) -> None:
+        """Save the contents of the cache. file is a path, whose file is replaced as a whole or not
+        at all, or an object with write.
+        """
+        handle = self._open()
+        if isinstance(file, (str, bytes, os.PathLike)):
+            status = lib.ct_snapshot_save_file(handle, os.fsencode(file))
+        else:
+            function = ffi.new_handle(file.write)
+            status = lib.ct_snapshot_save(handle, lib.on_write, function)
+        reraise()
+        check(status)
+
+    def load(self, file: Union[Path, BinaryIO], aged: bool = False) -> None:
+        """Add the entries of a snapshot, from the hottest on, as far as there is room. file is a
+        path, or an object with read; nothing beyond the snapshot is read. Lifetimes go on from
+        where they were at the save. With aged, the time since the save is taken off them, by the
+        wall clock; this is for caches without a timer.
+        """
+        handle = self._open()
+        flags = lib.CT_SNAPSHOT_AGED if aged else 0
+        if isinstance(file, (str, bytes, os.PathLike)):
+            status = lib.ct_snapshot_load_file_with(handle, os.fsencode(file), flags)
+        else:
+            function = ffi.new_handle(file.read)
+            status = lib.ct_snapshot_load_with(handle, lib.on_read, function, flags)
+        reraise()
+        check(status)
+
+    # ---- Loading
+
+    def get_or_load(
+        self, key: bytes, load: Callable[[bytes], Union[bytes, Loaded, None]]
+    ) -> Optional[bytes]:
+        """Look a key up. If it is absent, store what load(key) returns. However many threads ask,
+        one of them loads, and the others wait for its value. load returns None if there is no such
+        value.
+        """
+        return self._load(self._key(key)[0], None, None, load)
+
+    def _load(self, data: bytes, tokens: Tokens, key: Any, load: Callable[[Any], Any]) -> Any:
+        handle, raw = self._open(), ffi.new("ct_value *")
+
+        def run(key: bytes, result: Any) -> int:
+            loaded = load(key)
+            if isinstance(loaded, Loaded):
+                describe(result, loaded)
+                loaded = loaded.value
+            return Status.MISS if loaded is None else hand_back(result, as_bytes(loaded))
+
+        function = ffi.new_handle(run)
+        status = lib.ct_get_or_load(handle, data, len(data), lib.on_load, function, raw)
+        value = self._end_load(status, raw)
+        return None if value is ABSENT else value
+
+    def _end_load(self, status: int, raw: Any) -> Any:
+        value = ABSENT
+        if raw.data != ffi.NULL:
+            value = copy_of(raw.data, raw.size)
+            lib.ct_value_release(raw)
+        reraise()
+        check(status)
+        return value
+
+    def get_or_lease(
+        self, key: bytes, wait: Optional[Seconds] = None
+    ) -> "Union[bytes, Lease, None]":
+        """Look a key up. If it is absent, take its lease, or wait for the holder, at most so long.
+        Returns bytes; or a Lease, and the caller must load the key; or None if another caller still
+        has the lease when the time is over. Without wait, the call waits as long as it takes, and
+        must not be made by a thread that has the lease.
+        """
+        handle, raw = self._open(), ffi.new("ct_value *")
+        lease = ffi.new("ct_lease **")
+        data, _ = self._key(key)
+        patience = lib.CT_NEVER if wait is None else _patience(wait)
+        status = lib.ct_get_or_lease(handle, data, len(data), patience, raw, lease)
+        if status == Status.LEASED:
+            return Lease(self, lease[0])
+        value = self._taken(status, raw)
+        return None if value is ABSENT else value
+
+    def compute(
+        self, key: bytes, change: Callable[[Optional[bytes]], Union[bytes, Loaded]]
+    ) -> Optional[bytes]:
+        """Read, change and write one entry, as if at once. change(old) returns what to store, bytes
+        or Loaded; or REMOVE; or LEAVE. old is None if there is no entry. Returns the value that is
+        there afterwards, or None.
+
+        Computes of one key take turns. If another call has written the key meanwhile, change runs
+        again, at most 16 times; then nothing is changed, and BusyError is raised. Computing a key
+        within its own change raises RecursiveLoadError.
+        """
+        return self._compute(key, change, None)
+
+
+def _patience(wait: Seconds) -> int:
+    """Return how long to wait, in nanoseconds. A time that is over already is none."""
+    try:
+        return ticks(wait)
+    except OverflowError:
+        return 0
+
+
+class _Pin(Closing):
+    """Holds a pinned value."""
+
+    def __init__(self, raw: Any, user_data: Any) -> None:
+        self._handle = raw
+        self._user_data = user_data  # the release may run callbacks
+
+    def view(self) -> memoryview:
+        """Return a view that keeps the pin, as all views of it do."""
+        data = ffi.gc(self._handle.data, self._forget)
+        return memoryview(ffi.buffer(data, self._handle.size)).toreadonly()
+
+    def _forget(self, _: Any) -> None:
+        """Do nothing but let the last reference to the pin go."""
+
+    def close(self, release: Callable[[Any], None] = lib.ct_value_release) -> None:
+        """Release the value."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            release(handle)
+            reraise()
+
+
+class Lease(Dependent):
+    """The right and the duty to load a key. It belongs to no thread. It is given up when it is
+    closed, collected, or left as a context without a value.
+    """
+
+    key: bytes
+
+    def __init__(self, cache: BytesCache, handle: Any) -> None:
+        self._cache = cache
+        self._depend_on(cache._ends, handle, lib.ct_lease_abandon)
+        key = ffi.new("ct_bytes *")
+        lib.ct_lease_key(handle, key)
+        self.key = copy_of(key.data, key.size)
+
+    def fulfil(
+        self,
+        value: bytes,
+        *,
+        ttl: Optional[Seconds] = None,
+        deadline: Optional[Seconds] = None,
+        weight: Optional[int] = None,
+    ) -> bytes:
+        """Store the value, hand it to all who wait, and return it."""
+        value = as_bytes(value)
+        options = entry_options(ttl, deadline, weight)
+        raw = ffi.new("ct_value *")
+        handle = self._take_over()
+        if handle is None:
+            raise ClosedError("the lease is over")
+        status = lib.ct_lease_fulfil(handle, value, len(value), options, raw)
+        return self._cache._taken(status, raw)
+
+    def __enter__(self) -> "Lease":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()

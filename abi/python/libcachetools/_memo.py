@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""Memoized functions."""
+
+import functools
+import inspect
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
+
+from . import _hot
+from ._base import CacheBase
+from ._choices import Policy
+from ._errors import Status
+from ._ffi import lib
+from ._handles import Closing
+from ._keys import Owners
+from ._numbers import Seconds
+from ._objects import Cache
+
+
+class CacheInfo(NamedTuple):
+    """What a memoized function has seen."""
+
+    hits: int  # calls that did not run the function, those that waited included
+    misses: int  # runs of the function, failed ones included
+    maxsize: Optional[int]  # of the cache
+    currsize: int  # of the cache, results of other functions included
+
+
+class Memo(_hot.Memo):
+    """A function that remembers its results: see memoize."""
+
+    __wrapped__: Callable[..., Any]
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        cache: "CacheBase[Any, Any]",
+        typed: bool = False,
+        key: Optional[Callable[..., Any]] = None,
+        prefix: bytes = b"",
+    ) -> None:
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError("memoize takes functions that return their result, none that await it")
+        cache._open()
+        functools.update_wrapper(self, function)
+        self._cache = cache
+        self._remember(cache, prefix, key, typed)
+        self._has_key = key is not None
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        if not self._has_key and isinstance(self._cache, Cache):
+            self._owners = Owners()
+            self._set_owners(self._owners)
+
+    def _own(self, owner: Any) -> Optional[int]:
+        return self._owners.number_of(owner)
+
+    def _compute(
+        self,
+        parts: Tuple[bytes, Optional[List[Any]], bytes],
+        args: Tuple[Any, ...],
+        kwargs: Optional[Dict[str, Any]],
+    ) -> Any:
+        """Return the result of a call that was not found."""
+        data, tokens, key = parts
+        ran = False
+
+        def run(_: Any) -> Any:
+            nonlocal ran
+            ran = True
+            self._count(False)
+            return self.__wrapped__(*args, **(kwargs or {}))
+
+        value = self._cache._load(data, tokens, key, run)
+        if not ran:
+            self._count(True)
+        return value
+
+    @property
+    def cache(self) -> "CacheBase[Any, Any]":
+        """The cache that keeps the results, by cache_key."""
+        return self._cache
+
+    def cache_key(self, *args: Any, **kwargs: Any) -> bytes:
+        """Return the key that the result of a call is stored under."""
+        return self._key(*args, **kwargs)[2]
+
+    def cache_discard(self, *args: Any, **kwargs: Any) -> bool:
+        """Forget the result of one call, also of one that runs. Returns whether it was kept."""
+        data, _, _ = self._key(*args, **kwargs)
+        status = lib.ct_delete(self._cache._open(), data, len(data))
+        return self._cache._end_call(status) == Status.OK
+
+    def cache_info(self) -> CacheInfo:
+        """Return hits, misses, and how full the cache is."""
+        cache = self._cache
+        return CacheInfo(self._hits, self._misses, cache.maxsize, cache.currsize)
+
+    def cache_clear(self) -> None:
+        """Empty the cache, results of other functions included, and count from zero again."""
+        self._cache.clear()
+        self.cache_reset_info()
+
+    def cache_reset_info(self) -> None:
+        """Count from zero again. Results stay."""
+        self._hits = self._misses = 0
+
+    __reduce__ = __copy__ = __deepcopy__ = Closing.__reduce__
+    __reduce_ex__ = __reduce__
+
+    def __repr__(self) -> str:
+        return f"<Memo of {getattr(self, '__wrapped__', None)!r}>"
+
+
+_Options = Tuple[Optional[int], Policy, Optional[Seconds], Optional[Seconds]]
+_USUAL: _Options = (128, Policy.LRU, None, None)
+
+
+def memoize(
+    function: "Union[Callable[..., Any], CacheBase[Any, Any], None]" = None,
+    *,
+    cache: "Optional[CacheBase[Any, Any]]" = None,
+    maxsize: Optional[int] = 128,
+    policy: Policy = Policy.LRU,
+    ttl: Optional[Seconds] = None,
+    tti: Optional[Seconds] = None,
+    typed: bool = False,
+    key: Optional[Callable[..., Any]] = None,
+    prefix: bytes = b"",
+) -> Any:
+    """Decorate a function, so that it remembers its results. However many threads ask for one
+    result, one computes it. Exceptions are not remembered. Without options, no parentheses are
+    needed.
+
+    Results are kept in a cache of the function's own: maxsize of them, for ttl seconds (or a
+    timedelta) from the computation on, or tti from the last use on. Or they are kept in a cache
+    that is given, alone or as the first argument. A Cache remembers any result. A BytesCache
+    remembers bytes, not None, and takes arguments that keys can be stored of; see key().
+
+    Arguments are a key as in Cache, so they must be hashable. Named ones count in any order, and
+    f(1) and f(x=1) are two calls. If typed, 1, 1.0 and True differ. Or key(*args, **kwargs) returns
+    the key. prefix keeps functions that share a cache apart.
+
+    Of a method, each object has its own results in the one cache. The object is known by its
+    identity, and is neither kept alive nor asked for its hash. When it is gone, its results age out
+    as others do. Objects without weak references, and those of a class that gets the function after
+    it was made, count as arguments.
+    """
+    if function is not None and not callable(function):
+        if not isinstance(function, CacheBase):
+            raise TypeError(f"no cache: {type(function).__name__}")
+        if cache is not None:
+            raise TypeError("memoize takes one cache")
+        function, cache = None, function
+    if cache is not None and not isinstance(cache, CacheBase):
+        raise TypeError(f"no cache: {type(cache).__name__}")
+    if cache is not None and (maxsize, policy, ttl, tti) != _USUAL:
+        raise TypeError("a cache that is given has options of its own")
+
+    def decorate(function: Callable[..., Any]) -> Memo:
+        own = cache
+        if own is None:
+            own = Cache(policy, maxsize, ttl=ttl, tti=tti)
+        return Memo(function, own, typed, key, prefix)
+
+    return decorate if function is None else decorate(function)
