@@ -60,9 +60,7 @@ clang_has_sanitizers() {
 
 # Whether python3 has what builds abi/python without a network.
 python_builds() {
-  python3 -c '
-import cffi, ensurepip, setuptools, sysconfig, wheel
-open(sysconfig.get_paths()["include"] + "/Python.h")' >"$log" 2>&1
+  python3 "$root/tests/ffi/python/can_build.py" >"$log" 2>&1
 }
 
 has_header() {

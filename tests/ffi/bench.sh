@@ -24,7 +24,7 @@ build() {
       $(pkg-config --cflags --libs cachetools)
   fi
   if command -v go; then (cd "$here/go" && go build -o "$folder/Go" ./bench); fi
-  if python3 -c 'import cffi, ensurepip, setuptools, wheel'; then
+  if python3 "$here/python/can_build.py"; then
     python3 -m venv "$folder/venv" && "$folder/venv/bin/pip" install "$root/abi/python" || return 1
     printf '#!/bin/sh\nexec "%s/venv/bin/python" "%s/python/bench.py"\n' "$folder" "$here" >"$folder/Python"
     chmod +x "$folder/Python"

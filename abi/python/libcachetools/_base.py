@@ -77,13 +77,14 @@ def _sized(kind: str) -> Any:
     return struct
 
 
-class CacheBase(Closing, _hot.Store, MutableMapping[K, V]):
+class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
     """A cache. All methods but close are safe on any thread."""
 
     _values: Any  # how keys and values become bytes
     _handle: Any = None
     _ends: Ends
     _callbacks: Callbacks
+    _reraises: bool
     _user_data: Any
 
     def _load(self, data: bytes, tokens: Tokens, key: Any, load: Callable[[Any], Any]) -> Any:
@@ -105,6 +106,7 @@ class CacheBase(Closing, _hot.Store, MutableMapping[K, V]):
     ) -> None:
         self._ends = {}  # of walks and leases
         self._callbacks = callbacks
+        self._reraises = callbacks.are_any
         self._user_data = ffi.new_handle(callbacks)
         options = ffi.new("ct_options *")
         lib.ct_options_init(options, ffi.sizeof("ct_options"))
@@ -135,7 +137,7 @@ class CacheBase(Closing, _hot.Store, MutableMapping[K, V]):
             int(ffi.cast("uintptr_t", self._handle)),
             self._values.holds_objects,
             callbacks.run_inside,
-            callbacks.are_any,
+            self._reraises,
         )
 
     def close(
@@ -179,7 +181,7 @@ class CacheBase(Closing, _hot.Store, MutableMapping[K, V]):
         return self._handle
 
     def _end_call(self, status: int = 0) -> int:
-        if self._callbacks.are_any:
+        if self._reraises:
             reraise()
         return check(status)
 

@@ -82,6 +82,8 @@ class BytesCache(CacheBase[bytes, bytes]):
         """Return a view of the value in the library's own memory, or None. The value stays there
         until the last view of it is gone, whatever happens to its entry or to the cache.
         """
+        if not self._reraises:
+            return self._pin(key)
         handle, raw = self._open(), ffi.new("ct_value *")
         data, _ = self._key(key)
         status = lib.ct_get(handle, data, len(data), raw)
@@ -90,28 +92,8 @@ class BytesCache(CacheBase[bytes, bytes]):
         return view
 
     def get_many(self, keys: Iterable[bytes]) -> List[Optional[bytes]]:
-        """Return the values for many keys, in one call. A miss is None."""
-        handle = self._open()
-        keys = [as_bytes(key) for key in keys]
-        count, data = len(keys), b"".join(keys)
-        key_ends = ffi.new("size_t[]", list(itertools.accumulate(map(len, keys))))
-        value_ends, statuses = ffi.new("size_t[]", count), ffi.new("ct_status[]", count)
-        capacity = 64 * count
-        while True:
-            room = ffi.new("char[]", capacity)
-            status = lib.ct_get_many_copy(
-                handle, data, key_ends, count, room, capacity, value_ends, statuses
-            )
-            if status != Status.ERR_BUFFER:
-                break
-            capacity = value_ends[count - 1]
-        self._end_call(status)
-        values = ffi.buffer(room)[: value_ends[count - 1]] if count else b""
-        ends = list(value_ends)
-        return [
-            values[begin:end] if status == Status.OK else None
-            for begin, end, status in zip([0, *ends], ends, statuses)
-        ]
+        """Return the values for many keys, in one call for 64 of them. A miss is None."""
+        return self._get_many(keys)
 
     # ---- Writing
 
@@ -144,7 +126,7 @@ class BytesCache(CacheBase[bytes, bytes]):
         statuses = ffi.new("ct_status[]", len(parts) // 2)
         options = entry_options(ttl, deadline, weight, if_absent, if_present)
         status = lib.ct_set_many(handle, b"".join(parts), ends, len(statuses), options, statuses)
-        if self._callbacks.are_any:
+        if self._reraises:
             reraise()
         if not any(statuses):
             check(status)  # nothing was tried
@@ -257,11 +239,11 @@ def _patience(wait: Seconds) -> int:
 
 
 class _Pin(Closing):
-    """Holds a pinned value."""
+    """Holds a pinned value of a cache with callbacks, which its release may run."""
 
     def __init__(self, raw: Any, user_data: Any) -> None:
         self._handle = raw
-        self._user_data = user_data  # the release may run callbacks
+        self._user_data = user_data
 
     def view(self) -> memoryview:
         """Return a view that keeps the pin, as all views of it do."""

@@ -494,6 +494,120 @@ static PyObject *store_key(PyObject *object, PyObject *key_object) {
   return result;
 }
 
+/* ---- Pins: values of caches of bytes, as buffers ---------------------------------------------- */
+
+/* Its release runs no callback, so it does not matter on which thread, or when, a pin is freed. */
+typedef struct {
+  PyObject_HEAD ct_value value;
+} Pin;
+
+static int pin_buffer(PyObject *object, Py_buffer *view, int flags) {
+  const ct_value *value = &((Pin *)object)->value;
+  return PyBuffer_FillInfo(view, object, (void *)(uintptr_t)value->data, (Py_ssize_t)value->size, 1,
+                           flags);
+}
+
+static void pin_dealloc(PyObject *object) {
+  ct_value_release(&((Pin *)object)->value);
+  PyObject_Free(object);
+}
+
+static PyBufferProcs pin_as_buffer = {pin_buffer, NULL};
+
+static PyTypeObject pin_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "libcachetools._hot.Pin",
+    .tp_doc = "Holds a pinned value.",
+    .tp_basicsize = sizeof(Pin),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_dealloc = pin_dealloc,
+    .tp_as_buffer = &pin_as_buffer,
+};
+
+/* For caches of bytes without callbacks. */
+static PyObject *store_pin(PyObject *object, PyObject *key_object) {
+  const Store *self = (Store *)object;
+  PyObject *view = NULL;
+  Pin *pin;
+  Key key;
+  ct_status status;
+  if (key_of(self, key_object, &key) < 0) return NULL;
+  pin = PyObject_New(Pin, &pin_type);
+  if (pin == NULL) {
+    key_done(&key);
+    return NULL;
+  }
+  status = ct_get(self->cache, key.data, key.size, &pin->value);
+  key_done(&key);
+  if (status == CT_OK) {
+    view = PyMemoryView_FromObject((PyObject *)pin);
+  } else if (status > 0 || raise_status(status) == 0) {
+    view = Py_None;
+    Py_INCREF(view);
+  }
+  Py_DECREF(pin);
+  return view;
+}
+
+/* ---- Many keys -------------------------------------------------------------------------------- */
+
+#define MANY 64 /* keys in a call */
+
+/* Looks up to MANY keys up, and appends their values, or None, to a list. */
+static int get_some(const Store *self, PyObject *const *keys, size_t count, PyObject *list) {
+  PyObject *owners[MANY];
+  ct_bytes wanted[MANY];
+  ct_value values[MANY];
+  ct_status statuses[MANY], status = CT_OK;
+  PyThreadState *state;
+  size_t known = 0, i;
+  int failed = 0;
+  for (; known < count; known++) {
+    owners[known] = bytes_of(keys[known]);
+    if (owners[known] == NULL) break;
+    wanted[known].data = PyBytes_AS_STRING(owners[known]);
+    wanted[known].size = (size_t)PyBytes_GET_SIZE(owners[known]);
+  }
+  failed = known < count;
+  if (!failed) {
+    state = let_go(self);
+    status = ct_get_many(self->cache, wanted, count, values, statuses);
+    take_back(state);
+    for (i = 0; i < count && status == CT_OK && !failed; i++) {
+      PyObject *value = Py_None;
+      if (statuses[i] == CT_OK) {
+        value = value_of(self, values[i].data, values[i].size);
+      } else {
+        Py_INCREF(value);
+      }
+      failed = value == NULL || PyList_Append(list, value) < 0;
+      Py_XDECREF(value);
+    }
+    state = let_go(self);
+    for (i = 0; i < count; i++) ct_value_release(&values[i]);
+    take_back(state);
+  }
+  for (i = 0; i < known; i++) Py_DECREF(owners[i]);
+  return failed ? -1 : end_call(self, status);
+}
+
+/* For caches of bytes. */
+static PyObject *store_get_many(PyObject *object, PyObject *keys) {
+  const Store *self = (Store *)object;
+  PyObject *sequence = PySequence_Tuple(keys); /* which nobody can change meanwhile */
+  PyObject *list = sequence == NULL ? NULL : PyList_New(0);
+  Py_ssize_t begin = 0, count = sequence == NULL ? 0 : PyTuple_GET_SIZE(sequence);
+  int failed = list == NULL;
+  while (!failed && is_open(self) && begin < count) {
+    const Py_ssize_t some = count - begin < MANY ? count - begin : MANY;
+    failed = get_some(self, &PyTuple_GET_ITEM(sequence, begin), (size_t)some, list) < 0;
+    begin += some;
+  }
+  Py_XDECREF(sequence);
+  if (!failed && self->cache != NULL) return list;
+  Py_XDECREF(list);
+  return NULL;
+}
+
 static PyObject *store_attach(PyObject *object, PyObject *args) {
   Store *self = (Store *)object;
   unsigned long long address;
@@ -512,10 +626,20 @@ static PyObject *store_detach(PyObject *object, PyObject *unused) {
   Py_RETURN_NONE;
 }
 
+/* So that Store[K, V] can be a base. */
+static PyObject *store_of(PyObject *type, PyObject *parameters) {
+  (void)parameters;
+  Py_INCREF(type);
+  return type;
+}
+
 static PyMethodDef store_methods[] = {
+    {"__class_getitem__", store_of, METH_O | METH_CLASS, "Return the class itself."},
     {"get", (PyCFunction)(void (*)(void))store_get, METH_FASTCALL,
      "get(key, default=None, /)\n--\n\nReturn the value of a key, or else the default. A hit is a "
      "use."},
+    {"_pin", store_pin, METH_O, "Return a view of a value, or None."},
+    {"_get_many", store_get_many, METH_O, "Return a list of values, or None for those absent."},
     {"_key", store_key, METH_O, "Return the bytes of a key, and the tokens that they depend on."},
     {"_attach", store_attach, METH_VARARGS,
      "Begin to use a cache: its address; whether it holds objects, whether calls let go of the "
@@ -863,7 +987,8 @@ static PyModuleDef module_def = {
 PyMODINIT_FUNC PyInit__hot(void);
 PyMODINIT_FUNC PyInit__hot(void) {
   PyObject *module, *drop;
-  if (PyType_Ready(&store_type) < 0 || PyType_Ready(&memo_type) < 0) return NULL;
+  if (PyType_Ready(&pin_type) < 0 || PyType_Ready(&store_type) < 0 || PyType_Ready(&memo_type) < 0)
+    return NULL;
   waiting = PyList_New(0);
   drop = PyLong_FromVoidPtr((void *)(uintptr_t)&release_dropped);
   module = PyModule_Create(&module_def);

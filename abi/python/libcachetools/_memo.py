@@ -3,7 +3,21 @@
 
 import functools
 import inspect
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Generic,
+    List,
+    NamedTuple,
+    Optional,
+    Protocol,
+    Tuple,
+    TypeVar,
+    Union,
+    overload,
+)
 
 from . import _hot
 from ._base import CacheBase
@@ -15,6 +29,8 @@ from ._keys import Owners
 from ._numbers import Seconds
 from ._objects import Cache
 
+R = TypeVar("R")
+
 
 class CacheInfo(NamedTuple):
     """What a memoized function has seen."""
@@ -25,14 +41,18 @@ class CacheInfo(NamedTuple):
     currsize: int  # of the cache, results of other functions included
 
 
-class Memo(_hot.Memo):
+class Memo(_hot.Memo, Generic[R]):
     """A function that remembers its results: see memoize."""
 
-    __wrapped__: Callable[..., Any]
+    __wrapped__: Callable[..., R]
+
+    if TYPE_CHECKING:  # the base class has it
+
+        def __call__(self, *args: Any, **kwargs: Any) -> R: ...
 
     def __init__(
         self,
-        function: Callable[..., Any],
+        function: Callable[..., R],
         cache: "CacheBase[Any, Any]",
         typed: bool = False,
         key: Optional[Callable[..., Any]] = None,
@@ -115,6 +135,42 @@ _Options = Tuple[Optional[int], Policy, Optional[Seconds], Optional[Seconds]]
 _USUAL: _Options = (128, Policy.LRU, None, None)
 
 
+class Decorator(Protocol):
+    """Memoizes a function."""
+
+    def __call__(self, function: Callable[..., R]) -> Memo[R]: ...
+
+
+@overload
+def memoize(
+    function: Callable[..., R],
+    *,
+    cache: "Optional[CacheBase[Any, Any]]" = None,
+    maxsize: Optional[int] = 128,
+    policy: Policy = Policy.LRU,
+    ttl: Optional[Seconds] = None,
+    tti: Optional[Seconds] = None,
+    typed: bool = False,
+    key: Optional[Callable[..., Any]] = None,
+    prefix: bytes = b"",
+) -> Memo[R]: ...
+
+
+@overload
+def memoize(
+    function: "Optional[CacheBase[Any, Any]]" = None,
+    *,
+    cache: "Optional[CacheBase[Any, Any]]" = None,
+    maxsize: Optional[int] = 128,
+    policy: Policy = Policy.LRU,
+    ttl: Optional[Seconds] = None,
+    tti: Optional[Seconds] = None,
+    typed: bool = False,
+    key: Optional[Callable[..., Any]] = None,
+    prefix: bytes = b"",
+) -> "Decorator": ...
+
+
 def memoize(
     function: "Union[Callable[..., Any], CacheBase[Any, Any], None]" = None,
     *,
@@ -156,7 +212,7 @@ def memoize(
     if cache is not None and (maxsize, policy, ttl, tti) != _USUAL:
         raise TypeError("a cache that is given has options of its own")
 
-    def decorate(function: Callable[..., Any]) -> Memo:
+    def decorate(function: Callable[..., R]) -> Memo[R]:
         own = cache
         if own is None:
             own = Cache(policy, maxsize, ttl=ttl, tti=tti)

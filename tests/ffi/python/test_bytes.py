@@ -10,6 +10,8 @@ import io
 import os
 import pathlib
 import pickle
+import subprocess
+import sys
 import tempfile
 import threading
 import unittest
@@ -112,6 +114,26 @@ class StatusesAndOptions(unittest.TestCase):
         self.assertEqual(b"1", lease.fulfil(b"1"))  # it is still there
         with self.assertRaises(OverflowError):
             BytesCache(maxsize=10, weigher=lambda key, value: -1)[b"a"] = b"1"
+
+    def test_programs_end_quietly(self):
+        program = """
+import libcachetools as ct, threading, time
+dropped = []
+kept = ct.BytesCache(drop=dropped.append, listener=dropped.append, timer=time.monotonic, ttl=9)
+kept[b"a"] = b"1"
+view, walk, lease = kept.pin(b"a"), kept.walk(), kept.get_or_lease(b"b")
+objects = ct.Cache(listener=dropped.append)
+objects["itself"] = objects
+memo = ct.memoize(lambda x: memo)
+memo(memo)
+class Last:
+    def __del__(self):
+        objects.get("itself")
+objects["last"] = Last()
+threading.Thread(target=lambda: kept.get_or_lease(b"b"), daemon=True).start()
+"""
+        result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        self.assertEqual((0, "", ""), (result.returncode, result.stdout, result.stderr))
 
     def test_forgotten_caches_are_collected(self):
         cache = BytesCache(maxsize=10)
@@ -263,6 +285,18 @@ class Many(unittest.TestCase):
         self.assertEqual([Outcome.STORED] * 3, cache.set_many({b"a": b"1", b"": big, b"c": b""}))
         self.assertEqual([b"1", None, big, b""], cache.get_many([b"a", b"x", b"", b"c"]))
         self.assertEqual(([], []), (cache.get_many([]), cache.set_many([])))
+        keys = [b"%d" % i for i in range(0, 1000, 7)]
+        cache.update((key, key) for key in keys)
+        kept = set(cache)
+        self.assertEqual(100, len(kept))
+        self.assertEqual([key if key in kept else None for key in keys],
+                         cache.get_many(iter(keys)))
+        large = bytes(100_000)
+        cache[b"large"] = large
+        self.assertEqual([large, None, large], cache.get_many([b"large", b"none", b"large"]))
+        self.assertEqual(0, cache.stats()["pinned"])
+        timed = filled(BytesCache(timer=ManualClock(), ttl=5), b"ab")
+        self.assertEqual([b"A", None, b"B"], timed.get_many([b"a", b"c", b"b"]))
 
     def test_each_of_many_goes_its_own_way(self):
         cache = BytesCache(maxsize=4, weight_kind=ct.WeightKind.VALUE)
