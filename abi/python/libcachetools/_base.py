@@ -27,7 +27,7 @@ from ._errors import (
 )
 from ._ffi import ffi, lib
 from ._handles import Closing, Dependent, Ends, here, reraise
-from ._keys import token_of
+from ._keys import CallKey, token_of
 from ._numbers import Seconds, int32, lifetime, limit, seconds_of, ticks, unsigned
 from ._values import ABSENT, Tokens, take
 
@@ -35,7 +35,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 D = TypeVar("D")
 
-_hot.connect(check, reraise, token_of, ClosedError)
+_hot.connect(check, reraise, token_of, ClosedError, CallKey)
 
 
 def entry_options(

@@ -23,6 +23,7 @@ static PyObject *check;    /* check(status) raises the exception of a negative s
 static PyObject *reraise;  /* reraise() raises what a callback raised */
 static PyObject *token_of; /* token_of(object) stands for equal objects, by its index */
 static PyObject *closed;   /* the exception for a closed cache */
+static PyObject *call_key; /* the type of bytes that are a key as they are, in a cache of objects */
 
 /* ---- Parcels -------------------------------------------------------------------------------- */
 
@@ -34,8 +35,9 @@ typedef struct {
 } Parcel;
 
 /* A read copies a parcel, and only then takes references of its own. If another thread removes the
- * entry meanwhile, the reader itself drops it, and the parcel's references must not go before that.
- * They wait here. Reads that copy keep the GIL throughout, so one flag for all threads will do. */
+ * entry meanwhile, ct_get_copy itself may drop it, and the parcel's references must not go before
+ * the reader has its own. They wait here. Such reads keep the GIL throughout, so one flag for all
+ * threads will do. */
 static int is_reading;
 static PyObject *waiting; /* a list */
 
@@ -319,10 +321,14 @@ static int key_of(const Store *self, PyObject *object, Key *key) {
     memset(key, 0, sizeof *key);
     return use_bytes(key, bytes_of(object));
   }
-  if (key_begin(key, 0) < 0) return -1;
-  if (add(key, object, 0) == 0 && key_end(key) == 0) {
-    if (self->cache != NULL || is_open(self)) return 0;
+  if (Py_TYPE(object) == (PyTypeObject *)call_key) {
+    memset(key, 0, sizeof *key);
+    Py_INCREF(object);
+    return use_bytes(key, object);
   }
+  if (key_begin(key, 0) < 0) return -1;
+  /* Objects' own functions have run: the cache may be closed by now. */
+  if (add(key, object, 0) == 0 && key_end(key) == 0 && is_open(self)) return 0;
   key_done(key);
   return -1;
 }
@@ -731,19 +737,6 @@ static int add_call(Memo *self, Key *key, PyObject *args, PyObject *kwargs) {
   return result;
 }
 
-/* The key of a call. A cache of objects has it as a bytes object, so that the cache's own users can
- * look it up. */
-typedef struct {
-  Key inner;
-  Key outer;      /* of the bytes of inner, in a cache of objects */
-  const Key *key; /* the one that counts */
-} Call;
-
-static void call_done(Call *call) {
-  key_done(&call->inner);
-  key_done(&call->outer);
-}
-
 static int add_prefix(const Memo *self, Key *key) {
   PyObject *bytes = PyBytes_FromStringAndSize(key->data, (Py_ssize_t)key->size);
   PyObject *whole = self->prefix;
@@ -752,59 +745,41 @@ static int add_prefix(const Memo *self, Key *key) {
   return use_bytes(key, whole);
 }
 
-static int fill_call(Memo *self, PyObject *args, PyObject *kwargs, Call *call) {
-  Key *inner = &call->inner;
-  if (key_begin(inner, self->typed) < 0) return -1;
-  if (add_call(self, inner, args, kwargs) < 0 || key_end(inner) < 0) return -1;
+static int fill_call(Memo *self, PyObject *args, PyObject *kwargs, Key *key) {
+  if (add_call(self, key, args, kwargs) < 0 || key_end(key) < 0) return -1;
   if (!is_open(self->store)) return -1;
-  if (self->prefix != NULL && add_prefix(self, inner) < 0) return -1;
-  if (self->store->holds_objects) {
-    call->key = &call->outer;
-    if (key_begin(&call->outer, 0) < 0) return -1;
-    ct_key_bytes(call->outer.builder, inner->data, inner->size);
-    return key_end(&call->outer);
-  }
-  call->key = inner;
-  if (inner->tokens == NULL) return 0;
+  if (self->prefix != NULL && add_prefix(self, key) < 0) return -1;
+  if (key->tokens == NULL || self->store->holds_objects) return 0;
   PyErr_SetString(PyExc_TypeError,
                   "in a cache of bytes, arguments are None, bools, numbers of 64 bits, str, bytes "
                   "and tuples of these; give memoize a key function");
   return -1;
 }
 
-/* On failure nothing need be done with the call. */
-static int call_begin(Memo *self, PyObject *args, PyObject *kwargs, Call *call) {
-  memset(call, 0, sizeof *call);
+/* On failure nothing need be done with the key. */
+static int key_of_call(Memo *self, PyObject *args, PyObject *kwargs, Key *key) {
   if (self->store == NULL) {
     PyErr_SetString(PyExc_TypeError, "the memo was not initialized");
     return -1;
   }
-  if (fill_call(self, args, kwargs, call) == 0) return 0;
-  call_done(call);
+  if (key_begin(key, self->typed) < 0) return -1;
+  if (fill_call(self, args, kwargs, key) == 0) return 0;
+  key_done(key);
   return -1;
-}
-
-/* Returns the bytes that the library knows, the tokens that they depend on, and the key as the
- * cache's users know it. */
-static PyObject *parts_of(const Call *call) {
-  const Key *key = call->key, *inner = &call->inner;
-  return Py_BuildValue("y#Oy#", (const char *)key->data, (Py_ssize_t)key->size,
-                       inner->tokens != NULL ? inner->tokens : Py_None, (const char *)inner->data,
-                       (Py_ssize_t)inner->size);
 }
 
 static PyObject *memo_call(PyObject *object, PyObject *args, PyObject *kwargs) {
   Memo *self = (Memo *)object;
   PyObject *value = NULL, *parts, *result;
-  Call call;
-  if (call_begin(self, args, kwargs, &call) < 0) return NULL;
-  if (look_up(self->store, call.key, &value) < 0 || value != NULL) {
+  Key key;
+  if (key_of_call(self, args, kwargs, &key) < 0) return NULL;
+  if (look_up(self->store, &key, &value) < 0 || value != NULL) {
     self->hits += value != NULL;
-    call_done(&call);
+    key_done(&key);
     return value;
   }
-  parts = parts_of(&call);
-  call_done(&call);
+  parts = key_and_tokens(&key);
+  key_done(&key);
   if (parts == NULL) return NULL;
   result = PyObject_CallMethod(object, "_compute", "OOO", parts, args,
                                kwargs != NULL ? kwargs : Py_None);
@@ -814,10 +789,10 @@ static PyObject *memo_call(PyObject *object, PyObject *args, PyObject *kwargs) {
 
 static PyObject *memo_key(PyObject *object, PyObject *args, PyObject *kwargs) {
   PyObject *parts;
-  Call call;
-  if (call_begin((Memo *)object, args, kwargs, &call) < 0) return NULL;
-  parts = parts_of(&call);
-  call_done(&call);
+  Key key;
+  if (key_of_call((Memo *)object, args, kwargs, &key) < 0) return NULL;
+  parts = key_and_tokens(&key);
+  key_done(&key);
   return parts;
 }
 
@@ -895,9 +870,7 @@ static void memo_dealloc(PyObject *object) {
 
 static PyMethodDef memo_methods[] = {
     {"_key", (PyCFunction)(void (*)(void))memo_key, METH_VARARGS | METH_KEYWORDS,
-     "Return the bytes of a call's key, the tokens that they depend on, and the key as it is in "
-     "the "
-     "cache."},
+     "Return the bytes of a call's key, and the tokens that they depend on."},
     {"_remember", memo_remember, METH_VARARGS,
      "Say how: in which Store, with which prefix, by which function for keys or None, and whether "
      "types count."},
@@ -930,11 +903,14 @@ static PyTypeObject memo_type = {
 
 static PyObject *connect_functions(PyObject *module, PyObject *args) {
   (void)module;
-  if (!PyArg_ParseTuple(args, "OOOO", &check, &reraise, &token_of, &closed)) return NULL;
+  if (!PyArg_ParseTuple(args, "OOOOO", &check, &reraise, &token_of, &closed, &call_key)) {
+    return NULL;
+  }
   Py_INCREF(check);
   Py_INCREF(reraise);
   Py_INCREF(token_of);
   Py_INCREF(closed);
+  Py_INCREF(call_key);
   Py_RETURN_NONE;
 }
 
@@ -968,8 +944,7 @@ static PyObject *parcel_open(PyObject *module, PyObject *address) {
 
 static PyMethodDef functions[] = {
     {"connect", connect_functions, METH_VARARGS,
-     "Bring what this module calls: check, reraise, token_of, and the exception for closed "
-     "caches."},
+     "Bring what this module uses: check, reraise, token_of, ClosedError and CallKey."},
     {"parcel_new", parcel_new, METH_VARARGS,
      "Return the bytes of a parcel of key, value and tokens, which owns them."},
     {"parcel_free", parcel_free, METH_O, "Free a parcel that the library did not store."},

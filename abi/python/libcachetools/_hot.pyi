@@ -40,7 +40,7 @@ class Store(Generic[K, V]):
 class Memo:
     _hits: int
     _misses: int
-    def _key(self, *args: Any, **kwargs: Any) -> Tuple[bytes, Optional[List[Any]], bytes]: ...
+    def _key(self, *args: Any, **kwargs: Any) -> Tuple[bytes, Optional[List[Any]]]: ...
     def _remember(
         self,
         store: Store[Any, Any],
@@ -57,6 +57,7 @@ def connect(
     reraise: Callable[[], None],
     token_of: Callable[[Any], Any],
     closed: Type[Exception],
+    call_key: Type[bytes],
     /,
 ) -> None: ...
 def parcel_new(key: Any, value: Any, tokens: Optional[List[Any]], /) -> bytes: ...

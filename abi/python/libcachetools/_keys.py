@@ -9,7 +9,7 @@ from typing import Any, Dict, Hashable, Optional
 from ._errors import ClosedError, NoMemoryError, Status, check
 from ._ffi import ffi, lib
 from ._handles import Closing
-from ._values import as_bytes, copy_of
+from ._values import Tokens, as_bytes, copy_of
 
 # ---- Keys that may be stored ---------------------------------------------------------------------
 
@@ -134,6 +134,17 @@ def token_of(value: Any) -> Token:
             if token is None:
                 token = _tokens[value] = Token()
     return token
+
+
+class CallKey(bytes):
+    """The key of a call: bytes as the library knows them, in caches of objects too."""
+
+    _tokens: Tokens
+
+    def __new__(cls, data: bytes, tokens: Tokens) -> "CallKey":
+        it = super().__new__(cls, data)
+        it._tokens = tokens  # which live as long as the key
+        return it
 
 
 class Owners(Dict[int, int]):

@@ -25,7 +25,7 @@ from ._choices import Policy
 from ._errors import Status
 from ._ffi import lib
 from ._handles import Closing
-from ._keys import Owners
+from ._keys import CallKey, Owners
 from ._numbers import Seconds
 from ._objects import Cache
 
@@ -76,12 +76,12 @@ class Memo(_hot.Memo, Generic[R]):
 
     def _compute(
         self,
-        parts: Tuple[bytes, Optional[List[Any]], bytes],
+        parts: Tuple[bytes, Optional[List[Any]]],
         args: Tuple[Any, ...],
         kwargs: Optional[Dict[str, Any]],
     ) -> Any:
         """Return the result of a call that was not found."""
-        data, tokens, key = parts
+        data, tokens = parts
         ran = False
 
         def run(_: Any) -> Any:
@@ -90,7 +90,7 @@ class Memo(_hot.Memo, Generic[R]):
             self._count(False)
             return self.__wrapped__(*args, **(kwargs or {}))
 
-        value = self._cache._load(data, tokens, key, run)
+        value = self._cache._load(data, tokens, CallKey(data, tokens), run)
         if not ran:
             self._count(True)
         return value
@@ -102,11 +102,11 @@ class Memo(_hot.Memo, Generic[R]):
 
     def cache_key(self, *args: Any, **kwargs: Any) -> bytes:
         """Return the key that the result of a call is stored under."""
-        return self._key(*args, **kwargs)[2]
+        return CallKey(*self._key(*args, **kwargs))
 
     def cache_discard(self, *args: Any, **kwargs: Any) -> bool:
         """Forget the result of one call, also of one that runs. Returns whether it was kept."""
-        data, _, _ = self._key(*args, **kwargs)
+        data, _ = self._key(*args, **kwargs)
         status = lib.ct_delete(self._cache._open(), data, len(data))
         return self._cache._end_call(status) == Status.OK
 
@@ -194,7 +194,7 @@ def memoize(
 
     Arguments are a key as in Cache, so they must be hashable. Named ones count in any order, and
     f(1) and f(x=1) are two calls. If typed, 1, 1.0 and True differ. Or key(*args, **kwargs) returns
-    the key. prefix keeps functions that share a cache apart.
+    the key. prefix keeps functions that share a cache apart, and apart from keys of your own.
 
     Of a method, each object has its own results in the one cache. The object is known by its
     identity, and is neither kept alive nor asked for its hash. When it is gone, its results age out
