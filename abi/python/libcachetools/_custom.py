@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Policies of one's own."""
 
+from typing import Optional
+
 
 class CustomPolicy:
     """A policy for Policy.CUSTOM, to be derived from; any object with insert, remove and victim
@@ -25,7 +27,7 @@ class CustomPolicy:
         """An entry left."""
         raise NotImplementedError
 
-    def resize(self, maxsize: "int | None") -> None:
+    def resize(self, maxsize: Optional[int]) -> None:
         """The cache has another limit. Optional."""
 
     def victim(self) -> int:

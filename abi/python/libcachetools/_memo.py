@@ -24,7 +24,6 @@ from ._base import CacheBase
 from ._choices import Policy
 from ._errors import Status
 from ._ffi import lib
-from ._handles import Closing
 from ._keys import CallKey, Owners
 from ._numbers import Seconds
 from ._objects import Cache
@@ -124,8 +123,14 @@ class Memo(_hot.Memo, Generic[R]):
         """Count from zero again. Results stay."""
         self._hits = self._misses = 0
 
-    __reduce__ = __copy__ = __deepcopy__ = Closing.__reduce__
-    __reduce_ex__ = __reduce__
+    def __reduce__(self) -> str:
+        return self.__wrapped__.__qualname__  # pickled by its name, as a function is
+
+    def __copy__(self) -> "Memo[R]":
+        return self
+
+    def __deepcopy__(self, _: Any) -> "Memo[R]":
+        return self
 
     def __repr__(self) -> str:
         return f"<Memo of {getattr(self, '__wrapped__', None)!r}>"

@@ -74,8 +74,7 @@ class StatusesAndOptions(unittest.TestCase):
 
     def test_nothing_that_is_freed_once_is_copied(self):
         cache = BytesCache(maxsize=10)
-        for it in (cache, cache.get_or_lease(b"b"), ct.Key(), cache.walk(),
-                   ct.memoize(cache)(lambda: b"2")):
+        for it in cache, cache.get_or_lease(b"b"), ct.Key(), cache.walk():
             for use in (copy.copy, copy.deepcopy, pickle.dumps):
                 with self.assertRaisesRegex(TypeError, type(it).__name__):
                     use(it)

@@ -72,6 +72,10 @@ class Header(unittest.TestCase):
                              (ct.CorruptError, ValueError)):
             self.assertTrue(issubclass(kind, parent) and issubclass(kind, ct.Error))
 
+    def test_the_package_has_the_librarys_version(self):
+        text = (ROOT / "abi/python/pyproject.toml").read_text(encoding="utf-8")
+        self.assertIn(f'version = "{ct.version()}"', text)
+
     def test_all_that_is_public_is_named(self):
         for name in ct.__all__:
             self.assertTrue(hasattr(ct, name), name)
