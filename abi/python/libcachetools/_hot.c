@@ -137,42 +137,49 @@ static int key_end(Key *key) {
   return status == CT_OK ? 0 : raise_status(status);
 }
 
-/* A number that stands for an object: (None, number). No tuple of Python's is encoded so, because
- * one that begins with None is given a second one. */
-static void add_number(Key *key, uint64_t number) {
+/* Numbers that stand for an object: (None, number) or (None, number, number of its type). No tuple
+ * of Python's is encoded so, because one that begins with None is given a second one. */
+static void add_numbers(Key *key, uint64_t number, uint64_t type) {
   ct_key_tuple_begin(key->builder);
   ct_key_null(key->builder);
   ct_key_uint(key->builder, number);
+  if (type != 0) ct_key_uint(key->builder, type);
   ct_key_tuple_end(key->builder);
 }
 
-static int add_token(Key *key, PyObject *object) {
+/* Sets *number to an object's, which stays its own as long as the key's tokens live. */
+static int find_number(Key *key, PyObject *object, uint64_t *number) {
   PyObject *token = PyObject_CallFunctionObjArgs(token_of, object, NULL);
   PyObject *index = token == NULL ? NULL : PyNumber_Index(token);
-  unsigned long long number = 0;
   int failed = index == NULL;
   if (!failed) {
-    number = PyLong_AsUnsignedLongLong(index);
+    *number = PyLong_AsUnsignedLongLong(index);
     if (key->tokens == NULL) key->tokens = PyList_New(0);
     failed = key->tokens == NULL || PyList_Append(key->tokens, token) < 0;
   }
   Py_XDECREF(index);
   Py_XDECREF(token);
-  if (failed) return -1;
-  add_number(key, number);
+  return failed ? -1 : 0;
+}
+
+static int add_token(Key *key, PyObject *object, int typed) {
+  uint64_t number = 0, type = 0;
+  if (find_number(key, object, &number) < 0) return -1;
+  if (typed && find_number(key, (PyObject *)Py_TYPE(object), &type) < 0) return -1;
+  add_numbers(key, number, type);
   return 0;
 }
 
 /* Whether an object compares and hashes as those of the base type do; if typed, is of that type. */
-static int is_like(PyObject *object, PyTypeObject *base, unsigned long flag, int typed) {
+static int is_like(PyObject *object, PyTypeObject *base, int is_of_base, int typed) {
   PyTypeObject *type = Py_TYPE(object);
   if (type == base) return 1;
-  return !typed && PyType_HasFeature(type, flag) && type->tp_richcompare == base->tp_richcompare &&
+  return !typed && is_of_base && type->tp_richcompare == base->tp_richcompare &&
          type->tp_hash == base->tp_hash;
 }
 
 /* Returns 1 if there is no number of the library's that equals this one. */
-static int add_int(Key *key, PyObject *object) {
+static int add_int(Key *key, PyObject *object, int typed) {
   int overflow;
   const long long value = PyLong_AsLongLongAndOverflow(object, &overflow);
   if (overflow == 0) {
@@ -201,7 +208,7 @@ static int add_int(Key *key, PyObject *object) {
     equal = back == NULL ? -1 : PyObject_RichCompareBool(back, object, Py_EQ);
     Py_XDECREF(back);
     if (equal <= 0) return equal < 0 ? -1 : 1;
-    if (key->typed) return 1; /* it would be a float */
+    if (typed) return 1; /* it would be a float */
     ct_key_double(key->builder, near);
     return 0;
   }
@@ -237,7 +244,7 @@ static int add_tuple(Key *key, PyObject *tuple) {
 
 static int add(Key *key, PyObject *object, int typed) {
   int odd = 1;
-  if (is_like(object, &PyUnicode_Type, Py_TPFLAGS_UNICODE_SUBCLASS, typed)) {
+  if (is_like(object, &PyUnicode_Type, PyUnicode_Check(object), typed)) {
     odd = add_text(key, object);
   } else if (object == Py_None) {
     ct_key_null(key->builder);
@@ -245,29 +252,28 @@ static int add(Key *key, PyObject *object, int typed) {
   } else if (object == Py_True || object == Py_False) {
     ct_key_bool(key->builder, object == Py_True);
     odd = 0;
-  } else if (is_like(object, &PyLong_Type, Py_TPFLAGS_LONG_SUBCLASS, typed)) {
-    odd = add_int(key, object);
-  } else if (PyFloat_CheckExact(object)) {
+  } else if (is_like(object, &PyLong_Type, PyLong_Check(object), typed)) {
+    odd = add_int(key, object, typed);
+  } else if (is_like(object, &PyFloat_Type, PyFloat_Check(object), typed)) {
     ct_key_double(key->builder, PyFloat_AS_DOUBLE(object));
     odd = 0;
-  } else if (is_like(object, &PyBytes_Type, Py_TPFLAGS_BYTES_SUBCLASS, typed)) {
+  } else if (is_like(object, &PyBytes_Type, PyBytes_Check(object), typed)) {
     ct_key_bytes(key->builder, PyBytes_AS_STRING(object), (size_t)PyBytes_GET_SIZE(object));
     odd = 0;
-  } else if (is_like(object, &PyTuple_Type, Py_TPFLAGS_TUPLE_SUBCLASS, typed)) {
+  } else if (is_like(object, &PyTuple_Type, PyTuple_Check(object), typed)) {
     odd = add_tuple(key, object);
   }
-  if (odd <= 0) return odd;
-  if (add_token(key, object) < 0) return -1;
-  return typed ? add_token(key, (PyObject *)Py_TYPE(object)) : 0;
+  return odd <= 0 ? odd : add_token(key, object, typed);
 }
 
 /* ---- Caches --------------------------------------------------------------------------------- */
 
 typedef struct {
-  PyObject_HEAD ct_cache *cache; /* NULL: closed. _ffi makes and frees it */
-  char holds_objects;            /* values are parcels, and keys any objects; else both are bytes */
-  char lets_go;                  /* of the GIL: callbacks run in the critical section */
-  char reraises;                 /* there are callbacks */
+  PyObject ob_base;
+  ct_cache *cache;    /* NULL: closed. _ffi makes and frees it */
+  char holds_objects; /* values are parcels, and keys any objects; else both are bytes */
+  char lets_go;       /* of the GIL: callbacks run in the critical section */
+  char reraises;      /* there are callbacks */
 } Store;
 
 static int is_open(const Store *self) {
@@ -504,7 +510,8 @@ static PyObject *store_key(PyObject *object, PyObject *key_object) {
 
 /* Its release runs no callback, so it does not matter on which thread, or when, a pin is freed. */
 typedef struct {
-  PyObject_HEAD ct_value value;
+  PyObject ob_base;
+  ct_value value;
 } Pin;
 
 static int pin_buffer(PyObject *object, Py_buffer *view, int flags) {
@@ -521,7 +528,8 @@ static void pin_dealloc(PyObject *object) {
 static PyBufferProcs pin_as_buffer = {pin_buffer, NULL};
 
 static PyTypeObject pin_type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "libcachetools._hot.Pin",
+    .ob_base = {PyObject_HEAD_INIT(NULL) 0},
+    .tp_name = "libcachetools._hot.Pin",
     .tp_doc = "Holds a pinned value.",
     .tp_basicsize = sizeof(Pin),
     .tp_flags = Py_TPFLAGS_DEFAULT,
@@ -657,7 +665,8 @@ static PyMappingMethods store_mapping = {NULL, store_subscript, store_assign};
 static PySequenceMethods store_sequence = {.sq_contains = store_contains};
 
 static PyTypeObject store_type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "libcachetools._hot.Store",
+    .ob_base = {PyObject_HEAD_INIT(NULL) 0},
+    .tp_name = "libcachetools._hot.Store",
     .tp_doc = "The fast methods of a cache.",
     .tp_basicsize = sizeof(Store),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
@@ -670,10 +679,11 @@ static PyTypeObject store_type = {
 /* ---- Memoized functions --------------------------------------------------------------------- */
 
 typedef struct {
-  PyObject_HEAD Store *store; /* a Store, or NULL */
-  PyObject *prefix;           /* bytes, or NULL */
-  PyObject *make_key;         /* of the arguments, or NULL: they are the key */
-  PyObject *owners; /* of methods: a dict from the id of an object to its number, or NULL */
+  PyObject ob_base;
+  Store *store;       /* a Store, or NULL */
+  PyObject *prefix;   /* bytes, or NULL */
+  PyObject *make_key; /* of the arguments, or NULL: they are the key */
+  PyObject *owners;   /* of methods: a dict from the id of an object to its number, or NULL */
   char typed;
   unsigned long long hits;
   unsigned long long misses;
@@ -700,7 +710,7 @@ static int add_owner(Memo *self, Key *key, PyObject *owner) {
   value = PyLong_AsUnsignedLongLong(number);
   Py_DECREF(number);
   if (PyErr_Occurred()) return -1;
-  add_number(key, value);
+  add_numbers(key, value, 0);
   return 0;
 }
 
@@ -884,7 +894,8 @@ static PyMemberDef memo_members[] = {
     {NULL, 0, 0, 0, NULL}};
 
 static PyTypeObject memo_type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "libcachetools._hot.Memo",
+    .ob_base = {PyObject_HEAD_INIT(NULL) 0},
+    .tp_name = "libcachetools._hot.Memo",
     .tp_doc = "The call of a memoized function.",
     .tp_basicsize = sizeof(Memo),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |

@@ -4,6 +4,7 @@
 import copy
 import datetime
 import decimal
+import fractions
 import functools
 import gc
 import math
@@ -173,6 +174,13 @@ class Memos(unittest.TestCase):
         self.assertEqual(["int", "float", "bool", "Count", "Decimal", "int"], [
             memo(it) for it in (1, 1.0, True, Count(1), decimal.Decimal(1), 1)])
         self.assertEqual(5, memo.cache_info().misses)
+        named = ct.memoize(typed=True)(lambda **named: type(named["n"]).__name__)
+        self.assertEqual(["int", "Count", "Decimal", "Fraction", "Decimal"], [named(n=it) for it in (
+            1, Count(1), decimal.Decimal(1), fractions.Fraction(1), decimal.Decimal(1))])
+        self.assertEqual((1, 4), named.cache_info()[:2])
+        pairs = ct.memoize(typed=True)(lambda *args: len(args))
+        self.assertEqual([1, 2, 2, 1], [pairs(*args) for args in (
+            (memo,), (memo, ct.Memo), (None, 1), ((None, 1),))])
         untyped = ct.memoize(lambda *args: type(args[0]).__name__)
         self.assertEqual({"Count"}, {untyped(Count(1)), untyped(1)})
 

@@ -206,10 +206,14 @@ class Name(str):
     """Equal to its text."""
 
 
+class Share(float):
+    """Equal to its number."""
+
+
 class Keys(unittest.TestCase):
     def test_equal_keys_are_one(self):
         cache = Cache()
-        for equal in ((1, 1.0, True, Color.RED), ("1", Name("1")), (2**100, 2.0**100),
+        for equal in ((1, 1.0, True, Color.RED), ("1", Name("1")), (0.5, Share(0.5)), (7.0, 7, Share(7)), (2**100, 2.0**100),
                       (decimal.Decimal(3), decimal.Decimal("3.0")), (frozenset("ab"), frozenset("ba")),
                       ((1, (2.0,)), (True, (2,))), (0.0, -0.0, 0, False),
                       (collections.namedtuple("P", "x y")(1, 2), (1, 2))):
