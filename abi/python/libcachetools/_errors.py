@@ -2,7 +2,7 @@
 """Statuses of the library, and the exceptions that they become."""
 
 import enum
-from typing import Dict, Optional, Type
+from typing import Any, Dict, Optional, Tuple, Type
 
 from ._ffi import ffi, lib
 
@@ -47,6 +47,9 @@ class Error(Exception):
         super().__init__(text or ffi.string(lib.ct_status_message(status)).decode())
         self.status = status
 
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return type(self), (self.status, str(self))
+
     @property
     def name(self) -> str:
         """The name of the status: "CT_ERR_NOMEM"."""
@@ -62,6 +65,9 @@ class ClosedError(InvalidError):
 
     def __init__(self, text: str = "the cache is closed") -> None:
         super().__init__(Status.ERR_INVALID, text)
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return type(self), (str(self),)
 
 
 class NoMemoryError(Error, MemoryError):

@@ -2,6 +2,7 @@
 """The declarations, which build_ffi.py takes from the header and the compiler has checked."""
 
 import pathlib
+import pickle
 import re
 import unittest
 
@@ -66,6 +67,12 @@ class Header(unittest.TestCase):
                 ct._errors.check(status)
             self.assertEqual((status, f"CT_{status.name}"), (caught.exception.status,
                                                             caught.exception.name))
+            raised = caught.exception
+            again = pickle.loads(pickle.dumps(raised))
+            self.assertEqual((type(raised), raised.status, str(raised)),
+                             (type(again), again.status, str(again)))
+        again = pickle.loads(pickle.dumps(ct.ClosedError()))
+        self.assertEqual((ct.ClosedError, str(ct.ClosedError())), (type(again), str(again)))
         for kind, parent in ((ct.InvalidError, ValueError), (ct.NoMemoryError, MemoryError),
                              (ct.TooLargeError, ValueError), (ct.ClosedError, ct.InvalidError),
                              (ct.RecursiveLoadError, RecursionError), (ct.FileError, OSError),
