@@ -104,6 +104,7 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         stats: bool,
         precise_clock: bool,
     ) -> None:
+        self.close()  # if this one is made again
         self._ends = {}  # of walks and leases
         self._callbacks = callbacks
         self._reraises = callbacks.are_any
@@ -126,13 +127,14 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         structs = callbacks.put_into(options)
         handle = ffi.new("ct_cache **")
         status = lib.ct_cache_new_with(options, handle)
-        del structs
+        if status == Status.OK:
+            self._handle = handle[0]
         reraise()
         if status == Status.ERR_INVALID:
             problem = lib.ct_options_problem(options)
             raise InvalidError(status, ffi.string(problem).decode() if problem else None)
         check(status)
-        self._handle = handle[0]
+        del structs  # options pointed to them
         self._attach(
             int(ffi.cast("uintptr_t", self._handle)),
             self._values.holds_objects,
@@ -327,11 +329,14 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         reraise()
         return expired
 
-    def stats(self) -> Dict[str, int]:
-        """Return the counters."""
-        stats = _sized("ct_stats")
-        check(lib.ct_cache_stats(self._open(), stats))
-        return _fields(stats)
+    def stats(self) -> Dict[str, float]:
+        """Return the counters, and the seconds that loads took."""
+        raw = _sized("ct_stats")
+        check(lib.ct_cache_stats(self._open(), raw))
+        stats: Dict[str, float] = dict(_fields(raw))
+        stats["load_seconds"] = seconds_of(raw.load_ticks)
+        del stats["load_ticks"]
+        return stats
 
     def reset_stats(self) -> None:
         """Count from zero again."""

@@ -43,6 +43,15 @@ class StatusesAndOptions(unittest.TestCase):
         with self.assertRaisesRegex(ct.InvalidError, "shards"):
             BytesCache(maxsize=10, shards=3)
 
+    def test_wrong_options_with_structs_are_explained(self):
+        for options in {"custom": dict}, {"allocator": (min, max)}:
+            with self.assertRaisesRegex(ct.InvalidError, "shards"):
+                BytesCache(shards=3, **options)
+        with self.assertRaisesRegex(ct.InvalidError, "custom"):
+            BytesCache(Policy.CUSTOM)
+        with self.assertRaises(ZeroDivisionError):
+            BytesCache(Policy.CUSTOM, custom=lambda maxsize: 1 / 0)
+
     def test_options_in_force_are_told(self):
         options = BytesCache(Policy.SIEVE, 10, shards=4, ttl=50, tti=20, precise_clock=True,
                         listener=print).options()

@@ -107,6 +107,13 @@ class Mapping(unittest.TestCase):
                 Cache(ttl=wrong)
         self.assertEqual(1e-9, Cache(tti=1e-12).options()["tti"])
 
+    def test_a_cache_that_is_made_again_is_a_new_one(self):
+        cache = Cache(maxsize=5)
+        cache["a"] = value = Thing()
+        there, value = weakref.ref(value), None
+        cache.__init__(maxsize=3)
+        self.assertEqual((0, 3, None), (len(cache), cache.maxsize, there()))
+
     def test_unknown_keywords_are_told(self):
         for make in (lambda: Cache(maxsiz=5), lambda: ct.BytesCache(getsizeof=len),
                      lambda: ct.memoize(maxsiz=5), lambda: Cache().set("a", 1, tl=5)):
@@ -464,6 +471,10 @@ class Loading(unittest.TestCase):
         self.assertIn("x", cache)
         self.assertEqual((2, 0), (cache.stats()["loads"], cache.stats()["load_failures"]))
         self.assertEqual(2, cache.stats()["misses"])
+        clock = ManualClock()
+        timed = Cache(timer=clock)
+        timed.get_or_load("a", lambda key: setattr(clock, "now", clock.now + 1.5))
+        self.assertEqual(1.5, timed.stats()["load_seconds"])
 
     def test_loaders_say_what_is_special(self):
         cache = Cache(maxsize=100, timer=ManualClock())
