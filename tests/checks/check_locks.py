@@ -51,7 +51,9 @@ def read(root, name):
 def sources(root):
     found = []
     for top in ("src", "abi"):
-        for folder, _, names in os.walk(os.path.join(root, top)):
+        for folder, below, names in os.walk(os.path.join(root, top)):
+            if top == "abi":
+                below.clear()  # wrappers for other languages
             found += [os.path.relpath(os.path.join(folder, name), root) for name in names
                       if re.search(r"\.[chi]\w*$", name)]
     return sorted(found)

@@ -7,4 +7,4 @@ require (
 	github.com/maypok86/otter/v2 v2.4.0
 )
 
-replace cachetools => ../../ffi/go
+replace cachetools => ../../../abi/go

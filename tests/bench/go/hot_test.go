@@ -55,8 +55,8 @@ func BenchmarkCallOfNothing(b *testing.B) {
 }
 
 // open makes a cache that holds all keys.
-func open(b *testing.B, policy cachetools.Policy) *cachetools.Cache {
-	cache, err := cachetools.Open(cachetools.Options{Policy: policy, Maxsize: 2 * keyCount, Shards: 16})
+func open(b *testing.B, policy cachetools.Policy) *cachetools.ByteCache {
+	cache, err := cachetools.OpenBytes(cachetools.ByteOptions{Policy: policy, Maxsize: 2 * keyCount, Shards: 16})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func open(b *testing.B, policy cachetools.Policy) *cachetools.Cache {
 }
 
 func BenchmarkGet(b *testing.B) {
-	for _, policy := range []cachetools.Policy{cachetools.LRU, cachetools.Sieve, cachetools.WTinyLFU} {
+	for _, policy := range []cachetools.Policy{cachetools.LRU, cachetools.SIEVE, cachetools.WTINYLFU} {
 		b.Run(policy.String(), func(b *testing.B) {
 			cache := open(b, policy)
 			getAll(b, func(key string, _ []byte) byte {
@@ -86,7 +86,7 @@ func BenchmarkGet(b *testing.B) {
 }
 
 func BenchmarkGetAppend(b *testing.B) {
-	for _, policy := range []cachetools.Policy{cachetools.LRU, cachetools.Sieve, cachetools.WTinyLFU} {
+	for _, policy := range []cachetools.Policy{cachetools.LRU, cachetools.SIEVE, cachetools.WTINYLFU} {
 		b.Run(policy.String(), func(b *testing.B) {
 			cache := open(b, policy)
 			getAll(b, func(key string, buffer []byte) byte {

@@ -1,4 +1,11 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # ../client.sh, which sources this, sets work and run
-run '^ *--- (PASS|FAIL|SKIP): ' go test -v -count=1 .
+for module in . bench ../../../abi/go; do (cd $module && go vet .); done
+unformatted=$(gofmt -l . ../../../abi/go)
+[ -z "$unformatted" ] || { echo "Not as gofmt writes it: $unformatted"; exit 1; }
+# Not every distribution packages what -race links.
+race=-race
+go test $race -run '^$' . >"$work/said" 2>&1 || race=
+# shellcheck disable=SC2086 # words
+run '^ *--- (PASS|FAIL|SKIP): ' go test -v -count=1 $race .

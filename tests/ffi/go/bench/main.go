@@ -39,7 +39,7 @@ func require(err error) {
 }
 
 func main() {
-	cache, err := cachetools.New(cachetools.LRU, entries)
+	cache, err := cachetools.NewBytes(cachetools.LRU, entries)
 	require(err)
 	defer cache.Close()
 	var keys []string

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package cachetools
+package cachetools_test
 
 import (
 	"bytes"
@@ -20,13 +20,15 @@ import (
 	"testing/iotest"
 	"time"
 	"unsafe"
+
+	. "cachetools"
 )
 
 // Uses every group of the library's functions.
 
-func open(t testing.TB, options Options) *Cache {
+func open(t testing.TB, options ByteOptions) *ByteCache {
 	t.Helper()
-	cache, err := Open(options)
+	cache, err := OpenBytes(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,8 +36,8 @@ func open(t testing.TB, options Options) *Cache {
 	return cache
 }
 
-func lru(t testing.TB, maxsize uint64) *Cache {
-	return open(t, Options{Maxsize: maxsize})
+func lru(t testing.TB, maxsize uint64) *ByteCache {
+	return open(t, ByteOptions{Maxsize: maxsize})
 }
 
 func expect(t testing.TB, expected, actual any) {
@@ -52,7 +54,7 @@ func expectError(t testing.TB, expected error, actual error) {
 	}
 }
 
-func set(t testing.TB, cache *Cache, keys ...string) {
+func set(t testing.TB, cache *ByteCache, keys ...string) {
 	t.Helper()
 	for _, key := range keys {
 		expectError(t, nil, cache.Set(key, []byte("value of "+key)))
@@ -62,18 +64,22 @@ func set(t testing.TB, cache *Cache, keys ...string) {
 // text releases a value, and returns its text, or the name of the error.
 func text(value Value, err error) string {
 	defer value.Release()
+	var status Status
+	if errors.As(err, &status) {
+		return status.Name()
+	}
 	if err != nil {
-		return err.(Status).Name()
+		return err.Error()
 	}
 	return value.String()
 }
 
 // manualClock stands still until it is set.
-type manualClock struct{ now uint64 }
+type manualClock struct{ now int64 }
 
-func (c *manualClock) read() uint64     { return atomic.LoadUint64(&c.now) }
-func (c *manualClock) set(now uint64)   { atomic.StoreUint64(&c.now, now) }
-func (c *manualClock) options() Options { return Options{Maxsize: 100, Timer: c.read} }
+func (c *manualClock) read() time.Duration  { return time.Duration(atomic.LoadInt64(&c.now)) }
+func (c *manualClock) set(now int64)        { atomic.StoreInt64(&c.now, now) }
+func (c *manualClock) options() ByteOptions { return ByteOptions{Maxsize: 100, Timer: c.read} }
 
 // ---- Statuses, policies, options ----------------------------------------------------------------
 
@@ -88,30 +94,38 @@ func TestErrorsAreTellable(t *testing.T) {
 }
 
 func TestPoliciesHaveNames(t *testing.T) {
-	expect(t, "WTINYLFU", WTinyLFU.String())
+	expect(t, "WTINYLFU", WTINYLFU.String())
 	policy, err := PolicyNamed("sieve")
-	expect(t, Sieve, policy)
+	expect(t, SIEVE, policy)
 	expectError(t, nil, err)
 	_, err = PolicyNamed("best")
 	expectError(t, ErrInvalid, err)
 }
 
 func TestWrongOptionsAreExplained(t *testing.T) {
-	options := Options{Maxsize: 10, Shards: 3}
+	options := ByteOptions{Maxsize: 10, Shards: 3}
 	expect(t, true, strings.Contains(options.Problem(), "shards"))
-	_, err := Open(options)
+	_, err := OpenBytes(options)
 	expectError(t, ErrInvalid, err)
-	expect(t, "", Options{Maxsize: 10}.Problem())
+	expect(t, "cachetools: "+options.Problem(), err.Error())
+	_, err = NewMemo(MemoOptions[int]{Own: options})
+	expect(t, "cachetools: "+options.Problem(), err.Error())
+	for _, negative := range []ByteOptions{{Maxsize: 1, TTL: -1}, {Maxsize: 1, TTI: -time.Hour}} {
+		expect(t, true, strings.Contains(negative.Problem(), "negative"))
+		_, err = OpenBytes(negative)
+		expectError(t, ErrInvalid, err)
+	}
+	expect(t, "", ByteOptions{Maxsize: 10}.Problem())
 }
 
 func TestOptionsInForceAreTold(t *testing.T) {
-	cache := open(t, Options{Policy: Sieve, Maxsize: 10, Shards: 4, TTL: 50, TTI: 20,
-		Flags: PreciseClock, Listen: func(Event) {}})
+	cache := open(t, ByteOptions{Policy: SIEVE, Maxsize: 10, Shards: 4, TTL: 50, TTI: 20,
+		Flags: PreciseClock, Listen: func(Event[[]byte, []byte]) {}})
 	options, err := cache.Options()
 	expectError(t, nil, err)
 	expect(t, true, options.Seed != 0)
 	options.Seed = 0
-	expect(t, Options{Policy: Sieve, Maxsize: 10, Shards: 4, TTL: 50, TTI: 20,
+	expect(t, ByteOptions{Policy: SIEVE, Maxsize: 10, Shards: 4, TTL: 50, TTI: 20,
 		Flags: PreciseClock}, options)
 }
 
@@ -119,17 +133,24 @@ func TestAClosedCacheRefuses(t *testing.T) {
 	cache := lru(t, 1)
 	cache.Close()
 	cache.Close()
-	expectError(t, ErrInvalid, cache.Set("a", nil))
-	expect(t, uint64(0), cache.Len())
+	expectError(t, ErrClosed, cache.Set("a", nil))
+	expect(t, 0, cache.Len())
 	expect(t, false, cache.Contains("a"))
 	_, err := NewMemo(MemoOptions[int]{Shared: cache})
+	expectError(t, ErrClosed, err)
 	expectError(t, ErrInvalid, err)
+	_, err = cache.Get("a")
+	expectError(t, ErrClosed, err)
+	_, err = cache.GetOrLoad("a", upper)
+	expectError(t, ErrClosed, err)
+	_, err = cache.Iter(AnyOrder)
+	expectError(t, ErrClosed, err)
 }
 
 func TestForgottenCachesAreCollected(t *testing.T) {
 	var dropped int32
 	for i := 0; i < 10; i++ {
-		cache, err := Open(Options{Maxsize: 1, Drop: func([]byte) { atomic.AddInt32(&dropped, 1) }})
+		cache, err := OpenBytes(ByteOptions{Maxsize: 1, Drop: func([]byte) { atomic.AddInt32(&dropped, 1) }})
 		expectError(t, nil, err)
 		expectError(t, nil, cache.Set("a", nil))
 	}
@@ -151,7 +172,7 @@ func TestWhatIsSetIsGot(t *testing.T) {
 	expect(t, "value of a", text(cache.Peek("a")))
 	expect(t, "CT_MISS", text(cache.Get("b")))
 	expect(t, true, cache.Contains("a") && !cache.Contains("b"))
-	expect(t, []uint64{1, 1, 10}, []uint64{cache.Len(), cache.Weight(), cache.Maxsize()})
+	expect(t, []uint64{1, 1, 10}, []uint64{uint64(cache.Len()), cache.Weight(), cache.Maxsize()})
 	expect(t, true, cache.Memory() > 0)
 }
 
@@ -210,7 +231,7 @@ func TestAValueOutlivesItsEntryAndItsCache(t *testing.T) {
 }
 
 func TestAValueOfAnySizeOutlivesItsEntry(t *testing.T) {
-	for _, size := range []int{0, 1, len(room{}.bytes), len(room{}.bytes) + 1, 100000} {
+	for _, size := range []int{0, 1, 1024, 1025, 100000} {
 		cache := lru(t, 1)
 		stored := bytes.Repeat([]byte{'v'}, size)
 		expectError(t, nil, cache.Set("a", stored))
@@ -300,10 +321,10 @@ func TestEntriesAreTakenOut(t *testing.T) {
 	expectError(t, ErrMiss, cache.Delete("d"))
 	key, value, err := cache.PopItem()
 	expect(t, "a value of a", key+" "+text(value, err))
-	expect(t, uint64(1), cache.RemoveIf(func(key, value []byte) bool {
+	expect(t, 1, cache.RemoveIf(func(key, value []byte) bool {
 		return string(key) == "b" && string(value) == "value of b"
 	}))
-	expect(t, uint64(2), cache.Len())
+	expect(t, 2, cache.Len())
 	expectError(t, nil, cache.Clear())
 	_, _, err = cache.PopItem()
 	expectError(t, ErrMiss, err)
@@ -326,13 +347,13 @@ func TestWhatIsDueIsShown(t *testing.T) {
 	set(t, cache, "b")
 	clock.set(1010)
 	shown := ""
-	expired := cache.Expire(func(event Event) {
+	expired := cache.Expire(func(event Event[[]byte, []byte]) {
 		shown += fmt.Sprint(string(event.Key), " ", event.Cause == Expired)
 	})
-	expect(t, uint64(1), expired)
+	expect(t, 1, expired)
 	expect(t, "a true", shown)
 	clock.set(2000)
-	expect(t, uint64(1), cache.Expire(nil))
+	expect(t, 1, cache.Expire(nil))
 }
 
 // ---- Many at once -------------------------------------------------------------------------------
@@ -340,8 +361,8 @@ func TestWhatIsDueIsShown(t *testing.T) {
 func TestManyAreSetAndGot(t *testing.T) {
 	cache := lru(t, 100)
 	big := strings.Repeat("x", 1000)
-	each, err := cache.SetMany([]Entry{{"a", []byte("1")}, {"", []byte(big)}, {"c", nil}},
-		EntryOptions{})
+	each, err := cache.SetMany([]Entry{{Key: "a", Value: []byte("1")},
+		{Key: "", Value: []byte(big)}, {Key: "c", Value: nil}}, EntryOptions{})
 	expectError(t, nil, err)
 	expect(t, []error{nil, nil, nil}, each)
 	values, err := cache.GetMany([]string{"a", "x", "", "c"})
@@ -354,12 +375,13 @@ func TestManyAreSetAndGot(t *testing.T) {
 }
 
 func TestEachOfManyGoesItsOwnWay(t *testing.T) {
-	cache := open(t, Options{Maxsize: 4, WeightKind: WeightValue})
-	each, err := cache.SetMany([]Entry{{"a", []byte("1")}, {"b", []byte("too large")}},
-		EntryOptions{})
+	cache := open(t, ByteOptions{Maxsize: 4, WeightKind: WeightValue})
+	each, err := cache.SetMany([]Entry{{Key: "a", Value: []byte("1")},
+		{Key: "b", Value: []byte("too large")}}, EntryOptions{})
 	expectError(t, nil, err)
 	expect(t, []error{nil, ErrTooLarge}, each)
-	_, err = cache.SetMany([]Entry{{"a", nil}}, EntryOptions{Flags: EntryTTL | EntryDeadline})
+	_, err = cache.SetMany([]Entry{{Key: "a", Value: nil}},
+		EntryOptions{Flags: EntryTTL | EntryDeadline})
 	expectError(t, ErrInvalid, err)
 }
 
@@ -380,7 +402,7 @@ func TestWalksSeeEverythingInOrder(t *testing.T) {
 	expect(t, "b=value of b c=value of c a=value of a ", seen)
 	expect(t, false, walk.Next())
 
-	_, err = open(t, Options{Policy: RR, Maxsize: 1}).Iter(Hottest)
+	_, err = open(t, ByteOptions{Policy: RR, Maxsize: 1}).Iter(Hottest)
 	expectError(t, ErrUnsupported, err)
 }
 
@@ -442,25 +464,25 @@ const dated = "../../data/snapshots/dated.ctsnap"
 func TestWhatRanOutInASnapshotDoesNotComeBackAged(t *testing.T) {
 	recorded, err := os.ReadFile(dated)
 	expectError(t, nil, err)
-	cache := open(t, Options{Maxsize: 10, TTI: 1 << 50})
+	cache := open(t, ByteOptions{Maxsize: 10, TTI: 1 << 50})
 	expectError(t, nil, cache.LoadFileAged(dated))
 	expectError(t, nil, cache.LoadAged(bytes.NewReader(recorded)))
-	expect(t, uint64(0), cache.Len())
-	other := open(t, Options{Maxsize: 10, Timer: func() uint64 { return 0 }})
+	expect(t, 0, cache.Len())
+	other := open(t, ByteOptions{Maxsize: 10, Timer: func() time.Duration { return 0 }})
 	expectError(t, ErrUnsupported, other.LoadFileAged(dated))
 	expectError(t, ErrUnsupported, other.LoadAged(bytes.NewReader(recorded)))
 	expectError(t, nil, cache.LoadFile(dated))
 	expectError(t, nil, other.Load(bytes.NewReader(recorded)))
-	expect(t, uint64(3), cache.Len())
-	expect(t, uint64(3), other.Len())
+	expect(t, 3, cache.Len())
+	expect(t, 3, other.Len())
 }
 
 // ---- Callbacks of a cache -----------------------------------------------------------------------
 
 func TestTheListenerIsToldWhyEntriesLeave(t *testing.T) {
 	told := ""
-	var cache *Cache
-	cache = open(t, Options{Maxsize: 2, Listen: func(event Event) {
+	var cache *ByteCache
+	cache = open(t, ByteOptions{Maxsize: 2, Listen: func(event Event[[]byte, []byte]) {
 		told += fmt.Sprint(event.Cause, " ", string(event.Key), " ", cache.Len(), "; ")
 	}})
 	set(t, cache, "a", "b", "b", "c")
@@ -475,7 +497,9 @@ func TestWeighersWeighAndTimesToUseEnd(t *testing.T) {
 	options := clock.options()
 	options.Policy = TLRU
 	options.Weigh = func(key, value []byte) uint64 { return uint64(len(key) + len(value)) }
-	options.TimeToUse = func(_, value []byte, now uint64) uint64 { return now + uint64(len(value)) }
+	options.TimeToUse = func(_, value []byte, now time.Duration) time.Duration {
+		return now + time.Duration(len(value))
+	}
 	cache := open(t, options)
 	expectError(t, nil, cache.Set("a", []byte("12345")))
 	expect(t, uint64(6), cache.Weight())
@@ -487,27 +511,29 @@ func TestWeighersWeighAndTimesToUseEnd(t *testing.T) {
 }
 
 func TestAChoiceChoosesVictims(t *testing.T) {
-	cache := open(t, Options{Policy: RR, Maxsize: 3, Choose: func(n uint64) uint64 { return n - 1 }})
+	cache := open(t, ByteOptions{Policy: RR, Maxsize: 3, Choose: func(n uint64) uint64 { return n - 1 }})
 	set(t, cache, "a", "b", "c", "d")
 	expect(t, true, cache.Contains("b") && !cache.Contains("c"))
 }
 
 func TestEveryStoredValueIsDroppedOnceEvenAfterTheCache(t *testing.T) {
 	dropped := ""
-	cache := open(t, Options{Maxsize: 2, Drop: func(value []byte) {
+	before := cgo.NewHandle(0)
+	before.Delete()
+	cache := open(t, ByteOptions{Maxsize: 2, Drop: func(value []byte) {
 		dropped += string(value[len(value)-1:])
 	}})
 	set(t, cache, "a", "b", "c")
 	expect(t, "a", dropped)
 	pinned, err := cache.Get("b")
 	expectError(t, nil, err)
-	handle := cache.callbacks.handle
 	cache.Close()
 	expect(t, "ac", dropped)
 	pinned.Release()
 	expect(t, "acb", dropped)
+	// Handles are numbered; that of the callbacks is gone.
 	defer func() { expect(t, true, recover() != nil) }()
-	handle.Value() // is gone
+	(before + 1).Value()
 }
 
 // countingAllocator takes memory from the system, one mapping a block.
@@ -540,7 +566,7 @@ func countingAllocator(blocks *int, isEmpty *bool) *Allocator {
 
 func TestMemoryComesFromTheAllocatorAndGoesBack(t *testing.T) {
 	blocks, isEmpty := 0, false
-	cache := open(t, Options{Maxsize: 1000, Allocator: countingAllocator(&blocks, &isEmpty)})
+	cache := open(t, ByteOptions{Maxsize: 1000, Allocator: countingAllocator(&blocks, &isEmpty)})
 	set(t, cache, "a")
 	value, err := cache.Get("a")
 	expectError(t, nil, err)
@@ -571,9 +597,44 @@ func (s *stack) Remove(id uint32) {
 	}
 }
 
+// tellingStack tells of updates and limits, too.
+type tellingStack struct {
+	stack
+	told *string
+}
+
+func (s *tellingStack) Update(id uint32, weight uint64, key []byte, now uint64) {
+	*s.told += fmt.Sprint("update ", id, " ", weight, " ", string(key), " ", now, "; ")
+}
+func (s *tellingStack) Resize(maxsize uint64) { *s.told += fmt.Sprint("resize ", maxsize, "; ") }
+
+func TestAPolicyOfOnesOwnIsToldOfUpdatesAndLimits(t *testing.T) {
+	told := ""
+	cache := open(t, ByteOptions{Policy: CUSTOM, Maxsize: 100,
+		Timer: func() time.Duration { return 1000 },
+		Weigh: func(_, value []byte) uint64 { return uint64(len(value)) },
+		NewEvictor: func(uint64) Evictor {
+			return &tellingStack{stack{hits: new(int)}, &told}
+		}})
+	expectError(t, nil, cache.Set("a", []byte("1")))
+	expectError(t, nil, cache.Set("a", []byte("333")))
+	expectError(t, nil, cache.Resize(50))
+	id, expected := uint32(0), ""
+	_, err := fmt.Sscanf(told, "update %d", &id)
+	expectError(t, nil, err)
+	expected = fmt.Sprint("update ", id, " 3 a 1000; resize 50; ")
+	expect(t, expected, told)
+
+	quiet := open(t, ByteOptions{Policy: CUSTOM, Maxsize: 2,
+		NewEvictor: func(uint64) Evictor { return &stack{hits: new(int)} }})
+	set(t, quiet, "a", "a")
+	expectError(t, nil, quiet.Resize(1)) // a stack has no such methods
+	expect(t, 1, quiet.Len())
+}
+
 func TestAPolicyOfOnesOwnDecides(t *testing.T) {
 	hits := 0
-	cache := open(t, Options{Policy: Custom, Maxsize: 2,
+	cache := open(t, ByteOptions{Policy: CUSTOM, Maxsize: 2,
 		NewEvictor: func(uint64) Evictor { return &stack{hits: &hits} }})
 	set(t, cache, "a", "b", "c")
 	expect(t, true, cache.Contains("a") && !cache.Contains("b") && cache.Contains("c"))
@@ -585,7 +646,7 @@ func TestAPolicyOfOnesOwnDecides(t *testing.T) {
 func TestAPanicInACallbackOfACacheEndsTheProgram(t *testing.T) {
 	if os.Getenv("CT_GO_PANIC") != "" {
 		cache := lru(t, 1)
-		cache = open(t, Options{Maxsize: 1, Listen: func(Event) { panic("from the listener") }})
+		cache = open(t, ByteOptions{Maxsize: 1, Listen: func(Event[[]byte, []byte]) { panic("from the listener") }})
 		defer func() { _ = recover(); os.Exit(0) }()
 		set(t, cache, "a", "b")
 		return
@@ -625,7 +686,7 @@ func TestLoadersSayWhatIsSpecial(t *testing.T) {
 		return result.Set([]byte("1"))
 	})))
 	info, _ := cache.Inspect("a")
-	expect(t, []uint64{9, 50}, []uint64{info.Weight, info.Remaining})
+	expect(t, []any{uint64(9), time.Duration(50)}, []any{info.Weight, info.Remaining})
 	expect(t, "2", text(cache.GetOrLoad("b", func(_ []byte, result *Result) error {
 		result.Discard()
 		result.Deadline(2000)
@@ -659,7 +720,7 @@ func TestWhatALoaderFailsWithComesBack(t *testing.T) {
 }
 
 func TestOfManyGoroutinesOneLoads(t *testing.T) {
-	cache := open(t, Options{Maxsize: 10, Shards: 4})
+	cache := open(t, ByteOptions{Maxsize: 10, Shards: 4})
 	var loads int32
 	var group sync.WaitGroup
 	for i := 0; i < 16; i++ {
@@ -735,7 +796,7 @@ func TestComputeReadsChangesAndWrites(t *testing.T) {
 	expectError(t, no, err)
 	_, err = cache.Compute("n", func([]byte, *Result) error { return ErrMiss })
 	expectError(t, ErrMiss, err)
-	expect(t, uint64(0), cache.Len())
+	expect(t, 0, cache.Len())
 
 	runs := 0
 	_, err = cache.Compute("n", func(_ []byte, result *Result) error {
@@ -878,14 +939,14 @@ func TestAMemoOfAKeyThatFailsCallsNothing(t *testing.T) {
 
 func TestTheCacheOfAMemoIsThere(t *testing.T) {
 	dropped := int32(0)
-	make := func(shared *Cache) *Memo[int] {
+	make := func(shared *ByteCache) *Memo[int] {
 		memo, err := NewMemo(MemoOptions[int]{
 			Function: func(_ *Memo[int], n int, result *Result) error {
 				return result.Set([]byte(fmt.Sprint(n)))
 			},
 			AddKey: func(n int, key *Key) error { return key.Add(n) },
 			Shared: shared,
-			Own:    Options{Maxsize: 5, Drop: func([]byte) { atomic.AddInt32(&dropped, 1) }},
+			Own:    ByteOptions{Maxsize: 5, Drop: func([]byte) { atomic.AddInt32(&dropped, 1) }},
 		})
 		expectError(t, nil, err)
 		return memo
@@ -951,7 +1012,7 @@ func TestMemosShareACacheAndFailWithTheirOwnErrors(t *testing.T) {
 	defer bye.Close()
 	expect(t, "hello you", text(hello.Call("you")))
 	expect(t, "bye you", text(bye.Call("you")))
-	expect(t, uint64(2), cache.Len())
+	expect(t, 2, cache.Len())
 	expect(t, "CT_MISS", text(hello.Call("nobody")))
 	_, err := hello.Call("")
 	expectError(t, noName, err)
@@ -959,10 +1020,23 @@ func TestMemosShareACacheAndFailWithTheirOwnErrors(t *testing.T) {
 	_, _ = hello.Call("panic")
 }
 
+func TestDurationsHaveNoEndOrAreOverAtOnce(t *testing.T) {
+	cache := open(t, ByteOptions{Maxsize: 10, TTL: time.Minute})
+	expectError(t, nil, cache.SetTTL("a", nil, Never))
+	info, err := cache.Inspect("a")
+	expectError(t, nil, err)
+	expect(t, []time.Duration{Never, Never}, []time.Duration{info.Deadline, info.Remaining})
+	expectError(t, ErrNotStored, cache.SetTTL("a", nil, -time.Second))
+	expectError(t, nil, cache.Set("a", nil))
+	info, err = cache.Inspect("a")
+	expectError(t, nil, err)
+	expect(t, true, info.Remaining > 50*time.Second && info.Remaining < 2*time.Minute)
+}
+
 // ---- Threads ------------------------------------------------------------------------------------
 
 func TestGoroutinesShareACache(t *testing.T) {
-	cache := open(t, Options{Policy: Sieve, Maxsize: 100, Shards: 8})
+	cache := open(t, ByteOptions{Policy: SIEVE, Maxsize: 100, Shards: 8})
 	var group sync.WaitGroup
 	for g := 0; g < 8; g++ {
 		group.Add(1)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The functions of callbacks.c, which cachetools.go calls. Go's handles are integers. They become
+/* The functions of callbacks.c, which the Go files call. Go's handles are integers. They become
 * void * only in C, because Go's runtime must never see an integer in a pointer. */
 #ifndef CALLBACKS_H
 #define CALLBACKS_H

@@ -4,9 +4,7 @@
 
 #include "_cgo_export.h"
 
-static uint64_t timer(void *callbacks) {
-  return ctGoTimer((uintptr_t)callbacks);
-}
+static uint64_t timer(void *callbacks) { return ctGoTimer((uintptr_t)callbacks); }
 
 static uint64_t ttu(void *callbacks, const void *key, size_t key_size, const void *value,
                     size_t value_size, uint64_t now) {
@@ -42,26 +40,29 @@ static void *state_new(void *callbacks, uint64_t maxsize) {
   return (void *)ctGoEvictorNew((uintptr_t)callbacks, maxsize);
 }
 
-static void state_free(void *state) {
-  ctGoEvictorFree((uintptr_t)state);
-}
+static void state_free(void *state) { ctGoEvictorFree((uintptr_t)state); }
 
 static void on_insert(void *state, uint32_t id, uint64_t weight, const void *key, size_t key_size,
                       uint64_t now) {
   ctGoEvictorInsert((uintptr_t)state, id, weight, (void *)key, key_size, now);
 }
 
+static void on_update(void *state, uint32_t id, uint64_t weight, const void *key, size_t key_size,
+                      uint64_t now) {
+  ctGoEvictorUpdate((uintptr_t)state, id, weight, (void *)key, key_size, now);
+}
+
 static void on_hit(void *state, uint32_t id, uint64_t now) {
   ctGoEvictorHit((uintptr_t)state, id, now);
 }
 
-static void on_remove(void *state, uint32_t id) {
-  ctGoEvictorRemove((uintptr_t)state, id);
+static void on_remove(void *state, uint32_t id) { ctGoEvictorRemove((uintptr_t)state, id); }
+
+static void on_resize(void *state, uint64_t maxsize) {
+  ctGoEvictorResize((uintptr_t)state, maxsize);
 }
 
-static uint32_t victim(void *state) {
-  return ctGoEvictorVictim((uintptr_t)state);
-}
+static uint32_t victim(void *state) { return ctGoEvictorVictim((uintptr_t)state); }
 
 /* Options with callbacks, and the structs that they point to. */
 typedef struct full_options {
@@ -84,8 +85,10 @@ static void fill(full_options *it, const ct_options *plain, uint32_t set, uintpt
     it->ops.state_new = state_new;
     it->ops.state_free = state_free;
     it->ops.on_insert = on_insert;
+    it->ops.on_update = on_update;
     it->ops.on_hit = on_hit;
     it->ops.on_remove = on_remove;
+    it->ops.on_resize = on_resize;
     it->ops.victim = victim;
     it->options.custom = &it->ops;
   }

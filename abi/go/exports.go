@@ -39,8 +39,8 @@ func borrowed(data unsafe.Pointer, size C.size_t) []byte {
 	return unsafe.Slice((*byte)(data), int(size))
 }
 
-func eventOf(event *C.ct_event) Event {
-	return Event{
+func eventOf(event *C.ct_event) Event[[]byte, []byte] {
+	return Event[[]byte, []byte]{
 		Key:    borrowed(event.key.data, event.key.size),
 		Value:  borrowed(event.value.data, event.value.size),
 		Weight: uint64(event.weight),
@@ -53,15 +53,15 @@ func eventOf(event *C.ct_event) Event {
 //export ctGoTimer
 func ctGoTimer(handle C.uintptr_t) C.uint64_t {
 	defer die()
-	return C.uint64_t(callbacksOf(handle).Timer())
+	return ticks(callbacksOf(handle).Timer())
 }
 
 //export ctGoTimeToUse
 func ctGoTimeToUse(handle C.uintptr_t, key unsafe.Pointer, keySize C.size_t, value unsafe.Pointer,
 	valueSize C.size_t, now C.uint64_t) C.uint64_t {
 	defer die()
-	return C.uint64_t(callbacksOf(handle).TimeToUse(borrowed(key, keySize),
-		borrowed(value, valueSize), uint64(now)))
+	return ticks(callbacksOf(handle).TimeToUse(borrowed(key, keySize),
+		borrowed(value, valueSize), durationOf(now)))
 }
 
 //export ctGoWeigh
@@ -101,14 +101,24 @@ func ctGoFree(handle C.uintptr_t, block unsafe.Pointer, size, align C.size_t) {
 	callbacksOf(handle).Allocator.Free(block, uintptr(size), uintptr(align))
 }
 
+// evictor is an Evictor, with the methods that it may have or not.
+type evictor struct {
+	Evictor
+	updater Updater
+	resizer Resizer
+}
+
 //export ctGoEvictorNew
 func ctGoEvictorNew(handle C.uintptr_t, maxsize C.uint64_t) C.uintptr_t {
 	defer die()
-	return C.uintptr_t(cgo.NewHandle(callbacksOf(handle).NewEvictor(uint64(maxsize))))
+	it := evictor{Evictor: callbacksOf(handle).NewEvictor(uint64(maxsize))}
+	it.updater, _ = it.Evictor.(Updater)
+	it.resizer, _ = it.Evictor.(Resizer)
+	return C.uintptr_t(cgo.NewHandle(it))
 }
 
-func evictorOf(handle C.uintptr_t) Evictor {
-	return cgo.Handle(handle).Value().(Evictor)
+func evictorOf(handle C.uintptr_t) evictor {
+	return cgo.Handle(handle).Value().(evictor)
 }
 
 //export ctGoEvictorFree
@@ -123,6 +133,15 @@ func ctGoEvictorInsert(handle C.uintptr_t, id C.uint32_t, weight C.uint64_t, key
 	evictorOf(handle).Insert(uint32(id), uint64(weight), borrowed(key, keySize), uint64(now))
 }
 
+//export ctGoEvictorUpdate
+func ctGoEvictorUpdate(handle C.uintptr_t, id C.uint32_t, weight C.uint64_t, key unsafe.Pointer,
+	keySize C.size_t, now C.uint64_t) {
+	defer die()
+	if updater := evictorOf(handle).updater; updater != nil {
+		updater.Update(uint32(id), uint64(weight), borrowed(key, keySize), uint64(now))
+	}
+}
+
 //export ctGoEvictorHit
 func ctGoEvictorHit(handle C.uintptr_t, id C.uint32_t, now C.uint64_t) {
 	defer die()
@@ -135,6 +154,14 @@ func ctGoEvictorRemove(handle C.uintptr_t, id C.uint32_t) {
 	evictorOf(handle).Remove(uint32(id))
 }
 
+//export ctGoEvictorResize
+func ctGoEvictorResize(handle C.uintptr_t, maxsize C.uint64_t) {
+	defer die()
+	if resizer := evictorOf(handle).resizer; resizer != nil {
+		resizer.Resize(uint64(maxsize))
+	}
+}
+
 //export ctGoEvictorVictim
 func ctGoEvictorVictim(handle C.uintptr_t) C.uint32_t {
 	defer die()
@@ -145,20 +172,6 @@ func ctGoEvictorVictim(handle C.uintptr_t) C.uint32_t {
 
 // A callback's own status. Its error is kept in the call.
 const callbackFailed = -1000
-
-// call is what a function of this package passes to the callbacks that it runs.
-type call struct {
-	match   func(key, value []byte) bool
-	visit   func(Event)
-	load    func(key []byte, result *Result) error
-	compute func(old []byte, result *Result) error
-	write   io.Writer
-	read    io.Reader
-	args    any
-
-	err      error
-	panicked any
-}
 
 // try runs a callback of this call.
 func (c *call) try(callback func()) {

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+
+package cachetools
+
+// #include "callbacks.h"
+import "C"
+
+import (
+	"context"
+	"runtime"
+	"sync"
+)
+
+// GetOrLoad looks a key up, and loads it if it is absent. However many goroutines ask, one of them
+// loads, and the others wait for its value. They wait as goroutines do, and keep no thread. One
+// whose ctx is done waits no longer, and returns its error.
+//
+// A load that fails fails its own caller only: the next one who waits loads. So it is with a value
+// that is not kept, because it weighs too much or is dead on arrival, or as the key was set or
+// deleted meanwhile. load returns ErrMiss if there is no such value. Options.TimeToUse may give
+// each value a lifetime of its own.
+//
+// load gets the key, and a context that knows of the load: asked for a key with it, GetOrLoad
+// returns ErrRecursion where it would wait for itself, also through loads of other goroutines and
+// caches. With another context it would wait for ever.
+func (c *Cache[K, V]) GetOrLoad(ctx context.Context, key K,
+	load func(ctx context.Context, key K) (V, error)) (value V, err error) {
+	encoded := c.keys.encode(key)
+	for {
+		number, lease, err := c.in.getOrLease(encoded)
+		switch {
+		case lease != nil:
+			return c.load(ctx, encoded.string(), lease, func(ctx context.Context) (V, error) {
+				return load(ctx, key)
+			})
+		case err == nil:
+			if value, isThere := c.slots.get(number); isThere {
+				return value, nil
+			}
+			continue // it has left just now
+		case err != ErrBusy:
+			return value, err
+		}
+		it, isLanding := c.flights.find(encoded.string())
+		if it == nil { // it has just begun, or is over
+			runtime.Gosched()
+			continue
+		}
+		if err := it.wait(ctx); err != nil {
+			return value, err
+		}
+		if it.isKept && !isLanding {
+			c.waits.Add(1)
+			return it.value, nil
+		}
+	}
+}
+
+// load loads a key whose lease this call has.
+func (c *Cache[K, V]) load(ctx context.Context, key string, lease *C.ct_lease,
+	load func(context.Context) (V, error)) (V, error) {
+	var none V
+	it := c.flights.begin(key, flightOf(ctx))
+	defer c.flights.end(key, it) // also on a panic
+	defer func() { c.in.abandon(lease) }()
+	value, err := load(context.WithValue(ctx, flightKey{}, &it.flight))
+	if err != nil {
+		return none, err
+	}
+	number := c.slots.put(value)
+	c.flights.land(it)
+	fulfilled := lease
+	lease = nil
+	switch err := c.stored(number, c.in.fulfil(fulfilled, number)); err {
+	case nil:
+		it.value, it.isKept = value, true
+		return value, nil
+	case ErrNotStored:
+		return value, nil
+	default:
+		return none, err
+	}
+}
+
+// flight is a running load.
+type flight struct {
+	done     chan struct{}
+	within   *flight   // the load that began it
+	waitsFor []*flight // guarded by rings
+}
+
+// rings guards what loads of all caches wait for, so that they never wait in a ring.
+var rings sync.Mutex
+
+type flightKey struct{}
+
+// flightOf returns the load that a context was given to, or nil.
+func flightOf(ctx context.Context) *flight {
+	it, _ := ctx.Value(flightKey{}).(*flight)
+	return it
+}
+
+func (f *flight) reaches(other *flight) bool {
+	for _, next := range f.waitsFor {
+		if next.reaches(other) {
+			return true
+		}
+	}
+	return f == other
+}
+
+// beginWait returns false if a ring would close.
+func (f *flight) beginWait(other *flight) bool {
+	if f == nil {
+		return true
+	}
+	rings.Lock()
+	defer rings.Unlock()
+	if other.reaches(f) {
+		return false
+	}
+	f.waitsFor = append(f.waitsFor, other)
+	return true
+}
+
+func (f *flight) endWait(other *flight) {
+	if f == nil {
+		return
+	}
+	rings.Lock()
+	defer rings.Unlock()
+	for i, it := range f.waitsFor {
+		if it == other {
+			f.waitsFor = append(f.waitsFor[:i], f.waitsFor[i+1:]...)
+			return
+		}
+	}
+}
+
+// wait waits until the load is over.
+func (f *flight) wait(ctx context.Context) error {
+	by := flightOf(ctx)
+	if !by.beginWait(f) {
+		return ErrRecursion
+	}
+	defer by.endWait(f)
+	select {
+	case <-f.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// valueFlight is a load of a value.
+type valueFlight[V any] struct {
+	flight
+	isLanding bool // guarded by flights
+	// Both are written before done is closed.
+	value  V
+	isKept bool
+}
+
+// flights are the loads of a cache by key. The lease of a key comes from the library, so that
+// whatever invalidates the key overtakes its load; those who find the key leased wait here.
+//
+// Who finds a load may take its value only if no call that has returned by then has invalidated
+// the key since. An invalidation before the lease is fulfilled makes the library refuse the value;
+// who comes after isLanding was set looks again.
+type flights[V any] struct {
+	mutex   sync.Mutex
+	running map[string]*valueFlight[V]
+}
+
+// begin enters a load. One that was overtaken gives its place up.
+func (f *flights[V]) begin(key string, within *flight) *valueFlight[V] {
+	it := &valueFlight[V]{flight: flight{done: make(chan struct{}), within: within}}
+	within.beginWait(&it.flight)
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if f.running == nil {
+		f.running = map[string]*valueFlight[V]{}
+	}
+	f.running[key] = it
+	return it
+}
+
+func (f *flights[V]) find(key string) (it *valueFlight[V], isLanding bool) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if it = f.running[key]; it == nil {
+		return nil, false
+	}
+	return it, it.isLanding
+}
+
+// land says that the lease is about to be fulfilled.
+func (f *flights[V]) land(it *valueFlight[V]) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	it.isLanding = true
+}
+
+// end wakes all who wait. The lease must be over.
+func (f *flights[V]) end(key string, it *valueFlight[V]) {
+	it.within.endWait(&it.flight)
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if f.running[key] == it {
+		delete(f.running, key)
+	}
+	close(it.done)
+}

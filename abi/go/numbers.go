@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+
+package cachetools
+
+// #include "callbacks.h"
+//
+// /* A key is the first bytes of word if there is a size, else text. */
+// #define KEY (size != 0 ? (const void *)&word : _GoStringPtr(text)), \
+//             (size != 0 ? size : _GoStringLen(text))
+//
+// typedef struct ct_go_number {
+//   uint64_t number;
+//   ct_lease *lease;
+//   ct_status status;
+// } ct_go_number;
+//
+// /* Reads the number that a value is, and releases the value. */
+// static ct_go_number read(ct_status status, ct_value *value) {
+//   ct_go_number out = {.status = status};
+//   if (value->data != NULL) out.number = *(const uint64_t *)value->data;
+//   ct_value_release(value);
+//   return out;
+// }
+//
+// static ct_go_number number_get(ct_cache *cache, _GoString_ text, uint64_t word, size_t size) {
+//   ct_go_number out = {.number = 0};
+//   out.status = ct_get_copy(cache, KEY, &out.number, sizeof out.number, NULL);
+//   return out;
+// }
+//
+// static ct_go_number number_peek(ct_cache *cache, _GoString_ text, uint64_t word, size_t size) {
+//   ct_value value;
+//   const ct_status status = ct_peek(cache, KEY, &value);
+//   return read(status, &value);
+// }
+//
+// static bool number_contains(ct_cache *cache, _GoString_ text, uint64_t word, size_t size) {
+//   return ct_contains(cache, KEY);
+// }
+//
+// static ct_status number_set(ct_cache *cache, _GoString_ text, uint64_t word, size_t size,
+//                             uint64_t number) {
+//   return ct_set(cache, KEY, &number, sizeof number);
+// }
+//
+// static ct_status number_set_with(ct_cache *cache, _GoString_ text, uint64_t word, size_t size,
+//                                  uint64_t number, ct_entry_options options) {
+//   return ct_set_with(cache, KEY, &number, sizeof number, &options);
+// }
+//
+// static ct_go_number number_setdefault(ct_cache *cache, _GoString_ text, uint64_t word,
+//                                       size_t size, uint64_t number) {
+//   ct_value value;
+//   const ct_status status = ct_setdefault(cache, KEY, &number, sizeof number, &value);
+//   return read(status, &value);
+// }
+//
+// static ct_status number_delete(ct_cache *cache, _GoString_ text, uint64_t word, size_t size) {
+//   return ct_delete(cache, KEY);
+// }
+//
+// /* The value is still pinned, so that it is not dropped before Go has read it. */
+// static ct_go_value number_pop(ct_cache *cache, _GoString_ text, uint64_t word, size_t size) {
+//   ct_go_value out;
+//   out.status = ct_pop(cache, KEY, &out.value);
+//   return out;
+// }
+//
+// static ct_go_number number_get_or_lease(ct_cache *cache, _GoString_ text, uint64_t word,
+//                                         size_t size) {
+//   ct_value value;
+//   ct_lease *lease;
+//   const ct_status status = ct_get_or_lease(cache, KEY, 0, &value, &lease);
+//   ct_go_number out = read(status, &value);
+//   out.lease = lease;
+//   return out;
+// }
+//
+// static ct_status number_fulfil(ct_lease *lease, uint64_t number) {
+//   return ct_lease_fulfil(lease, &number, sizeof number, NULL, NULL);
+// }
+import "C"
+
+import (
+	"runtime"
+	"unsafe"
+)
+
+// numbers is a cache whose values are numbers of slots. Numbers go to C and back by value, as the
+// address of a variable of Go's would cost an allocation.
+type numbers struct{ *ByteCache }
+
+// numberOf reads the number that a value is.
+func numberOf(value []byte) (number uint64) {
+	copy((*[8]byte)(unsafe.Pointer(&number))[:], value)
+	return number
+}
+
+// bytesOf returns a number as a value.
+func bytesOf(number uint64) []byte {
+	return append([]byte(nil), (*[8]byte)(unsafe.Pointer(&number))[:]...)
+}
+
+func (n numbers) get(key encoded) (uint64, bool) {
+	defer runtime.KeepAlive(n.ByteCache)
+	out := C.number_get(n.handle, key.text, C.uint64_t(key.word), C.size_t(key.size))
+	return uint64(out.number), out.status == C.CT_OK
+}
+
+func (n numbers) peek(key encoded) (uint64, bool) {
+	defer runtime.KeepAlive(n.ByteCache)
+	out := C.number_peek(n.handle, key.text, C.uint64_t(key.word), C.size_t(key.size))
+	return uint64(out.number), out.status == C.CT_OK
+}
+
+func (n numbers) contains(key encoded) bool {
+	defer runtime.KeepAlive(n.ByteCache)
+	return bool(C.number_contains(n.handle, key.text, C.uint64_t(key.word), C.size_t(key.size)))
+}
+
+func (n numbers) set(key encoded, number uint64) error {
+	defer runtime.KeepAlive(n.ByteCache)
+	return n.check(C.number_set(n.handle, key.text, C.uint64_t(key.word), C.size_t(key.size),
+		C.uint64_t(number)))
+}
+
+func (n numbers) setWith(key encoded, number uint64, options EntryOptions) error {
+	defer runtime.KeepAlive(n.ByteCache)
+	return n.check(C.number_set_with(n.handle, key.text, C.uint64_t(key.word), C.size_t(key.size),
+		C.uint64_t(number), options.raw()))
+}
+
+// getOrSet returns the number that is there, or the given one and whether it was stored.
+func (n numbers) getOrSet(key encoded, number uint64) (uint64, error) {
+	defer runtime.KeepAlive(n.ByteCache)
+	out := C.number_setdefault(n.handle, key.text, C.uint64_t(key.word), C.size_t(key.size),
+		C.uint64_t(number))
+	return uint64(out.number), n.check(out.status)
+}
+
+func (n numbers) delete(key encoded) bool {
+	defer runtime.KeepAlive(n.ByteCache)
+	return C.number_delete(n.handle, key.text, C.uint64_t(key.word), C.size_t(key.size)) == C.CT_OK
+}
+
+// pop returns the value of a number. Its slot is there until its Release.
+func (n numbers) pop(key encoded) (Value, error) {
+	defer runtime.KeepAlive(n.ByteCache)
+	return n.value(C.number_pop(n.handle, key.text, C.uint64_t(key.word), C.size_t(key.size)))
+}
+
+// getOrLease returns a number, or else a lease, or else an error; ErrBusy if another has the lease.
+func (n numbers) getOrLease(key encoded) (uint64, *C.ct_lease, error) {
+	defer runtime.KeepAlive(n.ByteCache)
+	out := C.number_get_or_lease(n.handle, key.text, C.uint64_t(key.word), C.size_t(key.size))
+	if out.status == C.CT_LEASED {
+		return 0, out.lease, nil
+	}
+	return uint64(out.number), nil, n.check(out.status)
+}
+
+// fulfil ends a lease, whatever it returns.
+func (n numbers) fulfil(lease *C.ct_lease, number uint64) error {
+	defer runtime.KeepAlive(n.ByteCache)
+	return n.check(C.number_fulfil(lease, C.uint64_t(number)))
+}
+
+func (n numbers) abandon(lease *C.ct_lease) {
+	defer runtime.KeepAlive(n.ByteCache)
+	C.ct_lease_abandon(lease)
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+
+package cachetools
+
+// #include "callbacks.h"
+//
+// static ct_status set_lifetime(ct_cache *cache, _GoString_ key, uint64_t ttl) {
+//   return ct_set_lifetime(cache, _GoStringPtr(key), _GoStringLen(key), ttl);
+// }
+//
+// static ct_status inspect(ct_cache *cache, _GoString_ key, ct_entry_info *out) {
+//   return ct_inspect(cache, _GoStringPtr(key), _GoStringLen(key), out);
+// }
+//
+// /* Without pointers: user_data is an integer here. */
+// static ct_status cache_options(const ct_cache *cache, ct_options *out) {
+//   ct_options options = CT_OPTIONS_INIT;
+//   const ct_status status = ct_cache_options(cache, &options);
+//   out->policy = options.policy;
+//   out->weight_kind = options.weight_kind;
+//   out->maxsize = options.maxsize;
+//   out->shards = options.shards;
+//   out->flags = options.flags;
+//   out->ttl = options.ttl;
+//   out->tti = options.tti;
+//   out->seed = options.seed;
+//   return status;
+// }
+import "C"
+
+import (
+	"runtime"
+	"time"
+)
+
+// Len counts the entries.
+func (c *ByteCache) Len() int {
+	defer runtime.KeepAlive(c)
+	return int(C.ct_len(c.handle))
+}
+
+// Weight sums the weights.
+func (c *ByteCache) Weight() uint64 {
+	defer runtime.KeepAlive(c)
+	return uint64(C.ct_currsize(c.handle))
+}
+
+// Maxsize returns the limit.
+func (c *ByteCache) Maxsize() uint64 {
+	defer runtime.KeepAlive(c)
+	return uint64(C.ct_maxsize(c.handle))
+}
+
+// Memory returns the bytes held in all.
+func (c *ByteCache) Memory() uint64 {
+	defer runtime.KeepAlive(c)
+	return uint64(C.ct_memory(c.handle))
+}
+
+// Resize sets another limit, then evicts until it holds.
+func (c *ByteCache) Resize(maxsize uint64) error {
+	defer runtime.KeepAlive(c)
+	return c.check(C.ct_resize(c.handle, C.uint64_t(maxsize)))
+}
+
+// SetLifetime gives an entry another lifetime, from now on.
+func (c *ByteCache) SetLifetime(key string, ttl time.Duration) error {
+	defer runtime.KeepAlive(c)
+	return c.check(C.set_lifetime(c.handle, key, ticks(ttl)))
+}
+
+// Inspect returns what is known of an entry.
+func (c *ByteCache) Inspect(key string) (EntryInfo, error) {
+	defer runtime.KeepAlive(c)
+	var raw C.ct_entry_info
+	raw.struct_size = C.sizeof_ct_entry_info
+	err := c.check(C.inspect(c.handle, key, &raw))
+	return infoOf(&raw), err
+}
+
+// Expire removes the entries whose deadline has passed, shows each to visit, and returns how many.
+// visit may be nil.
+func (c *ByteCache) Expire(visit func(Event[[]byte, []byte])) (expired int) {
+	defer runtime.KeepAlive(c)
+	if visit == nil {
+		return int(C.ct_go_expire(c.handle, 0))
+	}
+	during(&call{visit: visit}, func(handle C.uintptr_t) {
+		expired = int(C.ct_go_expire(c.handle, handle))
+	})
+	return expired
+}
+
+// Stats are counters of what has happened. Pinned is how many values are not released yet.
+type Stats struct {
+	Hits, Misses, Inserts, Updates, Evictions, EvictedWeight, Expirations, Removals, Rejections,
+	Loads, LoadFailures uint64
+	LoadTime      time.Duration // of all loads together
+	Waits, Pinned uint64
+}
+
+// Stats reads the counters.
+func (c *ByteCache) Stats() (Stats, error) {
+	defer runtime.KeepAlive(c)
+	var raw C.ct_stats
+	raw.struct_size = C.sizeof_ct_stats
+	err := c.check(C.ct_cache_stats(c.handle, &raw))
+	return Stats{uint64(raw.hits), uint64(raw.misses), uint64(raw.inserts), uint64(raw.updates),
+		uint64(raw.evictions), uint64(raw.evicted_weight), uint64(raw.expirations),
+		uint64(raw.removals), uint64(raw.rejections), uint64(raw.loads), uint64(raw.load_failures),
+		durationOf(raw.load_ticks), uint64(raw.waits), uint64(raw.pinned)}, err
+}
+
+// ResetStats counts from zero again.
+func (c *ByteCache) ResetStats() error {
+	defer runtime.KeepAlive(c)
+	return c.check(C.ct_cache_stats_reset(c.handle))
+}
+
+// Options returns the options in force, without callbacks: with defaults filled in, and the seed
+// that was drawn.
+func (c *ByteCache) Options() (ByteOptions, error) {
+	defer runtime.KeepAlive(c)
+	var raw C.ct_options
+	err := c.check(C.cache_options(c.handle, &raw))
+	return ByteOptions{
+		Policy:     Policy(raw.policy),
+		WeightKind: WeightKind(raw.weight_kind),
+		Maxsize:    uint64(raw.maxsize),
+		Shards:     uint32(raw.shards),
+		Flags:      Flags(raw.flags),
+		TTL:        durationOf(raw.ttl),
+		TTI:        durationOf(raw.tti),
+		Seed:       uint64(raw.seed),
+	}, err
+}
