@@ -40,15 +40,21 @@ func Open[K comparable, V any](options Options[K, V]) (*Cache[K, V], error) {
 		return nil, invalid("WeightKind is for a ByteCache; Weigh weighs values")
 	}
 	slots := new(slots[V])
-	in, err := OpenBytes(numbered(options, keys, slots))
+	drop := func(number uint64) {
+		if value := slots.take(number); options.Drop != nil {
+			options.Drop(value)
+		}
+	}
+	in, err := OpenBytes(numbered(options, keys, slots, drop))
 	if err != nil {
 		return nil, err
 	}
-	return &Cache[K, V]{in: numbers{in}, keys: keys, slots: slots}, nil
+	return &Cache[K, V]{in: numbers{in, drop}, keys: keys, slots: slots}, nil
 }
 
 // numbered returns options of a cache of numbers. Its callbacks must not hold the cache.
-func numbered[K comparable, V any](o Options[K, V], keys keys[K], slots *slots[V]) ByteOptions {
+func numbered[K comparable, V any](o Options[K, V], keys keys[K], slots *slots[V],
+	drop func(uint64)) ByteOptions {
 	value := func(number []byte) V {
 		value, _ := slots.get(numberOf(number))
 		return value
@@ -65,11 +71,7 @@ func numbered[K comparable, V any](o Options[K, V], keys keys[K], slots *slots[V
 		Choose:     o.Choose,
 		NewEvictor: o.NewEvictor,
 		Allocator:  o.Allocator,
-	}
-	to.Drop = func(number []byte) {
-		if value := slots.take(numberOf(number)); o.Drop != nil {
-			o.Drop(value)
-		}
+		Drop:       func(number []byte) { drop(numberOf(number)) },
 	}
 	if o.TimeToUse != nil {
 		to.TimeToUse = func(key, number []byte, now time.Duration) time.Duration {

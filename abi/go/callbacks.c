@@ -24,7 +24,15 @@ static void listener(void *callbacks, const ct_event *event) {
   ctGoListen((uintptr_t)callbacks, (ct_event *)event);
 }
 
+_Thread_local ct_go_dropped *ct_go_dropping;
+
 static void drop(void *callbacks, const void *value, size_t value_size) {
+  ct_go_dropped *it = ct_go_dropping;
+  const size_t room = sizeof it->numbers / sizeof it->numbers[0];
+  if (it != NULL && it->callbacks == (uintptr_t)callbacks && it->count < room) {
+    it->numbers[it->count++] = *(const uint64_t *)value;
+    return;
+  }
   ctGoDrop((uintptr_t)callbacks, (void *)value, value_size);
 }
 

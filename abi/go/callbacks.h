@@ -24,6 +24,17 @@ typedef struct ct_go_value {
   ct_status status;
 } ct_go_value;
 
+/* The numbers that a call of a cache of numbers dropped, as far as there is room, for Go to take
+ * when the call has returned. A call from C into Go for each would take longer than the call. */
+typedef struct ct_go_dropped {
+  uintptr_t callbacks; /* of the cache */
+  size_t count;
+  uint64_t numbers[3];
+} ct_go_dropped;
+
+/* Of the innermost such call of this thread. */
+extern _Thread_local ct_go_dropped *ct_go_dropping;
+
 const char *ct_go_options_problem(const ct_options *plain, uint32_t set);
 ct_status ct_go_cache_new(const ct_options *plain, uint32_t set, uintptr_t callbacks,
                           ct_cache **out);

@@ -38,25 +38,51 @@ package cachetools
 //   return ct_contains(cache, KEY);
 // }
 //
-// static ct_status number_set(ct_cache *cache, _GoString_ text, uint64_t word, size_t size,
-//                             uint64_t number) {
-//   return ct_set(cache, KEY, &number, sizeof number);
+// typedef struct ct_go_change {
+//   ct_go_dropped dropped;
+//   uint64_t number;
+//   ct_status status;
+// } ct_go_change;
+//
+// /* Makes a call that may drop numbers. */
+// #define CHANGE(out, call)                         \
+//   do {                                            \
+//     ct_go_dropped *outer = ct_go_dropping;        \
+//     (out).dropped.callbacks = callbacks;          \
+//     ct_go_dropping = &(out).dropped;              \
+//     (out).status = call;                          \
+//     ct_go_dropping = outer;                       \
+//   } while (0)
+//
+// static ct_go_change number_set(ct_cache *cache, uintptr_t callbacks, _GoString_ text,
+//                                uint64_t word, size_t size, uint64_t number) {
+//   ct_go_change out = {.number = number};
+//   CHANGE(out, ct_set(cache, KEY, &number, sizeof number));
+//   return out;
 // }
 //
-// static ct_status number_set_with(ct_cache *cache, _GoString_ text, uint64_t word, size_t size,
-//                                  uint64_t number, ct_entry_options options) {
-//   return ct_set_with(cache, KEY, &number, sizeof number, &options);
+// static ct_go_change number_set_with(ct_cache *cache, uintptr_t callbacks, _GoString_ text,
+//                                     uint64_t word, size_t size, uint64_t number,
+//                                     ct_entry_options options) {
+//   ct_go_change out = {.number = number};
+//   CHANGE(out, ct_set_with(cache, KEY, &number, sizeof number, &options));
+//   return out;
 // }
 //
-// static ct_go_number number_setdefault(ct_cache *cache, _GoString_ text, uint64_t word,
-//                                       size_t size, uint64_t number) {
+// static ct_go_change number_setdefault(ct_cache *cache, uintptr_t callbacks, _GoString_ text,
+//                                       uint64_t word, size_t size, uint64_t number) {
+//   ct_go_change out = {.number = 0};
 //   ct_value value;
-//   const ct_status status = ct_setdefault(cache, KEY, &number, sizeof number, &value);
-//   return read(status, &value);
+//   CHANGE(out, ct_setdefault(cache, KEY, &number, sizeof number, &value));
+//   out.number = read(out.status, &value).number;
+//   return out;
 // }
 //
-// static ct_status number_delete(ct_cache *cache, _GoString_ text, uint64_t word, size_t size) {
-//   return ct_delete(cache, KEY);
+// static ct_go_change number_delete(ct_cache *cache, uintptr_t callbacks, _GoString_ text,
+//                                   uint64_t word, size_t size) {
+//   ct_go_change out = {.number = 0};
+//   CHANGE(out, ct_delete(cache, KEY));
+//   return out;
 // }
 //
 // /* The value is still pinned, so that it is not dropped before Go has read it. */
@@ -76,8 +102,10 @@ package cachetools
 //   return out;
 // }
 //
-// static ct_status number_fulfil(ct_lease *lease, uint64_t number) {
-//   return ct_lease_fulfil(lease, &number, sizeof number, NULL, NULL);
+// static ct_go_change number_fulfil(ct_lease *lease, uintptr_t callbacks, uint64_t number) {
+//   ct_go_change out = {.number = number};
+//   CHANGE(out, ct_lease_fulfil(lease, &number, sizeof number, NULL, NULL));
+//   return out;
 // }
 import "C"
 
@@ -88,7 +116,21 @@ import (
 
 // numbers is a cache whose values are numbers of slots. Numbers go to C and back by value, as the
 // address of a variable of Go's would cost an allocation.
-type numbers struct{ *ByteCache }
+type numbers struct {
+	*ByteCache
+	drop func(number uint64)
+}
+
+// changed ends a call that may have dropped numbers.
+func (n numbers) changed(out C.ct_go_change) error {
+	if out.dropped.count != 0 {
+		defer die()
+		for _, number := range out.dropped.numbers[:out.dropped.count] {
+			n.drop(uint64(number))
+		}
+	}
+	return n.check(out.status)
+}
 
 // numberOf reads the number that a value is.
 func numberOf(value []byte) (number uint64) {
@@ -120,27 +162,28 @@ func (n numbers) contains(key encoded) bool {
 
 func (n numbers) set(key encoded, number uint64) error {
 	defer runtime.KeepAlive(n.ByteCache)
-	return n.check(C.number_set(n.handle, key.text, C.uint64_t(key.word), C.size_t(key.size),
-		C.uint64_t(number)))
+	return n.changed(C.number_set(n.handle, n.callbacks.uintptr(), key.text, C.uint64_t(key.word),
+		C.size_t(key.size), C.uint64_t(number)))
 }
 
 func (n numbers) setWith(key encoded, number uint64, options EntryOptions) error {
 	defer runtime.KeepAlive(n.ByteCache)
-	return n.check(C.number_set_with(n.handle, key.text, C.uint64_t(key.word), C.size_t(key.size),
-		C.uint64_t(number), options.raw()))
+	return n.changed(C.number_set_with(n.handle, n.callbacks.uintptr(), key.text, C.uint64_t(key.word),
+		C.size_t(key.size), C.uint64_t(number), options.raw()))
 }
 
-// getOrSet returns the number that is there, or the given one and whether it was stored.
+// getOrSet returns the number that is there. That is the given one if it was stored.
 func (n numbers) getOrSet(key encoded, number uint64) (uint64, error) {
 	defer runtime.KeepAlive(n.ByteCache)
-	out := C.number_setdefault(n.handle, key.text, C.uint64_t(key.word), C.size_t(key.size),
-		C.uint64_t(number))
-	return uint64(out.number), n.check(out.status)
+	out := C.number_setdefault(n.handle, n.callbacks.uintptr(), key.text, C.uint64_t(key.word),
+		C.size_t(key.size), C.uint64_t(number))
+	return uint64(out.number), n.changed(out)
 }
 
 func (n numbers) delete(key encoded) bool {
 	defer runtime.KeepAlive(n.ByteCache)
-	return C.number_delete(n.handle, key.text, C.uint64_t(key.word), C.size_t(key.size)) == C.CT_OK
+	return n.changed(C.number_delete(n.handle, n.callbacks.uintptr(), key.text, C.uint64_t(key.word),
+		C.size_t(key.size))) == nil
 }
 
 // pop returns the value of a number. Its slot is there until its Release.
@@ -162,7 +205,7 @@ func (n numbers) getOrLease(key encoded) (uint64, *C.ct_lease, error) {
 // fulfil ends a lease, whatever it returns.
 func (n numbers) fulfil(lease *C.ct_lease, number uint64) error {
 	defer runtime.KeepAlive(n.ByteCache)
-	return n.check(C.number_fulfil(lease, C.uint64_t(number)))
+	return n.changed(C.number_fulfil(lease, n.callbacks.uintptr(), C.uint64_t(number)))
 }
 
 func (n numbers) abandon(lease *C.ct_lease) {

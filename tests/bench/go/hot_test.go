@@ -100,6 +100,32 @@ func BenchmarkGetAppend(b *testing.B) {
 	}
 }
 
+// BenchmarkTyped copies nothing, either: the values are Go's.
+func BenchmarkTyped(b *testing.B) {
+	for _, policy := range []cachetools.Policy{cachetools.LRU, cachetools.SIEVE, cachetools.WTINYLFU} {
+		b.Run(policy.String(), func(b *testing.B) {
+			cache, err := cachetools.Open(cachetools.Options[string, []byte]{
+				Policy: policy, Maxsize: 2 * keyCount, Shards: 16})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer cache.Close()
+			for _, key := range keys {
+				if err := cache.Set(key, value); err != nil {
+					b.Fatal(err)
+				}
+			}
+			getAll(b, func(key string, _ []byte) byte {
+				value, isThere := cache.Get(key)
+				if !isThere {
+					panic("a miss")
+				}
+				return value[0]
+			})
+		})
+	}
+}
+
 // BenchmarkOtter copies nothing: otter hands out the slice that it keeps.
 func BenchmarkOtter(b *testing.B) {
 	cache := otter.Must(&otter.Options[string, []byte]{MaximumSize: 2 * keyCount})
