@@ -20,8 +20,9 @@ build() {
     cp "$CARGO_TARGET_DIR/release/bench" "$folder/Rust"
   fi
   if command -v zig; then
-    zig build-exe -O ReleaseFast "$here/zig/bench.zig" -femit-bin="$folder/Zig" -lc \
-      $(pkg-config --cflags --libs cachetools)
+    zig build-exe -femit-bin="$folder/Zig" -lc $(pkg-config --libs cachetools) -O ReleaseFast \
+      --dep cachetools -Mroot="$here/zig/bench.zig" \
+      -O ReleaseFast -Mcachetools="$root/abi/zig/src/cachetools.zig"
   fi
   if command -v go; then (cd "$here/go" && go build -o "$folder/Go" ./bench); fi
   if python3 "$here/python/can_build.py"; then

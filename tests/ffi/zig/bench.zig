@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //! What bench.c measures, in Zig.
 const std = @import("std");
-const ct = @import("cachetools.zig");
-const time = @cImport(@cInclude("time.h")); // std's changes from version to version
-const io = @cImport(@cInclude("stdio.h"));
+const ct = @import("cachetools");
+
+const Cache = ct.Cache([]const u8, []const u8);
 
 const entries = 1000;
 const batch = 16;
@@ -13,13 +13,17 @@ const runs = 50;
 var text: [entries][16]u8 = undefined;
 var keys: [entries + batch][]const u8 = undefined;
 
+// std's own clock and output change from version to version.
+extern fn clock_gettime(clock: c_int, now: *[2]c_long) c_int;
+extern fn printf(format: [*:0]const u8, ...) c_int;
+
 fn nowNs() f64 {
-    var now: time.struct_timespec = undefined;
-    _ = time.clock_gettime(time.CLOCK_MONOTONIC, &now);
-    return @as(f64, @floatFromInt(now.tv_sec)) * 1e9 + @as(f64, @floatFromInt(now.tv_nsec));
+    var now: [2]c_long = undefined; // a timespec
+    _ = clock_gettime(1, &now); // CLOCK_MONOTONIC
+    return @as(f64, @floatFromInt(now[0])) * 1e9 + @as(f64, @floatFromInt(now[1]));
 }
 
-fn getSingle(cache: ct.Cache) anyerror!void {
+fn getSingle(cache: Cache) anyerror!void {
     for (0..gets) |i| {
         const value = (try cache.get(keys[i % entries])).?;
         defer value.deinit();
@@ -27,7 +31,7 @@ fn getSingle(cache: ct.Cache) anyerror!void {
     }
 }
 
-fn getCopied(cache: ct.Cache) anyerror!void {
+fn getCopied(cache: Cache) anyerror!void {
     var buffer: [64]u8 = undefined;
     for (0..gets) |i| {
         const value = (try cache.getCopy(keys[i % entries], &buffer)).?;
@@ -35,7 +39,7 @@ fn getCopied(cache: ct.Cache) anyerror!void {
     }
 }
 
-fn getBatches(cache: ct.Cache) anyerror!void {
+fn getBatches(cache: Cache) anyerror!void {
     var values: [batch]?ct.Value = undefined;
     var i: usize = 0;
     while (i < gets) : (i += batch) {
@@ -47,7 +51,7 @@ fn getBatches(cache: ct.Cache) anyerror!void {
     }
 }
 
-fn measure(comptime run: fn (ct.Cache) anyerror!void, cache: ct.Cache) !f64 {
+fn measure(comptime run: fn (Cache) anyerror!void, cache: Cache) !f64 {
     var least = std.math.inf(f64);
     for (0..runs) |_| {
         const begin = nowNs();
@@ -58,19 +62,19 @@ fn measure(comptime run: fn (ct.Cache) anyerror!void, cache: ct.Cache) !f64 {
 }
 
 pub fn main() !void {
-    const cache = try ct.Cache.init(.lru, entries);
+    const cache = try Cache.init(.lru, entries);
     defer cache.deinit();
     var random: u32 = 1;
     for (0..entries) |i| {
         _ = try std.fmt.bufPrint(&text[i], "key {d:0>12}", .{i});
         keys[i] = &text[i];
-        _ = try cache.set(&text[i], &([_]u8{@truncate(i)} ** 64));
+        _ = try cache.set(&text[i], &@as([64]u8, @splat(@truncate(i))));
         random = random *% 1664525 +% 1013904223;
         std.mem.swap([]const u8, &keys[i], &keys[(random >> 8) % (i + 1)]);
     }
     @memcpy(keys[entries..], keys[0..batch]);
 
-    _ = io.printf(
+    _ = printf(
         "%.1f %.1f %.1f\n",
         try measure(getSingle, cache),
         try measure(getCopied, cache),

@@ -1,0 +1,703 @@
+// SPDX-License-Identifier: MIT
+//! The cache.
+
+const std = @import("std");
+const c = @import("c.zig");
+const codec = @import("codec.zig");
+const callbacks_of = @import("callbacks.zig");
+const errors = @import("errors.zig");
+const loading = @import("loading.zig");
+const Options = @import("options.zig").Options;
+const Policy = @import("options.zig").Policy;
+const Error = errors.Error;
+const Event = callbacks_of.Event;
+const Value = codec.Value;
+const at = callbacks_of.at;
+const check = errors.check;
+const done = errors.done;
+const callback_failed = loading.callback_failed;
+
+/// The outcome of a write.
+pub const Outcome = enum {
+    stored,
+    /// Dead on arrival.
+    not_stored,
+    /// With if_absent.
+    exists,
+    /// With if_present.
+    missing,
+
+    pub fn from(status: c.ct_status) Error!Outcome {
+        return switch (try check(status)) {
+            c.CT_OK => .stored,
+            c.CT_EXISTS => .exists,
+            c.CT_MISS => .missing,
+            else => .not_stored,
+        };
+    }
+};
+
+/// What is special about one entry. For null, the cache decides.
+pub const EntryOptions = struct {
+    /// From now on.
+    ttl: ?u64 = null,
+    /// A reading of the timer; not together with ttl.
+    deadline: ?u64 = null,
+    weight: ?u64 = null,
+    condition: enum { always, if_absent, if_present } = .always,
+
+    pub fn raw(self: EntryOptions) c.ct_entry_options {
+        var options: c.ct_entry_options = undefined;
+        c.ct_entry_options_init(&options, @sizeOf(c.ct_entry_options));
+        if (self.ttl != null) options.flags |= c.CT_ENTRY_TTL;
+        if (self.deadline != null) options.flags |= c.CT_ENTRY_DEADLINE;
+        if (self.weight != null) options.flags |= c.CT_ENTRY_WEIGHT;
+        if (self.condition == .if_absent) options.flags |= c.CT_ENTRY_IF_ABSENT;
+        if (self.condition == .if_present) options.flags |= c.CT_ENTRY_IF_PRESENT;
+        options.ttl = self.ttl orelse 0;
+        options.deadline = self.deadline orelse 0;
+        options.weight = self.weight orelse 0;
+        return options;
+    }
+};
+
+/// A key and its value.
+pub fn Entry(comptime K: type, comptime V: type) type {
+    return struct { key: K, value: V };
+}
+
+/// A cache of values of type V by keys of type K, bounded by a policy. cachetools.zig says what
+/// they may be. Any number of threads may use it at once.
+pub fn Cache(comptime K: type, comptime V: type) type {
+    codec.checkKey(K);
+    codec.checkValue(V);
+    return struct {
+        handle: *c.ct_cache,
+        /// Whose load of a key is running: see getOrLoadOwned.
+        turns: if (is_owned) *c.ct_cache else void,
+
+        const Self = @This();
+        const Got = codec.Got(V);
+        const Result = loading.Result(V);
+        const is_owned = codec.isOwned(V);
+
+        /// Makes a cache of at most maxsize entries.
+        pub fn init(policy: Policy, maxsize: u64) Error!Self {
+            return initWith(.{ .policy = policy, .maxsize = maxsize }, {});
+        }
+
+        /// callbacks is {}, or a pointer to a struct with any of these methods:
+        ///
+        ///     pub fn listen(self: *T, event: Event(K, V)) void
+        ///     pub fn weigh(self: *T, key: K, value: V) u64
+        ///     pub fn timeToUse(self: *T, key: K, value: V, now: u64) u64
+        ///     pub fn drop(self: *T, value: V) void         // not for objects
+        ///     pub fn timer(self: *T) u64                   // inside the critical section:
+        ///     pub fn choose(self: *T, count: u64) u64      // must not use any cache
+        ///
+        /// For policy custom the struct has a type Evictor, with init(*T, maxsize) ?*Evictor,
+        /// deinit, insert, hit, remove and victim. It may have update, with insert's parameters,
+        /// and resize(*Evictor, maxsize).
+        pub fn initWith(options: Options, callbacks: anytype) Error!Self {
+            var full: callbacks_of.Full = undefined;
+            var handle: ?*c.ct_cache = null;
+            _ = try check(c.ct_cache_new_with(full.fill(options, callbacks, K, V), &handle));
+            if (!is_owned) return .{ .handle = handle.?, .turns = {} };
+            errdefer c.ct_cache_free(handle);
+            const of_turns = Options{
+                .maxsize = 0,
+                .shards = options.shards,
+                .single_threaded = options.single_threaded,
+                .no_stats = true,
+                .allocator = options.allocator,
+            };
+            var turns: ?*c.ct_cache = null;
+            _ = try check(c.ct_cache_new_with(
+                full.fill(of_turns, {}, []const u8, []const u8),
+                &turns,
+            ));
+            return .{ .handle = handle.?, .turns = turns.? };
+        }
+
+        /// Frees the cache. No other call may be running. What was read out stays readable until it
+        /// is released.
+        pub fn deinit(self: Self) void {
+            if (is_owned) c.ct_cache_free(self.turns);
+            c.ct_cache_free(self.handle);
+        }
+
+        /// Takes over what a call read out.
+        pub fn found(status: c.ct_status, out: c.ct_value) Error!?Got {
+            return if (try done(status)) codec.take(V, out) else null;
+        }
+
+        /// A hit is a use.
+        pub fn get(self: Self, key: K) Error!?Got {
+            const k = codec.encode(K, &key);
+            if (Got == V) { // copied, without a lock if it can be
+                var value: V = undefined;
+                const status =
+                    c.ct_get_copy(self.handle, k.ptr, k.len, &value, @sizeOf(V), null);
+                return if (try done(status)) value else null;
+            }
+            var out: c.ct_value = undefined;
+            return found(c.ct_get(self.handle, k.ptr, k.len, &out), out);
+        }
+
+        /// Reads without a trace: this is no use, and nothing is counted.
+        pub fn peek(self: Self, key: K) Error!?Got {
+            const k = codec.encode(K, &key);
+            var out: c.ct_value = undefined;
+            return found(c.ct_peek(self.handle, k.ptr, k.len, &out), out);
+        }
+
+        /// Copies bytes into the buffer, and returns the part of the buffer that holds them.
+        pub fn getCopy(self: Self, key: K, buffer: []u8) Error!?[]u8 {
+            if (V != []const u8) @compileError("getCopy is for bytes");
+            const k = codec.encode(K, &key);
+            var size: usize = undefined;
+            const status =
+                c.ct_get_copy(self.handle, k.ptr, k.len, buffer.ptr, buffer.len, &size);
+            return if (try done(status)) buffer[0..size] else null;
+        }
+
+        pub fn contains(self: Self, key: K) bool {
+            const k = codec.encode(K, &key);
+            return c.ct_contains(self.handle, k.ptr, k.len);
+        }
+
+        /// Returns whether the value was kept: it may have been dead on arrival. An object that was
+        /// not kept, also after an error, is still yours.
+        pub fn set(self: Self, key: K, value: V) Error!bool {
+            const k = codec.encode(K, &key);
+            const v = codec.encode(V, &value);
+            return done(c.ct_set(self.handle, k.ptr, k.len, v.ptr, v.len));
+        }
+
+        /// set with a lifetime of its own, from now on.
+        pub fn setTtl(self: Self, key: K, value: V, ttl: u64) Error!bool {
+            const k = codec.encode(K, &key);
+            const v = codec.encode(V, &value);
+            return done(c.ct_set_ttl(self.handle, k.ptr, k.len, v.ptr, v.len, ttl));
+        }
+
+        /// set with a lifetime, a weight or a condition of its own.
+        pub fn setWith(self: Self, key: K, value: V, options: EntryOptions) Error!Outcome {
+            const k = codec.encode(K, &key);
+            const v = codec.encode(V, &value);
+            const raw = options.raw();
+            return Outcome.from(
+                c.ct_set_with(self.handle, k.ptr, k.len, v.ptr, v.len, &raw),
+            );
+        }
+
+        /// Reads a key, and stores the given value first if the key is absent.
+        pub fn getOrSet(self: Self, key: K, value: V) Error!Got {
+            if (is_owned) @compileError("getOrSet is not for objects, which it may not keep");
+            const k = codec.encode(K, &key);
+            const v = codec.encode(V, &value);
+            var out: c.ct_value = undefined;
+            _ = try check(c.ct_setdefault(self.handle, k.ptr, k.len, v.ptr, v.len, &out));
+            return codec.take(V, out);
+        }
+
+        /// Removes an entry and returns its value.
+        pub fn pop(self: Self, key: K) Error!?Got {
+            const k = codec.encode(K, &key);
+            var out: c.ct_value = undefined;
+            return found(c.ct_pop(self.handle, k.ptr, k.len, &out), out);
+        }
+
+        /// Removes an entry. Returns whether there was one.
+        pub fn remove(self: Self, key: K) Error!bool {
+            const k = codec.encode(K, &key);
+            return done(c.ct_delete(self.handle, k.ptr, k.len));
+        }
+
+        /// Removes the policy's next victim, and returns its key and value.
+        pub fn popVictim(self: Self) Error!?struct { key: codec.Got(K), value: Got } {
+            var key: c.ct_value = undefined;
+            var value: c.ct_value = undefined;
+            if (!try done(c.ct_popitem(self.handle, &key, &value))) return null;
+            return .{ .key = codec.take(K, key), .value = codec.take(V, value) };
+        }
+
+        pub fn clear(self: Self) Error!void {
+            _ = try check(c.ct_clear(self.handle));
+        }
+
+        /// Removes all entries for which context.matches(key, value) holds, and returns how many.
+        pub fn removeIf(self: Self, context: anytype) u64 {
+            const T = @TypeOf(context);
+            const trampoline = struct {
+                fn match(
+                    it: ?*anyopaque,
+                    key: ?*const anyopaque,
+                    key_size: usize,
+                    value: ?*const anyopaque,
+                    value_size: usize,
+                ) callconv(.c) bool {
+                    return at(T, it).matches(
+                        codec.decode(K, codec.slice(key, key_size)),
+                        codec.decode(V, codec.slice(value, value_size)),
+                    );
+                }
+            };
+            var it = context;
+            return c.ct_remove_if(self.handle, trampoline.match, &it);
+        }
+
+        // -- Many at once --
+
+        /// `get` for many keys, whose look-ups overlap. On failure no value is left pinned.
+        pub fn getMany(self: Self, keys: []const K, values: []?Got) Error!void {
+            const at_once = 64;
+            var raw_keys: [at_once]c.ct_bytes = undefined;
+            var raw_values: [at_once]c.ct_value = undefined;
+            var statuses: [at_once]c.ct_status = undefined;
+            var passed: usize = 0;
+            errdefer if (Got != V) {
+                for (values[0..passed]) |value| if (value) |it| it.deinit();
+            };
+            while (passed < keys.len) {
+                const count = @min(at_once, keys.len - passed);
+                for (keys[passed..][0..count], raw_keys[0..count]) |*key, *raw| {
+                    const k = codec.encode(K, key);
+                    raw.* = .{ .data = k.ptr, .size = k.len };
+                }
+                _ = try check(
+                    c.ct_get_many(self.handle, &raw_keys, count, &raw_values, &statuses),
+                );
+                for (values[passed..][0..count], raw_values[0..count], statuses[0..count]) |
+                    *value,
+                    raw,
+                    status,
+                | {
+                    value.* = if (status == c.CT_OK) codec.take(V, raw) else null;
+                }
+                passed += count;
+            }
+        }
+
+        /// `setWith` for many entries in one call. Each succeeds or fails alone, as outcomes say.
+        /// If the call as a whole is refused, it returns the error.
+        pub fn setMany(
+            self: Self,
+            allocator: std.mem.Allocator,
+            entries: []const Entry(K, V),
+            options: EntryOptions,
+            outcomes: []Error!Outcome,
+        ) Error!void {
+            var size: usize = 0;
+            for (entries) |*entry| {
+                size += codec.encode(K, &entry.key).len + codec.encode(V, &entry.value).len;
+            }
+            const data = try allocator.alloc(u8, size);
+            defer allocator.free(data);
+            const ends = try allocator.alloc(usize, 2 * entries.len);
+            defer allocator.free(ends);
+            const statuses = try allocator.alloc(c.ct_status, entries.len);
+            defer allocator.free(statuses);
+
+            var end: usize = 0;
+            for (entries, 0..) |*entry, i| {
+                const parts = [_][]const u8{
+                    codec.encode(K, &entry.key),
+                    codec.encode(V, &entry.value),
+                };
+                for (parts, 2 * i..) |part, j| {
+                    @memcpy(data[end..][0..part.len], part);
+                    end += part.len;
+                    ends[j] = end;
+                }
+            }
+            const raw = options.raw();
+            const status = c.ct_set_many(
+                self.handle,
+                data.ptr,
+                ends.ptr,
+                entries.len,
+                &raw,
+                statuses.ptr,
+            );
+            var was_tried = false;
+            for (statuses, outcomes[0..entries.len]) |one, *outcome| {
+                outcome.* = Outcome.from(one);
+                was_tried = was_tried or one != c.CT_OK;
+            }
+            if (!was_tried) _ = try check(status);
+        }
+
+        // -- Size and time --
+
+        pub fn len(self: Self) u64 {
+            return c.ct_len(self.handle);
+        }
+
+        /// The sum of the weights.
+        pub fn weight(self: Self) u64 {
+            return c.ct_currsize(self.handle);
+        }
+
+        pub fn limit(self: Self) u64 {
+            return c.ct_maxsize(self.handle);
+        }
+
+        /// The bytes of memory that the library holds in all; not what objects take.
+        pub fn memory(self: Self) u64 {
+            return c.ct_memory(self.handle) + if (is_owned) c.ct_memory(self.turns) else 0;
+        }
+
+        pub fn resize(self: Self, maxsize: u64) Error!void {
+            _ = try check(c.ct_resize(self.handle, maxsize));
+        }
+
+        /// Gives an entry another lifetime from now on, if it is there.
+        pub fn setLifetime(self: Self, key: K, ttl: u64) Error!bool {
+            const k = codec.encode(K, &key);
+            return done(c.ct_set_lifetime(self.handle, k.ptr, k.len, ttl));
+        }
+
+        pub fn inspect(self: Self, key: K) Error!?c.ct_entry_info {
+            const k = codec.encode(K, &key);
+            var info: c.ct_entry_info = undefined;
+            c.ct_entry_info_init(&info, @sizeOf(c.ct_entry_info));
+            const status = c.ct_inspect(self.handle, k.ptr, k.len, &info);
+            return if (try done(status)) info else null;
+        }
+
+        /// Removes the entries whose deadline has passed, and returns how many. Shows each to
+        /// context.visit(event), unless the context is {}.
+        pub fn expire(self: Self, context: anytype) u64 {
+            const T = @TypeOf(context);
+            if (T == void) return c.ct_expire(self.handle, c.CT_NOW, null, null);
+            const trampoline = struct {
+                fn visit(it: ?*anyopaque, event: *const c.ct_event) callconv(.c) void {
+                    at(T, it).visit(Event(K, V).from(event));
+                }
+            };
+            var it = context;
+            return c.ct_expire(self.handle, c.CT_NOW, trampoline.visit, &it);
+        }
+
+        pub fn stats(self: Self) Error!c.ct_stats {
+            var out: c.ct_stats = undefined;
+            c.ct_stats_init(&out, @sizeOf(c.ct_stats));
+            _ = try check(c.ct_cache_stats(self.handle, &out));
+            return out;
+        }
+
+        pub fn resetStats(self: Self) Error!void {
+            _ = try check(c.ct_cache_stats_reset(self.handle));
+        }
+
+        /// The options in force, with defaults filled in and the seed that was drawn.
+        pub fn optionsInForce(self: Self) Error!c.ct_options {
+            var out: c.ct_options = undefined;
+            c.ct_options_init(&out, @sizeOf(c.ct_options));
+            _ = try check(c.ct_cache_options(self.handle, &out));
+            return out;
+        }
+
+        pub fn iterate(self: Self, order: Order) Error!Iterator(K, V) {
+            var handle: ?*c.ct_iter = null;
+            _ = try check(c.ct_iter_new(self.handle, @intFromEnum(order), &handle));
+            return .{ .handle = handle.? };
+        }
+
+        // -- Snapshots --
+
+        /// Saves the contents of the cache in a file. The file is replaced as a whole or not at
+        /// all. Of structs, use packed or extern ones: the layout of others may change.
+        pub fn saveFile(self: Self, path: [:0]const u8) Error!void {
+            checkSaveable();
+            _ = try check(c.ct_snapshot_save_file(self.handle, path.ptr));
+        }
+
+        /// Adds the entries of a file, from the hottest on, as far as there is room. Lifetimes go
+        /// on from where they were at the save. The file must be of keys and values of these types.
+        pub fn loadFile(self: Self, path: [:0]const u8) Error!void {
+            checkSaveable();
+            _ = try check(c.ct_snapshot_load_file(self.handle, path.ptr));
+        }
+
+        /// As loadFile, but the time since the save is taken off lifetimes, by the wall clock. Both
+        /// caches must have the default timer.
+        pub fn loadFileAged(self: Self, path: [:0]const u8) Error!void {
+            checkSaveable();
+            _ = try check(
+                c.ct_snapshot_load_file_with(self.handle, path.ptr, c.CT_SNAPSHOT_AGED),
+            );
+        }
+
+        /// As saveFile, into anything with writeAll(bytes: []const u8) anyerror!void.
+        pub fn save(self: Self, writer: anytype) anyerror!void {
+            checkSaveable();
+            const Call = struct {
+                writer: @TypeOf(writer),
+                failure: ?anyerror = null,
+
+                fn write(
+                    it: ?*anyopaque,
+                    data: ?*const anyopaque,
+                    size: usize,
+                ) callconv(.c) c.ct_status {
+                    const call = at(@This(), it);
+                    call.writer.writeAll(codec.slice(data, size)) catch |failure| {
+                        call.failure = failure;
+                        return callback_failed;
+                    };
+                    return c.CT_OK;
+                }
+            };
+            var call = Call{ .writer = writer };
+            const status = c.ct_snapshot_save(self.handle, Call.write, &call);
+            if (call.failure) |failure| return failure;
+            _ = try check(status);
+        }
+
+        /// As loadFile, from anything with read(buffer: []u8) anyerror!usize, which returns 0 at
+        /// the end. Nothing beyond the snapshot is read.
+        pub fn load(self: Self, reader: anytype) anyerror!void {
+            return self.loadWith(reader, 0);
+        }
+
+        /// As loadFileAged, from anything that load takes.
+        pub fn loadAged(self: Self, reader: anytype) anyerror!void {
+            return self.loadWith(reader, c.CT_SNAPSHOT_AGED);
+        }
+
+        fn loadWith(self: Self, reader: anytype, flags: u32) anyerror!void {
+            checkSaveable();
+            const Call = struct {
+                reader: @TypeOf(reader),
+                failure: ?anyerror = null,
+
+                fn read(
+                    it: ?*anyopaque,
+                    buffer: ?*anyopaque,
+                    capacity: usize,
+                    got: *usize,
+                ) callconv(.c) c.ct_status {
+                    const call = at(@This(), it);
+                    const first: [*]u8 = @ptrCast(buffer.?);
+                    got.* = call.reader.read(first[0..capacity]) catch |failure| {
+                        call.failure = failure;
+                        return callback_failed;
+                    };
+                    return c.CT_OK;
+                }
+            };
+            var call = Call{ .reader = reader };
+            const status = c.ct_snapshot_load_with(self.handle, Call.read, &call, flags);
+            if (call.failure) |failure| return failure;
+            _ = try check(status);
+        }
+
+        fn checkSaveable() void {
+            if (is_owned) @compileError("only the addresses of objects would be saved");
+        }
+
+        // -- Loading --
+
+        /// Looks a key up, and if it is absent calls
+        ///
+        ///     loader.load(key: K, result: Result(V)) anyerror!bool
+        ///
+        /// which returns false if there is no such value. However many threads ask, one of them
+        /// loads, and the others wait for its value. An object that is not kept (too heavy, dead on
+        /// arrival, discarded, or overtaken by a change of the key) goes to its own caller alone;
+        /// those who wait load it in turn.
+        pub fn getOrLoad(self: Self, key: K, loader: anytype) anyerror!?Got {
+            if (is_owned) return self.getOrLoadOwned(key, loader);
+            const Call = struct {
+                loader: @TypeOf(loader),
+                failure: ?anyerror = null,
+
+                fn load(
+                    it: ?*anyopaque,
+                    data: ?*const anyopaque,
+                    size: usize,
+                    result: ?*c.ct_result,
+                ) callconv(.c) c.ct_status {
+                    const call = at(@This(), it);
+                    const sought = codec.decode(K, codec.slice(data, size));
+                    const is_found = call.loader.load(sought, Result{ .handle = result.? });
+                    return loading.answer(is_found, &call.failure);
+                }
+            };
+            const k = codec.encode(K, &key);
+            var call = Call{ .loader = loader };
+            var out: c.ct_value = undefined;
+            const status = c.ct_get_or_load(self.handle, k.ptr, k.len, Call.load, &call, &out);
+            if (call.failure) |failure| return failure;
+            if (status == c.CT_BUSY) return Error.Busy;
+            return found(status, out);
+        }
+
+        /// getOrLoad for objects. An object that is loaded and not kept would be handed to all who
+        /// wait for it, and nobody would know when to deinit it. So nobody waits for a load of the
+        /// cache: they wait for turns, loads that bring nothing, and then look again. Within its
+        /// turn, a loader has the cache's lease of the key, so that changes of the key overtake it.
+        fn getOrLoadOwned(self: Self, key: K, loader: anytype) anyerror!?Got {
+            const Call = struct {
+                cache: Self,
+                key: K,
+                loader: @TypeOf(loader),
+                had_turn: bool = false,
+                outcome: anyerror!?Got = null,
+
+                fn turn(
+                    it: ?*anyopaque,
+                    _: ?*const anyopaque,
+                    _: usize,
+                    result: ?*c.ct_result,
+                ) callconv(.c) c.ct_status {
+                    const call = at(@This(), it);
+                    call.had_turn = true;
+                    call.outcome = call.look();
+                    return c.ct_result_set(result, null, 0);
+                }
+
+                fn look(call: *@This()) anyerror!?Got {
+                    const k = codec.encode(K, &call.key);
+                    const handle = call.cache.handle;
+                    var out: c.ct_value = undefined;
+                    var lease: ?*c.ct_lease = null;
+                    const status = c.ct_get_or_lease(handle, k.ptr, k.len, 0, &out, &lease);
+                    return switch (try check(status)) {
+                        c.CT_LEASED => try call.load(lease.?),
+                        c.CT_BUSY => Error.Busy,
+                        else => codec.take(V, out),
+                    };
+                }
+
+                fn load(call: *@This(), lease: *c.ct_lease) anyerror!?Got {
+                    var brought = loading.Brought(V){};
+                    errdefer brought.deinit();
+                    const result = Result{ .brought = &brought };
+                    const is_there = call.loader.load(call.key, result) catch |failure| {
+                        c.ct_lease_abandon(lease);
+                        return failure;
+                    };
+                    if (!is_there or brought.is_discarded or brought.object == null) {
+                        c.ct_lease_abandon(lease);
+                        if (is_there) return own(brought.object orelse return Error.Callback);
+                        brought.deinit();
+                        return null;
+                    }
+                    const v = codec.encode(V, &brought.object.?);
+                    const raw = brought.options.raw();
+                    var out: c.ct_value = undefined;
+                    const status = c.ct_lease_fulfil(lease, v.ptr, v.len, &raw, &out);
+                    if (try done(status)) return codec.take(V, out);
+                    c.ct_value_release(&out);
+                    return own(brought.object.?);
+                }
+
+                fn own(object: V) Got {
+                    return .{ .object = object, .raw = c.ct_value.none };
+                }
+            };
+            const k = codec.encode(K, &key);
+            while (true) {
+                if (self.contains(key)) {
+                    if (try self.get(key)) |there| return there;
+                }
+                var call = Call{ .cache = self, .key = key, .loader = loader };
+                const status =
+                    c.ct_get_or_load(self.turns, k.ptr, k.len, Call.turn, &call, null);
+                if (call.had_turn) return call.outcome;
+                if (try check(status) == c.CT_BUSY) return Error.Busy;
+            }
+        }
+
+        /// Looks a key up. If it is absent, takes its lease, or waits for the holder.
+        pub fn getOrLease(self: Self, key: K, wait_ns: u64) Error!loading.Leased(K, V) {
+            if (is_owned) @compileError("leases are not for objects: use getOrLoad");
+            const k = codec.encode(K, &key);
+            var out: c.ct_value = undefined;
+            var lease: ?*c.ct_lease = null;
+            const status = c.ct_get_or_lease(self.handle, k.ptr, k.len, wait_ns, &out, &lease);
+            return switch (try check(status)) {
+                c.CT_LEASED => .{ .lease = .{ .handle = lease.? } },
+                c.CT_BUSY => .busy,
+                else => .{ .value = codec.take(V, out) },
+            };
+        }
+
+        /// Reads, changes and writes one entry, as if at once, by
+        ///
+        ///     changer.change(old: ?V, result: Result(V)) anyerror!Change
+        ///
+        /// Returns the value that is there afterwards. Computes of one key take turns. If another
+        /// call has written the key meanwhile, change runs again, at most 16 times; then the error
+        /// is Busy, and nothing is changed. To compute a key within its own changer is Recursion.
+        pub fn compute(self: Self, key: K, changer: anytype) anyerror!?Got {
+            if (is_owned) @compileError("compute is not for objects, which it may not keep");
+            const Call = struct {
+                changer: @TypeOf(changer),
+                failure: ?anyerror = null,
+
+                fn change(
+                    it: ?*anyopaque,
+                    _: ?*const anyopaque,
+                    _: usize,
+                    old: ?*const c.ct_bytes,
+                    result: ?*c.ct_result,
+                ) callconv(.c) c.ct_status {
+                    const call = at(@This(), it);
+                    const before: ?V =
+                        if (old) |it_| codec.decode(V, codec.slice(it_.data, it_.size)) else null;
+                    const after = call.changer.change(before, Result{ .handle = result.? });
+                    return switch (after catch |failure| {
+                        call.failure = failure;
+                        return callback_failed;
+                    }) {
+                        loading.Change.store => c.CT_OK,
+                        loading.Change.remove => c.CT_MISS,
+                        loading.Change.leave => c.CT_NOT_STORED,
+                    };
+                }
+            };
+            const k = codec.encode(K, &key);
+            var call = Call{ .changer = changer };
+            var out: c.ct_value = undefined;
+            const status = c.ct_compute(self.handle, k.ptr, k.len, Call.change, &call, &out);
+            if (call.failure) |failure| return failure;
+            if (try check(status) == c.CT_BUSY) return Error.Busy;
+            return if (out.data == null) null else codec.take(V, out);
+        }
+    };
+}
+
+/// The order of a walk.
+pub const Order = enum(i32) {
+    any = c.CT_ORDER_ANY,
+    coldest = c.CT_ORDER_COLDEST,
+    hottest = c.CT_ORDER_HOTTEST,
+};
+
+/// A walk over a cache's entries, for one thread at a time. It must end before its cache.
+pub fn Iterator(comptime K: type, comptime V: type) type {
+    return struct {
+        handle: *c.ct_iter,
+
+        const Self = @This();
+
+        /// Goes to the next entry. Bytes and objects in it are valid until the next call.
+        pub fn next(self: Self) Error!?Entry(K, V) {
+            var key: c.ct_bytes = undefined;
+            var value: c.ct_bytes = undefined;
+            if (!try done(c.ct_iter_next(self.handle, &key, &value))) return null;
+            return .{
+                .key = codec.decode(K, codec.slice(key.data, key.size)),
+                .value = codec.decode(V, codec.slice(value.data, value.size)),
+            };
+        }
+
+        pub fn deinit(self: Self) void {
+            c.ct_iter_free(self.handle);
+        }
+    };
+}

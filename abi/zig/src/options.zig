@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+//! How to make a cache.
+
+const std = @import("std");
+const c = @import("c.zig");
+const Error = @import("errors.zig").Error;
+const check = @import("errors.zig").check;
+const Full = @import("callbacks.zig").Full;
+
+/// Which entry leaves when room is needed. README.md and cachetools.h say more.
+pub const Policy = enum(i32) {
+    lru = c.CT_POLICY_LRU,
+    fifo = c.CT_POLICY_FIFO,
+    lfu = c.CT_POLICY_LFU,
+    rr = c.CT_POLICY_RR,
+    ttl = c.CT_POLICY_TTL,
+    tlru = c.CT_POLICY_TLRU,
+    any = c.CT_POLICY_ANY,
+    mru = c.CT_POLICY_MRU,
+    clock = c.CT_POLICY_CLOCK,
+    sieve = c.CT_POLICY_SIEVE,
+    s3fifo = c.CT_POLICY_S3FIFO,
+    wtinylfu = c.CT_POLICY_WTINYLFU,
+    arc = c.CT_POLICY_ARC,
+    custom = c.CT_POLICY_CUSTOM,
+    _, // known to a newer library only
+
+    pub fn name(self: Policy) []const u8 {
+        return std.mem.span(c.ct_policy_name(@intFromEnum(self)) orelse return "");
+    }
+
+    pub fn named(text: [:0]const u8) Error!Policy {
+        var out: c.ct_policy = undefined;
+        _ = try check(c.ct_policy_from_name(text.ptr, &out));
+        return @enumFromInt(out);
+    }
+};
+
+/// What an entry weighs against maxsize.
+pub const WeightKind = enum(i32) {
+    count = c.CT_WEIGHT_COUNT,
+    value = c.CT_WEIGHT_VALUE,
+    memory = c.CT_WEIGHT_MEMORY,
+};
+
+/// How to make a cache. Times are in nanoseconds, or in ticks of a timer of yours.
+pub const Options = struct {
+    policy: Policy = .lru,
+    weight_kind: WeightKind = .count,
+    /// 0 keeps nothing.
+    maxsize: u64,
+    shards: u32 = 0,
+    /// Time to live from a write on; 0: none.
+    ttl: u64 = 0,
+    /// Time to idle from a use on; 0: none.
+    tti: u64 = 0,
+    seed: u64 = 0,
+    /// Only one thread at a time uses the cache and its values.
+    single_threaded: bool = false,
+    no_stats: bool = false,
+    precise_clock: bool = false,
+    /// Must outlive the cache and its values. Null: the system's.
+    allocator: ?*const std.mem.Allocator = null,
+
+    /// Says what is wrong with these options and callbacks; null if nothing is.
+    pub fn problem(self: Options, callbacks: anytype) ?[]const u8 {
+        var full: Full = undefined;
+        const options = full.fill(self, callbacks, []const u8, []const u8);
+        const text = c.ct_options_problem(options) orelse return null;
+        return std.mem.span(text);
+    }
+};

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: MIT
+//! Caches of values of a type. tests.zig tests what they share with caches of bytes.
+const std = @import("std");
+const ct = @import("cachetools");
+const Bytes = []const u8;
+const expect = std.testing.expect;
+const expectEqual = std.testing.expectEqual;
+const expectError = std.testing.expectError;
+const expectEqualStrings = std.testing.expectEqualStrings;
+
+// ---- Keys ---------------------------------------------------------------------------------------
+
+/// Stores a value under each of several keys that differ, and reads keys and values back.
+fn expectKeys(comptime K: type, keys: []const K) !void {
+    const cache = try ct.Cache(K, usize).init(.fifo, 100);
+    defer cache.deinit();
+    for (keys, 0..) |key, i| try expect(try cache.set(key, i));
+    try expectEqual(@as(u64, keys.len), cache.len());
+    for (keys, 0..) |key, i| try expectEqual(i, try cache.get(key));
+    const walk = try cache.iterate(.any);
+    defer walk.deinit();
+    var seen: usize = 0;
+    while (try walk.next()) |entry| : (seen += 1) {
+        try std.testing.expectEqualDeep(keys[entry.value], entry.key);
+    }
+    try expectEqual(keys.len, seen);
+    const first = (try cache.popVictim()).?;
+    try expectEqual(@as(usize, 0), first.value);
+    if (K == Bytes) {
+        defer first.key.deinit();
+        try expectEqualStrings(keys[0], first.key.bytes());
+    } else {
+        try expectEqual(keys[0], first.key);
+    }
+    try expect(try cache.remove(keys[1]) and !try cache.remove(keys[1]));
+}
+
+test "keys are bytes, numbers, and what is made of numbers" {
+    const Color = enum(u8) { red, green };
+    const Point = extern struct { x: i32, y: i32 };
+    const Bits = packed struct { low: u3, high: i12, flag: bool };
+    try expectKeys(Bytes, &.{ "", "a", "\x00", "\x00\x00" });
+    try expectKeys(bool, &.{ false, true });
+    try expectKeys(u8, &.{ 0, 255 });
+    try expectKeys(i64, &.{ -1, 0, 1, std.math.maxInt(i64) });
+    try expectKeys(u128, &.{ 0, 1, std.math.maxInt(u128) });
+    try expectKeys(Color, &.{ .red, .green });
+    try expectKeys([2]i16, &.{ .{ 1, 2 }, .{ 2, 1 } });
+    try expectKeys(Point, &.{ .{ .x = 1, .y = 2 }, .{ .x = 2, .y = 1 } });
+    try expectKeys(Bits, &.{ .{ .low = 1, .high = -1, .flag = true }, .{ .low = 1, .high = 0, .flag = true } });
+}
+
+// ---- Values -------------------------------------------------------------------------------------
+
+test "values without pointers are copied" {
+    const Quote = struct { price: f64, volume: ?u32, name: [4]u8 };
+    const cache = try ct.Cache(u32, Quote).init(.lru, 10);
+    defer cache.deinit();
+    const quote = Quote{ .price = 2.5, .volume = null, .name = "tea ".* };
+    try expect(try cache.set(7, quote));
+    try expectEqual(quote, (try cache.get(7)).?);
+    try expectEqual(quote, (try cache.peek(7)).?);
+    try expect(try cache.get(8) == null);
+    try expectEqual(quote, try cache.getOrSet(7, undefined));
+    const stats = try cache.stats();
+    try expect(stats.hits == 2 and stats.misses == 1 and stats.pinned == 0);
+    var values: [3]?Quote = undefined;
+    try cache.getMany(&.{ 7, 8, 7 }, &values);
+    try expect(values[0].?.price == 2.5 and values[1] == null and values[2].?.price == 2.5);
+    const entries = [_]ct.Entry(u32, Quote){ .{ .key = 1, .value = quote }, .{ .key = 2, .value = quote } };
+    var outcomes: [2]ct.Error!ct.Outcome = undefined;
+    try cache.setMany(std.testing.allocator, &entries, .{}, &outcomes);
+    for (outcomes) |outcome| try expectEqual(.stored, try outcome);
+    try expectEqual(quote, (try cache.pop(2)).?);
+    try expect(try cache.setTtl(2, quote, ct.never));
+    try expectEqual(.exists, try cache.setWith(2, quote, .{ .condition = .if_absent }));
+    try expect(try cache.setLifetime(2, std.time.ns_per_min));
+    const info = (try cache.inspect(2)).?;
+    try expect(info.remaining > 50 * std.time.ns_per_s and info.key_size == 4);
+}
+
+test "values may be nothing, and bytes by keys of a type" {
+    const set = try ct.Cache(i16, void).init(.lru, 10);
+    defer set.deinit();
+    try expect(try set.set(-5, {}));
+    try expect(try set.get(-5) != null and try set.get(5) == null);
+
+    const texts = try ct.Cache(i16, Bytes).init(.lru, 10);
+    defer texts.deinit();
+    try expect(try texts.set(1, "one"));
+    const one = (try texts.get(1)).?;
+    defer one.deinit();
+    try texts.clear();
+    try expectEqualStrings("one", one.bytes());
+}
+
+test "callbacks get keys and values" {
+    const Callbacks = struct {
+        listened: i64 = 0,
+        dropped: i64 = 0,
+
+        pub fn listen(self: *@This(), event: ct.Event(u32, i64)) void {
+            if (event.cause == .evicted) self.listened += event.key * event.value;
+        }
+        pub fn weigh(_: *@This(), key: u32, value: i64) u64 {
+            return key + @as(u64, @intCast(value));
+        }
+        pub fn timeToUse(_: *@This(), key: u32, _: i64, _: u64) u64 {
+            return if (key == 9) 0 else ct.never;
+        }
+        pub fn drop(self: *@This(), value: i64) void {
+            self.dropped += value;
+        }
+    };
+    var callbacks = Callbacks{};
+    const cache = try ct.Cache(u32, i64).initWith(.{ .policy = .tlru, .maxsize = 30 }, &callbacks);
+    defer cache.deinit();
+    try expect(try cache.set(2, 10));
+    try expect(try cache.set(3, 20));
+    try expectEqual(@as(u64, 23), cache.weight());
+    try expect(callbacks.listened == 20 and callbacks.dropped == 10);
+    try expect(!try cache.set(9, 1));
+    const IsTwenty = struct {
+        pub fn matches(_: @This(), key: u32, value: i64) bool {
+            return key == 3 and value == 20;
+        }
+    };
+    try expectEqual(@as(u64, 1), cache.removeIf(IsTwenty{}));
+    try expect(callbacks.dropped == 30);
+}
+
+const Upper = struct {
+    calls: usize = 0,
+
+    pub fn load(self: *Upper, key: u8, result: ct.Result(u32)) anyerror!bool {
+        self.calls += 1;
+        if (key == 'x') return false;
+        if (key == 'e') return error.NoSuchLetter;
+        if (key == 't') result.ttl(0);
+        try result.set(std.ascii.toUpper(key));
+        return true;
+    }
+};
+
+const Doubled = struct {
+    pub fn change(_: Doubled, old: ?u32, result: ct.Result(u32)) anyerror!ct.Change {
+        try result.set(2 * (old orelse return .leave));
+        return .store;
+    }
+};
+
+test "values are loaded, computed and leased" {
+    const cache = try ct.Cache(u8, u32).init(.lru, 10);
+    defer cache.deinit();
+    var upper = Upper{};
+    for (0..2) |_| try expectEqual(@as(?u32, 'A'), try cache.getOrLoad('a', &upper));
+    try expectEqual(@as(usize, 1), upper.calls);
+    try expectEqual(@as(?u32, null), try cache.getOrLoad('x', &upper));
+    try expectError(error.NoSuchLetter, cache.getOrLoad('e', &upper));
+    try expectEqual(@as(?u32, 'T'), try cache.getOrLoad('t', &upper));
+    try expect(!cache.contains('t'));
+    try expectEqual(@as(?u32, 2 * 'A'), try cache.compute('a', Doubled{}));
+    try expectEqual(@as(?u32, null), try cache.compute('b', Doubled{}));
+    const lease = (try cache.getOrLease('b', 0)).lease;
+    try expectEqual(@as(u8, 'b'), lease.key());
+    try expectEqual(@as(u32, 5), try lease.fulfil(5, .{}));
+    try expectEqual(@as(u32, 5), (try cache.getOrLease('b', 0)).value);
+}
+
+test "a snapshot of typed values goes into another cache" {
+    var bytes: [512]u8 = undefined;
+    const Tape = struct {
+        bytes: []u8,
+        size: usize = 0,
+        position: usize = 0,
+
+        pub fn writeAll(self: *@This(), piece: []const u8) anyerror!void {
+            @memcpy(self.bytes[self.size..][0..piece.len], piece);
+            self.size += piece.len;
+        }
+        pub fn read(self: *@This(), buffer: []u8) anyerror!usize {
+            const count = @min(buffer.len, self.size - self.position);
+            @memcpy(buffer[0..count], self.bytes[self.position..][0..count]);
+            self.position += count;
+            return count;
+        }
+    };
+    var tape = Tape{ .bytes = &bytes };
+    const cache = try ct.Cache(u16, f32).init(.lru, 10);
+    defer cache.deinit();
+    try expect(try cache.set(1, 1.5));
+    try cache.save(&tape);
+    const other = try ct.Cache(u16, f32).init(.sieve, 10);
+    defer other.deinit();
+    try other.load(&tape);
+    try expectEqual(@as(?f32, 1.5), try other.get(1));
+}
+
+/// Evicts the entry stored last, and remembers what it is told.
+const Watcher = struct {
+    key: u8 = 0,
+    weight: u64 = 0,
+    limit: u64 = 0,
+    updates: usize = 0,
+
+    pub fn weigh(_: *Watcher, _: u8, value: u64) u64 {
+        return value;
+    }
+
+    pub const Evictor = struct {
+        watcher: *Watcher,
+        id: u32 = 0,
+
+        pub fn init(watcher: *Watcher, _: u64) ?*Evictor {
+            const self = std.testing.allocator.create(Evictor) catch return null;
+            self.* = .{ .watcher = watcher };
+            return self;
+        }
+        pub fn deinit(self: *Evictor) void {
+            std.testing.allocator.destroy(self);
+        }
+        pub fn insert(self: *Evictor, id: u32, _: u64, _: []const u8, _: u64) void {
+            self.id = id;
+        }
+        pub fn update(self: *Evictor, id: u32, weight: u64, key: []const u8, _: u64) void {
+            self.id = id;
+            self.watcher.updates += 1;
+            self.watcher.weight = weight;
+            self.watcher.key = key[0];
+        }
+        pub fn hit(_: *Evictor, _: u32, _: u64) void {}
+        pub fn remove(_: *Evictor, _: u32) void {}
+        pub fn resize(self: *Evictor, maxsize: u64) void {
+            self.watcher.limit = maxsize;
+        }
+        pub fn victim(self: *Evictor) u32 {
+            return self.id;
+        }
+    };
+};
+
+test "a policy of one's own is told of updates and limits" {
+    var watcher = Watcher{};
+    const options = ct.Options{ .policy = .custom, .maxsize = 100 };
+    const cache = try ct.Cache(u8, u64).initWith(options, &watcher);
+    defer cache.deinit();
+    try expect(try cache.set('a', 1) and try cache.set('a', 3));
+    try expect(watcher.updates == 1 and watcher.weight == 3 and watcher.key == 'a');
+    try cache.resize(50);
+    try expectEqual(@as(u64, 50), watcher.limit);
+}
+
+// ---- Objects ------------------------------------------------------------------------------------
+
+/// An object that counts how many of its kind there are.
+const Counted = struct {
+    number: u32,
+    alive: *std.atomic.Value(usize),
+
+    fn init(number: u32, alive: *std.atomic.Value(usize)) !*Counted {
+        const self = try std.heap.c_allocator.create(Counted);
+        self.* = .{ .number = number, .alive = alive };
+        _ = alive.fetchAdd(1, .seq_cst);
+        return self;
+    }
+
+    pub fn deinit(self: *Counted) void {
+        _ = self.alive.fetchSub(1, .seq_cst);
+        std.heap.c_allocator.destroy(self);
+    }
+};
+
+const Alive = std.atomic.Value(usize);
+const Objects = ct.Cache(u32, *Counted);
+
+fn alivesOf(alive: *const Alive) usize {
+    return alive.load(.seq_cst);
+}
+
+test "objects are the cache's until nobody reads them" {
+    var alive = Alive.init(0);
+    const cache = try Objects.init(.lru, 2);
+    for (0..5) |i| try expect(try cache.set(@intCast(i), try Counted.init(@intCast(i), &alive)));
+    try expectEqual(@as(usize, 2), alivesOf(&alive));
+    try expect(try cache.set(4, try Counted.init(40, &alive))); // replaces it
+    try expectEqual(@as(usize, 2), alivesOf(&alive));
+
+    const read = (try cache.get(4)).?;
+    const again = try read.ref();
+    try expectEqual(@as(u32, 40), read.object.number);
+    try cache.clear();
+    try expectEqual(@as(usize, 1), alivesOf(&alive));
+    read.deinit();
+    try expectEqual(@as(u32, 40), again.object.number);
+    again.deinit();
+    try expectEqual(@as(usize, 0), alivesOf(&alive));
+
+    const late = try Counted.init(7, &alive);
+    try expect(!try cache.setTtl(7, late, 0)); // it is still the caller's
+    try expectEqual(@as(usize, 1), alivesOf(&alive));
+    try expectEqual(.missing, try cache.setWith(7, late, .{ .condition = .if_present }));
+    try expect(try cache.set(7, late));
+    const popped = (try cache.pop(7)).?;
+    try expect(popped.object == late);
+    popped.deinit();
+    try expectEqual(@as(usize, 0), alivesOf(&alive));
+
+    try expect(try cache.set(8, try Counted.init(8, &alive)));
+    const left = (try cache.get(8)).?;
+    cache.deinit();
+    try expectEqual(@as(usize, 1), alivesOf(&alive));
+    left.deinit();
+    try expectEqual(@as(usize, 0), alivesOf(&alive));
+}
+
+/// Loads objects, as its fields say.
+const Maker = struct {
+    alive: *Alive,
+    calls: *Alive,
+    cache: ?Objects = null,
+    what: enum { plain, twice, none, nothing, failing, failing_late, heavy, late, discarded, overtaken, again } = .plain,
+
+    pub fn load(self: Maker, key: u32, result: ct.Result(*Counted)) anyerror!bool {
+        _ = self.calls.fetchAdd(1, .seq_cst);
+        switch (self.what) {
+            .plain => {},
+            .twice => try result.set(try Counted.init(key, self.alive)),
+            .none => return false,
+            .nothing => return true,
+            .failing => return error.DatabaseIsDown,
+            .failing_late => {
+                try result.set(try Counted.init(key, self.alive));
+                return error.DatabaseIsDown;
+            },
+            .heavy => result.weight(1000),
+            .late => result.ttl(0),
+            .discarded => result.discard(),
+            .overtaken => _ = try self.cache.?.remove(key),
+            .again => {
+                if (try self.cache.?.getOrLoad(key, self)) |read| read.deinit();
+            },
+        }
+        try result.set(try Counted.init(key, self.alive));
+        return true;
+    }
+};
+
+test "objects are loaded once, and go to their own caller if they are not kept" {
+    var alive = Alive.init(0);
+    var calls = Alive.init(0);
+    const cache = try Objects.init(.lru, 10);
+    const maker = Maker{ .alive = &alive, .calls = &calls, .cache = cache };
+    for (0..2) |_| {
+        const read = (try cache.getOrLoad(1, maker)).?;
+        defer read.deinit();
+        try expectEqual(@as(u32, 1), read.object.number);
+    }
+    try expectEqual(@as(usize, 1), alivesOf(&calls));
+    const stats = try cache.stats();
+    try expect(stats.hits == 1 and stats.misses == 1 and stats.loads == 1 and stats.pinned == 0);
+
+    var it = maker;
+    it.what = .twice;
+    (try cache.getOrLoad(2, it)).?.deinit();
+    try expectEqual(@as(usize, 2), alivesOf(&alive));
+    it.what = .none;
+    try expect(try cache.getOrLoad(3, it) == null);
+    it.what = .nothing;
+    try expectError(error.Callback, cache.getOrLoad(3, it));
+    it.what = .failing;
+    try expectError(error.DatabaseIsDown, cache.getOrLoad(3, it));
+    it.what = .failing_late;
+    try expectError(error.DatabaseIsDown, cache.getOrLoad(3, it));
+    it.what = .again;
+    try expectError(error.Recursion, cache.getOrLoad(3, it));
+    try expectEqual(@as(usize, 2), alivesOf(&alive));
+    for ([_]@TypeOf(it.what){ .heavy, .late, .discarded, .overtaken }) |what| {
+        it.what = what;
+        const read = (try cache.getOrLoad(3, it)).?;
+        try expectEqual(@as(u32, 3), read.object.number);
+        try expectError(error.Unsupported, read.ref());
+        try expect(!cache.contains(3));
+        try expectEqual(@as(usize, 3), alivesOf(&alive));
+        read.deinit();
+        try expectEqual(@as(usize, 2), alivesOf(&alive));
+    }
+    cache.deinit();
+    try expectEqual(@as(usize, 0), alivesOf(&alive));
+}
+
+fn work(cache: Objects, seed: u32, maker: Maker, wrong: *Alive) void {
+    workOn(cache, seed, maker) catch {
+        _ = wrong.fetchAdd(1, .seq_cst);
+    };
+}
+
+fn workOn(cache: Objects, seed: u32, maker: Maker) !void {
+    var random = seed;
+    for (0..3000) |_| {
+        random = random *% 1664525 +% 1013904223;
+        const key = (random >> 16) % 80;
+        const read = switch ((random >> 8) % 4) {
+            0 => {
+                if (!try cache.set(key, try Counted.init(key, maker.alive))) return error.NotKept;
+                continue;
+            },
+            1 => try cache.pop(key),
+            2 => try cache.getOrLoad(key, maker),
+            else => try cache.get(key),
+        };
+        if (read) |it| {
+            defer it.deinit();
+            try expectEqual(key, it.object.number);
+        }
+    }
+}
+
+test "threads share a cache of objects" {
+    var alive = Alive.init(0);
+    var calls = Alive.init(0);
+    var wrong = Alive.init(0);
+    const cache = try Objects.initWith(.{ .policy = .sieve, .maxsize = 50, .shards = 8 }, {});
+    const maker = Maker{ .alive = &alive, .calls = &calls };
+    var threads: [4]std.Thread = undefined;
+    for (&threads, 1..) |*thread, i| {
+        const seed: u32 = @intCast(i);
+        thread.* = try std.Thread.spawn(.{}, work, .{ cache, seed, maker, &wrong });
+    }
+    for (threads) |thread| thread.join();
+    try expectEqual(@as(usize, 0), alivesOf(&wrong));
+    try expectEqual(@as(u64, 0), (try cache.stats()).pinned);
+    try expectEqual(cache.len(), @as(u64, alivesOf(&alive)));
+    cache.deinit();
+    try expectEqual(@as(usize, 0), alivesOf(&alive));
+}
+
+test "objects whose cache cannot be made cost nothing" {
+    const none = std.testing.failing_allocator;
+    const options = ct.Options{ .maxsize = 10, .allocator = &none };
+    try expectError(error.OutOfMemory, Objects.initWith(options, {}));
+    // The cache itself is made, its turns are not: it checks that nothing is left.
+    var failing = std.testing.FailingAllocator.init(std.testing.allocator, .{});
+    const all = failing.allocator();
+    (try Objects.initWith(.{ .maxsize = 10, .allocator = &all }, {})).deinit();
+    for (0..failing.alloc_index) |index| {
+        var at = std.testing.FailingAllocator.init(std.testing.allocator, .{ .fail_index = index });
+        const one = at.allocator();
+        const cache = Objects.initWith(.{ .maxsize = 10, .allocator = &one }, {});
+        try expectError(error.OutOfMemory, cache);
+    }
+}
