@@ -19,6 +19,7 @@ type Cache[K comparable, V any] struct {
 	slots   *slots[V]
 	flights flights[V]
 	waits   atomic.Uint64
+	counts  bool
 }
 
 // New makes a cache of at most maxsize entries. Policies that require more options are for Open.
@@ -49,7 +50,8 @@ func Open[K comparable, V any](options Options[K, V]) (*Cache[K, V], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Cache[K, V]{in: numbers{in, drop}, keys: keys, slots: slots}, nil
+	return &Cache[K, V]{in: numbers{in, drop}, keys: keys, slots: slots,
+		counts: options.Flags&NoStats == 0}, nil
 }
 
 // numbered returns options of a cache of numbers. Its callbacks must not hold the cache.
@@ -309,9 +311,10 @@ func (c *Cache[K, V]) Expire() int { return c.in.Expire(nil) }
 // Stats returns the counters; those of a closed cache are 0.
 func (c *Cache[K, V]) Stats() Stats {
 	stats, _ := c.in.Stats()
-	waits := c.waits.Load()
-	stats.Hits += waits
-	stats.Waits += waits
+	if waits := c.waits.Load(); c.counts {
+		stats.Hits += waits
+		stats.Waits += waits
+	}
 	return stats
 }
 

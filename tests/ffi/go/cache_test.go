@@ -410,7 +410,13 @@ func waitForWaiters(t *testing.T, count int) {
 }
 
 func TestThoseWhoWaitKeepNoThreadAndGetTheValue(t *testing.T) {
-	cache := openTyped(t, Options[int, int]{Maxsize: 10, Shards: 4})
+	for _, flags := range []Flags{0, NoStats} {
+		testWaiting(t, flags)
+	}
+}
+
+func testWaiting(t *testing.T, flags Flags) {
+	cache := openTyped(t, Options[int, int]{Maxsize: 10, Shards: 4, Flags: flags})
 	const waiters = 500
 	release := make(chan struct{})
 	calls, right := int32(0), int32(0)
@@ -440,7 +446,11 @@ func TestThoseWhoWaitKeepNoThreadAndGetTheValue(t *testing.T) {
 	group.Wait()
 	expect(t, []int32{1, waiters + 1}, []int32{calls, right})
 	stats := cache.Stats()
-	expect(t, []uint64{waiters, 1, waiters}, []uint64{stats.Hits, stats.Misses, stats.Waits})
+	expected := []uint64{waiters, 1, waiters}
+	if flags == NoStats {
+		expected = []uint64{0, 0, 0}
+	}
+	expect(t, expected, []uint64{stats.Hits, stats.Misses, stats.Waits})
 }
 
 func TestAFailedLoadFailsItsOwnCallerOnly(t *testing.T) {
