@@ -803,6 +803,40 @@ func TestGoroutinesShareATypedCache(t *testing.T) {
 	}
 }
 
+func TestAReaderNeverGetsTheValueThatTookThePlace(t *testing.T) {
+	cache := openTyped(t, Options[int, int]{Maxsize: 1})
+	var readers, writers sync.WaitGroup
+	isOver := int32(0)
+	for i := 0; i < 4; i++ {
+		readers.Add(1)
+		go func() {
+			defer readers.Done()
+			for atomic.LoadInt32(&isOver) == 0 {
+				for key := 0; key < 2; key++ {
+					if value, isThere := cache.Get(key); isThere && value != key {
+						t.Error("the value of another key")
+						return
+					}
+				}
+			}
+		}()
+	}
+	for i := 0; i < 2; i++ {
+		writers.Add(1)
+		go func() {
+			defer writers.Done()
+			for i := 0; i < 100000; i++ {
+				if err := cache.Set(i%2, i%2); err != nil { // in the slot of the other
+					t.Error(err)
+				}
+			}
+		}()
+	}
+	writers.Wait()
+	atomic.StoreInt32(&isOver, 1)
+	readers.Wait()
+}
+
 // ---- Cost ---------------------------------------------------------------------------------------
 
 func TestReadingATypedCacheIsOneCallThatAllocatesNothing(t *testing.T) {
