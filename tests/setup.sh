@@ -193,7 +193,8 @@ set_up_python() {
   fi
 }
 
-# Few systems package Zig. Then this takes one from the Python Package Index, for this run only.
+# Few systems package Zig. Then this takes one from the Python Package Index, for this run only: the
+# oldest that the package is for, as 0.17 takes minutes for its first build.
 set_up_zig() {
   if command -v zig >"$log"; then
     case $(zig version) in
@@ -201,8 +202,8 @@ set_up_zig() {
     esac
   fi
   make_venv
-  quietly "Installing Zig into it" "$work/venv/bin/pip" install 'ziglang == 0.17.*' ||
-    refuse 'Please install Zig 0.17, then try again.'
+  quietly "Installing Zig into it" "$work/venv/bin/pip" install 'ziglang == 0.14.*' ||
+    refuse 'Please install Zig 0.14, then try again.'
   ln -s "$("$work/venv/bin/python" -c 'import ziglang; print(*ziglang.__path__)')/zig" \
     "$work/venv/bin/zig"
 }
