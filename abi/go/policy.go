@@ -48,7 +48,7 @@ type Evictor interface {
 	Insert(id uint32, weight uint64, key []byte, now uint64) // there is a new entry
 	Hit(id uint32, now uint64)                               // a use
 	Remove(id uint32)                                        // it left, whyever
-	Victim() uint32                                          // removes nothing; called only if there is an entry
+	Victim() uint32                                          // removes nothing; there is an entry
 }
 
 // Updater is an Evictor that is told of another value under the same key, or of another weight.

@@ -12,8 +12,10 @@ import "C"
 import "sync"
 
 // Value is a value read out of a ByteCache. It views memory that is reused after its Release, the
-// library's own or, for what Get copied, Go's: defer Release, and keep no slice of it longer. It stays valid and unchanged until Release, whatever happens to its
-// entry or to the cache. Do not copy it by assignment, so that it is released once.
+// library's own or, for what Get copied, Go's: defer Release, and keep no slice of it longer.
+//
+// It stays valid and unchanged until Release, whatever happens to its entry or to the cache. Do not
+// copy it by assignment, so that it is released once.
 type Value struct {
 	raw       C.ct_value
 	callbacks *callbacks

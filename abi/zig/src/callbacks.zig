@@ -80,7 +80,7 @@ pub const Full = struct {
         if (@hasDecl(T, "choose")) options.choice = of.choice;
         if (@hasDecl(T, "listen")) options.listener = of.listener;
         if (@hasDecl(T, "drop")) {
-            if (comptime codec.isOwned(V)) @compileError("deinit of " ++ @typeName(V) ++ " drops it");
+            if (comptime codec.isOwned(V)) @compileError("deinit drops " ++ @typeName(V));
             options.drop = of.drop;
         }
         if (@hasDecl(T, "Evictor")) {

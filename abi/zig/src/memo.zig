@@ -68,8 +68,8 @@ pub fn Memo(comptime Function: type) type {
             result: ?*c.ct_result,
         ) callconv(.c) c.ct_status {
             const it = at(Call, @constCast(args));
-            const is_found = at(Function, function).call(it.args, Result([]const u8){ .handle = result.? });
-            return answer(is_found, &it.failure);
+            const found = at(Function, function).call(it.args, .{ .handle = result.? });
+            return answer(found, &it.failure);
         }
 
         fn addKey(

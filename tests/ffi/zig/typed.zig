@@ -47,7 +47,10 @@ test "keys are bytes, numbers, and what is made of numbers" {
     try expectKeys(Color, &.{ .red, .green });
     try expectKeys([2]i16, &.{ .{ 1, 2 }, .{ 2, 1 } });
     try expectKeys(Point, &.{ .{ .x = 1, .y = 2 }, .{ .x = 2, .y = 1 } });
-    try expectKeys(Bits, &.{ .{ .low = 1, .high = -1, .flag = true }, .{ .low = 1, .high = 0, .flag = true } });
+    try expectKeys(Bits, &.{
+        .{ .low = 1, .high = -1, .flag = true },
+        .{ .low = 1, .high = 0, .flag = true },
+    });
 }
 
 // ---- Values -------------------------------------------------------------------------------------
@@ -67,7 +70,10 @@ test "values without pointers are copied" {
     var values: [3]?Quote = undefined;
     try cache.getMany(&.{ 7, 8, 7 }, &values);
     try expect(values[0].?.price == 2.5 and values[1] == null and values[2].?.price == 2.5);
-    const entries = [_]ct.Entry(u32, Quote){ .{ .key = 1, .value = quote }, .{ .key = 2, .value = quote } };
+    const entries = [_]ct.Entry(u32, Quote){
+        .{ .key = 1, .value = quote },
+        .{ .key = 2, .value = quote },
+    };
     var outcomes: [2]ct.Error!ct.Outcome = undefined;
     try cache.setMany(std.testing.allocator, &entries, .{}, &outcomes);
     for (outcomes) |outcome| try expectEqual(.stored, try outcome);
@@ -318,7 +324,21 @@ const Maker = struct {
     alive: *Alive,
     calls: *Alive,
     cache: ?Objects = null,
-    what: enum { plain, twice, none, nothing, failing, failing_late, heavy, late, discarded, overtaken, again } = .plain,
+    what: What = .plain,
+
+    const What = enum {
+        plain,
+        twice,
+        none,
+        nothing,
+        failing,
+        failing_late,
+        heavy,
+        late,
+        discarded,
+        overtaken,
+        again,
+    };
 
     pub fn load(self: Maker, key: u32, result: ct.Result(*Counted)) anyerror!bool {
         _ = self.calls.fetchAdd(1, .seq_cst);
@@ -374,7 +394,7 @@ test "objects are loaded once, and go to their own caller if they are not kept" 
     it.what = .again;
     try expectError(error.Recursion, cache.getOrLoad(3, it));
     try expectEqual(@as(usize, 2), alivesOf(&alive));
-    for ([_]@TypeOf(it.what){ .heavy, .late, .discarded, .overtaken }) |what| {
+    for ([_]Maker.What{ .heavy, .late, .discarded, .overtaken }) |what| {
         it.what = what;
         const read = (try cache.getOrLoad(3, it)).?;
         try expectEqual(@as(u32, 3), read.object.number);
