@@ -523,17 +523,11 @@ void PageHeap::give_back(uint64_t most) {
   gives_back_ = false;
 }
 
-// Chooses a small run, because small runs are of least use to others, but a run that is worth the
-// call. The caller knows that there is a run.
+// Chooses a small run, because small runs are of least use to others. The caller knows that there is
+// a run. Runs worth a call had better not go first: where chunks of four pages came and went, every
+// one of them went back, and the free pages that may stay were all too short for the next chunk.
 PageHeap::Run PageHeap::choose() const {
-  const uint32_t worthwhile = class_of(kWorthwhilePages << page_shift_);
-  const Run run = first_warm(worthwhile, kBins);
-  return run.range != nullptr ? run : first_warm(0, worthwhile);
-}
-
-// Searches the bins from first up to end. The range is nullptr if all runs there are locked.
-PageHeap::Run PageHeap::first_warm(uint32_t first, uint32_t end) const {
-  for (uint32_t bin = first; (bin = next_bin(kWarm, bin)) < end; bin++) {
+  for (uint32_t bin = 0; (bin = next_bin(kWarm, bin)) < kBins; bin++) {
     for (uint32_t id = bins_->runs[kWarm][bin]; id != kNone;) {
       const Run run = run_of(id);
       if (!run.range->locked) return run;

@@ -7,7 +7,7 @@
 // What the heap knows of a free run is stored beside the range, so that all pages of the run can go
 // back to the system. Neighbouring free runs are joined. A page counts as held from when it is
 // first handed out until it goes back. Pages of free runs go back when there are many beside those
-// in use, and then several in one call. So a cache that takes as much as it releases never calls
+// in use, those of the smallest runs first. So a cache that takes as much as it releases never calls
 // the system.
 //
 // Addresses are cheap, and pages are not. So a request is placed where it lacks the fewest pages,
@@ -101,7 +101,7 @@ class PageHeap {
   static constexpr int kTries = 32;
   // From this size on, memory that is to be zeros had better not be resident.
   static constexpr size_t kZeroedBytes = 64 * 1024;
-  // A run with fewer dirty pages is not worth a system call, if another run has more.
+  // Fewer pages that lack are not worth a system call: they come when they are touched.
   static constexpr uint32_t kWorthwhilePages = 4;
 
   static constexpr size_t kMinRangeBytes = 64 * 1024;
@@ -222,7 +222,6 @@ class PageHeap {
   void settle() CT_REQUIRES(lock_);
   void give_back(uint64_t most) CT_REQUIRES(lock_);
   Run choose() const CT_REQUIRES(lock_);
-  Run first_warm(uint32_t first, uint32_t end) const CT_REQUIRES(lock_);
   Pages last_dirty(const Run &run, uint64_t most) const;
   void keep_locked(Range &range) CT_REQUIRES(lock_);
   void forget_locked(Range &range) CT_REQUIRES(lock_);

@@ -364,4 +364,6 @@ TEST(pages_are_reused) {
   assert_reuses(16 << 20, 60000, 1, 0.3);
   assert_reuses(1 << 20, 20000, 1, 1.2);
   assert_reuses(2 << 20, 4096, 16, 0.7);
+  assert_reuses(32 << 20, 4096, 16, 0.5);
+  assert_reuses(1 << 20, 1000, 1, 0.3);
 }

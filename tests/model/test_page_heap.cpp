@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csetjmp>
 #include <cstdarg>
@@ -137,6 +138,54 @@ TEST(runs_are_apart_and_stay) {
   run({false, false, 10, 0, 16, 4}, 200000, 20000);
   run({false, true, 12, 2, 1, 6}, 100000, 20000);
   run({true, true, 21, 2, 1, 6}, 3000000, 600);
+}
+
+/* ---- What goes back to the system ------------------------------------------------------------ */
+
+const size_t kPage = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+// Any heap of some size may keep this many pages free.
+const size_t kFewPages = std::max<size_t>(32 * 1024 / kPage, 2);
+
+// A heap that keeps little free, with runs of one size that come and go.
+class Churned {
+ public:
+  Churned(size_t pages, int count) : bytes_(pages * kPage), runs_(static_cast<size_t>(count)) {
+    for (void *&run : runs_) run = heap_.allocate(bytes_);
+  }
+  ~Churned() {
+    for (void *run : runs_) heap_.release(run, bytes_);
+  }
+  Churned(const Churned &) = delete;
+  Churned &operator=(const Churned &) = delete;
+
+  PageHeap &heap() { return heap_; }
+  uint64_t held() const { return held_; }
+  // Replaces a run. Returns how many pages went back.
+  uint64_t replace(size_t i) {
+    const uint64_t before = held_;
+    heap_.release(runs_[i], bytes_);
+    const uint64_t after = held_;
+    runs_[i] = heap_.allocate(bytes_);
+    assert_non_null(runs_[i]);
+    return (before - after) / kPage;
+  }
+
+ private:
+  std::atomic<uint64_t> held_{0};
+  PageHeap heap_{held_, {false, false, 12, 2, 1, 12}};
+  const size_t bytes_;
+  std::vector<void *> runs_;
+};
+
+// Free runs that are too small for the requests do not take the place of those that are not.
+TEST(small_free_runs_go_back_first) {
+  Churned churned(kFewPages, 64);
+  std::vector<void *> singles(32);
+  for (void *&single : singles) single = churned.heap().allocate(kPage);
+  for (size_t i = 0; i < singles.size(); i += 2) churned.heap().release(singles[i], kPage);
+  churned.replace(0);
+  for (size_t i = 1; i < 20; i++) assert_int_equal(0, churned.replace(i));
+  for (size_t i = 1; i < singles.size(); i += 2) churned.heap().release(singles[i], kPage);
 }
 
 }  // namespace
