@@ -464,7 +464,8 @@ bool PageHeap::discard(void *ptr, size_t bytes) noexcept {
 // Pages that are only partly in use have free room as well, which takes up to half of the slack.
 uint64_t PageHeap::bearable_pages() const {
   const uint64_t all = held_.load(std::memory_order_relaxed);
-  const uint64_t fixed = std::max<uint64_t>(kSlackBytes, kSlackPages * unit());
+  const uint64_t usual = runs_ == 0 ? 0 : bytes_of(1) * used_ / runs_;
+  const uint64_t fixed = std::max({kSlackBytes, kSlackPages * unit(), usual});
   const uint64_t few = std::min((all >> kSharedSlackShift) + fixed, all >> kFewSlackShift);
   const uint64_t in_use = dirty_ - idle_;
   const uint64_t slack = in_use >> options_.slack_shift;
@@ -748,6 +749,7 @@ const char *PageHeap::problem() const {
   uint64_t idle = 0;
   uint64_t mapped = 0;
   uint64_t dirty = 0;
+  uint32_t runs = 0;
   uint32_t free_runs = 0;
   uint32_t empty = 0;
   for (uint32_t i = 0; i < count_; i++) {
@@ -756,11 +758,13 @@ const char *PageHeap::problem() const {
     if (numbered_[range.number] != &range) return "page heap: a range has another's number";
     if (const char *problem = problem_of_range(range, &free_runs, &idle)) return problem;
     used += range.used;
+    runs += range.runs;
     mapped += bytes_of(range.grains);
     empty += range.used == 0 ? 1 : 0;
     dirty += dirty_pages(range, all_of(range));
   }
   if (used != used_) return "page heap: its use is not that of its ranges";
+  if (runs != runs_) return "page heap: its runs in use are not those of its ranges";
   if (idle != idle_) return "page heap: its idle pages are not those of its free runs";
   if (dirty != dirty_) return "page heap: its dirty pages are miscounted";
   if (mapped != mapped_) return "page heap: it has mapped not what its ranges are";

@@ -116,12 +116,12 @@ class PageHeap {
   // memory.
   static constexpr uint32_t kLockedRangeShift = 5;
   // The few free pages that may stay in addition: all held bytes >> kSharedSlackShift, plus
-  // kSlackBytes or kSlackPages, but at most all held bytes >> kFewSlackShift. So the pages of a
-  // chunk of entries that went wait for the next chunk.
+  // kSlackBytes, kSlackPages or a run of average size, but at most all held bytes >>
+  // kFewSlackShift. So the pages of a chunk of entries that went wait for the next chunk.
   static constexpr uint32_t kSharedSlackShift = 9;
   static constexpr uint64_t kSlackBytes = 32 * 1024;
   static constexpr uint64_t kSlackPages = 2;
-  static constexpr uint32_t kFewSlackShift = 6;
+  static constexpr uint32_t kFewSlackShift = 5;
   // Enough for one run in use; see reserve_nodes.
   static constexpr uint32_t kFewNodes = 4;
 

@@ -360,10 +360,14 @@ static void assert_reuses(uint64_t limit, size_t largest, uint32_t shards, doubl
 TEST(pages_are_reused) {
   assert_reuses(32 << 20, 500000, 1, 0.2);
   assert_reuses(32 << 20, 500000, 16, 0.2);
-  assert_reuses(8 << 20, 100000, 1, 0.3);
-  assert_reuses(16 << 20, 60000, 1, 0.3);
-  assert_reuses(1 << 20, 20000, 1, 1.2);
-  assert_reuses(2 << 20, 4096, 16, 0.7);
-  assert_reuses(32 << 20, 4096, 16, 0.5);
-  assert_reuses(1 << 20, 1000, 1, 0.3);
+  assert_reuses(8 << 20, 100000, 1, 0.2);
+  assert_reuses(16 << 20, 60000, 1, 0.15);
+  assert_reuses(64 << 20, 20000, 1, 0.2);
+  assert_reuses(8 << 20, 20000, 1, 0.4);
+  assert_reuses(1 << 20, 20000, 1, 0.7);
+  assert_reuses(32 << 20, 4096, 16, 0.1);
+  assert_reuses(8 << 20, 4096, 1, 0.25);
+  assert_reuses(2 << 20, 4096, 1, 0.25);
+  assert_reuses(2 << 20, 4096, 16, 0.35);
+  assert_reuses(1 << 20, 1000, 1, 0.15);
 }

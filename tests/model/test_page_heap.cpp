@@ -159,14 +159,15 @@ class Churned {
   Churned &operator=(const Churned &) = delete;
 
   PageHeap &heap() { return heap_; }
-  uint64_t held() const { return held_; }
-  // Replaces a run. Returns how many pages went back.
-  uint64_t replace(size_t i) {
+  // Replaces runs. Returns how many pages went back.
+  uint64_t replace(size_t first, size_t count) {
     const uint64_t before = held_;
-    heap_.release(runs_[i], bytes_);
+    for (size_t i = first; i < first + count; i++) heap_.release(runs_[i], bytes_);
     const uint64_t after = held_;
-    runs_[i] = heap_.allocate(bytes_);
-    assert_non_null(runs_[i]);
+    for (size_t i = first; i < first + count; i++) {
+      runs_[i] = heap_.allocate(bytes_);
+      assert_non_null(runs_[i]);
+    }
     return (before - after) / kPage;
   }
 
@@ -183,9 +184,16 @@ TEST(small_free_runs_go_back_first) {
   std::vector<void *> singles(32);
   for (void *&single : singles) single = churned.heap().allocate(kPage);
   for (size_t i = 0; i < singles.size(); i += 2) churned.heap().release(singles[i], kPage);
-  churned.replace(0);
-  for (size_t i = 1; i < 20; i++) assert_int_equal(0, churned.replace(i));
+  churned.replace(0, 1);
+  for (size_t i = 1; i < 20; i++) assert_int_equal(0, churned.replace(i, 1));
   for (size_t i = 1; i < singles.size(); i += 2) churned.heap().release(singles[i], kPage);
+}
+
+// The pages of a run of the usual size wait for the next request, those of many such runs do not.
+TEST(a_run_that_went_waits_for_the_next) {
+  Churned churned(4 * kFewPages, 128);
+  for (size_t i = 0; i < 20; i++) assert_int_equal(0, churned.replace(i, 1));
+  assert_in_range(churned.replace(0, 20), 16 * 4 * kFewPages, 20 * 4 * kFewPages);
 }
 
 }  // namespace
