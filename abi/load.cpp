@@ -8,7 +8,7 @@ namespace {
 ct::Result *unwrap(ct_result *result) { return reinterpret_cast<ct::Result *>(result); }
 ct::Flight *unwrap(ct_lease *lease) {
   auto *flight = reinterpret_cast<ct::Flight *>(lease);
-  if (ct::kDebugHandles && flight->state != ct::Flight::kLeased) {
+  if (ct::kDebugHandles && !flight->leased) {
     ct::abort_for("a ct_lease", "was used after it was fulfilled or abandoned");
   }
   return flight;
@@ -87,11 +87,19 @@ ct_status ct_lease_fulfil(ct_lease *lease, const void *value, size_t value_size,
   // Conditions are refused: the lease itself says that the key is absent.
   constexpr uint32_t kConditions = CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT;
   if (status == CT_OK && (entry->flags & kConditions) != 0) status = CT_ERR_INVALID;
-  if (status != CT_OK) {
-    flight.shard->give_up_lease(flight);
-    return status;
+  if (status == CT_OK) {
+    status = cache.fulfil(flight, ct::bytes(value, value_size), *entry, false, out);
   }
-  return cache.fulfil(flight, ct::bytes(value, value_size), *entry, false, out);
+  if (status < 0) flight.shard->give_up_lease(flight);
+  return status;
+}
+
+void ct_lease_fail(ct_lease *lease, ct_status status) {
+  if (lease == nullptr) return;
+  ct::Flight &flight = *unwrap(lease);
+  const bool may_fail = ct::Result::judge_failure(status) == status;
+  static_cast<ct::Cache &>(flight.shard->owner())
+      .end_in_failure(flight, may_fail ? status : CT_ERR_INVALID);
 }
 
 void ct_lease_abandon(ct_lease *lease) {

@@ -953,7 +953,8 @@ CT_API void ct_iter_free(ct_iter *iter);
  *
  * A running load is overtaken if its key is invalidated meanwhile, on any thread, the loader's own
  * included. Its value then goes to its own caller and to those who wait already, and is not kept.
- * Later callers do not wait for it; they start anew. Whether there is an entry or not, a key is
+ * Later callers do not wait for it; they start anew. If a value is stored under the key meanwhile,
+ * those who wait get that value at once, even if it is gone before they wake. Whether there is an entry or not, a key is
  * invalidated by
  *
  * - a set (ct_set, ct_set_ttl, ct_set_with, ct_set_many, or ct_setdefault of an absent key), also
@@ -999,8 +1000,9 @@ CT_API void ct_result_discard(ct_result *result);
  * Finds the value of a key that is absent. It may load other keys of the same cache.
  *
  * @return CT_OK after ct_result_set; CT_MISS: there is no such value; a CT_ERR_... or a status of
- *         its own (1000 and above, -1000 and below): it failed. Anything else, and CT_OK without a
- *         value, becomes CT_ERR_CALLBACK
+ *         its own (1000 and above, -1000 and below): it failed; CT_BUSY: only this call was
+ *         cancelled, and a caller that waits may load. Anything else, and CT_OK without a value,
+ *         becomes CT_ERR_CALLBACK
  */
 typedef ct_status (*ct_loader_fn)(void *user_data, const void *key, size_t key_size,
                                   ct_result *result);
@@ -1009,17 +1011,19 @@ typedef ct_status (*ct_loader_fn)(void *user_data, const void *key, size_t key_s
  * Looks a key up, and loads it if it is absent.
  *
  * A hit is a use and counts one hit. A load counts one miss. A waiter that receives the value
- * counts one hit and one wait. A loader that fails, or finds no value, fails only its own caller:
- * nothing is stored, and the next waiter loads. A value that is too large, dead on arrival or
+ * counts one hit and one wait. A loader that fails, or finds no value, fails its own caller and all
+ * who wait at that moment: nothing is stored, and whoever comes later loads anew. A waiter that
+ * fails counts one miss and one shared failure. But CT_BUSY and CT_ERR_RECURSION are answers to the
+ * loader's own caller alone; then a waiter loads. A value that is too large, dead on arrival or
  * discarded is handed to all who wait, and not kept.
  *
  * @param load  not NULL
  * @param out   [out] the value on CT_OK, kept or not, otherwise zeroed; may be NULL
- * @return CT_OK; CT_MISS or a failure that load returned; CT_ERR_RECURSION if a ct_get_or_load
+ * @return CT_OK; CT_MISS or a failure that a load returned; CT_ERR_RECURSION if a ct_get_or_load
  *         further up this thread is loading the key, or if waiting would close a ring of threads
- *         that wait for each other in this cache (for loads or for turns of ct_compute); CT_BUSY in
- *         a single-threaded cache if the key is leased; CT_ERR_CALLBACK; CT_ERR_INVALID;
- *         CT_ERR_NOMEM
+ *         that wait for each other in this cache (for loads or for turns of ct_compute); CT_BUSY if
+ *         load returned it, or in a single-threaded cache if the key is leased; CT_ERR_CALLBACK;
+ *         CT_ERR_INVALID; CT_ERR_NOMEM
  *
  * Ownership: ct_value_release gives *out back.
  * Threads:   waits as long as it takes. Never ask for a key whose lease this thread holds: the call
@@ -1078,6 +1082,18 @@ CT_API ct_status ct_lease_fulfil(ct_lease *lease, const void *value, size_t valu
  * Cost:      O(1); never allocates.
  */
 CT_API void ct_lease_abandon(ct_lease *lease);
+
+/**
+ * Ends a lease whose load has failed, or has found that there is no such value. All who wait fail
+ * with the status; whoever comes later starts anew.
+ *
+ * @param lease   consumed; NULL does nothing
+ * @param status  CT_MISS, a CT_ERR_... or a status of your own; anything else counts as
+ *                CT_ERR_INVALID. CT_ERR_RECURSION concerns nobody else: as ct_lease_abandon
+ *
+ * Cost:      O(1); never allocates.
+ */
+CT_API void ct_lease_fail(ct_lease *lease, ct_status status);
 
 /** Returns the key that a lease is for. *out is valid as long as the lease. */
 CT_API void ct_lease_key(const ct_lease *lease, ct_bytes *out);
@@ -1554,11 +1570,12 @@ typedef struct ct_stats {
   uint64_t pinned;         /**< pins that hold a value, or a key, right now: those that callers have
                             * not released, and those of open walks and of calls that run.
                             * Neither CT_FLAG_NO_STATS nor a reset matters to it */
+  uint64_t shared_failures; /**< failures received from another caller's load; misses, too */
 } ct_stats;
 
 /** A ct_stats for ct_cache_stats to fill in. */
 #define CT_STATS_INIT \
-  { sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** As ct_options_init, for CT_STATS_INIT. */
 CT_API void ct_stats_init(ct_stats *stats, size_t struct_size);

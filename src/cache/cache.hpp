@@ -100,7 +100,8 @@ class alignas(64) Cache : public Owner {
   // Returns CT_OK, CT_LEASED with the lease of *flight, CT_BUSY, or a failure. loader: the thread
   // that will load, which is this one, or 0 for no thread in particular.
   ct_status join(Bytes key, uint64_t wait_ns, Thread loader, ct_value *out, Flight **flight);
-  // Consumes the lease. Returns CT_OK, CT_NOT_STORED or a failure.
+  // Returns CT_OK or CT_NOT_STORED; or a failure, and then the lease is still to be ended.
+  void end_in_failure(Flight &flight, ct_status status);
   ct_status fulfil(Flight &flight, Bytes value, const ct_entry_options &entry, bool discarded,
                    ct_value *out);
   ct_status get_or_load(Bytes key, ct_loader_fn load, void *user_data, ct_value *out);

@@ -29,6 +29,7 @@ ct_status status_of(Landing landing) {
       return CT_ERR_RECURSION;
     case Landing::kNoMemory:
       return CT_ERR_NOMEM;
+    case Landing::kFailed:
     case Landing::kOvertaken:
     case Landing::kNotYet:
       break;
@@ -81,7 +82,9 @@ ct_status Cache::join(Bytes key, uint64_t wait_ns, Thread loader, ct_value *out,
       *flight = hold.flight;
       return CT_LEASED;
     }
-    shard.unhold(*hold.flight);
+    const ct_status failure = hold.flight->failure;
+    shard.leave(*hold.flight);
+    if (landing == Landing::kFailed) return failure;
     if (landing != Landing::kOvertaken) return status_of(landing);
   }
 }
@@ -96,9 +99,8 @@ ct_status Cache::fulfil(Flight &flight, Bytes value, const ct_entry_options &ent
   ct_value own = CT_VALUE_INIT;
   ct_status status = make_request({flight.key(), flight.hash}, value, entry, now, &request);
   if (status == CT_OK) status = store(request, now, &own);
-  if (status < 0) {
-    shard.give_up_lease(flight);
-  } else if (out != nullptr) {
+  if (status < 0) return status;
+  if (out != nullptr) {
     *out = own;
   } else {
     shard.release(&own);
@@ -106,20 +108,31 @@ ct_status Cache::fulfil(Flight &flight, Bytes value, const ct_entry_options &ent
   return status;
 }
 
+// Ends a lease whose load has failed. All who wait fail with it, unless the failure is its caller's
+// alone: then one of them loads.
+void Cache::end_in_failure(Flight &flight, ct_status status) {
+  if (status == CT_BUSY || status == CT_ERR_RECURSION) {
+    flight.shard->give_up_lease(flight);
+  } else {
+    flight.shard->fail_lease(flight, status);
+  }
+}
+
 ct_status Cache::get_or_load(Bytes key, ct_loader_fn load, void *user_data, ct_value *out) {
   Flight *flight = nullptr;
   ct_status status = join(key, UINT64_MAX, this_thread(), out, &flight);
   if (status != CT_LEASED) return status;
   Result result(memory_);
-  status =
-      result.judge(load(user_data, key.data, key.size, reinterpret_cast<ct_result *>(&result)));
+  status = result.judge_load(
+      load(user_data, key.data, key.size, reinterpret_cast<ct_result *>(&result)));
   ct_entry_options entry;
   if (status == CT_OK && !check(&result.entry(), &entry)) status = CT_ERR_CALLBACK;
   if (status != CT_OK) {
-    flight->shard->give_up_lease(*flight);
+    end_in_failure(*flight, status);
     return status;
   }
   status = fulfil(*flight, result.value(), entry, result.discarded(), out);
+  if (status < 0) end_in_failure(*flight, status);
   return status == CT_NOT_STORED ? CT_OK : status;
 }
 
@@ -144,7 +157,7 @@ bool Cache::compute_in_turn(const Probe &probe, ct_compute_fn compute, void *use
   *status = shard.take_turn(probe, thread, &turn);
   if (*status == CT_BUSY) {
     *status = status_of(await(turn, CT_NEVER, thread, nullptr));
-    if (*status != CT_LEASED) shard.unhold(*turn.flight);
+    if (*status != CT_LEASED) shard.leave(*turn.flight);
   }
   if (*status != CT_LEASED) return true;
   Departed gone(shards_);

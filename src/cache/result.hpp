@@ -48,6 +48,10 @@ class Result {
   ct_status judge(ct_status answered) const {
     return answered == CT_OK ? status_ : judge_failure(answered);
   }
+  // The same for a loader, which may also say that only its caller was cancelled.
+  ct_status judge_load(ct_status answered) const {
+    return answered == CT_BUSY ? CT_BUSY : judge(answered);
+  }
   static ct_status judge_failure(ct_status answered) {
     const auto number = static_cast<int32_t>(answered);
     const bool known = answered == CT_MISS || (number < 0 && number >= CT_ERR_CALLBACK);

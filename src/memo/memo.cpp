@@ -184,7 +184,7 @@ ct_status Memo::call_alone(Cache &cache, Bytes key, Call &call, ct_value *out) {
   }
   call.hit = false;
   Result result(cache.memory());
-  const ct_status status = result.judge(compute(call, reinterpret_cast<ct_result *>(&result)));
+  const ct_status status = result.judge_load(compute(call, reinterpret_cast<ct_result *>(&result)));
   return status == CT_OK ? cache.keep_first(key, result, keep, out) : status;
 }
 

@@ -27,6 +27,10 @@ class Counters {
   }
   void load_failure() { add(all_.load_failures); }
   void wait() { add(all_.waits); }
+  void shared_failure() {
+    add(all_.misses);
+    add(all_.shared_failures);
+  }
   void reads(uint64_t hits, uint64_t misses) {
     if (!keeps()) return;
     all_.hits += hits;
@@ -64,6 +68,7 @@ class Counters {
     stats->load_failures += all_.load_failures;
     stats->load_ticks += all_.load_ticks;
     stats->waits += all_.waits;
+    stats->shared_failures += all_.shared_failures;
   }
   // Counts from 0 again. What the read log has counted stays there, as only readers may write it.
   // So as much is taken off here; the sum is right, since unsigned numbers wrap around.
@@ -76,7 +81,7 @@ class Counters {
  private:
   struct All {
     uint64_t hits, misses, inserts, updates, evictions, evicted_weight, expirations, removals,
-        rejections, loads, load_failures, load_ticks, waits;
+        rejections, loads, load_failures, load_ticks, waits, shared_failures;
   };
 
   // Adds 0 or 1, so that no branch is needed.

@@ -20,23 +20,25 @@ ct_status Flights::join(Flight::Kind kind, const Probe &probe, Thread loader, Ho
   }
   flight->holders++;
   *hold = {flight, flight->news.load(std::memory_order_relaxed)};
-  if (flight->state != Flight::kVacant || flight->reserved) return CT_BUSY;
+  if (flight->leased || flight->reserved) return CT_BUSY;
   give_lease(*flight, loader);
   return CT_LEASED;
 }
 
 Landing Flights::check_in(Flight &flight, Thread loader, ct_value *out) {
   assert(flight.holders > 0);
-  switch (flight.state) {
-    case Flight::kLeased:
+  if (flight.answer == Flight::kNone) {
+    if (flight.leased) {
       flight.reserved = true;
       return Landing::kNotYet;
-    case Flight::kVacant:
-      if (is_overtaken(flight)) return Landing::kOvertaken;
-      give_lease(flight, loader);
-      return Landing::kLeased;
-    case Flight::kLanded:
-      break;
+    }
+    if (is_overtaken(flight)) return Landing::kOvertaken;
+    give_lease(flight, loader);
+    return Landing::kLeased;
+  }
+  if (flight.answer == Flight::kFailure) {
+    counters_.shared_failure();
+    return Landing::kFailed;
   }
   if (out != nullptr) {
     if (!pins_.pin(flight.entry)) return Landing::kNoMemory;
@@ -48,49 +50,91 @@ Landing Flights::check_in(Flight &flight, Thread loader, ct_value *out) {
 }
 
 void Flights::give_lease(Flight &flight, Thread loader) {
-  assert(flight.state == Flight::kVacant);
-  flight.state = Flight::kLeased;
+  assert(!flight.leased && flight.answer == Flight::kNone);
+  flight.leased = true;
   flight.reserved = false;
   flight.loader.store(loader, std::memory_order_relaxed);
   if (flight.kind == Flight::kLoad) counters_.miss();
 }
 
-int Flights::leave(Flight &flight, bool had_lease, Entry **left) {
-  assert(flight.holders > 0);
-  if (had_lease) {
-    assert(flight.state == Flight::kLeased);
-    if (flight.kind == Flight::kLoad) counters_.load_failure();
-    flight.state = Flight::kVacant;
-    flight.loader.store(0, std::memory_order_relaxed);
-  }
-  *left = nullptr;
+// A flight that was answered while it was leased stays in the table until now, so that its loader
+// is still found to be loading the key.
+void Flights::end_lease(Flight &flight) {
+  assert(flight.leased && flight.holders > 0);
+  flight.leased = false;
+  flight.loader.store(0, std::memory_order_relaxed);
+  if (flight.answer != Flight::kNone) unlist(flight);
+}
+
+// Returns how many of the other holders are to be woken. If there are none, the flight is gone.
+int Flights::end_hold(Flight &flight) {
   if (--flight.holders == 0) {
-    *left = flight.entry;
     destroy(flight);
     return 0;
   }
-  if (flight.state != Flight::kVacant) return 0;
+  if (flight.leased || flight.answer != Flight::kNone) return 0;
   flight.news.fetch_add(1, std::memory_order_release);
   return is_overtaken(flight) ? INT_MAX : 1;
 }
 
-void Flights::land(Flight &flight, const ct_value &value, Entry *entry, Now &now) {
-  assert(flight.state == Flight::kLeased && flight.kind == Flight::kLoad);
-  if (counters_.keeps()) counters_.load(now() > flight.started ? now() - flight.started : 0);
-  unlist(flight);
-  flight.state = Flight::kLanded;
-  if (--flight.holders == 0) {
-    destroy(flight);
-    return;
+int Flights::leave(Flight &flight, Entry **left) {
+  assert(flight.waiting() > 0);
+  *left = flight.waiting() == 1 ? std::exchange(flight.entry, nullptr) : nullptr;
+  return end_hold(flight);
+}
+
+int Flights::give_up(Flight &flight) {
+  if (flight.kind == Flight::kLoad) counters_.load_failure();
+  end_lease(flight);
+  return end_hold(flight);
+}
+
+int Flights::fail_all(Flight &flight, ct_status failure) {
+  assert(flight.kind == Flight::kLoad);
+  const bool is_answer = flight.waiting() > 0 && flight.answer == Flight::kNone;
+  if (is_answer) {
+    flight.failure = failure;
+    answer(flight, Flight::kFailure);
   }
-  // The flight's pin, beside the caller's own. Both are among the first pins of their entry, which
-  // need no memory.
+  give_up(flight);
+  return is_answer ? INT_MAX : 0;
+}
+
+void Flights::land(Flight &flight, const ct_value &value, Entry *entry, Now &now) {
+  assert(flight.kind == Flight::kLoad);
+  if (counters_.keeps()) counters_.load(now() > flight.started ? now() - flight.started : 0);
+  const bool is_answer = answer_by_value(flight, value, entry);
+  end_lease(flight);
+  end_hold(flight);
+  // The flight may be gone by now, if a waiting caller has left early. wake() allows that.
+  if (is_answer) wake(flight.news, INT_MAX);
+}
+
+void Flights::release_waiting(const Probe &probe, const ct_value &value, Entry *entry) {
+  for (Flight *flight = *bucket(probe.hash), *next; flight != nullptr; flight = next) {
+    look();
+    next = flight->next;
+    if (!is_overtaken(*flight) || !is_of(*flight, Flight::kLoad, probe)) continue;
+    if (!answer_by_value(*flight, value, entry)) continue;
+    if (!flight->leased) unlist(*flight);
+    wake(flight->news, INT_MAX);
+  }
+}
+
+void Flights::answer(Flight &flight, Flight::Answer answer) {
+  flight.answer = answer;
+  flight.news.fetch_add(1, std::memory_order_release);
+}
+
+// Returns false if nobody waits without an answer. The entry has just been stored, and has so few
+// pins that another one needs no memory.
+bool Flights::answer_by_value(Flight &flight, const ct_value &value, Entry *entry) {
+  if (flight.waiting() == 0 || flight.answer != Flight::kNone) return false;
   pins_.pin(entry);
   flight.value = value;
   flight.entry = entry;
-  flight.loader.store(0, std::memory_order_relaxed);
-  flight.news.fetch_add(1, std::memory_order_release);
-  wake(flight.news, INT_MAX);
+  answer(flight, Flight::kValue);
+  return true;
 }
 
 Flight **Flights::bucket_of_many(uint64_t hash) {
@@ -173,6 +217,7 @@ void Flights::overtake(const Probe &probe) {
 }
 
 void Flights::destroy(Flight &flight) {
+  assert(flight.entry == nullptr);
   unlist(flight);
   const size_t bytes = bytes_of(flight.key_size);
   flight.~Flight();
@@ -187,8 +232,11 @@ const char *Flights::problem() {
   uint32_t count = 0;
   visit_all([&](Flight &flight) {
     count++;
-    if (!flight.listed || flight.state == Flight::kLanded) {
-      problem = "flight: one that has landed is in the table";
+    if (!flight.listed || (!flight.leased && flight.answer != Flight::kNone)) {
+      problem = "flight: one that is over is in the table";
+    }
+    if (flight.answer != Flight::kNone && !is_overtaken(flight)) {
+      problem = "flight: callers may still join one that has been answered";
     }
     if (flight.holders == 0) problem = "flight: nobody holds it";
     if (is_overtaken(flight) && flight.kind == Flight::kTurn)

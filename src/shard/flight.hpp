@@ -5,7 +5,8 @@
 //
 //   leased    a caller has the lease
 //   vacant    the lease was given up, or has not been taken yet
-//   landed    there is a value, pinned for the callers that wait; loads only
+//   settled   the callers that wait have an answer: a value, pinned for them, or the failure of the
+//             load; loads only
 //
 // The first caller to come takes a vacant lease, which costs less than waiting until a sleeping
 // thread has woken up. But if a thread was woken and finds the lease taken, the next lease is for a
@@ -13,13 +14,14 @@
 // that lets go of the flight wakes another.
 //
 // Invalidating a key overtakes its load. An overtaken load leaves nothing in the cache. Callers
-// that come later start anew. Callers that wait already get the value of the overtaken load. If
-// that load fails, they start anew, too. So a key has at most one load that is not overtaken, and
-// one turn, which is never overtaken. Invalidating all keys begins another epoch, which overtakes
-// the loads of earlier epochs at once, however many there are.
+// that come later start anew. Callers that wait already get what comes of the overtaken load, or the
+// value that is stored under the key meanwhile, if that comes first. If the overtaken load is given
+// up, they start anew, too. So a key has at most one load that is not overtaken, and one turn, which
+// is never overtaken. Invalidating all keys begins another epoch, which overtakes the loads of
+// earlier epochs at once, however many there are.
 //
-// A flight is in its shard's table until it has landed. It lives as long as a caller has its lease
-// or waits for it. The shard's lock guards all of it.
+// A flight is in its shard's table until its lease has ended and it is settled. It lives as long as a
+// caller has its lease or waits for it. The shard's lock guards all of it.
 #ifndef CT_FLIGHT_HPP
 #define CT_FLIGHT_HPP
 
@@ -46,7 +48,7 @@ class Shard;
 
 struct Flight {
   enum Kind : uint8_t { kLoad, kTurn };
-  enum State : uint8_t { kLeased, kVacant, kLanded };
+  enum Answer : uint8_t { kNone, kValue, kFailure };  // to the callers that wait
   static constexpr uint64_t kOvertaken = 0;       // the key was invalidated since the load began
   static constexpr uint64_t kNever = UINT64_MAX;  // the flight is a turn
 
@@ -56,16 +58,19 @@ struct Flight {
   uint64_t epoch = kOvertaken;  // the table's when the flight began, kOvertaken or kNever
   uint32_t key_size = 0;
   Kind kind = kLoad;
-  State state = kVacant;
+  bool leased = false;
+  Answer answer = kNone;
   bool listed = true;              // the flight is in the table
   bool reserved = false;           // the next lease is for a caller that waits
+  ct_status failure = CT_OK;       // kFailure: the status
   uint64_t started = 0;            // timer reading when the lease was given
-  ct_value value = CT_VALUE_INIT;  // landed: the value that the load brought
-  Entry *entry = nullptr;          // landed: the entry of the value, which the flight pins
+  ct_value value = CT_VALUE_INIT;  // kValue: the value
+  Entry *entry = nullptr;          // kValue: its entry, which the flight pins while callers wait
   uint32_t holders = 0;            // callers that have the lease or wait
   std::atomic<uint32_t> news{0};   // a futex, which changes when waiting threads are to look again
   std::atomic<Thread> loader{0};   // the thread that has the lease; 0: no thread in particular
 
+  uint32_t waiting() const { return holders - (leased ? 1 : 0); }
   char *key_data() { return reinterpret_cast<char *>(this + 1); }
   Bytes key() { return {key_data(), key_size}; }
 };
@@ -79,6 +84,7 @@ struct Hold {
 // What a waiting caller finds after it has woken up.
 enum class Landing : uint8_t {
   kLanded,     // There is a value, which is handed out.
+  kFailed,     // The load has failed, with the flight's failure.
   kLeased,     // The lease was given up, and the caller has it now.
   kNotYet,     // Another caller has the lease; after a wait: the time is over.
   kOvertaken,  // The load was overtaken, then given up: start anew.
@@ -86,7 +92,7 @@ enum class Landing : uint8_t {
   kRing,       // The wait was not begun: the loader waits for this thread.
 };
 
-// The flights of a shard that have not landed.
+// The flights of a shard that are leased, vacant, or both overtaken and settled.
 class Flights {
  public:
   Flights(Memory &memory, Shard *shard, Pins &pins, Counters &counters) noexcept
@@ -103,13 +109,21 @@ class Flights {
   ct_status join(Flight::Kind kind, const Probe &probe, Thread loader, Hold *hold);
   // Returns what has come of the flight, to a holder that waits and has woken up. out may be NULL.
   Landing check_in(Flight &flight, Thread loader, ct_value *out);
-  // Ends the hold of a caller that had the lease or waited. Returns how many of the other holders
-  // are to be woken. If there are no other holders, the flight is gone, and *left is the entry that
-  // it had pinned, or nullptr.
-  int leave(Flight &flight, bool had_lease, Entry **left);
-  // Ends the lease with a value of `entry`, which is pinned, and wakes the callers that wait. If
-  // none waits, the flight is gone.
+  // The following four end a caller's hold. If there are no other holders, the flight is gone. The
+  // first three return how many of the other holders are to be woken.
+
+  // The caller waited. If no other caller waits, *left is the entry that the flight had pinned, or
+  // nullptr.
+  int leave(Flight &flight, Entry **left);
+  // The caller had the lease; a caller that waits may take it.
+  int give_up(Flight &flight);
+  // The caller had the lease, and its failure answers all who wait.
+  int fail_all(Flight &flight, ct_status failure);
+  // The caller had the lease, and its value answers all who wait. The value's entry is pinned.
   void land(Flight &flight, const ct_value &value, Entry *entry, Now &now);
+
+  // A value was stored under the key. It answers all who wait for loads that this has overtaken.
+  void release_waiting(const Probe &probe, const ct_value &value, Entry *entry);
   // Overtakes the load of the key, or all loads: the key was invalidated, or all keys were.
   void overtake(const Probe &probe);
   void overtake_all() { epoch_++; }
@@ -155,6 +169,10 @@ class Flights {
     return std::max(sizeof(Flight) + key_size, kSpareBytes);
   }
   void give_lease(Flight &flight, Thread loader);
+  void end_lease(Flight &flight);
+  int end_hold(Flight &flight);
+  void answer(Flight &flight, Flight::Answer answer);
+  bool answer_by_value(Flight &flight, const ct_value &value, Entry *entry);
   void unlist(Flight &flight);
   void destroy(Flight &flight);
   bool grow();

@@ -173,10 +173,10 @@ class alignas(64) Shard {
   ct_status take_turn(const Probe &probe, Thread thread, Hold *hold);
   // Returns what has come of a flight that the caller holds and waits for.
   Landing check_in(Flight &flight, Thread loader, ct_value *out);
-  // Ends the hold of a caller that does not have the lease.
-  void unhold(Flight &flight) { leave_flight(flight, false); }
-  // Gives up a lease, and ends its hold.
-  void give_up_lease(Flight &flight) { leave_flight(flight, true); }
+  // These end the hold of a caller, as the functions of Flights do.
+  void leave(Flight &flight);
+  void give_up_lease(Flight &flight);
+  void fail_lease(Flight &flight, ct_status failure);
   // Overtakes the load of the key, or the loads of all keys.
   void overtake(const Probe &probe);
   void overtake_all();
@@ -348,7 +348,8 @@ class alignas(64) Shard {
   void overtake_load(const Probe &probe) CT_REQUIRES(lock_) {
     if (!flights_.empty()) flights_.overtake(probe);
   }
-  void leave_flight(Flight &flight, bool had_lease);
+  // The value has been stored, by other means than a load that is not overtaken.
+  void release_waiting(const Probe &probe, Entry *e) CT_REQUIRES(lock_);
   bool let_loose(Entry *e, bool last) CT_REQUIRES(lock_);
   [[gnu::noinline, gnu::cold]] bool drop_last(Entry *e);
 

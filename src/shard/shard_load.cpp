@@ -22,16 +22,45 @@ Landing Shard::check_in(Flight &flight, Thread loader, ct_value *out) {
   return flights_.check_in(flight, loader, out);
 }
 
-void Shard::leave_flight(Flight &flight, bool had_lease) {
+// In the next three functions the flight may be gone when wake() is called, and so may the threads
+// that slept on it. wake() allows that.
+
+void Shard::leave(Flight &flight) {
   Entry *left;
   int others;
   {
     Locked locked(*this);
-    others = flights_.leave(flight, had_lease, &left);
+    others = flights_.leave(flight, &left);
   }
-  // The flight may be gone by now, and so may the threads that slept on it. wake() allows that.
   if (others != 0) wake(flight.news, others);
   if (left != nullptr) release(left);
+}
+
+void Shard::give_up_lease(Flight &flight) {
+  int others;
+  {
+    Locked locked(*this);
+    others = flights_.give_up(flight);
+  }
+  if (others != 0) wake(flight.news, others);
+}
+
+void Shard::fail_lease(Flight &flight, ct_status failure) {
+  int others;
+  {
+    Locked locked(*this);
+    others = flights_.fail_all(flight, failure);
+  }
+  if (others != 0) wake(flight.news, others);
+}
+
+void Shard::release_waiting(const Probe &probe, Entry *e) {
+  if (flights_.empty()) return;
+  const Bytes bytes = map_.entries.value(e);
+  ct_value value;
+  if (!hand_out(e, bytes, &value)) return;
+  flights_.release_waiting(probe, value, e);
+  pins_.unpin(e);
 }
 
 void Shard::overtake(const Probe &probe) {

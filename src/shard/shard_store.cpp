@@ -49,7 +49,10 @@ inline Next ShardStore::store_locked(ct_value *out) {
   }
   if (request_.flight == nullptr) {
     overtake_load();
-    if (old != kNone && overwrite(old)) return request_.end(CT_OK);
+    if (old != kNone && overwrite(old)) {
+      shard_.release_waiting(request_.probe, shard_.at(old));
+      return request_.end(CT_OK);
+    }
   }
   if (!prepare()) return evict_for_block(old);
   const Next next = make_room(&old);
@@ -59,6 +62,7 @@ inline Next ShardStore::store_locked(ct_value *out) {
   if (out != nullptr) shard_.hand_out(e, map().entries.value(e), out);
   if (request_.condition == Condition::kElseUse) shard_.counters_.miss();
   if (request_.flight != nullptr) land(*out);
+  shard_.release_waiting(request_.probe, e);
   return request_.end(CT_OK);
 }
 

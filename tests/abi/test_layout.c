@@ -183,7 +183,7 @@ PIN_FIELD(ct_entry_info, frequency, 32);
 PIN_FIELD(ct_entry_info, key_size, 40);
 PIN_FIELD(ct_entry_info, value_size, 48);
 
-PIN_SIZE(ct_stats, 120);
+PIN_SIZE(ct_stats, 128);
 PIN_FIELD(ct_stats, struct_size, 0);
 PIN_FIELD(ct_stats, hits, 8);
 PIN_FIELD(ct_stats, misses, 16);
@@ -199,6 +199,7 @@ PIN_FIELD(ct_stats, load_failures, 88);
 PIN_FIELD(ct_stats, load_ticks, 96);
 PIN_FIELD(ct_stats, waits, 104);
 PIN_FIELD(ct_stats, pinned, 112);
+PIN_FIELD(ct_stats, shared_failures, 120);
 
 PIN_SIZE(ct_memo_options, 80);
 PIN_FIELD(ct_memo_options, struct_size, 0);

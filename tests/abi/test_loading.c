@@ -173,12 +173,20 @@ FIXTURE_TEST(failure_is_handed_back_as_it_came, open_lru(f, 8)) {
 }
 
 FIXTURE_TEST(answer_in_the_reserved_range_is_the_callbacks_fault, open_lru(f, 8)) {
-  for (size_t i = 0; i <= kReservedCount; i++) {
-    plan plan = {.value = "1", .answer = i < kReservedCount ? kReserved[i] : CT_NOT_STORED};
+  for (size_t i = 0; i <= kReservedForLoaders; i++) {
+    plan plan = {.value = "1", .answer = i < kReservedForLoaders ? kReserved[i] : CT_NOT_STORED};
     assert_load_fails(CT_ERR_CALLBACK, f, "a", &plan);
     assert_false(has_text(f->cache, "a"));
   }
-  assert_counted(f->cache, .misses = kReservedCount + 1, .load_failures = kReservedCount + 1);
+  assert_counted(f->cache, .misses = kReservedForLoaders + 1,
+                 .load_failures = kReservedForLoaders + 1);
+}
+
+FIXTURE_TEST(loader_may_say_that_it_was_cancelled, open_lru(f, 8)) {
+  plan plan = {.value = "1", .answer = CT_BUSY};
+  assert_load_fails(CT_BUSY, f, "a", &plan);
+  assert_false(has_text(f->cache, "a"));
+  assert_counted(f->cache, .misses = 1, .load_failures = 1);
 }
 
 FIXTURE_TEST(done_without_a_value_is_the_callbacks_fault, open_lru(f, 8)) {

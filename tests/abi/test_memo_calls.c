@@ -147,8 +147,8 @@ MEMO_TEST(failure_reaches_the_caller_and_is_not_kept) {
 /* The function may not return statuses that mean something to the library. */
 MEMO_TEST(status_that_is_not_the_functions_is_the_callbacks_fault) {
   for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE)
-    for (size_t i = 0; i <= kReservedCount; i++) {
-      const ct_status answer = i < kReservedCount ? kReserved[i] : CT_NOT_STORED;
+    for (size_t i = 0; i <= kReservedForLoaders; i++) {
+      const ct_status answer = i < kReservedForLoaders ? kReserved[i] : CT_NOT_STORED;
       ct_memo *memo = usual_memo(flags);
       w.answer = answer;
       assert_call_fails(CT_ERR_CALLBACK, memo, NULL, INT(1));

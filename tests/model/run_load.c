@@ -124,7 +124,7 @@ void do_get_or_load(run *r) {
   if (one_in(r, 6)) {
     draw_failure(&p);
   } else if (one_in(r, 6)) {
-    p.answer = p.told = CT_MISS;
+    p.answer = p.told = one_in(r, 2) ? CT_MISS : CT_BUSY;
   }
   const int key = p.q.key;
   p.invalidates = p.q.stamp % 16 < 2; /* no choice of its own, so that others stay what they were */
@@ -215,8 +215,12 @@ void end_lease(run *r, int at) {
   r->leases[at] = r->leases[--r->lease_count];
   r->key = l.key;
   if (one_in(r, 4)) {
-    r->operation = "ct_lease_abandon";
-    ct_lease_abandon(l.lease);
+    const bool fails = one_in(r, 2);
+    r->operation = fails ? "ct_lease_fail" : "ct_lease_abandon";
+    if (fails)
+      ct_lease_fail(l.lease, CT_MISS);
+    else
+      ct_lease_abandon(l.lease);
     r->model.stats.load_failures++;
     return;
   }

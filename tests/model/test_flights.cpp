@@ -42,7 +42,8 @@ struct Stage {
   }
   int leave(Hold hold, bool had_lease) {
     ct::Entry *left = nullptr;
-    const int others = flights.leave(*hold.flight, had_lease, &left);
+    const int others =
+        had_lease ? flights.give_up(*hold.flight) : flights.leave(*hold.flight, &left);
     assert_null(left);
     assert_null(flights.problem());
     return others;
@@ -129,6 +130,28 @@ TEST(all_who_wait_for_an_overtaken_load_are_woken) {
   assert_int_equal(INT_MAX, stage.leave(first, true));
   assert_int_equal(INT_MAX, stage.leave(waiters[0], false));
   assert_int_equal(0, stage.leave(waiters[1], false));
+}
+
+TEST(failure_answers_all_who_wait_and_nobody_else) {
+  for (const bool is_overtaken : {false, true}) {
+    Stage stage;
+    Hold first, waiters[2], later;
+    assert_int_equal(CT_LEASED, stage.join(Flight::kLoad, "k", 1, &first));
+    for (Hold &hold : waiters) assert_int_equal(CT_BUSY, stage.join(Flight::kLoad, "k", 2, &hold));
+    if (is_overtaken) stage.overtake("k");
+    assert_int_equal(INT_MAX, stage.flights.fail_all(*first.flight, CT_ERR_IO));
+    assert_null(stage.flights.problem());
+    assert_int_equal(CT_LEASED, stage.join(Flight::kLoad, "k", 3, &later));
+    assert_ptr_not_equal(first.flight, later.flight);
+    for (const Hold &hold : waiters) {
+      assert_true(has_news(hold));
+      assert_true(stage.flights.check_in(*hold.flight, 2, nullptr) == ct::Landing::kFailed);
+      assert_int_equal(CT_ERR_IO, hold.flight->failure);
+      assert_int_equal(0, stage.leave(hold, false));
+    }
+    assert_int_equal(0, stage.leave(later, true));
+    assert_true(stage.flights.empty());
+  }
 }
 
 TEST(turns_are_not_overtaken_and_not_loads) {
@@ -226,8 +249,7 @@ TEST(call_looks_at_few_flights_of_many) {
       const size_t rest = round == 0 ? holds->size() / 2 : 0;
       while (holds->size() > rest) {
         std::swap((*holds)[test_random_below(&random, holds->size())], holds->back());
-        ct::Entry *left = nullptr;
-        assert_int_equal(0, stage.flights.leave(*holds->back().flight, true, &left));
+        assert_int_equal(0, stage.flights.give_up(*holds->back().flight));
         end_call();
         holds->pop_back();
       }

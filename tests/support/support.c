@@ -38,8 +38,8 @@ const ct_status kFailures[kFailureCount] = {
 };
 
 const ct_status kReserved[kReservedCount] = {
-    CT_EXISTS,      CT_LEASED,      CT_BUSY,        CT_END,          (ct_status)7,
-    (ct_status)100, (ct_status)999, (ct_status)-11, (ct_status)-100, (ct_status)-999,
+    CT_EXISTS,      CT_LEASED,       CT_END,          (ct_status)100, (ct_status)999,
+    (ct_status)-11, (ct_status)-100, (ct_status)-999, CT_BUSY,
 };
 
 /* ---- Clock ---------------------------------------------------------------------------------- */

@@ -33,8 +33,9 @@ enum { kSanitized = 0 };
 enum { kFailureCount = 16 };
 extern const ct_status kFailures[kFailureCount];
 
-/* Statuses that no callback may answer; nor CT_NOT_STORED, unless it computes. */
-enum { kReservedCount = 10 };
+/* Statuses that no callback may answer; nor CT_NOT_STORED, unless it computes. The last one is
+ * CT_BUSY, which a loader may answer. */
+enum { kReservedCount = 9, kReservedForLoaders = kReservedCount - 1 };
 extern const ct_status kReserved[kReservedCount];
 
 /* A timer that stands still until it is set. */

@@ -23,32 +23,31 @@ TEST(one_of_many_callers_loads) {
   }
 }
 
-static ct_status fail_thrice(stage *self, int call, ct_result *result) {
-  return call < 3 ? (ct_status)(-1000 - call) : bring(self, call, result);
+static ct_status be_cancelled_thrice(stage *self, int call, ct_result *result) {
+  return call < 2 ? CT_BUSY : call == 2 ? CT_ERR_RECURSION : bring(self, call, result);
 }
 
-TEST(next_waiter_loads_after_a_failure) {
+TEST(next_waiter_loads_after_a_caller_was_cancelled) {
   for (int round = 0; round < rounds(20); round++) {
     stage stage;
     open_stage(&stage, 8);
-    stage.script = fail_thrice;
+    stage.script = be_cancelled_thrice;
     stage.expected = kCallers;
     caller callers[kCallers] = {0};
     start_all(callers, kCallers, &stage, call_to_load);
     join_all(callers, kCallers);
-    int failures[3] = {0};
+    size_t cancelled = 0;
     for (size_t i = 0; i < kCallers; i++) {
-      const int32_t status = callers[i].status;
-      if (status == CT_OK) {
+      if (callers[i].status == CT_OK) {
         assert_has(&callers[i], "loaded");
         continue;
       }
-      assert_in_range(-1000 - status, 0, 2);
-      failures[-1000 - status]++;
+      cancelled++;
+      assert_true(callers[i].status == CT_BUSY || callers[i].status == CT_ERR_RECURSION);
       assert_true(callers[i].loaded);
       assert_has_nothing(&callers[i]);
     }
-    for (size_t i = 0; i < 3; i++) assert_int_equal(1, failures[i]);
+    assert_int_equal(3, cancelled);
     assert_int_equal(4, stage.loads);
     assert_loading_counted(&stage, 4, 1, 3, kCallers - 4);
     close_stage(&stage);
@@ -60,18 +59,51 @@ static ct_status find_none(stage *self, int call, ct_result *result) {
   return CT_MISS;
 }
 
-STAGE_TEST(each_caller_fails_by_its_own_loader, 8) {
-  s->script = find_none;
-  s->expected = kCallers;
-  caller callers[kCallers] = {0};
-  start_all(callers, kCallers, s, call_to_load);
-  join_all(callers, kCallers);
+static ct_status fail_by_itself(stage *self, int call, ct_result *result) {
+  (void)self, (void)result;
+  return (ct_status)(-1000 - call);
+}
+
+static ct_status delete_and_fail(stage *self, int call, ct_result *result) {
+  ct_delete(self->cache, "k", 1);
+  return find_none(self, call, result);
+}
+
+/* Asserts that all have failed with a status that one of them was given by its loader. */
+static void assert_failure_is_shared(stage *s, const caller *callers, ct_status expected) {
+  assert_int_equal(1, s->loads);
+  assert_int_equal(1, count_loaded(callers, kCallers));
   for (size_t i = 0; i < kCallers; i++) {
-    assert_status(CT_MISS, callers[i].status);
-    assert_true(callers[i].loaded);
+    assert_status(expected, callers[i].status);
     assert_has_nothing(&callers[i]);
   }
-  assert_loading_counted(s, kCallers, 0, kCallers, 0);
+  assert_loading_counted(s, kCallers, 0, 1, 0);
+  assert_int_equal(kCallers - 1, stats_of(s->cache).shared_failures);
+}
+
+TEST(load_that_fails_fails_all_who_wait) {
+  static const struct {
+    ct_status (*script)(struct stage *, int, ct_result *);
+    int32_t expected;
+  } kCases[] = {{find_none, CT_MISS}, {fail_by_itself, -1000}, {delete_and_fail, CT_MISS}};
+  for (size_t i = 0; i < COUNT_OF(kCases); i++) {
+    stage stage;
+    open_stage(&stage, 8);
+    stage.script = kCases[i].script;
+    stage.expected = kCallers;
+    caller callers[kCallers] = {0};
+    start_all(callers, kCallers, &stage, call_to_load);
+    join_all(callers, kCallers);
+    assert_failure_is_shared(&stage, callers, (ct_status)kCases[i].expected);
+    /* Who comes later starts anew. */
+    stage.script = bring;
+    caller later = {0};
+    start(&later, &stage, call_to_load);
+    join_all(&later, 1);
+    assert_true(later.loaded);
+    assert_has(&later, "loaded");
+    close_stage(&stage);
+  }
 }
 
 static ct_status bring_too_large(stage *self, int call, ct_result *result) {

@@ -45,9 +45,11 @@ static ct_status load_mixed(void *user_data, const void *key, size_t key_size, c
   const size_t size = make_value(self, number, value);
   ct_result_set(result, value, size);
   if (test_random_below(&self->random, 4) == 0) sched_yield();
-  switch (test_random_below(&self->random, 12)) {
+  switch (test_random_below(&self->random, 13)) {
     case 0:
       return CT_MISS;
+    case 12:
+      return CT_BUSY;
     case 1:
       return (ct_status)-1000;
     case 2:
@@ -83,7 +85,7 @@ static void mix_load(mixer *self, uint64_t key) {
   if (status == CT_OK) {
     check_value(self, key, value.data, value.size);
   } else {
-    self->unnamed += status != CT_MISS && status != (ct_status)-1000 &&
+    self->unnamed += status != CT_MISS && status != (ct_status)-1000 && status != CT_BUSY &&
                      (status != CT_ERR_RECURSION || self->depth == 0);
     self->unnamed += value.pin != 0;
   }
@@ -96,13 +98,17 @@ static void mix_lease(mixer *self, uint64_t key) {
   ct_lease *lease = NULL;
   const ct_status status = ct_get_or_lease(
       self->cache, &key, sizeof(key), waits[test_random_below(&self->random, 3)], &value, &lease);
-  self->reads += status == CT_OK || status == CT_LEASED;
+  const bool failed = status == CT_MISS || status == (ct_status)-1000; /* with another's load */
+  self->reads += status == CT_OK || status == CT_LEASED || failed;
   if (status == CT_OK) {
     check_value(self, key, value.data, value.size);
   } else if (status == CT_LEASED) {
     self->missed++;
     if (test_random_below(&self->random, 3) == 0) {
-      ct_lease_abandon(lease);
+      if (test_random_below(&self->random, 2) == 0)
+        ct_lease_abandon(lease);
+      else
+        ct_lease_fail(lease, CT_MISS);
       return;
     }
     char brought[kLargeValue];
@@ -112,7 +118,7 @@ static void mix_lease(mixer *self, uint64_t key) {
     check_value(self, key, value.data, value.size);
     self->loads++;
   } else {
-    self->unnamed += status != CT_BUSY;
+    self->unnamed += !failed && status != CT_BUSY;
   }
   ct_value_release(&value);
 }
