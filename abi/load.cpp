@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Single flight: leases, loaders, compute, and the results of their callbacks.
+#include <utility>
+
 #include "boundary.hpp"
 #include "cache/result.hpp"
 
 namespace {
 
 ct::Result *unwrap(ct_result *result) { return reinterpret_cast<ct::Result *>(result); }
+const ct::Result *unwrap(const ct_result *result) {
+  return reinterpret_cast<const ct::Result *>(result);
+}
 ct::Flight *unwrap(ct_lease *lease) {
   auto *flight = reinterpret_cast<ct::Flight *>(lease);
   if (ct::kDebugHandles && !flight->leased) {
@@ -13,6 +18,42 @@ ct::Flight *unwrap(ct_lease *lease) {
   }
   return flight;
 }
+
+// A lease that a call consumes. Unless it has ended otherwise, it is given up.
+class EndingLease {
+ public:
+  explicit EndingLease(ct_lease *lease)
+      : flight_(*unwrap(lease)),
+        shard_(*flight_.shard),
+        old_(std::exchange(flight_.old, nullptr)) {}
+  ~EndingLease() {
+    if (!ended_) shard_.give_up_lease(flight_);
+    if (old_ != nullptr) shard_.release(old_);
+  }
+  EndingLease(const EndingLease &) = delete;
+  EndingLease &operator=(const EndingLease &) = delete;
+
+  ct::Cache &cache() const { return static_cast<ct::Cache &>(shard_.owner()); }
+  ct::Flight &flight() const { return flight_; }
+  ct::Entry *old() const { return old_; }
+  // Returns nullptr if the options are not allowed. Conditions are not: the lease itself says what
+  // is there.
+  const ct_entry_options *check(const ct_entry_options *options, ct_entry_options *copy) const {
+    const ct_entry_options *entry = cache().check(options, copy);
+    constexpr uint32_t kConditions = CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT;
+    return entry != nullptr && (entry->flags & kConditions) == 0 ? entry : nullptr;
+  }
+  ct_status ended(ct_status status) {
+    ended_ = status >= 0;
+    return status;
+  }
+
+ private:
+  ct::Flight &flight_;
+  ct::Shard &shard_;
+  ct::Entry *const old_;
+  bool ended_ = false;
+};
 
 }  // namespace
 
@@ -51,13 +92,54 @@ void ct_result_discard(ct_result *result) {
   if (result != nullptr) unwrap(result)->discard();
 }
 
+void ct_result_not_modified(ct_result *result) {
+  if (result != nullptr) unwrap(result)->keep_old();
+}
+
+ct_status ct_result_old(const ct_result *result, ct_bytes *out) {
+  if (out == nullptr) return CT_ERR_INVALID;
+  *out = {};
+  if (result == nullptr) return CT_ERR_INVALID;
+  const ct::Bytes *old = unwrap(result)->old();
+  if (old == nullptr) return CT_MISS;
+  *out = {old->data, old->size};
+  return CT_OK;
+}
+
+ct_status ct_result_value(const ct_result *result, ct_bytes *out) {
+  if (out == nullptr) return CT_ERR_INVALID;
+  *out = {};
+  if (result == nullptr) return CT_ERR_INVALID;
+  if (!unwrap(result)->has_value()) return CT_MISS;
+  const ct::Bytes value = unwrap(result)->value();
+  *out = {value.data, value.size};
+  return CT_OK;
+}
+
+void ct_load_options_init(ct_load_options *options, size_t struct_size) {
+  ct::init_struct(options, struct_size, ct_load_options CT_LOAD_OPTIONS_INIT);
+}
+
 ct_status ct_get_or_load(ct_cache *cache, const void *key, size_t key_size, ct_loader_fn load,
                          void *user_data, ct_value *out) {
+  return ct_get_or_load_with(cache, key, key_size, load, user_data, nullptr, out);
+}
+
+ct_status ct_get_or_load_with(ct_cache *cache, const void *key, size_t key_size, ct_loader_fn load,
+                              void *user_data, const ct_load_options *options, ct_value *out) {
   ct::zero(out);
   const ct_status status = ct::check_key(cache, key, key_size);
   if (status != CT_OK) return status;
-  if (load == nullptr) return CT_ERR_INVALID;
-  return ct::unwrap(cache)->get_or_load(ct::bytes(key, key_size), load, user_data, out);
+  ct_load_options read = CT_LOAD_OPTIONS_INIT;
+  if (load == nullptr || (options != nullptr && !ct::read_struct(options, &read))) {
+    return CT_ERR_INVALID;
+  }
+  if ((read.flags & ~CT_LOAD_FORCE) != 0 || read.reserved != 0) return CT_ERR_INVALID;
+  ct::Cache::Patience patience;
+  if (read.timeout_ns != 0) patience.wait_ns = read.timeout_ns;
+  patience.stale_ns = read.stale_after_ns;
+  patience.forces = (read.flags & CT_LOAD_FORCE) != 0;
+  return ct::unwrap(cache)->get_or_load(ct::bytes(key, key_size), patience, load, user_data, out);
 }
 
 ct_status ct_get_or_lease(ct_cache *cache, const void *key, size_t key_size, uint64_t wait_ns,
@@ -67,9 +149,11 @@ ct_status ct_get_or_lease(ct_cache *cache, const void *key, size_t key_size, uin
   *lease = nullptr;
   const ct_status status = ct::check_key(cache, key, key_size);
   if (status != CT_OK) return status;
+  ct::Cache::Patience patience;
+  patience.wait_ns = wait_ns;
   ct::Flight *flight = nullptr;
   const ct_status joined =
-      ct::unwrap(cache)->join(ct::bytes(key, key_size), wait_ns, 0, out, &flight);
+      ct::unwrap(cache)->join(ct::bytes(key, key_size), patience, 0, out, &flight);
   *lease = reinterpret_cast<ct_lease *>(flight);
   return joined;
 }
@@ -78,32 +162,35 @@ ct_status ct_lease_fulfil(ct_lease *lease, const void *value, size_t value_size,
                           const ct_entry_options *options, ct_value *out) {
   ct::zero(out);
   if (lease == nullptr) return CT_ERR_INVALID;
-  ct::Flight &flight = *unwrap(lease);
-  auto &cache = static_cast<ct::Cache &>(flight.shard->owner());
+  EndingLease ending(lease);
   ct_entry_options copy;
-  const ct_entry_options *entry = cache.check(options, &copy);
-  ct_status status = ct::check_bytes(value, value_size);
-  if (status == CT_OK && entry == nullptr) status = CT_ERR_INVALID;
-  // Conditions are refused: the lease itself says that the key is absent.
-  constexpr uint32_t kConditions = CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT;
-  if (status == CT_OK && (entry->flags & kConditions) != 0) status = CT_ERR_INVALID;
-  if (status == CT_OK) {
-    status = cache.fulfil(flight, ct::bytes(value, value_size), *entry, false, out);
-  }
-  if (status < 0) flight.shard->give_up_lease(flight);
-  return status;
+  const ct_entry_options *entry = ending.check(options, &copy);
+  const ct_status status = ct::check_bytes(value, value_size);
+  if (status != CT_OK) return status;
+  if (entry == nullptr) return CT_ERR_INVALID;
+  return ending.ended(ending.cache().fulfil(ending.flight(), ct::bytes(value, value_size), *entry,
+                                            false, ending.old(), out));
+}
+
+ct_status ct_lease_keep(ct_lease *lease, const ct_entry_options *options) {
+  if (lease == nullptr) return CT_ERR_INVALID;
+  EndingLease ending(lease);
+  ct_entry_options copy;
+  const ct_entry_options *entry = ending.check(options, &copy);
+  if (entry == nullptr || ending.old() == nullptr) return CT_ERR_INVALID;
+  return ending.ended(ending.cache().keep(ending.flight(), *entry, ending.old(), nullptr));
 }
 
 void ct_lease_fail(ct_lease *lease, ct_status status) {
   if (lease == nullptr) return;
-  ct::Flight &flight = *unwrap(lease);
+  EndingLease ending(lease);
   const bool may_fail = ct::Result::judge_failure(status) == status;
-  static_cast<ct::Cache &>(flight.shard->owner())
-      .end_in_failure(flight, may_fail ? status : CT_ERR_INVALID);
+  ending.cache().end_in_failure(ending.flight(), may_fail ? status : CT_ERR_INVALID, ending.old());
+  ending.ended(CT_OK);
 }
 
 void ct_lease_abandon(ct_lease *lease) {
-  if (lease != nullptr) unwrap(lease)->shard->give_up_lease(*unwrap(lease));
+  if (lease != nullptr) EndingLease ending(lease);
 }
 
 void ct_lease_key(const ct_lease *lease, ct_bytes *out) {

@@ -100,6 +100,8 @@ typedef enum ct_status {
   CT_LEASED = 4,           /**< the caller must now load this key */
   CT_BUSY = 5,             /**< another caller is loading this key, or others keep changing it */
   CT_END = 6,              /**< nothing more follows */
+  CT_STALE = 7, /**< here is a value past its lifetime: no newer one could be loaded yet */
+  CT_RENEW = 8, /**< here is a value, and the caller must now load a newer one */
   CT_STATUS_RANGE_MAX_ = 0x7fffffff /**< never returned */
 } ct_status;
 
@@ -703,13 +705,21 @@ typedef struct ct_options {
   ct_drop_fn drop;             /**< NULL: none */
   const ct_policy_ops *custom; /**< used by CUSTOM only, which requires it; copied */
   const ct_allocator *allocator; /**< NULL: the system's; copied */
+  uint64_t refresh_ahead; /**< below ttl: a value with less than this left is renewed, in ticks; 0:
+                           * none. See Freshness, also for the next three */
+  uint64_t stale;         /**< loading calls may get a value for this long past its deadline, in
+                           * ticks; 0: not at all */
+  uint64_t retry;  /**< how long nobody tries to renew a value after a failure, in ticks; 0: a
+                           * tenth of ttl, or of refresh_ahead without one */
+  uint64_t jitter; /**< below ttl: up to this much, at random, is taken off the ttl, in ticks,
+                           * so that what was stored at once does not expire at once */
 } ct_options;
 
 /** A ct_options of defaults; maxsize is left to you. */
 #define CT_OPTIONS_INIT                                                                           \
   {                                                                                               \
     sizeof(ct_options), 0, 0, 0, 0, 0, 0, 0, 0, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, \
-        CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_                                                    \
+        CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, 0, 0, 0, 0                                        \
   }
 
 /**
@@ -968,6 +978,27 @@ CT_API void ct_iter_free(ct_iter *iter);
  * is refused for its arguments (CT_ERR_INVALID, or a size of 2^32 or more).
  */
 
+/*
+ * Freshness. A value may be renewed while it is there, so that callers do not wait for it:
+ *
+ * - With refresh_ahead, a loading call that finds a value with less than that left until its
+ *   deadline (of ttl, not of tti) renews it.
+ * - With stale, a value that has expired stays that much longer. Loading calls renew it, and get
+ *   the old one if that fails; past deadline + stale they never do. All others take it for expired.
+ *
+ * Loading calls are ct_get_or_load, ct_get_or_lease, their variants and ct_memo_call. One of them
+ * renews, on its own thread. The others get the old value at once: CT_OK before its deadline,
+ * CT_STALE from then on. If a renewal fails, the old value stays, and nobody tries again for
+ * `retry`. If it finds that there is no value (CT_MISS), or brings one that is not kept, the old
+ * value leaves. What was invalidated is never served: a renewal is overtaken as any other load.
+ *
+ * An entry past its deadline keeps its place in the policy's order, and counts in ct_len and
+ * ct_currsize. To hand it out is a use, and renews no tti. ct_delete and ct_pop remove it, and
+ * return CT_MISS; a set over it is an insert; ct_popitem lets it go, and goes on; ct_remove_if is
+ * shown it. Its cause is CT_CAUSE_EXPIRED, whichever call removes it. Caches with refresh_ahead or
+ * stale spend 8 more bytes an entry.
+ */
+
 /** What a callback hands back. Opaque; lives as long as the callback runs. */
 typedef struct ct_result ct_result;
 
@@ -996,6 +1027,32 @@ CT_API void ct_result_weight(ct_result *result, uint64_t weight);
 /** Hands the value back to the callers, but does not keep it. */
 CT_API void ct_result_discard(ct_result *result);
 
+/** Hands back the old value that is to be renewed: it is still right, and its lifetime begins anew.
+ *  If it has left meanwhile for want of room, it is stored anew, but not in a cache with a drop. Of
+ *  this and ct_result_set, the last one counts. Without an old value the call fails with
+ *  CT_ERR_CALLBACK. For loaders; for leases see ct_lease_keep. */
+CT_API void ct_result_not_modified(ct_result *result);
+
+/**
+ * Shows a loader the value that it is to renew, so that it can ask whether that has changed (an ETag).
+ *
+ * @param out  [out] borrowed until the callback returns; zeros otherwise
+ * @return CT_OK; CT_MISS: there is none; CT_ERR_INVALID
+ *
+ * Cost:      O(1); never allocates.
+ */
+CT_API ct_status ct_result_old(const ct_result *result, ct_bytes *out);
+
+/**
+ * Shows what was handed back so far, for callbacks that wrap others.
+ *
+ * @param out  [out] borrowed until the next call with this result; zeros otherwise
+ * @return CT_OK; CT_MISS: nothing by ct_result_set; CT_ERR_INVALID
+ *
+ * Cost:      O(1); never allocates.
+ */
+CT_API ct_status ct_result_value(const ct_result *result, ct_bytes *out);
+
 /**
  * Finds the value of a key that is absent. It may load other keys of the same cache.
  *
@@ -1018,8 +1075,9 @@ typedef ct_status (*ct_loader_fn)(void *user_data, const void *key, size_t key_s
  * discarded is handed to all who wait, and not kept.
  *
  * @param load  not NULL
- * @param out   [out] the value on CT_OK, kept or not, otherwise zeroed; may be NULL
- * @return CT_OK; CT_MISS or a failure that a load returned; CT_ERR_RECURSION if a ct_get_or_load
+ * @param out   [out] the value on CT_OK, kept or not, and on CT_STALE, otherwise zeroed; may be NULL
+ * @return CT_OK; CT_STALE: out is past its deadline, and a renewal has failed or is on its way;
+ *         CT_MISS or a failure that a load returned; CT_ERR_RECURSION if a ct_get_or_load
  *         further up this thread is loading the key, or if waiting would close a ring of threads
  *         that wait for each other in this cache (for loads or for turns of ct_compute); CT_BUSY if
  *         load returned it, or in a single-threaded cache if the key is leased; CT_ERR_CALLBACK;
@@ -1034,6 +1092,43 @@ typedef ct_status (*ct_loader_fn)(void *user_data, const void *key, size_t key_s
 CT_API ct_status ct_get_or_load(ct_cache *cache, const void *key, size_t key_size,
                                 ct_loader_fn load, void *user_data, ct_value *out);
 
+/** As flags of ct_load_options: load, even if there is a value; or join a load that runs. If it
+ *  fails, the call fails, and the old value stays. */
+#define CT_LOAD_FORCE 0x1u
+
+/** How to load. */
+typedef struct ct_load_options {
+  size_t struct_size;      /**< sizeof(ct_load_options) */
+  uint32_t flags;          /**< CT_LOAD_... */
+  uint32_t reserved;       /**< 0 */
+  uint64_t timeout_ns;     /**< how long to wait for the load of another caller, in nanoseconds of
+                            * real time; 0: as long as it takes. Does not end one's own loader */
+  uint64_t stale_after_ns; /**< how long to wait for the renewal of a value past its deadline before
+                            * that one serves, in nanoseconds of real time; 0: not at all */
+} ct_load_options;
+
+/** A ct_load_options of defaults. */
+#define CT_LOAD_OPTIONS_INIT \
+  { sizeof(ct_load_options), 0, 0, 0, 0 }
+
+/** As ct_options_init, for CT_LOAD_OPTIONS_INIT. */
+CT_API void ct_load_options_init(ct_load_options *options, size_t struct_size);
+
+/**
+ * Does the same as ct_get_or_load, with options.
+ *
+ * @param options  NULL: none
+ * @return as ct_get_or_load; CT_BUSY also if the time is over
+ *
+ * Ownership: ct_value_release gives *out back.
+ * Threads:   waits for others until the time is over.
+ * Callbacks: load; then as ct_set.
+ * Cost:      as ct_get_or_load.
+ */
+CT_API ct_status ct_get_or_load_with(ct_cache *cache, const void *key, size_t key_size,
+                                     ct_loader_fn load, void *user_data,
+                                     const ct_load_options *options, ct_value *out);
+
 /** The right and the duty to load a key. Until it is fulfilled or abandoned, it is a running load,
  *  and is overtaken as one. Opaque. */
 typedef struct ct_lease ct_lease;
@@ -1044,10 +1139,12 @@ typedef struct ct_lease ct_lease;
  *
  * @param wait_ns  how long to wait at most, in nanoseconds of real time. 0: not at all; UINT64_MAX:
  *                 as long as it takes. A single-threaded cache never waits
- * @param out      [out] the value on CT_OK, otherwise zeroed; may be NULL
- * @param lease    [out] the lease on CT_LEASED, otherwise NULL
- * @return CT_OK; CT_LEASED: load the value, then call ct_lease_fulfil or ct_lease_abandon; CT_BUSY
- *         if another caller still has the lease when the time is over; CT_ERR_RECURSION as
+ * @param out      [out] the value on CT_OK, CT_STALE and CT_RENEW, otherwise zeroed; may be NULL
+ * @param lease    [out] the lease on CT_LEASED and CT_RENEW, otherwise NULL
+ * @return CT_OK; CT_STALE: the value is past its deadline, and another caller renews it, or a renewal
+ *         has just failed; CT_LEASED: load the value, then end the lease by ct_lease_fulfil,
+ *         ct_lease_fail or ct_lease_abandon; CT_RENEW: the same, or ct_lease_keep, but there is a
+ *         value to go on with, which ct_inspect may tell to be expired; CT_BUSY if another caller still has the lease when the time is over; CT_ERR_RECURSION as
  *         ct_get_or_load, unless wait_ns is 0; CT_ERR_INVALID; CT_ERR_NOMEM
  *
  * Ownership: ct_value_release gives *out back. *lease is yours until it is fulfilled or abandoned,
@@ -1094,6 +1191,20 @@ CT_API void ct_lease_abandon(ct_lease *lease);
  * Cost:      O(1); never allocates.
  */
 CT_API void ct_lease_fail(ct_lease *lease, ct_status status);
+
+/**
+ * Ends a lease that CT_RENEW gave: the old value is still right, and its lifetime begins anew. If it
+ * has left meanwhile for want of room, it is stored anew, but not in a cache with a drop.
+ *
+ * @param lease    consumed, whatever is returned
+ * @param options  NULL: the lifetime that ct_set would give; without a condition
+ * @return CT_OK; CT_NOT_STORED: overtaken, or dead on arrival; CT_ERR_INVALID, also for a lease that
+ *         CT_LEASED gave, CT_ERR_NOMEM: the lease is given up as by ct_lease_abandon
+ *
+ * Callbacks: as ct_set.
+ * Cost:      O(1); as ct_set, if it is stored anew.
+ */
+CT_API ct_status ct_lease_keep(ct_lease *lease, const ct_entry_options *options);
 
 /** Returns the key that a lease is for. *out is valid as long as the lease. */
 CT_API void ct_lease_key(const ct_lease *lease, ct_bytes *out);
@@ -1570,12 +1681,15 @@ typedef struct ct_stats {
   uint64_t pinned;         /**< pins that hold a value, or a key, right now: those that callers have
                             * not released, and those of open walks and of calls that run.
                             * Neither CT_FLAG_NO_STATS nor a reset matters to it */
-  uint64_t shared_failures; /**< failures received from another caller's load; misses, too */
+  uint64_t shared_failures;  /**< failures received from another caller's load; misses, too */
+  uint64_t stale_served;     /**< values handed out past their deadline; hits, too */
+  uint64_t renewals;         /**< loads begun while the old value was there; hits, not misses */
+  uint64_t renewal_failures; /**< of these, how many failed and left the old value */
 } ct_stats;
 
 /** A ct_stats for ct_cache_stats to fill in. */
 #define CT_STATS_INIT \
-  { sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** As ct_options_init, for CT_STATS_INIT. */
 CT_API void ct_stats_init(ct_stats *stats, size_t struct_size);

@@ -37,16 +37,20 @@ bool can_read_unlocked(const ct_options &options) {
 
 Layout layout_of(const ct_options &options) {
   const PolicyKind &kind = *policy_kind(options.policy);
-  return {kind.hook_bytes, Index::kBytesAnEntry + kind.bytes_beside, options.tti != 0,
-          can_read_unlocked(options)};
+  return {kind.hook_bytes,
+          Index::kBytesAnEntry + kind.bytes_beside,
+          options.tti != 0,
+          can_read_unlocked(options),
+          options.refresh_ahead != 0 || options.stale != 0,
+          options.stale};
 }
 
-// Returns whether Shard::set_as_usual may be tried: every entry weighs 1, nobody is told of an entry
-// that leaves, and no callback of the caller's is asked twice if it is tried in vain.
+// Returns whether Shard::set_as_usual may be tried: every entry weighs 1, nobody is told of an
+// entry that leaves, and no callback of the caller's is asked twice if it is tried in vain.
 bool stores_as_usual(const ct_options &options) {
   return options.weight_kind == CT_WEIGHT_COUNT && options.weigher == nullptr &&
-         options.ttu == nullptr && options.listener == nullptr && options.drop == nullptr &&
-         options.policy != CT_POLICY_CUSTOM;
+         options.stale == 0 && options.ttu == nullptr && options.listener == nullptr &&
+         options.drop == nullptr && options.policy != CT_POLICY_CUSTOM;
 }
 
 }  // namespace
@@ -60,8 +64,9 @@ Cache::Cache(const Memory &memory, const CheckedOptions &checked) noexcept
       layout_(layout_of(checked.options)),
       clock_(checked.options.timer, checked.options.user_data,
              (checked.options.flags & CT_FLAG_PRECISE_CLOCK) != 0),
+      loads_((checked.options.flags & CT_FLAG_NO_STATS) == 0),
       always_lifetime_(options_.ttl != 0 || options_.tti != 0 || options_.ttu != nullptr ||
-                       options_.drop != nullptr),
+                       options_.drop != nullptr || layout_.keeps_retry),
       stores_as_usual_(stores_as_usual(options_)),
       budget_(checked.options.maxsize) {
   if (options_.seed == 0) options_.seed = random_seed(this);
@@ -92,9 +97,9 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   bool ready = true;
   uint32_t made = 0;
   for (; ready && made < options.shards; made++) {
-    const ShardContext context = {kind,           *cache,          cache->memory_,
-                                  cache->layout_, cache->options_, cache->clock_,
-                                  cache->budget_, cache->shards_,  made};
+    const ShardContext context = {
+        kind,          *cache,         cache->memory_, cache->layout_, cache->options_,
+        cache->clock_, cache->budget_, cache->loads_,  cache->shards_, made};
     ready = Shard::make(&cache->shards_[made], context)->ready();
   }
   if (ready) {
@@ -141,24 +146,36 @@ void Cache::give_deadline(uint64_t deadline, Now &now, StoreRequest *request) {
 }
 
 // Returns when the lifetime of an entry ends that is written now.
-uint64_t Cache::deadline_of(Bytes key, Bytes value, const ct_entry_options &entry, Now &now) const {
+uint64_t Cache::deadline_of(const Probe &probe, Bytes value, const ct_entry_options &entry,
+                            Now &now) const {
   if ((entry.flags & CT_ENTRY_TTL) != 0)
     return entry.ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), entry.ttl);
   if ((entry.flags & CT_ENTRY_DEADLINE) != 0) return entry.deadline;
   if (options_.ttu != nullptr) {
     // ttu counts from the latest time that it can be now, because the reading of the clock may lag.
     const uint64_t latest = clock_.latest(now());
+    const Bytes key = probe.key;
     const uint64_t deadline =
         options_.ttu(options_.user_data, key.data, key.size, value.data, value.size, latest);
     return deadline <= latest ? now() : deadline;
   }
-  return options_.ttl == 0 ? CT_NEVER : clock_.deadline_after(now(), options_.ttl);
+  if (options_.ttl == 0) return CT_NEVER;
+  return clock_.deadline_after(now(), options_.ttl - jitter(probe, now));
+}
+
+// Returns up to options_.jitter ticks, at random. Keys that were stored at once draw by their
+// hashes, and one key draws anew at another time.
+uint64_t Cache::jitter(const Probe &probe, Now &now) const {
+  if (options_.jitter == 0) return 0;
+  const uint64_t seed = probe.hash ^ now();
+  const uint64_t drawn = hash_key(&seed, sizeof seed, options_.seed);
+  return drawn % (options_.jitter + 1);
 }
 
 // Does a set that has no option but a lifetime, if all else is as usual.
 bool Cache::set_mortal(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now) {
   if ((entry.flags & ~(CT_ENTRY_TTL | CT_ENTRY_DEADLINE)) != 0) return false;
-  const uint64_t deadline = deadline_of(probe.key, value, entry, now);
+  const uint64_t deadline = deadline_of(probe, value, entry, now);
   if (deadline != CT_NEVER && deadline <= now()) return false;
   const bool has_lifetime = always_lifetime_ || deadline != CT_NEVER;
   const UsualSet set = {probe, value, deadline};
@@ -194,7 +211,7 @@ ct_status Cache::make_request(const Probe &probe, Bytes value, const ct_entry_op
   if ((entry.flags & CT_ENTRY_IF_ABSENT) != 0) request->condition = Condition::kIfAbsent;
   if ((entry.flags & CT_ENTRY_IF_PRESENT) != 0) request->condition = Condition::kIfPresent;
 
-  give_deadline(deadline_of(key, value, entry, now), now, request);
+  give_deadline(deadline_of(probe, value, entry, now), now, request);
   weigh((entry.flags & CT_ENTRY_WEIGHT) != 0, entry.weight, request);
 
   if ((request->flags & kApart) == 0) return CT_OK;
@@ -358,12 +375,12 @@ uint64_t Cache::remove_if(ct_match_fn match, void *user_data) {
   for (uint32_t i = 0; i < shards_.count; i++) shards_[i].overtake_all();
   Now now(clock_);
   uint64_t count = 0;
-  Iter iter(*this);
+  Iter iter(*this, true);
   Bytes key, value;
   while (iter.next(now, &key, &value) == CT_OK) {
     if (!match(user_data, key.data, key.size, value.data, value.size)) continue;
     Departed gone(shards_);
-    count += iter.current().shard->remove_seen(probe_of(key), iter.current().entry, now, gone);
+    count += iter.current().shard->remove_matched(probe_of(key), iter.current().entry, now, gone);
     tell(gone);
   }
   return count;
@@ -454,10 +471,12 @@ ct_options Cache::options() const {
 }
 
 void Cache::stats(ct_stats *out) {
+  loads_.add_to(out);
   for (uint32_t i = 0; i < shards_.count; i++) shards_[i].add_stats(out);
 }
 
 void Cache::reset_stats() {
+  loads_.reset();
   for (uint32_t i = 0; i < shards_.count; i++) shards_[i].reset_stats();
 }
 

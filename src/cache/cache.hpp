@@ -97,14 +97,27 @@ class alignas(64) Cache : public Owner {
 
   // ---- Loading (load.cpp) -------------------------------------------------------------------
 
-  // Returns CT_OK, CT_LEASED with the lease of *flight, CT_BUSY, or a failure. loader: the thread
-  // that will load, which is this one, or 0 for no thread in particular.
-  ct_status join(Bytes key, uint64_t wait_ns, Thread loader, ct_value *out, Flight **flight);
-  // Returns CT_OK or CT_NOT_STORED; or a failure, and then the lease is still to be ended.
-  void end_in_failure(Flight &flight, ct_status status);
+  // How long a loading call waits for others, in nanoseconds of real time.
+  struct Patience {
+    uint64_t wait_ns = UINT64_MAX;  // if there is no value
+    uint64_t stale_ns = 0;          // if there is a stale one
+    bool forces = false;            // as if there were no value
+  };
+  // Returns CT_OK or CT_STALE with a value; CT_LEASED with the lease of *flight; CT_RENEW with
+  // both; CT_BUSY, or a failure. loader: the thread that will load, which is this one, or 0 for no
+  // thread in particular.
+  ct_status join(Bytes key, const Patience &patience, Thread loader, ct_value *out,
+                 Flight **flight);
+  // These end a lease. old: what its load was to renew, pinned, if anything. The first two return
+  // CT_OK or CT_NOT_STORED; or a failure, and then the lease is still to be ended. The last one
+  // returns how the old value may be handed out all the same: CT_OK, CT_STALE, or CT_MISS if it may
+  // not.
   ct_status fulfil(Flight &flight, Bytes value, const ct_entry_options &entry, bool discarded,
-                   ct_value *out);
-  ct_status get_or_load(Bytes key, ct_loader_fn load, void *user_data, ct_value *out);
+                   const Entry *old, ct_value *out);
+  ct_status keep(Flight &flight, const ct_entry_options &entry, Entry *old, ct_value *out);
+  ct_status end_in_failure(Flight &flight, ct_status failure, Entry *old);
+  ct_status get_or_load(Bytes key, const Patience &patience, ct_loader_fn load, void *user_data,
+                        ct_value *out);
   ct_status keep_first(Bytes key, const Result &result, bool keep, ct_value *out);
   ct_status compute(Bytes key, ct_compute_fn compute, void *user_data, ct_value *out);
 
@@ -167,7 +180,9 @@ class alignas(64) Cache : public Owner {
                          StoreRequest *request);
   static bool fits_inside(Bytes key, Bytes value) { return key.size + value.size <= kApartBytes; }
   void begin_request(const Probe &probe, Bytes value, StoreRequest *request);
-  uint64_t deadline_of(Bytes key, Bytes value, const ct_entry_options &entry, Now &now) const;
+  uint64_t deadline_of(const Probe &probe, Bytes value, const ct_entry_options &entry,
+                       Now &now) const;
+  uint64_t jitter(const Probe &probe, Now &now) const;
   bool set_mortal(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now);
   void give_deadline(uint64_t deadline, Now &now, StoreRequest *request);
   void weigh(bool given, uint64_t weight, StoreRequest *request);
@@ -176,6 +191,7 @@ class alignas(64) Cache : public Owner {
   ct_status stage(Restored &entry, uint64_t *reserved, Reservation &room, Now &now, Departed &gone);
   ct_status store(StoreRequest &request, Now &now, Departed &gone, ct_value *out);
   ct_status store(StoreRequest &request, Now &now, ct_value *out);
+  ct_status end_load(Flight &flight, Result &result, ct_status answered, Entry *old, ct_value *out);
   bool compute_in_turn(const Probe &probe, ct_compute_fn compute, void *user_data, ct_value *out,
                        ct_status *status);
   bool compute_once(const Probe &probe, ct_compute_fn compute, void *user_data, ct_value *old,
@@ -206,6 +222,7 @@ class alignas(64) Cache : public Owner {
   ct_options options_;  // except for maxsize, which is in the budget
   Layout layout_;
   Clock clock_;
+  LoadCounters loads_;
   Shards shards_;
   size_t bytes_ = 0;  // of the whole block
   // Every entry gets a place for a deadline: most will have one; or, with a `drop`, a value must

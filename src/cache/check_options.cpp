@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "cache/check_options.hpp"
 
+#include <algorithm>
+
 #include "base/options.hpp"
 #include "policy/policy.hpp"
 
@@ -56,6 +58,17 @@ const char *check_options(const ct_options *given, CheckedOptions *out) {
     if (out->allocator.alloc == nullptr || out->allocator.free == nullptr) {
       return "allocator: alloc and free are both required.";
     }
+  }
+  if (options.ttl != 0 && options.refresh_ahead >= options.ttl) {
+    return "refresh_ahead: it is not below ttl.";
+  }
+  if (options.jitter != 0 && options.jitter >= options.ttl) return "jitter: it is not below ttl.";
+  if (options.retry == 0 && (options.refresh_ahead != 0 || options.stale != 0)) {
+    const uint64_t whole = options.ttl != 0 ? options.ttl : options.refresh_ahead;
+    if (whole != 0) options.retry = std::max<uint64_t>(whole / 10, 1);
+  }
+  if (options.stale != 0 && options.retry == 0) {
+    return "retry: stale requires one above 0 where there is neither ttl nor refresh_ahead.";
   }
   if (options.maxsize == 0 && (options.flags & CT_FLAG_KEEP_NOTHING) == 0) {
     return "maxsize: 0 keeps nothing, which CT_FLAG_KEEP_NOTHING says is meant.";

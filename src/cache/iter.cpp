@@ -8,7 +8,8 @@
 
 namespace ct {
 
-Iter::Iter(Cache &cache) noexcept : cache_(cache), taken_(cache.memory()) {}
+Iter::Iter(Cache &cache, bool stale_too) noexcept
+    : cache_(cache), taken_(cache.memory()), stale_too_(stale_too) {}
 
 Iter::~Iter() {
   pass();
@@ -111,7 +112,7 @@ ct_status Iter::next(Now &now, Bytes *key, Bytes *value) {
     }
     const Held held = taken_[backwards_ ? taken_.size() - 1 - next_ : next_];
     next_++;
-    if (ShardWalk(*held.shard).view(held.entry, now, key, value)) {
+    if (ShardWalk(*held.shard).view(held.entry, stale_too_, now, key, value)) {
       current_ = held;
       return CT_OK;
     }

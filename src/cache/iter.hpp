@@ -21,7 +21,8 @@ class Cache;
 
 class Iter {
  public:
-  explicit Iter(Cache &cache) noexcept;
+  // stale_too: the walk also meets entries past their deadline that may still be served.
+  explicit Iter(Cache &cache, bool stale_too = false) noexcept;
   ~Iter();
   Iter(const Iter &) = delete;
   Iter &operator=(const Iter &) = delete;
@@ -49,6 +50,7 @@ class Iter {
   Array<Held> taken_;
   uint32_t next_ = 0;  // a position in taken_, counted in the direction of the walk
   Mark<Handle::kIter> mark_;
+  const bool stale_too_;
   bool backwards_ = false;
   uint32_t shard_ = 0;     // the shard to take more from; the number of shards: none is left
   uint64_t position_ = 0;  // in its index

@@ -3,6 +3,8 @@
 // the others wait for it. Calls that compute a key take turns.
 #include <time.h>
 
+#include <utility>
+
 #include "base/futex.hpp"
 #include "cache/cache.hpp"
 #include "cache/result.hpp"
@@ -37,6 +39,13 @@ ct_status status_of(Landing landing) {
   return CT_BUSY;
 }
 
+// Releases what is there before.
+void replace(ct_value *out, const ct_value &value) {
+  if (out == nullptr) return;
+  if (out->pin != 0) Shard::of_pin(out->pin).release(out);
+  *out = value;
+}
+
 }  // namespace
 
 // Waits for the lease of a flight that the caller holds, or for the result of the flight.
@@ -59,19 +68,24 @@ Landing Cache::await(const Hold &hold, uint64_t until, Thread loader, ct_value *
 
 // Looks the key up again whenever the load that it waited for was overtaken and then given up. It
 // does so in a loop, because other threads decide how often that happens.
-ct_status Cache::join(Bytes key, uint64_t wait_ns, Thread loader, ct_value *out, Flight **flight) {
+ct_status Cache::join(Bytes key, const Patience &patience, Thread loader, ct_value *out,
+                      Flight **flight) {
   const Probe probe = probe_of(key);
   Shard &shard = shard_of(probe);
+  Joining joining = {loader, patience.forces, patience.stale_ns != 0};
   uint64_t until = 0;
   for (;;) {
     Now now(clock_);
     Hold hold;
-    const ct_status status = shard.join(probe, now, loader, out, &hold);
-    if (status == CT_LEASED) {
+    const ct_status status = shard.join(probe, now, joining, out, &hold);
+    if (status == CT_LEASED || status == CT_RENEW) {
       hold.flight->started = now();
       *flight = hold.flight;
     }
     if (status != CT_BUSY) return status;
+    // There is a stale value to fall back on, unless it has left meanwhile.
+    const bool may_fall_back = joining.waits_first;
+    const uint64_t wait_ns = may_fall_back ? patience.stale_ns : patience.wait_ns;
     Landing landing = Landing::kNotYet;
     if (wait_ns != 0) {
       if (until == 0) until = saturating_add(monotonic_ns(), wait_ns);
@@ -84,17 +98,22 @@ ct_status Cache::join(Bytes key, uint64_t wait_ns, Thread loader, ct_value *out,
     }
     const ct_status failure = hold.flight->failure;
     shard.leave(*hold.flight);
-    if (landing == Landing::kFailed) return failure;
-    if (landing != Landing::kOvertaken) return status_of(landing);
+    if (landing == Landing::kOvertaken) continue;
+    if (!may_fall_back || landing == Landing::kLanded) {
+      return landing == Landing::kFailed ? failure : status_of(landing);
+    }
+    joining.waits_first = false;
+    until = 0;
   }
 }
 
 ct_status Cache::fulfil(Flight &flight, Bytes value, const ct_entry_options &entry, bool discarded,
-                        ct_value *out) {
+                        const Entry *old, ct_value *out) {
   Shard &shard = *flight.shard;
   Now now(clock_);
   StoreRequest request(memory_);
   request.flight = &flight;
+  request.renews = old;
   request.refusal = discarded ? Refusal::kNeverKept : Refusal::kHandsBack;
   ct_value own = CT_VALUE_INIT;
   ct_status status = make_request({flight.key(), flight.hash}, value, entry, now, &request);
@@ -108,32 +127,76 @@ ct_status Cache::fulfil(Flight &flight, Bytes value, const ct_entry_options &ent
   return status;
 }
 
-// Ends a lease whose load has failed. All who wait fail with it, unless the failure is its caller's
-// alone: then one of them loads.
-void Cache::end_in_failure(Flight &flight, ct_status status) {
-  if (status == CT_BUSY || status == CT_ERR_RECURSION) {
-    flight.shard->give_up_lease(flight);
-  } else {
-    flight.shard->fail_lease(flight, status);
-  }
+// The value that a lease was to renew is still as it should be. If it has left meanwhile, it is
+// stored anew; but not in a cache with a `drop`, which is called for the one that has left.
+ct_status Cache::keep(Flight &flight, const ct_entry_options &entry, Entry *old, ct_value *out) {
+  Shard &shard = *flight.shard;
+  const Bytes value = shard.value_of(old);
+  Now now(clock_);
+  const uint64_t deadline = deadline_of({flight.key(), flight.hash}, value, entry, now);
+  const ct_status status = shard.keep(flight, old, deadline, now, out);
+  if (status != CT_MISS) return status;
+  return fulfil(flight, value, entry, options_.drop != nullptr, nullptr, out);
 }
 
-ct_status Cache::get_or_load(Bytes key, ct_loader_fn load, void *user_data, ct_value *out) {
-  Flight *flight = nullptr;
-  ct_status status = join(key, UINT64_MAX, this_thread(), out, &flight);
-  if (status != CT_LEASED) return status;
-  Result result(memory_);
-  status = result.judge_load(
-      load(user_data, key.data, key.size, reinterpret_cast<ct_result *>(&result)));
+ct_status Cache::end_load(Flight &flight, Result &result, ct_status answered, Entry *old,
+                          ct_value *out) {
+  if (answered != CT_OK) return answered;
   ct_entry_options entry;
-  if (status == CT_OK && !check(&result.entry(), &entry)) status = CT_ERR_CALLBACK;
-  if (status != CT_OK) {
-    end_in_failure(*flight, status);
-    return status;
+  if (!check(&result.entry(), &entry)) return CT_ERR_CALLBACK;
+  if (result.is_not_modified()) {
+    return old == nullptr ? CT_ERR_CALLBACK : keep(flight, entry, old, out);
   }
-  status = fulfil(*flight, result.value(), entry, result.discarded(), out);
-  if (status < 0) end_in_failure(*flight, status);
-  return status == CT_NOT_STORED ? CT_OK : status;
+  return fulfil(flight, result.value(), entry, result.discarded(), old, out);
+}
+
+// All who wait fail with it, unless the failure is its caller's alone: then one of them loads.
+ct_status Cache::end_in_failure(Flight &flight, ct_status failure, Entry *old) {
+  Shard &shard = *flight.shard;
+  Departed gone(shards_);
+  const bool concerns_all = failure != CT_BUSY && failure != CT_ERR_RECURSION;
+  ct_status old_status = CT_MISS;
+  if (concerns_all && old != nullptr) {
+    Now now(clock_);
+    old_status = shard.fail_to_renew(flight, old, failure, now, gone);
+  }
+  if (concerns_all) {
+    shard.fail_lease(flight, failure);
+  } else {
+    shard.give_up_lease(flight);
+  }
+  tell(gone);
+  return old_status;
+}
+
+ct_status Cache::get_or_load(Bytes key, const Patience &patience, ct_loader_fn load,
+                             void *user_data, ct_value *out) {
+  Flight *flight = nullptr;
+  const ct_status joined = join(key, patience, this_thread(), out, &flight);
+  if (joined != CT_LEASED && joined != CT_RENEW) return joined;
+  Shard &shard = *flight->shard;
+  Entry *old = std::exchange(flight->old, nullptr);
+  const Bytes old_value = old == nullptr ? Bytes{nullptr, 0} : shard.value_of(old);
+  Result result(memory_, old == nullptr ? nullptr : &old_value);
+  const ct_status answered = result.judge_load(
+      load(user_data, key.data, key.size, reinterpret_cast<ct_result *>(&result)));
+  ct_value loaded = CT_VALUE_INIT;
+  ct_status status = end_load(*flight, result, answered, old, out == nullptr ? nullptr : &loaded);
+  const bool failed = status < 0 || (status != CT_OK && status != CT_NOT_STORED);
+  if (failed) {
+    const ct_status old_status = end_in_failure(*flight, status, old);
+    // The old value was handed out already.
+    const bool serves = joined == CT_RENEW && Result::is_failure(status) && old_status != CT_MISS;
+    if (serves) {
+      status = old_status;
+    }
+    if (!serves) replace(out, loaded);
+  } else {
+    replace(out, loaded);
+    status = CT_OK;
+  }
+  if (old != nullptr) shard.release(old);
+  return status;
 }
 
 // A run can be in vain only because of a plain write. As such writes need never end, the number of

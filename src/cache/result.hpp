@@ -16,7 +16,9 @@ namespace ct {
 
 class Result {
  public:
-  explicit Result(Memory &memory) noexcept : memory_(memory) {}
+  // old: the value that is there so far, if any; it stays valid as long as the result.
+  explicit Result(Memory &memory, const Bytes *old = nullptr) noexcept
+      : memory_(memory), old_(old) {}
   ~Result() { memory_.release(large_, size_, 1); }
   Result(const Result &) = delete;
   Result &operator=(const Result &) = delete;
@@ -27,6 +29,7 @@ class Result {
     large_ = nullptr;
     size_ = 0;
     status_ = CT_OK;
+    is_not_modified_ = false;
     if (value.size > sizeof small_) {
       large_ = static_cast<char *>(memory_.allocate_written(value.size, 1));
       if (large_ == nullptr) return status_ = CT_ERR_NOMEM;
@@ -40,6 +43,14 @@ class Result {
   ct_entry_options &entry() { return entry_; }
   const ct_entry_options &entry() const { return entry_; }
   void discard() { discarded_ = true; }
+  // Hands the old value back. Of this and set, the last one counts.
+  void keep_old() {
+    status_ = CT_OK;
+    is_not_modified_ = true;
+  }
+  bool is_not_modified() const { return is_not_modified_; }
+  const Bytes *old() const { return old_; }
+  bool has_value() const { return status_ == CT_OK && !is_not_modified_; }
   bool discarded() const { return discarded_; }
   Bytes value() const { return {large_ != nullptr ? large_ : small_, size_}; }
 
@@ -65,10 +76,12 @@ class Result {
 
  private:
   Memory &memory_;
+  const Bytes *const old_;
   size_t size_ = 0;
   char *large_ = nullptr;               // a value that small_ has no room for
   ct_status status_ = CT_ERR_CALLBACK;  // until a value is set
   bool discarded_ = false;
+  bool is_not_modified_ = false;
   ct_entry_options entry_ = CT_ENTRY_OPTIONS_INIT;
   alignas(8) char small_[256];
 };

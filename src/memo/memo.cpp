@@ -198,9 +198,10 @@ ct_status Memo::call(void *self, const void *args, ct_value *out) {
   if (passes_through() || (options_.flags & CT_MEMO_RACE) != 0) {
     status = call_alone(*cache, key.bytes(), call, out);
   } else {
-    status = cache->get_or_load(key.bytes(), load, &call, out);
+    status = cache->get_or_load(key.bytes(), {}, load, &call, out);
   }
-  if (status != CT_OK || !call.hit || tally_.count(self, true)) return status;
+  if ((status != CT_OK && status != CT_STALE) || !call.hit || tally_.count(self, true))
+    return status;
   if (out != nullptr) Shard::of_pin(out->pin).release(out);
   return CT_ERR_NOMEM;
 }

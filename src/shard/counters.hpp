@@ -21,16 +21,6 @@ class Counters {
   void insert() { add(all_.inserts); }
   void update() { add(all_.updates); }
   void reject() { add(all_.rejections); }
-  void load(uint64_t ticks) {
-    add(all_.loads);
-    if (keeps()) all_.load_ticks += ticks;
-  }
-  void load_failure() { add(all_.load_failures); }
-  void wait() { add(all_.waits); }
-  void shared_failure() {
-    add(all_.misses);
-    add(all_.shared_failures);
-  }
   void reads(uint64_t hits, uint64_t misses) {
     if (!keeps()) return;
     all_.hits += hits;
@@ -64,11 +54,6 @@ class Counters {
     stats->expirations += all_.expirations;
     stats->removals += all_.removals;
     stats->rejections += all_.rejections;
-    stats->loads += all_.loads;
-    stats->load_failures += all_.load_failures;
-    stats->load_ticks += all_.load_ticks;
-    stats->waits += all_.waits;
-    stats->shared_failures += all_.shared_failures;
   }
   // Counts from 0 again. What the read log has counted stays there, as only readers may write it.
   // So as much is taken off here; the sum is right, since unsigned numbers wrap around.
@@ -81,7 +66,7 @@ class Counters {
  private:
   struct All {
     uint64_t hits, misses, inserts, updates, evictions, evicted_weight, expirations, removals,
-        rejections, loads, load_failures, load_ticks, waits, shared_failures;
+        rejections;
   };
 
   // Adds 0 or 1, so that no branch is needed.

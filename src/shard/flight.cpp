@@ -22,7 +22,19 @@ ct_status Flights::join(Flight::Kind kind, const Probe &probe, Thread loader, Ho
   *hold = {flight, flight->news.load(std::memory_order_relaxed)};
   if (flight->leased || flight->reserved) return CT_BUSY;
   give_lease(*flight, loader);
+  if (kind == Flight::kLoad) counters_.miss();
   return CT_LEASED;
+}
+
+Flight *Flights::join_to_renew(const Probe &probe, Thread loader, Entry *old) {
+  Flight *flight = find(Flight::kLoad, probe);
+  if (flight == nullptr && !is_loading(probe, loader)) flight = add(Flight::kLoad, probe);
+  if (flight == nullptr || flight->leased || flight->reserved) return nullptr;
+  flight->holders++;
+  flight->old = old;
+  give_lease(*flight, loader);
+  loads_.renewal();
+  return flight;
 }
 
 Landing Flights::check_in(Flight &flight, Thread loader, ct_value *out) {
@@ -34,10 +46,12 @@ Landing Flights::check_in(Flight &flight, Thread loader, ct_value *out) {
     }
     if (is_overtaken(flight)) return Landing::kOvertaken;
     give_lease(flight, loader);
+    if (flight.kind == Flight::kLoad) counters_.miss();
     return Landing::kLeased;
   }
   if (flight.answer == Flight::kFailure) {
-    counters_.shared_failure();
+    counters_.miss();
+    loads_.shared_failure();
     return Landing::kFailed;
   }
   if (out != nullptr) {
@@ -45,7 +59,7 @@ Landing Flights::check_in(Flight &flight, Thread loader, ct_value *out) {
     *out = flight.value;
   }
   counters_.hit();
-  counters_.wait();
+  loads_.wait();
   return Landing::kLanded;
 }
 
@@ -54,7 +68,6 @@ void Flights::give_lease(Flight &flight, Thread loader) {
   flight.leased = true;
   flight.reserved = false;
   flight.loader.store(loader, std::memory_order_relaxed);
-  if (flight.kind == Flight::kLoad) counters_.miss();
 }
 
 // A flight that was answered while it was leased stays in the table until now, so that its loader
@@ -84,7 +97,7 @@ int Flights::leave(Flight &flight, Entry **left) {
 }
 
 int Flights::give_up(Flight &flight) {
-  if (flight.kind == Flight::kLoad) counters_.load_failure();
+  if (flight.kind == Flight::kLoad) loads_.failure();
   end_lease(flight);
   return end_hold(flight);
 }
@@ -102,7 +115,7 @@ int Flights::fail_all(Flight &flight, ct_status failure) {
 
 void Flights::land(Flight &flight, const ct_value &value, Entry *entry, Now &now) {
   assert(flight.kind == Flight::kLoad);
-  if (counters_.keeps()) counters_.load(now() > flight.started ? now() - flight.started : 0);
+  if (loads_.keeps()) loads_.load(now() > flight.started ? now() - flight.started : 0);
   const bool is_answer = answer_by_value(flight, value, entry);
   end_lease(flight);
   end_hold(flight);
@@ -217,7 +230,7 @@ void Flights::overtake(const Probe &probe) {
 }
 
 void Flights::destroy(Flight &flight) {
-  assert(flight.entry == nullptr);
+  assert(flight.entry == nullptr && flight.old == nullptr);
   unlist(flight);
   const size_t bytes = bytes_of(flight.key_size);
   flight.~Flight();

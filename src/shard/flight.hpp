@@ -5,7 +5,7 @@
 //
 //   leased    a caller has the lease
 //   vacant    the lease was given up, or has not been taken yet
-//   settled   the callers that wait have an answer: a value, pinned for them, or the failure of the
+//   answered  the callers that wait have an answer: a value, pinned for them, or the failure of the
 //             load; loads only
 //
 // The first caller to come takes a vacant lease, which costs less than waiting until a sleeping
@@ -14,14 +14,17 @@
 // that lets go of the flight wakes another.
 //
 // Invalidating a key overtakes its load. An overtaken load leaves nothing in the cache. Callers
-// that come later start anew. Callers that wait already get what comes of the overtaken load, or the
-// value that is stored under the key meanwhile, if that comes first. If the overtaken load is given
-// up, they start anew, too. So a key has at most one load that is not overtaken, and one turn, which
-// is never overtaken. Invalidating all keys begins another epoch, which overtakes the loads of
-// earlier epochs at once, however many there are.
+// that come later start anew. Callers that wait already get what comes of the overtaken load, or
+// the value that is stored under the key meanwhile, if that comes first. If the overtaken load is
+// given up, they start anew, too. So a key has at most one load that is not overtaken, and one
+// turn, which is never overtaken. Invalidating all keys begins another epoch, which overtakes the
+// loads of earlier epochs at once, however many there are.
 //
-// A flight is in its shard's table until its lease has ended and it is settled. It lives as long as a
-// caller has its lease or waits for it. The shard's lock guards all of it.
+// A load may also renew a value that is there. Then it works on behalf of nobody else: callers that
+// come meanwhile are served the old value, unless they would rather wait.
+//
+// A flight is in its shard's table until its lease has ended and it is answered. It lives as long
+// as a caller has its lease or waits for it. The shard's lock guards all of it.
 #ifndef CT_FLIGHT_HPP
 #define CT_FLIGHT_HPP
 
@@ -38,6 +41,7 @@
 #include "base/memory.hpp"
 #include "base/thread.hpp"
 #include "shard/counters.hpp"
+#include "shard/load_counters.hpp"
 #include "shard/pins.hpp"
 #include "table/entries.hpp"
 #include "table/entry.hpp"
@@ -66,13 +70,14 @@ struct Flight {
   uint64_t started = 0;            // timer reading when the lease was given
   ct_value value = CT_VALUE_INIT;  // kValue: the value
   Entry *entry = nullptr;          // kValue: its entry, which the flight pins while callers wait
+  Entry *old = nullptr;            // what the load renews, pinned; its caller's alone
   uint32_t holders = 0;            // callers that have the lease or wait
   std::atomic<uint32_t> news{0};   // a futex, which changes when waiting threads are to look again
   std::atomic<Thread> loader{0};   // the thread that has the lease; 0: no thread in particular
 
   uint32_t waiting() const { return holders - (leased ? 1 : 0); }
   char *key_data() { return reinterpret_cast<char *>(this + 1); }
-  Bytes key() { return {key_data(), key_size}; }
+  Bytes key() const { return {reinterpret_cast<const char *>(this + 1), key_size}; }
 };
 
 // A flight that a caller holds, and its news at that time.
@@ -92,11 +97,17 @@ enum class Landing : uint8_t {
   kRing,       // The wait was not begun: the loader waits for this thread.
 };
 
-// The flights of a shard that are leased, vacant, or both overtaken and settled.
+// The flights of a shard that are leased, vacant, or both overtaken and answered.
 class Flights {
  public:
-  Flights(Memory &memory, Shard *shard, Pins &pins, Counters &counters) noexcept
-      : memory_(memory), shard_(shard), pins_(pins), counters_(counters), buckets_(memory) {}
+  Flights(Memory &memory, Shard *shard, Pins &pins, Counters &counters,
+          LoadCounters &loads) noexcept
+      : memory_(memory),
+        shard_(shard),
+        pins_(pins),
+        counters_(counters),
+        loads_(loads),
+        buckets_(memory) {}
   ~Flights() { trim(); }
   Flights(const Flights &) = delete;
   Flights &operator=(const Flights &) = delete;
@@ -107,6 +118,14 @@ class Flights {
   // CT_ERR_RECURSION if `loader` is loading the key already, by a load that was overtaken, or
   // CT_ERR_NOMEM.
   ct_status join(Flight::Kind kind, const Probe &probe, Thread loader, Hold *hold);
+  // Returns whether a caller is loading the key, or is about to.
+  bool is_leased(const Probe &probe) {
+    const Flight *flight = find(Flight::kLoad, probe);
+    return flight != nullptr && (flight->leased || flight->reserved);
+  }
+  // Takes the lease of a load that renews `old`, unless another caller loads the key, or the next
+  // lease is another's. Returns nullptr if it has not, or if there is no memory.
+  Flight *join_to_renew(const Probe &probe, Thread loader, Entry *old);
   // Returns what has come of the flight, to a holder that waits and has woken up. out may be NULL.
   Landing check_in(Flight &flight, Thread loader, ct_value *out);
   // The following four end a caller's hold. If there are no other holders, the flight is gone. The
@@ -182,6 +201,7 @@ class Flights {
   Shard *const shard_;
   Pins &pins_;
   Counters &counters_;
+  LoadCounters &loads_;
   // All flights, while there are no buckets. After that, linear hashing (Litwin, 1980): each new
   // flight adds a bucket, which takes over its part of one other bucket's flights. So no call pays
   // for moving all flights.

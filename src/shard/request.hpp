@@ -71,9 +71,10 @@ struct StoreRequest {
   Condition condition = Condition::kAlways;
   Refusal refusal = Refusal::kFails;
   Fitness fitness = Fitness::kFits;
-  const Entry *seen = nullptr;  // for kIfSame; pinned
-  Flight *flight = nullptr;     // the load that the request ends, if any
-  ApartCopy apart;              // of key and value; made if flags have kApart
+  const Entry *seen = nullptr;    // for kIfSame; pinned
+  Flight *flight = nullptr;       // the load that the request ends, if any
+  const Entry *renews = nullptr;  // the old value that this load renews, if any; pinned
+  ApartCopy apart;                // of key and value; made if flags have kApart
 
   Next end(ct_status answer) {
     status = answer;

@@ -25,8 +25,7 @@ Shard::Shard(const ShardContext &context) noexcept
       has_frequency_(context.kind.has_frequency),
       number_(context.number),
       tti_(context.options.tti),
-      drop_(context.options.drop),
-      user_data_(context.options.user_data),
+      options_(context.options),
       clock_(context.clock),
       budget_(context.budget),
       owner_(context.owner),
@@ -38,7 +37,8 @@ Shard::Shard(const ShardContext &context) noexcept
               context.number),
       share_(context.shards, context.number),
       pins_(context.memory),
-      flights_(context.memory, this, pins_, counters_) {
+      loads_(context.loads),
+      flights_(context.memory, this, pins_, counters_, context.loads) {
   expect(context.options.maxsize);
   const PolicyContext policy = {
       context.memory, map_.entries, map_.index, context.options,
@@ -60,7 +60,7 @@ void Shard::close(Departed &gone) {
 
 void Shard::close_entries(Departed &gone) {
   Settled settled(*this);
-  if (pins_.count() == 0 && map_.entries.apart() == 0 && drop_ == nullptr) {
+  if (pins_.count() == 0 && map_.entries.apart() == 0 && options_.drop == nullptr) {
     map_.entries.store().clear();
   } else {
     map_.index.visit_all(under_lock([&](Ref ref) CT_REQUIRES(lock_) {
@@ -68,7 +68,7 @@ void Shard::close_entries(Departed &gone) {
       e->flags |= kDead;
       if (e->pins != 0) {
         e->prev = ref;
-      } else if (drop_ == nullptr) {
+      } else if (options_.drop == nullptr) {
         map_.entries.free(ref, e);
       } else {
         telling_++;
@@ -225,7 +225,9 @@ const char *Shard::problem_of_entries() {
     const bool filed =
         (e->flags & kLifetime) != 0 && map_.entries.layout().lifetime(e)->prev != kNone;
     linked += filed;
-    if (!filed && map_.entries.deadline(e) != CT_NEVER) problem = "shard: a deadline is not filed";
+    const bool stays =
+        saturating_add(map_.entries.deadline(e), map_.entries.layout().stale) == CT_NEVER;
+    if (!filed && !stays) problem = "shard: a deadline is not filed";
     if ((e->flags & (kDead | kTelling | kNoDrop)) != 0)
       problem = "shard: a dead entry is in the index";
     if ((e->block & kFree) != 0) problem = "shard: a free block is in the index";

@@ -53,8 +53,16 @@ struct ShardContext {
   const ct_options &options;  // in force
   const Clock &clock;
   Budget &budget;
+  LoadCounters &loads;
   Shards &shards;
   uint32_t number;
+};
+
+// How a caller joins the load of a key.
+struct Joining {
+  Thread loader;     // the thread that will load, or 0 for no thread in particular
+  bool forces;       // load, even if there is a value
+  bool waits_first;  // wait for a renewal that runs, rather than take a stale value
 };
 
 class alignas(64) Shard {
@@ -143,6 +151,8 @@ class alignas(64) Shard {
   // Removes the key's entry if nothing has changed since the caller saw it. seen: the entry,
   // pinned, or nullptr if the caller saw none. Returns false if something has changed.
   bool remove_seen(const Probe &probe, Entry *seen, Now &now, Departed &gone);
+  // Removes a pinned entry, stale or not, unless it has left already.
+  bool remove_matched(const Probe &probe, Entry *matched, Now &now, Departed &gone);
   // Returns false if it has let others at the lock, and is to be called again.
   bool popitem(Now &now, Departed &gone, ct_value *key, ct_value *value, ct_status *status);
 
@@ -166,9 +176,10 @@ class alignas(64) Shard {
 
   // ---- Loading (shard_load.cpp) -------------------------------------------------------------
 
-  // Hands out the value, as a use. If there is none, holds the load of the key: returns CT_LEASED
-  // if the caller has its lease, CT_BUSY if it is to wait.
-  ct_status join(const Probe &probe, Now &now, Thread loader, ct_value *out, Hold *hold);
+  // Hands out the value, as a use: CT_OK, or CT_STALE if it is past its deadline. With CT_RENEW the
+  // caller also has the lease of the load that renews it. If there is no value, holds the load of
+  // the key: CT_LEASED if the caller has its lease, CT_BUSY if it is to wait.
+  ct_status join(const Probe &probe, Now &now, const Joining &joining, ct_value *out, Hold *hold);
   // Holds the turn to compute the key. Returns as join does.
   ct_status take_turn(const Probe &probe, Thread thread, Hold *hold);
   // Returns what has come of a flight that the caller holds and waits for.
@@ -177,6 +188,15 @@ class alignas(64) Shard {
   void leave(Flight &flight);
   void give_up_lease(Flight &flight);
   void fail_lease(Flight &flight, ct_status failure);
+  // A load that was to renew `old` has failed, or has found that there is no value any more: then
+  // the old value leaves. Returns how the old value may be handed out all the same: CT_OK,
+  // CT_STALE, or CT_MISS if it may not. The lease is still to be ended.
+  ct_status fail_to_renew(const Flight &flight, Entry *old, ct_status failure, Now &now,
+                          Departed &gone);
+  // A load has found that `old` is still as it should be: its lifetime begins anew. Returns CT_OK
+  // if the load has landed, and handed out the value; CT_MISS, if the entry has left, and is to be
+  // stored anew; CT_NOT_STORED, if the load was overtaken.
+  ct_status keep(Flight &flight, Entry *old, uint64_t deadline, Now &now, ct_value *out);
   // Overtakes the load of the key, or the loads of all keys.
   void overtake(const Probe &probe);
   void overtake_all();
@@ -189,6 +209,8 @@ class alignas(64) Shard {
   void release(ct_value *value);
   void release(Entry *entry);
 
+  // Needs no lock, since the entry is pinned.
+  Bytes value_of(const Entry *pinned) const { return unlocked().value(pinned); }
   // The following functions are for entries that have left, until let_go.
   Entry *at(Ref ref) const { return unlocked().at(ref); }
   uint64_t deadline(const Entry *e) const { return unlocked().deadline(e); }
@@ -293,7 +315,8 @@ class alignas(64) Shard {
   void count_use(Place place, uint64_t hash, Now &now) CT_REQUIRES(lock_);
   void renew_idle(Entry *e, Now &now) CT_REQUIRES(lock_);
   // Returns where an entry that a walk has pinned is now; kNone if it has left or expired.
-  Ref current(Entry *e, Now &now) const CT_REQUIRES(lock_);
+  // stale_too: not if it has only expired.
+  Ref current(Entry *e, bool stale_too, Now &now) const CT_REQUIRES(lock_);
 
   // ---- Storing ------------------------------------------------------------------------------
 
@@ -348,6 +371,17 @@ class alignas(64) Shard {
   void overtake_load(const Probe &probe) CT_REQUIRES(lock_) {
     if (!flights_.empty()) flights_.overtake(probe);
   }
+  // Returns whether an entry that is not due is past its deadline.
+  bool is_stale(const Entry *e, Now &now) const CT_REQUIRES(lock_) {
+    return options_.stale != 0 && map_.is_expired(e, now);
+  }
+  // Returns whether an entry past its deadline may still be served.
+  bool is_served_stale(Entry *e, Now &now) const CT_REQUIRES(lock_) {
+    const Layout &layout = map_.entries.layout();
+    return layout.stale != 0 && now() < layout.leaves_at(*layout.lifetime(e));
+  }
+  bool wants_renewal(Entry *e, bool stale, Now &now) const CT_REQUIRES(lock_);
+  bool hand_out_stale(Place place, uint64_t hash, Now &now, ct_value *out) CT_REQUIRES(lock_);
   // The value has been stored, by other means than a load that is not overtaken.
   void release_waiting(const Probe &probe, Entry *e) CT_REQUIRES(lock_);
   bool let_loose(Entry *e, bool last) CT_REQUIRES(lock_);
@@ -371,8 +405,7 @@ class alignas(64) Shard {
   const bool has_frequency_;
   const uint32_t number_;
   const uint64_t tti_;
-  const ct_drop_fn drop_;
-  void *const user_data_;
+  const ct_options &options_;  // the cache's
   const Clock &clock_;
   Budget &budget_;
   Owner &owner_;
@@ -388,6 +421,7 @@ class alignas(64) Shard {
   Expiry expiry_ CT_GUARDED_BY(lock_);
   Share share_ CT_GUARDED_BY(lock_);
   Pins pins_ CT_GUARDED_BY(lock_);
+  LoadCounters &loads_;
   Flights flights_ CT_GUARDED_BY(lock_);
   uint64_t telling_ CT_GUARDED_BY(lock_) = 0;  // dead entries that are still to be told of
   uint32_t waiting_ CT_GUARDED_BY(lock_) = 0;  // requests that have a block and wait for room

@@ -77,7 +77,8 @@ inline Shard::Eviction Shard::evict(const StoreRequest *request, Ref *watched, N
     return Eviction::kPaused;
   }
   if (watched != nullptr && victim == *watched) *watched = kNone;
-  const ct_cause cause = due != kNone ? CT_CAUSE_EXPIRED : CT_CAUSE_EVICTED;
+  const bool expired = due != kNone || is_stale(at(victim), now);
+  const ct_cause cause = expired ? CT_CAUSE_EXPIRED : CT_CAUSE_EVICTED;
   const bool displaced = due == kNone && request != nullptr;
   *weight = leave_now(victim, hash_of(victim), cause, gone, displaced);
   if (!map_.entries.store().is_near()) prefetch_next_victim();
@@ -93,9 +94,11 @@ inline void Shard::prefetch_next_victim() const {
 }
 
 inline void Shard::begin_life(Entry *e, uint64_t deadline, uint64_t idle, Now &now) {
-  Lifetime *life = map_.entries.layout().lifetime(e);
+  const Layout &layout = map_.entries.layout();
+  Lifetime *life = layout.lifetime(e);
   life->write = deadline;
   life->prev = life->next = kNone;
+  if (layout.keeps_retry) *layout.retry_at(life) = 0;
   if (tti_ != 0) life->idle = clock_.deadline_after(now(), std::min(tti_, idle));
 }
 

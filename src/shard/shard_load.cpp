@@ -2,14 +2,100 @@
 // Loading and computing, as far as a shard is concerned: its flights, under its lock (flight.hpp).
 #include "base/futex.hpp"
 #include "shard/shard.hpp"
+#include "shard/shard_inline.hpp"
 
 namespace ct {
 
-ct_status Shard::join(const Probe &probe, Now &now, Thread loader, ct_value *out, Hold *hold) {
+ct_status Shard::join(const Probe &probe, Now &now, const Joining &joining, ct_value *out,
+                      Hold *hold) {
   Locked locked(*this);
-  const Place place = map_.find_live(probe, now);
-  if (place.ref == kNone) return flights_.join(Flight::kLoad, probe, loader, hold);
-  return hand_out_hit(place, probe.hash, now, out) ? CT_OK : CT_ERR_NOMEM;
+  const Place place = map_.find(probe);
+  Entry *e = place.ref == kNone ? nullptr : at(place.ref);
+  const bool stale = e != nullptr && map_.is_expired(e, now);
+  if (stale && !is_served_stale(e, now)) e = nullptr;
+  if (e == nullptr || joining.forces) {
+    const ct_status status = flights_.join(Flight::kLoad, probe, joining.loader, hold);
+    if (status == CT_LEASED && e != nullptr && pins_.pin(e)) hold->flight->old = e;
+    return status;
+  }
+  const bool renews = wants_renewal(e, stale, now);
+  if (renews && stale && joining.waits_first && flights_.is_leased(probe)) {
+    return flights_.join(Flight::kLoad, probe, joining.loader, hold);
+  }
+  const bool is_out = stale ? hand_out_stale(place, probe.hash, now, out)
+                            : hand_out_hit(place, probe.hash, now, out);
+  if (!is_out) return CT_ERR_NOMEM;
+  if (renews && pins_.pin(e)) {
+    hold->flight = flights_.join_to_renew(probe, joining.loader, e);
+    if (hold->flight != nullptr) return CT_RENEW;
+    pins_.unpin(e);
+  }
+  return stale ? CT_STALE : CT_OK;
+}
+
+// Returns whether the value is soon to expire, or has expired, and is to be loaded anew: not if
+// that has just failed.
+bool Shard::wants_renewal(Entry *e, bool stale, Now &now) const {
+  const Layout &layout = map_.entries.layout();
+  if (!layout.keeps_retry) return false;
+  Lifetime *life = layout.lifetime(e);
+  const uint64_t soon = saturating_add(now(), options_.refresh_ahead);
+  return (stale || life->write < soon) && now() >= *layout.retry_at(life);
+}
+
+// This is a use, but begins no idle lifetime anew.
+bool Shard::hand_out_stale(Place place, uint64_t hash, Now &now, ct_value *out) {
+  Entry *e = at(place.ref);
+  if (out != nullptr && !hand_out(e, map_.entries.value(e), out)) return false;
+  counters_.hit();
+  loads_.stale_served();
+  uses_.record(place, hash, now);
+  return true;
+}
+
+ct_status Shard::fail_to_renew(const Flight &flight, Entry *old, ct_status failure, Now &now,
+                               Departed &gone) {
+  Settled settled(*this);
+  if (flights_.is_overtaken(flight)) return CT_MISS;
+  const Layout &layout = map_.entries.layout();
+  const Ref ref = map_.find({flight.key(), flight.hash}).ref;
+  const bool is_there = ref != kNone && at(ref) == old;
+  if (failure == CT_MISS) {
+    const ct_cause cause = map_.is_expired(old, now) ? CT_CAUSE_EXPIRED : CT_CAUSE_REMOVED;
+    if (is_there) budget_.give(leave(ref, flight.hash, cause, gone));
+    return CT_MISS;
+  }
+  loads_.renewal_failure();
+  if ((old->flags & kLifetime) == 0) return CT_OK;
+  Lifetime *life = layout.lifetime(old);
+  if (layout.keeps_retry) *layout.retry_at(life) = saturating_add(now(), options_.retry);
+  if (now() >= layout.leaves_at(*life)) return CT_MISS;
+  return map_.is_expired(old, now) ? CT_STALE : CT_OK;
+}
+
+ct_status Shard::keep(Flight &flight, Entry *old, uint64_t deadline, Now &now, ct_value *out) {
+  Settled settled(*this);
+  const bool overtaken = flights_.is_overtaken(flight);
+  const Ref ref = map_.find({flight.key(), flight.hash}).ref;
+  const bool is_there = ref != kNone && at(ref) == old;
+  const bool has_lifetime = (old->flags & kLifetime) != 0;
+  const bool fits = has_lifetime || deadline == CT_NEVER;
+  if (!overtaken && !(is_there && fits)) return CT_MISS;
+  if (!overtaken && deadline != CT_NEVER && !expiry_.reserve()) return CT_ERR_NOMEM;
+  ct_value value;
+  if (!hand_out(old, map_.entries.value(old), &value)) return CT_ERR_NOMEM;
+  if (!overtaken && has_lifetime) {
+    expiry_.remove(ref);
+    begin_life(old, deadline, CT_NEVER, now);
+    if (has_deadline(deadline)) expiry_.insert(ref, now());
+  }
+  flights_.land(flight, value, old, now);
+  if (out != nullptr) {
+    *out = value;
+  } else {
+    pins_.unpin(old);
+  }
+  return overtaken ? CT_NOT_STORED : CT_OK;
 }
 
 ct_status Shard::take_turn(const Probe &probe, Thread thread, Hold *hold) {

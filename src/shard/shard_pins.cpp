@@ -27,7 +27,7 @@ void Shard::release(Entry *e) {
   {
     Locked locked(*this);
     const bool last = e->pins == 1 && (e->flags & (kDead | kTelling)) == kDead;
-    dropping = last && drop_ != nullptr && (e->flags & kNoDrop) == 0;
+    dropping = last && options_.drop != nullptr && (e->flags & kNoDrop) == 0;
     if (!dropping) closed = let_loose(e, last);
   }
   if (dropping) closed = drop_last(e);
@@ -38,7 +38,7 @@ void Shard::release(Entry *e) {
 
 bool Shard::drop_last(Entry *e) {
   const Bytes bytes = unlocked().value(e);
-  drop_(user_data_, bytes.data, bytes.size);
+  options_.drop(options_.user_data, bytes.data, bytes.size);
   Locked locked(*this);
   return let_loose(e, true);
 }
@@ -66,11 +66,11 @@ void Shard::let_go(Ref ref, Entry *e) {
     e->flags &= static_cast<uint8_t>(~kTelling);
     e->prev = ref;
     last = e->pins == 0;
-    if (last && drop_ == nullptr) map_.entries.free_dead(e);
+    if (last && options_.drop == nullptr) map_.entries.free_dead(e);
   }
-  if (last && drop_ != nullptr) {
+  if (last && options_.drop != nullptr) {
     const Bytes bytes = unlocked().value(e);
-    drop_(user_data_, bytes.data, bytes.size);
+    options_.drop(options_.user_data, bytes.data, bytes.size);
     Locked locked(*this);
     map_.entries.free_dead(e);
   }

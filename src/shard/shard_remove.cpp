@@ -36,12 +36,13 @@ ct_status Shard::remove(const Probe &probe, Now &now, Departed &gone, ct_value *
   return expired ? CT_MISS : CT_OK;
 }
 
-Ref Shard::current(Entry *e, Now &now) const {
+Ref Shard::current(Entry *e, bool stale_too, Now &now) const {
   const bool moved = (e->flags & kNoDrop) != 0;
   if ((e->flags & kDead) != 0 && !moved) return kNone;
   const Bytes key = map_.entries.key(e);
-  const Ref ref = map_.find_live({key, map_.entries.hash_of(key)}, now).ref;
-  if (ref == kNone || !moved) return ref;
+  const Ref ref = map_.find({key, map_.entries.hash_of(key)}).ref;
+  if (ref == kNone || (map_.is_expired(at(ref), now) && !stale_too)) return kNone;
+  if (!moved) return ref;
   // The entry has moved to a longer block, which has a place for its deadline. Its key may have
   // been written since.
   const Bytes here = map_.entries.value(e);
@@ -52,10 +53,20 @@ Ref Shard::current(Entry *e, Now &now) const {
 
 bool Shard::remove_seen(const Probe &probe, Entry *seen, Now &now, Departed &gone) {
   Settled settled(*this);
-  const Ref ref = seen != nullptr ? current(seen, now) : map_.find_live(probe, now).ref;
+  const Ref ref = seen != nullptr ? current(seen, false, now) : map_.find_live(probe, now).ref;
   if ((ref != kNone) != (seen != nullptr)) return false;
   overtake_load(probe);
   if (ref != kNone) budget_.give(leave(ref, probe.hash, CT_CAUSE_REMOVED, gone));
+  return true;
+}
+
+bool Shard::remove_matched(const Probe &probe, Entry *matched, Now &now, Departed &gone) {
+  Settled settled(*this);
+  const Ref ref = current(matched, true, now);
+  if (ref == kNone) return false;
+  overtake_load(probe);
+  const ct_cause cause = map_.is_expired(at(ref), now) ? CT_CAUSE_EXPIRED : CT_CAUSE_REMOVED;
+  budget_.give(leave(ref, probe.hash, cause, gone));
   return true;
 }
 
@@ -67,6 +78,10 @@ bool Shard::popitem(Now &now, Departed &gone, ct_value *key, ct_value *value, ct
   if (ref == kAskAgain) {
     uses_.order_changed();
     lock_.let_others_in();
+    return false;
+  }
+  if (ref != kNone && is_stale(at(ref), now)) {
+    budget_.give(leave(ref, hash_of(ref), CT_CAUSE_EXPIRED, gone));
     return false;
   }
   if (ref == kNone) {

@@ -36,7 +36,7 @@ inline Next ShardStore::store_locked(ct_value *out) {
   // A request that ends a load hands out its value.
   assert(request_.flight == nullptr || out != nullptr);
   Ref old = map().find(request_.probe).ref;
-  if (old != kNone && map().is_expired(shard_.at(old), now_)) {
+  if (old != kNone && !is_renewed(old) && map().is_expired(shard_.at(old), now_)) {
     room_.keep(shard_.leave(old, request_.probe.hash, CT_CAUSE_EXPIRED, gone_));
     old = kNone;
   }
@@ -123,11 +123,12 @@ inline ct_status ShardStore::turn_down(Verdict verdict, Ref old, ct_value *out) 
         return CT_ERR_TOO_LARGE;
       }
       if (!give_back(out)) return CT_ERR_NOMEM;
+      if (old != kNone && is_renewed(old)) remove(old);
       reject();
       return CT_NOT_STORED;
     case Verdict::kDead:
       if (!give_back(out)) return CT_ERR_NOMEM;
-      if (old != kNone) room_.keep(shard_.leave(old, request_.probe.hash, CT_CAUSE_REMOVED, gone_));
+      if (old != kNone) remove(old);
       reject();
       return CT_NOT_STORED;
     case Verdict::kHandBack:
@@ -135,7 +136,17 @@ inline ct_status ShardStore::turn_down(Verdict verdict, Ref old, ct_value *out) 
       break;
   }
   assert(verdict == Verdict::kHandBack);
-  return give_back(out) ? CT_NOT_STORED : CT_ERR_NOMEM;
+  if (!give_back(out)) return CT_ERR_NOMEM;
+  if (old != kNone && is_renewed(old) && !shard_.flights_.is_overtaken(*request_.flight))
+    remove(old);
+  return CT_NOT_STORED;
+}
+
+// Removes an entry in whose place nothing is kept.
+void ShardStore::remove(Ref old) {
+  const bool expired = map().is_expired(shard_.at(old), now_);
+  const ct_cause cause = expired ? CT_CAUSE_EXPIRED : CT_CAUSE_REMOVED;
+  room_.keep(shard_.leave(old, request_.probe.hash, cause, gone_));
 }
 
 inline void ShardStore::reject() {
@@ -342,8 +353,11 @@ inline Entry *ShardStore::commit(Ref old) {
     if ((replaced->flags & kLifetime) != 0) shard_.expiry_.remove(old);
     shard_.change_place(old, ref, request_.probe.hash);
     shard_.policy_->update(ref, request_.probe.hash, before, now_);
-    shard_.counters_.departure(CT_CAUSE_REPLACED, before);
-    shard_.bury(old, CT_CAUSE_REPLACED, gone_);
+    const bool expired = is_renewed(old) && map().is_expired(replaced, now_);
+    if (expired) shard_.counters_.insert();
+    const ct_cause cause = expired ? CT_CAUSE_EXPIRED : CT_CAUSE_REPLACED;
+    shard_.counters_.departure(cause, before);
+    shard_.bury(old, cause, gone_);
     shard_.share_.reweigh(room_, before, request_.weight);
   }
   if (map().entries.deadline(e) != CT_NEVER) shard_.expiry_.insert(ref, now_());

@@ -52,6 +52,12 @@ class ShardStore {
   };
 
   EntryMap &map() const CT_REQUIRES(shard_.lock_) { return shard_.map_; }
+  // Returns whether it is the value that the request's load renews. Past its deadline, that one
+  // stays until the new value takes its place.
+  bool is_renewed(Ref old) const CT_REQUIRES(shard_.lock_) {
+    return request_.renews != nullptr && request_.renews == shard_.at(old);
+  }
+  [[gnu::noinline]] void remove(Ref old) CT_REQUIRES(shard_.lock_, shard_.settled_);
   bool has_deadline() const { return shard_.has_deadline(request_.deadline); }
 
   // How many bytes the entry brings, in its block or apart.

@@ -139,12 +139,13 @@ ct_status ShardWalk::list_order(OrderWalk &walk, Array<Ordered> &out) {
   });
 }
 
-bool ShardWalk::view(Entry *e, Now &now, Bytes *key, Bytes *value) {
+bool ShardWalk::view(Entry *e, bool stale_too, Now &now, Bytes *key, Bytes *value) {
   Shard::Locked locked(shard_);
   *key = shard_.map_.entries.key(e);
   *value = shard_.map_.entries.value(e);
-  return (e->flags & kDead) == 0 ? !shard_.map_.is_expired(e, now)
-                                 : shard_.current(e, now) != kNone;
+  if ((e->flags & kDead) != 0) return shard_.current(e, stale_too, now) != kNone;
+  if (!shard_.map_.is_expired(e, now)) return true;
+  return stale_too && shard_.is_served_stale(e, now);
 }
 
 // ---- Saving -----------------------------------------------------------------------------------
@@ -157,13 +158,13 @@ bool ShardWalk::describe(Entry *e, Now &now, Record *out) {
   if (out->weighed) out->weight = *shard_.map_.entries.layout().weight(e);
   if (shard_.has_frequency_) {
     shard_.uses_.settle();
-    const Ref ref = shard_.current(e, now);
+    const Ref ref = shard_.current(e, false, now);
     if (ref != kNone) out->uses = shard_.policy_->frequency(ref);
   }
   if ((e->flags & kLifetime) == 0) return true;
   const Lifetime *life = shard_.map_.entries.layout().lifetime(e);
   if (life->write != CT_NEVER) out->ttl = life->write - now();
-  if (shard_.map_.entries.layout().keeps_idle() && life->idle != CT_NEVER)
+  if (shard_.map_.entries.layout().keeps_idle && life->idle != CT_NEVER)
     out->idle = life->idle - now();
   return true;
 }

@@ -24,8 +24,8 @@ class ShardWalk {
   // to where it stopped: Index::kEnd at the end.
   ct_status list_some(uint64_t *from, Array<Held> &out);
   // Sets *key and *value to those of a pinned entry. Returns false if the entry is dead or has
-  // expired.
-  bool view(Entry *entry, Now &now, Bytes *key, Bytes *value);
+  // expired. stale_too: not if it may still be served.
+  bool view(Entry *entry, bool stale_too, Now &now, Bytes *key, Bytes *value);
   static uint64_t id_of(Bytes key) { return hash_key(key.data, key.size, 0); }
   // Begins a walk over the order.
   OrderWalk begin();

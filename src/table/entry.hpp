@@ -27,6 +27,7 @@
 #include <cstring>
 
 #include "base/cell.hpp"
+#include "base/clock.hpp"
 
 namespace ct {
 
@@ -128,10 +129,9 @@ struct Lifetime {
   Cell<uint64_t> write;  // counted from the write
   Cell<Ref> prev;        // links of the expiry; prev is kNone if the entry is not linked
   Cell<Ref> next;
-  Cell<uint64_t> idle;  // counted from the last use
+  Cell<uint64_t> idle;  // counted from the last use; there if the cache has a tti
 };
 constexpr uint8_t kLifetimeBytes = offsetof(Lifetime, idle);
-constexpr uint8_t kIdleLifetimeBytes = sizeof(Lifetime);
 
 struct Apart {
   Cell<char *> data;  // way back, value padded to 8, way back, key
@@ -153,12 +153,18 @@ struct Bytes {
 // What the entries of one cache have in common, and therefore how to find an entry's parts.
 struct Layout {
   // hook: 0 or 8. beside: bytes that index and policy keep for each entry. idle: whether lifetimes
-  // have an idle deadline. unlocked: whether entries are also read without the lock.
-  Layout(size_t hook, size_t beside, bool idle, bool unlocked) noexcept
+  // have an idle deadline. unlocked: whether entries are also read without the lock. renewed:
+  // whether values are loaded anew while they are there. stale: how long an entry stays after its
+  // deadline.
+  Layout(size_t hook, size_t beside, bool idle, bool unlocked, bool renewed = false,
+         uint64_t stale = 0) noexcept
       : hook_bytes(static_cast<uint8_t>(hook)),
         bytes_beside(static_cast<uint8_t>(beside)),
-        lifetime_bytes(idle ? kIdleLifetimeBytes : kLifetimeBytes),
-        read_unlocked(unlocked) {
+        lifetime_bytes(static_cast<uint8_t>(kLifetimeBytes + (idle ? 8 : 0) + (renewed ? 8 : 0))),
+        read_unlocked(unlocked),
+        keeps_idle(idle),
+        keeps_retry(renewed),
+        stale(stale) {
     for (size_t i = 0; i < 4; i++) {
       const size_t lifetime = (i & 1) != 0 ? lifetime_bytes : 0;
       const size_t weight = (i & 2) != 0 ? 8 : 0;
@@ -170,7 +176,10 @@ struct Layout {
   uint8_t bytes_beside;    // kept by index and policy for each entry, beside its block
   uint8_t lifetime_bytes;  // of entries that have a lifetime
   bool read_unlocked;      // entries are also read without the lock
+  bool keeps_idle;         // lifetimes have an idle deadline
+  bool keeps_retry;        // lifetimes have a time before which no renewal is tried
   uint8_t key_offsets[4];  // indexed by kLifetime and kWeight
+  uint64_t stale;          // in ticks: how long an entry stays after its deadline
 
   static char *at(Entry *e, size_t offset) { return reinterpret_cast<char *>(e) + offset; }
   static const char *at(const Entry *e, size_t offset) {
@@ -252,16 +261,21 @@ struct Layout {
     return key_size == 0 || std::memcmp(own.data, key_data, key_size) == 0;
   }
 
-  bool keeps_idle() const { return lifetime_bytes == kIdleLifetimeBytes; }
   uint64_t deadline(const Entry *e) const {
     if ((e->flags & kLifetime) == 0) return CT_NEVER;
     return deadline(*lifetime(e, e->flags));
   }
   uint64_t deadline(const Lifetime &life) const {
     const uint64_t write = life.write;
-    if (!keeps_idle()) return write;
+    if (!keeps_idle) return write;
     const uint64_t idle = life.idle;
     return idle < write ? idle : write;
+  }
+  // Returns when an entry is due to leave: at its deadline, or later if it is served stale.
+  uint64_t leaves_at(const Lifetime &life) const { return saturating_add(deadline(life), stale); }
+  // Before this time no renewal of the value is tried. For caches that renew values.
+  Cell<uint64_t> *retry_at(Lifetime *life) const {
+    return reinterpret_cast<Cell<uint64_t> *>(reinterpret_cast<char *>(life) + lifetime_bytes - 8);
   }
 
   // Copies key or value into a block.

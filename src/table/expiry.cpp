@@ -39,27 +39,27 @@ inline void Expiry::occupy(uint32_t slot, Ref ref, Lifetime &own) {
   own.prev = own.next = sentinel(slot);
   slots_[slot] = {ref, ref};
   add(occupied_, slot);
-  if (!layout_.keeps_idle()) add(sorted_, slot);
+  if (!layout_.keeps_idle) add(sorted_, slot);
 }
 
-inline void Expiry::append(uint32_t slot, Ref ref, Lifetime &own, uint64_t at) {
+inline void Expiry::append(uint32_t slot, Ref ref, Lifetime &own) {
   in_wheel_++;
   Slot &list = slots_[slot];
   if (list.head == kNone) return occupy(slot, ref, own);
   Lifetime &tail = life(list.tail);
-  if (deadline(tail) > at) drop(sorted_, slot);
+  if (layout_.deadline(tail) > layout_.deadline(own)) drop(sorted_, slot);
   own.prev = list.tail;
   own.next = sentinel(slot);
   tail.next = ref;
   list.tail = ref;
 }
 
-inline void Expiry::prepend(uint32_t slot, Ref ref, Lifetime &own, uint64_t at) {
+inline void Expiry::prepend(uint32_t slot, Ref ref, Lifetime &own) {
   in_wheel_++;
   Slot &list = slots_[slot];
   if (list.head == kNone) return occupy(slot, ref, own);
   Lifetime &head = life(list.head);
-  if (deadline(head) < at) drop(sorted_, slot);
+  if (layout_.deadline(head) < layout_.deadline(own)) drop(sorted_, slot);
   own.prev = sentinel(slot);
   own.next = list.head;
   head.prev = ref;
@@ -89,7 +89,7 @@ void Expiry::insert(Ref ref, uint64_t now) {
   // All filed deadlines are after now, so all entries stay where they belong; a sorted slot that
   // time_ enters stays as it is.
   if (now < earliest()) time_ = std::max(time_, now);
-  if (at >= time_ || !push_early(ref, at, now)) append(slot_of(at), ref, own, at);
+  if (at >= time_ || !push_early(ref, at, now)) append(slot_of(at), ref, own);
   set_earliest(std::min(at, earliest()));
 }
 
@@ -201,7 +201,7 @@ void Expiry::file_below(uint32_t slot, Ref ref) {
     const uint32_t entered = slot_at(--level, time_);
     if (has(occupied_, entered)) to = entered;
   }
-  prepend(to, ref, own, at);
+  prepend(to, ref, own);
 #ifdef CT_VALIDATE
   refiled_++;
 #endif

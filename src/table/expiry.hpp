@@ -2,10 +2,10 @@
 // A hierarchical timing wheel, which tells which entries are due. Expiry is an axis of its own
 // beside the policy. The class knows nothing of caches, and its owner locks.
 //
-// The wheel has 13 levels of 32 slots and is exact to the tick. The level of an entry is the
-// highest group of 5 bits in which its deadline differs from time_, and its slot is the value of
-// that group. So every slot of a level lies after time_ and before the next level, and only the
-// first slot of each level has to be looked at. A slot of the lowest level is one tick.
+// The wheel has 13 levels of 32 slots (16 on the last) and is exact to the tick. The level of an
+// entry is the highest group of 5 bits in which its deadline differs from time_, and its slot is
+// the value of that group. So every slot of a level lies after time_ and before the next level, and
+// only the first slot of each level has to be looked at. A slot of the lowest level is one tick.
 //
 // A slot's list is in order of arrival. As long as that is also the order of the deadlines, the
 // slot is sorted: due entries stand at its front and are taken from there. This is always so if all
@@ -81,7 +81,8 @@ class Expiry {
   static constexpr uint32_t kLevels = 13;
   static constexpr uint32_t kDigitBits = 5;
   static constexpr uint32_t kDigits = 1u << kDigitBits;
-  static constexpr uint32_t kSlotCount = kLevels * kDigits;
+  // The last level has the 4 bits that are left.
+  static constexpr uint32_t kSlotCount = (kLevels - 1) * kDigits + 16;
   // The heap is limited to a thirty-second of the entries in the wheel, and a few more, because its
   // nodes are memory that no entry's weight includes.
   static constexpr uint32_t kEarlyShare = 32;
@@ -101,7 +102,8 @@ class Expiry {
     count_touch();
     return *layout_.lifetime(store_.at(ref));
   }
-  uint64_t deadline(const Lifetime &life) const { return layout_.deadline(life); }
+  // In a cache that serves stale entries, an entry is due that much later than its deadline.
+  uint64_t deadline(const Lifetime &life) const { return layout_.leaves_at(life); }
   uint64_t deadline(Ref ref) const { return deadline(life(ref)); }
   void count_touch() const {
 #ifdef CT_VALIDATE
@@ -145,8 +147,8 @@ class Expiry {
   uint32_t slot_of(uint64_t deadline) const;
   uint64_t begin_of(uint32_t slot) const;
   uint64_t bound_of(uint32_t slot) const;
-  void append(uint32_t slot, Ref ref, Lifetime &own, uint64_t deadline);
-  void prepend(uint32_t slot, Ref ref, Lifetime &own, uint64_t deadline);
+  void append(uint32_t slot, Ref ref, Lifetime &own);
+  void prepend(uint32_t slot, Ref ref, Lifetime &own);
   void occupy(uint32_t slot, Ref ref, Lifetime &own);
   uint64_t earliest_early() const { return early_ == nullptr ? CT_NEVER : early_->earliest(); }
   [[gnu::noinline, gnu::cold]] bool push_early(Ref ref, uint64_t deadline, uint64_t now);

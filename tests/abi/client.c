@@ -178,6 +178,7 @@ static void check_initializers(void) {
   CHECK_INIT(ct_entry_options, CT_ENTRY_OPTIONS_INIT);
   CHECK_INIT(ct_entry_info, CT_ENTRY_INFO_INIT);
   CHECK_INIT(ct_stats, CT_STATS_INIT);
+  CHECK_INIT(ct_load_options, CT_LOAD_OPTIONS_INIT);
   CHECK_INIT(ct_memo_options, CT_MEMO_OPTIONS_INIT);
   CHECK_INIT(ct_cache_info, CT_CACHE_INFO_INIT);
   ct_options own;
@@ -540,6 +541,49 @@ static void check_loading(void) {
   ct_cache_free(cache);
 }
 
+static ct_status renew(void *user_data, const void *key, size_t key_size, ct_result *result) {
+  ct_bytes bytes;
+  (void)key, (void)key_size;
+  ((host *)user_data)->calls++;
+  CHECK(ct_result_old(result, &bytes) == CT_OK && is_text(bytes.data, bytes.size, "old"));
+  CHECK(ct_result_value(result, &bytes) == CT_MISS);
+  CHECK(ct_result_set(result, "other", 5) == CT_OK);
+  CHECK(ct_result_value(result, &bytes) == CT_OK && is_text(bytes.data, bytes.size, "other"));
+  ct_result_not_modified(result);
+  return CT_OK;
+}
+
+static void check_renewing(void) {
+  host self;
+  ct_options options = options_for(&self, CT_POLICY_LRU, 100);
+  options.ttl = 100;
+  options.refresh_ahead = 20;
+  options.stale = 50;
+  options.retry = 5;
+  options.jitter = 0;
+  ct_cache *cache = new_cache(&options);
+  ct_value value;
+  ct_lease *lease;
+  CHECK(ct_set(cache, "key", 3, "old", 3) == CT_OK);
+  self.now += 90;
+  CHECK(ct_get_or_lease(cache, "key", 3, 0, &value, &lease) == CT_RENEW && take(&value, "old"));
+  CHECK(ct_lease_keep(lease, NULL) == CT_OK);
+  self.now += 110;
+  ct_load_options how = CT_LOAD_OPTIONS_INIT;
+  CHECK(ct_get_or_lease(cache, "key", 3, 0, NULL, &lease) == CT_RENEW);
+  CHECK(ct_get_or_load_with(cache, "key", 3, renew, &self, &how, &value) == CT_STALE);
+  CHECK(take(&value, "old"));
+  ct_lease_fail(lease, CT_ERR_IO);
+  how.flags = CT_LOAD_FORCE;
+  how.timeout_ns = how.stale_after_ns = 1;
+  CHECK(ct_get_or_load_with(cache, "key", 3, renew, &self, &how, &value) == CT_OK);
+  CHECK(take(&value, "old") && self.calls == 1);
+  ct_stats stats = CT_STATS_INIT;
+  CHECK(ct_cache_stats(cache, &stats) == CT_OK && stats.shared_failures == 0);
+  CHECK(stats.renewals == 2 && stats.renewal_failures == 1 && stats.stale_served == 2);
+  ct_cache_free(cache);
+}
+
 static void check_stats(void) {
   host self;
   ct_options options = options_for(&self, CT_POLICY_LRU, 50);
@@ -566,7 +610,8 @@ static void check_stats(void) {
 
   ct_stats stats = CT_STATS_INIT;
   CHECK(ct_cache_stats(cache, &stats) == CT_OK);
-  const ct_stats expected = {sizeof(stats), 7, 2, 5, 1, 2, 202, 1, 1, 1, 1, 1, 13, 0, 2};
+  const ct_stats expected = {
+      sizeof(stats), 7, 2, 5, 1, 2, 202, 1, 1, 1, 1, 1, 13, 0, 2, 0, 0, 0, 0};
   CHECK(memcmp(&expected, &stats, sizeof(stats)) == 0);
   CHECK(ct_cache_stats_reset(cache) == CT_OK && ct_cache_stats(cache, &stats) == CT_OK);
   CHECK(stats.hits == 0 && stats.load_ticks == 0);
@@ -753,6 +798,7 @@ int main(int argc, char **argv) {
   check_batches();
   check_custom_policy();
   check_loading();
+  check_renewing();
   check_stats();
   check_keys();
   check_memo();

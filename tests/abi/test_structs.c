@@ -50,6 +50,7 @@ STRUCT_TESTS(ct_policy_ops, CT_POLICY_OPS_INIT)
 STRUCT_TESTS(ct_entry_options, CT_ENTRY_OPTIONS_INIT)
 STRUCT_TESTS(ct_entry_info, CT_ENTRY_INFO_INIT)
 STRUCT_TESTS(ct_stats, CT_STATS_INIT)
+STRUCT_TESTS(ct_load_options, CT_LOAD_OPTIONS_INIT)
 STRUCT_TESTS(ct_memo_options, CT_MEMO_OPTIONS_INIT)
 STRUCT_TESTS(ct_cache_info, CT_CACHE_INFO_INIT)
 
@@ -60,6 +61,7 @@ TEST(init_of_null_does_nothing) {
   ct_entry_options_init(NULL, sizeof(ct_entry_options));
   ct_entry_info_init(NULL, sizeof(ct_entry_info));
   ct_stats_init(NULL, sizeof(ct_stats));
+  ct_load_options_init(NULL, sizeof(ct_load_options));
   ct_memo_options_init(NULL, sizeof(ct_memo_options));
   ct_cache_info_init(NULL, sizeof(ct_cache_info));
   ct_memo_own_default(NULL, sizeof(ct_options));
@@ -87,14 +89,12 @@ static const struct {
   ct_status status;
   const char *name;
 } kStatuses[] = {
-    NAMED(CT_OK),           NAMED(CT_MISS),
-    NAMED(CT_EXISTS),       NAMED(CT_NOT_STORED),
-    NAMED(CT_LEASED),       NAMED(CT_BUSY),
-    NAMED(CT_END),          NAMED(CT_ERR_INVALID),
-    NAMED(CT_ERR_NOMEM),    NAMED(CT_ERR_TOO_LARGE),
-    NAMED(CT_ERR_BUFFER),   NAMED(CT_ERR_RECURSION),
-    NAMED(CT_ERR_CORRUPT),  NAMED(CT_ERR_IO),
-    NAMED(CT_ERR_INTERNAL), NAMED(CT_ERR_UNSUPPORTED),
+    NAMED(CT_OK),           NAMED(CT_MISS),          NAMED(CT_EXISTS),
+    NAMED(CT_NOT_STORED),   NAMED(CT_LEASED),        NAMED(CT_BUSY),
+    NAMED(CT_END),          NAMED(CT_STALE),         NAMED(CT_RENEW),
+    NAMED(CT_ERR_INVALID),  NAMED(CT_ERR_NOMEM),     NAMED(CT_ERR_TOO_LARGE),
+    NAMED(CT_ERR_BUFFER),   NAMED(CT_ERR_RECURSION), NAMED(CT_ERR_CORRUPT),
+    NAMED(CT_ERR_IO),       NAMED(CT_ERR_INTERNAL),  NAMED(CT_ERR_UNSUPPORTED),
     NAMED(CT_ERR_CALLBACK),
 };
 enum { kStatusCount = COUNT_OF(kStatuses) };

@@ -46,7 +46,7 @@ class Timed {
     note(ref).position = refs_.size();
     refs_.push_back(ref);
     lifetime(ref).write = deadline;
-    if (layout_.keeps_idle()) lifetime(ref).idle = deadline;
+    if (layout_.keeps_idle) lifetime(ref).idle = deadline;
     arrives(ref);
     count([&] { expiry_.insert(ref, now); });
     return ref;
@@ -64,7 +64,7 @@ class Timed {
     count([&] { expiry_.remove(ref); });
     leaves(ref);
     lifetime(ref).write = deadline;
-    if (layout_.keeps_idle()) lifetime(ref).idle = deadline;
+    if (layout_.keeps_idle) lifetime(ref).idle = deadline;
     arrives(ref);
     count([&] { expiry_.insert(ref, now); });
   }
@@ -103,7 +103,7 @@ class Timed {
     assert_true(earliest() <= now);
     assert_true(layout_.deadline(store_.at(ref)) == earliest());
     // Where uses extend deadlines, the order of arrival is unknown.
-    if (!layout_.keeps_idle()) assert_int_equal(std::get<2>(*order_.begin()), ref);
+    if (!layout_.keeps_idle) assert_int_equal(std::get<2>(*order_.begin()), ref);
     remove(ref);
     return true;
   }

@@ -33,7 +33,8 @@ struct Stage {
   ct::Memory memory{nullptr};
   ct::Pins pins{memory};
   ct::Counters counters{true};
-  ct::Flights flights{memory, nullptr, pins, counters};
+  ct::LoadCounters loads{true};
+  ct::Flights flights{memory, nullptr, pins, counters, loads};
 
   ct_status join(Flight::Kind kind, const char *key, ct::Thread thread, Hold *hold) {
     const ct_status status = flights.join(kind, probe_of(key), thread, hold);

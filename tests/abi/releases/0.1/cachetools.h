@@ -36,6 +36,8 @@ typedef enum ct_status {
   CT_LEASED = 4,
   CT_BUSY = 5,
   CT_END = 6,
+  CT_STALE = 7,
+  CT_RENEW = 8,
   CT_STATUS_RANGE_MAX_ = 0x7fffffff
 } ct_status;
 typedef enum ct_policy {
@@ -180,11 +182,15 @@ typedef struct ct_options {
   ct_drop_fn drop;
   const ct_policy_ops *custom;
   const ct_allocator *allocator;
+  uint64_t refresh_ahead;
+  uint64_t stale;
+  uint64_t retry;
+  uint64_t jitter;
 } ct_options;
-#define CT_OPTIONS_INIT \
-  { \
+#define CT_OPTIONS_INIT                                                                           \
+  {                                                                                               \
     sizeof(ct_options), 0, 0, 0, 0, 0, 0, 0, 0, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, \
-        CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_ \
+        CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, 0, 0, 0, 0                                        \
   }
 CT_API void ct_options_init(ct_options *options, size_t struct_size);
 CT_API const char *ct_options_problem(const ct_options *options);
@@ -224,16 +230,35 @@ CT_API void ct_result_ttl(ct_result *result, uint64_t ttl);
 CT_API void ct_result_deadline(ct_result *result, uint64_t deadline);
 CT_API void ct_result_weight(ct_result *result, uint64_t weight);
 CT_API void ct_result_discard(ct_result *result);
+CT_API void ct_result_not_modified(ct_result *result);
+CT_API ct_status ct_result_old(const ct_result *result, ct_bytes *out);
+CT_API ct_status ct_result_value(const ct_result *result, ct_bytes *out);
 typedef ct_status (*ct_loader_fn)(void *user_data, const void *key, size_t key_size,
                                   ct_result *result);
 CT_API ct_status ct_get_or_load(ct_cache *cache, const void *key, size_t key_size,
                                 ct_loader_fn load, void *user_data, ct_value *out);
+#define CT_LOAD_FORCE 0x1u
+typedef struct ct_load_options {
+  size_t struct_size;
+  uint32_t flags;
+  uint32_t reserved;
+  uint64_t timeout_ns;
+  uint64_t stale_after_ns;
+} ct_load_options;
+#define CT_LOAD_OPTIONS_INIT \
+  { sizeof(ct_load_options), 0, 0, 0, 0 }
+CT_API void ct_load_options_init(ct_load_options *options, size_t struct_size);
+CT_API ct_status ct_get_or_load_with(ct_cache *cache, const void *key, size_t key_size,
+                                     ct_loader_fn load, void *user_data,
+                                     const ct_load_options *options, ct_value *out);
 typedef struct ct_lease ct_lease;
 CT_API ct_status ct_get_or_lease(ct_cache *cache, const void *key, size_t key_size,
                                  uint64_t wait_ns, ct_value *out, ct_lease **lease);
 CT_API ct_status ct_lease_fulfil(ct_lease *lease, const void *value, size_t value_size,
                                  const ct_entry_options *options, ct_value *out);
 CT_API void ct_lease_abandon(ct_lease *lease);
+CT_API void ct_lease_fail(ct_lease *lease, ct_status status);
+CT_API ct_status ct_lease_keep(ct_lease *lease, const ct_entry_options *options);
 CT_API void ct_lease_key(const ct_lease *lease, ct_bytes *out);
 typedef ct_status (*ct_compute_fn)(void *user_data, const void *key, size_t key_size,
                                    const ct_bytes *old, ct_result *result);
@@ -329,9 +354,13 @@ typedef struct ct_stats {
   uint64_t load_ticks;
   uint64_t waits;
   uint64_t pinned;
+  uint64_t shared_failures;
+  uint64_t stale_served;
+  uint64_t renewals;
+  uint64_t renewal_failures;
 } ct_stats;
 #define CT_STATS_INIT \
-  { sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 CT_API void ct_stats_init(ct_stats *stats, size_t struct_size);
 CT_API ct_status ct_cache_stats(const ct_cache *cache, ct_stats *out);
 CT_API ct_status ct_cache_stats_reset(ct_cache *cache);

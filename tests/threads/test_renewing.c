@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* Renewals on many threads: one thread renews, the others are served at once, or wait as long as
+ * they like. */
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+
+#include "support.h"
+
+enum { kAskers = 64, kTtl = 100, kStale = 50 };
+
+typedef struct scene {
+  _Atomic uint64_t now; /* first, for manual_clock_read */
+  ct_cache *cache;
+  _Atomic uint64_t readings;
+  _Atomic int loads;
+  _Atomic int served;
+  sem_t go_on;
+  ct_status answer; /* of the loader */
+} scene;
+
+typedef struct asker {
+  scene *scene;
+  pthread_t thread;
+  ct_load_options options;
+  ct_status status;
+  ct_value value;
+} asker;
+
+static uint64_t read_scene(void *user_data) {
+  scene *self = user_data;
+  atomic_fetch_add(&self->readings, 1);
+  return self->now;
+}
+
+/* The key k is there, and past its deadline. */
+static void open_scene(scene *self) {
+  memset(self, 0, sizeof(*self));
+  sem_init(&self->go_on, 0, 0);
+  self->cache =
+      cache_of(.maxsize = 8, .ttl = kTtl, .stale = kStale, .timer = read_scene, .user_data = self);
+  set_text(self->cache, "k", "old");
+  self->now = kTtl;
+}
+
+static void close_scene(scene *self) {
+  ct_cache_free(self->cache);
+  sem_destroy(&self->go_on);
+}
+
+#define SCENE_TEST(name) TEST_IN(scene, s, name, open_scene(s), close_scene(s))
+
+static ct_status load_when_told(void *user_data, const void *key, size_t key_size,
+                                ct_result *result) {
+  (void)key, (void)key_size;
+  scene *self = user_data;
+  atomic_fetch_add(&self->loads, 1);
+  sem_wait(&self->go_on);
+  if (self->answer != CT_OK) return self->answer;
+  return ct_result_set(result, "new", 3);
+}
+
+static void *ask(void *user_data) {
+  asker *self = user_data;
+  scene *scene = self->scene;
+  self->status = ct_get_or_load_with(scene->cache, "k", 1, load_when_told, scene, &self->options,
+                                     &self->value);
+  atomic_fetch_add(&scene->served, 1);
+  return NULL;
+}
+
+static void start(asker *self, scene *scene) {
+  self->scene = scene;
+  self->options.struct_size = sizeof(self->options);
+  assert_int_equal(0, pthread_create(&self->thread, NULL, ask, self));
+}
+
+static void assert_given(asker *self, ct_status status, const char *value) {
+  assert_status(status, self->status);
+  assert_value(value, self->value);
+  ct_value_release(&self->value);
+}
+
+static void await_at_least(const _Atomic int *count, int expected) {
+  while (*count < expected) sched_yield();
+}
+
+/* Starts all askers, and waits until all but the one that loads are back. Returns that one. */
+static asker *let_all_but_one_through(scene *s, asker *askers) {
+  for (size_t i = 0; i < kAskers; i++) start(&askers[i], s);
+  await_at_least(&s->served, kAskers - 1);
+  assert_int_equal(1, s->loads);
+  sem_post(&s->go_on);
+  asker *loader = NULL;
+  for (size_t i = 0; i < kAskers; i++) pthread_join(askers[i].thread, NULL);
+  for (size_t i = 0; i < kAskers; i++) {
+    if (askers[i].status != CT_STALE) {
+      assert_null(loader);
+      loader = &askers[i];
+    } else {
+      assert_given(&askers[i], CT_STALE, "old");
+    }
+  }
+  return loader;
+}
+
+SCENE_TEST(one_of_many_renews_and_the_others_are_served_at_once) {
+  static asker askers[kAskers];
+  memset(askers, 0, sizeof(askers));
+  asker *loader = let_all_but_one_through(s, askers);
+  assert_non_null(loader);
+  assert_given(loader, CT_OK, "new");
+  const ct_stats stats = stats_of(s->cache);
+  assert_int_equal(1, stats.renewals);
+  assert_int_equal(1, stats.loads);
+  assert_int_equal(kAskers, stats.hits);
+  assert_int_equal(kAskers, stats.stale_served);
+}
+
+SCENE_TEST(failed_renewal_is_one_call_of_the_backend) {
+  static asker askers[kAskers];
+  memset(askers, 0, sizeof(askers));
+  s->answer = CT_ERR_IO;
+  assert_null(let_all_but_one_through(s, askers));
+  assert_int_equal(1, stats_of(s->cache).renewal_failures);
+  /* Nobody tries again before the pause is over. */
+  asker later = {0};
+  start(&later, s);
+  pthread_join(later.thread, NULL);
+  assert_given(&later, CT_STALE, "old");
+  assert_int_equal(1, s->loads);
+}
+
+/* Takes the lease of the renewal. */
+static ct_lease *renew(scene *s) {
+  ct_lease *lease = NULL;
+  assert_status(CT_RENEW, ct_get_or_lease(s->cache, "k", 1, 0, NULL, &lease));
+  s->readings = 0;
+  return lease;
+}
+
+/* Starts a caller that would rather wait for the renewal. When another look-up is over, it waits. */
+static void start_patient(scene *s, asker *patient) {
+  patient->options.stale_after_ns = UINT64_MAX;
+  start(patient, s);
+  while (s->readings == 0) sched_yield();
+  ct_contains(s->cache, "k", 1);
+}
+
+SCENE_TEST(who_waits_for_a_renewal_gets_the_new_value) {
+  ct_lease *lease = renew(s);
+  asker patient = {0};
+  start_patient(s, &patient);
+  assert_status(CT_OK, ct_lease_fulfil(lease, "new", 3, NULL, NULL));
+  pthread_join(patient.thread, NULL);
+  assert_given(&patient, CT_OK, "new");
+  assert_int_equal(0, s->loads);
+}
+
+SCENE_TEST(who_waits_for_a_renewal_that_fails_gets_the_old_value) {
+  ct_lease *lease = renew(s);
+  asker patient = {0};
+  start_patient(s, &patient);
+  ct_lease_fail(lease, CT_ERR_IO);
+  pthread_join(patient.thread, NULL);
+  assert_given(&patient, CT_STALE, "old");
+  assert_int_equal(0, s->loads);
+}
+
+SCENE_TEST(who_waits_too_long_for_a_renewal_gets_the_old_value) {
+  ct_lease *lease = renew(s);
+  asker impatient = {.options.stale_after_ns = 1000000};
+  start(&impatient, s);
+  pthread_join(impatient.thread, NULL);
+  assert_given(&impatient, CT_STALE, "old");
+  assert_status(CT_OK, ct_lease_fulfil(lease, "new", 3, NULL, NULL));
+}
+
+SCENE_TEST(waiting_for_a_load_has_an_end) {
+  ct_delete(s->cache, "k", 1);
+  ct_lease *lease = NULL;
+  assert_status(CT_LEASED, ct_get_or_lease(s->cache, "k", 1, 0, NULL, &lease));
+  asker impatient = {.options.timeout_ns = 1000000};
+  start(&impatient, s);
+  pthread_join(impatient.thread, NULL);
+  assert_status(CT_BUSY, impatient.status);
+  assert_holds_nothing(impatient.value);
+  ct_lease_abandon(lease);
+}
+
+/* A forced load does not take the old value for an answer. */
+SCENE_TEST(forced_load_waits_for_a_renewal_and_shares_its_failure) {
+  ct_lease *lease = renew(s);
+  asker forced = {.options.flags = CT_LOAD_FORCE};
+  start(&forced, s);
+  while (s->readings == 0) sched_yield();
+  ct_contains(s->cache, "k", 1);
+  ct_lease_fail(lease, CT_ERR_IO);
+  pthread_join(forced.thread, NULL);
+  assert_status(CT_ERR_IO, forced.status);
+  assert_holds_nothing(forced.value);
+  asker later = {0};
+  start(&later, s);
+  pthread_join(later.thread, NULL);
+  assert_given(&later, CT_STALE, "old");
+}
