@@ -168,7 +168,7 @@ set_up() { # purpose
     fi
   fi
   set_up_meson
-  [ "$1" = demo ] || set_up_python
+  [ "$1" = demo ] || [ "$1" = bench ] || set_up_python
   [ "$1" != all ] || set_up_zig
 }
 
