@@ -364,7 +364,7 @@ class alignas(64) Shard {
   [[gnu::noinline, gnu::cold]] ct_status pay_debt_locked(uint64_t entries, Now &now, Departed &gone,
                                                          bool *progress)
       CT_REQUIRES(lock_, settled_);
-  void clear_at_once(bool wholesale, Departed &gone) CT_REQUIRES(lock_, settled_);
+  void clear_at_once(bool wholesale, Now &now, Departed &gone) CT_REQUIRES(lock_, settled_);
 
   // ---- Loading, pins ------------------------------------------------------------------------
 
@@ -379,6 +379,10 @@ class alignas(64) Shard {
   bool is_served_stale(Entry *e, Now &now) const CT_REQUIRES(lock_) {
     const Layout &layout = map_.entries.layout();
     return layout.stale != 0 && now() < layout.leaves_at(*layout.lifetime(e));
+  }
+  // Returns why an entry leaves that leaves anyway: it has expired if it is past its deadline.
+  ct_cause cause_of(const Entry *e, ct_cause cause, Now &now) const CT_REQUIRES(lock_) {
+    return map_.is_expired(e, now) ? CT_CAUSE_EXPIRED : cause;
   }
   bool wants_renewal(Entry *e, bool stale, Now &now) const CT_REQUIRES(lock_);
   bool hand_out_stale(Place place, uint64_t hash, Now &now, ct_value *out) CT_REQUIRES(lock_);

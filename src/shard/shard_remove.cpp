@@ -31,8 +31,7 @@ ct_status Shard::remove(const Probe &probe, Now &now, Departed &gone, ct_value *
   Entry *e = at(ref);
   const bool expired = map_.is_expired(e, now);
   if (!expired && out != nullptr && !hand_out(e, map_.entries.value(e), out)) return CT_ERR_NOMEM;
-  const ct_cause cause = expired ? CT_CAUSE_EXPIRED : CT_CAUSE_REMOVED;
-  budget_.give(leave(ref, probe.hash, cause, gone));
+  budget_.give(leave(ref, probe.hash, cause_of(e, CT_CAUSE_REMOVED, now), gone));
   return expired ? CT_MISS : CT_OK;
 }
 
@@ -53,10 +52,13 @@ Ref Shard::current(Entry *e, bool stale_too, Now &now) const {
 
 bool Shard::remove_seen(const Probe &probe, Entry *seen, Now &now, Departed &gone) {
   Settled settled(*this);
-  const Ref ref = seen != nullptr ? current(seen, false, now) : map_.find_live(probe, now).ref;
-  if ((ref != kNone) != (seen != nullptr)) return false;
+  const Ref ref = seen != nullptr ? current(seen, false, now) : map_.find(probe).ref;
+  const bool is_live = ref != kNone && !map_.is_expired(at(ref), now);
+  if (is_live != (seen != nullptr)) return false;
   overtake_load(probe);
-  if (ref != kNone) budget_.give(leave(ref, probe.hash, CT_CAUSE_REMOVED, gone));
+  // A stale entry was not seen, and leaves all the same: the key is invalidated.
+  if (ref != kNone)
+    budget_.give(leave(ref, probe.hash, cause_of(at(ref), CT_CAUSE_REMOVED, now), gone));
   return true;
 }
 
@@ -65,8 +67,7 @@ bool Shard::remove_matched(const Probe &probe, Entry *matched, Now &now, Departe
   const Ref ref = current(matched, true, now);
   if (ref == kNone) return false;
   overtake_load(probe);
-  const ct_cause cause = map_.is_expired(at(ref), now) ? CT_CAUSE_EXPIRED : CT_CAUSE_REMOVED;
-  budget_.give(leave(ref, probe.hash, cause, gone));
+  budget_.give(leave(ref, probe.hash, cause_of(at(ref), CT_CAUSE_REMOVED, now), gone));
   return true;
 }
 
@@ -180,10 +181,11 @@ void Shard::clear_some(uint64_t *from, Now &now, Departed &gone) {
   if (*from == 0) flights_.overtake_all();
   uint64_t expired = 0;
   if (expire_due(now, gone, &expired)) return;
-  const bool wholesale = quiet_ && policy_->clears_at_once() && pins_.count() == 0 &&
-                         telling_ == 0 && map_.entries.apart() == 0 && waiting_ == 0;
+  const bool wholesale = quiet_ && options_.stale == 0 && policy_->clears_at_once() &&
+                         pins_.count() == 0 && telling_ == 0 && map_.entries.apart() == 0 &&
+                         waiting_ == 0;
   if (wholesale || (*from == 0 && map_.index.size() <= kAtOnce)) {
-    clear_at_once(wholesale, gone);
+    clear_at_once(wholesale, now, gone);
     *from = Index::kEnd;
     return;
   }
@@ -196,20 +198,21 @@ void Shard::clear_some(uint64_t *from, Now &now, Departed &gone) {
       if (count < kAtOnceOfHome) refs[count++] = ref;
     });
     for (uint32_t i = 0; i < count; i++) {
-      budget_.give(leave(refs[i], hash_of(refs[i]), CT_CAUSE_CLEARED, gone));
+      budget_.give(
+          leave(refs[i], hash_of(refs[i]), cause_of(at(refs[i]), CT_CAUSE_CLEARED, now), gone));
     }
     entries += count;
     if (count == kAtOnceOfHome) continue;
     *from = end;
     if (end != Index::kEnd) continue;
-    if (map_.index.size() == 0) clear_at_once(wholesale, gone);
+    if (map_.index.size() == 0) clear_at_once(wholesale, now, gone);
     return;
   }
   lock_.let_others_in();
 }
 
 // wholesale: no entry needs attention of its own, so the store can drop all blocks at once.
-void Shard::clear_at_once(bool wholesale, Departed &gone) {
+void Shard::clear_at_once(bool wholesale, Now &now, Departed &gone) {
   Index::WriteSection section(map_.index);
   if (wholesale) {
     counters_.cleared(map_.index.size());
@@ -217,8 +220,9 @@ void Shard::clear_at_once(bool wholesale, Departed &gone) {
   } else {
     map_.index.visit_all(under_lock([&](Ref ref) CT_REQUIRES(lock_) {
       map_.entries.count_work();
-      counters_.departure(CT_CAUSE_CLEARED, 0);
-      bury(ref, CT_CAUSE_CLEARED, gone);
+      const ct_cause cause = cause_of(at(ref), CT_CAUSE_CLEARED, now);
+      counters_.departure(cause, 0);
+      bury(ref, cause, gone);
     }));
   }
   map_.index.clear();

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstdint>
+#include <utility>
 
 #include "shard/shard_inline.hpp"
 
@@ -36,11 +37,13 @@ inline Next ShardStore::store_locked(ct_value *out) {
   // A request that ends a load hands out its value.
   assert(request_.flight == nullptr || out != nullptr);
   Ref old = map().find(request_.probe).ref;
-  if (old != kNone && !is_renewed(old) && map().is_expired(shard_.at(old), now_)) {
-    room_.keep(shard_.leave(old, request_.probe.hash, CT_CAUSE_EXPIRED, gone_));
-    old = kNone;
-  }
+  Ref expired = kNone;
+  if (old != kNone && !is_renewed(old) && map().is_expired(shard_.at(old), now_))
+    std::swap(old, expired);
   const Verdict verdict = judge(old);
+  // A value that is not to be kept leaves alone what may still be served.
+  if (expired != kNone && verdict != Verdict::kHandBack && verdict != Verdict::kExists)
+    room_.keep(shard_.leave(expired, request_.probe.hash, CT_CAUSE_EXPIRED, gone_));
   if (verdict != Verdict::kStore) {
     const ct_status status = turn_down(verdict, old, out);
     if (status == CT_ERR_NOMEM) return evict_for_block(old);
@@ -144,8 +147,7 @@ inline ct_status ShardStore::turn_down(Verdict verdict, Ref old, ct_value *out) 
 
 // Removes an entry in whose place nothing is kept.
 void ShardStore::remove(Ref old) {
-  const bool expired = map().is_expired(shard_.at(old), now_);
-  const ct_cause cause = expired ? CT_CAUSE_EXPIRED : CT_CAUSE_REMOVED;
+  const ct_cause cause = shard_.cause_of(shard_.at(old), CT_CAUSE_REMOVED, now_);
   room_.keep(shard_.leave(old, request_.probe.hash, cause, gone_));
 }
 
@@ -385,12 +387,11 @@ Next ShardStore::set_deadline() {
 inline Next ShardStore::set_deadline_locked() {
   const bool dead = request_.fitness == Fitness::kDead;
   if (dead) overtake_load();
-  const Ref ref = map().find_live(request_.probe, now_).ref;
-  if (ref == kNone) return request_.end(CT_MISS);
-  if (dead) {
+  const Ref ref = map().find(request_.probe).ref;
+  const bool is_live = ref != kNone && !map().is_expired(shard_.at(ref), now_);
+  if (dead && ref != kNone)
     room_.keep(shard_.leave(ref, request_.probe.hash, CT_CAUSE_EXPIRED, gone_));
-    return request_.end(CT_OK);
-  }
+  if (dead || !is_live) return request_.end(is_live ? CT_OK : CT_MISS);
   if ((shard_.at(ref)->flags & kLifetime) == 0) {
     if (request_.deadline == CT_NEVER) return request_.end(CT_OK);
     return extend(ref);

@@ -70,7 +70,7 @@ const char *DueHeap::problem() const {
     if (life(own.ref).prev != sentinel_ || life(own.ref).next != at) {
       return "due_heap: an entry does not know its place";
     }
-    if (layout_.deadline(store_.at(own.ref)) < own.deadline) {
+    if (layout_.leaves_at(life(own.ref)) < own.deadline) {
       return "due_heap: a deadline has shrunk";
     }
     if (own.arrival >= arrivals_) return "due_heap: an entry is yet to arrive";

@@ -193,7 +193,8 @@ static bool match_all(void *user_data, const void *key, size_t key_size, const v
 }
 
 FRESH_TEST(expired_value_is_removed_as_expired) {
-  enum { kDelete, kPop, kPopitem, kSet, kRoom, kRemoveIf, kExpire, kWays };
+  enum { kDelete, kPop, kPopitem, kSet, kRoom, kRemoveIf, kExpire, kClear, kCompute, kLife, kWays };
+  plan finds_none = {.answer = CT_MISS};
   for (int way = 0; way < kWays; way++) {
     set_text(f->cache, "a", "1");
     pass(f, kTtl);
@@ -203,6 +204,9 @@ FRESH_TEST(expired_value_is_removed_as_expired) {
     if (way == kSet) assert_status(CT_OK, ct_set(f->cache, "a", 1, "2", 1));
     if (way == kRoom) assert_status(CT_OK, ct_resize(f->cache, 0));
     if (way == kRemoveIf) assert_int_equal(1, ct_remove_if(f->cache, match_all, NULL));
+    if (way == kClear) assert_status(CT_OK, ct_clear(f->cache));
+    if (way == kCompute) assert_computes(CT_MISS, NULL, f, "a", &finds_none);
+    if (way == kLife) assert_status(CT_MISS, ct_set_lifetime(f->cache, "a", 1, 0));
     if (way == kExpire) {
       pass(f, kStale);
       assert_int_equal(1, ct_expire(f->cache, CT_NOW, NULL, NULL));
@@ -214,6 +218,30 @@ FRESH_TEST(expired_value_is_removed_as_expired) {
     f->log[0] = '\0';
   }
   assert_int_equal(kWays, stats_of(f->cache).expirations);
+}
+
+TEST(expired_values_are_cleared_as_expired_where_nobody_is_told) {
+  manual_clock clock = {0};
+  ct_cache *cache = cache_of(.maxsize = 8, .ttl = kTtl, .stale = kStale, .timer = manual_clock_read,
+                             .user_data = &clock);
+  set_text(cache, "a", "1");
+  clock.now += kTtl;
+  set_text(cache, "b", "2");
+  assert_status(CT_OK, ct_clear(cache));
+  assert_counted(cache, .inserts = 2, .expirations = 1, .removals = 1);
+  ct_cache_free(cache);
+}
+
+FRESH_TEST(what_is_not_kept_leaves_an_expired_value_alone) {
+  ct_lease *lease = lease_text(f, "a");
+  set_text(f->cache, "a", "1");
+  pass(f, kTtl);
+  assert_status(CT_NOT_STORED, ct_lease_fulfil(lease, "2", 1, NULL, NULL));
+  plan discards = {.value = "2", .act = discard};
+  assert_computes(CT_NOT_STORED, "2", f, "a", &discards);
+  assert_told(f, "");
+  plan fails = {.answer = CT_ERR_IO};
+  assert_answer(CT_STALE, f, "a", &fails, "1");
 }
 
 FIXTURE_TEST(expired_value_keeps_its_place_in_the_order,
