@@ -127,16 +127,16 @@ ct_status Cache::fulfil(Flight &flight, Bytes value, const ct_entry_options &ent
   return status;
 }
 
-// The value that a lease was to renew is still as it should be. If it has left meanwhile, it is
-// stored anew; but not in a cache with a `drop`, which is called for the one that has left.
+// The value that a lease was to renew is still as it should be.
 ct_status Cache::keep(Flight &flight, const ct_entry_options &entry, Entry *old, ct_value *out) {
   Shard &shard = *flight.shard;
   const Bytes value = shard.value_of(old);
   Now now(clock_);
   const uint64_t deadline = deadline_of({flight.key(), flight.hash}, value, entry, now);
-  const ct_status status = shard.keep(flight, old, deadline, now, out);
-  if (status != CT_MISS) return status;
-  return fulfil(flight, value, entry, options_.drop != nullptr, nullptr, out);
+  Departed gone(shards_);
+  const ct_status status = shard.keep(flight, old, deadline, now, gone, out);
+  tell(gone);
+  return status == CT_MISS ? fulfil(flight, value, entry, false, nullptr, out) : status;
 }
 
 ct_status Cache::end_load(Flight &flight, Result &result, ct_status answered, Entry *old,

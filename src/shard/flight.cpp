@@ -33,6 +33,7 @@ Flight *Flights::join_to_renew(const Probe &probe, Thread loader, Entry *old) {
   flight->holders++;
   flight->old = old;
   give_lease(*flight, loader);
+  flight->renews = true;
   loads_.renewal();
   return flight;
 }
@@ -67,6 +68,7 @@ void Flights::give_lease(Flight &flight, Thread loader) {
   assert(!flight.leased && flight.answer == Flight::kNone);
   flight.leased = true;
   flight.reserved = false;
+  flight.renews = false;
   flight.loader.store(loader, std::memory_order_relaxed);
 }
 

@@ -66,6 +66,7 @@ struct Flight {
   Answer answer = kNone;
   bool listed = true;              // the flight is in the table
   bool reserved = false;           // the next lease is for a caller that waits
+  bool renews = false;             // its caller was handed the old value, and renews it
   ct_status failure = CT_OK;       // kFailure: the status
   uint64_t started = 0;            // timer reading when the lease was given
   ct_value value = CT_VALUE_INIT;  // kValue: the value

@@ -193,10 +193,12 @@ class alignas(64) Shard {
   // CT_STALE, or CT_MISS if it may not. The lease is still to be ended.
   ct_status fail_to_renew(const Flight &flight, Entry *old, ct_status failure, Now &now,
                           Departed &gone);
-  // A load has found that `old` is still as it should be: its lifetime begins anew. Returns CT_OK
-  // if the load has landed, and handed out the value; CT_MISS, if the entry has left, and is to be
-  // stored anew; CT_NOT_STORED, if the load was overtaken.
-  ct_status keep(Flight &flight, Entry *old, uint64_t deadline, Now &now, ct_value *out);
+  // A load has found that `old` is still as it should be: its lifetime begins anew. Returns CT_OK if
+  // it has, and CT_NOT_STORED if it has not; then the load has landed, and its value is handed out.
+  // Returns CT_MISS if the entry has left, and is to be stored anew; but not in a cache with a
+  // `drop`, which is called for the one that has left.
+  ct_status keep(Flight &flight, Entry *old, uint64_t deadline, Now &now, Departed &gone,
+                 ct_value *out);
   // Overtakes the load of the key, or the loads of all keys.
   void overtake(const Probe &probe);
   void overtake_all();

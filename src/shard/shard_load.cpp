@@ -58,14 +58,13 @@ ct_status Shard::fail_to_renew(const Flight &flight, Entry *old, ct_status failu
   Settled settled(*this);
   if (flights_.is_overtaken(flight)) return CT_MISS;
   const Layout &layout = map_.entries.layout();
-  const Ref ref = map_.find({flight.key(), flight.hash}).ref;
-  const bool is_there = ref != kNone && at(ref) == old;
   if (failure == CT_MISS) {
-    const ct_cause cause = map_.is_expired(old, now) ? CT_CAUSE_EXPIRED : CT_CAUSE_REMOVED;
-    if (is_there) budget_.give(leave(ref, flight.hash, cause, gone));
+    const Ref ref = current(old, true, now);
+    if (ref != kNone)
+      budget_.give(leave(ref, flight.hash, cause_of(at(ref), CT_CAUSE_REMOVED, now), gone));
     return CT_MISS;
   }
-  loads_.renewal_failure();
+  if (flight.renews) loads_.renewal_failure();
   if ((old->flags & kLifetime) == 0) return CT_OK;
   Lifetime *life = layout.lifetime(old);
   if (layout.keeps_retry) *layout.retry_at(life) = saturating_add(now(), options_.retry);
@@ -73,20 +72,28 @@ ct_status Shard::fail_to_renew(const Flight &flight, Entry *old, ct_status failu
   return map_.is_expired(old, now) ? CT_STALE : CT_OK;
 }
 
-ct_status Shard::keep(Flight &flight, Entry *old, uint64_t deadline, Now &now, ct_value *out) {
+ct_status Shard::keep(Flight &flight, Entry *old, uint64_t deadline, Now &now, Departed &gone,
+                      ct_value *out) {
   Settled settled(*this);
   const bool overtaken = flights_.is_overtaken(flight);
-  const Ref ref = map_.find({flight.key(), flight.hash}).ref;
-  const bool is_there = ref != kNone && at(ref) == old;
-  const bool has_lifetime = (old->flags & kLifetime) != 0;
+  const Ref ref = current(old, true, now);
+  const bool is_there = ref != kNone;
+  const bool has_lifetime = is_there && (at(ref)->flags & kLifetime) != 0;
   const bool fits = has_lifetime || deadline == CT_NEVER;
-  if (!overtaken && !(is_there && fits)) return CT_MISS;
-  if (!overtaken && deadline != CT_NEVER && !expiry_.reserve()) return CT_ERR_NOMEM;
+  const bool dead = !overtaken && deadline != CT_NEVER && deadline <= now();
+  const bool kept = !overtaken && !dead && is_there && fits;
+  if (!overtaken && !dead && !kept && options_.drop == nullptr) return CT_MISS;
+  if (kept && deadline != CT_NEVER && !expiry_.reserve()) return CT_ERR_NOMEM;
   ct_value value;
   if (!hand_out(old, map_.entries.value(old), &value)) return CT_ERR_NOMEM;
-  if (!overtaken && has_lifetime) {
+  if (dead) {
+    counters_.reject();
+    if (is_there)
+      budget_.give(leave(ref, flight.hash, cause_of(at(ref), CT_CAUSE_REMOVED, now), gone));
+  }
+  if (kept && has_lifetime) {
     expiry_.remove(ref);
-    begin_life(old, deadline, CT_NEVER, now);
+    begin_life(at(ref), deadline, CT_NEVER, now);
     if (has_deadline(deadline)) expiry_.insert(ref, now());
   }
   flights_.land(flight, value, old, now);
@@ -95,7 +102,7 @@ ct_status Shard::keep(Flight &flight, Entry *old, uint64_t deadline, Now &now, c
   } else {
     pins_.unpin(old);
   }
-  return overtaken ? CT_NOT_STORED : CT_OK;
+  return kept ? CT_OK : CT_NOT_STORED;
 }
 
 ct_status Shard::take_turn(const Probe &probe, Thread thread, Hold *hold) {

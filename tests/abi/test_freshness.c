@@ -432,6 +432,27 @@ FIXTURE_TEST(forced_load_replaces_the_value_in_any_cache, open_lru(f, 8)) {
   assert_told(f, "REMOVED a=2");
 }
 
+static void move_and_find_none(plan *self, ct_result *result) {
+  (void)result;
+  self->seen = ct_set_lifetime(self->f->cache, "a", 1, 1000);
+}
+
+/* A lifetime makes the entry longer. */
+FIXTURE_TEST(forced_load_that_finds_nothing_removes_a_value_that_has_moved, open_lru(f, 8)) {
+  set_text(f->cache, "a", "1");
+  plan moves = {.act = move_and_find_none, .answer = CT_MISS};
+  assert_answers(force, CT_MISS, NULL, f, "a", &moves);
+  assert_status(CT_OK, moves.seen);
+  assert_told(f, "REMOVED a=1");
+}
+
+FRESH_TEST(forced_load_counts_as_no_renewal) {
+  set_text(f->cache, "a", "1");
+  plan fails = {.answer = CT_ERR_IO};
+  assert_answers(force, CT_ERR_IO, NULL, f, "a", &fails);
+  assert_counted(f->cache, .misses = 1, .inserts = 1, .load_failures = 1);
+}
+
 /* ---- Leases --------------------------------------------------------------------------------- */
 
 /* Takes the lease of a value that is to be renewed. */
@@ -493,6 +514,18 @@ FRESH_TEST(lease_keeps_the_value) {
   assert_text_quietly(f->cache, "a", NULL);
 }
 
+FRESH_TEST(value_that_is_kept_for_no_time_leaves) {
+  for (int stale = 0; stale < 2; stale++) {
+    set_text(f->cache, "a", "1");
+    pass(f, stale ? kTtl : kTtl - 1);
+    const ct_entry_options dead = entry_with(.flags = CT_ENTRY_TTL, .ttl = 0);
+    assert_status(CT_NOT_STORED, ct_lease_keep(renew(f, "1"), &dead));
+    assert_told(f, stale ? "EXPIRED a=1" : "REMOVED a=1");
+    assert_int_equal(0, ct_len(f->cache));
+  }
+  assert_int_equal(2, stats_of(f->cache).rejections);
+}
+
 FRESH_TEST(lease_of_an_absent_key_cannot_be_kept) {
   ct_lease *lease = lease_text(f, "a");
   assert_status(CT_ERR_INVALID, ct_lease_keep(lease, NULL));
@@ -538,6 +571,20 @@ FIXTURE_TEST(each_stored_value_is_dropped_once,
   assert_answer(CT_OK, f, "a", &evicted, "2");
   assert_text_quietly(f->cache, "a", NULL);
   assert_int_equal(2, f->readings);
+}
+
+/* drop is called for the value once nobody holds it. A copy would outlive that. */
+FIXTURE_TEST(value_that_is_dropped_is_not_copied,
+             open_fixture(f, .maxsize = 8, .ttl = kTtl, .refresh_ahead = kAhead, .stale = kStale,
+                          .drop = count_drop)) {
+  set_text(f->cache, "a", "1");
+  pass(f, kTtl - 1);
+  plan evicted = {.act = take_room_and_keep};
+  ct_value out;
+  assert_status(CT_OK, load_text(f, "a", &evicted, &out));
+  assert_int_equal(0, f->readings);
+  ct_value_release(&out);
+  assert_int_equal(1, f->readings);
 }
 
 /* ---- Options -------------------------------------------------------------------------------- */
