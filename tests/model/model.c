@@ -31,10 +31,24 @@ int model_live_count(const model *m) {
   return live;
 }
 
-uint64_t model_live_weight(const model *m) {
+uint64_t model_leaves_at(const model *m, int key) {
+  return model_sum(model_deadline(m, key), m->stale);
+}
+
+bool model_is_kept(const model *m, int key) {
+  return m->entries[key].present && model_leaves_at(m, key) > m->now;
+}
+
+int model_kept_count(const model *m) {
+  int kept = 0;
+  for (int i = 0; i < m->count; i++) kept += model_is_kept(m, m->order[i]);
+  return kept;
+}
+
+uint64_t model_kept_weight(const model *m) {
   uint64_t weight = 0;
   for (int i = 0; i < m->count; i++)
-    if (model_is_live(m, m->order[i])) weight += m->entries[m->order[i]].weight;
+    if (model_is_kept(m, m->order[i])) weight += m->entries[m->order[i]].weight;
   return weight;
 }
 
@@ -49,13 +63,13 @@ int model_victim(const model *m) {
     return queues_victim(&copy);
   }
   for (int i = 0; i < m->count; i++)
-    if (model_is_live(m, m->order[i])) return m->order[i];
+    if (model_is_kept(m, m->order[i])) return m->order[i];
   return -1;
 }
 
 int model_find_due(const model *m, uint64_t now) {
   for (int i = 0; i < m->count; i++)
-    if (model_deadline(m, m->order[i]) <= now) return m->order[i];
+    if (model_leaves_at(m, m->order[i]) <= now) return m->order[i];
   return -1;
 }
 
@@ -116,6 +130,7 @@ static void fill(model *m, int key, uint64_t stamp, size_t size, uint64_t weight
   entry->size = size;
   entry->weight = weight;
   entry->age_deadline = age_deadline;
+  entry->retry_at = 0;
   entry->idle_deadline = m->tti == 0 ? CT_NEVER : model_sum(m->now, m->tti);
 }
 
@@ -147,19 +162,23 @@ void model_update(model *m, int key, uint64_t stamp, size_t size, uint64_t weigh
 void model_use(model *m, int key) {
   const uint64_t idle = model_sum(m->now, m->tti);
   if (m->tti != 0 && m->entries[key].idle_deadline < idle) m->entries[key].idle_deadline = idle;
+  model_use_stale(m, key);
+}
+
+void model_use_stale(model *m, int key) {
   if (m->policy == CT_POLICY_LFU) m->entries[key].frequency++;
   if (m->policy != CT_POLICY_ANY && m->policy != CT_POLICY_RR && m->policy != CT_POLICY_FIFO)
     use(m, key);
 }
 
-void model_leave(model *m, int key, ct_cause cause) {
+static void end_entry(model *m, int key, ct_cause cause, bool by_policy) {
   model_entry *entry = &m->entries[key];
   if (!queues_know(m->policy)) {
     take(m, key);
   } else {
     /* With several shards, each has queues of its own, and only the cache knows which entry
      * goes. */
-    if (cause == CT_CAUSE_EVICTED && model_victim(m) == key) {
+    if (by_policy && model_victim(m) == key) {
       weigh(m, &m->queues);
       queues_evict(&m->queues);
     } else
@@ -175,6 +194,14 @@ void model_leave(model *m, int key, ct_cause cause) {
   } else {
     m->stats.removals++;
   }
+}
+
+void model_leave(model *m, int key, ct_cause cause) {
+  end_entry(m, key, cause, false);
+}
+
+void model_evict(model *m, int key, ct_cause cause) {
+  end_entry(m, key, cause, true);
 }
 
 void model_forget(model *m) {

@@ -18,13 +18,15 @@ typedef struct model_entry {
   uint64_t weight;
   uint64_t age_deadline;  /* from the write; CT_NEVER: none */
   uint64_t idle_deadline; /* from the last use; CT_NEVER: none */
+  uint64_t retry_at;      /* no renewal is tried before */
   uint64_t frequency;     /* 0 unless the policy counts */
 } model_entry;
 
 typedef struct model {
   ct_policy policy; /* for CUSTOM the built-in one that it resembles */
   uint64_t maxsize;
-  uint64_t tti; /* 0: none */
+  uint64_t tti;   /* 0: none */
+  uint64_t stale; /* how long entries stay past their deadline */
   uint64_t now;
   model_entry entries[MODEL_KEYS];
   queues queues;         /* of policies that have some: order follows from them */
@@ -42,12 +44,17 @@ uint64_t model_sum(uint64_t a, uint64_t b);
 uint64_t model_deadline(const model *m, int key);
 bool model_is_live(const model *m, int key);
 int model_live_count(const model *m);
-uint64_t model_live_weight(const model *m);
 
-/* The next victim if no entry has expired; -1: there is no live entry. */
+/* When an entry is due, and whether it is there and is not. Past its deadline, it is stale then. */
+uint64_t model_leaves_at(const model *m, int key);
+bool model_is_kept(const model *m, int key);
+int model_kept_count(const model *m);
+uint64_t model_kept_weight(const model *m);
+
+/* The next victim if no entry is due; -1: there is none. */
 int model_victim(const model *m);
 
-/* A key whose deadline is not after now, or -1. */
+/* A key that is due at that time, or -1. */
 int model_find_due(const model *m, uint64_t now);
 
 /* Entries that leave from now on make room for that key; -1: for none. */
@@ -58,7 +65,11 @@ void model_insert(model *m, int key, uint64_t stamp, size_t size, uint64_t weigh
 void model_update(model *m, int key, uint64_t stamp, size_t size, uint64_t weight,
                   uint64_t age_deadline);
 void model_use(model *m, int key);
+/* The same, but its idle lifetime stays what it is. */
+void model_use_stale(model *m, int key);
 void model_leave(model *m, int key, ct_cause cause);
+/* The same for the policy's victim. */
+void model_evict(model *m, int key, ct_cause cause);
 /* All entries have left by ct_clear. */
 void model_forget(model *m);
 

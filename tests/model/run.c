@@ -31,9 +31,14 @@ static void check_stats(run *r) {
   check_equal(r, expected->loads, stats.loads);
   check_equal(r, expected->load_failures, stats.load_failures);
   check_equal(r, expected->load_ticks, stats.load_ticks);
+  check_equal(r, expected->stale_served, stats.stale_served);
+  check_equal(r, expected->renewals, stats.renewals);
+  check_equal(r, expected->renewal_failures, stats.renewal_failures);
   check_equal(r, 0, stats.waits);
+  check_equal(r, 0, stats.shared_failures);
   /* A walk pins what it is about to show. */
-  const uint64_t held = (uint64_t)r->held_count;
+  uint64_t held = (uint64_t)r->held_count;
+  for (int i = 0; i < r->lease_count; i++) held += r->leases[i].renews;
   check(r, r->walk.iter == NULL ? stats.pinned == held : stats.pinned >= held);
 }
 

@@ -100,7 +100,7 @@ bool on_match(void *user_data, const void *key, size_t key_length, const void *v
   run *r = user_data;
   const int number = key_number(r, key, key_length);
   const uint64_t prefix = read_prefix(r, value, size);
-  if (number < 0 || !model_is_live(&r->model, number) || key == NULL || value == NULL) {
+  if (number < 0 || !model_is_kept(&r->model, number) || key == NULL || value == NULL) {
     complain(r, "match was asked about what is not there");
     return false;
   }

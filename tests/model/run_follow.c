@@ -29,7 +29,7 @@ void settle_copy(run *r, uint64_t stamp) {
     r->large_due++;
 }
 
-void leave(run *r, int key, ct_cause cause) {
+void replace(run *r, int key, ct_cause cause) {
   model_entry *entry = &r->model.entries[key];
   copy *c = &r->copies[entry->stamp];
   if (listens(r)) {
@@ -47,14 +47,30 @@ void leave(run *r, int key, ct_cause cause) {
   c->deadline = model_deadline(&r->model, key);
   r->walk.must[key] = 0;
   settle_copy(r, entry->stamp);
-  if (cause != CT_CAUSE_REPLACED) model_leave(&r->model, key, cause);
 }
 
+void leave(run *r, int key, ct_cause cause) {
+  replace(r, key, cause);
+  model_leave(&r->model, key, cause);
+}
+
+ct_cause cause_for(const run *r, int key, ct_cause cause) {
+  return model_is_live(&r->model, key) ? cause : CT_CAUSE_EXPIRED;
+}
+
+void leave_as_victim(run *r, int key) {
+  const ct_cause cause = cause_for(r, key, CT_CAUSE_EVICTED);
+  replace(r, key, cause);
+  model_evict(&r->model, key, cause);
+}
+
+/* Entries that are stale leave only by calls that say so. */
 void reclaim(run *r) {
   while (next_is(r, CT_CAUSE_EXPIRED)) {
     const int key = next_event(r)->key;
     check(r, r->model.entries[key].present);
     check(r, model_deadline(&r->model, key) <= r->model.now);
+    if (model_is_kept(&r->model, key)) return;
     leave(r, key, CT_CAUSE_EXPIRED);
   }
 }
@@ -78,9 +94,9 @@ int find_victim(run *r) {
   int victim = model_victim(m);
   check(r, victim >= 0);
   if (!is_exact(r)) {
-    check(r, next_is(r, CT_CAUSE_EVICTED));
+    check(r, next_event(r) != NULL);
     victim = next_event(r)->key;
-    check(r, model_is_live(m, victim));
+    check(r, model_is_kept(m, victim));
   }
   if (m->policy == CT_POLICY_RR) {
     uint64_t count, answer;
@@ -94,21 +110,31 @@ int find_victim(run *r) {
   return victim;
 }
 
-/* Expired entries go first, wherever they are. */
+/* Entries that are due go first, wherever they are. */
 static void evict(run *r) {
   reclaim_all(r);
-  leave(r, find_victim(r), CT_CAUSE_EVICTED);
+  leave_as_victim(r, find_victim(r));
+}
+
+/* Whether the event is about an entry that left for want of room. What a renewal replaces leaves
+ * last. */
+static bool next_is_victim(const run *r, int key) {
+  const event *e = next_event(r);
+  if (e == NULL || !model_is_kept(&r->model, e->key)) return false;
+  if (e->cause == CT_CAUSE_EVICTED) return true;
+  const bool last = r->heard.taken + 1 == r->heard.count;
+  return e->cause == CT_CAUSE_EXPIRED && !(e->key == key && last);
 }
 
 void make_room(run *r, int key, uint64_t weight) {
   model *m = &r->model;
   model_make_room_for(m, key);
   if (weighs_memory(r)) {
-    while (next_is(r, CT_CAUSE_EVICTED)) evict(r);
+    while (next_is_victim(r, key)) evict(r);
   } else {
     for (;;) {
-      const uint64_t old = key >= 0 && model_is_live(m, key) ? m->entries[key].weight : 0;
-      const uint64_t others = model_live_weight(m) - old;
+      const uint64_t old = key >= 0 && model_is_kept(m, key) ? m->entries[key].weight : 0;
+      const uint64_t others = model_kept_weight(m) - old;
       if (others <= m->maxsize && weight <= m->maxsize - others) break;
       evict(r);
     }

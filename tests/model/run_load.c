@@ -9,6 +9,9 @@ typedef struct plan {
   bool sets;
   bool discards;
   bool invalidates; /* its own key, by a call that does nothing else */
+  bool keeps;       /* says that the old value is not modified */
+  bool renews;      /* there is an old value, which has this stamp */
+  uint64_t stamp;
   bool sets_both;   /* a lifetime and a deadline, of which the last counts */
   ct_status answer; /* the callback's */
   ct_status told;   /* what the call makes of it; CT_OK: it goes on to store */
@@ -64,6 +67,13 @@ static ct_status follow_plan(plan *p, const void *key, size_t size, ct_result *r
   return p->answer;
 }
 
+/* An entry that is due may still be there. Then it matters what takes it. */
+static void settle_due(run *r) {
+  const int reads = r->timer_reads;
+  if (model_find_due(&r->model, r->model.now) >= 0) check_len(r);
+  r->timer_reads = reads;
+}
+
 static bool match_none(void *user_data, const void *key, size_t key_length, const void *value,
                        size_t size) {
   (void)user_data, (void)key, (void)key_length, (void)value, (void)size;
@@ -74,12 +84,24 @@ static ct_status on_load(void *user_data, const void *key, size_t size, ct_resul
   plan *p = user_data;
   run *r = p->run;
   const ct_status answer = follow_plan(p, key, size, result);
+  ct_bytes old;
+  if (ct_result_old(result, &old) != (p->renews ? CT_OK : CT_MISS))
+    complain(r, "a loader was told wrongly whether it renews a value");
+  else if (p->renews && (old.size != r->copies[p->stamp].size || old.data == NULL ||
+                         !is_value(old.data, p->stamp, old.size)))
+    complain(r, "a loader was shown another value");
+  if (p->keeps) ct_result_not_modified(result);
+  if (p->renews) settle_due(r);
   if (!p->invalidates) return answer;
   const int reads = r->timer_reads;
+  const int own = p->q.key;
+  const ct_status found = p->renews && model_is_live(&r->model, own) ? CT_OK : CT_MISS;
   if (p->q.stamp % 2 == 0)
     ct_remove_if(r->cache, match_none, NULL);
-  else if (ct_set_lifetime(r->cache, key, size, 0) != CT_MISS)
-    complain(r, "what is being loaded has a lifetime");
+  else if (ct_set_lifetime(r->cache, key, size, 0) != found)
+    complain(r, "what is being loaded has another lifetime");
+  else if (p->renews && model_is_kept(&r->model, own))
+    leave(r, own, CT_CAUSE_EXPIRED);
   overtake(r, p->q.stamp % 2 == 0 ? -1 : p->q.key);
   r->timer_reads = reads;
   return answer;
@@ -118,6 +140,100 @@ static ct_status follow_load(run *r, const request *q, bool kept) {
   return status == CT_ERR_TOO_LARGE ? CT_NOT_STORED : status;
 }
 
+/* What a loading call finds. */
+typedef struct service {
+  bool serves; /* the old value */
+  bool stale;  /* and that is past its deadline */
+  bool loads;  /* the caller has the lease */
+  bool busy;
+  bool renews; /* the lease comes with the old value */
+  uint64_t stamp;
+  size_t size;
+} service;
+
+static service find_service(const run *r, int key, bool forces) {
+  const model *m = &r->model;
+  const ct_options *o = &r->options;
+  const model_entry *entry = &m->entries[key];
+  const bool kept = model_is_kept(m, key);
+  const bool leased = is_leased(r, key);
+  service s = {.stamp = entry->stamp, .size = entry->size};
+  s.serves = kept && !forces;
+  s.stale = s.serves && !model_is_live(m, key);
+  const bool soon = s.stale || entry->age_deadline < model_sum(m->now, o->refresh_ahead);
+  const bool freshens = o->stale != 0 || o->refresh_ahead != 0;
+  const bool wanted = !s.serves || (freshens && soon && m->now >= entry->retry_at);
+  s.loads = wanted && !leased;
+  s.busy = !s.serves && leased;
+  s.renews = s.loads && kept;
+  return s;
+}
+
+/* Comes before the call, which may take its time. */
+static void follow_service(run *r, int key, const service *s) {
+  ct_stats *stats = &r->model.stats;
+  if (s->renews) pin(r, s->stamp);
+  if (!s->serves) {
+    stats->misses += s->loads;
+    return;
+  }
+  stats->hits++;
+  stats->stale_served += s->stale;
+  stats->renewals += s->renews;
+  r->uses++;
+  if (s->stale)
+    model_use_stale(&r->model, key);
+  else
+    model_use(&r->model, key);
+}
+
+static bool has_old(const run *r, int key, uint64_t stamp) {
+  return r->model.entries[key].present && r->model.entries[key].stamp == stamp;
+}
+
+/* A load of the key that is not overtaken has failed, or has found nothing. */
+static void follow_failure(run *r, int key, uint64_t stamp, ct_status failure, bool serves) {
+  const ct_options *o = &r->options;
+  if (failure == CT_MISS) {
+    if (has_old(r, key, stamp)) leave(r, key, cause_for(r, key, CT_CAUSE_REMOVED));
+    return;
+  }
+  r->model.stats.renewal_failures += serves;
+  const uint64_t whole = o->ttl != 0 ? o->ttl : o->refresh_ahead;
+  const uint64_t retry = o->retry != 0 ? o->retry : whole >= 20 ? whole / 10 : 1;
+  if (has_old(r, key, stamp)) r->model.entries[key].retry_at = model_sum(r->model.now, retry);
+}
+
+/* The old value is as it should be. Returns what ct_lease_keep must answer. */
+static ct_status follow_keep(run *r, request q, uint64_t stamp, bool overtaken) {
+  model *m = &r->model;
+  model_entry *entry = &m->entries[q.key];
+  if (overtaken) return CT_NOT_STORED;
+  q.stamp = stamp;
+  q.size = r->copies[stamp].size;
+  const uint64_t deadline = age_deadline(r, &q);
+  if (!has_old(r, q.key, stamp)) {
+    if (r->options.drop != NULL) {
+      m->stats.rejections += deadline <= m->now;
+      return CT_NOT_STORED;
+    }
+    r->copies[stamp].walked = false;
+    const ct_status status =
+        follow_load(r, &q, ct_contains(r->cache, key_data(r, q.key), key_size(r, q.key)));
+    learn_weight(r, q.key);
+    return status;
+  }
+  if (deadline <= m->now) {
+    leave(r, q.key, cause_for(r, q.key, CT_CAUSE_REMOVED));
+    m->stats.rejections++;
+    return CT_NOT_STORED;
+  }
+  entry->age_deadline = deadline;
+  entry->idle_deadline = m->tti == 0 ? CT_NEVER : model_sum(m->now, m->tti);
+  entry->retry_at = 0;
+  return CT_OK;
+}
+
 void do_get_or_load(run *r) {
   r->operation = "ct_get_or_load";
   plan p = draw_plan(r);
@@ -127,42 +243,71 @@ void do_get_or_load(run *r) {
     p.answer = p.told = one_in(r, 2) ? CT_MISS : CT_BUSY;
   }
   const int key = p.q.key;
-  p.invalidates = p.q.stamp % 16 < 2; /* no choice of its own, so that others stay what they were */
+  /* No choices of their own, so that others stay what they were. */
+  p.invalidates = p.q.stamp % 16 < 2;
+  ct_load_options options = CT_LOAD_OPTIONS_INIT;
+  options.flags = p.q.stamp % 16 == 2 ? CT_LOAD_FORCE : 0;
+  if (p.q.stamp % 7 == 0) options.timeout_ns = 1;
+  const service s = find_service(r, key, options.flags != 0);
+  p.renews = s.renews;
+  p.stamp = s.stamp;
+  const bool freshens = r->options.stale != 0 || r->options.refresh_ahead != 0;
+  p.keeps = p.told == CT_OK && freshens && p.q.stamp % 3 == 0;
+  if (p.keeps && !s.renews) p.told = CT_ERR_CALLBACK;
   const uint64_t started = r->model.now;
-  const bool found = model_is_live(&r->model, key);
-  const bool busy = !found && is_leased(r, key);
   /* The call would wait for ever. */
-  if (busy && (r->options.flags & CT_FLAG_SINGLE_THREADED) == 0) return;
+  if (s.busy && options.timeout_ns == 0 && (r->options.flags & CT_FLAG_SINGLE_THREADED) == 0)
+    return;
+  follow_service(r, key, &s);
   ct_value value;
   ct_value *out = one_in(r, 4) ? NULL : &value;
   const ct_status status =
-      ct_get_or_load(r->cache, key_data(r, key), key_size(r, key), on_load, &p, out);
-  check_equal(r, found || busy ? 0 : 1, p.calls);
-  check(r, r->timer_reads <= 1 + p.calls);
+      ct_get_or_load_with(r->cache, key_data(r, key), key_size(r, key), on_load, &p, &options, out);
+  check_equal(r, s.loads ? 1 : 0, p.calls);
+  check(r, r->timer_reads <= 1 + p.calls + (s.renews ? 1 : 0) || weighs_memory(r));
   if (p.calls != 0) r->timer_reads = 0; /* loads are timed in any cache */
-  if (busy) {
+  if (s.busy) {
     check_equal(r, CT_BUSY, status);
     if (out != NULL) check_nothing(r, out);
     return;
   }
-  if (follow_read(r, key) == CT_OK) {
-    check_equal(r, CT_OK, status);
+  if (!s.loads) {
+    check_equal(r, s.stale ? CT_STALE : CT_OK, status);
     if (out != NULL) receive_entry(r, out, key);
     return;
   }
-  check_equal(r, p.told, status);
+  const uint64_t leaves_at = model_leaves_at(&r->model, key);
+  const bool live = model_is_live(&r->model, key);
   if (p.told != CT_OK) {
+    r->writes = r->writes || p.told == CT_MISS || p.invalidates;
     r->model.stats.load_failures++;
-    if (out != NULL) check_nothing(r, out);
+    const bool counts = s.renews && !p.invalidates && p.told != CT_BUSY;
+    if (counts) follow_failure(r, key, s.stamp, p.told, s.serves);
+    const bool serves = counts && s.serves && p.told != CT_MISS && leaves_at > r->model.now;
+    check_equal(r, !serves ? p.told : live ? CT_OK : CT_STALE, status);
+    if (out != NULL && serves) receive(r, out, s.stamp, NULL, s.size);
+    if (out != NULL && !serves) check_nothing(r, out);
+    if (s.renews) unpin(r, s.stamp);
     return;
   }
+  check_equal(r, CT_OK, status);
   r->writes = true;
   count_load(r, started);
-  if (!p.discards && !p.invalidates) {
+  if (p.keeps) {
+    follow_keep(r, p.q, s.stamp, p.invalidates);
+  } else if (!p.discards && !p.invalidates) {
+    p.q.renews = s.renews && has_old(r, key, s.stamp);
     follow_load(r, &p.q, ct_contains(r->cache, key_data(r, key), key_size(r, key)));
     learn_weight(r, key);
+  } else if (!p.invalidates) {
+    reclaim(r);
+    if (s.renews && has_old(r, key, s.stamp)) leave(r, key, cause_for(r, key, CT_CAUSE_REMOVED));
   }
-  if (out != NULL) receive(r, out, p.q.stamp, NULL, p.q.size);
+  if (out != NULL && p.keeps)
+    receive(r, out, s.stamp, NULL, s.size);
+  else if (out != NULL)
+    receive(r, out, p.q.stamp, NULL, p.q.size);
+  if (s.renews) unpin(r, s.stamp);
 }
 
 void do_compute(run *r) {
@@ -186,6 +331,7 @@ void do_compute(run *r) {
   if (again) found = false;
   r->writes = again || p.told == CT_OK;
   if (p.told == CT_MISS) overtake(r, key);
+  r->writes = r->writes || p.told == CT_MISS;
 
   ct_status expected = p.told;
   if (p.told == CT_OK && p.discards) {
@@ -195,6 +341,8 @@ void do_compute(run *r) {
     learn_weight(r, key);
   } else if (p.told == CT_MISS && found) {
     leave(r, key, CT_CAUSE_REMOVED);
+  } else if (p.told == CT_MISS && model_is_kept(m, key)) {
+    leave(r, key, CT_CAUSE_EXPIRED);
   }
   check_equal(r, expected, status);
   if (expected == CT_OK || expected == CT_MISS || expected == CT_NOT_STORED) {
@@ -210,22 +358,24 @@ void do_compute(run *r) {
     check_nothing(r, out);
 }
 
-void end_lease(run *r, int at) {
-  const open_lease l = r->leases[at];
-  r->leases[at] = r->leases[--r->lease_count];
-  r->key = l.key;
-  if (one_in(r, 4)) {
+static void end_lease_by(run *r, const open_lease *l) {
+  const bool keeps = l->renews && one_in(r, 4);
+  if (!keeps && one_in(r, 4)) {
+    static const int32_t kFailures[] = {CT_MISS, CT_MISS, CT_ERR_IO, 1000, CT_BUSY};
     const bool fails = one_in(r, 2);
     r->operation = fails ? "ct_lease_fail" : "ct_lease_abandon";
-    if (fails)
-      ct_lease_fail(l.lease, CT_MISS);
-    else
-      ct_lease_abandon(l.lease);
     r->model.stats.load_failures++;
+    if (!fails) {
+      ct_lease_abandon(l->lease);
+      return;
+    }
+    const ct_status failure = (ct_status)kFailures[r->stamps % COUNT_OF(kFailures)];
+    ct_lease_fail(l->lease, failure);
+    if (l->renews && !l->overtaken) follow_failure(r, l->key, l->stamp, failure, true);
     return;
   }
-  r->operation = "ct_lease_fulfil";
-  request q = request_for(r, l.key, buffer);
+  r->operation = keeps ? "ct_lease_keep" : "ct_lease_fulfil";
+  request q = request_for(r, l->key, buffer);
   const bool plain = one_in(r, 2);
   if (!plain) draw_conditions(r, &q);
   /* Conditions are refused. */
@@ -233,8 +383,10 @@ void end_lease(run *r, int at) {
   if (!one_in(r, 4)) q.flags &= ~conditions;
   const ct_entry_options options = entry_options(&q);
   ct_value value;
-  ct_value *out = one_in(r, 4) ? NULL : &value;
-  const ct_status status = ct_lease_fulfil(l.lease, buffer, q.size, plain ? NULL : &options, out);
+  ct_value *out = keeps || one_in(r, 4) ? NULL : &value;
+  const ct_status status =
+      keeps ? ct_lease_keep(l->lease, plain ? NULL : &options)
+            : ct_lease_fulfil(l->lease, buffer, q.size, plain ? NULL : &options, out);
   if ((q.flags & conditions) != 0) {
     check_equal(r, CT_ERR_INVALID, status);
     r->model.stats.load_failures++;
@@ -242,11 +394,26 @@ void end_lease(run *r, int at) {
     return;
   }
   r->writes = true;
-  count_load(r, l.started);
-  const ct_status expected = l.overtaken ? CT_NOT_STORED : follow_load(r, &q, status == CT_OK);
+  count_load(r, l->started);
+  ct_status expected = CT_NOT_STORED;
+  if (keeps) {
+    expected = follow_keep(r, q, l->stamp, l->overtaken);
+  } else if (!l->overtaken) {
+    q.renews = l->renews && has_old(r, l->key, l->stamp);
+    expected = follow_load(r, &q, status == CT_OK);
+  }
   check_equal(r, expected, status);
   learn_weight(r, q.key);
   if (out != NULL) receive(r, out, q.stamp, NULL, q.size);
+}
+
+void end_lease(run *r, int at) {
+  const open_lease l = r->leases[at];
+  r->leases[at] = r->leases[--r->lease_count];
+  r->key = l.key;
+  if (l.renews) settle_due(r);
+  end_lease_by(r, &l);
+  if (l.renews) unpin(r, l.stamp);
 }
 
 static void take_lease(run *r) {
@@ -256,20 +423,17 @@ static void take_lease(run *r) {
   const uint64_t wait = !one_in(r, 8) ? 0 : single ? UINT64_MAX : 1;
   ct_value value;
   ct_value *out = one_in(r, 4) ? NULL : &value;
-  open_lease l = {.key = key, .started = r->model.now};
+  const service s = find_service(r, key, false);
+  follow_service(r, key, &s);
+  open_lease l = {.key = key, .started = r->model.now, .renews = s.renews, .stamp = s.stamp};
   const ct_status status =
       ct_get_or_lease(r->cache, key_data(r, key), key_size(r, key), wait, out, &l.lease);
-  const bool busy = !model_is_live(&r->model, key) && is_leased(r, key);
-  if (!busy && follow_read(r, key) == CT_OK) {
-    check_equal(r, CT_OK, status);
-    check(r, l.lease == NULL);
-    if (out != NULL) receive_entry(r, out, key);
-    return;
-  }
-  if (out != NULL) check_nothing(r, out);
-  check_equal(r, busy ? CT_BUSY : CT_LEASED, status);
-  check(r, busy == (l.lease == NULL));
-  if (busy) return;
+  const ct_status served = s.loads ? CT_RENEW : s.stale ? CT_STALE : CT_OK;
+  check_equal(r, s.serves ? served : s.busy ? CT_BUSY : CT_LEASED, status);
+  if (out != NULL && s.serves) receive_entry(r, out, key);
+  if (out != NULL && !s.serves) check_nothing(r, out);
+  check(r, s.loads == (l.lease != NULL));
+  if (!s.loads) return;
   ct_bytes bytes;
   ct_lease_key(l.lease, &bytes);
   check(r, bytes.data != NULL);
@@ -283,6 +447,6 @@ void do_lease(run *r) {
     end_lease(r, (int)below(r, (uint64_t)r->lease_count));
   else
     take_lease(r);
-  check(r, r->timer_reads <= 2 || weighs_memory(r));
+  check(r, r->timer_reads <= 3 || weighs_memory(r));
   r->timer_reads = 0; /* loads are timed in any cache */
 }

@@ -13,6 +13,7 @@ void do_delete(run *r) {
   overtake(r, key);
   reclaim(r);
   if (!model_is_live(&r->model, key)) {
+    if (model_is_kept(&r->model, key)) leave(r, key, CT_CAUSE_EXPIRED);
     check_equal(r, CT_MISS, status);
     if (pops && out != NULL) check_nothing(r, out);
     return;
@@ -35,18 +36,24 @@ void do_popitem(run *r) {
   ct_value *value_out = one_in(r, 4) ? NULL : &value;
   const ct_status status = ct_popitem(r->cache, key_out, value_out);
   reclaim(r);
-  if (model_live_count(&r->model) == 0) {
+  int victim = -1;
+  while (model_kept_count(&r->model) > 0) {
+    victim = r->key = find_victim(r);
+    if (model_is_live(&r->model, victim)) break;
+    leave_as_victim(r, victim);
+    victim = -1;
+  }
+  if (victim < 0) {
     check_equal(r, CT_MISS, status);
     if (key_out != NULL) check_nothing(r, key_out);
     if (value_out != NULL) check_nothing(r, value_out);
     return;
   }
   check_equal(r, CT_OK, status);
-  const int victim = r->key = find_victim(r);
   const model_entry entry = r->model.entries[victim];
   /* The pins came before the departure. */
   pin(r, entry.stamp);
-  leave(r, victim, CT_CAUSE_EVICTED);
+  leave_as_victim(r, victim);
   if (key_out != NULL) receive_key(r, key_out, victim, entry.stamp);
   if (value_out != NULL) receive(r, value_out, entry.stamp, NULL, entry.size);
   unpin(r, entry.stamp);
@@ -60,11 +67,10 @@ void do_clear(run *r) {
   if (listens(r)) {
     for (const event *e; (e = next_event(r)) != NULL;) {
       check(r, m->entries[e->key].present);
-      leave(r, e->key, model_is_live(m, e->key) ? CT_CAUSE_CLEARED : CT_CAUSE_EXPIRED);
+      leave(r, e->key, cause_for(r, e->key, CT_CAUSE_CLEARED));
     }
   } else {
-    while (m->count > 0)
-      leave(r, m->order[0], model_is_live(m, m->order[0]) ? CT_CAUSE_CLEARED : CT_CAUSE_EXPIRED);
+    while (m->count > 0) leave(r, m->order[0], cause_for(r, m->order[0], CT_CAUSE_CLEARED));
   }
   check_equal(r, 0, m->count);
   model_forget(m);
@@ -84,8 +90,8 @@ void do_remove_if(run *r) {
   for (int i = 0; i < m->count; i++) {
     const int key = m->order[i];
     const model_entry *entry = &m->entries[key];
-    check_equal(r, model_is_live(m, key) ? 1 : 0, r->asked[key]);
-    if (model_is_live(m, key) && matches(r, key, prefix_of(entry->stamp, entry->size)))
+    check_equal(r, model_is_kept(m, key) ? 1 : 0, r->asked[key]);
+    if (model_is_kept(m, key) && matches(r, key, prefix_of(entry->stamp, entry->size)))
       due[count++] = key;
   }
   check_equal(r, count, removed);
@@ -94,6 +100,6 @@ void do_remove_if(run *r) {
     const int key = listens(r) && next_event(r) != NULL ? next_event(r)->key : due[i];
     check(r, m->entries[key].present);
     check(r, matches(r, key, prefix_of(m->entries[key].stamp, m->entries[key].size)));
-    leave(r, key, CT_CAUSE_REMOVED);
+    leave(r, key, cause_for(r, key, CT_CAUSE_REMOVED));
   }
 }

@@ -33,6 +33,23 @@ static void draw_lifetimes(run *r, ct_policy policy) {
   if (one_in(r, 10)) r->clock = CT_NEVER - below(r, 400);
 }
 
+/* Draws from bits of the seed, so that runs without it stay what they were. What expires stays for
+ * a while. Where memory is weighed, it is not known whether a stale entry was evicted for the value
+ * that renews it, or replaced by it; so that must be the same to the policy. */
+static void draw_freshness(run *r, ct_policy policy) {
+  ct_options *o = &r->options;
+  if (!r->setup.loads || r->setup.timeless || (o->seed >> 32 & 3) == 0) return;
+  const bool same = !queues_know(policy) && policy != CT_POLICY_LFU && policy != CT_POLICY_RR &&
+                    policy != CT_POLICY_ANY && policy != CT_POLICY_WTINYLFU && !r->setup.spare;
+  if ((o->seed >> 34 & 3) != 0 && (same || !weighs_memory(r)))
+    o->stale = 1 + (o->seed >> 36 & ((o->seed >> 43 & 3) == 0 ? 127 : 15));
+  if (o->stale != 0 && (o->seed >> 45 & 15) == 0) o->stale = CT_NEVER - o->stale;
+  if ((o->seed >> 49 & 1) != 0)
+    o->refresh_ahead = o->ttl != 0 ? (o->seed >> 50 & 127) % o->ttl : o->seed >> 50 & 31;
+  if ((o->ttl == 0 && o->refresh_ahead == 0) || (o->seed >> 57 & 1) != 0)
+    o->retry = 1 + (o->seed >> 58 & 7);
+}
+
 static void draw_setup(run *r, ct_policy policy) {
   setup *s = &r->setup;
   ct_options *o = &r->options;
@@ -66,6 +83,7 @@ static void draw_setup(run *r, ct_policy policy) {
   o->maxsize = draw_maxsize(r);
   if (o->maxsize == 0) o->flags |= CT_FLAG_KEEP_NOTHING;
   draw_lifetimes(r, policy);
+  draw_freshness(r, policy);
 
   /* Where victims cannot be predicted, the listener has to name them. With queues, it matters
    * when an expired entry was reclaimed. */
@@ -92,6 +110,7 @@ void begin(run *r, choices from, ct_policy policy) {
   model *m = &r->model;
   if (policy == CT_POLICY_CUSTOM) policy = r->setup.spare ? CT_POLICY_ANY : CT_POLICY_FIFO;
   model_init(m, policy, r->options.maxsize, r->options.tti);
+  m->stale = r->options.stale;
   m->now = r->clock == CT_NEVER ? CT_NEVER - 1 : r->clock;
 
   r->shared_state.run = r;

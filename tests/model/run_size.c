@@ -30,7 +30,7 @@ void do_size(run *r) {
   const uint64_t currsize = ct_currsize(r->cache);
   check_order_of_deadlines(r);
   reclaim_all(r);
-  check_equal(r, model_live_weight(&r->model), currsize);
+  check_equal(r, model_kept_weight(&r->model), currsize);
   check(r, currsize <= r->model.maxsize);
   check_equal(r, r->model.maxsize, ct_maxsize(r->cache));
   check(r, ct_memory(r->cache) > 0);
@@ -67,12 +67,14 @@ void do_set_lifetime(run *r) {
     }
   }
   if (!model_is_live(&r->model, key)) {
+    if (ttl == 0 && model_is_kept(&r->model, key)) leave(r, key, CT_CAUSE_EXPIRED);
     check_equal(r, CT_MISS, status);
     return;
   }
   check_equal(r, CT_OK, status);
   r->model.entries[key].age_deadline = model_sum(r->model.now, ttl);
   if (ttl == 0) r->walk.must[key] = 0;
+  if (ttl == 0 && model_is_kept(&r->model, key)) leave(r, key, CT_CAUSE_EXPIRED);
   learn_weight(r, key);
 }
 
@@ -104,7 +106,7 @@ void do_expire(run *r) {
   for (int key; (key = listens(r) && next_event(r) != NULL ? next_event(r)->key
                                                            : model_find_due(m, until)) >= 0;
        gone++) {
-    check(r, m->entries[key].present && model_deadline(m, key) <= until);
+    check(r, m->entries[key].present && model_leaves_at(m, key) <= until);
     leave(r, key, CT_CAUSE_EXPIRED);
   }
   if (listens(r) || unsure)

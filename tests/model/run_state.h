@@ -64,6 +64,8 @@ typedef struct open_lease {
   int key;
   uint64_t started;
   bool overtaken; /* its key was written since */
+  bool renews;    /* the entry of that stamp, which it pins */
+  uint64_t stamp;
 } open_lease;
 
 /* A policy of the caller's: first in, first out. */
@@ -241,10 +243,17 @@ bool is_exact(const run *r);
 const event *next_event(const run *r);
 void settle_copy(run *r, uint64_t stamp);
 
-/* An entry leaves; the listener must have said so. */
+/* An entry leaves, or its value does, for another one; the listener must have said so. */
+void replace(run *r, int key, ct_cause cause);
 void leave(run *r, int key, ct_cause cause);
 
-/* Follows the expirations that the cache has reported. */
+/* The cause if the entry leaves for another reason than room: EXPIRED past its deadline. */
+ct_cause cause_for(const run *r, int key, ct_cause cause);
+
+/* The policy's victim leaves. */
+void leave_as_victim(run *r, int key);
+
+/* Follows the expirations of entries that were due. */
 void reclaim(run *r);
 
 /* Asserts that no entry that is due is left. */
@@ -281,6 +290,7 @@ typedef struct request {
   size_t size;
   uint32_t flags;
   uint64_t ttl, deadline, weight;
+  bool renews; /* it ends the renewal of what is there */
 } request;
 
 uint64_t age_deadline(const run *r, const request *q);

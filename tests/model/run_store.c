@@ -42,30 +42,39 @@ ct_status follow_store(run *r, const request *q, ct_status answer) {
   r->conditions = q->flags;
   r->answer = answer;
   reclaim(r);
-  const bool live = model_is_live(m, q->key);
+  if (model_is_kept(m, q->key) && !model_is_live(m, q->key) && !q->renews)
+    leave(r, q->key, CT_CAUSE_EXPIRED);
+  const bool live = model_is_live(m, q->key) || (q->renews && model_is_kept(m, q->key));
   if (live && (q->flags & CT_ENTRY_IF_ABSENT) != 0) return CT_EXISTS;
   overtake(r, q->key); /* even if it is refused */
   if (!live && (q->flags & CT_ENTRY_IF_PRESENT) != 0) return CT_MISS;
   const uint64_t deadline = age_deadline(r, q);
   if (deadline <= m->now) {
-    if (live) leave(r, q->key, CT_CAUSE_REMOVED);
+    if (live) leave(r, q->key, cause_for(r, q->key, CT_CAUSE_REMOVED));
     m->stats.rejections++;
     return CT_NOT_STORED;
   }
   const uint64_t weight = request_weight(r, q);
   if (is_too_large(r, q, weight, answer)) {
+    if (live && q->renews) leave(r, q->key, cause_for(r, q->key, CT_CAUSE_REMOVED));
     m->stats.rejections++;
     return CT_ERR_TOO_LARGE;
   }
   make_room(r, q->key, weight);
   reclaim(r);
-  if (m->entries[q->key].present && !model_is_live(m, q->key)) {
+  if (m->entries[q->key].present && !model_is_kept(m, q->key)) {
     check(r, !listens(r)); /* a listener would have been told */
     leave(r, q->key, CT_CAUSE_EXPIRED);
   }
   if (m->entries[q->key].present) {
-    leave(r, q->key, CT_CAUSE_REPLACED);
+    const bool expired = !model_is_live(m, q->key);
+    replace(r, q->key, cause_for(r, q->key, CT_CAUSE_REPLACED));
     model_update(m, q->key, q->stamp, q->size, weight, deadline);
+    if (expired) {
+      m->stats.updates--;
+      m->stats.inserts++;
+      m->stats.expirations++;
+    }
   } else {
     model_insert(m, q->key, q->stamp, q->size, weight, deadline);
   }
