@@ -3,6 +3,7 @@
 // the others wait for it. Calls that compute a key take turns.
 #include <time.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/futex.hpp"
@@ -32,7 +33,7 @@ ct_status status_of(Landing landing) {
     case Landing::kNoMemory:
       return CT_ERR_NOMEM;
     case Landing::kFailed:
-    case Landing::kOvertaken:
+    case Landing::kGivenUp:
     case Landing::kNotYet:
       break;
   }
@@ -49,7 +50,8 @@ void replace(ct_value *out, const ct_value &value) {
 }  // namespace
 
 // Waits for the lease of a flight that the caller holds, or for the result of the flight.
-Landing Cache::await(const Hold &hold, uint64_t until, Thread loader, ct_value *out) {
+Landing Cache::await(const Hold &hold, uint64_t until, Thread loader, bool falls_back,
+                     ct_value *out) {
   Flight &flight = *hold.flight;
   Waits::Wait wait;
   if (!waits_.begin(wait, this_thread(), flight)) return Landing::kRing;
@@ -60,20 +62,20 @@ Landing Cache::await(const Hold &hold, uint64_t until, Thread loader, ct_value *
     if (time >= until) break;
     sleep_while(flight.news, news, until - time);
     news = flight.news.load(std::memory_order_acquire);
-    landing = flight.shard->check_in(flight, loader, out);
+    landing = flight.shard->check_in(flight, loader, falls_back, out);
   }
   waits_.end(wait);
   return landing;
 }
 
-// Looks the key up again whenever the load that it waited for was overtaken and then given up. It
-// does so in a loop, because other threads decide how often that happens.
+// Looks the key up again whenever the load that it waited for was given up for others. It does so in
+// a loop, because other threads decide how often that happens.
 ct_status Cache::join(Bytes key, const Patience &patience, Thread loader, ct_value *out,
                       Flight **flight) {
   const Probe probe = probe_of(key);
   Shard &shard = shard_of(probe);
   Joining joining = {loader, patience.forces, patience.stale_ns != 0};
-  uint64_t until = 0;
+  uint64_t begun = 0;  // waiting
   for (;;) {
     Now now(clock_);
     Hold hold;
@@ -85,25 +87,25 @@ ct_status Cache::join(Bytes key, const Patience &patience, Thread loader, ct_val
     if (status != CT_BUSY) return status;
     // There is a stale value to fall back on, unless it has left meanwhile.
     const bool may_fall_back = joining.waits_first;
-    const uint64_t wait_ns = may_fall_back ? patience.stale_ns : patience.wait_ns;
+    const uint64_t wait_ns =
+        may_fall_back ? std::min(patience.stale_ns, patience.wait_ns) : patience.wait_ns;
     Landing landing = Landing::kNotYet;
     if (wait_ns != 0) {
-      if (until == 0) until = saturating_add(monotonic_ns(), wait_ns);
-      landing = await(hold, until, loader, out);
+      if (begun == 0) begun = monotonic_ns();
+      landing = await(hold, saturating_add(begun, wait_ns), loader, may_fall_back, out);
     }
     if (landing == Landing::kLeased) {
       hold.flight->started = clock_.read();
       *flight = hold.flight;
       return CT_LEASED;
     }
-    const ct_status failure = hold.flight->failure;
+    // Once there is an answer, it does not change any more.
+    const ct_status answer =
+        landing == Landing::kFailed ? hold.flight->failure : status_of(landing);
     shard.leave(*hold.flight);
-    if (landing == Landing::kOvertaken) continue;
-    if (!may_fall_back || landing == Landing::kLanded) {
-      return landing == Landing::kFailed ? failure : status_of(landing);
-    }
+    if (landing == Landing::kGivenUp) continue;
+    if (!may_fall_back || landing == Landing::kLanded || answer == CT_MISS) return answer;
     joining.waits_first = false;
-    until = 0;
   }
 }
 
@@ -219,7 +221,7 @@ bool Cache::compute_in_turn(const Probe &probe, ct_compute_fn compute, void *use
   Hold turn;
   *status = shard.take_turn(probe, thread, &turn);
   if (*status == CT_BUSY) {
-    *status = status_of(await(turn, CT_NEVER, thread, nullptr));
+    *status = status_of(await(turn, CT_NEVER, thread, false, nullptr));
     if (*status != CT_LEASED) shard.leave(*turn.flight);
   }
   if (*status != CT_LEASED) return true;

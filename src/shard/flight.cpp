@@ -38,19 +38,22 @@ Flight *Flights::join_to_renew(const Probe &probe, Thread loader, Entry *old) {
   return flight;
 }
 
-Landing Flights::check_in(Flight &flight, Thread loader, ct_value *out) {
+Landing Flights::check_in(Flight &flight, Thread loader, bool falls_back, ct_value *out) {
   assert(flight.holders > 0);
   if (flight.answer == Flight::kNone) {
     if (flight.leased) {
       flight.reserved = true;
       return Landing::kNotYet;
     }
-    if (is_overtaken(flight)) return Landing::kOvertaken;
+    if (falls_back) flight.reserved = false;
+    if (falls_back || is_overtaken(flight)) return Landing::kGivenUp;
     give_lease(flight, loader);
     if (flight.kind == Flight::kLoad) counters_.miss();
     return Landing::kLeased;
   }
   if (flight.answer == Flight::kFailure) {
+    // A load that finds nothing has removed the stale value.
+    if (falls_back && flight.failure != CT_MISS) return Landing::kFailed;
     counters_.miss();
     loads_.shared_failure();
     return Landing::kFailed;

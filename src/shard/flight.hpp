@@ -89,13 +89,13 @@ struct Hold {
 
 // What a waiting caller finds after it has woken up.
 enum class Landing : uint8_t {
-  kLanded,     // There is a value, which is handed out.
-  kFailed,     // The load has failed, with the flight's failure.
-  kLeased,     // The lease was given up, and the caller has it now.
-  kNotYet,     // Another caller has the lease; after a wait: the time is over.
-  kOvertaken,  // The load was overtaken, then given up: start anew.
-  kNoMemory,   // There is a value, but no memory for its pin.
-  kRing,       // The wait was not begun: the loader waits for this thread.
+  kLanded,    // There is a value, which is handed out.
+  kFailed,    // The load has failed, with the flight's failure.
+  kLeased,    // The lease was given up, and the caller has it now.
+  kNotYet,    // Another caller has the lease; after a wait: the time is over.
+  kGivenUp,   // The lease was given up, and is not for this caller: start anew.
+  kNoMemory,  // There is a value, but no memory for its pin.
+  kRing,      // The wait was not begun: the loader waits for this thread.
 };
 
 // The flights of a shard that are leased, vacant, or both overtaken and answered.
@@ -128,7 +128,9 @@ class Flights {
   // lease is another's. Returns nullptr if it has not, or if there is no memory.
   Flight *join_to_renew(const Probe &probe, Thread loader, Entry *old);
   // Returns what has come of the flight, to a holder that waits and has woken up. out may be NULL.
-  Landing check_in(Flight &flight, Thread loader, ct_value *out);
+  // falls_back: the caller has a stale value to fall back on. So it takes no lease, as it would have
+  // to be given the old value with it; and a failure is not yet its own.
+  Landing check_in(Flight &flight, Thread loader, bool falls_back, ct_value *out);
   // The following four end a caller's hold. If there are no other holders, the flight is gone. The
   // first three return how many of the other holders are to be woken.
 

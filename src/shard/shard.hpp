@@ -183,7 +183,7 @@ class alignas(64) Shard {
   // Holds the turn to compute the key. Returns as join does.
   ct_status take_turn(const Probe &probe, Thread thread, Hold *hold);
   // Returns what has come of a flight that the caller holds and waits for.
-  Landing check_in(Flight &flight, Thread loader, ct_value *out);
+  Landing check_in(Flight &flight, Thread loader, bool falls_back, ct_value *out);
   // These end the hold of a caller, as the functions of Flights do.
   void leave(Flight &flight);
   void give_up_lease(Flight &flight);

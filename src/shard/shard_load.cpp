@@ -110,9 +110,9 @@ ct_status Shard::take_turn(const Probe &probe, Thread thread, Hold *hold) {
   return flights_.join(Flight::kTurn, probe, thread, hold);
 }
 
-Landing Shard::check_in(Flight &flight, Thread loader, ct_value *out) {
+Landing Shard::check_in(Flight &flight, Thread loader, bool falls_back, ct_value *out) {
   Locked locked(*this);
-  return flights_.check_in(flight, loader, out);
+  return flights_.check_in(flight, loader, falls_back, out);
 }
 
 // In the next three functions the flight may be gone when wake() is called, and so may the threads

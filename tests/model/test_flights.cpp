@@ -50,7 +50,7 @@ struct Stage {
     return others;
   }
   bool takes_lease(Hold hold, ct::Thread thread) {
-    return flights.check_in(*hold.flight, thread, nullptr) == ct::Landing::kLeased;
+    return flights.check_in(*hold.flight, thread, false, nullptr) == ct::Landing::kLeased;
   }
   static ct::Probe probe_of(const char *key) { return {{key, 1}, static_cast<uint64_t>(*key)}; }
   void overtake(const char *key) {
@@ -146,7 +146,7 @@ TEST(failure_answers_all_who_wait_and_nobody_else) {
     assert_ptr_not_equal(first.flight, later.flight);
     for (const Hold &hold : waiters) {
       assert_true(has_news(hold));
-      assert_true(stage.flights.check_in(*hold.flight, 2, nullptr) == ct::Landing::kFailed);
+      assert_true(stage.flights.check_in(*hold.flight, 2, false, nullptr) == ct::Landing::kFailed);
       assert_int_equal(CT_ERR_IO, hold.flight->failure);
       assert_int_equal(0, stage.leave(hold, false));
     }

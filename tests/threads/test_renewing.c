@@ -165,6 +165,63 @@ SCENE_TEST(who_waits_for_a_renewal_that_fails_gets_the_old_value) {
   pthread_join(patient.thread, NULL);
   assert_given(&patient, CT_STALE, "old");
   assert_int_equal(0, s->loads);
+  assert_int_equal(0, stats_of(s->cache).misses);
+}
+
+SCENE_TEST(who_takes_over_a_renewal_has_the_old_value) {
+  ct_lease *lease = renew(s);
+  asker patient = {0};
+  start_patient(s, &patient);
+  s->answer = CT_ERR_IO;
+  sem_post(&s->go_on);
+  ct_lease_abandon(lease);
+  pthread_join(patient.thread, NULL);
+  assert_given(&patient, CT_STALE, "old");
+  assert_int_equal(1, s->loads);
+  const ct_stats stats = stats_of(s->cache);
+  assert_int_equal(2, stats.renewals);
+  assert_int_equal(1, stats.renewal_failures);
+  assert_int_equal(0, stats.misses);
+}
+
+/* All who wait take over in turns, whichever of them a wake-up reaches. */
+SCENE_TEST(all_who_wait_for_a_renewal_outlast_cancelled_ones) {
+  static asker askers[kAskers];
+  memset(askers, 0, sizeof(askers));
+  ct_lease *lease = renew(s);
+  s->answer = CT_BUSY;
+  for (size_t i = 0; i < kAskers; i++) {
+    askers[i].options.stale_after_ns = UINT64_MAX;
+    start(&askers[i], s);
+    sem_post(&s->go_on);
+  }
+  ct_lease_abandon(lease);
+  for (size_t i = 0; i < kAskers; i++) {
+    pthread_join(askers[i].thread, NULL);
+    assert_status(CT_BUSY, askers[i].status);
+    assert_holds_nothing(askers[i].value);
+  }
+  assert_int_equal(kAskers, s->loads);
+}
+
+SCENE_TEST(who_waits_for_a_renewal_that_finds_nothing_is_told_so) {
+  ct_lease *lease = renew(s);
+  asker patient = {0};
+  start_patient(s, &patient);
+  ct_lease_fail(lease, CT_MISS);
+  pthread_join(patient.thread, NULL);
+  assert_status(CT_MISS, patient.status);
+  assert_int_equal(0, s->loads);
+  assert_int_equal(1, stats_of(s->cache).shared_failures);
+}
+
+SCENE_TEST(timeout_ends_the_wait_for_a_renewal_too) {
+  ct_lease *lease = renew(s);
+  asker impatient = {.options.timeout_ns = 1000000, .options.stale_after_ns = UINT64_MAX};
+  start(&impatient, s);
+  pthread_join(impatient.thread, NULL);
+  assert_given(&impatient, CT_STALE, "old");
+  ct_lease_abandon(lease);
 }
 
 SCENE_TEST(who_waits_too_long_for_a_renewal_gets_the_old_value) {
