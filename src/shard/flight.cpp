@@ -123,9 +123,10 @@ void Flights::land(Flight &flight, const ct_value &value, Entry *entry, Now &now
   if (loads_.keeps()) loads_.load(now() > flight.started ? now() - flight.started : 0);
   const bool is_answer = answer_by_value(flight, value, entry);
   end_lease(flight);
-  end_hold(flight);
+  const int next = end_hold(flight);
+  const int others = is_answer ? INT_MAX : next;
   // The flight may be gone by now, if a waiting caller has left early. wake() allows that.
-  if (is_answer) wake(flight.news, INT_MAX);
+  if (others != 0) wake(flight.news, others);
 }
 
 void Flights::release_waiting(const Probe &probe, const ct_value &value, Entry *entry) {
@@ -144,11 +145,11 @@ void Flights::answer(Flight &flight, Flight::Answer answer) {
   flight.news.fetch_add(1, std::memory_order_release);
 }
 
-// Returns false if nobody waits without an answer. The entry has just been stored, and has so few
-// pins that another one needs no memory.
+// Returns false if nobody waits without an answer, or if there is no memory to pin the entry for
+// those who wait, because others have pinned it so often.
 bool Flights::answer_by_value(Flight &flight, const ct_value &value, Entry *entry) {
   if (flight.waiting() == 0 || flight.answer != Flight::kNone) return false;
-  pins_.pin(entry);
+  if (!pins_.pin(entry)) return false;
   flight.value = value;
   flight.entry = entry;
   answer(flight, Flight::kValue);

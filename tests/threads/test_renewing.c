@@ -224,6 +224,39 @@ SCENE_TEST(timeout_ends_the_wait_for_a_renewal_too) {
   ct_lease_abandon(lease);
 }
 
+/* The value's entry counts some pins itself. Beyond these, a pin takes memory. */
+TEST(kept_value_is_pinned_for_those_who_wait_or_one_of_them_loads) {
+  enum { kPins = 65536 };
+  static ct_value pins[kPins];
+  for (int count = kPins - 5; count < kPins; count++) {
+    scene s = {.now = 0};
+    test_allocator allocator;
+    test_allocator_init(&allocator);
+    sem_init(&s.go_on, 0, 1);
+    s.cache = cache_of(.maxsize = 8, .ttl = kTtl, .stale = kStale, .timer = read_scene,
+                       .user_data = &s, .allocator = &allocator.hooks);
+    set_text(s.cache, "k", "old");
+    s.now = kTtl - 1;
+    for (int i = 0; i < count; i++) assert_status(CT_OK, ct_get(s.cache, "k", 1, &pins[i]));
+    s.now = kTtl;
+    ct_lease *lease = renew(&s);
+    asker patient = {0};
+    start_patient(&s, &patient);
+    allocator.fail_at = allocator.calls;
+    const ct_status status = ct_lease_keep(lease, NULL);
+    allocator.fail_at = -1;
+    assert_true(status == CT_OK || status == CT_ERR_NOMEM);
+    pthread_join(patient.thread, NULL);
+    assert_true(patient.status == CT_OK || patient.status == CT_ERR_NOMEM);
+    ct_value_release(&patient.value);
+    assert_int_equal(count, stats_of(s.cache).pinned);
+    for (int i = 0; i < count; i++) ct_value_release(&pins[i]);
+    assert_int_equal(0, stats_of(s.cache).pinned);
+    ct_cache_free(s.cache);
+    sem_destroy(&s.go_on);
+  }
+}
+
 SCENE_TEST(who_waits_too_long_for_a_renewal_gets_the_old_value) {
   ct_lease *lease = renew(s);
   asker impatient = {.options.stale_after_ns = 1000000};
