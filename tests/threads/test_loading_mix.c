@@ -10,12 +10,23 @@ typedef struct mixer {
   uint64_t random;
   int steps;
   int depth;        /* of loaders in loaders */
+  bool ran;         /* the loader of the latest call */
+  bool had_old;     /* which had a value to renew */
+  uint64_t renewed; /* loads and leases that came with the old value */
   uint64_t reads;   /* that count a hit or a miss */
   uint64_t missed;  /* leases taken, by loaders too */
   uint64_t loads;   /* of these, fulfilled */
   uint64_t unnamed; /* statuses that may not occur */
   uint64_t damaged; /* values that are not what anyone stored under their key */
 } mixer;
+
+/* Time passes a little with some of the calls. */
+static _Atomic uint64_t mixed_time;
+
+static uint64_t read_mixed_time(void *user_data) {
+  (void)user_data;
+  return mixed_time;
+}
 
 /* A value begins with its key; all of its other bytes are equal. */
 static size_t make_value(mixer *self, uint64_t key, char *value) {
@@ -36,16 +47,17 @@ static void check_value(mixer *self, uint64_t key, const void *data, size_t size
 
 static void mix_load(mixer *self, uint64_t key);
 
-static ct_status load_mixed(void *user_data, const void *key, size_t key_size, ct_result *result) {
-  mixer *self = user_data;
+static ct_status bring_mixed(mixer *self, const void *key, size_t key_size, ct_bytes old,
+                             ct_result *result) {
   self->missed++;
   char value[kLargeValue];
   uint64_t number;
   memcpy(&number, key, key_size);
+  if (old.data != NULL) check_value(self, number, old.data, old.size);
   const size_t size = make_value(self, number, value);
   ct_result_set(result, value, size);
   if (test_random_below(&self->random, 4) == 0) sched_yield();
-  switch (test_random_below(&self->random, 13)) {
+  switch (test_random_below(&self->random, 15)) {
     case 0:
       return CT_MISS;
     case 12:
@@ -73,16 +85,39 @@ static ct_status load_mixed(void *user_data, const void *key, size_t key_size, c
       self->depth--;
       break;
     }
+    case 13:
+    case 14:
+      if (old.data != NULL) ct_result_not_modified(result);
+      break;
   }
   self->loads++;
   return CT_OK;
 }
 
+static ct_status load_mixed(void *user_data, const void *key, size_t key_size, ct_result *result) {
+  mixer *self = user_data;
+  ct_bytes old;
+  const bool had_old = ct_result_old(result, &old) == CT_OK;
+  const ct_status status = bring_mixed(self, key, key_size, old, result);
+  self->ran = true;
+  self->had_old = had_old;
+  return status;
+}
+
 static void mix_load(mixer *self, uint64_t key) {
   ct_value value = CT_VALUE_INIT;
-  const ct_status status = ct_get_or_load(self->cache, &key, sizeof(key), load_mixed, self, &value);
-  self->reads += status != CT_ERR_RECURSION;
-  if (status == CT_OK) {
+  ct_load_options options = CT_LOAD_OPTIONS_INIT;
+  if (test_random_below(&self->random, 8) == 0) options.flags = CT_LOAD_FORCE;
+  if (test_random_below(&self->random, 4) == 0)
+    options.timeout_ns = 1 + test_random_below(&self->random, 100000);
+  if (test_random_below(&self->random, 2) == 0)
+    options.stale_after_ns = test_random_below(&self->random, 3) == 0 ? kForever : 50000;
+  self->ran = self->had_old = false;
+  const ct_status status =
+      ct_get_or_load_with(self->cache, &key, sizeof(key), load_mixed, self, &options, &value);
+  self->reads += status != CT_ERR_RECURSION && (status != CT_BUSY || self->ran);
+  self->renewed += self->had_old && options.flags == 0;
+  if (status == CT_OK || status == CT_STALE) {
     check_value(self, key, value.data, value.size);
   } else {
     self->unnamed += status != CT_MISS && status != (ct_status)-1000 && status != CT_BUSY &&
@@ -99,16 +134,25 @@ static void mix_lease(mixer *self, uint64_t key) {
   const ct_status status = ct_get_or_lease(
       self->cache, &key, sizeof(key), waits[test_random_below(&self->random, 3)], &value, &lease);
   const bool failed = status == CT_MISS || status == (ct_status)-1000; /* with another's load */
-  self->reads += status == CT_OK || status == CT_LEASED || failed;
-  if (status == CT_OK) {
-    check_value(self, key, value.data, value.size);
-  } else if (status == CT_LEASED) {
+  const bool served = status == CT_OK || status == CT_STALE || status == CT_RENEW;
+  self->reads += served || status == CT_LEASED || failed;
+  if (served) check_value(self, key, value.data, value.size);
+  if (lease != NULL) {
+    ct_value_release(&value);
     self->missed++;
+    self->renewed += status == CT_RENEW;
+    self->unnamed += status != CT_RENEW && status != CT_LEASED;
+    if (status == CT_RENEW && test_random_below(&self->random, 3) == 0) {
+      const ct_status kept = ct_lease_keep(lease, NULL);
+      self->unnamed += kept != CT_OK && kept != CT_NOT_STORED;
+      self->loads++;
+      return;
+    }
     if (test_random_below(&self->random, 3) == 0) {
       if (test_random_below(&self->random, 2) == 0)
         ct_lease_abandon(lease);
       else
-        ct_lease_fail(lease, CT_MISS);
+        ct_lease_fail(lease, test_random_below(&self->random, 2) == 0 ? CT_MISS : (ct_status)-1000);
       return;
     }
     char brought[kLargeValue];
@@ -118,7 +162,7 @@ static void mix_lease(mixer *self, uint64_t key) {
     check_value(self, key, value.data, value.size);
     self->loads++;
   } else {
-    self->unnamed += !failed && status != CT_BUSY;
+    self->unnamed += !served && !failed && status != CT_BUSY;
   }
   ct_value_release(&value);
 }
@@ -142,6 +186,8 @@ static void *mix(void *user_data) {
     const uint64_t key = test_random_below(&self->random, kMixedKeys);
     ct_value value = CT_VALUE_INIT;
     ct_status status;
+    if (test_random_below(&self->random, 8) == 0)
+      atomic_fetch_add(&mixed_time, test_random_below(&self->random, 6));
     switch (test_random_below(&self->random, 20)) {
       case 0: {
         char given[kLargeValue];
@@ -163,6 +209,8 @@ static void *mix(void *user_data) {
         break;
       case 6:
         if (step % 8 == 0) ct_clear(self->cache);
+        if (step % 8 == 1) ct_set_lifetime(self->cache, &key, sizeof(key), step % 3);
+        if (step % 8 == 2) ct_expire(self->cache, CT_NOW, NULL, NULL);
         break;
       case 7:
         self->reads++;
@@ -195,11 +243,15 @@ static void *mix(void *user_data) {
 }
 
 /* Runs threads of mix, and asserts what must hold whatever happened. */
-static void assert_mix_adds_up(uint32_t shards, int steps, uint64_t seed) {
+static void assert_mix_adds_up(ct_options options, int steps, uint64_t seed) {
   test_allocator allocator;
   test_allocator_init(&allocator);
-  ct_cache *cache = cache_of(.weight_kind = CT_WEIGHT_VALUE, .maxsize = 45000, .shards = shards,
-                             .allocator = &allocator.hooks);
+  options.struct_size = sizeof(options);
+  options.weight_kind = CT_WEIGHT_VALUE;
+  options.maxsize = 45000;
+  options.timer = read_mixed_time;
+  options.allocator = &allocator.hooks;
+  ct_cache *cache = new_cache(&options);
   mixer mixers[kMixers];
   for (size_t i = 0; i < kMixers; i++) {
     mixers[i] = (mixer){.cache = cache, .random = seed + i * 1000003, .steps = steps};
@@ -211,6 +263,7 @@ static void assert_mix_adds_up(uint32_t shards, int steps, uint64_t seed) {
     sum.reads += mixers[i].reads;
     sum.missed += mixers[i].missed;
     sum.loads += mixers[i].loads;
+    sum.renewed += mixers[i].renewed;
     sum.unnamed += mixers[i].unnamed;
     sum.damaged += mixers[i].damaged;
   }
@@ -223,6 +276,10 @@ static void assert_mix_adds_up(uint32_t shards, int steps, uint64_t seed) {
   assert_in_range(stats.waits, 0, stats.hits);
   assert_int_equal(stats.inserts, entries + stats.evictions + stats.expirations + stats.removals);
   assert_int_equal(sum.reads, stats.hits + stats.misses);
+  assert_int_equal(sum.renewed, stats.renewals);
+  assert_in_range(stats.renewal_failures, 0, stats.renewals);
+  assert_in_range(stats.stale_served, 0, stats.hits);
+  assert_int_equal(0, stats.pinned);
   ct_cache_free(cache);
   assert_int_equal(0, allocator.blocks);
 }
@@ -230,5 +287,14 @@ static void assert_mix_adds_up(uint32_t shards, int steps, uint64_t seed) {
 TEST(mix_of_everything_adds_up) {
   const uint64_t seed = test_seed();
   for (uint32_t shards = 1; shards <= 4; shards *= 2)
-    assert_mix_adds_up(shards, rounds(kMixedSteps), seed + shards);
+    assert_mix_adds_up((ct_options){.shards = shards}, rounds(kMixedSteps), seed + shards);
+}
+
+TEST(mix_of_everything_adds_up_where_values_are_renewed) {
+  const uint64_t seed = test_seed();
+  for (uint32_t shards = 1; shards <= 4; shards *= 4) {
+    const ct_options options = {
+        .shards = shards, .ttl = 40, .refresh_ahead = 10, .stale = 30, .retry = 2, .jitter = 5};
+    assert_mix_adds_up(options, rounds(kMixedSteps), seed + shards);
+  }
 }
