@@ -167,6 +167,109 @@ TEST(lease_survives_faults) {
   assert_true(faults > before + 20); /* else it tested nothing */
 }
 
+/* ---- Renewals ------------------------------------------------------------------------------- */
+
+/* How the old value is loaded anew. */
+typedef struct renewal {
+  bool keeps;    /* it is not modified */
+  bool evicts;   /* it leaves before, for want of room */
+  bool forces;   /* CT_LOAD_FORCE */
+  bool by_lease; /* not by a loader */
+  size_t size;   /* of the old value, and of the new one */
+  fixture *f;
+} renewal;
+
+static void evict_old(const renewal *self) {
+  if (self->evicts) ct_set_ttl(self->f->cache, "other", 5, "2", 1, CT_NEVER);
+}
+
+static ct_status renew(void *user_data, const void *key, size_t key_size, ct_result *result) {
+  (void)key, (void)key_size;
+  const renewal *self = user_data;
+  evict_old(self);
+  if (self->keeps)
+    ct_result_not_modified(result);
+  else
+    ct_result_set(result, kZeros, self->size);
+  return CT_OK;
+}
+
+static ct_status call_to_renew(renewal *self, ct_value *out) {
+  ct_cache *cache = self->f->cache;
+  if (!self->by_lease) {
+    ct_load_options options = CT_LOAD_OPTIONS_INIT;
+    options.flags = self->forces ? CT_LOAD_FORCE : 0;
+    return ct_get_or_load_with(cache, "new", 3, renew, self, &options, out);
+  }
+  ct_lease *lease;
+  const ct_status status = ct_get_or_lease(cache, "new", 3, 0, out, &lease);
+  if (lease == NULL) return status;
+  evict_old(self);
+  if (self->keeps && status == CT_RENEW) return ct_lease_keep(lease, NULL);
+  ct_value_release(out);
+  return ct_lease_fulfil(lease, kZeros, self->size, NULL, out);
+}
+
+static void assert_renewal_survives_faults(renewal *self) {
+  for (int64_t fault = 0;; fault++) {
+    fixture f;
+    test_allocator allocator;
+    test_allocator_init(&allocator);
+    open_fixture(&f, .maxsize = 1, .ttl = 100, .stale = 50, .retry = 1,
+                 .allocator = &allocator.hooks);
+    self->f = &f;
+    assert_status(CT_OK, ct_set(f.cache, "new", 3, kZeros, self->size));
+    f.clock.now = 100;
+    allocator.fail_at = allocator.calls + fault;
+    ct_value out = CT_VALUE_INIT;
+    const ct_status status = call_to_renew(self, &out);
+    const bool failed = allocator.failed != 0;
+    allocator.fail_at = -1;
+    if (!failed || status == CT_OK) {
+      assert_status(CT_OK, status);
+    } else if (status == CT_ERR_NOMEM) {
+      assert_true(self->forces || self->by_lease);
+    } else {
+      assert_status(CT_STALE, status);
+    }
+    if (out.pin != 0) assert_int_equal(self->size, out.size);
+    assert_true(status == CT_ERR_NOMEM || out.pin != 0);
+    ct_value_release(&out);
+    assert_int_equal(0, stats_of(f.cache).pinned);
+    /* The lease has ended, and all goes on. */
+    f.clock.now++;
+    if (status != CT_OK) {
+      renewal again = {.size = self->size, .f = &f, .by_lease = self->by_lease, .forces = true};
+      assert_status(CT_OK, call_to_renew(&again, &out));
+      ct_value_release(&out);
+    }
+    const ct_stats stats = stats_of(f.cache);
+    assert_int_equal(stats.inserts, ct_len(f.cache) + stats.evictions + stats.expirations);
+    assert_int_equal(stats.misses + stats.renewals, stats.loads + stats.load_failures);
+    fixture_close(&f);
+    assert_int_equal(0, allocator.blocks);
+    if (!failed) break;
+    faults++;
+  }
+}
+
+TEST(renewal_survives_faults) {
+  const int64_t before = faults;
+  static const size_t sizes[] = {10, 300, kLarge};
+  for (int way = 0; way < 8; way++) {
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+      renewal r = {.keeps = (way & 1) != 0, .evicts = (way & 2) != 0, .size = sizes[i]};
+      r.by_lease = (way & 4) != 0;
+      assert_renewal_survives_faults(&r);
+      if (r.by_lease) continue;
+      r = (renewal){.keeps = (way & 1) != 0, .evicts = (way & 2) != 0, .size = sizes[i]};
+      r.forces = true;
+      assert_renewal_survives_faults(&r);
+    }
+  }
+  assert_true(faults > before + 20); /* else it tested nothing */
+}
+
 TEST(compute_survives_faults) {
   const int64_t before = faults;
   static const size_t sizes[] = {0, 10, 300, kLarge};
