@@ -453,6 +453,30 @@ FRESH_TEST(forced_load_counts_as_no_renewal) {
   assert_counted(f->cache, .misses = 1, .inserts = 1, .load_failures = 1);
 }
 
+/* Asks for the key that is being loaded, with those options. */
+static void ask_again(plan *self, ct_result *result) {
+  ct_load_options options = CT_LOAD_OPTIONS_INIT;
+  options.flags = self->number == 0 ? CT_LOAD_FORCE : 0;
+  options.stale_after_ns = UINT64_MAX;
+  ct_value out = poisoned_value();
+  self->seen = ct_get_or_load_with(self->f->cache, "a", 1, load, self, &options, &out);
+  ct_value_release(&out);
+  ct_result_set(result, "2", 1);
+}
+
+FRESH_TEST(loader_waits_for_no_renewal_of_its_own) {
+  set_text(f->cache, "a", "1");
+  pass(f, kTtl);
+  plan patient = {.act = ask_again, .number = 1};
+  assert_answer(CT_OK, f, "a", &patient, "2");
+  assert_status(CT_STALE, patient.seen);
+  pass(f, kTtl);
+  plan forces = {.act = ask_again};
+  assert_answer(CT_OK, f, "a", &forces, "2");
+  assert_status(CT_ERR_RECURSION, forces.seen);
+  assert_int_equal(1, forces.calls);
+}
+
 /* ---- Leases --------------------------------------------------------------------------------- */
 
 /* Takes the lease of a value that is to be renewed. */
