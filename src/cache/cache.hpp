@@ -175,7 +175,7 @@ class alignas(64) Cache : public Owner {
   bool is_single_threaded() const { return (options_.flags & CT_FLAG_SINGLE_THREADED) != 0; }
 
   ct_status set(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now);
-  Landing await(const Hold &hold, uint64_t until, Thread loader, bool falls_back, ct_value *out);
+  Landing await(const Hold &hold, uint64_t until, Thread loader, ct_value *out);
   ct_status make_request(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now,
                          StoreRequest *request);
   static bool fits_inside(Bytes key, Bytes value) { return key.size + value.size <= kApartBytes; }

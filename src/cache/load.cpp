@@ -50,8 +50,7 @@ void replace(ct_value *out, const ct_value &value) {
 }  // namespace
 
 // Waits for the lease of a flight that the caller holds, or for the result of the flight.
-Landing Cache::await(const Hold &hold, uint64_t until, Thread loader, bool falls_back,
-                     ct_value *out) {
+Landing Cache::await(const Hold &hold, uint64_t until, Thread loader, ct_value *out) {
   Flight &flight = *hold.flight;
   Waits::Wait wait;
   if (!waits_.begin(wait, this_thread(), flight)) return Landing::kRing;
@@ -62,7 +61,7 @@ Landing Cache::await(const Hold &hold, uint64_t until, Thread loader, bool falls
     if (time >= until) break;
     sleep_while(flight.news, news, until - time);
     news = flight.news.load(std::memory_order_acquire);
-    landing = flight.shard->check_in(flight, loader, falls_back, out);
+    landing = flight.shard->check_in(flight, loader, hold.falls_back, out);
   }
   waits_.end(wait);
   return landing;
@@ -85,14 +84,12 @@ ct_status Cache::join(Bytes key, const Patience &patience, Thread loader, ct_val
       *flight = hold.flight;
     }
     if (status != CT_BUSY) return status;
-    // There is a stale value to fall back on, unless it has left meanwhile.
-    const bool may_fall_back = joining.waits_first;
     const uint64_t wait_ns =
-        may_fall_back ? std::min(patience.stale_ns, patience.wait_ns) : patience.wait_ns;
+        hold.falls_back ? std::min(patience.stale_ns, patience.wait_ns) : patience.wait_ns;
     Landing landing = Landing::kNotYet;
     if (wait_ns != 0) {
       if (begun == 0) begun = monotonic_ns();
-      landing = await(hold, saturating_add(begun, wait_ns), loader, may_fall_back, out);
+      landing = await(hold, saturating_add(begun, wait_ns), loader, out);
     }
     if (landing == Landing::kLeased) {
       hold.flight->started = clock_.read();
@@ -104,7 +101,8 @@ ct_status Cache::join(Bytes key, const Patience &patience, Thread loader, ct_val
         landing == Landing::kFailed ? hold.flight->failure : status_of(landing);
     shard.leave(*hold.flight);
     if (landing == Landing::kGivenUp) continue;
-    if (!may_fall_back || landing == Landing::kLanded || answer == CT_MISS) return answer;
+    if (!hold.falls_back || landing == Landing::kLanded || answer == CT_MISS) return answer;
+    // The stale value serves, unless it has left meanwhile.
     joining.waits_first = false;
   }
 }
@@ -221,7 +219,7 @@ bool Cache::compute_in_turn(const Probe &probe, ct_compute_fn compute, void *use
   Hold turn;
   *status = shard.take_turn(probe, thread, &turn);
   if (*status == CT_BUSY) {
-    *status = status_of(await(turn, CT_NEVER, thread, false, nullptr));
+    *status = status_of(await(turn, CT_NEVER, thread, nullptr));
     if (*status != CT_LEASED) shard.leave(*turn.flight);
   }
   if (*status != CT_LEASED) return true;

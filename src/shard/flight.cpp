@@ -19,7 +19,7 @@ ct_status Flights::join(Flight::Kind kind, const Probe &probe, Thread loader, Ho
     if (flight == nullptr) return CT_ERR_NOMEM;
   }
   flight->holders++;
-  *hold = {flight, flight->news.load(std::memory_order_relaxed)};
+  *hold = {flight, flight->news.load(std::memory_order_relaxed), false};
   if (flight->leased || flight->reserved) return CT_BUSY;
   give_lease(*flight, loader);
   if (kind == Flight::kLoad) counters_.miss();

@@ -85,6 +85,7 @@ struct Flight {
 struct Hold {
   Flight *flight = nullptr;
   uint32_t news = 0;
+  bool falls_back = false;  // the caller waits only for something newer than a stale value
 };
 
 // What a waiting caller finds after it has woken up.

@@ -20,7 +20,9 @@ ct_status Shard::join(const Probe &probe, Now &now, const Joining &joining, ct_v
   }
   const bool renews = wants_renewal(e, stale, now);
   if (renews && stale && joining.waits_first && flights_.is_leased(probe)) {
-    return flights_.join(Flight::kLoad, probe, joining.loader, hold);
+    const ct_status status = flights_.join(Flight::kLoad, probe, joining.loader, hold);
+    hold->falls_back = true;
+    return status;
   }
   const bool is_out = stale ? hand_out_stale(place, probe.hash, now, out)
                             : hand_out_hit(place, probe.hash, now, out);

@@ -257,6 +257,26 @@ TEST(kept_value_is_pinned_for_those_who_wait_or_one_of_them_loads) {
   }
 }
 
+/* Patience is for those who have something to fall back on. */
+SCENE_TEST(patience_does_not_keep_a_failure_from_who_has_no_old_value) {
+  for (int forced = 0; forced < 2; forced++) {
+    ct_lease *lease = NULL;
+    if (forced == 0) s->now += kStale; /* it is there still, and has left for all */
+    if (forced == 0) assert_status(CT_LEASED, ct_get_or_lease(s->cache, "k", 1, 0, NULL, &lease));
+    if (forced != 0) lease = renew(s);
+    s->readings = 0;
+    asker patient = {.options.flags = forced != 0 ? CT_LOAD_FORCE : 0};
+    start_patient(s, &patient);
+    sem_post(&s->go_on);
+    ct_lease_fail(lease, CT_ERR_IO);
+    pthread_join(patient.thread, NULL);
+    assert_status(CT_ERR_IO, patient.status);
+    assert_int_equal(0, s->loads);
+    set_text(s->cache, "k", "old");
+    s->now += kTtl;
+  }
+}
+
 SCENE_TEST(who_waits_too_long_for_a_renewal_gets_the_old_value) {
   ct_lease *lease = renew(s);
   asker impatient = {.options.stale_after_ns = 1000000};
