@@ -93,6 +93,10 @@ class error : public std::runtime_error {
   ct_status status_;
 };
 
+/** The status of the error that those get who waited for a load that threw. What it threw is for
+ *  its own caller; a cachetools::error or a std::bad_alloc is for all of them. */
+inline constexpr ct_status loader_threw = static_cast<ct_status>(-0x7ffffff0);
+
 namespace detail {
 
 template <class Exception>
@@ -107,6 +111,7 @@ template <class Exception>
 
 [[noreturn]] inline void fail(ct_status status) {
   if (status == CT_ERR_NOMEM) raise(std::bad_alloc());
+  if (status == loader_threw) raise(error(status, "the load of another caller threw"));
   raise(error(status));
 }
 
@@ -132,8 +137,25 @@ R guarded(std::exception_ptr &thrown, R otherwise, Function &&function) noexcept
 #endif
 }
 
-// The status by which a callback says that it threw. Nobody sees it.
-inline constexpr ct_status kThrew = static_cast<ct_status>(-0x7ffffff0);
+// The status by which a callback says that it threw.
+inline constexpr ct_status kThrew = loader_threw;
+
+// The status by which a loader that threw fails those who wait.
+inline ct_status failure_of(const std::exception_ptr &thrown) noexcept {
+#if defined(__cpp_exceptions)
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const error &it) {
+    if (it.status() < 0 || it.status() == CT_BUSY) return it.status();
+  } catch (const std::bad_alloc &) {
+    return CT_ERR_NOMEM;
+  } catch (...) {
+  }
+#else
+  (void)thrown;
+#endif
+  return kThrew;
+}
 
 // A call into C: where callbacks leave what they threw. The thread's calls are a stack, as
 // callbacks may call in turn.
@@ -1208,14 +1230,14 @@ class cache {
       struct state {
         std::remove_reference_t<Load> &load;
         const key_argument &key;
-        std::exception_ptr &thrown;
-      } state{load, key, call.thrown()};
+        std::exception_ptr thrown;
+      } state{load, key, nullptr};
       value out;
-      call.end(ct_get_or_load(
+      const ct_status status = ct_get_or_load(
           native(), sought.data(), sought.size(),
           [](void *user_data, const void *, std::size_t, ct_result *to) noexcept {
             auto &it = *static_cast<struct state *>(user_data);
-            return detail::guarded(it.thrown, detail::kThrew, [&] {
+            const ct_status answer = detail::guarded(it.thrown, detail::kThrew, [&] {
               entry special;
               const auto loaded = detail::load_by(it.load, it.key, special);
               if (!detail::brought(loaded)) return CT_MISS;
@@ -1223,8 +1245,11 @@ class cache {
               const auto &given = detail::brought_value<Value>(loaded);
               return hand_back(to, parcel(given));
             });
+            return it.thrown ? detail::failure_of(it.thrown) : answer;
           },
-          &state, out.out()));
+          &state, out.out());
+      if (state.thrown && !out) std::rethrow_exception(state.thrown);
+      if (call.end(status) == CT_BUSY) detail::fail(status);
       return held::take(std::move(out));
     }
   }

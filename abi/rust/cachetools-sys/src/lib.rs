@@ -47,6 +47,10 @@ pub const CT_LEASED: ct_status = 4;
 pub const CT_BUSY: ct_status = 5;
 /// Nothing more follows.
 pub const CT_END: ct_status = 6;
+/// Here is a value past its lifetime: no newer one could be loaded yet.
+pub const CT_STALE: ct_status = 7;
+/// Here is a value, and the caller must now load a newer one.
+pub const CT_RENEW: ct_status = 8;
 
 /// Which entry leaves when room is needed. Expired entries, of all shards, leave before live ones.
 /// Each shard keeps its own order, so the order is exact with one shard. With several threads, uses
@@ -137,6 +141,10 @@ pub const CT_ENTRY_WEIGHT: u32 = 4;
 pub const CT_ENTRY_IF_ABSENT: u32 = 8;
 /// Store only if the key is there: else `CT_MISS`. Not together with `CT_ENTRY_IF_ABSENT`.
 pub const CT_ENTRY_IF_PRESENT: u32 = 16;
+
+/// Load, even if there is a value; or join a load that runs. If it fails, the call fails, and the
+/// old value stays.
+pub const CT_LOAD_FORCE: u32 = 1;
 
 /// Arguments of different types differ: 1, 1.0 and true are three keys. This does not apply to the
 /// types of values within a tuple.
@@ -384,6 +392,16 @@ pub struct ct_options {
     pub custom: *const ct_policy_ops,
     /// NULL: the system's; copied.
     pub allocator: *const ct_allocator,
+    /// Below ttl: a value with less than this left is renewed, in ticks; 0: none.
+    pub refresh_ahead: u64,
+    /// Loading calls may get a value for this long past its deadline, in ticks; 0: not at all.
+    pub stale: u64,
+    /// How long nobody tries to renew a value after a failure, in ticks; 0: a tenth of ttl, or of
+    /// refresh_ahead without one.
+    pub retry: u64,
+    /// Below ttl: up to this much, at random, is taken off the ttl, in ticks, so that what was
+    /// stored at once does not expire at once.
+    pub jitter: u64,
 }
 
 /// What is special about one entry. A field without its flag must be 0, else `CT_ERR_INVALID`.
@@ -511,6 +529,32 @@ pub struct ct_stats {
     /// Pins that hold a value, or a key, right now: those that callers have not released, and those
     /// of open walks and of calls that run. Neither `CT_FLAG_NO_STATS` nor a reset matters to it.
     pub pinned: u64,
+    /// Failures received from another caller's load; misses, too.
+    pub shared_failures: u64,
+    /// Values handed out past their deadline; hits, too.
+    pub stale_served: u64,
+    /// Loads begun while the old value was there; hits, not misses.
+    pub renewals: u64,
+    /// Of these, how many failed and left the old value.
+    pub renewal_failures: u64,
+}
+
+/// How to load.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ct_load_options {
+    /// Sizeof(`ct_load_options`).
+    pub struct_size: usize,
+    /// `CT_LOAD_...`.
+    pub flags: u32,
+    /// 0.
+    pub reserved: u32,
+    /// How long to wait for the load of another caller, in nanoseconds of real time; 0: as long as
+    /// it takes. Does not end one's own loader.
+    pub timeout_ns: u64,
+    /// How long to wait for the renewal of a value past its deadline before that one serves, in
+    /// nanoseconds of real time; 0: not at all.
+    pub stale_after_ns: u64,
 }
 
 extern "C" {
@@ -756,6 +800,13 @@ extern "C" {
     pub fn ct_result_weight(result: *mut ct_result, weight: u64);
     /// Hands the value back to the callers, but does not keep it.
     pub fn ct_result_discard(result: *mut ct_result);
+    /// Hands back the old value that is to be renewed: it is still right, and its lifetime begins
+    /// anew. Of this and `ct_result_set`, the last one counts.
+    pub fn ct_result_not_modified(result: *mut ct_result);
+    /// Shows a loader the value that it is to renew.
+    pub fn ct_result_old(result: *const ct_result, out: *mut ct_bytes) -> ct_status;
+    /// Shows what was handed back so far, for callbacks that wrap others.
+    pub fn ct_result_value(result: *const ct_result, out: *mut ct_bytes) -> ct_status;
     /// Looks a key up, and loads it if it is absent.
     pub fn ct_get_or_load(
         cache: *mut ct_cache,
@@ -763,6 +814,16 @@ extern "C" {
         key_size: usize,
         load: ct_loader_fn,
         user_data: *mut c_void,
+        out: *mut ct_value,
+    ) -> ct_status;
+    /// Does the same as `ct_get_or_load`, with options.
+    pub fn ct_get_or_load_with(
+        cache: *mut ct_cache,
+        key: *const c_void,
+        key_size: usize,
+        load: ct_loader_fn,
+        user_data: *mut c_void,
+        options: *const ct_load_options,
         out: *mut ct_value,
     ) -> ct_status;
     /// Looks a key up. If it is absent, takes its lease, or waits for the holder: `ct_get_or_load`
@@ -786,6 +847,12 @@ extern "C" {
     ) -> ct_status;
     /// Gives a lease up. One of those who wait becomes the loader.
     pub fn ct_lease_abandon(lease: *mut ct_lease);
+    /// Ends a lease whose load has failed, or has found that there is no such value. All who wait
+    /// fail with the status.
+    pub fn ct_lease_fail(lease: *mut ct_lease, status: ct_status);
+    /// Ends a lease that `CT_RENEW` gave: the old value is still right, and its lifetime begins
+    /// anew.
+    pub fn ct_lease_keep(lease: *mut ct_lease, options: *const ct_entry_options) -> ct_status;
     /// Returns the key that a lease is for. *out is valid as long as the lease.
     pub fn ct_lease_key(lease: *const ct_lease, out: *mut ct_bytes);
     /// Reads, changes and writes one entry, as if at once.
@@ -869,6 +936,8 @@ extern "C" {
     pub fn ct_options_init(options: *mut ct_options, struct_size: usize);
     /// As `ct_options_init`, for a `ct_entry_options` that says nothing special.
     pub fn ct_entry_options_init(options: *mut ct_entry_options, struct_size: usize);
+    /// As `ct_options_init`, for a `ct_load_options`.
+    pub fn ct_load_options_init(options: *mut ct_load_options, struct_size: usize);
     /// As `ct_options_init`, for a `ct_entry_info` to be filled in.
     pub fn ct_entry_info_init(info: *mut ct_entry_info, struct_size: usize);
     /// As `ct_options_init`, for a `ct_stats` to be filled in.

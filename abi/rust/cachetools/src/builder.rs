@@ -51,6 +51,10 @@ pub struct Builder<C> {
     flags: u32,
     ttl: u64,
     tti: u64,
+    refresh_ahead: u64,
+    stale: u64,
+    retry: u64,
+    jitter: u64,
     seed: u64,
     /// Called in place of `Callbacks::drop`, if any: one that needs no user_data.
     pub(crate) drop: sys::ct_drop_fn,
@@ -70,6 +74,10 @@ impl<C> Builder<C> {
             flags: sys::CT_FLAG_KEEP_NOTHING, // a 0 is meant, as there is no default
             ttl: 0,
             tti: 0,
+            refresh_ahead: 0,
+            stale: 0,
+            retry: 0,
+            jitter: 0,
             seed: 0,
             drop: None,
             callbacks: Callbacks::default(),
@@ -93,6 +101,34 @@ impl<C> Builder<C> {
     /// Time to idle from a use on. Zero is none.
     pub fn tti(mut self, tti: Duration) -> Self {
         self.tti = ticks(tti);
+        self
+    }
+
+    /// Loading calls renew a value with less than this left of its ttl: one of them loads, and the
+    /// others get the old value at once. Below the ttl. Zero is none.
+    pub fn refresh_ahead(mut self, refresh_ahead: Duration) -> Self {
+        self.refresh_ahead = ticks(refresh_ahead);
+        self
+    }
+
+    /// A value that has expired stays that much longer, for loading calls alone: they renew it, and
+    /// get the old one while that goes on, or if it fails. Zero is not at all.
+    pub fn stale(mut self, stale: Duration) -> Self {
+        self.stale = ticks(stale);
+        self
+    }
+
+    /// How long nobody tries to renew a value after a failure. Zero is a tenth of the ttl, or of
+    /// `refresh_ahead` without one.
+    pub fn retry(mut self, retry: Duration) -> Self {
+        self.retry = ticks(retry);
+        self
+    }
+
+    /// Takes up to this much, at random, off the ttl, so that what was stored at once does not
+    /// expire at once. Below the ttl. Zero is nothing.
+    pub fn jitter(mut self, jitter: Duration) -> Self {
+        self.jitter = ticks(jitter);
         self
     }
 
@@ -209,6 +245,10 @@ impl<C> Builder<C> {
             drop: (self.drop).or_else(|| callbacks.drop.as_ref().map(|_| callbacks::drop as _)),
             custom: (callbacks.policy.as_ref()).map_or(ptr::null(), |_| &policy::OPS),
             allocator: (callbacks.allocator.as_ref()).map_or(ptr::null(), |_| &allocator),
+            refresh_ahead: self.refresh_ahead,
+            stale: self.stale,
+            retry: self.retry,
+            jitter: self.jitter,
         })
     }
 }
@@ -280,6 +320,14 @@ pub struct Options {
     pub ttl: Duration,
     /// Time to idle; zero if there is none.
     pub tti: Duration,
+    /// How long before its deadline a value is renewed; zero if there is no such time.
+    pub refresh_ahead: Duration,
+    /// How long after its deadline a value may serve; zero if not at all.
+    pub stale: Duration,
+    /// How long nobody tries to renew a value after a failure.
+    pub retry: Duration,
+    /// How much at most is taken off the ttl; zero if nothing is.
+    pub jitter: Duration,
     /// The seed of hashing.
     pub seed: u64,
     /// Whether events are counted.
@@ -301,6 +349,10 @@ impl Options {
             shards: raw.shards,
             ttl: duration(raw.ttl),
             tti: duration(raw.tti),
+            refresh_ahead: duration(raw.refresh_ahead),
+            stale: duration(raw.stale),
+            retry: duration(raw.retry),
+            jitter: duration(raw.jitter),
             seed: raw.seed,
             has_stats: raw.flags & sys::CT_FLAG_NO_STATS == 0,
             has_precise_clock: raw.flags & sys::CT_FLAG_PRECISE_CLOCK != 0,

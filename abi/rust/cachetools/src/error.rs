@@ -7,6 +7,8 @@ use std::os::raw::c_char;
 
 use cachetools_sys as sys;
 
+use crate::callbacks::FAILED;
+
 /// Why an operation did not happen.
 ///
 /// Ordinary outcomes, such as a miss, are no errors.
@@ -37,8 +39,11 @@ impl Error {
     pub const NO_MEMORY: Error = Error(sys::CT_ERR_NOMEM);
     /// An argument is not allowed.
     pub const INVALID: Error = Error(sys::CT_ERR_INVALID);
-    /// Others kept changing the entry.
+    /// Others kept changing the entry, or still load it when the time is over.
     pub const BUSY: Error = Error(sys::CT_BUSY);
+    /// The load of another caller, for which this one waited, failed. What with, or what it panicked
+    /// at, is for that caller, who alone knows the type.
+    pub const LOAD: Error = Error(FAILED);
 
     /// The status in C.
     pub fn status(self) -> i32 {
@@ -47,6 +52,9 @@ impl Error {
 
     /// The name of the status in C: "CT_ERR_NOMEM".
     pub fn name(self) -> &'static str {
+        if self == Error::LOAD {
+            return "LOAD"; // a status of this crate's own, for which the library has no name
+        }
         // SAFETY: takes any number, and returns a static string.
         unsafe { text(sys::ct_status_name(self.0)) }.unwrap_or("")
     }
@@ -54,6 +62,9 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Error::LOAD {
+            return f.write_str("the load of another caller failed");
+        }
         // SAFETY: takes any number, and returns a static string.
         f.write_str(unsafe { text(sys::ct_status_message(self.0)) }.unwrap_or(""))
     }
@@ -86,6 +97,15 @@ pub(crate) fn check(status: sys::ct_status) -> Result<sys::ct_status> {
         Err(Error(status))
     } else {
         Ok(status)
+    }
+}
+
+/// Returns whether a loading call has handed a value out, which may be stale.
+pub(crate) fn is_loaded(status: sys::ct_status) -> Result<bool> {
+    match check(status)? {
+        sys::CT_OK | sys::CT_STALE => Ok(true),
+        sys::CT_BUSY => Err(Error::BUSY),
+        _ => Ok(false),
     }
 }
 

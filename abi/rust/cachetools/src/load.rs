@@ -13,7 +13,7 @@ use cachetools_sys as sys;
 use crate::byte_cache::ByteCache;
 use crate::callbacks::FAILED;
 use crate::entry::EntryOptions;
-use crate::error::{check, Error, Result};
+use crate::error::{check, is_loaded, Error, Result};
 use crate::panics::{self, guard};
 use crate::time::ticks;
 use crate::value::{at, bytes, Value};
@@ -104,9 +104,9 @@ impl ByteCache {
     /// Looks a key up, and loads it if it is absent.
     ///
     /// However many threads ask, one of them loads, and the others wait for its value. A loader
-    /// returns `None` if there is no such value. A loader that fails, or finds nothing, fails only
-    /// its own caller, and the next one that waits loads. To load a key within its own loader is
-    /// [`Error::RECURSION`].
+    /// returns `None` if there is no such value. A loader that fails, or finds nothing, does so for
+    /// all who wait at that moment; a failure is [`Error::LOAD`] to these. Whoever comes later loads
+    /// anew. To load a key within its own loader is [`Error::RECURSION`].
     pub fn get_or_load<V, E, F>(&self, key: impl AsRef<[u8]>, load: F) -> Result<Option<Value>, E>
     where
         V: AsRef<[u8]>,
@@ -154,10 +154,11 @@ impl ByteCache {
         // SAFETY: that call filled it in.
         let value = unsafe { self.own(value) };
         panics::resume();
-        if let Some(error) = call.error {
-            return Err(error);
-        }
-        let is_there = check(status)? == sys::CT_OK;
+        let is_there = match call.error {
+            Some(_) if value.is_held() => true, // of a renewal that failed
+            Some(error) => return Err(error),
+            None => is_loaded(status)?,
+        };
         Ok(Some(value).filter(|_| is_there))
     }
 

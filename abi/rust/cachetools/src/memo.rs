@@ -12,7 +12,7 @@ use cachetools_sys as sys;
 use crate::builder::Builder;
 use crate::byte_cache::ByteCache;
 use crate::callbacks::FAILED;
-use crate::error::{check, Error, Result};
+use crate::error::{check, is_loaded, Error, Result};
 use crate::key_builder::{KeyBuilder, KeyRef};
 use crate::load::Output;
 use crate::panics::{self, guard};
@@ -137,10 +137,11 @@ impl<A: ?Sized, E: From<Error>> Memo<A, E> {
         // SAFETY: that call, on this cache, filled it in.
         let value = unsafe { self.cache().own(value) };
         panics::resume();
-        if let Some(error) = call.error.take() {
-            return Err(error);
-        }
-        let is_there = check(status)? == sys::CT_OK;
+        let is_there = match call.error.take() {
+            Some(_) if value.is_held() => true, // of a renewal that failed
+            Some(error) => return Err(error),
+            None => is_loaded(status)?,
+        };
         Ok(Some(value).filter(|_| is_there))
     }
 

@@ -38,6 +38,15 @@ pub struct Stats {
     pub waits: u64,
     /// Values pinned right now, open walks and running calls included.
     pub pinned: u64,
+    /// Failures received from another caller's load in a [`ByteCache`](crate::ByteCache); these are
+    /// misses, too.
+    pub shared_failures: u64,
+    /// Values handed out past their deadline; these are hits, too.
+    pub stale_served: u64,
+    /// Loads begun while the old value was there; these are hits, not misses.
+    pub renewals: u64,
+    /// Renewals that failed, and left the old value.
+    pub renewal_failures: u64,
 }
 
 impl Stats {
@@ -59,6 +68,10 @@ impl Stats {
             load_ticks: 0,
             waits: 0,
             pinned: 0,
+            shared_failures: 0,
+            stale_served: 0,
+            renewals: 0,
+            renewal_failures: 0,
         }
     }
 
@@ -78,6 +91,10 @@ impl Stats {
             load_time: Duration::from_nanos(raw.load_ticks),
             waits: raw.waits,
             pinned: raw.pinned,
+            shared_failures: raw.shared_failures,
+            stale_served: raw.stale_served,
+            renewals: raw.renewals,
+            renewal_failures: raw.renewal_failures,
         }
     }
 }
