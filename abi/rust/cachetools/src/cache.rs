@@ -12,9 +12,10 @@ use crate::error::{check, Error, Result};
 use crate::event::Cause;
 use crate::flights::Flights;
 use crate::key::{DecodeKey, Key};
-use crate::load::{Change, Leased};
+use crate::load::{Change, Lease, Leased, Loaded};
 use crate::panics;
 use crate::policy::Policy;
+use crate::refusal;
 use crate::shared::{self, Parcel};
 use crate::stats::Stats;
 use crate::value::Value;
@@ -228,12 +229,16 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     /// Looks a key up, and loads it if it is absent.
     ///
     /// However many threads ask, one of them loads, and the others wait for its value. The error or
-    /// the panic of a loader comes out of its own caller's call only: nothing is stored, and the
-    /// next one that waits loads. A value that cannot be kept, because it weighs too much, is dead on
+    /// the panic of a loader comes out of its own caller's call only: nothing is stored, and all who
+    /// wait at that moment fail with [`Error::LOAD`]. Whoever comes later loads anew. A value that cannot be kept, because it weighs too much, is dead on
     /// arrival, or was overtaken by a write or a removal of the key, is for its own caller only.
     ///
     /// The loader may load other keys of the same cache. To load the same key, also by a ring of
     /// threads that wait for each other, is [`Error::RECURSION`].
+    ///
+    /// With [`refresh_ahead`](Builder::refresh_ahead) and [`stale`](Builder::stale), a loader also
+    /// renews a value that is there, while others get the old one, which serves if that fails: it may
+    /// be past its deadline. [`get_or_renew`](Cache::get_or_renew) tells.
     pub fn get_or_load<Q, L, E>(
         &self,
         key: &Q,
@@ -258,28 +263,122 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
         L: Into<Arc<V>>,
         E: From<Error>,
     {
+        self.get_or_renew(key, |_| load())
+            .map(|loaded| loaded.value)
+    }
+
+    /// As [`get_or_load_with`](Cache::get_or_load_with). The loader also sees the old value, if it is
+    /// to renew one, and may return that again; and the result says whether the value is stale.
+    ///
+    /// ```
+    /// # use cachetools::{Cache, EntryOptions, Error, Policy};
+    /// # use std::time::Duration;
+    /// # fn main() -> cachetools::Result<()> {
+    /// let prices = Cache::<String, f64>::builder(Policy::Sieve, 1000)
+    ///     .ttl(Duration::from_secs(300))
+    ///     .stale(Duration::from_secs(3600))
+    ///     .build()?;
+    /// let tea = prices.get_or_renew("tea", |_| Ok::<_, Error>((2.5, EntryOptions::new())))?;
+    /// if let Some(failure) = tea.failure {
+    ///     println!("{} is the last price known, as: {}", tea.value, failure);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn get_or_renew<Q, L, E>(
+        &self,
+        key: &Q,
+        load: impl FnOnce(Option<&Arc<V>>) -> Result<(L, EntryOptions), E>,
+    ) -> Result<Loaded<Arc<V>, E>, E>
+    where
+        Q: Key<K> + ?Sized,
+        L: Into<Arc<V>>,
+        E: From<Error>,
+    {
         key.with_bytes(|key| loop {
-            let lease = match self.bytes.get_or_lease(key, Duration::ZERO)? {
-                // SAFETY: the value is pinned, and of a Parcel<V>.
-                Leased::Value(value) => return Ok(unsafe { shared::share(&value) }),
+            let (old, lease) = match self.bytes.get_or_lease(key, Duration::ZERO)? {
+                Leased::Value(value) => return Ok(Self::loaded(&value, false)),
+                Leased::Stale(value) => return Ok(Self::loaded(&value, true)),
                 Leased::Busy => {
-                    self.flights.wait(key)?;
-                    continue;
+                    if !self.flights.wait(key)? {
+                        continue;
+                    }
+                    // A value that was written meanwhile serves as well.
+                    let written = self.bytes.get(key)?.ok_or(Error::LOAD)?;
+                    return Ok(Self::loaded(&written, false));
                 }
-                Leased::Lease(lease) => lease,
+                // SAFETY: the value is pinned, and of a Parcel<V>.
+                Leased::Renew(value, lease) => (Some(unsafe { shared::share(&value) }), lease),
+                Leased::Lease(lease) => (None, lease),
             };
-            let _flight = self.flights.begin(key);
-            let lease = lease; // dropped before the flight, which ends after it
-            let (value, options) = load()?;
-            let value = value.into();
-            let parcel = Parcel::new(Arc::clone(&value));
-            let (status, out) = lease.bring(parcel.bytes(), &options);
-            drop(out);
-            parcel.settle(status);
-            panics::resume();
-            check(status)?;
-            return Ok(value);
+            return self.load(key, old, lease, load);
         })
+    }
+
+    /// Loads a key whose lease was taken. If that fails, the old value serves.
+    fn load<L, E>(
+        &self,
+        key: &[u8],
+        old: Option<Arc<V>>,
+        lease: Lease<'_>,
+        load: impl FnOnce(Option<&Arc<V>>) -> Result<(L, EntryOptions), E>,
+    ) -> Result<Loaded<Arc<V>, E>, E>
+    where
+        L: Into<Arc<V>>,
+        E: From<Error>,
+    {
+        let mut flight = self.flights.begin(key, lease);
+        let (loaded, is_refused) = refusal::run(|| load(old.as_ref()));
+        let (value, options) = match loaded {
+            Ok(loaded) => loaded,
+            Err(failure) if is_refused => {
+                drop(flight.take_lease()); // given up: one of those who wait loads
+                return Err(failure);
+            }
+            Err(failure) => {
+                drop(flight);
+                return match old.and_then(|_| self.still_there(key)) {
+                    Some(loaded) => Ok(Loaded {
+                        failure: Some(failure),
+                        ..loaded
+                    }),
+                    None => Err(failure),
+                };
+            }
+        };
+        let value = value.into();
+        let parcel = Parcel::new(Arc::clone(&value));
+        let (status, out) = flight.take_lease().bring(parcel.bytes(), &options);
+        drop(out);
+        parcel.settle(status);
+        drop(flight);
+        panics::resume();
+        check(status)?;
+        Ok(Loaded {
+            value,
+            is_stale: false,
+            failure: None,
+        })
+    }
+
+    /// Finds the value whose renewal has just failed: not if it has been invalidated meanwhile, or
+    /// its time is over for good. A lease cannot tell.
+    fn still_there<E>(&self, key: &[u8]) -> Option<Loaded<Arc<V>, E>> {
+        match self.bytes.get_or_lease(key, Duration::ZERO).ok()? {
+            Leased::Value(value) => Some(Self::loaded(&value, false)),
+            Leased::Stale(value) => Some(Self::loaded(&value, true)),
+            Leased::Renew(value, _) => Some(Self::loaded(&value, !self.bytes.contains(key))),
+            Leased::Lease(_) | Leased::Busy => None,
+        }
+    }
+
+    fn loaded<E>(value: &Value, is_stale: bool) -> Loaded<Arc<V>, E> {
+        Loaded {
+            // SAFETY: the value is pinned, and of a Parcel<V>.
+            value: unsafe { shared::share(value) },
+            is_stale,
+            failure: None,
+        }
     }
 
     /// As [`get_or_load`](Cache::get_or_load), with a loader that does not fail.

@@ -8,6 +8,7 @@ use std::os::raw::c_char;
 use cachetools_sys as sys;
 
 use crate::callbacks::FAILED;
+use crate::refusal;
 
 /// Why an operation did not happen.
 ///
@@ -94,18 +95,12 @@ impl From<Error> for io::Error {
 /// Lets ordinary outcomes pass.
 pub(crate) fn check(status: sys::ct_status) -> Result<sys::ct_status> {
     if status < 0 {
+        if status == sys::CT_ERR_RECURSION {
+            refusal::note();
+        }
         Err(Error(status))
     } else {
         Ok(status)
-    }
-}
-
-/// Returns whether a loading call has handed a value out, which may be stale.
-pub(crate) fn is_loaded(status: sys::ct_status) -> Result<bool> {
-    match check(status)? {
-        sys::CT_OK | sys::CT_STALE => Ok(true),
-        sys::CT_BUSY => Err(Error::BUSY),
-        _ => Ok(false),
     }
 }
 

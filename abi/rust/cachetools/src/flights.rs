@@ -4,12 +4,18 @@
 //! The library can let callers wait, too. But it would hand a value that is loaded and not kept to
 //! all who wait, and tell nobody when the last of them has it, so that nobody would know when to give
 //! its count back. So nobody waits there: who finds a key leased waits here until the load is over,
-//! then looks again. A value that is not kept is for its loader alone.
+//! and fails if it has failed, else looks again. A value that is not kept is for its loader alone.
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
-use crate::error::{Error, Result};
+use cachetools_sys as sys;
+
+use crate::callbacks::FAILED;
+use crate::error::{check, Result};
+use crate::load::Lease;
+use crate::panics;
 
 #[derive(Default)]
 pub(crate) struct Flights {
@@ -25,14 +31,22 @@ struct State {
 
 struct Load {
     by: ThreadId,
-    /// Told when this is no longer the load of its key. Tells loads of one key apart, too.
-    over: Arc<Condvar>,
+    /// Tells loads of one key apart, too.
+    end: Arc<End>,
+}
+
+#[derive(Default)]
+struct End {
+    /// Told when this is no longer the load of its key.
+    over: Condvar,
+    /// Written and read under the lock.
+    has_failed: AtomicBool,
 }
 
 impl State {
-    fn is_running(&self, key: &[u8], over: &Arc<Condvar>) -> bool {
+    fn is_running(&self, key: &[u8], end: &Arc<End>) -> bool {
         let load = self.loads.get(key);
-        load.map_or(false, |load| Arc::ptr_eq(&load.over, over))
+        load.map_or(false, |load| Arc::ptr_eq(&load.end, end))
     }
 
     /// Whether a thread that waited for a key would wait for itself, by whatever ring of threads.
@@ -61,62 +75,82 @@ impl Flights {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins the load of a key, whose lease the caller holds until after the flight has ended. A
-    /// load that was overtaken gives its place up.
-    pub(crate) fn begin(&self, key: &[u8]) -> Flight<'_> {
-        let (key, over) = (Box::<[u8]>::from(key), Arc::new(Condvar::new()));
+    /// Begins the load of a key. A load that was overtaken gives its place up.
+    pub(crate) fn begin<'it>(&'it self, key: &[u8], lease: Lease<'it>) -> Flight<'it> {
+        let (key, end) = (Box::<[u8]>::from(key), Arc::<End>::default());
         let load = Load {
             by: thread::current().id(),
-            over: over.clone(),
+            end: end.clone(),
         };
         if let Some(overtaken) = self.lock().loads.insert(key.clone(), load) {
-            overtaken.over.notify_all();
+            overtaken.end.over.notify_all();
         }
         Flight {
             flights: self,
             key,
-            over,
+            end,
+            lease: Some(lease),
         }
     }
 
-    /// Waits until the load of a key, which was found leased, is over.
-    pub(crate) fn wait(&self, key: &[u8]) -> Result<()> {
+    /// Waits until the load of a key, which was found leased, is over. Returns whether it has
+    /// failed.
+    pub(crate) fn wait(&self, key: &[u8]) -> Result<bool> {
         let me = thread::current().id();
         let mut state = self.lock();
-        let over = match state.loads.get(key) {
-            Some(load) => load.over.clone(),
+        let end = match state.loads.get(key) {
+            Some(load) => load.end.clone(),
             None => {
                 // The load is over, or its thread has the lease and is about to come here.
                 drop(state);
                 thread::yield_now();
-                return Ok(());
+                return Ok(false);
             }
         };
         if state.would_close_a_ring(key, me) {
-            return Err(Error::RECURSION);
+            return check(sys::CT_ERR_RECURSION).map(|_| false);
         }
         state.waits.insert(me, key.into());
-        while state.is_running(key, &over) {
-            state = over.wait(state).unwrap_or_else(PoisonError::into_inner);
+        while state.is_running(key, &end) {
+            state = (end.over.wait(state)).unwrap_or_else(PoisonError::into_inner);
         }
         state.waits.remove(&me);
-        Ok(())
+        Ok(end.has_failed.load(Relaxed))
     }
 }
 
-/// The load of a key by this thread, until it is dropped.
-pub(crate) struct Flight<'flights> {
-    flights: &'flights Flights,
+/// The load of a key by this thread, until it is dropped. If the lease has not been taken by then,
+/// the load has failed, and so do all who wait.
+pub(crate) struct Flight<'it> {
+    flights: &'it Flights,
     key: Box<[u8]>,
-    over: Arc<Condvar>,
+    end: Arc<End>,
+    lease: Option<Lease<'it>>,
+}
+
+impl<'it> Flight<'it> {
+    /// The lease, to be ended before the flight ends: who waits then finds it ended.
+    pub(crate) fn take_lease(&mut self) -> Lease<'it> {
+        self.lease.take().expect("a lease is taken once")
+    }
 }
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
+        let has_failed = match self.lease.take() {
+            Some(lease) => {
+                lease.end(FAILED);
+                true
+            }
+            None => false,
+        };
         let mut state = self.flights.lock();
-        if state.is_running(&self.key, &self.over) {
+        if state.is_running(&self.key, &self.end) {
+            self.end.has_failed.store(has_failed, Relaxed);
             state.loads.remove(&self.key);
-            self.over.notify_all();
+            self.end.over.notify_all();
         }
+        drop(state);
+        panics::resume_in_drop();
     }
 }

@@ -24,7 +24,8 @@
 //! # Conventions
 //!
 //! **Outcomes.** A miss, and a value that is not kept, are ordinary answers. An [`Error`] says that
-//! nothing happened. What a loader fails with comes back unchanged, by its own type.
+//! nothing happened. What a loader fails with comes back unchanged, by its own type, to its own
+//! caller; those who waited for it fail with [`Error::LOAD`], as they know nothing of that type.
 //!
 //! **Panics.** A panic never unwinds through the library. It stops at the end of its callback, and
 //! goes on in the call that ran the callback, when that call has ended as after any failure of the
@@ -62,6 +63,7 @@ mod load;
 mod memo;
 mod panics;
 mod policy;
+mod refusal;
 mod shared;
 mod snapshot;
 mod stats;
@@ -79,7 +81,7 @@ pub use event::{ByteEvent, Cause};
 pub use format::{Format, FormatCache};
 pub use key::{DecodeKey, Key, TupleBytes};
 pub use key_builder::{KeyBuilder, KeyRef};
-pub use load::{Change, Lease, Leased, Output};
+pub use load::{Change, Found, Lease, Leased, LoadOptions, Loaded, Output};
 pub use memo::{Memo, MemoInfo};
 pub use policy::{EvictionPolicy, Policy};
 pub use stats::Stats;

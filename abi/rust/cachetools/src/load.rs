@@ -4,7 +4,7 @@
 use std::ffi::c_void;
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
+use std::mem::{size_of, ManuallyDrop};
 use std::ptr::{self, NonNull};
 use std::time::Duration;
 
@@ -13,14 +13,16 @@ use cachetools_sys as sys;
 use crate::byte_cache::ByteCache;
 use crate::callbacks::FAILED;
 use crate::entry::EntryOptions;
-use crate::error::{check, is_loaded, Error, Result};
+use crate::error::{check, Error, Result};
 use crate::panics::{self, guard};
+use crate::refusal;
 use crate::time::ticks;
 use crate::value::{at, bytes, Value};
 
 /// What is special about a value that a closure brings. Each is optional.
 pub struct Output<'call> {
     raw: *mut sys::ct_result,
+    is_cancelled: bool,
     call: PhantomData<&'call mut ()>,
 }
 
@@ -32,6 +34,7 @@ impl Output<'_> {
     pub(crate) unsafe fn new(raw: *mut sys::ct_result) -> Self {
         Output {
             raw,
+            is_cancelled: false,
             call: PhantomData,
         }
     }
@@ -60,10 +63,50 @@ impl Output<'_> {
         unsafe { sys::ct_result_discard(self.raw) }
     }
 
+    /// The value that a loader is to renew: it can ask whether that has changed, and answer
+    /// [`Found::NotModified`].
+    pub fn old(&self) -> Option<&[u8]> {
+        let mut old = sys::ct_bytes::EMPTY;
+        // SAFETY: see above; the old value is lent for the callback, as this is.
+        unsafe {
+            let is_there = sys::ct_result_old(self.raw, &mut old) == sys::CT_OK;
+            Some(bytes(old.data, old.size)).filter(|_| is_there)
+        }
+    }
+
+    /// If the loader fails, only its own caller was cancelled: of those who wait, none fails, and
+    /// one loads.
+    pub fn cancel(&mut self) {
+        self.is_cancelled = true;
+    }
+
     /// Hands a value back, and returns the callback's status.
     pub(crate) fn set(&mut self, value: &[u8]) -> sys::ct_status {
         // SAFETY: see above; the library copies the value.
         unsafe { sys::ct_result_set(self.raw, at(value), value.len()) }
+    }
+
+    /// Runs a loader, and hands back what it found, or keeps its error.
+    pub(crate) fn load<V: AsRef<[u8]>, E>(
+        &mut self,
+        load: impl FnOnce(&mut Self) -> Result<Found<V>, E>,
+        error: &mut Option<E>,
+    ) -> sys::ct_status {
+        let (found, is_refused) = refusal::run(|| load(self));
+        match found {
+            Ok(Found::NotModified) => {
+                // SAFETY: see above.
+                unsafe { sys::ct_result_not_modified(self.raw) };
+                sys::CT_OK
+            }
+            Ok(Found::Value(value)) => self.finish(Ok(Some(value)), error),
+            Ok(Found::Missing) => sys::CT_MISS,
+            Err(failure) => match self.finish(Err::<Option<V>, _>(failure), error) {
+                _ if self.is_cancelled => sys::CT_BUSY,
+                _ if is_refused => sys::CT_ERR_RECURSION,
+                failed => failed,
+            },
+        }
     }
 
     /// Hands back what a closure found, or keeps its error.
@@ -100,6 +143,93 @@ pub enum Change<V> {
     Leave,
 }
 
+/// What a loader has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Found<V> {
+    /// This value.
+    Value(V),
+    /// The [old value](Output::old) is still right: its lifetime begins anew. Without an old value,
+    /// the call fails with [`Error::CALLBACK`].
+    NotModified,
+    /// There is no such value.
+    Missing,
+}
+
+impl<V> From<Option<V>> for Found<V> {
+    fn from(value: Option<V>) -> Found<V> {
+        value.map_or(Found::Missing, Found::Value)
+    }
+}
+
+/// What a loading call hands out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Loaded<V, E = Error> {
+    /// The value.
+    pub value: V,
+    /// Whether the value is past its deadline: a renewal has failed, or is on its way.
+    pub is_stale: bool,
+    /// What the loader of this very call has failed with, if the old value serves nevertheless.
+    pub failure: Option<E>,
+}
+
+/// How to load: see [`ByteCache::get_or_load_with`].
+///
+/// ```
+/// # use cachetools::LoadOptions;
+/// # use std::time::Duration;
+/// LoadOptions::new().timeout(Duration::from_secs(2)).force();
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct LoadOptions {
+    raw: sys::ct_load_options,
+}
+
+impl Default for LoadOptions {
+    fn default() -> LoadOptions {
+        LoadOptions::new()
+    }
+}
+
+impl LoadOptions {
+    /// Waits as long as it takes, and not for a value that is stale already.
+    pub const fn new() -> LoadOptions {
+        LoadOptions {
+            raw: sys::ct_load_options {
+                struct_size: size_of::<sys::ct_load_options>(),
+                flags: 0,
+                reserved: 0,
+                timeout_ns: 0,
+                stale_after_ns: 0,
+            },
+        }
+    }
+
+    /// How long to wait, in real time, for the load of another caller: then the error is
+    /// [`Error::BUSY`]. Does not end one's own loader.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> LoadOptions {
+        self.raw.timeout_ns = ticks(timeout).max(1); // 0 is as long as it takes
+        self
+    }
+
+    /// How long to wait, in real time, for the renewal of a value past its deadline, before that
+    /// one serves.
+    #[must_use]
+    pub fn stale_after(mut self, stale_after: Duration) -> LoadOptions {
+        self.raw.stale_after_ns = ticks(stale_after);
+        self
+    }
+
+    /// Loads, even if there is a value, or joins a load that runs. If it fails, the call fails, and
+    /// the old value stays.
+    #[must_use]
+    pub fn force(mut self) -> LoadOptions {
+        self.raw.flags |= sys::CT_LOAD_FORCE;
+        self
+    }
+}
+
 impl ByteCache {
     /// Looks a key up, and loads it if it is absent.
     ///
@@ -107,11 +237,33 @@ impl ByteCache {
     /// returns `None` if there is no such value. A loader that fails, or finds nothing, does so for
     /// all who wait at that moment; a failure is [`Error::LOAD`] to these. Whoever comes later loads
     /// anew. To load a key within its own loader is [`Error::RECURSION`].
+    ///
+    /// With [`refresh_ahead`](crate::Builder::refresh_ahead) and [`stale`](crate::Builder::stale), a
+    /// loader also renews a value that is there, and the old one serves if that fails: it may be past
+    /// its deadline. [`get_or_load_with`](ByteCache::get_or_load_with) tells.
     pub fn get_or_load<V, E, F>(&self, key: impl AsRef<[u8]>, load: F) -> Result<Option<Value>, E>
     where
         V: AsRef<[u8]>,
         E: From<Error>,
         F: FnOnce(&[u8], &mut Output<'_>) -> Result<Option<V>, E>,
+    {
+        let load = |key: &[u8], output: &mut Output<'_>| load(key, output).map(Found::from);
+        let loaded = self.get_or_load_with(key, &LoadOptions::new(), load)?;
+        Ok(loaded.map(|loaded| loaded.value))
+    }
+
+    /// As [`get_or_load`](ByteCache::get_or_load), with options. The loader may say that the
+    /// [old value](Output::old) is still right, and the result says whether the value is stale.
+    pub fn get_or_load_with<V, E, F>(
+        &self,
+        key: impl AsRef<[u8]>,
+        options: &LoadOptions,
+        load: F,
+    ) -> Result<Option<Loaded<Value, E>>, E>
+    where
+        V: AsRef<[u8]>,
+        E: From<Error>,
+        F: FnOnce(&[u8], &mut Output<'_>) -> Result<Found<V>, E>,
     {
         struct Call<F, E> {
             load: Option<F>,
@@ -125,7 +277,7 @@ impl ByteCache {
         ) -> sys::ct_status
         where
             V: AsRef<[u8]>,
-            F: FnOnce(&[u8], &mut Output<'_>) -> Result<Option<V>, E>,
+            F: FnOnce(&[u8], &mut Output<'_>) -> Result<Found<V>, E>,
         {
             // SAFETY: user_data is the call below; the key is lent for this call.
             let (call, key) =
@@ -134,8 +286,7 @@ impl ByteCache {
                 // SAFETY: the result is lent for this call.
                 let mut output = unsafe { Output::new(result) };
                 let load = call.load.take().expect("a loader runs once a call");
-                let loaded = load(key, &mut output);
-                output.finish(loaded, &mut call.error)
+                output.load(|output| load(key, output), &mut call.error)
             })
         }
 
@@ -149,17 +300,25 @@ impl ByteCache {
         let load: sys::ct_loader_fn = Some(run::<V, E, F>);
         // SAFETY: the cache is alive; the loader runs during this call only.
         let status = unsafe {
-            sys::ct_get_or_load(self.raw(), at(key), key.len(), load, user_data, &mut value)
+            sys::ct_get_or_load_with(
+                self.raw(),
+                at(key),
+                key.len(),
+                load,
+                user_data,
+                &options.raw,
+                &mut value,
+            )
         };
         // SAFETY: that call filled it in.
         let value = unsafe { self.own(value) };
         panics::resume();
-        let is_there = match call.error {
-            Some(_) if value.is_held() => true, // of a renewal that failed
-            Some(error) => return Err(error),
-            None => is_loaded(status)?,
+        let loaded = Loaded {
+            is_stale: status == sys::CT_STALE,
+            failure: call.error,
+            value,
         };
-        Ok(Some(value).filter(|_| is_there))
+        loaded.check(status)
     }
 
     /// Reads, changes and writes one entry, as if at once. Returns the value that is there
@@ -255,11 +414,13 @@ impl ByteCache {
             cache: self.open(),
         });
         panics::resume();
-        match (check(status)?, lease) {
-            (sys::CT_LEASED, Some(lease)) => Ok(Leased::Lease(lease)),
-            (sys::CT_BUSY, _) => Ok(Leased::Busy),
-            _ => Ok(Leased::Value(value)),
-        }
+        Ok(match (check(status)?, lease) {
+            (sys::CT_RENEW, Some(lease)) => Leased::Renew(value, lease),
+            (_, Some(lease)) => Leased::Lease(lease),
+            (sys::CT_BUSY, _) => Leased::Busy,
+            (sys::CT_STALE, _) => Leased::Stale(value),
+            _ => Leased::Value(value),
+        })
     }
 }
 
@@ -283,19 +444,42 @@ impl<E: From<Error>> Computed<E> {
     }
 }
 
+impl<E: From<Error>> Loaded<Value, E> {
+    /// What a loading call returns, if that was its status and this is what it handed out, or
+    /// nothing.
+    pub(crate) fn check(self, status: sys::ct_status) -> Result<Option<Self>, E> {
+        if self.value.is_held() {
+            return Ok(Some(self));
+        }
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        match check(status)? {
+            sys::CT_BUSY => Err(Error::BUSY.into()),
+            _ => Ok(None),
+        }
+    }
+}
+
 /// What [`ByteCache::get_or_lease`] has found.
 #[derive(Debug)]
 pub enum Leased<'cache> {
     /// The value.
     Value(Value),
+    /// The value, which is past its deadline: another caller renews it, or a renewal has just
+    /// failed.
+    Stale(Value),
+    /// The value, to go on with, which may be past its deadline: the caller must now load a newer
+    /// one.
+    Renew(Value, Lease<'cache>),
     /// Nothing: the caller must now load the key.
     Lease(Lease<'cache>),
     /// Another caller has the lease, and the time is over.
     Busy,
 }
 
-/// The right and the duty to load a key. Dropping it gives it up: one of those who wait becomes the
-/// loader. If it is forgotten, they wait for ever.
+/// The right and the duty to load a key: end it by [`fulfil`](Lease::fulfil), or one of the others.
+/// Dropping it gives it up: one of those who wait becomes the loader. If it is forgotten, they wait for ever.
 pub struct Lease<'cache> {
     handle: NonNull<sys::ct_lease>,
     cache: &'cache ByteCache,
@@ -325,7 +509,40 @@ impl Lease<'_> {
         check(status).map(|_| value)
     }
 
-    /// The same. The status says whether the value was kept. The caller resumes panics of
+    /// Of [`Leased::Renew`]: the old value is still right, and its lifetime begins anew. Returns
+    /// whether it is kept: not if something has invalidated the key meanwhile. Options have no
+    /// condition.
+    pub fn keep(self, options: &EntryOptions) -> Result<bool> {
+        let lease = ManuallyDrop::new(self); // consumed, whatever is returned
+                                             // SAFETY: the cache is alive, as it is borrowed.
+        let status = unsafe { sys::ct_lease_keep(lease.handle.as_ptr(), options.raw()) };
+        lease.cache.close();
+        panics::resume();
+        Ok(check(status)? == sys::CT_OK)
+    }
+
+    /// The load has failed. All who wait fail with the error, which is [`Error::LOAD`] unless you
+    /// know better; whoever comes later starts anew. An old value stays.
+    pub fn fail(self, error: Error) {
+        self.end(error.status());
+        panics::resume();
+    }
+
+    /// There is no such value: for all who wait, either. An old value leaves.
+    pub fn find_nothing(self) {
+        self.end(sys::CT_MISS);
+        panics::resume();
+    }
+
+    /// The same. The caller resumes panics of callbacks.
+    pub(crate) fn end(self, status: sys::ct_status) {
+        let lease = ManuallyDrop::new(self); // consumed
+                                             // SAFETY: the cache is alive, as it is borrowed.
+        unsafe { sys::ct_lease_fail(lease.handle.as_ptr(), status) };
+        lease.cache.close();
+    }
+
+    /// As `fulfil`. The status says whether the value was kept. The caller resumes panics of
     /// callbacks.
     pub(crate) fn bring(self, value: &[u8], options: &EntryOptions) -> (sys::ct_status, Value) {
         let lease = ManuallyDrop::new(self); // consumed, whatever is returned

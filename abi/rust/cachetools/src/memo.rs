@@ -12,9 +12,9 @@ use cachetools_sys as sys;
 use crate::builder::Builder;
 use crate::byte_cache::ByteCache;
 use crate::callbacks::FAILED;
-use crate::error::{check, is_loaded, Error, Result};
+use crate::error::{check, Error, Result};
 use crate::key_builder::{KeyBuilder, KeyRef};
-use crate::load::Output;
+use crate::load::{Found, Loaded, Output};
 use crate::panics::{self, guard};
 use crate::value::{at, Value};
 
@@ -126,7 +126,8 @@ impl<A: ?Sized, E: From<Error>> Memo<A, E> {
         })
     }
 
-    /// Returns the remembered result, or calls the function. A function that needs the very result
+    /// Returns the remembered result, or calls the function. If that fails to renew a result, the old
+    /// one serves. A function that needs the very result
     /// that it is computing is [`Error::RECURSION`].
     pub fn call(&self, args: &A) -> Result<Option<Value>, E> {
         let call = Call::new(self, args);
@@ -137,12 +138,12 @@ impl<A: ?Sized, E: From<Error>> Memo<A, E> {
         // SAFETY: that call, on this cache, filled it in.
         let value = unsafe { self.cache().own(value) };
         panics::resume();
-        let is_there = match call.error.take() {
-            Some(_) if value.is_held() => true, // of a renewal that failed
-            Some(error) => return Err(error),
-            None => is_loaded(status)?,
+        let loaded = Loaded {
+            is_stale: status == sys::CT_STALE,
+            failure: call.error.take(),
+            value,
         };
-        Ok(Some(value).filter(|_| is_there))
+        Ok(loaded.check(status)?.map(|loaded| loaded.value))
     }
 
     /// Forgets the result of one call. Returns whether it was kept.
@@ -300,9 +301,9 @@ unsafe extern "C" fn compute<A: ?Sized, E>(
     };
     guard(FAILED, || {
         let mut error = None;
-        let found = (functions.function)(call.memo, call.args);
+        let load = |_: &mut _| (functions.function)(call.memo, call.args).map(Found::from);
         // SAFETY: the result is lent for this call.
-        let status = unsafe { Output::new(result) }.finish(found, &mut error);
+        let status = unsafe { Output::new(result) }.load(load, &mut error);
         call.error.set(error);
         status
     })

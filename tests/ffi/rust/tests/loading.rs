@@ -4,7 +4,7 @@ mod support;
 
 use cachetools::*;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 use support::*;
@@ -103,6 +103,316 @@ fn of_many_threads_one_loads() {
         }
     });
     assert_eq!(1, loads.load(SeqCst));
+}
+
+#[test]
+fn those_who_wait_fail_with_the_loader() {
+    let mut shared = 0;
+    while shared == 0 {
+        let cache = lru(10);
+        let [asking, loads, own] = [(); 3].map(|_| AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    asking.fetch_add(1, SeqCst);
+                    let load = |_: &[u8], _: &mut Output<'_>| -> Result<Option<&str>, Failure> {
+                        loads.fetch_add(1, SeqCst);
+                        while asking.load(SeqCst) != 4 {
+                            std::thread::yield_now();
+                        }
+                        Err(Failure::Database("is down".into()))
+                    };
+                    match cache.get_or_load("a", load).unwrap_err() {
+                        Failure::Database(_) => drop(own.fetch_add(1, SeqCst)),
+                        failure => assert_eq!(Failure::Cache(Error::LOAD), failure),
+                    }
+                });
+            }
+        });
+        assert_eq!(loads.load(SeqCst), own.load(SeqCst));
+        shared = 4 - own.load(SeqCst) as u64;
+        assert_eq!(shared, cache.stats().shared_failures);
+    }
+}
+
+/// Asks for a key whose lease is held, on a thread that does not load, ends the lease when that
+/// thread waits, and returns what the thread got.
+fn waiting_for<T: Send>(
+    cache: &ByteCache,
+    ask: impl FnOnce() -> T + Send,
+    end: impl FnOnce(Lease<'_>),
+) -> T {
+    let lease = match cache.get_or_lease("a", Duration::ZERO).unwrap() {
+        Leased::Lease(lease) => lease,
+        found => panic!("{:?}", found),
+    };
+    let begun = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| {
+            begun.store(1, SeqCst);
+            ask()
+        });
+        while begun.load(SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+        end(lease);
+        asked.join().unwrap()
+    })
+}
+
+#[test]
+fn a_failure_that_concerns_its_caller_alone_is_not_shared() {
+    for cancels in [false, true] {
+        for _ in 0..20 {
+            let cache = lru(10);
+            let [asking, loads] = [(); 2].map(|_| AtomicUsize::new(0));
+            let loaded = AtomicUsize::new(0);
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        asking.fetch_add(1, SeqCst);
+                        let load = |_: &[u8], output: &mut Output<'_>| {
+                            if loads.fetch_add(1, SeqCst) != 0 {
+                                return Ok(Some("1"));
+                            }
+                            while asking.load(SeqCst) != 2 {
+                                std::thread::yield_now();
+                            }
+                            if cancels {
+                                output.cancel();
+                                return Err(Failure::Database("is cancelled".into()));
+                            }
+                            let own = |_: &[u8], _: &mut Output<'_>| Ok::<_, Failure>(Some("1"));
+                            cache.get_or_load("a", own).map(|_| None)
+                        };
+                        match cache.get_or_load("a", load) {
+                            Ok(value) => {
+                                assert_eq!(b"1", &*value.unwrap());
+                                loaded.fetch_add(1, SeqCst);
+                            }
+                            Err(failure) if cancels => {
+                                assert_eq!(Failure::Database("is cancelled".into()), failure)
+                            }
+                            Err(failure) => assert_eq!(Failure::Cache(Error::RECURSION), failure),
+                        }
+                    });
+                }
+            });
+            assert_eq!((2, 1), (loads.load(SeqCst), loaded.load(SeqCst)));
+        }
+    }
+}
+
+/// Values live 100 ns, are renewed 20 ns before that, and serve 50 ns longer; after a failure nobody
+/// tries for 10 ns.
+fn renewing() -> (Arc<AtomicU64>, ByteCache) {
+    let (clock, builder) = clocked(Policy::Lru);
+    let builder = builder.ttl(ns(100)).refresh_ahead(ns(20)).stale(ns(50));
+    (clock, builder.retry(ns(10)).build().unwrap())
+}
+
+#[test]
+fn options_of_freshness_are_those_in_force() {
+    let (_, builder) = clocked(Policy::Lru);
+    let builder = builder.ttl(ns(100)).refresh_ahead(ns(20)).stale(ns(50));
+    let options = builder.jitter(ns(5)).build().unwrap().options().unwrap();
+    let times = (options.refresh_ahead, options.stale, options.jitter);
+    assert_eq!((ns(20), ns(50), ns(5)), times);
+    assert_eq!(ns(10), options.retry); // a tenth of the ttl
+    let refused = ByteCache::builder(Policy::Lru, 10)
+        .refresh_ahead(ns(20))
+        .ttl(ns(20));
+    assert!(refused.problem().unwrap().contains("refresh_ahead"));
+}
+
+#[test]
+fn a_loader_sees_the_old_value_and_may_keep_it() {
+    let (clock, cache) = renewing();
+    let options = LoadOptions::new();
+    let load = |_: &[u8], output: &mut Output<'_>| {
+        assert_eq!(None, output.old());
+        Ok::<_, Error>(Found::Value("1"))
+    };
+    let loaded = cache
+        .get_or_load_with("a", &options, load)
+        .unwrap()
+        .unwrap();
+    assert_eq!((&b"1"[..], false), (&*loaded.value, loaded.is_stale));
+
+    clock.store(1110, SeqCst);
+    let unasked = |_: &[u8], _: &mut Output<'_>| -> Result<Found<&str>> { unreachable!() };
+    let load = |_: &[u8], output: &mut Output<'_>| {
+        assert_eq!(Some(&b"1"[..]), output.old());
+        let meanwhile = cache.get_or_load_with("a", &options, unasked)?.unwrap();
+        assert_eq!((&b"1"[..], true), (&*meanwhile.value, meanwhile.is_stale));
+        Ok::<Found<&str>, Error>(Found::NotModified)
+    };
+    let loaded = cache
+        .get_or_load_with("a", &options, load)
+        .unwrap()
+        .unwrap();
+    assert_eq!((&b"1"[..], false), (&*loaded.value, loaded.is_stale));
+    assert_eq!(Some(ns(100)), cache.inspect("a").unwrap().remaining);
+
+    let not = |_: &[u8], _: &mut Output<'_>| Ok::<Found<&str>, Error>(Found::NotModified);
+    let failure = cache.get_or_load_with("b", &options, not).unwrap_err();
+    assert_eq!(Error::CALLBACK, failure);
+    clock.store(1250, SeqCst);
+    let missing = |_: &[u8], _: &mut Output<'_>| Ok::<Found<&str>, Error>(Found::Missing);
+    assert!(cache
+        .get_or_load_with("a", &options, missing)
+        .unwrap()
+        .is_none());
+    assert!(cache.is_empty());
+}
+
+#[test]
+fn the_old_value_serves_when_a_renewal_fails() {
+    let (clock, cache) = renewing();
+    let fails = |_: &[u8], _: &mut Output<'_>| -> Result<Found<&str>, Failure> {
+        Err(Failure::Database("is down".into()))
+    };
+    let failure = || Some(Failure::Database("is down".into()));
+    cache.insert("a", "1").unwrap();
+    for (time, is_stale) in [(1090, false), (1110, true)] {
+        clock.store(time, SeqCst);
+        let loaded = cache.get_or_load_with("a", &LoadOptions::new(), fails);
+        let loaded = loaded.unwrap().unwrap();
+        assert_eq!((is_stale, failure()), (loaded.is_stale, loaded.failure));
+        let later = cache.get_or_load_with("a", &LoadOptions::new(), fails);
+        let later = later.unwrap().unwrap(); // tries nothing
+        assert_eq!((is_stale, None), (later.is_stale, later.failure));
+        assert_eq!(b"1", &*later.value);
+    }
+    clock.store(1130, SeqCst);
+    let simply = |_: &[u8], _: &mut Output<'_>| -> Result<Option<&str>, Failure> {
+        Err(Failure::Database("is down".into()))
+    };
+    assert_eq!(b"1", &*cache.get_or_load("a", simply).unwrap().unwrap());
+    let stats = cache.stats();
+    assert_eq!((3, 3), (stats.renewals, stats.renewal_failures));
+    clock.store(1150, SeqCst);
+    assert_eq!(failure(), cache.get_or_load("a", simply).err());
+}
+
+#[test]
+fn a_load_may_be_forced_and_its_failure_is_the_calls() {
+    let (_, cache) = renewing();
+    cache.insert("a", "1").unwrap();
+    let forced = LoadOptions::new().force();
+    let load = |_: &[u8], _: &mut Output<'_>| Ok::<_, Failure>(Found::Value("2"));
+    let loaded = cache.get_or_load_with("a", &forced, load).unwrap().unwrap();
+    assert_eq!(b"2", &*loaded.value);
+    let fails = |_: &[u8], output: &mut Output<'_>| -> Result<Found<&str>, Failure> {
+        assert_eq!(Some(&b"2"[..]), output.old());
+        Err(Failure::Database("is down".into()))
+    };
+    let failure = cache.get_or_load_with("a", &forced, fails).unwrap_err();
+    assert_eq!(Failure::Database("is down".into()), failure);
+    assert_eq!(Some("2".into()), get(&cache, "a"));
+}
+
+#[test]
+fn those_who_wait_have_no_time_or_the_stale_value() {
+    let (clock, cache) = renewing();
+    let unasked = |_: &[u8], _: &mut Output<'_>| -> Result<Found<&str>> { unreachable!() };
+    let lease = cache.get_or_lease("a", Duration::ZERO).unwrap();
+    for time in [Duration::ZERO, ns(1000)] {
+        let options = LoadOptions::new().timeout(time);
+        let late = cache.get_or_load_with("a", &options, unasked);
+        assert_eq!(Error::BUSY, late.unwrap_err());
+    }
+    match lease {
+        Leased::Lease(lease) => drop(lease.fulfil("1", &EntryOptions::new()).unwrap()),
+        found => panic!("{:?}", found),
+    }
+    clock.store(1110, SeqCst);
+    let renewal = cache.get_or_lease("a", Duration::ZERO).unwrap();
+    assert!(matches!(renewal, Leased::Renew(..)));
+    let options = LoadOptions::new().stale_after(ns(1000));
+    let stale = cache
+        .get_or_load_with("a", &options, unasked)
+        .unwrap()
+        .unwrap();
+    assert_eq!((&b"1"[..], true), (&*stale.value, stale.is_stale));
+}
+
+#[test]
+fn a_lease_to_renew_is_kept_or_fails_or_finds_nothing() {
+    let (clock, cache) = renewing();
+    let renew = || match cache.get_or_lease("a", Duration::ZERO).unwrap() {
+        Leased::Renew(value, lease) => {
+            assert_eq!(b"1", &*value);
+            lease
+        }
+        found => panic!("{:?}", found),
+    };
+    cache.insert("a", "1").unwrap();
+    clock.store(1090, SeqCst);
+    let lease = renew();
+    assert!(matches!(
+        cache.get_or_lease("a", Duration::ZERO),
+        Ok(Leased::Value(_))
+    ));
+    assert_eq!(Ok(true), lease.keep(&EntryOptions::new()));
+    assert_eq!(Some(ns(100)), cache.inspect("a").unwrap().remaining);
+
+    clock.store(1200, SeqCst);
+    let lease = renew();
+    assert!(matches!(
+        cache.get_or_lease("a", Duration::ZERO),
+        Ok(Leased::Stale(_))
+    ));
+    lease.fail(Error::LOAD);
+    assert!(matches!(
+        cache.get_or_lease("a", Duration::ZERO),
+        Ok(Leased::Stale(_))
+    )); // for a while
+    clock.store(1210, SeqCst);
+    renew().find_nothing();
+    assert!(cache.is_empty());
+
+    // What a lease fails with is shared; to keep takes an old value.
+    let ask = || cache.get_or_load("a", |_, _| Ok::<_, Error>(Some("2")));
+    let asked = waiting_for(&cache, ask, |lease| lease.fail(Error::IO));
+    let is_late = asked.is_ok(); // the thread began to wait only afterwards
+    assert!(is_late || asked.unwrap_err() == Error::IO);
+    cache.clear();
+    match cache.get_or_lease("a", Duration::ZERO).unwrap() {
+        Leased::Lease(lease) => {
+            assert_eq!(Err(Error::INVALID), lease.keep(&EntryOptions::new()));
+        }
+        found => panic!("{:?}", found),
+    }
+    assert!(matches!(
+        cache.get_or_lease("a", Duration::ZERO),
+        Ok(Leased::Lease(_))
+    ));
+}
+
+#[test]
+fn a_memo_keeps_its_old_result_when_the_function_fails() {
+    let (clock, builder) = clocked(Policy::Lru);
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = calls.clone();
+    let memo = Memo::<u8, Failure>::new(
+        builder.ttl(ns(100)).stale(ns(50)),
+        move |_, n| match counter.fetch_add(1, SeqCst) {
+            0 => Ok(Some(vec![*n])),
+            _ => Err(Failure::Database("is down".into())),
+        },
+        |n, key| {
+            key.uint((*n).into());
+        },
+    );
+    let memo = memo.unwrap();
+    assert_eq!(b"\x07", &*memo.call(&7).unwrap().unwrap());
+    clock.store(1120, SeqCst);
+    assert_eq!(b"\x07", &*memo.call(&7).unwrap().unwrap());
+    assert_eq!(2, calls.load(SeqCst));
+    clock.store(1200, SeqCst);
+    let failure = memo.call(&7).unwrap_err();
+    assert_eq!(Failure::Database("is down".into()), failure);
 }
 
 #[test]

@@ -409,27 +409,150 @@ fn of_many_threads_one_loads() {
     assert_eq!((1, 1), (loads.load(SeqCst), maker.alive()));
 }
 
-#[test]
-fn those_who_wait_load_when_the_loader_fails() {
-    let cache = Cache::<u32, u32>::new(Policy::Lru, 10).unwrap();
-    let (begun, begins) = mpsc::channel();
-    let (go, goes) = mpsc::channel();
-    thread::scope(|scope| {
-        let cache = &cache;
-        let failing = scope.spawn(move || {
-            cache.get_or_load(&1, || {
-                begun.send(()).unwrap();
-                goes.recv().unwrap();
-                Err::<u32, _>(Failure::Database("is down".into()))
-            })
+/// Loads a key on four threads, which all ask before a load ends, until some have waited for a load
+/// of another that has failed. Returns how many loads ended as each of the others says.
+fn fail_on_four_threads(load: impl Fn() -> Result<u32, Failure> + Sync) -> (usize, usize) {
+    loop {
+        let cache = Cache::<u32, u32>::new(Policy::Lru, 10).unwrap();
+        let [asking, loads, own, shared] = [(); 4].map(|_| AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    asking.fetch_add(1, SeqCst);
+                    let loaded = catch_unwind(AssertUnwindSafe(|| {
+                        cache.get_or_load(&1, || {
+                            loads.fetch_add(1, SeqCst);
+                            while asking.load(SeqCst) != 4 {
+                                thread::yield_now();
+                            }
+                            load()
+                        })
+                    }));
+                    match loaded {
+                        Ok(Err(Failure::Cache(Error::LOAD))) => shared.fetch_add(1, SeqCst),
+                        _ => own.fetch_add(1, SeqCst),
+                    };
+                });
+            }
         });
-        begins.recv().unwrap();
-        let waiting = scope.spawn(|| cache.get_or_load(&1, || Ok::<_, Error>(2u32)));
-        go.send(()).unwrap();
-        let failure = failing.join().unwrap().err();
-        assert_eq!(Some(Failure::Database("is down".into())), failure);
-        assert_eq!(2, *waiting.join().unwrap().unwrap());
-    });
+        assert_eq!(4, own.load(SeqCst) + shared.load(SeqCst));
+        assert!(!cache.contains(&1));
+        if shared.load(SeqCst) != 0 {
+            return (loads.load(SeqCst), own.load(SeqCst));
+        }
+    }
+}
+
+#[test]
+fn those_who_wait_fail_with_the_loader() {
+    let (loads, own) = fail_on_four_threads(|| Err(Failure::Database("is down".into())));
+    assert_eq!(loads, own);
+    let (loads, own) = fail_on_four_threads(|| panic!("from the loader"));
+    assert_eq!(loads, own);
+    let text = format!("{} {:?}", Error::LOAD, Error::LOAD);
+    assert_eq!("the load of another caller failed LOAD", text);
+}
+
+/// A cache with a clock that stands still until it is set: values live 100 ns, are renewed 20 ns
+/// before that, and serve 50 ns longer; after a failure nobody tries for 10 ns.
+fn renewing() -> (Arc<AtomicUsize>, Cache<u32, Counted>) {
+    let clock = Arc::new(AtomicUsize::new(1000));
+    let hand = clock.clone();
+    let builder = Cache::builder(Policy::Lru, 10)
+        .ttl(ns(100))
+        .refresh_ahead(ns(20))
+        .stale(ns(50))
+        .retry(ns(10))
+        .timer(move || ns(hand.load(SeqCst) as u64));
+    (clock, builder.build().unwrap())
+}
+
+#[test]
+fn a_value_is_renewed_by_one_while_the_others_get_the_old_one() {
+    let (maker, (clock, cache)) = (Maker::default(), renewing());
+    cache.insert(&1, maker.make(1)).unwrap();
+    let unasked = |_: Option<&Arc<Counted>>| -> Result<(Counted, EntryOptions)> { unreachable!() };
+    clock.store(1079, SeqCst);
+    assert_eq!(1, cache.get_or_renew(&1, unasked).unwrap().value.number);
+
+    for (time, next) in [(1081, 2), (1181 + 30, 3)] {
+        clock.store(time, SeqCst);
+        let renewed = cache.get_or_renew(&1, |old| {
+            assert_eq!(Some(next - 1), old.map(|old| old.number));
+            let meanwhile = cache.get_or_renew(&1, unasked).unwrap();
+            assert_eq!(next - 1, meanwhile.value.number);
+            assert_eq!(next == 3, meanwhile.is_stale);
+            Ok::<_, Error>((maker.make(next), EntryOptions::new()))
+        });
+        let renewed = renewed.unwrap();
+        assert_eq!((next, false), (renewed.value.number, renewed.is_stale));
+        assert_eq!(next, cache.get(&1).unwrap().number);
+        drop(renewed);
+        assert_eq!(1, maker.alive());
+    }
+    let stats = cache.stats();
+    assert_eq!(
+        (2, 2, 0),
+        (stats.renewals, stats.loads, stats.load_failures)
+    );
+    assert_eq!(2, stats.stale_served); // to the one who renewed, too
+
+    // The old value, returned again, has a new lifetime.
+    clock.store(1211 + 120, SeqCst);
+    let again =
+        |old: Option<&Arc<Counted>>| Ok::<_, Error>((old.unwrap().clone(), EntryOptions::new()));
+    assert_eq!(3, cache.get_or_renew(&1, again).unwrap().value.number);
+    let info = cache.inspect(&1).unwrap();
+    assert_eq!(Some(ns(100)), info.remaining);
+    drop(cache);
+    assert_eq!(0, maker.alive());
+}
+
+#[test]
+fn the_old_value_serves_when_a_renewal_fails() {
+    let (maker, (clock, cache)) = (Maker::default(), renewing());
+    let fails = |_: Option<&Arc<Counted>>| -> Result<(Counted, EntryOptions), Failure> {
+        Err(Failure::Database("is down".into()))
+    };
+    cache.insert(&1, maker.make(1)).unwrap();
+    let failure = || Some(Failure::Database("is down".into()));
+    for (time, is_stale) in [(1090, false), (1110, true)] {
+        clock.store(time, SeqCst);
+        let loaded = cache.get_or_renew(&1, fails).unwrap();
+        assert_eq!((1, is_stale), (loaded.value.number, loaded.is_stale));
+        assert_eq!(failure(), loaded.failure);
+        let later = cache.get_or_renew(&1, fails).unwrap(); // tries nothing
+        assert_eq!((1, is_stale), (later.value.number, later.is_stale));
+        assert_eq!(None, later.failure);
+        assert_eq!(
+            1,
+            cache
+                .get_or_load(&1, || fails(None).map(|it| it.0))
+                .unwrap()
+                .number
+        );
+    }
+    assert_eq!(2, cache.stats().renewal_failures);
+    assert!(!cache.contains(&1)); // it is expired for all but loading calls
+
+    clock.store(1130, SeqCst);
+    let panics = |_: Option<&Arc<Counted>>| -> Result<(Counted, EntryOptions)> { panic!("no") };
+    assert_eq!("no", panic_of(|| cache.get_or_renew(&1, panics)));
+    assert_eq!(1, cache.get_or_renew(&1, panics).unwrap().value.number);
+    assert_eq!(3, cache.stats().renewal_failures);
+
+    // What was removed meanwhile is never served, nor is what is too old.
+    clock.store(1145, SeqCst);
+    let removes = |_: Option<&Arc<Counted>>| {
+        cache.remove(&1);
+        fails(None)
+    };
+    assert_eq!(failure(), cache.get_or_renew(&1, removes).err());
+    cache.insert(&1, maker.make(2)).unwrap();
+    clock.store(1145 + 150, SeqCst);
+    assert_eq!(failure(), cache.get_or_renew(&1, fails).err());
+    drop(cache);
+    assert_eq!(0, maker.alive());
 }
 
 #[test]
