@@ -17,6 +17,7 @@
  *     Failures, Names, value       what is thrown, enumerations, a pinned value
  *     codec                        how a type becomes bytes; specialize it for types of yours
  *     options, entry               how to make a cache, and what is special about one entry
+ *     load_options                 how to load
  *     cache, lease, memo
  *
  * CONVENTIONS
@@ -36,11 +37,14 @@
  *           without memory and without exceptions, uses cachetools.h.
  * Lambdas.  What they throw comes back to the caller of the function that called them, on the same
  *           thread. From loaders and other arguments of a call it undoes the call: nothing is
- *           stored, and those who wait for the key load it themselves. A weigher refuses the value
- *           by it, as too large. By a ttu, the value is dead on arrival. After a listener has
- *           thrown, the call is done all the same, and has taken effect. A timer or choice must
- *           not throw, nor may callbacks of a call that was made in C (on native()): that ends the
- *           program (std::terminate).
+ *           stored. Those who wait for a load fail, too: with the same exception if the values are
+ *           pointers, or if it is an error or a std::bad_alloc, else with an error whose status is
+ *           loader_threw. An error with CT_BUSY says that only the loader's own caller was
+ *           cancelled: then one of those who wait loads. A weigher refuses the value by it, as too
+ *           large. By a ttu, the value is dead on arrival. After a listener has thrown, the call is
+ *           done all the same, and has taken effect. A timer or choice must not throw, nor may
+ *           callbacks of a call that was made in C (on native()): that ends the program
+ *           (std::terminate).
  * Time.     std::chrono throughout. Deadlines are of std::chrono::steady_clock, unless a timer of
  *           yours counts otherwise.
  * Owners.   They can be moved, not copied. One that was moved from owns nothing; it may be
@@ -50,6 +54,7 @@
 
 #include <cachetools.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -727,7 +732,14 @@ struct options {
   std::uint32_t shards = 0; /**< a power of two; 0 is 1 */
   duration ttl = {};        /**< time to live from a write on; 0: none */
   duration tti = {};        /**< time to idle from a use on; 0: none */
-  std::uint64_t seed = 0;   /**< 0: random */
+  /** Below ttl: a value with less than this left is renewed, by one caller, while the others get
+   *  the old one; 0: none. */
+  duration refresh_ahead = {};
+  /** For so long past its deadline, loading calls may get a value; 0: not at all. */
+  duration stale = {};
+  duration retry = {};    /**< how long nobody renews after a failure; 0: see ct_options */
+  duration jitter = {};   /**< up to this much, at random, is taken off the ttl; 0: none */
+  std::uint64_t seed = 0; /**< 0: random */
   bool single_threaded = false;
   bool stats = true;
   bool precise_clock = false;
@@ -747,6 +759,22 @@ struct entry {
   std::optional<time_point> deadline = {}; /**< not together with ttl */
   std::optional<std::uint64_t> weight = {};
   condition when = condition::none; /**< of cache::set only */
+  /** Of loaders only: the old value is still right, whatever the loader returns. Its lifetime
+   *  begins anew. Without an old value the call fails, with CT_ERR_CALLBACK. */
+  bool not_modified = false;
+};
+
+/** How to load: see cache::get_or_renew. */
+struct load_options {
+  /** How long to wait, in real time, for the load of another caller; then an error with CT_BUSY is
+   *  thrown. Does not end one's own loader. duration::max(): as long as it takes. */
+  duration timeout = duration::max();
+  /** How long to wait, in real time, for the renewal of a value past its deadline, before that one
+   *  serves. */
+  duration stale_after = {};
+  /** Load, even if there is a value, or join a load that runs. If it fails, the call fails, and the
+   *  old value stays. */
+  bool force = false;
 };
 
 /** What is known of an entry: see ct_entry_info. */
@@ -775,13 +803,23 @@ inline void set_entry(ct_result *result, const entry &it) {
   if (it.weight) ct_result_weight(result, *it.weight);
 }
 
-// Calls a loader with the key and, if it takes that too, the entry to be.
-template <class Loader, class Key>
-decltype(auto) load_by(Loader &loader, const Key &key, entry &special) {
-  if constexpr (std::is_invocable_v<Loader &, const Key &, entry &>)
-    return loader(key, special);
+inline ct_load_options raw(const load_options &it) {
+  ct_load_options to = CT_LOAD_OPTIONS_INIT;
+  if (it.timeout != duration::max()) to.timeout_ns = ticks(std::max(it.timeout, duration(1)));
+  to.stale_after_ns = ticks(it.stale_after);
+  if (it.force) to.flags |= CT_LOAD_FORCE;
+  return to;
+}
+
+// Calls a loader with the key and, if it takes them too, the entry to be and what old() returns.
+template <class Loader, class Key, class Old>
+decltype(auto) load_by(Loader &loader, const Key &key, entry &special, const Old &old) {
+  if constexpr (std::is_invocable_v<Loader &, const Key &, entry &, decltype(old())>)
+    return loader(key, special, old());
+  else if constexpr (std::is_invocable_v<Loader &, const Key &, entry &>)
+    return (void)old, loader(key, special);
   else
-    return (void)special, loader(key);
+    return (void)old, (void)special, loader(key);
 }
 
 // The callbacks of a cache, at a fixed address.
@@ -833,10 +871,14 @@ struct hooks {
 
 // Who loads which key of a cache whose values are pointers. A value that is loaded and not kept is
 // handed to all who wait for it in C, and is dropped for none: nobody would know when to delete it.
-// So nobody waits in C. Who finds a key leased waits here until its load is over, then looks again:
-// what was kept is there, and what was not is for its loader alone.
+// So nobody waits in C. Those who find a key leased wait here until its load is over, and fail if it
+// has failed. Else they look again: what was kept is there, and what was not is its loader's alone.
 class turns {
  public:
+  // How a load has ended for those who wait: with what its loader threw, or null if there is no
+  // such value. Nothing: they look again.
+  using ending = std::optional<std::exception_ptr>;
+
   // The load of a key, by this thread. Begin it while its lease is held.
   class turn {
    public:
@@ -845,17 +887,21 @@ class turns {
     turn &operator=(const turn &) = delete;
     void begin(std::string_view key) {
       key_ = key;
+      auto ended = std::make_shared<ending>();
       const std::lock_guard<std::mutex> lock(turns_.mutex_);
       loading &it = turns_.loading_[key_];  // a load that was overtaken gives its place up
-      number_ = it.number = ++turns_.last_;
-      it.by = std::this_thread::get_id();
+      it = {std::this_thread::get_id(), std::move(ended)};
+      ended_ = it.ended;
       turns_.over_.notify_all();
     }
+    // Says how the load will have ended.
+    void fail(std::exception_ptr thrown) noexcept { failure_ = std::move(thrown); }
     ~turn() {
-      if (number_ == 0) return;
+      if (ended_ == nullptr) return;
       const std::lock_guard<std::mutex> lock(turns_.mutex_);
       const auto at = turns_.loading_.find(key_);
-      if (at == turns_.loading_.end() || at->second.number != number_) return;
+      if (at == turns_.loading_.end() || at->second.ended != ended_) return;
+      *ended_ = std::move(failure_);
       turns_.loading_.erase(at);
       turns_.over_.notify_all();
     }
@@ -863,12 +909,13 @@ class turns {
    private:
     turns &turns_;
     std::string key_;
-    std::uint64_t number_ = 0;
+    std::shared_ptr<ending> ended_;
+    ending failure_;
   };
 
-  // Waits until the load of a key is over. False if it would wait for itself, through whatever ring
+  // Waits until the load of a key is over. Fails if it would wait for itself, through whatever ring
   // of threads.
-  bool wait(std::string_view sought) {
+  ending wait(std::string_view sought) {
     const std::string key(sought);
     const auto me = std::this_thread::get_id();
     std::unique_lock<std::mutex> lock(mutex_);
@@ -876,36 +923,35 @@ class turns {
     if (at == loading_.end()) {  // it is over, or about to be entered
       lock.unlock();
       std::this_thread::yield();
-      return true;
+      return std::nullopt;
     }
     auto it = at;
     // Those who are about to notice that a load was overtaken may seem to wait in a ring.
     for (std::size_t steps = waiting_.size() + 1; steps != 0 && it != loading_.end(); steps--) {
-      if (it->second.by == me) return false;
+      if (it->second.by == me) detail::fail(CT_ERR_RECURSION);
       const auto next = waiting_.find(it->second.by);
       if (next == waiting_.end()) break;
       it = loading_.find(*next->second);
     }
-    const std::uint64_t number = at->second.number;
+    const std::shared_ptr<ending> ended = at->second.ended;
     waiting_[me] = &key;
     over_.wait(lock, [&] {
       const auto now = loading_.find(key);
-      return now == loading_.end() || now->second.number != number;
+      return now == loading_.end() || now->second.ended != ended;
     });
     waiting_.erase(me);
-    return true;
+    return *ended;
   }
 
  private:
   struct loading {
     std::thread::id by;
-    std::uint64_t number = 0;
+    std::shared_ptr<ending> ended;  // tells loads of one key apart, too
   };
   std::mutex mutex_;
   std::condition_variable over_;
   std::unordered_map<std::string, loading> loading_;
   std::unordered_map<std::thread::id, const std::string *> waiting_;
-  std::uint64_t last_ = 0;
 };
 struct no_turns {};
 
@@ -946,6 +992,21 @@ class lease {
     detail::call call(slot_);
     return call.end(ct_lease_fulfil(lease_.release(), sent.data(), sent.size(), &options,
                                     nullptr)) == CT_OK;
+  }
+  /** If there is an old value: it is still right, and its lifetime begins anew. Returns whether it
+   *  is kept: not if the key has been invalidated meanwhile. */
+  bool keep(const entry &special = {}) {
+    if (lease_ == nullptr) detail::fail(CT_ERR_INVALID);
+    const ct_entry_options options = detail::entry_options(special);
+    detail::call call(slot_);
+    return call.end(ct_lease_keep(lease_.release(), &options)) == CT_OK;
+  }
+  /** The load has failed, for all who wait: see ct_lease_fail. With CT_MISS, there is no such
+   *  value, and an old one leaves. */
+  void fail_with(ct_status status) {
+    detail::call call(slot_);
+    ct_lease_fail(lease_.release(), status);
+    call.end();
   }
   /** Gives the lease up: one of those who wait loads the key. */
   void abandon() noexcept { lease_.reset(); }
@@ -988,8 +1049,10 @@ class cache {
 
   /** Throws error with what ct_options_problem says. */
   explicit cache(options_type given) {
-    if (given.ttl < duration::zero() || given.tti < duration::zero())
-      detail::raise(error(CT_ERR_INVALID, "ttl and tti are not negative"));
+    for (const duration it :
+         {given.ttl, given.tti, given.refresh_ahead, given.stale, given.retry, given.jitter})
+      if (it < duration::zero())
+        detail::raise(error(CT_ERR_INVALID, "the times in options are not negative"));
     ct_options to = CT_OPTIONS_INIT;
     to.policy = static_cast<std::int32_t>(given.policy);
     to.weight_kind = static_cast<std::int32_t>(given.weight_kind);
@@ -1000,6 +1063,10 @@ class cache {
                (given.precise_clock ? CT_FLAG_PRECISE_CLOCK : 0u);
     to.ttl = detail::ticks(given.ttl);
     to.tti = detail::ticks(given.tti);
+    to.refresh_ahead = detail::ticks(given.refresh_ahead);
+    to.stale = detail::ticks(given.stale);
+    to.retry = detail::ticks(given.retry);
+    to.jitter = detail::ticks(given.jitter);
     to.seed = given.seed;
     to.listener = given.listener ? &hooks::listen : nullptr;
     to.weigher = given.weigher ? &hooks::weigh : nullptr;
@@ -1217,49 +1284,59 @@ class cache {
    * load(key, entry &) to give the entry a lifetime or a weight, returns the value, or an optional
    * or null pointer without one: there is none, nothing is stored, and the result is false.
    *
+   * With options::refresh_ahead and options::stale, it also renews a value that is there. If that
+   * fails, the old one serves, also past its deadline: get_or_renew tells.
+   *
    * Pointers: a value that is not kept (dead on arrival, too large, overtaken) goes to its own
-   * caller alone, and those who wait load again. They count a hit only, no wait.
+   * caller alone, and those who wait load again. They count a hit only, no wait and no shared
+   * failure.
    */
   template <class Load>
   result get_or_load(key_argument key, Load &&load) {
-    const detail::parcel<Key> sought(key);
-    if constexpr (kByPointer) {
-      return load_pointer(key, sought.bytes(), load);
-    } else {
-      auto call = enter();
-      struct state {
-        std::remove_reference_t<Load> &load;
-        const key_argument &key;
-        std::exception_ptr thrown;
-      } state{load, key, nullptr};
-      value out;
-      const ct_status status = ct_get_or_load(
-          native(), sought.data(), sought.size(),
-          [](void *user_data, const void *, std::size_t, ct_result *to) noexcept {
-            auto &it = *static_cast<struct state *>(user_data);
-            const ct_status answer = detail::guarded(it.thrown, detail::kThrew, [&] {
-              entry special;
-              const auto loaded = detail::load_by(it.load, it.key, special);
-              if (!detail::brought(loaded)) return CT_MISS;
-              detail::set_entry(to, special);
-              const auto &given = detail::brought_value<Value>(loaded);
-              return hand_back(to, parcel(given));
-            });
-            return it.thrown ? detail::failure_of(it.thrown) : answer;
-          },
-          &state, out.out());
-      if (state.thrown && !out) std::rethrow_exception(state.thrown);
-      if (call.end(status) == CT_BUSY) detail::fail(status);
-      return held::take(std::move(out));
-    }
+    return get_or_renew(key, load).value;
   }
 
-  /** Takes either the value or the lease; neither if another caller still has the lease when the
-   *  time is over. duration::max(): wait as long as it takes. Not for pointers: of a value that is
-   *  not kept, nobody would know when to delete it. */
+  /** What get_or_renew hands out; false if there is no such value. */
+  struct loaded {
+    result value = {};
+    /** Whether the value is past its deadline: a renewal has failed, or is on its way. */
+    bool stale = false;
+    /** What the loader of this very call threw, if the old value serves nevertheless. */
+    std::exception_ptr failure = {};
+    explicit operator bool() const noexcept { return static_cast<bool>(value); }
+  };
+
+  /**
+   * As get_or_load; the result says whether the value is stale. The loader may also take, as third,
+   * the old value that it is to renew, or nothing (an optional or a null pointer); and set
+   * entry::not_modified.
+   */
+  template <class Load>
+  loaded get_or_renew(key_argument key, Load &&load) {
+    const detail::parcel<Key> sought(key);
+    if constexpr (kByPointer)
+      return load_pointer(key, sought.bytes(), load);
+    else
+      return load_bytes(key, sought.bytes(), nullptr, load);
+  }
+  /** The same with options. Not for pointers, for which nobody waits in C. */
+  template <class Load>
+  loaded get_or_renew(key_argument key, const load_options &how, Load &&load) {
+    static_assert(!kByPointer, "cachetools: load_options are not for pointers");
+    const detail::parcel<Key> sought(key);
+    const ct_load_options options = detail::raw(how);
+    return load_bytes(key, sought.bytes(), &options, load);
+  }
+
+  /** Takes the value or the lease; both if the value is to be renewed; neither if another caller
+   *  still has the lease when the time is over. duration::max(): wait as long as it takes. Not for
+   *  pointers: of a value that is not kept, nobody would know when to delete it. */
   struct offer {
     result value;
     cachetools::lease<Key, Value> lease;
+    /** Whether the value is past its deadline, and another caller renews it or has just failed to.
+     *  Says nothing if there is a lease. */
+    bool stale;
   };
   offer get_or_lease(key_argument key, duration wait = duration::max()) {
     static_assert(!kByPointer, "cachetools: pointers are loaded by get_or_load");
@@ -1270,7 +1347,7 @@ class cache {
                                              detail::ticks(wait), out.out(), &taken);
     detail::lease_owner owner(taken);
     detail::check(status);
-    return {held::take(std::move(out)), {std::move(owner), slot()}};
+    return {held::take(std::move(out)), {std::move(owner), slot()}, status == CT_STALE};
   }
 
   /**
@@ -1504,33 +1581,116 @@ class cache {
   }
 
   template <class Load>
-  result load_pointer(key_argument key, std::string_view bytes, Load &load) {
+  loaded load_bytes(key_argument key, std::string_view bytes, const ct_load_options *options,
+                    Load &load) {
+    auto call = enter();
+    struct state {
+      Load &load;
+      const key_argument &key;
+      std::exception_ptr thrown;
+    } state{load, key, nullptr};
+    value out;
+    const ct_status status = ct_get_or_load_with(
+        native(), bytes.data(), bytes.size(),
+        [](void *user_data, const void *, std::size_t, ct_result *to) noexcept {
+          auto &it = *static_cast<struct state *>(user_data);
+          const ct_status answer = detail::guarded(it.thrown, detail::kThrew, [&] {
+            entry special;
+            const auto made = detail::load_by(it.load, it.key, special, [to] {
+              ct_bytes old;
+              if (ct_result_old(to, &old) != CT_OK) return typename held::maybe{};
+              return held::show_or_nothing(detail::view(old));
+            });
+            if (!special.not_modified && !detail::brought(made)) return CT_MISS;
+            detail::set_entry(to, special);
+            if (special.not_modified) {
+              ct_result_not_modified(to);
+              return CT_OK;
+            }
+            const auto &given = detail::brought_value<Value>(made);
+            return hand_back(to, parcel(given));
+          });
+          return it.thrown ? detail::failure_of(it.thrown) : answer;
+        },
+        &state, options, out.out());
+    if (state.thrown && !out) std::rethrow_exception(state.thrown);
+    if (call.end(status) == CT_BUSY) detail::fail(status);
+    return {held::take(std::move(out)), status == CT_STALE, state.thrown};
+  }
+
+  template <class Load>
+  loaded load_pointer(key_argument key, std::string_view bytes, Load &load) {
     for (;;) {
       value out;
       ct_lease *taken = nullptr;
       const ct_status found =
           ct_get_or_lease(native(), bytes.data(), bytes.size(), 0, out.out(), &taken);
-      if (detail::check(found) == CT_OK) return held::take(std::move(out));
-      if (found == CT_BUSY) {
-        if (!turns_->wait(bytes)) detail::fail(CT_ERR_RECURSION);
-        continue;
-      }
-      // On the way out the lease is given up before the turn ends: who waits then finds it free.
-      detail::turns::turn turn(*turns_);
-      detail::lease_owner lease(taken);
-      turn.begin(bytes);
-      entry special;
-      result loaded = detail::load_by(load, key, special);
-      if (loaded == nullptr) return nullptr;
-      parcel sent(loaded);
-      const ct_entry_options options = detail::entry_options(special);
-      auto call = enter();
-      const ct_status status =
-          ct_lease_fulfil(lease.release(), sent.data(), sent.size(), &options, nullptr);
-      if (status == CT_OK) sent.keep();
-      call.end(status);
-      return loaded;
+      detail::check(found);
+      if (taken != nullptr) return lead(key, bytes, load, taken, held::take(std::move(out)));
+      if (found != CT_BUSY) return {held::take(std::move(out)), found == CT_STALE, nullptr};
+      const detail::turns::ending ended = turns_->wait(bytes);
+      if (!ended) continue;
+      if (result written = get(key)) return {std::move(written)};  // meanwhile
+      if (*ended) std::rethrow_exception(*ended);
+      return {};
     }
+  }
+
+  // Loads a key whose lease was taken, and whose old value this is, if any.
+  template <class Load>
+  loaded lead(key_argument key, std::string_view bytes, Load &load, ct_lease *taken,
+              const result &old) {
+    // On the way out the lease ends before the turn: who waits then finds it ended.
+    detail::turns::turn turn(*turns_);
+    detail::lease_owner lease(taken);
+    turn.begin(bytes);
+    entry special;
+    std::optional<parcel> sent;
+    std::exception_ptr thrown;
+    result made = detail::guarded(thrown, result(), [&]() -> result {
+      result it = detail::load_by(load, key, special, [&old] { return old; });
+      if (special.not_modified) it = old;
+      if (special.not_modified && old == nullptr) detail::fail(CT_ERR_CALLBACK);
+      if (it != nullptr) sent.emplace(it);
+      return it;
+    });
+    auto call = enter();
+    if (sent) {
+      const ct_entry_options options = detail::entry_options(special);
+      const ct_status status =
+          ct_lease_fulfil(lease.release(), sent->data(), sent->size(), &options, nullptr);
+      if (status == CT_OK) sent->keep();
+      call.end(status);
+      return {std::move(made)};
+    }
+    const ct_status failure = thrown ? detail::failure_of(thrown) : CT_MISS;
+    const bool concerns_all = failure != CT_BUSY && failure != CT_ERR_RECURSION;
+    if (concerns_all) {
+      turn.fail(thrown);
+      ct_lease_fail(lease.release(), failure);
+    } else {
+      lease.reset();
+    }
+    call.end();
+    if (!thrown) return {};
+    loaded fallback;
+    if (concerns_all && old != nullptr) fallback = still_there(bytes);
+    if (!fallback) std::rethrow_exception(thrown);
+    fallback.failure = thrown;
+    return fallback;
+  }
+
+  // Finds the value whose renewal has just failed: not if it has been invalidated meanwhile, or its
+  // time is over for good. A lease cannot tell.
+  loaded still_there(std::string_view bytes) {
+    value out;
+    ct_lease *taken = nullptr;
+    const ct_status found =
+        ct_get_or_lease(native(), bytes.data(), bytes.size(), 0, out.out(), &taken);
+    const detail::lease_owner given_up(taken);
+    const bool stale = found == CT_STALE ||
+                       (found == CT_RENEW && !ct_contains(native(), bytes.data(), bytes.size()));
+    return {held::take(std::move(out)), stale, nullptr};
   }
 
   // Callbacks outlive the cache.

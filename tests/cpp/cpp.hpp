@@ -63,6 +63,23 @@ cachetools::options<Key, Value> options_of(std::uint64_t maxsize) {
   return it;
 }
 
+// Options with times in seconds: values live 100, are renewed 20 before that, and serve 50 longer;
+// after a failure nobody tries for 10. The clock stands still until it is set.
+template <class Key, class Value>
+cachetools::options<Key, Value> renewing(const cachetools::time_point &clock) {
+  auto it = options_of<Key, Value>(10);
+  it.ttl = std::chrono::seconds(100);
+  it.refresh_ahead = std::chrono::seconds(20);
+  it.stale = std::chrono::seconds(50);
+  it.retry = std::chrono::seconds(10);
+  it.timer = [&clock] { return clock; };
+  return it;
+}
+
+inline cachetools::time_point at(std::int64_t seconds) {
+  return cachetools::time_point(std::chrono::seconds(seconds));
+}
+
 // Calls run(0) to run(3), each in a thread of its own, and waits for all of them.
 template <class Run>
 void in_four_threads(Run run) {

@@ -31,10 +31,6 @@ struct padded {
   int number;
 };
 
-cachetools::time_point at(std::int64_t seconds) {
-  return cachetools::time_point(std::chrono::seconds(seconds));
-}
-
 }  // namespace
 
 // A type of the tests' own, which has no other text than this.
@@ -451,6 +447,117 @@ TEST(lease_is_fulfilled_or_given_up) {
   cachetools::entry dead;
   dead.ttl = 0s;
   assert_false(it.get_or_lease("b").lease.fulfil(5, dead));
+}
+
+TEST(lease_to_renew_is_kept_or_fails_or_finds_nothing) {
+  cachetools::time_point now = at(1000);
+  cache<std::string, int> it(renewing<std::string, int>(now));
+  it.set("a", 1);
+  now = at(1090);
+  auto offer = it.get_or_lease("a");
+  assert_int_equal(1, *offer.value);
+  assert_true(it.get_or_lease("a").value.has_value());
+  assert_true(offer.lease.keep());
+  assert_true(it.inspect("a")->remaining == 100s);
+  assert_status(CT_ERR_INVALID, failure_of([&] { offer.lease.keep(); }));
+
+  now = at(1200);
+  offer = it.get_or_lease("a");
+  assert_int_equal(1, *offer.value);
+  assert_true(it.get_or_lease("a").stale);
+  offer.lease.fail_with(CT_ERR_IO);
+  const auto later = it.get_or_lease("a");  // nobody tries so soon
+  assert_int_equal(1, *later.value);
+  assert_true(later.stale && !later.lease);
+  now = at(1210);
+  it.get_or_lease("a").lease.fail_with(CT_MISS);
+  assert_true(it.empty());
+  assert_status(CT_ERR_INVALID, failure_of([&] { it.get_or_lease("a").lease.keep(); }));
+}
+
+TEST(value_is_renewed_while_it_is_there) {
+  cachetools::time_point now = at(1000);
+  cache<std::string, std::string> it(renewing<std::string, std::string>(now));
+  const auto first = [](auto, auto &, std::optional<std::string_view> old) {
+    assert_false(old.has_value());
+    return "1";
+  };
+  assert_text("1", *it.get_or_renew("a", first).value);
+  const auto unasked = [](auto) -> std::string {
+    fail_msg("%s", "loaded");
+    std::abort();
+  };
+  now = at(1110);
+  const auto keep = [&](auto, cachetools::entry &entry, std::optional<std::string_view> old) {
+    assert_text("1", *old);
+    const auto meanwhile = it.get_or_renew("a", unasked);
+    assert_text("1", *meanwhile.value);
+    assert_true(meanwhile.stale);
+    entry.not_modified = true;
+    return std::optional<std::string>();
+  };
+  const auto kept = it.get_or_renew("a", keep);
+  assert_text("1", *kept.value);
+  assert_false(kept.stale);
+  assert_true(it.inspect("a")->remaining == 100s);
+
+  now = at(1191);
+  assert_text("2", *it.get_or_load("a", [](auto) { return "2"; }));
+  assert_int_equal(2, it.stats().renewals);
+  now = at(1300);
+  const auto nothing = [](auto) { return std::optional<std::string>(); };
+  assert_false(static_cast<bool>(it.get_or_renew("a", nothing)));
+  assert_true(it.empty());
+}
+
+TEST(load_is_forced_or_out_of_time_or_falls_back) {
+  cachetools::time_point now = at(1000);
+  cache<int, int> it(renewing<int, int>(now));
+  cachetools::load_options how;
+  const auto unasked = [](int) -> int {
+    fail_msg("%s", "loaded");
+    std::abort();
+  };
+  auto offer = it.get_or_lease(1);
+  for (const auto timeout : {0ns, 1000ns}) {
+    how.timeout = timeout;
+    assert_status(CT_BUSY, failure_of([&] { it.get_or_renew(1, how, unasked); }));
+  }
+  offer.lease.fulfil(1);
+  how = {};
+  how.force = true;
+  assert_int_equal(2, *it.get_or_renew(1, how, [](int key, auto &, std::optional<int> old) {
+                           return key + *old;
+                         }).value);
+  now = at(1110);
+  offer = it.get_or_lease(1);
+  how = {};
+  how.stale_after = 1us;
+  const auto stale = it.get_or_renew(1, how, unasked);
+  assert_int_equal(2, *stale.value);
+  assert_true(stale.stale);
+}
+
+TEST(times_of_options_are_checked) {
+  auto with = options_of<int, int>(10);
+  with.ttl = 20s;
+  with.refresh_ahead = 20s;
+  assert_status(CT_ERR_INVALID, failure_of([&] { cache<int, int> it(std::move(with)); }));
+  for (const auto time : {&options<int, int>::refresh_ahead, &options<int, int>::stale,
+                          &options<int, int>::retry, &options<int, int>::jitter}) {
+    with = options_of<int, int>(10);
+    with.ttl = 20s;
+    with.*time = -1s;
+    assert_status(CT_ERR_INVALID, failure_of([&] { cache<int, int> it(std::move(with)); }));
+  }
+  with = options_of<int, int>(10);
+  with.ttl = 100s;
+  with.jitter = 1s;
+  with.timer = [] { return at(1); };
+  cache<int, int> it(std::move(with));
+  it.set(1, 1);
+  const auto remaining = it.inspect(1)->remaining;
+  assert_true(99s <= remaining && remaining <= 100s);
 }
 
 TEST(compute_reads_changes_and_writes) {

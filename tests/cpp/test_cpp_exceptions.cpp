@@ -81,6 +81,79 @@ TEST(who_waits_for_a_load_that_throws_fails) {
   }
 }
 
+TEST(who_waits_for_a_load_that_was_cancelled_loads) {
+  for (const ct_status alone : {CT_BUSY, CT_ERR_RECURSION}) {
+    cache it(policy::lru, 10);
+    std::atomic<int> loads{0}, asking{0}, failed{0}, right{0};
+    in_four_threads([&](int) {
+      asking++;
+      try {
+        const auto value = it.get_or_load(1, [&](int) {
+          while (asking != 4) std::this_thread::yield();
+          if (loads++ < 2) throw cachetools::error(alone);
+          return 5;
+        });
+        if (value == 5) right++;
+      } catch (const cachetools::error &error) {
+        if (error.status() == alone) failed++;
+      }
+    });
+    assert_int_equal(3, loads);
+    assert_int_equal(2, failed);
+    assert_int_equal(2, right);
+  }
+}
+
+TEST(who_waits_gets_an_error_of_the_library_as_it_is) {
+  std::atomic<int> loads, threw{0};
+  do {
+    cache it(policy::lru, 10);
+    std::atomic<int> asking{0};
+    loads = 0;
+    in_four_threads([&](int i) {
+      asking++;
+      try {
+        it.get_or_load(1, [&](int) -> int {
+          loads++;
+          while (asking != 4) std::this_thread::yield();
+          if (i % 2 == 0) throw std::bad_alloc();
+          throw cachetools::error(CT_ERR_IO);
+        });
+      } catch (const std::bad_alloc &) {
+        threw++;
+      } catch (const cachetools::error &error) {
+        if (error.status() == CT_ERR_IO) threw++;
+      }
+    });
+  } while (loads == 4);
+  assert_true(threw % 4 == 0 && threw > 0);
+}
+
+TEST(old_value_serves_when_a_renewal_throws) {
+  cachetools::time_point now = at(1000);
+  cache it(renewing<int, int>(now));
+  it.set(1, 1);
+  const auto fails = [](int) { return fail_with(7); };
+  for (const int time : {1090, 1110}) {
+    now = at(time);
+    const auto got = it.get_or_renew(1, fails);
+    assert_int_equal(1, *got.value);
+    assert_int_equal(time > 1100, got.stale);
+    assert_throws(7, [&got] { std::rethrow_exception(got.failure); });
+    const auto later = it.get_or_renew(1, fails);  // tries nothing
+    assert_int_equal(time > 1100, later.stale);
+    assert_true(later.failure == nullptr);
+  }
+  assert_int_equal(2, it.stats().renewal_failures);
+  cachetools::load_options how;
+  how.force = true;
+  assert_throws(7, [&] { it.get_or_renew(1, how, fails); });
+  now = at(1130);
+  assert_int_equal(1, *it.get_or_load(1, fails));
+  now = at(1150);
+  assert_throws(7, [&] { it.get_or_load(1, fails); });
+}
+
 TEST(compute_that_throws_changes_nothing) {
   cache it(policy::lru, 10);
   it.set(1, 1);

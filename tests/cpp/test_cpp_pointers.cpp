@@ -228,25 +228,151 @@ POINTER_TEST(one_thread_loads_for_all) {
   assert_int_equal(4, right);
 }
 
-POINTER_TEST(who_waits_for_a_load_that_throws_loads) {
-  cache it(policy::lru, 10);
-  std::atomic<int> loads{0}, asking{0}, failed{0}, right{0};
-  in_four_threads([&](int) {
-    asking++;
-    try {
-      const pointer object = it.get_or_load(1, [&](int) {
+// Loads a key on four threads, which all ask before a load ends, until some have waited for the
+// load of another. Counts the calls of load in *loads.
+template <class Run>
+void share_a_load(std::atomic<int> *loads, Run run) {
+  do {
+    cache it(policy::lru, 10);
+    std::atomic<int> asking{0};
+    *loads = 0;
+    in_four_threads([&](int) {
+      asking++;
+      run(it, [&] {
+        ++*loads;
         while (asking != 4) std::this_thread::yield();
-        if (loads++ < 2) throw thrown{1};
-        return make(1);
       });
-      if (object == it.get(1)) right++;
+    });
+    assert_int_equal(0, it.size());
+  } while (*loads == 4);
+}
+
+POINTER_TEST(who_waits_for_a_load_that_throws_gets_what_it_threw) {
+  std::atomic<int> loads, threw{0};
+  share_a_load(&loads, [&](cache &it, const auto &wait) {
+    try {
+      it.get_or_load(1, [&](int) -> pointer {
+        wait();
+        throw thrown{1};
+      });
     } catch (const thrown &) {
-      failed++;
+      threw++;
     }
   });
-  assert_int_equal(3, loads);
-  assert_int_equal(2, failed);
-  assert_int_equal(2, right);
+  assert_true(threw % 4 == 0 && threw > 0);
+}
+
+POINTER_TEST(who_waits_for_a_load_that_finds_nothing_gets_nothing) {
+  std::atomic<int> loads, nothing{0};
+  share_a_load(&loads, [&](cache &it, const auto &wait) {
+    const pointer found = it.get_or_load(1, [&](int) {
+      wait();
+      return pointer();
+    });
+    if (found == nullptr) nothing++;
+  });
+  assert_true(nothing % 4 == 0 && nothing > 0);
+}
+
+POINTER_TEST(who_waits_for_a_load_that_was_cancelled_loads) {
+  for (const ct_status alone : {CT_BUSY, CT_ERR_RECURSION}) {
+    cache it(policy::lru, 10);
+    std::atomic<int> loads{0}, asking{0}, failed{0}, right{0};
+    in_four_threads([&](int) {
+      asking++;
+      try {
+        const pointer object = it.get_or_load(1, [&](int) {
+          while (asking != 4) std::this_thread::yield();
+          if (loads++ < 2) throw cachetools::error(alone);
+          return make(1);
+        });
+        if (object == it.get(1)) right++;
+      } catch (const cachetools::error &error) {
+        if (error.status() == alone) failed++;
+      }
+    });
+    assert_int_equal(3, loads);
+    assert_int_equal(2, failed);
+    assert_int_equal(2, right);
+  }
+}
+
+POINTER_TEST(object_is_renewed_by_one_while_the_others_get_the_old_one) {
+  cachetools::time_point now = at(1000);
+  cache it(renewing<int, pointer>(now));
+  it.set(1, make(1));
+  const auto unasked = [](int) -> pointer {
+    fail_msg("%s", "loaded");
+    std::abort();
+  };
+  now = at(1079);
+  assert_int_equal(1, it.get_or_load(1, unasked)->number);
+  int next = 2;
+  for (const int time : {1081, 1081 + 130}) {
+    now = at(time);
+    const auto got = it.get_or_renew(1, [&](int, cachetools::entry &, const pointer &old) {
+      assert_int_equal(next - 1, old->number);
+      const auto meanwhile = it.get_or_renew(1, unasked);
+      assert_ptr_equal(old.get(), meanwhile.value.get());
+      assert_int_equal(next == 3, meanwhile.stale);
+      return make(next);
+    });
+    assert_int_equal(next, got.value->number);
+    assert_false(got.stale);
+    assert_int_equal(next++, it.get(1)->number);
+  }
+  assert_int_equal(1, counted::alive);
+  assert_int_equal(2, it.stats().renewals);
+  now = at(1211 + 120);
+  it.get_or_renew(1, [&](int, cachetools::entry &entry, const auto &) {
+    entry.not_modified = true;
+    return pointer();
+  });
+  assert_int_equal(3, it.get(1)->number);
+  assert_true(it.inspect(1)->remaining == 100s);
+  assert_status(CT_ERR_CALLBACK, failure_of([&] {
+                  it.get_or_load(2, [](int, cachetools::entry &entry) {
+                    entry.not_modified = true;
+                    return pointer();
+                  });
+                }));
+  now = at(1331 + 120);
+  assert_null(it.get_or_load(1, [](int) { return pointer(); }).get());
+  assert_int_equal(0, counted::alive);
+}
+
+POINTER_TEST(old_object_serves_when_a_renewal_fails) {
+  cachetools::time_point now = at(1000);
+  cache it(renewing<int, pointer>(now));
+  it.set(1, make(1));
+  const auto fails = [](int) -> pointer { throw thrown{1}; };
+  for (const int time : {1090, 1110}) {
+    now = at(time);
+    const auto got = it.get_or_renew(1, fails);
+    assert_int_equal(1, got.value->number);
+    assert_int_equal(time > 1100, got.stale);
+    const auto rethrow = [&got] { std::rethrow_exception(got.failure); };
+    assert_int_equal(1, caught<thrown>(rethrow).number);
+    const auto later = it.get_or_renew(1, fails);  // tries nothing
+    assert_int_equal(time > 1100, later.stale);
+    assert_true(later.failure == nullptr);
+  }
+  assert_int_equal(2, it.stats().renewal_failures);
+  now = at(1130);
+  const auto cancelled = [](int) -> pointer { throw cachetools::error(CT_BUSY); };
+  assert_status(CT_BUSY, failure_of([&] { it.get_or_load(1, cancelled); }));
+  assert_int_equal(1, it.get_or_load(1, fails)->number);
+  // What was removed meanwhile is never served, nor is what is too old.
+  now = at(1145);
+  caught<thrown>([&] {
+    it.get_or_load(1, [&](int key) {
+      it.erase(key);
+      return fails(key);
+    });
+  });
+  it.set(1, make(2));
+  now = at(1145 + 150);
+  caught<thrown>([&] { it.get_or_load(1, fails); });
 }
 
 // Whatever is kept or not, each thread has an object that lives.
@@ -283,7 +409,9 @@ POINTER_TEST(memo_remembers_objects) {
 
 // Everything once. Each line is done or throws, and the rest is left out.
 void use_everything(const ct_allocator &allocator) {
-  auto with = options_of<int, pointer>(3);
+  cachetools::time_point now = at(1000);
+  auto with = renewing<int, pointer>(now);
+  with.maxsize = 3;
   with.allocator = &allocator;
   with.listener = [](const auto &event) { (void)event; };
   cache it(std::move(with));
@@ -293,9 +421,18 @@ void use_everything(const ct_allocator &allocator) {
   it.get_or_set(2, make(3));
   it.get_or_load(3, [&](int) { return it.get_or_load(4, [](int key) { return make(key); }); });
   it.compute(5, [](const pointer &) { return make(5); });
+  it.get_or_load(6, [](int, cachetools::entry &entry) {
+    entry.ttl = 0s;
+    return make(6);
+  });
   it.compute(5, [](const pointer &old) { return make(old->number + 1); });
   it.get_many(std::vector<int>{1, 2, 3, 4, 5});
   for (auto [key, value] : it.items(cachetools::order::coldest)) assert_non_null(value.get());
+  now = at(1110);
+  it.get_or_renew(5, [](int) { return make(7); });
+  now = at(1220);
+  if (it.get_or_renew(5, [](int) -> pointer { throw std::bad_alloc(); }).value == nullptr)
+    fail_msg("%s", "the old object does not serve");
   it.pop(5);
   it.popitem();
   it.clear();
