@@ -297,6 +297,26 @@ POINTER_TEST(who_waits_for_a_load_that_was_cancelled_loads) {
   }
 }
 
+POINTER_TEST(who_waits_for_a_load_that_throws_gets_what_was_stored_meanwhile) {
+  cache it(policy::lru, 10);
+  std::atomic<int> asking{0}, failed{0}, right{0};
+  in_four_threads([&](int) {
+    asking++;
+    try {
+      const pointer object = it.get_or_load(1, [&](int key) -> pointer {
+        while (asking != 4) std::this_thread::yield();
+        it.set(key, make(2));
+        throw thrown{1};
+      });
+      if (object->number == 2) right++;
+    } catch (const thrown &) {
+      failed++;
+    }
+  });
+  assert_int_equal(1, failed);
+  assert_int_equal(3, right);
+}
+
 POINTER_TEST(object_is_renewed_by_one_while_the_others_get_the_old_one) {
   cachetools::time_point now = at(1000);
   cache it(renewing<int, pointer>(now));

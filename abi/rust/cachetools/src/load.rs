@@ -479,7 +479,8 @@ pub enum Leased<'cache> {
 }
 
 /// The right and the duty to load a key: end it by [`fulfil`](Lease::fulfil), or one of the others.
-/// Dropping it gives it up: one of those who wait becomes the loader. If it is forgotten, they wait for ever.
+/// Dropping it gives it up: one of those who wait becomes the loader. If it is forgotten, they wait
+/// for ever.
 pub struct Lease<'cache> {
     handle: NonNull<sys::ct_lease>,
     cache: &'cache ByteCache,

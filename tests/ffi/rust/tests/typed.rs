@@ -453,6 +453,31 @@ fn those_who_wait_fail_with_the_loader() {
     assert_eq!("the load of another caller failed LOAD", text);
 }
 
+#[test]
+fn those_who_wait_get_what_was_written_before_the_loader_failed() {
+    let cache = Cache::<u32, u32>::new(Policy::Lru, 10).unwrap();
+    let [asking, right] = [(); 2].map(|_| AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                asking.fetch_add(1, SeqCst);
+                let loaded = cache.get_or_load(&1, || {
+                    while asking.load(SeqCst) != 4 {
+                        thread::yield_now();
+                    }
+                    cache.insert(&1, 2)?;
+                    Err::<u32, _>(Failure::Database("is down".into()))
+                });
+                match loaded {
+                    Ok(value) => drop(right.fetch_add(*value as usize, SeqCst)),
+                    Err(failure) => assert_eq!(Failure::Database("is down".into()), failure),
+                }
+            });
+        }
+    });
+    assert_eq!(3 * 2, right.load(SeqCst));
+}
+
 /// A cache with a clock that stands still until it is set: values live 100 ns, are renewed 20 ns
 /// before that, and serve 50 ns longer; after a failure nobody tries for 10 ns.
 fn renewing() -> (Arc<AtomicUsize>, Cache<u32, Counted>) {
