@@ -97,6 +97,11 @@ type Stats struct {
 	Loads, LoadFailures uint64
 	LoadTime      time.Duration // of all loads together
 	Waits, Pinned uint64
+
+	SharedFailures  uint64 // failures received from another caller's load; misses, too
+	StaleServed     uint64 // values handed out past their deadline; hits, too
+	Renewals        uint64 // loads begun while the old value was there; hits, not misses
+	RenewalFailures uint64 // of these, how many failed and left the old value
 }
 
 // Stats reads the counters.
@@ -108,7 +113,9 @@ func (c *ByteCache) Stats() (Stats, error) {
 	return Stats{uint64(raw.hits), uint64(raw.misses), uint64(raw.inserts), uint64(raw.updates),
 		uint64(raw.evictions), uint64(raw.evicted_weight), uint64(raw.expirations),
 		uint64(raw.removals), uint64(raw.rejections), uint64(raw.loads), uint64(raw.load_failures),
-		durationOf(raw.load_ticks), uint64(raw.waits), uint64(raw.pinned)}, err
+		durationOf(raw.load_ticks), uint64(raw.waits), uint64(raw.pinned),
+		uint64(raw.shared_failures), uint64(raw.stale_served), uint64(raw.renewals),
+		uint64(raw.renewal_failures)}, err
 }
 
 // ResetStats counts from zero again.

@@ -27,6 +27,8 @@ class Status(enum.IntEnum):
     LEASED = lib.CT_LEASED
     BUSY = lib.CT_BUSY
     END = lib.CT_END
+    STALE = lib.CT_STALE
+    RENEW = lib.CT_RENEW
 
 
 class Outcome(enum.IntEnum):

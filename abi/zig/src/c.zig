@@ -31,6 +31,8 @@ pub const CT_NOT_STORED = 3;
 pub const CT_LEASED = 4;
 pub const CT_BUSY = 5;
 pub const CT_END = 6;
+pub const CT_STALE = 7;
+pub const CT_RENEW = 8;
 pub const CT_POLICY_LRU = 0;
 pub const CT_POLICY_FIFO = 1;
 pub const CT_POLICY_LFU = 2;
@@ -68,6 +70,7 @@ pub const CT_NOW = std.math.maxInt(u64);
 pub const CT_ORDER_ANY = 0;
 pub const CT_ORDER_COLDEST = 1;
 pub const CT_ORDER_HOTTEST = 2;
+pub const CT_LOAD_FORCE = 0x1;
 pub const CT_KEY_TYPED = 0x1;
 pub const CT_MEMO_TYPED = 0x1;
 pub const CT_MEMO_RACE = 0x2;
@@ -183,6 +186,10 @@ pub const ct_options = extern struct {
     drop: ?*const ct_drop_fn,
     custom: ?*const ct_policy_ops,
     allocator: ?*const ct_allocator,
+    refresh_ahead: u64,
+    stale: u64,
+    retry: u64,
+    jitter: u64,
 };
 
 pub const ct_entry_info = extern struct {
@@ -193,6 +200,14 @@ pub const ct_entry_info = extern struct {
     frequency: u64,
     key_size: u64,
     value_size: u64,
+};
+
+pub const ct_load_options = extern struct {
+    struct_size: usize,
+    flags: u32,
+    reserved: u32,
+    timeout_ns: u64,
+    stale_after_ns: u64,
 };
 
 pub const ct_memo_options = extern struct {
@@ -235,6 +250,10 @@ pub const ct_stats = extern struct {
     load_ticks: u64,
     waits: u64,
     pinned: u64,
+    shared_failures: u64,
+    stale_served: u64,
+    renewals: u64,
+    renewal_failures: u64,
 };
 
 pub const ct_policy_ops = extern struct {
@@ -390,12 +409,25 @@ pub extern fn ct_result_ttl(result: ?*ct_result, ttl: u64) void;
 pub extern fn ct_result_deadline(result: ?*ct_result, deadline: u64) void;
 pub extern fn ct_result_weight(result: ?*ct_result, weight: u64) void;
 pub extern fn ct_result_discard(result: ?*ct_result) void;
+pub extern fn ct_result_not_modified(result: ?*ct_result) void;
+pub extern fn ct_result_old(result: ?*const ct_result, out: ?*ct_bytes) ct_status;
+pub extern fn ct_result_value(result: ?*const ct_result, out: ?*ct_bytes) ct_status;
 pub extern fn ct_get_or_load(
     cache: ?*ct_cache,
     key: ?*const anyopaque,
     key_size: usize,
     load: ?*const ct_loader_fn,
     user_data: ?*anyopaque,
+    out: ?*ct_value,
+) ct_status;
+pub extern fn ct_load_options_init(options: ?*ct_load_options, struct_size: usize) void;
+pub extern fn ct_get_or_load_with(
+    cache: ?*ct_cache,
+    key: ?*const anyopaque,
+    key_size: usize,
+    load: ?*const ct_loader_fn,
+    user_data: ?*anyopaque,
+    options: ?*const ct_load_options,
     out: ?*ct_value,
 ) ct_status;
 pub extern fn ct_get_or_lease(
@@ -414,6 +446,11 @@ pub extern fn ct_lease_fulfil(
     out: ?*ct_value,
 ) ct_status;
 pub extern fn ct_lease_abandon(lease: ?*ct_lease) void;
+pub extern fn ct_lease_fail(lease: ?*ct_lease, status: ct_status) void;
+pub extern fn ct_lease_keep(
+    lease: ?*ct_lease,
+    options: ?*const ct_entry_options,
+) ct_status;
 pub extern fn ct_lease_key(lease: ?*const ct_lease, out: ?*ct_bytes) void;
 pub extern fn ct_compute(
     cache: ?*ct_cache,
