@@ -71,6 +71,7 @@ import "C"
 
 import (
 	"runtime"
+	"sync"
 	"time"
 )
 
@@ -79,7 +80,8 @@ import (
 type ByteCache struct {
 	handle    *C.ct_cache
 	callbacks *callbacks
-	owner     *memoState // of one that is a memo's own
+	owner     *memoState     // of one that is a memo's own
+	left      sync.WaitGroup // calls whose callers wait no longer
 }
 
 // NewBytes makes a cache of at most maxsize entries. Policies that require more options are for
@@ -114,6 +116,7 @@ func (c *ByteCache) Close() {
 		return
 	}
 	runtime.SetFinalizer(c, nil)
+	c.left.Wait()
 	C.ct_cache_free(c.handle)
 	c.handle = nil
 	c.callbacks.letGo()
@@ -124,7 +127,9 @@ func (c *ByteCache) check(status C.ct_status) error { return checkOpen(c.handle 
 
 // value takes ownership of a value, and turns its status into an error.
 func (c *ByteCache) value(out C.ct_go_value) (Value, error) {
-	return c.callbacks.value(out.value), c.check(out.status)
+	value := c.callbacks.value(out.value)
+	value.isStale = out.status == C.CT_STALE
+	return value, c.check(out.status)
 }
 
 // Get looks a key up; a hit is a use. It returns ErrMiss if the key is not there. It copies a value

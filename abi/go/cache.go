@@ -18,8 +18,9 @@ type Cache[K comparable, V any] struct {
 	keys    keys[K]
 	slots   *slots[V]
 	flights flights[V]
-	waits   atomic.Uint64
 	counts  bool
+
+	waits, sharedFailures atomic.Uint64 // of those who waited here
 }
 
 // New makes a cache of at most maxsize entries. Policies that require more options are for Open.
@@ -62,13 +63,19 @@ func numbered[K comparable, V any](o Options[K, V], keys keys[K], slots *slots[V
 		return value
 	}
 	to := ByteOptions{
-		Policy:     o.Policy,
-		Maxsize:    o.Maxsize,
-		Shards:     o.Shards,
-		Flags:      o.Flags,
-		TTL:        o.TTL,
-		TTI:        o.TTI,
-		Seed:       o.Seed,
+		Policy:  o.Policy,
+		Maxsize: o.Maxsize,
+		Shards:  o.Shards,
+		Flags:   o.Flags,
+		TTL:     o.TTL,
+		TTI:     o.TTI,
+		Seed:    o.Seed,
+
+		RefreshAhead: o.RefreshAhead,
+		Stale:        o.Stale,
+		Retry:        o.Retry,
+		Jitter:       o.Jitter,
+
 		Timer:      o.Timer,
 		Choose:     o.Choose,
 		NewEvictor: o.NewEvictor,
@@ -311,9 +318,11 @@ func (c *Cache[K, V]) Expire() int { return c.in.Expire(nil) }
 // Stats returns the counters; those of a closed cache are 0.
 func (c *Cache[K, V]) Stats() Stats {
 	stats, _ := c.in.Stats()
-	if waits := c.waits.Load(); c.counts {
+	if waits, failures := c.waits.Load(), c.sharedFailures.Load(); c.counts {
 		stats.Hits += waits
 		stats.Waits += waits
+		stats.Misses += failures
+		stats.SharedFailures += failures
 	}
 	return stats
 }
@@ -322,4 +331,5 @@ func (c *Cache[K, V]) Stats() Stats {
 func (c *Cache[K, V]) ResetStats() {
 	_ = c.in.ResetStats()
 	c.waits.Store(0)
+	c.sharedFailures.Store(0)
 }

@@ -159,9 +159,10 @@ static ct_status load(void *call, const void *key, size_t key_size, ct_result *r
   return ctGoLoad((uintptr_t)call, (void *)key, key_size, result);
 }
 
-ct_go_value ct_go_get_or_load(ct_cache *cache, const char *key, size_t key_size, uintptr_t call) {
+ct_go_value ct_go_get_or_load(ct_cache *cache, const char *key, size_t key_size, uintptr_t call,
+                              const ct_load_options *options) {
   ct_go_value out;
-  out.status = ct_get_or_load(cache, key, key_size, load, (void *)call, &out.value);
+  out.status = ct_get_or_load_with(cache, key, key_size, load, (void *)call, options, &out.value);
   return out;
 }
 

@@ -6,6 +6,7 @@ package cachetools
 import "C"
 
 import (
+	"context"
 	"io"
 	"runtime/cgo"
 	"sync/atomic"
@@ -69,6 +70,7 @@ type call struct {
 	write   io.Writer
 	read    io.Reader
 	args    any
+	ctx     context.Context // of a load; may be nil
 
 	err      error
 	panicked any
@@ -85,9 +87,10 @@ func during(it *call, run func(handle C.uintptr_t)) {
 	}
 }
 
-// failure returns the error of a call with callbacks: the callback's, or else the library's.
+// failure returns the error of a call with callbacks: the callback's, or else the library's. There is
+// none if the library has none, as when a renewal has failed and the old value serves.
 func (c *call) failure(err error) error {
-	if c.err != nil {
+	if err != nil && c.err != nil {
 		return c.err
 	}
 	return err

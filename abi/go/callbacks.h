@@ -40,7 +40,8 @@ ct_status ct_go_cache_new(const ct_options *plain, uint32_t set, uintptr_t callb
                           ct_cache **out);
 uint64_t ct_go_remove_if(ct_cache *cache, uintptr_t call);
 uint64_t ct_go_expire(ct_cache *cache, uintptr_t call);
-ct_go_value ct_go_get_or_load(ct_cache *cache, const char *key, size_t key_size, uintptr_t call);
+ct_go_value ct_go_get_or_load(ct_cache *cache, const char *key, size_t key_size, uintptr_t call,
+                              const ct_load_options *options);
 ct_status ct_go_snapshot_save(ct_cache *cache, uintptr_t call);
 ct_status ct_go_snapshot_load(ct_cache *cache, uintptr_t call, uint32_t flags);
 ct_go_value ct_go_compute(ct_cache *cache, const char *key, size_t key_size, uintptr_t call);

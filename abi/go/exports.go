@@ -184,7 +184,8 @@ func (c *call) try(callback func()) {
 }
 
 // answer runs a callback that may fail. ErrMiss and ErrNotStored go to the library; other errors
-// come back to the caller unchanged.
+// come back to the caller unchanged, and the library gets the status of those that have one. A load
+// that panics, or whose context is done, concerns its own caller only.
 func (c *call) answer(callback func() error) C.ct_status {
 	status := C.ct_status(callbackFailed)
 	c.try(func() {
@@ -197,8 +198,16 @@ func (c *call) answer(callback func() error) C.ct_status {
 			status = C.ct_status(known)
 		default:
 			c.err = err
+			if c.ctx != nil && c.ctx.Err() != nil {
+				status = C.CT_BUSY
+			} else if errors.As(err, &known) {
+				status = C.ct_status(known)
+			}
 		}
 	})
+	if c.panicked != nil {
+		return C.CT_BUSY
+	}
 	return status
 }
 

@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync"
 )
@@ -15,31 +16,50 @@ import (
 // loads, and the others wait for its value. They wait as goroutines do, and keep no thread. One
 // whose ctx is done waits no longer, and returns its error.
 //
-// A load that fails fails its own caller only: the next one who waits loads. So it is with a value
-// that is not kept, because it weighs too much or is dead on arrival, or as the key was set or
-// deleted meanwhile. load returns ErrMiss if there is no such value. Options.TimeToUse may give
-// each value a lifetime of its own.
+// If a load fails, all who wait fail with its error, ErrMiss included, which says that there is no
+// such value. But a load whose ctx is done by then, that panics, or that returns ErrBusy or
+// ErrRecursion, fails its own caller only: the next one who waits loads. So it is with a value that
+// is not kept, because it weighs too much or is dead on arrival, or as the key was set or deleted
+// meanwhile. Options.TimeToUse may give each value a lifetime of its own.
+//
+// With Options.RefreshAhead or Stale, one caller renews a value, and the others get the old one at
+// once. If a renewal fails, its caller gets the old one, too.
 //
 // load gets the key, and a context that knows of the load: asked for a key with it, GetOrLoad
 // returns ErrRecursion where it would wait for itself, also through loads of other goroutines and
 // caches. With another context it would wait for ever.
 func (c *Cache[K, V]) GetOrLoad(ctx context.Context, key K,
 	load func(ctx context.Context, key K) (V, error)) (value V, err error) {
+	value, _, err = c.GetStaleOrLoad(ctx, key, load)
+	return value, err
+}
+
+// GetStaleOrLoad is GetOrLoad, and tells whether the value is past its deadline: a newer one could
+// not be loaded yet. See Options.Stale.
+func (c *Cache[K, V]) GetStaleOrLoad(ctx context.Context, key K,
+	load func(ctx context.Context, key K) (V, error)) (value V, isStale bool, err error) {
 	encoded := c.keys.encode(key)
 	for {
-		number, lease, err := c.in.getOrLease(encoded)
-		switch {
-		case lease != nil:
-			return c.load(ctx, encoded.string(), lease, func(ctx context.Context) (V, error) {
-				return load(ctx, key)
-			})
-		case err == nil:
-			if value, isThere := c.slots.get(number); isThere {
-				return value, nil
+		out := c.in.getOrLease(encoded)
+		switch out.status {
+		case C.CT_OK, C.CT_STALE:
+			if value, isThere := c.slots.get(uint64(out.number)); isThere {
+				return value, out.status == C.CT_STALE, nil
 			}
 			continue // it has left just now
-		case err != ErrBusy:
-			return value, err
+		case C.CT_LEASED, C.CT_RENEW:
+			value, err := c.load(ctx, encoded.string(), out.lease, func(ctx context.Context) (V, error) {
+				return load(ctx, key)
+			})
+			if err != nil && out.status == C.CT_RENEW && concernsAll(ctx, err) && !isMiss(err) {
+				if old, isStale, isThere := c.old(encoded); isThere {
+					return old, isStale, nil
+				}
+			}
+			return value, false, err
+		case C.CT_BUSY:
+		default:
+			return value, false, c.in.check(out.status)
 		}
 		it, isLanding := c.flights.find(encoded.string())
 		if it == nil { // it has just begun, or is over
@@ -47,13 +67,42 @@ func (c *Cache[K, V]) GetOrLoad(ctx context.Context, key K,
 			continue
 		}
 		if err := it.wait(ctx); err != nil {
-			return value, err
+			return value, false, err
+		}
+		if it.err != nil {
+			c.sharedFailures.Add(1)
+			return value, false, it.err
 		}
 		if it.isKept && !isLanding {
 			c.waits.Add(1)
-			return it.value, nil
+			return it.value, false, nil
 		}
 	}
+}
+
+// concernsAll returns whether the failure of a load with a context is that of those who wait, too.
+func concernsAll(ctx context.Context, err error) bool {
+	return ctx.Err() == nil && !errors.Is(err, ErrBusy) && !errors.Is(err, ErrRecursion)
+}
+
+func isMiss(err error) bool { return errors.Is(err, ErrMiss) }
+
+// old returns the value that a failed renewal has left, unless it was invalidated meanwhile.
+func (c *Cache[K, V]) old(key encoded) (value V, isStale, isThere bool) {
+	out := c.in.getOrLease(key)
+	if out.lease != nil {
+		c.in.abandon(out.lease)
+	}
+	switch out.status {
+	case C.CT_OK, C.CT_STALE:
+		isStale = out.status == C.CT_STALE
+	case C.CT_RENEW: // it is time to try again, already
+		isStale = !c.in.contains(key)
+	default:
+		return value, false, false
+	}
+	value, isThere = c.slots.get(uint64(out.number))
+	return value, isStale, isThere
 }
 
 // load loads a key whose lease this call has.
@@ -65,6 +114,12 @@ func (c *Cache[K, V]) load(ctx context.Context, key string, lease *C.ct_lease,
 	defer func() { c.in.abandon(lease) }()
 	value, err := load(context.WithValue(ctx, flightKey{}, &it.flight))
 	if err != nil {
+		if concernsAll(ctx, err) {
+			it.err = err
+			failed := lease
+			lease = nil
+			c.in.fail(failed, failureOf(err))
+		}
 		return none, err
 	}
 	number := c.slots.put(value)
@@ -156,9 +211,10 @@ func (f *flight) wait(ctx context.Context) error {
 type valueFlight[V any] struct {
 	flight
 	isLanding bool // guarded by flights
-	// Both are written before done is closed.
+	// All are written before done is closed.
 	value  V
 	isKept bool
+	err    error // of those who wait
 }
 
 // flights are the loads of a cache by key. The lease of a key comes from the library, so that

@@ -18,15 +18,20 @@ package cachetools
 //   out.status = ct_lease_fulfil(lease, value, size, options, &out.value);
 //   return out;
 // }
+//
+// static ct_status lease_keep(ct_lease *lease, ct_entry_options options) {
+//   return ct_lease_keep(lease, &options);
+// }
 import "C"
 
 import (
+	"errors"
 	"runtime"
 	"time"
 )
 
-// Lease is the right and the duty to load a key. It belongs to no goroutine. Fulfil or abandon it
-// before the cache is closed.
+// Lease is the right and the duty to load a key. It belongs to no goroutine. End it by Fulfil, Keep,
+// Fail or Abandon before the cache is closed.
 type Lease struct {
 	handle *C.ct_lease
 	cache  *ByteCache
@@ -34,7 +39,8 @@ type Lease struct {
 
 // GetOrLease looks a key up. If it is absent, GetOrLease takes its lease, or waits for the holder.
 // It returns ErrBusy if that takes longer than wait; a wait below 0 is 0. With a lease, the caller
-// must load the key.
+// must load the key. With Options.RefreshAhead or Stale, a lease may come with a value that is to be
+// renewed: go on with the value, and release it as any other.
 func (c *ByteCache) GetOrLease(key string, wait time.Duration) (Value, *Lease, error) {
 	defer runtime.KeepAlive(c)
 	var handle *C.ct_lease
@@ -42,11 +48,12 @@ func (c *ByteCache) GetOrLease(key string, wait time.Duration) (Value, *Lease, e
 		wait = 0
 	}
 	out := C.get_or_lease(c.handle, key, C.uint64_t(wait), &handle)
-	if out.status == C.CT_LEASED {
-		return Value{}, &Lease{handle, c}, nil
-	}
 	value, err := c.value(out)
-	return value, nil, err
+	if handle == nil {
+		return value, nil, err
+	}
+	value.isStale = out.status == C.CT_RENEW && !c.Contains(key)
+	return value, &Lease{handle, c}, nil
 }
 
 // Key returns the key that the lease is for.
@@ -71,7 +78,38 @@ func (l *Lease) Fulfil(value []byte, options EntryOptions) (Value, error) {
 	return l.cache.value(C.lease_fulfil(handle, data(value), C.size_t(len(value)), &raw))
 }
 
-// Abandon gives the lease up: one of those who wait becomes the loader. After Fulfil it does
+// Keep ends the lease of a value that is to be renewed, and that is still right: its lifetime begins
+// anew. It returns ErrNotStored if the key was set or deleted meanwhile, and ErrInvalid if the lease
+// came without a value, which is then given up.
+func (l *Lease) Keep(options EntryOptions) error {
+	handle := l.handle
+	l.handle = nil
+	if handle == nil {
+		return ErrInvalid
+	}
+	defer runtime.KeepAlive(l.cache)
+	return l.cache.check(C.lease_keep(handle, options.raw()))
+}
+
+// Fail ends a lease whose load has failed, or has found no such value: ErrMiss. All who wait fail
+// with err if it is a Status below 0 or ErrMiss, else with ErrLoad. A value that was to be renewed
+// stays, but leaves after ErrMiss.
+func (l *Lease) Fail(err error) {
+	defer runtime.KeepAlive(l.cache)
+	C.ct_lease_fail(l.handle, failureOf(err))
+	l.handle = nil
+}
+
+// failureOf returns the status of a failure that is shared.
+func failureOf(err error) C.ct_status {
+	var known Status
+	if errors.As(err, &known) && (known < 0 || known == ErrMiss) {
+		return C.ct_status(known)
+	}
+	return callbackFailed
+}
+
+// Abandon gives the lease up: one of those who wait becomes the loader. After another end it does
 // nothing, so it may be deferred.
 func (l *Lease) Abandon() {
 	C.ct_lease_abandon(l.handle)

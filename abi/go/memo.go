@@ -80,7 +80,8 @@ func NewMemo[A any](options MemoOptions[A]) (*Memo[A], error) {
 	}
 	runtime.SetFinalizer(memo.memoState, (*memoState).close)
 	if memo.cache == nil {
-		memo.cache = &ByteCache{C.ct_memo_cache(memo.handle, nil), memo.callbacks, memo.memoState}
+		memo.cache = &ByteCache{handle: C.ct_memo_cache(memo.handle, nil), callbacks: memo.callbacks,
+			owner: memo.memoState}
 	}
 	return memo, nil
 }
@@ -95,6 +96,7 @@ type memoArgs[A any] struct {
 // Close frees the memo and its own cache. No call may be running.
 func (m *Memo[A]) Close() {
 	if m.cache != nil && m.cache.owner != nil {
+		m.cache.left.Wait()
 		m.cache.handle = nil
 	}
 	m.close()
@@ -125,6 +127,7 @@ func (m *Memo[A]) Call(args A) (Value, error) {
 	var out C.ct_go_value
 	during(it, func(handle C.uintptr_t) { out = C.ct_go_memo_call(m.handle, handle) })
 	value, err := m.cache.callbacks.value(out.value), checkOpen(m.handle != nil, out.status)
+	value.isStale = out.status == C.CT_STALE
 	return value, it.failure(err)
 }
 

@@ -192,20 +192,22 @@ func (n numbers) pop(key encoded) (Value, error) {
 	return n.value(C.number_pop(n.handle, key.text, C.uint64_t(key.word), C.size_t(key.size)))
 }
 
-// getOrLease returns a number, or else a lease, or else an error; ErrBusy if another has the lease.
-func (n numbers) getOrLease(key encoded) (uint64, *C.ct_lease, error) {
+// getOrLease returns a number, or a lease, or both; CT_BUSY if another has the lease.
+func (n numbers) getOrLease(key encoded) C.ct_go_number {
 	defer runtime.KeepAlive(n.ByteCache)
-	out := C.number_get_or_lease(n.handle, key.text, C.uint64_t(key.word), C.size_t(key.size))
-	if out.status == C.CT_LEASED {
-		return 0, out.lease, nil
-	}
-	return uint64(out.number), nil, n.check(out.status)
+	return C.number_get_or_lease(n.handle, key.text, C.uint64_t(key.word), C.size_t(key.size))
 }
 
 // fulfil ends a lease, whatever it returns.
 func (n numbers) fulfil(lease *C.ct_lease, number uint64) error {
 	defer runtime.KeepAlive(n.ByteCache)
 	return n.changed(C.number_fulfil(lease, n.callbacks.uintptr(), C.uint64_t(number)))
+}
+
+// fail ends a lease whose load has failed.
+func (n numbers) fail(lease *C.ct_lease, status C.ct_status) {
+	defer runtime.KeepAlive(n.ByteCache)
+	C.ct_lease_fail(lease, status)
 }
 
 func (n numbers) abandon(lease *C.ct_lease) {

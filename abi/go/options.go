@@ -74,6 +74,19 @@ type Options[K, V any] struct {
 	TTI        time.Duration // time to idle from a use on; 0: none
 	Seed       uint64        // of hashing and RR; 0: random
 
+	// RefreshAhead, below TTL: a loading call that finds a value with less than this left renews it,
+	// and others get the old one meanwhile. 0: none.
+	RefreshAhead time.Duration
+	// Stale: for this long past its deadline, loading calls get the old value if a newer one cannot
+	// be loaded yet. 0: not at all.
+	Stale time.Duration
+	// Retry: how long nobody tries to renew a value after a failure. 0: a tenth of TTL, or of
+	// RefreshAhead without one.
+	Retry time.Duration
+	// Jitter, below TTL: up to this much, at random, is taken off TTL, so that what was stored at
+	// once does not expire at once.
+	Jitter time.Duration
+
 	// Timer returns the time since whenever. It runs inside the critical section, and must not use
 	// any cache; nor must Choose.
 	Timer func() time.Duration
@@ -106,6 +119,10 @@ func (o *Options[K, V]) plain() C.ct_options {
 	plain.ttl = ticks(o.TTL)
 	plain.tti = ticks(o.TTI)
 	plain.seed = C.uint64_t(o.Seed)
+	plain.refresh_ahead = ticks(o.RefreshAhead)
+	plain.stale = ticks(o.Stale)
+	plain.retry = ticks(o.Retry)
+	plain.jitter = ticks(o.Jitter)
 	return plain
 }
 
@@ -130,8 +147,10 @@ func (o *Options[K, V]) set() (set C.uint32_t) {
 
 // Problem returns one sentence that says what is wrong with the options, or an empty string.
 func (o Options[K, V]) Problem() string {
-	if o.TTL < 0 || o.TTI < 0 {
-		return "TTL and TTI must not be negative"
+	for _, it := range [...]time.Duration{o.TTL, o.TTI, o.RefreshAhead, o.Stale, o.Retry, o.Jitter} {
+		if it < 0 {
+			return "a duration must not be negative"
+		}
 	}
 	plain := o.plain()
 	return C.GoString(C.ct_go_options_problem(&plain, o.set()))

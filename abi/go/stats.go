@@ -24,6 +24,10 @@ package cachetools
 //   out->ttl = options.ttl;
 //   out->tti = options.tti;
 //   out->seed = options.seed;
+//   out->refresh_ahead = options.refresh_ahead;
+//   out->stale = options.stale;
+//   out->retry = options.retry;
+//   out->jitter = options.jitter;
 //   return status;
 // }
 import "C"
@@ -139,5 +143,10 @@ func (c *ByteCache) Options() (ByteOptions, error) {
 		TTL:        durationOf(raw.ttl),
 		TTI:        durationOf(raw.tti),
 		Seed:       uint64(raw.seed),
+
+		RefreshAhead: durationOf(raw.refresh_ahead),
+		Stale:        durationOf(raw.stale),
+		Retry:        durationOf(raw.retry),
+		Jitter:       durationOf(raw.jitter),
 	}, err
 }

@@ -24,10 +24,14 @@ const (
 	ErrInternal    Status = C.CT_ERR_INTERNAL    // the library has a fault
 	ErrUnsupported Status = C.CT_ERR_UNSUPPORTED // this cache or this system cannot do that
 	ErrCallback    Status = C.CT_ERR_CALLBACK    // a callback answered what it may not
+	ErrLoad        Status = callbackFailed       // the load of another caller failed
 )
 
 // Error returns one sentence that says what the status means.
 func (s Status) Error() string {
+	if s == ErrLoad {
+		return "cachetools: The load of another caller failed."
+	}
 	return "cachetools: " + C.GoString(C.ct_status_message(C.ct_status(s)))
 }
 

@@ -20,6 +20,7 @@ type Value struct {
 	raw       C.ct_value
 	callbacks *callbacks
 	copied    *room // instead of raw
+	isStale   bool
 }
 
 // room takes a copy of a small value, so that its release needs no call into C. The library reads
@@ -42,6 +43,10 @@ func (v *Value) Bytes() []byte {
 	}
 	return borrowed(v.raw.data, v.raw.size)
 }
+
+// IsStale returns whether the value was past its deadline when a loading call handed it out: a newer
+// one could not be loaded yet. See Options.Stale.
+func (v *Value) IsStale() bool { return v.isStale }
 
 // String returns a copy of the value.
 func (v *Value) String() string { return string(v.Bytes()) }
@@ -71,7 +76,9 @@ func (v *Value) Ref() (Value, error) {
 	}
 	var out C.ct_go_value
 	out.status = C.ct_value_ref(&v.raw, &out.value)
-	return v.callbacks.value(out.value), check(out.status)
+	second := v.callbacks.value(out.value)
+	second.isStale = v.isStale
+	return second, check(out.status)
 }
 
 // data returns a pointer to bytes, of a type that cgo need not check for pointers inside.

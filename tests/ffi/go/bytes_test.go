@@ -4,6 +4,7 @@ package cachetools_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -765,6 +766,240 @@ func TestALeaseIsFulfilledElsewhereOrGivenUp(t *testing.T) {
 	_, lease, err = cache.GetOrLease("b", 0)
 	expect(t, true, lease != nil && err == nil)
 	lease.Abandon()
+}
+
+// renewing has a ttl of 100, the last 20 of which a value is renewed in, and serves it 50 longer.
+func (c *manualClock) renewing() ByteOptions {
+	return ByteOptions{Maxsize: 100, Timer: c.read, TTL: 100, RefreshAhead: 20, Stale: 50, Retry: 5}
+}
+
+func TestOptionsOfFreshnessAreTold(t *testing.T) {
+	options := (&manualClock{}).renewing()
+	options.Jitter = 7
+	told, err := open(t, options).Options()
+	expectError(t, nil, err)
+	expect(t, []time.Duration{20, 50, 5, 7},
+		[]time.Duration{told.RefreshAhead, told.Stale, told.Retry, told.Jitter})
+	expect(t, true, ByteOptions{Maxsize: 1, Stale: -1}.Problem() != "")
+	expect(t, true, ByteOptions{Maxsize: 1, TTL: 5, RefreshAhead: 5}.Problem() != "")
+}
+
+func TestAValueIsRenewedAndAnOldOneServes(t *testing.T) {
+	clock := &manualClock{1000}
+	cache := open(t, clock.renewing())
+	isDown := errors.New("the database is down")
+	fails := func([]byte, *Result) error { return isDown }
+	expect(t, "A", text(cache.GetOrLoad("a", upper)))
+
+	clock.set(1085)
+	value, err := cache.GetOrLoad("a", fails)
+	expect(t, false, value.IsStale())
+	expect(t, "A", text(value, err))
+	clock.set(1095)
+	expect(t, "A2", text(cache.GetOrLoad("a", func(_ []byte, result *Result) error {
+		old, isThere := result.Old()
+		expect(t, "A true", got(string(old), isThere))
+		return result.Set(append([]byte("A"), '2'))
+	})))
+	clock.set(1200)
+	value, err = cache.GetOrLoad("a", fails)
+	expect(t, true, value.IsStale())
+	second, _ := value.Ref()
+	expect(t, true, second.IsStale())
+	second.Release()
+	expect(t, "A2", text(value, err))
+	stats, _ := cache.Stats()
+	expect(t, []uint64{3, 2, 1, 0},
+		[]uint64{stats.Renewals, stats.RenewalFailures, stats.StaleServed, stats.Pinned})
+	clock.set(1300)
+	_, err = cache.GetOrLoad("a", fails)
+	expectError(t, isDown, err)
+}
+
+func TestWhatIsNotModifiedLivesAnew(t *testing.T) {
+	clock := &manualClock{1000}
+	cache := open(t, clock.renewing())
+	set(t, cache, "a")
+	clock.set(1090)
+	expect(t, "value of a", text(cache.GetOrLoad("a", func(_ []byte, result *Result) error {
+		result.NotModified()
+		return nil
+	})))
+	info, _ := cache.Inspect("a")
+	expect(t, time.Duration(100), info.Remaining)
+	_, err := cache.GetOrLoad("b", func(_ []byte, result *Result) error {
+		_, isThere := result.Old()
+		expect(t, false, isThere)
+		result.NotModified()
+		return nil
+	})
+	expectError(t, ErrCallback, err)
+}
+
+func TestALoadIsForced(t *testing.T) {
+	cache := lru(t, 10)
+	set(t, cache, "a")
+	force := LoadOptions{Force: true}
+	background := context.Background()
+	isDown := errors.New("the database is down")
+	_, err := cache.GetOrLoadWith(background, "a", func(context.Context, []byte, *Result) error {
+		return isDown
+	}, force)
+	expectError(t, isDown, err)
+	expect(t, "value of a", text(cache.Get("a")))
+	expect(t, "A", text(cache.GetOrLoadWith(background, "a",
+		func(_ context.Context, key []byte, result *Result) error { return upper(key, result) }, force)))
+	expect(t, "A", text(cache.Get("a")))
+}
+
+func TestOneThatIsDoneWaitsNoLongerForBytes(t *testing.T) {
+	cache := lru(t, 10)
+	_, lease, _ := cache.GetOrLease("a", 0)
+	background := context.Background()
+	load := func(_ context.Context, key []byte, result *Result) error { return upper(key, result) }
+	_, err := cache.GetOrLoadWith(background, "a", load, LoadOptions{Timeout: time.Millisecond})
+	expectError(t, ErrBusy, err)
+	_, err = cache.GetOrLoadWith(background, "a", load, LoadOptions{Timeout: -1})
+	expectError(t, ErrBusy, err)
+
+	ctx, cancel := context.WithCancel(background)
+	waited := make(chan error)
+	go func() {
+		_, err := cache.GetOrLoadWith(ctx, "a", load, LoadOptions{})
+		waited <- err
+	}()
+	cancel()
+	expectError(t, context.Canceled, <-waited)
+	within, cancel := context.WithTimeout(background, time.Millisecond)
+	defer cancel()
+	expect(t, "B", text(cache.GetOrLoadWith(within, "b",
+		func(ctx context.Context, key []byte, result *Result) error {
+			_, err := cache.GetOrLoadWith(ctx, "b", load, LoadOptions{})
+			expectError(t, ErrRecursion, err)
+			_, err = cache.GetOrLoadWith(ctx, "a", load, LoadOptions{})
+			expectError(t, context.DeadlineExceeded, err)
+			return upper(key, result)
+		}, LoadOptions{})))
+	expect(t, "1", text(lease.Fulfil([]byte("1"), EntryOptions{})))
+	expect(t, "1", text(cache.GetOrLoadWith(ctx, "a", nil, LoadOptions{}))) // a hit needs no time
+}
+
+// failingLoad has somebody wait for a load that fails, and returns what both got. Nobody can see who
+// waits in the library, so it tries until one has.
+func failingLoad(t *testing.T, cache *ByteCache,
+	fail func(cache *ByteCache, begun func())) (shared error, calls int32) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+		waited := make(chan error, 1)
+		calls := int32(0)
+		before, _ := cache.Stats()
+		fail(cache, func() {
+			asked := make(chan struct{})
+			go func() {
+				close(asked)
+				value, err := cache.GetOrLoad("a", func([]byte, *Result) error {
+					atomic.AddInt32(&calls, 1)
+					return ErrMiss
+				})
+				value.Release()
+				waited <- err
+			}()
+			<-asked
+			for i := 0; i < 100; i++ {
+				runtime.Gosched()
+			}
+		})
+		err := <-waited
+		after, _ := cache.Stats()
+		if after.SharedFailures != before.SharedFailures {
+			return err, calls
+		}
+	}
+	t.Fatal("nobody waited")
+	return nil, 0
+}
+
+func TestAFailureIsThatOfAllWhoWaitForBytes(t *testing.T) {
+	cache := open(t, ByteOptions{Maxsize: 10})
+	load := func(failure error) func(*ByteCache, func()) {
+		return func(cache *ByteCache, begun func()) {
+			_, err := cache.GetOrLoad("a", func([]byte, *Result) error {
+				begun()
+				return failure
+			})
+			expectError(t, failure, err)
+		}
+	}
+	isDown := errors.New("the database is down")
+	for failure, shared := range map[error]error{isDown: ErrLoad, ErrMiss: ErrMiss, ErrNoMemory: ErrNoMemory} {
+		err, calls := failingLoad(t, cache, load(failure))
+		expect(t, []any{shared, int32(0)}, []any{err, calls})
+	}
+	err, _ := failingLoad(t, cache, func(cache *ByteCache, begun func()) {
+		_, lease, err := cache.GetOrLease("a", 0)
+		expectError(t, nil, err)
+		begun()
+		lease.Fail(ErrIO)
+		lease.Fail(nil) // it is over
+	})
+	expect(t, ErrIO, err)
+	expect(t, true, strings.Contains(ErrLoad.Error(), "another caller"))
+}
+
+func TestACancelledLoadIsItsOwnCallersOnly(t *testing.T) {
+	cache := lru(t, 10)
+	for _, cancels := range []bool{false, true} {
+		ctx, cancel := context.WithCancel(context.Background())
+		waited := make(chan string)
+		isDown := errors.New("the database is down")
+		expected := isDown
+		if !cancels {
+			expected = ErrBusy
+		}
+		_, err := cache.GetOrLoadWith(ctx, "a", func(context.Context, []byte, *Result) error {
+			go func() { waited <- text(cache.GetOrLoad("a", upper)) }()
+			if cancels {
+				cancel()
+			}
+			return expected
+		}, LoadOptions{})
+		cancel()
+		expectError(t, expected, err)
+		expect(t, "A", <-waited)
+		expectError(t, nil, cache.Delete("a"))
+	}
+}
+
+func TestALeaseRenewsKeepsAndFails(t *testing.T) {
+	clock := &manualClock{1000}
+	cache := open(t, clock.renewing())
+	set(t, cache, "a")
+	clock.set(1090)
+	value, lease, err := cache.GetOrLease("a", 0)
+	expect(t, true, lease != nil && !value.IsStale())
+	expect(t, "value of a", text(value, err))
+	value, none, err := cache.GetOrLease("a", 0) // another renews it
+	expect(t, true, none == nil && !value.IsStale())
+	expect(t, "value of a", text(value, err))
+	expectError(t, nil, lease.Keep(EntryOptions{}))
+	expectError(t, ErrInvalid, lease.Keep(EntryOptions{}))
+	info, _ := cache.Inspect("a")
+	expect(t, time.Duration(100), info.Remaining)
+
+	clock.set(1200)
+	value, lease, err = cache.GetOrLease("a", 0)
+	expect(t, true, lease != nil && value.IsStale())
+	expect(t, "value of a", text(value, err))
+	lease.Fail(errors.New("no"))
+	value, lease, err = cache.GetOrLease("a", 0) // a renewal has just failed
+	expect(t, true, lease == nil && value.IsStale())
+	expect(t, "value of a", text(value, err))
+	clock.set(1210)
+	value, lease, _ = cache.GetOrLease("a", 0)
+	value.Release()
+	lease.Fail(ErrMiss)
+	_, lease, _ = cache.GetOrLease("a", 0)
+	expectError(t, ErrInvalid, lease.Keep(EntryOptions{})) // there is nothing to keep
 }
 
 func TestComputeReadsChangesAndWrites(t *testing.T) {

@@ -453,21 +453,115 @@ func testWaiting(t *testing.T, flags Flags) {
 	expect(t, expected, []uint64{stats.Hits, stats.Misses, stats.Waits})
 }
 
-func TestAFailedLoadFailsItsOwnCallerOnly(t *testing.T) {
+func TestAFailureIsThatOfAllWhoWait(t *testing.T) {
 	cache := ints(t, 10)
+	for _, failure := range []error{errors.New("the database is down"), ErrMiss} {
+		const waiters = 5
+		begun, release := make(chan struct{}), make(chan struct{})
+		failed := make(chan error, waiters+1)
+		for i := 0; i < waiters+1; i++ {
+			go func() {
+				_, err := cache.GetOrLoad(background, 1, func(context.Context, int) (int, error) {
+					close(begun) // panics if another loads
+					<-release
+					return 0, failure
+				})
+				failed <- err
+			}()
+		}
+		<-begun
+		waitForWaiters(t, waiters)
+		close(release)
+		for i := 0; i < waiters+1; i++ {
+			expect(t, true, failure == <-failed)
+		}
+		stats := cache.Stats()
+		expect(t, []uint64{waiters, waiters + 1, 1},
+			[]uint64{stats.SharedFailures, stats.Misses, stats.LoadFailures})
+		cache.ResetStats()
+	}
+}
+
+// renewing has a ttl of 100, the last 20 of which a value is renewed in, and serves it 50 longer.
+func renewing(t *testing.T, clock *manualClock) *Cache[int, int] {
+	return openTyped(t, Options[int, int]{Maxsize: 10, Timer: clock.read, TTL: 100, RefreshAhead: 20,
+		Stale: 50, Retry: 5})
+}
+
+func TestOneRenewsAndOthersGetTheOldValue(t *testing.T) {
+	clock := &manualClock{1000}
+	cache := renewing(t, clock)
+	expectError(t, nil, cache.Set(1, 10))
+	for step, isStale := range []bool{false, true} {
+		clock.set(1090 + 120*int64(step))
+		old := 10 + step
+		value, err := cache.GetOrLoad(background, 1, func(context.Context, int) (int, error) {
+			value, is, err := cache.GetStaleOrLoad(background, 1, nil)
+			expect(t, []any{old, isStale, nil}, []any{value, is, err})
+			return old + 1, nil
+		})
+		expect(t, []any{old + 1, nil}, []any{value, err})
+		value, is, err := cache.GetStaleOrLoad(background, 1, nil)
+		expect(t, []any{old + 1, false, nil}, []any{value, is, err})
+	}
+	stats := cache.Stats()
+	expect(t, []uint64{2, 2, 0}, []uint64{stats.Renewals, stats.StaleServed, stats.Misses})
+}
+
+func TestTheOldValueServesIfItsRenewalFails(t *testing.T) {
+	clock := &manualClock{1000}
+	cache := renewing(t, clock)
 	isDown := errors.New("the database is down")
-	for _, end := range []func(){func() { panic("from the loader") }, runtime.Goexit, func() {}} {
+	fails := func(context.Context, int) (int, error) { return 0, isDown }
+	expectError(t, nil, cache.Set(1, 10))
+	for step, isStale := range []bool{false, true} {
+		clock.set(1090 + 20*int64(step))
+		value, is, err := cache.GetStaleOrLoad(background, 1, fails)
+		expect(t, []any{10, isStale, nil}, []any{value, is, err})
+		value, is, err = cache.GetStaleOrLoad(background, 1, nil) // nobody tries again so soon
+		expect(t, []any{10, isStale, nil}, []any{value, is, err})
+	}
+	expect(t, uint64(2), cache.Stats().RenewalFailures)
+	clock.set(1120)
+	ctx, cancel := context.WithCancel(background)
+	_, _, err := cache.GetStaleOrLoad(ctx, 1, func(ctx context.Context, _ int) (int, error) {
+		cancel()
+		return 0, ctx.Err()
+	})
+	expectError(t, context.Canceled, err)
+	_, _, err = cache.GetStaleOrLoad(background, 1, func(context.Context, int) (int, error) {
+		clock.set(1125)
+		cache.Delete(1) // what was invalidated is never served
+		return 0, isDown
+	})
+	expectError(t, isDown, err)
+	expectError(t, nil, cache.Set(1, 10))
+	clock.set(1210)
+	_, err = cache.GetOrLoad(background, 1, func(context.Context, int) (int, error) { return 0, ErrMiss })
+	expectError(t, ErrMiss, err)
+	_, err = cache.GetOrLoad(background, 1, fails) // it has left
+	expectError(t, isDown, err)
+	expectError(t, nil, cache.Set(1, 10))
+	clock.set(1400)
+	_, err = cache.GetOrLoad(background, 1, fails)
+	expectError(t, isDown, err)
+}
+
+func TestALoadThatOnlyItsCallerLosesIsLoadedByTheNext(t *testing.T) {
+	cache := ints(t, 10)
+	ctx, cancel := context.WithCancel(background)
+	for _, end := range []func(){func() { panic("from the loader") }, runtime.Goexit, cancel} {
 		end := end
 		release := make(chan struct{})
 		failed := make(chan any, 1)
 		begun := make(chan struct{})
 		go func() {
 			defer func() { failed <- recover() }()
-			_, err := cache.GetOrLoad(background, 1, func(context.Context, int) (int, error) {
+			_, err := cache.GetOrLoad(ctx, 1, func(ctx context.Context, _ int) (int, error) {
 				close(begun)
 				<-release
 				end()
-				return 5, isDown
+				return 5, ctx.Err()
 			})
 			panic(err)
 		}()
@@ -482,7 +576,7 @@ func TestAFailedLoadFailsItsOwnCallerOnly(t *testing.T) {
 		waitForWaiters(t, 1)
 		close(release)
 		failure := <-failed
-		expect(t, true, failure == "from the loader" || failure == nil || failure == isDown)
+		expect(t, true, failure == "from the loader" || failure == nil || failure == context.Canceled)
 		expect(t, "6 <nil>", <-waited)
 		expect(t, "6 true", got(cache.Pop(1)))
 	}
