@@ -18,7 +18,7 @@ All of this is safe on any thread. Only CPython with a GIL is supported, in its 
 """
 
 from ._bytes import BytesCache, Lease
-from ._callbacks import LEAVE, REMOVE, Event, Loaded
+from ._callbacks import LEAVE, NOT_MODIFIED, REMOVE, Event, Loaded
 from ._choices import Cause, Order, Policy, WeightKind
 from ._custom import CustomPolicy
 from ._errors import (
@@ -29,6 +29,7 @@ from ._errors import (
     Error,
     FileError,
     InvalidError,
+    LoadError,
     NoMemoryError,
     Outcome,
     RecursiveLoadError,
@@ -44,6 +45,7 @@ from ._objects import Cache
 
 __all__ = [
     "LEAVE",
+    "NOT_MODIFIED",
     "REMOVE",
     "BusyError",
     "BytesCache",
@@ -60,6 +62,7 @@ __all__ = [
     "InvalidError",
     "Key",
     "Lease",
+    "LoadError",
     "Loaded",
     "Memo",
     "NoMemoryError",

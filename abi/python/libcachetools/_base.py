@@ -38,6 +38,10 @@ D = TypeVar("D")
 _hot.connect(check, reraise, token_of, ClosedError, CallKey)
 
 
+Freshness = Dict[str, Optional[Seconds]]
+"""refresh_ahead, stale, retry and jitter."""
+
+
 def entry_options(
     ttl: Optional[Seconds] = None,
     deadline: Optional[Seconds] = None,
@@ -85,6 +89,7 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
     _ends: Ends
     _callbacks: Callbacks
     _reraises: bool
+    _renews_ahead = False  # a hit may have to be loaded
     _user_data: Any
 
     def _load(self, data: bytes, tokens: Tokens, key: Any, load: Callable[[Any], Any]) -> Any:
@@ -100,6 +105,7 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         shards: int,
         ttl: Optional[Seconds],
         tti: Optional[Seconds],
+        freshness: Freshness,
         seed: int,
         stats: bool,
         precise_clock: bool,
@@ -122,6 +128,9 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
             options.flags |= lib.CT_FLAG_PRECISE_CLOCK
         options.ttl = lifetime(ttl, "ttl")
         options.tti = lifetime(tti, "tti")
+        self._renews_ahead = freshness["refresh_ahead"] is not None
+        for name, seconds in freshness.items():
+            setattr(options, name, lifetime(seconds, name))
         options.seed = unsigned(seed)
         options.user_data = self._user_data
         structs = callbacks.put_into(options)
@@ -350,7 +359,8 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         options["policy"] = Policy(raw.policy)
         options["weight_kind"] = WeightKind(raw.weight_kind)
         options["maxsize"] = None if raw.maxsize == lib.CT_UNBOUNDED else raw.maxsize
-        options["ttl"], options["tti"] = seconds_of(raw.ttl), seconds_of(raw.tti)
+        times = ("ttl", "tti", "refresh_ahead", "stale", "retry", "jitter")
+        options.update({name: seconds_of(getattr(raw, name)) for name in times})
         return options
 
     # ---- Iteration

@@ -16,13 +16,13 @@ from typing import (
 )
 
 from ._base import CacheBase, entry_options
-from ._callbacks import Callbacks, Event, Loaded, describe, hand_back
+from ._callbacks import NOT_MODIFIED, Callbacks, Event, Loaded, describe, hand_back, status_of
 from ._choices import Policy, WeightKind
-from ._errors import ClosedError, Error, Outcome, Status, check, error_of
+from ._errors import BusyError, ClosedError, Error, Outcome, Status, check, error_of
 from ._ffi import ffi, lib
 from ._handles import Closing, Dependent, reraise
 from ._numbers import Seconds, ticks
-from ._values import ABSENT, Bytes, Tokens, as_bytes, copy_of
+from ._values import ABSENT, Bytes, Tokens, as_bytes, copy_of, take
 
 Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 
@@ -34,6 +34,12 @@ class BytesCache(CacheBase[bytes, bytes]):
     policy, maxsize and weight_kind say which entries stay; a maxsize of None is no limit, and 0
     keeps nothing. shards, a power of two, lets many threads write at once. ttl is the time to live
     from a write on, tti the time to idle from a use on: seconds, or a timedelta.
+
+    Of the loading calls that find a value with less than refresh_ahead left until the end of its
+    ttl, one renews it, and the others get the old one meanwhile. For stale longer than its ttl,
+    they get the old one if a newer one cannot be loaded yet. retry is how long nobody tries again
+    after a failure, by default a tenth of ttl. jitter takes up to so much off the ttl, at random,
+    so that what was stored at once does not expire at once.
 
     Callbacks: timer() returns the time in seconds, by default time.monotonic(). ttu(key, value,
     now) returns until when an entry may be used. weigher(key, value) returns its weight.
@@ -57,6 +63,10 @@ class BytesCache(CacheBase[bytes, bytes]):
         shards: int = 0,
         ttl: Optional[Seconds] = None,
         tti: Optional[Seconds] = None,
+        refresh_ahead: Optional[Seconds] = None,
+        stale: Optional[Seconds] = None,
+        retry: Optional[Seconds] = None,
+        jitter: Optional[Seconds] = None,
         seed: int = 0,
         stats: bool = True,
         precise_clock: bool = False,
@@ -73,7 +83,17 @@ class BytesCache(CacheBase[bytes, bytes]):
     ) -> None:
         callbacks = Callbacks(Bytes, timer, ttu, weigher, choice, listener, drop, custom, allocator)
         self._make(
-            callbacks, policy, maxsize, weight_kind, shards, ttl, tti, seed, stats, precise_clock
+            callbacks,
+            policy,
+            maxsize,
+            weight_kind,
+            shards,
+            ttl,
+            tti,
+            {"refresh_ahead": refresh_ahead, "stale": stale, "retry": retry, "jitter": jitter},
+            seed,
+            stats,
+            precise_clock,
         )
 
     # ---- Reading
@@ -166,37 +186,104 @@ class BytesCache(CacheBase[bytes, bytes]):
     # ---- Loading
 
     def get_or_load(
-        self, key: bytes, load: Callable[[bytes], Union[bytes, Loaded, None]]
+        self,
+        key: bytes,
+        load: Callable[[bytes], Union[bytes, Loaded, None]],
+        *,
+        renew: Optional[Callable[[bytes, bytes], Union[bytes, Loaded, None]]] = None,
+        timeout: Optional[Seconds] = None,
+        stale_after: Optional[Seconds] = None,
+        force: bool = False,
     ) -> Optional[bytes]:
         """Look a key up. If it is absent, store what load(key) returns. However many threads ask,
         one of them loads, and the others wait for its value. load returns None if there is no such
-        value.
+        value. If it raises, all who wait fail, with LoadError or, after an Error, with one of the
+        same kind; but after BusyError or what is no Exception, one of them loads.
+
+        A value to be renewed is loaded by renew(key, old), if that is given. It may return
+        NOT_MODIFIED, or Loaded(NOT_MODIFIED), if the old value is still right. If a renewal fails,
+        the old value serves.
+
+        timeout says how long to wait for the load of another caller, before BusyError is raised.
+        stale_after says how long to wait for the renewal of a value past its deadline, before that
+        one serves. With force, load even if there is a value, or join a load that runs; if it
+        fails, the call fails, and the old value stays.
         """
-        return self._load(self._key(key)[0], None, None, load)
+        return self.get_stale_or_load(
+            key, load, renew=renew, timeout=timeout, stale_after=stale_after, force=force
+        )[0]
+
+    def get_stale_or_load(
+        self,
+        key: bytes,
+        load: Callable[[bytes], Union[bytes, Loaded, None]],
+        *,
+        renew: Optional[Callable[[bytes, bytes], Union[bytes, Loaded, None]]] = None,
+        timeout: Optional[Seconds] = None,
+        stale_after: Optional[Seconds] = None,
+        force: bool = False,
+    ) -> Tuple[Optional[bytes], bool]:
+        """Do what get_or_load does. Return the value, and whether it is past its deadline: a newer
+        one could not be loaded yet.
+        """
+        options = ffi.new("ct_load_options *")
+        lib.ct_load_options_init(options, ffi.sizeof("ct_load_options"))
+        options.flags = lib.CT_LOAD_FORCE if force else 0
+        options.timeout_ns = 0 if timeout is None else max(_patience(timeout), 1)
+        options.stale_after_ns = 0 if stale_after is None else _patience(stale_after)
+        return self._load_with(self._key(key)[0], load, renew, options)
 
     def _load(self, data: bytes, tokens: Tokens, key: Any, load: Callable[[Any], Any]) -> Any:
+        return self._load_with(data, load, None, ffi.NULL)[0]
+
+    def _load_with(
+        self,
+        data: bytes,
+        load: Callable[[Any], Any],
+        renew: Optional[Callable[[Any, Any], Any]],
+        options: Any,
+    ) -> Tuple[Any, bool]:
         handle, raw = self._open(), ffi.new("ct_value *")
 
         def run(key: bytes, result: Any) -> int:
-            loaded = load(key)
+            old = ffi.new("ct_bytes *")
+            is_there = lib.ct_result_old(result, old) == Status.OK
+            if renew is not None and is_there:
+                loaded = renew(key, copy_of(old.data, old.size))
+            else:
+                loaded = load(key)
             if isinstance(loaded, Loaded):
                 describe(result, loaded)
                 loaded = loaded.value
+            if loaded is NOT_MODIFIED:
+                lib.ct_result_not_modified(result)
+                return Status.OK
             return Status.MISS if loaded is None else hand_back(result, as_bytes(loaded))
 
-        function = ffi.new_handle(run)
-        status = lib.ct_get_or_load(handle, data, len(data), lib.on_load, function, raw)
-        value = self._end_load(status, raw)
-        return None if value is ABSENT else value
+        def attempt(key: bytes, result: Any) -> int:
+            """Run, and forget what that raised if the old value may serve."""
+            nonlocal failure
+            try:
+                return run(key, result)
+            except BaseException as exception:
+                failure = exception
+                return status_of(exception)
 
-    def _end_load(self, status: int, raw: Any) -> Any:
-        value = ABSENT
-        if raw.data != ffi.NULL:
-            value = copy_of(raw.data, raw.size)
-            lib.ct_value_release(raw)
-        reraise()
-        check(status)
-        return value
+        failure: Optional[BaseException] = None
+        function = ffi.new_handle(attempt)
+        status = lib.ct_get_or_load_with(
+            handle, data, len(data), lib.on_load, function, options, raw
+        )
+        value = take(self._values, raw)
+        self._end_call()
+        if failure is not None and value is ABSENT:
+            try:
+                raise failure
+            finally:
+                failure = None  # which the exception would keep in a circle
+        if check(status) == Status.BUSY:
+            raise BusyError
+        return None if value is ABSENT else value, status == Status.STALE
 
     def get_or_lease(
         self, key: bytes, wait: Optional[Seconds] = None
@@ -204,15 +291,18 @@ class BytesCache(CacheBase[bytes, bytes]):
         """Look a key up. If it is absent, take its lease, or wait for the holder, at most so long.
         Returns bytes; or a Lease, and the caller must load the key; or None if another caller still
         has the lease when the time is over. Without wait, the call waits as long as it takes, and
-        must not be made by a thread that has the lease.
+        must not be made by a thread that has the lease. If that fails its lease, the call raises.
+
+        If a value is to be renewed, one caller gets a Lease with the old value, and the others get
+        the old value at once. It may be past its deadline: then `key in cache` is false.
         """
         handle, raw = self._open(), ffi.new("ct_value *")
         lease = ffi.new("ct_lease **")
         data, _ = self._key(key)
         patience = lib.CT_NEVER if wait is None else _patience(wait)
         status = lib.ct_get_or_lease(handle, data, len(data), patience, raw, lease)
-        if status == Status.LEASED:
-            return Lease(self, lease[0])
+        if lease[0] != ffi.NULL:
+            return Lease(self, lease[0], take(self._values, raw))
         value = self._taken(status, raw)
         return None if value is ABSENT else value
 
@@ -263,13 +353,17 @@ class _Pin(Closing):
 
 class Lease(Dependent):
     """The right and the duty to load a key. It belongs to no thread. It is given up when it is
-    closed, collected, or left as a context without a value.
+    closed, collected, or left as a context without a value. A context that is left by an Exception
+    fails.
     """
 
     key: bytes
+    old: Optional[bytes]
+    """The value that is to be renewed, or None."""
 
-    def __init__(self, cache: BytesCache, handle: Any) -> None:
+    def __init__(self, cache: BytesCache, handle: Any, old: Any = ABSENT) -> None:
         self._cache = cache
+        self.old = None if old is ABSENT else old
         self._depend_on(cache._ends, handle, lib.ct_lease_abandon)
         key = ffi.new("ct_bytes *")
         lib.ct_lease_key(handle, key)
@@ -293,8 +387,42 @@ class Lease(Dependent):
         status = lib.ct_lease_fulfil(handle, value, len(value), options, raw)
         return self._cache._taken(status, raw)
 
+    def keep(
+        self,
+        *,
+        ttl: Optional[Seconds] = None,
+        deadline: Optional[Seconds] = None,
+        weight: Optional[int] = None,
+    ) -> Outcome:
+        """Say that the old value is still right: its lifetime begins anew. NOT_STORED means that
+        the key was set or deleted meanwhile. Raises InvalidError if there is no old value; then the
+        lease is given up.
+        """
+        options = entry_options(ttl, deadline, weight)
+        handle = self._take_over()
+        if handle is None:
+            raise ClosedError("the lease is over")
+        return Outcome(self._cache._end_call(lib.ct_lease_keep(handle, options)))
+
+    def fail(self, exception: Optional[BaseException] = None) -> None:
+        """Say that the load failed, or, without an exception, that there is no such value. All who
+        wait fail with LoadError or, for an Error, with one of the same kind; or they get None. An
+        old value stays after a failure, and leaves if there is no such value. After BusyError or
+        what is no Exception, one of those who wait loads.
+        """
+        status = Status.MISS if exception is None else status_of(exception)
+        if status == Status.BUSY:
+            return self.close()
+        handle = self._take_over()
+        if handle is not None:
+            lib.ct_lease_fail(handle, status)
+            self._cache._end_call()
+
     def __enter__(self) -> "Lease":
         return self
 
-    def __exit__(self, *_: Any) -> None:
-        self.close()
+    def __exit__(self, kind: Any, exception: Optional[BaseException], traceback: Any) -> None:
+        if exception is None:
+            self.close()
+        else:
+            self.fail(exception)

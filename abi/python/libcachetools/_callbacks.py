@@ -10,13 +10,11 @@ import functools
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from ._choices import Cause
-from ._errors import Status
+from ._errors import FAILED, BusyError, Error, Status
 from ._ffi import ffi, lib
 from ._handles import here
 from ._numbers import Seconds, seconds_of, ticks, unsigned
 from ._values import copy_of
-
-_FAILED = -1000  # a callback's own status
 
 
 @dataclasses.dataclass
@@ -42,6 +40,16 @@ class Loaded:
 
 REMOVE: Any = object()
 LEAVE: Any = object()
+NOT_MODIFIED: Any = object()
+
+
+def status_of(exception: BaseException) -> int:
+    """Return what the library is told of a load that raised. CT_BUSY and CT_ERR_RECURSION concern
+    its own caller only, as do the exceptions that end a thread or a program.
+    """
+    if isinstance(exception, BusyError) or not isinstance(exception, Exception):
+        return Status.BUSY
+    return exception.status if isinstance(exception, Error) else FAILED
 
 
 @dataclasses.dataclass
@@ -292,19 +300,19 @@ def describe(result: Any, loaded: Loaded) -> None:
         lib.ct_result_discard(result)
 
 
-@_called_by_c(_FAILED)
+@_called_by_c(FAILED)
 def on_load(user_data: Any, key: Any, key_size: int, result: Any) -> int:
     """ct_loader_fn, with a function that takes the key and the result, and returns a status."""
     return ffi.from_handle(user_data)(copy_of(key, key_size), result)
 
 
-@_called_by_c(_FAILED)
+@_called_by_c(FAILED)
 def on_compute(user_data: Any, key: Any, key_size: int, old: Any, result: Any) -> int:
     """ct_compute_fn, with a function that takes the old ct_bytes and the result."""
     return ffi.from_handle(user_data)(old, result)
 
 
-@_called_by_c(_FAILED)
+@_called_by_c(FAILED)
 def on_write(user_data: Any, data: Any, size: int) -> int:
     """ct_write_fn, with a function that writes bytes and says how many."""
     write = ffi.from_handle(user_data)
@@ -315,7 +323,7 @@ def on_write(user_data: Any, data: Any, size: int) -> int:
     return Status.OK
 
 
-@_called_by_c(_FAILED)
+@_called_by_c(FAILED)
 def on_read(user_data: Any, buffer: Any, capacity: int, got: Any) -> int:
     """ct_read_fn, with a function that reads so many bytes."""
     data = ffi.from_handle(user_data)(capacity)

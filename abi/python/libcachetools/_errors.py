@@ -101,8 +101,20 @@ class CallbackError(Error):
 
 
 class BusyError(Error):
-    """Others kept changing the entry."""
+    """Others kept changing the entry, or the time to wait for the load of another caller is over. A
+    loader raises it to say that only its own call was cancelled: one of those who wait loads.
+    """
 
+    def __init__(self, status: int = Status.BUSY, text: Optional[str] = None) -> None:
+        super().__init__(status, text)
+
+
+class LoadError(Error):
+    """The load of another caller, for which this one waited, failed with an exception."""
+
+
+FAILED = -1000
+"""A callback's own status."""
 
 _ERRORS: Dict[int, Type[Error]] = {
     Status.ERR_INVALID: InvalidError,
@@ -113,6 +125,7 @@ _ERRORS: Dict[int, Type[Error]] = {
     Status.ERR_IO: FileError,
     Status.ERR_UNSUPPORTED: UnsupportedError,
     Status.ERR_CALLBACK: CallbackError,
+    FAILED: LoadError,
 }
 
 

@@ -685,6 +685,7 @@ typedef struct {
   PyObject *make_key; /* of the arguments, or NULL: they are the key */
   PyObject *owners;   /* of methods: a dict from the id of an object to its number, or NULL */
   char typed;
+  char renews; /* a hit may have to be loaded, so each call goes to _compute */
   unsigned long long hits;
   unsigned long long misses;
 } Memo;
@@ -783,7 +784,7 @@ static PyObject *memo_call(PyObject *object, PyObject *args, PyObject *kwargs) {
   PyObject *value = NULL, *parts, *result;
   Key key;
   if (key_of_call(self, args, kwargs, &key) < 0) return NULL;
-  if (look_up(self->store, &key, &value) < 0 || value != NULL) {
+  if (!self->renews && (look_up(self->store, &key, &value) < 0 || value != NULL)) {
     self->hits += value != NULL;
     key_done(&key);
     return value;
@@ -816,8 +817,8 @@ static PyObject *memo_bind(PyObject *memo, PyObject *object, PyObject *type) {
 static PyObject *memo_remember(PyObject *object, PyObject *args) {
   Memo *self = (Memo *)object;
   PyObject *store, *prefix, *make_key;
-  int typed;
-  if (!PyArg_ParseTuple(args, "O!SOp", &store_type, &store, &prefix, &make_key, &typed))
+  int typed, renews;
+  if (!PyArg_ParseTuple(args, "O!SOpp", &store_type, &store, &prefix, &make_key, &typed, &renews))
     return NULL;
   Py_INCREF(store);
   Py_XSETREF(self->store, (Store *)store);
@@ -832,6 +833,7 @@ static PyObject *memo_remember(PyObject *object, PyObject *args) {
     self->make_key = make_key;
   }
   self->typed = (char)typed;
+  self->renews = (char)renews;
   Py_RETURN_NONE;
 }
 

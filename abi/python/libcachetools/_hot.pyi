@@ -47,6 +47,7 @@ class Memo:
         prefix: bytes,
         key: Optional[Callable[..., Any]],
         typed: bool,
+        renews: bool,
         /,
     ) -> None: ...
     def _set_owners(self, owners: Dict[int, int], /) -> None: ...

@@ -34,7 +34,7 @@ R = TypeVar("R")
 class CacheInfo(NamedTuple):
     """What a memoized function has seen."""
 
-    hits: int  # calls that did not run the function, those that waited included
+    hits: int  # calls that did not run the function, those that waited for a result included
     misses: int  # runs of the function, failed ones included
     maxsize: Optional[int]  # of the cache
     currsize: int  # of the cache, results of other functions included
@@ -62,7 +62,7 @@ class Memo(_hot.Memo, Generic[R]):
         cache._open()
         functools.update_wrapper(self, function)
         self._cache = cache
-        self._remember(cache, prefix, key, typed)
+        self._remember(cache, prefix, key, typed, cache._renews_ahead)
         self._has_key = key is not None
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -194,7 +194,8 @@ def memoize(
 
     Results are kept in a cache of the function's own: maxsize of them, for ttl seconds (or a
     timedelta) from the computation on, or tti from the last use on. Or they are kept in a cache
-    that is given, alone or as the first argument. A Cache remembers any result. A BytesCache
+    that is given, alone or as the first argument; it may renew results, and serve stale ones. A
+    Cache remembers any result. A BytesCache
     remembers bytes, not None, and takes arguments that keys can be stored of; see key().
 
     Arguments are a key as in Cache, so they must be hashable. Named ones count in any order, and

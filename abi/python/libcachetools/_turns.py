@@ -14,6 +14,7 @@ class _Turn:
     def __init__(self, thread: int) -> None:
         self.thread = thread
         self.is_over = False
+        self.failure: Optional[BaseException] = None  # of all who wait
         self.end = threading.Lock()
         self.end.acquire()
 
@@ -27,10 +28,12 @@ class Turns:
 
     def __init__(self) -> None:
         self._turns: Dict[bytes, _Turn] = {}
+        self.shared_failures = 0
 
     def wait(self, key: bytes) -> bool:
-        """Wait for the end of a key's turn. Returns False if that would be for ever: this thread
-        has the turn, or the thread that has it waits for this one.
+        """Wait for the end of a key's turn, and raise its failure, if any. Returns False if the
+        call would wait for ever: this thread has the turn, or the thread that has it waits for this
+        one.
         """
         this = threading.get_ident()
         with _lock:
@@ -45,10 +48,19 @@ class Turns:
             _waits[this] = turn
         try:
             with turn.end:
-                return True
+                pass
         finally:
             with _lock:
                 del _waits[this]
+        failure = turn.failure
+        if failure is None:
+            return True
+        with _lock:
+            self.shared_failures += 1
+        try:
+            raise failure
+        finally:
+            del it, turn, failure  # which the exception would keep in a circle
 
     def take(self, key: bytes) -> "TurnOf":
         """Return a context in which this thread has the turn."""
@@ -63,9 +75,10 @@ class TurnOf:
         self._key = key
         self._turn = _Turn(threading.get_ident())
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> _Turn:
         with _lock:
             self._turns[self._key] = self._turn
+        return self._turn
 
     def __exit__(
         self,

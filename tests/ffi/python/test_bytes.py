@@ -21,7 +21,7 @@ import weakref
 import libcachetools as ct
 from libcachetools import BytesCache, Cause, Outcome, Policy
 from libcachetools._ffi import ffi, lib
-from support import ManualClock, filled, in_threads
+from support import FRESHNESS, ManualClock, failing_load, filled, in_threads, raising
 
 
 class StatusesAndOptions(unittest.TestCase):
@@ -658,6 +658,137 @@ class Loading(unittest.TestCase):
         del lease
         gc.collect()
         self.assertEqual(b"2", cache.get_or_lease(b"b", wait=0).fulfil(b"2", ttl=10**12))
+
+    def test_options_of_freshness_are_told(self):
+        cache = BytesCache(jitter=datetime.timedelta(seconds=7), **FRESHNESS)
+        expected = {"tti": 0, "jitter": 7, **FRESHNESS}
+        self.assertEqual(expected, {it: cache.options()[it] for it in expected})
+        with self.assertRaises(ct.InvalidError):
+            BytesCache(ttl=5, refresh_ahead=5)
+        with self.assertRaises(ValueError):
+            BytesCache(ttl=5, stale=0)
+
+    def test_a_value_is_renewed_and_an_old_one_serves(self):
+        clock = ManualClock()
+        cache = BytesCache(timer=clock, **FRESHNESS)
+        down = raising(ConnectionError("is down"))
+        self.assertEqual((b"A", False), cache.get_stale_or_load(b"a", bytes.upper))
+        clock.now = 1085
+        self.assertEqual((b"A", False), cache.get_stale_or_load(b"a", down))
+        clock.now = 1095
+        self.assertEqual(b"aA", cache.get_or_load(b"a", self.fail, renew=lambda key, old: key + old))
+        clock.now = 1200
+        self.assertEqual((b"aA", True), cache.get_stale_or_load(b"a", down))
+        self.assertNotIn(b"a", cache)
+        stats = cache.stats()
+        self.assertEqual((3, 2, 1, 0), tuple(stats[it] for it in (
+            "renewals", "renewal_failures", "stale_served", "pinned")))
+        clock.now = 1210
+        with self.assertRaises(ct.BusyError):  # its caller alone was cancelled
+            cache.get_or_load(b"a", raising(ct.BusyError()))
+        clock.now = 1300
+        with self.assertRaises(ConnectionError):
+            cache.get_or_load(b"a", down)
+
+    def test_what_is_not_modified_lives_anew(self):
+        clock = ManualClock()
+        cache = BytesCache(timer=clock, **FRESHNESS)
+        cache[b"a"] = b"1"
+        clock.now = 1090
+        found = cache.get_or_load(b"a", self.fail, renew=lambda key, old: ct.NOT_MODIFIED)
+        self.assertEqual((b"1", 100), (found, cache.inspect(b"a")["remaining"]))
+        clock.now = 1180
+        cache.get_or_load(b"a", lambda key: ct.Loaded(ct.NOT_MODIFIED, ttl=70))
+        self.assertEqual(70, cache.inspect(b"a")["remaining"])
+        with self.assertRaises(ct.CallbackError):
+            cache.get_or_load(b"b", lambda key: ct.NOT_MODIFIED)
+
+    def test_a_load_is_forced(self):
+        cache = BytesCache()
+        cache[b"a"] = b"1"
+        with self.assertRaises(ConnectionError):
+            cache.get_or_load(b"a", raising(ConnectionError()), force=True)
+        self.assertEqual(b"1", cache[b"a"])
+        self.assertEqual(b"A", cache.get_or_load(b"a", bytes.upper, force=True))
+        self.assertEqual(b"A", cache[b"a"])
+
+    def test_a_wait_ends(self):
+        cache = BytesCache()
+        with cache.get_or_lease(b"a"):
+            for timeout in (0, -1, 1e-3, datetime.timedelta(microseconds=1)):
+                with self.assertRaises(ct.BusyError):
+                    cache.get_or_load(b"a", self.fail, timeout=timeout)
+        clock = ManualClock()
+        cache = BytesCache(timer=clock, **FRESHNESS)
+        cache[b"a"] = b"1"
+        clock.now = 1110
+        with cache.get_or_lease(b"a"):
+            for stale_after in (None, 0, 1e-3):
+                self.assertEqual((b"1", True), cache.get_stale_or_load(
+                    b"a", self.fail, stale_after=stale_after))
+
+    def test_a_failure_is_that_of_all_who_wait(self):
+        cache = BytesCache()
+        for failure, shared in ((ConnectionError(), ct.LoadError),
+                                (ct.NoMemoryError(ct.Status.ERR_NOMEM), ct.NoMemoryError)):
+            def fail(begun):
+                def load(key):
+                    begun()
+                    raise failure
+                with self.assertRaises(type(failure)):
+                    cache.get_or_load(b"a", load)
+            self.assertIs(shared, type(failing_load(cache, b"a", fail)))
+
+            def fail_lease(begun):
+                with self.assertRaises(type(failure)), cache.get_or_lease(b"a"):
+                    begun()
+                    raise failure
+            self.assertIs(shared, type(failing_load(cache, b"a", fail_lease)))
+
+        def find_none(begun):
+            lease = cache.get_or_lease(b"a")
+            begun()
+            lease.fail()
+            lease.fail()  # it is over
+        self.assertIsNone(failing_load(cache, b"a", find_none))
+
+    def test_a_load_that_is_cancelled_is_its_own_callers(self):
+        for cancelled in (ct.BusyError(), KeyboardInterrupt()):
+            cache, found, threads = BytesCache(), [], []
+
+            def load(key):
+                threads.append(threading.Thread(
+                    target=lambda: found.append(cache.get_or_load(b"a", bytes.upper))))
+                threads[0].start()
+                raise cancelled
+
+            with self.assertRaises(type(cancelled)):
+                cache.get_or_load(b"a", load)
+            threads[0].join()
+            self.assertEqual([b"A"], found)
+
+    def test_a_lease_renews_keeps_and_fails(self):
+        clock = ManualClock()
+        cache = BytesCache(timer=clock, **FRESHNESS)
+        cache[b"a"] = b"1"
+        clock.now = 1090
+        lease = cache.get_or_lease(b"a")
+        self.assertEqual((b"1", b"1"), (lease.old, cache.get_or_lease(b"a")))
+        self.assertEqual(Outcome.STORED, lease.keep())
+        self.assertEqual(100, cache.inspect(b"a")["remaining"])
+        with self.assertRaises(ct.ClosedError):
+            lease.keep()
+        clock.now = 1200
+        with self.assertRaises(ConnectionError), cache.get_or_lease(b"a") as lease:
+            raise ConnectionError
+        self.assertEqual(b"1", cache.get_or_lease(b"a"))  # a renewal has just failed
+        clock.now = 1210
+        cache.get_or_lease(b"a").fail()
+        lease = cache.get_or_lease(b"a")
+        self.assertIsNone(lease.old)
+        with self.assertRaises(ct.InvalidError):
+            lease.keep()
+        self.assertEqual(0, cache.stats()["pinned"])
 
     def test_compute_reads_changes_and_writes(self):
         cache = BytesCache(maxsize=10)

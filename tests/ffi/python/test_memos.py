@@ -11,12 +11,13 @@ import math
 import pickle
 import sys
 import threading
+import time
 import unittest
 import weakref
 
 import libcachetools as ct
-from libcachetools import BytesCache, Cache
-from support import ManualClock, in_threads
+from libcachetools import BytesCache, Cache, _turns
+from support import FRESHNESS, ManualClock, in_threads
 
 
 @ct.memoize
@@ -306,29 +307,39 @@ class Memos(unittest.TestCase):
                 self.assertEqual([7], runs)
                 self.assertEqual((3, 1), slow.cache_info()[:2])
 
-    def test_those_who_wait_for_a_failure_try_again(self):
-        began, ends, runs = threading.Event(), threading.Event(), []
+    def test_those_who_wait_for_a_failure_fail_and_the_next_runs(self):
+        runs = []
 
         @ct.memoize
         def slow():
             runs.append(1)
             if len(runs) == 1:
-                began.set()
-                ends.wait()
+                while len(_turns._waits) < 2:
+                    time.sleep(0)
                 raise ConnectionError
             return "there"
 
-        def run(number):
-            if number == 0:
-                with self.assertRaises(ConnectionError):
-                    slow()
-                return
-            began.wait()
-            ends.set()
-            self.assertEqual("there", slow())
+        def run(_):
+            with self.assertRaises(ConnectionError):
+                slow()
 
         in_threads(3, run)
-        self.assertEqual(2, len(runs))
+        self.assertEqual(1, len(runs))
+        self.assertEqual("there", slow())
+
+    def test_results_are_renewed(self):
+        clock, runs = ManualClock(), []
+        cache = ct.Cache(timer=clock, **FRESHNESS)
+
+        @ct.memoize(cache)
+        def number():
+            runs.append(1)
+            return len(runs)
+
+        self.assertEqual([1, 1], [number(), number()])
+        clock.now = 1090
+        self.assertEqual([2, 2], [number(), number()])
+        self.assertEqual((2, 2), number.cache_info()[:2])
 
     def test_what_is_discarded_while_it_runs_is_not_remembered(self):
         memo = ct.memoize(lambda: memo.cache_discard())

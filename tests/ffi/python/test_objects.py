@@ -2,6 +2,7 @@
 """Caches of objects: mapping, keys, references."""
 
 import collections
+import contextlib
 import copy
 import datetime
 import decimal
@@ -14,13 +15,14 @@ import pickle
 import random
 import sys
 import threading
+import time
 import unittest
 import unittest.mock
 import weakref
 
 import libcachetools as ct
-from libcachetools import Cache, Cause, Outcome, Policy
-from support import ManualClock, in_threads
+from libcachetools import BytesCache, Cache, Cause, Outcome, Policy, _turns
+from support import FRESHNESS, ManualClock, in_threads, raising
 
 
 class Thing:
@@ -511,6 +513,118 @@ class Loading(unittest.TestCase):
 
         in_threads(4, run)
         self.assertEqual((["a"], 1), (loads, len(set(found))))
+
+    def test_one_renews_and_others_get_the_old_value(self):
+        clock = ManualClock()
+        cache = Cache(timer=clock, **FRESHNESS)
+        cache["a"] = "old"
+        for now, old, new, is_stale in ((1090, "old", "newer", False), (1210, "newer", "new", True)):
+            clock.now = now
+
+            def renew(key, before):
+                self.assertEqual((old, is_stale), cache.get_stale_or_load(key, self.fail))
+                self.assertEqual(("a", old), (key, before))
+                return new
+
+            self.assertEqual((new, False), cache.get_stale_or_load("a", self.fail, renew=renew))
+            self.assertEqual(new, cache["a"])
+        self.assertEqual(2, cache.stats()["renewals"])
+        clock.now = 1300
+        self.assertEqual("new", cache.get_or_load("a", lambda key: ct.NOT_MODIFIED))
+        self.assertEqual(100, cache.inspect("a")["remaining"])
+        with self.assertRaises(ct.CallbackError):
+            cache.get_or_load("b", lambda key: ct.NOT_MODIFIED)
+
+    def test_the_old_value_serves_if_its_renewal_fails(self):
+        clock = ManualClock()
+        cache = Cache(timer=clock, **FRESHNESS)
+        down = raising(ConnectionError("is down"))
+        cache["a"] = "old"
+        for now, is_stale in ((1090, False), (1110, True)):
+            clock.now = now
+            self.assertEqual(("old", is_stale), cache.get_stale_or_load("a", down))
+            # Nobody tries again so soon.
+            self.assertEqual(("old", is_stale), cache.get_stale_or_load("a", self.fail))
+        self.assertEqual(2, cache.stats()["renewal_failures"])
+        clock.now = 1120
+
+        def late(key):
+            clock.now = 1130
+            raise ConnectionError
+
+        cache.get_or_load("a", late)
+        with self.assertRaises(ct.BusyError):
+            clock.now = 1140
+            cache.get_or_load("a", raising(ct.BusyError()))
+
+        def invalidate(key):
+            cache.pop(key, None)
+            raise ConnectionError
+
+        with self.assertRaises(ConnectionError):  # what was invalidated is never served
+            cache.get_or_load("a", invalidate)
+        cache["a"] = "old"
+        clock.now = 1400
+        with self.assertRaises(ConnectionError):
+            cache.get_or_load("a", down)
+        self.assertEqual(0, cache.stats()["pinned"])
+        self.assertFalse(cache._turns._turns)
+
+    def test_a_failure_is_that_of_all_who_wait(self):
+        for counts in (True, False):
+            cache, failure, calls = Cache(stats=counts), ConnectionError("is down"), []
+
+            def load(key):
+                calls.append(key)
+                while len(_turns._waits) < 3:
+                    time.sleep(0)
+                raise failure
+
+            def run(_):
+                with self.assertRaises(ConnectionError) as caught:
+                    cache.get_or_load("a", load)
+                self.assertIs(failure, caught.exception)
+
+            in_threads(4, run)
+            self.assertEqual(["a"], calls)
+            stats = cache.stats()
+            self.assertEqual((3, 4) if counts else (0, 0),
+                             (stats["shared_failures"], stats["misses"]))
+            cache.reset_stats()
+            self.assertEqual(0, cache.stats()["shared_failures"])
+
+    def test_a_failure_is_not_kept(self):
+        def load(_):
+            thing = Thing()
+            failed.append(weakref.ref(thing))
+            raise ConnectionError(thing)
+
+        for cache in Cache(), BytesCache():
+            failed = []
+            gc.disable()
+            try:
+                with contextlib.suppress(ConnectionError):
+                    cache.get_or_load(b"a", load)
+                self.assertEqual([None], [it() for it in failed])
+            finally:
+                gc.enable()
+
+    def test_a_load_that_is_cancelled_is_its_own_callers(self):
+        for cancelled in (ct.BusyError(), KeyboardInterrupt()):
+            cache, found, threads = Cache(), [], []
+
+            def load(key):
+                threads.append(threading.Thread(
+                    target=lambda: found.append(cache.get_or_load("a", str.upper))))
+                threads[0].start()
+                while not _turns._waits:
+                    time.sleep(0)
+                raise cancelled
+
+            with self.assertRaises(type(cancelled)):
+                cache.get_or_load("a", load)
+            threads[0].join()
+            self.assertEqual(["A"], found)
 
     def test_who_comes_after_a_change_does_not_get_an_older_value(self):
         cache, began, ends = Cache(), threading.Event(), threading.Event()
