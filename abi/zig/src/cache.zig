@@ -79,6 +79,7 @@ pub fn Cache(comptime K: type, comptime V: type) type {
         const Self = @This();
         const Got = codec.Got(V);
         const Result = loading.Result(V);
+        const Loaded = loading.Loaded(V);
         const is_owned = codec.isOwned(V);
 
         /// Makes a cache of at most maxsize entries.
@@ -108,7 +109,7 @@ pub fn Cache(comptime K: type, comptime V: type) type {
                 .maxsize = 0,
                 .shards = options.shards,
                 .single_threaded = options.single_threaded,
-                .no_stats = true,
+                .no_stats = options.no_stats,
                 .allocator = options.allocator,
             };
             var turns: ?*c.ct_cache = null;
@@ -384,11 +385,19 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             var out: c.ct_stats = undefined;
             c.ct_stats_init(&out, @sizeOf(c.ct_stats));
             _ = try check(c.ct_cache_stats(self.handle, &out));
+            if (is_owned) { // those who wait for a load wait there
+                var turns: c.ct_stats = undefined;
+                c.ct_stats_init(&turns, @sizeOf(c.ct_stats));
+                _ = try check(c.ct_cache_stats(self.turns, &turns));
+                out.misses += turns.shared_failures;
+                out.shared_failures += turns.shared_failures;
+            }
             return out;
         }
 
         pub fn resetStats(self: Self) Error!void {
             _ = try check(c.ct_cache_stats_reset(self.handle));
+            if (is_owned) _ = try check(c.ct_cache_stats_reset(self.turns));
         }
 
         /// The options in force, with defaults filled in and the seed that was drawn.
@@ -505,11 +514,32 @@ pub fn Cache(comptime K: type, comptime V: type) type {
         ///     loader.load(key: K, result: Result(V)) anyerror!bool
         ///
         /// which returns false if there is no such value. However many threads ask, one of them
-        /// loads, and the others wait for its value. An object that is not kept (too heavy, dead on
-        /// arrival, discarded, or overtaken by a change of the key) goes to its own caller alone;
-        /// those who wait load it in turn.
+        /// loads, and the others wait for its value. If it fails, or finds none, so do they; but
+        /// Busy and Recursion are for its own caller alone, and then one of them loads. An object
+        /// that is not kept (too heavy, dead on arrival, discarded, or overtaken by a change of the
+        /// key) goes to its own caller alone, too.
+        ///
+        /// With refresh_ahead or stale, one caller renews a value, and the others get the old one
+        /// at once. If a renewal fails, its caller gets the old one, too.
         pub fn getOrLoad(self: Self, key: K, loader: anytype) anyerror!?Got {
+            const found_ = try self.getStaleOrLoad(key, loader);
+            return if (found_) |it| it.value else null;
+        }
+
+        /// getOrLoad that also tells whether the value is past its deadline.
+        pub fn getStaleOrLoad(self: Self, key: K, loader: anytype) anyerror!?Loaded {
             if (is_owned) return self.getOrLoadOwned(key, loader);
+            return self.getOrLoadWith(key, loader, .{});
+        }
+
+        /// getStaleOrLoad with options.
+        pub fn getOrLoadWith(
+            self: Self,
+            key: K,
+            loader: anytype,
+            options: loading.LoadOptions,
+        ) anyerror!?Loaded {
+            if (is_owned) @compileError("objects are loaded without options");
             const Call = struct {
                 loader: @TypeOf(loader),
                 failure: ?anyerror = null,
@@ -527,25 +557,29 @@ pub fn Cache(comptime K: type, comptime V: type) type {
                 }
             };
             const k = codec.encode(K, &key);
+            const raw = options.raw();
             var call = Call{ .loader = loader };
             var out: c.ct_value = undefined;
-            const status = c.ct_get_or_load(self.handle, k.ptr, k.len, Call.load, &call, &out);
-            if (call.failure) |failure| return failure;
-            if (status == c.CT_BUSY) return Error.Busy;
-            return found(status, out);
+            const status =
+                c.ct_get_or_load_with(self.handle, k.ptr, k.len, Call.load, &call, &raw, &out);
+            return Loaded.from(status, out, call.failure);
         }
 
-        /// getOrLoad for objects. An object that is loaded and not kept would be handed to all who
-        /// wait for it, and nobody would know when to deinit it. So nobody waits for a load of the
-        /// cache: they wait for turns, loads that bring nothing, and then look again. Within its
-        /// turn, a loader has the cache's lease of the key, so that changes of the key overtake it.
-        fn getOrLoadOwned(self: Self, key: K, loader: anytype) anyerror!?Got {
+        /// getStaleOrLoad for objects. An object that is loaded and not kept would be handed to all
+        /// who wait for it, and nobody would know when to deinit it. So nobody waits for a load of
+        /// the cache. Who has the cache's lease of a key, which changes of the key overtake, loads
+        /// in a turn: a load of another cache, that brings nothing but a failure. The others wait
+        /// for the turn, and then look again.
+        fn getOrLoadOwned(self: Self, key: K, loader: anytype) anyerror!?Loaded {
             const Call = struct {
                 cache: Self,
                 key: K,
                 loader: @TypeOf(loader),
+                lease: *c.ct_lease,
+                old: c.ct_value,
                 had_turn: bool = false,
-                outcome: anyerror!?Got = null,
+                failure: ?anyerror = null,
+                outcome: ?Loaded = null,
 
                 fn turn(
                     it: ?*anyopaque,
@@ -555,74 +589,137 @@ pub fn Cache(comptime K: type, comptime V: type) type {
                 ) callconv(.c) c.ct_status {
                     const call = at(@This(), it);
                     call.had_turn = true;
-                    call.outcome = call.look();
+                    defer c.ct_value_release(&call.old);
+                    call.outcome = call.load() catch |reason| {
+                        call.failure = reason;
+                        return loading.statusOf(reason);
+                    };
+                    if (call.outcome == null) return c.CT_MISS;
                     return c.ct_result_set(result, null, 0);
                 }
 
-                fn look(call: *@This()) anyerror!?Got {
-                    const k = codec.encode(K, &call.key);
-                    const handle = call.cache.handle;
-                    var out: c.ct_value = undefined;
-                    var lease: ?*c.ct_lease = null;
-                    const status = c.ct_get_or_lease(handle, k.ptr, k.len, 0, &out, &lease);
-                    return switch (try check(status)) {
-                        c.CT_LEASED => try call.load(lease.?),
-                        c.CT_BUSY => Error.Busy,
-                        else => codec.take(V, out),
-                    };
-                }
-
-                fn load(call: *@This(), lease: *c.ct_lease) anyerror!?Got {
+                fn load(call: *@This()) anyerror!?Loaded {
+                    const is_renewal = call.old.data != null;
                     var brought = loading.Brought(V){};
                     errdefer brought.deinit();
-                    const result = Result{ .brought = &brought };
-                    const is_there = call.loader.load(call.key, result) catch |failure| {
-                        c.ct_lease_abandon(lease);
-                        return failure;
+                    if (is_renewal) {
+                        brought.old = codec.decode(V, codec.slice(call.old.data, call.old.size));
+                    }
+                    const is_there = call.bring(&brought) catch |reason| {
+                        loading.failLease(call.lease, reason);
+                        if (!is_renewal or reason == error.Busy or reason == error.Recursion) {
+                            return reason;
+                        }
+                        const left = try call.cache.leftOver(call.key) orelse return reason;
+                        brought.deinit();
+                        return left;
                     };
-                    if (!is_there or brought.is_discarded or brought.object == null) {
-                        c.ct_lease_abandon(lease);
-                        if (is_there) return own(brought.object orelse return Error.Callback);
+                    if (!is_there) {
+                        c.ct_lease_fail(call.lease, c.CT_MISS);
                         brought.deinit();
                         return null;
                     }
-                    const v = codec.encode(V, &brought.object.?);
+                    if (brought.is_discarded) {
+                        brought.options.ttl = 0;
+                        brought.options.deadline = null;
+                    }
                     const raw = brought.options.raw();
+                    if (brought.is_not_modified) {
+                        _ = try check(c.ct_lease_keep(call.lease, &raw));
+                        const kept = codec.take(V, call.old);
+                        call.old = c.ct_value.none;
+                        return .{ .value = kept, .is_stale = false };
+                    }
+                    const v = codec.encode(V, &brought.object.?);
                     var out: c.ct_value = undefined;
-                    const status = c.ct_lease_fulfil(lease, v.ptr, v.len, &raw, &out);
-                    if (try done(status)) return codec.take(V, out);
+                    const status = c.ct_lease_fulfil(call.lease, v.ptr, v.len, &raw, &out);
+                    if (try done(status)) {
+                        return .{ .value = codec.take(V, out), .is_stale = false };
+                    }
                     c.ct_value_release(&out);
-                    return own(brought.object.?);
+                    const own = Got{ .object = brought.object.?, .raw = c.ct_value.none };
+                    return .{ .value = own, .is_stale = false };
                 }
 
-                fn own(object: V) Got {
-                    return .{ .object = object, .raw = c.ct_value.none };
+                fn bring(call: *@This(), brought: *loading.Brought(V)) anyerror!bool {
+                    if (!try call.loader.load(call.key, Result{ .brought = brought })) return false;
+                    const has_old = brought.is_not_modified and brought.old != null;
+                    if (brought.object == null and !has_old) return Error.Callback;
+                    return true;
+                }
+
+                fn pass(
+                    _: ?*anyopaque,
+                    _: ?*const anyopaque,
+                    _: usize,
+                    _: ?*c.ct_result,
+                ) callconv(.c) c.ct_status {
+                    return c.CT_BUSY;
                 }
             };
             const k = codec.encode(K, &key);
             while (true) {
-                if (self.contains(key)) {
-                    if (try self.get(key)) |there| return there;
+                var out: c.ct_value = undefined;
+                var lease: ?*c.ct_lease = null;
+                const found_ = c.ct_get_or_lease(self.handle, k.ptr, k.len, 0, &out, &lease);
+                if (lease) |held| {
+                    var call =
+                        Call{ .cache = self, .key = key, .loader = loader, .lease = held, .old = out };
+                    while (!call.had_turn) {
+                        // What an overtaken load brings is no longer waited for.
+                        _ = c.ct_delete(self.turns, k.ptr, k.len);
+                        const turned =
+                            c.ct_get_or_load(self.turns, k.ptr, k.len, Call.turn, &call, null);
+                        if (call.had_turn) break;
+                        errdefer c.ct_value_release(&call.old);
+                        errdefer c.ct_lease_abandon(held);
+                        _ = try check(turned);
+                    }
+                    return call.failure orelse call.outcome;
                 }
-                var call = Call{ .cache = self, .key = key, .loader = loader };
-                const status =
-                    c.ct_get_or_load(self.turns, k.ptr, k.len, Call.turn, &call, null);
-                if (call.had_turn) return call.outcome;
-                if (try check(status) == c.CT_BUSY) return Error.Busy;
+                if (found_ != c.CT_BUSY) return Loaded.from(found_, out, null);
+                switch (c.ct_get_or_load(self.turns, k.ptr, k.len, Call.pass, null, null)) {
+                    c.CT_OK => {},
+                    c.CT_BUSY => std.Thread.yield() catch {}, // the turn is about to begin
+                    c.CT_MISS => return null,
+                    else => |status| return loading.failed(status),
+                }
             }
         }
 
-        /// Looks a key up. If it is absent, takes its lease, or waits for the holder.
-        pub fn getOrLease(self: Self, key: K, wait_ns: u64) Error!loading.Leased(K, V) {
+        /// Returns the object that a failed renewal has left, unless it was invalidated meanwhile.
+        fn leftOver(self: Self, key: K) anyerror!?Loaded {
+            const k = codec.encode(K, &key);
+            var out: c.ct_value = undefined;
+            var lease: ?*c.ct_lease = null;
+            const status = c.ct_get_or_lease(self.handle, k.ptr, k.len, 0, &out, &lease);
+            c.ct_lease_abandon(lease); // if it is time to try again, already
+            return switch (status) {
+                c.CT_OK, c.CT_STALE => Loaded.from(status, out, null),
+                c.CT_RENEW => .{ .value = codec.take(V, out), .is_stale = !self.contains(key) },
+                else => null,
+            };
+        }
+
+        /// Looks a key up. If it is absent, takes its lease, or waits for the holder. If that fails
+        /// its lease, the error is the same.
+        pub fn getOrLease(self: Self, key: K, wait_ns: u64) anyerror!loading.Leased(K, V) {
             if (is_owned) @compileError("leases are not for objects: use getOrLoad");
             const k = codec.encode(K, &key);
             var out: c.ct_value = undefined;
             var lease: ?*c.ct_lease = null;
             const status = c.ct_get_or_lease(self.handle, k.ptr, k.len, wait_ns, &out, &lease);
-            return switch (try check(status)) {
+            return switch (status) {
+                c.CT_OK => .{ .value = codec.take(V, out) },
+                c.CT_STALE => .{ .stale = codec.take(V, out) },
                 c.CT_LEASED => .{ .lease = .{ .handle = lease.? } },
+                c.CT_RENEW => .{ .renew = .{
+                    .value = codec.take(V, out),
+                    .lease = .{ .handle = lease.? },
+                } },
                 c.CT_BUSY => .busy,
-                else => .{ .value = codec.take(V, out) },
+                c.CT_MISS => .missing,
+                else => loading.failed(status),
             };
         }
 

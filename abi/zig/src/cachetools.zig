@@ -56,6 +56,8 @@ pub const Order = @import("cache.zig").Order;
 pub const Iterator = @import("cache.zig").Iterator;
 
 pub const Result = @import("loading.zig").Result;
+pub const Loaded = @import("loading.zig").Loaded;
+pub const LoadOptions = @import("loading.zig").LoadOptions;
 pub const Change = @import("loading.zig").Change;
 pub const Lease = @import("loading.zig").Lease;
 pub const Leased = @import("loading.zig").Leased;

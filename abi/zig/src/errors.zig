@@ -16,7 +16,9 @@ pub const Error = error{
     TooLarge,
     OutOfMemory,
     Invalid,
-    /// compute: others wrote the key too often. getOrLoad: a single-threaded cache does not wait.
+    /// compute: others wrote the key too often. getOrLoad: the time to wait is over, or a
+    /// single-threaded cache does not wait. A loader returns it to say that only its own call was
+    /// cancelled: one of those who wait loads.
     Busy,
 };
 

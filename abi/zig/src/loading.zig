@@ -11,13 +11,80 @@ const EntryOptions = @import("cache.zig").EntryOptions;
 /// A callback's own status. Its error is kept in the call.
 pub const callback_failed: c.ct_status = -1000;
 
+/// What a loader answers. Its error becomes a status of its own, from which those who wait for the
+/// load get the error back; see failed. CT_BUSY and CT_ERR_RECURSION are its own caller's only.
 pub fn answer(is_found: anyerror!bool, failure: *?anyerror) c.ct_status {
     const is_there = is_found catch |reason| {
         failure.* = reason;
-        return callback_failed;
+        return statusOf(reason);
     };
     return if (is_there) c.CT_OK else c.CT_MISS;
 }
+
+pub fn statusOf(reason: anyerror) c.ct_status {
+    return switch (reason) {
+        error.Busy => c.CT_BUSY,
+        error.Recursion => c.CT_ERR_RECURSION,
+        else => callback_failed - @as(c.ct_status, @intFromError(reason)),
+    };
+}
+
+/// Returns the error of a load that failed, here or elsewhere.
+pub fn failed(status: c.ct_status) anyerror {
+    if (status < callback_failed) return @errorFromInt(@as(u16, @intCast(callback_failed - status)));
+    if (status == c.CT_BUSY) return Error.Busy;
+    _ = check(status) catch |failure| return failure;
+    return Error.Internal;
+}
+
+/// Ends a lease whose load has failed.
+pub fn failLease(lease: *c.ct_lease, reason: anyerror) void {
+    const status = statusOf(reason);
+    if (status == c.CT_BUSY) c.ct_lease_abandon(lease) else c.ct_lease_fail(lease, status);
+}
+
+/// What a loading call found.
+pub fn Loaded(comptime V: type) type {
+    return struct {
+        value: codec.Got(V),
+        /// It is past its deadline: a newer value could not be loaded yet.
+        is_stale: bool,
+
+        /// Takes over what a call read out. failure is that of its own loader, which counts unless
+        /// an old value serves.
+        pub fn from(status: c.ct_status, out: c.ct_value, failure: ?anyerror) anyerror!?@This() {
+            return switch (status) {
+                c.CT_OK, c.CT_STALE => .{
+                    .value = codec.take(V, out),
+                    .is_stale = status == c.CT_STALE,
+                },
+                c.CT_MISS => null,
+                else => failure orelse failed(status),
+            };
+        }
+    };
+}
+
+/// How to load. Times are in nanoseconds of real time.
+pub const LoadOptions = struct {
+    /// How long to wait for the load of another caller; then the error is Busy. Null: as long as it
+    /// takes. It does not end one's own loader.
+    timeout: ?u64 = null,
+    /// How long to wait for the renewal of a value past its deadline before that one serves.
+    stale_after: u64 = 0,
+    /// Load, even if there is a value; or join a load that runs. If it fails, the call fails, and
+    /// the old value stays.
+    force: bool = false,
+
+    pub fn raw(self: LoadOptions) c.ct_load_options {
+        var options: c.ct_load_options = undefined;
+        c.ct_load_options_init(&options, @sizeOf(c.ct_load_options));
+        if (self.timeout) |nanoseconds| options.timeout_ns = @max(nanoseconds, 1);
+        options.stale_after_ns = self.stale_after;
+        if (self.force) options.flags |= c.CT_LOAD_FORCE;
+        return options;
+    }
+};
 
 /// Where a callback leaves its value. Lives as long as the callback runs.
 pub fn Result(comptime V: type) type {
@@ -51,6 +118,19 @@ pub fn Result(comptime V: type) type {
         pub fn discard(self: Self) void {
             c.ct_result_discard(self.handle);
         }
+
+        /// For loaders: the value that is to be renewed, if any. Bytes are borrowed.
+        pub fn old(self: Self) ?V {
+            var out: c.ct_bytes = undefined;
+            if (c.ct_result_old(self.handle, &out) != c.CT_OK) return null;
+            return codec.decode(V, codec.slice(out.data, out.size));
+        }
+
+        /// Hands back the old value: it is still right, and its lifetime begins anew. Of this and
+        /// set, the last one counts.
+        pub fn notModified(self: Self) void {
+            c.ct_result_not_modified(self.handle);
+        }
     };
 }
 
@@ -60,6 +140,9 @@ pub fn Brought(comptime V: type) type {
         object: ?V = null,
         options: EntryOptions = .{},
         is_discarded: bool = false,
+        /// The object that is to be renewed, if any.
+        old: ?V = null,
+        is_not_modified: bool = false,
 
         pub fn deinit(self: *@This()) void {
             if (self.object) |object| object.deinit();
@@ -78,6 +161,7 @@ fn OwnedResult(comptime V: type) type {
         pub fn set(self: Self, object: V) Error!void {
             self.brought.deinit();
             self.brought.object = object;
+            self.brought.is_not_modified = false;
         }
 
         /// A lifetime, from the callback's return on.
@@ -100,6 +184,18 @@ fn OwnedResult(comptime V: type) type {
         pub fn discard(self: Self) void {
             self.brought.is_discarded = true;
         }
+
+        /// The object that is to be renewed, if any. Borrowed: it is the cache's.
+        pub fn old(self: Self) ?V {
+            return self.brought.old;
+        }
+
+        /// Hands back the old object: it is still right, and its lifetime begins anew. Of this and
+        /// set, the last one counts.
+        pub fn notModified(self: Self) void {
+            self.brought.deinit();
+            self.brought.is_not_modified = true;
+        }
     };
 }
 
@@ -110,15 +206,21 @@ pub const Change = enum { store, remove, leave };
 pub fn Leased(comptime K: type, comptime V: type) type {
     return union(enum) {
         value: codec.Got(V),
+        /// The value is past its deadline. Another caller renews it, or a renewal has just failed.
+        stale: codec.Got(V),
         /// The caller must now load the key.
         lease: Lease(K, V),
+        /// The same, but there is a value to go on with.
+        renew: struct { value: codec.Got(V), lease: Lease(K, V) },
         /// Another caller has the lease, and the time is over.
         busy,
+        /// Another caller had the lease, and has found that there is no such value.
+        missing,
     };
 }
 
-/// The right and the duty to load a key. It belongs to no thread. Fulfil or abandon it once, before
-/// the cache ends.
+/// The right and the duty to load a key. It belongs to no thread. End it once, before the cache ends,
+/// by fulfil, keep, fail or abandon.
 pub fn Lease(comptime K: type, comptime V: type) type {
     return struct {
         handle: *c.ct_lease,
@@ -141,6 +243,22 @@ pub fn Lease(comptime K: type, comptime V: type) type {
             return codec.take(V, out);
         }
 
+        /// Says that the value to be renewed is still right: its lifetime begins anew. Returns
+        /// whether it was kept: the key may have been set or removed meanwhile. Invalid, if there
+        /// is no such value; then the lease is given up.
+        pub fn keep(self: Self, options: EntryOptions) Error!bool {
+            const raw = options.raw();
+            return try check(c.ct_lease_keep(self.handle, &raw)) == c.CT_OK;
+        }
+
+        /// Says that the load failed, or, for null, that there is no such value. All who wait get
+        /// the same error, or null; but after Busy one of them loads. A value that was to be
+        /// renewed stays after an error, and leaves if there is no such value.
+        pub fn fail(self: Self, reason: ?anyerror) void {
+            if (reason) |it| failLease(self.handle, it) else c.ct_lease_fail(self.handle, c.CT_MISS);
+        }
+
+        /// Gives the lease up: one of those who wait becomes the loader.
         pub fn abandon(self: Self) void {
             c.ct_lease_abandon(self.handle);
         }

@@ -11,9 +11,11 @@ const Full = @import("callbacks.zig").Full;
 const Options = @import("options.zig").Options;
 const Key = @import("key.zig").Key;
 const Result = @import("loading.zig").Result;
+const Loaded = @import("loading.zig").Loaded;
 const answer = @import("loading.zig").answer;
 const Value = @import("codec.zig").Value;
-const ByteCache = @import("cache.zig").Cache([]const u8, []const u8);
+const Bytes = []const u8;
+const ByteCache = @import("cache.zig").Cache(Bytes, Bytes);
 
 /// Where a memo keeps its results.
 pub const Store = union(enum) {
@@ -88,8 +90,8 @@ pub fn Memo(comptime Function: type) type {
             var it = Call{ .args = args };
             var out: c.ct_value = undefined;
             const status = c.ct_memo_call(self.handle, null, &it, &out);
-            if (it.failure) |failure| return failure;
-            return ByteCache.found(status, out);
+            const found = try Loaded(Bytes).from(status, out, it.failure);
+            return if (found) |loaded| loaded.value else null;
         }
 
         /// Writes the key that the result of a call is stored under.

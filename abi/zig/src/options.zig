@@ -54,6 +54,18 @@ pub const Options = struct {
     ttl: u64 = 0,
     /// Time to idle from a use on; 0: none.
     tti: u64 = 0,
+    /// Below ttl: a loading call that finds a value with less than this left renews it, and others
+    /// get the old one meanwhile; 0: none.
+    refresh_ahead: u64 = 0,
+    /// For this long past its deadline, loading calls get the old value if a newer one cannot be
+    /// loaded yet; 0: not at all.
+    stale: u64 = 0,
+    /// How long nobody tries to renew a value after a failure; 0: a tenth of ttl, or of
+    /// refresh_ahead without one.
+    retry: u64 = 0,
+    /// Below ttl: up to this much, at random, is taken off the ttl, so that what was stored at once
+    /// does not expire at once.
+    jitter: u64 = 0,
     seed: u64 = 0,
     /// Only one thread at a time uses the cache and its values.
     single_threaded: bool = false,

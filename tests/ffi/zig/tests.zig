@@ -626,6 +626,223 @@ test "a lease is fulfilled on another thread or given up" {
     (try cache.getOrLease("b", 0)).lease.abandon();
 }
 
+/// A ttl of 100, the last 20 of which a value is renewed in, and serves 50 longer.
+const freshness = ct.Options{
+    .maxsize = 100,
+    .ttl = 100,
+    .refresh_ahead = 20,
+    .stale = 50,
+    .retry = 5,
+    .jitter = 0,
+};
+
+test "options of freshness are told" {
+    var options = freshness;
+    options.jitter = 7;
+    const cache = try Cache.initWith(options, {});
+    defer cache.deinit();
+    const told = try cache.optionsInForce();
+    try expect(told.refresh_ahead == 20 and told.stale == 50);
+    try expect(told.retry == 5 and told.jitter == 7);
+    options.refresh_ahead = options.ttl;
+    try expect(options.problem({}) != null);
+}
+
+/// Renews values, as its fields say.
+const Renewer = struct {
+    expected: ?[]const u8 = null,
+    what: union(enum) { keep, none, fail: anyerror, bring: []const u8 },
+
+    pub fn load(self: @This(), _: []const u8, result: Result) anyerror!bool {
+        const old = result.old();
+        if (self.expected) |expected| {
+            try expectEqualStrings(expected, old.?);
+        } else {
+            try expect(old == null);
+        }
+        switch (self.what) {
+            .keep => result.notModified(),
+            .none => return false,
+            .fail => |reason| return reason,
+            .bring => |value| try result.set(value),
+        }
+        return true;
+    }
+};
+
+fn expectLoaded(expected: []const u8, is_stale: bool, found: ?ct.Loaded(Bytes)) !void {
+    try expectEqual(is_stale, found.?.is_stale);
+    try expectValue(expected, found.?.value);
+}
+
+test "a value is renewed, and an old one serves" {
+    var clock = ManualClock{};
+    const cache = try Cache.initWith(freshness, &clock);
+    defer cache.deinit();
+    const down = Renewer{ .expected = "1", .what = .{ .fail = error.DatabaseIsDown } };
+    try expect(try cache.set("a", "1"));
+    clock.now = 1085;
+    try expectLoaded("1", false, try cache.getStaleOrLoad("a", down));
+    clock.now = 1095;
+    try expectLoaded("1", false, try cache.getStaleOrLoad("a", Renewer{
+        .expected = "1",
+        .what = .keep,
+    }));
+    try expectEqual(@as(u64, 100), (try cache.inspect("a")).?.remaining);
+    clock.now = 1200;
+    try expectLoaded("1", true, try cache.getStaleOrLoad("a", down));
+    try expectValue("1", try cache.getOrLoad("a", down)); // nobody tries again so soon
+    const stats = try cache.stats();
+    try expect(stats.renewals == 3 and stats.renewal_failures == 2);
+    try expect(stats.stale_served == 2 and stats.pinned == 0);
+    clock.now = 1210;
+    try expectError(error.Busy, cache.getOrLoad("a", Renewer{
+        .expected = "1",
+        .what = .{ .fail = error.Busy },
+    }));
+    try expectValue("2", try cache.getOrLoad("a", Renewer{
+        .expected = "1",
+        .what = .{ .bring = "2" },
+    }));
+    clock.now = 1320;
+    try expectValue(null, try cache.getOrLoad("a", Renewer{ .expected = "2", .what = .none }));
+    try expectError(error.Callback, cache.getOrLoad("a", Renewer{ .what = .keep }));
+}
+
+test "a load is forced" {
+    const cache = try Cache.init(.lru, 10);
+    defer cache.deinit();
+    try expect(try cache.set("a", "1"));
+    const down = Renewer{ .expected = "1", .what = .{ .fail = error.DatabaseIsDown } };
+    try expectError(error.DatabaseIsDown, cache.getOrLoadWith("a", down, .{ .force = true }));
+    try expectValue("1", try cache.get("a"));
+    const renewer = Renewer{ .expected = "1", .what = .{ .bring = "2" } };
+    try expectLoaded("2", false, try cache.getOrLoadWith("a", renewer, .{ .force = true }));
+    try expectValue("2", try cache.get("a"));
+}
+
+test "a wait ends" {
+    var clock = ManualClock{};
+    const cache = try Cache.initWith(freshness, &clock);
+    defer cache.deinit();
+    const never = Renewer{ .what = .none };
+    const lease = (try cache.getOrLease("a", 0)).lease;
+    try expectError(error.Busy, cache.getOrLoadWith("a", never, .{ .timeout = 0 }));
+    try expectError(error.Busy, cache.getOrLoadWith("a", never, .{ .timeout = 1000 }));
+    (try lease.fulfil("1", .{})).deinit();
+    clock.now = 1110;
+    const renewal = (try cache.getOrLease("a", 0)).renew;
+    defer renewal.lease.abandon();
+    try expectValue("1", renewal.value);
+    try expectLoaded("1", true, try cache.getOrLoadWith("a", never, .{ .stale_after = 1000 }));
+}
+
+test "a lease renews, keeps and fails" {
+    var clock = ManualClock{};
+    const cache = try Cache.initWith(freshness, &clock);
+    defer cache.deinit();
+    try expect(try cache.set("a", "1"));
+    clock.now = 1090;
+    const renewal = (try cache.getOrLease("a", 0)).renew;
+    try expectValue("1", renewal.value);
+    try expectValue("1", (try cache.getOrLease("a", 0)).value); // another renews it
+    try expect(try renewal.lease.keep(.{}));
+    try expectEqual(@as(u64, 100), (try cache.inspect("a")).?.remaining);
+    clock.now = 1200;
+    const failing = (try cache.getOrLease("a", 0)).renew;
+    failing.value.deinit();
+    failing.lease.fail(error.DatabaseIsDown);
+    try expectValue("1", (try cache.getOrLease("a", 0)).stale);
+    clock.now = 1210;
+    const gone = (try cache.getOrLease("a", 0)).renew;
+    gone.value.deinit();
+    gone.lease.fail(null);
+    try expectError(error.Invalid, (try cache.getOrLease("a", 0)).lease.keep(.{}));
+    const overtaken = (try cache.getOrLease("a", 0)).lease;
+    try expect(!try cache.remove("a"));
+    overtaken.fail(error.Busy);
+}
+
+/// Waits for a load. Nobody can see who waits in the library, so the test tries until one has.
+const Waiter = struct {
+    began: std.atomic.Value(bool) = std.atomic.Value(bool).init(false),
+    calls: usize = 0,
+    failure: ?anyerror = null,
+    is_missing: bool = false,
+
+    fn run(self: *Waiter, cache: Cache) void {
+        self.began.store(true, .seq_cst);
+        const loader = Loader{ .calls = &self.calls, .is_there = false };
+        if (cache.getOrLoad("a", loader)) |found| {
+            self.is_missing = found == null;
+            if (found) |value| value.deinit();
+        } else |failure| {
+            self.failure = failure;
+        }
+    }
+};
+
+/// Loads while another thread begins to wait, then fails.
+const FailsLate = struct {
+    reason: ?anyerror,
+    cache: Cache,
+    waiter: *Waiter,
+    thread: *?std.Thread,
+
+    pub fn load(self: @This(), _: []const u8, _: Result) anyerror!bool {
+        self.thread.* = try std.Thread.spawn(.{}, Waiter.run, .{ self.waiter, self.cache });
+        while (!self.waiter.began.load(.seq_cst)) std.atomic.spinLoopHint();
+        for (0..100) |_| std.Thread.yield() catch {};
+        return self.reason orelse false;
+    }
+};
+
+test "a failure is that of all who wait" {
+    const cache = try Cache.init(.lru, 10);
+    defer cache.deinit();
+    const reasons = [_]?anyerror{ error.DatabaseIsDown, error.OutOfMemory, null };
+    for (reasons) |reason| {
+        for (0..100000) |_| {
+            const before = (try cache.stats()).shared_failures;
+            var waiter = Waiter{};
+            var thread: ?std.Thread = null;
+            const loader = FailsLate{
+                .reason = reason,
+                .cache = cache,
+                .waiter = &waiter,
+                .thread = &thread,
+            };
+            if (cache.getOrLoad("a", loader)) |found| {
+                try expect(found == null and reason == null);
+            } else |failure| {
+                try expectEqual(reason.?, failure);
+            }
+            thread.?.join();
+            if ((try cache.stats()).shared_failures == before) continue;
+            try expectEqual(reason, waiter.failure);
+            try expectEqual(@as(usize, 0), waiter.calls);
+            try expectEqual(reason == null, waiter.is_missing);
+            break;
+        } else return error.NobodyWaited;
+    }
+}
+
+test "a load that is cancelled is its own caller's" {
+    const cache = try Cache.init(.lru, 10);
+    defer cache.deinit();
+    var waiter = Waiter{};
+    var thread: ?std.Thread = null;
+    const loader = FailsLate{
+        .reason = error.Busy,
+        .cache = cache,
+        .waiter = &waiter,
+        .thread = &thread,
+    };
+    try expectError(error.Busy, cache.getOrLoad("a", loader));
+    thread.?.join();
+    try expect(waiter.calls == 1 and waiter.is_missing);
+}
+
 const Counter = struct {
     pub fn change(_: Counter, old: ?[]const u8, result: Result) anyerror!ct.Change {
         try result.set(&.{if (old) |before| before[0] + 1 else 1});

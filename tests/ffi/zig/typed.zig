@@ -408,6 +408,190 @@ test "objects are loaded once, and go to their own caller if they are not kept" 
     try expectEqual(@as(usize, 0), alivesOf(&alive));
 }
 
+const Clock = struct {
+    now: u64 = 1000,
+
+    pub fn timer(self: *Clock) u64 {
+        return self.now;
+    }
+};
+
+/// Renews objects, as its fields say.
+const Renewer = struct {
+    alive: *Alive,
+    cache: Objects,
+    expected: ?u32 = null,
+    is_stale: bool = false,
+    what: union(enum) { keep, none, discard: u32, remove, fail: anyerror, bring: u32 },
+
+    pub fn load(self: Renewer, key: u32, result: ct.Result(*Counted)) anyerror!bool {
+        if (self.expected) |expected| {
+            try expectEqual(expected, result.old().?.number);
+            const others = (try self.cache.getStaleOrLoad(key, self)).?;
+            defer others.value.deinit();
+            try expectEqual(expected, others.value.object.number);
+            try expectEqual(self.is_stale, others.is_stale);
+        } else {
+            try expect(result.old() == null);
+        }
+        switch (self.what) {
+            .keep => {
+                try result.set(try Counted.init(0, self.alive));
+                result.notModified();
+            },
+            .none => return false,
+            .discard => |number| {
+                result.discard();
+                try result.set(try Counted.init(number, self.alive));
+            },
+            .remove => {
+                try expect(self.is_stale != try self.cache.remove(key));
+                return error.DatabaseIsDown;
+            },
+            .fail => |reason| {
+                try result.set(try Counted.init(0, self.alive));
+                return reason;
+            },
+            .bring => |number| {
+                result.notModified();
+                try result.set(try Counted.init(number, self.alive));
+            },
+        }
+        return true;
+    }
+
+    fn expectFound(self: Renewer, number: u32, is_stale: bool) !void {
+        const found = (try self.cache.getStaleOrLoad(1, self)).?;
+        defer found.value.deinit();
+        try expectEqual(number, found.value.object.number);
+        try expectEqual(is_stale, found.is_stale);
+    }
+};
+
+test "objects are renewed, and old ones serve" {
+    var alive = Alive.init(0);
+    var clock = Clock{};
+    const cache = try Objects.initWith(.{
+        .maxsize = 10,
+        .ttl = 100,
+        .refresh_ahead = 20,
+        .stale = 50,
+        .retry = 5,
+    }, &clock);
+    try expect(try cache.set(1, try Counted.init(10, &alive)));
+    var it = Renewer{ .alive = &alive, .cache = cache, .expected = 10, .what = .keep };
+    clock.now = 1090;
+    try it.expectFound(10, false);
+    try expectEqual(@as(u64, 100), (try cache.inspect(1)).?.remaining);
+    clock.now = 1180;
+    it.what = .{ .fail = error.DatabaseIsDown };
+    try it.expectFound(10, false);
+    clock.now = 1200;
+    it.is_stale = true;
+    try it.expectFound(10, true);
+    try it.expectFound(10, true); // nobody tries again so soon
+    try expectEqual(@as(u64, 2), (try cache.stats()).renewal_failures);
+    clock.now = 1210;
+    it.what = .{ .fail = error.Busy };
+    try expectError(error.Busy, cache.getOrLoad(1, it));
+    it.what = .{ .bring = 11 };
+    try it.expectFound(11, false);
+    clock.now = 1300;
+    it.is_stale = false;
+    it.expected = 11;
+    it.what = .remove; // what was invalidated is never served
+    try expectError(error.DatabaseIsDown, cache.getOrLoad(1, it));
+    try expectEqual(@as(usize, 0), alivesOf(&alive));
+
+    try expect(try cache.set(1, try Counted.init(12, &alive)));
+    clock.now = 1390;
+    it.expected = 12;
+    it.what = .none;
+    try expect(try cache.getOrLoad(1, it) == null);
+    try expectEqual(@as(usize, 0), alivesOf(&alive));
+    try expect(try cache.set(1, try Counted.init(13, &alive)));
+    clock.now = 1480;
+    it.expected = 13;
+    it.what = .{ .discard = 14 };
+    try it.expectFound(14, false);
+    try expectEqual(@as(usize, 0), alivesOf(&alive));
+    it.expected = null;
+    it.what = .keep;
+    try expectError(error.Callback, cache.getOrLoad(1, it));
+    try expectEqual(@as(u64, 0), (try cache.stats()).pinned);
+    cache.deinit();
+    try expectEqual(@as(usize, 0), alivesOf(&alive));
+}
+
+/// Loads an object while another thread asks for it, then fails.
+const FailsLate = struct {
+    reason: ?anyerror,
+    cache: Objects,
+    alive: *Alive,
+    calls: *Alive,
+    failure: *?anyerror,
+    began: *std.atomic.Value(bool),
+    thread: *?std.Thread,
+
+    pub fn load(self: FailsLate, _: u32, result: ct.Result(*Counted)) anyerror!bool {
+        self.thread.* = try std.Thread.spawn(.{}, wait, .{self});
+        while (!self.began.load(.seq_cst)) std.atomic.spinLoopHint();
+        for (0..100) |_| std.Thread.yield() catch {};
+        try result.set(try Counted.init(0, self.alive));
+        return self.reason orelse false;
+    }
+
+    fn wait(self: FailsLate) void {
+        const maker = Maker{ .alive = self.alive, .calls = self.calls };
+        self.began.store(true, .seq_cst);
+        if (self.cache.getOrLoad(1, maker)) |found| {
+            if (found) |read| read.deinit();
+        } else |failure| {
+            self.failure.* = failure;
+        }
+    }
+};
+
+test "a failure to load an object is that of all who wait" {
+    var alive = Alive.init(0);
+    var calls = Alive.init(0);
+    const cache = try Objects.init(.lru, 10);
+    for ([_]?anyerror{ error.DatabaseIsDown, null, error.Busy }) |reason| {
+        const is_shared = reason == null or reason.? != error.Busy;
+        for (0..100000) |_| {
+            try cache.resetStats();
+            calls.store(0, .seq_cst);
+            var failure: ?anyerror = null;
+            var began = std.atomic.Value(bool).init(false);
+            var thread: ?std.Thread = null;
+            const loader = FailsLate{
+                .reason = reason,
+                .cache = cache,
+                .alive = &alive,
+                .calls = &calls,
+                .failure = &failure,
+                .began = &began,
+                .thread = &thread,
+            };
+            if (cache.getOrLoad(1, loader)) |found| {
+                try expect(found == null and reason == null);
+            } else |own| {
+                try expectEqual(reason.?, own);
+            }
+            thread.?.join();
+            _ = try cache.remove(1);
+            const stats = try cache.stats();
+            if (is_shared and stats.shared_failures == 0) continue;
+            try expectEqual(@as(usize, if (is_shared) 0 else 1), alivesOf(&calls));
+            try expectEqual(if (is_shared) reason else null, failure);
+            if (is_shared) try expectEqual(@as(u64, 2), stats.misses);
+            break;
+        } else return error.NobodyWaited;
+    }
+    cache.deinit();
+    try expectEqual(@as(usize, 0), alivesOf(&alive));
+}
+
 fn work(cache: Objects, seed: u32, maker: Maker, wrong: *Alive) void {
     workOn(cache, seed, maker) catch {
         _ = wrong.fetchAdd(1, .seq_cst);
