@@ -290,8 +290,9 @@ class BytesCache(CacheBase[bytes, bytes]):
     ) -> "Union[bytes, Lease, None]":
         """Look a key up. If it is absent, take its lease, or wait for the holder, at most so long.
         Returns bytes; or a Lease, and the caller must load the key; or None if another caller still
-        has the lease when the time is over, or has found no such value. Without wait, the call waits as long as it takes, and
-        must not be made by a thread that has the lease. If that fails its lease, the call raises.
+        has the lease when the time is over, or has found no such value. If its load failed, the
+        call raises. Without wait, the call waits as long as it takes, and must not be made by a
+        thread that has the lease.
 
         If a value is to be renewed, one caller gets a Lease with the old value, and the others get
         the old value at once. It may be past its deadline: then `key in cache` is false.

@@ -663,8 +663,13 @@ pub fn Cache(comptime K: type, comptime V: type) type {
                 var lease: ?*c.ct_lease = null;
                 const found_ = c.ct_get_or_lease(self.handle, k.ptr, k.len, 0, &out, &lease);
                 if (lease) |held| {
-                    var call =
-                        Call{ .cache = self, .key = key, .loader = loader, .lease = held, .old = out };
+                    var call = Call{
+                        .cache = self,
+                        .key = key,
+                        .loader = loader,
+                        .lease = held,
+                        .old = out,
+                    };
                     while (!call.had_turn) {
                         // What an overtaken load brings is no longer waited for.
                         _ = c.ct_delete(self.turns, k.ptr, k.len);

@@ -31,7 +31,9 @@ pub fn statusOf(reason: anyerror) c.ct_status {
 
 /// Returns the error of a load that failed, here or elsewhere.
 pub fn failed(status: c.ct_status) anyerror {
-    if (status < callback_failed) return @errorFromInt(@as(u16, @intCast(callback_failed - status)));
+    if (status < callback_failed) {
+        return @errorFromInt(@as(u16, @intCast(callback_failed - status)));
+    }
     if (status == c.CT_BUSY) return Error.Busy;
     _ = check(status) catch |failure| return failure;
     return Error.Internal;
@@ -219,8 +221,8 @@ pub fn Leased(comptime K: type, comptime V: type) type {
     };
 }
 
-/// The right and the duty to load a key. It belongs to no thread. End it once, before the cache ends,
-/// by fulfil, keep, fail or abandon.
+/// The right and the duty to load a key. It belongs to no thread. End it once by fulfil, keep, fail
+/// or abandon, before the cache ends.
 pub fn Lease(comptime K: type, comptime V: type) type {
     return struct {
         handle: *c.ct_lease,
@@ -255,7 +257,8 @@ pub fn Lease(comptime K: type, comptime V: type) type {
         /// the same error, or null; but after Busy one of them loads. A value that was to be
         /// renewed stays after an error, and leaves if there is no such value.
         pub fn fail(self: Self, reason: ?anyerror) void {
-            if (reason) |it| failLease(self.handle, it) else c.ct_lease_fail(self.handle, c.CT_MISS);
+            if (reason) |it| return failLease(self.handle, it);
+            c.ct_lease_fail(self.handle, c.CT_MISS);
         }
 
         /// Gives the lease up: one of those who wait becomes the loader.
