@@ -725,8 +725,8 @@ struct options {
   using shown_value = typename detail::held<Value>::shown;
 
   cachetools::policy policy = policy::lru;
-  /** In units of weight; 0 keeps only what weighs 0; unbounded. With a weigher that is 1 less, as
-   *  what a weigher has thrown at weighs more than any cache takes. */
+  /** In units of weight; unbounded; 0 is refused without keep_nothing. With a weigher, the largest
+   *  limit is unbounded - 1. */
   std::uint64_t maxsize = 0;
   cachetools::weight_kind weight_kind = weight_kind::count;
   std::uint32_t shards = 0; /**< a power of two; 0 is 1 */
@@ -743,6 +743,7 @@ struct options {
   bool single_threaded = false;
   bool stats = true;
   bool precise_clock = false;
+  bool keep_nothing = false; /**< maxsize may be 0: only what weighs 0 is kept */
   callback<void(const event<Key, Value> &)> listener = {};
   callback<std::uint64_t(shown_key, shown_value)> weigher = {};
   /** Until when an entry may be used; time_point::max(): for ever. */
@@ -1060,7 +1061,8 @@ class cache {
     to.shards = given.shards;
     to.flags = (given.single_threaded ? CT_FLAG_SINGLE_THREADED : 0u) |
                (given.stats ? 0u : CT_FLAG_NO_STATS) |
-               (given.precise_clock ? CT_FLAG_PRECISE_CLOCK : 0u);
+               (given.precise_clock ? CT_FLAG_PRECISE_CLOCK : 0u) |
+               (given.keep_nothing ? CT_FLAG_KEEP_NOTHING : 0u);
     to.ttl = detail::ticks(given.ttl);
     to.tti = detail::ticks(given.tti);
     to.refresh_ahead = detail::ticks(given.refresh_ahead);
@@ -1542,6 +1544,7 @@ class cache {
     options_type it;
     it.policy = policy;
     it.maxsize = maxsize;
+    it.keep_nothing = maxsize == 0;
     return it;
   }
 

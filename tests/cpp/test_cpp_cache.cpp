@@ -77,6 +77,22 @@ TEST(empty_value_is_a_value) {
   assert_int_equal(0, value.size());
 }
 
+TEST(forgotten_maxsize_is_refused_and_a_meant_one_is_not) {
+  bool refused = false;
+  try {
+    cache<int, int> forgotten(cache<int, int>::options_type{});
+  } catch (const cachetools::error &) {
+    refused = true;
+  }
+  assert_true(refused);
+  cache<int, int>::options_type nothing;
+  nothing.keep_nothing = true;
+  cache<int, int> meant(std::move(nothing));
+  assert_false(meant.set(1, 2));
+  cache<int, int> simple(policy::lru, 0);
+  assert_false(simple.set(1, 2));
+}
+
 TEST(value_moves_shares_and_outlives_its_cache) {
   cachetools::value kept;
   {
