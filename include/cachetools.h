@@ -705,14 +705,14 @@ typedef struct ct_options {
   ct_drop_fn drop;             /**< NULL: none */
   const ct_policy_ops *custom; /**< used by CUSTOM only, which requires it; copied */
   const ct_allocator *allocator; /**< NULL: the system's; copied */
-  uint64_t refresh_ahead; /**< below ttl: a value with less than this left is renewed, in ticks; 0:
-                           * none. See Freshness, also for the next three */
+  uint64_t refresh_ahead; /**< below ttl less jitter: a value with less than this left is renewed,
+                           * in ticks; 0: none. See Freshness, also for the next two */
   uint64_t stale;         /**< loading calls may get a value for this long past its deadline, in
                            * ticks; 0: not at all */
-  uint64_t retry;  /**< how long nobody tries to renew a value after a failure, in ticks; 0: a
-                           * tenth of ttl, or of refresh_ahead without one */
-  uint64_t jitter; /**< below ttl: up to this much, at random, is taken off the ttl, in ticks,
-                           * so that what was stored at once does not expire at once */
+  uint64_t retry;         /**< how long nobody renews a value after a failure, in ticks; 0: a tenth
+                           * of ttl, or of refresh_ahead without one; stale needs one of the three */
+  uint64_t jitter;        /**< below ttl: up to this much, at random, is taken off the ttl, so that
+                           * what was stored at once does not expire at once; in ticks */
 } ct_options;
 
 /** A ct_options of defaults; maxsize is left to you. */
@@ -961,11 +961,11 @@ CT_API void ct_iter_free(ct_iter *iter);
  * Single flight: however many threads ask for an absent key, one of them loads it, and the others
  * wait for its value.
  *
- * A running load is overtaken if its key is invalidated meanwhile, on any thread, the loader's own
- * included. Its value then goes to its own caller and to those who wait already, and is not kept.
- * Later callers do not wait for it; they start anew. If a value is stored under the key meanwhile,
- * those who wait get that value at once, even if it is gone before they wake. Whether there is an entry or not, a key is
- * invalidated by
+ * A running load is overtaken if its key is invalidated meanwhile, on any thread, the loader's
+ * own included. Its value then goes to its own caller and to those who wait already, and is not
+ * kept. Later callers do not wait for it; they start anew. If a value is stored under the key
+ * meanwhile, those who wait get that value at once, even if it is gone before they wake. Whether
+ * there is an entry or not, a key is invalidated by
  *
  * - a set (ct_set, ct_set_ttl, ct_set_with, ct_set_many, or ct_setdefault of an absent key), also
  *   one that is dead on arrival, one for which CT_ENTRY_IF_PRESENT finds no entry, and one that is
@@ -1034,7 +1034,8 @@ CT_API void ct_result_discard(ct_result *result);
 CT_API void ct_result_not_modified(ct_result *result);
 
 /**
- * Shows a loader the value that it is to renew, so that it can ask whether that has changed (an ETag).
+ * Shows a loader the value that it is to renew, so that it can ask whether that has changed (an
+ * ETag).
  *
  * @param out  [out] borrowed until the callback returns; zeros otherwise
  * @return CT_OK; CT_MISS: there is none; CT_ERR_INVALID
@@ -1075,13 +1076,14 @@ typedef ct_status (*ct_loader_fn)(void *user_data, const void *key, size_t key_s
  * discarded is handed to all who wait, and not kept.
  *
  * @param load  not NULL
- * @param out   [out] the value on CT_OK, kept or not, and on CT_STALE, otherwise zeroed; may be NULL
+ * @param out   [out] the value on CT_OK, kept or not, and on CT_STALE, otherwise zeroed; may be
+ *              NULL
  * @return CT_OK; CT_STALE: out is past its deadline, and a renewal has failed or is on its way;
  *         CT_MISS or a failure that a load returned; CT_ERR_RECURSION if a ct_get_or_load
  *         further up this thread is loading the key, or if waiting would close a ring of threads
- *         that wait for each other in this cache (for loads or for turns of ct_compute); CT_BUSY if
- *         load returned it, or in a single-threaded cache if the key is leased; CT_ERR_CALLBACK;
- *         CT_ERR_INVALID; CT_ERR_NOMEM
+ *         that wait for each other in this cache (for loads or for turns of ct_compute); CT_BUSY
+ *         if load returned it, or in a single-threaded cache if the key is leased;
+ *         CT_ERR_CALLBACK; CT_ERR_INVALID; CT_ERR_NOMEM
  *
  * Ownership: ct_value_release gives *out back.
  * Threads:   waits as long as it takes. Never ask for a key whose lease this thread holds: the call
@@ -1141,11 +1143,12 @@ typedef struct ct_lease ct_lease;
  *                 as long as it takes. A single-threaded cache never waits
  * @param out      [out] the value on CT_OK, CT_STALE and CT_RENEW, otherwise zeroed; may be NULL
  * @param lease    [out] the lease on CT_LEASED and CT_RENEW, otherwise NULL
- * @return CT_OK; CT_STALE: the value is past its deadline, and another caller renews it, or a renewal
- *         has just failed; CT_LEASED: load the value, then end the lease by ct_lease_fulfil,
- *         ct_lease_fail or ct_lease_abandon; CT_RENEW: the same, or ct_lease_keep, but there is a
- *         value to go on with, which ct_inspect may tell to be expired; CT_BUSY if another caller still has the lease when the time is over; CT_ERR_RECURSION as
- *         ct_get_or_load, unless wait_ns is 0; CT_ERR_INVALID; CT_ERR_NOMEM
+ * @return CT_OK; CT_STALE: the value is past its deadline, and another caller renews it, or a
+ *         renewal has just failed; CT_LEASED: load the value, then end the lease by
+ *         ct_lease_fulfil, ct_lease_fail or ct_lease_abandon; CT_RENEW: the same, or
+ *         ct_lease_keep, but there is a value to go on with, which may be past its deadline;
+ *         CT_BUSY if another caller still has the lease when the time is over; CT_ERR_RECURSION
+ *         as ct_get_or_load, unless wait_ns is 0; CT_ERR_INVALID; CT_ERR_NOMEM
  *
  * Ownership: ct_value_release gives *out back. *lease is yours until it is fulfilled or abandoned,
  *            which must be before ct_cache_free. It belongs to no thread.
@@ -1188,18 +1191,19 @@ CT_API void ct_lease_abandon(ct_lease *lease);
  * @param status  CT_MISS, a CT_ERR_... or a status of your own; anything else counts as
  *                CT_ERR_INVALID. CT_ERR_RECURSION concerns nobody else: as ct_lease_abandon
  *
+ * Callbacks: listener, drop, if CT_MISS removes the old value of a renewal.
  * Cost:      O(1); never allocates.
  */
 CT_API void ct_lease_fail(ct_lease *lease, ct_status status);
 
 /**
- * Ends a lease that CT_RENEW gave: the old value is still right, and its lifetime begins anew. If it
- * has left meanwhile for want of room, it is stored anew, but not in a cache with a drop.
+ * Ends a lease that CT_RENEW gave: the old value is still right, and its lifetime begins anew. If
+ * it has left meanwhile for want of room, it is stored anew, but not in a cache with a drop.
  *
  * @param lease    consumed, whatever is returned
  * @param options  NULL: the lifetime that ct_set would give; without a condition
- * @return CT_OK; CT_NOT_STORED: overtaken, or dead on arrival; CT_ERR_INVALID, also for a lease that
- *         CT_LEASED gave, CT_ERR_NOMEM: the lease is given up as by ct_lease_abandon
+ * @return CT_OK; CT_NOT_STORED: overtaken, or dead on arrival; CT_ERR_INVALID, also for a lease
+ *         that CT_LEASED gave, CT_ERR_NOMEM: the lease is given up as by ct_lease_abandon
  *
  * Callbacks: as ct_set.
  * Cost:      O(1); as ct_set, if it is stored anew.

@@ -63,6 +63,10 @@ const char *check_options(const ct_options *given, CheckedOptions *out) {
     return "refresh_ahead: it is not below ttl.";
   }
   if (options.jitter != 0 && options.jitter >= options.ttl) return "jitter: it is not below ttl.";
+  // Otherwise some values would be renewed as soon as they are stored.
+  if (options.jitter != 0 && options.refresh_ahead >= options.ttl - options.jitter) {
+    return "refresh_ahead: together with jitter it is not below ttl.";
+  }
   if (options.retry == 0 && (options.refresh_ahead != 0 || options.stale != 0)) {
     const uint64_t whole = options.ttl != 0 ? options.ttl : options.refresh_ahead;
     if (whole != 0) options.retry = std::max<uint64_t>(whole / 10, 1);
