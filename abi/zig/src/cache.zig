@@ -27,6 +27,7 @@ pub const Outcome = enum {
     /// With if_present.
     missing,
 
+    /// Translates the status of a write.
     pub fn from(status: c.ct_status) Error!Outcome {
         return switch (try check(status)) {
             c.CT_OK => .stored,
@@ -43,9 +44,12 @@ pub const EntryOptions = struct {
     ttl: ?u64 = null,
     /// A reading of the timer; not together with ttl.
     deadline: ?u64 = null,
+    /// What the entry weighs against maxsize.
     weight: ?u64 = null,
+    /// Whether to write at all: not over an entry, or only over one.
     condition: enum { always, if_absent, if_present } = .always,
 
+    /// Translates options.
     pub fn raw(self: EntryOptions) c.ct_entry_options {
         var options: c.ct_entry_options = undefined;
         c.ct_entry_options_init(&options, @sizeOf(c.ct_entry_options));
@@ -87,6 +91,7 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             return initWith(.{ .policy = policy, .maxsize = maxsize }, {});
         }
 
+        /// Makes a cache. If the error is Invalid, options.problem(callbacks) says what is wrong.
         /// callbacks is {}, or a pointer to a struct with any of these methods:
         ///
         ///     pub fn listen(self: *T, event: Event(K, V)) void
@@ -162,6 +167,7 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             return if (try done(status)) buffer[0..size] else null;
         }
 
+        /// Whether a key is there and alive. This is no use, and nothing is counted.
         pub fn contains(self: Self, key: K) bool {
             const k = codec.encode(K, &key);
             return c.ct_contains(self.handle, k.ptr, k.len);
@@ -223,6 +229,7 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             return .{ .key = codec.take(K, key), .value = codec.take(V, value) };
         }
 
+        /// Removes all entries.
         pub fn clear(self: Self) Error!void {
             _ = try check(c.ct_clear(self.handle));
         }
@@ -331,15 +338,17 @@ pub fn Cache(comptime K: type, comptime V: type) type {
 
         // -- Size and time --
 
+        /// The number of entries. Removes those whose deadline has passed first.
         pub fn len(self: Self) u64 {
             return c.ct_len(self.handle);
         }
 
-        /// The sum of the weights.
+        /// The sum of the weights. Removes those entries whose deadline has passed first.
         pub fn weight(self: Self) u64 {
             return c.ct_currsize(self.handle);
         }
 
+        /// The maxsize in force.
         pub fn limit(self: Self) u64 {
             return c.ct_maxsize(self.handle);
         }
@@ -349,6 +358,7 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             return c.ct_memory(self.handle) + if (is_owned) c.ct_memory(self.turns) else 0;
         }
 
+        /// Changes maxsize, and evicts until it holds. 0 keeps only what weighs 0.
         pub fn resize(self: Self, maxsize: u64) Error!void {
             _ = try check(c.ct_resize(self.handle, maxsize));
         }
@@ -359,6 +369,7 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             return done(c.ct_set_lifetime(self.handle, k.ptr, k.len, ttl));
         }
 
+        /// Tells about an entry without a trace, with times in ticks of the cache's timer.
         pub fn inspect(self: Self, key: K) Error!?c.ct_entry_info {
             const k = codec.encode(K, &key);
             var info: c.ct_entry_info = undefined;
@@ -381,6 +392,7 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             return c.ct_expire(self.handle, c.CT_NOW, trampoline.visit, &it);
         }
 
+        /// What the cache has counted since it was made, or since resetStats.
         pub fn stats(self: Self) Error!c.ct_stats {
             var out: c.ct_stats = undefined;
             c.ct_stats_init(&out, @sizeOf(c.ct_stats));
@@ -395,12 +407,14 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             return out;
         }
 
+        /// Counts from zero again. Entries stay.
         pub fn resetStats(self: Self) Error!void {
             _ = try check(c.ct_cache_stats_reset(self.handle));
             if (is_owned) _ = try check(c.ct_cache_stats_reset(self.turns));
         }
 
-        /// The options in force, with defaults filled in and the seed that was drawn.
+        /// The options in force, with defaults filled in and the seed that was drawn. Times are
+        /// in ticks.
         pub fn optionsInForce(self: Self) Error!c.ct_options {
             var out: c.ct_options = undefined;
             c.ct_options_init(&out, @sizeOf(c.ct_options));
@@ -408,6 +422,8 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             return out;
         }
 
+        /// Begins a walk over the entries. The caller ends it by deinit; Unsupported for an order
+        /// that the policy does not have.
         pub fn iterate(self: Self, order: Order) Error!Iterator(K, V) {
             var handle: ?*c.ct_iter = null;
             _ = try check(c.ct_iter_new(self.handle, @intFromEnum(order), &handle));
@@ -798,6 +814,7 @@ pub fn Iterator(comptime K: type, comptime V: type) type {
             };
         }
 
+        /// Ends the walk.
         pub fn deinit(self: Self) void {
             c.ct_iter_free(self.handle);
         }

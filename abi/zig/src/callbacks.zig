@@ -24,6 +24,7 @@ pub fn Event(comptime K: type, comptime V: type) type {
         weight: u64,
         cause: Cause,
 
+        /// Decodes what the library shows.
         pub fn from(raw: *const c.ct_event) @This() {
             return .{
                 .key = codec.decode(K, codec.slice(raw.key.data, raw.key.size)),
@@ -41,6 +42,7 @@ pub const Full = struct {
     ops: c.ct_policy_ops,
     allocator: c.ct_allocator,
 
+    /// Translates options. The result points into full, which must not move meanwhile.
     pub fn fill(
         full: *Full,
         plain: Options,
@@ -104,6 +106,7 @@ pub const Full = struct {
     }
 };
 
+/// The T that user_data points to, which is not null.
 pub fn at(comptime T: type, user_data: ?*anyopaque) *T {
     return @ptrCast(@alignCast(user_data.?));
 }

@@ -6,6 +6,7 @@ const c = @import("c.zig");
 const Error = @import("errors.zig").Error;
 const check = @import("errors.zig").check;
 
+/// A pointer and a size as a slice; of null, the empty one. Borrowed.
 pub fn slice(data: ?*const anyopaque, size: usize) []const u8 {
     const first: [*]const u8 = @ptrCast(data orelse return &.{});
     return first[0..size];
@@ -27,11 +28,13 @@ pub fn isOwned(comptime V: type) bool {
     return info == .pointer and info.pointer.size == .one;
 }
 
+/// Refuses to compile for types that cannot be keys.
 pub fn checkKey(comptime K: type) void {
     if (K != []const u8 and !hasOneForm(K)) @compileError("keys are []const u8, and types " ++
         "without padding of bools, integers and enums, not " ++ @typeName(K));
 }
 
+/// Refuses to compile for types that cannot be values.
 pub fn checkValue(comptime V: type) void {
     if (V == []const u8 or isPlain(V)) return;
     if (!isOwned(V)) @compileError("values are []const u8, types without pointers, and *T, not " ++
@@ -90,6 +93,7 @@ fn fieldTypes(comptime info: anytype) []const type {
 pub const Value = struct {
     raw: c.ct_value,
 
+    /// The bytes, valid until deinit.
     pub fn bytes(self: Value) []const u8 {
         return slice(self.raw.data, self.raw.size);
     }
@@ -101,6 +105,7 @@ pub const Value = struct {
         return .{ .raw = out };
     }
 
+    /// Ends the pin.
     pub fn deinit(self: Value) void {
         var raw = self.raw;
         c.ct_value_release(&raw);

@@ -21,6 +21,7 @@ pub fn answer(is_found: anyerror!bool, failure: *?anyerror) c.ct_status {
     return if (is_there) c.CT_OK else c.CT_MISS;
 }
 
+/// The status that carries an error through the library; see failed.
 pub fn statusOf(reason: anyerror) c.ct_status {
     return switch (reason) {
         error.Busy => c.CT_BUSY,
@@ -78,6 +79,7 @@ pub const LoadOptions = struct {
     /// the old value stays.
     force: bool = false,
 
+    /// Translates options.
     pub fn raw(self: LoadOptions) c.ct_load_options {
         var options: c.ct_load_options = undefined;
         c.ct_load_options_init(&options, @sizeOf(c.ct_load_options));
@@ -112,6 +114,7 @@ pub fn Result(comptime V: type) type {
             c.ct_result_deadline(self.handle, time);
         }
 
+        /// What the entry weighs against maxsize, whatever the cache would have said.
         pub fn weight(self: Self, units: u64) void {
             c.ct_result_weight(self.handle, units);
         }
@@ -146,6 +149,7 @@ pub fn Brought(comptime V: type) type {
         old: ?V = null,
         is_not_modified: bool = false,
 
+        /// Drops the object, if it was not handed on.
         pub fn deinit(self: *@This()) void {
             if (self.object) |object| object.deinit();
             self.object = null;
@@ -178,6 +182,7 @@ fn OwnedResult(comptime V: type) type {
             self.brought.options.ttl = null;
         }
 
+        /// What the entry weighs against maxsize, whatever the cache would have said.
         pub fn weight(self: Self, units: u64) void {
             self.brought.options.weight = units;
         }

@@ -39,6 +39,7 @@ pub fn Memo(comptime Function: type) type {
         const Self = @This();
         const Call = struct { args: Function.Args, failure: ?anyerror = null };
 
+        /// Makes a memo of a function that stays where it is until deinit.
         pub fn init(function: *Function, store: Store) Error!Self {
             var full: Full = undefined;
             var memo_options: c.ct_memo_options = undefined;
@@ -59,6 +60,7 @@ pub fn Memo(comptime Function: type) type {
             return .{ .handle = handle.? };
         }
 
+        /// Frees the memo, and the cache if it is its own. No call may be running.
         pub fn deinit(self: Self) void {
             c.ct_memo_free(self.handle);
         }
@@ -107,6 +109,7 @@ pub fn Memo(comptime Function: type) type {
             return done(c.ct_memo_invalidate(self.handle, null, &it));
         }
 
+        /// The calls that were hits and misses, and how full the cache is.
         pub fn info(self: Self) Error!c.ct_cache_info {
             var out: c.ct_cache_info = undefined;
             c.ct_cache_info_init(&out, @sizeOf(c.ct_cache_info));

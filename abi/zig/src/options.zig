@@ -25,10 +25,12 @@ pub const Policy = enum(i32) {
     custom = c.CT_POLICY_CUSTOM,
     _, // known to a newer library only
 
+    /// The name: "LRU". Static; empty for a policy that the library does not know.
     pub fn name(self: Policy) []const u8 {
         return std.mem.span(c.ct_policy_name(@intFromEnum(self)) orelse return "");
     }
 
+    /// The policy of a name in any case, "lru" or "LRU"; Invalid for none.
     pub fn named(text: [:0]const u8) Error!Policy {
         var out: c.ct_policy = undefined;
         _ = try check(c.ct_policy_from_name(text.ptr, &out));
@@ -49,6 +51,7 @@ pub const Options = struct {
     weight_kind: WeightKind = .count,
     /// 0 keeps nothing.
     maxsize: u64,
+    /// 0 is 1: exact order; else a power of two up to 4096. More serve more threads at once.
     shards: u32 = 0,
     /// Time to live from a write on; 0: none.
     ttl: u64 = 0,
@@ -66,10 +69,13 @@ pub const Options = struct {
     /// Below ttl: up to this much, at random, is taken off the ttl, so that what was stored at once
     /// does not expire at once.
     jitter: u64 = 0,
+    /// Of hashing and of policy rr; 0: random.
     seed: u64 = 0,
     /// Only one thread at a time uses the cache and its values.
     single_threaded: bool = false,
+    /// Counts nothing: stats are zeros, but for pinned.
     no_stats: bool = false,
+    /// Lifetimes end on time, not some milliseconds late; each reading of the clock costs more.
     precise_clock: bool = false,
     /// Must outlive the cache and its values. Null: the system's.
     allocator: ?*const std.mem.Allocator = null,

@@ -14,10 +14,22 @@ use_package() {
     sed -n '/^```zig$/,/^```$/{/^```/!p}' "$package/../../README.md" | sed '/^}$/q' >src/main.zig &&
     zig build run
 }
-if ! (use_package >"$work/said" 2>&1); then
-  cat "$work/said"
-  exit 1
-fi
+# Everything public has a doc comment. What is imported has it where it is declared.
+find_comments() {
+  find "$package/src" -name '*.zig' ! -name c.zig -exec awk '
+    FNR == 1 { last = "" }
+    /^ *pub / && !/@import/ && last !~ /^ *\/\/\/ / { print FILENAME ": " $0; missing = 1 }
+    { last = $0 }
+    END { exit missing }' {} +
+}
+
+for check in use_package find_comments; do
+  if ! ($check >"$work/said" 2>&1); then
+    echo "$check:"
+    cat "$work/said"
+    exit 1
+  fi
+done
 
 # shellcheck disable=SC2046 # words
 run '^test .* \.\.\. ' zig test --test-runner runner.zig -lc $(pkg-config --libs cachetools) \
