@@ -86,7 +86,7 @@ pub fn Cache(comptime K: type, comptime V: type) type {
         const Loaded = loading.Loaded(V);
         const is_owned = codec.isOwned(V);
 
-        /// Makes a cache of at most maxsize entries.
+        /// Makes a cache of at most maxsize entries; Invalid for 0.
         pub fn init(policy: Policy, maxsize: u64) Error!Self {
             return initWith(.{ .policy = policy, .maxsize = maxsize }, {});
         }
@@ -112,6 +112,7 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             errdefer c.ct_cache_free(handle);
             const of_turns = Options{
                 .maxsize = 0,
+                .keep_nothing = true,
                 .shards = options.shards,
                 .single_threaded = options.single_threaded,
                 .no_stats = options.no_stats,

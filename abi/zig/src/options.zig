@@ -49,8 +49,11 @@ pub const WeightKind = enum(i32) {
 pub const Options = struct {
     policy: Policy = .lru,
     weight_kind: WeightKind = .count,
-    /// 0 keeps nothing.
+    /// 0 is Invalid without keep_nothing.
     maxsize: u64,
+    /// A maxsize of 0 is meant: only what weighs 0 is kept, and anything else is TooLarge to set.
+    /// Loads are shared all the same.
+    keep_nothing: bool = false,
     /// 0 is 1: exact order; else a power of two up to 4096. More serve more threads at once.
     shards: u32 = 0,
     /// Time to live from a write on; 0: none.

@@ -75,6 +75,28 @@ test "wrong options are explained" {
     try expectError(error.Invalid, Cache.init(.ttl, 10));
 }
 
+test "a cache that keeps nothing is meant to" {
+    var options = ct.Options{ .maxsize = 0 };
+    try expectEqualStrings(
+        "maxsize: 0 keeps nothing, which CT_FLAG_KEEP_NOTHING says is meant.",
+        options.problem({}).?,
+    );
+    try expectError(error.Invalid, Cache.initWith(options, {}));
+    try expectError(error.Invalid, Cache.init(.lru, 0));
+    var greeting = Greeting{ .word = "hello" };
+    try expectError(error.Invalid, ct.Memo(Greeting).init(&greeting, .{ .own = options }));
+
+    options.keep_nothing = true;
+    try expect(options.problem({}) == null);
+    const cache = try Cache.initWith(options, {});
+    defer cache.deinit();
+    var calls: usize = 0;
+    try expectError(error.TooLarge, cache.set("a", "1"));
+    try expectValue("A", try cache.getOrLoad("a", Loader{ .calls = &calls }));
+    try expect(cache.len() == 0 and calls == 1);
+    try expect((try cache.optionsInForce()).flags == ct.c.CT_FLAG_KEEP_NOTHING);
+}
+
 test "options in force are told" {
     const cache = try Cache.initWith(.{
         .policy = .sieve,
