@@ -7,6 +7,7 @@ const codec = @import("codec.zig");
 const callbacks_of = @import("callbacks.zig");
 const errors = @import("errors.zig");
 const loading = @import("loading.zig");
+const Duration = @import("duration.zig").Duration;
 const Options = @import("options.zig").Options;
 const Policy = @import("options.zig").Policy;
 const Error = errors.Error;
@@ -41,7 +42,7 @@ pub const Outcome = enum {
 /// What is special about one entry. For null, the cache decides.
 pub const EntryOptions = struct {
     /// From now on.
-    ttl: ?u64 = null,
+    ttl: ?Duration = null,
     /// A reading of the timer; not together with ttl.
     deadline: ?u64 = null,
     /// What the entry weighs against maxsize.
@@ -58,7 +59,7 @@ pub const EntryOptions = struct {
         if (self.weight != null) options.flags |= c.CT_ENTRY_WEIGHT;
         if (self.condition == .if_absent) options.flags |= c.CT_ENTRY_IF_ABSENT;
         if (self.condition == .if_present) options.flags |= c.CT_ENTRY_IF_PRESENT;
-        options.ttl = self.ttl orelse 0;
+        options.ttl = (self.ttl orelse Duration.zero).ns;
         options.deadline = self.deadline orelse 0;
         options.weight = self.weight orelse 0;
         return options;
@@ -183,10 +184,10 @@ pub fn Cache(comptime K: type, comptime V: type) type {
         }
 
         /// set with a lifetime of its own, from now on.
-        pub fn setTtl(self: Self, key: K, value: V, ttl: u64) Error!bool {
+        pub fn setTtl(self: Self, key: K, value: V, ttl: Duration) Error!bool {
             const k = codec.encode(K, &key);
             const v = codec.encode(V, &value);
-            return done(c.ct_set_ttl(self.handle, k.ptr, k.len, v.ptr, v.len, ttl));
+            return done(c.ct_set_ttl(self.handle, k.ptr, k.len, v.ptr, v.len, ttl.ns));
         }
 
         /// set with a lifetime, a weight or a condition of its own.
@@ -365,9 +366,9 @@ pub fn Cache(comptime K: type, comptime V: type) type {
         }
 
         /// Gives an entry another lifetime from now on, if it is there.
-        pub fn setLifetime(self: Self, key: K, ttl: u64) Error!bool {
+        pub fn setLifetime(self: Self, key: K, ttl: Duration) Error!bool {
             const k = codec.encode(K, &key);
-            return done(c.ct_set_lifetime(self.handle, k.ptr, k.len, ttl));
+            return done(c.ct_set_lifetime(self.handle, k.ptr, k.len, ttl.ns));
         }
 
         /// Tells about an entry without a trace, with times in ticks of the cache's timer.
@@ -637,7 +638,7 @@ pub fn Cache(comptime K: type, comptime V: type) type {
                         return null;
                     }
                     if (brought.is_discarded) {
-                        brought.options.ttl = 0;
+                        brought.options.ttl = .zero;
                         brought.options.deadline = null;
                     }
                     const raw = brought.options.raw();
@@ -723,14 +724,14 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             };
         }
 
-        /// Looks a key up. If it is absent, takes its lease, or waits for the holder. If that fails
-        /// its lease, the error is the same.
-        pub fn getOrLease(self: Self, key: K, wait_ns: u64) anyerror!loading.Leased(K, V) {
+        /// Looks a key up. If it is absent, takes its lease, or waits for the holder, in real time.
+        /// If that fails its lease, the error is the same.
+        pub fn getOrLease(self: Self, key: K, wait: Duration) anyerror!loading.Leased(K, V) {
             if (is_owned) @compileError("leases are not for objects: use getOrLoad");
             const k = codec.encode(K, &key);
             var out: c.ct_value = undefined;
             var lease: ?*c.ct_lease = null;
-            const status = c.ct_get_or_lease(self.handle, k.ptr, k.len, wait_ns, &out, &lease);
+            const status = c.ct_get_or_lease(self.handle, k.ptr, k.len, wait.ns, &out, &lease);
             return switch (status) {
                 c.CT_OK => .{ .value = codec.take(V, out) },
                 c.CT_STALE => .{ .stale = codec.take(V, out) },

@@ -14,7 +14,7 @@
 //! Call each deinit once.
 //!
 //! Ordinary outcomes are null, bools and enums; failures are `Error`. The error of a loader comes
-//! back unchanged. Times are in nanoseconds: `5 * std.time.ns_per_min`.
+//! back unchanged. Times are a `Duration`: `.ttl = .minutes(5)`.
 //!
 //! Callbacks are methods of a struct of yours. The cache does not own the struct, which must
 //! outlive the cache, and with `drop` or an allocator its values too. Callbacks must not longjmp;
@@ -25,7 +25,7 @@ const std = @import("std");
 /// The functions of cachetools.h.
 pub const c = @import("c.zig");
 
-/// As a lifetime: no end.
+/// As a deadline: no end. As a lifetime, that is `Duration.forever`.
 pub const never = c.CT_NEVER;
 /// As maxsize: no limit.
 pub const unbounded = c.CT_UNBOUNDED;
@@ -41,6 +41,8 @@ pub const message = @import("errors.zig").message;
 pub const Policy = @import("options.zig").Policy;
 pub const WeightKind = @import("options.zig").WeightKind;
 pub const Options = @import("options.zig").Options;
+
+pub const Duration = @import("duration.zig").Duration;
 
 pub const Cause = @import("callbacks.zig").Cause;
 pub const Event = @import("callbacks.zig").Event;

@@ -6,6 +6,7 @@ const c = @import("c.zig");
 const codec = @import("codec.zig");
 const Error = @import("errors.zig").Error;
 const check = @import("errors.zig").check;
+const Duration = @import("duration.zig").Duration;
 const EntryOptions = @import("cache.zig").EntryOptions;
 
 /// A callback's own status. Its error is kept in the call.
@@ -68,13 +69,13 @@ pub fn Loaded(comptime V: type) type {
     };
 }
 
-/// How to load. Times are in nanoseconds of real time.
+/// How to load. Times are real ones, whatever timer the cache has.
 pub const LoadOptions = struct {
     /// How long to wait for the load of another caller; then the error is Busy. Null: as long as it
     /// takes. It does not end one's own loader.
-    timeout: ?u64 = null,
+    timeout: ?Duration = null,
     /// How long to wait for the renewal of a value past its deadline before that one serves.
-    stale_after: u64 = 0,
+    stale_after: Duration = .zero,
     /// Load, even if there is a value; or join a load that runs. If it fails, the call fails, and
     /// the old value stays.
     force: bool = false,
@@ -83,8 +84,8 @@ pub const LoadOptions = struct {
     pub fn raw(self: LoadOptions) c.ct_load_options {
         var options: c.ct_load_options = undefined;
         c.ct_load_options_init(&options, @sizeOf(c.ct_load_options));
-        if (self.timeout) |nanoseconds| options.timeout_ns = @max(nanoseconds, 1);
-        options.stale_after_ns = self.stale_after;
+        if (self.timeout) |timeout| options.timeout_ns = @max(timeout.ns, 1);
+        options.stale_after_ns = self.stale_after.ns;
         if (self.force) options.flags |= c.CT_LOAD_FORCE;
         return options;
     }
@@ -105,8 +106,8 @@ pub fn Result(comptime V: type) type {
         }
 
         /// A lifetime, from the callback's return on.
-        pub fn ttl(self: Self, nanoseconds: u64) void {
-            c.ct_result_ttl(self.handle, nanoseconds);
+        pub fn ttl(self: Self, span: Duration) void {
+            c.ct_result_ttl(self.handle, span.ns);
         }
 
         /// A reading of the timer.
@@ -171,8 +172,8 @@ fn OwnedResult(comptime V: type) type {
         }
 
         /// A lifetime, from the callback's return on.
-        pub fn ttl(self: Self, nanoseconds: u64) void {
-            self.brought.options.ttl = nanoseconds;
+        pub fn ttl(self: Self, span: Duration) void {
+            self.brought.options.ttl = span;
             self.brought.options.deadline = null;
         }
 

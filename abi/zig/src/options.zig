@@ -5,6 +5,7 @@ const std = @import("std");
 const c = @import("c.zig");
 const Error = @import("errors.zig").Error;
 const check = @import("errors.zig").check;
+const Duration = @import("duration.zig").Duration;
 const Full = @import("callbacks.zig").Full;
 
 /// Which entry leaves when room is needed. README.md and cachetools.h say more.
@@ -45,7 +46,7 @@ pub const WeightKind = enum(i32) {
     memory = c.CT_WEIGHT_MEMORY,
 };
 
-/// How to make a cache. Times are in nanoseconds, or in ticks of a timer of yours.
+/// How to make a cache. With a timer of yours, Duration{ .ns = n } is n of its ticks.
 pub const Options = struct {
     policy: Policy = .lru,
     weight_kind: WeightKind = .count,
@@ -56,22 +57,22 @@ pub const Options = struct {
     keep_nothing: bool = false,
     /// 0 is 1: exact order; else a power of two up to 4096. More serve more threads at once.
     shards: u32 = 0,
-    /// Time to live from a write on; 0: none.
-    ttl: u64 = 0,
-    /// Time to idle from a use on; 0: none.
-    tti: u64 = 0,
+    /// Time to live from a write on; zero: none.
+    ttl: Duration = .zero,
+    /// Time to idle from a use on; zero: none.
+    tti: Duration = .zero,
     /// Below ttl: a loading call that finds a value with less than this left renews it, and others
-    /// get the old one meanwhile; 0: none.
-    refresh_ahead: u64 = 0,
+    /// get the old one meanwhile; zero: none.
+    refresh_ahead: Duration = .zero,
     /// For this long past its deadline, loading calls get the old value if a newer one cannot be
-    /// loaded yet; 0: not at all.
-    stale: u64 = 0,
-    /// How long nobody tries to renew a value after a failure; 0: a tenth of ttl, or of
+    /// loaded yet; zero: not at all.
+    stale: Duration = .zero,
+    /// How long nobody tries to renew a value after a failure; zero: a tenth of ttl, or of
     /// refresh_ahead without one.
-    retry: u64 = 0,
+    retry: Duration = .zero,
     /// Below ttl: up to this much, at random, is taken off the ttl, so that what was stored at once
     /// does not expire at once.
-    jitter: u64 = 0,
+    jitter: Duration = .zero,
     /// Of hashing and of policy rr; 0: random.
     seed: u64 = 0,
     /// Only one thread at a time uses the cache and its values.

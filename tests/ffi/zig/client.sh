@@ -14,6 +14,24 @@ use_package() {
     sed -n '/^```zig$/,/^```$/{/^```/!p}' "$package/../../README.md" | sed '/^}$/q' >src/main.zig &&
     zig build run
 }
+# A number without a unit is no time: it would be nanoseconds, in silence.
+refuse_numbers() {
+  cd "$work" || return 1
+  for ttl in '.seconds(60)' '.{ .ns = 60 }' 60; do
+    echo "const cachetools = @import(\"cachetools\");
+      pub fn main() void {
+        const options = cachetools.Options{ .maxsize = 1, .ttl = $ttl };
+        _ = options.problem({});
+      }" >ttl.zig
+    zig build-exe -fno-emit-bin -lc --dep cachetools -Mroot=ttl.zig \
+      -Mcachetools="$package/src/cachetools.zig" >refused 2>&1 && continue
+    [ "$ttl" = 60 ] && grep -q "expected type '.*Duration', found 'comptime_int'" refused && return
+    break
+  done
+  echo "ttl = $ttl" && cat refused
+  return 1
+}
+
 # Everything public has a doc comment. What is imported has it where it is declared.
 find_comments() {
   find "$package/src" -name '*.zig' ! -name c.zig -exec awk '
@@ -23,7 +41,7 @@ find_comments() {
     END { exit missing }' {} +
 }
 
-for check in use_package find_comments; do
+for check in use_package refuse_numbers find_comments; do
   if ! ($check >"$work/said" 2>&1); then
     echo "$check:"
     cat "$work/said"

@@ -97,18 +97,71 @@ test "a cache that keeps nothing is meant to" {
     try expect((try cache.optionsInForce()).flags == ct.c.CT_FLAG_KEEP_NOTHING);
 }
 
+test "durations have units, and are never too long" {
+    const most = std.math.maxInt(u64);
+    const Duration = ct.Duration;
+    try expectEqual(@as(u64, 7), Duration.nanoseconds(7).ns);
+    try expectEqual(@as(u64, 7_000_000), Duration.milliseconds(7).ns);
+    try expectEqual(@as(u64, 7_000_000_000), Duration.seconds(7).ns);
+    try expectEqual(@as(u64, 420_000_000_000), Duration.minutes(7).ns);
+    try expectEqual(@as(u64, 25_200_000_000_000), Duration.hours(7).ns);
+    try expectEqual(Duration.zero, Duration.hours(0));
+    try expectEqual(Duration.forever, Duration.nanoseconds(most));
+    const longest = most / 1_000_000_000;
+    try expectEqual(@as(u64, longest * 1_000_000_000), Duration.seconds(longest).ns);
+    for ([_]Duration{ .milliseconds(most), .seconds(most), .minutes(most), .hours(most) }) |it| {
+        try expectEqual(Duration.forever, it);
+    }
+    try expectEqual(Duration.forever, Duration.seconds(longest + 1));
+}
+
+test "each time that is given reaches the library" {
+    var clock = ManualClock{};
+    const cache = try Cache.initWith(.{ .maxsize = 10 }, &clock);
+    defer cache.deinit();
+    const lasting = [_]struct { ct.Duration, u64 }{
+        .{ .nanoseconds(3), 3 },
+        .{ .{ .ns = 4 }, 4 }, // ticks of the clock
+        .{ .seconds(3), 3_000_000_000 },
+        .{ .forever, ct.never },
+    };
+    const Brings = struct {
+        span: ct.Duration,
+        pub fn load(self: @This(), _: Bytes, result: Result) anyerror!bool {
+            try result.set("1");
+            result.ttl(self.span);
+            return true;
+        }
+    };
+    for (lasting) |it| {
+        const span, const ticks = it;
+        try expect(try cache.setTtl("a", "1", span));
+        try expectEqual(ticks, (try cache.inspect("a")).?.remaining);
+        try expectEqual(.stored, try cache.setWith("b", "1", .{ .ttl = span }));
+        try expectEqual(ticks, (try cache.inspect("b")).?.remaining);
+        try expect(try cache.set("c", "1") and try cache.setLifetime("c", span));
+        try expectEqual(ticks, (try cache.inspect("c")).?.remaining);
+        try cache.clear();
+        try expectValue("1", try cache.getOrLoad("d", Brings{ .span = span }));
+        try expectEqual(ticks, (try cache.inspect("d")).?.remaining);
+    }
+    const load = (ct.LoadOptions{ .timeout = .seconds(2), .stale_after = .minutes(1) }).raw();
+    try expect(load.timeout_ns == 2_000_000_000 and load.stale_after_ns == 60_000_000_000);
+    try expectEqual(ct.never, (ct.LoadOptions{ .timeout = .forever }).raw().timeout_ns);
+}
+
 test "options in force are told" {
     const cache = try Cache.initWith(.{
         .policy = .sieve,
         .maxsize = 10,
-        .ttl = 50,
-        .tti = 20,
+        .ttl = .seconds(60),
+        .tti = .milliseconds(20),
         .single_threaded = true,
     }, {});
     defer cache.deinit();
     const options = try cache.optionsInForce();
     try expectEqual(ct.c.CT_POLICY_SIEVE, options.policy);
-    try expect(options.ttl == 50 and options.tti == 20 and options.seed != 0);
+    try expect(options.ttl == 60_000_000_000 and options.tti == 20_000_000 and options.seed != 0);
     try expect(options.flags == ct.c.CT_FLAG_SINGLE_THREADED);
 }
 
@@ -171,14 +224,16 @@ test "conditions, lifetimes and weights of single entries" {
     try expect(info.key_size == 1 and info.value_size == 2);
     try expect(try cache.inspect("x") == null);
 
-    try expect(try cache.setTtl("c", "3", 10));
-    try expect(!try cache.setTtl("d", "4", 0)); // dead on arrival
-    try expect(try cache.setLifetime("a", 20) and !try cache.setLifetime("x", 20));
+    try expect(try cache.setTtl("c", "3", .{ .ns = 10 }));
+    try expect(!try cache.setTtl("d", "4", .zero)); // dead on arrival
+    try expect(try cache.setLifetime("a", .{ .ns = 20 }));
+    try expect(!try cache.setLifetime("x", .{ .ns = 20 }));
     clock.now = 1015;
     try expect(!cache.contains("c") and cache.contains("a"));
     clock.now = 1020;
     try expect(!cache.contains("a"));
-    try expectError(error.Invalid, cache.setWith("a", "1", .{ .ttl = 1, .deadline = 1 }));
+    const both = ct.EntryOptions{ .ttl = .{ .ns = 1 }, .deadline = 1 };
+    try expectError(error.Invalid, cache.setWith("a", "1", both));
     try expectError(error.TooLarge, cache.setWith("a", "1", .{ .weight = 101 }));
 }
 
@@ -215,7 +270,8 @@ test "a smaller limit evicts" {
 
 test "what is due is shown" {
     var clock = ManualClock{};
-    const cache = try Cache.initWith(.{ .policy = .ttl, .maxsize = 10, .ttl = 10 }, &clock);
+    const options = ct.Options{ .policy = .ttl, .maxsize = 10, .ttl = .{ .ns = 10 } };
+    const cache = try Cache.initWith(options, &clock);
     defer cache.deinit();
     try setAll(cache, "a");
     clock.now = 1005;
@@ -270,7 +326,7 @@ test "each of many goes its own way" {
     try cache.setMany(std.testing.allocator, &entries, .{}, &outcomes);
     try expectEqual(.stored, try outcomes[0]);
     try expectError(error.TooLarge, outcomes[1]);
-    const both = ct.EntryOptions{ .ttl = 1, .deadline = 1 };
+    const both = ct.EntryOptions{ .ttl = .{ .ns = 1 }, .deadline = 1 };
     try expectError(
         error.Invalid,
         cache.setMany(std.testing.allocator, &entries, both, &outcomes),
@@ -377,7 +433,7 @@ test "snapshots go through files" {
 const dated = "../../data/snapshots/dated.ctsnap";
 
 test "what ran out in a snapshot does not come back aged" {
-    const cache = try Cache.initWith(.{ .maxsize = 10, .tti = 1 << 50 }, {});
+    const cache = try Cache.initWith(.{ .maxsize = 10, .tti = .{ .ns = 1 << 50 } }, {});
     defer cache.deinit();
     try cache.loadFileAged(dated);
     try expectEqual(@as(u64, 0), cache.len());
@@ -574,7 +630,7 @@ test "loaders say what is special" {
         keep: bool,
         pub fn load(self: @This(), _: []const u8, result: Result) anyerror!bool {
             result.deadline(2000);
-            result.ttl(50);
+            result.ttl(.{ .ns = 50 });
             result.weight(9);
             if (!self.keep) result.discard();
             try result.set("1");
@@ -632,35 +688,35 @@ test "of many threads one loads" {
 test "a lease is fulfilled on another thread or given up" {
     const cache = try Cache.init(.lru, 10);
     defer cache.deinit();
-    const lease = (try cache.getOrLease("a", ct.never)).lease;
+    const lease = (try cache.getOrLease("a", .forever)).lease;
     try expectEqualStrings("a", lease.key());
-    try expectEqual(ct.Leased(Bytes, Bytes).busy, try cache.getOrLease("a", 0));
+    try expectEqual(ct.Leased(Bytes, Bytes).busy, try cache.getOrLease("a", .zero));
     const Fulfiller = struct {
         fn run(it: ct.Lease(Bytes, Bytes)) void {
             if (it.fulfil("1", .{})) |value| value.deinit() else |_| {}
         }
     };
     const thread = try std.Thread.spawn(.{}, Fulfiller.run, .{lease});
-    try expectValue("1", (try cache.getOrLease("a", ct.never)).value);
+    try expectValue("1", (try cache.getOrLease("a", .forever)).value);
     thread.join();
 
-    (try cache.getOrLease("b", 0)).lease.abandon();
-    (try cache.getOrLease("b", 0)).lease.abandon();
+    (try cache.getOrLease("b", .zero)).lease.abandon();
+    (try cache.getOrLease("b", .zero)).lease.abandon();
 }
 
 /// A ttl of 100, the last 20 of which a value is renewed in, and serves 50 longer.
 const freshness = ct.Options{
     .maxsize = 100,
-    .ttl = 100,
-    .refresh_ahead = 20,
-    .stale = 50,
-    .retry = 5,
-    .jitter = 0,
+    .ttl = .{ .ns = 100 },
+    .refresh_ahead = .{ .ns = 20 },
+    .stale = .{ .ns = 50 },
+    .retry = .{ .ns = 5 },
+    .jitter = .zero,
 };
 
 test "options of freshness are told" {
     var options = freshness;
-    options.jitter = 7;
+    options.jitter = .{ .ns = 7 };
     const cache = try Cache.initWith(options, {});
     defer cache.deinit();
     const told = try cache.optionsInForce();
@@ -748,15 +804,17 @@ test "a wait ends" {
     const cache = try Cache.initWith(freshness, &clock);
     defer cache.deinit();
     const never = Renewer{ .what = .none };
-    const lease = (try cache.getOrLease("a", 0)).lease;
-    try expectError(error.Busy, cache.getOrLoadWith("a", never, .{ .timeout = 0 }));
-    try expectError(error.Busy, cache.getOrLoadWith("a", never, .{ .timeout = 1000 }));
+    const lease = (try cache.getOrLease("a", .zero)).lease;
+    try expectError(error.Busy, cache.getOrLoadWith("a", never, .{ .timeout = .zero }));
+    const brief = ct.LoadOptions{ .timeout = .nanoseconds(1000) };
+    try expectError(error.Busy, cache.getOrLoadWith("a", never, brief));
     (try lease.fulfil("1", .{})).deinit();
     clock.now = 1110;
-    const renewal = (try cache.getOrLease("a", 0)).renew;
+    const renewal = (try cache.getOrLease("a", .zero)).renew;
     defer renewal.lease.abandon();
     try expectValue("1", renewal.value);
-    try expectLoaded("1", true, try cache.getOrLoadWith("a", never, .{ .stale_after = 1000 }));
+    const patient = ct.LoadOptions{ .stale_after = .nanoseconds(1000) };
+    try expectLoaded("1", true, try cache.getOrLoadWith("a", never, patient));
 }
 
 test "a lease renews, keeps and fails" {
@@ -765,22 +823,22 @@ test "a lease renews, keeps and fails" {
     defer cache.deinit();
     try expect(try cache.set("a", "1"));
     clock.now = 1090;
-    const renewal = (try cache.getOrLease("a", 0)).renew;
+    const renewal = (try cache.getOrLease("a", .zero)).renew;
     try expectValue("1", renewal.value);
-    try expectValue("1", (try cache.getOrLease("a", 0)).value); // another renews it
+    try expectValue("1", (try cache.getOrLease("a", .zero)).value); // another renews it
     try expect(try renewal.lease.keep(.{}));
     try expectEqual(@as(u64, 100), (try cache.inspect("a")).?.remaining);
     clock.now = 1200;
-    const failing = (try cache.getOrLease("a", 0)).renew;
+    const failing = (try cache.getOrLease("a", .zero)).renew;
     failing.value.deinit();
     failing.lease.fail(error.DatabaseIsDown);
-    try expectValue("1", (try cache.getOrLease("a", 0)).stale);
+    try expectValue("1", (try cache.getOrLease("a", .zero)).stale);
     clock.now = 1210;
-    const gone = (try cache.getOrLease("a", 0)).renew;
+    const gone = (try cache.getOrLease("a", .zero)).renew;
     gone.value.deinit();
     gone.lease.fail(null);
-    try expectError(error.Invalid, (try cache.getOrLease("a", 0)).lease.keep(.{}));
-    const overtaken = (try cache.getOrLease("a", 0)).lease;
+    try expectError(error.Invalid, (try cache.getOrLease("a", .zero)).lease.keep(.{}));
+    const overtaken = (try cache.getOrLease("a", .zero)).lease;
     try expect(!try cache.remove("a"));
     overtaken.fail(error.Busy);
 }

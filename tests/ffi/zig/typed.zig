@@ -78,9 +78,9 @@ test "values without pointers are copied" {
     try cache.setMany(std.testing.allocator, &entries, .{}, &outcomes);
     for (outcomes) |outcome| try expectEqual(.stored, try outcome);
     try expectEqual(quote, (try cache.pop(2)).?);
-    try expect(try cache.setTtl(2, quote, ct.never));
+    try expect(try cache.setTtl(2, quote, .forever));
     try expectEqual(.exists, try cache.setWith(2, quote, .{ .condition = .if_absent }));
-    try expect(try cache.setLifetime(2, std.time.ns_per_min));
+    try expect(try cache.setLifetime(2, .minutes(1)));
     const info = (try cache.inspect(2)).?;
     try expect(info.remaining > 50 * std.time.ns_per_s and info.key_size == 4);
 }
@@ -142,7 +142,7 @@ const Upper = struct {
         self.calls += 1;
         if (key == 'x') return false;
         if (key == 'e') return error.NoSuchLetter;
-        if (key == 't') result.ttl(0);
+        if (key == 't') result.ttl(.zero);
         try result.set(std.ascii.toUpper(key));
         return true;
     }
@@ -167,10 +167,10 @@ test "values are loaded, computed and leased" {
     try expect(!cache.contains('t'));
     try expectEqual(@as(?u32, 2 * 'A'), try cache.compute('a', Doubled{}));
     try expectEqual(@as(?u32, null), try cache.compute('b', Doubled{}));
-    const lease = (try cache.getOrLease('b', 0)).lease;
+    const lease = (try cache.getOrLease('b', .zero)).lease;
     try expectEqual(@as(u8, 'b'), lease.key());
     try expectEqual(@as(u32, 5), try lease.fulfil(5, .{}));
-    try expectEqual(@as(u32, 5), (try cache.getOrLease('b', 0)).value);
+    try expectEqual(@as(u32, 5), (try cache.getOrLease('b', .zero)).value);
 }
 
 test "a snapshot of typed values goes into another cache" {
@@ -302,7 +302,7 @@ test "objects are the cache's until nobody reads them" {
     try expectEqual(@as(usize, 0), alivesOf(&alive));
 
     const late = try Counted.init(7, &alive);
-    try expect(!try cache.setTtl(7, late, 0)); // it is still the caller's
+    try expect(!try cache.setTtl(7, late, .zero)); // it is still the caller's
     try expectEqual(@as(usize, 1), alivesOf(&alive));
     try expectEqual(.missing, try cache.setWith(7, late, .{ .condition = .if_present }));
     try expect(try cache.set(7, late));
@@ -353,7 +353,7 @@ const Maker = struct {
                 return error.DatabaseIsDown;
             },
             .heavy => result.weight(1000),
-            .late => result.ttl(0),
+            .late => result.ttl(.zero),
             .discarded => result.discard(),
             .overtaken => _ = try self.cache.?.remove(key),
             .again => {
@@ -473,10 +473,10 @@ test "objects are renewed, and old ones serve" {
     var clock = Clock{};
     const cache = try Objects.initWith(.{
         .maxsize = 10,
-        .ttl = 100,
-        .refresh_ahead = 20,
-        .stale = 50,
-        .retry = 5,
+        .ttl = .{ .ns = 100 },
+        .refresh_ahead = .{ .ns = 20 },
+        .stale = .{ .ns = 50 },
+        .retry = .{ .ns = 5 },
     }, &clock);
     try expect(try cache.set(1, try Counted.init(10, &alive)));
     var it = Renewer{ .alive = &alive, .cache = cache, .expected = 10, .what = .keep };
