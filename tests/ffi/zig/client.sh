@@ -3,17 +3,25 @@
 # shellcheck disable=SC2016 disable=SC2154 # ../client.sh, which sources this, sets here, work and run
 package=${here%/tests/ffi}/abi/zig
 
-# A project of Zig's own making takes the package as README.md says.
-use_package() {
-  mkdir "$work/project" && cd "$work/project" && zig init && zig fetch --save "$package" || return 1
-  awk -v readme="$package/../../README.md" '
-    /b\.installArtifact\(exe\);/ {
-      while ((getline line <readme) > 0) if (line ~ /^(const cachetools = b|exe\.)/) print line
-    }
-    { print }' build.zig >with && mv with build.zig &&
-    sed -n '/^```zig$/,/^```$/{/^```/!p}' "$package/../../README.md" | sed '/^}$/q' >src/main.zig &&
-    zig build run
+# Does what README.md says of a project: its blocks are commands, the program, lines of build.zig,
+# and a command. ../check_readme.sh runs the program as a single file.
+use_project() {
+  ln -s "${here%/tests/ffi}" "$work/libcachetools"
+  mkdir "$work/project" && cd "$work/project" || return 1
+  awk '
+    /^##/ { is_zig = $0 == "### Zig" }
+    /^```$/ { block = "" }
+    block { print >block }
+    is_zig && /^```./ { block = "../block" ++blocks }' ../libcachetools/README.md
+  [ "$(cat ../block1 ../block4 | wc -l)" -le 3 ] || { echo 'More than 3 commands'; return 1; }
+  sh -e ../block1 && cp ../block2 src/main.zig &&
+    awk '
+      /b\.installArtifact\(exe\);/ { while ((getline line <"../block3") > 0) print line }
+      { print }' build.zig >with && mv with build.zig && sh -e ../block4 >../ran 2>&1
+  cat ../ran
+  [ "$(tail -n 1 ../ran)" = forty-two ]
 }
+
 # A number without a unit is no time: it would be nanoseconds, in silence.
 refuse_numbers() {
   cd "$work" || return 1
@@ -41,7 +49,7 @@ find_comments() {
     END { exit missing }' {} +
 }
 
-for check in use_package refuse_numbers find_comments; do
+for check in use_project refuse_numbers find_comments; do
   if ! ($check >"$work/said" 2>&1); then
     echo "$check:"
     cat "$work/said"
