@@ -63,15 +63,15 @@ pub struct Builder<C> {
 }
 
 impl<C> Builder<C> {
-    /// Begins with a policy and a limit: a number of entries, unless they weigh something else. 0
-    /// keeps nothing; [`UNBOUNDED`] is no limit.
+    /// Begins with a policy and a limit: a number of entries, unless they weigh something else.
+    /// [`UNBOUNDED`] is no limit; 0 is refused without [`keep_nothing`](Builder::keep_nothing).
     pub fn new(policy: Policy, maxsize: u64) -> Builder<C> {
         Builder {
             policy: policy as i32,
             weight_kind: sys::CT_WEIGHT_COUNT,
             maxsize,
             shards: 0,
-            flags: sys::CT_FLAG_KEEP_NOTHING, // a 0 is meant, as there is no default
+            flags: 0,
             ttl: 0,
             tti: 0,
             refresh_ahead: 0,
@@ -152,6 +152,12 @@ impl<C> Builder<C> {
         self
     }
 
+    /// Lets `maxsize` be 0: only what weighs 0 is kept.
+    pub fn keep_nothing(mut self) -> Self {
+        self.flags |= sys::CT_FLAG_KEEP_NOTHING;
+        self
+    }
+
     /// Tells the time, since whenever. Runs inside the critical section.
     pub fn timer(mut self, timer: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         self.callbacks.timer = Some(Box::new(timer));
@@ -180,12 +186,16 @@ impl<C> Builder<C> {
         self
     }
 
-    /// Says what is wrong, in one sentence that names the field of `ct_options`.
+    /// Says what is wrong, in one sentence that names the option.
     pub fn problem(&self) -> Option<&'static str> {
-        self.with_raw(&self.callbacks, |options| {
+        let problem = self.with_raw(&self.callbacks, |options| {
             // SAFETY: options are filled in, and the answer is a static string or null.
             unsafe { text(sys::ct_options_problem(options)) }
-        })
+        })?;
+        if problem.contains("CT_FLAG_KEEP_NOTHING") {
+            return Some("maxsize: 0 keeps nothing, which keep_nothing() says is meant.");
+        }
+        Some(problem)
     }
 
     /// Makes the cache of bytes that any cache is.

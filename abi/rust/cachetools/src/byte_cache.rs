@@ -69,7 +69,7 @@ impl fmt::Debug for ByteCache {
 // only, on this thread.
 
 impl ByteCache {
-    /// Makes a cache of at most `maxsize` entries.
+    /// Makes a cache of at most `maxsize` entries; 0 is refused.
     pub fn new(policy: Policy, maxsize: u64) -> Result<ByteCache> {
         ByteCache::builder(policy, maxsize).build()
     }

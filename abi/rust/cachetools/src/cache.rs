@@ -151,7 +151,7 @@ impl<K: Key, V: Send + Sync + 'static> Builder<Cache<K, V>> {
 }
 
 impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
-    /// Makes a cache of at most `maxsize` entries.
+    /// Makes a cache of at most `maxsize` entries; 0 is refused.
     pub fn new(policy: Policy, maxsize: u64) -> Result<Cache<K, V>> {
         Cache::builder(policy, maxsize).build()
     }
@@ -194,6 +194,17 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     ///
     /// A value that is not stored is dropped. If that is because it weighs more than `maxsize`, which
     /// is [`Error::TOO_LARGE`], the old value stays.
+    ///
+    /// The value is a `V`, a `Box<V>` or an `Arc<V>`: make a `String` of a `&str` by `to_string`. The
+    /// compiler does not infer what `.into()` is to make here.
+    ///
+    /// ```
+    /// # fn main() -> cachetools::Result<()> {
+    /// # let drinks = cachetools::Cache::<u32, String>::new(cachetools::Policy::Lru, 10)?;
+    /// drinks.insert(&1, "tea".to_string())?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn insert<Q: Key<K> + ?Sized>(&self, key: &Q, value: impl Into<Arc<V>>) -> Result<Outcome> {
         self.store(key, value.into(), None)
     }

@@ -41,6 +41,24 @@ fn wrong_options_are_explained() {
 }
 
 #[test]
+fn a_cache_keeps_nothing_only_on_purpose() {
+    let refused = ByteCache::builder(Policy::Lru, 0);
+    assert!(refused.problem().unwrap().contains("keep_nothing()"));
+    assert_eq!(Some(Error::INVALID), refused.build().err());
+    assert_eq!(Some(Error::INVALID), ByteCache::new(Policy::Lru, 0).err());
+    let typed = Cache::<u8, u8>::new(Policy::Lru, 0);
+    assert_eq!(Some(Error::INVALID), typed.err());
+
+    let nothing = ByteCache::builder(Policy::Lru, 0).keep_nothing();
+    assert!(nothing.problem().is_none());
+    let cache = nothing.build().unwrap();
+    assert_eq!(Err(Error::TOO_LARGE), cache.insert(b"a", b"1"));
+    assert_eq!((0, 0), (cache.maxsize(), cache.len()));
+    let some = ByteCache::builder(Policy::Lru, 10).keep_nothing();
+    assert_eq!(10, some.build().unwrap().maxsize());
+}
+
+#[test]
 fn options_in_force_are_told() {
     let builder = ByteCache::builder(Policy::Sieve, 10)
         .shards(4)
