@@ -84,10 +84,10 @@ type ByteCache struct {
 	left      sync.WaitGroup // calls whose callers wait no longer
 }
 
-// NewBytes makes a cache of at most maxsize entries. Policies that require more options are for
-// OpenBytes.
+// NewBytes makes a cache of at most maxsize entries; 0 is refused. Policies that require more options
+// are for OpenBytes.
 func NewBytes(policy Policy, maxsize uint64) (*ByteCache, error) {
-	return OpenBytes(ByteOptions{Policy: policy, Maxsize: maxsize, Flags: KeepNothing})
+	return OpenBytes(ByteOptions{Policy: policy, Maxsize: maxsize})
 }
 
 // OpenBytes makes a cache. If the options are not allowed, the error is an ErrInvalid that says

@@ -23,9 +23,10 @@ type Cache[K comparable, V any] struct {
 	waits, sharedFailures atomic.Uint64 // of those who waited here
 }
 
-// New makes a cache of at most maxsize entries. Policies that require more options are for Open.
+// New makes a cache of at most maxsize entries; 0 is refused. Policies that require more options are
+// for Open.
 func New[K comparable, V any](policy Policy, maxsize uint64) (*Cache[K, V], error) {
-	return Open(Options[K, V]{Policy: policy, Maxsize: maxsize, Flags: KeepNothing})
+	return Open(Options[K, V]{Policy: policy, Maxsize: maxsize})
 }
 
 // Open makes a cache. If the options or the type of keys are not allowed, the error is an

@@ -6,6 +6,7 @@ package cachetools
 import "C"
 
 import (
+	"strings"
 	"time"
 	"unsafe"
 )
@@ -153,5 +154,6 @@ func (o Options[K, V]) Problem() string {
 		}
 	}
 	plain := o.plain()
-	return C.GoString(C.ct_go_options_problem(&plain, o.set()))
+	problem := C.GoString(C.ct_go_options_problem(&plain, o.set()))
+	return strings.Replace(problem, "CT_FLAG_KEEP_NOTHING", "KeepNothing", 1)
 }

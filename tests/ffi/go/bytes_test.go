@@ -117,6 +117,10 @@ func TestWrongOptionsAreExplained(t *testing.T) {
 		expectError(t, ErrInvalid, err)
 	}
 	expect(t, "", ByteOptions{Maxsize: 10}.Problem())
+	expect(t, true, strings.Contains(ByteOptions{}.Problem(), " KeepNothing "))
+	expect(t, "", ByteOptions{Flags: KeepNothing}.Problem())
+	_, err = NewBytes(LRU, 0)
+	expectError(t, ErrInvalid, err)
 }
 
 func TestOptionsInForceAreTold(t *testing.T) {
