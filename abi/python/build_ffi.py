@@ -8,10 +8,10 @@ constants.
 
 import pathlib
 import re
-import shlex
-import subprocess
 
 import cffi
+
+from pkg_config import flags
 
 # Callbacks: C functions that run the Python function of the same name in _callbacks.py.
 CALLBACKS = """
@@ -40,14 +40,6 @@ extern "Python" {
   ct_status on_read(void *, void *, size_t, size_t *);
 }
 """
-
-
-def flags(option):
-    """Return what pkg-config says of the library."""
-    printed = subprocess.run(
-        ["pkg-config", option, "cachetools"], check=True, stdout=subprocess.PIPE
-    ).stdout
-    return shlex.split(printed.decode())
 
 
 def declarations(header):

@@ -2,25 +2,20 @@
 """Builds two extension modules, _ffi and _hot, against the library that pkg-config finds."""
 
 import atexit
-import shlex
+import os
 import shutil
-import subprocess
+import sys
 import tempfile
 
 from setuptools import Extension, setup
 
 # pip builds a folder in place; so that it stays as it was, everything is written elsewhere.
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from pkg_config import flags  # noqa: E402
+
 scratch = tempfile.mkdtemp()
 atexit.register(shutil.rmtree, scratch, ignore_errors=True)
-
-
-def flags(option):
-    """Return what pkg-config says of the library."""
-    printed = subprocess.run(
-        ["pkg-config", option, "cachetools"], check=True, stdout=subprocess.PIPE
-    ).stdout
-    return shlex.split(printed.decode())
-
 
 setup(
     cffi_modules=["build_ffi.py:builder"],

@@ -3,7 +3,7 @@
 
     from libcachetools import Cache, Policy, memoize
 
-    with Cache(Policy.LRU, 1000) as cache:
+    with Cache(1000, policy=Policy.SIEVE) as cache:
         cache["answer"] = 42
         print(cache["answer"])
 

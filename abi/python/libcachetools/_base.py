@@ -16,7 +16,7 @@ from typing import (
 
 from . import _hot
 from ._callbacks import LEAVE, REMOVE, Callbacks, Event, Loaded, describe, hand_back
-from ._choices import Order, Policy, WeightKind
+from ._choices import Order, Policy, WeightKind, chosen
 from ._errors import (
     BusyError,
     ClosedError,
@@ -28,7 +28,7 @@ from ._errors import (
 from ._ffi import ffi, lib
 from ._handles import Closing, Dependent, Ends, here, reraise
 from ._keys import CallKey, token_of
-from ._numbers import Seconds, int32, lifetime, limit, seconds_of, ticks, unsigned
+from ._numbers import Seconds, lifetime, limit, seconds_of, ticks, unsigned
 from ._values import ABSENT, Tokens, take
 
 K = TypeVar("K")
@@ -109,6 +109,7 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         seed: int,
         stats: bool,
         precise_clock: bool,
+        keep_nothing: bool,
     ) -> None:
         self.close()  # if this one is made again
         self._ends = {}  # of walks and leases
@@ -117,11 +118,12 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         self._user_data = ffi.new_handle(callbacks)
         options = ffi.new("ct_options *")
         lib.ct_options_init(options, ffi.sizeof("ct_options"))
-        options.policy = int32(policy)
-        options.weight_kind = int32(weight_kind)
+        options.policy = chosen(policy, Policy, "policy")
+        options.weight_kind = chosen(weight_kind, WeightKind, "weight_kind")
         options.maxsize = limit(maxsize)
         options.shards = unsigned(shards, 32)
-        options.flags = lib.CT_FLAG_KEEP_NOTHING  # a maxsize of 0 is meant, as it is no default
+        if keep_nothing:
+            options.flags |= lib.CT_FLAG_KEEP_NOTHING
         if not stats:
             options.flags |= lib.CT_FLAG_NO_STATS
         if precise_clock:
@@ -141,7 +143,9 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         reraise()
         if status == Status.ERR_INVALID:
             problem = lib.ct_options_problem(options)
-            raise InvalidError(status, ffi.string(problem).decode() if problem else None)
+            text = ffi.string(problem).decode() if problem else ""
+            text = text.replace("CT_FLAG_KEEP_NOTHING", "keep_nothing=True")
+            raise InvalidError(status, text or None)
         check(status)
         del structs  # options pointed to them
         self._attach(
@@ -420,7 +424,7 @@ class Walk(Dependent, Iterator[Tuple[K, V]]):
     def __init__(self, cache: CacheBase[K, V], order: Order) -> None:
         self._cache = cache
         handle = ffi.new("ct_iter **")
-        check(lib.ct_iter_new(cache._open(), int32(order), handle))
+        check(lib.ct_iter_new(cache._open(), chosen(order, Order, "order"), handle))
         self._depend_on(cache._ends, handle[0], lib.ct_iter_free)
 
     def __iter__(self) -> "Walk[K, V]":

@@ -31,9 +31,10 @@ class BytesCache(CacheBase[bytes, bytes]):
     """A cache of bytes by bytes, bounded by a policy: a mutable mapping. All methods but close are
     safe on any thread. A bytearray or a memoryview is copied first.
 
-    policy, maxsize and weight_kind say which entries stay; a maxsize of None is no limit, and 0
-    keeps nothing. shards, a power of two, lets many threads write at once. ttl is the time to live
-    from a write on, tti the time to idle from a use on: seconds, or a timedelta.
+    maxsize, policy and weight_kind say which entries stay. A maxsize of None is no limit; 0, which
+    keeps nothing, is refused without keep_nothing. shards, a power of two, lets many threads write
+    at once. ttl is the time to live from a write on, tti the time to idle from a use on: seconds,
+    or a timedelta.
 
     Of the loading calls that find a value with less than refresh_ahead left until the end of its
     ttl, one renews it, and the others get the old one meanwhile. For stale longer than its ttl,
@@ -56,9 +57,9 @@ class BytesCache(CacheBase[bytes, bytes]):
 
     def __init__(
         self,
-        policy: Policy = Policy.LRU,
         maxsize: Optional[int] = 128,
         *,
+        policy: Policy = Policy.LRU,
         weight_kind: WeightKind = WeightKind.COUNT,
         shards: int = 0,
         ttl: Optional[Seconds] = None,
@@ -70,6 +71,7 @@ class BytesCache(CacheBase[bytes, bytes]):
         seed: int = 0,
         stats: bool = True,
         precise_clock: bool = False,
+        keep_nothing: bool = False,
         timer: Optional[Callable[[], float]] = None,
         ttu: Optional[Callable[[bytes, bytes, float], float]] = None,
         weigher: Optional[Callable[[bytes, bytes], int]] = None,
@@ -94,6 +96,7 @@ class BytesCache(CacheBase[bytes, bytes]):
             seed,
             stats,
             precise_clock,
+            keep_nothing,
         )
 
     # ---- Reading

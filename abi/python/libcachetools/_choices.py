@@ -2,6 +2,7 @@
 """What a cache can be told to be, and what it tells."""
 
 import enum
+from typing import Type
 
 from ._errors import check
 from ._ffi import ffi, lib
@@ -57,3 +58,11 @@ class Order(enum.IntEnum):
     ANY = lib.CT_ORDER_ANY
     COLDEST = lib.CT_ORDER_COLDEST
     HOTTEST = lib.CT_ORDER_HOTTEST
+
+
+def chosen(value: enum.IntEnum, kind: Type[enum.IntEnum], name: str) -> int:
+    """Return what a member of an enumeration is in C. Numbers and names are refused."""
+    if not isinstance(value, kind):
+        example = f"{kind.__name__}.{next(iter(kind)).name}"
+        raise TypeError(f"{name} must be one of {kind.__name__}, such as {example}, not {value!r}")
+    return int(value)

@@ -25,8 +25,9 @@ from ._choices import Policy
 from ._errors import Status
 from ._ffi import lib
 from ._keys import CallKey, Owners
-from ._numbers import Seconds
+from ._numbers import Seconds, limit
 from ._objects import Cache
+from ._values import ABSENT
 
 R = TypeVar("R")
 
@@ -136,8 +137,8 @@ class Memo(_hot.Memo, Generic[R]):
         return f"<Memo of {getattr(self, '__wrapped__', None)!r}>"
 
 
-_Options = Tuple[Optional[int], Policy, Optional[Seconds], Optional[Seconds]]
-_USUAL: _Options = (128, Policy.LRU, None, None)
+_Options = Tuple[Optional[int], Policy, Optional[Seconds], Optional[Seconds], bool]
+_USUAL: _Options = (128, Policy.LRU, None, None, False)
 
 
 class Decorator(Protocol):
@@ -149,12 +150,14 @@ class Decorator(Protocol):
 @overload
 def memoize(
     function: Callable[..., R],
+    /,
     *,
     cache: "Optional[CacheBase[Any, Any]]" = None,
     maxsize: Optional[int] = 128,
     policy: Policy = Policy.LRU,
     ttl: Optional[Seconds] = None,
     tti: Optional[Seconds] = None,
+    keep_nothing: bool = False,
     typed: bool = False,
     key: Optional[Callable[..., Any]] = None,
     prefix: bytes = b"",
@@ -163,13 +166,15 @@ def memoize(
 
 @overload
 def memoize(
-    function: "Optional[CacheBase[Any, Any]]" = None,
+    first: "Union[int, CacheBase[Any, Any], None]" = ...,
+    /,
     *,
     cache: "Optional[CacheBase[Any, Any]]" = None,
     maxsize: Optional[int] = 128,
     policy: Policy = Policy.LRU,
     ttl: Optional[Seconds] = None,
     tti: Optional[Seconds] = None,
+    keep_nothing: bool = False,
     typed: bool = False,
     key: Optional[Callable[..., Any]] = None,
     prefix: bytes = b"",
@@ -177,13 +182,15 @@ def memoize(
 
 
 def memoize(
-    function: "Union[Callable[..., Any], CacheBase[Any, Any], None]" = None,
+    first: "Union[Callable[..., Any], int, CacheBase[Any, Any], None]" = ABSENT,
+    /,
     *,
     cache: "Optional[CacheBase[Any, Any]]" = None,
     maxsize: Optional[int] = 128,
     policy: Policy = Policy.LRU,
     ttl: Optional[Seconds] = None,
     tti: Optional[Seconds] = None,
+    keep_nothing: bool = False,
     typed: bool = False,
     key: Optional[Callable[..., Any]] = None,
     prefix: bytes = b"",
@@ -193,10 +200,11 @@ def memoize(
     needed.
 
     Results are kept in a cache of the function's own: maxsize of them, for ttl seconds (or a
-    timedelta) from the computation on, or tti from the last use on. Or they are kept in a cache
-    that is given, alone or as the first argument; it may renew results, and serve stale ones. A
-    Cache remembers any result. A BytesCache
-    remembers bytes, not None, and takes arguments that keys can be stored of; see key().
+    timedelta) from the computation on, or tti from the last use on. A maxsize of None is no limit;
+    0, which keeps nothing, is refused without keep_nothing. Or they are kept in a cache that is
+    given; it may renew results, and serve stale ones. maxsize or cache may be the first argument. A
+    Cache remembers any result. A BytesCache remembers bytes, not None, and takes arguments that
+    keys can be stored of; see key().
 
     Arguments are a key as in Cache, so they must be hashable. Named ones count in any order, and
     f(1) and f(x=1) are two calls. If typed, 1, 1.0 and True differ. Or key(*args, **kwargs) returns
@@ -207,21 +215,27 @@ def memoize(
     as others do. Objects without weak references, and those of a class that gets the function after
     it was made, count as arguments.
     """
-    if function is not None and not callable(function):
-        if not isinstance(function, CacheBase):
-            raise TypeError(f"no cache: {type(function).__name__}")
+    function: Optional[Callable[..., Any]] = None
+    if callable(first):
+        function = first
+    elif isinstance(first, CacheBase):
         if cache is not None:
             raise TypeError("memoize takes one cache")
-        function, cache = None, function
+        cache = first
+    elif first is not ABSENT:
+        if maxsize != 128:
+            raise TypeError("memoize takes one maxsize")
+        maxsize = first
     if cache is not None and not isinstance(cache, CacheBase):
         raise TypeError(f"no cache: {type(cache).__name__}")
-    if cache is not None and (maxsize, policy, ttl, tti) != _USUAL:
+    if cache is not None and (maxsize, policy, ttl, tti, keep_nothing) != _USUAL:
         raise TypeError("a cache that is given has options of its own")
+    limit(maxsize)  # refuses what is none here, rather than where a function is decorated
 
     def decorate(function: Callable[..., R]) -> Memo[R]:
         own = cache
         if own is None:
-            own = Cache(policy, maxsize, ttl=ttl, tti=tti)
+            own = Cache(maxsize, policy=policy, ttl=ttl, tti=tti, keep_nothing=keep_nothing)
         return Memo(function, own, typed, key, prefix)
 
     return decorate if function is None else decorate(function)

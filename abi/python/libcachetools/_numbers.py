@@ -2,6 +2,7 @@
 """Numbers as the library takes them. Times are in seconds in Python, in nanoseconds in C."""
 
 import datetime
+import enum
 import math
 import operator
 from typing import Any, Optional, Union
@@ -22,17 +23,13 @@ def unsigned(value: Any, bits: int = 64) -> int:
     return value
 
 
-def int32(value: Any) -> int:
-    """Return an integer of 32 bits."""
-    value = operator.index(value)
-    if not -(2**31) <= value < 2**31:
-        raise OverflowError(f"{value} is no integer of 32 bits")
-    return value
-
-
 def limit(maxsize: Optional[int]) -> int:
     """Return a maxsize; None is no limit."""
-    return lib.CT_UNBOUNDED if maxsize is None else unsigned(maxsize)
+    if maxsize is None:
+        return lib.CT_UNBOUNDED
+    if isinstance(maxsize, enum.Enum) or not hasattr(maxsize, "__index__"):
+        raise TypeError(f"maxsize must be an integer or None, not {maxsize!r}")
+    return unsigned(maxsize)
 
 
 def ticks(seconds: Seconds) -> int:

@@ -27,9 +27,10 @@ class Cache(CacheBase[K, V], Generic[K, V]):
     look into it: if a value refers to the cache, both live until the entry leaves or the cache is
     cleared or closed.
 
-    policy and maxsize say which entries stay; a maxsize of None is no limit, and 0 keeps nothing.
-    shards, a power of two, lets many threads write at once. ttl is the time to live from a write
-    on, tti the time to idle from a use on: seconds, or a timedelta.
+    maxsize and policy say which entries stay. A maxsize of None is no limit; 0, which keeps
+    nothing, is refused without keep_nothing. shards, a power of two, lets many threads write at
+    once. ttl is the time to live from a write on, tti the time to idle from a use on: seconds, or a
+    timedelta.
 
     Of the loading calls that find a value with less than refresh_ahead left until the end of its
     ttl, one renews it, and the others get the old one meanwhile. For stale longer than its ttl,
@@ -50,9 +51,9 @@ class Cache(CacheBase[K, V], Generic[K, V]):
 
     def __init__(
         self,
-        policy: Policy = Policy.LRU,
         maxsize: Optional[int] = 128,
         *,
+        policy: Policy = Policy.LRU,
         shards: int = 0,
         ttl: Optional[Seconds] = None,
         tti: Optional[Seconds] = None,
@@ -63,6 +64,7 @@ class Cache(CacheBase[K, V], Generic[K, V]):
         seed: int = 0,
         stats: bool = True,
         precise_clock: bool = False,
+        keep_nothing: bool = False,
         timer: Optional[Callable[[], float]] = None,
         ttu: Optional[Callable[[K, V, float], float]] = None,
         weigher: Optional[Callable[[K, V], int]] = None,
@@ -85,6 +87,7 @@ class Cache(CacheBase[K, V], Generic[K, V]):
             seed,
             stats,
             precise_clock,
+            keep_nothing,
         )
 
     def setdefault(self, key: K, default: Any = None) -> Any:

@@ -3,7 +3,7 @@
 
 import time
 
-from libcachetools import BytesCache, Policy
+from libcachetools import BytesCache
 
 ENTRIES, BATCH, GETS, RUNS = 1000, 16, 16_000, 50
 
@@ -18,7 +18,7 @@ def measure(run):
 
 
 def main():
-    cache = BytesCache(Policy.LRU, ENTRIES)
+    cache = BytesCache(ENTRIES)
     keys = []
     random = 1
     for i in range(ENTRIES):

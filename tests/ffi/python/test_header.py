@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The declarations, which build_ffi.py takes from the header and the compiler has checked."""
 
+import os
 import pathlib
 import pickle
 import re
+import subprocess
+import sys
 import unittest
 
 import libcachetools as ct
@@ -87,3 +90,15 @@ class Header(unittest.TestCase):
         for name in ct.__all__:
             self.assertTrue(hasattr(ct, name), name)
         self.assertEqual(sorted(ct.__all__), sorted(set(ct.__all__)))
+
+    def test_a_build_without_the_library_says_what_to_do(self):
+        empty = {**os.environ, "PKG_CONFIG_PATH": "", "PKG_CONFIG_LIBDIR": os.devnull}
+        for environment, expected in (
+                (empty, "Install the library, or set PKG_CONFIG_PATH to"),
+                ({**os.environ, "PKG_CONFIG": "no-such-program"},
+                 "no-such-program cannot be run .* Install pkg-config, or set PKG_CONFIG to")):
+            built = subprocess.run([sys.executable, "setup.py", "--version"], env=environment,
+                                   cwd=ROOT / "abi/python", stderr=subprocess.PIPE, text=True)
+            self.assertEqual(1, built.returncode)
+            self.assertRegex(built.stderr, expected)
+            self.assertNotIn("Traceback", built.stderr)

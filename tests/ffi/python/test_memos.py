@@ -16,7 +16,7 @@ import unittest
 import weakref
 
 import libcachetools as ct
-from libcachetools import BytesCache, Cache, _turns
+from libcachetools import BytesCache, Cache, Policy, _turns
 from support import FRESHNESS, ManualClock, in_threads
 
 
@@ -263,6 +263,20 @@ class Memos(unittest.TestCase):
             options = memo.cache.options()
             self.assertEqual((seconds, seconds), (options["ttl"], options["tti"]))
 
+    def test_maxsize_may_come_first(self):
+        for maxsize in 5, None:
+            self.assertEqual(maxsize, ct.memoize(maxsize)(len).cache_info().maxsize)
+            self.assertEqual(maxsize, ct.memoize(len, maxsize=maxsize).cache_info().maxsize)
+        for given in ct.memoize(len), ct.memoize()(len):
+            self.assertEqual(128, given.cache_info().maxsize)
+        for wrong in "5", Policy.LRU, 5.0, {}:
+            with self.assertRaisesRegex(TypeError, "^maxsize must be an integer or None, not "):
+                ct.memoize(wrong)
+        with self.assertRaisesRegex(TypeError, "one maxsize"):
+            ct.memoize(5, maxsize=6)
+        with self.assertRaisesRegex(TypeError, "^policy must be one of Policy, such as"):
+            ct.memoize(5, policy="LRU")(len)
+
     def test_wrong_uses_are_refused(self):
         async def later():
             pass
@@ -273,7 +287,8 @@ class Memos(unittest.TestCase):
         for use in (lambda: ct.memoize(no_such=1), lambda: ct.memoize(later),
                     lambda: ct.memoize(many), lambda: ct.memoize(cache=3),
                     lambda: ct.memoize(Cache(), cache=Cache()),
-                    lambda: ct.memoize(Cache(), ttl=1), lambda: ct.memoize(Cache(), maxsize=5),
+                    lambda: ct.memoize(Cache(), ttl=1), lambda: ct.memoize(Cache(), maxsize=5), lambda: ct.memoize(5, cache=Cache()),
+                    lambda: ct.memoize(Cache(), keep_nothing=True),
                     lambda: ct.memoize(maxsize="many")(print),
                     lambda: ct.memoize(BytesCache())(lambda x: b"")(decimal.Decimal(1)),
                     lambda: ct.Memo.__new__(ct.Memo)()):

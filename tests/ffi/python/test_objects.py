@@ -77,7 +77,7 @@ class Mapping(unittest.TestCase):
 
     def test_options_and_single_entries(self):
         clock = ManualClock()
-        cache = Cache(Policy.SIEVE, None, ttl=datetime.timedelta(seconds=10), timer=clock)
+        cache = Cache(None, policy=Policy.SIEVE, ttl=datetime.timedelta(seconds=10), timer=clock)
         self.assertEqual((None, 10, Policy.SIEVE),
                          (cache.maxsize, cache.options()["ttl"], cache.policy))
         cache["a"] = 1
@@ -116,6 +116,43 @@ class Mapping(unittest.TestCase):
         cache.__init__(maxsize=3)
         self.assertEqual((0, 3, None), (len(cache), cache.maxsize, there()))
 
+    def test_maxsize_comes_first(self):
+        for kind in Cache, BytesCache:
+            self.assertEqual((10, Policy.LRU), (kind(10).maxsize, kind(10).policy))
+            fifo = kind(None, policy=Policy.FIFO)
+            self.assertEqual((None, Policy.FIFO), (fifo.maxsize, fifo.policy))
+            for wrong in Policy.LRU, "LRU", "10", 10.0, print:
+                with self.assertRaisesRegex(TypeError, "^maxsize must be an integer or None, not "):
+                    kind(wrong)
+            with self.assertRaises(TypeError):
+                kind(10, Policy.LRU)
+            with self.assertRaisesRegex(TypeError, "maxsize"):
+                kind().resize(Policy.LRU)
+
+    def test_what_is_no_member_of_an_enumeration_is_refused(self):
+        for wrong in "LRU", 9, 2**32, None, ct.Order.ANY:
+            for kind in Cache, BytesCache:
+                with self.assertRaisesRegex(
+                        TypeError, "^policy must be one of Policy, such as Policy.LRU, not "):
+                    kind(policy=wrong)
+        with self.assertRaisesRegex(
+                TypeError, "^weight_kind must be one of WeightKind, such as WeightKind.COUNT, not "):
+            BytesCache(weight_kind=2**32)
+        with self.assertRaisesRegex(TypeError, "^order must be one of Order, such as Order.ANY, not "):
+            Cache().walk(2**32)
+
+    def test_a_cache_keeps_nothing_only_on_purpose(self):
+        for make in (lambda **options: Cache(0, **options), lambda **options: BytesCache(0, **options),
+                     lambda **options: ct.memoize(0, **options)(len)):
+            with self.assertRaisesRegex(ct.InvalidError, "^maxsize: .* keep_nothing=True "):
+                make()
+            make(keep_nothing=True)
+        for cache, key in (Cache(0, keep_nothing=True), "a"), (BytesCache(0, keep_nothing=True), b"a"):
+            self.assertEqual(0, cache.maxsize)
+            self.assertEqual(b"1", cache.get_or_load(key, lambda _: b"1"))
+            self.assertEqual(0, len(cache))
+        self.assertEqual(10, Cache(10, keep_nothing=True).maxsize)
+
     def test_unknown_keywords_are_told(self):
         for make in (lambda: Cache(maxsiz=5), lambda: ct.BytesCache(getsizeof=len),
                      lambda: ct.memoize(maxsiz=5), lambda: Cache().set("a", 1, tl=5)):
@@ -143,7 +180,7 @@ class Mapping(unittest.TestCase):
 
     def test_listeners_weighers_and_times_to_use_see_objects(self):
         told, clock = [], ManualClock()
-        cache = Cache(Policy.TLRU, 10, timer=clock, weigher=lambda key, value: len(value),
+        cache = Cache(10, policy=Policy.TLRU, timer=clock, weigher=lambda key, value: len(value),
                       ttu=lambda key, value, now: now + len(key),
                       listener=lambda event: told.append((event.key, event.value, event.cause)))
         cache["abc"] = [1, 2]
@@ -174,7 +211,7 @@ class Mapping(unittest.TestCase):
             def victim(self):
                 return self.ids[0]
 
-        cache = Cache(Policy.CUSTOM, 2, custom=Queue)
+        cache = Cache(2, policy=Policy.CUSTOM, custom=Queue)
         cache.update(a=1, b=2, c=3)
         self.assertEqual({"b": 2, "c": 3}, dict(cache))
 
@@ -349,7 +386,7 @@ class References(unittest.TestCase):
 
         for make in (lambda: Cache(maxsize=5, weigher=lambda key, value: 6),
                      lambda: Cache(weigher=lambda key, value: 1 / 0),
-                     lambda: Cache(maxsize=0), closed):
+                     lambda: Cache(maxsize=0, keep_nothing=True), closed):
             for act in (lambda cache, key, value: cache.__setitem__(key, value),
                         lambda cache, key, value: cache.set(key, value),
                         lambda cache, key, value: cache.setdefault(key, value),
