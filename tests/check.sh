@@ -196,7 +196,8 @@ use_32_bits() {
 test_crates() (
   cp -R "$root/abi/rust" "$work/crates" && cd "$work/crates" || return 1
   export PKG_CONFIG_PATH="$work/gcc" LD_LIBRARY_PATH="$work/gcc" RUSTDOCFLAGS='-D warnings'
-  cargo test --all-features && cargo doc --all-features --no-deps || return 1
+  cargo test --all-features && cargo doc --all-features --no-deps &&
+    cargo package --workspace --allow-dirty --offline || return 1
   ! cargo clippy --version || cargo clippy --all-features --all-targets -- -D warnings
 )
 
