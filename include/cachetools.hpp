@@ -36,15 +36,14 @@
  *           functions are the same, and a failure ends the program (std::abort); who must go on
  *           without memory and without exceptions, uses cachetools.h.
  * Lambdas.  What they throw comes back to the caller of the function that called them, on the same
- *           thread. From loaders and other arguments of a call it undoes the call: nothing is
- *           stored. Those who wait for a load fail, too: with the same exception if the values are
- *           pointers, or if it is an error or a std::bad_alloc, else with an error whose status is
- *           loader_threw. An error with CT_BUSY says that only the loader's own caller was
- *           cancelled: then one of those who wait loads. A weigher refuses the value by it, as too
- *           large. By a ttu, the value is dead on arrival. After a listener has thrown, the call is
- *           done all the same, and has taken effect. A timer or choice must not throw, nor may
- *           callbacks of a call that was made in C (on native()): that ends the program
- *           (std::terminate).
+ *           thread. If a loader or another argument of a call throws, nothing is stored. Those who
+ *           wait for a load fail, too: with the same exception if the values are pointers, or if it
+ *           is an error or a std::bad_alloc, else with an error whose status is loader_threw. An
+ *           error with CT_BUSY says that only the loader's own caller was cancelled: then one of
+ *           those who wait loads. If a weigher throws, the value is refused as too large. If a ttu
+ *           throws, the value is not kept. If a listener throws, the call is done all the same, and
+ *           has taken effect. A timer or choice must not throw, nor may callbacks of a call that
+ *           was made in C (on native()): that ends the program (std::terminate).
  * Time.     std::chrono throughout. Deadlines are of std::chrono::steady_clock, unless a timer of
  *           yours counts otherwise.
  * Owners.   They can be moved, not copied. One that was moved from owns nothing; it may be
@@ -717,8 +716,17 @@ struct event {
   cachetools::cause cause;
 };
 
-/** How to make a cache: cache<Key, Value>::options_type. The fields are those of ct_options.
- *  Callbacks see texts as std::string_view, pointers as const references, and all else decoded. */
+/**
+ * How to make a cache: cache<Key, Value>::options_type. The fields are those of ct_options.
+ * Callbacks see texts as std::string_view, pointers as const references, and all else decoded.
+ *
+ * C++20 names the fields in braces, as at the top. In C++17, set them one by one, then move the
+ * options: they own their callbacks, so they cannot be copied.
+ *
+ *     cachetools::cache<int, int>::options_type options;
+ *     options.maxsize = 1000;
+ *     cachetools::cache<int, int> numbers(std::move(options));
+ */
 template <class Key, class Value>
 struct options {
   using shown_key = typename detail::held<Key>::shown;
@@ -871,7 +879,7 @@ struct hooks {
 };
 
 // Who loads which key of a cache whose values are pointers. A value that is loaded and not kept is
-// handed to all who wait for it in C, and is dropped for none: nobody would know when to delete it.
+// handed to all who wait for it in C, and never dropped by the library: nobody would know when.
 // So nobody waits in C. Those who find a key leased wait here until its load is over, and fail if it
 // has failed. Else they look again: what was kept is there, and what was not is its loader's alone.
 class turns {
