@@ -114,7 +114,8 @@ static void load_use_unload(int number) {
 }
 
 /* Bytes that the process has allocated, if the C library tells. glibc also counts what it caches
- * for each thread, so tests/meson.build makes it cache nothing. */
+ * for each thread, and the arena that it adds when threads wait for each other. So
+ * tests/meson.build makes it cache nothing, and keep to one arena. */
 static size_t allocated(void) {
 #if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
   return mallinfo2().uordblks;
