@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 #include "base/futex.hpp"
@@ -174,6 +175,7 @@ ct_status Cache::get_or_load(Bytes key, const Patience &patience, ct_loader_fn l
   Flight *flight = nullptr;
   const ct_status joined = join(key, patience, this_thread(), out, &flight);
   if (joined != CT_LEASED && joined != CT_RENEW) return joined;
+  assert(flight != nullptr);
   Shard &shard = *flight->shard;
   Entry *old = std::exchange(flight->old, nullptr);
   const Bytes old_value = old == nullptr ? Bytes{nullptr, 0} : shard.value_of(old);
