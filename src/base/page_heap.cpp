@@ -524,9 +524,10 @@ void PageHeap::give_back(uint64_t most) {
   gives_back_ = false;
 }
 
-// Chooses a small run, because small runs are of least use to others. The caller knows that there is
-// a run. Runs worth a call had better not go first: where chunks of four pages came and went, every
-// one of them went back, and the free pages that may stay were all too short for the next chunk.
+// Chooses a small run, because small runs are of least use to others. The caller knows that there
+// is a run. Runs worth a call had better not go first: where chunks of four pages came and went,
+// every one of them went back, and the free pages that may stay were all too short for the next
+// chunk.
 PageHeap::Run PageHeap::choose() const {
   for (uint32_t bin = 0; (bin = next_bin(kWarm, bin)) < kBins; bin++) {
     for (uint32_t id = bins_->runs[kWarm][bin]; id != kNone;) {

@@ -7,8 +7,8 @@
 // What the heap knows of a free run is stored beside the range, so that all pages of the run can go
 // back to the system. Neighbouring free runs are joined. A page counts as held from when it is
 // first handed out until it goes back. Pages of free runs go back when there are many beside those
-// in use, those of the smallest runs first. So a cache that takes as much as it releases never calls
-// the system.
+// in use, those of the smallest runs first. So a cache that takes as much as it releases never
+// calls the system.
 //
 // Addresses are cheap, and pages are not. So a request is placed where it lacks the fewest pages,
 // and of such runs in the smallest. Free runs are binned by size. A run is warm if it contains a

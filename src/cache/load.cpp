@@ -68,8 +68,8 @@ Landing Cache::await(const Hold &hold, uint64_t until, Thread loader, ct_value *
   return landing;
 }
 
-// Looks the key up again whenever the load that it waited for was given up for others. It does so in
-// a loop, because other threads decide how often that happens.
+// Looks the key up again whenever the load that it waited for was given up for others. It does so
+// in a loop, because other threads decide how often that happens.
 ct_status Cache::join(Bytes key, const Patience &patience, Thread loader, ct_value *out,
                       Flight **flight) {
   const Probe probe = probe_of(key);

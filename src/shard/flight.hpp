@@ -129,8 +129,8 @@ class Flights {
   // lease is another's. Returns nullptr if it has not, or if there is no memory.
   Flight *join_to_renew(const Probe &probe, Thread loader, Entry *old);
   // Returns what has come of the flight, to a holder that waits and has woken up. out may be NULL.
-  // falls_back: the caller has a stale value to fall back on. So it takes no lease, as it would have
-  // to be given the old value with it; and a failure is not yet its own.
+  // falls_back: the caller has a stale value to fall back on. So it takes no lease, as it would
+  // have to be given the old value with it; and a failure is not yet its own.
   Landing check_in(Flight &flight, Thread loader, bool falls_back, ct_value *out);
   // The following four end a caller's hold. If there are no other holders, the flight is gone. The
   // first three return how many of the other holders are to be woken.

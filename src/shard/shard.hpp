@@ -193,9 +193,9 @@ class alignas(64) Shard {
   // CT_STALE, or CT_MISS if it may not. The lease is still to be ended.
   ct_status fail_to_renew(const Flight &flight, Entry *old, ct_status failure, Now &now,
                           Departed &gone);
-  // A load has found that `old` is still as it should be: its lifetime begins anew. Returns CT_OK if
-  // it has, and CT_NOT_STORED if it has not; then the load has landed, and its value is handed out.
-  // Returns CT_MISS if the entry has left, and is to be stored anew; but not in a cache with a
+  // A load has found that `old` is still as it should be: its lifetime begins anew. Returns CT_OK
+  // if it has, and CT_NOT_STORED if it has not; then the load has landed, and its value is handed
+  // out. Returns CT_MISS if the entry has left, and is to be stored anew; but not in a cache with a
   // `drop`, which is called for the one that has left.
   ct_status keep(Flight &flight, Entry *old, uint64_t deadline, Now &now, Departed &gone,
                  ct_value *out);
@@ -388,6 +388,8 @@ class alignas(64) Shard {
   }
   bool wants_renewal(Entry *e, bool stale, Now &now) const CT_REQUIRES(lock_);
   bool hand_out_stale(Place place, uint64_t hash, Now &now, ct_value *out) CT_REQUIRES(lock_);
+  template <class End>
+  void end_hold(Flight &flight, End end);
   // The value has been stored, by other means than a load that is not overtaken.
   void release_waiting(const Probe &probe, Entry *e) CT_REQUIRES(lock_);
   bool let_loose(Entry *e, bool last) CT_REQUIRES(lock_);

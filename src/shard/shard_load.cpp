@@ -117,36 +117,30 @@ Landing Shard::check_in(Flight &flight, Thread loader, bool falls_back, ct_value
   return flights_.check_in(flight, loader, falls_back, out);
 }
 
-// In the next three functions the flight may be gone when wake() is called, and so may the threads
-// that slept on it. wake() allows that.
-
-void Shard::leave(Flight &flight) {
-  Entry *left;
+// Ends a hold, then wakes as many of the other holders as `end`, which has the lock, returns. The
+// flight may be gone by then, and so may the threads that slept on it. wake() allows that.
+template <class End>
+void Shard::end_hold(Flight &flight, End end) {
   int others;
   {
     Locked locked(*this);
-    others = flights_.leave(flight, &left);
+    others = under_lock(end)();
   }
   if (others != 0) wake(flight.news, others);
+}
+
+void Shard::leave(Flight &flight) {
+  Entry *left;
+  end_hold(flight, [&]() CT_REQUIRES(lock_) { return flights_.leave(flight, &left); });
   if (left != nullptr) release(left);
 }
 
 void Shard::give_up_lease(Flight &flight) {
-  int others;
-  {
-    Locked locked(*this);
-    others = flights_.give_up(flight);
-  }
-  if (others != 0) wake(flight.news, others);
+  end_hold(flight, [&]() CT_REQUIRES(lock_) { return flights_.give_up(flight); });
 }
 
 void Shard::fail_lease(Flight &flight, ct_status failure) {
-  int others;
-  {
-    Locked locked(*this);
-    others = flights_.fail_all(flight, failure);
-  }
-  if (others != 0) wake(flight.news, others);
+  end_hold(flight, [&]() CT_REQUIRES(lock_) { return flights_.fail_all(flight, failure); });
 }
 
 void Shard::release_waiting(const Probe &probe, Entry *e) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The usual set, in one pass. Most caches count their entries and tell nobody of what leaves. Once
-// such a cache is full, a set of a new key evicts one entry and takes its place, nearly always in the
-// same block, and changes neither the shard's share nor the budget.
+// such a cache is full, a set of a new key evicts one entry and takes its place, nearly always in
+// the same block, and changes neither the shard's share nor the budget.
 //
 // Whatever is not as usual is left to ShardStore, which knows everything. Both do the same: a set
 // that could go either way leaves the same shard behind. The checks come before the first change.

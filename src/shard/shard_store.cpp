@@ -355,9 +355,10 @@ inline Entry *ShardStore::commit(Ref old) {
     if ((replaced->flags & kLifetime) != 0) shard_.expiry_.remove(old);
     shard_.change_place(old, ref, request_.probe.hash);
     shard_.policy_->update(ref, request_.probe.hash, before, now_);
-    const bool expired = is_renewed(old) && map().is_expired(replaced, now_);
-    if (expired) shard_.counters_.insert();
-    const ct_cause cause = expired ? CT_CAUSE_EXPIRED : CT_CAUSE_REPLACED;
+    // Only a value that a load renews may have expired.
+    const ct_cause cause =
+        is_renewed(old) ? shard_.cause_of(replaced, CT_CAUSE_REPLACED, now_) : CT_CAUSE_REPLACED;
+    if (cause == CT_CAUSE_EXPIRED) shard_.counters_.insert();
     shard_.counters_.departure(cause, before);
     shard_.bury(old, cause, gone_);
     shard_.share_.reweigh(room_, before, request_.weight);
