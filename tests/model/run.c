@@ -56,7 +56,7 @@ static void do_release(run *r) {
   r->operation = "ct_value_release";
   if (r->held_count == 0) return;
   const int at = (int)below(r, (uint64_t)r->held_count);
-  if (!one_in(r, 3) || r->held_count == kHeld) {
+  if (!one_in(r, 3) || r->held_count >= kHeld) {
     release_held(r, at);
     return;
   }

@@ -180,8 +180,8 @@ void receive(run *r, ct_value *value, uint64_t stamp, const void *key, size_t si
   check(r, is_held_value(r, &held));
   pin(r, stamp);
   r->held[r->held_count++] = held;
-  if (r->held_count == kHeld || !one_in(r, 4)) release_held(r, r->held_count - 1);
-  if (r->held_count > kHeld - kBatch) release_held(r, (int)below(r, (uint64_t)r->held_count));
+  if (!one_in(r, 4)) release_held(r, r->held_count - 1);
+  if (r->held_count > kHeld) release_held(r, (int)below(r, (uint64_t)r->held_count));
 }
 
 void receive_entry(run *r, ct_value *value, int key) {

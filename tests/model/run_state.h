@@ -16,7 +16,7 @@
 enum {
   kBatch = 6,         /* keys of a get_many and the like */
   kEvents = 2048,     /* that one call may cause */
-  kHeld = 48,         /* pinned values */
+  kHeld = 42,         /* pinned values, between two operations */
   kLeases = 6,        /* not ended yet */
   kStates = 16,       /* of a custom policy: one a shard */
   kPattern = 1 << 18, /* bytes that values are cut from */
@@ -119,7 +119,7 @@ typedef struct run {
 
   uint64_t stamps; /* given out */
   copy copies[kStamps];
-  held_value held[kHeld];
+  held_value held[kHeld + 1];
   int held_count;
   open_lease leases[kLeases];
   int lease_count;
