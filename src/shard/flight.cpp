@@ -130,14 +130,12 @@ void Flights::land(Flight &flight, const ct_value &value, Entry *entry, Now &now
 }
 
 void Flights::release_waiting(const Probe &probe, const ct_value &value, Entry *entry) {
-  for (Flight *flight = *bucket(probe.hash), *next; flight != nullptr; flight = next) {
-    look();
-    next = flight->next;
-    if (!is_overtaken(*flight) || !is_of(*flight, Flight::kLoad, probe)) continue;
-    if (!answer_by_value(*flight, value, entry)) continue;
-    if (!flight->leased) unlist(*flight);
-    wake(flight->news, INT_MAX);
-  }
+  table_.visit(probe.hash, [&](Flight &flight) {
+    if (!is_overtaken(flight) || !is_of(flight, Flight::kLoad, probe)) return;
+    if (!answer_by_value(flight, value, entry)) return;
+    if (!flight.leased) unlist(flight);
+    wake(flight.news, INT_MAX);
+  });
 }
 
 void Flights::answer(Flight &flight, Flight::Answer answer) {
@@ -156,79 +154,40 @@ bool Flights::answer_by_value(Flight &flight, const ct_value &value, Entry *entr
   return true;
 }
 
-Flight **Flights::bucket_of_many(uint64_t hash) {
-  const uint32_t size = buckets_.size();
-  const uint32_t mask = UINT32_MAX >> __builtin_clz(size);
-  const uint32_t place = static_cast<uint32_t>(hash) & mask;
-  return &buckets_[place < size ? place : place & (mask >> 1)];
-}
-
 // Returns the key's flight of that kind that is not overtaken, or nullptr.
 Flight *Flights::find(Flight::Kind kind, const Probe &probe) {
-  if (count_ == 0) return nullptr;
-  for (Flight *flight = *bucket(probe.hash); flight != nullptr; flight = flight->next) {
-    look();
-    if (!is_overtaken(*flight) && is_of(*flight, kind, probe)) return flight;
-  }
-  return nullptr;
+  return table_.find(probe.hash, [&](Flight &flight) {
+    return !is_overtaken(flight) && is_of(flight, kind, probe);
+  });
 }
 
 // Returns whether the thread is loading the key, even if the load was overtaken.
 bool Flights::is_loading(const Probe &probe, Thread loader) {
-  if (count_ == 0 || loader == 0) return false;
-  for (Flight *flight = *bucket(probe.hash); flight != nullptr; flight = flight->next) {
-    look();
-    const bool own = flight->loader.load(std::memory_order_relaxed) == loader;
-    if (own && is_of(*flight, Flight::kLoad, probe)) return true;
-  }
-  return false;
+  if (loader == 0) return false;
+  return table_.find(probe.hash, [&](Flight &flight) {
+    const bool own = flight.loader.load(std::memory_order_relaxed) == loader;
+    return own && is_of(flight, Flight::kLoad, probe);
+  }) != nullptr;
 }
 
 // Adds a vacant flight, which nobody holds yet. Returns nullptr if there is no memory.
 Flight *Flights::add(Flight::Kind kind, const Probe &probe) {
-  if (count_ >= kFew && count_ >= buckets_.size() && !grow()) return nullptr;
+  if (!table_.reserve()) return nullptr;
   const Bytes key = probe.key;
   const size_t bytes = bytes_of(key.size);
   void *where = bytes == kSpareBytes ? std::exchange(spare_, nullptr) : nullptr;
   if (where == nullptr) where = memory_.allocate(bytes, alignof(Flight));
   if (where == nullptr) return nullptr;
-  Flight **head = bucket(probe.hash);
   const auto key_size = static_cast<uint32_t>(key.size);
   const uint64_t epoch = kind == Flight::kTurn ? Flight::kNever : epoch_;
-  *head = new (where) Flight{shard_, *head, probe.hash, epoch, key_size, kind};
-  if (key.size > 0) std::memcpy((*head)->key_data(), key.data, key.size);
-  count_++;
-  return *head;
-}
-
-// Linear hashing: the new bucket shares the flights of one other bucket. That is where the new
-// bucket's number, taken as a hash, belongs so far.
-bool Flights::grow() {
-  if (!buckets_.reserve(1)) return false;
-  Flight *list = std::exchange(*bucket(buckets_.size()), nullptr);
-  buckets_.push(nullptr);
-  relist(list);
-  return true;
-}
-
-void Flights::relist(Flight *list) {
-  while (list != nullptr) {
-    look();
-    Flight *flight = list;
-    list = flight->next;
-    Flight **head = bucket(flight->hash);
-    flight->next = *head;
-    *head = flight;
-  }
+  auto *flight = new (where) Flight{shard_, nullptr, probe.hash, epoch, key_size, kind};
+  if (key.size > 0) std::memcpy(flight->key_data(), key.data, key.size);
+  table_.add(*flight);
+  return flight;
 }
 
 void Flights::unlist(Flight &flight) {
-  if (!flight.listed) return;
-  Flight **link = bucket(flight.hash);
-  for (; *link != &flight; link = &(*link)->next) look();
-  *link = flight.next;
-  flight.listed = false;
-  if (--count_ == 0 && !buckets_.empty()) buckets_.clear();
+  if (std::exchange(flight.listed, false)) table_.remove(flight);
 }
 
 void Flights::overtake(const Probe &probe) {
@@ -249,7 +208,7 @@ void Flights::destroy(Flight &flight) {
 const char *Flights::problem() {
   const char *problem = nullptr;
   uint32_t count = 0;
-  visit_all([&](Flight &flight) {
+  table_.visit_all([&](Flight &flight) {
     count++;
     if (!flight.listed || (!flight.leased && flight.answer != Flight::kNone)) {
       problem = "flight: one that is over is in the table";
@@ -264,7 +223,7 @@ const char *Flights::problem() {
       problem = "flight: there are two of a key, or it is in another's bucket";
     }
   });
-  if (count != count_) problem = "flight: their number is wrong";
+  if (count != table_.size()) problem = "flight: their number is wrong";
   return problem;
 }
 #endif

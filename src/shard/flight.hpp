@@ -36,8 +36,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/chain_table.hpp"
 #include "base/clock.hpp"
-#include "base/long_array.hpp"
 #include "base/memory.hpp"
 #include "base/thread.hpp"
 #include "shard/counters.hpp"
@@ -109,12 +109,12 @@ class Flights {
         pins_(pins),
         counters_(counters),
         loads_(loads),
-        buckets_(memory) {}
+        table_(memory) {}
   ~Flights() { trim(); }
   Flights(const Flights &) = delete;
   Flights &operator=(const Flights &) = delete;
 
-  bool empty() const { return count_ == 0; }
+  bool empty() const { return table_.empty(); }
   // Finds the key's flight of that kind, or adds one, and holds it. Returns CT_LEASED if the caller
   // has the lease now, and CT_BUSY if it is to wait. Otherwise the caller holds nothing:
   // CT_ERR_RECURSION if `loader` is loading the key already, by a load that was overtaken, or
@@ -157,32 +157,15 @@ class Flights {
   // Returns the invariant that is broken, or NULL.
   const char *problem();
   // How many flights were looked at.
-  uint64_t looks() const { return looks_; }
+  uint64_t looks() const { return table_.looks(); }
 #endif
 
  private:
-#ifdef CT_VALIDATE
-  template <class Visit>
-  void visit_all(Visit visit) {
-    for (Flight *flight = few_; flight != nullptr; flight = flight->next) visit(*flight);
-    for (uint32_t i = 0; i < buckets_.size(); i++) {
-      for (Flight *flight = buckets_[i]; flight != nullptr; flight = flight->next) visit(*flight);
-    }
-  }
-  void look() { looks_++; }
-#else
-  void look() {}
-#endif
-  // Up to this many flights are in one list. Most often there are no more, and then there is no
-  // table.
-  static constexpr uint32_t kFew = 4;
   // The block of a flight that is gone is kept for the next flight, if neither has a long key.
   static constexpr size_t kSpareBytes = sizeof(Flight) + 40;
 
-  Flight **bucket(uint64_t hash) { return buckets_.empty() ? &few_ : bucket_of_many(hash); }
-  [[gnu::noinline]] Flight **bucket_of_many(uint64_t hash);
   static bool is_of(Flight &flight, Flight::Kind kind, const Probe &probe) {
-    return flight.hash == probe.hash && flight.key_size == probe.key.size && flight.kind == kind &&
+    return flight.key_size == probe.key.size && flight.kind == kind &&
            std::memcmp(flight.key_data(), probe.key.data, probe.key.size) == 0;
   }
   Flight *find(Flight::Kind kind, const Probe &probe);
@@ -198,25 +181,15 @@ class Flights {
   bool answer_by_value(Flight &flight, const ct_value &value, Entry *entry);
   void unlist(Flight &flight);
   void destroy(Flight &flight);
-  bool grow();
-  void relist(Flight *list);
 
   Memory &memory_;
   Shard *const shard_;
   Pins &pins_;
   Counters &counters_;
   LoadCounters &loads_;
-  // All flights, while there are no buckets. After that, linear hashing (Litwin, 1980): each new
-  // flight adds a bucket, which takes over its part of one other bucket's flights. So no call pays
-  // for moving all flights.
-  Flight *few_ = nullptr;
-  LongArray<Flight *> buckets_;
-  uint32_t count_ = 0;
+  ChainTable<Flight> table_;
   uint64_t epoch_ = Flight::kOvertaken + 1;  // loads of earlier epochs are overtaken
   void *spare_ = nullptr;                    // a block of kSpareBytes, or nullptr
-#ifdef CT_VALIDATE
-  uint64_t looks_ = 0;
-#endif
 };
 
 }  // namespace ct
