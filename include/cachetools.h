@@ -711,6 +711,8 @@ typedef struct ct_options {
                            * ticks; 0: not at all */
   uint64_t retry;         /**< how long nobody renews a value after a failure, in ticks; 0: a tenth
                            * of ttl, or of refresh_ahead without one; stale needs one of the three */
+  uint64_t negative_ttl;  /**< for this long it is remembered that a load has found no value, in
+                           * ticks; 0: not at all. See Negative caching */
   uint64_t jitter;        /**< below ttl: up to this much, at random, is taken off the ttl, so that
                            * what was stored at once does not expire at once; in ticks */
 } ct_options;
@@ -719,7 +721,7 @@ typedef struct ct_options {
 #define CT_OPTIONS_INIT                                                                           \
   {                                                                                               \
     sizeof(ct_options), 0, 0, 0, 0, 0, 0, 0, 0, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, \
-        CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, 0, 0, 0, 0                                        \
+        CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, 0, 0, 0, 0, 0                                     \
   }
 
 /**
@@ -999,6 +1001,20 @@ CT_API void ct_iter_free(ct_iter *iter);
  * stale spend 8 more bytes an entry.
  */
 
+/*
+ * Negative caching. With negative_ttl, the cache remembers for that long that a load has found no
+ * value: that a loader returned CT_MISS, or ct_lease_fail was given it. Until then loading calls
+ * return CT_MISS without a load, and count a miss and a negative hit. Whatever invalidates a key
+ * makes the cache forget that there is no value; so do ct_remove_if, for all keys, and
+ * CT_LOAD_FORCE. An overtaken load leaves nothing to remember.
+ *
+ * What is remembered is no entry. No other call finds it, no listener hears of it, and neither
+ * walks nor snapshots have it. But it weighs, and counts in ct_currsize: the bytes that it takes
+ * with CT_WEIGHT_MEMORY; those of the key, at least 1, with CT_WEIGHT_VALUE; otherwise 1. All of it
+ * together weighs at most a sixteenth of maxsize, or is a single key. If that is used up, the oldest
+ * one goes; of several shards, the oldest one of the key's own shard.
+ */
+
 /** What a callback hands back. Opaque; lives as long as the callback runs. */
 typedef struct ct_result ct_result;
 
@@ -1079,7 +1095,8 @@ typedef ct_status (*ct_loader_fn)(void *user_data, const void *key, size_t key_s
  * @param out   [out] the value on CT_OK, kept or not, and on CT_STALE, otherwise zeroed; may be
  *              NULL
  * @return CT_OK; CT_STALE: out is past its deadline, and a renewal has failed or is on its way;
- *         CT_MISS or a failure that a load returned; CT_ERR_RECURSION if a ct_get_or_load
+ *         CT_MISS or a failure that a load returned, or CT_MISS that is remembered (see Negative
+ *         caching); CT_ERR_RECURSION if a ct_get_or_load
  *         further up this thread is loading the key, or if waiting would close a ring of threads
  *         that wait for each other in this cache (for loads or for turns of ct_compute); CT_BUSY
  *         if load returned it, or in a single-threaded cache if the key is leased;
@@ -1094,8 +1111,8 @@ typedef ct_status (*ct_loader_fn)(void *user_data, const void *key, size_t key_s
 CT_API ct_status ct_get_or_load(ct_cache *cache, const void *key, size_t key_size,
                                 ct_loader_fn load, void *user_data, ct_value *out);
 
-/** As flags of ct_load_options: load, even if there is a value; or join a load that runs. If it
- *  fails, the call fails, and the old value stays. */
+/** As flags of ct_load_options: load, even if there is a value, or it is remembered that there is
+ *  none; or join a load that runs. If it fails, the call fails, and the old value stays. */
 #define CT_LOAD_FORCE 0x1u
 
 /** How to load. */
@@ -1147,8 +1164,10 @@ typedef struct ct_lease ct_lease;
  *         renewal has just failed; CT_LEASED: load the value, then end the lease by
  *         ct_lease_fulfil, ct_lease_fail or ct_lease_abandon; CT_RENEW: the same, or
  *         ct_lease_keep, but there is a value to go on with, which may be past its deadline;
- *         CT_BUSY if another caller still has the lease when the time is over; CT_ERR_RECURSION
- *         as ct_get_or_load, unless wait_ns is 0; CT_ERR_INVALID; CT_ERR_NOMEM
+ *         CT_BUSY if another caller still has the lease when the time is over; CT_MISS: a load
+ *         found no value, while this call waited or earlier (see Negative caching), or another
+ *         failure of the load that it waited for; CT_ERR_RECURSION as ct_get_or_load, unless
+ *         wait_ns is 0; CT_ERR_INVALID; CT_ERR_NOMEM
  *
  * Ownership: ct_value_release gives *out back. *lease is yours until it is fulfilled or abandoned,
  *            which must be before ct_cache_free. It belongs to no thread.
@@ -1689,11 +1708,13 @@ typedef struct ct_stats {
   uint64_t stale_served;     /**< values handed out past their deadline; hits, too */
   uint64_t renewals;         /**< loads begun while the old value was there; hits, not misses */
   uint64_t renewal_failures; /**< of these, how many failed and left the old value */
+  uint64_t negative_hits; /**< loading calls that were answered CT_MISS without a load, because it
+                              * was remembered; misses, too */
 } ct_stats;
 
 /** A ct_stats for ct_cache_stats to fill in. */
 #define CT_STATS_INIT \
-  { sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** As ct_options_init, for CT_STATS_INIT. */
 CT_API void ct_stats_init(ct_stats *stats, size_t struct_size);

@@ -745,7 +745,9 @@ struct options {
   duration refresh_ahead = {};
   /** For so long past its deadline, loading calls may get a value; 0: not at all. */
   duration stale = {};
-  duration retry = {};    /**< how long nobody renews after a failure; 0: see ct_options */
+  duration retry = {}; /**< how long nobody renews after a failure; 0: see ct_options */
+  /** For so long it is remembered that a loader has found no value; 0: not at all. */
+  duration negative_ttl = {};
   duration jitter = {};   /**< up to this much, at random, is taken off the ttl; 0: none */
   std::uint64_t seed = 0; /**< 0: random */
   bool single_threaded = false;
@@ -1058,8 +1060,8 @@ class cache {
 
   /** Throws error with what ct_options_problem says. */
   explicit cache(options_type given) {
-    for (const duration it :
-         {given.ttl, given.tti, given.refresh_ahead, given.stale, given.retry, given.jitter})
+    for (const duration it : {given.ttl, given.tti, given.refresh_ahead, given.stale, given.retry,
+                              given.negative_ttl, given.jitter})
       if (it < duration::zero())
         detail::raise(error(CT_ERR_INVALID, "the times in options are not negative"));
     ct_options to = CT_OPTIONS_INIT;
@@ -1076,6 +1078,7 @@ class cache {
     to.refresh_ahead = detail::ticks(given.refresh_ahead);
     to.stale = detail::ticks(given.stale);
     to.retry = detail::ticks(given.retry);
+    to.negative_ttl = detail::ticks(given.negative_ttl);
     to.jitter = detail::ticks(given.jitter);
     to.seed = given.seed;
     to.listener = given.listener ? &hooks::listen : nullptr;

@@ -84,6 +84,9 @@ type Options[K, V any] struct {
 	// Retry: how long nobody tries to renew a value after a failure. 0: a tenth of TTL, or of
 	// RefreshAhead without one.
 	Retry time.Duration
+	// NegativeTTL: for so long it is remembered that a loader has found no value, and loading calls
+	// tell so without a load. 0: not at all.
+	NegativeTTL time.Duration
 	// Jitter, below TTL: up to this much, at random, is taken off TTL, so that what was stored at
 	// once does not expire at once.
 	Jitter time.Duration
@@ -123,6 +126,7 @@ func (o *Options[K, V]) plain() C.ct_options {
 	plain.refresh_ahead = ticks(o.RefreshAhead)
 	plain.stale = ticks(o.Stale)
 	plain.retry = ticks(o.Retry)
+	plain.negative_ttl = ticks(o.NegativeTTL)
 	plain.jitter = ticks(o.Jitter)
 	return plain
 }

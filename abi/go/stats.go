@@ -27,6 +27,7 @@ package cachetools
 //   out->refresh_ahead = options.refresh_ahead;
 //   out->stale = options.stale;
 //   out->retry = options.retry;
+//   out->negative_ttl = options.negative_ttl;
 //   out->jitter = options.jitter;
 //   return status;
 // }
@@ -106,6 +107,7 @@ type Stats struct {
 	StaleServed     uint64 // values handed out past their deadline; hits, too
 	Renewals        uint64 // loads begun while the old value was there; hits, not misses
 	RenewalFailures uint64 // of these, how many failed and left the old value
+	NegativeHits    uint64 // loading calls that were told of a remembered miss; misses, too
 }
 
 // Stats reads the counters.
@@ -119,7 +121,7 @@ func (c *ByteCache) Stats() (Stats, error) {
 		uint64(raw.removals), uint64(raw.rejections), uint64(raw.loads), uint64(raw.load_failures),
 		durationOf(raw.load_ticks), uint64(raw.waits), uint64(raw.pinned),
 		uint64(raw.shared_failures), uint64(raw.stale_served), uint64(raw.renewals),
-		uint64(raw.renewal_failures)}, err
+		uint64(raw.renewal_failures), uint64(raw.negative_hits)}, err
 }
 
 // ResetStats counts from zero again.
@@ -147,6 +149,7 @@ func (c *ByteCache) Options() (ByteOptions, error) {
 		RefreshAhead: durationOf(raw.refresh_ahead),
 		Stale:        durationOf(raw.stale),
 		Retry:        durationOf(raw.retry),
+		NegativeTTL:  durationOf(raw.negative_ttl),
 		Jitter:       durationOf(raw.jitter),
 	}, err
 }

@@ -53,6 +53,18 @@ bool stores_as_usual(const ct_options &options) {
          options.drop == nullptr && options.policy != CT_POLICY_CUSTOM;
 }
 
+// Where the parts of a cache begin in its block, in bytes, and where it ends.
+struct Plan {
+  explicit Plan(const ct_options &options)
+      : tree(shards + Shard::bytes_of(*policy_kind(options.policy), options) * options.shards),
+        negatives(tree + DueTree::bytes_for(options.shards)),
+        custom(negatives + (options.negative_ttl != 0 ? sizeof(NegativeRoom) : 0)),
+        end(custom + (options.custom != nullptr ? sizeof(ct_policy_ops) : 0)) {}
+
+  const size_t shards = sizeof(Cache);
+  const size_t tree, negatives, custom, end;
+};
+
 }  // namespace
 
 // ---- Life -------------------------------------------------------------------------------------
@@ -76,30 +88,29 @@ Cache::Cache(const Memory &memory, const CheckedOptions &checked) noexcept
 ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   const ct_options &options = checked.options;
   const PolicyKind &kind = *policy_kind(options.policy);
-  const size_t shards_bytes = Shard::bytes_of(kind) * options.shards;
-  const size_t tree_bytes = DueTree::bytes_for(options.shards);
-  const size_t custom_bytes = options.custom != nullptr ? sizeof(ct_policy_ops) : 0;
-  const size_t bytes = sizeof(Cache) + shards_bytes + tree_bytes + custom_bytes;
+  const Plan plan(options);
   Memory memory(options.allocator != nullptr ? &checked.allocator : nullptr);
-  char *block = static_cast<char *>(memory.allocate(bytes, alignof(Cache)));
+  char *block = static_cast<char *>(memory.allocate(plan.end, alignof(Cache)));
   if (block == nullptr) return CT_ERR_NOMEM;
 
   Cache *cache = new (block) Cache(memory, checked);
-  cache->bytes_ = bytes;
-  cache->shards_.first = block + sizeof(Cache);
-  cache->shards_.stride = Shard::bytes_of(kind);
+  cache->shards_.first = block + plan.shards;
+  cache->shards_.stride = Shard::bytes_of(kind, options);
   cache->shards_.count = options.shards;
-  char *behind_shards = block + sizeof(Cache) + shards_bytes;
-  cache->shards_.due_tree.make(behind_shards, options.shards);
+  cache->shards_.due_tree.make(block + plan.tree, options.shards);
+  if (options.negative_ttl != 0) {
+    cache->negatives_ = new (block + plan.negatives) NegativeRoom(cache->loads_.keeps());
+  }
   if (options.custom != nullptr) {
-    cache->options_.custom = new (behind_shards + tree_bytes) ct_policy_ops(checked.custom);
+    cache->options_.custom = new (block + plan.custom) ct_policy_ops(checked.custom);
   }
   bool ready = true;
   uint32_t made = 0;
   for (; ready && made < options.shards; made++) {
     const ShardContext context = {
         kind,          *cache,         cache->memory_, cache->layout_, cache->options_,
-        cache->clock_, cache->budget_, cache->loads_,  cache->shards_, made};
+        cache->clock_, cache->budget_, cache->loads_,  cache->shards_, cache->negatives_,
+        made};
     ready = Shard::make(&cache->shards_[made], context)->ready();
   }
   if (ready) {
@@ -124,7 +135,7 @@ void Owner::destroy() noexcept {
   auto *cache = static_cast<Cache *>(this);
   for (uint32_t i = 0; i < cache->shards_.count; i++) cache->shards_[i].destroy();
   Memory memory(cache->memory_);
-  const size_t bytes = cache->bytes_;
+  const size_t bytes = Plan(cache->options_).end;
   cache->~Cache();
   memory.release(cache, bytes, alignof(Cache));
 }
@@ -221,14 +232,18 @@ ct_status Cache::make_request(const Probe &probe, Bytes value, const ct_entry_op
   if (request->apart.make(key, value)) return CT_OK;
   // A write that fails here is a write all the same, and overtakes a load of its key.
   const bool is_write = request->flight == nullptr && request->refusal != Refusal::kNeverKept;
-  if (is_write) shard_of(probe).overtake(probe);
+  if (is_write) shard_of(probe).invalidate(probe);
   return CT_ERR_NOMEM;
 }
 
-// Makes room in the other shards, one lock at a time, for a shard that has no entry left. Each
-// shard gives a part of its entries.
+// Makes room in the other shards, one lock at a time, for a shard that has no entry left. Negatives
+// go first. Then each shard gives a part of its entries.
 ct_status Cache::gather(const Shard &own, uint64_t need, Reservation &room, Now &now,
                         Departed &gone) {
+  for (uint32_t i = 0; i < shards_.count && negative_weight() != 0; i++) {
+    Shard &shard = shards_[(own.number() + i) & (shards_.count - 1)];
+    while (!room.cover(need) && shard.forget_oldest(room)) continue;
+  }
   for (uint32_t i = 1; i < shards_.count && !room.cover(need); i++) {
     Shard &shard = shards_[(own.number() + i) & (shards_.count - 1)];
     const uint64_t entries = shard.entries();
@@ -365,6 +380,7 @@ void Cache::clear() {
   for (uint32_t i = 0; i < shards_.count; i++) {
     for (uint64_t from = 0; from != Index::kEnd;) shards_[i].clear_some(&from, now, gone);
   }
+  tidy_negatives(now);
   tell(gone);
   memory_.trim();
 }
@@ -372,8 +388,9 @@ void Cache::clear() {
 // No call can tell whether a value that is being loaded would match. So loads are overtaken first.
 // A value that lands before that is met by the walk.
 uint64_t Cache::remove_if(ct_match_fn match, void *user_data) {
-  for (uint32_t i = 0; i < shards_.count; i++) shards_[i].overtake_all();
+  for (uint32_t i = 0; i < shards_.count; i++) shards_[i].invalidate_all();
   Now now(clock_);
+  tidy_negatives(now);
   uint64_t count = 0;
   Iter iter(*this, true);
   Bytes key, value;
@@ -394,6 +411,11 @@ ct_status Cache::resize(uint64_t maxsize) {
       before <= maxsize ? 1 : static_cast<double>(maxsize) / static_cast<double>(before);
   budget_.set_maxsize(maxsize);
   for (uint32_t i = 0; i < shards_.count; i++) shards_[i].resize(maxsize, part);
+  for (uint32_t i = 0; i < shards_.count; i++) {
+    Reservation room(budget_);
+    while (negative_weight() > NegativeRoom::part_of(maxsize) && shards_[i].forget_oldest(room))
+      continue;
+  }
   if (budget_.debt() != 0) expire_all(now, gone);
   const ct_status status = pay_debt(now, gone);
   for (uint32_t i = 0; i < shards_.count; i++) shards_[i].trim();
@@ -429,12 +451,19 @@ ct_status Cache::pay_debt(Now &now, Departed &gone) {
 // Removes the entries of all shards that are due now. Returns how many they were.
 uint64_t Cache::expire_all(Now &now, Departed &gone) {
   uint64_t count = 0;
+  tidy_negatives(now);
   for (uint32_t i = 0; i < shards_.count; i++) {
     const uint64_t earliest = shards_.due_tree.earliest_of(i);
     if (earliest == CT_NEVER || earliest > now()) continue;
     while (shards_[i].expire(now, gone, &count)) continue;
   }
   return count;
+}
+
+void Cache::tidy_negatives(Now &now) {
+  for (uint32_t i = 0; i < shards_.count && negative_weight() != 0; i++) {
+    while (shards_[i].tidy_negatives(now)) continue;
+  }
 }
 
 uint64_t Cache::expire(uint64_t time, ct_visit_fn visit, void *user_data) {
@@ -472,25 +501,34 @@ ct_options Cache::options() const {
 
 void Cache::stats(ct_stats *out) {
   loads_.add_to(out);
+  if (negatives_ != nullptr) out->negative_hits += negatives_->hits();
   for (uint32_t i = 0; i < shards_.count; i++) shards_[i].add_stats(out);
 }
 
 void Cache::reset_stats() {
   loads_.reset();
+  if (negatives_ != nullptr) negatives_->reset_hits();
   for (uint32_t i = 0; i < shards_.count; i++) shards_[i].reset_stats();
 }
 
 #ifdef CT_VALIDATE
 const char *Cache::problem() {
   uint64_t weight = 0;
+  uint64_t count = 0, negatives = 0;
   for (uint32_t i = 0; i < shards_.count; i++) {
     if (const char *problem = shards_[i].problem()) return problem;
     weight += shards_[i].weight();
+    shards_[i].add_negatives(&count, &negatives);
   }
   if (const char *problem = shards_.due_tree.problem()) return problem;
   if (budget_.debt() != 0) return "budget: a debt is left";
-  if (weight != budget_.in_use()) return "budget: its use is not the weight of all entries";
+  weight += negatives;
+  if (weight != budget_.in_use()) return "budget: its use is not what entries and negatives weigh";
   if (weight > maxsize()) return "budget: the limit is exceeded";
+  if (negatives > NegativeRoom::part_of(maxsize()) && count > 1) {
+    return "negatives: there are too many";
+  }
+  if (negatives != negative_weight()) return "negatives: their room is not what they weigh";
   return memory_.problem();
 }
 #endif

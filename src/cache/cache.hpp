@@ -144,6 +144,7 @@ class alignas(64) Cache : public Owner {
   uint64_t currsize();
   uint64_t maxsize() const { return budget_.maxsize(); }
   uint64_t held() const { return memory_.held(); }
+  bool remembers_misses() const { return options_.negative_ttl != 0; }
   // Returns the options in force.
   ct_options options() const;
   void stats(ct_stats *out);
@@ -213,6 +214,10 @@ class alignas(64) Cache : public Owner {
                                                 Now &now, Departed &gone);
   ct_status pay_debt(Now &now, Departed &gone);
   uint64_t expire_all(Now &now, Departed &gone);
+  uint64_t negative_weight() const { return negatives_ == nullptr ? 0 : negatives_->held(); }
+  void remember_miss(Flight &flight, Departed &gone);
+  bool take_negative_room(const Shard &own, uint64_t weight, Reservation &room);
+  void tidy_negatives(Now &now);
   void tell(Departed &gone) {
     if (!gone.empty()) gone.tell(options_.listener, options_.user_data, nullptr, nullptr);
   }
@@ -224,7 +229,6 @@ class alignas(64) Cache : public Owner {
   Clock clock_;
   LoadCounters loads_;
   Shards shards_;
-  size_t bytes_ = 0;  // of the whole block
   // Every entry gets a place for a deadline: most will have one; or, with a `drop`, a value must
   // not be copied to a block that has such a place.
   const bool always_lifetime_;
@@ -233,6 +237,7 @@ class alignas(64) Cache : public Owner {
   Mark<Handle::kCache> mark_;
   std::atomic<uint32_t> turn_{0};  // the shard whose turn it is to give an entry to popitem
   Budget budget_;
+  NegativeRoom *negatives_ = nullptr;  // behind the shards, if any are kept
 };
 
 }  // namespace ct

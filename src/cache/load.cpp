@@ -151,6 +151,42 @@ ct_status Cache::end_load(Flight &flight, Result &result, ct_status answered, En
   return fulfil(flight, result.value(), entry, result.discarded(), old, out);
 }
 
+// Takes the room out of what negatives may weigh. Returns false if others have it.
+bool Cache::take_negative_room(const Shard &own, uint64_t weight, Reservation &room) {
+  for (uint32_t i = 0; !negatives_->take(weight, maxsize());) {
+    if (shards_[(own.number() + i) & (shards_.count - 1)].forget_oldest(room)) continue;
+    if (++i == shards_.count) return false;
+  }
+  return true;
+}
+
+// Remembers that there is no value of the key, for a while. If that cannot be, nothing is lost but
+// a load.
+void Cache::remember_miss(Flight &flight, Departed &gone) {
+  Shard &shard = *flight.shard;
+  Now now(clock_);
+  const Probe probe = {flight.key(), flight.hash};
+  const uint64_t weight = Negative::weigh(options_, probe.key.size);
+  const uint64_t ttl = options_.negative_ttl;
+  Reservation room(budget_);
+  // No entry makes room for what is not remembered anyway.
+  if (weight > maxsize() || shard.is_overtaken(flight)) return;
+  if (!take_negative_room(shard, weight, room)) return;
+  ct_status status = CT_OK;
+  while (status == CT_OK && !room.cover(weight) && shard.entries() != 0) {
+    status = shard.evict_for(weight, 0, room, now, gone);
+  }
+  if (status == CT_OK && !room.cover(weight)) status = gather(shard, weight, room, now, gone);
+  Negative *negative = nullptr;
+  if (status == CT_OK && room.cover(weight)) {
+    const uint64_t deadline = ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), ttl);
+    negative = Negatives::make(memory_, probe, deadline, weight);
+  }
+  if (negative != nullptr && shard.remember(flight, negative, room)) return;
+  if (negative != nullptr) Negatives::destroy(memory_, negative);
+  negatives_->give(weight);
+}
+
 // All who wait fail with it, unless the failure is its caller's alone: then one of them loads.
 ct_status Cache::end_in_failure(Flight &flight, ct_status failure, Entry *old) {
   Shard &shard = *flight.shard;
@@ -161,6 +197,7 @@ ct_status Cache::end_in_failure(Flight &flight, ct_status failure, Entry *old) {
     Now now(clock_);
     old_status = shard.fail_to_renew(flight, old, failure, now, gone);
   }
+  if (failure == CT_MISS && negatives_ != nullptr) remember_miss(flight, gone);
   if (concerns_all) {
     shard.fail_lease(flight, failure);
   } else {

@@ -200,9 +200,11 @@ ct_status Memo::call(void *self, const void *args, ct_value *out) {
   } else {
     status = cache->get_or_load(key.bytes(), {}, load, &call, out);
   }
-  if ((status != CT_OK && status != CT_STALE) || !call.hit || tally_.count(self, true))
-    return status;
-  if (out != nullptr) Shard::of_pin(out->pin).release(out);
+  // A remembered miss is a hit, too.
+  const bool has_answer =
+      status == CT_OK || status == CT_STALE || (status == CT_MISS && cache->remembers_misses());
+  if (!has_answer || !call.hit || tally_.count(self, true)) return status;
+  if (out != nullptr && out->pin != 0) Shard::of_pin(out->pin).release(out);
   return CT_ERR_NOMEM;
 }
 

@@ -2,10 +2,10 @@
 // The budget: one limit on weight for all shards. It is exact, and exceeded only while a
 // debt is paid.
 //
-// Weight is in one of three places: in entries, reserved by a call for an entry that it is about to
-// store, or free. One number, the pool, is the free weight. Lowering the limit makes a debt.
+// Weight is in one of three places: in entries and negatives, reserved by a call for what it is
+// about to store, or free. One number, the pool, is the free weight. Lowering the limit makes a debt.
 // Whatever weight is given back pays the debt first, until it is gone. So
-//   entries + reserved + pool = maxsize + debt.
+//   entries + negatives + reserved + pool = maxsize + debt.
 //
 // The room for a store is paid for, in this order (ShardStore::make_room, Cache::make_room):
 //   1. by the pool;

@@ -38,13 +38,21 @@ Shard::Shard(const ShardContext &context) noexcept
       share_(context.shards, context.number),
       pins_(context.memory),
       loads_(context.loads),
-      flights_(context.memory, this, pins_, counters_, context.loads) {
+      flights_(context.memory, this, pins_, counters_, context.loads),
+      negatives_(context.negatives == nullptr
+                     ? nullptr
+                     : new (reinterpret_cast<char *>(this) + bytes_before_negatives(context.kind))
+                           Negatives(context.memory, *context.negatives)) {
   expect(context.options.maxsize);
   const PolicyContext policy = {
       context.memory, map_.entries, map_.index, context.options,
       hash_key(&context.number, sizeof context.number, context.options.seed)};
   policy_ = context.kind.make(this + 1, policy);
   uses_.attach(policy_);
+}
+
+Shard::~Shard() {
+  if (negatives_ != nullptr) negatives_->~Negatives();
 }
 
 bool Shard::ready() {
@@ -79,6 +87,7 @@ void Shard::close_entries(Departed &gone) {
   map_.index.clear();
   expiry_.clear();
   flights_.trim();
+  if (negatives_ != nullptr) negatives_->clear();
   closed_ = true;
   owner_.refer(pins_.count());
 }
@@ -133,7 +142,7 @@ void Shard::open() {
 void Shard::resize(uint64_t maxsize, double part) {
   Settled settled(*this);
   // A limit of 0 empties the cache, and so invalidates all keys.
-  if (maxsize == 0) flights_.overtake_all();
+  if (maxsize == 0) invalidate_keys();
   policy_->resize(maxsize);
   expect(maxsize);
   share_.set_part(part);
@@ -240,6 +249,7 @@ const char *Shard::problem_of_entries() {
   problem = expiry_.problem(linked);
   if (problem != nullptr) return problem;
   problem = flights_.problem();
+  if (problem == nullptr && negatives_ != nullptr) problem = negatives_->problem();
   if (problem != nullptr) return problem;
   return map_.entries.store().problem(live, live_pins == pins_.count() && !pins_.has_many());
 }

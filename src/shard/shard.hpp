@@ -12,7 +12,7 @@
 // lock, and the order in which a call changes these parts. What takes several calls, or many keys,
 // is an object of its own: a store (ShardStore), a walk (ShardWalk), a batch (ShardBatch).
 //
-// The policy lies behind the shard in memory. No callback runs under the lock but the timer,
+// The policy lies behind the shard in memory, and then the negatives, if the cache keeps any. No callback runs under the lock but the timer,
 // `choice`, the allocator and a policy of the caller's. If anyone is to be told of entries that
 // leave, they are collected in a Departed, and the cache does so afterwards.
 #ifndef CT_SHARD_HPP
@@ -31,6 +31,7 @@
 #include "shard/counters.hpp"
 #include "shard/departed.hpp"
 #include "shard/flight.hpp"
+#include "shard/negatives.hpp"
 #include "shard/optimistic_reader.hpp"
 #include "shard/owner.hpp"
 #include "shard/pins.hpp"
@@ -55,6 +56,7 @@ struct ShardContext {
   Budget &budget;
   LoadCounters &loads;
   Shards &shards;
+  NegativeRoom *negatives;  // nullptr: none are kept
   uint32_t number;
 };
 
@@ -76,8 +78,8 @@ class alignas(64) Shard {
   static Shard *make(void *where, const ShardContext &context) noexcept {
     return new (where) Shard(context);
   }
-  static size_t bytes_of(const PolicyKind &kind) {
-    return sizeof(Shard) + ((kind.bytes + 63) & ~size_t{63});
+  static size_t bytes_of(const PolicyKind &kind, const ct_options &options) {
+    return bytes_before_negatives(kind) + (options.negative_ttl != 0 ? kNegativesBytes : 0);
   }
   // Returns false if there was no memory for the shard.
   bool ready();
@@ -110,6 +112,12 @@ class alignas(64) Shard {
   uint64_t weight() {
     Locked locked(*this);
     return share_.weight();
+  }
+  void add_negatives(uint64_t *count, uint64_t *weight) {
+    Locked locked(*this);
+    if (!has_negatives()) return;
+    *count += negatives_->count();
+    *weight += negatives_->weight();
   }
   void limit_chunks(uint32_t count) {
     Locked locked(*this);
@@ -199,9 +207,17 @@ class alignas(64) Shard {
   // `drop`, which is called for the one that has left.
   ct_status keep(Flight &flight, Entry *old, uint64_t deadline, Now &now, Departed &gone,
                  ct_value *out);
-  // Overtakes the load of the key, or the loads of all keys.
-  void overtake(const Probe &probe);
-  void overtake_all();
+  // Invalidates the key, or all keys: overtakes their loads, and forgets their negatives.
+  void invalidate(const Probe &probe);
+  void invalidate_all();
+  bool is_overtaken(const Flight &flight);
+  // Remembers that there is no value, unless the load was overtaken. Takes over the negative, which
+  // weighs what `room` holds. Returns false if it has not.
+  bool remember(const Flight &flight, Negative *negative, Reservation &room);
+  // Lets the oldest negative go into `room`. Returns false if there is none.
+  bool forget_oldest(Reservation &room);
+  // Lets negatives go that are over, kAtOnce at most. Returns whether more may be over.
+  bool tidy_negatives(Now &now);
 
   // ---- Pinned values (shard_pins.cpp) -------------------------------------------------------
 
@@ -254,11 +270,16 @@ class alignas(64) Shard {
     Locked locked_;
   };
 
+  static constexpr size_t kNegativesBytes = (sizeof(Negatives) + 63) & ~size_t{63};
+  static size_t bytes_before_negatives(const PolicyKind &kind) {
+    return sizeof(Shard) + ((kind.bytes + 63) & ~size_t{63});
+  }
+
   // kPaused: the expiry or the policy returned kAskAgain. kBroken: the policy named no victim.
   enum class Eviction : uint8_t { kDone, kPaused, kBroken };
 
   explicit Shard(const ShardContext &context) noexcept;
-  ~Shard() = default;
+  ~Shard();
 
   // Unchecked: the reader offers only what may be done without the lock.
   [[gnu::always_inline]] OptimisticReader unlocked() const CT_UNCHECKED {
@@ -370,8 +391,19 @@ class alignas(64) Shard {
 
   // ---- Loading, pins ------------------------------------------------------------------------
 
-  void overtake_load(const Probe &probe) CT_REQUIRES(lock_) {
+  void invalidate_key(const Probe &probe) CT_REQUIRES(lock_) {
     if (!flights_.empty()) flights_.overtake(probe);
+    if (has_negatives()) budget_.give(negatives_->forget(probe));
+  }
+  void invalidate_keys() CT_REQUIRES(lock_) {
+    flights_.overtake_all();
+    if (has_negatives()) negatives_->forget_all();
+  }
+  bool has_negatives() const CT_REQUIRES(lock_) {
+    return negatives_ != nullptr && !negatives_->empty();
+  }
+  bool is_remembered(const Probe &probe, Now &now) CT_REQUIRES(lock_) {
+    return has_negatives() && negatives_->has(probe, now);
   }
   // Returns whether an entry that is not due is past its deadline.
   bool is_stale(const Entry *e, Now &now) const CT_REQUIRES(lock_) {
@@ -431,7 +463,8 @@ class alignas(64) Shard {
   Pins pins_ CT_GUARDED_BY(lock_);
   LoadCounters &loads_;
   Flights flights_ CT_GUARDED_BY(lock_);
-  uint64_t telling_ CT_GUARDED_BY(lock_) = 0;  // dead entries that are still to be told of
+  Negatives *const negatives_ CT_PT_GUARDED_BY(lock_);  // nullptr if none are kept
+  uint64_t telling_ CT_GUARDED_BY(lock_) = 0;           // dead entries that are still to be told of
   uint32_t waiting_ CT_GUARDED_BY(lock_) = 0;  // requests that have a block and wait for room
   bool closed_ CT_GUARDED_BY(lock_) = false;   // ct_cache_free was called
   uint8_t large_ CT_GUARDED_BY(lock_) = kLarge;

@@ -14,6 +14,13 @@ ct_status Shard::join(const Probe &probe, Now &now, const Joining &joining, ct_v
   const bool stale = e != nullptr && map_.is_expired(e, now);
   if (stale && !is_served_stale(e, now)) e = nullptr;
   if (e == nullptr || joining.forces) {
+    if (is_remembered(probe, now) && !joining.forces) {
+      counters_.miss();
+      negatives_->room().hit();
+      return CT_MISS;
+    }
+    // Whoever loads knows better soon.
+    if (has_negatives()) budget_.give(negatives_->forget(probe));
     const ct_status status = flights_.join(Flight::kLoad, probe, joining.loader, hold);
     if (status == CT_LEASED && e != nullptr && pins_.pin(e)) hold->flight->old = e;
     return status;
@@ -152,14 +159,49 @@ void Shard::release_waiting(const Probe &probe, Entry *e) {
   pins_.unpin(e);
 }
 
-void Shard::overtake(const Probe &probe) {
+void Shard::invalidate(const Probe &probe) {
   Locked locked(*this);
-  overtake_load(probe);
+  invalidate_key(probe);
 }
 
-void Shard::overtake_all() {
+bool Shard::is_overtaken(const Flight &flight) {
   Locked locked(*this);
-  flights_.overtake_all();
+  return flights_.is_overtaken(flight);
+}
+
+bool Shard::remember(const Flight &flight, Negative *negative, Reservation &room) {
+  Locked locked(*this);
+  // No entry is there, since a store would have overtaken the load; but a snapshot may be loaded.
+  if (flights_.is_overtaken(flight)) return false;
+  const uint64_t weight = negative->weight;
+  room.keep(negatives_->forget({flight.key(), flight.hash}));
+  if (!negatives_->add(negative)) return false;
+  room.spend(weight);
+  return true;
+}
+
+bool Shard::forget_oldest(Reservation &room) {
+  Locked locked(*this);
+  if (!has_negatives()) return false;
+  room.keep(negatives_->forget_oldest());
+  return true;
+}
+
+bool Shard::tidy_negatives(Now &now) {
+  Locked locked(*this);
+  if (!has_negatives()) return false;
+  for (uint64_t i = 0; i < kAtOnce; i++) {
+    const uint64_t weight = negatives_->tidy(now);
+    if (weight == 0) return false;
+    budget_.give(weight);
+  }
+  lock_.let_others_in();
+  return true;
+}
+
+void Shard::invalidate_all() {
+  Locked locked(*this);
+  invalidate_keys();
 }
 
 }  // namespace ct

@@ -25,7 +25,7 @@ constexpr uint64_t kPaid = 2;
 
 ct_status Shard::remove(const Probe &probe, Now &now, Departed &gone, ct_value *out) {
   Settled settled(*this);
-  overtake_load(probe);
+  invalidate_key(probe);
   const Ref ref = map_.find(probe).ref;
   if (ref == kNone) return CT_MISS;
   Entry *e = at(ref);
@@ -55,7 +55,7 @@ bool Shard::remove_seen(const Probe &probe, Entry *seen, Now &now, Departed &gon
   const Ref ref = seen != nullptr ? current(seen, false, now) : map_.find(probe).ref;
   const bool is_live = ref != kNone && !map_.is_expired(at(ref), now);
   if (is_live != (seen != nullptr)) return false;
-  overtake_load(probe);
+  invalidate_key(probe);
   // A stale entry was not seen, and leaves all the same: the key is invalidated.
   if (ref != kNone)
     budget_.give(leave(ref, probe.hash, cause_of(at(ref), CT_CAUSE_REMOVED, now), gone));
@@ -66,7 +66,7 @@ bool Shard::remove_matched(const Probe &probe, Entry *matched, Now &now, Departe
   Settled settled(*this);
   const Ref ref = current(matched, true, now);
   if (ref == kNone) return false;
-  overtake_load(probe);
+  invalidate_key(probe);
   budget_.give(leave(ref, probe.hash, cause_of(at(ref), CT_CAUSE_REMOVED, now), gone));
   return true;
 }
@@ -178,7 +178,7 @@ bool Shard::expire(Now &now, Departed &gone, uint64_t *count) {
 
 void Shard::clear_some(uint64_t *from, Now &now, Departed &gone) {
   Settled settled(*this);
-  if (*from == 0) flights_.overtake_all();
+  if (*from == 0) invalidate_keys();
   uint64_t expired = 0;
   if (expire_due(now, gone, &expired)) return;
   const bool wholesale = quiet_ && options_.stale == 0 && policy_->clears_at_once() &&

@@ -15,8 +15,8 @@ namespace ct {
 // Returns whether a set has nothing to do but to store: no entry is due, no load is to be
 // overtaken, room is nowhere but in entries, and neither entries nor references are moving.
 inline bool Shard::is_calm(Now &now) const {
-  return flights_.empty() && waiting_ == 0 && budget_.is_used_up() && share_.none_due(now) &&
-         !map_.entries.store().is_sparse() && !map_.index.migrating();
+  return flights_.empty() && !has_negatives() && waiting_ == 0 && budget_.is_used_up() &&
+         share_.none_due(now) && !map_.entries.store().is_sparse() && !map_.index.migrating();
 }
 
 template <bool kMortal>

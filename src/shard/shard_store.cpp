@@ -51,7 +51,7 @@ inline Next ShardStore::store_locked(ct_value *out) {
     return request_.end(status);
   }
   if (request_.flight == nullptr) {
-    overtake_load();
+    invalidate();
     if (old != kNone && overwrite(old)) {
       shard_.release_waiting(request_.probe, shard_.at(old));
       return request_.end(CT_OK);
@@ -105,7 +105,7 @@ inline ShardStore::Verdict ShardStore::judge(Ref old) const {
 inline ct_status ShardStore::turn_down(Verdict verdict, Ref old, ct_value *out) {
   const bool is_write =
       verdict == Verdict::kAbsent || verdict == Verdict::kDead || verdict == Verdict::kTooLarge;
-  if (is_write && request_.flight == nullptr) overtake_load();
+  if (is_write && request_.flight == nullptr) invalidate();
   switch (verdict) {
     case Verdict::kExists:
       return CT_EXISTS;
@@ -229,12 +229,21 @@ void ShardStore::abandon() {
 // Each write removes a few entries that are due, so that a cache far from its limit sheds them,
 // too.
 inline void ShardStore::tidy() {
+  if (shard_.has_negatives()) tidy_negatives();
   // The last step of the loop is a call of first_due, which brings the shard's earliest deadline up
   // to date. Otherwise other shards might come to look for due entries when there are none.
   for (uint64_t i = 0;; i++) {
     const Ref ref = shard_.first_due(now_);
     if (ref == kNone || ref == kAskAgain || i == kTidied) break;
     room_.keep(shard_.leave(ref, shard_.hash_of(ref), CT_CAUSE_EXPIRED, gone_));
+  }
+}
+
+inline void ShardStore::tidy_negatives() {
+  for (uint64_t i = 0; i < kTidied; i++) {
+    const uint64_t weight = shard_.negatives_->tidy(now_);
+    if (weight == 0) break;
+    room_.keep(weight);
   }
 }
 
@@ -387,7 +396,7 @@ Next ShardStore::set_deadline() {
 
 inline Next ShardStore::set_deadline_locked() {
   const bool dead = request_.fitness == Fitness::kDead;
-  if (dead) overtake_load();
+  if (dead) invalidate();
   const Ref ref = map().find(request_.probe).ref;
   const bool is_live = ref != kNone && !map().is_expired(shard_.at(ref), now_);
   if (dead && ref != kNone)

@@ -75,7 +75,7 @@ class ShardStore {
       CT_REQUIRES(shard_.lock_, shard_.settled_);
   void reject() CT_REQUIRES(shard_.lock_);
   bool give_back(ct_value *out) CT_REQUIRES(shard_.lock_);
-  void overtake_load() CT_REQUIRES(shard_.lock_) { shard_.overtake_load(request_.probe); }
+  void invalidate() CT_REQUIRES(shard_.lock_) { shard_.invalidate_key(request_.probe); }
   void land(const ct_value &value) CT_REQUIRES(shard_.lock_);
 
   bool prepare() CT_REQUIRES(shard_.lock_);
@@ -84,6 +84,7 @@ class ShardStore {
   void release_block() CT_REQUIRES(shard_.lock_);
 
   void tidy() CT_REQUIRES(shard_.lock_, shard_.settled_);
+  void tidy_negatives() CT_REQUIRES(shard_.lock_);
   Next make_room(Ref *own) CT_REQUIRES(shard_.lock_, shard_.settled_);
   Next evict_for_block(Ref own) CT_REQUIRES(shard_.lock_, shard_.settled_);
   void forget_own();

@@ -560,6 +560,7 @@ static void check_renewing(void) {
   options.refresh_ahead = 20;
   options.stale = 50;
   options.retry = 5;
+  options.negative_ttl = 10;
   options.jitter = 0;
   ct_cache *cache = new_cache(&options);
   ct_value value;
@@ -581,6 +582,10 @@ static void check_renewing(void) {
   ct_stats stats = CT_STATS_INIT;
   CHECK(ct_cache_stats(cache, &stats) == CT_OK && stats.shared_failures == 0);
   CHECK(stats.renewals == 2 && stats.renewal_failures == 1 && stats.stale_served == 2);
+  CHECK(ct_get_or_lease(cache, "none", 4, 0, NULL, &lease) == CT_LEASED);
+  ct_lease_fail(lease, CT_MISS);
+  CHECK(ct_get_or_lease(cache, "none", 4, 0, NULL, &lease) == CT_MISS && lease == NULL);
+  CHECK(ct_cache_stats(cache, &stats) == CT_OK && stats.negative_hits == 1);
   ct_cache_free(cache);
 }
 
@@ -611,7 +616,7 @@ static void check_stats(void) {
   ct_stats stats = CT_STATS_INIT;
   CHECK(ct_cache_stats(cache, &stats) == CT_OK);
   const ct_stats expected = {
-      sizeof(stats), 7, 2, 5, 1, 2, 202, 1, 1, 1, 1, 1, 13, 0, 2, 0, 0, 0, 0};
+      sizeof(stats), 7, 2, 5, 1, 2, 202, 1, 1, 1, 1, 1, 13, 0, 2, 0, 0, 0, 0, 0};
   CHECK(memcmp(&expected, &stats, sizeof(stats)) == 0);
   CHECK(ct_cache_stats_reset(cache) == CT_OK && ct_cache_stats(cache, &stats) == CT_OK);
   CHECK(stats.hits == 0 && stats.load_ticks == 0);

@@ -163,11 +163,13 @@ static inline ct_entry_info info_of(ct_cache *cache, const char *key) {
   } while (0)
 
 static inline void assert_stats(const ct_stats *expected, const ct_cache *cache, int line) {
-  static const char *const names[] = {
-      "hits",           "misses",      "inserts",         "updates",    "evictions",
-      "evicted_weight", "expirations", "removals",        "rejections", "loads",
-      "load_failures",  "load_ticks",  "waits",           "pinned",     "shared_failures",
-      "stale_served",   "renewals",    "renewal_failures"};
+  static const char *const names[] = {"hits",         "misses",        "inserts",
+                                      "updates",      "evictions",     "evicted_weight",
+                                      "expirations",  "removals",      "rejections",
+                                      "loads",        "load_failures", "load_ticks",
+                                      "waits",        "pinned",        "shared_failures",
+                                      "stale_served", "renewals",      "renewal_failures",
+                                      "negative_hits"};
   ct_stats actual = stats_of(cache);
   const uint64_t *want = &expected->hits;
   const uint64_t *have = &actual.hits;

@@ -144,7 +144,7 @@ PIN_FIELD(ct_policy_ops, on_resize, 64);
 PIN_FIELD(ct_policy_ops, victim, 72);
 PIN_FIELD(ct_policy_ops, on_reweigh, 80);
 
-PIN_SIZE(ct_options, 160);
+PIN_SIZE(ct_options, 168);
 PIN_FIELD(ct_options, struct_size, 0);
 PIN_FIELD(ct_options, policy, 8);
 PIN_FIELD(ct_options, weight_kind, 12);
@@ -166,7 +166,8 @@ PIN_FIELD(ct_options, allocator, 120);
 PIN_FIELD(ct_options, refresh_ahead, 128);
 PIN_FIELD(ct_options, stale, 136);
 PIN_FIELD(ct_options, retry, 144);
-PIN_FIELD(ct_options, jitter, 152);
+PIN_FIELD(ct_options, negative_ttl, 152);
+PIN_FIELD(ct_options, jitter, 160);
 PIN_TYPE(ct_options, policy, int32_t);
 PIN_TYPE(ct_options, weight_kind, int32_t);
 
@@ -187,7 +188,7 @@ PIN_FIELD(ct_entry_info, frequency, 32);
 PIN_FIELD(ct_entry_info, key_size, 40);
 PIN_FIELD(ct_entry_info, value_size, 48);
 
-PIN_SIZE(ct_stats, 152);
+PIN_SIZE(ct_stats, 160);
 PIN_FIELD(ct_stats, struct_size, 0);
 PIN_FIELD(ct_stats, hits, 8);
 PIN_FIELD(ct_stats, misses, 16);
@@ -207,6 +208,7 @@ PIN_FIELD(ct_stats, shared_failures, 120);
 PIN_FIELD(ct_stats, stale_served, 128);
 PIN_FIELD(ct_stats, renewals, 136);
 PIN_FIELD(ct_stats, renewal_failures, 144);
+PIN_FIELD(ct_stats, negative_hits, 152);
 
 PIN_SIZE(ct_load_options, 32);
 PIN_FIELD(ct_load_options, struct_size, 0);

@@ -151,10 +151,10 @@ BREACHES = {
         ("src/shard/shard.cpp", LOCKED + "  counters_.add_to(stats);", "  counters_.add_to(stats);",
          "requires holding"),
     "a function without the lock that it needs":
-        (LOAD, LOCKED + "  overtake_load(probe);", "  overtake_load(probe);", "requires holding"),
+        (LOAD, LOCKED + "  invalidate_key(probe);", "  invalidate_key(probe);", "requires holding"),
     "a removal before the policy knows all uses":
-        ("src/shard/shard_remove.cpp", "  Settled settled(*this);\n  overtake_load(probe);",
-         LOCKED + "  overtake_load(probe);", "requires holding"),
+        ("src/shard/shard_remove.cpp", "  Settled settled(*this);\n  invalidate_key(probe);",
+         LOCKED + "  invalidate_key(probe);", "requires holding"),
     "a lock that is taken twice":
         (PINS, LOCKED, LOCKED + "  Locked again(*this);\n", "already held"),
     "a heap without its lock":
@@ -195,8 +195,8 @@ BREACHES = {
     "code that clang does not see":
         (PINS, LOCKED, "#ifdef __clang__\n" + LOCKED + "#endif\n", "may switch off"),
     "an exempt function in clang's own words":
-        (LOAD, "void Shard::overtake_all() {",
-         "__attribute__((no_thread_safety_analysis)) void Shard::overtake_all() {",
+        (LOAD, "void Shard::invalidate_all() {",
+         "__attribute__((no_thread_safety_analysis)) void Shard::invalidate_all() {",
          "may switch off"),
     "a function that only says that the lock is held":
         (SHARD, "  bool keeps_stats() const",

@@ -559,8 +559,9 @@ TEST(times_of_options_are_checked) {
   with.ttl = 20s;
   with.refresh_ahead = 20s;
   assert_status(CT_ERR_INVALID, failure_of([&] { cache<int, int> it(std::move(with)); }));
-  for (const auto time : {&options<int, int>::refresh_ahead, &options<int, int>::stale,
-                          &options<int, int>::retry, &options<int, int>::jitter}) {
+  for (const auto time :
+       {&options<int, int>::refresh_ahead, &options<int, int>::stale, &options<int, int>::retry,
+        &options<int, int>::negative_ttl, &options<int, int>::jitter}) {
     with = options_of<int, int>(10);
     with.ttl = 20s;
     with.*time = -1s;

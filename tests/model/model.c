@@ -204,6 +204,38 @@ void model_evict(model *m, int key, ct_cause cause) {
   end_entry(m, key, cause, true);
 }
 
+bool model_remembers(const model *m, int key) {
+  const model_negative *negative = &m->negatives[key];
+  if (negative->number == 0) return false;
+  return negative->deadline == CT_NEVER || m->now < negative->deadline;
+}
+
+uint64_t model_negative_weight(const model *m) {
+  uint64_t weight = 0;
+  for (int key = 0; key < MODEL_KEYS; key++)
+    if (model_remembers(m, key)) weight += m->negatives[key].weight;
+  return weight;
+}
+
+void model_remember(model *m, int key, uint64_t deadline, uint64_t weight) {
+  m->negatives[key] = (model_negative){++m->remembered, deadline, weight};
+}
+
+void model_forget_negative(model *m, int key) {
+  for (int k = 0; k < MODEL_KEYS; k++)
+    if (key < 0 || key == k) m->negatives[k].number = 0;
+}
+
+bool model_forget_oldest_negative(model *m) {
+  int oldest = -1;
+  for (int key = 0; key < MODEL_KEYS; key++) {
+    if (!model_remembers(m, key)) continue;
+    if (oldest < 0 || m->negatives[key].number < m->negatives[oldest].number) oldest = key;
+  }
+  if (oldest >= 0) model_forget_negative(m, oldest);
+  return oldest >= 0;
+}
+
 void model_forget(model *m) {
   queues_init(&m->queues, m->policy);
 }

@@ -22,6 +22,13 @@ typedef struct model_entry {
   uint64_t frequency;     /* 0 unless the policy counts */
 } model_entry;
 
+/* What is remembered of a key that has no value. */
+typedef struct model_negative {
+  uint64_t number; /* in order of age; 0: nothing is remembered */
+  uint64_t deadline;
+  uint64_t weight;
+} model_negative;
+
 typedef struct model {
   ct_policy policy; /* for CUSTOM the built-in one that it resembles */
   uint64_t maxsize;
@@ -32,6 +39,8 @@ typedef struct model {
   queues queues;         /* of policies that have some: order follows from them */
   int order[MODEL_KEYS]; /* the keys present, coldest first; RR: as they are numbered */
   int count;             /* keys in order */
+  model_negative negatives[MODEL_KEYS];
+  uint64_t remembered; /* so far */
   ct_stats stats;
 } model;
 
@@ -70,6 +79,15 @@ void model_use_stale(model *m, int key);
 void model_leave(model *m, int key, ct_cause cause);
 /* The same for the policy's victim. */
 void model_evict(model *m, int key, ct_cause cause);
+/* Negative caching. Those that are over weigh nothing, wherever they are. */
+bool model_remembers(const model *m, int key);
+uint64_t model_negative_weight(const model *m);
+void model_remember(model *m, int key, uint64_t deadline, uint64_t weight);
+/* Forgets that key, or all keys if it is -1. */
+void model_forget_negative(model *m, int key);
+/* Returns whether there was one. */
+bool model_forget_oldest_negative(model *m);
+
 /* All entries have left by ct_clear. */
 void model_forget(model *m);
 

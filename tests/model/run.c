@@ -34,6 +34,7 @@ static void check_stats(run *r) {
   check_equal(r, expected->stale_served, stats.stale_served);
   check_equal(r, expected->renewals, stats.renewals);
   check_equal(r, expected->renewal_failures, stats.renewal_failures);
+  check_equal(r, expected->negative_hits, stats.negative_hits);
   check_equal(r, 0, stats.waits);
   check_equal(r, 0, stats.shared_failures);
   /* A walk pins what it is about to show. */

@@ -134,9 +134,12 @@ void make_room(run *r, int key, uint64_t weight) {
   } else {
     for (;;) {
       const uint64_t old = key >= 0 && model_is_kept(m, key) ? m->entries[key].weight : 0;
-      const uint64_t others = model_kept_weight(m) - old;
+      const uint64_t others = model_kept_weight(m) - old + model_negative_weight(m);
       if (others <= m->maxsize && weight <= m->maxsize - others) break;
-      evict(r);
+      if (model_kept_count(m) > 0)
+        evict(r);
+      else
+        check(r, model_forget_oldest_negative(m));
     }
   }
   model_make_room_for(m, -1);

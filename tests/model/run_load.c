@@ -146,7 +146,8 @@ typedef struct service {
   bool stale;  /* and that is past its deadline */
   bool loads;  /* the caller has the lease */
   bool busy;
-  bool renews; /* the lease comes with the old value */
+  bool remembered; /* that there is no value */
+  bool renews;     /* the lease comes with the old value */
   uint64_t stamp;
   size_t size;
 } service;
@@ -163,8 +164,9 @@ static service find_service(const run *r, int key, bool forces) {
   const bool soon = s.stale || entry->age_deadline < model_sum(m->now, o->refresh_ahead);
   const bool freshens = o->stale != 0 || o->refresh_ahead != 0;
   const bool wanted = !s.serves || (freshens && soon && m->now >= entry->retry_at);
-  s.loads = wanted && !leased;
-  s.busy = !s.serves && leased;
+  s.remembered = !s.serves && !forces && model_remembers(m, key);
+  s.loads = wanted && !leased && !s.remembered;
+  s.busy = !s.serves && !s.remembered && leased;
   s.renews = s.loads && kept;
   return s;
 }
@@ -174,7 +176,9 @@ static void follow_service(run *r, int key, const service *s) {
   ct_stats *stats = &r->model.stats;
   if (s->renews) pin(r, s->stamp);
   if (!s->serves) {
-    stats->misses += s->loads;
+    if (!s->remembered) model_forget_negative(&r->model, key);
+    stats->misses += s->loads || s->remembered;
+    stats->negative_hits += s->remembered;
     return;
   }
   stats->hits++;
@@ -189,6 +193,22 @@ static void follow_service(run *r, int key, const service *s) {
 
 static bool has_old(const run *r, int key, uint64_t stamp) {
   return r->model.entries[key].present && r->model.entries[key].stamp == stamp;
+}
+
+/* A load of the key that is not overtaken has found nothing. */
+static void remember(run *r, int key) {
+  model *m = &r->model;
+  const ct_options *o = &r->options;
+  if (o->negative_ttl == 0) return;
+  const uint64_t size = key_size(r, key) == 0 ? 1 : key_size(r, key);
+  const bool by_key = o->weigher == NULL && o->weight_kind == CT_WEIGHT_VALUE;
+  const uint64_t weight = by_key ? size : 1;
+  if (weight > m->maxsize) return;
+  while (model_negative_weight(m) != 0 && model_negative_weight(m) + weight > m->maxsize / 16)
+    model_forget_oldest_negative(m);
+  make_room(r, -1, weight);
+  const uint64_t ttl = o->negative_ttl;
+  model_remember(m, key, ttl == CT_NEVER ? CT_NEVER : model_sum(m->now, ttl), weight);
 }
 
 /* A load of the key that is not overtaken has failed, or has found nothing. */
@@ -264,10 +284,16 @@ void do_get_or_load(run *r) {
   const ct_status status =
       ct_get_or_load_with(r->cache, key_data(r, key), key_size(r, key), on_load, &p, &options, out);
   check_equal(r, s.loads ? 1 : 0, p.calls);
-  check(r, r->timer_reads <= 1 + p.calls + (s.renews ? 1 : 0) || weighs_memory(r));
+  const int more = (s.renews ? 1 : 0) + (r->options.negative_ttl != 0 ? 1 : 0);
+  check(r, r->timer_reads <= 1 + p.calls + more || weighs_memory(r));
   if (p.calls != 0) r->timer_reads = 0; /* loads are timed in any cache */
   if (s.busy) {
     check_equal(r, CT_BUSY, status);
+    if (out != NULL) check_nothing(r, out);
+    return;
+  }
+  if (s.remembered) {
+    check_equal(r, CT_MISS, status);
     if (out != NULL) check_nothing(r, out);
     return;
   }
@@ -283,6 +309,7 @@ void do_get_or_load(run *r) {
     r->model.stats.load_failures++;
     const bool counts = s.renews && !p.invalidates && p.told != CT_BUSY;
     if (counts) follow_failure(r, key, s.stamp, p.told, s.serves);
+    if (p.told == CT_MISS && !p.invalidates) remember(r, key);
     const bool serves = counts && s.serves && p.told != CT_MISS && leaves_at > r->model.now;
     check_equal(r, !serves ? p.told : live ? CT_OK : CT_STALE, status);
     if (out != NULL && serves) receive(r, out, s.stamp, NULL, s.size);
@@ -372,6 +399,8 @@ static void end_lease_by(run *r, const open_lease *l) {
     const ct_status failure = (ct_status)kFailures[r->stamps % COUNT_OF(kFailures)];
     ct_lease_fail(l->lease, failure);
     if (l->renews && !l->overtaken) follow_failure(r, l->key, l->stamp, failure, true);
+    if (failure == CT_MISS && !l->overtaken) remember(r, l->key);
+    r->writes = r->writes || failure == CT_MISS;
     return;
   }
   r->operation = keeps ? "ct_lease_keep" : "ct_lease_fulfil";
@@ -429,7 +458,8 @@ static void take_lease(run *r) {
   const ct_status status =
       ct_get_or_lease(r->cache, key_data(r, key), key_size(r, key), wait, out, &l.lease);
   const ct_status served = s.loads ? CT_RENEW : s.stale ? CT_STALE : CT_OK;
-  check_equal(r, s.serves ? served : s.busy ? CT_BUSY : CT_LEASED, status);
+  const ct_status without = s.remembered ? CT_MISS : s.busy ? CT_BUSY : CT_LEASED;
+  check_equal(r, s.serves ? served : without, status);
   if (out != NULL && s.serves) receive_entry(r, out, key);
   if (out != NULL && !s.serves) check_nothing(r, out);
   check(r, s.loads == (l.lease != NULL));

@@ -50,6 +50,15 @@ static void draw_freshness(run *r, ct_policy policy) {
     o->retry = 1 + (o->seed >> 58 & 7);
 }
 
+/* Draws from bits of the seed, too. The model knows neither shards nor what memory weighs, nor, if
+ * the clock goes back, what is over but still there. */
+static void draw_negatives(run *r) {
+  ct_options *o = &r->options;
+  if (!r->setup.loads || r->setup.timeless || r->setup.backwards || r->setup.huge) return;
+  if (o->shards > 1 || weighs_memory(r) || (o->seed >> 24 & 1) == 0) return;
+  o->negative_ttl = (o->seed >> 25 & 3) == 0 ? CT_NEVER : 1 + (o->seed >> 26 & 31);
+}
+
 static void draw_setup(run *r, ct_policy policy) {
   setup *s = &r->setup;
   ct_options *o = &r->options;
@@ -84,6 +93,7 @@ static void draw_setup(run *r, ct_policy policy) {
   if (o->maxsize == 0) o->flags |= CT_FLAG_KEEP_NOTHING;
   draw_lifetimes(r, policy);
   draw_freshness(r, policy);
+  draw_negatives(r);
 
   /* Where victims cannot be predicted, the listener has to name them. With queues, it matters
    * when an expired entry was reclaimed. */

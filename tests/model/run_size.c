@@ -30,7 +30,7 @@ void do_size(run *r) {
   const uint64_t currsize = ct_currsize(r->cache);
   check_order_of_deadlines(r);
   reclaim_all(r);
-  check_equal(r, model_kept_weight(&r->model), currsize);
+  check_equal(r, model_kept_weight(&r->model) + model_negative_weight(&r->model), currsize);
   check(r, currsize <= r->model.maxsize);
   check_equal(r, r->model.maxsize, ct_maxsize(r->cache));
   check(r, ct_memory(r->cache) > 0);
@@ -44,6 +44,7 @@ void do_resize(run *r) {
   check_equal(r, CT_OK, ct_resize(r->cache, maxsize));
   check_equal(r, maxsize, ct_maxsize(r->cache));
   if (maxsize == 0) overtake(r, -1);
+  while (model_negative_weight(&r->model) > maxsize / 16) model_forget_oldest_negative(&r->model);
   reclaim(r);
   make_room(r, -1, 0);
   reclaim(r);
@@ -96,6 +97,8 @@ void do_expire(run *r) {
   const uint64_t count = ct_expire(r->cache, until, visits ? on_visit : NULL, r);
 
   if (until == CT_NOW) until = m->now;
+  for (int key = 0; key < MODEL_KEYS; key++)
+    if (m->negatives[key].deadline <= until) model_forget_negative(m, key);
   if (listens(r)) check_equal(r, count, r->heard.count);
   if (visits) check_equal(r, count, r->visited.count);
   if (visits && listens(r))

@@ -5,6 +5,7 @@
 void overtake(run *r, int key) {
   for (int i = 0; i < r->lease_count; i++)
     if (key < 0 || r->leases[i].key == key) r->leases[i].overtaken = true;
+  model_forget_negative(&r->model, key);
 }
 
 uint64_t age_deadline(const run *r, const request *q) {

@@ -39,7 +39,7 @@ _hot.connect(check, reraise, token_of, ClosedError, CallKey)
 
 
 Freshness = Dict[str, Optional[Seconds]]
-"""refresh_ahead, stale, retry and jitter."""
+"""refresh_ahead, stale, retry, negative_ttl and jitter."""
 
 
 def entry_options(
@@ -363,7 +363,7 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         options["policy"] = Policy(raw.policy)
         options["weight_kind"] = WeightKind(raw.weight_kind)
         options["maxsize"] = None if raw.maxsize == lib.CT_UNBOUNDED else raw.maxsize
-        times = ("ttl", "tti", "refresh_ahead", "stale", "retry", "jitter")
+        times = ("ttl", "tti", "refresh_ahead", "stale", "retry", "negative_ttl", "jitter")
         options.update({name: seconds_of(getattr(raw, name)) for name in times})
         return options
 

@@ -39,8 +39,9 @@ class BytesCache(CacheBase[bytes, bytes]):
     Of the loading calls that find a value with less than refresh_ahead left until the end of its
     ttl, one renews it, and the others get the old one meanwhile. For stale longer than its ttl,
     they get the old one if a newer one cannot be loaded yet. retry is how long nobody tries again
-    after a failure, by default a tenth of ttl. jitter takes up to so much off the ttl, at random,
-    so that what was stored at once does not expire at once.
+    after a failure, by default a tenth of ttl. For negative_ttl it is remembered that a loader has
+    found no value. jitter takes up to so much off the ttl, at random, so that what was stored at
+    once does not expire at once.
 
     Callbacks: timer() returns the time in seconds, by default time.monotonic(). ttu(key, value,
     now) returns until when an entry may be used. weigher(key, value) returns its weight.
@@ -67,6 +68,7 @@ class BytesCache(CacheBase[bytes, bytes]):
         refresh_ahead: Optional[Seconds] = None,
         stale: Optional[Seconds] = None,
         retry: Optional[Seconds] = None,
+        negative_ttl: Optional[Seconds] = None,
         jitter: Optional[Seconds] = None,
         seed: int = 0,
         stats: bool = True,
@@ -92,7 +94,13 @@ class BytesCache(CacheBase[bytes, bytes]):
             shards,
             ttl,
             tti,
-            {"refresh_ahead": refresh_ahead, "stale": stale, "retry": retry, "jitter": jitter},
+            {
+                "refresh_ahead": refresh_ahead,
+                "stale": stale,
+                "retry": retry,
+                "negative_ttl": negative_ttl,
+                "jitter": jitter,
+            },
             seed,
             stats,
             precise_clock,

@@ -189,6 +189,7 @@ pub const ct_options = extern struct {
     refresh_ahead: u64,
     stale: u64,
     retry: u64,
+    negative_ttl: u64,
     jitter: u64,
 };
 
@@ -254,6 +255,7 @@ pub const ct_stats = extern struct {
     stale_served: u64,
     renewals: u64,
     renewal_failures: u64,
+    negative_hits: u64,
 };
 
 pub const ct_policy_ops = extern struct {

@@ -62,6 +62,7 @@ pub const Full = struct {
         options.refresh_ahead = plain.refresh_ahead.ns;
         options.stale = plain.stale.ns;
         options.retry = plain.retry.ns;
+        options.negative_ttl = plain.negative_ttl.ns;
         options.jitter = plain.jitter.ns;
         if (plain.keep_nothing) options.flags |= c.CT_FLAG_KEEP_NOTHING;
         if (plain.single_threaded) options.flags |= c.CT_FLAG_SINGLE_THREADED;

@@ -70,6 +70,9 @@ pub const Options = struct {
     /// How long nobody tries to renew a value after a failure; zero: a tenth of ttl, or of
     /// refresh_ahead without one.
     retry: Duration = .zero,
+    /// For so long it is remembered that a loader has found no value, and loading calls tell so
+    /// without a load; zero: not at all.
+    negative_ttl: Duration = .zero,
     /// Below ttl: up to this much, at random, is taken off the ttl, so that what was stored at once
     /// does not expire at once.
     jitter: Duration = .zero,

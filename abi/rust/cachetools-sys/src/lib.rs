@@ -399,6 +399,8 @@ pub struct ct_options {
     /// How long nobody tries to renew a value after a failure, in ticks; 0: a tenth of ttl, or of
     /// refresh_ahead without one.
     pub retry: u64,
+    /// For this long it is remembered that a load has found no value, in ticks; 0: not at all.
+    pub negative_ttl: u64,
     /// Below ttl: up to this much, at random, is taken off the ttl, in ticks, so that what was
     /// stored at once does not expire at once.
     pub jitter: u64,
@@ -537,6 +539,8 @@ pub struct ct_stats {
     pub renewals: u64,
     /// Of these, how many failed and left the old value.
     pub renewal_failures: u64,
+    /// Loading calls that were told of a remembered miss; misses, too.
+    pub negative_hits: u64,
 }
 
 /// How to load.

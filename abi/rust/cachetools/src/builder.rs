@@ -54,6 +54,7 @@ pub struct Builder<C> {
     refresh_ahead: u64,
     stale: u64,
     retry: u64,
+    negative_ttl: u64,
     jitter: u64,
     seed: u64,
     /// Called in place of `Callbacks::drop`, if any: one that needs no user_data.
@@ -77,6 +78,7 @@ impl<C> Builder<C> {
             refresh_ahead: 0,
             stale: 0,
             retry: 0,
+            negative_ttl: 0,
             jitter: 0,
             seed: 0,
             drop: None,
@@ -122,6 +124,13 @@ impl<C> Builder<C> {
     /// `refresh_ahead` without one.
     pub fn retry(mut self, retry: Duration) -> Self {
         self.retry = ticks(retry);
+        self
+    }
+
+    /// How long it is remembered that a loader has found no value. Until then loading calls tell so
+    /// without a load. Zero is not at all.
+    pub fn negative_ttl(mut self, negative_ttl: Duration) -> Self {
+        self.negative_ttl = ticks(negative_ttl);
         self
     }
 
@@ -258,6 +267,7 @@ impl<C> Builder<C> {
             refresh_ahead: self.refresh_ahead,
             stale: self.stale,
             retry: self.retry,
+            negative_ttl: self.negative_ttl,
             jitter: self.jitter,
         })
     }
@@ -336,6 +346,8 @@ pub struct Options {
     pub stale: Duration,
     /// How long nobody tries to renew a value after a failure.
     pub retry: Duration,
+    /// How long it is remembered that there is no value; zero if not at all.
+    pub negative_ttl: Duration,
     /// How much at most is taken off the ttl; zero if nothing is.
     pub jitter: Duration,
     /// The seed of hashing.
@@ -362,6 +374,7 @@ impl Options {
             refresh_ahead: duration(raw.refresh_ahead),
             stale: duration(raw.stale),
             retry: duration(raw.retry),
+            negative_ttl: duration(raw.negative_ttl),
             jitter: duration(raw.jitter),
             seed: raw.seed,
             has_stats: raw.flags & sys::CT_FLAG_NO_STATS == 0,

@@ -47,6 +47,8 @@ pub struct Stats {
     pub renewals: u64,
     /// Renewals that failed, and left the old value.
     pub renewal_failures: u64,
+    /// Loading calls that were told of a remembered miss; these are misses, too.
+    pub negative_hits: u64,
 }
 
 impl Stats {
@@ -72,6 +74,7 @@ impl Stats {
             stale_served: 0,
             renewals: 0,
             renewal_failures: 0,
+            negative_hits: 0,
         }
     }
 
@@ -95,6 +98,7 @@ impl Stats {
             stale_served: raw.stale_served,
             renewals: raw.renewals,
             renewal_failures: raw.renewal_failures,
+            negative_hits: raw.negative_hits,
         }
     }
 }

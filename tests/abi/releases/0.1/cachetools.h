@@ -185,12 +185,13 @@ typedef struct ct_options {
   uint64_t refresh_ahead;
   uint64_t stale;
   uint64_t retry;
+  uint64_t negative_ttl;
   uint64_t jitter;
 } ct_options;
-#define CT_OPTIONS_INIT                                                                           \
-  {                                                                                               \
+#define CT_OPTIONS_INIT \
+  { \
     sizeof(ct_options), 0, 0, 0, 0, 0, 0, 0, 0, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, \
-        CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, 0, 0, 0, 0                                        \
+        CT_NULL_, CT_NULL_, CT_NULL_, CT_NULL_, 0, 0, 0, 0, 0 \
   }
 CT_API void ct_options_init(ct_options *options, size_t struct_size);
 CT_API const char *ct_options_problem(const ct_options *options);
@@ -358,9 +359,10 @@ typedef struct ct_stats {
   uint64_t stale_served;
   uint64_t renewals;
   uint64_t renewal_failures;
+  uint64_t negative_hits;
 } ct_stats;
 #define CT_STATS_INIT \
-  { sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 CT_API void ct_stats_init(ct_stats *stats, size_t struct_size);
 CT_API ct_status ct_cache_stats(const ct_cache *cache, ct_stats *out);
 CT_API ct_status ct_cache_stats_reset(ct_cache *cache);
