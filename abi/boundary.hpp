@@ -55,6 +55,25 @@ inline ct_status check_key(const ct_cache *cache, const void *key, size_t key_si
   return cache == nullptr ? CT_ERR_INVALID : check_bytes(key, key_size);
 }
 
+// Zeros an [out] array that may be NULL.
+template <class T>
+void zero_all(T *array, size_t count) {
+  if (array != nullptr && count > 0) std::memset(static_cast<void *>(array), 0, count * sizeof(T));
+}
+
+// Returns CT_ERR_INVALID if an offset is less than the one before or data is missing, and
+// CT_ERR_TOO_LARGE if a piece has 2^32 bytes or more.
+inline ct_status check_ends(const void *data, const size_t *ends, size_t count) {
+  ct_status status = CT_OK;
+  size_t begin = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (ends[i] < begin) return CT_ERR_INVALID;
+    if (is_too_long(ends[i] - begin)) status = CT_ERR_TOO_LARGE;
+    begin = ends[i];
+  }
+  return data == nullptr && begin > 0 ? CT_ERR_INVALID : status;
+}
+
 // The function form of an initializer: copies as much of it as fits, and zeros the rest.
 template <class T>
 void init_struct(T *to, size_t size, const T &from) {

@@ -27,7 +27,7 @@ class EndingLease {
         shard_(*flight_.shard),
         old_(std::exchange(flight_.old, nullptr)) {}
   ~EndingLease() {
-    if (!ended_) shard_.give_up_lease(flight_);
+    if (!ended_) cache().give_up(flight_);
     if (old_ != nullptr) shard_.release(old_);
   }
   EndingLease(const EndingLease &) = delete;
@@ -92,6 +92,12 @@ void ct_result_discard(ct_result *result) {
   if (result != nullptr) unwrap(result)->discard();
 }
 
+void ct_result_fail(ct_result *result, ct_status status) {
+  if (result == nullptr) return;
+  const bool may_fail = status == CT_BUSY || ct::Result::judge_failure(status) == status;
+  unwrap(result)->fail(may_fail ? status : CT_ERR_INVALID);
+}
+
 void ct_result_not_modified(ct_result *result) {
   if (result != nullptr) unwrap(result)->keep_old();
 }
@@ -125,21 +131,51 @@ ct_status ct_get_or_load(ct_cache *cache, const void *key, size_t key_size, ct_l
   return ct_get_or_load_with(cache, key, key_size, load, user_data, nullptr, out);
 }
 
+namespace {
+
+// Returns false if the options are not allowed.
+bool read_load_options(const ct_load_options *options, ct_load_options *read) {
+  if (options != nullptr && !ct::read_struct(options, read)) return false;
+  return (read->flags & ~CT_LOAD_FORCE) == 0 && read->reserved == 0;
+}
+
+bool read_patience(const ct_load_options *options, ct::Cache::Patience *patience) {
+  ct_load_options read = CT_LOAD_OPTIONS_INIT;
+  if (!read_load_options(options, &read)) return false;
+  if (read.timeout_ns != 0) patience->wait_ns = read.timeout_ns;
+  patience->stale_ns = read.stale_after_ns;
+  patience->forces = (read.flags & CT_LOAD_FORCE) != 0;
+  return true;
+}
+
+}  // namespace
+
 ct_status ct_get_or_load_with(ct_cache *cache, const void *key, size_t key_size, ct_loader_fn load,
                               void *user_data, const ct_load_options *options, ct_value *out) {
   ct::zero(out);
   const ct_status status = ct::check_key(cache, key, key_size);
   if (status != CT_OK) return status;
-  ct_load_options read = CT_LOAD_OPTIONS_INIT;
-  if (load == nullptr || (options != nullptr && !ct::read_struct(options, &read))) {
-    return CT_ERR_INVALID;
-  }
-  if ((read.flags & ~CT_LOAD_FORCE) != 0 || read.reserved != 0) return CT_ERR_INVALID;
   ct::Cache::Patience patience;
-  if (read.timeout_ns != 0) patience.wait_ns = read.timeout_ns;
-  patience.stale_ns = read.stale_after_ns;
-  patience.forces = (read.flags & CT_LOAD_FORCE) != 0;
+  if (load == nullptr || !read_patience(options, &patience)) return CT_ERR_INVALID;
   return ct::unwrap(cache)->get_or_load(ct::bytes(key, key_size), patience, load, user_data, out);
+}
+
+ct_status ct_get_or_load_many(ct_cache *cache, const void *keys, const size_t *key_ends,
+                              size_t count, ct_load_many_fn load, void *user_data,
+                              const ct_load_options *options, ct_value *values,
+                              ct_status *statuses) {
+  ct::zero_all(values, count);
+  ct::zero_all(statuses, count);
+  if (cache == nullptr || load == nullptr) return CT_ERR_INVALID;
+  if (count > 0 && (key_ends == nullptr || statuses == nullptr)) return CT_ERR_INVALID;
+  if (ct::is_too_long(count)) return CT_ERR_TOO_LARGE;
+  const ct_status status = ct::check_ends(keys, key_ends, count);
+  if (status != CT_OK) return status;
+  ct::Cache::Patience patience;
+  if (!read_patience(options, &patience)) return CT_ERR_INVALID;
+  const ct::KeyList list = {keys == nullptr ? "" : static_cast<const char *>(keys), key_ends,
+                            count};
+  return ct::unwrap(cache)->get_or_load_many(list, {load, user_data}, patience, values, statuses);
 }
 
 ct_status ct_get_or_lease(ct_cache *cache, const void *key, size_t key_size, uint64_t wait_ns,
@@ -156,6 +192,32 @@ ct_status ct_get_or_lease(ct_cache *cache, const void *key, size_t key_size, uin
       ct::unwrap(cache)->join(ct::bytes(key, key_size), patience, 0, out, &flight);
   *lease = reinterpret_cast<ct_lease *>(flight);
   return joined;
+}
+
+ct_status ct_get_or_lease_async(ct_cache *cache, const void *key, size_t key_size,
+                                const ct_load_options *options, ct_done_fn done, void *user_data,
+                                ct_value *out, ct_lease **lease, ct_wait **wait) {
+  ct::zero(out);
+  if (lease != nullptr) *lease = nullptr;
+  if (wait != nullptr) *wait = nullptr;
+  if (lease == nullptr || done == nullptr) return CT_ERR_INVALID;
+  const ct_status status = ct::check_key(cache, key, key_size);
+  if (status != CT_OK) return status;
+  ct_load_options read = CT_LOAD_OPTIONS_INIT;
+  if (!read_load_options(options, &read)) return CT_ERR_INVALID;
+  if (read.timeout_ns != 0 || read.stale_after_ns != 0) return CT_ERR_INVALID;
+  ct::Flight *flight = nullptr;
+  const ct_status joined =
+      ct::unwrap(cache)->join_async(ct::bytes(key, key_size), (read.flags & CT_LOAD_FORCE) != 0,
+                                    done, user_data, out, &flight, wait);
+  *lease = reinterpret_cast<ct_lease *>(flight);
+  return joined;
+}
+
+bool ct_wait_cancel(ct_wait *wait) {
+  if (wait == nullptr) return false;
+  auto &waiter = *reinterpret_cast<ct::Waiter *>(wait);
+  return static_cast<ct::Cache &>(waiter.shard->owner()).cancel(waiter);
 }
 
 ct_status ct_lease_fulfil(ct_lease *lease, const void *value, size_t value_size,

@@ -11,19 +11,6 @@ ct_status check_pair(const ct_cache *cache, const void *key, size_t key_size, co
   return status == CT_OK ? ct::check_bytes(value, value_size) : status;
 }
 
-// Returns CT_ERR_INVALID if an offset is less than the one before or data is missing, and
-// CT_ERR_TOO_LARGE if a piece has 2^32 bytes or more.
-ct_status check_ends(const void *data, const size_t *ends, size_t count) {
-  ct_status status = CT_OK;
-  size_t begin = 0;
-  for (size_t i = 0; i < count; i++) {
-    if (ends[i] < begin) return CT_ERR_INVALID;
-    if (ct::is_too_long(ends[i] - begin)) status = CT_ERR_TOO_LARGE;
-    begin = ends[i];
-  }
-  return data == nullptr && begin > 0 ? CT_ERR_INVALID : status;
-}
-
 // Copies a value with arguments that are rare or wrong. Apart from ct_get_copy, so that this keeps
 // its own in registers.
 [[gnu::noinline]] ct_status get_copy_unusual(ct_cache *cache, const void *key, size_t key_size,
@@ -35,11 +22,6 @@ ct_status check_ends(const void *data, const size_t *ends, size_t count) {
   if (status != CT_OK) return status;
   if (buffer == nullptr && capacity > 0) return CT_ERR_INVALID;
   return ct::unwrap(cache)->get_copy(ct::bytes(key, key_size), buffer, capacity, size);
-}
-
-template <class T>
-void zero_all(T *array, size_t count) {
-  if (array != nullptr && count > 0) std::memset(static_cast<void *>(array), 0, count * sizeof(T));
 }
 
 }  // namespace
@@ -171,8 +153,8 @@ ct_status ct_set_lifetime(ct_cache *cache, const void *key, size_t key_size, uin
 
 ct_status ct_get_many(ct_cache *cache, const ct_bytes *keys, size_t count, ct_value *values,
                       ct_status *statuses) {
-  zero_all(values, count);
-  zero_all(statuses, count);
+  ct::zero_all(values, count);
+  ct::zero_all(statuses, count);
   if (cache == nullptr) return CT_ERR_INVALID;
   if (count > 0 && (keys == nullptr || values == nullptr || statuses == nullptr)) {
     return CT_ERR_INVALID;
@@ -186,30 +168,30 @@ ct_status ct_get_many(ct_cache *cache, const ct_bytes *keys, size_t count, ct_va
 
 ct_status ct_get_many_copy(ct_cache *cache, const void *keys, const size_t *key_ends, size_t count,
                            void *buffer, size_t capacity, size_t *value_ends, ct_status *statuses) {
-  zero_all(value_ends, count);
-  zero_all(statuses, count);
+  ct::zero_all(value_ends, count);
+  ct::zero_all(statuses, count);
   if (cache == nullptr || (buffer == nullptr && capacity > 0)) return CT_ERR_INVALID;
   if (count > 0 && (key_ends == nullptr || value_ends == nullptr || statuses == nullptr)) {
     return CT_ERR_INVALID;
   }
-  ct_status status = check_ends(keys, key_ends, count);
+  ct_status status = ct::check_ends(keys, key_ends, count);
   if (status != CT_OK) return status;
   status =
       ct::unwrap(cache)->get_many_copy(static_cast<const char *>(keys), key_ends, count,
                                        static_cast<char *>(buffer), capacity, value_ends, statuses);
-  if (status < 0) zero_all(statuses, count);
-  if (status < 0 && status != CT_ERR_BUFFER) zero_all(value_ends, count);
+  if (status < 0) ct::zero_all(statuses, count);
+  if (status < 0 && status != CT_ERR_BUFFER) ct::zero_all(value_ends, count);
   return status;
 }
 
 ct_status ct_set_many(ct_cache *cache, const void *data, const size_t *ends, size_t count,
                       const ct_entry_options *options, ct_status *statuses) {
-  zero_all(statuses, count);
+  ct::zero_all(statuses, count);
   if (cache == nullptr || (count > 0 && ends == nullptr) || count > SIZE_MAX / 2) {
     return CT_ERR_INVALID;
   }
   // A pair that is too long fails alone: the core returns its status.
-  const ct_status status = check_ends(data, ends, 2 * count);
+  const ct_status status = ct::check_ends(data, ends, 2 * count);
   if (status != CT_OK && status != CT_ERR_TOO_LARGE) return status;
   ct_entry_options copy;
   const ct_entry_options *entry = ct::unwrap(cache)->check(options, &copy);

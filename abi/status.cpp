@@ -21,6 +21,7 @@ constexpr Text kTexts[] = {
     {CT_END, "CT_END", "Nothing more follows."},
     {CT_STALE, "CT_STALE", "The value is past its lifetime; no newer one could be loaded yet."},
     {CT_RENEW, "CT_RENEW", "Here is a value, and the caller must now load a newer one."},
+    {CT_PENDING, "CT_PENDING", "The answer comes later, by a callback."},
     {CT_ERR_INVALID, "CT_ERR_INVALID", "An argument is not allowed."},
     {CT_ERR_NOMEM, "CT_ERR_NOMEM", "There is no memory left."},
     {CT_ERR_TOO_LARGE, "CT_ERR_TOO_LARGE", "The entry is too large for the cache."},

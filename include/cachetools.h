@@ -100,8 +100,9 @@ typedef enum ct_status {
   CT_LEASED = 4,           /**< the caller must now load this key */
   CT_BUSY = 5,             /**< another caller is loading this key, or others keep changing it */
   CT_END = 6,              /**< nothing more follows */
-  CT_STALE = 7, /**< here is a value past its lifetime: no newer one could be loaded yet */
-  CT_RENEW = 8, /**< here is a value, and the caller must now load a newer one */
+  CT_STALE = 7,   /**< here is a value past its lifetime: no newer one could be loaded yet */
+  CT_RENEW = 8,   /**< here is a value, and the caller must now load a newer one */
+  CT_PENDING = 9, /**< the answer comes later, by a callback */
   CT_STATUS_RANGE_MAX_ = 0x7fffffff /**< never returned */
 } ct_status;
 
@@ -1043,6 +1044,11 @@ CT_API void ct_result_weight(ct_result *result, uint64_t weight);
 /** Hands the value back to the callers, but does not keep it. */
 CT_API void ct_result_discard(ct_result *result);
 
+/** Fails with that status: CT_MISS, a CT_ERR_..., a status of one's own, or CT_BUSY as a loader may
+ *  return it; anything else counts as CT_ERR_INVALID. It is as if the callback had returned the
+ *  status, but of many keys, only this one fails. Of this and ct_result_set, the last one counts. */
+CT_API void ct_result_fail(ct_result *result, ct_status status);
+
 /** Hands back the old value that is to be renewed: it is still right, and its lifetime begins anew.
  *  If it has left meanwhile for want of room, it is stored anew, but not in a cache with a drop. Of
  *  this and ct_result_set, the last one counts. Without an old value the call fails with
@@ -1148,6 +1154,46 @@ CT_API ct_status ct_get_or_load_with(ct_cache *cache, const void *key, size_t ke
                                      ct_loader_fn load, void *user_data,
                                      const ct_load_options *options, ct_value *out);
 
+/**
+ * Finds the values of many keys that are absent, as ct_loader_fn does for one: by one query for all
+ * of them.
+ *
+ * @param keys     count keys, no two of them the same
+ * @param results  count results, in the order of the keys. A result that nothing is done with says
+ *                 that there is no such value (CT_MISS); ct_result_fail fails one key alone
+ * @return CT_OK; otherwise as ct_loader_fn, and every one of the keys fails with it
+ */
+typedef ct_status (*ct_load_many_fn)(void *user_data, const ct_bytes *keys, size_t count,
+                                     ct_result *const *results);
+
+/**
+ * ct_get_or_load_with for many keys in one call.
+ *
+ * The loader is called once, with the keys that nobody else is loading. After that, the call waits
+ * for the loads of others. It holds no lease meanwhile; each load that is given up while it waits
+ * costs one more call of the loader, with that key alone. A key that is there more than once is
+ * looked up once, and its answer copied.
+ *
+ * @param keys      the bytes of all keys, one behind the other; NULL only if there are none
+ * @param key_ends  count offsets: key i ends where key i + 1 begins
+ * @param count     below 2^32
+ * @param load      not NULL. To load one of its keys inside returns CT_ERR_RECURSION
+ * @param options   NULL: none. timeout_ns is how long the call waits for others all in all
+ * @param values    [out] count values, zeroed where there is none; may be NULL
+ * @param statuses  [out] count statuses, each as ct_get_or_load_with returns it; all 0 on failure
+ * @return CT_OK: each key has a status, be it a failure; CT_ERR_INVALID and CT_ERR_TOO_LARGE, also
+ *         for one key: nothing was looked up; CT_ERR_NOMEM: nothing was loaded
+ *
+ * Ownership: ct_value_release gives each value back.
+ * Threads:   waits for others until the time is over.
+ * Callbacks: load; then as ct_set.
+ * Cost:      O(count); as ct_get_or_load; allocates.
+ */
+CT_API ct_status ct_get_or_load_many(ct_cache *cache, const void *keys, const size_t *key_ends,
+                                     size_t count, ct_load_many_fn load, void *user_data,
+                                     const ct_load_options *options, ct_value *values,
+                                     ct_status *statuses);
+
 /** The right and the duty to load a key. Until it is fulfilled or abandoned, it is a running load,
  *  and is overtaken as one. Opaque. */
 typedef struct ct_lease ct_lease;
@@ -1175,6 +1221,56 @@ typedef struct ct_lease ct_lease;
  */
 CT_API ct_status ct_get_or_lease(ct_cache *cache, const void *key, size_t key_size,
                                  uint64_t wait_ns, ct_value *out, ct_lease **lease);
+
+/** A call that waits for a load without a thread. Opaque. */
+typedef struct ct_wait ct_wait;
+
+/**
+ * Tells what has come of a call that returned CT_PENDING. Runs with no lock held, and may call the
+ * cache, but not free it. Several run one after the other: what one of them ends is told after it
+ * has returned.
+ *
+ * @param status  what ct_get_or_lease would return, but for CT_BUSY
+ * @param value   borrowed until the callback returns (ct_value_ref keeps it); NULL: there is none
+ * @param lease   yours from now on with CT_LEASED and CT_RENEW; otherwise NULL
+ */
+typedef void (*ct_done_fn)(void *user_data, ct_status status, const ct_value *value,
+                           ct_lease *lease);
+
+/**
+ * Does the same as ct_get_or_lease, but never waits: for event loops, where one thread serves
+ * thousands of callers. Where ct_get_or_lease would wait, it returns CT_PENDING, and `done` is
+ * called exactly once: on whichever thread ends the load, perhaps before this call returns.
+ *
+ * @param options  NULL: none. Its times must be 0: who has waited for too long calls ct_wait_cancel
+ * @param done     not NULL
+ * @param out      [out] the value on CT_OK, CT_STALE and CT_RENEW, otherwise zeroed; may be NULL
+ * @param lease    [out] the lease on CT_LEASED and CT_RENEW, otherwise NULL
+ * @param wait     [out] on CT_PENDING what ct_wait_cancel takes, otherwise NULL; is there before
+ *                 `done` runs. NULL: the call cannot be cancelled
+ * @return CT_PENDING; otherwise as ct_get_or_lease, and `done` is not called
+ *
+ * Ownership: ct_value_release gives *out back. *lease as by ct_get_or_lease. *wait is given to
+ *            ct_wait_cancel exactly once, before ct_cache_free. ct_cache_free calls no `done`.
+ * Threads:   never waits, also in single-threaded caches.
+ * Cost:      as ct_get_or_lease; CT_PENDING allocates.
+ */
+CT_API ct_status ct_get_or_lease_async(ct_cache *cache, const void *key, size_t key_size,
+                                       const ct_load_options *options, ct_done_fn done,
+                                       void *user_data, ct_value *out, ct_lease **lease,
+                                       ct_wait **wait);
+
+/**
+ * Ends a call that returned CT_PENDING, or gives back what it left, before, in or after its `done`.
+ *
+ * @param wait  consumed; NULL does nothing
+ * @return true: `done` will not run; false: it has run, runs, or will
+ *
+ * Threads:   never waits, so `done` may still run on another thread after false.
+ * Callbacks: `done` of others.
+ * Cost:      O(1); never allocates.
+ */
+CT_API bool ct_wait_cancel(ct_wait *wait);
 
 /**
  * Brings the value that a lease was taken for: stores it, and hands it to all who wait.

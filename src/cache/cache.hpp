@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <utility>
 
 #include "base/clock.hpp"
 #include "base/handle.hpp"
@@ -28,6 +29,24 @@
 namespace ct {
 
 class Result;
+
+// Keys that lie one behind the other: key i ends at ends[i].
+struct KeyList {
+  const char *data;
+  const size_t *ends;
+  size_t count;
+
+  Bytes operator[](size_t i) const {
+    const size_t begin = i == 0 ? 0 : ends[i - 1];
+    return {data + begin, ends[i] - begin};
+  }
+};
+
+// A loader of many keys.
+struct BulkLoader {
+  ct_load_many_fn load;
+  void *user_data;
+};
 
 class alignas(64) Cache : public Owner {
  public:
@@ -102,12 +121,14 @@ class alignas(64) Cache : public Owner {
     uint64_t wait_ns = UINT64_MAX;  // if there is no value
     uint64_t stale_ns = 0;          // if there is a stale one
     bool forces = false;            // as if there were no value
+    Waiter *waiter = nullptr;       // waits in place of the thread
+    bool only_looks = false;        // CT_BUSY if there is anything to wait for
+    uint64_t begun = 0;             // when waiting has begun; 0: not yet
   };
   // Returns CT_OK or CT_STALE with a value; CT_LEASED with the lease of *flight; CT_RENEW with
-  // both; CT_BUSY, or a failure. loader: the thread that will load, which is this one, or 0 for no
+  // both; CT_PENDING if the waiter waits, which may be gone by then; CT_BUSY, or a failure. loader: the thread that will load, which is this one, or 0 for no
   // thread in particular.
-  ct_status join(Bytes key, const Patience &patience, Thread loader, ct_value *out,
-                 Flight **flight);
+  ct_status join(Bytes key, Patience &patience, Thread loader, ct_value *out, Flight **flight);
   // These end a lease. old: what its load was to renew, pinned, if anything. The first two return
   // CT_OK or CT_NOT_STORED; or a failure, and then the lease is still to be ended. The last one
   // returns how the old value may be handed out all the same: CT_OK, CT_STALE, or CT_MISS if it may
@@ -116,8 +137,18 @@ class alignas(64) Cache : public Owner {
                    const Entry *old, ct_value *out);
   ct_status keep(Flight &flight, const ct_entry_options &entry, Entry *old, ct_value *out);
   ct_status end_in_failure(Flight &flight, ct_status failure, Entry *old);
-  ct_status get_or_load(Bytes key, const Patience &patience, ct_loader_fn load, void *user_data,
+  void give_up(Flight &flight);
+  // As join, for a caller that waits without a thread: CT_PENDING instead of CT_BUSY. *wait is set
+  // before `done` can run. wait may be NULL.
+  ct_status join_async(Bytes key, bool forces, ct_done_fn done, void *user_data, ct_value *out,
+                       Flight **flight, ct_wait **wait);
+  // Returns whether the waiter will not be told any more.
+  bool cancel(Waiter &waiter);
+  ct_status get_or_load(Bytes key, Patience patience, ct_loader_fn load, void *user_data,
                         ct_value *out);
+  // Each key gets a status. values may be NULL.
+  ct_status get_or_load_many(const KeyList &keys, const BulkLoader &loader,
+                             const Patience &patience, ct_value *values, ct_status *statuses);
   ct_status keep_first(Bytes key, const Result &result, bool keep, ct_value *out);
   ct_status compute(Bytes key, ct_compute_fn compute, void *user_data, ct_value *out);
 
@@ -159,6 +190,23 @@ class alignas(64) Cache : public Owner {
 #endif
 
  private:
+  friend class ManyLoads;
+
+  // A load that this caller leads.
+  struct Loading {
+    Flight *flight;
+    Entry *old;    // what it renews, pinned, if anything
+    bool has_old;  // the old value was handed out already
+  };
+  static Loading begin_loading(Flight &flight, ct_status joined) {
+    return {&flight, std::exchange(flight.old, nullptr), joined == CT_RENEW};
+  }
+  static Bytes old_value(const Loading &loading) {
+    if (loading.old == nullptr) return {nullptr, 0};
+    return loading.flight->shard->value_of(loading.old);
+  }
+  ct_status end_loading(const Loading &loading, Result &result, ct_status answered, ct_value *out);
+
   Cache(const Memory &memory, const CheckedOptions &options) noexcept;
   ~Cache() = default;
   friend class Owner;
@@ -220,7 +268,11 @@ class alignas(64) Cache : public Owner {
   void tidy_negatives(Now &now);
   void tell(Departed &gone) {
     if (!gone.empty()) gone.tell(options_.listener, options_.user_data, nullptr, nullptr);
+    if (!gone.answers().empty()) answer(gone.answers());
   }
+  [[gnu::noinline, gnu::cold]] static void answer(Answers &answers);
+  void answer(Waiter &waiter);
+  void destroy(Waiter &waiter);
 
   PageHeaps heaps_;
   Memory memory_;

@@ -70,12 +70,11 @@ Landing Cache::await(const Hold &hold, uint64_t until, Thread loader, ct_value *
 
 // Looks the key up again whenever the load that it waited for was given up for others. It does so
 // in a loop, because other threads decide how often that happens.
-ct_status Cache::join(Bytes key, const Patience &patience, Thread loader, ct_value *out,
+ct_status Cache::join(Bytes key, Patience &patience, Thread loader, ct_value *out,
                       Flight **flight) {
   const Probe probe = probe_of(key);
   Shard &shard = shard_of(probe);
   Joining joining = {loader, patience.forces, patience.stale_ns != 0};
-  uint64_t begun = 0;  // waiting
   for (;;) {
     Now now(clock_);
     Hold hold;
@@ -88,9 +87,12 @@ ct_status Cache::join(Bytes key, const Patience &patience, Thread loader, ct_val
     const uint64_t wait_ns =
         hold.falls_back ? std::min(patience.stale_ns, patience.wait_ns) : patience.wait_ns;
     Landing landing = Landing::kNotYet;
-    if (wait_ns != 0) {
-      if (begun == 0) begun = monotonic_ns();
-      landing = await(hold, saturating_add(begun, wait_ns), loader, out);
+    if (patience.waiter != nullptr) {
+      landing = shard.check_in(*hold.flight, loader, false, out, patience.waiter);
+      if (landing == Landing::kNotYet) return CT_PENDING;
+    } else if (wait_ns != 0 && !patience.only_looks) {
+      if (patience.begun == 0) patience.begun = monotonic_ns();
+      landing = await(hold, saturating_add(patience.begun, wait_ns), loader, out);
     }
     if (landing == Landing::kLeased) {
       hold.flight->started = clock_.read();
@@ -100,8 +102,11 @@ ct_status Cache::join(Bytes key, const Patience &patience, Thread loader, ct_val
     // Once there is an answer, it does not change any more.
     const ct_status answer =
         landing == Landing::kFailed ? hold.flight->failure : status_of(landing);
-    shard.leave(*hold.flight);
+    Departed gone(shards_);
+    shard.leave(*hold.flight, gone.answers());
+    tell(gone);
     if (landing == Landing::kGivenUp) continue;
+    if (patience.only_looks) return CT_BUSY;
     if (!hold.falls_back || landing == Landing::kLanded || answer == CT_MISS) return answer;
     // The stale value serves, unless it has left meanwhile.
     joining.waits_first = false;
@@ -199,43 +204,51 @@ ct_status Cache::end_in_failure(Flight &flight, ct_status failure, Entry *old) {
   }
   if (failure == CT_MISS && negatives_ != nullptr) remember_miss(flight, gone);
   if (concerns_all) {
-    shard.fail_lease(flight, failure);
+    shard.fail_lease(flight, failure, gone.answers());
   } else {
-    shard.give_up_lease(flight);
+    shard.give_up_lease(flight, gone.answers());
   }
   tell(gone);
   return old_status;
 }
 
-ct_status Cache::get_or_load(Bytes key, const Patience &patience, ct_loader_fn load,
-                             void *user_data, ct_value *out) {
+void Cache::give_up(Flight &flight) {
+  Departed gone(shards_);
+  flight.shard->give_up_lease(flight, gone.answers());
+  tell(gone);
+}
+
+// Ends the load by what the loader answered. Returns what its caller is told.
+ct_status Cache::end_loading(const Loading &loading, Result &result, ct_status answered,
+                             ct_value *out) {
+  Flight &flight = *loading.flight;
+  Shard &shard = *flight.shard;
+  ct_value loaded = CT_VALUE_INIT;
+  ct_status status =
+      end_load(flight, result, answered, loading.old, out == nullptr ? nullptr : &loaded);
+  bool serves = false;
+  if (status == CT_OK || status == CT_NOT_STORED) {
+    status = CT_OK;
+  } else {
+    const ct_status old_status = end_in_failure(flight, status, loading.old);
+    serves = loading.has_old && Result::is_failure(status) && old_status != CT_MISS;
+    if (serves) status = old_status;
+  }
+  if (!serves) replace(out, loaded);
+  if (loading.old != nullptr) shard.release(loading.old);
+  return status;
+}
+
+ct_status Cache::get_or_load(Bytes key, Patience patience, ct_loader_fn load, void *user_data,
+                             ct_value *out) {
   Flight *flight = nullptr;
   const ct_status joined = join(key, patience, this_thread(), out, &flight);
   if (joined != CT_LEASED && joined != CT_RENEW) return joined;
-  assert(flight != nullptr);
-  Shard &shard = *flight->shard;
-  Entry *old = std::exchange(flight->old, nullptr);
-  const Bytes old_value = old == nullptr ? Bytes{nullptr, 0} : shard.value_of(old);
-  Result result(memory_, old == nullptr ? nullptr : &old_value);
+  const Loading loading = begin_loading(*flight, joined);
+  Result result(memory_, old_value(loading));
   const ct_status answered = result.judge_load(
       load(user_data, key.data, key.size, reinterpret_cast<ct_result *>(&result)));
-  ct_value loaded = CT_VALUE_INIT;
-  ct_status status = end_load(*flight, result, answered, old, out == nullptr ? nullptr : &loaded);
-  const bool failed = status < 0 || (status != CT_OK && status != CT_NOT_STORED);
-  if (failed) {
-    const ct_status old_status = end_in_failure(*flight, status, old);
-    // The old value was handed out already.
-    const bool serves = joined == CT_RENEW && Result::is_failure(status) && old_status != CT_MISS;
-    if (serves) {
-      status = old_status;
-    }
-    if (!serves) replace(out, loaded);
-  } else {
-    replace(out, loaded);
-    status = CT_OK;
-  }
-  if (old != nullptr) shard.release(old);
-  return status;
+  return end_loading(loading, result, answered, out);
 }
 
 // A run can be in vain only because of a plain write. As such writes need never end, the number of
@@ -256,17 +269,17 @@ bool Cache::compute_in_turn(const Probe &probe, ct_compute_fn compute, void *use
   Shard &shard = shard_of(probe);
   const Thread thread = this_thread();
   Hold turn;
+  Departed gone(shards_);
   *status = shard.take_turn(probe, thread, &turn);
   if (*status == CT_BUSY) {
     *status = status_of(await(turn, CT_NEVER, thread, nullptr));
-    if (*status != CT_LEASED) shard.leave(*turn.flight);
+    if (*status != CT_LEASED) shard.leave(*turn.flight, gone.answers());
   }
   if (*status != CT_LEASED) return true;
-  Departed gone(shards_);
   ct_value old = CT_VALUE_INIT;
   const bool done = compute_once(probe, compute, user_data, &old, gone, out, status);
   // The turn ends first, since listener and drop may compute the same key.
-  shard.give_up_lease(*turn.flight);
+  shard.give_up_lease(*turn.flight, gone.answers());
   tell(gone);
   if (old.pin != 0) shard.release(&old);
   return done;

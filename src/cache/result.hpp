@@ -16,9 +16,11 @@ namespace ct {
 
 class Result {
  public:
-  // old: the value that is there so far, if any; it stays valid as long as the result.
-  explicit Result(Memory &memory, const Bytes *old = nullptr) noexcept
-      : memory_(memory), old_(old) {}
+  // old: the value that is there so far, if any; it stays valid as long as the result. unset: the
+  // status of a callback that sets nothing.
+  explicit Result(Memory &memory, Bytes old = {nullptr, 0},
+                  ct_status unset = CT_ERR_CALLBACK) noexcept
+      : memory_(memory), old_(old), status_(unset) {}
   ~Result() { memory_.release(large_, size_, 1); }
   Result(const Result &) = delete;
   Result &operator=(const Result &) = delete;
@@ -38,7 +40,11 @@ class Result {
     if (size_ > 0) std::memcpy(large_ != nullptr ? large_ : small_, value.data, size_);
     return CT_OK;
   }
-  void fail(ct_status status) { status_ = status; }
+  // Of this and set, the last one counts.
+  void fail(ct_status status) {
+    status_ = status;
+    is_not_modified_ = false;
+  }
 
   ct_entry_options &entry() { return entry_; }
   const ct_entry_options &entry() const { return entry_; }
@@ -49,7 +55,7 @@ class Result {
     is_not_modified_ = true;
   }
   bool is_not_modified() const { return is_not_modified_; }
-  const Bytes *old() const { return old_; }
+  const Bytes *old() const { return old_.data == nullptr ? nullptr : &old_; }
   bool has_value() const { return status_ == CT_OK && !is_not_modified_; }
   bool discarded() const { return discarded_; }
   Bytes value() const { return {large_ != nullptr ? large_ : small_, size_}; }
@@ -57,11 +63,13 @@ class Result {
   // Turns the status that a callback returned into the one that the call returns. That is the same
   // status if it may be handed on, else CT_ERR_CALLBACK.
   ct_status judge(ct_status answered) const {
-    return answered == CT_OK ? status_ : judge_failure(answered);
+    const ct_status status = answered == CT_OK ? status_ : answered;
+    return status == CT_OK ? CT_OK : judge_failure(status);
   }
   // The same for a loader, which may also say that only its caller was cancelled.
   ct_status judge_load(ct_status answered) const {
-    return answered == CT_BUSY ? CT_BUSY : judge(answered);
+    const bool is_busy = answered == CT_BUSY || (answered == CT_OK && status_ == CT_BUSY);
+    return is_busy ? CT_BUSY : judge(answered);
   }
   static ct_status judge_failure(ct_status answered) {
     const auto number = static_cast<int32_t>(answered);
@@ -76,10 +84,10 @@ class Result {
 
  private:
   Memory &memory_;
-  const Bytes *const old_;
+  const Bytes old_;
   size_t size_ = 0;
-  char *large_ = nullptr;               // a value that small_ has no room for
-  ct_status status_ = CT_ERR_CALLBACK;  // until a value is set
+  char *large_ = nullptr;  // a value that small_ has no room for
+  ct_status status_;       // if the callback answers CT_OK
   bool discarded_ = false;
   bool is_not_modified_ = false;
   ct_entry_options entry_ = CT_ENTRY_OPTIONS_INIT;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Entries that have left one or more shards, in order, on their way to the listener. They are
+// What a call has to tell once it holds no lock: entries that have left one or more shards, in
+// order, on their way to the listener; and callers that were waiting for a load. Entries are
 // chained through the dead entries themselves, so that leaving needs no memory.
 #ifndef CT_DEPARTED_HPP
 #define CT_DEPARTED_HPP
@@ -9,6 +10,7 @@
 #include <cstdint>
 
 #include "shard/shards.hpp"
+#include "shard/waiter.hpp"
 #include "table/entry.hpp"
 
 namespace ct {
@@ -24,6 +26,7 @@ class Departed {
 
   bool empty() const { return head_.ref == kNone; }
   bool watched() const { return watched_; }
+  Answers &answers() { return answers_; }
   // Needs the lock of the shard that the entry is from.
   void add(uint32_t shard, Ref ref, Entry *e, ct_cause cause);
   // Sorts by deadline. Entries with equal deadlines stay in order.
@@ -51,6 +54,7 @@ class Departed {
   const bool watched_;
   Place head_ = {0, kNone};
   Place tail_ = {0, kNone};
+  Answers answers_;
 };
 
 }  // namespace ct

@@ -38,11 +38,16 @@ Flight *Flights::join_to_renew(const Probe &probe, Thread loader, Entry *old) {
   return flight;
 }
 
-Landing Flights::check_in(Flight &flight, Thread loader, bool falls_back, ct_value *out) {
+Landing Flights::check_in(Flight &flight, Thread loader, bool falls_back, ct_value *out,
+                          Waiter *waiter) {
   assert(flight.holders > 0);
   if (flight.answer == Flight::kNone) {
     if (flight.leased) {
       flight.reserved = true;
+      if (waiter == nullptr) return Landing::kNotYet;
+      waiter->flight = &flight;
+      waiter->state = Waiter::kWaits;
+      flight.waiters.add(*waiter);
       return Landing::kNotYet;
     }
     if (falls_back) flight.reserved = false;
@@ -53,18 +58,26 @@ Landing Flights::check_in(Flight &flight, Thread loader, bool falls_back, ct_val
   }
   if (flight.answer == Flight::kFailure) {
     // A load that finds nothing has removed the stale value.
-    if (falls_back && flight.failure != CT_MISS) return Landing::kFailed;
-    counters_.miss();
-    loads_.shared_failure();
+    if (!falls_back || flight.failure == CT_MISS) count_answer(flight);
     return Landing::kFailed;
   }
   if (out != nullptr) {
     if (!pins_.pin(flight.entry)) return Landing::kNoMemory;
     *out = flight.value;
   }
-  counters_.hit();
-  loads_.wait();
+  count_answer(flight);
   return Landing::kLanded;
+}
+
+// Counts for a caller that has waited.
+void Flights::count_answer(const Flight &flight) {
+  if (flight.answer == Flight::kValue) {
+    counters_.hit();
+    loads_.wait();
+  } else {
+    counters_.miss();
+    loads_.shared_failure();
+  }
 }
 
 void Flights::give_lease(Flight &flight, Thread loader) {
@@ -84,73 +97,93 @@ void Flights::end_lease(Flight &flight) {
   if (flight.answer != Flight::kNone) unlist(flight);
 }
 
-// Returns how many of the other holders are to be woken. If there are none, the flight is gone.
-int Flights::end_hold(Flight &flight) {
+// Returns how many of the threads that hold the flight are to be woken. If it has no other holder,
+// the flight is gone.
+int Flights::end_hold(Flight &flight, Answers &answers) {
   if (--flight.holders == 0) {
     destroy(flight);
     return 0;
   }
   if (flight.leased || flight.answer != Flight::kNone) return 0;
+  const bool overtaken = is_overtaken(flight);
+  while (!flight.waiters.empty()) {
+    Waiter &waiter = flight.waiters.take_first();
+    waiter.state = overtaken ? Waiter::kAnew : Waiter::kLeased;
+    answers.add(waiter);
+    if (overtaken) continue;
+    give_lease(flight, 0);
+    counters_.miss();
+    return 0;
+  }
   flight.news.fetch_add(1, std::memory_order_release);
-  return is_overtaken(flight) ? INT_MAX : 1;
+  return overtaken ? INT_MAX : 1;
 }
 
-int Flights::leave(Flight &flight, Entry **left) {
+int Flights::leave(Flight &flight, Entry **left, Answers &answers) {
   assert(flight.waiting() > 0);
   *left = flight.waiting() == 1 ? std::exchange(flight.entry, nullptr) : nullptr;
-  return end_hold(flight);
+  return end_hold(flight, answers);
 }
 
-int Flights::give_up(Flight &flight) {
+int Flights::give_up(Flight &flight, Answers &answers) {
   if (flight.kind == Flight::kLoad) loads_.failure();
   end_lease(flight);
-  return end_hold(flight);
+  return end_hold(flight, answers);
 }
 
-int Flights::fail_all(Flight &flight, ct_status failure) {
+int Flights::fail_all(Flight &flight, ct_status failure, Answers &answers) {
   assert(flight.kind == Flight::kLoad);
   const bool is_answer = flight.waiting() > 0 && flight.answer == Flight::kNone;
   if (is_answer) {
     flight.failure = failure;
-    answer(flight, Flight::kFailure);
+    answer(flight, Flight::kFailure, answers);
   }
-  give_up(flight);
+  give_up(flight, answers);
   return is_answer ? INT_MAX : 0;
 }
 
-void Flights::land(Flight &flight, const ct_value &value, Entry *entry, Now &now) {
+void Flights::land(Flight &flight, const ct_value &value, Entry *entry, Now &now,
+                   Answers &answers) {
   assert(flight.kind == Flight::kLoad);
   if (loads_.keeps()) loads_.load(now() > flight.started ? now() - flight.started : 0);
-  const bool is_answer = answer_by_value(flight, value, entry);
+  const bool is_answer = answer_by_value(flight, value, entry, answers);
   end_lease(flight);
-  const int next = end_hold(flight);
+  const int next = end_hold(flight, answers);
   const int others = is_answer ? INT_MAX : next;
   // The flight may be gone by now, if a waiting caller has left early. wake() allows that.
   if (others != 0) wake(flight.news, others);
 }
 
-void Flights::release_waiting(const Probe &probe, const ct_value &value, Entry *entry) {
+void Flights::release_waiting(const Probe &probe, const ct_value &value, Entry *entry,
+                              Answers &answers) {
   table_.visit(probe.hash, [&](Flight &flight) {
     if (!is_overtaken(flight) || !is_of(flight, Flight::kLoad, probe)) return;
-    if (!answer_by_value(flight, value, entry)) return;
+    if (!answer_by_value(flight, value, entry, answers)) return;
     if (!flight.leased) unlist(flight);
     wake(flight.news, INT_MAX);
   });
 }
 
-void Flights::answer(Flight &flight, Flight::Answer answer) {
+void Flights::answer(Flight &flight, Flight::Answer answer, Answers &answers) {
   flight.answer = answer;
+  while (!flight.waiters.empty()) {
+    Waiter &waiter = flight.waiters.take_first();
+    waiter.state = Waiter::kAnswered;
+    count_answer(flight);
+    answers.add(waiter);
+  }
   flight.news.fetch_add(1, std::memory_order_release);
 }
 
 // Returns false if nobody waits without an answer, or if there is no memory to pin the entry for
 // those who wait, because others have pinned it so often.
-bool Flights::answer_by_value(Flight &flight, const ct_value &value, Entry *entry) {
+bool Flights::answer_by_value(Flight &flight, const ct_value &value, Entry *entry,
+                              Answers &answers) {
   if (flight.waiting() == 0 || flight.answer != Flight::kNone) return false;
   if (!pins_.pin(entry)) return false;
   flight.value = value;
   flight.entry = entry;
-  answer(flight, Flight::kValue);
+  answer(flight, Flight::kValue, answers);
   return true;
 }
 
@@ -217,6 +250,9 @@ const char *Flights::problem() {
       problem = "flight: callers may still join one that has been answered";
     }
     if (flight.holders == 0) problem = "flight: nobody holds it";
+    if (!flight.waiters.empty() && (!flight.leased || flight.answer != Flight::kNone)) {
+      problem = "flight: a waiter was forgotten";
+    }
     if (is_overtaken(flight) && flight.kind == Flight::kTurn)
       problem = "flight: a turn is overtaken";
     if (!is_overtaken(flight) && find(flight.kind, {flight.key(), flight.hash}) != &flight) {

@@ -23,6 +23,9 @@
 // A load may also renew a value that is there. Then it works on behalf of nobody else: callers that
 // come meanwhile are served the old value, unless they would rather wait.
 //
+// A caller that waits without a thread (waiter.hpp) is on the flight's list. If the lease is given
+// up, the oldest of these has it at once, so a flight with such callers is never vacant.
+//
 // A flight is in its shard's table until its lease has ended and it is answered. It lives as long
 // as a caller has its lease or waits for it. The shard's lock guards all of it.
 #ifndef CT_FLIGHT_HPP
@@ -43,6 +46,7 @@
 #include "shard/counters.hpp"
 #include "shard/load_counters.hpp"
 #include "shard/pins.hpp"
+#include "shard/waiter.hpp"
 #include "table/entries.hpp"
 #include "table/entry.hpp"
 
@@ -72,6 +76,7 @@ struct Flight {
   ct_value value = CT_VALUE_INIT;  // kValue: the value
   Entry *entry = nullptr;          // kValue: its entry, which the flight pins while callers wait
   Entry *old = nullptr;            // what the load renews, pinned; its caller's alone
+  WaiterList waiters{};            // callers that wait without a thread
   uint32_t holders = 0;            // callers that have the lease or wait
   std::atomic<uint32_t> news{0};   // a futex, which changes when waiting threads are to look again
   std::atomic<Thread> loader{0};   // the thread that has the lease; 0: no thread in particular
@@ -130,23 +135,25 @@ class Flights {
   Flight *join_to_renew(const Probe &probe, Thread loader, Entry *old);
   // Returns what has come of the flight, to a holder that waits and has woken up. out may be NULL.
   // falls_back: the caller has a stale value to fall back on. So it takes no lease, as it would
-  // have to be given the old value with it; and a failure is not yet its own.
-  Landing check_in(Flight &flight, Thread loader, bool falls_back, ct_value *out);
+  // have to be given the old value with it; and a failure is not yet its own. If there is nothing
+  // yet, `waiter` waits from now on, unless it is nullptr.
+  Landing check_in(Flight &flight, Thread loader, bool falls_back, ct_value *out, Waiter *waiter);
   // The following four end a caller's hold. If there are no other holders, the flight is gone. The
-  // first three return how many of the other holders are to be woken.
+  // first three return how many of the threads that wait are to be woken. All of them add to
+  // `answers` who is to be told.
 
   // The caller waited. If no other caller waits, *left is the entry that the flight had pinned, or
   // nullptr.
-  int leave(Flight &flight, Entry **left);
+  int leave(Flight &flight, Entry **left, Answers &answers);
   // The caller had the lease; a caller that waits may take it.
-  int give_up(Flight &flight);
+  int give_up(Flight &flight, Answers &answers);
   // The caller had the lease, and its failure answers all who wait.
-  int fail_all(Flight &flight, ct_status failure);
+  int fail_all(Flight &flight, ct_status failure, Answers &answers);
   // The caller had the lease, and its value answers all who wait. The value's entry is pinned.
-  void land(Flight &flight, const ct_value &value, Entry *entry, Now &now);
+  void land(Flight &flight, const ct_value &value, Entry *entry, Now &now, Answers &answers);
 
   // A value was stored under the key. It answers all who wait for loads that this has overtaken.
-  void release_waiting(const Probe &probe, const ct_value &value, Entry *entry);
+  void release_waiting(const Probe &probe, const ct_value &value, Entry *entry, Answers &answers);
   // Overtakes the load of the key, or all loads: the key was invalidated, or all keys were.
   void overtake(const Probe &probe);
   void overtake_all() { epoch_++; }
@@ -176,9 +183,10 @@ class Flights {
   }
   void give_lease(Flight &flight, Thread loader);
   void end_lease(Flight &flight);
-  int end_hold(Flight &flight);
-  void answer(Flight &flight, Flight::Answer answer);
-  bool answer_by_value(Flight &flight, const ct_value &value, Entry *entry);
+  int end_hold(Flight &flight, Answers &answers);
+  void answer(Flight &flight, Flight::Answer answer, Answers &answers);
+  bool answer_by_value(Flight &flight, const ct_value &value, Entry *entry, Answers &answers);
+  void count_answer(const Flight &flight);
   void unlist(Flight &flight);
   void destroy(Flight &flight);
 

@@ -191,11 +191,17 @@ class alignas(64) Shard {
   // Holds the turn to compute the key. Returns as join does.
   ct_status take_turn(const Probe &probe, Thread thread, Hold *hold);
   // Returns what has come of a flight that the caller holds and waits for.
-  Landing check_in(Flight &flight, Thread loader, bool falls_back, ct_value *out);
+  Landing check_in(Flight &flight, Thread loader, bool falls_back, ct_value *out,
+                   Waiter *waiter = nullptr);
   // These end the hold of a caller, as the functions of Flights do.
-  void leave(Flight &flight);
-  void give_up_lease(Flight &flight);
-  void fail_lease(Flight &flight, ct_status failure);
+  void leave(Flight &flight, Answers &answers);
+  void give_up_lease(Flight &flight, Answers &answers);
+  void fail_lease(Flight &flight, ct_status failure, Answers &answers);
+  // Cancels a waiter that waits; it still holds its flight. Returns false if it does not wait any
+  // more. *over: nothing refers to it now.
+  bool cancel(Waiter &waiter, bool *over);
+  // The waiter was told. Returns whether nothing refers to it now.
+  bool end_wait(Waiter &waiter);
   // A load that was to renew `old` has failed, or has found that there is no value any more: then
   // the old value leaves. Returns how the old value may be handed out all the same: CT_OK,
   // CT_STALE, or CT_MISS if it may not. The lease is still to be ended.
@@ -423,7 +429,7 @@ class alignas(64) Shard {
   template <class End>
   void end_hold(Flight &flight, End end);
   // The value has been stored, by other means than a load that is not overtaken.
-  void release_waiting(const Probe &probe, Entry *e) CT_REQUIRES(lock_);
+  void release_waiting(const Probe &probe, Entry *e, Answers &answers) CT_REQUIRES(lock_);
   bool let_loose(Entry *e, bool last) CT_REQUIRES(lock_);
   [[gnu::noinline, gnu::cold]] bool drop_last(Entry *e);
 

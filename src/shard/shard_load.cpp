@@ -105,7 +105,7 @@ ct_status Shard::keep(Flight &flight, Entry *old, uint64_t deadline, Now &now, D
     begin_life(at(ref), deadline, CT_NEVER, now);
     if (has_deadline(deadline)) expiry_.insert(ref, now());
   }
-  flights_.land(flight, value, old, now);
+  flights_.land(flight, value, old, now, gone.answers());
   if (out != nullptr) {
     *out = value;
   } else {
@@ -119,9 +119,10 @@ ct_status Shard::take_turn(const Probe &probe, Thread thread, Hold *hold) {
   return flights_.join(Flight::kTurn, probe, thread, hold);
 }
 
-Landing Shard::check_in(Flight &flight, Thread loader, bool falls_back, ct_value *out) {
+Landing Shard::check_in(Flight &flight, Thread loader, bool falls_back, ct_value *out,
+                        Waiter *waiter) {
   Locked locked(*this);
-  return flights_.check_in(flight, loader, falls_back, out);
+  return flights_.check_in(flight, loader, falls_back, out, waiter);
 }
 
 // Ends a hold, then wakes as many of the other holders as `end`, which has the lock, returns. The
@@ -136,26 +137,45 @@ void Shard::end_hold(Flight &flight, End end) {
   if (others != 0) wake(flight.news, others);
 }
 
-void Shard::leave(Flight &flight) {
+void Shard::leave(Flight &flight, Answers &answers) {
   Entry *left;
-  end_hold(flight, [&]() CT_REQUIRES(lock_) { return flights_.leave(flight, &left); });
+  end_hold(flight, [&]() CT_REQUIRES(lock_) { return flights_.leave(flight, &left, answers); });
   if (left != nullptr) release(left);
 }
 
-void Shard::give_up_lease(Flight &flight) {
-  end_hold(flight, [&]() CT_REQUIRES(lock_) { return flights_.give_up(flight); });
+void Shard::give_up_lease(Flight &flight, Answers &answers) {
+  end_hold(flight, [&]() CT_REQUIRES(lock_) { return flights_.give_up(flight, answers); });
 }
 
-void Shard::fail_lease(Flight &flight, ct_status failure) {
-  end_hold(flight, [&]() CT_REQUIRES(lock_) { return flights_.fail_all(flight, failure); });
+void Shard::fail_lease(Flight &flight, ct_status failure, Answers &answers) {
+  end_hold(flight,
+           [&]() CT_REQUIRES(lock_) { return flights_.fail_all(flight, failure, answers); });
 }
 
-void Shard::release_waiting(const Probe &probe, Entry *e) {
+bool Shard::cancel(Waiter &waiter, bool *over) {
+  Locked locked(*this);
+  const bool waits = waiter.state == Waiter::kWaits;
+  if (waits) {
+    waiter.flight->waiters.remove(waiter);
+    waiter.state = Waiter::kOver;
+  }
+  waiter.has_handle = false;
+  *over = waiter.state == Waiter::kOver;
+  return waits;
+}
+
+bool Shard::end_wait(Waiter &waiter) {
+  Locked locked(*this);
+  waiter.state = Waiter::kOver;
+  return !waiter.has_handle;
+}
+
+void Shard::release_waiting(const Probe &probe, Entry *e, Answers &answers) {
   if (flights_.empty()) return;
   const Bytes bytes = map_.entries.value(e);
   ct_value value;
   if (!hand_out(e, bytes, &value)) return;
-  flights_.release_waiting(probe, value, e);
+  flights_.release_waiting(probe, value, e, answers);
   pins_.unpin(e);
 }
 

@@ -53,7 +53,7 @@ inline Next ShardStore::store_locked(ct_value *out) {
   if (request_.flight == nullptr) {
     invalidate();
     if (old != kNone && overwrite(old)) {
-      shard_.release_waiting(request_.probe, shard_.at(old));
+      shard_.release_waiting(request_.probe, shard_.at(old), gone_.answers());
       return request_.end(CT_OK);
     }
   }
@@ -65,7 +65,7 @@ inline Next ShardStore::store_locked(ct_value *out) {
   if (out != nullptr) shard_.hand_out(e, map().entries.value(e), out);
   if (request_.condition == Condition::kElseUse) shard_.counters_.miss();
   if (request_.flight != nullptr) land(*out);
-  shard_.release_waiting(request_.probe, e);
+  shard_.release_waiting(request_.probe, e, gone_.answers());
   return request_.end(CT_OK);
 }
 
@@ -176,7 +176,7 @@ inline bool ShardStore::give_back(ct_value *out) {
 }
 
 inline void ShardStore::land(const ct_value &value) {
-  shard_.flights_.land(*request_.flight, value, shard_.entry_of(value), now_);
+  shard_.flights_.land(*request_.flight, value, shard_.entry_of(value), now_, gone_.answers());
 }
 
 // ---- Reserving --------------------------------------------------------------------------------

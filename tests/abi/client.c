@@ -553,6 +553,46 @@ static ct_status renew(void *user_data, const void *key, size_t key_size, ct_res
   return CT_OK;
 }
 
+static void count_done(void *user_data, ct_status status, const ct_value *value, ct_lease *lease) {
+  host *self = user_data;
+  self->calls++;
+  CHECK(lease == NULL && (value != NULL) == (status == CT_OK));
+  if (value != NULL) CHECK(is_text(value->data, value->size, "1"));
+}
+
+static ct_status load_pair(void *user_data, const ct_bytes *keys, size_t count,
+                           ct_result *const *results) {
+  ((host *)user_data)->calls++;
+  CHECK(count == 2 && is_text(keys[0].data, keys[0].size, "a"));
+  CHECK(ct_result_set(results[0], "1", 1) == CT_OK);
+  ct_result_fail(results[1], CT_ERR_IO);
+  return CT_OK;
+}
+
+static void check_waiting(void) {
+  host self;
+  const ct_options options = options_for(&self, CT_POLICY_LRU, 100);
+  ct_cache *cache = new_cache(&options);
+  ct_value values[3];
+  ct_status statuses[3];
+  ct_lease *lease, *none;
+  ct_wait *told, *cancelled;
+  CHECK(ct_get_or_lease(cache, "k", 1, 0, NULL, &lease) == CT_LEASED);
+  CHECK(ct_get_or_lease_async(cache, "k", 1, NULL, count_done, &self, NULL, &none, &told) ==
+        CT_PENDING);
+  CHECK(ct_get_or_lease_async(cache, "k", 1, NULL, count_done, &self, &values[0], &none,
+                              &cancelled) == CT_PENDING);
+  CHECK(ct_wait_cancel(cancelled) && self.calls == 0);
+  CHECK(ct_lease_fulfil(lease, "1", 1, NULL, NULL) == CT_OK && self.calls == 1);
+  CHECK(!ct_wait_cancel(told));
+  const size_t ends[] = {1, 2, 3};
+  CHECK(ct_get_or_load_many(cache, "akb", ends, 3, load_pair, &self, NULL, values, statuses) ==
+        CT_OK);
+  CHECK(self.calls == 2 && statuses[2] == CT_ERR_IO);
+  CHECK(take(&values[0], "1") && take(&values[1], "1") && values[2].data == NULL);
+  ct_cache_free(cache);
+}
+
 static void check_renewing(void) {
   host self;
   ct_options options = options_for(&self, CT_POLICY_LRU, 100);
@@ -804,6 +844,7 @@ int main(int argc, char **argv) {
   check_custom_policy();
   check_loading();
   check_renewing();
+  check_waiting();
   check_stats();
   check_keys();
   check_memo();

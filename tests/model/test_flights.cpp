@@ -43,14 +43,15 @@ struct Stage {
   }
   int leave(Hold hold, bool had_lease) {
     ct::Entry *left = nullptr;
-    const int others =
-        had_lease ? flights.give_up(*hold.flight) : flights.leave(*hold.flight, &left);
+    ct::Answers answers;
+    const int others = had_lease ? flights.give_up(*hold.flight, answers)
+                                 : flights.leave(*hold.flight, &left, answers);
     assert_null(left);
     assert_null(flights.problem());
     return others;
   }
   bool takes_lease(Hold hold, ct::Thread thread) {
-    return flights.check_in(*hold.flight, thread, false, nullptr) == ct::Landing::kLeased;
+    return flights.check_in(*hold.flight, thread, false, nullptr, nullptr) == ct::Landing::kLeased;
   }
   static ct::Probe probe_of(const char *key) { return {{key, 1}, static_cast<uint64_t>(*key)}; }
   void overtake(const char *key) {
@@ -140,13 +141,15 @@ TEST(failure_answers_all_who_wait_and_nobody_else) {
     assert_int_equal(CT_LEASED, stage.join(Flight::kLoad, "k", 1, &first));
     for (Hold &hold : waiters) assert_int_equal(CT_BUSY, stage.join(Flight::kLoad, "k", 2, &hold));
     if (is_overtaken) stage.overtake("k");
-    assert_int_equal(INT_MAX, stage.flights.fail_all(*first.flight, CT_ERR_IO));
+    ct::Answers answers;
+    assert_int_equal(INT_MAX, stage.flights.fail_all(*first.flight, CT_ERR_IO, answers));
     assert_null(stage.flights.problem());
     assert_int_equal(CT_LEASED, stage.join(Flight::kLoad, "k", 3, &later));
     assert_ptr_not_equal(first.flight, later.flight);
     for (const Hold &hold : waiters) {
       assert_true(has_news(hold));
-      assert_true(stage.flights.check_in(*hold.flight, 2, false, nullptr) == ct::Landing::kFailed);
+      assert_true(stage.flights.check_in(*hold.flight, 2, false, nullptr, nullptr) ==
+                  ct::Landing::kFailed);
       assert_int_equal(CT_ERR_IO, hold.flight->failure);
       assert_int_equal(0, stage.leave(hold, false));
     }
@@ -250,7 +253,8 @@ TEST(call_looks_at_few_flights_of_many) {
       const size_t rest = round == 0 ? holds->size() / 2 : 0;
       while (holds->size() > rest) {
         std::swap((*holds)[test_random_below(&random, holds->size())], holds->back());
-        assert_int_equal(0, stage.flights.give_up(*holds->back().flight));
+        ct::Answers answers;
+        assert_int_equal(0, stage.flights.give_up(*holds->back().flight, answers));
         end_call();
         holds->pop_back();
       }

@@ -29,6 +29,7 @@ class Status(enum.IntEnum):
     END = lib.CT_END
     STALE = lib.CT_STALE
     RENEW = lib.CT_RENEW
+    PENDING = lib.CT_PENDING
 
 
 class Outcome(enum.IntEnum):

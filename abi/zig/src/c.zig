@@ -11,6 +11,7 @@ pub const ct_cache = opaque {};
 pub const ct_iter = opaque {};
 pub const ct_result = opaque {};
 pub const ct_lease = opaque {};
+pub const ct_wait = opaque {};
 pub const ct_key = opaque {};
 pub const ct_memo = opaque {};
 
@@ -33,6 +34,7 @@ pub const CT_BUSY = 5;
 pub const CT_END = 6;
 pub const CT_STALE = 7;
 pub const CT_RENEW = 8;
+pub const CT_PENDING = 9;
 pub const CT_POLICY_LRU = 0;
 pub const CT_POLICY_FIFO = 1;
 pub const CT_POLICY_LFU = 2;
@@ -104,6 +106,13 @@ pub const ct_weigher_fn = fn (
     usize,
 ) callconv(.c) u64;
 pub const ct_choice_fn = fn (?*anyopaque, u64) callconv(.c) u64;
+pub const ct_load_many_fn = fn (
+    ?*anyopaque,
+    [*]const ct_bytes,
+    usize,
+    [*]const *ct_result,
+) callconv(.c) ct_status;
+pub const ct_done_fn = fn (?*anyopaque, ct_status, ?*const ct_value, ?*ct_lease) callconv(.c) void;
 pub const ct_listener_fn = fn (?*anyopaque, *const ct_event) callconv(.c) void;
 pub const ct_drop_fn = fn (?*anyopaque, ?*const anyopaque, usize) callconv(.c) void;
 pub const ct_visit_fn = fn (?*anyopaque, *const ct_event) callconv(.c) void;
@@ -440,6 +449,30 @@ pub extern fn ct_get_or_lease(
     out: ?*ct_value,
     lease: ?*?*ct_lease,
 ) ct_status;
+pub extern fn ct_get_or_lease_async(
+    cache: ?*ct_cache,
+    key: ?*const anyopaque,
+    key_size: usize,
+    options: ?*const ct_load_options,
+    done: ?*const ct_done_fn,
+    user_data: ?*anyopaque,
+    out: ?*ct_value,
+    lease: ?*?*ct_lease,
+    wait: ?*?*ct_wait,
+) ct_status;
+pub extern fn ct_wait_cancel(wait: ?*ct_wait) bool;
+pub extern fn ct_get_or_load_many(
+    cache: ?*ct_cache,
+    keys: ?*const anyopaque,
+    key_ends: ?[*]const usize,
+    count: usize,
+    load: ?*const ct_load_many_fn,
+    user_data: ?*anyopaque,
+    options: ?*const ct_load_options,
+    values: ?[*]ct_value,
+    statuses: ?[*]ct_status,
+) ct_status;
+pub extern fn ct_result_fail(result: ?*ct_result, status: ct_status) void;
 pub extern fn ct_lease_fulfil(
     lease: ?*ct_lease,
     value: ?*const anyopaque,

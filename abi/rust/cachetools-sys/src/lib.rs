@@ -51,6 +51,8 @@ pub const CT_END: ct_status = 6;
 pub const CT_STALE: ct_status = 7;
 /// Here is a value, and the caller must now load a newer one.
 pub const CT_RENEW: ct_status = 8;
+/// The answer comes later, by a callback.
+pub const CT_PENDING: ct_status = 9;
 
 /// Which entry leaves when room is needed. Expired entries, of all shards, leave before live ones.
 /// Each shard keeps its own order, so the order is exact with one shard. With several threads, uses
@@ -182,6 +184,8 @@ opaque! {
     ct_result
     /// The right and the duty to load a key. Opaque.
     ct_lease
+    /// A call that waits for a load without a thread. Opaque.
+    ct_wait
     /// A builder of keys from typed arguments. Opaque.
     ct_key
     /// A function that remembers its results. Opaque.
@@ -279,6 +283,13 @@ pub type ct_visit_fn = Option<unsafe extern "C" fn(*mut c_void, *const ct_event)
 /// Finds the value of a key that is absent. It may load other keys of the same cache.
 pub type ct_loader_fn =
     Option<unsafe extern "C" fn(*mut c_void, *const c_void, usize, *mut ct_result) -> ct_status>;
+/// Finds the values of many keys that are absent, as `ct_loader_fn` does for one.
+pub type ct_load_many_fn = Option<
+    unsafe extern "C" fn(*mut c_void, *const ct_bytes, usize, *const *mut ct_result) -> ct_status,
+>;
+/// Tells what has come of a call that returned `CT_PENDING`.
+pub type ct_done_fn =
+    Option<unsafe extern "C" fn(*mut c_void, ct_status, *const ct_value, *mut ct_lease)>;
 /// Makes a new value out of the old one. May run more than once in one call, so it must have no
 /// side effects.
 pub type ct_compute_fn = Option<
@@ -841,6 +852,34 @@ extern "C" {
         out: *mut ct_value,
         lease: *mut *mut ct_lease,
     ) -> ct_status;
+    /// Does the same as `ct_get_or_lease`, but never waits: `done` is called later.
+    pub fn ct_get_or_lease_async(
+        cache: *mut ct_cache,
+        key: *const c_void,
+        key_size: usize,
+        options: *const ct_load_options,
+        done: ct_done_fn,
+        user_data: *mut c_void,
+        out: *mut ct_value,
+        lease: *mut *mut ct_lease,
+        wait: *mut *mut ct_wait,
+    ) -> ct_status;
+    /// Ends a call that returned `CT_PENDING`, or gives back what it left.
+    pub fn ct_wait_cancel(wait: *mut ct_wait) -> bool;
+    /// `ct_get_or_load_with` for many keys in one call.
+    pub fn ct_get_or_load_many(
+        cache: *mut ct_cache,
+        keys: *const c_void,
+        key_ends: *const usize,
+        count: usize,
+        load: ct_load_many_fn,
+        user_data: *mut c_void,
+        options: *const ct_load_options,
+        values: *mut ct_value,
+        statuses: *mut ct_status,
+    ) -> ct_status;
+    /// Fails with that status: `CT_MISS`, a `CT_ERR_...`, a status of one's own, or `CT_BUSY`.
+    pub fn ct_result_fail(result: *mut ct_result, status: ct_status);
     /// Brings the value that a lease was taken for: stores it, and hands it to all who wait.
     pub fn ct_lease_fulfil(
         lease: *mut ct_lease,

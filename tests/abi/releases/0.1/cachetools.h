@@ -38,6 +38,7 @@ typedef enum ct_status {
   CT_END = 6,
   CT_STALE = 7,
   CT_RENEW = 8,
+  CT_PENDING = 9,
   CT_STATUS_RANGE_MAX_ = 0x7fffffff
 } ct_status;
 typedef enum ct_policy {
@@ -231,6 +232,7 @@ CT_API void ct_result_ttl(ct_result *result, uint64_t ttl);
 CT_API void ct_result_deadline(ct_result *result, uint64_t deadline);
 CT_API void ct_result_weight(ct_result *result, uint64_t weight);
 CT_API void ct_result_discard(ct_result *result);
+CT_API void ct_result_fail(ct_result *result, ct_status status);
 CT_API void ct_result_not_modified(ct_result *result);
 CT_API ct_status ct_result_old(const ct_result *result, ct_bytes *out);
 CT_API ct_status ct_result_value(const ct_result *result, ct_bytes *out);
@@ -252,9 +254,23 @@ CT_API void ct_load_options_init(ct_load_options *options, size_t struct_size);
 CT_API ct_status ct_get_or_load_with(ct_cache *cache, const void *key, size_t key_size,
                                      ct_loader_fn load, void *user_data,
                                      const ct_load_options *options, ct_value *out);
+typedef ct_status (*ct_load_many_fn)(void *user_data, const ct_bytes *keys, size_t count,
+                                     ct_result *const *results);
+CT_API ct_status ct_get_or_load_many(ct_cache *cache, const void *keys, const size_t *key_ends,
+                                     size_t count, ct_load_many_fn load, void *user_data,
+                                     const ct_load_options *options, ct_value *values,
+                                     ct_status *statuses);
 typedef struct ct_lease ct_lease;
 CT_API ct_status ct_get_or_lease(ct_cache *cache, const void *key, size_t key_size,
                                  uint64_t wait_ns, ct_value *out, ct_lease **lease);
+typedef struct ct_wait ct_wait;
+typedef void (*ct_done_fn)(void *user_data, ct_status status, const ct_value *value,
+                           ct_lease *lease);
+CT_API ct_status ct_get_or_lease_async(ct_cache *cache, const void *key, size_t key_size,
+                                       const ct_load_options *options, ct_done_fn done,
+                                       void *user_data, ct_value *out, ct_lease **lease,
+                                       ct_wait **wait);
+CT_API bool ct_wait_cancel(ct_wait *wait);
 CT_API ct_status ct_lease_fulfil(ct_lease *lease, const void *value, size_t value_size,
                                  const ct_entry_options *options, ct_value *out);
 CT_API void ct_lease_abandon(ct_lease *lease);
