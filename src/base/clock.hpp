@@ -47,6 +47,13 @@ class Clock {
   // Returns whether this is the system's clock, which counts nanoseconds.
   bool is_systems() const noexcept { return timer_ == nullptr; }
 
+  // Reads the system's monotonic clock, in nanoseconds.
+  static uint64_t read_monotonic() noexcept {
+    timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return ns_of(time);
+  }
+
   // Reads the wall clock, in nanoseconds since 1970. Returns 0 before 1970, and UINT64_MAX from
   // 2554 on.
   static uint64_t read_date() noexcept {

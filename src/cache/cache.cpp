@@ -76,7 +76,7 @@ Cache::Cache(const Memory &memory, const CheckedOptions &checked) noexcept
       layout_(layout_of(checked.options)),
       clock_(checked.options.timer, checked.options.user_data,
              (checked.options.flags & CT_FLAG_PRECISE_CLOCK) != 0),
-      loads_((checked.options.flags & CT_FLAG_NO_STATS) == 0),
+      loads_(memory_, (checked.options.flags & CT_FLAG_NO_STATS) == 0, !clock_.is_systems()),
       always_lifetime_(options_.ttl != 0 || options_.tti != 0 || options_.ttu != nullptr ||
                        options_.drop != nullptr || layout_.keeps_retry),
       stores_as_usual_(stores_as_usual(options_)),

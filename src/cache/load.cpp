@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Loading: leases, loaders and compute, by single flight (flight.hpp). One call loads a key, and
 // the others wait for it. Calls that compute a key take turns.
-#include <time.h>
 
 #include <algorithm>
 #include <cassert>
@@ -16,12 +15,6 @@ namespace {
 
 // How often a compute runs again after it has lost against plain writes of its key.
 constexpr int kRetries = 16;
-
-uint64_t monotonic_ns() {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<uint64_t>(time.tv_sec) * 1000000000u + static_cast<uint64_t>(time.tv_nsec);
-}
 
 ct_status status_of(Landing landing) {
   switch (landing) {
@@ -58,7 +51,7 @@ Landing Cache::await(const Hold &hold, uint64_t until, Thread loader, ct_value *
   Landing landing = Landing::kNotYet;
   uint32_t news = hold.news;
   while (landing == Landing::kNotYet && !is_single_threaded()) {
-    const uint64_t time = monotonic_ns();
+    const uint64_t time = Clock::read_monotonic();
     if (time >= until) break;
     sleep_while(flight.news, news, until - time);
     news = flight.news.load(std::memory_order_acquire);
@@ -80,7 +73,7 @@ ct_status Cache::join(Bytes key, Patience &patience, Thread loader, ct_value *ou
     Hold hold;
     const ct_status status = shard.join(probe, now, joining, out, &hold);
     if (status == CT_LEASED || status == CT_RENEW) {
-      hold.flight->started = now();
+      hold.flight->start = loads_.start(now);
       *flight = hold.flight;
     }
     if (status != CT_BUSY) return status;
@@ -91,11 +84,12 @@ ct_status Cache::join(Bytes key, Patience &patience, Thread loader, ct_value *ou
       landing = shard.check_in(*hold.flight, loader, false, out, patience.waiter);
       if (landing == Landing::kNotYet) return CT_PENDING;
     } else if (wait_ns != 0 && !patience.only_looks) {
-      if (patience.begun == 0) patience.begun = monotonic_ns();
+      if (patience.begun == 0) patience.begun = Clock::read_monotonic();
       landing = await(hold, saturating_add(patience.begun, wait_ns), loader, out);
     }
     if (landing == Landing::kLeased) {
-      hold.flight->started = clock_.read();
+      Now later(clock_);
+      hold.flight->start = loads_.start(later);
       *flight = hold.flight;
       return CT_LEASED;
     }

@@ -65,7 +65,8 @@ void Cache::answer(Waiter &waiter) {
   Flight &flight = *waiter.flight;
   Departed gone(shards_);
   if (waiter.state == Waiter::kLeased) {
-    flight.started = clock_.read();
+    Now now(clock_);
+    flight.start = loads_.start(now);
     waiter.done(waiter.user_data, CT_LEASED, nullptr, reinterpret_cast<ct_lease *>(&flight));
   } else if (waiter.state == Waiter::kAnswered) {
     const bool has_value = flight.answer == Flight::kValue;

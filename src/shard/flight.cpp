@@ -145,7 +145,7 @@ int Flights::fail_all(Flight &flight, ct_status failure, Answers &answers) {
 void Flights::land(Flight &flight, const ct_value &value, Entry *entry, Now &now,
                    Answers &answers) {
   assert(flight.kind == Flight::kLoad);
-  if (loads_.keeps()) loads_.load(now() > flight.started ? now() - flight.started : 0);
+  loads_.load(flight.start, now);
   const bool is_answer = answer_by_value(flight, value, entry, answers);
   end_lease(flight);
   const int next = end_hold(flight, answers);
@@ -205,6 +205,7 @@ bool Flights::is_loading(const Probe &probe, Thread loader) {
 
 // Adds a vacant flight, which nobody holds yet. Returns nullptr if there is no memory.
 Flight *Flights::add(Flight::Kind kind, const Probe &probe) {
+  if (kind == Flight::kLoad && !loads_.prepare()) return nullptr;
   if (!table_.reserve()) return nullptr;
   const Bytes key = probe.key;
   const size_t bytes = bytes_of(key.size);

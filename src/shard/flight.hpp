@@ -72,7 +72,7 @@ struct Flight {
   bool reserved = false;           // the next lease is for a caller that waits
   bool renews = false;             // its caller was handed the old value, and renews it
   ct_status failure = CT_OK;       // kFailure: the status
-  uint64_t started = 0;            // timer reading when the lease was given
+  LoadCounters::Start start = {};  // of the load
   ct_value value = CT_VALUE_INIT;  // kValue: the value
   Entry *entry = nullptr;          // kValue: its entry, which the flight pins while callers wait
   Entry *old = nullptr;            // what the load renews, pinned; its caller's alone

@@ -155,7 +155,13 @@ static inline ct_entry_info info_of(ct_cache *cache, const char *key) {
   return info;
 }
 
-/* Asserts the counters named; all others must be 0. */
+static inline uint64_t bucketed_loads(const ct_stats *stats) {
+  uint64_t loads = 0;
+  for (size_t i = 0; i < COUNT_OF(stats->load_buckets); i++) loads += stats->load_buckets[i];
+  return loads;
+}
+
+/* Asserts the counters named; all others must be 0. Each load is in one bucket. */
 #define assert_counted(cache, ...)                                             \
   do {                                                                         \
     const ct_stats expected_ = {.struct_size = sizeof(ct_stats), __VA_ARGS__}; \
@@ -177,6 +183,7 @@ static inline void assert_stats(const ct_stats *expected, const ct_cache *cache,
     if (want[i] != have[i])
       fail_msg("line %d: %s: %llu, not %llu", line, names[i], (unsigned long long)have[i],
                (unsigned long long)want[i]);
+  assert_int_equal(actual.loads, bucketed_loads(&actual));
 }
 
 /* A ttu by which every entry is dead on arrival. */

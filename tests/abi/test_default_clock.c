@@ -259,3 +259,94 @@ CLOCK_TEST(precise_clock_ends_lifetimes_to_the_nanosecond) {
     ct_cache_free(cache);
   }
 }
+
+/* ---- How long loads take -------------------------------------------------------------------- */
+
+static ct_status load_for(void *user_data, const void *key, size_t key_size, ct_result *result) {
+  (void)key, (void)key_size;
+  true_time += *(const uint64_t *)user_data;
+  return ct_result_set(result, "1", 1);
+}
+
+static uint64_t tell_nothing(void *user_data) {
+  (void)user_data;
+  return 7;
+}
+
+/* Loads the key anew in that time, and returns the bucket in which that was counted. */
+static int bucket_of(ct_cache *cache, uint64_t ns) {
+  ct_delete(cache, "a", 1);
+  const ct_stats before = stats_of(cache);
+  assert_status(CT_OK, ct_get_or_load(cache, "a", 1, load_for, &ns, NULL));
+  const ct_stats after = stats_of(cache);
+  assert_int_equal(after.loads, bucketed_loads(&after));
+  assert_int_equal(before.loads + 1, after.loads);
+  int bucket = -1;
+  for (int i = 0; i < (int)COUNT_OF(after.load_buckets); i++) {
+    if (after.load_buckets[i] == before.load_buckets[i]) continue;
+    assert_int_equal(-1, bucket);
+    bucket = i;
+  }
+  return bucket;
+}
+
+static void assert_buckets(ct_cache *cache) {
+  enum { kLast = 11 };
+  assert_int_equal(0, bucket_of(cache, 0));
+  assert_int_equal(0, bucket_of(cache, 1));
+  uint64_t limit = 1000;
+  for (int i = 0; i < kLast; i++, limit *= 4) {
+    assert_int_equal(i, bucket_of(cache, limit));
+    assert_int_equal(i + 1, bucket_of(cache, limit + 1));
+  }
+  assert_int_equal(kLast, bucket_of(cache, UINT64_MAX / 4));
+  ct_cache_free(cache);
+}
+
+CLOCK_TEST(loads_fall_into_the_bucket_of_their_time) {
+  lag = kTick;
+  assert_buckets(open_cache(0, 0, 0));
+  assert_buckets(open_cache(CT_NEVER, 0, CT_FLAG_PRECISE_CLOCK));
+}
+
+CLOCK_TEST(loads_by_a_timer_of_ones_own_fall_into_the_bucket_of_their_real_time) {
+  ct_cache *cache = cache_of(.maxsize = 8, .timer = tell_nothing);
+  uint64_t ns = 5000;
+  assert_status(CT_OK, ct_get_or_load(cache, "a", 1, load_for, &ns, NULL));
+  assert_int_equal(0, stats_of(cache).load_ticks);
+  assert_buckets(cache);
+}
+
+CLOCK_TEST(lease_is_timed_from_when_it_was_handed_out) {
+  lag = kTick;
+  ct_cache *cache = open_cache(0, 0, 0);
+  ct_lease *lease;
+  assert_status(CT_LEASED, ct_get_or_lease(cache, "a", 1, 0, NULL, &lease));
+  true_time += 300000;
+  assert_status(CT_OK, ct_lease_fulfil(lease, "1", 1, NULL, NULL));
+  assert_int_equal(300000, stats_of(cache).load_ticks);
+  assert_int_equal(1, stats_of(cache).load_buckets[5]);
+  assert_status(CT_OK, ct_cache_stats_reset(cache));
+  const ct_stats stats = stats_of(cache);
+  assert_int_equal(0, stats.loads + stats.load_ticks + bucketed_loads(&stats));
+  ct_cache_free(cache);
+}
+
+CLOCK_TEST(load_that_fails_is_in_no_bucket) {
+  ct_cache *cache = open_cache(0, 0, 0);
+  ct_lease *lease;
+  assert_status(CT_LEASED, ct_get_or_lease(cache, "a", 1, 0, NULL, &lease));
+  ct_lease_fail(lease, CT_ERR_IO);
+  const ct_stats stats = stats_of(cache);
+  assert_int_equal(0, bucketed_loads(&stats));
+  ct_cache_free(cache);
+}
+
+CLOCK_TEST(cache_without_statistics_times_no_load) {
+  ct_cache *cache = open_cache(0, 0, CT_FLAG_NO_STATS);
+  uint64_t ns = 5000;
+  assert_status(CT_OK, ct_get_or_load(cache, "a", 1, load_for, &ns, NULL));
+  const ct_stats stats = stats_of(cache);
+  assert_int_equal(0, stats.loads + stats.load_ticks + bucketed_loads(&stats));
+  ct_cache_free(cache);
+}

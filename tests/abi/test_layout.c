@@ -188,7 +188,7 @@ PIN_FIELD(ct_entry_info, frequency, 32);
 PIN_FIELD(ct_entry_info, key_size, 40);
 PIN_FIELD(ct_entry_info, value_size, 48);
 
-PIN_SIZE(ct_stats, 160);
+PIN_SIZE(ct_stats, 256);
 PIN_FIELD(ct_stats, struct_size, 0);
 PIN_FIELD(ct_stats, hits, 8);
 PIN_FIELD(ct_stats, misses, 16);
@@ -209,6 +209,8 @@ PIN_FIELD(ct_stats, stale_served, 128);
 PIN_FIELD(ct_stats, renewals, 136);
 PIN_FIELD(ct_stats, renewal_failures, 144);
 PIN_FIELD(ct_stats, negative_hits, 152);
+PIN_FIELD(ct_stats, load_buckets, 160);
+PIN(sizeof((ct_stats){0}.load_buckets), 12 * 8);
 
 PIN_SIZE(ct_load_options, 32);
 PIN_FIELD(ct_load_options, struct_size, 0);

@@ -31,6 +31,9 @@ static void check_stats(run *r) {
   check_equal(r, expected->loads, stats.loads);
   check_equal(r, expected->load_failures, stats.load_failures);
   check_equal(r, expected->load_ticks, stats.load_ticks);
+  uint64_t loads = 0;
+  for (int i = 0; i < 12; i++) loads += stats.load_buckets[i];
+  check_equal(r, expected->loads, loads);
   check_equal(r, expected->stale_served, stats.stale_served);
   check_equal(r, expected->renewals, stats.renewals);
   check_equal(r, expected->renewal_failures, stats.renewal_failures);

@@ -33,7 +33,8 @@ struct Stage {
   ct::Memory memory{nullptr};
   ct::Pins pins{memory};
   ct::Counters counters{true};
-  ct::LoadCounters loads{true};
+  ct::Memory memory_of_counters{nullptr};
+  ct::LoadCounters loads{memory_of_counters, true, true};
   ct::Flights flights{memory, nullptr, pins, counters, loads};
 
   ct_status join(Flight::Kind kind, const char *key, ct::Thread thread, Hold *hold) {

@@ -265,6 +265,7 @@ pub const ct_stats = extern struct {
     renewals: u64,
     renewal_failures: u64,
     negative_hits: u64,
+    load_buckets: [12]u64,
 };
 
 pub const ct_policy_ops = extern struct {

@@ -17,6 +17,7 @@ NAMES = {
     "c_void": "void", "c_char": "char", "usize": "size_t", "bool": "bool", "f64": "double",
     "u64": "uint64_t", "i64": "int64_t", "u32": "uint32_t", "i32": "int32_t",
 }
+ARRAY = re.compile(r"\[(.*); (\d+)\]$")
 FUNCTION_POINTER = re.compile(r'Option< ?unsafe extern "C" fn\((.*?)\)(?: -> (.*?))?,? ?>$')
 
 
@@ -40,6 +41,9 @@ def c_result(rust):
 
 def c_declaration(rust, name):
     """Declares a name of a type."""
+    array = ARRAY.match(rust)
+    if array:
+        return f"{c_type(array[1])} {name}[{array[2]}]"
     function = FUNCTION_POINTER.match(rust)
     if not function:
         return f"{c_type(rust)} {name}"

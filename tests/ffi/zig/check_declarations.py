@@ -17,6 +17,7 @@ NAMES = {
     "anyopaque": "void", "usize": "size_t", "bool": "bool", "f64": "double", "u64": "uint64_t",
     "i64": "int64_t", "u32": "uint32_t", "i32": "int32_t", "u8": "char",
 }
+ARRAY = re.compile(r"\[(\d+)\](.*)$")
 POINTER = re.compile(r"\??(?:\*|\[\*(?::0)?\])(const )?")
 FUNCTION = re.compile(r"(?:\?\*const )?fn \((.*)\) callconv\(\.c\) (.*)$")
 
@@ -39,6 +40,9 @@ def c_parameters(zig):
 
 def c_declaration(zig, name):
     """Declares a name of a type."""
+    array = ARRAY.match(zig)
+    if array:
+        return f"{c_type(array[2])} {name}[{array[1]}]"
     function = FUNCTION.match(zig)
     if not function:
         return f"{c_type(zig)} {name}"

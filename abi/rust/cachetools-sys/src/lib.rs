@@ -552,6 +552,9 @@ pub struct ct_stats {
     pub renewal_failures: u64,
     /// Loading calls that were told of a remembered miss; misses, too.
     pub negative_hits: u64,
+    /// How many loads took at most 4^i microseconds and longer than those of the bucket before; the
+    /// last bucket has all that took longer.
+    pub load_buckets: [u64; 12],
 }
 
 /// How to load.

@@ -75,6 +75,7 @@ impl Stats {
             renewals: 0,
             renewal_failures: 0,
             negative_hits: 0,
+            load_buckets: [0; 12],
         }
     }
 

@@ -376,9 +376,10 @@ typedef struct ct_stats {
   uint64_t renewals;
   uint64_t renewal_failures;
   uint64_t negative_hits;
+  uint64_t load_buckets[12];
 } ct_stats;
 #define CT_STATS_INIT \
-  { sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0} }
 CT_API void ct_stats_init(ct_stats *stats, size_t struct_size);
 CT_API ct_status ct_cache_stats(const ct_cache *cache, ct_stats *out);
 CT_API ct_status ct_cache_stats_reset(ct_cache *cache);
