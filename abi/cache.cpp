@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A cache as a whole: make, free, sizes, options, expiry, statistics.
+#include "base/utf8.hpp"
 #include "boundary.hpp"
+#include "cache/exposition.hpp"
 
 void ct_options_init(ct_options *options, size_t struct_size) {
   ct::init_struct(options, struct_size, ct_options CT_OPTIONS_INIT);
@@ -89,4 +91,17 @@ ct_status ct_cache_stats_reset(ct_cache *cache) {
   if (cache == nullptr) return CT_ERR_INVALID;
   ct::unwrap(cache)->reset_stats();
   return CT_OK;
+}
+
+ct_status ct_stats_write(ct_cache *const *caches, const char *const *names, size_t count,
+                         ct_write_fn write, void *user_data) {
+  if (write == nullptr || (count > 0 && (caches == nullptr || names == nullptr))) {
+    return CT_ERR_INVALID;
+  }
+  for (size_t i = 0; i < count; i++) {
+    if (caches[i] == nullptr || names[i] == nullptr) return CT_ERR_INVALID;
+    if (!ct::is_utf8(names[i], std::strlen(names[i]))) return CT_ERR_INVALID;
+    ct::unwrap(caches[i]);
+  }
+  return ct::Exposition(caches, names, count, write, user_data).write();
 }

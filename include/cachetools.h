@@ -1616,9 +1616,9 @@ CT_API void ct_memo_forget(ct_memo *memo, void *self);
 
 /* ---- Snapshots ------------------------------------------------------------------------------ */
 
-/** Takes the next size bytes of a snapshot; size is never 0.
+/** Takes the next size bytes of a snapshot, or of a text; size is never 0.
  *
- * @return CT_OK if it took all of them; otherwise the save fails with this status: a negative
+ * @return CT_OK if it took all of them; otherwise the call fails with this status: a negative
  *         CT_ERR_..., or a status of its own (1000 and above, -1000 and below). Anything else
  *         becomes CT_ERR_CALLBACK
  */
@@ -1843,6 +1843,32 @@ CT_API ct_status ct_cache_stats(const ct_cache *cache, ct_stats *out);
  * Cost:      O(shards); never allocates.
  */
 CT_API ct_status ct_cache_stats_reset(ct_cache *cache);
+
+/**
+ * Writes the statistics of several caches as text for Prometheus, in its exposition format, version
+ * 0.0.4, as an HTTP answer of the type "text/plain; version=0.0.4; charset=utf-8".
+ *
+ * The counters of ct_stats are cachetools_hits_total and so on. load_buckets, added up as Prometheus
+ * has it, are the histogram cachetools_load_duration_seconds, whose _count is loads and whose _sum
+ * is real time, whatever the timer is. Gauges are cachetools_entries, _currsize, _maxsize,
+ * _memory_bytes and _pinned. The first two count expired entries that no call has removed yet,
+ * since nothing is removed here. Each sample has the label cache, whose value is the cache's name. A
+ * cache with CT_FLAG_NO_STATS has gauges only. More metrics may be added.
+ *
+ * @param caches  count caches; may be NULL if count is 0: then nothing is written
+ * @param names   count names, one for each cache: UTF-8, zero-terminated, different from each other,
+ *                which is not checked; quotes, backslashes and newlines are escaped
+ * @param write   not NULL; is given the text from its beginning to its end, at most 1024 bytes each
+ *                time
+ * @return CT_OK; a failure that write returned, which is then not called again; CT_ERR_CALLBACK;
+ *         CT_ERR_INVALID, also if a name is no UTF-8: write was not called
+ *
+ * Threads:   beside running calls the counters are not of one instant, those of one cache neither.
+ * Callbacks: write.
+ * Cost:      O(caches and their shards); never allocates.
+ */
+CT_API ct_status ct_stats_write(ct_cache *const *caches, const char *const *names, size_t count,
+                                ct_write_fn write, void *user_data);
 
 /* ---- Names and version ---------------------------------------------------------------------- */
 

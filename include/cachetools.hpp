@@ -204,6 +204,21 @@ class call {
   std::exception_ptr thrown_;
 };
 
+// Makes a call that writes by write(std::string_view), which takes all of the bytes or throws.
+template <class Write, class Function>
+void call_writing(call &made, Write &write, Function &&function) {
+  auto state = std::pair<Write *, std::exception_ptr *>(std::addressof(write), &made.thrown());
+  made.end(function(
+      [](void *it, const void *data, std::size_t size) noexcept {
+        auto &[to, thrown] = *static_cast<decltype(state) *>(it);
+        return guarded(*thrown, kThrew, [&, &f = *to] {
+          f(std::string_view(static_cast<const char *>(data), size));
+          return CT_OK;
+        });
+      },
+      &state));
+}
+
 }  // namespace detail
 
 // ---- Names -------------------------------------------------------------------------------------
@@ -1514,18 +1529,9 @@ class cache {
   void save(Write &&write) const {
     static_assert(!kByPointer, "cachetools: a snapshot of pointers would be of no use");
     auto call = enter();
-    auto state = std::pair<std::remove_reference_t<Write> *, std::exception_ptr *>(
-        std::addressof(write), &call.thrown());
-    call.end(ct_snapshot_save(
-        native(),
-        [](void *it, const void *data, std::size_t size) noexcept {
-          auto &[function, thrown] = *static_cast<decltype(state) *>(it);
-          return detail::guarded(*thrown, detail::kThrew, [&, &f = *function] {
-            f(detail::view(data, size));
-            return CT_OK;
-          });
-        },
-        &state));
+    detail::call_writing(call, write, [this](ct_write_fn function, void *user_data) {
+      return ct_snapshot_save(native(), function, user_data);
+    });
   }
   /** Loads by read(char *buffer, std::size_t capacity), which returns how many bytes it brought, or
    *  throws; 0: the input ends here. */
@@ -1769,6 +1775,26 @@ class memo<R(Args...)> {
   callback<R(const std::decay_t<Args> &...)> function_;
   cache_type results_;
 };
+
+// ---- Statistics for Prometheus -----------------------------------------------------------------
+
+/** Writes the statistics of caches, each under a name, as text for Prometheus: see ct_stats_write.
+ *  write(std::string_view) takes all of the bytes or throws.
+ *
+ *      cachetools::write_stats({{"users", users.native()}, {"pages", pages.native()}}, write); */
+template <class Write>
+void write_stats(const std::vector<std::pair<std::string, ct_cache *>> &caches, Write &&write) {
+  std::vector<ct_cache *> handles;
+  std::vector<const char *> names;
+  for (const auto &[name, cache] : caches) {
+    handles.push_back(cache);
+    names.push_back(name.c_str());
+  }
+  detail::call call(nullptr);
+  detail::call_writing(call, write, [&](ct_write_fn function, void *user_data) {
+    return ct_stats_write(handles.data(), names.data(), handles.size(), function, user_data);
+  });
+}
 
 }  // namespace cachetools
 

@@ -170,6 +170,7 @@ set_up() { # purpose
   set_up_meson
   [ "$1" = demo ] || [ "$1" = bench ] || set_up_python
   [ "$1" != all ] || set_up_zig
+  [ "$1" != all ] || set_up_promtool
 }
 
 # Older systems package a Meson before 1.0, which is too old. Then this takes one from the Python
@@ -206,6 +207,19 @@ set_up_zig() {
     refuse 'Please install Zig 0.14, then try again.'
   ln -s "$("$work/venv/bin/python" -c 'import ziglang; print(*ziglang.__path__)')/zig" \
     "$work/venv/bin/zig"
+}
+
+# Debian packages promtool with Prometheus, which begins to serve when it is installed. So this only
+# unpacks it, for this run. Where it is missing, a test has one parser less.
+set_up_promtool() {
+  if command -v promtool >"$log" || ! command -v apt-get >"$log"; then return; fi
+  quietly "Unpacking promtool" unpack_promtool || refuse 'Please install promtool, then try again.'
+  PATH=$work/prometheus/usr/bin:$PATH
+}
+
+unpack_promtool() {
+  mkdir "$work/prometheus"
+  (cd "$work/prometheus" && apt-get download prometheus && dpkg -x prometheus_*.deb .)
 }
 
 # Makes a virtual environment of Python for this run, if there is none yet. Its programs come first.

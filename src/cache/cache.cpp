@@ -490,6 +490,12 @@ uint64_t Cache::currsize() {
   return budget_.in_use();
 }
 
+uint64_t Cache::entries() const {
+  uint64_t entries = 0;
+  for (uint32_t i = 0; i < shards_.count; i++) entries += shards_[i].entries();
+  return entries;
+}
+
 ct_options Cache::options() const {
   ct_options options = options_;
   options.maxsize = maxsize();

@@ -176,6 +176,13 @@ class alignas(64) Cache : public Owner {
   uint64_t maxsize() const { return budget_.maxsize(); }
   uint64_t held() const { return memory_.held(); }
   bool remembers_misses() const { return options_.negative_ttl != 0; }
+  bool keeps_stats() const { return (options_.flags & CT_FLAG_NO_STATS) == 0; }
+  // These tell of all entries, also of those that have expired and were not removed yet. Beside
+  // running calls, the number is not exact.
+  uint64_t entries() const;
+  uint64_t weight() const { return budget_.in_use(); }
+  // How long all loads took together, in nanoseconds.
+  uint64_t load_ns() const { return loads_.total_ns(); }
   // Returns the options in force.
   ct_options options() const;
   void stats(ct_stats *out);

@@ -76,6 +76,11 @@ class Result {
     const bool known = answered == CT_MISS || (number < 0 && number >= CT_ERR_CALLBACK);
     return is_own(number) || known ? answered : CT_ERR_CALLBACK;
   }
+  // The same for a callback that reads or writes a stream, whose call must not end with a miss.
+  static ct_status judge_stream(ct_status answered) {
+    const ct_status status = judge_failure(answered);
+    return status == CT_MISS ? CT_ERR_CALLBACK : status;
+  }
   // Returns whether a status is one of the callback's own.
   static bool is_own(int32_t number) { return number >= 1000 || number <= -1000; }
   // Returns whether a judged status is a failure: one of the library's, or any of the callback's

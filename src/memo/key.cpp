@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/options.hpp"
+#include "base/utf8.hpp"
 
 namespace ct {
 namespace {
@@ -15,38 +16,6 @@ constexpr double kTwo63 = 9223372036854775808.0;
 
 void store_little_endian(char *to, uint64_t value, int bytes) {
   for (int i = 0; i < bytes; i++) to[i] = static_cast<char>(value >> (8 * i));
-}
-
-// Returns whether text is well-formed UTF-8: no overlong forms, no surrogates, nothing beyond
-// U+10FFFF.
-bool is_utf8(Bytes text) {
-  const auto *p = reinterpret_cast<const unsigned char *>(text.data);
-  const auto *const end = p + text.size;
-  while (p != end) {
-    const unsigned char first = *p++;
-    if (first < 0x80) continue;
-    int more;
-    unsigned char least = 0x80;
-    unsigned char most = 0xBF;
-    if (first >= 0xC2 && first <= 0xDF) {
-      more = 1;
-    } else if (first >= 0xE0 && first <= 0xEF) {
-      more = 2;
-      if (first == 0xE0) least = 0xA0;
-      if (first == 0xED) most = 0x9F;
-    } else if (first >= 0xF0 && first <= 0xF4) {
-      more = 3;
-      if (first == 0xF0) least = 0x90;
-      if (first == 0xF4) most = 0x8F;
-    } else {
-      return false;
-    }
-    for (; more > 0; more--, least = 0x80, most = 0xBF) {
-      if (p == end || *p < least || *p > most) return false;
-      p++;
-    }
-  }
-  return true;
 }
 
 }  // namespace
@@ -157,7 +126,7 @@ void Key::add_double(double value) {
 }
 
 void Key::add_text(Bytes text) {
-  if (!is_utf8(text)) fail(CT_ERR_INVALID);
+  if (!is_utf8(text.data, text.size)) fail(CT_ERR_INVALID);
   put_bytes('S', 's', text);
 }
 
@@ -179,7 +148,7 @@ void Key::end_tuple() {
 }
 
 void Key::add_name(Bytes name) {
-  if (depth_ > 0 || waiting_ || !is_utf8(name)) fail(CT_ERR_INVALID);
+  if (depth_ > 0 || waiting_ || !is_utf8(name.data, name.size)) fail(CT_ERR_INVALID);
   if (!named_) names_ = size_;
   current_ = size_;
   // The argument's total length is known when its value has been added.

@@ -61,8 +61,9 @@ class LoadCounters {
     if (!keeps_) return;
     const uint64_t ns = elapsed(start.ns, Clock::read_monotonic());
     all()->buckets[LoadBuckets::of(ns)].fetch_add(1, std::memory_order_relaxed);
-    all()->ticks.fetch_add(has_own_timer_ ? elapsed(start.ticks, now()) : ns,
-                           std::memory_order_relaxed);
+    all()->ns.fetch_add(ns, std::memory_order_relaxed);
+    if (!has_own_timer_) return;
+    all()->ticks.fetch_add(elapsed(start.ticks, now()), std::memory_order_relaxed);
   }
   void failure() { count(&All::failures); }
   void wait() { count(&All::waits); }
@@ -83,19 +84,24 @@ class LoadCounters {
       stats->load_buckets[i] += loads;
       stats->loads += loads;
     }
-    stats->load_ticks += counts->ticks;
+    stats->load_ticks += has_own_timer_ ? counts->ticks : counts->ns;
     stats->load_failures += counts->failures;
     stats->waits += counts->waits;
     stats->shared_failures += counts->shared_failures;
     stats->renewals += counts->renewals;
     stats->renewal_failures += counts->renewal_failures;
   }
+  // How long all loads took together, in nanoseconds.
+  uint64_t total_ns() const {
+    const All *counts = all();
+    return counts == nullptr ? 0 : counts->ns.load();
+  }
   void reset() {
     stale_served_.store(0, std::memory_order_relaxed);
     All *counts = all();
     if (counts == nullptr) return;
     for (Count &bucket : counts->buckets) bucket.store(0, std::memory_order_relaxed);
-    for (Count *count : {&counts->ticks, &counts->failures, &counts->waits,
+    for (Count *count : {&counts->ns, &counts->ticks, &counts->failures, &counts->waits,
                          &counts->shared_failures, &counts->renewals, &counts->renewal_failures}) {
       count->store(0, std::memory_order_relaxed);
     }
@@ -105,7 +111,7 @@ class LoadCounters {
   using Count = std::atomic<uint64_t>;
   struct All {
     Count buckets[LoadBuckets::kCount];
-    Count ticks, failures, waits, shared_failures, renewals, renewal_failures;
+    Count ns, ticks, failures, waits, shared_failures, renewals, renewal_failures;
   };
 
   static uint64_t elapsed(uint64_t from, uint64_t to) { return to > from ? to - from : 0; }

@@ -8,16 +8,6 @@
 #include "cache/result.hpp"
 
 namespace ct {
-namespace {
-
-// Turns the status that a callback returned into the one that the call returns. Neither saving nor
-// loading may end with a miss.
-ct_status judge(ct_status answered) {
-  const ct_status status = Result::judge_failure(answered);
-  return status == CT_MISS ? CT_ERR_CALLBACK : status;
-}
-
-}  // namespace
 
 // ---- Writing ----------------------------------------------------------------------------------
 
@@ -34,7 +24,7 @@ FrameWriter::~FrameWriter() { memory_.release(frame_, kFrameHeadBytes + kFrameBy
 void FrameWriter::put_raw(const void *data, size_t size) {
   if (failed()) return;
   const ct_status answered = write_(user_data_, data, size);
-  if (answered != CT_OK) status_ = judge(answered);
+  if (answered != CT_OK) status_ = Result::judge_stream(answered);
 }
 
 void FrameWriter::put(const void *data, size_t size) {
@@ -91,7 +81,7 @@ size_t FrameReader::read_some(void *to, size_t size) {
   size_t got = 0;
   const ct_status answered = read_(user_data_, to, size, &got);
   if (answered != CT_OK) {
-    fail(judge(answered));
+    fail(Result::judge_stream(answered));
   } else if (got > size) {
     fail(CT_ERR_CALLBACK);
   }

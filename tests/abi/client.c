@@ -629,6 +629,13 @@ static void check_renewing(void) {
   ct_cache_free(cache);
 }
 
+/* Counts the samples, each in its line. */
+static ct_status count_samples(void *user_data, const void *data, size_t size) {
+  const char *bytes = data;
+  for (size_t i = 0; i < size; i++) *(int *)user_data += bytes[i] == '{';
+  return CT_OK;
+}
+
 static void check_stats(void) {
   host self;
   ct_options options = options_for(&self, CT_POLICY_LRU, 50);
@@ -662,6 +669,9 @@ static void check_stats(void) {
   CHECK(loads == stats.loads);
   memset(stats.load_buckets, 0, sizeof(stats.load_buckets)); /* these tell real time */
   CHECK(memcmp(&expected, &stats, sizeof(stats)) == 0);
+  const char *name = "cache";
+  int samples = 0;
+  CHECK(ct_stats_write(&cache, &name, 1, count_samples, &samples) == CT_OK && samples >= 35);
   CHECK(ct_cache_stats_reset(cache) == CT_OK && ct_cache_stats(cache, &stats) == CT_OK);
   CHECK(stats.hits == 0 && stats.load_ticks == 0);
   ct_value_release(&values[0]);

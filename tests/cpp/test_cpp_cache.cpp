@@ -649,6 +649,20 @@ TEST(snapshots_go_through_functions_and_files) {
 
 // ---- Memos --------------------------------------------------------------------------------------
 
+TEST(statistics_are_written_for_prometheus) {
+  cache<std::string, double> users(policy::lru, 10);
+  cache<std::string, double> pages(policy::lru, 20);
+  users.set("a", 1.5);
+  std::string text;
+  cachetools::write_stats({{"users", users.native()}, {"pages", pages.native()}},
+                          [&text](std::string_view part) { text += part; });
+  for (const char *line : {"cachetools_inserts_total{cache=\"users\"} 1\n",
+                           "cachetools_inserts_total{cache=\"pages\"} 0\n"}) {
+    assert_true(text.find(line) != std::string::npos);
+  }
+  cachetools::write_stats({}, [](std::string_view) { fail(); });
+}
+
 TEST(memo_remembers) {
   int calls = 0;
   cachetools::memo<std::string(std::string, double)> it(

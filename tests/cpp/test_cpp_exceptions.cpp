@@ -299,6 +299,9 @@ TEST(read_and_write_that_throw_end_the_snapshot) {
   cache it(policy::lru, 10);
   it.set(1, 1);
   assert_throws(1, [&] { it.save([](std::string_view) { fail_with(1); }); });
+  assert_throws(2, [&] {
+    cachetools::write_stats({{"it", it.native()}}, [](std::string_view) { fail_with(2); });
+  });
   assert_throws(2, [&] { it.load([](char *, std::size_t) { return fail_with(2); }); });
   assert_int_equal(1, *it.get(1));
 }

@@ -562,6 +562,13 @@ pub extern fn ct_snapshot_load_file_with(
 pub extern fn ct_stats_init(stats: ?*ct_stats, struct_size: usize) void;
 pub extern fn ct_cache_stats(cache: ?*const ct_cache, out: ?*ct_stats) ct_status;
 pub extern fn ct_cache_stats_reset(cache: ?*ct_cache) ct_status;
+pub extern fn ct_stats_write(
+    caches: ?[*]const ?*ct_cache,
+    names: ?[*]const ?[*:0]const u8,
+    count: usize,
+    write: ?*const ct_write_fn,
+    user_data: ?*anyopaque,
+) ct_status;
 pub extern fn ct_status_name(status: ct_status) [*:0]const u8;
 pub extern fn ct_status_message(status: ct_status) [*:0]const u8;
 pub extern fn ct_policy_name(policy: ct_policy) ?[*:0]const u8;

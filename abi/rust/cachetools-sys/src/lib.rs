@@ -765,6 +765,15 @@ extern "C" {
     /// Counts from zero again. This moves a baseline: an event that happens meanwhile is in the old
     /// count or in the new one, never in both, never lost.
     pub fn ct_cache_stats_reset(cache: *mut ct_cache) -> ct_status;
+    /// Writes the statistics of several caches as text for Prometheus, in its exposition format,
+    /// version 0.0.4. Names are UTF-8, and end in a zero.
+    pub fn ct_stats_write(
+        caches: *const *mut ct_cache,
+        names: *const *const c_char,
+        count: usize,
+        write: ct_write_fn,
+        user_data: *mut c_void,
+    ) -> ct_status;
 
     /// Begins a walk over the entries. A walk uses nothing and counts nothing.
     pub fn ct_iter_new(cache: *mut ct_cache, order: i32, out: *mut *mut ct_iter) -> ct_status;

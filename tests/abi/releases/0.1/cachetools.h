@@ -383,6 +383,8 @@ typedef struct ct_stats {
 CT_API void ct_stats_init(ct_stats *stats, size_t struct_size);
 CT_API ct_status ct_cache_stats(const ct_cache *cache, ct_stats *out);
 CT_API ct_status ct_cache_stats_reset(ct_cache *cache);
+CT_API ct_status ct_stats_write(ct_cache *const *caches, const char *const *names, size_t count,
+                                ct_write_fn write, void *user_data);
 CT_API const char *ct_status_name(ct_status status);
 CT_API const char *ct_status_message(ct_status status);
 CT_API const char *ct_policy_name(ct_policy policy);
