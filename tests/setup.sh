@@ -99,6 +99,10 @@ set_up() { # purpose
     needed="$needed clang clang++ clang-tidy cppcheck valgrind abidw git doxygen mandoc gnuplot cmake"
     needed="$needed cargo go clang-sanitizers"
   fi
+  # Not everybody packages what probes are made of, and the library does without.
+  for manager in apt-get dnf; do
+    [ "$1" != all ] || ! command -v $manager >"$log" || needed="$needed header:sys/sdt.h"
+  done
   [ "$1" != bench ] || needed="$needed gnuplot lib:benchmark"
   [ "$1" != coverage ] || needed="$needed gcovr"
   has_multilib=no
@@ -117,7 +121,7 @@ set_up() { # purpose
       packages_check='python3 libcmocka-dev liblzma-dev libarchive-dev'
       packages_check="$packages_check python3-cffi python3-dev python3-setuptools python3-venv python3-wheel"
       packages_all='clang libclang-rt-dev clang-tidy cppcheck valgrind libc6-dbg abigail-tools git doxygen mandoc'
-      packages_all="$packages_all gnuplot-nox cmake debootstrap"
+      packages_all="$packages_all gnuplot-nox cmake debootstrap systemtap-sdt-dev"
       packages_languages='cargo golang-go'
       packages_bench='gnuplot-nox libbenchmark-dev'
       [ $has_multilib = no ] || packages_all="$packages_all gcc-multilib g++-multilib"
@@ -127,7 +131,7 @@ set_up() { # purpose
       packages_check='python3 libcmocka-devel xz-devel libarchive-devel'
       packages_check="$packages_check python3-cffi python3-devel python3-setuptools python3-wheel"
       packages_all='clang clang-tools-extra cppcheck valgrind-devel libabigail git doxygen mandoc gnuplot cmake'
-      packages_all="$packages_all libasan libubsan libtsan"
+      packages_all="$packages_all libasan libubsan libtsan systemtap-sdt-devel"
       packages_languages='cargo golang'
       packages_bench='gnuplot google-benchmark-devel'
     elif command -v apk >"$log"; then

@@ -304,7 +304,7 @@ bool Cache::compute_once(const Probe &probe, ct_compute_fn compute, void *user_d
     *out = *old;
     *old = ct_value CT_VALUE_INIT;
   }
-  if (!Result::is_failure(*status)) shard.count_reads(found, !found);
+  if (!Result::is_failure(*status)) shard.count_read(found);
   return true;
 }
 

@@ -8,27 +8,34 @@
 
 #include <cstdint>
 
+#include "base/probes.hpp"
+
 namespace ct {
 
-class Counters {
+class Counters : public Probes {
  public:
-  explicit Counters(bool keeps) noexcept : keeps_(keeps ? 1 : 0) {}
+  // cache: for the probes.
+  Counters(bool keeps, const void *cache) noexcept : Probes(cache), keeps_(keeps ? 1 : 0) {}
 
   bool keeps() const { return keeps_ != 0; }
 
-  void hit() { add(all_.hits); }
-  void miss() { add(all_.misses); }
+  void hit() {
+    probe_hit();
+    add(all_.hits);
+  }
+  void miss() {
+    probe_miss();
+    add(all_.misses);
+  }
   void insert() { add(all_.inserts); }
   void update() { add(all_.updates); }
   void reject() { add(all_.rejections); }
-  void reads(uint64_t hits, uint64_t misses) {
-    if (!keeps()) return;
-    all_.hits += hits;
-    all_.misses += misses;
-  }
+  // The same where the probe was passed already.
+  void read(bool is_hit) { add(is_hit ? all_.hits : all_.misses); }
   // Counts an entry that has left.
   void departure(ct_cause cause, uint64_t weight) {
     if (cause == CT_CAUSE_EVICTED) {
+      probe_eviction(weight);
       add(all_.evictions);
       if (keeps()) all_.evicted_weight += weight;
     } else if (cause == CT_CAUSE_EXPIRED) {

@@ -86,6 +86,7 @@ void Flights::give_lease(Flight &flight, Thread loader) {
   flight.reserved = false;
   flight.renews = false;
   flight.loader.store(loader, std::memory_order_relaxed);
+  if (flight.kind == Flight::kLoad) counters_.probe_load_begin(flight.key_data(), flight.key_size);
 }
 
 // A flight that was answered while it was leased stays in the table until now, so that its loader
@@ -94,6 +95,7 @@ void Flights::end_lease(Flight &flight) {
   assert(flight.leased && flight.holders > 0);
   flight.leased = false;
   flight.loader.store(0, std::memory_order_relaxed);
+  if (flight.kind == Flight::kLoad) counters_.probe_load_end(flight.key_data(), flight.key_size);
   if (flight.answer != Flight::kNone) unlist(flight);
 }
 

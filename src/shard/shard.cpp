@@ -32,7 +32,7 @@ Shard::Shard(const ShardContext &context) noexcept
       destroy_policy_(context.kind.destroy),
       map_(context.memory, context.layout, context.options, counts_memory(context.options)),
       uses_(context.kind, context.memory, lock_.is_shared()),
-      counters_(keeps_stats_),
+      counters_(keeps_stats_, &context.owner),
       expiry_(context.memory, map_.entries.store(), context.layout, context.shards.due_tree,
               context.number),
       share_(context.shards, context.number),
@@ -177,10 +177,15 @@ void Shard::trim() {
 
 // ---- Statistics -------------------------------------------------------------------------------
 
-void Shard::count_reads(uint64_t hits, uint64_t misses) {
+void Shard::count_read(bool is_hit) {
+  if (is_hit) {
+    Probes(&owner_).probe_hit();
+  } else {
+    Probes(&owner_).probe_miss();
+  }
   if (!keeps_stats()) return;
   Locked locked(*this);
-  counters_.reads(hits, misses);
+  counters_.read(is_hit);
 }
 
 void Shard::add_stats(ct_stats *stats) {

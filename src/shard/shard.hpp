@@ -103,7 +103,7 @@ class alignas(64) Shard {
 
   void add_stats(ct_stats *stats);
   void reset_stats();
-  void count_reads(uint64_t hits, uint64_t misses);
+  void count_read(bool is_hit);
 
 #ifdef CT_VALIDATE
   // Returns the invariant that is broken, or NULL. The cache must be at rest.
@@ -478,6 +478,7 @@ class alignas(64) Shard {
 };
 
 [[gnu::always_inline]] inline void Shard::note_hit(Place place) {
+  Probes(&owner_).probe_hit();
   const OptimisticReader reader = unlocked();
   ReadLog::Stripe &own = reader.own_stripe();
   if (keeps_stats()) own.add(own.hits, 1);
@@ -485,6 +486,7 @@ class alignas(64) Shard {
 }
 
 inline void Shard::note_miss() {
+  Probes(&owner_).probe_miss();
   if (!keeps_stats()) return;
   ReadLog::Stripe &own = unlocked().own_stripe();
   own.add(own.misses, 1);

@@ -32,7 +32,7 @@ using ct::Hold;
 struct Stage {
   ct::Memory memory{nullptr};
   ct::Pins pins{memory};
-  ct::Counters counters{true};
+  ct::Counters counters{true, nullptr};
   ct::Memory memory_of_counters{nullptr};
   ct::LoadCounters loads{memory_of_counters, true, true};
   ct::Flights flights{memory, nullptr, pins, counters, loads};
