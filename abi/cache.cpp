@@ -3,6 +3,7 @@
 #include "base/utf8.hpp"
 #include "boundary.hpp"
 #include "cache/exposition.hpp"
+#include "snapshot/snapshot.hpp"
 
 void ct_options_init(ct_options *options, size_t struct_size) {
   ct::init_struct(options, struct_size, ct_options CT_OPTIONS_INIT);
@@ -39,6 +40,16 @@ ct_status ct_cache_new_with(const ct_options *options, ct_cache **out) {
   ct::Cache *cache;
   const ct_status status = ct::Cache::make(checked, &cache);
   if (status == CT_OK) *out = ct::wrap(cache);
+  return status;
+}
+
+ct_status ct_cache_copy(ct_cache *cache, ct_cache **out) {
+  if (out == nullptr) return CT_ERR_INVALID;
+  *out = nullptr;
+  if (cache == nullptr) return CT_ERR_INVALID;
+  ct::Cache *copy;
+  const ct_status status = ct::Snapshot::copy(*ct::unwrap(cache), &copy);
+  if (status == CT_OK) *out = ct::wrap(copy);
   return status;
 }
 

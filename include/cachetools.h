@@ -758,6 +758,33 @@ CT_API const char *ct_options_problem(const ct_options *options);
 CT_API ct_status ct_cache_new_with(const ct_options *options, ct_cache **out);
 
 /**
+ * Makes a cache with the same options, user_data included, and the same entries: their values,
+ * weights, deadlines and counts, in the order in which they would leave.
+ *
+ * It is what ct_snapshot_save and ct_snapshot_load would make of a cache with the same options, so
+ * RR and policies of the caller's have no order to copy, and CLOCK, SIEVE, S3FIFO, WTINYLFU and ARC
+ * begin to learn anew. Stale values, remembered misses, loads that run and those who wait for them
+ * are not copied. The copy has counted nothing, and the original counts nothing, uses nothing and
+ * tells nobody.
+ *
+ * Beside other threads, each entry is copied as it was at some instant of the call, and an entry
+ * that is there throughout is copied once; its place in the order is exact only while nothing is
+ * used or written. A time to idle by the coarse clock may end two of its steps later.
+ *
+ * @param out  [out] the copy on CT_OK, otherwise NULL
+ * @return CT_OK; CT_ERR_UNSUPPORTED for a cache with a drop, as both would drop the same pointers,
+ *         and for a policy of the caller's without state_new, whose one state can know the ids of
+ *         one cache only; CT_ERR_INVALID; CT_ERR_NOMEM
+ *
+ * Ownership: *out is yours, until ct_cache_free. Callbacks and user_data serve both caches.
+ * Threads:   safe beside all other calls; works on a few hundred entries of a shard at a time, then
+ *            lets others in.
+ * Callbacks: the allocator; state_new; inside: timer, ct_policy_ops.
+ * Cost:      O(n log n) for n entries, and their bytes; holds all bytes once more until it returns.
+ */
+CT_API ct_status ct_cache_copy(ct_cache *cache, ct_cache **out);
+
+/**
  * Returns the options in force: with defaults filled in, the seed that was drawn, and the maxsize
  * that ct_resize set. CT_FLAG_KEEP_NOTHING is set if and only if that is 0.
  *

@@ -1105,7 +1105,7 @@ class cache {
     to.allocator = given.allocator;
     if constexpr (kByPointer) to.drop = &held::drop;
     if (given.listener || given.weigher || given.ttu || given.timer || given.choice) {
-      hooks_ = std::make_unique<hooks>();
+      hooks_ = std::make_shared<hooks>();
       hooks_->given = std::move(given);
       to.user_data = hooks_.get();
     }
@@ -1129,6 +1129,17 @@ class cache {
     return *this;
   }
   ~cache() = default;
+
+  /** A cache with the same entries, which calls the same callbacks: see ct_cache_copy. */
+  cache copy() const {
+    static_assert(!kByPointer, "cachetools: pointers cannot be owned twice");
+    auto call = enter();
+    ct_cache *made = nullptr;
+    const ct_status status = ct_cache_copy(native(), &made);
+    cache it(made, hooks_);
+    call.end(status);
+    return it;
+  }
 
   // ---- Reading
 
@@ -1557,6 +1568,9 @@ class cache {
   ct_cache *native() const noexcept { return cache_.get(); }
 
  private:
+  cache(ct_cache *made, std::shared_ptr<hooks> shared) noexcept
+      : hooks_(std::move(shared)), cache_(made) {}
+
   static options_type simple(cachetools::policy policy, std::uint64_t maxsize) {
     options_type it;
     it.policy = policy;
@@ -1714,7 +1728,7 @@ class cache {
   }
 
   // Callbacks outlive the cache.
-  std::unique_ptr<hooks> hooks_;
+  std::shared_ptr<hooks> hooks_;  // a copy shares them
   std::unique_ptr<std::conditional_t<kByPointer, detail::turns, detail::no_turns>> turns_;
   std::unique_ptr<ct_cache, detail::free_cache> cache_;
 };

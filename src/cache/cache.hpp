@@ -160,8 +160,9 @@ class alignas(64) Cache : public Owner {
     Ref ref;  // the block that was staged for it; kNone at first
   };
   // Restores the entries whose keys are not there: from the last entry backwards, as many as there
-  // is room for. Returns CT_OK, or CT_ERR_NOMEM if it has restored none.
-  ct_status restore(Restored *const *coldest_first, uint32_t count);
+  // is room for. Lifetimes go on from `now`, a reading of the precise clock. Returns CT_OK, or
+  // CT_ERR_NOMEM if it has restored none.
+  ct_status restore(Restored *const *coldest_first, uint32_t count, Now &now);
   // How the cache weighs entries: a ct_weight_kind, or kWeigher. Weights mean the same only in
   // caches for which this is the same.
   static constexpr uint32_t kWeigher = 3;

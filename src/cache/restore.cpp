@@ -54,10 +54,7 @@ ct_status Cache::stage(Restored &entry, uint64_t *reserved, Reservation &room, N
   return CT_OK;
 }
 
-ct_status Cache::restore(Restored *const *coldest_first, uint32_t count) {
-  // As the snapshot was saved by a precise clock.
-  const Clock clock = clock_.precise();
-  Now now(clock);
+ct_status Cache::restore(Restored *const *coldest_first, uint32_t count, Now &now) {
   Departed gone(shards_);
   Reservation room(budget_);
   ct_status status = CT_OK;

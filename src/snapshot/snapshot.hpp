@@ -64,6 +64,10 @@ struct Snapshot {
   // input must end where the snapshot does. If not whole, nothing behind the snapshot is read.
   static ct_status load(Cache &cache, ct_read_fn read, void *user_data, uint32_t flags, bool whole);
 
+  // Makes a cache with the same options and entries. Returns CT_OK, CT_ERR_NOMEM, or
+  // CT_ERR_UNSUPPORTED.
+  static ct_status copy(Cache &cache, Cache **out);
+
   // These may also return CT_ERR_IO.
   static ct_status save_file(Cache &cache, const char *path);
   static ct_status load_file(Cache &cache, const char *path, uint32_t flags);

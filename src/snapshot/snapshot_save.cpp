@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Writes a snapshot in little memory: a stretch of the order at a time, then a few entries at a
-// time.
-#include "cache/iter.hpp"
+// Writes a snapshot.
+#include "snapshot/contents.hpp"
 #include "snapshot/frames.hpp"
 #include "snapshot/snapshot.hpp"
 
@@ -19,11 +18,38 @@ class Saver {
   ct_status save() {
     has_frequency_ = cache_.shards()[0].has_frequency();
     put_head();
-    ct_status status = put_order();
-    if (status == CT_OK) status = put_entries();
+    const ct_status status = Contents<Saver>(cache_, now_, *this).show();
     if (status != CT_OK) return status;
     out_.put_number(Snapshot::kEnd, 1);
     return out_.end();
+  }
+
+  bool begin_shard() {
+    out_.put_number(Snapshot::kShard, 1);
+    return !out_.failed();
+  }
+  bool add_rank(const Ranked &ranked) {
+    out_.put_number(Snapshot::kRank, 1);
+    out_.put_number(ranked.rank, 1);
+    out_.put_number(ranked.id, 8);
+    return !out_.failed();
+  }
+  bool add_entry(const Record &record) {
+    uint32_t flags = 0;
+    if (record.weighed) flags |= Snapshot::kWeighed;
+    if (record.ttl != CT_NEVER) flags |= Snapshot::kTtl;
+    if (record.idle != CT_NEVER) flags |= Snapshot::kIdle;
+    out_.put_number(Snapshot::kEntry, 1);
+    out_.put_number(flags, 1);
+    out_.put_number(record.key.size, 4);
+    out_.put_number(record.value.size, 4);
+    if (has_frequency_) out_.put_number(record.uses, 8);
+    if (record.weighed) out_.put_number(record.weight, 8);
+    if (record.ttl != CT_NEVER) out_.put_number(record.ttl, 8);
+    if (record.idle != CT_NEVER) out_.put_number(record.idle, 8);
+    out_.put(record.key.data, record.key.size);
+    out_.put(record.value.data, record.value.size);
+    return !out_.failed();
   }
 
  private:
@@ -42,61 +68,6 @@ class Saver {
     // would end early.
     now_();
     out_.put_number(Clock::read_date(), 8);
-  }
-
-  ct_status put_order() {
-    const Shards &shards = cache_.shards();
-    if (!shards[0].is_ordered()) return CT_OK;
-    Array<Ranked> ranks(cache_.memory());
-    if (!ranks.reserve(Shard::kAtOnce)) return CT_ERR_NOMEM;
-    ct_status status = CT_OK;
-    for (uint32_t i = 0; i < shards.count && status == CT_OK; i++) {
-      out_.put_number(Snapshot::kShard, 1);
-      OrderWalk walk = ShardWalk(shards[i]).begin();
-      while (walk.left != 0 && status == CT_OK && !out_.failed()) {
-        ranks.truncate();
-        status = ShardWalk(shards[i]).list_ranks(walk, ranks);
-        for (const Ranked &ranked : ranks) put_rank(ranked);
-      }
-      ShardWalk(shards[i]).end(walk);
-    }
-    return status;
-  }
-
-  void put_rank(const Ranked &ranked) {
-    out_.put_number(Snapshot::kRank, 1);
-    out_.put_number(ranked.rank, 1);
-    out_.put_number(ranked.id, 8);
-  }
-
-  ct_status put_entries() {
-    Iter iter(cache_);
-    Bytes key, value;
-    while (!out_.failed()) {
-      const ct_status status = iter.next(now_, &key, &value);
-      if (status != CT_OK) return status == CT_END ? CT_OK : status;
-      const Held &held = iter.current();
-      Record record;
-      if (ShardWalk(*held.shard).describe(held.entry, now_, &record)) put_entry(record);
-    }
-    return CT_OK;
-  }
-
-  void put_entry(const Record &record) {
-    uint32_t flags = 0;
-    if (record.weighed) flags |= Snapshot::kWeighed;
-    if (record.ttl != CT_NEVER) flags |= Snapshot::kTtl;
-    if (record.idle != CT_NEVER) flags |= Snapshot::kIdle;
-    out_.put_number(Snapshot::kEntry, 1);
-    out_.put_number(flags, 1);
-    out_.put_number(record.key.size, 4);
-    out_.put_number(record.value.size, 4);
-    if (has_frequency_) out_.put_number(record.uses, 8);
-    if (record.weighed) out_.put_number(record.weight, 8);
-    if (record.ttl != CT_NEVER) out_.put_number(record.ttl, 8);
-    if (record.idle != CT_NEVER) out_.put_number(record.idle, 8);
-    out_.put(record.key.data, record.key.size);
-    out_.put(record.value.data, record.value.size);
   }
 
   Cache &cache_;

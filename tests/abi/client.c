@@ -808,6 +808,21 @@ static ct_status read_bytes(void *user_data, void *buffer, size_t capacity, size
   return CT_OK;
 }
 
+static void check_copy(void) {
+  host self;
+  ct_options options = options_for(&self, CT_POLICY_LRU, 3);
+  ct_cache *cache = new_cache(&options);
+  CHECK(ct_set_ttl(cache, "a", 1, "1", 1, 10) == CT_OK && ct_set(cache, "b", 1, "2", 1) == CT_OK);
+  ct_cache *copy = NULL;
+  CHECK(ct_cache_copy(cache, &copy) == CT_OK && copy != NULL && copy != cache);
+  ct_cache_free(cache);
+  ct_entry_info info = CT_ENTRY_INFO_INIT;
+  CHECK(ct_inspect(copy, "a", 1, &info) == CT_OK && info.deadline == self.now + 10);
+  CHECK(ct_len(copy) == 2 && ct_maxsize(copy) == 3 && holds(copy, "b", "2"));
+  ct_cache_free(copy);
+  CHECK(self.log[0] == '\0');
+}
+
 static void check_snapshots(const char *path) {
   host self;
   ct_options options = options_for(&self, CT_POLICY_LRU, 10);
@@ -862,6 +877,7 @@ int main(int argc, char **argv) {
   check_stats();
   check_keys();
   check_memo();
+  check_copy();
   check_snapshots(argv[1]);
   return 0;
 }

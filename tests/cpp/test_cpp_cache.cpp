@@ -649,6 +649,24 @@ TEST(snapshots_go_through_functions_and_files) {
 
 // ---- Memos --------------------------------------------------------------------------------------
 
+TEST(copy_has_the_same_entries_and_callbacks) {
+  int told = 0;
+  cachetools::options<std::string, int> options;
+  options.maxsize = 2;
+  options.listener = [&told](const auto &) { told++; };
+  auto copy = [&options] {
+    cache<std::string, int> original(std::move(options));
+    original.set("a", 1);
+    original.set("b", 2);
+    return original.copy();
+  }();
+  assert_int_equal(0, told);
+  assert_true(copy.get("a") == 1);
+  copy.set("c", 3);  // told by the callbacks that the original had, too
+  assert_int_equal(1, told);
+  assert_true(copy.get("b") == std::nullopt);
+}
+
 TEST(statistics_are_written_for_prometheus) {
   cache<std::string, double> users(policy::lru, 10);
   cache<std::string, double> pages(policy::lru, 20);

@@ -146,7 +146,7 @@ static void *custom_new(void *user_data, uint64_t maxsize) {
   custom_state *state = calloc(1, sizeof *state);
   if (state == NULL) return NULL;
   state->run = r;
-  if (maxsize != r->options.maxsize) complain(r, "the policy was told another maxsize");
+  if (maxsize != r->model.maxsize) complain(r, "the policy was told another maxsize");
   r->states[r->state_count++] = state;
   return state;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See run_state.h. Snapshots. */
+/* See run_state.h. Snapshots and copies. */
 #include "run_state.h"
 
 /* Options of any cache that can take in the entries, and gives no lifetimes of its own. */
@@ -74,6 +74,20 @@ static void check_loaded_order(run *r, ct_cache *cache) {
   ct_iter_free(iter);
 }
 
+/* all: every live entry must be there. */
+static void check_contents(run *r, ct_cache *cache, bool all) {
+  const char *problem = ct_validate(cache);
+  if (problem != NULL) mismatch(r, __FILE__, __LINE__, problem);
+  for (int i = 0; i < r->model.count; i++) {
+    const int key = r->model.order[i];
+    const bool live = model_is_live(&r->model, key);
+    const bool kept = ct_contains(cache, key_data(r, key), key_size(r, key));
+    check(r, live || !kept);
+    if (all) check_equal(r, live, kept);
+    if (kept) check_loaded(r, cache, key);
+  }
+}
+
 void do_snapshot(run *r) {
   r->operation = "a snapshot";
   const ct_options options = snapshot_options(r);
@@ -88,19 +102,49 @@ void do_snapshot(run *r) {
   check_equal(r, CT_OK, load_tape_with(cache, &t, 0));
   check_equal(r, t.size, t.at);
   tape_free(&t);
-  const char *problem = ct_validate(cache);
-  if (problem != NULL) mismatch(r, __FILE__, __LINE__, problem);
-  for (int i = 0; i < r->model.count; i++) {
-    const int key = r->model.order[i];
-    const bool live = model_is_live(&r->model, key);
-    const bool kept = ct_contains(cache, key_data(r, key), key_size(r, key));
-    check(r, live || !kept);
-    if (options.maxsize == CT_UNBOUNDED) check_equal(r, live, kept);
-    if (kept) check_loaded(r, cache, key);
-  }
+  check_contents(r, cache, options.maxsize == CT_UNBOUNDED);
   if (is_exact(r) && has_order(r)) {
     if (!weighs_memory(r)) check_kept(r, cache);
     if (options.shards == 1 && options.policy != CT_POLICY_RR) check_loaded_order(r, cache);
   }
   ct_cache_free(cache);
+}
+
+static void check_same_options(run *r, ct_cache *cache) {
+  ct_options options = CT_OPTIONS_INIT, copied = CT_OPTIONS_INIT;
+  check_equal(r, CT_OK, ct_cache_options(r->cache, &options));
+  check_equal(r, CT_OK, ct_cache_options(cache, &copied));
+  check(r, (options.custom == NULL) == (copied.custom == NULL));
+  check(r, (options.allocator == NULL) == (copied.allocator == NULL));
+  copied.custom = options.custom; /* each has structs of its own */
+  copied.allocator = options.allocator;
+  check(r, memcmp(&options, &copied, sizeof options) == 0);
+}
+
+void do_copy(run *r) {
+  r->operation = "a copy";
+  const int states = r->state_count; /* of the policy, for the cache's own shards */
+  ct_cache *cache = (ct_cache *)r;
+  const ct_status status = ct_cache_copy(r->cache, &cache);
+  /* Neither values that are dropped nor the policy's only state can be in two caches. */
+  const bool unsupported = r->options.drop != NULL || r->setup.spare;
+  check_equal(r, unsupported ? CT_ERR_UNSUPPORTED : CT_OK, status);
+  check(r, (status == CT_OK) == (cache != NULL));
+  if (cache == NULL) return;
+  check_same_options(r, cache);
+  ct_stats stats = CT_STATS_INIT;
+  const ct_stats none = CT_STATS_INIT;
+  check_equal(r, CT_OK, ct_cache_stats(cache, &stats));
+  check(r, memcmp(&none, &stats, sizeof stats) == 0);
+  check_contents(r, cache, true);
+  uint64_t weight = 0;
+  for (int i = 0; i < r->model.count; i++) {
+    const int key = r->model.order[i];
+    if (model_is_live(&r->model, key)) weight += r->model.entries[key].weight;
+  }
+  if (!weighs_memory(r)) check_equal(r, weight, ct_currsize(cache));
+  if (is_exact(r) && has_order(r) && r->options.shards <= 1) check_loaded_order(r, cache);
+  ct_cache_free(cache);
+  check_equal(r, 0, r->heard.count);
+  r->state_count = states;
 }

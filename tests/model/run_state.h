@@ -18,7 +18,7 @@ enum {
   kEvents = 2048,     /* that one call may cause */
   kHeld = 42,         /* pinned values, between two operations */
   kLeases = 6,        /* not ended yet */
-  kStates = 16,       /* of a custom policy: one a shard */
+  kStates = 32,       /* of a custom policy: one a shard, and as many for a copy */
   kPattern = 1 << 18, /* bytes that values are cut from */
   kShifts = 1024,     /* where they may begin */
   kLargestValue = kPattern - kShifts,
@@ -373,5 +373,7 @@ void do_walk(run *r);
 
 /* Loads a snapshot into another cache, which the model then describes as well. */
 void do_snapshot(run *r);
+/* Copies the cache, which the model then describes as well. */
+void do_copy(run *r);
 
 #endif

@@ -83,6 +83,12 @@ const Call kCalls[] = {
      [](ct_cache *cache) {
        assert_int_equal(CT_OK, ct_snapshot_save(cache, write_nowhere, nullptr));
      }},
+    {"ct_cache_copy", true,
+     [](ct_cache *cache) {
+       ct_cache *copy;
+       assert_int_equal(CT_OK, ct_cache_copy(cache, &copy));
+       ct_cache_free(copy);
+     }},
 };
 
 // same: all entries have one lifetime. Otherwise they are due in another order than that of their

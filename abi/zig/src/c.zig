@@ -388,6 +388,7 @@ pub extern fn ct_set_many(
 pub extern fn ct_options_init(options: ?*ct_options, struct_size: usize) void;
 pub extern fn ct_options_problem(options: ?*const ct_options) ?[*:0]const u8;
 pub extern fn ct_cache_new_with(options: ?*const ct_options, out: ?*?*ct_cache) ct_status;
+pub extern fn ct_cache_copy(cache: ?*ct_cache, out: ?*?*ct_cache) ct_status;
 pub extern fn ct_cache_options(cache: ?*const ct_cache, out: ?*ct_options) ct_status;
 pub extern fn ct_set_lifetime(
     cache: ?*ct_cache,

@@ -601,6 +601,8 @@ extern "C" {
     pub fn ct_cache_new(policy: ct_policy, maxsize: u64) -> *mut ct_cache;
     /// Makes a cache.
     pub fn ct_cache_new_with(options: *const ct_options, out: *mut *mut ct_cache) -> ct_status;
+    /// Makes a cache with the same options and entries. Callbacks and `user_data` serve both.
+    pub fn ct_cache_copy(cache: *mut ct_cache, out: *mut *mut ct_cache) -> ct_status;
     /// Returns the options in force: with defaults filled in, the seed that was drawn, and the
     /// maxsize that `ct_resize` set. `CT_FLAG_KEEP_NOTHING` is set if and only if that is 0.
     pub fn ct_cache_options(cache: *const ct_cache, out: *mut ct_options) -> ct_status;

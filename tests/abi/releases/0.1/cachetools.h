@@ -197,6 +197,7 @@ typedef struct ct_options {
 CT_API void ct_options_init(ct_options *options, size_t struct_size);
 CT_API const char *ct_options_problem(const ct_options *options);
 CT_API ct_status ct_cache_new_with(const ct_options *options, ct_cache **out);
+CT_API ct_status ct_cache_copy(ct_cache *cache, ct_cache **out);
 CT_API ct_status ct_cache_options(const ct_cache *cache, ct_options *out);
 CT_API ct_status ct_set_lifetime(ct_cache *cache, const void *key, size_t key_size, uint64_t ttl);
 typedef struct ct_entry_info {
