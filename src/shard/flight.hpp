@@ -119,6 +119,7 @@ class Flights {
   Flights(const Flights &) = delete;
   Flights &operator=(const Flights &) = delete;
 
+  LoadCounters &loads() const { return loads_; }
   bool empty() const { return table_.empty(); }
   // Finds the key's flight of that kind, or adds one, and holds it. Returns CT_LEASED if the caller
   // has the lease now, and CT_BUSY if it is to wait. Otherwise the caller holds nothing:

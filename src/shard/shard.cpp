@@ -37,7 +37,6 @@ Shard::Shard(const ShardContext &context) noexcept
               context.number),
       share_(context.shards, context.number),
       pins_(context.memory),
-      loads_(context.loads),
       flights_(context.memory, this, pins_, counters_, context.loads),
       negatives_(context.negatives == nullptr
                      ? nullptr

@@ -467,7 +467,6 @@ class alignas(64) Shard {
   Expiry expiry_ CT_GUARDED_BY(lock_);
   Share share_ CT_GUARDED_BY(lock_);
   Pins pins_ CT_GUARDED_BY(lock_);
-  LoadCounters &loads_;
   Flights flights_ CT_GUARDED_BY(lock_);
   Negatives *const negatives_ CT_PT_GUARDED_BY(lock_);  // nullptr if none are kept
   uint64_t telling_ CT_GUARDED_BY(lock_) = 0;           // dead entries that are still to be told of

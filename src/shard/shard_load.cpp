@@ -57,7 +57,7 @@ bool Shard::hand_out_stale(Place place, uint64_t hash, Now &now, ct_value *out) 
   Entry *e = at(place.ref);
   if (out != nullptr && !hand_out(e, map_.entries.value(e), out)) return false;
   counters_.hit();
-  loads_.stale_served();
+  flights_.loads().stale_served();
   uses_.record(place, hash, now);
   return true;
 }
@@ -73,7 +73,7 @@ ct_status Shard::fail_to_renew(const Flight &flight, Entry *old, ct_status failu
       budget_.give(leave(ref, flight.hash, cause_of(at(ref), CT_CAUSE_REMOVED, now), gone));
     return CT_MISS;
   }
-  if (flight.renews) loads_.renewal_failure();
+  if (flight.renews) flights_.loads().renewal_failure();
   if ((old->flags & kLifetime) == 0) return CT_OK;
   Lifetime *life = layout.lifetime(old);
   if (layout.keeps_retry) *layout.retry_at(life) = saturating_add(now(), options_.retry);
