@@ -943,7 +943,8 @@ typedef struct ct_iter ct_iter;
 /** No particular order; needs no memory for it. */
 #define CT_ORDER_ANY 0
 /** The order in which ct_popitem would take the entries if nothing were used meanwhile, one shard
- *  after the other; with S3FIFO and WTINYLFU nearly so, queue by queue. */
+ *  after the other; with S3FIFO and WTINYLFU nearly so, queue by queue, and with ARC while entries
+ *  past their deadline are still there (see ct_expire). */
 #define CT_ORDER_COLDEST 1
 /** The reverse of CT_ORDER_COLDEST. */
 #define CT_ORDER_HOTTEST 2
