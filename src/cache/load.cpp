@@ -288,7 +288,7 @@ bool Cache::compute_once(const Probe &probe, ct_compute_fn compute, void *user_d
   *status = shard.peek(probe, before, old);
   if (*status < 0) return true;
   const bool found = *status == CT_OK;
-  Entry *seen = found ? shard.entry_of(*old) : nullptr;
+  const Entry *seen = shard.seen_by(*old);
   const ct_bytes bytes = {old->data, old->size};
   Result result(memory_);
   *status = compute(user_data, probe.key.data, probe.key.size, found ? &bytes : nullptr,
@@ -299,7 +299,8 @@ bool Cache::compute_once(const Probe &probe, ct_compute_fn compute, void *user_d
     if (*status == CT_EXISTS) return false;
   } else if (*status == CT_MISS) {
     Now after(clock_);
-    if (!shard.remove_seen(probe, seen, after, gone)) return false;
+    constexpr Condition kUnchanged = Condition::kIfUnchanged;
+    if (shard.remove_seen(probe, kUnchanged, seen, after, gone) == CT_EXISTS) return false;
   } else if (*status == CT_NOT_STORED && found && out != nullptr) {
     *out = *old;
     *old = ct_value CT_VALUE_INIT;
@@ -330,7 +331,7 @@ ct_status Cache::store_computed(const Probe &probe, Result &result, const Entry 
   if (!check(&result.entry(), &entry)) return CT_ERR_CALLBACK;
   Now now(clock_);
   StoreRequest request(memory_);
-  request.condition = Condition::kIfSame;
+  request.condition = Condition::kIfUnchanged;
   request.seen = seen;
   if (result.discarded()) request.refusal = Refusal::kNeverKept;
   const ct_status status = make_request(probe, result.value(), entry, now, &request);

@@ -48,6 +48,20 @@ class Pins {
     --e->pins;
   }
 
+  // Keeps a block for a value that was handed out of another block, until let_go_of. This is no
+  // ct_value, so count() leaves it out. The block is new, so this needs no memory.
+  void keep(Entry *e) {
+    pin(e);
+    count_--;
+    kept_++;
+  }
+  void let_go_of(Entry *e) {
+    count_++;
+    kept_--;
+    unpin(e);
+  }
+  uint64_t kept() const { return kept_; }
+
   // Pins e, and makes a value of `bytes`, which are its key or value. Returns false if there is no
   // memory to count the pin.
   bool hand_out(const Shard *shard, Entry *e, Bytes bytes, ct_value *out) {
@@ -80,6 +94,7 @@ class Pins {
   [[gnu::noinline, gnu::cold]] bool unpin_beyond(Entry *e);
 
   uint64_t count_ = 0;
+  uint64_t kept_ = 0;
   Array<Many> many_;
 };
 

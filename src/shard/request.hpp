@@ -22,9 +22,12 @@ enum class Condition : uint8_t {
   kAlways,
   kIfAbsent,   // Returns CT_EXISTS if an entry is present.
   kIfPresent,  // Returns CT_MISS if no entry is present.
-  kIfSame,     // Returns CT_EXISTS unless the entry is `seen` (nullptr: none is present).
-  kElseUse,    // An entry that is present is handed out instead, as a read that hits.
-  kElsePeek,   // The same, but no read is counted.
+  // Returns CT_EXISTS if another entry than `seen` is present (nullptr: if any is), and CT_MISS if
+  // `seen` should be and none is.
+  kIfSame,
+  kIfUnchanged,  // The same, but CT_EXISTS in both cases: the caller tries anew.
+  kElseUse,      // An entry that is present is handed out instead, as a read that hits.
+  kElsePeek,     // The same, but no read is counted.
 };
 
 // What becomes of a value that cannot be kept: it is too large, or its load was overtaken.
@@ -71,7 +74,7 @@ struct StoreRequest {
   Condition condition = Condition::kAlways;
   Refusal refusal = Refusal::kFails;
   Fitness fitness = Fitness::kFits;
-  const Entry *seen = nullptr;    // for kIfSame; pinned
+  const Entry *seen = nullptr;    // for the conditions that name it; pinned
   Flight *flight = nullptr;       // the load that the request ends, if any
   const Entry *renews = nullptr;  // the old value that this load renews, if any; pinned
   ApartCopy apart;                // of key and value; made if flags have kApart

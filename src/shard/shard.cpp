@@ -249,13 +249,14 @@ const char *Shard::problem_of_entries() {
   if (weight != share_.weight()) return "shard: its weight is not the sum of its entries'";
   if (telling_ != 0) return "shard: an entry was not told of";
   if (waiting_ != 0) return "shard: a request was forgotten";
-  if (live_pins > pins_.count()) return "shard: there are more pins than it knows";
+  const uint64_t pins = pins_.count() + pins_.kept();
+  if (live_pins > pins) return "shard: there are more pins than it knows";
   problem = expiry_.problem(linked);
   if (problem != nullptr) return problem;
   problem = flights_.problem();
   if (problem == nullptr && negatives_ != nullptr) problem = negatives_->problem();
   if (problem != nullptr) return problem;
-  return map_.entries.store().problem(live, live_pins == pins_.count() && !pins_.has_many());
+  return map_.entries.store().problem(live, live_pins == pins && !pins_.has_many());
 }
 #endif
 

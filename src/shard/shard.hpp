@@ -156,9 +156,10 @@ class alignas(64) Shard {
   // Removes the key's entry, with CT_CAUSE_REMOVED, or CT_CAUSE_EXPIRED if it has expired. out may
   // be NULL.
   ct_status remove(const Probe &probe, Now &now, Departed &gone, ct_value *out);
-  // Removes the key's entry if nothing has changed since the caller saw it. seen: the entry,
-  // pinned, or nullptr if the caller saw none. Returns false if something has changed.
-  bool remove_seen(const Probe &probe, Entry *seen, Now &now, Departed &gone);
+  // Removes the key's entry if the condition, one of the two with `seen`, holds. Returns CT_OK;
+  // CT_MISS if there was none; or CT_EXISTS if the condition does not hold.
+  ct_status remove_seen(const Probe &probe, Condition condition, const Entry *seen, Now &now,
+                        Departed &gone);
   // Removes a pinned entry, stale or not, unless it has left already.
   bool remove_matched(const Probe &probe, Entry *matched, Now &now, Departed &gone);
   // Returns false if it has let others at the lock, and is to be called again.
@@ -229,6 +230,9 @@ class alignas(64) Shard {
 
   static Shard &of_pin(uint64_t pin) { return Pins::shard_of(pin); }
   Entry *entry_of(const ct_value &value) const { return unlocked().entry_of(value); }
+  // Returns what a condition of this shard compares: the entry of a pinned value, or nullptr if
+  // nothing is held. The value may be another shard's or another cache's.
+  const Entry *seen_by(const ct_value &value) const;
   ct_status repin(const ct_value &value, ct_value *out);
   void release(ct_value *value);
   void release(Entry *entry);
@@ -343,9 +347,20 @@ class alignas(64) Shard {
   }
   void count_use(Place place, uint64_t hash, Now &now) CT_REQUIRES(lock_);
   void renew_idle(Entry *e, Now &now) CT_REQUIRES(lock_);
-  // Returns where an entry that a walk has pinned is now; kNone if it has left or expired.
-  // stale_too: not if it has only expired.
+  // Returns the entry that a pinned one is now: itself, unless it has moved to another block.
+  const Entry *home_of(const Entry *e) const CT_REQUIRES(lock_) {
+    constexpr uint8_t kMoved = kDead | kNoDrop;
+    return (e->flags & kMoved) == kMoved && e->next != kNone ? at(e->next) : e;
+  }
+  Entry *home_of(Entry *e) const CT_REQUIRES(lock_) {
+    return const_cast<Entry *>(home_of(static_cast<const Entry *>(e)));
+  }
+  // Returns where a pinned entry is now; kNone if it has left or expired. stale_too: not if it has
+  // only expired.
   Ref current(Entry *e, bool stale_too, Now &now) const CT_REQUIRES(lock_);
+  // Returns CT_OK if a condition that asks for what was seen holds, else the status of a write.
+  // live: the entry that is present, or kNone.
+  ct_status compare(Condition condition, const Entry *seen, Ref live) const CT_REQUIRES(lock_);
 
   // ---- Storing ------------------------------------------------------------------------------
 
@@ -431,6 +446,7 @@ class alignas(64) Shard {
   // The value has been stored, by other means than a load that is not overtaken.
   void release_waiting(const Probe &probe, Entry *e, Answers &answers) CT_REQUIRES(lock_);
   bool let_loose(Entry *e, bool last) CT_REQUIRES(lock_);
+  void free_dead(Entry *e) CT_REQUIRES(lock_);
   [[gnu::noinline, gnu::cold]] bool drop_last(Entry *e);
 
   // How often a read looks without the lock before it takes the lock.

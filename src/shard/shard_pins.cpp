@@ -47,8 +47,19 @@ bool Shard::drop_last(Entry *e) {
 // closed.
 bool Shard::let_loose(Entry *e, bool last) {
   pins_.unpin(e);
-  if (last) map_.entries.free_dead(e);
+  if (last) free_dead(e);
   return closed_;
+}
+
+// Frees a dead entry. A block that was kept because the value lives on there is let go of; there
+// is no drop then.
+void Shard::free_dead(Entry *e) {
+  Entry *home = home_of(e);
+  map_.entries.free_dead(e);
+  if (home == e) return;
+  pins_.let_go_of(home);
+  const bool last = home->pins == 0 && (home->flags & (kDead | kTelling)) == kDead;
+  if (last) map_.entries.free_dead(home);
 }
 
 ct_event Shard::event_of(const Entry *e, int32_t cause) const {

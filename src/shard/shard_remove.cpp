@@ -2,7 +2,6 @@
 // Removes entries: by key, by the policy's order, by deadline, or all. A call that may remove many
 // works on kAtOnce entries, then lets others at the lock.
 #include <cstdint>
-#include <cstring>
 
 #include "shard/shard.hpp"
 #include "shard/shard_inline.hpp"
@@ -36,30 +35,36 @@ ct_status Shard::remove(const Probe &probe, Now &now, Departed &gone, ct_value *
 }
 
 Ref Shard::current(Entry *e, bool stale_too, Now &now) const {
-  const bool moved = (e->flags & kNoDrop) != 0;
-  if ((e->flags & kDead) != 0 && !moved) return kNone;
-  const Bytes key = map_.entries.key(e);
-  const Ref ref = map_.find({key, map_.entries.hash_of(key)}).ref;
-  if (ref == kNone || (map_.is_expired(at(ref), now) && !stale_too)) return kNone;
-  if (!moved) return ref;
-  // The entry has moved to a longer block, which has a place for its deadline. Its key may have
-  // been written since.
-  const Bytes here = map_.entries.value(e);
-  const Bytes there = map_.entries.value(at(ref));
-  const bool same = here.size == there.size && std::memcmp(here.data, there.data, here.size) == 0;
-  return same ? ref : kNone;
+  const Entry *home = home_of(e);
+  if ((home->flags & kDead) != 0 || (!stale_too && map_.is_expired(home, now))) return kNone;
+  const Bytes key = map_.entries.key(home);
+  return map_.find({key, map_.entries.hash_of(key)}).ref;
 }
 
-bool Shard::remove_seen(const Probe &probe, Entry *seen, Now &now, Departed &gone) {
+ct_status Shard::compare(Condition condition, const Entry *seen, Ref live) const {
+  const bool same = live == kNone ? seen == nullptr : seen != nullptr && home_of(seen) == at(live);
+  if (same) return CT_OK;
+  return live == kNone && condition == Condition::kIfSame ? CT_MISS : CT_EXISTS;
+}
+
+// A value of another shard is the value of no entry here.
+const Entry *Shard::seen_by(const ct_value &value) const {
+  static constexpr Entry kStranger = {0, 0, 0, 0, 0, 0, 0};
+  if (value.pin == 0) return nullptr;
+  return &of_pin(value.pin) == this ? entry_of(value) : &kStranger;
+}
+
+ct_status Shard::remove_seen(const Probe &probe, Condition condition, const Entry *seen, Now &now,
+                             Departed &gone) {
   Settled settled(*this);
-  const Ref ref = seen != nullptr ? current(seen, false, now) : map_.find(probe).ref;
-  const bool is_live = ref != kNone && !map_.is_expired(at(ref), now);
-  if (is_live != (seen != nullptr)) return false;
+  const Ref ref = map_.find(probe).ref;
+  const Ref live = ref == kNone || map_.is_expired(at(ref), now) ? kNone : ref;
+  if (compare(condition, seen, live) == CT_EXISTS) return CT_EXISTS;
   invalidate_key(probe);
   // A stale entry was not seen, and leaves all the same: the key is invalidated.
   if (ref != kNone)
     budget_.give(leave(ref, probe.hash, cause_of(at(ref), CT_CAUSE_REMOVED, now), gone));
-  return true;
+  return live == kNone ? CT_MISS : CT_OK;
 }
 
 bool Shard::remove_matched(const Probe &probe, Entry *matched, Now &now, Departed &gone) {

@@ -84,8 +84,11 @@ inline ShardStore::Verdict ShardStore::judge(Ref old) const {
       if (old == kNone) return Verdict::kAbsent;
       break;
     case Condition::kIfSame:
-      if ((old == kNone ? nullptr : shard_.at(old)) != request_.seen) return Verdict::kExists;
+    case Condition::kIfUnchanged: {
+      const ct_status status = shard_.compare(request_.condition, request_.seen, old);
+      if (status != CT_OK) return status == CT_MISS ? Verdict::kAbsent : Verdict::kExists;
       break;
+    }
     case Condition::kElseUse:
     case Condition::kElsePeek:
       if (old != kNone && !never_kept) return Verdict::kHandOut;
@@ -171,6 +174,7 @@ inline bool ShardStore::give_back(ct_value *out) {
   Entry *e = shard_.at(ref);
   e->flags |= kDead | kNoDrop;
   e->prev = ref;
+  e->next = kNone;
   map().entries.fill(e, request_.probe.key, request_.value);
   return shard_.hand_out(e, map().entries.value(e), out);
 }
@@ -282,7 +286,7 @@ inline Next ShardStore::make_room(Ref *own) {
 }
 
 // The entry that the request replaces has just been evicted for it. So kIfPresent is met for good,
-// and kIfSame means from now on that nothing is there.
+// and the conditions with `seen` mean from now on that nothing is there.
 inline void ShardStore::forget_own() {
   if (request_.condition == Condition::kIfPresent) request_.condition = Condition::kAlways;
   request_.seen = nullptr;
@@ -448,18 +452,26 @@ inline Next ShardStore::extend(Ref ref) {
   life->prev = life->next = kNone;
   shard_.change_place(ref, to, request_.probe.hash);
   if (request_.weight != before) shard_.policy_->reweigh(to, before, now_);
-  bury_copy(ref, old);
+  bury_copy(ref, old, to);
   shard_.expiry_.insert(to, now_());
   shard_.share_.reweigh(room_, before, request_.weight);
   return request_.end(CT_OK);
 }
 
-// Ends a block whose entry lives on elsewhere, with a copy of the value. The listener is not told,
-// and the value is not dropped.
-inline void ShardStore::bury_copy(Ref ref, Entry *e) {
+// Ends a block whose entry lives on in block `to`, with a copy of the value. The listener is not
+// told, and the value is not dropped. While the old block has pins, the new one stays that value's:
+// it is not overwritten, not moved, and not freed. It has a place for a deadline, so there is never
+// a third block.
+inline void ShardStore::bury_copy(Ref ref, Entry *e, Ref to) {
+  const bool pinned = e->pins != 0;
   e->flags |= kDead | kNoDrop;
   e->prev = ref;
-  if (e->pins == 0) map().entries.free_dead(e);
+  e->next = pinned ? to : kNone;
+  if (pinned) {
+    shard_.pins_.keep(shard_.at(to));
+  } else {
+    map().entries.free_dead(e);
+  }
 }
 
 }  // namespace ct

@@ -55,7 +55,7 @@ class ShardStore {
   // Returns whether it is the value that the request's load renews. Past its deadline, that one
   // stays until the new value takes its place.
   bool is_renewed(Ref old) const CT_REQUIRES(shard_.lock_) {
-    return request_.renews != nullptr && request_.renews == shard_.at(old);
+    return request_.renews != nullptr && shard_.home_of(request_.renews) == shard_.at(old);
   }
   [[gnu::noinline]] void remove(Ref old) CT_REQUIRES(shard_.lock_, shard_.settled_);
   bool has_deadline() const { return shard_.has_deadline(request_.deadline); }
@@ -96,7 +96,7 @@ class ShardStore {
 
   Next set_deadline_locked() CT_REQUIRES(shard_.lock_, shard_.settled_);
   Next extend(Ref ref) CT_REQUIRES(shard_.lock_, shard_.settled_);
-  void bury_copy(Ref ref, Entry *e) CT_REQUIRES(shard_.lock_);
+  void bury_copy(Ref ref, Entry *e, Ref to) CT_REQUIRES(shard_.lock_);
 
   Shard &shard_;
   StoreRequest &request_;

@@ -152,6 +152,7 @@ bool ShardWalk::view(Entry *e, bool stale_too, Now &now, Bytes *key, Bytes *valu
 
 bool ShardWalk::describe(Entry *e, Now &now, Record *out) {
   Shard::Locked locked(shard_);
+  e = shard_.home_of(e);
   if (shard_.map_.is_expired(e, now)) return false;
   *out = {shard_.map_.entries.key(e), shard_.map_.entries.value(e), 0, CT_NEVER, CT_NEVER, 0,
           (e->flags & kWeight) != 0};

@@ -74,7 +74,8 @@ enum : uint8_t {
 struct Entry {
   // In a living entry these links belong to the policy. In an entry that is dead and kTelling, prev
   // is the next entry of the chain, and next holds that entry's shard and this entry's cause. In
-  // any other dead entry, prev is the entry's own reference.
+  // any other dead entry, prev is the entry's own reference. If that has kNoDrop, next is the block
+  // in which the value lives on, or kNone if it was never kept.
   Cell<Ref> prev;
   Cell<Ref> next;
   Cell<uint16_t> key_size;  // 0xFFFF if apart

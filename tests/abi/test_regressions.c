@@ -210,3 +210,121 @@ TEST(status_of_a_key_function_comes_before_the_keys_own) {
   assert_int_equal(1005, ct_memo_call(memo, NULL, NULL, NULL));
   ct_memo_free(memo);
 }
+
+/* ---- Entries that have moved to a block with a place for a lifetime ------------------------- */
+
+/* A value that had moved was told from another one by its bytes. */
+typedef struct mover {
+  ct_cache *cache;
+  bool stores; /* the same bytes once more, which are another value */
+  ct_status answer;
+  int calls;
+} mover;
+
+static ct_status move_then_answer(void *user_data, const void *key, size_t key_size,
+                                  const ct_bytes *old, ct_result *result) {
+  mover *self = user_data;
+  (void)old;
+  ct_result_set(result, "2", 1);
+  if (self->calls++ != 0) return self->answer;
+  ct_set_lifetime(self->cache, key, key_size, CT_SECONDS(60));
+  if (self->stores) ct_set(self->cache, key, key_size, "1", 1);
+  return self->answer;
+}
+
+TEST(compute_knows_the_value_that_it_saw_after_a_move) {
+  static const ct_status answers[] = {CT_OK, CT_MISS};
+  for (int stores = 0; stores < 2; stores++) {
+    for (size_t i = 0; i < COUNT_OF(answers); i++) {
+      mover self = {cache_of(.maxsize = 8), stores != 0, answers[i], 0};
+      set_text(self.cache, "a", "1");
+      assert_status(answers[i], ct_compute(self.cache, "a", 1, move_then_answer, &self, NULL));
+      assert_int_equal(stores + 1, self.calls);
+      ct_cache_free(self.cache);
+    }
+  }
+}
+
+static bool move_and_match(void *user_data, const void *key, size_t key_size, const void *value,
+                           size_t value_size) {
+  (void)value, (void)value_size;
+  ct_set_lifetime(user_data, key, key_size, CT_SECONDS(60));
+  if (*(const char *)key == 'b') set_text(user_data, "b", "1");
+  return true;
+}
+
+TEST(remove_if_leaves_the_same_bytes_that_were_stored_after_a_move) {
+  ct_cache *cache = cache_of(.maxsize = 8);
+  set_text(cache, "a", "1");
+  set_text(cache, "b", "1");
+  assert_int_equal(1, ct_remove_if(cache, move_and_match, cache));
+  assert_text(cache, "a", NULL);
+  assert_text(cache, "b", "1");
+  ct_cache_free(cache);
+}
+
+static ct_status move_and_discard(void *user_data, const void *key, size_t key_size,
+                                  ct_result *result) {
+  ct_set_lifetime(user_data, key, key_size, CT_SECONDS(60));
+  ct_result_discard(result);
+  return ct_result_set(result, "2", 1);
+}
+
+/* A forced load whose value was not kept left the old value where it had moved to. */
+TEST(load_removes_a_value_that_has_moved_meanwhile) {
+  ct_cache *cache = cache_of(.maxsize = 8);
+  set_text(cache, "a", "1");
+  ct_load_options forces = CT_LOAD_OPTIONS_INIT;
+  forces.flags = CT_LOAD_FORCE;
+  assert_status(CT_OK, ct_get_or_load_with(cache, "a", 1, move_and_discard, cache, &forces, NULL));
+  assert_text(cache, "a", NULL);
+  ct_cache_free(cache);
+}
+
+enum { kSaved = 200 };
+
+typedef struct saver {
+  ct_cache *cache;
+  unsigned char *bytes;
+  size_t size, at;
+} saver;
+
+static ct_status keep_bytes(void *user_data, const void *data, size_t size) {
+  saver *self = user_data;
+  /* Some entries have been written by now, but not the last one. */
+  const bool is_first_frame = self->size < 1000 && size > 1000;
+  if (is_first_frame) {
+    for (uint64_t key = 0; key < kSaved; key++)
+      ct_set_lifetime(self->cache, &key, sizeof key, CT_SECONDS(60));
+  }
+  self->bytes = realloc(self->bytes, self->size + size);
+  memcpy(self->bytes + self->size, data, size);
+  self->size += size;
+  return CT_OK;
+}
+
+static ct_status give_bytes(void *user_data, void *data, size_t capacity, size_t *size) {
+  saver *self = user_data;
+  *size = self->size - self->at < capacity ? self->size - self->at : capacity;
+  memcpy(data, self->bytes + self->at, *size);
+  self->at += *size;
+  return CT_OK;
+}
+
+/* An entry that moved while a snapshot was saved was saved without its lifetime. */
+TEST(snapshot_has_the_lifetime_of_an_entry_that_has_moved_meanwhile) {
+  static const char value[2000];
+  saver self = {.cache = cache_of(.maxsize = 1000)};
+  for (uint64_t key = 0; key < kSaved; key++)
+    ct_set(self.cache, &key, sizeof key, value, sizeof value);
+  assert_status(CT_OK, ct_snapshot_save(self.cache, keep_bytes, &self));
+  ct_cache_free(self.cache);
+  ct_cache *loaded = cache_of(.maxsize = 1000);
+  assert_status(CT_OK, ct_snapshot_load(loaded, give_bytes, &self));
+  const uint64_t last = kSaved - 1;
+  ct_entry_info info = CT_ENTRY_INFO_INIT;
+  assert_status(CT_OK, ct_inspect(loaded, &last, sizeof last, &info));
+  assert_true(info.deadline != CT_NEVER);
+  ct_cache_free(loaded);
+  free(self.bytes);
+}
