@@ -36,12 +36,12 @@ class EndingLease {
   ct::Cache &cache() const { return static_cast<ct::Cache &>(shard_.owner()); }
   ct::Flight &flight() const { return flight_; }
   ct::Entry *old() const { return old_; }
-  // Returns nullptr if the options are not allowed. Conditions are not: the lease itself says what
-  // is there.
+  // Returns nullptr if the options are not allowed. Conditions are not, nor is the lifetime of
+  // another value: the lease itself says what is there.
   const ct_entry_options *check(const ct_entry_options *options, ct_entry_options *copy) const {
     const ct_entry_options *entry = cache().check(options, copy);
-    constexpr uint32_t kConditions = CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT;
-    return entry != nullptr && (entry->flags & kConditions) == 0 ? entry : nullptr;
+    constexpr uint32_t kRefused = ct::kConditions | CT_ENTRY_KEEP_TTL;
+    return entry != nullptr && (entry->flags & kRefused) == 0 ? entry : nullptr;
   }
   ct_status ended(ct_status status) {
     ended_ = status >= 0;
@@ -86,6 +86,10 @@ void ct_result_weight(ct_result *result, uint64_t weight) {
   ct_entry_options &entry = unwrap(result)->entry();
   entry.flags |= CT_ENTRY_WEIGHT;
   entry.weight = weight;
+}
+
+void ct_result_keep_ttl(ct_result *result) {
+  if (result != nullptr) unwrap(result)->entry().flags |= CT_ENTRY_KEEP_TTL;
 }
 
 void ct_result_discard(ct_result *result) {

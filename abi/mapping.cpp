@@ -106,6 +106,20 @@ ct_status ct_set_with(ct_cache *cache, const void *key, size_t key_size, const v
   return ct::unwrap(cache)->set(ct::bytes(key, key_size), ct::bytes(value, value_size), *entry);
 }
 
+ct_status ct_add(ct_cache *cache, const void *key, size_t key_size, int64_t delta, int64_t initial,
+                 const ct_entry_options *options, int64_t *out) {
+  int64_t ignored;
+  if (out == nullptr) out = &ignored;
+  *out = 0;
+  const ct_status status = ct::check_key(cache, key, key_size);
+  if (status != CT_OK) return status;
+  ct_entry_options copy;
+  const ct_entry_options *entry = ct::unwrap(cache)->check(options, &copy);
+  constexpr uint32_t kRefused = CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_SAME | CT_ENTRY_KEEP_TTL;
+  if (entry == nullptr || (entry->flags & kRefused) != 0) return CT_ERR_INVALID;
+  return ct::unwrap(cache)->add(ct::bytes(key, key_size), delta, initial, *entry, out);
+}
+
 ct_status ct_setdefault(ct_cache *cache, const void *key, size_t key_size, const void *value,
                         size_t value_size, ct_value *out) {
   ct::zero(out);
@@ -123,6 +137,13 @@ ct_status ct_pop(ct_cache *cache, const void *key, size_t key_size, ct_value *ou
 
 ct_status ct_delete(ct_cache *cache, const void *key, size_t key_size) {
   return ct_pop(cache, key, key_size, nullptr);
+}
+
+ct_status ct_delete_if(ct_cache *cache, const void *key, size_t key_size, const ct_value *same) {
+  const ct_status status = ct::check_key(cache, key, key_size);
+  if (status != CT_OK) return status;
+  if (same == nullptr) return CT_ERR_INVALID;
+  return ct::unwrap(cache)->remove_same(ct::bytes(key, key_size), *same);
 }
 
 ct_status ct_popitem(ct_cache *cache, ct_value *key, ct_value *value) {
@@ -195,6 +216,7 @@ ct_status ct_set_many(ct_cache *cache, const void *data, const size_t *ends, siz
   if (status != CT_OK && status != CT_ERR_TOO_LARGE) return status;
   ct_entry_options copy;
   const ct_entry_options *entry = ct::unwrap(cache)->check(options, &copy);
-  if (entry == nullptr) return CT_ERR_INVALID;
+  // One value cannot be that of several keys.
+  if (entry == nullptr || (entry->flags & CT_ENTRY_IF_SAME) != 0) return CT_ERR_INVALID;
   return ct::unwrap(cache)->set_many(ct::bytes(data, 0).data, ends, count, *entry, statuses);
 }

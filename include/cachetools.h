@@ -84,7 +84,7 @@ typedef enum ct_status {
   CT_STATUS_RANGE_MIN_ = -0x7fffffff - 1, /**< never returned; makes the type 32 bits wide */
 
   CT_ERR_CALLBACK = -10,   /**< a callback answered what it may not; see Callbacks */
-  CT_ERR_UNSUPPORTED = -9, /**< this cache or this system cannot do that */
+  CT_ERR_UNSUPPORTED = -9, /**< this cache, value or system cannot do that */
   CT_ERR_INTERNAL = -8,    /**< the library has a fault, or its binding to another language */
   CT_ERR_IO = -7,          /**< reading or writing failed */
   CT_ERR_CORRUPT = -6,     /**< the input is truncated or altered */
@@ -336,41 +336,103 @@ CT_API ct_status ct_set_ttl(ct_cache *cache, const void *key, size_t key_size, c
 #define CT_ENTRY_WEIGHT 0x4u
 /** Store only if the key is absent or expired: else CT_EXISTS. */
 #define CT_ENTRY_IF_ABSENT 0x8u
-/** Store only if the key is there: else CT_MISS. Not together with CT_ENTRY_IF_ABSENT. */
+/** Store only if the key is there: else CT_MISS. Of this, CT_ENTRY_IF_ABSENT and CT_ENTRY_IF_SAME
+ *  at most one. */
 #define CT_ENTRY_IF_PRESENT 0x10u
+/** Store only if the key still has the very value ct_entry_options.same: CT_MISS if it has none,
+ *  CT_EXISTS if it has another. See Conditions. Not in ct_set_many. */
+#define CT_ENTRY_IF_SAME 0x20u
+/** The value that is replaced hands its deadline on, or its being without one. Only if the key is
+ *  absent, CT_ENTRY_TTL, CT_ENTRY_DEADLINE and the cache's ttl or ttu count; otherwise no ttu is
+ *  called. A tti begins anew. In a cache without lifetimes, the entry becomes a little longer. */
+#define CT_ENTRY_KEEP_TTL 0x40u
+
+/*
+ * Conditions. A value that you hold is a version of its key: what ct_get, ct_peek or another call
+ * has handed out, until you release it. CT_ENTRY_IF_SAME and ct_delete_if change a key only if its
+ * value is still that one:
+ *
+ *     ct_value seen;
+ *     ct_get(cache, key, key_size, &seen);
+ *     ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+ *     options.flags = CT_ENTRY_IF_SAME | CT_ENTRY_KEEP_TTL;
+ *     options.same = &seen;
+ *     status = ct_set_with(cache, key, key_size, changed, changed_size, &options);
+ *     ct_value_release(&seen);
+ *
+ * What counts is which value it is, not its bytes: equal bytes that were stored later are another
+ * value. A value stays the same through ct_set_lifetime, ct_lease_keep, ct_result_not_modified and
+ * moves in memory. The value of another key or cache, and one that was handed back instead of being
+ * stored, is never that of the key. A ct_value that holds nothing stands for an absent key.
+ */
 
 /** What is special about one entry. A field without its flag must be 0, else CT_ERR_INVALID. */
 typedef struct ct_entry_options {
-  size_t struct_size; /**< sizeof(ct_entry_options) */
-  uint32_t flags;     /**< CT_ENTRY_... */
-  uint32_t reserved;  /**< 0 */
-  uint64_t ttl;       /**< in ticks from now; 0 is dead on arrival; CT_NEVER: none */
-  uint64_t deadline;  /**< in ticks, absolute; CT_NEVER: none */
-  uint64_t weight;    /**< in units of maxsize */
+  size_t struct_size;   /**< sizeof(ct_entry_options) */
+  uint32_t flags;       /**< CT_ENTRY_... */
+  uint32_t reserved;    /**< 0 */
+  uint64_t ttl;         /**< in ticks from now; 0 is dead on arrival; CT_NEVER: none */
+  uint64_t deadline;    /**< in ticks, absolute; CT_NEVER: none */
+  uint64_t weight;      /**< in units of maxsize */
+  const ct_value *same; /**< borrowed for the call; not NULL with CT_ENTRY_IF_SAME */
 } ct_entry_options;
 
 /** A ct_entry_options that says nothing special. */
 #define CT_ENTRY_OPTIONS_INIT \
-  { sizeof(ct_entry_options), 0, 0, 0, 0, 0 }
+  { sizeof(ct_entry_options), 0, 0, 0, 0, 0, CT_NULL_ }
 
 /** As ct_options_init, for CT_ENTRY_OPTIONS_INIT. */
 CT_API void ct_entry_options_init(ct_entry_options *options, size_t struct_size);
 
 /**
- * Stores a value with a lifetime, a weight or a condition of its own.
+ * Stores a value with a lifetime, a weight or a condition of its own. With CT_ENTRY_IF_SAME this is
+ * compare-and-swap.
  *
  * The condition is checked first, then the lifetime, then the weight. CT_EXISTS overtakes no load
  * of the key. CT_MISS does: the call counts as a set that came after the load.
  *
  * @param options  NULL: as ct_set
- * @return as ct_set; CT_EXISTS with CT_ENTRY_IF_ABSENT, CT_MISS with CT_ENTRY_IF_PRESENT: nothing
- *         was stored
+ * @return as ct_set; CT_EXISTS with CT_ENTRY_IF_ABSENT, CT_MISS with CT_ENTRY_IF_PRESENT, either
+ *         with CT_ENTRY_IF_SAME: nothing was stored
  *
  * Callbacks: as ct_set.
  * Cost:      as ct_set.
  */
 CT_API ct_status ct_set_with(ct_cache *cache, const void *key, size_t key_size, const void *value,
                              size_t value_size, const ct_entry_options *options);
+
+/**
+ * Adds to a counter, as if at once: an entry whose value is 8 bytes, an int64_t in the machine's
+ * order. Of an absent key it stores initial + delta. Sums saturate at INT64_MIN and INT64_MAX.
+ *
+ * A counter that is there keeps its lifetime and its weight; only a tti begins anew. The options
+ * count for one that is absent, as do the cache's ttl, ttu and weigher. So this call alone limits
+ * a rate to 100 a minute, in windows that begin with their first request:
+ *
+ *     ct_entry_options window = CT_ENTRY_OPTIONS_INIT;
+ *     window.flags = CT_ENTRY_TTL;
+ *     window.ttl = CT_SECONDS(60);
+ *     int64_t count;
+ *     ct_add(cache, client, client_size, 1, 0, &window, &count);
+ *     const bool allowed = count <= 100;
+ *
+ * It counts one hit or one miss, unless it fails, and is a write of the key: an update, which a
+ * listener is told of with cause REPLACED, or an insert. It overtakes a running load of the key,
+ * but not if it returns CT_ERR_UNSUPPORTED or CT_ERR_INVALID.
+ *
+ * @param delta    what to add, may be negative
+ * @param initial  what to add it to if the key is absent
+ * @param options  NULL: none; of its flags CT_ENTRY_TTL, CT_ENTRY_DEADLINE, CT_ENTRY_WEIGHT and
+ *                 CT_ENTRY_IF_PRESENT are allowed
+ * @param out      [out] the sum on CT_OK and CT_NOT_STORED, otherwise 0; may be NULL
+ * @return as ct_set; CT_MISS with CT_ENTRY_IF_PRESENT; CT_ERR_UNSUPPORTED if the value there has
+ *         another size
+ *
+ * Callbacks: as ct_set; weigher and ttu only if the key is absent.
+ * Cost:      as ct_set; in place, unless there is a listener or drop, or the value is pinned.
+ */
+CT_API ct_status ct_add(ct_cache *cache, const void *key, size_t key_size, int64_t delta,
+                        int64_t initial, const ct_entry_options *options, int64_t *out);
 
 /**
  * Reads a key, and stores the given value first if the key is absent.
@@ -404,6 +466,22 @@ CT_API ct_status ct_setdefault(ct_cache *cache, const void *key, size_t key_size
  * Cost:      O(1).
  */
 CT_API ct_status ct_pop(ct_cache *cache, const void *key, size_t key_size, ct_value *out);
+
+/**
+ * Removes an entry, with cause REMOVED, if the key still has the very value `same` (see Conditions
+ * under Writing). Nothing is counted but the removal. CT_OK and CT_MISS overtake a running load of
+ * the key, CT_EXISTS does not.
+ *
+ * @param same  a value that is held. One that holds nothing is no entry's: the result is CT_EXISTS
+ *              if there is an entry, else CT_MISS
+ * @return CT_OK; CT_MISS if the key is absent; CT_EXISTS if it has another value, which stays;
+ *         CT_ERR_INVALID, also if same is NULL
+ *
+ * Callbacks: listener, drop; inside: timer, ct_policy_ops.
+ * Cost:      O(1); never allocates.
+ */
+CT_API ct_status ct_delete_if(ct_cache *cache, const void *key, size_t key_size,
+                              const ct_value *same);
 
 /**
  * Removes the policy's next victim, with cause EVICTED, never an expired entry. Shards take turns.
@@ -998,10 +1076,10 @@ CT_API void ct_iter_free(ct_iter *iter);
  * meanwhile, those who wait get that value at once, even if it is gone before they wake. Whether
  * there is an entry or not, a key is invalidated by
  *
- * - a set (ct_set, ct_set_ttl, ct_set_with, ct_set_many, or ct_setdefault of an absent key), also
- *   one that is dead on arrival, one for which CT_ENTRY_IF_PRESENT finds no entry, and one that is
+ * - a set (ct_set, ct_set_ttl, ct_set_with, ct_set_many, ct_add, ct_setdefault of an absent key),
+ *   also one that is dead on arrival, one that returns CT_MISS for its condition, and one that is
  *   refused for its weight or for want of memory;
- * - ct_delete, ct_pop, ct_clear and ct_remove_if;
+ * - ct_delete, ct_pop, ct_clear and ct_remove_if, and ct_delete_if unless it returns CT_EXISTS;
  * - a ct_compute that stores or returns CT_MISS;
  * - ct_set_lifetime and ct_resize with 0.
  *
@@ -1065,6 +1143,10 @@ CT_API void ct_result_ttl(ct_result *result, uint64_t ttl);
 
 /** Gives the value a deadline, in ticks, absolute. The last of this and ct_result_ttl counts. */
 CT_API void ct_result_deadline(ct_result *result, uint64_t deadline);
+
+/** Lets the value live as long as the old one would have, if compute saw one: as CT_ENTRY_KEEP_TTL.
+ *  For ct_compute. A load has no old lifetime to keep: it fails with CT_ERR_CALLBACK. */
+CT_API void ct_result_keep_ttl(ct_result *result);
 
 /** Gives the value a weight. With CT_WEIGHT_MEMORY the call then fails with CT_ERR_CALLBACK. */
 CT_API void ct_result_weight(ct_result *result, uint64_t weight);
@@ -1304,7 +1386,7 @@ CT_API bool ct_wait_cancel(ct_wait *wait);
  * Brings the value that a lease was taken for: stores it, and hands it to all who wait.
  *
  * @param lease    consumed, whatever is returned
- * @param options  NULL: as ct_set; without a condition
+ * @param options  NULL: as ct_set; without a condition or CT_ENTRY_KEEP_TTL
  * @param out      [out] the value on CT_OK and CT_NOT_STORED, otherwise zeroed; may be NULL
  * @return CT_OK; CT_NOT_STORED: handed to those who wait but not kept, because it weighs too much,
  *         is dead on arrival, or was overtaken; CT_ERR_INVALID, CT_ERR_TOO_LARGE for 2^32 bytes or
@@ -1344,7 +1426,8 @@ CT_API void ct_lease_fail(ct_lease *lease, ct_status status);
  * it has left meanwhile for want of room, it is stored anew, but not in a cache with a drop.
  *
  * @param lease    consumed, whatever is returned
- * @param options  NULL: the lifetime that ct_set would give; without a condition
+ * @param options  NULL: the lifetime that ct_set would give; without a condition or
+ *                 CT_ENTRY_KEEP_TTL
  * @return CT_OK; CT_NOT_STORED: overtaken, or dead on arrival; CT_ERR_INVALID, also for a lease
  *         that CT_LEASED gave, CT_ERR_NOMEM: the lease is given up as by ct_lease_abandon
  *
@@ -1376,8 +1459,9 @@ typedef ct_status (*ct_compute_fn)(void *user_data, const void *key, size_t key_
  * are among computes alone: no other call waits for a compute, and no compute waits for a load.
  *
  * The result of compute takes effect only if the entry still is the very value that compute saw, or
- * still is absent. Otherwise compute runs again, at most 16 times; then the call returns CT_BUSY
- * and has changed nothing. A store renews the lifetime. The call counts one hit or one miss, unless
+ * still is absent (see Conditions under Writing). Otherwise compute runs again, at most 16 times;
+ * then the call returns CT_BUSY and has changed nothing. A store renews the lifetime, unless
+ * compute called ct_result_keep_ttl. The call counts one hit or one miss, unless
  * it fails or returns CT_BUSY. If compute stores, also if the store is refused as a set may be, or
  * returns CT_MISS, a running load of the key is overtaken; otherwise none is.
  *

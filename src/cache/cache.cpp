@@ -195,7 +195,7 @@ bool Cache::set_mortal(const Probe &probe, Bytes value, const ct_entry_options &
 }
 
 // Sets the weight: the given one, or else the weigher's, or else the one by weight_kind. The
-// weigher is not asked about a value that is dead on arrival.
+// weigher is not asked about a value that is known to be dead on arrival.
 void Cache::weigh(bool given, uint64_t weight, StoreRequest *request) {
   const Bytes key = request->probe.key;
   const Bytes value = request->value;
@@ -217,22 +217,48 @@ void Cache::weigh(bool given, uint64_t weight, StoreRequest *request) {
 // Makes the request: everything about a store that can be known without a lock.
 ct_status Cache::make_request(const Probe &probe, Bytes value, const ct_entry_options &entry,
                               Now &now, StoreRequest *request) {
-  const Bytes key = probe.key;
   begin_request(probe, value, request);
-  if ((entry.flags & CT_ENTRY_IF_ABSENT) != 0) request->condition = Condition::kIfAbsent;
-  if ((entry.flags & CT_ENTRY_IF_PRESENT) != 0) request->condition = Condition::kIfPresent;
-
+  if ((entry.flags & kConditions) != 0) give_condition(entry, request);
+  if (__builtin_expect(request->inherits != nullptr, 0)) return make_heir(entry, now, request);
   give_deadline(deadline_of(probe, value, entry, now), now, request);
   weigh((entry.flags & CT_ENTRY_WEIGHT) != 0, entry.weight, request);
+  return (request->flags & kApart) == 0 ? CT_OK : copy_apart(request);
+}
 
-  if ((request->flags & kApart) == 0) return CT_OK;
-  // A value that is too large is not even copied, unless it is handed back.
+void Cache::give_condition(const ct_entry_options &entry, StoreRequest *request) {
+  if ((entry.flags & CT_ENTRY_IF_ABSENT) != 0) request->condition = Condition::kIfAbsent;
+  if ((entry.flags & CT_ENTRY_IF_PRESENT) != 0) request->condition = Condition::kIfPresent;
+  if ((entry.flags & CT_ENTRY_IF_SAME) == 0) return;
+  request->condition = Condition::kIfSame;
+  request->seen = shard_of(request->probe).seen_by(*entry.same);
+}
+
+// Does the same for a request that inherits. What it inherits in any case is not asked for. A value
+// that may live on another's lifetime is weighed even if it would be dead on arrival.
+ct_status Cache::make_heir(const ct_entry_options &entry, Now &now, StoreRequest *request) {
+  Inheritance &from = *request->inherits;
+  const bool given = (entry.flags & CT_ENTRY_WEIGHT) != 0;
+  const bool may_create = !request->needs_entry();
+  if (!from.is_sum) {
+    request->flags |= kLifetime;  // a place for the one that is inherited
+    weigh(given, entry.weight, request);
+  }
+  if (may_create)
+    give_deadline(deadline_of(request->probe, request->value, entry, now), now, request);
+  if (from.is_sum && may_create) weigh(given, entry.weight, request);
+  from.own = *request;
+  const bool copies = (request->flags & kApart) != 0 && !from.is_sum;
+  return copies ? copy_apart(request) : CT_OK;
+}
+
+// Copies what lies apart. A value that is too large is not even copied, unless it is handed back.
+ct_status Cache::copy_apart(StoreRequest *request) {
   const bool fails = request->refusal == Refusal::kFails;
   if (request->fitness == Fitness::kTooLarge && fails) return CT_OK;
-  if (request->apart.make(key, value)) return CT_OK;
+  if (request->apart.make(request->probe.key, request->value)) return CT_OK;
   // A write that fails here is a write all the same, and overtakes a load of its key.
   const bool is_write = request->flight == nullptr && request->refusal != Refusal::kNeverKept;
-  if (is_write) shard_of(probe).invalidate(probe);
+  if (is_write) shard_of(request->probe).invalidate(request->probe);
   return CT_ERR_NOMEM;
 }
 
@@ -318,8 +344,62 @@ ct_status Cache::store(StoreRequest &request, Now &now, ct_value *out) {
 
 [[gnu::flatten]] ct_status Cache::set(const Probe &probe, Bytes value,
                                       const ct_entry_options &entry, Now &now) {
+  if (__builtin_expect((entry.flags & CT_ENTRY_KEEP_TTL) != 0, 0))
+    return set_keeping_ttl(probe, value, entry, now);
   StoreRequest request(memory_);
   const ct_status status = make_request(probe, value, entry, now, &request);
+  return status == CT_OK ? store(request, now, nullptr) : status;
+}
+
+// A ttu is not to be asked if the key is there. So the value is first stored on condition that it
+// is.
+ct_status Cache::set_keeping_ttl(const Probe &probe, Bytes value, const ct_entry_options &entry,
+                                 Now &now) {
+  constexpr uint32_t kSaid = CT_ENTRY_TTL | CT_ENTRY_DEADLINE | kConditions;
+  const bool asks = options_.ttu != nullptr && (entry.flags & kSaid) == 0;
+  if (asks && shard_of(probe).peek(probe, now, nullptr) == CT_OK) {
+    ct_entry_options over = entry;
+    over.flags |= CT_ENTRY_IF_PRESENT;
+    const ct_status status = set_keeping_ttl(probe, value, over, now);
+    if (status != CT_MISS) return status;
+  }
+  Inheritance inheritance;
+  StoreRequest request(memory_);
+  request.inherits = &inheritance;
+  const ct_status status = make_request(probe, value, entry, now, &request);
+  return status == CT_OK ? store(request, now, nullptr) : status;
+}
+
+// Neither weigher nor ttu is asked about a counter that is there.
+ct_status Cache::add(Bytes key, int64_t delta, int64_t initial, const ct_entry_options &entry,
+                     int64_t *sum) {
+  Now now(clock_);
+  const Probe probe = probe_of(key);
+  Shard &shard = shard_of(probe);
+  if (shard.add_as_usual(probe, delta, now, sum)) return CT_OK;
+  Inheritance counter;
+  counter.is_sum = true;
+  counter.delta = delta;
+  counter.initial = initial;
+  const bool asks = options_.ttu != nullptr || options_.weigher != nullptr;
+  ct_status status = CT_MISS;
+  if (asks && shard.peek(probe, now, nullptr) == CT_OK) {
+    ct_entry_options over = entry;
+    over.flags |= CT_ENTRY_IF_PRESENT;
+    status = store_sum(probe, over, now, counter);
+  }
+  if (status == CT_MISS) status = store_sum(probe, entry, now, counter);
+  if (status >= 0) shard.count_read(counter.was_there);
+  if (status == CT_OK || status == CT_NOT_STORED) *sum = counter.sum;
+  return status;
+}
+
+ct_status Cache::store_sum(const Probe &probe, const ct_entry_options &entry, Now &now,
+                           Inheritance &counter) {
+  counter.add_to(counter.initial);
+  StoreRequest request(memory_);
+  request.inherits = &counter;
+  const ct_status status = make_request(probe, counter.value(), entry, now, &request);
   return status == CT_OK ? store(request, now, nullptr) : status;
 }
 
@@ -356,6 +436,17 @@ ct_status Cache::remove(Bytes key, ct_value *out) {
   Departed gone(shards_);
   const Probe probe = probe_of(key);
   const ct_status status = shard_of(probe).remove(probe, now, gone, out);
+  tell(gone);
+  return status;
+}
+
+ct_status Cache::remove_same(Bytes key, const ct_value &same) {
+  Now now(clock_);
+  Departed gone(shards_);
+  const Probe probe = probe_of(key);
+  Shard &shard = shard_of(probe);
+  const Entry *seen = shard.seen_by(same);
+  const ct_status status = shard.remove_seen(probe, Condition::kIfSame, seen, now, gone);
   tell(gone);
   return status;
 }

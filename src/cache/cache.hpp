@@ -106,8 +106,11 @@ class alignas(64) Cache : public Owner {
   ct_status setdefault(Bytes key, Bytes value, ct_value *out);
   ct_status set_many(const char *data, const size_t *ends, size_t count,
                      const ct_entry_options &entry, ct_status *statuses);
+  ct_status add(Bytes key, int64_t delta, int64_t initial, const ct_entry_options &entry,
+                int64_t *sum);
   ct_status set_deadline(Bytes key, uint64_t ttl);
   ct_status remove(Bytes key, ct_value *out);
+  ct_status remove_same(Bytes key, const ct_value &same);
   ct_status popitem(ct_value *key, ct_value *value);
   void clear();
   uint64_t remove_if(ct_match_fn match, void *user_data);
@@ -232,9 +235,17 @@ class alignas(64) Cache : public Owner {
   bool is_single_threaded() const { return (options_.flags & CT_FLAG_SINGLE_THREADED) != 0; }
 
   ct_status set(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now);
+  [[gnu::noinline, gnu::cold]] ct_status set_keeping_ttl(const Probe &probe, Bytes value,
+                                                         const ct_entry_options &entry, Now &now);
+  ct_status store_sum(const Probe &probe, const ct_entry_options &entry, Now &now,
+                      Inheritance &counter);
   Landing await(const Hold &hold, uint64_t until, Thread loader, ct_value *out);
   ct_status make_request(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now,
                          StoreRequest *request);
+  [[gnu::noinline]] void give_condition(const ct_entry_options &entry, StoreRequest *request);
+  [[gnu::noinline, gnu::cold]] ct_status make_heir(const ct_entry_options &entry, Now &now,
+                                                   StoreRequest *request);
+  ct_status copy_apart(StoreRequest *request);
   static bool fits_inside(Bytes key, Bytes value) { return key.size + value.size <= kApartBytes; }
   void begin_request(const Probe &probe, Bytes value, StoreRequest *request);
   uint64_t deadline_of(const Probe &probe, Bytes value, const ct_entry_options &entry,

@@ -12,7 +12,7 @@ namespace {
 constexpr uint32_t kKnownFlags =
     CT_FLAG_SINGLE_THREADED | CT_FLAG_NO_STATS | CT_FLAG_PRECISE_CLOCK | CT_FLAG_KEEP_NOTHING;
 constexpr uint32_t kKnownEntryFlags =
-    CT_ENTRY_TTL | CT_ENTRY_DEADLINE | CT_ENTRY_WEIGHT | CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT;
+    CT_ENTRY_TTL | CT_ENTRY_DEADLINE | CT_ENTRY_WEIGHT | CT_ENTRY_KEEP_TTL | kConditions;
 
 const char *check_policy(const ct_options &options, ct_policy_ops *custom) {
   const PolicyKind *kind = policy_kind(options.policy);
@@ -91,7 +91,9 @@ bool read_entry_options(const ct_entry_options &given, const ct_options &cache,
   if ((flags & CT_ENTRY_DEADLINE) == 0 && out->deadline != 0) return false;
   if ((flags & CT_ENTRY_WEIGHT) == 0 && out->weight != 0) return false;
   if ((flags & CT_ENTRY_TTL) != 0 && (flags & CT_ENTRY_DEADLINE) != 0) return false;
-  if ((flags & CT_ENTRY_IF_ABSENT) != 0 && (flags & CT_ENTRY_IF_PRESENT) != 0) return false;
+  if (((flags & CT_ENTRY_IF_SAME) != 0) != (out->same != nullptr)) return false;
+  const uint32_t conditions = flags & kConditions;
+  if ((conditions & (conditions - 1)) != 0) return false;
   // Where the weight of an entry is the memory that it takes, the caller may not set it.
   return (flags & CT_ENTRY_WEIGHT) == 0 || !counts_memory(cache);
 }

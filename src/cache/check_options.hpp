@@ -9,6 +9,9 @@
 
 namespace ct {
 
+// At most one of them is allowed.
+constexpr uint32_t kConditions = CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT | CT_ENTRY_IF_SAME;
+
 constexpr uint32_t kMaxShards = 4096;
 
 // Options as they will be in force, with copies of the structs that they point to.

@@ -143,7 +143,7 @@ ct_status Cache::end_load(Flight &flight, Result &result, ct_status answered, En
                           ct_value *out) {
   if (answered != CT_OK) return answered;
   ct_entry_options entry;
-  if (!check(&result.entry(), &entry)) return CT_ERR_CALLBACK;
+  if (!check(&result.entry(), &entry) || result.keeps_ttl()) return CT_ERR_CALLBACK;
   if (result.is_not_modified()) {
     return old == nullptr ? CT_ERR_CALLBACK : keep(flight, entry, old, out);
   }
@@ -313,7 +313,7 @@ bool Cache::compute_once(const Probe &probe, ct_compute_fn compute, void *user_d
 // itself if it is not kept. Returns CT_OK or a failure.
 ct_status Cache::keep_first(Bytes key, const Result &result, bool keep, ct_value *out) {
   ct_entry_options entry;
-  if (!check(&result.entry(), &entry)) return CT_ERR_CALLBACK;
+  if (!check(&result.entry(), &entry) || result.keeps_ttl()) return CT_ERR_CALLBACK;
   Now now(clock_);
   StoreRequest request(memory_);
   request.condition = Condition::kElsePeek;
@@ -333,6 +333,8 @@ ct_status Cache::store_computed(const Probe &probe, Result &result, const Entry 
   StoreRequest request(memory_);
   request.condition = Condition::kIfUnchanged;
   request.seen = seen;
+  Inheritance inheritance;
+  if (result.keeps_ttl()) request.inherits = &inheritance;
   if (result.discarded()) request.refusal = Refusal::kNeverKept;
   const ct_status status = make_request(probe, result.value(), entry, now, &request);
   return status == CT_OK ? store(request, now, gone, out) : status;

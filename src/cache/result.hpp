@@ -48,6 +48,8 @@ class Result {
 
   ct_entry_options &entry() { return entry_; }
   const ct_entry_options &entry() const { return entry_; }
+  // Only what is computed from an old value may do so.
+  bool keeps_ttl() const { return (entry_.flags & CT_ENTRY_KEEP_TTL) != 0; }
   void discard() { discarded_ = true; }
   // Hands the old value back. Of this and set, the last one counts.
   void keep_old() {

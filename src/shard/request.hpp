@@ -60,25 +60,61 @@ struct UsualSet {
   uint64_t deadline;
 };
 
-struct StoreRequest {
+// What is stored beside key and value.
+struct Terms {
+  uint64_t weight = 0;
+  uint64_t deadline = CT_NEVER;  // of the lifetime from the write on
+  uint8_t flags = 0;             // of the entry
+  Fitness fitness = Fitness::kFits;
+};
+
+// A value that takes over the lifetime of the one that it replaces. If it is the sum of a counter,
+// it takes over all terms.
+struct Inheritance {
+  bool is_sum = false;
+  bool was_there = false;  // an entry, when the request looked
+  int64_t delta = 0;
+  int64_t base = 0;  // what delta is added to
+  int64_t sum = 0;
+  // For a key that is absent:
+  int64_t initial = 0;  // the base
+  Terms own;            // the request's own terms
+
+  Bytes value() const { return {reinterpret_cast<const char *>(&sum), sizeof sum}; }
+  // The entry was evicted for the request, which had looked at it. So it lives on in the request.
+  void lose_entry(const Terms &terms) {
+    own = terms;
+    initial = base;
+  }
+  // Saturates.
+  void add_to(int64_t value) {
+    base = value;
+    if (__builtin_add_overflow(base, delta, &sum)) sum = delta < 0 ? INT64_MIN : INT64_MAX;
+  }
+};
+
+struct StoreRequest : Terms {
   explicit StoreRequest(Memory &memory) noexcept : apart(memory) {}
   StoreRequest(const StoreRequest &) = delete;
   StoreRequest &operator=(const StoreRequest &) = delete;
 
   Probe probe = {};
   Bytes value = {};
-  uint64_t weight = 0;
-  uint64_t deadline = CT_NEVER;  // of the lifetime from the write on
-  uint64_t idle = CT_NEVER;      // lifetime until the first use, if less than the cache's tti
-  uint8_t flags = 0;             // of the entry
+  uint64_t idle = CT_NEVER;  // lifetime until the first use, if less than the cache's tti
   Condition condition = Condition::kAlways;
   Refusal refusal = Refusal::kFails;
-  Fitness fitness = Fitness::kFits;
   const Entry *seen = nullptr;    // for the conditions that name it; pinned
   Flight *flight = nullptr;       // the load that the request ends, if any
   const Entry *renews = nullptr;  // the old value that this load renews, if any; pinned
-  ApartCopy apart;                // of key and value; made if flags have kApart
+  Inheritance *inherits = nullptr;
+  ApartCopy apart;  // of key and value; made if flags have kApart, but not for a sum
 
+  // Returns whether the condition asks for an entry: without one, nothing is stored.
+  bool needs_entry() const {
+    const bool names_one = condition == Condition::kIfSame || condition == Condition::kIfUnchanged;
+    return condition == Condition::kIfPresent || (names_one && seen != nullptr);
+  }
+  bool is_sum() const { return inherits != nullptr && inherits->is_sum; }
   Next end(ct_status answer) {
     status = answer;
     return Next::kDone;

@@ -151,6 +151,10 @@ class alignas(64) Shard {
   template <bool kMortal>
   bool set_as_usual(const UsualSet &set, Now &now);
 
+  // Adds to a counter in its place, if all is as usual. Returns false, having changed nothing, if
+  // not (shard_add.cpp).
+  bool add_as_usual(const Probe &probe, int64_t delta, Now &now, int64_t *sum);
+
   // ---- Removing (shard_remove.cpp) ----------------------------------------------------------
 
   // Removes the key's entry, with CT_CAUSE_REMOVED, or CT_CAUSE_EXPIRED if it has expired. out may
@@ -372,6 +376,16 @@ class alignas(64) Shard {
   bool replace_victim(const UsualSet &set, Now &now) CT_REQUIRES(lock_, settled_);
   [[gnu::noinline]] Ref make_usual(uint8_t flags, const UsualSet &set) CT_REQUIRES(lock_);
   [[gnu::noinline]] void bury_victim(Ref victim) CT_REQUIRES(lock_);
+
+  // These three are for a request that inherits (shard_add.cpp).
+  // old: the entry that it would replace, or kNone. Returns false if that is no counter, though it
+  // should be.
+  bool inherit(StoreRequest &request, Ref old) const CT_REQUIRES(lock_);
+  // Makes the block of a sum, as make_block does.
+  Ref make_sum(StoreRequest &request) CT_REQUIRES(lock_);
+  // Makes the block of an earlier attempt that of the sum as it is now. Returns false if that needs
+  // another block.
+  bool renew_sum(StoreRequest &request) const CT_REQUIRES(lock_);
 
   // Writes the lifetime of an entry that has one and is not in the expiry. idle: the lifetime until
   // the first use, if less than the cache's tti.

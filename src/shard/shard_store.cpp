@@ -40,6 +40,10 @@ inline Next ShardStore::store_locked(ct_value *out) {
   Ref expired = kNone;
   if (old != kNone && !is_renewed(old) && map().is_expired(shard_.at(old), now_))
     std::swap(old, expired);
+  if (__builtin_expect(request_.inherits != nullptr, 0)) {
+    if (!shard_.inherit(request_, old)) return request_.end(CT_ERR_UNSUPPORTED);
+    if (request_.is_sum() && request_.ref != kNone && !shard_.renew_sum(request_)) release_block();
+  }
   const Verdict verdict = judge(old);
   // A value that is not to be kept leaves alone what may still be served.
   if (expired != kNone && verdict != Verdict::kHandBack && verdict != Verdict::kExists)
@@ -208,6 +212,7 @@ bool ShardStore::reserve(uint64_t count, bool has_deadline) {
 // Makes a block with the request's lengths and flags. The block takes over the copy that lies
 // apart.
 inline Ref ShardStore::make_block() {
+  if (__builtin_expect(request_.is_sum(), 0)) return shard_.make_sum(request_);
   const Ref ref = map().entries.make(request_.flags, request_.probe.key.size, request_.value.size,
                                      request_.apart);
   if (ref == kNone) request_.lacks_reference = map().entries.store().is_full();
@@ -290,6 +295,7 @@ inline Next ShardStore::make_room(Ref *own) {
 inline void ShardStore::forget_own() {
   if (request_.condition == Condition::kIfPresent) request_.condition = Condition::kAlways;
   request_.seen = nullptr;
+  if (request_.inherits != nullptr) request_.inherits->lose_entry(request_);
 }
 
 // Goes on with a request for which there was no memory. If only a reference is lacking, it evicts

@@ -274,6 +274,23 @@ static void check_writing(void) {
   CHECK(ct_inspect(cache, "ab", 2, &info) == CT_OK && info.deadline == 1020);
 
   ct_value value, key;
+  CHECK(ct_peek(cache, "d", 1, &value) == CT_OK);
+  ct_entry_options_init(&entry, sizeof entry);
+  entry.flags = CT_ENTRY_IF_SAME | CT_ENTRY_KEEP_TTL | CT_ENTRY_WEIGHT;
+  entry.weight = 77;
+  entry.same = &value;
+  CHECK(ct_set_with(cache, "d", 1, "eeee", 4, &entry) == CT_OK);
+  CHECK(ct_set_with(cache, "d", 1, "dddd", 4, &entry) == CT_EXISTS);
+  CHECK(ct_delete_if(cache, "d", 1, &value) == CT_EXISTS && take(&value, "dddd"));
+  CHECK(ct_inspect(cache, "d", 1, &info) == CT_OK && info.deadline == 1400);
+  CHECK(ct_peek(cache, "d", 1, &value) == CT_OK && ct_delete_if(cache, "d", 1, &value) == CT_OK);
+  CHECK(take(&value, "eeee"));
+  check_told(&self, "REPLACED d=dddd/77 REMOVED d=eeee/77 ");
+  ct_entry_options_init(&entry, sizeof entry);
+  entry.flags = CT_ENTRY_WEIGHT;
+  entry.weight = 77;
+  CHECK(ct_set_with(cache, "d", 1, "dddd", 4, &entry) == CT_OK);
+
   CHECK(ct_setdefault(cache, "d", 1, "unused", 6, &value) == CT_OK && take(&value, "dddd"));
   CHECK(ct_pop(cache, "d", 1, &value) == CT_OK && take(&value, "dddd"));
   check_told(&self, "REMOVED d=dddd/77 ");
@@ -284,6 +301,13 @@ static void check_writing(void) {
   self.now = 1030;
   CHECK(!ct_contains(cache, "c", 1) && ct_expire(cache, CT_NOW, NULL, NULL) == 1);
   check_told(&self, "EXPIRED c=short/105 ");
+
+  int64_t initial, sum;
+  memcpy(&initial, "8 bytes.", sizeof initial);
+  CHECK(ct_add(cache, "n", 1, 5, initial - 5, NULL, &sum) == CT_OK && sum == initial);
+  CHECK(ct_add(cache, "n", 1, 0, 7, NULL, &sum) == CT_OK && sum == initial);
+  CHECK(ct_delete(cache, "n", 1) == CT_OK);
+  check_told(&self, "REPLACED n=8 bytes./108 REMOVED n=8 bytes./108 ");
 
   CHECK(set(cache, "x", "1") == CT_OK && set(cache, "y", "22") == CT_OK);
   CHECK(ct_popitem(cache, &key, &value) == CT_OK && take(&key, "x") && take(&value, "1"));
@@ -502,6 +526,7 @@ static ct_status append(void *user_data, const void *key, size_t key_size, const
   ((host *)user_data)->calls++;
   CHECK(is_text(key, key_size, "key"));
   CHECK(old != NULL && is_text(old->data, old->size, "brought"));
+  ct_result_keep_ttl(result);
   return ct_result_set(result, "computed", 8);
 }
 

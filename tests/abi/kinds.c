@@ -191,7 +191,8 @@ void do_anything(ct_cache *cache, uint64_t *random) {
   const size_t size =
       1 + test_random_below(random, test_random_below(random, 12) == 0 ? kLarge : 200);
   ct_value out = CT_VALUE_INIT, second = CT_VALUE_INIT;
-  switch (test_random_below(random, 20)) {
+  ct_entry_options options = entry_with(.same = &out);
+  switch (test_random_below(random, 23)) {
     case 0:
       ct_set_ttl(cache, key.text, key.size, value, size, test_random_below(random, 60));
       break;
@@ -232,9 +233,23 @@ void do_anything(ct_cache *cache, uint64_t *random) {
       break;
     }
     case 11:
+      options.flags = CT_ENTRY_IF_SAME | (number % 2 == 0 ? CT_ENTRY_KEEP_TTL : 0);
+      ct_get(cache, key.text, key.size, &out);
+      ct_set_with(cache, key.text, key.size, value, size, &options);
+      break;
     case 12:
-    case 13:
+      ct_peek(cache, key.text, key.size, &out);
+      if (number % 2 == 0) ct_set_lifetime(cache, key.text, key.size, 50);
+      ct_delete_if(cache, key.text, key.size, &out);
+      break;
+    case 13: /* The first byte stays what it is. */
+      options = entry_with(.flags = CT_ENTRY_TTL, .ttl = 50);
+      ct_add(cache, key.text, key.size, 256, *value, number % 2 == 0 ? &options : NULL, NULL);
+      break;
     case 14:
+    case 15:
+    case 16:
+    case 17:
       ct_get(cache, key.text, key.size, &out);
       break;
     default:

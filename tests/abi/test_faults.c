@@ -62,6 +62,30 @@ static ct_status set_with(fixture *f) {
   return ct_set_with(f->cache, kNew, 3, bytes, kSmall, &options);
 }
 
+/* Once it has failed, the key has the same value still. */
+static ct_status set_same(fixture *f) {
+  ct_value seen = CT_VALUE_INIT;
+  ct_peek(f->cache, "key3", 4, &seen);
+  const ct_entry_options options =
+      entry_with(.flags = CT_ENTRY_IF_SAME | CT_ENTRY_KEEP_TTL, .same = &seen);
+  const ct_status status = ct_set_with(f->cache, "key3", 4, bytes, kLarge, &options);
+  ct_value_release(&seen);
+  return status;
+}
+
+static ct_status set_keeping_ttl(fixture *f) {
+  const ct_entry_options options = entry_with(.flags = CT_ENTRY_KEEP_TTL);
+  return ct_set_with(f->cache, "key2", 4, bytes, kSmall + 2, &options);
+}
+
+static ct_status add_new(fixture *f) {
+  return ct_add(f->cache, kNew, 3, 1, 0, NULL, NULL);
+}
+
+static ct_status add_long_key(fixture *f) {
+  return ct_add(f->cache, bytes, kLongKey, 1, 0, NULL, NULL);
+}
+
 static ct_status set_many(fixture *f) {
   const size_t ends[] = {10, 50};
   ct_status one = CT_END;
@@ -275,6 +299,14 @@ static ct_status delete_one(fixture *f) {
   return ct_delete(f->cache, "key2", 4);
 }
 
+static ct_status delete_same(fixture *f) {
+  ct_value seen = CT_VALUE_INIT;
+  ct_peek(f->cache, "key2", 4, &seen);
+  const ct_status status = ct_delete_if(f->cache, "key2", 4, &seen);
+  ct_value_release(&seen);
+  return status;
+}
+
 static ct_status resize(fixture *f) {
   const ct_status status = ct_resize(f->cache, 7);
   ct_resize(f->cache, CT_UNBOUNDED);
@@ -311,6 +343,10 @@ static const operation kOperations[] = {
     {"ct_set_ttl", set_ttl, true},
     {"ct_set_ttl in place of another", set_ttl_present, true},
     {"ct_set_with", set_with, true},
+    {"ct_set_with(IF_SAME)", set_same, true},
+    {"ct_set_with(KEEP_TTL)", set_keeping_ttl, true},
+    {"ct_add", add_new, true},
+    {"ct_add with a long key", add_long_key, true},
     {"ct_set_many", set_many, true},
     {"ct_setdefault", setdefault_new, true},
     {"ct_setdefault above 64 KiB", setdefault_new_large, true},
@@ -333,6 +369,7 @@ static const operation kOperations[] = {
     {"ct_pop", pop, false},
     {"ct_popitem", popitem, false},
     {"ct_delete", delete_one, false},
+    {"ct_delete_if", delete_same, false},
     {"ct_resize", resize, false},
     {"ct_expire", expire, false},
     {"ct_clear", clear, false},

@@ -318,20 +318,26 @@ static ct_bytes draw_key(void) {
   return (ct_bytes){bytes, below(5)};
 }
 
+static const uint32_t kConditions = CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT | CT_ENTRY_IF_SAME;
+
 /* Draws the options of an entry. *is_right tells whether a store may get them. */
 static ct_entry_options *draw_entry(bool *is_right) {
+  static const ct_value nothing = CT_VALUE_INIT;
   ct_entry_options e = CT_ENTRY_OPTIONS_INIT;
-  e.flags = (uint32_t)(one_in(16) ? draw_number() : below(32));
+  e.flags = (uint32_t)(one_in(16) ? draw_number() : below(128));
   if (one_in(16)) e.reserved = (uint32_t)draw_number();
   if ((e.flags & CT_ENTRY_TTL) != 0 || one_in(16)) e.ttl = draw_number();
   if ((e.flags & CT_ENTRY_DEADLINE) != 0 || one_in(16)) e.deadline = draw_number();
   if ((e.flags & CT_ENTRY_WEIGHT) != 0 || one_in(16)) e.weight = draw_number();
+  if ((e.flags & CT_ENTRY_IF_SAME) != 0 && e.ttl != 77) e.same = &nothing;
   ct_entry_options *block = draw_struct(&e, sizeof e, is_right);
   const uint32_t lifetime = CT_ENTRY_TTL | CT_ENTRY_DEADLINE;
-  const uint32_t condition = CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT;
+  const uint32_t conditions = e.flags & kConditions;
   const bool by_memory = it.asked.weight_kind == CT_WEIGHT_MEMORY && it.asked.weigher == NULL;
-  if (e.flags >= 32 || e.reserved != 0 || (e.flags & lifetime) == lifetime ||
-      (e.flags & condition) == condition || (by_memory && (e.flags & CT_ENTRY_WEIGHT) != 0) ||
+  if (e.flags >= 128 || e.reserved != 0 || (e.flags & lifetime) == lifetime ||
+      (conditions & (conditions - 1)) != 0 ||
+      ((e.flags & CT_ENTRY_IF_SAME) != 0) != (e.same != NULL) ||
+      (by_memory && (e.flags & CT_ENTRY_WEIGHT) != 0) ||
       (e.ttl != 0 && (e.flags & CT_ENTRY_TTL) == 0) ||
       (e.deadline != 0 && (e.flags & CT_ENTRY_DEADLINE) == 0) ||
       (e.weight != 0 && (e.flags & CT_ENTRY_WEIGHT) == 0))
@@ -353,6 +359,7 @@ static void store_with(ct_cache *cache) {
   if (one_in(4)) {
     const size_t ends[4] = {1, 9, 11, 11};
     ct_status statuses[2];
+    if (is_right && (entry->flags & CT_ENTRY_IF_SAME) != 0) is_right = false;
     require_judged(is_right, ct_set_many(cache, bytes, ends, 2, entry, statuses));
   } else {
     require_judged(is_right, ct_set_with(cache, key.data, key.size, bytes, draw_size(), entry));
@@ -371,8 +378,7 @@ static void load(ct_cache *cache) {
   if (lease == NULL) return;
   bool is_right;
   ct_entry_options *entry = draw_entry(&is_right);
-  if (is_right && (entry->flags & (CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT)) != 0)
-    is_right = false;
+  if (is_right && (entry->flags & (kConditions | CT_ENTRY_KEEP_TTL)) != 0) is_right = false;
   if (one_in(4))
     ct_lease_abandon(lease);
   else

@@ -135,10 +135,11 @@ static const operation kOperations[] = {
     {do_tick, 9, false, 1},      {do_iterate, 1, false, -1},      {do_walk, 6, false, 1},
     {do_snapshot, 1, false, -1}, {do_stats, 2, false, -1},        {do_release, 4, false, 0},
     {do_copy, 1, false, -1},     {do_set_lifetime, 4, false, 1},  {do_get_or_load, 12, false, 2},
-    {do_compute, 12, false, -1}, {do_lease, 16, false, 2},
+    {do_compute, 12, false, -1}, {do_lease, 16, false, 2},        {do_set_seen, 12, true, 1},
+    {do_delete_if, 4, true, 1},  {do_add, 12, true, 1},
 };
 
-enum { kOperationCount = COUNT_OF(kOperations), kLoadingCount = 3 };
+enum { kOperationCount = COUNT_OF(kOperations), kLoadingCount = 6 };
 
 static void do_step(run *r) {
   const int count = r->setup.loads ? kOperationCount : kOperationCount - kLoadingCount;

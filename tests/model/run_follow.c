@@ -176,7 +176,7 @@ void release_held(run *r, int at) {
 }
 
 void receive(run *r, ct_value *value, uint64_t stamp, const void *key, size_t size) {
-  const held_value held = {*value, stamp, key};
+  const held_value held = {*value, stamp, key, r->copies[stamp].stores};
   check(r, value->data != NULL && value->pin != 0);
   check_equal(r, size, value->size);
   check(r, key != NULL || (uintptr_t)value->data % 8 == 0);
@@ -194,6 +194,23 @@ void receive_entry(run *r, ct_value *value, int key) {
 
 void receive_key(run *r, ct_value *value, int key, uint64_t stamp) {
   receive(r, value, stamp, key == 0 ? "" : key_data(r, key), key_size(r, key));
+}
+
+const held_value *draw_seen(run *r, int *key) {
+  static const held_value nothing;
+  *key = draw_key(r);
+  if (r->held_count == 0 || one_in(r, 6)) return &nothing;
+  const held_value *seen = &r->held[below(r, (uint64_t)r->held_count)];
+  if (one_in(r, 4)) return seen;
+  for (int i = 0; i < r->model.count; i++)
+    if (r->model.entries[r->model.order[i]].stamp == seen->stamp) *key = r->model.order[i];
+  return seen;
+}
+
+bool has_value(const run *r, int key, const held_value *seen) {
+  return model_is_live(&r->model, key) && seen->value.pin != 0 &&
+         r->model.entries[key].stamp == seen->stamp &&
+         r->copies[seen->stamp].stores == seen->stores;
 }
 
 void check_nothing(const run *r, const ct_value *value) {

@@ -62,6 +62,7 @@ static ct_status follow_plan(plan *p, const void *key, size_t size, ct_result *r
     ct_result_deadline(result, q->deadline);
   }
   if ((q->flags & CT_ENTRY_WEIGHT) != 0) ct_result_weight(result, q->weight);
+  if ((q->flags & CT_ENTRY_KEEP_TTL) != 0) ct_result_keep_ttl(result);
   if (p->discards) ct_result_discard(result);
   if (ct_result_set(result, buffer, q->size) != CT_OK) complain(r, "a result was refused");
   return p->answer;
@@ -274,6 +275,10 @@ void do_get_or_load(run *r) {
   const bool freshens = r->options.stale != 0 || r->options.refresh_ahead != 0;
   p.keeps = p.told == CT_OK && freshens && p.q.stamp % 3 == 0;
   if (p.keeps && !s.renews) p.told = CT_ERR_CALLBACK;
+  if (p.told == CT_OK && p.q.stamp % 31 == 0) {
+    p.q.flags |= CT_ENTRY_KEEP_TTL;
+    p.told = CT_ERR_CALLBACK;
+  }
   const uint64_t started = r->model.now;
   /* The call would wait for ever. */
   if (s.busy && options.timeout_ns == 0 && (r->options.flags & CT_FLAG_SINGLE_THREADED) == 0)
@@ -344,6 +349,7 @@ void do_compute(run *r) {
   if (drawn == 0) draw_failure(&p);
   if (drawn == 1) p.answer = p.told = CT_NOT_STORED;
   if (drawn == 2 || drawn == 3) p.answer = p.told = CT_MISS;
+  if (p.q.stamp % 3 == 0) p.q.flags |= CT_ENTRY_KEEP_TTL; /* again no choice of its own */
   const int key = p.q.key;
   model *m = &r->model;
   bool found = model_is_live(m, key);

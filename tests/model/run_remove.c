@@ -29,6 +29,21 @@ void do_delete(run *r) {
   unpin(r, entry.stamp);
 }
 
+void do_delete_if(run *r) {
+  r->operation = "ct_delete_if";
+  int key;
+  const held_value *seen = draw_seen(r, &key);
+  r->key = key;
+  const ct_status status = ct_delete_if(r->cache, key_data(r, key), key_size(r, key), &seen->value);
+  const bool live = model_is_live(&r->model, key);
+  const bool same = has_value(r, key, seen);
+  check_equal(r, same ? CT_OK : live ? CT_EXISTS : CT_MISS, status);
+  reclaim(r);
+  if (live && !same) return;
+  overtake(r, key);
+  if (live || model_is_kept(&r->model, key)) leave(r, key, cause_for(r, key, CT_CAUSE_REMOVED));
+}
+
 void do_popitem(run *r) {
   r->operation = "ct_popitem";
   ct_value key, value;

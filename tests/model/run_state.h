@@ -44,6 +44,7 @@ typedef struct event_log {
 typedef struct copy {
   size_t size;
   bool stored; /* it has been in the cache */
+  int stores;  /* how often; a value that is stored again is another one */
   bool cached; /* it is in the cache now */
   bool due;    /* it left, and no pin is left */
   bool dropped;
@@ -57,6 +58,7 @@ typedef struct held_value {
   ct_value value;
   uint64_t stamp;
   const void *key; /* the entry's key if this pins it too, else NULL */
+  int stores;      /* of its copy, when it came out */
 } held_value;
 
 typedef struct open_lease {
@@ -276,6 +278,12 @@ void receive(run *r, ct_value *value, uint64_t stamp, const void *key, size_t si
 void receive_entry(run *r, ct_value *value, int key);
 void receive_key(run *r, ct_value *value, int key, uint64_t stamp);
 
+/* Draws a value to compare with a key's: a held one, mostly of the key drawn, or nothing. */
+const held_value *draw_seen(run *r, int *key);
+
+/* Whether the key is live and has that very value. */
+bool has_value(const run *r, int key, const held_value *seen);
+
 /* Checks that no value came out. */
 void check_nothing(const run *r, const ct_value *value);
 
@@ -290,7 +298,8 @@ typedef struct request {
   size_t size;
   uint32_t flags;
   uint64_t ttl, deadline, weight;
-  bool renews; /* it ends the renewal of what is there */
+  bool renews;            /* it ends the renewal of what is there */
+  const held_value *seen; /* with CT_ENTRY_IF_SAME */
 } request;
 
 uint64_t age_deadline(const run *r, const request *q);
@@ -315,6 +324,8 @@ extern unsigned char buffer[kBatch * (kLargestKey + kLargestValue)];
 void do_set(run *r);
 void do_setdefault(run *r);
 void do_set_many(run *r);
+void do_set_seen(run *r);
+void do_add(run *r);
 
 /* A call that is refused as invalid leaves no trace. */
 void do_invalid(run *r);
@@ -335,6 +346,7 @@ void do_get_many_copy(run *r);
 /* ---- run_remove.c --------------------------------------------------------------------------- */
 
 void do_delete(run *r);
+void do_delete_if(run *r);
 void do_popitem(run *r);
 void do_clear(run *r);
 void do_remove_if(run *r);

@@ -10,6 +10,8 @@ void overtake(run *r, int key) {
 
 uint64_t age_deadline(const run *r, const request *q) {
   const uint64_t now = r->model.now;
+  if ((q->flags & CT_ENTRY_KEEP_TTL) != 0 && model_is_live(&r->model, q->key))
+    return r->model.entries[q->key].age_deadline;
   if ((q->flags & CT_ENTRY_TTL) != 0) return model_sum(now, q->ttl);
   if ((q->flags & CT_ENTRY_DEADLINE) != 0) return q->deadline;
   if (r->options.ttu != NULL) return deadline_of(prefix_of(q->stamp, q->size), q->size, now);
@@ -47,8 +49,11 @@ ct_status follow_store(run *r, const request *q, ct_status answer) {
     leave(r, q->key, CT_CAUSE_EXPIRED);
   const bool live = model_is_live(m, q->key) || (q->renews && model_is_kept(m, q->key));
   if (live && (q->flags & CT_ENTRY_IF_ABSENT) != 0) return CT_EXISTS;
+  const bool compares = (q->flags & CT_ENTRY_IF_SAME) != 0;
+  if (live && compares && !has_value(r, q->key, q->seen)) return CT_EXISTS;
   overtake(r, q->key); /* even if it is refused */
   if (!live && (q->flags & CT_ENTRY_IF_PRESENT) != 0) return CT_MISS;
+  if (!live && compares && q->seen->value.pin != 0) return CT_MISS;
   const uint64_t deadline = age_deadline(r, q);
   if (deadline <= m->now) {
     if (live) leave(r, q->key, cause_for(r, q->key, CT_CAUSE_REMOVED));
@@ -80,6 +85,7 @@ ct_status follow_store(run *r, const request *q, ct_status answer) {
     model_insert(m, q->key, q->stamp, q->size, weight, deadline);
   }
   r->copies[q->stamp].stored = r->copies[q->stamp].cached = true;
+  r->copies[q->stamp].stores++;
   reclaim(r);
   return CT_OK;
 }
@@ -121,6 +127,7 @@ ct_entry_options entry_options(const request *q) {
   if ((q->flags & CT_ENTRY_TTL) != 0) options.ttl = q->ttl;
   if ((q->flags & CT_ENTRY_DEADLINE) != 0) options.deadline = q->deadline;
   if ((q->flags & CT_ENTRY_WEIGHT) != 0) options.weight = q->weight;
+  if ((q->flags & CT_ENTRY_IF_SAME) != 0) options.same = &q->seen->value;
   return options;
 }
 
@@ -198,6 +205,71 @@ void do_setdefault(run *r) {
     check_nothing(r, out);
 }
 
+/* Stores on condition that the value is still one that was seen, or for the old value's lifetime,
+ * or both. */
+void do_set_seen(run *r) {
+  r->operation = "ct_set_with(IF_SAME or KEEP_TTL)";
+  int key;
+  const held_value *seen = draw_seen(r, &key);
+  request q = request_for(r, key, buffer);
+  if (one_in(r, 2)) draw_conditions(r, &q);
+  const uint32_t conditions = CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT;
+  if (!one_in(r, 3)) {
+    q.flags = (q.flags & ~conditions) | CT_ENTRY_IF_SAME;
+    q.seen = seen;
+  }
+  if (q.seen == NULL || one_in(r, 2)) q.flags |= CT_ENTRY_KEEP_TTL;
+  const ct_entry_options options = entry_options(&q);
+  const ct_status status =
+      ct_set_with(r->cache, key_data(r, key), key_size(r, key), buffer, q.size, &options);
+  check_equal(r, follow_store(r, &q, status), status);
+  learn_weight(r, key);
+}
+
+/* A value of 8 bytes is its stamp, so that what is added leads to the next one. */
+void do_add(run *r) {
+  r->operation = "ct_add";
+  model *m = &r->model;
+  int key = draw_key(r);
+  /* Mostly a key that is absent or counts. */
+  for (int i = 0; i < 8 && model_is_live(m, key) && m->entries[key].size != 8; i++)
+    key = draw_key(r);
+  r->key = key;
+  request q = {.key = key, .size = 8, .stamp = new_stamp(r, 8)};
+  if (one_in(r, 2)) draw_conditions(r, &q);
+  q.flags &= ~CT_ENTRY_IF_ABSENT;
+  const ct_entry_options options = entry_options(&q);
+  const bool found = model_is_live(m, key);
+  const bool counts = !found || m->entries[key].size == 8;
+  int64_t initial = (int64_t)choice(&r->source);
+  uint64_t delta = choice(&r->source) >> 1;
+  if (found && counts) delta = q.stamp - m->entries[key].stamp;
+  if (!found) initial = (int64_t)(q.stamp - delta);
+  int64_t sum = 77;
+  int64_t *out = one_in(r, 4) ? NULL : &sum;
+  const ct_status status = ct_add(r->cache, key_data(r, key), key_size(r, key), (int64_t)delta,
+                                  initial, q.flags == 0 ? NULL : &options, out);
+  ct_status expected = CT_ERR_UNSUPPORTED;
+  if (!counts) {
+    reclaim(r);
+  } else {
+    if (found) q.flags |= CT_ENTRY_KEEP_TTL;
+    if (found && !weighs_memory(r)) {
+      q.flags |= CT_ENTRY_WEIGHT;
+      q.weight = m->entries[key].weight;
+    }
+    expected = follow_store(r, &q, status);
+    if (expected >= 0) {
+      m->stats.hits += found;
+      m->stats.misses += !found;
+    }
+    learn_weight(r, key);
+  }
+  check_equal(r, expected, status);
+  const bool tells = expected == CT_OK || expected == CT_NOT_STORED;
+  if (out != NULL) check_equal(r, tells ? q.stamp : 0, sum);
+}
+
 void do_set_many(run *r) {
   r->operation = "ct_set_many";
   /* It cannot always be told which pair an event belongs to. Without the weights, it is unknown
@@ -250,7 +322,8 @@ void do_invalid(run *r) {
   const size_t size = key_size(r, q.key);
   ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
   const uint32_t kFlags[] = {CT_ENTRY_TTL | CT_ENTRY_DEADLINE,
-                             CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT, 0x20, 0x80000000};
+                             CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT, CT_ENTRY_IF_SAME,
+                             0x80000000};
   options.flags = kFlags[below(r, 4)];
   if ((options.flags & CT_ENTRY_TTL) != 0) options.ttl = options.deadline = CT_NEVER;
   check_equal(r, CT_ERR_INVALID, ct_set_with(r->cache, key, size, buffer, q.size, &options));

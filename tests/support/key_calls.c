@@ -5,6 +5,7 @@
 #include "support.h"
 
 static const char kWritten[] = "written";
+static const char kCounted[] = "8 bytes."; /* of a counter */
 enum { kSize = sizeof kWritten - 1 };
 
 /* ---- Sets ----------------------------------------------------------------------------------- */
@@ -57,6 +58,42 @@ static ct_status set_many(ct_cache *cache, const char *key) {
 static ct_status set_many_if_present(ct_cache *cache, const char *key) {
   const ct_entry_options options = entry_with(.flags = CT_ENTRY_IF_PRESENT);
   return set_by_many(cache, key, &options);
+}
+
+/* A value of another cache, which is none of this one's. */
+static ct_value value_of_another(void) {
+  ct_cache *other = cache_of(.maxsize = 1);
+  ct_value value = CT_VALUE_INIT;
+  ct_setdefault(other, "k", 1, kWritten, kSize, &value);
+  ct_cache_free(other);
+  return value;
+}
+
+static ct_status set_if_same(ct_cache *cache, const char *key) {
+  ct_value value = value_of_another();
+  const ct_status status =
+      set_with(cache, key, entry_with(.flags = CT_ENTRY_IF_SAME, .same = &value));
+  ct_value_release(&value);
+  return status;
+}
+
+static ct_status set_keeping_ttl(ct_cache *cache, const char *key) {
+  return set_with(cache, key, entry_with(.flags = CT_ENTRY_KEEP_TTL));
+}
+
+static ct_status set_keeping_none(ct_cache *cache, const char *key) {
+  return set_with(cache, key, entry_with(.flags = CT_ENTRY_KEEP_TTL | CT_ENTRY_TTL));
+}
+
+static ct_status add(ct_cache *cache, const char *key) {
+  int64_t initial;
+  memcpy(&initial, kCounted, sizeof initial);
+  return ct_add(cache, key, strlen(key), 0, initial, NULL, NULL);
+}
+
+static ct_status add_if_present(ct_cache *cache, const char *key) {
+  const ct_entry_options options = entry_with(.flags = CT_ENTRY_IF_PRESENT);
+  return ct_add(cache, key, strlen(key), 1, 0, &options, NULL);
 }
 
 static ct_status setdefault(ct_cache *cache, const char *key) {
@@ -135,6 +172,13 @@ static ct_status delete_it(ct_cache *cache, const char *key) {
   return ct_delete(cache, key, strlen(key));
 }
 
+static ct_status delete_if_same(ct_cache *cache, const char *key) {
+  ct_value value = value_of_another();
+  const ct_status status = ct_delete_if(cache, key, strlen(key), &value);
+  ct_value_release(&value);
+  return status;
+}
+
 static ct_status pop(ct_cache *cache, const char *key) {
   return ct_pop(cache, key, strlen(key), NULL);
 }
@@ -189,12 +233,18 @@ const key_call kInvalidations[] = {
     {"ct_set_with(WEIGHT)", set_too_large, CT_ERR_TOO_LARGE, NULL, kOneKey},
     {"ct_set_many", set_many, CT_OK, kWritten, kOneKey},
     {"ct_set_many(IF_PRESENT)", set_many_if_present, CT_MISS, NULL, kOneKey},
+    {"ct_set_with(IF_SAME)", set_if_same, CT_MISS, NULL, kAbsentKey},
+    {"ct_set_with(KEEP_TTL)", set_keeping_ttl, CT_OK, kWritten, kOneKey},
+    {"ct_set_with(KEEP_TTL), dead", set_keeping_none, CT_NOT_STORED, NULL, kOneKey},
+    {"ct_add", add, CT_OK, kCounted, kAbsentKey},
+    {"ct_add(IF_PRESENT)", add_if_present, CT_MISS, NULL, kAbsentKey},
     {"ct_setdefault", setdefault, CT_OK, kWritten, kAbsentKey},
     {"ct_compute, stored", compute_a_value, CT_OK, kWritten, kOneKey},
     {"ct_compute, dead", compute_a_dead_value, CT_NOT_STORED, NULL, kOneKey},
     {"ct_compute, too large", compute_a_large_value, CT_ERR_TOO_LARGE, NULL, kOneKey},
     {"ct_compute, removed", compute_removal, CT_MISS, NULL, kOneKey},
     {"ct_delete", delete_it, CT_MISS, NULL, kOneKey},
+    {"ct_delete_if", delete_if_same, CT_MISS, NULL, kAbsentKey},
     {"ct_pop", pop, CT_MISS, NULL, kOneKey},
     {"ct_clear", clear, CT_OK, NULL, kEveryKey},
     {"ct_remove_if, all", remove_all, CT_OK, NULL, kEveryKey},

@@ -63,6 +63,8 @@ pub const CT_ENTRY_DEADLINE = 0x2;
 pub const CT_ENTRY_WEIGHT = 0x4;
 pub const CT_ENTRY_IF_ABSENT = 0x8;
 pub const CT_ENTRY_IF_PRESENT = 0x10;
+pub const CT_ENTRY_IF_SAME = 0x20;
+pub const CT_ENTRY_KEEP_TTL = 0x40;
 pub const CT_UNBOUNDED = std.math.maxInt(u64);
 pub const CT_FLAG_SINGLE_THREADED = 0x1;
 pub const CT_FLAG_NO_STATS = 0x2;
@@ -161,6 +163,7 @@ pub const ct_entry_options = extern struct {
     ttl: u64,
     deadline: u64,
     weight: u64,
+    same: ?*const ct_value,
 };
 
 pub const ct_bytes = extern struct {
@@ -305,6 +308,12 @@ pub extern fn ct_get(
 ) ct_status;
 pub extern fn ct_value_release(value: ?*ct_value) void;
 pub extern fn ct_delete(cache: ?*ct_cache, key: ?*const anyopaque, key_size: usize) ct_status;
+pub extern fn ct_delete_if(
+    cache: ?*ct_cache,
+    key: ?*const anyopaque,
+    key_size: usize,
+    same: ?*const ct_value,
+) ct_status;
 pub extern fn ct_cache_free(cache: ?*ct_cache) void;
 pub extern fn ct_get_copy(
     cache: ?*ct_cache,
@@ -338,6 +347,15 @@ pub extern fn ct_set_with(
     value: ?*const anyopaque,
     value_size: usize,
     options: ?*const ct_entry_options,
+) ct_status;
+pub extern fn ct_add(
+    cache: ?*ct_cache,
+    key: ?*const anyopaque,
+    key_size: usize,
+    delta: i64,
+    initial: i64,
+    options: ?*const ct_entry_options,
+    out: ?*i64,
 ) ct_status;
 pub extern fn ct_setdefault(
     cache: ?*ct_cache,
@@ -421,6 +439,7 @@ pub extern fn ct_result_set(result: ?*ct_result, data: ?*const anyopaque, size: 
 pub extern fn ct_result_ttl(result: ?*ct_result, ttl: u64) void;
 pub extern fn ct_result_deadline(result: ?*ct_result, deadline: u64) void;
 pub extern fn ct_result_weight(result: ?*ct_result, weight: u64) void;
+pub extern fn ct_result_keep_ttl(result: ?*ct_result) void;
 pub extern fn ct_result_discard(result: ?*ct_result) void;
 pub extern fn ct_result_not_modified(result: ?*ct_result) void;
 pub extern fn ct_result_old(result: ?*const ct_result, out: ?*ct_bytes) ct_status;

@@ -141,8 +141,14 @@ pub const CT_ENTRY_DEADLINE: u32 = 2;
 pub const CT_ENTRY_WEIGHT: u32 = 4;
 /// Store only if the key is absent or expired: else `CT_EXISTS`.
 pub const CT_ENTRY_IF_ABSENT: u32 = 8;
-/// Store only if the key is there: else `CT_MISS`. Not together with `CT_ENTRY_IF_ABSENT`.
+/// Store only if the key is there: else `CT_MISS`. Of this, `CT_ENTRY_IF_ABSENT` and
+/// `CT_ENTRY_IF_SAME` at most one.
 pub const CT_ENTRY_IF_PRESENT: u32 = 16;
+/// Store only if the key still has the very value `ct_entry_options.same`: `CT_MISS` if it has
+/// none, `CT_EXISTS` if it has another. Not in `ct_set_many`.
+pub const CT_ENTRY_IF_SAME: u32 = 32;
+/// The value that is replaced hands its deadline on, or its being without one.
+pub const CT_ENTRY_KEEP_TTL: u32 = 64;
 
 /// Load, even if there is a value; or join a load that runs. If it fails, the call fails, and the
 /// old value stays.
@@ -433,6 +439,8 @@ pub struct ct_entry_options {
     pub deadline: u64,
     /// In units of maxsize.
     pub weight: u64,
+    /// Borrowed for the call; not NULL with `CT_ENTRY_IF_SAME`.
+    pub same: *const ct_value,
 }
 
 /// What is known of an entry.
@@ -663,6 +671,17 @@ extern "C" {
         value_size: usize,
         options: *const ct_entry_options,
     ) -> ct_status;
+    /// Adds to a counter, as if at once: an entry whose value is 8 bytes, an `i64` in the machine's
+    /// order. Of an absent key it stores initial + delta. Sums saturate.
+    pub fn ct_add(
+        cache: *mut ct_cache,
+        key: *const c_void,
+        key_size: usize,
+        delta: i64,
+        initial: i64,
+        options: *const ct_entry_options,
+        out: *mut i64,
+    ) -> ct_status;
     /// Reads a key, and stores the given value first if the key is absent.
     pub fn ct_setdefault(
         cache: *mut ct_cache,
@@ -683,6 +702,13 @@ extern "C" {
     ) -> ct_status;
     /// Removes an entry, with cause REMOVED. Overtakes a running load of the key (see Loading).
     pub fn ct_delete(cache: *mut ct_cache, key: *const c_void, key_size: usize) -> ct_status;
+    /// Removes an entry, with cause REMOVED, if the key still has the very value `same`.
+    pub fn ct_delete_if(
+        cache: *mut ct_cache,
+        key: *const c_void,
+        key_size: usize,
+        same: *const ct_value,
+    ) -> ct_status;
     /// Removes the policy's next victim, with cause EVICTED, never an expired entry. Shards take
     /// turns.
     pub fn ct_popitem(cache: *mut ct_cache, key: *mut ct_value, value: *mut ct_value) -> ct_status;
@@ -827,6 +853,8 @@ extern "C" {
     /// Gives the value a weight. With `CT_WEIGHT_MEMORY` the call then fails with
     /// `CT_ERR_CALLBACK`.
     pub fn ct_result_weight(result: *mut ct_result, weight: u64);
+    /// Lets the value live as long as the old one would have, if compute saw one.
+    pub fn ct_result_keep_ttl(result: *mut ct_result);
     /// Hands the value back to the callers, but does not keep it.
     pub fn ct_result_discard(result: *mut ct_result);
     /// Hands back the old value that is to be renewed: it is still right, and its lifetime begins

@@ -20,6 +20,11 @@ pub struct EntryOptions {
     raw: sys::ct_entry_options,
 }
 
+// SAFETY: `same`, the only pointer in it, is always NULL.
+unsafe impl Send for EntryOptions {}
+// SAFETY: as above.
+unsafe impl Sync for EntryOptions {}
+
 impl Default for EntryOptions {
     fn default() -> EntryOptions {
         EntryOptions::new()
@@ -37,6 +42,7 @@ impl EntryOptions {
                 ttl: 0,
                 deadline: 0,
                 weight: 0,
+                same: core::ptr::null(),
             },
         }
     }

@@ -97,6 +97,8 @@ CT_API ct_status ct_set_ttl(ct_cache *cache, const void *key, size_t key_size, c
 #define CT_ENTRY_WEIGHT 0x4u
 #define CT_ENTRY_IF_ABSENT 0x8u
 #define CT_ENTRY_IF_PRESENT 0x10u
+#define CT_ENTRY_IF_SAME 0x20u
+#define CT_ENTRY_KEEP_TTL 0x40u
 typedef struct ct_entry_options {
   size_t struct_size;
   uint32_t flags;
@@ -104,15 +106,20 @@ typedef struct ct_entry_options {
   uint64_t ttl;
   uint64_t deadline;
   uint64_t weight;
+  const ct_value *same;
 } ct_entry_options;
 #define CT_ENTRY_OPTIONS_INIT \
-  { sizeof(ct_entry_options), 0, 0, 0, 0, 0 }
+  { sizeof(ct_entry_options), 0, 0, 0, 0, 0, CT_NULL_ }
 CT_API void ct_entry_options_init(ct_entry_options *options, size_t struct_size);
 CT_API ct_status ct_set_with(ct_cache *cache, const void *key, size_t key_size, const void *value,
                              size_t value_size, const ct_entry_options *options);
+CT_API ct_status ct_add(ct_cache *cache, const void *key, size_t key_size, int64_t delta,
+                        int64_t initial, const ct_entry_options *options, int64_t *out);
 CT_API ct_status ct_setdefault(ct_cache *cache, const void *key, size_t key_size, const void *value,
                                size_t value_size, ct_value *out);
 CT_API ct_status ct_pop(ct_cache *cache, const void *key, size_t key_size, ct_value *out);
+CT_API ct_status ct_delete_if(ct_cache *cache, const void *key, size_t key_size,
+                              const ct_value *same);
 CT_API ct_status ct_popitem(ct_cache *cache, ct_value *key, ct_value *value);
 CT_API ct_status ct_clear(ct_cache *cache);
 typedef bool (*ct_match_fn)(void *user_data, const void *key, size_t key_size, const void *value,
@@ -231,6 +238,7 @@ typedef struct ct_result ct_result;
 CT_API ct_status ct_result_set(ct_result *result, const void *data, size_t size);
 CT_API void ct_result_ttl(ct_result *result, uint64_t ttl);
 CT_API void ct_result_deadline(ct_result *result, uint64_t deadline);
+CT_API void ct_result_keep_ttl(ct_result *result);
 CT_API void ct_result_weight(ct_result *result, uint64_t weight);
 CT_API void ct_result_discard(ct_result *result);
 CT_API void ct_result_fail(ct_result *result, ct_status status);
@@ -380,7 +388,9 @@ typedef struct ct_stats {
   uint64_t load_buckets[12];
 } ct_stats;
 #define CT_STATS_INIT \
-  { sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0} }
+  { \
+    sizeof(ct_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } \
+  }
 CT_API void ct_stats_init(ct_stats *stats, size_t struct_size);
 CT_API ct_status ct_cache_stats(const ct_cache *cache, ct_stats *out);
 CT_API ct_status ct_cache_stats_reset(ct_cache *cache);
