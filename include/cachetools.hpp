@@ -346,6 +346,8 @@ class value {
     detail::check(ct_value_ref(&value_, other.out()));
     return other;
   }
+  /** For a C function to read. */
+  const ct_value *get() const noexcept { return &value_; }
   /** Gives the value up: to be released by ct_value_release. */
   [[nodiscard]] ct_value detach() noexcept { return std::exchange(value_, CT_VALUE_INIT); }
   void swap(value &other) noexcept { std::swap(value_, other.value_); }
@@ -785,6 +787,12 @@ struct entry {
   std::optional<time_point> deadline = {}; /**< not together with ttl */
   std::optional<std::uint64_t> weight = {};
   condition when = condition::none; /**< of cache::set only */
+  /** Of cache::set only, not together with `when`: the key must still have this very value, from
+   *  cache::hold; if that holds nothing, the key must be absent. It is compare-and-swap. */
+  const value *if_same = nullptr;
+  /** The value that is replaced hands its lifetime on; a ttl or deadline counts only if there is
+   *  none. Not for loaders. */
+  bool keep_ttl = false;
   /** Of loaders only: the old value is still right, whatever the loader returns. Its lifetime
    *  begins anew. Without an old value the call fails, with CT_ERR_CALLBACK. */
   bool not_modified = false;
@@ -820,6 +828,8 @@ inline ct_entry_options entry_options(const entry &it) {
   if (it.weight) to.flags |= CT_ENTRY_WEIGHT, to.weight = *it.weight;
   if (it.when == condition::if_absent) to.flags |= CT_ENTRY_IF_ABSENT;
   if (it.when == condition::if_present) to.flags |= CT_ENTRY_IF_PRESENT;
+  if (it.if_same != nullptr) to.flags |= CT_ENTRY_IF_SAME, to.same = it.if_same->get();
+  if (it.keep_ttl) to.flags |= CT_ENTRY_KEEP_TTL;
   return to;
 }
 
@@ -827,6 +837,7 @@ inline void set_entry(ct_result *result, const entry &it) {
   if (it.ttl) ct_result_ttl(result, ticks(*it.ttl));
   if (it.deadline) ct_result_deadline(result, ticks(*it.deadline));
   if (it.weight) ct_result_weight(result, *it.weight);
+  if (it.keep_ttl) ct_result_keep_ttl(result);
 }
 
 inline ct_load_options raw(const load_options &it) {
@@ -1162,6 +1173,16 @@ class cache {
     }
   }
 
+  /** get, and the version of the key that entry::if_same and erase_if compare: auto [it, seen] =
+   *  cache.hold(key). Of an absent key, both hold nothing. */
+  std::pair<result, value> hold(key_argument key) {
+    const detail::parcel<Key> sought(key);
+    value seen;
+    detail::check(ct_get(native(), sought.data(), sought.size(), seen.out()));
+    result it = held::take(seen.share());
+    return {std::move(it), std::move(seen)};
+  }
+
   /** Looks a key up without a trace. */
   result peek(key_argument key) const {
     const detail::parcel<Key> sought(key);
@@ -1238,6 +1259,22 @@ class cache {
     }
   }
 
+  /** ct_add, of a cache of std::int64_t: adds to a counter, or stores initial + delta as `special`
+   *  says. Returns the sum; nothing with condition::if_present if there is no counter. Sums
+   *  saturate. */
+  template <class Count = Value, std::enable_if_t<std::is_same_v<Count, std::int64_t>, int> = 0>
+  std::optional<Count> add(key_argument key, std::int64_t delta, std::int64_t initial = 0,
+                           const entry &special = {}) {
+    const detail::parcel<Key> sought(key);
+    const ct_entry_options options = detail::entry_options(special);
+    std::int64_t sum = 0;
+    auto call = enter();
+    const ct_status status =
+        ct_add(native(), sought.data(), sought.size(), delta, initial, &options, &sum);
+    if (call.end(status) == CT_MISS) return std::nullopt;
+    return sum;
+  }
+
   /** ct_setdefault: the value found, else the given one, which is stored first. */
   result get_or_set(key_argument key, argument given) {
     const detail::parcel<Key> sought(key);
@@ -1266,6 +1303,12 @@ class cache {
     const detail::parcel<Key> sought(key);
     auto call = enter();
     return call.end(ct_delete(native(), sought.data(), sought.size())) == CT_OK;
+  }
+  /** ct_delete_if: the same if the key still has the very value `seen`, from hold. */
+  bool erase_if(key_argument key, const value &seen) {
+    const detail::parcel<Key> sought(key);
+    auto call = enter();
+    return call.end(ct_delete_if(native(), sought.data(), sought.size(), seen.get())) == CT_OK;
   }
   /** Removes an entry, and returns its value. */
   result pop(key_argument key) {

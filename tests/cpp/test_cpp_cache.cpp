@@ -286,6 +286,52 @@ TEST(set_says_what_became_of_the_value) {
   assert_false(it.contains("a"));
 }
 
+TEST(value_that_is_held_is_a_version) {
+  cache<std::string, std::string> it(policy::lru, 10);
+  auto [absent, nothing] = it.hold("a");
+  assert_false(absent.has_value());
+  cachetools::entry special;
+  special.if_same = &nothing;
+  assert_true(it.set("a", "1", special) == outcome::stored);
+  assert_true(it.set("a", "2", special) == outcome::exists);
+  auto [text, seen] = it.hold("a");
+  assert_true(text == "1");
+  special.if_same = &seen;
+  assert_true(it.set("a", "2", special) == outcome::stored);
+  assert_true(it.set("a", "3", special) == outcome::exists);
+  assert_false(it.erase_if("a", seen));
+  const auto now = it.hold("a").second;
+  assert_true(now.view() == "2");
+  assert_true(it.erase_if("a", now));
+  assert_false(it.erase_if("a", now));
+  assert_true(it.set("a", "3", special) == outcome::missing);
+}
+
+TEST(lifetime_of_the_old_value_may_stay) {
+  cache<std::string, int> it(policy::lru, 10);
+  it.set("a", 1, 100h);
+  cachetools::entry special;
+  special.keep_ttl = true;
+  special.ttl = 1h;
+  assert_true(it.set("a", 2, special) == outcome::stored);
+  assert_true(it.set("b", 2, special) == outcome::stored);
+  assert_true(it.inspect("a")->remaining > 99h);
+  assert_true(it.inspect("b")->remaining < 2h);
+  assert_int_equal(2, *it.get("a"));
+}
+
+TEST(counters_count) {
+  cache<std::string, std::int64_t> it(policy::lru, 10);
+  cachetools::entry special;
+  special.when = cachetools::condition::if_present;
+  assert_false(it.add("a", 1, 0, special).has_value());
+  assert_int_equal(3, *it.add("a", 1, 2));
+  assert_int_equal(2, *it.add("a", -1, 7, special));
+  assert_int_equal(2, *it.get("a"));
+  it.set("a", 40);
+  assert_int_equal(42, *it.add("a", 2));
+}
+
 TEST(entries_can_be_removed) {
   cache<int, int> it(policy::lru, 100);
   for (int i = 0; i < 10; i++) it.set(i, i * i);

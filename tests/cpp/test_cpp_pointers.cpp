@@ -64,6 +64,22 @@ ct_allocator failing_allocator() {
   }                                             \
   void run_##name()
 
+POINTER_TEST(object_is_replaced_if_it_is_the_one_that_was_seen) {
+  cache it(policy::lru, 10);
+  const pointer object = make(1);
+  it.set(1, object);
+  cachetools::entry special;
+  auto [found, seen] = it.hold(1);
+  assert_ptr_equal(object.get(), found.get());
+  special.if_same = &seen;
+  it.set(1, object);  // the same object once more is another value
+  assert_true(it.set(1, make(2), special) == cachetools::outcome::exists);
+  assert_false(it.erase_if(1, seen));
+  assert_ptr_equal(object.get(), it.get(1).get());
+  assert_true(it.erase_if(1, it.hold(1).second));
+  assert_false(it.hold(1).first != nullptr);
+}
+
 POINTER_TEST(object_is_handed_out_uncopied) {
   cache it(policy::lru, 10);
   const pointer object = make(1);
