@@ -499,7 +499,7 @@ class alignas(64) Shard {
   Pins pins_ CT_GUARDED_BY(lock_);
   Flights flights_ CT_GUARDED_BY(lock_);
   Negatives *const negatives_ CT_PT_GUARDED_BY(lock_);  // nullptr if none are kept
-  uint64_t telling_ CT_GUARDED_BY(lock_) = 0;           // dead entries that are still to be told of
+  uint32_t telling_ CT_GUARDED_BY(lock_) = 0;           // dead entries that are still to be told of
   uint32_t waiting_ CT_GUARDED_BY(lock_) = 0;  // requests that have a block and wait for room
   bool closed_ CT_GUARDED_BY(lock_) = false;   // ct_cache_free was called
   uint8_t large_ CT_GUARDED_BY(lock_) = kLarge;

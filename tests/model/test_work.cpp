@@ -236,6 +236,7 @@ struct Lists {
     ct_options options = CT_OPTIONS_INIT;
     options.policy = CT_POLICY_WTINYLFU;
     options.maxsize = 4 * kHeavy;
+    options.seed = 1;
     options.shards = 1;
     assert_int_equal(CT_OK, ct_cache_new_with(&options, &cache));
   }
