@@ -17,6 +17,7 @@
 #include "base/clock.hpp"
 #include "base/handle.hpp"
 #include "base/hash.hpp"
+#include "base/lock.hpp"
 #include "base/memory.hpp"
 #include "base/options.hpp"
 #include "cache/check_options.hpp"
@@ -289,7 +290,10 @@ class alignas(64) Cache : public Owner {
     if (!gone.empty()) gone.tell(options_.listener, options_.user_data, nullptr, nullptr);
     if (!gone.answers().empty()) answer(gone.answers());
   }
-  [[gnu::noinline, gnu::cold]] static void answer(Answers &answers);
+  struct Telling;
+  Telling *begin_telling(Telling &own);
+  void end_telling(const Telling &own);
+  [[gnu::noinline, gnu::cold]] void answer(Answers &answers);
   void answer(Waiter &waiter);
   void destroy(Waiter &waiter);
 
@@ -308,6 +312,10 @@ class alignas(64) Cache : public Owner {
   Mark<Handle::kCache> mark_;
   std::atomic<uint32_t> turn_{0};  // the shard whose turn it is to give an entry to popitem
   Budget budget_;
+  Lock telling_lock_;
+  // The threads that tell waiters right now. A library that may be loaded at any time is better off
+  // without thread-local storage.
+  Telling *all_telling_ CT_GUARDED_BY(telling_lock_) = nullptr;
   NegativeRoom *negatives_ = nullptr;  // behind the shards, if any are kept
 };
 

@@ -9,54 +9,43 @@
 
 namespace ct {
 
-namespace {
-
-// A thread that tells waiters, and those that it has still to tell. Only the thread itself changes
-// them.
-struct Telling {
+// A thread that tells waiters of this cache, and those that it has still to tell. Only the thread
+// itself changes them.
+struct Cache::Telling {
   Thread thread;
   Answers &answers;
   Telling *next;
 };
 
-// The threads that tell waiters right now, of any cache. A library that may be loaded at any time
-// is better off without thread-local storage.
-Lock telling_lock;
-Telling *all_telling CT_GUARDED_BY(telling_lock) = nullptr;
-
 // Returns what this thread is telling already. If it is telling nothing, it begins with `own`, and
 // nullptr is returned.
-Telling *begin_telling(Telling &own) {
-  Guard guard(telling_lock);
-  for (Telling *other = all_telling; other != nullptr; other = other->next) {
+Cache::Telling *Cache::begin_telling(Telling &own) {
+  Guard guard(telling_lock_);
+  for (Telling *other = all_telling_; other != nullptr; other = other->next) {
     if (other->thread == own.thread) return other;
   }
-  own.next = all_telling;
-  all_telling = &own;
+  own.next = all_telling_;
+  all_telling_ = &own;
   return nullptr;
 }
 
-void end_telling(const Telling &own) {
-  Guard guard(telling_lock);
-  Telling **link = &all_telling;
+void Cache::end_telling(const Telling &own) {
+  Guard guard(telling_lock_);
+  Telling **link = &all_telling_;
   while (*link != &own) link = &(*link)->next;
   *link = own.next;
 }
 
-}  // namespace
-
 // Waiters are told in a loop. So a callback that ends the next load, and so on, makes the stack no
-// deeper: what it has to tell is told after it has returned.
+// deeper: what it has to tell is told after it has returned. That is so within one cache alone: a
+// callback may end loads of another cache, and then free that.
 void Cache::answer(Answers &answers) {
   Telling own = {this_thread(), answers, nullptr};
   if (Telling *outer = begin_telling(own)) {
     while (!answers.empty()) outer->answers.add(answers.take_first());
     return;
   }
-  while (!answers.empty()) {
-    Waiter &waiter = answers.take_first();
-    static_cast<Cache &>(waiter.shard->owner()).answer(waiter);
-  }
+  while (!answers.empty()) answer(answers.take_first());
   end_telling(own);
 }
 

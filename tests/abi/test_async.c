@@ -363,6 +363,29 @@ ASYNC_TEST(told_value_outlives_its_entry) {
   for (int i = 0; i < 2; i++) assert_was_told(CT_OK, "1", &waiters[i]);
 }
 
+/* Ends a load of another cache, which tells who waits for it, and frees that cache. */
+static void use_another_cache(told *self) {
+  fixture f;
+  told waiter = {0};
+  open_lru(&f, 8);
+  ct_lease *lease = lease_text(&f, "a");
+  assert_waits(&f, "a", &waiter);
+  assert_fulfils(CT_OK, lease, "2", NULL);
+  assert_was_told(CT_OK, "2", &waiter);
+  fixture_close(&f);
+  self->order[0]++;
+}
+
+ASYNC_TEST(callback_may_free_another_cache) {
+  int uses = 0;
+  told waiter = {.act = use_another_cache, .order = &uses};
+  ct_lease *lease = lease_text(f, "a");
+  assert_waits(f, "a", &waiter);
+  assert_fulfils(CT_OK, lease, "1", NULL);
+  assert_was_told(CT_OK, "1", &waiter);
+  assert_int_equal(2, uses);
+}
+
 /* ---- Caches of one thread, arguments, memory ------------------------------------------------- */
 
 FIXTURE_TEST(cache_of_one_thread_tells_as_well,

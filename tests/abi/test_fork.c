@@ -132,6 +132,82 @@ TEST(child_uses_the_caches_of_idle_threads) {
   pthread_barrier_destroy(&it.may_end);
 }
 
+/* ---- Callers that wait without a thread ------------------------------------------------------ */
+
+typedef struct teller {
+  ct_cache *cache;
+  uint32_t key;
+  int calls;
+  pthread_t thread;
+  pthread_barrier_t *inside; /* the callback has begun; NULL: it does not linger */
+  pthread_barrier_t *may_end;
+} teller;
+
+static void linger(void *user_data, ct_status status, const ct_value *value, ct_lease *lease) {
+  (void)status, (void)value, (void)lease;
+  teller *self = user_data;
+  self->calls++;
+  if (self->inside == NULL) return;
+  pthread_barrier_wait(self->inside);
+  pthread_barrier_wait(self->may_end);
+}
+
+/* Lets a callback wait for a load, and ends the load. */
+static void *tell(void *user_data) {
+  teller *self = user_data;
+  const uint32_t key = self->key;
+  ct_lease *lease, *none;
+  const bool good = ct_get_or_lease(self->cache, &key, sizeof key, 0, NULL, &lease) == CT_LEASED &&
+                    ct_get_or_lease_async(self->cache, &key, sizeof key, NULL, linger, self, NULL,
+                                          &none, NULL) == CT_PENDING &&
+                    ct_lease_fulfil(lease, "1", 1, NULL, NULL) == CT_OK;
+  return good && self->calls == 1 ? self : NULL;
+}
+
+static bool start_to_tell(teller *self) {
+  return pthread_create(&self->thread, NULL, tell, self) == 0;
+}
+
+static bool has_told(teller *self) {
+  void *result;
+  return pthread_join(self->thread, &result) == 0 && result == self;
+}
+
+/* A thread of the parent is inside a callback of another cache. The child has no such thread, but
+ * makes so many that one of them has the place of its stack. */
+TEST(child_tells_who_waits_in_a_cache_that_was_idle) {
+  pthread_barrier_t inside, may_end;
+  pthread_barrier_init(&inside, NULL, 2);
+  pthread_barrier_init(&may_end, NULL, 2);
+  teller lingering = {.cache = ct_cache_new(CT_POLICY_LRU, 10)};
+  lingering.inside = &inside;
+  lingering.may_end = &may_end;
+  ct_cache *idle = ct_cache_new(CT_POLICY_LRU, 10);
+  assert_true(start_to_tell(&lingering));
+  pthread_barrier_wait(&inside);
+  fflush(NULL);
+  const pid_t child = fork();
+  if (child == 0) {
+    teller tellers[3 * kThreads];
+    pthread_barrier_t begun;
+    bool good = true;
+    pthread_barrier_init(&begun, NULL, COUNT_OF(tellers));
+    for (uint32_t i = 0; i < COUNT_OF(tellers); i++) {
+      tellers[i] = (teller){.cache = idle, .key = i, .inside = &begun, .may_end = &begun};
+      good = good && start_to_tell(&tellers[i]);
+    }
+    for (uint32_t i = 0; i < COUNT_OF(tellers); i++) good = good && has_told(&tellers[i]);
+    _exit(good ? 0 : 1);
+  }
+  assert_child_succeeds(child);
+  pthread_barrier_wait(&may_end);
+  assert_true(has_told(&lingering));
+  pthread_barrier_destroy(&inside);
+  pthread_barrier_destroy(&may_end);
+  ct_cache_free(lingering.cache);
+  ct_cache_free(idle);
+}
+
 /* A pinned value, a walk and a lease go on in the child as in the parent. */
 TEST(child_goes_on_with_what_was_begun) {
   ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 100);
