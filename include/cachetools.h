@@ -1338,7 +1338,8 @@ typedef struct ct_wait ct_wait;
 /**
  * Tells what has come of a call that returned CT_PENDING. Runs with no lock held, and may call the
  * cache, but not free it. Several of one cache run one after the other: what one of them ends is
- * told after it has returned.
+ * told after it has returned. To wait inside for a lease that another is still to be told of would
+ * be to wait for oneself, and returns CT_ERR_RECURSION.
  *
  * @param status  what ct_get_or_lease would return, but for CT_BUSY
  * @param value   borrowed until the callback returns (ct_value_ref keeps it); NULL: there is none

@@ -54,6 +54,8 @@ void Cache::answer(Waiter &waiter) {
   Flight &flight = *waiter.flight;
   Departed gone(shards_);
   if (waiter.state == Waiter::kLeased) {
+    // From now on, the lease belongs to no thread.
+    flight.loader.store(0, std::memory_order_relaxed);
     Now now(clock_);
     flight.start = loads_.start(now);
     waiter.done(waiter.user_data, CT_LEASED, nullptr, reinterpret_cast<ct_lease *>(&flight));

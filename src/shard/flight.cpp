@@ -113,7 +113,9 @@ int Flights::end_hold(Flight &flight, Answers &answers) {
     waiter.state = overtaken ? Waiter::kAnew : Waiter::kLeased;
     answers.add(waiter);
     if (overtaken) continue;
-    give_lease(flight, 0);
+    // Until the waiter is told, it is this thread that the lease waits for. So a callback that is
+    // told before it does not wait for the lease: that would close a ring.
+    give_lease(flight, this_thread());
     counters_.miss();
     return 0;
   }

@@ -11,6 +11,7 @@ typedef struct told {
   ct_status status;
   char value[16];
   ct_lease *lease;
+  ct_lease *lease_of_b; /* for act */
   ct_wait *wait;
   bool cancelled; /* by the callback itself */
   void (*act)(struct told *self);
@@ -384,6 +385,33 @@ ASYNC_TEST(callback_may_free_another_cache) {
   assert_fulfils(CT_OK, lease, "1", NULL);
   assert_was_told(CT_OK, "1", &waiter);
   assert_int_equal(2, uses);
+}
+
+/* Gives up the lease of b, which the test has put there. Somebody waits for it, and has the lease
+ * now, but is told only after this. */
+static void give_up_and_load_b(told *self) {
+  plan plan = {.value = "3"};
+  ct_lease *lease;
+  ct_value out = poisoned_value();
+  ct_lease_abandon(self->lease_of_b);
+  assert_status(CT_ERR_RECURSION, load_text(self->f, "b", &plan, &out));
+  assert_holds_nothing(out);
+  assert_status(CT_ERR_RECURSION,
+                ct_get_or_lease(self->f->cache, "b", 1, UINT64_MAX, NULL, &lease));
+  assert_status(CT_BUSY, ct_get_or_lease(self->f->cache, "b", 1, 0, NULL, &lease));
+  assert_int_equal(0, plan.calls);
+}
+
+ASYNC_TEST(callback_does_not_wait_for_a_lease_that_is_told_after_it) {
+  told first = {.act = give_up_and_load_b}, second = {0};
+  ct_lease *a = lease_text(f, "a");
+  first.lease_of_b = lease_text(f, "b");
+  assert_waits(f, "a", &first);
+  assert_waits(f, "b", &second);
+  assert_fulfils(CT_OK, a, "1", NULL);
+  assert_was_told(CT_OK, "1", &first);
+  assert_was_told(CT_LEASED, "", &second);
+  ct_lease_abandon(second.lease);
 }
 
 /* ---- Caches of one thread, arguments, memory ------------------------------------------------- */
