@@ -38,17 +38,21 @@ class NegativeRoom {
 
   // Returns what they weigh.
   uint64_t held() const { return held_.load(std::memory_order_relaxed); }
-  // Returns false, and takes nothing, if all shards would then hold more than their part of the
-  // limit. The very first may be larger than that.
+  // Returns false, and takes nothing, if all shards would then hold more than they may.
   bool take(uint64_t weight, uint64_t maxsize) noexcept {
     uint64_t held = this->held();
     do {
-      if (held != 0 && saturating_add(held, weight) > part_of(maxsize)) return false;
+      if (!may_hold(saturating_add(held, weight), weight, maxsize)) return false;
     } while (!held_.compare_exchange_weak(held, held + weight, std::memory_order_relaxed));
     return true;
   }
   void give(uint64_t weight) noexcept { held_.fetch_sub(weight, std::memory_order_relaxed); }
   static uint64_t part_of(uint64_t maxsize) { return maxsize / 16; }
+  // Returns whether that much may be held, of which one negative weighs `weight`: their part of the
+  // limit, or that one alone.
+  static bool may_hold(uint64_t held, uint64_t weight, uint64_t maxsize) {
+    return held <= part_of(maxsize) || (held == weight && weight <= maxsize);
+  }
 
  private:
   const uint64_t counts_;

@@ -195,6 +195,9 @@ bool Shard::remember(const Flight &flight, Negative *negative, Reservation &room
   if (flights_.is_overtaken(flight)) return false;
   const uint64_t weight = negative->weight;
   room.keep(negatives_->forget({flight.key(), flight.hash}));
+  // The limit may have been lowered since the room was taken. ct_resize has let go of what is
+  // above it, and would wait for ever for what came to be remembered after that.
+  if (!NegativeRoom::may_hold(negatives_->room().held(), weight, budget_.maxsize())) return false;
   if (!negatives_->add(negative)) return false;
   room.spend(weight);
   return true;

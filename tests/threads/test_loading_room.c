@@ -147,3 +147,84 @@ TEST(value_deleted_while_room_is_made_is_handed_back) {
   assert_int_equal(0, ct_len(rivals.cache));
   ct_cache_free(rivals.cache);
 }
+
+/* ---- Negatives ------------------------------------------------------------------------------ */
+
+/* A load finds no value. While memory is being allocated to remember that, the limit sinks below
+ * what it weighs. ct_resize once waited for that weight for ever. */
+enum { kLongKey = 1000, kMaxsize = 2000, kLowered = 500 };
+
+typedef struct shrinking {
+  ct_cache *cache;
+  test_allocator allocator;
+  int loads;
+  _Atomic bool holds;   /* the next allocation for the key waits */
+  _Atomic bool held;    /* it does */
+  _Atomic bool resized; /* but for the weight that is reserved */
+} shrinking;
+
+static void *allocate_late(void *ctx, size_t size, size_t align) {
+  shrinking *self = ctx;
+  if (size > kLongKey && atomic_exchange(&self->holds, false)) {
+    self->held = true;
+    while (!self->resized) sched_yield();
+  }
+  return self->allocator.hooks.alloc(&self->allocator, size, align);
+}
+
+static void free_as_ever(void *ctx, void *ptr, size_t size, size_t align) {
+  shrinking *self = ctx;
+  self->allocator.hooks.free(&self->allocator, ptr, size, align);
+}
+
+static ct_status find_none(void *user_data, const void *key, size_t key_size, ct_result *result) {
+  (void)key, (void)key_size, (void)result;
+  shrinking *self = user_data;
+  self->holds = self->loads++ == 0;
+  return CT_MISS;
+}
+
+static void *load_long_key(void *user_data) {
+  shrinking *self = user_data;
+  static const char key[kLongKey];
+  const ct_status status = ct_get_or_load(self->cache, key, sizeof(key), find_none, self, NULL);
+  return status == CT_MISS ? self : NULL;
+}
+
+static void *lower_limit(void *user_data) {
+  shrinking *self = user_data;
+  return ct_resize(self->cache, kLowered) == CT_OK ? self : NULL;
+}
+
+TEST(nothing_is_remembered_that_a_lower_limit_has_no_room_for) {
+  shrinking self = {.loads = 0};
+  pthread_t threads[2];
+  void *results[2];
+  test_allocator_init(&self.allocator);
+  ct_allocator allocator = CT_ALLOCATOR_INIT;
+  allocator.alloc = allocate_late;
+  allocator.free = free_as_ever;
+  allocator.ctx = &self;
+  ct_options options = CT_OPTIONS_INIT;
+  options.weight_kind = CT_WEIGHT_VALUE;
+  options.maxsize = kMaxsize;
+  options.negative_ttl = CT_NEVER;
+  options.allocator = &allocator;
+  assert_status(CT_OK, ct_cache_new_with(&options, &self.cache));
+  for (uint64_t i = 0; i < 10; i++) ct_set(self.cache, &i, sizeof(i), "..........", 10);
+
+  assert_int_equal(0, pthread_create(&threads[0], NULL, load_long_key, &self));
+  while (!self.held) sched_yield();
+  assert_int_equal(0, pthread_create(&threads[1], NULL, lower_limit, &self));
+  while (ct_len(self.cache) != 0) sched_yield();
+  self.resized = true;
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(0, pthread_join(threads[i], &results[i]));
+    assert_ptr_equal(&self, results[i]);
+  }
+  assert_int_equal(0, ct_currsize(self.cache));
+  assert_non_null(load_long_key(&self));
+  assert_int_equal(2, self.loads);
+  ct_cache_free(self.cache);
+  assert_int_equal(0, self.allocator.blocks);
+}
