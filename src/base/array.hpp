@@ -67,7 +67,8 @@ class Array {
   }
 
  private:
-  static constexpr uint64_t kMaxSize = UINT32_MAX;
+  // With pointers of 32 bits, memory ends before the numbers do.
+  static constexpr uint64_t kMaxSize = std::min<uint64_t>(UINT32_MAX, PTRDIFF_MAX / sizeof(T));
 
   Memory &memory_;
   T *data_ = nullptr;

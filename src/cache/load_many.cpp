@@ -12,8 +12,10 @@ namespace ct {
 namespace {
 
 constexpr uint32_t kNobody = UINT32_MAX;
-// A result, its handle, and the key that it is for.
-constexpr size_t kBytesAsked = sizeof(Result) + sizeof(ct_bytes) + sizeof(ct_result *);
+// Room for a result, its handle, and the key that it is for.
+struct AskedRoom {
+  alignas(Result) char bytes[sizeof(Result) + sizeof(ct_bytes) + sizeof(ct_result *)];
+};
 
 bool are_equal(Bytes a, Bytes b) {
   return a.size == b.size && (a.size == 0 || std::memcmp(a.data, b.data, a.size) == 0);
@@ -71,15 +73,16 @@ class ManyLoads {
 
 // A hash table with open addressing, which is thrown away afterwards.
 bool ManyLoads::find_firsts() {
-  uint32_t slots = 2;
-  while (slots < 2 * keys_.count) slots *= 2;
+  uint64_t slots = 2;
+  while (slots < 2 * uint64_t{keys_.count}) slots *= 2;
   Array<uint32_t> table(cache_.memory());
   if (!table.reserve(slots) || !firsts_.reserve(keys_.count)) return false;
-  for (uint32_t i = 0; i < slots; i++) table.push(kNobody);
+  for (uint64_t i = 0; i < slots; i++) table.push(kNobody);
+  const auto mask = static_cast<uint32_t>(slots - 1);
   for (uint32_t number = 0; number < keys_.count; number++) {
     const Bytes key = keys_[number];
-    auto at = static_cast<uint32_t>(cache_.probe_of(key).hash) & (slots - 1);
-    while (table[at] != kNobody && !are_equal(keys_[table[at]], key)) at = (at + 1) & (slots - 1);
+    auto at = static_cast<uint32_t>(cache_.probe_of(key).hash) & mask;
+    while (table[at] != kNobody && !are_equal(keys_[table[at]], key)) at = (at + 1) & mask;
     if (table[at] == kNobody) table[at] = number;
     firsts_.push(table[at]);
   }
@@ -97,11 +100,9 @@ void ManyLoads::join(uint32_t number, Cache::Patience &patience) {
 // Calls the loader for the keys that were leased.
 void ManyLoads::load() {
   if (asked_.empty()) return;
-  const size_t bytes = kBytesAsked * asked_.size();
-  auto *block = static_cast<char *>(cache_.memory().allocate(bytes, alignof(Result)));
-  if (block != nullptr) {
-    load_into(block);
-    cache_.memory().release(block, bytes, alignof(Result));
+  Array<AskedRoom> room(cache_.memory());
+  if (room.reserve(asked_.size())) {
+    load_into(room.begin()->bytes);
   } else {
     Result nothing(cache_.memory());
     for (const Asked &asked : asked_) {
