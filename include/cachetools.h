@@ -1112,8 +1112,8 @@ CT_API void ct_iter_free(ct_iter *iter);
  * Negative caching. With negative_ttl, the cache remembers for that long that a load has found no
  * value: that a loader returned CT_MISS, or ct_lease_fail was given it. Until then loading calls
  * return CT_MISS without a load, and count a miss and a negative hit. Whatever invalidates a key
- * makes the cache forget that there is no value; so do ct_remove_if, for all keys, and
- * CT_LOAD_FORCE. An overtaken load leaves nothing to remember.
+ * makes the cache forget that there is no value; so do ct_remove_if, for all keys, CT_LOAD_FORCE,
+ * and a snapshot that has a value. An overtaken load leaves nothing to remember.
  *
  * What is remembered is no entry. No other call finds it, no listener hears of it, and neither
  * walks nor snapshots have it. But it weighs, and counts in ct_currsize: the bytes that it takes

@@ -169,7 +169,7 @@ void Cache::remember_miss(Flight &flight, Departed &gone) {
   const uint64_t ttl = options_.negative_ttl;
   Reservation room(budget_);
   // No entry makes room for what is not remembered anyway.
-  if (weight > maxsize() || shard.is_overtaken(flight)) return;
+  if (weight > maxsize() || !shard.may_remember(flight, now)) return;
   if (!take_negative_room(shard, weight, room)) return;
   ct_status status = CT_OK;
   while (status == CT_OK && !room.cover(weight) && shard.entries() != 0) {
@@ -181,7 +181,7 @@ void Cache::remember_miss(Flight &flight, Departed &gone) {
     const uint64_t deadline = ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), ttl);
     negative = Negatives::make(memory_, probe, deadline, weight);
   }
-  if (negative != nullptr && shard.remember(flight, negative, room)) return;
+  if (negative != nullptr && shard.remember(flight, negative, room, now)) return;
   if (negative != nullptr) Negatives::destroy(memory_, negative);
   negatives_->give(weight);
 }

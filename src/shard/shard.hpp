@@ -221,10 +221,11 @@ class alignas(64) Shard {
   // Invalidates the key, or all keys: overtakes their loads, and forgets their negatives.
   void invalidate(const Probe &probe);
   void invalidate_all();
-  bool is_overtaken(const Flight &flight);
-  // Remembers that there is no value, unless the load was overtaken. Takes over the negative, which
-  // weighs what `room` holds. Returns false if it has not.
-  bool remember(const Flight &flight, Negative *negative, Reservation &room);
+  // Returns whether it may be remembered that the load has found no value: not if it was overtaken.
+  bool may_remember(const Flight &flight, Now &now);
+  // Remembers that, if it still may. Takes over the negative, which weighs what `room` holds.
+  // Returns false if it has not.
+  bool remember(const Flight &flight, Negative *negative, Reservation &room, Now &now);
   // Lets the oldest negative go into `room`. Returns false if there is none.
   bool forget_oldest(Reservation &room);
   // Lets negatives go that are over, kAtOnce at most. Returns whether more may be over.
@@ -453,6 +454,7 @@ class alignas(64) Shard {
   ct_cause cause_of(const Entry *e, ct_cause cause, Now &now) const CT_REQUIRES(lock_) {
     return map_.is_expired(e, now) ? CT_CAUSE_EXPIRED : cause;
   }
+  bool has_found_none(const Flight &flight, Now &now) CT_REQUIRES(lock_);
   bool wants_renewal(Entry *e, bool stale, Now &now) const CT_REQUIRES(lock_);
   bool hand_out_stale(Place place, uint64_t hash, Now &now, ct_value *out) CT_REQUIRES(lock_);
   template <class End>

@@ -184,15 +184,22 @@ void Shard::invalidate(const Probe &probe) {
   invalidate_key(probe);
 }
 
-bool Shard::is_overtaken(const Flight &flight) {
+bool Shard::may_remember(const Flight &flight, Now &now) {
   Locked locked(*this);
-  return flights_.is_overtaken(flight);
+  return has_found_none(flight, now);
 }
 
-bool Shard::remember(const Flight &flight, Negative *negative, Reservation &room) {
-  Locked locked(*this);
-  // No entry is there, since a store would have overtaken the load; but a snapshot may be loaded.
+// Returns whether it is true that there is no value, after a load has found none: if a value was
+// stored meanwhile, the load was overtaken, and if a snapshot has brought one, that is there.
+bool Shard::has_found_none(const Flight &flight, Now &now) {
   if (flights_.is_overtaken(flight)) return false;
+  const Ref ref = map_.find({flight.key(), flight.hash}).ref;
+  return ref == kNone || (map_.is_expired(at(ref), now) && !is_served_stale(at(ref), now));
+}
+
+bool Shard::remember(const Flight &flight, Negative *negative, Reservation &room, Now &now) {
+  Locked locked(*this);
+  if (!has_found_none(flight, now)) return false;
   const uint64_t weight = negative->weight;
   room.keep(negatives_->forget({flight.key(), flight.hash}));
   // The limit may have been lowered since the room was taken. ct_resize has let go of what is

@@ -29,6 +29,7 @@ void ShardStore::admit(uint64_t uses) {
   // had come after it.
   const bool is_absent = map().find({map().entries.key(e), hash}).ref == kNone;
   if (!is_absent || !reserve(shard_.waiting_, has_deadline)) return release_block();
+  if (shard_.has_negatives()) room_.keep(shard_.negatives_->forget({map().entries.key(e), hash}));
   request_.ref = kNone;
   shard_.waiting_--;
   shard_.uses_.order_changed();

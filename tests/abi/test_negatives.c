@@ -142,6 +142,35 @@ NEGATIVE_TEST(other_calls_leave_it_alone) {
   }
 }
 
+NEGATIVE_TEST(value_that_a_snapshot_brings_makes_it_forget) {
+  tape tape = {0};
+  set_text(f->cache, "a", "1");
+  assert_status(CT_OK, save_tape(f->cache, &tape));
+  ct_clear(f->cache);
+  find_none(f, "a");
+  assert_status(CT_OK, load_tape(f->cache, &tape));
+  assert_int_equal(1, ct_currsize(f->cache));
+  assert_text_quietly(f->cache, "a", "1");
+  for (uint64_t i = 0; i < kMaxsize; i++) set_number(f->cache, i, "1", 1);
+  assert_forgotten(f, "a");
+  tape_free(&tape);
+}
+
+NEGATIVE_TEST(absence_is_not_remembered_beside_a_value_that_a_snapshot_brings) {
+  tape tape = {0};
+  set_text(f->cache, "a", "1");
+  assert_status(CT_OK, save_tape(f->cache, &tape));
+  ct_clear(f->cache);
+  ct_lease *lease = lease_text(f, "a");
+  assert_status(CT_OK, load_tape(f->cache, &tape));
+  ct_lease_fail(lease, CT_MISS);
+  assert_int_equal(1, ct_currsize(f->cache));
+  assert_text_quietly(f->cache, "a", "1");
+  for (uint64_t i = 0; i < kMaxsize; i++) set_number(f->cache, i, "1", 1);
+  assert_forgotten(f, "a");
+  tape_free(&tape);
+}
+
 NEGATIVE_TEST(forced_load_forgets) {
   ct_load_options how = CT_LOAD_OPTIONS_INIT;
   how.flags = CT_LOAD_FORCE;
