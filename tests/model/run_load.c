@@ -2,23 +2,6 @@
 /* See run_state.h. Leases, loading and computing. */
 #include "run_state.h"
 
-/* What a loader or compute is to do. */
-typedef struct plan {
-  run *run;
-  request q; /* what it hands back, if it does */
-  bool sets;
-  bool discards;
-  bool invalidates; /* its own key, by a call that does nothing else */
-  bool keeps;       /* says that the old value is not modified */
-  bool renews;      /* there is an old value, which has this stamp */
-  uint64_t stamp;
-  bool sets_both;   /* a lifetime and a deadline, of which the last counts */
-  ct_status answer; /* the callback's */
-  ct_status told;   /* what the call makes of it; CT_OK: it goes on to store */
-  uint64_t ticks;   /* that the first call takes */
-  int calls;
-} plan;
-
 static void draw_failure(plan *p) {
   static const struct {
     int32_t answer, told;
@@ -32,9 +15,8 @@ static void draw_failure(plan *p) {
   p->sets = p->answer != CT_OK && one_in(p->run, 2);
 }
 
-/* A plan to store a value; the caller may draw more. */
-static plan draw_plan(run *r) {
-  plan p = {.run = r, .q = new_request(r, buffer), .sets = true};
+plan draw_plan(run *r, request q, const unsigned char *bytes) {
+  plan p = {.run = r, .q = q, .bytes = bytes, .sets = true};
   if (one_in(r, 3)) draw_conditions(r, &p.q);
   p.q.flags &= ~(CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT);
   p.discards = one_in(r, 8);
@@ -64,7 +46,7 @@ static ct_status follow_plan(plan *p, const void *key, size_t size, ct_result *r
   if ((q->flags & CT_ENTRY_WEIGHT) != 0) ct_result_weight(result, q->weight);
   if ((q->flags & CT_ENTRY_KEEP_TTL) != 0) ct_result_keep_ttl(result);
   if (p->discards) ct_result_discard(result);
-  if (ct_result_set(result, buffer, q->size) != CT_OK) complain(r, "a result was refused");
+  if (ct_result_set(result, p->bytes, q->size) != CT_OK) complain(r, "a result was refused");
   return p->answer;
 }
 
@@ -81,8 +63,7 @@ static bool match_none(void *user_data, const void *key, size_t key_length, cons
   return false;
 }
 
-static ct_status on_load(void *user_data, const void *key, size_t size, ct_result *result) {
-  plan *p = user_data;
+ct_status follow_plan_to_load(plan *p, const void *key, size_t size, ct_result *result) {
   run *r = p->run;
   const ct_status answer = follow_plan(p, key, size, result);
   ct_bytes old;
@@ -93,17 +74,33 @@ static ct_status on_load(void *user_data, const void *key, size_t size, ct_resul
     complain(r, "a loader was shown another value");
   if (p->keeps) ct_result_not_modified(result);
   if (p->renews) settle_due(r);
+  return answer;
+}
+
+void invalidate_all(run *r) {
+  const int reads = r->timer_reads;
+  ct_remove_if(r->cache, match_none, NULL);
+  overtake(r, -1);
+  r->timer_reads = reads;
+}
+
+static ct_status on_load(void *user_data, const void *key, size_t size, ct_result *result) {
+  plan *p = user_data;
+  run *r = p->run;
+  const ct_status answer = follow_plan_to_load(p, key, size, result);
   if (!p->invalidates) return answer;
+  if (p->q.stamp % 2 == 0) {
+    invalidate_all(r);
+    return answer;
+  }
   const int reads = r->timer_reads;
   const int own = p->q.key;
   const ct_status found = p->renews && model_is_live(&r->model, own) ? CT_OK : CT_MISS;
-  if (p->q.stamp % 2 == 0)
-    ct_remove_if(r->cache, match_none, NULL);
-  else if (ct_set_lifetime(r->cache, key, size, 0) != found)
+  if (ct_set_lifetime(r->cache, key, size, 0) != found)
     complain(r, "what is being loaded has another lifetime");
   else if (p->renews && model_is_kept(&r->model, own))
     leave(r, own, CT_CAUSE_EXPIRED);
-  overtake(r, p->q.stamp % 2 == 0 ? -1 : p->q.key);
+  overtake(r, own);
   r->timer_reads = reads;
   return answer;
 }
@@ -141,19 +138,11 @@ static ct_status follow_load(run *r, const request *q, bool kept) {
   return status == CT_ERR_TOO_LARGE ? CT_NOT_STORED : status;
 }
 
-/* What a loading call finds. */
-typedef struct service {
-  bool serves; /* the old value */
-  bool stale;  /* and that is past its deadline */
-  bool loads;  /* the caller has the lease */
-  bool busy;
-  bool remembered; /* that there is no value */
-  bool renews;     /* the lease comes with the old value */
-  uint64_t stamp;
-  size_t size;
-} service;
+bool may_keep(const run *r) {
+  return r->options.stale != 0 || r->options.refresh_ahead != 0;
+}
 
-static service find_service(const run *r, int key, bool forces) {
+service find_service(const run *r, int key, bool forces) {
   const model *m = &r->model;
   const ct_options *o = &r->options;
   const model_entry *entry = &m->entries[key];
@@ -163,8 +152,7 @@ static service find_service(const run *r, int key, bool forces) {
   s.serves = kept && !forces;
   s.stale = s.serves && !model_is_live(m, key);
   const bool soon = s.stale || entry->age_deadline < model_sum(m->now, o->refresh_ahead);
-  const bool freshens = o->stale != 0 || o->refresh_ahead != 0;
-  const bool wanted = !s.serves || (freshens && soon && m->now >= entry->retry_at);
+  const bool wanted = !s.serves || (may_keep(r) && soon && m->now >= entry->retry_at);
   s.remembered = !s.serves && !forces && model_remembers(m, key);
   s.loads = wanted && !leased && !s.remembered;
   s.busy = !s.serves && !s.remembered && leased;
@@ -172,8 +160,12 @@ static service find_service(const run *r, int key, bool forces) {
   return s;
 }
 
-/* Comes before the call, which may take its time. */
-static void follow_service(run *r, int key, const service *s) {
+ct_status lease_status(const service *s) {
+  if (s->serves) return s->loads ? CT_RENEW : s->stale ? CT_STALE : CT_OK;
+  return s->remembered ? CT_MISS : s->busy ? CT_BUSY : CT_LEASED;
+}
+
+void follow_service(run *r, int key, const service *s) {
   ct_stats *stats = &r->model.stats;
   if (s->renews) pin(r, s->stamp);
   if (!s->serves) {
@@ -255,9 +247,50 @@ static ct_status follow_keep(run *r, request q, uint64_t stamp, bool overtaken) 
   return CT_OK;
 }
 
+uint64_t follow_led_load(run *r, plan *p, const service *s, uint64_t started, ct_status status,
+                         ct_value *out) {
+  model *m = &r->model;
+  const int key = p->q.key;
+  const bool has_old_place = s->renews && has_old(r, key, s->stamp);
+  /* Of the old value, even if it has been evicted meanwhile. */
+  const bool lasts = model_leaves_at(m, key) > m->now;
+  const bool live = model_deadline(m, key) > m->now;
+  uint64_t stamp = p->keeps ? s->stamp : p->q.stamp;
+  if (p->told != CT_OK) {
+    r->writes = r->writes || p->told == CT_MISS || p->invalidates;
+    m->stats.load_failures++;
+    const bool own = p->told == CT_BUSY || p->told == CT_ERR_RECURSION; /* not shared */
+    const bool counts = s->renews && !p->invalidates && !own;
+    if (counts) follow_failure(r, key, s->stamp, p->told, s->serves);
+    if (p->told == CT_MISS && !p->invalidates) remember(r, key);
+    const bool serves = counts && s->serves && p->told != CT_MISS && lasts;
+    check_equal(r, !serves ? p->told : live ? CT_OK : CT_STALE, status);
+    stamp = serves ? s->stamp : 0;
+  } else {
+    check_equal(r, CT_OK, status);
+    r->writes = true;
+    count_load(r, started);
+    if (p->keeps) {
+      follow_keep(r, p->q, s->stamp, p->invalidates);
+    } else if (!p->discards && !p->invalidates) {
+      p->q.renews = has_old_place;
+      follow_load(r, &p->q, ct_contains(r->cache, key_data(r, key), key_size(r, key)));
+      learn_weight(r, key);
+    } else if (!p->invalidates) {
+      reclaim(r);
+      if (s->renews && has_old(r, key, s->stamp))
+        leave(r, key, cause_for(r, key, CT_CAUSE_REMOVED));
+    }
+  }
+  if (out != NULL && stamp != 0) receive(r, out, stamp, NULL, r->copies[stamp].size);
+  if (out != NULL && stamp == 0) check_nothing(r, out);
+  if (s->renews) unpin(r, s->stamp);
+  return stamp;
+}
+
 void do_get_or_load(run *r) {
   r->operation = "ct_get_or_load";
-  plan p = draw_plan(r);
+  plan p = draw_plan(r, new_request(r, buffer), buffer);
   if (one_in(r, 6)) {
     draw_failure(&p);
   } else if (one_in(r, 6)) {
@@ -272,8 +305,7 @@ void do_get_or_load(run *r) {
   const service s = find_service(r, key, options.flags != 0);
   p.renews = s.renews;
   p.stamp = s.stamp;
-  const bool freshens = r->options.stale != 0 || r->options.refresh_ahead != 0;
-  p.keeps = p.told == CT_OK && freshens && p.q.stamp % 3 == 0;
+  p.keeps = p.told == CT_OK && may_keep(r) && p.q.stamp % 3 == 0;
   if (p.keeps && !s.renews) p.told = CT_ERR_CALLBACK;
   if (p.told == CT_OK && p.q.stamp % 31 == 0) {
     p.q.flags |= CT_ENTRY_KEEP_TTL;
@@ -307,44 +339,12 @@ void do_get_or_load(run *r) {
     if (out != NULL) receive_entry(r, out, key);
     return;
   }
-  const uint64_t leaves_at = model_leaves_at(&r->model, key);
-  const bool live = model_is_live(&r->model, key);
-  if (p.told != CT_OK) {
-    r->writes = r->writes || p.told == CT_MISS || p.invalidates;
-    r->model.stats.load_failures++;
-    const bool counts = s.renews && !p.invalidates && p.told != CT_BUSY;
-    if (counts) follow_failure(r, key, s.stamp, p.told, s.serves);
-    if (p.told == CT_MISS && !p.invalidates) remember(r, key);
-    const bool serves = counts && s.serves && p.told != CT_MISS && leaves_at > r->model.now;
-    check_equal(r, !serves ? p.told : live ? CT_OK : CT_STALE, status);
-    if (out != NULL && serves) receive(r, out, s.stamp, NULL, s.size);
-    if (out != NULL && !serves) check_nothing(r, out);
-    if (s.renews) unpin(r, s.stamp);
-    return;
-  }
-  check_equal(r, CT_OK, status);
-  r->writes = true;
-  count_load(r, started);
-  if (p.keeps) {
-    follow_keep(r, p.q, s.stamp, p.invalidates);
-  } else if (!p.discards && !p.invalidates) {
-    p.q.renews = s.renews && has_old(r, key, s.stamp);
-    follow_load(r, &p.q, ct_contains(r->cache, key_data(r, key), key_size(r, key)));
-    learn_weight(r, key);
-  } else if (!p.invalidates) {
-    reclaim(r);
-    if (s.renews && has_old(r, key, s.stamp)) leave(r, key, cause_for(r, key, CT_CAUSE_REMOVED));
-  }
-  if (out != NULL && p.keeps)
-    receive(r, out, s.stamp, NULL, s.size);
-  else if (out != NULL)
-    receive(r, out, p.q.stamp, NULL, p.q.size);
-  if (s.renews) unpin(r, s.stamp);
+  follow_led_load(r, &p, &s, started, status, out);
 }
 
 void do_compute(run *r) {
   r->operation = "ct_compute";
-  plan p = draw_plan(r);
+  plan p = draw_plan(r, new_request(r, buffer), buffer);
   const uint64_t drawn = below(r, 8);
   if (drawn == 0) draw_failure(&p);
   if (drawn == 1) p.answer = p.told = CT_NOT_STORED;
@@ -392,7 +392,7 @@ void do_compute(run *r) {
 }
 
 static void end_lease_by(run *r, const open_lease *l) {
-  const bool keeps = l->renews && one_in(r, 4);
+  const bool keeps = l->renews && may_keep(r) && one_in(r, 4);
   if (!keeps && one_in(r, 4)) {
     static const int32_t kFailures[] = {CT_MISS, CT_MISS, CT_ERR_IO, 1000, CT_BUSY};
     const bool fails = one_in(r, 2);
@@ -400,12 +400,14 @@ static void end_lease_by(run *r, const open_lease *l) {
     r->model.stats.load_failures++;
     if (!fails) {
       ct_lease_abandon(l->lease);
+      follow_giving_up(r, l);
       return;
     }
     const ct_status failure = (ct_status)kFailures[r->stamps % COUNT_OF(kFailures)];
     ct_lease_fail(l->lease, failure);
-    if (l->renews && !l->overtaken) follow_failure(r, l->key, l->stamp, failure, true);
+    if (l->renews && !l->overtaken) follow_failure(r, l->key, l->stamp, failure, !l->forced);
     if (failure == CT_MISS && !l->overtaken) remember(r, l->key);
+    follow_answer(r, l->lease, failure == CT_BUSY ? CT_ERR_INVALID : failure, 0);
     r->writes = r->writes || failure == CT_MISS;
     return;
   }
@@ -426,10 +428,12 @@ static void end_lease_by(run *r, const open_lease *l) {
     check_equal(r, CT_ERR_INVALID, status);
     r->model.stats.load_failures++;
     if (out != NULL) check_nothing(r, out);
+    follow_giving_up(r, l);
     return;
   }
   r->writes = true;
   count_load(r, l->started);
+  follow_answer(r, l->lease, CT_OK, keeps ? l->stamp : q.stamp);
   ct_status expected = CT_NOT_STORED;
   if (keeps) {
     expected = follow_keep(r, q, l->stamp, l->overtaken);
@@ -463,9 +467,7 @@ static void take_lease(run *r) {
   open_lease l = {.key = key, .started = r->model.now, .renews = s.renews, .stamp = s.stamp};
   const ct_status status =
       ct_get_or_lease(r->cache, key_data(r, key), key_size(r, key), wait, out, &l.lease);
-  const ct_status served = s.loads ? CT_RENEW : s.stale ? CT_STALE : CT_OK;
-  const ct_status without = s.remembered ? CT_MISS : s.busy ? CT_BUSY : CT_LEASED;
-  check_equal(r, s.serves ? served : without, status);
+  check_equal(r, lease_status(&s), status);
   if (out != NULL && s.serves) receive_entry(r, out, key);
   if (out != NULL && !s.serves) check_nothing(r, out);
   check(r, s.loads == (l.lease != NULL));
@@ -479,10 +481,11 @@ static void take_lease(run *r) {
 }
 
 void do_lease(run *r) {
-  if (r->lease_count == kLeases || (r->lease_count > 0 && one_in(r, 3)))
+  if (r->lease_count >= kLeases || (r->lease_count > 0 && one_in(r, 3)))
     end_lease(r, (int)below(r, (uint64_t)r->lease_count));
   else
     take_lease(r);
-  check(r, r->timer_reads <= 3 || weighs_memory(r));
+  /* Those who wait may get the lease, or start anew. */
+  check(r, r->timer_reads <= 3 + 2 * kWaits || weighs_memory(r));
   r->timer_reads = 0; /* loads are timed in any cache */
 }

@@ -18,12 +18,13 @@ enum {
   kEvents = 2048,     /* that one call may cause */
   kHeld = 42,         /* pinned values, between two operations */
   kLeases = 6,        /* not ended yet */
+  kWaits = 6,         /* calls that wait for leases without a thread, and may get them */
   kStates = 32,       /* of a custom policy: one a shard, and as many for a copy */
   kPattern = 1 << 18, /* bytes that values are cut from */
   kShifts = 1024,     /* where they may begin */
   kLargestValue = kPattern - kShifts,
   kLargestKey = 70000,
-  kStamps = RUN_STEPS * kBatch + kLeases + 1
+  kStamps = RUN_STEPS * kBatch + kLeases + kWaits + 1
 };
 
 typedef struct event {
@@ -67,8 +68,30 @@ typedef struct open_lease {
   uint64_t started;
   bool overtaken; /* its key was written since */
   bool renews;    /* the entry of that stamp, which it pins */
+  bool forced;    /* and which was not handed out */
   uint64_t stamp;
 } open_lease;
+
+/* A call that waits without a thread. */
+typedef struct open_wait {
+  struct run *run;
+  bool open;
+  uint64_t number; /* who came first to a load has the lower one */
+  int key;
+  bool forces;
+  ct_lease *lease; /* of the load that it waits for */
+  bool overtaken;  /* that load was */
+  ct_wait *handle; /* NULL: it has none */
+  bool cancels;    /* the callback gives the handle back */
+
+  /* What the callback was told. */
+  int calls;
+  ct_status status;
+  bool has_value;
+  uint64_t prefix;
+  size_t size;
+  ct_lease *got;
+} open_wait;
 
 /* A policy of the caller's: first in, first out. */
 typedef struct custom_state {
@@ -123,8 +146,10 @@ typedef struct run {
   copy copies[kStamps];
   held_value held[kHeld + 1];
   int held_count;
-  open_lease leases[kLeases];
+  open_lease leases[kLeases + kWaits];
   int lease_count;
+  open_wait waits[kWaits];
+  uint64_t wait_number;
   walk walk;
 
   /* What the callbacks saw of the call that is running. */
@@ -363,6 +388,62 @@ void do_tick(run *r);
 
 /* ---- run_load.c ----------------------------------------------------------------------------- */
 
+/* What a loader or compute is to do. */
+typedef struct plan {
+  run *run;
+  request q; /* what it hands back, if it does */
+  const unsigned char *bytes;
+  bool sets;
+  bool discards;
+  bool invalidates; /* its own key, by a call that does nothing else */
+  bool keeps;       /* says that the old value is not modified */
+  bool renews;      /* there is an old value, which has this stamp */
+  uint64_t stamp;
+  bool sets_both;   /* a lifetime and a deadline, of which the last counts */
+  ct_status answer; /* the callback's */
+  ct_status told;   /* what the call makes of it; CT_OK: it goes on to store */
+  uint64_t ticks;   /* that the first call takes */
+  int calls;
+} plan;
+
+/* A plan to store that value; the caller may draw more. */
+plan draw_plan(run *r, request q, const unsigned char *bytes);
+
+/* Does in a loader what the plan says, but invalidates nothing yet. Returns its answer. */
+ct_status follow_plan_to_load(plan *p, const void *key, size_t size, ct_result *result);
+
+/* Invalidates all keys. */
+void invalidate_all(run *r);
+
+/* What a loading call finds. */
+typedef struct service {
+  bool serves; /* the old value */
+  bool stale;  /* and that is past its deadline */
+  bool loads;  /* the caller has the lease */
+  bool busy;
+  bool remembered; /* that there is no value */
+  bool renews;     /* the lease comes with the old value */
+  uint64_t stamp;
+  size_t size;
+} service;
+
+/* Whether an old value may be kept: where values are renewed, its lifetime begins anew in place.
+ * Elsewhere it may have to be stored anew. */
+bool may_keep(const run *r);
+
+service find_service(const run *r, int key, bool forces);
+
+/* What ct_get_or_lease must answer if it does not wait. */
+ct_status lease_status(const service *s);
+
+/* Comes before the call, which may take its time. */
+void follow_service(run *r, int key, const service *s);
+
+/* Follows how a load ended that a call has led, and checks what that answered. out may be NULL.
+ * Returns the stamp of the value that came out, or 0. */
+uint64_t follow_led_load(run *r, plan *p, const service *s, uint64_t started, ct_status status,
+                         ct_value *out);
+
 void do_get_or_load(run *r);
 void do_compute(run *r);
 
@@ -370,6 +451,20 @@ void do_compute(run *r);
 void end_lease(run *r, int at);
 
 void do_lease(run *r);
+
+/* ---- run_wait.c ----------------------------------------------------------------------------- */
+
+/* These follow what the callbacks of those who wait were told: how the load of that lease ended,
+ * or that a value was stored under a key. */
+void follow_answer(run *r, const ct_lease *lease, ct_status status, uint64_t stamp);
+void follow_giving_up(run *r, const open_lease *l);
+void follow_stored(run *r, int key, uint64_t stamp);
+
+/* Checks that nobody else was told anything. */
+void check_waits(run *r);
+
+void do_wait(run *r);
+void do_load_many(run *r);
 
 /* ---- run_walk.c ----------------------------------------------------------------------------- */
 

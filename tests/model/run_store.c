@@ -5,6 +5,8 @@
 void overtake(run *r, int key) {
   for (int i = 0; i < r->lease_count; i++)
     if (key < 0 || r->leases[i].key == key) r->leases[i].overtaken = true;
+  for (int i = 0; i < kWaits; i++)
+    if (key < 0 || r->waits[i].key == key) r->waits[i].overtaken = true;
   model_forget_negative(&r->model, key);
 }
 
@@ -87,6 +89,7 @@ ct_status follow_store(run *r, const request *q, ct_status answer) {
   r->copies[q->stamp].stored = r->copies[q->stamp].cached = true;
   r->copies[q->stamp].stores++;
   reclaim(r);
+  follow_stored(r, q->key, q->stamp);
   return CT_OK;
 }
 
