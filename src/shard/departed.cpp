@@ -12,7 +12,7 @@ Entry *Departed::at(Place place) const { return shards_[place.shard].at(place.re
 uint64_t Departed::deadline(Place place) const { return shards_[place.shard].deadline(at(place)); }
 
 void Departed::add(uint32_t shard, Ref ref, Entry *e, ct_cause cause) {
-  assert((e->flags & kDead) != 0 && (e->flags & kTelling) == 0);
+  assert(e->is_dead() && !e->is_telling());
   const Place place = {shard, ref};
   e->flags |= kTelling;
   e->prev = kNone;

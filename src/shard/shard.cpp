@@ -72,7 +72,7 @@ void Shard::close_entries(Departed &gone) {
   } else {
     map_.index.visit_all(under_lock([&](Ref ref) CT_REQUIRES(lock_) {
       Entry *e = at(ref);
-      e->flags |= kDead;
+      e->die();
       if (e->pins != 0) {
         e->prev = ref;
       } else if (options_.drop == nullptr) {
@@ -241,8 +241,7 @@ const char *Shard::problem_of_entries() {
     const bool stays =
         saturating_add(map_.entries.deadline(e), map_.entries.layout().stale) == CT_NEVER;
     if (!filed && !stays) problem = "shard: a deadline is not filed";
-    if ((e->flags & (kDead | kTelling | kNoDrop)) != 0)
-      problem = "shard: a dead entry is in the index";
+    if (e->is_dead()) problem = "shard: a dead entry is in the index";
     if ((e->block & kFree) != 0) problem = "shard: a free block is in the index";
   }));
   if (problem != nullptr) return problem;

@@ -354,8 +354,7 @@ class alignas(64) Shard {
   void renew_idle(Entry *e, Now &now) CT_REQUIRES(lock_);
   // Returns the entry that a pinned one is now: itself, unless it has moved to another block.
   const Entry *home_of(const Entry *e) const CT_REQUIRES(lock_) {
-    constexpr uint8_t kMoved = kDead | kNoDrop;
-    return (e->flags & kMoved) == kMoved && e->next != kNone ? at(e->next) : e;
+    return e->is_not_dropped() && e->next != kNone ? at(e->next) : e;
   }
   Entry *home_of(Entry *e) const CT_REQUIRES(lock_) {
     return const_cast<Entry *>(home_of(static_cast<const Entry *>(e)));

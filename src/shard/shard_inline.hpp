@@ -18,7 +18,7 @@ namespace ct {
 inline void Shard::bury(Ref ref, ct_cause cause, Departed &gone) {
   if (quiet_ && !gone.watched()) return bury_quietly(ref);
   Entry *e = at(ref);
-  e->flags |= kDead;
+  e->die();
   telling_++;
   gone.add(number_, ref, e, cause);
 }
@@ -26,7 +26,7 @@ inline void Shard::bury(Ref ref, ct_cause cause, Departed &gone) {
 // Does the same if nobody is to be told.
 inline void Shard::bury_quietly(Ref ref) {
   Entry *e = at(ref);
-  e->flags |= kDead;
+  e->die();
   if (e->pins != 0) {
     e->prev = ref;
   } else {
@@ -38,7 +38,7 @@ inline void Shard::bury_quietly(Ref ref) {
 inline uint64_t Shard::leave_now(Ref ref, uint64_t hash, ct_cause cause, Departed &gone,
                                  bool displaced) {
   Entry *e = at(ref);
-  assert((e->flags & (kDead | kTelling | kNoDrop)) == 0);
+  assert(!e->is_dead());
   const uint64_t weight = map_.entries.weight_of(e);
   map_.index.erase(hash, ref);
   if ((e->flags & kLifetime) != 0) expiry_.remove(ref);

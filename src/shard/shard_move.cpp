@@ -9,7 +9,7 @@ namespace ct {
 // to stay.
 bool Shard::move(Ref from) {
   const Entry *old = at(from);
-  if (old->pins != 0 || (old->flags & (kDead | kNoDrop)) != 0) return false;
+  if (old->pins != 0 || old->is_dead()) return false;
   const Ref to = map_.entries.copy_elsewhere(old);
   if (to == kNone) return false;
   change_place(from, to, hash_of(from));

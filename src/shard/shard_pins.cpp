@@ -26,8 +26,8 @@ void Shard::release(Entry *e) {
   bool dropping;
   {
     Locked locked(*this);
-    const bool last = e->pins == 1 && (e->flags & (kDead | kTelling)) == kDead;
-    dropping = last && options_.drop != nullptr && (e->flags & kNoDrop) == 0;
+    const bool last = e->pins == 1 && e->is_dead() && !e->is_telling();
+    dropping = last && options_.drop != nullptr && !e->is_not_dropped();
     if (!dropping) closed = let_loose(e, last);
   }
   if (dropping) closed = drop_last(e);
@@ -58,7 +58,7 @@ void Shard::free_dead(Entry *e) {
   map_.entries.free_dead(e);
   if (home == e) return;
   pins_.let_go_of(home);
-  const bool last = home->pins == 0 && (home->flags & (kDead | kTelling)) == kDead;
+  const bool last = home->pins == 0 && home->is_dead() && !home->is_telling();
   if (last) map_.entries.free_dead(home);
 }
 

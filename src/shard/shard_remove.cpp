@@ -36,7 +36,7 @@ ct_status Shard::remove(const Probe &probe, Now &now, Departed &gone, ct_value *
 
 Ref Shard::current(Entry *e, bool stale_too, Now &now) const {
   const Entry *home = home_of(e);
-  if ((home->flags & kDead) != 0 || (!stale_too && map_.is_expired(home, now))) return kNone;
+  if (home->is_dead() || (!stale_too && map_.is_expired(home, now))) return kNone;
   const Bytes key = map_.entries.key(home);
   return map_.find({key, map_.entries.hash_of(key)}).ref;
 }

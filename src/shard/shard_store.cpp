@@ -176,7 +176,7 @@ inline bool ShardStore::give_back(ct_value *out) {
     return false;
   }
   Entry *e = shard_.at(ref);
-  e->flags |= kDead | kNoDrop;
+  e->die(kNoDrop);
   e->prev = ref;
   e->next = kNone;
   map().entries.fill(e, request_.probe.key, request_.value);
@@ -470,7 +470,7 @@ inline Next ShardStore::extend(Ref ref) {
 // a third block.
 inline void ShardStore::bury_copy(Ref ref, Entry *e, Ref to) {
   const bool pinned = e->pins != 0;
-  e->flags |= kDead | kNoDrop;
+  e->die(kNoDrop);
   e->prev = ref;
   e->next = pinned ? to : kNone;
   if (pinned) {

@@ -60,7 +60,7 @@ bool ShardWalk::resume(const OrderWalk &walk, Policy::Walk *at) const {
   }
   for (const OrderWalk::Place &place : walk.places) {
     if (place.entry == nullptr || place.next_entry == nullptr) continue;
-    if (((place.entry->flags | place.next_entry->flags) & kDead) != 0) continue;
+    if (place.entry->is_dead() || place.next_entry->is_dead()) continue;
     Policy::Walk again = place.at;
     uint32_t rank;
     if (!shard_.policy_->step(again, &rank)) continue;
@@ -143,7 +143,7 @@ bool ShardWalk::view(Entry *e, bool stale_too, Now &now, Bytes *key, Bytes *valu
   Shard::Locked locked(shard_);
   *key = shard_.map_.entries.key(e);
   *value = shard_.map_.entries.value(e);
-  if ((e->flags & kDead) != 0) return shard_.current(e, stale_too, now) != kNone;
+  if (e->is_dead()) return shard_.current(e, stale_too, now) != kNone;
   if (!shard_.map_.is_expired(e, now)) return true;
   return stale_too && shard_.is_served_stale(e, now);
 }

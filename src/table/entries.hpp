@@ -181,7 +181,7 @@ class Entries {
   }
   // Frees a dead entry, whose reference stands in prev.
   void free_dead(Entry *e) {
-    assert((e->flags & kDead) != 0 && e->pins == 0);
+    assert(e->is_dead() && e->pins == 0);
     free(e->prev, e);
   }
 

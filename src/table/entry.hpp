@@ -55,14 +55,17 @@ constexpr size_t kMinBlockBytes = 24;
 // kTelling still changes.
 enum : uint8_t {
   kDead = 1,      // has left the cache; stays for its pins, or until its removal has been told
-  kTelling = 2,   // dead, and in the hands of the call that removed it
   kLifetime = 4,  // has a Lifetime
   kWeight = 8,    // has a weight of its own
   kApart = 16,    // has an Apart
-  kNoDrop = 32,   // dead; `drop` is not called, as the value lives on elsewhere or was never kept
 };
 // These flags belong to the policy while the entry is in the cache.
 constexpr uint8_t kPolicyFlags = 64 | 128;
+// The same bits of a dead entry.
+enum : uint8_t {
+  kTelling = 64,  // in the hands of the call that removed it
+  kNoDrop = 128,  // `drop` is not called, as the value lives on elsewhere or was never kept
+};
 
 // Values of Entry::block, which belongs to the store.
 enum : uint8_t {
@@ -83,6 +86,15 @@ struct Entry {
   Cell<uint8_t> block;
   Cell<uint16_t> value_size;  // 0 if apart
   Cell<uint16_t> pins;        // kManyPins: that many, plus those that the shard counts
+
+  bool is_dead() const { return (flags & kDead) != 0; }
+  bool is_telling() const { return is_dead() && (flags & kTelling) != 0; }
+  // Returns whether the value has moved to another block, or was never kept.
+  bool is_not_dropped() const { return is_dead() && (flags & kNoDrop) != 0; }
+  // Ends the life of an entry that is in no structure any more. more: kNoDrop or 0.
+  void die(uint8_t more = 0) {
+    flags = static_cast<uint8_t>((flags & ~kPolicyFlags) | kDead | more);
+  }
 };
 static_assert(sizeof(Entry) == 16, "the header of every entry");
 static_assert(kApartBytes + 256 < 0xFFFF,
