@@ -92,6 +92,16 @@ void ct_result_keep_ttl(ct_result *result) {
   if (result != nullptr) unwrap(result)->entry().flags |= CT_ENTRY_KEEP_TTL;
 }
 
+void ct_result_tag(ct_result *result, const void *tag, size_t tag_size) {
+  if (result == nullptr) return;
+  const ct_status status = ct::check_bytes(tag, tag_size);
+  if (status == CT_OK) {
+    unwrap(result)->tag(ct::bytes(tag, tag_size));
+  } else {
+    unwrap(result)->fail_tags(status);
+  }
+}
+
 void ct_result_discard(ct_result *result) {
   if (result != nullptr) unwrap(result)->discard();
 }
@@ -244,6 +254,8 @@ ct_status ct_lease_keep(ct_lease *lease, const ct_entry_options *options) {
   ct_entry_options copy;
   const ct_entry_options *entry = ending.check(options, &copy);
   if (entry == nullptr || ending.old() == nullptr) return CT_ERR_INVALID;
+  // The value keeps those that it has.
+  if ((entry->flags & CT_ENTRY_TAGS) != 0) return CT_ERR_INVALID;
   return ending.ended(ending.cache().keep(ending.flight(), *entry, ending.old(), nullptr));
 }
 

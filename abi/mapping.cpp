@@ -164,6 +164,14 @@ uint64_t ct_remove_if(ct_cache *cache, ct_match_fn match, void *user_data) {
   return ct::unwrap(cache)->remove_if(match, user_data);
 }
 
+ct_status ct_invalidate_tag(ct_cache *cache, const void *tag, size_t tag_size, uint32_t flags) {
+  const ct_status status = ct::check_key(cache, tag, tag_size);
+  if (status != CT_OK) return status;
+  if (flags != 0) return CT_ERR_INVALID;
+  ct::unwrap(cache)->invalidate_tag(ct::bytes(tag, tag_size));
+  return CT_OK;
+}
+
 ct_status ct_set_lifetime(ct_cache *cache, const void *key, size_t key_size, uint64_t ttl) {
   const ct_status status = ct::check_key(cache, key, key_size);
   if (status != CT_OK) return status;

@@ -365,6 +365,14 @@ CT_API ct_status ct_set_ttl(ct_cache *cache, const void *key, size_t key_size, c
  * moves in memory. The value of another key or cache, and one that was handed back instead of being
  * stored, is never that of the key. A ct_value that holds nothing stands for an absent key.
  */
+/** ct_entry_options.tags apply: see Tags. */
+#define CT_ENTRY_TAGS 0x80u
+
+/** Borrowed bytes. This struct never changes. */
+typedef struct ct_bytes {
+  const void *data; /**< size bytes */
+  size_t size;      /**< in bytes */
+} ct_bytes;
 
 /** What is special about one entry. A field without its flag must be 0, else CT_ERR_INVALID. */
 typedef struct ct_entry_options {
@@ -375,11 +383,13 @@ typedef struct ct_entry_options {
   uint64_t deadline;    /**< in ticks, absolute; CT_NEVER: none */
   uint64_t weight;      /**< in units of maxsize */
   const ct_value *same; /**< borrowed for the call; not NULL with CT_ENTRY_IF_SAME */
+  const ct_bytes *tags; /**< read during the call; NULL only if there are none */
+  size_t tag_count;     /**< 8 at most; equal ones count once */
 } ct_entry_options;
 
 /** A ct_entry_options that says nothing special. */
 #define CT_ENTRY_OPTIONS_INIT \
-  { sizeof(ct_entry_options), 0, 0, 0, 0, 0, CT_NULL_ }
+  { sizeof(ct_entry_options), 0, 0, 0, 0, 0, CT_NULL_, CT_NULL_, 0 }
 
 /** As ct_options_init, for CT_ENTRY_OPTIONS_INIT. */
 CT_API void ct_entry_options_init(ct_entry_options *options, size_t struct_size);
@@ -393,7 +403,8 @@ CT_API void ct_entry_options_init(ct_entry_options *options, size_t struct_size)
  *
  * @param options  NULL: as ct_set
  * @return as ct_set; CT_EXISTS with CT_ENTRY_IF_ABSENT, CT_MISS with CT_ENTRY_IF_PRESENT, either
- *         with CT_ENTRY_IF_SAME: nothing was stored
+ *         with CT_ENTRY_IF_SAME: nothing was stored; CT_NOT_STORED also if a tag was invalidated
+ *         while this ran
  *
  * Callbacks: as ct_set.
  * Cost:      as ct_set.
@@ -529,17 +540,60 @@ typedef bool (*ct_match_fn)(void *user_data, const void *key, size_t key_size, c
  */
 CT_API uint64_t ct_remove_if(ct_cache *cache, ct_match_fn match, void *user_data);
 
+/* ---- Tags ----------------------------------------------------------------------------------- */
+/*
+ * A value may carry up to 8 tags, which are any bytes: the things that it was made of, such as
+ * "product:17" or "template:4". When one of them changes, ct_invalidate_tag ends all values that
+ * carry its tag, whatever their keys are.
+ *
+ *     ct_bytes tags[] = {{"product:17", 10}, {"template:4", 10}};
+ *     ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
+ *     options.flags = CT_ENTRY_TAGS;
+ *     options.tags = tags;
+ *     options.tag_count = 2;
+ *     ct_set_with(cache, "/shoes", 6, page, page_size, &options);
+ *     ct_invalidate_tag(cache, "product:17", 10, 0);
+ *
+ * Tags belong to the value. Another value of the key comes without them, and ct_set_lifetime,
+ * ct_lease_keep and ct_result_not_modified leave them. Snapshots carry them.
+ *
+ * An invalidated entry cannot be read any more, not even as a stale one (see Freshness); a set over
+ * it is an insert, and ct_delete and ct_pop return CT_MISS. It weighs until it is swept: each call
+ * that stores sweeps a few, and ct_len, ct_currsize, ct_popitem and ct_expire sweep all before they
+ * do anything else. The listener is told of it once, with cause REMOVED, by the call that sweeps it
+ * or meets it in its way.
+ *
+ * A value whose loader or compute was called before the invalidation is not kept if it carries the
+ * tag, because it may be made of what was there before. It goes to its own caller. Callers that
+ * wait for such a load start anew, since they may have come after the invalidation. What was called
+ * before the cache was ever given a tag is not kept with any tag once one is invalidated.
+ *
+ * Each tag takes 8 bytes in each entry. What is known of a tag takes about 64 bytes and its name,
+ * while an entry carries it or loads run that began before it was invalidated. A cache that was
+ * never given a tag spends nothing.
+ */
+
+/**
+ * Invalidates all entries that carry a tag, at once, without touching them.
+ *
+ * @param tag    NULL only if tag_size is 0, which is a tag as any other
+ * @param flags  0
+ * @return CT_OK, whether or not an entry carries the tag; CT_ERR_INVALID; CT_ERR_TOO_LARGE for 2^32
+ *         bytes or more
+ *
+ * Threads:   a call of another thread that was begun before may still read the values.
+ * Callbacks: inside: allocator.
+ * Cost:      O(tag_size), however many entries there are. If there is no memory to remember the tag
+ *            for loads that run, none of these keeps a value that carries tags.
+ */
+CT_API ct_status ct_invalidate_tag(ct_cache *cache, const void *tag, size_t tag_size,
+                                   uint32_t flags);
+
 /* ---- Many keys in one call ------------------------------------------------------------------ */
 /*
  * These calls are not atomic: each key is read or written on its own. Arrays of no elements may be
  * NULL.
  */
-
-/** Borrowed bytes. This struct never changes. */
-typedef struct ct_bytes {
-  const void *data; /**< size bytes */
-  size_t size;      /**< in bytes */
-} ct_bytes;
 
 /**
  * ct_get for many keys in one call.
@@ -652,7 +706,8 @@ typedef enum ct_cause {
   CT_CAUSE_EVICTED = 0,  /**< room was needed, or ct_popitem took it */
   CT_CAUSE_EXPIRED = 1,  /**< its deadline had passed, whichever call removed it */
   CT_CAUSE_REPLACED = 2, /**< another value was stored under its key */
-  CT_CAUSE_REMOVED = 3,  /**< deleted, popped or matched, or replaced by a value dead on arrival */
+  CT_CAUSE_REMOVED = 3,  /**< deleted, popped or matched, invalidated by ct_invalidate_tag, or
+                              replaced by a value dead on arrival */
   CT_CAUSE_CLEARED = 4   /**< ct_clear */
 } ct_cause;
 
@@ -1151,6 +1206,11 @@ CT_API void ct_result_keep_ttl(ct_result *result);
 /** Gives the value a weight. With CT_WEIGHT_MEMORY the call then fails with CT_ERR_CALLBACK. */
 CT_API void ct_result_weight(ct_result *result, uint64_t weight);
 
+/** Gives the value a tag, in addition to those that it has. A ninth one, or what ct_set_with would not
+ *  take, fails the call with CT_ERR_INVALID, CT_ERR_TOO_LARGE or CT_ERR_NOMEM. Copies the tag; may
+ *  allocate. Cost: O(tag_size). */
+CT_API void ct_result_tag(ct_result *result, const void *tag, size_t tag_size);
+
 /** Hands the value back to the callers, but does not keep it. */
 CT_API void ct_result_discard(ct_result *result);
 
@@ -1427,8 +1487,8 @@ CT_API void ct_lease_fail(ct_lease *lease, ct_status status);
  * it has left meanwhile for want of room, it is stored anew, but not in a cache with a drop.
  *
  * @param lease    consumed, whatever is returned
- * @param options  NULL: the lifetime that ct_set would give; without a condition or
- *                 CT_ENTRY_KEEP_TTL
+ * @param options  NULL: the lifetime that ct_set would give; without a condition, CT_ENTRY_KEEP_TTL
+ *                 or tags, since the value keeps its own
  * @return CT_OK; CT_NOT_STORED: overtaken, or dead on arrival; CT_ERR_INVALID, also for a lease
  *         that CT_LEASED gave, CT_ERR_NOMEM: the lease is given up as by ct_lease_abandon
  *
@@ -1747,8 +1807,9 @@ typedef ct_status (*ct_read_fn)(void *user_data, void *buffer, size_t capacity, 
 
 /**
  * Writes down the contents of a cache, for ct_snapshot_load today or after a restart: keys and
- * values, weights that were given or came from a weigher, what is left of lifetimes, and the order
- * of the policy, with LFU also how often each entry was used. This uses nothing and counts nothing.
+ * values, tags, weights that were given or came from a weigher, what is left of lifetimes, and the
+ * order of the policy, with LFU also how often each entry was used. This uses nothing and counts
+ * nothing.
  *
  * A cache with the default timer also writes down the date, by the wall clock, for
  * CT_SNAPSHOT_AGED. So the same entries make other bytes at another time.

@@ -77,6 +77,7 @@ Cache::Cache(const Memory &memory, const CheckedOptions &checked) noexcept
       clock_(checked.options.timer, checked.options.user_data,
              (checked.options.flags & CT_FLAG_PRECISE_CLOCK) != 0),
       loads_(memory_, (checked.options.flags & CT_FLAG_NO_STATS) == 0, !clock_.is_systems()),
+      tags_(memory_, options_),
       always_lifetime_(options_.ttl != 0 || options_.tti != 0 || options_.ttu != nullptr ||
                        options_.drop != nullptr || layout_.keeps_retry),
       stores_as_usual_(stores_as_usual(options_)),
@@ -107,10 +108,18 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   bool ready = true;
   uint32_t made = 0;
   for (; ready && made < options.shards; made++) {
-    const ShardContext context = {
-        kind,          *cache,         cache->memory_, cache->layout_, cache->options_,
-        cache->clock_, cache->budget_, cache->loads_,  cache->shards_, cache->negatives_,
-        made};
+    const ShardContext context = {kind,
+                                  *cache,
+                                  cache->memory_,
+                                  cache->layout_,
+                                  cache->options_,
+                                  cache->clock_,
+                                  cache->budget_,
+                                  cache->loads_,
+                                  cache->tags_,
+                                  cache->shards_,
+                                  cache->negatives_,
+                                  made};
     ready = Shard::make(&cache->shards_[made], context)->ready();
   }
   if (ready) {
@@ -194,6 +203,16 @@ bool Cache::set_mortal(const Probe &probe, Bytes value, const ct_entry_options &
   return has_lifetime ? shard.set_as_usual<true>(set, now) : shard.set_as_usual<false>(set, now);
 }
 
+// Gives the request these tags, unless it has tags already. Returns false if there is no memory.
+bool Cache::hold_tags(const ct_bytes *tags, size_t count, StoreRequest *request) {
+  if (request->tags.count() == 0 && count != 0 &&
+      !tags_.hold(tags, count, request->run, &request->tags, &request->outdated)) {
+    return false;
+  }
+  if (request->tags.count() != 0) request->flags |= kTags;
+  return true;
+}
+
 // Sets the weight: the given one, or else the weigher's, or else the one by weight_kind. The
 // weigher is not asked about a value that is known to be dead on arrival.
 void Cache::weigh(bool given, uint64_t weight, StoreRequest *request) {
@@ -203,8 +222,8 @@ void Cache::weigh(bool given, uint64_t weight, StoreRequest *request) {
   if (given) {
     request->weight = weight;
   } else if (options_.weigher == nullptr) {
-    request->weight =
-        Entries::weigh(options_.weight_kind, layout_, request->flags, key.size, value.size);
+    request->weight = Entries::weigh(options_.weight_kind, layout_, request->flags, key.size,
+                                     value.size, request->tags.count());
   } else if (request->fitness != Fitness::kDead) {
     request->weight =
         options_.weigher(options_.user_data, key.data, key.size, value.data, value.size);
@@ -219,6 +238,7 @@ ct_status Cache::make_request(const Probe &probe, Bytes value, const ct_entry_op
                               Now &now, StoreRequest *request) {
   begin_request(probe, value, request);
   if ((entry.flags & kConditions) != 0) give_condition(entry, request);
+  if (!hold_tags(entry.tags, entry.tag_count, request)) return lack_memory(*request);
   if (__builtin_expect(request->inherits != nullptr, 0)) return make_heir(entry, now, request);
   give_deadline(deadline_of(probe, value, entry, now), now, request);
   weigh((entry.flags & CT_ENTRY_WEIGHT) != 0, entry.weight, request);
@@ -255,10 +275,13 @@ ct_status Cache::make_heir(const ct_entry_options &entry, Now &now, StoreRequest
 ct_status Cache::copy_apart(StoreRequest *request) {
   const bool fails = request->refusal == Refusal::kFails;
   if (request->fitness == Fitness::kTooLarge && fails) return CT_OK;
-  if (request->apart.make(request->probe.key, request->value)) return CT_OK;
-  // A write that fails here is a write all the same, and overtakes a load of its key.
-  const bool is_write = request->flight == nullptr && request->refusal != Refusal::kNeverKept;
-  if (is_write) shard_of(request->probe).invalidate(request->probe);
+  return request->apart.make(request->probe.key, request->value) ? CT_OK : lack_memory(*request);
+}
+
+// A write for which there is no memory is a write all the same, and overtakes a load of its key.
+ct_status Cache::lack_memory(const StoreRequest &request) {
+  const bool is_write = request.flight == nullptr && request.refusal != Refusal::kNeverKept;
+  if (is_write) shard_of(request.probe).invalidate(request.probe);
   return CT_ERR_NOMEM;
 }
 
@@ -454,6 +477,7 @@ ct_status Cache::remove_same(Bytes key, const ct_value &same) {
 ct_status Cache::popitem(ct_value *key, ct_value *value) {
   Now now(clock_);
   Departed gone(shards_);
+  sweep(gone);
   expire_all(now, gone);
   const uint32_t turn = turn_.fetch_add(1, std::memory_order_relaxed);
   ct_status status = CT_MISS;
@@ -557,7 +581,24 @@ void Cache::tidy_negatives(Now &now) {
   }
 }
 
+void Cache::sweep() {
+  Departed gone(shards_);
+  sweep(gone);
+  tell(gone);
+}
+
+// Removes the entries that invalidated tags have left behind so far.
+void Cache::sweep(Departed &gone) {
+  if (!tags_.has_unswept()) return;
+  const uint64_t invalidation = tags_.invalidations();
+  for (uint32_t i = 0; i < shards_.count; i++) {
+    while (shards_[i].sweep(invalidation, gone)) continue;
+  }
+}
+
 uint64_t Cache::expire(uint64_t time, ct_visit_fn visit, void *user_data) {
+  // Invalidated entries have been removed. So they are neither counted nor shown.
+  sweep();
   Now now = time == CT_NOW ? Now(clock_) : Now(time);
   Departed gone(shards_, visit != nullptr);
   const uint64_t count = expire_all(now, gone);
@@ -611,12 +652,14 @@ void Cache::reset_stats() {
 #ifdef CT_VALIDATE
 const char *Cache::problem() {
   uint64_t weight = 0;
-  uint64_t count = 0, negatives = 0;
+  uint64_t count = 0, negatives = 0, tags = 0;
   for (uint32_t i = 0; i < shards_.count; i++) {
     if (const char *problem = shards_[i].problem()) return problem;
     weight += shards_[i].weight();
     shards_[i].add_negatives(&count, &negatives);
+    tags += shards_[i].tags();
   }
+  if (const char *problem = tags_.problem(tags)) return problem;
   if (const char *problem = shards_.due_tree.problem()) return problem;
   if (budget_.debt() != 0) return "budget: a debt is left";
   weight += negatives;

@@ -115,6 +115,11 @@ class alignas(64) Cache : public Owner {
   ct_status popitem(ct_value *key, ct_value *value);
   void clear();
   uint64_t remove_if(ct_match_fn match, void *user_data);
+  // Removes the entries that invalidated tags have left behind so far, and tells of them.
+  void sweep();
+  // Returns whether an entry has ever been given a tag.
+  bool are_tags_used() const { return tags_.are_used(); }
+  void invalidate_tag(Bytes name) { tags_.invalidate(name); }
   ct_status resize(uint64_t maxsize);
   uint64_t expire(uint64_t now, ct_visit_fn visit, void *user_data);
 
@@ -138,7 +143,7 @@ class alignas(64) Cache : public Owner {
   // returns how the old value may be handed out all the same: CT_OK, CT_STALE, or CT_MISS if it may
   // not.
   ct_status fulfil(Flight &flight, Bytes value, const ct_entry_options &entry, bool discarded,
-                   const Entry *old, ct_value *out);
+                   Entry *old, ct_value *out);
   ct_status keep(Flight &flight, const ct_entry_options &entry, Entry *old, ct_value *out);
   ct_status end_in_failure(Flight &flight, ct_status failure, Entry *old);
   void give_up(Flight &flight);
@@ -153,7 +158,12 @@ class alignas(64) Cache : public Owner {
   // Each key gets a status. values may be NULL.
   ct_status get_or_load_many(const KeyList &keys, const BulkLoader &loader,
                              const Patience &patience, ct_value *values, ct_status *statuses);
-  ct_status keep_first(Bytes key, const Result &result, bool keep, ct_value *out);
+  // keep_first is for a value that was made without a lease, by a run that the caller begins before
+  // that, and ends after it.
+  TagRun begin_run() { return tags_.begin_run(); }
+  void end_run(const TagRun &run) { tags_.end_run(run); }
+  ct_status keep_first(Bytes key, const Result &result, const TagRun &run, bool keep,
+                       ct_value *out);
   ct_status compute(Bytes key, ct_compute_fn compute, void *user_data, ct_value *out);
 
   // ---- Snapshots (restore.cpp) --------------------------------------------------------------
@@ -240,6 +250,8 @@ class alignas(64) Cache : public Owner {
                                                          const ct_entry_options &entry, Now &now);
   ct_status store_sum(const Probe &probe, const ct_entry_options &entry, Now &now,
                       Inheritance &counter);
+  ct_status fulfil(StoreRequest &request, Flight &flight, Bytes value,
+                   const ct_entry_options &entry, ct_value *out);
   Landing await(const Hold &hold, uint64_t until, Thread loader, ct_value *out);
   ct_status make_request(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now,
                          StoreRequest *request);
@@ -254,6 +266,8 @@ class alignas(64) Cache : public Owner {
   uint64_t jitter(const Probe &probe, Now &now) const;
   bool set_mortal(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now);
   void give_deadline(uint64_t deadline, Now &now, StoreRequest *request);
+  ct_status lack_memory(const StoreRequest &request);
+  bool hold_tags(const ct_bytes *tags, size_t count, StoreRequest *request);
   void weigh(bool given, uint64_t weight, StoreRequest *request);
   void begin_restored(const Record &record, Now &now, StoreRequest *request);
   void ask_weight(Record &record, Now &now);
@@ -263,10 +277,10 @@ class alignas(64) Cache : public Owner {
   ct_status end_load(Flight &flight, Result &result, ct_status answered, Entry *old, ct_value *out);
   bool compute_in_turn(const Probe &probe, ct_compute_fn compute, void *user_data, ct_value *out,
                        ct_status *status);
-  bool compute_once(const Probe &probe, ct_compute_fn compute, void *user_data, ct_value *old,
-                    Departed &gone, ct_value *out, ct_status *status);
-  ct_status store_computed(const Probe &probe, Result &result, const Entry *seen, Departed &gone,
-                           ct_value *out);
+  bool compute_once(const Probe &probe, ct_compute_fn compute, void *user_data, const TagRun &run,
+                    ct_value *old, Departed &gone, ct_value *out, ct_status *status);
+  ct_status store_computed(const Probe &probe, Result &result, const TagRun &run, const Entry *seen,
+                           Departed &gone, ct_value *out);
   template <class KeyOf>
   void look_ahead(size_t count, KeyOf key_of, Asked *asked);
   template <class Visit>
@@ -286,6 +300,7 @@ class alignas(64) Cache : public Owner {
   void remember_miss(Flight &flight, Departed &gone);
   bool take_negative_room(const Shard &own, uint64_t weight, Reservation &room);
   void tidy_negatives(Now &now);
+  void sweep(Departed &gone);
   void tell(Departed &gone) {
     if (!gone.empty()) gone.tell(options_.listener, options_.user_data, nullptr, nullptr);
     if (!gone.answers().empty()) answer(gone.answers());
@@ -303,6 +318,7 @@ class alignas(64) Cache : public Owner {
   Layout layout_;
   Clock clock_;
   LoadCounters loads_;
+  Tags tags_;
   Shards shards_;
   // Every entry gets a place for a deadline: most will have one; or, with a `drop`, a value must
   // not be copied to a block that has such a place.

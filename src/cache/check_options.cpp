@@ -5,14 +5,15 @@
 
 #include "base/options.hpp"
 #include "policy/policy.hpp"
+#include "table/entry.hpp"
 
 namespace ct {
 namespace {
 
 constexpr uint32_t kKnownFlags =
     CT_FLAG_SINGLE_THREADED | CT_FLAG_NO_STATS | CT_FLAG_PRECISE_CLOCK | CT_FLAG_KEEP_NOTHING;
-constexpr uint32_t kKnownEntryFlags =
-    CT_ENTRY_TTL | CT_ENTRY_DEADLINE | CT_ENTRY_WEIGHT | CT_ENTRY_KEEP_TTL | kConditions;
+constexpr uint32_t kKnownEntryFlags = CT_ENTRY_TTL | CT_ENTRY_DEADLINE | CT_ENTRY_WEIGHT |
+                                      CT_ENTRY_KEEP_TTL | CT_ENTRY_TAGS | kConditions;
 
 const char *check_policy(const ct_options &options, ct_policy_ops *custom) {
   const PolicyKind *kind = policy_kind(options.policy);
@@ -32,6 +33,14 @@ const char *check_policy(const ct_options &options, ct_policy_ops *custom) {
   if (custom->on_remove == nullptr) return "custom: on_remove is required.";
   if (custom->victim == nullptr) return "custom: victim is required.";
   return nullptr;
+}
+
+bool are_tags(const ct_bytes *tags, size_t count) {
+  if (count > kMostTags || (tags == nullptr && count != 0)) return false;
+  for (size_t i = 0; i < count; i++) {
+    if (is_too_long(tags[i].size) || (tags[i].data == nullptr && tags[i].size != 0)) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -90,6 +99,8 @@ bool read_entry_options(const ct_entry_options &given, const ct_options &cache,
   if ((flags & CT_ENTRY_TTL) == 0 && out->ttl != 0) return false;
   if ((flags & CT_ENTRY_DEADLINE) == 0 && out->deadline != 0) return false;
   if ((flags & CT_ENTRY_WEIGHT) == 0 && out->weight != 0) return false;
+  if ((flags & CT_ENTRY_TAGS) == 0 && (out->tags != nullptr || out->tag_count != 0)) return false;
+  if (!are_tags(out->tags, out->tag_count)) return false;
   if ((flags & CT_ENTRY_TTL) != 0 && (flags & CT_ENTRY_DEADLINE) != 0) return false;
   if (((flags & CT_ENTRY_IF_SAME) != 0) != (out->same != nullptr)) return false;
   const uint32_t conditions = flags & kConditions;

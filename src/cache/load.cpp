@@ -108,13 +108,19 @@ ct_status Cache::join(Bytes key, Patience &patience, Thread loader, ct_value *ou
 }
 
 ct_status Cache::fulfil(Flight &flight, Bytes value, const ct_entry_options &entry, bool discarded,
-                        const Entry *old, ct_value *out) {
-  Shard &shard = *flight.shard;
-  Now now(clock_);
+                        Entry *old, ct_value *out) {
   StoreRequest request(memory_);
-  request.flight = &flight;
   request.renews = old;
   request.refusal = discarded ? Refusal::kNeverKept : Refusal::kHandsBack;
+  return fulfil(request, flight, value, entry, out);
+}
+
+ct_status Cache::fulfil(StoreRequest &request, Flight &flight, Bytes value,
+                        const ct_entry_options &entry, ct_value *out) {
+  Shard &shard = *flight.shard;
+  Now now(clock_);
+  request.flight = &flight;
+  request.run = &flight.run;
   ct_value own = CT_VALUE_INIT;
   ct_status status = make_request({flight.key(), flight.hash}, value, entry, now, &request);
   if (status == CT_OK) status = store(request, now, &own);
@@ -136,7 +142,13 @@ ct_status Cache::keep(Flight &flight, const ct_entry_options &entry, Entry *old,
   Departed gone(shards_);
   const ct_status status = shard.keep(flight, old, deadline, now, gone, out);
   tell(gone);
-  return status == CT_MISS ? fulfil(flight, value, entry, false, nullptr, out) : status;
+  if (status != CT_MISS) return status;
+  StoreRequest request(memory_);
+  request.refusal = Refusal::kHandsBack;
+  shard.hold_tags_of(old, &request.tags);
+  ct_entry_options untagged = entry;
+  untagged.tag_count = 0;
+  return fulfil(request, flight, value, untagged, out);
 }
 
 ct_status Cache::end_load(Flight &flight, Result &result, ct_status answered, Entry *old,
@@ -271,7 +283,8 @@ bool Cache::compute_in_turn(const Probe &probe, ct_compute_fn compute, void *use
   }
   if (*status != CT_LEASED) return true;
   ct_value old = CT_VALUE_INIT;
-  const bool done = compute_once(probe, compute, user_data, &old, gone, out, status);
+  const bool done =
+      compute_once(probe, compute, user_data, turn.flight->run, &old, gone, out, status);
   // The turn ends first, since listener and drop may compute the same key.
   shard.give_up_lease(*turn.flight, gone.answers());
   tell(gone);
@@ -281,8 +294,9 @@ bool Cache::compute_in_turn(const Probe &probe, ct_compute_fn compute, void *use
 
 // Does the same without a turn. Sets *old to the value that it saw, which the caller has to
 // release.
-bool Cache::compute_once(const Probe &probe, ct_compute_fn compute, void *user_data, ct_value *old,
-                         Departed &gone, ct_value *out, ct_status *status) {
+bool Cache::compute_once(const Probe &probe, ct_compute_fn compute, void *user_data,
+                         const TagRun &run, ct_value *old, Departed &gone, ct_value *out,
+                         ct_status *status) {
   Shard &shard = shard_of(probe);
   Now before(clock_);
   *status = shard.peek(probe, before, old);
@@ -295,7 +309,7 @@ bool Cache::compute_once(const Probe &probe, ct_compute_fn compute, void *user_d
                     reinterpret_cast<ct_result *>(&result));
   if (*status != CT_NOT_STORED) *status = result.judge(*status);
   if (*status == CT_OK) {
-    *status = store_computed(probe, result, seen, gone, out);
+    *status = store_computed(probe, result, run, seen, gone, out);
     if (*status == CT_EXISTS) return false;
   } else if (*status == CT_MISS) {
     Now after(clock_);
@@ -311,12 +325,14 @@ bool Cache::compute_once(const Probe &probe, ct_compute_fn compute, void *user_d
 
 // Stores a result if the key is still absent. Hands out the value that is there then, or the result
 // itself if it is not kept. Returns CT_OK or a failure.
-ct_status Cache::keep_first(Bytes key, const Result &result, bool keep, ct_value *out) {
+ct_status Cache::keep_first(Bytes key, const Result &result, const TagRun &run, bool keep,
+                            ct_value *out) {
   ct_entry_options entry;
   if (!check(&result.entry(), &entry) || result.keeps_ttl()) return CT_ERR_CALLBACK;
   Now now(clock_);
   StoreRequest request(memory_);
   request.condition = Condition::kElsePeek;
+  request.run = &run;
   const bool is_kept = keep && !result.discarded();
   request.refusal = is_kept ? Refusal::kHandsBack : Refusal::kNeverKept;
   ct_status status = make_request(probe_of(key), result.value(), entry, now, &request);
@@ -325,8 +341,8 @@ ct_status Cache::keep_first(Bytes key, const Result &result, bool keep, ct_value
 }
 
 // Stores a result if the entry that is there is still `seen`. Returns CT_EXISTS if it is not.
-ct_status Cache::store_computed(const Probe &probe, Result &result, const Entry *seen,
-                                Departed &gone, ct_value *out) {
+ct_status Cache::store_computed(const Probe &probe, Result &result, const TagRun &run,
+                                const Entry *seen, Departed &gone, ct_value *out) {
   ct_entry_options entry;
   if (!check(&result.entry(), &entry)) return CT_ERR_CALLBACK;
   Now now(clock_);
@@ -335,6 +351,7 @@ ct_status Cache::store_computed(const Probe &probe, Result &result, const Entry 
   request.seen = seen;
   Inheritance inheritance;
   if (result.keeps_ttl()) request.inherits = &inheritance;
+  request.run = &run;
   if (result.discarded()) request.refusal = Refusal::kNeverKept;
   const ct_status status = make_request(probe, result.value(), entry, now, &request);
   return status == CT_OK ? store(request, now, gone, out) : status;

@@ -39,6 +39,10 @@ ct_status Cache::stage(Restored &entry, uint64_t *reserved, Reservation &room, N
 
   StoreRequest request(memory_);
   begin_restored(record, now, &request);
+  ct_bytes tags[kMostTags];
+  uint32_t count = 0;
+  record.each_tag([&](Bytes tag) { tags[count++] = {tag.data, tag.size}; });
+  if (!hold_tags(tags, count, &request)) return CT_ERR_NOMEM;
   weigh(record.weighed, record.weight, &request);
   if (request.fitness != Fitness::kFits) return CT_OK;
   if (request.weight > UINT64_MAX - *reserved) return CT_OK;

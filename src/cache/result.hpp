@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/array.hpp"
 #include "base/memory.hpp"
 #include "base/options.hpp"
 #include "table/entry.hpp"
@@ -20,7 +21,7 @@ class Result {
   // status of a callback that sets nothing.
   explicit Result(Memory &memory, Bytes old = {nullptr, 0},
                   ct_status unset = CT_ERR_CALLBACK) noexcept
-      : memory_(memory), old_(old), status_(unset) {}
+      : memory_(memory), old_(old), status_(unset), names_(memory) {}
   ~Result() { memory_.release(large_, size_, 1); }
   Result(const Result &) = delete;
   Result &operator=(const Result &) = delete;
@@ -60,12 +61,19 @@ class Result {
   const Bytes *old() const { return old_.data == nullptr ? nullptr : &old_; }
   bool has_value() const { return status_ == CT_OK && !is_not_modified_; }
   bool discarded() const { return discarded_; }
+  // Adds a tag to the entry's. Once that has failed, the call fails.
+  void tag(Bytes name) noexcept {
+    const ct_status status = add_tag(name);
+    if (status != CT_OK) fail_tags(status);
+  }
+  void fail_tags(ct_status status) { tag_status_ = status; }
   Bytes value() const { return {large_ != nullptr ? large_ : small_, size_}; }
 
   // Turns the status that a callback returned into the one that the call returns. That is the same
   // status if it may be handed on, else CT_ERR_CALLBACK.
   ct_status judge(ct_status answered) const {
-    const ct_status status = answered == CT_OK ? status_ : answered;
+    ct_status status = answered == CT_OK ? status_ : answered;
+    if (status == CT_OK) status = tag_status_;
     return status == CT_OK ? CT_OK : judge_failure(status);
   }
   // The same for a loader, which may also say that only its caller was cancelled.
@@ -90,6 +98,28 @@ class Result {
   static bool is_failure(ct_status judged) { return judged < 0 || is_own(judged); }
 
  private:
+  // A tag that is there already does not count again.
+  ct_status add_tag(Bytes name) noexcept {
+    const size_t count = entry_.tag_count;
+    for (size_t i = 0; i < count; i++) {
+      const ct_bytes &tag = tags_[i];
+      if (tag.size != name.size) continue;
+      if (name.size == 0 || std::memcmp(tag.data, name.data, name.size) == 0) return CT_OK;
+    }
+    if (count == kMostTags) return CT_ERR_INVALID;
+    if (!names_.reserve(name.size)) return CT_ERR_NOMEM;
+    if (name.size > 0) std::memcpy(names_.end(), name.data, name.size);
+    names_.extend(static_cast<uint32_t>(name.size));
+    tags_[count].size = name.size;
+    entry_.flags |= CT_ENTRY_TAGS;
+    entry_.tags = tags_;
+    entry_.tag_count = count + 1;
+    // The names may have moved.
+    const char *at = names_.begin();
+    for (size_t i = 0; i <= count; at += tags_[i++].size) tags_[i].data = at == nullptr ? "" : at;
+    return CT_OK;
+  }
+
   Memory &memory_;
   const Bytes old_;
   size_t size_ = 0;
@@ -98,6 +128,9 @@ class Result {
   bool discarded_ = false;
   bool is_not_modified_ = false;
   ct_entry_options entry_ = CT_ENTRY_OPTIONS_INIT;
+  ct_status tag_status_ = CT_OK;
+  ct_bytes tags_[kMostTags];  // in names_
+  Array<char> names_;
   alignas(8) char small_[256];
 };
 

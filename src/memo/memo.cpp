@@ -184,8 +184,11 @@ ct_status Memo::call_alone(Cache &cache, Bytes key, Call &call, ct_value *out) {
   }
   call.hit = false;
   Result result(cache.memory());
-  const ct_status status = result.judge_load(compute(call, reinterpret_cast<ct_result *>(&result)));
-  return status == CT_OK ? cache.keep_first(key, result, keep, out) : status;
+  const TagRun run = cache.begin_run();
+  ct_status status = result.judge_load(compute(call, reinterpret_cast<ct_result *>(&result)));
+  if (status == CT_OK) status = cache.keep_first(key, result, run, keep, out);
+  cache.end_run(run);
+  return status;
 }
 
 ct_status Memo::call(void *self, const void *args, ct_value *out) {

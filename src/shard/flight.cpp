@@ -85,6 +85,7 @@ void Flights::give_lease(Flight &flight, Thread loader) {
   flight.leased = true;
   flight.reserved = false;
   flight.renews = false;
+  flight.run = tags_.begin_run();
   flight.loader.store(loader, std::memory_order_relaxed);
   if (flight.kind == Flight::kLoad) counters_.probe_load_begin(flight.key_data(), flight.key_size);
 }
@@ -94,6 +95,7 @@ void Flights::give_lease(Flight &flight, Thread loader) {
 void Flights::end_lease(Flight &flight) {
   assert(flight.leased && flight.holders > 0);
   flight.leased = false;
+  tags_.end_run(flight.run);
   flight.loader.store(0, std::memory_order_relaxed);
   if (flight.kind == Flight::kLoad) counters_.probe_load_end(flight.key_data(), flight.key_size);
   if (flight.answer != Flight::kNone) unlist(flight);
@@ -146,11 +148,12 @@ int Flights::fail_all(Flight &flight, ct_status failure, Answers &answers) {
   return is_answer ? INT_MAX : 0;
 }
 
-void Flights::land(Flight &flight, const ct_value &value, Entry *entry, Now &now,
+void Flights::land(Flight &flight, const ct_value &value, Entry *entry, bool outdated, Now &now,
                    Answers &answers) {
   assert(flight.kind == Flight::kLoad);
   loads_.load(flight.start, now);
-  const bool is_answer = answer_by_value(flight, value, entry, answers);
+  if (outdated) flight.epoch = Flight::kOvertaken;
+  const bool is_answer = !outdated && answer_by_value(flight, value, entry, answers);
   end_lease(flight);
   const int next = end_hold(flight, answers);
   const int others = is_answer ? INT_MAX : next;

@@ -49,6 +49,7 @@
 #include "shard/waiter.hpp"
 #include "table/entries.hpp"
 #include "table/entry.hpp"
+#include "table/tags.hpp"
 
 namespace ct {
 
@@ -73,6 +74,7 @@ struct Flight {
   bool renews = false;             // its caller was handed the old value, and renews it
   ct_status failure = CT_OK;       // kFailure: the status
   LoadCounters::Start start = {};  // of the load
+  TagRun run = {};                 // since the lease was given
   ct_value value = CT_VALUE_INIT;  // kValue: the value
   Entry *entry = nullptr;          // kValue: its entry, which the flight pins while callers wait
   Entry *old = nullptr;            // what the load renews, pinned; its caller's alone
@@ -107,13 +109,14 @@ enum class Landing : uint8_t {
 // The flights of a shard that are leased, vacant, or both overtaken and answered.
 class Flights {
  public:
-  Flights(Memory &memory, Shard *shard, Pins &pins, Counters &counters,
-          LoadCounters &loads) noexcept
+  Flights(Memory &memory, Shard *shard, Pins &pins, Counters &counters, LoadCounters &loads,
+          Tags &tags) noexcept
       : memory_(memory),
         shard_(shard),
         pins_(pins),
         counters_(counters),
         loads_(loads),
+        tags_(tags),
         table_(memory) {}
   ~Flights() { trim(); }
   Flights(const Flights &) = delete;
@@ -151,7 +154,10 @@ class Flights {
   // The caller had the lease, and its failure answers all who wait.
   int fail_all(Flight &flight, ct_status failure, Answers &answers);
   // The caller had the lease, and its value answers all who wait. The value's entry is pinned.
-  void land(Flight &flight, const ct_value &value, Entry *entry, Now &now, Answers &answers);
+  // outdated: a tag of the value was invalidated since the load began. Who waits may have come after
+  // that, and starts anew.
+  void land(Flight &flight, const ct_value &value, Entry *entry, bool outdated, Now &now,
+            Answers &answers);
 
   // A value was stored under the key. It answers all who wait for loads that this has overtaken.
   void release_waiting(const Probe &probe, const ct_value &value, Entry *entry, Answers &answers);
@@ -196,6 +202,7 @@ class Flights {
   Pins &pins_;
   Counters &counters_;
   LoadCounters &loads_;
+  Tags &tags_;
   ChainTable<Flight> table_;
   uint64_t epoch_ = Flight::kOvertaken + 1;  // loads of earlier epochs are overtaken
   void *spare_ = nullptr;                    // a block of kSpareBytes, or nullptr

@@ -40,6 +40,7 @@ class OptimisticReader {
   uint64_t deadline(const Found &found) const {
     return map_.deadline<kAccess>(found);
   }
+  bool is_invalidated(const Found &found) const { return map_.is_invalidated(found); }
   bool holds(const Found &found) const { return map_.holds(found); }
   uint32_t version() const { return map_.index.version(); }
   bool unchanged_since(uint32_t version) const { return map_.index.unchanged_since(version); }
@@ -57,6 +58,10 @@ class OptimisticReader {
   Bytes value(const Entry *e) const { return map_.entries.value(e); }
   uint64_t weight_of(const Entry *e) const { return map_.entries.weight_of(e); }
   uint64_t deadline(const Entry *e) const { return map_.entries.deadline(e); }
+  void hold_tags_of(const Entry *e, TagList *list) const {
+    if ((e->flags & kTags) == 0) return;
+    map_.entries.tags().hold_again(map_.entries.layout().tags(e), list);
+  }
 
   // ---- Logging ------------------------------------------------------------------------------
 

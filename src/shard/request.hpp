@@ -12,6 +12,7 @@
 #include "base/memory.hpp"
 #include "table/entries.hpp"
 #include "table/entry.hpp"
+#include "table/tags.hpp"
 
 namespace ct {
 
@@ -77,14 +78,17 @@ struct Inheritance {
   int64_t base = 0;  // what delta is added to
   int64_t sum = 0;
   // For a key that is absent:
-  int64_t initial = 0;  // the base
-  Terms own;            // the request's own terms
+  int64_t initial = 0;      // the base
+  Terms own;                // the request's own terms
+  TagList tags;             // of the counter that is there
+  bool keeps_tags = false;  // they are the entry's, as it was evicted for the request
 
   Bytes value() const { return {reinterpret_cast<const char *>(&sum), sizeof sum}; }
   // The entry was evicted for the request, which had looked at it. So it lives on in the request.
   void lose_entry(const Terms &terms) {
     own = terms;
     initial = base;
+    keeps_tags = is_sum;
   }
   // Saturates.
   void add_to(int64_t value) {
@@ -105,9 +109,13 @@ struct StoreRequest : Terms {
   Refusal refusal = Refusal::kFails;
   const Entry *seen = nullptr;    // for the conditions that name it; pinned
   Flight *flight = nullptr;       // the load that the request ends, if any
+  const TagRun *run = nullptr;    // the load or compute that the value comes from, if any
   const Entry *renews = nullptr;  // the old value that this load renews, if any; pinned
   Inheritance *inherits = nullptr;
-  ApartCopy apart;  // of key and value; made if flags have kApart, but not for a sum
+  ApartCopy apart;           // of key and value; made if flags have kApart, but not for a sum
+  TagList tags;              // of the request's own; some if flags have kTags
+  TagList *carried = &tags;  // the tags of the entry to come; until it has them
+  bool outdated = false;     // one of them was invalidated since the run began
 
   // Returns whether the condition asks for an entry: without one, nothing is stored.
   bool needs_entry() const {

@@ -30,14 +30,15 @@ Shard::Shard(const ShardContext &context) noexcept
       budget_(context.budget),
       owner_(context.owner),
       destroy_policy_(context.kind.destroy),
-      map_(context.memory, context.layout, context.options, counts_memory(context.options)),
+      map_(context.memory, context.layout, context.options, context.tags,
+           counts_memory(context.options)),
       uses_(context.kind, context.memory, lock_.is_shared()),
       counters_(keeps_stats_, &context.owner),
       expiry_(context.memory, map_.entries.store(), context.layout, context.shards.due_tree,
               context.number),
       share_(context.shards, context.number),
       pins_(context.memory),
-      flights_(context.memory, this, pins_, counters_, context.loads),
+      flights_(context.memory, this, pins_, counters_, context.loads, context.tags),
       negatives_(context.negatives == nullptr
                      ? nullptr
                      : new (reinterpret_cast<char *>(this) + bytes_before_negatives(context.kind))
@@ -67,7 +68,7 @@ void Shard::close(Departed &gone) {
 
 void Shard::close_entries(Departed &gone) {
   Settled settled(*this);
-  if (pins_.count() == 0 && map_.entries.apart() == 0 && options_.drop == nullptr) {
+  if (pins_.count() == 0 && !map_.entries.own_more() && options_.drop == nullptr) {
     map_.entries.store().clear();
   } else {
     map_.index.visit_all(under_lock([&](Ref ref) CT_REQUIRES(lock_) {

@@ -55,6 +55,7 @@ struct ShardContext {
   const Clock &clock;
   Budget &budget;
   LoadCounters &loads;
+  Tags &tags;
   Shards &shards;
   NegativeRoom *negatives;  // nullptr: none are kept
   uint32_t number;
@@ -119,6 +120,11 @@ class alignas(64) Shard {
     *count += negatives_->count();
     *weight += negatives_->weight();
   }
+  // Returns how many tags its entries hold together.
+  uint64_t tags() {
+    Locked locked(*this);
+    return map_.entries.slots();
+  }
   void limit_chunks(uint32_t count) {
     Locked locked(*this);
     map_.entries.store().limit_chunks(count);
@@ -157,8 +163,8 @@ class alignas(64) Shard {
 
   // ---- Removing (shard_remove.cpp) ----------------------------------------------------------
 
-  // Removes the key's entry, with CT_CAUSE_REMOVED, or CT_CAUSE_EXPIRED if it has expired. out may
-  // be NULL.
+  // Removes the key's entry. Returns CT_MISS if there is none, or if it was gone already. out may be
+  // NULL.
   ct_status remove(const Probe &probe, Now &now, Departed &gone, ct_value *out);
   // Removes the key's entry if the condition, one of the two with `seen`, holds. Returns CT_OK;
   // CT_MISS if there was none; or CT_EXISTS if the condition does not hold.
@@ -182,6 +188,9 @@ class alignas(64) Shard {
   // Removes entries that are due, kAtOnce at most, and adds their number to *count. Returns whether
   // more may be due.
   bool expire(Now &now, Departed &gone, uint64_t *count);
+  // Removes entries of which a tag was invalidated, up to the invalidation of this number. Looks at
+  // about kAtOnce entries. Returns whether it is to be called again.
+  bool sweep(uint64_t invalidation, Departed &gone);
   // Removes entries from position *from of the index on. Sets *from to where it stopped:
   // Index::kEnd at the end. Removes about kAtOnce entries at most, unless it can drop all entries
   // at once.
@@ -218,6 +227,8 @@ class alignas(64) Shard {
   // `drop`, which is called for the one that has left.
   ct_status keep(Flight &flight, Entry *old, uint64_t deadline, Now &now, Departed &gone,
                  ct_value *out);
+  // Makes an empty list hold the tags of an entry that is pinned.
+  void hold_tags_of(const Entry *pinned, TagList *list) { unlocked().hold_tags_of(pinned, list); }
   // Invalidates the key, or all keys: overtakes their loads, and forgets their negatives.
   void invalidate(const Probe &probe);
   void invalidate_all();
@@ -359,8 +370,8 @@ class alignas(64) Shard {
   Entry *home_of(Entry *e) const CT_REQUIRES(lock_) {
     return const_cast<Entry *>(home_of(static_cast<const Entry *>(e)));
   }
-  // Returns where a pinned entry is now; kNone if it has left or expired. stale_too: not if it has
-  // only expired.
+  // Returns where a pinned entry is now; kNone if it has left or is gone. stale_too: not if it is
+  // only gone.
   Ref current(Entry *e, bool stale_too, Now &now) const CT_REQUIRES(lock_);
   // Returns CT_OK if a condition that asks for what was seen holds, else the status of a write.
   // live: the entry that is present, or kNone.
@@ -422,6 +433,15 @@ class alignas(64) Shard {
   [[gnu::noinline, gnu::cold]] ct_status pay_debt_locked(uint64_t entries, Now &now, Departed &gone,
                                                          bool *progress)
       CT_REQUIRES(lock_, settled_);
+  // Returns whether an invalidated entry may be here. A pass over the index that began after an
+  // invalidation finds all that it has reached: no entry comes later whose tags are invalid already.
+  bool needs_sweep() const CT_REQUIRES(lock_) {
+    const Tags &tags = map_.entries.tags();
+    return tags.has_unswept() && swept_ != tags.invalidations();
+  }
+  // Goes on with a pass, by about this many entries.
+  [[gnu::noinline, gnu::cold]] void sweep_some(uint64_t looks, Departed &gone)
+      CT_REQUIRES(lock_, settled_);
   void clear_at_once(bool wholesale, Now &now, Departed &gone) CT_REQUIRES(lock_, settled_);
 
   // ---- Loading, pins ------------------------------------------------------------------------
@@ -440,18 +460,25 @@ class alignas(64) Shard {
   bool is_remembered(const Probe &probe, Now &now) CT_REQUIRES(lock_) {
     return has_negatives() && negatives_->has(probe, now);
   }
-  // Returns whether an entry that is not due is past its deadline.
-  bool is_stale(const Entry *e, Now &now) const CT_REQUIRES(lock_) {
-    return options_.stale != 0 && map_.is_expired(e, now);
+  // Returns whether an entry that is not due is gone all the same: past its deadline, or invalidated.
+  bool is_gone_early(const Entry *e, Now &now) const CT_REQUIRES(lock_) {
+    return (options_.stale != 0 || (e->flags & kTags) != 0) && map_.is_gone(e, now);
   }
-  // Returns whether an entry past its deadline may still be served.
+  // Returns whether an entry that is gone may still be served.
   bool is_served_stale(Entry *e, Now &now) const CT_REQUIRES(lock_) {
     const Layout &layout = map_.entries.layout();
-    return layout.stale != 0 && now() < layout.leaves_at(*layout.lifetime(e));
+    return layout.stale != 0 && now() < layout.leaves_at(*layout.lifetime(e)) &&
+           !map_.entries.is_invalidated(e);
   }
-  // Returns why an entry leaves that leaves anyway: it has expired if it is past its deadline.
+  // Returns why an entry leaves that leaves anyway: it was removed if a tag was invalidated, and it
+  // has expired if it is past its deadline.
   ct_cause cause_of(const Entry *e, ct_cause cause, Now &now) const CT_REQUIRES(lock_) {
-    return map_.is_expired(e, now) ? CT_CAUSE_EXPIRED : cause;
+    if (!map_.is_gone(e, now)) return cause;
+    return cause_of_due(e);
+  }
+  // The same for an entry that leaves because it is due.
+  ct_cause cause_of_due(const Entry *e) const CT_REQUIRES(lock_) {
+    return map_.entries.is_invalidated(e) ? CT_CAUSE_REMOVED : CT_CAUSE_EXPIRED;
   }
   bool has_found_none(const Flight &flight, Now &now) CT_REQUIRES(lock_);
   bool wants_renewal(Entry *e, bool stale, Now &now) const CT_REQUIRES(lock_);
@@ -503,6 +530,11 @@ class alignas(64) Shard {
   uint32_t telling_ CT_GUARDED_BY(lock_) = 0;           // dead entries that are still to be told of
   uint32_t waiting_ CT_GUARDED_BY(lock_) = 0;  // requests that have a block and wait for room
   bool closed_ CT_GUARDED_BY(lock_) = false;   // ct_cache_free was called
+  // The pass over the index that removes invalidated entries: where it goes on (Index::kEnd: none is
+  // under way), and the number of invalidations when it and the latest complete one began.
+  uint64_t sweep_from_ CT_GUARDED_BY(lock_) = Index::kEnd;
+  uint64_t sweeping_ CT_GUARDED_BY(lock_) = 0;
+  uint64_t swept_ CT_GUARDED_BY(lock_) = 0;
   uint8_t large_ CT_GUARDED_BY(lock_) = kLarge;
   uint32_t opens_at_ CT_GUARDED_BY(lock_) = UINT32_MAX;  // the number of entries at which to open
 };

@@ -42,6 +42,7 @@ bool Shard::inherit(StoreRequest &request, Ref old) const {
   Terms &terms = request;
   terms = from.own;
   const Entry *e = old == kNone ? nullptr : at(old);
+  if (!from.keeps_tags) request.carried = &request.tags;
   if (e != nullptr) {
     from.was_there = true;
     const Layout &layout = map_.entries.layout();
@@ -58,6 +59,11 @@ bool Shard::inherit(StoreRequest &request, Ref old) const {
     terms.weight = map_.entries.weight_of(e);
     terms.flags = e->flags & static_cast<uint8_t>(~kPolicyFlags);
     terms.fitness = Fitness::kFits;
+    from.tags.clear();
+    from.keeps_tags = false;
+    request.carried = &from.tags;
+    if ((e->flags & kTags) != 0)
+      map_.entries.tags().hold_again(map_.entries.layout().tags(e), &from.tags);
   }
   from.add_to(base);
   return true;
@@ -68,7 +74,8 @@ Ref Shard::make_sum(StoreRequest &request) {
   ApartCopy apart(map_.entries.store().memory());
   const Bytes key = request.probe.key;
   if ((request.flags & kApart) != 0 && !apart.make(key, request.value)) return kNone;
-  const Ref ref = map_.entries.make(request.flags, key.size, request.value.size, apart);
+  const Ref ref = map_.entries.make(request.flags, key.size, request.value.size,
+                                    request.carried->count(), apart);
   if (ref == kNone) request.lacks_reference = map_.entries.store().is_full();
   return ref;
 }
@@ -77,6 +84,7 @@ Ref Shard::make_sum(StoreRequest &request) {
 bool Shard::renew_sum(StoreRequest &request) const {
   const Entry *e = at(request.ref);
   if (e->flags != request.flags) return false;
+  if (map_.entries.layout().tag_count(e) != request.carried->count()) return false;
   const Bytes value = map_.entries.value(e);
   if ((e->flags & kApart) != 0)
     std::memcpy(const_cast<char *>(value.data), request.value.data, value.size);

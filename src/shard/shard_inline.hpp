@@ -80,8 +80,8 @@ inline Shard::Eviction Shard::evict(const StoreRequest *request, Ref *watched, N
     return Eviction::kPaused;
   }
   if (watched != nullptr && victim == *watched) *watched = kNone;
-  const bool expired = due != kNone || is_stale(at(victim), now);
-  const ct_cause cause = expired ? CT_CAUSE_EXPIRED : CT_CAUSE_EVICTED;
+  const bool is_gone = due != kNone || is_gone_early(at(victim), now);
+  const ct_cause cause = is_gone ? cause_of_due(at(victim)) : CT_CAUSE_EVICTED;
   const bool displaced = due == kNone && request != nullptr;
   *weight = leave_now(victim, hash_of(victim), cause, gone, displaced);
   if (!map_.entries.store().is_near()) prefetch_next_victim();

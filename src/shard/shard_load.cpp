@@ -11,7 +11,7 @@ ct_status Shard::join(const Probe &probe, Now &now, const Joining &joining, ct_v
   Locked locked(*this);
   const Place place = map_.find(probe);
   Entry *e = place.ref == kNone ? nullptr : at(place.ref);
-  const bool stale = e != nullptr && map_.is_expired(e, now);
+  const bool stale = e != nullptr && map_.is_gone(e, now);
   if (stale && !is_served_stale(e, now)) e = nullptr;
   if (e == nullptr || joining.forces) {
     if (is_remembered(probe, now) && !joining.forces) {
@@ -65,7 +65,7 @@ bool Shard::hand_out_stale(Place place, uint64_t hash, Now &now, ct_value *out) 
 ct_status Shard::fail_to_renew(const Flight &flight, Entry *old, ct_status failure, Now &now,
                                Departed &gone) {
   Settled settled(*this);
-  if (flights_.is_overtaken(flight)) return CT_MISS;
+  if (flights_.is_overtaken(flight) || map_.entries.is_invalidated(old)) return CT_MISS;
   const Layout &layout = map_.entries.layout();
   if (failure == CT_MISS) {
     const Ref ref = current(old, true, now);
@@ -78,13 +78,14 @@ ct_status Shard::fail_to_renew(const Flight &flight, Entry *old, ct_status failu
   Lifetime *life = layout.lifetime(old);
   if (layout.keeps_retry) *layout.retry_at(life) = saturating_add(now(), options_.retry);
   if (now() >= layout.leaves_at(*life)) return CT_MISS;
-  return map_.is_expired(old, now) ? CT_STALE : CT_OK;
+  return map_.is_gone(old, now) ? CT_STALE : CT_OK;
 }
 
 ct_status Shard::keep(Flight &flight, Entry *old, uint64_t deadline, Now &now, Departed &gone,
                       ct_value *out) {
   Settled settled(*this);
-  const bool overtaken = flights_.is_overtaken(flight);
+  const bool outdated = map_.entries.is_invalidated(old);
+  const bool overtaken = flights_.is_overtaken(flight) || outdated;
   const Ref ref = current(old, true, now);
   const bool is_there = ref != kNone;
   const bool has_lifetime = is_there && (at(ref)->flags & kLifetime) != 0;
@@ -105,7 +106,7 @@ ct_status Shard::keep(Flight &flight, Entry *old, uint64_t deadline, Now &now, D
     begin_life(at(ref), deadline, CT_NEVER, now);
     if (has_deadline(deadline)) expiry_.insert(ref, now());
   }
-  flights_.land(flight, value, old, now, gone.answers());
+  flights_.land(flight, value, old, outdated, now, gone.answers());
   if (out != nullptr) {
     *out = value;
   } else {

@@ -68,6 +68,10 @@ ct_status Shard::get_copy_again(const char *key, size_t key_size, char *buffer, 
     }
     if (seek != Seek::kHit) continue;
     if (found.size > capacity) break;
+    if (reader.is_invalidated(found) && reader.holds(found)) {
+      note_miss();
+      return CT_MISS;
+    }
     ct_status status;
     if (copy_found(found, now, buffer, size, &status)) return status;
     seek = Seek::kRetry;
@@ -84,7 +88,7 @@ ct_status Shard::get_copy_under_lock(const Probe &probe, Now &now, char *buffer,
     Locked locked(*this);
     Found found;
     Seek seek = map_.seek_home<Access::kLocked>(probe, &found);
-    if (seek == Seek::kHit && map_.is_expired(at(found.place.ref), now)) seek = Seek::kMiss;
+    if (seek == Seek::kHit && map_.is_gone(at(found.place.ref), now)) seek = Seek::kMiss;
     if (seek == Seek::kHit && found.size <= capacity) {
       load_bytes(buffer, found.value, found.size);
       *size = found.size;

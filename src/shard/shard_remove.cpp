@@ -28,15 +28,15 @@ ct_status Shard::remove(const Probe &probe, Now &now, Departed &gone, ct_value *
   const Ref ref = map_.find(probe).ref;
   if (ref == kNone) return CT_MISS;
   Entry *e = at(ref);
-  const bool expired = map_.is_expired(e, now);
-  if (!expired && out != nullptr && !hand_out(e, map_.entries.value(e), out)) return CT_ERR_NOMEM;
+  const bool is_gone = map_.is_gone(e, now);
+  if (!is_gone && out != nullptr && !hand_out(e, map_.entries.value(e), out)) return CT_ERR_NOMEM;
   budget_.give(leave(ref, probe.hash, cause_of(e, CT_CAUSE_REMOVED, now), gone));
-  return expired ? CT_MISS : CT_OK;
+  return is_gone ? CT_MISS : CT_OK;
 }
 
 Ref Shard::current(Entry *e, bool stale_too, Now &now) const {
   const Entry *home = home_of(e);
-  if (home->is_dead() || (!stale_too && map_.is_expired(home, now))) return kNone;
+  if (home->is_dead() || (!stale_too && map_.is_gone(home, now))) return kNone;
   const Bytes key = map_.entries.key(home);
   return map_.find({key, map_.entries.hash_of(key)}).ref;
 }
@@ -58,10 +58,10 @@ ct_status Shard::remove_seen(const Probe &probe, Condition condition, const Entr
                              Departed &gone) {
   Settled settled(*this);
   const Ref ref = map_.find(probe).ref;
-  const Ref live = ref == kNone || map_.is_expired(at(ref), now) ? kNone : ref;
+  const Ref live = ref == kNone || map_.is_gone(at(ref), now) ? kNone : ref;
   if (compare(condition, seen, live) == CT_EXISTS) return CT_EXISTS;
   invalidate_key(probe);
-  // A stale entry was not seen, and leaves all the same: the key is invalidated.
+  // An entry that was gone was not seen, and leaves all the same: the key is invalidated.
   if (ref != kNone)
     budget_.give(leave(ref, probe.hash, cause_of(at(ref), CT_CAUSE_REMOVED, now), gone));
   return live == kNone ? CT_MISS : CT_OK;
@@ -86,8 +86,8 @@ bool Shard::popitem(Now &now, Departed &gone, ct_value *key, ct_value *value, ct
     lock_.let_others_in();
     return false;
   }
-  if (ref != kNone && is_stale(at(ref), now)) {
-    budget_.give(leave(ref, hash_of(ref), CT_CAUSE_EXPIRED, gone));
+  if (ref != kNone && is_gone_early(at(ref), now)) {
+    budget_.give(leave(ref, hash_of(ref), cause_of_due(at(ref)), gone));
     return false;
   }
   if (ref == kNone) {
@@ -169,7 +169,7 @@ bool Shard::expire_due(Now &now, Departed &gone, uint64_t *count) {
     const Ref ref = first_due(now);
     if (ref == kNone) return false;
     if (ref == kAskAgain) break;
-    budget_.give(leave(ref, hash_of(ref), CT_CAUSE_EXPIRED, gone));
+    budget_.give(leave(ref, hash_of(ref), cause_of_due(at(ref)), gone));
     ++*count;
   }
   lock_.let_others_in();
@@ -187,7 +187,7 @@ void Shard::clear_some(uint64_t *from, Now &now, Departed &gone) {
   uint64_t expired = 0;
   if (expire_due(now, gone, &expired)) return;
   const bool wholesale = quiet_ && options_.stale == 0 && policy_->clears_at_once() &&
-                         pins_.count() == 0 && telling_ == 0 && map_.entries.apart() == 0 &&
+                         pins_.count() == 0 && telling_ == 0 && !map_.entries.own_more() &&
                          waiting_ == 0;
   if (wholesale || (*from == 0 && map_.index.size() <= kAtOnce)) {
     clear_at_once(wholesale, now, gone);
@@ -214,6 +214,40 @@ void Shard::clear_some(uint64_t *from, Now &now, Departed &gone) {
     return;
   }
   lock_.let_others_in();
+}
+
+bool Shard::sweep(uint64_t invalidation, Departed &gone) {
+  Settled settled(*this);
+  if (!needs_sweep() || swept_ >= invalidation) return false;
+  sweep_some(kAtOnce, gone);
+  lock_.let_others_in();
+  return true;
+}
+
+void Shard::sweep_some(uint64_t looks, Departed &gone) {
+  if (sweep_from_ == Index::kEnd) {
+    sweeping_ = map_.entries.tags().invalidations();
+    sweep_from_ = 0;
+  }
+  for (uint64_t seen = 0, homes = 0; seen < looks && homes < kHomesAtOnce; homes++) {
+    Ref refs[kAtOnceOfHome];
+    uint32_t count = 0;
+    const uint64_t end =
+        map_.index.visit_from(sweep_from_, hasher(), under_lock([&](Ref ref) CT_REQUIRES(lock_) {
+                                map_.entries.count_work();
+                                seen++;
+                                if (count < kAtOnceOfHome && map_.entries.is_invalidated(at(ref)))
+                                  refs[count++] = ref;
+                              }));
+    for (uint32_t i = 0; i < count; i++) {
+      budget_.give(leave(refs[i], hash_of(refs[i]), CT_CAUSE_REMOVED, gone));
+    }
+    if (count == kAtOnceOfHome) continue;
+    sweep_from_ = end;
+    if (end != Index::kEnd) continue;
+    swept_ = sweeping_;
+    return;
+  }
 }
 
 // wholesale: no entry needs attention of its own, so the store can drop all blocks at once.

@@ -10,8 +10,9 @@ ct_status ShardStore::stage() {
   Shard::Settled settled(shard_);
   const Ref old = map().find(request_.probe).ref;
   if (old != kNone) {
-    if (!map().is_expired(shard_.at(old), now_)) return CT_NOT_STORED;
-    room_.keep(shard_.leave(old, request_.probe.hash, CT_CAUSE_EXPIRED, gone_));
+    if (!map().is_gone(shard_.at(old), now_)) return CT_NOT_STORED;
+    const ct_cause cause = shard_.cause_of_due(shard_.at(old));
+    room_.keep(shard_.leave(old, request_.probe.hash, cause, gone_));
   }
   // No entry leaves for a restored one. So without a free reference it is not let in.
   if (!prepare()) return request_.lacks_reference ? CT_NOT_STORED : CT_ERR_NOMEM;
@@ -28,7 +29,8 @@ void ShardStore::admit(uint64_t uses) {
   // Only ct_clear can have undone the reservation. Then the entry may be left out, as if ct_clear
   // had come after it.
   const bool is_absent = map().find({map().entries.key(e), hash}).ref == kNone;
-  if (!is_absent || !reserve(shard_.waiting_, has_deadline)) return release_block();
+  if (!is_absent || map().entries.is_invalidated(e) || !reserve(shard_.waiting_, has_deadline))
+    return release_block();
   if (shard_.has_negatives()) room_.keep(shard_.negatives_->forget({map().entries.key(e), hash}));
   request_.ref = kNone;
   shard_.waiting_--;

@@ -12,11 +12,12 @@
 
 namespace ct {
 
-// Returns whether a set has nothing to do but to store: no entry is due, no load is to be
-// overtaken, room is nowhere but in entries, and neither entries nor references are moving.
+// Returns whether a set has nothing to do but to store: no entry is due or invalidated, no load is to
+// be overtaken, room is nowhere but in entries, and neither entries nor references are moving.
 inline bool Shard::is_calm(Now &now) const {
   return flights_.empty() && !has_negatives() && waiting_ == 0 && budget_.is_used_up() &&
-         share_.none_due(now) && !map_.entries.store().is_sparse() && !map_.index.migrating();
+         share_.none_due(now) && !map_.entries.store().is_sparse() && !map_.index.migrating() &&
+         !needs_sweep();
 }
 
 template <bool kMortal>
@@ -31,7 +32,7 @@ template <bool kMortal>
 // Returns whether the pair fits exactly into the block of an entry, which nobody holds.
 inline bool Shard::fits_block_of(const Entry *e, uint8_t flags, const UsualSet &set) const {
   const Layout &layout = map_.entries.layout();
-  const size_t bytes = layout.block_bytes(flags, set.probe.key.size, set.value.size);
+  const size_t bytes = layout.block_bytes(flags, set.probe.key.size, set.value.size, 0);
   return e->pins == 0 && (e->flags & ~kPolicyFlags) == flags && layout.block_bytes(e) == bytes;
 }
 
@@ -65,7 +66,7 @@ inline bool Shard::replace_victim(const UsualSet &set, Now &now) {
   const Ref victim = policy_->victim_for(set.probe.hash);
   Entry *e = victim == kNone || victim == kAskAgain ? nullptr : at(victim);
   Ref ref = kNone;
-  if (e != nullptr && (e->flags & kWeight) == 0)
+  if (e != nullptr && (e->flags & (kWeight | kTags)) == 0)
     ref = fits_block_of(e, flags, set) ? victim : make_usual(flags, set);
   if (ref == kNone) {
     uses_.order_changed();
@@ -99,7 +100,7 @@ template bool Shard::set_as_usual<true>(const UsualSet &set, Now &now);
 [[gnu::noinline]] Ref Shard::make_usual(uint8_t flags, const UsualSet &set) {
   ApartCopy nothing_apart(map_.entries.store().memory());
   const Bytes key = set.probe.key;
-  const Ref ref = map_.entries.make(flags, key.size, set.value.size, nothing_apart);
+  const Ref ref = map_.entries.make(flags, key.size, set.value.size, 0, nothing_apart);
   if (ref != kNone) map_.entries.fill(at(ref), key, set.value);
   return ref;
 }

@@ -15,8 +15,9 @@
 namespace ct {
 namespace {
 
-// How many due entries a write removes at most.
+// How many due entries a write removes at most, and at about how many it looks for invalidated ones.
 constexpr uint64_t kTidied = 8;
+constexpr uint64_t kSwept = 16;
 
 }  // namespace
 
@@ -37,21 +38,23 @@ inline Next ShardStore::store_locked(ct_value *out) {
   // A request that ends a load hands out its value.
   assert(request_.flight == nullptr || out != nullptr);
   Ref old = map().find(request_.probe).ref;
-  Ref expired = kNone;
-  if (old != kNone && !is_renewed(old) && map().is_expired(shard_.at(old), now_))
-    std::swap(old, expired);
+  Ref over = kNone;
+  if (old != kNone && !is_renewed(old) && map().is_gone(shard_.at(old), now_)) std::swap(old, over);
   if (__builtin_expect(request_.inherits != nullptr, 0)) {
     if (!shard_.inherit(request_, old)) return request_.end(CT_ERR_UNSUPPORTED);
     if (request_.is_sum() && request_.ref != kNone && !shard_.renew_sum(request_)) release_block();
   }
   const Verdict verdict = judge(old);
   // A value that is not to be kept leaves alone what may still be served.
-  if (expired != kNone && verdict != Verdict::kHandBack && verdict != Verdict::kExists)
-    room_.keep(shard_.leave(expired, request_.probe.hash, CT_CAUSE_EXPIRED, gone_));
+  if (over != kNone && verdict != Verdict::kHandBack && verdict != Verdict::kExists) {
+    const ct_cause cause = shard_.cause_of_due(shard_.at(over));
+    room_.keep(shard_.leave(over, request_.probe.hash, cause, gone_));
+  }
   if (verdict != Verdict::kStore) {
+    const bool outdated = is_outdated();
     const ct_status status = turn_down(verdict, old, out);
     if (status == CT_ERR_NOMEM) return evict_for_block(old);
-    if (request_.flight != nullptr && status >= 0) land(*out);
+    if (request_.flight != nullptr && status >= 0) land(*out, outdated);
     return request_.end(status);
   }
   if (request_.flight == nullptr) {
@@ -68,7 +71,7 @@ inline Next ShardStore::store_locked(ct_value *out) {
   // An entry's first pin needs no memory.
   if (out != nullptr) shard_.hand_out(e, map().entries.value(e), out);
   if (request_.condition == Condition::kElseUse) shard_.counters_.miss();
-  if (request_.flight != nullptr) land(*out);
+  if (request_.flight != nullptr) land(*out, false);
   shard_.release_waiting(request_.probe, e, gone_.answers());
   return request_.end(CT_OK);
 }
@@ -98,10 +101,8 @@ inline ShardStore::Verdict ShardStore::judge(Ref old) const {
       if (old != kNone && !never_kept) return Verdict::kHandOut;
       break;
   }
-  const bool is_overtaken =
-      request_.flight != nullptr && shard_.flights_.is_overtaken(*request_.flight);
-  if (never_kept || is_overtaken) return Verdict::kHandBack;
-  if (request_.fitness == Fitness::kDead) return Verdict::kDead;
+  if (never_kept || is_overtaken()) return Verdict::kHandBack;
+  if (request_.fitness == Fitness::kDead || is_outdated()) return Verdict::kDead;
   const bool is_too_large =
       request_.fitness == Fitness::kTooLarge || request_.weight > shard_.budget_.maxsize();
   return is_too_large ? Verdict::kTooLarge : Verdict::kStore;
@@ -147,8 +148,7 @@ inline ct_status ShardStore::turn_down(Verdict verdict, Ref old, ct_value *out) 
   }
   assert(verdict == Verdict::kHandBack);
   if (!give_back(out)) return CT_ERR_NOMEM;
-  if (old != kNone && is_renewed(old) && !shard_.flights_.is_overtaken(*request_.flight))
-    remove(old);
+  if (old != kNone && is_renewed(old) && !is_overtaken()) remove(old);
   return CT_NOT_STORED;
 }
 
@@ -180,11 +180,13 @@ inline bool ShardStore::give_back(ct_value *out) {
   e->prev = ref;
   e->next = kNone;
   map().entries.fill(e, request_.probe.key, request_.value);
+  if ((e->flags & kTags) != 0) request_.carried->give(map().entries.layout().tags(e));
   return shard_.hand_out(e, map().entries.value(e), out);
 }
 
-inline void ShardStore::land(const ct_value &value) {
-  shard_.flights_.land(*request_.flight, value, shard_.entry_of(value), now_, gone_.answers());
+inline void ShardStore::land(const ct_value &value, bool outdated) {
+  shard_.flights_.land(*request_.flight, value, shard_.entry_of(value), outdated, now_,
+                       gone_.answers());
 }
 
 // ---- Reserving --------------------------------------------------------------------------------
@@ -214,7 +216,7 @@ bool ShardStore::reserve(uint64_t count, bool has_deadline) {
 inline Ref ShardStore::make_block() {
   if (__builtin_expect(request_.is_sum(), 0)) return shard_.make_sum(request_);
   const Ref ref = map().entries.make(request_.flags, request_.probe.key.size, request_.value.size,
-                                     request_.apart);
+                                     request_.carried->count(), request_.apart);
   if (ref == kNone) request_.lacks_reference = map().entries.store().is_full();
   return ref;
 }
@@ -244,8 +246,10 @@ inline void ShardStore::tidy() {
   for (uint64_t i = 0;; i++) {
     const Ref ref = shard_.first_due(now_);
     if (ref == kNone || ref == kAskAgain || i == kTidied) break;
-    room_.keep(shard_.leave(ref, shard_.hash_of(ref), CT_CAUSE_EXPIRED, gone_));
+    const ct_cause cause = shard_.cause_of_due(shard_.at(ref));
+    room_.keep(shard_.leave(ref, shard_.hash_of(ref), cause, gone_));
   }
+  if (shard_.needs_sweep()) shard_.sweep_some(kSwept, gone_);
 }
 
 inline void ShardStore::tidy_negatives() {
@@ -323,6 +327,7 @@ void ShardStore::fill(Ref ref) {
   if ((e->flags & kWeight) != 0) *layout.weight(e) = request_.weight;
   if ((e->flags & kLifetime) != 0) shard_.begin_life(e, request_.deadline, request_.idle, now_);
   map().entries.fill(e, request_.probe.key, request_.value);
+  if ((e->flags & kTags) != 0) request_.carried->give(layout.tags(e));
 }
 
 // Stores into the block of the present entry, if no caller can tell the difference. Returns false
@@ -331,10 +336,10 @@ inline bool ShardStore::overwrite(Ref ref) {
   const Layout &layout = map().entries.layout();
   Entry *e = shard_.at(ref);
   if (!shard_.quiet_ || e->pins != 0 || (e->flags & ~kPolicyFlags) != request_.flags ||
-      (e->flags & kApart) != 0)
+      (e->flags & (kApart | kTags)) != 0)
     return false;
   if (layout.block_bytes(e) !=
-      layout.block_bytes(request_.flags, request_.probe.key.size, request_.value.size)) {
+      layout.block_bytes(request_.flags, request_.probe.key.size, request_.value.size, 0)) {
     return false;
   }
   const uint64_t before = map().entries.weight_of(e);
@@ -374,10 +379,10 @@ inline Entry *ShardStore::commit(Ref old) {
     if ((replaced->flags & kLifetime) != 0) shard_.expiry_.remove(old);
     shard_.change_place(old, ref, request_.probe.hash);
     shard_.policy_->update(ref, request_.probe.hash, before, now_);
-    // Only a value that a load renews may have expired.
+    // Only a value that a load renews may be gone.
     const ct_cause cause =
         is_renewed(old) ? shard_.cause_of(replaced, CT_CAUSE_REPLACED, now_) : CT_CAUSE_REPLACED;
-    if (cause == CT_CAUSE_EXPIRED) shard_.counters_.insert();
+    if (cause != CT_CAUSE_REPLACED) shard_.counters_.insert();
     shard_.counters_.departure(cause, before);
     shard_.bury(old, cause, gone_);
     shard_.share_.reweigh(room_, before, request_.weight);
@@ -408,9 +413,11 @@ inline Next ShardStore::set_deadline_locked() {
   const bool dead = request_.fitness == Fitness::kDead;
   if (dead) invalidate();
   const Ref ref = map().find(request_.probe).ref;
-  const bool is_live = ref != kNone && !map().is_expired(shard_.at(ref), now_);
-  if (dead && ref != kNone)
-    room_.keep(shard_.leave(ref, request_.probe.hash, CT_CAUSE_EXPIRED, gone_));
+  const bool is_live = ref != kNone && !map().is_gone(shard_.at(ref), now_);
+  if (dead && ref != kNone) {
+    const ct_cause cause = shard_.cause_of_due(shard_.at(ref));
+    room_.keep(shard_.leave(ref, request_.probe.hash, cause, gone_));
+  }
   if (dead || !is_live) return request_.end(is_live ? CT_OK : CT_MISS);
   if ((shard_.at(ref)->flags & kLifetime) == 0) {
     if (request_.deadline == CT_NEVER) return request_.end(CT_OK);
@@ -431,7 +438,8 @@ inline Next ShardStore::extend(Ref ref) {
   const uint64_t before = entries.weight_of(old);
   request_.weight = (flags & kWeight) != 0
                         ? before
-                        : entries.weigh(flags, entries.key(old).size, entries.value(old).size);
+                        : entries.weigh(flags, entries.key(old).size, entries.value(old).size,
+                                        entries.layout().tag_count(old));
   if (request_.weight > shard_.budget_.maxsize()) return request_.end(CT_ERR_TOO_LARGE);
   if (!shard_.expiry_.reserve()) return request_.end(CT_ERR_NOMEM);
   // Made anew by each attempt, as the value may be another one then.

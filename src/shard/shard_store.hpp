@@ -64,10 +64,17 @@ class ShardStore {
   size_t bytes_to_come() const CT_REQUIRES(shard_.lock_) {
     const Bytes key = request_.probe.key;
     const Bytes value = request_.value;
-    return std::max(map().entries.layout().block_bytes(request_.flags, key.size, value.size),
+    return std::max(map().entries.layout().block_bytes(request_.flags, key.size, value.size,
+                                                       request_.carried->count()),
                     key.size + value.size);
   }
+  // Returns whether one of the request's tags was invalidated since the value began to be made.
+  bool is_outdated() const { return request_.outdated || request_.carried->has_invalid(); }
 
+  bool is_overtaken() const CT_REQUIRES(shard_.lock_) {
+    return request_.flight != nullptr &&
+           (shard_.flights_.is_overtaken(*request_.flight) || is_outdated());
+  }
   Next run(ct_value *out);
   Next store_locked(ct_value *out) CT_REQUIRES(shard_.lock_, shard_.settled_);
   Verdict judge(Ref old) const CT_REQUIRES(shard_.lock_);
@@ -76,7 +83,7 @@ class ShardStore {
   void reject() CT_REQUIRES(shard_.lock_);
   bool give_back(ct_value *out) CT_REQUIRES(shard_.lock_);
   void invalidate() CT_REQUIRES(shard_.lock_) { shard_.invalidate_key(request_.probe); }
-  void land(const ct_value &value) CT_REQUIRES(shard_.lock_);
+  void land(const ct_value &value, bool outdated) CT_REQUIRES(shard_.lock_);
 
   bool prepare() CT_REQUIRES(shard_.lock_);
   bool reserve(uint64_t count, bool has_deadline) CT_REQUIRES(shard_.lock_);

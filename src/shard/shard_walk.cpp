@@ -144,30 +144,44 @@ bool ShardWalk::view(Entry *e, bool stale_too, Now &now, Bytes *key, Bytes *valu
   *key = shard_.map_.entries.key(e);
   *value = shard_.map_.entries.value(e);
   if (e->is_dead()) return shard_.current(e, stale_too, now) != kNone;
-  if (!shard_.map_.is_expired(e, now)) return true;
+  if (!shard_.map_.is_gone(e, now)) return true;
   return stale_too && shard_.is_served_stale(e, now);
 }
 
 // ---- Saving -----------------------------------------------------------------------------------
 
-bool ShardWalk::describe(Entry *e, Now &now, Record *out) {
+ct_status ShardWalk::describe(Entry *e, Now &now, Array<char> &names, Record *out) {
   Shard::Locked locked(shard_);
   e = shard_.home_of(e);
-  if (shard_.map_.is_expired(e, now)) return false;
-  *out = {shard_.map_.entries.key(e), shard_.map_.entries.value(e), 0, CT_NEVER, CT_NEVER, 0,
-          (e->flags & kWeight) != 0};
+  if (shard_.map_.is_gone(e, now)) return CT_MISS;
+  *out = {shard_.map_.entries.key(e),
+          shard_.map_.entries.value(e),
+          0,
+          CT_NEVER,
+          CT_NEVER,
+          0,
+          (e->flags & kWeight) != 0,
+          shard_.map_.entries.layout().tag_count(e),
+          {nullptr, 0}};
+  names.truncate();
+  if (out->tag_count != 0) {
+    const TagSlot *slots = shard_.map_.entries.layout().tags(e);
+    const ct_status status = shard_.map_.entries.tags().list_names(slots, names);
+    if (status != CT_OK) return status;
+    out->tags = {names.begin(), names.size()};
+  }
   if (out->weighed) out->weight = *shard_.map_.entries.layout().weight(e);
   if (shard_.has_frequency_) {
     shard_.uses_.settle();
     const Ref ref = shard_.current(e, false, now);
     if (ref != kNone) out->uses = shard_.policy_->frequency(ref);
   }
-  if ((e->flags & kLifetime) == 0) return true;
+  if ((e->flags & kLifetime) == 0) return CT_OK;
   const Lifetime *life = shard_.map_.entries.layout().lifetime(e);
   if (life->write != CT_NEVER) out->ttl = life->write - now();
   if (shard_.map_.entries.layout().keeps_idle && life->idle != CT_NEVER)
     out->idle = life->idle - now();
-  return true;
+  return CT_OK;
 }
 
 }  // namespace ct

@@ -35,8 +35,9 @@ class ShardWalk {
   // The same with the entries themselves, which it pins. It makes the room in `out` itself.
   ct_status list_order(OrderWalk &walk, Array<Ordered> &out);
   void end(OrderWalk &walk);
-  // Sets *out for a pinned entry. Returns false if the entry has expired.
-  bool describe(Entry *entry, Now &now, Record *out);
+  // Sets *out for a pinned entry. The names of its tags are in `names`. Returns CT_OK, CT_MISS if the
+  // entry is gone, or CT_ERR_NOMEM.
+  ct_status describe(Entry *entry, Now &now, Array<char> &names, Record *out);
 
  private:
   bool resume(const OrderWalk &walk, Policy::Walk *at) const

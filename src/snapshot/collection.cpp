@@ -16,16 +16,20 @@ bool Collection::add_rank(const Ranked &ranked) {
 }
 
 bool Collection::add_entry(const Record &record) {
-  const uint64_t bytes = sizeof(Cache::Restored) + uint64_t{record.key.size} + record.value.size;
+  const uint64_t bytes =
+      sizeof(Cache::Restored) + uint64_t{record.key.size} + record.value.size + record.tags.size;
   char *where = arena_.allocate(bytes);
   if (where == nullptr || !entries_.reserve(1) || !orders_.reserve(1)) return false;
   char *key = where + sizeof(Cache::Restored);
   char *value = key + record.key.size;
   if (record.key.size > 0) std::memcpy(key, record.key.data, record.key.size);
   if (record.value.size > 0) std::memcpy(value, record.value.data, record.value.size);
+  char *tags = value + record.value.size;
+  if (record.tags.size > 0) std::memcpy(tags, record.tags.data, record.tags.size);
   auto *entry = new (where) Cache::Restored{record, kNone};
   entry->record.key.data = key;
   entry->record.value.data = value;
+  entry->record.tags.data = tags;
   orders_.push({ShardWalk::id_of(entry->record.key), 0, entries_.size()});
   entries_.push(entry);
   return true;

@@ -20,7 +20,8 @@ namespace ct {
 template <class Sink>
 class Contents {
  public:
-  Contents(Cache &cache, Now &now, Sink &sink) noexcept : cache_(cache), now_(now), sink_(sink) {}
+  Contents(Cache &cache, Now &now, Sink &sink) noexcept
+      : cache_(cache), now_(now), sink_(sink), names_(cache.memory()) {}
 
   ct_status show() {
     const ct_status status = show_order();
@@ -57,8 +58,10 @@ class Contents {
       if (status != CT_OK) return status == CT_END ? CT_OK : status;
       const Held &held = iter.current();
       Record record;
-      if (!ShardWalk(*held.shard).describe(held.entry, now_, &record)) continue;
-      goes_on_ = sink_.add_entry(record);
+      const ct_status described =
+          ShardWalk(*held.shard).describe(held.entry, now_, names_, &record);
+      if (described < 0) return described;
+      if (described == CT_OK) goes_on_ = sink_.add_entry(record);
     }
     return CT_OK;
   }
@@ -66,6 +69,7 @@ class Contents {
   Cache &cache_;
   Now &now_;
   Sink &sink_;
+  Array<char> names_;  // of an entry's tags
   bool goes_on_ = true;
 };
 

@@ -15,6 +15,8 @@ ct_status Snapshot::copy(Cache &cache, Cache **out) {
   if (options.drop != nullptr || has_one_state) return CT_ERR_UNSUPPORTED;
   CheckedOptions checked;
   if (check_options(&options, &checked) != nullptr) return CT_ERR_INTERNAL;
+  // Invalidated entries leave, as they would with ct_len.
+  cache.sweep();
   Cache *copy;
   ct_status status = Cache::make(checked, &copy);
   if (status != CT_OK) return status;

@@ -6,7 +6,7 @@
 // and times are in ticks.
 //
 //   head    weighing 1   0, 1, 2: the cache's ct_weight_kind; 3: the cache had a weigher
-//           flags    1   1: entries have a count, 2: there is a date
+//           flags    1   1: entries have a count, 2: there is a date, 4: entries may have tags
 //           zeros    2
 //           date     8   when the remaining lifetimes were measured, by the wall clock, in
 //                        nanoseconds since 1970; absent if the cache has a timer of its own, whose
@@ -19,13 +19,15 @@
 //                        before it in its own rank
 //           id       8   XXH3 (64 bits) of its key, without a seed
 //   entry   'E'          an entry; entries are in no order
-//           flags    1   1: it has a weight, 2: a ttl, 4: an idle time
+//           flags    1   1: it has a weight, 2: a ttl, 4: an idle time, 8: tags
 //           key_size, value_size   4 each
 //           count    8   how often the entry was used; present if the head says so
 //           weight   8   the entry's own, by the caller or the weigher; never with CT_WEIGHT_MEMORY
 //           ttl      8   ticks left of its lifetime from the write on, at least 1
 //           idle     8   ticks left of its lifetime from the last use on, at least 1
+//           tags     1   how many, 1 to 8
 //           key, value
+//           then, for each tag: its size (4), and the tag
 //   end     'Z'          the end, also of its frame
 //
 // The order is apart from the entries because they come from different walks. Only a walk by
@@ -36,9 +38,10 @@
 // part of the order may come out wrong; but writing it always ends.
 //
 // A version that adds to this format gets another number, and a reader keeps nothing of a version
-// that it does not know. Version 2 is version 1 with a date. A snapshot without a date is still
-// written as version 1. The flag repeats what the version says because the version lies outside of
-// the frames, where no checksum covers it.
+// that it does not know. Version 2 is version 1 with a date. Version 3 is for caches that have been
+// given tags, with a date or without. Other caches are still written as version 1 or 2. The flags
+// repeat what the version says because the version lies outside of the frames, where no checksum
+// covers it.
 #ifndef CT_SNAPSHOT_HPP
 #define CT_SNAPSHOT_HPP
 
@@ -51,12 +54,17 @@
 namespace ct {
 
 struct Snapshot {
-  static constexpr char kUndatedPrefix[] = {'C', 'T', 'S', 'N', 'A', 'P', 1, 0};
-  static constexpr char kDatedPrefix[] = {'C', 'T', 'S', 'N', 'A', 'P', 2, 0};
+  static constexpr char kPrefix[] = {'C', 'T', 'S', 'N', 'A', 'P'};
+  enum Version : uint8_t { kUndated = 1, kWithDate = 2, kWithTags = 3 };
+  // Returns the version that has what these flags say.
+  static Version version(uint64_t head_flags) {
+    if ((head_flags & kTagged) != 0) return kWithTags;
+    return (head_flags & kDated) != 0 ? kWithDate : kUndated;
+  }
 
-  enum HeadFlag : uint8_t { kCounted = 1, kDated = 2 };
+  enum HeadFlag : uint8_t { kCounted = 1, kDated = 2, kTagged = 4 };
   enum Part : uint8_t { kShard = 'S', kRank = 'R', kEntry = 'E', kEnd = 'Z' };
-  enum EntryFlag : uint8_t { kWeighed = 1, kTtl = 2, kIdle = 4 };
+  enum EntryFlag : uint8_t { kWeighed = 1, kTtl = 2, kIdle = 4, kTags = 8 };
 
   // Returns CT_OK, CT_ERR_NOMEM, or the failure that the callback returned.
   static ct_status save(Cache &cache, ct_write_fn write, void *user_data);

@@ -18,7 +18,8 @@ class Loader {
         in_(cache.memory(), read, user_data),
         contents_(cache.memory()),
         key_(cache.memory()),
-        value_(cache.memory()) {}
+        value_(cache.memory()),
+        tags_(cache.memory()) {}
 
   ct_status load(bool whole) {
     read_head();
@@ -38,20 +39,21 @@ class Loader {
   bool require(bool condition) { return condition || in_.fail(CT_ERR_CORRUPT); }
 
   void read_head() {
-    constexpr uint64_t kKnown = Snapshot::kCounted | Snapshot::kDated;
-    char prefix[sizeof Snapshot::kUndatedPrefix];
+    constexpr uint64_t kKnown = Snapshot::kCounted | Snapshot::kDated | Snapshot::kTagged;
+    constexpr size_t kPrefixBytes = sizeof Snapshot::kPrefix;
+    char prefix[kPrefixBytes + 2];
     uint64_t zeros;
     if (!in_.get_raw(prefix, sizeof prefix)) return;
-    const bool dated = std::memcmp(prefix, Snapshot::kDatedPrefix, sizeof prefix) == 0;
-    const bool undated = std::memcmp(prefix, Snapshot::kUndatedPrefix, sizeof prefix) == 0;
-    if (!require(dated || undated)) return;
+    const uint64_t version = read_number(prefix + kPrefixBytes, 2);
+    const bool is_known = version >= Snapshot::kUndated && version <= Snapshot::kWithTags;
+    if (!require(is_known && std::memcmp(prefix, Snapshot::kPrefix, kPrefixBytes) == 0)) return;
     if (!in_.get_number(&weighing_, 1) || !in_.get_number(&flags_, 1) ||
         !in_.get_number(&zeros, 2)) {
       return;
     }
     if (!require(weighing_ <= Cache::kWeigher && (flags_ & ~kKnown) == 0 && zeros == 0)) return;
-    if (!require(((flags_ & Snapshot::kDated) != 0) == dated)) return;
-    if (dated) {
+    if (!require(Snapshot::version(flags_) == version)) return;
+    if ((flags_ & Snapshot::kDated) != 0) {
       in_.get_number(&date_, 8);
     } else if (aged_) {
       in_.fail(CT_ERR_UNSUPPORTED);
@@ -82,30 +84,57 @@ class Loader {
 
   void read_entry() {
     uint64_t flags, key_size, value_size;
-    Record record = {{}, {}, 0, CT_NEVER, CT_NEVER, 0, false};
+    uint64_t tag_count = 0;
+    Record record = {{}, {}, 0, CT_NEVER, CT_NEVER, 0, false, 0, {}};
     if (!in_.get_number(&flags, 1) || !in_.get_number(&key_size, 4) ||
         !in_.get_number(&value_size, 4)) {
       return;
     }
-    constexpr uint64_t kKnown = Snapshot::kWeighed | Snapshot::kTtl | Snapshot::kIdle;
+    uint64_t known = Snapshot::kWeighed | Snapshot::kTtl | Snapshot::kIdle;
+    if ((flags_ & Snapshot::kTagged) != 0) known |= Snapshot::kTags;
     const bool weighed = (flags & Snapshot::kWeighed) != 0;
-    if (!require((flags & ~kKnown) == 0 && !(weighed && weighing_ == CT_WEIGHT_MEMORY))) return;
+    if (!require((flags & ~known) == 0 && !(weighed && weighing_ == CT_WEIGHT_MEMORY))) return;
     if ((flags_ & Snapshot::kCounted) != 0 && !in_.get_number(&record.uses, 8)) return;
     if (weighed && !in_.get_number(&record.weight, 8)) return;
     if ((flags & Snapshot::kTtl) != 0 && !in_.get_number(&record.ttl, 8)) return;
     if ((flags & Snapshot::kIdle) != 0 && !in_.get_number(&record.idle, 8)) return;
+    if ((flags & Snapshot::kTags) != 0) {
+      if (!in_.get_number(&tag_count, 1) || !require(tag_count != 0 && tag_count <= kMostTags))
+        return;
+    }
     // No lifetime is saved that is over, and no cache has counted 2^63 uses.
     if (!require(record.ttl != 0 && record.idle != 0 && record.uses <= INT64_MAX)) return;
     record.weighed = weighed && weighing_ == cache_.weighing();
+    record.tag_count = static_cast<uint32_t>(tag_count);
     if (!read_bytes(key_size, key_) || !read_bytes(value_size, value_)) return;
+    if (!read_tags(record.tag_count)) return;
     record.key = {key_.begin(), key_.size()};
     record.value = {value_.begin(), value_.size()};
+    record.tags = {tags_.begin(), tags_.size()};
     if (!contents_.add_entry(record)) in_.fail(CT_ERR_NOMEM);
+  }
+
+  // Reads tags as a Record has them.
+  bool read_tags(uint32_t count) {
+    tags_.truncate();
+    for (uint32_t i = 0; i < count; i++) {
+      uint64_t number;
+      if (!in_.get_number(&number, 4)) return false;
+      const auto size = static_cast<uint32_t>(number);
+      if (!tags_.reserve(sizeof size)) return in_.fail(CT_ERR_NOMEM);
+      std::memcpy(tags_.end(), &size, sizeof size);
+      tags_.extend(sizeof size);
+      if (!append_bytes(size, tags_)) return false;
+    }
+    return true;
   }
 
   // Whatever `size` says, never takes much more memory than bytes that were there to be read.
   bool read_bytes(uint64_t size, Array<char> &to) {
     to.truncate();
+    return append_bytes(size, to);
+  }
+  bool append_bytes(uint64_t size, Array<char> &to) {
     while (size > 0) {
       const uint32_t part = in_.available(size);
       if (part == 0) return false;
@@ -132,9 +161,10 @@ class Loader {
   uint64_t flags_ = 0;
   uint64_t date_ = 0;  // of the save, if flags_ say so
   bool ended_ = false;
-  // Key and value of the entry that is being read.
+  // Key, value and tags of the entry that is being read.
   Array<char> key_;
   Array<char> value_;
+  Array<char> tags_;
 };
 
 }  // namespace

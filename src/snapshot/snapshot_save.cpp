@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Writes a snapshot.
+#include <cstring>
+
 #include "snapshot/contents.hpp"
 #include "snapshot/frames.hpp"
 #include "snapshot/snapshot.hpp"
@@ -17,6 +19,7 @@ class Saver {
 
   ct_status save() {
     has_frequency_ = cache_.shards()[0].has_frequency();
+    tagged_ = cache_.are_tags_used();
     put_head();
     const ct_status status = Contents<Saver>(cache_, now_, *this).show();
     if (status != CT_OK) return status;
@@ -35,10 +38,13 @@ class Saver {
     return !out_.failed();
   }
   bool add_entry(const Record &record) {
+    // What carries the cache's first tags has come since the head was written.
+    if (record.tag_count != 0 && !tagged_) return true;
     uint32_t flags = 0;
     if (record.weighed) flags |= Snapshot::kWeighed;
     if (record.ttl != CT_NEVER) flags |= Snapshot::kTtl;
     if (record.idle != CT_NEVER) flags |= Snapshot::kIdle;
+    if (record.tag_count != 0) flags |= Snapshot::kTags;
     out_.put_number(Snapshot::kEntry, 1);
     out_.put_number(flags, 1);
     out_.put_number(record.key.size, 4);
@@ -47,19 +53,27 @@ class Saver {
     if (record.weighed) out_.put_number(record.weight, 8);
     if (record.ttl != CT_NEVER) out_.put_number(record.ttl, 8);
     if (record.idle != CT_NEVER) out_.put_number(record.idle, 8);
+    if (record.tag_count != 0) out_.put_number(record.tag_count, 1);
     out_.put(record.key.data, record.key.size);
     out_.put(record.value.data, record.value.size);
+    record.each_tag([this](Bytes tag) {
+      out_.put_number(tag.size, 4);
+      out_.put(tag.data, tag.size);
+    });
     return !out_.failed();
   }
 
  private:
   void put_head() {
     const bool dated = cache_.clock().is_systems();
-    out_.put_raw(dated ? Snapshot::kDatedPrefix : Snapshot::kUndatedPrefix,
-                 sizeof Snapshot::kUndatedPrefix);
     uint32_t flags = 0;
     if (has_frequency_) flags |= Snapshot::kCounted;
     if (dated) flags |= Snapshot::kDated;
+    if (tagged_) flags |= Snapshot::kTagged;
+    char prefix[sizeof Snapshot::kPrefix + 2];
+    std::memcpy(prefix, Snapshot::kPrefix, sizeof Snapshot::kPrefix);
+    write_number(prefix + sizeof Snapshot::kPrefix, Snapshot::version(flags), 2);
+    out_.put_raw(prefix, sizeof prefix);
     out_.put_number(cache_.weighing(), 1);
     out_.put_number(flags, 1);
     out_.put_number(0, 2);
@@ -77,6 +91,7 @@ class Saver {
   Now now_;
   FrameWriter out_;
   bool has_frequency_ = false;
+  bool tagged_ = false;  // the cache has been given tags
 };
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include "base/memory.hpp"
 #include "table/entry.hpp"
 #include "table/store.hpp"
+#include "table/tags.hpp"
 
 namespace ct {
 
@@ -57,10 +58,12 @@ class ApartCopy {
 
 class Entries {
  public:
-  Entries(Memory &memory, const Layout &layout, const ct_options &options, bool tight) noexcept
+  Entries(Memory &memory, const Layout &layout, const ct_options &options, Tags &tags,
+          bool tight) noexcept
       : layout_(layout),
         seed_(options.seed),
         weight_kind_(options.weight_kind),
+        tags_(tags),
         store_(memory, layout_, tight) {}
   Entries(const Entries &) = delete;
   Entries &operator=(const Entries &) = delete;
@@ -68,8 +71,9 @@ class Entries {
   const Layout &layout() const { return layout_; }
   Store &store() { return store_; }
   const Store &store() const { return store_; }
-  // Returns how many entries have an allocation apart, dead ones included.
-  uint64_t apart() const { return apart_; }
+  // Returns whether an entry, dead ones included, owns more than its block: an allocation apart, or
+  // tags.
+  bool own_more() const { return apart_ != 0 || slots_ != 0; }
 
   // May be called without the owner's lock for an entry that cannot go meanwhile.
   Entry *at(Ref ref) const { return store_.at(ref); }
@@ -81,8 +85,15 @@ class Entries {
   uint64_t hash_of(Bytes key) const { return hash_key(key.data, key.size, seed_); }
   uint64_t hash_of(Ref ref) const { return hash_of(key(ref)); }
   uint64_t deadline(const Entry *e) const { return layout_.deadline(e); }
+  // Returns whether one of the entry's tags was invalidated.
+  bool is_invalidated(const Entry *e) const {
+    return (e->flags & kTags) != 0 && tags_.has_invalid(layout_.tags(e));
+  }
+  Tags &tags() const { return tags_; }
 
 #ifdef CT_VALIDATE
+  // Returns how many tags all blocks hold together.
+  uint64_t slots() const { return slots_; }
   // begin_work is called when the owner has taken its lock, count_work for each entry that it works
   // on, and for what a policy keeps of as many keys.
   void begin_work() const {
@@ -108,27 +119,28 @@ class Entries {
 
   // Returns the weight, by a ct_weight_kind, of an entry that has no weight of its own.
   static uint64_t weigh(int32_t kind, const Layout &layout, uint8_t flags, size_t key_size,
-                        size_t value_size) {
+                        size_t value_size, uint32_t tags) {
     if (kind == CT_WEIGHT_COUNT) return 1;
     if (kind == CT_WEIGHT_VALUE) return value_size;
-    const size_t block = layout.block_bytes(flags, key_size, value_size);
+    const size_t block = layout.block_bytes(flags, key_size, value_size, tags);
     const uint64_t inside = block + Store::free_share(block) + layout.bytes_beside;
     if ((flags & kApart) == 0) return inside;
     return inside + PageHeaps::weigh(Layout::apart_bytes(key_size, value_size));
   }
-  uint64_t weigh(uint8_t flags, size_t key_size, size_t value_size) const {
-    return weigh(weight_kind_, layout_, flags, key_size, value_size);
+  uint64_t weigh(uint8_t flags, size_t key_size, size_t value_size, uint32_t tags) const {
+    return weigh(weight_kind_, layout_, flags, key_size, value_size, tags);
   }
   uint64_t weight_of(const Entry *e) const {
     if ((e->flags & kWeight) != 0) return *layout_.weight(e);
     return weight_kind_ == CT_WEIGHT_COUNT ? 1 : weigh_bytes(e);
   }
 
-  // Makes a block with these flags and lengths. Its content is still to be written; a block with
-  // kApart takes over the copy instead. Returns kNone if there is no memory, or if no reference is
-  // left because the store is full.
-  Ref make(uint8_t flags, size_t key_size, size_t value_size, ApartCopy &apart) noexcept {
-    const Ref ref = store_.allocate(layout_.block_bytes(flags, key_size, value_size));
+  // Makes a block with these flags, lengths and number of tags. Its content is still to be written;
+  // a block with kApart takes over the copy instead. Returns kNone if there is no memory, or if no
+  // reference is left because the store is full.
+  Ref make(uint8_t flags, size_t key_size, size_t value_size, uint32_t tags,
+           ApartCopy &apart) noexcept {
+    const Ref ref = store_.allocate(layout_.block_bytes(flags, key_size, value_size, tags));
     if (ref == kNone) return kNone;
     Entry *e = at(ref);
     e->flags = flags;
@@ -144,6 +156,7 @@ class Entries {
       e->value_size = static_cast<uint16_t>(value_size);
     }
     layout_.write_ways_back(e, ref);
+    if ((flags & kTags) != 0) make_slots(e, tags);
     return ref;
   }
   // Writes key and value into a block that make has made.
@@ -168,15 +181,10 @@ class Entries {
   // Copies an entry to a block elsewhere in the store, without its links and hook. Returns kNone if
   // there is no such block.
   Ref copy_elsewhere(const Entry *from) noexcept;
-  // Frees only the block, because its allocation apart belongs to another entry now.
+  // Frees only the block, because what else it owned belongs to another entry now.
   void free_moved(Ref ref, const Entry *e) { store_.release(ref, layout_.block_bytes(e)); }
   void free(Ref ref, Entry *e) {
-    if ((e->flags & kApart) != 0) {
-      const Apart *apart = layout_.apart(e);
-      const size_t bytes = Layout::apart_bytes(apart->key_size, apart->value_size);
-      store_.memory().release(apart->data, bytes, 8);
-      apart_--;
-    }
+    if ((e->flags & (kApart | kTags)) != 0) free_more(e);
     store_.release(ref, layout_.block_bytes(e));
   }
   // Frees a dead entry, whose reference stands in prev.
@@ -187,12 +195,16 @@ class Entries {
 
  private:
   uint64_t weigh_bytes(const Entry *e) const;
+  void make_slots(Entry *e, uint32_t tags);
+  [[gnu::noinline]] void free_more(Entry *e) noexcept;
 
   const Layout layout_;
   const uint64_t seed_;
   const int32_t weight_kind_;
+  Tags &tags_;
   Store store_;
-  uint64_t apart_ = 0;
+  uint64_t apart_ = 0;  // entries that have an allocation apart
+  uint64_t slots_ = 0;  // tags of all entries
 #ifdef CT_VALIDATE
   mutable std::atomic<uint64_t> holds_{0};
   mutable std::atomic<uint64_t> work_{0};

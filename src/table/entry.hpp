@@ -7,11 +7,12 @@
 //   lifetime   0, 16, 24  kLifetime: deadlines and links of the expiry
 //   key        padded to 8
 //   way back   0 or 8     the block's own reference, if the value begins too far from the header
-//   value
+//   value      padded to 8 if tags follow
+//   tags       8 each     kTags: up to 8 of them
 //
 // A key and value of more than kApartBytes together lie apart, in an allocation of their own
-// (kApart). Then an Apart follows the lifetime, and each of the two has a way back before it in the
-// allocation.
+// (kApart). Then an Apart stands in their place, and each of the two has a way back before it in
+// the allocation.
 //
 // A pin, the number in a ct_value, must lead from a value back to its entry and to its shard when
 // nothing else is known. A pin is the shard's address, which is a multiple of 64, plus the distance
@@ -55,6 +56,7 @@ constexpr size_t kMinBlockBytes = 24;
 // kTelling still changes.
 enum : uint8_t {
   kDead = 1,      // has left the cache; stays for its pins, or until its removal has been told
+  kTags = 2,      // has tags
   kLifetime = 4,  // has a Lifetime
   kWeight = 8,    // has a weight of its own
   kApart = 16,    // has an Apart
@@ -108,11 +110,11 @@ struct Head {
   uint16_t value_size;
   uint16_t pins;
 
-  // Returns whether the entry is of the usual form, with neither weight nor lifetime, and has a key
+  // Returns whether the entry is of the usual form, without weight, lifetime and tags, and has a key
   // of this size. It is one comparison for all that.
   bool is_plain(size_t size) const {
     const Head wanted = {static_cast<uint16_t>(size), 0, 0, 0, 0};
-    const Head mask = {0xFFFF, kLifetime | kWeight, 0, 0, 0};
+    const Head mask = {0xFFFF, kLifetime | kWeight | kTags, 0, 0, 0};
     return (form() & mask.form()) == wanted.form() && size <= 0xFFFF;
   }
   // The first half as a number.
@@ -155,6 +157,14 @@ struct Apart {
 #endif
 };
 static_assert(sizeof(Apart) == 16, "blocks are multiples of 8 bytes");
+
+// One of an entry's tags: the number of its record (tags.hpp) in the lower half. In the upper half
+// of the first of them stands how many they are.
+using TagSlot = Cell<uint64_t>;
+constexpr uint32_t kMostTags = 8;
+inline uint64_t tag_slot(uint32_t number, uint32_t count) { return uint64_t{count} << 32 | number; }
+inline uint32_t tag_number(uint64_t slot) { return static_cast<uint32_t>(slot); }
+inline uint32_t tag_count(uint64_t slot) { return static_cast<uint32_t>(slot >> 32); }
 
 constexpr size_t round_up_8(size_t n) { return (n + 7) & ~static_cast<size_t>(7); }
 
@@ -212,14 +222,27 @@ struct Layout {
     return __builtin_expect(offset < kFar * 8, 1) ? offset : offset + 8;
   }
 
-  // Returns the size of the block in the store.
-  size_t block_bytes(uint8_t flags, size_t key_size, size_t value_size) const {
-    if ((flags & kApart) != 0) return key_offset(flags) + sizeof(Apart);
+  // Returns the size of the block in the store, for an entry with that many tags: none without
+  // kTags.
+  size_t block_bytes(uint8_t flags, size_t key_size, size_t value_size, uint32_t tags) const {
+    if ((flags & (kApart | kTags)) != 0)
+      return tags_offset(flags, key_size, value_size) + tags * sizeof(TagSlot);
+    return plain_block_bytes(flags, key_size, value_size);
+  }
+  size_t block_bytes(const Entry *e) const {
+    if ((e->flags & (kApart | kTags)) != 0)
+      return tags_offset(e->flags, e->key_size, e->value_size) + tag_count(e) * sizeof(TagSlot);
+    return plain_block_bytes(e->flags, e->key_size, e->value_size);
+  }
+  // For an entry that does not lie apart and has no tags.
+  size_t plain_block_bytes(uint8_t flags, size_t key_size, size_t value_size) const {
     const size_t bytes = round_up_8(value_offset(flags, key_size) + value_size);
     return bytes < kMinBlockBytes ? kMinBlockBytes : bytes;
   }
-  size_t block_bytes(const Entry *e) const {
-    return block_bytes(e->flags, e->key_size, e->value_size);
+  // Returns where what follows key and value begins.
+  size_t tags_offset(uint8_t flags, size_t key_size, size_t value_size) const {
+    if ((flags & kApart) != 0) return key_offset(flags) + sizeof(Apart);
+    return round_up_8(value_offset(flags, key_size) + value_size);
   }
   // Returns the size of the allocation apart.
   static size_t apart_bytes(size_t key_size, size_t value_size) {
@@ -250,6 +273,18 @@ struct Layout {
   Apart *apart(Entry *e) const { return reinterpret_cast<Apart *>(at(e, key_offset(e->flags))); }
   const Apart *apart(const Entry *e) const {
     return reinterpret_cast<const Apart *>(at(e, key_offset(e->flags)));
+  }
+
+  // For an entry that has tags.
+  TagSlot *tags(Entry *e) const {
+    return const_cast<TagSlot *>(tags(static_cast<const Entry *>(e)));
+  }
+  const TagSlot *tags(const Entry *e) const {
+    const size_t offset = tags_offset(e->flags, e->key_size, e->value_size);
+    return reinterpret_cast<const TagSlot *>(at(e, offset));
+  }
+  uint32_t tag_count(const Entry *e) const {
+    return (e->flags & kTags) != 0 ? ct::tag_count(*tags(e)) : 0;
   }
 
   Bytes key(const Entry *e) const {

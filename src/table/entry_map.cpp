@@ -12,13 +12,28 @@ Seek EntryMap::seek(const Probe &probe, Found *found) const {
   found->place = sight.find([&](Ref ref) {
     // The reference is kNone if its table has just been put away. There need not be memory at
     // kNone.
-    result = ref == kNone ? Seek::kRetry : examine<Access::kOptimistic>(ref, probe, version, found);
+    result = ref == kNone ? Seek::kRetry
+                          : examine<Access::kOptimistic, true>(ref, probe, version, found);
     return result != Seek::kMiss;
   });
   if (result == Seek::kMiss && !index.unchanged_since(version)) return Seek::kRetry;
   found->version = version;
   found->is_lasting = true;
   return result;
+}
+
+// The tags are looked at before the caller finds out whether the entry was still there meanwhile. So
+// long as it is, its tags keep their records. That is asked here, too, once it is known how many
+// they are, because this says how far to read.
+bool EntryMap::is_invalidated(const Found &found) const {
+  if (!found.has_tags()) return false;
+  const auto *slots = reinterpret_cast<const TagSlot *>(found.value + round_up_8(found.size));
+  const uint32_t count = tag_count(slots[0].acquire());
+  if (!holds(found)) return false;
+  for (uint32_t i = 0; i < count; i++) {
+    if (!entries.tags().is_valid(tag_number(slots[i].acquire()))) return true;
+  }
+  return false;
 }
 
 }  // namespace ct

@@ -6,7 +6,7 @@
 // There are three ways to look up a key:
 //   - find, for writers, who hold the lock;
 //   - seek_home, for readers with the lock or without it: it looks only into the bucket where nearly
-//     every key is;
+//     every key is, and finds no entry that has tags;
 //   - seek, for readers without the lock, once seek_home was not enough. It looks everywhere.
 #ifndef CT_ENTRY_MAP_HPP
 #define CT_ENTRY_MAP_HPP
@@ -47,6 +47,7 @@ struct Found {
   bool is_lasting;  // the place may be looked at without the lock, even if it is another's then
 
   bool is_mortal() const { return (flags & kLifetime) != 0; }
+  bool has_tags() const { return (flags & kTags) != 0; }
 };
 
 struct EntryMap {
@@ -55,22 +56,26 @@ struct EntryMap {
   // The values of keys up to this size are never far from the header (kFar).
   static constexpr size_t kNearKeyBytes = 256;
 
-  EntryMap(Memory &memory, const Layout &layout, const ct_options &options, bool tight) noexcept
-      : index(memory, tight), entries(memory, layout, options, tight) {}
+  EntryMap(Memory &memory, const Layout &layout, const ct_options &options, Tags &tags,
+           bool tight) noexcept
+      : index(memory, tight), entries(memory, layout, options, tags, tight) {}
 
-  bool is_expired(const Entry *e, Now &now) const {
+  // Returns whether an entry is no longer to be seen: it is past its deadline, or was invalidated.
+  bool is_gone(const Entry *e, Now &now) const {
+    if ((e->flags & (kLifetime | kTags)) == 0) return false;
+    if (entries.is_invalidated(e)) return true;
     const uint64_t at = entries.deadline(e);
     return at != CT_NEVER && now() >= at;
   }
 
-  // Returns the key's place, expired or not.
+  // Returns the key's place, gone or not.
   [[gnu::always_inline]] Place find(const Probe &probe) const {
     return index.find(probe.hash, [&](Ref ref) { return entries.has_key(ref, probe.key); });
   }
-  // Does the same, but the place has kNone if the entry has expired.
+  // Does the same, but the place has kNone if the entry is gone.
   [[gnu::always_inline]] Place find_live(const Probe &probe, Now &now) const {
     Place place = find(probe);
-    if (place.ref != kNone && is_expired(entries.at(place.ref), now)) place.ref = kNone;
+    if (place.ref != kNone && is_gone(entries.at(place.ref), now)) place.ref = kNone;
     return place;
   }
 
@@ -87,6 +92,8 @@ struct EntryMap {
     if (kAccess == Access::kLocked) return entries.deadline(entries.at(found.place.ref));
     return entries.layout().lifetime_before(found.key)->write.acquire();
   }
+  // Returns whether an entry that seek has found was invalidated. It is valid as the value is.
+  bool is_invalidated(const Found &found) const;
   // Returns whether that which was found, and copied since then, was really there.
   bool holds(const Found &found) const { return index.unchanged_since(found.version); }
 
@@ -100,19 +107,19 @@ struct EntryMap {
   }
   template <Access kAccess>
   [[gnu::always_inline]] Seek seek_no_further(const Bucket *home, uint32_t version) const;
-  template <Access kAccess>
+  template <Access kAccess, bool kTagged = false>
   [[gnu::always_inline]] Seek examine(Ref ref, const Probe &probe, uint32_t version,
                                       Found *found) const;
 };
 
 // Tells whether ref is the key's entry. Returns kHit, and fills *found, if it is; kMiss if the
 // entry belongs to another key; kNeedsLock if the entry has to be looked at under the lock; kRetry
-// if the index has changed meanwhile.
+// if the index has changed meanwhile, or if the entry has tags, unless kTagged.
 //
 // The fewer instructions this takes, the more of the next look-up runs in the shadow of this one's
 // cache misses. Without the lock nothing that this function reads is certain before the version has
 // been loaded again. Until then it only goes where there is memory.
-template <Access kAccess>
+template <Access kAccess, bool kTagged>
 [[gnu::always_inline]] inline Seek EntryMap::examine(Ref ref, const Probe &probe, uint32_t version,
                                                      Found *found) const {
   const Layout &layout = entries.layout();
@@ -128,6 +135,7 @@ template <Access kAccess>
     if (head.key_size != key_size) {
       return head.key_size == kApartKeySize ? Seek::kNeedsLock : Seek::kMiss;
     }
+    if (!kTagged && (head.flags & kTags) != 0) return Seek::kRetry;
     key_offset = layout.key_offset(head.flags);
   }
   // From here on the lengths are known to be those of this entry.

@@ -98,6 +98,7 @@ PIN(CT_ENTRY_IF_ABSENT, 8u);
 PIN(CT_ENTRY_IF_PRESENT, 16u);
 PIN(CT_ENTRY_IF_SAME, 32u);
 PIN(CT_ENTRY_KEEP_TTL, 64u);
+PIN(CT_ENTRY_TAGS, 128u);
 
 PIN(CT_ORDER_ANY, 0);
 PIN(CT_ORDER_COLDEST, 1);
@@ -173,7 +174,7 @@ PIN_FIELD(ct_options, jitter, 160);
 PIN_TYPE(ct_options, policy, int32_t);
 PIN_TYPE(ct_options, weight_kind, int32_t);
 
-PIN_SIZE(ct_entry_options, 48);
+PIN_SIZE(ct_entry_options, 64);
 PIN_FIELD(ct_entry_options, struct_size, 0);
 PIN_FIELD(ct_entry_options, flags, 8);
 PIN_FIELD(ct_entry_options, reserved, 12);
@@ -181,6 +182,8 @@ PIN_FIELD(ct_entry_options, ttl, 16);
 PIN_FIELD(ct_entry_options, deadline, 24);
 PIN_FIELD(ct_entry_options, weight, 32);
 PIN_FIELD(ct_entry_options, same, 40);
+PIN_FIELD(ct_entry_options, tags, 48);
+PIN_FIELD(ct_entry_options, tag_count, 56);
 
 PIN_SIZE(ct_entry_info, 56);
 PIN_FIELD(ct_entry_info, struct_size, 0);

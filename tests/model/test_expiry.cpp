@@ -154,7 +154,7 @@ class Timed {
     order_.insert(key_of(ref));
   }
   void leaves(ct::Ref ref) { order_.erase(key_of(ref)); }
-  size_t bytes() const { return layout_.block_bytes(ct::kLifetime, 0, sizeof(Note)); }
+  size_t bytes() const { return layout_.block_bytes(ct::kLifetime, 0, sizeof(Note), 0); }
   ct::Lifetime &lifetime(ct::Ref ref) { return *layout_.lifetime(store_.at(ref)); }
   ct::Ref allocate() {
     const ct::Ref ref = store_.allocate(bytes());

@@ -35,7 +35,9 @@ struct Stage {
   ct::Counters counters{true, nullptr};
   ct::Memory memory_of_counters{nullptr};
   ct::LoadCounters loads{memory_of_counters, true, true};
-  ct::Flights flights{memory, nullptr, pins, counters, loads};
+  ct_options options = CT_OPTIONS_INIT;
+  ct::Tags tags{memory, options};
+  ct::Flights flights{memory, nullptr, pins, counters, loads, tags};
 
   ct_status join(Flight::Kind kind, const char *key, ct::Thread thread, Hold *hold) {
     const ct_status status = flights.join(kind, probe_of(key), thread, hold);

@@ -65,6 +65,7 @@ pub const CT_ENTRY_IF_ABSENT = 0x8;
 pub const CT_ENTRY_IF_PRESENT = 0x10;
 pub const CT_ENTRY_IF_SAME = 0x20;
 pub const CT_ENTRY_KEEP_TTL = 0x40;
+pub const CT_ENTRY_TAGS = 0x80;
 pub const CT_UNBOUNDED = std.math.maxInt(u64);
 pub const CT_FLAG_SINGLE_THREADED = 0x1;
 pub const CT_FLAG_NO_STATS = 0x2;
@@ -164,6 +165,8 @@ pub const ct_entry_options = extern struct {
     deadline: u64,
     weight: u64,
     same: ?*const ct_value,
+    tags: ?[*]const ct_bytes,
+    tag_count: usize,
 };
 
 pub const ct_bytes = extern struct {
@@ -378,6 +381,12 @@ pub extern fn ct_remove_if(
     match: ?*const ct_match_fn,
     user_data: ?*anyopaque,
 ) u64;
+pub extern fn ct_invalidate_tag(
+    cache: ?*ct_cache,
+    tag: ?*const anyopaque,
+    tag_size: usize,
+    flags: u32,
+) ct_status;
 pub extern fn ct_get_many(
     cache: ?*ct_cache,
     keys: ?[*]const ct_bytes,
@@ -440,6 +449,7 @@ pub extern fn ct_result_ttl(result: ?*ct_result, ttl: u64) void;
 pub extern fn ct_result_deadline(result: ?*ct_result, deadline: u64) void;
 pub extern fn ct_result_weight(result: ?*ct_result, weight: u64) void;
 pub extern fn ct_result_keep_ttl(result: ?*ct_result) void;
+pub extern fn ct_result_tag(result: ?*ct_result, tag: ?*const anyopaque, tag_size: usize) void;
 pub extern fn ct_result_discard(result: ?*ct_result) void;
 pub extern fn ct_result_not_modified(result: ?*ct_result) void;
 pub extern fn ct_result_old(result: ?*const ct_result, out: ?*ct_bytes) ct_status;

@@ -149,6 +149,8 @@ pub const CT_ENTRY_IF_PRESENT: u32 = 16;
 pub const CT_ENTRY_IF_SAME: u32 = 32;
 /// The value that is replaced hands its deadline on, or its being without one.
 pub const CT_ENTRY_KEEP_TTL: u32 = 64;
+/// `ct_entry_options.tags` apply: see Tags.
+pub const CT_ENTRY_TAGS: u32 = 128;
 
 /// Load, even if there is a value; or join a load that runs. If it fails, the call fails, and the
 /// old value stays.
@@ -441,6 +443,10 @@ pub struct ct_entry_options {
     pub weight: u64,
     /// Borrowed for the call; not NULL with `CT_ENTRY_IF_SAME`.
     pub same: *const ct_value,
+    /// Read during the call; NULL only if there are none.
+    pub tags: *const ct_bytes,
+    /// 8 at most; equal ones count once.
+    pub tag_count: usize,
 }
 
 /// What is known of an entry.
@@ -719,6 +725,14 @@ extern "C" {
     /// it stays.
     pub fn ct_remove_if(cache: *mut ct_cache, matches: ct_match_fn, user_data: *mut c_void) -> u64;
 
+    /// Invalidates all entries that carry a tag, at once, without touching them.
+    pub fn ct_invalidate_tag(
+        cache: *mut ct_cache,
+        tag: *const c_void,
+        tag_size: usize,
+        flags: u32,
+    ) -> ct_status;
+
     /// `ct_get` for many keys in one call.
     pub fn ct_get_many(
         cache: *mut ct_cache,
@@ -855,6 +869,9 @@ extern "C" {
     pub fn ct_result_weight(result: *mut ct_result, weight: u64);
     /// Lets the value live as long as the old one would have, if compute saw one.
     pub fn ct_result_keep_ttl(result: *mut ct_result);
+    /// Gives the value a tag, in addition to those that it has. A ninth one, or what `ct_set_with`
+    /// would not take, fails the call.
+    pub fn ct_result_tag(result: *mut ct_result, tag: *const c_void, tag_size: usize);
     /// Hands the value back to the callers, but does not keep it.
     pub fn ct_result_discard(result: *mut ct_result);
     /// Hands back the old value that is to be renewed: it is still right, and its lifetime begins

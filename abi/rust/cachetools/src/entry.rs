@@ -31,6 +31,11 @@ impl Default for EntryOptions {
     }
 }
 
+// SAFETY: The only pointer is null.
+unsafe impl Send for EntryOptions {}
+// SAFETY: As above.
+unsafe impl Sync for EntryOptions {}
+
 impl EntryOptions {
     /// Says nothing special.
     pub const fn new() -> EntryOptions {
@@ -43,6 +48,8 @@ impl EntryOptions {
                 deadline: 0,
                 weight: 0,
                 same: core::ptr::null(),
+                tags: null(),
+                tag_count: 0,
             },
         }
     }

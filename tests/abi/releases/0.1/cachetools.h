@@ -99,6 +99,11 @@ CT_API ct_status ct_set_ttl(ct_cache *cache, const void *key, size_t key_size, c
 #define CT_ENTRY_IF_PRESENT 0x10u
 #define CT_ENTRY_IF_SAME 0x20u
 #define CT_ENTRY_KEEP_TTL 0x40u
+#define CT_ENTRY_TAGS 0x80u
+typedef struct ct_bytes {
+  const void *data;
+  size_t size;
+} ct_bytes;
 typedef struct ct_entry_options {
   size_t struct_size;
   uint32_t flags;
@@ -107,9 +112,11 @@ typedef struct ct_entry_options {
   uint64_t deadline;
   uint64_t weight;
   const ct_value *same;
+  const ct_bytes *tags;
+  size_t tag_count;
 } ct_entry_options;
 #define CT_ENTRY_OPTIONS_INIT \
-  { sizeof(ct_entry_options), 0, 0, 0, 0, 0, CT_NULL_ }
+  { sizeof(ct_entry_options), 0, 0, 0, 0, 0, CT_NULL_, CT_NULL_, 0 }
 CT_API void ct_entry_options_init(ct_entry_options *options, size_t struct_size);
 CT_API ct_status ct_set_with(ct_cache *cache, const void *key, size_t key_size, const void *value,
                              size_t value_size, const ct_entry_options *options);
@@ -125,10 +132,8 @@ CT_API ct_status ct_clear(ct_cache *cache);
 typedef bool (*ct_match_fn)(void *user_data, const void *key, size_t key_size, const void *value,
                             size_t value_size);
 CT_API uint64_t ct_remove_if(ct_cache *cache, ct_match_fn match, void *user_data);
-typedef struct ct_bytes {
-  const void *data;
-  size_t size;
-} ct_bytes;
+CT_API ct_status ct_invalidate_tag(ct_cache *cache, const void *tag, size_t tag_size,
+                                   uint32_t flags);
 CT_API ct_status ct_get_many(ct_cache *cache, const ct_bytes *keys, size_t count, ct_value *values,
                              ct_status *statuses);
 CT_API ct_status ct_get_many_copy(ct_cache *cache, const void *keys, const size_t *key_ends,
@@ -240,6 +245,7 @@ CT_API void ct_result_ttl(ct_result *result, uint64_t ttl);
 CT_API void ct_result_deadline(ct_result *result, uint64_t deadline);
 CT_API void ct_result_keep_ttl(ct_result *result);
 CT_API void ct_result_weight(ct_result *result, uint64_t weight);
+CT_API void ct_result_tag(ct_result *result, const void *tag, size_t tag_size);
 CT_API void ct_result_discard(ct_result *result);
 CT_API void ct_result_fail(ct_result *result, ct_status status);
 CT_API void ct_result_not_modified(ct_result *result);
