@@ -20,6 +20,7 @@ typedef struct model_entry {
   uint64_t idle_deadline; /* from the last use; CT_NEVER: none */
   uint64_t retry_at;      /* no renewal is tried before */
   uint64_t frequency;     /* 0 unless the policy counts */
+  unsigned tags;          /* a bit for each */
 } model_entry;
 
 /* What is remembered of a key that has no value. */

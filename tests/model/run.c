@@ -127,21 +127,44 @@ typedef struct operation {
 /* The store comes first. What only runs with loads do comes last, so that the other runs stay
  * what they were. */
 static const operation kOperations[] = {
-    {do_set, 30, true, 1},        {do_setdefault, 6, true, 1},     {do_set_many, 4, true, 1},
-    {do_invalid, 1, false, 1},    {do_get, 16, false, 1},          {do_get_copy, 5, false, 1},
-    {do_peek, 3, false, 1},       {do_contains, 2, false, 1},      {do_inspect, 4, false, 1},
-    {do_get_many, 3, false, 1},   {do_get_many_copy, 3, false, 1}, {do_delete, 6, true, 1},
-    {do_popitem, 3, true, 1},     {do_clear, 1, true, 1},          {do_remove_if, 1, true, 1},
-    {do_size, 4, true, -1},       {do_resize, 1, true, 1},         {do_expire, 2, true, 1},
-    {do_tick, 9, false, 1},       {do_iterate, 1, false, -1},      {do_walk, 6, false, 1},
-    {do_snapshot, 1, false, -1},  {do_stats, 2, false, -1},        {do_release, 4, false, 0},
-    {do_copy, 1, false, -1},      {do_set_lifetime, 4, false, 1},  {do_get_or_load, 12, false, 2},
-    {do_compute, 12, false, -1},  {do_lease, 16, false, 2},        {do_set_seen, 12, true, 1},
-    {do_delete_if, 4, true, 1},   {do_add, 12, true, 1},           {do_wait, 16, false, -1},
+    {do_set, 30, true, 1},
+    {do_setdefault, 6, true, 1},
+    {do_set_many, 4, true, 1},
+    {do_invalid, 1, false, 1},
+    {do_get, 16, false, 1},
+    {do_get_copy, 5, false, 1},
+    {do_peek, 3, false, 1},
+    {do_contains, 2, false, 1},
+    {do_inspect, 4, false, 1},
+    {do_get_many, 3, false, 1},
+    {do_get_many_copy, 3, false, 1},
+    {do_delete, 6, true, 1},
+    {do_popitem, 3, true, 1},
+    {do_clear, 1, true, 1},
+    {do_remove_if, 1, true, 1},
+    {do_size, 4, true, -1},
+    {do_resize, 1, true, 1},
+    {do_expire, 2, true, 1},
+    {do_tick, 9, false, 1},
+    {do_iterate, 1, false, -1},
+    {do_walk, 6, false, 1},
+    {do_snapshot, 1, false, -1},
+    {do_stats, 2, false, -1},
+    {do_release, 4, false, 0},
+    {do_copy, 1, false, -1},
+    {do_set_lifetime, 4, false, 1},
+    {do_get_or_load, 12, false, 2},
+    {do_compute, 12, false, -1},
+    {do_lease, 16, false, 2},
+    {do_set_seen, 12, true, 1},
+    {do_delete_if, 4, true, 1},
+    {do_add, 12, true, 1},
+    {do_wait, 16, false, -1},
     {do_load_many, 6, false, -1},
+    {do_invalidate_tag, 2, true, -1},
 };
 
-enum { kOperationCount = COUNT_OF(kOperations), kLoadingCount = 8 };
+enum { kOperationCount = COUNT_OF(kOperations), kLoadingCount = 9 };
 
 static void do_step(run *r) {
   const int count = r->setup.loads ? kOperationCount : kOperationCount - kLoadingCount;

@@ -19,6 +19,7 @@ plan draw_plan(run *r, request q, const unsigned char *bytes) {
   plan p = {.run = r, .q = q, .bytes = bytes, .sets = true};
   if (one_in(r, 3)) draw_conditions(r, &p.q);
   p.q.flags &= ~(CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT);
+  give_tags(r, &p.q);
   p.discards = one_in(r, 8);
   p.sets_both = one_in(r, 4);
   p.ticks = one_in(r, 4) ? below(r, 20) : 0;
@@ -45,6 +46,8 @@ static ct_status follow_plan(plan *p, const void *key, size_t size, ct_result *r
   }
   if ((q->flags & CT_ENTRY_WEIGHT) != 0) ct_result_weight(result, q->weight);
   if ((q->flags & CT_ENTRY_KEEP_TTL) != 0) ct_result_keep_ttl(result);
+  for (int i = 0; i < kTags; i++)
+    if ((q->tags >> i & 1) != 0) ct_result_tag(result, kTagNames[i].data, kTagNames[i].size);
   if (p->discards) ct_result_discard(result);
   if (ct_result_set(result, p->bytes, q->size) != CT_OK) complain(r, "a result was refused");
   return p->answer;
@@ -224,6 +227,7 @@ static ct_status follow_keep(run *r, request q, uint64_t stamp, bool overtaken) 
   if (overtaken) return CT_NOT_STORED;
   q.stamp = stamp;
   q.size = r->copies[stamp].size;
+  q.tags = r->copies[stamp].tags;
   const uint64_t deadline = age_deadline(r, &q);
   if (!has_old(r, q.key, stamp)) {
     if (r->options.drop != NULL) {
@@ -391,6 +395,11 @@ void do_compute(run *r) {
     check_nothing(r, out);
 }
 
+/* Whether the old value was invalidated since the lease was taken. */
+static bool is_invalidated(const run *r, const open_lease *l) {
+  return (r->copies[l->stamp].tags & l->outdated) != 0;
+}
+
 static void end_lease_by(run *r, const open_lease *l) {
   const bool keeps = l->renews && may_keep(r) && one_in(r, 4);
   if (!keeps && one_in(r, 4)) {
@@ -405,7 +414,8 @@ static void end_lease_by(run *r, const open_lease *l) {
     }
     const ct_status failure = (ct_status)kFailures[r->stamps % COUNT_OF(kFailures)];
     ct_lease_fail(l->lease, failure);
-    if (l->renews && !l->overtaken) follow_failure(r, l->key, l->stamp, failure, !l->forced);
+    if (l->renews && !l->overtaken && !is_invalidated(r, l))
+      follow_failure(r, l->key, l->stamp, failure, !l->forced);
     if (failure == CT_MISS && !l->overtaken) remember(r, l->key);
     follow_answer(r, l->lease, failure == CT_BUSY ? CT_ERR_INVALID : failure, 0);
     r->writes = r->writes || failure == CT_MISS;
@@ -418,6 +428,7 @@ static void end_lease_by(run *r, const open_lease *l) {
   /* Conditions are refused. */
   const uint32_t conditions = CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT;
   if (!one_in(r, 4)) q.flags &= ~conditions;
+  if (!plain && !keeps) give_tags(r, &q);
   const ct_entry_options options = entry_options(&q);
   ct_value value;
   ct_value *out = keeps || one_in(r, 4) ? NULL : &value;
@@ -436,8 +447,8 @@ static void end_lease_by(run *r, const open_lease *l) {
   follow_answer(r, l->lease, CT_OK, keeps ? l->stamp : q.stamp);
   ct_status expected = CT_NOT_STORED;
   if (keeps) {
-    expected = follow_keep(r, q, l->stamp, l->overtaken);
-  } else if (!l->overtaken) {
+    expected = follow_keep(r, q, l->stamp, l->overtaken || is_invalidated(r, l));
+  } else if (!l->overtaken && (q.tags & l->outdated) == 0) {
     q.renews = l->renews && has_old(r, l->key, l->stamp);
     expected = follow_load(r, &q, status == CT_OK);
   }

@@ -44,6 +44,41 @@ void do_delete_if(run *r) {
   if (live || model_is_kept(&r->model, key)) leave(r, key, cause_for(r, key, CT_CAUSE_REMOVED));
 }
 
+/* The entries are gone at once, and nobody is told before they are swept. Then each leaves once. */
+void do_invalidate_tag(run *r) {
+  r->operation = "ct_invalidate_tag";
+  check_len(r);
+  const int tag = (int)below(r, kTags);
+  const int heard = r->heard.count;
+  check_equal(r, CT_OK, ct_invalidate_tag(r->cache, kTagNames[tag].data, kTagNames[tag].size, 0));
+  check_equal(r, heard, r->heard.count);
+  for (int i = 0; i < r->lease_count; i++) r->leases[i].outdated |= 1u << tag;
+  int left = 0;
+  for (int key = 0; key < r->setup.keys; key++) {
+    const bool invalid =
+        r->model.entries[key].present && (r->model.entries[key].tags >> tag & 1) != 0;
+    const bool there = ct_contains(r->cache, key_data(r, key), key_size(r, key));
+    check_equal(r, model_is_live(&r->model, key) && !invalid, there);
+    left += invalid;
+  }
+  if (one_in(r, 2))
+    ct_currsize(r->cache);
+  else
+    check_equal(r, 0, ct_expire(r->cache, CT_NOW, NULL, NULL));
+  for (int key = -1; left > 0; left--) {
+    if (listens(r)) {
+      check(r, next_event(r) != NULL);
+      key = next_event(r)->key;
+    } else {
+      do key++;
+      while (!r->model.entries[key].present || (r->model.entries[key].tags >> tag & 1) == 0);
+    }
+    check(r, r->model.entries[key].present && (r->model.entries[key].tags >> tag & 1) != 0);
+    leave(r, key, CT_CAUSE_REMOVED);
+  }
+  check_len(r);
+}
+
 void do_popitem(run *r) {
   r->operation = "ct_popitem";
   ct_value key, value;

@@ -88,6 +88,19 @@ static void check_contents(run *r, ct_cache *cache, bool all) {
   }
 }
 
+/* The entries that carry a tag carry it in the other cache, too, and no others do. */
+static void check_loaded_tags(run *r, ct_cache *cache) {
+  bool kept[MODEL_KEYS];
+  for (int key = 0; key < r->setup.keys; key++)
+    kept[key] = ct_contains(cache, key_data(r, key), key_size(r, key));
+  const int tag = (int)(r->stamps % kTags);
+  ct_invalidate_tag(cache, kTagNames[tag].data, kTagNames[tag].size, 0);
+  for (int key = 0; key < r->setup.keys; key++) {
+    const bool tagged = (r->model.entries[key].tags >> tag & 1) != 0;
+    check_equal(r, kept[key] && !tagged, ct_contains(cache, key_data(r, key), key_size(r, key)));
+  }
+}
+
 void do_snapshot(run *r) {
   r->operation = "a snapshot";
   const ct_options options = snapshot_options(r);
@@ -107,6 +120,7 @@ void do_snapshot(run *r) {
     if (!weighs_memory(r)) check_kept(r, cache);
     if (options.shards == 1 && options.policy != CT_POLICY_RR) check_loaded_order(r, cache);
   }
+  check_loaded_tags(r, cache);
   ct_cache_free(cache);
 }
 
@@ -144,6 +158,7 @@ void do_copy(run *r) {
   }
   if (!weighs_memory(r)) check_equal(r, weight, ct_currsize(cache));
   if (is_exact(r) && has_order(r) && r->options.shards <= 1) check_loaded_order(r, cache);
+  check_loaded_tags(r, cache);
   ct_cache_free(cache);
   check_equal(r, 0, r->heard.count);
   r->state_count = states;

@@ -24,6 +24,7 @@ enum {
   kShifts = 1024,     /* where they may begin */
   kLargestValue = kPattern - kShifts,
   kLargestKey = 70000,
+  kTags = 3, /* that entries may have */
   kStamps = RUN_STEPS * kBatch + kLeases + kWaits + 1
 };
 
@@ -51,6 +52,7 @@ typedef struct copy {
   bool dropped;
   int pins;
   uint64_t deadline; /* when it left */
+  unsigned tags;     /* since it was stored */
   bool walked;       /* the walk has shown it */
   bool listed;       /* the walk may show it */
 } copy;
@@ -66,9 +68,10 @@ typedef struct open_lease {
   ct_lease *lease;
   int key;
   uint64_t started;
-  bool overtaken; /* its key was written since */
-  bool renews;    /* the entry of that stamp, which it pins */
-  bool forced;    /* and which was not handed out */
+  bool overtaken;    /* its key was written since */
+  unsigned outdated; /* the tags that were invalidated since */
+  bool renews;       /* the entry of that stamp, which it pins */
+  bool forced;       /* and which was not handed out */
   uint64_t stamp;
 } open_lease;
 
@@ -325,6 +328,7 @@ typedef struct request {
   uint64_t ttl, deadline, weight;
   bool renews;            /* it ends the renewal of what is there */
   const held_value *seen; /* with CT_ENTRY_IF_SAME */
+  unsigned tags;          /* a bit for each */
 } request;
 
 uint64_t age_deadline(const run *r, const request *q);
@@ -341,7 +345,14 @@ ct_status follow_store(run *r, const request *q, ct_status answer);
 void learn_weight(run *r, int key);
 
 void draw_conditions(run *r, request *q);
+/* The pointers stay until the next call. */
 ct_entry_options entry_options(const request *q);
+
+/* The names of the tags that entries may have. */
+extern const ct_bytes kTagNames[kTags];
+
+/* Gives a request tags by its stamp, and so draws nothing: the choices stay what they were. */
+void give_tags(const run *r, request *q);
 request request_for(run *r, int key, unsigned char *buffer);
 request new_request(run *r, unsigned char *buffer);
 extern unsigned char buffer[kBatch * (kLargestKey + kLargestValue)];
@@ -446,6 +457,7 @@ uint64_t follow_led_load(run *r, plan *p, const service *s, uint64_t started, ct
 
 void do_get_or_load(run *r);
 void do_compute(run *r);
+void do_invalidate_tag(run *r);
 
 /* Fulfils a lease or gives it up. */
 void end_lease(run *r, int at);

@@ -86,6 +86,7 @@ ct_status follow_store(run *r, const request *q, ct_status answer) {
   } else {
     model_insert(m, q->key, q->stamp, q->size, weight, deadline);
   }
+  m->entries[q->key].tags = r->copies[q->stamp].tags = q->tags;
   r->copies[q->stamp].stored = r->copies[q->stamp].cached = true;
   r->copies[q->stamp].stores++;
   reclaim(r);
@@ -124,13 +125,26 @@ void draw_conditions(run *r, request *q) {
     q->flags |= CT_ENTRY_IF_PRESENT;
 }
 
+const ct_bytes kTagNames[kTags] = {{"red", 3}, {NULL, 0}, {"a\0b", 3}};
+
+void give_tags(const run *r, request *q) {
+  if (r->setup.loads && q->stamp % 3 == 0) q->tags = (unsigned)(q->stamp / 3 % (1 << kTags));
+}
+
 ct_entry_options entry_options(const request *q) {
+  static ct_bytes tags[2 * kTags];
   ct_entry_options options = CT_ENTRY_OPTIONS_INIT;
   options.flags = q->flags;
   if ((q->flags & CT_ENTRY_TTL) != 0) options.ttl = q->ttl;
   if ((q->flags & CT_ENTRY_DEADLINE) != 0) options.deadline = q->deadline;
   if ((q->flags & CT_ENTRY_WEIGHT) != 0) options.weight = q->weight;
   if ((q->flags & CT_ENTRY_IF_SAME) != 0) options.same = &q->seen->value;
+  if (q->tags == 0) return options;
+  options.flags |= CT_ENTRY_TAGS;
+  options.tags = tags;
+  /* Each twice. */
+  for (int i = 0; i < 2 * kTags; i++)
+    if ((q->tags >> i % kTags & 1) != 0) tags[options.tag_count++] = kTagNames[i % kTags];
   return options;
 }
 
@@ -163,6 +177,7 @@ void do_set(run *r) {
     } else {
       draw_conditions(r, &q);
     }
+    give_tags(r, &q);
     const ct_entry_options options = entry_options(&q);
     r->operation = "ct_set_with";
     status = ct_set_with(r->cache, key, size, value, q.size, &options);
@@ -241,6 +256,7 @@ void do_add(run *r) {
   request q = {.key = key, .size = 8, .stamp = new_stamp(r, 8)};
   if (one_in(r, 2)) draw_conditions(r, &q);
   q.flags &= ~CT_ENTRY_IF_ABSENT;
+  give_tags(r, &q);
   const ct_entry_options options = entry_options(&q);
   const bool found = model_is_live(m, key);
   const bool counts = !found || m->entries[key].size == 8;
@@ -251,12 +267,13 @@ void do_add(run *r) {
   int64_t sum = 77;
   int64_t *out = one_in(r, 4) ? NULL : &sum;
   const ct_status status = ct_add(r->cache, key_data(r, key), key_size(r, key), (int64_t)delta,
-                                  initial, q.flags == 0 ? NULL : &options, out);
+                                  initial, options.flags == 0 ? NULL : &options, out);
   ct_status expected = CT_ERR_UNSUPPORTED;
   if (!counts) {
     reclaim(r);
   } else {
     if (found) q.flags |= CT_ENTRY_KEEP_TTL;
+    if (found) q.tags = m->entries[key].tags;
     if (found && !weighs_memory(r)) {
       q.flags |= CT_ENTRY_WEIGHT;
       q.weight = m->entries[key].weight;
@@ -297,6 +314,8 @@ void do_set_many(run *r) {
   request shared = {0};
   const bool plain = one_in(r, 2);
   if (!plain) draw_conditions(r, &shared);
+  shared.stamp = r->stamps;
+  if (!plain) give_tags(r, &shared);
   const ct_entry_options options = entry_options(&shared);
   ct_status *told = one_in(r, 4) && !weighs_memory(r) ? NULL : statuses;
   const ct_status status =
@@ -310,6 +329,7 @@ void do_set_many(run *r) {
     q.ttl = shared.ttl;
     q.deadline = shared.deadline;
     q.weight = shared.weight;
+    q.tags = shared.tags;
     const ct_status one = follow_store(r, &q, told == NULL ? CT_OK : statuses[i]);
     if (told != NULL) check_equal(r, one, statuses[i]);
     if (one < 0 && expected == CT_OK) expected = one;
