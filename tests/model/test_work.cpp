@@ -132,6 +132,48 @@ TEST(no_call_keeps_a_lock_for_long) {
   }
 }
 
+// ---- Tags -------------------------------------------------------------------------------------
+
+// Every second entry carries the tag.
+TEST(invalidation_works_on_no_entry_and_its_sweep_lets_others_in) {
+  for (uint32_t shards = 1; shards <= 4; shards *= 4) {
+    ct_options options = CT_OPTIONS_INIT;
+    options.maxsize = 2 * kEntries;
+    options.shards = shards;
+    options.listener = ignore;
+    ct_cache *cache = nullptr;
+    assert_int_equal(CT_OK, ct_cache_new_with(&options, &cache));
+    const ct_bytes tags[] = {{"red", 3}, {"blue", 4}};
+    ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
+    entry.flags = CT_ENTRY_TAGS;
+    entry.tag_count = 1;
+    for (uint64_t i = 0; i < kEntries; i++) {
+      entry.tags = &tags[i % 2];
+      assert_int_equal(CT_OK, ct_set_with(cache, &i, sizeof i, "value", 5, &entry));
+    }
+    uint64_t holds = 0, most = 0;
+    ct_take_work(cache, &holds, &most);
+    assert_int_equal(CT_OK, ct_invalidate_tag(cache, "red", 3, 0));
+    ct_take_work(cache, &holds, &most);
+    assert_int_equal(0, holds);
+    assert_int_equal(0, most);
+    // A write sweeps a few.
+    ct_set(cache, "", 0, "", 0);
+    ct_take_work(cache, &holds, &most);
+    assert_in_range(most, 1, 128);
+    assert_int_equal(kEntries / 2 + 1, ct_len(cache));
+    ct_take_work(cache, &holds, &most);
+    assert_true(most <= kMost);
+    assert_true(holds >= kEntries / kMost);
+    // None is left, so nobody looks for one.
+    ct_set(cache, "a", 1, "", 0);
+    ct_take_work(cache, &holds, &most);
+    assert_true(most <= 4);
+    assert_null(ct_validate(cache));
+    ct_cache_free(cache);
+  }
+}
+
 // ---- Victims ----------------------------------------------------------------------------------
 
 // All entries are used, so each is spared once before one goes.
