@@ -590,7 +590,7 @@ void Cache::sweep() {
 // Removes the entries that invalidated tags have left behind so far.
 void Cache::sweep(Departed &gone) {
   if (!tags_.has_unswept()) return;
-  const uint64_t invalidation = tags_.invalidations();
+  const uint64_t invalidation = tags_.sweeps();
   for (uint32_t i = 0; i < shards_.count; i++) {
     while (shards_[i].sweep(invalidation, gone)) continue;
   }

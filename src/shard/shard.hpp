@@ -437,7 +437,7 @@ class alignas(64) Shard {
   // invalidation finds all that it has reached: no entry comes later whose tags are invalid already.
   bool needs_sweep() const CT_REQUIRES(lock_) {
     const Tags &tags = map_.entries.tags();
-    return tags.has_unswept() && swept_ != tags.invalidations();
+    return tags.has_unswept() && swept_ != tags.sweeps();
   }
   // Goes on with a pass, by about this many entries.
   [[gnu::noinline, gnu::cold]] void sweep_some(uint64_t looks, Departed &gone)

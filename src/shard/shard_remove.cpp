@@ -226,7 +226,7 @@ bool Shard::sweep(uint64_t invalidation, Departed &gone) {
 
 void Shard::sweep_some(uint64_t looks, Departed &gone) {
   if (sweep_from_ == Index::kEnd) {
-    sweeping_ = map_.entries.tags().invalidations();
+    sweeping_ = map_.entries.tags().sweeps();
     sweep_from_ = 0;
   }
   for (uint64_t seen = 0, homes = 0; seen < looks && homes < kHomesAtOnce; homes++) {

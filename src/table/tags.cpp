@@ -13,13 +13,13 @@ namespace ct {
 // ---- Lists ------------------------------------------------------------------------------------
 
 void TagList::release() noexcept {
-  for (uint32_t i = 0; i < count_; i++) tags_->release(numbers_[i]);
+  for (uint32_t i = 0; i < count_; i++) tables_->release(numbers_[i]);
   count_ = 0;
 }
 
 bool TagList::is_any_invalid() const noexcept {
   for (uint32_t i = 0; i < count_; i++) {
-    if (!tags_->is_valid(numbers_[i])) return true;
+    if (!tables_->is_valid(numbers_[i])) return true;
   }
   return false;
 }
@@ -32,7 +32,7 @@ void TagList::give(TagSlot *slots) noexcept {
 
 // ---- Records ----------------------------------------------------------------------------------
 
-Tags::~Tags() {
+TagTables::~TagTables() {
   for (uint32_t number = 1; number < made_; number++) {
     TagRecord *record = find(number);
     memory_.release(record->name, record->name_size, 1);
@@ -42,7 +42,7 @@ Tags::~Tags() {
   }
 }
 
-Tags::TagRecord *Tags::find(Bytes name, uint64_t hash) {
+TagTables::TagRecord *TagTables::find(Bytes name, uint64_t hash) {
   return names_.find(hash, [&](const TagRecord &record) {
     return record.name_size == name.size &&
            (name.size == 0 || std::memcmp(record.name, name.data, name.size) == 0);
@@ -50,7 +50,7 @@ Tags::TagRecord *Tags::find(Bytes name, uint64_t hash) {
 }
 
 // Returns a record that is free, or nullptr if there is no memory.
-Tags::TagRecord *Tags::make_record() {
+TagTables::TagRecord *TagTables::make_record() {
   if (free_ != nullptr) return std::exchange(free_, free_->next);
   if (made_ == piece_begin(kPieces)) return nullptr;
   const uint32_t piece = piece_of(made_);
@@ -70,7 +70,7 @@ Tags::TagRecord *Tags::make_record() {
 }
 
 // Makes a record for a name that has none. Returns nullptr if there is no memory.
-Tags::TagRecord *Tags::make(Bytes name, uint64_t hash) {
+TagTables::TagRecord *TagTables::make(Bytes name, uint64_t hash) {
   if (!names_.reserve()) return nullptr;
   char *copy = name.size == 0 ? nullptr : static_cast<char *>(memory_.allocate(name.size, 1));
   if (copy == nullptr && name.size > 0) return nullptr;
@@ -90,7 +90,7 @@ Tags::TagRecord *Tags::make(Bytes name, uint64_t hash) {
 }
 
 // Frees a record that nothing needs any more.
-void Tags::free_unused(TagRecord &record) {
+void TagTables::free_unused(TagRecord &record) {
   if (record.carriers.load(std::memory_order_relaxed) != 0 || record.is_awaiting) return;
   if (record.is_valid.load(std::memory_order_relaxed)) {
     names_.remove(record);
@@ -103,15 +103,14 @@ void Tags::free_unused(TagRecord &record) {
 
 // ---- Carriers ---------------------------------------------------------------------------------
 
-bool Tags::hold(const ct_bytes *names, size_t count, const TagRun *run, TagList *list,
-                bool *outdated) noexcept {
+bool TagTables::hold(const ct_bytes *names, size_t count, const TagRun *run, TagList *list,
+                     bool *outdated) noexcept {
   assert(list->count_ == 0 && count <= kMostTags);
-  list->tags_ = this;
+  list->tables_ = this;
   Guard guard(lock_);
-  used_.store(true, std::memory_order_release);
   for (size_t i = 0; i < count; i++) {
     const Bytes name = {static_cast<const char *>(names[i].data), names[i].size};
-    const uint64_t hash = hash_any(name.data, name.size, options_.seed);
+    const uint64_t hash = hash_any(name.data, name.size, seed_);
     TagRecord *record = find(name, hash);
     if (record == nullptr) record = make(name, hash);
     if (record == nullptr) {
@@ -131,15 +130,16 @@ bool Tags::hold(const ct_bytes *names, size_t count, const TagRun *run, TagList 
   return true;
 }
 
-bool Tags::is_outdated(const TagRecord &record, const TagRun &run) const {
+bool TagTables::is_outdated(const TagRecord &record, const TagRun &run) const {
   const bool counted = run.epoch != TagRun::kUncounted;
   const uint64_t latest = counted ? floor_ : invalidations_.load(std::memory_order_relaxed);
   return run.begun < latest || run.begun < record.invalidated;
 }
 
-void Tags::hold_again(const TagSlot *slots, TagList *list) noexcept {
+// As there is a carrier already, the record stays meanwhile.
+void TagTables::hold_again(const TagSlot *slots, TagList *list) noexcept {
   assert(list->count_ == 0);
-  list->tags_ = this;
+  list->tables_ = this;
   list->count_ = tag_count(slots[0]);
   for (uint32_t i = 0; i < list->count_; i++) {
     list->numbers_[i] = tag_number(slots[i]);
@@ -147,14 +147,7 @@ void Tags::hold_again(const TagSlot *slots, TagList *list) noexcept {
   }
 }
 
-// As there is a carrier already, the record stays meanwhile.
-void Tags::hold_again(const TagSlot *from, TagSlot *to) noexcept {
-  TagList list;
-  hold_again(from, &list);
-  list.give(to);
-}
-
-void Tags::release(const TagSlot *slots) noexcept {
+void TagTables::release(const TagSlot *slots) noexcept {
   const uint32_t count = tag_count(slots[0]);
   for (uint32_t i = 0; i < count; i++) {
     if (tag_number(slots[i]) != 0) release(tag_number(slots[i]));
@@ -162,7 +155,7 @@ void Tags::release(const TagSlot *slots) noexcept {
 }
 
 // The last carrier ends under the lock, where no other can come meanwhile.
-void Tags::release(uint32_t number) noexcept {
+void TagTables::release(uint32_t number) noexcept {
   TagRecord &record = *find(number);
   uint64_t carriers = record.carriers.load(std::memory_order_relaxed);
   while (carriers > 1) {
@@ -172,13 +165,13 @@ void Tags::release(uint32_t number) noexcept {
   end_carrier(record);
 }
 
-void Tags::end_carrier(TagRecord &record) {
+void TagTables::end_carrier(TagRecord &record) {
   if (record.carriers.fetch_sub(1) != 1) return;
   if (!record.is_valid.load(std::memory_order_relaxed)) unswept_.fetch_sub(1);
   free_unused(record);
 }
 
-ct_status Tags::list_names(const TagSlot *slots, Array<char> &names) noexcept {
+ct_status TagTables::list_names(const TagSlot *slots, Array<char> &names) noexcept {
   const uint32_t count = tag_count(slots[0]);
   Guard guard(lock_);
   for (uint32_t i = 0; i < count; i++) {
@@ -197,7 +190,7 @@ ct_status Tags::list_names(const TagSlot *slots, Array<char> &names) noexcept {
 // ---- Invalidating -----------------------------------------------------------------------------
 
 // Its name goes first, since a new record may need the memory.
-void Tags::retire(TagRecord &record) {
+void TagTables::retire(TagRecord &record) {
   names_.remove(record);
   memory_.release(std::exchange(record.name, nullptr), record.name_size, 1);
   record.name_size = 0;
@@ -205,14 +198,16 @@ void Tags::retire(TagRecord &record) {
   record.is_valid.store(false, std::memory_order_release);
 }
 
-void Tags::invalidate(Bytes name) noexcept {
-  const uint64_t hash = hash_any(name.data, name.size, options_.seed);
+void TagTables::invalidate(Bytes name) noexcept {
+  const uint64_t hash = hash_any(name.data, name.size, seed_);
   Guard guard(lock_);
-  const uint64_t number = invalidations_.load(std::memory_order_relaxed) + 1;
+  const uint64_t number = invalidations_.fetch_add(1, std::memory_order_acq_rel) + 1;
   TagRecord *record = find(name, hash);
   if (record != nullptr && record->carriers.load(std::memory_order_relaxed) != 0) {
     retire(*record);
     record = nullptr;
+    // A sweep of this number finds what is invalid by now.
+    sweeps_.fetch_add(1, std::memory_order_release);
   }
   if (even_.runs + odd_.runs != 0) {
     if (record == nullptr) record = make(name, hash);
@@ -222,14 +217,12 @@ void Tags::invalidate(Bytes name) noexcept {
       floor_ = number;
     }
   }
-  // The sweep of this number finds what is invalid by now.
-  invalidations_.store(number, std::memory_order_release);
 }
 
 // ---- Runs -------------------------------------------------------------------------------------
 
 // Keeps a record until the runs have ended that go on now.
-void Tags::await(TagRecord &record, uint64_t invalidation) {
+void TagTables::await(TagRecord &record, uint64_t invalidation) {
   record.invalidated = invalidation;
   record.epoch = epoch_;
   if (record.is_awaiting) return;
@@ -238,7 +231,7 @@ void Tags::await(TagRecord &record, uint64_t invalidation) {
   epoch(epoch_).awaiting = &record;
 }
 
-TagRun Tags::begin_counted() noexcept {
+TagRun TagTables::begin_run() noexcept {
   Guard guard(lock_);
   epoch(epoch_).runs++;
   return {invalidations_.load(std::memory_order_relaxed), epoch_};
@@ -246,7 +239,7 @@ TagRun Tags::begin_counted() noexcept {
 
 // When the last run of the previous epoch has ended, what awaited that goes, and the next epoch
 // begins. All runs of the present one began after the last invalidation of the previous one.
-void Tags::end_counted(const TagRun &run) noexcept {
+void TagTables::end_run(const TagRun &run) noexcept {
   Guard guard(lock_);
   assert(epoch(run.epoch).runs > 0);
   epoch(run.epoch).runs--;
@@ -269,8 +262,44 @@ void Tags::end_counted(const TagRun &run) noexcept {
   }
 }
 
+// ---- Tables -----------------------------------------------------------------------------------
+
+Tags::~Tags() {
+  TagTables *tables = this->tables();
+  if (tables == nullptr) return;
+  tables->~TagTables();
+  memory_.release(tables, sizeof *tables, alignof(TagTables));
+}
+
+bool Tags::hold(const ct_bytes *names, size_t count, const TagRun *run, TagList *list,
+                bool *outdated) noexcept {
+  TagTables *tables = this->tables();
+  if (tables == nullptr) {
+    void *where = memory_.allocate(sizeof *tables, alignof(TagTables));
+    if (where == nullptr) return false;
+    auto *made = new (where) TagTables(memory_, options_.seed, invalidations_);
+    // Unless another thread has made them meanwhile.
+    if (tables_.compare_exchange_strong(tables, made)) {
+      tables = made;
+    } else {
+      made->~TagTables();
+      memory_.release(where, sizeof *made, alignof(TagTables));
+    }
+  }
+  return tables->hold(names, count, run, list, outdated);
+}
+
+void Tags::invalidate(Bytes name) noexcept {
+  TagTables *tables = this->tables();
+  if (tables != nullptr) {
+    tables->invalidate(name);
+  } else {
+    invalidations_.fetch_add(1, std::memory_order_acq_rel);
+  }
+}
+
 #ifdef CT_VALIDATE
-const char *Tags::problem(uint64_t held) {
+const char *TagTables::problem(uint64_t held) {
   Guard guard(lock_);
   const char *problem = nullptr;
   uint64_t carriers = 0;
@@ -300,13 +329,6 @@ const char *Tags::problem(uint64_t held) {
     problem = "tags: a record waits for runs that have ended";
   }
   return problem;
-}
-
-uint64_t Tags::records() {
-  Guard guard(lock_);
-  uint64_t count = made_ - 1;
-  for (TagRecord *record = free_; record != nullptr; record = record->next) count--;
-  return count;
 }
 #endif
 

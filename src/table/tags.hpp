@@ -37,7 +37,7 @@
 
 namespace ct {
 
-class Tags;
+class TagTables;
 
 // When a load or compute began, as tags need to know it.
 struct TagRun {
@@ -64,80 +64,45 @@ class TagList {
   void give(TagSlot *slots) noexcept;
 
  private:
-  friend class Tags;
+  friend class TagTables;
 
   void release() noexcept;
   bool is_any_invalid() const noexcept;
 
-  Tags *tags_ = nullptr;
+  TagTables *tables_ = nullptr;
   uint32_t count_ = 0;
   uint32_t numbers_[kMostTags];
 };
 
-class Tags {
+// The records of a cache that has been given a tag.
+class TagTables {
  public:
-  Tags(Memory &memory, const ct_options &options) noexcept
-      : memory_(memory), options_(options), names_(memory) {}
-  ~Tags();
-  Tags(const Tags &) = delete;
-  Tags &operator=(const Tags &) = delete;
+  TagTables(Memory &memory, uint64_t seed, std::atomic<uint64_t> &invalidations) noexcept
+      : memory_(memory), seed_(seed), invalidations_(invalidations), names_(memory) {}
+  ~TagTables();
+  TagTables(const TagTables &) = delete;
+  TagTables &operator=(const TagTables &) = delete;
 
-  // Returns whether there has ever been a tag.
-  bool are_used() const { return used_.load(std::memory_order_acquire); }
-
-  // ---- Runs ---------------------------------------------------------------------------------
-
-  TagRun begin_run() noexcept {
-    if (__builtin_expect(are_used(), 0)) return begin_counted();
-    return {invalidations(), TagRun::kUncounted};
-  }
-  void end_run(const TagRun &run) noexcept {
-    if (__builtin_expect(run.epoch != TagRun::kUncounted, 0)) end_counted(run);
-  }
-
-  // ---- Carriers -----------------------------------------------------------------------------
-
-  // Makes an empty list hold these tags, each once. Sets *outdated if one of them was invalidated
-  // since the run began; run may be NULL. Returns false if there is no memory.
+  // These do what those of Tags do.
+  TagRun begin_run() noexcept;
+  void end_run(const TagRun &run) noexcept;
   bool hold(const ct_bytes *names, size_t count, const TagRun *run, TagList *list,
             bool *outdated) noexcept;
-  // Makes an empty list, or slots, hold the tags of an entry, too.
   void hold_again(const TagSlot *slots, TagList *list) noexcept;
-  void hold_again(const TagSlot *from, TagSlot *to) noexcept;
-  // Ends the hold of an entry.
   void release(const TagSlot *slots) noexcept;
-  // Appends the names of an entry's tags to `names`: for each the size, as 4 bytes in the machine's
-  // order, and its bytes. Returns CT_OK, CT_MISS if one of them is invalid, or CT_ERR_NOMEM.
   ct_status list_names(const TagSlot *slots, Array<char> &names) noexcept;
-
-  // Returns whether one of the tags was invalidated. The entry is locked, or pinned.
-  bool has_invalid(const TagSlot *slots) const {
-    const uint32_t count = tag_count(slots[0]);
-    for (uint32_t i = 0; i < count; i++) {
-      if (!is_valid(tag_number(slots[i]))) return true;
-    }
-    return false;
-  }
-  // May be called for any number: 0, which is no tag, is valid.
   bool is_valid(uint32_t number) const {
     const TagRecord *record = find(number);
     return record == nullptr || record->is_valid.load(std::memory_order_acquire);
   }
-
-  // ---- Invalidating -------------------------------------------------------------------------
-
   void invalidate(Bytes name) noexcept;
-  // The number of invalidations so far.
-  uint64_t invalidations() const { return invalidations_.load(std::memory_order_acquire); }
-  // Returns whether an invalid tag still has carriers.
+  uint64_t sweeps() const { return sweeps_.load(std::memory_order_acquire); }
   bool has_unswept() const { return unswept_.load(std::memory_order_acquire) != 0; }
 
 #ifdef CT_VALIDATE
   // Returns the invariant that is broken, or NULL. held: how many tags all blocks hold together. No
   // other call may run meanwhile.
   const char *problem(uint64_t held);
-  // How many records there are.
-  uint64_t records();
 #endif
 
  private:
@@ -191,15 +156,13 @@ class Tags {
   void free_unused(TagRecord &record) CT_REQUIRES(lock_);
   void await(TagRecord &record, uint64_t invalidation) CT_REQUIRES(lock_);
   bool is_outdated(const TagRecord &record, const TagRun &run) const CT_REQUIRES(lock_);
-  [[gnu::noinline, gnu::cold]] TagRun begin_counted() noexcept;
-  [[gnu::noinline, gnu::cold]] void end_counted(const TagRun &run) noexcept;
 
   Memory &memory_;
-  const ct_options &options_;  // the cache's
+  const uint64_t seed_;
+  std::atomic<uint64_t> &invalidations_;  // of the cache
   Lock lock_;
   // Written under the lock.
-  std::atomic<bool> used_{false};
-  std::atomic<uint64_t> invalidations_{0};
+  std::atomic<uint64_t> sweeps_{0};   // invalidations that have left something to sweep
   std::atomic<uint64_t> unswept_{0};  // invalid records that have carriers
   std::atomic<TagRecord *> pieces_[kPieces] = {};
   ChainTable<TagRecord> names_ CT_GUARDED_BY(lock_);
@@ -212,6 +175,90 @@ class Tags {
   uint8_t epoch_ CT_GUARDED_BY(lock_) = 0;
   Epoch even_ CT_GUARDED_BY(lock_);
   Epoch odd_ CT_GUARDED_BY(lock_);
+};
+
+class Tags {
+ public:
+  Tags(Memory &memory, const ct_options &options) noexcept : memory_(memory), options_(options) {}
+  ~Tags();
+  Tags(const Tags &) = delete;
+  Tags &operator=(const Tags &) = delete;
+
+  // Returns whether there has ever been a tag.
+  bool are_used() const { return tables() != nullptr; }
+
+  // ---- Runs ---------------------------------------------------------------------------------
+
+  TagRun begin_run() noexcept {
+    if (TagTables *tables = this->tables(); __builtin_expect(tables != nullptr, 0))
+      return tables->begin_run();
+    return {invalidations_.load(std::memory_order_acquire), TagRun::kUncounted};
+  }
+  void end_run(const TagRun &run) noexcept {
+    if (__builtin_expect(run.epoch != TagRun::kUncounted, 0)) tables()->end_run(run);
+  }
+
+  // ---- Carriers -----------------------------------------------------------------------------
+
+  // Makes an empty list hold these tags, each once. Sets *outdated if one of them was invalidated
+  // since the run began; run may be NULL. Returns false if there is no memory.
+  bool hold(const ct_bytes *names, size_t count, const TagRun *run, TagList *list,
+            bool *outdated) noexcept;
+  // Makes an empty list, or slots, hold the tags of an entry, too.
+  void hold_again(const TagSlot *slots, TagList *list) noexcept {
+    tables()->hold_again(slots, list);
+  }
+  void hold_again(const TagSlot *from, TagSlot *to) noexcept {
+    TagList list;
+    hold_again(from, &list);
+    list.give(to);
+  }
+  // Ends the hold of an entry.
+  void release(const TagSlot *slots) noexcept { tables()->release(slots); }
+  // Appends the names of an entry's tags to `names`: for each the size, as 4 bytes in the machine's
+  // order, and its bytes. Returns CT_OK, CT_MISS if one of them is invalid, or CT_ERR_NOMEM.
+  ct_status list_names(const TagSlot *slots, Array<char> &names) noexcept {
+    return tables()->list_names(slots, names);
+  }
+
+  // Returns whether one of the tags was invalidated. The entry is locked, or pinned.
+  bool has_invalid(const TagSlot *slots) const {
+    const uint32_t count = tag_count(slots[0]);
+    for (uint32_t i = 0; i < count; i++) {
+      if (!is_valid(tag_number(slots[i]))) return true;
+    }
+    return false;
+  }
+  // May be called for any number that was read in an entry: 0, which is no tag, is valid.
+  bool is_valid(uint32_t number) const { return tables()->is_valid(number); }
+
+  // ---- Invalidating -------------------------------------------------------------------------
+
+  void invalidate(Bytes name) noexcept;
+  // How many invalidations have left something to sweep.
+  uint64_t sweeps() const {
+    const TagTables *tables = this->tables();
+    return tables == nullptr ? 0 : tables->sweeps();
+  }
+  // Returns whether an invalid tag still has carriers.
+  bool has_unswept() const {
+    const TagTables *tables = this->tables();
+    return __builtin_expect(tables != nullptr, 0) && tables->has_unswept();
+  }
+
+#ifdef CT_VALIDATE
+  const char *problem(uint64_t held) {
+    return are_used() ? tables()->problem(held) : held == 0 ? nullptr : "tags: there are no tables";
+  }
+#endif
+
+ private:
+  TagTables *tables() const { return tables_.load(std::memory_order_acquire); }
+
+  Memory &memory_;
+  const ct_options &options_;                 // the cache's
+  std::atomic<TagTables *> tables_{nullptr};  // from the first tag on
+  std::atomic<uint64_t> invalidations_{0};
 };
 
 }  // namespace ct

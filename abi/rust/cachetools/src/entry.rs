@@ -20,7 +20,7 @@ pub struct EntryOptions {
     raw: sys::ct_entry_options,
 }
 
-// SAFETY: `same`, the only pointer in it, is always NULL.
+// SAFETY: the pointers in it are always NULL.
 unsafe impl Send for EntryOptions {}
 // SAFETY: as above.
 unsafe impl Sync for EntryOptions {}
@@ -30,11 +30,6 @@ impl Default for EntryOptions {
         EntryOptions::new()
     }
 }
-
-// SAFETY: The only pointer is null.
-unsafe impl Send for EntryOptions {}
-// SAFETY: As above.
-unsafe impl Sync for EntryOptions {}
 
 impl EntryOptions {
     /// Says nothing special.
@@ -48,7 +43,7 @@ impl EntryOptions {
                 deadline: 0,
                 weight: 0,
                 same: core::ptr::null(),
-                tags: null(),
+                tags: core::ptr::null(),
                 tag_count: 0,
             },
         }
