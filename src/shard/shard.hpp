@@ -437,7 +437,7 @@ class alignas(64) Shard {
   // invalidation finds all that it has reached: no entry comes later whose tags are invalid already.
   bool needs_sweep() const CT_REQUIRES(lock_) {
     const Tags &tags = map_.entries.tags();
-    return tags.has_unswept() && swept_ != tags.sweeps();
+    return tags.has_unswept() && tags.sweep_of(number_).done != tags.sweeps();
   }
   // Goes on with a pass, by about this many entries.
   [[gnu::noinline, gnu::cold]] void sweep_some(uint64_t looks, Departed &gone)
@@ -530,11 +530,6 @@ class alignas(64) Shard {
   uint32_t telling_ CT_GUARDED_BY(lock_) = 0;           // dead entries that are still to be told of
   uint32_t waiting_ CT_GUARDED_BY(lock_) = 0;  // requests that have a block and wait for room
   bool closed_ CT_GUARDED_BY(lock_) = false;   // ct_cache_free was called
-  // The pass over the index that removes invalidated entries: where it goes on (Index::kEnd: none is
-  // under way), and the number of invalidations when it and the latest complete one began.
-  uint64_t sweep_from_ CT_GUARDED_BY(lock_) = Index::kEnd;
-  uint64_t sweeping_ CT_GUARDED_BY(lock_) = 0;
-  uint64_t swept_ CT_GUARDED_BY(lock_) = 0;
   uint8_t large_ CT_GUARDED_BY(lock_) = kLarge;
   uint32_t opens_at_ CT_GUARDED_BY(lock_) = UINT32_MAX;  // the number of entries at which to open
 };

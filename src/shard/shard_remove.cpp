@@ -218,22 +218,20 @@ void Shard::clear_some(uint64_t *from, Now &now, Departed &gone) {
 
 bool Shard::sweep(uint64_t invalidation, Departed &gone) {
   Settled settled(*this);
-  if (!needs_sweep() || swept_ >= invalidation) return false;
+  if (!needs_sweep() || map_.entries.tags().sweep_of(number_).done >= invalidation) return false;
   sweep_some(kAtOnce, gone);
   lock_.let_others_in();
   return true;
 }
 
 void Shard::sweep_some(uint64_t looks, Departed &gone) {
-  if (sweep_from_ == Index::kEnd) {
-    sweeping_ = map_.entries.tags().sweeps();
-    sweep_from_ = 0;
-  }
+  TagSweep &sweep = map_.entries.tags().sweep_of(number_);
+  if (!sweep.goes_on) sweep = {true, 0, map_.entries.tags().sweeps(), sweep.done};
   for (uint64_t seen = 0, homes = 0; seen < looks && homes < kHomesAtOnce; homes++) {
     Ref refs[kAtOnceOfHome];
     uint32_t count = 0;
     const uint64_t end =
-        map_.index.visit_from(sweep_from_, hasher(), under_lock([&](Ref ref) CT_REQUIRES(lock_) {
+        map_.index.visit_from(sweep.from, hasher(), under_lock([&](Ref ref) CT_REQUIRES(lock_) {
                                 map_.entries.count_work();
                                 seen++;
                                 if (count < kAtOnceOfHome && map_.entries.is_invalidated(at(ref)))
@@ -243,9 +241,10 @@ void Shard::sweep_some(uint64_t looks, Departed &gone) {
       budget_.give(leave(refs[i], hash_of(refs[i]), CT_CAUSE_REMOVED, gone));
     }
     if (count == kAtOnceOfHome) continue;
-    sweep_from_ = end;
+    sweep.from = end;
     if (end != Index::kEnd) continue;
-    swept_ = sweeping_;
+    sweep.goes_on = false;
+    sweep.done = sweep.begun;
     return;
   }
 }

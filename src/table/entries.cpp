@@ -11,19 +11,19 @@ uint64_t Entries::weigh_bytes(const Entry *e) const {
 void Entries::make_slots(Entry *e, uint32_t tags) {
   TagSlot *slots = layout_.tags(e);
   for (uint32_t i = 0; i < tags; i++) slots[i] = tag_slot(0, i == 0 ? tags : 0);
-  slots_ += tags;
+  count_slots(tags);
 }
 
 void Entries::free_more(Entry *e) noexcept {
   if ((e->flags & kTags) != 0) {
     tags_.release(layout_.tags(e));
-    slots_ -= layout_.tag_count(e);
+    count_slots(uint64_t{0} - layout_.tag_count(e));
   }
   if ((e->flags & kApart) == 0) return;
   const Apart *apart = layout_.apart(e);
   const size_t bytes = Layout::apart_bytes(apart->key_size, apart->value_size);
   store_.memory().release(apart->data, bytes, 8);
-  apart_--;
+  owned_--;
 }
 
 Ref Entries::copy(const Entry *from, uint8_t flags, ApartCopy &apart) noexcept {

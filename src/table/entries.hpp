@@ -73,7 +73,7 @@ class Entries {
   const Store &store() const { return store_; }
   // Returns whether an entry, dead ones included, owns more than its block: an allocation apart, or
   // tags.
-  bool own_more() const { return apart_ != 0 || slots_ != 0; }
+  bool own_more() const { return owned_ != 0; }
 
   // May be called without the owner's lock for an entry that cannot go meanwhile.
   Entry *at(Ref ref) const { return store_.at(ref); }
@@ -150,7 +150,7 @@ class Entries {
       own->data = apart.give();
       own->key_size = static_cast<uint32_t>(key_size);
       own->value_size = static_cast<uint32_t>(value_size);
-      apart_++;
+      owned_++;
     } else {
       e->key_size = static_cast<uint16_t>(key_size);
       e->value_size = static_cast<uint16_t>(value_size);
@@ -196,6 +196,12 @@ class Entries {
  private:
   uint64_t weigh_bytes(const Entry *e) const;
   void make_slots(Entry *e, uint32_t tags);
+  void count_slots(uint64_t more) {
+    owned_ += more;
+#ifdef CT_VALIDATE
+    slots_ += more;
+#endif
+  }
   [[gnu::noinline]] void free_more(Entry *e) noexcept;
 
   const Layout layout_;
@@ -203,9 +209,9 @@ class Entries {
   const int32_t weight_kind_;
   Tags &tags_;
   Store store_;
-  uint64_t apart_ = 0;  // entries that have an allocation apart
-  uint64_t slots_ = 0;  // tags of all entries
+  uint64_t owned_ = 0;  // allocations apart, and tags, of all entries
 #ifdef CT_VALIDATE
+  uint64_t slots_ = 0;  // tags of all entries
   mutable std::atomic<uint64_t> holds_{0};
   mutable std::atomic<uint64_t> work_{0};
   mutable std::atomic<uint64_t> most_work_{0};

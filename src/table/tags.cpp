@@ -268,22 +268,22 @@ Tags::~Tags() {
   TagTables *tables = this->tables();
   if (tables == nullptr) return;
   tables->~TagTables();
-  memory_.release(tables, sizeof *tables, alignof(TagTables));
+  memory_.release(tables, TagTables::bytes_for(options_), alignof(TagTables));
 }
 
 bool Tags::hold(const ct_bytes *names, size_t count, const TagRun *run, TagList *list,
                 bool *outdated) noexcept {
   TagTables *tables = this->tables();
   if (tables == nullptr) {
-    void *where = memory_.allocate(sizeof *tables, alignof(TagTables));
+    void *where = memory_.allocate(TagTables::bytes_for(options_), alignof(TagTables));
     if (where == nullptr) return false;
-    auto *made = new (where) TagTables(memory_, options_.seed, invalidations_);
+    auto *made = new (where) TagTables(memory_, options_, invalidations_);
     // Unless another thread has made them meanwhile.
     if (tables_.compare_exchange_strong(tables, made)) {
       tables = made;
     } else {
       made->~TagTables();
-      memory_.release(where, sizeof *made, alignof(TagTables));
+      memory_.release(where, TagTables::bytes_for(options_), alignof(TagTables));
     }
   }
   return tables->hold(names, count, run, list, outdated);

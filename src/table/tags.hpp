@@ -27,6 +27,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 
 #include "base/array.hpp"
 #include "base/chain_table.hpp"
@@ -74,11 +75,27 @@ class TagList {
   uint32_t numbers_[kMostTags];
 };
 
+// A shard's passes over its index that remove invalidated entries. The shard's lock guards it.
+struct TagSweep {
+  bool goes_on = false;
+  uint64_t from = 0;   // the position in the index where the pass goes on
+  uint64_t begun = 0;  // the number of sweeps when it began
+  uint64_t done = 0;   // the same for the latest pass that has ended
+};
+
 // The records of a cache that has been given a tag.
 class TagTables {
  public:
-  TagTables(Memory &memory, uint64_t seed, std::atomic<uint64_t> &invalidations) noexcept
-      : memory_(memory), seed_(seed), invalidations_(invalidations), names_(memory) {}
+  TagTables(Memory &memory, const ct_options &options,
+            std::atomic<uint64_t> &invalidations) noexcept
+      : memory_(memory), seed_(options.seed), invalidations_(invalidations), names_(memory) {
+    for (uint32_t i = 0; i < options.shards; i++) new (sweeps_of_shards() + i) TagSweep;
+  }
+  // The sweeps of the shards lie behind the tables.
+  static size_t bytes_for(const ct_options &options) {
+    return sizeof(TagTables) + options.shards * sizeof(TagSweep);
+  }
+  TagSweep &sweep_of(uint32_t shard) { return sweeps_of_shards()[shard]; }
   ~TagTables();
   TagTables(const TagTables &) = delete;
   TagTables &operator=(const TagTables &) = delete;
@@ -107,6 +124,8 @@ class TagTables {
 
  private:
   friend class TagList;
+
+  TagSweep *sweeps_of_shards() { return reinterpret_cast<TagSweep *>(this + 1); }
 
   struct TagRecord {
     TagRecord *next = nullptr;  // in the table by name, or in the list of free records
@@ -235,6 +254,8 @@ class Tags {
   // ---- Invalidating -------------------------------------------------------------------------
 
   void invalidate(Bytes name) noexcept;
+  // There have been tags.
+  TagSweep &sweep_of(uint32_t shard) const { return tables()->sweep_of(shard); }
   // How many invalidations have left something to sweep.
   uint64_t sweeps() const {
     const TagTables *tables = this->tables();
