@@ -22,6 +22,7 @@ class ChainTable {
   ChainTable(const ChainTable &) = delete;
   ChainTable &operator=(const ChainTable &) = delete;
 
+  Memory &memory() const { return buckets_.memory(); }
   uint32_t size() const { return count_; }
   bool empty() const { return count_ == 0; }
 

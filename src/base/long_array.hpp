@@ -22,6 +22,7 @@ class LongArray {
   LongArray(const LongArray &) = delete;
   LongArray &operator=(const LongArray &) = delete;
 
+  Memory &memory() const { return pieces_.memory(); }
   uint32_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
   T &operator[](uint32_t i) { return pieces_[i / kPiece][i % kPiece]; }

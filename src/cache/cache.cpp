@@ -100,7 +100,7 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   cache->shards_.count = options.shards;
   cache->shards_.due_tree.make(block + plan.tree, options.shards);
   if (options.negative_ttl != 0) {
-    cache->negatives_ = new (block + plan.negatives) NegativeRoom(cache->loads_.keeps());
+    new (block + plan.negatives) NegativeRoom(cache->loads_.keeps());
   }
   if (options.custom != nullptr) {
     cache->options_.custom = new (block + plan.custom) ct_policy_ops(checked.custom);
@@ -118,7 +118,7 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
                                   cache->loads_,
                                   cache->tags_,
                                   cache->shards_,
-                                  cache->negatives_,
+                                  cache->negatives(),
                                   made};
     ready = Shard::make(&cache->shards_[made], context)->ready();
   }
@@ -129,6 +129,12 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   cache->shards_.count = made;
   cache->free();
   return CT_ERR_NOMEM;
+}
+
+NegativeRoom *Cache::negatives() const {
+  if (options_.negative_ttl == 0) return nullptr;
+  char *block = shards_.first - Plan(options_).shards;
+  return reinterpret_cast<NegativeRoom *>(block + Plan(options_).negatives);
 }
 
 void Cache::free() {
@@ -639,13 +645,13 @@ ct_options Cache::options() const {
 
 void Cache::stats(ct_stats *out) {
   loads_.add_to(out);
-  if (negatives_ != nullptr) out->negative_hits += negatives_->hits();
+  if (negatives() != nullptr) out->negative_hits += negatives()->hits();
   for (uint32_t i = 0; i < shards_.count; i++) shards_[i].add_stats(out);
 }
 
 void Cache::reset_stats() {
   loads_.reset();
-  if (negatives_ != nullptr) negatives_->reset_hits();
+  if (negatives() != nullptr) negatives()->reset_hits();
   for (uint32_t i = 0; i < shards_.count; i++) shards_[i].reset_stats();
 }
 

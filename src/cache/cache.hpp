@@ -17,7 +17,6 @@
 #include "base/clock.hpp"
 #include "base/handle.hpp"
 #include "base/hash.hpp"
-#include "base/lock.hpp"
 #include "base/memory.hpp"
 #include "base/options.hpp"
 #include "cache/check_options.hpp"
@@ -296,7 +295,9 @@ class alignas(64) Cache : public Owner {
                                                 Now &now, Departed &gone);
   ct_status pay_debt(Now &now, Departed &gone);
   uint64_t expire_all(Now &now, Departed &gone);
-  uint64_t negative_weight() const { return negatives_ == nullptr ? 0 : negatives_->held(); }
+  // What lies behind the shards, or nullptr if nothing is remembered.
+  NegativeRoom *negatives() const;
+  uint64_t negative_weight() const { return options_.negative_ttl == 0 ? 0 : negatives()->held(); }
   void remember_miss(Flight &flight, Departed &gone);
   bool take_negative_room(const Shard &own, uint64_t weight, Reservation &room);
   void tidy_negatives(Now &now);
@@ -305,9 +306,6 @@ class alignas(64) Cache : public Owner {
     if (!gone.empty()) gone.tell(options_.listener, options_.user_data, nullptr, nullptr);
     if (!gone.answers().empty()) answer(gone.answers());
   }
-  struct Telling;
-  Telling *begin_telling(Telling &own);
-  void end_telling(const Telling &own);
   [[gnu::noinline, gnu::cold]] void answer(Answers &answers);
   void answer(Waiter &waiter);
   void destroy(Waiter &waiter);
@@ -328,11 +326,6 @@ class alignas(64) Cache : public Owner {
   Mark<Handle::kCache> mark_;
   std::atomic<uint32_t> turn_{0};  // the shard whose turn it is to give an entry to popitem
   Budget budget_;
-  Lock telling_lock_;
-  // The threads that tell waiters right now. A library that may be loaded at any time is better off
-  // without thread-local storage.
-  Telling *all_telling_ CT_GUARDED_BY(telling_lock_) = nullptr;
-  NegativeRoom *negatives_ = nullptr;  // behind the shards, if any are kept
 };
 
 }  // namespace ct

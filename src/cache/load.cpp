@@ -164,7 +164,7 @@ ct_status Cache::end_load(Flight &flight, Result &result, ct_status answered, En
 
 // Takes the room out of what negatives may weigh. Returns false if others have it.
 bool Cache::take_negative_room(const Shard &own, uint64_t weight, Reservation &room) {
-  for (uint32_t i = 0; !negatives_->take(weight, maxsize());) {
+  for (uint32_t i = 0; !negatives()->take(weight, maxsize());) {
     if (shards_[(own.number() + i) & (shards_.count - 1)].forget_oldest(room)) continue;
     if (++i == shards_.count) return false;
   }
@@ -195,7 +195,7 @@ void Cache::remember_miss(Flight &flight, Departed &gone) {
   }
   if (negative != nullptr && shard.remember(flight, negative, room, now)) return;
   if (negative != nullptr) Negatives::destroy(memory_, negative);
-  negatives_->give(weight);
+  negatives()->give(weight);
 }
 
 // All who wait fail with it, unless the failure is its caller's alone: then one of them loads.
@@ -208,7 +208,7 @@ ct_status Cache::end_in_failure(Flight &flight, ct_status failure, Entry *old) {
     Now now(clock_);
     old_status = shard.fail_to_renew(flight, old, failure, now, gone);
   }
-  if (failure == CT_MISS && negatives_ != nullptr) remember_miss(flight, gone);
+  if (failure == CT_MISS && remembers_misses()) remember_miss(flight, gone);
   if (concerns_all) {
     shard.fail_lease(flight, failure, gone.answers());
   } else {

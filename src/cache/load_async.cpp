@@ -3,50 +3,22 @@
 // wait, once it holds no lock.
 #include <new>
 
-#include "base/lock.hpp"
 #include "base/thread.hpp"
 #include "cache/cache.hpp"
 
 namespace ct {
 
-// A thread that tells waiters of this cache, and those that it has still to tell. Only the thread
-// itself changes them.
-struct Cache::Telling {
-  Thread thread;
-  Answers &answers;
-  Telling *next;
-};
-
-// Returns what this thread is telling already. If it is telling nothing, it begins with `own`, and
-// nullptr is returned.
-Cache::Telling *Cache::begin_telling(Telling &own) {
-  Guard guard(telling_lock_);
-  for (Telling *other = all_telling_; other != nullptr; other = other->next) {
-    if (other->thread == own.thread) return other;
-  }
-  own.next = all_telling_;
-  all_telling_ = &own;
-  return nullptr;
-}
-
-void Cache::end_telling(const Telling &own) {
-  Guard guard(telling_lock_);
-  Telling **link = &all_telling_;
-  while (*link != &own) link = &(*link)->next;
-  *link = own.next;
-}
-
 // Waiters are told in a loop. So a callback that ends the next load, and so on, makes the stack no
 // deeper: what it has to tell is told after it has returned. That is so within one cache alone: a
 // callback may end loads of another cache, and then free that.
 void Cache::answer(Answers &answers) {
-  Telling own = {this_thread(), answers, nullptr};
-  if (Telling *outer = begin_telling(own)) {
+  Waits::Telling own = {this_thread(), answers, nullptr};
+  if (Waits::Telling *outer = waits_.begin_telling(own)) {
     while (!answers.empty()) outer->answers.add(answers.take_first());
     return;
   }
   while (!answers.empty()) answer(answers.take_first());
-  end_telling(own);
+  waits_.end_telling(own);
 }
 
 void Cache::answer(Waiter &waiter) {

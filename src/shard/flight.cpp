@@ -217,7 +217,7 @@ Flight *Flights::add(Flight::Kind kind, const Probe &probe) {
   const Bytes key = probe.key;
   const size_t bytes = bytes_of(key.size);
   void *where = bytes == kSpareBytes ? std::exchange(spare_, nullptr) : nullptr;
-  if (where == nullptr) where = memory_.allocate(bytes, alignof(Flight));
+  if (where == nullptr) where = memory().allocate(bytes, alignof(Flight));
   if (where == nullptr) return nullptr;
   const auto key_size = static_cast<uint32_t>(key.size);
   const uint64_t epoch = kind == Flight::kTurn ? Flight::kNever : epoch_;
@@ -242,7 +242,7 @@ void Flights::destroy(Flight &flight) {
   flight.~Flight();
   void *block = &flight;
   if (bytes == kSpareBytes) std::swap(spare_, block);
-  memory_.release(block, bytes, alignof(Flight));
+  memory().release(block, bytes, alignof(Flight));
 }
 
 #ifdef CT_VALIDATE

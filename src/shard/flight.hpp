@@ -111,8 +111,7 @@ class Flights {
  public:
   Flights(Memory &memory, Shard *shard, Pins &pins, Counters &counters, LoadCounters &loads,
           Tags &tags) noexcept
-      : memory_(memory),
-        shard_(shard),
+      : shard_(shard),
         pins_(pins),
         counters_(counters),
         loads_(loads),
@@ -166,7 +165,7 @@ class Flights {
   void overtake_all() { epoch_++; }
   bool is_overtaken(const Flight &flight) const { return flight.epoch < epoch_; }
   // Gives back the memory that is kept for a later flight.
-  void trim() { memory_.release(std::exchange(spare_, nullptr), kSpareBytes, alignof(Flight)); }
+  void trim() { memory().release(std::exchange(spare_, nullptr), kSpareBytes, alignof(Flight)); }
 #ifdef CT_VALIDATE
   // Returns the invariant that is broken, or NULL.
   const char *problem();
@@ -175,6 +174,7 @@ class Flights {
 #endif
 
  private:
+  Memory &memory() const { return table_.memory(); }
   // The block of a flight that is gone is kept for the next flight, if neither has a long key.
   static constexpr size_t kSpareBytes = sizeof(Flight) + 40;
 
@@ -197,7 +197,6 @@ class Flights {
   void unlist(Flight &flight);
   void destroy(Flight &flight);
 
-  Memory &memory_;
   Shard *const shard_;
   Pins &pins_;
   Counters &counters_;

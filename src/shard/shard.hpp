@@ -401,7 +401,7 @@ class alignas(64) Shard {
   // Writes the lifetime of an entry that has one and is not in the expiry. idle: the lifetime until
   // the first use, if less than the cache's tti.
   void begin_life(Entry *e, uint64_t deadline, uint64_t idle, Now &now) CT_REQUIRES(lock_);
-  bool has_deadline(uint64_t deadline) const { return deadline != CT_NEVER || tti_ != 0; }
+  bool has_deadline(uint64_t deadline) const { return deadline != CT_NEVER || idles_; }
 
   // ---- Entries that change their block (shard_move.cpp, shard_inline.hpp) ---------------------
 
@@ -507,8 +507,8 @@ class alignas(64) Shard {
   const bool quiet_;           // neither listener nor drop
   const bool ordered_;
   const bool has_frequency_;
+  const bool idles_;  // lifetimes also end a while after the last use
   const uint32_t number_;
-  const uint64_t tti_;
   const ct_options &options_;  // the cache's
   const Clock &clock_;
   Budget &budget_;

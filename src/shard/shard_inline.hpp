@@ -102,7 +102,7 @@ inline void Shard::begin_life(Entry *e, uint64_t deadline, uint64_t idle, Now &n
   life->write = deadline;
   life->prev = life->next = kNone;
   if (layout.keeps_retry) *layout.retry_at(life) = 0;
-  if (tti_ != 0) life->idle = clock_.deadline_after(now(), std::min(tti_, idle));
+  if (idles_) life->idle = clock_.deadline_after(now(), std::min(options_.tti, idle));
 }
 
 // Makes index and policy refer to block `to` instead of `from`, after copying what the policy keeps

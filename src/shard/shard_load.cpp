@@ -195,7 +195,7 @@ bool Shard::may_remember(const Flight &flight, Now &now) {
 bool Shard::has_found_none(const Flight &flight, Now &now) {
   if (flights_.is_overtaken(flight)) return false;
   const Ref ref = map_.find({flight.key(), flight.hash}).ref;
-  return ref == kNone || (map_.is_expired(at(ref), now) && !is_served_stale(at(ref), now));
+  return ref == kNone || (map_.is_gone(at(ref), now) && !is_served_stale(at(ref), now));
 }
 
 bool Shard::remember(const Flight &flight, Negative *negative, Reservation &room, Now &now) {

@@ -11,14 +11,14 @@ namespace ct {
 
 void Shard::count_use(Place place, uint64_t hash, Now &now) {
   map_.entries.count_work();
-  if (tti_ != 0) renew_idle(at(place.ref), now);
+  if (idles_) renew_idle(at(place.ref), now);
   uses_.record(place, hash, now);
 }
 
 // Never shortens the idle lifetime, whatever the clock does: the expiry relies on that.
 void Shard::renew_idle(Entry *e, Now &now) {
   Lifetime *life = map_.entries.layout().lifetime(e);
-  life->idle = std::max<uint64_t>(life->idle, clock_.deadline_after(now(), tti_));
+  life->idle = std::max<uint64_t>(life->idle, clock_.deadline_after(now(), options_.tti));
 }
 
 // Called without the lock, when the stripe is full.

@@ -57,6 +57,23 @@ void Waits::end(Wait &wait) {
   count_--;
 }
 
+Waits::Telling *Waits::begin_telling(Telling &own) {
+  Guard guard(lock_);
+  for (Telling *other = telling_; other != nullptr; other = other->next) {
+    if (other->thread == own.thread) return other;
+  }
+  own.next = telling_;
+  telling_ = &own;
+  return nullptr;
+}
+
+void Waits::end_telling(const Telling &own) {
+  Guard guard(lock_);
+  Telling **link = &telling_;
+  while (*link != &own) link = &(*link)->next;
+  *link = own.next;
+}
+
 // Returns whether the loaders that wait for each other lead back to the thread that waits here. A
 // ring of waits lasts until the wait that closed it ends, which is the last of them to begin. So
 // that wait finds the ring, and no other wait needs to. A flight that gets another loader meanwhile

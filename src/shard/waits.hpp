@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Which threads of a cache wait for which flights, so that no thread closes a ring of waits. Only
-// waits in this cache count: a loader that waits for another thread by means of its own is not
-// seen, nor is a lease that belongs to no thread.
+// Which threads of a cache wait for which flights, so that no thread closes a ring of waits; and
+// which of them tell callers that waited without a thread (waiter.hpp). Only waits in this cache
+// count: a loader that waits for another thread by means of its own is not seen, nor is a lease
+// that belongs to no thread.
 #ifndef CT_WAITS_HPP
 #define CT_WAITS_HPP
 
@@ -24,6 +25,19 @@ class Waits {
     uint64_t number;  // grows from wait to wait
     Wait *below[2];
   };
+
+  // A thread that tells waiters, and those that it has still to tell, which only the thread itself
+  // changes.
+  struct Telling {
+    Thread thread;
+    Answers &answers;
+    Telling *next;
+  };
+  // Returns what this thread is telling already. If it is telling nothing, it begins with `own`,
+  // and nullptr is returned. (A library that may be loaded at any time is better off without
+  // thread-local storage.)
+  Telling *begin_telling(Telling &own);
+  void end_telling(const Telling &own);
 
   // Adds a wait. Returns false if the flight's loader is this thread, or waits for this thread,
   // directly or through other threads.
@@ -59,6 +73,7 @@ class Waits {
   Lock lock_;
   Wait *root_ CT_GUARDED_BY(lock_) = nullptr;
   uint32_t count_ CT_GUARDED_BY(lock_) = 0;
+  Telling *telling_ CT_GUARDED_BY(lock_) = nullptr;  // few, in no order
   uint64_t begun_ CT_GUARDED_BY(lock_) = 0;
 #ifdef CT_VALIDATE
   Looks looks_ CT_GUARDED_BY(lock_) = {0, 0, 0};

@@ -444,7 +444,9 @@ static void end_lease_by(run *r, const open_lease *l) {
   }
   r->writes = true;
   count_load(r, l->started);
-  follow_answer(r, l->lease, CT_OK, keeps ? l->stamp : q.stamp);
+  /* Who waits may have come after a tag of the value was invalidated. */
+  const bool outdated = keeps ? is_invalidated(r, l) : (q.tags & l->outdated) != 0;
+  if (!outdated) follow_answer(r, l->lease, CT_OK, keeps ? l->stamp : q.stamp);
   ct_status expected = CT_NOT_STORED;
   if (keeps) {
     expected = follow_keep(r, q, l->stamp, l->overtaken || is_invalidated(r, l));
@@ -455,6 +457,10 @@ static void end_lease_by(run *r, const open_lease *l) {
   check_equal(r, expected, status);
   learn_weight(r, q.key);
   if (out != NULL) receive(r, out, q.stamp, NULL, q.size);
+  if (!outdated) return;
+  open_lease ended = *l;
+  ended.overtaken = true;
+  follow_giving_up(r, &ended);
 }
 
 void end_lease(run *r, int at) {
