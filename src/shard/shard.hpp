@@ -486,7 +486,7 @@ class alignas(64) Shard {
   template <class End>
   void end_hold(Flight &flight, End end);
   // The value has been stored, by other means than a load that is not overtaken.
-  void release_waiting(const Probe &probe, Entry *e, Answers &answers) CT_REQUIRES(lock_);
+  void release_waiting(uint64_t hash, Entry *e, Answers &answers) CT_REQUIRES(lock_);
   bool let_loose(Entry *e, bool last) CT_REQUIRES(lock_);
   void free_dead(Entry *e) CT_REQUIRES(lock_);
   [[gnu::noinline, gnu::cold]] bool drop_last(Entry *e);

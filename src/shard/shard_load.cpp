@@ -171,12 +171,13 @@ bool Shard::end_wait(Waiter &waiter) {
   return !waiter.has_handle;
 }
 
-void Shard::release_waiting(const Probe &probe, Entry *e, Answers &answers) {
+// The key is the entry's: that of the request may have been in the memory of the load that it ended.
+void Shard::release_waiting(uint64_t hash, Entry *e, Answers &answers) {
   if (flights_.empty()) return;
   const Bytes bytes = map_.entries.value(e);
   ct_value value;
   if (!hand_out(e, bytes, &value)) return;
-  flights_.release_waiting(probe, value, e, answers);
+  flights_.release_waiting({map_.entries.key(e), hash}, value, e, answers);
   pins_.unpin(e);
 }
 

@@ -60,7 +60,7 @@ inline Next ShardStore::store_locked(ct_value *out) {
   if (request_.flight == nullptr) {
     invalidate();
     if (old != kNone && overwrite(old)) {
-      shard_.release_waiting(request_.probe, shard_.at(old), gone_.answers());
+      shard_.release_waiting(request_.probe.hash, shard_.at(old), gone_.answers());
       return request_.end(CT_OK);
     }
   }
@@ -72,7 +72,7 @@ inline Next ShardStore::store_locked(ct_value *out) {
   if (out != nullptr) shard_.hand_out(e, map().entries.value(e), out);
   if (request_.condition == Condition::kElseUse) shard_.counters_.miss();
   if (request_.flight != nullptr) land(*out, false);
-  shard_.release_waiting(request_.probe, e, gone_.answers());
+  shard_.release_waiting(request_.probe.hash, e, gone_.answers());
   return request_.end(CT_OK);
 }
 

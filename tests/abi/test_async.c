@@ -200,6 +200,25 @@ ASYNC_TEST(value_of_a_later_load_is_told_at_once) {
   ct_lease_abandon(old);
 }
 
+/* The later load's own memory holds its key, and is gone once it has landed. */
+TEST(value_of_a_later_load_of_a_long_key_is_told_at_once) {
+  static char key[1000];
+  memset(key, 'k', sizeof(key) - 1);
+  fixture f;
+  told waiter = {0};
+  test_allocator allocator;
+  test_allocator_init(&allocator);
+  open_fixture(&f, .maxsize = 8, .allocator = &allocator.hooks);
+  ct_lease *old = lease_text(&f, key);
+  assert_waits(&f, key, &waiter);
+  delete_text(f.cache, key);
+  assert_fulfils(CT_OK, lease_text(&f, key), "1", NULL);
+  assert_was_told(CT_OK, "1", &waiter);
+  ct_lease_abandon(old);
+  fixture_close(&f);
+  assert_int_equal(0, allocator.blocks);
+}
+
 FIXTURE_TEST(remembered_miss_is_answered_at_once,
              open_fixture(f, .maxsize = 32, .negative_ttl = 5)) {
   told waiter = {0}, later = {0};
