@@ -261,9 +261,12 @@ static void draw_many(many *m) {
   m->ticks = one_in(r, 4) ? below(r, 20) : 0;
   m->count = 1 + below(r, kBatch);
   const uint64_t few = r->setup.keys < 5 || one_in(r, 3) ? (uint64_t)r->setup.keys : 5;
+  /* As in do_set_many. */
+  const bool unclear = weighs_memory(r) || (r->model.policy == CT_POLICY_RR && !r->setup.timeless);
   for (size_t i = 0; i < m->count; i++) {
     int key = (int)below(r, few);
     if (r->lease_count > 0 && one_in(r, 3)) key = r->leases[below(r, (uint64_t)r->lease_count)].key;
+    if (unclear && i > 0) key = m->plans[0].q.key;
     for (m->firsts[i] = 0; m->firsts[i] < i; m->firsts[i]++)
       if (m->plans[m->firsts[i]].q.key == key) break;
     unsigned char *bytes = buffer + i * (size_t)kLargestValue;
@@ -287,6 +290,7 @@ static uint64_t follow_one(run *r, plan *p, const service *s, uint64_t started, 
                            ct_value *out) {
   uint64_t stamp = s->serves ? s->stamp : 0;
   r->key = p->q.key;
+  if (s->renews) pin(r, s->stamp); /* it may be what comes out */
   if (s->loads) {
     stamp = follow_led_load(r, p, s, started, status, out);
   } else {
@@ -295,6 +299,7 @@ static uint64_t follow_one(run *r, plan *p, const service *s, uint64_t started, 
     if (out != NULL && !s->serves) check_nothing(r, out);
   }
   if (stamp != 0) pin(r, stamp);
+  if (s->renews) unpin(r, s->stamp);
   return stamp;
 }
 
@@ -304,9 +309,8 @@ void do_load_many(run *r) {
   ct_status statuses[kBatch];
   ct_value values[kBatch];
   uint64_t stamps[kBatch] = {0};
-  int stages[kBatch]; /* in which a key gets its answer */
-  /* What one key weighed would not be known any more once another one has evicted it. */
-  if (weighs_memory(r)) return;
+  int stages[kBatch];          /* in which a key gets its answer */
+  bool held[kBatch] = {false}; /* what was there is pinned while the loader runs */
   r->operation = "ct_get_or_load_many";
   many m = {.run = r};
   draw_many(&m);
@@ -322,6 +326,8 @@ void do_load_many(run *r) {
     if (m.firsts[i] != i) continue;
     const service s = m.services[i] = find_service(r, p->q.key, forces);
     follow_service(r, p->q.key, &s);
+    held[i] = out != NULL && s.serves && !s.loads;
+    if (held[i]) pin(r, s.stamp);
     stages[i] = s.loads ? 1 : s.busy ? 2 : 0;
     m.asked += s.loads;
     p->renews = s.renews;
@@ -363,7 +369,9 @@ void do_load_many(run *r) {
     else if (out != NULL)
       check_nothing(r, &values[i]);
   }
-  for (size_t i = 0; i < m.count; i++)
+  for (size_t i = 0; i < m.count; i++) {
     if (stamps[i] != 0) unpin(r, stamps[i]);
+    if (held[i]) unpin(r, stamps[i]);
+  }
   r->timer_reads = 0; /* loads are timed in any cache */
 }
