@@ -134,8 +134,8 @@ class alignas(64) Cache : public Owner {
     uint64_t begun = 0;             // when waiting has begun; 0: not yet
   };
   // Returns CT_OK or CT_STALE with a value; CT_LEASED with the lease of *flight; CT_RENEW with
-  // both; CT_PENDING if the waiter waits, which may be gone by then; CT_BUSY, or a failure. loader: the thread that will load, which is this one, or 0 for no
-  // thread in particular.
+  // both; CT_PENDING if the waiter waits, which may be gone by then; CT_BUSY, or a failure.
+  // loader: the thread that will load, which is this one, or 0 for no thread in particular.
   ct_status join(Bytes key, Patience &patience, Thread loader, ct_value *out, Flight **flight);
   // These end a lease. old: what its load was to renew, pinned, if anything. The first two return
   // CT_OK or CT_NOT_STORED; or a failure, and then the lease is still to be ended. The last one

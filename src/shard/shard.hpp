@@ -12,9 +12,10 @@
 // lock, and the order in which a call changes these parts. What takes several calls, or many keys,
 // is an object of its own: a store (ShardStore), a walk (ShardWalk), a batch (ShardBatch).
 //
-// The policy lies behind the shard in memory, and then the negatives, if the cache keeps any. No callback runs under the lock but the timer,
-// `choice`, the allocator and a policy of the caller's. If anyone is to be told of entries that
-// leave, they are collected in a Departed, and the cache does so afterwards.
+// The policy lies behind the shard in memory, and then the negatives, if the cache keeps any. No
+// callback runs under the lock but the timer, `choice`, the allocator and a policy of the caller's.
+// If anyone is to be told of entries that leave, they are collected in a Departed, and the cache
+// does so afterwards.
 #ifndef CT_SHARD_HPP
 #define CT_SHARD_HPP
 

@@ -61,9 +61,9 @@ inline Ref Shard::first_due(Now &now) {
   return due;
 }
 
-// Removes an entry that is due, or else a negative that is over, or else the policy's victim: its victim for the request, if there
-// is one. Sets *watched to kNone if it has removed that entry. The shard must have an entry.
-// Returns kBroken if the policy named no victim.
+// Removes an entry that is due, or else a negative that is over, or else the policy's victim: its
+// victim for the request, if there is one. Sets *watched to kNone if it has removed that entry. The
+// shard must have an entry. Returns kBroken if the policy named no victim.
 inline Shard::Eviction Shard::evict(const StoreRequest *request, Ref *watched, Now &now,
                                     Departed &gone, uint64_t *weight) {
   const Ref due = first_due(now);
