@@ -1096,7 +1096,7 @@ static ct_status load_tagged(void *user_data, const void *key, size_t key_size, 
   (void)key, (void)key_size;
   test_allocator *allocator = user_data;
   if (allocator != NULL) allocator->calls = 0;
-  for (int i = 0; i < 8; i++) ct_result_tag(result, "0123456789" + i, 2);
+  for (int i = 0; i < 8; i++) ct_result_tag(result, &"0123456789"[i], 2);
   ct_result_set(result, "1", 1);
   return CT_OK;
 }
@@ -1234,7 +1234,7 @@ static void tag_null(plan *self, ct_result *result) {
 }
 static void tag_twice_as_often(plan *self, ct_result *result) {
   (void)self;
-  for (int i = 0; i < 16; i++) ct_result_tag(result, "12345678" + i % 8, 1);
+  for (int i = 0; i < 16; i++) ct_result_tag(result, &"12345678"[i % 8], 1);
 }
 
 TAGS_TEST(tag_that_a_result_may_not_have_fails_the_call) {
