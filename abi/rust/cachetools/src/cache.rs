@@ -5,14 +5,16 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cachetools_sys as sys;
+
 use crate::builder::{Builder, Options};
 use crate::byte_cache::ByteCache;
 use crate::entry::{EntryInfo, EntryOptions, Outcome};
 use crate::error::{check, Error, Result};
 use crate::event::Cause;
-use crate::flights::Flights;
+use crate::flights::{Flight, Flights};
 use crate::key::{DecodeKey, Key};
-use crate::load::{Change, Lease, Leased, Loaded};
+use crate::load::{Change, Leased, Loaded};
 use crate::panics;
 use crate::policy::Policy;
 use crate::refusal;
@@ -241,8 +243,9 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     ///
     /// However many threads ask, one of them loads, and the others wait for its value. The error or
     /// the panic of a loader comes out of its own caller's call only: nothing is stored, and all who
-    /// wait at that moment fail with [`Error::LOAD`]. Whoever comes later loads anew. A value that cannot be kept, because it weighs too much, is dead on
-    /// arrival, or was overtaken by a write or a removal of the key, is for its own caller only.
+    /// wait at that moment fail with [`Error::LOAD`]. Whoever comes later loads anew. A value that
+    /// cannot be kept, because it weighs too much, is dead on arrival, or was overtaken by a write or
+    /// a removal of the key, is for its own caller only.
     ///
     /// The loader may load other keys of the same cache. To load the same key, also by a ring of
     /// threads that wait for each other, is [`Error::RECURSION`].
@@ -306,53 +309,110 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
         L: Into<Arc<V>>,
         E: From<Error>,
     {
-        key.with_bytes(|key| loop {
+        let loaded = key.with_bytes(|key| self.find(key, |old| load(old).map(Some)))?;
+        loaded.ok_or_else(|| Error::MISSING.into())
+    }
+
+    /// As [`get_or_load`](Cache::get_or_load), with a loader that returns `None` if there is no such
+    /// value: to all who wait for it, and to all who come within
+    /// [`negative_ttl`](Builder::negative_ttl).
+    ///
+    /// ```
+    /// # use cachetools::{Cache, Error, Policy};
+    /// # use std::time::Duration;
+    /// # fn main() -> cachetools::Result<()> {
+    /// let prices = Cache::<String, f64>::builder(Policy::Sieve, 1000)
+    ///     .negative_ttl(Duration::from_secs(10))
+    ///     .build()?;
+    /// let absinthe = prices.get_or_find("absinthe", || Ok::<Option<f64>, Error>(None))?;
+    /// assert!(absinthe.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn get_or_find<Q, L, E>(
+        &self,
+        key: &Q,
+        find: impl FnOnce() -> Result<Option<L>, E>,
+    ) -> Result<Option<Arc<V>>, E>
+    where
+        Q: Key<K> + ?Sized,
+        L: Into<Arc<V>>,
+        E: From<Error>,
+    {
+        let load = |_: Option<&Arc<V>>| {
+            find().map(|found| found.map(|value| (value, EntryOptions::new())))
+        };
+        let found = key.with_bytes(|key| self.find(key, load))?;
+        Ok(found.map(|found| found.value))
+    }
+
+    /// Looks a key up, and loads it if it is absent.
+    fn find<L, E>(
+        &self,
+        key: &[u8],
+        load: impl FnOnce(Option<&Arc<V>>) -> Result<Option<(L, EntryOptions)>, E>,
+    ) -> Result<Option<Loaded<Arc<V>, E>>, E>
+    where
+        L: Into<Arc<V>>,
+        E: From<Error>,
+    {
+        loop {
             let (old, lease) = match self.bytes.get_or_lease(key, Duration::ZERO)? {
-                Leased::Value(value) => return Ok(Self::loaded(&value, false)),
-                Leased::Stale(value) => return Ok(Self::loaded(&value, true)),
+                Leased::Value(value) => return Ok(Some(Self::loaded(&value, false))),
+                Leased::Stale(value) => return Ok(Some(Self::loaded(&value, true))),
+                Leased::Missing => return Ok(None),
                 Leased::Busy => {
-                    if !self.flights.wait(key)? {
+                    let status = self.flights.wait(key)?;
+                    if status == sys::CT_OK {
                         continue;
                     }
                     // A value that was written meanwhile serves as well.
-                    let written = self.bytes.get(key)?.ok_or(Error::LOAD)?;
-                    return Ok(Self::loaded(&written, false));
+                    return match self.bytes.get(key)? {
+                        Some(written) => Ok(Some(Self::loaded(&written, false))),
+                        None if status == sys::CT_MISS => Ok(None),
+                        None => Err(Error::LOAD.into()),
+                    };
                 }
                 // SAFETY: the value is pinned, and of a Parcel<V>.
                 Leased::Renew(value, lease) => (Some(unsafe { shared::share(&value) }), lease),
                 Leased::Lease(lease) => (None, lease),
             };
-            return self.load(key, old, lease, load);
-        })
+            let flight = self.flights.begin(key, lease);
+            let (loaded, is_refused) = refusal::run(|| load(old.as_ref()));
+            return self.land(flight, old.is_some(), loaded, is_refused);
+        }
     }
 
-    /// Loads a key whose lease was taken. If that fails, the old value serves.
-    fn load<L, E>(
+    /// Ends the load of a key. If it has failed, the old value serves.
+    fn land<L, E>(
         &self,
-        key: &[u8],
-        old: Option<Arc<V>>,
-        lease: Lease<'_>,
-        load: impl FnOnce(Option<&Arc<V>>) -> Result<(L, EntryOptions), E>,
-    ) -> Result<Loaded<Arc<V>, E>, E>
+        mut flight: Flight<'_>,
+        is_renewal: bool,
+        loaded: Result<Option<(L, EntryOptions)>, E>,
+        is_refused: bool,
+    ) -> Result<Option<Loaded<Arc<V>, E>>, E>
     where
         L: Into<Arc<V>>,
         E: From<Error>,
     {
-        let mut flight = self.flights.begin(key, lease);
-        let (loaded, is_refused) = refusal::run(|| load(old.as_ref()));
         let (value, options) = match loaded {
-            Ok(loaded) => loaded,
+            Ok(Some(loaded)) => loaded,
+            Ok(None) => {
+                flight.find_nothing();
+                return Ok(None);
+            }
             Err(failure) if is_refused => {
                 drop(flight.take_lease()); // given up: one of those who wait loads
                 return Err(failure);
             }
             Err(failure) => {
-                drop(flight);
-                return match old.and_then(|_| self.still_there(key)) {
-                    Some(loaded) => Ok(Loaded {
+                let key = flight.end();
+                let old = Some(key).filter(|_| is_renewal);
+                return match old.and_then(|key| self.bytes.still_there(&key)) {
+                    Some((value, is_stale)) => Ok(Some(Loaded {
                         failure: Some(failure),
-                        ..loaded
-                    }),
+                        ..Self::loaded(&value, is_stale)
+                    })),
                     None => Err(failure),
                 };
             }
@@ -365,22 +425,11 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
         drop(flight);
         panics::resume();
         check(status)?;
-        Ok(Loaded {
+        Ok(Some(Loaded {
             value,
             is_stale: false,
             failure: None,
-        })
-    }
-
-    /// Finds the value whose renewal has just failed: not if it has been invalidated meanwhile, or
-    /// its time is over for good. A lease cannot tell.
-    fn still_there<E>(&self, key: &[u8]) -> Option<Loaded<Arc<V>, E>> {
-        match self.bytes.get_or_lease(key, Duration::ZERO).ok()? {
-            Leased::Value(value) => Some(Self::loaded(&value, false)),
-            Leased::Stale(value) => Some(Self::loaded(&value, true)),
-            Leased::Renew(value, _) => Some(Self::loaded(&value, !self.bytes.contains(key))),
-            Leased::Lease(_) | Leased::Busy => None,
-        }
+        }))
     }
 
     fn loaded<E>(value: &Value, is_stale: bool) -> Loaded<Arc<V>, E> {

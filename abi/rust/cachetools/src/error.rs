@@ -42,6 +42,9 @@ impl Error {
     pub const INVALID: Error = Error(sys::CT_ERR_INVALID);
     /// Others kept changing the entry, or still load it when the time is over.
     pub const BUSY: Error = Error(sys::CT_BUSY);
+    /// There is no such value, as another caller's load has found, by
+    /// [`get_or_find`](crate::Cache::get_or_find) say; but this caller's loader always brings one.
+    pub const MISSING: Error = Error(sys::CT_MISS);
     /// The load of another caller, for which this one waited, failed. What with, or what it panicked
     /// at, is for that caller, who alone knows the type.
     pub const LOAD: Error = Error(FAILED);

@@ -4,9 +4,10 @@
 //! The library can let callers wait, too. But it would hand a value that is loaded and not kept to
 //! all who wait, and tell nobody when the last of them has it, so that nobody would know when to give
 //! its count back. So nobody waits there: who finds a key leased waits here until the load is over,
-//! and fails if it has failed, else looks again. A value that is not kept is for its loader alone.
+//! and has its failure if it has failed, else
+//! looks again. A value that is not kept is for its loader alone.
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
@@ -39,8 +40,8 @@ struct Load {
 struct End {
     /// Told when this is no longer the load of its key.
     over: Condvar,
-    /// Written and read under the lock.
-    has_failed: AtomicBool,
+    /// What those who wait fail with, or CT_OK. Written and read under the lock.
+    status: AtomicI32,
 }
 
 impl State {
@@ -90,12 +91,13 @@ impl Flights {
             key,
             end,
             lease: Some(lease),
+            failure: FAILED,
         }
     }
 
-    /// Waits until the load of a key, which was found leased, is over. Returns whether it has
-    /// failed.
-    pub(crate) fn wait(&self, key: &[u8]) -> Result<bool> {
+    /// Waits until the load of a key, which was found leased, is over. Returns what it has failed
+    /// with, or CT_OK: look again.
+    pub(crate) fn wait(&self, key: &[u8]) -> Result<sys::ct_status> {
         let me = thread::current().id();
         let mut state = self.lock();
         let end = match state.loads.get(key) {
@@ -104,18 +106,18 @@ impl Flights {
                 // The load is over, or its thread has the lease and is about to come here.
                 drop(state);
                 thread::yield_now();
-                return Ok(false);
+                return Ok(sys::CT_OK);
             }
         };
         if state.would_close_a_ring(key, me) {
-            return check(sys::CT_ERR_RECURSION).map(|_| false);
+            return check(sys::CT_ERR_RECURSION);
         }
         state.waits.insert(me, key.into());
         while state.is_running(key, &end) {
             state = (end.over.wait(state)).unwrap_or_else(PoisonError::into_inner);
         }
         state.waits.remove(&me);
-        Ok(end.has_failed.load(Relaxed))
+        Ok(end.status.load(Relaxed))
     }
 }
 
@@ -126,9 +128,22 @@ pub(crate) struct Flight<'it> {
     key: Box<[u8]>,
     end: Arc<End>,
     lease: Option<Lease<'it>>,
+    failure: sys::ct_status,
 }
 
 impl<'it> Flight<'it> {
+    /// There is no such value, for those who wait either.
+    pub(crate) fn find_nothing(mut self) {
+        self.failure = sys::CT_MISS;
+    }
+
+    /// Ends the flight, and returns its key.
+    pub(crate) fn end(self) -> Box<[u8]> {
+        let key = self.key.clone();
+        drop(self);
+        key
+    }
+
     /// The lease, to be ended before the flight ends: who waits then finds it ended.
     pub(crate) fn take_lease(&mut self) -> Lease<'it> {
         self.lease.take().expect("a lease is taken once")
@@ -137,16 +152,16 @@ impl<'it> Flight<'it> {
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        let has_failed = match self.lease.take() {
+        let status = match self.lease.take() {
             Some(lease) => {
-                lease.end(FAILED);
-                true
+                lease.end(self.failure);
+                self.failure
             }
-            None => false,
+            None => sys::CT_OK,
         };
         let mut state = self.flights.lock();
         if state.is_running(&self.key, &self.end) {
-            self.end.has_failed.store(has_failed, Relaxed);
+            self.end.status.store(status, Relaxed);
             state.loads.remove(&self.key);
             self.end.over.notify_all();
         }

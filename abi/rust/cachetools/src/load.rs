@@ -407,20 +407,48 @@ impl ByteCache {
         let status = unsafe {
             sys::ct_get_or_lease(self.raw(), at(key), key.len(), wait, &mut value, &mut lease)
         };
-        // SAFETY: that call filled it in.
+        // SAFETY: that call filled them in.
+        let leased = unsafe { self.leased(status, value, lease) };
+        panics::resume();
+        leased
+    }
+
+    /// Takes over what a call has answered.
+    ///
+    /// # Safety
+    ///
+    /// That call was on this cache; nobody else releases the value or ends the lease, if any.
+    pub(crate) unsafe fn leased(
+        &self,
+        status: sys::ct_status,
+        value: sys::ct_value,
+        lease: *mut sys::ct_lease,
+    ) -> Result<Leased<'_>> {
+        // SAFETY: the caller's promise.
         let value = unsafe { self.own(value) };
         let lease = NonNull::new(lease).map(|handle| Lease {
             handle,
             cache: self.open(),
         });
-        panics::resume();
         Ok(match (check(status)?, lease) {
             (sys::CT_RENEW, Some(lease)) => Leased::Renew(value, lease),
             (_, Some(lease)) => Leased::Lease(lease),
             (sys::CT_BUSY, _) => Leased::Busy,
             (sys::CT_STALE, _) => Leased::Stale(value),
+            (sys::CT_MISS, _) => Leased::Missing,
             _ => Leased::Value(value),
         })
+    }
+
+    /// Finds the value whose renewal has just failed, and whether it is stale: not if it has been
+    /// invalidated meanwhile, or its time is over for good. A lease cannot tell.
+    pub(crate) fn still_there(&self, key: &[u8]) -> Option<(Value, bool)> {
+        match self.get_or_lease(key, Duration::ZERO).ok()? {
+            Leased::Value(value) => Some((value, false)),
+            Leased::Stale(value) => Some((value, true)),
+            Leased::Renew(value, _) => Some((value, !self.contains(key))),
+            Leased::Lease(_) | Leased::Missing | Leased::Busy => None,
+        }
     }
 }
 
@@ -474,6 +502,9 @@ pub enum Leased<'cache> {
     Renew(Value, Lease<'cache>),
     /// Nothing: the caller must now load the key.
     Lease(Lease<'cache>),
+    /// There is no such value: so a load has found, for which this call has waited, or which is
+    /// [remembered](crate::Builder::negative_ttl).
+    Missing,
     /// Another caller has the lease, and the time is over.
     Busy,
 }

@@ -391,6 +391,56 @@ fn a_lease_to_renew_is_kept_or_fails_or_finds_nothing() {
 }
 
 #[test]
+fn that_there_is_no_value_is_remembered_until_a_write() {
+    let (clock, builder) = clocked(Policy::Lru);
+    let cache = builder.negative_ttl(ns(50)).build().unwrap();
+    assert_eq!(ns(50), cache.options().unwrap().negative_ttl);
+    let loads = AtomicUsize::new(0);
+    let ask = || {
+        let found = cache.get_or_load("a", |_, _| {
+            loads.fetch_add(1, SeqCst);
+            Ok::<Option<&str>, Error>(None)
+        });
+        assert!(found.unwrap().is_none());
+        assert!(matches!(
+            cache.get_or_lease("a", Duration::ZERO),
+            Ok(Leased::Missing)
+        ));
+        loads.load(SeqCst)
+    };
+    assert_eq!((1, 1), (ask(), ask()));
+    clock.store(1050, SeqCst);
+    assert_eq!((2, 2), (ask(), ask()));
+    cache.insert("a", "1").unwrap();
+    let never = |_: &[u8], _: &mut Output<'_>| -> Result<Option<&str>> { unreachable!() };
+    assert_eq!(b"1", &*cache.get_or_load("a", never).unwrap().unwrap());
+    cache.remove("a");
+    assert_eq!((3, 3), (ask(), ask()));
+    assert_eq!(9, cache.stats().negative_hits); // the second load of each pair, and each lease
+    cache.remove("a");
+    match cache.get_or_lease("a", Duration::ZERO).unwrap() {
+        Leased::Lease(lease) => lease.find_nothing(),
+        found => panic!("{:?}", found),
+    }
+    assert_eq!(3, ask());
+}
+
+#[test]
+fn one_who_waits_for_a_lease_is_told_that_there_is_no_value() {
+    let cache = lru(10);
+    loop {
+        let ask = || match cache.get_or_lease("a", Duration::MAX).unwrap() {
+            Leased::Missing => true,
+            Leased::Lease(_) => false, // the thread began to wait only afterwards
+            found => panic!("{:?}", found),
+        };
+        if waiting_for(&cache, ask, |lease| lease.find_nothing()) {
+            return;
+        }
+    }
+}
+
+#[test]
 fn a_memo_keeps_its_old_result_when_the_function_fails() {
     let (clock, builder) = clocked(Policy::Lru);
     let calls = Arc::new(AtomicUsize::new(0));

@@ -454,6 +454,87 @@ fn those_who_wait_fail_with_the_loader() {
 }
 
 #[test]
+fn that_there_is_no_value_is_remembered_until_a_write() {
+    let clock = Arc::new(AtomicUsize::new(1000));
+    let hand = clock.clone();
+    let cache = Cache::<u32, u32>::builder(Policy::Lru, 100)
+        .timer(move || ns(hand.load(SeqCst) as u64))
+        .negative_ttl(ns(50))
+        .build()
+        .unwrap();
+    let loads = AtomicUsize::new(0);
+    let ask = || {
+        let found = cache.get_or_find(&1, || {
+            loads.fetch_add(1, SeqCst);
+            Ok::<Option<u32>, Error>(None)
+        });
+        assert_eq!(Ok(None), found);
+        // For a loader that always brings a value this is an error, and not one of a waiter's.
+        let loaded = cache.get_or_load(&1, || -> Result<u32> { unreachable!() });
+        assert_eq!(Err(Error::MISSING), loaded);
+        loads.load(SeqCst)
+    };
+    assert_eq!((1, 1), (ask(), ask()));
+    clock.store(1050, SeqCst);
+    assert_eq!((2, 2), (ask(), ask()));
+    cache.insert(&1, 2).unwrap();
+    let found = cache.get_or_find(&1, || -> Result<Option<u32>> { unreachable!() });
+    assert_eq!(Ok(Some(Arc::new(2))), found);
+    cache.remove(&1);
+    assert_eq!((3, 3), (ask(), ask()));
+    assert_eq!(9, cache.stats().negative_hits);
+    cache.remove(&1);
+    let found = cache.get_or_find(&1, || Ok::<_, Error>(Some(3)));
+    assert_eq!(Ok(Some(Arc::new(3))), found);
+}
+
+#[test]
+fn those_who_wait_are_told_that_there_is_no_value() {
+    loop {
+        let cache = Cache::<u32, u32>::new(Policy::Lru, 10).unwrap();
+        let [asking, loads] = [(); 2].map(|_| AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    asking.fetch_add(1, SeqCst);
+                    let found = cache.get_or_find(&1, || {
+                        loads.fetch_add(1, SeqCst);
+                        while asking.load(SeqCst) != 4 {
+                            thread::yield_now();
+                        }
+                        Ok::<Option<u32>, Error>(None)
+                    });
+                    assert_eq!(Ok(None), found);
+                });
+            }
+        });
+        if loads.load(SeqCst) < 4 {
+            return; // some have waited
+        }
+    }
+}
+
+#[test]
+fn a_renewal_that_finds_nothing_removes_the_old_value() {
+    let clock = Arc::new(AtomicUsize::new(1000));
+    let hand = clock.clone();
+    let cache = Cache::<u32, u32>::builder(Policy::Lru, 100)
+        .timer(move || ns(hand.load(SeqCst) as u64))
+        .ttl(ns(100))
+        .stale(ns(50))
+        .build()
+        .unwrap();
+    cache.insert(&1, 2).unwrap();
+    clock.store(1100, SeqCst);
+    let fail = || Err::<Option<u32>, _>(Error::IO);
+    assert_eq!(Ok(Some(Arc::new(2))), cache.get_or_find(&1, fail));
+    clock.store(1120, SeqCst);
+    let find = || Ok::<Option<u32>, Error>(None);
+    assert_eq!(Ok(None), cache.get_or_find(&1, find));
+    assert_eq!(Err(Error::IO), cache.get_or_find(&1, fail));
+}
+
+#[test]
 fn those_who_wait_get_what_was_written_before_the_loader_failed() {
     let cache = Cache::<u32, u32>::new(Policy::Lru, 10).unwrap();
     let [asking, right] = [(); 2].map(|_| AtomicUsize::new(0));
