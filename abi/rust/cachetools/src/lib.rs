@@ -62,6 +62,7 @@ mod key_builder;
 mod load;
 mod memo;
 mod panics;
+mod pending;
 mod policy;
 mod refusal;
 mod shared;

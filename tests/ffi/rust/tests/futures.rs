@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: MIT
+//! Loads that are awaited: futures that wait without a thread.
+mod support;
+
+use cachetools::*;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+use support::*;
+
+/// Wakes a thread, and remembers that.
+struct Bell(Thread, AtomicBool);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.1.store(true, SeqCst);
+        self.0.unpark();
+    }
+}
+
+fn bell() -> (Arc<Bell>, Waker) {
+    let bell = Arc::new(Bell(thread::current(), AtomicBool::new(false)));
+    (bell.clone(), bell.into())
+}
+
+type Task<'it, T> = Pin<Box<dyn Future<Output = T> + Send + 'it>>;
+
+fn poll<T>(task: &mut Task<'_, T>, waker: &Waker) -> Poll<T> {
+    task.as_mut().poll(&mut Context::from_waker(waker))
+}
+
+fn block_on<T>(future: impl Future<Output = T> + Send) -> T {
+    let (mut task, (_, waker)): (Task<'_, T>, _) = (Box::pin(future), bell());
+    loop {
+        match poll(&mut task, &waker) {
+            Poll::Ready(answer) => return answer,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+fn lease<'it>(cache: &'it ByteCache, key: &str) -> Lease<'it> {
+    match cache.get_or_lease(key, Duration::ZERO).unwrap() {
+        Leased::Lease(lease) => lease,
+        found => panic!("{:?}", found),
+    }
+}
+
+fn value(leased: Result<Leased<'_>>) -> Vec<u8> {
+    match leased.unwrap() {
+        Leased::Value(value) => value.to_vec(),
+        found => panic!("{:?}", found),
+    }
+}
+
+#[test]
+fn what_is_there_is_not_waited_for() {
+    let cache = lru(10);
+    cache.insert("a", "1").unwrap();
+    assert_eq!(b"1", &*value(block_on(cache.get_or_lease_async("a"))));
+    match block_on(cache.get_or_lease_async("b")).unwrap() {
+        Leased::Lease(lease) => assert_eq!(b"b", lease.key()),
+        found => panic!("{:?}", found),
+    }
+    // The first poll begins.
+    let never = cache.get_or_lease_async("c");
+    drop(lease(&cache, "c"));
+    drop(never);
+    assert_eq!(0, cache.stats().pinned);
+}
+
+#[test]
+fn one_is_woken_with_the_value_the_failure_or_the_lease() {
+    let cache = lru(10);
+    let ends: [fn(Lease<'_>); 5] = [
+        |lease| drop(lease.fulfil("1", &EntryOptions::new()).unwrap()),
+        |lease| lease.fail(Error::IO),
+        |lease| lease.find_nothing(),
+        |lease| drop(lease),
+        |lease| drop(lease.fulfil("2", &EntryOptions::new().ttl(Duration::ZERO))),
+    ];
+    for (way, end) in ends.into_iter().enumerate() {
+        cache.clear();
+        let held = lease(&cache, "a");
+        let mut task: Task<'_, _> = Box::pin(cache.get_or_lease_async("a"));
+        let (bell, waker) = bell();
+        assert!(poll(&mut task, &bell_of_nobody()).is_pending());
+        assert!(poll(&mut task, &waker).is_pending()); // who has polled last is woken
+        assert!(!bell.1.load(SeqCst));
+        end(held);
+        assert!(bell.1.load(SeqCst));
+        let told = match poll(&mut task, &waker) {
+            Poll::Ready(told) => told,
+            Poll::Pending => panic!("is woken too early"),
+        };
+        match told {
+            Ok(Leased::Value(value)) if &*value == b"1" => assert!(way == 0),
+            Ok(Leased::Value(value)) => assert!(&*value == b"2" && way == 4),
+            Ok(Leased::Missing) => assert!(way == 2),
+            Ok(Leased::Lease(lease)) => assert!(lease.key() == b"a" && way == 3),
+            Err(error) => assert!(error == Error::IO && way == 1),
+            told => panic!("{:?}", told),
+        }
+        drop(task);
+    }
+    // A write answers them, too.
+    let held = lease(&cache, "b");
+    let mut task: Task<'_, _> = Box::pin(cache.get_or_lease_async("b"));
+    let (bell, waker) = bell();
+    assert!(poll(&mut task, &waker).is_pending());
+    cache.insert("b", "3").unwrap();
+    assert!(bell.1.load(SeqCst));
+    assert_eq!(b"3", &*value(block_on(task)));
+    drop(held);
+    assert_eq!(0, cache.stats().pinned);
+}
+
+fn bell_of_nobody() -> Waker {
+    struct Nobody;
+    impl Wake for Nobody {
+        fn wake(self: Arc<Self>) {
+            panic!("was replaced");
+        }
+    }
+    Arc::new(Nobody).into()
+}
+
+#[test]
+fn a_future_that_is_dropped_leaves_nothing_behind() {
+    let cache = lru(10);
+    let (_, waker) = bell();
+    // While it waits: the next one gets what it would have got.
+    let held = lease(&cache, "a");
+    let mut tasks: Vec<Task<'_, _>> = (0..3)
+        .map(|_| -> Task<'_, _> { Box::pin(cache.get_or_lease_async("a")) })
+        .collect();
+    for task in &mut tasks {
+        assert!(poll(task, &waker).is_pending());
+    }
+    drop(tasks.remove(0));
+    drop(held);
+    // With the lease in its hands, or with a value.
+    drop(tasks.remove(0));
+    let mut last = tasks.remove(0);
+    match poll(&mut last, &waker) {
+        Poll::Ready(Ok(Leased::Lease(lease))) => {
+            let mut task: Task<'_, _> = Box::pin(cache.get_or_lease_async("a"));
+            assert!(poll(&mut task, &waker).is_pending());
+            drop(lease.fulfil("1", &EntryOptions::new()).unwrap());
+            assert_eq!(1, cache.stats().pinned);
+        }
+        told => panic!("{:?}", told.is_pending()),
+    }
+    drop(last);
+    assert_eq!(0, cache.stats().pinned);
+    assert_eq!(Some("1".into()), get(&cache, "a"));
+}
+
+#[test]
+fn to_drop_a_future_while_its_answer_comes_is_harmless() {
+    for round in 0..500_u32 {
+        let cache = lru(10);
+        let held = lease(&cache, "a");
+        let (_, waker) = bell();
+        let mut task: Task<'_, _> = Box::pin(cache.get_or_lease_async("a"));
+        assert!(poll(&mut task, &waker).is_pending());
+        let is_begun = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                is_begun.store(true, SeqCst);
+                match round % 3 {
+                    0 => drop(held),
+                    1 => drop(held.fulfil("1", &EntryOptions::new()).unwrap()),
+                    _ => held.fail(Error::IO),
+                }
+            });
+            while !is_begun.load(SeqCst) {
+                thread::yield_now();
+            }
+            drop(task);
+        });
+        assert_eq!(0, cache.stats().pinned);
+        match round % 3 {
+            1 => assert!(cache.contains("a")),
+            _ => drop(lease(&cache, "a")), // nobody has kept it
+        }
+    }
+}
+
+#[test]
+fn a_cache_outlives_a_future_that_is_forgotten() {
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let counter = dropped.clone();
+    let cache = ByteCache::builder(Policy::Lru, 10)
+        .on_drop(move |_| {
+            counter.fetch_add(1, SeqCst);
+        })
+        .build()
+        .unwrap();
+    cache.insert("b", "1").unwrap();
+    let held = lease(&cache, "a");
+    let (_, waker) = bell();
+    let mut task: Task<'_, _> = Box::pin(cache.get_or_lease_async("a"));
+    assert!(poll(&mut task, &waker).is_pending());
+    std::mem::forget(task);
+    drop(held);
+    drop(cache);
+    assert_eq!(0, dropped.load(SeqCst));
+}
+
+#[test]
+fn thousands_wait_on_one_thread_for_one_load() {
+    let cache = lru(10);
+    let (loads, (_, waker)) = (AtomicUsize::new(0), bell());
+    let may_end = AtomicBool::new(false);
+    let once_it_may = || Until(&may_end);
+    let ask = || async {
+        let load = || async {
+            loads.fetch_add(1, SeqCst);
+            once_it_may().await;
+            Ok::<_, Error>(Some("value"))
+        };
+        cache.get_or_load_async("a", load).await
+    };
+    let mut tasks: Vec<Task<'_, _>> = (0..5000)
+        .map(|_| -> Task<'_, _> { Box::pin(ask()) })
+        .collect();
+    let count = |tasks: &mut Vec<Task<'_, Result<Option<Value>>>>| {
+        tasks.retain_mut(|task| match poll(task, &waker) {
+            Poll::Pending => true,
+            Poll::Ready(found) => {
+                assert_eq!(b"value", &*found.unwrap().unwrap());
+                false
+            }
+        });
+        tasks.len()
+    };
+    assert_eq!(5000, count(&mut tasks));
+    drop(tasks.remove(0)); // which loads: another one takes over
+    assert_eq!(4999, count(&mut tasks));
+    assert_eq!(2, loads.load(SeqCst));
+    may_end.store(true, SeqCst);
+    assert_eq!(0, count(&mut tasks));
+    assert_eq!((2, 4998), (loads.load(SeqCst), cache.stats().waits));
+    assert_eq!(0, cache.stats().pinned);
+}
+
+/// Is ready when that is set, and wakes nobody.
+struct Until<'it>(&'it AtomicBool);
+
+impl Future for Until<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        match self.0.load(SeqCst) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+}
+
+#[test]
+fn futures_wait_for_threads_and_threads_for_futures() {
+    let cache = ByteCache::builder(Policy::Lru, 10)
+        .shards(4)
+        .build()
+        .unwrap();
+    let loads = AtomicUsize::new(0);
+    for round in 0..200_u32 {
+        thread::scope(|scope| {
+            for i in 0..4 {
+                let (cache, loads, key) = (&cache, &loads, round.to_le_bytes());
+                scope.spawn(move || {
+                    let found = if i % 2 == 0 {
+                        block_on(cache.get_or_load_async(key, || async {
+                            loads.fetch_add(1, SeqCst);
+                            Ok::<_, Error>(Some(key))
+                        }))
+                    } else {
+                        cache.get_or_load(key, |_, _| {
+                            loads.fetch_add(1, SeqCst);
+                            Ok(Some(key))
+                        })
+                    };
+                    assert_eq!(key, &*found.unwrap().unwrap());
+                });
+            }
+        });
+    }
+    assert_eq!(200, loads.load(SeqCst));
+}
+
+#[test]
+fn failures_of_awaited_loaders_are_shared_and_the_old_value_serves() {
+    let (clock, builder) = clocked(Policy::Lru);
+    let builder = builder.ttl(ns(100)).stale(ns(50)).retry(ns(10));
+    let cache = builder.build().unwrap();
+    let fail = || async { Err::<Option<&str>, _>(Error::IO) };
+    assert_eq!(
+        Some(Error::IO),
+        block_on(cache.get_or_load_async("a", fail)).err()
+    );
+    let none = || async { Ok::<Option<&str>, Error>(None) };
+    assert!(block_on(cache.get_or_load_async("a", none))
+        .unwrap()
+        .is_none());
+    cache.insert("a", "1").unwrap();
+    clock.store(1100, SeqCst);
+    let old = block_on(cache.get_or_load_async("a", fail)).unwrap();
+    assert_eq!(b"1", &*old.unwrap());
+    clock.store(1150, SeqCst);
+    assert_eq!(
+        Some(Error::IO),
+        block_on(cache.get_or_load_async("a", fail)).err()
+    );
+}
+
+#[test]
+fn the_panic_of_a_waker_goes_on_in_the_call_that_woke() {
+    let cache = lru(10);
+    let held = lease(&cache, "a");
+    let mut task: Task<'_, _> = Box::pin(cache.get_or_lease_async("a"));
+    assert!(poll(&mut task, &bell_of_nobody()).is_pending());
+    let ended = std::panic::AssertUnwindSafe(|| held.fulfil("1", &EntryOptions::new()));
+    let panic = std::panic::catch_unwind(ended).unwrap_err();
+    assert_eq!("was replaced", message_of(panic));
+    assert_eq!(b"1", &*value(block_on(task)));
+}
