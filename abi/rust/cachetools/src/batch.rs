@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: MIT
 //! Many keys of a cache of bytes in one call.
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::{ptr, slice};
+
 use cachetools_sys as sys;
 
 use crate::byte_cache::ByteCache;
+use crate::callbacks::FAILED;
 use crate::entry::{EntryOptions, Outcome};
-use crate::error::{check, Result};
-use crate::panics;
-use crate::value::{at, Value};
+use crate::error::{check, Error, Result};
+use crate::load::{all_or, run_many, Output};
+use crate::panics::{self, guard};
+use crate::value::{at, bytes, Value};
 
 /// How many keys go into one call. Their look-ups overlap, and more of them save nothing more.
 const AT_ONCE: usize = 64;
@@ -79,5 +85,151 @@ impl ByteCache {
             check(status)?; // nothing was tried
         }
         Ok(statuses.into_iter().map(Outcome::from_status).collect())
+    }
+
+    /// [`get_or_load`](ByteCache::get_or_load) for many keys, by one query for those that are absent.
+    ///
+    /// The loader is called once, with the keys that nobody else is loading, each of them once. It
+    /// returns what it has found in their order, so that each may be missing or fail alone; another
+    /// number of answers is [`Error::CALLBACK`] for each. After that the call waits for the loads of
+    /// others. It loads a key that one of them has given up by one more call of the loader.
+    ///
+    /// Each key succeeds or fails alone. If it is asked for twice, only the first one tells what it
+    /// failed with; the other one fails with [`Error::LOAD`]. If the loader itself fails, so does the
+    /// call, and nothing is kept, unless old values [serve](crate::Builder::stale).
+    ///
+    /// ```
+    /// # use cachetools::{ByteCache, Error, Policy};
+    /// # fn main() -> cachetools::Result<()> {
+    /// # let cache = ByteCache::new(Policy::Lru, 10)?;
+    /// let shouted = cache.get_or_load_many(&["tea", "milk"], |absent| {
+    ///     let found = absent.iter().map(|key| Ok(Some(key.to_ascii_uppercase())));
+    ///     Ok::<_, Error>(found.collect())
+    /// })?;
+    /// for value in shouted {
+    ///     println!("{:?}", value?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn get_or_load_many<K, V, E, F>(
+        &self,
+        keys: &[K],
+        load: F,
+    ) -> Result<Vec<Result<Option<Value>, E>>, E>
+    where
+        K: AsRef<[u8]>,
+        V: AsRef<[u8]>,
+        E: From<Error>,
+        F: FnMut(&[&[u8]]) -> Result<Vec<Result<Option<V>, E>>, E>,
+    {
+        struct Call<F, E> {
+            load: F,
+            /// Of the first call of the loader that failed.
+            failure: Option<E>,
+            /// Of single keys.
+            failures: HashMap<Vec<u8>, E>,
+        }
+        unsafe extern "C" fn run<V, E, F>(
+            user_data: *mut c_void,
+            keys: *const sys::ct_bytes,
+            count: usize,
+            results: *const *mut sys::ct_result,
+        ) -> sys::ct_status
+        where
+            V: AsRef<[u8]>,
+            E: From<Error>,
+            F: FnMut(&[&[u8]]) -> Result<Vec<Result<Option<V>, E>>, E>,
+        {
+            // SAFETY: user_data is the call below; there are count keys and results, at least one,
+            // lent for this call.
+            let (call, keys, results) = unsafe {
+                (
+                    &mut *user_data.cast::<Call<F, E>>(),
+                    slice::from_raw_parts(keys, count),
+                    slice::from_raw_parts(results, count),
+                )
+            };
+            guard(FAILED, || {
+                // SAFETY: as above.
+                let keys = keys.iter().map(|key| unsafe { bytes(key.data, key.size) });
+                let keys = keys.collect::<Vec<_>>();
+                let (found, is_refused) = run_many(count, || (call.load)(&keys));
+                let failed = if is_refused {
+                    sys::CT_ERR_RECURSION
+                } else {
+                    FAILED
+                };
+                let found = match found {
+                    Ok(found) => found,
+                    Err(failure) => {
+                        call.failure.get_or_insert(failure);
+                        return failed;
+                    }
+                };
+                for ((key, result), found) in keys.iter().zip(results).zip(found) {
+                    // SAFETY: as above.
+                    let mut output = unsafe { Output::new(*result) };
+                    match found {
+                        Ok(None) => (),
+                        Ok(Some(value)) => {
+                            output.set(value.as_ref()); // if that fails, so does the key
+                        }
+                        Err(failure) => {
+                            output.fail(failed);
+                            call.failures.insert(key.to_vec(), failure);
+                        }
+                    }
+                }
+                sys::CT_OK
+            })
+        }
+
+        let (mut data, mut ends) = (Vec::new(), Vec::with_capacity(keys.len()));
+        for key in keys {
+            data.extend_from_slice(key.as_ref());
+            ends.push(data.len());
+        }
+        let mut call = Call {
+            load,
+            failure: None,
+            failures: HashMap::new(),
+        };
+        let user_data = &mut call as *mut Call<F, E> as *mut c_void;
+        let mut values = vec![sys::ct_value::EMPTY; keys.len()];
+        let mut statuses = vec![sys::CT_OK; keys.len()];
+        let run: sys::ct_load_many_fn = Some(run::<V, E, F>);
+        // SAFETY: there are an end, a value and a status for each key, and the ends are within data;
+        // the cache is alive; the loader runs during this call only.
+        let status = unsafe {
+            sys::ct_get_or_load_many(
+                self.raw(),
+                at(&data),
+                ends.as_ptr(),
+                keys.len(),
+                run,
+                user_data,
+                ptr::null(),
+                values.as_mut_ptr(),
+                statuses.as_mut_ptr(),
+            )
+        };
+        // SAFETY: that call filled them in; each is taken once.
+        let values = values.into_iter().map(|value| unsafe { self.own(value) });
+        let values = values.collect::<Vec<_>>();
+        panics::resume();
+        check(status)?;
+        let mut each = Vec::with_capacity(keys.len());
+        for ((key, value), status) in keys.iter().zip(values).zip(statuses) {
+            let failure = call.failures.remove(key.as_ref());
+            each.push(match (failure, check(status)) {
+                _ if value.is_held() => Ok(Some(value)),
+                (Some(failure), _) => Err(failure),
+                (_, Err(error)) => Err(error.into()),
+                (_, Ok(sys::CT_BUSY)) => Err(Error::BUSY.into()),
+                (_, Ok(_)) => Ok(None),
+            });
+        }
+        all_or(each, call.failure)
     }
 }

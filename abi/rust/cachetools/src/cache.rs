@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 //! The cache of typed keys and shared values.
+use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::error::{check, Error, Result};
 use crate::event::Cause;
 use crate::flights::{Flight, Flights};
 use crate::key::{DecodeKey, Key};
-use crate::load::{Change, Leased, Loaded};
+use crate::load::{all_or, run_many, Change, Leased, Loaded};
 use crate::panics;
 use crate::policy::Policy;
 use crate::refusal;
@@ -344,6 +345,114 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
         };
         let found = key.with_bytes(|key| self.find(key, load))?;
         Ok(found.map(|found| found.value))
+    }
+
+    /// As [`get_or_find`](Cache::get_or_find) for many keys, by one query for those that are absent.
+    ///
+    /// The loader is called once, with the keys that nobody else is loading, each of them once. It
+    /// returns what it has found in their order, so that each may be missing or fail alone; another
+    /// number of answers is [`Error::CALLBACK`] for each. After that the call waits for the loads of
+    /// others. It loads a key that one of them has given up by one more call of the loader.
+    ///
+    /// Each key succeeds or fails alone. If it is asked for twice, only the first one tells what it
+    /// failed with; the other one fails with [`Error::LOAD`]. If the loader itself fails, so does the
+    /// call, and nothing is kept, unless old values [serve](Builder::stale).
+    ///
+    /// ```
+    /// # use cachetools::{Cache, Error, Policy};
+    /// # fn main() -> cachetools::Result<()> {
+    /// let lengths = Cache::<String, usize>::new(Policy::Sieve, 1000)?;
+    /// let found = lengths.get_or_load_many(&["tea", "milk"], |absent| {
+    ///     Ok::<_, Error>(absent.iter().map(|key| Ok(Some(key.len()))).collect())
+    /// })?;
+    /// for length in found {
+    ///     println!("{:?}", length?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn get_or_load_many<Q, L, E>(
+        &self,
+        keys: &[Q],
+        mut load: impl FnMut(&[&Q]) -> Result<Vec<Result<Option<L>, E>>, E>,
+    ) -> Result<Vec<Result<Option<Arc<V>>, E>>, E>
+    where
+        Q: Key<K>,
+        L: Into<Arc<V>>,
+        E: From<Error>,
+    {
+        let mut failure = None; // of the loader itself
+        let mut ask = |absent: &[&Q]| {
+            let (found, is_refused) = run_many(absent.len(), || load(absent));
+            let found = found.unwrap_or_else(|failed| {
+                failure.get_or_insert(failed);
+                absent.iter().map(|_| Err(Error::LOAD.into())).collect()
+            });
+            (found, is_refused)
+        };
+        let special = |found: Option<L>| found.map(|value| (value, EntryOptions::new()));
+
+        let mut firsts = HashMap::with_capacity(keys.len()); // where each key is first
+        let mut places = Vec::with_capacity(keys.len());
+        let mut found = HashMap::with_capacity(keys.len()); // by place
+        let (mut flights, mut others) = (Vec::new(), Vec::new());
+        for (i, key) in keys.iter().enumerate() {
+            let key = key.with_bytes(<[u8]>::to_vec);
+            let first = *firsts.entry(key.clone()).or_insert(i);
+            places.push(first);
+            if first != i {
+                continue;
+            }
+            let answer = match self.bytes.get_or_lease(&key, Duration::ZERO) {
+                Ok(Leased::Value(value) | Leased::Stale(value)) => {
+                    // SAFETY: the value is pinned, and of a Parcel<V>.
+                    Ok(Some(unsafe { shared::share(&value) }))
+                }
+                Ok(Leased::Missing) => Ok(None),
+                Ok(Leased::Lease(lease)) => {
+                    flights.push((i, false, self.flights.begin(&key, lease)));
+                    continue;
+                }
+                Ok(Leased::Renew(_, lease)) => {
+                    flights.push((i, true, self.flights.begin(&key, lease)));
+                    continue;
+                }
+                Ok(Leased::Busy) => {
+                    others.push((i, key));
+                    continue;
+                }
+                Err(error) => Err(error.into()),
+            };
+            found.insert(i, answer);
+        }
+
+        if !flights.is_empty() {
+            let absent = flights.iter().map(|(i, ..)| &keys[*i]).collect::<Vec<_>>();
+            let (loaded, is_refused) = ask(&absent);
+            for ((i, is_renewal, flight), loaded) in flights.into_iter().zip(loaded) {
+                let landed = self.land(flight, is_renewal, loaded.map(special), is_refused);
+                found.insert(i, landed.map(|it| it.map(|loaded| loaded.value)));
+            }
+        }
+        // From here on this call holds no lease, so that it may wait.
+        for (i, key) in others {
+            let loaded = self.find(&key, |_| {
+                let (mut loaded, _) = ask(&[&keys[i]]);
+                loaded.pop().expect("there is one answer").map(special)
+            });
+            found.insert(i, loaded.map(|it| it.map(|loaded| loaded.value)));
+        }
+
+        let mut each: Vec<Result<Option<Arc<V>>, E>> = Vec::with_capacity(keys.len());
+        for (i, first) in places.into_iter().enumerate() {
+            let again = || each[first].as_ref().map(Clone::clone);
+            let answer = match found.remove(&i) {
+                Some(answer) => answer,
+                None => again().map_err(|_| Error::LOAD.into()),
+            };
+            each.push(answer);
+        }
+        all_or(each, failure)
     }
 
     /// Looks a key up, and loads it if it is absent.

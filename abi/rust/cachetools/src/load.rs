@@ -80,6 +80,12 @@ impl Output<'_> {
         self.is_cancelled = true;
     }
 
+    /// Of many keys, this one fails.
+    pub(crate) fn fail(&mut self, status: sys::ct_status) {
+        // SAFETY: see above.
+        unsafe { sys::ct_result_fail(self.raw, status) }
+    }
+
     /// Hands a value back, and returns the callback's status.
     pub(crate) fn set(&mut self, value: &[u8]) -> sys::ct_status {
         // SAFETY: see above; the library copies the value.
@@ -141,6 +147,40 @@ pub enum Change<V> {
     Remove,
     /// Leave all as it is.
     Leave,
+}
+
+/// What a loader of many keys has found, in their order; or why none was.
+pub(crate) type FoundMany<V, E> = Result<Vec<Result<Option<V>, E>>, E>;
+
+/// Runs a loader of `count` keys. One that returns another number of answers has failed each with
+/// [`Error::CALLBACK`]. Also returns whether one of them may have failed after a refusal.
+pub(crate) fn run_many<V, E: From<Error>>(
+    count: usize,
+    load: impl FnOnce() -> FoundMany<V, E>,
+) -> (FoundMany<V, E>, bool) {
+    let has_failed = |found: &FoundMany<V, E>| match found {
+        Ok(found) => found.iter().any(Result::is_err),
+        Err(_) => true,
+    };
+    let (mut found, is_refused) = refusal::run_many(load, has_failed);
+    if let Ok(found) = &mut found {
+        if found.len() != count {
+            found.clear();
+            found.resize_with(count, || Err(Error::CALLBACK.into()));
+        }
+    }
+    (found, is_refused)
+}
+
+/// Each answer, unless one of them is wanting as the loader itself has failed.
+pub(crate) fn all_or<V, E>(
+    each: Vec<Result<V, E>>,
+    failure: Option<E>,
+) -> Result<Vec<Result<V, E>>, E> {
+    match failure {
+        Some(failure) if each.iter().any(Result::is_err) => Err(failure),
+        _ => Ok(each),
+    }
 }
 
 /// What a loader has found.
