@@ -75,6 +75,7 @@ func numbered[K comparable, V any](o Options[K, V], keys keys[K], slots *slots[V
 		RefreshAhead: o.RefreshAhead,
 		Stale:        o.Stale,
 		Retry:        o.Retry,
+		NegativeTTL:  o.NegativeTTL,
 		Jitter:       o.Jitter,
 
 		Timer:      o.Timer,

@@ -152,7 +152,8 @@ func (o *Options[K, V]) set() (set C.uint32_t) {
 
 // Problem returns one sentence that says what is wrong with the options, or an empty string.
 func (o Options[K, V]) Problem() string {
-	for _, it := range [...]time.Duration{o.TTL, o.TTI, o.RefreshAhead, o.Stale, o.Retry, o.Jitter} {
+	for _, it := range [...]time.Duration{o.TTL, o.TTI, o.RefreshAhead, o.Stale, o.Retry, o.NegativeTTL,
+		o.Jitter} {
 		if it < 0 {
 			return "a duration must not be negative"
 		}

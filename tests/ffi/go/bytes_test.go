@@ -111,7 +111,9 @@ func TestWrongOptionsAreExplained(t *testing.T) {
 	expect(t, "cachetools: "+options.Problem(), err.Error())
 	_, err = NewMemo(MemoOptions[int]{Own: options})
 	expect(t, "cachetools: "+options.Problem(), err.Error())
-	for _, negative := range []ByteOptions{{Maxsize: 1, TTL: -1}, {Maxsize: 1, TTI: -time.Hour}} {
+	for _, negative := range []ByteOptions{{TTL: -1}, {TTI: -time.Hour}, {RefreshAhead: -1}, {Stale: -1},
+		{Retry: -1}, {NegativeTTL: -1}, {Jitter: -1}} {
+		negative.Maxsize = 1
 		expect(t, true, strings.Contains(negative.Problem(), "negative"))
 		_, err = OpenBytes(negative)
 		expectError(t, ErrInvalid, err)
@@ -854,6 +856,42 @@ func TestALoadIsForced(t *testing.T) {
 	expect(t, "A", text(cache.GetOrLoadWith(background, "a",
 		func(_ context.Context, key []byte, result *Result) error { return upper(key, result) }, force)))
 	expect(t, "A", text(cache.Get("a")))
+}
+
+func TestThatThereAreNoBytesIsRememberedUntilAWrite(t *testing.T) {
+	clock := &manualClock{1000}
+	options := clock.options()
+	options.NegativeTTL = 50
+	cache := open(t, options)
+	inForce, err := cache.Options()
+	expect(t, []any{time.Duration(50), nil}, []any{inForce.NegativeTTL, err})
+	calls := 0
+	ask := func(expected int) {
+		t.Helper()
+		for i := 0; i < 2; i++ {
+			_, err := cache.GetOrLoad("a", func([]byte, *Result) error {
+				calls++
+				return ErrMiss
+			})
+			expectError(t, ErrMiss, err)
+			_, lease, err := cache.GetOrLease("a", 0)
+			expect(t, true, lease == nil && err == ErrMiss)
+			expect(t, expected, calls)
+		}
+	}
+	ask(1)
+	clock.set(1050)
+	ask(2)
+	set(t, cache, "a")
+	expect(t, "value of a", text(cache.GetOrLoad("a", nil)))
+	expectError(t, nil, cache.Delete("a"))
+	ask(3)
+	stats, _ := cache.Stats()
+	expect(t, uint64(9), stats.NegativeHits)
+	expectError(t, ErrMiss, cache.Delete("a"))
+	_, lease, _ := cache.GetOrLease("a", 0)
+	lease.Fail(ErrMiss)
+	ask(3)
 }
 
 func TestOneThatIsDoneWaitsNoLongerForBytes(t *testing.T) {

@@ -484,6 +484,32 @@ func TestAFailureIsThatOfAllWhoWait(t *testing.T) {
 	}
 }
 
+func TestThatThereIsNoValueIsRememberedUntilAWrite(t *testing.T) {
+	clock := &manualClock{1000}
+	cache := openTyped(t, Options[int, int]{Maxsize: 100, Timer: clock.read, NegativeTTL: 50})
+	calls := 0
+	ask := func(expected int) {
+		t.Helper()
+		for i := 0; i < 2; i++ {
+			_, err := cache.GetOrLoad(background, 1, func(context.Context, int) (int, error) {
+				calls++
+				return 0, ErrMiss
+			})
+			expectError(t, ErrMiss, err)
+			expect(t, expected, calls)
+		}
+	}
+	ask(1)
+	clock.set(1050)
+	ask(2)
+	expectError(t, nil, cache.Set(1, 10))
+	value, err := cache.GetOrLoad(background, 1, nil)
+	expect(t, []any{10, nil}, []any{value, err})
+	cache.Delete(1)
+	ask(3)
+	expect(t, uint64(3), cache.Stats().NegativeHits)
+}
+
 // renewing has a ttl of 100, the last 20 of which a value is renewed in, and serves it 50 longer.
 func renewing(t *testing.T, clock *manualClock) *Cache[int, int] {
 	return openTyped(t, Options[int, int]{Maxsize: 10, Timer: clock.read, TTL: 100, RefreshAhead: 20,
