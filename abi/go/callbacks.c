@@ -166,6 +166,20 @@ ct_go_value ct_go_get_or_load(ct_cache *cache, const char *key, size_t key_size,
   return out;
 }
 
+static ct_status load_many(void *call, const ct_bytes *keys, size_t count,
+                           ct_result *const *results) {
+  return ctGoLoadMany((uintptr_t)call, (ct_bytes *)keys, count, (ct_result **)results);
+}
+
+ct_status ct_go_get_or_load_many(ct_cache *cache, const void *keys, const size_t *key_ends,
+                                 size_t count, uintptr_t call, ct_value *values,
+                                 ct_status *statuses) {
+  ct_load_options options = CT_LOAD_OPTIONS_INIT;
+  options.timeout_ns = 1;
+  return ct_get_or_load_many(cache, keys, key_ends, count, load_many, (void *)call, &options,
+                             values, statuses);
+}
+
 static ct_status compute(void *call, const void *key, size_t key_size, const ct_bytes *old,
                          ct_result *result) {
   (void)key, (void)key_size;

@@ -63,9 +63,13 @@ func (c *callbacks) value(raw C.ct_value) Value {
 
 // call is what a function of this package passes to the callbacks that it runs.
 type call struct {
-	match   func(key, value []byte) bool
-	visit   func(Event[[]byte, []byte])
-	load    func(key []byte, result *Result) error
+	match func(key, value []byte) bool
+	visit func(Event[[]byte, []byte])
+	load  func(key []byte, result *Result) error
+	// loadMany loads many keys. errs has those that it was asked for, with what they failed with.
+	loadMany func(keys []string, results []*Result) error
+	errs     map[string]error
+
 	compute func(old []byte, result *Result) error
 	write   io.Writer
 	read    io.Reader

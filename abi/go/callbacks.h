@@ -24,6 +24,13 @@ typedef struct ct_go_value {
   ct_status status;
 } ct_go_value;
 
+/* What a call of a cache of numbers found. */
+typedef struct ct_go_number {
+  uint64_t number;
+  ct_lease *lease;
+  ct_status status;
+} ct_go_number;
+
 /* The numbers that a call of a cache of numbers dropped, as far as there is room, for Go to take
  * when the call has returned. A call from C into Go for each would take longer than the call. */
 typedef struct ct_go_dropped {
@@ -42,6 +49,10 @@ uint64_t ct_go_remove_if(ct_cache *cache, uintptr_t call);
 uint64_t ct_go_expire(ct_cache *cache, uintptr_t call);
 ct_go_value ct_go_get_or_load(ct_cache *cache, const char *key, size_t key_size, uintptr_t call,
                               const ct_load_options *options);
+/* Waits for no other caller: keys that others load are CT_BUSY. */
+ct_status ct_go_get_or_load_many(ct_cache *cache, const void *keys, const size_t *key_ends,
+                                 size_t count, uintptr_t call, ct_value *values,
+                                 ct_status *statuses);
 ct_status ct_go_snapshot_save(ct_cache *cache, uintptr_t call);
 ct_status ct_go_snapshot_load(ct_cache *cache, uintptr_t call, uint32_t flags);
 ct_go_value ct_go_compute(ct_cache *cache, const char *key, size_t key_size, uintptr_t call);

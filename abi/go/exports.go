@@ -190,19 +190,13 @@ func (c *call) answer(callback func() error) C.ct_status {
 	status := C.ct_status(callbackFailed)
 	c.try(func() {
 		err := callback()
-		var known Status
-		switch {
-		case err == nil:
+		if err == nil {
 			status = C.CT_OK
-		case errors.As(err, &known) && (known == ErrMiss || known == ErrNotStored):
-			status = C.ct_status(known)
-		default:
+			return
+		}
+		status = c.statusOf(err)
+		if status != C.CT_MISS && status != C.CT_NOT_STORED {
 			c.err = err
-			if c.ctx != nil && c.ctx.Err() != nil {
-				status = C.CT_BUSY
-			} else if errors.As(err, &known) {
-				status = C.ct_status(known)
-			}
 		}
 	})
 	if c.panicked != nil {
@@ -210,6 +204,24 @@ func (c *call) answer(callback func() error) C.ct_status {
 	}
 	return status
 }
+
+// statusOf returns what the library is told of an error.
+func (c *call) statusOf(err error) C.ct_status {
+	var known Status
+	isKnown := errors.As(err, &known)
+	switch {
+	case known == ErrMiss || known == ErrNotStored:
+		return C.ct_status(known)
+	case c.ctx != nil && c.ctx.Err() != nil:
+		return C.CT_BUSY
+	case isKnown:
+		return C.ct_status(known)
+	}
+	return callbackFailed
+}
+
+// result is where a callback of one key leaves its value.
+func (c *call) result(handle *C.ct_result) *Result { return &Result{handle: handle, call: c} }
 
 func callOf(handle C.uintptr_t) *call {
 	return cgo.Handle(handle).Value().(*call)
@@ -260,7 +272,29 @@ func ctGoRead(handle C.uintptr_t, buffer unsafe.Pointer, capacity C.size_t,
 func ctGoLoad(handle C.uintptr_t, key unsafe.Pointer, size C.size_t,
 	result *C.ct_result) C.ct_status {
 	c := callOf(handle)
-	return c.answer(func() error { return c.load(borrowed(key, size), &Result{result}) })
+	return c.answer(func() error { return c.load(borrowed(key, size), c.result(result)) })
+}
+
+//export ctGoLoadMany
+func ctGoLoadMany(handle C.uintptr_t, keys *C.ct_bytes, count C.size_t,
+	results **C.ct_result) C.ct_status {
+	c := callOf(handle)
+	c.err = nil
+	asked, found := make([]string, count), make([]*Result, count)
+	for i, key := range unsafe.Slice(keys, int(count)) {
+		asked[i] = string(borrowed(key.data, key.size))
+		c.errs[asked[i]] = nil
+		found[i] = &Result{unsafe.Slice(results, int(count))[i], c, asked[i]}
+	}
+	status := c.answer(func() error {
+		return c.loadMany(append([]string(nil), asked...), found) // which it may change
+	})
+	if c.err != nil {
+		for _, key := range asked {
+			c.errs[key] = c.err
+		}
+	}
+	return status
 }
 
 //export ctGoCompute
@@ -268,9 +302,9 @@ func ctGoCompute(handle C.uintptr_t, old *C.ct_bytes, result *C.ct_result) C.ct_
 	c := callOf(handle)
 	return c.answer(func() error {
 		if old == nil {
-			return c.compute(nil, &Result{result})
+			return c.compute(nil, c.result(result))
 		}
-		return c.compute(borrowed(old.data, old.size), &Result{result})
+		return c.compute(borrowed(old.data, old.size), c.result(result))
 	})
 }
 
@@ -278,7 +312,7 @@ func ctGoCompute(handle C.uintptr_t, old *C.ct_bytes, result *C.ct_result) C.ct_
 func ctGoMemoFn(functions, handle C.uintptr_t, result *C.ct_result) C.ct_status {
 	c := callOf(handle)
 	return c.answer(func() error {
-		return cgo.Handle(functions).Value().(memoFunctions).call(c.args, &Result{result})
+		return cgo.Handle(functions).Value().(memoFunctions).call(c.args, c.result(result))
 	})
 }
 

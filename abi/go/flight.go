@@ -48,15 +48,8 @@ func (c *Cache[K, V]) GetStaleOrLoad(ctx context.Context, key K,
 			}
 			continue // it has left just now
 		case C.CT_LEASED, C.CT_RENEW:
-			value, err := c.load(ctx, encoded.string(), out.lease, func(ctx context.Context) (V, error) {
-				return load(ctx, key)
-			})
-			if err != nil && out.status == C.CT_RENEW && concernsAll(ctx, err) && !isMiss(err) {
-				if old, isStale, isThere := c.old(encoded); isThere {
-					return old, isStale, nil
-				}
-			}
-			return value, false, err
+			it := c.flights.begin(encoded, out, flightOf(ctx))
+			return c.load(ctx, it, func(ctx context.Context) (V, error) { return load(ctx, key) })
 		case C.CT_BUSY:
 		default:
 			return value, false, c.in.check(out.status)
@@ -106,35 +99,53 @@ func (c *Cache[K, V]) old(key encoded) (value V, isStale, isThere bool) {
 }
 
 // load loads a key whose lease this call has.
-func (c *Cache[K, V]) load(ctx context.Context, key string, lease *C.ct_lease,
-	load func(context.Context) (V, error)) (V, error) {
+func (c *Cache[K, V]) load(ctx context.Context, it *valueFlight[V],
+	load func(context.Context) (V, error)) (value V, isStale bool, err error) {
+	defer c.end(it) // also on a panic
+	value, err = load(context.WithValue(ctx, flightKey{}, &it.flight))
+	return c.land(ctx, it, value, err)
+}
+
+// land ends the lease of a load with what it has brought. If a renewal has failed, the old value
+// serves.
+func (c *Cache[K, V]) land(ctx context.Context, it *valueFlight[V], value V,
+	err error) (V, bool, error) {
 	var none V
-	it := c.flights.begin(key, flightOf(ctx))
-	defer c.flights.end(key, it) // also on a panic
-	defer func() { c.in.abandon(lease) }()
-	value, err := load(context.WithValue(ctx, flightKey{}, &it.flight))
+	lease := it.lease
 	if err != nil {
-		if concernsAll(ctx, err) {
-			it.err = err
-			failed := lease
-			lease = nil
-			c.in.fail(failed, failureOf(err))
+		if !concernsAll(ctx, err) {
+			return none, false, err
 		}
-		return none, err
+		it.err, it.lease = err, nil
+		c.in.fail(lease, failureOf(err))
+		if it.isRenewal && !isMiss(err) {
+			if old, isStale, isThere := c.old(it.key); isThere {
+				return old, isStale, nil
+			}
+		}
+		return none, false, err
 	}
 	number := c.slots.put(value)
 	c.flights.land(it)
-	fulfilled := lease
-	lease = nil
-	switch err := c.stored(number, c.in.fulfil(fulfilled, number)); err {
+	it.lease = nil
+	switch err := c.stored(number, c.in.fulfil(lease, number)); err {
 	case nil:
 		it.value, it.isKept = value, true
-		return value, nil
+		return value, false, nil
 	case ErrNotStored:
-		return value, nil
+		return value, false, nil
 	default:
-		return none, err
+		return none, false, err
 	}
+}
+
+// end wakes all who wait for a load. If it has not landed, it is given up.
+func (c *Cache[K, V]) end(it *valueFlight[V]) {
+	if it.lease != nil {
+		c.in.abandon(it.lease)
+		it.lease = nil
+	}
+	c.flights.end(it)
 }
 
 // flight is a running load.
@@ -210,6 +221,9 @@ func (f *flight) wait(ctx context.Context) error {
 // valueFlight is a load of a value.
 type valueFlight[V any] struct {
 	flight
+	key       encoded
+	lease     *C.ct_lease // nil: the load has landed
+	isRenewal bool
 	isLanding bool // guarded by flights
 	// All are written before done is closed.
 	value  V
@@ -228,16 +242,17 @@ type flights[V any] struct {
 	running map[string]*valueFlight[V]
 }
 
-// begin enters a load. One that was overtaken gives its place up.
-func (f *flights[V]) begin(key string, within *flight) *valueFlight[V] {
-	it := &valueFlight[V]{flight: flight{done: make(chan struct{}), within: within}}
+// begin enters the load of a key whose lease was taken. One that was overtaken gives its place up.
+func (f *flights[V]) begin(key encoded, taken C.ct_go_number, within *flight) *valueFlight[V] {
+	it := &valueFlight[V]{flight: flight{done: make(chan struct{}), within: within}, key: key,
+		lease: taken.lease, isRenewal: taken.status == C.CT_RENEW}
 	within.beginWait(&it.flight)
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	if f.running == nil {
 		f.running = map[string]*valueFlight[V]{}
 	}
-	f.running[key] = it
+	f.running[key.string()] = it
 	return it
 }
 
@@ -258,11 +273,11 @@ func (f *flights[V]) land(it *valueFlight[V]) {
 }
 
 // end wakes all who wait. The lease must be over.
-func (f *flights[V]) end(key string, it *valueFlight[V]) {
+func (f *flights[V]) end(it *valueFlight[V]) {
 	it.within.endWait(&it.flight)
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
-	if f.running[key] == it {
+	if key := it.key.string(); f.running[key] == it {
 		delete(f.running, key)
 	}
 	close(it.done)

@@ -30,7 +30,11 @@ import (
 )
 
 // Result is where a callback leaves its value. It lives as long as the callback runs.
-type Result struct{ handle *C.ct_result }
+type Result struct {
+	handle *C.ct_result
+	call   *call
+	key    string // of a loader of many keys
+}
 
 // Set hands over a copy of the value.
 func (r *Result) Set(value []byte) error {
@@ -48,6 +52,17 @@ func (r *Result) Weight(weight uint64) { C.ct_result_weight(r.handle, C.uint64_t
 
 // Discard hands the value to the callers, but does not keep it.
 func (r *Result) Discard() { C.ct_result_discard(r.handle) }
+
+// Fail fails this key. It is as if the callback had returned the error, but of many keys, only this
+// one fails. Of this and Set, the last one counts.
+func (r *Result) Fail(err error) {
+	if r.call.errs != nil {
+		r.call.errs[r.key] = err
+	} else {
+		r.call.err = err
+	}
+	C.ct_result_fail(r.handle, r.call.statusOf(err))
+}
 
 // NotModified hands back the old value, which is to be renewed and is still right: its lifetime
 // begins anew. Of this and Set, the last one counts. It is for loaders that see an Old value.

@@ -8,12 +8,6 @@ package cachetools
 // #define KEY (size != 0 ? (const void *)&word : _GoStringPtr(text)), \
 //             (size != 0 ? size : _GoStringLen(text))
 //
-// typedef struct ct_go_number {
-//   uint64_t number;
-//   ct_lease *lease;
-//   ct_status status;
-// } ct_go_number;
-//
 // /* Reads the number that a value is, and releases the value. */
 // static ct_go_number read(ct_status status, ct_value *value) {
 //   ct_go_number out = {.status = status};
