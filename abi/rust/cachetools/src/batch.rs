@@ -70,16 +70,16 @@ impl ByteCache {
         }
         let mut statuses = vec![0; entries.len()];
         // SAFETY: there are two ends and a status for each pair, and the ends are within data.
-        let status = unsafe {
+        let status = options.with_raw(None, |options| unsafe {
             sys::ct_set_many(
                 self.raw(),
                 at(&data),
                 ends.as_ptr(),
                 entries.len(),
-                options.raw(),
+                options,
                 statuses.as_mut_ptr(),
             )
-        };
+        });
         panics::resume();
         if statuses.iter().all(|status| *status == sys::CT_OK) {
             check(status)?; // nothing was tried

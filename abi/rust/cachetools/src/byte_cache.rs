@@ -2,7 +2,7 @@
 //! The cache of bytes: reading, writing, removing, size and time.
 use std::ffi::c_void;
 use std::fmt;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use cachetools_sys as sys;
 use crate::builder::{Builder, Options};
 use crate::callbacks::Callbacks;
 use crate::entry::{EntryInfo, EntryOptions, Outcome};
-use crate::error::{check, Result};
+use crate::error::{check, Error, Result};
 use crate::event::ByteEvent;
 use crate::panics::{self, guard};
 use crate::policy::Policy;
@@ -77,6 +77,22 @@ impl ByteCache {
     /// Begins to make a cache.
     pub fn builder(policy: Policy, maxsize: u64) -> Builder<ByteCache> {
         Builder::new(policy, maxsize)
+    }
+
+    /// Makes a cache with the same options and the same entries, in the order in which they would
+    /// leave. Callbacks serve both. What runs, and what is remembered as missing, is not copied. A
+    /// cache with [`on_drop`](Builder::on_drop) cannot be copied: [`Error::UNSUPPORTED`].
+    pub fn try_clone(&self) -> Result<ByteCache> {
+        let mut copy = ptr::null_mut();
+        // SAFETY: see above.
+        let status = unsafe { sys::ct_cache_copy(self.raw(), &mut copy) };
+        let copy = NonNull::new(copy).map(|handle| {
+            // SAFETY: the copy is this object's, and has the user_data of this cache.
+            unsafe { ByteCache::from_raw(handle, self.callbacks.clone()) }
+        });
+        panics::resume();
+        check(status)?;
+        copy.ok_or(Error::INTERNAL)
     }
 
     /// # Safety
@@ -178,7 +194,7 @@ impl ByteCache {
     }
 
     /// Copies a value into the buffer, and returns how many bytes it has. If the buffer is too small
-    /// for them, the error is [`Error::BUFFER`](crate::Error::BUFFER). Takes no lock, mostly.
+    /// for them, the error is [`Error::BUFFER`]. Takes no lock, mostly.
     pub fn get_copy(&self, key: impl AsRef<[u8]>, buffer: &mut [u8]) -> Result<Option<usize>> {
         let (key, mut size) = (key.as_ref(), 0);
         let (data, capacity) = (buffer.as_mut_ptr().cast(), buffer.len());
@@ -202,7 +218,7 @@ impl ByteCache {
 
     /// Stores a value in place of the old one.
     pub fn insert(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<Outcome> {
-        let status = self.store(key.as_ref(), value.as_ref(), None);
+        let status = self.store(key.as_ref(), value.as_ref(), None, None);
         panics::resume();
         Outcome::from_status(status)
     }
@@ -214,9 +230,76 @@ impl ByteCache {
         value: impl AsRef<[u8]>,
         options: &EntryOptions,
     ) -> Result<Outcome> {
-        let status = self.store(key.as_ref(), value.as_ref(), Some(options));
+        let status = self.store(key.as_ref(), value.as_ref(), Some(options), None);
         panics::resume();
         Outcome::from_status(status)
+    }
+
+    /// Stores a value only if the key still has the very value that was seen: equal bytes that were
+    /// stored later are another one. This is compare-and-swap. Options have no other condition.
+    ///
+    /// ```
+    /// # use cachetools::{ByteCache, EntryOptions, Outcome, Policy};
+    /// # fn main() -> cachetools::Result<()> {
+    /// # let cache = ByteCache::new(Policy::Lru, 10)?;
+    /// cache.insert("answer", "41")?;
+    /// let seen = cache.get("answer")?.expect("there is room");
+    /// let options = EntryOptions::new().keep_ttl();
+    /// assert_eq!(Outcome::Stored, cache.insert_if_same("answer", "42", &seen, &options)?);
+    /// assert_eq!(Outcome::Exists, cache.insert_if_same("answer", "43", &seen, &options)?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn insert_if_same(
+        &self,
+        key: impl AsRef<[u8]>,
+        value: impl AsRef<[u8]>,
+        seen: &Value,
+        options: &EntryOptions,
+    ) -> Result<Outcome> {
+        let status = self.store(key.as_ref(), value.as_ref(), Some(options), Some(seen));
+        panics::resume();
+        Outcome::from_status(status)
+    }
+
+    /// Adds to a counter, as if at once, and returns the sum, which never overflows. A counter is a
+    /// value of 8 bytes, an `i64` in the machine's order; another is [`Error::UNSUPPORTED`]. If the
+    /// key is absent, stores `initial + delta`, for which the options count: a lifetime, a weight,
+    /// tags. With [`EntryOptions::if_present`], returns `None` instead.
+    ///
+    /// A counter that is there keeps its lifetime. So this alone limits a rate, in windows that begin
+    /// with their first request:
+    ///
+    /// ```
+    /// # use cachetools::{ByteCache, EntryOptions, Policy};
+    /// # use std::time::Duration;
+    /// # fn main() -> cachetools::Result<()> {
+    /// # let cache = ByteCache::new(Policy::Lru, 10)?;
+    /// let window = EntryOptions::new().ttl(Duration::from_secs(60));
+    /// let count = cache.add("client", 1, 0, &window)?;
+    /// let is_allowed = count.map_or(true, |count| count <= 100);
+    /// # assert!(is_allowed);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn add(
+        &self,
+        key: impl AsRef<[u8]>,
+        delta: i64,
+        initial: i64,
+        options: &EntryOptions,
+    ) -> Result<Option<i64>> {
+        let (key, mut sum) = (key.as_ref(), 0);
+        let status = options.with_raw(None, |options| {
+            // SAFETY: see above.
+            unsafe {
+                let (cache, key, size) = (self.raw(), at(key), key.len());
+                sys::ct_add(cache, key, size, delta, initial, options, &mut sum)
+            }
+        });
+        panics::resume();
+        let is_missing = check(status)? == sys::CT_MISS;
+        Ok(Some(sum).filter(|_| !is_missing))
     }
 
     /// Stores a value. The caller resumes panics of callbacks.
@@ -226,17 +309,17 @@ impl ByteCache {
         key: &[u8],
         value: &[u8],
         options: Option<&EntryOptions>,
+        same: Option<&Value>,
     ) -> sys::ct_status {
         let (cache, key, key_size) = (self.raw(), at(key), key.len());
         let (value, value_size) = (at(value), value.len());
-        // SAFETY: see above.
-        unsafe {
-            match options {
-                None => sys::ct_set(cache, key, key_size, value, value_size),
-                Some(options) => {
-                    sys::ct_set_with(cache, key, key_size, value, value_size, options.raw())
-                }
-            }
+        match options {
+            // SAFETY: see above.
+            None => unsafe { sys::ct_set(cache, key, key_size, value, value_size) },
+            // SAFETY: see above.
+            Some(options) => options.with_raw(same, |options| unsafe {
+                sys::ct_set_with(cache, key, key_size, value, value_size, options)
+            }),
         }
     }
 
@@ -281,6 +364,37 @@ impl ByteCache {
         let status = unsafe { sys::ct_delete(self.raw(), at(key), key.len()) };
         panics::resume();
         status == sys::CT_OK // the only failure is a key that is too long to be there
+    }
+
+    /// Removes an entry if the key still has the very value that was seen. Returns whether it had.
+    pub fn remove_if_same(&self, key: impl AsRef<[u8]>, seen: &Value) -> bool {
+        let key = key.as_ref();
+        // SAFETY: see above.
+        let status = unsafe { sys::ct_delete_if(self.raw(), at(key), key.len(), seen.raw()) };
+        panics::resume();
+        status == sys::CT_OK
+    }
+
+    /// Ends all values that carry a [tag](EntryOptions::tag), at once, whatever their keys are. What
+    /// is loaded or computed from what was there before is not kept, either, if it carries the tag.
+    /// Fails only for a tag of 2^32 bytes or more.
+    ///
+    /// ```
+    /// # use cachetools::{ByteCache, EntryOptions, Policy};
+    /// # fn main() -> cachetools::Result<()> {
+    /// # let cache = ByteCache::new(Policy::Lru, 10)?;
+    /// let made_of = EntryOptions::new().tag("product:17").tag("template:4");
+    /// cache.insert_with("/shoes", "<h1>Shoes</h1>", &made_of)?;
+    /// cache.invalidate_tag("product:17")?;
+    /// assert!(!cache.contains("/shoes"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn invalidate_tag(&self, tag: impl AsRef<[u8]>) -> Result<()> {
+        let tag = tag.as_ref();
+        // SAFETY: see above.
+        let status = unsafe { sys::ct_invalidate_tag(self.raw(), at(tag), tag.len(), 0) };
+        self.done(status).map(drop)
     }
 
     /// Removes the policy's next victim, and returns its key and value.

@@ -55,6 +55,12 @@ pub struct Cache<K, V> {
     values: PhantomData<Arc<V>>,
 }
 
+impl<K, V> Cache<K, V> {
+    pub(crate) fn as_bytes(&self) -> &ByteCache {
+        &self.bytes
+    }
+}
+
 impl<K, V> fmt::Debug for Cache<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache")
@@ -231,11 +237,41 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
         let parcel = Parcel::new(value);
         // Whatever with_bytes does after that, it is settled whose the count is.
         key.with_bytes(|key| {
-            let status = self.bytes.store(key, parcel.bytes(), options);
+            let status = self.bytes.store(key, parcel.bytes(), options, None);
             parcel.settle(status);
             panics::resume();
             Outcome::from_status(status)
         })
+    }
+
+    /// Stores a value only if the key still has the one that was seen, shared by the very same `Arc`.
+    /// This is compare-and-swap. Options have no other condition.
+    pub fn insert_if_same<Q: Key<K> + ?Sized>(
+        &self,
+        key: &Q,
+        value: impl Into<Arc<V>>,
+        seen: &Arc<V>,
+        options: &EntryOptions,
+    ) -> Result<Outcome> {
+        let parcel = Parcel::new(value.into());
+        key.with_bytes(|key| {
+            let there = match self.bytes.peek(key)? {
+                Some(there) if Self::is_of(&there, seen) => there,
+                Some(_) => return Ok(Outcome::Exists),
+                None => return Ok(Outcome::Missing),
+            };
+            let status = (self.bytes).store(key, parcel.bytes(), Some(options), Some(&there));
+            parcel.settle(status);
+            drop(there);
+            panics::resume();
+            Outcome::from_status(status)
+        })
+    }
+
+    fn is_of(value: &Value, seen: &Arc<V>) -> bool {
+        // SAFETY: the value is pinned, and of a Parcel<V>.
+        let shared = unsafe { shared::lend::<V>(value) };
+        Arc::ptr_eq(&shared, seen)
     }
 
     // -- Loading --
@@ -620,6 +656,22 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     /// Removes an entry, and returns its value.
     pub fn remove<Q: Key<K> + ?Sized>(&self, key: &Q) -> Option<Arc<V>> {
         key.with_bytes(|key| Self::share(self.bytes.pop(key)))
+    }
+
+    /// Removes an entry if the key still has the value that was seen, shared by the very same `Arc`.
+    /// Returns whether it had.
+    pub fn remove_if_same<Q: Key<K> + ?Sized>(&self, key: &Q, seen: &Arc<V>) -> bool {
+        key.with_bytes(|key| match self.bytes.peek(key) {
+            Ok(Some(there)) if Self::is_of(&there, seen) => self.bytes.remove_if_same(key, &there),
+            _ => false,
+        })
+    }
+
+    /// Ends all values that carry a [tag](EntryOptions::tag), at once, whatever their keys are. What
+    /// is loaded or computed from what was there before is not kept, either, if it carries the tag.
+    /// Fails only for a tag of 2^32 bytes or more.
+    pub fn invalidate_tag(&self, tag: impl AsRef<[u8]>) -> Result<()> {
+        self.bytes.invalidate_tag(tag)
     }
 
     /// Removes the policy's next victim, and returns its key and value. Fails only for want of

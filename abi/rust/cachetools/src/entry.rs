@@ -7,6 +7,7 @@ use cachetools_sys as sys;
 
 use crate::error::{check, Result};
 use crate::time::{finite, ticks};
+use crate::value::Value;
 
 /// What is special about one entry. What is not said, the cache decides.
 ///
@@ -15,12 +16,13 @@ use crate::time::{finite, ticks};
 /// # use std::time::Duration;
 /// EntryOptions::new().ttl(Duration::from_secs(60)).if_absent();
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct EntryOptions {
     raw: sys::ct_entry_options,
+    tags: Vec<Box<[u8]>>,
 }
 
-// SAFETY: the pointers in it are always NULL.
+// SAFETY: the pointers in raw are always NULL.
 unsafe impl Send for EntryOptions {}
 // SAFETY: as above.
 unsafe impl Sync for EntryOptions {}
@@ -46,6 +48,7 @@ impl EntryOptions {
                 tags: core::ptr::null(),
                 tag_count: 0,
             },
+            tags: Vec::new(),
         }
     }
 
@@ -87,8 +90,44 @@ impl EntryOptions {
         self
     }
 
-    pub(crate) fn raw(&self) -> &sys::ct_entry_options {
-        &self.raw
+    /// Lives as long as the value that it replaces would have, also without an end. Only if the key
+    /// is absent, other lifetimes count. Not for loads.
+    #[must_use]
+    pub fn keep_ttl(mut self) -> EntryOptions {
+        self.raw.flags |= sys::CT_ENTRY_KEEP_TTL;
+        self
+    }
+
+    /// Gives the value a tag, in addition to others; 8 at most. See
+    /// [`invalidate_tag`](crate::ByteCache::invalidate_tag).
+    #[must_use]
+    pub fn tag(mut self, tag: impl AsRef<[u8]>) -> EntryOptions {
+        self.tags.push(tag.as_ref().into());
+        self
+    }
+
+    /// Makes a call with what the library takes. With `same`, it has a condition: that value.
+    pub(crate) fn with_raw<R>(
+        &self,
+        same: Option<&Value>,
+        call: impl FnOnce(*const sys::ct_entry_options) -> R,
+    ) -> R {
+        if self.tags.is_empty() && same.is_none() {
+            return call(&self.raw);
+        }
+        let tags = self.tags.iter().map(|tag| sys::ct_bytes::of(tag));
+        let tags = tags.collect::<Vec<_>>();
+        let mut raw = self.raw; // with pointers, for this call
+        if !tags.is_empty() {
+            raw.flags |= sys::CT_ENTRY_TAGS;
+            raw.tags = tags.as_ptr();
+            raw.tag_count = tags.len();
+        }
+        if let Some(same) = same {
+            raw.flags |= sys::CT_ENTRY_IF_SAME;
+            raw.same = same.raw();
+        }
+        call(&raw)
     }
 }
 
@@ -99,9 +138,10 @@ pub enum Outcome {
     Stored,
     /// Its lifetime is over at once: it is dead on arrival, and the old value is gone.
     NotStored,
-    /// With [`EntryOptions::if_absent`]: there is an entry already.
+    /// With [`EntryOptions::if_absent`] there is an entry already; with `insert_if_same` it has
+    /// another value.
     Exists,
-    /// With [`EntryOptions::if_present`]: there is none.
+    /// With [`EntryOptions::if_present`] or `insert_if_same` there is none.
     Missing,
 }
 

@@ -85,7 +85,7 @@ pub use key_builder::{KeyBuilder, KeyRef};
 pub use load::{Change, Found, Lease, Leased, LoadOptions, Loaded, Output};
 pub use memo::{Memo, MemoInfo};
 pub use policy::{EvictionPolicy, Policy};
-pub use stats::Stats;
+pub use stats::{write_stats, Counted, Stats};
 pub use value::Value;
 pub use walk::{Order, Walk};
 

@@ -57,6 +57,20 @@ impl Output<'_> {
         unsafe { sys::ct_result_weight(self.raw, weight) }
     }
 
+    /// Lets the value that a closure computes live as long as the one that it has seen would have.
+    /// Not for loads, which have none.
+    pub fn keep_ttl(&mut self) {
+        // SAFETY: see above.
+        unsafe { sys::ct_result_keep_ttl(self.raw) }
+    }
+
+    /// A tag, in addition to others: see [`EntryOptions::tag`].
+    pub fn tag(&mut self, tag: impl AsRef<[u8]>) {
+        let tag = tag.as_ref();
+        // SAFETY: see above; the library copies the tag.
+        unsafe { sys::ct_result_tag(self.raw, at(tag), tag.len()) }
+    }
+
     /// Hands the value to the callers, but does not keep it.
     pub fn discard(&mut self) {
         // SAFETY: see above.
@@ -586,8 +600,10 @@ impl Lease<'_> {
     /// condition.
     pub fn keep(self, options: &EntryOptions) -> Result<bool> {
         let lease = ManuallyDrop::new(self); // consumed, whatever is returned
-                                             // SAFETY: the cache is alive, as it is borrowed.
-        let status = unsafe { sys::ct_lease_keep(lease.handle.as_ptr(), options.raw()) };
+        let status = options.with_raw(None, |options| {
+            // SAFETY: the cache is alive, as it is borrowed.
+            unsafe { sys::ct_lease_keep(lease.handle.as_ptr(), options) }
+        });
         lease.cache.close();
         panics::resume();
         Ok(check(status)? == sys::CT_OK)
@@ -619,16 +635,11 @@ impl Lease<'_> {
     pub(crate) fn bring(self, value: &[u8], options: &EntryOptions) -> (sys::ct_status, Value) {
         let lease = ManuallyDrop::new(self); // consumed, whatever is returned
         let mut out = sys::ct_value::EMPTY;
-        // SAFETY: the cache is alive, as it is borrowed; the library copies the value.
-        let status = unsafe {
-            sys::ct_lease_fulfil(
-                lease.handle.as_ptr(),
-                at(value),
-                value.len(),
-                options.raw(),
-                &mut out,
-            )
-        };
+        let status = options.with_raw(None, |options| {
+            let lease = lease.handle.as_ptr();
+            // SAFETY: the cache is alive, as it is borrowed; the library copies the value.
+            unsafe { sys::ct_lease_fulfil(lease, at(value), value.len(), options, &mut out) }
+        });
         lease.cache.close();
         // SAFETY: that call, on this cache, filled it in.
         (status, unsafe { lease.cache.own(out) })

@@ -34,6 +34,32 @@ impl<T> Call<'_, T> {
     }
 }
 
+/// Makes a call of the library that writes, given a function and its user_data for the call.
+pub(crate) fn write<W: io::Write>(
+    mut to: W,
+    call: impl FnOnce(sys::ct_write_fn, *mut c_void) -> sys::ct_status,
+) -> io::Result<()> {
+    unsafe extern "C" fn run<W: io::Write>(
+        user_data: *mut c_void,
+        data: *const c_void,
+        size: usize,
+    ) -> sys::ct_status {
+        // SAFETY: user_data is the call below; data is lent for this call.
+        let (call, data) = unsafe { (&mut *user_data.cast::<Call<'_, W>>(), bytes(data, size)) };
+        guard(FAILED, || match call.stream.write_all(data) {
+            Ok(()) => sys::CT_OK,
+            Err(error) => call.fail(error),
+        })
+    }
+    let mut writing = Call {
+        stream: &mut to,
+        error: None,
+    };
+    let user_data = &mut writing as *mut Call<'_, W> as *mut c_void;
+    let status = call(Some(run::<W>), user_data);
+    writing.end(status)
+}
+
 impl ByteCache {
     /// Saves the contents of the cache in a file, which is replaced as a whole or not at all.
     pub fn save_file(&self, path: impl AsRef<Path>) -> Result<()> {
@@ -66,28 +92,11 @@ impl ByteCache {
 
     /// As [`save_file`](ByteCache::save_file), into a writer, which may be `&mut` one. The error of
     /// the writer comes back unchanged.
-    pub fn save<W: io::Write>(&self, mut to: W) -> io::Result<()> {
-        unsafe extern "C" fn run<W: io::Write>(
-            user_data: *mut c_void,
-            data: *const c_void,
-            size: usize,
-        ) -> sys::ct_status {
-            // SAFETY: user_data is the call below; data is lent for this call.
-            let (call, data) =
-                unsafe { (&mut *user_data.cast::<Call<'_, W>>(), bytes(data, size)) };
-            guard(FAILED, || match call.stream.write_all(data) {
-                Ok(()) => sys::CT_OK,
-                Err(error) => call.fail(error),
-            })
-        }
-        let mut call = Call {
-            stream: &mut to,
-            error: None,
-        };
-        let user_data = &mut call as *mut Call<'_, W> as *mut c_void;
-        // SAFETY: the cache is alive; the library writes during this call only.
-        let status = unsafe { sys::ct_snapshot_save(self.raw(), Some(run::<W>), user_data) };
-        call.end(status)
+    pub fn save<W: io::Write>(&self, to: W) -> io::Result<()> {
+        write(to, |run, user_data| {
+            // SAFETY: the cache is alive; the library writes during this call only.
+            unsafe { sys::ct_snapshot_save(self.raw(), run, user_data) }
+        })
     }
 
     /// As [`load_file`](ByteCache::load_file), from a reader, which may be `&mut` one. Nothing

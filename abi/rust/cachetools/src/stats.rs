@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MIT
 //! Counters.
+use std::ffi::CString;
+use std::io;
 use std::mem::size_of;
 use std::time::Duration;
 
 use cachetools_sys as sys;
+
+use crate::byte_cache::ByteCache;
+use crate::cache::Cache;
+use crate::snapshot;
 
 /// What has happened in a cache, each event counted exactly once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,4 +108,67 @@ impl Stats {
             negative_hits: raw.negative_hits,
         }
     }
+}
+
+/// A cache whose counters [`write_stats`] writes.
+pub trait Counted: sealed::Counted {}
+
+impl Counted for ByteCache {}
+impl<K, V> Counted for Cache<K, V> {}
+
+mod sealed {
+    use crate::byte_cache::ByteCache;
+    use crate::cache::Cache;
+
+    pub trait Counted {
+        fn bytes(&self) -> &ByteCache;
+    }
+
+    impl Counted for ByteCache {
+        fn bytes(&self) -> &ByteCache {
+            self
+        }
+    }
+
+    impl<K, V> Counted for Cache<K, V> {
+        fn bytes(&self) -> &ByteCache {
+            self.as_bytes()
+        }
+    }
+}
+
+/// Writes the counters of caches, each with a name of its own, as text for Prometheus, in its
+/// exposition format, version 0.0.4. A name has no NUL. The error of the writer, which may be `&mut`
+/// one, comes back unchanged.
+///
+/// ```
+/// # use cachetools::{write_stats, ByteCache, Cache, Policy};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let pages = ByteCache::new(Policy::Lru, 10)?;
+/// let users = Cache::<u64, String>::new(Policy::Lru, 10)?;
+/// let mut answer = Vec::new();
+/// write_stats(&[("pages", &pages), ("users", &users)], &mut answer)?;
+/// assert!(String::from_utf8(answer)?.contains("cachetools_hits_total{cache=\"users\"} 0"));
+/// # Ok(())
+/// # }
+/// ```
+pub fn write_stats<W: io::Write>(caches: &[(&str, &dyn Counted)], to: W) -> io::Result<()> {
+    let names = caches.iter().map(|(name, _)| CString::new(*name));
+    let names = names.collect::<Result<Vec<_>, _>>()?;
+    let names = names.iter().map(|name| name.as_ptr()).collect::<Vec<_>>();
+    let handles = caches.iter().map(|(_, cache)| cache.bytes().raw());
+    let handles = handles.collect::<Vec<_>>();
+    snapshot::write(to, |run, user_data| {
+        // SAFETY: there are a cache, alive, and a name, zero-terminated, for each; the library
+        // writes during this call only.
+        unsafe {
+            sys::ct_stats_write(
+                handles.as_ptr(),
+                names.as_ptr(),
+                names.len(),
+                run,
+                user_data,
+            )
+        }
+    })
 }

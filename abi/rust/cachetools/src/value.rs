@@ -42,6 +42,10 @@ impl Value {
         !self.raw.data.is_null()
     }
 
+    pub(crate) fn raw(&self) -> &sys::ct_value {
+        &self.raw
+    }
+
     /// Takes a second, independent pin on the same bytes. Fails only for want of memory, and only
     /// beyond 65,000 pins on one entry.
     pub fn try_clone(&self) -> Result<Value> {
