@@ -103,7 +103,8 @@ func (c *ByteCache) SetMany(entries []Entry, options EntryOptions) (each []error
 		given.data = append(given.data, entry.Value...)
 		given.end()
 	}
-	raw := options.raw()
+	raw, block := options.lend()
+	defer freeBlock(block)
 	status := C.set_many(c.handle, data(given.data), &given.ends[0], C.size_t(len(entries)), &raw,
 		&given.statuses[0])
 	each = make([]error, len(entries))

@@ -67,6 +67,24 @@ package cachetools
 // static ct_status delete(ct_cache *cache, _GoString_ key) {
 //   return ct_delete(cache, _GoStringPtr(key), _GoStringLen(key));
 // }
+//
+// static ct_status delete_if(ct_cache *cache, _GoString_ key, ct_value same) {
+//   return ct_delete_if(cache, _GoStringPtr(key), _GoStringLen(key), &same);
+// }
+//
+// typedef struct ct_go_sum { int64_t sum; ct_status status; } ct_go_sum;
+//
+// static ct_go_sum add(ct_cache *cache, _GoString_ key, int64_t delta, int64_t initial,
+//                      const ct_entry_options *options) {
+//   ct_go_sum out;
+//   out.status = ct_add(cache, _GoStringPtr(key), _GoStringLen(key), delta, initial, options,
+//                       &out.sum);
+//   return out;
+// }
+//
+// static ct_status invalidate_tag(ct_cache *cache, _GoString_ tag) {
+//   return ct_invalidate_tag(cache, _GoStringPtr(tag), _GoStringLen(tag), 0);
+// }
 import "C"
 
 import (
@@ -149,6 +167,13 @@ func (c *ByteCache) Get(key string) (Value, error) {
 	return c.value(out)
 }
 
+// Hold is Get, but always pins the value, so that it is a version of its key: for DeleteIf, and for
+// EntryOptions.Same.
+func (c *ByteCache) Hold(key string) (Value, error) {
+	defer runtime.KeepAlive(c)
+	return c.value(C.get(c.handle, key, nil, 0))
+}
+
 // Peek looks a key up without a trace: this is no use, and nothing is counted.
 func (c *ByteCache) Peek(key string) (Value, error) {
 	defer runtime.KeepAlive(c)
@@ -192,7 +217,8 @@ func (c *ByteCache) SetTTL(key string, value []byte, ttl time.Duration) error {
 // SetWith stores a value with a lifetime, a weight or a condition of its own.
 func (c *ByteCache) SetWith(key string, value []byte, options EntryOptions) error {
 	defer runtime.KeepAlive(c)
-	raw := options.raw()
+	raw, block := options.lend()
+	defer freeBlock(block)
 	return c.check(C.set_with(c.handle, key, data(value), C.size_t(len(value)), &raw))
 }
 
@@ -212,6 +238,50 @@ func (c *ByteCache) Pop(key string) (Value, error) {
 func (c *ByteCache) Delete(key string) error {
 	defer runtime.KeepAlive(c)
 	return c.check(C.delete(c.handle, key))
+}
+
+// DeleteIf removes an entry if the key still has the very value that is held: see EntryOptions.Same.
+// The error is ErrMiss if it has none, or ErrExists if it has another.
+func (c *ByteCache) DeleteIf(key string, same *Value) error {
+	defer runtime.KeepAlive(c)
+	if same.copied != nil {
+		return ErrInvalid
+	}
+	return c.check(C.delete_if(c.handle, key, same.raw))
+}
+
+// Add adds to a counter, as if at once, and returns the sum, which never overflows. A counter is a
+// value of 8 bytes, an int64 in the machine's order; another is ErrUnsupported. If the key is absent,
+// Add stores initial + delta, for which the options count: a lifetime, a weight, tags; but with
+// EntryIfPresent it returns ErrMiss. A counter that is there keeps its lifetime, so this alone limits
+// a rate, in windows that begin with their first request.
+func (c *ByteCache) Add(key string, delta, initial int64, options EntryOptions) (int64, error) {
+	defer runtime.KeepAlive(c)
+	raw, block := options.lend()
+	defer freeBlock(block)
+	out := C.add(c.handle, key, C.int64_t(delta), C.int64_t(initial), &raw)
+	return int64(out.sum), c.check(out.status)
+}
+
+// InvalidateTag ends all values that carry a tag, at once, whatever their keys are. What is loaded or
+// computed from what was there before is not kept, either, if it carries the tag.
+func (c *ByteCache) InvalidateTag(tag string) error {
+	defer runtime.KeepAlive(c)
+	return c.check(C.invalidate_tag(c.handle, tag))
+}
+
+// Copy makes a cache with the same options and the same entries, in the order in which they would
+// leave. Callbacks serve both. What runs, and what is remembered as missing, is not copied. A cache
+// with Drop cannot be copied: ErrUnsupported.
+func (c *ByteCache) Copy() (*ByteCache, error) {
+	defer runtime.KeepAlive(c)
+	second := &ByteCache{callbacks: c.callbacks}
+	if err := c.check(C.ct_cache_copy(c.handle, &second.handle)); err != nil {
+		return nil, err
+	}
+	second.callbacks.hold()
+	runtime.SetFinalizer(second, (*ByteCache).Close)
+	return second, nil
 }
 
 // PopItem removes the policy's next victim, and returns its key and value.

@@ -142,6 +142,10 @@ func (c *Cache[K, V]) Set(key K, value V) error {
 	return c.stored(number, c.in.set(c.keys.encode(key), number))
 }
 
+// InvalidateTag ends all values that carry a tag, at once, whatever their keys are: see
+// EntryOptions.Tags.
+func (c *Cache[K, V]) InvalidateTag(tag string) error { return c.in.InvalidateTag(tag) }
+
 // SetTTL is Set with a lifetime of its own.
 func (c *Cache[K, V]) SetTTL(key K, value V, ttl time.Duration) error {
 	return c.SetWith(key, value, EntryOptions{Flags: EntryTTL, TTL: ttl})

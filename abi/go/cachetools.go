@@ -11,8 +11,12 @@
 //	user, err := cache.GetOrLoad(ctx, "ann", loadUser)
 //
 // ByteCache holds bytes by strings in the library's own memory, which the garbage collector does
-// not scan. It can weigh by memory, be saved and loaded, hand out leases, and keep the results of a
+// not scan. It can weigh by memory, be saved, loaded and copied, hand out leases, write on the
+// condition that a value is still the one that is held, add to counters, and keep the results of a
 // Memo.
+//
+// Both load many keys by one query, remember that there is no value, and end all values that carry a
+// tag.
 //
 // A failure is an error for errors.Is, such as ErrTooLarge. The error of a loader comes back
 // unchanged, and a panic of it continues in the call that ran it. Times are of type time.Duration;

@@ -2,6 +2,9 @@
 /* Connects the library's callbacks with the functions that exports.go exports. */
 #include "callbacks.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "_cgo_export.h"
 
 static uint64_t timer(void *callbacks) { return ctGoTimer((uintptr_t)callbacks); }
@@ -109,6 +112,38 @@ static void fill(full_options *it, const ct_options *plain, uint32_t set, uintpt
   }
 }
 
+void *ct_go_options_lend(ct_entry_options *options, bool has_same, ct_value same, const void *tags,
+                         const size_t *ends, size_t count) {
+  typedef struct lent {
+    ct_value same;
+    ct_bytes tags[9];
+    char bytes[];
+  } lent;
+  if (count > 9) count = 9;
+  const size_t size = count == 0 ? 0 : ends[count - 1];
+  lent *it = malloc(sizeof *it + size);
+  if (it == NULL) {
+    options->flags |= CT_ENTRY_TAGS;
+    options->tag_count = 9;
+    return NULL;
+  }
+  if (has_same) {
+    it->same = same;
+    options->same = &it->same;
+  }
+  if (size != 0) memcpy(it->bytes, tags, size);
+  for (size_t i = 0, begin = 0; i < count; begin = ends[i++]) {
+    it->tags[i].data = it->bytes + begin;
+    it->tags[i].size = ends[i] - begin;
+  }
+  if (count != 0) {
+    options->flags |= CT_ENTRY_TAGS;
+    options->tags = it->tags;
+    options->tag_count = count;
+  }
+  return it;
+}
+
 const char *ct_go_options_problem(const ct_options *plain, uint32_t set) {
   full_options full;
   fill(&full, plain, set, 0);
@@ -145,6 +180,11 @@ static ct_status write_some(void *call, const void *data, size_t size) {
 
 ct_status ct_go_snapshot_save(ct_cache *cache, uintptr_t call) {
   return ct_snapshot_save(cache, write_some, (void *)call);
+}
+
+ct_status ct_go_stats_write(ct_cache *const *caches, const char *const *names, size_t count,
+                            uintptr_t call) {
+  return ct_stats_write(caches, names, count, write_some, (void *)call);
 }
 
 static ct_status read_some(void *call, void *buffer, size_t capacity, size_t *got) {

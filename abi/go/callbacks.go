@@ -37,6 +37,13 @@ func (c *callbacks) uintptr() C.uintptr_t {
 	return C.uintptr_t(c.handle)
 }
 
+// hold is for one more cache or value that calls letGo.
+func (c *callbacks) hold() {
+	if c != nil {
+		atomic.AddInt64(&c.holders, 1)
+	}
+}
+
 func (c *callbacks) letGo() {
 	if c != nil && atomic.AddInt64(&c.holders, -1) == 0 {
 		c.handle.Delete()
@@ -55,7 +62,7 @@ func (c *callbacks) value(raw C.ct_value) Value {
 	}
 	value := Value{raw: raw}
 	if c.areHeld() {
-		atomic.AddInt64(&c.holders, 1)
+		c.hold()
 		value.callbacks = c
 	}
 	return value

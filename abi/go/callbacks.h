@@ -42,6 +42,11 @@ typedef struct ct_go_dropped {
 /* Of the innermost such call of this thread. */
 extern _Thread_local ct_go_dropped *ct_go_dropping;
 
+/* Lets options have a value and tags, which end where ends say, in a block to be freed. More than
+ * nine tags are nine, which the library refuses; so it does options that there is no memory for. */
+void *ct_go_options_lend(ct_entry_options *options, bool has_same, ct_value same, const void *tags,
+                         const size_t *ends, size_t count);
+
 const char *ct_go_options_problem(const ct_options *plain, uint32_t set);
 ct_status ct_go_cache_new(const ct_options *plain, uint32_t set, uintptr_t callbacks,
                           ct_cache **out);
@@ -54,6 +59,8 @@ ct_status ct_go_get_or_load_many(ct_cache *cache, const void *keys, const size_t
                                  size_t count, uintptr_t call, ct_value *values,
                                  ct_status *statuses);
 ct_status ct_go_snapshot_save(ct_cache *cache, uintptr_t call);
+ct_status ct_go_stats_write(ct_cache *const *caches, const char *const *names, size_t count,
+                            uintptr_t call);
 ct_status ct_go_snapshot_load(ct_cache *cache, uintptr_t call, uint32_t flags);
 ct_go_value ct_go_compute(ct_cache *cache, const char *key, size_t key_size, uintptr_t call);
 

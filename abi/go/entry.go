@@ -2,10 +2,14 @@
 
 package cachetools
 
+// #include <stdlib.h>
 // #include "callbacks.h"
 import "C"
 
-import "time"
+import (
+	"time"
+	"unsafe"
+)
 
 // EntryFlags say which fields of EntryOptions apply, and set conditions.
 type EntryFlags uint32
@@ -16,6 +20,8 @@ const (
 	EntryWeight    EntryFlags = C.CT_ENTRY_WEIGHT     // EntryOptions.Weight applies
 	EntryIfAbsent  EntryFlags = C.CT_ENTRY_IF_ABSENT  // else ErrExists
 	EntryIfPresent EntryFlags = C.CT_ENTRY_IF_PRESENT // else ErrMiss
+	EntryIfSame    EntryFlags = C.CT_ENTRY_IF_SAME    // EntryOptions.Same applies
+	EntryKeepTTL   EntryFlags = C.CT_ENTRY_KEEP_TTL   // the lifetime of the old value goes on
 )
 
 // EntryOptions say what is special about one entry. A field without its flag must be 0.
@@ -24,15 +30,50 @@ type EntryOptions struct {
 	TTL      time.Duration // from now on; up to 0: dead on arrival
 	Deadline time.Duration // a reading of the timer
 	Weight   uint64
+	// Same is the value that the key of a ByteCache must still have: ErrMiss if it has none, ErrExists
+	// if it has another, also one of equal bytes. It is of Hold, or of any call but Get, which may have
+	// copied it: that is ErrInvalid.
+	Same *Value
+	// Tags, 8 at most, say what the value was made of: see InvalidateTag. They need no flag.
+	Tags []string
 }
 
-func (o EntryOptions) raw() C.ct_entry_options {
-	return C.ct_entry_options{
+// lend returns what the library takes. What that points to is in a block of C's memory, to be freed
+// after the call.
+func (o *EntryOptions) lend() (C.ct_entry_options, unsafe.Pointer) {
+	raw := C.ct_entry_options{
 		struct_size: C.sizeof_ct_entry_options,
 		flags:       C.uint32_t(o.Flags),
 		ttl:         ticks(o.TTL),
 		deadline:    ticks(o.Deadline),
 		weight:      C.uint64_t(o.Weight),
+	}
+	if o.Same == nil && len(o.Tags) == 0 {
+		return raw, nil
+	}
+	return o.lendPointers(raw) // another function, so that only there raw is on the heap
+}
+
+func (o *EntryOptions) lendPointers(raw C.ct_entry_options) (C.ct_entry_options, unsafe.Pointer) {
+	var tags flat
+	for _, tag := range o.Tags {
+		tags.data = append(tags.data, tag...)
+		tags.end()
+	}
+	tags.ends = append(tags.ends, 0) // so that there is a first one
+	var same C.ct_value
+	isHeld := o.Same != nil && o.Same.copied == nil
+	if isHeld {
+		same = o.Same.raw
+	}
+	block := C.ct_go_options_lend(&raw, C.bool(isHeld), same, unsafe.Pointer(data(tags.data)),
+		&tags.ends[0], C.size_t(len(o.Tags)))
+	return raw, block
+}
+
+func freeBlock(block unsafe.Pointer) {
+	if block != nil {
+		C.free(block)
 	}
 }
 

@@ -18,10 +18,6 @@ package cachetools
 //   out.status = ct_lease_fulfil(lease, value, size, options, &out.value);
 //   return out;
 // }
-//
-// static ct_status lease_keep(ct_lease *lease, ct_entry_options options) {
-//   return ct_lease_keep(lease, &options);
-// }
 import "C"
 
 import (
@@ -69,11 +65,13 @@ func (l *Lease) Key() string {
 // Fulfil stores the value, and hands it to all who wait and to the caller. It returns ErrNotStored
 // if the value was not kept.
 func (l *Lease) Fulfil(value []byte, options EntryOptions) (Value, error) {
-	handle, raw := l.handle, options.raw()
+	handle := l.handle
 	l.handle = nil
 	if handle == nil {
 		return Value{}, ErrInvalid
 	}
+	raw, block := options.lend()
+	defer freeBlock(block)
 	defer runtime.KeepAlive(l.cache)
 	return l.cache.value(C.lease_fulfil(handle, data(value), C.size_t(len(value)), &raw))
 }
@@ -88,7 +86,9 @@ func (l *Lease) Keep(options EntryOptions) error {
 		return ErrInvalid
 	}
 	defer runtime.KeepAlive(l.cache)
-	return l.cache.check(C.lease_keep(handle, options.raw()))
+	raw, block := options.lend()
+	defer freeBlock(block)
+	return l.cache.check(C.ct_lease_keep(handle, &raw))
 }
 
 // Fail ends a lease whose load has failed, or has found no such value: ErrMiss. All who wait fail

@@ -20,6 +20,10 @@ package cachetools
 // static ct_status result_set(ct_result *result, const unsigned char *data, size_t size) {
 //   return ct_result_set(result, data, size);
 // }
+//
+// static void result_tag(ct_result *result, _GoString_ tag) {
+//   ct_result_tag(result, _GoStringPtr(tag), _GoStringLen(tag));
+// }
 import "C"
 
 import (
@@ -49,6 +53,13 @@ func (r *Result) Deadline(deadline time.Duration) { C.ct_result_deadline(r.handl
 
 // Weight gives the value a weight.
 func (r *Result) Weight(weight uint64) { C.ct_result_weight(r.handle, C.uint64_t(weight)) }
+
+// KeepTTL lets the value that Compute stores live as long as the old one would have. It is not for
+// loads, which have none.
+func (r *Result) KeepTTL() { C.ct_result_keep_ttl(r.handle) }
+
+// Tag gives the value a tag, in addition to others: see EntryOptions.Tags.
+func (r *Result) Tag(tag string) { C.result_tag(r.handle, tag) }
 
 // Discard hands the value to the callers, but does not keep it.
 func (r *Result) Discard() { C.ct_result_discard(r.handle) }

@@ -162,8 +162,10 @@ func (n numbers) set(key encoded, number uint64) error {
 
 func (n numbers) setWith(key encoded, number uint64, options EntryOptions) error {
 	defer runtime.KeepAlive(n.ByteCache)
+	raw, block := options.lend()
+	defer freeBlock(block)
 	return n.changed(C.number_set_with(n.handle, n.callbacks.uintptr(), key.text, C.uint64_t(key.word),
-		C.size_t(key.size), C.uint64_t(number), options.raw()))
+		C.size_t(key.size), C.uint64_t(number), raw))
 }
 
 // getOrSet returns the number that is there. That is the given one if it was stored.

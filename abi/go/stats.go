@@ -2,6 +2,7 @@
 
 package cachetools
 
+// #include <stdlib.h>
 // #include "callbacks.h"
 //
 // static ct_status set_lifetime(ct_cache *cache, _GoString_ key, uint64_t ttl) {
@@ -34,8 +35,11 @@ package cachetools
 import "C"
 
 import (
+	"io"
 	"runtime"
+	"sort"
 	"time"
+	"unsafe"
 )
 
 // Len counts the entries.
@@ -128,6 +132,41 @@ func (c *ByteCache) Stats() (Stats, error) {
 func (c *ByteCache) ResetStats() error {
 	defer runtime.KeepAlive(c)
 	return c.check(C.ct_cache_stats_reset(c.handle))
+}
+
+// Counted is a cache whose counters WriteStats writes: a ByteCache or a Cache.
+type Counted interface{ counted() *ByteCache }
+
+func (c *ByteCache) counted() *ByteCache   { return c }
+func (c *Cache[K, V]) counted() *ByteCache { return c.in.ByteCache }
+
+// WriteStats writes the counters of caches, by their names, as text for Prometheus, in its exposition
+// format, version 0.0.4. It returns the error of the writer unchanged. The hits of a Cache lack those
+// who waited for a load of another goroutine, which the library does not see.
+func WriteStats(to io.Writer, caches map[string]Counted) (err error) {
+	if len(caches) == 0 {
+		return nil
+	}
+	names := make([]string, 0, len(caches))
+	for name := range caches {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	handles, labels := make([]*C.ct_cache, len(names)), make([]*C.char, len(names))
+	for i, name := range names {
+		cache := caches[name].counted()
+		defer runtime.KeepAlive(cache)
+		if cache.handle == nil {
+			return ErrClosed
+		}
+		handles[i], labels[i] = cache.handle, C.CString(name)
+		defer C.free(unsafe.Pointer(labels[i]))
+	}
+	it := &call{write: to}
+	during(it, func(handle C.uintptr_t) {
+		err = check(C.ct_go_stats_write(&handles[0], &labels[0], C.size_t(len(names)), handle))
+	})
+	return it.failure(err)
 }
 
 // Options returns the options in force, without callbacks: with defaults filled in, and the seed

@@ -265,7 +265,9 @@ func TestOneWhoseContextIsDoneWaitsForNoneOfMany(t *testing.T) {
 			return "another's", nil
 		}))
 		// A loader that is cancelled concerns nobody else.
-		cancelled := func(context.Context, []string) (map[string]string, error) { return nil, ctx.Err() }
+		cancelled := func(context.Context, []string) (map[string]string, error) {
+			return nil, ctx.Err()
+		}
 		expect(t, "context canceled", cache.loadMany(ctx, []string{"c"}, cancelled))
 		expect(t, "C", cache.loadMany(background, []string{"c"}, capitals))
 	})
@@ -310,7 +312,9 @@ func TestABatchThatLoadsItsOwnKeyIsRefused(t *testing.T) {
 				expect(t, "C CT_ERR_RECURSION", cache.loadMany(ctx, []string{"c", "a"}, capitals))
 				return map[string]string{"a": "1"}, KeyErrors[string]{"b": err}
 			}))
-		value, err := cache.load(background, "b", func(context.Context) (string, error) { return "2", nil })
+		value, err := cache.load(background, "b", func(context.Context) (string, error) {
+			return "2", nil
+		})
 		expect(t, []any{"2", nil}, []any{value, err})
 	})
 }
