@@ -2,6 +2,7 @@
 //! The cache of typed keys and shared values.
 use std::collections::HashMap;
 use std::fmt;
+use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::error::{check, Error, Result};
 use crate::event::Cause;
 use crate::flights::{Flight, Flights};
 use crate::key::{DecodeKey, Key};
-use crate::load::{all_or, run_many, Change, Leased, Loaded};
+use crate::load::{all_or, run_many, Change, Lease, Leased, Loaded};
 use crate::panics;
 use crate::policy::Policy;
 use crate::refusal;
@@ -67,6 +68,14 @@ impl<K, V> fmt::Debug for Cache<K, V> {
             .field("maxsize", &self.bytes.maxsize())
             .finish_non_exhaustive()
     }
+}
+
+/// What is known of a key before anybody waits.
+enum Looked<'cache, V, E> {
+    Found(Option<Loaded<Arc<V>, E>>),
+    /// To load, or to renew that value.
+    Leased(Option<Arc<V>>, Lease<'cache>),
+    Busy,
 }
 
 /// An entry that left a [`Cache`].
@@ -407,6 +416,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     /// # Ok(())
     /// # }
     /// ```
+    #[allow(clippy::type_complexity)] // spelt out for its readers
     pub fn get_or_load_many<Q, L, E>(
         &self,
         keys: &[Q],
@@ -439,21 +449,14 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
             if first != i {
                 continue;
             }
-            let answer = match self.bytes.get_or_lease(&key, Duration::ZERO) {
-                Ok(Leased::Value(value) | Leased::Stale(value)) => {
-                    // SAFETY: the value is pinned, and of a Parcel<V>.
-                    Ok(Some(unsafe { shared::share(&value) }))
-                }
-                Ok(Leased::Missing) => Ok(None),
-                Ok(Leased::Lease(lease)) => {
-                    flights.push((i, false, self.flights.begin(&key, lease)));
+            let answer = match self.look::<E>(&key) {
+                Ok(Looked::Found(found)) => Ok(found.map(|found| found.value)),
+                Ok(Looked::Leased(old, lease)) => {
+                    let flight = self.flights.begin(&key, lease);
+                    flights.push((i, old.is_some(), flight));
                     continue;
                 }
-                Ok(Leased::Renew(_, lease)) => {
-                    flights.push((i, true, self.flights.begin(&key, lease)));
-                    continue;
-                }
-                Ok(Leased::Busy) => {
+                Ok(Looked::Busy) => {
                     others.push((i, key));
                     continue;
                 }
@@ -502,29 +505,116 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
         E: From<Error>,
     {
         loop {
-            let (old, lease) = match self.bytes.get_or_lease(key, Duration::ZERO)? {
-                Leased::Value(value) => return Ok(Some(Self::loaded(&value, false))),
-                Leased::Stale(value) => return Ok(Some(Self::loaded(&value, true))),
-                Leased::Missing => return Ok(None),
-                Leased::Busy => {
-                    let status = self.flights.wait(key)?;
-                    if status == sys::CT_OK {
-                        continue;
-                    }
-                    // A value that was written meanwhile serves as well.
-                    return match self.bytes.get(key)? {
-                        Some(written) => Ok(Some(Self::loaded(&written, false))),
-                        None if status == sys::CT_MISS => Ok(None),
-                        None => Err(Error::LOAD.into()),
-                    };
-                }
-                // SAFETY: the value is pinned, and of a Parcel<V>.
-                Leased::Renew(value, lease) => (Some(unsafe { shared::share(&value) }), lease),
-                Leased::Lease(lease) => (None, lease),
+            let (old, lease) = match self.look(key)? {
+                Looked::Found(found) => return Ok(found),
+                Looked::Leased(old, lease) => (old, lease),
+                Looked::Busy => match self.told::<E>(key, self.flights.wait(key)?)? {
+                    Some(found) => return Ok(found),
+                    None => continue,
+                },
             };
             let flight = self.flights.begin(key, lease);
             let (loaded, is_refused) = refusal::run(|| load(old.as_ref()));
             return self.land(flight, old.is_some(), loaded, is_refused);
+        }
+    }
+
+    /// As [`get_or_load`](Cache::get_or_load), but whoever loads or waits is a future, for any
+    /// executor. The loader runs in the first that asks. If that one is dropped meanwhile, or its
+    /// loader panics, the next one who waits loads.
+    ///
+    /// Do not await a key within its own loader: it would wait for itself. Nor let a thread wait for
+    /// a future that it runs.
+    ///
+    /// ```
+    /// # use cachetools::{Cache, Error};
+    /// # use std::sync::Arc;
+    /// async fn page(cache: &Cache<String, String>, url: &str) -> Result<Arc<String>, Error> {
+    ///     cache.get_or_load_async(url, || async { Ok(fetch(url).await) }).await
+    /// }
+    /// # async fn fetch(url: &str) -> String { url.into() }
+    /// ```
+    pub async fn get_or_load_async<Q, L, E, F>(
+        &self,
+        key: &Q,
+        load: impl FnOnce() -> F,
+    ) -> Result<Arc<V>, E>
+    where
+        Q: Key<K> + ?Sized,
+        L: Into<Arc<V>>,
+        E: From<Error>,
+        F: Future<Output = Result<L, E>>,
+    {
+        let found = self.get_or_find_async(key, || async { load().await.map(Some) });
+        found.await?.ok_or_else(|| Error::MISSING.into())
+    }
+
+    /// As [`get_or_load_async`](Cache::get_or_load_async), with a loader that returns `None` if there
+    /// is no such value: see [`get_or_find`](Cache::get_or_find).
+    pub async fn get_or_find_async<Q, L, E, F>(
+        &self,
+        key: &Q,
+        find: impl FnOnce() -> F,
+    ) -> Result<Option<Arc<V>>, E>
+    where
+        Q: Key<K> + ?Sized,
+        L: Into<Arc<V>>,
+        E: From<Error>,
+        F: Future<Output = Result<Option<L>, E>>,
+    {
+        let key = key.with_bytes(<[u8]>::to_vec);
+        loop {
+            let looked = self.look::<E>(&key)?;
+            let (is_renewal, lease) = match looked {
+                Looked::Found(found) => return Ok(found.map(|found| found.value)),
+                Looked::Leased(old, lease) => (old.is_some(), lease),
+                Looked::Busy => {
+                    let status = self.flights.landing(&key).await;
+                    match self.told::<E>(&key, status)? {
+                        Some(found) => return Ok(found.map(|found| found.value)),
+                        None => continue,
+                    }
+                }
+            };
+            let flight = self.flights.begin_async(&key, lease);
+            let found = find().await;
+            let found = found.map(|found| found.map(|value| (value, EntryOptions::new())));
+            let landed = self.land(flight, is_renewal, found, false)?;
+            return Ok(landed.map(|landed| landed.value));
+        }
+    }
+
+    /// Looks a key up, or takes its lease, without waiting.
+    fn look<E>(&self, key: &[u8]) -> Result<Looked<'_, V, E>> {
+        Ok(match self.bytes.get_or_lease(key, Duration::ZERO)? {
+            Leased::Value(value) => Looked::Found(Some(Self::loaded(&value, false))),
+            Leased::Stale(value) => Looked::Found(Some(Self::loaded(&value, true))),
+            Leased::Missing => Looked::Found(None),
+            Leased::Renew(value, lease) => {
+                // SAFETY: the value is pinned, and of a Parcel<V>.
+                let old = unsafe { shared::share(&value) };
+                Looked::Leased(Some(old), lease)
+            }
+            Leased::Lease(lease) => Looked::Leased(None, lease),
+            Leased::Busy => Looked::Busy,
+        })
+    }
+
+    /// What one who has waited is told by what the load has come to. `None`: look again.
+    #[allow(clippy::type_complexity)]
+    fn told<E: From<Error>>(
+        &self,
+        key: &[u8],
+        status: sys::ct_status,
+    ) -> Result<Option<Option<Loaded<Arc<V>, E>>>, E> {
+        if status == sys::CT_OK {
+            return Ok(None);
+        }
+        // A value that was written meanwhile serves as well.
+        match self.bytes.get(key)? {
+            Some(written) => Ok(Some(Some(Self::loaded(&written, false)))),
+            None if status == sys::CT_MISS => Ok(Some(None)),
+            None => Err(Error::LOAD.into()),
         }
     }
 
@@ -551,7 +641,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
                 return Err(failure);
             }
             Err(failure) => {
-                let key = flight.end();
+                let key = flight.fail();
                 let old = Some(key).filter(|_| is_renewal);
                 return match old.and_then(|key| self.bytes.still_there(&key)) {
                     Some((value, is_stale)) => Ok(Some(Loaded {

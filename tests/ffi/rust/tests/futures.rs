@@ -330,3 +330,108 @@ fn the_panic_of_a_waker_goes_on_in_the_call_that_woke() {
     assert_eq!("was replaced", message_of(panic));
     assert_eq!(b"1", &*value(block_on(task)));
 }
+
+// ---- The cache of typed keys and values ----------------------------------------------------------
+
+#[test]
+fn thousands_wait_on_one_thread_for_one_typed_load() {
+    let cache = Cache::<u32, u32>::new(Policy::Lru, 10).unwrap();
+    let (loads, (bell, waker)) = (AtomicUsize::new(0), bell());
+    let may_end = AtomicBool::new(false);
+    let ask = || {
+        cache.get_or_load_async(&1, || async {
+            loads.fetch_add(1, SeqCst);
+            Until(&may_end).await;
+            Ok::<_, Error>(7)
+        })
+    };
+    let mut tasks: Vec<Task<'_, _>> = (0..5000)
+        .map(|_| -> Task<'_, _> { Box::pin(ask()) })
+        .collect();
+    let count = |tasks: &mut Vec<Task<'_, Result<Arc<u32>>>>| {
+        tasks.retain_mut(|task| match poll(task, &waker) {
+            Poll::Pending => true,
+            Poll::Ready(found) => found != Ok(Arc::new(7)),
+        });
+        tasks.len()
+    };
+    assert_eq!((5000, 5000), (count(&mut tasks), count(&mut tasks)));
+    assert!(!bell.1.load(SeqCst));
+    drop(tasks.remove(0)); // which loads: another one takes over
+    assert!(bell.1.swap(false, SeqCst));
+    assert_eq!(4999, count(&mut tasks));
+    assert_eq!((2, false), (loads.load(SeqCst), bell.1.load(SeqCst)));
+    may_end.store(true, SeqCst);
+    assert_eq!(0, count(&mut tasks));
+    assert_eq!((2, 0), (loads.load(SeqCst), cache.stats().pinned));
+}
+
+#[test]
+fn typed_futures_are_told_what_the_load_has_come_to() {
+    let cache = Cache::<u32, u32>::new(Policy::Lru, 10).unwrap();
+    let ends = [
+        (Ok(Some(1)), Ok(Some(1))),
+        (Ok(None), Ok(None)),
+        (Err(Error::IO), Err(Error::LOAD)),
+    ];
+    for (found, told) in ends {
+        cache.clear();
+        let (may_end, (bell, waker)) = (AtomicBool::new(false), bell());
+        let mut first: Task<'_, _> = Box::pin(cache.get_or_find_async(&1, || async {
+            Until(&may_end).await;
+            found
+        }));
+        let never = || async { unreachable!() };
+        let mut second: Task<'_, Result<Option<Arc<u32>>>> =
+            Box::pin(cache.get_or_find_async::<_, u32, _, _>(&1, never));
+        assert!(poll(&mut first, &waker).is_pending());
+        assert!(poll(&mut second, &bell_of_nobody()).is_pending());
+        assert!(poll(&mut second, &waker).is_pending()); // who has polled last is woken
+        may_end.store(true, SeqCst);
+        assert_eq!(found, block_on(first).map(|it| it.map(|it| *it)));
+        assert!(bell.1.load(SeqCst));
+        assert_eq!(told, block_on(second).map(|it| it.map(|it| *it)));
+    }
+    // A value that is not kept is its loader's. One who waited for it loads.
+    cache.clear();
+    let (may_end, (_, waker)) = (AtomicBool::new(false), bell());
+    let mut first: Task<'_, _> = Box::pin(cache.get_or_load_async(&1, || async {
+        Until(&may_end).await;
+        Ok::<_, Error>(1)
+    }));
+    let mut second: Task<'_, _> =
+        Box::pin(cache.get_or_load_async(&1, || async { Ok::<_, Error>(2) }));
+    assert!(poll(&mut first, &waker).is_pending() && poll(&mut second, &waker).is_pending());
+    cache.remove(&1);
+    may_end.store(true, SeqCst);
+    assert_eq!(Ok(Arc::new(1)), block_on(first));
+    assert_eq!(Ok(Arc::new(2)), block_on(second));
+    let missing =
+        block_on(cache.get_or_find_async(&2, || async { Ok::<Option<u32>, Error>(None) }));
+    assert_eq!(Ok(None), missing);
+}
+
+#[test]
+fn typed_futures_wait_for_threads_and_threads_for_futures() {
+    let cache = Cache::<u32, u32>::new(Policy::Lru, 1000).unwrap();
+    let loads = AtomicUsize::new(0);
+    for round in 0..200_u32 {
+        thread::scope(|scope| {
+            for i in 0..4 {
+                let (cache, loads) = (&cache, &loads);
+                let load = move || {
+                    loads.fetch_add(1, SeqCst);
+                    Ok::<_, Error>(round)
+                };
+                scope.spawn(move || {
+                    let found = match i % 2 {
+                        0 => block_on(cache.get_or_load_async(&round, || async { load() })),
+                        _ => cache.get_or_load(&round, load),
+                    };
+                    assert_eq!(Ok(Arc::new(round)), found);
+                });
+            }
+        });
+    }
+    assert_eq!(200, loads.load(SeqCst));
+}
