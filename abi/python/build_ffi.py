@@ -35,6 +35,8 @@ extern "Python" {
   void on_visit(void *, const ct_event *);
   bool on_match(void *, const void *, size_t, const void *, size_t);
   ct_status on_load(void *, const void *, size_t, ct_result *);
+  ct_status on_load_many(void *, const ct_bytes *, size_t, ct_result *const *);
+  void on_done(void *, ct_status, const ct_value *, ct_lease *);
   ct_status on_compute(void *, const void *, size_t, const ct_bytes *, ct_result *);
   ct_status on_write(void *, const void *, size_t);
   ct_status on_read(void *, void *, size_t, size_t *);

@@ -17,7 +17,7 @@ did not happen raises an Error. What a callback raises continues in the call tha
 All of this is safe on any thread. Only CPython with a GIL is supported, in its main interpreter.
 """
 
-from ._bytes import BytesCache, Lease
+from ._bytes import BytesCache
 from ._callbacks import LEAVE, NOT_MODIFIED, REMOVE, Event, Loaded
 from ._choices import Cause, Order, Policy, WeightKind
 from ._custom import CustomPolicy
@@ -40,10 +40,13 @@ from ._errors import (
 from ._ffi import ffi as _ffi
 from ._ffi import lib as _lib
 from ._keys import Key, key
+from ._leases import Lease
 from ._memo import CacheInfo, Memo, memoize
 from ._objects import Cache
+from ._values import ABSENT
 
 __all__ = [
+    "ABSENT",
     "LEAVE",
     "NOT_MODIFIED",
     "REMOVE",

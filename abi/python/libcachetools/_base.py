@@ -6,12 +6,15 @@ from typing import (
     Any,
     Callable,
     Dict,
+    Iterable,
     Iterator,
     List,
+    Mapping,
     MutableMapping,
     Optional,
     Tuple,
     TypeVar,
+    Union,
 )
 
 from . import _hot
@@ -66,6 +69,33 @@ def entry_options(
     if if_present:
         options.flags |= lib.CT_ENTRY_IF_PRESENT
     return options
+
+
+Pairs = Union[Mapping[K, V], Iterable[Tuple[K, V]]]
+"""What a loader of many keys returns."""
+
+
+def pairs_of(brought: Any) -> Iterable[Tuple[Any, Any]]:
+    """Return the pairs of a mapping, or of an iterable."""
+    return brought.items() if isinstance(brought, Mapping) else brought
+
+
+def answer(
+    values: Dict[K, Any], failures: Mapping[K, BaseException], return_exceptions: bool
+) -> Dict[K, Any]:
+    """Return what was found of many keys, without those that are ABSENT. Raises the first failure,
+    unless it is to be returned.
+    """
+    for key, failure in failures.items():
+        if values[key] is not ABSENT:
+            continue  # an old value serves
+        if not return_exceptions or not isinstance(failure, Exception):
+            try:
+                raise failure
+            finally:
+                del failure, failures  # which the exception would keep in a circle
+        values[key] = failure
+    return {key: value for key, value in values.items() if value is not ABSENT}
 
 
 def _fields(raw: Any) -> Dict[str, int]:
@@ -205,6 +235,28 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         value = take(self._values, raw)
         self._end_call(status)
         return value
+
+    def _look_up(self, data: bytes) -> Tuple[int, Any, Any]:
+        """Look a key up to load it. Return status, value or ABSENT, and lease or None."""
+        raw, lease = ffi.new("ct_value *"), ffi.new("ct_lease **")
+        status = lib.ct_get_or_lease(self._open(), data, len(data), 0, raw, lease)
+        value = take(self._values, raw)
+        if lease[0] != ffi.NULL:
+            return status, value, lease[0]
+        self._end_call(status)
+        return status, value, None
+
+    def _left(self, data: bytes) -> Tuple[Any, bool]:
+        """Return the value that a failed renewal has left, and whether it is past its deadline; or
+        ABSENT if it was invalidated meanwhile.
+        """
+        status, value, lease = self._look_up(data)
+        if lease is not None:  # if it is time to try again, already
+            lib.ct_lease_abandon(lease)
+        is_stale = status == Status.STALE
+        if status == Status.RENEW:
+            is_stale = not lib.ct_contains(self._open(), data, len(data))
+        return value, is_stale
 
     # ---- Reading
 

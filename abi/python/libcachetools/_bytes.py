@@ -5,8 +5,10 @@ import itertools
 import os
 from typing import (
     Any,
+    Awaitable,
     BinaryIO,
     Callable,
+    Dict,
     Iterable,
     List,
     Mapping,
@@ -15,13 +17,23 @@ from typing import (
     Union,
 )
 
-from ._base import CacheBase, entry_options
+from ._base import CacheBase, Pairs, answer, entry_options, pairs_of
 from ._callbacks import NOT_MODIFIED, Callbacks, Event, Loaded, describe, hand_back, status_of
 from ._choices import Policy, WeightKind
-from ._errors import BusyError, ClosedError, Error, Outcome, Status, check, error_of
+from ._errors import (
+    BusyError,
+    Error,
+    Outcome,
+    RecursiveLoadError,
+    Status,
+    check,
+    error_of,
+)
 from ._ffi import ffi, lib
-from ._handles import Closing, Dependent, reraise
+from ._handles import Closing, reraise
+from ._leases import Lease, Waiting, fulfil
 from ._numbers import Seconds, ticks
+from ._turns import this_task
 from ._values import ABSENT, Bytes, Tokens, as_bytes, copy_of, take
 
 Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
@@ -106,6 +118,7 @@ class BytesCache(CacheBase[bytes, bytes]):
             precise_clock,
             keep_nothing,
         )
+        self._tasks: Dict[bytes, int] = {}  # which load what
 
     # ---- Reading
 
@@ -237,12 +250,116 @@ class BytesCache(CacheBase[bytes, bytes]):
         """Do what get_or_load does. Return the value, and whether it is past its deadline: a newer
         one could not be loaded yet.
         """
-        options = ffi.new("ct_load_options *")
-        lib.ct_load_options_init(options, ffi.sizeof("ct_load_options"))
-        options.flags = lib.CT_LOAD_FORCE if force else 0
-        options.timeout_ns = 0 if timeout is None else max(_patience(timeout), 1)
-        options.stale_after_ns = 0 if stale_after is None else _patience(stale_after)
+        options = _load_options(timeout, stale_after, force)
         return self._load_with(self._key(key)[0], load, renew, options)
+
+    async def aget_or_load(
+        self,
+        key: bytes,
+        load: Callable[[bytes], Awaitable[Union[bytes, Loaded, None]]],
+        *,
+        renew: Optional[Callable[[bytes, bytes], Awaitable[Union[bytes, Loaded, None]]]] = None,
+    ) -> Optional[bytes]:
+        """Do what get_or_load does, in a task of asyncio: load is a coroutine function. However
+        many tasks wait for a load, of a task or of a thread, they keep no thread. If the task that
+        loads is cancelled, one of those who wait loads. A load that awaits its own key in another
+        task waits for ever.
+        """
+        data, task = self._key(key)[0], this_task()
+        if self._tasks.get(data) == task:
+            raise RecursiveLoadError(Status.ERR_RECURSION)
+        with Waiting(self, data) as waiting:
+            status, value, lease = await waiting.answer
+        if lease is None:
+            self._open()  # unless it was closed meanwhile
+            check(status)
+            return None if value is ABSENT else value
+        self._tasks[data] = task
+        try:
+            with lease:
+                loading = load(key) if renew is None or value is ABSENT else renew(key, value)
+                return fulfil(lease, await loading)
+        except Exception as exception:
+            left = ABSENT
+            if status_of(exception) not in (Status.BUSY, Status.ERR_RECURSION):
+                left = ABSENT if value is ABSENT else self._left(data)[0]
+            if left is ABSENT:
+                raise
+            return left
+        finally:
+            if self._tasks.get(data) == task:
+                del self._tasks[data]
+
+    def get_or_load_many(
+        self,
+        keys: Iterable[bytes],
+        load: Callable[[List[bytes]], Pairs[bytes, Union[bytes, Loaded, Exception, None]]],
+        *,
+        return_exceptions: bool = False,
+        timeout: Optional[Seconds] = None,
+        stale_after: Optional[Seconds] = None,
+        force: bool = False,
+    ) -> Dict[bytes, bytes]:
+        """Do what get_or_load does for many keys: load is called once, with a list of the keys that
+        are absent and that nobody else is loading, and returns a mapping or an iterable of pairs.
+        Then the call waits for the loads of others, all in all for timeout. Only if one of these is
+        given up, load is called again, with that key alone.
+
+        Returns a dict of the values. A key that load did not return, or for which it returned None,
+        is not in it. If the value of a key is an Exception, that key alone fails. The first failure
+        is raised when all is done, or, with return_exceptions, each is the value of its key.
+        """
+        handle, options = self._open(), _load_options(timeout, stale_after, force)
+        wanted = list(dict.fromkeys(map(as_bytes, keys)))
+        failures: Dict[bytes, BaseException] = {}
+
+        def bring(key: bytes, loaded: Any, result: Any) -> int:
+            if isinstance(loaded, Exception):
+                failures[key] = loaded
+                return status_of(loaded)
+            try:
+                return _hand_over(result, loaded)
+            except BaseException as exception:
+                failures[key] = exception
+                return status_of(exception)
+
+        def run(asked: List[bytes], results: Any) -> int:
+            try:
+                brought = {as_bytes(key): value for key, value in pairs_of(load(asked))}
+            except BaseException as exception:
+                failures.update(dict.fromkeys(asked, exception))
+                return status_of(exception)
+            for key, result in zip(asked, results[0 : len(asked)]):
+                status = bring(key, brought.get(key), result)
+                if status != Status.OK:
+                    lib.ct_result_fail(result, status)
+            return Status.OK
+
+        raws, statuses = ffi.new("ct_value[]", len(wanted)), ffi.new("ct_status[]", len(wanted))
+        ends = ffi.new("size_t[]", list(itertools.accumulate(map(len, wanted))))
+        function = ffi.new_handle(run)
+        status = lib.ct_get_or_load_many(
+            handle,
+            b"".join(wanted),
+            ends,
+            len(wanted),
+            lib.on_load_many,
+            function,
+            options,
+            raws,
+            statuses,
+        )
+        values = {key: take(self._values, raws + i) for i, key in enumerate(wanted)}
+        failed: Dict[bytes, BaseException] = {}
+        for key, one in zip(wanted, statuses):
+            if one < 0 or one == Status.BUSY:
+                failed[key] = failures.get(key) or error_of(one)
+        failures.clear()
+        try:
+            self._end_call(status)
+            return answer(values, failed, return_exceptions)
+        finally:
+            del failed  # which the exceptions would keep in a circle
 
     def _load(self, data: bytes, tokens: Tokens, key: Any, load: Callable[[Any], Any]) -> Any:
         return self._load_with(data, load, None, ffi.NULL)[0]
@@ -255,6 +372,7 @@ class BytesCache(CacheBase[bytes, bytes]):
         options: Any,
     ) -> Tuple[Any, bool]:
         handle, raw = self._open(), ffi.new("ct_value *")
+        failure: Optional[BaseException] = None
 
         def run(key: bytes, result: Any) -> int:
             old = ffi.new("ct_bytes *")
@@ -263,13 +381,7 @@ class BytesCache(CacheBase[bytes, bytes]):
                 loaded = renew(key, copy_of(old.data, old.size))
             else:
                 loaded = load(key)
-            if isinstance(loaded, Loaded):
-                describe(result, loaded)
-                loaded = loaded.value
-            if loaded is NOT_MODIFIED:
-                lib.ct_result_not_modified(result)
-                return Status.OK
-            return Status.MISS if loaded is None else hand_back(result, as_bytes(loaded))
+            return _hand_over(result, loaded)
 
         def attempt(key: bytes, result: Any) -> int:
             """Run, and forget what that raised if the old value may serve."""
@@ -280,7 +392,6 @@ class BytesCache(CacheBase[bytes, bytes]):
                 failure = exception
                 return status_of(exception)
 
-        failure: Optional[BaseException] = None
         function = ffi.new_handle(attempt)
         status = lib.ct_get_or_load_with(
             handle, data, len(data), lib.on_load, function, options, raw
@@ -340,6 +451,26 @@ def _patience(wait: Seconds) -> int:
         return 0
 
 
+def _load_options(timeout: Optional[Seconds], stale_after: Optional[Seconds], force: bool) -> Any:
+    options = ffi.new("ct_load_options *")
+    lib.ct_load_options_init(options, ffi.sizeof("ct_load_options"))
+    options.flags = lib.CT_LOAD_FORCE if force else 0
+    options.timeout_ns = 0 if timeout is None else max(_patience(timeout), 1)
+    options.stale_after_ns = 0 if stale_after is None else _patience(stale_after)
+    return options
+
+
+def _hand_over(result: Any, loaded: Any) -> int:
+    """Give the library what a loader has returned."""
+    if isinstance(loaded, Loaded):
+        describe(result, loaded)
+        loaded = loaded.value
+    if loaded is NOT_MODIFIED:
+        lib.ct_result_not_modified(result)
+        return Status.OK
+    return Status.MISS if loaded is None else hand_back(result, as_bytes(loaded))
+
+
 class _Pin(Closing):
     """Holds a pinned value of a cache with callbacks, which its release may run."""
 
@@ -361,80 +492,3 @@ class _Pin(Closing):
         if handle is not None:
             release(handle)
             reraise()
-
-
-class Lease(Dependent):
-    """The right and the duty to load a key. It belongs to no thread. It is given up when it is
-    closed, collected, or left as a context without a value. A context that is left by an Exception
-    fails.
-    """
-
-    key: bytes
-    old: Optional[bytes]
-    """The value that is to be renewed, or None."""
-
-    def __init__(self, cache: BytesCache, handle: Any, old: Any = ABSENT) -> None:
-        self._cache = cache
-        self.old = None if old is ABSENT else old
-        self._depend_on(cache._ends, handle, lib.ct_lease_abandon)
-        key = ffi.new("ct_bytes *")
-        lib.ct_lease_key(handle, key)
-        self.key = copy_of(key.data, key.size)
-
-    def fulfil(
-        self,
-        value: bytes,
-        *,
-        ttl: Optional[Seconds] = None,
-        deadline: Optional[Seconds] = None,
-        weight: Optional[int] = None,
-    ) -> bytes:
-        """Store the value, hand it to all who wait, and return it."""
-        value = as_bytes(value)
-        options = entry_options(ttl, deadline, weight)
-        raw = ffi.new("ct_value *")
-        handle = self._take_over()
-        if handle is None:
-            raise ClosedError("the lease is over")
-        status = lib.ct_lease_fulfil(handle, value, len(value), options, raw)
-        return self._cache._taken(status, raw)
-
-    def keep(
-        self,
-        *,
-        ttl: Optional[Seconds] = None,
-        deadline: Optional[Seconds] = None,
-        weight: Optional[int] = None,
-    ) -> Outcome:
-        """Say that the old value is still right: its lifetime begins anew. NOT_STORED means that
-        the key was set or deleted meanwhile. Raises InvalidError if there is no old value; then the
-        lease is given up.
-        """
-        options = entry_options(ttl, deadline, weight)
-        handle = self._take_over()
-        if handle is None:
-            raise ClosedError("the lease is over")
-        return Outcome(self._cache._end_call(lib.ct_lease_keep(handle, options)))
-
-    def fail(self, exception: Optional[BaseException] = None) -> None:
-        """Say that the load failed, or, without an exception, that there is no such value. All who
-        wait fail with LoadError or, for an Error, with one of the same kind; or they get None. An
-        old value stays after a failure, and leaves if there is no such value. After BusyError or
-        what is no Exception, one of those who wait loads.
-        """
-        status = Status.MISS if exception is None else status_of(exception)
-        if status == Status.BUSY:
-            return self.close()
-        handle = self._take_over()
-        if handle is not None:
-            lib.ct_lease_fail(handle, status)
-            self._cache._end_call()
-
-    def __enter__(self) -> "Lease":
-        return self
-
-    def __exit__(self, kind: Any, exception: Optional[BaseException], traceback: Any) -> None:
-        if exception is None:
-            self.close()
-        else:
-            self.fail(exception)

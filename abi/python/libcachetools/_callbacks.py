@@ -307,6 +307,19 @@ def on_load(user_data: Any, key: Any, key_size: int, result: Any) -> int:
 
 
 @_called_by_c(FAILED)
+def on_load_many(user_data: Any, keys: Any, count: int, results: Any) -> int:
+    """ct_load_many_fn, with a function that takes keys and results, and returns a status."""
+    asked = [copy_of(keys[i].data, keys[i].size) for i in range(count)]
+    return ffi.from_handle(user_data)(asked, results)
+
+
+@_called_by_c()
+def on_done(user_data: Any, status: int, value: Any, lease: Any) -> None:
+    """ct_done_fn, with a function that takes the status, the value and the lease."""
+    ffi.from_handle(user_data)(status, value, lease)
+
+
+@_called_by_c(FAILED)
 def on_compute(user_data: Any, key: Any, key_size: int, old: Any, result: Any) -> int:
     """ct_compute_fn, with a function that takes the old ct_bytes and the result."""
     return ffi.from_handle(user_data)(old, result)

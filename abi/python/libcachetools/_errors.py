@@ -126,12 +126,13 @@ _ERRORS: Dict[int, Type[Error]] = {
     Status.ERR_IO: FileError,
     Status.ERR_UNSUPPORTED: UnsupportedError,
     Status.ERR_CALLBACK: CallbackError,
+    Status.BUSY: BusyError,
     FAILED: LoadError,
 }
 
 
 def error_of(status: int) -> Error:
-    """Return the exception for a negative status."""
+    """Return the exception for a negative status, or for BUSY."""
     return _ERRORS.get(status, Error)(status)
 
 

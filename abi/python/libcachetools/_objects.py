@@ -1,17 +1,31 @@
 # SPDX-License-Identifier: MIT
 """Caches of objects."""
 
-from typing import Any, Callable, Dict, Generic, Optional, Tuple, TypeVar
+import contextlib
+from types import TracebackType
+from typing import (
+    Any,
+    Awaitable,
+    Callable,
+    Dict,
+    Generic,
+    Iterable,
+    List,
+    Optional,
+    Tuple,
+    Type,
+    TypeVar,
+)
 
 from . import _hot
-from ._base import CacheBase, entry_options
+from ._base import CacheBase, Pairs, answer, entry_options, pairs_of
 from ._callbacks import NOT_MODIFIED, Callbacks, Event, Loaded, status_of
 from ._choices import Policy, WeightKind
-from ._errors import CallbackError, Outcome, RecursiveLoadError, Status
+from ._errors import CallbackError, Outcome, Status
 from ._ffi import ffi, lib
 from ._numbers import Seconds
-from ._turns import Turns
-from ._values import ABSENT, Objects, Tokens, take
+from ._turns import NoValueError, Turns, this_task
+from ._values import ABSENT, Objects, Tokens
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -118,6 +132,9 @@ class Cache(CacheBase[K, V], Generic[K, V]):
         many threads ask, one of them loads, and the others wait for its value. A value that is not
         kept goes to its own caller alone, and those who wait load again.
 
+        load returns ABSENT if there is no such value. All who wait get ABSENT then, and with
+        negative_ttl so do those who come later.
+
         If a load raises, all who wait raise the same exception; but after BusyError, which says
         that only its own call was cancelled, RecursiveLoadError or what is no Exception, one of
         them loads.
@@ -141,6 +158,125 @@ class Cache(CacheBase[K, V], Generic[K, V]):
         data, tokens = self._key(key)
         return self._load_with(data, tokens, key, load, renew)
 
+    async def aget_or_load(
+        self,
+        key: K,
+        load: Callable[[K], Awaitable[Any]],
+        *,
+        renew: Optional[Callable[[K, V], Awaitable[Any]]] = None,
+    ) -> V:
+        """Do what get_or_load does, in a task of asyncio: load is a coroutine function. However
+        many tasks wait for a load, of a task or of a thread, they keep no thread. If the task that
+        loads is cancelled, one of those who wait loads.
+        """
+        data, tokens = self._key(key)
+        while True:
+            status, value, lease = self._look_up(data)
+            if lease is None and status != Status.BUSY:
+                return value
+            attempt = None
+            try:
+                if lease is None:
+                    await self._turns.wait_async(data)
+                    continue
+                attempt = _Attempt(self, data, lease, this_task())
+                with attempt:
+                    loading = load(key) if renew is None or value is ABSENT else renew(key, value)
+                    return self._fulfil(attempt, tokens, key, await loading, value)
+            except NoValueError:
+                return ABSENT
+            except Exception:
+                left, _ = self._instead(data, value, attempt)
+                if left is ABSENT:
+                    raise
+                return left
+
+    def get_or_load_many(
+        self,
+        keys: Iterable[K],
+        load: Callable[[List[K]], Pairs[K, Any]],
+        *,
+        return_exceptions: bool = False,
+    ) -> Dict[K, V]:
+        """Do what get_or_load does for many keys: load is called once, with a list of the keys that
+        are absent and that nobody else is loading, and returns a mapping or an iterable of pairs.
+        Then the call waits for the loads of others. Only if one of these is given up, load is
+        called again, with that key alone.
+
+        Returns a dict of the values. A key that load did not return, or for which it returned
+        ABSENT, is not in it. If the value of a key is an Exception, that key alone fails. The first
+        failure is raised when all is done, or, with return_exceptions, each is the value of its
+        key. To store an exception, return Loaded(exception).
+        """
+        wanted: Dict[bytes, Tuple[Tokens, K]] = {}
+        for key in keys:
+            data, tokens = self._key(key)
+            wanted.setdefault(data, (tokens, key))
+        values: Dict[bytes, Any] = dict.fromkeys(wanted, ABSENT)
+        failures: Dict[bytes, BaseException] = {}
+        waits, old = [], {}
+        with contextlib.ExitStack() as stack:
+            attempts = {}
+            for data in wanted:
+                status, value, lease = self._look_up(data)
+                if lease is not None:
+                    attempts[data] = stack.enter_context(_Attempt(self, data, lease))
+                    old[data] = value
+                elif status == Status.BUSY:
+                    waits.append(data)
+                else:
+                    values[data] = value
+            brought = self._bring(load, [wanted[data][1] for data in attempts])
+            for data, attempt in attempts.items():
+                value = brought.get(data, ABSENT)
+                tokens, key = wanted[data]
+                try:
+                    if isinstance(value, Exception):
+                        raise value
+                    values[data] = self._fulfil(attempt, tokens, key, value, old[data])
+                except Exception as exception:
+                    attempt.fail(exception)
+                    failures[data] = exception
+                    values[data] = self._instead(data, old[data], attempt)[0]
+                    value = None  # the exception would keep itself in a circle
+        del brought, attempts
+
+        def load_alone(key: K) -> Any:
+            (value,) = self._bring(load, [key]).values() or (ABSENT,)
+            if isinstance(value, Exception):
+                try:
+                    raise value
+                finally:
+                    del value
+            return value
+
+        for data in waits:
+            tokens, key = wanted[data]
+            try:
+                values[data] = self._load_with(data, tokens, key, load_alone, None)[0]
+            except Exception as exception:
+                failures[data] = exception
+        keyed = {wanted[data][1]: value for data, value in values.items()}
+        failed = {wanted[data][1]: failure for data, failure in failures.items()}
+        del failures
+        try:
+            return answer(keyed, failed, return_exceptions)
+        finally:
+            del failed
+
+    def _bring(self, load: Callable[[List[Any]], Any], keys: List[Any]) -> Dict[bytes, Any]:
+        """Return what a loader brings for keys, by their bytes: for each an Exception, if it
+        raises.
+        """
+        asked = {self._key(key)[0] for key in keys}
+        if not asked:
+            return {}
+        try:
+            brought = {self._key(key)[0]: value for key, value in pairs_of(load(keys))}
+        except Exception as exception:
+            return dict.fromkeys(asked, exception)
+        return {data: value for data, value in brought.items() if data in asked}
+
     def _load(self, data: bytes, tokens: Tokens, key: Any, load: Callable[[Any], Any]) -> Any:
         return self._load_with(data, tokens, key, load, None)[0]
 
@@ -152,75 +288,52 @@ class Cache(CacheBase[K, V], Generic[K, V]):
         load: Callable[[Any], Any],
         renew: Optional[Callable[[Any, Any], Any]],
     ) -> Tuple[Any, bool]:
-        raw, lease = ffi.new("ct_value *"), ffi.new("ct_lease **")
         while True:
-            status = lib.ct_get_or_lease(self._open(), data, len(data), 0, raw, lease)
-            if lease[0] != ffi.NULL:
-                old = take(self._values, raw)
-                try:
-                    with self._turns.take(data) as turn:
-                        return self._fulfil(lease[0], tokens, key, load, renew, old, turn), False
-                except Exception as exception:
-                    concerns_all = turn.failure is exception
-                    del turn  # which the exception would keep in a circle
-                    if old is ABSENT or not concerns_all:
-                        raise
-                    left, is_stale = self._left(data, key)
-                    if left is ABSENT:
-                        raise
-                    return left, is_stale
-            if status != Status.BUSY:
-                return self._taken(status, raw), status == Status.STALE
-            if not self._turns.wait(data):
-                raise RecursiveLoadError(Status.ERR_RECURSION)
+            status, value, lease = self._look_up(data)
+            if lease is None and status != Status.BUSY:
+                return value, status == Status.STALE
+            attempt = None
+            try:
+                if lease is None:
+                    self._turns.wait(data)
+                    continue
+                attempt = _Attempt(self, data, lease)
+                with attempt:
+                    loaded = load(key) if renew is None or value is ABSENT else renew(key, value)
+                    return self._fulfil(attempt, tokens, key, loaded, value), False
+            except NoValueError:
+                return ABSENT, False
+            except Exception:
+                left = self._instead(data, value, attempt)
+                if left[0] is ABSENT:
+                    raise
+                return left
 
-    def _left(self, data: bytes, key: Any) -> Tuple[Any, bool]:
-        """Return the value that a failed renewal has left, and whether it is past its deadline; or
-        ABSENT if it was invalidated meanwhile.
+    def _instead(self, data: bytes, old: Any, attempt: "Optional[_Attempt]") -> Tuple[Any, bool]:
+        """Return the old value that serves after a failure, and whether it is past its deadline; or
+        ABSENT.
         """
-        raw, lease = ffi.new("ct_value *"), ffi.new("ct_lease **")
-        status = lib.ct_get_or_lease(self._open(), data, len(data), 0, raw, lease)
-        lib.ct_lease_abandon(lease[0])  # if it is time to try again, already
-        is_stale = status == Status.STALE
-        if status == Status.RENEW:
-            is_stale = not lib.ct_contains(self._open(), data, len(data))
-        return self._taken(status, raw), is_stale
+        if old is ABSENT or attempt is None or not attempt.concerns_all:
+            return ABSENT, False
+        return self._left(data)
 
-    def _fulfil(
-        self,
-        lease: Any,
-        tokens: Tokens,
-        key: Any,
-        load: Callable[[Any], Any],
-        renew: Optional[Callable[[Any, Any], Any]],
-        old: Any,
-        turn: Any,
-    ) -> Any:
-        try:
-            value = load(key) if renew is None or old is ABSENT else renew(key, old)
-            options = ffi.NULL
-            if isinstance(value, Loaded):
-                loaded, value = value, value.value
-                ttl = 0 if loaded.discard else loaded.ttl
-                deadline = None if loaded.discard else loaded.deadline
-                options = entry_options(ttl, deadline, loaded.weight)
-            if value is NOT_MODIFIED and old is ABSENT:
-                raise CallbackError(Status.ERR_CALLBACK)
-            if value is not NOT_MODIFIED:
-                parcel = _hot.parcel_new(key, value, tokens)
-        except BaseException as exception:
-            status = status_of(exception)
-            if status in (Status.BUSY, Status.ERR_RECURSION):
-                lib.ct_lease_abandon(lease)
-            else:
-                turn.failure = exception
-                del turn
-                lib.ct_lease_fail(lease, status)
-            raise
+    def _fulfil(self, attempt: "_Attempt", tokens: Tokens, key: Any, value: Any, old: Any) -> Any:
+        """Store what a loader has returned, and return the value."""
+        options = ffi.NULL
+        if isinstance(value, Loaded):
+            loaded, value = value, value.value
+            ttl = 0 if loaded.discard else loaded.ttl
+            deadline = None if loaded.discard else loaded.deadline
+            options = entry_options(ttl, deadline, loaded.weight)
+        if value is ABSENT:
+            return value
         if value is NOT_MODIFIED:
-            self._end_call(lib.ct_lease_keep(lease, options))
+            if old is ABSENT:
+                raise CallbackError(Status.ERR_CALLBACK)
+            self._end_call(lib.ct_lease_keep(attempt.take_over(), options))
             return old
-        status = lib.ct_lease_fulfil(lease, parcel, len(parcel), options, ffi.NULL)
+        parcel = _hot.parcel_new(key, value, tokens)
+        status = lib.ct_lease_fulfil(attempt.take_over(), parcel, len(parcel), options, ffi.NULL)
         if status != Status.OK:
             _hot.parcel_free(parcel)
         self._end_call(status)
@@ -249,3 +362,53 @@ class Cache(CacheBase[K, V], Generic[K, V]):
         within its own change raises RecursiveLoadError.
         """
         return self._compute(key, change, default)
+
+
+class _Attempt:
+    """A load by this caller: the context has its lease and its turn. What is not fulfilled or
+    failed at its end has found no value, or fails with the exception.
+    """
+
+    concerns_all = False  # whether it has failed, not only for its own caller
+
+    def __init__(
+        self, cache: Cache[Any, Any], data: bytes, lease: Any, caller: Optional[int] = None
+    ) -> None:
+        self._cache = cache
+        self._lease = lease
+        self._turn_of = cache._turns.take(data, caller)
+
+    def take_over(self) -> Any:
+        """Return the lease, which the caller ends now."""
+        lease, self._lease = self._lease, None
+        return lease
+
+    def fail(self, exception: BaseException) -> None:
+        """End the lease, if that is not over, by an exception."""
+        lease = self.take_over()
+        if lease is None:
+            return
+        is_absent = isinstance(exception, NoValueError)
+        status = Status.MISS if is_absent else status_of(exception)
+        if status in (Status.BUSY, Status.ERR_RECURSION):
+            lib.ct_lease_abandon(lease)
+        else:
+            self._turn.failure = exception
+            self.concerns_all = not is_absent
+            lib.ct_lease_fail(lease, status)
+
+    def __enter__(self) -> "_Attempt":
+        self._turn = self._turn_of.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        exception: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.fail(NoValueError() if exception is None else exception)
+        self._turn_of.__exit__(kind, exception, traceback)
+        del self._turn, self._turn_of  # which the exception would keep in a circle
+        if exception is None:
+            self._cache._end_call()  # the listener was told of an old value
