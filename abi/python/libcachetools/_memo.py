@@ -137,8 +137,7 @@ class Memo(_hot.Memo, Generic[R]):
         return f"<Memo of {getattr(self, '__wrapped__', None)!r}>"
 
 
-_Options = Tuple[Optional[int], Policy, Optional[Seconds], Optional[Seconds], bool]
-_USUAL: _Options = (128, Policy.LRU, None, None, False)
+_USUAL: Dict[str, Any] = {"maxsize": 128, "policy": Policy.LRU, "keep_nothing": False}
 
 
 class Decorator(Protocol):
@@ -157,6 +156,11 @@ def memoize(
     policy: Policy = Policy.LRU,
     ttl: Optional[Seconds] = None,
     tti: Optional[Seconds] = None,
+    refresh_ahead: Optional[Seconds] = None,
+    stale: Optional[Seconds] = None,
+    retry: Optional[Seconds] = None,
+    negative_ttl: Optional[Seconds] = None,
+    jitter: Optional[Seconds] = None,
     keep_nothing: bool = False,
     typed: bool = False,
     key: Optional[Callable[..., Any]] = None,
@@ -174,6 +178,11 @@ def memoize(
     policy: Policy = Policy.LRU,
     ttl: Optional[Seconds] = None,
     tti: Optional[Seconds] = None,
+    refresh_ahead: Optional[Seconds] = None,
+    stale: Optional[Seconds] = None,
+    retry: Optional[Seconds] = None,
+    negative_ttl: Optional[Seconds] = None,
+    jitter: Optional[Seconds] = None,
     keep_nothing: bool = False,
     typed: bool = False,
     key: Optional[Callable[..., Any]] = None,
@@ -190,6 +199,11 @@ def memoize(
     policy: Policy = Policy.LRU,
     ttl: Optional[Seconds] = None,
     tti: Optional[Seconds] = None,
+    refresh_ahead: Optional[Seconds] = None,
+    stale: Optional[Seconds] = None,
+    retry: Optional[Seconds] = None,
+    negative_ttl: Optional[Seconds] = None,
+    jitter: Optional[Seconds] = None,
     keep_nothing: bool = False,
     typed: bool = False,
     key: Optional[Callable[..., Any]] = None,
@@ -201,10 +215,11 @@ def memoize(
 
     Results are kept in a cache of the function's own: maxsize of them, for ttl seconds (or a
     timedelta) from the computation on, or tti from the last use on. A maxsize of None is no limit;
-    0, which keeps nothing, is refused without keep_nothing. Or they are kept in a cache that is
-    given; it may renew results, and serve stale ones. maxsize or cache may be the first argument. A
-    Cache remembers any result. A BytesCache remembers bytes, not None, and takes arguments that
-    keys can be stored of; see key().
+    0, which keeps nothing, is refused without keep_nothing. refresh_ahead, stale, retry,
+    negative_ttl and jitter are those of Cache: results are renewed, and stale ones serve. Or they
+    are kept in a cache that is given, with options of its own. maxsize or cache may be the first
+    argument. A Cache remembers any result, and for negative_ttl that it was ABSENT. A BytesCache
+    remembers bytes, not None, and takes arguments that keys can be stored of; see key().
 
     Arguments are a key as in Cache, so they must be hashable. Named ones count in any order, and
     f(1) and f(x=1) are two calls. If typed, 1, 1.0 and True differ. Or key(*args, **kwargs) returns
@@ -228,14 +243,23 @@ def memoize(
         maxsize = first
     if cache is not None and not isinstance(cache, CacheBase):
         raise TypeError(f"no cache: {type(cache).__name__}")
-    if cache is not None and (maxsize, policy, ttl, tti, keep_nothing) != _USUAL:
+    options: Dict[str, Any] = {
+        "maxsize": maxsize,
+        "policy": policy,
+        "ttl": ttl,
+        "tti": tti,
+        "refresh_ahead": refresh_ahead,
+        "stale": stale,
+        "retry": retry,
+        "negative_ttl": negative_ttl,
+        "jitter": jitter,
+        "keep_nothing": keep_nothing,
+    }
+    if cache is not None and any(it != _USUAL.get(name) for name, it in options.items()):
         raise TypeError("a cache that is given has options of its own")
     limit(maxsize)  # refuses what is none here, rather than where a function is decorated
 
     def decorate(function: Callable[..., R]) -> Memo[R]:
-        own = cache
-        if own is None:
-            own = Cache(maxsize, policy=policy, ttl=ttl, tti=tti, keep_nothing=keep_nothing)
-        return Memo(function, own, typed, key, prefix)
+        return Memo(function, Cache(**options) if cache is None else cache, typed, key, prefix)
 
     return decorate if function is None else decorate(function)

@@ -64,6 +64,23 @@ class Memos(unittest.TestCase):
         self.assertEqual(0, fibonacci.cache_info().currsize)
         self.assertEqual(ct.key(7), fibonacci.cache_key(7))
 
+    def test_a_memos_own_cache_has_the_options_of_freshness(self):
+        freshness = {"refresh_ahead": 20, "stale": 50, "retry": 5, "negative_ttl": 10, "jitter": 2}
+        calls = []
+
+        @ct.memoize(ttl=100, **freshness)
+        def find(key):
+            calls.append(key)
+            return ct.ABSENT
+
+        self.assertEqual([ct.ABSENT, ct.ABSENT], [find("a"), find("a")])
+        self.assertEqual(["a"], calls)
+        options = find.cache.options()
+        self.assertEqual(freshness, {name: options[name] for name in freshness})
+        for name in freshness:
+            with self.assertRaises(TypeError):
+                ct.memoize(find.cache, **{name: 1})
+
     def test_a_memo_needs_no_parentheses(self):
         @ct.memoize
         def twice(text):
