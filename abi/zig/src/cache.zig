@@ -85,6 +85,9 @@ pub fn Cache(comptime K: type, comptime V: type) type {
         const Got = codec.Got(V);
         const Result = loading.Result(V);
         const Loaded = loading.Loaded(V);
+        const Leased = loading.Leased(K, V);
+        const Batch = loading.Batch(K, V);
+        const Wait = loading.Wait;
         const is_owned = codec.isOwned(V);
 
         /// Makes a cache of at most maxsize entries; Invalid for 0.
@@ -583,6 +586,80 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             return Loaded.from(status, out, call.failure);
         }
 
+        /// getOrLoadWith for many keys, which calls once, with those that are absent and that
+        /// nobody else is loading,
+        ///
+        ///     loader.loadMany(batch: Batch(K, V)) anyerror!void
+        ///
+        /// and then waits for the loads of others, all in all for the time of options. Each load
+        /// that is given up meanwhile costs one more call, with that key alone. A key that is there
+        /// more than once is looked up once. If the loader fails, so does every key that it was
+        /// asked for; batch.result(i).fail fails one alone. To load a key of the batch inside is
+        /// Recursion.
+        ///
+        /// Each key succeeds or fails alone, as answers say. If the call as a whole is refused, it
+        /// returns the error, and nothing was loaded.
+        pub fn getOrLoadMany(
+            self: Self,
+            allocator: std.mem.Allocator,
+            keys: []const K,
+            loader: anytype,
+            options: loading.LoadOptions,
+            answers: []anyerror!?Loaded,
+        ) Error!void {
+            if (is_owned) @compileError("objects are loaded one by one");
+            const Call = struct {
+                loader: @TypeOf(loader),
+
+                fn load(
+                    it: ?*anyopaque,
+                    asked: [*]const c.ct_bytes,
+                    count: usize,
+                    results: [*]const *c.ct_result,
+                ) callconv(.c) c.ct_status {
+                    const batch = Batch{ .keys = asked[0..count], .results = results };
+                    at(@This(), it).loader.loadMany(batch) catch |reason| {
+                        return loading.statusOf(reason);
+                    };
+                    return c.CT_OK;
+                }
+            };
+            var size: usize = 0;
+            for (keys) |*key| size += codec.encode(K, key).len;
+            const data = try allocator.alloc(u8, size);
+            defer allocator.free(data);
+            const ends = try allocator.alloc(usize, keys.len);
+            defer allocator.free(ends);
+            const values = try allocator.alloc(c.ct_value, keys.len);
+            defer allocator.free(values);
+            const statuses = try allocator.alloc(c.ct_status, keys.len);
+            defer allocator.free(statuses);
+
+            var end: usize = 0;
+            for (keys, ends) |*key, *out| {
+                const part = codec.encode(K, key);
+                @memcpy(data[end..][0..part.len], part);
+                end += part.len;
+                out.* = end;
+            }
+            const raw = options.raw();
+            var call = Call{ .loader = loader };
+            _ = try check(c.ct_get_or_load_many(
+                self.handle,
+                data.ptr,
+                ends.ptr,
+                keys.len,
+                Call.load,
+                &call,
+                &raw,
+                values.ptr,
+                statuses.ptr,
+            ));
+            for (values, statuses, answers[0..keys.len]) |value, status, *answer| {
+                answer.* = Loaded.from(status, value, null);
+            }
+        }
+
         /// getStaleOrLoad for objects. An object that is loaded and not kept would be handed to all
         /// who wait for it, and nobody would know when to deinit it. So nobody waits for a load of
         /// the cache. Who has the cache's lease of a key, which changes of the key overtake, loads
@@ -726,24 +803,62 @@ pub fn Cache(comptime K: type, comptime V: type) type {
 
         /// Looks a key up. If it is absent, takes its lease, or waits for the holder, in real time.
         /// If that fails its lease, the error is the same.
-        pub fn getOrLease(self: Self, key: K, wait: Duration) anyerror!loading.Leased(K, V) {
+        pub fn getOrLease(self: Self, key: K, wait: Duration) anyerror!Leased {
             if (is_owned) @compileError("leases are not for objects: use getOrLoad");
             const k = codec.encode(K, &key);
             var out: c.ct_value = undefined;
             var lease: ?*c.ct_lease = null;
             const status = c.ct_get_or_lease(self.handle, k.ptr, k.len, wait.ns, &out, &lease);
-            return switch (status) {
-                c.CT_OK => .{ .value = codec.take(V, out) },
-                c.CT_STALE => .{ .stale = codec.take(V, out) },
-                c.CT_LEASED => .{ .lease = .{ .handle = lease.? } },
-                c.CT_RENEW => .{ .renew = .{
-                    .value = codec.take(V, out),
-                    .lease = .{ .handle = lease.? },
-                } },
-                c.CT_BUSY => .busy,
-                c.CT_MISS => .missing,
-                else => loading.failed(status),
+            return Leased.from(status, out, lease);
+        }
+
+        /// getOrLease that never waits, for event loops. Returns null where getOrLease would wait;
+        /// then it calls
+        ///
+        ///     waiter.done(found: anyerror!Leased(K, V)) void
+        ///
+        /// exactly once: on whichever thread ends the load, perhaps before this call returns, and
+        /// with no lock held. It is found as by getOrLease, except for busy. waiter is a pointer,
+        /// which must stay valid until then. With wait, the call can be cancelled.
+        pub fn getOrLeaseAsync(self: Self, key: K, waiter: anytype, wait: ?*Wait) anyerror!?Leased {
+            if (is_owned) @compileError("leases are not for objects: use getOrLoad");
+            const Call = struct {
+                fn done(
+                    it: ?*anyopaque,
+                    status: c.ct_status,
+                    value: ?*const c.ct_value,
+                    lease: ?*c.ct_lease,
+                ) callconv(.c) void {
+                    at(std.meta.Child(@TypeOf(waiter)), it).done(tell(status, value, lease));
+                }
+
+                fn tell(
+                    status: c.ct_status,
+                    value: ?*const c.ct_value,
+                    lease: ?*c.ct_lease,
+                ) anyerror!Leased {
+                    errdefer c.ct_lease_abandon(lease);
+                    var own = c.ct_value.none;
+                    if (value) |borrowed| _ = try check(c.ct_value_ref(borrowed, &own));
+                    return Leased.from(status, own, lease);
+                }
             };
+            const k = codec.encode(K, &key);
+            var out: c.ct_value = undefined;
+            var lease: ?*c.ct_lease = null;
+            const status = c.ct_get_or_lease_async(
+                self.handle,
+                k.ptr,
+                k.len,
+                null,
+                Call.done,
+                waiter,
+                &out,
+                &lease,
+                if (wait) |it| &it.handle else null,
+            );
+            if (status == c.CT_PENDING) return null;
+            return try Leased.from(status, out, lease);
         }
 
         /// Reads, changes and writes one entry, as if at once, by

@@ -63,6 +63,8 @@ pub const LoadOptions = @import("loading.zig").LoadOptions;
 pub const Change = @import("loading.zig").Change;
 pub const Lease = @import("loading.zig").Lease;
 pub const Leased = @import("loading.zig").Leased;
+pub const Batch = @import("loading.zig").Batch;
+pub const Wait = @import("loading.zig").Wait;
 
 pub const Key = @import("key.zig").Key;
 pub const Memo = @import("memo.zig").Memo;

@@ -137,6 +137,34 @@ pub fn Result(comptime V: type) type {
         pub fn notModified(self: Self) void {
             c.ct_result_not_modified(self.handle);
         }
+
+        /// Of many keys, this one alone fails. Of this and set, the last one counts.
+        pub fn fail(self: Self, reason: anyerror) void {
+            c.ct_result_fail(self.handle, statusOf(reason));
+        }
+    };
+}
+
+/// What a loader of many keys is asked for. Lives as long as the loader runs.
+pub fn Batch(comptime K: type, comptime V: type) type {
+    return struct {
+        keys: []const c.ct_bytes,
+        results: [*]const *c.ct_result,
+
+        /// The number of keys, no two of which are the same.
+        pub fn len(self: @This()) usize {
+            return self.keys.len;
+        }
+
+        /// A key. Bytes are borrowed.
+        pub fn key(self: @This(), i: usize) K {
+            return codec.decode(K, codec.slice(self.keys[i].data, self.keys[i].size));
+        }
+
+        /// Where its value goes. A result that nothing is done with says that there is none.
+        pub fn result(self: @This(), i: usize) Result(V) {
+            return .{ .handle = self.results[i] };
+        }
     };
 }
 
@@ -222,10 +250,40 @@ pub fn Leased(comptime K: type, comptime V: type) type {
         renew: struct { value: codec.Got(V), lease: Lease(K, V) },
         /// Another caller has the lease, and the time is over.
         busy,
-        /// Another caller had the lease, and has found that there is no such value.
+        /// A load has found that there is no such value: another caller's, or an earlier one that
+        /// is remembered.
         missing,
+
+        /// Takes over what a call read out.
+        pub fn from(status: c.ct_status, out: c.ct_value, lease: ?*c.ct_lease) anyerror!@This() {
+            return switch (status) {
+                c.CT_OK => .{ .value = codec.take(V, out) },
+                c.CT_STALE => .{ .stale = codec.take(V, out) },
+                c.CT_LEASED => .{ .lease = .{ .handle = lease.? } },
+                c.CT_RENEW => .{ .renew = .{
+                    .value = codec.take(V, out),
+                    .lease = .{ .handle = lease.? },
+                } },
+                c.CT_BUSY => .busy,
+                c.CT_MISS => .missing,
+                else => failed(status),
+            };
+        }
     };
 }
+
+/// A call that waits for a load without a thread. It must not move before the call has returned.
+pub const Wait = struct {
+    handle: ?*c.ct_wait = null,
+
+    /// Ends the wait, or gives back what it left, before, in or after its `done`. Call it once, if
+    /// the call returned null, and before the cache ends. Returns true if `done` will not run;
+    /// after false it has run, runs, or will.
+    pub fn cancel(self: *Wait) bool {
+        defer self.handle = null;
+        return c.ct_wait_cancel(self.handle);
+    }
+};
 
 /// The right and the duty to load a key. It belongs to no thread. End it once by fulfil, keep, fail
 /// or abandon, before the cache ends.

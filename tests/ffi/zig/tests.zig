@@ -937,6 +937,198 @@ const Counter = struct {
     }
 };
 
+/// Loads what is not "x", and notes what it was asked for.
+const ManyLoader = struct {
+    asked: Text = .{},
+    calls: usize = 0,
+    failure: ?anyerror = null,
+    inner: ?Cache = null,
+
+    pub fn loadMany(self: *ManyLoader, batch: ct.Batch(Bytes, Bytes)) anyerror!void {
+        self.calls += 1;
+        for (0..batch.len()) |i| {
+            const key = batch.key(i);
+            self.asked.add(key);
+            if (std.mem.eql(u8, key, "f")) batch.result(i).fail(error.DatabaseIsDown);
+            if (key[0] == 'x' or key[0] == 'f') continue;
+            var upper: [8]u8 = undefined;
+            try batch.result(i).set(std.ascii.upperString(&upper, key));
+        }
+        if (self.inner) |cache| {
+            var calls: usize = 0;
+            const loader = Loader{ .calls = &calls };
+            try expectError(error.Recursion, cache.getOrLoad(batch.key(0), loader));
+        }
+        if (self.failure) |failure| return failure;
+    }
+
+    fn expectAsked(self: *ManyLoader, calls: usize, asked: []const u8) !void {
+        try expectEqual(calls, self.calls);
+        try expectEqualStrings(asked, self.asked.get());
+        self.calls = 0;
+        self.asked = .{};
+    }
+};
+
+const Answer = anyerror!?ct.Loaded(Bytes);
+
+fn expectAnswer(expected: ?[]const u8, answer: Answer) !void {
+    const found = try answer;
+    try expectValue(expected, if (found) |it| it.value else null);
+}
+
+test "many keys are loaded by one call" {
+    const cache = try Cache.init(.lru, 10);
+    defer cache.deinit();
+    var loader = ManyLoader{};
+    try expect(try cache.set("b", "there"));
+    var answers: [6]Answer = undefined;
+    const keys = [_][]const u8{ "a", "b", "f", "x", "a", "" };
+    try cache.getOrLoadMany(std.testing.allocator, keys[0..5], &loader, .{}, &answers);
+    try loader.expectAsked(1, "afx");
+    try expectAnswer("A", answers[0]);
+    try expectAnswer("there", answers[1]);
+    try expectError(error.DatabaseIsDown, answers[2]);
+    try expectAnswer(null, answers[3]);
+    try expectAnswer("A", answers[4]);
+
+    loader.failure = error.OutOfMemory;
+    loader.inner = cache;
+    try cache.getOrLoadMany(std.testing.allocator, &.{ "a", "c", "d" }, &loader, .{}, &answers);
+    try loader.expectAsked(1, "cd");
+    try expectAnswer("A", answers[0]);
+    for (answers[1..3]) |answer| try expectError(error.OutOfMemory, answer);
+    try cache.getOrLoadMany(std.testing.allocator, &.{}, &loader, .{}, &answers);
+    try loader.expectAsked(0, "");
+    try expectError(error.OutOfMemory, cache.getOrLoadMany(
+        std.testing.failing_allocator,
+        &.{"c"},
+        &loader,
+        .{},
+        &answers,
+    ));
+}
+
+test "many keys wait for others, and no longer than they may" {
+    const cache = try Cache.init(.lru, 10);
+    defer cache.deinit();
+    var loader = ManyLoader{};
+    const lease = (try cache.getOrLease("a", .zero)).lease;
+    var answers: [2]Answer = undefined;
+    const options = ct.LoadOptions{ .timeout = .zero };
+    try cache.getOrLoadMany(std.testing.allocator, &.{ "a", "b" }, &loader, options, &answers);
+    try expectError(error.Busy, answers[0]);
+    try expectAnswer("B", answers[1]);
+    try loader.expectAsked(1, "b");
+    (try lease.fulfil("1", .{})).deinit();
+    try cache.getOrLoadMany(std.testing.allocator, &.{ "a", "b" }, &loader, options, &answers);
+    try expectAnswer("1", answers[0]);
+    try expectAnswer("B", answers[1]);
+}
+
+test "typed values are loaded many at once" {
+    const cache = try ct.Cache(u16, u32).init(.lru, 10);
+    defer cache.deinit();
+    const Squares = struct {
+        pub fn loadMany(_: @This(), batch: ct.Batch(u16, u32)) anyerror!void {
+            for (0..batch.len()) |i| {
+                const key: u32 = batch.key(i);
+                if (key != 0) try batch.result(i).set(key * key);
+            }
+        }
+    };
+    var answers: [3]anyerror!?ct.Loaded(u32) = undefined;
+    try cache.getOrLoadMany(std.testing.allocator, &.{ 300, 0, 7 }, Squares{}, .{}, &answers);
+    try expectEqual(@as(u32, 90000), (try answers[0]).?.value);
+    try expect(try answers[1] == null);
+    try expectEqual(@as(u32, 49), (try answers[2]).?.value);
+}
+
+test "that there is no value is remembered until the key is written" {
+    const cache = try Cache.initWith(.{ .maxsize = 100, .negative_ttl = .hours(1) }, {});
+    defer cache.deinit();
+    var calls: usize = 0;
+    const nothing = Loader{ .calls = &calls, .is_there = false };
+    for (0..3) |_| try expectValue(null, try cache.getOrLoad("x", nothing));
+    try expectEqual(@as(usize, 1), calls);
+    try expectEqual(ct.Leased(Bytes, Bytes).missing, try cache.getOrLease("x", .forever));
+    var loader = ManyLoader{};
+    var answers: [2]Answer = undefined;
+    try cache.getOrLoadMany(std.testing.allocator, &.{ "x", "xy" }, &loader, .{}, &answers);
+    for (answers) |answer| try expectAnswer(null, answer);
+    try loader.expectAsked(1, "xy");
+    try expectEqual(@as(u64, 4), (try cache.stats()).negative_hits);
+    try expect(!try cache.remove("x"));
+    (try cache.getOrLease("x", .forever)).lease.fail(null);
+    try expectValue(null, try cache.getOrLoad("x", nothing));
+    try expect(try cache.set("x", "1"));
+    try expectValue("1", try cache.getOrLoad("x", nothing));
+    try expectEqual(@as(usize, 1), calls);
+}
+
+/// What a call that waits without a thread is told.
+const Told = struct {
+    times: usize = 0,
+    found: anyerror!ct.Leased(Bytes, Bytes) = error.NotTold,
+
+    pub fn done(self: *Told, found: anyerror!ct.Leased(Bytes, Bytes)) void {
+        self.times += 1;
+        self.found = found;
+    }
+};
+
+test "thousands wait without a thread" {
+    const cache = try Cache.init(.lru, 10);
+    defer cache.deinit();
+    var told: [1000]Told = undefined;
+    @memset(&told, .{});
+    const lease = (try cache.getOrLeaseAsync("a", &told[0], null)).?.lease;
+    for (&told) |*it| try expect(try cache.getOrLeaseAsync("a", it, null) == null);
+    (try lease.fulfil("1", .{})).deinit();
+    for (told) |it| {
+        try expectEqual(@as(usize, 1), it.times);
+        try expectValue("1", (try it.found).value);
+    }
+    try expectValue("1", (try cache.getOrLeaseAsync("a", &told[0], null)).?.value);
+}
+
+test "who waits without a thread is told of failures, takes over, or cancels" {
+    const cache = try Cache.init(.lru, 10);
+    defer cache.deinit();
+    var told: [3]Told = undefined;
+    var waits: [3]ct.Wait = undefined;
+    for (0..3) |round| {
+        @memset(&told, .{});
+        @memset(&waits, .{});
+        const lease = (try cache.getOrLease("a", .zero)).lease;
+        for (&told, &waits) |*it, *wait| {
+            try expect(try cache.getOrLeaseAsync("a", it, wait) == null);
+        }
+        try expect(waits[0].cancel());
+        switch (round) {
+            0 => {
+                lease.fail(error.DatabaseIsDown);
+                for (told[1..]) |it| try expectError(error.DatabaseIsDown, it.found);
+            },
+            1 => {
+                lease.fail(null);
+                for (told[1..]) |it| {
+                    try expectEqual(ct.Leased(Bytes, Bytes).missing, try it.found);
+                }
+            },
+            else => {
+                lease.abandon(); // one of them takes over
+                const first: usize = if (told[1].times == 1) 1 else 2;
+                (try (try told[first].found).lease.fulfil("1", .{})).deinit();
+                try expectValue("1", (try told[3 - first].found).value);
+            },
+        }
+        for (waits[1..]) |*wait| try expect(!wait.cancel());
+        try expectEqual(@as(usize, 0), told[0].times);
+        for (told[1..]) |it| try expectEqual(@as(usize, 1), it.times);
+    }
+}
+
 test "compute reads, changes and writes" {
     const cache = try Cache.init(.lru, 10);
     defer cache.deinit();

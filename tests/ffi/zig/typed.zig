@@ -173,6 +173,33 @@ test "values are loaded, computed and leased" {
     try expectEqual(@as(u32, 5), (try cache.getOrLease('b', .zero)).value);
 }
 
+test "that there is no value is remembered, of values and of objects" {
+    const options = ct.Options{ .maxsize = 100, .negative_ttl = .hours(1) };
+    const letters = try ct.Cache(u8, u32).initWith(options, {});
+    defer letters.deinit();
+    var upper = Upper{};
+    for (0..3) |_| try expectEqual(@as(?u32, null), try letters.getOrLoad('x', &upper));
+    try expectEqual(@as(usize, 1), upper.calls);
+    try expect(try letters.set('x', 7));
+    try expectEqual(@as(?u32, 7), try letters.getOrLoad('x', &upper));
+
+    var alive = Alive.init(0);
+    var calls = Alive.init(0);
+    const objects = try Objects.initWith(options, {});
+    defer objects.deinit();
+    const none = Maker{ .alive = &alive, .calls = &calls, .what = .none };
+    for (0..3) |_| try expect(try objects.getOrLoad(1, none) == null);
+    try expect(try objects.getStaleOrLoad(1, none) == null);
+    try expectEqual(@as(usize, 1), alivesOf(&calls));
+    try expectEqual(@as(u64, 3), (try objects.stats()).negative_hits);
+    try expect(!try objects.remove(1));
+    try expect(try objects.getOrLoad(1, none) == null);
+    try expectEqual(@as(usize, 2), alivesOf(&calls));
+    try expect(try objects.set(1, try Counted.init(1, &alive)));
+    (try objects.getOrLoad(1, none)).?.deinit();
+    try expectEqual(@as(usize, 2), alivesOf(&calls));
+}
+
 test "a snapshot of typed values goes into another cache" {
     var bytes: [512]u8 = undefined;
     const Tape = struct {
