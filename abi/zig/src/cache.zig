@@ -598,7 +598,8 @@ pub fn Cache(comptime K: type, comptime V: type) type {
         /// Recursion.
         ///
         /// Each key succeeds or fails alone, as answers say. If the call as a whole is refused, it
-        /// returns the error, and nothing was loaded.
+        /// returns the error, and nothing was loaded. Objects are loaded without options. Of an
+        /// object that is not kept, a key that is there again gets Unsupported.
         pub fn getOrLoadMany(
             self: Self,
             allocator: std.mem.Allocator,
@@ -607,7 +608,7 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             options: loading.LoadOptions,
             answers: []anyerror!?Loaded,
         ) Error!void {
-            if (is_owned) @compileError("objects are loaded one by one");
+            if (is_owned) return self.getOrLoadManyOwned(allocator, keys, loader, options, answers);
             const Call = struct {
                 loader: @TypeOf(loader),
 
@@ -694,53 +695,9 @@ pub fn Cache(comptime K: type, comptime V: type) type {
                 }
 
                 fn load(call: *@This()) anyerror!?Loaded {
-                    const is_renewal = call.old.data != null;
-                    var brought = loading.Brought(V){};
-                    errdefer brought.deinit();
-                    if (is_renewal) {
-                        brought.old = codec.decode(V, codec.slice(call.old.data, call.old.size));
-                    }
-                    const is_there = call.bring(&brought) catch |reason| {
-                        loading.failLease(call.lease, reason);
-                        if (!is_renewal or reason == error.Busy or reason == error.Recursion) {
-                            return reason;
-                        }
-                        const left = try call.cache.leftOver(call.key) orelse return reason;
-                        brought.deinit();
-                        return left;
-                    };
-                    if (!is_there) {
-                        c.ct_lease_fail(call.lease, c.CT_MISS);
-                        brought.deinit();
-                        return null;
-                    }
-                    if (brought.is_discarded) {
-                        brought.options.ttl = .zero;
-                        brought.options.deadline = null;
-                    }
-                    const raw = brought.options.raw();
-                    if (brought.is_not_modified) {
-                        _ = try check(c.ct_lease_keep(call.lease, &raw));
-                        const kept = codec.take(V, call.old);
-                        call.old = c.ct_value.none;
-                        return .{ .value = kept, .is_stale = false };
-                    }
-                    const v = codec.encode(V, &brought.object.?);
-                    var out: c.ct_value = undefined;
-                    const status = c.ct_lease_fulfil(call.lease, v.ptr, v.len, &raw, &out);
-                    if (try done(status)) {
-                        return .{ .value = codec.take(V, out), .is_stale = false };
-                    }
-                    c.ct_value_release(&out);
-                    const own = Got{ .object = brought.object.?, .raw = c.ct_value.none };
-                    return .{ .value = own, .is_stale = false };
-                }
-
-                fn bring(call: *@This(), brought: *loading.Brought(V)) anyerror!bool {
-                    if (!try call.loader.load(call.key, Result{ .brought = brought })) return false;
-                    const has_old = brought.is_not_modified and brought.old != null;
-                    if (brought.object == null and !has_old) return Error.Callback;
-                    return true;
+                    var brought = loading.Brought(V).over(call.old);
+                    const is_found = call.loader.load(call.key, Result{ .brought = &brought });
+                    return call.cache.endLoad(call.key, call.lease, &call.old, &brought, is_found);
                 }
 
                 fn pass(
@@ -785,6 +742,223 @@ pub fn Cache(comptime K: type, comptime V: type) type {
                     else => |status| return loading.failed(status),
                 }
             }
+        }
+
+        /// getOrLoadMany for objects: getOrLoadOwned with the turns of all keys whose lease this
+        /// call could take. No turn of another is waited for while leases are held.
+        fn getOrLoadManyOwned(
+            self: Self,
+            allocator: std.mem.Allocator,
+            keys: []const K,
+            loader: anytype,
+            options: loading.LoadOptions,
+            answers: []anyerror!?Loaded,
+        ) Error!void {
+            if (options.timeout != null or options.stale_after.ns != 0 or options.force) {
+                return Error.Invalid;
+            }
+            const Item = struct {
+                first: usize, // where the same key is for the first time
+                lease: ?*c.ct_lease = null,
+                old: c.ct_value = c.ct_value.none,
+                is_answered: bool = false,
+            };
+            const Call = struct {
+                cache: Self,
+                loader: @TypeOf(loader),
+                keys: []const K,
+                items: []Item,
+                brought: []loading.Brought(V),
+                answers: []anyerror!?Loaded,
+                places: *const std.StringHashMapUnmanaged(usize),
+
+                fn turn(
+                    it: ?*anyopaque,
+                    asked: [*]const c.ct_bytes,
+                    count: usize,
+                    results: [*]const *c.ct_result,
+                ) callconv(.c) c.ct_status {
+                    const call = at(@This(), it);
+                    for (asked[0..count], call.brought[0..count]) |key, *brought| {
+                        brought.* = loading.Brought(V).over(call.items[call.placeOf(key)].old);
+                    }
+                    const batch = Batch{ .keys = asked[0..count], .results = call.brought.ptr };
+                    const loaded: anyerror!void = call.loader.loadMany(batch);
+                    for (asked[0..count], call.brought[0..count], results[0..count]) |
+                        key,
+                        *brought,
+                        result,
+                    | {
+                        const status = call.end(call.placeOf(key), brought, loaded);
+                        if (status == c.CT_OK) {
+                            _ = c.ct_result_set(result, null, 0);
+                        } else {
+                            c.ct_result_fail(result, status);
+                        }
+                    }
+                    return c.CT_OK;
+                }
+
+                fn placeOf(call: *@This(), key: c.ct_bytes) usize {
+                    return call.places.get(codec.slice(key.data, key.size)).?;
+                }
+
+                fn end(
+                    call: *@This(),
+                    place: usize,
+                    brought: *loading.Brought(V),
+                    loaded: anyerror!void,
+                ) c.ct_status {
+                    const item = &call.items[place];
+                    defer c.ct_value_release(&item.old);
+                    const lease = item.lease.?;
+                    item.lease = null;
+                    item.is_answered = true;
+                    const is_found: anyerror!bool = if (loaded) |_| brought.found() else |it| it;
+                    const key = call.keys[place];
+                    const answer =
+                        call.cache.endLoad(key, lease, &item.old, brought, is_found);
+                    call.answers[place] = answer;
+                    const found_ = answer catch |reason| return loading.statusOf(reason);
+                    return if (found_ == null) c.CT_MISS else c.CT_OK;
+                }
+            };
+            const One = struct {
+                loader: @TypeOf(loader),
+
+                pub fn load(one: @This(), key: K, result: Result) anyerror!bool {
+                    const k = codec.encode(K, &key);
+                    const asked = [1]c.ct_bytes{.{ .data = k.ptr, .size = k.len }};
+                    const into: [*]loading.Brought(V) = @ptrCast(result.brought);
+                    try one.loader.loadMany(Batch{ .keys = &asked, .results = into });
+                    return result.brought.found();
+                }
+            };
+            const items = try allocator.alloc(Item, keys.len);
+            defer allocator.free(items);
+            const brought = try allocator.alloc(loading.Brought(V), keys.len);
+            defer allocator.free(brought);
+            const statuses = try allocator.alloc(c.ct_status, keys.len);
+            defer allocator.free(statuses);
+            const ends = try allocator.alloc(usize, keys.len);
+            defer allocator.free(ends);
+            var size: usize = 0;
+            for (keys) |*key| size += codec.encode(K, key).len;
+            const data = try allocator.alloc(u8, size);
+            defer allocator.free(data);
+            var places: std.StringHashMapUnmanaged(usize) = .{};
+            defer places.deinit(allocator);
+            for (keys, items, 0..) |*key, *item, i| {
+                const place = try places.getOrPut(allocator, codec.encode(K, key));
+                if (!place.found_existing) place.value_ptr.* = i;
+                item.* = .{ .first = place.value_ptr.* };
+            }
+
+            var end: usize = 0;
+            var leased: usize = 0;
+            for (keys, items, answers[0..keys.len], 0..) |*key, *item, *answer, i| {
+                if (item.first != i) continue;
+                const k = codec.encode(K, key);
+                var out: c.ct_value = undefined;
+                const status =
+                    c.ct_get_or_lease(self.handle, k.ptr, k.len, 0, &out, &item.lease);
+                if (item.lease != null) {
+                    item.old = out;
+                    @memcpy(data[end..][0..k.len], k);
+                    end += k.len;
+                    ends[leased] = end;
+                    leased += 1;
+                    // What an overtaken load brings is no longer waited for.
+                    _ = c.ct_delete(self.turns, k.ptr, k.len);
+                } else if (status != c.CT_BUSY) {
+                    item.is_answered = true;
+                    answer.* = Loaded.from(status, out, null);
+                }
+            }
+            if (leased > 0) {
+                var call = Call{
+                    .cache = self,
+                    .loader = loader,
+                    .keys = keys,
+                    .items = items,
+                    .brought = brought,
+                    .answers = answers,
+                    .places = &places,
+                };
+                const at_once = (loading.LoadOptions{ .timeout = .zero }).raw();
+                _ = c.ct_get_or_load_many(
+                    self.turns,
+                    data.ptr,
+                    ends.ptr,
+                    leased,
+                    Call.turn,
+                    &call,
+                    &at_once,
+                    null,
+                    statuses.ptr,
+                );
+            }
+            for (items) |*item| { // whose turn is another's
+                c.ct_value_release(&item.old);
+                c.ct_lease_abandon(item.lease);
+            }
+            for (keys, items, answers[0..keys.len], 0..) |key, *item, *answer, i| {
+                if (item.first != i) {
+                    answer.* = again(answers[item.first]);
+                } else if (!item.is_answered) {
+                    answer.* = self.getOrLoadOwned(key, One{ .loader = loader });
+                }
+            }
+        }
+
+        fn again(answer: anyerror!?Loaded) anyerror!?Loaded {
+            const it = try answer orelse return null;
+            return .{ .value = try it.value.ref(), .is_stale = it.is_stale };
+        }
+
+        /// Ends a lease by what its loader brought, and returns what that has become. old is the
+        /// object to be renewed, if any; if it was not modified, it is taken over.
+        fn endLoad(
+            self: Self,
+            key: K,
+            lease: *c.ct_lease,
+            old: *c.ct_value,
+            brought: *loading.Brought(V),
+            is_found: anyerror!bool,
+        ) anyerror!?Loaded {
+            errdefer brought.deinit();
+            const is_there = brought.isThere(is_found) catch |reason| {
+                loading.failLease(lease, reason);
+                if (brought.old == null or reason == error.Busy or reason == error.Recursion) {
+                    return reason;
+                }
+                const left = try self.leftOver(key) orelse return reason;
+                brought.deinit();
+                return left;
+            };
+            if (!is_there) {
+                c.ct_lease_fail(lease, c.CT_MISS);
+                brought.deinit();
+                return null;
+            }
+            if (brought.is_discarded) {
+                brought.options.ttl = .zero;
+                brought.options.deadline = null;
+            }
+            const raw = brought.options.raw();
+            if (brought.is_not_modified) {
+                _ = try check(c.ct_lease_keep(lease, &raw));
+                const kept = codec.take(V, old.*);
+                old.* = c.ct_value.none;
+                return .{ .value = kept, .is_stale = false };
+            }
+            const v = codec.encode(V, &brought.object.?);
+            var out: c.ct_value = undefined;
+            const status = c.ct_lease_fulfil(lease, v.ptr, v.len, &raw, &out);
+            if (try done(status)) return .{ .value = codec.take(V, out), .is_stale = false };
+            c.ct_value_release(&out);
+            const own = Got{ .object = brought.object.?, .raw = c.ct_value.none };
+            return .{ .value = own, .is_stale = false };
         }
 
         /// Returns the object that a failed renewal has left, unless it was invalidated meanwhile.

@@ -149,7 +149,7 @@ pub fn Result(comptime V: type) type {
 pub fn Batch(comptime K: type, comptime V: type) type {
     return struct {
         keys: []const c.ct_bytes,
-        results: [*]const *c.ct_result,
+        results: if (codec.isOwned(V)) [*]Brought(V) else [*]const *c.ct_result,
 
         /// The number of keys, no two of which are the same.
         pub fn len(self: @This()) usize {
@@ -163,6 +163,7 @@ pub fn Batch(comptime K: type, comptime V: type) type {
 
         /// Where its value goes. A result that nothing is done with says that there is none.
         pub fn result(self: @This(), i: usize) Result(V) {
+            if (comptime codec.isOwned(V)) return .{ .brought = &self.results[i] };
             return .{ .handle = self.results[i] };
         }
     };
@@ -177,6 +178,27 @@ pub fn Brought(comptime V: type) type {
         /// The object that is to be renewed, if any.
         old: ?V = null,
         is_not_modified: bool = false,
+        failure: ?anyerror = null,
+
+        /// For a loader that may renew a value.
+        pub fn over(old: c.ct_value) @This() {
+            if (old.data == null) return .{};
+            return .{ .old = codec.decode(V, codec.slice(old.data, old.size)) };
+        }
+
+        /// What a loader of many keys has said of this one.
+        pub fn found(self: *const @This()) anyerror!bool {
+            if (self.failure) |reason| return reason;
+            return self.object != null or self.is_not_modified;
+        }
+
+        /// Checks what a loader has said.
+        pub fn isThere(self: *const @This(), is_found: anyerror!bool) anyerror!bool {
+            if (!try is_found) return false;
+            const has_old = self.is_not_modified and self.old != null;
+            if (self.object == null and !has_old) return Error.Callback;
+            return true;
+        }
 
         /// Drops the object, if it was not handed on.
         pub fn deinit(self: *@This()) void {
@@ -197,6 +219,7 @@ fn OwnedResult(comptime V: type) type {
             self.brought.deinit();
             self.brought.object = object;
             self.brought.is_not_modified = false;
+            self.brought.failure = null;
         }
 
         /// A lifetime, from the callback's return on.
@@ -231,6 +254,11 @@ fn OwnedResult(comptime V: type) type {
         pub fn notModified(self: Self) void {
             self.brought.deinit();
             self.brought.is_not_modified = true;
+        }
+
+        /// Of many keys, this one alone fails. Of this and set, the last one counts.
+        pub fn fail(self: Self, reason: anyerror) void {
+            self.brought.failure = reason;
         }
     };
 }

@@ -200,6 +200,154 @@ test "that there is no value is remembered, of values and of objects" {
     try expectEqual(@as(usize, 2), alivesOf(&calls));
 }
 
+/// Loads many objects: no 0, and 9 fails. Others may change keys meanwhile.
+const ManyMaker = struct {
+    alive: *Alive,
+    asked: *Alive,
+    cache: ?Objects = null,
+    failure: ?anyerror = null,
+    is_discarded: bool = false,
+
+    pub fn loadMany(self: ManyMaker, batch: ct.Batch(u32, *Counted)) anyerror!void {
+        _ = self.asked.fetchAdd(batch.len(), .seq_cst);
+        for (0..batch.len()) |i| {
+            const key = batch.key(i);
+            if (key == 0) continue;
+            if (self.is_discarded) batch.result(i).discard();
+            try batch.result(i).set(try Counted.init(key, self.alive));
+            if (key == 9) batch.result(i).fail(error.DatabaseIsDown);
+        }
+        if (self.cache) |cache| {
+            const maker = Maker{ .alive = self.alive, .calls = self.asked };
+            try expectError(error.Recursion, cache.getOrLoad(batch.key(0), maker));
+        }
+        if (self.failure) |failure| return failure;
+    }
+};
+
+const ObjectAnswer = anyerror!?ct.Loaded(*Counted);
+
+fn expectObject(expected: u32, answer: ObjectAnswer) !void {
+    const read = (try answer).?;
+    defer read.value.deinit();
+    try expectEqual(expected, read.value.object.number);
+}
+
+test "many objects are loaded by one call" {
+    var alive = Alive.init(0);
+    var asked = Alive.init(0);
+    const cache = try Objects.initWith(.{ .maxsize = 10, .negative_ttl = .hours(1) }, {});
+    var maker = ManyMaker{ .alive = &alive, .asked = &asked, .cache = cache };
+    try expect(try cache.set(2, try Counted.init(2, &alive)));
+    const allocator = std.testing.allocator;
+    var answers: [5]ObjectAnswer = undefined;
+    try cache.getOrLoadMany(allocator, &.{ 1, 2, 0, 9, 1 }, maker, .{}, &answers);
+    try expectEqual(@as(usize, 3), alivesOf(&asked));
+    try expectObject(1, answers[0]);
+    try expectObject(2, answers[1]);
+    try expect(try answers[2] == null);
+    try expectError(error.DatabaseIsDown, answers[3]);
+    try expectObject(1, answers[4]);
+    try expectEqual(@as(usize, 2), alivesOf(&alive));
+    try cache.getOrLoadMany(allocator, &.{ 0, 1 }, maker, .{}, &answers);
+    try expectEqual(@as(usize, 3), alivesOf(&asked)); // that there is none is remembered
+    try expect(try answers[0] == null);
+    try expectObject(1, answers[1]);
+
+    maker.failure = error.Recursion;
+    maker.cache = null;
+    try cache.getOrLoadMany(allocator, &.{ 1, 3, 4 }, maker, .{}, &answers);
+    try expectObject(1, answers[0]);
+    for (answers[1..3]) |answer| try expectError(error.Recursion, answer);
+    maker.failure = null;
+    maker.is_discarded = true;
+    try cache.getOrLoadMany(allocator, &.{ 5, 5 }, maker, .{}, &answers);
+    try expectObject(5, answers[0]);
+    try expectError(error.Unsupported, answers[1]);
+    try expectError(error.Invalid, cache.getOrLoadMany(
+        allocator,
+        &.{6},
+        maker,
+        .{ .force = true },
+        &answers,
+    ));
+    try expectEqual(@as(usize, 2), alivesOf(&alive));
+    try expectEqual(@as(u64, 0), (try cache.stats()).pinned);
+    cache.deinit();
+    try expectEqual(@as(usize, 0), alivesOf(&alive));
+}
+
+test "many objects are renewed, and old ones serve" {
+    var clock = Clock{};
+    var alive = Alive.init(0);
+    const cache = try Objects.initWith(.{
+        .maxsize = 10,
+        .ttl = .{ .ns = 100 },
+        .stale = .{ .ns = 50 },
+        .retry = .{ .ns = 5 },
+    }, &clock);
+    const ManyRenewer = struct {
+        pub fn loadMany(_: @This(), batch: ct.Batch(u32, *Counted)) anyerror!void {
+            for (0..batch.len()) |i| {
+                try expectEqual(batch.key(i), batch.result(i).old().?.number);
+                if (batch.key(i) == 1) batch.result(i).notModified();
+                if (batch.key(i) == 2) batch.result(i).fail(error.DatabaseIsDown);
+            }
+        }
+    };
+    for (1..4) |number| {
+        const object = try Counted.init(@intCast(number), &alive);
+        try expect(try cache.set(@intCast(number), object));
+    }
+    clock.now += 110;
+    var answers: [3]ObjectAnswer = undefined;
+    const keys = [_]u32{ 1, 2, 3 };
+    try cache.getOrLoadMany(std.testing.allocator, &keys, ManyRenewer{}, .{}, &answers);
+    try expect(!(try answers[0]).?.is_stale and (try answers[1]).?.is_stale);
+    try expectObject(1, answers[0]);
+    try expectObject(2, answers[1]);
+    try expect(try answers[2] == null);
+    cache.deinit();
+    try expectEqual(@as(usize, 0), alivesOf(&alive));
+}
+
+/// Asks for the same keys as others, in an order of its own.
+const ManyAsker = struct {
+    fn run(cache: Objects, maker: ManyMaker, start: usize, wrong: *Alive) void {
+        for (0..50) |turn| {
+            var keys: [8]u32 = undefined;
+            for (&keys, 0..) |*key, i| key.* = @intCast(10 + 10 * turn + (start + i) % 8);
+            var answers: [8]ObjectAnswer = undefined;
+            cache.getOrLoadMany(std.testing.allocator, &keys, maker, .{}, &answers) catch {
+                _ = wrong.fetchAdd(1, .seq_cst);
+                continue;
+            };
+            for (keys, answers) |key, answer| expectObject(key, answer) catch {
+                _ = wrong.fetchAdd(1, .seq_cst);
+            };
+        }
+    }
+};
+
+test "batches of objects that overlap do not wait for each other" {
+    for ([_]bool{ false, true }) |is_discarded| {
+        var alive = Alive.init(0);
+        var asked = Alive.init(0);
+        var wrong = Alive.init(0);
+        const cache = try Objects.init(.lru, 1000);
+        const maker = ManyMaker{ .alive = &alive, .asked = &asked, .is_discarded = is_discarded };
+        var threads: [4]std.Thread = undefined;
+        for (&threads, 0..) |*thread, i| {
+            thread.* = try std.Thread.spawn(.{}, ManyAsker.run, .{ cache, maker, i, &wrong });
+        }
+        for (threads) |thread| thread.join();
+        try expectEqual(@as(usize, 0), alivesOf(&wrong));
+        if (!is_discarded) try expectEqual(@as(usize, 400), alivesOf(&asked));
+        cache.deinit();
+        try expectEqual(@as(usize, 0), alivesOf(&alive));
+    }
+}
+
 test "a snapshot of typed values goes into another cache" {
     var bytes: [512]u8 = undefined;
     const Tape = struct {
