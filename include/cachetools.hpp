@@ -18,6 +18,7 @@
  *     codec                        how a type becomes bytes; specialize it for types of yours
  *     options, entry               how to make a cache, and what is special about one entry
  *     load_options                 how to load
+ *     wait, batch                  waiting without a thread, loading many keys
  *     cache, lease, memo
  *
  * CONVENTIONS
@@ -60,6 +61,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <exception>
 #include <iterator>
 #include <limits>
@@ -1058,6 +1060,121 @@ class lease {
   detail::call::slot slot_ = nullptr;
 };
 
+// ---- wait, batch -------------------------------------------------------------------------------
+
+/** A call that waits for a load without a thread: see cache::get_or_lease_async. Its destructor
+ *  cancels the call. It must not outlive the cache. */
+class wait {
+ public:
+  wait() noexcept = default;
+  wait(wait &&other) noexcept
+      : wait_(std::exchange(other.wait_, nullptr)), state_(std::move(other.state_)) {}
+  wait &operator=(wait &&other) noexcept {
+    if (this != &other) {
+      cancel();
+      wait_ = std::exchange(other.wait_, nullptr);
+      state_ = std::move(other.state_);
+    }
+    return *this;
+  }
+  ~wait() { cancel(); }
+
+  /** Whether there is a call to cancel; also after it was told. */
+  explicit operator bool() const noexcept { return wait_ != nullptr; }
+  /** Ends the call. Returns whether it will be told nothing; false: it was told, is or will be. */
+  bool cancel() noexcept {
+    const bool ended = ct_wait_cancel(std::exchange(wait_, nullptr));
+    if (ended)
+      state_.reset();
+    else
+      (void)state_.release();  // who is told deletes it
+    return ended;
+  }
+
+ private:
+  template <class K, class V>
+  friend class cache;
+  using owner = std::unique_ptr<void, void (*)(void *)>;
+  wait(ct_wait *taken, owner state) noexcept : wait_(taken), state_(std::move(state)) {}
+
+  ct_wait *wait_ = nullptr;
+  owner state_{nullptr, [](void *) {}};
+};
+
+/** What a loader of many keys is asked for: see cache::get_or_load_many. Lives as long as the
+ *  loader runs. Of what is done with one key, the last counts; if nothing is, there is no value. */
+template <class Key, class Value>
+class batch {
+  using held = detail::held<Value>;
+
+ public:
+  batch(const batch &) = delete;
+  batch &operator=(const batch &) = delete;
+
+  std::size_t size() const noexcept { return items_.size(); }
+  /** One of the keys, no two of which are the same. */
+  typename detail::held<Key>::shown key(std::size_t i) const {
+    return detail::held<Key>::show(items_[i].key);
+  }
+  /** The old value that is to be renewed; or nothing, an optional or a null pointer. */
+  typename held::maybe old(std::size_t i) const {
+    if constexpr (!held::by_pointer) {
+      ct_bytes bytes;
+      if (ct_result_old(items_[i].to, &bytes) != CT_OK) return {};
+      return held::show_or_nothing(detail::view(bytes));
+    } else {
+      return items_[i].old;
+    }
+  }
+  /** Brings the value of a key. */
+  void set(std::size_t i, typename held::argument given, const entry &special = {}) {
+    item &it = items_[i];
+    it.thrown = nullptr;
+    if constexpr (!held::by_pointer) {
+      const detail::parcel<Value> sent(given);
+      detail::set_entry(it.to, special);
+      ct_result_set(it.to, sent.data(), sent.size());
+    } else {
+      it.made = std::move(given);
+      it.special = special;
+    }
+  }
+  /** The old value is still right: its lifetime begins anew. */
+  void keep(std::size_t i, const entry &special = {}) {
+    item &it = items_[i];
+    it.thrown = nullptr;
+    if constexpr (!held::by_pointer) {
+      detail::set_entry(it.to, special);
+      ct_result_not_modified(it.to);
+    } else {
+      it.special = special;
+      it.special.not_modified = true;
+    }
+  }
+  /** This key alone fails, as if its loader had thrown that. */
+  void fail_with(std::size_t i, std::exception_ptr thrown) {
+    item &it = items_[i];
+    if constexpr (!held::by_pointer) ct_result_fail(it.to, detail::failure_of(thrown));
+    it.thrown = std::move(thrown);
+  }
+
+ private:
+  template <class K, class V>
+  friend class cache;
+  // Bytes go to the library at once; pointers stay here.
+  struct item {
+    std::string_view key;
+    ct_result *to = nullptr;
+    typename held::result old{};
+    typename held::result made{};
+    entry special{};
+    std::exception_ptr thrown{};
+  };
+  explicit batch(std::size_t size) : items_(size) {}
+
+  std::vector<item> items_;
+};
+
 // ---- cache -------------------------------------------------------------------------------------
 
 /** A cache of values of a type under keys of a type: see the top. Functions are those of C by the
@@ -1383,7 +1500,8 @@ class cache {
     result value = {};
     /** Whether the value is past its deadline: a renewal has failed, or is on its way. */
     bool stale = false;
-    /** What the loader of this very call threw, if the old value serves nevertheless. */
+    /** What the loader of this very call threw, if the old value serves nevertheless. Of many
+     *  keys: why this one failed, too. */
     std::exception_ptr failure = {};
     explicit operator bool() const noexcept { return static_cast<bool>(value); }
   };
@@ -1410,6 +1528,32 @@ class cache {
     return load_bytes(key, sought.bytes(), &options, load);
   }
 
+  /**
+   * Loads many keys, a range of them, by one call of load(batch<Key, Value> &): with those that are
+   * absent and that nobody else is loading. Then it waits for the loads of others, and holds no
+   * lease meanwhile. Each load that is given up while it waits costs one more call, with that key
+   * alone. A key that is there more than once is looked up once.
+   *
+   * Each key fails alone, as batch::fail_with says; if load throws, each key that it was asked for
+   * fails. The results are in the order of the keys. Throws only if nothing was loaded, or what a
+   * listener threw.
+   */
+  template <class Keys, class Load>
+  std::vector<loaded> get_or_load_many(const Keys &keys, Load &&load) {
+    const std::vector<std::string> sought = encoded(keys);
+    if constexpr (kByPointer)
+      return load_pointers(sought, load);
+    else
+      return load_many(sought, nullptr, load);
+  }
+  /** The same with options: timeout is how long to wait for others all in all. Not for pointers. */
+  template <class Keys, class Load>
+  std::vector<loaded> get_or_load_many(const Keys &keys, const load_options &how, Load &&load) {
+    static_assert(!kByPointer, "cachetools: load_options are not for pointers");
+    const ct_load_options options = detail::raw(how);
+    return load_many(encoded(keys), &options, load);
+  }
+
   /** Takes the value or the lease; both if the value is to be renewed; neither if another caller
    *  still has the lease when the time is over. duration::max(): wait as long as it takes. Not for
    *  pointers: of a value that is not kept, nobody would know when to delete it. */
@@ -1427,9 +1571,51 @@ class cache {
     ct_lease *taken = nullptr;
     const ct_status status = ct_get_or_lease(native(), sought.data(), sought.size(),
                                              detail::ticks(wait), out.out(), &taken);
-    detail::lease_owner owner(taken);
-    detail::check(status);
-    return {held::take(std::move(out)), {std::move(owner), slot()}, status == CT_STALE};
+    return offered(status, std::move(out), detail::lease_owner(taken), slot());
+  }
+
+  /** What get_or_lease_async answers: the offer, or what waits for it. */
+  struct pending {
+    std::optional<offer> now;
+    cachetools::wait wait;
+  };
+  /**
+   * get_or_lease that never waits, for event loops. Where get_or_lease would wait, `now` is empty,
+   * and done(offer, failure) is called once, unless `wait` ends before: on whichever thread ends
+   * the load, perhaps before this call returns, with no lock held. failure is what get_or_lease
+   * would throw. done must not throw (std::terminate).
+   */
+  [[nodiscard]] pending get_or_lease_async(key_argument key,
+                                           callback<void(offer, std::exception_ptr)> done) {
+    static_assert(!kByPointer, "cachetools: pointers are loaded by get_or_load");
+    struct waiting {
+      callback<void(offer, std::exception_ptr)> done;
+      detail::call::slot slot;
+    };
+    const detail::parcel<Key> sought(key);
+    cachetools::wait::owner state(new waiting{std::move(done), slot()},
+                                  [](void *it) { delete static_cast<waiting *>(it); });
+    value out;
+    ct_lease *taken = nullptr;
+    ct_wait *made = nullptr;
+    const ct_status status = ct_get_or_lease_async(
+        native(), sought.data(), sought.size(), nullptr,
+        [](void *user_data, ct_status told, const ct_value *shown, ct_lease *given) noexcept {
+          const std::unique_ptr<waiting> it(static_cast<waiting *>(user_data));
+          detail::lease_owner owner(given);
+          std::optional<offer> found;
+          std::exception_ptr failure;
+          detail::guarded(failure, false, [&] {
+            value held_once;
+            if (shown != nullptr) detail::check(ct_value_ref(shown, held_once.out()));
+            found.emplace(offered(told, std::move(held_once), std::move(owner), it->slot));
+            return true;
+          });
+          it->done(found ? std::move(*found) : offer{}, failure);
+        },
+        state.get(), out.out(), &taken, &made);
+    if (status == CT_PENDING) return {std::nullopt, {made, std::move(state)}};
+    return {offered(status, std::move(out), detail::lease_owner(taken), slot()), {}};
   }
 
   /**
@@ -1695,6 +1881,154 @@ class cache {
     return {held::take(std::move(out)), status == CT_STALE, state.thrown};
   }
 
+  static offer offered(ct_status status, value out, detail::lease_owner lease,
+                       detail::call::slot slot) {
+    detail::check(status);
+    return {held::take(std::move(out)), {std::move(lease), slot}, status == CT_STALE};
+  }
+
+  template <class Keys>
+  static std::vector<std::string> encoded(const Keys &keys) {
+    std::vector<std::string> all;
+    for (const auto &key : keys) all.emplace_back(detail::parcel<Key>(key).bytes());
+    return all;
+  }
+
+  template <class Load>
+  std::vector<loaded> load_many(const std::vector<std::string> &keys,
+                                const ct_load_options *options, Load &load) {
+    struct state {
+      Load &load;
+      std::unordered_map<std::string, std::exception_ptr> thrown;
+    } state{load, {}};
+    std::string bytes;
+    std::vector<std::size_t> ends;
+    for (const std::string &key : keys) ends.push_back((bytes += key).size());
+    std::vector<ct_value> values(keys.size(), CT_VALUE_INIT);
+    std::vector<ct_status> statuses(keys.size());
+    std::vector<value> owners(keys.size());
+    std::vector<loaded> found(keys.size());
+    auto call = enter();
+    const ct_status status = ct_get_or_load_many(
+        native(), bytes.data(), ends.data(), keys.size(),
+        [](void *user_data, const ct_bytes *asked, std::size_t count,
+           ct_result *const *to) noexcept {
+          auto &it = *static_cast<struct state *>(user_data);
+          std::exception_ptr thrown;
+          const ct_status answer = detail::guarded(thrown, detail::kThrew, [&] {
+            batch<Key, Value> those(count);
+            for (std::size_t i = 0; i < count; i++) {
+              those.items_[i].key = detail::view(asked[i]);
+              those.items_[i].to = to[i];
+            }
+            it.load(those);
+            for (const auto &one : those.items_)
+              if (one.thrown) it.thrown[std::string(one.key)] = one.thrown;
+            return CT_OK;
+          });
+          if (!thrown) return answer;
+          std::exception_ptr forgotten;
+          detail::guarded(forgotten, false, [&] {
+            for (std::size_t i = 0; i < count; i++)
+              it.thrown[std::string(detail::view(asked[i]))] = thrown;
+            return true;
+          });
+          return detail::failure_of(thrown);
+        },
+        &state, options, values.data(), statuses.data());
+    for (std::size_t i = 0; i < keys.size(); i++) owners[i] = value(values[i]);
+    call.end(status);
+    for (std::size_t i = 0; i < keys.size(); i++) {
+      const auto thrown = state.thrown.find(keys[i]);
+      found[i].stale = statuses[i] == CT_STALE;
+      if (thrown != state.thrown.end()) found[i].failure = thrown->second;
+      detail::guarded(found[i].failure, false, [&] {
+        if (detail::check(statuses[i]) == CT_BUSY) detail::fail(CT_BUSY);
+        found[i].value = held::take(std::move(owners[i]));
+        return true;
+      });
+    }
+    return found;
+  }
+
+  // load_many with turns: those of all keys whose lease is free, then those of others.
+  template <class Load>
+  std::vector<loaded> load_pointers(const std::vector<std::string> &keys, Load &load) {
+    struct attempt {
+      attempt(detail::turns &of, std::size_t place, ct_lease *taken, result before)
+          : at(place), turn(of), lease(taken), old(std::move(before)) {}
+      std::size_t at;
+      detail::turns::turn turn;
+      detail::lease_owner lease;  // ends before the turn
+      result old;
+    };
+    std::vector<loaded> found(keys.size());
+    std::vector<std::size_t> waits;
+    std::unordered_map<std::string_view, std::size_t> first;
+    {
+      std::deque<attempt> attempts;
+      for (std::size_t i = 0; i < keys.size(); i++) {
+        if (!first.emplace(keys[i], i).second) continue;
+        value out;
+        ct_lease *taken = nullptr;
+        const ct_status status =
+            ct_get_or_lease(native(), keys[i].data(), keys[i].size(), 0, out.out(), &taken);
+        detail::lease_owner owner(taken);
+        result value_found = held::take(std::move(out));
+        if (taken != nullptr) {
+          attempts.emplace_back(*turns_, i, nullptr, std::move(value_found));
+          attempts.back().lease = std::move(owner);
+          attempts.back().turn.begin(keys[i]);
+        } else if (status == CT_BUSY) {
+          waits.push_back(i);
+        } else {
+          detail::check(status);
+          found[i] = {std::move(value_found), status == CT_STALE, nullptr};
+        }
+      }
+      batch<Key, Value> those(attempts.size());
+      for (std::size_t i = 0; i < attempts.size(); i++) {
+        those.items_[i].key = keys[attempts[i].at];
+        those.items_[i].old = attempts[i].old;
+      }
+      std::exception_ptr thrown;
+      if (!attempts.empty()) detail::guarded(thrown, false, [&] { return load(those), true; });
+      for (std::size_t i = 0; i < attempts.size(); i++) {
+        attempt &it = attempts[i];
+        auto &brought = those.items_[i];
+        loaded &to = found[it.at];
+        std::exception_ptr failure;
+        to = detail::guarded(failure, loaded{}, [&] {
+          return settle(keys[it.at], it.turn, it.lease, brought.special, std::move(brought.made),
+                        it.old, thrown ? thrown : brought.thrown);
+        });
+        if (failure) to.failure = failure;
+      }
+    }
+    const auto alone = [&load](const auto &key, entry &special, const result &old) -> result {
+      const detail::parcel<Key> bytes(key);
+      batch<Key, Value> those(1);
+      auto &it = those.items_[0];
+      it.key = bytes.bytes();
+      it.old = old;
+      load(those);
+      if (it.thrown) std::rethrow_exception(it.thrown);
+      special = it.special;
+      return it.made;
+    };
+    for (const std::size_t i : waits) {
+      std::exception_ptr failure;
+      found[i] = detail::guarded(
+          failure, loaded{}, [&] { return load_pointer(held_key::show(keys[i]), keys[i], alone); });
+      if (failure) found[i].failure = failure;
+    }
+    for (std::size_t i = 0; i < keys.size(); i++) {
+      const std::size_t same = first.find(keys[i])->second;
+      if (same != i) found[i] = found[same];
+    }
+    return found;
+  }
+
   template <class Load>
   loaded load_pointer(key_argument key, std::string_view bytes, Load &load) {
     for (;;) {
@@ -1722,15 +2056,26 @@ class cache {
     detail::lease_owner lease(taken);
     turn.begin(bytes);
     entry special;
-    std::optional<parcel> sent;
     std::exception_ptr thrown;
     result made = detail::guarded(thrown, result(), [&]() -> result {
-      result it = detail::load_by(load, key, special, [&old] { return old; });
-      if (special.not_modified) it = old;
-      if (special.not_modified && old == nullptr) detail::fail(CT_ERR_CALLBACK);
-      if (it != nullptr) sent.emplace(it);
-      return it;
+      return detail::load_by(load, key, special, [&old] { return old; });
     });
+    return settle(bytes, turn, lease, special, std::move(made), old, thrown);
+  }
+
+  // Ends a lease by what its loader brought or threw, and says how the turn will have ended.
+  template <class Result>
+  loaded settle(std::string_view bytes, detail::turns::turn &turn, detail::lease_owner &lease,
+                const entry &special, Result made, const Result &old, std::exception_ptr thrown) {
+    std::optional<parcel> sent;
+    if (!thrown) {
+      detail::guarded(thrown, false, [&] {
+        if (special.not_modified) made = old;
+        if (special.not_modified && old == nullptr) detail::fail(CT_ERR_CALLBACK);
+        if (made != nullptr) sent.emplace(made);
+        return true;
+      });
+    }
     auto call = enter();
     if (sent) {
       const ct_entry_options options = detail::entry_options(special);

@@ -18,7 +18,8 @@ void *allocate(std::size_t size) noexcept {
   if (it != nullptr) blocks++;
   return it;
 }
-void release(void *it) noexcept {
+// Inlined, it makes GCC warn that operator new's memory goes to free.
+[[gnu::noinline]] void release(void *it) noexcept {
   if (it == nullptr) return;
   blocks--;
   std::free(it);
@@ -469,6 +470,9 @@ void use_everything(const ct_allocator &allocator) {
   now = at(1220);
   if (it.get_or_renew(5, [](int) -> pointer { throw std::bad_alloc(); }).value == nullptr)
     fail_msg("%s", "the old object does not serve");
+  it.get_or_load_many(std::vector<int>{5, 8, 9, 8}, [](auto &those) {
+    for (std::size_t i = 0; i < those.size(); i++) those.set(i, make(those.key(i)));
+  });
   it.pop(5);
   it.popitem();
   it.clear();
@@ -487,6 +491,15 @@ void use_texts(const ct_allocator &allocator) {
   it.get_or_lease("b").lease.fulfil(text);
   it.compute("b", [](auto old) { return std::string(*old) + "!"; });
   it.get_many(std::vector<std::string>{text, "a"});
+  it.get_or_load_many(std::vector<std::string>{text, "c", "d"}, [&](auto &those) {
+    for (std::size_t i = 0; i < those.size(); i++) those.set(i, text);
+  });
+  auto leased = it.get_or_lease("e");
+  std::string told;
+  const auto waits = it.get_or_lease_async("e", [&](auto found, const std::exception_ptr &) {
+    if (found.value) told = *std::move(found.value);
+  });
+  leased.lease.fulfil(text);
   it.popitem();
   std::string saved;
   it.save([&saved](std::string_view bytes) { saved += bytes; });
