@@ -17,6 +17,7 @@ did not happen raises an Error. What a callback raises continues in the call tha
 All of this is safe on any thread. Only CPython with a GIL is supported, in its main interpreter.
 """
 
+from ._base import Version, stats_text
 from ._bytes import BytesCache
 from ._callbacks import LEAVE, NOT_MODIFIED, REMOVE, Event, Loaded
 from ._choices import Cause, Order, Policy, WeightKind
@@ -76,9 +77,11 @@ __all__ = [
     "Status",
     "TooLargeError",
     "UnsupportedError",
+    "Version",
     "WeightKind",
     "key",
     "memoize",
+    "stats_text",
     "version",
 ]
 

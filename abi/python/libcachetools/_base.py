@@ -2,6 +2,7 @@
 """What caches of bytes and caches of objects have in common."""
 
 import collections.abc
+import weakref
 from typing import (
     Any,
     Callable,
@@ -18,7 +19,17 @@ from typing import (
 )
 
 from . import _hot
-from ._callbacks import LEAVE, REMOVE, Callbacks, Event, Loaded, describe, hand_back
+from ._callbacks import (
+    LEAVE,
+    REMOVE,
+    Callbacks,
+    Event,
+    Loaded,
+    Tags,
+    describe,
+    hand_back,
+    tag_of,
+)
 from ._choices import Order, Policy, WeightKind, chosen
 from ._errors import (
     BusyError,
@@ -45,12 +56,19 @@ Freshness = Dict[str, Optional[Seconds]]
 """refresh_ahead, stale, retry, negative_ttl and jitter."""
 
 
+_kept: "weakref.WeakKeyDictionary[Any, Any]" = weakref.WeakKeyDictionary()
+"""What options point to."""
+
+
 def entry_options(
     ttl: Optional[Seconds] = None,
     deadline: Optional[Seconds] = None,
     weight: Optional[int] = None,
     if_absent: bool = False,
     if_present: bool = False,
+    if_same: "Optional[Version]" = None,
+    keep_ttl: bool = False,
+    tags: Optional[Tags] = None,
 ) -> Any:
     """Return a ct_entry_options."""
     options = ffi.new("ct_entry_options *")
@@ -68,6 +86,17 @@ def entry_options(
         options.flags |= lib.CT_ENTRY_IF_ABSENT
     if if_present:
         options.flags |= lib.CT_ENTRY_IF_PRESENT
+    if if_same is not None:
+        options.flags |= lib.CT_ENTRY_IF_SAME
+        options.same = if_same._held()
+    if keep_ttl:
+        options.flags |= lib.CT_ENTRY_KEEP_TTL
+    if tags is not None:
+        options.flags |= lib.CT_ENTRY_TAGS
+        names = [ffi.from_buffer(it) for it in map(tag_of, tags)]
+        options.tags = raw = ffi.new("ct_bytes[]", [(it, len(it)) for it in names])
+        options.tag_count = len(names)
+        _kept[options] = raw, names
     return options
 
 
@@ -142,9 +171,7 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         keep_nothing: bool,
     ) -> None:
         self.close()  # if this one is made again
-        self._ends = {}  # of walks and leases
-        self._callbacks = callbacks
-        self._reraises = callbacks.are_any
+        self._ends = {}
         self._user_data = ffi.new_handle(callbacks)
         options = ffi.new("ct_options *")
         lib.ct_options_init(options, ffi.sizeof("ct_options"))
@@ -169,7 +196,7 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         handle = ffi.new("ct_cache **")
         status = lib.ct_cache_new_with(options, handle)
         if status == Status.OK:
-            self._handle = handle[0]
+            self._handle = handle[0]  # to be freed, whatever is raised
         reraise()
         if status == Status.ERR_INVALID:
             problem = lib.ct_options_problem(options)
@@ -178,8 +205,17 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
             raise InvalidError(status, text or None)
         check(status)
         del structs  # options pointed to them
+        self._adopt(handle[0], callbacks, self._user_data)
+
+    def _adopt(self, handle: Any, callbacks: Callbacks, user_data: Any) -> None:
+        """Begin to be a cache."""
+        self._ends = {}  # of walks and leases
+        self._callbacks = callbacks
+        self._reraises = callbacks.are_any
+        self._user_data = user_data
+        self._handle = handle
         self._attach(
-            int(ffi.cast("uintptr_t", self._handle)),
+            int(ffi.cast("uintptr_t", handle)),
             self._values.holds_objects,
             callbacks.run_inside,
             self._reraises,
@@ -279,12 +315,22 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         weight: Optional[int] = None,
         if_absent: bool = False,
         if_present: bool = False,
+        if_same: "Optional[Version]" = None,
+        keep_ttl: bool = False,
+        tags: Optional[Tags] = None,
     ) -> Outcome:
         """Store a value with a lifetime, weight or condition of its own. A ttl of math.inf is none,
         whatever the cache's is; a deadline is by the cache's timer, by default time.monotonic().
+
+        With if_same, store it only if the key still has that version; else the outcome is EXISTS,
+        or MISSING. With keep_ttl, it lives as long as the old value would have; ttl and deadline
+        count only if there is none. tags, at most 8 texts or bytes, say what the value was made of:
+        see invalidate_tag.
         """
         handle = self._open()
-        options = entry_options(ttl, deadline, weight, if_absent, if_present)
+        options = entry_options(
+            ttl, deadline, weight, if_absent, if_present, if_same, keep_ttl, tags
+        )
         data, tokens = self._key(key)
         packed = self._values.pack(key, value, tokens)
         status = lib.ct_set_with(handle, data, len(data), packed, len(packed), options)
@@ -317,6 +363,29 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
             lib.ct_value_release(value)
         self._end_call()
         return item
+
+    def version(self, key: K) -> "Version":
+        """Return the version of a key, for if_same and delete_if. This is a use."""
+        handle, raw = self._open(), ffi.new("ct_value *")
+        data, _ = self._key(key)
+        status = lib.ct_get(handle, data, len(data), raw)
+        version = Version(raw, self._values, self._user_data)
+        self._end_call(status)
+        return version
+
+    def delete_if(self, key: K, same: "Version") -> bool:
+        """Remove an entry if the key still has that version. Returns whether it had."""
+        handle = self._open()
+        data, _ = self._key(key)
+        status = lib.ct_delete_if(handle, data, len(data), same._held())
+        return self._end_call(status) == Status.OK
+
+    def invalidate_tag(self, tag: Union[str, bytes]) -> None:
+        """End all values that carry a tag, at once, without touching them. A value whose load was
+        begun before is not kept if it carries the tag.
+        """
+        data = tag_of(tag)
+        self._end_call(lib.ct_invalidate_tag(self._open(), data, len(data), 0))
 
     def clear(self) -> None:
         """Remove all entries."""
@@ -468,6 +537,57 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         if check(status) == Status.BUSY:
             raise BusyError(status)
         return before if value is ABSENT else value
+
+
+class Version(Closing):
+    """What a key had: the very value, be there equal ones or not. It keeps the value in memory
+    until it is closed or collected.
+    """
+
+    value: Any
+    """The value, or ABSENT: then the key is to be absent."""
+
+    def __init__(self, raw: Any, values: Any, user_data: Any) -> None:
+        self._handle = raw
+        self._user_data = user_data  # of callbacks that the release may run
+        is_there = raw.data != ffi.NULL
+        self.value = values.value(raw.data, raw.size) if is_there else ABSENT
+
+    def _held(self) -> Any:
+        if self._handle is None:
+            raise ClosedError("the version is closed")
+        return self._handle
+
+    def close(
+        self,
+        release: Callable[[Any], None] = lib.ct_value_release,
+        reraise: Callable[[], None] = reraise,
+    ) -> None:
+        """Let the value go. Closing twice is allowed."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            release(handle)
+            reraise()
+
+
+def stats_text(caches: "Mapping[str, CacheBase[Any, Any]]") -> str:
+    """Return the counters of caches as Prometheus reads them, each with its name as a label."""
+    names = [ffi.new("char[]", name.encode()) for name in caches]
+    handles = [cache._open() for cache in caches.values()]
+    parts: List[bytes] = []
+    function = ffi.new_handle(_writer(parts))
+    status = lib.ct_stats_write(handles, names, len(handles), lib.on_write, function)
+    reraise()
+    check(status)
+    return b"".join(parts).decode()
+
+
+def _writer(parts: List[bytes]) -> Callable[[memoryview], int]:
+    def write(data: memoryview) -> int:
+        parts.append(bytes(data))
+        return len(data)
+
+    return write
 
 
 class Walk(Dependent, Iterator[Tuple[K, V]]):

@@ -18,7 +18,16 @@ from typing import (
 )
 
 from ._base import CacheBase, Pairs, answer, entry_options, pairs_of
-from ._callbacks import NOT_MODIFIED, Callbacks, Event, Loaded, describe, hand_back, status_of
+from ._callbacks import (
+    NOT_MODIFIED,
+    Callbacks,
+    Event,
+    Loaded,
+    Tags,
+    describe,
+    hand_back,
+    status_of,
+)
 from ._choices import Policy, WeightKind
 from ._errors import (
     BusyError,
@@ -158,6 +167,8 @@ class BytesCache(CacheBase[bytes, bytes]):
         weight: Optional[int] = None,
         if_absent: bool = False,
         if_present: bool = False,
+        keep_ttl: bool = False,
+        tags: Optional[Tags] = None,
     ) -> List[Union[Outcome, Error]]:
         """Store many pairs, or a mapping, in one call. Each succeeds or fails alone: returns a list
         with an Outcome for each, or an Error if it failed.
@@ -168,13 +179,52 @@ class BytesCache(CacheBase[bytes, bytes]):
             parts += as_bytes(key), as_bytes(value)
         ends = ffi.new("size_t[]", list(itertools.accumulate(map(len, parts))))
         statuses = ffi.new("ct_status[]", len(parts) // 2)
-        options = entry_options(ttl, deadline, weight, if_absent, if_present)
+        options = entry_options(
+            ttl, deadline, weight, if_absent, if_present, keep_ttl=keep_ttl, tags=tags
+        )
         status = lib.ct_set_many(handle, b"".join(parts), ends, len(statuses), options, statuses)
         if self._reraises:
             reraise()
         if not any(statuses):
             check(status)  # nothing was tried
         return [Outcome(one) if one >= 0 else error_of(one) for one in statuses]
+
+    def add(
+        self,
+        key: bytes,
+        delta: int,
+        initial: int = 0,
+        *,
+        ttl: Optional[Seconds] = None,
+        deadline: Optional[Seconds] = None,
+        weight: Optional[int] = None,
+        if_present: bool = False,
+        tags: Optional[Tags] = None,
+    ) -> Optional[int]:
+        """Add to a counter, which keeps its lifetime, or store initial + delta with the lifetime,
+        weight and tags given. Returns the sum; None with if_present if there is no counter. A
+        counter is 8 bytes, a signed number in the machine's order; sums saturate. Raises
+        UnsupportedError if the value is of another size.
+        """
+        handle, total = self._open(), ffi.new("int64_t *")
+        options = entry_options(ttl, deadline, weight, if_present=if_present, tags=tags)
+        data, _ = self._key(key)
+        status = lib.ct_add(handle, data, len(data), delta, initial, options, total)
+        return None if self._end_call(status) == Status.MISS else total[0]
+
+    def __copy__(self) -> "BytesCache":  # type: ignore[override]
+        """Return a cache with the same entries, which calls the same callbacks. Raises
+        UnsupportedError with drop.
+        """
+        handle = ffi.new("ct_cache **")
+        status = lib.ct_cache_copy(self._open(), handle)
+        copied = type(self).__new__(type(self))
+        if status == Status.OK:
+            copied._adopt(handle[0], self._callbacks, self._user_data)
+            copied._renews_ahead = self._renews_ahead
+            copied._tasks = {}
+        self._end_call(status)
+        return copied
 
     # ---- Snapshots
 

@@ -7,14 +7,21 @@ and continues there.
 
 import dataclasses
 import functools
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Optional, Tuple, Union
 
 from ._choices import Cause
 from ._errors import FAILED, BusyError, Error, Status
 from ._ffi import ffi, lib
 from ._handles import here
 from ._numbers import Seconds, seconds_of, ticks, unsigned
-from ._values import copy_of
+from ._values import as_bytes, copy_of
+
+Tags = Iterable[Union[str, bytes]]
+
+
+def tag_of(tag: Union[str, bytes]) -> bytes:
+    """Return a tag as bytes."""
+    return tag.encode() if isinstance(tag, str) else as_bytes(tag)
 
 
 @dataclasses.dataclass
@@ -36,6 +43,7 @@ class Loaded:
     deadline: Optional[Seconds] = None  # by the cache's timer
     weight: Optional[int] = None
     discard: bool = False  # hand it to the callers, but do not keep it
+    tags: Optional[Tags] = None  # see invalidate_tag
 
 
 REMOVE: Any = object()
@@ -298,6 +306,8 @@ def describe(result: Any, loaded: Loaded) -> None:
         lib.ct_result_weight(result, unsigned(loaded.weight))
     if loaded.discard:
         lib.ct_result_discard(result)
+    for tag in map(tag_of, loaded.tags or ()):
+        lib.ct_result_tag(result, tag, len(tag))
 
 
 @_called_by_c(FAILED)

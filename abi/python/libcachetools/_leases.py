@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
 from ._base import entry_options
-from ._callbacks import NOT_MODIFIED, Loaded, status_of
+from ._callbacks import NOT_MODIFIED, Loaded, Tags, status_of
 from ._errors import CallbackError, ClosedError, Outcome, Status
 from ._ffi import ffi, lib
 from ._handles import Dependent
@@ -42,10 +42,11 @@ class Lease(Dependent):
         ttl: Optional[Seconds] = None,
         deadline: Optional[Seconds] = None,
         weight: Optional[int] = None,
+        tags: Optional[Tags] = None,
     ) -> bytes:
         """Store the value, hand it to all who wait, and return it."""
         value = as_bytes(value)
-        options = entry_options(ttl, deadline, weight)
+        options = entry_options(ttl, deadline, weight, tags=tags)
         raw = ffi.new("ct_value *")
         handle = self._take_over()
         if handle is None:
@@ -98,8 +99,10 @@ class Lease(Dependent):
 def fulfil(lease: Lease, value: Any) -> Optional[bytes]:
     """End a lease by what a loader has returned, and return the value, or None."""
     options: Dict[str, Any] = {}
+    tags = None
     if isinstance(value, Loaded):
         loaded, value = value, value.value
+        tags = loaded.tags
         options["weight"] = loaded.weight
         if loaded.discard:
             options["ttl"] = 0
@@ -109,7 +112,7 @@ def fulfil(lease: Lease, value: Any) -> Optional[bytes]:
         lease.fail()
         return None
     if value is not NOT_MODIFIED:
-        return lease.fulfil(value, **options)
+        return lease.fulfil(value, **options, tags=tags)
     if lease.old is None:
         raise CallbackError(Status.ERR_CALLBACK)
     lease.keep(**options)

@@ -324,7 +324,7 @@ class Cache(CacheBase[K, V], Generic[K, V]):
             loaded, value = value, value.value
             ttl = 0 if loaded.discard else loaded.ttl
             deadline = None if loaded.discard else loaded.deadline
-            options = entry_options(ttl, deadline, loaded.weight)
+            options = entry_options(ttl, deadline, loaded.weight, tags=loaded.tags)
         if value is ABSENT:
             return value
         if value is NOT_MODIFIED:

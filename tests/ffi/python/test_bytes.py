@@ -83,10 +83,14 @@ class StatusesAndOptions(unittest.TestCase):
 
     def test_nothing_that_is_freed_once_is_copied(self):
         cache = BytesCache(maxsize=10)
-        for it in cache, cache.get_or_lease(b"b"), ct.Key(), cache.walk():
+        for it in (ct.Cache(), cache.get_or_lease(b"b"), ct.Key(), cache.walk(),
+                   cache.version(b"a")):
             for use in (copy.copy, copy.deepcopy, pickle.dumps):
                 with self.assertRaisesRegex(TypeError, type(it).__name__):
                     use(it)
+        for use in (copy.deepcopy, pickle.dumps):
+            with self.assertRaisesRegex(TypeError, "BytesCache"):
+                use(cache)
 
     def test_what_could_not_be_made_is_collected_quietly(self):
         with unittest.mock.patch("sys.unraisablehook") as hook:
