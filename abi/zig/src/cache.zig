@@ -49,6 +49,13 @@ pub const EntryOptions = struct {
     weight: ?u64 = null,
     /// Whether to write at all: not over an entry, or only over one.
     condition: enum { always, if_absent, if_present } = .always,
+    /// Write only if the key still has this version, from `version`. Not together with condition.
+    if_same: ?*const Value = null,
+    /// Live as long as the old value would have; ttl and deadline count if there is none.
+    keep_ttl: bool = false,
+    /// What the value was made of, at most 8: `.{ .tags = &.{cachetools.tag("product:17")} }`. See
+    /// invalidateTag.
+    tags: []const c.ct_bytes = &.{},
 
     /// Translates options.
     pub fn raw(self: EntryOptions) c.ct_entry_options {
@@ -59,12 +66,60 @@ pub const EntryOptions = struct {
         if (self.weight != null) options.flags |= c.CT_ENTRY_WEIGHT;
         if (self.condition == .if_absent) options.flags |= c.CT_ENTRY_IF_ABSENT;
         if (self.condition == .if_present) options.flags |= c.CT_ENTRY_IF_PRESENT;
+        if (self.keep_ttl) options.flags |= c.CT_ENTRY_KEEP_TTL;
+        if (self.if_same) |version| {
+            options.flags |= c.CT_ENTRY_IF_SAME;
+            options.same = &version.raw;
+        }
+        if (self.tags.len > 0) {
+            options.flags |= c.CT_ENTRY_TAGS;
+            options.tags = self.tags.ptr;
+            options.tag_count = self.tags.len;
+        }
         options.ttl = (self.ttl orelse Duration.zero).ns;
         options.deadline = self.deadline orelse 0;
         options.weight = self.weight orelse 0;
         return options;
     }
 };
+
+/// A tag of a value. Borrowed.
+pub fn tag(name: []const u8) c.ct_bytes {
+    return .{ .data = name.ptr, .size = name.len };
+}
+
+/// Writes the counters of caches, as Prometheus reads them, into anything with
+/// writeAll(bytes: []const u8) anyerror!void. Caches are given by their handles, and each has a
+/// name, which becomes a label.
+pub fn writeStats(
+    writer: anytype,
+    caches: []const ?*c.ct_cache,
+    names: []const ?[*:0]const u8,
+) anyerror!void {
+    if (caches.len != names.len) return Error.Invalid;
+    const Call = Writing(@TypeOf(writer));
+    var call = Call{ .writer = writer };
+    const status =
+        c.ct_stats_write(caches.ptr, names.ptr, caches.len, Call.write, &call);
+    if (call.failure) |failure| return failure;
+    _ = try check(status);
+}
+
+fn Writing(comptime Writer: type) type {
+    return struct {
+        writer: Writer,
+        failure: ?anyerror = null,
+
+        fn write(it: ?*anyopaque, data: ?*const anyopaque, size: usize) callconv(.c) c.ct_status {
+            const call = at(@This(), it);
+            call.writer.writeAll(codec.slice(data, size)) catch |failure| {
+                call.failure = failure;
+                return callback_failed;
+            };
+            return c.CT_OK;
+        }
+    };
+}
 
 /// A key and its value.
 pub fn Entry(comptime K: type, comptime V: type) type {
@@ -135,6 +190,14 @@ pub fn Cache(comptime K: type, comptime V: type) type {
         pub fn deinit(self: Self) void {
             if (is_owned) c.ct_cache_free(self.turns);
             c.ct_cache_free(self.handle);
+        }
+
+        /// A cache with the same entries, which calls the same callbacks. Unsupported with drop.
+        pub fn copy(self: Self) Error!Self {
+            if (is_owned) @compileError("objects cannot be owned twice");
+            var handle: ?*c.ct_cache = null;
+            _ = try check(c.ct_cache_copy(self.handle, &handle));
+            return .{ .handle = handle.?, .turns = {} };
         }
 
         /// Takes over what a call read out.
@@ -224,6 +287,38 @@ pub fn Cache(comptime K: type, comptime V: type) type {
         pub fn remove(self: Self, key: K) Error!bool {
             const k = codec.encode(K, &key);
             return done(c.ct_delete(self.handle, k.ptr, k.len));
+        }
+
+        /// The version of a key, for if_same and removeIfSame; of an absent key, one that holds
+        /// nothing. It keeps the value until its deinit. This is a use.
+        pub fn version(self: Self, key: K) Error!Value {
+            const k = codec.encode(K, &key);
+            var out: c.ct_value = undefined;
+            _ = try check(c.ct_get(self.handle, k.ptr, k.len, &out));
+            return .{ .raw = out };
+        }
+
+        /// Removes an entry if the key still has that version. Returns whether it had.
+        pub fn removeIfSame(self: Self, key: K, same: *const Value) Error!bool {
+            const k = codec.encode(K, &key);
+            return done(c.ct_delete_if(self.handle, k.ptr, k.len, &same.raw));
+        }
+
+        /// Adds to a counter, or stores initial + delta as options say, and returns the sum; null
+        /// with if_present if there is no counter. Sums saturate.
+        pub fn add(self: Self, key: K, delta: i64, initial: i64, options: EntryOptions) Error!?i64 {
+            if (V != i64) @compileError("only values of i64 are counters");
+            const k = codec.encode(K, &key);
+            const raw = options.raw();
+            var sum: i64 = undefined;
+            const status = c.ct_add(self.handle, k.ptr, k.len, delta, initial, &raw, &sum);
+            return if (try done(status)) sum else null;
+        }
+
+        /// Ends all values that carry a tag, at once, without touching them. A value whose load was
+        /// begun before is not kept if it carries the tag.
+        pub fn invalidateTag(self: Self, name: []const u8) Error!void {
+            _ = try check(c.ct_invalidate_tag(self.handle, name.ptr, name.len, 0));
         }
 
         /// Removes the policy's next victim, and returns its key and value.
@@ -463,23 +558,7 @@ pub fn Cache(comptime K: type, comptime V: type) type {
         /// As saveFile, into anything with writeAll(bytes: []const u8) anyerror!void.
         pub fn save(self: Self, writer: anytype) anyerror!void {
             checkSaveable();
-            const Call = struct {
-                writer: @TypeOf(writer),
-                failure: ?anyerror = null,
-
-                fn write(
-                    it: ?*anyopaque,
-                    data: ?*const anyopaque,
-                    size: usize,
-                ) callconv(.c) c.ct_status {
-                    const call = at(@This(), it);
-                    call.writer.writeAll(codec.slice(data, size)) catch |failure| {
-                        call.failure = failure;
-                        return callback_failed;
-                    };
-                    return c.CT_OK;
-                }
-            };
+            const Call = Writing(@TypeOf(writer));
             var call = Call{ .writer = writer };
             const status = c.ct_snapshot_save(self.handle, Call.write, &call);
             if (call.failure) |failure| return failure;
@@ -826,6 +905,7 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             const One = struct {
                 loader: @TypeOf(loader),
 
+                /// Asks for a single key.
                 pub fn load(one: @This(), key: K, result: Result) anyerror!bool {
                     const k = codec.encode(K, &key);
                     const asked = [1]c.ct_bytes{.{ .data = k.ptr, .size = k.len }};

@@ -54,6 +54,8 @@ pub const Cache = @import("cache.zig").Cache;
 pub const Outcome = @import("cache.zig").Outcome;
 pub const EntryOptions = @import("cache.zig").EntryOptions;
 pub const Entry = @import("cache.zig").Entry;
+pub const tag = @import("cache.zig").tag;
+pub const writeStats = @import("cache.zig").writeStats;
 pub const Order = @import("cache.zig").Order;
 pub const Iterator = @import("cache.zig").Iterator;
 

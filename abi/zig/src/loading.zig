@@ -138,6 +138,11 @@ pub fn Result(comptime V: type) type {
             c.ct_result_not_modified(self.handle);
         }
 
+        /// What the value was made of: see Cache.invalidateTag. At most 8.
+        pub fn tag(self: Self, name: []const u8) void {
+            c.ct_result_tag(self.handle, name.ptr, name.len);
+        }
+
         /// Of many keys, this one alone fails. Of this and set, the last one counts.
         pub fn fail(self: Self, reason: anyerror) void {
             c.ct_result_fail(self.handle, statusOf(reason));

@@ -292,6 +292,94 @@ test "what is due is shown" {
 
 // ---- Many at once -------------------------------------------------------------------------------
 
+test "a key is written if it is the same, and its lifetime kept" {
+    var clock = ManualClock{};
+    const cache = try Cache.initWith(.{ .maxsize = 10, .ttl = .{ .ns = 100 } }, &clock);
+    defer cache.deinit();
+    const absent = try cache.version("a");
+    defer absent.deinit();
+    try expectEqual(.stored, try cache.setWith("a", "1", .{ .if_same = &absent }));
+    try expectEqual(.exists, try cache.setWith("a", "2", .{ .if_same = &absent }));
+    const seen = try cache.version("a");
+    defer seen.deinit();
+    try expectEqualStrings("1", seen.bytes());
+    clock.now += 30;
+    try expectEqual(.stored, try cache.setWith("a", "1", .{ .if_same = &seen, .keep_ttl = true }));
+    try expectEqual(@as(u64, 70), (try cache.inspect("a")).?.remaining);
+    try expect(!try cache.removeIfSame("a", &seen));
+    const now = try cache.version("a");
+    defer now.deinit();
+    try expect(try cache.removeIfSame("a", &now));
+    try expectEqual(.missing, try cache.setWith("a", "2", .{ .if_same = &now }));
+}
+
+test "counters count" {
+    const cache = try ct.Cache(u8, i64).init(.lru, 10);
+    defer cache.deinit();
+    try expectEqual(@as(?i64, null), try cache.add('n', 1, 0, .{ .condition = .if_present }));
+    try expectEqual(@as(?i64, 8), try cache.add('n', -2, 10, .{ .weight = 3 }));
+    try expectEqual(@as(?i64, 9), try cache.add('n', 1, 0, .{}));
+    try expectEqual(@as(?i64, 9), try cache.get('n'));
+    try expectEqual(@as(u64, 3), cache.weight());
+}
+
+const Tagging = struct {
+    pub fn load(_: Tagging, _: []const u8, result: Result) anyerror!bool {
+        result.tag("x");
+        try result.set("1");
+        return true;
+    }
+};
+
+test "what carries a tag ends with it" {
+    const cache = try Cache.init(.lru, 10);
+    defer cache.deinit();
+    const both = [_]ct.c.ct_bytes{ ct.tag("x"), ct.tag("y") };
+    try expectEqual(.stored, try cache.setWith("a", "1", .{ .tags = &both }));
+    try expectEqual(.stored, try cache.setWith("b", "1", .{ .tags = both[1..] }));
+    try expect(try cache.set("c", "1"));
+    try expectValue("1", try cache.getOrLoad("d", Tagging{}));
+    try cache.invalidateTag("x");
+    try expect(!cache.contains("a") and !cache.contains("d"));
+    try expectEqual(@as(u64, 2), cache.len());
+    try cache.invalidateTag("y");
+    try expectEqual(@as(u64, 1), cache.len());
+    const nine: [9]ct.c.ct_bytes = @splat(ct.tag("z"));
+    try expectError(error.Invalid, cache.setWith("a", "1", .{ .tags = &nine }));
+}
+
+test "a copy has the same entries" {
+    const cache = try Cache.init(.lru, 3);
+    try setAll(cache, "abc");
+    const other = try cache.copy();
+    defer other.deinit();
+    cache.deinit();
+    try setAll(other, "d");
+    try expect(!other.contains("a") and other.contains("b"));
+}
+
+test "statistics are text" {
+    const cache = try Cache.init(.lru, 3);
+    defer cache.deinit();
+    const Sink = struct {
+        size: usize = 0,
+        is_named: bool = false,
+        failure: ?anyerror = null,
+
+        pub fn writeAll(self: *@This(), bytes: []const u8) anyerror!void {
+            if (self.failure) |failure| return failure;
+            self.size += bytes.len;
+            if (std.mem.indexOf(u8, bytes, "cache=\"pages\"") != null) self.is_named = true;
+        }
+    };
+    var sink = Sink{};
+    try ct.writeStats(&sink, &.{cache.handle}, &.{"pages"});
+    try expect(sink.is_named and sink.size > 1000);
+    try expectError(error.Invalid, ct.writeStats(&sink, &.{cache.handle}, &.{}));
+    sink.failure = error.DiskFull;
+    try expectError(error.DiskFull, ct.writeStats(&sink, &.{cache.handle}, &.{"pages"}));
+}
+
 test "many are set and got" {
     const cache = try Cache.init(.lru, 1000);
     defer cache.deinit();
