@@ -590,6 +590,7 @@ static ct_status load_pair(void *user_data, const ct_bytes *keys, size_t count,
   ((host *)user_data)->calls++;
   CHECK(count == 2 && is_text(keys[0].data, keys[0].size, "a"));
   CHECK(ct_result_set(results[0], "1", 1) == CT_OK);
+  ct_result_tag(results[0], "tag", 3);
   ct_result_fail(results[1], CT_ERR_IO);
   return CT_OK;
 }
@@ -614,6 +615,8 @@ static void check_waiting(void) {
   CHECK(ct_get_or_load_many(cache, "akb", ends, 3, load_pair, &self, NULL, values, statuses) ==
         CT_OK);
   CHECK(self.calls == 2 && statuses[2] == CT_ERR_IO);
+  CHECK(ct_contains(cache, "a", 1) && ct_invalidate_tag(cache, "tag", 3, 0) == CT_OK);
+  CHECK(!ct_contains(cache, "a", 1) && ct_contains(cache, "k", 1));
   CHECK(take(&values[0], "1") && take(&values[1], "1") && values[2].data == NULL);
   ct_cache_free(cache);
 }

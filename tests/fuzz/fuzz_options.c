@@ -322,22 +322,27 @@ static const uint32_t kConditions = CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT | C
 
 /* Draws the options of an entry. *is_right tells whether a store may get them. */
 static ct_entry_options *draw_entry(bool *is_right) {
+  enum { kMostTags = 8 };
   static const ct_value nothing = CT_VALUE_INIT;
+  static const ct_bytes tags[kMostTags + 1] = {{NULL, 0}, {"a", 1}, {"b", 1}, {"a", 1}};
   ct_entry_options e = CT_ENTRY_OPTIONS_INIT;
-  e.flags = (uint32_t)(one_in(16) ? draw_number() : below(128));
+  e.flags = (uint32_t)(one_in(16) ? draw_number() : below(256));
   if (one_in(16)) e.reserved = (uint32_t)draw_number();
   if ((e.flags & CT_ENTRY_TTL) != 0 || one_in(16)) e.ttl = draw_number();
   if ((e.flags & CT_ENTRY_DEADLINE) != 0 || one_in(16)) e.deadline = draw_number();
   if ((e.flags & CT_ENTRY_WEIGHT) != 0 || one_in(16)) e.weight = draw_number();
   if ((e.flags & CT_ENTRY_IF_SAME) != 0 && e.ttl != 77) e.same = &nothing;
+  if ((e.flags & CT_ENTRY_TAGS) != 0 || one_in(16)) e.tag_count = below(kMostTags + 2);
+  if (e.tag_count != 0 && !one_in(16)) e.tags = tags;
   ct_entry_options *block = draw_struct(&e, sizeof e, is_right);
   const uint32_t lifetime = CT_ENTRY_TTL | CT_ENTRY_DEADLINE;
   const uint32_t conditions = e.flags & kConditions;
   const bool by_memory = it.asked.weight_kind == CT_WEIGHT_MEMORY && it.asked.weigher == NULL;
-  if (e.flags >= 128 || e.reserved != 0 || (e.flags & lifetime) == lifetime ||
+  if (e.flags >= 256 || e.reserved != 0 || (e.flags & lifetime) == lifetime ||
       (conditions & (conditions - 1)) != 0 ||
       ((e.flags & CT_ENTRY_IF_SAME) != 0) != (e.same != NULL) ||
-      (by_memory && (e.flags & CT_ENTRY_WEIGHT) != 0) ||
+      (e.tag_count != 0 && ((e.flags & CT_ENTRY_TAGS) == 0 || e.tags == NULL)) ||
+      e.tag_count > kMostTags || (by_memory && (e.flags & CT_ENTRY_WEIGHT) != 0) ||
       (e.ttl != 0 && (e.flags & CT_ENTRY_TTL) == 0) ||
       (e.deadline != 0 && (e.flags & CT_ENTRY_DEADLINE) == 0) ||
       (e.weight != 0 && (e.flags & CT_ENTRY_WEIGHT) == 0))
@@ -373,7 +378,7 @@ static void load(ct_cache *cache) {
   ct_lease *lease;
   const ct_status status = ct_get_or_lease(cache, key.data, key.size, 0, &value, &lease);
   require_status(status);
-  require((lease != NULL) == (status == CT_LEASED));
+  require((lease != NULL) == (status == CT_LEASED || status == CT_RENEW));
   ct_value_release(&value);
   if (lease == NULL) return;
   bool is_right;
