@@ -389,9 +389,14 @@ ct_status Cache::set_keeping_ttl(const Probe &probe, Bytes value, const ct_entry
   if (asks && shard_of(probe).peek(probe, now, nullptr) == CT_OK) {
     ct_entry_options over = entry;
     over.flags |= CT_ENTRY_IF_PRESENT;
-    const ct_status status = set_keeping_ttl(probe, value, over, now);
+    const ct_status status = set_inheriting(probe, value, over, now);
     if (status != CT_MISS) return status;
   }
+  return set_inheriting(probe, value, entry, now);
+}
+
+ct_status Cache::set_inheriting(const Probe &probe, Bytes value, const ct_entry_options &entry,
+                                Now &now) {
   Inheritance inheritance;
   StoreRequest request(memory_);
   request.inherits = &inheritance;

@@ -129,12 +129,11 @@ class alignas(64) Cache : public Owner {
     uint64_t wait_ns = UINT64_MAX;  // if there is no value
     uint64_t stale_ns = 0;          // if there is a stale one
     bool forces = false;            // as if there were no value
-    Waiter *waiter = nullptr;       // waits in place of the thread
     bool only_looks = false;        // CT_BUSY if there is anything to wait for
     uint64_t begun = 0;             // when waiting has begun; 0: not yet
   };
   // Returns CT_OK or CT_STALE with a value; CT_LEASED with the lease of *flight; CT_RENEW with
-  // both; CT_PENDING if the waiter waits, which may be gone by then; CT_BUSY, or a failure.
+  // both; CT_BUSY, or a failure.
   // loader: the thread that will load, which is this one, or 0 for no thread in particular.
   ct_status join(Bytes key, Patience &patience, Thread loader, ct_value *out, Flight **flight);
   // These end a lease. old: what its load was to renew, pinned, if anything. The first two return
@@ -247,6 +246,8 @@ class alignas(64) Cache : public Owner {
   ct_status set(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now);
   [[gnu::noinline, gnu::cold]] ct_status set_keeping_ttl(const Probe &probe, Bytes value,
                                                          const ct_entry_options &entry, Now &now);
+  ct_status set_inheriting(const Probe &probe, Bytes value, const ct_entry_options &entry,
+                           Now &now);
   ct_status store_sum(const Probe &probe, const ct_entry_options &entry, Now &now,
                       Inheritance &counter);
   ct_status fulfil(StoreRequest &request, Flight &flight, Bytes value,
@@ -307,7 +308,9 @@ class alignas(64) Cache : public Owner {
     if (!gone.answers().empty()) answer(gone.answers());
   }
   [[gnu::noinline, gnu::cold]] void answer(Answers &answers);
-  void answer(Waiter &waiter);
+  void answer(Waiter &waiter, Answers &answers);
+  ct_status join_at_once(const Probe &probe, bool forces, Waiter *waiter, ct_value *out,
+                         Flight **flight, Answers &answers);
   void destroy(Waiter &waiter);
 
   PageHeaps heaps_;

@@ -80,10 +80,7 @@ ct_status Cache::join(Bytes key, Patience &patience, Thread loader, ct_value *ou
     const uint64_t wait_ns =
         hold.falls_back ? std::min(patience.stale_ns, patience.wait_ns) : patience.wait_ns;
     Landing landing = Landing::kNotYet;
-    if (patience.waiter != nullptr) {
-      landing = shard.check_in(*hold.flight, loader, false, out, patience.waiter);
-      if (landing == Landing::kNotYet) return CT_PENDING;
-    } else if (wait_ns != 0 && !patience.only_looks) {
+    if (wait_ns != 0 && !patience.only_looks) {
       if (patience.begun == 0) patience.begun = Clock::read_monotonic();
       landing = await(hold, saturating_add(patience.begun, wait_ns), loader, out);
     }
@@ -250,6 +247,7 @@ ct_status Cache::get_or_load(Bytes key, Patience patience, ct_loader_fn load, vo
   Flight *flight = nullptr;
   const ct_status joined = join(key, patience, this_thread(), out, &flight);
   if (joined != CT_LEASED && joined != CT_RENEW) return joined;
+  assert(flight != nullptr);
   const Loading loading = begin_loading(*flight, joined);
   Result result(memory_, old_value(loading));
   const ct_status answered = result.judge_load(

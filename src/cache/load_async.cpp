@@ -17,14 +17,14 @@ void Cache::answer(Answers &answers) {
     while (!answers.empty()) outer->answers.add(answers.take_first());
     return;
   }
-  while (!answers.empty()) answer(answers.take_first());
+  while (!answers.empty()) answer(answers.take_first(), answers);
   waits_.end_telling(own);
 }
 
-void Cache::answer(Waiter &waiter) {
+// Tells one waiter. Adds to `answers` who is to be told because of that.
+void Cache::answer(Waiter &waiter, Answers &answers) {
   Shard &shard = *waiter.shard;
   Flight &flight = *waiter.flight;
-  Departed gone(shards_);
   if (waiter.state == Waiter::kLeased) {
     // From now on, the lease belongs to no thread.
     flight.loader.store(0, std::memory_order_relaxed);
@@ -35,42 +35,66 @@ void Cache::answer(Waiter &waiter) {
     const bool has_value = flight.answer == Flight::kValue;
     waiter.done(waiter.user_data, has_value ? CT_OK : flight.failure,
                 has_value ? &flight.value : nullptr, nullptr);
-    shard.leave(flight, gone.answers());
+    shard.leave(flight, answers);
   } else {
-    Patience patience;
-    patience.forces = waiter.forces;
-    patience.waiter = &waiter;
     Flight *lease = nullptr;
     ct_value value = CT_VALUE_INIT;
-    const ct_status status = join(flight.key(), patience, 0, &value, &lease);
-    shard.leave(flight, gone.answers());
-    tell(gone);
+    const ct_status status =
+        join_at_once({flight.key(), flight.hash}, waiter.forces, &waiter, &value, &lease, answers);
+    shard.leave(flight, answers);
     if (status == CT_PENDING) return;
     waiter.done(waiter.user_data, status, value.pin != 0 ? &value : nullptr,
                 reinterpret_cast<ct_lease *>(lease));
     if (value.pin != 0) shard.release(&value);
   }
-  tell(gone);
   if (shard.end_wait(waiter)) destroy(waiter);
+}
+
+// Returns as join does, but never waits: CT_PENDING if the waiter waits, which may be gone by then;
+// CT_BUSY if there is no waiter.
+ct_status Cache::join_at_once(const Probe &probe, bool forces, Waiter *waiter, ct_value *out,
+                              Flight **flight, Answers &answers) {
+  Shard &shard = shard_of(probe);
+  for (;;) {
+    Now now(clock_);
+    Hold hold;
+    ct_status status = shard.join(probe, now, {0, forces, false}, out, &hold);
+    Landing landing = status == CT_BUSY ? Landing::kNotYet : Landing::kLanded;
+    if (status == CT_BUSY) {
+      landing = shard.check_in(*hold.flight, 0, false, out, waiter);
+      if (landing == Landing::kNotYet && waiter != nullptr) return CT_PENDING;
+      if (landing == Landing::kLeased) status = CT_LEASED;
+      if (landing == Landing::kFailed) status = hold.flight->failure;
+      if (landing == Landing::kLanded) status = CT_OK;
+      if (landing == Landing::kNoMemory) status = CT_ERR_NOMEM;
+      if (landing != Landing::kLeased) shard.leave(*hold.flight, answers);
+    }
+    if (landing == Landing::kGivenUp) continue;
+    if (status == CT_LEASED || status == CT_RENEW) {
+      hold.flight->start = loads_.start(now);
+      *flight = hold.flight;
+    }
+    return status;
+  }
 }
 
 ct_status Cache::join_async(Bytes key, bool forces, ct_done_fn done, void *user_data, ct_value *out,
                             Flight **flight, ct_wait **wait) {
-  Patience patience;
-  patience.wait_ns = 0;
-  patience.forces = forces;
-  const ct_status at_once = join(key, patience, 0, out, flight);
-  if (at_once != CT_BUSY) return at_once;
-  void *where = memory_.allocate(sizeof(Waiter), alignof(Waiter));
-  if (where == nullptr) return CT_ERR_NOMEM;
-  Shard &shard = shard_of(probe_of(key));
-  auto *waiter = new (where) Waiter{&shard, done, user_data, forces, wait != nullptr};
-  if (wait != nullptr) *wait = reinterpret_cast<ct_wait *>(waiter);
-  patience.waiter = waiter;
-  const ct_status status = join(key, patience, 0, out, flight);
-  if (status == CT_PENDING) return status;
-  if (wait != nullptr) *wait = nullptr;
-  destroy(*waiter);
+  const Probe probe = probe_of(key);
+  Departed gone(shards_);
+  ct_status status = join_at_once(probe, forces, nullptr, out, flight, gone.answers());
+  if (status == CT_BUSY) {
+    void *where = memory_.allocate(sizeof(Waiter), alignof(Waiter));
+    status = CT_ERR_NOMEM;
+    if (where != nullptr) {
+      auto *waiter = new (where) Waiter{&shard_of(probe), done, user_data, forces, wait != nullptr};
+      if (wait != nullptr) *wait = reinterpret_cast<ct_wait *>(waiter);
+      status = join_at_once(probe, forces, waiter, out, flight, gone.answers());
+      if (status != CT_PENDING) destroy(*waiter);
+    }
+    if (wait != nullptr && status != CT_PENDING) *wait = nullptr;
+  }
+  tell(gone);
   return status;
 }
 
