@@ -123,10 +123,9 @@ class LoadCounters {
   [[gnu::noinline, gnu::cold]] bool make() {
     void *where = memory_.allocate(sizeof(All), alignof(All));
     if (where == nullptr) return false;
-    auto *made = new (where) All{};
     All *none = nullptr;
-    if (!all_.compare_exchange_strong(none, made, std::memory_order_acq_rel)) {
-      memory_.release(made, sizeof(All), alignof(All));
+    if (!all_.compare_exchange_strong(none, new (where) All{}, std::memory_order_acq_rel)) {
+      memory_.release(where, sizeof(All), alignof(All));
     }
     return true;
   }
