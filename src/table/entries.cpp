@@ -52,4 +52,6 @@ Ref Entries::copy_elsewhere(const Entry *from) noexcept {
   return ref;
 }
 
+bool Entries::has_invalid_tag(const Entry *e) const { return tags_.has_invalid(layout_.tags(e)); }
+
 }  // namespace ct

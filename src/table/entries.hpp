@@ -87,7 +87,7 @@ class Entries {
   uint64_t deadline(const Entry *e) const { return layout_.deadline(e); }
   // Returns whether one of the entry's tags was invalidated.
   bool is_invalidated(const Entry *e) const {
-    return (e->flags & kTags) != 0 && tags_.has_invalid(layout_.tags(e));
+    return __builtin_expect((e->flags & kTags) != 0, 0) && has_invalid_tag(e);
   }
   Tags &tags() const { return tags_; }
 
@@ -194,6 +194,7 @@ class Entries {
   }
 
  private:
+  [[gnu::noinline, gnu::cold]] bool has_invalid_tag(const Entry *e) const;
   uint64_t weigh_bytes(const Entry *e) const;
   void make_slots(Entry *e, uint32_t tags);
   void count_slots(uint64_t more) {
