@@ -223,7 +223,11 @@ set_up_promtool() {
 
 unpack_promtool() {
   mkdir "$work/prometheus"
-  (cd "$work/prometheus" && apt-get download prometheus && dpkg -x prometheus_*.deb .)
+  (
+    cd "$work/prometheus" || return 1
+    apt-get download prometheus || { as_root apt-get update && apt-get download prometheus; } || return 1
+    dpkg -x prometheus_*.deb .
+  )
 }
 
 # Makes a virtual environment of Python for this run, if there is none yet. Its programs come first.
