@@ -225,7 +225,7 @@ unpack_promtool() {
   mkdir "$work/prometheus"
   (
     cd "$work/prometheus" || return 1
-    apt-get download prometheus || { as_root apt-get update && apt-get download prometheus; } || return 1
+    apt-get download prometheus || { as_root 'apt-get update' && apt-get download prometheus; } || return 1
     dpkg -x prometheus_*.deb .
   )
 }
