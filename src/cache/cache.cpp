@@ -398,6 +398,11 @@ ct_status Cache::set_keeping_ttl(const Probe &probe, Bytes value, const ct_entry
 ct_status Cache::set_inheriting(const Probe &probe, Bytes value, const ct_entry_options &entry,
                                 Now &now) {
   Inheritance inheritance;
+  return store_heir(probe, value, entry, now, inheritance);
+}
+
+ct_status Cache::store_heir(const Probe &probe, Bytes value, const ct_entry_options &entry,
+                            Now &now, Inheritance &inheritance) {
   StoreRequest request(memory_);
   request.inherits = &inheritance;
   const ct_status status = make_request(probe, value, entry, now, &request);
@@ -431,10 +436,7 @@ ct_status Cache::add(Bytes key, int64_t delta, int64_t initial, const ct_entry_o
 ct_status Cache::store_sum(const Probe &probe, const ct_entry_options &entry, Now &now,
                            Inheritance &counter) {
   counter.add_to(counter.initial);
-  StoreRequest request(memory_);
-  request.inherits = &counter;
-  const ct_status status = make_request(probe, counter.value(), entry, now, &request);
-  return status == CT_OK ? store(request, now, nullptr) : status;
+  return store_heir(probe, counter.value(), entry, now, counter);
 }
 
 ct_status Cache::setdefault(Bytes key, Bytes value, ct_value *out) {

@@ -248,6 +248,8 @@ class alignas(64) Cache : public Owner {
                                                          const ct_entry_options &entry, Now &now);
   ct_status set_inheriting(const Probe &probe, Bytes value, const ct_entry_options &entry,
                            Now &now);
+  ct_status store_heir(const Probe &probe, Bytes value, const ct_entry_options &entry, Now &now,
+                       Inheritance &inheritance);
   ct_status store_sum(const Probe &probe, const ct_entry_options &entry, Now &now,
                       Inheritance &counter);
   ct_status fulfil(StoreRequest &request, Flight &flight, Bytes value,

@@ -15,24 +15,6 @@ namespace {
 // How often a compute runs again after it has lost against plain writes of its key.
 constexpr int kRetries = 16;
 
-ct_status status_of(Landing landing) {
-  switch (landing) {
-    case Landing::kLanded:
-      return CT_OK;
-    case Landing::kLeased:
-      return CT_LEASED;
-    case Landing::kRing:
-      return CT_ERR_RECURSION;
-    case Landing::kNoMemory:
-      return CT_ERR_NOMEM;
-    case Landing::kFailed:
-    case Landing::kGivenUp:
-    case Landing::kNotYet:
-      break;
-  }
-  return CT_BUSY;
-}
-
 // Releases what is there before.
 void replace(ct_value *out, const ct_value &value) {
   if (out == nullptr) return;
@@ -90,8 +72,7 @@ ct_status Cache::join(Bytes key, Patience &patience, Thread loader, ct_value *ou
       return CT_LEASED;
     }
     // Once there is an answer, it does not change any more.
-    const ct_status answer =
-        landing == Landing::kFailed ? hold.flight->failure : status_of(landing);
+    const ct_status answer = status_of(landing, *hold.flight);
     Departed gone(shards_);
     shard.leave(*hold.flight, gone.answers());
     tell(gone);
@@ -274,7 +255,7 @@ bool Cache::compute_in_turn(const Probe &probe, ct_compute_fn compute, void *use
   Departed gone(shards_);
   *status = shard.take_turn(probe, thread, &turn);
   if (*status == CT_BUSY) {
-    *status = status_of(await(turn, CT_NEVER, thread, nullptr));
+    *status = status_of(await(turn, CT_NEVER, thread, nullptr), *turn.flight);
     if (*status != CT_LEASED) shard.leave(*turn.flight, gone.answers());
   }
   if (*status != CT_LEASED) return true;

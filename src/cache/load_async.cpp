@@ -59,17 +59,13 @@ ct_status Cache::join_at_once(const Probe &probe, bool forces, Waiter *waiter, c
     Now now(clock_);
     Hold hold;
     ct_status status = shard.join(probe, now, {0, forces, false}, out, &hold);
-    Landing landing = status == CT_BUSY ? Landing::kNotYet : Landing::kLanded;
     if (status == CT_BUSY) {
-      landing = shard.check_in(*hold.flight, 0, false, out, waiter);
+      const Landing landing = shard.check_in(*hold.flight, 0, false, out, waiter);
       if (landing == Landing::kNotYet && waiter != nullptr) return CT_PENDING;
-      if (landing == Landing::kLeased) status = CT_LEASED;
-      if (landing == Landing::kFailed) status = hold.flight->failure;
-      if (landing == Landing::kLanded) status = CT_OK;
-      if (landing == Landing::kNoMemory) status = CT_ERR_NOMEM;
+      status = status_of(landing, *hold.flight);
       if (landing != Landing::kLeased) shard.leave(*hold.flight, answers);
+      if (landing == Landing::kGivenUp) continue;
     }
-    if (landing == Landing::kGivenUp) continue;
     if (status == CT_LEASED || status == CT_RENEW) {
       hold.flight->start = loads_.start(now);
       *flight = hold.flight;

@@ -11,6 +11,25 @@
 
 namespace ct {
 
+ct_status status_of(Landing landing, const Flight &flight) {
+  switch (landing) {
+    case Landing::kLanded:
+      return CT_OK;
+    case Landing::kFailed:
+      return flight.failure;
+    case Landing::kLeased:
+      return CT_LEASED;
+    case Landing::kRing:
+      return CT_ERR_RECURSION;
+    case Landing::kNoMemory:
+      return CT_ERR_NOMEM;
+    case Landing::kGivenUp:
+    case Landing::kNotYet:
+      break;
+  }
+  return CT_BUSY;
+}
+
 ct_status Flights::join(Flight::Kind kind, const Probe &probe, Thread loader, Hold *hold) {
   Flight *flight = find(kind, probe);
   if (flight == nullptr) {

@@ -106,6 +106,9 @@ enum class Landing : uint8_t {
   kRing,      // The wait was not begun: the loader waits for this thread.
 };
 
+// Returns what a caller that finds this is told.
+ct_status status_of(Landing landing, const Flight &flight);
+
 // The flights of a shard that are leased, vacant, or both overtaken and answered.
 class Flights {
  public:
