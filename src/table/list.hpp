@@ -26,10 +26,12 @@ class List {
   Ref after(Ref ref) const { return ref == kNone ? back_ : towards_front(ref); }
 
   void push_front(Ref ref) {
-    Entry *e = store_.at(ref);
+    const Store::View view = store_.view();
+    Entry *e = view.at(ref);
+    const Ref front = front_;
     e->prev = kNone;
-    e->next = front_;
-    set_prev(front_, ref);
+    e->next = front;
+    set_prev(view, front, ref);
     front_ = ref;
   }
 
@@ -83,40 +85,48 @@ class List {
       push_front(ref);
       return;
     }
-    Entry *e = store_.at(ref);
-    Entry *p = store_.at(place);
+    const Store::View view = store_.view();
+    Entry *e = view.at(ref);
+    Entry *p = view.at(place);
+    const Ref next = p->next;
     e->prev = place;
-    e->next = p->next;
-    set_prev(e->next, ref);
+    e->next = next;
+    set_prev(view, next, ref);
     p->next = ref;
   }
 
   void remove(Ref ref) {
-    const Entry *e = store_.at(ref);
+    const Store::View view = store_.view();
+    const Entry *e = view.at(ref);
+    const Ref prev = e->prev;
+    const Ref next = e->next;
     assert(front_ != kNone && back_ != kNone);
-    assert((e->prev == kNone) == (ref == front_) && (e->next == kNone) == (ref == back_));
-    set_next(e->prev, e->next);
-    set_prev(e->next, e->prev);
+    assert((prev == kNone) == (ref == front_) && (next == kNone) == (ref == back_));
+    set_next(view, prev, next);
+    set_prev(view, next, prev);
   }
 
   void move_to_front(Ref ref) {
     if (ref == front_) return;
-    Entry *e = store_.at(ref);
+    const Store::View view = store_.view();
+    Entry *e = view.at(ref);
     const Ref prev = e->prev;
     const Ref next = e->next;
-    store_.at(prev)->next = next;
-    set_prev(next, prev);
+    const Ref front = front_;
+    view.at(prev)->next = next;
+    set_prev(view, next, prev);
     e->prev = kNone;
-    e->next = front_;
-    store_.at(front_)->prev = ref;
+    e->next = front;
+    view.at(front)->prev = ref;
     front_ = ref;
   }
 
   // Tells the list that an entry has moved to `to`. Its header has been copied.
   void moved(Ref to) {
-    const Entry *e = store_.at(to);
-    set_next(e->prev, to);
-    set_prev(e->next, to);
+    const Store::View view = store_.view();
+    const Entry *e = view.at(to);
+    set_next(view, e->prev, to);
+    set_prev(view, e->next, to);
   }
 
   void clear() { front_ = back_ = kNone; }
@@ -138,19 +148,19 @@ class List {
 
  private:
   // Sets what stands behind ref, or the front if ref is kNone.
-  void set_next(Ref ref, Ref next) {
+  void set_next(const Store::View &view, Ref ref, Ref next) {
     if (ref == kNone) {
       front_ = next;
     } else {
-      store_.at(ref)->next = next;
+      view.at(ref)->next = next;
     }
   }
   // Sets what stands before ref, or the back if ref is kNone.
-  void set_prev(Ref ref, Ref prev) {
+  void set_prev(const Store::View &view, Ref ref, Ref prev) {
     if (ref == kNone) {
       back_ = prev;
     } else {
-      store_.at(ref)->prev = prev;
+      view.at(ref)->prev = prev;
     }
   }
 

@@ -246,9 +246,8 @@ uint32_t Store::add_chunk(size_t bytes, size_t least) {
   } else if (chunks()[number].used_units == kSpare) {
     set_aside(number);
   }
-  Chunk &chunk = chunks()[number];
-  chunk.base = static_cast<char *>(base);
-  chunk.units = static_cast<uint32_t>(bytes / kUnit);
+  origins()[number] = reinterpret_cast<uintptr_t>(base) - offset_of(number);
+  chunks()[number].units = static_cast<uint32_t>(bytes / kUnit);
   return number;
 }
 
@@ -292,31 +291,34 @@ uint32_t Store::largest_gone(uint32_t units) const {
 // Keeps a spare chunk where it is until the end, because a longer chunk takes its number. Only
 // chunks that are not paged are spare, so this happens to a number only a few times.
 void Store::set_aside(uint32_t number) {
-  const Chunk &chunk = chunks()[number];
-  aside_ = new (chunk.base) Aside{aside_, chunk_bytes(chunk)};
+  aside_ = new (base_of(number)) Aside{aside_, chunk_bytes(chunks()[number])};
   spares_--;
 }
 
 bool Store::reserve_number() {
   if (chunk_count_ < chunk_capacity_) return true;
   const uint32_t capacity = std::min(max_chunks_, std::max(8u, chunk_capacity_ * 2));
-  auto *table = static_cast<Chunk *>(memory_.allocate(table_bytes(capacity), alignof(Chunk)));
-  if (table == nullptr) return false;
-  std::copy(chunks(), chunks() + chunk_count_, table);
-  table[capacity] = {reinterpret_cast<char *>(chunks()), chunk_capacity_, 0};
-  chunks_.store(table, std::memory_order_release);
+  void *memory = memory_.allocate(table_bytes(capacity), alignof(Origin));
+  if (memory == nullptr) return false;
+  auto *table = static_cast<Origin *>(memory);
+  Chunk *chunks = behind(table, capacity);
+  std::copy(origins(), origins() + chunk_count_, table);
+  std::copy(this->chunks(), this->chunks() + chunk_count_, chunks);
+  table[capacity] = reinterpret_cast<uintptr_t>(origins());
+  chunks[capacity] = {chunk_capacity_, 0};
   chunk_capacity_ = capacity;
+  origins_.store(table, std::memory_order_release);
   return true;
 }
 
 void Store::release_tables() {
-  for (Chunk *table = chunks(); table != nullptr;) {
-    const Chunk predecessor = table[chunk_capacity_];
-    memory_.release(table, table_bytes(chunk_capacity_), alignof(Chunk));
-    table = reinterpret_cast<Chunk *>(static_cast<char *>(predecessor.base));
-    chunk_capacity_ = predecessor.units;
+  for (Origin *table = origins(); table != nullptr;) {
+    auto *predecessor = reinterpret_cast<Origin *>(uintptr_t{table[chunk_capacity_]});
+    const uint32_t capacity = chunks()[chunk_capacity_].units;
+    memory_.release(table, table_bytes(chunk_capacity_), alignof(Origin));
+    chunk_capacity_ = capacity;
+    origins_.store(table = predecessor, std::memory_order_relaxed);
   }
-  chunks_.store(nullptr, std::memory_order_relaxed);
 }
 
 // ---- Letting chunks go ------------------------------------------------------------------------
@@ -339,7 +341,7 @@ void Store::release_chunk(uint32_t number) {
     spares_++;
     return;
   }
-  memory_.release(chunk.base, chunk_bytes(chunk), kChunkAlign, Memory::kChunk);
+  memory_.release(base_of(number), chunk_bytes(chunk), kChunkAlign, Memory::kChunk);
   chunk.used_units = kGone;
   if (keeps_) return;
   chunk.units = 0;
@@ -470,7 +472,7 @@ Store::~Store() {
   for (uint32_t i = 0; i < chunk_count_; i++) {
     const Chunk &chunk = chunks()[i];
     if (chunk.used_units == kGone) continue;
-    memory_.release(chunk.base, chunk_bytes(chunk), kChunkAlign, Memory::kChunk);
+    memory_.release(base_of(i), chunk_bytes(chunk), kChunkAlign, Memory::kChunk);
   }
   while (aside_ != nullptr) {
     const Aside aside = *aside_;

@@ -58,9 +58,14 @@
 namespace ct {
 
 class Store {
+  // The address that reference 0 would have if a chunk's references went down to there. So the
+  // address of a block is its chunk's origin and the reference, in units: no offset is cut out.
+  // Addresses wrap.
+  using Origin = Cell<uintptr_t>;
+
   struct Chunk {
-    Cell<char *> base;
-    uint32_t units;       // of a chunk that has gone: at least that many still are where base leads
+    uint32_t
+        units;  // of a chunk that has gone: at least that many still are where its origin leads
     uint32_t used_units;  // or kGone, or kSpare
 
     bool is_in_use() const { return used_units < kSpare; }
@@ -90,17 +95,17 @@ class Store {
   class View {
    public:
     Entry *at(Ref ref) const {
-      return reinterpret_cast<Entry *>(chunks_[ref >> kOffsetBits].base.acquire() +
-                                       static_cast<size_t>(ref & kOffsetMask) * kUnit);
+      return reinterpret_cast<Entry *>(origins_[ref >> kOffsetBits].acquire() +
+                                       static_cast<uintptr_t>(ref) * kUnit);
     }
 
    private:
     friend class Store;
-    explicit View(const Chunk *chunks) : chunks_(chunks) {}
+    explicit View(const Origin *origins) : origins_(origins) {}
 
-    const Chunk *chunks_;
+    const Origin *origins_;
   };
-  View view() const { return View(chunks()); }
+  View view() const { return View(origins()); }
 
   // Returns whether all of the store fits in a core's own cache. If the store is in use, nothing
   // need then be prefetched.
@@ -170,7 +175,6 @@ class Store {
   static constexpr size_t kUnit = 8;
   static constexpr uint32_t kMinUnits = kMinBlockBytes / kUnit;
   static constexpr uint32_t kOffsetBits = 21;
-  static constexpr uint32_t kOffsetMask = (1u << kOffsetBits) - 1;
   static_assert(kMaxChunks == kFirstSentinel >> kOffsetBits, "sentinels are no blocks");
   static constexpr uint32_t kNoChunk = Compaction::kNoChunk;
   // Values of used_units that mean that the chunk is not in use.
@@ -247,7 +251,19 @@ class Store {
     return have == need || have >= need + kMinUnits;
   }
 
-  Chunk *chunks() const { return chunks_.load(std::memory_order_acquire); }
+  Origin *origins() const { return origins_.load(std::memory_order_acquire); }
+  // The chunks' other half, which only the owner looks at, lies behind the origins.
+  Chunk *chunks() const { return behind(origins(), chunk_capacity_); }
+  static Chunk *behind(Origin *origins, uint32_t capacity) {
+    const auto begin = reinterpret_cast<uintptr_t>(origins);
+    return reinterpret_cast<Chunk *>(begin + (capacity + 1) * sizeof(Origin));
+  }
+  static uintptr_t offset_of(uint32_t number) {
+    return static_cast<uintptr_t>(number) * kMaxChunkBytes;
+  }
+  void *base_of(uint32_t number) const {
+    return reinterpret_cast<void *>(origins()[number] + offset_of(number));
+  }
   Ref allocate(size_t bytes, bool grows) noexcept;
   void free_block(Ref ref, size_t bytes) noexcept;
   void free_beside_reusable(Ref ref, size_t bytes) noexcept;
@@ -312,7 +328,9 @@ class Store {
   bool is_paged(const Chunk &chunk) const {
     return memory_.is_paged(chunk_bytes(chunk), Memory::kChunk);
   }
-  static size_t table_bytes(uint32_t capacity) { return (capacity + 1) * sizeof(Chunk); }
+  static size_t table_bytes(uint32_t capacity) {
+    return (capacity + 1) * (sizeof(Origin) + sizeof(Chunk));
+  }
 
   Memory &memory_;
   const Layout &layout_;
@@ -324,8 +342,8 @@ class Store {
   uint16_t tight_bytes_ = kPageBytes;
   uint16_t reusable_bytes_ = 0;
   // Outgrown tables are kept, because at() may be reading one. Each is linked behind the last chunk
-  // of its successor.
-  std::atomic<Chunk *> chunks_{nullptr};
+  // of its successor: its address as an origin, its capacity as units.
+  std::atomic<Origin *> origins_{nullptr};
   uint32_t chunk_count_ = 0;
   uint32_t chunk_capacity_ = 0;
   uint32_t max_chunks_ = kMaxChunks;

@@ -482,7 +482,7 @@ class Look final : public weak::Reader {
       entry_ = chunk_ = 0;
       return kRef;
     }
-    // A reference leads by way of its chunk, whose base is loaded next, to the head of its entry.
+    // A reference leads by way of its chunk, whose origin is loaded next, to the head of its entry.
     if (entry_ == 0 && chunk_ == 0) chunk_ = at;
     if (at == chunk_) return kRef;
     if (entry_ == 0) {
@@ -521,7 +521,7 @@ class Look final : public weak::Reader {
   const size_t key_offset_;
   const uint8_t tags_[2] = {scenario_.key.tag(), kAbsent.tag()};
   uintptr_t entry_ = 1;  // 0: the next load is of another
-  uintptr_t chunk_ = 0;  // its chunk's base; 0: not known yet
+  uintptr_t chunk_ = 0;  // its chunk's origin; 0: not known yet
   std::map<uintptr_t, uint64_t> loads_;
 };
 

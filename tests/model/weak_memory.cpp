@@ -141,13 +141,16 @@ bool Memory::is_begun() {
 
 void Memory::load(uintptr_t at, size_t size, unsigned order, void *out) {
   const Pause pause(phase_);
-  std::memcpy(out, reinterpret_cast<const void *>(at), size);
-  if (pause.before != Phase::kReading || !is_shared(at)) return;
+  if (pause.before != Phase::kReading || !is_shared(at)) {
+    std::memcpy(out, reinterpret_cast<const void *>(at), size);
+    return;
+  }
   const Part part = reader_->part_of(at, size);
   const bool acquires = (order & kAcquires) != 0;
   if (acquires && part == reader_->beginning() && is_begun()) end_run(nullptr);
   loads_.push_back({part, at, size, 0, 0, known_});
   if (allocation_of(at, size) == 0) end_run("this is outside of all allocations");
+  std::memcpy(out, reinterpret_cast<const void *>(at), size);
   if (part == fault_.repeated) repeatable_++;
   if (part == fault_.repeated && repeatable_ > 1 &&
       (fault_.number == 0 || fault_.number == repeatable_)) {
