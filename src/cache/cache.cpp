@@ -46,11 +46,13 @@ Layout layout_of(const ct_options &options) {
 }
 
 // Returns whether Shard::set_as_usual may be tried: every entry weighs 1, nobody is told of an
-// entry that leaves, and no callback of the caller's is asked twice if it is tried in vain.
+// entry that leaves, no callback of the caller's is asked twice if it is tried in vain, and nothing
+// is kept beside entries.
 bool stores_as_usual(const ct_options &options) {
   return options.weight_kind == CT_WEIGHT_COUNT && options.weigher == nullptr &&
-         options.stale == 0 && options.ttu == nullptr && options.listener == nullptr &&
-         options.drop == nullptr && options.policy != CT_POLICY_CUSTOM;
+         options.stale == 0 && options.negative_ttl == 0 && options.ttu == nullptr &&
+         options.listener == nullptr && options.drop == nullptr &&
+         options.policy != CT_POLICY_CUSTOM;
 }
 
 // Where the parts of a cache begin in its block, in bytes, and where it ends.

@@ -77,16 +77,14 @@ class Arc : public Policy {
     from_ = kNew;
   }
 
-  Ref victim() override {
-    return takes_once(once_count_, count_ - once_count_) ? once_.back() : again_.back();
-  }
-
   // In the paper's order: a key that comes back adapts p, then the victim is chosen.
-  Ref victim_for(uint64_t hash) override {
-    if (hash != coming_ || from_ == kNew) adapt(hash);
-    once_gone_.reserve(count_, tight_);
-    again_gone_.reserve(count_, tight_);
-    return victim();
+  Ref victim(const uint64_t *coming) override {
+    if (coming != nullptr) {
+      if (*coming != coming_ || from_ == kNew) adapt(*coming);
+      once_gone_.reserve(count_, tight_);
+      again_gone_.reserve(count_, tight_);
+    }
+    return takes_once(once_count_, count_ - once_count_) ? once_.back() : again_.back();
   }
 
   Ref next_victim() const override {

@@ -22,7 +22,7 @@ class SecondChance : public Policy {
   void remove(Ref ref, uint64_t, bool) override { hand_.remove(ref); }
   void moved(Ref from, Ref to) override { hand_.moved(from, to); }
   void clear() override { hand_.clear(); }
-  Ref victim() override { return hand_.stop(kMostUses); }
+  Ref victim(const uint64_t *) override { return hand_.stop(kMostUses); }
   Ref next_victim() const override { return hand_.next(); }
   bool step(Walk &walk, uint32_t *rank) const override { return hand_.step(walk, 0, rank); }
 

@@ -72,7 +72,7 @@ class Custom : public Policy {
   void resize(uint64_t maxsize) override {
     if (ops_.on_resize != nullptr) ops_.on_resize(state_, maxsize);
   }
-  Ref victim() override {
+  Ref victim(const uint64_t *) override {
     const uint32_t id = ops_.victim(state_);
     return id < ids_.size() ? ids_[id].ref : kNone;
   }

@@ -65,7 +65,7 @@ class Lfu : public Policy {
     lowest_ = free_ = near_ = kNoGroup;
   }
 
-  Ref victim() override { return list_.back(); }
+  Ref victim(const uint64_t *) override { return list_.back(); }
   Ref next_victim() const override { return list_.back(); }
   uint64_t frequency(Ref ref) const override { return groups_[group_of(ref)].count; }
 

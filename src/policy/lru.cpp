@@ -20,7 +20,7 @@ class Lru : public Policy {
   void remove(Ref ref, uint64_t, bool) override { list_.remove(ref); }
   void moved(Ref, Ref to) override { list_.moved(to); }
   void clear() override { list_.clear(); }
-  Ref victim() override { return list_.back(); }
+  Ref victim(const uint64_t *) override { return list_.back(); }
   Ref next_victim() const override { return list_.next_back(); }
 
   bool step(Walk &walk, uint32_t *rank) const override {
@@ -59,7 +59,7 @@ class Mru : public Lru {
   static constexpr bool kTakesNewest = true;
 
   using Lru::Lru;
-  Ref victim() override { return list_.front(); }
+  Ref victim(const uint64_t *) override { return list_.front(); }
   Ref next_victim() const override { return list_.front(); }
 
   bool step(Walk &walk, uint32_t *rank) const override {

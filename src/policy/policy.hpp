@@ -95,7 +95,7 @@ class Policy {
   virtual void used(const Ref *, uint32_t count) { (void)count; }
   // The entry's weight changed without a use or an update. The entry weighed `before` until now.
   virtual void reweigh(Ref, uint64_t before, Now &) { (void)before; }
-  // The entry leaves the cache. displaced: victim_for named the entry, which makes room for the key
+  // The entry leaves the cache. displaced: victim named the entry, which makes room for the key
   // that was given there.
   virtual void remove(Ref ref, uint64_t hash, bool displaced) = 0;
   // The entry's block has moved. Its links, hook and flags were copied. If its value is another one
@@ -109,14 +109,11 @@ class Policy {
   virtual void resize(uint64_t) {}
   // Names the entry that should leave next. Returns kNone if the policy knows no entry, or
   // kAskAgain to pause, so that other calls get the lock. The entry may still stay.
-  virtual Ref victim() = 0;
-  // Does the same, to make room for the key with that hash. Only in this call may a policy learn
-  // from the choice, and allocate. There may be several such calls for one key, and the key may
-  // still not come.
-  virtual Ref victim_for(uint64_t hash) {
-    (void)hash;
-    return victim();
-  }
+  //
+  // coming: the hash of the key that the entry makes room for, or nullptr if there is none. Only if
+  // there is one may a policy learn from the choice, and allocate. There may be several such calls
+  // for one key, and the key may still not come.
+  virtual Ref victim(const uint64_t *coming) = 0;
   // Names the entry that will probably follow the last victim, so that it can be prefetched.
   // Returns kNone if that is not known.
   virtual Ref next_victim() const { return kNone; }

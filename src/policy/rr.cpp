@@ -35,7 +35,7 @@ class Rr : public Policy {
   }
   void moved(Ref, Ref to) override { refs_[store_.at(to)->prev] = to; }
   void clear() override { refs_.clear(); }
-  Ref victim() override {
+  Ref victim(const uint64_t *) override {
     if (refs_.empty()) return kNone;
     const uint64_t count = refs_.size();
     return refs_[static_cast<uint32_t>((choice_ ? choice_(user_data_, count) : random_()) % count)];

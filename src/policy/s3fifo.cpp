@@ -72,7 +72,9 @@ class S3Fifo : public Policy {
     size_ = small_weight_ = main_weight_ = 0;
   }
 
-  Ref victim() override {
+  // A cache that never evicts needs no room for ghosts. Without memory there are fewer ghosts.
+  Ref victim(const uint64_t *coming) override {
+    if (coming != nullptr) ghosts_.reserve(ghosts_of(size_), counts_memory(context_.options));
     if (takes_small()) {
       for (uint32_t left = kLooksAtOnce; !small_.empty(); left--) {
         if (left == 0) return kAskAgain;
@@ -85,12 +87,6 @@ class S3Fifo : public Policy {
     }
     const Ref stopped = main_.stop(kMostUses);
     return stopped != kNone ? stopped : small_.back();
-  }
-
-  // A cache that never evicts needs no room for ghosts. Without memory there are fewer ghosts.
-  Ref victim_for(uint64_t) override {
-    ghosts_.reserve(ghosts_of(size_), counts_memory(context_.options));
-    return victim();
   }
 
   Ref next_victim() const override { return takes_small() ? small_.next_back() : main_.next(); }

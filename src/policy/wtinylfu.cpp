@@ -119,7 +119,7 @@ class WTinyLfu : public Policy {
     full_ = evicted_ = false;
   }
 
-  Ref victim() override {
+  Ref victim(const uint64_t *) override {
     victim_ = choose();
     return victim_;
   }

@@ -64,7 +64,7 @@ class Budget {
   }
 
   // Returns whether nothing is free, and nothing is owed.
-  bool is_used_up() const { return pool_.load(std::memory_order_relaxed) == 0 && debt() == 0; }
+  bool is_used_up() const { return (pool_.load(std::memory_order_relaxed) | debt()) == 0; }
 
   // Takes `wanted` out of the pool. Returns false, and takes nothing, if the pool holds less.
   bool take_whole(uint64_t wanted) noexcept {

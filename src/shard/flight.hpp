@@ -126,6 +126,7 @@ class Flights {
 
   LoadCounters &loads() const { return loads_; }
   bool empty() const { return table_.empty(); }
+  uint32_t count() const { return table_.size(); }
   // Finds the key's flight of that kind, or adds one, and holds it. Returns CT_LEASED if the caller
   // has the lease now, and CT_BUSY if it is to wait. Otherwise the caller holds nothing:
   // CT_ERR_RECURSION if `loader` is loading the key already, by a load that was overtaken, or

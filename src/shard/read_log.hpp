@@ -135,6 +135,8 @@ class ReadLog {
       if (count != 0) tell(refs, count);
     }
   }
+  // Returns whether any stripe takes uses. Needs the lock.
+  bool is_in_use() const { return in_use_ != 0; }
   // Lets the stripe take uses. Until then it takes none, so that tell_uses need not look at stripes
   // that no thread uses. Needs the lock.
   void use(Stripe &stripe) {

@@ -386,8 +386,10 @@ class alignas(64) Shard {
   bool overwrite_as_usual(Ref ref, const UsualSet &set, Now &now) CT_REQUIRES(lock_, settled_);
   template <bool kMortal>
   bool replace_victim(const UsualSet &set, Now &now) CT_REQUIRES(lock_, settled_);
-  [[gnu::noinline]] Ref make_usual(uint8_t flags, const UsualSet &set) CT_REQUIRES(lock_);
-  [[gnu::noinline]] void bury_victim(Ref victim) CT_REQUIRES(lock_);
+  bool is_alike(const Entry *e, uint8_t flags, const UsualSet &set) const CT_REQUIRES(lock_);
+  Ref block_beside(const Entry *e, Ref victim, uint8_t flags, const UsualSet &set)
+      CT_REQUIRES(lock_);
+  Entry *end_victim(Ref victim, Ref ref, uint8_t flags, const UsualSet &set) CT_REQUIRES(lock_);
 
   // These three are for a request that inherits (shard_add.cpp).
   // old: the entry that it would replace, or kNone. Returns false if that is no counter, though it

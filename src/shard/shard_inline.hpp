@@ -71,9 +71,8 @@ inline Shard::Eviction Shard::evict(const StoreRequest *request, Ref *watched, N
   if (due == kNone && has_negatives() && (*weight = negatives_->tidy(now)) != 0) {
     return Eviction::kDone;
   }
-  const Ref victim = due != kNone         ? due
-                     : request != nullptr ? policy_->victim_for(request->probe.hash)
-                                          : policy_->victim();
+  const uint64_t *coming = request != nullptr ? &request->probe.hash : nullptr;
+  const Ref victim = due != kNone ? due : policy_->victim(coming);
   if (victim == kNone) return Eviction::kBroken;
   if (victim == kAskAgain) {
     uses_.order_changed();

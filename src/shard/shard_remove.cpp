@@ -80,7 +80,7 @@ bool Shard::popitem(Now &now, Departed &gone, ct_value *key, ct_value *value, ct
   Settled settled(*this);
   uint64_t expired = 0;
   if (expire_due(now, gone, &expired)) return false;
-  const Ref ref = map_.index.size() == 0 ? kNone : policy_->victim();
+  const Ref ref = map_.index.size() == 0 ? kNone : policy_->victim(nullptr);
   if (ref == kAskAgain) {
     uses_.order_changed();
     lock_.let_others_in();

@@ -15,9 +15,8 @@ namespace ct {
 // Returns whether a set has nothing to do but to store: no entry is due or invalidated, no load is to
 // be overtaken, room is nowhere but in entries, and neither entries nor references are moving.
 inline bool Shard::is_calm(Now &now) const {
-  return flights_.empty() && !has_negatives() && waiting_ == 0 && budget_.is_used_up() &&
-         share_.none_due(now) && !map_.entries.store().is_sparse() && !map_.index.migrating() &&
-         !needs_sweep();
+  return (flights_.count() | waiting_) == 0 && budget_.is_used_up() && share_.none_due(now) &&
+         !map_.entries.store().is_sparse() && !map_.index.migrating() && !needs_sweep();
 }
 
 template <bool kMortal>
@@ -30,22 +29,30 @@ template <bool kMortal>
 }
 
 // Returns whether the pair fits exactly into the block of an entry, which nobody holds.
-inline bool Shard::fits_block_of(const Entry *e, uint8_t flags, const UsualSet &set) const {
+[[gnu::noinline]] bool Shard::fits_block_of(const Entry *e, uint8_t flags,
+                                            const UsualSet &set) const {
   const Layout &layout = map_.entries.layout();
   const size_t bytes = layout.block_bytes(flags, set.probe.key.size, set.value.size, 0);
   return e->pins == 0 && (e->flags & ~kPolicyFlags) == flags && layout.block_bytes(e) == bytes;
 }
 
+// Nearly always the lengths are those of the entry, too, which is one comparison.
+inline bool Shard::is_alike(const Entry *e, uint8_t flags, const UsualSet &set) const {
+  return Head::of(e).is_free_with(flags, set.probe.key.size, set.value.size);
+}
+
 template <bool kMortal>
 inline bool Shard::overwrite_as_usual(Ref ref, const UsualSet &set, Now &now) {
+  constexpr uint8_t flags = kMortal ? kLifetime : 0;
   Entry *e = at(ref);
-  if (!fits_block_of(e, kMortal ? kLifetime : 0, set)) return false;
+  if (!is_alike(e, flags, set) && !fits_block_of(e, flags, set)) return false;
   if (kMortal) expiry_.remove(ref);
   {
     const Layout &layout = map_.entries.layout();
     Index::WriteSection section(map_.index);
     e->value_size = static_cast<uint16_t>(set.value.size);
-    layout.fill(layout.value(e), set.value);
+    const size_t offset = layout.value_offset(flags, set.probe.key.size);
+    layout.fill({Layout::at(e, offset), set.value.size}, set.value);
     if (kMortal) begin_life(e, set.deadline, CT_NEVER, now);
   }
   policy_->update(ref, set.probe.hash, 1, now);
@@ -62,26 +69,29 @@ inline bool Shard::replace_victim(const UsualSet &set, Now &now) {
   // A full shard is as large as it will be.
   if (reads_unlocked_ && !map_.index.is_shown()) open();
   if (map_.index.size() == 0 || !policy_->reserve(1)) return false;
-  policy_->prefetch(set.probe.hash);
-  const Ref victim = policy_->victim_for(set.probe.hash);
+  const bool is_far = !map_.entries.store().is_near();
+  if (is_far) policy_->prefetch(set.probe.hash);
+  const Ref victim = policy_->victim(&set.probe.hash);
   Entry *e = victim == kNone || victim == kAskAgain ? nullptr : at(victim);
-  Ref ref = kNone;
-  if (e != nullptr && (e->flags & (kWeight | kTags)) == 0)
-    ref = fits_block_of(e, flags, set) ? victim : make_usual(flags, set);
+  const bool alike = e != nullptr && is_alike(e, flags, set);
+  const Ref ref = alike ? victim : block_beside(e, victim, flags, set);
   if (ref == kNone) {
     uses_.order_changed();
     return false;
   }
-  const uint64_t hash = hash_of(e);
+  const Bytes key =
+      alike ? Bytes{Layout::at(e, map_.entries.layout().key_offset(flags)), set.probe.key.size}
+            : map_.entries.key(e);
+  map_.entries.count_work();
+  const uint64_t hash = map_.entries.hash_of(key);
   map_.index.erase(hash, victim);
   if ((e->flags & kLifetime) != 0) expiry_.remove(victim);
   policy_->remove(victim, hash, true);
   counters_.departure(CT_CAUSE_EVICTED, 1);
-  if (ref == victim) {
-    map_.entries.refill(ref, e, flags, set.probe.key, set.value);
+  if (alike) {
+    map_.entries.refill_alike(e, flags, set.probe.key, set.value);
   } else {
-    bury_victim(victim);
-    e = at(ref);
+    e = end_victim(victim, ref, flags, set);
   }
   if (kMortal) begin_life(e, set.deadline, CT_NEVER, now);
   uses_.order_changed();
@@ -89,15 +99,16 @@ inline bool Shard::replace_victim(const UsualSet &set, Now &now) {
   policy_->insert(ref, set.probe.hash, now);
   if (kMortal && has_deadline(set.deadline)) expiry_.insert(ref, now());
   counters_.insert();
-  if (!map_.entries.store().is_near()) prefetch_next_victim();
+  if (is_far) prefetch_next_victim();
   return true;
 }
 
-template bool Shard::set_as_usual<false>(const UsualSet &set, Now &now);
-template bool Shard::set_as_usual<true>(const UsualSet &set, Now &now);
-
-// These two are apart, since the usual set keeps more of its own in registers then.
-[[gnu::noinline]] Ref Shard::make_usual(uint8_t flags, const UsualSet &set) {
+// Returns the block for the pair if the victim, if any, is not alike: the victim's if it fits
+// exactly, or else another one. Returns kNone if the victim cannot leave here, or for want of memory.
+[[gnu::noinline]] Ref Shard::block_beside(const Entry *e, Ref victim, uint8_t flags,
+                                          const UsualSet &set) {
+  if (e == nullptr || (e->flags & (kWeight | kTags)) != 0) return kNone;
+  if (fits_block_of(e, flags, set)) return victim;
   ApartCopy nothing_apart(map_.entries.store().memory());
   const Bytes key = set.probe.key;
   const Ref ref = map_.entries.make(flags, key.size, set.value.size, 0, nothing_apart);
@@ -105,6 +116,18 @@ template bool Shard::set_as_usual<true>(const UsualSet &set, Now &now);
   return ref;
 }
 
-[[gnu::noinline]] void Shard::bury_victim(Ref victim) { bury_quietly(victim); }
+// Ends a victim whose block was taken over, or another one was made. Returns the entry of the pair.
+[[gnu::noinline]] Entry *Shard::end_victim(Ref victim, Ref ref, uint8_t flags,
+                                           const UsualSet &set) {
+  if (ref == victim) {
+    map_.entries.refill(ref, at(ref), flags, set.probe.key, set.value);
+  } else {
+    bury_quietly(victim);
+  }
+  return at(ref);
+}
+
+template bool Shard::set_as_usual<false>(const UsualSet &set, Now &now);
+template bool Shard::set_as_usual<true>(const UsualSet &set, Now &now);
 
 }  // namespace ct

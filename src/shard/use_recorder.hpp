@@ -58,7 +58,7 @@ class UseRecorder {
   }
   // Tells the policy of all uses so far.
   void settle() {
-    if (uses_ == Uses::kBatched) tell();
+    if (uses_ == Uses::kBatched && log_.is_in_use()) tell();
   }
   // How often uses and insertions have changed the order. The version of the index does not show
   // these.

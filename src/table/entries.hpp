@@ -174,6 +174,12 @@ class Entries {
     layout_.write_ways_back(e, ref);
     fill(e, key, value);
   }
+  // Does the same for an entry with the same flags and lengths, those of the policy aside.
+  void refill_alike(Entry *e, uint8_t flags, Bytes key, Bytes value) {
+    e->flags = flags;
+    layout_.fill({Layout::at(e, layout_.key_offset(flags)), key.size}, key);
+    layout_.fill({Layout::at(e, layout_.value_offset(flags, key.size)), value.size}, value);
+  }
 
   // Copies an entry to a block with other flags. Links, hook and lifetime are not copied. apart is
   // a copy of what lies apart, if anything does. Returns kNone as make does.

@@ -117,6 +117,19 @@ struct Head {
     const Head mask = {0xFFFF, kLifetime | kWeight | kTags, 0, 0, 0};
     return (form() & mask.form()) == wanted.form() && size <= 0xFFFF;
   }
+  // Returns whether nobody holds the entry, and it has these lengths and flags: those of the policy
+  // aside.
+  bool is_free_with(uint8_t wanted_flags, size_t key_length, size_t value_length) const {
+    const Head wanted = {static_cast<uint16_t>(key_length), wanted_flags, 0,
+                         static_cast<uint16_t>(value_length), 0};
+    const Head mask = {0xFFFF, static_cast<uint8_t>(~kPolicyFlags), 0, 0xFFFF, 0xFFFF};
+    return ((whole() ^ wanted.whole()) & mask.whole()) == 0;
+  }
+  uint64_t whole() const {
+    uint64_t whole;
+    std::memcpy(&whole, this, sizeof whole);
+    return whole;
+  }
   // The first half as a number.
   uint32_t form() const {
     uint32_t form;

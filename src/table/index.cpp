@@ -23,12 +23,12 @@ void Index::put(Table &table, uint64_t hash, Ref ref, uint32_t use_bits) {
   bucket.tags[slot] = hash_tag(hash);
 }
 
-void Index::erase_slot(Table &table, uint32_t home, uint32_t bucket, uint32_t slot) {
-  table.data()[bucket].tags[slot] = 0;
-  table.data()[bucket].refs[slot] = kNone;
-  for (uint32_t b = home; b != bucket; b = table.next(b)) {
-    Bucket &full = table.data()[b];
-    if (full.passed != 255) --full.passed;
+void Index::erase_at(const Table &table, Bucket *home, Place place) {
+  Bucket *const bucket = place.bucket();
+  bucket->tags[place.slot()] = 0;
+  *place.cell = kNone;
+  for (Bucket *full = home; full != bucket; full = table.next(full)) {
+    if (full->passed != 255) --full->passed;
   }
 }
 
@@ -42,11 +42,11 @@ void Index::erase_slot(Table &table, uint32_t home, uint32_t bucket, uint32_t sl
 
 [[gnu::flatten]] void Index::erase(uint64_t hash, Ref ref) {
   WriteSection section(*this);
-  Table &table = table_of(hash_position(hash));
-  const uint32_t home = home_of(hash_position(hash), table.size());
-  const Place place = place_of(hash, ref);
-  assert(size_ > 0);
-  erase_slot(table, home, static_cast<uint32_t>(place.bucket() - table.data()), place.slot());
+  const Table &table = table_of(hash_position(hash));
+  Bucket *const home = table.data() + home_of(hash_position(hash), table.size());
+  const Place place = scan(table.data(), table.size(), hash, [ref](Ref at) { return at == ref; });
+  assert(place.ref == ref && size_ > 0);
+  erase_at(table, home, place);
   --size_;
 }
 

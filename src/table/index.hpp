@@ -301,6 +301,9 @@ class Index {
       count = size;
     }
     uint32_t next(uint32_t bucket) const { return bucket + 1 == size() ? 0 : bucket + 1; }
+    Bucket *next(Bucket *bucket) const {
+      return bucket + 1 == data() + size() ? data() : bucket + 1;
+    }
   };
 
   struct Kept {
@@ -371,7 +374,7 @@ class Index {
   template <class IsIt>
   static Place scan(Bucket *buckets, uint32_t count, uint64_t hash, IsIt is_it);
   static void put(Table &table, uint64_t hash, Ref ref, uint32_t use_bits);
-  static void erase_slot(Table &table, uint32_t home, uint32_t bucket, uint32_t slot);
+  static void erase_at(const Table &table, Bucket *home, Place place);
   static size_t table_bytes(uint32_t buckets) { return size_t{buckets} * sizeof(Bucket); }
   void release(Bucket *buckets, uint32_t count) noexcept;
   void show_current() noexcept;
@@ -470,8 +473,9 @@ void Index::move_home(uint32_t home, HashOf hash_of) {
       const Ref ref = bucket.refs[i];
       const uint64_t hash = hash_of(ref);
       if (home_of(hash_position(hash), old_.size()) != home) continue;
-      const uint32_t use_bits = Place{ref, &bucket.refs[i]}.use_bits();
-      erase_slot(old_, home, b, i);
+      const Place place = {ref, &bucket.refs[i]};
+      const uint32_t use_bits = place.use_bits();
+      erase_at(old_, old_.data() + home, place);
       put(current_, hash, ref, use_bits);
     }
     if (!goes_on || --left == 0) return;
