@@ -55,17 +55,15 @@ class Sketch {
     }
   }
 
-  // Counts a use.
-  void add(uint64_t hash) {
-    if (blocks_ == nullptr) return;
+  // Counts a use. Returns the estimate from before it.
+  uint32_t add(uint64_t hash) {
+    if (blocks_ == nullptr) return 0;
     if (resizing()) take_over();
     const uint64_t mixed = mix(hash);
-    if (!block_of(mixed).add(mixed)) return;
+    const uint32_t before = block_of(mixed).add(mixed);
     // The sketch changes its size within so few uses that no counter need age meanwhile.
-    if (resizing() || ++uses_ < kUsesAHalving) return;
-    uses_ = 0;
-    if (++halved_ >= count_) halved_ = 0;
-    blocks_[halved_].halve();
+    if (before != kMaxCount && !resizing() && ++uses_ == kUsesAHalving) age();
+    return before;
   }
 
   uint32_t estimate(uint64_t hash) const {
@@ -95,7 +93,6 @@ class Sketch {
 #endif
 
  private:
-  static constexpr uint32_t kCounters = 2;  // of a key
   static constexpr uint64_t kEntriesABlock = 10;
   // With this number the counters remember about six uses of each entry, and as many uses of keys
   // that are not there.
@@ -117,23 +114,25 @@ class Sketch {
     static uint32_t shift(uint32_t i, uint64_t mixed) {
       return (static_cast<uint32_t>(mixed >> (16 * i)) & 127) * 21 / 128 * 3;
     }
-    uint32_t get(uint32_t i, uint64_t mixed) const {
-      return static_cast<uint32_t>(words[word(i, mixed)] >> shift(i, mixed)) & kMaxCount;
+    static uint32_t count(uint64_t word, uint32_t shift) {
+      return static_cast<uint32_t>(word >> shift) & kMaxCount;
     }
     uint32_t least(uint64_t mixed) const {
-      uint32_t least = kMaxCount;
-      for (uint32_t i = 0; i < kCounters; i++) least = std::min(least, get(i, mixed));
-      return least;
+      return std::min(count(words[word(0, mixed)], shift(0, mixed)),
+                      count(words[word(1, mixed)], shift(1, mixed)));
     }
-    // Raises the lowest of the key's counters. Returns false if they are full.
-    bool add(uint64_t mixed) {
-      const uint32_t before = least(mixed);
-      if (before == kMaxCount) return false;
-      for (uint32_t i = 0; i < kCounters; i++) {
-        const uint64_t one = get(i, mixed) == before ? 1 : 0;
-        words[word(i, mixed)] += one << shift(i, mixed);
-      }
-      return true;
+    // Raises the lower of the key's counters, or both if they are equal. Returns what it was.
+    uint32_t add(uint64_t mixed) {
+      Cell<uint64_t> &first = words[word(0, mixed)];
+      Cell<uint64_t> &second = words[word(1, mixed)];
+      const uint32_t at_first = shift(0, mixed);
+      const uint32_t at_second = shift(1, mixed);
+      const uint32_t counts[] = {count(first, at_first), count(second, at_second)};
+      const uint32_t before = std::min(counts[0], counts[1]);
+      if (before == kMaxCount) return before;
+      if (counts[0] == before) first += uint64_t{1} << at_first;
+      if (counts[1] == before) second += uint64_t{1} << at_second;
+      return before;
     }
     void halve() {
       for (Cell<uint64_t> &word : words) word = (word >> 1) & 0x36DB6DB6DB6DB6DB;
@@ -160,6 +159,12 @@ class Sketch {
     const uint64_t block = (position * count_) >> 32;
     assert(block < cursor_ || old_ != nullptr);
     return block < cursor_ ? blocks_[block] : old_[(position * old_count_) >> 32];
+  }
+
+  void age() {
+    uses_ = 0;
+    if (++halved_ >= count_) halved_ = 0;
+    blocks_[halved_].halve();
   }
 
   // Returns the number of blocks for this number of entries.

@@ -64,10 +64,10 @@ class WTinyLfu : public Policy {
   }
 
   void insert(Ref ref, uint64_t hash, Now &) override {
-    const bool known = sketch_.estimate(hash) >= kKnown;
-    sketch_.add(hash);
+    const bool known = sketch_.add(hash) >= kKnown;
     count_++;
-    const uint64_t weight = add(ref, known ? kProbation : kYoung);
+    const uint64_t weight = context_.weight(ref);
+    link(ref, known ? kProbation : kYoung, weight);
     full_ = vacated_ != 0;
     vacated_ -= std::min(vacated_, weight);
     if (known) {
@@ -228,15 +228,13 @@ class WTinyLfu : public Policy {
     return static_cast<Region>((entry(ref)->flags & kPolicyFlags) >> kRegionShift);
   }
 
-  // Both return the entry's weight.
-  uint64_t add(Ref ref, Region region) {
+  void link(Ref ref, Region region, uint64_t weight) {
     Entry *e = entry(ref);
     e->flags = static_cast<uint8_t>((e->flags & ~kPolicyFlags) | (region << kRegionShift));
     lists_[region].push_front(ref);
-    const uint64_t weight = context_.weight(ref);
     weights_[region] += weight;
-    return weight;
   }
+  // Returns the entry's weight.
   uint64_t unlink(Ref ref) {
     const Region region = region_of(ref);
     if (region == kProtected) leave_place(ref);
@@ -247,8 +245,7 @@ class WTinyLfu : public Policy {
   }
   void move(Ref ref, Region region) {
     context_.entries.count_work();
-    unlink(ref);
-    add(ref, region);
+    link(ref, region, unlink(ref));
   }
 
   void use(Ref ref, uint64_t hash) {
