@@ -52,8 +52,8 @@ inline Next ShardStore::store_locked(ct_value *out) {
   }
   if (verdict != Verdict::kStore) {
     const bool outdated = is_outdated();
-    const ct_status status = ShardStore(*this).turn_down(verdict, old, out);
-    if (status == CT_ERR_NOMEM) return ShardStore(*this).evict_for_block(old);
+    const ct_status status = on_copy(&ShardStore::turn_down, verdict, old, out);
+    if (status == CT_ERR_NOMEM) return on_copy(&ShardStore::evict_for_block, old);
     if (request_.flight != nullptr && status >= 0) land(*out, outdated);
     return request_.end(status);
   }
@@ -64,7 +64,7 @@ inline Next ShardStore::store_locked(ct_value *out) {
       return request_.end(CT_OK);
     }
   }
-  if (!prepare()) return ShardStore(*this).evict_for_block(old);
+  if (!prepare()) return on_copy(&ShardStore::evict_for_block, old);
   const Next next = make_room(&old);
   if (next != Next::kDone || request_.status != CT_OK) return next;
   Entry *e = commit(old);
@@ -110,7 +110,7 @@ inline ShardStore::Verdict ShardStore::judge(Ref old) const {
 
 // Ends a request that stores nothing. The request is a write of the key all the same, and overtakes
 // a load of it, unless it gives way to the entry that is there, or its value was never to be kept.
-[[gnu::noinline]] ct_status ShardStore::turn_down(Verdict verdict, Ref old, ct_value *out) {
+ct_status ShardStore::turn_down(Verdict verdict, Ref old, ct_value *out) {
   const bool is_write =
       verdict == Verdict::kAbsent || verdict == Verdict::kDead || verdict == Verdict::kTooLarge;
   if (is_write && request_.flight == nullptr) invalidate();
@@ -306,7 +306,7 @@ inline void ShardStore::forget_own() {
 // an entry, and the call is made again until a reference is free. Such a request fails only if no
 // entry is left to evict. Then chunks hold nothing but pinned and dead entries, as an empty store
 // has a number for any chunk.
-[[gnu::noinline]] Next ShardStore::evict_for_block(Ref own) {
+Next ShardStore::evict_for_block(Ref own) {
   if (!request_.lacks_reference || map().index.size() == 0) return request_.end(CT_ERR_NOMEM);
   request_.lacks_reference = false;
   uint64_t weight;

@@ -75,10 +75,19 @@ class ShardStore {
     return request_.flight != nullptr &&
            (shard_.flights_.is_overtaken(*request_.flight) || is_outdated());
   }
+  // Takes a step that few stores take, on a copy: no function gets the address of this object then
+  // (shard_store.cpp).
+  // Unchecked: the analysis takes the copy's shard for another one.
+  template <class Result, class... Arguments>
+  Result on_copy(Result (ShardStore::*step)(Arguments...), Arguments... arguments)
+      CT_REQUIRES(shard_.lock_, shard_.settled_) CT_UNCHECKED {
+    ShardStore copy(*this);
+    return (copy.*step)(arguments...);
+  }
   Next run(ct_value *out);
   Next store_locked(ct_value *out) CT_REQUIRES(shard_.lock_, shard_.settled_);
   Verdict judge(Ref old) const CT_REQUIRES(shard_.lock_);
-  ct_status turn_down(Verdict verdict, Ref old, ct_value *out)
+  [[gnu::noinline]] ct_status turn_down(Verdict verdict, Ref old, ct_value *out)
       CT_REQUIRES(shard_.lock_, shard_.settled_);
   void reject() CT_REQUIRES(shard_.lock_);
   bool give_back(ct_value *out) CT_REQUIRES(shard_.lock_);
@@ -93,7 +102,7 @@ class ShardStore {
   void tidy() CT_REQUIRES(shard_.lock_, shard_.settled_);
   void tidy_negatives() CT_REQUIRES(shard_.lock_);
   Next make_room(Ref *own) CT_REQUIRES(shard_.lock_, shard_.settled_);
-  Next evict_for_block(Ref own) CT_REQUIRES(shard_.lock_, shard_.settled_);
+  [[gnu::noinline]] Next evict_for_block(Ref own) CT_REQUIRES(shard_.lock_, shard_.settled_);
   void forget_own();
 
   void fill(Ref ref) CT_REQUIRES(shard_.lock_);

@@ -154,6 +154,12 @@ Ref Store::open(uint32_t number) {
   Chunk &chunk = chunks()[number];
   chunk.used_units = 0;
   held_units_ += chunk.units;
+  held_chunks_++;
+  lost_units_ = 0;
+  if (chunk_bytes(chunk) <= tight_bytes_) {
+    const uint32_t edges = kFirstUnit + kEndUnits;
+    lost_units_ = static_cast<uint16_t>(edges + (chunk.units - edges) % grown_for_[0]);
+  }
   set_bearable();
   newest_ = number;
   const Ref first = first_of(number);
@@ -297,7 +303,7 @@ void Store::set_aside(uint32_t number) {
 
 bool Store::reserve_number() {
   if (chunk_count_ < chunk_capacity_) return true;
-  const uint32_t capacity = std::min(max_chunks_, std::max(8u, chunk_capacity_ * 2));
+  const uint32_t capacity = std::min<uint32_t>(max_chunks_, std::max(8u, chunk_capacity_ * 2));
   void *memory = memory_.allocate(table_bytes(capacity), alignof(Origin));
   if (memory == nullptr) return false;
   auto *table = static_cast<Origin *>(memory);
@@ -327,6 +333,7 @@ void Store::release_tables() {
 void Store::let_chunk_go(uint32_t number) {
   unlink_free(first_of(number));
   held_units_ -= chunks()[number].units;
+  held_chunks_--;
   set_bearable();
   release_chunk(number);
 }
@@ -358,18 +365,20 @@ void Store::set_thrifty(bool thrifty) noexcept {
   set_bearable();
 }
 
-// Where blocks have mixed sizes, a store of few blocks cannot be kept as full as others unless its
-// blocks are moved all the time. So kFewBlocks more may lie free, which is little in other stores.
+// A store of few blocks cannot be kept as full as others unless its blocks are moved all the time. So
+// kFewBlocks more may lie free where blocks have mixed sizes, which is little in other stores. Where
+// they have one size, moving them gains nothing of what each chunk of a page loses at its ends;
+// larger chunks lose little.
 void Store::set_bearable() {
   const uint8_t parts = full_      ? kFullParts
                         : tight_   ? kTightParts
                         : thrifty_ ? kThriftyParts
                                    : kLooseParts;
   bearable_units_ = static_cast<uint32_t>(held_units_ * parts / kParts);
+  if (!tight_ || full_) return;
   const bool mixed = grown_for_[0] != grown_for_[1];
-  if (tight_ && !full_ && mixed) {
-    bearable_units_ += kFewBlocks * std::max(grown_for_[0], grown_for_[1]);
-  }
+  bearable_units_ +=
+      mixed ? kFewBlocks * std::max(grown_for_[0], grown_for_[1]) : held_chunks_ * lost_units_;
 }
 
 // ---- Compacting chunks ------------------------------------------------------------------------
@@ -461,7 +470,7 @@ void Store::clear() noexcept {
     if (chunks()[i - 1].is_in_use()) release_chunk(i - 1);
   }
   if (!keeps_) release_tables();
-  held_units_ = used_units_ = bearable_units_ = 0;
+  held_units_ = used_units_ = bearable_units_ = held_chunks_ = 0;
   idle_chunk_ = newest_ = kNoChunk;
   reusable_ = kNone;
   compaction_.clear();
@@ -502,6 +511,7 @@ const char *Store::problem(uint64_t used, bool all) const {
   }
   if (spares != spares_) return "store: it has miscounted spare chunks";
   if (full_ && in_use != max_chunks_) return "store: it is full, with a number left";
+  if (in_use != held_chunks_) return "store: it has miscounted its chunks";
   if (held_units != held_units_) return "store: it holds not what its chunks have";
   if (used_units != used_units_) return "store: its use is not that of its chunks";
   const uint64_t known = (used + (reusable_ == kNone ? 0 : reusable_bytes_)) / kUnit;

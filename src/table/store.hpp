@@ -163,7 +163,7 @@ class Store {
 
 #ifdef CT_VALIDATE
   // Called while the store is empty. count is at most kMaxChunks.
-  void limit_chunks(uint32_t count) { max_chunks_ = count; }
+  void limit_chunks(uint32_t count) { max_chunks_ = static_cast<uint16_t>(count); }
   // Makes chunks small, so that a small store has several of them.
   void act_large() { tight_bytes_ = 512; }
   // Returns nullptr, or the invariant that is broken. used: bytes that the owner knows to be in
@@ -346,8 +346,11 @@ class Store {
   std::atomic<Origin *> origins_{nullptr};
   uint32_t chunk_count_ = 0;
   uint32_t chunk_capacity_ = 0;
-  uint32_t max_chunks_ = kMaxChunks;
-  uint32_t spares_ = 0;
+  uint16_t max_chunks_ = kMaxChunks;
+  uint16_t held_chunks_ = 0;
+  uint16_t spares_ = 0;
+  uint16_t lost_units_ =
+      0;  // of a chunk like the newest, if that is a page, and blocks have one size
   Aside *aside_ = nullptr;  // chunks that have lost their number, the newest first
   uint64_t held_units_ = 0;
   uint64_t used_units_ = 0;

@@ -160,6 +160,31 @@ TEST(memory_of_tiny_entries_stays_within_the_limit_at_every_call) {
   }
 }
 
+/* What chunks of one page lose at their ends is more than may lie free in a small cache. Moving
+ * entries of one size gains nothing of it, and the next sets would move them again. */
+TEST(entries_of_one_size_are_not_moved_in_a_small_cache) {
+  enum { kLatest = 500, kSets = 400 };
+  ct_cache *cache = cache_of(.maxsize = 200000, .weight_kind = CT_WEIGHT_MEMORY);
+  const void *places[kLatest];
+  ct_value value;
+  uint64_t key = 0;
+  for (; key < 4000; key++) assert_status(CT_OK, set_number(cache, key, "value", 5));
+  for (uint64_t i = 0; i < kLatest; i++) {
+    const uint64_t latest = key - 1 - i;
+    assert_status(CT_OK, ct_peek(cache, &latest, sizeof latest, &value));
+    places[i] = value.data;
+    ct_value_release(&value);
+  }
+  for (uint64_t i = 0; i < kSets; i++) assert_status(CT_OK, set_number(cache, key + i, "value", 5));
+  for (uint64_t i = 0; i < kLatest; i++) {
+    const uint64_t latest = key - 1 - i;
+    assert_status(CT_OK, ct_peek(cache, &latest, sizeof latest, &value));
+    assert_ptr_equal(places[i], value.data);
+    ct_value_release(&value);
+  }
+  ct_cache_free(cache);
+}
+
 /* Entries that are due before the latest time that the cache has seen are kept in order apart
  * from the others. This takes memory that no entry is weighed for. */
 FIXTURE_TEST(memory_stays_near_the_limit_when_the_clock_goes_back, open_limited(f, 8 << 20)) {
