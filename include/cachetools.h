@@ -1173,8 +1173,9 @@ CT_API void ct_iter_free(ct_iter *iter);
  * What is remembered is no entry. No other call finds it, no listener hears of it, and neither
  * walks nor snapshots have it. But it weighs, and counts in ct_currsize: the bytes that it takes
  * with CT_WEIGHT_MEMORY; those of the key, at least 1, with CT_WEIGHT_VALUE; otherwise 1. All of it
- * together weighs at most a sixteenth of maxsize, or is a single key. If that is used up, the oldest
- * one goes; of several shards, the oldest one of the key's own shard.
+ * together weighs at most a sixteenth of maxsize, or is a single key, which a lower limit may make
+ * the cache forget. If that is used up, the oldest one goes; of several shards, the oldest one of
+ * the key's own shard.
  */
 
 /** What a callback hands back. Opaque; lives as long as the callback runs. */

@@ -537,11 +537,12 @@ ct_status Cache::resize(uint64_t maxsize) {
   Now now(clock_);
   Departed gone(shards_);
   const uint64_t before = budget_.in_use();
+  const bool lowers = maxsize < this->maxsize();
   const double part =
       before <= maxsize ? 1 : static_cast<double>(maxsize) / static_cast<double>(before);
   budget_.set_maxsize(maxsize);
   for (uint32_t i = 0; i < shards_.count; i++) shards_[i].resize(maxsize, part);
-  for (uint32_t i = 0; i < shards_.count; i++) {
+  for (uint32_t i = 0; lowers && i < shards_.count; i++) {
     Reservation room(budget_);
     while (negative_weight() > NegativeRoom::part_of(maxsize) && shards_[i].forget_oldest(room))
       continue;

@@ -341,6 +341,16 @@ NEGATIVE_TEST(lower_limit_forgets) {
   assert_int_equal(0, ct_currsize(f->cache));
 }
 
+/* It was forgotten, as it weighs more than a sixteenth. */
+FIXTURE_TEST(limit_that_is_not_lowered_forgets_no_single_key,
+             open_fixture(f, .maxsize = 8, .negative_ttl = 5)) {
+  find_none(f, "a");
+  assert_status(CT_OK, ct_resize(f->cache, 8));
+  assert_remembered(f, "a");
+  assert_status(CT_OK, ct_resize(f->cache, 9));
+  assert_remembered(f, "a");
+}
+
 FIXTURE_TEST(key_that_weighs_more_than_the_limit_is_not_remembered,
              open_fixture(f, .maxsize = 3, .negative_ttl = 5, .weight_kind = CT_WEIGHT_VALUE)) {
   set_text(f->cache, "a", "1");

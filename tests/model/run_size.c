@@ -40,11 +40,13 @@ void do_size(run *r) {
 void do_resize(run *r) {
   r->operation = "ct_resize";
   const uint64_t maxsize = draw_maxsize(r);
+  const bool lowers = maxsize < r->model.maxsize;
   r->model.maxsize = maxsize;
   check_equal(r, CT_OK, ct_resize(r->cache, maxsize));
   check_equal(r, maxsize, ct_maxsize(r->cache));
   if (maxsize == 0) overtake(r, -1);
-  while (model_negative_weight(&r->model) > maxsize / 16) model_forget_oldest_negative(&r->model);
+  while (lowers && model_negative_weight(&r->model) > maxsize / 16)
+    model_forget_oldest_negative(&r->model);
   reclaim(r);
   make_room(r, -1, 0);
   reclaim(r);
