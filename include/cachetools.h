@@ -559,9 +559,9 @@ CT_API uint64_t ct_remove_if(ct_cache *cache, ct_match_fn match, void *user_data
  *
  * An invalidated entry cannot be read any more, not even as a stale one (see Freshness); a set over
  * it is an insert, and ct_delete and ct_pop return CT_MISS. It weighs until it is swept: each call
- * that stores sweeps a few, and ct_len, ct_currsize, ct_popitem and ct_expire sweep all before they
- * do anything else. The listener is told of it once, with cause REMOVED, by the call that sweeps it
- * or meets it in its way.
+ * that stores sweeps a few, and ct_len, ct_currsize, ct_popitem, ct_expire and ct_cache_copy sweep
+ * all before they do anything else. The listener is told of it once, with cause REMOVED, by the
+ * call that sweeps it or meets it in its way.
  *
  * A value whose loader or compute was called before the invalidation is not kept if it carries the
  * tag, because it may be made of what was there before. It goes to its own caller. Callers that
@@ -898,7 +898,7 @@ CT_API ct_status ct_cache_new_with(const ct_options *options, ct_cache **out);
  * RR and policies of the caller's have no order to copy, and CLOCK, SIEVE, S3FIFO, WTINYLFU and ARC
  * begin to learn anew. Stale values, remembered misses, loads that run and those who wait for them
  * are not copied. The copy has counted nothing, and the original counts nothing, uses nothing and
- * tells nobody.
+ * tells nobody, but of entries that an invalidated tag has ended (see Tags).
  *
  * Beside other threads, each entry is copied as it was at some instant of the call, and an entry
  * that is there throughout is copied once; its place in the order is exact only while nothing is
@@ -912,7 +912,7 @@ CT_API ct_status ct_cache_new_with(const ct_options *options, ct_cache **out);
  * Ownership: *out is yours, until ct_cache_free. Callbacks and user_data serve both caches.
  * Threads:   safe beside all other calls; works on a few hundred entries of a shard at a time, then
  *            lets others in.
- * Callbacks: the allocator; state_new; inside: timer, ct_policy_ops.
+ * Callbacks: the allocator; state_new; listener; inside: timer, ct_policy_ops.
  * Cost:      O(n log n) for n entries, and their bytes; holds all bytes once more until it returns.
  */
 CT_API ct_status ct_cache_copy(ct_cache *cache, ct_cache **out);
@@ -1484,14 +1484,15 @@ CT_API void ct_lease_abandon(ct_lease *lease);
 CT_API void ct_lease_fail(ct_lease *lease, ct_status status);
 
 /**
- * Ends a lease that CT_RENEW gave: the old value is still right, and its lifetime begins anew. If
- * it has left meanwhile for want of room, it is stored anew, but not in a cache with a drop.
+ * Ends a lease that CT_RENEW gave, or CT_LOAD_FORCE over a value: the old value is still right, and
+ * its lifetime begins anew. If it has left meanwhile for want of room, it is stored anew, but not
+ * in a cache with a drop.
  *
  * @param lease    consumed, whatever is returned
  * @param options  NULL: the lifetime that ct_set would give; without a condition, CT_ENTRY_KEEP_TTL
  *                 or tags, since the value keeps its own
- * @return CT_OK; CT_NOT_STORED: overtaken, or dead on arrival; CT_ERR_INVALID, also for a lease
- *         that CT_LEASED gave, CT_ERR_NOMEM: the lease is given up as by ct_lease_abandon
+ * @return CT_OK; CT_NOT_STORED: overtaken, or dead on arrival; CT_ERR_INVALID, also for a lease of
+ *         a key that had no value, CT_ERR_NOMEM: the lease is given up as by ct_lease_abandon
  *
  * Callbacks: as ct_set.
  * Cost:      O(1); as ct_set, if it is stored anew.
@@ -1699,15 +1700,17 @@ CT_API void ct_memo_free(ct_memo *memo);
 /**
  * Returns the remembered result, or calls the function.
  *
- * A failure is not remembered. A result that is too large to keep is handed over all the same.
+ * A failure is not remembered; that there is no result is, with negative_ttl. A result that is too
+ * large to keep is handed over all the same. With CT_MEMO_RACE nothing is renewed ahead, and no
+ * stale value or remembered miss is served.
  *
  * @param self  the object that the function is called on; NULL for a plain function
  * @param args  handed to key and fn
  * @param out   [out] the result on CT_OK, otherwise zeroed; may be NULL
- * @return CT_OK; CT_MISS or a failure that fn returned; a failure that key returned;
- *         CT_ERR_RECURSION if the function needs the very result that it is computing, as
- *         ct_get_or_load; threads that wait for each other in different caches are not noticed;
- *         CT_ERR_CALLBACK; CT_ERR_INVALID; CT_ERR_NOMEM
+ * @return CT_OK; CT_STALE as ct_get_or_load; CT_MISS or a failure that fn returned; a failure that
+ *         key returned; CT_ERR_RECURSION if the function needs the very result that it is
+ *         computing, as ct_get_or_load; threads that wait for each other in different caches are
+ *         not noticed; CT_ERR_CALLBACK; CT_ERR_INVALID; CT_ERR_NOMEM
  *
  * Ownership: ct_value_release gives *out back.
  * Threads:   waits for another thread that computes the same result, unless CT_MEMO_RACE is set.

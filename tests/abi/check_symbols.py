@@ -25,6 +25,13 @@ def header_functions(text):
     return {name: comment for comment, name in declaration.findall(text)}
 
 
+def functions_of_caches(text):
+    """The functions of the header that are given a cache."""
+    declarations = re.findall(r"CT_API\b[^;(]*?\b(ct_\w+)\s*\(([^;]*)\);", text)
+    return {name for name, parameters in declarations
+            if re.search(r"\bct_cache \*(?!\*)", parameters)}
+
+
 def map_symbols(text):
     """The functions of a version script, written as in abi/cachetools.symbols."""
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
@@ -85,7 +92,8 @@ def main():
     parser.add_argument("--soname", required=True)
     args = parser.parse_args()
 
-    functions = header_functions((args.source / "include/cachetools.h").read_text())
+    header = (args.source / "include/cachetools.h").read_text()
+    functions = header_functions(header)
     mapped = map_symbols((args.source / "abi/cachetools.map").read_text())
     listed = [line for line in (args.source / "abi/cachetools.symbols").read_text().splitlines()
               if not line.startswith("#")]
@@ -93,6 +101,8 @@ def main():
     explained = set(re.findall(r"^\.F[no] (ct_\w+)", manual, re.M))
     tests = "\n".join(path.read_text() for path in (args.source / "tests").rglob("*.c"))
     tested = set(re.findall(r"\bct_\w+", tests))
+    states = (args.source / "tests/abi/test_states.c").read_text()
+    rows = set(re.findall(r"^ *ROW\((ct_\w+),", states, re.M))
 
     cases = {
         "header_declares_what_the_map_exports":
@@ -108,6 +118,8 @@ def main():
         "every_function_says_since_when": wrong_releases(functions, mapped),
         "every_function_is_named_by_a_test":
             [name for name in functions if name not in tested],
+        "every_function_of_a_cache_has_a_row_of_states":
+            sorted(functions_of_caches(header) - rows),
         "library_is_linked_safely": linkage_problems(args.library, args.soname),
     }
     print(f"1..{len(cases)}")

@@ -154,72 +154,6 @@ FRESH_TEST(expired_value_that_nothing_renews_leaves_at_once) {
   assert_int_equal(0, ct_len(f->cache));
 }
 
-/* What each other call makes of an entry past its deadline. */
-FRESH_TEST(expired_value_is_seen_by_loading_calls_alone) {
-  char buffer[8];
-  size_t size;
-  ct_value value;
-  ct_entry_info info = CT_ENTRY_INFO_INIT;
-  set_text(f->cache, "a", "1");
-  pass(f, kTtl);
-  assert_int_equal(1, ct_len(f->cache));
-  assert_int_equal(1, ct_currsize(f->cache));
-  assert_status(CT_MISS, ct_get(f->cache, "a", 1, &value));
-  assert_status(CT_MISS, ct_get_copy(f->cache, "a", 1, buffer, sizeof(buffer), &size));
-  assert_status(CT_MISS, ct_peek(f->cache, "a", 1, &value));
-  assert_status(CT_MISS, ct_inspect(f->cache, "a", 1, &info));
-  assert_false(ct_contains(f->cache, "a", 1));
-  assert_status(CT_MISS, ct_set_lifetime(f->cache, "a", 1, 5));
-  const ct_entry_options if_present = entry_with(.flags = CT_ENTRY_IF_PRESENT);
-  plan sees_none = {.answer = CT_NOT_STORED};
-  assert_computes(CT_NOT_STORED, NULL, f, "a", &sees_none);
-  assert_string_equal("none", sees_none.old);
-  assert_int_equal(0, ct_expire(f->cache, CT_NOW, NULL, NULL));
-  ct_iter *iter;
-  assert_status(CT_OK, ct_iter_new(f->cache, CT_ORDER_ANY, &iter));
-  assert_status(CT_END, ct_iter_next(iter, NULL, NULL));
-  ct_iter_free(iter);
-  assert_told(f, "");
-  plan fails = {.answer = CT_ERR_IO};
-  assert_answer(CT_STALE, f, "a", &fails, "1");
-  assert_status(CT_MISS, ct_set_with(f->cache, "a", 1, "2", 1, &if_present));
-  assert_told(f, "EXPIRED a=1");
-}
-
-static bool match_all(void *user_data, const void *key, size_t key_size, const void *value,
-                      size_t size) {
-  (void)user_data, (void)key, (void)key_size, (void)value, (void)size;
-  return true;
-}
-
-FRESH_TEST(expired_value_is_removed_as_expired) {
-  enum { kDelete, kPop, kPopitem, kSet, kRoom, kRemoveIf, kExpire, kClear, kCompute, kLife, kWays };
-  plan finds_none = {.answer = CT_MISS};
-  for (int way = 0; way < kWays; way++) {
-    set_text(f->cache, "a", "1");
-    pass(f, kTtl);
-    if (way == kDelete) assert_status(CT_MISS, ct_delete(f->cache, "a", 1));
-    if (way == kPop) assert_status(CT_MISS, ct_pop(f->cache, "a", 1, NULL));
-    if (way == kPopitem) assert_status(CT_MISS, ct_popitem(f->cache, NULL, NULL));
-    if (way == kSet) assert_status(CT_OK, ct_set(f->cache, "a", 1, "2", 1));
-    if (way == kRoom) assert_status(CT_OK, ct_resize(f->cache, 0));
-    if (way == kRemoveIf) assert_int_equal(1, ct_remove_if(f->cache, match_all, NULL));
-    if (way == kClear) assert_status(CT_OK, ct_clear(f->cache));
-    if (way == kCompute) assert_computes(CT_MISS, NULL, f, "a", &finds_none);
-    if (way == kLife) assert_status(CT_MISS, ct_set_lifetime(f->cache, "a", 1, 0));
-    if (way == kExpire) {
-      pass(f, kStale);
-      assert_int_equal(1, ct_expire(f->cache, CT_NOW, NULL, NULL));
-    }
-    assert_told(f, "EXPIRED a=1");
-    assert_int_equal(way == kSet ? 1 : 0, ct_len(f->cache));
-    ct_clear(f->cache);
-    ct_resize(f->cache, 8);
-    f->log[0] = '\0';
-  }
-  assert_int_equal(kWays, stats_of(f->cache).expirations);
-}
-
 TEST(expired_values_are_cleared_as_expired_where_nobody_is_told) {
   manual_clock clock = {0};
   ct_cache *cache = cache_of(.maxsize = 8, .ttl = kTtl, .stale = kStale, .timer = manual_clock_read,
@@ -279,23 +213,6 @@ FIXTURE_TEST(serving_an_expired_value_renews_no_idle_lifetime,
   assert_int_equal(2, fails.calls);
   pass(f, 1);
   assert_answer(CT_ERR_IO, f, "a", &fails, NULL);
-}
-
-FRESH_TEST(snapshot_leaves_expired_values_out) {
-  set_text(f->cache, "a", "1");
-  pass(f, kTtl);
-  set_text(f->cache, "b", "2");
-  char path[] = "/tmp/cachetools-XXXXXX";
-  const int file = mkstemp(path);
-  assert_true(file >= 0);
-  close(file);
-  assert_status(CT_OK, ct_snapshot_save_file(f->cache, path));
-  ct_cache *other = cache_of(.maxsize = 8, .ttl = kTtl, .user_data = f, .timer = manual_clock_read);
-  assert_status(CT_OK, ct_snapshot_load_file(other, path));
-  assert_int_equal(1, ct_len(other));
-  assert_text_quietly(other, "b", "2");
-  ct_cache_free(other);
-  unlink(path);
 }
 
 /* ---- Invalidated meanwhile ------------------------------------------------------------------ */

@@ -93,25 +93,6 @@ NEGATIVE_TEST(other_failures_are_not_remembered) {
   }
 }
 
-NEGATIVE_TEST(lease_that_fails_with_a_miss_is_remembered) {
-  ct_lease_fail(lease_text(f, "a"), CT_MISS);
-  assert_remembered(f, "a");
-  ct_lease *lease = (ct_lease *)f;
-  assert_status(CT_MISS, ct_get_or_lease(f->cache, "a", 1, 0, NULL, &lease));
-  assert_null(lease);
-  ct_lease_fail(lease_text(f, "b"), CT_ERR_IO);
-  ct_lease_abandon(lease_text(f, "b"));
-  assert_forgotten(f, "b");
-}
-
-NEGATIVE_TEST(renewal_that_finds_nothing_is_remembered) {
-  set_text(f->cache, "a", "1");
-  f->clock.now = 100;
-  find_none(f, "a");
-  assert_told(f, "EXPIRED a=1");
-  assert_remembered(f, "a");
-}
-
 /* ---- What forgets --------------------------------------------------------------------------- */
 
 NEGATIVE_TEST(whatever_invalidates_a_key_forgets_its_absence) {
@@ -171,17 +152,6 @@ NEGATIVE_TEST(absence_is_not_remembered_beside_a_value_that_a_snapshot_brings) {
   tape_free(&tape);
 }
 
-NEGATIVE_TEST(forced_load_forgets) {
-  ct_load_options how = CT_LOAD_OPTIONS_INIT;
-  how.flags = CT_LOAD_FORCE;
-  find_none(f, "a");
-  plan fails = {.answer = CT_ERR_IO};
-  ct_value out;
-  assert_status(CT_ERR_IO, ct_get_or_load_with(f->cache, "a", 1, load, &fails, &how, &out));
-  assert_int_equal(1, fails.calls);
-  assert_forgotten(f, "a");
-}
-
 static void set_key(plan *self, ct_result *result) {
   (void)result;
   self->seen = ct_set(self->f->cache, "a", 1, "set", 3);
@@ -202,55 +172,6 @@ NEGATIVE_TEST(overtaken_load_leaves_nothing_to_remember) {
   delete_text(f->cache, "a");
   assert_load_fails(CT_MISS, f, "a", &is_deleted);
   assert_forgotten(f, "a");
-}
-
-/* ---- What it is to others ------------------------------------------------------------------- */
-
-static bool count_matches(void *user_data, const void *key, size_t key_size, const void *value,
-                          size_t size) {
-  (void)key, (void)key_size, (void)value, (void)size;
-  ++*(int *)user_data;
-  return true;
-}
-
-NEGATIVE_TEST(absence_is_no_entry) {
-  ct_entry_info info = CT_ENTRY_INFO_INIT;
-  tape tape = {0};
-  int matched = 0;
-  find_none(f, "a");
-  assert_int_equal(0, ct_len(f->cache));
-  assert_int_equal(1, ct_currsize(f->cache));
-  assert_false(ct_contains(f->cache, "a", 1));
-  assert_status(CT_MISS, ct_get(f->cache, "a", 1, NULL));
-  assert_status(CT_MISS, ct_peek(f->cache, "a", 1, NULL));
-  assert_status(CT_MISS, ct_inspect(f->cache, "a", 1, &info));
-  assert_status(CT_MISS, ct_popitem(f->cache, NULL, NULL));
-  ct_iter *iter;
-  assert_status(CT_OK, ct_iter_new(f->cache, CT_ORDER_ANY, &iter));
-  assert_status(CT_END, ct_iter_next(iter, NULL, NULL));
-  ct_iter_free(iter);
-  assert_int_equal(0, ct_expire(f->cache, CT_NOW, NULL, NULL));
-  assert_remembered(f, "a");
-  assert_status(CT_OK, save_tape(f->cache, &tape));
-  assert_int_equal(0, ct_remove_if(f->cache, count_matches, &matched));
-  assert_int_equal(0, matched);
-  assert_status(CT_OK, load_tape(f->cache, &tape));
-  assert_int_equal(0, ct_len(f->cache));
-  assert_forgotten(f, "a");
-  assert_told(f, "");
-  tape_free(&tape);
-}
-
-NEGATIVE_TEST(restored_entry_is_found) {
-  tape tape = {0};
-  set_text(f->cache, "a", "1");
-  assert_status(CT_OK, save_tape(f->cache, &tape));
-  delete_text(f->cache, "a");
-  find_none(f, "a");
-  assert_status(CT_OK, load_tape(f->cache, &tape));
-  plan plan = {.value = "new"};
-  assert_loads(f, "a", &plan, "1");
-  tape_free(&tape);
 }
 
 /* ---- Weight --------------------------------------------------------------------------------- */
