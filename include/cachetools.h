@@ -433,8 +433,8 @@ CT_API ct_status ct_set_with(ct_cache *cache, const void *key, size_t key_size, 
  *
  * @param delta    what to add, may be negative
  * @param initial  what to add it to if the key is absent
- * @param options  NULL: none; of its flags CT_ENTRY_TTL, CT_ENTRY_DEADLINE, CT_ENTRY_WEIGHT and
- *                 CT_ENTRY_IF_PRESENT are allowed
+ * @param options  NULL: none; of its flags CT_ENTRY_TTL, CT_ENTRY_DEADLINE, CT_ENTRY_WEIGHT,
+ *                 CT_ENTRY_TAGS and CT_ENTRY_IF_PRESENT are allowed
  * @param out      [out] the sum on CT_OK and CT_NOT_STORED, otherwise 0; may be NULL
  * @return as ct_set; CT_MISS with CT_ENTRY_IF_PRESENT; CT_ERR_UNSUPPORTED if the value there has
  *         another size
