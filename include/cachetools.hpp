@@ -783,7 +783,7 @@ struct options {
   const ct_allocator *allocator = nullptr;
 };
 
-/** What is special about one entry. */
+/** What is special about one entry: for cache::set, loaders, computes and leases. */
 struct entry {
   std::optional<duration> ttl = {};        /**< instead of the cache's; 0 is dead on arrival */
   std::optional<time_point> deadline = {}; /**< not together with ttl */
@@ -795,6 +795,8 @@ struct entry {
   /** The value that is replaced hands its lifetime on; a ttl or deadline counts only if there is
    *  none. Not for loaders. */
   bool keep_ttl = false;
+  /** What the value is made of, 8 at most: see cache::invalidate_tag. Any bytes. */
+  std::vector<std::string> tags = {};
   /** Of loaders only: the old value is still right, whatever the loader returns. Its lifetime
    *  begins anew. Without an old value the call fails, with CT_ERR_CALLBACK. */
   bool not_modified = false;
@@ -823,23 +825,38 @@ struct entry_info {
 
 namespace detail {
 
-inline ct_entry_options entry_options(const entry &it) {
-  ct_entry_options to = CT_ENTRY_OPTIONS_INIT;
-  if (it.ttl) to.flags |= CT_ENTRY_TTL, to.ttl = ticks(*it.ttl);
-  if (it.deadline) to.flags |= CT_ENTRY_DEADLINE, to.deadline = ticks(*it.deadline);
-  if (it.weight) to.flags |= CT_ENTRY_WEIGHT, to.weight = *it.weight;
-  if (it.when == condition::if_absent) to.flags |= CT_ENTRY_IF_ABSENT;
-  if (it.when == condition::if_present) to.flags |= CT_ENTRY_IF_PRESENT;
-  if (it.if_same != nullptr) to.flags |= CT_ENTRY_IF_SAME, to.same = it.if_same->get();
-  if (it.keep_ttl) to.flags |= CT_ENTRY_KEEP_TTL;
-  return to;
-}
+// An entry as C has it; refers to it.
+class entry_options {
+ public:
+  explicit entry_options(const entry &it) {
+    if (it.ttl) to_.flags |= CT_ENTRY_TTL, to_.ttl = ticks(*it.ttl);
+    if (it.deadline) to_.flags |= CT_ENTRY_DEADLINE, to_.deadline = ticks(*it.deadline);
+    if (it.weight) to_.flags |= CT_ENTRY_WEIGHT, to_.weight = *it.weight;
+    if (it.when == condition::if_absent) to_.flags |= CT_ENTRY_IF_ABSENT;
+    if (it.when == condition::if_present) to_.flags |= CT_ENTRY_IF_PRESENT;
+    if (it.if_same != nullptr) to_.flags |= CT_ENTRY_IF_SAME, to_.same = it.if_same->get();
+    if (it.keep_ttl) to_.flags |= CT_ENTRY_KEEP_TTL;
+    if (it.tags.empty()) return;
+    for (const std::string &tag : it.tags) tags_.push_back({tag.data(), tag.size()});
+    to_.flags |= CT_ENTRY_TAGS;
+    to_.tags = tags_.data();
+    to_.tag_count = tags_.size();
+  }
+  entry_options(const entry_options &) = delete;
+  entry_options &operator=(const entry_options &) = delete;
+  const ct_entry_options *get() const noexcept { return &to_; }
+
+ private:
+  ct_entry_options to_ = CT_ENTRY_OPTIONS_INIT;
+  std::vector<ct_bytes> tags_;
+};
 
 inline void set_entry(ct_result *result, const entry &it) {
   if (it.ttl) ct_result_ttl(result, ticks(*it.ttl));
   if (it.deadline) ct_result_deadline(result, ticks(*it.deadline));
   if (it.weight) ct_result_weight(result, *it.weight);
   if (it.keep_ttl) ct_result_keep_ttl(result);
+  for (const std::string &tag : it.tags) ct_result_tag(result, tag.data(), tag.size());
 }
 
 inline ct_load_options raw(const load_options &it) {
@@ -848,6 +865,15 @@ inline ct_load_options raw(const load_options &it) {
   to.stale_after_ns = ticks(it.stale_after);
   if (it.force) to.flags |= CT_LOAD_FORCE;
   return to;
+}
+
+// Calls a compute with the old value and, if it takes that too, the entry to be.
+template <class Compute, class Old>
+decltype(auto) compute_by(Compute &compute, Old &&old, entry &special) {
+  if constexpr (std::is_invocable_v<Compute &, Old, entry &>)
+    return compute(std::forward<Old>(old), special);
+  else
+    return (void)special, compute(std::forward<Old>(old));
 }
 
 // Calls a loader with the key and, if it takes them too, the entry to be and what old() returns.
@@ -1027,18 +1053,18 @@ class lease {
   bool fulfil(typename detail::held<Value>::argument value, const entry &special = {}) {
     if (lease_ == nullptr) detail::fail(CT_ERR_INVALID);
     const detail::parcel<Value> sent(value);
-    const ct_entry_options options = detail::entry_options(special);
+    const detail::entry_options options(special);
     detail::call call(slot_);
-    return call.end(ct_lease_fulfil(lease_.release(), sent.data(), sent.size(), &options,
+    return call.end(ct_lease_fulfil(lease_.release(), sent.data(), sent.size(), options.get(),
                                     nullptr)) == CT_OK;
   }
   /** If there is an old value: it is still right, and its lifetime begins anew. Returns whether it
    *  is kept: not if the key has been invalidated meanwhile. */
   bool keep(const entry &special = {}) {
     if (lease_ == nullptr) detail::fail(CT_ERR_INVALID);
-    const ct_entry_options options = detail::entry_options(special);
+    const detail::entry_options options(special);
     detail::call call(slot_);
-    return call.end(ct_lease_keep(lease_.release(), &options)) == CT_OK;
+    return call.end(ct_lease_keep(lease_.release(), options.get())) == CT_OK;
   }
   /** The load has failed, for all who wait: see ct_lease_fail. With CT_MISS, there is no such
    *  value, and an old one leaves. */
@@ -1361,8 +1387,8 @@ class cache {
   }
   /** The same with a lifetime, a weight or a condition of its own. */
   outcome set(key_argument key, argument value, const entry &special) {
-    const ct_entry_options options = detail::entry_options(special);
-    switch (store(key, value, &options)) {
+    const detail::entry_options options(special);
+    switch (store(key, value, options.get())) {
       case CT_OK:
         return outcome::stored;
       case CT_NOT_STORED:
@@ -1383,11 +1409,11 @@ class cache {
   std::optional<Count> add(key_argument key, std::int64_t delta, std::int64_t initial = 0,
                            const entry &special = {}) {
     const detail::parcel<Key> sought(key);
-    const ct_entry_options options = detail::entry_options(special);
+    const detail::entry_options options(special);
     std::int64_t sum = 0;
     auto call = enter();
     const ct_status status =
-        ct_add(native(), sought.data(), sought.size(), delta, initial, &options, &sum);
+        ct_add(native(), sought.data(), sought.size(), delta, initial, options.get(), &sum);
     if (call.end(status) == CT_MISS) return std::nullopt;
     return sum;
   }
@@ -1468,6 +1494,13 @@ class cache {
     call.end();
     return count;
   }
+  /** Ends all entries that carry a tag, at once, without touching them: see ct_invalidate_tag.
+   *
+   *      pages.set("/shoes", page, {.tags = {"product:17", "template:4"}});
+   *      pages.invalidate_tag("product:17"); */
+  void invalidate_tag(std::string_view tag) {
+    detail::check(ct_invalidate_tag(native(), tag.data(), tag.size(), 0));
+  }
   /** Removes the entries that have expired. Returns how many. The listener is told. */
   std::uint64_t expire() {
     auto call = enter();
@@ -1480,7 +1513,7 @@ class cache {
 
   /**
    * Looks a key up, and loads it if it is absent; others who ask meanwhile wait. load(key), or
-   * load(key, entry &) to give the entry a lifetime or a weight, returns the value, or an optional
+   * load(key, entry &) to give the entry a lifetime, a weight or tags, returns the value, or an optional
    * or null pointer without one: there is none, nothing is stored, and the result is false.
    *
    * With options::refresh_ahead and options::stale, it also renews a value that is there. If that
@@ -1621,8 +1654,15 @@ class cache {
   /**
    * Reads, changes and writes one entry, as if at once. compute(old) is given the old value, or
    * nothing (an optional or a null pointer), and returns the new one as a loader does; nothing
-   * removes the entry. It may be called more than once, and must have no side effects. Returns the
-   * new value. Throws error with CT_BUSY if others kept changing the entry.
+   * removes the entry. compute(old, entry &) may give the new value a lifetime, a weight and tags,
+   * or keep the lifetime of the old one. It may be called more than once, and must have no side
+   * effects. Returns the new value, also one that is dead on arrival and so not kept. Throws error
+   * with CT_BUSY if others kept changing the entry.
+   *
+   *      hits.compute(page, [](auto old, cachetools::entry &entry) {
+   *        entry.keep_ttl = true;
+   *        return old.value_or(0) + 1;
+   *      });
    */
   template <class Compute>
   result compute(key_argument key, Compute &&compute) {
@@ -1642,9 +1682,12 @@ class cache {
           return detail::guarded(it.thrown, detail::kThrew, [&] {
             typename held::maybe before{};
             if (old != nullptr) before = held::show_or_nothing(detail::view(*old));
-            const made_by<Compute> made = it.compute(std::move(before));
+            entry special;
+            const made_by<Compute> made =
+                detail::compute_by(it.compute, std::move(before), special);
             it.sent.reset();
             if (!detail::brought(made)) return CT_MISS;
+            detail::set_entry(to, special);
             const auto &given = detail::brought_value<Value>(made);
             it.sent.emplace(given);
             return hand_back(to, *it.sent);
@@ -1820,7 +1863,9 @@ class cache {
   template <class Compute>
   using made_by =
       std::conditional_t<kByPointer, Value,
-                         std::decay_t<std::invoke_result_t<Compute &, typename held::maybe>>>;
+                         std::decay_t<decltype(detail::compute_by(
+                             std::declval<Compute &>(), std::declval<typename held::maybe>(),
+                             std::declval<entry &>()))>>;
 
   static ct_status hand_back(ct_result *to, const parcel &sent) {
     return ct_result_set(to, sent.data(), sent.size());
@@ -2070,17 +2115,22 @@ class cache {
     std::optional<parcel> sent;
     if (!thrown) {
       detail::guarded(thrown, false, [&] {
-        if (special.not_modified) made = old;
         if (special.not_modified && old == nullptr) detail::fail(CT_ERR_CALLBACK);
-        if (made != nullptr) sent.emplace(made);
+        if (!special.not_modified && made != nullptr) sent.emplace(made);
         return true;
       });
     }
+    entry how = special;
+    if (special.not_modified) how.tags.clear();  // the value keeps its own
+    const detail::entry_options options(how);
     auto call = enter();
+    if (!thrown && special.not_modified) {
+      call.end(ct_lease_keep(lease.release(), options.get()));
+      return {old};
+    }
     if (sent) {
-      const ct_entry_options options = detail::entry_options(special);
       const ct_status status =
-          ct_lease_fulfil(lease.release(), sent->data(), sent->size(), &options, nullptr);
+          ct_lease_fulfil(lease.release(), sent->data(), sent->size(), options.get(), nullptr);
       if (status == CT_OK) sent->keep();
       call.end(status);
       return {std::move(made)};

@@ -320,6 +320,49 @@ TEST(lifetime_of_the_old_value_may_stay) {
   assert_int_equal(2, *it.get("a"));
 }
 
+TEST(invalidated_tag_ends_what_carries_it) {
+  cache<std::string, std::string> it(policy::lru, 10);
+  cachetools::entry special;
+  special.tags = {"red", std::string("\0", 1)};
+  assert_true(it.set("a", "1", special) == outcome::stored);
+  special.tags = {"blue"};
+  assert_true(it.set("b", "2", special) == outcome::stored);
+  it.set("c", "3");
+  it.invalidate_tag("red");
+  assert_false(it.contains("a"));
+  assert_true(it.contains("b"));
+  assert_true(it.contains("c"));
+  it.invalidate_tag("");
+  it.invalidate_tag({"\0", 1});
+  assert_int_equal(2, it.size());
+  special.tags = {"", "1", "2", "3", "4", "5", "6", "7"};
+  assert_true(it.set("b", "2", special) == outcome::stored);
+  it.invalidate_tag("");
+  assert_false(it.contains("b"));
+  special.tags.emplace_back("8");
+  assert_status(CT_ERR_INVALID, failure_of([&] { it.set("b", "2", special); }));
+}
+
+TEST(whatever_stores_gives_tags) {
+  cache<std::string, std::int64_t> it(policy::lru, 10);
+  const auto tagged = [](auto, cachetools::entry &entry) {
+    entry.tags = {"red"};
+    return 1;
+  };
+  cachetools::entry special;
+  special.tags = {"red"};
+  it.get_or_load("loaded", tagged);
+  it.compute("computed", tagged);
+  it.add("counted", 1, 0, special);
+  it.get_or_lease("leased").lease.fulfil(1, special);
+  it.get_or_load_many(std::vector<std::string>{"batched"},
+                      [&](auto &those) { those.set(0, 1, special); });
+  assert_int_equal(5, it.size());
+  it.invalidate_tag("red");
+  assert_int_equal(0, it.size());
+  assert_int_equal(5, it.stats().removals);
+}
+
 TEST(counters_count) {
   cache<std::string, std::int64_t> it(policy::lru, 10);
   cachetools::entry special;
@@ -637,6 +680,43 @@ TEST(compute_reads_changes_and_writes) {
   cache<int, double> reals(policy::lru, 10);  // what is returned has another type
   assert_true(*reals.compute(1, [](auto) { return 3; }) == 3.0);
   assert_true(*reals.get_or_load(2, [](int) { return std::optional<int>(4); }) == 4.0);
+}
+
+TEST(compute_gives_lifetimes_weights_and_tags) {
+  cachetools::time_point now = at(1000);
+  auto options = renewing<std::string, int>(now);
+  options.weigher = [](auto, int) { return std::uint64_t{1}; };
+  cache it(std::move(options));
+  const auto keeps = [](std::optional<int> old, cachetools::entry &entry) {
+    entry.keep_ttl = true;
+    entry.weight = 3;
+    return old.value_or(0) + 1;
+  };
+  it.compute("a", keeps);
+  assert_true(it.inspect("a")->remaining == 100s);
+  now = at(1040);
+  assert_int_equal(2, *it.compute("a", keeps));
+  assert_true(it.inspect("a")->remaining == 60s);
+  assert_int_equal(3, it.inspect("a")->weight);
+  const auto lives = [](auto, cachetools::entry &entry) {
+    entry.deadline = at(1070);
+    return 7;
+  };
+  it.compute("a", lives);
+  assert_true(it.inspect("a")->remaining == 30s);
+  const auto dies = [](auto, auto &entry) {
+    entry.ttl = 0s;
+    return 8;
+  };
+  assert_int_equal(8, *it.compute("a", dies));
+  assert_false(it.contains("a"));
+  const auto is_tagged_too_often = [](auto, cachetools::entry &entry) {
+    entry.tags.resize(9);
+    for (char tag = '0'; tag < '9'; tag++) entry.tags[tag - '0'] = tag;
+    return 9;
+  };
+  assert_status(CT_ERR_INVALID, failure_of([&] { it.compute("a", is_tagged_too_often); }));
+  assert_false(it.contains("a"));
 }
 
 TEST(compute_that_others_disturb_is_busy) {

@@ -196,6 +196,32 @@ POINTER_TEST(compute_replaces_and_removes) {
   assert_int_equal(1, counted::alive);
 }
 
+POINTER_TEST(compute_gives_objects_lifetimes_and_tags) {
+  cachetools::time_point now = at(1000);
+  cache it(renewing<int, pointer>(now));
+  const auto next = [](const pointer &old, cachetools::entry &entry) {
+    entry.tags = {"red"};
+    entry.keep_ttl = true;
+    entry.ttl = 50s;
+    return make(old ? old->number + 1 : 1);
+  };
+  it.compute(1, next);
+  now = at(1020);
+  assert_int_equal(2, it.compute(1, next)->number);
+  assert_true(it.inspect(1)->remaining == 30s);
+  const auto dies = [](const pointer &, cachetools::entry &entry) {
+    entry.ttl = 0s;
+    return make(3);
+  };
+  assert_int_equal(3, it.compute(2, dies)->number);
+  assert_false(it.contains(2));
+  assert_int_equal(1, counted::alive);
+  it.invalidate_tag("red");
+  assert_null(it.get(1).get());
+  it.clear();
+  assert_int_equal(0, counted::alive);
+}
+
 POINTER_TEST(key_that_is_being_loaded_by_this_thread_is_not_waited_for) {
   cache it(policy::lru, 10);
   assert_status(CT_ERR_RECURSION, failure_of([&] {
@@ -375,6 +401,45 @@ POINTER_TEST(object_is_renewed_by_one_while_the_others_get_the_old_one) {
                 }));
   now = at(1331 + 120);
   assert_null(it.get_or_load(1, [](int) { return pointer(); }).get());
+  assert_int_equal(0, counted::alive);
+}
+
+/* It was stored anew, without them. */
+POINTER_TEST(object_that_is_not_modified_keeps_its_tags) {
+  cachetools::time_point now = at(1000);
+  cache it(renewing<int, pointer>(now));
+  cachetools::entry special;
+  special.tags = {"red"};
+  it.set(1, make(1), special);
+  now = at(1120);
+  const auto keeps = [](int, cachetools::entry &entry, const pointer &) {
+    entry.not_modified = true;
+    entry.tags = {"blue"};
+    return pointer();
+  };
+  assert_int_equal(1, it.get_or_load(1, keeps)->number);
+  assert_true(it.inspect(1)->remaining == 100s);
+  assert_int_equal(1, it.stats().inserts);
+  it.invalidate_tag("blue");
+  assert_int_equal(1, it.get(1)->number);
+  it.invalidate_tag("red");
+  assert_null(it.get(1).get());
+  assert_true(it.empty());
+  assert_int_equal(0, counted::alive);
+}
+
+POINTER_TEST(object_that_was_invalidated_during_its_renewal_is_not_kept) {
+  cachetools::time_point now = at(1000);
+  cache it(renewing<int, pointer>(now));
+  it.set(1, make(1));
+  now = at(1120);
+  const auto keeps = [&](int key, cachetools::entry &entry, const pointer &) {
+    it.erase(key);
+    entry.not_modified = true;
+    return pointer();
+  };
+  assert_int_equal(1, it.get_or_load(1, keeps)->number);
+  assert_null(it.get(1).get());
   assert_int_equal(0, counted::alive);
 }
 
