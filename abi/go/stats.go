@@ -112,6 +112,10 @@ type Stats struct {
 	Renewals        uint64 // loads begun while the old value was there; hits, not misses
 	RenewalFailures uint64 // of these, how many failed and left the old value
 	NegativeHits    uint64 // loading calls that were told of a remembered miss; misses, too
+
+	// How long loads took, in real time: LoadBuckets[i] of them at most 4^i µs (1, 4, 16 µs ...
+	// 1.05 s) and longer than those of the bucket before; the last has all that took longer.
+	LoadBuckets [12]uint64
 }
 
 // Stats reads the counters.
@@ -120,12 +124,16 @@ func (c *ByteCache) Stats() (Stats, error) {
 	var raw C.ct_stats
 	raw.struct_size = C.sizeof_ct_stats
 	err := c.check(C.ct_cache_stats(c.handle, &raw))
+	var buckets [12]uint64
+	for i, loads := range raw.load_buckets {
+		buckets[i] = uint64(loads)
+	}
 	return Stats{uint64(raw.hits), uint64(raw.misses), uint64(raw.inserts), uint64(raw.updates),
 		uint64(raw.evictions), uint64(raw.evicted_weight), uint64(raw.expirations),
 		uint64(raw.removals), uint64(raw.rejections), uint64(raw.loads), uint64(raw.load_failures),
 		durationOf(raw.load_ticks), uint64(raw.waits), uint64(raw.pinned),
 		uint64(raw.shared_failures), uint64(raw.stale_served), uint64(raw.renewals),
-		uint64(raw.renewal_failures), uint64(raw.negative_hits)}, err
+		uint64(raw.renewal_failures), uint64(raw.negative_hits), buckets}, err
 }
 
 // ResetStats counts from zero again.

@@ -339,8 +339,11 @@ class Cache(CacheBase[K, V], Generic[K, V]):
         self._end_call(status)
         return value
 
-    def stats(self) -> Dict[str, float]:
-        """Return the counters, and the seconds that loads took."""
+    def stats(self) -> Dict[str, Any]:
+        """Return the counters, and the seconds that loads took: in all, and as a histogram.
+
+        See BytesCache.stats.
+        """
         stats, failures = super().stats(), self._turns.shared_failures
         if self._counts:
             stats["misses"] += failures

@@ -683,6 +683,11 @@ func TestAKeyIsLoadedOnce(t *testing.T) {
 	expect(t, "CT_MISS", text(cache.GetOrLoad("x", none)))
 	stats, _ := cache.Stats()
 	expect(t, []uint64{1, 1}, []uint64{stats.Loads, stats.LoadFailures})
+	loads := uint64(0)
+	for _, each := range stats.LoadBuckets {
+		loads += each
+	}
+	expect(t, uint64(1), loads)
 }
 
 func TestLoadersSayWhatIsSpecial(t *testing.T) {

@@ -329,6 +329,13 @@ class IterationAndStatistics(unittest.TestCase):
         with self.assertRaises(ct.UnsupportedError):
             BytesCache(policy=Policy.RR).walk(ct.Order.COLDEST)
 
+    def test_each_load_is_in_one_bucket(self):
+        cache = BytesCache(maxsize=10)
+        for key in (b"a", b"b", b"a"):
+            cache.get_or_load(key, lambda key: key)
+        buckets = cache.stats()["load_buckets"]
+        self.assertEqual((12, 2), (len(buckets), sum(buckets)))
+
     def test_events_are_counted(self):
         cache = filled(BytesCache(maxsize=1), b"ab")
         cache.get(b"a"), cache.get(b"b")

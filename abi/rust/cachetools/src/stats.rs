@@ -55,6 +55,9 @@ pub struct Stats {
     pub renewal_failures: u64,
     /// Loading calls that were told of a remembered miss; these are misses, too.
     pub negative_hits: u64,
+    /// How long loads took, in real time: `load_buckets[i]` of them at most 4^i µs (1, 4, 16 µs ...
+    /// 1.05 s) and longer than those of the bucket before; the last has all that took longer.
+    pub load_buckets: [u64; 12],
 }
 
 impl Stats {
@@ -106,6 +109,7 @@ impl Stats {
             renewals: raw.renewals,
             renewal_failures: raw.renewal_failures,
             negative_hits: raw.negative_hits,
+            load_buckets: raw.load_buckets,
         }
     }
 }

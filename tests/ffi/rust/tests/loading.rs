@@ -21,6 +21,7 @@ fn a_key_is_loaded_once() {
     let none = |_: &[u8], _: &mut Output<'_>| Ok::<Option<Vec<u8>>, Error>(None);
     assert!(cache.get_or_load("x", none).unwrap().is_none());
     assert_eq!((1, 1), (cache.stats().loads, cache.stats().load_failures));
+    assert_eq!(1, cache.stats().load_buckets.iter().sum::<u64>());
 }
 
 #[test]
