@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //! What cachetools.h declares, in Zig, which has no @cImport from 0.17 on. The header says what it
-//! means. tests/ffi/zig/check_declarations.py compares the two.
+//! means. tests/ffi/check_declarations.py compares the two.
 
 const std = @import("std");
 

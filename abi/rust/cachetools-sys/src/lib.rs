@@ -172,6 +172,13 @@ pub const CT_INFO_NO_CACHE: u32 = 1;
 /// not loaded. In a cache with tti, time to idle is such a lifetime.
 pub const CT_SNAPSHOT_AGED: u32 = 1;
 
+/// The version of the header that this crate repeats, before the first dot.
+pub const CT_VERSION_MAJOR: u32 = 0;
+/// The same, between the dots.
+pub const CT_VERSION_MINOR: u32 = 1;
+/// The same, after the last dot.
+pub const CT_VERSION_PATCH: u32 = 0;
+
 // Opaque types, which Rust neither makes nor moves, and which are not Send or Sync by themselves.
 macro_rules! opaque {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
@@ -548,8 +555,8 @@ pub struct ct_stats {
     pub loads: u64,
     /// Leases given up, or loaders that brought no value.
     pub load_failures: u64,
-    /// From lease to fulfilment, summed over loads; loads shorter than a step of the coarse clock
-    /// (see Time and lifetimes) mostly add 0.
+    /// From lease to fulfilment, summed over loads; by the default timer in nanoseconds of the exact
+    /// clock.
     pub load_ticks: u64,
     /// Values received from another caller's load; these are hits too.
     pub waits: u64,
