@@ -278,6 +278,8 @@ typedef struct wrong_content {
   { what, kSnapshotPrefix, content, sizeof(content) - 1 }
 #define DATED(what, content) \
   { what, kDatedPrefix, content, sizeof(content) - 1 }
+#define TAGGED(what, content) \
+  { what, kTaggedPrefix, content, sizeof(content) - 1 }
 
 /* Tries the content in frames of several sizes. */
 static void assert_content_is_corrupt(witness *w, const wrong_content *wrong) {
@@ -344,6 +346,47 @@ WITNESS_TEST(head_whose_date_is_not_there_or_too_much_is_corrupt) {
   tape_write(&content, "\0\2\0\0abcdefghZ", 13);
   assert_status(CT_OK, load_content_of(w, kDatedPrefix, &content, kFrameContent));
   tape_free(&content);
+}
+
+/* For tags, it is the same. */
+WITNESS_TEST(tags_that_are_not_there_or_too_many_are_corrupt) {
+  static const wrong_content kWrong[] = {
+      TAGGED("no flag", "\0\0\0\0Z"),
+      TAGGED("another flag", "\0\2\0\0abcdefghZ"),
+      TAGGED("an unknown flag", "\0\14\0\0Z"),
+      PLAIN("the flag in another version", "\0\4\0\0Z"),
+      DATED("the flag in another version", "\0\6\0\0abcdefghZ"),
+      TAGGED("no date", "\0\6\0\0Z"),
+      TAGGED("no tags", "\0\4\0\0E\10\1\0\0\0\0\0\0\0\0kZ"),
+      TAGGED("tags without their flag", "\0\4\0\0E\0\1\0\0\0\0\0\0\0\1k\1\0\0\0tZ"),
+      TAGGED("a flag without tags", "\0\4\0\0E\10\1\0\0\0\0\0\0\0kZ"),
+      TAGGED("an unknown flag of an entry", "\0\4\0\0E\20\1\0\0\0\0\0\0\0kZ"),
+      TAGGED("a tag too few", "\0\4\0\0E\10\1\0\0\0\0\0\0\0\2k\1\0\0\0tZ"),
+      TAGGED("a tag too many", "\0\4\0\0E\10\1\0\0\0\0\0\0\0\1k\1\0\0\0t\1\0\0\0uZ"),
+      TAGGED("a size that lies", "\0\4\0\0E\10\1\0\0\0\0\0\0\0\1k\7\0\0\0tZ"),
+      TAGGED("a size beyond all sizes", "\0\4\0\0E\10\1\0\0\0\0\0\0\0\1k\377\377\377\377tZ"),
+      TAGGED("a tag cut short", "\0\4\0\0E\10\1\0\0\0\0\0\0\0\1k\2\0\0\0t"),
+      TAGGED("nine tags",
+             "\0\4\0\0E\10\1\0\0\0\0\0\0\0\11k\0\0\0\0\0\0\0\0\0\0\0\0"
+             "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0Z"),
+  };
+  for (size_t i = 0; i < COUNT_OF(kWrong); i++) assert_content_is_corrupt(w, &kWrong[i]);
+}
+
+/* Tags of no bytes, and the same one twice. */
+TEST(strange_tags_do_no_harm) {
+  static const char kContent[] =
+      "\0\4\0\0E\10\1\0\0\0\0\0\0\0\4k\0\0\0\0\1\0\0\0t\1\0\0\0t\0\0\0\0Z";
+  witness w;
+  witness_open(&w);
+  tape content = {0};
+  tape_write(&content, kContent, sizeof(kContent) - 1);
+  assert_status(CT_OK, load_content_of(&w, kTaggedPrefix, &content, kFrameContent));
+  tape_free(&content);
+  assert_true(ct_contains(w.f.cache, "k", 1));
+  assert_status(CT_OK, ct_invalidate_tag(w.f.cache, "t", 1, 0));
+  assert_false(ct_contains(w.f.cache, "k", 1));
+  witness_close(&w);
 }
 
 TEST(any_frames_will_do_if_they_are_right) {

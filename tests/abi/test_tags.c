@@ -724,6 +724,106 @@ TAGS_TEST(snapshot_of_a_cache_without_tags_is_what_it_was) {
   tape_free(&t);
 }
 
+/* Everything that an entry may have, beside tags. */
+static ct_cache *open_golden(fixture *f) {
+  open_fixture(f, .policy = CT_POLICY_LFU, .maxsize = 1000, .ttl = 100, .tti = 70);
+  tagged it;
+  set_text(f->cache, "plain", "no tag");
+  set_tagged(f->cache, "one", "tag", "red");
+  set_tagged(f->cache, "eight", "tags", "1 2 3 4 5 6 7 red");
+  const ct_bytes empty = {NULL, 0};
+  ct_entry_options options = entry_with(.flags = CT_ENTRY_TAGS, .tags = &empty, .tag_count = 1);
+  set_text_with(f->cache, "empty", "tag", &options);
+  options = *with_tags(&it, "blue");
+  options.flags |= CT_ENTRY_TTL | CT_ENTRY_WEIGHT;
+  options.ttl = 60;
+  options.weight = 7;
+  set_text_with(f->cache, "heavy", "and mortal", &options);
+  set_tagged(f->cache, "gone", "invalidated", "green");
+  invalidate(f->cache, "green");
+  assert_int_equal(5, ct_len(f->cache));
+  set_now(f, 10);
+  use_text(f->cache, "one");
+  return f->cache;
+}
+
+static const char kGolden[] =
+    "weighing 0, flags 5\n"
+    "shard\n"
+    "rank 0: 6b9653d41b66c850\n"
+    "rank 0: b1f9b0b9f6c49c6f\n"
+    "rank 0: 8f8952eab4c14116\n"
+    "rank 0: 82547fe87d41c918\n"
+    "rank 0: 911faba7321fe1a0\n"
+    "eight ="
+    " tags, count 1, weight 0, ttl 90, idle 60, tag \"1\", tag \"2\", tag \"3\", tag \"4\", tag "
+    "\"5\", tag \"6\", tag \"7\", tag \"red\"\n"
+    "empty = tag, count 1, weight 0, ttl 90, idle 60, tag \"\"\n"
+    "heavy = and mortal, count 1, weight 7, ttl 50, idle 60, tag \"blue\"\n"
+    "one = tag, count 2, weight 0, ttl 90, idle 70, tag \"red\"\n"
+    "plain = no tag, count 1, weight 0, ttl 90, idle 60\n";
+
+/* A snapshot that is written today says the same as the recorded one of version 3. */
+TEST(format_is_the_recorded_one) {
+  char text[4096];
+  fixture f;
+  tape t = {0};
+  assert_status(CT_OK, save_tape(open_golden(&f), &t));
+  assert_memory_equal(kTaggedPrefix, t.bytes, kPrefix);
+  record_snapshot(&t);
+  describe_snapshot(&t, text, sizeof(text));
+  assert_string_equal(kGolden, text);
+  tape_free(&t);
+  fixture_close(&f);
+  t = read_recorded("tagged.ctsnap");
+  describe_snapshot(&t, text, sizeof(text));
+  assert_string_equal(kGolden, text);
+  tape_free(&t);
+}
+
+TEST(recorded_snapshot_can_be_loaded) {
+  const char *const keys[] = {"plain", "one", "eight", "empty", "heavy"};
+  fixture f, g;
+  ct_cache *expected = open_golden(&f);
+  open_fixture(&g, .policy = CT_POLICY_LFU, .maxsize = 1000, .ttl = 100, .tti = 70);
+  set_now(&g, 10);
+  tape t = read_recorded("tagged.ctsnap");
+  assert_status(CT_OK, load_tape(g.cache, &t));
+  assert_int_equal(COUNT_OF(keys), ct_len(g.cache));
+  for (size_t i = 0; i < COUNT_OF(keys); i++) {
+    const ct_entry_info here = info_of(expected, keys[i]), there = info_of(g.cache, keys[i]);
+    assert_int_equal(here.deadline, there.deadline);
+    assert_int_equal(here.frequency, there.frequency);
+    assert_int_equal(here.weight, there.weight);
+  }
+  const char *const tags[] = {"green", "red", "", "blue"};
+  const uint64_t left[] = {5, 3, 2, 1};
+  for (size_t i = 0; i < COUNT_OF(tags); i++) {
+    invalidate(g.cache, tags[i]);
+    assert_int_equal(left[i], ct_len(g.cache));
+  }
+  assert_text(g.cache, "plain", "no tag");
+  tape_free(&t);
+  fixture_close(&f);
+  fixture_close(&g);
+}
+
+TEST(recorded_snapshot_altered_or_truncated_is_corrupt) {
+  ct_cache *cache = cache_of(.maxsize = 10);
+  tape t = read_recorded("tagged.ctsnap");
+  for (size_t at = 0; at < t.size; at++) {
+    for (unsigned other = 1; other < 256; other++) {
+      t.bytes[at] ^= (unsigned char)other;
+      assert_status(CT_ERR_CORRUPT, load_tape(cache, &t));
+      t.bytes[at] ^= (unsigned char)other;
+    }
+  }
+  while (t.size-- > 0) assert_status(CT_ERR_CORRUPT, load_tape(cache, &t));
+  assert_int_equal(0, ct_len(cache));
+  tape_free(&t);
+  ct_cache_free(cache);
+}
+
 /* A snapshot's entry is no load that began before: it comes with the tags as they are now. */
 TAGS_TEST(snapshot_brings_back_what_was_invalidated_after_it) {
   set_tagged(f->cache, "a", "1", "red");

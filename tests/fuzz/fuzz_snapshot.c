@@ -80,6 +80,20 @@ static ct_bytes peek(ct_cache *cache, ct_bytes key, ct_value *value) {
   return (ct_bytes){value->data, value->size};
 }
 
+/* Checks that a copy, which no format has been between, has the same tags. */
+static void require_same_tags(ct_cache *cache, ct_cache *loaded) {
+  static const ct_bytes kTags[] = {{NULL, 0}, {"t", 1}, {"red", 3}};
+  ct_cache *copy;
+  require(ct_cache_copy(cache, &copy) == CT_OK, "it cannot be copied");
+  for (size_t i = 0; i < sizeof kTags / sizeof kTags[0]; i++) {
+    require(ct_invalidate_tag(copy, kTags[i].data, kTags[i].size, 0) == CT_OK &&
+                ct_invalidate_tag(loaded, kTags[i].data, kTags[i].size, 0) == CT_OK,
+            "no memory");
+    require(ct_len(copy) == ct_len(loaded), "other tags");
+  }
+  ct_cache_free(copy);
+}
+
 /* Checks that a snapshot brings all entries, unchanged, into another cache without a limit. */
 static void require_copies(ct_cache *cache, ct_options options) {
   tape t = {0};
@@ -107,6 +121,7 @@ static void require_copies(ct_cache *cache, ct_options options) {
   }
   ct_iter_free(one);
   ct_iter_free(other);
+  require_same_tags(cache, copy);
   ct_cache_free(copy);
   tape_free(&t);
 }
@@ -123,6 +138,13 @@ static void use_and_empty(ct_cache *cache) {
   require(ct_len(cache) == 0 && ct_currsize(cache) == 0, "it cannot be emptied");
 }
 
+/* The version that the flags of content speak of. */
+static const unsigned char *prefix_of(const uint8_t *content, size_t size) {
+  const uint8_t flags = size > 1 ? content[1] : 0;
+  if ((flags & 4) != 0) return kTaggedPrefix;
+  return (flags & 2) != 0 ? kDatedPrefix : kSnapshotPrefix;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 2) return 0;
   const ct_options options = draw_options(data[0]);
@@ -130,8 +152,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (data[1] == 0)
     tape_write(&t, data + 2, size - 2);
   else
-    put_frames(&t, size > 3 && (data[3] & 2) != 0 ? kDatedPrefix : kSnapshotPrefix, data + 2,
-               size - 2, data[1]);
+    put_frames(&t, prefix_of(data + 2, size - 2), data + 2, size - 2, data[1]);
   ct_cache *cache = make_cache(&options);
   put_present(cache);
   const uint64_t weight = ct_currsize(cache);

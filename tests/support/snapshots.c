@@ -8,6 +8,7 @@
 
 const unsigned char kSnapshotPrefix[kPrefix] = {'C', 'T', 'S', 'N', 'A', 'P', 1, 0};
 const unsigned char kDatedPrefix[kPrefix] = {'C', 'T', 'S', 'N', 'A', 'P', 2, 0};
+const unsigned char kTaggedPrefix[kPrefix] = {'C', 'T', 'S', 'N', 'A', 'P', 3, 0};
 
 /* ---- Tapes ---------------------------------------------------------------------------------- */
 
@@ -100,7 +101,9 @@ static bool begins_with(const tape *t, const unsigned char prefix[kPrefix]) {
 }
 
 bool get_frames(const tape *from, tape *content) {
-  if (!begins_with(from, kSnapshotPrefix) && !begins_with(from, kDatedPrefix)) return false;
+  if (!begins_with(from, kSnapshotPrefix) && !begins_with(from, kDatedPrefix) &&
+      !begins_with(from, kTaggedPrefix))
+    return false;
   const unsigned char *at = from->bytes + kPrefix;
   size_t left = from->size - kPrefix;
   for (uint64_t number = 0; left > 0; number++) {
@@ -160,6 +163,29 @@ static int compare_lines(const void *a, const void *b) {
   return strcmp(a, b);
 }
 
+/* Describes an entry of a snapshot whose head has these flags. */
+static void describe_entry(reader *r, unsigned head_flags, char *line, size_t capacity) {
+  const unsigned flags = (unsigned)take_number(r, 1);
+  const size_t key_size = (size_t)take_number(r, 4), value_size = (size_t)take_number(r, 4);
+  unsigned long long numbers[4] = {0};
+  const bool has[4] = {(head_flags & 1) != 0, (flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0};
+  for (int i = 0; i < 4; i++)
+    if (has[i]) numbers[i] = take_number(r, 8);
+  unsigned tags = (flags & 8) != 0 ? (unsigned)take_number(r, 1) : 0;
+  const char *key = (const char *)take(r, key_size);
+  const char *value = (const char *)take(r, value_size);
+  size_t used = (size_t)snprintf(
+      line, capacity, "%.*s = %.*s, count %llu, weight %llu, ttl %llu, idle %llu", (int)key_size,
+      key, (int)value_size, value, numbers[0], numbers[1], numbers[2], numbers[3]);
+  for (; tags > 0; tags--) {
+    const size_t size = (size_t)take_number(r, 4);
+    const char *tag = (const char *)take(r, size);
+    used += (size_t)snprintf(line + used, capacity - used, ", tag \"%.*s\"", (int)size, tag);
+  }
+  used += (size_t)snprintf(line + used, capacity - used, "\n");
+  assert_true(used < capacity);
+}
+
 void describe_snapshot(const tape *snapshot, char *text, size_t capacity) {
   enum { kLine = 160, kLines = 64 };
   static char lines[kLines][kLine];
@@ -185,18 +211,7 @@ void describe_snapshot(const tape *snapshot, char *text, size_t capacity) {
     } else {
       assert_int_equal('E', part);
       assert_true(count < kLines);
-      const unsigned entry_flags = (unsigned)take_number(&r, 1);
-      const size_t key_size = (size_t)take_number(&r, 4), value_size = (size_t)take_number(&r, 4);
-      unsigned long long numbers[4] = {0};
-      const bool has[4] = {(flags & 1) != 0, (entry_flags & 1) != 0, (entry_flags & 2) != 0,
-                           (entry_flags & 4) != 0};
-      for (int i = 0; i < 4; i++)
-        if (has[i]) numbers[i] = take_number(&r, 8);
-      const char *key = (const char *)take(&r, key_size);
-      const char *value = (const char *)take(&r, value_size);
-      snprintf(lines[count++], kLine, "%.*s = %.*s, count %llu, weight %llu, ttl %llu, idle %llu\n",
-               (int)key_size, key, (int)value_size, value, numbers[0], numbers[1], numbers[2],
-               numbers[3]);
+      describe_entry(&r, flags, lines[count++], kLine);
     }
   }
   assert_ptr_equal(r.end, r.at);

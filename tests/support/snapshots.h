@@ -46,9 +46,10 @@ uint64_t snapshot_id(const void *key, size_t key_size);
 void put_number(tape *to, uint64_t number, unsigned bytes);
 uint64_t number_at(const unsigned char *at, unsigned bytes);
 
-/* The prefix of a snapshot without a date, and of one with. */
+/* The prefix of a snapshot without a date, of one with, and of one whose entries may have tags. */
 extern const unsigned char kSnapshotPrefix[kPrefix];
 extern const unsigned char kDatedPrefix[kPrefix];
+extern const unsigned char kTaggedPrefix[kPrefix];
 
 /* A snapshot in CT_TEST_DATA, as it was recorded. */
 tape read_recorded(const char *name);
