@@ -127,6 +127,22 @@ inline ct_status check(ct_status status) {
   return status;
 }
 
+// What ct_options_problem says, by the names of this header.
+inline std::string problem_in_cpp(const char *problem) {
+  constexpr std::pair<std::string_view, std::string_view> names[] = {
+      {"CT_FLAG_KEEP_NOTHING", "keep_nothing"},
+      {"CT_POLICY_TTL", "policy::ttl"},
+      {"CT_POLICY_TLRU", "policy::tlru"},
+      {"CT_POLICY_CUSTOM", "policy::custom"},
+      {"ct_", "cachetools::"},
+  };
+  std::string text = problem;
+  for (const auto &[c, cpp] : names)
+    for (auto at = text.find(c); at != text.npos; at = text.find(c, at + cpp.size()))
+      text.replace(at, c.size(), cpp);
+  return text;
+}
+
 // What a function throws stops here, on its way into C, and is kept: the first of several.
 template <class R, class Function>
 R guarded(std::exception_ptr &thrown, R otherwise, Function &&function) noexcept {
@@ -1227,7 +1243,7 @@ class cache {
   using argument = typename held::argument; /**< what is passed as a value */
   using result = typename held::result;     /**< what reads return: false if there is none */
 
-  /** Throws error with what ct_options_problem says. */
+  /** Throws error with a sentence that names the option that is wrong. */
   explicit cache(options_type given) {
     for (const duration it : {given.ttl, given.tti, given.refresh_ahead, given.stale, given.retry,
                               given.negative_ttl, given.jitter})
@@ -1265,7 +1281,7 @@ class cache {
     }
     if constexpr (kByPointer) turns_ = std::make_unique<detail::turns>();
     if (const char *problem = ct_options_problem(&to))
-      detail::raise(error(CT_ERR_INVALID, problem));
+      detail::raise(error(CT_ERR_INVALID, detail::problem_in_cpp(problem)));
     ct_cache *made = nullptr;
     detail::check(ct_cache_new_with(&to, &made));
     cache_.reset(made);

@@ -153,6 +153,19 @@ TEST(options_that_are_wrong_are_named) {
   const auto wrong = caught<cachetools::error>([&] { cache<> it(std::move(with)); });
   assert_status(CT_ERR_INVALID, wrong.status());
   assert_non_null(std::strstr(wrong.what(), "shards"));
+  const std::pair<policy, std::string> kWrong[] = {
+      {policy::lru, "maxsize: 0 keeps nothing, which keep_nothing says is meant."},
+      {policy::ttl, "ttl: policy::ttl requires one above 0."},
+      {policy::tlru, "ttu: policy::tlru requires one."},
+      {policy::custom, "custom: policy::custom requires it."},
+      {static_cast<policy>(77), "policy: it is not one of cachetools::policy."},
+  };
+  for (const auto &[kind, sentence] : kWrong) {
+    with = options_of<std::string_view, std::string_view>(0);
+    with.policy = kind;
+    const auto thrown = caught<cachetools::error>([&, &it = with] { cache<> made(std::move(it)); });
+    assert_string_equal(sentence.c_str(), thrown.what());
+  }
   auto negative = options_of<std::string_view, std::string_view>(1);
   negative.ttl = -1s;
   assert_status(CT_ERR_INVALID, failure_of([&] { cache<> it(std::move(negative)); }));
