@@ -559,14 +559,17 @@ CT_API uint64_t ct_remove_if(ct_cache *cache, ct_match_fn match, void *user_data
  *
  * An invalidated entry cannot be read any more, not even as a stale one (see Freshness); a set over
  * it is an insert, and ct_delete and ct_pop return CT_MISS. It weighs until it is swept: each call
- * that stores sweeps a few, and ct_len, ct_currsize, ct_popitem, ct_expire and ct_cache_copy sweep
- * all before they do anything else. The listener is told of it once, with cause REMOVED, by the
- * call that sweeps it or meets it in its way.
+ * that stores sweeps a few, and ct_len, ct_currsize, ct_popitem, ct_expire, ct_cache_copy and the
+ * calls that load a snapshot sweep all before they do anything else. The listener is told of it
+ * once, with cause REMOVED, by the call that sweeps it or meets it in its way.
  *
  * A value whose loader or compute was called before the invalidation is not kept if it carries the
- * tag, because it may be made of what was there before. It goes to its own caller. Callers that
+ * tag, because it may be made of what was there before. It goes to its own caller, and is taken for
+ * stored and invalidated at once: what a compute was to replace is gone. Callers that
  * wait for such a load start anew, since they may have come after the invalidation. What was called
  * before the cache was ever given a tag is not kept with any tag once one is invalidated.
+ *
+ * A tag of 2^32 bytes or more is refused, among options with CT_ERR_INVALID.
  *
  * Each tag takes 8 bytes in each entry. What is known of a tag takes about 64 bytes and its name,
  * while an entry carries it or loads run that began before it was invalidated. A cache that was
@@ -1221,9 +1224,10 @@ CT_API void ct_result_discard(ct_result *result);
 CT_API void ct_result_fail(ct_result *result, ct_status status);
 
 /** Hands back the old value that is to be renewed: it is still right, and its lifetime begins anew.
- *  If it has left meanwhile for want of room, it is stored anew, but not in a cache with a drop. Of
- *  this and ct_result_set, the last one counts. Without an old value the call fails with
- *  CT_ERR_CALLBACK. For loaders; for leases see ct_lease_keep. */
+ *  If it has left meanwhile for want of room, it is stored anew, but not in a cache with a drop. It
+ *  keeps its weight and tags, and ct_result_discard has no effect. Of this and ct_result_set, the
+ *  last one counts. Without an old value, and in a ct_compute, the call fails with CT_ERR_CALLBACK.
+ *  For loaders; for leases see ct_lease_keep. */
 CT_API void ct_result_not_modified(ct_result *result);
 
 /**
@@ -1490,7 +1494,8 @@ CT_API void ct_lease_fail(ct_lease *lease, ct_status status);
  *
  * @param lease    consumed, whatever is returned
  * @param options  NULL: the lifetime that ct_set would give; without a condition, CT_ENTRY_KEEP_TTL
- *                 or tags, since the value keeps its own
+ *                 or tags, since the value keeps its own. It keeps its weight, too: another one has
+ *                 no effect
  * @return CT_OK; CT_NOT_STORED: overtaken, or dead on arrival; CT_ERR_INVALID, also for a lease of
  *         a key that had no value, CT_ERR_NOMEM: the lease is given up as by ct_lease_abandon
  *

@@ -467,6 +467,18 @@ ct_status Cache::set_deadline(Bytes key, uint64_t ttl) {
   return status;
 }
 
+// Makes room for a lifetime in an entry that has none, and sets it, unless the entry has left
+// meanwhile. It stays the same value.
+ct_status Cache::give_lifetime(const Flight &flight, const Entry *old, uint64_t deadline, Now &now,
+                               Departed &gone) {
+  StoreRequest request(memory_);
+  request.probe = {flight.key(), flight.hash};
+  request.condition = Condition::kIfUnchanged;
+  request.seen = old;
+  request.deadline = deadline;
+  return with_room(request, now, gone, [](ShardStore store) { return store.set_deadline(); });
+}
+
 // ---- Removing ---------------------------------------------------------------------------------
 
 ct_status Cache::remove(Bytes key, ct_value *out) {

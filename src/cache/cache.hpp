@@ -276,6 +276,8 @@ class alignas(64) Cache : public Owner {
   ct_status stage(Restored &entry, uint64_t *reserved, Reservation &room, Now &now, Departed &gone);
   ct_status store(StoreRequest &request, Now &now, Departed &gone, ct_value *out);
   ct_status store(StoreRequest &request, Now &now, ct_value *out);
+  ct_status give_lifetime(const Flight &flight, const Entry *old, uint64_t deadline, Now &now,
+                          Departed &gone);
   ct_status end_load(Flight &flight, Result &result, ct_status answered, Entry *old, ct_value *out);
   bool compute_in_turn(const Probe &probe, ct_compute_fn compute, void *user_data, ct_value *out,
                        ct_status *status);

@@ -67,6 +67,7 @@ ct_status Cache::join(Bytes key, Patience &patience, Thread loader, ct_value *ou
     }
     if (landing == Landing::kLeased) {
       Now later(clock_);
+      if (joining.forces) shard.find_old(*hold.flight, later);
       hold.flight->start = loads_.start(later);
       *flight = hold.flight;
       return CT_LEASED;
@@ -117,15 +118,21 @@ ct_status Cache::keep(Flight &flight, const ct_entry_options &entry, Entry *old,
   Now now(clock_);
   const uint64_t deadline = deadline_of({flight.key(), flight.hash}, value, entry, now);
   Departed gone(shards_);
-  const ct_status status = shard.keep(flight, old, deadline, now, gone, out);
+  ct_status status;
+  while ((status = shard.keep(flight, old, deadline, now, gone, out)) == CT_EXISTS) {
+    status = give_lifetime(flight, old, deadline, now, gone);
+    if (status < 0) break;
+  }
   tell(gone);
   if (status != CT_MISS) return status;
   StoreRequest request(memory_);
   request.refusal = Refusal::kHandsBack;
   shard.hold_tags_of(old, &request.tags);
-  ct_entry_options untagged = entry;
-  untagged.tag_count = 0;
-  return fulfil(request, flight, value, untagged, out);
+  ct_entry_options own = entry;
+  own.tag_count = 0;
+  own.flags &= ~CT_ENTRY_WEIGHT;
+  if (shard.has_own_weight(old, &own.weight)) own.flags |= CT_ENTRY_WEIGHT;
+  return fulfil(request, flight, value, own, out);
 }
 
 ct_status Cache::end_load(Flight &flight, Result &result, ct_status answered, Entry *old,
@@ -305,7 +312,8 @@ bool Cache::compute_once(const Probe &probe, ct_compute_fn compute, void *user_d
 ct_status Cache::keep_first(Bytes key, const Result &result, const TagRun &run, bool keep,
                             ct_value *out) {
   ct_entry_options entry;
-  if (!check(&result.entry(), &entry) || result.keeps_ttl()) return CT_ERR_CALLBACK;
+  if (!check(&result.entry(), &entry) || result.keeps_ttl() || result.is_not_modified())
+    return CT_ERR_CALLBACK;
   Now now(clock_);
   StoreRequest request(memory_);
   request.condition = Condition::kElsePeek;
@@ -321,7 +329,7 @@ ct_status Cache::keep_first(Bytes key, const Result &result, const TagRun &run, 
 ct_status Cache::store_computed(const Probe &probe, Result &result, const TagRun &run,
                                 const Entry *seen, Departed &gone, ct_value *out) {
   ct_entry_options entry;
-  if (!check(&result.entry(), &entry)) return CT_ERR_CALLBACK;
+  if (!check(&result.entry(), &entry) || result.is_not_modified()) return CT_ERR_CALLBACK;
   Now now(clock_);
   StoreRequest request(memory_);
   request.condition = Condition::kIfUnchanged;

@@ -76,6 +76,7 @@ ct_status Cache::restore(Restored *const *coldest_first, uint32_t count, Now &no
   if (options_.weigher != nullptr) {
     for (uint32_t i = count; i > 0; i--) ask_weight(coldest_first[i - 1]->record, now);
   }
+  sweep(gone);
   expire_all(now, gone);
   uint64_t reserved = 0;
   for (uint32_t i = count; i > 0 && status == CT_OK; i--) {

@@ -205,6 +205,9 @@ class alignas(64) Shard {
   ct_status join(const Probe &probe, Now &now, const Joining &joining, ct_value *out, Hold *hold);
   // Holds the turn to compute the key. Returns as join does.
   ct_status take_turn(const Probe &probe, Thread thread, Hold *hold);
+  // The caller has taken the lease over from another one, and loads even if there is a value: that
+  // value, if any, is what it renews.
+  void find_old(Flight &flight, Now &now);
   // Returns what has come of a flight that the caller holds and waits for.
   Landing check_in(Flight &flight, Thread loader, bool falls_back, ct_value *out,
                    Waiter *waiter = nullptr);
@@ -225,9 +228,16 @@ class alignas(64) Shard {
   // A load has found that `old` is still as it should be: its lifetime begins anew. Returns CT_OK
   // if it has, and CT_NOT_STORED if it has not; then the load has landed, and its value is handed
   // out. Returns CT_MISS if the entry has left, and is to be stored anew; but not in a cache with a
-  // `drop`, which is called for the one that has left.
+  // `drop`, which is called for the one that has left. Returns CT_EXISTS if the entry needs a place
+  // for a lifetime first.
   ct_status keep(Flight &flight, Entry *old, uint64_t deadline, Now &now, Departed &gone,
                  ct_value *out);
+  // Returns whether a pinned entry has a weight that does not follow from its bytes.
+  bool has_own_weight(const Entry *pinned, uint64_t *weight) const {
+    if ((pinned->flags & kWeight) == 0) return false;
+    *weight = unlocked().weight_of(pinned);
+    return true;
+  }
   // Makes an empty list hold the tags of an entry that is pinned.
   void hold_tags_of(const Entry *pinned, TagList *list) { unlocked().hold_tags_of(pinned, list); }
   // Invalidates the key, or all keys: overtakes their loads, and forgets their negatives.

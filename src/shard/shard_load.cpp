@@ -42,6 +42,13 @@ ct_status Shard::join(const Probe &probe, Now &now, const Joining &joining, ct_v
   return stale ? CT_STALE : CT_OK;
 }
 
+void Shard::find_old(Flight &flight, Now &now) {
+  Locked locked(*this);
+  const Ref ref = map_.find({flight.key(), flight.hash}).ref;
+  if (ref == kNone || (map_.is_gone(at(ref), now) && !is_served_stale(at(ref), now))) return;
+  if (pins_.pin(at(ref))) flight.old = at(ref);
+}
+
 // Returns whether the value is soon to expire, or has expired, and is to be loaded anew: not if
 // that has just failed.
 bool Shard::wants_renewal(Entry *e, bool stale, Now &now) const {
@@ -91,6 +98,7 @@ ct_status Shard::keep(Flight &flight, Entry *old, uint64_t deadline, Now &now, D
   const bool has_lifetime = is_there && (at(ref)->flags & kLifetime) != 0;
   const bool fits = has_lifetime || deadline == CT_NEVER;
   const bool dead = !overtaken && deadline != CT_NEVER && deadline <= now();
+  if (!overtaken && !dead && is_there && !fits) return CT_EXISTS;
   const bool kept = !overtaken && !dead && is_there && fits;
   if (!overtaken && !dead && !kept && options_.drop == nullptr) return CT_MISS;
   if (kept && deadline != CT_NEVER && !expiry_.reserve()) return CT_ERR_NOMEM;

@@ -419,6 +419,10 @@ inline Next ShardStore::set_deadline_locked() {
     room_.keep(shard_.leave(ref, request_.probe.hash, cause, gone_));
   }
   if (dead || !is_live) return request_.end(is_live ? CT_OK : CT_MISS);
+  if (request_.condition != Condition::kAlways &&
+      shard_.compare(request_.condition, request_.seen, ref) != CT_OK) {
+    return request_.end(CT_MISS);
+  }
   if ((shard_.at(ref)->flags & kLifetime) == 0) {
     if (request_.deadline == CT_NEVER) return request_.end(CT_OK);
     return extend(ref);

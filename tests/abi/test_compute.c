@@ -619,3 +619,18 @@ TEST(computed_value_outlives_the_cache) {
   ct_value_release(&left);
   ct_value_release(&discarded);
 }
+
+/* A compute that would leave the value as it is answers CT_NOT_STORED. */
+static void not_modified(plan *self, ct_result *result) {
+  (void)self;
+  ct_result_not_modified(result);
+}
+
+FIXTURE_TEST(value_is_not_modified_by_loaders_alone, open_lru(f, 8)) {
+  set_text(f->cache, "a", "precious");
+  plan keeps = {.act = not_modified};
+  assert_computes(CT_ERR_CALLBACK, NULL, f, "a", &keeps);
+  assert_text(f->cache, "a", "precious");
+  assert_computes(CT_ERR_CALLBACK, NULL, f, "b", &keeps);
+  assert_text(f->cache, "b", NULL);
+}

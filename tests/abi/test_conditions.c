@@ -360,6 +360,15 @@ static void not_modified(plan *self, ct_result *result) {
   ct_result_not_modified(result);
 }
 
+static void not_modified_for_a_while(plan *self, ct_result *result) {
+  not_modified(self, result);
+  ct_result_ttl(result, 10);
+}
+
+static void count_done(void *user_data, ct_status status, const ct_value *value, ct_lease *lease) {
+  (void)user_data, (void)status, (void)value, (void)lease;
+}
+
 FIXTURE_TEST(value_stays_the_same_when_it_was_not_modified, open_fresh(f)) {
   set_text(f->cache, "a", "1");
   ct_value seen = value_of(f->cache, "a");
@@ -373,6 +382,35 @@ FIXTURE_TEST(value_stays_the_same_when_it_was_not_modified, open_fresh(f)) {
   assert_status(CT_OK, ct_lease_keep(lease, NULL));
   set_now(f, kTtl + kTtl + 1);
   assert_is_same(f->cache, "a", &seen);
+}
+
+/* The entry needs a place for its lifetime first. Its weight stays, too. */
+FIXTURE_TEST(value_stays_the_same_when_it_is_given_its_first_lifetime, open_lru(f, 8)) {
+  for (int lease = 0; lease < 2; lease++) {
+    set_text_weight(f->cache, "a", "1", 3);
+    ct_value seen = value_of(f->cache, "a");
+    ct_load_options force = CT_LOAD_OPTIONS_INIT;
+    force.flags = CT_LOAD_FORCE;
+    f->log[0] = '\0';
+    if (lease != 0) {
+      const ct_entry_options options =
+          entry_with(.flags = CT_ENTRY_TTL | CT_ENTRY_WEIGHT, .ttl = 10, .weight = 5);
+      ct_lease *taken = NULL;
+      assert_status(CT_LEASED, ct_get_or_lease_async(f->cache, "a", 1, &force, count_done, NULL,
+                                                     NULL, &taken, NULL));
+      assert_status(CT_OK, ct_lease_keep(taken, &options));
+    } else {
+      plan plan = {.act = not_modified_for_a_while, .f = f};
+      assert_status(CT_OK, ct_get_or_load_with(f->cache, "a", 1, load, &plan, &force, NULL));
+    }
+    assert_told(f, "");
+    assert_int_equal(3, ct_currsize(f->cache));
+    ct_entry_info info = CT_ENTRY_INFO_INIT;
+    assert_status(CT_OK, ct_inspect(f->cache, "a", 1, &info));
+    assert_int_equal(10, info.remaining);
+    assert_is_same(f->cache, "a", &seen);
+    ct_clear(f->cache);
+  }
 }
 
 /* ---- Lifetimes, weights, loads -------------------------------------------------------------- */

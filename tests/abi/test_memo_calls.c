@@ -177,6 +177,29 @@ MEMO_TEST(function_without_result_is_the_callbacks_fault) {
   ct_memo_free(memo);
 }
 
+static ct_status not_modified(void *user_data, void *self, const void *args, ct_result *result) {
+  (void)user_data, (void)self, (void)args;
+  ct_result_not_modified(result);
+  return CT_OK;
+}
+
+/* Where there is nothing that could be renewed, whatever way the memo keeps results. */
+MEMO_TEST(nothing_is_not_modified_where_nothing_was_remembered) {
+  const ct_options own = own_options(CT_POLICY_LRU, 8);
+  const ct_options nothing = own_options(CT_POLICY_LRU, 0);
+  for (uint32_t flags = 0; flags <= CT_MEMO_RACE; flags += CT_MEMO_RACE) {
+    for (int keeps = 0; keeps < 2; keeps++) {
+      ct_memo_options options = memo_options();
+      options.own = keeps != 0 ? &own : &nothing;
+      options.flags |= flags;
+      options.fn = not_modified;
+      ct_memo *memo = new_memo(&options);
+      assert_call_fails(CT_ERR_CALLBACK, memo, NULL, INT(1));
+      ct_memo_free(memo);
+    }
+  }
+}
+
 static ct_status set_twice(void *user_data, void *self, const void *args, ct_result *result) {
   static const char large[1000];
   ct_result_set(result, large, sizeof(large));

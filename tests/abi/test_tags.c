@@ -1100,3 +1100,38 @@ TAGS_TEST(tag_that_a_result_may_not_have_fails_the_call) {
   }
   ct_result_tag(NULL, "red", 3);
 }
+
+/* Restoring evicts nothing, but what is gone is no entry. */
+TEST(restoring_takes_the_room_of_invalidated_entries) {
+  fixture f;
+  open_usual(&f);
+  set_text(f.cache, "a", "1");
+  set_text(f.cache, "b", "2");
+  tape t = {0};
+  assert_status(CT_OK, save_tape(f.cache, &t));
+  fixture_close(&f);
+  open_fixture(&f, .maxsize = 2);
+  set_tagged(f.cache, "c", "3", "red");
+  set_tagged(f.cache, "d", "4", "red");
+  invalidate(f.cache, "red");
+  assert_status(CT_OK, load_tape(f.cache, &t));
+  assert_text(f.cache, "a", "1");
+  assert_text(f.cache, "b", "2");
+  assert_int_equal(2, f.told);
+  fixture_close(&f);
+  tape_free(&t);
+}
+
+/* It is as if the invalidation had come right after the store. */
+static void invalidate_own_tag(plan *self, ct_result *result) {
+  ct_result_tag(result, "red", 3);
+  invalidate(self->f->cache, "red");
+}
+
+TAGS_TEST(outdated_compute_leaves_nothing) {
+  set_tagged(f->cache, "x", "0", "red");
+  set_text(f->cache, "a", "1");
+  plan outdated = {.value = "2", .act = invalidate_own_tag};
+  assert_computes(CT_NOT_STORED, "2", f, "a", &outdated);
+  assert_text_quietly(f->cache, "a", NULL);
+}

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <time.h>
 
 #include "support.h"
 
@@ -17,6 +18,9 @@ typedef struct scene {
   _Atomic int served;
   sem_t go_on;
   ct_status answer; /* of the loader */
+  ct_status old;    /* what the loader has found of the old value */
+  uint64_t begun;   /* by the monotonic clock, when the loader was called */
+  uint64_t ended;
 } scene;
 
 typedef struct asker {
@@ -313,4 +317,112 @@ SCENE_TEST(forced_load_waits_for_a_renewal_and_shares_its_failure) {
   start(&later, s);
   pthread_join(later.thread, NULL);
   assert_given(&later, CT_STALE, "old");
+}
+
+/* ---- Leases that are taken over ------------------------------------------------------------- */
+
+static void done_at_once(void *user_data, ct_status status, const ct_value *value,
+                         ct_lease *lease) {
+  (void)user_data, (void)status, (void)value, (void)lease;
+}
+
+/* Takes a lease although there is a value. */
+static ct_lease *force_lease(scene *s, const char *key) {
+  ct_load_options how = CT_LOAD_OPTIONS_INIT;
+  how.flags = CT_LOAD_FORCE;
+  ct_lease *lease = NULL;
+  assert_status(CT_LEASED, ct_get_or_lease_async(s->cache, key, 1, &how, done_at_once, NULL, NULL,
+                                                 &lease, NULL));
+  return lease;
+}
+
+/* A call has joined a flight once it has read the time, and another one has had the lock. */
+static void await_readings(scene *s, uint64_t count) {
+  while (s->readings < count) sched_yield();
+  ct_contains(s->cache, "none", 4);
+}
+
+static ct_status look_for_old(void *user_data, const void *key, size_t key_size,
+                              ct_result *result) {
+  (void)key, (void)key_size;
+  scene *self = user_data;
+  ct_bytes old;
+  self->old = ct_result_old(result, &old);
+  return ct_result_set(result, "new", 3);
+}
+
+static void *force_load(void *user_data) {
+  asker *self = user_data;
+  self->options = (ct_load_options)CT_LOAD_OPTIONS_INIT;
+  self->options.flags = CT_LOAD_FORCE;
+  self->status = ct_get_or_load_with(self->scene->cache, "k", 1, look_for_old, self->scene,
+                                     &self->options, &self->value);
+  return NULL;
+}
+
+SCENE_TEST(forced_load_that_takes_a_lease_over_knows_the_old_value) {
+  asker asker = {.scene = s};
+  ct_lease *lease = force_lease(s, "k");
+  const uint64_t readings = s->readings;
+  s->old = CT_ERR_INTERNAL;
+  assert_int_equal(0, pthread_create(&asker.thread, NULL, force_load, &asker));
+  await_readings(s, readings + 1);
+  ct_lease_abandon(lease);
+  pthread_join(asker.thread, NULL);
+  assert_given(&asker, CT_OK, "new");
+  assert_status(CT_OK, s->old);
+}
+
+/* ---- The time that waiting takes ------------------------------------------------------------ */
+
+enum { kWaitMs = 200 };
+
+static uint64_t milliseconds(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
+}
+
+/* Takes as long as the whole call may wait. */
+static ct_status load_slowly(void *user_data, const ct_bytes *keys, size_t count,
+                             ct_result *const *results) {
+  (void)keys;
+  scene *self = user_data;
+  self->begun = milliseconds();
+  while (milliseconds() <= self->begun + kWaitMs) sched_yield();
+  for (size_t i = 0; i < count; i++) ct_result_set(results[i], "new", 3);
+  self->ended = milliseconds();
+  return CT_OK;
+}
+
+static void *load_two(void *user_data) {
+  asker *self = user_data;
+  const size_t ends[] = {1, 2};
+  ct_status statuses[2];
+  self->options = (ct_load_options)CT_LOAD_OPTIONS_INIT;
+  self->options.flags = CT_LOAD_FORCE;
+  self->options.timeout_ns = kWaitMs * UINT64_C(1000000);
+  ct_get_or_load_many(self->scene->cache, "jk", ends, 2, load_slowly, self->scene, &self->options,
+                      NULL, statuses);
+  self->status = statuses[1];
+  return NULL;
+}
+
+/* Nobody ends the load of the second key, so that all the time that is left is waited. */
+SCENE_TEST(own_loader_takes_none_of_the_time_to_wait) {
+  asker asker = {.scene = s};
+  set_text(s->cache, "j", "old");
+  ct_lease *first = force_lease(s, "j");
+  ct_lease *second = force_lease(s, "k");
+  const uint64_t begun = milliseconds();
+  const uint64_t readings = s->readings;
+  assert_int_equal(0, pthread_create(&asker.thread, NULL, load_two, &asker));
+  await_readings(s, readings + 2);
+  ct_lease_abandon(first);
+  pthread_join(asker.thread, NULL);
+  const uint64_t ended = milliseconds();
+  assert_status(CT_BUSY, asker.status);
+  if (s->begun != 0 && s->begun < begun + kWaitMs)
+    assert_true(ended + 2 >= s->ended + kWaitMs - (s->begun - begun));
+  ct_lease_abandon(second);
 }
