@@ -14,8 +14,10 @@ ct::Key *unwrap(ct_key *key) { return ct::object_of<ct::Key>(key); }
 bool check(ct_key *key, const void *data, size_t size) {
   if (key == nullptr) return false;
   const ct_status status = ct::check_bytes(data, size);
-  if (status != CT_OK) unwrap(key)->fail(status);
-  return status == CT_OK;
+  if (status == CT_OK) return true;
+  unwrap(key)->fail(status, status == CT_ERR_TOO_LARGE ? "size: it is 2^32 or more."
+                                                       : "data: it is NULL, but has a size.");
+  return false;
 }
 
 }  // namespace
@@ -90,4 +92,8 @@ ct_status ct_key_data(ct_key *key, const void **data, size_t *size) {
   *data = bytes.data;
   *size = bytes.size;
   return CT_OK;
+}
+
+const char *ct_key_problem(const ct_key *key) {
+  return key == nullptr ? "key: it is NULL." : unwrap(const_cast<ct_key *>(key))->problem();
 }

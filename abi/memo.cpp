@@ -25,6 +25,12 @@ void ct_cache_info_init(ct_cache_info *info, size_t struct_size) {
   ct::init_struct(info, struct_size, ct_cache_info CT_CACHE_INFO_INIT);
 }
 
+const char *ct_memo_problem(const ct_memo_options *options) {
+  ct_memo_options read;
+  ct::CheckedOptions own;
+  return ct::Memo::check(options, &read, &own);
+}
+
 ct_status ct_memo_new(const ct_memo_options *options, ct_memo **out) {
   if (out == nullptr) return CT_ERR_INVALID;
   *out = nullptr;

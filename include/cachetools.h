@@ -1618,14 +1618,25 @@ CT_API void ct_key_name(ct_key *key, const char *name, size_t size);
  *
  * @param data  [out] the bytes on CT_OK, otherwise NULL
  * @param size  [out] their number on CT_OK, otherwise 0
- * @return CT_OK; CT_ERR_INVALID for a mistake in what was added; CT_ERR_TOO_LARGE from 2^32 bytes
- *         on; CT_ERR_NOMEM
+ * @return CT_OK; CT_ERR_INVALID for a mistake in what was added (ct_key_problem says which);
+ *         CT_ERR_TOO_LARGE from 2^32 bytes on; CT_ERR_NOMEM
  *
  * Ownership: *data is the builder's, until the builder is next changed.
  * Threads:   as the builder.
  * Cost:      O(1).
  */
 CT_API ct_status ct_key_data(ct_key *key, const void **data, size_t *size);
+
+/**
+ * Says why ct_key_data would fail.
+ *
+ * @param key  not changed
+ * @return NULL if it would not; else one sentence that names what was added wrongly first, static
+ *
+ * Threads:   as the builder.
+ * Cost:      O(1); never allocates.
+ */
+CT_API const char *ct_key_problem(const ct_key *key);
 
 /* ---- Memoized functions --------------------------------------------------------------------- */
 
@@ -1679,12 +1690,22 @@ CT_API void ct_memo_options_init(ct_memo_options *options, size_t struct_size);
 CT_API void ct_memo_own_default(ct_options *options, size_t struct_size);
 
 /**
+ * Says what is wrong with options of a memo.
+ *
+ * @return NULL if a memo can be made of them; else one sentence that names the field, static. For
+ *         own, it is what ct_options_problem says
+ *
+ * Cost:      O(1); never allocates.
+ */
+CT_API const char *ct_memo_problem(const ct_memo_options *options);
+
+/**
  * Memoizes a function.
  *
  * @param options  not NULL; copied, and so is what own points to
  * @param out      [out] the memo on CT_OK, otherwise NULL
  * @return CT_OK; CT_ERR_INVALID without fn or key, with more than one cache, or if
- *         ct_options_problem objects to own; CT_ERR_NOMEM
+ *         ct_options_problem objects to own (ct_memo_problem says what is wrong); CT_ERR_NOMEM
  *
  * Ownership: *out is yours, until ct_memo_free.
  * Cost:      O(1), and that of making its own cache.

@@ -138,12 +138,16 @@ func (k *Key) Reset() {
 	C.ct_key_reset(k.handle)
 }
 
-// Data returns the key, or the error for a mistake in what was added.
+// Data returns the key, or an error that says what was added wrongly.
 func (k *Key) Data() (string, error) {
 	defer runtime.KeepAlive(k)
 	var bytes unsafe.Pointer
 	var size C.size_t
-	if err := check(C.ct_key_data(k.handle, &bytes, &size)); err != nil {
+	status := C.ct_key_data(k.handle, &bytes, &size)
+	if status == C.CT_ERR_INVALID {
+		return "", invalid(C.GoString(C.ct_key_problem(k.handle)))
+	}
+	if err := check(status); err != nil {
 		return "", err
 	}
 	return string(borrowed(bytes, size)), nil

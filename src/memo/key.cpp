@@ -33,7 +33,9 @@ char *Key::extend(size_t size) {
     char *grown =
         is_too_long(size_ + size) ? nullptr : static_cast<char *>(memory_.allocate(capacity, 8));
     if (grown == nullptr) {
-      fail(is_too_long(size_ + size) ? CT_ERR_TOO_LARGE : CT_ERR_NOMEM);
+      if (is_too_long(size_ + size))
+        fail(CT_ERR_TOO_LARGE, "key: it would have 2^32 bytes or more.");
+      fail(CT_ERR_NOMEM, "memory: the allocator has none left.");
       return nullptr;
     }
     std::memcpy(grown, data_, size_);
@@ -66,7 +68,7 @@ void Key::add_prefix(Bytes prefix) {
 // for.
 bool Key::begin_value(char type) {
   if (depth_ > 0) return status_ == CT_OK;
-  if (named_ && !waiting_) fail(CT_ERR_INVALID);
+  if (named_ && !waiting_) fail(CT_ERR_INVALID, "value: it has no name, but follows a named one.");
   return !typed_ ? status_ == CT_OK : put_byte(type);
 }
 
@@ -126,7 +128,7 @@ void Key::add_double(double value) {
 }
 
 void Key::add_text(Bytes text) {
-  if (!is_utf8(text.data, text.size)) fail(CT_ERR_INVALID);
+  if (!is_utf8(text.data, text.size)) fail(CT_ERR_INVALID, "text: it is not UTF-8.");
   put_bytes('S', 's', text);
 }
 
@@ -139,7 +141,7 @@ void Key::begin_tuple() {
 
 void Key::end_tuple() {
   if (depth_ == 0) {
-    fail(CT_ERR_INVALID);
+    fail(CT_ERR_INVALID, "tuple: it ends, but was not begun.");
     return;
   }
   put_byte(')');
@@ -148,7 +150,9 @@ void Key::end_tuple() {
 }
 
 void Key::add_name(Bytes name) {
-  if (depth_ > 0 || waiting_ || !is_utf8(name.data, name.size)) fail(CT_ERR_INVALID);
+  if (depth_ > 0) fail(CT_ERR_INVALID, "name: it is within a tuple.");
+  if (const char *problem = unfinished()) fail(CT_ERR_INVALID, problem);
+  if (!is_utf8(name.data, name.size)) fail(CT_ERR_INVALID, "name: it is not UTF-8.");
   if (!named_) names_ = size_;
   current_ = size_;
   // The argument's total length is known when its value has been added.
@@ -176,14 +180,19 @@ void Key::sort_in() {
     const size_t common = std::min(name.size, other.size);
     int order = common > 0 ? std::memcmp(name.data, other.data, common) : 0;
     if (order == 0) order = name.size < other.size ? -1 : name.size > other.size;
-    if (order == 0) fail(CT_ERR_INVALID);
+    if (order == 0) fail(CT_ERR_INVALID, "name: it was given twice.");
     if (order <= 0) break;
   }
   if (place < current_) std::rotate(data_ + place, data_ + current_, data_ + size_);
 }
 
+const char *Key::unfinished() const {
+  if (depth_ > 0) return "tuple: it was begun, but does not end.";
+  return waiting_ ? "name: it has no value." : nullptr;
+}
+
 ct_status Key::data(Bytes *out) {
-  if (depth_ > 0 || waiting_) fail(CT_ERR_INVALID);
+  if (const char *problem = unfinished()) fail(CT_ERR_INVALID, problem);
   *out = {data_, size_};
   return status_;
 }

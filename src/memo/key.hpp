@@ -47,6 +47,7 @@ class Key {
     depth_ = 0;
     named_ = waiting_ = false;
     status_ = CT_OK;
+    problem_ = nullptr;
   }
   void set_typed(bool typed) { typed_ = typed; }
 
@@ -61,16 +62,21 @@ class Key {
   void begin_tuple();
   void end_tuple();
   void add_name(Bytes name);
-  void fail(ct_status status) {
-    if (status_ == CT_OK) status_ = status;
+  void fail(ct_status status, const char *problem) {
+    if (status_ == CT_OK) fail_anyway(status, problem);
   }
-  // Fails with this status, whatever went wrong before.
-  void fail_with(ct_status status) { status_ = status; }
+  // The same, whatever went wrong before.
+  void fail_anyway(ct_status status, const char *problem) {
+    status_ = status;
+    problem_ = problem;
+  }
   // Adds bytes as they are, before anything else. A prefix keeps the keys of different users apart.
   void add_prefix(Bytes prefix);
 
   // Sets *out to the key, which is valid until the next call. Returns what went wrong, or CT_OK.
   ct_status data(Bytes *out);
+  // Returns a sentence about what went wrong, or nullptr.
+  const char *problem() const { return status_ != CT_OK ? problem_ : unfinished(); }
   // Returns the key. The caller knows that nothing went wrong.
   Bytes bytes() const { return {data_, size_}; }
 
@@ -78,6 +84,8 @@ class Key {
   // A key that is no longer than this allocates nothing.
   static constexpr size_t kSmall = 256;
 
+  // Returns what is still to come, as a sentence, or nullptr.
+  const char *unfinished() const;
   bool begin_value(char type);
   void end_value();
   // Makes room for size more bytes. Returns nullptr after an error.
@@ -103,6 +111,7 @@ class Key {
   bool named_ = false;    // whether there was a name
   bool waiting_ = false;  // whether the last name waits for its value
   ct_status status_ = CT_OK;
+  const char *problem_ = nullptr;  // of what the status says; static
   Mark<Handle::kKey> mark_;
   alignas(8) char small_[kSmall];
 };

@@ -94,30 +94,36 @@ Memo::Memo(const Memory &memory, const ct_memo_options &options, Cache *own) noe
       own_(own),
       tally_(memory_) {}
 
-ct_status Memo::make(const ct_memo_options *given, Memo **out) {
+const char *Memo::check(const ct_memo_options *given, ct_memo_options *out, CheckedOptions *own) {
   constexpr uint32_t kKnownFlags = CT_MEMO_TYPED | CT_MEMO_RACE;
-  ct_memo_options options;
-  if (given == nullptr || !read_struct(given, &options)) return CT_ERR_INVALID;
-  if (options.fn == nullptr || options.key == nullptr) return CT_ERR_INVALID;
-  if ((options.flags & ~kKnownFlags) != 0 || options.reserved != 0) return CT_ERR_INVALID;
-  const int caches =
-      (options.cache != nullptr) + (options.cache_of != nullptr) + (options.own != nullptr);
-  if (caches > 1 || is_too_long(options.prefix_size)) return CT_ERR_INVALID;
-  if (options.prefix == nullptr && options.prefix_size > 0) return CT_ERR_INVALID;
-
+  if (given == nullptr) return "options: they are NULL.";
+  if (!read_struct(given, out)) {
+    return "struct_size: it is not one that this library knows; set it by CT_MEMO_OPTIONS_INIT.";
+  }
+  if (out->fn == nullptr) return "fn: it is required.";
+  if (out->key == nullptr) return "key: it is required.";
+  if ((out->flags & ~kKnownFlags) != 0) return "flags: one of them is not known.";
+  if (out->reserved != 0) return "reserved: it is not 0.";
+  const int caches = (out->cache != nullptr) + (out->cache_of != nullptr) + (out->own != nullptr);
+  if (caches > 1) return "cache, cache_of, own: there is more than one of them.";
+  if (is_too_long(out->prefix_size)) return "prefix_size: it is 2^32 or more.";
+  if (out->prefix == nullptr && out->prefix_size > 0) return "prefix: it is NULL, but has a size.";
   // A result that is not kept needs a cache, too, through which it is handed back.
   ct_options nothing = CT_OPTIONS_INIT;
   nothing.flags = CT_FLAG_KEEP_NOTHING;
+  return check_options(out->own != nullptr ? out->own : &nothing, own);
+}
+
+ct_status Memo::make(const ct_memo_options *given, Memo **out) {
+  ct_memo_options options;
   CheckedOptions checked;
-  if (check_options(options.own != nullptr ? options.own : &nothing, &checked) != nullptr) {
-    return CT_ERR_INVALID;
-  }
+  if (check(given, &options, &checked) != nullptr) return CT_ERR_INVALID;
   Memory memory(checked.options.allocator != nullptr ? &checked.allocator : nullptr);
   const size_t bytes = sizeof(Memo) + options.prefix_size;
   void *where = memory.allocate(bytes, alignof(Memo));
   if (where == nullptr) return CT_ERR_NOMEM;
   Cache *own = nullptr;
-  if (options.own != nullptr || caches == 0) {
+  if (options.cache == nullptr && options.cache_of == nullptr) {
     const ct_status status = Cache::make(checked, &own);
     if (status != CT_OK) {
       memory.release(where, bytes, alignof(Memo));
@@ -156,7 +162,8 @@ ct_status Memo::fill_key(void *self, const void *args, Key &key) {
   if (options_.own == nullptr || prefix_.size > 0) key.add_prefix(prefix_);
   const ct_status status =
       options_.key(options_.user_data, self, args, reinterpret_cast<ct_key *>(&key));
-  if (status != CT_OK) key.fail_with(Result::judge_failure(status));
+  if (status != CT_OK)
+    key.fail_anyway(Result::judge_failure(status), "key: the function that adds arguments failed.");
   Bytes bytes;
   return key.data(&bytes);
 }

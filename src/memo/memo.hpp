@@ -56,6 +56,9 @@ class Tally {
 
 class Memo {
  public:
+  // Copies the options to *out, and those of its own cache to *own. Returns a sentence about what is
+  // wrong with them, or nullptr.
+  static const char *check(const ct_memo_options *given, ct_memo_options *out, CheckedOptions *own);
   // Returns CT_OK, CT_ERR_INVALID or CT_ERR_NOMEM.
   static ct_status make(const ct_memo_options *options, Memo **out);
   void free();

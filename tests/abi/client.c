@@ -728,7 +728,9 @@ static void check_keys(void) {
   const void *data;
   size_t size;
   CHECK(ct_key_data(key, &data, &size) == CT_ERR_INVALID && data == NULL && size == 0);
+  CHECK(strncmp("tuple", ct_key_problem(key), 5) == 0);
   ct_key_reset(key);
+  CHECK(ct_key_problem(key) == NULL);
   ct_key_null(key);
   ct_key_bool(key, true);
   ct_key_int(key, -2);
@@ -787,7 +789,7 @@ static void check_memo(void) {
     options.prefix = "pre";
     options.prefix_size = 3;
     ct_memo *memo = NULL;
-    CHECK(ct_memo_new(&options, &memo) == CT_OK);
+    CHECK(ct_memo_problem(&options) == NULL && ct_memo_new(&options, &memo) == CT_OK);
     ct_cache *used = ct_memo_cache(memo, self);
     CHECK(where == kOwn ? ct_maxsize(used) == 44 : used == cache);
 

@@ -2,10 +2,22 @@
 /* Key builders: mistakes. */
 #include "key_builders.h"
 
+static const char kUnnamed[] = "value: it has no name, but follows a named one.";
+static const char kTwice[] = "name: it was given twice.";
+static const char kNoValue[] = "name: it has no value.";
+static const char kInside[] = "name: it is within a tuple.";
+static const char kNameBytes[] = "name: it is not UTF-8.";
+static const char kTextBytes[] = "text: it is not UTF-8.";
+static const char kNotBegun[] = "tuple: it ends, but was not begun.";
+static const char kNotEnded[] = "tuple: it was begun, but does not end.";
+static const char kNull[] = "data: it is NULL, but has a size.";
+static const char kTooLarge[] = "size: it is 2^32 or more.";
+
 /* A mistake sticks: what is added later changes nothing, and reset forgets it. */
-static void assert_mistake(ct_status expected, ct_key *key) {
+static void assert_mistake(ct_status expected, const char *problem, ct_key *key) {
   const call later = parse("i:1 ( ) k:q n");
   for (int i = 0; i < 2; i++) {
+    assert_string_equal(problem, ct_key_problem(key));
     const void *data = &later;
     size_t size = 77;
     assert_status(expected, ct_key_data(key, &data, &size));
@@ -14,38 +26,35 @@ static void assert_mistake(ct_status expected, ct_key *key) {
     add_call(key, &later);
   }
   ct_key_reset(key);
+  assert_null(ct_key_problem(key));
   ct_key_int(key, 1);
+  assert_null(ct_key_problem(key));
   assert_int_equal(key == builders[1][0] ? 10 : 9, bytes_of(key).size);
 }
 
 KEY_TEST(malformed_call_is_invalid) {
-  static const char *const kMalformed[] = {
-      "k:a n k:a n",         /* a name twice */
-      "k:a n k:b n k:a i:1", /* and not at once */
-      "k: n k: n",           /* the empty one too */
-      "k:a",                 /* no value */
-      "k:a k:b n",           /* nor here */
-      "k:a n i:1",           /* a value without a name */
-      "k:a n ( )",           /* or a tuple */
-      "(",                   /* not ended */
-      "( ( )",               /* nor here */
-      "k:a (",               /* nor here */
-      ")",                   /* not begun */
-      "( ) )",               /* nor here */
-      ") (",                 /* as many, but */
-      "( k:a n )",           /* a name in a tuple */
-      "k:a ( k:b n )",       /* in a named one too */
-      "k:a )",               /* an end in place of a value */
-      "( k:a )",             /* two mistakes at once */
+  static const struct {
+    const char *call, *problem;
+  } kMalformed[] = {
+      {"k:a n k:a n", kTwice}, {"k:a n k:b n k:a i:1", kTwice}, /* and not at once */
+      {"k: n k: n", kTwice},                                    /* the empty one too */
+      {"k:a", kNoValue},       {"k:a k:b n", kNoValue},
+      {"k:a n i:1", kUnnamed}, {"k:a n ( )", kUnnamed},
+      {"(", kNotEnded},        {"( ( )", kNotEnded},
+      {"k:a (", kNotEnded},    {")", kNotBegun},
+      {"( ) )", kNotBegun},    {") (", kNotBegun},         /* as many, but */
+      {"( k:a n )", kInside},  {"k:a ( k:b n )", kInside}, /* in a named one too */
+      {"k:a )", kNotBegun},                                /* an end in place of a value */
+      {"( k:a )", kInside},                                /* two mistakes at once */
   };
   for (int typed = 0; typed < 2; typed++)
     for (size_t i = 0; i < COUNT_OF(kMalformed); i++) {
-      const call it = parse(kMalformed[i]);
+      const call it = parse(kMalformed[i].call);
       ct_key *key = builders[typed][0];
       ct_key_reset(key);
       add_call(key, &it);
-      if (status_of(key) == CT_OK) print_error("%s\n", kMalformed[i]);
-      assert_mistake(CT_ERR_INVALID, key);
+      if (status_of(key) == CT_OK) print_error("%s\n", kMalformed[i].call);
+      assert_mistake(CT_ERR_INVALID, kMalformed[i].problem, key);
     }
 }
 
@@ -79,11 +88,11 @@ KEY_TEST(text_that_is_not_utf8_is_invalid) {
     const size_t size = strlen(kBroken[i]);
     ct_key_reset(key);
     ct_key_text(key, kBroken[i], size);
-    assert_mistake(CT_ERR_INVALID, key);
+    assert_mistake(CT_ERR_INVALID, kTextBytes, key);
     ct_key_reset(key);
     ct_key_name(key, kBroken[i], size);
     ct_key_null(key);
-    assert_mistake(CT_ERR_INVALID, key);
+    assert_mistake(CT_ERR_INVALID, kNameBytes, key);
     ct_key_reset(key);
     ct_key_bytes(key, kBroken[i], size);
     assert_int_equal(5 + size, bytes_of(key).size);
@@ -106,14 +115,14 @@ KEY_TEST(null_with_a_length_is_invalid) {
   ct_key *key = builders[0][0];
   ct_key_reset(key);
   ct_key_text(key, NULL, 1);
-  assert_mistake(CT_ERR_INVALID, key);
+  assert_mistake(CT_ERR_INVALID, kNull, key);
   ct_key_reset(key);
   ct_key_bytes(key, NULL, 1);
-  assert_mistake(CT_ERR_INVALID, key);
+  assert_mistake(CT_ERR_INVALID, kNull, key);
   ct_key_reset(key);
   ct_key_name(key, NULL, 1);
   ct_key_null(key);
-  assert_mistake(CT_ERR_INVALID, key);
+  assert_mistake(CT_ERR_INVALID, kNull, key);
 }
 
 #if SIZE_MAX > UINT32_MAX
@@ -122,14 +131,14 @@ KEY_TEST(length_of_4_gib_is_too_large_and_not_read) {
   ct_key *key = builders[0][0];
   ct_key_reset(key);
   ct_key_text(key, unreadable(), size);
-  assert_mistake(CT_ERR_TOO_LARGE, key);
+  assert_mistake(CT_ERR_TOO_LARGE, kTooLarge, key);
   ct_key_reset(key);
   ct_key_bytes(key, unreadable(), SIZE_MAX);
-  assert_mistake(CT_ERR_TOO_LARGE, key);
+  assert_mistake(CT_ERR_TOO_LARGE, kTooLarge, key);
   ct_key_reset(key);
   ct_key_name(key, unreadable(), size);
   ct_key_null(key);
-  assert_mistake(CT_ERR_TOO_LARGE, key);
+  assert_mistake(CT_ERR_TOO_LARGE, kTooLarge, key);
 }
 #endif
 
@@ -138,11 +147,14 @@ KEY_TEST(first_of_two_mistakes_is_told) {
   ct_key_reset(key);
   ct_key_tuple_end(key);
   ct_key_bytes(key, "", SIZE_MAX);
-  assert_mistake(CT_ERR_INVALID, key);
+  assert_mistake(CT_ERR_INVALID, kNotBegun, key);
   ct_key_reset(key);
   ct_key_bytes(key, "", SIZE_MAX);
   ct_key_tuple_end(key);
-  assert_mistake(SIZE_MAX > UINT32_MAX ? CT_ERR_TOO_LARGE : CT_ERR_INVALID, key);
+  if (SIZE_MAX > UINT32_MAX)
+    assert_mistake(CT_ERR_TOO_LARGE, kTooLarge, key);
+  else
+    assert_mistake(CT_ERR_INVALID, kNotBegun, key);
 }
 
 KEY_TEST(unknown_flag_makes_no_builder) {
@@ -155,6 +167,7 @@ KEY_TEST(null_builder_is_harmless) {
   ct_key_reset(NULL);
   add_call(NULL, &all);
   ct_key_free(NULL);
+  assert_string_equal("key: it is NULL.", ct_key_problem(NULL));
   const void *data = &all;
   size_t size = 77;
   assert_status(CT_ERR_INVALID, ct_key_data(NULL, &data, &size));

@@ -229,6 +229,7 @@ MEMO_TEST_OF(failing_key_calls_nothing, usual_memo(0)) {
     assert_holds_nothing(value);
     assert_int_equal(kAnswers[i], ct_memo_invalidate(memo, NULL, INT(1)));
     assert_int_equal(kAnswers[i], ct_memo_key(memo, NULL, INT(1), key));
+    assert_string_equal("key: the function that adds arguments failed.", ct_key_problem(key));
   }
   assert_int_equal(0, w.calls);
   assert_info(memo, NULL, 0, 0, 128, 0);

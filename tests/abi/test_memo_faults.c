@@ -100,8 +100,9 @@ MEMO_TEST(hit_that_cannot_be_counted_is_no_memory) {
 
 /* ---- Bad input ------------------------------------------------------------------------------ */
 
-static void assert_no_memo(const ct_memo_options *options) {
+static void assert_no_memo(const char *problem, const ct_memo_options *options) {
   ct_memo *memo = (ct_memo *)&w;
+  assert_string_equal(problem, ct_memo_problem(options));
   assert_status(CT_ERR_INVALID, ct_memo_new(options, &memo));
   assert_null(memo);
 }
@@ -109,11 +110,11 @@ static void assert_no_memo(const ct_memo_options *options) {
 MEMO_TEST(memo_without_function_or_key_is_invalid) {
   ct_memo_options options = memo_options();
   options.fn = NULL;
-  assert_no_memo(&options);
+  assert_no_memo("fn: it is required.", &options);
   options = memo_options();
   options.key = NULL;
-  assert_no_memo(&options);
-  assert_no_memo(NULL);
+  assert_no_memo("key: it is required.", &options);
+  assert_no_memo("options: they are NULL.", NULL);
   options = memo_options();
   assert_status(CT_ERR_INVALID, ct_memo_new(&options, NULL));
 }
@@ -126,7 +127,10 @@ MEMO_TEST(memo_with_two_caches_is_invalid) {
     if (which & 1) options.cache = cache;
     if (which & 2) options.cache_of = cache_of_object;
     if (which & 4) options.own = &own;
-    if (which == 3 || which >= 5) assert_no_memo(&options);
+    if (which == 3 || which >= 5)
+      assert_no_memo("cache, cache_of, own: there is more than one of them.", &options);
+    else
+      assert_null(ct_memo_problem(&options));
   }
   ct_cache_free(cache);
 }
@@ -136,48 +140,54 @@ MEMO_TEST(memo_with_bad_own_options_is_invalid) {
   ct_options own = own_options(CT_POLICY_LRU, 8);
   options.own = &own;
   own.policy = 60;
-  assert_no_memo(&options);
+  assert_no_memo(ct_options_problem(&own), &options);
   own = own_options(CT_POLICY_LRU, 8);
   own.shards = 3;
-  assert_no_memo(&options);
+  assert_no_memo("shards: it is not 0 or a power of two up to 4096.", &options);
   own = own_options(CT_POLICY_LRU, 8);
   own.struct_size = 8;
-  assert_no_memo(&options);
+  assert_no_memo(ct_options_problem(&own), &options);
   own = own_options(CT_POLICY_TTL, 8);
   own.ttl = 0;
-  assert_no_memo(&options);
+  assert_no_memo("ttl: CT_POLICY_TTL requires one above 0.", &options);
 }
 
 MEMO_TEST(memo_with_unknown_flag_or_reserved_field_is_invalid) {
   ct_memo_options options = memo_options();
   options.flags = 4;
-  assert_no_memo(&options);
+  assert_no_memo("flags: one of them is not known.", &options);
   options.flags = 0x80000000u | CT_MEMO_TYPED;
-  assert_no_memo(&options);
+  assert_no_memo("flags: one of them is not known.", &options);
   options = memo_options();
   options.reserved = 1;
-  assert_no_memo(&options);
+  assert_no_memo("reserved: it is not 0.", &options);
 }
 
 MEMO_TEST(memo_with_prefix_that_cannot_be_read_is_invalid) {
   ct_memo_options options = memo_options();
   options.prefix_size = 1;
-  assert_no_memo(&options);
+  assert_no_memo("prefix: it is NULL, but has a size.", &options);
+  if (SIZE_MAX == UINT32_MAX) return;
+  options.prefix = unreadable();
+  options.prefix_size = SIZE_MAX;
+  assert_no_memo("prefix_size: it is 2^32 or more.", &options);
 }
 
 MEMO_TEST(memo_options_of_other_sizes) {
+  static const char kProblem[] =
+      "struct_size: it is not one that this library knows; set it by CT_MEMO_OPTIONS_INIT.";
   NEWER(ct_memo_options) newer;
   memset(&newer, 0, sizeof(newer));
   newer.known = memo_options();
   newer.known.struct_size = sizeof(newer);
   ct_memo_free(new_memo(&newer.known));
   newer.tail[15] = 1;
-  assert_no_memo(&newer.known);
+  assert_no_memo(kProblem, &newer.known);
   ct_memo_options options = memo_options();
   options.struct_size = sizeof(options) - 1;
-  assert_no_memo(&options);
+  assert_no_memo(kProblem, &options);
   options.struct_size = 0;
-  assert_no_memo(&options);
+  assert_no_memo(kProblem, &options);
 }
 
 MEMO_TEST_OF(info_of_other_sizes, usual_memo(0)) {

@@ -276,6 +276,7 @@ static ct_status data_of(ct_key *key, ct_bytes *out) {
   const ct_status status = ct_key_data(key, &out->data, &out->size);
   require((status == CT_OK) == (out->data != NULL), "bytes and status disagree");
   require(status == CT_OK || out->size == 0, "a size without bytes");
+  require((status == CT_OK) == (ct_key_problem(key) == NULL), "problem and status disagree");
   return status;
 }
 

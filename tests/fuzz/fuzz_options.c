@@ -596,6 +596,7 @@ static void make_memo(void) {
       (o.cache != NULL) + (o.cache_of != NULL) + (o.own != NULL) > 1 ||
       o.prefix_size > UINT32_MAX || (o.prefix == NULL && o.prefix_size > 0))
     is_right = false;
+  require((ct_memo_problem(options) == NULL) == is_right);
   ct_memo *memo = (ct_memo *)&it;
   const ct_status status = ct_memo_new(options, &memo);
   require_judged(is_right, status);

@@ -6,7 +6,7 @@ import threading
 import weakref
 from typing import Any, Dict, Hashable, Optional
 
-from ._errors import ClosedError, NoMemoryError, Status, check
+from ._errors import ClosedError, InvalidError, NoMemoryError, Status, check
 from ._ffi import ffi, lib
 from ._handles import Closing
 from ._values import Tokens, as_bytes, copy_of
@@ -57,9 +57,12 @@ class Key(Closing):
         return self
 
     def data(self) -> bytes:
-        """Return the key. Raises InvalidError for a mistake in what was added."""
-        data, size = ffi.new("void **"), ffi.new("size_t *")
-        check(lib.ct_key_data(self._open(), ffi.cast("const void **", data), size))
+        """Return the key. Raises InvalidError, which says what was added wrongly."""
+        key, data, size = self._open(), ffi.new("void **"), ffi.new("size_t *")
+        status = lib.ct_key_data(key, ffi.cast("const void **", data), size)
+        if status == Status.ERR_INVALID:
+            raise InvalidError(status, ffi.string(lib.ct_key_problem(key)).decode())
+        check(status)
         return copy_of(data[0], size[0])
 
 

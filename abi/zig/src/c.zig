@@ -540,8 +540,10 @@ pub extern fn ct_key_tuple_begin(key: ?*ct_key) void;
 pub extern fn ct_key_tuple_end(key: ?*ct_key) void;
 pub extern fn ct_key_name(key: ?*ct_key, name: ?[*]const u8, size: usize) void;
 pub extern fn ct_key_data(key: ?*ct_key, data: ?*?*const anyopaque, size: ?*usize) ct_status;
+pub extern fn ct_key_problem(key: ?*const ct_key) ?[*:0]const u8;
 pub extern fn ct_memo_options_init(options: ?*ct_memo_options, struct_size: usize) void;
 pub extern fn ct_memo_own_default(options: ?*ct_options, struct_size: usize) void;
+pub extern fn ct_memo_problem(options: ?*const ct_memo_options) ?[*:0]const u8;
 pub extern fn ct_memo_new(options: ?*const ct_memo_options, out: ?*?*ct_memo) ct_status;
 pub extern fn ct_memo_free(memo: ?*ct_memo) void;
 pub extern fn ct_memo_call(

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! Keys of memoized functions.
 
+const std = @import("std");
+
 const c = @import("c.zig");
 const codec = @import("codec.zig");
 const Error = @import("errors.zig").Error;
@@ -88,5 +90,10 @@ pub const Key = struct {
         var size: usize = undefined;
         _ = try check(c.ct_key_data(self.handle, &bytes, &size));
         return codec.slice(bytes, size);
+    }
+
+    /// Says why data would fail; null if it would not.
+    pub fn problem(self: Key) ?[]const u8 {
+        return std.mem.span(c.ct_key_problem(self.handle) orelse return null);
     }
 };

@@ -1136,6 +1136,7 @@ func TestKeysAreEqualIfTheirArgumentsAre(t *testing.T) {
 	key.Name("b")
 	_, err = key.Data()
 	expectError(t, ErrInvalid, err)
+	expect(t, "cachetools: name: it has no value.", err.Error())
 	key.Reset()
 	expectError(t, nil, key.Add(1))
 	data, err := key.Data()

@@ -34,7 +34,7 @@ class Keys(unittest.TestCase):
         self.assertEqual(ct.key(a=1, b=2), ct.key(b=2, a=1))
         self.assertNotEqual(ct.Key(typed=True).add(1).data(), ct.Key(typed=True).add(1.0).data())
         builder = ct.Key().name("a").name("b")
-        with self.assertRaises(ct.InvalidError):
+        with self.assertRaisesRegex(ct.InvalidError, "^name: it has no value.$"):
             builder.data()
         self.assertEqual(ct.key(1), builder.reset().add(1).data())
         with self.assertRaises(OverflowError):

@@ -1288,8 +1288,10 @@ test "keys are equal if their arguments are" {
     key.addName("a");
     key.addInt(1);
     try expect((try key.data()).len > 0);
+    try expectEqual(null, key.problem());
     key.addName("b");
     try expectError(error.Invalid, key.data());
+    try std.testing.expectEqualStrings("name: it has no value.", key.problem().?);
 
     const typed = try ct.Key.initTyped();
     defer typed.deinit();

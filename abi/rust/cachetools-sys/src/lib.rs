@@ -1002,7 +1002,11 @@ extern "C" {
     pub fn ct_key_name(key: *mut ct_key, name: *const c_char, size: usize);
     /// Returns the key.
     pub fn ct_key_data(key: *mut ct_key, data: *mut *const c_void, size: *mut usize) -> ct_status;
+    /// Says why `ct_key_data` would fail, in one sentence; NULL if it would not.
+    pub fn ct_key_problem(key: *const ct_key) -> *const c_char;
 
+    /// Says what is wrong with options of a memo, in one sentence; NULL if nothing is.
+    pub fn ct_memo_problem(options: *const ct_memo_options) -> *const c_char;
     /// Memoizes a function.
     pub fn ct_memo_new(options: *const ct_memo_options, out: *mut *mut ct_memo) -> ct_status;
     /// Frees a memo, and its own cache as `ct_cache_free` does.

@@ -8,7 +8,7 @@ use std::ptr::{self, NonNull};
 
 use cachetools_sys as sys;
 
-use crate::error::{check, Error, Result};
+use crate::error::{check, text, Error, Result};
 use crate::value::{at, bytes};
 
 /// Builds a key from typed arguments: bytes that are equal if and only if the arguments are, in
@@ -165,6 +165,12 @@ impl KeyRef<'_> {
         check(unsafe { sys::ct_key_data(self.handle.as_ptr(), &mut data, &mut size) })?;
         // SAFETY: valid until the builder is changed, which takes &mut self.
         Ok(unsafe { bytes(data, size) })
+    }
+
+    /// Says why [`data`](KeyRef::data) would fail; `None` if it would not.
+    pub fn problem(&self) -> Option<&'static str> {
+        // SAFETY: the handle is live, and the sentence is static.
+        unsafe { text(sys::ct_key_problem(self.handle.as_ptr())) }
     }
 
     fn add(&mut self, add: impl FnOnce(*mut sys::ct_key)) -> &mut Self {

@@ -312,6 +312,7 @@ CT_API void ct_key_tuple_begin(ct_key *key);
 CT_API void ct_key_tuple_end(ct_key *key);
 CT_API void ct_key_name(ct_key *key, const char *name, size_t size);
 CT_API ct_status ct_key_data(ct_key *key, const void **data, size_t *size);
+CT_API const char *ct_key_problem(const ct_key *key);
 typedef struct ct_memo ct_memo;
 typedef ct_status (*ct_memo_fn)(void *user_data, void *self, const void *args, ct_result *result);
 typedef ct_status (*ct_memo_key_fn)(void *user_data, void *self, const void *args, ct_key *key);
@@ -338,6 +339,7 @@ typedef struct ct_memo_options {
   }
 CT_API void ct_memo_options_init(ct_memo_options *options, size_t struct_size);
 CT_API void ct_memo_own_default(ct_options *options, size_t struct_size);
+CT_API const char *ct_memo_problem(const ct_memo_options *options);
 CT_API ct_status ct_memo_new(const ct_memo_options *options, ct_memo **out);
 CT_API void ct_memo_free(ct_memo *memo);
 CT_API ct_status ct_memo_call(ct_memo *memo, void *self, const void *args, ct_value *out);

@@ -647,6 +647,9 @@ fn keys_are_equal_if_their_arguments_are() {
     let mut typed = KeyBuilder::typed().unwrap();
     let int = typed.int(1).data().unwrap().to_vec();
     assert_ne!(int, typed.reset().float(1.0).data().unwrap());
+    assert_eq!(None, typed.problem());
+    assert_eq!(Error::INVALID, typed.name("a").name("b").data().unwrap_err());
+    assert_eq!(Some("name: it has no value."), typed.problem());
 }
 
 #[test]
