@@ -117,7 +117,8 @@ static void evict(run *r) {
 }
 
 /* Whether the event is about an entry that left for want of room. What a renewal replaces leaves
- * last. */
+ * last. As a victim it is never the last one: once its weight is gone, the new value needs room for
+ * as much more. */
 static bool next_is_victim(const run *r, int key) {
   const event *e = next_event(r);
   if (e == NULL || !model_is_kept(&r->model, e->key)) return false;

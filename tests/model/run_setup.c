@@ -34,14 +34,11 @@ static void draw_lifetimes(run *r, ct_policy policy) {
 }
 
 /* Draws from bits of the seed, so that runs without it stay what they were. What expires stays for
- * a while. Where memory is weighed, it is not known whether a stale entry was evicted for the value
- * that renews it, or replaced by it; so that must be the same to the policy. */
-static void draw_freshness(run *r, ct_policy policy) {
+ * a while. */
+static void draw_freshness(run *r) {
   ct_options *o = &r->options;
   if (!r->setup.loads || r->setup.timeless || (o->seed >> 32 & 3) == 0) return;
-  const bool same = !queues_know(policy) && policy != CT_POLICY_LFU && policy != CT_POLICY_RR &&
-                    policy != CT_POLICY_ANY && policy != CT_POLICY_WTINYLFU && !r->setup.spare;
-  if ((o->seed >> 34 & 3) != 0 && (same || !weighs_memory(r)))
+  if ((o->seed >> 34 & 3) != 0)
     o->stale = 1 + (o->seed >> 36 & ((o->seed >> 43 & 3) == 0 ? 127 : 15));
   if (o->stale != 0 && (o->seed >> 45 & 15) == 0) o->stale = CT_NEVER - o->stale;
   if ((o->seed >> 49 & 1) != 0)
@@ -92,7 +89,7 @@ static void draw_setup(run *r, ct_policy policy) {
   o->maxsize = draw_maxsize(r);
   if (o->maxsize == 0) o->flags |= CT_FLAG_KEEP_NOTHING;
   draw_lifetimes(r, policy);
-  draw_freshness(r, policy);
+  draw_freshness(r);
   draw_negatives(r);
 
   /* Where victims cannot be predicted, the listener has to name them. With queues, it matters
