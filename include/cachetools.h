@@ -125,6 +125,7 @@ typedef enum ct_policy {
   CT_POLICY_S3FIFO = 10,   /**< S3-FIFO: new entries not used twice within a tenth of the room */
   CT_POLICY_WTINYLFU = 11, /**< W-TinyLFU: by frequency, with a window by recency that adapts */
   CT_POLICY_ARC = 12,      /**< ARC: learns to weigh recent against repeated use */
+  CT_POLICY_ADAPTIVE = 13, /**< learns when entries come back, and keeps those worth their room */
   CT_POLICY_CUSTOM = 63,   /**< yours: see ct_policy_ops */
   CT_POLICY_RANGE_MAX_ = 0x7fffffff /**< never used; makes the type 32 bits wide */
 } ct_policy;

@@ -256,6 +256,7 @@ enum class policy : std::int32_t {
   s3fifo = CT_POLICY_S3FIFO,
   wtinylfu = CT_POLICY_WTINYLFU,
   arc = CT_POLICY_ARC,
+  adaptive = CT_POLICY_ADAPTIVE,
   custom = CT_POLICY_CUSTOM,
 };
 

@@ -25,6 +25,7 @@ const (
 	S3FIFO   Policy = C.CT_POLICY_S3FIFO   // new entries that were not used twice soon
 	WTINYLFU Policy = C.CT_POLICY_WTINYLFU // by frequency, with a window by recency that adapts
 	ARC      Policy = C.CT_POLICY_ARC      // learns to weigh recent against repeated use
+	ADAPTIVE Policy = C.CT_POLICY_ADAPTIVE // learns when entries come back
 	CUSTOM   Policy = C.CT_POLICY_CUSTOM   // yours: requires Options.NewEvictor
 )
 

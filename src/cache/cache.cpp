@@ -61,10 +61,11 @@ struct Plan {
       : tree(shards + Shard::bytes_of(*policy_kind(options.policy), options) * options.shards),
         negatives(tree + DueTree::bytes_for(options.shards)),
         custom(negatives + (options.negative_ttl != 0 ? sizeof(NegativeRoom) : 0)),
-        end(custom + (options.custom != nullptr ? sizeof(ct_policy_ops) : 0)) {}
+        common(custom + (options.custom != nullptr ? sizeof(ct_policy_ops) : 0)),
+        end(common + policy_kind(options.policy)->common_bytes) {}
 
   const size_t shards = sizeof(Cache);
-  const size_t tree, negatives, custom, end;
+  const size_t tree, negatives, custom, common, end;
 };
 
 }  // namespace
@@ -107,6 +108,7 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   if (options.custom != nullptr) {
     cache->options_.custom = new (block + plan.custom) ct_policy_ops(checked.custom);
   }
+  kind.make_common(block + plan.common, cache->memory_);
   bool ready = true;
   uint32_t made = 0;
   for (; ready && made < options.shards; made++) {
@@ -121,6 +123,7 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
                                   cache->tags_,
                                   cache->shards_,
                                   cache->negatives(),
+                                  block + plan.common,
                                   made};
     ready = Shard::make(&cache->shards_[made], context)->ready();
   }

@@ -40,8 +40,8 @@ class Lfu : public Policy {
     join(ref, lowest_);
   }
 
-  void restore(Ref ref, uint64_t, uint64_t uses, Now &) override {
-    join(ref, near_ = group_with(std::max<uint64_t>(uses, 1)));
+  void restore(Ref ref, uint64_t, uint64_t keepsake, Now &) override {
+    join(ref, near_ = group_with(std::max<uint64_t>(Keepsake::uses(keepsake), 1)));
   }
 
   void used(const Ref *refs, uint32_t count) override {

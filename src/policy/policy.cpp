@@ -18,7 +18,8 @@ constexpr Row kRows[] = {
     {CT_POLICY_ANY, "ANY", &kAnyKind},          {CT_POLICY_MRU, "MRU", &kMruKind},
     {CT_POLICY_CLOCK, "CLOCK", &kClockKind},    {CT_POLICY_SIEVE, "SIEVE", &kSieveKind},
     {CT_POLICY_S3FIFO, "S3FIFO", &kS3FifoKind}, {CT_POLICY_WTINYLFU, "WTINYLFU", &kWTinyLfuKind},
-    {CT_POLICY_ARC, "ARC", &kArcKind},          {CT_POLICY_CUSTOM, "CUSTOM", &kCustomKind},
+    {CT_POLICY_ARC, "ARC", &kArcKind},          {CT_POLICY_ADAPTIVE, "ADAPTIVE", &kAdaptiveKind},
+    {CT_POLICY_CUSTOM, "CUSTOM", &kCustomKind},
 };
 
 const Row *row_of(int32_t policy) {

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <type_traits>
 
 #include "base/clock.hpp"
 #include "base/hash.hpp"
@@ -30,6 +31,7 @@ struct PolicyContext {
   const Index &index;
   const ct_options &options;  // As they are in force; maxsize is that of all shards.
   uint64_t seed;              // Each shard has another one.
+  void *common;               // The policy's Common, of all shards.
 
   Entry *at(Ref ref) const { return entries.at(ref); }
   const Layout &layout() const { return entries.layout(); }
@@ -51,6 +53,20 @@ enum class Uses : uint8_t {
 // What a policy asks of the options beside its own name.
 enum class Needs : uint8_t { kNothing, kTtl, kTtu, kOps };
 
+// What the policies of a cache's shards have in common, by default: nothing.
+struct NothingCommon {
+  explicit NothingCommon(Memory &) noexcept {}
+};
+
+// What a snapshot keeps of an entry's uses, less than 2^63. The higher it is, the later the entry
+// would leave. It is how often the entry was used; or it has kRich, and is the policy's own, except
+// that its lowest byte is how often the entry was used, as far as the policy knows.
+struct Keepsake {
+  static constexpr uint64_t kRich = uint64_t{1} << 62;
+  static bool is_rich(uint64_t keepsake) { return (keepsake & kRich) != 0; }
+  static uint64_t uses(uint64_t keepsake) { return is_rich(keepsake) ? keepsake & 0xFF : keepsake; }
+};
+
 // The calls are made under the shard's lock. Only ready and reserve may fail.
 class Policy {
  public:
@@ -63,6 +79,7 @@ class Policy {
 
   // Defaults. A policy hides those that do not hold for it, and states kUses. PolicyKind explains
   // them.
+  using Common = NothingCommon;
   static constexpr size_t kHookBytes = 0;
   static constexpr size_t kBytesBeside = 0;
   static constexpr bool kOrdered = true;
@@ -82,9 +99,9 @@ class Policy {
   virtual bool reserve(uint64_t) { return true; }
   // The entry is new in the cache.
   virtual void insert(Ref ref, uint64_t hash, Now &now) = 0;
-  // The entry is new here, and was used `uses` times in another cache.
-  virtual void restore(Ref ref, uint64_t hash, uint64_t uses, Now &now) {
-    (void)uses;
+  // The entry is new here, and comes with the keepsake of another cache.
+  virtual void restore(Ref ref, uint64_t hash, uint64_t keepsake, Now &now) {
+    (void)keepsake;
     insert(ref, hash, now);
   }
   // The entry's key was stored again. The entry weighed `before` until now.
@@ -121,6 +138,8 @@ class Policy {
   virtual void prefetch(uint64_t hash) const { (void)hash; }
   // Returns how often the entry was used, or 0 if the policy does not count uses.
   virtual uint64_t frequency(Ref) const { return 0; }
+  // Returns what a snapshot keeps of the entry's uses: see Keepsake.
+  virtual uint64_t keepsake(Ref ref) const { return frequency(ref); }
   // Goes on to the next entry. Returns false if there is none. If the policy is ordered, a walk
   // meets each entry once, unless the order changes meanwhile. Entries would leave by rank, the
   // lowest first, and those of one rank in the order in which they are met.
@@ -142,13 +161,15 @@ struct PolicyKind {
   size_t bytes_beside;  // About what it keeps of each entry elsewhere.
   bool ordered;         // It can tell which entry leaves first, second and so on. Else there are no
                         // walks in order, and snapshots keep none.
-  bool has_frequency;   // It goes by frequency, which a snapshot restores.
+  bool has_frequency;   // It goes by frequency, or what else a keepsake tells.
   bool takes_newest;    // The entry that came last leaves first.
   Uses uses;
   uint8_t most_uses;  // The highest value of its use bits.
   size_t bytes;
   Policy *(*make)(void *where, const PolicyContext &context);
   void (*destroy)(Policy *policy);
+  size_t common_bytes;  // Of what the policies of all shards have in common.
+  void (*make_common)(void *where, Memory &memory);
 };
 
 template <class P>
@@ -164,12 +185,15 @@ constexpr PolicyKind kind_of(Needs needs = Needs::kNothing) {
       P::kMostUses,
       sizeof(P),
       [](void *where, const PolicyContext &context) -> Policy * { return new (where) P(context); },
-      [](Policy *policy) { static_cast<P *>(policy)->P::~P(); }};
+      [](Policy *policy) { static_cast<P *>(policy)->P::~P(); },
+      std::is_empty<typename P::Common>::value ? 0 : sizeof(typename P::Common),
+      [](void *where, Memory &memory) { new (where) typename P::Common(memory); }};
 }
 
 // There is one kind for each constant of ct_policy, defined beside its class in policy/.
 extern const PolicyKind kLruKind, kFifoKind, kLfuKind, kRrKind, kTtlKind, kTlruKind, kAnyKind,
-    kMruKind, kClockKind, kSieveKind, kS3FifoKind, kWTinyLfuKind, kArcKind, kCustomKind;
+    kMruKind, kClockKind, kSieveKind, kS3FifoKind, kWTinyLfuKind, kArcKind, kAdaptiveKind,
+    kCustomKind;
 
 // Both return nullptr if there is no such policy.
 const PolicyKind *policy_kind(int32_t policy);

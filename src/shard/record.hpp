@@ -13,7 +13,7 @@ namespace ct {
 struct Record {
   Bytes key;
   Bytes value;
-  uint64_t uses;    // 0 if the policy does not count them
+  uint64_t uses;    // the policy's keepsake; 0 if it does not count them
   uint64_t ttl;     // left of the lifetime from the write on; 0: over, CT_NEVER: there is none
   uint64_t idle;    // the same for the lifetime from the last use on
   uint64_t weight;  // if weighed

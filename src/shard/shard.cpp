@@ -45,8 +45,12 @@ Shard::Shard(const ShardContext &context) noexcept
                            Negatives(context.memory, *context.negatives)) {
   expect(context.options.maxsize);
   const PolicyContext policy = {
-      context.memory, map_.entries, map_.index, context.options,
-      hash_key(&context.number, sizeof context.number, context.options.seed)};
+      context.memory,
+      map_.entries,
+      map_.index,
+      context.options,
+      hash_key(&context.number, sizeof context.number, context.options.seed),
+      context.common};
   policy_ = context.kind.make(this + 1, policy);
   uses_.attach(policy_);
 }

@@ -59,6 +59,7 @@ struct ShardContext {
   Tags &tags;
   Shards &shards;
   NegativeRoom *negatives;  // nullptr: none are kept
+  void *common;             // of the policies
   uint32_t number;
 };
 

@@ -174,7 +174,7 @@ ct_status ShardWalk::describe(Entry *e, Now &now, Array<char> &names, Record *ou
   if (shard_.has_frequency_) {
     shard_.uses_.settle();
     const Ref ref = shard_.current(e, false, now);
-    if (ref != kNone) out->uses = shard_.policy_->frequency(ref);
+    if (ref != kNone) out->uses = shard_.policy_->keepsake(ref);
   }
   if ((e->flags & kLifetime) == 0) return CT_OK;
   const Lifetime *life = shard_.map_.entries.layout().lifetime(e);

@@ -21,7 +21,8 @@
 //   entry   'E'          an entry; entries are in no order
 //           flags    1   1: it has a weight, 2: a ttl, 4: an idle time, 8: tags
 //           key_size, value_size   4 each
-//           count    8   how often the entry was used; present if the head says so
+//           count    8   how often the entry was used, or what else its policy knows of its uses
+//                        (Keepsake in policy/policy.hpp); present if the head says so
 //           weight   8   the entry's own, by the caller or the weigher; never with CT_WEIGHT_MEMORY
 //           ttl      8   ticks left of its lifetime from the write on, at least 1
 //           idle     8   ticks left of its lifetime from the last use on, at least 1

@@ -31,6 +31,8 @@ const kind kKinds[] = {
     {"S3FIFO, 4 shards", CT_POLICY_S3FIFO, .maxsize = 16, .shards = 4, .has_listener = true},
     {"ARC, full", CT_POLICY_ARC, .maxsize = 16, .has_listener = true},
     {"ARC, values", CT_POLICY_ARC, CT_WEIGHT_VALUE, 120000, .has_listener = true},
+    {"ADAPTIVE, full", CT_POLICY_ADAPTIVE, .maxsize = 16, .has_listener = true},
+    {"ADAPTIVE, weighed", CT_POLICY_ADAPTIVE, .maxsize = 40, .has_weigher = true},
     {"WTINYLFU, full", CT_POLICY_WTINYLFU, .maxsize = 16, .has_listener = true},
     {"WTINYLFU, weighed", CT_POLICY_WTINYLFU, .maxsize = 40, .has_weigher = true},
     {"WTINYLFU, unbounded", CT_POLICY_WTINYLFU, .maxsize = CT_UNBOUNDED, .shards = 4},
@@ -134,7 +136,8 @@ static void append(holdings *s, const void *data, size_t size) {
 }
 
 static bool has_order(const fixture *f) {
-  return f->kind->policy != CT_POLICY_RR && f->kind->policy != CT_POLICY_CUSTOM;
+  return f->kind->policy != CT_POLICY_RR && f->kind->policy != CT_POLICY_ADAPTIVE &&
+         f->kind->policy != CT_POLICY_CUSTOM;
 }
 
 holdings take_down(fixture *f) {

@@ -35,7 +35,7 @@ typedef struct kind {
   bool has_ttu, has_weigher, has_listener, has_drop;
 } kind;
 
-enum { kKindCount = 28 };
+enum { kKindCount = 30 };
 extern const kind kKinds[kKindCount];
 
 typedef struct fixture {

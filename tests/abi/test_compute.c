@@ -126,9 +126,10 @@ static ct_status add_one(void *user_data, const void *key, size_t key_size, cons
 }
 
 TEST(every_policy_computes) {
-  static const ct_policy policies[] = {
-      CT_POLICY_LRU, CT_POLICY_FIFO,  CT_POLICY_LFU,   CT_POLICY_RR,     CT_POLICY_ANY,
-      CT_POLICY_MRU, CT_POLICY_CLOCK, CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_ARC};
+  static const ct_policy policies[] = {CT_POLICY_LRU,   CT_POLICY_FIFO,    CT_POLICY_LFU,
+                                       CT_POLICY_RR,    CT_POLICY_ANY,     CT_POLICY_MRU,
+                                       CT_POLICY_CLOCK, CT_POLICY_SIEVE,   CT_POLICY_S3FIFO,
+                                       CT_POLICY_ARC,   CT_POLICY_ADAPTIVE};
   for (size_t p = 0; p < COUNT_OF(policies); p++) {
     fixture f;
     ct_options options = fixture_options(&f, policies[p], 16);

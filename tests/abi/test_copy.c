@@ -60,7 +60,7 @@ TEST(copy_has_the_same_order) {
 }
 
 TEST(copy_of_every_policy_has_all_entries) {
-  for (int policy = 0; policy <= CT_POLICY_ARC; policy++) {
+  for (int policy = 0; policy <= CT_POLICY_ADAPTIVE; policy++) {
     if (policy == CT_POLICY_TLRU) continue; /* this one needs a ttu */
     ct_cache *cache =
         cache_of(.policy = policy, .maxsize = 4000, .ttl = CT_SECONDS(1000), .shards = 4);
@@ -264,7 +264,7 @@ TEST(wrong_arguments_make_no_copy) {
 TEST(copy_survives_faults) {
   static char large[40000];
   int64_t faults = 0;
-  for (int policy = 0; policy <= CT_POLICY_ARC; policy++) {
+  for (int policy = 0; policy <= CT_POLICY_ADAPTIVE; policy++) {
     if (policy == CT_POLICY_TLRU) continue; /* this one needs a ttu */
     test_allocator allocator;
     test_allocator_init(&allocator);

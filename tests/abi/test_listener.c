@@ -601,9 +601,10 @@ static void write_down(void *user_data, const ct_event *event) {
 }
 
 TEST(every_value_is_told_exactly_once) {
-  static const ct_policy policies[] = {
-      CT_POLICY_LRU, CT_POLICY_FIFO,  CT_POLICY_LFU,   CT_POLICY_RR,     CT_POLICY_ANY,
-      CT_POLICY_MRU, CT_POLICY_CLOCK, CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_ARC};
+  static const ct_policy policies[] = {CT_POLICY_LRU,   CT_POLICY_FIFO,    CT_POLICY_LFU,
+                                       CT_POLICY_RR,    CT_POLICY_ANY,     CT_POLICY_MRU,
+                                       CT_POLICY_CLOCK, CT_POLICY_SIEVE,   CT_POLICY_S3FIFO,
+                                       CT_POLICY_ARC,   CT_POLICY_ADAPTIVE};
   uint64_t random = test_seed();
   for (size_t p = 0; p < COUNT_OF(policies); p++) {
     static ledger l;

@@ -136,7 +136,7 @@ TEST(every_policy_loads) {
   static const ct_policy policies[] = {CT_POLICY_LRU,    CT_POLICY_FIFO,  CT_POLICY_LFU,
                                        CT_POLICY_RR,     CT_POLICY_TTL,   CT_POLICY_ANY,
                                        CT_POLICY_MRU,    CT_POLICY_CLOCK, CT_POLICY_SIEVE,
-                                       CT_POLICY_S3FIFO, CT_POLICY_ARC};
+                                       CT_POLICY_S3FIFO, CT_POLICY_ARC,   CT_POLICY_ADAPTIVE};
   for (size_t p = 0; p < COUNT_OF(policies); p++) {
     for (uint32_t shards = 1; shards <= 4; shards *= 4) {
       fixture f;

@@ -305,9 +305,10 @@ static void assert_holds(ct_cache *cache, int first, int count) {
 }
 
 TEST(cache_new_without_memory_is_null) {
-  const ct_policy kPolicies[] = {CT_POLICY_LRU,    CT_POLICY_FIFO, CT_POLICY_LFU,   CT_POLICY_RR,
-                                 CT_POLICY_ANY,    CT_POLICY_MRU,  CT_POLICY_CLOCK, CT_POLICY_SIEVE,
-                                 CT_POLICY_S3FIFO, CT_POLICY_ARC};
+  const ct_policy kPolicies[] = {CT_POLICY_LRU,   CT_POLICY_FIFO,    CT_POLICY_LFU,
+                                 CT_POLICY_RR,    CT_POLICY_ANY,     CT_POLICY_MRU,
+                                 CT_POLICY_CLOCK, CT_POLICY_SIEVE,   CT_POLICY_S3FIFO,
+                                 CT_POLICY_ARC,   CT_POLICY_ADAPTIVE};
   for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
     for (int64_t fail = 0;; fail++) {
       enter(fail);

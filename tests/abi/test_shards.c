@@ -141,6 +141,7 @@ SHARDS_TEST(sieve, CT_POLICY_SIEVE)
 SHARDS_TEST(s3fifo, CT_POLICY_S3FIFO)
 SHARDS_TEST(wtinylfu, CT_POLICY_WTINYLFU)
 SHARDS_TEST(arc, CT_POLICY_ARC)
+SHARDS_TEST(adaptive, CT_POLICY_ADAPTIVE)
 
 TEST(shards_hit_as_one_with_mru) {
   const load loads[] = {

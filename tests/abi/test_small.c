@@ -9,9 +9,9 @@ static uint64_t never(void *user_data, const void *key, size_t key_size, const v
 }
 
 static const ct_policy kPolicies[] = {
-    CT_POLICY_LRU,    CT_POLICY_FIFO,     CT_POLICY_LFU, CT_POLICY_RR,    CT_POLICY_TTL,
-    CT_POLICY_TLRU,   CT_POLICY_ANY,      CT_POLICY_MRU, CT_POLICY_CLOCK, CT_POLICY_SIEVE,
-    CT_POLICY_S3FIFO, CT_POLICY_WTINYLFU, CT_POLICY_ARC};
+    CT_POLICY_LRU,    CT_POLICY_FIFO,     CT_POLICY_LFU, CT_POLICY_RR,      CT_POLICY_TTL,
+    CT_POLICY_TLRU,   CT_POLICY_ANY,      CT_POLICY_MRU, CT_POLICY_CLOCK,   CT_POLICY_SIEVE,
+    CT_POLICY_S3FIFO, CT_POLICY_WTINYLFU, CT_POLICY_ARC, CT_POLICY_ADAPTIVE};
 
 static ct_options options_of(ct_policy policy, uint64_t maxsize) {
   ct_options options = CT_OPTIONS_INIT;

@@ -713,9 +713,9 @@ DATE_TEST(random_lifetimes_age_as_a_reference_says) {
   uint64_t random = test_seed();
   uint64_t kept = 0, gone = 0;
   for (int round = 0; round < kRounds; round++) {
-    static const ct_policy kPolicies[] = {CT_POLICY_LRU,    CT_POLICY_FIFO,     CT_POLICY_LFU,
-                                          CT_POLICY_RR,     CT_POLICY_SIEVE,    CT_POLICY_MRU,
-                                          CT_POLICY_S3FIFO, CT_POLICY_WTINYLFU, CT_POLICY_ARC};
+    static const ct_policy kPolicies[] = {
+        CT_POLICY_LRU, CT_POLICY_FIFO,   CT_POLICY_LFU,      CT_POLICY_RR,  CT_POLICY_SIEVE,
+        CT_POLICY_MRU, CT_POLICY_S3FIFO, CT_POLICY_WTINYLFU, CT_POLICY_ARC, CT_POLICY_ADAPTIVE};
     ct_options options = precise_options(kPolicies[test_random_below(&random, 9)]);
     options.shards = test_random_below(&random, 2) == 0 ? 1 : 4;
     options.tti = test_random_below(&random, 2) == 0 ? 0 : draw(&random);

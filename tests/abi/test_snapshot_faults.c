@@ -424,7 +424,7 @@ TEST(strange_content_does_no_harm) {
     tape_write(&content, i < 2 ? "one" : "two", 3);
   }
   tape_write(&content, "Z", 1);
-  for (ct_policy policy = CT_POLICY_LRU; policy <= CT_POLICY_ARC; policy++) {
+  for (ct_policy policy = CT_POLICY_LRU; policy <= CT_POLICY_ADAPTIVE; policy++) {
     if (policy == CT_POLICY_TTL || policy == CT_POLICY_TLRU) continue;
     for (int unbounded = 0; unbounded < 2; unbounded++) {
       witness w = {0};
@@ -592,7 +592,7 @@ static ct_status meddle(void *user_data, const void *data, size_t size) {
 
 TEST(write_may_change_the_cache_that_is_saved) {
   meddler m = {.random = test_seed()};
-  for (ct_policy policy = CT_POLICY_LRU; policy <= CT_POLICY_ARC; policy++) {
+  for (ct_policy policy = CT_POLICY_LRU; policy <= CT_POLICY_ADAPTIVE; policy++) {
     if (policy == CT_POLICY_TTL || policy == CT_POLICY_TLRU) continue;
     m.cache = ct_cache_new(policy, 3000);
     m.t.size = m.t.at = m.calls = 0;

@@ -204,9 +204,10 @@ FIXTURE_TEST(clear_counts_removals_and_expirations_apart, open_lru(f, 10)) {
 /* ---- Sums ----------------------------------------------------------------------------------- */
 
 TEST(inserts_are_entries_and_departures) {
-  static const ct_policy policies[] = {
-      CT_POLICY_LRU, CT_POLICY_FIFO,  CT_POLICY_LFU,   CT_POLICY_RR,     CT_POLICY_ANY,
-      CT_POLICY_MRU, CT_POLICY_CLOCK, CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_ARC};
+  static const ct_policy policies[] = {CT_POLICY_LRU,   CT_POLICY_FIFO,    CT_POLICY_LFU,
+                                       CT_POLICY_RR,    CT_POLICY_ANY,     CT_POLICY_MRU,
+                                       CT_POLICY_CLOCK, CT_POLICY_SIEVE,   CT_POLICY_S3FIFO,
+                                       CT_POLICY_ARC,   CT_POLICY_ADAPTIVE};
   uint64_t random = test_seed();
   for (size_t p = 0; p < COUNT_OF(policies); p++) {
     fixture f;

@@ -138,11 +138,11 @@ static const struct {
   ct_policy policy;
   const char *name;
 } kPolicies[] = {
-    {CT_POLICY_LRU, "LRU"},     {CT_POLICY_FIFO, "FIFO"},     {CT_POLICY_LFU, "LFU"},
-    {CT_POLICY_RR, "RR"},       {CT_POLICY_TTL, "TTL"},       {CT_POLICY_TLRU, "TLRU"},
-    {CT_POLICY_ANY, "ANY"},     {CT_POLICY_MRU, "MRU"},       {CT_POLICY_CLOCK, "CLOCK"},
-    {CT_POLICY_SIEVE, "SIEVE"}, {CT_POLICY_S3FIFO, "S3FIFO"}, {CT_POLICY_WTINYLFU, "WTINYLFU"},
-    {CT_POLICY_ARC, "ARC"},     {CT_POLICY_CUSTOM, "CUSTOM"},
+    {CT_POLICY_LRU, "LRU"},     {CT_POLICY_FIFO, "FIFO"},         {CT_POLICY_LFU, "LFU"},
+    {CT_POLICY_RR, "RR"},       {CT_POLICY_TTL, "TTL"},           {CT_POLICY_TLRU, "TLRU"},
+    {CT_POLICY_ANY, "ANY"},     {CT_POLICY_MRU, "MRU"},           {CT_POLICY_CLOCK, "CLOCK"},
+    {CT_POLICY_SIEVE, "SIEVE"}, {CT_POLICY_S3FIFO, "S3FIFO"},     {CT_POLICY_WTINYLFU, "WTINYLFU"},
+    {CT_POLICY_ARC, "ARC"},     {CT_POLICY_ADAPTIVE, "ADAPTIVE"}, {CT_POLICY_CUSTOM, "CUSTOM"},
 };
 enum { kPolicyCount = COUNT_OF(kPolicies) };
 

@@ -20,7 +20,7 @@ enum { kThreads = 4, kLoads = 100 };
 static const ct_policy kPolicies[] = {
     CT_POLICY_LRU,    CT_POLICY_FIFO,     CT_POLICY_LFU,   CT_POLICY_RR,
     CT_POLICY_ANY,    CT_POLICY_MRU,      CT_POLICY_CLOCK, CT_POLICY_SIEVE,
-    CT_POLICY_S3FIFO, CT_POLICY_WTINYLFU, CT_POLICY_ARC,
+    CT_POLICY_S3FIFO, CT_POLICY_WTINYLFU, CT_POLICY_ARC,   CT_POLICY_ADAPTIVE,
 };
 enum { kPolicyCount = sizeof kPolicies / sizeof kPolicies[0] };
 

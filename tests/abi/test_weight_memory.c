@@ -14,8 +14,8 @@ enum {
   kHeader = 40 /* bytes beside key and value, about */
 };
 
-static const ct_policy kPolicies[] = {CT_POLICY_LRU, CT_POLICY_SIEVE, CT_POLICY_S3FIFO,
-                                      CT_POLICY_WTINYLFU, CT_POLICY_ARC};
+static const ct_policy kPolicies[] = {CT_POLICY_LRU,      CT_POLICY_SIEVE, CT_POLICY_S3FIFO,
+                                      CT_POLICY_WTINYLFU, CT_POLICY_ARC,   CT_POLICY_ADAPTIVE};
 
 static void open_limited(fixture *f, uint64_t bytes) {
   ct_options options = fixture_options(f, CT_POLICY_LRU, bytes);

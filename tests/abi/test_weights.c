@@ -106,9 +106,10 @@ TEST(weigher_may_call_the_cache) {
 /* ---- Sums ----------------------------------------------------------------------------------- */
 
 TEST(currsize_is_the_sum_of_weights) {
-  static const ct_policy policies[] = {
-      CT_POLICY_LRU, CT_POLICY_FIFO,  CT_POLICY_LFU,   CT_POLICY_RR,     CT_POLICY_ANY,
-      CT_POLICY_MRU, CT_POLICY_CLOCK, CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_ARC};
+  static const ct_policy policies[] = {CT_POLICY_LRU,   CT_POLICY_FIFO,    CT_POLICY_LFU,
+                                       CT_POLICY_RR,    CT_POLICY_ANY,     CT_POLICY_MRU,
+                                       CT_POLICY_CLOCK, CT_POLICY_SIEVE,   CT_POLICY_S3FIFO,
+                                       CT_POLICY_ARC,   CT_POLICY_ADAPTIVE};
   enum { kKeys = 100 };
   uint64_t random = test_seed();
   for (size_t p = 0; p < COUNT_OF(policies); p++) {

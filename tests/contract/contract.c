@@ -299,9 +299,9 @@ void assert_same_stats(subject *s, ct_stats before) {
 static const configuration *g_running;
 
 static const ct_policy kPolicies[] = {
-    CT_POLICY_LRU,    CT_POLICY_FIFO,     CT_POLICY_LFU, CT_POLICY_RR,     CT_POLICY_TTL,
-    CT_POLICY_TLRU,   CT_POLICY_ANY,      CT_POLICY_MRU, CT_POLICY_CLOCK,  CT_POLICY_SIEVE,
-    CT_POLICY_S3FIFO, CT_POLICY_WTINYLFU, CT_POLICY_ARC, CT_POLICY_CUSTOM,
+    CT_POLICY_LRU,    CT_POLICY_FIFO,     CT_POLICY_LFU, CT_POLICY_RR,       CT_POLICY_TTL,
+    CT_POLICY_TLRU,   CT_POLICY_ANY,      CT_POLICY_MRU, CT_POLICY_CLOCK,    CT_POLICY_SIEVE,
+    CT_POLICY_S3FIFO, CT_POLICY_WTINYLFU, CT_POLICY_ARC, CT_POLICY_ADAPTIVE, CT_POLICY_CUSTOM,
 };
 static const mode kModes[] = {
     {.name = "thread-safe"},

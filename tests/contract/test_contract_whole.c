@@ -168,7 +168,8 @@ CONTRACT(set_many_with_falling_ends_tries_nothing) {
 /* ---- Walks ---------------------------------------------------------------------------------- */
 
 static bool has_order(const subject *s) {
-  return s->config.policy != CT_POLICY_RR && s->config.policy != CT_POLICY_CUSTOM;
+  return s->config.policy != CT_POLICY_RR && s->config.policy != CT_POLICY_ADAPTIVE &&
+         s->config.policy != CT_POLICY_CUSTOM;
 }
 
 /* Walks to the end and counts how often each number below count was seen. Unless sequence is

@@ -17,9 +17,9 @@ void run_failed(void) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static const ct_policy kPolicies[] = {
-      CT_POLICY_LRU,    CT_POLICY_FIFO,     CT_POLICY_LFU, CT_POLICY_RR,     CT_POLICY_TTL,
-      CT_POLICY_TLRU,   CT_POLICY_ANY,      CT_POLICY_MRU, CT_POLICY_CLOCK,  CT_POLICY_SIEVE,
-      CT_POLICY_S3FIFO, CT_POLICY_WTINYLFU, CT_POLICY_ARC, CT_POLICY_CUSTOM,
+      CT_POLICY_LRU,    CT_POLICY_FIFO,     CT_POLICY_LFU, CT_POLICY_RR,       CT_POLICY_TTL,
+      CT_POLICY_TLRU,   CT_POLICY_ANY,      CT_POLICY_MRU, CT_POLICY_CLOCK,    CT_POLICY_SIEVE,
+      CT_POLICY_S3FIFO, CT_POLICY_WTINYLFU, CT_POLICY_ARC, CT_POLICY_ADAPTIVE, CT_POLICY_CUSTOM,
   };
   choices from = choices_from_bytes(data, size);
   const ct_policy policy = kPolicies[choice_below(&from, sizeof kPolicies / sizeof kPolicies[0])];

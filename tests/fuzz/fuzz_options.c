@@ -252,15 +252,15 @@ static ct_allocator *draw_allocator(bool *is_right) {
 }
 
 static bool is_policy(int32_t policy) {
-  return (policy >= CT_POLICY_LRU && policy <= CT_POLICY_ARC) || policy == CT_POLICY_CUSTOM;
+  return (policy >= CT_POLICY_LRU && policy <= CT_POLICY_ADAPTIVE) || policy == CT_POLICY_CUSTOM;
 }
 
 static drawn draw_options(void) {
   drawn d = {0};
   bool struct_is_right = true, custom_is_right = true, allocator_is_right = true;
   ct_options o = CT_OPTIONS_INIT;
-  o.policy = draw_int(CT_POLICY_ARC + 2);
-  if (o.policy == CT_POLICY_ARC + 1) o.policy = CT_POLICY_CUSTOM;
+  o.policy = draw_int(CT_POLICY_ADAPTIVE + 2);
+  if (o.policy == CT_POLICY_ADAPTIVE + 1) o.policy = CT_POLICY_CUSTOM;
   o.weight_kind = draw_int(3);
   o.maxsize = draw_number();
   o.shards = (uint32_t)(one_in(8) ? draw_number() : below(2) << below(4));
@@ -650,7 +650,7 @@ static void init_structs(void) {
 static void ask_names(void) {
   char name[16] = "";
   for (size_t i = 0; i < sizeof name - 1; i++) name[i] = (char)below(128);
-  if (one_in(2)) strcpy(name, ct_policy_name((ct_policy)below(CT_POLICY_ARC + 1)));
+  if (one_in(2)) strcpy(name, ct_policy_name((ct_policy)below(CT_POLICY_ADAPTIVE + 1)));
   ct_policy policy;
   if (ct_policy_from_name(name, &policy) == CT_OK)
     require(strcasecmp(ct_policy_name(policy), name) == 0);

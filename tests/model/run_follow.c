@@ -7,7 +7,8 @@ bool listens(const run *r) {
 }
 
 bool is_exact(const run *r) {
-  return r->options.shards <= 1 && r->options.policy != CT_POLICY_WTINYLFU;
+  return r->options.shards <= 1 && r->options.policy != CT_POLICY_WTINYLFU &&
+         r->options.policy != CT_POLICY_ADAPTIVE;
 }
 
 const event *next_event(const run *r) {

@@ -96,6 +96,7 @@ static void draw_setup(run *r, ct_policy policy) {
    * when an expired entry was reclaimed. */
   const bool predictable = o->shards <= 1 && o->weight_kind != CT_WEIGHT_MEMORY &&
                            policy != CT_POLICY_RR && policy != CT_POLICY_WTINYLFU &&
+                           policy != CT_POLICY_ADAPTIVE &&
                            (r->setup.timeless || !queues_know(policy));
   if (!predictable || !one_in(r, 4)) o->listener = on_event;
   if (one_in(r, 2)) o->drop = on_drop;

@@ -7,7 +7,7 @@ static ct_options snapshot_options(run *r) {
   static const ct_policy kTargets[] = {
       CT_POLICY_LRU,    CT_POLICY_FIFO,     CT_POLICY_LFU,   CT_POLICY_RR,
       CT_POLICY_ANY,    CT_POLICY_MRU,      CT_POLICY_CLOCK, CT_POLICY_SIEVE,
-      CT_POLICY_S3FIFO, CT_POLICY_WTINYLFU, CT_POLICY_ARC,
+      CT_POLICY_S3FIFO, CT_POLICY_WTINYLFU, CT_POLICY_ARC,   CT_POLICY_ADAPTIVE,
   };
   ct_options options = CT_OPTIONS_INIT;
   options.policy = kTargets[below(r, COUNT_OF(kTargets))];
@@ -118,7 +118,9 @@ void do_snapshot(run *r) {
   check_contents(r, cache, options.maxsize == CT_UNBOUNDED);
   if (is_exact(r) && has_order(r)) {
     if (!weighs_memory(r)) check_kept(r, cache);
-    if (options.shards == 1 && options.policy != CT_POLICY_RR) check_loaded_order(r, cache);
+    if (options.shards == 1 && options.policy != CT_POLICY_RR &&
+        options.policy != CT_POLICY_ADAPTIVE)
+      check_loaded_order(r, cache);
   }
   check_loaded_tags(r, cache);
   ct_cache_free(cache);

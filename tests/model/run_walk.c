@@ -57,7 +57,8 @@ static int iterate(run *r, int32_t order, uint64_t *shown) {
 }
 
 bool has_order(const run *r) {
-  return r->options.policy != CT_POLICY_RR && r->options.policy != CT_POLICY_CUSTOM;
+  return r->options.policy != CT_POLICY_RR && r->options.policy != CT_POLICY_ADAPTIVE &&
+         r->options.policy != CT_POLICY_CUSTOM;
 }
 
 void do_iterate(run *r) {

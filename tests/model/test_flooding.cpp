@@ -188,9 +188,9 @@ TEST(keys_of_a_pattern_cost_what_others_do) {
 // Policies have tables of their own, or none: with each, what is found is what is there.
 TEST(colliding_keys_are_told_apart_by_every_policy) {
   const Keys keys = colliding_keys(1500);
-  for (int32_t policy :
-       {CT_POLICY_LRU, CT_POLICY_FIFO, CT_POLICY_LFU, CT_POLICY_RR, CT_POLICY_ANY, CT_POLICY_MRU,
-        CT_POLICY_CLOCK, CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_WTINYLFU, CT_POLICY_ARC}) {
+  for (int32_t policy : {CT_POLICY_LRU, CT_POLICY_FIFO, CT_POLICY_LFU, CT_POLICY_RR, CT_POLICY_ANY,
+                         CT_POLICY_MRU, CT_POLICY_CLOCK, CT_POLICY_SIEVE, CT_POLICY_S3FIFO,
+                         CT_POLICY_WTINYLFU, CT_POLICY_ARC, CT_POLICY_ADAPTIVE}) {
     ct_cache *cache = filled_cache(keys, policy, 4, kKnownSeed);
     for (const auto &key : keys) {
       assert_int_equal(CT_OK, ct_get(cache, key.data(), key.size(), nullptr));

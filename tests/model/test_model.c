@@ -6,7 +6,7 @@
 #include "run.h"
 #include "support.h"
 
-enum { kPolicies = 14 };
+enum { kPolicies = 15 };
 
 static uint64_t seed;
 
@@ -62,6 +62,7 @@ MODEL_TEST(sieve, CT_POLICY_SIEVE)
 MODEL_TEST(s3fifo, CT_POLICY_S3FIFO)
 MODEL_TEST(arc, CT_POLICY_ARC)
 MODEL_TEST(wtinylfu, CT_POLICY_WTINYLFU)
+MODEL_TEST(adaptive, CT_POLICY_ADAPTIVE)
 MODEL_TEST(custom, CT_POLICY_CUSTOM)
 
 int main(void) {

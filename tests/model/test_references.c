@@ -55,7 +55,7 @@ static void fill(ct_cache *cache, uint64_t first, uint64_t end, size_t most, uin
 
 static const ct_policy kPolicies[] = {CT_POLICY_LRU,      CT_POLICY_FIFO,   CT_POLICY_RR,
                                       CT_POLICY_SIEVE,    CT_POLICY_S3FIFO, CT_POLICY_LFU,
-                                      CT_POLICY_WTINYLFU, CT_POLICY_ARC};
+                                      CT_POLICY_WTINYLFU, CT_POLICY_ARC,    CT_POLICY_ADAPTIVE};
 
 TEST(cache_without_references_evicts) {
   uint64_t random = test_seed();

@@ -122,8 +122,9 @@ void assert_lets_others_in(const Call &call, ct_policy policy, uint32_t shards, 
 
 TEST(no_call_keeps_a_lock_for_long) {
   for (const Call &call : kCalls) {
-    for (const ct_policy policy : {CT_POLICY_LRU, CT_POLICY_SIEVE, CT_POLICY_S3FIFO,
-                                   CT_POLICY_WTINYLFU, CT_POLICY_LFU, CT_POLICY_ARC}) {
+    for (const ct_policy policy :
+         {CT_POLICY_LRU, CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_WTINYLFU, CT_POLICY_LFU,
+          CT_POLICY_ARC, CT_POLICY_ADAPTIVE}) {
       for (uint32_t shards = 1; shards <= 4; shards *= 4) {
         assert_lets_others_in(call, policy, shards, true);
         assert_lets_others_in(call, policy, shards, false);

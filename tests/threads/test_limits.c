@@ -150,7 +150,8 @@ static void *set_defaults(void *cache) {
 /* A hit of ct_setdefault is a use. The policy is told of it before the same call evicts that entry
  * for a lower limit. */
 TEST(setdefault_beside_resize_may_evict_what_it_has_used) {
-  const ct_policy policies[] = {CT_POLICY_LRU, CT_POLICY_LFU, CT_POLICY_ARC, CT_POLICY_WTINYLFU};
+  const ct_policy policies[] = {CT_POLICY_LRU, CT_POLICY_LFU, CT_POLICY_ARC, CT_POLICY_WTINYLFU,
+                                CT_POLICY_ADAPTIVE};
   for (size_t i = 0; i < COUNT_OF(policies); i++) {
     ct_cache *cache = ct_cache_new(policies[i], 16);
     assert_non_null(cache);

@@ -210,6 +210,7 @@ TEST(mru_lfu_arc_wtinylfu_copy_whole_values) {
   run(CT_POLICY_MRU, 1, kClears);
   run(CT_POLICY_LFU, 1, kClears);
   run(CT_POLICY_ARC, 1, kClears);
+  run(CT_POLICY_ADAPTIVE, 1, kClears);
   run(CT_POLICY_WTINYLFU, 1, kClears);
 }
 

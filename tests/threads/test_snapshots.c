@@ -159,7 +159,7 @@ static void run(ct_policy policy, uint32_t shards) {
 }
 
 TEST(snapshots_beside_others_are_of_whole_entries) {
-  for (ct_policy policy = CT_POLICY_LRU; policy <= CT_POLICY_ARC; policy++)
+  for (ct_policy policy = CT_POLICY_LRU; policy <= CT_POLICY_ADAPTIVE; policy++)
     if (policy != CT_POLICY_TTL && policy != CT_POLICY_TLRU) run(policy, 1);
 }
 

@@ -502,6 +502,10 @@ TEST(threads_on_wtinylfu) {
   run_mixed(CT_POLICY_WTINYLFU);
 }
 
+TEST(threads_on_adaptive) {
+  run_mixed(CT_POLICY_ADAPTIVE);
+}
+
 TEST(threads_on_custom) {
   run_mixed(CT_POLICY_CUSTOM);
 }

@@ -24,6 +24,7 @@ class Policy(enum.IntEnum):
     S3FIFO = lib.CT_POLICY_S3FIFO
     WTINYLFU = lib.CT_POLICY_WTINYLFU
     ARC = lib.CT_POLICY_ARC
+    ADAPTIVE = lib.CT_POLICY_ADAPTIVE
     CUSTOM = lib.CT_POLICY_CUSTOM
 
     @classmethod

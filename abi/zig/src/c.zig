@@ -48,6 +48,7 @@ pub const CT_POLICY_SIEVE = 9;
 pub const CT_POLICY_S3FIFO = 10;
 pub const CT_POLICY_WTINYLFU = 11;
 pub const CT_POLICY_ARC = 12;
+pub const CT_POLICY_ADAPTIVE = 13;
 pub const CT_POLICY_CUSTOM = 63;
 pub const CT_CAUSE_EVICTED = 0;
 pub const CT_CAUSE_EXPIRED = 1;

@@ -23,6 +23,7 @@ pub const Policy = enum(i32) {
     s3fifo = c.CT_POLICY_S3FIFO,
     wtinylfu = c.CT_POLICY_WTINYLFU,
     arc = c.CT_POLICY_ARC,
+    adaptive = c.CT_POLICY_ADAPTIVE,
     custom = c.CT_POLICY_CUSTOM,
     _, // known to a newer library only
 

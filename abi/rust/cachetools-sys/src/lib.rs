@@ -84,6 +84,8 @@ pub const CT_POLICY_S3FIFO: ct_policy = 10;
 pub const CT_POLICY_WTINYLFU: ct_policy = 11;
 /// ARC: learns to weigh recent against repeated use.
 pub const CT_POLICY_ARC: ct_policy = 12;
+/// Learns when entries come back, and keeps those worth their room.
+pub const CT_POLICY_ADAPTIVE: ct_policy = 13;
 /// Yours: see `ct_policy_ops`.
 pub const CT_POLICY_CUSTOM: ct_policy = 63;
 

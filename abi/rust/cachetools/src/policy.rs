@@ -43,12 +43,14 @@ pub enum Policy {
     WTinyLfu = sys::CT_POLICY_WTINYLFU,
     /// ARC: learns to weigh recent against repeated use.
     Arc = sys::CT_POLICY_ARC,
+    /// Learns when entries come back, and keeps those worth their room.
+    Adaptive = sys::CT_POLICY_ADAPTIVE,
     /// One of your own: see [`EvictionPolicy`].
     Custom = sys::CT_POLICY_CUSTOM,
 }
 
 impl Policy {
-    const ALL: [Policy; 14] = [
+    const ALL: [Policy; 15] = [
         Policy::Lru,
         Policy::Fifo,
         Policy::Lfu,
@@ -62,6 +64,7 @@ impl Policy {
         Policy::S3Fifo,
         Policy::WTinyLfu,
         Policy::Arc,
+        Policy::Adaptive,
         Policy::Custom,
     ];
 

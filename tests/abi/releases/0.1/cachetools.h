@@ -55,6 +55,7 @@ typedef enum ct_policy {
   CT_POLICY_S3FIFO = 10,
   CT_POLICY_WTINYLFU = 11,
   CT_POLICY_ARC = 12,
+  CT_POLICY_ADAPTIVE = 13,
   CT_POLICY_CUSTOM = 63,
   CT_POLICY_RANGE_MAX_ = 0x7fffffff
 } ct_policy;

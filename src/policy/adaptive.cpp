@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: MIT
+// ADAPTIVE learns when entries come back, and keeps those that are worth their room.
+//
+// Other policies guess: LRU that what was used lately is used soon, LFU that what was used often is
+// used again. Here the guess is made of what was seen. Entries that look alike form a class: those
+// with about the same gap between their last two uses, and with about as many uses (Past). For each
+// class, the cache knows the hazard: of the entries that were not used for a while, which share is
+// used next. From the hazard follows the index, the number of hits that an entry promises for each
+// unit of time that it is kept (hazards.hpp tells how both are found). The entry with the least
+// index leaves, or with the least index for its weight, where entries are weighed.
+//
+// What is known of patterns follows without a special case. Where the hazard falls with age, the
+// order is LRU's. Keys that come once leave early, as their class shows no returns. In a loop over
+// too many keys, an entry that is nearly due is worth more than one that was just used.
+//
+//   slots     An array of all entries with what is known of each: the time of the last use, and the
+//             past. An entry's number in the array stands in its `prev`.
+//   ghosts    The same of entries that were evicted. A ghost that comes back teaches how long an
+//             entry should have been kept, and the new entry goes on with its past.
+//   hazards   The tables of all shards. Where there are many entries, only some of them teach.
+//
+// To find the least index exactly, all entries would have to be looked at. A hand goes over the
+// slots, and each victim is the least of the next kWindow entries, of the newest, and of the
+// runners-up of last time. So every entry is judged after some time, by its age then.
+//
+// Time is counted in the shard's requests, as far as it learns of them. A tick is a thousandth of
+// the shard's capacity, the number of entries that it holds when it is full, or one request. So a
+// time of 16 bits goes for 64 capacities. What is older than kOldest is kept at that age when the
+// hand passes.
+#include <algorithm>
+#include <cstring>
+
+#include "base/long_array.hpp"
+#include "policy/hazards.hpp"
+#include "policy/past_ghosts.hpp"
+#include "policy/policy.hpp"
+
+namespace ct {
+namespace {
+
+class Adaptive : public Policy {
+ public:
+  using Common = SharedHazards;
+  static constexpr bool kOrdered = false;
+  static constexpr bool kHasFrequency = true;
+  static constexpr Uses kUses = Uses::kBatched;
+
+ private:
+  struct Slot {
+    Ref ref;
+    uint16_t tick;  // of the last use
+    Past past;
+    uint8_t weight;  // its steps: four to a doubling
+  };
+  static_assert(sizeof(Slot) == 8, "a window is four cache lines");
+
+ public:
+  static constexpr size_t kBytesBeside = sizeof(Slot) + PastGhosts::kBytesForEach;
+
+  explicit Adaptive(const PolicyContext &context)
+      : context_(context),
+        common_(*static_cast<SharedHazards *>(context.common)),
+        slots_(context.memory),
+        ghosts_(context.memory),
+        counted_(context.options.weigher == nullptr &&
+                 context.options.weight_kind == CT_WEIGHT_COUNT) {
+    Adaptive::resize(context.options.maxsize);
+  }
+  ~Adaptive() { forget(); }
+
+  // Tables that are small beside the entries begin to learn before anything has to leave.
+  bool reserve(uint64_t count) override {
+    if (slots_.size() >= kEarly) get_tables();
+    return slots_.reserve(count);
+  }
+  void insert(Ref ref, uint64_t hash, Now &) override {
+    pass_time();
+    Past past;
+    PastGhosts::Ghost ghost;
+    if (ghosts_.take(hash, &ghost)) {
+      const uint16_t age = age_of(ghost);
+      hazards_->count_return(ghost.past, age);
+      past = ghost.past.after(gap_of(age));
+    }
+    add(ref, past, tick_);
+  }
+  void restore(Ref ref, uint64_t, uint64_t keepsake, Now &) override {
+    if (!Keepsake::is_rich(keepsake)) return add(ref, Past::of_uses(keepsake), tick_);
+    const auto age = static_cast<float>(keepsake >> kKeptAge & UINT16_MAX) / kTicks;
+    const float ticks = std::min<float>(age / tick_capacities_, kOldest);
+    add(ref, Past(keepsake >> kKeptPast & Past::kMask),
+        static_cast<uint16_t>(tick_ - static_cast<uint16_t>(ticks)));
+  }
+  void used(const Ref *refs, uint32_t count) override {
+    if (!context_.store().is_near()) {
+      for (uint32_t i = 0; i < count; i++) __builtin_prefetch(&slots_[number_of(refs[i])], 1);
+    }
+    for (uint32_t i = 0; i < count; i++) use(number_of(refs[i]));
+  }
+  void update(Ref ref, uint64_t, uint64_t before, Now &now) override {
+    reweigh(ref, before, now);
+    use(number_of(ref));
+  }
+  void reweigh(Ref ref, uint64_t, Now &) override { slots_[number_of(ref)].weight = weigh(ref); }
+
+  void remove(Ref ref, uint64_t hash, bool displaced) override {
+    const uint32_t number = number_of(ref);
+    const Slot slot = slots_[number];
+    slots_[number] = slots_.back();
+    number_of(slots_[number].ref) = number;
+    slots_.pop();
+    if (displaced) {
+      become_ghost(slot, hash);
+    } else if (hazards_ != nullptr) {
+      hazards_->count_loss(slot.past, age_of(slot));
+    }
+  }
+  void moved(Ref, Ref to) override { slots_[number_of(to)].ref = to; }
+  void clear() override {
+    slots_.clear();
+    forget();
+    requests_ = hand_ = 0;
+    due_ = kFirstLesson;
+  }
+  // Expects an even part of the limit for this shard, if entries are counted.
+  void resize(uint64_t maxsize) override {
+    if (counted_) set_capacity(maxsize / std::max<uint32_t>(1, context_.options.shards));
+  }
+
+  Ref victim() override { return slots_.empty() ? kNone : slots_[choose()].ref; }
+  // A cache that never evicts needs neither tables nor ghosts, and learns nothing.
+  Ref victim_for(uint64_t) override {
+    if (!slots_.empty() && get_tables()) {
+      if (!counted_) fit_capacity();
+      ghosts_.fit(slots_.size());
+      learn();
+    }
+    return victim();
+  }
+  Ref next_victim() const override {
+    return runners_up_[0] < slots_.size() ? slots_[runners_up_[0]].ref : kNone;
+  }
+  void prefetch(uint64_t hash) const override { ghosts_.prefetch(hash); }
+  // The rank, the age in thousandths of a capacity, the past, and the count of the past.
+  uint64_t keepsake(Ref ref) const override {
+    const Slot &slot = slots_[number_of(ref)];
+    const float age = static_cast<float>(age_of(slot)) * tick_capacities_ * kTicks;
+    return Keepsake::kRich | uint64_t{rank(slot)} << kKeptRank |
+           static_cast<uint64_t>(std::min<float>(age, UINT16_MAX)) << kKeptAge |
+           uint64_t{slot.past.bits()} << kKeptPast | (slot.past.count() + 1);
+  }
+  bool step(Walk &, uint32_t *) const override { return false; }
+
+#ifdef CT_VALIDATE
+  const char *problem() const override {
+    for (uint32_t i = 0; i < slots_.size(); i++) {
+      if (number_of(slots_[i].ref) != i) return "adaptive: an entry does not know its number";
+      if (slots_[i].weight != weigh(slots_[i].ref)) return "adaptive: it has misweighed an entry";
+    }
+    return ghosts_.problem();
+  }
+#endif
+
+ private:
+  static constexpr uint32_t kWindow = 32;
+  static constexpr uint32_t kRunnersUp = 8;
+  // Up to this many entries, all are looked at.
+  static constexpr uint32_t kAll = kWindow + kRunnersUp;
+  static constexpr uint32_t kTicks = 1024;  // of a capacity, at least, if there are as many entries
+  static constexpr uint16_t kOldest = 1u << 15;
+  static constexpr uint32_t kOldestGhost = 3u << (PastGhosts::kTimeBits - 2);
+  // A lesson is due every half of the cache's capacity, but not more often than kLeastLesson
+  // requests. The first ones come after kFirstLesson requests, twice as many, and so on.
+  static constexpr uint64_t kFirstLesson = 64;
+  static constexpr uint64_t kLeastLesson = 512;
+  // After so many capacities, or kLeastHalfLife requests, what was counted counts half.
+  static constexpr float kHalfLife = 24;
+  static constexpr float kLeastHalfLife = 2000;
+  // From this many entries on, the tables are made before anything has to leave.
+  static constexpr uint32_t kEarly = 1024;
+  // The buckets of ghosts that are sampled with each window.
+  static constexpr uint32_t kGhostBuckets = kWindow / PastGhosts::kSlots;
+
+  // Where the parts of a keepsake begin.
+  static constexpr uint32_t kKeptRank = 32;
+  static constexpr uint32_t kKeptAge = 16;
+  static constexpr uint32_t kKeptPast = 8;
+  static_assert(kKeptRank + 16 < 62, "a keepsake has room for them");
+
+  Cell<Ref> &number_of(Ref ref) const { return context_.store().at(ref)->prev; }
+  uint8_t weigh(Ref ref) const {
+    if (counted_) return 0;
+    const float weight = static_cast<float>(std::max<uint64_t>(1, context_.weight(ref)));
+    uint32_t bits;
+    std::memcpy(&bits, &weight, sizeof bits);
+    return static_cast<uint8_t>(std::min<uint32_t>((bits >> 21) - (127u << 2), UINT8_MAX));
+  }
+  static float weight_of(uint8_t steps) {
+    const uint32_t bits = (steps + (127u << 2)) << 21;
+    float weight;
+    std::memcpy(&weight, &bits, sizeof weight);
+    return weight;
+  }
+  void add(Ref ref, Past past, uint16_t tick) {
+    number_of(ref) = slots_.size();
+    slots_.push({ref, tick, past, weigh(ref)});
+  }
+  void forget() {
+    ghosts_.clear();
+    if (hazards_ != nullptr) common_.release();
+    hazards_ = nullptr;
+  }
+
+  bool get_tables() {
+    if (hazards_ == nullptr) hazards_ = common_.acquire();
+    return hazards_ != nullptr;
+  }
+  void become_ghost(const Slot &slot, uint64_t hash) {
+    if (hazards_ == nullptr) return;
+    const auto rank_of = [this](const PastGhosts::Ghost &ghost) {
+      return hazards_->rank(ghost.past, age_of(ghost));
+    };
+    const auto lose = [this](const PastGhosts::Ghost &ghost) {
+      hazards_->count_loss(ghost.past, age_of(ghost));
+    };
+    const auto is_old = [this](const PastGhosts::Ghost &ghost) {
+      return age_of(ghost) >= (kOldestGhost << ghost_shift_);
+    };
+    ghosts_.sweep(is_old, lose);
+    ghosts_.add(hash, {slot.past, ghost_time(slot.tick)}, rank_of, lose);
+  }
+
+  // ---- Time ---------------------------------------------------------------------------------
+
+  void set_capacity(uint64_t entries) {
+    capacity_ = std::max<uint64_t>(1, entries);
+    unit_ = static_cast<uint32_t>(
+        std::min<uint64_t>(std::max<uint64_t>(1, capacity_ / kTicks), UINT32_MAX));
+    tick_capacities_ = static_cast<float>(unit_) / static_cast<float>(capacity_);
+    ghost_shift_ = 0;
+    while (capacity_ / unit_ >> ghost_shift_ >= kTicks / 2) ghost_shift_++;
+  }
+  // Where entries are weighed, the capacity is what there are at present, about.
+  void fit_capacity() {
+    const uint64_t size = slots_.size();
+    if (size > 2 * capacity_ || size < capacity_ / 2) set_capacity(size);
+  }
+  void pass_time() {
+    requests_++;
+    if (++part_ < unit_) return;
+    part_ = 0;
+    tick_++;
+  }
+  uint16_t age_of(const Slot &slot) const { return static_cast<uint16_t>(tick_ - slot.tick); }
+  float gap_of(uint16_t age) const { return static_cast<float>(age + 1) * tick_capacities_; }
+  // Ghosts know the time less exactly, and for as long.
+  uint16_t ghost_time(uint16_t tick) const {
+    return static_cast<uint16_t>((tick >> ghost_shift_) & ((1u << PastGhosts::kTimeBits) - 1));
+  }
+  uint16_t age_of(const PastGhosts::Ghost &ghost) const {
+    constexpr uint32_t kMask = (1u << PastGhosts::kTimeBits) - 1;
+    return static_cast<uint16_t>(((ghost_time(tick_) - ghost.time) & kMask) << ghost_shift_);
+  }
+
+  void use(uint32_t number) {
+    pass_time();
+    Slot &slot = slots_[number];
+    const uint16_t age = age_of(slot);
+    if (age == 0) return;
+    if (hazards_ != nullptr) hazards_->count_return(slot.past, age);
+    slot.past = slot.past.after(gap_of(age));
+    slot.tick = tick_;
+  }
+
+  // ---- Learning -----------------------------------------------------------------------------
+
+  // Returns what is left of a count after so many of its half-lives, far less than one: 2^-lives, by
+  // its series.
+  static float fade_of(float lives) {
+    const float x = 0.6931472F * lives;
+    return 1 - x + x * x / 2;
+  }
+  void learn() {
+    const uint64_t entries =
+        slots_.size() * uint64_t{std::max<uint32_t>(1, context_.options.shards)};
+    if (requests_ >= due_) {
+      const uint64_t pause = std::max<uint64_t>(kLeastLesson, entries / 2);
+      const bool regular = due_ >= pause;
+      const float life = std::max(kLeastHalfLife, kHalfLife * static_cast<float>(entries));
+      hazards_->begin(entries, regular ? fade_of(static_cast<float>(pause) / life) : 1);
+      due_ = regular ? requests_ + pause : std::min(2 * due_, pause);
+      sampled_ = 0;
+    }
+    if (hazards_->is_learning()) hazards_->go_on([this] { return sample(); });
+  }
+  // Counts the next of the windows, which are as far apart as a sample of the wanted size allows.
+  uint64_t sample() {
+    const uint32_t windows = (slots_.size() + kWindow - 1) / kWindow;
+    const uint32_t stride = std::max<uint32_t>(1, windows / 128);
+    const uint64_t at = sampled_++;
+    const uint32_t begin = static_cast<uint32_t>(at * stride % windows * kWindow);
+    const uint32_t end = std::min(begin + kWindow, slots_.size());
+    for (uint32_t i = begin; i < end; i++)
+      hazards_->count_waiting(slots_[i].past, age_of(slots_[i]), 1);
+    const float scale = static_cast<float>(ghosts_.slots()) / static_cast<float>(slots_.size()) *
+                        static_cast<float>(end - begin) / kWindow;
+    for (uint32_t i = 0; i < kGhostBuckets; i++) {
+      ghosts_.visit((at * kGhostBuckets + i) * stride, [&](const PastGhosts::Ghost &ghost) {
+        hazards_->count_waiting(ghost.past, age_of(ghost), scale);
+      });
+    }
+    return end - begin;
+  }
+
+  // ---- Choosing -----------------------------------------------------------------------------
+
+  // Returns a number that is the lower, the less an entry is worth. Of entries that are worth the
+  // same, the one leaves first that was used longest ago. So without memory for what is learned,
+  // the order is LRU's.
+  Hazards::Rank rank(const Slot &slot) const {
+    if (hazards_ == nullptr) return 0;
+    const Hazards::Rank rank = hazards_->rank(slot.past, age_of(slot));
+    if (counted_) return rank;
+    return Hazards::to_rank(Hazards::from_rank(rank) / weight_of(slot.weight));
+  }
+  uint64_t judge(uint32_t number) const {
+    const Slot &slot = slots_[number];
+    const auto youth = static_cast<uint16_t>(~age_of(slot));
+    return uint64_t{rank(slot)} << 48 | uint64_t{youth} << 32 | number;
+  }
+
+  // The lowest judgements so far, in order.
+  struct Lowest {
+    static constexpr uint32_t kCount = kRunnersUp + 1;
+    uint64_t all[kCount];
+
+    Lowest() { std::fill_n(all, kCount, UINT64_MAX); }
+    void add(uint64_t judgement) {
+      if (judgement >= all[kCount - 1]) return;
+      uint32_t at = kCount - 1;
+      for (; at > 0 && all[at - 1] > judgement; at--) all[at] = all[at - 1];
+      all[at] = judgement;
+    }
+  };
+
+  uint32_t choose() {
+    const uint32_t size = slots_.size();
+    if (size <= kAll) {
+      uint64_t lowest = UINT64_MAX;
+      for (uint32_t i = 0; i < size; i++) lowest = std::min(lowest, judge(i));
+      return static_cast<uint32_t>(lowest);
+    }
+    const uint32_t begin = hand_ < size ? hand_ : 0;
+    const uint32_t end = std::min(begin + kWindow, size);
+    hand_ = end;
+    Lowest lowest;
+    for (uint32_t i = begin; i < end; i++) {
+      if (age_of(slots_[i]) > kOldest) slots_[i].tick = static_cast<uint16_t>(tick_ - kOldest);
+      lowest.add(judge(i));
+    }
+    bool has_newest = size - begin <= kWindow;
+    for (const uint32_t number : runners_up_) {
+      if (number >= size || number - begin < kWindow) continue;
+      has_newest |= number == size - 1;
+      lowest.add(judge(number));
+    }
+    if (!has_newest) lowest.add(judge(size - 1));
+    for (uint32_t i = 0; i < kRunnersUp; i++)
+      runners_up_[i] = static_cast<uint32_t>(lowest.all[i + 1]);
+    return static_cast<uint32_t>(lowest.all[0]);
+  }
+
+  PolicyContext context_;
+  SharedHazards &common_;
+  Hazards *hazards_ = nullptr;  // nullptr: nothing had to leave yet, or there is no memory
+  LongArray<Slot> slots_;
+  PastGhosts ghosts_;
+  const bool counted_;  // every entry weighs 1
+  uint16_t tick_ = 0;
+  uint8_t ghost_shift_ = 0;
+  uint32_t part_ = 0;  // requests in this tick
+  uint32_t unit_ = 1;  // requests of a tick
+  uint64_t capacity_ = 1;
+  float tick_capacities_ = 1;
+  uint64_t requests_ = 0;
+  uint64_t due_ = kFirstLesson;  // when the next lesson begins, in requests
+  uint64_t sampled_ = 0;         // windows, for this lesson
+  uint32_t hand_ = 0;            // the next window's first slot
+  uint32_t runners_up_[kRunnersUp] = {};
+};
+
+}  // namespace
+
+const PolicyKind kAdaptiveKind = kind_of<Adaptive>();
+
+}  // namespace ct

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+// What a cache has learned of when its entries come back: the tables of ADAPTIVE (adaptive.cpp says
+// what they are for). All shards of a cache count into one set of tables.
+//
+// Entries of one class were last used at about the same distance, and about as often (Past). For
+// each class and each age since the last use, the tables count
+//
+//   returns  uses at that age,
+//   losses   entries that were given up at that age: nobody will know when they come back,
+//   waiting  entries and ghosts that have this age now: a sample of them, taken for each lesson.
+//
+// The hazard is the share of those that reach an age and come back at it (Kaplan, Meier,
+// "Nonparametric Estimation from Incomplete Observations", 1958). What was lost or still waits is
+// censored: it counts for the ages that it has reached, and for none beyond. Where a class has
+// little to show, its hazard is drawn towards that of its gap, this towards that of all entries,
+// and this towards a constant (shrinkage, as in James and Stein).
+//
+// The index of an age is the most returns to be had per unit of time, over all times for which the
+// entry might be kept from now on: the Gittins index (Gittins, "Bandit Processes and Dynamic
+// Allocation Indices", 1979). Where the hazard falls, it is the hazard, and the order is LRU's.
+// Before a peak it rises.
+//
+// A lesson makes the index anew, and lets old counts fade. It goes on by a step at each miss, each
+// of kClassesAStep classes at most; one thread at a time takes a step, and others pass it by.
+// Counts are added without a lock. Of two that are added at the same time, one may be lost.
+#ifndef CT_HAZARDS_HPP
+#define CT_HAZARDS_HPP
+
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+
+#include "base/lock.hpp"
+#include "base/memory.hpp"
+
+namespace ct {
+
+// What an entry's uses so far tell of the next: the gap between its last two uses, in steps of
+// powers of two around the cache's capacity, and how often it was used.
+class Past {
+ public:
+  static constexpr uint32_t kBits = 7;
+  static constexpr uint32_t kMask = (1u << kBits) - 1;
+  static constexpr uint32_t kGaps = 16;   // 0: there is none yet, at a first visit
+  static constexpr uint32_t kCounts = 4;  // levels, by kLevels
+  // A first visit knows no count.
+  static constexpr uint32_t kClasses = 1 + (kGaps - 1) * kCounts;
+
+  constexpr Past() = default;
+  explicit constexpr Past(uint64_t bits) : bits_(static_cast<uint8_t>(bits)) {}
+
+  // Returns the past of an entry of which only the number of its uses is known.
+  static Past of_uses(uint64_t uses) {
+    const uint64_t again = uses - (uses != 0);
+    return Past(static_cast<uint32_t>(again < kMostCount ? again : kMostCount));
+  }
+  // Returns the past after one more use, `gap` capacities after the last.
+  Past after(float gap) const {
+    uint32_t bits;
+    std::memcpy(&bits, &gap, sizeof bits);
+    const int32_t octave = static_cast<int32_t>(bits >> 23) - kOneOctave;
+    const int32_t step = octave < kLeastOctave ? 0 : octave - kLeastOctave;
+    const uint32_t longest = kGaps - 2;
+    const uint32_t own =
+        static_cast<uint32_t>(step) < longest ? static_cast<uint32_t>(step) : longest;
+    return Past((own + 1) << kGapShift | (count() < kMostCount ? count() + 1 : count()));
+  }
+  uint32_t bits() const { return bits_; }
+  uint32_t gap() const { return bits_ >> kGapShift; }
+  uint32_t count() const { return bits_ & kMostCountMask; }
+  uint32_t of_class() const { return kClassOf.of[bits_]; }
+  static uint32_t first_class(uint32_t gap) { return gap == 0 ? 0 : 1 + (gap - 1) * kCounts; }
+  static uint32_t classes(uint32_t gap) { return gap == 0 ? 1 : kCounts; }
+
+ private:
+  static constexpr uint32_t kGapShift = 3;
+  static constexpr uint32_t kMostCount = 6;
+  static constexpr uint32_t kMostCountMask = (1u << kGapShift) - 1;
+  static constexpr int32_t kOneOctave = 127;   // the exponent of 1 in a float
+  static constexpr int32_t kLeastOctave = -8;  // shorter gaps count as 2^-8 capacities
+
+  struct ClassOf {
+    constexpr ClassOf() {
+      for (uint32_t bits = 0; bits < 1u << kBits; bits++) {
+        const uint32_t gap = bits >> kGapShift;
+        const uint32_t count = bits & kMostCountMask;
+        const uint32_t level = count <= 1 ? 0 : count == 2 ? 1 : count < kMostCount ? 2 : 3;
+        of[bits] = static_cast<uint8_t>(gap == 0 ? 0 : 1 + (gap - 1) * kCounts + level);
+      }
+    }
+    uint8_t of[1u << kBits] = {};
+  };
+  static const ClassOf kClassOf;
+
+  uint8_t bits_ = 0;
+};
+
+class Hazards {
+ public:
+  using Rank = uint16_t;
+  // The index has kFine steps of age, eight to a doubling; counts have half as many.
+  static constexpr uint32_t kFine = 136;
+  static constexpr uint32_t kAges = kFine / 2;
+  // A step of a lesson works on the classes of one gap, or on a sample of entries.
+  static constexpr uint32_t kClassesAStep = Past::kCounts;
+
+  // Returns the step of an age in ticks.
+  static uint32_t fine(uint16_t age) {
+    const float after = static_cast<float>(age + 1);
+    uint32_t bits;
+    std::memcpy(&bits, &after, sizeof bits);
+    return (bits >> 20) - (127u << 3);
+  }
+
+  Hazards();
+  Hazards(const Hazards &) = delete;
+  Hazards &operator=(const Hazards &) = delete;
+
+  // Returns the index, to be compared. The index itself is that of from_rank.
+  Rank rank(Past past, uint16_t age) const {
+    return ranks_[past.of_class()][fine(age)].load(std::memory_order_relaxed);
+  }
+  // A rank is the upper half of the index, a number that is not negative, without its sign.
+  static float from_rank(Rank rank) {
+    const uint32_t bits = uint32_t{rank} << kRankShift;
+    float index;
+    std::memcpy(&index, &bits, sizeof index);
+    return index;
+  }
+  static Rank to_rank(float index) {
+    uint32_t bits;
+    std::memcpy(&bits, &index, sizeof bits);
+    return static_cast<Rank>(bits >> kRankShift);
+  }
+
+  void count_return(Past past, uint16_t age) { add(returns_[past.of_class()][fine(age) / 2], 1); }
+  void count_loss(Past past, uint16_t age) { add(losses_[past.of_class()][fine(age) / 2], 1); }
+  void count_waiting(Past past, uint16_t age, float weight) {
+    add(waiting_[past.of_class()][fine(age) / 2], weight);
+  }
+
+  // Begins a lesson, unless one goes on. It asks for a sample of `entries` entries or a few
+  // thousand. What was counted before counts `fade` times as much from then on.
+  void begin(uint64_t entries, float fade);
+  bool is_learning() const { return learning_.load(std::memory_order_relaxed); }
+  // Goes on by a step. sample() is to count a sample of those that wait, and to return how many
+  // entries, without ghosts, it has looked at.
+  template <class Sample>
+  void go_on(Sample sample) {
+    if (busy_.exchange(true, std::memory_order_acquire)) return;
+    if (is_learning()) {
+      if (sampled_ < wanted_) {
+        sampled_ += sample();
+      } else {
+        take_step();
+      }
+    }
+    busy_.store(false, std::memory_order_release);
+  }
+  // Returns how many classes all steps so far have worked on.
+  uint64_t work() const { return work_; }
+
+ private:
+  using Count = std::atomic<float>;
+  using Row = float[kAges];
+  // Sums of returns, and of what was lost or waits.
+  struct Sums {
+    Row returns;
+    Row others;
+  };
+
+  static constexpr uint32_t kRankShift = 15;
+  static constexpr uint64_t kMostSampled = 4096;
+  static constexpr float kPrior = 0.08F;  // the hazard of an age of which nothing is known
+  // How many entries' worth of doubt there is: what is known of the next larger set of classes
+  // counts as so many entries.
+  static constexpr float kDoubtOfAll = 20;
+  static constexpr float kDoubt = 8;
+
+  static void add(Count &count, float n) {
+    count.store(count.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  static void estimate(const Sums &sums, float doubt, const Row &prior, Row &hazards);
+  static void rank_ages(const Row &hazards, Rank *ranks);
+  void take_step();
+  bool add_class(uint32_t of_class, Sums &sums) const;
+  void rank_gap(uint32_t gap);
+  void set_ranks(uint32_t of_class, const Rank *ranks);
+  void fade(uint32_t of_class);
+
+  std::atomic<Rank> ranks_[Past::kClasses][kFine];
+  Count returns_[Past::kClasses][kAges];
+  Count losses_[Past::kClasses][kAges];
+  Count waiting_[Past::kClasses][kAges];
+
+  std::atomic<bool> learning_{false};
+  std::atomic<bool> busy_{false};  // a thread takes a step; the rest is its own
+  uint64_t entries_ = 0;           // of all shards
+  uint64_t wanted_ = 0;            // how many of them the sample is to have
+  uint64_t sampled_ = 0;
+  uint32_t step_ = 0;  // first the gaps in turn are summed up, then ranked
+  float fade_ = 1;
+  uint64_t known_ = 0;  // a bit for each class of which anything was counted
+  Sums all_;
+  Row of_all_;           // the hazards of all entries together
+  Rank unknown_[kFine];  // the ranks of a class of which nothing is known
+  uint64_t work_ = 0;
+};
+
+// The tables of a cache, made when its first shard needs them, and gone with the last one's need.
+class SharedHazards {
+ public:
+  explicit SharedHazards(Memory &memory) noexcept : memory_(memory) {}
+  SharedHazards(const SharedHazards &) = delete;
+  SharedHazards &operator=(const SharedHazards &) = delete;
+
+  // Returns the tables, until release, or nullptr if there is no memory.
+  Hazards *acquire() noexcept;
+  void release() noexcept;
+
+ private:
+  Memory &memory_;
+  Lock lock_;
+  Hazards *tables_ CT_GUARDED_BY(lock_) = nullptr;
+  uint32_t users_ CT_GUARDED_BY(lock_) = 0;
+};
+
+}  // namespace ct
+
+#endif

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+// Ghosts that remember their past (hazards.hpp): 32 bits each of a part of the key's hash, of what
+// the entry's uses told, and of when it was last used. A key that is not there is found by mistake
+// in one of 500 look-ups, which costs a wrong guess.
+//
+// A ghost has its place in one bucket of eight, half a cache line. Where the bucket is full, the one
+// leaves whose return is the least likely. A sweep goes over the buckets, one for each ghost that is
+// added, and drops those that are so old that their time comes round again.
+//
+// When the number of entries changes by much, the ghosts are given up, and begin anew. Ghosts are
+// optional: without memory there are none.
+#ifndef CT_PAST_GHOSTS_HPP
+#define CT_PAST_GHOSTS_HPP
+
+#include <algorithm>
+#include <cstdint>
+
+#include "base/hash.hpp"
+#include "base/memory.hpp"
+#include "policy/hazards.hpp"
+
+namespace ct {
+
+class PastGhosts {
+ public:
+  static constexpr uint32_t kSlots = 8;    // in a bucket
+  static constexpr uint32_t kForEach = 3;  // ghosts, for each entry
+  static constexpr size_t kBytesForEach = kForEach * sizeof(uint32_t);
+
+  // A ghost's time is a number of kTimeBits bits.
+  static constexpr uint32_t kTimeBits = 13;
+  struct Ghost {
+    Past past;
+    uint16_t time;
+  };
+
+  explicit PastGhosts(Memory &memory) noexcept : memory_(memory) {}
+  ~PastGhosts() { clear(); }
+  PastGhosts(const PastGhosts &) = delete;
+  PastGhosts &operator=(const PastGhosts &) = delete;
+
+  // Makes room for the ghosts of that many entries, unless there is room for about as many.
+  void fit(uint64_t entries) noexcept {
+    const uint64_t buckets = entries * kForEach / kSlots + 1;
+    if (buckets <= count_ + count_ / 2 && buckets >= count_ - count_ / 2) return;
+    make(buckets);
+  }
+  void clear() noexcept {
+    memory_.release(buckets_, bytes_of(count_), alignof(Bucket));
+    buckets_ = nullptr;
+    count_ = 0;
+  }
+  uint64_t slots() const { return uint64_t{count_} * kSlots; }
+
+  void prefetch(uint64_t hash) const {
+    if (count_ != 0) __builtin_prefetch(bucket_of(hash), 1);
+  }
+  // Takes the key's ghost out. Returns false if there is none.
+  bool take(uint64_t hash, Ghost *out) {
+    if (count_ == 0) return false;
+    const uint32_t mark = mark_of(hash);
+    for (uint32_t &slot : bucket_of(hash)->slots) {
+      if ((slot & kMarkMask) != mark) continue;
+      *out = ghost_of(slot);
+      slot = 0;
+      return true;
+    }
+    return false;
+  }
+  // Adds a ghost. If its bucket is full, one leaves for which rank(ghost) is the least: lost(ghost).
+  template <class RankOf, class Lost>
+  void add(uint64_t hash, const Ghost &ghost, RankOf rank, Lost lost) {
+    if (count_ == 0) return;
+    Bucket &bucket = *bucket_of(hash);
+    uint32_t *place = nullptr;
+    uint32_t least = UINT32_MAX;
+    for (uint32_t &slot : bucket.slots) {
+      if (slot == 0) {
+        place = &slot;
+        break;
+      }
+      const uint32_t own = rank(ghost_of(slot));
+      if (own >= least) continue;
+      least = own;
+      place = &slot;
+    }
+    if (*place != 0) lost(ghost_of(*place));
+    *place = mark_of(hash) | ghost.past.bits() << kMarkBits |
+             uint32_t{ghost.time} << (kMarkBits + Past::kBits);
+  }
+  // Drops the ghosts of the next bucket for which is_old(ghost): lost(ghost).
+  template <class IsOld, class Lost>
+  void sweep(IsOld is_old, Lost lost) {
+    if (count_ == 0) return;
+    swept_ = swept_ + 1 < count_ ? swept_ + 1 : 0;
+    for (uint32_t &slot : buckets_[swept_].slots) {
+      if (slot == 0 || !is_old(ghost_of(slot))) continue;
+      lost(ghost_of(slot));
+      slot = 0;
+    }
+  }
+  // Calls visit(ghost) for each in a bucket. `number` counts buckets round and round.
+  template <class Visit>
+  void visit(uint64_t number, Visit visit) const {
+    if (count_ == 0) return;
+    for (const uint32_t &slot : buckets_[number % count_].slots) {
+      if (slot != 0) visit(ghost_of(slot));
+    }
+  }
+
+#ifdef CT_VALIDATE
+  // Returns nullptr, or the invariant that is broken.
+  const char *problem() const {
+    for (uint32_t i = 0; i < count_; i++) {
+      for (const uint32_t &slot : buckets_[i].slots) {
+        if (slot != 0 && (slot & kMarkMask) == 0) return "ghosts: one has no mark";
+      }
+    }
+    return nullptr;
+  }
+#endif
+
+ private:
+  static constexpr uint32_t kMarkBits = 12;
+  static constexpr uint32_t kMarkMask = (1u << kMarkBits) - 1;
+  static_assert(kMarkBits + Past::kBits + kTimeBits == 32, "a ghost is a number");
+
+  struct alignas(32) Bucket {
+    uint32_t slots[kSlots];  // 0: free
+  };
+
+  static size_t bytes_of(uint64_t buckets) { return static_cast<size_t>(buckets) * sizeof(Bucket); }
+  // Bits of the hash that the index does not use.
+  static uint32_t mark_of(uint64_t hash) {
+    const uint32_t mark = static_cast<uint32_t>(hash >> 20) & kMarkMask;
+    return mark + (mark == 0);
+  }
+  Bucket *bucket_of(uint64_t hash) const {
+    return &buckets_[uint64_t{hash_position(hash)} * count_ >> 32];
+  }
+  static Ghost ghost_of(uint32_t slot) {
+    return {Past(slot >> kMarkBits & Past::kMask),
+            static_cast<uint16_t>(slot >> (kMarkBits + Past::kBits))};
+  }
+
+  void make(uint64_t buckets) noexcept {
+    clear();
+    const auto count = static_cast<uint32_t>(std::min<uint64_t>(buckets, UINT32_MAX / kSlots));
+    buckets_ = static_cast<Bucket *>(memory_.allocate_zeroed(bytes_of(count), alignof(Bucket)));
+    if (buckets_ != nullptr) count_ = count;
+  }
+
+  Memory &memory_;
+  Bucket *buckets_ = nullptr;
+  uint32_t count_ = 0;
+  uint32_t swept_ = 0;
+};
+
+}  // namespace ct
+
+#endif
