@@ -786,7 +786,7 @@ typedef struct ct_allocator ct_allocator;
  *
  * CT_WEIGHT_MEMORY limits what ct_memory returns. That stays within 5 % above maxsize, and within
  * 10 % while values are replaced by values of other sizes. Each shard may take 24 KiB more, and the
- * cache 40 KiB. The limit is kept less closely if it is below a megabyte a shard or some hundred of
+ * cache 40 KiB, or 108 KiB with ADAPTIVE. The limit is kept less closely if it is below a megabyte a shard or some hundred of
  * the largest entries, and where most entries are pinned while sizes change. It does not include
  * values that have left and are still pinned. With an allocator of yours the index counts twice
  * while it grows or shrinks. After ct_resize entries move together at once; what S3FIFO, WTINYLFU

@@ -33,7 +33,7 @@ class LongArray {
   // is no memory.
   bool reserve(uint64_t count) noexcept {
     const uint64_t needed = size_ + count;
-    while (capacity_ >= needed + 2 * kPiece) release_piece(kPiece);
+    while (capacity_ >= needed + kPiece + kPiece / 4) release_piece(kPiece);
     if (needed > UINT32_MAX - kPiece) return false;
     if (needed > capacity_ && capacity_ < kPiece && !grow_first(needed)) return false;
     while (needed > capacity_) {
@@ -51,7 +51,8 @@ class LongArray {
   }
 
  private:
-  static constexpr uint32_t kPiece = 2048;
+  static constexpr uint32_t kPiece = 8192 / sizeof(T);
+  static_assert((kPiece & (kPiece - 1)) == 0, "an element is found without a division");
 
   bool grow_first(uint64_t needed) noexcept {
     const uint32_t before = capacity_;

@@ -62,8 +62,7 @@ class Adaptive : public Policy {
         common_(*static_cast<SharedHazards *>(context.common)),
         slots_(context.memory),
         ghosts_(context.memory),
-        counted_(context.options.weigher == nullptr &&
-                 context.options.weight_kind == CT_WEIGHT_COUNT) {
+        tight_(counts_memory(context.options)) {
     Adaptive::resize(context.options.maxsize);
   }
   ~Adaptive() { forget(); }
@@ -120,19 +119,19 @@ class Adaptive : public Policy {
     slots_.clear();
     forget();
     requests_ = hand_ = 0;
+    weighs_ = false;
     due_ = kFirstLesson;
   }
-  // Expects an even part of the limit for this shard, if entries are counted.
+  // Expects that every entry weighs one, until there is another.
   void resize(uint64_t maxsize) override {
-    if (counted_) set_capacity(maxsize / std::max<uint32_t>(1, context_.options.shards));
+    if (!weighs_) set_capacity(maxsize / std::max<uint32_t>(1, context_.options.shards));
   }
 
   Ref victim() override { return slots_.empty() ? kNone : slots_[choose()].ref; }
   // A cache that never evicts needs neither tables nor ghosts, and learns nothing.
   Ref victim_for(uint64_t) override {
     if (!slots_.empty() && get_tables()) {
-      if (!counted_) fit_capacity();
-      ghosts_.fit(slots_.size());
+      ghosts_.fit(slots_.size(), tight_);
       learn();
     }
     return victim();
@@ -155,7 +154,8 @@ class Adaptive : public Policy {
   const char *problem() const override {
     for (uint32_t i = 0; i < slots_.size(); i++) {
       if (number_of(slots_[i].ref) != i) return "adaptive: an entry does not know its number";
-      if (slots_[i].weight != weigh(slots_[i].ref)) return "adaptive: it has misweighed an entry";
+      if (slots_[i].weight != steps_of(slots_[i].ref)) return "adaptive: an entry is misweighed";
+      if (slots_[i].weight != 0 && !weighs_) return "adaptive: it does not know that entries weigh";
     }
     return ghosts_.problem();
   }
@@ -188,9 +188,14 @@ class Adaptive : public Policy {
   static_assert(kKeptRank + 16 < 62, "a keepsake has room for them");
 
   Cell<Ref> &number_of(Ref ref) const { return context_.store().at(ref)->prev; }
-  uint8_t weigh(Ref ref) const {
-    if (counted_) return 0;
-    const float weight = static_cast<float>(std::max<uint64_t>(1, context_.weight(ref)));
+  uint8_t weigh(Ref ref) {
+    const uint8_t steps = steps_of(ref);
+    weighs_ |= steps != 0;
+    return steps;
+  }
+  // Returns the entry's weight in steps, four to a doubling.
+  uint8_t steps_of(Ref ref) const {
+    const auto weight = static_cast<float>(std::max<uint64_t>(1, context_.weight(ref)));
     uint32_t bits;
     std::memcpy(&bits, &weight, sizeof bits);
     return static_cast<uint8_t>(std::min<uint32_t>((bits >> 21) - (127u << 2), UINT8_MAX));
@@ -204,6 +209,7 @@ class Adaptive : public Policy {
   void add(Ref ref, Past past, uint16_t tick) {
     number_of(ref) = slots_.size();
     slots_.push({ref, tick, past, weigh(ref)});
+    if (weighs_) fit_capacity(2);
   }
   void forget() {
     ghosts_.clear();
@@ -240,10 +246,12 @@ class Adaptive : public Policy {
     ghost_shift_ = 0;
     while (capacity_ / unit_ >> ghost_shift_ >= kTicks / 2) ghost_shift_++;
   }
-  // Where entries are weighed, the capacity is what there are at present, about.
-  void fit_capacity() {
-    const uint64_t size = slots_.size();
-    if (size > 2 * capacity_ || size < capacity_ / 2) set_capacity(size);
+  // Where entries weigh, the capacity is how many there are. It follows when it is wrong by more
+  // than this factor.
+  void fit_capacity(float most) {
+    const auto size = static_cast<float>(slots_.size());
+    const auto capacity = static_cast<float>(capacity_);
+    if (size > most * capacity || size * most < capacity) set_capacity(slots_.size());
   }
   void pass_time() {
     requests_++;
@@ -288,6 +296,7 @@ class Adaptive : public Policy {
       const bool regular = due_ >= pause;
       const float life = std::max(kLeastHalfLife, kHalfLife * static_cast<float>(entries));
       hazards_->begin(entries, regular ? fade_of(static_cast<float>(pause) / life) : 1);
+      if (weighs_) fit_capacity(1.25F);
       due_ = regular ? requests_ + pause : std::min(2 * due_, pause);
       sampled_ = 0;
     }
@@ -320,7 +329,7 @@ class Adaptive : public Policy {
   Hazards::Rank rank(const Slot &slot) const {
     if (hazards_ == nullptr) return 0;
     const Hazards::Rank rank = hazards_->rank(slot.past, age_of(slot));
-    if (counted_) return rank;
+    if (!weighs_) return rank;
     return Hazards::to_rank(Hazards::from_rank(rank) / weight_of(slot.weight));
   }
   uint64_t judge(uint32_t number) const {
@@ -375,7 +384,8 @@ class Adaptive : public Policy {
   Hazards *hazards_ = nullptr;  // nullptr: nothing had to leave yet, or there is no memory
   LongArray<Slot> slots_;
   PastGhosts ghosts_;
-  const bool counted_;  // every entry weighs 1
+  const bool tight_;     // memory is the limit
+  bool weighs_ = false;  // an entry has weighed more than 1
   uint16_t tick_ = 0;
   uint8_t ghost_shift_ = 0;
   uint32_t part_ = 0;  // requests in this tick

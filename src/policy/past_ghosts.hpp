@@ -39,11 +39,12 @@ class PastGhosts {
   PastGhosts(const PastGhosts &) = delete;
   PastGhosts &operator=(const PastGhosts &) = delete;
 
-  // Makes room for the ghosts of that many entries, unless there is room for about as many.
-  void fit(uint64_t entries) noexcept {
+  // Makes room for the ghosts of that many entries, unless there is room for about as many: half or
+  // twice, or if tight, an eighth less or more.
+  void fit(uint64_t entries, bool tight) noexcept {
     const uint64_t buckets = entries * kForEach / kSlots + 1;
-    if (buckets <= count_ + count_ / 2 && buckets >= count_ - count_ / 2) return;
-    make(buckets);
+    const uint64_t spare = tight ? buckets / 8 : buckets / 2;
+    if (count_ < buckets - spare || count_ > buckets + (tight ? spare : buckets)) make(buckets);
   }
   void clear() noexcept {
     memory_.release(buckets_, bytes_of(count_), alignof(Bucket));
