@@ -46,11 +46,28 @@ class Adaptive : public Policy {
   static constexpr Uses kUses = Uses::kBatched;
 
  private:
+  // What is known of an entry: the tick of its last use, its past, and its weight, in steps of four
+  // to a doubling.
   struct Slot {
+    Slot(Ref ref, uint16_t tick, Past past, uint8_t weight)
+        : ref(ref), state(tick | past.bits() << kPast | uint32_t{weight} << kWeight) {}
+
+    static constexpr uint32_t kPast = 16;
+    static constexpr uint32_t kWeight = 24;
+
+    uint16_t tick() const { return static_cast<uint16_t>(state); }
+    Past past() const { return Past(state >> kPast & Past::kMask); }
+    uint8_t weight() const { return static_cast<uint8_t>(state >> kWeight); }
+    void use(uint16_t tick, Past past) {
+      state = tick | past.bits() << kPast | (state >> kWeight << kWeight);
+    }
+    void set_tick(uint16_t tick) { state = (state >> kPast << kPast) | tick; }
+    void set_weight(uint8_t weight) {
+      state = (state & ((1u << kWeight) - 1)) | uint32_t{weight} << kWeight;
+    }
+
     Ref ref;
-    uint16_t tick;  // of the last use
-    Past past;
-    uint8_t weight;  // its steps: four to a doubling
+    uint32_t state;
   };
   static_assert(sizeof(Slot) == 8, "a window is four cache lines");
 
@@ -100,7 +117,7 @@ class Adaptive : public Policy {
     reweigh(ref, before, now);
     use(number_of(ref));
   }
-  void reweigh(Ref ref, uint64_t, Now &) override { slots_[number_of(ref)].weight = weigh(ref); }
+  void reweigh(Ref ref, uint64_t, Now &) override { slots_[number_of(ref)].set_weight(weigh(ref)); }
 
   void remove(Ref ref, uint64_t hash, bool displaced) override {
     const uint32_t number = number_of(ref);
@@ -111,7 +128,7 @@ class Adaptive : public Policy {
     if (displaced) {
       become_ghost(slot, hash);
     } else if (hazards_ != nullptr) {
-      hazards_->count_loss(slot.past, age_of(slot));
+      hazards_->count_loss(slot.past(), age_of(slot));
     }
   }
   void moved(Ref, Ref to) override { slots_[number_of(to)].ref = to; }
@@ -146,7 +163,7 @@ class Adaptive : public Policy {
     const float age = static_cast<float>(age_of(slot)) * tick_capacities_ * kTicks;
     return Keepsake::kRich | uint64_t{rank(slot)} << kKeptRank |
            static_cast<uint64_t>(std::min<float>(age, UINT16_MAX)) << kKeptAge |
-           uint64_t{slot.past.bits()} << kKeptPast | (slot.past.count() + 1);
+           uint64_t{slot.past().bits()} << kKeptPast | (slot.past().count() + 1);
   }
   bool step(Walk &, uint32_t *) const override { return false; }
 
@@ -154,8 +171,9 @@ class Adaptive : public Policy {
   const char *problem() const override {
     for (uint32_t i = 0; i < slots_.size(); i++) {
       if (number_of(slots_[i].ref) != i) return "adaptive: an entry does not know its number";
-      if (slots_[i].weight != steps_of(slots_[i].ref)) return "adaptive: an entry is misweighed";
-      if (slots_[i].weight != 0 && !weighs_) return "adaptive: it does not know that entries weigh";
+      if (slots_[i].weight() != steps_of(slots_[i].ref)) return "adaptive: an entry is misweighed";
+      if (slots_[i].weight() != 0 && !weighs_)
+        return "adaptive: it does not know that entries weigh";
     }
     return ghosts_.problem();
   }
@@ -163,12 +181,12 @@ class Adaptive : public Policy {
 
  private:
   static constexpr uint32_t kWindow = 32;
-  static constexpr uint32_t kRunnersUp = 8;
+  static constexpr uint32_t kRunnersUp = 2;
   // Up to this many entries, all are looked at.
   static constexpr uint32_t kAll = kWindow + kRunnersUp;
   static constexpr uint32_t kTicks = 1024;  // of a capacity, at least, if there are as many entries
   static constexpr uint16_t kOldest = 1u << 15;
-  static constexpr uint32_t kOldestGhost = 3u << (PastGhosts::kTimeBits - 2);
+  static constexpr uint32_t kOldestGhost = 1u << (PastGhosts::kTimeBits - 1);
   // A lesson is due every half of the cache's capacity, but not more often than kLeastLesson
   // requests. The first ones come after kFirstLesson requests, twice as many, and so on.
   static constexpr uint64_t kFirstLesson = 64;
@@ -196,19 +214,13 @@ class Adaptive : public Policy {
   // Returns the entry's weight in steps, four to a doubling.
   uint8_t steps_of(Ref ref) const {
     const auto weight = static_cast<float>(std::max<uint64_t>(1, context_.weight(ref)));
-    uint32_t bits;
-    std::memcpy(&bits, &weight, sizeof bits);
-    return static_cast<uint8_t>(std::min<uint32_t>((bits >> 21) - (127u << 2), UINT8_MAX));
+    return static_cast<uint8_t>(
+        std::min<uint32_t>((float_bits(weight) >> 21) - (127u << 2), UINT8_MAX));
   }
-  static float weight_of(uint8_t steps) {
-    const uint32_t bits = (steps + (127u << 2)) << 21;
-    float weight;
-    std::memcpy(&weight, &bits, sizeof weight);
-    return weight;
-  }
+  static float weight_of(uint8_t steps) { return float_of_bits((steps + (127u << 2)) << 21); }
   void add(Ref ref, Past past, uint16_t tick) {
     number_of(ref) = slots_.size();
-    slots_.push({ref, tick, past, weigh(ref)});
+    slots_.push(Slot(ref, tick, past, weigh(ref)));
     if (weighs_) fit_capacity(2);
   }
   void forget() {
@@ -233,7 +245,7 @@ class Adaptive : public Policy {
       return age_of(ghost) >= (kOldestGhost << ghost_shift_);
     };
     ghosts_.sweep(is_old, lose);
-    ghosts_.add(hash, {slot.past, ghost_time(slot.tick)}, rank_of, lose);
+    ghosts_.add(hash, {slot.past(), ghost_time(slot.tick())}, rank_of, lose);
   }
 
   // ---- Time ---------------------------------------------------------------------------------
@@ -259,7 +271,7 @@ class Adaptive : public Policy {
     part_ = 0;
     tick_++;
   }
-  uint16_t age_of(const Slot &slot) const { return static_cast<uint16_t>(tick_ - slot.tick); }
+  uint16_t age_of(const Slot &slot) const { return static_cast<uint16_t>(tick_ - slot.tick()); }
   float gap_of(uint16_t age) const { return static_cast<float>(age + 1) * tick_capacities_; }
   // Ghosts know the time less exactly, and for as long.
   uint16_t ghost_time(uint16_t tick) const {
@@ -275,9 +287,9 @@ class Adaptive : public Policy {
     Slot &slot = slots_[number];
     const uint16_t age = age_of(slot);
     if (age == 0) return;
-    if (hazards_ != nullptr) hazards_->count_return(slot.past, age);
-    slot.past = slot.past.after(gap_of(age));
-    slot.tick = tick_;
+    const Past past = slot.past();
+    if (hazards_ != nullptr) hazards_->count_return(past, age);
+    slot.use(tick_, past.after(gap_of(age)));
   }
 
   // ---- Learning -----------------------------------------------------------------------------
@@ -310,7 +322,7 @@ class Adaptive : public Policy {
     const uint32_t begin = static_cast<uint32_t>(at * stride % windows * kWindow);
     const uint32_t end = std::min(begin + kWindow, slots_.size());
     for (uint32_t i = begin; i < end; i++)
-      hazards_->count_waiting(slots_[i].past, age_of(slots_[i]), 1);
+      hazards_->count_waiting(slots_[i].past(), age_of(slots_[i]), 1);
     const float scale = static_cast<float>(ghosts_.slots()) / static_cast<float>(slots_.size()) *
                         static_cast<float>(end - begin) / kWindow;
     for (uint32_t i = 0; i < kGhostBuckets; i++) {
@@ -323,60 +335,98 @@ class Adaptive : public Policy {
 
   // ---- Choosing -----------------------------------------------------------------------------
 
-  // Returns a number that is the lower, the less an entry is worth. Of entries that are worth the
-  // same, the one leaves first that was used longest ago. So without memory for what is learned,
-  // the order is LRU's.
+  // A judgement is a number that is the lower, the less an entry is worth: its rank, and behind it
+  // how young the entry is. So of entries that are worth the same, the one leaves first that was
+  // used longest ago; without memory for what is learned, that is of all.
+  using Judgement = uint32_t;
+  static constexpr uint32_t kRank = 16;
+
   Hazards::Rank rank(const Slot &slot) const {
     if (hazards_ == nullptr) return 0;
-    const Hazards::Rank rank = hazards_->rank(slot.past, age_of(slot));
+    const Hazards::Rank rank = hazards_->rank(slot.past(), age_of(slot));
     if (!weighs_) return rank;
-    return Hazards::to_rank(Hazards::from_rank(rank) / weight_of(slot.weight));
+    return Hazards::to_rank(Hazards::from_rank(rank) / weight_of(slot.weight()));
   }
-  uint64_t judge(uint32_t number) const {
-    const Slot &slot = slots_[number];
-    const auto youth = static_cast<uint16_t>(~age_of(slot));
-    return uint64_t{rank(slot)} << 48 | uint64_t{youth} << 32 | number;
+  Judgement judge(const Slot &slot) const {
+    return uint32_t{rank(slot)} << kRank | static_cast<uint16_t>(~age_of(slot));
   }
 
-  // The lowest judgements so far, in order.
+  // The lowest judgements so far, in order, and whose they are.
   struct Lowest {
     static constexpr uint32_t kCount = kRunnersUp + 1;
-    uint64_t all[kCount];
 
-    Lowest() { std::fill_n(all, kCount, UINT64_MAX); }
-    void add(uint64_t judgement) {
-      if (judgement >= all[kCount - 1]) return;
+    Lowest() { std::fill_n(judgements, kCount, UINT32_MAX); }
+    void add(Judgement judgement, uint32_t number) {
+      if (judgement >= judgements[kCount - 1]) return;
       uint32_t at = kCount - 1;
-      for (; at > 0 && all[at - 1] > judgement; at--) all[at] = all[at - 1];
-      all[at] = judgement;
+      for (; at > 0 && judgements[at - 1] > judgement; at--) {
+        judgements[at] = judgements[at - 1];
+        numbers[at] = numbers[at - 1];
+      }
+      judgements[at] = judgement;
+      numbers[at] = number;
     }
+
+    Judgement judgements[kCount];
+    uint32_t numbers[kCount] = {};
   };
 
   uint32_t choose() {
     const uint32_t size = slots_.size();
+    Lowest lowest;
     if (size <= kAll) {
-      uint64_t lowest = UINT64_MAX;
-      for (uint32_t i = 0; i < size; i++) lowest = std::min(lowest, judge(i));
-      return static_cast<uint32_t>(lowest);
+      for (uint32_t i = 0; i < size; i++) lowest.add(judge(slots_[i]), i);
+      return lowest.numbers[0];
     }
     const uint32_t begin = hand_ < size ? hand_ : 0;
     const uint32_t end = std::min(begin + kWindow, size);
     hand_ = end;
-    Lowest lowest;
-    for (uint32_t i = begin; i < end; i++) {
-      if (age_of(slots_[i]) > kOldest) slots_[i].tick = static_cast<uint16_t>(tick_ - kOldest);
-      lowest.add(judge(i));
+    if (hazards_ != nullptr && !weighs_ && end - begin == kWindow) {
+      judge_window(begin, lowest);
+    } else {
+      for (uint32_t i = begin; i < end; i++) lowest.add(judge(slots_[i]), i);
     }
-    bool has_newest = size - begin <= kWindow;
-    for (const uint32_t number : runners_up_) {
-      if (number >= size || number - begin < kWindow) continue;
-      has_newest |= number == size - 1;
-      lowest.add(judge(number));
+    const auto add_other = [&](uint32_t number) {
+      if (number < size && number - begin >= kWindow) lowest.add(judge(slots_[number]), number);
+    };
+    const bool knows_newest =
+        std::find(runners_up_, runners_up_ + kRunnersUp, size - 1) != runners_up_ + kRunnersUp;
+    for (const uint32_t number : runners_up_) add_other(number);
+    if (!knows_newest) add_other(size - 1);
+    std::copy_n(lowest.numbers + 1, kRunnersUp, runners_up_);
+    return lowest.numbers[0];
+  }
+
+  // Judges all slots of a window, as judge does, four at a time. A window lies in one piece.
+  void judge_window(uint32_t begin, Lowest &lowest) {
+    typedef uint32_t Four [[gnu::vector_size(16)]];
+    typedef int32_t Signed [[gnu::vector_size(16)]];
+    typedef float Floats [[gnu::vector_size(16)]];
+    Slot *slots = &slots_[begin];
+    const Hazards &hazards = *hazards_;
+    const uint32_t tick = tick_;
+    Four oldest = {};
+    for (uint32_t i = 0; i < kWindow; i += 4) {
+      const Four states = {slots[i].state, slots[i + 1].state, slots[i + 2].state,
+                           slots[i + 3].state};
+      const Four ages = (tick - states) & UINT16_MAX;
+      const Floats after = __builtin_convertvector(reinterpret_cast<Signed>(ages + 1), Floats);
+      const Four fine = (reinterpret_cast<Four>(after) >> Hazards::kFineShift) - Hazards::kFineZero;
+      const Four numbers = states >> (Slot::kPast + 1) & (Past::kClasses - 1);
+      static_assert(Hazards::kFine == 128 + 8, "a product by shifts");
+      const Four places = (numbers << 7) + (numbers << 3) + fine;
+      const Four youths = ages ^ UINT16_MAX;
+      oldest |= ages;
+      for (uint32_t k = 0; k < 4; k++)
+        lowest.add(uint32_t{hazards.rank_at(places[k])} << kRank | youths[k], begin + i + k);
     }
-    if (!has_newest) lowest.add(judge(size - 1));
-    for (uint32_t i = 0; i < kRunnersUp; i++)
-      runners_up_[i] = static_cast<uint32_t>(lowest.all[i + 1]);
-    return static_cast<uint32_t>(lowest.all[0]);
+    if (((oldest[0] | oldest[1] | oldest[2] | oldest[3]) & kOldest) != 0) keep_age(slots);
+  }
+  // Keeps what is older than kOldest at that age.
+  [[gnu::noinline, gnu::cold]] void keep_age(Slot *slots) const {
+    for (uint32_t i = 0; i < kWindow; i++) {
+      if (age_of(slots[i]) > kOldest) slots[i].set_tick(static_cast<uint16_t>(tick_ - kOldest));
+    }
   }
 
   PolicyContext context_;

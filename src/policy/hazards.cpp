@@ -2,23 +2,47 @@
 #include "policy/hazards.hpp"
 
 #include <algorithm>
+#include <array>
 #include <new>
 
-namespace ct {
+#include "base/cell.hpp"
 
-constexpr Past::ClassOf Past::kClassOf;
+namespace ct {
+namespace {
+
+// Rows are read and written as cells. Each of their numbers is whole; that they are of one time is
+// not needed.
+template <class T, size_t kSize>
+void load_row(T (&to)[kSize], const std::atomic<T> (&from)[kSize]) {
+  static_assert(sizeof(from) == sizeof(to) && sizeof(to) % 16 == 0, "cells");
+  load_bytes(reinterpret_cast<char *>(to), reinterpret_cast<const char *>(from), sizeof(to));
+}
+template <class T, size_t kSize>
+void store_row(std::atomic<T> (&to)[kSize], const T *from) {
+  store_bytes(reinterpret_cast<char *>(to), reinterpret_cast<const char *>(from), sizeof(to));
+}
+
+// Returns when each step of age begins, in ticks: quarters of a doubling, as of Hazards::fine two
+// make one.
+template <size_t kCount>
+constexpr std::array<float, kCount> begins() {
+  std::array<float, kCount> all{};
+  for (uint32_t age = 0; age < kCount; age++)
+    all[age] = static_cast<float>(1u << age / 4) * (1 + static_cast<float>(age % 4) / 4) - 1;
+  return all;
+}
+
+}  // namespace
 
 // Before the first lesson, all classes have the ranks of one of which nothing is known.
 Hazards::Hazards() {
   Row prior;
   std::fill_n(prior, kAges, kPrior);
   rank_ages(prior, unknown_);
+  const Row zeros = {};
   for (uint32_t i = 0; i < Past::kClasses; i++) {
     set_ranks(i, unknown_);
-    for (uint32_t age = 0; age < kAges; age++) {
-      for (auto *counts : {&returns_, &losses_, &waiting_})
-        (*counts)[i][age].store(0, std::memory_order_relaxed);
-    }
+    for (auto *counts : {&returns_, &losses_, &waiting_}) store_row((*counts)[i], zeros);
   }
 }
 
@@ -38,10 +62,10 @@ void Hazards::begin(uint64_t entries, float fade) {
 
 void Hazards::take_step() {
   const uint32_t gap = step_ % Past::kGaps;
-  const uint32_t first = Past::first_class(gap);
-  work_ += Past::classes(gap);
+  const uint32_t first = gap * Past::kLevels;
+  work_ += Past::kLevels;
   if (step_ < Past::kGaps) {
-    for (uint32_t i = first; i < first + Past::classes(gap); i++)
+    for (uint32_t i = first; i < first + Past::kLevels; i++)
       known_ |= uint64_t{add_class(i, all_)} << i;
   } else {
     if (gap == 0) {
@@ -56,63 +80,65 @@ void Hazards::take_step() {
 }
 
 // Adds a class to the sums. Returns whether anything was counted of it.
-bool Hazards::add_class(uint32_t of_class, Sums &sums) const {
+bool Hazards::add_class(uint32_t number, Sums &sums) const {
   // The sample stands for all that wait.
   const float scale = static_cast<float>(entries_) / static_cast<float>(sampled_);
-  float total = 0;
+  Row returns, losses, waiting;
+  load_row(returns, returns_[number]);
+  load_row(losses, losses_[number]);
+  load_row(waiting, waiting_[number]);
+  uint32_t any = 0;
   for (uint32_t age = 0; age < kAges; age++) {
-    const float returns = returns_[of_class][age].load(std::memory_order_relaxed);
-    const float others = losses_[of_class][age].load(std::memory_order_relaxed) +
-                         waiting_[of_class][age].load(std::memory_order_relaxed) * scale;
-    sums.returns[age] += returns;
+    const float others = losses[age] + waiting[age] * scale;
+    sums.returns[age] += returns[age];
     sums.others[age] += others;
-    total += returns + others;
+    any |= float_bits(returns[age]) | float_bits(others);
   }
-  return total > 0;
+  return any != 0;
 }
 
 // Makes the ranks of a gap's classes.
 void Hazards::rank_gap(uint32_t gap) {
-  const uint32_t first = Past::first_class(gap);
-  const uint32_t end = first + Past::classes(gap);
-  const uint64_t own = (uint64_t{1} << end) - (uint64_t{1} << first);
-  if ((known_ & own) == 0) {
-    for (uint32_t i = first; i < end; i++) set_ranks(i, unknown_);
-    return;
-  }
+  constexpr uint32_t kAll = (1u << Past::kLevels) - 1;
+  const uint32_t first = gap * Past::kLevels;
+  const uint32_t known = static_cast<uint32_t>(known_ >> first) & kAll;
   Sums of_gap = {};
-  for (uint32_t i = first; i < end; i++) add_class(i, of_gap);
   Row hazards_of_gap;
-  estimate(of_gap, kDoubt, of_all_, hazards_of_gap);
-  Rank ranks_of_gap[kFine];
-  if ((known_ & own) != own) rank_ages(hazards_of_gap, ranks_of_gap);
-  for (uint32_t i = first; i < end; i++) {
-    if ((known_ >> i & 1) == 0) {
-      set_ranks(i, ranks_of_gap);
-      continue;
-    }
+  Rank ranks[kFine];
+  const Rank *of_unknown = unknown_;
+  if (known != 0) {
+    for (uint32_t i = 0; i < Past::kLevels; i++)
+      if ((known >> i & 1) != 0) add_class(first + i, of_gap);
+    estimate(of_gap, kDoubt, of_all_, hazards_of_gap);
+    if (known != kAll) rank_ages(hazards_of_gap, ranks);
+    of_unknown = ranks;
+  }
+  for (uint32_t i = 0; i < Past::kLevels; i++)
+    if ((known >> i & 1) == 0) set_ranks(first + i, of_unknown);
+  for (uint32_t i = 0; i < Past::kLevels; i++) {
+    if ((known >> i & 1) == 0) continue;
     Sums sums = {};
-    add_class(i, sums);
+    add_class(first + i, sums);
     Row hazards;
     estimate(sums, kDoubt, hazards_of_gap, hazards);
-    Rank ranks[kFine];
     rank_ages(hazards, ranks);
-    set_ranks(i, ranks);
-    fade(i);
+    set_ranks(first + i, ranks);
+    fade(first + i);
   }
 }
 
-void Hazards::set_ranks(uint32_t of_class, const Rank *ranks) {
-  for (uint32_t i = 0; i < kFine; i++)
-    ranks_[of_class][i].store(ranks[i], std::memory_order_relaxed);
-}
+void Hazards::set_ranks(uint32_t number, const Rank *ranks) { store_row(ranks_[number], ranks); }
 
-void Hazards::fade(uint32_t of_class) {
-  for (uint32_t age = 0; age < kAges; age++) {
-    for (Count *count : {&returns_[of_class][age], &losses_[of_class][age]})
-      count->store(count->load(std::memory_order_relaxed) * fade_, std::memory_order_relaxed);
-    waiting_[of_class][age].store(0, std::memory_order_relaxed);
+// A lesson ends with what waits now.
+void Hazards::fade(uint32_t number) {
+  for (auto *counts : {&returns_, &losses_}) {
+    Row row;
+    load_row(row, (*counts)[number]);
+    for (float &count : row) count *= fade_;
+    store_row((*counts)[number], row);
   }
+  const Row zeros = {};
+  store_row(waiting_[number], zeros);
 }
 
 // What was lost or waits at an age counts for half of it.
@@ -129,20 +155,17 @@ void Hazards::estimate(const Sums &sums, float doubt, const Row &prior, Row &haz
 // through as a whole if what follows yields more than what comes first. So an age takes over the
 // stretch behind it for as long as that yields more.
 void Hazards::rank_ages(const Row &hazards, Rank *ranks) {
+  static constexpr std::array<float, kAges + 1> kBegins = begins<kAges + 1>();
   struct Stretch {
     float returns;   // expected in the stretch
     float time;      // expected to be spent in it
     float survival;  // the share that goes on to the next stretch
     uint32_t next;
   } stretches[kAges];
-  // Age steps are those of `fine`, two at a time: quarters of a doubling.
-  const auto begin_of = [](uint32_t age) {
-    return static_cast<float>(1u << age / 4) * (1 + static_cast<float>(age % 4) / 4) - 1;
-  };
-  float index[kAges];
+  float index[kAges + 2];
   for (uint32_t age = kAges; age-- > 0;) {
     const float hazard = hazards[age];
-    const float width = begin_of(age + 1) - begin_of(age);
+    const float width = kBegins[age + 1] - kBegins[age];
     Stretch own = {hazard, width * (1 - 0.5F * hazard), 1 - hazard, age + 1};
     while (own.next < kAges) {
       const Stretch &behind = stretches[own.next];
@@ -153,14 +176,14 @@ void Hazards::rank_ages(const Row &hazards, Rank *ranks) {
       own.next = behind.next;
     }
     stretches[age] = own;
-    index[age] = own.returns / own.time;
+    index[age + 1] = own.returns / own.time;
   }
+  index[0] = index[1];
+  index[kAges + 1] = index[kAges];
   // Between the middles of two steps, the index goes over from one to the other.
   for (uint32_t age = 0; age < kAges; age++) {
-    const float before = index[age == 0 ? 0 : age - 1];
-    const float behind = index[age + 1 == kAges ? age : age + 1];
-    ranks[2 * age] = to_rank(0.25F * before + 0.75F * index[age]);
-    ranks[2 * age + 1] = to_rank(0.75F * index[age] + 0.25F * behind);
+    ranks[2 * age] = to_rank(0.25F * index[age] + 0.75F * index[age + 1]);
+    ranks[2 * age + 1] = to_rank(0.75F * index[age + 1] + 0.25F * index[age + 2]);
   }
 }
 

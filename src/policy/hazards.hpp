@@ -35,62 +35,53 @@
 
 namespace ct {
 
+// Returns the bits of a number that is not negative. They are in the order of the numbers.
+inline uint32_t float_bits(float number) {
+  uint32_t bits;
+  std::memcpy(&bits, &number, sizeof bits);
+  return bits;
+}
+inline float float_of_bits(uint32_t bits) {
+  float number;
+  std::memcpy(&number, &bits, sizeof number);
+  return number;
+}
+
 // What an entry's uses so far tell of the next: the gap between its last two uses, in steps of
-// powers of two around the cache's capacity, and how often it was used.
+// powers of two around the cache's capacity, and how often it was used. It is 7 bits: the gap, and
+// the count, up to kMostCount. Without the lowest bit they are the number of the class.
 class Past {
  public:
   static constexpr uint32_t kBits = 7;
   static constexpr uint32_t kMask = (1u << kBits) - 1;
   static constexpr uint32_t kGaps = 16;   // 0: there is none yet, at a first visit
-  static constexpr uint32_t kCounts = 4;  // levels, by kLevels
-  // A first visit knows no count.
-  static constexpr uint32_t kClasses = 1 + (kGaps - 1) * kCounts;
+  static constexpr uint32_t kLevels = 4;  // of counts; classes of a gap
+  static constexpr uint32_t kClasses = kGaps * kLevels;
 
   constexpr Past() = default;
   explicit constexpr Past(uint64_t bits) : bits_(static_cast<uint8_t>(bits)) {}
-
   // Returns the past of an entry of which only the number of its uses is known.
   static Past of_uses(uint64_t uses) {
     const uint64_t again = uses - (uses != 0);
-    return Past(static_cast<uint32_t>(again < kMostCount ? again : kMostCount));
+    return Past(again < kMostCount ? again : uint64_t{kMostCount});
   }
+
   // Returns the past after one more use, `gap` capacities after the last.
   Past after(float gap) const {
-    uint32_t bits;
-    std::memcpy(&bits, &gap, sizeof bits);
-    const int32_t octave = static_cast<int32_t>(bits >> 23) - kOneOctave;
-    const int32_t step = octave < kLeastOctave ? 0 : octave - kLeastOctave;
-    const uint32_t longest = kGaps - 2;
-    const uint32_t own =
-        static_cast<uint32_t>(step) < longest ? static_cast<uint32_t>(step) : longest;
-    return Past((own + 1) << kGapShift | (count() < kMostCount ? count() + 1 : count()));
+    const auto octave = static_cast<int32_t>(float_bits(gap) >> 23) - kFirstOctave;
+    const auto step = static_cast<uint32_t>(octave < 1 ? 1 : octave > kLongest ? kLongest : octave);
+    return Past(step << kGapShift | (count() + (count() < kMostCount)));
   }
   uint32_t bits() const { return bits_; }
-  uint32_t gap() const { return bits_ >> kGapShift; }
-  uint32_t count() const { return bits_ & kMostCountMask; }
-  uint32_t of_class() const { return kClassOf.of[bits_]; }
-  static uint32_t first_class(uint32_t gap) { return gap == 0 ? 0 : 1 + (gap - 1) * kCounts; }
-  static uint32_t classes(uint32_t gap) { return gap == 0 ? 1 : kCounts; }
+  uint32_t count() const { return bits_ & ((1u << kGapShift) - 1); }
+  uint32_t number() const { return bits_ >> 1; }
 
  private:
   static constexpr uint32_t kGapShift = 3;
   static constexpr uint32_t kMostCount = 6;
-  static constexpr uint32_t kMostCountMask = (1u << kGapShift) - 1;
-  static constexpr int32_t kOneOctave = 127;   // the exponent of 1 in a float
-  static constexpr int32_t kLeastOctave = -8;  // shorter gaps count as 2^-8 capacities
-
-  struct ClassOf {
-    constexpr ClassOf() {
-      for (uint32_t bits = 0; bits < 1u << kBits; bits++) {
-        const uint32_t gap = bits >> kGapShift;
-        const uint32_t count = bits & kMostCountMask;
-        const uint32_t level = count <= 1 ? 0 : count == 2 ? 1 : count < kMostCount ? 2 : 3;
-        of[bits] = static_cast<uint8_t>(gap == 0 ? 0 : 1 + (gap - 1) * kCounts + level);
-      }
-    }
-    uint8_t of[1u << kBits] = {};
-  };
-  static const ClassOf kClassOf;
+  static constexpr int32_t kLongest = kGaps - 1;
+  // The exponent of a float that is less than 2^-8. Shorter gaps count as that.
+  static constexpr int32_t kFirstOctave = 127 - 9;
 
   uint8_t bits_ = 0;
 };
@@ -102,41 +93,34 @@ class Hazards {
   static constexpr uint32_t kFine = 136;
   static constexpr uint32_t kAges = kFine / 2;
   // A step of a lesson works on the classes of one gap, or on a sample of entries.
-  static constexpr uint32_t kClassesAStep = Past::kCounts;
+  static constexpr uint32_t kClassesAStep = Past::kLevels;
 
-  // Returns the step of an age in ticks.
+  // Returns the step of an age in ticks: the bits of the next number that are worth an eighth of a
+  // doubling and more.
   static uint32_t fine(uint16_t age) {
-    const float after = static_cast<float>(age + 1);
-    uint32_t bits;
-    std::memcpy(&bits, &after, sizeof bits);
-    return (bits >> 20) - (127u << 3);
+    return (float_bits(static_cast<float>(age + 1)) >> kFineShift) - kFineZero;
   }
+  static constexpr uint32_t kFineShift = 20;
+  static constexpr uint32_t kFineZero = 127u << 3;
 
   Hazards();
   Hazards(const Hazards &) = delete;
   Hazards &operator=(const Hazards &) = delete;
 
   // Returns the index, to be compared. The index itself is that of from_rank.
-  Rank rank(Past past, uint16_t age) const {
-    return ranks_[past.of_class()][fine(age)].load(std::memory_order_relaxed);
+  Rank rank(Past past, uint16_t age) const { return rank_at(past.number() * kFine + fine(age)); }
+  // The same for a class's number times kFine, plus the step of the age.
+  Rank rank_at(uint32_t place) const {
+    return (&ranks_[0][0])[place].load(std::memory_order_relaxed);
   }
   // A rank is the upper half of the index, a number that is not negative, without its sign.
-  static float from_rank(Rank rank) {
-    const uint32_t bits = uint32_t{rank} << kRankShift;
-    float index;
-    std::memcpy(&index, &bits, sizeof index);
-    return index;
-  }
-  static Rank to_rank(float index) {
-    uint32_t bits;
-    std::memcpy(&bits, &index, sizeof bits);
-    return static_cast<Rank>(bits >> kRankShift);
-  }
+  static float from_rank(Rank rank) { return float_of_bits(uint32_t{rank} << kRankShift); }
+  static Rank to_rank(float index) { return static_cast<Rank>(float_bits(index) >> kRankShift); }
 
-  void count_return(Past past, uint16_t age) { add(returns_[past.of_class()][fine(age) / 2], 1); }
-  void count_loss(Past past, uint16_t age) { add(losses_[past.of_class()][fine(age) / 2], 1); }
+  void count_return(Past past, uint16_t age) { add(returns_[past.number()][fine(age) / 2], 1); }
+  void count_loss(Past past, uint16_t age) { add(losses_[past.number()][fine(age) / 2], 1); }
   void count_waiting(Past past, uint16_t age, float weight) {
-    add(waiting_[past.of_class()][fine(age) / 2], weight);
+    add(waiting_[past.number()][fine(age) / 2], weight);
   }
 
   // Begins a lesson, unless one goes on. It asks for a sample of `entries` entries or a few
@@ -183,12 +167,13 @@ class Hazards {
   static void estimate(const Sums &sums, float doubt, const Row &prior, Row &hazards);
   static void rank_ages(const Row &hazards, Rank *ranks);
   void take_step();
-  bool add_class(uint32_t of_class, Sums &sums) const;
+  bool add_class(uint32_t number, Sums &sums) const;
   void rank_gap(uint32_t gap);
-  void set_ranks(uint32_t of_class, const Rank *ranks);
-  void fade(uint32_t of_class);
+  void set_ranks(uint32_t number, const Rank *ranks);
+  void fade(uint32_t number);
 
-  std::atomic<Rank> ranks_[Past::kClasses][kFine];
+  // Cells, of which whole rows are read and written as such.
+  alignas(64) std::atomic<Rank> ranks_[Past::kClasses][kFine];
   Count returns_[Past::kClasses][kAges];
   Count losses_[Past::kClasses][kAges];
   Count waiting_[Past::kClasses][kAges];

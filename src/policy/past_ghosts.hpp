@@ -4,7 +4,7 @@
 // in one of 500 look-ups, which costs a wrong guess.
 //
 // A ghost has its place in one bucket of eight, half a cache line. Where the bucket is full, the one
-// leaves whose return is the least likely. A sweep goes over the buckets, one for each ghost that is
+// leaves whose return is the least likely. A sweep goes over the buckets, one for each two ghosts that are
 // added, and drops those that are so old that their time comes round again.
 //
 // When the number of entries changes by much, the ghosts are given up, and begin anew. Ghosts are
@@ -40,10 +40,10 @@ class PastGhosts {
   PastGhosts &operator=(const PastGhosts &) = delete;
 
   // Makes room for the ghosts of that many entries, unless there is room for about as many: half or
-  // twice, or if tight, an eighth less or more.
+  // twice, or if tight, a sixteenth less or more.
   void fit(uint64_t entries, bool tight) noexcept {
     const uint64_t buckets = entries * kForEach / kSlots + 1;
-    const uint64_t spare = tight ? buckets / 8 : buckets / 2;
+    const uint64_t spare = tight ? buckets / 16 : buckets / 2;
     if (count_ < buckets - spare || count_ > buckets + (tight ? spare : buckets)) make(buckets);
   }
   void clear() noexcept {
@@ -93,8 +93,10 @@ class PastGhosts {
   template <class IsOld, class Lost>
   void sweep(IsOld is_old, Lost lost) {
     if (count_ == 0) return;
-    swept_ = swept_ + 1 < count_ ? swept_ + 1 : 0;
-    for (uint32_t &slot : buckets_[swept_].slots) {
+    swept_++;
+    if (swept_ % kAddedASweep != 0) return;
+    if (swept_ / kAddedASweep >= count_) swept_ = 0;
+    for (uint32_t &slot : buckets_[swept_ / kAddedASweep].slots) {
       if (slot == 0 || !is_old(ghost_of(slot))) continue;
       lost(ghost_of(slot));
       slot = 0;
@@ -122,6 +124,7 @@ class PastGhosts {
 #endif
 
  private:
+  static constexpr uint32_t kAddedASweep = 2;  // ghosts that are added for each bucket swept
   static constexpr uint32_t kMarkBits = 12;
   static constexpr uint32_t kMarkMask = (1u << kMarkBits) - 1;
   static_assert(kMarkBits + Past::kBits + kTimeBits == 32, "a ghost is a number");
@@ -154,7 +157,7 @@ class PastGhosts {
   Memory &memory_;
   Bucket *buckets_ = nullptr;
   uint32_t count_ = 0;
-  uint32_t swept_ = 0;
+  uint64_t swept_ = 0;
 };
 
 }  // namespace ct
