@@ -47,27 +47,25 @@ class Adaptive : public Policy {
 
  private:
   // What is known of an entry: the tick of its last use, its past, and its weight, in steps of four
-  // to a doubling.
-  struct Slot {
+  // to a doubling. All that is its state, the upper half of a word; the lower half is its reference.
+  class Slot {
+   public:
     Slot(Ref ref, uint16_t tick, Past past, uint8_t weight)
-        : ref(ref), state(tick | past.bits() << kPast | uint32_t{weight} << kWeight) {}
+        : word_(ref | uint64_t{tick | past.bits() << kPast | uint32_t{weight} << kWeight} << 32) {}
 
+    // Where the parts of a state begin.
     static constexpr uint32_t kPast = 16;
     static constexpr uint32_t kWeight = 24;
 
-    uint16_t tick() const { return static_cast<uint16_t>(state); }
-    Past past() const { return Past(state >> kPast & Past::kMask); }
-    uint8_t weight() const { return static_cast<uint8_t>(state >> kWeight); }
-    void use(uint16_t tick, Past past) {
-      state = tick | past.bits() << kPast | (state >> kWeight << kWeight);
-    }
-    void set_tick(uint16_t tick) { state = (state >> kPast << kPast) | tick; }
-    void set_weight(uint8_t weight) {
-      state = (state & ((1u << kWeight) - 1)) | uint32_t{weight} << kWeight;
-    }
+    uint64_t word() const { return word_; }
+    Ref ref() const { return static_cast<Ref>(word_); }
+    uint32_t state() const { return static_cast<uint32_t>(word_ >> 32); }
+    uint16_t tick() const { return static_cast<uint16_t>(state()); }
+    Past past() const { return Past(state() >> kPast & Past::kMask); }
+    uint8_t weight() const { return static_cast<uint8_t>(state() >> kWeight); }
 
-    Ref ref;
-    uint32_t state;
+   private:
+    uint64_t word_;
   };
   static_assert(sizeof(Slot) == 8, "a window is four cache lines");
 
@@ -96,6 +94,7 @@ class Adaptive : public Policy {
     if (ghosts_.take(hash, &ghost)) {
       const uint16_t age = age_of(ghost);
       hazards_->count_return(ghost.past, age);
+      news_++;
       past = ghost.past.after(gap_of(age));
     }
     add(ref, past, tick_);
@@ -117,13 +116,16 @@ class Adaptive : public Policy {
     reweigh(ref, before, now);
     use(number_of(ref));
   }
-  void reweigh(Ref ref, uint64_t, Now &) override { slots_[number_of(ref)].set_weight(weigh(ref)); }
+  void reweigh(Ref ref, uint64_t, Now &) override {
+    Slot &slot = slots_[number_of(ref)];
+    slot = Slot(ref, slot.tick(), slot.past(), weigh(ref));
+  }
 
   void remove(Ref ref, uint64_t hash, bool displaced) override {
     const uint32_t number = number_of(ref);
     const Slot slot = slots_[number];
     slots_[number] = slots_.back();
-    number_of(slots_[number].ref) = number;
+    number_of(slots_[number].ref()) = number;
     slots_.pop();
     if (displaced) {
       become_ghost(slot, hash);
@@ -131,7 +133,10 @@ class Adaptive : public Policy {
       hazards_->count_loss(slot.past(), age_of(slot));
     }
   }
-  void moved(Ref, Ref to) override { slots_[number_of(to)].ref = to; }
+  void moved(Ref, Ref to) override {
+    Slot &slot = slots_[number_of(to)];
+    slot = Slot(to, slot.tick(), slot.past(), slot.weight());
+  }
   void clear() override {
     slots_.clear();
     forget();
@@ -144,24 +149,25 @@ class Adaptive : public Policy {
     if (!weighs_) set_capacity(maxsize / std::max<uint32_t>(1, context_.options.shards));
   }
 
-  Ref victim() override { return slots_.empty() ? kNone : slots_[choose()].ref; }
+  Ref victim() override { return slots_.empty() ? kNone : slots_[choose()].ref(); }
   // A cache that never evicts needs neither tables nor ghosts, and learns nothing.
   Ref victim_for(uint64_t) override {
     if (!slots_.empty() && get_tables()) {
-      ghosts_.fit(slots_.size(), tight_);
+      if (ghosts_.slots() == 0 || tight_) ghosts_.fit(slots_.size(), tight_);
       learn();
     }
     return victim();
   }
   Ref next_victim() const override {
-    return runners_up_[0] < slots_.size() ? slots_[runners_up_[0]].ref : kNone;
+    return runners_up_[0] < slots_.size() ? slots_[runners_up_[0]].ref() : kNone;
   }
   void prefetch(uint64_t hash) const override { ghosts_.prefetch(hash); }
   // The rank, the age in thousandths of a capacity, the past, and the count of the past.
   uint64_t keepsake(Ref ref) const override {
-    const Slot &slot = slots_[number_of(ref)];
+    const uint32_t number = number_of(ref);
+    const Slot &slot = slots_[number];
     const float age = static_cast<float>(age_of(slot)) * tick_capacities_ * kTicks;
-    return Keepsake::kRich | uint64_t{rank(slot)} << kKeptRank |
+    return Keepsake::kRich | uint64_t{judge(number) >> kRank} << kKeptRank |
            static_cast<uint64_t>(std::min<float>(age, UINT16_MAX)) << kKeptAge |
            uint64_t{slot.past().bits()} << kKeptPast | (slot.past().count() + 1);
   }
@@ -170,8 +176,9 @@ class Adaptive : public Policy {
 #ifdef CT_VALIDATE
   const char *problem() const override {
     for (uint32_t i = 0; i < slots_.size(); i++) {
-      if (number_of(slots_[i].ref) != i) return "adaptive: an entry does not know its number";
-      if (slots_[i].weight() != steps_of(slots_[i].ref)) return "adaptive: an entry is misweighed";
+      if (number_of(slots_[i].ref()) != i) return "adaptive: an entry does not know its number";
+      if (slots_[i].weight() != steps_of(slots_[i].ref()))
+        return "adaptive: an entry is misweighed";
       if (slots_[i].weight() != 0 && !weighs_)
         return "adaptive: it does not know that entries weigh";
     }
@@ -180,17 +187,21 @@ class Adaptive : public Policy {
 #endif
 
  private:
-  static constexpr uint32_t kWindow = 32;
-  static constexpr uint32_t kRunnersUp = 2;
+  static constexpr uint32_t kWindow = 24;
+  static constexpr uint32_t kRunnersUp = 3;
   // Up to this many entries, all are looked at.
-  static constexpr uint32_t kAll = kWindow + kRunnersUp;
+  static constexpr uint32_t kAll = kWindow + 4;
   static constexpr uint32_t kTicks = 1024;  // of a capacity, at least, if there are as many entries
   static constexpr uint16_t kOldest = 1u << 15;
+  static constexpr uint32_t kTooOld = 3u << 14;  // a youth with none of these bits
   static constexpr uint32_t kOldestGhost = 1u << (PastGhosts::kTimeBits - 1);
   // A lesson is due every half of the cache's capacity, but not more often than kLeastLesson
   // requests. The first ones come after kFirstLesson requests, twice as many, and so on.
   static constexpr uint64_t kFirstLesson = 64;
   static constexpr uint64_t kLeastLesson = 512;
+  // A lesson is put off, up to kPutOff times as long, until there are so many returns to learn from.
+  static constexpr uint64_t kNews = 64;
+  static constexpr uint64_t kPutOff = 3;
   // After so many capacities, or kLeastHalfLife requests, what was counted counts half.
   static constexpr float kHalfLife = 24;
   static constexpr float kLeastHalfLife = 2000;
@@ -217,7 +228,6 @@ class Adaptive : public Policy {
     return static_cast<uint8_t>(
         std::min<uint32_t>((float_bits(weight) >> 21) - (127u << 2), UINT8_MAX));
   }
-  static float weight_of(uint8_t steps) { return float_of_bits((steps + (127u << 2)) << 21); }
   void add(Ref ref, Past past, uint16_t tick) {
     number_of(ref) = slots_.size();
     slots_.push(Slot(ref, tick, past, weigh(ref)));
@@ -235,9 +245,6 @@ class Adaptive : public Policy {
   }
   void become_ghost(const Slot &slot, uint64_t hash) {
     if (hazards_ == nullptr) return;
-    const auto rank_of = [this](const PastGhosts::Ghost &ghost) {
-      return hazards_->rank(ghost.past, age_of(ghost));
-    };
     const auto lose = [this](const PastGhosts::Ghost &ghost) {
       hazards_->count_loss(ghost.past, age_of(ghost));
     };
@@ -245,7 +252,7 @@ class Adaptive : public Policy {
       return age_of(ghost) >= (kOldestGhost << ghost_shift_);
     };
     ghosts_.sweep(is_old, lose);
-    ghosts_.add(hash, {slot.past(), ghost_time(slot.tick())}, rank_of, lose);
+    ghosts_.add(hash, {slot.past(), ghost_time(slot.tick())}, lose);
   }
 
   // ---- Time ---------------------------------------------------------------------------------
@@ -289,7 +296,8 @@ class Adaptive : public Policy {
     if (age == 0) return;
     const Past past = slot.past();
     if (hazards_ != nullptr) hazards_->count_return(past, age);
-    slot.use(tick_, past.after(gap_of(age)));
+    news_++;
+    slot = Slot(slot.ref(), tick_, past.after(gap_of(age)), slot.weight());
   }
 
   // ---- Learning -----------------------------------------------------------------------------
@@ -301,18 +309,22 @@ class Adaptive : public Policy {
     return 1 - x + x * x / 2;
   }
   void learn() {
-    const uint64_t entries =
-        slots_.size() * uint64_t{std::max<uint32_t>(1, context_.options.shards)};
-    if (requests_ >= due_) {
-      const uint64_t pause = std::max<uint64_t>(kLeastLesson, entries / 2);
-      const bool regular = due_ >= pause;
-      const float life = std::max(kLeastHalfLife, kHalfLife * static_cast<float>(entries));
-      hazards_->begin(entries, regular ? fade_of(static_cast<float>(pause) / life) : 1);
-      if (weighs_) fit_capacity(1.25F);
-      due_ = regular ? requests_ + pause : std::min(2 * due_, pause);
-      sampled_ = 0;
-    }
+    if (requests_ >= due_ && (news_ >= kNews || requests_ >= put_off_)) begin_lesson();
     if (hazards_->is_learning()) hazards_->go_on([this] { return sample(); });
+  }
+  [[gnu::noinline]] void begin_lesson() {
+    const uint64_t shards = std::max<uint32_t>(1, context_.options.shards);
+    const uint64_t entries = slots_.size() * shards;
+    const uint64_t pause = std::max<uint64_t>(kLeastLesson, entries / 2);
+    const bool regular = due_ >= pause;
+    const float life = std::max(kLeastHalfLife, kHalfLife * static_cast<float>(entries));
+    hazards_->begin(entries, regular ? fade_of(static_cast<float>(requests_ - begun_) / life) : 1);
+    if (weighs_) fit_capacity(1.25F);
+    ghosts_.fit(slots_.size(), tight_);
+    begun_ = requests_;
+    due_ = regular ? requests_ + pause : std::min(2 * due_, pause);
+    put_off_ = due_ + kPutOff * pause;
+    news_ = sampled_ = 0;
   }
   // Counts the next of the windows, which are as far apart as a sample of the wanted size allows.
   uint64_t sample() {
@@ -335,97 +347,96 @@ class Adaptive : public Policy {
 
   // ---- Choosing -----------------------------------------------------------------------------
 
-  // A judgement is a number that is the lower, the less an entry is worth: its rank, and behind it
-  // how young the entry is. So of entries that are worth the same, the one leaves first that was
-  // used longest ago; without memory for what is learned, that is of all.
-  using Judgement = uint32_t;
+  // Slots are judged four at a time. A judgement is a number that is the lower, the less an entry is
+  // worth: its rank, and behind it how young the entry is. So of entries that are worth the same,
+  // the one leaves first that was used longest ago; without memory for what is learned, that is of
+  // all. Judgements are below 2^31, as there is no cheap comparison of larger numbers.
+  typedef uint32_t Four [[gnu::vector_size(16)]];
+  typedef int32_t FourSigned [[gnu::vector_size(16)]];
+  typedef float FourFloats [[gnu::vector_size(16)]];
   static constexpr uint32_t kRank = 16;
+  // Two words with a slot each. The states of four are the upper halves of two such, and what
+  // number each lane then has.
+  typedef uint64_t Two [[gnu::vector_size(16)]];
+  static constexpr uint64_t kUpper = ~uint64_t{UINT32_MAX};
+  static constexpr Four kLanes =
+      __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? Four{0, 2, 1, 3} : Four{2, 0, 3, 1};
 
-  Hazards::Rank rank(const Slot &slot) const {
-    if (hazards_ == nullptr) return 0;
-    const Hazards::Rank rank = hazards_->rank(slot.past(), age_of(slot));
-    if (!weighs_) return rank;
-    return Hazards::to_rank(Hazards::from_rank(rank) / weight_of(slot.weight()));
-  }
-  Judgement judge(const Slot &slot) const {
-    return uint32_t{rank(slot)} << kRank | static_cast<uint16_t>(~age_of(slot));
-  }
-
-  // The lowest judgements so far, in order, and whose they are.
-  struct Lowest {
-    static constexpr uint32_t kCount = kRunnersUp + 1;
-
-    Lowest() { std::fill_n(judgements, kCount, UINT32_MAX); }
-    void add(Judgement judgement, uint32_t number) {
-      if (judgement >= judgements[kCount - 1]) return;
-      uint32_t at = kCount - 1;
-      for (; at > 0 && judgements[at - 1] > judgement; at--) {
-        judgements[at] = judgements[at - 1];
-        numbers[at] = numbers[at - 1];
-      }
-      judgements[at] = judgement;
-      numbers[at] = number;
+  // Of all states, in lanes of 32 bits.
+  Four judge(const Four &states) const {
+    const Four ages = (tick_ - states) & UINT16_MAX;
+    Four ranks = {};
+    if (hazards_ != nullptr) {
+      const Four numbers = states >> (Slot::kPast + 1) & (Past::kClasses - 1);
+      const Four places = numbers * Hazards::kFine + fine(ages);
+      ranks = Four{hazards_->rank_at(places[0]), hazards_->rank_at(places[1]),
+                   hazards_->rank_at(places[2]), hazards_->rank_at(places[3])};
     }
+    if (weighs_) ranks = for_weight(ranks, states);
+    return ranks << kRank | (ages ^ UINT16_MAX);
+  }
+  static Four for_weight(const Four &ranks, const Four &states) {
+    const Four steps = (states >> Slot::kWeight) + (127u << 2);
+    const auto weight = reinterpret_cast<FourFloats>(steps << 21);
+    const auto index = reinterpret_cast<FourFloats>(ranks << Hazards::kRankShift);
+    return reinterpret_cast<Four>(index / weight) >> Hazards::kRankShift;
+  }
+  // Does what Hazards::fine does.
+  static Four fine(const Four &ages) {
+    const auto after = __builtin_convertvector(reinterpret_cast<FourSigned>(ages + 1), FourFloats);
+    return (reinterpret_cast<Four>(after) >> Hazards::kFineShift) - Hazards::kFineZero;
+  }
+  uint32_t judge(uint32_t number) const {
+    const uint32_t state = slots_[number].state();
+    return judge(Four{state, state, state, state})[0];
+  }
+  uint32_t state_of(uint32_t number) const {
+    return slots_[number < slots_.size() ? number : 0].state();
+  }
 
-    Judgement judgements[kCount];
-    uint32_t numbers[kCount] = {};
-  };
-
+  // Keeps the lowest of each of four lanes, which begin with the newest entry and the runners-up.
+  // The lowest of all is the victim, and the others are the next runners-up.
   uint32_t choose() {
     const uint32_t size = slots_.size();
-    Lowest lowest;
-    if (size <= kAll) {
-      for (uint32_t i = 0; i < size; i++) lowest.add(judge(slots_[i]), i);
-      return lowest.numbers[0];
+    if (size <= kAll) return choose_of_all();
+    const uint32_t begin = std::min(hand_, (size - kWindow) & ~3u);
+    hand_ = begin + kWindow + 4 <= size ? begin + kWindow : 0;
+    Four numbers = {runners_up_[0], runners_up_[1], runners_up_[2], size - 1};
+    Four lowest = judge(Four{state_of(numbers[0]), state_of(numbers[1]), state_of(numbers[2]),
+                             state_of(numbers[3])});
+    FourSigned too_old = {};
+    for (uint32_t at = begin; at < begin + kWindow; at += 4) {
+      const Slot *slots = &slots_[at];
+      const Two first = {slots[0].word(), slots[1].word()};
+      const Two second = {slots[2].word(), slots[3].word()};
+      const Four states = reinterpret_cast<Four>(first >> 32 | (second & kUpper));
+      const Four judgements = judge(states);
+      const auto lower = reinterpret_cast<Four>(reinterpret_cast<FourSigned>(judgements) <
+                                                reinterpret_cast<FourSigned>(lowest));
+      lowest = (judgements & lower) | (lowest & ~lower);
+      numbers = ((kLanes + at) & lower) | (numbers & ~lower);
+      too_old |= (judgements & kTooOld) == 0;
     }
-    const uint32_t begin = hand_ < size ? hand_ : 0;
-    const uint32_t end = std::min(begin + kWindow, size);
-    hand_ = end;
-    if (hazards_ != nullptr && !weighs_ && end - begin == kWindow) {
-      judge_window(begin, lowest);
-    } else {
-      for (uint32_t i = begin; i < end; i++) lowest.add(judge(slots_[i]), i);
-    }
-    const auto add_other = [&](uint32_t number) {
-      if (number < size && number - begin >= kWindow) lowest.add(judge(slots_[number]), number);
-    };
-    const bool knows_newest =
-        std::find(runners_up_, runners_up_ + kRunnersUp, size - 1) != runners_up_ + kRunnersUp;
-    for (const uint32_t number : runners_up_) add_other(number);
-    if (!knows_newest) add_other(size - 1);
-    std::copy_n(lowest.numbers + 1, kRunnersUp, runners_up_);
-    return lowest.numbers[0];
+    if ((too_old[0] | too_old[1] | too_old[2] | too_old[3]) != 0) keep_age(begin);
+    uint32_t least = 0;
+    for (uint32_t i = 1; i < 4; i++)
+      if (lowest[i] < lowest[least]) least = i;
+    for (uint32_t i = 0, to = 0; i < 4; i++)
+      if (i != least) runners_up_[to++] = numbers[i];
+    return numbers[least] < size ? numbers[least] : 0;
   }
-
-  // Judges all slots of a window, as judge does, four at a time. A window lies in one piece.
-  void judge_window(uint32_t begin, Lowest &lowest) {
-    typedef uint32_t Four [[gnu::vector_size(16)]];
-    typedef int32_t Signed [[gnu::vector_size(16)]];
-    typedef float Floats [[gnu::vector_size(16)]];
-    Slot *slots = &slots_[begin];
-    const Hazards &hazards = *hazards_;
-    const uint32_t tick = tick_;
-    Four oldest = {};
-    for (uint32_t i = 0; i < kWindow; i += 4) {
-      const Four states = {slots[i].state, slots[i + 1].state, slots[i + 2].state,
-                           slots[i + 3].state};
-      const Four ages = (tick - states) & UINT16_MAX;
-      const Floats after = __builtin_convertvector(reinterpret_cast<Signed>(ages + 1), Floats);
-      const Four fine = (reinterpret_cast<Four>(after) >> Hazards::kFineShift) - Hazards::kFineZero;
-      const Four numbers = states >> (Slot::kPast + 1) & (Past::kClasses - 1);
-      static_assert(Hazards::kFine == 128 + 8, "a product by shifts");
-      const Four places = (numbers << 7) + (numbers << 3) + fine;
-      const Four youths = ages ^ UINT16_MAX;
-      oldest |= ages;
-      for (uint32_t k = 0; k < 4; k++)
-        lowest.add(uint32_t{hazards.rank_at(places[k])} << kRank | youths[k], begin + i + k);
-    }
-    if (((oldest[0] | oldest[1] | oldest[2] | oldest[3]) & kOldest) != 0) keep_age(slots);
+  uint32_t choose_of_all() const {
+    uint32_t victim = 0;
+    for (uint32_t i = 1; i < slots_.size(); i++)
+      if (judge(i) < judge(victim)) victim = i;
+    return victim;
   }
-  // Keeps what is older than kOldest at that age.
-  [[gnu::noinline, gnu::cold]] void keep_age(Slot *slots) const {
-    for (uint32_t i = 0; i < kWindow; i++) {
-      if (age_of(slots[i]) > kOldest) slots[i].set_tick(static_cast<uint16_t>(tick_ - kOldest));
+  // Brings what is far older than kOldest back to that age.
+  [[gnu::noinline, gnu::cold]] void keep_age(uint32_t begin) {
+    for (uint32_t i = begin; i < begin + kWindow; i++) {
+      const Slot &slot = slots_[i];
+      const auto tick = static_cast<uint16_t>(tick_ - kOldest);
+      if (age_of(slot) > kOldest) slots_[i] = Slot(slot.ref(), tick, slot.past(), slot.weight());
     }
   }
 
@@ -444,6 +455,9 @@ class Adaptive : public Policy {
   float tick_capacities_ = 1;
   uint64_t requests_ = 0;
   uint64_t due_ = kFirstLesson;  // when the next lesson begins, in requests
+  uint64_t put_off_ = 0;         // when it begins even without news
+  uint64_t begun_ = 0;           // when the last one began
+  uint64_t news_ = 0;            // returns since then
   uint64_t sampled_ = 0;         // windows, for this lesson
   uint32_t hand_ = 0;            // the next window's first slot
   uint32_t runners_up_[kRunnersUp] = {};

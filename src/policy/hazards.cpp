@@ -79,7 +79,7 @@ void Hazards::take_step() {
   if (++step_ == 2 * Past::kGaps) learning_.store(false, std::memory_order_relaxed);
 }
 
-// Adds a class to the sums. Returns whether anything was counted of it.
+// Adds a class to the sums. Returns whether anything is known of it.
 bool Hazards::add_class(uint32_t number, Sums &sums) const {
   // The sample stands for all that wait.
   const float scale = static_cast<float>(entries_) / static_cast<float>(sampled_);
@@ -87,14 +87,14 @@ bool Hazards::add_class(uint32_t number, Sums &sums) const {
   load_row(returns, returns_[number]);
   load_row(losses, losses_[number]);
   load_row(waiting, waiting_[number]);
-  uint32_t any = 0;
+  int32_t most = 0;
   for (uint32_t age = 0; age < kAges; age++) {
     const float others = losses[age] + waiting[age] * scale;
     sums.returns[age] += returns[age];
     sums.others[age] += others;
-    any |= float_bits(returns[age]) | float_bits(others);
+    most = std::max(most, static_cast<int32_t>(float_bits(returns[age] + others)));
   }
-  return any != 0;
+  return most >= static_cast<int32_t>(float_bits(kLeast));
 }
 
 // Makes the ranks of a gap's classes.

@@ -107,15 +107,15 @@ class Hazards {
   Hazards(const Hazards &) = delete;
   Hazards &operator=(const Hazards &) = delete;
 
-  // Returns the index, to be compared. The index itself is that of from_rank.
-  Rank rank(Past past, uint16_t age) const { return rank_at(past.number() * kFine + fine(age)); }
-  // The same for a class's number times kFine, plus the step of the age.
+  // Returns the index, as a number that compares like it: the upper half of its bits, without the
+  // sign. It is below 2^15. place: the class's number times kFine, plus the step of the age.
   Rank rank_at(uint32_t place) const {
     return (&ranks_[0][0])[place].load(std::memory_order_relaxed);
   }
-  // A rank is the upper half of the index, a number that is not negative, without its sign.
-  static float from_rank(Rank rank) { return float_of_bits(uint32_t{rank} << kRankShift); }
-  static Rank to_rank(float index) { return static_cast<Rank>(float_bits(index) >> kRankShift); }
+  static Rank to_rank(float index) {
+    return static_cast<Rank>(float_bits(index < kMostIndex ? index : kMostIndex) >> kRankShift);
+  }
+  static constexpr uint32_t kRankShift = 15;
 
   void count_return(Past past, uint16_t age) { add(returns_[past.number()][fine(age) / 2], 1); }
   void count_loss(Past past, uint16_t age) { add(losses_[past.number()][fine(age) / 2], 1); }
@@ -153,13 +153,14 @@ class Hazards {
     Row others;
   };
 
-  static constexpr uint32_t kRankShift = 15;
+  static constexpr float kMostIndex = 1.99F;  // no entry is used more than once in a tick
   static constexpr uint64_t kMostSampled = 4096;
   static constexpr float kPrior = 0.08F;  // the hazard of an age of which nothing is known
   // How many entries' worth of doubt there is: what is known of the next larger set of classes
   // counts as so many entries.
   static constexpr float kDoubtOfAll = 20;
   static constexpr float kDoubt = 8;
+  static constexpr float kLeast = 0.05F;  // at some age at least, if anything is known of a class
 
   static void add(Count &count, float n) {
     count.store(count.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);

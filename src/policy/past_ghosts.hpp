@@ -3,9 +3,9 @@
 // the entry's uses told, and of when it was last used. A key that is not there is found by mistake
 // in one of 500 look-ups, which costs a wrong guess.
 //
-// A ghost has its place in one bucket of eight, half a cache line. Where the bucket is full, the one
-// leaves whose return is the least likely. A sweep goes over the buckets, one for each two ghosts that are
-// added, and drops those that are so old that their time comes round again.
+// A ghost has its place in one bucket of eight, half a cache line. Where the bucket is full, one of
+// them leaves. A sweep goes over the buckets, one for each two ghosts that are added, and drops those
+// that are so old that their time comes round again.
 //
 // When the number of entries changes by much, the ghosts are given up, and begin anew. Ghosts are
 // optional: without memory there are none.
@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 
 #include "base/hash.hpp"
 #include "base/memory.hpp"
@@ -59,8 +60,10 @@ class PastGhosts {
   // Takes the key's ghost out. Returns false if there is none.
   bool take(uint64_t hash, Ghost *out) {
     if (count_ == 0) return false;
+    Bucket &bucket = *bucket_of(hash);
     const uint32_t mark = mark_of(hash);
-    for (uint32_t &slot : bucket_of(hash)->slots) {
+    if (!bucket.may_hold(mark)) return false;
+    for (uint32_t &slot : bucket.slots) {
       if ((slot & kMarkMask) != mark) continue;
       *out = ghost_of(slot);
       slot = 0;
@@ -68,35 +71,28 @@ class PastGhosts {
     }
     return false;
   }
-  // Adds a ghost. If its bucket is full, one leaves for which rank(ghost) is the least: lost(ghost).
-  template <class RankOf, class Lost>
-  void add(uint64_t hash, const Ghost &ghost, RankOf rank, Lost lost) {
+  // Adds a ghost. If its bucket is full, another one leaves: lost(ghost).
+  template <class Lost>
+  void add(uint64_t hash, const Ghost &ghost, Lost lost) {
     if (count_ == 0) return;
     Bucket &bucket = *bucket_of(hash);
-    uint32_t *place = nullptr;
-    uint32_t least = UINT32_MAX;
-    for (uint32_t &slot : bucket.slots) {
-      if (slot == 0) {
-        place = &slot;
-        break;
-      }
-      const uint32_t own = rank(ghost_of(slot));
-      if (own >= least) continue;
-      least = own;
-      place = &slot;
-    }
+    // Which of eight it is comes down to chance, as buckets are filled in no order.
+    uint32_t *place = &bucket.slots[added_ % kSlots];
+    if (bucket.may_hold(0))
+      place = std::find_if(bucket.slots, bucket.slots + kSlots - 1,
+                           [](uint32_t slot) { return slot == 0; });
     if (*place != 0) lost(ghost_of(*place));
     *place = mark_of(hash) | ghost.past.bits() << kMarkBits |
              uint32_t{ghost.time} << (kMarkBits + Past::kBits);
+    added_++;
   }
-  // Drops the ghosts of the next bucket for which is_old(ghost): lost(ghost).
+  // Drops the ghosts for which is_old(ghost), bucket after bucket, one for each kAddedASweep ghosts
+  // that are added: lost(ghost).
   template <class IsOld, class Lost>
   void sweep(IsOld is_old, Lost lost) {
-    if (count_ == 0) return;
-    swept_++;
-    if (swept_ % kAddedASweep != 0) return;
-    if (swept_ / kAddedASweep >= count_) swept_ = 0;
-    for (uint32_t &slot : buckets_[swept_ / kAddedASweep].slots) {
+    if (count_ == 0 || added_ % kAddedASweep != 0) return;
+    swept_ = swept_ + 1 < count_ ? swept_ + 1 : 0;
+    for (uint32_t &slot : buckets_[swept_].slots) {
       if (slot == 0 || !is_old(ghost_of(slot))) continue;
       lost(ghost_of(slot));
       slot = 0;
@@ -131,6 +127,17 @@ class PastGhosts {
 
   struct alignas(32) Bucket {
     uint32_t slots[kSlots];  // 0: free
+
+    // Returns whether a slot has this mark. Compilers do not make vectors of the plain loop.
+    bool may_hold(uint32_t mark) const {
+      typedef uint32_t Four [[gnu::vector_size(16)]];
+      Four all[2];
+      std::memcpy(all, slots, sizeof all);
+      const auto found = ((all[0] & kMarkMask) == mark) | ((all[1] & kMarkMask) == mark);
+      uint64_t halves[2];
+      std::memcpy(halves, &found, sizeof halves);
+      return (halves[0] | halves[1]) != 0;
+    }
   };
 
   static size_t bytes_of(uint64_t buckets) { return static_cast<size_t>(buckets) * sizeof(Bucket); }
@@ -157,7 +164,8 @@ class PastGhosts {
   Memory &memory_;
   Bucket *buckets_ = nullptr;
   uint32_t count_ = 0;
-  uint64_t swept_ = 0;
+  uint32_t swept_ = 0;
+  uint32_t added_ = 0;  // so far, round and round
 };
 
 }  // namespace ct
