@@ -110,11 +110,23 @@ class Adaptive : public Policy {
     if (!context_.store().is_near()) {
       for (uint32_t i = 0; i < count; i++) __builtin_prefetch(&slots_[number_of(refs[i])], 1);
     }
-    for (uint32_t i = 0; i < count; i++) use(number_of(refs[i]));
+    const Store::View entries = context_.store().view();
+    uint32_t part = part_;
+    uint16_t tick = tick_;
+    for (uint32_t i = 0; i < count; i++) {
+      const bool is_over = ++part >= unit_;
+      tick = static_cast<uint16_t>(tick + is_over);
+      if (is_over) part = 0;
+      use_at(slots_[entries.at(refs[i])->prev], tick);
+    }
+    part_ = part;
+    tick_ = tick;
+    requests_ += count;
+    news_ += count;
   }
   void update(Ref ref, uint64_t, uint64_t before, Now &now) override {
     reweigh(ref, before, now);
-    use(number_of(ref));
+    use(slots_[number_of(ref)]);
   }
   void reweigh(Ref ref, uint64_t, Now &) override {
     Slot &slot = slots_[number_of(ref)];
@@ -262,6 +274,7 @@ class Adaptive : public Policy {
     unit_ = static_cast<uint32_t>(
         std::min<uint64_t>(std::max<uint64_t>(1, capacity_ / kTicks), UINT32_MAX));
     tick_capacities_ = static_cast<float>(unit_) / static_cast<float>(capacity_);
+    gap_scale_ = Past::scale_of(tick_capacities_);
     ghost_shift_ = 0;
     while (capacity_ / unit_ >> ghost_shift_ >= kTicks / 2) ghost_shift_++;
   }
@@ -279,7 +292,9 @@ class Adaptive : public Policy {
     tick_++;
   }
   uint16_t age_of(const Slot &slot) const { return static_cast<uint16_t>(tick_ - slot.tick()); }
-  float gap_of(uint16_t age) const { return static_cast<float>(age + 1) * tick_capacities_; }
+  int32_t gap_of(uint16_t age) const {
+    return static_cast<int32_t>(float_bits(static_cast<float>(age + 1))) + gap_scale_;
+  }
   // Ghosts know the time less exactly, and for as long.
   uint16_t ghost_time(uint16_t tick) const {
     return static_cast<uint16_t>((tick >> ghost_shift_) & ((1u << PastGhosts::kTimeBits) - 1));
@@ -289,15 +304,17 @@ class Adaptive : public Policy {
     return static_cast<uint16_t>(((ghost_time(tick_) - ghost.time) & kMask) << ghost_shift_);
   }
 
-  void use(uint32_t number) {
+  void use(Slot &slot) {
     pass_time();
-    Slot &slot = slots_[number];
-    const uint16_t age = age_of(slot);
+    use_at(slot, tick_);
+  }
+  // The slot's entry is used at this tick.
+  [[gnu::always_inline]] void use_at(Slot &slot, uint16_t tick) {
+    const auto age = static_cast<uint16_t>(tick - slot.tick());
     if (age == 0) return;
     const Past past = slot.past();
     if (hazards_ != nullptr) hazards_->count_return(past, age);
-    news_++;
-    slot = Slot(slot.ref(), tick_, past.after(gap_of(age)), slot.weight());
+    slot = Slot(slot.ref(), tick, past.after(gap_of(age)), slot.weight());
   }
 
   // ---- Learning -----------------------------------------------------------------------------
@@ -453,6 +470,7 @@ class Adaptive : public Policy {
   uint32_t unit_ = 1;  // requests of a tick
   uint64_t capacity_ = 1;
   float tick_capacities_ = 1;
+  int32_t gap_scale_ = 0;
   uint64_t requests_ = 0;
   uint64_t due_ = kFirstLesson;  // when the next lesson begins, in requests
   uint64_t put_off_ = 0;         // when it begins even without news

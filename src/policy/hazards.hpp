@@ -66,11 +66,16 @@ class Past {
     return Past(again < kMostCount ? again : uint64_t{kMostCount});
   }
 
-  // Returns the past after one more use, `gap` capacities after the last.
-  Past after(float gap) const {
-    const auto octave = static_cast<int32_t>(float_bits(gap) >> 23) - kFirstOctave;
+  // Returns the past after one more use. gap: the bits of the gap in units of some length, plus the
+  // scale of that length. The bits of a number are about its logarithm, so that makes a product.
+  Past after(int32_t gap) const {
+    const int32_t octave = gap >> 23;
     const auto step = static_cast<uint32_t>(octave < 1 ? 1 : octave > kLongest ? kLongest : octave);
     return Past(step << kGapShift | (count() + (count() < kMostCount)));
+  }
+  // unit: the length in capacities, at most 1.
+  static int32_t scale_of(float unit) {
+    return static_cast<int32_t>(float_bits(unit)) - ((127 + kFirstOctave) << 23);
   }
   uint32_t bits() const { return bits_; }
   uint32_t count() const { return bits_ & ((1u << kGapShift) - 1); }
