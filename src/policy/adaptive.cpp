@@ -152,9 +152,11 @@ class Adaptive : public Policy {
   void clear() override {
     slots_.clear();
     forget();
-    requests_ = hand_ = 0;
-    weighs_ = false;
+    tick_ = 0;
+    part_ = hand_ = 0;
+    requests_ = begun_ = put_off_ = news_ = 0;
     due_ = kFirstLesson;
+    std::fill_n(runners_up_, kRunnersUp, 0);
   }
   // Expects that every entry weighs one, until there is another.
   void resize(uint64_t maxsize) override {

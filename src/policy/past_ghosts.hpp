@@ -50,7 +50,7 @@ class PastGhosts {
   void clear() noexcept {
     memory_.release(buckets_, bytes_of(count_), alignof(Bucket));
     buckets_ = nullptr;
-    count_ = 0;
+    count_ = swept_ = added_ = 0;
   }
   uint64_t slots() const { return uint64_t{count_} * kSlots; }
 
