@@ -763,6 +763,8 @@ typedef void (*ct_visit_fn)(void *user_data, const ct_event *event);
  * - WTINYLFU takes such a set in after some rounds over it: at most 20, as measured with one shard.
  *   It may take 80 rounds if entries differ in weight, other keys come as well, and the set leaves
  *   less than a tenth of the room.
+ * - ADAPTIVE evicts what promises the fewest hits for its weight, so light entries leave last where
+ *   they are used as often. It takes a few turns of the cache to learn.
  * - With more than one shard, keys are spread unevenly. A set of exactly maxsize entries that is
  *   used in turn then misses in part, with any policy.
  *
@@ -785,12 +787,13 @@ typedef struct ct_allocator ct_allocator;
  * no maxsize limits them. Where values may be empty, use CT_WEIGHT_MEMORY or a weigher.
  *
  * CT_WEIGHT_MEMORY limits what ct_memory returns. That stays within 5 % above maxsize, and within
- * 10 % while values are replaced by values of other sizes. Each shard may take 24 KiB more, and the
- * cache 40 KiB, or 108 KiB with ADAPTIVE. The limit is kept less closely if it is below a megabyte a shard or some hundred of
- * the largest entries, and where most entries are pinned while sizes change. It does not include
- * values that have left and are still pinned. With an allocator of yours the index counts twice
- * while it grows or shrinks. After ct_resize entries move together at once; what S3FIFO, WTINYLFU
- * and ARC remember shrinks with the next writes.
+ * 10 % while values are replaced by values of other sizes; within 8 % with RR and ADAPTIVE, whose
+ * victims lie scattered. Each shard may take 24 KiB more, and the cache 40 KiB, with ADAPTIVE 108.
+ * The limit is kept less closely if it is below a megabyte a shard or some hundred of the largest
+ * entries, and where most entries are pinned while sizes change. It does not include values that
+ * have left and are still pinned. With an allocator of yours the index counts twice while it grows
+ * or shrinks. After ct_resize entries move together at once; what S3FIFO, WTINYLFU, ARC and
+ * ADAPTIVE remember shrinks with the next writes.
  *
  * With the default allocator, ct_memory is what is resident, within 5 %, whatever the sizes of
  * values are, from 64 MiB and a mebibyte a shard on. The weight of a value of more than 16 KiB
@@ -900,9 +903,10 @@ CT_API ct_status ct_cache_new_with(const ct_options *options, ct_cache **out);
  *
  * It is what ct_snapshot_save and ct_snapshot_load would make of a cache with the same options, so
  * RR and policies of the caller's have no order to copy, and CLOCK, SIEVE, S3FIFO, WTINYLFU and ARC
- * begin to learn anew. Stale values, remembered misses, loads that run and those who wait for them
- * are not copied. The copy has counted nothing, and the original counts nothing, uses nothing and
- * tells nobody, but of entries that an invalidated tag has ended (see Tags).
+ * begin to learn anew. ADAPTIVE keeps what it knows of each entry, and learns anew what to expect of
+ * it. Stale values, remembered misses, loads that run and those who wait for them are not copied.
+ * The copy has counted nothing, and the original counts nothing, uses nothing and tells nobody, but
+ * of entries that an invalidated tag has ended (see Tags).
  *
  * Beside other threads, each entry is copied as it was at some instant of the call, and an entry
  * that is there throughout is copied once; its place in the order is exact only while nothing is
@@ -1096,8 +1100,8 @@ typedef struct ct_iter ct_iter;
  *
  * @param order  CT_ORDER_...
  * @param out    [out] the iterator on CT_OK, otherwise NULL
- * @return CT_OK; CT_ERR_UNSUPPORTED for COLDEST and HOTTEST with RR and CUSTOM; CT_ERR_INVALID;
- *         CT_ERR_NOMEM
+ * @return CT_OK; CT_ERR_UNSUPPORTED for COLDEST and HOTTEST with RR, ADAPTIVE and CUSTOM;
+ *         CT_ERR_INVALID; CT_ERR_NOMEM
  *
  * Ownership: ct_iter_free gives *out back, before ct_cache_free.
  * Threads:   safe beside all other calls; one iterator is used by one thread at a time.
@@ -1848,8 +1852,8 @@ typedef ct_status (*ct_read_fn)(void *user_data, void *buffer, size_t capacity, 
  * The format has a version and does not depend on the machine; it is described in
  * src/snapshot/snapshot.hpp. Beside other threads, each entry is saved as it was at some instant of
  * the call, and an entry that is there throughout is saved once; its place in the order is exact
- * only while nothing is used or written. RR and CUSTOM have no order to save. Of values that hold
- * pointers, only the pointers are saved.
+ * only while nothing is used or written. RR, ADAPTIVE and CUSTOM have no order to save. Of
+ * values that hold pointers, only the pointers are saved.
  *
  * @param write  not NULL; is given the snapshot from its beginning to its end
  * @return CT_OK; a failure that write returned, which is then not called again;

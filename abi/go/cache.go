@@ -260,7 +260,7 @@ func (c *Cache[K, V]) Compute(key K, change func(old V, isThere bool) (V, error)
 
 // Walk shows the entries in an order until yield returns false. This uses nothing and counts
 // nothing. An entry that is there and unwritten throughout is seen once. Walk returns
-// ErrUnsupported for Coldest and Hottest with RR and CUSTOM, or ErrNoMemory.
+// ErrUnsupported for Coldest and Hottest with RR, ADAPTIVE and CUSTOM, or ErrNoMemory.
 func (c *Cache[K, V]) Walk(order Order, yield func(key K, value V) bool) error {
 	iter, err := c.in.Iter(order)
 	if err != nil {

@@ -811,7 +811,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     /// Begins a walk over keys and values. It uses nothing, and counts nothing; an entry that is
     /// there and unwritten throughout is seen exactly once.
     ///
-    /// [`Policy::Rr`] and [`Policy::Custom`] have no order but [`Order::Any`]:
+    /// [`Policy::Rr`], [`Policy::Adaptive`] and [`Policy::Custom`] have no order but [`Order::Any`]:
     /// [`Error::UNSUPPORTED`].
     pub fn iter(&self, order: Order) -> Result<Iter<'_, K, V>>
     where

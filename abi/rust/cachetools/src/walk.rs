@@ -40,8 +40,9 @@ unsafe impl Sync for Walk<'_> {}
 impl ByteCache {
     /// Begins a walk: `while let Some((key, value)) = walk.next_entry()? { ... }`.
     ///
-    /// [`Policy::Rr`](crate::Policy::Rr) and [`Policy::Custom`](crate::Policy::Custom) have no order
-    /// but [`Order::Any`]: [`Error::UNSUPPORTED`].
+    /// [`Policy::Rr`](crate::Policy::Rr), [`Policy::Adaptive`](crate::Policy::Adaptive) and
+    /// [`Policy::Custom`](crate::Policy::Custom) have no order but [`Order::Any`]:
+    /// [`Error::UNSUPPORTED`].
     pub fn walk(&self, order: Order) -> Result<Walk<'_>> {
         let mut handle = ptr::null_mut();
         // SAFETY: the cache is alive, handle is writable.
