@@ -154,8 +154,7 @@ class Adaptive : public Policy {
     forget();
     tick_ = 0;
     part_ = hand_ = 0;
-    requests_ = begun_ = put_off_ = news_ = 0;
-    due_ = kFirstLesson;
+    requests_ = news_ = 0;
     std::fill_n(runners_up_, kRunnersUp, 0);
   }
   // Expects that every entry weighs one, until there is another.
@@ -209,16 +208,9 @@ class Adaptive : public Policy {
   static constexpr uint16_t kOldest = 1u << 15;
   static constexpr uint32_t kTooOld = 3u << 14;  // a youth with none of these bits
   static constexpr uint32_t kOldestGhost = 1u << (PastGhosts::kTimeBits - 1);
-  // A lesson is due every half of the cache's capacity, but not more often than kLeastLesson
-  // requests. The first ones come after kFirstLesson requests, twice as many, and so on.
-  static constexpr uint64_t kFirstLesson = 64;
-  static constexpr uint64_t kLeastLesson = 512;
-  // A lesson is put off, up to kPutOff times as long, until there are so many returns to learn from.
-  static constexpr uint64_t kNews = 64;
-  static constexpr uint64_t kPutOff = 3;
-  // After so many capacities, or kLeastHalfLife requests, what was counted counts half.
-  static constexpr float kHalfLife = 24;
-  static constexpr float kLeastHalfLife = 2000;
+  // The tables are told of requests when these are so many, and as many as that part of the entries.
+  static constexpr uint64_t kGranule = 16;
+  static constexpr uint64_t kGranules = 64;
   // From this many entries on, the tables are made before anything has to leave.
   static constexpr uint32_t kEarly = 1024;
   // The buckets of ghosts that are sampled with each window.
@@ -321,29 +313,19 @@ class Adaptive : public Policy {
 
   // ---- Learning -----------------------------------------------------------------------------
 
-  // Returns what is left of a count after so many of its half-lives, far less than one: 2^-lives, by
-  // its series.
-  static float fade_of(float lives) {
-    const float x = 0.6931472F * lives;
-    return 1 - x + x * x / 2;
-  }
   void learn() {
-    if (requests_ >= due_ && (news_ >= kNews || requests_ >= put_off_)) begin_lesson();
+    if (requests_ >= kGranule && requests_ >= slots_.size() / kGranules) pass_on();
     if (hazards_->is_learning()) hazards_->go_on([this] { return sample(); });
   }
-  [[gnu::noinline]] void begin_lesson() {
-    const uint64_t shards = std::max<uint32_t>(1, context_.options.shards);
-    const uint64_t entries = slots_.size() * shards;
-    const uint64_t pause = std::max<uint64_t>(kLeastLesson, entries / 2);
-    const bool regular = due_ >= pause;
-    const float life = std::max(kLeastHalfLife, kHalfLife * static_cast<float>(entries));
-    hazards_->begin(entries, regular ? fade_of(static_cast<float>(requests_ - begun_) / life) : 1);
-    if (weighs_) fit_capacity(1.25F);
+  // Tells the tables of the requests since the last time.
+  [[gnu::noinline]] void pass_on() {
+    hazards_->pass(requests_, news_);
+    requests_ = news_ = 0;
+    if (!hazards_->is_due()) return;
+    hazards_->begin(slots_.size() * uint64_t{std::max<uint32_t>(1, context_.options.shards)});
+    sampled_ = 0;
     ghosts_.fit(slots_.size(), tight_);
-    begun_ = requests_;
-    due_ = regular ? requests_ + pause : std::min(2 * due_, pause);
-    put_off_ = due_ + kPutOff * pause;
-    news_ = sampled_ = 0;
+    if (weighs_) fit_capacity(1.25F);
   }
   // Counts the next of the windows, which are as far apart as a sample of the wanted size allows.
   uint64_t sample() {
@@ -473,13 +455,10 @@ class Adaptive : public Policy {
   uint64_t capacity_ = 1;
   float tick_capacities_ = 1;
   int32_t gap_scale_ = 0;
-  uint64_t requests_ = 0;
-  uint64_t due_ = kFirstLesson;  // when the next lesson begins, in requests
-  uint64_t put_off_ = 0;         // when it begins even without news
-  uint64_t begun_ = 0;           // when the last one began
-  uint64_t news_ = 0;            // returns since then
-  uint64_t sampled_ = 0;         // windows, for this lesson
-  uint32_t hand_ = 0;            // the next window's first slot
+  uint64_t requests_ = 0;  // since the tables were told
+  uint64_t news_ = 0;      // returns since then
+  uint64_t sampled_ = 0;   // windows, for this lesson
+  uint32_t hand_ = 0;      // the next window's first slot
   uint32_t runners_up_[kRunnersUp] = {};
 };
 

@@ -32,6 +32,13 @@ constexpr std::array<float, kCount> begins() {
   return all;
 }
 
+// Returns what is left of a count after so many half-lives, far less than one: 2^-lives, by its
+// series.
+float fade_after(float lives) {
+  const float x = 0.6931472F * lives;
+  return 1 - x + x * x / 2;
+}
+
 }  // namespace
 
 // Before the first lesson, all classes have the ranks of one of which nothing is known.
@@ -46,13 +53,20 @@ Hazards::Hazards() {
   }
 }
 
-void Hazards::begin(uint64_t entries, float fade) {
+void Hazards::begin(uint64_t entries) {
   if (busy_.exchange(true, std::memory_order_acquire)) return;
-  if (!is_learning()) {
+  if (!is_learning() && is_due()) {
+    const uint64_t requests = requests_.exchange(0, std::memory_order_relaxed);
+    news_.store(0, std::memory_order_relaxed);
+    const uint64_t pause = std::max(kLeastLesson, entries / 2);
+    const uint64_t due = due_.load(std::memory_order_relaxed);
+    // The first lessons have little to learn from, so all of it stays.
+    const float life = std::max(kLeastHalfLife, kHalfLife * static_cast<float>(entries));
+    fade_ = due < pause ? 1 : fade_after(static_cast<float>(requests) / life);
+    due_.store(std::min(due < pause ? 2 * due : pause, pause), std::memory_order_relaxed);
     entries_ = entries;
     wanted_ = std::min(entries, kMostSampled);
     sampled_ = step_ = 0;
-    fade_ = fade;
     known_ = 0;
     all_ = {};
     learning_.store(true, std::memory_order_relaxed);

@@ -128,9 +128,20 @@ class Hazards {
     add(waiting_[past.number()][fine(age) / 2], weight);
   }
 
-  // Begins a lesson, unless one goes on. It asks for a sample of `entries` entries or a few
-  // thousand. What was counted before counts `fade` times as much from then on.
-  void begin(uint64_t entries, float fade);
+  // A shard has seen so many requests more, and so many returns among them.
+  void pass(uint64_t requests, uint64_t returns) {
+    requests_.fetch_add(requests, std::memory_order_relaxed);
+    news_.fetch_add(returns, std::memory_order_relaxed);
+  }
+  // Returns whether the next lesson should begin.
+  bool is_due() const {
+    const uint64_t requests = requests_.load(std::memory_order_relaxed);
+    const uint64_t due = due_.load(std::memory_order_relaxed);
+    return requests >= due &&
+           (news_.load(std::memory_order_relaxed) >= kNews || requests >= due * kPutOff);
+  }
+  // Begins a lesson, unless one goes on or none is due, in a cache of that many entries.
+  void begin(uint64_t entries);
   bool is_learning() const { return learning_.load(std::memory_order_relaxed); }
   // Goes on by a step. sample() is to count a sample of those that wait, and to return how many
   // entries, without ghosts, it has looked at.
@@ -160,6 +171,16 @@ class Hazards {
 
   static constexpr float kMostIndex = 1.99F;  // no entry is used more than once in a tick
   static constexpr uint64_t kMostSampled = 4096;
+  // A lesson is due every half of the cache's capacity, but not more often than kLeastLesson
+  // requests. The first ones come after kFirstLesson requests, twice as many, and so on. A lesson
+  // is put off, up to kPutOff times as long, until there are kNews returns to learn from.
+  static constexpr uint64_t kFirstLesson = 64;
+  static constexpr uint64_t kLeastLesson = 512;
+  static constexpr uint64_t kPutOff = 4;
+  static constexpr uint64_t kNews = 64;
+  // After so many capacities, or kLeastHalfLife requests, what was counted counts half.
+  static constexpr float kHalfLife = 24;
+  static constexpr float kLeastHalfLife = 2000;
   static constexpr float kPrior = 0.08F;  // the hazard of an age of which nothing is known
   // How many entries' worth of doubt there is: what is known of the next larger set of classes
   // counts as so many entries.
@@ -184,6 +205,9 @@ class Hazards {
   Count losses_[Past::kClasses][kAges];
   Count waiting_[Past::kClasses][kAges];
 
+  std::atomic<uint64_t> requests_{0};  // since the last lesson began
+  std::atomic<uint64_t> news_{0};      // returns since then
+  std::atomic<uint64_t> due_{kFirstLesson};
   std::atomic<bool> learning_{false};
   std::atomic<bool> busy_{false};  // a thread takes a step; the rest is its own
   uint64_t entries_ = 0;           // of all shards

@@ -13,8 +13,9 @@ namespace {
 constexpr uint64_t kEntries = 1000;
 
 // Takes all steps of a lesson. Returns how many there were.
-uint32_t learn(Hazards &hazards, float fade = 1) {
-  hazards.begin(kEntries, fade);
+uint32_t learn(Hazards &hazards, uint64_t requests = 64) {
+  hazards.pass(requests, 64);
+  hazards.begin(kEntries);
   uint32_t steps = 0;
   for (; hazards.is_learning(); steps++) {
     const uint64_t before = hazards.work();
@@ -118,7 +119,7 @@ TEST(old_counts_fade) {
   for (int i = 0; i < 1000; i++) hazards->count_return(past, 1000);
   learn(*hazards);
   const uint32_t fresh = rank(*hazards, past, 900);
-  for (int i = 0; i < 200; i++) learn(*hazards, 0.9F);
+  for (int i = 0; i < 200; i++) learn(*hazards, 2000);
   assert_true(rank(*hazards, past, 900) < fresh);
 }
 
@@ -130,6 +131,23 @@ TEST(lesson_goes_on_in_small_steps) {
   }
   assert_int_equal((kEntries + 23) / 24 + 2 * Past::kGaps, learn(*hazards));
   assert_int_equal(2 * Past::kClasses, hazards->work());
+}
+
+// The first lesson comes early. Without news it is put off.
+TEST(lesson_is_due_when_there_is_something_to_learn) {
+  auto hazards = std::make_unique<Hazards>();
+  assert_false(hazards->is_due());
+  hazards->pass(64, 1);
+  assert_false(hazards->is_due());
+  hazards->pass(1, 63);
+  assert_true(hazards->is_due());
+  hazards->begin(kEntries);
+  assert_true(hazards->is_learning());
+  assert_false(hazards->is_due());
+  hazards->pass(127, 100);
+  assert_false(hazards->is_due());
+  hazards->pass(1, 0);
+  assert_true(hazards->is_due());
 }
 
 TEST(tables_take_less_than_256_kilobytes) {
