@@ -368,6 +368,9 @@ CT_API ct_status ct_set_ttl(ct_cache *cache, const void *key, size_t key_size, c
  */
 /** ct_entry_options.tags apply: see Tags. */
 #define CT_ENTRY_TAGS 0x80u
+/** ct_entry_options.cost applies: ADAPTIVE keeps what costs much for its weight. Other policies
+ *  ignore it. Each store says it anew; snapshots keep it for ADAPTIVE. */
+#define CT_ENTRY_COST 0x100u
 
 /** Borrowed bytes. This struct never changes. */
 typedef struct ct_bytes {
@@ -386,11 +389,12 @@ typedef struct ct_entry_options {
   const ct_value *same; /**< borrowed for the call; not NULL with CT_ENTRY_IF_SAME */
   const ct_bytes *tags; /**< read during the call; NULL only if there are none */
   size_t tag_count;     /**< 8 at most; equal ones count once */
+  uint64_t cost;        /**< of bringing the value back, in any unit; 1 without the flag; not 0 */
 } ct_entry_options;
 
 /** A ct_entry_options that says nothing special. */
 #define CT_ENTRY_OPTIONS_INIT \
-  { sizeof(ct_entry_options), 0, 0, 0, 0, 0, CT_NULL_, CT_NULL_, 0 }
+  { sizeof(ct_entry_options), 0, 0, 0, 0, 0, CT_NULL_, CT_NULL_, 0, 0 }
 
 /** As ct_options_init, for CT_ENTRY_OPTIONS_INIT. */
 CT_API void ct_entry_options_init(ct_entry_options *options, size_t struct_size);
@@ -823,6 +827,10 @@ typedef enum ct_weight_kind {
 /** maxsize may be 0, which without this flag is taken for forgotten: CT_ERR_INVALID. With another
  *  maxsize, this flag does nothing. */
 #define CT_FLAG_KEEP_NOTHING 0x8u
+/** A value that a load has brought costs the time that the load took, unless CT_ENTRY_COST says
+ *  otherwise: see there. In ticks of the cache's own timer, or else in nanoseconds of the monotonic
+ *  clock. For caches in which all values are loaded, as others cost 1. */
+#define CT_FLAG_COST_BY_TIME 0x20u
 
 /** How to make a cache. Zero is the default everywhere: LRU, each entry weighs 1, one shard. Always
  *  set maxsize: 0 is refused without CT_FLAG_KEEP_NOTHING. Times are in ticks: options.ttl =

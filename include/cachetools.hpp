@@ -814,6 +814,9 @@ struct entry {
   bool keep_ttl = false;
   /** What the value is made of, 8 at most: see cache::invalidate_tag. Any bytes. */
   std::vector<std::string> tags = {};
+  /** What it costs to bring the value back, at least 1: policy::adaptive keeps what costs much. Not
+   *  for loaders: see CT_FLAG_COST_BY_TIME. */
+  std::optional<std::uint64_t> cost = {};
   /** Of loaders only: the old value is still right, whatever the loader returns. Its lifetime
    *  begins anew. Without an old value the call fails, with CT_ERR_CALLBACK. */
   bool not_modified = false;
@@ -853,6 +856,7 @@ class entry_options {
     if (it.when == condition::if_present) to_.flags |= CT_ENTRY_IF_PRESENT;
     if (it.if_same != nullptr) to_.flags |= CT_ENTRY_IF_SAME, to_.same = it.if_same->get();
     if (it.keep_ttl) to_.flags |= CT_ENTRY_KEEP_TTL;
+    if (it.cost) to_.flags |= CT_ENTRY_COST, to_.cost = *it.cost;
     if (it.tags.empty()) return;
     for (const std::string &tag : it.tags) tags_.push_back({tag.data(), tag.size()});
     to_.flags |= CT_ENTRY_TAGS;

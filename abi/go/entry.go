@@ -22,6 +22,7 @@ const (
 	EntryIfPresent EntryFlags = C.CT_ENTRY_IF_PRESENT // else ErrMiss
 	EntryIfSame    EntryFlags = C.CT_ENTRY_IF_SAME    // EntryOptions.Same applies
 	EntryKeepTTL   EntryFlags = C.CT_ENTRY_KEEP_TTL   // the lifetime of the old value goes on
+	EntryCost      EntryFlags = C.CT_ENTRY_COST       // EntryOptions.Cost applies
 )
 
 // EntryOptions say what is special about one entry. A field without its flag must be 0.
@@ -30,6 +31,7 @@ type EntryOptions struct {
 	TTL      time.Duration // from now on; up to 0: dead on arrival
 	Deadline time.Duration // a reading of the timer
 	Weight   uint64
+	Cost     uint64 // of bringing the value back; matters to ADAPTIVE
 	// Same is the value that the key of a ByteCache must still have: ErrMiss if it has none, ErrExists
 	// if it has another, also one of equal bytes. It is of Hold, or of any call but Get, which may have
 	// copied it: that is ErrInvalid.
@@ -47,6 +49,7 @@ func (o *EntryOptions) lend() (C.ct_entry_options, unsafe.Pointer) {
 		ttl:         ticks(o.TTL),
 		deadline:    ticks(o.Deadline),
 		weight:      C.uint64_t(o.Weight),
+		cost:        C.uint64_t(o.Cost),
 	}
 	if o.Same == nil && len(o.Tags) == 0 {
 		return raw, nil

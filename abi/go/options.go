@@ -27,6 +27,7 @@ const (
 	NoStats      Flags = C.CT_FLAG_NO_STATS      // nothing is counted
 	PreciseClock Flags = C.CT_FLAG_PRECISE_CLOCK // lifetimes end exactly; each reading costs more
 	KeepNothing  Flags = C.CT_FLAG_KEEP_NOTHING  // Options.Maxsize may be 0
+	CostByTime   Flags = C.CT_FLAG_COST_BY_TIME  // what a load has brought costs its time
 )
 
 // Cause says why an entry left.

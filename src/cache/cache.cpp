@@ -79,7 +79,7 @@ Cache::Cache(const Memory &memory, const CheckedOptions &checked) noexcept
       layout_(layout_of(checked.options)),
       clock_(checked.options.timer, checked.options.user_data,
              (checked.options.flags & CT_FLAG_PRECISE_CLOCK) != 0),
-      loads_(memory_, (checked.options.flags & CT_FLAG_NO_STATS) == 0, !clock_.is_systems()),
+      loads_(memory_, checked.options, !clock_.is_systems()),
       tags_(memory_, options_),
       always_lifetime_(options_.ttl != 0 || options_.tti != 0 || options_.ttu != nullptr ||
                        options_.drop != nullptr || layout_.keeps_retry),
@@ -248,6 +248,7 @@ void Cache::weigh(bool given, uint64_t weight, StoreRequest *request) {
 ct_status Cache::make_request(const Probe &probe, Bytes value, const ct_entry_options &entry,
                               Now &now, StoreRequest *request) {
   begin_request(probe, value, request);
+  if ((entry.flags & CT_ENTRY_COST) != 0) request->cost = entry.cost;
   if ((entry.flags & kConditions) != 0) give_condition(entry, request);
   if (!hold_tags(entry.tags, entry.tag_count, request)) return lack_memory(*request);
   if (__builtin_expect(request->inherits != nullptr, 0)) return make_heir(entry, now, request);

@@ -10,10 +10,12 @@
 namespace ct {
 namespace {
 
-constexpr uint32_t kKnownFlags =
-    CT_FLAG_SINGLE_THREADED | CT_FLAG_NO_STATS | CT_FLAG_PRECISE_CLOCK | CT_FLAG_KEEP_NOTHING;
+constexpr uint32_t kKnownFlags = CT_FLAG_SINGLE_THREADED | CT_FLAG_NO_STATS |
+                                 CT_FLAG_PRECISE_CLOCK | CT_FLAG_KEEP_NOTHING |
+                                 CT_FLAG_COST_BY_TIME;
 constexpr uint32_t kKnownEntryFlags = CT_ENTRY_TTL | CT_ENTRY_DEADLINE | CT_ENTRY_WEIGHT |
-                                      CT_ENTRY_KEEP_TTL | CT_ENTRY_TAGS | kConditions;
+                                      CT_ENTRY_KEEP_TTL | CT_ENTRY_TAGS | CT_ENTRY_COST |
+                                      kConditions;
 
 const char *check_policy(const ct_options &options, ct_policy_ops *custom) {
   const PolicyKind *kind = policy_kind(options.policy);
@@ -101,6 +103,7 @@ bool read_entry_options(const ct_entry_options &given, const ct_options &cache,
   if ((flags & CT_ENTRY_WEIGHT) == 0 && out->weight != 0) return false;
   if ((flags & CT_ENTRY_TAGS) == 0 && (out->tags != nullptr || out->tag_count != 0)) return false;
   if (!are_tags(out->tags, out->tag_count)) return false;
+  if (((flags & CT_ENTRY_COST) != 0) != (out->cost != 0)) return false;
   if ((flags & CT_ENTRY_TTL) != 0 && (flags & CT_ENTRY_DEADLINE) != 0) return false;
   if (((flags & CT_ENTRY_IF_SAME) != 0) != (out->same != nullptr)) return false;
   const uint32_t conditions = flags & kConditions;

@@ -99,6 +99,7 @@ ct_status Cache::fulfil(StoreRequest &request, Flight &flight, Bytes value,
   Now now(clock_);
   request.flight = &flight;
   request.run = &flight.run;
+  request.cost = loads_.cost(flight.start, now);
   ct_value own = CT_VALUE_INIT;
   ct_status status = make_request({flight.key(), flight.hash}, value, entry, now, &request);
   if (status == CT_OK) status = store(request, now, &own);

@@ -7,7 +7,7 @@
 // class, the cache knows the hazard: of the entries that were not used for a while, which share is
 // used next. From the hazard follows the index, the number of hits that an entry promises for each
 // unit of time that it is kept (hazards.hpp tells how both are found). The entry with the least
-// index leaves, or with the least index for its weight, where entries are weighed.
+// index leaves, or with the least index for its weight and cost, where these differ.
 //
 // What is known of patterns follows without a special case. Where the hazard falls with age, the
 // order is LRU's. Keys that come once leave early, as their class shows no returns. In a loop over
@@ -46,23 +46,24 @@ class Adaptive : public Policy {
   static constexpr Uses kUses = Uses::kBatched;
 
  private:
-  // What is known of an entry: the tick of its last use, its past, and its weight, in steps of four
-  // to a doubling. All that is its state, the upper half of a word; the lower half is its reference.
+  // What is known of an entry: the tick of its last use, its past, and its load, which is its weight
+  // for its cost, in steps of four to a doubling. All that is its state, the upper half of a word;
+  // the lower half is its reference.
   class Slot {
    public:
-    Slot(Ref ref, uint16_t tick, Past past, uint8_t weight)
-        : word_(ref | uint64_t{tick | past.bits() << kPast | uint32_t{weight} << kWeight} << 32) {}
+    Slot(Ref ref, uint16_t tick, Past past, uint32_t load)
+        : word_(ref | uint64_t{tick | past.bits() << kPast | load << kLoad} << 32) {}
 
     // Where the parts of a state begin.
     static constexpr uint32_t kPast = 16;
-    static constexpr uint32_t kWeight = 24;
+    static constexpr uint32_t kLoad = kPast + Past::kBits;
 
     uint64_t word() const { return word_; }
     Ref ref() const { return static_cast<Ref>(word_); }
     uint32_t state() const { return static_cast<uint32_t>(word_ >> 32); }
     uint16_t tick() const { return static_cast<uint16_t>(state()); }
     Past past() const { return Past(state() >> kPast & Past::kMask); }
-    uint8_t weight() const { return static_cast<uint8_t>(state() >> kWeight); }
+    uint32_t load() const { return state() >> kLoad; }
 
    private:
     uint64_t word_;
@@ -103,8 +104,9 @@ class Adaptive : public Policy {
     if (!Keepsake::is_rich(keepsake)) return add(ref, Past::of_uses(keepsake), tick_);
     const auto age = static_cast<float>(keepsake >> kKeptAge & UINT16_MAX) / kTicks;
     const float ticks = std::min<float>(age / tick_capacities_, kOldest);
-    add(ref, Past(keepsake >> kKeptPast & Past::kMask),
-        static_cast<uint16_t>(tick_ - static_cast<uint16_t>(ticks)));
+    const Past past(keepsake >> kKeptPast & Past::kMask);
+    add(ref, past, static_cast<uint16_t>(tick_ - static_cast<uint16_t>(ticks + 0.5F)));
+    lower_load(slots_.back(), static_cast<int32_t>(keepsake >> kKeptCost & (2 * kOneLoad - 1)));
   }
   void used(const Ref *refs, uint32_t count) override {
     if (!context_.store().is_near()) {
@@ -124,13 +126,20 @@ class Adaptive : public Policy {
     requests_ += count;
     news_ += count;
   }
-  void update(Ref ref, uint64_t, uint64_t before, Now &now) override {
-    reweigh(ref, before, now);
-    use(slots_[number_of(ref)]);
-  }
-  void reweigh(Ref ref, uint64_t, Now &) override {
+  void update(Ref ref, uint64_t, uint64_t, Now &) override {
     Slot &slot = slots_[number_of(ref)];
-    slot = Slot(ref, slot.tick(), slot.past(), weigh(ref));
+    slot = Slot(ref, slot.tick(), slot.past(), weigh(context_.weight(ref), 1));
+    use(slot);
+  }
+  void price(Ref ref, uint64_t cost) override {
+    Slot &slot = slots_[number_of(ref)];
+    slot = Slot(ref, slot.tick(), slot.past(), weigh(context_.weight(ref), cost));
+  }
+  // The cost stays.
+  void reweigh(Ref ref, uint64_t before, Now &) override {
+    const auto steps_before = static_cast<int32_t>(steps_of(before, 1));
+    lower_load(slots_[number_of(ref)],
+               steps_before - static_cast<int32_t>(steps_of(context_.weight(ref), 1)));
   }
 
   void remove(Ref ref, uint64_t hash, bool displaced) override {
@@ -147,7 +156,7 @@ class Adaptive : public Policy {
   }
   void moved(Ref, Ref to) override {
     Slot &slot = slots_[number_of(to)];
-    slot = Slot(to, slot.tick(), slot.past(), slot.weight());
+    slot = Slot(to, slot.tick(), slot.past(), slot.load());
   }
   void clear() override {
     slots_.clear();
@@ -175,13 +184,14 @@ class Adaptive : public Policy {
     return runners_up_[0] < slots_.size() ? slots_[runners_up_[0]].ref() : kNone;
   }
   void prefetch(uint64_t hash) const override { ghosts_.prefetch(hash); }
-  // The rank, the age in thousandths of a capacity, the past, and the count of the past.
+  // The rank, the cost, the age in thousandths of a capacity, the past, and the count of the past.
   uint64_t keepsake(Ref ref) const override {
     const uint32_t number = number_of(ref);
     const Slot &slot = slots_[number];
     const float age = static_cast<float>(age_of(slot)) * tick_capacities_ * kTicks;
     return Keepsake::kRich | uint64_t{judge(number) >> kRank} << kKeptRank |
-           static_cast<uint64_t>(std::min<float>(age, UINT16_MAX)) << kKeptAge |
+           uint64_t{steps_of(context_.weight(ref), 1) - slot.load()} << kKeptCost |
+           static_cast<uint64_t>(std::min<float>(age + 0.5F, UINT16_MAX)) << kKeptAge |
            uint64_t{slot.past().bits()} << kKeptPast | (slot.past().count() + 1);
   }
   bool step(Walk &, uint32_t *) const override { return false; }
@@ -190,9 +200,7 @@ class Adaptive : public Policy {
   const char *problem() const override {
     for (uint32_t i = 0; i < slots_.size(); i++) {
       if (number_of(slots_[i].ref()) != i) return "adaptive: an entry does not know its number";
-      if (slots_[i].weight() != steps_of(slots_[i].ref()))
-        return "adaptive: an entry is misweighed";
-      if (slots_[i].weight() != 0 && !weighs_)
+      if (slots_[i].load() != kOneLoad && !weighs_)
         return "adaptive: it does not know that entries weigh";
     }
     return ghosts_.problem();
@@ -216,27 +224,36 @@ class Adaptive : public Policy {
   // The buckets of ghosts that are sampled with each window.
   static constexpr uint32_t kGhostBuckets = kWindow / PastGhosts::kSlots;
 
+  // A load of 1, and the bits of 1 in the same steps.
+  static constexpr int32_t kOneLoad = 256;
+  static constexpr int32_t kOneBits = 127 << 2;
   // Where the parts of a keepsake begin.
-  static constexpr uint32_t kKeptRank = 32;
+  static constexpr uint32_t kKeptRank = 41;
+  static constexpr uint32_t kKeptCost = 32;
   static constexpr uint32_t kKeptAge = 16;
   static constexpr uint32_t kKeptPast = 8;
   static_assert(kKeptRank + 16 < 62, "a keepsake has room for them");
 
   Cell<Ref> &number_of(Ref ref) const { return context_.store().at(ref)->prev; }
-  uint8_t weigh(Ref ref) {
-    const uint8_t steps = steps_of(ref);
-    weighs_ |= steps != 0;
-    return steps;
+  // Returns the steps of an entry's load, kOneLoad if it weighs as much as it costs.
+  uint32_t weigh(uint64_t weight, uint64_t cost) {
+    const uint32_t load = steps_of(weight, cost);
+    weighs_ |= load != kOneLoad;
+    return load;
   }
-  // Returns the entry's weight in steps, four to a doubling.
-  uint8_t steps_of(Ref ref) const {
-    const auto weight = static_cast<float>(std::max<uint64_t>(1, context_.weight(ref)));
-    return static_cast<uint8_t>(
-        std::min<uint32_t>((float_bits(weight) >> 21) - (127u << 2), UINT8_MAX));
+  void lower_load(Slot &slot, int32_t steps) {
+    const int32_t load = std::clamp(static_cast<int32_t>(slot.load()) - steps, 0, 2 * kOneLoad - 1);
+    slot = Slot(slot.ref(), slot.tick(), slot.past(), static_cast<uint32_t>(load));
+    weighs_ |= load != kOneLoad;
+  }
+  static uint32_t steps_of(uint64_t weight, uint64_t cost) {
+    const float load = static_cast<float>(std::max<uint64_t>(1, weight)) / static_cast<float>(cost);
+    const int32_t steps = static_cast<int32_t>(float_bits(load) >> 21) - kOneBits + kOneLoad;
+    return static_cast<uint32_t>(std::clamp(steps, 0, 2 * kOneLoad - 1));
   }
   void add(Ref ref, Past past, uint16_t tick) {
     number_of(ref) = slots_.size();
-    slots_.push(Slot(ref, tick, past, weigh(ref)));
+    slots_.push(Slot(ref, tick, past, weigh(context_.weight(ref), 1)));
     if (weighs_) fit_capacity(2);
   }
   void forget() {
@@ -308,7 +325,7 @@ class Adaptive : public Policy {
     if (age == 0) return;
     const Past past = slot.past();
     if (hazards_ != nullptr) hazards_->count_return(past, age);
-    slot = Slot(slot.ref(), tick, past.after(gap_of(age)), slot.weight());
+    slot = Slot(slot.ref(), tick, past.after(gap_of(age)), slot.load());
   }
 
   // ---- Learning -----------------------------------------------------------------------------
@@ -373,14 +390,16 @@ class Adaptive : public Policy {
       ranks = Four{hazards_->rank_at(places[0]), hazards_->rank_at(places[1]),
                    hazards_->rank_at(places[2]), hazards_->rank_at(places[3])};
     }
-    if (weighs_) ranks = for_weight(ranks, states);
+    if (weighs_) ranks = for_load(ranks, states);
     return ranks << kRank | (ages ^ UINT16_MAX);
   }
-  static Four for_weight(const Four &ranks, const Four &states) {
-    const Four steps = (states >> Slot::kWeight) + (127u << 2);
-    const auto weight = reinterpret_cast<FourFloats>(steps << 21);
+  // Returns the ranks for the loads, which may be above and below 1. They have a bit less, so that
+  // they stay below 2^15.
+  static Four for_load(const Four &ranks, const Four &states) {
+    const Four steps = (states >> Slot::kLoad) + (kOneBits - kOneLoad);
+    const auto load = reinterpret_cast<FourFloats>(steps << 21);
     const auto index = reinterpret_cast<FourFloats>(ranks << Hazards::kRankShift);
-    return reinterpret_cast<Four>(index / weight) >> Hazards::kRankShift;
+    return reinterpret_cast<Four>(index / load) >> (Hazards::kRankShift + 1);
   }
   // Does what Hazards::fine does.
   static Four fine(const Four &ages) {
@@ -437,7 +456,7 @@ class Adaptive : public Policy {
     for (uint32_t i = begin; i < begin + kWindow; i++) {
       const Slot &slot = slots_[i];
       const auto tick = static_cast<uint16_t>(tick_ - kOldest);
-      if (age_of(slot) > kOldest) slots_[i] = Slot(slot.ref(), tick, slot.past(), slot.weight());
+      if (age_of(slot) > kOldest) slots_[i] = Slot(slot.ref(), tick, slot.past(), slot.load());
     }
   }
 

@@ -112,6 +112,8 @@ class Policy {
   virtual void used(const Ref *, uint32_t count) { (void)count; }
   // The entry's weight changed without a use or an update. The entry weighed `before` until now.
   virtual void reweigh(Ref, uint64_t before, Now &) { (void)before; }
+  // The entry, which was just inserted or updated, costs more than 1 to bring back.
+  virtual void price(Ref, uint64_t cost) { (void)cost; }
   // The entry leaves the cache. displaced: victim named the entry, which makes room for the key
   // that was given there.
   virtual void remove(Ref ref, uint64_t hash, bool displaced) = 0;

@@ -42,8 +42,11 @@ class LoadCounters {
     uint64_t ns = 0;
   };
 
-  LoadCounters(Memory &memory, bool keeps, bool has_own_timer) noexcept
-      : memory_(memory), keeps_(keeps), has_own_timer_(has_own_timer) {}
+  LoadCounters(Memory &memory, const ct_options &options, bool has_own_timer) noexcept
+      : memory_(memory),
+        keeps_((options.flags & CT_FLAG_NO_STATS) == 0),
+        prices_((options.flags & CT_FLAG_COST_BY_TIME) != 0),
+        has_own_timer_(has_own_timer) {}
   ~LoadCounters() { memory_.release(all(), sizeof(All), alignof(All)); }
   LoadCounters(const LoadCounters &) = delete;
   LoadCounters &operator=(const LoadCounters &) = delete;
@@ -54,7 +57,7 @@ class LoadCounters {
   bool prepare() { return !keeps_ || all() != nullptr || make(); }
 
   Start start(Now &now) const {
-    if (!keeps_) return {};
+    if (!keeps_ && !prices_) return {};
     return {has_own_timer_ ? now() : 0, Clock::read_monotonic()};
   }
   void load(const Start &start, Now &now) {
@@ -64,6 +67,13 @@ class LoadCounters {
     all()->ns.fetch_add(ns, std::memory_order_relaxed);
     if (!has_own_timer_) return;
     all()->ticks.fetch_add(elapsed(start.ticks, now()), std::memory_order_relaxed);
+  }
+  // Returns what the time of a load that ends now costs, if it is the time that counts, or else 1.
+  uint64_t cost(const Start &start, Now &now) const {
+    if (!prices_) return 1;
+    const uint64_t time = has_own_timer_ ? elapsed(start.ticks, now())
+                                         : elapsed(start.ns, Clock::read_monotonic());
+    return std::max<uint64_t>(1, time);
   }
   void failure() { count(&All::failures); }
   void wait() { count(&All::waits); }
@@ -135,6 +145,7 @@ class LoadCounters {
   // Apart from the others, since old values are served without memory, too.
   Count stale_served_{0};
   const bool keeps_;
+  const bool prices_;  // the time of a load is what its value costs
   const bool has_own_timer_;
 };
 

@@ -104,6 +104,7 @@ struct StoreRequest : Terms {
 
   Probe probe = {};
   Bytes value = {};
+  uint64_t cost = 1;         // of bringing the value back
   uint64_t idle = CT_NEVER;  // lifetime until the first use, if less than the cache's tti
   Condition condition = Condition::kAlways;
   Refusal refusal = Refusal::kFails;

@@ -352,10 +352,15 @@ inline bool ShardStore::overwrite(Ref ref) {
     fill(ref);
   }
   shard_.policy_->update(ref, request_.probe.hash, before, now_);
+  price(ref);
   if (layout.deadline(e) != CT_NEVER) shard_.expiry_.insert(ref, now_());
   shard_.counters_.update();
   shard_.share_.reweigh(room_, before, request_.weight);
   return true;
+}
+
+inline void ShardStore::price(Ref ref) {
+  if (__builtin_expect(request_.cost != 1, 0)) shard_.policy_->price(ref, request_.cost);
 }
 
 // Puts the request's block into the structures: in the place of `old`, or in a new place if that is
@@ -387,6 +392,7 @@ inline Entry *ShardStore::commit(Ref old) {
     shard_.bury(old, cause, gone_);
     shard_.share_.reweigh(room_, before, request_.weight);
   }
+  price(ref);
   if (map().entries.deadline(e) != CT_NEVER) shard_.expiry_.insert(ref, now_());
   return e;
 }

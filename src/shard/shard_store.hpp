@@ -107,6 +107,7 @@ class ShardStore {
 
   void fill(Ref ref) CT_REQUIRES(shard_.lock_);
   bool overwrite(Ref ref) CT_REQUIRES(shard_.lock_);
+  void price(Ref ref) CT_REQUIRES(shard_.lock_);
   Entry *commit(Ref old) CT_REQUIRES(shard_.lock_);
   void finish() CT_REQUIRES(shard_.lock_, shard_.settled_);
 

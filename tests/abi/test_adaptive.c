@@ -92,19 +92,21 @@ static bool ask(ct_cache *cache, uint64_t key) {
   return false;
 }
 
-/* Returns the share of hits in the five turns that follow ten turns. */
+/* Returns the share of hits in the turns that follow ten turns: five, or as many as it takes to tell
+ * it from chance. */
 static double hits_after_ten_turns(ct_policy policy, const pattern *it, uint64_t seed) {
   ct_cache *cache = cache_of(.policy = policy, .maxsize = it->entries, .seed = seed);
   uint64_t random = seed;
   if (it->before != NULL)
     for (uint64_t i = 0; i < it->entries * 20; i++) ask(cache, it->before(i, it->entries, &random));
+  const uint64_t counted = it->turn * (it->turn < 2000 ? 10000 / it->turn : 5);
   uint64_t hits = 0;
-  for (uint64_t i = 0; i < it->turn * 15; i++) {
+  for (uint64_t i = 0; i < it->turn * 10 + counted; i++) {
     const bool hit = ask(cache, it->key(i, it->entries, &random));
     hits += hit && i >= it->turn * 10;
   }
   ct_cache_free(cache);
-  return (double)hits / (double)(it->turn * 5);
+  return (double)hits / (double)counted;
 }
 
 /* MRU is the best there is for loops that do not fit. */
@@ -187,65 +189,143 @@ TEST(light_entries_stay_where_heavy_ones_are_used_as_often) {
   ct_cache_free(cache);
 }
 
+/* ---- Costs ---------------------------------------------------------------------------------- */
+
+/* Cheap and dear keys are asked for equally often, and half of all fit. Sets hits[0] to those of
+ * even, cheap keys. */
+static void count_hits(ct_cache *cache, void (*store)(ct_cache *cache, uint64_t key), int *hits) {
+  uint64_t random = test_seed();
+  hits[0] = hits[1] = 0;
+  for (int i = 0; i < 200000; i++) {
+    const uint64_t key = test_random_below(&random, 2000);
+    if (ct_get(cache, &key, sizeof key, NULL) == CT_OK)
+      hits[key % 2] += i >= 100000;
+    else
+      store(cache, key);
+  }
+}
+
+static void store_at_cost(ct_cache *cache, uint64_t key) {
+  ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
+  entry.flags = CT_ENTRY_COST;
+  entry.cost = key % 2 == 0 ? 1 : 20;
+  assert_status(CT_OK, ct_set_with(cache, &key, sizeof key, NULL, 0, &entry));
+}
+
+TEST(dear_entries_stay_where_cheap_ones_are_used_as_often) {
+  int hits[2];
+  ct_cache *cache = cache_of(.policy = CT_POLICY_ADAPTIVE, .maxsize = 1000, .seed = 7);
+  count_hits(cache, store_at_cost, hits);
+  assert_true(hits[1] > 40000);
+  assert_true(hits[0] < 10000);
+  ct_cache_free(cache);
+}
+
+static manual_clock g_clock;
+
+static ct_status load_slowly(void *unused, const void *key, size_t key_size, ct_result *result) {
+  (void)unused, (void)key_size;
+  uint64_t number;
+  memcpy(&number, key, sizeof number);
+  g_clock.now += number % 2 == 0 ? 10 : 200;
+  return ct_result_set(result, &number, sizeof number);
+}
+
+static void load_key(ct_cache *cache, uint64_t key) {
+  assert_status(CT_OK, ct_get_or_load(cache, &key, sizeof key, load_slowly, NULL, NULL));
+}
+
+TEST(what_takes_long_to_load_stays) {
+  for (int by_time = 0; by_time <= 1; by_time++) {
+    int hits[2];
+    ct_cache *cache = cache_of(.policy = CT_POLICY_ADAPTIVE, .maxsize = 1000, .seed = 7,
+                               .timer = manual_clock_read, .user_data = &g_clock,
+                               .flags = by_time ? CT_FLAG_COST_BY_TIME | CT_FLAG_NO_STATS : 0);
+    count_hits(cache, load_key, hits);
+    assert_true(by_time ? hits[1] > 40000 && hits[0] < 10000 : hits[1] < 30000);
+    ct_cache_free(cache);
+  }
+}
+
+TEST(cost_is_given_with_its_flag_only) {
+  ct_cache *cache = cache_of(.policy = CT_POLICY_ADAPTIVE, .maxsize = 10);
+  ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
+  entry.cost = 5;
+  assert_status(CT_ERR_INVALID, ct_set_with(cache, "k", 1, "v", 1, &entry));
+  entry.flags = CT_ENTRY_COST;
+  assert_status(CT_OK, ct_set_with(cache, "k", 1, "v", 1, &entry));
+  entry.cost = UINT64_MAX;
+  assert_status(CT_OK, ct_set_with(cache, "k", 1, "v", 1, &entry));
+  entry.cost = 0;
+  assert_status(CT_ERR_INVALID, ct_set_with(cache, "k", 1, "v", 1, &entry));
+  ct_cache_free(cache);
+}
+
+/* A copy knows what its entries cost: the dear ones outlast a flood of new keys. */
+TEST(costs_come_along_in_a_copy) {
+  ct_cache *cache = cache_of(.policy = CT_POLICY_ADAPTIVE, .maxsize = 1000, .seed = 7);
+  int hits[2];
+  count_hits(cache, store_at_cost, hits);
+  ct_cache *copy = NULL;
+  assert_status(CT_OK, ct_cache_copy(cache, &copy));
+  ct_cache_free(cache);
+  for (uint64_t key = 1000000; key < 1001000; key++) ask(copy, key);
+  int left = 0;
+  for (uint64_t key = 1; key < 2000; key += 2) left += ct_contains(copy, &key, sizeof key);
+  printf("# %d dear entries are left\n", left);
+  assert_true(left > 700);
+  ct_cache_free(copy);
+}
+
 /* ---- Snapshots ------------------------------------------------------------------------------ */
 
-/* A hot set is used often, then keys come that are used once. A cache that is restored from a
- * snapshot knows which are which. */
-static uint64_t hot_left(ct_policy policy, bool restores) {
-  enum { kHot = 500, kEntries = 1000 };
-  ct_cache *cache = cache_of(.policy = policy, .maxsize = kEntries, .seed = 7);
-  uint64_t random = 3;
-  uint64_t once = 1000000;
-  for (int i = 0; i < 60000; i++)
-    ask(cache, i % 2 == 0 ? test_random_below(&random, kHot) : once++);
-  for (int i = 0; i < 300; i++) ask(cache, once++);
-  if (restores) {
-    tape t = {0};
-    assert_status(CT_OK, save_tape(cache, &t));
-    ct_cache_free(cache);
-    cache = cache_of(.policy = policy, .maxsize = kEntries, .seed = 9);
-    assert_status(CT_OK, load_tape(cache, &t));
-    tape_free(&t);
-  }
-  for (int i = 0; i < 400; i++) ask(cache, once++);
-  uint64_t left = 0;
-  for (uint64_t key = 0; key < kHot; key++) left += ct_contains(cache, &key, sizeof key);
-  ct_cache_free(cache);
-  return left;
-}
-
-TEST(what_is_known_of_entries_comes_along_in_a_snapshot) {
-  const uint64_t before = hot_left(CT_POLICY_ADAPTIVE, false);
-  const uint64_t after = hot_left(CT_POLICY_ADAPTIVE, true);
-  printf("# of 500 hot entries %llu are left, %llu after a restore\n", (unsigned long long)before,
-         (unsigned long long)after);
-  assert_true(before > 480);
-  assert_true(after > 400);
-}
-
-/* A snapshot may be loaded into a cache of any policy, and come from one. */
-TEST(a_snapshot_goes_to_lfu_and_back) {
-  ct_cache *own = cache_of(.policy = CT_POLICY_ADAPTIVE, .maxsize = 100, .seed = 7);
-  for (int i = 0; i < 1000; i++) ask(own, (uint64_t)i % 10);
-  ct_cache *lfu = cache_of(.policy = CT_POLICY_LFU, .maxsize = 100, .seed = 8);
-  ct_cache *back = cache_of(.policy = CT_POLICY_ADAPTIVE, .maxsize = 100, .seed = 9);
+/* Returns a cache of the policy with what the other one holds, through a snapshot. */
+static ct_cache *pass_on(ct_cache *cache, ct_policy policy, uint64_t maxsize) {
+  ct_cache *other = cache_of(.policy = policy, .maxsize = maxsize, .seed = 8);
   tape t = {0};
-  assert_status(CT_OK, save_tape(own, &t));
-  assert_status(CT_OK, load_tape(lfu, &t));
+  assert_status(CT_OK, save_tape(cache, &t));
+  assert_status(CT_OK, load_tape(other, &t));
   tape_free(&t);
+  ct_cache_free(cache);
+  return other;
+}
+
+static uint64_t frequency_of(ct_cache *cache, uint64_t key) {
   ct_entry_info info = CT_ENTRY_INFO_INIT;
-  const uint64_t key = 3;
-  assert_status(CT_OK, ct_inspect(lfu, &key, sizeof key, &info));
+  assert_status(CT_OK, ct_inspect(cache, &key, sizeof key, &info));
+  return info.frequency;
+}
+
+/* A snapshot may be loaded into a cache of any policy. What it keeps is more than a count, but LFU
+ * sees the count. */
+TEST(uses_come_along_in_a_snapshot) {
+  ct_cache *cache = cache_of(.policy = CT_POLICY_ADAPTIVE, .maxsize = 100, .seed = 7);
+  for (uint64_t key = 0; key < 10; key++)
+    for (uint64_t use = 0; use <= key; use++)
+      for (uint64_t other = 0; other <= use; other++) ask(cache, other == use ? key : 50 + other);
+  assert_int_equal(0, frequency_of(cache, 3));
+  cache = pass_on(cache, CT_POLICY_ADAPTIVE, 100);
+  cache = pass_on(cache, CT_POLICY_LFU, 100);
+  assert_int_equal(1, frequency_of(cache, 0));
+  assert_int_equal(4, frequency_of(cache, 3));
   /* It counts no further than that. */
-  assert_int_equal(7, info.frequency);
-  t = (tape){0};
-  assert_status(CT_OK, save_tape(lfu, &t));
-  assert_status(CT_OK, load_tape(back, &t));
-  tape_free(&t);
-  assert_int_equal(10, ct_len(back));
-  ct_cache_free(own);
-  ct_cache_free(lfu);
-  ct_cache_free(back);
+  assert_int_equal(7, frequency_of(cache, 9));
+  const size_t before = ct_len(cache);
+  cache = pass_on(cache, CT_POLICY_ADAPTIVE, 100);
+  assert_int_equal(before, ct_len(cache));
+  ct_cache_free(cache);
+}
+
+/* Before anything is learned, the order is that of LRU. */
+TEST(ages_come_along_in_a_snapshot) {
+  ct_cache *cache = cache_of(.policy = CT_POLICY_ADAPTIVE, .maxsize = 20, .seed = 7);
+  for (uint64_t key = 0; key < 20; key++) ask(cache, key);
+  ask(cache, 3);
+  cache = pass_on(cache, CT_POLICY_ADAPTIVE, 20);
+  for (uint64_t key = 100; key < 119; key++) ask(cache, key);
+  for (uint64_t key = 0; key < 20; key++)
+    assert_int_equal(key == 3, ct_contains(cache, &key, sizeof key));
+  ct_cache_free(cache);
 }
 
 int main(void) {

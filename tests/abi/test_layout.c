@@ -91,6 +91,7 @@ PIN(CT_FLAG_SINGLE_THREADED, 1u);
 PIN(CT_FLAG_NO_STATS, 2u);
 PIN(CT_FLAG_PRECISE_CLOCK, 4u);
 PIN(CT_FLAG_KEEP_NOTHING, 8u);
+PIN(CT_FLAG_COST_BY_TIME, 32u);
 
 PIN(CT_ENTRY_TTL, 1u);
 PIN(CT_ENTRY_DEADLINE, 2u);
@@ -100,6 +101,7 @@ PIN(CT_ENTRY_IF_PRESENT, 16u);
 PIN(CT_ENTRY_IF_SAME, 32u);
 PIN(CT_ENTRY_KEEP_TTL, 64u);
 PIN(CT_ENTRY_TAGS, 128u);
+PIN(CT_ENTRY_COST, 256u);
 
 PIN(CT_ORDER_ANY, 0);
 PIN(CT_ORDER_COLDEST, 1);
@@ -175,7 +177,7 @@ PIN_FIELD(ct_options, jitter, 160);
 PIN_TYPE(ct_options, policy, int32_t);
 PIN_TYPE(ct_options, weight_kind, int32_t);
 
-PIN_SIZE(ct_entry_options, 64);
+PIN_SIZE(ct_entry_options, 72);
 PIN_FIELD(ct_entry_options, struct_size, 0);
 PIN_FIELD(ct_entry_options, flags, 8);
 PIN_FIELD(ct_entry_options, reserved, 12);
@@ -185,6 +187,7 @@ PIN_FIELD(ct_entry_options, weight, 32);
 PIN_FIELD(ct_entry_options, same, 40);
 PIN_FIELD(ct_entry_options, tags, 48);
 PIN_FIELD(ct_entry_options, tag_count, 56);
+PIN_FIELD(ct_entry_options, cost, 64);
 
 PIN_SIZE(ct_entry_info, 56);
 PIN_FIELD(ct_entry_info, struct_size, 0);

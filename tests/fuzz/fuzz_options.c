@@ -326,19 +326,20 @@ static ct_entry_options *draw_entry(bool *is_right) {
   static const ct_value nothing = CT_VALUE_INIT;
   static const ct_bytes tags[kMostTags + 1] = {{NULL, 0}, {"a", 1}, {"b", 1}, {"a", 1}};
   ct_entry_options e = CT_ENTRY_OPTIONS_INIT;
-  e.flags = (uint32_t)(one_in(16) ? draw_number() : below(256));
+  e.flags = (uint32_t)(one_in(16) ? draw_number() : below(512));
   if (one_in(16)) e.reserved = (uint32_t)draw_number();
   if ((e.flags & CT_ENTRY_TTL) != 0 || one_in(16)) e.ttl = draw_number();
   if ((e.flags & CT_ENTRY_DEADLINE) != 0 || one_in(16)) e.deadline = draw_number();
   if ((e.flags & CT_ENTRY_WEIGHT) != 0 || one_in(16)) e.weight = draw_number();
   if ((e.flags & CT_ENTRY_IF_SAME) != 0 && e.ttl != 77) e.same = &nothing;
+  if ((e.flags & CT_ENTRY_COST) != 0 || one_in(16)) e.cost = draw_number();
   if ((e.flags & CT_ENTRY_TAGS) != 0 || one_in(16)) e.tag_count = below(kMostTags + 2);
   if (e.tag_count != 0 && !one_in(16)) e.tags = tags;
   ct_entry_options *block = draw_struct(&e, sizeof e, is_right);
   const uint32_t lifetime = CT_ENTRY_TTL | CT_ENTRY_DEADLINE;
   const uint32_t conditions = e.flags & kConditions;
   const bool by_memory = it.asked.weight_kind == CT_WEIGHT_MEMORY && it.asked.weigher == NULL;
-  if (e.flags >= 256 || e.reserved != 0 || (e.flags & lifetime) == lifetime ||
+  if (e.flags >= 512 || ((e.flags & CT_ENTRY_COST) != 0) != (e.cost != 0) || e.reserved != 0 || (e.flags & lifetime) == lifetime ||
       (conditions & (conditions - 1)) != 0 ||
       ((e.flags & CT_ENTRY_IF_SAME) != 0) != (e.same != NULL) ||
       (e.tag_count != 0 && ((e.flags & CT_ENTRY_TAGS) == 0 || e.tags == NULL)) ||

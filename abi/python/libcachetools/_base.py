@@ -69,6 +69,7 @@ def entry_options(
     if_same: "Optional[Version]" = None,
     keep_ttl: bool = False,
     tags: Optional[Tags] = None,
+    cost: Optional[int] = None,
 ) -> Any:
     """Return a ct_entry_options."""
     options = ffi.new("ct_entry_options *")
@@ -82,6 +83,9 @@ def entry_options(
     if weight is not None:
         options.flags |= lib.CT_ENTRY_WEIGHT
         options.weight = unsigned(weight)
+    if cost is not None:
+        options.flags |= lib.CT_ENTRY_COST
+        options.cost = unsigned(cost)
     if if_absent:
         options.flags |= lib.CT_ENTRY_IF_ABSENT
     if if_present:

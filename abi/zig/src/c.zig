@@ -67,11 +67,13 @@ pub const CT_ENTRY_IF_PRESENT = 0x10;
 pub const CT_ENTRY_IF_SAME = 0x20;
 pub const CT_ENTRY_KEEP_TTL = 0x40;
 pub const CT_ENTRY_TAGS = 0x80;
+pub const CT_ENTRY_COST = 0x100;
 pub const CT_UNBOUNDED = std.math.maxInt(u64);
 pub const CT_FLAG_SINGLE_THREADED = 0x1;
 pub const CT_FLAG_NO_STATS = 0x2;
 pub const CT_FLAG_PRECISE_CLOCK = 0x4;
 pub const CT_FLAG_KEEP_NOTHING = 0x8;
+pub const CT_FLAG_COST_BY_TIME = 0x20;
 pub const CT_NOW = std.math.maxInt(u64);
 pub const CT_ORDER_ANY = 0;
 pub const CT_ORDER_COLDEST = 1;
@@ -168,6 +170,7 @@ pub const ct_entry_options = extern struct {
     same: ?*const ct_value,
     tags: ?[*]const ct_bytes,
     tag_count: usize,
+    cost: u64,
 };
 
 pub const ct_bytes = extern struct {

@@ -53,6 +53,8 @@ pub const EntryOptions = struct {
     if_same: ?*const Value = null,
     /// Live as long as the old value would have; ttl and deadline count if there is none.
     keep_ttl: bool = false,
+    /// What it costs to bring the value back, at least 1. ADAPTIVE keeps what costs much.
+    cost: ?u64 = null,
     /// What the value was made of, at most 8: `.{ .tags = &.{cachetools.tag("product:17")} }`. See
     /// invalidateTag.
     tags: []const c.ct_bytes = &.{},
@@ -79,6 +81,10 @@ pub const EntryOptions = struct {
         options.ttl = (self.ttl orelse Duration.zero).ns;
         options.deadline = self.deadline orelse 0;
         options.weight = self.weight orelse 0;
+        if (self.cost) |cost| {
+            options.flags |= c.CT_ENTRY_COST;
+            options.cost = cost;
+        }
         return options;
     }
 };

@@ -133,6 +133,8 @@ pub const CT_FLAG_PRECISE_CLOCK: u32 = 4;
 /// `maxsize` may be 0, which without this flag is taken for forgotten: `CT_ERR_INVALID`. With another
 /// maxsize, this flag does nothing.
 pub const CT_FLAG_KEEP_NOTHING: u32 = 8;
+/// What a load has brought costs the time that the load took.
+pub const CT_FLAG_COST_BY_TIME: u32 = 32;
 
 /// `ct_entry_options.ttl` applies, from now on. Not together with `CT_ENTRY_DEADLINE`.
 pub const CT_ENTRY_TTL: u32 = 1;
@@ -153,6 +155,8 @@ pub const CT_ENTRY_IF_SAME: u32 = 32;
 pub const CT_ENTRY_KEEP_TTL: u32 = 64;
 /// `ct_entry_options.tags` apply: see Tags.
 pub const CT_ENTRY_TAGS: u32 = 128;
+/// `ct_entry_options.cost` applies: ADAPTIVE keeps what costs much for its weight.
+pub const CT_ENTRY_COST: u32 = 256;
 
 /// Load, even if there is a value; or join a load that runs. If it fails, the call fails, and the
 /// old value stays.
@@ -456,6 +460,8 @@ pub struct ct_entry_options {
     pub tags: *const ct_bytes,
     /// 8 at most; equal ones count once.
     pub tag_count: usize,
+    /// Of bringing the value back, in any unit; 1 without the flag; not 0.
+    pub cost: u64,
 }
 
 /// What is known of an entry.

@@ -47,9 +47,18 @@ impl EntryOptions {
                 same: core::ptr::null(),
                 tags: core::ptr::null(),
                 tag_count: 0,
+                cost: 0,
             },
             tags: Vec::new(),
         }
+    }
+
+    /// What it costs to bring the value back, in any unit, at least 1. ADAPTIVE keeps what costs much.
+    #[must_use]
+    pub fn cost(mut self, cost: u64) -> EntryOptions {
+        self.raw.flags |= sys::CT_ENTRY_COST;
+        self.raw.cost = cost;
+        self
     }
 
     /// Time to live from now on. Zero is dead on arrival; [`Duration::MAX`] has no end.

@@ -101,6 +101,7 @@ CT_API ct_status ct_set_ttl(ct_cache *cache, const void *key, size_t key_size, c
 #define CT_ENTRY_IF_SAME 0x20u
 #define CT_ENTRY_KEEP_TTL 0x40u
 #define CT_ENTRY_TAGS 0x80u
+#define CT_ENTRY_COST 0x100u
 typedef struct ct_bytes {
   const void *data;
   size_t size;
@@ -115,9 +116,10 @@ typedef struct ct_entry_options {
   const ct_value *same;
   const ct_bytes *tags;
   size_t tag_count;
+  uint64_t cost;
 } ct_entry_options;
 #define CT_ENTRY_OPTIONS_INIT \
-  { sizeof(ct_entry_options), 0, 0, 0, 0, 0, CT_NULL_, CT_NULL_, 0 }
+  { sizeof(ct_entry_options), 0, 0, 0, 0, 0, CT_NULL_, CT_NULL_, 0, 0 }
 CT_API void ct_entry_options_init(ct_entry_options *options, size_t struct_size);
 CT_API ct_status ct_set_with(ct_cache *cache, const void *key, size_t key_size, const void *value,
                              size_t value_size, const ct_entry_options *options);
@@ -177,6 +179,7 @@ typedef enum ct_weight_kind {
 #define CT_FLAG_NO_STATS 0x2u
 #define CT_FLAG_PRECISE_CLOCK 0x4u
 #define CT_FLAG_KEEP_NOTHING 0x8u
+#define CT_FLAG_COST_BY_TIME 0x20u
 typedef struct ct_options {
   size_t struct_size;
   int32_t policy;
