@@ -17,16 +17,16 @@
 //             past. An entry's number in the array stands in its `prev`.
 //   ghosts    The same of entries that were evicted. A ghost that comes back teaches how long an
 //             entry should have been kept, and the new entry goes on with its past.
-//   hazards   The tables of all shards. Where there are many entries, only some of them teach.
+//   hazards   The tables, which all shards have in common.
 //
 // To find the least index exactly, all entries would have to be looked at. A hand goes over the
-// slots, and each victim is the least of the next kWindow entries, of the newest, and of the
-// runners-up of last time. So every entry is judged after some time, by its age then.
+// slots, and each victim is the least of the next kWindow entries, of the newest, and of three
+// runners-up of last time. So every entry is judged once in a round, by its age then.
 //
-// Time is counted in the shard's requests, as far as it learns of them. A tick is a thousandth of
-// the shard's capacity, the number of entries that it holds when it is full, or one request. So a
-// time of 16 bits goes for 64 capacities. What is older than kOldest is kept at that age when the
-// hand passes.
+// Time is counted in the shard's requests, as far as it learns of them: misses that nothing is
+// stored for are not known. A tick is a thousandth of the shard's capacity, the number of entries
+// that it holds when it is full, or one request. So a time of 16 bits goes for 64 capacities. What
+// has not been used for longer than kOldest is brought back to that age when the hand passes.
 #include <algorithm>
 #include <cstring>
 
@@ -168,7 +168,8 @@ class Adaptive : public Policy {
   }
   // Expects that every entry weighs one, until there is another.
   void resize(uint64_t maxsize) override {
-    if (!weighs_) set_capacity(maxsize / std::max<uint32_t>(1, context_.options.shards));
+    bounded_ = maxsize != CT_UNBOUNDED;
+    if (knows_capacity()) set_capacity(maxsize / std::max<uint32_t>(1, context_.options.shards));
   }
 
   Ref victim() override { return slots_.empty() ? kNone : slots_[choose()].ref(); }
@@ -180,8 +181,12 @@ class Adaptive : public Policy {
     }
     return victim();
   }
+  // Prefetches the next window, too.
   Ref next_victim() const override {
-    return runners_up_[0] < slots_.size() ? slots_[runners_up_[0]].ref() : kNone;
+    const uint32_t size = slots_.size();
+    for (uint32_t i = hand_; i < std::min(hand_ + kWindow, size); i += kSlotsALine)
+      __builtin_prefetch(&slots_[i]);
+    return runners_up_[0] < size ? slots_[runners_up_[0]].ref() : kNone;
   }
   void prefetch(uint64_t hash) const override { ghosts_.prefetch(hash); }
   // The rank, the cost, the age in thousandths of a capacity, the past, and the count of the past.
@@ -210,6 +215,7 @@ class Adaptive : public Policy {
  private:
   static constexpr uint32_t kWindow = 24;
   static constexpr uint32_t kRunnersUp = 3;
+  static constexpr uint32_t kSlotsALine = 64 / sizeof(Slot);
   // Up to this many entries, all are looked at.
   static constexpr uint32_t kAll = kWindow + 4;
   static constexpr uint32_t kTicks = 1024;  // of a capacity, at least, if there are as many entries
@@ -254,7 +260,7 @@ class Adaptive : public Policy {
   void add(Ref ref, Past past, uint16_t tick) {
     number_of(ref) = slots_.size();
     slots_.push(Slot(ref, tick, past, weigh(context_.weight(ref), 1)));
-    if (weighs_) fit_capacity(2);
+    if (!knows_capacity()) fit_capacity(2);
   }
   void forget() {
     ghosts_.clear();
@@ -289,8 +295,9 @@ class Adaptive : public Policy {
     ghost_shift_ = 0;
     while (capacity_ / unit_ >> ghost_shift_ >= kTicks / 2) ghost_shift_++;
   }
-  // Where entries weigh, the capacity is how many there are. It follows when it is wrong by more
-  // than this factor.
+  bool knows_capacity() const { return bounded_ && !weighs_; }
+  // Otherwise, the capacity is how many entries there are. It follows when it is wrong by more than
+  // this factor.
   void fit_capacity(float most) {
     const auto size = static_cast<float>(slots_.size());
     const auto capacity = static_cast<float>(capacity_);
@@ -342,7 +349,7 @@ class Adaptive : public Policy {
     hazards_->begin(slots_.size() * uint64_t{std::max<uint32_t>(1, context_.options.shards)});
     sampled_ = 0;
     ghosts_.fit(slots_.size(), tight_);
-    if (weighs_) fit_capacity(1.25F);
+    if (!knows_capacity()) fit_capacity(1.25F);
   }
   // Counts the next of the windows, which are as far apart as a sample of the wanted size allows.
   uint64_t sample() {
@@ -382,7 +389,7 @@ class Adaptive : public Policy {
 
   // Of all states, in lanes of 32 bits.
   Four judge(const Four &states) const {
-    const Four ages = (tick_ - states) & UINT16_MAX;
+    const Four ages = (uint32_t{tick_} - states) & UINT16_MAX;
     Four ranks = {};
     if (hazards_ != nullptr) {
       const Four numbers = states >> (Slot::kPast + 1) & (Past::kClasses - 1);
@@ -466,18 +473,19 @@ class Adaptive : public Policy {
   LongArray<Slot> slots_;
   PastGhosts ghosts_;
   const bool tight_;     // memory is the limit
-  bool weighs_ = false;  // an entry has weighed more than 1
+  bool bounded_ = true;  // there is a limit
+  bool weighs_ = false;  // the load of an entry was not 1
   uint16_t tick_ = 0;
-  uint8_t ghost_shift_ = 0;
-  uint32_t part_ = 0;  // requests in this tick
-  uint32_t unit_ = 1;  // requests of a tick
-  uint64_t capacity_ = 1;
-  float tick_capacities_ = 1;
-  int32_t gap_scale_ = 0;
-  uint64_t requests_ = 0;  // since the tables were told
-  uint64_t news_ = 0;      // returns since then
-  uint64_t sampled_ = 0;   // windows, for this lesson
-  uint32_t hand_ = 0;      // the next window's first slot
+  uint8_t ghost_shift_ = 0;    // from ticks to the time of ghosts
+  uint32_t part_ = 0;          // requests in this tick
+  uint32_t unit_ = 1;          // requests of a tick
+  uint64_t capacity_ = 1;      // entries
+  float tick_capacities_ = 1;  // a tick's share of the capacity, in requests
+  int32_t gap_scale_ = 0;      // the same, for Past::after
+  uint64_t requests_ = 0;      // since the tables were told
+  uint64_t news_ = 0;          // returns since then
+  uint64_t sampled_ = 0;       // windows, for this lesson
+  uint32_t hand_ = 0;          // the next window's first slot
   uint32_t runners_up_[kRunnersUp] = {};
 };
 
