@@ -123,6 +123,7 @@ TEST(options_that_are_right_make_a_cache) {
       OPTIONS(.maxsize = 8, .shards = 4096),
       OPTIONS(.maxsize = 8,
               .flags = CT_FLAG_SINGLE_THREADED | CT_FLAG_NO_STATS | CT_FLAG_PRECISE_CLOCK),
+      OPTIONS(.maxsize = 8, .flags = CT_FLAG_COST_BY_TIME),
   };
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     const char *problem = ct_options_problem(&rows[i]);

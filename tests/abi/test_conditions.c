@@ -516,7 +516,7 @@ FIXTURE_TEST(condition_that_makes_no_sense_is_invalid, open_fresh(f)) {
       entry_with(.flags = CT_ENTRY_IF_SAME | CT_ENTRY_IF_ABSENT, .same = &seen),
       entry_with(.flags = CT_ENTRY_IF_SAME | CT_ENTRY_IF_PRESENT, .same = &seen),
       entry_with(.flags = CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT),
-      entry_with(.flags = 0x100),
+      entry_with(.flags = 0x200),
   };
   for (size_t i = 0; i < COUNT_OF(rows); i++)
     assert_status(CT_ERR_INVALID, set_text_with(f->cache, "a", "2", &rows[i]));

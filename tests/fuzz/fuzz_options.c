@@ -255,6 +255,10 @@ static bool is_policy(int32_t policy) {
   return (policy >= CT_POLICY_LRU && policy <= CT_POLICY_ADAPTIVE) || policy == CT_POLICY_CUSTOM;
 }
 
+static const uint32_t kKnownFlags = CT_FLAG_SINGLE_THREADED | CT_FLAG_NO_STATS |
+                                    CT_FLAG_PRECISE_CLOCK | CT_FLAG_KEEP_NOTHING |
+                                    CT_FLAG_COST_BY_TIME;
+
 static drawn draw_options(void) {
   drawn d = {0};
   bool struct_is_right = true, custom_is_right = true, allocator_is_right = true;
@@ -264,7 +268,7 @@ static drawn draw_options(void) {
   o.weight_kind = draw_int(3);
   o.maxsize = draw_number();
   o.shards = (uint32_t)(one_in(8) ? draw_number() : below(2) << below(4));
-  o.flags = (uint32_t)(one_in(16) ? draw_number() : below(16));
+  o.flags = (uint32_t)(one_in(16) ? draw_number() : below(64) & kKnownFlags);
   if (one_in(2)) o.ttl = draw_number();
   if (one_in(4)) o.tti = draw_number();
   if (one_in(2)) o.seed = draw_number();
@@ -284,7 +288,8 @@ static drawn draw_options(void) {
 
   d.is_right = struct_is_right && allocator_is_right && is_policy(o.policy) &&
                o.weight_kind >= CT_WEIGHT_COUNT && o.weight_kind <= CT_WEIGHT_MEMORY &&
-               (o.shards & (o.shards - 1)) == 0 && o.shards <= 4096 && o.flags < 16;
+               (o.shards & (o.shards - 1)) == 0 && o.shards <= 4096 &&
+               (o.flags & ~kKnownFlags) == 0;
   if (o.maxsize == 0 && (o.flags & CT_FLAG_KEEP_NOTHING) == 0) d.is_right = false;
   if (o.policy == CT_POLICY_TTL && o.ttl == 0) d.is_right = false;
   if (o.policy == CT_POLICY_TLRU && o.ttu == NULL) d.is_right = false;
@@ -339,8 +344,8 @@ static ct_entry_options *draw_entry(bool *is_right) {
   const uint32_t lifetime = CT_ENTRY_TTL | CT_ENTRY_DEADLINE;
   const uint32_t conditions = e.flags & kConditions;
   const bool by_memory = it.asked.weight_kind == CT_WEIGHT_MEMORY && it.asked.weigher == NULL;
-  if (e.flags >= 512 || ((e.flags & CT_ENTRY_COST) != 0) != (e.cost != 0) || e.reserved != 0 || (e.flags & lifetime) == lifetime ||
-      (conditions & (conditions - 1)) != 0 ||
+  if (e.flags >= 512 || ((e.flags & CT_ENTRY_COST) != 0) != (e.cost != 0) || e.reserved != 0 ||
+      (e.flags & lifetime) == lifetime || (conditions & (conditions - 1)) != 0 ||
       ((e.flags & CT_ENTRY_IF_SAME) != 0) != (e.same != NULL) ||
       (e.tag_count != 0 && ((e.flags & CT_ENTRY_TAGS) == 0 || e.tags == NULL)) ||
       e.tag_count > kMostTags || (by_memory && (e.flags & CT_ENTRY_WEIGHT) != 0) ||
