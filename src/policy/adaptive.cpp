@@ -172,14 +172,14 @@ class Adaptive : public Policy {
     if (knows_capacity()) set_capacity(maxsize / std::max<uint32_t>(1, context_.options.shards));
   }
 
-  Ref victim() override { return slots_.empty() ? kNone : slots_[choose()].ref(); }
   // A cache that never evicts needs neither tables nor ghosts, and learns nothing.
-  Ref victim_for(uint64_t) override {
-    if (!slots_.empty() && get_tables()) {
+  Ref victim(const uint64_t *coming) override {
+    if (slots_.empty()) return kNone;
+    if (coming != nullptr && get_tables()) {
       if (ghosts_.slots() == 0 || tight_) ghosts_.fit(slots_.size(), tight_);
       learn();
     }
-    return victim();
+    return slots_[choose()].ref();
   }
   // Prefetches the next window, too.
   Ref next_victim() const override {
