@@ -34,8 +34,8 @@ struct Stage {
   ct::Pins pins{memory};
   ct::Counters counters{true, nullptr};
   ct::Memory memory_of_counters{nullptr};
-  ct::LoadCounters loads{memory_of_counters, true, true};
   ct_options options = CT_OPTIONS_INIT;
+  ct::LoadCounters loads{memory_of_counters, options, true};
   ct::Tags tags{memory, options};
   ct::Flights flights{memory, nullptr, pins, counters, loads, tags};
 
