@@ -132,11 +132,13 @@ bool Index::replace_table(uint32_t size) noexcept {
 }
 
 // Returns how many homes to move for one more entry. A cache that has evicted many entries since,
-// for large ones, moves as many more, so that it gets on with a smaller table as fast.
+// for large ones, moves more, so that it gets on with a smaller table as fast: one home for each of
+// them, a few at a time.
 uint32_t Index::homes_to_move() noexcept {
   const uint32_t shed = size_then_ > size_ ? size_then_ - size_ : 0;
-  size_then_ = size_;
-  return step_ + std::min(shed, kMaxBuckets);
+  const uint32_t more = std::min(shed, kHomesAStep);
+  size_then_ = size_ + shed - more;
+  return step_ + more;
 }
 
 void Index::use_up_to(size_t end) noexcept {

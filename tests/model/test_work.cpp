@@ -395,6 +395,33 @@ TEST(what_a_policy_keeps_beside_the_entries_grows_in_steps) {
 
 // ---- Looks at other shards --------------------------------------------------------------------
 
+// Many entries leave while the table of the index is being replaced. The sizes are spread over those
+// at which a table is.
+TEST(sets_move_a_few_homes_however_many_entries_have_left) {
+  const uint64_t few = 50000;
+  for (uint64_t count = few; count < 2 * few; count += few / 12) {
+    ct_options options = CT_OPTIONS_INIT;
+    options.maxsize = CT_UNBOUNDED;
+    options.seed = 1;
+    ct_cache *cache = nullptr;
+    assert_int_equal(CT_OK, ct_cache_new_with(&options, &cache));
+    for (uint64_t key = 0; key < count; key++) ct_set(cache, &key, sizeof key, "", 0);
+    for (uint64_t key = 0; key < count; key += 4) ct_delete(cache, &key, sizeof key);
+    uint64_t holds;
+    uint64_t most;
+    ct_take_work(cache, &holds, &most);
+    for (uint64_t key = count; key < count + 100; key++) {
+      ct_set(cache, &key, sizeof key, "", 0);
+    }
+    holds = most = 0;
+    ct_take_work(cache, &holds, &most);
+    if (most > kMost)
+      fail_msg("%llu entries: %llu in one hold", static_cast<unsigned long long>(count),
+               static_cast<unsigned long long>(most));
+    ct_cache_free(cache);
+  }
+}
+
 TEST(store_looks_at_four_lines_to_find_what_is_due) {
   for (uint32_t shards = 2; shards <= 4096; shards *= 2) {
     ct_options options = CT_OPTIONS_INIT;
