@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A cache as a whole: make, free, sizes, options, expiry, statistics.
+#include <cmath>
+
 #include "base/utf8.hpp"
 #include "boundary.hpp"
 #include "cache/exposition.hpp"
@@ -102,6 +104,19 @@ ct_status ct_cache_stats_reset(ct_cache *cache) {
   if (cache == nullptr) return CT_ERR_INVALID;
   ct::unwrap(cache)->reset_stats();
   return CT_OK;
+}
+
+ct_status ct_cache_curve(ct_cache *cache, const double *scales, size_t count, double *miss_ratios) {
+  if (count != 0 && (scales == nullptr || miss_ratios == nullptr)) return CT_ERR_INVALID;
+  bool are_scales = true;
+  for (size_t i = 0; i < count; i++) {
+    are_scales = are_scales && std::isfinite(scales[i]) && scales[i] > 0;
+  }
+  if (cache != nullptr && are_scales && ct::unwrap(cache)->keeps_curve()) {
+    return ct::unwrap(cache)->miss_ratios(scales, count, miss_ratios);
+  }
+  for (size_t i = 0; i < count; i++) miss_ratios[i] = NAN;
+  return cache != nullptr && are_scales ? CT_ERR_UNSUPPORTED : CT_ERR_INVALID;
 }
 
 ct_status ct_stats_write(ct_cache *const *caches, const char *const *names, size_t count,

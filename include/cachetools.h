@@ -831,6 +831,9 @@ typedef enum ct_weight_kind {
  *  otherwise: see there. In ticks of the cache's own timer, or else in nanoseconds of the monotonic
  *  clock. For caches in which all values are loaded, as others cost 1. */
 #define CT_FLAG_COST_BY_TIME 0x20u
+/** The cache keeps its miss-ratio curve: see ct_cache_curve. Neither with CT_FLAG_NO_STATS nor with
+ *  CUSTOM. */
+#define CT_FLAG_CURVE 0x40u
 
 /** How to make a cache. Zero is the default everywhere: LRU, each entry weighs 1, one shard. Always
  *  set maxsize: 0 is refused without CT_FLAG_KEEP_NOTHING. Times are in ticks: options.ttl =
@@ -2060,6 +2063,37 @@ CT_API ct_status ct_cache_stats(const ct_cache *cache, ct_stats *out);
  * Cost:      O(shards); never allocates.
  */
 CT_API ct_status ct_cache_stats_reset(ct_cache *cache);
+
+/**
+ * Tells which part of the reads would miss in this cache, under its policy, at other sizes.
+ *
+ * It requires CT_FLAG_CURVE. The cache then runs three small caches of the same policy beside itself,
+ * on a sixteenth of the keys, or less in caches of more than some ten thousand entries: miniature
+ * simulation. They stand for 1/2, 2 and 4 times the present maxsize. Scales in between are
+ * interpolated, and others are not known. A scale of 1 is the cache itself.
+ *
+ * A miss ratio is of all reads that ct_cache_stats has counted since the last ct_cache_stats_reset
+ * or ct_resize, so it is of the present only if you reset now and then. It is not known before there
+ * were enough reads, usually some ten thousand, nor for sizes of less than about a thousand entries.
+ * On traces of a database, of a file system, of a shop and of a language model, from 10,000 entries
+ * and 100,000 reads on, the mean error was 0.003. It may be ten times that at a cliff: a size from
+ * which on a loop over many keys fits. What ct_invalidate_tag and ct_remove_if remove stays in the
+ * small caches if it has left this one before, and what a snapshot brings begins there as new.
+ *
+ * @param scales       count numbers above 0, in any order: multiples of the present maxsize
+ * @param miss_ratios  [out] count numbers from 0 to 1; NaN where it is not known
+ * @return CT_OK if all are known; CT_MISS if at least one is not; CT_ERR_UNSUPPORTED in a cache
+ *         without CT_FLAG_CURVE; CT_ERR_INVALID, also if a scale is not a finite number above 0. If
+ *         it fails, all are NaN
+ *
+ * Threads:   beside running calls the ratios are not of one instant. Where threads hit at once, some
+ *            hits of sampled keys are not told to the small caches, and count all the same.
+ * Cost:      O(shards + count); never allocates. The flag costs up to 256 kB, nothing for hits of
+ *            keys that are not sampled, some 50 instructions for misses, and for reads of sampled
+ *            keys about three gets.
+ */
+CT_API ct_status ct_cache_curve(ct_cache *cache, const double *scales, size_t count,
+                                double *miss_ratios);
 
 /**
  * Writes the statistics of several caches as text for Prometheus, in its exposition format, version

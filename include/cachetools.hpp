@@ -790,6 +790,7 @@ struct options {
   bool stats = true;
   bool precise_clock = false;
   bool keep_nothing = false; /**< maxsize may be 0: only what weighs 0 is kept */
+  bool curve = false;        /**< keeps the miss-ratio curve that miss_ratios tells */
   callback<void(const event<Key, Value> &)> listener = {};
   callback<std::uint64_t(shown_key, shown_value)> weigher = {};
   /** Until when an entry may be used; time_point::max(): for ever. */
@@ -1259,10 +1260,10 @@ class cache {
     to.weight_kind = static_cast<std::int32_t>(given.weight_kind);
     to.maxsize = limit(given.maxsize, static_cast<bool>(given.weigher));
     to.shards = given.shards;
-    to.flags = (given.single_threaded ? CT_FLAG_SINGLE_THREADED : 0u) |
-               (given.stats ? 0u : CT_FLAG_NO_STATS) |
-               (given.precise_clock ? CT_FLAG_PRECISE_CLOCK : 0u) |
-               (given.keep_nothing ? CT_FLAG_KEEP_NOTHING : 0u);
+    to.flags =
+        (given.single_threaded ? CT_FLAG_SINGLE_THREADED : 0u) |
+        (given.stats ? 0u : CT_FLAG_NO_STATS) | (given.precise_clock ? CT_FLAG_PRECISE_CLOCK : 0u) |
+        (given.keep_nothing ? CT_FLAG_KEEP_NOTHING : 0u) | (given.curve ? CT_FLAG_CURVE : 0u);
     to.ttl = detail::ticks(given.ttl);
     to.tti = detail::ticks(given.tti);
     to.refresh_ahead = detail::ticks(given.refresh_ahead);
@@ -1756,6 +1757,16 @@ class cache {
   }
   /** Counts from zero again. */
   void reset_stats() { detail::check(ct_cache_stats_reset(native())); }
+  /** Which part of the reads would miss in this cache at other sizes: multiples of the present one,
+   *  from a half to four; nullopt where that is not known, or not yet. It requires options.curve. */
+  std::vector<std::optional<double>> miss_ratios(const std::vector<double> &scales) const {
+    std::vector<double> ratios(scales.size());
+    detail::check(ct_cache_curve(native(), scales.data(), scales.size(), ratios.data()));
+    std::vector<std::optional<double>> known;
+    for (const double ratio : ratios)
+      known.push_back(ratio == ratio ? std::optional<double>(ratio) : std::nullopt);
+    return known;
+  }
 
   // ---- Iteration
 

@@ -333,6 +333,11 @@ func (c *Cache[K, V]) Stats() Stats {
 	return stats
 }
 
+// MissRatios is as ByteCache.MissRatios.
+func (c *Cache[K, V]) MissRatios(scales ...float64) ([]float64, error) {
+	return c.in.MissRatios(scales...)
+}
+
 // ResetStats counts from zero again.
 func (c *Cache[K, V]) ResetStats() {
 	_ = c.in.ResetStats()

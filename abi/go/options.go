@@ -28,6 +28,7 @@ const (
 	PreciseClock Flags = C.CT_FLAG_PRECISE_CLOCK // lifetimes end exactly; each reading costs more
 	KeepNothing  Flags = C.CT_FLAG_KEEP_NOTHING  // Options.Maxsize may be 0
 	CostByTime   Flags = C.CT_FLAG_COST_BY_TIME  // what a load has brought costs its time
+	Curve        Flags = C.CT_FLAG_CURVE         // the miss-ratio curve is kept that MissRatios tells
 )
 
 // Cause says why an entry left.

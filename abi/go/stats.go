@@ -142,6 +142,22 @@ func (c *ByteCache) ResetStats() error {
 	return c.check(C.ct_cache_stats_reset(c.handle))
 }
 
+// MissRatios tells which part of the reads would miss in this cache at other sizes: multiples of the
+// present one, from a half to four. NaN: that is not known, or not yet. It requires the flag Curve.
+func (c *ByteCache) MissRatios(scales ...float64) ([]float64, error) {
+	defer runtime.KeepAlive(c)
+	ratios := make([]float64, len(scales))
+	if len(scales) == 0 {
+		return ratios, nil
+	}
+	status := C.ct_cache_curve(c.handle, (*C.double)(&scales[0]), C.size_t(len(scales)),
+		(*C.double)(&ratios[0]))
+	if status == C.CT_MISS { // NaN tells where
+		return ratios, nil
+	}
+	return ratios, c.check(status)
+}
+
 // Counted is a cache whose counters WriteStats writes: a ByteCache or a Cache.
 type Counted interface{ counted() *ByteCache }
 

@@ -19,10 +19,12 @@
 #define CT_GUARDED_BY(lock) CT_ANNOTATE(guarded_by(lock))
 #define CT_PT_GUARDED_BY(lock) CT_ANNOTATE(pt_guarded_by(lock))
 // Mark functions. In this order: the caller holds the lock; the caller does not hold the lock; the
-// function takes the lock; the function releases the lock.
+// function takes the lock; the function takes it if it returns this value; the function releases the
+// lock.
 #define CT_REQUIRES(...) CT_ANNOTATE(requires_capability(__VA_ARGS__))
 #define CT_EXCLUDES(...) CT_ANNOTATE(locks_excluded(__VA_ARGS__))
 #define CT_ACQUIRE(...) CT_ANNOTATE(acquire_capability(__VA_ARGS__))
+#define CT_TRY_ACQUIRE(...) CT_ANNOTATE(try_acquire_capability(__VA_ARGS__))
 #define CT_RELEASE(...) CT_ANNOTATE(release_capability(__VA_ARGS__))
 // Marks a function that the analysis cannot follow. A comment beside each gives the reason, and the
 // check names them all.

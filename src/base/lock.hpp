@@ -36,6 +36,12 @@ class CT_CAPABILITY("lock") Lock {
     if (held_.exchange(1, std::memory_order_acquire) != 0) lock_slowly();
   }
 
+  // Takes the lock if it is free now.
+  bool try_lock() noexcept CT_TRY_ACQUIRE(true) {
+    return held_.load(std::memory_order_relaxed) == 0 &&
+           held_.exchange(1, std::memory_order_acquire) == 0;
+  }
+
   void unlock() noexcept CT_RELEASE() {
     if (next_ticket_.load() == first_ticket_.load(std::memory_order_relaxed)) {
       held_.store(0, std::memory_order_release);

@@ -6,6 +6,7 @@
 #include <unistd.h>  // musl declares getentropy here
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <new>
 
@@ -110,6 +111,10 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   }
   kind.make_common(block + plan.common, cache->memory_);
   bool ready = true;
+  if ((options.flags & CT_FLAG_CURVE) != 0) {
+    cache->curve_ = Curve::make(cache->memory_, cache->options_, cache->clock_);
+    ready = cache->curve_ != nullptr;
+  }
   uint32_t made = 0;
   for (; ready && made < options.shards; made++) {
     const ShardContext context = {kind,
@@ -148,6 +153,8 @@ void Cache::free() {
   for (uint32_t i = 0; i < shards_.count; i++) shards_[i].close(gone);
   // The listener is not told, but values are dropped.
   gone.tell(nullptr, nullptr, nullptr, nullptr);
+  if (curve_ != nullptr) curve_->free(memory_);
+  curve_ = nullptr;
   unrefer();
 }
 
@@ -527,6 +534,7 @@ void Cache::clear() {
     for (uint64_t from = 0; from != Index::kEnd;) shards_[i].clear_some(&from, now, gone);
   }
   tidy_negatives(now);
+  if (curve_ != nullptr) curve_->clear();
   tell(gone);
   memory_.trim();
 }
@@ -567,8 +575,18 @@ ct_status Cache::resize(uint64_t maxsize) {
   const ct_status status = pay_debt(now, gone);
   for (uint32_t i = 0; i < shards_.count; i++) shards_[i].trim();
   memory_.trim();
+  if (curve_ != nullptr) resize_curve(maxsize);
   tell(gone);
   return status;
+}
+
+void Cache::resize_curve(uint64_t maxsize) {
+  if (curve_->resize(maxsize)) {
+    for (uint32_t i = 0; i < shards_.count; i++) {
+      for (uint64_t from = 0; from != Index::kEnd;) shards_[i].tell_entries(&from);
+    }
+  }
+  curve_->restart(totals());
 }
 
 // The pool pays first. Then the shards evict, each its share, some entries at a time. In the end
@@ -675,10 +693,27 @@ void Cache::stats(ct_stats *out) {
   for (uint32_t i = 0; i < shards_.count; i++) shards_[i].add_stats(out);
 }
 
+Curve::Totals Cache::totals() {
+  ct_stats stats = CT_STATS_INIT;
+  for (uint32_t i = 0; i < shards_.count; i++) shards_[i].add_stats(&stats);
+  return {stats.hits, stats.misses};
+}
+
+ct_status Cache::miss_ratios(const double *scales, size_t count, double *ratios) {
+  const Curve::Totals counted = totals();
+  ct_status status = CT_OK;
+  for (size_t i = 0; i < count; i++) {
+    ratios[i] = curve_->miss_ratio(scales[i], counted);
+    if (std::isnan(ratios[i])) status = CT_MISS;
+  }
+  return status;
+}
+
 void Cache::reset_stats() {
   loads_.reset();
   if (negatives() != nullptr) negatives()->reset_hits();
   for (uint32_t i = 0; i < shards_.count; i++) shards_[i].reset_stats();
+  if (curve_ != nullptr) curve_->restart({0, 0});
 }
 
 #ifdef CT_VALIDATE

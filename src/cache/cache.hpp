@@ -21,6 +21,7 @@
 #include "base/options.hpp"
 #include "cache/check_options.hpp"
 #include "shard/budget.hpp"
+#include "shard/curve.hpp"
 #include "shard/record.hpp"
 #include "shard/shard.hpp"
 #include "shard/shard_batch.hpp"
@@ -187,7 +188,7 @@ class alignas(64) Cache : public Owner {
   uint64_t size();
   uint64_t currsize();
   uint64_t maxsize() const { return budget_.maxsize(); }
-  uint64_t held() const { return memory_.held(); }
+  uint64_t held() const { return memory_.held() + (curve_ != nullptr ? curve_->held() : 0); }
   bool remembers_misses() const { return options_.negative_ttl != 0; }
   bool keeps_stats() const { return (options_.flags & CT_FLAG_NO_STATS) == 0; }
   // These tell of all entries, also of those that have expired and were not removed yet. Beside
@@ -200,6 +201,9 @@ class alignas(64) Cache : public Owner {
   ct_options options() const;
   void stats(ct_stats *out);
   void reset_stats();
+  bool keeps_curve() const { return curve_ != nullptr; }
+  // Sets the miss ratio at each multiple of the size. Returns CT_MISS if one is not known, and NaN.
+  [[gnu::cold]] ct_status miss_ratios(const double *scales, size_t count, double *ratios);
   const Clock &clock() const { return clock_; }
   const Mark<Handle::kCache> &mark() const { return mark_; }
   const Shards &shards() const { return shards_; }
@@ -300,6 +304,8 @@ class alignas(64) Cache : public Owner {
                                                 Now &now, Departed &gone);
   ct_status pay_debt(Now &now, Departed &gone);
   uint64_t expire_all(Now &now, Departed &gone);
+  [[gnu::cold]] void resize_curve(uint64_t maxsize);
+  [[gnu::cold]] Curve::Totals totals();
   // What lies behind the shards, or nullptr if nothing is remembered.
   NegativeRoom *negatives() const;
   uint64_t negative_weight() const { return options_.negative_ttl == 0 ? 0 : negatives()->held(); }

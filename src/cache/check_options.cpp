@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint32_t kKnownFlags = CT_FLAG_SINGLE_THREADED | CT_FLAG_NO_STATS |
                                  CT_FLAG_PRECISE_CLOCK | CT_FLAG_KEEP_NOTHING |
-                                 CT_FLAG_COST_BY_TIME;
+                                 CT_FLAG_COST_BY_TIME | CT_FLAG_CURVE;
 constexpr uint32_t kKnownEntryFlags = CT_ENTRY_TTL | CT_ENTRY_DEADLINE | CT_ENTRY_WEIGHT |
                                       CT_ENTRY_KEEP_TTL | CT_ENTRY_TAGS | CT_ENTRY_COST |
                                       kConditions;
@@ -62,6 +62,14 @@ const char *check_options(const ct_options *given, CheckedOptions *out) {
     return "shards: it is not 0 or a power of two up to 4096.";
   }
   if ((options.flags & ~kKnownFlags) != 0) return "flags: one of them is not known.";
+  if ((options.flags & CT_FLAG_CURVE) != 0) {
+    if ((options.flags & CT_FLAG_NO_STATS) != 0) {
+      return "flags: CT_FLAG_CURVE needs the counts that CT_FLAG_NO_STATS leaves out.";
+    }
+    if (options.policy == CT_POLICY_CUSTOM) {
+      return "flags: CT_FLAG_CURVE knows no CT_POLICY_CUSTOM.";
+    }
+  }
   if (options.allocator != nullptr) {
     if (!read_struct(options.allocator, &out->allocator)) {
       return "allocator: its struct_size is not one that this library knows.";

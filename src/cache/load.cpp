@@ -288,6 +288,7 @@ bool Cache::compute_once(const Probe &probe, ct_compute_fn compute, void *user_d
   if (*status < 0) return true;
   const bool found = *status == CT_OK;
   const Entry *seen = shard.seen_by(*old);
+  shard.tell_peek(probe, found);
   const ct_bytes bytes = {old->data, old->size};
   Result result(memory_);
   *status = compute(user_data, probe.key.data, probe.key.size, found ? &bytes : nullptr,

@@ -8,6 +8,7 @@
 #include <new>
 
 #include "base/futex.hpp"
+#include "shard/shard.hpp"
 
 namespace ct {
 
@@ -41,7 +42,7 @@ ct_status Flights::join(Flight::Kind kind, const Probe &probe, Thread loader, Ho
   *hold = {flight, flight->news.load(std::memory_order_relaxed), false};
   if (flight->leased || flight->reserved) return CT_BUSY;
   give_lease(*flight, loader);
-  if (kind == Flight::kLoad) counters_.miss();
+  if (kind == Flight::kLoad) count_miss(*flight);
   return CT_LEASED;
 }
 
@@ -72,7 +73,7 @@ Landing Flights::check_in(Flight &flight, Thread loader, bool falls_back, ct_val
     if (falls_back) flight.reserved = false;
     if (falls_back || is_overtaken(flight)) return Landing::kGivenUp;
     give_lease(flight, loader);
-    if (flight.kind == Flight::kLoad) counters_.miss();
+    if (flight.kind == Flight::kLoad) count_miss(flight);
     return Landing::kLeased;
   }
   if (flight.answer == Flight::kFailure) {
@@ -88,13 +89,18 @@ Landing Flights::check_in(Flight &flight, Thread loader, bool falls_back, ct_val
   return Landing::kLanded;
 }
 
+void Flights::count_miss(const Flight &flight) {
+  counters_.miss();
+  shard_->tell_miss(flight.hash);
+}
+
 // Counts for a caller that has waited.
 void Flights::count_answer(const Flight &flight) {
   if (flight.answer == Flight::kValue) {
     counters_.hit();
     loads_.wait();
   } else {
-    counters_.miss();
+    count_miss(flight);
     loads_.shared_failure();
   }
 }
@@ -137,7 +143,7 @@ int Flights::end_hold(Flight &flight, Answers &answers) {
     // Until the waiter is told, it is this thread that the lease waits for. So a callback that is
     // told before it does not wait for the lease: that would close a ring.
     give_lease(flight, this_thread());
-    counters_.miss();
+    count_miss(flight);
     return 0;
   }
   flight.news.fetch_add(1, std::memory_order_release);

@@ -197,6 +197,7 @@ class Flights {
   int end_hold(Flight &flight, Answers &answers);
   void answer(Flight &flight, Flight::Answer answer, Answers &answers);
   bool answer_by_value(Flight &flight, const ct_value &value, Entry *entry, Answers &answers);
+  void count_miss(const Flight &flight);
   void count_answer(const Flight &flight);
   void unlist(Flight &flight);
   void destroy(Flight &flight);

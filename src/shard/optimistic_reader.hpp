@@ -40,6 +40,10 @@ class OptimisticReader {
   uint64_t deadline(const Found &found) const {
     return map_.deadline<kAccess>(found);
   }
+  // Sets weight and deadline of an entry with a key of this size. They are valid as the value is.
+  void terms(const Found &found, size_t key_size, uint64_t *weight, uint64_t *deadline) const {
+    map_.terms(found, key_size, weight, deadline);
+  }
   bool is_invalidated(const Found &found) const { return map_.is_invalidated(found); }
   bool holds(const Found &found) const { return map_.holds(found); }
   uint32_t version() const { return map_.index.version(); }

@@ -9,8 +9,12 @@
 
 namespace ct {
 
+class Curve;
+
 class Owner {
  public:
+  // Returns nullptr if the cache keeps no miss-ratio curve.
+  Curve *curve() const { return curve_; }
   // The handle refers to the cache, and so does each pin that outlives the handle.
   void refer(uint64_t count) { references_.fetch_add(count, std::memory_order_relaxed); }
   // Destroys the cache if that was the last reference.
@@ -23,6 +27,8 @@ class Owner {
   ~Owner() = default;
   Owner(const Owner &) = delete;
   Owner &operator=(const Owner &) = delete;
+
+  Curve *curve_ = nullptr;
 
  private:
   // Defined in cache.cpp: every owner is a Cache.

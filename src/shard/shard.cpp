@@ -42,7 +42,8 @@ Shard::Shard(const ShardContext &context) noexcept
       negatives_(context.negatives == nullptr
                      ? nullptr
                      : new (reinterpret_cast<char *>(this) + bytes_before_negatives(context.kind))
-                           Negatives(context.memory, *context.negatives)) {
+                           Negatives(context.memory, *context.negatives)),
+      attends_(idles_ || owner_.curve() != nullptr) {
   expect(context.options.maxsize);
   const PolicyContext policy = {
       context.memory,

@@ -30,6 +30,7 @@
 #include "policy/policy.hpp"
 #include "shard/budget.hpp"
 #include "shard/counters.hpp"
+#include "shard/curve.hpp"
 #include "shard/departed.hpp"
 #include "shard/flight.hpp"
 #include "shard/negatives.hpp"
@@ -107,6 +108,16 @@ class alignas(64) Shard {
   void add_stats(ct_stats *stats);
   void reset_stats();
   void count_read(bool is_hit);
+  // These tell the miss-ratio curve, if there is one, of a read that is counted elsewhere
+  // (shard_curve.cpp). The first one is told of a look that is no use.
+  [[gnu::cold]] void tell_peek(const Probe &probe, bool is_hit);
+  // Tells of entries from position *from of the index on, as of stores. Sets *from to where it
+  // stopped: Index::kEnd at the end. Looks at about kAtOnce entries.
+  [[gnu::cold]] void tell_entries(uint64_t *from);
+  void tell_miss(uint64_t hash) const {
+    Curve *curve = owner_.curve();
+    if (__builtin_expect(curve != nullptr, 0)) curve->miss(hash);
+  }
 
 #ifdef CT_VALIDATE
   // Returns the invariant that is broken, or NULL. The cache must be at rest.
@@ -144,8 +155,8 @@ class alignas(64) Shard {
 
   // ---- Reading (shard_read.cpp) -------------------------------------------------------------
 
-  // Hands out the value, as a use. count_miss: whether a miss is counted.
-  ct_status get(const Probe &probe, Now &now, ct_value *out, bool count_miss);
+  // Hands out the value, as a use. counts_miss: whether a miss is counted.
+  ct_status get(const Probe &probe, Now &now, ct_value *out, bool counts_miss);
   // Copies the value, as a use. *size is 0 unless the status is CT_OK or CT_ERR_BUFFER.
   ct_status get_copy(const Probe &probe, char *buffer, size_t capacity, size_t *size);
   // Neither of these is a use, and neither counts a hit or miss. peek: out may be NULL.
@@ -356,17 +367,19 @@ class alignas(64) Shard {
 
   // Called without the lock.
   void note_hit(Place place);
+  void note_miss(const char *key, size_t key_size);
   void note_miss();
   [[gnu::noinline]] ct_status get_copy_again(const char *key, size_t key_size, char *buffer,
                                              size_t capacity, size_t *size);
   // Apart from get_copy, whose stack frame it would make larger.
   [[gnu::noinline]] uint64_t read_clock() const { return clock_.read(); }
   template <class NowOf>
-  bool copy_found(const Found &found, NowOf &now, char *buffer, size_t *size, ct_status *status);
+  bool copy_found(const Probe &probe, const Found &found, NowOf &now, char *buffer, size_t *size,
+                  ct_status *status);
   [[gnu::noinline]] void record_late(ReadLog::Stripe &own, Place place);
   ct_status get_copy_under_lock(const Probe &probe, Now &now, char *buffer, size_t capacity,
                                 size_t *size);
-  ct_status get_locked(const Probe &probe, Now &now, ct_value *out, bool count_miss)
+  ct_status get_locked(const Probe &probe, Now &now, ct_value *out, bool counts_miss)
       CT_REQUIRES(lock_);
   // Hands out a value and counts a hit. Returns false if there is no memory for the pin.
   bool hand_out_hit(Place place, uint64_t hash, Now &now, ct_value *out) CT_REQUIRES(lock_);
@@ -374,6 +387,10 @@ class alignas(64) Shard {
     return pins_.hand_out(this, e, bytes, out);
   }
   void count_use(Place place, uint64_t hash, Now &now) CT_REQUIRES(lock_);
+  void count_miss(uint64_t hash) CT_REQUIRES(lock_) {
+    counters_.miss();
+    tell_miss(hash);
+  }
   void renew_idle(Entry *e, Now &now) CT_REQUIRES(lock_);
   // Returns the entry that a pinned one is now: itself, unless it has moved to another block.
   const Entry *home_of(const Entry *e) const CT_REQUIRES(lock_) {
@@ -388,6 +405,31 @@ class alignas(64) Shard {
   // Returns CT_OK if a condition that asks for what was seen holds, else the status of a write.
   // live: the entry that is present, or kNone.
   ct_status compare(Condition condition, const Entry *seen, Ref live) const CT_REQUIRES(lock_);
+
+  // ---- The miss-ratio curve (shard_curve.cpp) -----------------------------------------------
+
+  // These tell it what has come of a key. Hits and deadlines are told only of entries that are
+  // sampled: then there is a curve.
+  void tell_stored(Entry *e, uint64_t hash) const CT_REQUIRES(lock_) {
+    if (__builtin_expect(owner_.curve() != nullptr, 0)) tell_curve_stored(e, hash);
+  }
+  void tell_removed(uint64_t hash) const {
+    Curve *curve = owner_.curve();
+    if (__builtin_expect(curve != nullptr, 0)) curve->remove(hash);
+  }
+  [[gnu::noinline, gnu::cold]] void tell_miss_of(const char *key, size_t key_size) const;
+  [[gnu::noinline, gnu::cold]] void tell_curve_stored(Entry *e, uint64_t hash) const
+      CT_REQUIRES(lock_);
+  [[gnu::cold]] void tell_hit(const Entry *e, uint64_t hash) const CT_REQUIRES(lock_);
+  [[gnu::noinline, gnu::cold]] void tell_hit(const Found &found, const Probe &probe) const;
+  // The same for a read of the entry, or of a key that has none.
+  [[gnu::cold]] void tell_read_of(Ref ref, uint64_t hash) const CT_REQUIRES(lock_);
+  void tell_deadline(const Entry *e, uint64_t hash) const CT_REQUIRES(lock_) {
+    if (__builtin_expect((e->flags & kSampled) != 0, 0)) tell_curve_deadline(e, hash);
+  }
+  [[gnu::cold]] void tell_curve_deadline(const Entry *e, uint64_t hash) const CT_REQUIRES(lock_);
+  // Does what a use asks for beside being recorded.
+  [[gnu::noinline, gnu::cold]] void attend(Entry *e, uint64_t hash, Now &now) CT_REQUIRES(lock_);
 
   // ---- Storing ------------------------------------------------------------------------------
 
@@ -545,6 +587,7 @@ class alignas(64) Shard {
   uint32_t waiting_ CT_GUARDED_BY(lock_) = 0;  // requests that have a block and wait for room
   bool closed_ CT_GUARDED_BY(lock_) = false;   // ct_cache_free was called
   uint8_t large_ CT_GUARDED_BY(lock_) = kLarge;
+  const bool attends_;                                   // uses are more than counted and recorded
   uint32_t opens_at_ CT_GUARDED_BY(lock_) = UINT32_MAX;  // the number of entries at which to open
 };
 
@@ -554,6 +597,12 @@ class alignas(64) Shard {
   ReadLog::Stripe &own = reader.own_stripe();
   if (keeps_stats()) own.add(own.hits, 1);
   if (!reader.try_record(own, place)) record_late(own, place);
+}
+
+// Only a curve asks for the hash, which is found out anew: get_copy has no room to keep it.
+[[gnu::always_inline]] inline void Shard::note_miss(const char *key, size_t key_size) {
+  if (__builtin_expect(owner_.curve() != nullptr, 0)) tell_miss_of(key, key_size);
+  note_miss();
 }
 
 inline void Shard::note_miss() {
@@ -566,15 +615,16 @@ inline void Shard::note_miss() {
 // Copies a value that was found without the lock, and counts a hit, or a miss if the entry has
 // expired. Returns false, having counted nothing, if what was found does not hold.
 template <class NowOf>
-[[gnu::always_inline]] inline bool Shard::copy_found(const Found &found, NowOf &now, char *buffer,
-                                                     size_t *size, ct_status *status) {
+[[gnu::always_inline]] inline bool Shard::copy_found(const Probe &probe, const Found &found,
+                                                     NowOf &now, char *buffer, size_t *size,
+                                                     ct_status *status) {
   const OptimisticReader reader = unlocked();
   load_bytes(buffer, found.value, found.size);
   if (found.is_mortal()) {
     const uint64_t deadline = reader.deadline<Access::kOptimistic>(found);
     if (!reader.holds(found)) return false;
     if (deadline != CT_NEVER && now() >= deadline) {
-      note_miss();
+      note_miss(probe.key.data, probe.key.size);
       *size = 0;
       *status = CT_MISS;
       return true;
@@ -597,9 +647,9 @@ template <class NowOf>
   if (seek == Seek::kHit && found.size <= capacity) {
     const auto now = [this] { return read_clock(); };
     ct_status status;
-    if (copy_found(found, now, buffer, size, &status)) return status;
+    if (copy_found(probe, found, now, buffer, size, &status)) return status;
   } else if (seek == Seek::kMiss) {
-    note_miss();
+    note_miss(probe.key.data, probe.key.size);
     *size = 0;
     return CT_MISS;
   }

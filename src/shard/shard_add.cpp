@@ -32,6 +32,7 @@ bool Shard::add_as_usual(const Probe &probe, int64_t delta, Now &now, int64_t *s
   }
   policy_->update(ref, probe.hash, map_.entries.weight_of(e), now);
   counters_.hit();
+  if ((e->flags & kSampled) != 0) tell_hit(e, probe.hash);
   counters_.update();
   *sum = counter.sum;
   return true;
@@ -57,7 +58,7 @@ bool Shard::inherit(StoreRequest &request, Ref old) const {
     if (value.size != sizeof base) return false;
     std::memcpy(&base, value.data, sizeof base);
     terms.weight = map_.entries.weight_of(e);
-    terms.flags = e->flags & static_cast<uint8_t>(~kPolicyFlags);
+    terms.flags = e->flags & static_cast<uint8_t>(~kNoteFlags);
     terms.fitness = Fitness::kFits;
     from.tags.clear();
     from.keeps_tags = false;

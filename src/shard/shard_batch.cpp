@@ -157,8 +157,8 @@ void ShardBatch::use_some(const Asked *keys, uint32_t count, Now &now, const ct_
   for (uint32_t i = 0; i < count; i++) {
     const Found &found = keys[i].found;
     if (unlocked && statuses[i] != CT_OK) {
-      shard_.note_miss();
-    } else if (unlocked && found.is_lasting) {
+      shard_.note_miss(keys[i].probe.key.data, keys[i].probe.key.size);
+    } else if (unlocked && found.is_lasting && !found.is_sampled()) {
       shard_.note_hit(found.place);
     } else {
       const auto slice = static_cast<uint32_t>(std::min<uint64_t>(count - i, Shard::kAtOnce));
@@ -176,7 +176,7 @@ uint32_t ShardBatch::use_run(const Asked *keys, uint32_t count, Now &now,
   do {
     const Found &found = keys[i].found;
     if (statuses[i] != CT_OK) {
-      shard_.counters_.miss();
+      shard_.count_miss(keys[i].probe.hash);
       continue;
     }
     shard_.counters_.hit();

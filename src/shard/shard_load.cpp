@@ -15,7 +15,7 @@ ct_status Shard::join(const Probe &probe, Now &now, const Joining &joining, ct_v
   if (stale && !is_served_stale(e, now)) e = nullptr;
   if (e == nullptr || joining.forces) {
     if (is_remembered(probe, now) && !joining.forces) {
-      counters_.miss();
+      count_miss(probe.hash);
       negatives_->room().hit();
       return CT_MISS;
     }
@@ -65,6 +65,7 @@ bool Shard::hand_out_stale(Place place, uint64_t hash, Now &now, ct_value *out) 
   if (out != nullptr && !hand_out(e, map_.entries.value(e), out)) return false;
   counters_.hit();
   flights_.loads().stale_served();
+  if ((e->flags & kSampled) != 0) tell_hit(e, hash);
   uses_.record(place, hash, now);
   return true;
 }
@@ -113,6 +114,7 @@ ct_status Shard::keep(Flight &flight, Entry *old, uint64_t deadline, Now &now, D
     expiry_.remove(ref);
     begin_life(at(ref), deadline, CT_NEVER, now);
     if (has_deadline(deadline)) expiry_.insert(ref, now());
+    tell_deadline(at(ref), flight.hash);
   }
   flights_.land(flight, value, old, outdated, now, gone.answers());
   if (out != nullptr) {

@@ -19,6 +19,10 @@ class CT_CAPABILITY("lock of a shard") ShardLock {
     if (shared_) lock_.lock();
   }
   // Unchecked, as lock is.
+  bool try_lock() noexcept CT_TRY_ACQUIRE(true) CT_UNCHECKED {
+    return !shared_ || lock_.try_lock();
+  }
+  // Unchecked, as lock is.
   void unlock() noexcept CT_RELEASE() CT_UNCHECKED {
     if (shared_) lock_.unlock();
   }
@@ -31,6 +35,18 @@ class CT_CAPABILITY("lock of a shard") ShardLock {
  private:
   Lock lock_;
   const bool shared_;
+};
+
+// Holds such a lock for a scope.
+class CT_SCOPED_CAPABILITY ShardGuard {
+ public:
+  explicit ShardGuard(ShardLock &lock) noexcept CT_ACQUIRE(lock) : lock_(lock) { lock_.lock(); }
+  ~ShardGuard() CT_RELEASE() { lock_.unlock(); }
+  ShardGuard(const ShardGuard &) = delete;
+  ShardGuard &operator=(const ShardGuard &) = delete;
+
+ private:
+  ShardLock &lock_;
 };
 
 }  // namespace ct

@@ -11,7 +11,7 @@ namespace ct {
 
 void Shard::count_use(Place place, uint64_t hash, Now &now) {
   map_.entries.count_work();
-  if (idles_) renew_idle(at(place.ref), now);
+  if (__builtin_expect(attends_, 0)) attend(at(place.ref), hash, now);
   uses_.record(place, hash, now);
 }
 
@@ -37,15 +37,15 @@ bool Shard::hand_out_hit(Place place, uint64_t hash, Now &now, ct_value *out) {
 
 // ---- One key ----------------------------------------------------------------------------------
 
-ct_status Shard::get(const Probe &probe, Now &now, ct_value *out, bool count_miss) {
+ct_status Shard::get(const Probe &probe, Now &now, ct_value *out, bool counts_miss) {
   Locked locked(*this);
-  return get_locked(probe, now, out, count_miss);
+  return get_locked(probe, now, out, counts_miss);
 }
 
-ct_status Shard::get_locked(const Probe &probe, Now &now, ct_value *out, bool count_miss) {
+ct_status Shard::get_locked(const Probe &probe, Now &now, ct_value *out, bool counts_miss) {
   const Place place = map_.find_live(probe, now);
   if (place.ref == kNone) {
-    if (count_miss) counters_.miss();
+    if (counts_miss) count_miss(probe.hash);
     return CT_MISS;
   }
   return hand_out_hit(place, probe.hash, now, out) ? CT_OK : CT_ERR_NOMEM;
@@ -63,17 +63,20 @@ ct_status Shard::get_copy_again(const char *key, size_t key_size, char *buffer, 
     Found found;
     seek = reader.seek(probe, &found);
     if (seek == Seek::kMiss) {
-      note_miss();
+      note_miss(key, key_size);
       return CT_MISS;
     }
     if (seek != Seek::kHit) continue;
     if (found.size > capacity) break;
     if (reader.is_invalidated(found) && reader.holds(found)) {
-      note_miss();
+      note_miss(key, key_size);
       return CT_MISS;
     }
     ct_status status;
-    if (copy_found(found, now, buffer, size, &status)) return status;
+    if (copy_found(probe, found, now, buffer, size, &status)) {
+      if (found.is_sampled() && status == CT_OK) tell_hit(found, probe);
+      return status;
+    }
     seek = Seek::kRetry;
   }
   prefetch(probe.hash);
@@ -98,7 +101,7 @@ ct_status Shard::get_copy_under_lock(const Probe &probe, Now &now, char *buffer,
     }
     const Place place = seek == Seek::kMiss ? Place{} : map_.find_live(probe, now);
     if (place.ref == kNone) {
-      counters_.miss();
+      count_miss(probe.hash);
       return CT_MISS;
     }
     e = at(place.ref);

@@ -19,6 +19,7 @@ constexpr uint64_t kPaid = 2;
 }  // namespace
 
 [[gnu::noinline]] uint64_t Shard::leave(Ref ref, uint64_t hash, ct_cause cause, Departed &gone) {
+  if (cause == CT_CAUSE_REMOVED) tell_removed(hash);
   return leave_now(ref, hash, cause, gone, false);
 }
 
@@ -26,7 +27,10 @@ ct_status Shard::remove(const Probe &probe, Now &now, Departed &gone, ct_value *
   Settled settled(*this);
   invalidate_key(probe);
   const Ref ref = map_.find(probe).ref;
-  if (ref == kNone) return CT_MISS;
+  if (ref == kNone) {
+    tell_removed(probe.hash);
+    return CT_MISS;
+  }
   Entry *e = at(ref);
   const bool is_gone = map_.is_gone(e, now);
   if (!is_gone && out != nullptr && !hand_out(e, map_.entries.value(e), out)) return CT_ERR_NOMEM;
@@ -62,6 +66,7 @@ ct_status Shard::remove_seen(const Probe &probe, Condition condition, const Entr
   if (compare(condition, seen, live) == CT_EXISTS) return CT_EXISTS;
   invalidate_key(probe);
   // An entry that was gone was not seen, and leaves all the same: the key is invalidated.
+  if (ref == kNone) tell_removed(probe.hash);
   if (ref != kNone)
     budget_.give(leave(ref, probe.hash, cause_of(at(ref), CT_CAUSE_REMOVED, now), gone));
   return live == kNone ? CT_MISS : CT_OK;

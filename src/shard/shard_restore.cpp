@@ -39,6 +39,7 @@ void ShardStore::admit(uint64_t uses) {
   shard_.policy_->restore(ref, hash, uses, now_);
   shard_.share_.reweigh(room_, 0, map().entries.weight_of(e));
   if (has_deadline) shard_.expiry_.insert(ref, now_());
+  shard_.tell_stored(e, hash);
 }
 
 }  // namespace ct

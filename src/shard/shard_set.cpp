@@ -33,7 +33,7 @@ template <bool kMortal>
                                             const UsualSet &set) const {
   const Layout &layout = map_.entries.layout();
   const size_t bytes = layout.block_bytes(flags, set.probe.key.size, set.value.size, 0);
-  return e->pins == 0 && (e->flags & ~kPolicyFlags) == flags && layout.block_bytes(e) == bytes;
+  return e->pins == 0 && (e->flags & ~kNoteFlags) == flags && layout.block_bytes(e) == bytes;
 }
 
 // Nearly always the lengths are those of the entry, too, which is one comparison.
@@ -58,6 +58,7 @@ inline bool Shard::overwrite_as_usual(Ref ref, const UsualSet &set, Now &now) {
   policy_->update(ref, set.probe.hash, 1, now);
   if (kMortal && has_deadline(set.deadline)) expiry_.insert(ref, now());
   counters_.update();
+  tell_stored(e, set.probe.hash);
   return true;
 }
 
@@ -99,6 +100,7 @@ inline bool Shard::replace_victim(const UsualSet &set, Now &now) {
   policy_->insert(ref, set.probe.hash, now);
   if (kMortal && has_deadline(set.deadline)) expiry_.insert(ref, now());
   counters_.insert();
+  tell_stored(e, set.probe.hash);
   if (is_far) prefetch_next_victim();
   return true;
 }

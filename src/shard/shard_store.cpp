@@ -42,6 +42,7 @@ inline Next ShardStore::store_locked(ct_value *out) {
   if (old != kNone && !is_renewed(old) && map().is_gone(shard_.at(old), now_)) std::swap(old, over);
   if (__builtin_expect(request_.inherits != nullptr, 0)) {
     if (!shard_.inherit(request_, old)) return request_.end(CT_ERR_UNSUPPORTED);
+    if (request_.is_sum()) shard_.tell_read_of(old, request_.probe.hash);
     if (request_.is_sum() && request_.ref != kNone && !shard_.renew_sum(request_)) release_block();
   }
   const Verdict verdict = judge(old);
@@ -70,7 +71,8 @@ inline Next ShardStore::store_locked(ct_value *out) {
   Entry *e = commit(old);
   // An entry's first pin needs no memory.
   if (out != nullptr) shard_.hand_out(e, map().entries.value(e), out);
-  if (request_.condition == Condition::kElseUse) shard_.counters_.miss();
+  if (request_.condition == Condition::kElseUse) shard_.count_miss(request_.probe.hash);
+  shard_.tell_stored(e, request_.probe.hash);
   if (request_.flight != nullptr) land(*out, false);
   shard_.release_waiting(request_.probe.hash, e, gone_.answers());
   return request_.end(CT_OK);
@@ -160,7 +162,7 @@ void ShardStore::remove(Ref old) {
 
 inline void ShardStore::reject() {
   shard_.counters_.reject();
-  if (request_.condition == Condition::kElseUse) shard_.counters_.miss();
+  if (request_.condition == Condition::kElseUse) shard_.count_miss(request_.probe.hash);
 }
 
 // Hands back a value that is not stored, if the caller wants it. The value is in an entry that was
@@ -335,7 +337,7 @@ void ShardStore::fill(Ref ref) {
 inline bool ShardStore::overwrite(Ref ref) {
   const Layout &layout = map().entries.layout();
   Entry *e = shard_.at(ref);
-  if (!shard_.quiet_ || e->pins != 0 || (e->flags & ~kPolicyFlags) != request_.flags ||
+  if (!shard_.quiet_ || e->pins != 0 || (e->flags & ~kNoteFlags) != request_.flags ||
       (e->flags & (kApart | kTags)) != 0)
     return false;
   if (layout.block_bytes(e) !=
@@ -356,6 +358,7 @@ inline bool ShardStore::overwrite(Ref ref) {
   if (layout.deadline(e) != CT_NEVER) shard_.expiry_.insert(ref, now_());
   shard_.counters_.update();
   shard_.share_.reweigh(room_, before, request_.weight);
+  shard_.tell_stored(e, request_.probe.hash);
   return true;
 }
 
@@ -424,6 +427,7 @@ inline Next ShardStore::set_deadline_locked() {
     const ct_cause cause = shard_.cause_of_due(shard_.at(ref));
     room_.keep(shard_.leave(ref, request_.probe.hash, cause, gone_));
   }
+  if (dead) shard_.tell_removed(request_.probe.hash);
   if (dead || !is_live) return request_.end(is_live ? CT_OK : CT_MISS);
   if (request_.condition != Condition::kAlways &&
       shard_.compare(request_.condition, request_.seen, ref) != CT_OK) {
@@ -437,6 +441,7 @@ inline Next ShardStore::set_deadline_locked() {
   shard_.expiry_.remove(ref);
   map().entries.layout().lifetime(shard_.at(ref))->write = request_.deadline;
   shard_.expiry_.insert(ref, now_());
+  shard_.tell_deadline(shard_.at(ref), request_.probe.hash);
   return request_.end(CT_OK);
 }
 
@@ -479,6 +484,7 @@ inline Next ShardStore::extend(Ref ref) {
   bury_copy(ref, old, to);
   shard_.expiry_.insert(to, now_());
   shard_.share_.reweigh(room_, before, request_.weight);
+  shard_.tell_deadline(e, request_.probe.hash);
   return request_.end(CT_OK);
 }
 

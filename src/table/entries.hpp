@@ -174,7 +174,7 @@ class Entries {
     layout_.write_ways_back(e, ref);
     fill(e, key, value);
   }
-  // Does the same for an entry with the same flags and lengths, those of the policy aside.
+  // Does the same for an entry with the same lengths, and flags but for what is only noted there.
   void refill_alike(Entry *e, uint8_t flags, Bytes key, Bytes value) {
     e->flags = flags;
     layout_.fill({Layout::at(e, layout_.key_offset(flags)), key.size}, key);

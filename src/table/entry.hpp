@@ -60,9 +60,12 @@ enum : uint8_t {
   kLifetime = 4,  // has a Lifetime
   kWeight = 8,    // has a weight of its own
   kApart = 16,    // has an Apart
+  kSampled = 32,  // the cache's miss-ratio curve wants to know of its uses
 };
 // These flags belong to the policy while the entry is in the cache.
 constexpr uint8_t kPolicyFlags = 64 | 128;
+// These say nothing about where the entry's parts are.
+constexpr uint8_t kNoteFlags = kPolicyFlags | kSampled;
 // The same bits of a dead entry.
 enum : uint8_t {
   kTelling = 64,  // in the hands of the call that removed it
@@ -111,18 +114,18 @@ struct Head {
   uint16_t pins;
 
   // Returns whether the entry is of the usual form, without weight, lifetime and tags, and has a key
-  // of this size. It is one comparison for all that.
+  // of this size; and nobody asks for its uses. It is one comparison for all that.
   bool is_plain(size_t size) const {
     const Head wanted = {static_cast<uint16_t>(size), 0, 0, 0, 0};
-    const Head mask = {0xFFFF, kLifetime | kWeight | kTags, 0, 0, 0};
+    const Head mask = {0xFFFF, kLifetime | kWeight | kTags | kSampled, 0, 0, 0};
     return (form() & mask.form()) == wanted.form() && size <= 0xFFFF;
   }
-  // Returns whether nobody holds the entry, and it has these lengths and flags: those of the policy
-  // aside.
+  // Returns whether nobody holds the entry, and it has these lengths and flags, but for what is
+  // only noted in flags.
   bool is_free_with(uint8_t wanted_flags, size_t key_length, size_t value_length) const {
     const Head wanted = {static_cast<uint16_t>(key_length), wanted_flags, 0,
                          static_cast<uint16_t>(value_length), 0};
-    const Head mask = {0xFFFF, static_cast<uint8_t>(~kPolicyFlags), 0, 0xFFFF, 0xFFFF};
+    const Head mask = {0xFFFF, static_cast<uint8_t>(~kNoteFlags), 0, 0xFFFF, 0xFFFF};
     return ((whole() ^ wanted.whole()) & mask.whole()) == 0;
   }
   uint64_t whole() const {
@@ -325,6 +328,10 @@ struct Layout {
   uint64_t deadline(const Entry *e) const {
     if ((e->flags & kLifetime) == 0) return CT_NEVER;
     return deadline(*lifetime(e, e->flags));
+  }
+  // Returns the one that counts from the write.
+  uint64_t write_deadline(const Entry *e) const {
+    return (e->flags & kLifetime) != 0 ? uint64_t{lifetime(e, e->flags)->write} : CT_NEVER;
   }
   uint64_t deadline(const Lifetime &life) const {
     const uint64_t write = life.write;

@@ -22,6 +22,17 @@ Seek EntryMap::seek(const Probe &probe, Found *found) const {
   return result;
 }
 
+// Tags are left out of the weight in bytes: they lie behind what is certain.
+void EntryMap::terms(const Found &found, size_t key_size, uint64_t *weight,
+                     uint64_t *deadline) const {
+  const Layout &layout = entries.layout();
+  const char *own_weight = found.key - (found.is_mortal() ? layout.lifetime_bytes : 0) - 8;
+  *weight = (found.flags & kWeight) != 0
+                ? reinterpret_cast<const Cell<uint64_t> *>(own_weight)->acquire()
+                : entries.weigh(found.flags & kLifetime, key_size, found.size, 0);
+  *deadline = found.is_mortal() ? layout.lifetime_before(found.key)->write.acquire() : CT_NEVER;
+}
+
 // The tags are looked at before the caller finds out whether the entry was still there meanwhile. So
 // long as it is, its tags keep their records. That is asked here, too, once it is known how many
 // they are, because this says how far to read.

@@ -6,7 +6,7 @@
 // There are three ways to look up a key:
 //   - find, for writers, who hold the lock;
 //   - seek_home, for readers with the lock or without it: it looks only into the bucket where nearly
-//     every key is, and finds no entry that has tags;
+//     every key is, and finds no entry that has tags or is sampled;
 //   - seek, for readers without the lock, once seek_home was not enough. It looks everywhere.
 #ifndef CT_ENTRY_MAP_HPP
 #define CT_ENTRY_MAP_HPP
@@ -48,6 +48,7 @@ struct Found {
 
   bool is_mortal() const { return (flags & kLifetime) != 0; }
   bool has_tags() const { return (flags & kTags) != 0; }
+  bool is_sampled() const { return (flags & kSampled) != 0; }
 };
 
 struct EntryMap {
@@ -92,6 +93,8 @@ struct EntryMap {
     if (kAccess == Access::kLocked) return entries.deadline(entries.at(found.place.ref));
     return entries.layout().lifetime_before(found.key)->write.acquire();
   }
+  // Sets weight and deadline of an entry that seek has found. They are valid as the value is.
+  void terms(const Found &found, size_t key_size, uint64_t *weight, uint64_t *deadline) const;
   // Returns whether an entry that seek has found was invalidated. It is valid as the value is.
   bool is_invalidated(const Found &found) const;
   // Returns whether that which was found, and copied since then, was really there.
@@ -107,19 +110,19 @@ struct EntryMap {
   }
   template <Access kAccess>
   [[gnu::always_inline]] Seek seek_no_further(const Bucket *home, uint32_t version) const;
-  template <Access kAccess, bool kTagged = false>
+  template <Access kAccess, bool kSeeksAll = false>
   [[gnu::always_inline]] Seek examine(Ref ref, const Probe &probe, uint32_t version,
                                       Found *found) const;
 };
 
 // Tells whether ref is the key's entry. Returns kHit, and fills *found, if it is; kMiss if the
 // entry belongs to another key; kNeedsLock if the entry has to be looked at under the lock; kRetry
-// if the index has changed meanwhile, or if the entry has tags, unless kTagged.
+// if the index has changed meanwhile, or if the entry has tags or is sampled, unless kSeeksAll.
 //
 // The fewer instructions this takes, the more of the next look-up runs in the shadow of this one's
 // cache misses. Without the lock nothing that this function reads is certain before the version has
 // been loaded again. Until then it only goes where there is memory.
-template <Access kAccess, bool kTagged>
+template <Access kAccess, bool kSeeksAll>
 [[gnu::always_inline]] inline Seek EntryMap::examine(Ref ref, const Probe &probe, uint32_t version,
                                                      Found *found) const {
   const Layout &layout = entries.layout();
@@ -135,7 +138,7 @@ template <Access kAccess, bool kTagged>
     if (head.key_size != key_size) {
       return head.key_size == kApartKeySize ? Seek::kNeedsLock : Seek::kMiss;
     }
-    if (!kTagged && (head.flags & kTags) != 0) return Seek::kRetry;
+    if (!kSeeksAll && (head.flags & (kTags | kSampled)) != 0) return Seek::kRetry;
     key_offset = layout.key_offset(head.flags);
   }
   // From here on the lengths are known to be those of this entry.

@@ -702,6 +702,9 @@ static void check_stats(void) {
   CHECK(ct_stats_write(&cache, &name, 1, count_samples, &samples) == CT_OK && samples >= 35);
   CHECK(ct_cache_stats_reset(cache) == CT_OK && ct_cache_stats(cache, &stats) == CT_OK);
   CHECK(stats.hits == 0 && stats.load_ticks == 0);
+  const double scale = 1;
+  double ratio;
+  CHECK(ct_cache_curve(cache, &scale, 1, &ratio) == CT_ERR_UNSUPPORTED);
   ct_value_release(&values[0]);
   ct_value_release(&values[1]);
   CHECK(ct_cache_stats(cache, &stats) == CT_OK && stats.pinned == 0);

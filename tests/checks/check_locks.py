@@ -25,6 +25,7 @@ TRUSTED = {
         ("src/shard/shard.hpp", "[function]"),  # the lambda in Shard::under_lock
         ("src/shard/shard.hpp", "unlocked"),    # the optimistic reader
         ("src/shard/shard_lock.hpp", "lock"),
+        ("src/shard/shard_lock.hpp", "try_lock"),
         ("src/shard/shard_lock.hpp", "unlock"),
         ("src/shard/shard_store.hpp", "on_copy"),
     ],
@@ -34,6 +35,7 @@ TRUSTED = {
         ("src/base/lock.hpp", "lock"),
         ("src/shard/shard.hpp", "Locked"),
         ("src/shard/shard.hpp", "Settled"),
+        ("src/shard/shard_lock.hpp", "ShardGuard"),
         ("src/shard/shard_lock.hpp", "lock"),
     ],
 }

@@ -411,6 +411,17 @@ TEST(entries_can_be_removed) {
   assert_int_equal(1, it.stats().misses);
 }
 
+TEST(the_curve_tells_what_it_knows) {
+  options<int, int> options;
+  options.maxsize = 1;
+  options.curve = true;
+  cache<int, int> it(std::move(options));
+  assert_false(it.get(1).has_value());
+  const auto ratios = it.miss_ratios({1, 2, 9});
+  assert_true(ratios[0].value() == 1);
+  assert_false(ratios[1].has_value() || ratios[2].has_value());
+}
+
 TEST(many_keys_are_read_in_one_call) {
   cache<std::string, std::string> it(policy::lru, 10);
   it.set("a", "1");

@@ -269,6 +269,7 @@ static drawn draw_options(void) {
   o.maxsize = draw_number();
   o.shards = (uint32_t)(one_in(8) ? draw_number() : below(2) << below(4));
   o.flags = (uint32_t)(one_in(16) ? draw_number() : below(64) & kKnownFlags);
+  if (one_in(8)) o.flags |= CT_FLAG_CURVE;
   if (one_in(2)) o.ttl = draw_number();
   if (one_in(4)) o.tti = draw_number();
   if (one_in(2)) o.seed = draw_number();
@@ -291,6 +292,9 @@ static drawn draw_options(void) {
                (o.shards & (o.shards - 1)) == 0 && o.shards <= 4096 &&
                (o.flags & ~kKnownFlags) == 0;
   if (o.maxsize == 0 && (o.flags & CT_FLAG_KEEP_NOTHING) == 0) d.is_right = false;
+  if ((o.flags & CT_FLAG_CURVE) != 0 &&
+      ((o.flags & CT_FLAG_NO_STATS) != 0 || o.policy == CT_POLICY_CUSTOM))
+    d.is_right = false;
   if (o.policy == CT_POLICY_TTL && o.ttl == 0) d.is_right = false;
   if (o.policy == CT_POLICY_TLRU && o.ttu == NULL) d.is_right = false;
   if (o.policy == CT_POLICY_CUSTOM && (o.custom == NULL || !custom_is_right)) d.is_right = false;

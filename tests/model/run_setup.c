@@ -77,6 +77,8 @@ static void draw_setup(run *r, ct_policy policy) {
   if (one_in(r, 3) && !s->spare) o->shards = one_in(r, 2) ? 4 : 16;
   if (one_in(r, 3)) o->flags |= CT_FLAG_SINGLE_THREADED;
   if (one_in(r, 20)) o->flags |= CT_FLAG_NO_STATS;
+  const bool may_tell = (o->flags & CT_FLAG_NO_STATS) == 0 && policy != CT_POLICY_CUSTOM;
+  if (s->loads && may_tell && (o->seed >> 32 & 3) == 3) o->flags |= CT_FLAG_CURVE;
 
   const uint64_t kind = below(r, 8);
   if (kind == 0) o->weight_kind = CT_WEIGHT_VALUE;

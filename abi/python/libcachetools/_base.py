@@ -173,6 +173,7 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         stats: bool,
         precise_clock: bool,
         keep_nothing: bool,
+        curve: bool,
     ) -> None:
         self.close()  # if this one is made again
         self._ends = {}
@@ -185,6 +186,8 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         options.shards = unsigned(shards, 32)
         if keep_nothing:
             options.flags |= lib.CT_FLAG_KEEP_NOTHING
+        if curve:
+            options.flags |= lib.CT_FLAG_CURVE
         if not stats:
             options.flags |= lib.CT_FLAG_NO_STATS
         if precise_clock:
@@ -484,6 +487,15 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
     def reset_stats(self) -> None:
         """Count from zero again."""
         check(lib.ct_cache_stats_reset(self._open()))
+
+    def miss_ratios(self, *scales: float) -> Dict[float, Optional[float]]:
+        """Return which part of the reads would miss in this cache at other sizes: multiples of the
+        present one, from a half to four; None where that is not known, or not yet. It requires the
+        option curve."""
+        asked = scales or (0.5, 1.0, 2.0, 4.0)
+        ratios = ffi.new("double[]", len(asked))
+        check(lib.ct_cache_curve(self._open(), ffi.new("double[]", asked), len(asked), ratios))
+        return {scale: None if it != it else it for scale, it in zip(asked, ratios)}
 
     def options(self) -> Dict[str, Any]:
         """Return the options in force, with the seed that was drawn. Of a lifetime, 0 is none."""

@@ -95,6 +95,7 @@ class BytesCache(CacheBase[bytes, bytes]):
         stats: bool = True,
         precise_clock: bool = False,
         keep_nothing: bool = False,
+        curve: bool = False,
         timer: Optional[Callable[[], float]] = None,
         ttu: Optional[Callable[[bytes, bytes, float], float]] = None,
         weigher: Optional[Callable[[bytes, bytes], int]] = None,
@@ -126,6 +127,7 @@ class BytesCache(CacheBase[bytes, bytes]):
             stats,
             precise_clock,
             keep_nothing,
+            curve,
         )
         self._tasks: Dict[bytes, int] = {}  # which load what
 

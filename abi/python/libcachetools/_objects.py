@@ -81,6 +81,7 @@ class Cache(CacheBase[K, V], Generic[K, V]):
         stats: bool = True,
         precise_clock: bool = False,
         keep_nothing: bool = False,
+        curve: bool = False,
         timer: Optional[Callable[[], float]] = None,
         ttu: Optional[Callable[[K, V, float], float]] = None,
         weigher: Optional[Callable[[K, V], int]] = None,
@@ -110,6 +111,7 @@ class Cache(CacheBase[K, V], Generic[K, V]):
             stats,
             precise_clock,
             keep_nothing,
+            curve,
         )
 
     def setdefault(self, key: K, default: Any = None) -> Any:

@@ -74,6 +74,7 @@ pub const CT_FLAG_NO_STATS = 0x2;
 pub const CT_FLAG_PRECISE_CLOCK = 0x4;
 pub const CT_FLAG_KEEP_NOTHING = 0x8;
 pub const CT_FLAG_COST_BY_TIME = 0x20;
+pub const CT_FLAG_CURVE = 0x40;
 pub const CT_NOW = std.math.maxInt(u64);
 pub const CT_ORDER_ANY = 0;
 pub const CT_ORDER_COLDEST = 1;
@@ -598,6 +599,12 @@ pub extern fn ct_snapshot_load_file_with(
 pub extern fn ct_stats_init(stats: ?*ct_stats, struct_size: usize) void;
 pub extern fn ct_cache_stats(cache: ?*const ct_cache, out: ?*ct_stats) ct_status;
 pub extern fn ct_cache_stats_reset(cache: ?*ct_cache) ct_status;
+pub extern fn ct_cache_curve(
+    cache: ?*ct_cache,
+    scales: ?[*]const f64,
+    count: usize,
+    miss_ratios: ?[*]f64,
+) ct_status;
 pub extern fn ct_stats_write(
     caches: ?[*]const ?*ct_cache,
     names: ?[*]const ?[*:0]const u8,

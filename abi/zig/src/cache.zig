@@ -519,6 +519,14 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             if (is_owned) _ = try check(c.ct_cache_stats_reset(self.turns));
         }
 
+        /// Sets ratios[i] to the part of the reads that would miss in this cache at scales[i] times
+        /// the present size, from a half to four; NaN where that is not known, or not yet. It
+        /// requires the option curve.
+        pub fn missRatios(self: Self, scales: []const f64, ratios: []f64) Error!void {
+            std.debug.assert(scales.len == ratios.len);
+            _ = try check(c.ct_cache_curve(self.handle, scales.ptr, scales.len, ratios.ptr));
+        }
+
         /// The options in force, with defaults filled in and the seed that was drawn. Times are
         /// in ticks.
         pub fn optionsInForce(self: Self) Error!c.ct_options {

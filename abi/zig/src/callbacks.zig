@@ -67,6 +67,7 @@ pub const Full = struct {
         if (plain.keep_nothing) options.flags |= c.CT_FLAG_KEEP_NOTHING;
         if (plain.single_threaded) options.flags |= c.CT_FLAG_SINGLE_THREADED;
         if (plain.no_stats) options.flags |= c.CT_FLAG_NO_STATS;
+        if (plain.curve) options.flags |= c.CT_FLAG_CURVE;
         if (plain.precise_clock) options.flags |= c.CT_FLAG_PRECISE_CLOCK;
         if (plain.allocator) |allocator| {
             c.ct_allocator_init(&full.allocator, @sizeOf(c.ct_allocator));

@@ -85,6 +85,8 @@ pub const Options = struct {
     no_stats: bool = false,
     /// Lifetimes end on time, not some milliseconds late; each reading of the clock costs more.
     precise_clock: bool = false,
+    /// Keeps the miss-ratio curve that missRatios tells.
+    curve: bool = false,
     /// Must outlive the cache and its values. Null: the system's.
     allocator: ?*const std.mem.Allocator = null,
 

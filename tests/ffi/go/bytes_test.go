@@ -426,6 +426,19 @@ func TestEventsAreCounted(t *testing.T) {
 	expect(t, Stats{}, stats)
 }
 
+func TestTheCurveTellsWhatItKnows(t *testing.T) {
+	cache := open(t, ByteOptions{Maxsize: 1, Flags: Curve})
+	text(cache.Get("a"))
+	ratios, err := cache.MissRatios(1, 2, 9)
+	expectError(t, nil, err)
+	expect(t, "[1 NaN NaN]", fmt.Sprint(ratios))
+	_, err = cache.MissRatios(0)
+	expectError(t, ErrInvalid, err)
+	ratios, err = cache.MissRatios()
+	expectError(t, nil, err)
+	expect(t, 0, len(ratios))
+}
+
 // ---- Snapshots ----------------------------------------------------------------------------------
 
 // full is a writer that takes nothing.

@@ -336,6 +336,16 @@ class IterationAndStatistics(unittest.TestCase):
         buckets = cache.stats()["load_buckets"]
         self.assertEqual((12, 2), (len(buckets), sum(buckets)))
 
+    def test_the_curve_tells_what_it_knows(self):
+        cache = BytesCache(maxsize=1, curve=True)
+        cache.get(b"a")
+        self.assertEqual({1: 1.0, 2: None, 9: None}, cache.miss_ratios(1, 2, 9))
+        self.assertEqual({0.5: None, 1: 1.0, 2: None, 4: None}, cache.miss_ratios())
+        with self.assertRaises(ct.InvalidError):
+            cache.miss_ratios(0)
+        with self.assertRaises(ct.UnsupportedError):
+            BytesCache(maxsize=1).miss_ratios()
+
     def test_events_are_counted(self):
         cache = filled(BytesCache(maxsize=1), b"ab")
         cache.get(b"a"), cache.get(b"b")

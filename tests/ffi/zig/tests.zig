@@ -452,6 +452,8 @@ test "events are counted" {
     try expect(stats.inserts == 2 and stats.evictions == 1);
     try cache.resetStats();
     try expectEqual(@as(u64, 0), (try cache.stats()).hits);
+    var ratios: [1]f64 = undefined;
+    try std.testing.expectError(error.Unsupported, cache.missRatios(&.{1}, &ratios));
 }
 
 // ---- Snapshots ----------------------------------------------------------------------------------

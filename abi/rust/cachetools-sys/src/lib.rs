@@ -135,6 +135,9 @@ pub const CT_FLAG_PRECISE_CLOCK: u32 = 4;
 pub const CT_FLAG_KEEP_NOTHING: u32 = 8;
 /// What a load has brought costs the time that the load took.
 pub const CT_FLAG_COST_BY_TIME: u32 = 32;
+/// The cache keeps its miss-ratio curve: see `ct_cache_curve`. Neither with `CT_FLAG_NO_STATS` nor
+/// with CUSTOM.
+pub const CT_FLAG_CURVE: u32 = 64;
 
 /// `ct_entry_options.ttl` applies, from now on. Not together with `CT_ENTRY_DEADLINE`.
 pub const CT_ENTRY_TTL: u32 = 1;
@@ -822,6 +825,13 @@ extern "C" {
     /// Counts from zero again. This moves a baseline: an event that happens meanwhile is in the old
     /// count or in the new one, never in both, never lost.
     pub fn ct_cache_stats_reset(cache: *mut ct_cache) -> ct_status;
+    /// Tells which part of the reads would miss in this cache, under its policy, at other sizes.
+    pub fn ct_cache_curve(
+        cache: *mut ct_cache,
+        scales: *const f64,
+        count: usize,
+        miss_ratios: *mut f64,
+    ) -> ct_status;
     /// Writes the statistics of several caches as text for Prometheus, in its exposition format,
     /// version 0.0.4. Names are UTF-8, and end in a zero.
     pub fn ct_stats_write(

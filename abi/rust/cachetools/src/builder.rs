@@ -161,6 +161,12 @@ impl<C> Builder<C> {
         self
     }
 
+    /// Keeps the miss-ratio curve that `miss_ratios` tells.
+    pub fn curve(mut self) -> Self {
+        self.flags |= sys::CT_FLAG_CURVE;
+        self
+    }
+
     /// Lets `maxsize` be 0: only what weighs 0 is kept.
     pub fn keep_nothing(mut self) -> Self {
         self.flags |= sys::CT_FLAG_KEEP_NOTHING;

@@ -539,6 +539,26 @@ impl ByteCache {
         debug_assert_eq!(sys::CT_OK, status);
     }
 
+    /// Which part of the reads would miss in this cache at other sizes: multiples of the present
+    /// one, from a half to four. `None` where that is not known, or not yet. The cache has to be
+    /// built with [`curve`](Builder::curve).
+    pub fn miss_ratios(&self, scales: &[f64]) -> Result<Vec<Option<f64>>> {
+        let mut ratios = vec![f64::NAN; scales.len()];
+        // SAFETY: see above; both are as long as is said.
+        check(unsafe {
+            sys::ct_cache_curve(
+                self.raw(),
+                scales.as_ptr(),
+                scales.len(),
+                ratios.as_mut_ptr(),
+            )
+        })?;
+        Ok(ratios
+            .into_iter()
+            .map(|ratio| Some(ratio).filter(|it| !it.is_nan()))
+            .collect())
+    }
+
     /// The options in force, with defaults filled in and the seed that was drawn.
     pub fn options(&self) -> Result<Options> {
         Options::of(self)

@@ -881,6 +881,11 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
         self.bytes.reset_stats();
     }
 
+    /// As [`ByteCache::miss_ratios`].
+    pub fn miss_ratios(&self, scales: &[f64]) -> Result<Vec<Option<f64>>> {
+        self.bytes.miss_ratios(scales)
+    }
+
     /// The options in force, with defaults filled in and the seed that was drawn.
     pub fn options(&self) -> Result<Options> {
         self.bytes.options()

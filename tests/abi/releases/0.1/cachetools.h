@@ -180,6 +180,7 @@ typedef enum ct_weight_kind {
 #define CT_FLAG_PRECISE_CLOCK 0x4u
 #define CT_FLAG_KEEP_NOTHING 0x8u
 #define CT_FLAG_COST_BY_TIME 0x20u
+#define CT_FLAG_CURVE 0x40u
 typedef struct ct_options {
   size_t struct_size;
   int32_t policy;
@@ -406,6 +407,8 @@ typedef struct ct_stats {
 CT_API void ct_stats_init(ct_stats *stats, size_t struct_size);
 CT_API ct_status ct_cache_stats(const ct_cache *cache, ct_stats *out);
 CT_API ct_status ct_cache_stats_reset(ct_cache *cache);
+CT_API ct_status ct_cache_curve(ct_cache *cache, const double *scales, size_t count,
+                                double *miss_ratios);
 CT_API ct_status ct_stats_write(ct_cache *const *caches, const char *const *names, size_t count,
                                 ct_write_fn write, void *user_data);
 CT_API const char *ct_status_name(ct_status status);

@@ -408,6 +408,19 @@ fn what_ran_out_in_a_snapshot_does_not_come_back_aged() {
 // ---- Statistics ---------------------------------------------------------------------------------
 
 #[test]
+fn the_curve_tells_what_it_knows() {
+    let cache = ByteCache::builder(Policy::Lru, 1).curve().build().unwrap();
+    assert!(cache.get("a").unwrap().is_none());
+    let ratios = cache.miss_ratios(&[1.0, 2.0, 9.0]).unwrap();
+    assert_eq!(vec![Some(1.0), None, None], ratios);
+    assert_eq!(
+        Some(Error::INVALID),
+        cache.miss_ratios(&[0.0]).err()
+    );
+    assert_eq!(Some(Error::UNSUPPORTED), lru(1).miss_ratios(&[1.0]).err());
+}
+
+#[test]
 fn events_are_counted() {
     let cache = lru(1);
     cache.insert("a", "1").unwrap();
