@@ -29,6 +29,7 @@ miss. A line is a key, or a key and a size in bytes. Unpacks gzip, xz and zstd.
       --ttl N           a stored key expires at the Nth request after
       --format FORMAT   text; or u64: numbers of 8 bytes, one a request
       --csv, --json     print this instead of a table
+      --advise          also say in a sentence which policy and size to take
       --plot FILE       also draw curves with gnuplot; FILE ends in .svg or .png
       --seed N          the seed for what is random; default: 1
   -t, --threads N       replays at the same time; default: one a processor
@@ -46,9 +47,10 @@ constexpr uint64_t kMostThreads = 1024;
 constexpr const char *kDefaultSizes = "0.1%,0.2%,0.5%,1%,2%,5%,10%,20%,50%";
 
 // Options that have no letter.
-enum LongOnly { kTtl = 256, kFormat, kCsv, kJson, kPlot, kSeed };
+enum LongOnly { kTtl = 256, kAdvise, kFormat, kCsv, kJson, kPlot, kSeed };
 
 const option kOptions[] = {
+    {"advise", no_argument, nullptr, kAdvise},
     {"bytes", no_argument, nullptr, 'b'},
     {"csv", no_argument, nullptr, kCsv},
     {"format", required_argument, nullptr, kFormat},
@@ -232,6 +234,8 @@ void check_together(Options *options, const std::string &policies) {
   if (options->weighs_bytes && options->format == Format::kU64) {
     refuse("--bytes: traces of --format=u64 have no sizes");
   }
+  if (options->advises && options->output != Output::kTable)
+    refuse("--advise: it comes with a table, not with --csv or --json");
   options->policies =
       policies == "all" ? all_policies(options->ttl) : parse_policies(policies, options->ttl);
 }
@@ -289,6 +293,9 @@ Options parse_options(int argc, char **argv) {
       case 'V':
         options.action = Action::kVersion;
         return options;
+      case kAdvise:
+        options.advises = true;
+        break;
       case kCsv:
         options.output = Output::kCsv;
         break;

@@ -35,6 +35,7 @@ struct Options {
   uint64_t seed = 1;
   unsigned threads = 1;
   std::string plot;  // a path; empty: none
+  bool advises = false;
   bool quiet = false;
 };
 

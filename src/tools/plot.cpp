@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 
+#include "advice.hpp"
 #include "failure.hpp"
 #include "report.hpp"
 
@@ -22,14 +23,17 @@ extern char **environ;  // NOLINT(readability-redundant-declaration)
 namespace sim {
 namespace {
 
-// The colours of curves, in the order of policies, on white.
-const char *const kColours[] = {"#2f7de0", "#d08a1d", "#2aa06a", "#c2498d", "#8763d1", "#d2553f",
-                                "#1d9fb3", "#8a929b", "#9a9a1f", "#6b1f2a", "#b0713a", "#30363d"};
+// The colours on white of curves that are lowest somewhere: the one that is best over all sizes, then
+// the others. All other curves are grey, LRU's a darker grey, as it is what most readers know.
+const char *const kColours[] = {"#1f6fd6", "#d9730d", "#1b8a5a", "#b0389a"};
 constexpr size_t kColourCount = sizeof kColours / sizeof *kColours;
+const char *const kGrey = "#c4cad1";
+const char *const kDarkGrey = "#4d555e";
+const char *const kFaint = "#8b949e";  // of names of grey curves
 
-// The shapes of points, which distinguish curves where colours do not. Filled ones come first.
-constexpr int kPoints[] = {7, 5, 9, 11, 13, 6, 4, 8, 10, 12};
-constexpr size_t kPointCount = sizeof kPoints / sizeof *kPoints;
+constexpr double kHeight = 560;        // of a picture, in pixels
+constexpr int kRounds = 200;           // of moving names apart
+constexpr double kLabelHeight = 0.04;  // of its curves' height, so that labels do not overlap
 
 [[noreturn]] void fail(const std::string &what, int error) {
   throw Failure{kSystemFailed, what + ": " + reason_of(error)};
@@ -115,7 +119,8 @@ class Script {
 
   std::string write() {
     const std::vector<Measure> drawn = measures(options_, trace_);
-    const std::string size = std::to_string(800 * drawn.size()) + ",520";
+    const std::string size =
+        std::to_string(860 * drawn.size()) + "," + std::to_string(static_cast<int>(kHeight));
     const bool is_svg =
         options_.plot.back() == 'g' && options_.plot[options_.plot.size() - 2] == 'v';
     text_ += "set encoding utf8\n";
@@ -127,6 +132,7 @@ class Script {
       text_ += "if (strstrt(GPVAL_TERMINALS, 'pngcairo') > 0) { set terminal pngcairo size " +
                size + " noenhanced } else { set terminal png size " + size + " noenhanced }\n";
     }
+    choose_colours(drawn);
     write_setting(drawn.size());
     for (const Measure &measure : drawn) write_curves(measure);
     text_ += "unset multiplot\n";
@@ -140,10 +146,10 @@ class Script {
 
   void write_setting(size_t count) {
     text_ += "set multiplot layout 1," + std::to_string(count) + " title " +
-             quoted(describe(options_, trace_)) + "\n";
+             quoted(describe(options_, trace_) + "; a dot: lowest at that size") + "\n";
     text_ +=
         "set grid lt 1 lw 0.7 lc rgb '#dde1e5'\nset border 3 lc rgb '#737b85'\nset tics nomirror\n";
-    text_ += "set key outside right top Left reverse\nset ylabel offset 1\n";
+    text_ += "unset key\nset rmargin 19\nset ylabel offset 1\n";
     text_ += "set xlabel " + quoted(axis()) + "\n";
 
     const double least = place(columns_.front());
@@ -178,32 +184,129 @@ class Script {
     return are_percents_ ? "Size of the cache, in % of all keys" : "Size of the cache, in entries";
   }
 
-  void write_curves(const Measure &measure) {
-    double most = 0;
-    std::string plots;
-    for (size_t i = 0; i < options_.policies.size(); ++i) {
-      const std::string name = ct_policy_name(options_.policies[i]);
-      text_ += "$" + name + " << END\n";
-      for (const Column &column : columns_) {
-        const double ratio = measure.ratio(column.results[i]);
-        most = std::max(most, ratio);
-        text_ += number(place(column)) + " " + number(ratio) + "\n";
+  // A curve, and how it looks.
+  struct Curve {
+    size_t policy;
+    const char *colour;
+    bool is_lowest;  // somewhere
+    bool is_best;
+    double end;    // its last ratio
+    double label;  // where its name stands
+  };
+
+  bool is_lowest(const Measure &measure, size_t policy) const {
+    return std::any_of(columns_.begin(), columns_.end(),
+                       [&](const Column &it) { return is_least(measure, it, it.results[policy]); });
+  }
+
+  // Gives each policy the same colour in all pictures: those that are best first.
+  void choose_colours(const std::vector<Measure> &drawn) {
+    const size_t count = options_.policies.size();
+    for (size_t i = 0; i < count; ++i) colours_.push_back(is_lru(i) ? kDarkGrey : kGrey);
+    size_t next = 0;
+    const auto give = [&](size_t policy) {
+      const char *&own = colours_[policy];
+      if ((own == kGrey || own == kDarkGrey) && next < kColourCount) own = kColours[next++];
+    };
+    for (const Measure &it : drawn) give(best_policy(it, columns_));
+    for (const Measure &it : drawn) {
+      for (size_t i = 0; i < count; ++i) {
+        if (is_lowest(it, i)) give(i);
       }
-      text_ += "END\n";
-      plots += std::string(i == 0 ? "plot " : ", ") + "$" + name +
-               " with linespoints lw 2 ps 0.7 pt " + std::to_string(kPoints[i % kPointCount]) +
-               " lc rgb '" + kColours[i % kColourCount] + "' title " + quoted(name);
     }
-    // Up to the next tenth, or to the next hundredth of what is small.
+  }
+
+  // Returns the curves, the most important ones last, so that they are drawn over the others.
+  std::vector<Curve> curves(const Measure &measure) const {
+    std::vector<Curve> all;
+    const size_t best = best_policy(measure, columns_);
+    for (size_t i = 0; i < options_.policies.size(); ++i) {
+      const double end = measure.ratio(columns_.back().results[i]);
+      all.push_back({i, colours_[i], is_lowest(measure, i), i == best, end, end});
+    }
+    std::stable_sort(all.begin(), all.end(),
+                     [&](const Curve &a, const Curve &b) { return weight_of(a) < weight_of(b); });
+    return all;
+  }
+
+  bool is_lru(size_t policy) const { return options_.policies[policy] == CT_POLICY_LRU; }
+  int weight_of(const Curve &it) const {
+    return it.is_best ? 3 : it.is_lowest ? 2 : is_lru(it.policy) ? 1 : 0;
+  }
+
+  // Moves names apart that would stand over each other, up and down alike.
+  static void spread_labels(std::vector<Curve> *all, double bottom, double top) {
+    std::vector<Curve *> by_end;
+    for (Curve &it : *all) by_end.push_back(&it);
+    std::stable_sort(by_end.begin(), by_end.end(),
+                     [](const Curve *a, const Curve *b) { return a->end < b->end; });
+    const double gap = (top - bottom) * kLabelHeight;
+    for (int round = 0; round < kRounds; ++round) {
+      by_end.front()->label = std::max(by_end.front()->label, bottom);
+      by_end.back()->label = std::min(by_end.back()->label, top);
+      for (size_t i = 1; i < by_end.size(); ++i) {
+        const double overlap = by_end[i - 1]->label + gap - by_end[i]->label;
+        if (overlap <= 0) continue;
+        by_end[i - 1]->label -= overlap / 2;
+        by_end[i]->label += overlap / 2;
+      }
+    }
+  }
+
+  void write_curves(const Measure &measure) {
+    double least = 1, most = 0;
+    for (const Column &column : columns_) {
+      for (const Result &it : column.results) {
+        least = std::min(least, measure.ratio(it));
+        most = std::max(most, measure.ratio(it));
+      }
+    }
+    // Up to the next tenth, or to the next hundredth of what is small; from 0 on, unless half of the
+    // picture would be empty.
     const double step = most > 0.1 ? 0.1 : 0.01;
-    text_ += "set yrange [0:" + number(std::max(std::ceil(most / step), 1.0) * step) + "]\n";
-    text_ += "set ylabel " + quoted(measure.title) + "\n" + plots + "\n";
+    const double top = std::max(std::ceil(most / step), 1.0) * step;
+    const double bottom = least < top / 2 ? 0 : std::floor(least / step - 0.5) * step;
+    std::vector<Curve> all = curves(measure);
+    spread_labels(&all, bottom, top);
+    std::string plots, dots;
+    text_ += "unset label\n";
+    for (const Curve &it : all) {
+      const std::string name = ct_policy_name(options_.policies[it.policy]);
+      write_points(measure, it, name);
+      const std::string colour = " lc rgb '" + std::string(it.colour) + "' notitle";
+      plots += std::string(plots.empty() ? "plot " : ", ") + "$" + name + " with lines lw " +
+               (it.is_best     ? "3.5"
+                : it.is_lowest ? "2.2"
+                               : "1.3") +
+               colour;
+      // A dot says: lowest at this size.
+      if (it.is_lowest) dots += ", $" + name + "_lowest with points pt 7 ps 1.1" + colour;
+      const char *ink = it.colour == kGrey ? kFaint : it.colour;
+      text_ += "set label " + quoted(it.is_best && all.size() > 1 ? name + " (best)" : name) +
+               " at graph 1.015, first " + number(it.label) + " textcolor rgb '" + ink + "'\n";
+    }
+    text_ += "set yrange [" + number(bottom) + ":" + number(top) + "]\n";
+    text_ += "set ylabel " + quoted(measure.title) + "\n" + plots + dots + "\n";
+  }
+
+  void write_points(const Measure &measure, const Curve &curve, const std::string &name) {
+    std::string lowest;
+    text_ += "$" + name + " << END\n";
+    for (const Column &column : columns_) {
+      const Result &result = column.results[curve.policy];
+      const std::string point = number(place(column)) + " " + number(measure.ratio(result)) + "\n";
+      text_ += point;
+      if (is_least(measure, column, result)) lowest += point;
+    }
+    text_ += "END\n";
+    if (curve.is_lowest) text_ += "$" + name + "_lowest << END\n" + lowest + "END\n";
   }
 
   const Options &options_;
   const Trace &trace_;
   const std::vector<Column> &columns_;
   bool are_percents_;
+  std::vector<const char *> colours_;  // of policies
   std::string text_;
 };
 

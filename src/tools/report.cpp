@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 
+#include "advice.hpp"
 #include "file.hpp"
 
 namespace sim {
@@ -60,12 +61,6 @@ class Table {
     print_line(row);
   }
 
-  static bool is_least(const Measure &measure, const Column &column, const Result &result) {
-    return std::none_of(column.results.begin(), column.results.end(), [&](const Result &other) {
-      return other.*measure.part < result.*measure.part;
-    });
-  }
-
   std::string cell(const std::string &text, char mark) const {
     return std::string(width_ + 1 - text.size(), ' ') + text + mark;
   }
@@ -82,6 +77,7 @@ void print_table(const Options &options, const Trace &trace, const std::vector<C
     printf("\n%s (* lowest for its size)\n", measure.title);
     table.print(measure);
   }
+  if (options.advises) printf("\n%s\n", advise(options, trace, columns).c_str());
 }
 
 // ---- For programs

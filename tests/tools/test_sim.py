@@ -502,6 +502,47 @@ class TestSurroundings(SimTest):
         self.assertEqual("", self.run_in_terminal("--quiet"))
 
 
+class TestAdvice(SimTest):
+    def advice(self, *options, data):
+        """Returns the last line of the output, which has one empty line before it."""
+        table, sentence = self.output("--advise", *options, data=data).rstrip("\n").rsplit("\n\n", 1)
+        self.assertEqual(self.output(*options, data=data).rstrip("\n"), table)
+        self.assertNotIn("\n", sentence)
+        return sentence
+
+    def test_it_names_the_policy_the_size_and_what_they_spare(self):
+        self.assertEqual(
+            "Take WTINYLFU with 688 entries (5%): 34.7 % of the requests miss, 40.0 % with LRU, and "
+            "still 27.5 % with 1376 entries (10%).",
+            self.advice("--format=u64", data=self.web12_as_u64()))
+
+    def test_one_size_is_the_size(self):
+        self.assertEqual("Take LRU with 2 entries: 83.3 % of the requests miss.",
+                         self.advice("-s2", "-pLRU", data=SMALL))
+        self.assertEqual("Take FIFO with 2 entries: 66.7 % of the requests miss, 83.3 % with LRU.",
+                         self.advice("-s2", "-pLRU,FIFO", data=SMALL))
+        self.assertEqual("Take FIFO with 1 entry: 100.0 % of the requests miss.",
+                         self.advice("-s1", "-pFIFO", data=SMALL))
+
+    def test_of_equals_the_first_is_taken(self):
+        self.assertRegex(self.advice("-s3", "-pFIFO,LRU", data=SMALL), "^Take FIFO .* with LRU.$")
+        self.assertRegex(self.advice("-s3", "-pLRU,FIFO", data=SMALL), "^Take LRU with 3 entries: 50.0")
+
+    def test_it_stops_where_more_room_spares_nothing(self):
+        loop = b"".join(b"%d\n" % (i % 40) for i in range(4000))
+        self.assertEqual("Take LRU with 50 entries: 1.0 % of the requests miss, and still 1.0 % with "
+                         "500 entries.", self.advice("-s10,50,500,5000", "-pLRU", data=loop))
+
+    def test_bytes_are_judged_by_bytes(self):
+        self.assertEqual("Take LRU with 1 byte: 100.0 % of the bytes miss.",
+                         self.advice("-b", "-s1", "-pLRU", data=b"a 2\na 2\n"))
+
+    def test_it_comes_with_a_table(self):
+        for other in ("--csv", "--json"):
+            self.assert_fails(REFUSED, "--advise: it comes with a table, not with --csv or --json",
+                              "--advise", other)
+
+
 class TestPlot(SimTest):
     def path_with(self, script):
         """Returns a PATH with a gnuplot that does what the script says, or with none."""
@@ -539,9 +580,39 @@ class TestPlot(SimTest):
             f"while read -r line; do echo \"$line\"; done >{script}; echo a picture\n"))
         self.assertEqual("a picture\n", picture.read_text())
         told = script.read_text()
-        self.assertIn("'it''s $(x).txt: 6 requests for 3 keys'\n", told)
+        self.assertIn("'it''s $(x).txt: 6 requests for 3 keys; a dot: lowest at that size'\n", told)
         self.assertIn("$LRU << END\n1 1\n2 0.8333333333\nEND\n", told)
         self.assertIn("$FIFO << END\n1 1\n2 0.6666666667\nEND\n", told)
+
+    def test_picture_shows_who_is_lowest(self):
+        script = self.folder / "script"
+        # FIFO is lowest where room is for two, and no worse elsewhere; MRU is lowest nowhere.
+        self.output("-s1,2", "-pLRU,FIFO,MRU", "--plot", str(self.folder / "curve.svg"), data=SMALL * 3,
+                    env=self.path_with(f"while read -r l; do echo \"$l\"; done >{script}\n"))
+        told = script.read_text()
+        rows = self.rows("-s1,2", "-pLRU,FIFO,MRU", data=SMALL * 3)
+        least = {size: min(float(row["miss_ratio"]) for row in rows if row["size"] == size)
+                 for size in "12"}
+        for policy in ("LRU", "FIFO", "MRU"):
+            lowest = [f"{row['size']} {float(row['miss_ratio']):.10g}"[:8] for row in rows
+                      if row["policy"] == policy and float(row["miss_ratio"]) == least[row["size"]]]
+            shown = re.search(rf"\${policy}_lowest << END\n((?:.+\n)*?)END\n", told)
+            self.assertEqual(lowest, [] if shown is None else
+                             [line[:8] for line in shown.group(1).splitlines()])
+            self.assertRegex(told, rf"set label '{policy}( \(best\))?' at ")
+        self.assertEqual(1, told.count("(best)"))
+        self.assertEqual(1, told.count("lw 3.5"))
+
+    def test_a_policy_has_one_colour_in_both_pictures(self):
+        script = self.folder / "script"
+        self.output("-b", "-s1,2,3,5", "-pLRU,FIFO,LFU,MRU", "--plot", str(self.folder / "curve.svg"),
+                    data=b"a 1\nb 2\nc 3\na 1\nb 2\nd 1\na 1\n" * 3,
+                    env=self.path_with(f"while read -r l; do echo \"$l\"; done >{script}\n"))
+        for policy in ("LRU", "FIFO", "LFU", "MRU"):
+            colours = re.findall(rf"\${policy} with lines lw [\d.]+ lc rgb '(#\w+)'",
+                                 script.read_text())
+            self.assertEqual(2, len(colours))
+            self.assertEqual(colours[0], colours[1])
 
     def draw(self, name, *options, data=SMALL):
         picture = self.folder / name
@@ -551,7 +622,7 @@ class TestPlot(SimTest):
     def test_svg(self):
         if not ARGUMENTS.gnuplot:
             return
-        for options, expected in ((["-pLRU,ARC"], ["LRU", "ARC", "0.1%", "50%", "Miss ratio"]),
+        for options, expected in ((["-pLRU,ARC"], ["LRU (best)", "ARC", "0.1%", "50%", "Miss ratio"]),
                                   (["-pLRU", "-s1"], ["LRU", "Size of the cache, in entries"]),
                                   (["-pLRU", "-s1,2000000"], ["1", "2000000"]),
                                   (["-pLRU", "-s1k,2k,3k,4k,5k,6k,7k,8k,9k,10k,11k,12k,20k"],
@@ -572,7 +643,7 @@ class TestPlot(SimTest):
             return
         picture = self.draw("curve.png")
         self.assertEqual(b"\x89PNG\r\n\x1a\n", picture[:8])
-        self.assertEqual((800, 520), struct.unpack(">II", picture[16:24]))
+        self.assertEqual((860, 560), struct.unpack(">II", picture[16:24]))
 
 
 class Tap(unittest.TestResult):
