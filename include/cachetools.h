@@ -831,8 +831,8 @@ typedef enum ct_weight_kind {
  *  otherwise: see there. In ticks of the cache's own timer, or else in nanoseconds of the monotonic
  *  clock. For caches in which all values are loaded, as others cost 1. */
 #define CT_FLAG_COST_BY_TIME 0x20u
-/** The cache keeps its miss-ratio curve: see ct_cache_curve. Neither with CT_FLAG_NO_STATS nor with
- *  CUSTOM. */
+/** The cache keeps its miss-ratio curve: see ct_cache_curve. It reads the timer more often then.
+ *  Neither with CT_FLAG_NO_STATS nor with CUSTOM. */
 #define CT_FLAG_CURVE 0x40u
 
 /** How to make a cache. Zero is the default everywhere: LRU, each entry weighs 1, one shard. Always

@@ -179,7 +179,7 @@ class Hazards {
   static constexpr uint64_t kPutOff = 4;
   static constexpr uint64_t kNews = 64;
   // After so many capacities, or kLeastHalfLife requests, what was counted counts half.
-  static constexpr float kHalfLife = 24;
+  static constexpr float kHalfLife = 40;
   static constexpr float kLeastHalfLife = 2000;
   static constexpr float kPrior = 0.08F;  // the hazard of an age of which nothing is known
   // How many entries' worth of doubt there is: what is known of the next larger set of classes

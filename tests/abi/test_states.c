@@ -666,6 +666,11 @@ static ct_status maxsize(scene *s) {
 static ct_status memory(scene *s) {
   return ct_memory(s->cache) == 0 ? CT_MISS : CT_OK;
 }
+static ct_status curve(scene *s) {
+  const double scale = 1;
+  double ratio;
+  return ct_cache_curve(s->cache, &scale, 1, &ratio);
+}
 
 static ct_status options(scene *s) {
   ct_options options = CT_OPTIONS_INIT;
@@ -929,6 +934,9 @@ static const row kRows[] = {
         "MISS REMOVED"),
     ROW(ct_maxsize, "", maxsize, USUAL, "OK", "OK =1", "OK >1", "OK ~1", "OK", "OK !", "OK"),
     ROW(ct_memory, "", memory, USUAL, "OK", "OK =1", "OK >1", "OK ~1", "OK", "OK !", "OK"),
+    ROW(ct_cache_curve, "", curve, USUAL, "ERR_UNSUPPORTED", "ERR_UNSUPPORTED =1",
+        "ERR_UNSUPPORTED >1", "ERR_UNSUPPORTED ~1", "ERR_UNSUPPORTED", "ERR_UNSUPPORTED !",
+        "ERR_UNSUPPORTED"),
     ROW(ct_cache_options, "", options, USUAL, "OK", "OK =1", "OK >1", "OK ~1", "OK", "OK !", "OK"),
     ROW(ct_cache_stats, "", stats, USUAL, "MISS", "OK =1", "OK >1", "OK ~1", "OK", "MISS !", "OK"),
     ROW(ct_cache_stats_reset, "", stats_reset, USUAL, "OK", "OK =1", "OK >1", "OK ~1", "OK", "OK !",

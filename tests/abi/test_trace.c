@@ -139,6 +139,85 @@ TEST(adaptive_spares_a_ninth_of_the_misses_of_fifo) {
   assert_true(sum / (double)count > 0.113);
 }
 
+/* ---- Sizes ---------------------------------------------------------------------------------- */
+
+/* A key's size, drawn by the key: all from 1 to 1,023, small ones more often. */
+static uint64_t size_of(uint64_t key) {
+  uint64_t state = key;
+  const uint64_t bits = 1 + test_random_below(&state, 10);
+  return 1 + test_random_below(&state, ((uint64_t)1 << bits) - 1);
+}
+
+/* The yardstick for entries that differ in size: GDSF (Cherkasova, "Improving WWW Proxies
+ * Performance with Greedy-Dual-Size-Frequency Caching Policy", 1998). An entry's priority is its
+ * number of uses for its size, plus the priority of the last victim. The lowest leaves. */
+static double gdsf_misses(const uint64_t *keys, size_t count, uint64_t room) {
+  uint64_t key_count = 0;
+  for (size_t i = 0; i < count; i++)
+    if (keys[i] >= key_count) key_count = keys[i] + 1;
+  double *priorities = calloc(key_count, sizeof *priorities);
+  uint64_t *uses = calloc(key_count, sizeof *uses); /* 0: not there */
+  uint64_t *there = calloc(key_count, sizeof *there);
+  assert_true(priorities != NULL && uses != NULL && there != NULL);
+  double last = 0;
+  uint64_t used = 0, size = 0, misses = 0;
+  for (size_t i = 0; i < count; i++) {
+    const uint64_t key = keys[i];
+    if (uses[key]++ == 0) {
+      misses++;
+      for (; used + size_of(key) > room; size--) {
+        uint64_t least = 0;
+        for (uint64_t k = 1; k < size; k++)
+          if (priorities[there[k]] < priorities[there[least]]) least = k;
+        const uint64_t victim = there[least];
+        last = priorities[victim];
+        uses[victim] = 0;
+        used -= size_of(victim);
+        there[least] = there[size - 1];
+      }
+      used += size_of(key);
+      there[size++] = key;
+    }
+    priorities[key] = last + (double)uses[key] / (double)size_of(key);
+  }
+  free(priorities);
+  free(uses);
+  free(there);
+  return (double)misses / (double)count;
+}
+
+static double weighed_misses(ct_policy policy, const uint64_t *keys, size_t count, uint64_t room) {
+  ct_cache *cache = cache_of(.policy = policy, .maxsize = room, .seed = 7);
+  ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
+  entry.flags = CT_ENTRY_WEIGHT;
+  uint64_t misses = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (ct_get(cache, &keys[i], sizeof keys[i], NULL) == CT_OK) continue;
+    misses++;
+    entry.weight = size_of(keys[i]);
+    assert_status(CT_OK, ct_set_with(cache, &keys[i], sizeof keys[i], NULL, 0, &entry));
+  }
+  ct_cache_free(cache);
+  return (double)misses / (double)count;
+}
+
+TEST(adaptive_is_nearer_to_gdsf_than_to_lru_where_sizes_differ) {
+  size_t count;
+  uint64_t *keys = read_trace(cells[0].trace, &count);
+  if (count > 100000) count = 100000;
+  for (uint64_t room = 4000; room <= 256000; room *= 4) {
+    const double gdsf = gdsf_misses(keys, count, room);
+    const double lru = weighed_misses(CT_POLICY_LRU, keys, count, room);
+    const double own = weighed_misses(CT_POLICY_ADAPTIVE, keys, count, room);
+    printf("# %s, %llu bytes: LRU %.4f, GDSF %.4f, ADAPTIVE %.4f\n", cells[0].trace,
+           (unsigned long long)room, lru, gdsf, own);
+    fflush(stdout);
+    assert_true(own < gdsf * 1.1);
+    assert_true(own < (gdsf + lru) / 2);
+  }
+  free(keys);
+}
+
 /* ---- Rows ----------------------------------------------------------------------------------- */
 
 /* Returns NULL if the policy is not compared. */

@@ -114,6 +114,10 @@ bool weighs_memory(const run *r) {
   return r->options.weight_kind == CT_WEIGHT_MEMORY && r->options.weigher == NULL;
 }
 
+bool reads_freely(const run *r) {
+  return weighs_memory(r) || (r->options.flags & CT_FLAG_CURVE) != 0;
+}
+
 /* ---- The custom policy ---------------------------------------------------------------------- */
 
 static int custom_find(const custom_state *state, uint32_t id) {

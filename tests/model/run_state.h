@@ -245,6 +245,9 @@ void on_drop(void *user_data, const void *value, size_t size);
 bool matches(const run *r, int key, uint64_t prefix);
 bool on_match(void *user_data, const void *key, size_t key_length, const void *value, size_t size);
 bool weighs_memory(const run *r);
+/* Returns whether it is not known how often a call reads the timer. Where memory is weighed, the
+ * test itself calls the cache to look weights up; and the miniatures of a curve read the time, too. */
+bool reads_freely(const run *r);
 
 /* A policy with every function, and one with only those that are required. */
 extern const ct_policy_ops kFullOps;

@@ -18,6 +18,7 @@ uint64_t test_random(uint64_t *state);
 uint64_t test_random_below(uint64_t *state, uint64_t n);
 }
 
+#include "cache/cache.hpp"
 #include "shard/flight.hpp"
 #include "shard/waits.hpp"
 
@@ -28,8 +29,9 @@ namespace {
 using ct::Flight;
 using ct::Hold;
 
-// The flights of a shard, without the shard.
+// Flights of their own, beside those of the shard that they are told to be of.
 struct Stage {
+  ct_cache *cache = ct_cache_new(CT_POLICY_LRU, 1);
   ct::Memory memory{nullptr};
   ct::Pins pins{memory};
   ct::Counters counters{true, nullptr};
@@ -37,7 +39,13 @@ struct Stage {
   ct_options options = CT_OPTIONS_INIT;
   ct::LoadCounters loads{memory_of_counters, options, true};
   ct::Tags tags{memory, options};
-  ct::Flights flights{memory, nullptr, pins, counters, loads, tags};
+  ct::Flights flights{
+      memory, &reinterpret_cast<ct::Cache *>(cache)->shards()[0], pins, counters, loads, tags};
+
+  Stage() = default;
+  ~Stage() { ct_cache_free(cache); }
+  Stage(const Stage &) = delete;
+  Stage &operator=(const Stage &) = delete;
 
   ct_status join(Flight::Kind kind, const char *key, ct::Thread thread, Hold *hold) {
     const ct_status status = flights.join(kind, probe_of(key), thread, hold);
