@@ -740,7 +740,7 @@ typedef void (*ct_listener_fn)(void *user_data, const ct_event *event);
 
 /** Is called once for each stored copy of a value, after the value has left the cache and its last
  *  pin is gone, also by and after ct_cache_free. Not called for a value that was handed back
- *  instead of being stored. For values that hold pointers. */
+ *  instead of being stored, but see CT_FLAG_DROP_LOADED. For values that hold pointers. */
 typedef void (*ct_drop_fn)(void *user_data, const void *value, size_t value_size);
 
 /** Is shown an entry. */
@@ -827,6 +827,12 @@ typedef enum ct_weight_kind {
 /** maxsize may be 0, which without this flag is taken for forgotten: CT_ERR_INVALID. With another
  *  maxsize, this flag does nothing. */
 #define CT_FLAG_KEEP_NOTHING 0x8u
+/** drop is also called for a value that a load has brought and that is not kept, once its last pin is
+ *  gone: nobody else can know when all who waited for it have released it. So a value is the
+ *  library's as soon as ct_lease_fulfil has returned CT_OK or CT_NOT_STORED, or a call that loads has
+ *  handed it out. Other calls hand back what they do not store, and without drop, this flag does
+ *  nothing. */
+#define CT_FLAG_DROP_LOADED 0x10u
 /** A value that a load has brought costs the time that the load took, unless CT_ENTRY_COST says
  *  otherwise: see there. In ticks of the cache's own timer, or else in nanoseconds of the monotonic
  *  clock. For caches in which all values are loaded, as others cost 1. */

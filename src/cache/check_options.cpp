@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint32_t kKnownFlags = CT_FLAG_SINGLE_THREADED | CT_FLAG_NO_STATS |
                                  CT_FLAG_PRECISE_CLOCK | CT_FLAG_KEEP_NOTHING |
-                                 CT_FLAG_COST_BY_TIME | CT_FLAG_CURVE;
+                                 CT_FLAG_DROP_LOADED | CT_FLAG_COST_BY_TIME | CT_FLAG_CURVE;
 constexpr uint32_t kKnownEntryFlags = CT_ENTRY_TTL | CT_ENTRY_DEADLINE | CT_ENTRY_WEIGHT |
                                       CT_ENTRY_KEEP_TTL | CT_ENTRY_TAGS | CT_ENTRY_COST |
                                       kConditions;

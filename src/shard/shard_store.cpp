@@ -178,7 +178,9 @@ inline bool ShardStore::give_back(ct_value *out) {
     return false;
   }
   Entry *e = shard_.at(ref);
-  e->die(kNoDrop);
+  const bool is_ours =
+      request_.flight != nullptr && (shard_.options_.flags & CT_FLAG_DROP_LOADED) != 0;
+  e->die(is_ours ? 0 : kNoDrop);
   e->prev = ref;
   e->next = kNone;
   map().entries.fill(e, request_.probe.key, request_.value);

@@ -774,6 +774,68 @@ COUNTED_TEST(memory_of_many_small_departed_values_goes_back, CT_UNBOUNDED) {
   assert_true(ct_memory(c->cache) < kCount * sizeof(bytes) / 8);
 }
 
+/* Keeps what it is told of. */
+static void keep_value(void *user_data, ct_status status, const ct_value *value, ct_lease *lease) {
+  assert_status(CT_OK, status);
+  assert_null(lease);
+  assert_status(CT_OK, ct_value_ref(value, user_data));
+}
+
+/* Has a load bring a value, which is not kept, as the key is deleted meanwhile, to its own caller and
+ * to one that waits. Returns how many drops there are before the latter has released it. */
+static uint64_t drops_of_a_loaded_value(counted *c) {
+  ct_lease *lease, *none;
+  ct_value own = poisoned_value(), waited = poisoned_value();
+  assert_status(CT_LEASED, ct_get_or_lease(c->cache, "a", 1, 0, NULL, &lease));
+  assert_status(CT_PENDING, ct_get_or_lease_async(c->cache, "a", 1, NULL, keep_value, &waited, NULL,
+                                                  &none, NULL));
+  assert_status(CT_MISS, delete_text(c->cache, "a"));
+  assert_status(CT_NOT_STORED, ct_lease_fulfil(lease, "1", 1, NULL, &own));
+  assert_value("1", waited);
+  ct_value_release(&own);
+  const uint64_t drops = c->drops;
+  churn(c->cache, 100);
+  assert_value("1", waited);
+  assert_status(CT_OK, ct_clear(c->cache));
+  c->drops = 0;
+  ct_value_release(&waited);
+  return drops;
+}
+
+/* Nobody could tell when a value that several had got was to be freed. */
+TEST(a_loaded_value_that_is_not_kept_is_dropped_if_the_cache_is_to_drop_it) {
+  counted c;
+  ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = 8;
+  options.flags = CT_FLAG_DROP_LOADED;
+  open_with(&c, options);
+  assert_int_equal(0, drops_of_a_loaded_value(&c));
+  assert_int_equal(1, c.drops);
+  assert_int_equal('1', c.dropped);
+
+  /* Also if nobody asks for it, or the cache is freed before. */
+  ct_lease *lease;
+  const ct_entry_options dead = {.struct_size = sizeof dead, .flags = CT_ENTRY_TTL};
+  assert_status(CT_LEASED, ct_get_or_lease(c.cache, "b", 1, 0, NULL, &lease));
+  assert_status(CT_NOT_STORED, ct_lease_fulfil(lease, "2", 1, &dead, NULL));
+  assert_int_equal(2, c.drops);
+  ct_value held;
+  assert_status(CT_LEASED, ct_get_or_lease(c.cache, "b", 1, 0, NULL, &lease));
+  assert_status(CT_NOT_STORED, ct_lease_fulfil(lease, "3", 1, &dead, &held));
+  assert_status(CT_NOT_STORED, ct_set_with(c.cache, "b", 1, "not loaded", 10, &dead));
+  ct_cache_free(c.cache);
+  assert_int_equal(2, c.drops);
+  ct_value_release(&held);
+  assert_int_equal(3, c.drops);
+  assert_int_equal('3', c.dropped);
+  assert_int_equal(0, c.allocator.blocks);
+}
+
+COUNTED_TEST(a_loaded_value_that_is_not_kept_is_handed_back_otherwise, 8) {
+  assert_int_equal(0, drops_of_a_loaded_value(c));
+  assert_int_equal(0, c->drops);
+}
+
 TEST(free_leaves_nothing_behind) {
   for (uint32_t shards = 1; shards <= 16; shards *= 4) {
     counted c;

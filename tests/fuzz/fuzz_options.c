@@ -257,6 +257,7 @@ static bool is_policy(int32_t policy) {
 
 static const uint32_t kKnownFlags = CT_FLAG_SINGLE_THREADED | CT_FLAG_NO_STATS |
                                     CT_FLAG_PRECISE_CLOCK | CT_FLAG_KEEP_NOTHING |
+                                    CT_FLAG_DROP_LOADED |
                                     CT_FLAG_COST_BY_TIME | CT_FLAG_CURVE;
 
 static drawn draw_options(void) {

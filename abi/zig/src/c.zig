@@ -73,6 +73,7 @@ pub const CT_FLAG_SINGLE_THREADED = 0x1;
 pub const CT_FLAG_NO_STATS = 0x2;
 pub const CT_FLAG_PRECISE_CLOCK = 0x4;
 pub const CT_FLAG_KEEP_NOTHING = 0x8;
+pub const CT_FLAG_DROP_LOADED = 0x10;
 pub const CT_FLAG_COST_BY_TIME = 0x20;
 pub const CT_FLAG_CURVE = 0x40;
 pub const CT_NOW = std.math.maxInt(u64);

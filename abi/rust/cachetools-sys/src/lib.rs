@@ -133,6 +133,12 @@ pub const CT_FLAG_PRECISE_CLOCK: u32 = 4;
 /// `maxsize` may be 0, which without this flag is taken for forgotten: `CT_ERR_INVALID`. With another
 /// maxsize, this flag does nothing.
 pub const CT_FLAG_KEEP_NOTHING: u32 = 8;
+/// drop is also called for a value that a load has brought and that is not kept, once its last pin is
+/// gone: nobody else can know when all who waited for it have released it. So a value is the
+/// library's as soon as `ct_lease_fulfil` has returned `CT_OK` or `CT_NOT_STORED`, or a call that loads
+/// has handed it out. Other calls hand back what they do not store, and without drop, this flag does
+/// nothing.
+pub const CT_FLAG_DROP_LOADED: u32 = 16;
 /// What a load has brought costs the time that the load took.
 pub const CT_FLAG_COST_BY_TIME: u32 = 32;
 /// The cache keeps its miss-ratio curve: see `ct_cache_curve`. Neither with `CT_FLAG_NO_STATS` nor

@@ -179,6 +179,7 @@ typedef enum ct_weight_kind {
 #define CT_FLAG_NO_STATS 0x2u
 #define CT_FLAG_PRECISE_CLOCK 0x4u
 #define CT_FLAG_KEEP_NOTHING 0x8u
+#define CT_FLAG_DROP_LOADED 0x10u
 #define CT_FLAG_COST_BY_TIME 0x20u
 #define CT_FLAG_CURVE 0x40u
 typedef struct ct_options {
