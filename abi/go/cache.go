@@ -3,7 +3,6 @@
 package cachetools
 
 import (
-	"sync/atomic"
 	"time"
 	"unsafe"
 )
@@ -17,10 +16,7 @@ type Cache[K comparable, V any] struct {
 	in      numbers
 	keys    keys[K]
 	slots   *slots[V]
-	flights flights[V]
-	counts  bool
-
-	waits, sharedFailures atomic.Uint64 // of those who waited here
+	flights flights
 }
 
 // New makes a cache of at most maxsize entries; 0 is refused. Policies that require more options are
@@ -52,8 +48,7 @@ func Open[K comparable, V any](options Options[K, V]) (*Cache[K, V], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Cache[K, V]{in: numbers{in, drop}, keys: keys, slots: slots,
-		counts: options.Flags&NoStats == 0}, nil
+	return &Cache[K, V]{in: numbers{in, drop}, keys: keys, slots: slots}, nil
 }
 
 // numbered returns options of a cache of numbers. Its callbacks must not hold the cache.
@@ -324,12 +319,6 @@ func (c *Cache[K, V]) Expire() int { return c.in.Expire(nil) }
 // Stats returns the counters; those of a closed cache are 0.
 func (c *Cache[K, V]) Stats() Stats {
 	stats, _ := c.in.Stats()
-	if waits, failures := c.waits.Load(), c.sharedFailures.Load(); c.counts {
-		stats.Hits += waits
-		stats.Waits += waits
-		stats.Misses += failures
-		stats.SharedFailures += failures
-	}
 	return stats
 }
 
@@ -339,8 +328,4 @@ func (c *Cache[K, V]) MissRatios(scales ...float64) ([]float64, error) {
 }
 
 // ResetStats counts from zero again.
-func (c *Cache[K, V]) ResetStats() {
-	_ = c.in.ResetStats()
-	c.waits.Store(0)
-	c.sharedFailures.Store(0)
-}
+func (c *Cache[K, V]) ResetStats() { _ = c.in.ResetStats() }

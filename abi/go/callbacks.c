@@ -220,6 +220,12 @@ ct_status ct_go_get_or_load_many(ct_cache *cache, const void *keys, const size_t
                              values, statuses);
 }
 
+void ct_go_done(void *waiter, ct_status status, const ct_value *value, ct_lease *lease) {
+  ct_go_number out = {.status = status, .lease = lease};
+  if (value != NULL) out.number = *(const uint64_t *)value->data;
+  ctGoDone((uintptr_t)waiter, out);
+}
+
 static ct_status compute(void *call, const void *key, size_t key_size, const ct_bytes *old,
                          ct_result *result) {
   (void)key, (void)key_size;

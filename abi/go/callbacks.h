@@ -62,6 +62,7 @@ ct_status ct_go_snapshot_save(ct_cache *cache, uintptr_t call);
 ct_status ct_go_stats_write(ct_cache *const *caches, const char *const *names, size_t count,
                             uintptr_t call);
 ct_status ct_go_snapshot_load(ct_cache *cache, uintptr_t call, uint32_t flags);
+void ct_go_done(void *waiter, ct_status status, const ct_value *value, ct_lease *lease);
 ct_go_value ct_go_compute(ct_cache *cache, const char *key, size_t key_size, uintptr_t call);
 
 /* The memo uses shared, or if that is NULL a cache of its own, made from plain. */

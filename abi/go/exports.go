@@ -297,6 +297,11 @@ func ctGoLoadMany(handle C.uintptr_t, keys *C.ct_bytes, count C.size_t,
 	return status
 }
 
+//export ctGoDone
+func ctGoDone(handle C.uintptr_t, out C.ct_go_number) {
+	cgo.Handle(handle).Value().(waiter).done(out)
+}
+
 //export ctGoCompute
 func ctGoCompute(handle C.uintptr_t, old *C.ct_bytes, result *C.ct_result) C.ct_status {
 	c := callOf(handle)

@@ -97,8 +97,8 @@ func (c *Cache[K, V]) GetOrLoadMany(ctx context.Context, keys []K,
 type batch[K comparable, V any] struct {
 	flight
 	absent []K
-	loads  []*valueFlight[V] // of the absent keys
-	others []K               // that others load
+	loads  []*valueFlight // of the absent keys
+	others []K            // that others load
 }
 
 // look looks a key up, or takes its lease.

@@ -96,6 +96,24 @@ package cachetools
 //   return out;
 // }
 //
+// /* What a call that may wait has found, and what cancels it. */
+// typedef struct ct_go_wait {
+//   ct_go_number found;
+//   ct_wait *wait;
+// } ct_go_wait;
+//
+// static ct_go_wait number_await(ct_cache *cache, _GoString_ text, uint64_t word, size_t size,
+//                                uintptr_t waiter, bool can_end) {
+//   ct_value value;
+//   ct_lease *lease;
+//   ct_go_wait out = {.wait = NULL};
+//   const ct_status status = ct_get_or_lease_async(cache, KEY, NULL, ct_go_done, (void *)waiter,
+//                                                  &value, &lease, can_end ? &out.wait : NULL);
+//   out.found = read(status, &value);
+//   out.found.lease = lease;
+//   return out;
+// }
+//
 // static ct_go_change number_fulfil(ct_lease *lease, uintptr_t callbacks, uint64_t number) {
 //   ct_go_change out = {.number = number};
 //   CHANGE(out, ct_lease_fulfil(lease, &number, sizeof number, NULL, NULL));
@@ -105,6 +123,7 @@ import "C"
 
 import (
 	"runtime"
+	"runtime/cgo"
 	"unsafe"
 )
 
@@ -192,6 +211,14 @@ func (n numbers) pop(key encoded) (Value, error) {
 func (n numbers) getOrLease(key encoded) C.ct_go_number {
 	defer runtime.KeepAlive(n.ByteCache)
 	return C.number_get_or_lease(n.handle, key.text, C.uint64_t(key.word), C.size_t(key.size))
+}
+
+// await does the same, but waits for the lease: with CT_PENDING, the waiter is told. It can be
+// cancelled only if that is said.
+func (n numbers) await(key encoded, waiter cgo.Handle, canEnd bool) C.ct_go_wait {
+	defer runtime.KeepAlive(n.ByteCache)
+	return C.number_await(n.handle, key.text, C.uint64_t(key.word), C.size_t(key.size),
+		C.uintptr_t(waiter), C.bool(canEnd))
 }
 
 // fulfil ends a lease, whatever it returns.

@@ -402,7 +402,7 @@ func waitForWaiters(t *testing.T, count int) {
 	for deadline := time.Now().Add(time.Minute); ; runtime.Gosched() {
 		stacks := make([]byte, 1<<20)
 		stacks = stacks[:runtime.Stack(stacks, true)]
-		if strings.Count(string(stacks), "cachetools.(*flight).wait") >= count {
+		if strings.Count(string(stacks), "cachetools.(*valueWaiter[...]).wait(") >= count {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -716,6 +716,128 @@ func TestWhatInvalidatesAKeyOvertakesItsLoad(t *testing.T) {
 		expect(t, 1, <-old)
 		expect(t, got(value, true), got(cache.Get(1)))
 	}
+}
+
+// Those who waited slept until the loader came back, and got what it failed with.
+func TestASetReleasesThoseWhoWaitWithItsValue(t *testing.T) {
+	for what, set := range map[string]func(*Cache[int, int]){
+		"Set":    func(cache *Cache[int, int]) { expectError(t, nil, cache.Set(1, 50)) },
+		"SetTTL": func(cache *Cache[int, int]) { expectError(t, nil, cache.SetTTL(1, 50, time.Hour)) },
+		"GetOrSet": func(cache *Cache[int, int]) {
+			_, err := cache.GetOrSet(1, 50)
+			expectError(t, nil, err)
+		},
+		"Compute": func(cache *Cache[int, int]) {
+			_, err := cache.Compute(1, func(int, bool) (int, error) { return 50, nil })
+			expectError(t, nil, err)
+		},
+		"Set and Delete": func(cache *Cache[int, int]) {
+			expectError(t, nil, cache.Set(1, 50))
+			expect(t, true, cache.Delete(1))
+		},
+	} {
+		for _, failure := range []error{nil, ErrMiss, errors.New("the database is down")} {
+			cache := openTyped(t, Options[int, int]{Maxsize: 10, NegativeTTL: time.Hour})
+			begun, release := make(chan struct{}), make(chan struct{})
+			own, waited := make(chan string, 1), make(chan string, 1)
+			ask := func(answer chan string) {
+				value, err := cache.GetOrLoad(background, 1, func(context.Context, int) (int, error) {
+					close(begun) // panics if another loads
+					<-release
+					return 1, failure
+				})
+				answer <- fmt.Sprint(value, err)
+			}
+			go ask(own)
+			<-begun
+			go ask(waited)
+			waitForWaiters(t, 1)
+			set(cache)
+			expect(t, "50 <nil>", <-waited) // while the load still runs
+			there := got(cache.Get(1))
+			close(release)
+			if failure == nil {
+				expect(t, "1 <nil>", <-own)
+			} else {
+				expect(t, "0 "+failure.Error(), <-own)
+			}
+			expect(t, there, got(cache.Get(1)))
+			expect(t, what != "Set and Delete", cache.Contains(1))
+		}
+	}
+}
+
+// They loaded one after the other.
+func TestThoseWhoWaitedShareAValueThatIsNotKept(t *testing.T) {
+	dropped := int32(0)
+	cache := openTyped(t, Options[int, int]{Maxsize: 10,
+		Drop: func(int) { atomic.AddInt32(&dropped, 1) }})
+	const waiters = 16
+	begun, release := make(chan struct{}), make(chan struct{})
+	answers := make(chan string, waiters+1)
+	for i := 0; i < waiters+1; i++ {
+		go func() {
+			value, err := cache.GetOrLoad(background, 1, func(context.Context, int) (int, error) {
+				close(begun) // panics if another loads
+				<-release
+				return 7, nil
+			})
+			answers <- fmt.Sprint(value, err)
+		}()
+	}
+	<-begun
+	waitForWaiters(t, waiters)
+	expect(t, false, cache.Delete(1))
+	close(release)
+	for i := 0; i < waiters+1; i++ {
+		expect(t, "7 <nil>", <-answers)
+	}
+	expect(t, false, cache.Contains(1))
+	expect(t, int32(0), dropped) // it was never stored
+}
+
+// What others wait for is the load of the one who has taken over.
+func TestOneWhoTakesOverIsFoundInARing(t *testing.T) {
+	cache := ints(t, 10)
+	ctx, cancel := context.WithCancel(background)
+	begun, release := make(chan struct{}), make(chan struct{})
+	var group sync.WaitGroup
+	group.Add(3)
+	go func() {
+		defer group.Done()
+		_, _ = cache.GetOrLoad(ctx, 1, func(ctx context.Context, _ int) (int, error) {
+			close(begun)
+			<-release
+			return 0, ctx.Err()
+		})
+	}()
+	<-begun
+	tookOver, goOn := make(chan struct{}), make(chan struct{})
+	taken := make(chan error, 1)
+	go func() { // takes over, then waits for key 2
+		defer group.Done()
+		_, _ = cache.GetOrLoad(background, 1, func(ctx context.Context, _ int) (int, error) {
+			close(tookOver)
+			<-goOn
+			_, err := cache.GetOrLoad(ctx, 2, nil)
+			taken <- err
+			return 1, nil
+		})
+	}()
+	waitForWaiters(t, 1)
+	go func() { // loads key 2, and waits for key 1
+		defer group.Done()
+		_, _ = cache.GetOrLoad(background, 2, func(ctx context.Context, _ int) (int, error) {
+			return cache.GetOrLoad(ctx, 1, nil)
+		})
+	}()
+	waitForWaiters(t, 2)
+	cancel()
+	close(release)
+	<-tookOver
+	close(goOn)
+	expectError(t, ErrRecursion, <-taken)
+	group.Wait()
 }
 
 func TestWhatIsNotKeptIsForItsOwnCaller(t *testing.T) {
