@@ -155,6 +155,9 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
     _renews_ahead = False  # a hit may have to be loaded
     _user_data: Any
 
+    _failures: Dict[int, BaseException] = {}
+    """Of loads that end: exceptions by the statuses that say so."""
+
     def _load(self, data: bytes, tokens: Tokens, key: Any, load: Callable[[Any], Any]) -> Any:
         """Look up the bytes of a key, or store what load returns for key."""
         raise NotImplementedError

@@ -96,6 +96,8 @@ class Callbacks:
             if given:
                 setattr(options, field, function)
         options.drop = lib.on_drop if self.drop else self.values.drop
+        if self.values.holds_objects:
+            options.flags |= lib.CT_FLAG_DROP_LOADED
         structs = []
         if self.custom:
             options.custom = ops = ffi.new("ct_policy_ops *")

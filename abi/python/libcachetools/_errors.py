@@ -133,7 +133,7 @@ _ERRORS: Dict[int, Type[Error]] = {
 
 def error_of(status: int) -> Error:
     """Return the exception for a negative status, or for BUSY."""
-    return _ERRORS.get(status, Error)(status)
+    return _ERRORS.get(status, LoadError if status < FAILED else Error)(status)
 
 
 def check(status: int) -> int:

@@ -89,9 +89,11 @@ class Dependent(Closing):
         handle = self._take_over()
         if handle is None:
             return
+        end = self._end
+        del self._end  # which may be a method of this object
         kept, here.exception = here.exception, None  # of the call that this runs in
         try:
-            self._end(handle)
+            end(handle)
             reraise()
         finally:
             if kept is not None:

@@ -2,19 +2,16 @@
 """Leases of caches of bytes, and waiting for them."""
 
 import asyncio
-import contextlib
-from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
+import concurrent.futures
+from typing import Any, Dict, Optional, Tuple, Union
 
-from ._base import entry_options
+from ._base import CacheBase, entry_options
 from ._callbacks import NOT_MODIFIED, Loaded, Tags, status_of
 from ._errors import CallbackError, ClosedError, Outcome, Status
 from ._ffi import ffi, lib
 from ._handles import Dependent
 from ._numbers import Seconds
 from ._values import ABSENT, as_bytes, copy_of, take
-
-if TYPE_CHECKING:
-    from ._bytes import BytesCache
 
 
 class Lease(Dependent):
@@ -27,7 +24,7 @@ class Lease(Dependent):
     old: Optional[bytes]
     """The value that is to be renewed, or None."""
 
-    def __init__(self, cache: "BytesCache", handle: Any, old: Any = ABSENT) -> None:
+    def __init__(self, cache: "CacheBase[Any, Any]", handle: Any, old: Any = ABSENT) -> None:
         self._cache = cache
         self.old = None if old is ABSENT else old
         self._depend_on(cache._ends, handle, lib.ct_lease_abandon)
@@ -119,20 +116,22 @@ def fulfil(lease: Lease, value: Any) -> Optional[bytes]:
     return lease.old
 
 
+Answer = Tuple[int, Any, Optional[Lease]]
+
 _awaited: Dict["Waiting", Any] = {}  # handles of those whose answer comes later
 
 
 class Waiting(Dependent):
-    """A look-up that no thread waits for. Its answer is a status, a value or ABSENT, and a Lease or
-    None. It is a context, at whose end it is cancelled.
+    """A look-up that no thread waits for. Its answer is a status, a value or ABSENT, or the exception
+    of a load that failed, and a Lease or None. It is a context, at whose end it is cancelled.
     """
 
-    def __init__(self, cache: "BytesCache", data: bytes) -> None:
+    answer: "Union[asyncio.Future[Answer], concurrent.futures.Future[Answer]]"
+
+    def __init__(self, cache: "CacheBase[Any, Any]", data: bytes) -> None:
         handle = cache._open()
         self._cache = cache
-        self._loop = asyncio.get_running_loop()
-        self.answer: asyncio.Future[Tuple[int, Any, Optional[Lease]]]
-        self.answer = self._loop.create_future()
+        self._prepare()
         raw, lease, wait = ffi.new("ct_value *"), ffi.new("ct_lease **"), ffi.new("ct_wait **")
         done = _awaited[self] = ffi.new_handle(self._done)
         status = lib.ct_get_or_lease_async(
@@ -146,12 +145,19 @@ class Waiting(Dependent):
         held = None if lease[0] == ffi.NULL else Lease(cache, lease[0], value)
         self.answer.set_result((status, value, held))
 
+    def _prepare(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.answer = self._loop.create_future()
+
     def _done(self, status: int, raw: Any, lease: Any) -> None:
         """Bring the answer, on whichever thread. A loop that is closed leaves the lease to the
         garbage collector, which gives it up.
         """
         del _awaited[self]
-        value = ABSENT if raw == ffi.NULL else self._cache._values.value(raw.data, raw.size)
+        if raw == ffi.NULL:
+            value = self._cache._failures.get(status, ABSENT)
+        else:
+            value = self._cache._values.value(raw.data, raw.size)
         held = None if lease == ffi.NULL else Lease(self._cache, lease, value)
         self._tell((status, value, held))
 
@@ -161,11 +167,13 @@ class Waiting(Dependent):
             if not self.answer.done():  # the cache is being closed
                 self._tell((Status.ERR_INVALID, ABSENT, None))
 
-    def _tell(self, answer: Tuple[int, Any, Optional[Lease]]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed
+    def _tell(self, answer: Answer) -> None:
+        try:
             self._loop.call_soon_threadsafe(self._arrive, answer)
+        except RuntimeError:  # the loop is closed
+            self.close()
 
-    def _arrive(self, answer: Tuple[int, Any, Optional[Lease]]) -> None:
+    def _arrive(self, answer: Answer) -> None:
         if not self.answer.done():
             self.answer.set_result(answer)
         elif answer[2] is not None:
@@ -180,3 +188,13 @@ class Waiting(Dependent):
             lease = self.answer.result()[2]  # the task was cancelled when its turn had come
             if lease is not None:
                 lease.close()
+
+
+class ThreadWaiting(Waiting):
+    """The same, for a thread: it may wait for the answer, and can be interrupted."""
+
+    def _prepare(self) -> None:
+        self.answer = concurrent.futures.Future()
+
+    def _tell(self, answer: Answer) -> None:
+        self.answer.set_result(answer)

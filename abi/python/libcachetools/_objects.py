@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Caches of objects."""
 
+import asyncio
 import contextlib
+import itertools
+import threading
+import time
 from types import TracebackType
 from typing import (
     Any,
@@ -21,10 +25,11 @@ from . import _hot
 from ._base import CacheBase, Pairs, answer, entry_options, pairs_of
 from ._callbacks import NOT_MODIFIED, Callbacks, Event, Loaded, status_of
 from ._choices import Policy, WeightKind
-from ._errors import CallbackError, Outcome, Status
+from ._errors import FAILED, CallbackError, Outcome, Status, check
 from ._ffi import ffi, lib
+from ._leases import Answer, ThreadWaiting, Waiting
 from ._numbers import Seconds
-from ._turns import NoValueError, Turns, this_task
+from ._turns import Turn, Turns, this_task
 from ._values import ABSENT, Objects, Tokens
 
 K = TypeVar("K")
@@ -90,7 +95,7 @@ class Cache(CacheBase[K, V], Generic[K, V]):
         custom: Optional[Callable[[Optional[int]], Any]] = None,
     ) -> None:
         self._turns = Turns()
-        self._counts = stats
+        self._failures = {}
         callbacks = Callbacks(Objects, timer, ttu, weigher, choice, listener, None, custom)
         self._make(
             callbacks,
@@ -131,8 +136,9 @@ class Cache(CacheBase[K, V], Generic[K, V]):
         renew: Optional[Callable[[K, V], Any]] = None,
     ) -> V:
         """Look a key up. If it is absent, store what load(key) returns: a value, or Loaded. However
-        many threads ask, one of them loads, and the others wait for its value. A value that is not
-        kept goes to its own caller alone, and those who wait load again.
+        many threads ask, one of them loads, and the others wait for its value. If the key is set
+        meanwhile, they get that value at once, and what the loader brings goes to its own caller
+        alone. If the key is deleted meanwhile, it goes to those who wait already. It is not kept.
 
         load returns ABSENT if there is no such value. All who wait get ABSENT then, and with
         negative_ttl so do those who come later.
@@ -172,26 +178,22 @@ class Cache(CacheBase[K, V], Generic[K, V]):
         loads is cancelled, one of those who wait loads.
         """
         data, tokens = self._key(key)
-        while True:
-            status, value, lease = self._look_up(data)
-            if lease is None and status != Status.BUSY:
-                return value
-            attempt = None
-            try:
-                if lease is None:
-                    await self._turns.wait_async(data)
-                    continue
-                attempt = _Attempt(self, data, lease, this_task())
-                with attempt:
-                    loading = load(key) if renew is None or value is ABSENT else renew(key, value)
-                    return self._fulfil(attempt, tokens, key, await loading, value)
-            except NoValueError:
-                return ABSENT
-            except Exception:
-                left, _ = self._instead(data, value, attempt)
-                if left is ABSENT:
-                    raise
-                return left
+        turn = None
+        status, value, lease = self._look_up(data)
+        if status == Status.BUSY:
+            status, value, lease, turn = await self._wait_async(data)
+        if lease is None:
+            return value
+        attempt = _Attempt(self, data, lease, this_task(), turn)
+        try:
+            with attempt:
+                loading = load(key) if renew is None or value is ABSENT else renew(key, value)
+                return self._fulfil(attempt, tokens, key, await loading, value)
+        except Exception:
+            left, _ = self._instead(data, value, attempt)
+            if left is ABSENT:
+                raise
+            return left
 
     def get_or_load_many(
         self,
@@ -290,32 +292,80 @@ class Cache(CacheBase[K, V], Generic[K, V]):
         load: Callable[[Any], Any],
         renew: Optional[Callable[[Any, Any], Any]],
     ) -> Tuple[Any, bool]:
-        while True:
-            status, value, lease = self._look_up(data)
-            if lease is None and status != Status.BUSY:
-                return value, status == Status.STALE
-            attempt = None
-            try:
-                if lease is None:
-                    self._turns.wait(data)
-                    continue
-                attempt = _Attempt(self, data, lease)
-                with attempt:
-                    loaded = load(key) if renew is None or value is ABSENT else renew(key, value)
-                    return self._fulfil(attempt, tokens, key, loaded, value), False
-            except NoValueError:
-                return ABSENT, False
-            except Exception:
-                left = self._instead(data, value, attempt)
-                if left[0] is ABSENT:
-                    raise
-                return left
+        turn = None
+        status, value, lease = self._look_up(data)
+        if status == Status.BUSY:
+            status, value, lease, turn = self._wait(data)
+        if lease is None:
+            return value, status == Status.STALE
+        attempt = _Attempt(self, data, lease, after=turn)
+        try:
+            with attempt:
+                loaded = load(key) if renew is None or value is ABSENT else renew(key, value)
+                return self._fulfil(attempt, tokens, key, loaded, value), False
+        except Exception:
+            left = self._instead(data, value, attempt)
+            if left[0] is ABSENT:
+                raise
+            return left
 
-    def _instead(self, data: bytes, old: Any, attempt: "Optional[_Attempt]") -> Tuple[Any, bool]:
+    def _wait(self, data: bytes) -> Tuple[int, Any, Any, Optional[Turn]]:
+        """Wait for the load of another caller. Return what _look_up does, and the turn that was
+        waited for; or raise its failure.
+        """
+        this, turn = threading.get_ident(), None
+        with ThreadWaiting(self, data) as waiting:
+            try:
+                while turn is None and not waiting.answer.done():
+                    turn = self._turns.join(data, this)
+                    if turn is None:  # it is about to begin
+                        time.sleep(0)
+                answer = waiting.answer.result()
+            finally:
+                self._turns.leave(this)
+                del waiting  # which an exception would keep in a circle
+        try:
+            return (*self._found(answer), turn)
+        finally:
+            del answer
+
+    async def _wait_async(self, data: bytes) -> Tuple[int, Any, Any, Optional[Turn]]:
+        """Do the same in a task, without the thread."""
+        this, turn = this_task(), None
+        with Waiting(self, data) as waiting:
+            try:
+                while turn is None and not waiting.answer.done():
+                    turn = self._turns.join(data, this)
+                    if turn is None:
+                        await asyncio.sleep(0)
+                answer = await waiting.answer
+            finally:
+                self._turns.leave(this)
+                del waiting
+        try:
+            return (*self._found(answer), turn)
+        finally:
+            del answer
+
+    def _found(self, answer: Answer) -> Tuple[int, Any, Any]:
+        """Return what a wait has found, or raise the failure of the load."""
+        status, value, lease = answer
+        del answer
+        if lease is not None:
+            return status, value, lease._take_over()
+        self._open()  # unless it was closed meanwhile
+        try:
+            if status < 0 and value is not ABSENT:
+                raise value
+            return check(status), value, None
+        finally:
+            del value
+
+    def _instead(self, data: bytes, old: Any, attempt: "_Attempt") -> Tuple[Any, bool]:
         """Return the old value that serves after a failure, and whether it is past its deadline; or
         ABSENT.
         """
-        if old is ABSENT or attempt is None or not attempt.concerns_all:
+        if old is ABSENT or not attempt.concerns_all:
             return ABSENT, False
         return self._left(data)
 
@@ -336,26 +386,10 @@ class Cache(CacheBase[K, V], Generic[K, V]):
             return old
         parcel = _hot.parcel_new(key, value, tokens)
         status = lib.ct_lease_fulfil(attempt.take_over(), parcel, len(parcel), options, ffi.NULL)
-        if status != Status.OK:
+        if status < 0:  # else it is the library's
             _hot.parcel_free(parcel)
         self._end_call(status)
         return value
-
-    def stats(self) -> Dict[str, Any]:
-        """Return the counters, and the seconds that loads took: in all, and as a histogram.
-
-        See BytesCache.stats.
-        """
-        stats, failures = super().stats(), self._turns.shared_failures
-        if self._counts:
-            stats["misses"] += failures
-            stats["shared_failures"] += failures
-        return stats
-
-    def reset_stats(self) -> None:
-        """Count from zero again."""
-        super().reset_stats()
-        self._turns.shared_failures = 0
 
     def compute(self, key: K, change: Callable[[Any], Any], default: Any = None) -> Any:
         """Read, change and write one entry, as if at once. change(old) returns what to store, a
@@ -369,6 +403,9 @@ class Cache(CacheBase[K, V], Generic[K, V]):
         return self._compute(key, change, default)
 
 
+_numbers = itertools.count()  # of failures
+
+
 class _Attempt:
     """A load by this caller: the context has its lease and its turn. What is not fulfilled or
     failed at its end has found no value, or fails with the exception.
@@ -377,33 +414,48 @@ class _Attempt:
     concerns_all = False  # whether it has failed, not only for its own caller
 
     def __init__(
-        self, cache: Cache[Any, Any], data: bytes, lease: Any, caller: Optional[int] = None
+        self,
+        cache: Cache[Any, Any],
+        data: bytes,
+        lease: Any,
+        caller: Optional[int] = None,
+        after: Optional[Turn] = None,
     ) -> None:
         self._cache = cache
         self._lease = lease
-        self._turn_of = cache._turns.take(data, caller)
+        self._turn_of = cache._turns.take(data, caller, after)
 
     def take_over(self) -> Any:
         """Return the lease, which the caller ends now."""
         lease, self._lease = self._lease, None
         return lease
 
-    def fail(self, exception: BaseException) -> None:
-        """End the lease, if that is not over, by an exception."""
+    def fail(self, exception: Optional[BaseException]) -> None:
+        """End the lease, if that is not over, by an exception, or without a value."""
         lease = self.take_over()
         if lease is None:
             return
-        is_absent = isinstance(exception, NoValueError)
-        status = Status.MISS if is_absent else status_of(exception)
-        if status in (Status.BUSY, Status.ERR_RECURSION):
+        if exception is None:
+            lib.ct_lease_fail(lease, Status.MISS)
+        elif status_of(exception) in (Status.BUSY, Status.ERR_RECURSION):
             lib.ct_lease_abandon(lease)
         else:
-            self._turn.failure = exception
-            self.concerns_all = not is_absent
+            self.concerns_all = True
+            self._tell(lease, exception)
+
+    def _tell(self, lease: Any, exception: BaseException) -> None:
+        """Fail a lease by a status of its own, from which those who wait get the exception, while
+        this call runs.
+        """
+        failures, status = self._cache._failures, FAILED - 1 - next(_numbers) % 2**30
+        failures[status] = exception
+        try:
             lib.ct_lease_fail(lease, status)
+        finally:
+            del failures[status], exception
 
     def __enter__(self) -> "_Attempt":
-        self._turn = self._turn_of.__enter__()
+        self._turn_of.__enter__()
         return self
 
     def __exit__(
@@ -412,8 +464,8 @@ class _Attempt:
         exception: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        self.fail(NoValueError() if exception is None else exception)
+        self.fail(exception)
         self._turn_of.__exit__(kind, exception, traceback)
-        del self._turn, self._turn_of  # which the exception would keep in a circle
+        del self._turn_of  # which the exception would keep in a circle
         if exception is None:
             self._cache._end_call()  # the listener was told of an old value

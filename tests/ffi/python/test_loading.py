@@ -350,6 +350,32 @@ class Tasks(unittest.TestCase):
 
         self.run_in(main)
 
+    def test_what_is_set_releases_tasks_that_wait(self):
+        async def main(cache):
+            for failure in (None, ConnectionError()):
+                began, go = asyncio.Event(), asyncio.Event()
+
+                async def load(key):
+                    began.set()
+                    await go.wait()
+                    if failure:
+                        raise failure
+                    return b"own"
+
+                first = asyncio.create_task(cache.aget_or_load(b"a", load))
+                await began.wait()
+                others = [asyncio.create_task(cache.aget_or_load(b"a", load)) for _ in range(3)]
+                await asyncio.sleep(0)
+                cache[b"a"] = b"new"
+                del cache[b"a"]
+                self.assertEqual([b"new"] * 3, await asyncio.gather(*others))
+                go.set()
+                (own,) = await asyncio.gather(first, return_exceptions=True)
+                self.assertIs(failure, own) if failure else self.assertEqual(b"own", own)
+                self.assertNotIn(b"a", cache)
+
+        self.run_in(main)
+
     def test_another_task_takes_over_from_one_that_is_cancelled(self):
         async def main(cache):
             async def forever(key):

@@ -630,6 +630,117 @@ class Loading(unittest.TestCase):
             cache.reset_stats()
             self.assertEqual(0, cache.stats()["shared_failures"])
 
+    def waiting(self, cache, load, count=1):
+        """Begins a load in a thread. Others wait for it. Returns all threads, and what they get."""
+        began, found = threading.Event(), []
+
+        def begin(key):
+            self.assertFalse(began.is_set(), "two load")
+            began.set()
+            return load(key)
+
+        def run():
+            try:
+                found.append(cache.get_or_load("a", begin))
+            except ConnectionError as exception:
+                found.append(type(exception))
+
+        threads = [threading.Thread(target=run) for _ in range(count + 1)]
+        threads[0].start()
+        began.wait()
+        for thread in threads[1:]:
+            thread.start()
+        while len(_turns._waits) < count:
+            time.sleep(0)
+        return threads, found
+
+    def test_what_is_set_releases_those_who_wait(self):
+        """They waited until the load was over, and got what it failed with."""
+        def twice(cache):
+            cache["a"] = "new"
+            del cache["a"]
+
+        for write in (
+            lambda cache: cache.set("a", "new"),
+            lambda cache: cache.setdefault("a", "new"),
+            lambda cache: cache.compute("a", lambda old: "new"),
+            twice,
+        ):
+            for own, bring in (("own", lambda: "own"), (ct.ABSENT, lambda: ct.ABSENT),
+                               (ConnectionError, raising(ConnectionError()))):
+                cache, ends = Cache(negative_ttl=100), threading.Event()
+
+                def load(key):
+                    ends.wait()
+                    return bring()
+
+                threads, found = self.waiting(cache, load)
+                write(cache)
+                threads[1].join()  # while the load still runs
+                self.assertEqual(["new"], found)
+                there = cache.get("a")
+                ends.set()
+                threads[0].join()
+                self.assertEqual((["new", own], there), (found, cache.get("a")))
+                self.assertEqual(None if write is twice else "new", there)
+
+    def test_those_who_wait_share_what_is_not_kept(self):
+        """They loaded one after the other."""
+        overtaken = lambda cache: cache.pop("a", None)
+        for bring, change in ((lambda thing: thing, overtaken),
+                              (lambda thing: ct.Loaded(thing, discard=True), lambda cache: None)):
+            cache, ends, things = Cache(), threading.Event(), [Thing()]
+
+            def load(key):
+                ends.wait()
+                return bring(things.pop())
+
+            threads, found = self.waiting(cache, load, 15)
+            change(cache)
+            ends.set()
+            for thread in threads:
+                thread.join()
+            self.assertEqual((16, 1, 0), (len(found), len(set(found)), len(cache)))
+            left = weakref.ref(found[0])
+            del found[:], threads
+            self.assertIsNone(left())
+            self.assertEqual(0, cache.stats()["pinned"])
+
+    def test_one_who_takes_over_is_found_in_a_ring(self):
+        cache, goes = Cache(), threading.Event()
+        took_over, raised = threading.Event(), []
+
+        def give_up(key):
+            goes.wait()
+            raise KeyboardInterrupt
+
+        def first():
+            with contextlib.suppress(KeyboardInterrupt):
+                cache.get_or_load("a", give_up)
+
+        def again(key):
+            took_over.set()
+            try:
+                cache.get_or_load("b", str)
+            except ct.RecursiveLoadError:
+                raised.append(key)
+            return key
+
+        threads = [threading.Thread(target=target) for target in (
+            first,
+            lambda: cache.get_or_load("a", again),
+            lambda: cache.get_or_load("b", lambda key: cache.get_or_load("a", str)),
+        )]
+        for waits, thread in enumerate(threads):
+            thread.start()
+            while len(_turns._waits) < waits or len(cache._turns._turns) == 0:
+                time.sleep(0)
+        goes.set()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(["a"], raised)
+        self.assertFalse(cache._turns._turns)
+
     def test_a_failure_is_not_kept(self):
         def load(_):
             thing = Thing()
