@@ -123,6 +123,19 @@ impl ByteCache {
         E: From<Error>,
         F: FnMut(&[&[u8]]) -> Result<Vec<Result<Option<V>, E>>, E>,
     {
+        let begun = self.begin_load_many(keys, load);
+        panics::resume();
+        begun.finish()
+    }
+
+    /// The same. The caller resumes panics of callbacks, then finishes.
+    pub(crate) fn begin_load_many<K, V, E, F>(&self, keys: &[K], load: F) -> LoadedMany<E>
+    where
+        K: AsRef<[u8]>,
+        V: AsRef<[u8]>,
+        E: From<Error>,
+        F: FnMut(&[&[u8]]) -> Result<Vec<Result<Option<V>, E>>, E>,
+    {
         struct Call<F, E> {
             load: F,
             /// Of the first call of the loader that failed.
@@ -217,8 +230,6 @@ impl ByteCache {
         // SAFETY: that call filled them in; each is taken once.
         let values = values.into_iter().map(|value| unsafe { self.own(value) });
         let values = values.collect::<Vec<_>>();
-        panics::resume();
-        check(status)?;
         let mut each = Vec::with_capacity(keys.len());
         for ((key, value), status) in keys.iter().zip(values).zip(statuses) {
             let failure = call.failures.remove(key.as_ref());
@@ -230,6 +241,25 @@ impl ByteCache {
                 (_, Ok(_)) => Ok(None),
             });
         }
-        all_or(each, call.failure)
+        LoadedMany {
+            status,
+            each,
+            failure: call.failure,
+        }
+    }
+}
+
+/// What a load of many keys has come to.
+pub(crate) struct LoadedMany<E> {
+    status: sys::ct_status,
+    pub(crate) each: Vec<Result<Option<Value>, E>>,
+    failure: Option<E>,
+}
+
+impl<E: From<Error>> LoadedMany<E> {
+    /// Returns what there is of each key, unless the loader itself has failed.
+    pub(crate) fn finish(self) -> Result<Vec<Result<Option<Value>, E>>, E> {
+        check(self.status)?;
+        all_or(self.each, self.failure)
     }
 }

@@ -48,7 +48,7 @@ pub struct Builder<C> {
     weight_kind: i32,
     maxsize: u64,
     shards: u32,
-    flags: u32,
+    pub(crate) flags: u32,
     ttl: u64,
     tti: u64,
     refresh_ahead: u64,

@@ -14,13 +14,11 @@ use crate::byte_cache::ByteCache;
 use crate::entry::{EntryInfo, EntryOptions, Outcome};
 use crate::error::{check, Error, Result};
 use crate::event::Cause;
-use crate::flights::{Flight, Flights};
 use crate::key::{DecodeKey, Key};
-use crate::load::{all_or, run_many, Change, Lease, Leased, Loaded};
+use crate::load::{Change, Found, Leased, LoadOptions, Loaded, Output};
 use crate::panics;
 use crate::policy::Policy;
-use crate::refusal;
-use crate::shared::{self, Parcel};
+use crate::shared::{self, Address, Parcel};
 use crate::stats::Stats;
 use crate::value::Value;
 use crate::walk::{Order, Walk};
@@ -51,7 +49,6 @@ use crate::walk::{Order, Walk};
 /// ```
 pub struct Cache<K, V> {
     bytes: ByteCache, // each value is of a Parcel<V>
-    flights: Flights,
     keys: PhantomData<fn(&K)>,
     values: PhantomData<Arc<V>>,
 }
@@ -68,14 +65,6 @@ impl<K, V> fmt::Debug for Cache<K, V> {
             .field("maxsize", &self.bytes.maxsize())
             .finish_non_exhaustive()
     }
-}
-
-/// What is known of a key before anybody waits.
-enum Looked<'cache, V, E> {
-    Found(Option<Loaded<Arc<V>, E>>),
-    /// To load, or to renew that value.
-    Leased(Option<Arc<V>>, Lease<'cache>),
-    Busy,
 }
 
 /// An entry that left a [`Cache`].
@@ -159,9 +148,9 @@ impl<K: Key, V: Send + Sync + 'static> Builder<Cache<K, V>> {
     /// Makes the cache. [`problem`](Builder::problem) explains an [`Error::INVALID`].
     pub fn build(mut self) -> Result<Cache<K, V>> {
         self.drop = Some(shared::release::<V>);
+        self.flags |= sys::CT_FLAG_DROP_LOADED;
         Ok(Cache {
             bytes: self.build_bytes()?,
-            flights: Flights::default(),
             keys: PhantomData,
             values: PhantomData,
         })
@@ -289,9 +278,10 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     ///
     /// However many threads ask, one of them loads, and the others wait for its value. The error or
     /// the panic of a loader comes out of its own caller's call only: nothing is stored, and all who
-    /// wait at that moment fail with [`Error::LOAD`]. Whoever comes later loads anew. A value that
-    /// cannot be kept, because it weighs too much, is dead on arrival, or was overtaken by a write or
-    /// a removal of the key, is for its own caller only.
+    /// wait at that moment fail with [`Error::LOAD`]. Whoever comes later loads anew. If the key is
+    /// written meanwhile, all who wait get that value at once, and what the loader brings is for its
+    /// own caller only. If the key is removed meanwhile, or the value weighs too much or is dead on
+    /// arrival, it is also for those who wait already, but not kept.
     ///
     /// The loader may load other keys of the same cache. To load the same key, also by a ring of
     /// threads that wait for each other, is [`Error::RECURSION`].
@@ -427,71 +417,35 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
         L: Into<Arc<V>>,
         E: From<Error>,
     {
-        let mut failure = None; // of the loader itself
-        let mut ask = |absent: &[&Q]| {
-            let (found, is_refused) = run_many(absent.len(), || load(absent));
-            let found = found.unwrap_or_else(|failed| {
-                failure.get_or_insert(failed);
-                absent.iter().map(|_| Err(Error::LOAD.into())).collect()
+        let bytes = keys.iter().map(|key| key.with_bytes(<[u8]>::to_vec));
+        let bytes = bytes.collect::<Vec<_>>();
+        let places = bytes.iter().zip(keys).collect::<HashMap<_, _>>();
+        let mut brought = HashMap::new();
+        let loaded = self.bytes.begin_load_many(&bytes, |absent| {
+            let asked = absent.iter().map(|key| places[&key.to_vec()]);
+            let found = load(&asked.collect::<Vec<_>>())?;
+            let found = found.into_iter().enumerate().map(|(i, found)| {
+                let parcel = found?.map(|value| Parcel::new(value.into()));
+                Ok(parcel.map(|parcel| {
+                    let address = parcel.address();
+                    if let Some(key) = absent.get(i) {
+                        brought.insert(key.to_vec(), parcel);
+                    }
+                    address
+                }))
             });
-            (found, is_refused)
-        };
-        let special = |found: Option<L>| found.map(|value| (value, EntryOptions::new()));
-
-        let mut firsts = HashMap::with_capacity(keys.len()); // where each key is first
-        let mut places = Vec::with_capacity(keys.len());
-        let mut found = HashMap::with_capacity(keys.len()); // by place
-        let (mut flights, mut others) = (Vec::new(), Vec::new());
-        for (i, key) in keys.iter().enumerate() {
-            let key = key.with_bytes(<[u8]>::to_vec);
-            let first = *firsts.entry(key.clone()).or_insert(i);
-            places.push(first);
-            if first != i {
-                continue;
-            }
-            let answer = match self.look::<E>(&key) {
-                Ok(Looked::Found(found)) => Ok(found.map(|found| found.value)),
-                Ok(Looked::Leased(old, lease)) => {
-                    let flight = self.flights.begin(&key, lease);
-                    flights.push((i, old.is_some(), flight));
-                    continue;
-                }
-                Ok(Looked::Busy) => {
-                    others.push((i, key));
-                    continue;
-                }
-                Err(error) => Err(error.into()),
-            };
-            found.insert(i, answer);
-        }
-
-        if !flights.is_empty() {
-            let absent = flights.iter().map(|(i, ..)| &keys[*i]).collect::<Vec<_>>();
-            let (loaded, is_refused) = ask(&absent);
-            for ((i, is_renewal, flight), loaded) in flights.into_iter().zip(loaded) {
-                let landed = self.land(flight, is_renewal, loaded.map(special), is_refused);
-                found.insert(i, landed.map(|it| it.map(|loaded| loaded.value)));
+            Ok::<Vec<Result<Option<Address<V>>, E>>, E>(found.collect())
+        });
+        for (key, found) in bytes.iter().zip(&loaded.each) {
+            if let Some(parcel) = brought.remove(key) {
+                parcel.settle_load(found.as_ref().ok().and_then(Option::as_deref));
             }
         }
-        // From here on this call holds no lease, so that it may wait.
-        for (i, key) in others {
-            let loaded = self.find(&key, |_| {
-                let (mut loaded, _) = ask(&[&keys[i]]);
-                loaded.pop().expect("there is one answer").map(special)
-            });
-            found.insert(i, loaded.map(|it| it.map(|loaded| loaded.value)));
-        }
-
-        let mut each: Vec<Result<Option<Arc<V>>, E>> = Vec::with_capacity(keys.len());
-        for (i, first) in places.into_iter().enumerate() {
-            let again = || each[first].as_ref().map(Clone::clone);
-            let answer = match found.remove(&i) {
-                Some(answer) => answer,
-                None => again().map_err(|_| Error::LOAD.into()),
-            };
-            each.push(answer);
-        }
-        all_or(each, failure)
+        panics::resume();
+        let each = loaded.finish()?.into_iter();
+        // SAFETY: the values are pinned, and each is of a Parcel<V>.
+        let share = |value: Value| unsafe { shared::share(&value) };
+        Ok(each.map(|found| found.map(|it| it.map(share))).collect())
     }
 
     /// Looks a key up, and loads it if it is absent.
@@ -504,19 +458,31 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
         L: Into<Arc<V>>,
         E: From<Error>,
     {
-        loop {
-            let (old, lease) = match self.look(key)? {
-                Looked::Found(found) => return Ok(found),
-                Looked::Leased(old, lease) => (old, lease),
-                Looked::Busy => match self.told::<E>(key, self.flights.wait(key)?)? {
-                    Some(found) => return Ok(found),
-                    None => continue,
-                },
+        let mut brought = None;
+        let load = |_: &[u8], output: &mut Output<'_>| {
+            // SAFETY: the library lends the old value, which is of a Parcel<V>, for this call.
+            let old = output.old().map(|old| unsafe { shared::share(old) });
+            let (value, options) = match load(old.as_ref())? {
+                Some(loaded) => loaded,
+                None => return Ok(Found::Missing),
             };
-            let flight = self.flights.begin(key, lease);
-            let (loaded, is_refused) = refusal::run(|| load(old.as_ref()));
-            return self.land(flight, old.is_some(), loaded, is_refused);
+            if !options.are_for_loads() {
+                return Err(E::from(Error::INVALID));
+            }
+            output.give(&options);
+            let parcel = brought.insert(Parcel::new(value.into()));
+            Ok(Found::Value(parcel.address()))
+        };
+        let (status, loaded) = (self.bytes).begin_load::<_, E, _>(key, &LoadOptions::new(), load);
+        if let Some(parcel) = brought {
+            parcel.settle_load(Some(&*loaded.value).filter(|_| loaded.value.is_held()));
         }
+        panics::resume();
+        let loaded = loaded.check(status)?;
+        Ok(loaded.map(|it| Loaded {
+            failure: it.failure,
+            ..Self::loaded(&it.value, it.is_stale)
+        }))
     }
 
     /// As [`get_or_load`](Cache::get_or_load), but whoever loads or waits is a future, for any
@@ -563,108 +529,35 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
         F: Future<Output = Result<Option<L>, E>>,
     {
         let key = key.with_bytes(<[u8]>::to_vec);
-        loop {
-            let looked = self.look::<E>(&key)?;
-            let (is_renewal, lease) = match looked {
-                Looked::Found(found) => return Ok(found.map(|found| found.value)),
-                Looked::Leased(old, lease) => (old.is_some(), lease),
-                Looked::Busy => {
-                    let status = self.flights.landing(&key).await;
-                    match self.told::<E>(&key, status)? {
-                        Some(found) => return Ok(found.map(|found| found.value)),
-                        None => continue,
-                    }
-                }
-            };
-            let flight = self.flights.begin_async(&key, lease);
-            let found = find().await;
-            let found = found.map(|found| found.map(|value| (value, EntryOptions::new())));
-            let landed = self.land(flight, is_renewal, found, false)?;
-            return Ok(landed.map(|landed| landed.value));
-        }
-    }
-
-    /// Looks a key up, or takes its lease, without waiting.
-    fn look<E>(&self, key: &[u8]) -> Result<Looked<'_, V, E>> {
-        Ok(match self.bytes.get_or_lease(key, Duration::ZERO)? {
-            Leased::Value(value) => Looked::Found(Some(Self::loaded(&value, false))),
-            Leased::Stale(value) => Looked::Found(Some(Self::loaded(&value, true))),
-            Leased::Missing => Looked::Found(None),
-            Leased::Renew(value, lease) => {
-                // SAFETY: the value is pinned, and of a Parcel<V>.
-                let old = unsafe { shared::share(&value) };
-                Looked::Leased(Some(old), lease)
-            }
-            Leased::Lease(lease) => Looked::Leased(None, lease),
-            Leased::Busy => Looked::Busy,
-        })
-    }
-
-    /// What one who has waited is told by what the load has come to. `None`: look again.
-    #[allow(clippy::type_complexity)]
-    fn told<E: From<Error>>(
-        &self,
-        key: &[u8],
-        status: sys::ct_status,
-    ) -> Result<Option<Option<Loaded<Arc<V>, E>>>, E> {
-        if status == sys::CT_OK {
-            return Ok(None);
-        }
-        // A value that was written meanwhile serves as well.
-        match self.bytes.get(key)? {
-            Some(written) => Ok(Some(Some(Self::loaded(&written, false)))),
-            None if status == sys::CT_MISS => Ok(Some(None)),
-            None => Err(Error::LOAD.into()),
-        }
-    }
-
-    /// Ends the load of a key. If it has failed, the old value serves.
-    fn land<L, E>(
-        &self,
-        mut flight: Flight<'_>,
-        is_renewal: bool,
-        loaded: Result<Option<(L, EntryOptions)>, E>,
-        is_refused: bool,
-    ) -> Result<Option<Loaded<Arc<V>, E>>, E>
-    where
-        L: Into<Arc<V>>,
-        E: From<Error>,
-    {
-        let (value, options) = match loaded {
-            Ok(Some(loaded)) => loaded,
+        let (lease, is_renewal) = match self.bytes.get_or_lease_async(&key).await? {
+            Leased::Value(value) | Leased::Stale(value) => return Ok(Self::share(Ok(Some(value)))),
+            Leased::Missing => return Ok(None),
+            Leased::Busy => return Err(Error::BUSY.into()),
+            Leased::Renew(_, lease) => (lease, true),
+            Leased::Lease(lease) => (lease, false),
+        };
+        let value: Arc<V> = match find().await {
+            Ok(Some(value)) => value.into(),
             Ok(None) => {
-                flight.find_nothing();
+                lease.find_nothing();
                 return Ok(None);
             }
-            Err(failure) if is_refused => {
-                drop(flight.take_lease()); // given up: one of those who wait loads
-                return Err(failure);
-            }
             Err(failure) => {
-                let key = flight.fail();
-                let old = Some(key).filter(|_| is_renewal);
-                return match old.and_then(|key| self.bytes.still_there(&key)) {
-                    Some((value, is_stale)) => Ok(Some(Loaded {
-                        failure: Some(failure),
-                        ..Self::loaded(&value, is_stale)
-                    })),
+                lease.fail(Error::LOAD);
+                let old = Some(&key).filter(|_| is_renewal);
+                return match old.and_then(|key| self.bytes.still_there(key)) {
+                    Some((value, _)) => Ok(Self::share(Ok(Some(value)))),
                     None => Err(failure),
                 };
             }
         };
-        let value = value.into();
         let parcel = Parcel::new(Arc::clone(&value));
-        let (status, out) = flight.take_lease().bring(parcel.bytes(), &options);
+        let (status, out) = lease.bring(parcel.bytes(), &EntryOptions::new());
+        parcel.settle_load(Some(&*out).filter(|_| out.is_held()));
         drop(out);
-        parcel.settle(status);
-        drop(flight);
         panics::resume();
         check(status)?;
-        Ok(Some(Loaded {
-            value,
-            is_stale: false,
-            failure: None,
-        }))
+        Ok(Some(value))
     }
 
     fn loaded<E>(value: &Value, is_stale: bool) -> Loaded<Arc<V>, E> {

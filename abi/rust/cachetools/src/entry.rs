@@ -18,8 +18,8 @@ use crate::value::Value;
 /// ```
 #[derive(Clone, Debug)]
 pub struct EntryOptions {
-    raw: sys::ct_entry_options,
-    tags: Vec<Box<[u8]>>,
+    pub(crate) raw: sys::ct_entry_options,
+    pub(crate) tags: Vec<Box<[u8]>>,
 }
 
 // SAFETY: the pointers in raw are always NULL.
@@ -113,6 +113,13 @@ impl EntryOptions {
     pub fn tag(mut self, tag: impl AsRef<[u8]>) -> EntryOptions {
         self.tags.push(tag.as_ref().into());
         self
+    }
+
+    /// Whether a load may have them: they have no condition, and one lifetime of their own at most.
+    pub(crate) fn are_for_loads(&self) -> bool {
+        const LIFETIME: u32 = sys::CT_ENTRY_TTL | sys::CT_ENTRY_DEADLINE;
+        let flags = self.raw.flags;
+        flags & !(LIFETIME | sys::CT_ENTRY_WEIGHT) == 0 && flags & LIFETIME != LIFETIME
     }
 
     /// Makes a call with what the library takes. With `same`, it has a condition: that value.

@@ -54,7 +54,6 @@ mod callbacks;
 mod entry;
 mod error;
 mod event;
-mod flights;
 #[cfg(feature = "serde")]
 mod format;
 mod key;

@@ -106,6 +106,24 @@ impl Output<'_> {
         unsafe { sys::ct_result_set(self.raw, at(value), value.len()) }
     }
 
+    /// Gives the value what the options say. They are for loads.
+    pub(crate) fn give(&mut self, options: &EntryOptions) {
+        let EntryOptions { raw, tags } = options;
+        // SAFETY: see above.
+        unsafe {
+            if raw.flags & sys::CT_ENTRY_TTL != 0 {
+                sys::ct_result_ttl(self.raw, raw.ttl);
+            }
+            if raw.flags & sys::CT_ENTRY_DEADLINE != 0 {
+                sys::ct_result_deadline(self.raw, raw.deadline);
+            }
+            if raw.flags & sys::CT_ENTRY_WEIGHT != 0 {
+                sys::ct_result_weight(self.raw, raw.weight);
+            }
+        }
+        tags.iter().for_each(|tag| self.tag(tag));
+    }
+
     /// Runs a loader, and hands back what it found, or keeps its error.
     pub(crate) fn load<V: AsRef<[u8]>, E>(
         &mut self,
@@ -319,6 +337,22 @@ impl ByteCache {
         E: From<Error>,
         F: FnOnce(&[u8], &mut Output<'_>) -> Result<Found<V>, E>,
     {
+        let (status, loaded) = self.begin_load(key.as_ref(), options, load);
+        panics::resume();
+        loaded.check(status)
+    }
+
+    /// The same. The caller resumes panics of callbacks, then checks.
+    pub(crate) fn begin_load<V, E, F>(
+        &self,
+        key: &[u8],
+        options: &LoadOptions,
+        load: F,
+    ) -> (sys::ct_status, Loaded<Value, E>)
+    where
+        V: AsRef<[u8]>,
+        F: FnOnce(&[u8], &mut Output<'_>) -> Result<Found<V>, E>,
+    {
         struct Call<F, E> {
             load: Option<F>,
             error: Option<E>,
@@ -344,7 +378,6 @@ impl ByteCache {
             })
         }
 
-        let key = key.as_ref();
         let mut call = Call {
             load: Some(load),
             error: None,
@@ -364,15 +397,13 @@ impl ByteCache {
                 &mut value,
             )
         };
-        // SAFETY: that call filled it in.
-        let value = unsafe { self.own(value) };
-        panics::resume();
         let loaded = Loaded {
             is_stale: status == sys::CT_STALE,
             failure: call.error,
-            value,
+            // SAFETY: that call filled it in.
+            value: unsafe { self.own(value) },
         };
-        loaded.check(status)
+        (status, loaded)
     }
 
     /// Reads, changes and writes one entry, as if at once. Returns the value that is there

@@ -100,6 +100,13 @@ impl<V> Parcel<V> {
         Address(self.address.0)
     }
 
+    /// After a load, which has handed out `value`, or nothing: a value that it has brought is the
+    /// library's, kept or not.
+    pub(crate) fn settle_load(self, value: Option<&[u8]>) {
+        let is_taken = value == Some(self.bytes());
+        self.settle(if is_taken { sys::CT_OK } else { sys::CT_MISS });
+    }
+
     /// After the call that was to store it. With CT_OK, the library's drop gives the count back; with
     /// any other status, nothing was stored, and this does. A panic of that is kept, like one of a
     /// callback.

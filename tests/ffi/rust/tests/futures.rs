@@ -392,7 +392,7 @@ fn typed_futures_are_told_what_the_load_has_come_to() {
         assert!(bell.1.load(SeqCst));
         assert_eq!(told, block_on(second).map(|it| it.map(|it| *it)));
     }
-    // A value that is not kept is its loader's. One who waited for it loads.
+    // One who waits shares a value that is not kept.
     cache.clear();
     let (may_end, (_, waker)) = (AtomicBool::new(false), bell());
     let mut first: Task<'_, _> = Box::pin(cache.get_or_load_async(&1, || async {
@@ -405,7 +405,8 @@ fn typed_futures_are_told_what_the_load_has_come_to() {
     cache.remove(&1);
     may_end.store(true, SeqCst);
     assert_eq!(Ok(Arc::new(1)), block_on(first));
-    assert_eq!(Ok(Arc::new(2)), block_on(second));
+    assert_eq!(Ok(Arc::new(1)), block_on(second));
+    assert!(!cache.contains(&1));
     let missing =
         block_on(cache.get_or_find_async(&2, || async { Ok::<Option<u32>, Error>(None) }));
     assert_eq!(Ok(None), missing);
@@ -434,4 +435,82 @@ fn typed_futures_wait_for_threads_and_threads_for_futures() {
         });
     }
     assert_eq!(200, loads.load(SeqCst));
+}
+
+type Told = Result<Arc<u32>>;
+
+/// Loads a key, for which a future begins to wait meanwhile. Returns what both have got.
+fn while_another_waits(
+    cache: &Cache<u32, u32>,
+    load: impl FnOnce(&mut dyn FnMut() -> Poll<Told>) -> Told,
+) -> (Told, Told) {
+    let (_, waker) = bell();
+    let never = || async { unreachable!() };
+    let mut waits: Task<'_, Told> = Box::pin(cache.get_or_load_async::<_, u32, _, _>(&1, never));
+    let mut told = None;
+    let own = cache.get_or_load(&1, || {
+        let mut look = || poll(&mut waits, &waker);
+        assert!(look().is_pending());
+        load(&mut || {
+            let answer = look();
+            told = Some(answer.clone());
+            answer
+        })
+    });
+    let told = match told {
+        Some(Poll::Ready(told)) => told,
+        _ => block_on(waits),
+    };
+    (own, told)
+}
+
+/// They waited until the loader came back.
+#[test]
+fn what_is_written_during_a_load_is_told_to_those_who_wait_at_once() {
+    type Write = fn(&Cache<u32, u32>);
+    let writes: [(Write, bool); 3] = [
+        (
+            |cache| assert_eq!(Ok(Outcome::Stored), cache.insert(&1, 50)),
+            true,
+        ),
+        (
+            |cache| {
+                let change = |_: Option<&Arc<u32>>| Ok::<_, Error>(Change::Store(50));
+                assert_eq!(Ok(Some(Arc::new(50))), cache.compute(&1, change));
+            },
+            true,
+        ),
+        (
+            |cache| {
+                cache.insert(&1, 50).unwrap();
+                assert_eq!(Some(Arc::new(50)), cache.remove(&1));
+            },
+            false,
+        ),
+    ];
+    for (write, stays) in writes {
+        for brings in [Ok(Arc::new(1)), Err(Error::IO)] {
+            let cache = Cache::<u32, u32>::new(Policy::Lru, 10).unwrap();
+            let (own, told) = while_another_waits(&cache, |look| {
+                write(&cache);
+                assert_eq!(Poll::Ready(Ok(Arc::new(50))), look());
+                brings.clone()
+            });
+            assert_eq!((brings, Ok(Arc::new(50))), (own, told));
+            assert_eq!(stays.then(|| Arc::new(50)), cache.get(&1));
+        }
+    }
+}
+
+/// They loaded one after the other.
+#[test]
+fn those_who_wait_share_a_value_that_is_not_kept() {
+    let cache = Cache::<u32, u32>::new(Policy::Lru, 10).unwrap();
+    let (own, told) = while_another_waits(&cache, |_| {
+        cache.remove(&1);
+        Ok(Arc::new(7))
+    });
+    let (own, told) = (own.unwrap(), told.unwrap());
+    assert_eq!((7, true), (*own, Arc::ptr_eq(&own, &told)));
+    assert_eq!((None, 2), (cache.get(&1), Arc::strong_count(&own)));
 }
