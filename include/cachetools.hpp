@@ -56,7 +56,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -72,7 +71,6 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <tuple>
 #include <type_traits>
 #include <unordered_map>
@@ -956,91 +954,58 @@ struct hooks {
   }
 };
 
-// Who loads which key of a cache whose values are pointers. A value that is loaded and not kept is
-// handed to all who wait for it in C, and never dropped by the library: nobody would know when.
-// So nobody waits in C. Those who find a key leased wait here until its load is over, and fail if it
-// has failed. Else they look again: what was kept is there, and what was not is its loader's alone.
-class turns {
- public:
-  // How a load has ended for those who wait: with what its loader threw, or null if there is no
-  // such value. Nothing: they look again.
-  using ending = std::optional<std::exception_ptr>;
+// What loaders of a cache whose values are pointers threw, for those who wait. These wait in C, and
+// get a status of its own for each failure. Whoever may fail so says that before it waits; so does a
+// loader that has thrown. Then a failure is there until all of them have got it.
+class failures {
+ private:
+  struct of_key {
+    std::size_t calls = 0;
+    std::unordered_map<ct_status, std::exception_ptr> thrown;
+  };
 
-  // The load of a key, by this thread. Begin it while its lease is held.
-  class turn {
+ public:
+  // That of a call in the failures of a key.
+  class interest {
    public:
-    explicit turn(turns &of) noexcept : turns_(of) {}
-    turn(const turn &) = delete;
-    turn &operator=(const turn &) = delete;
-    void begin(std::string_view key) {
-      key_ = key;
-      auto ended = std::make_shared<ending>();
-      const std::lock_guard<std::mutex> lock(turns_.mutex_);
-      loading &it = turns_.loading_[key_];  // a load that was overtaken gives its place up
-      it = {std::this_thread::get_id(), std::move(ended)};
-      ended_ = it.ended;
-      turns_.over_.notify_all();
+    interest(failures &of, std::string_view key) : all_(of) {
+      const std::lock_guard<std::mutex> lock(all_.mutex_);
+      it_ = &*all_.keys_.try_emplace(std::string(key)).first;
+      it_->second.calls++;
     }
-    // Says how the load will have ended.
-    void fail(std::exception_ptr thrown) noexcept { failure_ = std::move(thrown); }
-    ~turn() {
-      if (ended_ == nullptr) return;
-      const std::lock_guard<std::mutex> lock(turns_.mutex_);
-      const auto at = turns_.loading_.find(key_);
-      if (at == turns_.loading_.end() || at->second.ended != ended_) return;
-      *ended_ = std::move(failure_);
-      turns_.loading_.erase(at);
-      turns_.over_.notify_all();
+    interest(interest &&) = delete;
+    ~interest() {
+      const std::lock_guard<std::mutex> lock(all_.mutex_);
+      if (--it_->second.calls == 0) all_.keys_.erase(all_.keys_.find(it_->first));
+    }
+    // Keeps what a loader threw. Returns the status for it.
+    ct_status keep(std::exception_ptr thrown) {
+      const std::lock_guard<std::mutex> lock(all_.mutex_);
+      all_.last_ = (all_.last_ + 1) % (1 << 30);
+      const auto status = static_cast<ct_status>(kThrew + 1 + all_.last_);
+      it_->second.thrown[status] = std::move(thrown);
+      return status;
+    }
+    // Returns what a load that failed with the status threw; null: something else.
+    std::exception_ptr find(ct_status status) const {
+      const std::lock_guard<std::mutex> lock(all_.mutex_);
+      const auto at = it_->second.thrown.find(status);
+      return at == it_->second.thrown.end() ? nullptr : at->second;
     }
 
    private:
-    turns &turns_;
-    std::string key_;
-    std::shared_ptr<ending> ended_;
-    ending failure_;
+    failures &all_;
+    std::pair<const std::string, of_key> *it_;
   };
-
-  // Waits until the load of a key is over. Fails if it would wait for itself, through whatever ring
-  // of threads.
-  ending wait(std::string_view sought) {
-    const std::string key(sought);
-    const auto me = std::this_thread::get_id();
-    std::unique_lock<std::mutex> lock(mutex_);
-    const auto at = loading_.find(key);
-    if (at == loading_.end()) {  // it is over, or about to be entered
-      lock.unlock();
-      std::this_thread::yield();
-      return std::nullopt;
-    }
-    auto it = at;
-    // Those who are about to notice that a load was overtaken may seem to wait in a ring.
-    for (std::size_t steps = waiting_.size() + 1; steps != 0 && it != loading_.end(); steps--) {
-      if (it->second.by == me) detail::fail(CT_ERR_RECURSION);
-      const auto next = waiting_.find(it->second.by);
-      if (next == waiting_.end()) break;
-      it = loading_.find(*next->second);
-    }
-    const std::shared_ptr<ending> ended = at->second.ended;
-    waiting_[me] = &key;
-    over_.wait(lock, [&] {
-      const auto now = loading_.find(key);
-      return now == loading_.end() || now->second.ended != ended;
-    });
-    waiting_.erase(me);
-    return *ended;
-  }
 
  private:
-  struct loading {
-    std::thread::id by;
-    std::shared_ptr<ending> ended;  // tells loads of one key apart, too
-  };
   std::mutex mutex_;
-  std::condition_variable over_;
-  std::unordered_map<std::string, loading> loading_;
-  std::unordered_map<std::thread::id, const std::string *> waiting_;
+  std::unordered_map<std::string, of_key> keys_;
+  int last_ = 0;
 };
-struct no_turns {};
+struct no_failures {
+  struct interest {};
+};
 
 struct free_cache {
   void operator()(ct_cache *cache) const noexcept { ct_cache_free(cache); }
@@ -1166,56 +1131,40 @@ class batch {
   }
   /** The old value that is to be renewed; or nothing, an optional or a null pointer. */
   typename held::maybe old(std::size_t i) const {
-    if constexpr (!held::by_pointer) {
-      ct_bytes bytes;
-      if (ct_result_old(items_[i].to, &bytes) != CT_OK) return {};
-      return held::show_or_nothing(detail::view(bytes));
-    } else {
-      return items_[i].old;
-    }
+    ct_bytes bytes;
+    if (ct_result_old(items_[i].to, &bytes) != CT_OK) return {};
+    return held::show_or_nothing(detail::view(bytes));
   }
   /** Brings the value of a key. */
   void set(std::size_t i, typename held::argument given, const entry &special = {}) {
     item &it = items_[i];
     it.thrown = nullptr;
-    if constexpr (!held::by_pointer) {
-      const detail::parcel<Value> sent(given);
-      detail::set_entry(it.to, special);
-      ct_result_set(it.to, sent.data(), sent.size());
-    } else {
-      it.made = std::move(given);
-      it.special = special;
-    }
+    it.sent.emplace(std::move(given));
+    detail::set_entry(it.to, special);
+    ct_result_set(it.to, it.sent->data(), it.sent->size());
+    if constexpr (!held::by_pointer) it.sent.reset();
   }
   /** The old value is still right: its lifetime begins anew. */
   void keep(std::size_t i, const entry &special = {}) {
     item &it = items_[i];
     it.thrown = nullptr;
-    if constexpr (!held::by_pointer) {
-      detail::set_entry(it.to, special);
-      ct_result_not_modified(it.to);
-    } else {
-      it.special = special;
-      it.special.not_modified = true;
-    }
+    detail::set_entry(it.to, special);
+    ct_result_not_modified(it.to);
   }
   /** This key alone fails, as if its loader had thrown that. */
   void fail_with(std::size_t i, std::exception_ptr thrown) {
     item &it = items_[i];
-    if constexpr (!held::by_pointer) ct_result_fail(it.to, detail::failure_of(thrown));
+    ct_result_fail(it.to, detail::failure_of(thrown));
     it.thrown = std::move(thrown);
   }
 
  private:
   template <class K, class V>
   friend class cache;
-  // Bytes go to the library at once; pointers stay here.
   struct item {
     std::string_view key;
     ct_result *to = nullptr;
-    typename held::result old{};
-    typename held::result made{};
-    entry special{};
+    std::optional<detail::parcel<Value>> sent{};  // of pointers
     std::exception_ptr thrown{};
   };
   explicit batch(std::size_t size) : items_(size) {}
@@ -1280,12 +1229,13 @@ class cache {
     to.custom = given.custom;
     to.allocator = given.allocator;
     if constexpr (kByPointer) to.drop = &held::drop;
+    if constexpr (kByPointer) to.flags |= CT_FLAG_DROP_LOADED;
     if (given.listener || given.weigher || given.ttu || given.timer || given.choice) {
       hooks_ = std::make_shared<hooks>();
       hooks_->given = std::move(given);
       to.user_data = hooks_.get();
     }
-    if constexpr (kByPointer) turns_ = std::make_unique<detail::turns>();
+    if constexpr (kByPointer) failures_ = std::make_unique<failures>();
     if (const char *problem = ct_options_problem(&to))
       detail::raise(error(CT_ERR_INVALID, detail::problem_in_cpp(problem)));
     ct_cache *made = nullptr;
@@ -1300,7 +1250,7 @@ class cache {
     if (this != &other) {
       cache_ = std::move(other.cache_);
       hooks_ = std::move(other.hooks_);
-      turns_ = std::move(other.turns_);
+      failures_ = std::move(other.failures_);
     }
     return *this;
   }
@@ -1541,9 +1491,8 @@ class cache {
    * With options::refresh_ahead and options::stale, it also renews a value that is there. If that
    * fails, the old one serves, also past its deadline: get_or_renew tells.
    *
-   * Pointers: a value that is not kept (dead on arrival, too large, overtaken) goes to its own
-   * caller alone, and those who wait load again. They count a hit only, no wait and no shared
-   * failure.
+   * If the load throws, all who wait fail: with loader_threw, or, where values are pointers, with
+   * what it threw.
    */
   template <class Load>
   result get_or_load(key_argument key, Load &&load) {
@@ -1569,18 +1518,14 @@ class cache {
   template <class Load>
   loaded get_or_renew(key_argument key, Load &&load) {
     const detail::parcel<Key> sought(key);
-    if constexpr (kByPointer)
-      return load_pointer(key, sought.bytes(), load);
-    else
-      return load_bytes(key, sought.bytes(), nullptr, load);
+    return load_one(key, sought.bytes(), nullptr, load);
   }
-  /** The same with options. Not for pointers, for which nobody waits in C. */
+  /** The same with options. */
   template <class Load>
   loaded get_or_renew(key_argument key, const load_options &how, Load &&load) {
-    static_assert(!kByPointer, "cachetools: load_options are not for pointers");
     const detail::parcel<Key> sought(key);
     const ct_load_options options = detail::raw(how);
-    return load_bytes(key, sought.bytes(), &options, load);
+    return load_one(key, sought.bytes(), &options, load);
   }
 
   /**
@@ -1595,16 +1540,11 @@ class cache {
    */
   template <class Keys, class Load>
   std::vector<loaded> get_or_load_many(const Keys &keys, Load &&load) {
-    const std::vector<std::string> sought = encoded(keys);
-    if constexpr (kByPointer)
-      return load_pointers(sought, load);
-    else
-      return load_many(sought, nullptr, load);
+    return load_many(encoded(keys), nullptr, load);
   }
-  /** The same with options: timeout is how long to wait for others all in all. Not for pointers. */
+  /** The same with options: timeout is how long to wait for others all in all. */
   template <class Keys, class Load>
   std::vector<loaded> get_or_load_many(const Keys &keys, const load_options &how, Load &&load) {
-    static_assert(!kByPointer, "cachetools: load_options are not for pointers");
     const ct_load_options options = detail::raw(how);
     return load_many(encoded(keys), &options, load);
   }
@@ -1920,15 +1860,41 @@ class cache {
     return status;
   }
 
+  using failures = std::conditional_t<kByPointer, detail::failures, detail::no_failures>;
+  using interest = std::optional<typename failures::interest>;
+
+  // Pointers: most calls wait for nobody, and have no interest in failures. Those that would wait
+  // make their call once more.
   template <class Load>
-  loaded load_bytes(key_argument key, std::string_view bytes, const ct_load_options *options,
-                    Load &load) {
+  loaded load_one(key_argument key, std::string_view bytes, const ct_load_options *options,
+                  Load &load) {
+    interest own;
+    if constexpr (kByPointer) {
+      if (options == nullptr) {
+        ct_load_options at_once = CT_LOAD_OPTIONS_INIT;
+        at_once.timeout_ns = 1;
+        if (auto found = try_to_load(key, bytes, &at_once, load, own, true)) return *found;
+      }
+      own.emplace(*failures_, bytes);
+    }
+    return *try_to_load(key, bytes, options, load, own, false);
+  }
+
+  // Returns nothing if the call waits at most for an instant, and that is over.
+  template <class Load>
+  std::optional<loaded> try_to_load(key_argument key, std::string_view bytes,
+                                    const ct_load_options *options, Load &load, interest &own,
+                                    bool at_once) {
     auto call = enter();
     struct state {
+      cache &of;
       Load &load;
       const key_argument &key;
+      std::string_view bytes;
+      interest &own;
+      std::optional<parcel> sent;
       std::exception_ptr thrown;
-    } state{load, key, nullptr};
+    } state{*this, load, key, bytes, own, std::nullopt, nullptr};
     value out;
     const ct_status status = ct_get_or_load_with(
         native(), bytes.data(), bytes.size(),
@@ -1936,11 +1902,13 @@ class cache {
           auto &it = *static_cast<struct state *>(user_data);
           const ct_status answer = detail::guarded(it.thrown, detail::kThrew, [&] {
             entry special;
-            const auto made = detail::load_by(it.load, it.key, special, [to] {
-              ct_bytes old;
-              if (ct_result_old(to, &old) != CT_OK) return typename held::maybe{};
-              return held::show_or_nothing(detail::view(old));
-            });
+            const auto old = [to] {
+              ct_bytes bytes_of_old;
+              if (ct_result_old(to, &bytes_of_old) != CT_OK) return typename held::maybe{};
+              return held::show_or_nothing(detail::view(bytes_of_old));
+            };
+            const loaded_by<Load, decltype(old)> made =
+                detail::load_by(it.load, it.key, special, old);
             if (!special.not_modified && !detail::brought(made)) return CT_MISS;
             detail::set_entry(to, special);
             if (special.not_modified) {
@@ -1948,14 +1916,51 @@ class cache {
               return CT_OK;
             }
             const auto &given = detail::brought_value<Value>(made);
-            return hand_back(to, parcel(given));
+            it.sent.emplace(given);
+            return hand_back(to, *it.sent);
           });
-          return it.thrown ? detail::failure_of(it.thrown) : answer;
+          if (!it.thrown) return answer;
+          return it.of.share(it.thrown, it.own, it.bytes);
         },
         &state, options, out.out());
+    if (state.sent && out && is_of(*state.sent, out.view())) state.sent->keep();
     if (state.thrown && !out) std::rethrow_exception(state.thrown);
+    if (at_once && status == CT_BUSY) return std::nullopt;
+    rethrow(own, status);
     if (call.end(status) == CT_BUSY) detail::fail(status);
-    return {held::take(std::move(out)), status == CT_STALE, state.thrown};
+    return loaded{held::take(std::move(out)), status == CT_STALE, state.thrown};
+  }
+
+  // What a loader returns; any pointer that becomes a shared_ptr does so.
+  template <class Load, class Old>
+  using loaded_by = std::conditional_t<kByPointer, Value,
+                                       std::decay_t<decltype(detail::load_by(
+                                           std::declval<Load &>(), std::declval<key_argument>(),
+                                           std::declval<entry &>(), std::declval<const Old &>()))>>;
+
+  // Returns the status by which a loader that threw fails those who wait.
+  ct_status share(const std::exception_ptr &thrown, interest &own,
+                  std::string_view bytes) noexcept {
+    const ct_status status = detail::failure_of(thrown);
+    if constexpr (kByPointer) {
+      if (status == CT_BUSY || status == CT_ERR_RECURSION) return status;
+      std::exception_ptr forgotten;  // for want of memory
+      return detail::guarded(forgotten, status, [&] {
+        if (!own) own.emplace(*failures_, bytes);
+        return own->keep(thrown);
+      });
+    } else {
+      return (void)own, (void)bytes, status;
+    }
+  }
+  // Throws what the load that was waited for threw.
+  static void rethrow(const interest &own, ct_status status) {
+    if constexpr (kByPointer) {
+      const std::exception_ptr thrown = own ? own->find(status) : nullptr;
+      if (thrown) std::rethrow_exception(thrown);
+    } else {
+      (void)own, (void)status;
+    }
   }
 
   static offer offered(ct_status status, value out, detail::lease_owner lease,
@@ -1974,17 +1979,35 @@ class cache {
   template <class Load>
   std::vector<loaded> load_many(const std::vector<std::string> &keys,
                                 const ct_load_options *options, Load &load) {
+    using batch_of = batch<Key, Value>;
     struct state {
+      cache &of;
       Load &load;
       std::unordered_map<std::string, std::exception_ptr> thrown;
-    } state{load, {}};
+      std::unordered_map<std::string_view, interest> own;
+      std::deque<std::unique_ptr<batch_of>> batches;  // until it is known what the library took
+
+      void fail(std::string_view key, const std::exception_ptr &why, ct_result *to) {
+        thrown[std::string(key)] = why;
+        interest none;
+        const auto at = own.find(key);
+        ct_result_fail(to, of.share(why, at == own.end() ? none : at->second, key));
+      }
+    } state{*this, load, {}, {}, {}};
     std::string bytes;
     std::vector<std::size_t> ends;
-    for (const std::string &key : keys) ends.push_back((bytes += key).size());
+    for (const std::string &key : keys) {
+      ends.push_back((bytes += key).size());
+      if constexpr (kByPointer) {
+        interest &own = state.own[key];
+        if (!own) own.emplace(*failures_, key);
+      }
+    }
     std::vector<ct_value> values(keys.size(), CT_VALUE_INIT);
     std::vector<ct_status> statuses(keys.size());
     std::vector<value> owners(keys.size());
     std::vector<loaded> found(keys.size());
+    std::vector<std::string_view> taken(keys.size());
     auto call = enter();
     const ct_status status = ct_get_or_load_many(
         native(), bytes.data(), ends.data(), keys.size(),
@@ -1993,33 +2016,42 @@ class cache {
           auto &it = *static_cast<struct state *>(user_data);
           std::exception_ptr thrown;
           const ct_status answer = detail::guarded(thrown, detail::kThrew, [&] {
-            batch<Key, Value> those(count);
+            it.batches.emplace_back(new batch_of(count));
+            batch_of &those = *it.batches.back();
             for (std::size_t i = 0; i < count; i++) {
               those.items_[i].key = detail::view(asked[i]);
               those.items_[i].to = to[i];
             }
             it.load(those);
             for (const auto &one : those.items_)
-              if (one.thrown) it.thrown[std::string(one.key)] = one.thrown;
+              if (one.thrown) it.fail(one.key, one.thrown, one.to);
             return CT_OK;
           });
           if (!thrown) return answer;
           std::exception_ptr forgotten;
           detail::guarded(forgotten, false, [&] {
-            for (std::size_t i = 0; i < count; i++)
-              it.thrown[std::string(detail::view(asked[i]))] = thrown;
+            for (std::size_t i = 0; i < count; i++) it.fail(detail::view(asked[i]), thrown, to[i]);
             return true;
           });
-          return detail::failure_of(thrown);
+          return forgotten ? detail::failure_of(thrown) : CT_OK;
         },
         &state, options, values.data(), statuses.data());
-    for (std::size_t i = 0; i < keys.size(); i++) owners[i] = value(values[i]);
+    for (std::size_t i = 0; i < keys.size(); i++) {
+      owners[i] = value(values[i]);
+      taken[i] = owners[i].view();
+    }
+    std::sort(taken.begin(), taken.end());
+    for (const auto &those : state.batches)
+      for (auto &one : those->items_)
+        if (one.sent && std::binary_search(taken.begin(), taken.end(), one.sent->bytes()))
+          one.sent->keep();
     call.end(status);
     for (std::size_t i = 0; i < keys.size(); i++) {
       const auto thrown = state.thrown.find(keys[i]);
       found[i].stale = statuses[i] == CT_STALE;
       if (thrown != state.thrown.end()) found[i].failure = thrown->second;
       detail::guarded(found[i].failure, false, [&] {
+        if constexpr (kByPointer) rethrow(state.own[keys[i]], statuses[i]);
         if (detail::check(statuses[i]) == CT_BUSY) detail::fail(CT_BUSY);
         found[i].value = held::take(std::move(owners[i]));
         return true;
@@ -2028,178 +2060,9 @@ class cache {
     return found;
   }
 
-  // load_many with turns: those of all keys whose lease is free, then those of others.
-  template <class Load>
-  std::vector<loaded> load_pointers(const std::vector<std::string> &keys, Load &load) {
-    struct attempt {
-      attempt(detail::turns &of, std::size_t place, ct_lease *taken, result before)
-          : at(place), turn(of), lease(taken), old(std::move(before)) {}
-      std::size_t at;
-      detail::turns::turn turn;
-      detail::lease_owner lease;  // ends before the turn
-      result old;
-    };
-    std::vector<loaded> found(keys.size());
-    std::vector<std::size_t> waits;
-    std::unordered_map<std::string_view, std::size_t> first;
-    {
-      std::deque<attempt> attempts;
-      for (std::size_t i = 0; i < keys.size(); i++) {
-        if (!first.emplace(keys[i], i).second) continue;
-        value out;
-        ct_lease *taken = nullptr;
-        const ct_status status =
-            ct_get_or_lease(native(), keys[i].data(), keys[i].size(), 0, out.out(), &taken);
-        detail::lease_owner owner(taken);
-        result value_found = held::take(std::move(out));
-        if (taken != nullptr) {
-          attempts.emplace_back(*turns_, i, nullptr, std::move(value_found));
-          attempts.back().lease = std::move(owner);
-          attempts.back().turn.begin(keys[i]);
-        } else if (status == CT_BUSY) {
-          waits.push_back(i);
-        } else {
-          detail::check(status);
-          found[i] = {std::move(value_found), status == CT_STALE, nullptr};
-        }
-      }
-      batch<Key, Value> those(attempts.size());
-      for (std::size_t i = 0; i < attempts.size(); i++) {
-        those.items_[i].key = keys[attempts[i].at];
-        those.items_[i].old = attempts[i].old;
-      }
-      std::exception_ptr thrown;
-      if (!attempts.empty()) detail::guarded(thrown, false, [&] { return load(those), true; });
-      for (std::size_t i = 0; i < attempts.size(); i++) {
-        attempt &it = attempts[i];
-        auto &brought = those.items_[i];
-        loaded &to = found[it.at];
-        std::exception_ptr failure;
-        to = detail::guarded(failure, loaded{}, [&] {
-          return settle(keys[it.at], it.turn, it.lease, brought.special, std::move(brought.made),
-                        it.old, thrown ? thrown : brought.thrown);
-        });
-        if (failure) to.failure = failure;
-      }
-    }
-    const auto alone = [&load](const auto &key, entry &special, const result &old) -> result {
-      const detail::parcel<Key> bytes(key);
-      batch<Key, Value> those(1);
-      auto &it = those.items_[0];
-      it.key = bytes.bytes();
-      it.old = old;
-      load(those);
-      if (it.thrown) std::rethrow_exception(it.thrown);
-      special = it.special;
-      return it.made;
-    };
-    for (const std::size_t i : waits) {
-      std::exception_ptr failure;
-      found[i] = detail::guarded(
-          failure, loaded{}, [&] { return load_pointer(held_key::show(keys[i]), keys[i], alone); });
-      if (failure) found[i].failure = failure;
-    }
-    for (std::size_t i = 0; i < keys.size(); i++) {
-      const std::size_t same = first.find(keys[i])->second;
-      if (same != i) found[i] = found[same];
-    }
-    return found;
-  }
-
-  template <class Load>
-  loaded load_pointer(key_argument key, std::string_view bytes, Load &load) {
-    for (;;) {
-      value out;
-      ct_lease *taken = nullptr;
-      const ct_status found =
-          ct_get_or_lease(native(), bytes.data(), bytes.size(), 0, out.out(), &taken);
-      detail::check(found);
-      if (taken != nullptr) return lead(key, bytes, load, taken, held::take(std::move(out)));
-      if (found != CT_BUSY) return {held::take(std::move(out)), found == CT_STALE, nullptr};
-      const detail::turns::ending ended = turns_->wait(bytes);
-      if (!ended) continue;
-      if (result written = get(key)) return {std::move(written)};  // meanwhile
-      if (*ended) std::rethrow_exception(*ended);
-      return {};
-    }
-  }
-
-  // Loads a key whose lease was taken, and whose old value this is, if any.
-  template <class Load>
-  loaded lead(key_argument key, std::string_view bytes, Load &load, ct_lease *taken,
-              const result &old) {
-    // On the way out the lease ends before the turn: who waits then finds it ended.
-    detail::turns::turn turn(*turns_);
-    detail::lease_owner lease(taken);
-    turn.begin(bytes);
-    entry special;
-    std::exception_ptr thrown;
-    result made = detail::guarded(thrown, result(), [&]() -> result {
-      return detail::load_by(load, key, special, [&old] { return old; });
-    });
-    return settle(bytes, turn, lease, special, std::move(made), old, thrown);
-  }
-
-  // Ends a lease by what its loader brought or threw, and says how the turn will have ended.
-  template <class Result>
-  loaded settle(std::string_view bytes, detail::turns::turn &turn, detail::lease_owner &lease,
-                const entry &special, Result made, const Result &old, std::exception_ptr thrown) {
-    std::optional<parcel> sent;
-    if (!thrown) {
-      detail::guarded(thrown, false, [&] {
-        if (special.not_modified && old == nullptr) detail::fail(CT_ERR_CALLBACK);
-        if (!special.not_modified && made != nullptr) sent.emplace(made);
-        return true;
-      });
-    }
-    entry how = special;
-    if (special.not_modified) how.tags.clear();  // the value keeps its own
-    const detail::entry_options options(how);
-    auto call = enter();
-    if (!thrown && special.not_modified) {
-      call.end(ct_lease_keep(lease.release(), options.get()));
-      return {old};
-    }
-    if (sent) {
-      const ct_status status =
-          ct_lease_fulfil(lease.release(), sent->data(), sent->size(), options.get(), nullptr);
-      if (status == CT_OK) sent->keep();
-      call.end(status);
-      return {std::move(made)};
-    }
-    const ct_status failure = thrown ? detail::failure_of(thrown) : CT_MISS;
-    const bool concerns_all = failure != CT_BUSY && failure != CT_ERR_RECURSION;
-    if (concerns_all) {
-      turn.fail(thrown);
-      ct_lease_fail(lease.release(), failure);
-    } else {
-      lease.reset();
-    }
-    call.end();
-    if (!thrown) return {};
-    loaded fallback;
-    if (concerns_all && old != nullptr) fallback = still_there(bytes);
-    if (!fallback) std::rethrow_exception(thrown);
-    fallback.failure = thrown;
-    return fallback;
-  }
-
-  // Finds the value whose renewal has just failed: not if it has been invalidated meanwhile, or its
-  // time is over for good. A lease cannot tell.
-  loaded still_there(std::string_view bytes) {
-    value out;
-    ct_lease *taken = nullptr;
-    const ct_status found =
-        ct_get_or_lease(native(), bytes.data(), bytes.size(), 0, out.out(), &taken);
-    const detail::lease_owner given_up(taken);
-    const bool stale = found == CT_STALE ||
-                       (found == CT_RENEW && !ct_contains(native(), bytes.data(), bytes.size()));
-    return {held::take(std::move(out)), stale, nullptr};
-  }
-
   // Callbacks outlive the cache.
   std::shared_ptr<hooks> hooks_;  // a copy shares them
-  std::unique_ptr<std::conditional_t<kByPointer, detail::turns, detail::no_turns>> turns_;
+  std::unique_ptr<failures> failures_;
   std::unique_ptr<ct_cache, detail::free_cache> cache_;
 };
 

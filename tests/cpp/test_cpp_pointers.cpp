@@ -165,11 +165,72 @@ POINTER_TEST(load_that_is_overtaken_is_its_callers_alone) {
   const pointer again = it.get_or_load(3, [&](int key) {
     it.erase(key);
     // This load is not overtaken, and takes the place of the one that is.
-    it.get_or_load(key, [](int) { return make(4); });
+    std::thread([&] { it.get_or_load(key, [](int) { return make(4); }); }).join();
     return make(3);
   });
   assert_int_equal(3, again->number);
   assert_int_equal(4, it.get(3)->number);
+}
+
+// Has a thread wait for a load of a key, runs within() in that, and lets the load bring an object, or
+// throw. Returns what the thread got. As nobody can see who waits, it tries until one has.
+template <class Within>
+pointer got_by_one_who_waits(pointer own, Within within) {
+  for (;;) {
+    cache it(policy::lru, 10);
+    std::atomic<bool> asks{false};
+    bool has_waited = false;
+    pointer got;
+    std::thread waits;
+    try {
+      const pointer found = it.get_or_load(1, [&](int) -> pointer {
+        waits = std::thread([&] {
+          asks = true;
+          got = it.get_or_load(1, [](int) { return make(0); });
+        });
+        while (!asks) std::this_thread::yield();
+        has_waited = within(it, waits);
+        if (own == nullptr) throw thrown{1};
+        return own;
+      });
+      assert_ptr_equal(own.get(), found.get());
+    } catch (const thrown &) {
+      assert_null(own.get());
+    }
+    if (waits.joinable()) waits.join();
+    if (got->number != 0 && has_waited) return got;
+  }
+}
+
+// They waited until the loader came back, and failed with it.
+POINTER_TEST(who_waits_gets_what_is_set_meanwhile_at_once) {
+  for (const bool fails : {false, true}) {
+    const pointer set = make(50);
+    const pointer got =
+        got_by_one_who_waits(fails ? nullptr : make(1), [&](cache &it, auto &waits) {
+          for (int i = 0; i < 100; i++) std::this_thread::yield();
+          it.set(1, set);
+          it.erase(1);
+          // One that has waited has that; one that asks only now loads itself.
+          waits.join();
+          return it.stats().waits == 1;
+        });
+    assert_ptr_equal(set.get(), got.get());
+  }
+}
+
+// They loaded one after the other.
+POINTER_TEST(who_waits_shares_an_object_that_is_not_kept) {
+  pointer own = make(7);
+  const std::weak_ptr<const counted> left = own;
+  pointer got = got_by_one_who_waits(std::move(own), [](cache &it, auto &) {
+    for (int i = 0; i < 100; i++) std::this_thread::yield();
+    it.erase(1);
+    return true;
+  });
+  assert_int_equal(7, got->number);
+  got.reset();
+  assert_true(left.expired());
 }
 
 POINTER_TEST(compute_replaces_and_removes) {
