@@ -139,8 +139,6 @@ pub fn Cache(comptime K: type, comptime V: type) type {
     codec.checkValue(V);
     return struct {
         handle: *c.ct_cache,
-        /// Whose load of a key is running: see getOrLoadOwned.
-        turns: if (is_owned) *c.ct_cache else void,
 
         const Self = @This();
         const Got = codec.Got(V);
@@ -173,28 +171,12 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             var full: callbacks_of.Full = undefined;
             var handle: ?*c.ct_cache = null;
             _ = try check(c.ct_cache_new_with(full.fill(options, callbacks, K, V), &handle));
-            if (!is_owned) return .{ .handle = handle.?, .turns = {} };
-            errdefer c.ct_cache_free(handle);
-            const of_turns = Options{
-                .maxsize = 0,
-                .keep_nothing = true,
-                .shards = options.shards,
-                .single_threaded = options.single_threaded,
-                .no_stats = options.no_stats,
-                .allocator = options.allocator,
-            };
-            var turns: ?*c.ct_cache = null;
-            _ = try check(c.ct_cache_new_with(
-                full.fill(of_turns, {}, []const u8, []const u8),
-                &turns,
-            ));
-            return .{ .handle = handle.?, .turns = turns.? };
+            return .{ .handle = handle.? };
         }
 
         /// Frees the cache. No other call may be running. What was read out stays readable until it
         /// is released.
         pub fn deinit(self: Self) void {
-            if (is_owned) c.ct_cache_free(self.turns);
             c.ct_cache_free(self.handle);
         }
 
@@ -203,7 +185,7 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             if (is_owned) @compileError("objects cannot be owned twice");
             var handle: ?*c.ct_cache = null;
             _ = try check(c.ct_cache_copy(self.handle, &handle));
-            return .{ .handle = handle.?, .turns = {} };
+            return .{ .handle = handle.? };
         }
 
         /// Takes over what a call read out.
@@ -461,7 +443,7 @@ pub fn Cache(comptime K: type, comptime V: type) type {
 
         /// The bytes of memory that the library holds in all; not what objects take.
         pub fn memory(self: Self) u64 {
-            return c.ct_memory(self.handle) + if (is_owned) c.ct_memory(self.turns) else 0;
+            return c.ct_memory(self.handle);
         }
 
         /// Changes maxsize, and evicts until it holds. 0 keeps only what weighs 0.
@@ -503,20 +485,12 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             var out: c.ct_stats = undefined;
             c.ct_stats_init(&out, @sizeOf(c.ct_stats));
             _ = try check(c.ct_cache_stats(self.handle, &out));
-            if (is_owned) { // those who wait for a load wait there
-                var turns: c.ct_stats = undefined;
-                c.ct_stats_init(&turns, @sizeOf(c.ct_stats));
-                _ = try check(c.ct_cache_stats(self.turns, &turns));
-                out.misses += turns.shared_failures;
-                out.shared_failures += turns.shared_failures;
-            }
             return out;
         }
 
         /// Counts from zero again. Entries stay.
         pub fn resetStats(self: Self) Error!void {
             _ = try check(c.ct_cache_stats_reset(self.handle));
-            if (is_owned) _ = try check(c.ct_cache_stats_reset(self.turns));
         }
 
         /// Sets ratios[i] to the part of the reads that would miss in this cache at scales[i] times
@@ -629,9 +603,9 @@ pub fn Cache(comptime K: type, comptime V: type) type {
         ///
         /// which returns false if there is no such value. However many threads ask, one of them
         /// loads, and the others wait for its value. If it fails, or finds none, so do they; but
-        /// Busy and Recursion are for its own caller alone, and then one of them loads. An object
-        /// that is not kept (too heavy, dead on arrival, discarded, or overtaken by a change of the
-        /// key) goes to its own caller alone, too.
+        /// Busy and Recursion are for its own caller alone, and then one of them loads. If the key
+        /// is set meanwhile, they get that value at once, and what the loader brings goes to its
+        /// own caller alone.
         ///
         /// With refresh_ahead or stale, one caller renews a value, and the others get the old one
         /// at once. If a renewal fails, its caller gets the old one, too.
@@ -642,7 +616,6 @@ pub fn Cache(comptime K: type, comptime V: type) type {
 
         /// getOrLoad that also tells whether the value is past its deadline.
         pub fn getStaleOrLoad(self: Self, key: K, loader: anytype) anyerror!?Loaded {
-            if (is_owned) return self.getOrLoadOwned(key, loader);
             return self.getOrLoadWith(key, loader, .{});
         }
 
@@ -653,9 +626,9 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             loader: anytype,
             options: loading.LoadOptions,
         ) anyerror!?Loaded {
-            if (is_owned) @compileError("objects are loaded without options");
             const Call = struct {
                 loader: @TypeOf(loader),
+                sent: Sent = no_object,
                 failure: ?anyerror = null,
 
                 fn load(
@@ -666,7 +639,10 @@ pub fn Cache(comptime K: type, comptime V: type) type {
                 ) callconv(.c) c.ct_status {
                     const call = at(@This(), it);
                     const sought = codec.decode(K, codec.slice(data, size));
-                    const is_found = call.loader.load(sought, Result{ .handle = result.? });
+                    const is_found = call.loader.load(sought, Result{
+                        .handle = result.?,
+                        .sent = if (is_owned) &call.sent else {},
+                    });
                     return loading.answer(is_found, &call.failure);
                 }
             };
@@ -676,7 +652,18 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             var out: c.ct_value = undefined;
             const status =
                 c.ct_get_or_load_with(self.handle, k.ptr, k.len, Call.load, &call, &raw, &out);
+            if (is_owned) {
+                // What is handed out was taken, kept or not.
+                if (call.sent) |object| if (!isOf(object, out)) object.deinit();
+            }
             return Loaded.from(status, out, call.failure);
+        }
+
+        const Sent = if (is_owned) ?V else void;
+        const no_object: Sent = if (is_owned) null else {};
+
+        fn isOf(object: V, value: c.ct_value) bool {
+            return value.data != null and codec.decode(V, codec.slice(value.data, value.size)) == object;
         }
 
         /// getOrLoadWith for many keys, which calls once, with those that are absent and that
@@ -691,8 +678,7 @@ pub fn Cache(comptime K: type, comptime V: type) type {
         /// Recursion.
         ///
         /// Each key succeeds or fails alone, as answers say. If the call as a whole is refused, it
-        /// returns the error, and nothing was loaded. Objects are loaded without options. Of an
-        /// object that is not kept, a key that is there again gets Unsupported.
+        /// returns the error, and nothing was loaded.
         pub fn getOrLoadMany(
             self: Self,
             allocator: std.mem.Allocator,
@@ -701,9 +687,9 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             options: loading.LoadOptions,
             answers: []anyerror!?Loaded,
         ) Error!void {
-            if (is_owned) return self.getOrLoadManyOwned(allocator, keys, loader, options, answers);
             const Call = struct {
                 loader: @TypeOf(loader),
+                sent: if (is_owned) []?V else void, // of keys not asked for yet
 
                 fn load(
                     it: ?*anyopaque,
@@ -711,10 +697,14 @@ pub fn Cache(comptime K: type, comptime V: type) type {
                     count: usize,
                     results: [*]const *c.ct_result,
                 ) callconv(.c) c.ct_status {
-                    const batch = Batch{ .keys = asked[0..count], .results = results };
-                    at(@This(), it).loader.loadMany(batch) catch |reason| {
-                        return loading.statusOf(reason);
+                    const call = at(@This(), it);
+                    const batch = Batch{
+                        .keys = asked[0..count],
+                        .results = results,
+                        .sent = if (is_owned) call.sent.ptr else {},
                     };
+                    if (is_owned) call.sent = call.sent[count..];
+                    call.loader.loadMany(batch) catch |reason| return loading.statusOf(reason);
                     return c.CT_OK;
                 }
             };
@@ -728,6 +718,14 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             defer allocator.free(values);
             const statuses = try allocator.alloc(c.ct_status, keys.len);
             defer allocator.free(statuses);
+            const sent = if (is_owned) try allocator.alloc(?V, keys.len) else {};
+            defer if (is_owned) allocator.free(sent);
+            var taken: std.AutoHashMapUnmanaged(usize, void) = .{};
+            defer taken.deinit(allocator);
+            if (is_owned) {
+                @memset(sent, null);
+                try taken.ensureTotalCapacity(allocator, @intCast(keys.len));
+            }
 
             var end: usize = 0;
             for (keys, ends) |*key, *out| {
@@ -737,8 +735,8 @@ pub fn Cache(comptime K: type, comptime V: type) type {
                 out.* = end;
             }
             const raw = options.raw();
-            var call = Call{ .loader = loader };
-            _ = try check(c.ct_get_or_load_many(
+            var call = Call{ .loader = loader, .sent = sent };
+            const status_of_all = c.ct_get_or_load_many(
                 self.handle,
                 data.ptr,
                 ends.ptr,
@@ -748,325 +746,22 @@ pub fn Cache(comptime K: type, comptime V: type) type {
                 &raw,
                 values.ptr,
                 statuses.ptr,
-            ));
+            );
+            if (is_owned) {
+                for (values) |it| {
+                    if (it.data == null) continue;
+                    const object = codec.decode(V, codec.slice(it.data, it.size));
+                    taken.putAssumeCapacity(@intFromPtr(object), {});
+                }
+                for (sent) |it| {
+                    const object = it orelse continue;
+                    if (!taken.contains(@intFromPtr(object))) object.deinit();
+                }
+            }
+            _ = try check(status_of_all);
             for (values, statuses, answers[0..keys.len]) |value, status, *answer| {
                 answer.* = Loaded.from(status, value, null);
             }
-        }
-
-        /// getStaleOrLoad for objects. An object that is loaded and not kept would be handed to all
-        /// who wait for it, and nobody would know when to deinit it. So nobody waits for a load of
-        /// the cache. Who has the cache's lease of a key, which changes of the key overtake, loads
-        /// in a turn: a load of another cache, that brings nothing but a failure. The others wait
-        /// for the turn, and then look again.
-        fn getOrLoadOwned(self: Self, key: K, loader: anytype) anyerror!?Loaded {
-            const Call = struct {
-                cache: Self,
-                key: K,
-                loader: @TypeOf(loader),
-                lease: *c.ct_lease,
-                old: c.ct_value,
-                had_turn: bool = false,
-                failure: ?anyerror = null,
-                outcome: ?Loaded = null,
-
-                fn turn(
-                    it: ?*anyopaque,
-                    _: ?*const anyopaque,
-                    _: usize,
-                    result: ?*c.ct_result,
-                ) callconv(.c) c.ct_status {
-                    const call = at(@This(), it);
-                    call.had_turn = true;
-                    defer c.ct_value_release(&call.old);
-                    call.outcome = call.load() catch |reason| {
-                        call.failure = reason;
-                        return loading.statusOf(reason);
-                    };
-                    if (call.outcome == null) return c.CT_MISS;
-                    return c.ct_result_set(result, null, 0);
-                }
-
-                fn load(call: *@This()) anyerror!?Loaded {
-                    var brought = loading.Brought(V).over(call.old);
-                    const is_found = call.loader.load(call.key, Result{ .brought = &brought });
-                    return call.cache.endLoad(call.key, call.lease, &call.old, &brought, is_found);
-                }
-
-                fn pass(
-                    _: ?*anyopaque,
-                    _: ?*const anyopaque,
-                    _: usize,
-                    _: ?*c.ct_result,
-                ) callconv(.c) c.ct_status {
-                    return c.CT_BUSY;
-                }
-            };
-            const k = codec.encode(K, &key);
-            while (true) {
-                var out: c.ct_value = undefined;
-                var lease: ?*c.ct_lease = null;
-                const found_ = c.ct_get_or_lease(self.handle, k.ptr, k.len, 0, &out, &lease);
-                if (lease) |held| {
-                    var call = Call{
-                        .cache = self,
-                        .key = key,
-                        .loader = loader,
-                        .lease = held,
-                        .old = out,
-                    };
-                    while (!call.had_turn) {
-                        // What an overtaken load brings is no longer waited for.
-                        _ = c.ct_delete(self.turns, k.ptr, k.len);
-                        const turned =
-                            c.ct_get_or_load(self.turns, k.ptr, k.len, Call.turn, &call, null);
-                        if (call.had_turn) break;
-                        errdefer c.ct_value_release(&call.old);
-                        errdefer c.ct_lease_abandon(held);
-                        _ = try check(turned);
-                    }
-                    return call.failure orelse call.outcome;
-                }
-                if (found_ != c.CT_BUSY) return Loaded.from(found_, out, null);
-                switch (c.ct_get_or_load(self.turns, k.ptr, k.len, Call.pass, null, null)) {
-                    c.CT_OK => {},
-                    c.CT_BUSY => std.Thread.yield() catch {}, // the turn is about to begin
-                    c.CT_MISS => return null,
-                    else => |status| return loading.failed(status),
-                }
-            }
-        }
-
-        /// getOrLoadMany for objects: getOrLoadOwned with the turns of all keys whose lease this
-        /// call could take. No turn of another is waited for while leases are held.
-        fn getOrLoadManyOwned(
-            self: Self,
-            allocator: std.mem.Allocator,
-            keys: []const K,
-            loader: anytype,
-            options: loading.LoadOptions,
-            answers: []anyerror!?Loaded,
-        ) Error!void {
-            if (options.timeout != null or options.stale_after.ns != 0 or options.force) {
-                return Error.Invalid;
-            }
-            const Item = struct {
-                first: usize, // where the same key is for the first time
-                lease: ?*c.ct_lease = null,
-                old: c.ct_value = c.ct_value.none,
-                is_answered: bool = false,
-            };
-            const Call = struct {
-                cache: Self,
-                loader: @TypeOf(loader),
-                keys: []const K,
-                items: []Item,
-                brought: []loading.Brought(V),
-                answers: []anyerror!?Loaded,
-                places: *const std.StringHashMapUnmanaged(usize),
-
-                fn turn(
-                    it: ?*anyopaque,
-                    asked: [*]const c.ct_bytes,
-                    count: usize,
-                    results: [*]const *c.ct_result,
-                ) callconv(.c) c.ct_status {
-                    const call = at(@This(), it);
-                    for (asked[0..count], call.brought[0..count]) |key, *brought| {
-                        brought.* = loading.Brought(V).over(call.items[call.placeOf(key)].old);
-                    }
-                    const batch = Batch{ .keys = asked[0..count], .results = call.brought.ptr };
-                    const loaded: anyerror!void = call.loader.loadMany(batch);
-                    for (asked[0..count], call.brought[0..count], results[0..count]) |
-                        key,
-                        *brought,
-                        result,
-                    | {
-                        const status = call.end(call.placeOf(key), brought, loaded);
-                        if (status == c.CT_OK) {
-                            _ = c.ct_result_set(result, null, 0);
-                        } else {
-                            c.ct_result_fail(result, status);
-                        }
-                    }
-                    return c.CT_OK;
-                }
-
-                fn placeOf(call: *@This(), key: c.ct_bytes) usize {
-                    return call.places.get(codec.slice(key.data, key.size)).?;
-                }
-
-                fn end(
-                    call: *@This(),
-                    place: usize,
-                    brought: *loading.Brought(V),
-                    loaded: anyerror!void,
-                ) c.ct_status {
-                    const item = &call.items[place];
-                    defer c.ct_value_release(&item.old);
-                    const lease = item.lease.?;
-                    item.lease = null;
-                    item.is_answered = true;
-                    const is_found: anyerror!bool = if (loaded) |_| brought.found() else |it| it;
-                    const key = call.keys[place];
-                    const answer =
-                        call.cache.endLoad(key, lease, &item.old, brought, is_found);
-                    call.answers[place] = answer;
-                    const found_ = answer catch |reason| return loading.statusOf(reason);
-                    return if (found_ == null) c.CT_MISS else c.CT_OK;
-                }
-            };
-            const One = struct {
-                loader: @TypeOf(loader),
-
-                /// Asks for a single key.
-                pub fn load(one: @This(), key: K, result: Result) anyerror!bool {
-                    const k = codec.encode(K, &key);
-                    const asked = [1]c.ct_bytes{.{ .data = k.ptr, .size = k.len }};
-                    const into: [*]loading.Brought(V) = @ptrCast(result.brought);
-                    try one.loader.loadMany(Batch{ .keys = &asked, .results = into });
-                    return result.brought.found();
-                }
-            };
-            const items = try allocator.alloc(Item, keys.len);
-            defer allocator.free(items);
-            const brought = try allocator.alloc(loading.Brought(V), keys.len);
-            defer allocator.free(brought);
-            const statuses = try allocator.alloc(c.ct_status, keys.len);
-            defer allocator.free(statuses);
-            const ends = try allocator.alloc(usize, keys.len);
-            defer allocator.free(ends);
-            var size: usize = 0;
-            for (keys) |*key| size += codec.encode(K, key).len;
-            const data = try allocator.alloc(u8, size);
-            defer allocator.free(data);
-            var places: std.StringHashMapUnmanaged(usize) = .{};
-            defer places.deinit(allocator);
-            for (keys, items, 0..) |*key, *item, i| {
-                const place = try places.getOrPut(allocator, codec.encode(K, key));
-                if (!place.found_existing) place.value_ptr.* = i;
-                item.* = .{ .first = place.value_ptr.* };
-            }
-
-            var end: usize = 0;
-            var leased: usize = 0;
-            for (keys, items, answers[0..keys.len], 0..) |*key, *item, *answer, i| {
-                if (item.first != i) continue;
-                const k = codec.encode(K, key);
-                var out: c.ct_value = undefined;
-                const status =
-                    c.ct_get_or_lease(self.handle, k.ptr, k.len, 0, &out, &item.lease);
-                if (item.lease != null) {
-                    item.old = out;
-                    @memcpy(data[end..][0..k.len], k);
-                    end += k.len;
-                    ends[leased] = end;
-                    leased += 1;
-                    // What an overtaken load brings is no longer waited for.
-                    _ = c.ct_delete(self.turns, k.ptr, k.len);
-                } else if (status != c.CT_BUSY) {
-                    item.is_answered = true;
-                    answer.* = Loaded.from(status, out, null);
-                }
-            }
-            if (leased > 0) {
-                var call = Call{
-                    .cache = self,
-                    .loader = loader,
-                    .keys = keys,
-                    .items = items,
-                    .brought = brought,
-                    .answers = answers,
-                    .places = &places,
-                };
-                const at_once = (loading.LoadOptions{ .timeout = .zero }).raw();
-                _ = c.ct_get_or_load_many(
-                    self.turns,
-                    data.ptr,
-                    ends.ptr,
-                    leased,
-                    Call.turn,
-                    &call,
-                    &at_once,
-                    null,
-                    statuses.ptr,
-                );
-            }
-            for (items) |*item| { // whose turn is another's
-                c.ct_value_release(&item.old);
-                c.ct_lease_abandon(item.lease);
-            }
-            for (keys, items, answers[0..keys.len], 0..) |key, *item, *answer, i| {
-                if (item.first != i) {
-                    answer.* = again(answers[item.first]);
-                } else if (!item.is_answered) {
-                    answer.* = self.getOrLoadOwned(key, One{ .loader = loader });
-                }
-            }
-        }
-
-        fn again(answer: anyerror!?Loaded) anyerror!?Loaded {
-            const it = try answer orelse return null;
-            return .{ .value = try it.value.ref(), .is_stale = it.is_stale };
-        }
-
-        /// Ends a lease by what its loader brought, and returns what that has become. old is the
-        /// object to be renewed, if any; if it was not modified, it is taken over.
-        fn endLoad(
-            self: Self,
-            key: K,
-            lease: *c.ct_lease,
-            old: *c.ct_value,
-            brought: *loading.Brought(V),
-            is_found: anyerror!bool,
-        ) anyerror!?Loaded {
-            errdefer brought.deinit();
-            const is_there = brought.isThere(is_found) catch |reason| {
-                loading.failLease(lease, reason);
-                if (brought.old == null or reason == error.Busy or reason == error.Recursion) {
-                    return reason;
-                }
-                const left = try self.leftOver(key) orelse return reason;
-                brought.deinit();
-                return left;
-            };
-            if (!is_there) {
-                c.ct_lease_fail(lease, c.CT_MISS);
-                brought.deinit();
-                return null;
-            }
-            if (brought.is_discarded) {
-                brought.options.ttl = .zero;
-                brought.options.deadline = null;
-            }
-            const raw = brought.options.raw();
-            if (brought.is_not_modified) {
-                _ = try check(c.ct_lease_keep(lease, &raw));
-                const kept = codec.take(V, old.*);
-                old.* = c.ct_value.none;
-                return .{ .value = kept, .is_stale = false };
-            }
-            const v = codec.encode(V, &brought.object.?);
-            var out: c.ct_value = undefined;
-            const status = c.ct_lease_fulfil(lease, v.ptr, v.len, &raw, &out);
-            if (try done(status)) return .{ .value = codec.take(V, out), .is_stale = false };
-            c.ct_value_release(&out);
-            const own = Got{ .object = brought.object.?, .raw = c.ct_value.none };
-            return .{ .value = own, .is_stale = false };
-        }
-
-        /// Returns the object that a failed renewal has left, unless it was invalidated meanwhile.
-        fn leftOver(self: Self, key: K) anyerror!?Loaded {
-            const k = codec.encode(K, &key);
-            var out: c.ct_value = undefined;
-            var lease: ?*c.ct_lease = null;
-            const status = c.ct_get_or_lease(self.handle, k.ptr, k.len, 0, &out, &lease);
-            c.ct_lease_abandon(lease); // if it is time to try again, already
-            return switch (status) {
-                c.CT_OK, c.CT_STALE => Loaded.from(status, out, null),
-                c.CT_RENEW => .{ .value = codec.take(V, out), .is_stale = !self.contains(key) },
-                else => null,
-            };
         }
 
         /// Looks a key up. If it is absent, takes its lease, or waits for the holder, in real time.
@@ -1152,7 +847,10 @@ pub fn Cache(comptime K: type, comptime V: type) type {
                     const call = at(@This(), it);
                     const before: ?V =
                         if (old) |it_| codec.decode(V, codec.slice(it_.data, it_.size)) else null;
-                    const after = call.changer.change(before, Result{ .handle = result.? });
+                    const after = call.changer.change(before, Result{
+                        .handle = result.?,
+                        .is_load = false,
+                    });
                     return switch (after catch |failure| {
                         call.failure = failure;
                         return callback_failed;

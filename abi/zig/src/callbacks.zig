@@ -76,7 +76,10 @@ pub const Full = struct {
             full.allocator.ctx = @constCast(allocator);
             options.allocator = &full.allocator;
         }
-        if (comptime codec.isOwned(V)) options.drop = deinitOwned(V);
+        if (comptime codec.isOwned(V)) {
+            options.drop = deinitOwned(V);
+            options.flags |= c.CT_FLAG_DROP_LOADED;
+        }
         if (@TypeOf(callbacks) == void) return options;
 
         const T = std.meta.Child(@TypeOf(callbacks));

@@ -116,14 +116,12 @@ pub const Value = struct {
 pub fn Ref(comptime T: type) type {
     return struct {
         object: *T,
-        /// Holds nothing if no cache has kept the object: it is this Ref's own.
         raw: c.ct_value,
 
         const Self = @This();
 
-        /// A second, independent pin; Unsupported for an object that no cache has kept.
+        /// A second, independent pin.
         pub fn ref(self: Self) Error!Self {
-            if (self.raw.data == null) return Error.Unsupported;
             var out: c.ct_value = undefined;
             _ = try check(c.ct_value_ref(&self.raw, &out));
             return .{ .object = self.object, .raw = out };
@@ -131,7 +129,6 @@ pub fn Ref(comptime T: type) type {
 
         /// Calls deinit of the object if it has left its cache, and this was its last Ref.
         pub fn deinit(self: Self) void {
-            if (self.raw.data == null) return self.object.deinit();
             var raw = self.raw;
             c.ct_value_release(&raw);
         }

@@ -41,12 +41,6 @@ pub fn failed(status: c.ct_status) anyerror {
     return Error.Internal;
 }
 
-/// Ends a lease whose load has failed.
-pub fn failLease(lease: *c.ct_lease, reason: anyerror) void {
-    const status = statusOf(reason);
-    if (status == c.CT_BUSY) c.ct_lease_abandon(lease) else c.ct_lease_fail(lease, status);
-}
-
 /// What a loading call found.
 pub fn Loaded(comptime V: type) type {
     return struct {
@@ -93,14 +87,23 @@ pub const LoadOptions = struct {
 
 /// Where a callback leaves its value. Lives as long as the callback runs.
 pub fn Result(comptime V: type) type {
-    if (codec.isOwned(V)) return OwnedResult(V);
     return struct {
         handle: *c.ct_result,
+        /// The object that was set, until it is known whether the library has taken it.
+        sent: if (is_owned) ?*?V else void = if (is_owned) null else {},
+        is_load: bool = true,
 
         const Self = @This();
+        const is_owned = codec.isOwned(V);
 
-        /// Of several calls the last one counts.
+        /// Of several calls the last one counts. Gives an object away, even if the loader fails
+        /// later.
         pub fn set(self: Self, value: V) Error!void {
+            if (is_owned) {
+                const sent = self.sent.?;
+                if (sent.*) |earlier| earlier.deinit();
+                sent.* = value;
+            }
             const bytes = codec.encode(V, &value);
             _ = try check(c.ct_result_set(self.handle, bytes.ptr, bytes.len));
         }
@@ -125,16 +128,24 @@ pub fn Result(comptime V: type) type {
             c.ct_result_discard(self.handle);
         }
 
-        /// For loaders: the value that is to be renewed, if any. Bytes are borrowed.
+        /// For computes: the new value lives as long as the old one would have. A load has no old
+        /// lifetime to keep, and fails with Callback.
+        pub fn keepTtl(self: Self) void {
+            c.ct_result_keep_ttl(self.handle);
+        }
+
+        /// For loaders: the value that is to be renewed, if any. Bytes and objects are borrowed.
         pub fn old(self: Self) ?V {
             var out: c.ct_bytes = undefined;
             if (c.ct_result_old(self.handle, &out) != c.CT_OK) return null;
             return codec.decode(V, codec.slice(out.data, out.size));
         }
 
-        /// Hands back the old value: it is still right, and its lifetime begins anew. Of this and
-        /// set, the last one counts.
+        /// For loaders: hands back the old value, which is still right, and its lifetime begins
+        /// anew. Of this and set, the last one counts. Without an old value, and in a compute, the
+        /// error is Callback.
         pub fn notModified(self: Self) void {
+            if (!self.is_load) return c.ct_result_fail(self.handle, c.CT_ERR_CALLBACK);
             c.ct_result_not_modified(self.handle);
         }
 
@@ -154,7 +165,9 @@ pub fn Result(comptime V: type) type {
 pub fn Batch(comptime K: type, comptime V: type) type {
     return struct {
         keys: []const c.ct_bytes,
-        results: if (codec.isOwned(V)) [*]Brought(V) else [*]const *c.ct_result,
+        results: [*]const *c.ct_result,
+        /// As in Result, of each key.
+        sent: if (codec.isOwned(V)) [*]?V else void,
 
         /// The number of keys, no two of which are the same.
         pub fn len(self: @This()) usize {
@@ -168,102 +181,10 @@ pub fn Batch(comptime K: type, comptime V: type) type {
 
         /// Where its value goes. A result that nothing is done with says that there is none.
         pub fn result(self: @This(), i: usize) Result(V) {
-            if (comptime codec.isOwned(V)) return .{ .brought = &self.results[i] };
-            return .{ .handle = self.results[i] };
-        }
-    };
-}
-
-/// An object that a loader brought, and what is special about its entry.
-pub fn Brought(comptime V: type) type {
-    return struct {
-        object: ?V = null,
-        options: EntryOptions = .{},
-        is_discarded: bool = false,
-        /// The object that is to be renewed, if any.
-        old: ?V = null,
-        is_not_modified: bool = false,
-        failure: ?anyerror = null,
-
-        /// For a loader that may renew a value.
-        pub fn over(old: c.ct_value) @This() {
-            if (old.data == null) return .{};
-            return .{ .old = codec.decode(V, codec.slice(old.data, old.size)) };
-        }
-
-        /// What a loader of many keys has said of this one.
-        pub fn found(self: *const @This()) anyerror!bool {
-            if (self.failure) |reason| return reason;
-            return self.object != null or self.is_not_modified;
-        }
-
-        /// Checks what a loader has said.
-        pub fn isThere(self: *const @This(), is_found: anyerror!bool) anyerror!bool {
-            if (!try is_found) return false;
-            const has_old = self.is_not_modified and self.old != null;
-            if (self.object == null and !has_old) return Error.Callback;
-            return true;
-        }
-
-        /// Drops the object, if it was not handed on.
-        pub fn deinit(self: *@This()) void {
-            if (self.object) |object| object.deinit();
-            self.object = null;
-        }
-    };
-}
-
-fn OwnedResult(comptime V: type) type {
-    return struct {
-        brought: *Brought(V),
-
-        const Self = @This();
-
-        /// Gives the object away, even if the loader fails later. Of several the last one counts.
-        pub fn set(self: Self, object: V) Error!void {
-            self.brought.deinit();
-            self.brought.object = object;
-            self.brought.is_not_modified = false;
-            self.brought.failure = null;
-        }
-
-        /// A lifetime, from the callback's return on.
-        pub fn ttl(self: Self, span: Duration) void {
-            self.brought.options.ttl = span;
-            self.brought.options.deadline = null;
-        }
-
-        /// A reading of the timer.
-        pub fn deadline(self: Self, time: u64) void {
-            self.brought.options.deadline = time;
-            self.brought.options.ttl = null;
-        }
-
-        /// What the entry weighs against maxsize, whatever the cache would have said.
-        pub fn weight(self: Self, units: u64) void {
-            self.brought.options.weight = units;
-        }
-
-        /// Hands the object to the caller, but does not keep it.
-        pub fn discard(self: Self) void {
-            self.brought.is_discarded = true;
-        }
-
-        /// The object that is to be renewed, if any. Borrowed: it is the cache's.
-        pub fn old(self: Self) ?V {
-            return self.brought.old;
-        }
-
-        /// Hands back the old object: it is still right, and its lifetime begins anew. Of this and
-        /// set, the last one counts.
-        pub fn notModified(self: Self) void {
-            self.brought.deinit();
-            self.brought.is_not_modified = true;
-        }
-
-        /// Of many keys, this one alone fails. Of this and set, the last one counts.
-        pub fn fail(self: Self, reason: anyerror) void {
-            self.brought.failure = reason;
+            return .{
+                .handle = self.results[i],
+                .sent = if (comptime codec.isOwned(V)) &self.sent[i] else {},
+            };
         }
     };
 }
@@ -354,8 +275,9 @@ pub fn Lease(comptime K: type, comptime V: type) type {
         /// the same error, or null; but after Busy one of them loads. A value that was to be
         /// renewed stays after an error, and leaves if there is no such value.
         pub fn fail(self: Self, reason: ?anyerror) void {
-            if (reason) |it| return failLease(self.handle, it);
-            c.ct_lease_fail(self.handle, c.CT_MISS);
+            const status = if (reason) |it| statusOf(it) else c.CT_MISS;
+            if (status == c.CT_BUSY) return c.ct_lease_abandon(self.handle);
+            c.ct_lease_fail(self.handle, status);
         }
 
         /// Gives the lease up: one of those who wait becomes the loader.

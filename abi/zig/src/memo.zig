@@ -120,7 +120,7 @@ pub fn Memo(comptime Function: type) type {
         /// The cache that keeps the results: the shared one, or the memo's own, which ends with the
         /// memo.
         pub fn cache(self: Self) ByteCache {
-            return .{ .handle = c.ct_memo_cache(self.handle, null).?, .turns = {} };
+            return .{ .handle = c.ct_memo_cache(self.handle, null).? };
         }
 
         /// Counts from zero again. Results stay.
