@@ -21,6 +21,7 @@ from typing import (
 from . import _hot
 from ._callbacks import (
     LEAVE,
+    NOT_MODIFIED,
     REMOVE,
     Callbacks,
     Event,
@@ -549,6 +550,8 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
             if isinstance(after, Loaded):
                 describe(result, after)
                 after = after.value
+            if after is NOT_MODIFIED:  # for loaders alone
+                return Status.ERR_CALLBACK
             packed.append(values.pack(key, after, tokens))
             return hand_back(result, packed[0])
 

@@ -44,6 +44,7 @@ class Loaded:
     weight: Optional[int] = None
     discard: bool = False  # hand it to the callers, but do not keep it
     tags: Optional[Tags] = None  # see invalidate_tag
+    keep_ttl: bool = False  # of compute: live as long as the old value would have
 
 
 REMOVE: Any = object()
@@ -308,6 +309,8 @@ def describe(result: Any, loaded: Loaded) -> None:
         lib.ct_result_weight(result, unsigned(loaded.weight))
     if loaded.discard:
         lib.ct_result_discard(result)
+    if loaded.keep_ttl:
+        lib.ct_result_keep_ttl(result)
     for tag in map(tag_of, loaded.tags or ()):
         lib.ct_result_tag(result, tag, len(tag))
 

@@ -99,6 +99,8 @@ def fulfil(lease: Lease, value: Any) -> Optional[bytes]:
     tags = None
     if isinstance(value, Loaded):
         loaded, value = value, value.value
+        if loaded.keep_ttl:  # a load has no old lifetime
+            raise CallbackError(Status.ERR_CALLBACK)
         tags = loaded.tags
         options["weight"] = loaded.weight
         if loaded.discard:

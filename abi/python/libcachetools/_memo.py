@@ -225,6 +225,8 @@ def memoize(
     f(1) and f(x=1) are two calls. If typed, 1, 1.0 and True differ. Or key(*args, **kwargs) returns
     the key. prefix keeps functions that share a cache apart, and apart from keys of your own.
 
+    The function may return Loaded, which gives one result a lifetime, a weight or tags.
+
     Of a method, each object has its own results in the one cache. The object is known by its
     identity, and is neither kept alive nor asked for its hash. When it is gone, its results age out
     as others do. Objects without weak references, and those of a class that gets the function after

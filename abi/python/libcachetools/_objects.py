@@ -374,6 +374,8 @@ class Cache(CacheBase[K, V], Generic[K, V]):
         options = ffi.NULL
         if isinstance(value, Loaded):
             loaded, value = value, value.value
+            if loaded.keep_ttl:  # a load has no old lifetime
+                raise CallbackError(Status.ERR_CALLBACK)
             ttl = 0 if loaded.discard else loaded.ttl
             deadline = None if loaded.discard else loaded.deadline
             options = entry_options(ttl, deadline, loaded.weight, tags=loaded.tags)

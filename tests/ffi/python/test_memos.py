@@ -373,6 +373,20 @@ class Memos(unittest.TestCase):
         self.assertEqual([2, 2], [number(), number()])
         self.assertEqual((2, 2), number.cache_info()[:2])
 
+    def test_a_result_has_a_lifetime_and_tags_of_its_own(self):
+        for cache in Cache(), BytesCache():
+            runs = []
+
+            @ct.memoize(cache)
+            def page(name):
+                runs.append(name)
+                return ct.Loaded(name.upper(), ttl=50, tags=["pages"])
+
+            self.assertEqual([b"A", b"A"], [page(b"a"), page(b"a")])
+            self.assertLess(49, cache.inspect(next(iter(cache)))["remaining"])
+            cache.invalidate_tag("pages")
+            self.assertEqual((b"A", [b"a", b"a"]), (page(b"a"), runs))
+
     def test_what_is_discarded_while_it_runs_is_not_remembered(self):
         memo = ct.memoize(lambda: memo.cache_discard())
         self.assertFalse(memo())

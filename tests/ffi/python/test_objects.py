@@ -793,6 +793,20 @@ class Loading(unittest.TestCase):
         self.assertEqual((["old"], "new"), (found, cache["a"]))
         self.assertFalse(cache._turns._turns)
 
+    def test_compute_keeps_a_lifetime_and_renews_nothing(self):
+        clock = ManualClock()
+        for cache in (Cache(ttl=100, timer=clock), BytesCache(ttl=100, timer=clock)):
+            cache[b"a"] = b"1"
+            clock.now += 30
+            self.assertEqual(b"2", cache.compute(b"a", lambda _: ct.Loaded(b"2", keep_ttl=True)))
+            self.assertEqual(70, cache.inspect(b"a")["remaining"])
+            for answer in ct.NOT_MODIFIED, ct.Loaded(ct.NOT_MODIFIED):
+                with self.assertRaises(ct.CallbackError):
+                    cache.compute(b"a", lambda _: answer)
+            self.assertEqual(b"2", cache[b"a"])
+            with self.assertRaises(ct.CallbackError):
+                cache.get_or_load(b"b", lambda _: ct.Loaded(b"1", keep_ttl=True))
+
     def test_compute_reads_changes_and_writes(self):
         cache = Cache()
         in_threads(4, lambda _: [cache.compute("n", lambda old: (old or 0) + 1) for _ in range(25)])
