@@ -18,7 +18,8 @@ use crate::load::{Found, Loaded, Output};
 use crate::panics::{self, guard};
 use crate::value::{at, Value};
 
-type MemoFn<A, E> = dyn Fn(&Memo<A, E>, &A) -> Result<Option<Vec<u8>>, E> + Send + Sync;
+type MemoFn<A, E> =
+    dyn Fn(&Memo<A, E>, &A, &mut Output<'_>) -> Result<Option<Vec<u8>>, E> + Send + Sync;
 type MemoKeyFn<A> = dyn Fn(&A, &mut KeyRef<'_>) + Send + Sync;
 
 /// A function of bytes that remembers its results.
@@ -79,6 +80,18 @@ impl<A: ?Sized, E: From<Error>> Memo<A, E> {
         function: impl Fn(&Memo<A, E>, &A) -> Result<Option<Vec<u8>>, E> + Send + Sync + 'static,
         key: impl Fn(&A, &mut KeyRef<'_>) + Send + Sync + 'static,
     ) -> Result<Memo<A, E>> {
+        Memo::new_with(own, move |memo, args, _| function(memo, args), key)
+    }
+
+    /// As [`new`](Memo::new), with a function that may give its result a lifetime, a weight or tags.
+    pub fn new_with(
+        own: Builder<ByteCache>,
+        function: impl Fn(&Memo<A, E>, &A, &mut Output<'_>) -> Result<Option<Vec<u8>>, E>
+            + Send
+            + Sync
+            + 'static,
+        key: impl Fn(&A, &mut KeyRef<'_>) + Send + Sync + 'static,
+    ) -> Result<Memo<A, E>> {
         let functions = Functions::new(function, key);
         let mut options = functions.options();
         let mut handle = ptr::null_mut();
@@ -108,6 +121,25 @@ impl<A: ?Sized, E: From<Error>> Memo<A, E> {
         cache: Arc<ByteCache>,
         prefix: &[u8],
         function: impl Fn(&Memo<A, E>, &A) -> Result<Option<Vec<u8>>, E> + Send + Sync + 'static,
+        key: impl Fn(&A, &mut KeyRef<'_>) + Send + Sync + 'static,
+    ) -> Result<Memo<A, E>> {
+        Memo::sharing_with(
+            cache,
+            prefix,
+            move |memo, args, _| function(memo, args),
+            key,
+        )
+    }
+
+    /// As [`sharing`](Memo::sharing), with a function that may give its result a lifetime, a weight
+    /// or tags.
+    pub fn sharing_with(
+        cache: Arc<ByteCache>,
+        prefix: &[u8],
+        function: impl Fn(&Memo<A, E>, &A, &mut Output<'_>) -> Result<Option<Vec<u8>>, E>
+            + Send
+            + Sync
+            + 'static,
         key: impl Fn(&A, &mut KeyRef<'_>) + Send + Sync + 'static,
     ) -> Result<Memo<A, E>> {
         let functions = Functions::new(function, key);
@@ -246,7 +278,10 @@ impl<A: ?Sized, E> fmt::Debug for Memo<A, E> {
 
 impl<A: ?Sized, E> Functions<A, E> {
     fn new(
-        function: impl Fn(&Memo<A, E>, &A) -> Result<Option<Vec<u8>>, E> + Send + Sync + 'static,
+        function: impl Fn(&Memo<A, E>, &A, &mut Output<'_>) -> Result<Option<Vec<u8>>, E>
+            + Send
+            + Sync
+            + 'static,
         key: impl Fn(&A, &mut KeyRef<'_>) + Send + Sync + 'static,
     ) -> Arc<Functions<A, E>> {
         Arc::new(Functions {
@@ -301,7 +336,9 @@ unsafe extern "C" fn compute<A: ?Sized, E>(
     };
     guard(FAILED, || {
         let mut error = None;
-        let load = |_: &mut _| (functions.function)(call.memo, call.args).map(Found::from);
+        let load = |output: &mut Output<'_>| {
+            (functions.function)(call.memo, call.args, output).map(Found::from)
+        };
         // SAFETY: the result is lent for this call.
         let status = unsafe { Output::new(result) }.load(load, &mut error);
         call.error.set(error);

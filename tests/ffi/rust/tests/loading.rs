@@ -522,6 +522,38 @@ fn a_cache_outlives_a_lease_or_a_walk_that_is_forgotten() {
 }
 
 #[test]
+fn a_result_has_a_lifetime_and_tags_of_its_own() {
+    let calls = AtomicUsize::new(0);
+    let calls: &'static AtomicUsize = Box::leak(Box::new(calls));
+    let function = |_: &Memo<u64>, n: &u64, output: &mut Output<'_>| {
+        calls.fetch_add(1, SeqCst);
+        output.ttl(Duration::from_secs(3600));
+        output.tag("numbers");
+        Ok(Some(n.to_le_bytes().to_vec()))
+    };
+    let key = |n: &u64, key: &mut KeyRef<'_>| {
+        key.uint(*n);
+    };
+    let own = ByteCache::builder(Policy::Lru, 10);
+    let shared = Arc::new(lru(10));
+    let memos = [
+        Memo::new_with(own, function, key).unwrap(),
+        Memo::sharing_with(shared, b"", function, key).unwrap(),
+    ];
+    for memo in memos {
+        calls.store(0, SeqCst);
+        for _ in 0..2 {
+            assert_eq!(7u64.to_le_bytes(), *memo.call(&7).unwrap().unwrap());
+        }
+        let info = memo.cache().inspect(memo.key(&7).unwrap()).unwrap();
+        assert!(info.remaining.unwrap() > Duration::from_secs(3500));
+        memo.cache().invalidate_tag("numbers").unwrap();
+        memo.call(&7).unwrap();
+        assert_eq!(2, calls.load(SeqCst));
+    }
+}
+
+#[test]
 fn compute_reads_changes_and_writes() {
     let cache = lru(10);
     let count = |old: Option<&[u8]>, _: &mut Output<'_>| {
