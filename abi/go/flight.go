@@ -41,6 +41,17 @@ func (c *Cache[K, V]) GetOrLoad(ctx context.Context, key K,
 // not be loaded yet. See Options.Stale.
 func (c *Cache[K, V]) GetStaleOrLoad(ctx context.Context, key K,
 	load func(ctx context.Context, key K) (V, error)) (value V, isStale bool, err error) {
+	return c.GetOrLoadWith(ctx, key, func(ctx context.Context, key K) (V, EntryOptions, error) {
+		value, err := load(ctx, key)
+		return value, EntryOptions{}, err
+	})
+}
+
+// GetOrLoadWith is GetStaleOrLoad with a loader that may give its value a lifetime, a weight or tags
+// of its own. Conditions are not for loads: ErrInvalid.
+func (c *Cache[K, V]) GetOrLoadWith(ctx context.Context, key K,
+	load func(ctx context.Context, key K) (V, EntryOptions, error)) (
+	value V, isStale bool, err error) {
 	encoded := c.keys.encode(key)
 	for {
 		found, out := c.look(encoded)
@@ -60,7 +71,9 @@ func (c *Cache[K, V]) GetStaleOrLoad(ctx context.Context, key K,
 		case C.CT_LEASED, C.CT_RENEW:
 			it := c.flights.begin(encoded, out, flightOf(ctx))
 			it.succeed(on)
-			return c.load(ctx, it, func(ctx context.Context) (V, error) { return load(ctx, key) })
+			return c.load(ctx, it, func(ctx context.Context) (V, EntryOptions, error) {
+				return load(ctx, key)
+			})
 		case C.CT_BUSY: // its value has left just now
 		default:
 			return value, false, c.in.check(out.status)
@@ -172,15 +185,15 @@ func (c *Cache[K, V]) old(key encoded) (value V, isStale, isThere bool) {
 
 // load loads a key whose lease this call has.
 func (c *Cache[K, V]) load(ctx context.Context, it *valueFlight,
-	load func(context.Context) (V, error)) (value V, isStale bool, err error) {
+	load func(context.Context) (V, EntryOptions, error)) (value V, isStale bool, err error) {
 	defer c.end(it) // also on a panic
-	value, err = load(context.WithValue(ctx, flightKey{}, &it.flight))
-	return c.land(ctx, it, value, err)
+	value, options, err := load(context.WithValue(ctx, flightKey{}, &it.flight))
+	return c.land(ctx, it, value, options, err)
 }
 
 // land ends the lease of a load with what it has brought. If a renewal has failed, the old value
 // serves.
-func (c *Cache[K, V]) land(ctx context.Context, it *valueFlight, value V,
+func (c *Cache[K, V]) land(ctx context.Context, it *valueFlight, value V, options EntryOptions,
 	err error) (V, bool, error) {
 	var none V
 	if err != nil {
@@ -196,7 +209,8 @@ func (c *Cache[K, V]) land(ctx context.Context, it *valueFlight, value V,
 		return none, false, err
 	}
 	number := c.slots.put(value)
-	if err := c.stored(number, c.in.fulfil(it.takeLease(), number)); err != nil && err != ErrNotStored {
+	err = c.stored(number, c.in.fulfil(it.takeLease(), number, options))
+	if err != nil && err != ErrNotStored {
 		return none, false, err
 	}
 	return value, false, nil

@@ -157,7 +157,7 @@ func (c *Cache[K, V]) loadBatch(ctx context.Context, it *batch[K, V],
 	values, err := load(within, append([]K(nil), it.absent...)) // which load may change
 	for i, key := range it.absent {
 		value, err := answerOf(key, values, err)
-		value, _, err = c.land(ctx, it.loads[i], value, err)
+		value, _, err = c.land(ctx, it.loads[i], value, EntryOptions{}, err)
 		answer(key, value, err)
 	}
 }

@@ -114,9 +114,10 @@ package cachetools
 //   return out;
 // }
 //
-// static ct_go_change number_fulfil(ct_lease *lease, uintptr_t callbacks, uint64_t number) {
+// static ct_go_change number_fulfil(ct_lease *lease, uintptr_t callbacks, uint64_t number,
+//                                   ct_entry_options options) {
 //   ct_go_change out = {.number = number};
-//   CHANGE(out, ct_lease_fulfil(lease, &number, sizeof number, NULL, NULL));
+//   CHANGE(out, ct_lease_fulfil(lease, &number, sizeof number, &options, NULL));
 //   return out;
 // }
 import "C"
@@ -222,9 +223,11 @@ func (n numbers) await(key encoded, waiter cgo.Handle, canEnd bool) C.ct_go_wait
 }
 
 // fulfil ends a lease, whatever it returns.
-func (n numbers) fulfil(lease *C.ct_lease, number uint64) error {
+func (n numbers) fulfil(lease *C.ct_lease, number uint64, options EntryOptions) error {
 	defer runtime.KeepAlive(n.ByteCache)
-	return n.changed(C.number_fulfil(lease, n.callbacks.uintptr(), C.uint64_t(number)))
+	raw, block := options.lend()
+	defer freeBlock(block)
+	return n.changed(C.number_fulfil(lease, n.callbacks.uintptr(), C.uint64_t(number), raw))
 }
 
 // fail ends a lease whose load has failed.

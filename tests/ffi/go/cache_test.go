@@ -767,6 +767,21 @@ func TestASetReleasesThoseWhoWaitWithItsValue(t *testing.T) {
 	}
 }
 
+func TestALoadedValueHasALifetimeAndTagsOfItsOwn(t *testing.T) {
+	cache := ints(t, 10)
+	load := func(options EntryOptions) error {
+		_, _, err := cache.GetOrLoadWith(background, 1,
+			func(context.Context, int) (int, EntryOptions, error) { return 7, options, nil })
+		return err
+	}
+	expectError(t, ErrInvalid, load(EntryOptions{Flags: EntryIfAbsent}))
+	expectError(t, nil, load(EntryOptions{Flags: EntryTTL, TTL: time.Hour, Tags: []string{"sevens"}}))
+	info, err := cache.Inspect(1)
+	expect(t, true, err == nil && info.Remaining > 59*time.Minute)
+	expectError(t, nil, cache.InvalidateTag("sevens"))
+	expect(t, false, cache.Contains(1))
+}
+
 // They loaded one after the other.
 func TestThoseWhoWaitedShareAValueThatIsNotKept(t *testing.T) {
 	dropped := int32(0)
