@@ -1551,7 +1551,7 @@ class cache {
 
   /** Takes the value or the lease; both if the value is to be renewed; neither if another caller
    *  still has the lease when the time is over. duration::max(): wait as long as it takes. Not for
-   *  pointers: of a value that is not kept, nobody would know when to delete it. */
+   *  pointers, which are loaded by get_or_load. */
   struct offer {
     result value;
     cachetools::lease<Key, Value> lease;
@@ -2096,17 +2096,21 @@ class memo<R(Args...)> {
   using cache_type = cache<key_type, R>;
   using options_type = typename cache_type::options_type;
 
-  /** The function is called by several threads at once, if several ask. */
-  memo(options_type given, callback<R(const std::decay_t<Args> &...)> function)
-      : function_(std::move(function)), results_(std::move(given)) {}
+  /** The function is called by several threads at once, if several ask. Besides the arguments it
+   *  may take an entry &, to give its result a lifetime, a weight or tags. */
+  template <class Function>
+  memo(options_type given, Function function)
+      : function_(with_entry(std::move(function))), results_(std::move(given)) {}
   /** Remembers the results last used. */
-  memo(std::uint64_t maxsize, callback<R(const std::decay_t<Args> &...)> function)
-      : function_(std::move(function)), results_(policy::lru, maxsize) {}
+  template <class Function>
+  memo(std::uint64_t maxsize, Function function)
+      : function_(with_entry(std::move(function))), results_(policy::lru, maxsize) {}
 
   /** The result that is remembered, else what the function returns; a null pointer is not kept. */
   R operator()(const std::decay_t<Args> &...args) {
-    auto found =
-        results_.get_or_load(key_type(args...), [&](const auto &) { return function_(args...); });
+    auto found = results_.get_or_load(key_type(args...), [&](const auto &, entry &special) {
+      return function_(args..., special);
+    });
     if constexpr (detail::held<R>::by_pointer)
       return found;
     else
@@ -2119,7 +2123,17 @@ class memo<R(Args...)> {
 
  private:
   static_assert(!std::is_same_v<R, std::string_view>, "cachetools: remember a std::string");
-  callback<R(const std::decay_t<Args> &...)> function_;
+  using function_type = callback<R(const std::decay_t<Args> &..., entry &)>;
+  template <class Function>
+  static function_type with_entry(Function &&function) {
+    if constexpr (std::is_invocable_v<Function &, const std::decay_t<Args> &...>)
+      return [plain = std::forward<Function>(function)](const std::decay_t<Args> &...args,
+                                                        entry &) mutable { return plain(args...); };
+    else
+      return std::forward<Function>(function);
+  }
+
+  function_type function_;
   cache_type results_;
 };
 

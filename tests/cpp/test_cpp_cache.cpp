@@ -852,6 +852,20 @@ TEST(memo_remembers) {
   assert_int_equal(3, calls);
 }
 
+TEST(memo_gives_results_lifetimes_and_tags) {
+  int calls = 0;
+  cachetools::memo<int(int)> it(10, [&calls](int n, cachetools::entry &entry) {
+    entry.ttl = 50s;
+    entry.tags = {"numbers"};
+    return n + ++calls;
+  });
+  assert_int_equal(8, it(7));
+  assert_int_equal(8, it(7));
+  assert_true(it.results().inspect({7})->remaining < 60s);
+  it.results().invalidate_tag("numbers");
+  assert_int_equal(9, it(7));
+}
+
 TEST(memo_may_call_itself) {
   cachetools::memo<std::uint64_t(int)> *self = nullptr;
   cachetools::memo<std::uint64_t(int)> fibonacci(100, [&self](int n) {
