@@ -67,7 +67,7 @@ TEST(options_that_are_wrong_are_named) {
       {"shards", OPTIONS(.shards = 8192)},
       {"shards", OPTIONS(.shards = 0x80000000u)},
       {"shards", OPTIONS(.shards = UINT32_MAX)},
-      {"flags", OPTIONS(.flags = 0x20u)},
+      {"flags", OPTIONS(.flags = 0x80u)},
       {"flags", OPTIONS(.flags = 0x40000000u)},
       {"flags", OPTIONS(.flags = 0x80000000u)},
       {"flags", OPTIONS(.flags = UINT32_MAX)},

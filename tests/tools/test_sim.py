@@ -512,7 +512,7 @@ class TestAdvice(SimTest):
 
     def test_it_names_the_policy_the_size_and_what_they_spare(self):
         self.assertEqual(
-            "Take ADAPTIVE with 688 entries (5%): 34.3 % of the requests miss, 40.0 % with LRU, and "
+            "Take ADAPTIVE with 688 entries (5%): 34.4 % of the requests miss, 40.0 % with LRU, and "
             "still 27.3 % with 1376 entries (10%).",
             self.advice("--format=u64", data=self.web12_as_u64()))
 
