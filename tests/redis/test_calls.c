@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: MIT */
+/* What the calls return, and what they leave near and on the server. */
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+static server redis;
+static peer other;
+
+typedef struct online {
+  tier it;
+} online;
+
+static void begin(void) {
+  if (redis.pid == 0) {
+    server_start(&redis, "");
+    assert_true(peer_connect(&other, redis.port));
+  }
+  assert_string_equal("+OK", ASK(&other, "FLUSHALL"));
+}
+
+#define ONLINE_TEST(name)             \
+  static void check_##name(tier *it); \
+  TEST(name) {                        \
+    begin();                          \
+    tier storage;                     \
+    tier_begin(&storage, redis.port); \
+    check_##name(&storage);           \
+    tier_close(&storage);             \
+  }                                   \
+  static void check_##name(tier *it)
+
+static void other_sets(const char *key, const char *value) {
+  char room[256];
+  const ct_bytes words[] = {{"SET", 3}, {key, strlen(key)}, stored(value, room)};
+  assert_string_equal("+OK", peer_ask_bytes(&other, 3, words));
+}
+
+static void other_sees(const char *key, const char *value) {
+  char room[256];
+  const ct_bytes expected = stored(value, room);
+  assert_non_null(ASK(&other, "GET", key));
+  assert_int_equal('$', other.reply[0]);
+  assert_int_equal(expected.size + 1, other.size);
+  assert_memory_equal(expected.data, other.reply + 1, expected.size);
+}
+
+ONLINE_TEST(what_is_set_is_near_and_on_the_server) {
+  EXPECT(CT_OK, ct_redis_set(it->redis, "k", 1, "value", 5, 0));
+  has_near(it, "k", "value");
+  other_sees("t:k", "value");
+  assert_string_equal(":-1", ASK(&other, "PTTL", "t:k"));
+  reads(it, "k", "value");
+}
+
+ONLINE_TEST(what_is_absent_is_a_miss) {
+  ct_value value = {"", 1, 1};
+  EXPECT(CT_MISS, ct_redis_get(it->redis, "k", 1, &value));
+  assert_null(value.data);
+  lacks_near(it, "k");
+  assert_int_equal(1, tier_stats(it).server_misses);
+}
+
+ONLINE_TEST(what_another_program_stores_is_read_and_stays_near) {
+  other_sets("t:k", "one");
+  reads(it, "k", "one");
+  has_near(it, "k", "one");
+  const uint64_t asked = tier_stats(it).server_hits;
+  reads(it, "k", "one");
+  assert_int_equal(asked, tier_stats(it).server_hits);
+}
+
+ONLINE_TEST(what_another_program_writes_leaves_near) {
+  EXPECT(CT_OK, ct_redis_set(it->redis, "k", 1, "one", 3, 0));
+  other_sets("t:k", "two");
+  EXPECT(CT_OK, ct_redis_sync(it->redis));
+  lacks_near(it, "k");
+  reads(it, "k", "two");
+  assert_string_equal(":1", ASK(&other, "DEL", "t:k"));
+  EXPECT(CT_OK, ct_redis_sync(it->redis));
+  EXPECT(CT_MISS, ct_redis_get(it->redis, "k", 1, NULL));
+}
+
+ONLINE_TEST(deleting_reaches_both) {
+  EXPECT(CT_OK, ct_redis_set(it->redis, "k", 1, "one", 3, 0));
+  EXPECT(CT_OK, ct_redis_delete(it->redis, "k", 1));
+  lacks_near(it, "k");
+  assert_string_equal("_", ASK(&other, "GET", "t:k"));
+  EXPECT(CT_OK, ct_redis_delete(it->redis, "k", 1));
+}
+
+ONLINE_TEST(empty_and_binary_keys_and_values_work) {
+  EXPECT(CT_OK, ct_redis_set(it->redis, NULL, 0, NULL, 0, 0));
+  reads(it, "", "");
+  EXPECT(CT_OK, ct_redis_set(it->redis, "\0\r\n\xff", 4, "\0\n", 2, 0));
+  ct_clear(it->near);
+  ct_value value;
+  EXPECT(CT_OK, ct_redis_get(it->redis, "\0\r\n\xff", 4, &value));
+  assert_int_equal(2, value.size);
+  assert_memory_equal("\0\n", value.data, 2);
+  ct_value_release(&value);
+}
+
+ONLINE_TEST(a_large_value_goes_through) {
+  const size_t size = 5000000;
+  char *large = malloc(size);
+  assert_non_null(large);
+  for (size_t i = 0; i < size; i++) large[i] = (char)(i * 7 + i / 251);
+  EXPECT(CT_OK, ct_redis_set(it->redis, "large", 5, large, size, 0));
+  ct_clear(it->near);
+  ct_value value;
+  EXPECT(CT_OK, ct_redis_get(it->redis, "large", 5, &value));
+  assert_int_equal(size, value.size);
+  assert_memory_equal(large, value.data, size);
+  ct_value_release(&value);
+  EXPECT(CT_ERR_TOO_LARGE, ct_redis_set(it->redis, "large", 5, large, (16u << 20) + 1, 0));
+  free(large);
+}
+
+ONLINE_TEST(a_copy_needs_room) {
+  EXPECT(CT_OK, ct_redis_set(it->redis, "k", 1, "value", 5, 0));
+  char buffer[8];
+  size_t size;
+  for (int i = 0; i < 2; i++) {
+    EXPECT(CT_ERR_BUFFER, ct_redis_get_copy(it->redis, "k", 1, buffer, 4, &size));
+    assert_int_equal(5, size);
+    EXPECT(CT_OK, ct_redis_get_copy(it->redis, "k", 1, buffer, 5, &size));
+    assert_memory_equal("value", buffer, 5);
+    EXPECT(CT_ERR_BUFFER, ct_redis_get_copy(it->redis, "k", 1, NULL, 0, NULL));
+    ct_clear(it->near);
+  }
+  EXPECT(CT_MISS, ct_redis_get_copy(it->redis, "none", 4, buffer, 8, &size));
+  assert_int_equal(0, size);
+}
+
+ONLINE_TEST(lifetimes_reach_server_and_near) {
+  EXPECT(CT_OK, ct_redis_set(it->redis, "k", 1, "one", 3, CT_SECONDS(100)));
+  const long left = strtol(ASK(&other, "PTTL", "t:k") + 1, NULL, 10);
+  assert_in_range(left, 99000, 100000);
+  ct_entry_info info = CT_ENTRY_INFO_INIT;
+  EXPECT(CT_OK, ct_inspect(it->near, "k", 1, &info));
+  assert_in_range(info.remaining, CT_SECONDS(99), CT_SECONDS(100));
+  assert_string_equal(":1", ASK(&other, "PEXPIRE", "t:k", "50000"));
+  EXPECT(CT_OK, ct_redis_sync(it->redis));
+  reads(it, "k", "one");
+  EXPECT(CT_OK, ct_inspect(it->near, "k", 1, &info));
+  assert_in_range(info.remaining, CT_SECONDS(49), CT_SECONDS(50));
+}
+
+TEST(near_lives_no_longer_than_near_ttl) {
+  begin();
+  tier it;
+  ct_redis_options options;
+  tier_options(&it, redis.port, 100, &options);
+  options.near_ttl = CT_SECONDS(20);
+  options.ttl = CT_SECONDS(1000);
+  tier_open(&it, &options);
+  EXPECT(CT_OK, ct_redis_wait(it.redis, CT_SECONDS(10)));
+  EXPECT(CT_OK, ct_redis_set(it.redis, "k", 1, "one", 3, 0));
+  ct_entry_info info = CT_ENTRY_INFO_INIT;
+  for (int i = 0; i < 2; i++) {
+    EXPECT(CT_OK, ct_inspect(it.near, "k", 1, &info));
+    assert_in_range(info.remaining, CT_SECONDS(19), CT_SECONDS(20));
+    ct_clear(it.near);
+    reads(&it, "k", "one");
+  }
+  assert_in_range(strtol(ASK(&other, "PTTL", "t:k") + 1, NULL, 10), 999000, 1000000);
+  tier_close(&it);
+}
+
+ONLINE_TEST(an_unknown_trailer_is_a_miss_and_stays) {
+  assert_string_equal("+OK", ASK(&other, "SET", "t:k", "bare"));
+  EXPECT(CT_MISS, ct_redis_get(it->redis, "k", 1, NULL));
+  source from = {.text = "loaded"};
+  ct_value value;
+  EXPECT(CT_OK, ct_redis_get_or_load(it->redis, "k", 1, 0, load_from_source, &from, &value));
+  assert_memory_equal("loaded", value.data, 6);
+  ct_value_release(&value);
+  lacks_near(it, "k");
+  assert_string_equal("$bare", ASK(&other, "GET", "t:k"));
+  assert_int_equal(2, tier_stats(it).unknown_trailers);
+}
+
+ONLINE_TEST(a_key_of_another_type_is_unsupported) {
+  assert_string_equal(":1", ASK(&other, "LPUSH", "t:k", "x"));
+  EXPECT(CT_ERR_UNSUPPORTED, ct_redis_get(it->redis, "k", 1, NULL));
+  source from = {.text = "loaded"};
+  EXPECT(CT_ERR_UNSUPPORTED,
+         ct_redis_get_or_load(it->redis, "k", 1, 0, load_from_source, &from, NULL));
+  assert_int_equal(0, from.calls);
+}
+
+ONLINE_TEST(many_keys_take_one_round_trip) {
+  for (int i = 0; i < 50; i++) {
+    char key[8];
+    snprintf(key, sizeof key, "t:%d", i);
+    other_sets(key, key + 2);
+  }
+  enum { kKeys = 60 };
+  ct_bytes keys[kKeys];
+  char names[kKeys][8];
+  ct_value values[kKeys];
+  ct_status statuses[kKeys];
+  for (int i = 0; i < kKeys; i++) {
+    snprintf(names[i], sizeof names[i], "%d", i == 59 ? 7 : i);
+    keys[i] = (ct_bytes){names[i], strlen(names[i])};
+  }
+  for (int round = 0; round < 2; round++) {
+    EXPECT(CT_OK, ct_redis_get_many(it->redis, keys, kKeys, values, statuses));
+    for (int i = 0; i < kKeys; i++) {
+      assert_int_equal(i < 50 || i == 59 ? CT_OK : CT_MISS, statuses[i]);
+      if (statuses[i] == CT_OK) assert_memory_equal(names[i], values[i].data, values[i].size);
+      ct_value_release(&values[i]);
+    }
+  }
+  assert_int_equal(50, ct_len(it->near));
+  EXPECT(CT_OK, ct_redis_get_many(it->redis, NULL, 0, NULL, NULL));
+}
+
+/* ---- Loading --------------------------------------------------------------------------------- */
+
+ONLINE_TEST(a_load_is_stored_on_the_server) {
+  source from = {.text = "loaded"};
+  for (int i = 0; i < 3; i++) {
+    ct_value value;
+    EXPECT(CT_OK,
+           ct_redis_get_or_load(it->redis, "k", 1, CT_SECONDS(9), load_from_source, &from, &value));
+    assert_int_equal(6, value.size);
+    assert_memory_equal("loaded", value.data, 6);
+    ct_value_release(&value);
+  }
+  assert_int_equal(1, from.calls);
+  other_sees("t:k", "loaded");
+  assert_in_range(strtol(ASK(&other, "PTTL", "t:k") + 1, NULL, 10), 8000, 9000);
+  assert_int_equal(1, tier_stats(it).fills);
+  EXPECT(CT_OK, ct_redis_sync(it->redis));
+  if (server_has_ifeq(&redis)) has_near(it, "k", "loaded");
+}
+
+ONLINE_TEST(a_value_on_the_server_is_not_loaded) {
+  other_sets("t:k", "there");
+  source from = {.text = "loaded"};
+  ct_value value;
+  EXPECT(CT_OK, ct_redis_get_or_load(it->redis, "k", 1, 0, load_from_source, &from, &value));
+  assert_memory_equal("there", value.data, 5);
+  ct_value_release(&value);
+  assert_int_equal(0, from.calls);
+  has_near(it, "k", "there");
+}
+
+static void deletes_the_key(source *it) {
+  (void)it;
+  assert_string_equal(":1", ASK(&other, "DEL", "t:k")); /* the lease */
+}
+
+ONLINE_TEST(a_deletion_during_the_load_refuses_its_value) {
+  source from = {.text = "old", .during = deletes_the_key};
+  ct_value value;
+  EXPECT(CT_OK, ct_redis_get_or_load(it->redis, "k", 1, 0, load_from_source, &from, &value));
+  assert_memory_equal("old", value.data, 3);
+  ct_value_release(&value);
+  assert_string_equal("_", ASK(&other, "GET", "t:k"));
+  lacks_near(it, "k");
+  assert_int_equal(1, tier_stats(it).fills_refused);
+}
+
+static void sets_the_key(source *it) {
+  (void)it;
+  other_sets("t:k", "newer");
+}
+
+ONLINE_TEST(a_write_during_the_load_wins) {
+  source from = {.text = "old", .during = sets_the_key};
+  EXPECT(CT_OK, ct_redis_get_or_load(it->redis, "k", 1, 0, load_from_source, &from, NULL));
+  reads(it, "k", "newer");
+}
+
+ONLINE_TEST(a_failed_load_gives_the_lease_back) {
+  source from = {.status = (ct_status)1234};
+  EXPECT(1234, ct_redis_get_or_load(it->redis, "k", 1, 0, load_from_source, &from, NULL));
+  EXPECT(CT_OK, ct_redis_sync(it->redis));
+  assert_string_equal("_", ASK(&other, "GET", "t:k"));
+  from = (source){.status = CT_MISS};
+  EXPECT(CT_MISS, ct_redis_get_or_load(it->redis, "k", 1, 0, load_from_source, &from, NULL));
+  EXPECT(CT_MISS, ct_redis_get_or_load(it->redis, "k", 1, 0, load_from_source, &from, NULL));
+  assert_int_equal(2, from.calls);
+}
+
+TEST(that_there_is_no_value_is_remembered_on_the_server) {
+  begin();
+  tier its[2];
+  for (int i = 0; i < 2; i++) {
+    ct_redis_options options;
+    tier_options(&its[i], redis.port, 100, &options);
+    ct_cache_free(its[i].near);
+    ct_options near = CT_OPTIONS_INIT;
+    near.maxsize = 100;
+    near.negative_ttl = CT_SECONDS(30);
+    EXPECT(CT_OK, ct_cache_new_with(&near, &its[i].near));
+    options.near = its[i].near;
+    tier_open(&its[i], &options);
+    EXPECT(CT_OK, ct_redis_wait(its[i].redis, CT_SECONDS(10)));
+  }
+  source from = {.status = CT_MISS};
+  for (int i = 0; i < 4; i++) {
+    EXPECT(CT_MISS,
+           ct_redis_get_or_load(its[i / 2].redis, "k", 1, 0, load_from_source, &from, NULL));
+  }
+  EXPECT(CT_MISS, ct_redis_get(its[1].redis, "k", 1, NULL));
+  assert_int_equal(1, from.calls);
+  assert_in_range(strtol(ASK(&other, "PTTL", "t:k") + 1, NULL, 10), 29000, 30000);
+  /* A write ends it everywhere. */
+  EXPECT(CT_OK, ct_redis_set(its[0].redis, "k", 1, "new", 3, 0));
+  EXPECT(CT_OK, ct_redis_sync(its[1].redis));
+  reads(&its[1], "k", "new");
+  reads(&its[0], "k", "new");
+  for (int i = 0; i < 2; i++) tier_close(&its[i]);
+}
+
+static ct_status load_recursively(void *self, const void *key, size_t key_size, ct_result *result) {
+  tier *it = self;
+  EXPECT(CT_ERR_RECURSION,
+         ct_redis_get_or_load(it->redis, key, key_size, 0, load_recursively, it, NULL));
+  source from = {.text = "inner"};
+  EXPECT(CT_OK, ct_redis_get_or_load(it->redis, "inner", 5, 0, load_from_source, &from, NULL));
+  return ct_result_set(result, "outer", 5);
+}
+
+ONLINE_TEST(a_loader_may_load_other_keys) {
+  EXPECT(CT_OK, ct_redis_get_or_load(it->redis, "k", 1, 0, load_recursively, it, NULL));
+  other_sees("t:k", "outer");
+  other_sees("t:inner", "inner");
+}
+
+TEST(raw_values_are_bare) {
+  begin();
+  tier it;
+  ct_redis_options options;
+  tier_options(&it, redis.port, 100, &options);
+  options.flags = CT_REDIS_RAW;
+  tier_open(&it, &options);
+  EXPECT(CT_OK, ct_redis_wait(it.redis, CT_SECONDS(10)));
+  assert_string_equal("+OK", ASK(&other, "SET", "t:k", "bare"));
+  reads(&it, "k", "bare");
+  EXPECT(CT_OK, ct_redis_set(it.redis, "j", 1, "mine", 4, 0));
+  assert_string_equal("$mine", ASK(&other, "GET", "t:j"));
+  source from = {.text = "loaded"};
+  EXPECT(CT_OK, ct_redis_get_or_load(it.redis, "l", 1, 0, load_from_source, &from, NULL));
+  assert_string_equal("$loaded", ASK(&other, "GET", "t:l"));
+  has_near(&it, "l", "loaded");
+  assert_string_equal("+OK", ASK(&other, "SET", "t:l", "changed"));
+  EXPECT(CT_OK, ct_redis_sync(it.redis));
+  reads(&it, "l", "changed");
+  tier_close(&it);
+}
+
+/* ---- What the server does by itself ------------------------------------------------------------ */
+
+ONLINE_TEST(flushing_empties_near) {
+  for (int i = 0; i < 2; i++) {
+    EXPECT(CT_OK, ct_redis_set(it->redis, "k", 1, "one", 3, 0));
+    assert_string_equal("+OK", ASK(&other, i == 0 ? "FLUSHALL" : "FLUSHDB"));
+    EXPECT(CT_OK, ct_redis_sync(it->redis));
+    assert_int_equal(0, ct_len(it->near));
+  }
+  assert_int_equal(2, tier_stats(it).flushes);
+}
+
+ONLINE_TEST(expiry_empties_near) {
+  EXPECT(CT_OK, ct_redis_set(it->redis, "k", 1, "one", 3, 0));
+  assert_string_equal(":1", ASK(&other, "PEXPIRE", "t:k", "1"));
+  sleep_ms(5);
+  assert_string_equal("_", ASK(&other, "GET", "t:k"));
+  EXPECT(CT_OK, ct_redis_sync(it->redis));
+  assert_int_equal(0, ct_len(it->near));
+}
+
+ONLINE_TEST(eviction_empties_near) {
+  char value[10000];
+  memset(value, 'v', sizeof value);
+  for (int i = 0; i < 100; i++) {
+    char key[16];
+    const int size = snprintf(key, sizeof key, "%d", i);
+    EXPECT(CT_OK, ct_redis_set(it->redis, key, (size_t)size, value, sizeof value, 0));
+  }
+  assert_int_equal(100, ct_len(it->near));
+  assert_string_equal("+OK", ASK(&other, "CONFIG", "SET", "maxmemory-policy", "allkeys-random"));
+  assert_string_equal("+OK", ASK(&other, "CONFIG", "SET", "maxmemory", "1"));
+  ASK(&other, "SET", "elsewhere", "x"); /* evicts all, then is refused */
+  assert_string_equal("+OK", ASK(&other, "CONFIG", "SET", "maxmemory", "0"));
+  const long left = strtol(ASK(&other, "DBSIZE") + 1, NULL, 10);
+  EXPECT(CT_OK, ct_redis_sync(it->redis));
+  assert_int_equal(left, ct_len(it->near));
+  assert_true(left < 100);
+  assert_string_equal("+OK", ASK(&other, "CONFIG", "SET", "maxmemory-policy", "noeviction"));
+}
+
+ONLINE_TEST(a_server_without_memory_refuses_writes_and_not_loads) {
+  assert_string_equal("+OK", ASK(&other, "CONFIG", "SET", "maxmemory", "1"));
+  EXPECT(CT_ERR_NOMEM, ct_redis_set(it->redis, "k", 1, "one", 3, 0));
+  source from = {.text = "loaded"};
+  EXPECT(CT_OK, ct_redis_get_or_load(it->redis, "k", 1, 0, load_from_source, &from, NULL));
+  assert_int_equal(1, from.calls);
+  lacks_near(it, "k");
+  EXPECT(CT_OK, ct_redis_delete(it->redis, "k", 1));
+  assert_string_equal("+OK", ASK(&other, "CONFIG", "SET", "maxmemory", "0"));
+  EXPECT(CT_OK, ct_redis_set(it->redis, "k", 1, "one", 3, 0));
+}
+
+/* ---- Without a thread --------------------------------------------------------------------------- */
+
+TEST(without_a_thread_calls_serve_themselves) {
+  begin();
+  tier it;
+  ct_redis_options options;
+  tier_options(&it, redis.port, 100, &options);
+  ct_cache_free(it.near);
+  ct_options near = CT_OPTIONS_INIT;
+  near.maxsize = 100;
+  near.flags = CT_FLAG_SINGLE_THREADED;
+  EXPECT(CT_OK, ct_cache_new_with(&near, &it.near));
+  options.near = it.near;
+  assert_non_null(ct_redis_problem(&options));
+  options.flags = CT_REDIS_NO_THREAD;
+  tier_open(&it, &options);
+  EXPECT(CT_OK, ct_redis_wait(it.redis, CT_SECONDS(10)));
+  EXPECT(CT_OK, ct_redis_set(it.redis, "k", 1, "one", 3, 0));
+  reads(&it, "k", "one");
+  source from = {.text = "loaded"};
+  EXPECT(CT_OK, ct_redis_get_or_load(it.redis, "l", 1, 0, load_from_source, &from, NULL));
+  other_sees("t:l", "loaded");
+  tier_close(&it);
+}
+
+TEST(an_event_loop_is_told_when_to_step) {
+  begin();
+  tier it;
+  ct_redis_options options;
+  tier_options(&it, redis.port, 100, &options);
+  options.flags = CT_REDIS_NO_THREAD;
+  tier_open(&it, &options);
+  struct pollfd loop = {ct_redis_fd(it.redis), POLLIN, 0};
+  assert_true(loop.fd >= 0);
+  while (tier_stats(&it).online == 0) {
+    assert_int_equal(1, poll(&loop, 1, 10000));
+    EXPECT(CT_OK, ct_redis_step(it.redis));
+  }
+  EXPECT(CT_OK, ct_redis_set(it.redis, "k", 1, "one", 3, 0));
+  other_sets("t:k", "two");
+  while (ct_contains(it.near, "k", 1)) {
+    assert_int_equal(1, poll(&loop, 1, 10000));
+    EXPECT(CT_OK, ct_redis_step(it.redis));
+  }
+  /* While the loop steps when it is told to, the proof stays young. */
+  const uint64_t end = now_ns() + CT_MILLISECONDS(1500);
+  while (now_ns() < end) {
+    poll(&loop, 1, 100);
+    EXPECT(CT_OK, ct_redis_step(it.redis));
+    assert_true(tier_stats(&it).proof_age_ns < CT_SECONDS(1));
+  }
+  tier_close(&it);
+}
+
+ONLINE_TEST(with_a_thread_there_is_nothing_to_step) {
+  assert_int_equal(-1, ct_redis_fd(it->redis));
+  EXPECT(CT_ERR_UNSUPPORTED, ct_redis_step(it->redis));
+}
+
+/* ---- Fork ----------------------------------------------------------------------------------------- */
+
+ONLINE_TEST(a_child_can_only_close) {
+  EXPECT(CT_OK, ct_redis_set(it->redis, "k", 1, "one", 3, 0));
+  const pid_t child = fork();
+  if (child == 0) {
+    int good = ct_redis_get(it->redis, "k", 1, NULL) == CT_OK; /* near, for max_stale */
+    good &= ct_redis_get(it->redis, "j", 1, NULL) == CT_ERR_UNSUPPORTED;
+    good &= ct_redis_set(it->redis, "k", 1, "two", 3, 0) == CT_ERR_UNSUPPORTED;
+    good &= ct_redis_sync(it->redis) == CT_ERR_UNSUPPORTED;
+    source from = {.text = "loaded"};
+    good &= ct_redis_get_or_load(it->redis, "l", 1, 0, load_from_source, &from, NULL) ==
+            CT_ERR_UNSUPPORTED;
+    sleep_ms(1100);
+    good &= ct_redis_get(it->redis, "k", 1, NULL) == CT_ERR_UNSUPPORTED;
+    ct_redis_close(it->redis);
+    _exit(good ? 0 : 1);
+  }
+  int status;
+  assert_int_equal(child, waitpid(child, &status, 0));
+  assert_int_equal(0, status);
+  EXPECT(CT_OK, ct_redis_sync(it->redis));
+  reads(it, "k", "one");
+  assert_int_equal(0, tier_stats(it).disconnects);
+}
+
+/* ---- Callbacks on the tier's thread ----------------------------------------------------------------- */
+
+typedef struct caller_back {
+  tier it;
+  _Atomic int events[4];
+  _Atomic int calls;
+  _Atomic int recursions;
+} caller_back;
+
+static void call_back(void *self) {
+  caller_back *its = self;
+  its->calls++;
+  if (its->it.redis == NULL) return;
+  its->recursions += ct_redis_set(its->it.redis, "x", 1, "y", 1, 0) == CT_ERR_RECURSION;
+  its->recursions += ct_redis_get(its->it.redis, "absent", 6, NULL) == CT_ERR_RECURSION;
+  its->recursions += ct_redis_sync(its->it.redis) == CT_ERR_RECURSION;
+  its->recursions += ct_redis_wait(its->it.redis, 1) == CT_ERR_RECURSION;
+  source from = {.text = "loaded"};
+  its->recursions += ct_redis_get_or_load(its->it.redis, "absent", 6, 0, load_from_source, &from,
+                                          NULL) == CT_ERR_RECURSION;
+}
+
+static void near_listens(void *self, const ct_event *event) {
+  (void)event;
+  call_back(self);
+}
+
+static void tier_listens(void *self, const ct_redis_event *event) {
+  caller_back *its = self;
+  its->events[event->kind]++;
+}
+
+TEST(callbacks_on_the_own_thread_cannot_wait) {
+  begin();
+  caller_back its = {0};
+  ct_redis_options options;
+  tier_options(&its.it, redis.port, 100, &options);
+  ct_cache_free(its.it.near);
+  ct_options near = CT_OPTIONS_INIT;
+  near.maxsize = 100;
+  near.listener = near_listens;
+  near.user_data = &its;
+  EXPECT(CT_OK, ct_cache_new_with(&near, &its.it.near));
+  options.near = its.it.near;
+  options.listener = tier_listens;
+  options.user_data = &its;
+  tier_open(&its.it, &options);
+  EXPECT(CT_OK, ct_redis_wait(its.it.redis, CT_SECONDS(10)));
+  EXPECT(CT_OK, ct_redis_set(its.it.redis, "k", 1, "one", 3, 0));
+  assert_int_equal(0, its.calls);
+  other_sets("t:k", "two");
+  EXPECT(CT_OK, ct_redis_sync(its.it.redis));
+  assert_int_equal(1, its.calls);
+  assert_int_equal(5, its.recursions);
+  assert_string_equal("+OK", ASK(&other, "SET", "t:k", "bare"));
+  EXPECT(CT_MISS, ct_redis_get(its.it.redis, "k", 1, NULL));
+  assert_int_equal(1, its.events[CT_REDIS_ONLINE]);
+  assert_int_equal(1, its.events[CT_REDIS_UNKNOWN_TRAILER]);
+  tier_close(&its.it);
+  assert_int_equal(1, its.events[CT_REDIS_OFFLINE]);
+}
+
+/* ---- What may be asked wrongly ---------------------------------------------------------------------- */
+
+ONLINE_TEST(bad_arguments_are_refused) {
+  ct_value value;
+  ct_bytes no_key = {NULL, 1};
+  ct_status statuses[1];
+  EXPECT(CT_ERR_INVALID, ct_redis_get(NULL, "k", 1, &value));
+  EXPECT(CT_ERR_INVALID, ct_redis_get(it->redis, NULL, 1, &value));
+  EXPECT(CT_ERR_TOO_LARGE, ct_redis_get(it->redis, "k", (size_t)1 << 32, &value));
+  EXPECT(CT_ERR_INVALID, ct_redis_get_copy(it->redis, "k", 1, NULL, 1, NULL));
+  EXPECT(CT_ERR_INVALID, ct_redis_get_many(it->redis, NULL, 1, &value, statuses));
+  EXPECT(CT_ERR_INVALID, ct_redis_get_many(it->redis, &no_key, 1, &value, statuses));
+  EXPECT(CT_ERR_INVALID, ct_redis_get_or_load(it->redis, "k", 1, 0, NULL, NULL, &value));
+  EXPECT(CT_ERR_INVALID, ct_redis_set(it->redis, "k", 1, NULL, 1, 0));
+  EXPECT(CT_ERR_TOO_LARGE, ct_redis_set(it->redis, "k", 1, "v", (size_t)1 << 32, 0));
+  EXPECT(CT_ERR_INVALID, ct_redis_delete(NULL, "k", 1));
+  EXPECT(CT_ERR_INVALID, ct_redis_sync(NULL));
+  EXPECT(CT_ERR_INVALID, ct_redis_wait(NULL, 0));
+  EXPECT(CT_ERR_INVALID, ct_redis_step(NULL));
+  assert_int_equal(-1, ct_redis_fd(NULL));
+  EXPECT(CT_ERR_INVALID, ct_redis_stats(it->redis, NULL));
+  ct_redis_counters counters = {0};
+  EXPECT(CT_ERR_INVALID, ct_redis_stats(it->redis, &counters));
+  ct_redis_close(NULL);
+}
+
+TEST(the_server_is_stopped) {
+  peer_close(&other);
+  server_stop(&redis);
+}
