@@ -95,7 +95,7 @@ void Link::close(bool is_child) {
   }
   tier_.serve_here();
   if (phase_ != Phase::kIdle) disconnect(text("the tier was closed"));
-  tier_.forget_near();
+  ct_clear(tier_.settings().near);
 }
 
 void *Link::run(void *self) {

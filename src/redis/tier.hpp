@@ -94,8 +94,6 @@ class Tier {
   void unreachable(Bytes text);
   Bytes why() const { return why_.bytes(); }
   bool is_open() const { return opened_; }
-  // After the connection is lost for good.
-  void forget_near();
   void say_why(Bytes text);
 
   // Whether this thread has the I/O role, in which nothing can be waited for.
@@ -137,6 +135,7 @@ class Tier {
   void invalidated_all();
   void go_online(Request &tracking);
   void append_debts();
+  void forget_near();
   void prove(uint64_t sent_at);
   bool ping();
 
@@ -170,11 +169,13 @@ class Tier {
   ct_status end_get(Request *request, ct_status status, ct_value *out);
   ct_status write_through(Request *request);
   uint64_t lifetime_of(uint64_t ttl);
-  // By near's clock, which may be behind, so that nothing outlives what the server has.
+  // The end of a lifetime by near's clock, which may be behind: so that nothing lives too long.
+  uint64_t deadline_after(uint64_t from, uint64_t lifetime) const {
+    if (lifetime == CT_NEVER) return CT_NEVER;
+    return lifetime <= lag_ ? from : later(from, lifetime - lag_);
+  }
   uint64_t near_deadline(uint64_t from, uint64_t lifetime) const {
-    const uint64_t longest = earlier(lifetime, settings_.near_ttl);
-    if (longest == CT_NEVER) return CT_NEVER;
-    return longest <= lag_ ? from : later(from, longest - lag_);
+    return deadline_after(from, earlier(lifetime, settings_.near_ttl));
   }
 
   void tell_listener(ct_redis_event_kind kind, Bytes key, Bytes text);

@@ -38,7 +38,7 @@ ct_status Tier::open(const Outlet &outlet) {
   options.maxsize = 1;
   options.ttu = dead_on_arrival;
   if (debts_ == nullptr || ct_cache_new_with(&options, &loose_) != CT_OK) return CT_ERR_NOMEM;
-  forget_near();
+  ct_clear(settings_.near);
   return CT_OK;
 }
 
@@ -235,7 +235,7 @@ ct_status Tier::write_through(Request *request) {
   const bool was_sent = status == CT_OK;
   if (was_sent) status = await(*request, later(exact_now(), settings_.timeout));
   // Without an answer nobody knows what the server has. A late one is still applied in its turn.
-  const bool is_unknown = status == CT_PENDING || (!was_sent && status == CT_ERR_IO);
+  const bool is_unknown = status == CT_PENDING || request->lost;
   if (is_unknown) ct_delete(settings_.near, key.data, key.size);
   if (!was_sent) tell_of_overflow(*request);
   if (status == CT_PENDING) status = CT_ERR_IO;

@@ -44,11 +44,12 @@ struct Forgetting {
   bool was_called;
 };
 
-// Lets an entry be past its lifetime. Returns whether it must go because that could not be.
+// Lets an entry be past its lifetime as soon as near's clock has moved on: 0 would remove it. Returns
+// whether it must go because that could not be.
 bool expire(void *user_data, const void *key, size_t key_size, const void *, size_t) {
   auto *forgetting = static_cast<Forgetting *>(user_data);
   forgetting->was_called = true;
-  return ct_set_lifetime(forgetting->near, key, key_size, 0) < 0;
+  return ct_set_lifetime(forgetting->near, key, key_size, 1) < 0;
 }
 
 }  // namespace
@@ -221,12 +222,20 @@ void Tier::append_debts() {
   say_why(text("there is no memory"));
 }
 
-// What is near is past its lifetime from now on, and no load that runs will be kept.
+// What is near is past its lifetime when this returns, and no load that runs will be kept.
 void Tier::forget_near() {
   Forgetting forgetting = {settings_.near, false};
   if (settings_.near_options.stale > 0) ct_remove_if(settings_.near, expire, &forgetting);
-  // Without memory for the walk, nothing was called.
-  if (!forgetting.was_called) ct_clear(settings_.near);
+  if (!forgetting.was_called) {
+    ct_clear(settings_.near);  // also without memory for the walk
+    return;
+  }
+  // Near adds to lifetimes what its clock may be behind.
+  const uint64_t end = coarse_now() + lag_ + 2;
+  while (coarse_now() < end) {
+    const timespec pause = {0, static_cast<long>(kMillisecond)};
+    nanosleep(&pause, nullptr);
+  }
 }
 
 void Tier::prove(uint64_t sent_at) {

@@ -233,7 +233,7 @@ ct_status LoadCall::load_offline(ct_result *result) {
   const uint64_t begun = exact_now();
   const ct_status status = ask_source(result);
   if (status == CT_OK) {
-    ct_result_deadline(result, later(begun, tier_.settings_.offline_ttl));
+    ct_result_deadline(result, tier_.deadline_after(begun, tier_.settings_.offline_ttl));
   }
   return status;
 }
