@@ -327,7 +327,8 @@ CT_API ct_status ct_redis_step(ct_redis *tier);
 
 /* ---- Statistics ----------------------------------------------------------------------------- */
 
-/** What has happened. Hits near are counted by the near cache: see ct_cache_stats. */
+/** What has happened. Hits near are counted by the near cache: see ct_cache_stats. There a read that
+ *  goes on to the server counts as two misses, but for ct_redis_get_many and ct_redis_get_or_load. */
 typedef struct ct_redis_counters {
   size_t struct_size;     /**< sizeof(ct_redis_counters), set by the caller */
   uint64_t server_hits;   /**< values, or that there is none, found on the server */

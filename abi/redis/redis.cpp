@@ -109,7 +109,12 @@ ct_status ct_redis_sync(ct_redis *tier) {
   return tier == nullptr ? CT_ERR_INVALID : tier_of(tier).sync();
 }
 
+// These two look into near before they check anything, as near checks the same. A hit costs the gate.
 ct_status ct_redis_get(ct_redis *tier, const void *key, size_t key_size, ct_value *out) {
+  if (tier != nullptr && tier_of(tier).gate_is_open()) {
+    const ct_status near = ct_get(tier_of(tier).near(), key, key_size, out);
+    if (near != CT_MISS) return near;
+  }
   zero(out);
   const ct_status status = check_key(tier, key, key_size);
   return status != CT_OK ? status : tier_of(tier).get(bytes(key, key_size), out);
@@ -117,6 +122,10 @@ ct_status ct_redis_get(ct_redis *tier, const void *key, size_t key_size, ct_valu
 
 ct_status ct_redis_get_copy(ct_redis *tier, const void *key, size_t key_size, void *buffer,
                             size_t capacity, size_t *size) {
+  if (tier != nullptr && tier_of(tier).gate_is_open()) {
+    const ct_status near = ct_get_copy(tier_of(tier).near(), key, key_size, buffer, capacity, size);
+    if (near != CT_MISS) return near;
+  }
   if (size != nullptr) *size = 0;
   const ct_status status = check_key(tier, key, key_size);
   if (status != CT_OK) return status;

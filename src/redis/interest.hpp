@@ -16,7 +16,6 @@ struct Interest {
 
   const Bytes key;
   uint64_t pushes = 0;  // how often the server said that the key was written
-  bool is_listed = false;
   Interest *next = nullptr;
   Condition changed;
 };
@@ -28,7 +27,6 @@ class InterestTable {
   void add(Interest &interest) {
     Interest *&chain = chain_of(interest.key);
     interest.next = chain;
-    interest.is_listed = true;
     chain = &interest;
     size_++;
   }
@@ -37,7 +35,6 @@ class InterestTable {
     Interest **at = &chain_of(interest.key);
     while (*at != &interest) at = &(*at)->next;
     *at = interest.next;
-    interest.is_listed = false;
     size_--;
   }
 

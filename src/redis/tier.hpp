@@ -70,6 +70,7 @@ class Tier {
 
   // ---- Calls, on any thread (tier_calls.cpp, tier_load.cpp) ---------------------------------------
   bool gate_is_open() const { return coarse_now() <= open_until_.load(std::memory_order_acquire); }
+  ct_cache *near() const { return near_; }
   ct_status get(Bytes key, ct_value *out);
   ct_status get_copy(Bytes key, void *buffer, size_t capacity, size_t *size);
   ct_status get_many(const ct_bytes *keys, size_t count, ct_value *values, ct_status *statuses);
@@ -161,11 +162,8 @@ class Tier {
   // tier_calls.cpp
   ct_status check_thread() const;
   ct_status view(uint64_t deadline, View *out);
-  ct_status look(Bytes key, ct_value *out, ct_lease **lease);
-  ct_status get_slowly(Bytes key, ct_status looked, ct_lease *lease, ct_value *out);
   ct_status get_offline(Bytes key, ct_value *out);
-  ct_status begin_get(Bytes key, ct_status looked, ct_lease *lease, ct_value *out,
-                      Request **request);
+  ct_status begin_get(Bytes key, ct_value *out, Request **request);
   ct_status end_get(Request *request, ct_status status, ct_value *out);
   ct_status write_through(Request *request);
   uint64_t lifetime_of(uint64_t ttl);
@@ -183,8 +181,9 @@ class Tier {
     counter.fetch_add(by, std::memory_order_relaxed);
   }
 
-  // On a cache line that only the I/O role writes, a few times in max_stale.
+  // What a hit reads, on a cache line that only the I/O role writes, a few times in max_stale.
   alignas(64) std::atomic<uint64_t> open_until_{0};
+  ct_cache *near_ = nullptr;  // that of the settings
 
   // ---- Constant since open ---------------------------------------------------------------------
   alignas(64) Settings settings_;

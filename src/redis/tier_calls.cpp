@@ -26,6 +26,7 @@ Tier::~Tier() {
 
 ct_status Tier::open(const Outlet &outlet) {
   outlet_ = outlet;
+  near_ = settings_.near;
   pid_ = getpid();
   lag_ = coarse_lag();
   uint64_t random[3];
@@ -74,19 +75,14 @@ ct_status Tier::view(uint64_t deadline, View *out) {
 
 // ---- Reading -------------------------------------------------------------------------------------
 
-// Looks into near. With a lease of near, what the server has is kept; without one, as another load of
-// the key runs, it is not.
-ct_status Tier::look(Bytes key, ct_value *out, ct_lease **lease) {
-  *lease = nullptr;
-  if (kNaive) return ct_get(settings_.near, key.data, key.size, out);
-  return ct_get_or_lease(settings_.near, key.data, key.size, 0, out, lease);
-}
-
-// Goes on after a look into near. Returns CT_PENDING and the request if the server must be asked.
-ct_status Tier::begin_get(Bytes key, ct_status looked, ct_lease *lease, ct_value *out,
-                          Request **request) {
-  const bool is_answer = looked == CT_OK || looked < 0 || (looked == CT_MISS && !kNaive);
-  if (is_answer) return looked;
+// Looks into near, and returns CT_PENDING and the request if the server must be asked. With a lease of
+// near, what the server has is kept; without one, as another load of the key runs, it is not.
+ct_status Tier::begin_get(Bytes key, ct_value *out, Request **request) {
+  ct_lease *lease = nullptr;
+  const ct_status status =
+      kNaive ? ct_get(settings_.near, key.data, key.size, out)
+             : ct_get_or_lease(settings_.near, key.data, key.size, 0, out, &lease);
+  if (status == CT_OK || status < 0 || (status == CT_MISS && !kNaive)) return status;
   // A value past its lifetime is for loading calls alone.
   if (out != nullptr) ct_value_release(out);
   *request = make(Request::Kind::kGet, key);
@@ -121,28 +117,17 @@ ct_status Tier::end_get(Request *request, ct_status status, ct_value *out) {
   return status;
 }
 
+// After near was found not to have it, or not to be relied on.
 ct_status Tier::get(Bytes key, ct_value *out) {
-  if (!gate_is_open()) return get_slowly(key, CT_PENDING, nullptr, out);
-  ct_lease *lease;
-  const ct_status status = look(key, out, &lease);
-  return status == CT_OK ? status : get_slowly(key, status, lease, out);
-}
-
-// Near was looked into already, unless the status is CT_PENDING.
-ct_status Tier::get_slowly(Bytes key, ct_status looked, ct_lease *lease, ct_value *out) {
   ct_status status = check_thread();
+  if (status != CT_OK) return status;
   const uint64_t deadline = later(exact_now(), settings_.timeout);
-  View seen = View::kOnline;
-  if (status == CT_OK && looked == CT_PENDING) status = view(deadline, &seen);
-  if (status != CT_OK) {
-    ct_lease_abandon(lease);
-    if (out != nullptr) ct_value_release(out);
-    return status;
-  }
+  View seen;
+  status = view(deadline, &seen);
+  if (status != CT_OK) return status;
   if (seen == View::kOffline) return get_offline(key, out);
-  if (looked == CT_PENDING) looked = look(key, out, &lease);
   Request *request = nullptr;
-  status = begin_get(key, looked, lease, out, &request);
+  status = begin_get(key, out, &request);
   if (request == nullptr) return status;
   status = submit(*request);
   if (status == CT_OK) status = await(*request, deadline);
@@ -155,12 +140,8 @@ ct_status Tier::get_offline(Bytes key, ct_value *out) {
   return status == CT_MISS ? CT_ERR_IO : status;
 }
 
+// As get.
 ct_status Tier::get_copy(Bytes key, void *buffer, size_t capacity, size_t *size) {
-  if (gate_is_open()) {
-    const ct_status status =
-        ct_get_copy(settings_.near, key.data, key.size, buffer, capacity, size);
-    if (status != CT_MISS) return status;
-  }
   ct_value value = CT_VALUE_INIT;
   ct_status status = get(key, &value);
   if (status == CT_OK) {
@@ -191,9 +172,7 @@ ct_status Tier::get_many(const ct_bytes *keys, size_t count, ct_value *values,
       statuses[i] = get_offline(key, &values[i]);
       continue;
     }
-    ct_lease *lease;
-    const ct_status looked = look(key, &values[i], &lease);
-    statuses[i] = begin_get(key, looked, lease, &values[i], &requests[i]);
+    statuses[i] = begin_get(key, &values[i], &requests[i]);
   }
   {
     Locker locker(lock_);

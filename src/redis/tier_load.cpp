@@ -11,11 +11,9 @@ namespace ct::redis {
 class LoadCall {
  public:
   LoadCall(Tier &tier, Bytes key, uint64_t ttl, ct_loader_fn load, void *user_data)
-      : tier_(tier), interest_(key), ttl_(ttl), load_(load), user_data_(user_data) {}
+      : tier_(tier), key_(key), ttl_(ttl), load_(load), user_data_(user_data) {}
   ~LoadCall() {
-    if (!interest_.is_listed) return;
-    Locker locker(tier_.lock_);
-    tier_.interests_.remove(interest_);
+    if (interest_ != nullptr) withdraw();
   }
   LoadCall(const LoadCall &) = delete;
   LoadCall &operator=(const LoadCall &) = delete;
@@ -30,7 +28,9 @@ class LoadCall {
     return static_cast<LoadCall *>(self)->load_unkept(result);
   }
 
-  Bytes key() const { return interest_.key; }
+  Bytes key() const { return key_; }
+  void show_interest();
+  void withdraw();
   ct_status ask_source(ct_result *result);
   ct_status bring(ct_result *result);
   ct_status ask_server(ct_result *result, bool *again);
@@ -42,7 +42,7 @@ class LoadCall {
   void fill(Bytes value, Bytes expected, uint64_t lifetime, bool is_absence, uint64_t *deadline);
 
   Tier &tier_;
-  Interest interest_;
+  const Bytes key_;
   const uint64_t ttl_;
   const ct_loader_fn load_;
   void *const user_data_;
@@ -50,7 +50,25 @@ class LoadCall {
   uint64_t seen_pushes_ = 0;  // before the last command went out
   bool starts_anew_ = false;  // the flight was overtaken while it waited for another's lease
   bool is_unkept_ = false;
+  // Made only by a call that asks the server, as a hit near is to cost little.
+  Interest *interest_ = nullptr;
+  alignas(Interest) char room_[sizeof(Interest)];
 };
+
+void LoadCall::show_interest() {
+  if (interest_ != nullptr) return;
+  interest_ = new (room_) Interest(key_);
+  Locker locker(tier_.lock_);
+  tier_.interests_.add(*interest_);
+}
+
+void LoadCall::withdraw() {
+  {
+    Locker locker(tier_.lock_);
+    tier_.interests_.remove(*interest_);
+  }
+  interest_->~Interest();
+}
 
 ct_status LoadCall::run(ct_value *out) {
   Tier &tier = tier_;
@@ -90,10 +108,7 @@ ct_status LoadCall::bring(ct_result *result) {
   const ct_status status = tier_.check_thread();
   if (status != CT_OK) return status;
   if (deadline_ == 0) deadline_ = later(exact_now(), tier_.settings_.timeout);
-  if (!interest_.is_listed) {
-    Locker locker(tier_.lock_);
-    tier_.interests_.add(interest_);
-  }
+  show_interest();
   for (;;) {
     bool again = false;
     const ct_status brought = ask_server(result, &again);
@@ -107,7 +122,7 @@ ct_status LoadCall::ask_server(ct_result *result, bool *again) {
   request->lease_number = tier_.next_lease_.fetch_add(1, std::memory_order_relaxed);
   {
     Locker locker(tier_.lock_);
-    seen_pushes_ = interest_.pushes;
+    seen_pushes_ = interest_->pushes;
   }
   ct_status status = tier_.submit(*request);
   if (status == CT_OK) status = tier_.await(*request, deadline_);
@@ -162,8 +177,8 @@ bool LoadCall::wait_for_lease(const Request &request, bool *was_pushed) {
       knows_end ? (static_cast<uint64_t>(request.pttl) + 1) * kMillisecond : kSoon;
   const uint64_t until = earlier(later(exact_now(), left), deadline_);
   Locker locker(tier_.lock_);
-  *was_pushed = tier_.wait(locker, interest_.changed, until,
-                           [&] { return interest_.pushes != seen_pushes_; });
+  *was_pushed = tier_.wait(locker, interest_->changed, until,
+                           [&] { return interest_->pushes != seen_pushes_; });
   return *was_pushed || exact_now() < deadline_;
 }
 
