@@ -159,7 +159,8 @@ CT_API ct_status ct_set(ct_cache *cache, const void *key, size_t key_size, const
 
 /** A value read out. It is pinned: valid and unchanged until ct_value_release, whatever happens to
  *  its entry (eviction, replacement, ct_clear) or to the cache (ct_cache_free). Do not copy it by
- *  assignment; ct_value_ref takes another pin. This struct never changes. */
+ *  assignment; ct_value_ref takes another pin. You may lower size before you release it, to hand on
+ *  the beginning of a value. This struct never changes. */
 typedef struct ct_value {
   const void *data; /**< size bytes, aligned to 8; NULL if nothing is held */
   size_t size;      /**< in bytes */

@@ -15,6 +15,7 @@ case "$#-${1-}" in
     ;;
 esac
 . "$(dirname "$0")/setup.sh"
+. "$root/tests/redis/setup.sh"
 
 passed=0
 failed=0
@@ -158,7 +159,7 @@ use_uninstalled() {
 
 # With 32 bits there is no CMocka, so the examples stand for the tests.
 use_32_bits() {
-  install_library "$work/32" -Dwerror=true -Dcompression=disabled -Dbuildtype=debugoptimized \
+  install_library "$work/32" -Dwerror=true -Dcompression=disabled -Dredis=disabled -Dbuildtype=debugoptimized \
     -Dc_args=-m32 -Dcpp_args=-m32 -Dc_link_args=-m32 -Dcpp_link_args=-m32 || return 1
   xz -dc "$root/tests/data/traces/web12.u64.xz" >"$work/32/web12.u64"
   for name in answer tour replay warm_restart; do
@@ -200,7 +201,8 @@ package() (
     (cd root-copy && find . ! -type d | LC_ALL=C sort) >files &&
     { sed "s/VERSION/$(PKG_CONFIG_PATH=$work/gcc pkg-config --modversion cachetools)/" \
       "$root/tests/package.files" && sed 's|@.*||; s|.*|./usr/share/man/man3/&.3|' \
-      "$root/abi/cachetools.symbols"; } | LC_ALL=C sort | diff - files || return 1
+      "$root/abi/cachetools.symbols" && sed '/^#/d; s|@.*||; s|.*|./usr/share/man/man3/&.3|' \
+      "$root/abi/redis/cachetools-redis.symbols"; } | LC_ALL=C sort | diff - files || return 1
   # shellcheck disable=SC2046 # words
   cc "$root/tests/examples/answer.c" -o answer $(PKG_CONFIG_SYSROOT_DIR=$work/package/root-copy \
     PKG_CONFIG_LIBDIR=$work/package/root-copy/usr/lib/pkgconfig pkg-config --cflags --libs cachetools) &&
@@ -219,9 +221,12 @@ can_fuzz() {
 fuzz() { # name
   found=$work/found/$1
   mkdir -p "$found"
-  if UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 "$work/address/tests/fuzz_$1" -entropic=0 \
-    -max_total_time=30 -artifact_prefix="$found-" "$found" "$root/tests/fuzz/corpus/$1" \
-    >"$found.log" 2>&1; then
+  program=tests/fuzz_$1 corpus=$root/tests/fuzz/corpus/$1
+  case $1 in
+    redis_*) program=tests/redis/fuzz_$1 corpus=$root/tests/redis/corpus/${1#redis_} ;;
+  esac
+  if UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 "$work/address/$program" -entropic=0 \
+    -max_total_time=30 -artifact_prefix="$found-" "$found" "$corpus" >"$found.log" 2>&1; then
     return 0
   fi
   echo "fuzz_$1:"
@@ -236,7 +241,7 @@ fuzz() { # name
 # Runs two fuzzers at a time.
 fuzz_all() {
   bad=0
-  for pair in 'key model' 'options snapshot'; do
+  for pair in 'key model' 'options snapshot' 'redis_reader redis_tier'; do
     fuzz "${pair% *}" &
     first=$!
     fuzz "${pair#* }" || bad=1
@@ -270,7 +275,7 @@ checkout_is_as_before() {
 check_all() {
   if check "Building with clang, optimized" build "$work/clang" clang clang++ \
     -Dbuildtype=release; then
-    run_tests "Tests" "$work/clang" --no-suite ffi
+    run_tests "Tests" "$work/clang" --no-suite ffi --no-suite redis
   fi
 
   fuzz=false
@@ -279,7 +284,11 @@ check_all() {
     build "$work/address" clang clang++ -Dbuildtype=debugoptimized \
     -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=$fuzz -Ddebug_handles=true; then
     # Otherwise undefined behaviour would be printed, and the test would pass.
-    UBSAN_OPTIONS=halt_on_error=1 run_tests "Tests" "$work/address" --timeout-multiplier 5
+    UBSAN_OPTIONS=halt_on_error=1 run_tests "Tests" "$work/address" --timeout-multiplier 5 \
+      --no-suite redis
+    UBSAN_OPTIONS=halt_on_error=1 run_tests "Tests of the second tier" "$work/address" \
+      --timeout-multiplier 5 redis_calls_redis redis_offline_redis redis_cut_redis \
+      redis_fuzz_reader_corpus redis_fuzz_tier_corpus redis_options
     if [ $fuzz = true ]; then check "Fuzzing, half a minute each" fuzz_all || true; fi
   fi
 
@@ -288,6 +297,8 @@ check_all() {
     # ThreadSanitizer does not work with every layout of memory that the kernel may choose.
     wrapper=
     if setarch "$(uname -m)" -R true 2>"$log"; then wrapper="setarch $(uname -m) -R"; fi
+    run_tests "Tests of the second tier's threads" "$work/thread" --timeout-multiplier 5 \
+      ${wrapper:+--wrapper "$wrapper"} redis_calls_redis redis_offline_redis
     CT_MODEL_STEPS=100000 run_tests "Tests of threads, short model test" "$work/thread" \
       --timeout-multiplier 5 ${wrapper:+--wrapper "$wrapper"} --suite threads --suite model
   fi
@@ -333,6 +344,10 @@ check_all() {
 }
 
 set_up $purpose
+if [ $purpose = all ]; then
+  set_up_hiredis
+  set_up_servers
+fi
 checkout_state >"$work/before"
 if check "Building with gcc, warnings as errors" \
   build "$work/gcc" gcc g++ -Dbuildtype=debugoptimized -Dcompression=enabled; then

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Compares the ABI of the shared library, read from its debug information, with abi/cachetools.abi;
-# or, with --record, writes that file anew.
-# Usage: check_abi.sh [--record] CHECKOUT LIBRARY
+# Compares the ABI of a shared library, read from its debug information, with abi/cachetools.abi or the
+# file given; or, with --record, writes that file anew.
+# Usage: check_abi.sh [--record] CHECKOUT LIBRARY [RECORDED]
 set -eu
 record=no
 if [ "$1" = --record ]; then
@@ -10,7 +10,7 @@ if [ "$1" = --record ]; then
   shift
 fi
 checkout=$1 library=$2
-recorded=$checkout/abi/cachetools.abi
+recorded=$checkout/${3-abi/cachetools.abi}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

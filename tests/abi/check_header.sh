@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Compiles the header alone, with one object of each CT_..._INIT and with units of time, in every
+# Compiles the headers alone, with one object of each CT_..._INIT and with units of time, in every
 # mode of C and C++ that it promises, with every compiler found; and the header for C++ likewise,
 # with all that it has for some types, also without exceptions and without type information. Prints
 # TAP.
@@ -11,9 +11,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 {
+  echo '#include <cachetools-redis.h>' # includes the other one
+  echo '#include <cachetools-redis.h>' # does nothing, by its guard
   echo '#include <cachetools.h>'
-  echo '#include <cachetools.h>' # does nothing, by its guard
-  sed -n 's/^#define CT_\([A-Z_]*\)_INIT\b.*/\1/p' "$include/cachetools.h" |
+  sed -n 's/^#define CT_\([A-Z_]*\)_INIT\b.*/\1/p' "$include/cachetools.h" "$include/cachetools-redis.h" |
     while read -r name; do
       type=ct_$(echo "$name" | tr '[:upper:]' '[:lower:]')
       echo "extern $type a_$type;"

@@ -836,6 +836,28 @@ COUNTED_TEST(a_loaded_value_that_is_not_kept_is_handed_back_otherwise, 8) {
   assert_int_equal(0, c->drops);
 }
 
+/* Whoever stores a trailer behind each value hands on what is before it. */
+COUNTED_TEST(the_size_of_a_value_may_be_lowered, 10) {
+  for (size_t size = 0; size <= 40000; size += 20000) { /* the large ones lie apart */
+    static char bytes[40008];
+    assert_status(CT_OK, ct_set(c->cache, "k", 1, bytes, size + 8));
+    ct_value value;
+    ct_value second;
+    assert_status(CT_OK, ct_get(c->cache, "k", 1, &value));
+    value.size -= 8;
+    assert_status(CT_OK, ct_value_ref(&value, &second));
+    assert_int_equal(size, second.size);
+    second.size = 0;
+    assert_status(CT_OK, ct_delete_if(c->cache, "k", 1, &second));
+    ct_value_release(&value);
+    ct_value_release(&second);
+    ct_stats stats = CT_STATS_INIT;
+    assert_status(CT_OK, ct_cache_stats(c->cache, &stats));
+    assert_int_equal(0, stats.pinned);
+  }
+  assert_int_equal(3, c->drops);
+}
+
 TEST(free_leaves_nothing_behind) {
   for (uint32_t shards = 1; shards <= 16; shards *= 4) {
     counted c;

@@ -6,7 +6,7 @@
 # Builds against hiredis 1.1 or later, which Debian 12 does not have: then against the C sources in
 # the source package of the Python client, which are hiredis itself.
 set_up_hiredis() {
-  if pkg-config --atleast-version=1.1 hiredis; then return; fi
+  if pkg-config --atleast-version=1.1 hiredis 2>"$log"; then return; fi
   make_venv
   quietly "Building hiredis" build_hiredis "$work/hiredis" ||
     refuse 'Please install hiredis 1.1 or later, then try again.'
@@ -21,7 +21,7 @@ build_hiredis() ( # folder
   sources=$(echo hiredis-*/vendor/hiredis)
   cp "$sources"/*.h include/hiredis || return 1
   for name in alloc read sds; do
-    cc -O2 -g -fPIC -c "$sources/$name.c" -o "$name.o" || return 1
+    cc -O2 -fPIC -c "$sources/$name.c" -o "$name.o" || return 1
   done
   ar rcs libhiredis.a alloc.o read.o sds.o || return 1
   number() { sed -n "s/^#define HIREDIS_$1 *//p" include/hiredis/hiredis.h; }
@@ -43,8 +43,8 @@ set_up_servers() {
     valkey=$(find "$work/venv" -name valkey-server -type f | head -n 1)
     if [ -n "$valkey" ] && chmod +x "$valkey" && "$valkey" --version >"$log" 2>&1; then
       CT_REDIS_SERVERS="$CT_REDIS_SERVERS${CT_REDIS_SERVERS:+:}$valkey"
+      PATH=$(dirname "$valkey"):$PATH # where Meson finds it
     fi
   fi
   [ -n "$CT_REDIS_SERVERS" ] || refuse 'Please install redis-server, then try again.'
-  export CT_REDIS_SERVERS
 }
