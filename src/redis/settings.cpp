@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "redis/settings.hpp"
 
+#include <initializer_list>
+
 #include "redis/clock.hpp"
 
 namespace ct::redis {
@@ -115,6 +117,10 @@ uint64_t or_else(uint64_t given, uint64_t otherwise) { return given == 0 ? other
 
 const char *Url::parse(const char *url) {
   Bytes rest = {url, std::strlen(url)};
+  // No part is longer than the whole with a zero, or the default port: so only the url can be wrong.
+  for (Buffer *part : {&user, &password, &host, &port}) {
+    if (!part->reserve(rest.size + 8)) return kNoMemory;
+  }
   is_local = begins_with(rest, text("unix://"));
   if (is_local) return parse_local(*this, without_first(rest, 7)) ? nullptr : kBadUrl;
   is_tls = begins_with(rest, text("rediss://"));

@@ -63,4 +63,6 @@ PIN_FIELD(ct_redis_counters, pending_bytes, 144);
 PIN_FIELD(ct_redis_counters, online, 152);
 PIN_FIELD(ct_redis_counters, proof_age_ns, 160);
 
-int main(void) { return 0; }
+int main(void) {
+  return 0;
+}
