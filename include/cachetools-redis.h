@@ -37,12 +37,13 @@
  * both ends. Read and write it through the tier alone. Its policy, maxsize, listener and statistics
  * are yours, as are stale, retry, negative_ttl and jitter: they mean the same for the tier, which
  * has no such options of its own. negative_ttl also makes the server remember for all processes that
- * there is no value, and jitter is taken off the lifetimes that options.ttl gives.
+ * there is no value, jitter is taken off the lifetimes that options.ttl gives, and with stale the
+ * server keeps a value for that much longer, during which each process that asks loads a new one.
  *
  * SERVER. The key there is prefix and key. The value is followed by a trailer of 8 bytes: kind
  * (0: a value, 1: remembered that there is none, 2: a lease, of 16 bytes that tell leases apart),
  * flags (0), grace in milliseconds (32 bits, little-endian: how much of the key's lifetime on the
- * server is past that of the value; 0 from this library), version (1) and 0xC7. Programs in other
+ * server is past that of the value, for stale), version (1) and 0xC7. Programs in other
  * languages strip and append it. A value without it is taken for a miss, and never overwritten.
  */
 

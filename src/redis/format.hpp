@@ -20,8 +20,10 @@ struct Trailer {
   char bytes[kTrailerSize];
 };
 
-inline Trailer trailer_of(StoredKind kind) {
-  return {{static_cast<char>(kind), 0, 0, 0, 0, 0, 1, static_cast<char>(0xC7)}};
+inline Trailer trailer_of(StoredKind kind, uint32_t grace_ms) {
+  const auto byte = [&](int number) { return static_cast<char>(grace_ms >> (8 * number) & 0xFF); };
+  return {
+      {static_cast<char>(kind), 0, byte(0), byte(1), byte(2), byte(3), 1, static_cast<char>(0xC7)}};
 }
 
 // What a value on the server is.
@@ -62,7 +64,7 @@ struct LeaseBytes {
 
 inline LeaseBytes lease_bytes(uint64_t tier, uint64_t number) {
   LeaseBytes lease;
-  const Trailer trailer = trailer_of(StoredKind::kLease);
+  const Trailer trailer = trailer_of(StoredKind::kLease, 0);
   std::memcpy(lease.data, &tier, 8);
   std::memcpy(lease.data + 8, &number, 8);
   std::memcpy(lease.data + kTokenSize, trailer.bytes, kTrailerSize);

@@ -45,7 +45,8 @@ struct Request {
   size_t key_size;
   uint64_t sent_at = 0;       // before the first byte went out
   uint64_t lease_number = 0;  // kLoad
-  uint64_t lifetime = 0;      // kSet, kFill: on the server
+  uint64_t lifetime = 0;      // kSet, kFill: of the value
+  uint32_t grace_ms = 0;      // kSet, kFill: how much longer the server keeps it
   Bytes value = {"", 0};      // kSet, kFill: the caller's, as long as it waits
   Bytes expected = {"", 0};   // kFill, kRelease: only read while it is sent
   ct_lease *lease = nullptr;  // kGet: of near, or none: then what is found is not kept

@@ -167,6 +167,7 @@ class Tier {
   ct_status end_get(Request *request, ct_status status, ct_value *out);
   ct_status write_through(Request *request);
   uint64_t lifetime_of(uint64_t ttl);
+  uint32_t grace_of(uint64_t lifetime) const;
   // The end of a lifetime by near's clock, which may be behind: so that nothing lives too long.
   uint64_t deadline_after(uint64_t from, uint64_t lifetime) const {
     if (lifetime == CT_NEVER) return CT_NEVER;

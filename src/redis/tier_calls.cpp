@@ -206,6 +206,14 @@ uint64_t Tier::lifetime_of(uint64_t ttl) {
   return ttl - (z ^ (z >> 31)) % (jitter + 1);
 }
 
+// With stale, the server keeps a value for that much longer. Otherwise it would push the end of the
+// value's lifetime as a deletion, which would take it from near as well.
+uint32_t Tier::grace_of(uint64_t lifetime) const {
+  const uint64_t stale = settings_.near_options.stale;
+  if (lifetime == CT_NEVER || stale == 0 || settings_.is_raw) return 0;
+  return static_cast<uint32_t>(earlier(milliseconds(stale), UINT32_MAX));
+}
+
 // Consumes the request.
 ct_status Tier::write_through(Request *request) {
   if (request == nullptr) return CT_ERR_NOMEM;
@@ -230,6 +238,7 @@ ct_status Tier::set(Bytes key, Bytes value, uint64_t ttl) {
   if (request == nullptr) return CT_ERR_NOMEM;
   request->value = value;
   request->lifetime = lifetime_of(ttl);
+  request->grace_ms = grace_of(request->lifetime);
   if (!kNaive) return write_through(request);
   const ct_status written = write_through(request);
   if (written == CT_OK) ct_set(settings_.near, key.data, key.size, value.data, value.size);

@@ -224,6 +224,7 @@ void LoadCall::fill(Bytes value, Bytes expected, uint64_t lifetime, bool is_abse
   request->expected = expected;
   request->lifetime = lifetime;
   request->is_absence = is_absence;
+  request->grace_ms = is_absence ? 0 : tier_.grace_of(lifetime);
   ct_status status = tier_.submit(*request);
   if (status == CT_OK) {
     status = tier_.await(*request, later(exact_now(), tier_.settings_.timeout));

@@ -16,6 +16,11 @@ constexpr Bytes kFillScript = text(
 constexpr Bytes kReleaseScript = text(
     "if redis.call('get',KEYS[1])~=ARGV[1] then return 0 end return redis.call('del',KEYS[1])");
 
+// In milliseconds.
+uint64_t lifetime_there(const Request &request) {
+  return milliseconds(request.lifetime) + request.grace_ms;
+}
+
 // Room for all but key and value, at least.
 constexpr size_t kOverhead = 512;
 
@@ -26,7 +31,8 @@ constexpr size_t kOverhead = 512;
 bool Tier::write(Request &request) {
   using Kind = Request::Kind;
   const Bytes key = request.stored_key();
-  const Trailer trailer = trailer_of(request.is_absence ? StoredKind::kAbsent : StoredKind::kValue);
+  const Trailer trailer =
+      trailer_of(request.is_absence ? StoredKind::kAbsent : StoredKind::kValue, request.grace_ms);
   const Bytes tail = {trailer.bytes, settings_.is_raw ? 0 : kTrailerSize};
   CommandWriter out(output_);
   uint32_t replies = 1;
@@ -73,7 +79,7 @@ bool Tier::write(Request &request) {
 void Tier::write_set(CommandWriter &out, const Request &request, Bytes tail) {
   const bool ends = request.lifetime != CT_NEVER;
   out.begin(ends ? 5 : 3).add(text("SET")).add(request.stored_key()).add(request.value, tail);
-  if (ends) out.add(text("PX")).add(milliseconds(request.lifetime));
+  if (ends) out.add(text("PX")).add(lifetime_there(request));
 }
 
 void Tier::write_fill(CommandWriter &out, const Request &request, Bytes tail) {
@@ -88,13 +94,13 @@ void Tier::write_fill(CommandWriter &out, const Request &request, Bytes tail) {
     } else {
       out.add(text("IFEQ")).add(request.expected);
     }
-    if (ends) out.add(text("PX")).add(milliseconds(request.lifetime));
+    if (ends) out.add(text("PX")).add(lifetime_there(request));
     return;
   }
   out.begin(7).add(text("EVAL")).add(kFillScript).add(1).add(key);
   out.add(request.expected).add(request.value, tail);
   if (ends) {
-    out.add(milliseconds(request.lifetime));
+    out.add(lifetime_there(request));
   } else {
     out.add({"", 0});
   }

@@ -153,6 +153,76 @@ ONLINE_TEST(lifetimes_reach_server_and_near) {
   assert_in_range(info.remaining, CT_SECONDS(49), CT_SECONDS(50));
 }
 
+static void open_with_near(tier *it, const ct_options *near, uint64_t ttl) {
+  ct_redis_options options;
+  tier_options(it, redis.port, 100, &options);
+  ct_cache_free(it->near);
+  EXPECT(CT_OK, ct_cache_new_with(near, &it->near));
+  options.near = it->near;
+  options.ttl = ttl;
+  tier_open(it, &options);
+  EXPECT(CT_OK, ct_redis_wait(it->redis, CT_SECONDS(10)));
+}
+
+TEST(a_value_past_its_lifetime_serves_when_its_load_fails) {
+  begin();
+  tier its[2];
+  ct_options near = CT_OPTIONS_INIT;
+  near.maxsize = 100;
+  near.stale = CT_SECONDS(100);
+  near.retry = CT_MILLISECONDS(1);
+  for (int i = 0; i < 2; i++) open_with_near(&its[i], &near, CT_MILLISECONDS(40));
+  EXPECT(CT_OK, ct_redis_set(its[0].redis, "k", 1, "old", 3, 0));
+  EXPECT(CT_OK, ct_redis_sync(its[1].redis));
+  reads(&its[1], "k", "old");
+  assert_in_range(strtol(ASK(&other, "PTTL", "t:k") + 1, NULL, 10), 99000, 100040);
+  sleep_ms(60);
+  for (int i = 0; i < 2; i++) {
+    EXPECT(CT_MISS, ct_redis_get(its[i].redis, "k", 1, NULL));
+    source from = {.status = CT_ERR_IO};
+    ct_value value;
+    EXPECT(CT_STALE,
+           ct_redis_get_or_load(its[i].redis, "k", 1, 0, load_from_source, &from, &value));
+    assert_memory_equal("old", value.data, 3);
+    ct_value_release(&value);
+    assert_int_equal(1, from.calls);
+  }
+  sleep_ms(20);
+  /* One brings a new value, which takes the old one from the other. */
+  source from = {.text = "new"};
+  EXPECT(CT_OK,
+         ct_redis_get_or_load(its[0].redis, "k", 1, CT_SECONDS(50), load_from_source, &from, NULL));
+  assert_int_equal(1, tier_stats(&its[0]).fills);
+  EXPECT(CT_OK, ct_redis_sync(its[1].redis));
+  reads(&its[1], "k", "new");
+  for (int i = 0; i < 2; i++) tier_close(&its[i]);
+}
+
+TEST(the_jitter_of_near_is_taken_off_the_lifetime) {
+  begin();
+  tier it;
+  ct_options near = CT_OPTIONS_INIT;
+  near.maxsize = 100;
+  near.ttl = CT_SECONDS(1000);
+  near.jitter = CT_SECONDS(500);
+  open_with_near(&it, &near, CT_SECONDS(1000));
+  long least = 1000000, most = 0;
+  for (int i = 0; i < 50; i++) {
+    char key[8], full[16];
+    snprintf(key, sizeof key, "%d", i);
+    snprintf(full, sizeof full, "t:%d", i);
+    EXPECT(CT_OK, ct_redis_set(it.redis, key, strlen(key), "v", 1, 0));
+    const long left = strtol(ASK(&other, "PTTL", full) + 1, NULL, 10);
+    least = left < least ? left : least;
+    most = left > most ? left : most;
+  }
+  assert_in_range(least, 499000, 700000);
+  assert_in_range(most, 800000, 1000000);
+  EXPECT(CT_OK, ct_redis_set(it.redis, "k", 1, "v", 1, CT_SECONDS(1000)));
+  assert_in_range(strtol(ASK(&other, "PTTL", "t:k") + 1, NULL, 10), 999000, 1000000);
+  tier_close(&it);
+}
+
 TEST(near_lives_no_longer_than_near_ttl) {
   begin();
   tier it;
