@@ -56,7 +56,7 @@ extern "C" {
 /** A tier: a connection to a server, and the near cache in front of it. Opaque. */
 typedef struct ct_redis ct_redis;
 
-/* ---- Options -------------------------------------------------------------------------------- */
+/* ---- Options of a tier ----------------------------------------------------------------------- */
 
 /** There is no thread. The connection is served by ct_redis_step, and by calls that wait. */
 #define CT_REDIS_NO_THREAD 0x1u
@@ -136,7 +136,7 @@ CT_API void ct_redis_options_init(ct_redis_options *options, size_t struct_size)
  */
 CT_API const char *ct_redis_problem(const ct_redis_options *options);
 
-/* ---- A tier --------------------------------------------------------------------------------- */
+/* ---- A tier ---------------------------------------------------------------------------------- */
 
 /**
  * Opens a tier, and clears the near cache. Does not wait for the server: until it is there, calls do
@@ -189,7 +189,7 @@ CT_API ct_status ct_redis_wait(ct_redis *tier, uint64_t wait_ns);
  */
 CT_API ct_status ct_redis_sync(ct_redis *tier);
 
-/* ---- Reading -------------------------------------------------------------------------------- */
+/* ---- Reading through a tier ------------------------------------------------------------------ */
 
 /**
  * Looks a key up in the near cache, then on the server. What the server has stays near. Never waits
@@ -270,7 +270,7 @@ CT_API ct_status ct_redis_get_or_load(ct_redis *tier, const void *key, size_t ke
                                       uint64_t ttl, ct_loader_fn load, void *user_data,
                                       ct_value *out);
 
-/* ---- Writing -------------------------------------------------------------------------------- */
+/* ---- Writing through a tier ------------------------------------------------------------------ */
 /*
  * Change the source first, then call ct_redis_delete or ct_redis_set. While the server cannot be
  * reached, these return CT_ERR_IO, drop what is near, and remember the key: once the server is there
@@ -303,7 +303,7 @@ CT_API ct_status ct_redis_set(ct_redis *tier, const void *key, size_t key_size, 
  */
 CT_API ct_status ct_redis_delete(ct_redis *tier, const void *key, size_t key_size);
 
-/* ---- Event loops ---------------------------------------------------------------------------- */
+/* ---- Event loops ----------------------------------------------------------------------------- */
 
 /**
  * Returns a file descriptor that is readable whenever ct_redis_step has something to do. It stays
@@ -326,7 +326,7 @@ CT_API int ct_redis_fd(const ct_redis *tier);
  */
 CT_API ct_status ct_redis_step(ct_redis *tier);
 
-/* ---- Statistics ----------------------------------------------------------------------------- */
+/* ---- Statistics of a tier -------------------------------------------------------------------- */
 
 /** What has happened. Hits near are counted by the near cache: see ct_cache_stats. There a read that
  *  goes on to the server counts as two misses, but for ct_redis_get_many and ct_redis_get_or_load. */

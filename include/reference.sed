@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-# Turns what is plain in cachetools.h into what Doxygen renders, line by line. See Doxyfile.in.
+# Turns what is plain in the headers into what Doxygen renders, line by line. See Doxyfile.in.
 
-# The first comment that is for Doxygen becomes the page that one comes to.
+# The first comment that is for Doxygen becomes the page that one comes to, or one beside it.
 1s,.*,/** @file */,
 2,/^\/\*\*$/s,^/\*\*$,/** @mainpage libcachetools,
+/^#ifndef CACHETOOLS_REDIS_H/,/@mainpage/s,@mainpage.*,@page redis libcachetools-redis,
 
 # Conventions: a word, and what holds.
 2,/^#include/s,^ \* ([A-Z][a-z]+\.) +, * - **\1** ,
@@ -16,7 +17,7 @@
   s,[^A-Za-z],,g
   G
   s,(.*)\n(.*),/** @} */ /** @defgroup \1 \2,
-  s,^/\*\* @\} \*/ (.* Statuses),\1,
+  s,^/\*\* @\} \*/ (.* (Statuses|Options of a tier)),\1,
   x
   s,.*,,
   x
@@ -39,8 +40,11 @@
   }
   x
 }
-/^#endif \/\* CACHETOOLS_H/i\
+/^#endif \/\* CACHETOOLS_(REDIS_)?H/i\
 /** @} */
+
+# Not commands.
+s,password@host,password\\@host,g
 
 # What every function says in the same words.
 s,^ \* (Ownership|Threads|Callbacks|Cost): +, * - **\1:** ,

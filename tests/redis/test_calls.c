@@ -87,6 +87,23 @@ ONLINE_TEST(what_another_program_writes_leaves_near) {
   EXPECT(CT_MISS, ct_redis_get(it->redis, "k", 1, NULL));
 }
 
+TEST(without_a_prefix_every_key_counts) {
+  begin();
+  tier it;
+  ct_redis_options options;
+  tier_options(&it, redis.port, 100, &options);
+  options.prefix = NULL;
+  options.prefix_size = 0;
+  tier_open(&it, &options);
+  EXPECT(CT_OK, ct_redis_wait(it.redis, CT_SECONDS(10)));
+  EXPECT(CT_OK, ct_redis_set(it.redis, "k", 1, "one", 3, 0));
+  other_sees("k", "one");
+  other_sets("k", "two");
+  EXPECT(CT_OK, ct_redis_sync(it.redis));
+  lacks_near(&it, "k");
+  tier_close(&it);
+}
+
 ONLINE_TEST(deleting_reaches_both) {
   EXPECT(CT_OK, ct_redis_set(it->redis, "k", 1, "one", 3, 0));
   EXPECT(CT_OK, ct_redis_delete(it->redis, "k", 1));
