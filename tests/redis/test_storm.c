@@ -60,6 +60,7 @@ TEST(a_million_keys_are_invalidated_at_once) {
   ct_redis_options options;
   tier_options(&it, redis.port, 2 * kKeys, &options);
   options.max_stale = CT_SECONDS(60); /* the script takes its time */
+  options.timeout = CT_SECONDS(60);
   tier_open(&it, &options);
   EXPECT(CT_OK, ct_redis_wait(it.redis, CT_SECONDS(10)));
   peer client;
