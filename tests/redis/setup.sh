@@ -16,7 +16,7 @@ set_up_hiredis() {
 
 build_hiredis() ( # folder
   mkdir -p "$1/include/hiredis" && cd "$1" || return 1
-  "${venv:-$work/venv}/bin/pip" download --no-binary :all: --no-deps 'hiredis >= 3.0' &&
+  "$work/venv/bin/pip" download --no-binary :all: --no-deps 'hiredis >= 3.0' &&
     tar -xzf hiredis-*.tar.gz || return 1
   sources=$(echo hiredis-*/vendor/hiredis)
   cp "$sources"/*.h include/hiredis || return 1
