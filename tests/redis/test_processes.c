@@ -32,7 +32,7 @@ static void begin_patiently(tier *it, int port) {
 
 /* ---- Near equals the server ------------------------------------------------------------------- */
 
-enum { kWorkers = 4, kThreads = 4, kKeys = 300, kHotKeys = 8, kRounds = 15 };
+enum { kWorkers = 4, kThreads = 4, kKeys = 300, kHotKeys = 8, kRounds = 25 };
 
 typedef struct arena {
   crew workers;
