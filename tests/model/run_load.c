@@ -228,6 +228,10 @@ static ct_status follow_keep(run *r, request q, uint64_t stamp, bool overtaken) 
   q.stamp = stamp;
   q.size = r->copies[stamp].size;
   q.tags = r->copies[stamp].tags;
+  if (!weighs_memory(r)) {
+    q.flags |= CT_ENTRY_WEIGHT;
+    q.weight = r->copies[stamp].weight;
+  }
   const uint64_t deadline = age_deadline(r, &q);
   if (!has_old(r, q.key, stamp)) {
     if (r->options.drop != NULL) {

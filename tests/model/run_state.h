@@ -53,6 +53,7 @@ typedef struct copy {
   int pins;
   uint64_t deadline; /* when it left */
   unsigned tags;     /* since it was stored */
+  uint64_t weight;   /* since it was stored; unknown where memory is weighed */
   bool walked;       /* the walk has shown it */
   bool listed;       /* the walk may show it */
 } copy;

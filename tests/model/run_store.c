@@ -87,6 +87,7 @@ ct_status follow_store(run *r, const request *q, ct_status answer) {
     model_insert(m, q->key, q->stamp, q->size, weight, deadline);
   }
   m->entries[q->key].tags = r->copies[q->stamp].tags = q->tags;
+  r->copies[q->stamp].weight = weight;
   r->copies[q->stamp].stored = r->copies[q->stamp].cached = true;
   r->copies[q->stamp].stores++;
   reclaim(r);
