@@ -188,7 +188,9 @@ class alignas(64) Cache : public Owner {
   uint64_t size();
   uint64_t currsize();
   uint64_t maxsize() const { return budget_.maxsize(); }
-  uint64_t held() const { return memory_.held() + (curve_ != nullptr ? curve_->held() : 0); }
+  uint64_t held() const { return own_held() + (curve_ != nullptr ? curve_->held() : 0); }
+  // Without what the curve's miniatures hold.
+  uint64_t own_held() const { return memory_.held(); }
   bool remembers_misses() const { return options_.negative_ttl != 0; }
   bool keeps_stats() const { return (options_.flags & CT_FLAG_NO_STATS) == 0; }
   // These tell of all entries, also of those that have expired and were not removed yet. Beside

@@ -284,7 +284,7 @@ double Curve::miss_ratio(double scale, const Totals &counted) noexcept {
 uint64_t Curve::held() noexcept {
   ShardGuard guard(lock_);
   uint64_t held = 0;
-  for (const Miniature &mini : miniatures_) held += mini.cache->held();
+  for (const Miniature &mini : miniatures_) held += mini.cache->own_held();
   return held;
 }
 

@@ -105,7 +105,8 @@ class Adaptive : public Policy {
     const auto age = static_cast<float>(keepsake >> kKeptAge & UINT16_MAX) / kTicks;
     const float ticks = std::min<float>(age / tick_capacities_, kOldest);
     const Past past(keepsake >> kKeptPast & Past::kMask);
-    add(ref, past, static_cast<uint16_t>(tick_ - static_cast<uint16_t>(ticks + 0.5F)));
+    const uint32_t rounded = (static_cast<uint32_t>(2 * ticks) + 1) / 2;
+    add(ref, past, static_cast<uint16_t>(tick_ - rounded));
     lower_load(slots_.back(), static_cast<int32_t>(keepsake >> kKeptCost & (2 * kOneLoad - 1)));
   }
   void used(const Ref *refs, uint32_t count) override {

@@ -120,6 +120,15 @@ def problems_of_text(root):
 
 # ---- What clang says -----------------------------------------------------------------------------
 
+def flags_of_hiredis():
+    """What src/redis/ is compiled with, or None where it is not built."""
+    ask = ["pkg-config", "--atleast-version=1.1", "hiredis"]
+    if shutil.which("pkg-config") is None or subprocess.run(ask).returncode != 0:
+        return None
+    cflags = subprocess.run(["pkg-config", "--cflags", "hiredis"], stdout=subprocess.PIPE, text=True)
+    return cflags.stdout.split()
+
+
 def analyse(root, compiler, name, flags):
     command = compiler + ["-std=c++17", "-fsyntax-only", "-fno-exceptions", "-fno-rtti",
                           "-Wthread-safety", "-Wthread-safety-beta", "-Werror=thread-safety",
@@ -131,7 +140,10 @@ def analyse(root, compiler, name, flags):
 
 
 def problems_of_code(root, compiler, names):
-    jobs = [(name, flags) for name in names for flags in ([], ["-DCT_VALIDATE"])]
+    hiredis = flags_of_hiredis()
+    extra = {name: hiredis for name in names if name.startswith("src/redis/")}
+    jobs = [(name, flags + extra.get(name, [])) for name in names
+            if extra.get(name, []) is not None for flags in ([], ["-DCT_VALIDATE"])]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         return [text for text in pool.map(lambda job: analyse(root, compiler, *job), jobs) if text]
 
