@@ -94,7 +94,7 @@ void Link::close(bool is_child) {
     pthread_join(thread_, nullptr);
   }
   tier_.serve_here();
-  if (phase_ != Phase::kIdle) disconnect(text("the tier was closed"));
+  disconnect(text("the tier was closed"));
   ct_clear(tier_.settings().near);
 }
 
@@ -165,7 +165,7 @@ void Link::turn(uint64_t deadline) {
       is_blocked_ = false;
       if (phase_ == Phase::kConnected) watch(EPOLLIN);
     }
-  } else if (happened != 0) {
+  } else if (phase_ != Phase::kIdle && happened != 0) {
     go_on_connecting();
   }
   look_after();
@@ -304,6 +304,7 @@ void Link::established() {
 }
 
 void Link::disconnect(Bytes why) {
+  if (phase_ == Phase::kIdle) return;
   bool was_connected;
   {
     Locker locker(tier_.lock());
@@ -312,6 +313,8 @@ void Link::disconnect(Bytes why) {
     shutdown(socket_, SHUT_RDWR);  // a sender must not wait
     while (is_sending_) sent_.wait(locker, CT_NEVER);
     tls_.end();
+    // Closing ends the watch only if no child of fork has the socket, too.
+    if (watched_ != 0) epoll_ctl(epoll_, EPOLL_CTL_DEL, socket_, nullptr);
     close_descriptor(socket_);
     watched_ = 0;
     is_blocked_ = is_broken_ = false;

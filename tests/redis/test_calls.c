@@ -587,6 +587,43 @@ ONLINE_TEST(a_child_can_only_close) {
   assert_int_equal(0, tier_stats(it).disconnects);
 }
 
+/* The child has the socket, too, so closing it does not end the epoll set's interest in it. */
+TEST(a_child_that_keeps_the_connection_does_not_disturb_its_parent) {
+  begin();
+  tier it;
+  ct_redis_options options;
+  tier_options(&it, redis.port, 100, &options);
+  options.flags = CT_REDIS_NO_THREAD;
+  tier_open(&it, &options);
+  EXPECT(CT_OK, ct_redis_wait(it.redis, CT_SECONDS(10)));
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(60); /* should the test fail */
+    pause();
+    _exit(0);
+  }
+  ASK(&other, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+  const uint64_t end = now_ns() + CT_SECONDS(10);
+  while (tier_stats(&it).connects < 2 && now_ns() < end) {
+    struct pollfd loop = {ct_redis_fd(it.redis), POLLIN, 0};
+    poll(&loop, 1, 100);
+    EXPECT(CT_OK, ct_redis_step(it.redis));
+  }
+  assert_int_equal(2, tier_stats(&it).connects);
+  /* No event but those of the new connection, with its PINGs. */
+  int events = 0;
+  const uint64_t quiet = now_ns() + CT_MILLISECONDS(600);
+  while (now_ns() < quiet) {
+    struct pollfd loop = {ct_redis_fd(it.redis), POLLIN, 0};
+    events += poll(&loop, 1, 100);
+    EXPECT(CT_OK, ct_redis_step(it.redis));
+  }
+  assert_in_range(events, 0, 50);
+  kill(child, SIGKILL);
+  waitpid(child, NULL, 0);
+  tier_close(&it);
+}
+
 /* ---- Callbacks on the tier's thread ----------------------------------------------------------------- */
 
 typedef struct caller_back {
