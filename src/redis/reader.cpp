@@ -47,9 +47,10 @@ bool Reader::read(Bytes bytes) {
     void *whole = nullptr;
     if (redisReaderGetReply(reader_, &whole) != REDIS_OK) return false;
     if (whole == nullptr) return reader_->len - reader_->pos <= kLongestString;
-    const bool was_push = is_push_;
-    is_push_ = is_invalidation_ = false;
-    if (whole != this && !was_push) {  // of several values
+    const bool was_reply = message_ == Message::kReply;
+    message_ = Message::kReply;
+    is_invalidation_ = false;
+    if (whole != this && was_reply) {  // of several values
       if (!events_.replied(events_.self, {Reply::Kind::kOther, {"", 0}, 0})) return false;
     }
   }
@@ -65,7 +66,7 @@ void *Reader::reply(const redisReadTask *task, const Reply &reply) {
 void *Reader::create_string(const redisReadTask *task, char *data, size_t size) {
   Reader &self = of(task);
   const Bytes string = {data, size};
-  if (self.is_push_) {
+  if (self.message_ == Message::kPush) {
     const size_t depth = depth_of(task);
     if (depth == 1 && task->idx == 0) self.is_invalidation_ = string == text("invalidate");
     if (depth == 2 && task->parent->idx == 1 && self.is_invalidation_) {
@@ -75,15 +76,21 @@ void *Reader::create_string(const redisReadTask *task, char *data, size_t size) 
   }
   const Reply::Kind kind = task->type == REDIS_REPLY_ERROR    ? Reply::Kind::kError
                            : task->type == REDIS_REPLY_STATUS ? Reply::Kind::kStatus
-                                                              : Reply::Kind::kString;
+                           : task->type == REDIS_REPLY_STRING ? Reply::Kind::kString
+                                                              : Reply::Kind::kOther;
   return self.reply(task, {kind, string, 0});
 }
 
 void *Reader::create_array(const redisReadTask *task, size_t) {
   Reader &self = of(task);
-  if (task->parent != nullptr) return self.done();
-  self.is_push_ = task->type == REDIS_REPLY_PUSH;
-  return &self.is_push_;  // not what a single value has, so that the end of this one is seen
+  if (task->parent != nullptr) {
+    // hiredis takes an attribute inside of a reply for one of its values.
+    return task->type == REDIS_REPLY_ATTR ? nullptr : self.done();
+  }
+  self.message_ = task->type == REDIS_REPLY_PUSH   ? Message::kPush
+                  : task->type == REDIS_REPLY_ATTR ? Message::kAttribute
+                                                   : Message::kReply;
+  return &self.message_;  // not what a single value has, so that the end of this one is seen
 }
 
 void *Reader::create_integer(const redisReadTask *task, long long number) {
@@ -96,7 +103,9 @@ void *Reader::create_double(const redisReadTask *task, double, char *, size_t) {
 
 void *Reader::create_nil(const redisReadTask *task) {
   Reader &self = of(task);
-  if (self.is_push_) {
+  if (task->type == REDIS_REPLY_PUSH || task->type == REDIS_REPLY_ATTR)
+    return nullptr;  // -1 values
+  if (self.message_ == Message::kPush) {
     if (self.is_invalidation_ && depth_of(task) == 1 && task->idx == 1) {
       self.events_.invalidated_all(self.events_.self);
     }

@@ -57,7 +57,10 @@ class Reader {
   ReaderEvents events_;
   redisReplyObjectFunctions functions_ = functions();
   redisReader *reader_ = nullptr;
-  bool is_push_ = false;          // the message that is being read
+  // The message that is being read. Only a reply answers a command; an attribute says something of
+  // the reply that follows, and is passed over.
+  enum class Message : uint8_t { kReply, kPush, kAttribute };
+  Message message_ = Message::kReply;
   bool is_invalidation_ = false;  // a push whose first word said so
 };
 

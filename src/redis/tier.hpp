@@ -121,6 +121,8 @@ class Tier {
   // tier_io.cpp
   bool replied(const Reply &reply);
   bool apply(Request &request, const Reply &reply);
+  uint32_t step_of(const Request &request) const;
+  bool fits(const Request &request, const Reply &reply) const;
   bool apply_handshake(Request &request, const Reply &reply);
   void apply_lookup(Request &request, const Reply &reply);
   void apply_found(Request &request, Bytes stored);

@@ -282,9 +282,54 @@ bool Tier::replied(const Reply &reply) {
     say_why(text("the server answers what nobody asked"));
     return false;
   }
+  if (!fits(*request, reply)) {
+    say_why(text("the server answers something else than was asked"));
+    return false;
+  }
   if (!apply(*request, reply)) return false;
   if (--request->replies_left == 0) finish(*request);
   return true;
+}
+
+// Which of the replies to a lookup is next.
+uint32_t Tier::step_of(const Request &request) const {
+  const bool has_lease = request.kind == Request::Kind::kLoad && !settings_.is_raw;
+  return (has_lease ? 3 : 2) - request.replies_left;
+}
+
+// Whether the command can have this answer. If not, answers are out of step with commands, and none
+// that follows can be believed.
+bool Tier::fits(const Request &request, const Reply &reply) const {
+  using Kind = Request::Kind;
+  const Reply::Kind kind = reply.kind;
+  const bool is_status = kind == Reply::Kind::kStatus;
+  const bool is_nil = kind == Reply::Kind::kNil;
+  const bool is_integer = kind == Reply::Kind::kInteger;
+  if (is_error(reply)) return true;
+  switch (request.kind) {
+    case Kind::kGet:
+    case Kind::kLoad:
+      switch (step_of(request)) {
+        case 0:
+          return is_integer;
+        case 1:
+          return kind == Reply::Kind::kString || is_nil;
+        default:
+          return is_status || is_nil;
+      }
+    case Kind::kDelete:
+    case Kind::kCatchUp:
+    case Kind::kRelease:
+      return is_integer;
+    case Kind::kFill:  // SET, or a script
+      return is_status || is_nil || is_integer;
+    case Kind::kProbe:
+      return is_status || is_nil;
+    case Kind::kHello:
+      return kind == Reply::Kind::kOther;
+    default:
+      return is_status;
+  }
 }
 
 bool Tier::apply(Request &request, const Reply &reply) {
@@ -339,14 +384,13 @@ void Tier::note_error(Request &request, Bytes error) {
 }
 
 void Tier::apply_lookup(Request &request, const Reply &reply) {
-  const bool has_lease = request.kind == Request::Kind::kLoad && !settings_.is_raw;
-  const uint32_t step = (has_lease ? 3 : 2) - request.replies_left;
+  const uint32_t step = step_of(request);
   if (step == 2) {
     apply_lease(request, reply);
   } else if (is_error(reply)) {
     note_error(request, reply.text);
   } else if (step == 0) {
-    request.pttl = reply.kind == Reply::Kind::kInteger ? reply.integer : -2;
+    request.pttl = reply.integer;
   } else if (reply.kind == Reply::Kind::kString) {
     apply_found(request, reply.text);
   } else {

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+// The rules of a tier without sockets: the test says what the server answers, word by word.
+#include <initializer_list>
+
+#include "redis/tier.hpp"
+#include "test.h"
+
+namespace {
+
+using ct::redis::Bytes;
+using ct::redis::Locker;
+using ct::redis::text;
+using ct::redis::Tier;
+
+// What a server says.
+constexpr Bytes kHello = text("%1\r\n$5\r\nproto\r\n:3\r\n");
+constexpr Bytes kOk = text("+OK\r\n");
+constexpr Bytes kNil = text("_\r\n");
+constexpr Bytes kNone = text(":-2\r\n");     // of PTTL: there is no such key
+constexpr Bytes kForever = text(":-1\r\n");  // of PTTL: it has no deadline
+constexpr Bytes kOne = text(":1\r\n");
+constexpr Bytes kZero = text(":0\r\n");
+constexpr Bytes kValue = text("$13\r\nvalue\0\0\0\0\0\0\1\xC7\r\n");
+constexpr Bytes kLease = text("$24\r\n0123456789abcdef\2\0\0\0\0\0\1\xC7\r\n");
+
+struct Server {
+  Tier tier;
+  ct_cache *near = nullptr;
+  bool is_connected = false;
+  Bytes answers[32];
+  size_t count = 0;
+  size_t next = 0;
+  char sent[65536];  // all that went out
+  size_t sent_size = 0;
+
+  void lose() {
+    if (!is_connected) return;
+    is_connected = false;
+    tier.lost();
+  }
+  void hear(Bytes bytes) {
+    if (is_connected && !tier.received(bytes)) lose();
+  }
+  // Answers that the next calls will get; when they are all given, the connection is lost.
+  void will_say(std::initializer_list<Bytes> words) {
+    next = count = 0;
+    for (const Bytes word : words) answers[count++] = word;
+  }
+  void send() {
+    Locker locker(tier.lock());
+    const Bytes bytes = tier.output().bytes();
+    assert_true(sent_size + bytes.size <= sizeof sent);
+    memcpy(sent + sent_size, bytes.data, bytes.size);
+    sent_size += bytes.size;
+    tier.output().clear();
+  }
+  void serve() {
+    send();
+    if (next < count) {
+      hear(answers[next++]);
+    } else {
+      lose();
+    }
+  }
+  bool has_sent(const char *word) const {
+    return memmem(sent, sent_size, word, strlen(word)) != nullptr;
+  }
+  void connect(Bytes probed = kNil) {
+    is_connected = tier.connected();
+    assert_true(is_connected);
+    for (const Bytes word : {kHello, kOk, kOk, probed}) hear(word);
+    send();
+    sent_size = 0;
+  }
+};
+
+void open(Server &it, ct_redis_options &options) {
+  options.flags |= CT_REDIS_NO_THREAD;
+  options.url = "redis://localhost";
+  if (options.near == nullptr) options.near = ct_cache_new(CT_POLICY_LRU, 100);
+  options.prefix = "t:";
+  options.prefix_size = 2;
+  it.near = options.near;
+  const char *problem = it.tier.settings().read(&options);
+  if (problem != nullptr) fail_msg("%s", problem);
+  assert_int_equal(
+      CT_OK, it.tier.open({&it, [](void *, Locker &) {},
+                           [](void *self, uint64_t) { static_cast<Server *>(self)->serve(); }}));
+}
+
+void begin(Server &it) {
+  ct_redis_options options = CT_REDIS_OPTIONS_INIT;
+  open(it, options);
+  it.connect();
+}
+
+void end(Server &it) {
+  it.lose();
+  ct_stats stats = CT_STATS_INIT;
+  ct_cache_stats(it.near, &stats);
+  assert_int_equal(0, stats.pinned);
+  ct_cache_free(it.near);
+}
+
+#define TIER_TEST(name) TEST_IN(Server, it, name, begin(*it), end(*it))
+
+const Bytes kKey = text("k");
+
+}  // namespace
+
+// ---- Answers -------------------------------------------------------------------------------------
+
+TIER_TEST(an_attribute_is_no_answer) {
+  it->will_say({text("|1\r\n$3\r\nttl\r\n:3600\r\n"), kForever,
+                text("|2\r\n$10\r\ninvalidate\r\n*1\r\n$3\r\nt:k\r\n+a\r\n,0.5\r\n"), kValue,
+                text("|0\r\n"), kNone, kNil});
+  ct_value value;
+  assert_int_equal(CT_OK, it->tier.get(kKey, &value));
+  assert_int_equal(5, value.size);
+  assert_memory_equal("value", value.data, 5);
+  ct_value_release(&value);
+  assert_int_equal(CT_MISS, it->tier.get(text("j"), &value));
+  assert_true(ct_contains(it->near, "k", 1));
+  assert_true(it->is_connected);
+}
+
+// An answer that the command cannot have says that answers are out of step with commands.
+TEST(an_answer_of_another_shape_ends_the_connection) {
+  struct {
+    Bytes words[3];
+    ct_status (*call)(Tier &tier);
+  } const cases[] = {
+      {{kOk}, [](Tier &tier) { return tier.get(kKey, nullptr); }},
+      {{kForever, kOne}, [](Tier &tier) { return tier.get(kKey, nullptr); }},
+      {{kForever, text("*1\r\n:1\r\n")}, [](Tier &tier) { return tier.get(kKey, nullptr); }},
+      {{kValue}, [](Tier &tier) { return tier.set(kKey, text("new"), 0); }},
+      {{kNil}, [](Tier &tier) { return tier.set(kKey, text("new"), 0); }},
+      {{kOk}, [](Tier &tier) { return tier.remove(kKey); }},
+      {{kValue}, [](Tier &tier) { return tier.sync(); }},
+      {{text(">-1\r\n")}, [](Tier &tier) { return tier.sync(); }},
+      {{text("*2\r\n|1\r\n+a\r\n+b\r\n+c\r\n+d\r\n")}, [](Tier &tier) { return tier.sync(); }},
+  };
+  for (const auto &each : cases) {
+    Server it;
+    begin(it);
+    it.will_say({each.words[0], each.words[1], each.words[2]});
+    while (it.count > 0 && it.answers[it.count - 1].data == nullptr) it.count--;
+    it.answers[it.count++] = kForever;  // would go on
+    assert_int_equal(CT_ERR_IO, each.call(it.tier));
+    assert_true(it.next < it.count);
+    assert_false(it.is_connected);
+    end(it);
+  }
+}
