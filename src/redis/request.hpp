@@ -49,7 +49,8 @@ struct Request {
   uint32_t grace_ms = 0;      // kSet, kFill: how much longer the server keeps it
   Bytes value = {"", 0};      // kSet, kFill: the caller's, as long as it waits
   Bytes expected = {"", 0};   // kFill, kRelease: only read while it is sent
-  ct_lease *lease = nullptr;  // kGet: of near, or none: then what is found is not kept
+  // kGet: of near, or none: then what is found is not kept. It ends with the request, at the latest.
+  ct_lease *lease = nullptr;
 
   // ---- Of whoever has the I/O role, until done --------------------------------------------------
   uint32_t replies_left = 0;
@@ -81,7 +82,10 @@ struct Request {
     std::memcpy(key_, prefix.data, prefix.size);
     std::memcpy(key_ + prefix.size, key.data, key.size);
   }
-  ~Request() { ct_value_release(&out); }
+  ~Request() {
+    ct_lease_abandon(lease);
+    ct_value_release(&out);
+  }
 
   char key_[1];
 };

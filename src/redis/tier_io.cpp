@@ -156,8 +156,6 @@ void Tier::lost() {
   }
   while (!gone.empty()) {
     Request *request = gone.pop();
-    ct_lease_abandon(request->lease);
-    request->lease = nullptr;
     {
       Locker locker(lock_);
       const Request::Kind kind = request->kind;
@@ -529,8 +527,6 @@ void Tier::apply_fill(Request &request, const Reply &reply) {
 }
 
 void Tier::finish(Request &request) {
-  ct_lease_abandon(request.lease);
-  request.lease = nullptr;
   prove(request.sent_at);
   bool abandoned;
   {

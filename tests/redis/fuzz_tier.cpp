@@ -193,6 +193,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     harness->lose();
     require(ct_len(near) <= 8, "near is too large");
+    for (const Bytes key : {text("a"), text("b"), text("c")}) {
+      ct_lease *lease = nullptr;
+      require(ct_get_or_lease(near, key.data, key.size, 0, nullptr, &lease) != CT_BUSY,
+              "a flight is left over");
+      ct_lease_abandon(lease);
+    }
     harness->~Harness();
     std::free(memory);
   }

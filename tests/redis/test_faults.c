@@ -93,10 +93,15 @@ static int use(ct_redis *tier) {
   return wrong;
 }
 
-static ct_status session(const ct_redis_options *options, int *out) {
+static ct_status session(ct_redis_options *options, int *out) {
   ct_redis *tier;
+  options->near = ct_cache_new(CT_POLICY_LRU, 100);
+  if (options->near == NULL) return CT_ERR_NOMEM;
   const ct_status opened = ct_redis_open(options, &tier);
-  if (opened != CT_OK) return opened;
+  if (opened != CT_OK) {
+    ct_cache_free(options->near);
+    return opened;
+  }
   int wrong = ct_redis_wait(tier, CT_SECONDS(10)) != CT_OK ? __LINE__ : 0;
   const int used = use(tier);
   if (wrong == 0) wrong = used;
@@ -115,6 +120,7 @@ static ct_status session(const ct_redis_options *options, int *out) {
   fail_at = failed_at;
   *out = wrong;
   ct_redis_close(tier);
+  ct_cache_free(options->near);
   return CT_OK;
 }
 
@@ -134,13 +140,14 @@ TEST(each_allocation_of_a_session_may_fail) {
     blocks = 0;
     inside = true;
     const ct_status status = session(&options, &wrong);
-    ct_clear(it.near);
     inside = false;
     if (fail_at < 0) total = calls;
     if (wrong != 0) fail_msg("line %d: wrong when allocation %d failed", wrong, (int)fail_at);
     assert_true(status == CT_OK || status == CT_ERR_NOMEM);
     refused += status != CT_OK;
-    if (fail_at >= 0 && blocks > 8) fail_msg("%d blocks are lost at %d", (int)blocks, (int)fail_at);
+    /* The first session also makes what libc keeps. */
+    if (fail_at >= 0 && blocks != 0)
+      fail_msg("%d blocks are lost at %d", (int)blocks, (int)fail_at);
   }
   print_message("# %d allocations, %d of them to open\n", (int)total, refused);
   assert_true(total > 20);

@@ -94,6 +94,13 @@ void begin(Server &it) {
   it.connect();
 }
 
+// No flight of the key is left over: a call may begin one.
+void expect_no_flight(Server &it, Bytes key) {
+  ct_lease *lease = nullptr;
+  assert_int_equal(CT_LEASED, ct_get_or_lease(it.near, key.data, key.size, 0, nullptr, &lease));
+  ct_lease_abandon(lease);
+}
+
 void end(Server &it) {
   it.lose();
   ct_stats stats = CT_STATS_INIT;
@@ -151,4 +158,33 @@ TEST(an_answer_of_another_shape_ends_the_connection) {
     assert_false(it.is_connected);
     end(it);
   }
+}
+
+// ---- Flights -------------------------------------------------------------------------------------
+
+TEST(a_get_that_cannot_be_sent_leaves_no_flight) {
+  Server it;
+  ct_redis_options options = CT_REDIS_OPTIONS_INIT;
+  options.max_value = 1;
+  options.max_pending = 600;
+  open(it, options);
+  it.connect();
+  char name[100] = {};
+  const Bytes key = {name, sizeof name};
+  ct_bytes many = {name, sizeof name};
+  ct_value value;
+  ct_status status;
+  assert_int_equal(CT_BUSY, it.tier.get(key, nullptr));
+  expect_no_flight(it, key);
+  assert_int_equal(CT_OK, it.tier.get_many(&many, 1, &value, &status));
+  assert_int_equal(CT_BUSY, status);
+  expect_no_flight(it, key);
+  end(it);
+}
+
+TIER_TEST(a_get_that_is_lost_leaves_no_flight) {
+  it->will_say({kForever});
+  assert_int_equal(CT_ERR_IO, it->tier.get(kKey, nullptr));
+  assert_false(it->is_connected);
+  expect_no_flight(*it, kKey);
 }
