@@ -133,6 +133,7 @@ class Tier {
   void note_error(Request &request, Bytes error);
   void keep(Request &request, Bytes payload);
   void took_lease(Request &request);
+  void written(Bytes key);
   void finish(Request &request);
   void invalidated(Bytes stored_key);
   void invalidated_all();

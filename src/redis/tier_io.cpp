@@ -254,6 +254,11 @@ void Tier::invalidated(Bytes stored_key) {
   const Bytes key = without_first(stored_key, prefix.size);
   ct_delete(settings_.near, key.data, key.size);
   count(counts_.invalidations);
+  written(key);
+}
+
+// Wakes the calls that wait for the key. Our own writes do so as well, as they are not pushed to us.
+void Tier::written(Bytes key) {
   Locker locker(lock_);
   if (interests_.empty()) return;
   interests_.pushed(key);
@@ -494,6 +499,7 @@ void Tier::apply_set(Request &request, const Reply &reply) {
   }
   // A value that near does not take must not leave the old one there.
   if (status < 0) ct_delete(settings_.near, key.data, key.size);
+  written(key);
 }
 
 void Tier::apply_delete(Request &request, const Reply &reply) {
@@ -506,6 +512,7 @@ void Tier::apply_delete(Request &request, const Reply &reply) {
     return;
   }
   ct_delete(settings_.near, key.data, key.size);
+  written(key);
   if (request.kind == Request::Kind::kDelete) {
     count(counts_.writes);
     return;
@@ -523,7 +530,9 @@ void Tier::apply_fill(Request &request, const Reply &reply) {
   request.filled = reply.kind == Reply::Kind::kStatus ||
                    (reply.kind == Reply::Kind::kInteger && reply.integer == 1);
   count(request.filled ? counts_.fills : counts_.fills_refused);
-  if (request.filled && settings_.is_raw) took_lease(request);  // without leases, this is the write
+  if (!request.filled) return;
+  if (settings_.is_raw) took_lease(request);  // without leases, this is the write
+  written(request.key());
 }
 
 void Tier::finish(Request &request) {

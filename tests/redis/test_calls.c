@@ -427,6 +427,64 @@ ONLINE_TEST(a_loader_may_load_other_keys) {
   other_sees("t:inner", "inner");
 }
 
+/* ---- Waiting for the lease of another ------------------------------------------------------------ */
+
+static void other_leases(const char *key) {
+  const ct_bytes words[] = {{"SET", 3},
+                            {key, strlen(key)},
+                            {"0123456789abcdef\2\0\0\0\0\0\1\xC7", 24},
+                            {"PX", 2},
+                            {"60000", 5}};
+  assert_string_equal("+OK", peer_ask_bytes(&other, 5, words));
+}
+
+static void *load_k(void *self) {
+  tier *it = self;
+  source from = {.text = "loaded"};
+  ct_value value;
+  const ct_status status =
+      ct_redis_get_or_load(it->redis, "k", 1, 0, load_from_source, &from, &value);
+  char *read = calloc(1, 16);
+  snprintf(read, 16, "%d %.*s", (int)status, (int)value.size, (const char *)value.data);
+  ct_value_release(&value);
+  return read;
+}
+
+static void expect_wakes(tier *it, void (*act)(tier *), const char *expected) {
+  other_leases("t:k");
+  EXPECT(CT_OK, ct_redis_sync(it->redis));
+  const uint64_t waits = tier_stats(it).lease_waits;
+  const uint64_t begun = now_ns();
+  pthread_t waiter;
+  assert_int_equal(0, pthread_create(&waiter, NULL, load_k, it));
+  while (tier_stats(it).lease_waits == waits) sleep_ms(1);
+  act(it);
+  void *read;
+  pthread_join(waiter, &read);
+  assert_string_equal(expected, read);
+  free(read);
+  assert_true(now_ns() - begun < CT_SECONDS(4)); /* timeout is 5 s */
+}
+
+static void sets_k(tier *it) {
+  EXPECT(CT_OK, ct_redis_set(it->redis, "k", 1, "mine", 4, 0));
+}
+
+static void deletes_k(tier *it) {
+  EXPECT(CT_OK, ct_redis_delete(it->redis, "k", 1));
+}
+
+static void other_sets_k(tier *it) {
+  (void)it;
+  other_sets("t:k", "theirs");
+}
+
+ONLINE_TEST(who_waits_for_a_lease_is_woken_by_any_write) {
+  expect_wakes(it, other_sets_k, "0 theirs");
+  expect_wakes(it, sets_k, "0 mine");
+  expect_wakes(it, deletes_k, "0 loaded");
+}
+
 TEST(raw_values_are_bare) {
   begin();
   tier it;
