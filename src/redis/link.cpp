@@ -182,7 +182,7 @@ void Link::look_after() {
     if (next_ == 0) {
       disconnect(tier_.why());
     } else {
-      if (tier_.is_open()) delay_ = 0;
+      if (tier_.is_settled()) delay_ = 0;
       send_from_io();
     }
   }

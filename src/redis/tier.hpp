@@ -94,7 +94,8 @@ class Tier {
   // There was none.
   void unreachable(Bytes text);
   Bytes why() const { return why_.bytes(); }
-  bool is_open() const { return opened_; }
+  // Online, and what was written before is made good.
+  bool is_settled() const { return opened_ && ct_len(debts_) == 0; }
   void say_why(Bytes text);
 
   // Whether this thread has the I/O role, in which nothing can be waited for.

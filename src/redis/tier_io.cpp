@@ -345,8 +345,15 @@ bool Tier::apply(Request &request, const Reply &reply) {
     case Kind::kSet:
       apply_set(request, reply);
       return true;
-    case Kind::kDelete:
     case Kind::kCatchUp:
+      // What was written while offline must not be read before it is gone, so nothing is.
+      if (is_error(reply)) {
+        say_why(reply.text);
+        return false;
+      }
+      apply_delete(request, reply);
+      return true;
+    case Kind::kDelete:
       apply_delete(request, reply);
       return true;
     case Kind::kFill:

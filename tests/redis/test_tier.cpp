@@ -188,3 +188,40 @@ TIER_TEST(a_get_that_is_lost_leaves_no_flight) {
   assert_false(it->is_connected);
   expect_no_flight(*it, kKey);
 }
+
+// ---- What was written offline --------------------------------------------------------------------
+
+// Whatever the server has against it: the old value is not read, and the key stays remembered.
+TEST(a_remembered_deletion_that_is_refused_stays_remembered) {
+  for (const Bytes refusal : {text("-NOREPLICAS no\r\n"), text("-MISCONF no\r\n"),
+                              text("-NOPERM no\r\n"), text("-READONLY no\r\n")}) {
+    Server it;
+    ct_redis_options options = CT_REDIS_OPTIONS_INIT;
+    open(it, options);
+    assert_int_equal(CT_ERR_IO, it.tier.set(kKey, text("new"), 0));
+    ct_redis_counters counters = CT_REDIS_COUNTERS_INIT;
+    it.tier.add_stats(&counters);
+    assert_int_equal(1, counters.remembered);
+    it.connect();
+    // The answers to the deletion and to a get come in one piece.
+    char both[128];
+    const Bytes parts[] = {refusal, kForever, kValue};
+    size_t size = 0;
+    for (const Bytes part : parts) {
+      memcpy(both + size, part.data, part.size);
+      size += part.size;
+    }
+    it.will_say({{both, size}, kOk});
+    assert_int_equal(CT_ERR_IO, it.tier.get(kKey, nullptr));
+    assert_false(it.is_connected);
+    assert_memory_equal(refusal.data + 1, it.tier.why().data, it.tier.why().size);
+    it.tier.add_stats(&counters);
+    assert_int_equal(1, counters.remembered);
+    it.connect();
+    it.will_say({kOne, kForever, kValue});
+    assert_int_equal(CT_OK, it.tier.get(kKey, nullptr));
+    it.tier.add_stats(&counters);
+    assert_int_equal(0, counters.remembered);
+    end(it);
+  }
+}
