@@ -39,6 +39,7 @@
  * has no such options of its own. negative_ttl also makes the server remember for all processes that
  * there is no value, jitter is taken off the lifetimes that options.ttl gives, and with stale the
  * server keeps a value for that much longer, during which each process that asks loads a new one.
+ * That one is stored if nobody has written the key meanwhile, be it with the same old value.
  *
  * SERVER. The key there is prefix and key. The value is followed by a trailer of 8 bytes: kind
  * (0: a value, 1: remembered that there is none, 2: a lease, of 16 bytes that tell leases apart),

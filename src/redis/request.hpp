@@ -12,6 +12,8 @@
 
 namespace ct::redis {
 
+struct Interest;
+
 struct Request {
   enum class Kind : uint8_t {
     // The handshake, in this order.
@@ -41,6 +43,7 @@ struct Request {
   // ---- Set before it is sent -------------------------------------------------------------------
   Kind kind;
   bool is_absence = false;  // kFill: of the knowledge that there is no value
+  bool is_owed = false;     // takes back what a load did: is sent beyond max_pending, too
   size_t prefix_size;
   size_t key_size;
   uint64_t sent_at = 0;       // before the first byte went out
@@ -49,6 +52,8 @@ struct Request {
   uint32_t grace_ms = 0;      // kSet, kFill: how much longer the server keeps it
   Bytes value = {"", 0};      // kSet, kFill: the caller's, as long as it waits
   Bytes expected = {"", 0};   // kFill, kRelease: only read while it is sent
+  // kFill: the caller's, as long as it waits
+  const Interest *interest = nullptr;
   // kGet: of near, or none: then what is found is not kept. It ends with the request, at the latest.
   ct_lease *lease = nullptr;
 
@@ -60,6 +65,7 @@ struct Request {
   bool leased = false;           // kLoad: the lease is ours
   bool is_refused = false;       // kLoad: the server does not store
   bool filled = false;           // kFill: it was still there
+  uint64_t pushes = 0;           // kFill: of its interest, when the server answered
   bool past_its_life = false;    // kLoad: the value is in its grace
   uint64_t deadline = 0;         // in near
   ct_value out = CT_VALUE_INIT;  // kGet

@@ -538,6 +538,12 @@ void Tier::apply_fill(Request &request, const Reply &reply) {
                    (reply.kind == Reply::Kind::kInteger && reply.integer == 1);
   count(request.filled ? counts_.fills : counts_.fills_refused);
   if (!request.filled) return;
+  {
+    Locker locker(lock_);
+    if (!request.abandoned && request.interest != nullptr) {
+      request.pushes = request.interest->pushes;
+    }
+  }
   if (settings_.is_raw) took_lease(request);  // without leases, this is the write
   written(request.key());
 }

@@ -36,10 +36,15 @@ class LoadCall {
   ct_status ask_server(ct_result *result, bool *again);
   ct_status use_answer(Request &request, ct_result *result, bool *again);
   bool wait_for_lease(const Request &request, bool *was_pushed);
-  ct_status load_leased(Bytes expected, bool is_ours, ct_result *result);
+  // What lies on the server while a load runs, and must still be there to be replaced.
+  enum class Held : uint8_t { kLease, kOldValue, kNothing };
+  ct_status load_holding(Held held, Bytes expected, ct_result *result);
+  bool was_written();
+  void undo_fill();
   ct_status load_unkept(ct_result *result);
   ct_status load_offline(ct_result *result);
-  void fill(Bytes value, Bytes expected, uint64_t lifetime, bool is_absence, uint64_t *deadline);
+  void fill(Held held, Bytes value, Bytes expected, uint64_t lifetime, bool is_absence,
+            uint64_t *deadline);
 
   Tier &tier_;
   const Bytes key_;
@@ -140,10 +145,11 @@ ct_status LoadCall::ask_server(ct_result *result, bool *again) {
 ct_status LoadCall::use_answer(Request &request, ct_result *result, bool *again) {
   using Form = Content::Form;
   if (request.leased) {
-    return load_leased(lease_bytes(tier_.id_, request.lease_number).bytes(), true, result);
+    const LeaseBytes lease = lease_bytes(tier_.id_, request.lease_number);
+    return load_holding(Held::kLease, lease.bytes(), result);
   }
   const Bytes stored = request.content.bytes();
-  if (request.past_its_life) return load_leased(stored, false, result);
+  if (request.past_its_life) return load_holding(Held::kOldValue, stored, result);
   switch (request.found) {
     case Form::kValue: {
       const ct_status status = ct_result_set(result, stored.data, request.payload_size);
@@ -158,7 +164,7 @@ ct_status LoadCall::use_answer(Request &request, ct_result *result, bool *again)
       break;
   }
   if (request.is_refused) return load_unkept(result);
-  if (tier_.settings_.is_raw) return load_leased({"", 0}, false, result);
+  if (tier_.settings_.is_raw) return load_holding(Held::kNothing, {"", 0}, result);
   bool was_pushed = false;
   if (!wait_for_lease(request, &was_pushed)) return load_unkept(result);
   // A push has overtaken the flight, so that nothing it brings would be kept.
@@ -184,7 +190,12 @@ bool LoadCall::wait_for_lease(const Request &request, bool *was_pushed) {
 
 // Loads, and stores if the server still has what is expected there: our lease, or the value past its
 // lifetime that is to be replaced. Without leases (CT_REDIS_RAW): if it still has nothing.
-ct_status LoadCall::load_leased(Bytes expected, bool is_ours, ct_result *result) {
+//
+// A lease is like no other value, but an old value may be written anew while this loads: the bytes
+// are expected ones, and what was loaded in between is older. So a renewal is also given up if the
+// key was written at all, and undone if that is found out by the answer to the fill. What stays is a
+// pair of such writes in one turn of the server's loop with the fill, which it does not push.
+ct_status LoadCall::load_holding(Held held, Bytes expected, ct_result *result) {
   const ct_status status = ask_source(result);
   ct_bytes value = {nullptr, 0};
   uint64_t lifetime = tier_.lifetime_of(ttl_);
@@ -198,11 +209,15 @@ ct_status LoadCall::load_leased(Bytes expected, bool is_ours, ct_result *result)
     lifetime = tier_.settings_.near_options.negative_ttl;
     is_storable = lifetime > 0 && !tier_.settings_.is_raw;
   }
+  if (is_storable && held == Held::kOldValue && was_written()) {
+    tier_.count(tier_.counts_.fills_refused);
+    is_storable = false;
+  }
   uint64_t deadline = 0;
   if (is_storable) {
-    fill({static_cast<const char *>(value.data), value.size}, expected, lifetime, status == CT_MISS,
-         &deadline);
-  } else if (is_ours) {
+    fill(held, {static_cast<const char *>(value.data), value.size}, expected, lifetime,
+         status == CT_MISS, &deadline);
+  } else if (held == Held::kLease) {
     tier_.release_lease(key(), expected);
   }
   is_unkept_ = deadline == 0;
@@ -215,8 +230,23 @@ ct_status LoadCall::load_leased(Bytes expected, bool is_ours, ct_result *result)
   return status;
 }
 
+// Since the server was asked.
+bool LoadCall::was_written() {
+  Locker locker(tier_.lock_);
+  return interest_->pushes != seen_pushes_;
+}
+
+// To delete is always right. Nobody waits for this.
+void LoadCall::undo_fill() {
+  Request *request = tier_.make(Request::Kind::kDelete, key());
+  if (request == nullptr) return;
+  request->is_owed = true;
+  (void)tier_.submit(*request);
+  tier_.leave(request);
+}
+
 // Tells the deadline in near if the server has stored it.
-void LoadCall::fill(Bytes value, Bytes expected, uint64_t lifetime, bool is_absence,
+void LoadCall::fill(Held held, Bytes value, Bytes expected, uint64_t lifetime, bool is_absence,
                     uint64_t *deadline) {
   Request *request = tier_.make(Request::Kind::kFill, key());
   if (request == nullptr) return;
@@ -224,12 +254,18 @@ void LoadCall::fill(Bytes value, Bytes expected, uint64_t lifetime, bool is_abse
   request->expected = expected;
   request->lifetime = lifetime;
   request->is_absence = is_absence;
+  request->interest = interest_;
   request->grace_ms = is_absence ? 0 : tier_.grace_of(lifetime);
   ct_status status = tier_.submit(*request);
-  if (status == CT_OK) {
-    status = tier_.await(*request, later(exact_now(), tier_.settings_.timeout));
-  }
-  if (status == CT_OK && request->filled) {
+  const bool was_sent = status == CT_OK;
+  if (was_sent) status = tier_.await(*request, later(exact_now(), tier_.settings_.timeout));
+  const bool is_answered = was_sent && status != CT_PENDING && !request->lost;
+  const bool is_filled = is_answered && status == CT_OK && request->filled;
+  const bool is_doubtful = held == Held::kOldValue &&
+                           (is_filled ? request->pushes != seen_pushes_ : was_sent && !is_answered);
+  if (is_doubtful) {
+    undo_fill();
+  } else if (is_filled) {
     *deadline = tier_.near_deadline(request->sent_at, lifetime);
   }
   tier_.leave(request);

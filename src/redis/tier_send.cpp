@@ -141,7 +141,7 @@ ct_status Tier::submit_locked(Request &request) {
     return CT_ERR_IO;
   }
   const size_t size = request.stored_key().size + request.value.size + kOverhead;
-  if (output_.size() + taken_ + size > settings_.max_pending) return CT_BUSY;
+  if (!request.is_owed && output_.size() + taken_ + size > settings_.max_pending) return CT_BUSY;
   request.sent_at = exact_now();
   return write(request) ? CT_OK : CT_ERR_NOMEM;
 }
@@ -189,6 +189,7 @@ void Tier::release_lease(Bytes key, Bytes expected) {
   Request *request = make(Request::Kind::kRelease, key);
   if (request == nullptr) return;
   request->expected = expected;
+  request->is_owed = true;
   (void)submit(*request);
   leave(request);
 }

@@ -21,6 +21,8 @@ constexpr Bytes kForever = text(":-1\r\n");  // of PTTL: it has no deadline
 constexpr Bytes kOne = text(":1\r\n");
 constexpr Bytes kZero = text(":0\r\n");
 constexpr Bytes kValue = text("$13\r\nvalue\0\0\0\0\0\0\1\xC7\r\n");
+constexpr Bytes kPastItsLife = text("$13\r\nvalue\0\0\x10\x27\0\0\1\xC7\r\n");  // by less than 10 s
+constexpr Bytes kPush = text(">2\r\n$10\r\ninvalidate\r\n*1\r\n$3\r\nt:k\r\n");
 constexpr Bytes kLease = text("$24\r\n0123456789abcdef\2\0\0\0\0\0\1\xC7\r\n");
 
 struct Server {
@@ -224,4 +226,65 @@ TEST(a_remembered_deletion_that_is_refused_stays_remembered) {
     assert_int_equal(0, counters.remembered);
     end(it);
   }
+}
+
+// ---- Renewing ------------------------------------------------------------------------------------
+
+void begin_stale(Server &it) {
+  ct_options near = CT_OPTIONS_INIT;
+  near.maxsize = 100;
+  near.stale = CT_SECONDS(10);
+  near.retry = CT_MILLISECONDS(1);
+  ct_redis_options options = CT_REDIS_OPTIONS_INIT;
+  assert_int_equal(CT_OK, ct_cache_new_with(&near, &options.near));
+  open(it, options);
+  it.connect();
+}
+
+#define RENEWAL_TEST(name) TEST_IN(Server, it, name, begin_stale(*it), end(*it))
+
+static ct_status load_new(void *, const void *, size_t, ct_result *result) {
+  return ct_result_set(result, "new", 3);
+}
+
+// Meanwhile others write the key twice, the old value last.
+static ct_status load_while_written(void *self, const void *, size_t, ct_result *result) {
+  static_cast<Server *>(self)->hear(kPush);
+  static_cast<Server *>(self)->hear(kPush);
+  return ct_result_set(result, "new", 3);
+}
+
+static void expect_loaded(Server &it, ct_loader_fn load) {
+  ct_value value;
+  assert_int_equal(CT_OK, it.tier.get_or_load(kKey, 0, load, &it, &value));
+  assert_int_equal(3, value.size);
+  assert_memory_equal("new", value.data, 3);
+  ct_value_release(&value);
+  it.send();
+}
+
+RENEWAL_TEST(a_value_past_its_lifetime_is_replaced) {
+  it->will_say({text(":50\r\n"), kPastItsLife, kNil, kOk});
+  expect_loaded(*it, load_new);
+  assert_true(it->has_sent("IFEQ"));
+  assert_false(it->has_sent("DEL"));
+  assert_true(ct_contains(it->near, "k", 1));
+}
+
+RENEWAL_TEST(a_renewal_is_given_up_if_the_key_was_written_meanwhile) {
+  it->will_say({text(":50\r\n"), kPastItsLife, kNil, kOk});
+  expect_loaded(*it, load_while_written);
+  assert_false(it->has_sent("IFEQ"));
+  assert_false(ct_contains(it->near, "k", 1));
+}
+
+RENEWAL_TEST(a_renewal_is_undone_if_the_key_was_written_before_it) {
+  char both[128];
+  memcpy(both, kPush.data, kPush.size);
+  memcpy(both + kPush.size, kOk.data, kOk.size);
+  it->will_say({text(":50\r\n"), kPastItsLife, kNil, {both, kPush.size + kOk.size}});
+  expect_loaded(*it, load_new);
+  assert_true(it->has_sent("IFEQ"));
+  assert_true(it->has_sent("DEL"));
+  assert_false(ct_contains(it->near, "k", 1));
 }
