@@ -21,7 +21,7 @@ namespace {
 constexpr uint64_t kFirstDelay = 50 * kMillisecond;
 constexpr uint64_t kLongestDelay = 2 * kSecond;
 constexpr size_t kReadAtOnce = 65536;
-constexpr int kReadsInTurn = 16;  // then it is looked whether a PING is due
+constexpr int kReadsInTurn = 16;  // then it is looked whether a ping is due
 
 Bytes message_of(int error, char (&room)[128]) {
   const char *message = strerror_r(error, room, sizeof room);

@@ -14,7 +14,7 @@
 //
 // The gate. A reply that was processed proves that near shows all writes acknowledged before its
 // request was sent, because the server's pushes come before its later replies. open_until_ is the
-// last proof + max_stale. A call that finds the gate shut asks for a new proof (a PING) before it
+// last proof + max_stale. A call that finds the gate shut asks for a new proof (a ping) before it
 // looks into near.
 //
 // The I/O role belongs to one thread at a time: the tier's own, or, without one, to whichever call

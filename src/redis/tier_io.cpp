@@ -104,8 +104,8 @@ uint64_t Tier::tick() {
   const uint64_t now = exact_now();
   uint64_t next = CT_NEVER;
   if (opened_) {
-    const uint64_t last = last_proof_ > pinged_at_ ? uint64_t{last_proof_} : pinged_at_;
-    uint64_t due = later(last, settings_.max_stale / 4);
+    // Also while other answers come: reads alone would not tell of a server that is read-only.
+    uint64_t due = later(pinged_at_, settings_.max_stale / 4);
     if (now >= due) {
       pinged_at_ = now;
       (void)ping();  // without memory the gate shuts by itself, and this is tried again
@@ -320,6 +320,7 @@ bool Tier::fits(const Request &request, const Reply &reply) const {
         default:
           return is_status || is_nil;
       }
+    case Kind::kPing:
     case Kind::kDelete:
     case Kind::kCatchUp:
     case Kind::kRelease:
@@ -360,8 +361,12 @@ bool Tier::apply(Request &request, const Reply &reply) {
       apply_fill(request, reply);
       return true;
     case Kind::kPing:
+      // By another error, too, the server has shown that it is there.
+      if (!is_error(reply) || !means_gone(reply.text)) return true;
+      say_why(reply.text);
+      return false;
     case Kind::kRelease:
-      return true;  // also by an error, the server has shown that it is there
+      return true;
     default:
       return apply_handshake(request, reply);
   }

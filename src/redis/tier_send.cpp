@@ -38,7 +38,10 @@ bool Tier::write(Request &request) {
   uint32_t replies = 1;
   switch (request.kind) {
     case Kind::kPing:
-      out.begin(1).add(text("PING"));
+      // A deletion of a key that no one has: a server that has become read-only answers PING, and
+      // goes on to answer GET, but refuses this.
+      out.begin(2).add(text("DEL"));
+      out.add(settings_.prefix.bytes(), lease_bytes(id_, 0).bytes());
       break;
     case Kind::kGet:
     case Kind::kLoad:

@@ -73,7 +73,7 @@ constexpr Bytes kAnswers[] = {
     text(">2\r\n$10\r\ninvalidate\r\n*2\r\n$3\r\nt:b\r\n$3\r\nt:c\r\n"),
     text(">2\r\n$10\r\ninvalidate\r\n_\r\n"),
     text(">3\r\n$7\r\nmessage\r\n$1\r\nx\r\n$1\r\ny\r\n"),
-    text("+PONG\r\n"),
+    text(":0\r\n"),
     text("|1\r\n$3\r\nttl\r\n:60\r\n"),
 };
 constexpr size_t kAnswerCount = sizeof kAnswers / sizeof kAnswers[0];

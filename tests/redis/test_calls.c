@@ -668,7 +668,7 @@ TEST(a_child_that_keeps_the_connection_does_not_disturb_its_parent) {
     EXPECT(CT_OK, ct_redis_step(it.redis));
   }
   assert_int_equal(2, tier_stats(&it).connects);
-  /* No event but those of the new connection, with its PINGs. */
+  /* No event but those of the new connection, with its pings. */
   int events = 0;
   const uint64_t quiet = now_ns() + CT_MILLISECONDS(600);
   while (now_ns() < quiet) {

@@ -319,6 +319,24 @@ OFFLINE_TEST(a_read_only_server_is_left, 0) {
   server_stop(&primary);
 }
 
+/* Nobody writes; the reads alone would go on for ever. */
+OFFLINE_TEST(a_read_only_server_is_left_by_readers, 0) {
+  EXPECT(CT_OK, ct_redis_set(it->redis, "k", 1, "one", 3, 0));
+  server primary;
+  server_start(&primary, "");
+  char port[16];
+  snprintf(port, sizeof port, "%d", primary.port);
+  assert_string_equal("+OK", ASK(&other, "REPLICAOF", "127.0.0.1", port));
+  const uint64_t end = now_ns() + CT_SECONDS(10);
+  while (tier_stats(it).disconnects == 0 && now_ns() < end) {
+    ct_redis_get(it->redis, "absent", 6, NULL); /* asks the server each time */
+  }
+  assert_int_equal(1, tier_stats(it).disconnects);
+  assert_string_equal("+OK", ASK(&other, "REPLICAOF", "NO", "ONE"));
+  come_back(it);
+  server_stop(&primary);
+}
+
 TEST(everything_is_stopped) {
   peer_close(&other);
   proxy_stop(&between);

@@ -288,3 +288,30 @@ RENEWAL_TEST(a_renewal_is_undone_if_the_key_was_written_before_it) {
   assert_true(it->has_sent("DEL"));
   assert_false(ct_contains(it->near, "k", 1));
 }
+
+// ---- Servers that are none any more --------------------------------------------------------------
+
+// A primary that has become a replica still answers reads.
+TEST(a_server_that_can_no_longer_write_is_left) {
+  for (const Bytes word : {text("-READONLY\r\n"), text("-LOADING\r\n"), text("-MASTERDOWN\r\n")}) {
+    Server it;
+    begin(it);
+    it.sent_size = 0;
+    assert_true(it.tier.tick() > 0);
+    it.send();
+    assert_true(it.has_sent("DEL"));
+    assert_true(it.is_connected);
+    it.hear(word);
+    assert_false(it.is_connected);
+    assert_false(it.tier.gate_is_open());
+    end(it);
+  }
+}
+
+TIER_TEST(a_server_that_refuses_writes_for_a_while_stays) {
+  for (const Bytes word : {text("-NOREPLICAS\r\n"), text("-MISCONF\r\n"), text("-NOPERM\r\n")}) {
+    it->will_say({word});
+    assert_int_equal(CT_OK, it->tier.sync());
+    assert_true(it->is_connected);
+  }
+}
