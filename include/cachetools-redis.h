@@ -113,7 +113,7 @@ typedef struct ct_redis_options {
   uint64_t max_value;   /**< bytes of a value that goes to the server; larger ones are not shared;
                          * 0: 16 MiB; at most 256 MiB */
   uint64_t max_pending; /**< bytes that may wait to be sent; beyond that calls return CT_BUSY;
-                         * 0: 64 MiB */
+                         * 0: 64 MiB; at least max_value + prefix_size + 512 */
   void *user_data;      /**< handed to listener */
   ct_redis_listener_fn listener; /**< NULL: none */
 } ct_redis_options;

@@ -168,6 +168,9 @@ const char *Settings::read(const ct_redis_options *options) {
   if (max_stale < 50 * kMillisecond) return "max_stale is less than 50 ms";
   if (lease < kMillisecond) return "lease is less than 1 ms";
   if (max_value > kLargestValue) return "max_value is more than 256 MiB";
+  if (max_pending < max_value + prefix.size() + kRequestOverhead) {
+    return "max_pending has no room for one value of max_value bytes";
+  }
   user_data = given.user_data;
   listener = given.listener;
   return nullptr;

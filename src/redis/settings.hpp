@@ -35,6 +35,9 @@ struct Url {
   const char *parse(const char *url);
 };
 
+// Bytes of a request besides its key and value, at most.
+constexpr size_t kRequestOverhead = 512;
+
 struct Settings {
   Url url;
   Buffer prefix;

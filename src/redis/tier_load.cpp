@@ -131,6 +131,9 @@ ct_status LoadCall::ask_server(ct_result *result, bool *again) {
   }
   ct_status status = tier_.submit(*request);
   if (status == CT_OK) status = tier_.await(*request, deadline_);
+  if (status != CT_OK && status != CT_PENDING && request->leased) {
+    tier_.release_lease(key(), lease_bytes(tier_.id_, request->lease_number).bytes());
+  }
   if (request->lost) {
     status = load_offline(result);
   } else if (status == CT_PENDING || (status != CT_OK && request->is_refused)) {
@@ -249,7 +252,10 @@ void LoadCall::undo_fill() {
 void LoadCall::fill(Held held, Bytes value, Bytes expected, uint64_t lifetime, bool is_absence,
                     uint64_t *deadline) {
   Request *request = tier_.make(Request::Kind::kFill, key());
-  if (request == nullptr) return;
+  if (request == nullptr) {
+    if (held == Held::kLease) tier_.release_lease(key(), expected);
+    return;
+  }
   request->value = value;
   request->expected = expected;
   request->lifetime = lifetime;
@@ -267,6 +273,8 @@ void LoadCall::fill(Held held, Bytes value, Bytes expected, uint64_t lifetime, b
     undo_fill();
   } else if (is_filled) {
     *deadline = tier_.near_deadline(request->sent_at, lifetime);
+  } else if (held == Held::kLease && status != CT_OK) {
+    tier_.release_lease(key(), expected);  // changes nothing if a late fill took its place
   }
   tier_.leave(request);
 }

@@ -21,9 +21,6 @@ uint64_t lifetime_there(const Request &request) {
   return milliseconds(request.lifetime) + request.grace_ms;
 }
 
-// Room for all but key and value, at least.
-constexpr size_t kOverhead = 512;
-
 }  // namespace
 
 // Writes the commands to the output, and the request to the queue: both or neither. With the lock
@@ -143,7 +140,7 @@ ct_status Tier::submit_locked(Request &request) {
     request.lost = true;
     return CT_ERR_IO;
   }
-  const size_t size = request.stored_key().size + request.value.size + kOverhead;
+  const size_t size = request.stored_key().size + request.value.size + kRequestOverhead;
   if (!request.is_owed && output_.size() + taken_ + size > settings_.max_pending) return CT_BUSY;
   request.sent_at = exact_now();
   return write(request) ? CT_OK : CT_ERR_NOMEM;

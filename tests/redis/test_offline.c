@@ -223,6 +223,7 @@ TEST(bytes_that_wait_are_bounded) {
   options.timeout = CT_MILLISECONDS(10);
   options.max_stale = CT_SECONDS(20);
   options.max_pending = 1 << 20;
+  options.max_value = 1 << 19;
   tier_open(&it, &options);
   wait_online(&it);
   between.mode = kFreeze;
@@ -233,7 +234,7 @@ TEST(bytes_that_wait_are_bounded) {
   }
   assert_int_equal(CT_BUSY, status);
   assert_true(tier_stats(&it).pending_bytes <= 1 << 20);
-  EXPECT(CT_ERR_TOO_LARGE, ct_redis_set(it.redis, "k", 1, large, (16 << 20) + 1, 0));
+  EXPECT(CT_ERR_TOO_LARGE, ct_redis_set(it.redis, "k", 1, large, (1 << 19) + 1, 0));
   free(large);
   between.mode = kPass;
   tier_close(&it);

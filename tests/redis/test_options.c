@@ -112,7 +112,15 @@ OPTIONS_TEST(each_field_is_checked) {
   it->options.lease = 0;
   it->options.max_value = (256u << 20) + 1;
   refused(it, "max_value");
+  it->options.max_value = 1000;
+  it->options.max_pending = 1512; /* the prefix has one byte */
+  refused(it, "max_pending");
+  it->options.max_pending++;
+  assert_null(ct_redis_problem(&it->options));
+  it->options.max_pending = 16u << 20; /* max_value by default */
   it->options.max_value = 0;
+  refused(it, "max_pending");
+  it->options.max_pending = 0;
   assert_null(ct_redis_problem(&it->options));
   it->options.near = NULL;
   refused(it, "near");

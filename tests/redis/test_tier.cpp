@@ -29,6 +29,7 @@ struct Server {
   Tier tier;
   ct_cache *near = nullptr;
   bool is_connected = false;
+  bool is_slow = false;  // says nothing more, instead of being lost
   Bytes answers[32];
   size_t count = 0;
   size_t next = 0;
@@ -60,7 +61,7 @@ struct Server {
     send();
     if (next < count) {
       hear(answers[next++]);
-    } else {
+    } else if (!is_slow) {
       lose();
     }
   }
@@ -314,4 +315,64 @@ TIER_TEST(a_server_that_refuses_writes_for_a_while_stays) {
     assert_int_equal(CT_OK, it->tier.sync());
     assert_true(it->is_connected);
   }
+}
+
+// ---- Giving the lease on the server back ---------------------------------------------------------
+
+static bool gives_back(Server &it) {
+  it.send();
+  return it.has_sent("redis.call('del'");
+}
+
+TIER_TEST(a_fill_that_is_refused_gives_the_lease_back) {
+  it->will_say({kNone, kNil, kOk, text("-OOM\r\n")});
+  expect_loaded(*it, load_new);
+  assert_true(gives_back(*it));
+}
+
+TIER_TEST(a_fill_that_finds_another_value_gives_nothing_back) {
+  it->will_say({kNone, kNil, kOk, kNil});
+  expect_loaded(*it, load_new);
+  assert_false(gives_back(*it));
+}
+
+// Even when there is no room for other commands.
+TEST(a_fill_that_cannot_be_sent_gives_the_lease_back) {
+  Server it;
+  ct_redis_options options = CT_REDIS_OPTIONS_INIT;
+  options.max_value = 100;
+  options.max_pending = 700;
+  open(it, options);
+  it.connect();
+  const auto load = [](void *self, const void *, size_t, ct_result *result) {
+    // Nothing is sent meanwhile.
+    Tier &tier = static_cast<Server *>(self)->tier;
+    Locker locker(tier.lock());
+    tier.set_taken(600);
+    return ct_result_set(result, "new", 3);
+  };
+  it.will_say({kNone, kNil, kOk});
+  expect_loaded(it, load);
+  assert_true(gives_back(it));
+  end(it);
+}
+
+TEST(a_fill_that_takes_too_long_gives_the_lease_back) {
+  Server it;
+  ct_redis_options options = CT_REDIS_OPTIONS_INIT;
+  options.timeout = CT_MILLISECONDS(20);
+  open(it, options);
+  it.connect();
+  it.is_slow = true;
+  it.will_say({kNone, kNil, kOk});
+  expect_loaded(it, load_new);
+  assert_true(it.is_connected);
+  assert_true(gives_back(it));
+  end(it);
+}
+
+TIER_TEST(a_load_that_cannot_read_gives_the_lease_back) {
+  it->will_say({kNone, text("-NOPERM\r\n"), kOk});
+  assert_int_equal(CT_ERR_UNSUPPORTED, it->tier.get_or_load(kKey, 0, load_new, it, nullptr));
+  assert_true(gives_back(*it));
 }
