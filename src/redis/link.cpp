@@ -2,11 +2,13 @@
 #include "redis/link.hpp"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
@@ -178,6 +180,7 @@ void Link::look_after() {
     disconnect(text("the server does not answer"));
   }
   if (phase_ == Phase::kConnected) {
+    look_for_life();
     next_ = tier_.tick();
     if (next_ == 0) {
       disconnect(tier_.why());
@@ -187,6 +190,22 @@ void Link::look_after() {
     }
   }
   set_timer(next_);
+}
+
+// A large value on a slow network must not look like a server that says nothing. So it is a sign of
+// life when some of what was sent has arrived while more of it waits. If all arrives at once it is
+// none: the system of a server that stands still takes a little, too.
+void Link::look_for_life() {
+  int64_t arrived;
+  {
+    Locker locker(tier_.lock());
+    arrived = handed_;
+  }
+  int waiting = 0;
+  if (ioctl(socket_, SIOCOUTQ, &waiting) != 0) return;
+  arrived -= waiting;
+  if (waiting > 0 && arrived > arrived_) tier_.saw_life();
+  arrived_ = arrived;
 }
 
 // ---- Connecting ----------------------------------------------------------------------------------
@@ -252,6 +271,7 @@ void Link::connect_to(int family, const sockaddr *address, socklen_t size) {
   }
   Locker locker(tier_.lock());
   socket_ = descriptor;
+  handed_ = arrived_ = 0;
   phase_ = Phase::kConnecting;
   watch(EPOLLIN | EPOLLOUT);
 }
@@ -412,6 +432,7 @@ void Link::send(Locker &locker) {
     locker.lock();
     if (sent > 0) {
       taken_sent_ += static_cast<size_t>(sent);
+      handed_ += sent;
     } else if (sent == 0) {
       is_blocked_ = true;
       if (phase_ == Phase::kConnected) watch(EPOLLIN | EPOLLOUT);

@@ -56,6 +56,7 @@ class Link {
   void send(Locker &locker);
   ptrdiff_t read_some(char *data, size_t capacity);
   ptrdiff_t send_some(int descriptor, const char *data, size_t size);
+  void look_for_life();
   void disconnect(Bytes why);
   void retry_later();
   void watch(uint32_t events);
@@ -81,10 +82,12 @@ class Link {
   Condition sent_;
   Buffer taken_;  // of the sender
   size_t taken_sent_ = 0;
+  int64_t handed_ = 0;  // bytes that the socket has taken
 
   // Of the I/O role.
   Tls tls_;
-  uint64_t next_ = 0;  // when the tier, or the attempt to connect, has to be seen to
+  int64_t arrived_ = 0;  // of those handed_, at the last look
+  uint64_t next_ = 0;    // when the tier, or the attempt to connect, has to be seen to
   uint64_t timer_set_ = CT_NEVER;
   uint64_t delay_ = 0;  // before the next attempt
   uint64_t attempts_ = 0;

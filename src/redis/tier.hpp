@@ -87,6 +87,8 @@ class Tier {
   bool connected();
   // Returns false if the connection must be closed; then why() says why.
   bool received(Bytes bytes);
+  // The server's system takes what was sent to it.
+  void saw_life() { alive_at_ = exact_now(); }
   // What has to be done by now. Returns when to call again, or 0 if the connection must be closed.
   uint64_t tick();
   // The connection is gone, and nobody sends any more.
@@ -215,7 +217,7 @@ class Tier {
   Reader reader_;
   bool opened_ = false;      // the gate
   bool must_close_ = false;  // what is left to read will be read first
-  uint64_t heard_at_ = 0;    // the last byte
+  uint64_t alive_at_ = 0;    // the last sign of life: a byte, or what saw_life says
   uint64_t pinged_at_ = 0;
   Buffer why_;
 

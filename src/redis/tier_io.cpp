@@ -71,7 +71,7 @@ void Tier::say_why(Bytes text) {
 bool Tier::connected() {
   why_.truncate(0);
   must_close_ = false;
-  heard_at_ = exact_now();
+  alive_at_ = exact_now();
   if (!reader_.open()) return false;
   using Kind = Request::Kind;
   for (const Kind kind :
@@ -92,7 +92,7 @@ bool Tier::connected() {
 }
 
 bool Tier::received(Bytes bytes) {
-  heard_at_ = exact_now();
+  alive_at_ = exact_now();
   if (!reader_.read(bytes)) {
     if (why_.size() == 0) say_why(text("the server does not speak the protocol"));
     return false;
@@ -119,7 +119,7 @@ uint64_t Tier::tick() {
     if (!queue_.empty()) asked_at = queue_.first()->sent_at;
   }
   if (asked_at == CT_NEVER) return next;
-  const uint64_t since = asked_at > heard_at_ ? asked_at : heard_at_;
+  const uint64_t since = asked_at > alive_at_ ? asked_at : alive_at_;
   const uint64_t limit = later(since, opened_ ? settings_.max_stale : settings_.timeout);
   if (now < limit) return earlier(next, limit);
   say_why(text("the server does not answer"));

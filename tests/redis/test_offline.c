@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the calls do while the server cannot be reached, and what is left of it afterwards. */
 #include <inttypes.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "fixture.h"
@@ -238,6 +239,34 @@ TEST(bytes_that_wait_are_bounded) {
   free(large);
   between.mode = kPass;
   tier_close(&it);
+}
+
+TEST(a_value_that_takes_longer_than_max_stale_to_send_arrives) {
+  tier it;
+  seen events;
+  begin(&it, &events, 0);
+  tier_close(&it);
+  proxy slow;
+  proxy_start(&slow, redis.port);
+  const int room = 65536; /* so that what is on its way waits here */
+  setsockopt(slow.listener, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+  ct_redis_options options;
+  tier_options(&it, slow.port, 100, &options);
+  options.timeout = CT_SECONDS(60);
+  tier_open(&it, &options);
+  wait_online(&it);
+  const size_t size = 12000000;
+  char *large = calloc(1, size);
+  slow.delay_us = 5000; /* for each 16 KiB: 3.6 s, and max_stale is 1 s */
+  const uint64_t begun = now_ns();
+  EXPECT(CT_OK, ct_redis_set(it.redis, "k", 1, large, size, 0));
+  assert_true(now_ns() - begun > CT_SECONDS(3));
+  slow.delay_us = 0;
+  EXPECT(CT_OK, ct_redis_sync(it.redis));
+  assert_int_equal(0, tier_stats(&it).disconnects);
+  free(large);
+  tier_close(&it);
+  proxy_stop(&slow);
 }
 
 /* The deadline of each step of the handshake. */
