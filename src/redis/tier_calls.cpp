@@ -66,7 +66,7 @@ ct_status Tier::view(uint64_t deadline, View *out) {
     if (request == nullptr) return CT_ERR_NOMEM;
     ct_status status = submit(*request);
     if (status == CT_OK) status = await(*request, deadline);
-    const bool lost = request->lost;
+    const bool lost = status != CT_PENDING && request->lost;  // else it is of the I/O role
     leave(request);
     if (!lost) return status == CT_PENDING ? CT_ERR_IO : status;
   }

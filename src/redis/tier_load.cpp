@@ -134,9 +134,11 @@ ct_status LoadCall::ask_server(ct_result *result, bool *again) {
   if (status != CT_OK && status != CT_PENDING && request->leased) {
     tier_.release_lease(key(), lease_bytes(tier_.id_, request->lease_number).bytes());
   }
-  if (request->lost) {
+  if (status == CT_PENDING) {
+    status = load_unkept(result);  // the request is of the I/O role still
+  } else if (request->lost) {
     status = load_offline(result);
-  } else if (status == CT_PENDING || (status != CT_OK && request->is_refused)) {
+  } else if (status != CT_OK && request->is_refused) {
     status = load_unkept(result);
   } else if (status == CT_OK) {
     status = use_answer(*request, result, again);
