@@ -25,9 +25,24 @@ constexpr uint64_t kLongestDelay = 2 * kSecond;
 constexpr size_t kReadAtOnce = 65536;
 constexpr int kReadsInTurn = 16;  // then it is looked whether a ping is due
 
+// strerror_r returns the message in glibc, and whether there is one in musl.
+[[maybe_unused]] const char *chosen(const char *returned, const char *) { return returned; }
+[[maybe_unused]] const char *chosen(int returned, const char *room) {
+  return returned == 0 ? room : "unknown error";
+}
+
 Bytes message_of(int error, char (&room)[128]) {
-  const char *message = strerror_r(error, room, sizeof room);
+  const char *message = chosen(strerror_r(error, room, sizeof room), room);
   return {message, std::strlen(message)};
+}
+
+// Not each libc gives a thread's stack room for what is received and for callbacks of the near cache.
+void give_room(pthread_attr_t &attributes) {
+  constexpr size_t kEnough = size_t{1} << 20;
+  size_t size = 0;
+  if (pthread_attr_getstacksize(&attributes, &size) == 0 && size < kEnough) {
+    pthread_attr_setstacksize(&attributes, kEnough);
+  }
 }
 
 void close_descriptor(int &descriptor) {
@@ -72,9 +87,13 @@ ct_status Link::start_thread() {
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
+  pthread_attr_t attributes;
+  if (pthread_attr_init(&attributes) != 0) return CT_ERR_IO;
+  give_room(attributes);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  has_thread_ = pthread_create(&thread_, nullptr, run, this) == 0;
+  has_thread_ = pthread_create(&thread_, &attributes, run, this) == 0;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_attr_destroy(&attributes);
   return has_thread_ ? CT_OK : CT_ERR_IO;
 }
 
