@@ -23,7 +23,8 @@ namespace {
 constexpr uint64_t kFirstDelay = 50 * kMillisecond;
 constexpr uint64_t kLongestDelay = 2 * kSecond;
 constexpr size_t kReadAtOnce = 65536;
-constexpr int kReadsInTurn = 16;  // then it is looked whether a ping is due
+constexpr int kReadsInTurn =
+    16;  // and what the TLS session has read ahead; then it is looked whether a ping is due
 
 // strerror_r returns the message in glibc, and whether there is one in musl.
 [[maybe_unused]] const char *chosen(const char *returned, const char *) { return returned; }
@@ -379,7 +380,7 @@ void Link::retry_later() {
 
 void Link::receive() {
   char data[kReadAtOnce];
-  for (int i = 0; i < kReadsInTurn || tls_.is_on(); i++) {
+  for (int i = 0; i < kReadsInTurn || tls_.has_more(); i++) {
     const ptrdiff_t size = read_some(data, sizeof data);
     if (size == 0) return;
     if (size < 0) {

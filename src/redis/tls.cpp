@@ -109,6 +109,8 @@ ptrdiff_t Tls::write(const char *data, size_t size) {
   return judge(SSL_write(session_of(session_), data, clipped(size)));
 }
 
+bool Tls::has_more() const { return is_on() && SSL_pending(session_of(session_)) > 0; }
+
 ptrdiff_t Tls::judge(int result) {
   if (result > 0) return result;
   if (session_ != nullptr) {
@@ -135,6 +137,7 @@ void Tls::end() {}
 int Tls::shake_hands() { return -1; }
 ptrdiff_t Tls::read(char *, size_t) { return -1; }
 ptrdiff_t Tls::write(const char *, size_t) { return -1; }
+bool Tls::has_more() const { return false; }
 
 }  // namespace ct::redis
 

@@ -26,6 +26,8 @@ class Tls {
   // Return how many bytes, 0 if they have to wait for the socket, -1 on failure.
   ptrdiff_t read(char *data, size_t capacity);
   ptrdiff_t write(const char *data, size_t size);
+  // Whether it has bytes that the socket no longer tells of.
+  bool has_more() const;
   bool wants_to_write() const { return wants_to_write_; }
   Bytes problem() const { return problem_.bytes(); }
 
