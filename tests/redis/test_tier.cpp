@@ -376,3 +376,23 @@ TIER_TEST(a_load_that_cannot_read_gives_the_lease_back) {
   assert_int_equal(CT_ERR_UNSUPPORTED, it->tier.get_or_load(kKey, 0, load_new, it, nullptr));
   assert_true(gives_back(*it));
 }
+
+// ---- Many keys -----------------------------------------------------------------------------------
+
+TEST(a_server_that_is_silent_fails_each_of_many_keys) {
+  Server it;
+  ct_redis_options options = CT_REDIS_OPTIONS_INIT;
+  options.max_stale = CT_MILLISECONDS(50);
+  options.timeout = CT_MILLISECONDS(10);
+  open(it, options);
+  it.connect();
+  it.is_slow = true;
+  while (it.tier.gate_is_open()) {
+  }
+  const ct_bytes keys[] = {{"k", 1}, {"j", 1}};
+  ct_value values[2] = {};
+  ct_status statuses[2] = {};
+  assert_int_equal(CT_OK, it.tier.get_many(keys, 2, values, statuses));
+  for (const ct_status status : statuses) assert_int_equal(CT_ERR_IO, status);
+  end(it);
+}
