@@ -53,6 +53,10 @@ inline uint64_t milliseconds(uint64_t ns) {
   return ms == 0 ? 1 : ms > kMost ? kMost : ms;
 }
 
+inline uint64_t from_milliseconds(uint64_t ms) {
+  return ms > CT_NEVER / kMillisecond ? CT_NEVER : ms * kMillisecond;
+}
+
 }  // namespace ct::redis
 
 #endif

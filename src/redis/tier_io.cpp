@@ -36,7 +36,7 @@ uint64_t lifetime_of_pttl(int64_t pttl, uint64_t grace_ms) {
   if (pttl == -1) return CT_NEVER;
   const auto ms = static_cast<uint64_t>(pttl < 0 ? 0 : pttl);
   if (ms <= grace_ms) return 0;
-  return ms - grace_ms > CT_NEVER / kMillisecond ? CT_NEVER : (ms - grace_ms) * kMillisecond;
+  return from_milliseconds(ms - grace_ms);
 }
 
 struct Forgetting {
@@ -415,8 +415,9 @@ void Tier::apply_lookup(Request &request, const Reply &reply) {
 
 void Tier::apply_found(Request &request, Bytes stored) {
   using Form = Content::Form;
-  const Content content =
-      settings_.is_raw ? Content{Form::kValue, stored, 0} : parse_content(stored);
+  Content content = settings_.is_raw ? Content{Form::kValue, stored, 0} : parse_content(stored);
+  // A lease that does not end is nobody's: no load would ever replace it.
+  if (content.form == Form::kLease && request.pttl == -1) content.form = Form::kUnknown;
   const uint64_t lifetime = lifetime_of_pttl(request.pttl, content.grace_ms);
   request.found = content.form;
   request.deadline = near_deadline(request.sent_at, lifetime);

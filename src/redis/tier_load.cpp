@@ -185,7 +185,7 @@ bool LoadCall::wait_for_lease(const Request &request, bool *was_pushed) {
   tier_.count(tier_.counts_.lease_waits);
   const bool knows_end = request.found == Content::Form::kLease && request.pttl >= 0;
   const uint64_t left =
-      knows_end ? (static_cast<uint64_t>(request.pttl) + 1) * kMillisecond : kSoon;
+      knows_end ? from_milliseconds(static_cast<uint64_t>(request.pttl) + 1) : kSoon;
   const uint64_t until = earlier(later(exact_now(), left), deadline_);
   Locker locker(tier_.lock_);
   *was_pushed = tier_.wait(locker, interest_->changed, until,

@@ -65,9 +65,14 @@ struct Server {
       lose();
     }
   }
-  bool has_sent(const char *word) const {
-    return memmem(sent, sent_size, word, strlen(word)) != nullptr;
+  size_t count_sent(const char *word) const {
+    size_t found = 0;
+    for (size_t at = 0; at + strlen(word) <= sent_size; at++) {
+      found += memcmp(sent + at, word, strlen(word)) == 0;
+    }
+    return found;
   }
+  bool has_sent(const char *word) const { return count_sent(word) > 0; }
   void connect(Bytes probed = kNil) {
     is_connected = tier.connected();
     assert_true(is_connected);
@@ -395,4 +400,35 @@ TEST(a_server_that_is_silent_fails_each_of_many_keys) {
   assert_int_equal(CT_OK, it.tier.get_many(keys, 2, values, statuses));
   for (const ct_status status : statuses) assert_int_equal(CT_ERR_IO, status);
   end(it);
+}
+
+// ---- Leases of others ----------------------------------------------------------------------------
+
+TEST(a_lease_that_lasts_for_ages_is_waited_for) {
+  Server it;
+  ct_redis_options options = CT_REDIS_OPTIONS_INIT;
+  options.timeout = CT_MILLISECONDS(20);
+  open(it, options);
+  it.connect();
+  it.is_slow = true;
+  // One more would be 2^58 ms, which are 0 ns modulo 2^64.
+  const Bytes ages = text(":288230376151711743\r\n");
+  it.will_say({ages, kLease, kNil});
+  expect_loaded(it, load_new);
+  assert_int_equal(1, it.count_sent("PTTL"));
+  ct_redis_counters counters = CT_REDIS_COUNTERS_INIT;
+  it.tier.add_stats(&counters);
+  assert_int_equal(1, counters.lease_waits);
+  assert_int_equal(1, counters.unkept_loads);
+  end(it);
+}
+
+TIER_TEST(a_lease_without_an_end_is_no_lease) {
+  it->will_say({kForever, kLease, kNil});
+  expect_loaded(*it, load_new);
+  ct_redis_counters counters = CT_REDIS_COUNTERS_INIT;
+  it->tier.add_stats(&counters);
+  assert_int_equal(0, counters.lease_waits);
+  assert_int_equal(1, counters.unknown_trailers);
+  assert_false(ct_contains(it->near, "k", 1));
 }
