@@ -144,7 +144,8 @@ class Tier {
   void append_debts();
   void forget_near();
   void prove(uint64_t sent_at);
-  bool ping();
+  bool ask(Request::Kind kind);
+  void note_ifeq(const Reply &reply);
 
   // tier_send.cpp
   Request *make(Request::Kind kind, Bytes key) {
@@ -219,6 +220,7 @@ class Tier {
   bool must_close_ = false;  // what is left to read will be read first
   uint64_t alive_at_ = 0;    // the last sign of life: a byte, or what saw_life says
   uint64_t pinged_at_ = 0;
+  bool knows_ifeq_ = true;  // whether has_ifeq_ is what the server said
   Buffer why_;
 
   // Who has the I/O role; 0: nobody. Each thread writes its own id and 0 only, with lock_ held.

@@ -77,16 +77,7 @@ bool Tier::connected() {
   for (const Kind kind :
        {Kind::kHello, Kind::kSelect, Kind::kName, Kind::kTracking, Kind::kProbe}) {
     if (kind == Kind::kSelect && settings_.url.db == 0) continue;
-    Request *request = make(kind, {"", 0});
-    if (request == nullptr) return false;
-    bool written;
-    {
-      Locker locker(lock_);
-      request->sent_at = exact_now();
-      written = write(*request);
-    }
-    leave(request);
-    if (!written) return false;
+    if (!ask(kind)) return false;
   }
   return true;
 }
@@ -108,7 +99,9 @@ uint64_t Tier::tick() {
     uint64_t due = later(pinged_at_, settings_.max_stale / 4);
     if (now >= due) {
       pinged_at_ = now;
-      (void)ping();  // without memory the gate shuts by itself, and this is tried again
+      // Without memory the gate shuts by itself, and this is tried again.
+      (void)ask(Request::Kind::kPing);
+      if (!knows_ifeq_) (void)ask(Request::Kind::kProbe);
       due = later(now, settings_.max_stale / 4);
     }
     next = due;
@@ -126,8 +119,9 @@ uint64_t Tier::tick() {
   return 0;
 }
 
-bool Tier::ping() {
-  Request *request = make(Request::Kind::kPing, {"", 0});
+// For the tier itself. Returns false without memory.
+bool Tier::ask(Request::Kind kind) {
+  Request *request = make(kind, {"", 0});
   if (request == nullptr) return false;
   bool written;
   {
@@ -372,21 +366,29 @@ bool Tier::apply(Request &request, const Reply &reply) {
   }
 }
 
+// What the probe has said. A server without memory, and the like, refuses it whether it knows the
+// command or not: then fills are done by a script, which each server knows, until a later probe tells.
+void Tier::note_ifeq(const Reply &reply) {
+  const bool has = !is_error(reply) || begins_with(reply.text, text("WRONGTYPE"));
+  knows_ifeq_ =
+      has || begins_with(reply.text, text("ERR")) || begins_with(reply.text, text("NOPERM"));
+  Locker locker(lock_);
+  has_ifeq_ = has;
+}
+
 bool Tier::apply_handshake(Request &request, const Reply &reply) {
   using Kind = Request::Kind;
   bool is_right = !is_error(reply);
   if (request.kind == Kind::kName) is_right = true;  // not needed
   if (request.kind == Kind::kProbe) {
-    // Any other error is about the key or the command, and says that the fill needs a script.
     is_right = !is_error(reply) || !means_gone(reply.text);
-    Locker locker(lock_);
-    has_ifeq_ = !is_error(reply) || begins_with(reply.text, text("WRONGTYPE"));
+    note_ifeq(reply);
   }
   if (!is_right) {
     say_why(reply.text);
     return false;
   }
-  if (request.kind == Kind::kProbe) go_online(request);
+  if (request.kind == Kind::kProbe && !opened_) go_online(request);
   return true;
 }
 

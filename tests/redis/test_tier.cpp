@@ -432,3 +432,47 @@ TIER_TEST(a_lease_without_an_end_is_no_lease) {
   assert_int_equal(1, counters.unknown_trailers);
   assert_false(ct_contains(it->near, "k", 1));
 }
+
+// ---- Is there SET ... IFEQ? ----------------------------------------------------------------------
+
+static bool fills_by_script(Server &it, Bytes answer) {
+  it.sent_size = 0;
+  it.will_say({kNone, kNil, kOk, answer});
+  expect_loaded(it, load_new);
+  ct_clear(it.near);
+  return it.has_sent("EVAL") && !it.has_sent("IFEQ");
+}
+
+static bool probes(Server &it) {
+  it.sent_size = 0;
+  assert_true(it.tier.tick() > 0);
+  it.send();
+  return it.has_sent("IFEQ");
+}
+
+TEST(a_server_that_cannot_tell_is_asked_again) {
+  Server it;
+  ct_redis_options options = CT_REDIS_OPTIONS_INIT;
+  open(it, options);
+  it.connect(text("-OOM\r\n"));
+  assert_true(fills_by_script(it, kOne));
+  assert_true(probes(it));
+  it.hear(kZero);
+  it.hear(kNil);
+  assert_true(it.is_connected);
+  assert_false(fills_by_script(it, kOk));
+  ct_redis_counters counters = CT_REDIS_COUNTERS_INIT;
+  it.tier.add_stats(&counters);
+  assert_int_equal(1, counters.connects);
+  end(it);
+}
+
+TEST(a_server_that_does_not_know_it_is_not_asked_again) {
+  Server it;
+  ct_redis_options options = CT_REDIS_OPTIONS_INIT;
+  open(it, options);
+  it.connect(text("-ERR syntax error\r\n"));
+  assert_true(fills_by_script(it, kOne));
+  assert_false(probes(it));
+  end(it);
+}
