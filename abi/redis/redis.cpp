@@ -79,9 +79,9 @@ ct_status ct_redis_open(const ct_redis_options *options, ct_redis **out) {
   const char *problem = handle->link.tier().settings().read(options);
   ct_status status = CT_OK;
   if (problem != nullptr) {
-    status = problem == ct::redis::kNoMemory ? CT_ERR_NOMEM : CT_ERR_INVALID;
-  } else if (handle->link.tier().settings().url.is_tls && !ct::redis::Tls::is_built_in()) {
-    status = CT_ERR_UNSUPPORTED;
+    status = problem == ct::redis::kNoMemory ? CT_ERR_NOMEM
+             : problem == ct::redis::kNoTls  ? CT_ERR_UNSUPPORTED
+                                             : CT_ERR_INVALID;
   } else {
     status = handle->link.open();
   }

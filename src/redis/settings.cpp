@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "redis/settings.hpp"
 
+#include <sys/un.h>
+
 #include <initializer_list>
 
 #include "redis/clock.hpp"
+#include "redis/tls.hpp"
 
 namespace ct::redis {
 
+const char *const kNoTls = "url asks for TLS, which this library was built without";
 const char *const kNoMemory = "there is no memory for the options";
 
 namespace {
@@ -77,7 +81,7 @@ bool parse_local(Url &url, Bytes rest) {
     if (!begins_with(rest, text("db="))) return false;
     if (!parse_number(without_first(rest, 3), kMostDbs, &url.db)) return false;
   }
-  return decode(path, url.host);
+  return decode(path, url.host) && url.host.size() < sizeof(sockaddr_un::sun_path);
 }
 
 bool parse_login(Url &url, Bytes login) {
@@ -98,7 +102,7 @@ bool parse_place(Url &url, Bytes place) {
   }
   if (place.size == 0) place = text("6379");
   uint64_t port;
-  return parse_number(place, 65535, &port) && decode(place, url.port);
+  return parse_number(place, 65535, &port) && port > 0 && decode(place, url.port);
 }
 
 bool parse_remote(Url &url, Bytes rest) {
@@ -137,6 +141,7 @@ const char *Settings::read(const ct_redis_options *options) {
   if (given.url == nullptr) return "url is missing";
   const char *problem = url.parse(given.url);
   if (problem != nullptr) return problem;
+  if (url.is_tls && !Tls::is_built_in()) return kNoTls;
 
   near = given.near;
   if (near == nullptr) return "near is missing";

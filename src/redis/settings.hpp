@@ -60,8 +60,9 @@ struct Settings {
   const char *read(const ct_redis_options *options);
 };
 
-// What a problem is for want of memory.
+// What a problem is for want of memory, and of TLS.
 extern const char *const kNoMemory;
+extern const char *const kNoTls;
 
 }  // namespace ct::redis
 

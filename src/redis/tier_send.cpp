@@ -111,7 +111,7 @@ void Tier::write_handshake(CommandWriter &out, const Request &request) {
   const Url &url = settings_.url;
   switch (request.kind) {
     case Kind::kHello: {
-      const bool has_login = url.password.size() > 0;
+      const bool has_login = url.user.size() > 0 || url.password.size() > 0;
       out.begin(has_login ? 5 : 2).add(text("HELLO")).add(3);
       if (!has_login) break;
       const bool has_user = url.user.size() > 0;

@@ -46,7 +46,7 @@ OPTIONS_TEST(urls_are_read) {
       "redis://h",      "redis://h:1",        "redis://h:65535/15", "redis://u:p@h",
       "redis://:p@h/0", "redis://p@h",        "redis://[::1]:6379", "redis://[::1]",
       "rediss://h",     "unix:///tmp/socket", "unix:///s?db=3",     "redis://%75:%40@h",
-      "redis://h/",     "redis://u:p:q@h",
+      "redis://h/",     "redis://u:p:q@h",    "redis://u:@h",
   };
   for (size_t i = 0; i < COUNT_OF(good); i++) {
     it->options.url = good[i];
@@ -62,6 +62,10 @@ OPTIONS_TEST(urls_are_read) {
       "redis://h:x",
       "redis://h:",
       "redis://h:65536",
+      "redis://h:0",
+      "unix:///"
+      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+      "aaaaaaaaaaaaaaaaaaaa", /* sun_path has 108 bytes */
       "redis://h/x",
       "redis://[::1",
       "redis://[::1]x",

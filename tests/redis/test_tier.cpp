@@ -84,7 +84,7 @@ struct Server {
 
 void open(Server &it, ct_redis_options &options) {
   options.flags |= CT_REDIS_NO_THREAD;
-  options.url = "redis://localhost";
+  if (options.url == nullptr) options.url = "redis://localhost";
   if (options.near == nullptr) options.near = ct_cache_new(CT_POLICY_LRU, 100);
   options.prefix = "t:";
   options.prefix_size = 2;
@@ -431,6 +431,28 @@ TIER_TEST(a_lease_without_an_end_is_no_lease) {
   assert_int_equal(0, counters.lease_waits);
   assert_int_equal(1, counters.unknown_trailers);
   assert_false(ct_contains(it->near, "k", 1));
+}
+
+// ---- Logging in ----------------------------------------------------------------------------------
+
+TEST(a_user_with_an_empty_password_logs_in) {
+  const struct {
+    const char *url, *sent;
+  } cases[] = {
+      {"redis://user:@h", "AUTH\r\n$4\r\nuser\r\n$0\r\n\r\n"},
+      {"redis://user:word@h", "AUTH\r\n$4\r\nuser\r\n$4\r\nword\r\n"},
+      {"redis://word@h", "AUTH\r\n$7\r\ndefault\r\n$4\r\nword\r\n"},
+  };
+  for (const auto &each : cases) {
+    Server it;
+    ct_redis_options options = CT_REDIS_OPTIONS_INIT;
+    options.url = each.url;
+    open(it, options);
+    it.is_connected = it.tier.connected();
+    it.send();
+    assert_true(it.has_sent(each.sent));
+    end(it);
+  }
 }
 
 // ---- Is there SET ... IFEQ? ----------------------------------------------------------------------
