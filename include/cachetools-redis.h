@@ -369,7 +369,7 @@ CT_API void ct_redis_counters_init(ct_redis_counters *counters, size_t struct_si
  * Reads the counters.
  *
  * @param out  [out] out->struct_size is set by the caller
- * @return CT_OK; CT_ERR_INVALID
+ * @return CT_OK; CT_ERR_INVALID; CT_ERR_UNSUPPORTED after a fork
  *
  * Cost:      O(1); never allocates.
  */

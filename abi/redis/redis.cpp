@@ -184,6 +184,8 @@ ct_status ct_redis_step(ct_redis *tier) {
 ct_status ct_redis_stats(ct_redis *tier, ct_redis_counters *out) {
   if (tier == nullptr || out == nullptr) return CT_ERR_INVALID;
   if (!ct::redis::is_known_struct(out)) return CT_ERR_INVALID;
+  // In a child of fork a lock may be held for ever.
+  if (reinterpret_cast<Handle *>(tier)->pid != getpid()) return CT_ERR_UNSUPPORTED;
   ct_redis_counters counters = CT_REDIS_COUNTERS_INIT;
   tier_of(tier).add_stats(&counters);
   counters.struct_size = out->struct_size;

@@ -629,6 +629,8 @@ ONLINE_TEST(a_child_can_only_close) {
     good &= ct_redis_get(it->redis, "j", 1, NULL) == CT_ERR_UNSUPPORTED;
     good &= ct_redis_set(it->redis, "k", 1, "two", 3, 0) == CT_ERR_UNSUPPORTED;
     good &= ct_redis_sync(it->redis) == CT_ERR_UNSUPPORTED;
+    ct_redis_counters counters = CT_REDIS_COUNTERS_INIT;
+    good &= ct_redis_stats(it->redis, &counters) == CT_ERR_UNSUPPORTED;
     source from = {.text = "loaded"};
     good &= ct_redis_get_or_load(it->redis, "l", 1, 0, load_from_source, &from, NULL) ==
             CT_ERR_UNSUPPORTED;
