@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* demo SERVER SECONDS: what demo.sh shows. Each key's value is the number of its version. A read is
+/* demo SERVER SECONDS FOLDER: what demo.sh shows. Each key's value is the number of its version. A read is
  * stale if the next version was acknowledged to the writer more than max_stale before it began. */
 #include <arpa/inet.h>
 #include <cachetools-redis.h>
@@ -205,7 +205,7 @@ static int find_port(void) {
   return ntohs(address.sin_port);
 }
 
-static const char *server_program;
+static const char *server_program, *server_folder;
 
 static void serve(int number) {
   (void)number;
@@ -213,7 +213,7 @@ static void serve(int number) {
   snprintf(text, sizeof text, "%d", port);
   if (freopen("/dev/null", "w", stdout) == NULL) _exit(1);
   execl(server_program, server_program, "--port", text, "--bind", "127.0.0.1", "--save", "",
-        "--dir", "/tmp", (char *)NULL);
+        "--dir", server_folder, (char *)NULL);
   _exit(127);
 }
 
@@ -258,8 +258,9 @@ static void show_table(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) return 2;
+  if (argc != 4) return 2;
   server_program = argv[1];
+  server_folder = argv[3];
   const int seconds = atoi(argv[2]);
   all = mmap(NULL, sizeof *all, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (all == MAP_FAILED || (port = find_port()) == 0) return 1;

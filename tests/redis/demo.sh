@@ -21,4 +21,4 @@ quietly "Compiling demo.c against them: cc demo.c \$(pkg-config --cflags --libs 
   cc -O2 "$root/tests/redis/demo.c" -o "$work/demo" -lm -pthread \
   $(PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config --cflags --libs cachetools-redis)
 echo
-LD_LIBRARY_PATH=$prefix/lib "$work/demo" "$server" "${1-15}"
+LD_LIBRARY_PATH=$prefix/lib "$work/demo" "$server" "${1-15}" "$work"

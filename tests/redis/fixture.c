@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -82,7 +83,7 @@ static void launch(server *it) {
     snprintf(words, sizeof words, "%s", it->arguments);
     const char *arguments[40] = {program,   "--port", port,           "--bind", "127.0.0.1",
                                  "--save",  "",       "--appendonly", "no",     "--loglevel",
-                                 "warning", "--dir",  "/tmp"};
+                                 "warning", "--dir",  it->folder};
     size_t count = 13;
     for (char *word = strtok(words, " "); word != NULL; word = strtok(NULL, " ")) {
       arguments[count++] = word;
@@ -112,6 +113,8 @@ void server_start(server *it, const char *arguments) {
   snprintf(it->arguments, sizeof it->arguments, "%s", arguments);
   const char *password = strstr(arguments, "--requirepass ");
   if (password != NULL) sscanf(password, "--requirepass %31s", it->password);
+  snprintf(it->folder, sizeof it->folder, "/tmp/ct-redis-XXXXXX");
+  assert_non_null(mkdtemp(it->folder));
   it->port = free_port();
   server_restart(it);
 }
@@ -123,8 +126,19 @@ void server_kill(server *it) {
   it->pid = 0;
 }
 
+static void remove_folder(const char *path) {
+  DIR *folder = opendir(path);
+  assert_non_null(folder);
+  for (const struct dirent *file; (file = readdir(folder)) != NULL;) {
+    if (file->d_name[0] != '.') unlinkat(dirfd(folder), file->d_name, 0);
+  }
+  closedir(folder);
+  assert_int_equal(0, rmdir(path));
+}
+
 void server_stop(server *it) {
   server_kill(it);
+  remove_folder(it->folder);
 }
 void server_freeze(server *it) {
   kill(it->pid, SIGSTOP);

@@ -23,6 +23,7 @@ typedef struct server {
   int port;
   char arguments[256];
   char password[32];
+  char folder[40]; /* its own; gone when it is stopped */
 } server;
 
 /* Starts the program that CT_REDIS_SERVER names, and waits until it answers. Arguments are separated
@@ -31,7 +32,7 @@ void server_start(server *it, const char *arguments);
 /* The same again, on the same port. */
 void server_restart(server *it);
 void server_kill(server *it); /* kill -9 */
-void server_stop(server *it);
+void server_stop(server *it); /* for good */
 void server_freeze(server *it);
 void server_thaw(server *it);
 /* Whether it knows SET ... IFEQ. */

@@ -314,14 +314,11 @@ TEST(a_password_is_needed_and_given) {
 
 TEST(a_local_socket_works) {
   server local;
-  char path[64], arguments[128];
-  snprintf(path, sizeof path, "/tmp/ct-redis-%d.sock", (int)getpid());
-  snprintf(arguments, sizeof arguments, "--unixsocket %s", path);
-  server_start(&local, arguments);
+  server_start(&local, "--unixsocket socket"); /* in its folder */
   tier it;
   ct_redis_options options;
   tier_options(&it, local.port, 100, &options);
-  snprintf(it.url, sizeof it.url, "unix://%s?db=1", path);
+  snprintf(it.url, sizeof it.url, "unix://%s/socket?db=1", local.folder);
   tier_open(&it, &options);
   wait_online(&it);
   EXPECT(CT_OK, ct_redis_set(it.redis, "k", 1, "one", 3, 0));
@@ -329,7 +326,6 @@ TEST(a_local_socket_works) {
   reads(&it, "k", "one");
   tier_close(&it);
   server_stop(&local);
-  remove(path);
 }
 
 /* A primary that has become a replica is left, for another one may be behind its name by now. */
