@@ -359,9 +359,12 @@ static void *run_proxy(void *self) {
       if (pair->client < 0) continue;
       bool good = true;
       if (set[1 + 2 * i].revents != 0) {
+        if (!it->is_asking) it->round_trips++;
+        it->is_asking = true;
         good = forward(it, pair->client, pair->server, &it->to_server, &it->cut_to_server);
       }
       if (good && set[2 + 2 * i].revents != 0) {
+        it->is_asking = false;
         good = forward(it, pair->server, pair->client, &it->to_client, &it->cut_to_client);
       }
       if (!good) cut(pair, false);

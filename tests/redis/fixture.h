@@ -95,6 +95,8 @@ typedef struct proxy {
   _Atomic uint64_t to_server; /* bytes forwarded so far */
   _Atomic uint64_t to_client;
   _Atomic uint64_t connections;
+  _Atomic uint64_t round_trips; /* times that the client spoke since the server did */
+  bool is_asking;
   _Atomic bool stop;
 } proxy;
 

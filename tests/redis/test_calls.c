@@ -311,6 +311,72 @@ ONLINE_TEST(many_keys_take_one_round_trip) {
   EXPECT(CT_OK, ct_redis_get_many(it->redis, NULL, 0, NULL, NULL));
 }
 
+/* ---- Round trips ----------------------------------------------------------------------------- */
+
+typedef struct counted {
+  proxy between;
+  tier it;
+} counted;
+
+static void counted_open(counted *c) {
+  begin();
+  proxy_start(&c->between, redis.port);
+  ct_redis_options options;
+  tier_options(&c->it, c->between.port, 1000, &options);
+  options.max_stale = CT_SECONDS(400); /* no pings meanwhile */
+  ct_cache_free(c->it.near);
+  ct_options near = CT_OPTIONS_INIT;
+  near.maxsize = 1000;
+  near.stale = CT_SECONDS(100);
+  near.retry = CT_MILLISECONDS(1);
+  EXPECT(CT_OK, ct_cache_new_with(&near, &c->it.near));
+  options.near = c->it.near;
+  tier_open(&c->it, &options);
+  EXPECT(CT_OK, ct_redis_wait(c->it.redis, CT_SECONDS(10)));
+  EXPECT(CT_OK, ct_redis_sync(c->it.redis)); /* the first ping is over */
+}
+
+static void counted_close(counted *c) {
+  tier_close(&c->it);
+  proxy_stop(&c->between);
+}
+
+#define EXPECT_ROUND_TRIPS(count, call)                       \
+  do {                                                        \
+    const uint64_t before = c->between.round_trips;           \
+    call;                                                     \
+    assert_int_equal(count, c->between.round_trips - before); \
+  } while (0)
+
+TEST_IN(counted, c, each_call_takes_the_least_round_trips, counted_open(c), counted_close(c)) {
+  ct_redis *tier = c->it.redis;
+  source from = {.text = "loaded"};
+  EXPECT_ROUND_TRIPS(1, EXPECT(CT_OK, ct_redis_set(tier, "a", 1, "one", 3, 0)));
+  EXPECT_ROUND_TRIPS(0, reads(&c->it, "a", "one"));
+  EXPECT_ROUND_TRIPS(
+      0, EXPECT(CT_OK, ct_redis_get_or_load(tier, "a", 1, 0, load_from_source, &from, NULL)));
+  EXPECT_ROUND_TRIPS(1, EXPECT(CT_MISS, ct_redis_get(tier, "b", 1, NULL)));
+  EXPECT_ROUND_TRIPS(2, EXPECT(CT_OK, ct_redis_get_or_load(tier, "b", 1, CT_MILLISECONDS(30),
+                                                           load_from_source, &from, NULL)));
+  EXPECT(CT_OK, ct_redis_sync(tier)); /* what a script wrote is pushed to its caller */
+  sleep_ms(60);                       /* past the lifetime of the value */
+  EXPECT_ROUND_TRIPS(
+      2, EXPECT(CT_OK, ct_redis_get_or_load(tier, "b", 1, 0, load_from_source, &from, NULL)));
+  assert_int_equal(2, from.calls);
+  EXPECT(CT_OK, ct_redis_sync(tier));
+  ct_clear(c->it.near);
+  EXPECT_ROUND_TRIPS(
+      1, EXPECT(CT_OK, ct_redis_get_or_load(tier, "b", 1, 0, load_from_source, &from, NULL)));
+  const ct_bytes keys[] = {{"a", 1}, {"b", 1}, {"c", 1}};
+  ct_value values[3];
+  ct_status statuses[3];
+  ct_clear(c->it.near);
+  EXPECT_ROUND_TRIPS(1, EXPECT(CT_OK, ct_redis_get_many(tier, keys, 3, values, statuses)));
+  for (int i = 0; i < 3; i++) ct_value_release(&values[i]);
+  EXPECT_ROUND_TRIPS(1, EXPECT(CT_OK, ct_redis_delete(tier, "a", 1)));
+  assert_int_equal(2, from.calls);
+}
+
 /* ---- Loading --------------------------------------------------------------------------------- */
 
 ONLINE_TEST(a_load_is_stored_on_the_server) {
