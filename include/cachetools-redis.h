@@ -30,9 +30,9 @@
  *
  * STALENESS. No read returns CT_OK with a value that had been replaced on the server, and the
  * replacement acknowledged to whoever wrote it, more than max_stale before the read began. This
- * holds while the network is cut, and while the server or this process is stopped. The time while the
- * machine is suspended does not count, as the monotonic clock stands still. What a loader brings while
- * the server cannot be reached is as old as its load, and serves for offline_ttl.
+ * holds while the network is cut, and while the server or this process is stopped. The time while
+ * the machine is suspended does not count, as the monotonic clock stands still. What a loader
+ * brings while the server cannot be reached is as old as its load, and serves for offline_ttl.
  *
  * NEAR. From ct_redis_open to ct_redis_close the near cache belongs to the tier, which clears it at
  * both ends. Read and write it through the tier alone. Its policy, maxsize, listener and statistics

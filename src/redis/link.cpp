@@ -37,7 +37,7 @@ Bytes message_of(int error, char (&room)[128]) {
   return {message, std::strlen(message)};
 }
 
-// Not each libc gives a thread's stack room for what is received and for callbacks of the near cache.
+// Not each libc gives a thread's stack room for what is received and for callbacks.
 void give_room(pthread_attr_t &attributes) {
   constexpr size_t kEnough = size_t{1} << 20;
   size_t size = 0;

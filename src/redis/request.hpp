@@ -54,7 +54,7 @@ struct Request {
   Bytes expected = {"", 0};   // kFill, kRelease: only read while it is sent
   // kFill: the caller's, as long as it waits
   const Interest *interest = nullptr;
-  // kGet: of near, or none: then what is found is not kept. It ends with the request, at the latest.
+  // kGet: of near, or none: then what is found is not kept. It ends with the request at the latest.
   ct_lease *lease = nullptr;
 
   // ---- Of whoever has the I/O role, until done --------------------------------------------------

@@ -251,7 +251,7 @@ void Tier::invalidated(Bytes stored_key) {
   written(key);
 }
 
-// Wakes the calls that wait for the key. Our own writes do so as well, as they are not pushed to us.
+// Wakes the calls that wait for the key. Our own writes do so, too, as they are not pushed to us.
 void Tier::written(Bytes key) {
   Locker locker(lock_);
   if (interests_.empty()) return;
@@ -367,7 +367,7 @@ bool Tier::apply(Request &request, const Reply &reply) {
 }
 
 // What the probe has said. A server without memory, and the like, refuses it whether it knows the
-// command or not: then fills are done by a script, which each server knows, until a later probe tells.
+// command or not: then a script does the fills, as each server knows it, until a later probe tells.
 void Tier::note_ifeq(const Reply &reply) {
   const bool has = !is_error(reply) || begins_with(reply.text, text("WRONGTYPE"));
   knows_ifeq_ =

@@ -198,8 +198,8 @@ bool LoadCall::wait_for_lease(const Request &request, bool *was_pushed) {
 //
 // A lease is like no other value, but an old value may be written anew while this loads: the bytes
 // are expected ones, and what was loaded in between is older. So a renewal is also given up if the
-// key was written at all, and undone if that is found out by the answer to the fill. What stays is a
-// pair of such writes in one turn of the server's loop with the fill, which it does not push.
+// key was written at all, and undone if that is found out by the answer to the fill. What stays is
+// a pair of such writes in one turn of the server's loop with the fill, which it does not push.
 ct_status LoadCall::load_holding(Held held, Bytes expected, ct_result *result) {
   const ct_status status = ask_source(result);
   ct_bytes value = {nullptr, 0};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* demo SERVER SECONDS FOLDER: what demo.sh shows. Each key's value is the number of its version. A read is
- * stale if the next version was acknowledged to the writer more than max_stale before it began. */
+/* demo SERVER SECONDS FOLDER: what demo.sh shows. Each key's value is the number of its version. A
+ * read is stale if the next version was acknowledged to the writer more than max_stale before it
+ * began. */
 #include <arpa/inet.h>
 #include <cachetools-redis.h>
 #include <inttypes.h>
