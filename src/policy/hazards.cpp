@@ -176,7 +176,7 @@ void Hazards::rank_ages(const Row &hazards, Rank *ranks) {
     float survival;  // the share that goes on to the next stretch
     uint32_t next;
   } stretches[kAges];
-  float index[kAges + 2];
+  float index[kAges + 2] = {};
   for (uint32_t age = kAges; age-- > 0;) {
     const float hazard = hazards[age];
     const float width = kBegins[age + 1] - kBegins[age];

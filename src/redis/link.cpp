@@ -260,8 +260,8 @@ void Link::connect_remote() {
     return;
   }
   // Of several addresses, each attempt takes the next one.
-  uint64_t count = 0;
-  for (const addrinfo *it = found; it != nullptr; it = it->ai_next) count++;
+  uint64_t count = 1;
+  for (const addrinfo *it = found; it->ai_next != nullptr; it = it->ai_next) count++;
   const addrinfo *chosen = found;
   for (uint64_t i = attempts_++ % count; i > 0; i--) chosen = chosen->ai_next;
   connect_to(chosen->ai_family, chosen->ai_addr, chosen->ai_addrlen);

@@ -134,11 +134,10 @@ ct_status LoadCall::ask_server(ct_result *result, bool *again) {
   if (status != CT_OK && status != CT_PENDING && request->leased) {
     tier_.release_lease(key(), lease_bytes(tier_.id_, request->lease_number).bytes());
   }
-  if (status == CT_PENDING) {
-    status = load_unkept(result);  // the request is of the I/O role still
-  } else if (request->lost) {
+  const bool is_over = status != CT_PENDING;  // else the request is of the I/O role still
+  if (is_over && request->lost) {
     status = load_offline(result);
-  } else if (status != CT_OK && request->is_refused) {
+  } else if (!is_over || (status != CT_OK && request->is_refused)) {
     status = load_unkept(result);
   } else if (status == CT_OK) {
     status = use_answer(*request, result, again);
