@@ -200,6 +200,63 @@ MEMO_TEST(nothing_is_not_modified_where_nothing_was_remembered) {
   }
 }
 
+/* ---- Freshness: the knobs of the memo's own cache -------------------------------------------- */
+
+static void assert_stale(ct_memo *memo, const char *expected) {
+  ct_value value = poisoned_value();
+  assert_status(CT_STALE, ct_memo_call(memo, NULL, INT(1), &value));
+  assert_value(expected, value);
+  ct_value_release(&value);
+}
+
+/* A call that does not call the function is a hit, also if the result is past its lifetime. */
+MEMO_TEST(stale_result_is_a_hit) {
+  ct_options own = own_options(CT_POLICY_LRU, 8);
+  own.ttl = 100;
+  own.stale = 50;
+  own.refresh_ahead = 20;
+  ct_memo *memo = memo_with_own(&own, 0);
+  assert_call("0", memo, NULL, INT(1));
+  assert_info(memo, NULL, 0, 1, 8, 1);
+  w.answer = CT_ERR_IO;
+  set_now(&w.f, 90);
+  assert_call("0", memo, NULL, INT(1)); /* its renewal fails */
+  assert_info(memo, NULL, 0, 2, 8, 1);
+  set_now(&w.f, 99);
+  assert_call("0", memo, NULL, INT(1)); /* which pauses renewals */
+  assert_info(memo, NULL, 1, 2, 8, 1);
+  set_now(&w.f, 120);
+  assert_stale(memo, "0");
+  assert_info(memo, NULL, 1, 3, 8, 1);
+  set_now(&w.f, 129);
+  assert_stale(memo, "0");
+  assert_info(memo, NULL, 2, 3, 8, 1);
+  set_now(&w.f, 150);
+  assert_call_fails(CT_ERR_IO, memo, NULL, INT(1));
+  assert_info(memo, NULL, 2, 4, 8, 0);
+  ct_memo_free(memo);
+}
+
+/* That there is no result is remembered, and then a hit. */
+MEMO_TEST(remembered_miss_is_a_hit) {
+  ct_options own = own_options(CT_POLICY_LRU, 8);
+  own.negative_ttl = 10;
+  ct_memo *memo = memo_with_own(&own, 0);
+  w.answer = CT_MISS;
+  assert_call_fails(CT_MISS, memo, NULL, INT(1));
+  assert_int_equal(1, w.calls);
+  assert_call_fails(CT_MISS, memo, NULL, INT(1));
+  assert_int_equal(1, w.calls);
+  set_now(&w.f, 10);
+  assert_call_fails(CT_MISS, memo, NULL, INT(1));
+  assert_int_equal(2, w.calls);
+  ct_cache_info info = CT_CACHE_INFO_INIT;
+  assert_status(CT_OK, ct_memo_info(memo, NULL, &info));
+  assert_int_equal(1, info.hits);
+  assert_int_equal(2, info.misses);
+  ct_memo_free(memo);
+}
+
 static ct_status set_twice(void *user_data, void *self, const void *args, ct_result *result) {
   static const char large[1000];
   ct_result_set(result, large, sizeof(large));
