@@ -526,6 +526,10 @@ class alignas(64) Shard {
     return layout.stale != 0 && now() < layout.leaves_at(*layout.lifetime(e)) &&
            !map_.entries.is_invalidated(e);
   }
+  // Returns whether loading calls may be given the entry.
+  bool may_serve(Entry *e, Now &now) const CT_REQUIRES(lock_) {
+    return !map_.is_gone(e, now) || is_served_stale(e, now);
+  }
   // Returns why an entry leaves that leaves anyway: it was removed if a tag was invalidated, and it
   // has expired if it is past its deadline.
   ct_cause cause_of(const Entry *e, ct_cause cause, Now &now) const CT_REQUIRES(lock_) {

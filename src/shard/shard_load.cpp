@@ -45,8 +45,7 @@ ct_status Shard::join(const Probe &probe, Now &now, const Joining &joining, ct_v
 void Shard::find_old(Flight &flight, Now &now) {
   Locked locked(*this);
   const Ref ref = map_.find({flight.key(), flight.hash}).ref;
-  if (ref == kNone || (map_.is_gone(at(ref), now) && !is_served_stale(at(ref), now))) return;
-  if (pins_.pin(at(ref))) flight.old = at(ref);
+  if (ref != kNone && may_serve(at(ref), now) && pins_.pin(at(ref))) flight.old = at(ref);
 }
 
 // Returns whether the value is soon to expire, or has expired, and is to be loaded anew: not if
@@ -97,11 +96,11 @@ ct_status Shard::keep(Flight &flight, Entry *old, uint64_t deadline, Now &now, D
   const Ref ref = current(old, true, now);
   const bool is_there = ref != kNone;
   const bool has_lifetime = is_there && (at(ref)->flags & kLifetime) != 0;
-  const bool fits = has_lifetime || deadline == CT_NEVER;
   const bool dead = !overtaken && deadline != CT_NEVER && deadline <= now();
-  if (!overtaken && !dead && is_there && !fits) return CT_EXISTS;
-  const bool kept = !overtaken && !dead && is_there && fits;
-  if (!overtaken && !dead && !kept && options_.drop == nullptr) return CT_MISS;
+  const bool lasts = !overtaken && !dead;
+  const bool kept = lasts && is_there;
+  if (kept && !has_lifetime && deadline != CT_NEVER) return CT_EXISTS;
+  if (lasts && !is_there && options_.drop == nullptr) return CT_MISS;
   if (kept && deadline != CT_NEVER && !expiry_.reserve()) return CT_ERR_NOMEM;
   ct_value value;
   if (!hand_out(old, map_.entries.value(old), &value)) return CT_ERR_NOMEM;
@@ -206,7 +205,7 @@ bool Shard::may_remember(const Flight &flight, Now &now) {
 bool Shard::has_found_none(const Flight &flight, Now &now) {
   if (flights_.is_overtaken(flight)) return false;
   const Ref ref = map_.find({flight.key(), flight.hash}).ref;
-  return ref == kNone || (map_.is_gone(at(ref), now) && !is_served_stale(at(ref), now));
+  return ref == kNone || !may_serve(at(ref), now);
 }
 
 bool Shard::remember(const Flight &flight, Negative *negative, Reservation &room, Now &now) {
