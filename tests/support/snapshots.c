@@ -221,3 +221,17 @@ void describe_snapshot(const tape *snapshot, char *text, size_t capacity) {
   assert_true(used < capacity);
   tape_free(&content);
 }
+
+void assert_altered_is_corrupt(ct_cache *cache, const char *name) {
+  tape t = read_recorded(name);
+  for (size_t at = 0; at < t.size; at++) {
+    for (unsigned other = 1; other < 256; other++) {
+      t.bytes[at] ^= (unsigned char)other;
+      assert_status(CT_ERR_CORRUPT, load_tape(cache, &t));
+      t.bytes[at] ^= (unsigned char)other;
+    }
+  }
+  while (t.size-- > 0) assert_status(CT_ERR_CORRUPT, load_tape(cache, &t));
+  assert_int_equal(0, ct_len(cache));
+  tape_free(&t);
+}

@@ -53,6 +53,10 @@ extern const unsigned char kTaggedPrefix[kPrefix];
 
 /* A snapshot in CT_TEST_DATA, as it was recorded. */
 tape read_recorded(const char *name);
+
+/* Asserts that a recorded snapshot is corrupt with any byte altered and with any number of bytes
+ * missing at its end, and that the cache stays empty. */
+void assert_altered_is_corrupt(ct_cache *cache, const char *name);
 /* If CT_RECORD_SNAPSHOT names a file, writes the snapshot into it. */
 void record_snapshot(const tape *snapshot);
 /* Describes a snapshot as text: a line for each part, entries sorted by key. */
