@@ -388,35 +388,38 @@ class Adaptive : public Policy {
   static constexpr Four kLanes =
       __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? Four{0, 2, 1, 3} : Four{2, 0, 3, 1};
 
-  // Of all states, in lanes of 32 bits.
-  Four judge(const Four &states) const {
-    const Four ages = (uint32_t{tick_} - states) & UINT16_MAX;
+  // Turns states into judgements. This and what it calls work in place: without SSE, a vector that
+  // is returned is an ABI of its own, of which compilers warn.
+  void judge(Four *states) const {
+    const Four ages = (uint32_t{tick_} - *states) & UINT16_MAX;
     Four ranks = {};
     if (hazards_ != nullptr) {
-      const Four numbers = states >> (Slot::kPast + 1) & (Past::kClasses - 1);
-      const Four places = numbers * Hazards::kFine + fine(ages);
+      Four places = ages;
+      make_fine(&places);
+      places += (*states >> (Slot::kPast + 1) & (Past::kClasses - 1)) * Hazards::kFine;
       ranks = Four{hazards_->rank_at(places[0]), hazards_->rank_at(places[1]),
                    hazards_->rank_at(places[2]), hazards_->rank_at(places[3])};
     }
-    if (weighs_) ranks = for_load(ranks, states);
-    return ranks << kRank | (ages ^ UINT16_MAX);
+    if (weighs_) divide_by_load(&ranks, *states);
+    *states = ranks << kRank | (ages ^ UINT16_MAX);
   }
-  // Returns the ranks for the loads, which may be above and below 1. They have a bit less, so that
-  // they stay below 2^15.
-  static Four for_load(const Four &ranks, const Four &states) {
+  // The quotients may be above and below 1. They have a bit less, so that they stay below 2^15.
+  static void divide_by_load(Four *ranks, const Four &states) {
     const Four steps = (states >> Slot::kLoad) + (kOneBits - kOneLoad);
     const auto load = reinterpret_cast<FourFloats>(steps << 21);
-    const auto index = reinterpret_cast<FourFloats>(ranks << Hazards::kRankShift);
-    return reinterpret_cast<Four>(index / load) >> (Hazards::kRankShift + 1);
+    const auto index = reinterpret_cast<FourFloats>(*ranks << Hazards::kRankShift);
+    *ranks = reinterpret_cast<Four>(index / load) >> (Hazards::kRankShift + 1);
   }
   // Does what Hazards::fine does.
-  static Four fine(const Four &ages) {
-    const auto after = __builtin_convertvector(reinterpret_cast<FourSigned>(ages + 1), FourFloats);
-    return (reinterpret_cast<Four>(after) >> Hazards::kFineShift) - Hazards::kFineZero;
+  static void make_fine(Four *ages) {
+    const auto after = __builtin_convertvector(reinterpret_cast<FourSigned>(*ages + 1), FourFloats);
+    *ages = (reinterpret_cast<Four>(after) >> Hazards::kFineShift) - Hazards::kFineZero;
   }
   uint32_t judge(uint32_t number) const {
     const uint32_t state = slots_[number].state();
-    return judge(Four{state, state, state, state})[0];
+    Four all = {state, state, state, state};
+    judge(&all);
+    return all[0];
   }
   uint32_t state_of(uint32_t number) const {
     return slots_[number < slots_.size() ? number : 0].state();
@@ -430,15 +433,16 @@ class Adaptive : public Policy {
     const uint32_t begin = std::min(hand_, (size - kWindow) & ~3u);
     hand_ = begin + kWindow + 4 <= size ? begin + kWindow : 0;
     Four numbers = {runners_up_[0], runners_up_[1], runners_up_[2], size - 1};
-    Four lowest = judge(Four{state_of(numbers[0]), state_of(numbers[1]), state_of(numbers[2]),
-                             state_of(numbers[3])});
+    Four lowest = {state_of(numbers[0]), state_of(numbers[1]), state_of(numbers[2]),
+                   state_of(numbers[3])};
+    judge(&lowest);
     FourSigned too_old = {};
     for (uint32_t at = begin; at < begin + kWindow; at += 4) {
       const Slot *slots = &slots_[at];
       const Two first = {slots[0].word(), slots[1].word()};
       const Two second = {slots[2].word(), slots[3].word()};
-      const Four states = reinterpret_cast<Four>(first >> 32 | (second & kUpper));
-      const Four judgements = judge(states);
+      Four judgements = reinterpret_cast<Four>(first >> 32 | (second & kUpper));
+      judge(&judgements);
       const auto lower = reinterpret_cast<Four>(reinterpret_cast<FourSigned>(judgements) <
                                                 reinterpret_cast<FourSigned>(lowest));
       lowest = (judgements & lower) | (lowest & ~lower);
