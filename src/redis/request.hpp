@@ -82,6 +82,12 @@ struct Request {
   Request *next = nullptr;
   Condition changed;
 
+  // Before it is done: what its caller does next finds no flight of this request in near.
+  void end_lease() {
+    ct_lease_abandon(lease);
+    lease = nullptr;
+  }
+
  private:
   Request(Kind kind, Bytes prefix, Bytes key)
       : kind(kind), prefix_size(prefix.size), key_size(key.size) {
@@ -89,7 +95,7 @@ struct Request {
     std::memcpy(key_ + prefix.size, key.data, key.size);
   }
   ~Request() {
-    ct_lease_abandon(lease);
+    end_lease();
     ct_value_release(&out);
   }
 

@@ -150,6 +150,7 @@ void Tier::lost() {
   }
   while (!gone.empty()) {
     Request *request = gone.pop();
+    request->end_lease();
     {
       Locker locker(lock_);
       const Request::Kind kind = request->kind;
@@ -558,6 +559,7 @@ void Tier::apply_fill(Request &request, const Reply &reply) {
 
 void Tier::finish(Request &request) {
   prove(request.sent_at);
+  request.end_lease();
   bool abandoned;
   {
     Locker locker(lock_);
