@@ -4,4 +4,5 @@
 use_python
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet "${here%/tests/ffi}/abi/python"
-run '^test_.* \.\.\. ' "$work/venv/bin/python" -m unittest -v
+# A hang ends with where each thread stands.
+run '^test_.* \.\.\. ' timeout --signal=ABRT 500 "$work/venv/bin/python" -X faulthandler -m unittest -v
