@@ -28,18 +28,14 @@ class LongArray {
   T &operator[](uint32_t i) { return pieces_[i / kPiece][i % kPiece]; }
   const T &operator[](uint32_t i) const { return pieces_[i / kPiece][i % kPiece]; }
   T &back() { return (*this)[size_ - 1]; }
+  // Returns where the elements that lie side by side with this one end.
+  static uint32_t end_of_run(uint32_t i) { return (i | (kPiece - 1)) + 1; }
 
   // Makes room for count more elements, and releases room far beyond that. Returns false if there
   // is no memory.
   bool reserve(uint64_t count) noexcept {
     const uint64_t needed = size_ + count;
-    while (capacity_ >= needed + kPiece + kPiece / 4) release_piece(kPiece);
-    if (needed > UINT32_MAX - kPiece) return false;
-    if (needed > capacity_ && capacity_ < kPiece && !grow_first(needed)) return false;
-    while (needed > capacity_) {
-      if (!add_piece(kPiece)) return false;
-    }
-    return true;
+    return (needed <= capacity_ && capacity_ - needed < kMostSpare) || fit(needed);
   }
   // The caller has reserved room.
   void push(const T &value) { (*this)[size_++] = value; }
@@ -52,7 +48,18 @@ class LongArray {
 
  private:
   static constexpr uint32_t kPiece = 8192 / sizeof(T);
+  static constexpr uint32_t kMostSpare = kPiece + kPiece / 4;
   static_assert((kPiece & (kPiece - 1)) == 0, "an element is found without a division");
+
+  [[gnu::noinline]] bool fit(uint64_t needed) noexcept {
+    while (capacity_ >= needed + kMostSpare) release_piece(kPiece);
+    if (needed > UINT32_MAX - kPiece) return false;
+    if (needed > capacity_ && capacity_ < kPiece && !grow_first(needed)) return false;
+    while (needed > capacity_) {
+      if (!add_piece(kPiece)) return false;
+    }
+    return true;
+  }
 
   bool grow_first(uint64_t needed) noexcept {
     const uint32_t before = capacity_;

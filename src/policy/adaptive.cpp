@@ -222,7 +222,6 @@ class Adaptive : public Policy {
   static constexpr uint32_t kTicks = 1024;  // of a capacity, at least, if there are as many entries
   static constexpr uint16_t kOldest = 1u << 15;
   static constexpr uint32_t kTooOld = 3u << 14;  // a youth with none of these bits
-  static constexpr uint32_t kOldestGhost = 1u << (PastGhosts::kTimeBits - 1);
   // The tables are told of requests when these are so many, and as many as that part of the entries.
   static constexpr uint64_t kGranule = 16;
   static constexpr uint64_t kGranules = 64;
@@ -278,10 +277,7 @@ class Adaptive : public Policy {
     const auto lose = [this](const PastGhosts::Ghost &ghost) {
       hazards_->count_loss(ghost.past, age_of(ghost));
     };
-    const auto is_old = [this](const PastGhosts::Ghost &ghost) {
-      return age_of(ghost) >= (kOldestGhost << ghost_shift_);
-    };
-    ghosts_.sweep(is_old, lose);
+    ghosts_.sweep(ghost_time(tick_), lose);
     ghosts_.add(hash, {slot.past(), ghost_time(slot.tick())}, lose);
   }
 
@@ -380,35 +376,49 @@ class Adaptive : public Policy {
   typedef uint32_t Four [[gnu::vector_size(16)]];
   typedef int32_t FourSigned [[gnu::vector_size(16)]];
   typedef float FourFloats [[gnu::vector_size(16)]];
+  typedef uint16_t Halves [[gnu::vector_size(16)]];  // of four: kLow, kHigh, kLow + 2 ...
   static constexpr uint32_t kRank = 16;
   // Two words with a slot each. The states of four are the upper halves of two such, and what
   // number each lane then has.
   typedef uint64_t Two [[gnu::vector_size(16)]];
   static constexpr uint64_t kUpper = ~uint64_t{UINT32_MAX};
-  static constexpr Four kLanes =
-      __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? Four{0, 2, 1, 3} : Four{2, 0, 3, 1};
+  static constexpr bool kLittle = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+  static constexpr int kLow = kLittle ? 0 : 1;
+  static constexpr int kHigh = 1 - kLow;
+  static constexpr Four kLanes = kLittle ? Four{0, 2, 1, 3} : Four{2, 0, 3, 1};
 
   // Turns states into judgements. This and what it calls work in place: without SSE, a vector that
   // is returned is an ABI of its own, of which compilers warn.
-  void judge(Four *states) const {
+  template <bool kWeighs>
+  void judge(Four *states, const Hazards *hazards) const {
     const Four ages = (uint32_t{tick_} - *states) & UINT16_MAX;
-    Four ranks = {};
-    if (hazards_ != nullptr) {
+    Four judgements = ages ^ UINT16_MAX;
+    if (hazards != nullptr) {
       Four places = ages;
       make_fine(&places);
-      places += (*states >> (Slot::kPast + 1) & (Past::kClasses - 1)) * Hazards::kFine;
-      ranks = Four{hazards_->rank_at(places[0]), hazards_->rank_at(places[1]),
-                   hazards_->rank_at(places[2]), hazards_->rank_at(places[3])};
+      // Processors multiply halves at once, and wholes by many steps.
+      const Four numbers = *states >> (Slot::kPast + 1) & (Past::kClasses - 1);
+      places +=
+          reinterpret_cast<Four>(reinterpret_cast<Halves>(numbers) * uint16_t{Hazards::kFine});
+      const auto from = reinterpret_cast<Halves>(places);
+      auto to = reinterpret_cast<Halves>(judgements);
+      to[kHigh] = hazards->rank_at(from[kLow]);
+      to[kHigh + 2] = hazards->rank_at(from[kLow + 2]);
+      to[kHigh + 4] = hazards->rank_at(from[kLow + 4]);
+      to[kHigh + 6] = hazards->rank_at(from[kLow + 6]);
+      judgements = reinterpret_cast<Four>(to);
     }
-    if (weighs_) divide_by_load(&ranks, *states);
-    *states = ranks << kRank | (ages ^ UINT16_MAX);
+    if (kWeighs) divide_by_load(&judgements, *states);
+    *states = judgements;
   }
-  // The quotients may be above and below 1. They have a bit less, so that they stay below 2^15.
-  static void divide_by_load(Four *ranks, const Four &states) {
+  // Divides the ranks. The quotients may be above and below 1, so that they stay below 2^15.
+  static void divide_by_load(Four *judgements, const Four &states) {
+    constexpr Four kYouth = {UINT16_MAX, UINT16_MAX, UINT16_MAX, UINT16_MAX};
     const Four steps = (states >> Slot::kLoad) + (kOneBits - kOneLoad);
     const auto load = reinterpret_cast<FourFloats>(steps << 21);
-    const auto index = reinterpret_cast<FourFloats>(*ranks << Hazards::kRankShift);
-    *ranks = reinterpret_cast<Four>(index / load) >> (Hazards::kRankShift + 1);
+    const auto index = reinterpret_cast<FourFloats>((*judgements >> kRank) << Hazards::kRankShift);
+    const Four ranks = reinterpret_cast<Four>(index / load) >> (Hazards::kRankShift + 1);
+    *judgements = ranks << kRank | (*judgements & kYouth);
   }
   // Does what Hazards::fine does.
   static void make_fine(Four *ages) {
@@ -418,44 +428,54 @@ class Adaptive : public Policy {
   uint32_t judge(uint32_t number) const {
     const uint32_t state = slots_[number].state();
     Four all = {state, state, state, state};
-    judge(&all);
+    weighs_ ? judge<true>(&all, hazards_) : judge<false>(&all, hazards_);
     return all[0];
   }
   uint32_t state_of(uint32_t number) const {
     return slots_[number < slots_.size() ? number : 0].state();
   }
 
+  uint32_t choose() {
+    if (slots_.size() <= kAll) return choose_of_all();
+    return weighs_ ? choose_in_window<true>() : choose_in_window<false>();
+  }
   // Keeps the lowest of each of four lanes, which begin with the newest entry and the runners-up.
   // The lowest of all is the victim, and the others are the next runners-up.
-  uint32_t choose() {
+  template <bool kWeighs>
+  uint32_t choose_in_window() {
     const uint32_t size = slots_.size();
-    if (size <= kAll) return choose_of_all();
     const uint32_t begin = std::min(hand_, (size - kWindow) & ~3u);
     hand_ = begin + kWindow + 4 <= size ? begin + kWindow : 0;
+    const Hazards *hazards = hazards_;
     Four numbers = {runners_up_[0], runners_up_[1], runners_up_[2], size - 1};
     Four lowest = {state_of(numbers[0]), state_of(numbers[1]), state_of(numbers[2]),
                    state_of(numbers[3])};
-    judge(&lowest);
+    judge<kWeighs>(&lowest, hazards);
     FourSigned too_old = {};
-    for (uint32_t at = begin; at < begin + kWindow; at += 4) {
-      const Slot *slots = &slots_[at];
-      const Two first = {slots[0].word(), slots[1].word()};
-      const Two second = {slots[2].word(), slots[3].word()};
-      Four judgements = reinterpret_cast<Four>(first >> 32 | (second & kUpper));
-      judge(&judgements);
-      const auto lower = reinterpret_cast<Four>(reinterpret_cast<FourSigned>(judgements) <
-                                                reinterpret_cast<FourSigned>(lowest));
-      lowest = (judgements & lower) | (lowest & ~lower);
-      numbers = ((kLanes + at) & lower) | (numbers & ~lower);
-      too_old |= (judgements & kTooOld) == 0;
+    Four here = kLanes + begin;
+    for (uint32_t at = begin; at < begin + kWindow;) {
+      const uint32_t end = std::min(begin + kWindow, slots_.end_of_run(at));
+      for (const Slot *slots = &slots_[at]; at < end; at += 4, slots += 4) {
+        const Two first = {slots[0].word(), slots[1].word()};
+        const Two second = {slots[2].word(), slots[3].word()};
+        Four judgements = reinterpret_cast<Four>(first >> 32 | (second & kUpper));
+        judge<kWeighs>(&judgements, hazards);
+        const auto lower = reinterpret_cast<Four>(reinterpret_cast<FourSigned>(judgements) <
+                                                  reinterpret_cast<FourSigned>(lowest));
+        lowest = (judgements & lower) | (lowest & ~lower);
+        numbers = (here & lower) | (numbers & ~lower);
+        too_old |= (judgements & kTooOld) == 0;
+        here += 4;
+      }
     }
     if ((too_old[0] | too_old[1] | too_old[2] | too_old[3]) != 0) keep_age(begin);
-    uint32_t least = 0;
-    for (uint32_t i = 1; i < 4; i++)
-      if (lowest[i] < lowest[least]) least = i;
-    for (uint32_t i = 0, to = 0; i < 4; i++)
-      if (i != least) runners_up_[to++] = numbers[i];
-    return numbers[least] < size ? numbers[least] : 0;
+    uint32_t judged[4], chosen[4];
+    std::memcpy(judged, &lowest, sizeof judged);
+    std::memcpy(chosen, &numbers, sizeof chosen);
+    const auto least = static_cast<uint32_t>(std::min_element(judged, judged + 4) - judged);
+    const uint32_t victim = chosen[least];
+    for (uint32_t i = 0; i < kRunnersUp; i++) runners_up_[i] = chosen[i + (i >= least)];
+    return victim < size ? victim : 0;
   }
   uint32_t choose_of_all() const {
     uint32_t victim = 0;

@@ -28,7 +28,7 @@ class PastGhosts {
   static constexpr uint32_t kForEach = 3;  // ghosts, for each entry
   static constexpr size_t kBytesForEach = kForEach * sizeof(uint32_t);
 
-  // A ghost's time is a number of kTimeBits bits.
+  // A ghost's time is a number of kTimeBits bits. It is old after half of the time that these count.
   static constexpr uint32_t kTimeBits = 13;
   struct Ghost {
     Past past;
@@ -82,18 +82,19 @@ class PastGhosts {
       place = std::find_if(bucket.slots, bucket.slots + kSlots - 1,
                            [](uint32_t slot) { return slot == 0; });
     if (*place != 0) lost(ghost_of(*place));
-    *place = mark_of(hash) | ghost.past.bits() << kMarkBits |
-             uint32_t{ghost.time} << (kMarkBits + Past::kBits);
+    *place = mark_of(hash) | ghost.past.bits() << kMarkBits | uint32_t{ghost.time} << kTime;
     added_++;
   }
-  // Drops the ghosts for which is_old(ghost), bucket after bucket, one for each kAddedASweep ghosts
-  // that are added: lost(ghost).
-  template <class IsOld, class Lost>
-  void sweep(IsOld is_old, Lost lost) {
+  // Drops old ghosts, bucket after bucket, one for each kAddedASweep ghosts that are added:
+  // lost(ghost).
+  template <class Lost>
+  void sweep(uint16_t now, Lost lost) {
     if (count_ == 0 || added_ % kAddedASweep != 0) return;
     swept_ = swept_ + 1 < count_ ? swept_ + 1 : 0;
-    for (uint32_t &slot : buckets_[swept_].slots) {
-      if (slot == 0 || !is_old(ghost_of(slot))) continue;
+    Bucket &bucket = buckets_[swept_];
+    if (!bucket.has_old(now)) return;
+    for (uint32_t &slot : bucket.slots) {
+      if (slot == 0 || !is_old(slot, now)) continue;
       lost(ghost_of(slot));
       slot = 0;
     }
@@ -123,19 +124,45 @@ class PastGhosts {
   static constexpr uint32_t kAddedASweep = 2;  // ghosts that are added for each bucket swept
   static constexpr uint32_t kMarkBits = 12;
   static constexpr uint32_t kMarkMask = (1u << kMarkBits) - 1;
-  static_assert(kMarkBits + Past::kBits + kTimeBits == 32, "a ghost is a number");
+  static constexpr uint32_t kTime = kMarkBits + Past::kBits;  // where a slot's time begins
+  static_assert(kTime + kTimeBits == 32, "a ghost is a number");
+
+  // The bit of a ghost's age that says that it is old.
+  static constexpr uint32_t kOld = 1u << (kTimeBits - 1);
+  static bool is_old(uint32_t slot, uint16_t now) { return ((now - (slot >> kTime)) & kOld) != 0; }
 
   struct alignas(32) Bucket {
     uint32_t slots[kSlots];  // 0: free
 
-    // Returns whether a slot has this mark. Compilers do not make vectors of the plain loop.
+    // Compilers do not make vectors of plain loops that do the following.
+
+    // Returns whether a slot has this mark.
     bool may_hold(uint32_t mark) const {
-      typedef uint32_t Four [[gnu::vector_size(16)]];
-      Four all[2];
-      std::memcpy(all, slots, sizeof all);
-      const auto found = ((all[0] & kMarkMask) == mark) | ((all[1] & kMarkMask) == mark);
+      const Pair all = pair();
+      return any(((all.first & kMarkMask) == mark) | ((all.second & kMarkMask) == mark));
+    }
+    // Returns whether a ghost is old.
+    bool has_old(uint16_t now) const {
+      const Pair all = pair();
+      const auto first = ((now - (all.first >> kTime)) & kOld) != 0;
+      const auto second = ((now - (all.second >> kTime)) & kOld) != 0;
+      return any((first & (all.first != 0)) | (second & (all.second != 0)));
+    }
+
+   private:
+    typedef uint32_t Four [[gnu::vector_size(16)]];
+    struct Pair {
+      Four first, second;
+    };
+    Pair pair() const {
+      Pair all;
+      std::memcpy(&all, slots, sizeof all);
+      return all;
+    }
+    template <class Lanes>
+    static bool any(const Lanes &lanes) {
       uint64_t halves[2];
-      std::memcpy(halves, &found, sizeof halves);
+      std::memcpy(halves, &lanes, sizeof halves);
       return (halves[0] | halves[1]) != 0;
     }
   };
@@ -150,8 +177,7 @@ class PastGhosts {
     return &buckets_[uint64_t{hash_position(hash)} * count_ >> 32];
   }
   static Ghost ghost_of(uint32_t slot) {
-    return {Past(slot >> kMarkBits & Past::kMask),
-            static_cast<uint16_t>(slot >> (kMarkBits + Past::kBits))};
+    return {Past(slot >> kMarkBits & Past::kMask), static_cast<uint16_t>(slot >> kTime)};
   }
 
   void make(uint64_t buckets) noexcept {
