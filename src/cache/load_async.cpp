@@ -29,6 +29,7 @@ void Cache::answer(Waiter &waiter, Answers &answers) {
     // From now on, the lease belongs to no thread.
     flight.loader.store(0, std::memory_order_relaxed);
     Now now(clock_);
+    if (waiter.forces) shard.find_old(flight, now);
     flight.start = loads_.start(now);
     waiter.done(waiter.user_data, CT_LEASED, nullptr, reinterpret_cast<ct_lease *>(&flight));
   } else if (waiter.state == Waiter::kAnswered) {
@@ -63,6 +64,7 @@ ct_status Cache::join_at_once(const Probe &probe, bool forces, Waiter *waiter, c
       const Landing landing = shard.check_in(*hold.flight, 0, false, out, waiter);
       if (landing == Landing::kNotYet && waiter != nullptr) return CT_PENDING;
       status = status_of(landing, *hold.flight);
+      if (landing == Landing::kLeased && forces) shard.find_old(*hold.flight, now);
       if (landing != Landing::kLeased) shard.leave(*hold.flight, answers);
       if (landing == Landing::kGivenUp) continue;
     }

@@ -495,3 +495,25 @@ TEST(without_memory_nobody_waits) {
   fixture_close(&f);
   assert_int_equal(0, allocator.blocks);
 }
+
+/* What it takes over was to renew a value, so it is told of that as if it had come first. */
+ASYNC_TEST(forced_waiter_that_takes_a_lease_over_knows_the_old_value) {
+  for (int misses = 0; misses < 2; misses++) {
+    told first = {0}, second = {0};
+    ct_load_options how = CT_LOAD_OPTIONS_INIT;
+    how.flags = CT_LOAD_FORCE;
+    set_text(f->cache, "a", "1");
+    assert_status(CT_LEASED, ct_get_or_lease_async(f->cache, "a", 1, &how, on_done, &first, NULL,
+                                                   &first.lease, NULL));
+    assert_status(CT_PENDING, ct_get_or_lease_async(f->cache, "a", 1, &how, on_done, &second, NULL,
+                                                    &second.lease, &second.wait));
+    ct_lease_abandon(first.lease);
+    assert_was_told(CT_LEASED, "", &second);
+    if (misses != 0) {
+      ct_lease_fail(second.lease, CT_MISS);
+    } else {
+      assert_status(CT_OK, ct_lease_keep(second.lease, NULL));
+    }
+    assert_text_quietly(f->cache, "a", misses != 0 ? NULL : "1");
+  }
+}

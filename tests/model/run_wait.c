@@ -101,6 +101,15 @@ static void start_anew(run *r, open_wait *w) {
                             .stamp = s.stamp});
 }
 
+/* Who loads even if there is a value renews that. */
+static void take_over(run *r, const open_wait *w) {
+  open_lease l = {.lease = w->got, .key = w->key, .started = r->model.now};
+  l.renews = l.forced = w->forces && model_is_kept(&r->model, w->key);
+  l.stamp = r->model.entries[w->key].stamp;
+  if (l.renews) pin(r, l.stamp);
+  add_lease(r, l);
+}
+
 void follow_giving_up(run *r, const open_lease *l) {
   open_wait *w = next_wait(r, l->lease, 0);
   if (w == NULL) return;
@@ -108,7 +117,7 @@ void follow_giving_up(run *r, const open_lease *l) {
     r->model.stats.misses++;
     end_wait(r, w, CT_LEASED, 0);
     check(r, w->got == l->lease);
-    add_lease(r, (open_lease){.lease = w->got, .key = w->key, .started = r->model.now});
+    take_over(r, w);
     return;
   }
   /* The load that they wait for from now on may have the same address. */
@@ -150,7 +159,9 @@ static void begin_wait(run *r, open_wait *w) {
   if (r->lease_count > 0 && !one_in(r, 3))
     key = r->key = r->leases[below(r, (uint64_t)r->lease_count)].key;
   const bool has_handle = !one_in(r, 4);
-  *w = (open_wait){.run = r, .key = key, .forces = one_in(r, 6)};
+  /* Mostly where there is a value, which a lease that is taken over renews. */
+  const uint64_t share = model_is_kept(&r->model, key) ? 4 : 1;
+  *w = (open_wait){.run = r, .key = key, .forces = below(r, 6) < share};
   w->cancels = has_handle && one_in(r, 3);
   ct_load_options options = CT_LOAD_OPTIONS_INIT;
   options.flags = w->forces ? CT_LOAD_FORCE : 0;
