@@ -523,8 +523,9 @@ class alignas(64) Shard {
   // Returns whether an entry that is gone may still be served.
   bool is_served_stale(Entry *e, Now &now) const CT_REQUIRES(lock_) {
     const Layout &layout = map_.entries.layout();
-    return layout.stale != 0 && now() < layout.leaves_at(*layout.lifetime(e)) &&
-           !map_.entries.is_invalidated(e);
+    // What is gone without being invalidated has a lifetime.
+    return layout.stale != 0 && !map_.entries.is_invalidated(e) &&
+           now() < layout.leaves_at(*layout.lifetime(e));
   }
   // Returns whether loading calls may be given the entry.
   bool may_serve(Entry *e, Now &now) const CT_REQUIRES(lock_) {
