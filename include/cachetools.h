@@ -1300,11 +1300,11 @@ typedef ct_status (*ct_loader_fn)(void *user_data, const void *key, size_t key_s
  *              NULL
  * @return CT_OK; CT_STALE: out is past its deadline, and a renewal has failed or is on its way;
  *         CT_MISS or a failure that a load returned, or CT_MISS that is remembered (see Negative
- *         caching); CT_ERR_RECURSION if a ct_get_or_load
- *         further up this thread is loading the key, or if waiting would close a ring of threads
- *         that wait for each other in this cache (for loads or for turns of ct_compute); CT_BUSY
- *         if load returned it, or in a single-threaded cache if the key is leased;
- *         CT_ERR_CALLBACK; CT_ERR_INVALID; CT_ERR_NOMEM
+ *         caching); CT_ERR_RECURSION if a ct_get_or_load further up this thread is loading the key,
+ *         even if its loader has deleted it, or if waiting would close a ring of threads that wait
+ *         for each other in this cache (for loads or for turns of ct_compute); CT_BUSY if load
+ *         returned it, or in a single-threaded cache if the key is leased; CT_ERR_CALLBACK;
+ *         CT_ERR_INVALID; CT_ERR_NOMEM
  *
  * Ownership: ct_value_release gives *out back.
  * Threads:   waits as long as it takes. Never ask for a key whose lease this thread holds: the call

@@ -1493,6 +1493,9 @@ class cache {
    *
    * If the load throws, all who wait fail: with loader_threw, or, where values are pointers, with
    * what it threw.
+   *
+   * The load may load other keys. To load its own, even once it has erased it, also by a ring of
+   * threads that wait for each other, throws an error with CT_ERR_RECURSION.
    */
   template <class Load>
   result get_or_load(key_argument key, Load &&load) {

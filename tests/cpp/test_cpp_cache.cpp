@@ -551,6 +551,14 @@ TEST(loader_may_load_other_keys_and_not_its_own) {
                       3, [&](int key) { return *it.get_or_load(key, [](int) { return 1; }); });
                 }));
   assert_false(it.contains(3));
+  /* Even once it has erased it. */
+  assert_status(CT_ERR_RECURSION, failure_of([&] {
+                  it.get_or_load(4, [&](int key) {
+                    it.erase(key);
+                    return *it.get_or_load(key, [](int) { return 1; });
+                  });
+                }));
+  assert_false(it.contains(4));
 }
 
 TEST(lease_is_fulfilled_or_given_up) {

@@ -293,6 +293,13 @@ POINTER_TEST(key_that_is_being_loaded_by_this_thread_is_not_waited_for) {
                 }));
   assert_false(it.contains(1));
   assert_false(it.contains(2));
+  assert_status(CT_ERR_RECURSION, failure_of([&] {
+                  it.get_or_load(1, [&](int key) {
+                    it.erase(key);
+                    return it.get_or_load(key, [](int) { return make(1); });
+                  });
+                }));
+  assert_false(it.contains(1));
   assert_int_equal(1, it.get_or_load(1, [](int) { return make(1); })->number);
 }
 

@@ -283,8 +283,8 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     /// own caller only. If the key is removed meanwhile, or the value weighs too much or is dead on
     /// arrival, it is also for those who wait already, but not kept.
     ///
-    /// The loader may load other keys of the same cache. To load the same key, also by a ring of
-    /// threads that wait for each other, is [`Error::RECURSION`].
+    /// The loader may load other keys of the same cache. To load the same key, even once it has
+    /// removed that, also by a ring of threads that wait for each other, is [`Error::RECURSION`].
     ///
     /// With [`refresh_ahead`](Builder::refresh_ahead) and [`stale`](Builder::stale), a loader also
     /// renews a value that is there, while others get the old one, which serves if that fails: it may

@@ -308,7 +308,8 @@ impl ByteCache {
     /// However many threads ask, one of them loads, and the others wait for its value. A loader
     /// returns `None` if there is no such value. A loader that fails, or finds nothing, does so for
     /// all who wait at that moment; a failure is [`Error::LOAD`] to these. Whoever comes later loads
-    /// anew. To load a key within its own loader is [`Error::RECURSION`].
+    /// anew. To load a key within its own loader, even once that has removed it, is
+    /// [`Error::RECURSION`].
     ///
     /// With [`refresh_ahead`](crate::Builder::refresh_ahead) and [`stale`](crate::Builder::stale), a
     /// loader also renews a value that is there, and the old one serves if that fails: it may be past
