@@ -5,7 +5,8 @@
  * Checked: the library refuses what the header rules out, and nothing else. A cache that was
  * made has the options that it was given, hands its callbacks their user_data, answers a few
  * calls with statuses that the header names, and gives back all of its memory. The callbacks
- * answer anything. Each struct lies in a block of its own size, so that a sanitizer sees what is
+ * answer anything. What a loader answers comes out of its call, and who waits without a thread is
+ * told exactly once. Each struct lies in a block of its own size, so that a sanitizer sees what is
  * read or written beyond. */
 #define _POSIX_C_SOURCE 200809L /* posix_memalign, strcasecmp */
 #include <cachetools.h>
@@ -257,8 +258,27 @@ static bool is_policy(int32_t policy) {
 
 static const uint32_t kKnownFlags = CT_FLAG_SINGLE_THREADED | CT_FLAG_NO_STATS |
                                     CT_FLAG_PRECISE_CLOCK | CT_FLAG_KEEP_NOTHING |
-                                    CT_FLAG_DROP_LOADED |
-                                    CT_FLAG_COST_BY_TIME | CT_FLAG_CURVE;
+                                    CT_FLAG_DROP_LOADED | CT_FLAG_COST_BY_TIME | CT_FLAG_CURVE;
+
+/* What is to be below ttl mostly is. */
+static uint64_t draw_below_ttl(const ct_options *o) {
+  return one_in(8) ? draw_number() : below(o->ttl == 0 || o->ttl > 200 ? 200 : o->ttl);
+}
+
+static void draw_freshness(ct_options *o) {
+  if (one_in(2)) o->refresh_ahead = draw_below_ttl(o);
+  if (one_in(2)) o->stale = draw_number();
+  if (one_in(2)) o->retry = draw_number();
+  if (one_in(2)) o->negative_ttl = draw_number();
+  if (one_in(4)) o->jitter = draw_below_ttl(o);
+}
+
+static bool may_be_fresh(const ct_options *o) {
+  if (o->ttl != 0 && o->refresh_ahead >= o->ttl) return false;
+  if (o->jitter != 0 && (o->jitter >= o->ttl || o->refresh_ahead >= o->ttl - o->jitter))
+    return false;
+  return o->stale == 0 || o->retry != 0 || o->ttl != 0 || o->refresh_ahead != 0;
+}
 
 static drawn draw_options(void) {
   drawn d = {0};
@@ -284,6 +304,7 @@ static drawn draw_options(void) {
   if (o.policy == CT_POLICY_CUSTOM ? !one_in(8) : one_in(16))
     o.custom = d.custom = draw_custom(&custom_is_right);
   if (one_in(2)) o.allocator = d.allocator = draw_allocator(&allocator_is_right);
+  if (one_in(2)) draw_freshness(&o);
   d.options = draw_struct(&o, sizeof o, &struct_is_right);
   it.asked = o;
   it.may_lack_memory = o.allocator != NULL;
@@ -296,6 +317,7 @@ static drawn draw_options(void) {
   if ((o.flags & CT_FLAG_CURVE) != 0 &&
       ((o.flags & CT_FLAG_NO_STATS) != 0 || o.policy == CT_POLICY_CUSTOM))
     d.is_right = false;
+  if (!may_be_fresh(&o)) d.is_right = false;
   if (o.policy == CT_POLICY_TTL && o.ttl == 0) d.is_right = false;
   if (o.policy == CT_POLICY_TLRU && o.ttu == NULL) d.is_right = false;
   if (o.policy == CT_POLICY_CUSTOM && (o.custom == NULL || !custom_is_right)) d.is_right = false;
@@ -312,6 +334,7 @@ static void free_drawn(const drawn *d) {
 
 /* Checks that the header names the status for any call that this program makes. */
 static void require_status(ct_status status) {
+  require(status != CT_STALE || it.asked.stale != 0);
   if (status >= CT_OK && status <= CT_PENDING) return;
   if (status == CT_ERR_NOMEM && it.may_lack_memory) return;
   if (status == CT_ERR_CALLBACK && it.asked.policy == CT_POLICY_CUSTOM) return;
@@ -383,24 +406,292 @@ static void store_with(ct_cache *cache) {
   free(entry);
 }
 
-static void load(ct_cache *cache) {
+/* ---- Loads ---------------------------------------------------------------------------------- */
+
+/* Ends a lease in one of the four ways. */
+static void end_lease(ct_lease *lease, bool may_keep) {
+  static const int32_t kFailures[] = {CT_MISS, CT_ERR_IO, 1000, CT_ERR_RECURSION, CT_OK};
+  ct_value value = CT_VALUE_INIT;
+  bool is_right;
+  ct_entry_options *entry = draw_entry(&is_right);
+  if (is_right && (entry->flags & (kConditions | CT_ENTRY_KEEP_TTL)) != 0) is_right = false;
+  switch (below(5)) {
+    case 0:
+      ct_lease_abandon(lease);
+      break;
+    case 1:
+      ct_lease_fail(lease, (ct_status)kFailures[below(sizeof kFailures / sizeof *kFailures)]);
+      break;
+    case 2: {
+      if (is_right && (entry->flags & CT_ENTRY_TAGS) != 0) is_right = false;
+      const ct_status status = ct_lease_keep(lease, entry);
+      if (!may_keep || status != CT_ERR_INVALID) require_judged(is_right && may_keep, status);
+      break;
+    }
+    default:
+      require_judged(is_right, ct_lease_fulfil(lease, bytes, draw_size(), entry, &value));
+      break;
+  }
+  ct_value_release(&value);
+  free(entry);
+}
+
+static void lease(ct_cache *cache) {
   const ct_bytes key = draw_key();
   ct_value value;
   ct_lease *lease;
   const ct_status status = ct_get_or_lease(cache, key.data, key.size, 0, &value, &lease);
   require_status(status);
   require((lease != NULL) == (status == CT_LEASED || status == CT_RENEW));
+  require(status != CT_BUSY && status != CT_PENDING);
   ct_value_release(&value);
-  if (lease == NULL) return;
-  bool is_right;
-  ct_entry_options *entry = draw_entry(&is_right);
-  if (is_right && (entry->flags & (kConditions | CT_ENTRY_KEEP_TTL)) != 0) is_right = false;
-  if (one_in(4))
-    ct_lease_abandon(lease);
+  if (lease != NULL) end_lease(lease, status == CT_RENEW);
+}
+
+/* Draws how to load. *is_right tells whether a call may get it. It may wait for as long as it likes:
+ * nobody else loads. */
+static ct_load_options *draw_load(bool *is_right) {
+  ct_load_options o = CT_LOAD_OPTIONS_INIT;
+  o.flags = (uint32_t)(one_in(16) ? draw_number() : below(2));
+  if (one_in(16)) o.reserved = (uint32_t)draw_number();
+  if (one_in(4)) o.timeout_ns = draw_number();
+  if (one_in(4)) o.stale_after_ns = draw_number();
+  ct_load_options *block = draw_struct(&o, sizeof o, is_right);
+  if (o.flags > CT_LOAD_FORCE || o.reserved != 0) *is_right = false;
+  return block;
+}
+
+/* What a loader was asked, and what is to come of it. */
+typedef struct loader {
+  int calls;
+  ct_status told; /* to the caller */
+} loader;
+
+/* Hands back anything for one key, or nothing. Returns what its caller is to be told, if the loader
+ * answers CT_OK. nothing: what becomes of a result that nothing is done with. */
+static ct_status fill(ct_result *result, ct_status nothing) {
+  ct_bytes old;
+  const bool has_old = ct_result_old(result, &old) == CT_OK;
+  require(has_old == (old.data != NULL));
+  ct_status told = nothing;
+  if (!one_in(8)) told = ct_result_set(result, bytes, draw_size());
+  if (one_in(8)) ct_result_ttl(result, draw_number());
+  if (one_in(8)) ct_result_deadline(result, draw_number());
+  if (one_in(8)) ct_result_discard(result);
+  if (one_in(8)) ct_result_tag(result, "a", 1);
+  const bool weighs = one_in(8);
+  if (weighs) ct_result_weight(result, draw_number());
+  const bool keeps = one_in(8);
+  if (keeps) ct_result_keep_ttl(result);
+  if (one_in(8)) {
+    ct_result_not_modified(result);
+    told = has_old ? CT_OK : CT_ERR_CALLBACK;
+  }
+  const bool by_memory = it.asked.weight_kind == CT_WEIGHT_MEMORY && it.asked.weigher == NULL;
+  if (told == CT_OK && (keeps || (weighs && by_memory))) told = CT_ERR_CALLBACK;
+  return told;
+}
+
+/* Draws what a loader answers. *told becomes what its caller is told. */
+static ct_status draw_answer(ct_status *told) {
+  static const int32_t kAnswers[] = {CT_MISS,   CT_BUSY,   CT_ERR_IO,       1000,
+                                     INT32_MIN, INT32_MAX, CT_ERR_CALLBACK, CT_ERR_RECURSION};
+  if (!one_in(4)) return CT_OK;
+  if (one_in(4)) {
+    *told = CT_ERR_CALLBACK; /* as these are not for a loader */
+    return (ct_status)(one_in(2) ? CT_EXISTS + (int32_t)below(2) : 100 + (int32_t)below(900));
+  }
+  return *told = (ct_status)kAnswers[below(sizeof kAnswers / sizeof *kAnswers)];
+}
+
+static ct_status on_load(void *user_data, const void *key, size_t key_size, ct_result *result) {
+  loader *self = user_data;
+  require(key != NULL && key_size < 5 && self->calls++ == 0);
+  self->told = fill(result, CT_ERR_CALLBACK);
+  return draw_answer(&self->told);
+}
+
+static bool has_value(ct_status status) {
+  return status == CT_OK || status == CT_STALE;
+}
+
+/* Whether a call may return that status whose key is loaded with that end. A value that is there
+ * already may serve instead of a failure. */
+static bool may_answer(ct_status status, ct_status told) {
+  if (status == told) return true;
+  const bool lacks_memory = it.may_lack_memory;
+  const bool is_misled = it.asked.policy == CT_POLICY_CUSTOM; /* by a victim that is none */
+  if (status == CT_ERR_NOMEM) return lacks_memory;
+  if (status == CT_ERR_CALLBACK) return is_misled;
+  if (!has_value(status) || told == CT_MISS) return false;
+  if (told == CT_BUSY || told == CT_ERR_RECURSION) return false; /* no failures of the value */
+  return told != CT_OK || lacks_memory || is_misled;
+}
+
+static void load_with(ct_cache *cache, ct_bytes key, const ct_load_options *options, bool is_right,
+                      bool may_be_busy) {
+  loader self = {0};
+  ct_value value;
+  const ct_status status =
+      ct_get_or_load_with(cache, key.data, key.size, on_load, &self, options, &value);
+  if (!is_right)
+    require(status == CT_ERR_INVALID && self.calls == 0);
+  else if (self.calls != 0)
+    require(may_answer(status, self.told));
   else
-    require_judged(is_right, ct_lease_fulfil(lease, bytes, draw_size(), entry, &value));
+    require(has_value(status) || status == CT_MISS || (status == CT_BUSY && may_be_busy) ||
+            (status == CT_ERR_NOMEM && it.may_lack_memory));
+  require(has_value(status) == (value.data != NULL));
+  require(status != CT_STALE || it.asked.stale != 0);
   ct_value_release(&value);
-  free(entry);
+}
+
+static void load(ct_cache *cache) {
+  bool is_right = true;
+  ct_load_options *options = one_in(4) ? NULL : draw_load(&is_right);
+  load_with(cache, draw_key(), options, is_right, false);
+  free(options);
+}
+
+/* What a loader of many keys was asked. A key is known by its size. */
+enum { kKeySizes = 5 };
+
+typedef struct many {
+  int calls;
+  bool asked[kKeySizes];
+  ct_status told[kKeySizes];
+} many;
+
+static ct_status on_load_many(void *user_data, const ct_bytes *keys, size_t count,
+                              ct_result *const *results) {
+  static const int32_t kFailures[] = {CT_MISS, CT_BUSY, CT_ERR_IO, 1000};
+  many *self = user_data;
+  require(count > 0 && count <= kKeySizes && self->calls++ == 0);
+  for (size_t i = 0; i < count; i++) {
+    require(keys[i].size < kKeySizes && !self->asked[keys[i].size]);
+    ct_status *told = &self->told[keys[i].size];
+    self->asked[keys[i].size] = true;
+    *told = fill(results[i], CT_MISS);
+    if (!one_in(8)) continue;
+    *told = (ct_status)kFailures[below(sizeof kFailures / sizeof *kFailures)];
+    ct_result_fail(results[i], *told);
+  }
+  ct_status told = CT_OK;
+  const ct_status answer = draw_answer(&told);
+  for (size_t i = 0; i < count && told != CT_OK; i++) self->told[keys[i].size] = told;
+  return answer;
+}
+
+static void load_many(ct_cache *cache) {
+  enum { kMost = 6 };
+  many self = {0};
+  size_t ends[kMost];
+  size_t sizes[kMost];
+  ct_value values[kMost];
+  ct_status statuses[kMost];
+  ct_value *const out = one_in(4) ? NULL : values;
+  const size_t count = below(kMost + 1);
+  for (size_t i = 0, end = 0; i < count; i++) ends[i] = end += sizes[i] = below(kKeySizes);
+  bool is_right = true;
+  ct_load_options *options = one_in(4) ? NULL : draw_load(&is_right);
+  const ct_status status =
+      ct_get_or_load_many(cache, bytes, ends, count, on_load_many, &self, options, out, statuses);
+  free(options);
+  if (is_right)
+    require(status == CT_OK || (status == CT_ERR_NOMEM && it.may_lack_memory));
+  else
+    require(status == CT_ERR_INVALID);
+  if (status != CT_OK) require(self.calls == 0);
+  for (size_t i = 0; i < count; i++) {
+    if (status != CT_OK)
+      require(statuses[i] == CT_OK);
+    else if (self.asked[sizes[i]])
+      require(may_answer(statuses[i], self.told[sizes[i]]));
+    else
+      require(has_value(statuses[i]) || statuses[i] == CT_MISS ||
+              (statuses[i] == CT_ERR_NOMEM && it.may_lack_memory));
+    if (out == NULL) continue;
+    require((status == CT_OK && has_value(statuses[i])) == (out[i].data != NULL));
+    ct_value_release(&out[i]);
+  }
+}
+
+/* ---- Waiting without a thread --------------------------------------------------------------- */
+
+typedef struct waiter {
+  ct_wait *wait;
+  int calls;
+} waiter;
+
+static void on_done(void *user_data, ct_status status, const ct_value *value, ct_lease *lease) {
+  waiter *self = user_data;
+  self->calls++;
+  require(status != CT_BUSY && status != CT_PENDING);
+  require((lease != NULL) == (status == CT_LEASED || status == CT_RENEW));
+  require((value != NULL) == (has_value(status) || status == CT_RENEW));
+  require(value == NULL || (value->data != NULL && value->pin != 0));
+  if (lease != NULL) end_lease(lease, true);
+}
+
+/* Returns what the call returned. */
+static ct_status wait_for(ct_cache *cache, ct_bytes key, bool forces, waiter *self,
+                          ct_lease **lease) {
+  ct_load_options options = CT_LOAD_OPTIONS_INIT;
+  options.flags = forces ? CT_LOAD_FORCE : 0;
+  ct_value value;
+  const ct_status status = ct_get_or_lease_async(cache, key.data, key.size, &options, on_done, self,
+                                                 &value, lease, &self->wait);
+  require_status(status);
+  require(status != CT_BUSY && self->calls == 0);
+  require((self->wait != NULL) == (status == CT_PENDING));
+  require((*lease != NULL) == (status == CT_LEASED || status == CT_RENEW));
+  require((value.data != NULL) == (has_value(status) || status == CT_RENEW));
+  ct_value_release(&value);
+  return status;
+}
+
+/* Some wait for a lease, which then ends: then each of them was told, unless it was cancelled. */
+static void lease_async(ct_cache *cache) {
+  enum { kWaiters = 3 };
+  waiter waiters[kWaiters] = {{0}};
+  ct_lease *lease, *other;
+  bool is_right;
+  const ct_bytes key = draw_key();
+  ct_load_options *options = draw_load(&is_right);
+  if (one_in(2) && is_right) options->timeout_ns = options->stale_after_ns = 0;
+  if (is_right && (options->timeout_ns != 0 || options->stale_after_ns != 0)) is_right = false;
+  const ct_status status = ct_get_or_lease_async(cache, key.data, key.size, options, on_done,
+                                                 waiters, NULL, &lease, NULL);
+  free(options);
+  require_judged(is_right, status);
+  require((lease != NULL) == (status == CT_LEASED || status == CT_RENEW));
+  require(status != CT_PENDING && status != CT_BUSY);
+  if (lease == NULL) return;
+  for (int i = 0; i < kWaiters; i++) {
+    const ct_status waits = wait_for(cache, key, one_in(2), &waiters[i], &other);
+    if (other != NULL) end_lease(other, true);
+    require(other == NULL || waits != CT_PENDING);
+  }
+  if (one_in(4)) {
+    ct_load_options soon = CT_LOAD_OPTIONS_INIT;
+    soon.timeout_ns = 1;
+    load_with(cache, key, &soon, true, true);
+  }
+  bool is_told[kWaiters];
+  for (int i = 0; i < kWaiters; i++) {
+    is_told[i] = waiters[i].wait != NULL;
+    if (!is_told[i] || !one_in(4)) continue;
+    if (ct_wait_cancel(waiters[i].wait))
+      is_told[i] = false;
+    else
+      require(waiters[i].calls == 1);
+    waiters[i].wait = NULL;
+  }
+  end_lease(lease, true);
+  for (int i = 0; i < kWaiters; i++) {
+    require(waiters[i].calls == (is_told[i] ? 1 : 0));
+    require(!ct_wait_cancel(waiters[i].wait));
+  }
 }
 
 /* Makes the calls that fill structs. They may write nothing beyond the size of the struct, and
@@ -439,7 +730,7 @@ static void call(ct_cache *cache) {
   ct_value value = CT_VALUE_INIT;
   ct_value other = CT_VALUE_INIT;
   char buffer[64];
-  switch (below(16)) {
+  switch (below(20)) {
     case 0:
       require_status(ct_get(cache, key.data, key.size, &value));
       break;
@@ -478,10 +769,19 @@ static void call(ct_cache *cache) {
       require_status(ct_setdefault(cache, key.data, key.size, bytes, draw_size(), &value));
       break;
     case 12:
-      load(cache);
+      lease(cache);
       break;
     case 13:
       store_with(cache);
+      break;
+    case 14:
+      load(cache);
+      break;
+    case 15:
+      load_many(cache);
+      break;
+    case 16:
+      lease_async(cache);
       break;
     default:
       require_status(ct_set(cache, key.data, key.size, bytes, draw_size()));
@@ -497,6 +797,13 @@ static void use(ct_cache *cache) {
 
 /* ---- Caches and memos ----------------------------------------------------------------------- */
 
+/* A tenth of the lifetime, unless it was asked for. */
+static uint64_t retry_of(const ct_options *o) {
+  if (o->retry != 0 || (o->refresh_ahead == 0 && o->stale == 0)) return o->retry;
+  const uint64_t whole = o->ttl != 0 ? o->ttl : o->refresh_ahead;
+  return whole < 10 ? 1 : whole / 10;
+}
+
 static void require_in_force(ct_cache *cache) {
   ct_options o = CT_OPTIONS_INIT;
   require(ct_cache_options(cache, &o) == CT_OK);
@@ -506,6 +813,9 @@ static void require_in_force(ct_cache *cache) {
   require((o.flags | CT_FLAG_KEEP_NOTHING) == (asked->flags | CT_FLAG_KEEP_NOTHING));
   require(((o.flags & CT_FLAG_KEEP_NOTHING) != 0) == (o.maxsize == 0));
   require(o.ttl == asked->ttl && o.tti == asked->tti);
+  require(o.refresh_ahead == asked->refresh_ahead && o.stale == asked->stale);
+  require(o.negative_ttl == asked->negative_ttl && o.jitter == asked->jitter);
+  require(o.retry == retry_of(asked));
   require(o.seed == asked->seed || asked->seed == 0);
   require(o.user_data == asked->user_data && o.timer == asked->timer && o.ttu == asked->ttu);
   require(o.weigher == asked->weigher && o.choice == asked->choice);
@@ -571,7 +881,7 @@ static void use_memo(ct_memo *memo) {
         break;
       default: {
         const ct_status status = ct_memo_call(memo, &someone, NULL, &value);
-        require((status == CT_OK) == (value.data != NULL));
+        require(has_value(status) == (value.data != NULL));
         ct_value_release(&value);
         break;
       }
