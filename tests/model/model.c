@@ -131,6 +131,7 @@ static void fill(model *m, int key, uint64_t stamp, size_t size, uint64_t weight
   entry->weight = weight;
   entry->age_deadline = age_deadline;
   entry->retry_at = 0;
+  entry->jitter = 0;
   entry->idle_deadline = m->tti == 0 ? CT_NEVER : model_sum(m->now, m->tti);
 }
 

@@ -19,6 +19,7 @@ typedef struct model_entry {
   uint64_t age_deadline;  /* from the write; CT_NEVER: none */
   uint64_t idle_deadline; /* from the last use; CT_NEVER: none */
   uint64_t retry_at;      /* no renewal is tried before */
+  uint64_t jitter;        /* age_deadline is this much too late at most; 0: it is known */
   uint64_t frequency;     /* 0 unless the policy counts */
   unsigned tags;          /* a bit for each */
 } model_entry;

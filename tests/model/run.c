@@ -110,6 +110,8 @@ static void finish_step(run *r) {
   check_equal(r, r->choice_count, r->choice_taken);
   check_drops(r);
   if (r->options.policy == CT_POLICY_CUSTOM) check_custom_weights(r);
+  for (int i = 0; i < r->model.count; i++)
+    check_equal(r, 0, r->model.entries[r->model.order[i]].jitter);
   if (r->model.count < 24 || r->step % 16 == 0) {
     const char *problem = ct_validate(r->cache);
     if (problem != NULL) mismatch(r, __FILE__, __LINE__, problem);

@@ -233,6 +233,7 @@ static ct_status follow_keep(run *r, request q, uint64_t stamp, bool overtaken) 
     q.weight = r->copies[stamp].weight;
   }
   const uint64_t deadline = age_deadline(r, &q);
+  const uint64_t jitter = most_jitter(r, &q);
   if (!has_old(r, q.key, stamp)) {
     if (r->options.drop != NULL) {
       m->stats.rejections += deadline <= m->now;
@@ -241,7 +242,7 @@ static ct_status follow_keep(run *r, request q, uint64_t stamp, bool overtaken) 
     r->copies[stamp].walked = false;
     const ct_status status =
         follow_load(r, &q, ct_contains(r->cache, key_data(r, q.key), key_size(r, q.key)));
-    learn_weight(r, q.key);
+    learn(r, q.key);
     return status;
   }
   if (deadline <= m->now) {
@@ -250,6 +251,7 @@ static ct_status follow_keep(run *r, request q, uint64_t stamp, bool overtaken) 
     return CT_NOT_STORED;
   }
   entry->age_deadline = deadline;
+  entry->jitter = jitter;
   entry->idle_deadline = m->tti == 0 ? CT_NEVER : model_sum(m->now, m->tti);
   entry->retry_at = 0;
   return CT_OK;
@@ -280,10 +282,11 @@ uint64_t follow_led_load(run *r, plan *p, const service *s, uint64_t started, ct
     count_load(r, started);
     if (p->keeps) {
       follow_keep(r, p->q, s->stamp, p->invalidates);
+      learn(r, key);
     } else if (!p->discards && !p->invalidates) {
       p->q.renews = has_old_place;
       follow_load(r, &p->q, ct_contains(r->cache, key_data(r, key), key_size(r, key)));
-      learn_weight(r, key);
+      learn(r, key);
     } else if (!p->invalidates) {
       reclaim(r);
       if (s->renews && has_old(r, key, s->stamp))
@@ -379,7 +382,7 @@ void do_compute(run *r) {
     expected = CT_NOT_STORED;
   } else if (p.told == CT_OK) {
     expected = follow_store(r, &p.q, status);
-    learn_weight(r, key);
+    learn(r, key);
   } else if (p.told == CT_MISS && found) {
     leave(r, key, CT_CAUSE_REMOVED);
   } else if (p.told == CT_MISS && model_is_kept(m, key)) {
@@ -459,7 +462,7 @@ static void end_lease_by(run *r, const open_lease *l) {
     expected = follow_load(r, &q, status == CT_OK);
   }
   check_equal(r, expected, status);
-  learn_weight(r, q.key);
+  learn(r, q.key);
   if (out != NULL) receive(r, out, q.stamp, NULL, q.size);
   if (!outdated) return;
   open_lease ended = *l;

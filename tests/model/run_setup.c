@@ -47,6 +47,15 @@ static void draw_freshness(run *r) {
     o->retry = 1 + (o->seed >> 58 & 7);
 }
 
+/* Draws from bits of the seed, too. An idle lifetime that may be the shorter one would hide what
+ * jitter has taken off the other. */
+static void draw_jitter(run *r) {
+  ct_options *o = &r->options;
+  if (!r->setup.loads || r->setup.timeless || o->ttl == 0 || (o->seed >> 8 & 1) == 0) return;
+  if (o->tti == 0 || o->tti >= o->ttl)
+    o->jitter = (o->seed >> 9 & 127) % (o->ttl - o->refresh_ahead);
+}
+
 /* Draws from bits of the seed, too. The model knows neither shards nor what memory weighs, nor, if
  * the clock goes back, what is over but still there. */
 static void draw_negatives(run *r) {
@@ -92,6 +101,7 @@ static void draw_setup(run *r, ct_policy policy) {
   if (o->maxsize == 0) o->flags |= CT_FLAG_KEEP_NOTHING;
   draw_lifetimes(r, policy);
   draw_freshness(r);
+  draw_jitter(r);
   draw_negatives(r);
 
   /* Where victims cannot be predicted, the listener has to name them. With queues, it matters

@@ -78,7 +78,7 @@ void do_set_lifetime(run *r) {
   r->model.entries[key].age_deadline = model_sum(r->model.now, ttl);
   if (ttl == 0) r->walk.must[key] = 0;
   if (ttl == 0 && model_is_kept(&r->model, key)) leave(r, key, CT_CAUSE_EXPIRED);
-  learn_weight(r, key);
+  learn(r, key);
 }
 
 void do_expire(run *r) {

@@ -10,13 +10,13 @@ void mismatch(const run *r, const char *file, int line, const char *what) {
       "model: %s (%s:%d)\n"
       "  step %d, %s of key %d, conditions %#x: %s\n"
       "  policy %s, shards %u, flags %#x, maxsize %#" PRIx64 ", weight kind %d%s%s, ttl %" PRIu64
-      ", tti %" PRIu64 ", refresh_ahead %" PRIu64 ", stale %" PRIu64
+      ", jitter %" PRIu64 ", tti %" PRIu64 ", refresh_ahead %" PRIu64 ", stale %" PRIu64
       "%s%s%s%s%s%s, keys %d\n"
       "  now %" PRIu64 ", entries %d, heard %d events, %d taken\n",
       what, file, line, r->step, r->operation, r->key, r->conditions, ct_status_name(r->answer),
       ct_policy_name((ct_policy)o->policy), o->shards, o->flags, o->maxsize, o->weight_kind,
       o->weigher != NULL ? ", weigher" : "", r->setup.huge ? " with huge weights" : "", o->ttl,
-      o->tti, o->refresh_ahead, o->stale, o->ttu != NULL ? ", ttu" : "",
+      o->jitter, o->tti, o->refresh_ahead, o->stale, o->ttu != NULL ? ", ttu" : "",
       o->listener != NULL ? ", listener" : "", o->drop != NULL ? ", drop" : "",
       r->setup.allocator ? ", allocator" : "", r->setup.timeless ? ", timeless" : "",
       r->setup.spare ? ", spare" : "", r->setup.keys, r->model.now, r->model.count, r->heard.count,

@@ -336,6 +336,8 @@ typedef struct request {
 } request;
 
 uint64_t age_deadline(const run *r, const request *q);
+/* How much earlier that may be: jitter takes something off the cache's own lifetime. */
+uint64_t most_jitter(const run *r, const request *q);
 
 /* The most that an entry with so many bytes of key and value weighs where memory is weighed. A
  * block also weighs a twenty-fifth of itself, for free room, so that this room grows with the
@@ -345,8 +347,9 @@ uint64_t most_memory(uint64_t bytes);
 /* Does a store to the model, and returns what it must answer. */
 ct_status follow_store(run *r, const request *q, ct_status answer);
 
-/* Learns a weight that only the cache knows. */
-void learn_weight(run *r, int key);
+/* Learns what only the cache knows of an entry that was stored or kept: its weight where memory is
+ * weighed, and what jitter has taken off its lifetime. */
+void learn(run *r, int key);
 
 void draw_conditions(run *r, request *q);
 /* The pointers stay until the next call. */

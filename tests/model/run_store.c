@@ -20,6 +20,12 @@ uint64_t age_deadline(const run *r, const request *q) {
   return r->options.ttl != 0 ? model_sum(now, r->options.ttl) : CT_NEVER;
 }
 
+uint64_t most_jitter(const run *r, const request *q) {
+  const bool keeps = (q->flags & CT_ENTRY_KEEP_TTL) != 0 && model_is_live(&r->model, q->key);
+  const bool given = (q->flags & (CT_ENTRY_TTL | CT_ENTRY_DEADLINE)) != 0;
+  return keeps || given || r->options.ttu != NULL ? 0 : r->options.jitter;
+}
+
 static uint64_t request_weight(const run *r, const request *q) {
   if ((q->flags & CT_ENTRY_WEIGHT) != 0) return q->weight;
   if (r->options.weigher != NULL) return weight_of(r, prefix_of(q->stamp, q->size), q->size);
@@ -57,6 +63,7 @@ ct_status follow_store(run *r, const request *q, ct_status answer) {
   if (!live && (q->flags & CT_ENTRY_IF_PRESENT) != 0) return CT_MISS;
   if (!live && compares && q->seen->value.pin != 0) return CT_MISS;
   const uint64_t deadline = age_deadline(r, q);
+  const uint64_t jitter = most_jitter(r, q);
   if (deadline <= m->now) {
     if (live) leave(r, q->key, cause_for(r, q->key, CT_CAUSE_REMOVED));
     m->stats.rejections++;
@@ -86,6 +93,7 @@ ct_status follow_store(run *r, const request *q, ct_status answer) {
   } else {
     model_insert(m, q->key, q->stamp, q->size, weight, deadline);
   }
+  m->entries[q->key].jitter = jitter;
   m->entries[q->key].tags = r->copies[q->stamp].tags = q->tags;
   r->copies[q->stamp].weight = weight;
   r->copies[q->stamp].stored = r->copies[q->stamp].cached = true;
@@ -95,9 +103,25 @@ ct_status follow_store(run *r, const request *q, ct_status answer) {
   return CT_OK;
 }
 
-void learn_weight(run *r, int key) {
-  if (weighs_memory(r) && model_is_live(&r->model, key))
-    r->model.entries[key].weight = inspected_weight(r, key);
+/* Neither that of use nor a saturated sum lies before it (run_setup.c). */
+static void learn_deadline(run *r, int key) {
+  model_entry *entry = &r->model.entries[key];
+  const int reads = r->timer_reads;
+  ct_entry_info info = CT_ENTRY_INFO_INIT;
+  const ct_status status = ct_inspect(r->cache, key_data(r, key), key_size(r, key), &info);
+  r->timer_reads = reads;
+  if (status != CT_OK) return; /* what is to be followed yet has removed it */
+  check(r, info.deadline <= entry->age_deadline);
+  check(r, info.deadline >= model_sum(r->model.now, r->options.ttl - entry->jitter));
+  entry->age_deadline = info.deadline;
+  entry->jitter = 0;
+}
+
+void learn(run *r, int key) {
+  if (!model_is_live(&r->model, key)) return;
+  model_entry *entry = &r->model.entries[key];
+  if (weighs_memory(r)) entry->weight = inspected_weight(r, key);
+  if (entry->jitter != 0) learn_deadline(r, key);
 }
 
 static bool takes_weights(const run *r) {
@@ -192,7 +216,7 @@ void do_set(run *r) {
     status = ct_set(r->cache, key, size, value, q.size);
   }
   check_equal(r, follow_store(r, &q, status), status);
-  learn_weight(r, q.key);
+  learn(r, q.key);
 }
 
 void do_setdefault(run *r) {
@@ -214,7 +238,7 @@ void do_setdefault(run *r) {
     expected = follow_store(r, &q, status);
   }
   check_equal(r, expected, status);
-  if (!found) learn_weight(r, q.key);
+  if (!found) learn(r, q.key);
   if (out == NULL) return;
   if (found)
     receive_entry(r, out, q.key);
@@ -242,7 +266,7 @@ void do_set_seen(run *r) {
   const ct_status status =
       ct_set_with(r->cache, key_data(r, key), key_size(r, key), buffer, q.size, &options);
   check_equal(r, follow_store(r, &q, status), status);
-  learn_weight(r, key);
+  learn(r, key);
 }
 
 /* A value of 8 bytes is its stamp, so that what is added leads to the next one. */
@@ -284,7 +308,7 @@ void do_add(run *r) {
       m->stats.hits += found;
       m->stats.misses += !found;
     }
-    learn_weight(r, key);
+    learn(r, key);
   }
   check_equal(r, expected, status);
   const bool tells = expected == CT_OK || expected == CT_NOT_STORED;
@@ -336,7 +360,7 @@ void do_set_many(run *r) {
     if (one < 0 && expected == CT_OK) expected = one;
   }
   check_equal(r, expected, status);
-  for (size_t i = 0; i < count; i++) learn_weight(r, requests[i].key);
+  for (size_t i = 0; i < count; i++) learn(r, requests[i].key);
 }
 
 void do_invalid(run *r) {
