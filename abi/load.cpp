@@ -140,11 +140,6 @@ void ct_load_options_init(ct_load_options *options, size_t struct_size) {
   ct::init_struct(options, struct_size, ct_load_options CT_LOAD_OPTIONS_INIT);
 }
 
-ct_status ct_get_or_load(ct_cache *cache, const void *key, size_t key_size, ct_loader_fn load,
-                         void *user_data, ct_value *out) {
-  return ct_get_or_load_with(cache, key, key_size, load, user_data, nullptr, out);
-}
-
 namespace {
 
 // Returns false if the options are not allowed.
@@ -163,6 +158,16 @@ bool read_patience(const ct_load_options *options, ct::Cache::Patience *patience
 }
 
 }  // namespace
+
+// Of its own, since a hit has no time to read options that are not there.
+ct_status ct_get_or_load(ct_cache *cache, const void *key, size_t key_size, ct_loader_fn load,
+                         void *user_data, ct_value *out) {
+  ct::zero(out);
+  const ct_status status = ct::check_key(cache, key, key_size);
+  if (status != CT_OK) return status;
+  if (load == nullptr) return CT_ERR_INVALID;
+  return ct::unwrap(cache)->get_or_load(ct::bytes(key, key_size), {}, load, user_data, out);
+}
 
 ct_status ct_get_or_load_with(ct_cache *cache, const void *key, size_t key_size, ct_loader_fn load,
                               void *user_data, const ct_load_options *options, ct_value *out) {
