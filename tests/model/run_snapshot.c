@@ -58,7 +58,7 @@ static void check_kept(run *r, ct_cache *cache) {
 
 static void check_loaded_order(run *r, ct_cache *cache) {
   uint64_t live[MODEL_KEYS];
-  const int count = list_live(r, live);
+  int count = list_live(r, live);
   ct_iter *iter;
   check_equal(r, CT_OK, ct_iter_new(cache, CT_ORDER_COLDEST, &iter));
   int at = 0;
@@ -66,9 +66,11 @@ static void check_loaded_order(run *r, ct_cache *cache) {
     const int number = r->key = key_number(r, key.data, key.size);
     while (at < count && live[at] != r->model.entries[number].stamp) {
       /* This entry was not kept. */
-      memmove(&live[at], &live[at + 1], sizeof live[0] * (size_t)(MODEL_KEYS - 1 - at));
+      count--;
+      memmove(&live[at], &live[at + 1], sizeof live[0] * (size_t)(count - at));
       check(r, ct_maxsize(cache) != CT_UNBOUNDED);
     }
+    check(r, at < count);
     check_equal(r, live[at], r->model.entries[number].stamp);
   }
   ct_iter_free(iter);

@@ -366,6 +366,8 @@ extern unsigned char buffer[kBatch * (kLargestKey + kLargestValue)];
 
 void do_set(run *r);
 void do_setdefault(run *r);
+/* Whether it cannot always be told which of several stores in one call an event belongs to. */
+bool stores_are_unclear(const run *r);
 void do_set_many(run *r);
 void do_set_seen(run *r);
 void do_add(run *r);

@@ -315,13 +315,18 @@ void do_add(run *r) {
   if (out != NULL) check_equal(r, tells ? q.stamp : 0, sum);
 }
 
+/* Without the weights, it is unknown which store had this victim. RR's numbers depend on the
+ * insertions between which an entry expired, and so does SIEVE's hand: from the newest entry it goes
+ * on to the one that comes next, or begins anew. */
+bool stores_are_unclear(const run *r) {
+  const ct_policy policy = r->model.policy;
+  const bool counts_insertions = policy == CT_POLICY_RR || policy == CT_POLICY_SIEVE;
+  return weighs_memory(r) || (counts_insertions && !r->setup.timeless);
+}
+
 void do_set_many(run *r) {
   r->operation = "ct_set_many";
-  /* It cannot always be told which pair an event belongs to. Without the weights, it is unknown
-   * which pair had this victim; and RR's numbers depend on the insertions between which an entry
-   * expired. */
-  const bool unclear = weighs_memory(r) || (r->model.policy == CT_POLICY_RR && !r->setup.timeless);
-  const size_t count = below(r, unclear ? 2 : kBatch + 1);
+  const size_t count = below(r, stores_are_unclear(r) ? 2 : kBatch + 1);
   request requests[kBatch];
   size_t ends[2 * kBatch];
   ct_status statuses[kBatch];

@@ -272,8 +272,7 @@ static void draw_many(many *m) {
   m->ticks = one_in(r, 4) ? below(r, 20) : 0;
   m->count = 1 + below(r, kBatch);
   const uint64_t few = r->setup.keys < 5 || one_in(r, 3) ? (uint64_t)r->setup.keys : 5;
-  /* As in do_set_many. */
-  const bool unclear = weighs_memory(r) || (r->model.policy == CT_POLICY_RR && !r->setup.timeless);
+  const bool unclear = stores_are_unclear(r);
   for (size_t i = 0; i < m->count; i++) {
     int key = (int)below(r, few);
     if (r->lease_count > 0 && one_in(r, 3)) key = r->leases[below(r, (uint64_t)r->lease_count)].key;
