@@ -79,6 +79,11 @@ ct_status ct_inspect(ct_cache *cache, const void *key, size_t key_size, ct_entry
 
 // ---- Writing ----------------------------------------------------------------------------------
 
+const char *ct_entry_options_problem(const ct_cache *cache, const ct_entry_options *options) {
+  if (cache == nullptr) return "cache: it is NULL.";
+  return options == nullptr ? nullptr : ct::unwrap(cache)->problem(*options);
+}
+
 void ct_entry_options_init(ct_entry_options *options, size_t struct_size) {
   ct::init_struct(options, struct_size, ct_entry_options CT_ENTRY_OPTIONS_INIT);
 }

@@ -401,13 +401,25 @@ typedef struct ct_entry_options {
 CT_API void ct_entry_options_init(ct_entry_options *options, size_t struct_size);
 
 /**
+ * Says what is wrong with options of an entry of this cache, after a CT_ERR_INVALID.
+ *
+ * Some calls take fewer options than ct_set_with, and say so.
+ *
+ * @param options  NULL: nothing is wrong
+ * @return NULL if ct_set_with takes them; else one sentence that names the field, static
+ *
+ * Cost:      O(1); never allocates.
+ */
+CT_API const char *ct_entry_options_problem(const ct_cache *cache, const ct_entry_options *options);
+
+/**
  * Stores a value with a lifetime, a weight or a condition of its own. With CT_ENTRY_IF_SAME this is
  * compare-and-swap.
  *
  * The condition is checked first, then the lifetime, then the weight. CT_EXISTS overtakes no load
  * of the key. CT_MISS does: the call counts as a set that came after the load.
  *
- * @param options  NULL: as ct_set
+ * @param options  NULL: as ct_set; ct_entry_options_problem says what is wrong with them
  * @return as ct_set; CT_EXISTS with CT_ENTRY_IF_ABSENT, CT_MISS with CT_ENTRY_IF_PRESENT, either
  *         with CT_ENTRY_IF_SAME: nothing was stored; CT_NOT_STORED also if a tag was invalidated
  *         while this ran

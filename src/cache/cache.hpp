@@ -90,7 +90,12 @@ class alignas(64) Cache : public Owner {
   // nullptr if they are not allowed.
   const ct_entry_options *check(const ct_entry_options *given, ct_entry_options *copy) const {
     if (given == nullptr) return &kNoEntryOptions;
-    return read_entry_options(*given, options_, copy) ? copy : nullptr;
+    return check_entry_options(*given, options_, copy) == nullptr ? copy : nullptr;
+  }
+  // Says what is wrong with them; nullptr if nothing is.
+  const char *problem(const ct_entry_options &given) const {
+    ct_entry_options copy;
+    return check_entry_options(given, options_, &copy);
   }
   // The entry options have been checked.
   ct_status set(Bytes key, Bytes value, const ct_entry_options &entry) {

@@ -10,6 +10,8 @@
 namespace ct {
 namespace {
 
+static_assert(kMostTags == 8, "check_tags says so");
+
 constexpr uint32_t kKnownFlags = CT_FLAG_SINGLE_THREADED | CT_FLAG_NO_STATS |
                                  CT_FLAG_PRECISE_CLOCK | CT_FLAG_KEEP_NOTHING |
                                  CT_FLAG_DROP_LOADED | CT_FLAG_COST_BY_TIME | CT_FLAG_CURVE;
@@ -37,12 +39,38 @@ const char *check_policy(const ct_options &options, ct_policy_ops *custom) {
   return nullptr;
 }
 
-bool are_tags(const ct_bytes *tags, size_t count) {
-  if (count > kMostTags || (tags == nullptr && count != 0)) return false;
-  for (size_t i = 0; i < count; i++) {
-    if (is_too_long(tags[i].size) || (tags[i].data == nullptr && tags[i].size != 0)) return false;
+// What stands in a field without its flag would be ignored, though the caller wants it.
+const char *check_flags(const ct_entry_options &entry) {
+  const uint32_t flags = entry.flags;
+  if ((flags & ~kKnownEntryFlags) != 0) return "flags: one of them is not known.";
+  if (entry.reserved != 0) return "reserved: it is not 0.";
+  if ((flags & CT_ENTRY_TTL) == 0 && entry.ttl != 0) return "ttl: it is set without CT_ENTRY_TTL.";
+  if ((flags & CT_ENTRY_DEADLINE) == 0 && entry.deadline != 0) {
+    return "deadline: it is set without CT_ENTRY_DEADLINE.";
   }
-  return true;
+  if ((flags & CT_ENTRY_WEIGHT) == 0 && entry.weight != 0) {
+    return "weight: it is set without CT_ENTRY_WEIGHT.";
+  }
+  if ((flags & CT_ENTRY_TAGS) == 0 && (entry.tags != nullptr || entry.tag_count != 0)) {
+    return "tags: they are set without CT_ENTRY_TAGS.";
+  }
+  if ((flags & CT_ENTRY_COST) == 0 && entry.cost != 0) {
+    return "cost: it is set without CT_ENTRY_COST.";
+  }
+  if ((flags & CT_ENTRY_IF_SAME) == 0 && entry.same != nullptr) {
+    return "same: it is set without CT_ENTRY_IF_SAME.";
+  }
+  return nullptr;
+}
+
+const char *check_tags(const ct_bytes *tags, size_t count) {
+  if (count > kMostTags) return "tags: there are more than 8.";
+  if (tags == nullptr && count != 0) return "tags: they are NULL.";
+  for (size_t i = 0; i < count; i++) {
+    if (is_too_long(tags[i].size)) return "tags: one has 2^32 bytes or more.";
+    if (tags[i].data == nullptr && tags[i].size != 0) return "tags: one is NULL, but has a size.";
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -100,24 +128,27 @@ const char *check_options(const ct_options *given, CheckedOptions *out) {
   return nullptr;
 }
 
-bool read_entry_options(const ct_entry_options &given, const ct_options &cache,
-                        ct_entry_options *out) {
-  if (!read_struct(&given, out)) return false;
+const char *check_entry_options(const ct_entry_options &given, const ct_options &cache,
+                                ct_entry_options *out) {
+  if (!read_struct(&given, out)) {
+    return "struct_size: it is not one that this library knows; set it by CT_ENTRY_OPTIONS_INIT.";
+  }
+  if (const char *problem = check_flags(*out)) return problem;
+  if (const char *problem = check_tags(out->tags, out->tag_count)) return problem;
   const uint32_t flags = out->flags;
-  if ((flags & ~kKnownEntryFlags) != 0 || out->reserved != 0) return false;
-  // What stands in a field without its flag would be ignored, though the caller wants it.
-  if ((flags & CT_ENTRY_TTL) == 0 && out->ttl != 0) return false;
-  if ((flags & CT_ENTRY_DEADLINE) == 0 && out->deadline != 0) return false;
-  if ((flags & CT_ENTRY_WEIGHT) == 0 && out->weight != 0) return false;
-  if ((flags & CT_ENTRY_TAGS) == 0 && (out->tags != nullptr || out->tag_count != 0)) return false;
-  if (!are_tags(out->tags, out->tag_count)) return false;
-  if (((flags & CT_ENTRY_COST) != 0) != (out->cost != 0)) return false;
-  if ((flags & CT_ENTRY_TTL) != 0 && (flags & CT_ENTRY_DEADLINE) != 0) return false;
-  if (((flags & CT_ENTRY_IF_SAME) != 0) != (out->same != nullptr)) return false;
+  if ((flags & CT_ENTRY_COST) != 0 && out->cost == 0) return "cost: it is 0.";
+  if ((flags & CT_ENTRY_TTL) != 0 && (flags & CT_ENTRY_DEADLINE) != 0) {
+    return "deadline: there is a ttl as well.";
+  }
+  if ((flags & CT_ENTRY_IF_SAME) != 0 && out->same == nullptr) {
+    return "same: CT_ENTRY_IF_SAME requires it.";
+  }
   const uint32_t conditions = flags & kConditions;
-  if ((conditions & (conditions - 1)) != 0) return false;
-  // Where the weight of an entry is the memory that it takes, the caller may not set it.
-  return (flags & CT_ENTRY_WEIGHT) == 0 || !counts_memory(cache);
+  if ((conditions & (conditions - 1)) != 0) return "flags: there is more than one condition.";
+  if ((flags & CT_ENTRY_WEIGHT) != 0 && counts_memory(cache)) {
+    return "weight: entries of this cache weigh the memory that they take.";
+  }
+  return nullptr;
 }
 
 }  // namespace ct

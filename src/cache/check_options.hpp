@@ -24,9 +24,9 @@ struct CheckedOptions {
 // Sets *out and returns nullptr, or returns a sentence that says what is wrong.
 const char *check_options(const ct_options *options, CheckedOptions *out);
 
-// Copies the options to *out. Returns false if they are not allowed.
-bool read_entry_options(const ct_entry_options &given, const ct_options &cache,
-                        ct_entry_options *out);
+// Likewise for an entry of a cache.
+const char *check_entry_options(const ct_entry_options &given, const ct_options &cache,
+                                ct_entry_options *out);
 
 }  // namespace ct
 

@@ -261,8 +261,11 @@ static void check_writing(void) {
   CHECK(ct_set_with(cache, "d", 1, "dddd", 4, &entry) == CT_OK);
   CHECK(ct_set_with(cache, "d", 1, "ee", 2, &entry) == CT_EXISTS);
   ct_entry_options_init(&entry, sizeof entry);
-  entry.flags = CT_ENTRY_TTL | CT_ENTRY_IF_PRESENT;
+  entry.flags = CT_ENTRY_IF_PRESENT;
   entry.ttl = 50;
+  CHECK(strncmp("ttl", ct_entry_options_problem(cache, &entry), 3) == 0);
+  entry.flags |= CT_ENTRY_TTL;
+  CHECK(ct_entry_options_problem(cache, &entry) == NULL);
   CHECK(ct_set_with(cache, "no", 2, "f", 1, &entry) == CT_MISS);
   CHECK(ct_currsize(cache) == 209 + 105 + 77 && ct_len(cache) == 3);
 

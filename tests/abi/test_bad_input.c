@@ -491,6 +491,62 @@ CACHE_TEST(entry_options_fields_without_their_flag_are_invalid) {
   }
 }
 
+CACHE_TEST(entry_options_that_are_wrong_are_explained) {
+  static const ct_value none = CT_VALUE_INIT;
+  static const ct_bytes tags[] = {{"a", 1}, {NULL, 1}, {"b", (size_t)1 << 31 << 1}};
+  ct_bytes nine[9];
+  for (size_t i = 0; i < COUNT_OF(nine); i++) nine[i] = tags[0];
+  const struct {
+    const char *problem;
+    ct_entry_options options;
+  } rows[] = {
+    {NULL, entry_with(.flags = CT_ENTRY_TTL, .ttl = 5)},
+    {NULL, entry_with(.flags = CT_ENTRY_IF_SAME, .same = &none)},
+    {"struct_size: it is not one that this library knows; set it by CT_ENTRY_OPTIONS_INIT.",
+     {.struct_size = 1}},
+    {"flags: one of them is not known.", entry_with(.flags = 0x8000u)},
+    {"reserved: it is not 0.", entry_with(.reserved = 1)},
+    {"ttl: it is set without CT_ENTRY_TTL.", entry_with(.ttl = 5)},
+    {"deadline: it is set without CT_ENTRY_DEADLINE.", entry_with(.deadline = 5)},
+    {"weight: it is set without CT_ENTRY_WEIGHT.", entry_with(.weight = 5)},
+    {"tags: they are set without CT_ENTRY_TAGS.", entry_with(.tags = tags)},
+    {"tags: they are set without CT_ENTRY_TAGS.", entry_with(.tag_count = 1)},
+    {"cost: it is set without CT_ENTRY_COST.", entry_with(.cost = 5)},
+    {"same: it is set without CT_ENTRY_IF_SAME.", entry_with(.same = &none)},
+    {"same: CT_ENTRY_IF_SAME requires it.", entry_with(.flags = CT_ENTRY_IF_SAME)},
+    {"cost: it is 0.", entry_with(.flags = CT_ENTRY_COST)},
+    {"tags: there are more than 8.",
+     entry_with(.flags = CT_ENTRY_TAGS, .tags = nine, .tag_count = 9)},
+    {"tags: they are NULL.", entry_with(.flags = CT_ENTRY_TAGS, .tag_count = 1)},
+    {"tags: one is NULL, but has a size.",
+     entry_with(.flags = CT_ENTRY_TAGS, .tags = tags, .tag_count = 2)},
+    {"deadline: there is a ttl as well.",
+     entry_with(.flags = CT_ENTRY_TTL | CT_ENTRY_DEADLINE, .ttl = 5, .deadline = 5)},
+    {"flags: there is more than one condition.",
+     entry_with(.flags = CT_ENTRY_IF_ABSENT | CT_ENTRY_IF_PRESENT)},
+#if SIZE_MAX > UINT32_MAX
+    {"tags: one has 2^32 bytes or more.",
+     entry_with(.flags = CT_ENTRY_TAGS, .tags = tags + 2, .tag_count = 1)},
+#endif
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    const char *problem = ct_entry_options_problem(f.cache, &rows[i].options);
+    if (rows[i].problem == NULL) {
+      assert_null(problem);
+      assert_status(CT_OK, set_text_with(f.cache, "b", "2", &rows[i].options));
+      assert_status(CT_OK, ct_delete(f.cache, "b", 1));
+      assert_told(&f, "REMOVED b=2");
+    } else {
+      assert_non_null(problem);
+      assert_string_equal(rows[i].problem, problem);
+      assert_status(CT_ERR_INVALID, set_text_with(f.cache, "b", "2", &rows[i].options));
+    }
+  }
+  assert_null(ct_entry_options_problem(f.cache, NULL));
+  const ct_entry_options plain = entry_with(.flags = 0);
+  assert_string_equal("cache: it is NULL.", ct_entry_options_problem(NULL, &plain));
+}
+
 CACHE_TEST(entry_options_of_wrong_size_are_invalid) {
   const size_t sizes[] = {0, 1, 8, sizeof(ct_entry_options) - 8, sizeof(ct_entry_options) - 1};
   for (size_t i = 0; i < COUNT_OF(sizes); i++) {
@@ -521,6 +577,9 @@ CACHE_TEST(entry_options_of_later_release_are_invalid_if_used) {
 TEST(entry_weight_with_memory_weights_is_invalid) {
   ct_cache *cache = cache_of(.maxsize = 100000, .weight_kind = CT_WEIGHT_MEMORY);
   assert_status(CT_ERR_INVALID, set_text_weight(cache, "b", "2", 5));
+  const ct_entry_options weight = entry_with(.flags = CT_ENTRY_WEIGHT, .weight = 5);
+  assert_string_equal("weight: entries of this cache weigh the memory that they take.",
+                      ct_entry_options_problem(cache, &weight));
   assert_int_equal(0, ct_len(cache));
   ct_cache_free(cache);
 }

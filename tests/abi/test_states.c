@@ -677,6 +677,12 @@ static ct_status options(scene *s) {
   return ct_cache_options(s->cache, &options);
 }
 
+static ct_status entry_problem(scene *s) {
+  return ct_entry_options_problem(s->cache, &(ct_entry_options)CT_ENTRY_OPTIONS_INIT) == NULL
+             ? CT_OK
+             : CT_ERR_INVALID;
+}
+
 /* Whether the key was ever inserted. */
 static ct_status stats(scene *s) {
   return stats_of(s->cache).inserts == 0 ? CT_MISS : CT_OK;
@@ -938,6 +944,8 @@ static const row kRows[] = {
         "ERR_UNSUPPORTED >1", "ERR_UNSUPPORTED ~1", "ERR_UNSUPPORTED", "ERR_UNSUPPORTED !",
         "ERR_UNSUPPORTED"),
     ROW(ct_cache_options, "", options, USUAL, "OK", "OK =1", "OK >1", "OK ~1", "OK", "OK !", "OK"),
+    ROW(ct_entry_options_problem, "", entry_problem, USUAL, "OK", "OK =1", "OK >1", "OK ~1", "OK",
+        "OK !", "OK"),
     ROW(ct_cache_stats, "", stats, USUAL, "MISS", "OK =1", "OK >1", "OK ~1", "OK", "MISS !", "OK"),
     ROW(ct_cache_stats_reset, "", stats_reset, USUAL, "OK", "OK =1", "OK >1", "OK ~1", "OK", "OK !",
         "OK"),

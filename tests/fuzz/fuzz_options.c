@@ -401,6 +401,7 @@ static void store_with(ct_cache *cache) {
     if (is_right && (entry->flags & CT_ENTRY_IF_SAME) != 0) is_right = false;
     require_judged(is_right, ct_set_many(cache, bytes, ends, 2, entry, statuses));
   } else {
+    require((ct_entry_options_problem(cache, entry) == NULL) == is_right);
     require_judged(is_right, ct_set_with(cache, key.data, key.size, bytes, draw_size(), entry));
   }
   free(entry);

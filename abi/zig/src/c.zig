@@ -349,6 +349,10 @@ pub extern fn ct_set_ttl(
     ttl: u64,
 ) ct_status;
 pub extern fn ct_entry_options_init(options: ?*ct_entry_options, struct_size: usize) void;
+pub extern fn ct_entry_options_problem(
+    cache: ?*const ct_cache,
+    options: ?*const ct_entry_options,
+) ?[*:0]const u8;
 pub extern fn ct_set_with(
     cache: ?*ct_cache,
     key: ?*const anyopaque,

@@ -1073,6 +1073,11 @@ extern "C" {
     pub fn ct_options_init(options: *mut ct_options, struct_size: usize);
     /// As `ct_options_init`, for a `ct_entry_options` that says nothing special.
     pub fn ct_entry_options_init(options: *mut ct_entry_options, struct_size: usize);
+    /// Says what is wrong with options of an entry of this cache, after a CT_ERR_INVALID.
+    pub fn ct_entry_options_problem(
+        cache: *const ct_cache,
+        options: *const ct_entry_options,
+    ) -> *const c_char;
     /// As `ct_options_init`, for a `ct_load_options`.
     pub fn ct_load_options_init(options: *mut ct_load_options, struct_size: usize);
     /// As `ct_options_init`, for a `ct_entry_info` to be filled in.
