@@ -82,7 +82,7 @@ impl ByteCache {
         });
         panics::resume();
         if statuses.iter().all(|status| *status == sys::CT_OK) {
-            check(status)?; // nothing was tried
+            options.check(self, None, status, "")?; // nothing was tried
         }
         Ok(statuses.into_iter().map(Outcome::from_status).collect())
     }
@@ -91,11 +91,11 @@ impl ByteCache {
     ///
     /// The loader is called once, with the keys that nobody else is loading, each of them once. It
     /// returns what it has found in their order, so that each may be missing or fail alone; another
-    /// number of answers is [`Error::CALLBACK`] for each. After that the call waits for the loads of
+    /// number of answers is [`Error::Callback`] for each. After that the call waits for the loads of
     /// others. It loads a key that one of them has given up by one more call of the loader.
     ///
     /// Each key succeeds or fails alone. If it is asked for twice, only the first one tells what it
-    /// failed with; the other one fails with [`Error::LOAD`]. If the loader itself fails, so does the
+    /// failed with; the other one fails with [`Error::Load`]. If the loader itself fails, so does the
     /// call, and nothing is kept, unless old values [serve](crate::Builder::stale).
     ///
     /// ```
@@ -237,7 +237,7 @@ impl ByteCache {
                 _ if value.is_held() => Ok(Some(value)),
                 (Some(failure), _) => Err(failure),
                 (_, Err(error)) => Err(error.into()),
-                (_, Ok(sys::CT_BUSY)) => Err(Error::BUSY.into()),
+                (_, Ok(sys::CT_BUSY)) => Err(Error::Busy.into()),
                 (_, Ok(_)) => Ok(None),
             });
         }

@@ -17,6 +17,7 @@ use crate::error::{check, text, Error, Result};
 use crate::event::ByteEvent;
 use crate::panics;
 use crate::policy::{self, EvictionPolicy, Policy};
+use crate::problem::Problem;
 use crate::time::{duration, ticks};
 
 /// As `maxsize`: no limit.
@@ -201,28 +202,23 @@ impl<C> Builder<C> {
         self
     }
 
-    /// Says what is wrong, in one sentence that names the option.
-    pub fn problem(&self) -> Option<&'static str> {
-        let problem = self.with_raw(&self.callbacks, |options| {
-            // SAFETY: options are filled in, and the answer is a static string or null.
-            unsafe { text(sys::ct_options_problem(options)) }
-        })?;
-        if problem.contains("CT_FLAG_KEEP_NOTHING") {
-            return Some("maxsize: 0 keeps nothing, which keep_nothing() says is meant.");
-        }
-        Some(problem)
+    /// Says what is wrong: [`build`](Builder::build) would fail with it, as [`Error::Invalid`].
+    pub fn problem(&self) -> Option<Problem> {
+        self.with_raw(&self.callbacks, problem_of)
     }
 
     /// Makes the cache of bytes that any cache is.
     pub(crate) fn build_bytes(self) -> Result<ByteCache> {
         let mut handle = ptr::null_mut();
-        let (callbacks, status) = self.with_kept(|options| {
+        let (callbacks, made) = self.with_kept(|options| {
             // SAFETY: options are filled in, and their callbacks are kept beside the handle.
-            unsafe { sys::ct_cache_new_with(options, &mut handle) }
+            explain(options, unsafe {
+                sys::ct_cache_new_with(options, &mut handle)
+            })
         });
         panics::resume();
-        check(status)?;
-        let handle = NonNull::new(handle).ok_or(Error::INTERNAL)?;
+        made?;
+        let handle = NonNull::new(handle).ok_or(Error::Internal)?;
         // SAFETY: just made, with these callbacks.
         Ok(unsafe { ByteCache::from_raw(handle, callbacks) })
     }
@@ -317,7 +313,7 @@ impl Builder<ByteCache> {
         self
     }
 
-    /// Makes the cache. [`problem`](Builder::problem) explains an [`Error::INVALID`].
+    /// Makes the cache. What is wrong with the options is an [`Error::Invalid`] that says so.
     pub fn build(self) -> Result<ByteCache> {
         self.build_bytes()
     }
@@ -330,6 +326,21 @@ impl<C> fmt::Debug for Builder<C> {
             .field("maxsize", &self.maxsize)
             .finish_non_exhaustive()
     }
+}
+
+/// Lets success pass. Of options that are not allowed, says why.
+pub(crate) fn explain(options: &sys::ct_options, status: sys::ct_status) -> Result<()> {
+    match check(status) {
+        Err(Error::Invalid(unexplained)) => {
+            Err(Error::Invalid(problem_of(options).unwrap_or(unexplained)))
+        }
+        other => other.map(drop),
+    }
+}
+
+fn problem_of(options: &sys::ct_options) -> Option<Problem> {
+    // SAFETY: options are filled in, and the answer is a static string or null.
+    unsafe { text(sys::ct_options_problem(options)) }.map(Problem::new)
 }
 
 /// The options in force, with defaults filled in and the seed that was drawn.

@@ -81,7 +81,7 @@ impl ByteCache {
 
     /// Makes a cache with the same options and the same entries, in the order in which they would
     /// leave. Callbacks serve both. What runs, and what is remembered as missing, is not copied. A
-    /// cache with [`on_drop`](Builder::on_drop) cannot be copied: [`Error::UNSUPPORTED`].
+    /// cache with [`on_drop`](Builder::on_drop) cannot be copied: [`Error::Unsupported`].
     pub fn try_clone(&self) -> Result<ByteCache> {
         let mut copy = ptr::null_mut();
         // SAFETY: see above.
@@ -92,7 +92,7 @@ impl ByteCache {
         });
         panics::resume();
         check(status)?;
-        copy.ok_or(Error::INTERNAL)
+        copy.ok_or(Error::Internal)
     }
 
     /// # Safety
@@ -194,7 +194,7 @@ impl ByteCache {
     }
 
     /// Copies a value into the buffer, and returns how many bytes it has. If the buffer is too small
-    /// for them, the error is [`Error::BUFFER`]. Takes no lock, mostly.
+    /// for them, the error is [`Error::Buffer`]. Takes no lock, mostly.
     pub fn get_copy(&self, key: impl AsRef<[u8]>, buffer: &mut [u8]) -> Result<Option<usize>> {
         let (key, mut size) = (key.as_ref(), 0);
         let (data, capacity) = (buffer.as_mut_ptr().cast(), buffer.len());
@@ -232,7 +232,7 @@ impl ByteCache {
     ) -> Result<Outcome> {
         let status = self.store(key.as_ref(), value.as_ref(), Some(options), None);
         panics::resume();
-        Outcome::from_status(status)
+        self.outcome(status, Some(options), None)
     }
 
     /// Stores a value only if the key still has the very value that was seen: equal bytes that were
@@ -259,11 +259,11 @@ impl ByteCache {
     ) -> Result<Outcome> {
         let status = self.store(key.as_ref(), value.as_ref(), Some(options), Some(seen));
         panics::resume();
-        Outcome::from_status(status)
+        self.outcome(status, Some(options), Some(seen))
     }
 
     /// Adds to a counter, as if at once, and returns the sum, which never overflows. A counter is a
-    /// value of 8 bytes, an `i64` in the machine's order; another is [`Error::UNSUPPORTED`]. If the
+    /// value of 8 bytes, an `i64` in the machine's order; another is [`Error::Unsupported`]. If the
     /// key is absent, stores `initial + delta`, for which the options count: a lifetime, a weight,
     /// tags. With [`EntryOptions::if_present`], returns `None` instead.
     ///
@@ -298,7 +298,8 @@ impl ByteCache {
             }
         });
         panics::resume();
-        let is_missing = check(status)? == sys::CT_MISS;
+        let fewer = "options: a counter takes neither if_absent() nor keep_ttl().";
+        let is_missing = options.check(self, None, status, fewer)? == sys::CT_MISS;
         Ok(Some(sum).filter(|_| !is_missing))
     }
 
@@ -320,6 +321,20 @@ impl ByteCache {
             Some(options) => options.with_raw(same, |options| unsafe {
                 sys::ct_set_with(cache, key, key_size, value, value_size, options)
             }),
+        }
+    }
+
+    /// What became of a value that was to be stored.
+    #[inline]
+    pub(crate) fn outcome(
+        &self,
+        status: sys::ct_status,
+        options: Option<&EntryOptions>,
+        same: Option<&Value>,
+    ) -> Result<Outcome> {
+        match options {
+            None => Outcome::from_status(status),
+            Some(options) => options.check(self, same, status, "").map(Outcome::of),
         }
     }
 
@@ -545,14 +560,14 @@ impl ByteCache {
     pub fn miss_ratios(&self, scales: &[f64]) -> Result<Vec<Option<f64>>> {
         let mut ratios = vec![f64::NAN; scales.len()];
         // SAFETY: see above; both are as long as is said.
-        check(unsafe {
-            sys::ct_cache_curve(
-                self.raw(),
-                scales.as_ptr(),
-                scales.len(),
-                ratios.as_mut_ptr(),
-            )
-        })?;
+        let status = unsafe {
+            let (from, to) = (scales.as_ptr(), ratios.as_mut_ptr());
+            sys::ct_cache_curve(self.raw(), from, scales.len(), to)
+        };
+        if status == sys::CT_ERR_INVALID {
+            return Err(Error::invalid("scales: one is not above 0."));
+        }
+        check(status)?;
         Ok(ratios
             .into_iter()
             .map(|ratio| Some(ratio).filter(|it| !it.is_nan()))

@@ -145,7 +145,7 @@ impl<K: Key, V: Send + Sync + 'static> Builder<Cache<K, V>> {
         self
     }
 
-    /// Makes the cache. [`problem`](Builder::problem) explains an [`Error::INVALID`].
+    /// Makes the cache. What is wrong with the options is an [`Error::Invalid`] that says so.
     pub fn build(mut self) -> Result<Cache<K, V>> {
         self.drop = Some(shared::release::<V>);
         self.flags |= sys::CT_FLAG_DROP_LOADED;
@@ -200,7 +200,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     /// Stores a value in place of the old one.
     ///
     /// A value that is not stored is dropped. If that is because it weighs more than `maxsize`, which
-    /// is [`Error::TOO_LARGE`], the old value stays.
+    /// is [`Error::TooLarge`], the old value stays.
     ///
     /// The value is a `V`, a `Box<V>` or an `Arc<V>`: make a `String` of a `&str` by `to_string`. The
     /// compiler does not infer what `.into()` is to make here.
@@ -238,7 +238,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
             let status = self.bytes.store(key, parcel.bytes(), options, None);
             parcel.settle(status);
             panics::resume();
-            Outcome::from_status(status)
+            self.bytes.outcome(status, options, None)
         })
     }
 
@@ -260,9 +260,10 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
             };
             let status = (self.bytes).store(key, parcel.bytes(), Some(options), Some(&there));
             parcel.settle(status);
+            let outcome = self.bytes.outcome(status, Some(options), Some(&there));
             drop(there);
             panics::resume();
-            Outcome::from_status(status)
+            outcome
         })
     }
 
@@ -278,13 +279,13 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     ///
     /// However many threads ask, one of them loads, and the others wait for its value. The error or
     /// the panic of a loader comes out of its own caller's call only: nothing is stored, and all who
-    /// wait at that moment fail with [`Error::LOAD`]. Whoever comes later loads anew. If the key is
+    /// wait at that moment fail with [`Error::Load`]. Whoever comes later loads anew. If the key is
     /// written meanwhile, all who wait get that value at once, and what the loader brings is for its
     /// own caller only. If the key is removed meanwhile, or the value weighs too much or is dead on
     /// arrival, it is also for those who wait already, but not kept.
     ///
     /// The loader may load other keys of the same cache. To load the same key, even once it has
-    /// removed that, also by a ring of threads that wait for each other, is [`Error::RECURSION`].
+    /// removed that, also by a ring of threads that wait for each other, is [`Error::Recursion`].
     ///
     /// With [`refresh_ahead`](Builder::refresh_ahead) and [`stale`](Builder::stale), a loader also
     /// renews a value that is there, while others get the old one, which serves if that fails: it may
@@ -346,7 +347,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
         E: From<Error>,
     {
         let loaded = key.with_bytes(|key| self.find(key, |old| load(old).map(Some)))?;
-        loaded.ok_or_else(|| Error::MISSING.into())
+        loaded.ok_or_else(|| Error::Missing.into())
     }
 
     /// As [`get_or_load`](Cache::get_or_load), with a loader that returns `None` if there is no such
@@ -386,11 +387,11 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     ///
     /// The loader is called once, with the keys that nobody else is loading, each of them once. It
     /// returns what it has found in their order, so that each may be missing or fail alone; another
-    /// number of answers is [`Error::CALLBACK`] for each. After that the call waits for the loads of
+    /// number of answers is [`Error::Callback`] for each. After that the call waits for the loads of
     /// others. It loads a key that one of them has given up by one more call of the loader.
     ///
     /// Each key succeeds or fails alone. If it is asked for twice, only the first one tells what it
-    /// failed with; the other one fails with [`Error::LOAD`]. If the loader itself fails, so does the
+    /// failed with; the other one fails with [`Error::Load`]. If the loader itself fails, so does the
     /// call, and nothing is kept, unless old values [serve](Builder::stale).
     ///
     /// ```
@@ -466,9 +467,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
                 Some(loaded) => loaded,
                 None => return Ok(Found::Missing),
             };
-            if !options.are_for_loads() {
-                return Err(E::from(Error::INVALID));
-            }
+            options.check_for_loads()?;
             output.give(&options);
             let parcel = brought.insert(Parcel::new(value.into()));
             Ok(Found::Value(parcel.address()))
@@ -512,7 +511,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
         F: Future<Output = Result<L, E>>,
     {
         let found = self.get_or_find_async(key, || async { load().await.map(Some) });
-        found.await?.ok_or_else(|| Error::MISSING.into())
+        found.await?.ok_or_else(|| Error::Missing.into())
     }
 
     /// As [`get_or_load_async`](Cache::get_or_load_async), with a loader that returns `None` if there
@@ -532,7 +531,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
         let (lease, is_renewal) = match self.bytes.get_or_lease_async(&key).await? {
             Leased::Value(value) | Leased::Stale(value) => return Ok(Self::share(Ok(Some(value)))),
             Leased::Missing => return Ok(None),
-            Leased::Busy => return Err(Error::BUSY.into()),
+            Leased::Busy => return Err(Error::Busy.into()),
             Leased::Renew(_, lease) => (lease, true),
             Leased::Lease(lease) => (lease, false),
         };
@@ -543,7 +542,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
                 return Ok(None);
             }
             Err(failure) => {
-                lease.fail(Error::LOAD);
+                lease.fail(Error::Load);
                 let old = Some(&key).filter(|_| is_renewal);
                 return match old.and_then(|key| self.bytes.still_there(key)) {
                     Some((value, _)) => Ok(Self::share(Ok(Some(value)))),
@@ -582,8 +581,8 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     /// afterwards.
     ///
     /// Computes of one key take turns. If another call has written the key meanwhile, the closure
-    /// runs again, at most 16 times; then the error is [`Error::BUSY`], and nothing is changed. To
-    /// compute a key within its own closure is [`Error::RECURSION`].
+    /// runs again, at most 16 times; then the error is [`Error::Busy`], and nothing is changed. To
+    /// compute a key within its own closure is [`Error::Recursion`].
     ///
     /// ```
     /// # use cachetools::{Cache, Change, Policy};
@@ -669,7 +668,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
         };
         // SAFETY: the value is pinned, and of a Parcel<V>.
         let value = unsafe { shared::share(&value) };
-        let key = K::decode(&key).ok_or(Error::CORRUPT)?;
+        let key = K::decode(&key).ok_or(Error::Corrupt)?;
         Ok(Some((key, value)))
     }
 
@@ -705,7 +704,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     /// there and unwritten throughout is seen exactly once.
     ///
     /// [`Policy::Rr`], [`Policy::Adaptive`] and [`Policy::Custom`] have no order but [`Order::Any`]:
-    /// [`Error::UNSUPPORTED`].
+    /// [`Error::Unsupported`].
     pub fn iter(&self, order: Order) -> Result<Iter<'_, K, V>>
     where
         K: DecodeKey,
@@ -787,7 +786,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
 
 /// A walk over the entries of a [`Cache`].
 ///
-/// A step fails for want of memory, and can then be tried again; or with [`Error::CORRUPT`], if the
+/// A step fails for want of memory, and can then be tried again; or with [`Error::Corrupt`], if the
 /// key cannot be decoded.
 pub struct Iter<'cache, K, V> {
     walk: Walk<'cache>,
@@ -803,7 +802,7 @@ impl<K: DecodeKey, V> Iterator for Iter<'_, K, V> {
         Some(entry.and_then(|(key, value)| {
             // SAFETY: the walk pins the value until its next step; it is of a Parcel<V>.
             let value = unsafe { shared::share(value) };
-            Ok((K::decode(key).ok_or(Error::CORRUPT)?, value))
+            Ok((K::decode(key).ok_or(Error::Corrupt)?, value))
         }))
     }
 }

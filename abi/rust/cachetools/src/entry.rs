@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use cachetools_sys as sys;
 
-use crate::error::{check, Result};
+use crate::byte_cache::ByteCache;
+use crate::error::{check, text, Error, Result};
 use crate::time::{finite, ticks};
 use crate::value::Value;
 
@@ -115,11 +116,49 @@ impl EntryOptions {
         self
     }
 
-    /// Whether a load may have them: they have no condition, and one lifetime of their own at most.
-    pub(crate) fn are_for_loads(&self) -> bool {
+    /// Fails unless a load may have them: what the library is not told there must not be lost.
+    pub(crate) fn check_for_loads(&self) -> Result<()> {
         const LIFETIME: u32 = sys::CT_ENTRY_TTL | sys::CT_ENTRY_DEADLINE;
-        let flags = self.raw.flags;
-        flags & !(LIFETIME | sys::CT_ENTRY_WEIGHT) == 0 && flags & LIFETIME != LIFETIME
+        self.check_for_leases()?;
+        if self.raw.flags & sys::CT_ENTRY_COST != 0 {
+            return Err(Error::invalid("cost: that of a load is the time it takes."));
+        }
+        if self.raw.flags & LIFETIME == LIFETIME {
+            return Err(Error::invalid("deadline: there is a ttl as well."));
+        }
+        Ok(())
+    }
+
+    /// The same for a lease, which takes costs.
+    pub(crate) fn check_for_leases(&self) -> Result<()> {
+        const REFUSED: u32 =
+            sys::CT_ENTRY_IF_ABSENT | sys::CT_ENTRY_IF_PRESENT | sys::CT_ENTRY_KEEP_TTL;
+        if self.raw.flags & REFUSED != 0 {
+            return Err(Error::invalid(
+                "options: a load takes no condition and no keep_ttl().",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Lets outcomes pass. If the cache does not take the options, says why; or else, what fewer
+    /// options a call takes.
+    #[inline]
+    pub(crate) fn check(
+        &self,
+        cache: &ByteCache,
+        same: Option<&Value>,
+        status: sys::ct_status,
+        fewer: &'static str,
+    ) -> Result<sys::ct_status> {
+        if status != sys::CT_ERR_INVALID {
+            return check(status);
+        }
+        let problem = self.with_raw(same, |options| {
+            // SAFETY: the cache is alive, and the answer is a static string or null.
+            unsafe { text(sys::ct_entry_options_problem(cache.raw(), options)) }
+        });
+        Err(Error::invalid(problem.unwrap_or(fewer)))
     }
 
     /// Makes a call with what the library takes. With `same`, it has a condition: that value.
@@ -163,12 +202,17 @@ pub enum Outcome {
 
 impl Outcome {
     pub(crate) fn from_status(status: sys::ct_status) -> Result<Outcome> {
-        Ok(match check(status)? {
+        check(status).map(Outcome::of)
+    }
+
+    /// The outcome of a status that is no failure.
+    pub(crate) fn of(status: sys::ct_status) -> Outcome {
+        match status {
             sys::CT_OK => Outcome::Stored,
             sys::CT_EXISTS => Outcome::Exists,
             sys::CT_MISS => Outcome::Missing,
             _ => Outcome::NotStored,
-        })
+        }
     }
 }
 

@@ -124,7 +124,7 @@ impl<K: Key, V: Serialize + DeserializeOwned, F: Format> FormatCache<K, V, F> {
         match (loaded, value) {
             (Some(loaded), _) => Ok(loaded),
             (None, Some(value)) => Ok(self.format.deserialize(&value)?),
-            (None, None) => Err(Error::MISSING.into()), // others may have loaded by bytes()
+            (None, None) => Err(Error::Missing.into()), // others may have loaded by bytes()
         }
     }
 

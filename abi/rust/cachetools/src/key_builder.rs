@@ -9,6 +9,7 @@ use std::ptr::{self, NonNull};
 use cachetools_sys as sys;
 
 use crate::error::{check, text, Error, Result};
+use crate::problem::Problem;
 use crate::value::{at, bytes};
 
 /// Builds a key from typed arguments: bytes that are equal if and only if the arguments are, in
@@ -44,7 +45,7 @@ impl KeyBuilder {
 
     fn with_flags(flags: u32) -> Result<KeyBuilder> {
         // SAFETY: takes any flags.
-        let handle = NonNull::new(unsafe { sys::ct_key_new(flags) }).ok_or(Error::NO_MEMORY)?;
+        let handle = NonNull::new(unsafe { sys::ct_key_new(flags) }).ok_or(Error::NoMemory)?;
         // SAFETY: the handle is this builder's until it is dropped.
         Ok(KeyBuilder(unsafe { KeyRef::new(handle) }))
     }
@@ -162,15 +163,19 @@ impl KeyRef<'_> {
     pub fn data(&mut self) -> Result<&[u8]> {
         let (mut data, mut size) = (ptr::null(), 0);
         // SAFETY: see above.
-        check(unsafe { sys::ct_key_data(self.handle.as_ptr(), &mut data, &mut size) })?;
+        let status = unsafe { sys::ct_key_data(self.handle.as_ptr(), &mut data, &mut size) };
+        check(status).map_err(|error| match (error, self.problem()) {
+            (Error::Invalid(_), Some(problem)) => Error::Invalid(problem),
+            _ => error,
+        })?;
         // SAFETY: valid until the builder is changed, which takes &mut self.
         Ok(unsafe { bytes(data, size) })
     }
 
     /// Says why [`data`](KeyRef::data) would fail; `None` if it would not.
-    pub fn problem(&self) -> Option<&'static str> {
+    pub fn problem(&self) -> Option<Problem> {
         // SAFETY: the handle is live, and the sentence is static.
-        unsafe { text(sys::ct_key_problem(self.handle.as_ptr())) }
+        unsafe { text(sys::ct_key_problem(self.handle.as_ptr())) }.map(Problem::new)
     }
 
     fn add(&mut self, add: impl FnOnce(*mut sys::ct_key)) -> &mut Self {

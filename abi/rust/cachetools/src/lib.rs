@@ -25,7 +25,7 @@
 //!
 //! **Outcomes.** A miss, and a value that is not kept, are ordinary answers. An [`Error`] says that
 //! nothing happened. What a loader fails with comes back unchanged, by its own type, to its own
-//! caller; those who waited for it fail with [`Error::LOAD`], as they know nothing of that type.
+//! caller; those who waited for it fail with [`Error::Load`], as they know nothing of that type.
 //!
 //! **Panics.** A panic never unwinds through the library. It stops at the end of its callback, and
 //! goes on in the call that ran the callback, when that call has ended as after any failure of the
@@ -63,6 +63,7 @@ mod memo;
 mod panics;
 mod pending;
 mod policy;
+mod problem;
 mod refusal;
 mod shared;
 mod snapshot;
@@ -84,6 +85,7 @@ pub use key_builder::{KeyBuilder, KeyRef};
 pub use load::{Change, Found, Lease, Leased, LoadOptions, Loaded, Output};
 pub use memo::{Memo, MemoInfo};
 pub use policy::{EvictionPolicy, Policy};
+pub use problem::Problem;
 pub use stats::{write_stats, Counted, Stats};
 pub use value::Value;
 pub use walk::{Order, Walk};

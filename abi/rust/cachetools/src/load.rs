@@ -185,7 +185,7 @@ pub enum Change<V> {
 pub(crate) type FoundMany<V, E> = Result<Vec<Result<Option<V>, E>>, E>;
 
 /// Runs a loader of `count` keys. One that returns another number of answers has failed each with
-/// [`Error::CALLBACK`]. Also returns whether one of them may have failed after a refusal.
+/// [`Error::Callback`]. Also returns whether one of them may have failed after a refusal.
 pub(crate) fn run_many<V, E: From<Error>>(
     count: usize,
     load: impl FnOnce() -> FoundMany<V, E>,
@@ -198,7 +198,7 @@ pub(crate) fn run_many<V, E: From<Error>>(
     if let Ok(found) = &mut found {
         if found.len() != count {
             found.clear();
-            found.resize_with(count, || Err(Error::CALLBACK.into()));
+            found.resize_with(count, || Err(Error::Callback.into()));
         }
     }
     (found, is_refused)
@@ -221,7 +221,7 @@ pub enum Found<V> {
     /// This value.
     Value(V),
     /// The [old value](Output::old) is still right: its lifetime begins anew. Without an old value,
-    /// the call fails with [`Error::CALLBACK`].
+    /// the call fails with [`Error::Callback`].
     NotModified,
     /// There is no such value.
     Missing,
@@ -278,7 +278,7 @@ impl LoadOptions {
     }
 
     /// How long to wait, in real time, for the load of another caller: then the error is
-    /// [`Error::BUSY`]. Does not end one's own loader.
+    /// [`Error::Busy`]. Does not end one's own loader.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> LoadOptions {
         self.raw.timeout_ns = ticks(timeout).max(1); // 0 is as long as it takes
@@ -307,9 +307,9 @@ impl ByteCache {
     ///
     /// However many threads ask, one of them loads, and the others wait for its value. A loader
     /// returns `None` if there is no such value. A loader that fails, or finds nothing, does so for
-    /// all who wait at that moment; a failure is [`Error::LOAD`] to these. Whoever comes later loads
+    /// all who wait at that moment; a failure is [`Error::Load`] to these. Whoever comes later loads
     /// anew. To load a key within its own loader, even once that has removed it, is
-    /// [`Error::RECURSION`].
+    /// [`Error::Recursion`].
     ///
     /// With [`refresh_ahead`](crate::Builder::refresh_ahead) and [`stale`](crate::Builder::stale), a
     /// loader also renews a value that is there, and the old one serves if that fails: it may be past
@@ -411,8 +411,8 @@ impl ByteCache {
     /// afterwards.
     ///
     /// Computes of one key take turns. If another call has written the key meanwhile, the closure
-    /// runs again, at most 16 times; then the error is [`Error::BUSY`], and nothing is changed. To
-    /// compute a key within its own closure is [`Error::RECURSION`].
+    /// runs again, at most 16 times; then the error is [`Error::Busy`], and nothing is changed. To
+    /// compute a key within its own closure is [`Error::Recursion`].
     pub fn compute<V, E, F>(&self, key: impl AsRef<[u8]>, change: F) -> Result<Option<Value>, E>
     where
         V: AsRef<[u8]>,
@@ -552,7 +552,7 @@ impl<E: From<Error>> Computed<E> {
             return Err(error);
         }
         if check(self.status)? == sys::CT_BUSY {
-            return Err(Error::BUSY.into());
+            return Err(Error::Busy.into());
         }
         Ok(Some(self.value).filter(Value::is_held))
     }
@@ -569,7 +569,7 @@ impl<E: From<Error>> Loaded<Value, E> {
             return Err(failure);
         }
         match check(status)? {
-            sys::CT_BUSY => Err(Error::BUSY.into()),
+            sys::CT_BUSY => Err(Error::Busy.into()),
             _ => Ok(None),
         }
     }
@@ -622,15 +622,21 @@ impl Lease<'_> {
     /// Stores the value, unless something has invalidated the key meanwhile; hands it to all who
     /// wait, and returns it. Options have no condition.
     pub fn fulfil(self, value: impl AsRef<[u8]>, options: &EntryOptions) -> Result<Value> {
+        options.check_for_leases()?;
+        let cache = self.cache;
         let (status, value) = self.bring(value.as_ref(), options);
         panics::resume();
-        check(status).map(|_| value)
+        options.check(cache, None, status, "").map(|_| value)
     }
 
     /// Of [`Leased::Renew`]: the old value is still right, and its lifetime begins anew. Returns
     /// whether it is kept: not if something has invalidated the key meanwhile. Options have no
     /// condition.
     pub fn keep(self, options: &EntryOptions) -> Result<bool> {
+        options.check_for_leases()?;
+        if !options.tags.is_empty() {
+            return Err(Error::invalid("tags: a value that is kept keeps its own."));
+        }
         let lease = ManuallyDrop::new(self); // consumed, whatever is returned
         let status = options.with_raw(None, |options| {
             // SAFETY: the cache is alive, as it is borrowed.
@@ -638,10 +644,11 @@ impl Lease<'_> {
         });
         lease.cache.close();
         panics::resume();
-        Ok(check(status)? == sys::CT_OK)
+        let nothing = "lease: there is no old value to keep.";
+        Ok(options.check(lease.cache, None, status, nothing)? == sys::CT_OK)
     }
 
-    /// The load has failed. All who wait fail with the error, which is [`Error::LOAD`] unless you
+    /// The load has failed. All who wait fail with the error, which is [`Error::Load`] unless you
     /// know better; whoever comes later starts anew. An old value stays.
     pub fn fail(self, error: Error) {
         self.end(error.status());

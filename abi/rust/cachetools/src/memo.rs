@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use cachetools_sys as sys;
 
-use crate::builder::Builder;
+use crate::builder::{explain, Builder};
 use crate::byte_cache::ByteCache;
 use crate::callbacks::FAILED;
 use crate::error::{check, Error, Result};
@@ -95,18 +95,18 @@ impl<A: ?Sized, E: From<Error>> Memo<A, E> {
         let functions = Functions::new(function, key);
         let mut options = functions.options();
         let mut handle = ptr::null_mut();
-        let (callbacks, status) = own.with_kept(|own| {
+        let (callbacks, made) = own.with_kept(|own| {
             options.own = own;
             // SAFETY: options are filled in. Their user_data is kept beside the handle, as is that
             // of own.
-            unsafe { sys::ct_memo_new(&options, &mut handle) }
+            explain(own, unsafe { sys::ct_memo_new(&options, &mut handle) })
         });
         panics::resume();
-        check(status)?;
-        let handle = NonNull::new(handle).ok_or(Error::INTERNAL)?;
+        made?;
+        let handle = NonNull::new(handle).ok_or(Error::Internal)?;
         // SAFETY: see above.
         let cache = unsafe { sys::ct_memo_cache(handle.as_ptr(), ptr::null_mut()) };
-        let cache = NonNull::new(cache).ok_or(Error::INTERNAL)?;
+        let cache = NonNull::new(cache).ok_or(Error::Internal)?;
         // SAFETY: the memo's own, with these callbacks. It is never dropped: the memo frees it.
         let cache = ManuallyDrop::new(unsafe { ByteCache::from_raw(cache, callbacks) });
         Ok(Memo {
@@ -150,7 +150,7 @@ impl<A: ?Sized, E: From<Error>> Memo<A, E> {
         let mut handle = ptr::null_mut();
         // SAFETY: options are filled in. Their user_data and the cache are kept beside the handle.
         check(unsafe { sys::ct_memo_new(&options, &mut handle) })?;
-        let handle = NonNull::new(handle).ok_or(Error::INTERNAL)?;
+        let handle = NonNull::new(handle).ok_or(Error::Internal)?;
         Ok(Memo {
             handle,
             _functions: functions,
@@ -160,7 +160,7 @@ impl<A: ?Sized, E: From<Error>> Memo<A, E> {
 
     /// Returns the remembered result, or calls the function. If that fails to renew a result, the old
     /// one serves. A function that needs the very result
-    /// that it is computing is [`Error::RECURSION`].
+    /// that it is computing is [`Error::Recursion`].
     pub fn call(&self, args: &A) -> Result<Option<Value>, E> {
         let call = Call::new(self, args);
         let mut value = sys::ct_value::EMPTY;

@@ -254,7 +254,7 @@ impl ByteCache {
         let (lease, is_renewal) = match self.get_or_lease_async(key.as_ref()).await? {
             Leased::Value(value) | Leased::Stale(value) => return Ok(Some(value)),
             Leased::Missing => return Ok(None),
-            Leased::Busy => return Err(Error::BUSY.into()),
+            Leased::Busy => return Err(Error::Busy.into()),
             Leased::Renew(_, lease) => (lease, true),
             Leased::Lease(lease) => (lease, false),
         };
@@ -265,7 +265,7 @@ impl ByteCache {
                 Ok(None)
             }
             Err(failure) => {
-                lease.fail(Error::LOAD);
+                lease.fail(Error::Load);
                 let old = Some(key).filter(|_| is_renewal);
                 match old.and_then(|key| self.still_there(key.as_ref())) {
                     Some((value, _)) => Ok(Some(value)),

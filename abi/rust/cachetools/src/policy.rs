@@ -8,7 +8,7 @@ use std::str::FromStr;
 use cachetools_sys as sys;
 
 use crate::callbacks::Callbacks;
-use crate::error::{check, text, Error, Result};
+use crate::error::{text, Error, Result};
 use crate::panics::guard;
 use crate::value::bytes;
 
@@ -76,7 +76,7 @@ impl Policy {
 
     pub(crate) fn from_raw(policy: sys::ct_policy) -> Result<Policy> {
         let found = Policy::ALL.iter().find(|it| **it as i32 == policy);
-        found.copied().ok_or(Error::UNSUPPORTED)
+        found.copied().ok_or(Error::Unsupported)
     }
 }
 
@@ -85,11 +85,14 @@ impl FromStr for Policy {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Policy> {
-        let name = CString::new(name).map_err(|_| Error::INVALID)?;
+        let unknown = Error::invalid("policy: there is none of this name.");
+        let name = CString::new(name).map_err(|_| unknown)?;
         let mut policy = 0;
         // SAFETY: name is zero-terminated, policy writable.
-        check(unsafe { sys::ct_policy_from_name(name.as_ptr(), &mut policy) })?;
-        Policy::from_raw(policy)
+        match unsafe { sys::ct_policy_from_name(name.as_ptr(), &mut policy) } {
+            sys::CT_OK => Policy::from_raw(policy),
+            _ => Err(unknown),
+        }
     }
 }
 
@@ -110,7 +113,7 @@ pub trait EvictionPolicy: Send {
     /// There is another limit, of the whole cache.
     fn resize(&mut self, _maxsize: u64) {}
     /// Returns the entry that leaves next, and removes nothing. Called only if there is an entry. A
-    /// number that is no entry's fails the call, with [`Error::CALLBACK`].
+    /// number that is no entry's fails the call, with [`Error::Callback`].
     fn victim(&mut self) -> u32;
     /// The same value has another weight now.
     fn reweigh(&mut self, _id: u32, _weight: u64) {}

@@ -151,5 +151,5 @@ impl ByteCache {
 }
 
 fn c_path(path: &Path) -> Result<CString> {
-    CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::INVALID)
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::invalid("path: it has a NUL."))
 }

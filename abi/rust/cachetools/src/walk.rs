@@ -42,13 +42,13 @@ impl ByteCache {
     ///
     /// [`Policy::Rr`](crate::Policy::Rr), [`Policy::Adaptive`](crate::Policy::Adaptive) and
     /// [`Policy::Custom`](crate::Policy::Custom) have no order but [`Order::Any`]:
-    /// [`Error::UNSUPPORTED`].
+    /// [`Error::Unsupported`].
     pub fn walk(&self, order: Order) -> Result<Walk<'_>> {
         let mut handle = ptr::null_mut();
         // SAFETY: the cache is alive, handle is writable.
         check(unsafe { sys::ct_iter_new(self.raw(), order as i32, &mut handle) })?;
         Ok(Walk {
-            handle: NonNull::new(handle).ok_or(Error::INTERNAL)?,
+            handle: NonNull::new(handle).ok_or(Error::Internal)?,
             cache: self.open(),
         })
     }

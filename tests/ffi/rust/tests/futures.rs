@@ -78,7 +78,7 @@ fn one_is_woken_with_the_value_the_failure_or_the_lease() {
     let cache = lru(10);
     let ends: [fn(Lease<'_>); 5] = [
         |lease| drop(lease.fulfil("1", &EntryOptions::new()).unwrap()),
-        |lease| lease.fail(Error::IO),
+        |lease| lease.fail(Error::Io),
         |lease| lease.find_nothing(),
         |lease| drop(lease),
         |lease| drop(lease.fulfil("2", &EntryOptions::new().ttl(Duration::ZERO))),
@@ -102,7 +102,7 @@ fn one_is_woken_with_the_value_the_failure_or_the_lease() {
             Ok(Leased::Value(value)) => assert!(&*value == b"2" && way == 4),
             Ok(Leased::Missing) => assert!(way == 2),
             Ok(Leased::Lease(lease)) => assert!(lease.key() == b"a" && way == 3),
-            Err(error) => assert!(error == Error::IO && way == 1),
+            Err(error) => assert!(error == Error::Io && way == 1),
             told => panic!("{:?}", told),
         }
         drop(task);
@@ -175,7 +175,7 @@ fn to_drop_a_future_while_its_answer_comes_is_harmless() {
                 match round % 3 {
                     0 => drop(held),
                     1 => drop(held.fulfil("1", &EntryOptions::new()).unwrap()),
-                    _ => held.fail(Error::IO),
+                    _ => held.fail(Error::Io),
                 }
             });
             while !is_begun.load(SeqCst) {
@@ -299,9 +299,9 @@ fn failures_of_awaited_loaders_are_shared_and_the_old_value_serves() {
     let (clock, builder) = clocked(Policy::Lru);
     let builder = builder.ttl(ns(100)).stale(ns(50)).retry(ns(10));
     let cache = builder.build().unwrap();
-    let fail = || async { Err::<Option<&str>, _>(Error::IO) };
+    let fail = || async { Err::<Option<&str>, _>(Error::Io) };
     assert_eq!(
-        Some(Error::IO),
+        Some(Error::Io),
         block_on(cache.get_or_load_async("a", fail)).err()
     );
     let none = || async { Ok::<Option<&str>, Error>(None) };
@@ -314,7 +314,7 @@ fn failures_of_awaited_loaders_are_shared_and_the_old_value_serves() {
     assert_eq!(b"1", &*old.unwrap());
     clock.store(1150, SeqCst);
     assert_eq!(
-        Some(Error::IO),
+        Some(Error::Io),
         block_on(cache.get_or_load_async("a", fail)).err()
     );
 }
@@ -372,7 +372,7 @@ fn typed_futures_are_told_what_the_load_has_come_to() {
     let ends = [
         (Ok(Some(1)), Ok(Some(1))),
         (Ok(None), Ok(None)),
-        (Err(Error::IO), Err(Error::LOAD)),
+        (Err(Error::Io), Err(Error::Load)),
     ];
     for (found, told) in ends {
         cache.clear();
@@ -489,7 +489,7 @@ fn what_is_written_during_a_load_is_told_to_those_who_wait_at_once() {
         ),
     ];
     for (write, stays) in writes {
-        for brings in [Ok(Arc::new(1)), Err(Error::IO)] {
+        for brings in [Ok(Arc::new(1)), Err(Error::Io)] {
             let cache = Cache::<u32, u32>::new(Policy::Lru, 10).unwrap();
             let (own, told) = while_another_waits(&cache, |look| {
                 write(&cache);

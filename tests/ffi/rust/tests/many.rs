@@ -155,7 +155,7 @@ fn each_key_has_an_answer<C: Loads>() {
         assert_eq!("a none b fails", absent);
         Ok(vec![some("A"), Ok(None), some("B"), Err(is_down())])
     });
-    let [own, anothers] = [is_down(), Failure::Cache(Error::LOAD)].map(Err);
+    let [own, anothers] = [is_down(), Failure::Cache(Error::Load)].map(Err);
     let expected = vec![
         some("A"),
         some("1"),
@@ -192,7 +192,7 @@ fn each_key_has_an_answer<C: Loads>() {
     );
     assert_eq!(Ok(vec![]), cache.many(&[], |_| unreachable!()));
     let wrong = cache.many(&["x", "y"], |_| Ok(vec![some("X")]));
-    let refused = || Err(Failure::Cache(Error::CALLBACK));
+    let refused = || Err(Failure::Cache(Error::Callback));
     assert_eq!(Ok(vec![refused(), refused()]), wrong);
     assert_eq!(None, cache.look("x"));
 }
@@ -261,10 +261,10 @@ fn gives_up<C: Loads>() {
     // A failure is shared.
     let mut shared = 0;
     while shared == 0 {
-        let found = beside::<C>(|| Err(Error::IO), capitals).unwrap();
+        let found = beside::<C>(|| Err(Error::Io), capitals).unwrap();
         assert_eq!(some("A"), found[1]);
         match &found[0] {
-            Err(failure) => assert_eq!(&Failure::Cache(Error::LOAD), failure),
+            Err(failure) => assert_eq!(&Failure::Cache(Error::Load), failure),
             Ok(late) => assert_eq!(&Some("B".into()), late), // began to wait only afterwards
         }
         shared += usize::from(found[0].is_err());
@@ -322,15 +322,15 @@ fn loads_its_own<C: Loads>() {
     let cache = C::make(Arc::new(AtomicU64::new(1000)));
     let found = cache.many(&["a", "b"], |_| {
         let within = cache.load("b", || unreachable!());
-        assert_eq!(Err(Error::RECURSION), within);
+        assert_eq!(Err(Error::Recursion), within);
         let within = cache.many(&["c", "a"], capitals).unwrap();
         assert_eq!(
-            vec![some("C"), Err(Failure::Cache(Error::RECURSION))],
+            vec![some("C"), Err(Failure::Cache(Error::Recursion))],
             within
         );
-        Ok(vec![some("1"), Err(Error::RECURSION.into())])
+        Ok(vec![some("1"), Err(Error::Recursion.into())])
     });
-    let refused = Err(Failure::Cache(Error::RECURSION));
+    let refused = Err(Failure::Cache(Error::Recursion));
     assert_eq!(Ok(vec![some("1"), refused]), found);
     assert_eq!(Ok("2".into()), cache.load("b", || Ok("2".into())));
 }

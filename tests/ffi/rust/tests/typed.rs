@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{mpsc, Arc, Barrier, Mutex, Weak};
 use std::thread;
 use std::time::Duration;
-use support::{message_of, ns};
+use support::*;
 
 /// A value that is counted while it lives.
 struct Counted {
@@ -147,7 +147,7 @@ fn refused_values_are_dropped_at_once() {
         .build()
         .unwrap();
     cache.insert(&1, maker.make(50)).unwrap();
-    assert_eq!(Err(Error::TOO_LARGE), cache.insert(&1, maker.make(101)));
+    assert_eq!(Err(Error::TooLarge), cache.insert(&1, maker.make(101)));
     assert_eq!(
         (1, 50),
         (maker.alive(), cache.get(&1).unwrap().number) // the old value stays
@@ -160,8 +160,11 @@ fn refused_values_are_dropped_at_once() {
     let missing = cache.insert_with(&2, maker.make(2), &if_present);
     assert_eq!((Ok(Outcome::Missing), 1), (missing, maker.alive()));
     let both = EntryOptions::new().ttl(ns(1)).deadline(ns(1));
-    let invalid = cache.insert_with(&2, maker.make(2), &both);
-    assert_eq!((Err(Error::INVALID), 1), (invalid, maker.alive()));
+    let refused = invalid(cache.insert_with(&2, maker.make(2), &both));
+    assert_eq!(
+        ("deadline: there is a ttl as well.".into(), 1),
+        (refused, maker.alive())
+    );
     let dead = EntryOptions::new().ttl(Duration::ZERO);
     let not_stored = cache.insert_with(&1, maker.make(3), &dead);
     assert_eq!((Ok(Outcome::NotStored), 0), (not_stored, maker.alive()));
@@ -337,21 +340,26 @@ fn loaded_values_that_are_not_kept_are_their_callers() {
     assert_eq!(3, cache.get_or_load(&1, load).unwrap().number);
     assert_eq!((1, 2), (maker.alive(), cache.get(&1).unwrap().number));
     let conditional = || Ok::<_, Error>((maker.make(4), EntryOptions::new().if_absent()));
-    let refused = cache.get_or_load_with(&5, conditional).err();
-    assert_eq!((Some(Error::INVALID), 1), (refused, maker.alive()));
+    let refused = invalid(cache.get_or_load_with(&5, conditional));
+    assert!(refused.contains("a load takes no condition"));
+    let twice = EntryOptions::new().ttl(ns(1)).deadline(ns(1));
+    let both = || Ok::<_, Error>((maker.make(4), twice));
+    let refused = invalid(cache.get_or_load_with(&5, both));
+    assert_eq!("deadline: there is a ttl as well.", refused);
+    assert_eq!(1, maker.alive());
 }
 
 #[test]
 fn a_loader_may_load_other_keys_but_not_its_own() {
     let cache = Cache::<u32, u32>::new(Policy::Lru, 10).unwrap();
     let own = || cache.get_or_load(&1, || Ok::<_, Error>(1u32));
-    assert_eq!(Some(Error::RECURSION), cache.get_or_load(&1, own).err());
+    assert_eq!(Some(Error::Recursion), cache.get_or_load(&1, own).err());
     let through_another = || {
         let own = || cache.get_or_load(&1, || Ok::<_, Error>(1u32));
         cache.get_or_load(&2, own)
     };
     let failure = cache.get_or_load(&1, through_another).err();
-    assert_eq!(Some(Error::RECURSION), failure);
+    assert_eq!(Some(Error::Recursion), failure);
     let another = || {
         let two = cache.get_or_load(&2, || Ok::<_, Error>(2u32))?;
         Ok::<_, Error>(*two + 1)
@@ -361,7 +369,7 @@ fn a_loader_may_load_other_keys_but_not_its_own() {
         cache.remove(&7); // overtakes this load, which still runs
         cache.get_or_load(&7, || Ok::<_, Error>(8u32))
     };
-    assert_eq!(Some(Error::RECURSION), cache.get_or_load(&7, anew).err());
+    assert_eq!(Some(Error::Recursion), cache.get_or_load(&7, anew).err());
     assert_eq!(2, cache.len());
 }
 
@@ -385,7 +393,7 @@ fn of_a_ring_of_threads_one_is_refused() {
     assert_eq!(1, refused);
     assert!(results
         .iter()
-        .all(|it| !matches!(it, Err(error) if *error != Error::RECURSION)));
+        .all(|it| !matches!(it, Err(error) if *error != Error::Recursion)));
 }
 
 #[test]
@@ -429,7 +437,7 @@ fn fail_on_four_threads(load: impl Fn() -> Result<u32, Failure> + Sync) -> (usiz
                         })
                     }));
                     match loaded {
-                        Ok(Err(Failure::Cache(Error::LOAD))) => shared.fetch_add(1, SeqCst),
+                        Ok(Err(Failure::Cache(Error::Load))) => shared.fetch_add(1, SeqCst),
                         _ => own.fetch_add(1, SeqCst),
                     };
                 });
@@ -449,8 +457,8 @@ fn those_who_wait_fail_with_the_loader() {
     assert_eq!(loads, own);
     let (loads, own) = fail_on_four_threads(|| panic!("from the loader"));
     assert_eq!(loads, own);
-    let text = format!("{} {:?}", Error::LOAD, Error::LOAD);
-    assert_eq!("the load of another caller failed LOAD", text);
+    let text = format!("{} {:?}", Error::Load, Error::Load);
+    assert_eq!("The load of another caller failed. Load", text);
 }
 
 #[test]
@@ -471,7 +479,7 @@ fn that_there_is_no_value_is_remembered_until_a_write() {
         assert_eq!(Ok(None), found);
         // For a loader that always brings a value this is an error, and not one of a waiter's.
         let loaded = cache.get_or_load(&1, || -> Result<u32> { unreachable!() });
-        assert_eq!(Err(Error::MISSING), loaded);
+        assert_eq!(Err(Error::Missing), loaded);
         loads.load(SeqCst)
     };
     assert_eq!((1, 1), (ask(), ask()));
@@ -526,12 +534,12 @@ fn a_renewal_that_finds_nothing_removes_the_old_value() {
         .unwrap();
     cache.insert(&1, 2).unwrap();
     clock.store(1100, SeqCst);
-    let fail = || Err::<Option<u32>, _>(Error::IO);
+    let fail = || Err::<Option<u32>, _>(Error::Io);
     assert_eq!(Ok(Some(Arc::new(2))), cache.get_or_find(&1, fail));
     clock.store(1120, SeqCst);
     let find = || Ok::<Option<u32>, Error>(None);
     assert_eq!(Ok(None), cache.get_or_find(&1, find));
-    assert_eq!(Err(Error::IO), cache.get_or_find(&1, fail));
+    assert_eq!(Err(Error::Io), cache.get_or_find(&1, fail));
 }
 
 #[test]
@@ -713,7 +721,7 @@ fn computed_values_that_are_not_stored_are_dropped() {
     cache.insert(&1, maker.make(1)).unwrap();
     let too_large = |_: Option<&Arc<Counted>>| Ok(Change::Store(maker.make(101)));
     let refused: Result<_> = cache.compute(&1, too_large);
-    assert_eq!((Some(Error::TOO_LARGE), 1), (refused.err(), maker.alive()));
+    assert_eq!((Some(Error::TooLarge), 1), (refused.err(), maker.alive()));
 
     let mut runs = 0;
     let too_late = |_: Option<&Arc<Counted>>| {
@@ -721,7 +729,7 @@ fn computed_values_that_are_not_stored_are_dropped() {
         cache.insert(&1, maker.make(2))?;
         Ok::<_, Error>(Change::Store(maker.make(3)))
     };
-    assert_eq!(Some(Error::BUSY), cache.compute(&1, too_late).err());
+    assert_eq!(Some(Error::Busy), cache.compute(&1, too_late).err());
     assert_eq!((17, 1), (runs, maker.alive()));
     let fails = |_: Option<&Arc<Counted>>| -> Result<Change<Counted>, Failure> {
         Err(Failure::Database("is down".into()))
@@ -1028,8 +1036,8 @@ fn a_key_that_cannot_be_decoded_is_an_error() {
     let (maker, cache) = (Maker::default(), Cache::new(Policy::Lru, 10).unwrap());
     cache.insert(&Opaque, maker.make(1)).unwrap();
     let entry = cache.iter(Order::Any).unwrap().next().unwrap();
-    assert_eq!(Some(Error::CORRUPT), entry.err());
-    assert_eq!(Some(Error::CORRUPT), cache.pop_victim().err());
+    assert_eq!(Some(Error::Corrupt), entry.err());
+    assert_eq!(Some(Error::Corrupt), cache.pop_victim().err());
     assert_eq!(0, maker.alive());
 }
 

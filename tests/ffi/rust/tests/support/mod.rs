@@ -20,6 +20,14 @@ pub fn get(cache: &ByteCache, key: &str) -> Option<String> {
     Some(String::from_utf8(value.to_vec()).unwrap())
 }
 
+/// The sentence of an argument that is not allowed.
+pub fn invalid<T>(result: Result<T>) -> String {
+    match result.err() {
+        Some(Error::Invalid(problem)) => problem.to_string(),
+        other => panic!("{:?}", other),
+    }
+}
+
 /// A clock that stands still until it is set, and a builder of caches that go by it.
 pub fn clocked(policy: Policy) -> (Arc<AtomicU64>, Builder<ByteCache>) {
     let clock = Arc::new(AtomicU64::new(1000));
