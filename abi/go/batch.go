@@ -114,7 +114,7 @@ func (c *ByteCache) SetMany(entries []Entry, options EntryOptions) (each []error
 		wasTried = wasTried || status != C.CT_OK
 	}
 	if status < 0 && !wasTried {
-		return nil, c.check(status)
+		return nil, c.explain(c.check(status), options, "Flags: EntryIfSame is for one key.")
 	}
 	return each, nil
 }

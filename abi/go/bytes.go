@@ -219,7 +219,8 @@ func (c *ByteCache) SetWith(key string, value []byte, options EntryOptions) erro
 	defer runtime.KeepAlive(c)
 	raw, block := options.lend()
 	defer freeBlock(block)
-	return c.check(C.set_with(c.handle, key, data(value), C.size_t(len(value)), &raw))
+	err := c.check(C.set_with(c.handle, key, data(value), C.size_t(len(value)), &raw))
+	return c.explain(err, options, "")
 }
 
 // GetOrSet reads a key, and stores the given value first if the key is absent.
@@ -245,7 +246,7 @@ func (c *ByteCache) Delete(key string) error {
 func (c *ByteCache) DeleteIf(key string, same *Value) error {
 	defer runtime.KeepAlive(c)
 	if same.copied != nil {
-		return ErrInvalid
+		return errCopied
 	}
 	return c.check(C.delete_if(c.handle, key, same.raw))
 }
@@ -260,7 +261,8 @@ func (c *ByteCache) Add(key string, delta, initial int64, options EntryOptions) 
 	raw, block := options.lend()
 	defer freeBlock(block)
 	out := C.add(c.handle, key, C.int64_t(delta), C.int64_t(initial), &raw)
-	return int64(out.sum), c.check(out.status)
+	return int64(out.sum), c.explain(c.check(out.status), options,
+		"Flags: a counter takes no EntryIfAbsent, EntryIfSame or EntryKeepTTL.")
 }
 
 // InvalidateTag ends all values that carry a tag, at once, whatever their keys are. What is loaded or

@@ -74,6 +74,30 @@ func (o *EntryOptions) lendPointers(raw C.ct_entry_options) (C.ct_entry_options,
 	return raw, block
 }
 
+// explain returns err. If it is that the cache does not take the options, it says why; or else, what
+// fewer options a call takes.
+func (c *ByteCache) explain(err error, options EntryOptions, fewer string) error {
+	if err != ErrInvalid {
+		return err
+	}
+	if options.Same != nil && options.Same.copied != nil {
+		return errCopied
+	}
+	raw, block := options.lend()
+	defer freeBlock(block)
+	if sentence := C.ct_entry_options_problem(c.handle, &raw); sentence != nil {
+		return invalid(problem(sentence))
+	}
+	if fewer == "" {
+		return err
+	}
+	return invalid(fewer)
+}
+
+var errCopied error = invalid("Same: Get has copied it, so it is no version; Hold returns one")
+
+const noCondition = "Flags: a load takes no condition and no EntryKeepTTL."
+
 func freeBlock(block unsafe.Pointer) {
 	if block != nil {
 		C.free(block)

@@ -18,6 +18,7 @@ package cachetools
 import "C"
 
 import (
+	"fmt"
 	"runtime"
 	"unsafe"
 )
@@ -57,8 +58,11 @@ func (k *Key) Close() {
 // Add adds a value: nil, a bool, an integer, a floating-point number, a string, bytes, or a tuple
 // as []any. With anything else in it, Add returns ErrInvalid and adds nothing.
 func (k *Key) Add(value any) error {
-	if k.handle == nil || !isAddable(value) {
-		return ErrInvalid
+	if k.handle == nil {
+		return invalid("the key was lent for a call that has ended")
+	}
+	if !isAddable(value) {
+		return invalid(fmt.Sprintf("a key takes no %T", value))
 	}
 	k.add(value)
 	return nil

@@ -33,6 +33,8 @@ type Lease struct {
 	cache  *ByteCache
 }
 
+var errLeaseIsOver error = invalid("the lease is over")
+
 // GetOrLease looks a key up. If it is absent, GetOrLease takes its lease, or waits for the holder.
 // It returns ErrBusy if that takes longer than wait; a wait below 0 is 0. With a lease, the caller
 // must load the key. With Options.RefreshAhead or Stale, a lease may come with a value that is to be
@@ -68,12 +70,13 @@ func (l *Lease) Fulfil(value []byte, options EntryOptions) (Value, error) {
 	handle := l.handle
 	l.handle = nil
 	if handle == nil {
-		return Value{}, ErrInvalid
+		return Value{}, errLeaseIsOver
 	}
 	raw, block := options.lend()
 	defer freeBlock(block)
 	defer runtime.KeepAlive(l.cache)
-	return l.cache.value(C.lease_fulfil(handle, data(value), C.size_t(len(value)), &raw))
+	kept, err := l.cache.value(C.lease_fulfil(handle, data(value), C.size_t(len(value)), &raw))
+	return kept, l.cache.explain(err, options, noCondition)
 }
 
 // Keep ends the lease of a value that is to be renewed, and that is still right: its lifetime begins
@@ -83,12 +86,13 @@ func (l *Lease) Keep(options EntryOptions) error {
 	handle := l.handle
 	l.handle = nil
 	if handle == nil {
-		return ErrInvalid
+		return errLeaseIsOver
 	}
 	defer runtime.KeepAlive(l.cache)
 	raw, block := options.lend()
 	defer freeBlock(block)
-	return l.cache.check(C.ct_lease_keep(handle, &raw))
+	err := l.cache.check(C.ct_lease_keep(handle, &raw))
+	return l.cache.explain(err, options, "there is no old value that the lease could keep so")
 }
 
 // Fail ends a lease whose load has failed, or has found no such value: ErrMiss. All who wait fail

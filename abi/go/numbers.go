@@ -184,8 +184,9 @@ func (n numbers) setWith(key encoded, number uint64, options EntryOptions) error
 	defer runtime.KeepAlive(n.ByteCache)
 	raw, block := options.lend()
 	defer freeBlock(block)
-	return n.changed(C.number_set_with(n.handle, n.callbacks.uintptr(), key.text, C.uint64_t(key.word),
-		C.size_t(key.size), C.uint64_t(number), raw))
+	err := n.changed(C.number_set_with(n.handle, n.callbacks.uintptr(), key.text,
+		C.uint64_t(key.word), C.size_t(key.size), C.uint64_t(number), raw))
+	return n.explain(err, options, "")
 }
 
 // getOrSet returns the number that is there. That is the given one if it was stored.
@@ -227,7 +228,8 @@ func (n numbers) fulfil(lease *C.ct_lease, number uint64, options EntryOptions) 
 	defer runtime.KeepAlive(n.ByteCache)
 	raw, block := options.lend()
 	defer freeBlock(block)
-	return n.changed(C.number_fulfil(lease, n.callbacks.uintptr(), C.uint64_t(number), raw))
+	err := n.changed(C.number_fulfil(lease, n.callbacks.uintptr(), C.uint64_t(number), raw))
+	return n.explain(err, options, noCondition)
 }
 
 // fail ends a lease whose load has failed.

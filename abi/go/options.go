@@ -6,7 +6,6 @@ package cachetools
 import "C"
 
 import (
-	"strings"
 	"time"
 	"unsafe"
 )
@@ -154,13 +153,15 @@ func (o *Options[K, V]) set() (set C.uint32_t) {
 
 // Problem returns one sentence that says what is wrong with the options, or an empty string.
 func (o Options[K, V]) Problem() string {
-	for _, it := range [...]time.Duration{o.TTL, o.TTI, o.RefreshAhead, o.Stale, o.Retry, o.NegativeTTL,
-		o.Jitter} {
-		if it < 0 {
-			return "a duration must not be negative"
+	for _, it := range [...]struct {
+		name string
+		time time.Duration
+	}{{"TTL", o.TTL}, {"TTI", o.TTI}, {"RefreshAhead", o.RefreshAhead}, {"Stale", o.Stale},
+		{"Retry", o.Retry}, {"NegativeTTL", o.NegativeTTL}, {"Jitter", o.Jitter}} {
+		if it.time < 0 {
+			return it.name + ": it is negative."
 		}
 	}
 	plain := o.plain()
-	problem := C.GoString(C.ct_go_options_problem(&plain, o.set()))
-	return strings.Replace(problem, "CT_FLAG_KEEP_NOTHING", "KeepNothing", 1)
+	return problem(C.ct_go_options_problem(&plain, o.set()))
 }

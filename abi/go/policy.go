@@ -6,7 +6,10 @@ package cachetools
 // #include "callbacks.h"
 import "C"
 
-import "unsafe"
+import (
+	"strconv"
+	"unsafe"
+)
 
 // Policy says which entry leaves when room is needed.
 type Policy int32
@@ -37,8 +40,10 @@ func PolicyNamed(name string) (Policy, error) {
 	cName := C.CString(name)
 	defer C.free(unsafe.Pointer(cName))
 	var policy C.ct_policy
-	err := check(C.ct_policy_from_name(cName, &policy))
-	return Policy(policy), err
+	if C.ct_policy_from_name(cName, &policy) != C.CT_OK {
+		return 0, invalid("there is no policy " + strconv.Quote(name))
+	}
+	return Policy(policy), nil
 }
 
 // Evictor is an eviction policy of your own, one object for each shard. It knows entries by small

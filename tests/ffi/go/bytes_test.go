@@ -100,28 +100,60 @@ func TestPoliciesHaveNames(t *testing.T) {
 	expect(t, SIEVE, policy)
 	expectError(t, nil, err)
 	_, err = PolicyNamed("best")
+	expectInvalid(t, `there is no policy "best"`, err)
+}
+
+// expectInvalid expects an ErrInvalid that says what is.
+func expectInvalid(t testing.TB, problem string, err error) {
+	t.Helper()
 	expectError(t, ErrInvalid, err)
+	expect(t, "cachetools: "+problem, err.Error())
 }
 
 func TestWrongOptionsAreExplained(t *testing.T) {
-	options := ByteOptions{Maxsize: 10, Shards: 3}
-	expect(t, true, strings.Contains(options.Problem(), "shards"))
-	_, err := OpenBytes(options)
-	expectError(t, ErrInvalid, err)
-	expect(t, "cachetools: "+options.Problem(), err.Error())
-	_, err = NewMemo(MemoOptions[int]{Own: options})
-	expect(t, "cachetools: "+options.Problem(), err.Error())
+	evictor := func(uint64) Evictor { return nil }
+	for _, it := range []struct {
+		problem string
+		options ByteOptions
+	}{
+		{"Maxsize: 0 keeps nothing, which KeepNothing says is meant.", ByteOptions{}},
+		{"Policy: it is not one of Policy.", ByteOptions{Policy: -1}},
+		{"TTL: TTL requires one above 0.", ByteOptions{Policy: TTL}},
+		{"TimeToUse: TLRU requires one.", ByteOptions{Policy: TLRU}},
+		{"NewEvictor: CUSTOM requires it.", ByteOptions{Policy: CUSTOM}},
+		{"WeightKind: it is not one of WeightKind.", ByteOptions{WeightKind: -1}},
+		{"Shards: it is not 0 or a power of two up to 4096.", ByteOptions{Shards: 3}},
+		{"Flags: one of them is not known.", ByteOptions{Flags: 1 << 31}},
+		{"Flags: Curve needs the counts that NoStats leaves out.", ByteOptions{Flags: Curve | NoStats}},
+		{"Flags: Curve knows no CUSTOM.", ByteOptions{Flags: Curve, Policy: CUSTOM, NewEvictor: evictor}},
+		{"RefreshAhead: it is not below TTL.", ByteOptions{TTL: 5, RefreshAhead: 5}},
+		{"Jitter: it is not below TTL.", ByteOptions{TTL: 5, Jitter: 5}},
+		{"RefreshAhead: together with Jitter it is not below TTL.",
+			ByteOptions{TTL: 9, Jitter: 5, RefreshAhead: 4}},
+		{"Retry: Stale requires one above 0 where there is neither TTL nor RefreshAhead.",
+			ByteOptions{Stale: 5}},
+	} {
+		if it.problem[:1] != "M" {
+			it.options.Maxsize = 10
+		}
+		expect(t, it.problem, it.options.Problem())
+		_, err := OpenBytes(it.options)
+		expectInvalid(t, it.problem, err)
+		if it.options.Maxsize != 0 { // which is 128 there
+			_, err = NewMemo(MemoOptions[int]{Own: it.options})
+			expectInvalid(t, it.problem, err)
+		}
+	}
 	for _, negative := range []ByteOptions{{TTL: -1}, {TTI: -time.Hour}, {RefreshAhead: -1}, {Stale: -1},
 		{Retry: -1}, {NegativeTTL: -1}, {Jitter: -1}} {
 		negative.Maxsize = 1
-		expect(t, true, strings.Contains(negative.Problem(), "negative"))
-		_, err = OpenBytes(negative)
+		expect(t, true, strings.Contains(negative.Problem(), ": it is negative."))
+		_, err := OpenBytes(negative)
 		expectError(t, ErrInvalid, err)
 	}
 	expect(t, "", ByteOptions{Maxsize: 10}.Problem())
-	expect(t, true, strings.Contains(ByteOptions{}.Problem(), " KeepNothing "))
 	expect(t, "", ByteOptions{Flags: KeepNothing}.Problem())
-	_, err = NewBytes(LRU, 0)
+	_, err := NewBytes(LRU, 0)
 	expectError(t, ErrInvalid, err)
 }
 
@@ -311,8 +343,13 @@ func TestConditionsLifetimesAndWeightsOfSingleEntries(t *testing.T) {
 	expect(t, true, !cache.Contains("c") && cache.Contains("a"))
 	clock.set(1020)
 	expect(t, false, cache.Contains("a"))
-	expectError(t, ErrInvalid, cache.SetWith("a", nil,
+	expectInvalid(t, "Deadline: there is a TTL as well.", cache.SetWith("a", nil,
 		EntryOptions{Flags: EntryTTL | EntryDeadline}))
+	expectInvalid(t, "TTL: it is set without EntryTTL.", cache.SetWith("a", nil,
+		EntryOptions{TTL: time.Hour}))
+	expectInvalid(t, "Flags: there is more than one condition.", cache.SetWith("a", nil,
+		EntryOptions{Flags: EntryIfAbsent | EntryIfPresent}))
+	expectInvalid(t, "Cost: it is 0.", cache.SetWith("a", nil, EntryOptions{Flags: EntryCost}))
 	expectError(t, ErrTooLarge, cache.SetWith("a", nil,
 		EntryOptions{Flags: EntryWeight, Weight: 101}))
 }
@@ -1059,7 +1096,7 @@ func TestALeaseRenewsKeepsAndFails(t *testing.T) {
 	value.Release()
 	lease.Fail(ErrMiss)
 	_, lease, _ = cache.GetOrLease("a", 0)
-	expectError(t, ErrInvalid, lease.Keep(EntryOptions{})) // there is nothing to keep
+	expectInvalid(t, "there is no old value that the lease could keep so", lease.Keep(EntryOptions{}))
 }
 
 func TestComputeReadsChangesAndWrites(t *testing.T) {
@@ -1139,7 +1176,7 @@ func TestKeysAreEqualIfTheirArgumentsAre(t *testing.T) {
 	expect(t, true, keyOf(t, false, 1, 2) != keyOf(t, false, []any{1, 2}))
 
 	key, _ := NewKey(false)
-	expectError(t, ErrInvalid, key.Add(struct{}{}))
+	expectInvalid(t, "a key takes no struct {}", key.Add(struct{}{}))
 	expectError(t, ErrInvalid, key.Add([]any{1, []any{2, struct{}{}}}))
 	expectError(t, nil, key.Add(1))
 	afterErrors, err := key.Data()

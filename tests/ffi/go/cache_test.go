@@ -224,9 +224,9 @@ func TestAClosedTypedCacheFindsNothing(t *testing.T) {
 
 func TestWrongTypedOptionsAreExplained(t *testing.T) {
 	_, err := Open(Options[int, int]{Maxsize: 10, Shards: 3})
-	expect(t, true, errors.Is(err, ErrInvalid) && strings.Contains(err.Error(), "shards"))
+	expect(t, true, errors.Is(err, ErrInvalid) && strings.Contains(err.Error(), "Shards"))
 	_, err = Open(Options[int, int]{})
-	expect(t, true, errors.Is(err, ErrInvalid) && strings.Contains(err.Error(), "maxsize"))
+	expect(t, true, errors.Is(err, ErrInvalid) && strings.Contains(err.Error(), "Maxsize"))
 	_, err = Open(Options[int, int]{Maxsize: 10, WeightKind: WeightMemory})
 	expect(t, true, errors.Is(err, ErrInvalid) && strings.Contains(err.Error(), "Weigh"))
 	_, err = New[int, int](LRU, 0)
@@ -774,7 +774,9 @@ func TestALoadedValueHasALifetimeAndTagsOfItsOwn(t *testing.T) {
 			func(context.Context, int) (int, EntryOptions, error) { return 7, options, nil })
 		return err
 	}
-	expectError(t, ErrInvalid, load(EntryOptions{Flags: EntryIfAbsent}))
+	expectInvalid(t, "Flags: a load takes no condition and no EntryKeepTTL.",
+		load(EntryOptions{Flags: EntryIfAbsent}))
+	expectInvalid(t, "Tags: there are more than 8.", load(EntryOptions{Tags: make([]string, 9)}))
 	expectError(t, nil, load(EntryOptions{Flags: EntryTTL, TTL: time.Hour, Tags: []string{"sevens"}}))
 	info, err := cache.Inspect(1)
 	expect(t, true, err == nil && info.Remaining > 59*time.Minute)

@@ -60,9 +60,11 @@ func TestAValueThatIsHeldIsAVersion(t *testing.T) {
 	copied, err := cache.Get("a")
 	expectError(t, nil, err)
 	defer copied.Release()
-	expectError(t, ErrInvalid, swap(&copied, "5")) // what Get has copied is no version
-	expectError(t, ErrInvalid, cache.DeleteIf("a", &copied))
-	expectError(t, ErrInvalid, swap(nil, "5"))
+	expectInvalid(t, "Same: Get has copied it, so it is no version; Hold returns one",
+		swap(&copied, "5"))
+	expectInvalid(t, "Same: Get has copied it, so it is no version; Hold returns one",
+		cache.DeleteIf("a", &copied))
+	expectInvalid(t, "Same: EntryIfSame requires it.", swap(nil, "5"))
 	expectError(t, ErrInvalid, cache.SetWith("a", nil, EntryOptions{Same: hold(t, cache, "a")}))
 
 	last := hold(t, cache, "a")
