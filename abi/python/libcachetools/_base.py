@@ -45,6 +45,7 @@ from ._handles import Closing, Dependent, Ends, here, reraise
 from ._keys import CallKey, token_of
 from ._numbers import Seconds, lifetime, limit, seconds_of, ticks, unsigned
 from ._values import ABSENT, Tokens, take
+from ._words import problem
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -210,10 +211,7 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
             self._handle = handle[0]  # to be freed, whatever is raised
         reraise()
         if status == Status.ERR_INVALID:
-            problem = lib.ct_options_problem(options)
-            text = ffi.string(problem).decode() if problem else ""
-            text = text.replace("CT_FLAG_KEEP_NOTHING", "keep_nothing=True")
-            raise InvalidError(status, text or None)
+            raise InvalidError(status, problem(lib.ct_options_problem(options)))
         check(status)
         del structs  # options pointed to them
         self._adopt(handle[0], callbacks, self._user_data)
@@ -272,15 +270,20 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
             raise ClosedError
         return self._handle
 
-    def _end_call(self, status: int = 0) -> int:
+    def _end_call(self, status: int = 0, options: Any = None) -> int:
+        """Return the status, or raise its exception. options are those of an entry, if any."""
         if self._reraises:
             reraise()
+        if status == Status.ERR_INVALID and options is not None:
+            raise InvalidError(
+                status, problem(lib.ct_entry_options_problem(self._open(), options))
+            )
         return check(status)
 
-    def _taken(self, status: int, raw: Any) -> Any:
+    def _taken(self, status: int, raw: Any, options: Any = None) -> Any:
         """Return what a call has read out, or ABSENT."""
         value = take(self._values, raw)
-        self._end_call(status)
+        self._end_call(status, options)
         return value
 
     def _look_up(self, data: bytes) -> Tuple[int, Any, Any]:
@@ -347,7 +350,7 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         status = lib.ct_set_with(handle, data, len(data), packed, len(packed), options)
         if status != Status.OK:
             self._values.unpack(packed)
-        return Outcome(self._end_call(status))
+        return Outcome(self._end_call(status, options))
 
     def pop(self, key: K, default: Any = ABSENT) -> Any:
         """Remove an entry, and return its value, or else the default, or else raise KeyError."""
@@ -498,6 +501,8 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         option curve."""
         asked = scales or (0.5, 1.0, 2.0, 4.0)
         ratios = ffi.new("double[]", len(asked))
+        if not all(scale > 0 for scale in asked):
+            raise InvalidError(Status.ERR_INVALID, "scales: one is not above 0.")
         check(lib.ct_cache_curve(self._open(), ffi.new("double[]", asked), len(asked), ratios))
         return {scale: None if it != it else it for scale, it in zip(asked, ratios)}
 

@@ -48,6 +48,15 @@ from ._values import ABSENT, Bytes, Tokens, as_bytes, copy_of, take
 Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 
 
+def _check_file(status: int, file: Any) -> None:
+    """Raise a failure's exception, which names the file if that is a path."""
+    if status < 0:
+        text = None
+        if isinstance(file, (str, bytes, os.PathLike)):
+            text = f"{os.fsdecode(file)}: {error_of(status)}"
+        raise error_of(status, text)
+
+
 class BytesCache(CacheBase[bytes, bytes]):
     """A cache of bytes by bytes, bounded by a policy: a mutable mapping. All methods but close are
     safe on any thread. A bytearray or a memoryview is copied first.
@@ -188,7 +197,7 @@ class BytesCache(CacheBase[bytes, bytes]):
         if self._reraises:
             reraise()
         if not any(statuses):
-            check(status)  # nothing was tried
+            self._end_call(status, options)  # nothing was tried
         return [Outcome(one) if one >= 0 else error_of(one) for one in statuses]
 
     def add(
@@ -212,7 +221,7 @@ class BytesCache(CacheBase[bytes, bytes]):
         options = entry_options(ttl, deadline, weight, if_present=if_present, tags=tags)
         data, _ = self._key(key)
         status = lib.ct_add(handle, data, len(data), delta, initial, options, total)
-        return None if self._end_call(status) == Status.MISS else total[0]
+        return None if self._end_call(status, options) == Status.MISS else total[0]
 
     def __copy__(self) -> "BytesCache":  # type: ignore[override]
         """Return a cache with the same entries, which calls the same callbacks. Raises
@@ -241,7 +250,7 @@ class BytesCache(CacheBase[bytes, bytes]):
             function = ffi.new_handle(file.write)
             status = lib.ct_snapshot_save(handle, lib.on_write, function)
         reraise()
-        check(status)
+        _check_file(status, file)
 
     def load(self, file: Union[Path, BinaryIO], aged: bool = False) -> None:
         """Add the entries of a snapshot, from the hottest on, as far as there is room. file is a
@@ -257,7 +266,7 @@ class BytesCache(CacheBase[bytes, bytes]):
             function = ffi.new_handle(file.read)
             status = lib.ct_snapshot_load_with(handle, lib.on_read, function, flags)
         reraise()
-        check(status)
+        _check_file(status, file)
 
     # ---- Loading
 

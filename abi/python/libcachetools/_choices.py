@@ -4,7 +4,7 @@
 import enum
 from typing import Type
 
-from ._errors import check
+from ._errors import InvalidError, Status
 from ._ffi import ffi, lib
 
 
@@ -31,7 +31,9 @@ class Policy(enum.IntEnum):
     def named(cls, name: str) -> "Policy":
         """Find a policy by its name, in any case."""
         policy = ffi.new("ct_policy *")
-        check(lib.ct_policy_from_name(name.encode(), policy))
+        status = lib.ct_policy_from_name(name.encode(), policy)
+        if status != Status.OK:
+            raise InvalidError(status, f"there is no policy {name!r}")
         return cls(policy[0])
 
 

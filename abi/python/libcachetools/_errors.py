@@ -131,9 +131,9 @@ _ERRORS: Dict[int, Type[Error]] = {
 }
 
 
-def error_of(status: int) -> Error:
+def error_of(status: int, text: Optional[str] = None) -> Error:
     """Return the exception for a negative status, or for BUSY."""
-    return _ERRORS.get(status, LoadError if status < FAILED else Error)(status)
+    return _ERRORS.get(status, LoadError if status < FAILED else Error)(status, text)
 
 
 def check(status: int) -> int:

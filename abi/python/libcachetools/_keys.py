@@ -10,6 +10,7 @@ from ._errors import ClosedError, InvalidError, NoMemoryError, Status, check
 from ._ffi import ffi, lib
 from ._handles import Closing
 from ._values import Tokens, as_bytes, copy_of
+from ._words import problem
 
 # ---- Keys that may be stored ---------------------------------------------------------------------
 
@@ -61,7 +62,7 @@ class Key(Closing):
         key, data, size = self._open(), ffi.new("void **"), ffi.new("size_t *")
         status = lib.ct_key_data(key, ffi.cast("const void **", data), size)
         if status == Status.ERR_INVALID:
-            raise InvalidError(status, ffi.string(lib.ct_key_problem(key)).decode())
+            raise InvalidError(status, problem(lib.ct_key_problem(key)))
         check(status)
         return copy_of(data[0], size[0])
 

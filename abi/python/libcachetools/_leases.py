@@ -7,7 +7,7 @@ from typing import Any, Dict, Optional, Tuple, Union
 
 from ._base import CacheBase, entry_options
 from ._callbacks import NOT_MODIFIED, Loaded, Tags, status_of
-from ._errors import CallbackError, ClosedError, Outcome, Status
+from ._errors import CallbackError, ClosedError, InvalidError, Outcome, Status
 from ._ffi import ffi, lib
 from ._handles import Dependent
 from ._numbers import Seconds
@@ -49,7 +49,7 @@ class Lease(Dependent):
         if handle is None:
             raise ClosedError("the lease is over")
         status = lib.ct_lease_fulfil(handle, value, len(value), options, raw)
-        return self._cache._taken(status, raw)
+        return self._cache._taken(status, raw, options)
 
     def keep(
         self,
@@ -66,7 +66,10 @@ class Lease(Dependent):
         handle = self._take_over()
         if handle is None:
             raise ClosedError("the lease is over")
-        return Outcome(self._cache._end_call(lib.ct_lease_keep(handle, options)))
+        status = lib.ct_lease_keep(handle, options)
+        if status == Status.ERR_INVALID and self.old is None:
+            raise InvalidError(status, "there is no old value that the lease could keep")
+        return Outcome(self._cache._end_call(status, options))
 
     def fail(self, exception: Optional[BaseException] = None) -> None:
         """Say that the load failed, or, without an exception, that there is no such value. All who

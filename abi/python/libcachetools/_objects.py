@@ -384,13 +384,13 @@ class Cache(CacheBase[K, V], Generic[K, V]):
         if value is NOT_MODIFIED:
             if old is ABSENT:
                 raise CallbackError(Status.ERR_CALLBACK)
-            self._end_call(lib.ct_lease_keep(attempt.take_over(), options))
+            self._end_call(lib.ct_lease_keep(attempt.take_over(), options), options)
             return old
         parcel = _hot.parcel_new(key, value, tokens)
         status = lib.ct_lease_fulfil(attempt.take_over(), parcel, len(parcel), options, ffi.NULL)
         if status < 0:  # else it is the library's
             _hot.parcel_free(parcel)
-        self._end_call(status)
+        self._end_call(status, options)
         return value
 
     def compute(self, key: K, change: Callable[[Any], Any], default: Any = None) -> Any:

@@ -36,12 +36,30 @@ class StatusesAndOptions(unittest.TestCase):
         for policy in Policy:
             self.assertEqual(policy.name, ffi.string(lib.ct_policy_name(policy)).decode())
         self.assertEqual(Policy.SIEVE, Policy.named("sieve"))
-        with self.assertRaises(ct.InvalidError):
+        with self.assertRaisesRegex(ct.InvalidError, "^there is no policy 'best'$"):
             Policy.named("best")
 
     def test_wrong_options_are_explained(self):
-        with self.assertRaisesRegex(ct.InvalidError, "shards"):
-            BytesCache(maxsize=10, shards=3)
+        for problem, options in {
+            "ttl: Policy.TTL requires one above 0.": {"policy": Policy.TTL},
+            "ttu: Policy.TLRU requires one.": {"policy": Policy.TLRU},
+            "custom: Policy.CUSTOM requires it.": {"policy": Policy.CUSTOM},
+            "shards: it is not 0 or a power of two up to 4096.": {"shards": 3},
+            "options: curve=True needs the counts that stats=False leaves out.":
+                {"curve": True, "stats": False},
+            "options: curve=True knows no Policy.CUSTOM.":
+                {"curve": True, "policy": Policy.CUSTOM, "custom": dict},
+            "refresh_ahead: it is not below ttl.": {"ttl": 5, "refresh_ahead": 5},
+            "jitter: it is not below ttl.": {"ttl": 5, "jitter": 5},
+            "refresh_ahead: together with jitter it is not below ttl.":
+                {"ttl": 9, "jitter": 5, "refresh_ahead": 4},
+            "retry: stale requires one above 0 where there is neither ttl nor refresh_ahead.":
+                {"stale": 5},
+            "maxsize: 0 keeps nothing, which keep_nothing=True says is meant.": {"maxsize": 0},
+        }.items():
+            with self.assertRaises(ct.InvalidError) as caught:
+                BytesCache(**{"maxsize": 10, **options})
+            self.assertEqual(problem, str(caught.exception))
 
     def test_wrong_options_with_structs_are_explained(self):
         for options in {"custom": dict}, {"allocator": (min, max)}:
@@ -262,8 +280,10 @@ class Mapping(unittest.TestCase):
         self.assertTrue(b"c" not in cache and b"a" in cache)
         clock.now = 1020
         self.assertNotIn(b"a", cache)
-        with self.assertRaises(ct.InvalidError):
+        with self.assertRaisesRegex(ct.InvalidError, "^deadline: there is a ttl as well.$"):
             cache.set(b"a", b"1", ttl=1, deadline=1)
+        with self.assertRaisesRegex(ct.InvalidError, "^options: there is more than one condition.$"):
+            cache.set(b"a", b"1", if_absent=True, if_present=True)
         with self.assertRaises(ct.TooLargeError):
             cache.set(b"a", b"1", weight=101)
 
@@ -315,7 +335,7 @@ class Many(unittest.TestCase):
         first, second = cache.set_many([(b"a", b"1"), (b"b", b"too large")])
         self.assertEqual(Outcome.STORED, first)
         self.assertIsInstance(second, ct.TooLargeError)
-        with self.assertRaises(ct.InvalidError):
+        with self.assertRaisesRegex(ct.InvalidError, "^deadline: there is a ttl as well.$"):
             cache.set_many([(b"a", b"1")], ttl=1, deadline=1)
 
 
@@ -341,7 +361,7 @@ class IterationAndStatistics(unittest.TestCase):
         cache.get(b"a")
         self.assertEqual({1: 1.0, 2: None, 9: None}, cache.miss_ratios(1, 2, 9))
         self.assertEqual({0.5: None, 1: 1.0, 2: None, 4: None}, cache.miss_ratios())
-        with self.assertRaises(ct.InvalidError):
+        with self.assertRaisesRegex(ct.InvalidError, "^scales: one is not above 0.$"):
             cache.miss_ratios(0)
         with self.assertRaises(ct.UnsupportedError):
             BytesCache(maxsize=1).miss_ratios()
@@ -386,6 +406,15 @@ class Snapshots(unittest.TestCase):
         for use in cache.save, cache.load:
             with self.assertRaisesRegex(ValueError, "closed file"):
                 use(file)
+
+    def test_failures_name_the_file(self):
+        cache, path = BytesCache(), "/no such folder/it"
+        for use in cache.save, cache.load:
+            for file in path, path.encode():
+                with self.assertRaisesRegex(OSError, f"^{path}: Reading or writing failed.$"):
+                    use(file)
+        with self.assertRaisesRegex(ct.CorruptError, "^The input"):
+            cache.load(io.BytesIO(b"no snapshot"))
 
     def test_snapshots_go_through_paths(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -807,7 +836,7 @@ class Loading(unittest.TestCase):
         cache.get_or_lease(b"a").fail()
         lease = cache.get_or_lease(b"a")
         self.assertIsNone(lease.old)
-        with self.assertRaises(ct.InvalidError):
+        with self.assertRaisesRegex(ct.InvalidError, "no old value"):
             lease.keep()
         self.assertEqual(0, cache.stats()["pinned"])
 

@@ -127,7 +127,7 @@ class Tags(unittest.TestCase):
                 self.assertEqual((1, [b"c"]), (len(cache), list(cache)))
                 self.assertEqual(([b"a", b"b", b"d", b"e"], {ct.Cause.REMOVED}), (
                     sorted(it.key for it in left), {it.cause for it in left}))
-                with self.assertRaises(ct.InvalidError):
+                with self.assertRaisesRegex(ct.InvalidError, "^tags: there are more than 8.$"):
                     cache.set(b"a", b"1", tags=map(str, range(9)))
                 with self.assertRaises(TypeError):
                     cache.set(b"a", b"1", tags=[1])
