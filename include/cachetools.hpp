@@ -125,19 +125,34 @@ inline ct_status check(ct_status status) {
   return status;
 }
 
-// What ct_options_problem says, by the names of this header.
-inline std::string problem_in_cpp(const char *problem) {
+// What the library says is wrong, by the names of this header.
+inline std::string problem_in_cpp(std::string_view problem) {
   constexpr std::pair<std::string_view, std::string_view> names[] = {
+      {"CT_FLAG_CURVE", "curve"},
       {"CT_FLAG_KEEP_NOTHING", "keep_nothing"},
-      {"CT_POLICY_TTL", "policy::ttl"},
-      {"CT_POLICY_TLRU", "policy::tlru"},
+      {"CT_FLAG_NO_STATS", "stats = false"},
       {"CT_POLICY_CUSTOM", "policy::custom"},
-      {"ct_", "cachetools::"},
+      {"CT_POLICY_TLRU", "policy::tlru"},
+      {"CT_POLICY_TTL", "policy::ttl"},
+      {"ct_policy", "cachetools::policy"},
+      {"ct_weight_kind", "cachetools::weight_kind"},
+      {"flags", "options"},
   };
-  std::string text = problem;
-  for (const auto &[c, cpp] : names)
-    for (auto at = text.find(c); at != text.npos; at = text.find(c, at + cpp.size()))
-      text.replace(at, c.size(), cpp);
+  constexpr std::string_view letters =
+      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
+  std::string text;
+  while (!problem.empty()) {
+    std::string_view word = problem.substr(0, problem.find_first_not_of(letters));
+    problem.remove_prefix(word.size());
+    for (const auto &[c, cpp] : names) {
+      if (word != c) continue;
+      word = cpp;
+      break;
+    }
+    const std::string_view between = problem.substr(0, problem.find_first_of(letters));
+    problem.remove_prefix(between.size());
+    text.append(word).append(between);
+  }
   return text;
 }
 
@@ -398,7 +413,13 @@ class value {
  * of all these. Numbers have the machine's byte order, in snapshots too.
  */
 template <class T, class = void>
-struct codec;
+struct codec {
+  static_assert(!std::is_same_v<T, T>,
+                "cachetools: this type does not become bytes: specialize cachetools::codec for it, "
+                "or keep values as std::shared_ptr");
+  static std::string_view encode(const T &it);
+  static std::optional<T> decode(std::string_view bytes);
+};
 
 namespace detail {
 
@@ -665,7 +686,7 @@ template <class T>
 class parcel<std::shared_ptr<T>> {
  public:
   explicit parcel(std::shared_ptr<T> it) {
-    if (it == nullptr) fail(CT_ERR_INVALID);  // it could not be told from a miss
+    if (it == nullptr) raise(error(CT_ERR_INVALID, "a null pointer could not be told from a miss"));
     it_ = new std::shared_ptr<T>(std::move(it));
   }
   parcel(parcel &&) = delete;
@@ -871,6 +892,15 @@ class entry_options {
   std::vector<ct_bytes> tags_;
 };
 
+// If a call failed because of the options of an entry, throws what is wrong with them; or else, what
+// fewer options the call takes.
+inline void explain(ct_status status, const ct_cache *cache, const ct_entry_options *options,
+                    const char *fewer) {
+  if (status != CT_ERR_INVALID) return;
+  const char *problem = ct_entry_options_problem(cache, options);
+  raise(error(status, problem_in_cpp(problem == nullptr ? fewer : problem)));
+}
+
 inline void set_entry(ct_result *result, const entry &it) {
   if (it.ttl) ct_result_ttl(result, ticks(*it.ttl));
   if (it.deadline) ct_result_deadline(result, ticks(*it.deadline));
@@ -1038,7 +1068,7 @@ class lease {
   }
   /** Brings the value, for all who wait. Returns whether it was kept, too. */
   bool fulfil(typename detail::held<Value>::argument value, const entry &special = {}) {
-    if (lease_ == nullptr) detail::fail(CT_ERR_INVALID);
+    require();
     const detail::parcel<Value> sent(value);
     const detail::entry_options options(special);
     detail::call call(slot_);
@@ -1048,10 +1078,13 @@ class lease {
   /** If there is an old value: it is still right, and its lifetime begins anew. Returns whether it
    *  is kept: not if the key has been invalidated meanwhile. */
   bool keep(const entry &special = {}) {
-    if (lease_ == nullptr) detail::fail(CT_ERR_INVALID);
+    require();
     const detail::entry_options options(special);
     detail::call call(slot_);
-    return call.end(ct_lease_keep(lease_.release(), options.get())) == CT_OK;
+    const ct_status status = ct_lease_keep(lease_.release(), options.get());
+    if (status == CT_ERR_INVALID)
+      detail::raise(error(status, "there is no old value that the lease could keep so"));
+    return call.end(status) == CT_OK;
   }
   /** The load has failed, for all who wait: see ct_lease_fail. With CT_MISS, there is no such
    *  value, and an old one leaves. */
@@ -1066,6 +1099,9 @@ class lease {
  private:
   template <class K, class V>
   friend class cache;
+  void require() const {
+    if (lease_ == nullptr) detail::raise(error(CT_ERR_INVALID, "the lease is over"));
+  }
   lease(detail::lease_owner taken, detail::call::slot slot) noexcept
       : lease_(std::move(taken)), slot_(slot) {}
 
@@ -1200,10 +1236,13 @@ class cache {
 
   /** Throws error with a sentence that names the option that is wrong. */
   explicit cache(options_type given) {
-    for (const duration it : {given.ttl, given.tti, given.refresh_ahead, given.stale, given.retry,
-                              given.negative_ttl, given.jitter})
-      if (it < duration::zero())
-        detail::raise(error(CT_ERR_INVALID, "the times in options are not negative"));
+    const std::pair<const char *, duration> times[] = {
+        {"ttl", given.ttl},      {"tti", given.tti},     {"refresh_ahead", given.refresh_ahead},
+        {"stale", given.stale},  {"retry", given.retry}, {"negative_ttl", given.negative_ttl},
+        {"jitter", given.jitter}};
+    for (const auto &[name, time] : times)
+      if (time < duration::zero())
+        detail::raise(error(CT_ERR_INVALID, std::string(name) + ": it is negative."));
     ct_options to = CT_OPTIONS_INIT;
     to.policy = static_cast<std::int32_t>(given.policy);
     to.weight_kind = static_cast<std::int32_t>(given.weight_kind);
@@ -1386,6 +1425,8 @@ class cache {
     auto call = enter();
     const ct_status status =
         ct_add(native(), sought.data(), sought.size(), delta, initial, options.get(), &sum);
+    detail::explain(status, native(), options.get(),
+                    "options: a counter takes no if_absent, if_same and keep_ttl.");
     if (call.end(status) == CT_MISS) return std::nullopt;
     return sum;
   }
@@ -1859,6 +1900,7 @@ class cache {
         ct_set_with(native(), sought.data(), sought.size(), sent.data(), sent.size(), options);
     if (status == CT_OK) sent.keep();
     call.end();
+    detail::explain(status, native(), options, "");
     if (status != CT_ERR_TOO_LARGE) detail::check(status);
     return status;
   }

@@ -168,7 +168,15 @@ TEST(options_that_are_wrong_are_named) {
   }
   auto negative = options_of<std::string_view, std::string_view>(1);
   negative.ttl = -1s;
-  assert_status(CT_ERR_INVALID, failure_of([&] { cache<> it(std::move(negative)); }));
+  const auto thrown = caught<cachetools::error>([&] { cache<> it(std::move(negative)); });
+  assert_string_equal("ttl: it is negative.", thrown.what());
+
+  auto uncounted = options_of<int, int>(1);
+  uncounted.curve = true;
+  uncounted.stats = false;
+  const auto curve = caught<cachetools::error>([&] { cache<int, int> it(std::move(uncounted)); });
+  assert_string_equal("options: curve needs the counts that stats = false leaves out.",
+                      curve.what());
 }
 
 TEST(options_reach_the_cache) {
@@ -353,7 +361,9 @@ TEST(invalidated_tag_ends_what_carries_it) {
   it.invalidate_tag("");
   assert_false(it.contains("b"));
   special.tags.emplace_back("8");
-  assert_status(CT_ERR_INVALID, failure_of([&] { it.set("b", "2", special); }));
+  const auto wrong = caught<cachetools::error>([&] { it.set("b", "2", special); });
+  assert_status(CT_ERR_INVALID, wrong.status());
+  assert_string_equal("tags: there are more than 8.", wrong.what());
 }
 
 TEST(whatever_stores_gives_tags) {
