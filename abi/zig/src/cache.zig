@@ -7,6 +7,7 @@ const codec = @import("codec.zig");
 const callbacks_of = @import("callbacks.zig");
 const errors = @import("errors.zig");
 const loading = @import("loading.zig");
+const words = @import("words.zig");
 const Duration = @import("duration.zig").Duration;
 const Options = @import("options.zig").Options;
 const Policy = @import("options.zig").Policy;
@@ -154,7 +155,8 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             return initWith(.{ .policy = policy, .maxsize = maxsize }, {});
         }
 
-        /// Makes a cache. If the error is Invalid, options.problem(callbacks) says what is wrong.
+        /// Makes a cache. If the error is Invalid, options.problem(callbacks) says what is wrong, and
+        /// std.log warns of it.
         /// callbacks is {}, or a pointer to a struct with any of these methods:
         ///
         ///     pub fn listen(self: *T, event: Event(K, V)) void
@@ -170,7 +172,10 @@ pub fn Cache(comptime K: type, comptime V: type) type {
         pub fn initWith(options: Options, callbacks: anytype) Error!Self {
             var full: callbacks_of.Full = undefined;
             var handle: ?*c.ct_cache = null;
-            _ = try check(c.ct_cache_new_with(full.fill(options, callbacks, K, V), &handle));
+            const raw = full.fill(options, callbacks, K, V);
+            const status = c.ct_cache_new_with(raw, &handle);
+            if (status == c.CT_ERR_INVALID) words.explain(c.ct_options_problem(raw));
+            _ = try check(status);
             return .{ .handle = handle.? };
         }
 
@@ -249,9 +254,14 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             const k = codec.encode(K, &key);
             const v = codec.encode(V, &value);
             const raw = options.raw();
-            return Outcome.from(
-                c.ct_set_with(self.handle, k.ptr, k.len, v.ptr, v.len, &raw),
-            );
+            const status = c.ct_set_with(self.handle, k.ptr, k.len, v.ptr, v.len, &raw);
+            self.explain(status, &raw);
+            return Outcome.from(status);
+        }
+
+        fn explain(self: Self, status: c.ct_status, options: *const c.ct_entry_options) void {
+            if (status != c.CT_ERR_INVALID) return;
+            words.explain(c.ct_entry_options_problem(self.handle, options));
         }
 
         /// Reads a key, and stores the given value first if the key is absent.
@@ -300,6 +310,7 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             const raw = options.raw();
             var sum: i64 = undefined;
             const status = c.ct_add(self.handle, k.ptr, k.len, delta, initial, &raw, &sum);
+            self.explain(status, &raw);
             return if (try done(status)) sum else null;
         }
 
@@ -421,7 +432,9 @@ pub fn Cache(comptime K: type, comptime V: type) type {
                 outcome.* = Outcome.from(one);
                 was_tried = was_tried or one != c.CT_OK;
             }
-            if (!was_tried) _ = try check(status);
+            if (was_tried) return;
+            self.explain(status, &raw);
+            _ = try check(status);
         }
 
         // -- Size and time --

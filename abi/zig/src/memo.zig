@@ -14,6 +14,7 @@ const Result = @import("loading.zig").Result;
 const Loaded = @import("loading.zig").Loaded;
 const answer = @import("loading.zig").answer;
 const Value = @import("codec.zig").Value;
+const words = @import("words.zig");
 const Bytes = []const u8;
 const ByteCache = @import("cache.zig").Cache(Bytes, Bytes);
 
@@ -56,7 +57,9 @@ pub fn Memo(comptime Function: type) type {
                 },
             }
             var handle: ?*c.ct_memo = null;
-            _ = try check(c.ct_memo_new(&memo_options, &handle));
+            const status = c.ct_memo_new(&memo_options, &handle);
+            if (status == c.CT_ERR_INVALID) words.explain(c.ct_memo_problem(&memo_options));
+            _ = try check(status);
             return .{ .handle = handle.? };
         }
 

@@ -7,6 +7,7 @@ const Error = @import("errors.zig").Error;
 const check = @import("errors.zig").check;
 const Duration = @import("duration.zig").Duration;
 const Full = @import("callbacks.zig").Full;
+const words = @import("words.zig");
 
 /// Which entry leaves when room is needed. README.md and cachetools.h say more.
 pub const Policy = enum(i32) {
@@ -90,11 +91,12 @@ pub const Options = struct {
     /// Must outlive the cache and its values. Null: the system's.
     allocator: ?*const std.mem.Allocator = null,
 
-    /// Says what is wrong with these options and callbacks; null if nothing is.
+    /// Says what is wrong with these options and callbacks; null if nothing is. Valid until this
+    /// thread asks again.
     pub fn problem(self: Options, callbacks: anytype) ?[]const u8 {
         var full: Full = undefined;
         const options = full.fill(self, callbacks, []const u8, []const u8);
         const text = c.ct_options_problem(options) orelse return null;
-        return std.mem.span(text);
+        return words.problem(text);
     }
 };

@@ -68,9 +68,33 @@ test "policies have names" {
 }
 
 test "wrong options are explained" {
-    const options = ct.Options{ .maxsize = 10, .shards = 3 };
-    try expect(std.mem.indexOf(u8, options.problem({}).?, "shards") != null);
-    try expectError(error.Invalid, Cache.initWith(options, {}));
+    const day: ct.Duration = .hours(24);
+    for ([_]struct { []const u8, ct.Options }{
+        .{ "ttl: policy ttl requires one above 0.", .{ .maxsize = 9, .policy = .ttl } },
+        .{ "timeToUse: policy tlru requires one.", .{ .maxsize = 9, .policy = .tlru } },
+        .{ "Evictor: policy custom requires it.", .{ .maxsize = 9, .policy = .custom } },
+        .{
+            "shards: it is not 0 or a power of two up to 4096.",
+            .{ .maxsize = 9, .shards = 3 },
+        },
+        .{
+            "options: curve needs the counts that no_stats leaves out.",
+            .{ .maxsize = 9, .curve = true, .no_stats = true },
+        },
+        .{ "jitter: it is not below ttl.", .{ .maxsize = 9, .jitter = day } },
+        .{
+            "refresh_ahead: it is not below ttl.",
+            .{ .maxsize = 9, .ttl = day, .refresh_ahead = day },
+        },
+        .{
+            "retry: stale requires one above 0 where there is neither ttl nor refresh_ahead.",
+            .{ .maxsize = 9, .stale = day },
+        },
+        .{ "policy: it is not one of Policy.", .{ .maxsize = 9, .policy = @enumFromInt(77) } },
+    }) |wrong| {
+        try expectEqualStrings(wrong[0], wrong[1].problem({}).?);
+        try expectError(error.Invalid, Cache.initWith(wrong[1], {}));
+    }
     try expect((ct.Options{ .maxsize = 10 }).problem({}) == null);
     try expectError(error.Invalid, Cache.init(.ttl, 10));
 }
@@ -78,7 +102,7 @@ test "wrong options are explained" {
 test "a cache that keeps nothing is meant to" {
     var options = ct.Options{ .maxsize = 0 };
     try expectEqualStrings(
-        "maxsize: 0 keeps nothing, which CT_FLAG_KEEP_NOTHING says is meant.",
+        "maxsize: 0 keeps nothing, which keep_nothing says is meant.",
         options.problem({}).?,
     );
     try expectError(error.Invalid, Cache.initWith(options, {}));
