@@ -118,10 +118,13 @@ write_installation() { # folder for both, number of the block under Install
   } >"$1/install.sh"
 }
 
-# With a prefix of the user's own, $HOME/ct.
+# With a prefix of the user's own, $HOME/ct. There the simulator is found, too.
 use_installed() {
-  write_installation "$work" 2 && (cd "$work" && HOME=$work sh install.sh) &&
-    diff "$root/tests/examples/answer.txt" "$work/said"
+  write_installation "$work" 2 && {
+    echo 'cd libcachetools'
+    readme_block '## Which size, which policy: measure' 1 | sed -n 's/^\$ \(.*\)/\1 >..\/replayed/p'
+  } >>"$work/install.sh" && (cd "$work" && HOME=$work sh install.sh) &&
+    diff "$root/tests/examples/answer.txt" "$work/said" && grep -q 'Miss ratio' "$work/replayed"
 }
 
 # With what README.md asks for and nothing else, on the Debian that this one is.

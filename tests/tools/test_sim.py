@@ -208,13 +208,16 @@ LRU,30,30,3,0.600000,130,0.812500
 
     def test_readme_shows_what_is_printed(self):
         readme = (ARGUMENTS.source / "README.md").read_text()
-        shown = re.search(r"    \$ cachetools-sim (.*)\n((?:(?:    .*)?\n)+)", readme)
-        *options, trace = shown.group(1).split()
-        if not ARGUMENTS.libarchive:
-            trace = self.write("web12.u64.xz", self.web12_as_u64())
+        shown = re.search(
+            r"    \$ (.*\bcachetools-sim\b(?:.*\\\n)*.*)\n((?:(?:    .*)?\n)+)", readme)
+        command = re.sub("(?m)^    ", "", shown.group(1))
         expected = re.sub("(?m)^    ", "", shown.group(2)).rstrip()
-        printed = self.output(*options, str(ARGUMENTS.source / trace)).rstrip()
-        self.assertEqual(expected, printed)
+        folder = str(pathlib.Path(ARGUMENTS.program).resolve().parent)
+        printed = subprocess.run(
+            command, shell=True, check=True, capture_output=True, text=True, cwd=ARGUMENTS.source,
+            env={**os.environ, "PATH": folder + os.pathsep + os.environ["PATH"]})
+        self.assertEqual("", printed.stderr)
+        self.assertEqual(expected, printed.stdout.rstrip())
 
 
 class TestReplay(SimTest):
