@@ -240,6 +240,7 @@ inline void store_bytes(char *to, const char *from, size_t size) {
 // Returns whether the cells hold the same bytes.
 [[gnu::always_inline]] inline bool equal_cells(const char *cells, const char *bytes, size_t size) {
   constexpr size_t kWord = sizeof(Word);
+  if (size == kWord) return load_word(words(cells)) == read_word(bytes);  // most keys
   size_t at = 0;
 #ifndef CT_NARROW_CELLS
   for (const size_t end = size & ~(kWide - 1); at < end; at += kWide) {

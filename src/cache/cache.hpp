@@ -229,6 +229,8 @@ class alignas(64) Cache : public Owner {
     Entry *old;    // what it renews, pinned, if anything
     bool has_old;  // the old value was handed out already
   };
+  [[gnu::noinline]] ct_status load_in(Flight &flight, ct_status joined, Bytes key,
+                                      ct_loader_fn load, void *user_data, ct_value *out);
   static Loading begin_loading(Flight &flight, ct_status joined) {
     return {&flight, std::exchange(flight.old, nullptr), joined == CT_RENEW};
   }

@@ -234,8 +234,13 @@ ct_status Cache::get_or_load(Bytes key, Patience patience, ct_loader_fn load, vo
                              ct_value *out) {
   Flight *flight = nullptr;
   const ct_status joined = join(key, patience, this_thread(), out, &flight);
-  if (flight == nullptr) return joined;
-  const Loading loading = begin_loading(*flight, joined);
+  return flight == nullptr ? joined : load_in(*flight, joined, key, load, user_data, out);
+}
+
+// Ends the lease with what the loader answers. Apart, as most calls find a value.
+ct_status Cache::load_in(Flight &flight, ct_status joined, Bytes key, ct_loader_fn load,
+                         void *user_data, ct_value *out) {
+  const Loading loading = begin_loading(flight, joined);
   Result result(memory_, old_value(loading));
   const ct_status answered = result.judge_load(
       load(user_data, key.data, key.size, reinterpret_cast<ct_result *>(&result)));

@@ -9,7 +9,7 @@ namespace ct {
 ct_status Shard::join(const Probe &probe, Now &now, const Joining &joining, ct_value *out,
                       Hold *hold) {
   Locked locked(*this);
-  const Place place = map_.find(probe);
+  const Place place = map_.find_inline(probe);
   Entry *e = place.ref == kNone ? nullptr : at(place.ref);
   const bool stale = e != nullptr && map_.is_gone(e, now);
   if (stale && !is_served_stale(e, now)) e = nullptr;

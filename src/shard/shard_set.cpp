@@ -23,7 +23,7 @@ template <bool kMortal>
 [[gnu::flatten]] bool Shard::set_as_usual(const UsualSet &set, Now &now) {
   Settled settled(*this);
   if (!is_calm(now) || (kMortal && !expiry_.reserve())) return false;
-  const Ref old = map_.find(set.probe).ref;
+  const Ref old = map_.find_inline(set.probe).ref;
   return old != kNone ? overwrite_as_usual<kMortal>(old, set, now)
                       : replace_victim<kMortal>(set, now);
 }

@@ -37,7 +37,7 @@ inline Next ShardStore::run(ct_value *out) {
 inline Next ShardStore::store_locked(ct_value *out) {
   // A request that ends a load hands out its value.
   assert(request_.flight == nullptr || out != nullptr);
-  Ref old = map().find(request_.probe).ref;
+  Ref old = map().find_inline(request_.probe).ref;
   Ref over = kNone;
   if (old != kNone && !is_renewed(old) && map().is_gone(shard_.at(old), now_)) std::swap(old, over);
   if (__builtin_expect(request_.inherits != nullptr, 0)) {

@@ -314,7 +314,7 @@ struct Layout {
     const Apart *a = apart(e);
     return {a->data + 8, a->value_size};
   }
-  bool has_key(const Entry *e, const char *key_data, size_t key_size) const {
+  [[gnu::always_inline]] bool has_key(const Entry *e, const char *key_data, size_t key_size) const {
     const Head head = Head::of(e);
     if (head.key_size == key_size && key_size != kApartKeySize) {
       return equal_cells(at(e, key_offset(head.flags)), key_data, key_size);

@@ -3,6 +3,8 @@
 
 namespace ct {
 
+Place EntryMap::find(const Probe &probe) const { return find_inline(probe); }
+
 Seek EntryMap::seek(const Probe &probe, Found *found) const {
   if (probe.key.size > kNearKeyBytes) return Seek::kNeedsLock;
   const uint32_t version = index.version();

@@ -70,12 +70,16 @@ struct EntryMap {
   }
 
   // Returns the key's place, gone or not.
-  [[gnu::always_inline]] Place find(const Probe &probe) const {
-    return index.find(probe.hash, [&](Ref ref) { return entries.has_key(ref, probe.key); });
+  Place find(const Probe &probe) const;
+  // The same, for what most calls go through.
+  [[gnu::always_inline]] Place find_inline(const Probe &probe) const {
+    return index.find(
+        probe.hash, [&](Ref ref)
+                        __attribute__((always_inline)) { return entries.has_key(ref, probe.key); });
   }
   // Does the same, but the place has kNone if the entry is gone.
   [[gnu::always_inline]] Place find_live(const Probe &probe, Now &now) const {
-    Place place = find(probe);
+    Place place = find_inline(probe);
     if (place.ref != kNone && is_gone(entries.at(place.ref), now)) place.ref = kNone;
     return place;
   }
