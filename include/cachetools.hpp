@@ -1308,7 +1308,8 @@ class cache {
 
   // ---- Reading
 
-  /** Looks a key up. A hit is a use. Takes no lock for plain types: see ct_get_copy. */
+  /** Looks a key up. A hit is a use. Takes no lock for plain types and for std::strings of up to
+   *  1 KiB: see ct_get_copy. */
   result get(key_argument key) {
     const detail::parcel<Key> sought(key);
     if constexpr (detail::by_bytes<Value>) {
@@ -1321,6 +1322,14 @@ class cache {
       detail::check(status);
       return std::nullopt;
     } else {
+      if constexpr (std::is_same_v<Value, std::string>) {
+        char text[1024];
+        std::size_t size = 0;
+        const ct_status status =
+            ct_get_copy(native(), sought.data(), sought.size(), text, sizeof text, &size);
+        if (status == CT_OK) return std::string(text, size);
+        if (status != CT_ERR_BUFFER) return detail::check(status), std::nullopt;
+      }
       value out;
       detail::check(ct_get(native(), sought.data(), sought.size(), out.out()));
       return held::take(std::move(out));

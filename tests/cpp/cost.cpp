@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a get of each kind of cache costs beside ct_get and ct_value_release, in instructions:
-// 100 gets of each of 1,000 entries. Meson does not build it. Once for each kind that run() knows:
-//
-//     c++ -std=c++17 -O2 cost.cpp -o cost $(pkg-config --cflags --libs cachetools)
-//     valgrind --tool=callgrind --toggle-collect='cost::get_*' ./cost c
+// 100 gets of each of 1,000 entries of one of the kinds that run() knows. ../ffi/check_cost.sh counts
+// them.
 #include <cachetools.hpp>
 #include <cstdint>
 #include <cstdio>

@@ -217,6 +217,14 @@ TEST(types_come_back_as_they_were) {
   assert_int_equal(3, points.peek(color::green)->x);
 
   cache<std::string, std::string> texts(policy::lru, 10);
+  for (const std::size_t size : {0, 1, 1023, 1024, 1025, 20000}) {
+    const std::string text(size, 'x');
+    texts.set("long", text);
+    const auto hits = texts.stats().hits;
+    assert_true(texts.get("long") == text);
+    assert_int_equal(hits + 1, texts.stats().hits);
+  }
+  texts.clear();
   texts.set("key", "value"s);
   assert_text("value", *texts.get("key"sv));
 
