@@ -7,16 +7,13 @@ use std::fmt;
 pub struct Problem(&'static str);
 
 /// Names of the header, and of this crate. Those that are the same in both are left out.
-const NAMES: [(&str, &str); 13] = [
-    ("CT_ENTRY_DEADLINE", "deadline()"),
-    ("CT_ENTRY_TTL", "ttl()"),
+const NAMES: [(&str, &str); 10] = [
     ("CT_FLAG_CURVE", "curve()"),
     ("CT_FLAG_KEEP_NOTHING", "keep_nothing()"),
     ("CT_FLAG_NO_STATS", "without_stats()"),
     ("CT_POLICY_CUSTOM", "Policy::Custom"),
     ("CT_POLICY_TLRU", "Policy::Tlru"),
     ("CT_POLICY_TTL", "Policy::Ttl"),
-    ("CT_WEIGHT_MEMORY", "WeightKind::Memory"),
     ("ct_policy", "Policy"),
     ("ct_weight_kind", "WeightKind"),
     ("flags", "options"),
