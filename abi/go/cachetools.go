@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 // Package cachetools is libcachetools for Go, by cgo: caches with a limit, a policy, lifetimes and
-// weights, single flight, and a listener. It needs Go 1.19 or later.
+// weights, single flight, and a listener. It needs Go 1.19 or later, and the library where
+// pkg-config finds it; or, with the tag vendored, the library in one file, cachetools.cpp.
 //
 // Cache holds Go values of any type by keys of a type:
 //
@@ -34,7 +35,6 @@
 // that call. A panic in a callback of a whole cache ends the program.
 package cachetools
 
-// #cgo pkg-config: cachetools
 // #include <cachetools.h>
 import "C"
 

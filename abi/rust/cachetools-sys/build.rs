@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-//! Finds libcachetools by pkg-config, and says how to link it.
+//! Finds libcachetools by pkg-config, or with the feature vendored compiles it, and says how to link it.
 use std::env;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The first release that has all that is declared.
@@ -19,12 +20,97 @@ fn main() {
     if env::var_os("DOCS_RS").is_some() {
         return; // to document the declarations takes no library
     }
-    match pkg_config() {
-        Ok(flags) => words(&flags).iter().for_each(|flag| link(flag)),
-        Err(reason) => {
-            eprintln!("error: {}", reason);
-            std::process::exit(1);
+    let linked = if env::var_os("CARGO_FEATURE_VENDORED").is_some() {
+        compile()
+    } else {
+        pkg_config().map(|flags| words(&flags).iter().for_each(|flag| link(flag)))
+    };
+    if let Err(reason) = linked {
+        eprintln!("error: {}", reason);
+        std::process::exit(1);
+    }
+}
+
+/// Compiles the one file that the library is in here, always with optimization, so that it needs
+/// libc and libm alone.
+fn compile() -> Result<(), String> {
+    let source = Path::new("vendored/cachetools.cpp");
+    println!("cargo:rerun-if-changed={}", source.display());
+    if !source.exists() {
+        return Err(format!(
+            "There is no {} beside the build script. In a checkout, make it: \
+             meson setup build -Dtests=false && meson compile -C build vendor",
+            source.display()
+        ));
+    }
+    let folder = PathBuf::from(env::var_os("OUT_DIR").unwrap());
+    let (object, archive) = (folder.join("cachetools.o"), folder.join("libcachetools.a"));
+    let compiler = tool("CXX", "c++");
+    let mut compile = Command::new(&compiler[0]);
+    compile.args(&compiler[1..]).args([
+        "-std=c++17",
+        "-O2",
+        "-fno-exceptions",
+        "-fno-rtti",
+        "-fno-threadsafe-statics",
+        "-fno-math-errno",
+        "-ffunction-sections",
+    ]);
+    if is_gcc(&compiler) {
+        compile.args(["--param", "inline-unit-growth=1000"]);
+    }
+    if env::var_os("CARGO_CFG_WINDOWS").is_none() {
+        compile.arg("-fPIC");
+    }
+    run(compile.arg("-c").arg(source).arg("-o").arg(&object))?;
+    let archiver = tool("AR", "ar");
+    run(Command::new(&archiver[0])
+        .args(&archiver[1..])
+        .arg("crs")
+        .arg(&archive)
+        .arg(&object))?;
+    println!("cargo:rustc-link-search=native={}", folder.display());
+    println!("cargo:rustc-link-lib=static=cachetools");
+    println!("cargo:rustc-link-lib=m");
+    Ok(())
+}
+
+/// The program and its first arguments that a variable names: for this target, or for all.
+fn tool(variable: &str, default: &str) -> Vec<String> {
+    let target = env::var("TARGET").unwrap_or_default();
+    let mut words: Vec<String> = Vec::new();
+    for name in [
+        format!("{}_{}", variable, target),
+        format!("{}_{}", variable, target.replace('-', "_")),
+        variable.to_string(),
+    ] {
+        println!("cargo:rerun-if-env-changed={}", name);
+        if words.is_empty() {
+            let value = env::var(&name).unwrap_or_default();
+            words.extend(value.split_whitespace().map(String::from));
         }
+    }
+    if words.is_empty() {
+        words.push(default.to_string());
+    }
+    words
+}
+
+fn is_gcc(compiler: &[String]) -> bool {
+    Command::new(&compiler[0])
+        .args(&compiler[1..])
+        .arg("--version")
+        .output()
+        .map_or(false, |said| {
+            String::from_utf8_lossy(&said.stdout).contains("Free Software Foundation")
+        })
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{:?} failed: {}", command, status)),
+        Err(error) => Err(format!("{:?} cannot be run: {}", command, error)),
     }
 }
 

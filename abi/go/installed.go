@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT
+//go:build !vendored
+
+package cachetools
+
+// #cgo pkg-config: cachetools
+import "C"
