@@ -146,6 +146,17 @@ use_installed_from() { # language
     "$work/gcc/tests/ffi-cache"
 }
 
+# CMake finds what was installed where it was moved to, each of the two libraries, and no version
+# that would not do.
+use_moved_by_cmake() {
+  mkdir "$work/cmake" && cp -R "$work/ct" "$work/cmake/moved" &&
+    cp "$root/tests/examples/answer.c" "$root/tests/examples/CMakeLists.txt" "$work/cmake" &&
+    cmake -S "$work/cmake" -B "$work/cmake/build" -DCMAKE_PREFIX_PATH="$work/cmake/moved" &&
+    cmake --build "$work/cmake/build" && ! grep -rF "$work/ct" "$work/cmake/build" &&
+    example_works "$work/cmake/build/shared" answer "$work/cmake/moved/lib" &&
+    example_works "$work/cmake/build/static" answer ''
+}
+
 # Only the static library is installed here, so nothing else can have been linked.
 use_static() {
   install_library "$work/static" -Ddefault_library=static &&
@@ -327,6 +338,7 @@ check_all() {
       check "Using it from $language, as README.md says" use_installed_from $language || true
     done
     check_by cmake "Using it from CMake, as README.md says" use_installed_from cmake
+    check_by cmake "Using it from CMake where it was moved to" use_moved_by_cmake
   fi
   if has_new_cargo; then
     check "Testing and documenting the crates for Rust, with serde" test_crates || true

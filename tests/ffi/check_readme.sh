@@ -3,7 +3,8 @@
 # Checks that README.md's section on a language or a build system works, beside a checkout and with
 # the library that pkg-config finds, but as a subproject of Meson: runs the commands above its program,
 # writes the program into the folder where they lead, and runs the commands below it.
-# Usage: check_readme.sh c|cpp|cmake|meson|rust|go|zig|python CACHE_FOLDER
+# With wrap, Meson clones the checkout, by the wrap that README.md shows.
+# Usage: check_readme.sh c|cpp|cmake|meson|wrap|rust|go|zig|python CACHE_FOLDER
 set -eu
 # shellcheck source=tests/ffi/environment.sh
 . "$(dirname "$0")/environment.sh"
@@ -15,8 +16,13 @@ run= limit=15 expected=$examples/answer.txt
 case $language in
   c) heading='# libcachetools' program=answer.c run=./answer ;;
   cpp) heading='## From C++' program=products.cpp run=./products limit=30 expected=$examples/products.txt ;;
-  cmake) heading='### CMake' program=CMakeLists.txt ;;
-  meson) heading='### Meson' program=meson.build && unset PKG_CONFIG_PATH LD_LIBRARY_PATH ;;
+  cmake)
+    heading='### CMake' program=CMakeLists.txt
+    CMAKE_PREFIX_PATH=$(pkg-config --variable=libdir cachetools)
+    CMAKE_PREFIX_PATH=$CMAKE_PREFIX_PATH:$CMAKE_PREFIX_PATH/cmake
+    export CMAKE_PREFIX_PATH
+    ;;
+  meson | wrap) heading='### Meson' program=meson.build && unset PKG_CONFIG_PATH LD_LIBRARY_PATH ;;
   rust) heading='### Rust' program=src/main.rs ;;
   go) heading='### Go' program=answer.go ;;
   zig) heading='### Zig' program=answer.zig ;;
@@ -27,7 +33,9 @@ cd "$work"
 ln -s "${here%/tests/ffi}" libcachetools
 mkdir answer
 cd answer
-awk -v heading="$heading" -v fence="\`\`\`$language" '
+block=$language
+[ "$language" != wrap ] || block=meson
+awk -v heading="$heading" -v fence="\`\`\`$block" '
   /^#/ && $0 == heading && !part { part = "above"; next }
   part == "above" && $0 == fence { part = "program"; next }
   part == "program" && /^```$/ { part = "below"; next }
@@ -42,7 +50,16 @@ cat ../above ../below
   { echo "More than $limit lines: $program"; exit 1; }
 [ "$(cat ../above ../below | sed 's/ && /\n/g' | grep -vc '^cd \|subprojects')" -le 3 ] ||
   { echo 'More than 3 commands'; exit 1; }
-case $language in cmake | meson) cp "$examples/answer.c" . ;; esac
+case $language in cmake | meson | wrap) cp "$examples/answer.c" . ;; esac
+if [ "$language" = wrap ]; then
+  mkdir subprojects
+  awk -v root="${here%/tests/ffi}" '
+    /^```ini$/ { inside = 1; next }
+    /^```$/ { inside = 0 }
+    inside { sub(/^url = .*/, "url = file://" root); sub(/^revision = .*/, "revision = HEAD"); print }
+    ' ../libcachetools/README.md >subprojects/cachetools.wrap
+  sed -i '/subprojects/d' ../above
+fi
 { cat ../above && echo "cp '$work/program' $program" && cat ../below && echo "$run"; } >../commands
 case $language in
   zig) sh -e ../commands >../said 2>&1 ;; # std.debug.print; what standard output takes changes with Zig
