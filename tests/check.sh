@@ -33,7 +33,8 @@ check() { # title, command ...
 build() { # folder, C compiler, C++ compiler, meson options ...
   folder=$1 c=$2 cpp=$3
   shift 3
-  CC=$c CXX=$cpp meson setup "$folder" "$root" -Dwerror=true "$@" && meson compile -C "$folder"
+  CC=$c CXX=$cpp meson setup "$folder" "${sources:-$root}" -Dwerror=true "$@" &&
+    meson compile -C "$folder"
 }
 
 # Runs Meson's tests and counts their cases. A program that fails without a failed case, because it
@@ -103,11 +104,20 @@ readme_block() { # line, number of the block
     { inside = 0 }' "$root/README.md"
 }
 
+# Packs what was committed as for a release, and unpacks it.
+unpack_release() {
+  meson dist -C "$work/gcc" --no-tests --allow-dirty --formats xztar &&
+    mkdir "$work/release" && xz -dc "$work/gcc/meson-dist/"*.tar.xz | tar -C "$work/release" -xf - &&
+    release=$(echo "$work/release/cachetools-"*) &&
+    ls "$release/abi/rust/cachetools-sys/vendored/cachetools.cpp" \
+      "$release/abi/go/cachetools.cpp" "$release/abi/zig/vendored/cachetools.cpp"
+}
+
 # Writes a script that does as README.md says in a copy of the sources: installs the library, then
 # compiles README.md's first program and runs it.
-write_installation() { # folder for both, number of the block under Install
+write_installation() { # folder for both, number of the block under Install, sources
   mkdir -p "$1/libcachetools" &&
-    tar -C "$root" --exclude=./.git --exclude='./build*' -cf - . | tar -C "$1/libcachetools" -xf - &&
+    tar -C "$3" --exclude=./.git --exclude='./build*' -cf - . | tar -C "$1/libcachetools" -xf - &&
     cp "$root/tests/examples/answer.c" "$1" && {
     echo 'set -eux'
     echo 'cd libcachetools'
@@ -120,7 +130,7 @@ write_installation() { # folder for both, number of the block under Install
 
 # With a prefix of the user's own, $HOME/ct. There the simulator is found, too.
 use_installed() {
-  write_installation "$work" 2 && {
+  write_installation "$work" 2 "$root" && {
     echo 'cd libcachetools'
     readme_block '## Which size, which policy: measure' 1 | sed -n 's/^\$ \(.*\)/\1 >..\/replayed/p'
   } >>"$work/install.sh" && (cd "$work" && HOME=$work sh install.sh) &&
@@ -132,8 +142,38 @@ use_on_bare_debian() {
   mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' | head -n 1)
   debootstrap --variant=minbase --include=sudo,meson,g++,pkg-config,libxxhash-dev \
     "${mirror#* }" "$work/debian" "${mirror% *}" &&
-    write_installation "$work/debian/tmp" 1 &&
-    chroot "$work/debian" sh -c 'cd /tmp && HOME=/root sh install.sh' &&
+    write_installation "$work/debian/tmp" 1 "$release" &&
+    on_debian 'sh install.sh' && diff "$root/tests/examples/answer.txt" "$work/debian/tmp/said"
+}
+
+on_debian() { # commands
+  chroot "$work/debian" sh -euxc "export HOME=/root; cd /tmp; $1"
+}
+
+# The folders that tests of the system look into are not there, so these are the tests of the others.
+test_on_debian() {
+  on_debian "apt-get update; $install_by_apt libcmocka-dev liblzma-dev libarchive-dev xz-utils
+    cd libcachetools; meson setup build-tests -Dtools=false -Dbuildtype=debug -Ddefault_library=shared
+    CT_CONTRACT_SHARE=5 meson test -C build-tests --suite contract --suite examples"
+}
+
+# Builds the packages, and README.md's first program with what they install.
+use_debian_packages() {
+  version=$(PKG_CONFIG_PATH=$work/gcc pkg-config --modversion cachetools)
+  cp -R "$release" "$work/debian/tmp/package" &&
+    cp -R "$release/tests/debian" "$work/debian/tmp/package" &&
+    printf '%s\n' "cachetools ($version-1) unstable; urgency=medium" '' '  * First package.' '' \
+      " -- The libcachetools authors <maintainers@example.org>  $(date -R)" \
+      >"$work/debian/tmp/package/debian/changelog" &&
+    on_debian "$install_by_apt build-essential debhelper
+      ninja -C libcachetools/build uninstall; rm answer
+      (cd package; dpkg-buildpackage --build=binary --no-sign)
+      apt-get install -y --no-install-recommends ./*cachetools*_$version-1_*.deb
+      $(readme_block '# libcachetools' 1)
+      ./answer >said
+      cachetools-sim --version
+      ls /usr/share/man/man3/ct_get.3.gz /usr/lib/*/cmake/cachetools/cachetools-config.cmake
+      grep -xF ' ct_get@CACHETOOLS_0.1 0.1' /var/lib/dpkg/info/libcachetools0:*.symbols" &&
     diff "$root/tests/examples/answer.txt" "$work/debian/tmp/said"
 }
 
@@ -201,12 +241,10 @@ has_new_cargo() {
     [ "$(sed 's/^cargo 1\.\([0-9]*\).*/\1/' "$work/cargo")" -ge 85 ]
 }
 
-# Makes the archive of the sources and, from it, what a distribution would package. It does so
-# twice, in folders of different names: both results must be the same, byte for byte.
+# Makes from a release what a distribution would package. It does so twice, in folders of different
+# names: both results must be the same, byte for byte.
 package() (
-  meson dist -C "$work/gcc" --no-tests --allow-dirty --formats xztar &&
-    mkdir "$work/package" && cd "$work/package" && xz -dc "$work/gcc/meson-dist/"*.tar.xz | tar -xf - &&
-    cp -R cachetools-* copy || return 1
+  mkdir "$work/package" && cd "$work/package" && cp -R "$release" . && cp -R cachetools-* copy || return 1
   for sources in cachetools-* copy; do
     meson setup "$sources/build" "$sources" --prefix /usr --libdir lib -Dtests=false &&
       DESTDIR=$work/package/root-$sources meson install -C "$sources/build" || return 1
@@ -287,10 +325,16 @@ checkout_is_as_before() {
 }
 
 check_all() {
-  if check "Building with clang, optimized" build "$work/clang" clang clang++ \
+  release=$root
+  if git -C "$root" rev-parse HEAD >"$log" 2>&1; then
+    check "Packing the sources" unpack_release || true
+  fi
+  sources=$release
+  if check "Building what was packed with clang, optimized" build "$work/clang" clang clang++ \
     -Dbuildtype=release; then
     run_tests "Tests" "$work/clang" --no-suite ffi --no-suite redis
   fi
+  sources=
 
   fuzz=false
   if can_fuzz; then fuzz=true; else echo 'This clang has no libFuzzer, so nothing is fuzzed.'; fi
@@ -329,7 +373,10 @@ check_all() {
   check_by cppcheck "Analysing with cppcheck" "$root/tests/analyse.sh" cppcheck "$work/gcc"
 
   if can_bootstrap; then
-    check "Installing the library on a bare Debian, as README.md says" use_on_bare_debian || true
+    if check "Installing a release on a bare Debian, as README.md says" use_on_bare_debian; then
+      check "Testing it there" test_on_debian || true
+      check "Building and using Debian packages there" use_debian_packages || true
+    fi
   else
     echo 'This is no Debian with root and debootstrap, so nothing was installed on a bare one.'
   fi
@@ -348,9 +395,7 @@ check_all() {
   check "Using cachetools-sim without libarchive, rendering the reference" use_documented || true
   check "Using the static library" use_static || true
   check "Using the library where it was built" use_uninstalled || true
-  if git -C "$root" rev-parse HEAD >"$log" 2>&1; then
-    check "Packing the sources, and packaging what they make" package || true
-  fi
+  [ "$release" = "$root" ] || check "Packaging a release" package || true
   if compiles_for_32_bits; then
     check "Using the library with 32 bits" use_32_bits || true
   else
