@@ -26,7 +26,7 @@
  * BCAST, RESP3), and leaves its near cache. Redis 6 or Valkey; no Cluster.
  *
  * The conventions of cachetools.h hold: bytes, statuses, results, threads, callbacks, options.
- * Times are nanoseconds: CT_SECONDS(1).
+ * Times are nanoseconds: CT_SECONDS(1). Everything is in every release since 0.1.
  *
  * STALENESS. No read returns CT_OK with a value that had been replaced on the server, and the
  * replacement acknowledged to whoever wrote it, more than max_stale before the read began. This
