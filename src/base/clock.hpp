@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The only source of time.
+// The time of a cache: that of its timer, or of the system.
 #ifndef CT_CLOCK_HPP
 #define CT_CLOCK_HPP
 
 #include <cachetools.h>
-#include <time.h>
 
 #include <cstdint>
+
+#include "base/system_clock.hpp"
 
 namespace ct {
 
@@ -28,19 +29,12 @@ class Clock {
   Clock(ct_timer_fn timer, void *user_data, bool precise) noexcept
       : timer_(timer),
         user_data_(user_data),
-        id_(precise ? CLOCK_MONOTONIC : kCoarse),
-        lag_(timer == nullptr && id_ != CLOCK_MONOTONIC ? lag_of(id_) : 0) {}
+        id_(precise ? system::kPreciseClock : system::kCoarseClock),
+        lag_(timer == nullptr ? system::lag_of(id_) : 0) {}
 
   // Returns a time below CT_NEVER, so that an entry that never expires is never due.
   uint64_t read() const noexcept {
-    uint64_t now;
-    if (timer_ != nullptr) {
-      now = timer_(user_data_);
-    } else {
-      timespec time;
-      clock_gettime(id_, &time);
-      now = ns_of(time);
-    }
+    const uint64_t now = timer_ != nullptr ? timer_(user_data_) : system::read_clock(id_);
     return now == CT_NEVER ? CT_NEVER - 1 : now;
   }
 
@@ -48,27 +42,12 @@ class Clock {
   bool is_systems() const noexcept { return timer_ == nullptr; }
 
   // Reads the system's monotonic clock, in nanoseconds.
-  static uint64_t read_monotonic() noexcept {
-    timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return ns_of(time);
-  }
-
-  // Reads the wall clock, in nanoseconds since 1970. Returns 0 before 1970, and UINT64_MAX from
-  // 2554 on.
-  static uint64_t read_date() noexcept {
-    timespec time;
-    clock_gettime(CLOCK_REALTIME, &time);
-    if (time.tv_sec < 0) return 0;
-    uint64_t seconds;
-    if (__builtin_mul_overflow(time.tv_sec, uint64_t{1000000000}, &seconds)) return UINT64_MAX;
-    return saturating_add(seconds, static_cast<uint64_t>(time.tv_nsec));
-  }
+  static uint64_t read_monotonic() noexcept { return system::read_clock(system::kPreciseClock); }
 
   // Returns the same clock without its lag, which takes longer to read.
   Clock precise() const noexcept {
     Clock clock = *this;
-    clock.id_ = CLOCK_MONOTONIC;
+    clock.id_ = system::kPreciseClock;
     clock.lag_ = 0;
     return clock;
   }
@@ -83,26 +62,9 @@ class Clock {
   }
 
  private:
-  // Returns how far the coarse clock may be behind: two ticks. The system advances the clock by
-  // whole ticks and leaves the rest to the next tick; at ticks of 4 ms the lag measured 3.2 to 7.2
-  // ms. Lifetimes that were extended by one tick only could end early.
-  static uint64_t lag_of(clockid_t id) noexcept {
-    timespec tick;
-    return clock_getres(id, &tick) == 0 ? 2 * ns_of(tick) : 0;
-  }
-  static uint64_t ns_of(const timespec &time) noexcept {
-    return static_cast<uint64_t>(time.tv_sec) * 1000000000u + static_cast<uint64_t>(time.tv_nsec);
-  }
-
-#ifdef CLOCK_MONOTONIC_COARSE
-  static constexpr clockid_t kCoarse = CLOCK_MONOTONIC_COARSE;
-#else
-  static constexpr clockid_t kCoarse = CLOCK_MONOTONIC;
-#endif
-
   ct_timer_fn timer_;
   void *user_data_;
-  clockid_t id_;
+  system::ClockId id_;
   uint64_t lag_;  // in ticks of the timer
 };
 

@@ -1,27 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "base/handle.hpp"
 
-#include <unistd.h>
-
 #include <cstdlib>
-#include <cstring>
+
+#include "base/system.hpp"
 
 namespace ct {
-namespace {
-
-void say(const char *text) noexcept {
-  // If the standard error is closed, only the abort is left to tell.
-  if (write(STDERR_FILENO, text, std::strlen(text)) < 0) return;
-}
-
-}  // namespace
-
 void abort_for(const char *what, const char *did) noexcept {
-  say("libcachetools: ");
-  say(what);
-  say(" ");
-  say(did);
-  say("\n");
+  system::say("libcachetools: ");
+  system::say(what);
+  system::say(" ");
+  system::say(did);
+  system::say("\n");
   std::abort();
 }
 

@@ -3,7 +3,7 @@
 
 #include <climits>
 
-#include "base/futex.hpp"
+#include "base/system.hpp"
 
 namespace ct {
 namespace {
@@ -52,9 +52,9 @@ void Lock::lock_slowly() noexcept {
     // changes the word, so the thread does not fall asleep.
     const uint32_t call = call_.load(std::memory_order_acquire);
     if (first_ticket_.load() == own) break;
-    sleep_while_masked(call_, call, mask_of(own));
+    system::sleep_while_masked(call_, call, mask_of(own));
   }
-  while (!compete(own)) sleep_while(call_, kNothing, kNapNs);
+  while (!compete(own)) system::sleep_while(call_, kNothing, kNapNs);
   call_.store(kNothing, std::memory_order_relaxed);
   if (due_ != 0) due_--;
   // A thread that joins the line either sees this store, or is seen when the lock is next released:
@@ -85,7 +85,7 @@ void Lock::unlock_slowly() noexcept {
     if (sleeps) call_.store(called(first), std::memory_order_relaxed);
     held_.store(0, std::memory_order_release);
   }
-  if (sleeps) wake(call_, INT_MAX, mask_of(first));
+  if (sleeps) system::wake(call_, INT_MAX, mask_of(first));
 }
 
 }  // namespace ct

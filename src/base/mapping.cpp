@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "base/mapping.hpp"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
@@ -13,10 +10,6 @@
 
 #ifdef CT_VALGRIND
 #include <valgrind/memcheck.h>
-#endif
-
-#ifndef MADV_POPULATE_WRITE  // glibc before 2.35
-#define MADV_POPULATE_WRITE 23
 #endif
 
 namespace ct {
@@ -79,14 +72,14 @@ char *take_addresses(size_t bytes) {
   return ptr;
 }
 
-char *map_any(size_t bytes) {
-  void *ptr = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return ptr == MAP_FAILED ? nullptr : static_cast<char *>(ptr);
-}
+char *map_any(size_t bytes) { return static_cast<char *>(system::map(bytes)); }
 
 // Maps more than is needed, so that the result can begin with a huge page, and unmaps the surplus
 // at once.
 char *map_huge(size_t bytes) {
+  if constexpr (!system::kUnmapsParts) {
+    return static_cast<char *>(system::map_aligned(bytes, kHugePageBytes));
+  }
   char *first = take_addresses(bytes + kHugePageBytes);
   if (first == nullptr) first = map_any(bytes + kHugePageBytes);
   if (first == nullptr) return nullptr;
@@ -98,33 +91,23 @@ char *map_huge(size_t bytes) {
 
 }  // namespace
 
-size_t page_bytes() noexcept {
-  static std::atomic<size_t> known{0};
-  size_t bytes = known.load(std::memory_order_relaxed);
-  if (bytes == 0) {
-    bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    known.store(bytes, std::memory_order_relaxed);
-  }
-  return bytes;
-}
-
 void *map_pages(size_t bytes, bool huge) noexcept {
   char *ptr = huge ? map_huge(bytes) : take_addresses(bytes);
   if (ptr == nullptr) ptr = map_any(bytes);
-  if (ptr != nullptr) madvise(ptr, bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+  if (ptr != nullptr) system::prefer_huge_pages(ptr, bytes, huge);
   return ptr;
 }
 
 void unmap_pages(void *ptr, size_t bytes) noexcept {
-  if (munmap(ptr, bytes) == 0) return;
+  if (system::unmap(ptr, bytes)) return;
   if (!discard_pages(ptr, bytes)) std::memset(ptr, 0, bytes);
   keep_addresses(static_cast<char *>(ptr), bytes);
 }
 
-void populate_pages(void *ptr, size_t bytes) noexcept { madvise(ptr, bytes, MADV_POPULATE_WRITE); }
+void populate_pages(void *ptr, size_t bytes) noexcept { system::populate(ptr, bytes); }
 
 bool discard_pages(void *ptr, size_t bytes) noexcept {
-  if (madvise(ptr, bytes, MADV_DONTNEED) != 0) return false;
+  if (!system::discard(ptr, bytes)) return false;
 #ifdef CT_VALGRIND
   // Valgrind does not know that these pages are zeros now. If the bytes that were there before were
   // undefined, as padding is, Valgrind would report every use of the zeros.

@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/system.hpp"
+
 namespace ct {
 
 constexpr uint8_t kHugePageShift = 21;
@@ -17,8 +19,7 @@ constexpr size_t kHugePageBytes = size_t{1} << kHugePageShift;
 // A multiple of the system's ordinary page size on every system.
 constexpr size_t kLargestPageBytes = 64 * 1024;
 
-// Returns the system's ordinary page size.
-size_t page_bytes() noexcept;
+using system::page_bytes;
 
 // Returns zeroed memory, or nullptr if there is none. bytes is a multiple of kLargestPageBytes. If
 // huge, the memory is aligned to a huge page, and in huge pages if the system has any to give;
@@ -27,8 +28,7 @@ void *map_pages(size_t bytes, bool huge) noexcept;
 void unmap_pages(void *ptr, size_t bytes) noexcept;
 
 // Asks the system for all of these pages at once. That costs a third of as many page faults. Where
-// the system does not know of this (Linux before 5.14), or has no memory, the pages come when they
-// are touched.
+// the system does not know of this, or has no memory, the pages come when they are touched.
 void populate_pages(void *ptr, size_t bytes) noexcept;
 
 // Gives whole pages back to the system; they are zeros afterwards. Returns false if they are locked

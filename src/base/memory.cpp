@@ -160,7 +160,7 @@ void *Memory::allocate_beside(size_t size, size_t align) noexcept {
   } else if (align <= alignof(std::max_align_t)) {
     ptr = std::malloc(size);
   } else {
-    ptr = std::aligned_alloc(align, (size + align - 1) & ~(align - 1));
+    ptr = system::allocate_aligned(align, (size + align - 1) & ~(align - 1));
   }
   if (ptr != nullptr) {
     held_.fetch_add(is_mapped(size) ? whole_pages(size) : size, std::memory_order_relaxed);
@@ -179,6 +179,8 @@ void Memory::release(void *ptr, size_t size, size_t align, Kind kind) noexcept {
     hooks_.free(hooks_.ctx, ptr, size, align);
   } else if (is_mapped(size)) {
     unmap_pages(ptr, mapped_bytes(size));
+  } else if (!system::kFreesAligned && align > alignof(std::max_align_t)) {
+    system::release_aligned(ptr);
   } else {
     std::free(ptr);
   }

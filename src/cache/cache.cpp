@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "cache/cache.hpp"
 
-#include <sched.h>
-#include <sys/random.h>
-#include <unistd.h>  // musl declares getentropy here
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -18,11 +14,10 @@ namespace {
 
 uint64_t random_seed(const void *address) {
   uint64_t seed = 0;
-  if (getentropy(&seed, sizeof seed) != 0 || seed == 0) {
+  if (!system::fill_randomly(&seed, sizeof seed) || seed == 0) {
     // The system gives no randomness: the seed is made of values that differ from process to
     // process anyway.
-    const Clock clock(nullptr, nullptr, true);
-    const uint64_t words[] = {clock.read(), reinterpret_cast<uintptr_t>(address)};
+    const uint64_t words[] = {Clock::read_monotonic(), reinterpret_cast<uintptr_t>(address)};
     seed = hash_key(words, sizeof words, 0) | 1;
   }
   return seed;
@@ -323,7 +318,7 @@ ct_status Cache::gather(const Shard &own, uint64_t need, Reservation &room, Now 
   }
   // The room that is missing is reserved by other calls, which are about to store or to give it
   // back.
-  if (!room.cover(need)) sched_yield();
+  if (!room.cover(need)) system::yield();
   return CT_OK;
 }
 
@@ -609,7 +604,7 @@ ct_status Cache::pay_debt(Now &now, Departed &gone) {
   while (status == CT_OK && progress);
   while (status == CT_OK && budget_.debt() != 0) {
     status = pay(&Shard::pay_rest, &progress);
-    if (!progress) sched_yield();
+    if (!progress) system::yield();
   }
   return status;
 }

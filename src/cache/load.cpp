@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/futex.hpp"
+#include "base/system.hpp"
 #include "cache/cache.hpp"
 #include "cache/result.hpp"
 
@@ -28,13 +28,13 @@ void replace(ct_value *out, const ct_value &value) {
 Landing Cache::await(const Hold &hold, uint64_t until, Thread loader, ct_value *out) {
   Flight &flight = *hold.flight;
   Waits::Wait wait;
-  if (!waits_.begin(wait, this_thread(), flight)) return Landing::kRing;
+  if (!waits_.begin(wait, system::this_thread(), flight)) return Landing::kRing;
   Landing landing = Landing::kNotYet;
   uint32_t news = hold.news;
   while (landing == Landing::kNotYet && !is_single_threaded()) {
     const uint64_t time = Clock::read_monotonic();
     if (time >= until) break;
-    sleep_while(flight.news, news, until - time);
+    system::sleep_while(flight.news, news, until - time);
     news = flight.news.load(std::memory_order_acquire);
     landing = flight.shard->check_in(flight, loader, hold.falls_back, out);
   }
@@ -233,7 +233,7 @@ ct_status Cache::end_loading(const Loading &loading, Result &result, ct_status a
 ct_status Cache::get_or_load(Bytes key, Patience patience, ct_loader_fn load, void *user_data,
                              ct_value *out) {
   Flight *flight = nullptr;
-  const ct_status joined = join(key, patience, this_thread(), out, &flight);
+  const ct_status joined = join(key, patience, system::this_thread(), out, &flight);
   return flight == nullptr ? joined : load_in(*flight, joined, key, load, user_data, out);
 }
 
@@ -263,7 +263,7 @@ ct_status Cache::compute(Bytes key, ct_compute_fn compute, void *user_data, ct_v
 bool Cache::compute_in_turn(const Probe &probe, ct_compute_fn compute, void *user_data,
                             ct_value *out, ct_status *status) {
   Shard &shard = shard_of(probe);
-  const Thread thread = this_thread();
+  const Thread thread = system::this_thread();
   Hold turn;
   Departed gone(shards_);
   *status = shard.take_turn(probe, thread, &turn);

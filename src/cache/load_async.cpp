@@ -3,7 +3,7 @@
 // wait, once it holds no lock.
 #include <new>
 
-#include "base/thread.hpp"
+#include "base/system.hpp"
 #include "cache/cache.hpp"
 
 namespace ct {
@@ -12,7 +12,7 @@ namespace ct {
 // deeper: what it has to tell is told after it has returned. That is so within one cache alone: a
 // callback may end loads of another cache, and then free that.
 void Cache::answer(Answers &answers) {
-  Waits::Telling own = {this_thread(), answers, nullptr};
+  Waits::Telling own = {system::this_thread(), answers, nullptr};
   if (Waits::Telling *outer = waits_.begin_telling(own)) {
     while (!answers.empty()) outer->answers.add(answers.take_first());
     return;

@@ -92,7 +92,7 @@ bool ManyLoads::find_firsts() {
 void ManyLoads::join(uint32_t number, Cache::Patience &patience) {
   Flight *flight = nullptr;
   const ct_status status =
-      cache_.join(keys_[number], patience, this_thread(), value_of(number), &flight);
+      cache_.join(keys_[number], patience, system::this_thread(), value_of(number), &flight);
   statuses_[number] = status;
   if (flight != nullptr) asked_.push({number, Cache::begin_loading(*flight, status)});
 }

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <new>
 
-#include "base/futex.hpp"
+#include "base/system.hpp"
 #include "shard/shard.hpp"
 
 namespace ct {
@@ -142,7 +142,7 @@ int Flights::end_hold(Flight &flight, Answers &answers) {
     if (overtaken) continue;
     // Until the waiter is told, it is this thread that the lease waits for. So a callback that is
     // told before it does not wait for the lease: that would close a ring.
-    give_lease(flight, this_thread());
+    give_lease(flight, system::this_thread());
     count_miss(flight);
     return 0;
   }
@@ -183,7 +183,7 @@ void Flights::land(Flight &flight, const ct_value &value, Entry *entry, bool out
   const int next = end_hold(flight, answers);
   const int others = is_answer ? INT_MAX : next;
   // The flight may be gone by now, if a waiting caller has left early. wake() allows that.
-  if (others != 0) wake(flight.news, others);
+  if (others != 0) system::wake(flight.news, others);
 }
 
 void Flights::release_waiting(const Probe &probe, const ct_value &value, Entry *entry,
@@ -192,7 +192,7 @@ void Flights::release_waiting(const Probe &probe, const ct_value &value, Entry *
     if (!is_overtaken(flight) || !is_of(flight, Flight::kLoad, probe)) return;
     if (!answer_by_value(flight, value, entry, answers)) return;
     if (!flight.leased) unlist(flight);
-    wake(flight.news, INT_MAX);
+    system::wake(flight.news, INT_MAX);
   });
 }
 

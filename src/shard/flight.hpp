@@ -42,7 +42,7 @@
 #include "base/chain_table.hpp"
 #include "base/clock.hpp"
 #include "base/memory.hpp"
-#include "base/thread.hpp"
+#include "base/system.hpp"
 #include "shard/counters.hpp"
 #include "shard/load_counters.hpp"
 #include "shard/pins.hpp"

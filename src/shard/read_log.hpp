@@ -20,7 +20,7 @@
 #include <new>
 
 #include "base/memory.hpp"
-#include "base/thread.hpp"
+#include "base/system.hpp"
 #include "table/index.hpp"
 
 namespace ct {
@@ -50,7 +50,7 @@ class ReadLog {
 
     // Adds to `hits` or `misses`.
     [[gnu::always_inline]] void add(Count &count, uint64_t n) {
-      const Thread self = this_thread();
+      const Thread self = system::this_thread();
       if (__builtin_expect(owner.load(std::memory_order_relaxed) == self, 1)) {
         const uint64_t before = count.own.load(std::memory_order_relaxed);
         count.own.store(before + n, std::memory_order_relaxed);
@@ -122,7 +122,7 @@ class ReadLog {
   // their low bits, so they are spread by multiplication.
   [[gnu::always_inline]] Stripe &own() const {
     Stripes *all = stripes();
-    return all->at(this_thread() * all->factor >> kStripeShift);
+    return all->at(system::this_thread() * all->factor >> kStripeShift);
   }
 
   // Calls tell(refs, count) for each stripe that has uses. After that, the stripe takes uses again.

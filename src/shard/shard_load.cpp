@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Loading and computing, as far as a shard is concerned: its flights, under its lock (flight.hpp).
-#include "base/futex.hpp"
+#include "base/system.hpp"
 #include "shard/shard.hpp"
 #include "shard/shard_inline.hpp"
 
@@ -144,7 +144,7 @@ void Shard::end_hold(Flight &flight, End end) {
     Locked locked(*this);
     others = under_lock(end)();
   }
-  if (others != 0) wake(flight.news, others);
+  if (others != 0) system::wake(flight.news, others);
 }
 
 void Shard::leave(Flight &flight, Answers &answers) {

@@ -9,7 +9,7 @@
 #include <cstdint>
 
 #include "base/lock.hpp"
-#include "base/thread.hpp"
+#include "base/system.hpp"
 #include "shard/flight.hpp"
 
 namespace ct {

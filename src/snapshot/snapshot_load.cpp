@@ -149,7 +149,7 @@ class Loader {
   // The date is read after the input, however long reading that took, but before the timer from
   // which the rest counts. So no lifetime ends early.
   void age() {
-    const uint64_t now = Clock::read_date();
+    const uint64_t now = system::read_date();
     contents_.age(now > date_ ? now - date_ : 0);
   }
 

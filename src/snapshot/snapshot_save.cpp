@@ -81,7 +81,7 @@ class Saver {
     // The date is read after the timer from which lifetimes are counted. By an earlier date, they
     // would end early.
     now_();
-    out_.put_number(Clock::read_date(), 8);
+    out_.put_number(system::read_date(), 8);
   }
 
   Cache &cache_;

@@ -4,8 +4,9 @@
 
 A layer includes headers of its own and of those before it in LAYERS. The programs in src/tools/
 include headers of their own and the public header. So does src/redis/, which is a library of its
-own, with its boundary in abi/redis/. No headers include each other. --self-test plants a breach of
-each kind in a copy, and fails unless it is found.
+own, with its boundary in abi/redis/. No headers include each other. Headers of a system are for
+those files of src/base/ that are there for it, and for src/tools/ and src/redis/. --self-test plants
+a breach of each kind in a copy, and fails unless it is found.
 """
 import os
 import re
@@ -20,6 +21,17 @@ MAY_INCLUDE["redis"] = ["include", "redis"]
 MAY_INCLUDE["abi/redis"] = ["include", "redis", "abi/redis"]
 # Where headers are named from: src/, or the file's own folder here.
 HOMES = {"abi": "abi", "abi/redis": "abi/redis", "tools": "src/tools"}
+# What comes with any compiler: C++'s own headers, and those of C that promise the same everywhere.
+EVERYWHERE = re.compile(r"[a-z_]+|(?:inttypes|math|stdbool|stddef|stdint|stdio|stdlib|string)\.h")
+# The files that know a system, and the other headers that single files may include.
+OF_A_SYSTEM = re.compile(r"src/base/(?:system\w*|parking)\.[ch]pp|src/tools/.*|(?:src|abi)/redis/.*")
+BESIDE = {
+    "src/base/cell.hpp": ["emmintrin.h"],
+    "src/base/hash.hpp": ["xxhash.h"],
+    "src/base/mapping.cpp": ["valgrind/memcheck.h"],
+    "src/base/page_heap.cpp": ["sanitizer/asan_interface.h"],
+    "src/base/probes.hpp": ["sys/sdt.h"],
+}
 # All that a compiler may take for an include, and the one way to write it that is let through.
 ANY_INCLUDE = re.compile(r"^.*(?:#|%:|\?\?=)(?:[ \t\v\f]|/\*[\s\S]*?\*/)*(?:include|import).*$",
                          re.MULTILINE)
@@ -72,6 +84,9 @@ def problems(root):
                     found.append("%s: it may not include %s" % (name, other))
             elif exists or include[1][0] == '"':
                 found.append("%s: %s is not named from %s/ on" % (name, other, homes[0]))
+            elif not (EVERYWHERE.fullmatch(other) or OF_A_SYSTEM.fullmatch(name)
+                      or other in BESIDE.get(name, [])):
+                found.append("%s: %s is a header of a system" % (name, other))
     cycle = find_cycle(graph)
     if cycle:
         found.append("headers include each other: " + " ".join(cycle))
@@ -141,6 +156,13 @@ BREACHES = {
         ("src/cache/cache.hpp", '#include "redis/lock.hpp"', "may not include"),
     "a header of abi/ in the other library's boundary":
         ("abi/redis/redis.cpp", '#include "../boundary.hpp"', "not named"),
+    "a header of a system": ("src/shard/shard.cpp", "#include <unistd.h>", "of a system"),
+    "a header of a system in abi/": ("abi/status.cpp", "#include <windows.h>", "of a system"),
+    "a header of a system in a header":
+        ("src/base/file.hpp", "#include <sys/stat.h>", "of a system"),
+    "a header of C that is more on some systems":
+        ("src/base/clock.hpp", "#include <time.h>", "of a system"),
+    "a header of another file's": ("src/base/lock.hpp", "#include <emmintrin.h>", "of a system"),
     "a cycle": ("src/base/memory.hpp", '#include "base/array.hpp"', "include each other"),
     "a cycle in abi/": ("abi/boundary.hpp", '#include "boundary.hpp"', "include each other"),
     "a folder of its own": ("src/other/new.hpp", "", "not a layer"),
