@@ -229,7 +229,8 @@ use_32_bits() {
 # tests/ffi/rust tests what needs no other crates; this tests the rest, with serde, which cargo gets.
 test_crates() (
   cp -R "$root/abi/rust" "$work/crates" && cd "$work/crates" || return 1
-  export PKG_CONFIG_PATH="$work/gcc" LD_LIBRARY_PATH="$work/gcc" RUSTDOCFLAGS='-D warnings'
+  export PKG_CONFIG_PATH="$work/gcc" LD_LIBRARY_PATH="$work/gcc:$work/gcc/abi/redis"
+  export RUSTDOCFLAGS='-D warnings'
   cargo test --all-features && cargo doc --all-features --no-deps &&
     cargo package --workspace --allow-dirty --offline || return 1
   ! cargo clippy --version || cargo clippy --all-features --all-targets -- -D warnings
@@ -381,7 +382,7 @@ check_all() {
     echo 'This is no Debian with root and debootstrap, so nothing was installed on a bare one.'
   fi
   if check "Installing the library with a prefix, as README.md says" use_installed; then
-    for language in cpp meson rust go zig python; do
+    for language in cpp meson rust go zig python redis-rust redis-go; do
       check "Using it from $language, as README.md says" use_installed_from $language || true
     done
     check_by cmake "Using it from CMake, as README.md says" use_installed_from cmake

@@ -195,14 +195,15 @@ ct_status ct_go_snapshot_load(ct_cache *cache, uintptr_t call, uint32_t flags) {
   return ct_snapshot_load_with(cache, read_some, (void *)call, flags);
 }
 
-static ct_status load(void *call, const void *key, size_t key_size, ct_result *result) {
+ct_status ct_go_load(void *call, const void *key, size_t key_size, ct_result *result) {
   return ctGoLoad((uintptr_t)call, (void *)key, key_size, result);
 }
 
 ct_go_value ct_go_get_or_load(ct_cache *cache, const char *key, size_t key_size, uintptr_t call,
                               const ct_load_options *options) {
   ct_go_value out;
-  out.status = ct_get_or_load_with(cache, key, key_size, load, (void *)call, options, &out.value);
+  out.status = ct_get_or_load_with(cache, key, key_size, ct_go_load, (void *)call, options,
+                                   &out.value);
   return out;
 }
 

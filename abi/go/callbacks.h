@@ -52,6 +52,8 @@ ct_status ct_go_cache_new(const ct_options *plain, uint32_t set, uintptr_t callb
                           ct_cache **out);
 uint64_t ct_go_remove_if(ct_cache *cache, uintptr_t call);
 uint64_t ct_go_expire(ct_cache *cache, uintptr_t call);
+/* The loader of calls that get a handle of Go's. */
+ct_status ct_go_load(void *call, const void *key, size_t key_size, ct_result *result);
 ct_go_value ct_go_get_or_load(ct_cache *cache, const char *key, size_t key_size, uintptr_t call,
                               const ct_load_options *options);
 /* Waits for no other caller: keys that others load are CT_BUSY. */

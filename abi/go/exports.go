@@ -7,25 +7,16 @@ import "C"
 
 import (
 	"errors"
-	"fmt"
 	"io"
-	"os"
 	"runtime/cgo"
-	"runtime/debug"
 	"unsafe"
+
+	"cachetools/internal/shared"
 )
 
 // The functions that callbacks.c calls. No panic may unwind through C. A panic in a callback of a
 // single call is caught and continues in that call. A panic in a callback of a cache ends the
 // program.
-
-// die ends the program on a panic, as an unrecovered panic does.
-func die() {
-	if panicked := recover(); panicked != nil {
-		fmt.Fprintf(os.Stderr, "panic in a callback of a cache: %v\n\n%s", panicked, debug.Stack())
-		os.Exit(2)
-	}
-}
 
 func callbacksOf(handle C.uintptr_t) *callbacks {
 	return cgo.Handle(handle).Value().(*callbacks)
@@ -52,14 +43,14 @@ func eventOf(event *C.ct_event) Event[[]byte, []byte] {
 
 //export ctGoTimer
 func ctGoTimer(handle C.uintptr_t) C.uint64_t {
-	defer die()
+	defer shared.Die()
 	return ticks(callbacksOf(handle).Timer())
 }
 
 //export ctGoTimeToUse
 func ctGoTimeToUse(handle C.uintptr_t, key unsafe.Pointer, keySize C.size_t, value unsafe.Pointer,
 	valueSize C.size_t, now C.uint64_t) C.uint64_t {
-	defer die()
+	defer shared.Die()
 	return ticks(callbacksOf(handle).TimeToUse(borrowed(key, keySize),
 		borrowed(value, valueSize), durationOf(now)))
 }
@@ -67,37 +58,37 @@ func ctGoTimeToUse(handle C.uintptr_t, key unsafe.Pointer, keySize C.size_t, val
 //export ctGoWeigh
 func ctGoWeigh(handle C.uintptr_t, key unsafe.Pointer, keySize C.size_t, value unsafe.Pointer,
 	valueSize C.size_t) C.uint64_t {
-	defer die()
+	defer shared.Die()
 	return C.uint64_t(callbacksOf(handle).Weigh(borrowed(key, keySize), borrowed(value, valueSize)))
 }
 
 //export ctGoChoose
 func ctGoChoose(handle C.uintptr_t, count C.uint64_t) C.uint64_t {
-	defer die()
+	defer shared.Die()
 	return C.uint64_t(callbacksOf(handle).Choose(uint64(count)))
 }
 
 //export ctGoListen
 func ctGoListen(handle C.uintptr_t, event *C.ct_event) {
-	defer die()
+	defer shared.Die()
 	callbacksOf(handle).Listen(eventOf(event))
 }
 
 //export ctGoDrop
 func ctGoDrop(handle C.uintptr_t, value unsafe.Pointer, size C.size_t) {
-	defer die()
+	defer shared.Die()
 	callbacksOf(handle).Drop(borrowed(value, size))
 }
 
 //export ctGoAlloc
 func ctGoAlloc(handle C.uintptr_t, size, align C.size_t) unsafe.Pointer {
-	defer die()
+	defer shared.Die()
 	return callbacksOf(handle).Allocator.Alloc(uintptr(size), uintptr(align))
 }
 
 //export ctGoFree
 func ctGoFree(handle C.uintptr_t, block unsafe.Pointer, size, align C.size_t) {
-	defer die()
+	defer shared.Die()
 	callbacksOf(handle).Allocator.Free(block, uintptr(size), uintptr(align))
 }
 
@@ -110,7 +101,7 @@ type evictor struct {
 
 //export ctGoEvictorNew
 func ctGoEvictorNew(handle C.uintptr_t, maxsize C.uint64_t) C.uintptr_t {
-	defer die()
+	defer shared.Die()
 	it := evictor{Evictor: callbacksOf(handle).NewEvictor(uint64(maxsize))}
 	it.updater, _ = it.Evictor.(Updater)
 	it.resizer, _ = it.Evictor.(Resizer)
@@ -129,14 +120,14 @@ func ctGoEvictorFree(handle C.uintptr_t) {
 //export ctGoEvictorInsert
 func ctGoEvictorInsert(handle C.uintptr_t, id C.uint32_t, weight C.uint64_t, key unsafe.Pointer,
 	keySize C.size_t, now C.uint64_t) {
-	defer die()
+	defer shared.Die()
 	evictorOf(handle).Insert(uint32(id), uint64(weight), borrowed(key, keySize), uint64(now))
 }
 
 //export ctGoEvictorUpdate
 func ctGoEvictorUpdate(handle C.uintptr_t, id C.uint32_t, weight C.uint64_t, key unsafe.Pointer,
 	keySize C.size_t, now C.uint64_t) {
-	defer die()
+	defer shared.Die()
 	if updater := evictorOf(handle).updater; updater != nil {
 		updater.Update(uint32(id), uint64(weight), borrowed(key, keySize), uint64(now))
 	}
@@ -144,19 +135,19 @@ func ctGoEvictorUpdate(handle C.uintptr_t, id C.uint32_t, weight C.uint64_t, key
 
 //export ctGoEvictorHit
 func ctGoEvictorHit(handle C.uintptr_t, id C.uint32_t, now C.uint64_t) {
-	defer die()
+	defer shared.Die()
 	evictorOf(handle).Hit(uint32(id), uint64(now))
 }
 
 //export ctGoEvictorRemove
 func ctGoEvictorRemove(handle C.uintptr_t, id C.uint32_t) {
-	defer die()
+	defer shared.Die()
 	evictorOf(handle).Remove(uint32(id))
 }
 
 //export ctGoEvictorResize
 func ctGoEvictorResize(handle C.uintptr_t, maxsize C.uint64_t) {
-	defer die()
+	defer shared.Die()
 	if resizer := evictorOf(handle).resizer; resizer != nil {
 		resizer.Resize(uint64(maxsize))
 	}
@@ -164,7 +155,7 @@ func ctGoEvictorResize(handle C.uintptr_t, maxsize C.uint64_t) {
 
 //export ctGoEvictorVictim
 func ctGoEvictorVictim(handle C.uintptr_t) C.uint32_t {
-	defer die()
+	defer shared.Die()
 	return C.uint32_t(evictorOf(handle).Victim())
 }
 

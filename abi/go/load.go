@@ -29,6 +29,7 @@ import "C"
 import (
 	"context"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -196,6 +197,11 @@ const (
 // wait makes a call from another goroutine, which the caller leaves behind when its context is done
 // before that has begun to load.
 func (c *ByteCache) wait(key string, it *call, options LoadOptions) (Value, error) {
+	return it.wait(&c.left, func() (Value, error) { return c.getOrLoad(key, it, options) })
+}
+
+// wait is that for any call that loads. Calls that are left behind count in left.
+func (it *call) wait(left *sync.WaitGroup, run func() (Value, error)) (Value, error) {
 	var state atomic.Int32
 	ctx, load := it.ctx, it.load
 	it.load = func(key []byte, result *Result) error {
@@ -210,9 +216,9 @@ func (c *ByteCache) wait(key string, it *call, options LoadOptions) (Value, erro
 		panicked any
 	}
 	over := make(chan outcome, 1)
-	c.left.Add(1)
+	left.Add(1)
 	go func() {
-		defer c.left.Done()
+		defer left.Done()
 		var out outcome
 		defer func() {
 			out.panicked = recover()
@@ -222,7 +228,7 @@ func (c *ByteCache) wait(key string, it *call, options LoadOptions) (Value, erro
 			}
 			over <- out
 		}()
-		out.value, out.err = c.getOrLoad(key, it, options)
+		out.value, out.err = run()
 	}()
 	var out outcome
 	select {

@@ -126,6 +126,8 @@ import (
 	"runtime"
 	"runtime/cgo"
 	"unsafe"
+
+	"cachetools/internal/shared"
 )
 
 // numbers is a cache whose values are numbers of slots. Numbers go to C and back by value, as the
@@ -138,7 +140,7 @@ type numbers struct {
 // changed ends a call that may have dropped numbers.
 func (n numbers) changed(out C.ct_go_change) error {
 	if out.dropped.count != 0 {
-		defer die()
+		defer shared.Die()
 		for _, number := range out.dropped.numbers[:out.dropped.count] {
 			n.drop(uint64(number))
 		}

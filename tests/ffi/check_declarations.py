@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Compares with the header what the wrappers for Rust and Zig declare in C's name, and what all
-wrappers show of ct_stats.
+"""Compares with the headers what the wrappers for Rust and Zig declare in C's name, and what all
+wrappers show of the counters.
 
 Each declaration is translated to C and compiled after the header. A compiler accepts a second
 declaration of a function or a type only if it equals the first; sizes and offsets are asserted.
-Each name of the header must be declared, too. Needs neither Rust nor Zig. Prints TAP.
+Each name of a header must be declared, too. Needs neither Rust nor Zig. Prints TAP.
 
     check_declarations.py CHECKOUT cc
 """
@@ -20,6 +20,7 @@ class Rust:
     """The crate cachetools-sys."""
 
     path = "abi/rust/cachetools-sys/src/lib.rs"
+    header = "cachetools.h"
     names = {
         "c_void": "void", "c_char": "char", "usize": "size_t", "bool": "bool", "f64": "double",
         "u64": "uint64_t", "i64": "int64_t", "u32": "uint32_t", "i32": "int32_t",
@@ -51,10 +52,18 @@ class Rust:
         return [(name.rstrip("_"), rust) for name, rust in fields]  # fn_: fn is a word of Rust
 
 
+class RustRedis(Rust):
+    """The crate cachetools-redis-sys."""
+
+    path = "abi/rust/cachetools-redis-sys/src/lib.rs"
+    header = "cachetools-redis.h"
+
+
 class Zig:
     """The declarations of the package."""
 
     path = "abi/zig/src/c.zig"
+    header = "cachetools.h"
     names = {
         "anyopaque": "void", "usize": "size_t", "bool": "bool", "f64": "double", "u64": "uint64_t",
         "i64": "int64_t", "u32": "uint32_t", "i32": "int32_t", "u8": "char",
@@ -128,6 +137,8 @@ class Declarations:
     def structs(self):
         for name, body in re.findall(self.language.struct, self.source):
             fields = self.language.fields(body)
+            if not fields:
+                continue  # opaque
             members = " ".join(f"{self.declaration(text, field)};" for field, text in fields)
             yield f"struct its_{name} {{ {members} }};"
             yield f'_Static_assert(sizeof({name}) == sizeof(struct its_{name}), "sizeof({name})");'
@@ -148,7 +159,6 @@ class Declarations:
 
 
 PROLOGUE = r"""
-#include <cachetools.h>
 #define FIELD(type, field) __typeof__(((type *)0)->field)
 #define SAME_FIELD(type, field)                                                          \
   _Static_assert(offsetof(type, field) == offsetof(struct its_##type, field), #field);   \
@@ -157,34 +167,40 @@ PROLOGUE = r"""
 """
 
 
-def compile_c(command, declarations):
+def compile_c(command, header, declarations):
     """Returns what is wrong, as lines."""
     command = [*command, "-std=c11", "-Wall", "-Werror", "-fsyntax-only", "-x", "c", "-"]
-    result = subprocess.run(command, input=PROLOGUE + "\n".join(declarations), text=True,
-                            stderr=subprocess.PIPE, check=False)
+    source = f"#include <{header}>\n{PROLOGUE}" + "\n".join(declarations)
+    result = subprocess.run(command, input=source, text=True, stderr=subprocess.PIPE, check=False)
     failed = result.returncode != 0 or not declarations
     return result.stderr.splitlines() or ["nothing was declared"] if failed else []
 
 
-# Where each wrapper makes its own statistics of a ct_stats, field by field. C++ and Zig hand out
-# the struct itself; Python takes the numbers of any struct, and names what is no number.
+# Where each wrapper makes its own statistics of a struct of counters, field by field. C++ and Zig
+# hand out the struct itself; Python takes the numbers of any struct, and names what is no number.
 STATISTICS = {
-    "rust": ("abi/rust/cachetools/src/stats.rs", r"\braw\.(\w+)"),
-    "go": ("abi/go/stats.go", r"\braw\.(\w+)"),
-    "zig": ("abi/zig/src/cache.zig", r"pub fn stats\(self: Self\) Error!c\.(ct_stats)"),
-    "cpp": ("include/cachetools.hpp", r"\b(ct_stats) stats\(\) const"),
-    "python": ("abi/python/libcachetools/_base.py", r"(_fields)\(raw\)|raw\.(load_buckets)"),
+    "rust": ("cachetools.h", "ct_stats", "abi/rust/cachetools/src/stats.rs", r"\braw\.(\w+)"),
+    "go": ("cachetools.h", "ct_stats", "abi/go/stats.go", r"\braw\.(\w+)"),
+    "zig": ("cachetools.h", "ct_stats", "abi/zig/src/cache.zig",
+            r"pub fn stats\(self: Self\) Error!c\.(ct_stats)"),
+    "cpp": ("cachetools.h", "ct_stats", "include/cachetools.hpp", r"\b(ct_stats) stats\(\) const"),
+    "python": ("cachetools.h", "ct_stats", "abi/python/libcachetools/_base.py",
+               r"(_fields)\(raw\)|raw\.(load_buckets)"),
+    "rust_redis": ("cachetools-redis.h", "ct_redis_counters", "abi/rust/cachetools-redis/src/stats.rs",
+                   r"\braw\.(\w+)"),
+    "go_redis": ("cachetools-redis.h", "ct_redis_counters", "abi/go/redis/tier.go",
+                 r"\braw\.(\w+)"),
 }
 
 
-def untold(checkout, header, language):
-    """The fields of ct_stats that a wrapper does not show."""
-    path, pattern = STATISTICS[language]
-    body = re.search(r"typedef struct ct_stats \{(.*?)\} ct_stats;", header, re.S)[1]
+def untold(checkout, headers, language):
+    """The counters that a wrapper does not show."""
+    header, struct, path, pattern = STATISTICS[language]
+    body = re.search(f"typedef struct {struct} {{(.*?)}} {struct};", headers[header], re.S)[1]
     fields = re.findall(r"uint64_t (\w+)(\[\d+\])?;", body)
     shown = {name for match in re.finditer(pattern, (checkout / path).read_text())
              for name in match.groups() if name}
-    if "ct_stats" in shown:
+    if struct in shown:
         return []
     return [name for name, array in fields
             if name not in shown and ("_fields" not in shown or array)]
@@ -194,19 +210,18 @@ def main():
     checkout, *command = sys.argv[1:]
     checkout = pathlib.Path(checkout)
     command += ["-I", str(checkout / "include")]
-    header = (checkout / "include/cachetools.h").read_text()
-    header = re.sub(r"/\*.*?\*/", "", header, flags=re.S)
+    headers = {name: re.sub(r"/\*.*?\*/", "", (checkout / "include" / name).read_text(), flags=re.S)
+               for name in ("cachetools.h", "cachetools-redis.h")}
 
     cases = {}
-    for language in (Rust, Zig):
-        name = language.__name__.lower()
+    for name, language in {"rust": Rust, "rust_redis": RustRedis, "zig": Zig}.items():
         declared = Declarations(language, checkout)
         for kind in (declared.constants, declared.callbacks, declared.structs, declared.functions):
             case = f"{kind.__name__}_of_{name}_are_the_headers"
-            cases[case] = compile_c(command, list(kind()))
-        cases[f"{name}_declares_every_name_of_the_header"] = declared.missing(header)
+            cases[case] = compile_c(command, language.header, list(kind()))
+        cases[f"{name}_declares_every_name_of_the_header"] = declared.missing(headers[language.header])
     for language in STATISTICS:
-        cases[f"statistics_of_{language}_are_whole"] = untold(checkout, header, language)
+        cases[f"statistics_of_{language}_are_whole"] = untold(checkout, headers, language)
 
     print(f"1..{len(cases)}")
     for number, (case, problems) in enumerate(cases.items(), 1):

@@ -4,7 +4,7 @@
 # the library that pkg-config finds, but as a subproject of Meson: runs the commands above its program,
 # writes the program into the folder where they lead, and runs the commands below it.
 # With wrap, Meson clones the checkout, by the wrap that README.md shows.
-# Usage: check_readme.sh c|cpp|cmake|meson|wrap|rust|go|zig|python CACHE_FOLDER
+# Usage: check_readme.sh c|cpp|cmake|meson|wrap|rust|go|zig|python|redis-rust|redis-go CACHE_FOLDER
 set -eu
 # shellcheck source=tests/ffi/environment.sh
 . "$(dirname "$0")/environment.sh"
@@ -12,7 +12,7 @@ language=$1
 use_library
 use_cache "$2"
 examples=${here%ffi}examples
-run= limit=15 expected=$examples/answer.txt
+fence=$language run= limit=15 expected=$examples/answer.txt
 case $language in
   c) heading='# libcachetools' program=answer.c run=./answer ;;
   cpp) heading='## From C++' program=products.cpp run=./products limit=30 expected=$examples/products.txt ;;
@@ -27,15 +27,19 @@ case $language in
   go) heading='### Go' program=answer.go ;;
   zig) heading='### Zig' program=answer.zig ;;
   python) heading='### Python' program=answer.py && use_python ;;
+  redis-rust) heading='### From Rust' program=src/main.rs ;;
+  redis-go) heading='### From Go' program=user.go ;;
+esac
+case $language in
+  redis-*) fence=${language#redis-} limit=30 expected=${here%ffi}redis/shop.txt ;;
 esac
 
 cd "$work"
 ln -s "${here%/tests/ffi}" libcachetools
 mkdir answer
 cd answer
-block=$language
-[ "$language" != wrap ] || block=meson
-awk -v heading="$heading" -v fence="\`\`\`$block" '
+[ "$language" != wrap ] || fence=meson
+awk -v heading="$heading" -v fence="\`\`\`$fence" '
   /^#/ && $0 == heading && !part { part = "above"; next }
   part == "above" && $0 == fence { part = "program"; next }
   part == "program" && /^```$/ { part = "below"; next }
@@ -60,7 +64,9 @@ if [ "$language" = wrap ]; then
     ' ../libcachetools/README.md >subprojects/cachetools.wrap
   sed -i '/subprojects/d' ../above
 fi
-{ cat ../above && echo "cp '$work/program' $program" && cat ../below && echo "$run"; } >../commands
+# No server is there, so that the output is the same whether or not one has answered in time.
+{ cat ../above && echo "cp '$work/program' $program" && cat ../below && echo "$run"; } |
+  sed 's|redis://localhost:6379|redis://127.0.0.1:1|' >../commands
 case $language in
   zig) sh -e ../commands >../said 2>&1 ;; # std.debug.print; what standard output takes changes with Zig
   *) sh -e ../commands >../said ;;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Compiles the client of one language, as its users would, against the library that pkg-config finds,
 # runs its tests, and prints TAP. LANGUAGE/client.sh tells how: it calls run.
-# Usage: client.sh rust|go|zig|python CACHE_FOLDER
+# Usage: client.sh rust|go|zig|python|redis-rust|redis-go CACHE_FOLDER
 set -eu
 # shellcheck source=tests/ffi/environment.sh
 . "$(dirname "$0")/environment.sh"

@@ -7,9 +7,12 @@ here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Lets programs find the library that pkg-config finds.
+# Lets programs find the libraries that pkg-config finds.
 use_library() {
-  LD_LIBRARY_PATH=$(pkg-config --variable=libdir cachetools)${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+  for library in cachetools cachetools-redis; do
+    ! folder=$(pkg-config --silence-errors --variable=libdir $library) ||
+      LD_LIBRARY_PATH=$folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+  done
   export LD_LIBRARY_PATH
 }
 

@@ -61,6 +61,8 @@ mod key_builder;
 mod load;
 mod memo;
 mod panics;
+#[doc(hidden)]
+pub mod parts;
 mod pending;
 mod policy;
 mod problem;

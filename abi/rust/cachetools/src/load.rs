@@ -354,6 +354,31 @@ impl ByteCache {
         V: AsRef<[u8]>,
         F: FnOnce(&[u8], &mut Output<'_>) -> Result<Found<V>, E>,
     {
+        let (cache, key, size) = (self.raw(), at(key), key.len());
+        let options = &options.raw;
+        // SAFETY: the cache is alive; the loader runs during this call only.
+        unsafe {
+            self.load_by(load, |load, user_data, value| {
+                sys::ct_get_or_load_with(cache, key, size, load, user_data, options, value)
+            })
+        }
+    }
+
+    /// The same by any call: it gets a loader, its user_data, and where the value goes.
+    ///
+    /// # Safety
+    ///
+    /// The call runs the loader on this thread, not after it has returned, and hands out a value of
+    /// this cache, or none.
+    pub(crate) unsafe fn load_by<V, E, F>(
+        &self,
+        load: F,
+        get_or_load: impl FnOnce(sys::ct_loader_fn, *mut c_void, &mut sys::ct_value) -> sys::ct_status,
+    ) -> (sys::ct_status, Loaded<Value, E>)
+    where
+        V: AsRef<[u8]>,
+        F: FnOnce(&[u8], &mut Output<'_>) -> Result<Found<V>, E>,
+    {
         struct Call<F, E> {
             load: Option<F>,
             error: Option<E>,
@@ -385,19 +410,7 @@ impl ByteCache {
         };
         let user_data = &mut call as *mut Call<F, E> as *mut c_void;
         let mut value = sys::ct_value::EMPTY;
-        let load: sys::ct_loader_fn = Some(run::<V, E, F>);
-        // SAFETY: the cache is alive; the loader runs during this call only.
-        let status = unsafe {
-            sys::ct_get_or_load_with(
-                self.raw(),
-                at(key),
-                key.len(),
-                load,
-                user_data,
-                &options.raw,
-                &mut value,
-            )
-        };
+        let status = get_or_load(Some(run::<V, E, F>), user_data, &mut value);
         let loaded = Loaded {
             is_stale: status == sys::CT_STALE,
             failure: call.error,

@@ -1,0 +1,7 @@
+module client
+
+go 1.19
+
+require cachetools v0.0.0
+
+replace cachetools => ../../../abi/go
