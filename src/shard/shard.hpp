@@ -190,6 +190,8 @@ class alignas(64) Shard {
 
   // How many entries a call works on before it lets others at the lock.
   static constexpr uint64_t kAtOnce = kLooksAtOnce;
+  // How many homes of the index it visits, which matters in a table with few entries.
+  static constexpr uint64_t kHomesAtOnce = 64;
   // Removes entries that are due, then evicts down to `down_to` entries, until `room` holds `need`.
   // Removes kAtOnce entries at most.
   ct_status evict_for(uint64_t need, uint64_t down_to, Reservation &room, Now &now, Departed &gone);
@@ -349,6 +351,13 @@ class alignas(64) Shard {
   }
   auto hasher() const CT_REQUIRES(lock_) {
     return under_lock([this](Ref ref) CT_REQUIRES(lock_) { return hash_of(ref); });
+  }
+  // The same, and counts the entries that it is asked about. To visit a home takes more than its own.
+  auto hasher(uint64_t *asked) const CT_REQUIRES(lock_) {
+    return under_lock([this, asked](Ref ref) CT_REQUIRES(lock_) {
+      ++*asked;
+      return hash_of(ref);
+    });
   }
   // Changes whenever places in the order may have changed; a rank may change without.
   uint64_t order_version() const CT_REQUIRES(lock_) {

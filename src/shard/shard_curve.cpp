@@ -50,13 +50,10 @@ void Shard::tell_curve_deadline(const Entry *e, uint64_t hash) const {
 
 void Shard::tell_entries(uint64_t *from) {
   Locked locked(*this);
-  for (uint64_t seen = 0; seen < kAtOnce && *from != Index::kEnd;) {
-    *from = map_.index.visit_from(*from, hasher(), under_lock([&](Ref ref) CT_REQUIRES(lock_) {
-      map_.entries.count_work();
-      seen++;
-      tell_stored(at(ref), hash_of(ref));
-    }));
-    seen++;
+  const auto tell = [&](Ref ref, uint64_t hash) CT_REQUIRES(lock_) { tell_stored(at(ref), hash); };
+  for (uint64_t asked = 0, homes = 0;
+       asked < kAtOnce && homes < kHomesAtOnce && *from != Index::kEnd; homes++) {
+    *from = map_.index.visit_from(*from, hasher(&asked), under_lock(tell));
   }
   lock_.let_others_in();
 }

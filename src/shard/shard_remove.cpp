@@ -9,10 +9,12 @@
 namespace ct {
 namespace {
 
-// How many homes of the index clear_some visits in one go, which matters in a table with few
-// entries, and how many entries of one home it removes in one go.
-constexpr uint64_t kHomesAtOnce = 1024;
+// How many entries of one home a walk removes in one go.
 constexpr uint32_t kAtOnceOfHome = 64;
+struct Leaving {
+  Ref ref;
+  uint64_t hash;
+};
 // How many entries a store evicts for a lower limit.
 constexpr uint64_t kPaid = 2;
 
@@ -199,19 +201,18 @@ void Shard::clear_some(uint64_t *from, Now &now, Departed &gone) {
     *from = Index::kEnd;
     return;
   }
-  for (uint64_t entries = 0, homes = 0; entries < kAtOnce && homes < kHomesAtOnce; homes++) {
-    // Takes as many entries of a home as `refs` has room for. If that is full, the home may have
+  for (uint64_t asked = 0, homes = 0; asked < kAtOnce && homes < kHomesAtOnce; homes++) {
+    // Takes as many entries of a home as `leaving` has room for. If that is full, the home may have
     // more.
-    Ref refs[kAtOnceOfHome];
+    Leaving leaving[kAtOnceOfHome];
     uint32_t count = 0;
-    const uint64_t end = map_.index.visit_from(*from, hasher(), [&](Ref ref) {
-      if (count < kAtOnceOfHome) refs[count++] = ref;
+    const uint64_t end = map_.index.visit_from(*from, hasher(&asked), [&](Ref ref, uint64_t hash) {
+      if (count < kAtOnceOfHome) leaving[count++] = {ref, hash};
     });
     for (uint32_t i = 0; i < count; i++) {
-      budget_.give(
-          leave(refs[i], hash_of(refs[i]), cause_of(at(refs[i]), CT_CAUSE_CLEARED, now), gone));
+      const auto [ref, hash] = leaving[i];
+      budget_.give(leave(ref, hash, cause_of(at(ref), CT_CAUSE_CLEARED, now), gone));
     }
-    entries += count;
     if (count == kAtOnceOfHome) continue;
     *from = end;
     if (end != Index::kEnd) continue;
@@ -232,18 +233,16 @@ bool Shard::sweep(uint64_t invalidation, Departed &gone) {
 void Shard::sweep_some(uint64_t looks, Departed &gone) {
   TagSweep &sweep = map_.entries.tags().sweep_of(number_);
   if (!sweep.goes_on) sweep = {true, 0, map_.entries.tags().sweeps(), sweep.done};
-  for (uint64_t seen = 0, homes = 0; seen < looks && homes < kHomesAtOnce; homes++) {
-    Ref refs[kAtOnceOfHome];
+  for (uint64_t asked = 0, homes = 0; asked < looks && homes < kHomesAtOnce; homes++) {
+    Leaving leaving[kAtOnceOfHome];
     uint32_t count = 0;
-    const uint64_t end =
-        map_.index.visit_from(sweep.from, hasher(), under_lock([&](Ref ref) CT_REQUIRES(lock_) {
-                                map_.entries.count_work();
-                                seen++;
-                                if (count < kAtOnceOfHome && map_.entries.is_invalidated(at(ref)))
-                                  refs[count++] = ref;
-                              }));
+    const auto look = [&](Ref ref, uint64_t hash) CT_REQUIRES(lock_) {
+      if (count < kAtOnceOfHome && map_.entries.is_invalidated(at(ref)))
+        leaving[count++] = {ref, hash};
+    };
+    const uint64_t end = map_.index.visit_from(sweep.from, hasher(&asked), under_lock(look));
     for (uint32_t i = 0; i < count; i++) {
-      budget_.give(leave(refs[i], hash_of(refs[i]), CT_CAUSE_REMOVED, gone));
+      budget_.give(leave(leaving[i].ref, leaving[i].hash, CT_CAUSE_REMOVED, gone));
     }
     if (count == kAtOnceOfHome) continue;
     sweep.from = end;

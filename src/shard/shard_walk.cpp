@@ -9,19 +9,18 @@ namespace ct {
 // ---- By position in the index -----------------------------------------------------------------
 
 ct_status ShardWalk::list_some(uint64_t *from, Array<Held> &out) {
-  // How many entries are pinned in one go, and how many homes are looked at, since homes may be
-  // empty.
+  // How many entries are pinned in one go.
   constexpr uint32_t kEntries = 32;
-  constexpr uint32_t kHomes = 256;
   Shard::Locked locked(shard_);
   const uint32_t before = out.size();
   bool pinned = true;
   uint64_t end = *from;
-  const auto pin = [&](Ref ref) CT_REQUIRES(shard_.lock_) {
+  const auto pin = [&](Ref ref, uint64_t) CT_REQUIRES(shard_.lock_) {
     Entry *e = shard_.at(ref);
     if (pinned && (pinned = out.reserve(1) && shard_.pins_.pin(e))) out.push({&shard_, e});
   };
-  for (uint32_t i = 0; i < kHomes && out.size() - before < kEntries && end != Index::kEnd; i++) {
+  for (uint32_t i = 0;
+       i < Shard::kHomesAtOnce && out.size() - before < kEntries && end != Index::kEnd; i++) {
     end = shard_.map_.index.visit_from(end, shard_.hasher(), shard_.under_lock(pin));
   }
   if (!pinned) {

@@ -17,6 +17,13 @@
 // table is left of the cursor are in the new table, and the others in the old one. When the cursor
 // comes to the end, the old table goes. The index shrinks in the same way. Both tables together are
 // held by hardly more than the larger one (base/table_edge.hpp).
+//
+// How large a table has to be is decided by the number of all references. That is right only if they
+// are spread evenly, at any time: if one part were dense while another is empty, the dense part would
+// be one long run of full buckets. Hashes are even. But a walk that removes what it meets, or that
+// brings it into another index under the same hashes, has an order. So walks go over the index in the
+// order of the van der Corput sequence (1935), which at any time has been to every part alike: to the
+// middle before the quarters, and to these before the eighths.
 #ifndef CT_INDEX_HPP
 #define CT_INDEX_HPP
 
@@ -264,10 +271,16 @@ class Index {
   void replace(uint64_t hash, Ref from, Ref to);
   void clear() noexcept;
 
-  // Visits every reference whose position is at least from and below the returned position, which
-  // is greater than from. Positions end at kEnd. If each call begins where the previous one ended,
-  // an entry that is there throughout is visited exactly once, whatever changes between the calls.
-  static constexpr uint64_t kEnd = uint64_t{1} << 32;
+  // ---- Walks ------------------------------------------------------------------------------------
+  // A walk takes positions by cells, each a few homes of the table that was there when it began. It
+  // takes the cells in the order of the van der Corput sequence, and the positions of a cell from left
+  // to right. So at any time, two stretches of as many cells have lost or gained as much by the walk,
+  // but for two cells. If the table has grown since the walk began, a cell has more homes.
+
+  // Calls visit(ref, hash) for every reference in the next stretch of a walk, at most a home. Walks begin at 0, and end at
+  // kEnd. If each call begins at what the previous one returned, an entry that is there throughout is
+  // visited exactly once, whatever changes between the calls.
+  static constexpr uint64_t kEnd = UINT64_MAX;
   template <class HashOf, class Visit>
   uint64_t visit_from(uint64_t from, HashOf hash_of, Visit visit) const;
 
@@ -346,6 +359,42 @@ class Index {
   static uint64_t first_position(uint64_t home, uint32_t buckets) {
     return ((home << 32) + buckets - 1) / buckets;
   }
+
+  // Where a walk stands: in its upper half, how many bits of a position tell the cell; in its lower
+  // half, how many positions it has been to.
+  struct Walk {
+    // A cell has at least half as many homes, so that few of them lie in two cells.
+    static constexpr uint32_t kHomesACell = 4;
+
+    uint32_t cell_bits;
+    uint32_t walked;
+
+    Walk(uint64_t from, uint64_t buckets)
+        : cell_bits(static_cast<uint32_t>(from >> 32)), walked(static_cast<uint32_t>(from)) {
+      if (from != 0) return;
+      while (buckets >> cell_bits >= kHomesACell) cell_bits++;
+    }
+    // All bits of a position that are not its cell's.
+    uint32_t rest() const { return UINT32_MAX >> cell_bits; }
+    uint32_t position() const {
+      const uint64_t cell = reversed(walked & ~rest());
+      return static_cast<uint32_t>(cell << (32 - cell_bits)) | (walked & rest());
+    }
+    uint64_t end_of_cell() const { return uint64_t{position() | rest()} + 1; }
+    // Returns where the walk stands after as many positions more.
+    uint64_t after(uint64_t count) const {
+      const uint64_t sum = walked + count;
+      return sum >> 32 != 0 ? kEnd : uint64_t{cell_bits} << 32 | sum;
+    }
+
+   private:
+    static uint32_t reversed(uint32_t bits) {
+      bits = (bits >> 1 & 0x55555555) | (bits & 0x55555555) << 1;
+      bits = (bits >> 2 & 0x33333333) | (bits & 0x33333333) << 2;
+      bits = (bits >> 4 & 0x0F0F0F0F) | (bits & 0x0F0F0F0F) << 4;
+      return __builtin_bswap32(bits);
+    }
+  };
 
   // Returns the table in charge of a position.
   const Table &table_of(uint32_t position) const {
@@ -486,21 +535,29 @@ void Index::move_home(uint32_t home, HashOf hash_of) {
 template <class HashOf, class Visit>
 uint64_t Index::visit_from(uint64_t from, HashOf hash_of, Visit visit) const {
   if (size_ == 0) return kEnd;
-  const Table &table = table_of(static_cast<uint32_t>(from));
-  const uint32_t home = home_of(static_cast<uint32_t>(from), table.size());
-  uint64_t end = home + 1 == table.size() ? kEnd : first_position(home + 1, table.size());
+  const Walk walk(from, std::max(current_.size(), old_.size()));
+  const uint32_t begin = walk.position();
+  const Table &table = table_of(begin);
+  const uint32_t home = home_of(begin, table.size());
+  uint64_t end = std::min(first_position(uint64_t{home} + 1, table.size()), walk.end_of_cell());
   if (migrating() && &table == &current_) {
     end = std::min(end, first_position(cursor_, old_.size()));
+  }
+  const uint64_t next = walk.after(end - begin);
+  if (next != kEnd) {
+    __builtin_prefetch(table.data() + home_of(Walk(next, 0).position(), table.size()));
   }
   const Bucket *buckets = table.data();
   uint32_t b = home;
   for (uint32_t left = table.size();; b = table.next(b)) {
     for (uint32_t i = 0; i < kSlots; i++) {
       if (buckets[b].tags[i] == 0) continue;
-      const uint32_t position = hash_position(hash_of(buckets[b].refs[i]));
-      if (position >= from && position < end) visit(buckets[b].refs[i]);
+      const Ref ref = buckets[b].refs[i];
+      const uint64_t hash = hash_of(ref);
+      const uint32_t position = hash_position(hash);
+      if (position >= begin && position < end) visit(ref, hash);
     }
-    if (buckets[b].passed == 0 || --left == 0) return end;
+    if (buckets[b].passed == 0 || --left == 0) return next;
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The index by itself, with hashes that no key would have. While a large table is replaced, the
 // part of the old one that was moved out goes back to the system, piece by piece.
+#include <algorithm>
 #include <csetjmp>
 #include <cstdarg>
 #include <cstddef>
@@ -101,6 +102,75 @@ TEST(no_step_moves_many) {
       index.insert(all.of[ref], ref);
     }
   }
+}
+
+// ---- Walks --------------------------------------------------------------------------------------
+
+// While a walk goes on, others come and go, so that the table is replaced by larger and by smaller ones.
+TEST(walk_visits_once_what_is_there_throughout) {
+  constexpr uint32_t kStays = 1000;
+  const Hashes all(0);
+  const auto hashes = [&all](ct::Ref ref) { return all.of[ref]; };
+  for (const uint32_t others : {uint32_t{0}, uint32_t{500}, uint32_t{20000}, kCount - kStays}) {
+    for (int first = 0; first < 2; first++) {
+      ct::Memory memory(nullptr);
+      ct::Index index(memory);
+      const auto add = [&](ct::Ref ref) {
+        assert_true(index.reserve(1, hashes));
+        index.insert(hashes(ref), ref);
+      };
+      for (ct::Ref ref = 1; ref <= kStays; ref++) add(ref);
+      const ct::Ref last = kStays + others;
+      // Either all others are there, and leave during the walk, or they come during the walk, and half
+      // of them leave.
+      if (first == 0) {
+        for (ct::Ref ref = kStays + 1; ref <= last; ref++) add(ref);
+      }
+      std::vector<int> visits(last + 1);
+      ct::Ref next = kStays + 1;
+      for (uint64_t from = 0; from != ct::Index::kEnd;) {
+        from = index.visit_from(from, hashes, [&](ct::Ref ref, uint64_t) { visits[ref]++; });
+        for (int i = 0; i < 40 && next <= last; i++, next++) {
+          if (first == 0) {
+            index.erase(hashes(next), next);
+            index.shrink(0, hashes);
+          } else {
+            add(next);
+          }
+        }
+        if (first == 1 && next == last + 1) {
+          for (ct::Ref ref = kStays + 1; ref <= kStays + others / 2; ref++)
+            index.erase(hashes(ref), ref);
+          next++;
+        }
+      }
+      for (ct::Ref ref = 1; ref <= kStays; ref++) assert_int_equal(1, visits[ref]);
+      for (ct::Ref ref = kStays + 1; ref <= last; ref++) assert_true(visits[ref] <= 1);
+      if (next < last) fail_msg("%u others: the walk ended at %u", others, next - kStays);
+    }
+  }
+}
+
+// Whatever a walk has been to, it has been to each part of the hashes alike.
+TEST(walk_is_everywhere_alike) {
+  constexpr uint32_t kParts = 64;
+  const Hashes all(0);
+  const auto hashes = [&all](ct::Ref ref) { return all.of[ref]; };
+  ct::Memory memory(nullptr);
+  ct::Index index(memory);
+  for (ct::Ref ref = 1; ref <= kCount; ref++) {
+    assert_true(index.reserve(1, hashes));
+    index.insert(hashes(ref), ref);
+  }
+  uint32_t visits[kParts] = {};
+  for (uint64_t from = 0; from != ct::Index::kEnd;) {
+    from = index.visit_from(from, hashes, [&](ct::Ref, uint64_t hash) { visits[hash >> 58]++; });
+    const auto [least, most] = std::minmax_element(visits, visits + kParts);
+    // A cell and its neighbours by chance.
+    assert_true(*most - *least <= 100);
+  }
+  for (const uint32_t count : visits)
+    assert_in_range(count, kCount / kParts - 50, kCount / kParts + 50);
 }
 
 }  // namespace

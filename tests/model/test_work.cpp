@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 // How much a call does before it lets others at a shard's lock, however much there is to do; and
 // how few other shards a store looks at. The tests assert work, not time.
+#include <algorithm>
+#include <atomic>
 #include <csetjmp>
 #include <cstdarg>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <initializer_list>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "internal.h"
@@ -172,6 +177,173 @@ TEST(invalidation_works_on_no_entry_and_its_sweep_lets_others_in) {
     assert_true(most <= 4);
     assert_null(ct_validate(cache));
     ct_cache_free(cache);
+  }
+}
+
+// ---- The order of hashes ------------------------------------------------------------------------
+
+// Entries leave in the order of a walk over the index, or come in it. That order must not leave one
+// part of the index dense while another is empty: a dense part is one long run of full buckets, and each
+// step that looks for a place there, or moves a home from there, would go over all of it.
+
+constexpr uint64_t kMany = 200000;
+constexpr uint64_t kNew = UINT64_C(1) << 32;
+
+ct_options options_for(ct_policy policy, int32_t weight_kind, uint64_t count) {
+  ct_options options = CT_OPTIONS_INIT;
+  options.policy = policy;
+  options.weight_kind = weight_kind;
+  options.maxsize = weight_kind == CT_WEIGHT_MEMORY ? count * 120 : count;
+  options.shards = 1;
+  options.seed = 1;
+  return options;
+}
+
+struct Ordered {
+  explicit Ordered(const ct_options &options, uint64_t count) {
+    assert_int_equal(CT_OK, ct_cache_new_with(&options, &cache));
+    const ct_bytes tag = {"red", 3};
+    ct_entry_options entry = CT_ENTRY_OPTIONS_INIT;
+    entry.flags = CT_ENTRY_TAGS;
+    entry.tags = &tag;
+    for (uint64_t key = 0; key < count; key++) {
+      entry.tag_count = key % 64 == 0 ? 0 : 1;
+      assert_int_equal(CT_OK, ct_set_with(cache, &key, sizeof key, "value", 5, &entry));
+    }
+    begin();
+  }
+  ~Ordered() {
+    assert_null(ct_validate(cache));
+    ct_cache_free(cache);
+  }
+  Ordered(const Ordered &) = delete;
+  Ordered &operator=(const Ordered &) = delete;
+
+  void begin() {
+    uint64_t holds, most;
+    ct_take_work(cache, &holds, &most);
+  }
+  void add() {
+    const uint64_t key = next++;
+    assert_int_equal(CT_OK, ct_set(cache, &key, sizeof key, "value", 5));
+  }
+  void assert_let_others_in(const char *what) {
+    uint64_t holds = 0, most = 0;
+    ct_take_work(cache, &holds, &most);
+    if (most > kMost) {
+      fail_msg("%s: %llu entries in one hold", what, static_cast<unsigned long long>(most));
+    }
+  }
+
+  ct_cache *cache = nullptr;
+  std::atomic<uint64_t> next{kNew};
+};
+
+TEST(sets_beside_a_sweep_let_others_in) {
+  for (const int32_t kind : {CT_WEIGHT_COUNT, CT_WEIGHT_MEMORY}) {
+    Ordered cache(options_for(CT_POLICY_LRU, kind, 5 * kMany), 5 * kMany);
+    assert_int_equal(CT_OK, ct_invalidate_tag(cache.cache, "red", 3, 0));
+    for (uint64_t i = 0; i < kMany; i++) cache.add();
+    cache.assert_let_others_in("sets after ct_invalidate_tag");
+  }
+}
+
+TEST(removal_beside_sets_lets_others_in) {
+  for (const int32_t kind : {CT_WEIGHT_COUNT, CT_WEIGHT_MEMORY}) {
+    Ordered cache(options_for(CT_POLICY_LRU, kind, kMany), kMany);
+    // Another thread might as well store between two calls of the match.
+    const uint64_t removed = ct_remove_if(
+        cache.cache,
+        [](void *data, const void *key, size_t, const void *, size_t) {
+          uint64_t number;
+          memcpy(&number, key, sizeof number);
+          if (number % 8 == 0) static_cast<Ordered *>(data)->add();
+          return number < kNew && number % 64 != 0;
+        },
+        &cache);
+    assert_true(removed > kMany / 2);
+    cache.assert_let_others_in("ct_remove_if");
+  }
+}
+
+TEST(clear_beside_sets_lets_others_in) {
+  for (const int32_t kind : {CT_WEIGHT_COUNT, CT_WEIGHT_MEMORY}) {
+    ct_options options = options_for(CT_POLICY_LRU, kind, kMany);
+    options.listener = ignore;  // so that entries leave one by one
+    Ordered cache(options, kMany);
+    std::atomic<bool> ends{false};
+    std::thread thread([&] {
+      while (!ends) cache.add();
+    });
+    ct_clear(cache.cache);
+    for (const uint64_t last = cache.next; cache.next < last + 1000;) std::this_thread::yield();
+    ends = true;
+    thread.join();
+    cache.assert_let_others_in("ct_clear");
+  }
+}
+
+// The other cache hashes keys as the one that is walked over.
+TEST(copy_by_walk_lets_others_in) {
+  for (const int32_t kind : {CT_WEIGHT_COUNT, CT_WEIGHT_MEMORY}) {
+    const ct_options options = options_for(CT_POLICY_LRU, kind, kMany);
+    Ordered from(options, kMany);
+    for (const uint64_t limit : {kMany, kMany / 16}) {
+      Ordered to(options_for(CT_POLICY_LRU, kind, limit), 0);
+      ct_iter *iter;
+      assert_int_equal(CT_OK, ct_iter_new(from.cache, CT_ORDER_ANY, &iter));
+      for (ct_bytes key, value; ct_iter_next(iter, &key, &value) == CT_OK;) {
+        assert_int_equal(CT_OK, ct_set(to.cache, key.data, key.size, value.data, value.size));
+      }
+      ct_iter_free(iter);
+      to.assert_let_others_in("ct_set in the order of a walk");
+      uint64_t total, longest;
+      ct_measure_searches(to.cache, &total, &longest);
+      assert_true(total <= ct_len(to.cache) * 4);
+      assert_true(longest <= 100);
+    }
+  }
+}
+
+TEST(copy_lets_others_in) {
+  for (const ct_policy policy : {CT_POLICY_LRU, CT_POLICY_RR, CT_POLICY_S3FIFO}) {
+    for (const int32_t kind : {CT_WEIGHT_COUNT, CT_WEIGHT_MEMORY}) {
+      Ordered from(options_for(policy, kind, kMany), kMany);
+      ct_cache *copy;
+      assert_int_equal(CT_OK, ct_cache_copy(from.cache, &copy));
+      uint64_t holds = 0, most = 0;
+      ct_take_work(copy, &holds, &most);
+      assert_in_range(most, 1, kMost);
+      assert_true(holds >= kMany / kMost);
+      ct_cache_free(copy);
+
+      std::vector<char> bytes;
+      assert_int_equal(CT_OK, ct_snapshot_save(
+                                  from.cache,
+                                  [](void *to, const void *data, size_t size) {
+                                    auto *all = static_cast<std::vector<char> *>(to);
+                                    const char *part = static_cast<const char *>(data);
+                                    all->insert(all->end(), part, part + size);
+                                    return CT_OK;
+                                  },
+                                  &bytes));
+      from.assert_let_others_in("ct_snapshot_save");
+      Ordered to(options_for(policy, kind, kMany), 0);
+      std::pair<const char *, size_t> rest{bytes.data(), bytes.size()};
+      assert_int_equal(CT_OK, ct_snapshot_load(
+                                  to.cache,
+                                  [](void *from, void *out, size_t size, size_t *got) {
+                                    auto *left = static_cast<decltype(rest) *>(from);
+                                    *got = std::min(size, left->second);
+                                    memcpy(out, left->first, *got);
+                                    left->first += *got;
+                                    left->second -= *got;
+                                    return CT_OK;
+                                  },
+                                  &rest));
+      assert_int_equal(kMany, ct_len(to.cache));
+      to.assert_let_others_in("ct_snapshot_load");
+    }
   }
 }
 
