@@ -11,6 +11,7 @@
 
 #include "shard/pins.hpp"
 #include "shard/read_log.hpp"
+#include "shard/share.hpp"
 #include "shard/use_recorder.hpp"
 #include "table/entry_map.hpp"
 
@@ -18,8 +19,8 @@ namespace ct {
 
 class OptimisticReader {
  public:
-  OptimisticReader(const EntryMap &map, const UseRecorder &uses) noexcept
-      : map_(map), uses_(uses) {}
+  OptimisticReader(const EntryMap &map, const UseRecorder &uses, const Share &share) noexcept
+      : map_(map), uses_(uses), share_(share) {}
 
   // ---- Looking at what may change meanwhile: only if is_open() ------------------------------
 
@@ -51,6 +52,8 @@ class OptimisticReader {
   Bucket *home(uint64_t hash) const { return map_.index.home(hash); }
   void prefetch(uint64_t hash) const { map_.index.prefetch(hash); }
   uint64_t size() const { return map_.index.size(); }
+  uint32_t demand() const { return share_.demand(); }
+  uint32_t given() const { return share_.given(); }
 
   // ---- Looking at an entry that cannot go meanwhile -----------------------------------------
 
@@ -81,6 +84,7 @@ class OptimisticReader {
  private:
   const EntryMap &map_;
   const UseRecorder &uses_;
+  const Share &share_;
 };
 
 }  // namespace ct

@@ -12,10 +12,10 @@
 // lock, and the order in which a call changes these parts. What takes several calls, or many keys,
 // is an object of its own: a store (ShardStore), a walk (ShardWalk), a batch (ShardBatch).
 //
-// The policy lies behind the shard in memory, and then the negatives, if the cache keeps any. No
-// callback runs under the lock but the timer, `choice`, the allocator and a policy of the caller's.
-// If anyone is to be told of entries that leave, they are collected in a Departed, and the cache
-// does so afterwards.
+// The policy lies behind the shard in memory, then the negatives, if the cache keeps any, and then
+// the shard's demand, if there are several shards. No callback runs under the lock but the timer,
+// `choice`, the allocator and a policy of the caller's. If anyone is to be told of entries that
+// leave, they are collected in a Departed, and the cache does so afterwards.
 #ifndef CT_SHARD_HPP
 #define CT_SHARD_HPP
 
@@ -83,7 +83,8 @@ class alignas(64) Shard {
     return new (where) Shard(context);
   }
   static size_t bytes_of(const PolicyKind &kind, const ct_options &options) {
-    return bytes_before_negatives(kind) + (options.negative_ttl != 0 ? kNegativesBytes : 0);
+    return bytes_before_negatives(kind) + (options.negative_ttl != 0 ? kNegativesBytes : 0) +
+           (options.shards > 1 ? sizeof(Demand) : 0);
   }
   // Returns false if there was no memory for the shard.
   bool ready();
@@ -98,6 +99,9 @@ class alignas(64) Shard {
   bool has_frequency() const { return has_frequency_; }
   // Returns about how many entries there are. Needs no lock.
   uint64_t entries() const { return unlocked().size(); }
+  // As those of Share.
+  uint32_t demand() const { return unlocked().demand(); }
+  uint32_t given() const { return unlocked().given(); }
   uint64_t size();
   void prefetch(uint64_t hash) const { unlocked().prefetch(hash); }
   // Takes over a new limit, which leaves the shard `part` of the weight that it holds.
@@ -334,7 +338,7 @@ class alignas(64) Shard {
 
   // Unchecked: the reader offers only what may be done without the lock.
   [[gnu::always_inline]] OptimisticReader unlocked() const CT_UNCHECKED {
-    return OptimisticReader(map_, uses_);
+    return OptimisticReader(map_, uses_, share_);
   }
   // Passes on a function that needs the lock to one that calls it before it returns.
   // Unchecked: the analysis does not see that the caller holds the lock until then.
@@ -352,7 +356,7 @@ class alignas(64) Shard {
   auto hasher() const CT_REQUIRES(lock_) {
     return under_lock([this](Ref ref) CT_REQUIRES(lock_) { return hash_of(ref); });
   }
-  // The same, and counts the entries that it is asked about. To visit a home takes more than its own.
+  // The same, and counts the entries that it is asked about: a visit also asks about neighbours.
   auto hasher(uint64_t *asked) const CT_REQUIRES(lock_) {
     return under_lock([this, asked](Ref ref) CT_REQUIRES(lock_) {
       ++*asked;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The usual set, in one pass. Most caches count their entries and tell nobody of what leaves. Once
 // such a cache is full, a set of a new key evicts one entry and takes its place, nearly always in
-// the same block, and changes neither the shard's share nor the budget.
+// the same block, and changes neither the weight of the shard nor the budget.
 //
 // Whatever is not as usual is left to ShardStore, which knows everything. Both do the same: a set
 // that could go either way leaves the same shard behind. The checks come before the first change.
@@ -70,6 +70,7 @@ inline bool Shard::replace_victim(const UsualSet &set, Now &now) {
   // A full shard is as large as it will be.
   if (reads_unlocked_ && !map_.index.is_shown()) open();
   if (map_.index.size() == 0 || !policy_->reserve(1)) return false;
+  if (__builtin_expect(share_.count_demand(), 0) && share_.compare(map_.index.size())) return false;
   const bool is_far = !map_.entries.store().is_near();
   if (is_far) policy_->prefetch(set.probe.hash);
   const Ref victim = policy_->victim(&set.probe.hash);
@@ -95,7 +96,6 @@ inline bool Shard::replace_victim(const UsualSet &set, Now &now) {
     e = end_victim(victim, ref, flags, set);
   }
   if (kMortal) begin_life(e, set.deadline, CT_NEVER, now);
-  uses_.order_changed();
   map_.index.insert(set.probe.hash, ref);
   policy_->insert(ref, set.probe.hash, now);
   if (kMortal && has_deadline(set.deadline)) expiry_.insert(ref, now());

@@ -279,6 +279,9 @@ inline Next ShardStore::make_room(Ref *own) {
           shard_.share_.find_larger_payer(request_, map().index.size())) {
         return Next::kEvictThere;
       }
+      if (!request_.own_paid && shard_.share_.count_demand() && on_copy(&ShardStore::take_gift)) {
+        return Next::kEvictThere;
+      }
     }
     uint64_t weight;
     const Ref before = *own;
@@ -296,6 +299,10 @@ inline Next ShardStore::make_room(Ref *own) {
     request_.own_paid = true;
     if (*own != before) forget_own();
   }
+}
+
+bool ShardStore::take_gift() {
+  return shard_.share_.take_gift(request_, map().index.size(), room_.held());
 }
 
 // The entry that the request replaces has just been evicted for it. So kIfPresent is met for good,

@@ -102,6 +102,7 @@ class ShardStore {
   void tidy() CT_REQUIRES(shard_.lock_, shard_.settled_);
   void tidy_negatives() CT_REQUIRES(shard_.lock_);
   Next make_room(Ref *own) CT_REQUIRES(shard_.lock_, shard_.settled_);
+  [[gnu::noinline, gnu::cold]] bool take_gift() CT_REQUIRES(shard_.lock_);
   [[gnu::noinline]] Next evict_for_block(Ref own) CT_REQUIRES(shard_.lock_, shard_.settled_);
   void forget_own();
 

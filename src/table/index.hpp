@@ -18,12 +18,12 @@
 // comes to the end, the old table goes. The index shrinks in the same way. Both tables together are
 // held by hardly more than the larger one (base/table_edge.hpp).
 //
-// How large a table has to be is decided by the number of all references. That is right only if they
-// are spread evenly, at any time: if one part were dense while another is empty, the dense part would
-// be one long run of full buckets. Hashes are even. But a walk that removes what it meets, or that
-// brings it into another index under the same hashes, has an order. So walks go over the index in the
-// order of the van der Corput sequence (1935), which at any time has been to every part alike: to the
-// middle before the quarters, and to these before the eighths.
+// The number of all references decides how large a table is. That is right only if they are spread
+// evenly, at any time: if one part were dense while another is empty, the dense part would be one
+// long run of full buckets. Hashes are even. But a walk that removes what it meets, or that brings
+// it into another index under the same hashes, has an order. So walks go over the index in that of
+// the van der Corput sequence (1935), which at any time has been to every part alike: to the middle
+// before the quarters, and to these before the eighths.
 #ifndef CT_INDEX_HPP
 #define CT_INDEX_HPP
 
@@ -271,15 +271,15 @@ class Index {
   void replace(uint64_t hash, Ref from, Ref to);
   void clear() noexcept;
 
-  // ---- Walks ------------------------------------------------------------------------------------
+  // ---- Walks ----------------------------------------------------------------------------------
   // A walk takes positions by cells, each a few homes of the table that was there when it began. It
-  // takes the cells in the order of the van der Corput sequence, and the positions of a cell from left
-  // to right. So at any time, two stretches of as many cells have lost or gained as much by the walk,
-  // but for two cells. If the table has grown since the walk began, a cell has more homes.
+  // takes the cells in the order of the van der Corput sequence, and the positions of a cell from
+  // left to right. So at any time, two stretches of as many cells have lost or gained as much by
+  // the walk, but for two cells. If the table has grown since the walk began, a cell has more homes.
 
-  // Calls visit(ref, hash) for every reference in the next stretch of a walk, at most a home. Walks begin at 0, and end at
-  // kEnd. If each call begins at what the previous one returned, an entry that is there throughout is
-  // visited exactly once, whatever changes between the calls.
+  // Calls visit(ref, hash) for every reference in the next stretch of a walk, at most a home. Walks
+  // begin at 0, and end at kEnd. If each call begins at what the previous one returned, an entry
+  // that is there throughout is visited exactly once, whatever changes between the calls.
   static constexpr uint64_t kEnd = UINT64_MAX;
   template <class HashOf, class Visit>
   uint64_t visit_from(uint64_t from, HashOf hash_of, Visit visit) const;

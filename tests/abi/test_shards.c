@@ -8,6 +8,11 @@ static uint64_t mix(uint64_t x) {
   return test_random(&x);
 }
 
+static void ignore_event(void *user_data, const ct_event *event) {
+  (void)user_data;
+  (void)event;
+}
+
 /* ---- Hit ratios ----------------------------------------------------------------------------- */
 
 typedef struct load {
@@ -149,6 +154,65 @@ TEST(shards_hit_as_one_with_mru) {
       {"few quarters of a part, few keys", 16, 16 * 1000, 16000, weigh_few_quarters, true},
   };
   for (size_t n = 0; n < COUNT_OF(loads); n++) assert_mean_hits_as_one(CT_POLICY_MRU, &loads[n]);
+}
+
+/* ---- Working sets --------------------------------------------------------------------------- */
+
+static uint64_t weigh_100(uint32_t key) {
+  (void)key;
+  return 100;
+}
+static uint64_t weigh_50_to_150(uint32_t key) {
+  return 50 + mix(key) % 101;
+}
+
+/* Uses one working set in turn after the other, each of which fits. Returns the hits of the last
+ * rounds with all sets but the first. */
+static double hits_of_sets(ct_policy policy, uint32_t shards, bool told, double fill,
+                           uint64_t (*weigh)(uint32_t key)) {
+  enum { kEntries = 16 * 500, kSets = 4, kRounds = 30, kCounted = 5 };
+  const uint32_t keys = (uint32_t)(kEntries * fill);
+  ct_cache *cache = cache_of(.policy = policy, .maxsize = kEntries * (weigh == weigh_one ? 1 : 100),
+                             .shards = shards, .seed = 7, .listener = told ? ignore_event : NULL);
+  ct_entry_options entry = entry_with(.flags = CT_ENTRY_WEIGHT);
+  int hits = 0;
+  for (uint32_t set = 0; set < kSets; set++) {
+    for (int round = 0; round < kRounds; round++) {
+      for (uint32_t key = set * kEntries; key < set * kEntries + keys; key++) {
+        const bool counts = set != 0 && round >= kRounds - kCounted;
+        if (ct_get(cache, &key, sizeof key, NULL) == CT_OK) {
+          hits += counts;
+        } else if (weigh == weigh_one) {
+          assert_status(CT_OK, ct_set(cache, &key, sizeof key, "", 0));
+        } else {
+          entry.weight = weigh(key);
+          assert_status(CT_OK, ct_set_with(cache, &key, sizeof key, "", 0, &entry));
+        }
+      }
+    }
+  }
+  ct_cache_free(cache);
+  return hits / ((kSets - 1) * kCounted * (double)keys);
+}
+
+/* The keys of a set that fall to a shard are a few more or less than an even part. A shard that had
+ * fewer keys of the set before has to be given room by those that had more. */
+TEST(working_set_that_fits_is_answered_whole) {
+  const ct_policy policies[] = {CT_POLICY_LRU, CT_POLICY_CLOCK, CT_POLICY_S3FIFO,
+                                CT_POLICY_WTINYLFU};
+  uint64_t (*const weighs[])(uint32_t key) = {weigh_one, weigh_100, weigh_50_to_150};
+  for (size_t p = 0; p < COUNT_OF(policies); p++) {
+    for (size_t w = 0; w < COUNT_OF(weighs); w++) {
+      for (int told = 0; told < 2; told++) {
+        const double fill = policies[p] == CT_POLICY_LRU ? 0.97 : 0.95;
+        const double one = hits_of_sets(policies[p], 1, told, fill, weighs[w]);
+        const double some = hits_of_sets(policies[p], 16, told, fill, weighs[w]);
+        if (some < one - 0.01)
+          fail_msg("%s, weights %zu, %s: %.4f of the requests hit, with one shard %.4f",
+                   ct_policy_name(policies[p]), w, told ? "told" : "quiet", some, one);
+      }
+    }
+  }
 }
 
 /* ---- Heavy entries -------------------------------------------------------------------------- */

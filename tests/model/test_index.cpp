@@ -106,7 +106,7 @@ TEST(no_step_moves_many) {
 
 // ---- Walks --------------------------------------------------------------------------------------
 
-// While a walk goes on, others come and go, so that the table is replaced by larger and by smaller ones.
+// While a walk goes on, others come and go, so that larger and smaller tables replace the table.
 TEST(walk_visits_once_what_is_there_throughout) {
   constexpr uint32_t kStays = 1000;
   const Hashes all(0);
@@ -121,8 +121,8 @@ TEST(walk_visits_once_what_is_there_throughout) {
       };
       for (ct::Ref ref = 1; ref <= kStays; ref++) add(ref);
       const ct::Ref last = kStays + others;
-      // Either all others are there, and leave during the walk, or they come during the walk, and half
-      // of them leave.
+      // Either all others are there, and leave during the walk, or they come during the walk, and
+      // half of them leave.
       if (first == 0) {
         for (ct::Ref ref = kStays + 1; ref <= last; ref++) add(ref);
       }

@@ -183,8 +183,8 @@ TEST(invalidation_works_on_no_entry_and_its_sweep_lets_others_in) {
 // ---- The order of hashes ------------------------------------------------------------------------
 
 // Entries leave in the order of a walk over the index, or come in it. That order must not leave one
-// part of the index dense while another is empty: a dense part is one long run of full buckets, and each
-// step that looks for a place there, or moves a home from there, would go over all of it.
+// part of the index dense while another is empty: a dense part is one long run of full buckets, and
+// each step that looks for a place there, or moves a home from there, would go over all of it.
 
 constexpr uint64_t kMany = 200000;
 constexpr uint64_t kNew = UINT64_C(1) << 32;
