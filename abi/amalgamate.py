@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Makes one file of the library, for those who compile it with a program of their own.
 
-cachetools.cpp holds all sources, and each header before the first source that includes it; xxHash's,
-too. A header comes once, unless it is included for some systems only. What the system brings stays an
-include. cachetools.h is the public header.
---output is a folder for both. --vendor is a tree of the sources, whose packages for Rust, Go and Zig
-each get both. --dist does so in the tree that `meson dist` packs, which is what was committed.
+cachetools.cpp holds all sources, and each header before the first source that includes it;
+xxHash's, too. A header comes once, unless it is included for some systems only. What the system
+brings stays an include. cachetools.h is the public header.
+--output is a folder for both. --vendor is a tree of the sources, whose packages for Rust, Go and
+Zig each get both. --dist does so in the tree that `meson dist` packs, which is what was committed.
 """
 import argparse
 import os
@@ -26,11 +26,11 @@ TOP = """\
 //
 //     c++ -std=c++17 -O2 -c cachetools.cpp
 //
-// Link it by a C++ compiler. With -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-math-errno
-// a C compiler can link it, too, and -lm is all that may be missing. gcc inlines less in so large a file: with
-// --param inline-unit-growth=1000 it becomes as fast as the library. Assertions are left out, unless
-// CT_ASSERTIONS is defined. A shared library that has all this inside shows no names of it but those
-// of cachetools.h.
+// Link it by a C++ compiler. With -fno-exceptions -fno-rtti -fno-threadsafe-statics and
+// -fno-math-errno a C compiler can link it, too, and -lm is all that may be missing. gcc inlines
+// less in so large a file: with --param inline-unit-growth=1000 it is about as fast as the library.
+// Assertions are left out, unless CT_ASSERTIONS is defined. A shared library that has all this
+// inside shows no names of it but those of cachetools.h.
 //
 {licence}
 #if !defined(NDEBUG) && !defined(CT_ASSERTIONS)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Checks that whatever repeats the version says the same as meson.build, and that CHANGELOG.md begins
-# with it.
+# Checks that whatever repeats the version says the same as meson.build, and that CHANGELOG.md
+# begins with it.
 # Usage: check_versions.sh SOURCES VERSION
 set -eu
 cd "$1"
@@ -16,7 +16,9 @@ says() { # file, line that it must have
   fi
 }
 
-for crate in cachetools cachetools-sys; do says "abi/rust/$crate/Cargo.toml" "version = \"$version\""; done
+for crate in cachetools cachetools-sys; do
+  says "abi/rust/$crate/Cargo.toml" "version = \"$version\""
+done
 says abi/rust/cachetools/Cargo.toml \
   "cachetools-sys = { version = \"$version\", path = \"../cachetools-sys\" }"
 says abi/rust/cachetools-sys/build.rs "const OLDEST: &str = \"$version\";"

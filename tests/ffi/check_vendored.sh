@@ -35,14 +35,18 @@ if [ "$language" != c ]; then
 fi
 case $language in
   c)
+    cp "$examples/answer.c" "$examples/tour.c" .
+    awk '/^#/ { seen = $0 == "### One file" } seen && /^    (c\+\+|cc) / { print substr($0, 5) }' \
+      "${here%tests/ffi}README.md" >lines
+    [ "$(wc -l <lines)" = 3 ]
     for compiler in clang++ g++; do
       command -v $compiler || continue
-      $compiler -std=c++17 -O2 -Wall -Wextra -Werror -c cachetools.cpp
-      for name in answer tour; do
-        cc -I. -c "$examples/$name.c"
-        $compiler $name.o cachetools.o -o $name
-        "$examples/check_output.sh" "$examples/$name.txt" ./$name
-      done
+      sed "s/^c++ -std/$compiler -Wall -Wextra -Werror -std/; s/^c++ /$compiler /" lines >commands
+      sh -eux commands
+      "$examples/check_output.sh" "$examples/answer.txt" ./answer
+      cc -I. -c tour.c
+      $compiler tour.o cachetools.o -o tour
+      "$examples/check_output.sh" "$examples/tour.txt" ./tour
     done
     # With these flags a C compiler links it, and what has it inside shows what the library would.
     c++ -std=c++17 -O2 -Wall -Wextra -Werror -fPIC -fno-exceptions -fno-rtti \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Finds libcachetools by pkg-config, or with the feature vendored compiles it, and says how to link it.
+//! Finds libcachetools by pkg-config, or with the feature vendored compiles it. Says how to link it.
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
