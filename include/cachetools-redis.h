@@ -266,7 +266,7 @@ CT_API ct_status ct_redis_get_many(ct_redis *tier, const ct_bytes *keys, size_t 
  * Ownership: ct_value_release gives *out back.
  * Threads:   waits for the load of another thread of this process as long as it takes.
  * Callbacks: load; then as ct_set, of near.
- * Cost:      near: as ct_get_or_load; a value on the server one round trip, a load two.
+ * Cost:      near: as ct_get; a value on the server one round trip, a load two.
  */
 CT_API ct_status ct_redis_get_or_load(ct_redis *tier, const void *key, size_t key_size,
                                       uint64_t ttl, ct_loader_fn load, void *user_data,
@@ -331,7 +331,7 @@ CT_API ct_status ct_redis_step(ct_redis *tier);
 /* ---- Statistics of a tier -------------------------------------------------------------------- */
 
 /** What has happened. Hits near are counted by the near cache: see ct_cache_stats. There a read that
- *  goes on to the server counts as two misses, but for ct_redis_get_many and ct_redis_get_or_load. */
+ *  goes on to the server counts as two misses, but for ct_redis_get_many. */
 typedef struct ct_redis_counters {
   size_t struct_size;     /**< sizeof(ct_redis_counters), set by the caller */
   uint64_t server_hits;   /**< values, or that there is none, found on the server */

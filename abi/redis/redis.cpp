@@ -10,6 +10,7 @@
 #include "redis/link.hpp"
 
 using ct::redis::Bytes;
+using ct::redis::CoarseTime;
 using ct::redis::Link;
 using ct::redis::Settings;
 using ct::redis::Tier;
@@ -109,28 +110,50 @@ ct_status ct_redis_sync(ct_redis *tier) {
   return tier == nullptr ? CT_ERR_INVALID : tier_of(tier).sync();
 }
 
-// These two look into near before they check anything, as near checks the same. A hit costs the gate.
+// Reads look into near before they check anything, as near checks the same. A hit costs the gate.
+// Their arguments lie in memory meanwhile: to keep one in a register, a hit would have to save, set,
+// use and restore that.
 ct_status ct_redis_get(ct_redis *tier, const void *key, size_t key_size, ct_value *out) {
-  if (tier != nullptr && tier_of(tier).gate_is_open()) {
-    const ct_status near = ct_get(tier_of(tier).near(), key, key_size, out);
+  const volatile struct {
+    ct_redis *tier;
+    const void *key;
+    size_t size;
+    ct_value *out;
+  } its = {tier, key, key_size, out};
+  const CoarseTime now;
+  ct_redis *const it = its.tier;
+  if (it != nullptr && tier_of(it).gate_is_open(now)) {
+    const ct_status near = ct_get(tier_of(it).near(), its.key, its.size, its.out);
     if (near != CT_MISS) return near;
   }
-  zero(out);
-  const ct_status status = check_key(tier, key, key_size);
-  return status != CT_OK ? status : tier_of(tier).get(bytes(key, key_size), out);
+  zero(its.out);
+  const ct_status status = check_key(its.tier, its.key, its.size);
+  if (status != CT_OK) return status;
+  return tier_of(its.tier).get(bytes(its.key, its.size), its.out);
 }
 
 ct_status ct_redis_get_copy(ct_redis *tier, const void *key, size_t key_size, void *buffer,
                             size_t capacity, size_t *size) {
-  if (tier != nullptr && tier_of(tier).gate_is_open()) {
-    const ct_status near = ct_get_copy(tier_of(tier).near(), key, key_size, buffer, capacity, size);
+  const volatile struct {
+    ct_redis *tier;
+    const void *key;
+    size_t size;
+    void *buffer;
+    size_t capacity;
+    size_t *out;
+  } its = {tier, key, key_size, buffer, capacity, size};
+  const CoarseTime now;
+  ct_redis *const it = its.tier;
+  if (it != nullptr && tier_of(it).gate_is_open(now)) {
+    const ct_status near =
+        ct_get_copy(tier_of(it).near(), its.key, its.size, its.buffer, its.capacity, its.out);
     if (near != CT_MISS) return near;
   }
-  if (size != nullptr) *size = 0;
-  const ct_status status = check_key(tier, key, key_size);
+  if (its.out != nullptr) *its.out = 0;
+  const ct_status status = check_key(its.tier, its.key, its.size);
   if (status != CT_OK) return status;
-  if (buffer == nullptr && capacity > 0) return CT_ERR_INVALID;
-  return tier_of(tier).get_copy(bytes(key, key_size), buffer, capacity, size);
+  if (its.buffer == nullptr && its.capacity > 0) return CT_ERR_INVALID;
+  return tier_of(its.tier).get_copy(bytes(its.key, its.size), its.buffer, its.capacity, its.out);
 }
 
 ct_status ct_redis_get_many(ct_redis *tier, const ct_bytes *keys, size_t count, ct_value *values,
@@ -151,6 +174,10 @@ ct_status ct_redis_get_many(ct_redis *tier, const ct_bytes *keys, size_t count, 
 
 ct_status ct_redis_get_or_load(ct_redis *tier, const void *key, size_t key_size, uint64_t ttl,
                                ct_loader_fn load, void *user_data, ct_value *out) {
+  if (tier != nullptr && load != nullptr && tier_of(tier).gate_is_open()) {
+    const ct_status near = ct_get(tier_of(tier).near(), key, key_size, out);
+    if (near != CT_MISS) return near;
+  }
   zero(out);
   const ct_status status = check_key(tier, key, key_size);
   if (status != CT_OK) return status;

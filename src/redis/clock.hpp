@@ -31,7 +31,18 @@ inline uint64_t read_clock(clockid_t clock) {
 }
 
 inline uint64_t exact_now() { return read_clock(CLOCK_MONOTONIC); }
-inline uint64_t coarse_now() { return read_clock(kCoarseClock); }
+
+// A reading that lies where the clock has put it until it is asked for.
+class CoarseTime {
+ public:
+  CoarseTime() { clock_gettime(kCoarseClock, &time_); }
+  uint64_t ns() const { return nanoseconds(time_); }
+
+ private:
+  timespec time_;
+};
+
+inline uint64_t coarse_now() { return CoarseTime().ns(); }
 
 // How far the coarse clock may be behind.
 inline uint64_t coarse_lag() {

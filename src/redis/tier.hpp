@@ -69,7 +69,9 @@ class Tier {
   ct_status open(const Outlet &outlet);
 
   // ---- Calls, on any thread (tier_calls.cpp, tier_load.cpp) ---------------------------------------
-  bool gate_is_open() const { return coarse_now() <= open_until_.load(std::memory_order_acquire); }
+  bool gate_is_open(const CoarseTime &now = CoarseTime()) const {
+    return now.ns() <= open_until_.load(std::memory_order_acquire);
+  }
   ct_cache *near() const { return near_; }
   ct_status get(Bytes key, ct_value *out);
   ct_status get_copy(Bytes key, void *buffer, size_t capacity, size_t *size);
