@@ -495,6 +495,30 @@ ONLINE_TEST(a_loader_may_load_other_keys) {
   other_sees("t:inner", "inner");
 }
 
+static void expect_many(tier *it, ct_status first, ct_status second) {
+  const ct_bytes keys[] = {{"k", 1}, {"j", 1}};
+  ct_value values[2];
+  ct_status statuses[2];
+  EXPECT(CT_OK, ct_redis_get_many(it->redis, keys, 2, values, statuses));
+  assert_int_equal(first, statuses[0]);
+  assert_int_equal(second, statuses[1]);
+  for (int i = 0; i < 2; i++) ct_value_release(&values[i]);
+}
+
+static void read_many(source *it) {
+  expect_many(it->more, CT_MISS, CT_OK);
+}
+
+ONLINE_TEST(many_keys_do_not_wait_for_a_load_and_leave_its_lease) {
+  other_sets("t:j", "there");
+  EXPECT(CT_OK, ct_redis_sync(it->redis));
+  source from = {.text = "loaded", .during = read_many, .more = it};
+  EXPECT(CT_OK, ct_redis_get_or_load(it->redis, "k", 1, 0, load_from_source, &from, NULL));
+  assert_int_equal(1, tier_stats(it).fills);
+  other_sees("t:k", "loaded");
+  expect_many(it, CT_OK, CT_OK);
+}
+
 /* ---- Waiting for the lease of another ------------------------------------------------------------ */
 
 static void other_leases(const char *key) {
