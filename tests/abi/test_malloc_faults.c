@@ -1,15 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory that runs out on the default path, without an allocator of the caller's.
- *
- * This program brings its own malloc family, mmap and munmap. They count what the library takes
- * and gives back, fail on demand, and otherwise call glibc's. Sanitizers and Valgrind also
- * replace these functions, without a word, so this test is not for them. */
-#include <errno.h>
-#include <malloc.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
+/* Memory that runs out on the default path, without an allocator of the caller's. */
+#include "counted_heap.h"
 #include "snapshots.h"
 #include "support.h"
 
@@ -19,98 +10,20 @@ enum {
   kGrown = 30000     /* entries: enough for a large index and large chunks */
 };
 
-/* ---- The malloc family ---------------------------------------------------------------------- */
-
-static bool inside; /* the library runs */
-static int64_t calls, failed, fail_at = -1;
-static bool fail_on;
-static int64_t blocks; /* taken by the library and not given back */
-static int64_t mapped; /* the same, but bytes that were mapped */
-
-static bool refuses(void) {
-  if (!inside) return false;
-  const int64_t call = calls++;
-  const bool fails = fail_at >= 0 && (call == fail_at || (fail_on && call > fail_at));
-  failed += fails;
-  if (fails) errno = ENOMEM;
-  return fails;
-}
-
-static void *counted(void *ptr) {
-  if (inside && ptr != NULL) blocks++;
-  return ptr;
-}
-
-extern void *__libc_malloc(size_t size);
-extern void *__libc_calloc(size_t count, size_t size);
-extern void *__libc_realloc(void *ptr, size_t size);
-extern void *__libc_memalign(size_t align, size_t size);
-extern void __libc_free(void *ptr);
-
-void *malloc(size_t size) {
-  return refuses() ? NULL : counted(__libc_malloc(size));
-}
-
-void *calloc(size_t count, size_t size) {
-  return refuses() ? NULL : counted(__libc_calloc(count, size));
-}
-
-void *realloc(void *ptr, size_t size) {
-  if (refuses()) return NULL;
-  void *moved = __libc_realloc(ptr, size);
-  return ptr == NULL ? counted(moved) : moved;
-}
-
-void *aligned_alloc(size_t align, size_t size) {
-  return refuses() ? NULL : counted(__libc_memalign(align, size));
-}
-
-void *memalign(size_t align, size_t size) {
-  return aligned_alloc(align, size);
-}
-
-int posix_memalign(void **out, size_t align, size_t size) {
-  void *ptr = aligned_alloc(align, size);
-  if (ptr == NULL) return ENOMEM;
-  *out = ptr;
-  return 0;
-}
-
-void free(void *ptr) {
-  if (inside && ptr != NULL) blocks--;
-  __libc_free(ptr);
-}
-
-void *mmap(void *address, size_t size, int protection, int flags, int file, off_t offset) {
-  if (refuses()) return MAP_FAILED;
-#ifdef SYS_mmap2
-  void *ptr = (void *)syscall(SYS_mmap2, address, size, protection, flags, file, offset / 4096);
-#else
-  void *ptr = (void *)syscall(SYS_mmap, address, size, protection, flags, file, offset);
-#endif
-  if (inside && ptr != MAP_FAILED) mapped += (int64_t)size;
-  return ptr;
-}
-
-int munmap(void *address, size_t size) {
-  if (inside) mapped -= (int64_t)size;
-  return (int)syscall(SYS_munmap, address, size);
-}
-
 static void enter(int64_t fail) {
-  fail_at = fail < 0 ? -1 : calls + fail;
-  failed = 0;
+  heap.fail_at = fail < 0 ? -1 : heap.calls + fail;
+  heap.failed = 0;
   inside = true;
 }
 
 static void exit_library(void) {
   inside = false;
-  fail_at = -1;
+  heap.fail_at = -1;
 }
 
 static void assert_nothing_left(void) {
-  assert_int_equal(0, blocks);
-  assert_int_equal(0, mapped);
+  assert_int_equal(0, heap.blocks);
+  assert_int_equal(0, heap.mapped);
 }
 
 /* ---- Operations ----------------------------------------------------------------------------- */
@@ -316,7 +229,7 @@ TEST(cache_new_without_memory_is_null) {
       exit_library();
       if (cache != NULL) {
         assert_true(fail > 0);
-        assert_int_equal(0, failed);
+        assert_int_equal(0, heap.failed);
         unmake(cache);
         break;
       }
@@ -354,7 +267,7 @@ static int fail_each_allocation(const operation *o, ct_policy policy, uint64_t m
     enter(fail);
     ct_status status = o->run(cache);
     exit_library();
-    const bool last = failed == 0;
+    const bool last = heap.failed == 0;
     if (status == CT_ERR_NOMEM) {
       lacking++;
       assert_holds(cache, count - held, count);
@@ -416,7 +329,7 @@ TEST(cache_goes_on_without_any_memory) {
   enter(-1);
   ct_get(cache, &first, sizeof first, &pinned);
   exit_library();
-  fail_on = true;
+  heap.fail_on = true;
   enter(0);
   int hits = 0, deleted = 0, stored = 0;
   for (int i = 0; i < kCount; i++) {
@@ -429,7 +342,7 @@ TEST(cache_goes_on_without_any_memory) {
   const uint64_t len = ct_len(cache);
   const ct_status mapped_status = set_mapped(cache);
   exit_library();
-  fail_on = false;
+  heap.fail_on = false;
   assert_int_equal(kCount, hits);
   assert_int_equal(kCount / 2, deleted);
   assert_int_equal(kCount / 2 + stored, len);
@@ -439,13 +352,13 @@ TEST(cache_goes_on_without_any_memory) {
   enter(0);
   ct_cache_free(cache);
   exit_library();
-  assert_int_equal(0, failed);
+  assert_int_equal(0, heap.failed);
   assert_int_equal(kSmall, pinned.size);
   assert_memory_equal(bytes, pinned.data, kSmall);
   enter(0);
   ct_value_release(&pinned);
   exit_library();
-  assert_int_equal(0, failed);
+  assert_int_equal(0, heap.failed);
   assert_nothing_left();
 }
 
@@ -459,10 +372,10 @@ TEST(large_values_take_and_give_back_what_they_need) {
   ct_cache *cache = make(CT_POLICY_LRU, 1, 0);
   const size_t sizes[] = {kHuge - 4096, kHuge - 1, kHuge, kHuge + 1, kHuge + 4097, kLargest};
   for (size_t i = 0; i < COUNT_OF(sizes); i++) {
-    const int64_t before = mapped;
+    const int64_t before = heap.mapped;
     enter(-1);
     const ct_status status = ct_set(cache, "key", 3, value, sizes[i]);
-    const int64_t taken = mapped - before;
+    const int64_t taken = heap.mapped - before;
     ct_value out;
     ct_get(cache, "key", 3, &out);
     exit_library();
@@ -474,14 +387,14 @@ TEST(large_values_take_and_give_back_what_they_need) {
     ct_value_release(&out);
     ct_delete(cache, "key", 3);
     exit_library();
-    assert_int_equal(before, mapped);
+    assert_int_equal(before, heap.mapped);
   }
   /* If there is no room for that, it is done without. */
   int managed = 0;
   for (int64_t fail = 0; fail < 4; fail++) {
     enter(fail);
     const ct_status status = ct_set(cache, "key", 3, value, kHuge);
-    const bool lacked = failed != 0;
+    const bool lacked = heap.failed != 0;
     ct_delete(cache, "key", 3);
     exit_library();
     assert_true(status == CT_OK || status == CT_ERR_NOMEM);
@@ -519,8 +432,8 @@ TEST(key_without_memory_says_so_and_can_be_built_again) {
     enter(fail);
     ct_key *key = ct_key_new(0);
     const ct_status status = key == NULL ? CT_ERR_NOMEM : build_key(key, &data, &size);
-    const bool last = failed == 0;
-    fail_at = -1;
+    const bool last = heap.failed == 0;
+    heap.fail_at = -1;
     /* The mistake sticks until the builder is emptied. */
     ct_status later = CT_ERR_NOMEM;
     if (key != NULL && status != CT_OK) {
@@ -593,8 +506,8 @@ TEST(memo_without_memory_says_so) {
         if (kind == 1) options.cache = make(CT_POLICY_LRU, 100, 0);
         enter(fail);
         const ct_status status = use_memo(&options);
-        const bool last = failed == 0;
-        fail_at = -1;
+        const bool last = heap.failed == 0;
+        heap.fail_at = -1;
         ct_cache_free(options.cache);
         exit_library();
         assert_status(last ? CT_OK : CT_ERR_NOMEM, status);

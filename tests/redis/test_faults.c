@@ -1,50 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory that runs out, at each allocation of a session in turn. Each call fails or does what it
- * should; when there is memory again, so does everything; nothing is lost. This program brings its own
- * malloc, which sanitizers and Valgrind would replace, so it is not for them. */
-#include <errno.h>
-
+ * should; when there is memory again, so does everything; nothing is lost. */
+#include "counted_heap.h"
 #include "fixture.h"
-
-static __thread bool inside; /* the libraries run */
-static int64_t calls, fail_at = -1, blocks;
-
-static bool refuses(void) {
-  if (!inside) return false;
-  const bool fails = calls++ == fail_at;
-  if (fails) errno = ENOMEM;
-  return fails;
-}
-
-static void *counted(void *ptr) {
-  if (inside && ptr != NULL) blocks++;
-  return ptr;
-}
-
-extern void *__libc_malloc(size_t size);
-extern void *__libc_calloc(size_t count, size_t size);
-extern void *__libc_realloc(void *ptr, size_t size);
-extern void *__libc_memalign(size_t align, size_t size);
-extern void __libc_free(void *ptr);
-
-void *malloc(size_t size) {
-  return refuses() ? NULL : counted(__libc_malloc(size));
-}
-void *calloc(size_t count, size_t size) {
-  return refuses() ? NULL : counted(__libc_calloc(count, size));
-}
-void *realloc(void *ptr, size_t size) {
-  if (refuses()) return NULL;
-  void *moved = __libc_realloc(ptr, size);
-  return ptr == NULL ? counted(moved) : moved;
-}
-void *aligned_alloc(size_t align, size_t size) {
-  return refuses() ? NULL : counted(__libc_memalign(align, size));
-}
-void free(void *ptr) {
-  if (inside && ptr != NULL) blocks--;
-  __libc_free(ptr);
-}
 
 /* ---- A session ---------------------------------------------------------------------------------- */
 
@@ -107,8 +65,8 @@ static ct_status session(ct_redis_options *options, int *out) {
   if (wrong == 0) wrong = used;
 
   /* There is memory again. */
-  const int64_t failed_at = fail_at;
-  fail_at = -1;
+  const int64_t failed_at = heap.fail_at;
+  heap.fail_at = -1;
   CHECK(ct_redis_wait(tier, CT_SECONDS(10)) != CT_OK);
   CHECK(ct_redis_set(tier, "a", 1, "again", 5, 0) != CT_OK);
   ct_value value;
@@ -117,7 +75,7 @@ static ct_status session(ct_redis_options *options, int *out) {
   CHECK(ct_redis_delete(tier, "a", 1) != CT_OK);
   CHECK(ct_redis_delete(tier, "b", 1) != CT_OK);
   CHECK(ct_redis_sync(tier) != CT_OK);
-  fail_at = failed_at;
+  heap.fail_at = failed_at;
   *out = wrong;
   ct_redis_close(tier);
   ct_cache_free(options->near);
@@ -134,20 +92,20 @@ TEST(each_allocation_of_a_session_may_fail) {
   options.max_stale = CT_SECONDS(20);
   int64_t total = 0;
   int refused = 0;
-  for (fail_at = -1; fail_at < total; fail_at++) {
+  for (heap.fail_at = -1; heap.fail_at < total; heap.fail_at++) {
     int wrong = 0;
-    calls = 0;
-    blocks = 0;
+    heap.calls = 0;
+    heap.blocks = 0;
     inside = true;
     const ct_status status = session(&options, &wrong);
     inside = false;
-    if (fail_at < 0) total = calls;
-    if (wrong != 0) fail_msg("line %d: wrong when allocation %d failed", wrong, (int)fail_at);
+    if (heap.fail_at < 0) total = heap.calls;
+    if (wrong != 0) fail_msg("line %d: wrong when allocation %d failed", wrong, (int)heap.fail_at);
     assert_true(status == CT_OK || status == CT_ERR_NOMEM);
     refused += status != CT_OK;
     /* The first session also makes what libc keeps. */
-    if (fail_at >= 0 && blocks != 0)
-      fail_msg("%d blocks are lost at %d", (int)blocks, (int)fail_at);
+    if (heap.fail_at >= 0 && heap.blocks != 0)
+      fail_msg("%d blocks are lost at %d", (int)heap.blocks, (int)heap.fail_at);
   }
   print_message("# %d allocations, %d of them to open\n", (int)total, refused);
   assert_true(total > 20);
