@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* TLS: with a certificate that is trusted, and made out to the host; not with another one. */
+/* TLS: with a certificate that is trusted, and made out to the host; not with another one, nor with a
+ * server that does not speak it. */
 #include <stdarg.h>
 #include <unistd.h>
 
@@ -20,6 +21,12 @@ static void make_certificate(const char *name) {
   run("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=%s -addext subjectAltName=%s "
       "-keyout %s/key -out %s/certificate 2>/dev/null",
       "test", name, folder, folder);
+}
+
+static void trust_the_certificate(void) {
+  char trusted[128];
+  snprintf(trusted, sizeof trusted, "%s/certificate", folder);
+  setenv("SSL_CERT_FILE", trusted, 1);
 }
 
 static void start(server *it) {
@@ -80,9 +87,7 @@ TEST(tls_works_where_the_certificate_is_trusted) {
   snprintf(folder, sizeof folder, "/tmp/ct-redis-tls-XXXXXX");
   assert_non_null(mkdtemp(folder));
   make_certificate("IP:127.0.0.1");
-  char trusted[128];
-  snprintf(trusted, sizeof trusted, "%s/certificate", folder);
-  setenv("SSL_CERT_FILE", trusted, 1);
+  trust_the_certificate();
   server redis;
   start(&redis);
   for (uint32_t flags = 0; flags <= CT_REDIS_NO_THREAD; flags++) {
@@ -103,11 +108,48 @@ TEST(tls_works_where_the_certificate_is_trusted) {
   server_stop(&redis);
 }
 
+/* In the first message of the server, in its certificate, and after it. */
+TEST(a_connection_that_is_cut_while_it_begins_is_begun_again) {
+  trust_the_certificate();
+  server redis;
+  start(&redis);
+  const int64_t cuts[] = {1, 4, 100, 1000, 1400, 1600};
+  for (size_t i = 0; i < COUNT_OF(cuts); i++) {
+    proxy between;
+    proxy_start(&between, redis.port);
+    between.cut_to_client = cuts[i];
+    tier it;
+    offline = 0;
+    open_by_tls(&it, &(server){.port = between.port}, 0);
+    while (offline == 0) sleep_ms(1);
+    assert_true(between.to_client == (uint64_t)cuts[i]);
+    between.cut_to_client = -1;
+    use(&it);
+    tier_close(&it);
+    proxy_stop(&between);
+  }
+  server_stop(&redis);
+}
+
+TEST(a_server_without_tls_is_given_up) {
+  server plain;
+  server_start(&plain, "");
+  tier it;
+  offline = 0;
+  open_by_tls(&it, &plain, 0);
+  while (offline == 0) sleep_ms(1);
+  pthread_mutex_lock(&lock);
+  assert_string_not_equal("", reason);
+  pthread_mutex_unlock(&lock);
+  EXPECT(CT_ERR_IO, ct_redis_get(it.redis, "k", 1, NULL));
+  assert_int_equal(0, tier_stats(&it).connects);
+  tier_close(&it);
+  server_stop(&plain);
+}
+
 TEST(a_certificate_for_another_host_is_refused) {
   make_certificate("DNS:elsewhere");
-  char trusted[128];
-  snprintf(trusted, sizeof trusted, "%s/certificate", folder);
-  setenv("SSL_CERT_FILE", trusted, 1);
+  trust_the_certificate();
   server redis;
   start(&redis);
   tier it;
