@@ -141,8 +141,10 @@ static void run_session(session *it, const char *prefix, int64_t to_server, int6
   const bool cuts = to_server >= 0 || to_client >= 0;
   for (int i = 0; i < kCommands; i++) {
     if (i == 0 && !cuts) assert_int_equal(CT_OK, ct_redis_wait(it->it.redis, CT_SECONDS(10)));
-    /* The first connection is cut; the next ones are not. */
-    if (i == 0 && cuts) ct_redis_wait(it->it.redis, CT_MILLISECONDS(20));
+    /* The first connection is cut, be it before it is online; the next ones are not. */
+    while (i == 0 && cuts && it->between.connections < 2 &&
+           ct_redis_wait(it->it.redis, CT_MILLISECONDS(1)) == CT_BUSY) {
+    }
     if (it->between.connections > 1) it->between.cut_to_server = it->between.cut_to_client = -1;
     command(it, i);
   }
