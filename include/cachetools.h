@@ -753,7 +753,9 @@ typedef void (*ct_listener_fn)(void *user_data, const ct_event *event);
 
 /** Is called once for each stored copy of a value, after the value has left the cache and its last
  *  pin is gone, also by and after ct_cache_free. Not called for a value that was handed back
- *  instead of being stored, but see CT_FLAG_DROP_LOADED. For values that hold pointers. */
+ *  instead of being stored, but see CT_FLAG_DROP_LOADED. For values that hold pointers. It may
+ *  release other values; for those of the same cache drop is called after it has returned, one
+ *  after the other, so chains of values may have any length. */
 typedef void (*ct_drop_fn)(void *user_data, const void *value, size_t value_size);
 
 /** Is shown an entry. */

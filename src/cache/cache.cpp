@@ -54,14 +54,15 @@ bool stores_as_usual(const ct_options &options) {
 // Where the parts of a cache begin in its block, in bytes, and where it ends.
 struct Plan {
   explicit Plan(const ct_options &options)
-      : tree(shards + Shard::bytes_of(*policy_kind(options.policy), options) * options.shards),
+      : drops(shards + Shard::bytes_of(*policy_kind(options.policy), options) * options.shards),
+        tree(drops + (options.drop != nullptr ? sizeof(Drops) : 0)),
         negatives(tree + DueTree::bytes_for(options.shards)),
         custom(negatives + (options.negative_ttl != 0 ? sizeof(NegativeRoom) : 0)),
         common(custom + (options.custom != nullptr ? sizeof(ct_policy_ops) : 0)),
         end(common + policy_kind(options.policy)->common_bytes) {}
 
   const size_t shards = sizeof(Cache);
-  const size_t tree, negatives, custom, common, end;
+  const size_t drops, tree, negatives, custom, common, end;
 };
 
 }  // namespace
@@ -97,6 +98,7 @@ ct_status Cache::make(const CheckedOptions &checked, Cache **out) {
   cache->shards_.first = block + plan.shards;
   cache->shards_.stride = Shard::bytes_of(kind, options);
   cache->shards_.count = options.shards;
+  if (options.drop != nullptr) new (block + plan.drops) Drops;
   cache->shards_.due_tree.make(block + plan.tree, options.shards);
   if (options.negative_ttl != 0) {
     new (block + plan.negatives) NegativeRoom(cache->loads_.keeps());
@@ -152,6 +154,15 @@ void Cache::free() {
   if (curve != nullptr) curve->free(memory_);
   // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): that was the curve's block, not the cache's
   unrefer();
+}
+
+Drops &Owner::drops() noexcept {
+  auto *cache = static_cast<Cache *>(this);
+  return *reinterpret_cast<Drops *>(reinterpret_cast<char *>(cache) + Plan(cache->options_).drops);
+}
+
+const Shards &Owner::shards_of_all() const noexcept {
+  return static_cast<const Cache *>(this)->shards_;
 }
 
 void Owner::destroy() noexcept {

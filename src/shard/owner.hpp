@@ -7,6 +7,9 @@
 #include <atomic>
 #include <cstdint>
 
+#include "shard/drops.hpp"
+#include "shard/shards.hpp"
+
 namespace ct {
 
 class Curve;
@@ -17,6 +20,10 @@ class Owner {
   Curve *curve() const { return curve_; }
   // The handle refers to the cache, and so does each pin that outlives the handle.
   void refer(uint64_t count) { references_.fetch_add(count, std::memory_order_relaxed); }
+  // These are defined in cache.cpp: every owner is a Cache. The first one is for a cache with a
+  // drop alone.
+  Drops &drops() noexcept;
+  const Shards &shards_of_all() const noexcept;
   // Destroys the cache if that was the last reference.
   void unrefer() {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
@@ -31,7 +38,7 @@ class Owner {
   Curve *curve_ = nullptr;
 
  private:
-  // Defined in cache.cpp: every owner is a Cache.
+  // Defined in cache.cpp, too.
   void destroy() noexcept;
 
   std::atomic<uint64_t> references_{1};

@@ -563,7 +563,8 @@ class alignas(64) Shard {
   void release_waiting(uint64_t hash, Entry *e, Answers &answers) CT_REQUIRES(lock_);
   bool let_loose(Entry *e, bool last) CT_REQUIRES(lock_);
   void free_dead(Entry *e) CT_REQUIRES(lock_);
-  [[gnu::noinline, gnu::cold]] bool drop_last(Entry *e);
+  [[gnu::noinline]] void drop(Ref ref, Entry *e);
+  bool drop_now(Entry *e);
 
   // How often a read looks without the lock before it takes the lock.
   static constexpr int kAttempts = 3;

@@ -24,23 +24,49 @@ void Shard::release(ct_value *value) {
 void Shard::release(Entry *e) {
   bool closed = false;
   bool dropping;
+  Ref ref = kNone;
   {
     Locked locked(*this);
     const bool last = e->pins == 1 && e->is_dead() && !e->is_telling();
     dropping = last && options_.drop != nullptr && !e->is_not_dropped();
-    if (!dropping) closed = let_loose(e, last);
+    if (dropping) {
+      ref = e->prev;
+    } else {
+      closed = let_loose(e, last);
+    }
   }
-  if (dropping) closed = drop_last(e);
+  if (dropping) return drop(ref, e);
   // A pin that outlived ct_cache_free refers to the cache. That reference ends here, when nothing
   // of the cache is touched any more.
   if (closed) owner_.unrefer();
 }
 
-bool Shard::drop_last(Entry *e) {
+// The value has left, and its last pin, if there still is one, goes now. Whatever is released from
+// within a drop of the same cache is dropped behind it.
+void Shard::drop(Ref ref, Entry *e) {
+  Drops::Dropping own(this_thread());
+  if (Drops::Dropping *outer = owner_.drops().begin(own)) return outer->add({number_, ref}, e);
+  uint64_t closed = 0;
+  own.add({number_, ref}, e);
+  while (!own.empty()) {
+    const Drops::Place place = own.first();
+    Shard &shard = owner_.shards_of_all()[place.shard];
+    Entry *dropped = shard.at(place.ref);
+    own.pop(dropped);
+    closed += shard.drop_now(dropped) ? 1 : 0;
+  }
+  owner_.drops().end(own);
+  for (Owner &owner = owner_; closed != 0; closed--) owner.unrefer();
+}
+
+// Returns whether the entry had a pin that refers to the cache.
+bool Shard::drop_now(Entry *e) {
   const Bytes bytes = unlocked().value(e);
   options_.drop(options_.user_data, bytes.data, bytes.size);
   Locked locked(*this);
-  return let_loose(e, true);
+  if (e->pins != 0) return let_loose(e, true);
+  map_.entries.free_dead(e);
+  return false;
 }
 
 // Removes a pin, and frees the entry if that was its last pin. Returns whether the cache was
@@ -79,12 +105,7 @@ void Shard::let_go(Ref ref, Entry *e) {
     last = e->pins == 0;
     if (last && options_.drop == nullptr) map_.entries.free_dead(e);
   }
-  if (last && options_.drop != nullptr) {
-    const Bytes bytes = unlocked().value(e);
-    options_.drop(options_.user_data, bytes.data, bytes.size);
-    Locked locked(*this);
-    map_.entries.free_dead(e);
-  }
+  if (last && options_.drop != nullptr) drop(ref, e);
 }
 
 }  // namespace ct

@@ -873,3 +873,58 @@ TEST(free_leaves_nothing_behind) {
     assert_int_equal(3000, c.drops);
   }
 }
+
+/* ---- Chains ----------------------------------------------------------------------------------- */
+
+enum { kChain = 100000 };
+
+typedef struct chain {
+  ct_cache *cache;
+  ct_value
+      *values; /* each is held by the one before; NULL: each key is deleted by the one before */
+  uint32_t drops;
+  int depth;
+  int deepest;
+} chain;
+
+/* Lets go of the next value of the chain. */
+static void drop_next(void *user_data, const void *value, size_t value_size) {
+  chain *self = user_data;
+  uint32_t number;
+  assert_int_equal(sizeof number, value_size);
+  memcpy(&number, value, sizeof number);
+  self->drops++;
+  self->depth++;
+  if (self->depth > self->deepest) self->deepest = self->depth;
+  number++;
+  if (number < kChain && self->values != NULL) ct_value_release(&self->values[number]);
+  if (number < kChain && self->values == NULL)
+    assert_status(CT_OK, ct_delete(self->cache, &number, sizeof number));
+  self->depth--;
+}
+
+/* A value that holds the next one let go of it while its own drop ran, and the stack had an end. */
+TEST(chain_of_values_is_dropped_one_after_the_other) {
+  for (int ends = 0; ends < 3; ends++) {
+    chain self = {0};
+    self.cache =
+        cache_of(.maxsize = CT_UNBOUNDED, .shards = 16, .drop = drop_next, .user_data = &self);
+    if (ends != 2) self.values = calloc(kChain, sizeof *self.values);
+    for (uint32_t i = 0; i < kChain; i++) {
+      assert_status(CT_OK, ct_set(self.cache, &i, sizeof i, &i, sizeof i));
+      if (ends != 2) assert_status(CT_OK, ct_get(self.cache, &i, sizeof i, &self.values[i]));
+    }
+    const uint32_t first = 0;
+    if (ends == 0) ct_clear(self.cache);
+    if (ends == 1) ct_cache_free(self.cache);
+    if (ends == 2) assert_status(CT_OK, ct_delete(self.cache, &first, sizeof first));
+    if (ends != 2) {
+      assert_int_equal(0, self.drops);
+      ct_value_release(&self.values[0]);
+    }
+    assert_int_equal(kChain, self.drops);
+    assert_int_equal(1, self.deepest);
+    if (ends != 1) ct_cache_free(self.cache);
+    free(self.values);
+  }
+}
