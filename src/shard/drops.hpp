@@ -4,8 +4,8 @@
 // is in a drop of the cache already adds such values to a list, and calls drop for them once it is
 // back. So no chain takes more of the stack than one value.
 //
-// Only a cache with a drop has these lists. They lie behind its shards. Threads are spread over them
-// by their names, so that they rarely wait for each other.
+// Only a cache with a drop has these lists. They lie behind its shards. Threads are spread over
+// them by their names, so that they rarely wait for each other.
 #ifndef CT_DROPS_HPP
 #define CT_DROPS_HPP
 
