@@ -149,8 +149,8 @@ CT_API ct_cache *ct_cache_new(ct_policy policy, uint64_t maxsize);
  *
  * @return CT_OK; CT_NOT_STORED if its lifetime is over at once (dead on arrival), and the old value
  *         is gone; CT_ERR_TOO_LARGE if it weighs more than maxsize, and the old value stays
- *         (ct_delete removes it); CT_ERR_INVALID; CT_ERR_NOMEM; CT_ERR_CALLBACK if a policy of yours
- *         chose a dead id
+ *         (ct_delete removes it); CT_ERR_INVALID; CT_ERR_NOMEM; CT_ERR_CALLBACK if a policy of
+ *         yours chose a dead id
  *
  * Callbacks: weigher, ttu, listener, drop; inside: timer, choice, ct_policy_ops.
  * Cost:      O(1) amortized, and what it copies, evicts and moves (see ct_weight_kind); allocates.

@@ -9,8 +9,8 @@ namespace ct {
 // ---- By position in the index -----------------------------------------------------------------
 
 ct_status ShardWalk::list_some(uint64_t *from, Array<Held> &out) {
-  // How many entries are pinned in one go, and how many more the last home may have. What was listed
-  // already may have to move to make room, so room is made before the lock is taken.
+  // How many entries are pinned in one go, and how many more the last home may have. To make room
+  // may mean to move all that was listed, so room is made before the lock is taken.
   constexpr uint32_t kEntries = 32;
   constexpr uint32_t kOfHome = 2 * kSlots;
   if (!out.reserve(kEntries + kOfHome)) return CT_ERR_NOMEM;

@@ -14,8 +14,8 @@ namespace ct {
 
 class Shard;
 
-// What a shard compares with others, if there are any (Share). The shard's lock guards it; cells are
-// also read without.
+// What a shard compares with others, if there are any (Share). The shard's lock guards it; cells
+// are also read without.
 struct alignas(64) Demand {
   explicit Demand(uint32_t number) : rival(number) {}
 

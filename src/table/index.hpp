@@ -275,7 +275,7 @@ class Index {
   // A walk takes positions by cells, each a few homes of the table that was there when it began. It
   // takes the cells in the order of the van der Corput sequence, and the positions of a cell from
   // left to right. So at any time, two stretches of as many cells have lost or gained as much by
-  // the walk, but for two cells. If the table has grown since the walk began, a cell has more homes.
+  // the walk, but for two cells. If the table has grown since the walk began, cells are longer.
 
   // Calls visit(ref, hash) for every reference in the next stretch of a walk, at most a home. Walks
   // begin at 0, and end at kEnd. If each call begins at what the previous one returned, an entry
