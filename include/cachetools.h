@@ -1975,10 +1975,11 @@ CT_API ct_status ct_snapshot_load_with(ct_cache *cache, ct_read_fn read, void *u
  * The snapshot is written to a new file beside it, named path with a dot and six characters, synced
  * to the disk, and then renamed to path. So path is always the old file or the new one, complete. A
  * process that is killed meanwhile leaves the unfinished file. Only its owner can read and write
- * the new file. A symbolic link is replaced, not followed. Anything else that is no file, such as a
- * device or a FIFO, and a link to one, such as /dev/stdout, is refused with CT_ERR_IO.
+ * the new file; on Windows, whoever its folder lets. A symbolic link is replaced, not followed.
+ * Anything else that is no file, such as a device or a FIFO, and a link to one, such as
+ * /dev/stdout, is refused with CT_ERR_IO.
  *
- * @param path  zero-terminated, not NULL
+ * @param path  zero-terminated, not NULL; on Windows in UTF-8
  * @return CT_OK; CT_ERR_IO: the old file, if there is one, is as it was (if only its folder could
  *         not be synced, the new one is there, and might not survive a loss of power);
  *         CT_ERR_INVALID; CT_ERR_NOMEM
@@ -1992,7 +1993,7 @@ CT_API ct_status ct_snapshot_save_file(ct_cache *cache, const char *path);
 /**
  * Loads a snapshot from a file, which must hold nothing else.
  *
- * @param path  zero-terminated, not NULL
+ * @param path  zero-terminated, not NULL; on Windows in UTF-8
  * @return CT_ERR_IO if the file is not there or cannot be read; otherwise as ct_snapshot_load
  *
  * Threads:   as ct_snapshot_load.

@@ -3,19 +3,22 @@
 # Installs the packages that are missing, builds the library with warnings as errors, and runs its
 # tests. With --all, also builds it with clang and with sanitizers, for 32 bits, and in the ways
 # that its users build it; runs the tests for longer, under Valgrind, and fuzzers; and analyses the
-# sources. The last line says how many checks passed and failed.
-# Usage: check.sh [--all]
+# sources. With --systems, builds it for other systems and processors instead, and runs what can be
+# run of it; needs Debian. The last line says how many checks passed and failed.
+# Usage: check.sh [--all | --systems]
 set -eu
 case "$#-${1-}" in
   0-) purpose=check ;;
   1---all) purpose=all ;;
+  1---systems) purpose=systems ;;
   *)
-    echo "Usage: $0 [--all]" >&2
+    echo "Usage: $0 [--all | --systems]" >&2
     exit 2
     ;;
 esac
 . "$(dirname "$0")/setup.sh"
 . "$root/tests/redis/setup.sh"
+. "$root/tests/systems.sh"
 
 passed=0
 failed=0
@@ -405,12 +408,14 @@ check_all() {
 }
 
 set_up $purpose
-if [ $purpose = all ]; then
-  set_up_hiredis
-  set_up_servers
-fi
+case $purpose in
+  all) set_up_hiredis && set_up_servers ;;
+  systems) set_up_systems ;;
+esac
 checkout_state >"$work/before"
-if check "Building with gcc, warnings as errors" \
+if [ $purpose = systems ]; then
+  check_systems
+elif check "Building with gcc, warnings as errors" \
   build "$work/gcc" gcc g++ -Dbuildtype=debugoptimized -Dcompression=enabled; then
   CT_MODEL_STEPS=1000000 run_tests "Tests" "$work/gcc"
   [ $purpose != all ] || check_all

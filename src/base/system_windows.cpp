@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Windows 8.1 and later.
+// Windows 8 and later.
 #ifdef _WIN32
 #define WIN32_LEAN_AND_MEAN
 #define NOMINMAX
@@ -77,11 +77,14 @@ void prefer_huge_pages(void *, size_t, bool) noexcept {}
 
 void populate(void *, size_t) noexcept {}
 
-// Pages that are given back hold what they held, or zeros. So they hold zeros before. To take them
-// off the process and give it new ones would leave it without any for a moment.
+// Pages that are reset hold what they held, or zeros; so they are zeros before. To take them off the
+// process and give it new ones would leave it without any for a moment. What is reset leaves memory
+// when the system needs room; to unlock what is not locked takes it out of the working set at once.
 bool discard(void *ptr, size_t bytes) noexcept {
   std::memset(ptr, 0, bytes);
-  return DiscardVirtualMemory(ptr, bytes) == ERROR_SUCCESS;
+  if (VirtualAlloc(ptr, bytes, MEM_RESET, PAGE_READWRITE) == nullptr) return false;
+  VirtualUnlock(ptr, bytes);
+  return true;
 }
 
 void *allocate_aligned(size_t align, size_t bytes) noexcept {

@@ -84,12 +84,14 @@ uint64_t prefix_of(uint64_t stamp, size_t size) {
 }
 
 void fill_value(unsigned char *to, uint64_t stamp, size_t size) {
-  memcpy(to, &stamp, size < 8 ? size : 8);
+  const uint64_t bytes = lowest_first(stamp);
+  memcpy(to, &bytes, size < 8 ? size : 8);
   if (size > 8) memcpy(to + 8, pattern + stamp % kShifts, size - 8);
 }
 
 bool is_value(const void *data, uint64_t stamp, size_t size) {
-  if (memcmp(data, &stamp, size < 8 ? size : 8) != 0) return false;
+  const uint64_t bytes = lowest_first(stamp);
+  if (memcmp(data, &bytes, size < 8 ? size : 8) != 0) return false;
   return size <= 8 || memcmp((const char *)data + 8, pattern + stamp % kShifts, size - 8) == 0;
 }
 
@@ -97,6 +99,7 @@ uint64_t read_prefix(run *r, const void *data, size_t size) {
   uint64_t prefix = 0;
   if (size == 0) return prefix;
   memcpy(&prefix, data, size < 8 ? size : 8);
+  prefix = lowest_first(prefix);
   if (!is_value(data, prefix, size)) complain(r, "a callback was shown a strange value");
   if (size >= 8 && (prefix > r->stamps || r->copies[prefix].size != size))
     complain(r, "a callback was shown a value that was never stored");

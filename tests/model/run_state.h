@@ -212,6 +212,16 @@ int key_number(const run *r, const void *data, size_t size);
 
 uint64_t prefix_of(uint64_t stamp, size_t size);
 
+/* The bytes of a stamp, or back: the lowest comes first on every machine, as it tells most, and a
+ * short value has no more. */
+static inline uint64_t lowest_first(uint64_t stamp) {
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  return __builtin_bswap64(stamp);
+#else
+  return stamp;
+#endif
+}
+
 /* A value is its stamp, as far as it goes, and then a stretch of the pattern. */
 void fill_value(unsigned char *to, uint64_t stamp, size_t size);
 

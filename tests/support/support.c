@@ -3,8 +3,23 @@
 #define _DEFAULT_SOURCE /* posix_memalign, mmap */
 #include "support.h"
 
-#include <sys/mman.h>
 #include <time.h>
+#ifdef _WIN32
+#include <malloc.h>
+#include <windows.h>
+#else
+#include <sys/mman.h>
+#endif
+
+#ifdef _WIN32
+static int posix_memalign(void **out, size_t align, size_t size) {
+  *out = _aligned_malloc(size, align);
+  return *out == NULL;
+}
+#define free_aligned _aligned_free
+#else
+#define free_aligned free
+#endif
 
 /* ---- Tests that register themselves ---------------------------------------------------------- */
 
@@ -116,7 +131,7 @@ static void release(void *ctx, void *ptr, size_t size, size_t align) {
   memset(memory, kJunk, size);
   atomic_fetch_sub(&it->blocks, 1);
   atomic_fetch_sub(&it->bytes, (int64_t)size);
-  free(header.base);
+  free_aligned(header.base);
 }
 
 void test_allocator_init(test_allocator *allocator) {
@@ -229,8 +244,13 @@ ct_value poisoned_value(void) {
 const void *unreadable(void) {
   static void *page;
   if (page == NULL) {
+#ifdef _WIN32
+    page = VirtualAlloc(NULL, 4096, MEM_RESERVE, PAGE_NOACCESS);
+    assert_non_null(page);
+#else
     page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(MAP_FAILED, page);
+#endif
   }
   return page;
 }

@@ -188,8 +188,10 @@ TEST(line_passes_when_it_is_let) {
 
 // A thread that sleeps, and that the system does not run while there is anything else to do.
 void *wait_idly(void *data) {
+#ifdef SCHED_IDLE  // Linux
   const sched_param none = {};
   pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
+#endif
   return wait_in_line(data);
 }
 
