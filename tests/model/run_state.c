@@ -84,13 +84,13 @@ uint64_t prefix_of(uint64_t stamp, size_t size) {
 }
 
 void fill_value(unsigned char *to, uint64_t stamp, size_t size) {
-  const uint64_t bytes = lowest_first(stamp);
+  const uint64_t bytes = to_front(stamp, size);
   memcpy(to, &bytes, size < 8 ? size : 8);
   if (size > 8) memcpy(to + 8, pattern + stamp % kShifts, size - 8);
 }
 
 bool is_value(const void *data, uint64_t stamp, size_t size) {
-  const uint64_t bytes = lowest_first(stamp);
+  const uint64_t bytes = to_front(stamp, size);
   if (memcmp(data, &bytes, size < 8 ? size : 8) != 0) return false;
   return size <= 8 || memcmp((const char *)data + 8, pattern + stamp % kShifts, size - 8) == 0;
 }
@@ -99,7 +99,7 @@ uint64_t read_prefix(run *r, const void *data, size_t size) {
   uint64_t prefix = 0;
   if (size == 0) return prefix;
   memcpy(&prefix, data, size < 8 ? size : 8);
-  prefix = lowest_first(prefix);
+  prefix = from_front(prefix, size);
   if (!is_value(data, prefix, size)) complain(r, "a callback was shown a strange value");
   if (size >= 8 && (prefix > r->stamps || r->copies[prefix].size != size))
     complain(r, "a callback was shown a value that was never stored");

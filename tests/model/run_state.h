@@ -212,14 +212,18 @@ int key_number(const run *r, const void *data, size_t size);
 
 uint64_t prefix_of(uint64_t stamp, size_t size);
 
-/* The bytes of a stamp, or back: the lowest comes first on every machine, as it tells most, and a
- * short value has no more. */
-static inline uint64_t lowest_first(uint64_t stamp) {
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-  return __builtin_bswap64(stamp);
-#else
-  return stamp;
-#endif
+/* A short value has the lowest bytes of its stamp, as these tell most. This moves them to where the
+ * bytes of a number begin on this machine, and back. */
+static inline bool has_lowest_behind(size_t size) {
+  return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ && size > 0 && size < 8;
+}
+
+static inline uint64_t to_front(uint64_t stamp, size_t size) {
+  return has_lowest_behind(size) ? stamp << 8 * (8 - size) : stamp;
+}
+
+static inline uint64_t from_front(uint64_t bytes, size_t size) {
+  return has_lowest_behind(size) ? bytes >> 8 * (8 - size) : bytes;
 }
 
 /* A value is its stamp, as far as it goes, and then a stretch of the pattern. */

@@ -120,7 +120,7 @@ static void check_walk_order(run *r, uint64_t stamp) {
 static uint64_t walked_stamp(run *r, int key, const ct_bytes *value) {
   uint64_t stamp = 0;
   memcpy(&stamp, value->data, value->size < 8 ? value->size : 8);
-  stamp = lowest_first(stamp);
+  stamp = from_front(stamp, value->size);
   if (value->size >= 8) return stamp;
   const model_entry *entry = &r->model.entries[key];
   const bool same =
