@@ -47,7 +47,7 @@ unpack_cmocka() {
     apt-get -o Dir::Etc::sourcelist="$PWD/sources.list" -o Dir::Etc::sourceparts=/dev/null \
       -o Dir::State::lists="$PWD/lists" $step || return 1
   done
-  tar --strip-components 1 -xf cmocka_*.orig.tar.*
+  tar --strip-components 1 -xf cmocka_*.orig.tar.?z
 }
 
 # Writes what Meson has to know of a machine, and makes what tests of it need: CMocka for it, and
