@@ -65,11 +65,10 @@ prepare() { # name, system, processor, byte order, program that runs its program
     *) c="'$1-gcc'" cpp="'$1-g++'" ar="'$1-ar'" && set -- "$1-gcc" ;;
   esac
   {
-    printf '[binaries]\n%s\n' "c = [$c]" "cpp = [$cpp]" "ar = [$ar]" "pkgconfig = 'pkg-config'"
+    printf '%s\n' '[binaries]' "c = [$c]" "cpp = [$cpp]" "ar = [$ar]" "pkgconfig = 'pkg-config'"
     [ -z "$wrapper" ] || echo "exe_wrapper = [$wrapper]"
-    printf '[properties]\n%s\n' "pkg_config_libdir = '$folder'"
-    printf '[host_machine]\n%s\n' "system = '$system'" "cpu_family = '$cpu'" "cpu = '$cpu'" \
-      "endian = '$endian'"
+    printf '%s\n' '[properties]' "pkg_config_libdir = '$folder'" '[host_machine]' \
+      "system = '$system'" "cpu_family = '$cpu'" "cpu = '$cpu'" "endian = '$endian'"
   } >"$folder/cross.ini"
   printf '%s\n' 'Name: libxxhash' 'Description: a hash' 'Version: 0.8' "Cflags: -I$work/xxhash" \
     >"$folder/libxxhash.pc"
