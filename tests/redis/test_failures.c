@@ -14,7 +14,7 @@ static const uint64_t kMaxStale = CT_MILLISECONDS(300);
 
 typedef struct history {
   crew workers;
-  int port;
+  _Atomic int port; /* 0: there is no proxy yet */
   _Atomic bool stops, loads, is_up;
   _Atomic uint64_t reads, near_reads, failures, misses, worst, late;
   _Atomic uint64_t version;                 /* that the writer has given last, of all keys */
@@ -75,6 +75,7 @@ static void *read_on(void *self) {
 static void read_in_process(int number, void *memory) {
   (void)number;
   (void)memory;
+  while (shared->port == 0) sleep_ms(1);
   tier it;
   ct_redis_options options;
   tier_options(&it, shared->port, 1000, &options);
@@ -133,11 +134,12 @@ static void *write_on(void *unused) {
 
 static void watch(const char *what, bool loads, void (*disturb)(void)) {
   server_start(&redis, "");
-  proxy_start(&between, redis.port);
   shared = shared_memory(sizeof *shared);
-  shared->port = between.port;
   shared->loads = loads;
+  /* Before there are threads, for ThreadSanitizer. */
   crew_start(&shared->workers, 1, read_in_process, shared);
+  proxy_start(&between, redis.port);
+  shared->port = between.port;
   crew_meet(&shared->workers);
   pthread_t writer;
   pthread_create(&writer, NULL, write_on, NULL);
