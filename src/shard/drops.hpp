@@ -12,7 +12,7 @@
 #include <cstdint>
 
 #include "base/lock.hpp"
-#include "base/thread.hpp"
+#include "base/system.hpp"
 #include "table/entry.hpp"
 
 namespace ct {

@@ -44,7 +44,7 @@ void Shard::release(Entry *e) {
 // The value has left, and its last pin, if there still is one, goes now. Whatever is released from
 // within a drop of the same cache is dropped behind it.
 void Shard::drop(Ref ref, Entry *e) {
-  Drops::Dropping own(this_thread());
+  Drops::Dropping own(system::this_thread());
   if (Drops::Dropping *outer = owner_.drops().begin(own)) return outer->add({number_, ref}, e);
   uint64_t closed = 0;
   own.add({number_, ref}, e);
