@@ -117,16 +117,16 @@ compile_for() { # name, system, processor, target
   prepare "$1" "$2" "$3" little '' "$zig" "$4" && build_for "$1"
 }
 
-run_for() { # title, name, ending of programs, examples, tests ...
-  title=$1 name=$2 ending=$3 shown=$4
+run_for() { # machine, name, ending of programs, examples, tests ...
+  machine=$1 name=$2 ending=$3 shown=$4
   shift 4
   targets=$(for it in "$@"; do echo "tests/test_$it$ending"; done)
   targets="$targets $(for it in $shown; do echo "tests/$it$ending"; done)"
   # shellcheck disable=SC2086 # words
-  check "Building for $title" build_for "$name" $targets || return 0
+  check "Building for $machine" build_for "$name" $targets || return 0
   # shellcheck disable=SC2046 # words
   CT_MODEL_STEPS=20000 CT_CONTRACT_SHARE=5 WINEDEBUG=-all WINEPREFIX=$work/wine run_tests \
-    "Tests for $title" "$work/for-$name/build" --timeout-multiplier 10 "$@" \
+    "Tests for $machine" "$work/for-$name/build" --timeout-multiplier 10 "$@" \
     $(for it in $shown; do echo "example_$it"; done)
 }
 
