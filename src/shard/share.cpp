@@ -48,12 +48,15 @@ bool Share::find_larger_payer(StoreRequest &request, uint64_t entries) {
   looked_at_ = static_cast<uint16_t>(next(looked_at_));
   const Shard &other = shards_[looked_at_];
   const uint64_t tolerated = request.own_paid ? 0 : entries / 16 + 1;
-  // What was given stays with the shard that was given it.
-  const auto lead = static_cast<int32_t>(given() - other.given());
-  const auto keeps = static_cast<int64_t>(entries) - lead;
-  if (static_cast<int64_t>(other.entries() - tolerated) <= keeps) return false;
+  // What was given stays with the shard that was given it, but no more than half of its entries, as
+  // it may have been given when there were more.
+  const auto most = static_cast<int64_t>(entries / 2);
+  const int64_t lead =
+      std::clamp<int64_t>(static_cast<int32_t>(given() - other.given()), -most, most);
+  const auto keeps = static_cast<uint64_t>(static_cast<int64_t>(entries) - lead);
+  if (other.entries() <= keeps + tolerated) return false;
   request.payer = looked_at_;
-  request.payer_keeps = static_cast<uint64_t>(std::max<int64_t>(keeps, 0));
+  request.payer_keeps = keeps;
   return true;
 }
 
