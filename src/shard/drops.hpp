@@ -11,6 +11,7 @@
 
 #include <cstdint>
 
+#include "base/annotations.hpp"
 #include "base/lock.hpp"
 #include "base/system.hpp"
 #include "table/entry.hpp"
@@ -87,7 +88,7 @@ class Drops {
  private:
   struct alignas(64) List {
     Lock lock;
-    Dropping *first = nullptr;
+    Dropping *first CT_GUARDED_BY(lock) = nullptr;
   };
   static constexpr uint32_t kListBits = 3;
 

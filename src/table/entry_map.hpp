@@ -73,9 +73,7 @@ struct EntryMap {
   Place find(const Probe &probe) const;
   // The same, for what most calls go through.
   [[gnu::always_inline]] Place find_inline(const Probe &probe) const {
-    return index.find(
-        probe.hash, [&](Ref ref)
-                        __attribute__((always_inline)) { return entries.has_key(ref, probe.key); });
+    return index.find(probe.hash, [&](Ref ref) { return entries.has_key(ref, probe.key); });
   }
   // Does the same, but the place has kNone if the entry is gone.
   [[gnu::always_inline]] Place find_live(const Probe &probe, Now &now) const {
