@@ -110,7 +110,7 @@ impl Builder {
         self
     }
 
-    /// The bytes that may wait to be sent. Beyond that calls fail with [`Error::BUSY`]. Zero is
+    /// The bytes that may wait to be sent. Beyond that calls fail with [`Error::Busy`]. Zero is
     /// 64 MiB.
     pub fn max_pending(mut self, max_pending: u64) -> Self {
         self.max_pending = max_pending;
@@ -132,7 +132,7 @@ impl Builder {
     }
 
     /// Is told of events, mostly on the tier's own thread. Calls that would have to wait for the
-    /// server fail there with [`Error::RECURSION`].
+    /// server fail there with [`Error::Recursion`].
     pub fn listener(mut self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.callbacks.listener = Some(Box::new(listener));
         self
@@ -159,17 +159,20 @@ impl Builder {
     /// Opens the tier, and clears the near cache. Does not wait for the server: until it is there,
     /// calls do as when it is lost.
     ///
-    /// [`problem`](Builder::problem) explains an [`Error::INVALID`]. [`Error::UNSUPPORTED`]: the
-    /// library was built without TLS. [`Error::IO`]: the system gives no thread or file.
+    /// [`Error::Invalid`] says what [`problem`](Builder::problem) does. [`Error::Unsupported`]: the
+    /// library was built without TLS. [`Error::Io`]: the system gives no thread or file.
     pub fn open(mut self) -> Result<Tier> {
+        if let Some(problem) = self.problem() {
+            return Err(parts::invalid(problem));
+        }
         let callbacks = Box::new(std::mem::take(&mut self.callbacks));
         let mut handle = ptr::null_mut();
         let status = self.with_raw(&callbacks, |options| {
             // SAFETY: options are filled in, and what they point to is kept beside the handle.
             unsafe { sys::ct_redis_open(options, &mut handle) }
         });
-        parts::check(status.ok_or(Error::INVALID)?)?;
-        let handle = ptr::NonNull::new(handle).ok_or(Error::INTERNAL)?;
+        parts::check(status.ok_or(Error::Internal)?)?;
+        let handle = ptr::NonNull::new(handle).ok_or(Error::Internal)?;
         // SAFETY: just opened, with these.
         Ok(unsafe { Tier::from_raw(handle, self.near, callbacks) })
     }

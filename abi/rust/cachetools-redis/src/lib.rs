@@ -40,7 +40,7 @@
 //!
 //! **The tier's thread.** Changes of others are applied to the near cache there, so its callbacks
 //! may run there, as the tier's listener does. A call that would have to wait for the server fails
-//! there with [`RECURSION`](cachetools::Error::RECURSION). A panic has no call there in which it could
+//! there with [`Recursion`](cachetools::Error::Recursion). A panic has no call there in which it could
 //! go on: it ends at the end of its callback.
 //!
 //! **The library.** The crate `cachetools-redis-sys` finds it by pkg-config. Its header,

@@ -22,7 +22,7 @@ use crate::stats::Stats;
 /// Dropping it closes it, and drops the near cache. What was not sent is not sent any more.
 ///
 /// After a fork, a child process can only drop it. That leaves the connection to the parent; other
-/// calls fail with [`Error::UNSUPPORTED`], or go on to read what is near for `max_stale` at most.
+/// calls fail with [`Error::Unsupported`], or go on to read what is near for `max_stale` at most.
 pub struct Tier {
     open: ManuallyDrop<Open>,
 }
@@ -150,8 +150,8 @@ impl Tier {
     /// Looks a key up in the near cache, then on the server. What the server has stays near. Never
     /// waits for a load.
     ///
-    /// [`Error::IO`]: near does not have it, and the server cannot be reached, or has not answered
-    /// within the [`timeout`](Builder::timeout). [`Error::UNSUPPORTED`]: the key holds no string on
+    /// [`Error::Io`]: near does not have it, and the server cannot be reached, or has not answered
+    /// within the [`timeout`](Builder::timeout). [`Error::Unsupported`]: the key holds no string on
     /// the server, or the server does not allow it.
     #[inline]
     pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
@@ -164,7 +164,7 @@ impl Tier {
     }
 
     /// Copies a value into the buffer, and returns how many bytes it has. If the buffer is too small
-    /// for them, the error is [`Error::BUFFER`]. Otherwise as [`get`](Tier::get).
+    /// for them, the error is [`Error::Buffer`]. Otherwise as [`get`](Tier::get).
     pub fn get_copy(&self, key: impl AsRef<[u8]>, buffer: &mut [u8]) -> Result<Option<usize>> {
         let (key, mut size) = (key.as_ref(), 0);
         let (data, capacity) = (buffer.as_mut_ptr().cast(), buffer.len());
@@ -211,7 +211,7 @@ impl Tier {
     ///
     /// If the server cannot be reached, this loads, and keeps the value near for
     /// [`offline_ttl`](Builder::offline_ttl). Of the [`Output`], lifetimes and what it discards do
-    /// not reach the server. To load a key within its own loader is [`Error::RECURSION`].
+    /// not reach the server. To load a key within its own loader is [`Error::Recursion`].
     pub fn get_or_load<V, E, F>(&self, key: impl AsRef<[u8]>, load: F) -> Result<Option<Value>, E>
     where
         V: AsRef<[u8]>,
@@ -251,7 +251,7 @@ impl Tier {
     /// Stores a value on the server and near. All other processes drop theirs. Change the source
     /// first.
     ///
-    /// [`Error::IO`]: the server cannot be reached, has not answered within the
+    /// [`Error::Io`]: the server cannot be reached, has not answered within the
     /// [`timeout`](Builder::timeout), or refuses writes. If it cannot be reached, what is near leaves,
     /// and the key is deleted on the server as soon as that is there again.
     pub fn insert(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
@@ -321,7 +321,7 @@ impl Tier {
 fn found<T>(status: ct_status, value: T) -> Result<Option<T>> {
     match check(status)? {
         CT_OK => Ok(Some(value)),
-        CT_BUSY => Err(Error::BUSY),
+        CT_BUSY => Err(Error::Busy),
         _ => Ok(None),
     }
 }

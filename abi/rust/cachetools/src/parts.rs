@@ -55,6 +55,11 @@ pub fn check(status: sys::ct_status) -> Result<sys::ct_status> {
     error::check(status)
 }
 
+/// An option is not allowed, as the sentence says.
+pub fn invalid(sentence: &'static str) -> Error {
+    Error::invalid(sentence)
+}
+
 /// Runs a callback that must not unwind. See `check`.
 pub fn guard(callback: impl FnOnce()) {
     panics::guard((), callback);

@@ -32,9 +32,9 @@ fn without_a_server_loads_serve_and_writes_fail() {
     assert_eq!(EventKind::Offline, kind);
     assert!(!text.is_empty());
     assert!(!tier.wait(Duration::ZERO).unwrap());
-    assert_eq!(Some(Error::IO), tier.get("key").err());
-    assert_eq!(Err(Error::IO), tier.insert("key", "value"));
-    assert_eq!(Err(Error::IO), tier.sync());
+    assert_eq!(Some(Error::Io), tier.get("key").err());
+    assert_eq!(Err(Error::Io), tier.insert("key", "value"));
+    assert_eq!(Err(Error::Io), tier.sync());
     let value = tier.get_or_load("key", |_, _| Ok::<_, Error>(Some("loaded")));
     assert_eq!(b"loaded", &*value.unwrap().unwrap());
     let stats = tier.stats().unwrap();
@@ -49,7 +49,7 @@ fn what_was_written_offline_is_remembered_until_the_server_is_there() {
     let mut server = Server::absent();
     let (builder, told) = listen(server.builder());
     let tier = builder.open().unwrap();
-    assert_eq!(Err(Error::IO), tier.remove("key"));
+    assert_eq!(Err(Error::Io), tier.remove("key"));
     until(|| server.begin());
     assert!(tier.wait(LONG).unwrap());
     until(|| told.recv_timeout(LONG).unwrap().0 == EventKind::Online);
@@ -68,14 +68,14 @@ fn old_value_serves_as_stale_when_the_server_is_lost() {
     tier.insert("key", "old").unwrap();
     server.kill();
     until(|| !tier.stats().unwrap().is_online);
-    let load = |_: &[u8], _: &mut Output<'_>| Err::<Found<String>, _>(Error::CORRUPT);
+    let load = |_: &[u8], _: &mut Output<'_>| Err::<Found<String>, _>(Error::Corrupt);
     let loaded = tier
         .get_or_load_with_ttl("key", Duration::ZERO, load)
         .unwrap()
         .unwrap();
     assert!(loaded.is_stale);
     assert_eq!(b"old", &*loaded.value);
-    assert_eq!(Some(Error::CORRUPT), loaded.failure);
+    assert_eq!(Some(Error::Corrupt), loaded.failure);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn calls_that_wait_are_refused_on_the_thread_of_the_tier() {
     *place.lock().unwrap() = Some(Arc::new(tier.open().unwrap()));
     let near = Arc::downgrade(place.lock().unwrap().as_ref().unwrap());
     until(|| server.begin());
-    let refused = (Err(Error::RECURSION), Some(Error::RECURSION));
+    let refused = (Err(Error::Recursion), Some(Error::Recursion));
     assert_eq!(refused, told.recv_timeout(LONG).unwrap());
     until(|| near.upgrade().is_none());
     let mut peer = server.peer();

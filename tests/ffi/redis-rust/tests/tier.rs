@@ -16,7 +16,9 @@ fn problem_speaks_of_options_by_their_names() {
     let near = || ByteCache::new(Policy::Lru, 10).unwrap();
     let problem = |builder: cachetools_redis::Builder| {
         let problem = builder.problem();
-        assert_eq!(Some(Error::INVALID), builder.open().err());
+        let error = builder.open().err().unwrap();
+        assert!(matches!(error, Error::Invalid(_)));
+        assert_eq!(error.to_string(), problem.unwrap());
         problem.unwrap()
     };
     let with_timer = ByteCache::builder(Policy::Lru, 10).timer(Duration::default);
@@ -118,7 +120,7 @@ fn copy_says_how_much_room_it_needs() {
     let mut buffer = [0; 5];
     assert_eq!(Some(5), tier.get_copy("key", &mut buffer).unwrap());
     assert_eq!(b"value", &buffer);
-    assert_eq!(Err(Error::BUFFER), tier.get_copy("key", &mut buffer[..4]));
+    assert_eq!(Err(Error::Buffer), tier.get_copy("key", &mut buffer[..4]));
     assert_eq!(None, tier.get_copy("other", &mut buffer).unwrap());
 }
 
@@ -136,7 +138,7 @@ fn each_of_many_keys_succeeds_or_fails_alone() {
             Ok(Some("in this process".as_bytes())),
             Ok(Some("on the server".as_bytes())),
             Ok(None),
-            Err(&Error::UNSUPPORTED),
+            Err(&Error::Unsupported),
         ],
         found.collect::<Vec<_>>()
     );
@@ -202,7 +204,7 @@ fn load_of_a_key_within_its_own_load_is_refused() {
     let tier = server.tier();
     let inner = || tier.get_or_load("key", |_, _| Ok::<_, Error>(Some("inner")));
     let value = tier.get_or_load("key", |_, _| {
-        assert_eq!(Some(Error::RECURSION), inner().err());
+        assert_eq!(Some(Error::Recursion), inner().err());
         Ok::<_, Error>(Some("outer"))
     });
     assert_eq!(b"outer", &*value.unwrap().unwrap());
@@ -247,5 +249,5 @@ fn tier_without_a_thread_is_served_by_steps() {
 
     let other = server.tier();
     assert!(other.fd().is_none());
-    assert_eq!(Err(Error::UNSUPPORTED), other.step());
+    assert_eq!(Err(Error::Unsupported), other.step());
 }
