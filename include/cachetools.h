@@ -390,7 +390,7 @@ typedef struct ct_entry_options {
   uint64_t weight;      /**< in units of maxsize */
   const ct_value *same; /**< borrowed for the call; not NULL with CT_ENTRY_IF_SAME */
   const ct_bytes *tags; /**< read during the call; NULL only if there are none */
-  size_t tag_count;     /**< 8 at most; equal ones count once */
+  size_t tag_count;     /**< 8 at most, equal ones included; an entry has these once */
   uint64_t cost;        /**< of bringing the value back, in any unit; 1 without the flag; not 0 */
 } ct_entry_options;
 
@@ -1209,7 +1209,8 @@ CT_API void ct_iter_free(ct_iter *iter);
  * value: that a loader returned CT_MISS, or ct_lease_fail was given it. Until then loading calls
  * return CT_MISS without a load, and count a miss and a negative hit. Whatever invalidates a key
  * makes the cache forget that there is no value; so do ct_remove_if, for all keys, CT_LOAD_FORCE,
- * and a snapshot that has a value. An overtaken load leaves nothing to remember.
+ * and a snapshot that has a value. An overtaken load leaves nothing to remember; a tag overtakes
+ * only loads that bring a value.
  *
  * What is remembered is no entry. No other call finds it, no listener hears of it, and neither
  * walks nor snapshots have it. But it weighs, and counts in ct_currsize: the bytes that it takes
@@ -1262,8 +1263,8 @@ CT_API void ct_result_discard(ct_result *result);
 CT_API void ct_result_fail(ct_result *result, ct_status status);
 
 /** Hands back the old value that is to be renewed: it is still right, and its lifetime begins anew.
- *  If it has left meanwhile for want of room, it is stored anew, but not in a cache with a drop. It
- *  keeps its weight and tags, and ct_result_discard has no effect. Of this and ct_result_set, the
+ *  If it has left meanwhile for want of room or by its age, it is stored anew, but not in a cache
+ *  with a drop. It keeps its weight and tags, and ct_result_discard has no effect. Of this and ct_result_set, the
  *  last one counts. Without an old value, and in a ct_compute, the call fails with CT_ERR_CALLBACK.
  *  For loaders; for leases see ct_lease_keep. */
 CT_API void ct_result_not_modified(ct_result *result);
@@ -1527,8 +1528,8 @@ CT_API void ct_lease_fail(ct_lease *lease, ct_status status);
 
 /**
  * Ends a lease that CT_RENEW gave, or CT_LOAD_FORCE over a value: the old value is still right, and
- * its lifetime begins anew. If it has left meanwhile for want of room, it is stored anew, but not
- * in a cache with a drop.
+ * its lifetime begins anew. If it has left meanwhile for want of room or by its age, it is stored
+ * anew, but not in a cache with a drop.
  *
  * @param lease    consumed, whatever is returned
  * @param options  NULL: the lifetime that ct_set would give; without a condition, CT_ENTRY_KEEP_TTL
@@ -2045,7 +2046,7 @@ typedef struct ct_stats {
                             * Neither CT_FLAG_NO_STATS nor a reset matters to it */
   uint64_t shared_failures;  /**< failures received from another caller's load; misses, too */
   uint64_t stale_served;     /**< values handed out past their deadline; hits, too */
-  uint64_t renewals;         /**< loads begun while the old value was there; hits, not misses */
+  uint64_t renewals;         /**< loads begun to renew a value, unforced; hits, not misses */
   uint64_t renewal_failures; /**< of these, how many failed and left the old value */
   uint64_t negative_hits; /**< loading calls that were answered CT_MISS without a load, because it
                               * was remembered; misses, too */

@@ -45,7 +45,7 @@ const Exposition::Metric Exposition::kMetrics[] = {
      &ct_stats::shared_failures, nullptr},
     {"cachetools_stale_served_total", "Values handed out past their deadline.",
      &ct_stats::stale_served, nullptr},
-    {"cachetools_renewals_total", "Loads begun while the old value was there.", &ct_stats::renewals,
+    {"cachetools_renewals_total", "Loads begun to renew a value.", &ct_stats::renewals,
      nullptr},
     {"cachetools_renewal_failures_total", "Renewals that failed and left the old value.",
      &ct_stats::renewal_failures, nullptr},

@@ -225,7 +225,7 @@ static const char kKnownText[] =
     "# HELP cachetools_stale_served_total Values handed out past their deadline.\n"
     "# TYPE cachetools_stale_served_total counter\n"
     "cachetools_stale_served_total{cache=\"users\"} 0\n"
-    "# HELP cachetools_renewals_total Loads begun while the old value was there.\n"
+    "# HELP cachetools_renewals_total Loads begun to renew a value.\n"
     "# TYPE cachetools_renewals_total counter\n"
     "cachetools_renewals_total{cache=\"users\"} 0\n"
     "# HELP cachetools_renewal_failures_total Renewals that failed and left the old value.\n"
