@@ -1264,8 +1264,9 @@ CT_API void ct_result_fail(ct_result *result, ct_status status);
 
 /** Hands back the old value that is to be renewed: it is still right, and its lifetime begins anew.
  *  If it has left meanwhile for want of room or by its age, it is stored anew, but not in a cache
- *  with a drop. It keeps its weight and tags, and ct_result_discard has no effect. Of this and ct_result_set, the
- *  last one counts. Without an old value, and in a ct_compute, the call fails with CT_ERR_CALLBACK.
+ *  with a drop. It keeps its weight and tags, and ct_result_discard has no effect. Of this and
+ *  ct_result_set, the last one counts. Without an old value, and in a ct_compute, the call fails
+ *  with CT_ERR_CALLBACK.
  *  For loaders; for leases see ct_lease_keep. */
 CT_API void ct_result_not_modified(ct_result *result);
 

@@ -454,7 +454,7 @@ class Adaptive : public Policy {
     FourSigned too_old = {};
     Four here = kLanes + begin;
     for (uint32_t at = begin; at < begin + kWindow;) {
-      const uint32_t end = std::min(begin + kWindow, slots_.end_of_run(at));
+      const uint32_t end = std::min(begin + kWindow, LongArray<Slot>::end_of_run(at));
       for (const Slot *slots = &slots_[at]; at < end; at += 4, slots += 4) {
         const Two first = {slots[0].word(), slots[1].word()};
         const Two second = {slots[2].word(), slots[3].word()};
