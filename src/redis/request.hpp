@@ -54,8 +54,6 @@ struct Request {
   Bytes expected = {"", 0};   // kFill, kRelease: only read while it is sent
   // kFill: the caller's, as long as it waits
   const Interest *interest = nullptr;
-  // kGet: of near, or none: then what is found is not kept. It ends with the request at the latest.
-  ct_lease *lease = nullptr;
 
   // ---- Of whoever has the I/O role, until done --------------------------------------------------
   uint32_t replies_left = 0;
@@ -79,14 +77,11 @@ struct Request {
   bool applying = false;    // value is being read: the caller has to wait
   bool lost = false;        // the connection was, or never was
   bool overflowed = false;  // the key is not remembered, for want of room
+  // kGet: of near, or none: then what is found is not kept. Whoever takes it ends it, before the
+  // caller goes on, so that what that does next finds no flight of this request.
+  ct_lease *lease = nullptr;
   Request *next = nullptr;
   Condition changed;
-
-  // Before it is done: what its caller does next finds no flight of this request in near.
-  void end_lease() {
-    ct_lease_abandon(lease);
-    lease = nullptr;
-  }
 
  private:
   Request(Kind kind, Bytes prefix, Bytes key)
@@ -95,7 +90,7 @@ struct Request {
     std::memcpy(key_ + prefix.size, key.data, key.size);
   }
   ~Request() {
-    end_lease();
+    ct_lease_abandon(lease);
     ct_value_release(&out);
   }
 

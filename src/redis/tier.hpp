@@ -160,6 +160,7 @@ class Tier {
   ct_status submit(Request &request);
   ct_status submit_locked(Request &request);
   ct_status await(Request &request, uint64_t deadline);
+  ct_lease *take_lease(Request &request);
   void leave(Request *request);
   void release_lease(Bytes key, Bytes expected);
   bool remember(Bytes key);

@@ -150,7 +150,7 @@ void Tier::lost() {
   }
   while (!gone.empty()) {
     Request *request = gone.pop();
-    request->end_lease();
+    ct_lease_abandon(take_lease(*request));
     {
       Locker locker(lock_);
       const Request::Kind kind = request->kind;
@@ -438,15 +438,16 @@ void Tier::apply_found(Request &request, Bytes stored) {
   }
   if (request.past_its_life) request.found = Form::kNothing;
   if (request.found == Form::kValue) keep(request, content.payload);
-  if (request.found == Form::kAbsent && request.lease != nullptr) {
-    ct_lease_fail(request.lease, CT_MISS);
-    request.lease = nullptr;
+  if (request.found == Form::kAbsent) {
+    ct_lease *lease = take_lease(request);
+    if (lease != nullptr) ct_lease_fail(lease, CT_MISS);
   }
 }
 
 // Keeps what GET has found, if the flight was not overtaken, and hands it out.
 void Tier::keep(Request &request, Bytes payload) {
-  if (request.lease == nullptr) {
+  ct_lease *lease = take_lease(request);
+  if (lease == nullptr) {
     const ct_status status =
         ct_setdefault(loose_, nullptr, 0, payload.data, payload.size, &request.out);
     request.status = status < 0 ? status : CT_OK;
@@ -456,8 +457,7 @@ void Tier::keep(Request &request, Bytes payload) {
   options.flags = CT_ENTRY_DEADLINE;
   options.deadline = request.deadline;
   const ct_status status =
-      ct_lease_fulfil(request.lease, payload.data, payload.size, &options, &request.out);
-  request.lease = nullptr;
+      ct_lease_fulfil(lease, payload.data, payload.size, &options, &request.out);
   request.status = status < 0 ? status : CT_OK;
 }
 
@@ -559,7 +559,7 @@ void Tier::apply_fill(Request &request, const Reply &reply) {
 
 void Tier::finish(Request &request) {
   prove(request.sent_at);
-  request.end_lease();
+  ct_lease_abandon(take_lease(request));
   bool abandoned;
   {
     Locker locker(lock_);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Requests on their way out, and those who wait for them.
+#include <utility>
+
 #include "redis/command.hpp"
 #include "redis/tier.hpp"
 
@@ -158,19 +160,28 @@ ct_status Tier::submit(Request &request) {
   return status;
 }
 
-// Returns CT_PENDING if the time is over: then the request goes on without its caller.
+// Returns CT_PENDING if the time is over: then the request goes on without its caller, and keeps
+// nothing.
 ct_status Tier::await(Request &request, uint64_t deadline) {
-  Locker locker(lock_);
-  const auto done = [&] { return request.done; };
-  if (!wait(locker, request.changed, deadline, done)) {
-    if (request.applying) wait(locker, request.changed, CT_NEVER, done);
-    if (!request.done) {
-      request.abandoned = true;
-      count(counts_.timeouts);
-      return CT_PENDING;
+  ct_lease *lease;
+  {
+    Locker locker(lock_);
+    const auto done = [&] { return request.done; };
+    if (!wait(locker, request.changed, deadline, done) && request.applying) {
+      wait(locker, request.changed, CT_NEVER, done);
     }
+    if (request.done) return request.status;
+    request.abandoned = true;
+    count(counts_.timeouts);
+    lease = std::exchange(request.lease, nullptr);
   }
-  return request.status;
+  ct_lease_abandon(lease);
+  return CT_PENDING;
+}
+
+ct_lease *Tier::take_lease(Request &request) {
+  Locker locker(lock_);
+  return std::exchange(request.lease, nullptr);
 }
 
 // One of its owners is done with it.

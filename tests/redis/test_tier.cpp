@@ -197,6 +197,28 @@ TIER_TEST(a_get_that_is_lost_leaves_no_flight) {
   expect_no_flight(*it, kKey);
 }
 
+TEST(a_get_that_times_out_leaves_no_flight) {
+  Server it;
+  ct_redis_options options = CT_REDIS_OPTIONS_INIT;
+  options.timeout = CT_MILLISECONDS(1);
+  open(it, options);
+  it.connect();
+  it.is_slow = true;
+  assert_int_equal(CT_ERR_IO, it.tier.get(kKey, nullptr));
+  expect_no_flight(it, kKey);
+  ct_bytes many = {kKey.data, kKey.size};
+  ct_value value;
+  ct_status status;
+  assert_int_equal(CT_OK, it.tier.get_many(&many, 1, &value, &status));
+  assert_int_equal(CT_ERR_IO, status);
+  expect_no_flight(it, kKey);
+  it.hear(kForever);
+  it.hear(kValue);
+  assert_true(it.is_connected);
+  assert_false(ct_contains(it.near, "k", 1));
+  end(it);
+}
+
 // ---- What was written offline --------------------------------------------------------------------
 
 // Whatever the server has against it: the old value is not read, and the key stays remembered.
