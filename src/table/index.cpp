@@ -54,7 +54,6 @@ void Index::replace(uint64_t hash, Ref from, Ref to) {
   WriteSection section(*this);
   const Place place = place_of(hash, from);
   assert(place.cell != nullptr);
-  // NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): the reference is in the index
   *place.cell = to;
 }
 
