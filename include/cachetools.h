@@ -1536,8 +1536,8 @@ CT_API void ct_lease_fail(ct_lease *lease, ct_status status);
  * @param options  NULL: the lifetime that ct_set would give; without a condition, CT_ENTRY_KEEP_TTL
  *                 or tags, since the value keeps its own. It keeps its weight, too: another one has
  *                 no effect
- * @return CT_OK; CT_NOT_STORED: overtaken, or dead on arrival; CT_ERR_INVALID, also for a lease of
- *         a key that had no value, CT_ERR_NOMEM: the lease is given up as by ct_lease_abandon
+ * @return CT_OK; CT_NOT_STORED: overtaken, dead on arrival, or with a lifetime too large for the
+ *         cache; CT_ERR_INVALID, also for a lease of a key that had no value, CT_ERR_NOMEM: the lease is given up as by ct_lease_abandon
  *
  * Callbacks: as ct_set.
  * Cost:      O(1); as ct_set, if it is stored anew.

@@ -124,6 +124,9 @@ ct_status Cache::keep(Flight &flight, const ct_entry_options &entry, Entry *old,
     status = give_lifetime(flight, old, deadline, now, gone);
     if (status < 0) break;
   }
+  // With a lifetime, the value is too large for the cache. It is handed out and not kept, as one that
+  // is dead on arrival.
+  if (status == CT_ERR_TOO_LARGE) status = shard.keep(flight, old, 0, now, gone, out);
   tell(gone);
   if (status != CT_MISS) return status;
   StoreRequest request(memory_);

@@ -570,3 +570,32 @@ TEST(jitter_shortens_the_lifetimes_of_the_cache_alone) {
   assert_in_range(sum / kKeys, 780, 820);
   ct_cache_free(cache);
 }
+
+static ct_status keep_for_a_while(void *user_data, const void *key, size_t key_size,
+                                  ct_result *result) {
+  (void)user_data, (void)key, (void)key_size;
+  ct_result_ttl(result, CT_SECONDS(60));
+  ct_result_not_modified(result);
+  return CT_OK;
+}
+
+/* The lifetime takes room that the entry has not had so far. */
+TEST(value_that_is_too_large_with_a_lifetime_is_handed_out_and_not_kept) {
+  ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = 1 << 20;
+  options.weight_kind = CT_WEIGHT_MEMORY;
+  ct_cache *cache;
+  assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+  assert_status(CT_OK, ct_set(cache, "a", 1, "A", 1));
+  assert_status(CT_OK, ct_resize(cache, ct_currsize(cache)));
+  assert_int_equal(1, ct_len(cache));
+  ct_load_options force = CT_LOAD_OPTIONS_INIT;
+  force.flags = CT_LOAD_FORCE;
+  ct_value value;
+  assert_status(CT_OK, ct_get_or_load_with(cache, "a", 1, keep_for_a_while, NULL, &force, &value));
+  assert_memory_equal("A", value.data, 1);
+  ct_value_release(&value);
+  assert_int_equal(0, ct_len(cache));
+  assert_int_equal(0, ct_currsize(cache));
+  ct_cache_free(cache);
+}
