@@ -102,6 +102,15 @@ void begin(Server &it) {
   it.connect();
 }
 
+// The server's answers may take longer than calls wait.
+void begin_slow(Server &it, uint64_t timeout) {
+  ct_redis_options options = CT_REDIS_OPTIONS_INIT;
+  options.timeout = timeout;
+  open(it, options);
+  it.connect();
+  it.is_slow = true;
+}
+
 // No flight of the key is left over: a call may begin one.
 void expect_no_flight(Server &it, Bytes key) {
   ct_lease *lease = nullptr;
@@ -199,11 +208,7 @@ TIER_TEST(a_get_that_is_lost_leaves_no_flight) {
 
 TEST(a_get_that_times_out_leaves_no_flight) {
   Server it;
-  ct_redis_options options = CT_REDIS_OPTIONS_INIT;
-  options.timeout = CT_MILLISECONDS(1);
-  open(it, options);
-  it.connect();
-  it.is_slow = true;
+  begin_slow(it, CT_MILLISECONDS(1));
   assert_int_equal(CT_ERR_IO, it.tier.get(kKey, nullptr));
   expect_no_flight(it, kKey);
   ct_bytes many = {kKey.data, kKey.size};
@@ -386,11 +391,7 @@ TEST(a_fill_that_cannot_be_sent_gives_the_lease_back) {
 
 TEST(a_fill_that_takes_too_long_gives_the_lease_back) {
   Server it;
-  ct_redis_options options = CT_REDIS_OPTIONS_INIT;
-  options.timeout = CT_MILLISECONDS(20);
-  open(it, options);
-  it.connect();
-  it.is_slow = true;
+  begin_slow(it, CT_MILLISECONDS(20));
   it.will_say({kNone, kNil, kOk});
   expect_loaded(it, load_new);
   assert_true(it.is_connected);
@@ -428,11 +429,7 @@ TEST(a_server_that_is_silent_fails_each_of_many_keys) {
 
 TEST(a_lease_that_lasts_for_ages_is_waited_for) {
   Server it;
-  ct_redis_options options = CT_REDIS_OPTIONS_INIT;
-  options.timeout = CT_MILLISECONDS(20);
-  open(it, options);
-  it.connect();
-  it.is_slow = true;
+  begin_slow(it, CT_MILLISECONDS(20));
   // One more would be 2^58 ms, which are 0 ns modulo 2^64.
   const Bytes ages = text(":288230376151711743\r\n");
   it.will_say({ages, kLease, kNil});
