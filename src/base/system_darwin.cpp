@@ -7,7 +7,6 @@
 
 #include "base/parking.hpp"
 #include "base/system.hpp"
-#include "base/system_posix.hpp"
 
 namespace ct::system {
 namespace {
@@ -40,13 +39,6 @@ void *address_of(const std::atomic<uint32_t> &word) {
 }
 
 }  // namespace
-
-void prefer_huge_pages(void *, size_t, bool) noexcept {}
-
-void populate(void *, size_t) noexcept {}
-
-// madvise would leave the bytes there for a while.
-bool discard(void *ptr, size_t bytes) noexcept { return map_over(ptr, bytes); }
 
 void sleep_while(const std::atomic<uint32_t> &word, uint32_t expected, uint64_t ns) noexcept {
   const auto wait = look_up<TimedWait>(timed_wait_function, "os_sync_wait_on_address_with_timeout");

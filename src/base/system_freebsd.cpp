@@ -19,13 +19,6 @@ void *address_of(const std::atomic<uint32_t> &word) {
 
 }  // namespace
 
-void prefer_huge_pages(void *, size_t, bool) noexcept {}
-
-void populate(void *, size_t) noexcept {}
-
-// MADV_FREE would leave the bytes there for a while.
-bool discard(void *ptr, size_t bytes) noexcept { return map_over(ptr, bytes); }
-
 void sleep_while(const std::atomic<uint32_t> &word, uint32_t expected, uint64_t ns) noexcept {
   constexpr uint64_t kHour = 3600 * uint64_t{1000000000};
   _umtx_time limit = {timespec_of(std::min(ns, kHour)), 0, CLOCK_MONOTONIC};

@@ -5,15 +5,8 @@
     !(defined(_WIN32) || defined(__linux__) || defined(__APPLE__) || defined(__FreeBSD__))
 #include "base/parking.hpp"
 #include "base/system.hpp"
-#include "base/system_posix.hpp"
 
 namespace ct::system {
-
-void prefer_huge_pages(void *, size_t, bool) noexcept {}
-
-void populate(void *, size_t) noexcept {}
-
-bool discard(void *ptr, size_t bytes) noexcept { return map_over(ptr, bytes); }
 
 void sleep_while(const std::atomic<uint32_t> &word, uint32_t expected, uint64_t ns) noexcept {
   park_while(word, expected, ns);

@@ -47,7 +47,15 @@ size_t page_bytes() noexcept {
 
 void *map(size_t bytes) noexcept { return map_at(nullptr, bytes, 0); }
 
-bool map_over(void *ptr, size_t bytes) noexcept { return map_at(ptr, bytes, MAP_FIXED) != nullptr; }
+#if !defined(__linux__) || defined(CT_GENERIC_SYSTEM)
+void prefer_huge_pages(void *, size_t, bool) noexcept {}
+
+void populate(void *, size_t) noexcept {}
+
+// By new pages in the place of these: what madvise does elsewhere would leave the bytes there for a
+// while. No thread ever finds the place empty.
+bool discard(void *ptr, size_t bytes) noexcept { return map_at(ptr, bytes, MAP_FIXED) != nullptr; }
+#endif
 
 bool unmap(void *ptr, size_t bytes) noexcept { return munmap(ptr, bytes) == 0; }
 

@@ -15,10 +15,6 @@ inline timespec timespec_of(uint64_t ns) noexcept {
   return {static_cast<time_t>(ns / kSecond), static_cast<long>(ns % kSecond)};
 }
 
-// Does what discard() has to, by new pages in the place of these. No thread ever finds the place
-// empty.
-bool map_over(void *ptr, size_t bytes) noexcept;
-
 }  // namespace ct::system
 
 #endif
