@@ -274,13 +274,12 @@ class Script {
       const std::string name = ct_policy_name(options_.policies[it.policy]);
       write_points(measure, it, name);
       const std::string colour = " lc rgb '" + std::string(it.colour) + "' notitle";
-      plots += std::string(plots.empty() ? "plot " : ", ") + "$" + name + " with lines lw " +
-               (it.is_best     ? "3.5"
-                : it.is_lowest ? "2.2"
-                               : "1.3") +
-               colour;
-      // A dot says: lowest at this size.
-      if (it.is_lowest) dots += ", $" + name + "_lowest with points pt 7 ps 1.1" + colour;
+      const char *width = it.is_best ? "3.5" : it.is_lowest ? "2.2" : "1.3";
+      plots.append(plots.empty() ? "plot $" : ", $");
+      plots.append(name).append(" with lines lw ").append(width).append(colour);
+      if (it.is_lowest) {  // a dot says: lowest at this size
+        dots.append(", $").append(name).append("_lowest with points pt 7 ps 1.1").append(colour);
+      }
       const char *ink = it.colour == kGrey ? kFaint : it.colour;
       text_ += "set label " + quoted(it.is_best && all.size() > 1 ? name + " (best)" : name) +
                " at graph 1.015, first " + number(it.label) + " textcolor rgb '" + ink + "'\n";

@@ -101,6 +101,7 @@ class TurnOf:
             self._turns[self._key] = self._turn
             if self._after is not None:
                 self._after.next = self._turn
+                self._after.is_over = True  # its caller gave it up, and may not have said so yet
         return self._turn
 
     def __exit__(

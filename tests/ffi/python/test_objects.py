@@ -741,6 +741,16 @@ class Loading(unittest.TestCase):
         self.assertEqual(["a"], raised)
         self.assertFalse(cache._turns._turns)
 
+    def test_one_who_takes_over_is_found_before_the_turn_was_left(self):
+        """The lease goes on first; who gives it up leaves the turn whenever the thread runs."""
+        turns = Cache()._turns
+        with turns.take(b"a", 1) as given_up, turns.take(b"b", 2):
+            turns.join(b"a", 2)
+            for caller in 2, 3:
+                self.addCleanup(turns.leave, caller)
+            with turns.take(b"a", 3, given_up), self.assertRaises(ct.RecursiveLoadError):
+                turns.join(b"b", 3)
+
     def test_a_failure_is_not_kept(self):
         def load(_):
             thing = Thing()
