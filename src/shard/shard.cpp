@@ -90,6 +90,7 @@ void Shard::close_entries(Departed &gone) {
     }));
   }
   map_.index.clear();
+  map_.give_back();
   expiry_.clear();
   flights_.trim();
   if (negatives_ != nullptr) negatives_->clear();

@@ -222,6 +222,24 @@ void Shard::clear_some(uint64_t *from, Now &now, Departed &gone) {
   lock_.let_others_in();
 }
 
+bool Shard::give_back_some() {
+  Store &store = map_.entries.store();
+  Store::Numberless *chunk;
+  {
+    Settled settled(*this);
+    const uint32_t cleaned = map_.index.clean_some();
+    if (cleaned != 0) {
+      map_.entries.count_work(cleaned / Index::kBucketsOfPage);
+      lock_.let_others_in();
+      return true;
+    }
+    chunk = store.take_dropped();
+  }
+  if (chunk == nullptr) return false;
+  store.release_dropped(chunk);
+  return true;
+}
+
 bool Shard::sweep(uint64_t invalidation, Departed &gone) {
   Settled settled(*this);
   if (!needs_sweep() || map_.entries.tags().sweep_of(number_).done >= invalidation) return false;

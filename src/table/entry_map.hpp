@@ -61,6 +61,14 @@ struct EntryMap {
            bool tight) noexcept
       : index(memory, tight), entries(memory, layout, options, tags, tight) {}
 
+  // Gives back all memory that clearing index and store has left.
+  void give_back() noexcept {
+    while (index.clean_some() != 0) continue;
+    while (Store::Numberless *chunk = entries.store().take_dropped()) {
+      entries.store().release_dropped(chunk);
+    }
+  }
+
   // Returns whether an entry is no longer to be seen: it is past its deadline, or was invalidated.
   bool is_gone(const Entry *e, Now &now) const {
     if ((e->flags & (kLifetime | kTags)) == 0) return false;

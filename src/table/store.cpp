@@ -297,7 +297,7 @@ uint32_t Store::largest_gone(uint32_t units) const {
 // Keeps a spare chunk where it is until the end, because a longer chunk takes its number. Only
 // chunks that are not paged are spare, so this happens to a number only a few times.
 void Store::set_aside(uint32_t number) {
-  aside_ = new (base_of(number)) Aside{aside_, chunk_bytes(chunks()[number])};
+  aside_ = new (base_of(number)) Numberless{aside_, chunk_bytes(chunks()[number])};
   spares_--;
 }
 
@@ -335,20 +335,25 @@ void Store::let_chunk_go(uint32_t number) {
   held_units_ -= chunks()[number].units;
   held_chunks_--;
   set_bearable();
-  release_chunk(number);
+  set_full(false);
+  if (spare(number)) return;
+  memory_.release(base_of(number), chunk_bytes(chunks()[number]), kChunkAlign, Memory::kChunk);
+  forget(number);
 }
 
-// Releases a chunk. If chunks are kept, a chunk that is not paged becomes spare instead, because
-// its memory would not stay mapped.
-void Store::release_chunk(uint32_t number) {
+// Makes a chunk spare and returns true, if it cannot be released: chunks are kept, and this one is
+// not paged, so that its memory would not stay mapped.
+bool Store::spare(uint32_t number) {
   Chunk &chunk = chunks()[number];
-  set_full(false);
-  if (keeps_ && !is_paged(chunk)) {
-    chunk.used_units = kSpare;
-    spares_++;
-    return;
-  }
-  memory_.release(base_of(number), chunk_bytes(chunk), kChunkAlign, Memory::kChunk);
+  if (!keeps_ || is_paged(chunk)) return false;
+  chunk.used_units = kSpare;
+  spares_++;
+  return true;
+}
+
+// Frees the number of a chunk.
+void Store::forget(uint32_t number) {
+  Chunk &chunk = chunks()[number];
   chunk.used_units = kGone;
   if (keeps_) return;
   chunk.units = 0;
@@ -467,8 +472,13 @@ uint32_t Store::pass_block() {
 
 void Store::clear() noexcept {
   for (uint32_t i = chunk_count_; i > 0; i--) {
-    if (chunks()[i - 1].is_in_use()) release_chunk(i - 1);
+    const uint32_t number = i - 1;
+    const Chunk &chunk = chunks()[number];
+    if (!chunk.is_in_use() || spare(number)) continue;
+    dropped_ = new (base_of(number)) Numberless{dropped_, chunk_bytes(chunk)};
+    forget(number);
   }
+  set_full(false);
   if (!keeps_) release_tables();
   held_units_ = used_units_ = bearable_units_ = held_chunks_ = 0;
   idle_chunk_ = newest_ = kNoChunk;
@@ -477,17 +487,18 @@ void Store::clear() noexcept {
   if (bins_ != nullptr) *bins_ = {};
 }
 
+void Store::release_all(Numberless *first) noexcept {
+  while (first != nullptr) release_dropped(std::exchange(first, first->next));
+}
+
 Store::~Store() {
   for (uint32_t i = 0; i < chunk_count_; i++) {
     const Chunk &chunk = chunks()[i];
     if (chunk.used_units == kGone) continue;
     memory_.release(base_of(i), chunk_bytes(chunk), kChunkAlign, Memory::kChunk);
   }
-  while (aside_ != nullptr) {
-    const Aside aside = *aside_;
-    memory_.release(aside_, aside.bytes, kChunkAlign, Memory::kChunk);
-    aside_ = aside.next;
-  }
+  release_all(aside_);
+  release_all(dropped_);
   release_tables();
   memory_.release(bins_, sizeof(Bins), alignof(Bins));
 }

@@ -20,7 +20,9 @@
 //   - a sixty-fourth of that, up to 16 MiB, if this is more, so that little room lies idle;
 //   - if the limit is on memory, a sixty-fourth from the beginning; and if blocks then have mixed
 //     sizes, a power of two, so that the memory of a chunk that went fits another one.
-// A chunk that becomes free goes back to Memory, except for one of moderate size.
+// A chunk that becomes free goes back to Memory, except for one of moderate size. When all blocks
+// are dropped at once, their chunks lose their numbers, and go back one by one: that takes the
+// system longer than a lock should be held.
 //
 // A chunk has a number, the upper bits of its references. A number is
 //   in use   its chunk has blocks in use, or is the one free chunk that is kept;
@@ -158,8 +160,21 @@ class Store {
   }
   // While a store is thrifty, less may lie free than usual, nearly as little as in a tight store.
   void set_thrifty(bool thrifty) noexcept;
-  // Gives all memory back at once.
+  // Drops all blocks at once. Their memory goes back by take_dropped and release_dropped.
   void clear() noexcept;
+  // A chunk that has lost its number. What is known of it lies before its first block.
+  struct Numberless {
+    Numberless *next;
+    size_t bytes;
+  };
+  // Returns a chunk that was dropped, or nullptr if there is none left.
+  Numberless *take_dropped() noexcept {
+    return dropped_ == nullptr ? nullptr : std::exchange(dropped_, dropped_->next);
+  }
+  // Needs no lock.
+  void release_dropped(Numberless *chunk) const noexcept {
+    memory_.release(chunk, chunk->bytes, kChunkAlign, Memory::kChunk);
+  }
 
 #ifdef CT_VALIDATE
   // Called while the store is empty. count is at most kMaxChunks.
@@ -216,12 +231,7 @@ class Store {
   static constexpr uint32_t kMostBlocks = kLooksAtOnce;
   static constexpr uint32_t kMostUnits = 64 * 1024 / kUnit;
 
-  // Lies at the beginning of a chunk that has lost its number, before the first block.
-  struct Aside {
-    Aside *next;
-    size_t bytes;
-  };
-  static_assert(sizeof(Aside) <= kChunkAlign, "it lies before the first block");
+  static_assert(sizeof(Numberless) <= kChunkAlign, "it lies before the first block");
 
   struct Bins {
     uint64_t in_use[kBinWords];  // a bit for each bin that has a block
@@ -319,7 +329,9 @@ class Store {
   }
   [[gnu::noinline, gnu::cold]] void retire(uint32_t number);
   void let_chunk_go(uint32_t number);
-  void release_chunk(uint32_t number);
+  bool spare(uint32_t number);
+  void forget(uint32_t number);
+  void release_all(Numberless *first) noexcept;
   void release_tables();
 #ifdef CT_VALIDATE
   const char *problem_of_chunk(uint32_t number, uint64_t *binned_units) const;
@@ -351,7 +363,8 @@ class Store {
   uint16_t spares_ = 0;
   uint16_t lost_units_ =
       0;  // of a chunk like the newest, if that is a page, and blocks have one size
-  Aside *aside_ = nullptr;  // chunks that have lost their number, the newest first
+  Numberless *aside_ = nullptr;    // chunks that readers may look at until the end
+  Numberless *dropped_ = nullptr;  // chunks that clear has dropped
   uint64_t held_units_ = 0;
   uint64_t used_units_ = 0;
   uint32_t bearable_units_ = 0;     // how much may lie free

@@ -382,6 +382,27 @@ TEST(search_for_a_victim_lets_others_in) {
   }
 }
 
+// All entries go at once, but their memory goes back bit by bit.
+TEST(clear_without_anything_to_tell_lets_others_in) {
+  for (const int32_t kind : {CT_WEIGHT_COUNT, CT_WEIGHT_MEMORY}) {
+    const ct_options options = options_for(CT_POLICY_LRU, kind, kMany);
+    Ordered cache(options, kMany);
+    const uint64_t before = ct_memory(cache.cache);
+    uint64_t holds, most;
+    ct_take_work(cache.cache, &holds, &most);
+    assert_int_equal(CT_OK, ct_clear(cache.cache));
+    ct_take_work(cache.cache, &holds, &most);
+    assert_int_equal(0, ct_len(cache.cache));
+    assert_true(holds > before >> 20);
+    assert_in_range(most, 1, kMost);
+    assert_true(ct_memory(cache.cache) < before / 16);
+    assert_null(ct_validate(cache.cache));
+    for (uint64_t i = 0; i < kMany; i++) cache.add();
+    assert_null(ct_validate(cache.cache));
+    assert_int_equal(CT_OK, ct_clear(cache.cache));
+  }
+}
+
 // ---- Policies that are told of each entry -----------------------------------------------------
 
 // Nobody else needs to know of single entries, so otherwise all of them could go at once.
