@@ -1089,8 +1089,10 @@ CT_API uint64_t ct_maxsize(const ct_cache *cache);
 /** Returns the bytes of memory held in all: entries, values that left and are still pinned, index,
  *  what the policy remembers, free room. With an allocator of yours, these are the bytes that it
  *  gave. Otherwise they are the resident pages: pages that went back to the system do not count;
- *  pages that are locked (mlock) and cannot go back do. A cache then has at most 64 mappings a
- *  gibibyte, and uses addresses again that the system refuses to unmap. Cost: O(1). */
+ *  pages that are locked (mlock) and cannot go back do. If they are locked after the cache has
+ *  mapped them, those that are free count as soon as the cache has tried to give one back. A cache
+ *  then has at most 64 mappings a gibibyte, and uses addresses again that the system refuses to
+ *  unmap. Cost: O(1). */
 CT_API uint64_t ct_memory(const ct_cache *cache);
 
 /**
