@@ -9,9 +9,9 @@
 
 enum { kEntries = 10000, kReads = 200000, kScales = 4 };
 static const double kAsked[kScales] = {0.5, 1, 2, 4};
-static const ct_policy kPolicies[] = {CT_POLICY_LRU,    CT_POLICY_FIFO,     CT_POLICY_LFU,
-                                      CT_POLICY_RR,     CT_POLICY_CLOCK,    CT_POLICY_SIEVE,
-                                      CT_POLICY_S3FIFO, CT_POLICY_WTINYLFU, CT_POLICY_ARC};
+static const ct_policy kPolicies[] = {
+    CT_POLICY_LRU,   CT_POLICY_FIFO,   CT_POLICY_LFU,      CT_POLICY_RR,  CT_POLICY_CLOCK,
+    CT_POLICY_SIEVE, CT_POLICY_S3FIFO, CT_POLICY_WTINYLFU, CT_POLICY_ARC, CT_POLICY_ADAPTIVE};
 
 /* ---- Reads ---------------------------------------------------------------------------------- */
 
@@ -439,7 +439,7 @@ TEST(it_takes_at_most_256_kB) {
         test_allocator allocator;
         test_allocator_init(&allocator);
         ct_cache *cache =
-            cache_of(.policy = kPolicies[i], .seed = 3, .ttl = weighs ? 1000000000 : 0,
+            cache_of(.policy = kPolicies[i], .seed = 3, .ttl = weighs ? CT_HOURS(1) : 0,
                      .maxsize = weighs ? 32 * 100000 : 100000, .weigher = weighs ? weigh : NULL,
                      .flags = flag != 0 ? CT_FLAG_CURVE : 0, .allocator = &allocator.hooks);
         reads some = {5, 0};
