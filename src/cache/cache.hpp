@@ -52,7 +52,7 @@ struct BulkLoader {
 class alignas(64) Cache : public Owner {
  public:
   // The options have been checked. Returns CT_OK or CT_ERR_NOMEM.
-  static ct_status make(const CheckedOptions &options, Cache **out);
+  [[gnu::cold]] static ct_status make(const CheckedOptions &options, Cache **out);
   // Needs exclusive access.
   void free();
 
@@ -118,14 +118,14 @@ class alignas(64) Cache : public Owner {
   ct_status remove(Bytes key, ct_value *out);
   ct_status remove_same(Bytes key, const ct_value &same);
   ct_status popitem(ct_value *key, ct_value *value);
-  void clear();
-  uint64_t remove_if(ct_match_fn match, void *user_data);
+  [[gnu::cold]] void clear();
+  [[gnu::cold]] uint64_t remove_if(ct_match_fn match, void *user_data);
   // Removes the entries that invalidated tags have left behind so far, and tells of them.
   void sweep();
   // Returns whether an entry has ever been given a tag.
   bool are_tags_used() const { return tags_.are_used(); }
   void invalidate_tag(Bytes name) { tags_.invalidate(name); }
-  ct_status resize(uint64_t maxsize);
+  [[gnu::cold]] ct_status resize(uint64_t maxsize);
   uint64_t expire(uint64_t now, ct_visit_fn visit, void *user_data);
 
   // ---- Loading (load.cpp) -------------------------------------------------------------------
@@ -206,7 +206,7 @@ class alignas(64) Cache : public Owner {
   uint64_t load_ns() const { return loads_.total_ns(); }
   // Returns the options in force.
   ct_options options() const;
-  void stats(ct_stats *out);
+  [[gnu::cold]] void stats(ct_stats *out);
   void reset_stats();
   bool keeps_curve() const { return curve_ != nullptr; }
   // Sets the miss ratio at each multiple of the size. Returns CT_MISS if one is not known, and NaN.
@@ -240,7 +240,7 @@ class alignas(64) Cache : public Owner {
   }
   ct_status end_loading(const Loading &loading, Result &result, ct_status answered, ct_value *out);
 
-  Cache(const Memory &memory, const CheckedOptions &options) noexcept;
+  [[gnu::cold]] Cache(const Memory &memory, const CheckedOptions &options) noexcept;
   ~Cache() = default;
   friend class Owner;
   Cache(const Cache &) = delete;

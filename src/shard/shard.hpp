@@ -213,9 +213,9 @@ class alignas(64) Shard {
   // Removes entries from position *from of the index on. Sets *from to where it stopped:
   // Index::kEnd at the end. Removes about kAtOnce entries at most, unless it can drop all entries
   // at once.
-  void clear_some(uint64_t *from, Now &now, Departed &gone);
+  [[gnu::cold]] void clear_some(uint64_t *from, Now &now, Departed &gone);
   // Gives back some of the memory that a clear has left. Returns whether there may be more.
-  bool give_back_some();
+  [[gnu::cold]] bool give_back_some();
 
   // ---- Loading (shard_load.cpp) -------------------------------------------------------------
 
@@ -513,7 +513,8 @@ class alignas(64) Shard {
   // Goes on with a pass, by about this many entries.
   [[gnu::noinline, gnu::cold]] void sweep_some(uint64_t looks, Departed &gone)
       CT_REQUIRES(lock_, settled_);
-  void clear_at_once(bool wholesale, Now &now, Departed &gone) CT_REQUIRES(lock_, settled_);
+  [[gnu::cold]] void clear_at_once(bool wholesale, Now &now, Departed &gone)
+      CT_REQUIRES(lock_, settled_);
 
   // ---- Loading, pins ------------------------------------------------------------------------
 
