@@ -35,7 +35,7 @@
  * brings while the server cannot be reached is as old as its load, and serves for offline_ttl.
  *
  * NEAR. From ct_redis_open to ct_redis_close the near cache belongs to the tier, which clears it at
- * both ends. Read and write it through the tier alone. Its policy, maxsize, listener and statistics
+ * both ends. Read and write it through the tier alone (but see ct_redis_is_fresh). Its policy, maxsize, listener and statistics
  * are yours, as are stale, retry, negative_ttl and jitter: they mean the same for the tier, which
  * has no such options of its own. negative_ttl also makes the server remember for all processes that
  * there is no value, jitter is taken off the lifetimes that options.ttl gives, and with stale the
@@ -271,6 +271,19 @@ CT_API ct_status ct_redis_get_many(ct_redis *tier, const ct_bytes *keys, size_t 
 CT_API ct_status ct_redis_get_or_load(ct_redis *tier, const void *key, size_t key_size,
                                       uint64_t ttl, ct_loader_fn load, void *user_data,
                                       ct_value *out);
+
+/**
+ * Returns whether near can be relied on at present, so that a read of what is near asks nobody.
+ *
+ * For callers that must not wait. What ct_get or ct_get_copy of near finds after this has returned
+ * true is what ct_redis_get would have returned here, at once. After false, the tier's calls ask the
+ * server first, unless it cannot be reached.
+ *
+ * @return false also for NULL
+ *
+ * Cost:      O(1); no lock, no system call.
+ */
+CT_API bool ct_redis_is_fresh(const ct_redis *tier);
 
 /* ---- Writing through a tier ------------------------------------------------------------------ */
 /*

@@ -185,6 +185,10 @@ ct_status ct_redis_get_or_load(ct_redis *tier, const void *key, size_t key_size,
   return tier_of(tier).get_or_load(bytes(key, key_size), ttl, load, user_data, out);
 }
 
+bool ct_redis_is_fresh(const ct_redis *tier) {
+  return tier != nullptr && reinterpret_cast<const Handle *>(tier)->link.tier().gate_is_open();
+}
+
 ct_status ct_redis_set(ct_redis *tier, const void *key, size_t key_size, const void *value,
                        size_t value_size, uint64_t ttl) {
   ct_status status = check_key(tier, key, key_size);

@@ -677,6 +677,28 @@ TEST(without_a_thread_calls_serve_themselves) {
   tier_close(&it);
 }
 
+TEST(near_is_fresh_until_nothing_proves_it_any_more) {
+  begin();
+  tier it;
+  ct_redis_options options;
+  tier_options(&it, redis.port, 100, &options);
+  options.flags = CT_REDIS_NO_THREAD;
+  options.max_stale = CT_MILLISECONDS(50);
+  tier_open(&it, &options);
+  assert_false(ct_redis_is_fresh(it.redis));
+  EXPECT(CT_OK, ct_redis_wait(it.redis, CT_SECONDS(10)));
+  for (int i = 0; i < 2; i++) {
+    const uint64_t begun = now_ns();
+    EXPECT(CT_OK, ct_redis_sync(it.redis));
+    while (ct_redis_is_fresh(it.redis)) {
+      assert_true(now_ns() < begun + CT_SECONDS(10));
+    }
+  }
+  EXPECT(CT_OK, ct_redis_set(it.redis, "k", 1, "one", 3, 0));
+  assert_true(ct_redis_is_fresh(it.redis));
+  tier_close(&it);
+}
+
 TEST(an_event_loop_is_told_when_to_step) {
   begin();
   tier it;
@@ -856,6 +878,7 @@ ONLINE_TEST(bad_arguments_are_refused) {
   EXPECT(CT_ERR_INVALID, ct_redis_delete(NULL, "k", 1));
   EXPECT(CT_ERR_INVALID, ct_redis_sync(NULL));
   EXPECT(CT_ERR_INVALID, ct_redis_wait(NULL, 0));
+  assert_false(ct_redis_is_fresh(NULL));
   EXPECT(CT_ERR_INVALID, ct_redis_step(NULL));
   assert_int_equal(-1, ct_redis_fd(NULL));
   EXPECT(CT_ERR_INVALID, ct_redis_stats(it->redis, NULL));

@@ -102,6 +102,7 @@ static void come_back(tier *it) {
 OFFLINE_TEST(near_forgets_when_the_connection_is_lost, 0) {
   EXPECT(CT_OK, ct_redis_set(it->redis, "k", 1, "one", 3, 0));
   cut_off(it);
+  assert_false(ct_redis_is_fresh(it->redis));
   assert_int_equal(0, ct_len(it->near));
   EXPECT(CT_ERR_IO, ct_redis_get(it->redis, "k", 1, NULL));
   EXPECT(CT_ERR_IO, ct_redis_sync(it->redis));

@@ -28,7 +28,8 @@
 //
 // # Contexts
 //
-// Once its context is done, a call returns the error of the context, and leaves what it waits for
+// A call whose context is done already does nothing, whatever is near, and returns the error of the
+// context. One whose context becomes done while it waits does so at once, and leaves what it waits for
 // behind. What it has sent stays sent. A load that has begun goes on to its end.
 //
 // # The tier's thread

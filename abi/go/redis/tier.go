@@ -9,38 +9,49 @@ package redis
 //   return ct_go_redis_open(plain, _GoStringPtr(prefix), _GoStringLen(prefix), listener, out);
 // }
 //
-// /* Whether a call for a key would wait: not if the key is near, and not on the tier's own thread,
-//    where it is refused. */
-// static bool waits(ct_redis *tier, ct_cache *near, _GoString_ key) {
-//   return !ct_contains(near, _GoStringPtr(key), _GoStringLen(key)) &&
-//          ct_redis_wait(tier, 0) != CT_ERR_RECURSION;
+// /* Whether a key is near, and that can be relied on: to read it asks nobody. Counts no misses, so that
+//    the counters of near are those of the call that does ask. */
+// static bool is_near(ct_redis *tier, ct_cache *near, _GoString_ key) {
+//   return ct_redis_is_fresh(tier) && ct_contains(near, _GoStringPtr(key), _GoStringLen(key));
 // }
 //
-// /* Those with a cache do nothing but return CT_PENDING if they would wait; NULL lets them. */
-// static ct_go_value get(ct_redis *tier, ct_cache *near, _GoString_ key) {
-//   ct_go_value out = {.status = CT_PENDING};
-//   if (near == NULL || !waits(tier, near, key))
-//     out.status = ct_redis_get(tier, _GoStringPtr(key), _GoStringLen(key), &out.value);
+// static ct_go_value get_near(ct_redis *tier, ct_cache *near, _GoString_ key) {
+//   ct_go_value out = {.status = CT_MISS};
+//   if (is_near(tier, near, key))
+//     out.status = ct_get(near, _GoStringPtr(key), _GoStringLen(key), &out.value);
+//   return out;
+// }
+//
+// static ct_go_value get(ct_redis *tier, _GoString_ key) {
+//   ct_go_value out;
+//   out.status = ct_redis_get(tier, _GoStringPtr(key), _GoStringLen(key), &out.value);
 //   return out;
 // }
 //
 // typedef struct ct_go_size { size_t size; ct_status status; } ct_go_size;
 //
-// static ct_go_size get_copy(ct_redis *tier, ct_cache *near, _GoString_ key, unsigned char *buffer,
-//                            size_t capacity) {
-//   ct_go_size out = {0, CT_PENDING};
-//   if (near == NULL || !waits(tier, near, key))
-//     out.status = ct_redis_get_copy(tier, _GoStringPtr(key), _GoStringLen(key), buffer, capacity,
-//                                    &out.size);
+// static ct_go_size get_copy_near(ct_redis *tier, ct_cache *near, _GoString_ key,
+//                                 unsigned char *buffer, size_t capacity) {
+//   ct_go_size out = {0, CT_MISS};
+//   if (is_near(tier, near, key))
+//     out.status = ct_get_copy(near, _GoStringPtr(key), _GoStringLen(key), buffer, capacity,
+//                              &out.size);
 //   return out;
 // }
 //
-// static ct_go_value get_or_load(ct_redis *tier, ct_cache *near, _GoString_ key, uint64_t ttl,
-//                                void *load, uintptr_t user_data) {
-//   ct_go_value out = {.status = CT_PENDING};
-//   if (near == NULL || !waits(tier, near, key))
-//     out.status = ct_redis_get_or_load(tier, _GoStringPtr(key), _GoStringLen(key), ttl,
-//                                       (ct_loader_fn)load, (void *)user_data, &out.value);
+// static ct_go_size get_copy(ct_redis *tier, _GoString_ key, unsigned char *buffer,
+//                            size_t capacity) {
+//   ct_go_size out;
+//   out.status = ct_redis_get_copy(tier, _GoStringPtr(key), _GoStringLen(key), buffer, capacity,
+//                                  &out.size);
+//   return out;
+// }
+//
+// static ct_go_value get_or_load(ct_redis *tier, _GoString_ key, uint64_t ttl, void *load,
+//                                uintptr_t user_data) {
+//   ct_go_value out;
+//   out.status = ct_redis_get_or_load(tier, _GoStringPtr(key), _GoStringLen(key), ttl,
+//                                     (ct_loader_fn)load, (void *)user_data, &out.value);
 //   return out;
 // }
 //
@@ -153,18 +164,15 @@ func (t *Tier) Near() *cachetools.ByteCache { return t.near }
 
 // ---- Contexts -----------------------------------------------------------------------------------
 
-// canLeave returns whether a call with that context may have to be left behind: then it is made from
-// another goroutine. The calls of a loader are not, so that they can be told when they would wait for
-// themselves.
-func canLeave(ctx context.Context) bool { return ctx.Done() != nil && !shared.IsLoading(ctx) }
+// A call that ctx may end is made in another goroutine, and left behind when that happens. For what is
+// near, no goroutine is needed, as that waits for nobody.
 
-// ifNear returns what the first call of a read gets, so that most reads need no goroutine.
-func (t *Tier) ifNear(ctx context.Context) *C.ct_cache {
-	if !canLeave(ctx) {
-		return nil
-	}
-	return (*C.ct_cache)(shared.Handle(t.near))
-}
+// nearCache returns the cache to look into first.
+func (t *Tier) nearCache() *C.ct_cache { return (*C.ct_cache)(shared.Handle(t.near)) }
+
+// isRefused returns whether this is the tier's own thread, where calls that would wait are refused: to
+// make them elsewhere would let it wait for itself.
+func (t *Tier) isRefused() bool { return C.ct_redis_wait(t.handle, 0) == C.CT_ERR_RECURSION }
 
 // wait makes a call that waits for the server. Once ctx is done, it is left behind, and drop gets
 // what it brings.
@@ -172,7 +180,7 @@ func wait[T any](t *Tier, ctx context.Context, run func() (T, error), drop func(
 	if err := ctx.Err(); err != nil {
 		return out, err
 	}
-	if !canLeave(ctx) || C.ct_redis_wait(t.handle, 0) == C.CT_ERR_RECURSION {
+	if ctx.Done() == nil || t.isRefused() {
 		return run()
 	}
 	type outcome struct {
@@ -235,13 +243,17 @@ func (t *Tier) Sync(ctx context.Context) error {
 // the server, or the server does not allow it.
 func (t *Tier) Get(ctx context.Context, key string) (value cachetools.Value, err error) {
 	defer runtime.KeepAlive(t)
-	out := C.get(t.handle, t.ifNear(ctx), key)
-	if out.status != C.CT_PENDING {
-		err = t.value(out, &value)
+	if err := ctx.Err(); err != nil {
 		return value, err
 	}
+	if ctx.Done() != nil {
+		if out := C.get_near(t.handle, t.nearCache(), key); out.status != C.CT_MISS {
+			err = t.value(out, &value)
+			return value, err
+		}
+	}
 	return wait(t, ctx, func() (value cachetools.Value, err error) {
-		err = t.value(C.get(t.handle, nil, key), &value)
+		err = t.value(C.get(t.handle, key), &value)
 		return value, err
 	}, release)
 }
@@ -251,18 +263,27 @@ func release(value cachetools.Value) { value.Release() }
 // GetAppend is Get, but appends the value to a buffer, and grows the buffer if needed.
 func (t *Tier) GetAppend(ctx context.Context, buffer []byte, key string) ([]byte, error) {
 	defer runtime.KeepAlive(t)
+	if err := ctx.Err(); err != nil {
+		return buffer, err
+	}
 	for {
 		room := buffer[len(buffer):cap(buffer)]
-		out := C.get_copy(t.handle, t.ifNear(ctx), key, data(room), C.size_t(len(room)))
+		var out C.ct_go_size
+		if ctx.Done() == nil {
+			out = C.get_copy(t.handle, key, data(room), C.size_t(len(room)))
+		} else {
+			out = C.get_copy_near(t.handle, t.nearCache(), key, data(room), C.size_t(len(room)))
+			if out.status == C.CT_MISS { // a call that is left behind must not write to the buffer
+				value, err := t.Get(ctx, key)
+				defer value.Release()
+				return append(buffer, value.Bytes()...), err
+			}
+		}
 		switch out.status {
 		case C.CT_OK:
 			return buffer[:len(buffer)+int(out.size)], nil
 		case C.CT_ERR_BUFFER:
 			buffer = append(buffer, make([]byte, out.size)...)[:len(buffer)]
-		case C.CT_PENDING: // a call that is left behind must not write to the buffer
-			value, err := t.Get(ctx, key)
-			defer value.Release()
-			return append(buffer, value.Bytes()...), err
 		default:
 			return buffer, t.check(out.status)
 		}
@@ -317,7 +338,8 @@ func (t *Tier) GetMany(ctx context.Context, keys []string) (
 // near for Options.OfflineTTL.
 //
 // Of the result, TTL, Deadline and Discard do not reach the server. To load a key within its own load
-// is ErrRecursion, if the context is the one that load got.
+// is ErrRecursion, if the context is the one that load got; such a call does not end with its context,
+// so that it can be told when it would wait for itself.
 func (t *Tier) GetOrLoad(ctx context.Context, key string,
 	load func(ctx context.Context, key []byte, result *cachetools.Result) error) (
 	cachetools.Value, error) {
@@ -336,20 +358,20 @@ func (t *Tier) GetOrLoadTTL(ctx context.Context, key string, ttl time.Duration,
 	if err := ctx.Err(); err != nil {
 		return value, err
 	}
-	get := func(near *C.ct_cache) func(unsafe.Pointer, uintptr, any) error {
-		return func(loader unsafe.Pointer, userData uintptr, into any) error {
-			out := C.get_or_load(t.handle, near, key, ticks(ttl), loader, C.uintptr_t(userData))
-			return t.value(out, into.(*cachetools.Value))
+	var left *sync.WaitGroup
+	if ctx.Done() != nil {
+		if out := C.get_near(t.handle, t.nearCache(), key); out.status != C.CT_MISS {
+			err = t.value(out, &value)
+			return value, err
+		}
+		if !shared.IsLoading(ctx) && !t.isRefused() {
+			left = &t.left
 		}
 	}
-	if near := t.ifNear(ctx); near != nil {
-		err = shared.Load(ctx, load, nil, get(near), &value)
-		if err == cachetools.Status(C.CT_PENDING) {
-			err = shared.Load(ctx, load, &t.left, get(nil), &value)
-		}
-	} else {
-		err = shared.Load(ctx, load, nil, get(nil), &value)
-	}
+	err = shared.Load(ctx, load, left, func(loader unsafe.Pointer, userData uintptr, into any) error {
+		out := C.get_or_load(t.handle, key, ticks(ttl), loader, C.uintptr_t(userData))
+		return t.value(out, into.(*cachetools.Value))
+	}, &value)
 	return value, err
 }
 
@@ -371,7 +393,7 @@ func (t *Tier) SetTTL(ctx context.Context, key string, value []byte, ttl time.Du
 	if ttl < 0 {
 		return cachetools.ErrInvalid
 	}
-	if canLeave(ctx) {
+	if ctx.Done() != nil { // what is left behind reads it later
 		value = append([]byte(nil), value...)
 	}
 	return t.do(ctx, func() C.ct_status {

@@ -113,6 +113,18 @@ func (s *server) kill() {
 	}
 }
 
+func (s *server) freeze() {
+	s.t.Helper()
+	must(s.t, s.command.Process.Signal(syscall.SIGSTOP))
+	s.t.Cleanup(s.thaw) // before it ends
+}
+
+func (s *server) thaw() {
+	if s.command != nil {
+		s.command.Process.Signal(syscall.SIGCONT)
+	}
+}
+
 func (s *server) address() string { return fmt.Sprint("127.0.0.1:", s.port) }
 
 // ask sends a command, as any other program, and returns the reply: its first line, or a string

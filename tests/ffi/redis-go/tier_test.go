@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -257,48 +256,108 @@ func TestLifetimeOfALoadReachesTheServer(t *testing.T) {
 	expectError(t, cachetools.ErrInvalid, err)
 }
 
+// calls are all that take a context, for a key.
+var calls = []func(ctx context.Context, tier *redis.Tier, key string) error{
+	func(ctx context.Context, tier *redis.Tier, key string) error {
+		_, err := tier.Get(ctx, key)
+		return err
+	},
+	func(ctx context.Context, tier *redis.Tier, key string) error {
+		_, err := tier.GetAppend(ctx, nil, key)
+		return err
+	},
+	func(ctx context.Context, tier *redis.Tier, key string) error {
+		_, err := tier.GetOrLoad(ctx, key, brings("loaded"))
+		return err
+	},
+	func(ctx context.Context, tier *redis.Tier, key string) error {
+		_, _, err := tier.GetMany(ctx, []string{"near", key})
+		return err
+	},
+	func(ctx context.Context, tier *redis.Tier, key string) error {
+		return tier.Set(ctx, key, []byte("new"))
+	},
+	func(ctx context.Context, tier *redis.Tier, key string) error { return tier.Delete(ctx, key) },
+	func(ctx context.Context, tier *redis.Tier, key string) error { return tier.Sync(ctx) },
+}
+
 func TestCallsEndWithTheirContexts(t *testing.T) {
 	server := startServer(t)
 	tier := server.tier(redis.Options{MaxStale: time.Minute, Timeout: time.Second})
 	must(t, tier.Set(background, "near", []byte("value")))
-	must(t, server.command.Process.Signal(syscall.SIGSTOP))
-	defer func() { server.command.Process.Signal(syscall.SIGCONT) }()
-	over, cancel := context.WithCancel(background)
-	cancel()
-	for name, ctx := range map[string]func() (context.Context, context.CancelFunc){
-		"before": func() (context.Context, context.CancelFunc) { return over, func() {} },
-		"during": func() (context.Context, context.CancelFunc) {
-			return context.WithTimeout(background, time.Millisecond)
-		},
-	} {
-		for i, call := range []func(ctx context.Context) error{
-			func(ctx context.Context) error { _, err := tier.Get(ctx, "key"); return err },
-			func(ctx context.Context) error { _, err := tier.GetAppend(ctx, nil, "key"); return err },
-			func(ctx context.Context) error {
-				_, _, err := tier.GetMany(ctx, []string{"near", "key"})
-				return err
-			},
-			func(ctx context.Context) error {
-				_, err := tier.GetOrLoad(ctx, "key", brings("loaded"))
-				return err
-			},
-			func(ctx context.Context) error { return tier.Set(ctx, "key", []byte("value")) },
-			func(ctx context.Context) error { return tier.Delete(ctx, "key") },
-			func(ctx context.Context) error { return tier.Sync(ctx) },
-		} {
-			ctx, cancel := ctx()
-			if err := call(ctx); !errors.Is(err, context.Canceled) &&
-				!errors.Is(err, context.DeadlineExceeded) {
-				t.Error(name, i, err)
-			}
-			cancel()
+	server.freeze()
+	for i, call := range calls {
+		ctx, cancel := context.WithTimeout(background, time.Millisecond)
+		if err := call(ctx, tier, "key"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(i, err)
 		}
+		cancel()
 	}
 	waits, cancel := context.WithTimeout(background, long)
 	defer cancel()
-	value, err := tier.Get(waits, "near") // which waits for nobody
+	for _, read := range calls[:3] {
+		must(t, read(waits, tier, "near")) // which waits for nobody
+	}
+}
+
+func TestCallsWithContextsThatAreDoneDoNothing(t *testing.T) {
+	server := startServer(t)
+	tier := server.tier(redis.Options{})
+	must(t, tier.Set(background, "near", []byte("value")))
+	done, cancel := context.WithCancel(background)
+	cancel()
+	for i, call := range append(calls, func(ctx context.Context, tier *redis.Tier, _ string) error {
+		return tier.Wait(ctx)
+	}) {
+		if err := call(done, tier, "near"); err != context.Canceled {
+			t.Error(i, err)
+		}
+	}
+	reads(t, tier, "near", "value")
+	expect(t, "$"+stored("value"), server.ask("GET", "t:near"))
+}
+
+// A read of what is near waited for the server while nothing proved that near was right, and did not
+// look at its context.
+func TestReadsOfWhatIsNearEndWithTheirContextsWhenTheServerMustBeAsked(t *testing.T) {
+	server := startServer(t)
+	options := redis.Options{Flags: redis.NoThread, MaxStale: time.Second}
+	var tiers []*redis.Tier
+	for range calls[:3] {
+		tier := server.tier(options)
+		must(t, tier.Set(background, "key", []byte("value")))
+		tiers = append(tiers, tier)
+	}
+	server.freeze()
+	until(t, func() bool { // as no tier is served
+		last, err := tiers[2].Stats()
+		must(t, err)
+		return last.ProofAge > options.MaxStale
+	})
+	for i, tier := range tiers {
+		expect(t, true, tier.Near().Contains("key"))
+		ctx, cancel := context.WithTimeout(background, time.Millisecond)
+		expectError(t, context.DeadlineExceeded, calls[i](ctx, tier, "key"))
+		cancel()
+	}
+}
+
+func TestCallsOfALoaderEndWithItsContext(t *testing.T) {
+	server := startServer(t)
+	tier := server.tier(redis.Options{MaxStale: time.Minute, Timeout: time.Second})
+	var within error
+	value, err := tier.GetOrLoad(background, "key",
+		func(ctx context.Context, _ []byte, result *cachetools.Result) error {
+			server.freeze()
+			defer server.thaw()
+			soon, cancel := context.WithTimeout(ctx, time.Millisecond)
+			defer cancel()
+			_, within = tier.Get(soon, "other")
+			return result.Set([]byte("value"))
+		})
 	must(t, err)
 	value.Release()
+	expectError(t, context.DeadlineExceeded, within)
 }
 
 func TestTierWithoutAThreadIsServedBySteps(t *testing.T) {

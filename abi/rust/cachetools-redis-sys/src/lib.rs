@@ -187,6 +187,8 @@ extern "C" {
         user_data: *mut c_void,
         out: *mut ct_value,
     ) -> ct_status;
+    /// Returns whether near can be relied on at present, so that a read of what is near asks nobody.
+    pub fn ct_redis_is_fresh(tier: *const ct_redis) -> bool;
     /// Stores a value on the server and near. All processes drop theirs.
     pub fn ct_redis_set(
         tier: *mut ct_redis,
