@@ -31,7 +31,8 @@
  * STALENESS. No read returns CT_OK with a value that had been replaced on the server, and the
  * replacement acknowledged to whoever wrote it, more than max_stale before the read began. This
  * holds while the network is cut, and while the server or this process is stopped. The time while
- * the machine is suspended does not count, as the monotonic clock stands still. What a loader
+ * the machine is suspended does not count, as the monotonic clock stands still. A call that finds
+ * no proof of this asks the server first, which costs one more round trip. What a loader
  * brings while the server cannot be reached is as old as its load, and serves for offline_ttl.
  *
  * NEAR. From ct_redis_open to ct_redis_close the near cache belongs to the tier, which clears it at
@@ -162,7 +163,8 @@ CT_API ct_status ct_redis_open(const ct_redis_options *options, ct_redis **out);
  *
  * After a fork the child may do nothing else with the tier, and this leaves the connection to the
  * parent, and near as it is. Any other call in the child returns CT_ERR_UNSUPPORTED, or goes on to
- * read what is near for max_stale at most.
+ * read what is near for max_stale at most. As of any cache, that may wait for ever if another thread
+ * was inside a call of near at the moment of the fork, and the tier's own may have been.
  *
  * @param tier  NULL does nothing
  *
@@ -344,7 +346,8 @@ CT_API ct_status ct_redis_step(ct_redis *tier);
 /* ---- Statistics of a tier -------------------------------------------------------------------- */
 
 /** What has happened. Hits near are counted by the near cache: see ct_cache_stats. There a read that
- *  goes on to the server counts as two misses, but for ct_redis_get_many. */
+ *  finds no value near counts as two misses, whether it goes on to the server or near remembers that
+ *  there is no value; in ct_redis_get_many, and while near is not fresh, as one. */
 typedef struct ct_redis_counters {
   size_t struct_size;     /**< sizeof(ct_redis_counters), set by the caller */
   uint64_t server_hits;   /**< values, or that there is none, found on the server */

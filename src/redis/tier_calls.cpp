@@ -49,8 +49,10 @@ ct_status Tier::check_thread() const {
   return serves_here() ? CT_ERR_RECURSION : CT_OK;
 }
 
-// Waits until near may be looked into: there is a proof that is young enough, or younger than this
-// call; or the server cannot be reached.
+// Waits until near may be looked into. That is so if the gate is open; or if a ping that was sent
+// during this call is answered, even if the gate has shut again since; or, which is kOffline, if the
+// server cannot be reached: then near has forgotten what it had. CT_ERR_IO says that the time was over
+// before any of these was known.
 ct_status Tier::view(uint64_t deadline, View *out) {
   *out = View::kOnline;
   while (!gate_is_open()) {

@@ -449,21 +449,23 @@ ONLINE_TEST(a_failed_load_gives_the_lease_back) {
   assert_int_equal(2, from.calls);
 }
 
+static void begin_negative(tier *it) {
+  ct_redis_options options;
+  tier_options(it, redis.port, 100, &options);
+  ct_cache_free(it->near);
+  ct_options near = CT_OPTIONS_INIT;
+  near.maxsize = 100;
+  near.negative_ttl = CT_SECONDS(30);
+  EXPECT(CT_OK, ct_cache_new_with(&near, &it->near));
+  options.near = it->near;
+  tier_open(it, &options);
+  EXPECT(CT_OK, ct_redis_wait(it->redis, CT_SECONDS(10)));
+}
+
 TEST(that_there_is_no_value_is_remembered_on_the_server) {
   begin();
   tier its[2];
-  for (int i = 0; i < 2; i++) {
-    ct_redis_options options;
-    tier_options(&its[i], redis.port, 100, &options);
-    ct_cache_free(its[i].near);
-    ct_options near = CT_OPTIONS_INIT;
-    near.maxsize = 100;
-    near.negative_ttl = CT_SECONDS(30);
-    EXPECT(CT_OK, ct_cache_new_with(&near, &its[i].near));
-    options.near = its[i].near;
-    tier_open(&its[i], &options);
-    EXPECT(CT_OK, ct_redis_wait(its[i].redis, CT_SECONDS(10)));
-  }
+  for (int i = 0; i < 2; i++) begin_negative(&its[i]);
   source from = {.status = CT_MISS};
   for (int i = 0; i < 4; i++) {
     EXPECT(CT_MISS,
@@ -478,6 +480,38 @@ TEST(that_there_is_no_value_is_remembered_on_the_server) {
   reads(&its[1], "k", "new");
   reads(&its[0], "k", "new");
   for (int i = 0; i < 2; i++) tier_close(&its[i]);
+}
+
+static uint64_t misses_near(tier *it) {
+  ct_stats stats = CT_STATS_INIT;
+  ct_cache_stats(it->near, &stats);
+  return stats.misses;
+}
+
+TEST(a_read_that_finds_nothing_near_counts_as_two_misses_there) {
+  begin();
+  tier it;
+  begin_negative(&it);
+  EXPECT(CT_OK, ct_redis_sync(it.redis)); /* so that near is fresh */
+  source from = {.status = CT_MISS};
+  EXPECT(CT_MISS, ct_redis_get(it.redis, "k", 1, NULL));
+  assert_int_equal(2, misses_near(&it));
+  EXPECT(CT_MISS, ct_redis_get_or_load(it.redis, "k", 1, 0, load_from_source, &from, NULL));
+  assert_int_equal(4, misses_near(&it));
+  /* Now it is remembered. */
+  const uint64_t asked = tier_stats(&it).server_misses;
+  EXPECT(CT_MISS, ct_redis_get(it.redis, "k", 1, NULL));
+  EXPECT(CT_MISS, ct_redis_get_or_load(it.redis, "k", 1, 0, load_from_source, &from, NULL));
+  assert_int_equal(8, misses_near(&it));
+  const ct_bytes many = {"k", 1};
+  ct_value value;
+  ct_status status;
+  EXPECT(CT_OK, ct_redis_get_many(it.redis, &many, 1, &value, &status));
+  assert_int_equal(CT_MISS, status);
+  assert_int_equal(9, misses_near(&it));
+  assert_int_equal(asked, tier_stats(&it).server_misses);
+  assert_int_equal(1, from.calls);
+  tier_close(&it);
 }
 
 static ct_status load_recursively(void *self, const void *key, size_t key_size, ct_result *result) {
