@@ -349,8 +349,8 @@ check_all() {
     UBSAN_OPTIONS=halt_on_error=1 run_tests "Tests" "$work/address" --timeout-multiplier 5 \
       --no-suite redis
     UBSAN_OPTIONS=halt_on_error=1 run_tests "Tests of the second tier" "$work/address" \
-      --timeout-multiplier 5 redis_calls_redis redis_offline_redis redis_cut_redis \
-      redis_fuzz_reader_corpus redis_fuzz_tier_corpus redis_options
+      --timeout-multiplier 5 redis_calls_redis redis_offline_redis redis_cut_redis redis_options \
+      redis_tier redis_simulated redis_fuzz_reader_corpus redis_fuzz_tier_corpus
     if [ $fuzz = true ]; then check "Fuzzing, half a minute each" fuzz_all || true; fi
   fi
 
@@ -360,7 +360,7 @@ check_all() {
     wrapper=
     if setarch "$(uname -m)" -R true 2>"$log"; then wrapper="setarch $(uname -m) -R"; fi
     run_tests "Tests of the second tier's threads" "$work/thread" --timeout-multiplier 5 \
-      ${wrapper:+--wrapper "$wrapper"} redis_calls_redis redis_offline_redis
+      ${wrapper:+--wrapper "$wrapper"} redis_calls_redis redis_offline_redis redis_failures_redis
     CT_MODEL_STEPS=100000 run_tests "Tests of threads, short model test" "$work/thread" \
       --timeout-multiplier 5 ${wrapper:+--wrapper "$wrapper"} --suite threads --suite model
   fi
@@ -368,6 +368,8 @@ check_all() {
   CT_CONTRACT_SHARE=5 run_tests "A fifth of the contract with Valgrind" "$work/gcc" \
     --setup valgrind --suite contract
   run_tests "The page heap with Valgrind" "$work/gcc" --setup valgrind page_heap
+  run_tests "The second tier with Valgrind" "$work/gcc" --setup valgrind \
+    redis_options redis_tier redis_calls_redis
   CT_MODEL_STEPS=10000000 run_tests "Long model test" "$work/gcc" --timeout-multiplier 5 \
     --suite model
 

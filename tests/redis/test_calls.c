@@ -785,7 +785,9 @@ ONLINE_TEST(a_child_can_only_close) {
     sleep_ms(1100);
     good &= ct_redis_get(it->redis, "k", 1, NULL) == CT_ERR_UNSUPPORTED;
     ct_redis_close(it->redis);
-    _exit(good ? 0 : 1);
+    /* Not by _exit, at which Valgrind takes what is the parent's for leaked. */
+    execlp(good ? "true" : "false", "", (char *)NULL);
+    _exit(2);
   }
   int status;
   assert_int_equal(child, waitpid(child, &status, 0));
