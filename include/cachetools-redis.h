@@ -36,12 +36,13 @@
  * brings while the server cannot be reached is as old as its load, and serves for offline_ttl.
  *
  * NEAR. From ct_redis_open to ct_redis_close the near cache belongs to the tier, which clears it at
- * both ends. Read and write it through the tier alone (but see ct_redis_is_fresh). Its policy, maxsize, listener and statistics
- * are yours, as are stale, retry, negative_ttl and jitter: they mean the same for the tier, which
- * has no such options of its own. negative_ttl also makes the server remember for all processes that
- * there is no value, jitter is taken off the lifetimes that options.ttl gives, and with stale the
- * server keeps a value for that much longer, during which each process that asks loads a new one.
- * That one is stored if nobody has written the key meanwhile, be it with the same old value.
+ * both ends. Read and write it through the tier alone (but see ct_redis_is_fresh). Its policy,
+ * maxsize, listener and statistics are yours, as are stale, retry, negative_ttl and jitter: they
+ * mean the same for the tier, which has no such options of its own. negative_ttl also makes the
+ * server remember for all processes that there is no value, jitter is taken off the lifetimes that
+ * options.ttl gives, and with stale the server keeps a value for that much longer, during which
+ * each process that asks loads a new one. That one is stored if nobody has written the key
+ * meanwhile, be it with the same old value.
  *
  * SERVER. The key there is prefix and key. The value is followed by a trailer of 8 bytes: kind
  * (0: a value, 1: remembered that there is none, 2: a lease, of 16 bytes that tell leases apart),

@@ -131,6 +131,15 @@ impl Tier {
         &self.open.near
     }
 
+    /// Returns whether near can be relied on at present, so that a read of what is near asks nobody.
+    /// What is found in [`near`](Self::near) right after is what the tier would have returned. It
+    /// takes no lock and makes no system call.
+    #[inline]
+    pub fn is_fresh(&self) -> bool {
+        // SAFETY: see above.
+        unsafe { sys::ct_redis_is_fresh(self.raw()) }
+    }
+
     /// Waits until the server is there, and returns whether it is.
     pub fn wait(&self, wait: Duration) -> Result<bool> {
         // SAFETY: see above.

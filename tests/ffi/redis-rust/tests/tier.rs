@@ -84,6 +84,14 @@ fn what_others_write_is_read() {
 }
 
 #[test]
+fn near_is_fresh_while_the_server_is_there() {
+    let server = Server::start();
+    assert!(online(server.builder().max_stale(Duration::from_secs(60))).is_fresh());
+    let alone = Server::absent().builder().open().unwrap();
+    assert!(!alone.is_fresh());
+}
+
+#[test]
 fn what_is_written_is_on_the_server_with_its_lifetime() {
     let server = Server::start();
     let (tier, mut peer) = (
