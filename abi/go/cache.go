@@ -141,7 +141,8 @@ func (c *Cache[K, V]) Set(key K, value V) error {
 // EntryOptions.Tags.
 func (c *Cache[K, V]) InvalidateTag(tag string) error { return c.in.InvalidateTag(tag) }
 
-// SetTTL is Set with a lifetime of its own.
+// SetTTL is Set with a lifetime of its own, such as 60 * time.Second. With one of 0 or less, or below
+// 1 ms by the default timer, it returns ErrNotStored: see EntryOptions.
 func (c *Cache[K, V]) SetTTL(key K, value V, ttl time.Duration) error {
 	return c.SetWith(key, value, EntryOptions{Flags: EntryTTL, TTL: ttl})
 }
@@ -302,7 +303,8 @@ func (c *Cache[K, V]) Memory() uint64 {
 // Resize sets another limit, then evicts until it holds.
 func (c *Cache[K, V]) Resize(maxsize uint64) error { return c.in.Resize(maxsize) }
 
-// SetLifetime gives an entry another lifetime, from now on. It returns ErrMiss if there is none.
+// SetLifetime gives an entry another lifetime, from now on; up to 0 ends it. It returns ErrMiss if
+// there is none.
 func (c *Cache[K, V]) SetLifetime(key K, ttl time.Duration) error {
 	return c.in.SetLifetime(c.keys.encode(key).string(), ttl)
 }

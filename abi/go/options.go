@@ -72,7 +72,7 @@ type Options[K, V any] struct {
 	Maxsize    uint64     // in units of weight; 0 is refused without KeepNothing
 	Shards     uint32     // 0 is 1: exact order; else a power of two. Many goroutines: 16
 	Flags      Flags
-	TTL        time.Duration // time to live from a write on; 0: none
+	TTL        time.Duration // time to live from a write on; 0: none; at least 1 ms, as all times here
 	TTI        time.Duration // time to idle from a use on; 0: none
 	Seed       uint64        // of hashing and RR; 0: random
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/clock.hpp"
 #include "base/options.hpp"
 #include "policy/policy.hpp"
 #include "table/entry.hpp"
@@ -36,6 +37,48 @@ const char *check_policy(const ct_options &options, ct_policy_ops *custom) {
   if (custom->on_insert == nullptr) return "custom: on_insert is required.";
   if (custom->on_remove == nullptr) return "custom: on_remove is required.";
   if (custom->victim == nullptr) return "custom: victim is required.";
+  return nullptr;
+}
+
+// A lifetime that the clock cannot measure was meant in another unit: 60 for a minute.
+const char *check_units(const ct_options &options, uint64_t shortest) {
+#define CT_CHECKED(field)                                                                      \
+  {                                                                                            \
+    options.field, #field                                                                      \
+        ": it is below 1 ms, for which CT_FLAG_PRECISE_CLOCK is needed; was CT_SECONDS meant?" \
+  }
+  const struct {
+    uint64_t time;
+    const char *problem;
+  } rows[] = {
+      CT_CHECKED(ttl),   CT_CHECKED(tti),          CT_CHECKED(refresh_ahead), CT_CHECKED(stale),
+      CT_CHECKED(retry), CT_CHECKED(negative_ttl), CT_CHECKED(jitter),
+  };
+  for (const auto &row : rows) {
+    if (row.time != 0 && row.time < shortest) return row.problem;
+  }
+  return nullptr;
+}
+
+const char *check_freshness(ct_options &options) {
+  const uint64_t shortest =
+      shortest_lifetime(options.timer, (options.flags & CT_FLAG_PRECISE_CLOCK) != 0);
+  if (const char *problem = check_units(options, shortest)) return problem;
+  if (options.ttl != 0 && options.refresh_ahead >= options.ttl) {
+    return "refresh_ahead: it is not below ttl.";
+  }
+  if (options.jitter != 0 && options.jitter >= options.ttl) return "jitter: it is not below ttl.";
+  // Otherwise some values would be renewed as soon as they are stored.
+  if (options.jitter != 0 && options.refresh_ahead >= options.ttl - options.jitter) {
+    return "refresh_ahead: together with jitter it is not below ttl.";
+  }
+  if (options.retry == 0 && (options.refresh_ahead != 0 || options.stale != 0)) {
+    const uint64_t whole = options.ttl != 0 ? options.ttl : options.refresh_ahead;
+    if (whole != 0) options.retry = std::max(whole / 10, shortest);
+  }
+  if (options.stale != 0 && options.retry == 0) {
+    return "retry: stale requires one above 0 where there is neither ttl nor refresh_ahead.";
+  }
   return nullptr;
 }
 
@@ -106,21 +149,7 @@ const char *check_options(const ct_options *given, CheckedOptions *out) {
       return "allocator: alloc and free are both required.";
     }
   }
-  if (options.ttl != 0 && options.refresh_ahead >= options.ttl) {
-    return "refresh_ahead: it is not below ttl.";
-  }
-  if (options.jitter != 0 && options.jitter >= options.ttl) return "jitter: it is not below ttl.";
-  // Otherwise some values would be renewed as soon as they are stored.
-  if (options.jitter != 0 && options.refresh_ahead >= options.ttl - options.jitter) {
-    return "refresh_ahead: together with jitter it is not below ttl.";
-  }
-  if (options.retry == 0 && (options.refresh_ahead != 0 || options.stale != 0)) {
-    const uint64_t whole = options.ttl != 0 ? options.ttl : options.refresh_ahead;
-    if (whole != 0) options.retry = std::max<uint64_t>(whole / 10, 1);
-  }
-  if (options.stale != 0 && options.retry == 0) {
-    return "retry: stale requires one above 0 where there is neither ttl nor refresh_ahead.";
-  }
+  if (const char *problem = check_freshness(options)) return problem;
   if (options.maxsize == 0 && (options.flags & CT_FLAG_KEEP_NOTHING) == 0) {
     return "maxsize: 0 keeps nothing, which CT_FLAG_KEEP_NOTHING says is meant.";
   }

@@ -178,8 +178,7 @@ void Cache::remember_miss(Flight &flight, Departed &gone) {
   if (status == CT_OK && !room.cover(weight)) status = gather(shard, weight, room, now, gone);
   Negative *negative = nullptr;
   if (status == CT_OK && room.cover(weight)) {
-    const uint64_t deadline = ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), ttl);
-    negative = Negatives::make(memory_, probe, deadline, weight);
+    negative = Negatives::make(memory_, probe, end_of(ttl, now), weight);
   }
   if (negative != nullptr && shard.remember(flight, negative, room, now)) return;
   if (negative != nullptr) Negatives::destroy(memory_, negative);

@@ -132,6 +132,7 @@ ct_options simple_cache(ct_policy policy, uint64_t ttl) {
   options.policy = policy;
   options.maxsize = 1;
   options.ttl = ttl;
+  options.timer = [](void *) { return uint64_t{0}; };  // the trace's, which counts what it likes
   return options;
 }
 

@@ -42,6 +42,8 @@ static const ct_allocator kAllocatorWithoutSize = {0, no_memory, free_nothing, N
 static const ct_allocator kAllocatorWithoutMemory = {sizeof(ct_allocator), no_memory, free_nothing,
                                                      NULL};
 
+static const uint64_t kMs = 1000000;
+
 #define OPTIONS(...) \
   { .struct_size = sizeof(ct_options), __VA_ARGS__ }
 
@@ -75,9 +77,9 @@ TEST(options_that_are_wrong_are_named) {
       {"flags", OPTIONS(.maxsize = 8, .flags = CT_FLAG_CURVE, .policy = CT_POLICY_CUSTOM,
                         .custom = &kQueue)},
       {"ttl", OPTIONS(.policy = CT_POLICY_TTL)},
-      {"ttl", OPTIONS(.policy = CT_POLICY_TTL, .tti = 5)},
+      {"ttl", OPTIONS(.policy = CT_POLICY_TTL, .tti = 5 * kMs)},
       {"ttu", OPTIONS(.policy = CT_POLICY_TLRU)},
-      {"ttu", OPTIONS(.policy = CT_POLICY_TLRU, .ttl = 5)},
+      {"ttu", OPTIONS(.policy = CT_POLICY_TLRU, .ttl = 5 * kMs)},
       {"custom", OPTIONS(.policy = CT_POLICY_CUSTOM)},
       {"custom", OPTIONS(.policy = CT_POLICY_CUSTOM, .custom = &kOpsWithoutInsert)},
       {"custom", OPTIONS(.policy = CT_POLICY_CUSTOM, .custom = &kOpsWithoutRemove)},
@@ -86,12 +88,13 @@ TEST(options_that_are_wrong_are_named) {
       {"allocator", OPTIONS(.allocator = &kAllocatorWithoutAlloc)},
       {"allocator", OPTIONS(.allocator = &kAllocatorWithoutFree)},
       {"allocator", OPTIONS(.allocator = &kAllocatorWithoutSize)},
-      {"refresh_ahead", OPTIONS(.maxsize = 8, .ttl = 5, .refresh_ahead = 5)},
-      {"refresh_ahead", OPTIONS(.maxsize = 8, .ttl = 5, .refresh_ahead = 2, .jitter = 3)},
-      {"jitter", OPTIONS(.maxsize = 8, .jitter = 1)},
-      {"jitter", OPTIONS(.maxsize = 8, .ttl = 5, .jitter = 5)},
-      {"retry", OPTIONS(.maxsize = 8, .stale = 5)},
-      {"retry", OPTIONS(.maxsize = 8, .tti = 5, .stale = 5)},
+      {"refresh_ahead", OPTIONS(.maxsize = 8, .ttl = 5 * kMs, .refresh_ahead = 5 * kMs)},
+      {"refresh_ahead",
+       OPTIONS(.maxsize = 8, .ttl = 5 * kMs, .refresh_ahead = 2 * kMs, .jitter = 3 * kMs)},
+      {"jitter", OPTIONS(.maxsize = 8, .jitter = 1 * kMs)},
+      {"jitter", OPTIONS(.maxsize = 8, .ttl = 5 * kMs, .jitter = 5 * kMs)},
+      {"retry", OPTIONS(.maxsize = 8, .stale = 5 * kMs)},
+      {"retry", OPTIONS(.maxsize = 8, .tti = 5 * kMs, .stale = 5 * kMs)},
       {"maxsize", CT_OPTIONS_INIT},
       {"maxsize", OPTIONS(.weight_kind = CT_WEIGHT_VALUE)},
       {"maxsize", OPTIONS(.flags = CT_FLAG_NO_STATS)},
@@ -114,10 +117,11 @@ TEST(options_that_are_right_make_a_cache) {
       OPTIONS(.flags = CT_FLAG_KEEP_NOTHING, .maxsize = 8),
       OPTIONS(.maxsize = CT_UNBOUNDED),
       OPTIONS(.maxsize = 8, .policy = CT_POLICY_MRU, .weight_kind = CT_WEIGHT_MEMORY),
-      OPTIONS(.maxsize = 8, .policy = CT_POLICY_TTL, .ttl = 1),
-      OPTIONS(.maxsize = 8, .ttl = 5, .refresh_ahead = 2, .jitter = 2, .stale = CT_NEVER),
-      OPTIONS(.maxsize = 8, .refresh_ahead = CT_NEVER, .stale = 5),
-      OPTIONS(.maxsize = 8, .tti = 5, .stale = 5, .retry = 1),
+      OPTIONS(.maxsize = 8, .policy = CT_POLICY_TTL, .ttl = 1 * kMs),
+      OPTIONS(.maxsize = 8, .ttl = 5 * kMs, .refresh_ahead = 2 * kMs, .jitter = 2 * kMs,
+              .stale = CT_NEVER),
+      OPTIONS(.maxsize = 8, .refresh_ahead = CT_NEVER, .stale = 5 * kMs),
+      OPTIONS(.maxsize = 8, .tti = 5 * kMs, .stale = 5 * kMs, .retry = 1 * kMs),
       OPTIONS(.maxsize = 8, .policy = CT_POLICY_TTL, .ttl = CT_NEVER),
       OPTIONS(.maxsize = 8, .policy = CT_POLICY_TLRU, .ttu = dead_on_arrival),
       OPTIONS(.maxsize = 8, .policy = CT_POLICY_RR, .seed = UINT64_MAX, .tti = CT_NEVER),
@@ -134,6 +138,64 @@ TEST(options_that_are_right_make_a_cache) {
     if (problem != NULL) fail_msg("row %zu: %s", i, problem);
     ct_cache_free(new_cache(&rows[i]));
   }
+}
+
+/* Each time of a cache, as a field of the options. */
+static const struct {
+  const char *name;
+  size_t offset;
+} kTimes[] = {
+    {"ttl", offsetof(ct_options, ttl)},
+    {"tti", offsetof(ct_options, tti)},
+    {"refresh_ahead", offsetof(ct_options, refresh_ahead)},
+    {"stale", offsetof(ct_options, stale)},
+    {"retry", offsetof(ct_options, retry)},
+    {"negative_ttl", offsetof(ct_options, negative_ttl)},
+    {"jitter", offsetof(ct_options, jitter)},
+};
+
+/* Returns what is wrong with that time. All else is right with it, if it is in ms. */
+static const char *problem_of_time(size_t number, uint64_t time, uint32_t flags,
+                                   ct_timer_fn timer) {
+  ct_options options = OPTIONS(.maxsize = 8, .flags = flags, .timer = timer);
+  options.ttl = 100 * kMs;
+  options.retry = 10 * kMs;
+  memcpy((char *)&options + kTimes[number].offset, &time, sizeof time);
+  return ct_options_problem(&options);
+}
+
+/* 60 is a minute in other libraries, and would be 60 ns here, which the coarse clock makes 8 ms. */
+TEST(time_below_1_ms_is_refused_by_its_name) {
+  const uint64_t times[] = {1, 60, 3600, kMs - 1};
+  for (size_t i = 0; i < COUNT_OF(kTimes); i++) {
+    for (size_t j = 0; j < COUNT_OF(times); j++) {
+      const char *problem = problem_of_time(i, times[j], 0, NULL);
+      if (problem == NULL) fail_msg("%s: time %zu", kTimes[i].name, j);
+      assert_int_equal(0, strncmp(problem, kTimes[i].name, strlen(kTimes[i].name)));
+      assert_non_null(strstr(problem, ": it is below 1 ms"));
+      assert_non_null(strstr(problem, "CT_SECONDS"));
+      if (strcmp("ttl", kTimes[i].name) == 0) continue; /* the others would not be below it */
+      assert_null(problem_of_time(i, times[j], CT_FLAG_PRECISE_CLOCK, NULL));
+      assert_null(problem_of_time(i, times[j], 0, manual_clock_read));
+    }
+    assert_null(problem_of_time(i, kMs, 0, NULL));
+  }
+}
+
+TEST(ttl_below_1_ms_takes_a_clock_that_can_measure_it) {
+  const ct_options precise = OPTIONS(.maxsize = 8, .ttl = 60, .flags = CT_FLAG_PRECISE_CLOCK);
+  const ct_options own = OPTIONS(.maxsize = 8, .ttl = 60, .timer = manual_clock_read);
+  assert_null(ct_options_problem(&precise));
+  assert_null(ct_options_problem(&own));
+}
+
+TEST(retry_by_default_is_one_that_may_be_asked_for) {
+  ct_cache *cache = cache_of(.maxsize = 8, .ttl = 5 * kMs, .stale = 5 * kMs);
+  ct_options options = CT_OPTIONS_INIT;
+  assert_status(CT_OK, ct_cache_options(cache, &options));
+  assert_int_equal(kMs, options.retry);
+  assert_null(ct_options_problem(&options));
+  ct_cache_free(cache);
 }
 
 /* What ct_cache_options returns makes another cache, whatever became of the limit. */

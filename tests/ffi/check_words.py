@@ -31,7 +31,7 @@ TABLES = {
 def sentences(checkout):
     for path in SOURCES:
         text = (checkout / path).read_text()
-        yield from re.findall(r'"[a-z_, ]+: (?:[^"\\]|\\.)*"', text)
+        yield from re.findall(r'"[a-z_, ]*: (?:[^"\\]|\\.)*"', text)
 
 
 def names(sentence):

@@ -273,6 +273,19 @@ static void draw_freshness(ct_options *o) {
   if (one_in(4)) o->jitter = draw_below_ttl(o);
 }
 
+/* The shortest time that the cache can measure. */
+static uint64_t shortest(const ct_options *o) {
+  return o->timer == NULL && (o->flags & CT_FLAG_PRECISE_CLOCK) == 0 ? 1000000 : 1;
+}
+
+static bool can_measure(const ct_options *o) {
+  const uint64_t times[] = {o->ttl,   o->tti,          o->refresh_ahead, o->stale,
+                            o->retry, o->negative_ttl, o->jitter};
+  for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+    if (times[i] != 0 && times[i] < shortest(o)) return false;
+  return true;
+}
+
 static bool may_be_fresh(const ct_options *o) {
   if (o->ttl != 0 && o->refresh_ahead >= o->ttl) return false;
   if (o->jitter != 0 && (o->jitter >= o->ttl || o->refresh_ahead >= o->ttl - o->jitter))
@@ -317,7 +330,7 @@ static drawn draw_options(void) {
   if ((o.flags & CT_FLAG_CURVE) != 0 &&
       ((o.flags & CT_FLAG_NO_STATS) != 0 || o.policy == CT_POLICY_CUSTOM))
     d.is_right = false;
-  if (!may_be_fresh(&o)) d.is_right = false;
+  if (!may_be_fresh(&o) || !can_measure(&o)) d.is_right = false;
   if (o.policy == CT_POLICY_TTL && o.ttl == 0) d.is_right = false;
   if (o.policy == CT_POLICY_TLRU && o.ttu == NULL) d.is_right = false;
   if (o.policy == CT_POLICY_CUSTOM && (o.custom == NULL || !custom_is_right)) d.is_right = false;
@@ -798,11 +811,11 @@ static void use(ct_cache *cache) {
 
 /* ---- Caches and memos ----------------------------------------------------------------------- */
 
-/* A tenth of the lifetime, unless it was asked for. */
+/* A tenth of the lifetime if that can be measured, unless it was asked for. */
 static uint64_t retry_of(const ct_options *o) {
   if (o->retry != 0 || (o->refresh_ahead == 0 && o->stale == 0)) return o->retry;
   const uint64_t whole = o->ttl != 0 ? o->ttl : o->refresh_ahead;
-  return whole < 10 ? 1 : whole / 10;
+  return whole / 10 < shortest(o) ? shortest(o) : whole / 10;
 }
 
 static void require_in_force(ct_cache *cache) {

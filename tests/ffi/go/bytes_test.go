@@ -126,12 +126,16 @@ func TestWrongOptionsAreExplained(t *testing.T) {
 		{"Flags: one of them is not known.", ByteOptions{Flags: 1 << 31}},
 		{"Flags: Curve needs the counts that NoStats leaves out.", ByteOptions{Flags: Curve | NoStats}},
 		{"Flags: Curve knows no CUSTOM.", ByteOptions{Flags: Curve, Policy: CUSTOM, NewEvictor: evictor}},
-		{"RefreshAhead: it is not below TTL.", ByteOptions{TTL: 5, RefreshAhead: 5}},
-		{"Jitter: it is not below TTL.", ByteOptions{TTL: 5, Jitter: 5}},
+		{"TTL: it is below 1 ms, for which PreciseClock is needed; was time.Second meant?",
+			ByteOptions{TTL: 60}},
+		{"NegativeTTL: it is below 1 ms, for which PreciseClock is needed; was time.Second meant?",
+			ByteOptions{NegativeTTL: 60}},
+		{"RefreshAhead: it is not below TTL.", ByteOptions{TTL: time.Minute, RefreshAhead: time.Minute}},
+		{"Jitter: it is not below TTL.", ByteOptions{TTL: time.Minute, Jitter: time.Minute}},
 		{"RefreshAhead: together with Jitter it is not below TTL.",
-			ByteOptions{TTL: 9, Jitter: 5, RefreshAhead: 4}},
+			ByteOptions{TTL: 9 * time.Second, Jitter: 5 * time.Second, RefreshAhead: 4 * time.Second}},
 		{"Retry: Stale requires one above 0 where there is neither TTL nor RefreshAhead.",
-			ByteOptions{Stale: 5}},
+			ByteOptions{Stale: time.Minute}},
 	} {
 		if it.problem[:1] != "M" {
 			it.options.Maxsize = 10
@@ -155,6 +159,19 @@ func TestWrongOptionsAreExplained(t *testing.T) {
 	expect(t, "", ByteOptions{Flags: KeepNothing}.Problem())
 	_, err := NewBytes(LRU, 0)
 	expectError(t, ErrInvalid, err)
+}
+
+func TestALifetimeThatIsOverIsNone(t *testing.T) {
+	cache := lru(t, 10)
+	for _, ttl := range []time.Duration{0, -time.Hour, 60, time.Millisecond - 1} {
+		expectError(t, nil, cache.Set("a", nil))
+		expectError(t, ErrNotStored, cache.SetTTL("a", nil, ttl))
+		expect(t, false, cache.Contains("a"))
+		expectError(t, nil, cache.Set("a", nil))
+		expectError(t, nil, cache.SetLifetime("a", ttl))
+		expect(t, false, cache.Contains("a"))
+	}
+	expectError(t, nil, cache.SetTTL("a", nil, time.Millisecond))
 }
 
 func TestOptionsInForceAreTold(t *testing.T) {

@@ -830,6 +830,7 @@ const freshness = ct.Options{
 
 test "options of freshness are told" {
     var options = freshness;
+    options.precise_clock = true;
     options.jitter = .{ .ns = 7 };
     const cache = try Cache.initWith(options, {});
     defer cache.deinit();

@@ -7,13 +7,15 @@ use std::fmt;
 pub struct Problem(&'static str);
 
 /// Names of the header, and of this crate. Those that are the same in both are left out.
-const NAMES: [(&str, &str); 10] = [
+const NAMES: [(&str, &str); 12] = [
     ("CT_FLAG_CURVE", "curve()"),
     ("CT_FLAG_KEEP_NOTHING", "keep_nothing()"),
     ("CT_FLAG_NO_STATS", "without_stats()"),
+    ("CT_FLAG_PRECISE_CLOCK", "precise_clock()"),
     ("CT_POLICY_CUSTOM", "Policy::Custom"),
     ("CT_POLICY_TLRU", "Policy::Tlru"),
     ("CT_POLICY_TTL", "Policy::Ttl"),
+    ("CT_SECONDS", "Duration::from_secs"),
     ("ct_policy", "Policy"),
     ("ct_weight_kind", "WeightKind"),
     ("flags", "options"),

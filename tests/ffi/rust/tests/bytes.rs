@@ -37,7 +37,12 @@ fn wrong_options_are_explained() {
     let builder = || ByteCache::builder(Policy::Lru, 10);
     let custom = |_| -> Box<dyn EvictionPolicy> { unreachable!() };
     let of = |policy| ByteCache::builder(policy, 10);
+    let seconds = Duration::from_secs;
     let wrong = [
+        (
+            builder().ttl(ns(60)),
+            "ttl: it is below 1 ms, for which precise_clock() is needed; was Duration::from_secs meant?",
+        ),
         (of(Policy::Ttl), "ttl: Policy::Ttl requires one above 0."),
         (of(Policy::Tlru), "time_to_use: Policy::Tlru requires one."),
         (of(Policy::Custom), "custom: Policy::Custom requires it."),
@@ -54,16 +59,16 @@ fn wrong_options_are_explained() {
             "options: curve() knows no Policy::Custom.",
         ),
         (
-            builder().ttl(ns(5)).refresh_ahead(ns(5)),
+            builder().ttl(seconds(5)).refresh_ahead(seconds(5)),
             "refresh_ahead: it is not below ttl.",
         ),
-        (builder().jitter(ns(5)), "jitter: it is not below ttl."),
+        (builder().jitter(seconds(5)), "jitter: it is not below ttl."),
         (
-            builder().ttl(ns(9)).jitter(ns(5)).refresh_ahead(ns(4)),
+            builder().ttl(seconds(9)).jitter(seconds(5)).refresh_ahead(seconds(4)),
             "refresh_ahead: together with jitter it is not below ttl.",
         ),
         (
-            builder().stale(ns(5)),
+            builder().stale(seconds(5)),
             "retry: stale requires one above 0 where there is neither ttl nor refresh_ahead.",
         ),
         (

@@ -221,6 +221,7 @@ fn options_of_freshness_are_those_in_force() {
     assert_eq!((ns(20), ns(50), ns(5)), times);
     assert_eq!(ns(10), options.retry); // a tenth of the ttl
     let refused = ByteCache::builder(Policy::Lru, 10)
+        .precise_clock()
         .refresh_ahead(ns(20))
         .ttl(ns(20));
     assert!(refused
