@@ -104,7 +104,8 @@ typedef struct ct_redis_options {
                          * without refresh_ahead; a single-threaded one needs CT_REDIS_NO_THREAD */
   const void *prefix;   /**< of every key on the server. Access control must allow all of it */
   size_t prefix_size;   /**< in bytes, below 65536 */
-  uint64_t ttl;         /**< lifetime on the server, in ns; 0 or CT_NEVER: none */
+  uint64_t ttl;         /**< lifetime on the server, in ns, at least 1 ms, as the next two; 0 or
+                         * CT_NEVER: none */
   uint64_t near_ttl;    /**< longest lifetime in near, in ns; 0: the ttl of near, if it has one */
   uint64_t offline_ttl; /**< lifetime in near of what is loaded while the server cannot be reached,
                          * in ns from the beginning of the load; 0: max_stale */

@@ -170,6 +170,12 @@ const char *Settings::read(const ct_redis_options *options) {
   lease = or_else(given.lease, 10 * kSecond);
   max_value = or_else(given.max_value, uint64_t{16} << 20);
   max_pending = or_else(given.max_pending, uint64_t{64} << 20);
+  // Such a lifetime was meant in another unit: 60 for a minute.
+  for (const uint64_t lifetime : {given.ttl, given.near_ttl, given.offline_ttl}) {
+    if (lifetime != 0 && lifetime < kMillisecond) {
+      return "ttl, near_ttl or offline_ttl is less than 1 ms: CT_SECONDS(60) is a minute";
+    }
+  }
   if (max_stale < 50 * kMillisecond) return "max_stale is less than 50 ms";
   if (lease < kMillisecond) return "lease is less than 1 ms";
   if (max_value > kLargestValue) return "max_value is more than 256 MiB";

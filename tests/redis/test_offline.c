@@ -67,6 +67,7 @@ static void begin(tier *it, seen *events, uint64_t stale) {
     ct_options near = CT_OPTIONS_INIT;
     near.maxsize = 100;
     near.stale = stale;
+    near.flags = CT_FLAG_PRECISE_CLOCK; /* which allows the next */
     near.retry = 1;
     EXPECT(CT_OK, ct_cache_new_with(&near, &it->near));
     options.near = it->near;

@@ -111,6 +111,14 @@ OPTIONS_TEST(each_field_is_checked) {
   it->options.max_stale = CT_MILLISECONDS(49);
   refused(it, "max_stale");
   it->options.max_stale = CT_MILLISECONDS(50);
+  uint64_t *const lifetimes[] = {&it->options.ttl, &it->options.near_ttl, &it->options.offline_ttl};
+  for (size_t i = 0; i < COUNT_OF(lifetimes); i++) {
+    *lifetimes[i] = 60; /* for a minute */
+    refused(it, "ttl");
+    *lifetimes[i] = CT_MILLISECONDS(1);
+    assert_null(ct_redis_problem(&it->options));
+    *lifetimes[i] = 0;
+  }
   it->options.lease = 999999;
   refused(it, "lease");
   it->options.lease = 0;
@@ -164,7 +172,7 @@ OPTIONS_TEST(some_caches_cannot_be_near) {
   options.user_data = &clock;
   refuses_near(it, &options);
   options.timer = NULL;
-  options.ttl = 100;
-  options.refresh_ahead = 10;
+  options.ttl = CT_SECONDS(100);
+  options.refresh_ahead = CT_SECONDS(10);
   refuses_near(it, &options);
 }
