@@ -45,8 +45,11 @@
  *           throws, the value is not kept. If a listener throws, the call is done all the same, and
  *           has taken effect. A timer or choice must not throw, nor may callbacks of a call that
  *           was made in C (on native()): that ends the program (std::terminate).
- * Time.     std::chrono throughout. Deadlines are of std::chrono::steady_clock, unless a timer of
- *           yours counts otherwise.
+ * Time.     std::chrono throughout. A time that nanoseconds do not hold, such as hours::max(), has no
+ *           end. In the options of a cache 0 is none, and less is refused. A lifetime of one entry
+ *           that is 0 or less is over at once, so that you may pass what remains of one: the value
+ *           is not kept. Deadlines are of std::chrono::steady_clock, unless a timer of yours counts
+ *           otherwise.
  * Owners.   They can be moved, not copied. One that was moved from owns nothing; it may be
  *           destroyed and assigned to, nothing else.
  * Threads.  As in C: any function from any thread at once, but for moves and destruction.
@@ -313,10 +316,37 @@ enum class outcome : std::uint8_t {
 /** No limit. */
 inline constexpr std::uint64_t unbounded = CT_UNBOUNDED;
 
-/** A lifetime. duration::max(): no end. */
-using duration = std::chrono::nanoseconds;
+/** A span of time, made of one in any unit of std::chrono that is a number of nanoseconds: 5min. What
+ *  is too long for nanoseconds is max(), which as a lifetime has no end. */
+class duration : public std::chrono::nanoseconds {
+ public:
+  constexpr duration() noexcept : std::chrono::nanoseconds(zero()) {}
+  template <class Rep, class Period,
+            std::enable_if_t<
+                std::is_convertible_v<std::chrono::duration<Rep, Period>, std::chrono::nanoseconds>,
+                int> = 0>
+  constexpr duration(std::chrono::duration<Rep, Period> time) noexcept
+      : std::chrono::nanoseconds(saturated(time)) {}
+  template <class Number, std::enable_if_t<std::is_arithmetic_v<Number>, int> = 0>
+  constexpr duration(Number) noexcept {
+    static_assert(!std::is_arithmetic_v<Number>,
+                  "cachetools: a time has a unit, as 60s or std::chrono::seconds(60) has");
+  }
+
+ private:
+  template <class Rep, class Period>
+  static constexpr std::chrono::nanoseconds saturated(std::chrono::duration<Rep, Period> time) {
+    using widest = std::chrono::duration<std::intmax_t, Period>;
+    const std::intmax_t most = std::chrono::duration_cast<widest>(max()).count();
+    if (time > time.zero() &&
+        static_cast<std::uintmax_t>(time.count()) > static_cast<std::uintmax_t>(most))
+      return max();
+    if (time < time.zero() && static_cast<std::intmax_t>(time.count()) < -most) return min();
+    return time;
+  }
+};
 /** A deadline, or what a timer reads. time_point::max(): never. */
-using time_point = std::chrono::time_point<std::chrono::steady_clock, duration>;
+using time_point = std::chrono::time_point<std::chrono::steady_clock, std::chrono::nanoseconds>;
 
 namespace detail {
 
@@ -328,7 +358,7 @@ constexpr std::uint64_t ticks(duration time) noexcept {
 constexpr std::uint64_t ticks(time_point time) noexcept { return ticks(time.time_since_epoch()); }
 constexpr duration duration_of(std::uint64_t ticks) noexcept {
   const auto most = static_cast<std::uint64_t>(duration::max().count());
-  return ticks >= most ? duration::max() : duration(static_cast<std::int64_t>(ticks));
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(std::min(ticks, most)));
 }
 constexpr time_point time_of(std::uint64_t ticks) noexcept {
   return time_point(duration_of(ticks));
@@ -777,8 +807,10 @@ struct event {
  * How to make a cache: cache<Key, Value>::options_type. The fields are those of ct_options.
  * Callbacks see texts as std::string_view, pointers as const references, and all else decoded.
  *
- * C++20 names the fields in braces, as at the top. In C++17, set them one by one, then move the
- * options: they own their callbacks, so they cannot be copied.
+ * C++20 names the fields in braces, as at the top, in the order in which they stand here. A compiler
+ * that then finds no matching function says which field is wrong if you name the type: `options_type
+ * given{.maxsize = ...};`. In C++17, set them one by one, then move the options: they own their
+ * callbacks, so they cannot be copied.
  *
  *     cachetools::cache<int, int>::options_type options;
  *     options.maxsize = 1000;
@@ -824,7 +856,7 @@ struct options {
 
 /** What is special about one entry: for cache::set, loaders, computes and leases. */
 struct entry {
-  std::optional<duration> ttl = {};        /**< instead of the cache's; 0 is dead on arrival */
+  std::optional<duration> ttl = {};        /**< instead of the cache's; see Time at the top */
   std::optional<time_point> deadline = {}; /**< not together with ttl */
   std::optional<std::uint64_t> weight = {};
   condition when = condition::none; /**< of cache::set only */
@@ -913,7 +945,8 @@ inline void set_entry(ct_result *result, const entry &it) {
 
 inline ct_load_options raw(const load_options &it) {
   ct_load_options to = CT_LOAD_OPTIONS_INIT;
-  if (it.timeout != duration::max()) to.timeout_ns = ticks(std::max(it.timeout, duration(1)));
+  if (it.timeout != duration::max())
+    to.timeout_ns = ticks(std::max<duration>(it.timeout, std::chrono::nanoseconds(1)));
   to.stale_after_ns = ticks(it.stale_after);
   if (it.force) to.flags |= CT_LOAD_FORCE;
   return to;
@@ -1068,28 +1101,32 @@ class lease {
     ct_lease_key(lease_.get(), &bytes);
     return detail::held<Key>::show(detail::view(bytes));
   }
-  /** Brings the value, for all who wait. Returns whether it was kept, too. */
+  /** Brings the value, for all who wait, and ends the lease. Returns whether the value was kept, too:
+   *  not if the key has been invalidated meanwhile, or its lifetime is over at once. */
   bool fulfil(typename detail::held<Value>::argument value, const entry &special = {}) {
     require();
     const detail::parcel<Value> sent(value);
     const detail::entry_options options(special);
     detail::call call(slot_);
-    return call.end(ct_lease_fulfil(lease_.release(), sent.data(), sent.size(), options.get(),
-                                    nullptr)) == CT_OK;
+    const ct_status status =
+        ct_lease_fulfil(lease_.release(), sent.data(), sent.size(), options.get(), nullptr);
+    detail::explain(status, cache_, options.get(),
+                    "options: a load takes no condition and no keep_ttl.");
+    return call.end(status) == CT_OK;
   }
-  /** If there is an old value: it is still right, and its lifetime begins anew. Returns whether it
-   *  is kept: not if the key has been invalidated meanwhile. */
+  /** If there is an old value: it is still right, and its lifetime begins anew. Ends the lease.
+   *  Returns whether it is kept: not if the key has been invalidated meanwhile. */
   bool keep(const entry &special = {}) {
     require();
     const detail::entry_options options(special);
     detail::call call(slot_);
     const ct_status status = ct_lease_keep(lease_.release(), options.get());
-    if (status == CT_ERR_INVALID)
-      detail::raise(error(status, "there is no old value that the lease could keep so"));
+    detail::explain(status, cache_, options.get(),
+                    "there is no old value that the lease could keep so");
     return call.end(status) == CT_OK;
   }
   /** The load has failed, for all who wait: see ct_lease_fail. With CT_MISS, there is no such
-   *  value, and an old one leaves. */
+   *  value, and an old one leaves. Ends the lease. */
   void fail_with(ct_status status) {
     detail::call call(slot_);
     ct_lease_fail(lease_.release(), status);
@@ -1104,10 +1141,11 @@ class lease {
   void require() const {
     if (lease_ == nullptr) detail::raise(error(CT_ERR_INVALID, "the lease is over"));
   }
-  lease(detail::lease_owner taken, detail::call::slot slot) noexcept
-      : lease_(std::move(taken)), slot_(slot) {}
+  lease(detail::lease_owner taken, const ct_cache *cache, detail::call::slot slot) noexcept
+      : lease_(std::move(taken)), cache_(cache), slot_(slot) {}
 
   detail::lease_owner lease_;
+  const ct_cache *cache_ = nullptr;
   detail::call::slot slot_ = nullptr;
 };
 
@@ -1401,7 +1439,7 @@ class cache {
   /** Stores a value. Returns whether it is kept: not if it weighs more than maxsize, or its
    *  lifetime is over at once. */
   bool set(key_argument key, argument value) { return store(key, value, nullptr) == CT_OK; }
-  /** The same with a lifetime of its own; duration::max(): none. */
+  /** The same with a lifetime of its own; duration::max(): none; 0 or less: nothing is kept. */
   bool set(key_argument key, argument value, duration ttl) {
     entry special;
     special.ttl = ttl;
@@ -1455,7 +1493,7 @@ class cache {
     return held::take(std::move(out));
   }
 
-  /** Gives an entry another lifetime. Returns whether there is one. */
+  /** Gives an entry another lifetime; 0 or less ends it. Returns whether there is one. */
   bool set_lifetime(key_argument key, duration ttl) {
     const detail::parcel<Key> sought(key);
     auto call = enter();
@@ -1621,7 +1659,7 @@ class cache {
     ct_lease *taken = nullptr;
     const ct_status status = ct_get_or_lease(native(), sought.data(), sought.size(),
                                              detail::ticks(wait), out.out(), &taken);
-    return offered(status, std::move(out), detail::lease_owner(taken), slot());
+    return offered(status, std::move(out), detail::lease_owner(taken), native(), slot());
   }
 
   /** What get_or_lease_async answers: the offer, or what waits for it. */
@@ -1640,10 +1678,11 @@ class cache {
     static_assert(!kByPointer, "cachetools: pointers are loaded by get_or_load");
     struct waiting {
       callback<void(offer, std::exception_ptr)> done;
+      const ct_cache *cache;
       detail::call::slot slot;
     };
     const detail::parcel<Key> sought(key);
-    cachetools::wait::owner state(new waiting{std::move(done), slot()},
+    cachetools::wait::owner state(new waiting{std::move(done), native(), slot()},
                                   [](void *it) { delete static_cast<waiting *>(it); });
     value out;
     ct_lease *taken = nullptr;
@@ -1658,14 +1697,15 @@ class cache {
           detail::guarded(failure, false, [&] {
             value held_once;
             if (shown != nullptr) detail::check(ct_value_ref(shown, held_once.out()));
-            found.emplace(offered(told, std::move(held_once), std::move(owner), it->slot));
+            found.emplace(
+                offered(told, std::move(held_once), std::move(owner), it->cache, it->slot));
             return true;
           });
           it->done(found ? std::move(*found) : offer{}, failure);
         },
         state.get(), out.out(), &taken, &made);
     if (status == CT_PENDING) return {std::nullopt, {made, std::move(state)}};
-    return {offered(status, std::move(out), detail::lease_owner(taken), slot()), {}};
+    return {offered(status, std::move(out), detail::lease_owner(taken), native(), slot()), {}};
   }
 
   /**
@@ -2020,9 +2060,9 @@ class cache {
   }
 
   static offer offered(ct_status status, value out, detail::lease_owner lease,
-                       detail::call::slot slot) {
+                       const ct_cache *cache, detail::call::slot slot) {
     detail::check(status);
-    return {held::take(std::move(out)), {std::move(lease), slot}, status == CT_STALE};
+    return {held::take(std::move(out)), {std::move(lease), cache, slot}, status == CT_STALE};
   }
 
   template <class Keys>

@@ -42,5 +42,8 @@ refuse "$bytes" 'cachetools::cache<int, std::vector<named>> it(lru, 1); it.set(1
 refuse 'keys and values are no pointers' 'cachetools::cache<int, int *> it(lru, 1);'
 refuse 'equal keys must have equal bytes' 'cachetools::cache<double, int> it(lru, 1);'
 refuse 'equal keys must have equal bytes' 'cachetools::cache<padded, int> it(lru, 1);'
+refuse 'a time has a unit' 'cachetools::cache<int, int> it(lru, 1); it.set(1, 1, 60);'
+refuse 'a time has a unit' 'cachetools::cache<int, int>::options_type it; it.ttl = 60;'
+refuse 'a time has a unit' 'cachetools::entry it; it.ttl = 1.5;'
 echo "1..$count"
 exit $status

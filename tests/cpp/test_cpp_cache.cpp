@@ -170,6 +170,12 @@ TEST(options_that_are_wrong_are_named) {
   negative.ttl = -1s;
   const auto thrown = caught<cachetools::error>([&] { cache<> it(std::move(negative)); });
   assert_string_equal("ttl: it is negative.", thrown.what());
+  auto brief = options_of<int, int>(1);
+  brief.ttl = std::chrono::nanoseconds(60);
+  const auto unit = caught<cachetools::error>([&] { cache<int, int> it(std::move(brief)); });
+  assert_string_equal(
+      "ttl: it is below 1 ms, for which precise_clock is needed; was std::chrono::seconds meant?",
+      unit.what());
 
   auto uncounted = options_of<int, int>(1);
   uncounted.curve = true;
@@ -313,6 +319,66 @@ TEST(set_says_what_became_of_the_value) {
   special.ttl = 0s;
   assert_true(it.set("a", 1, special) == outcome::dead_on_arrival);
   assert_false(it.contains("a"));
+}
+
+/* To compute with hours::max() would overflow: as nanoseconds it is negative. */
+TEST(time_too_long_for_nanoseconds_has_no_end) {
+  using std::chrono::duration;
+  constexpr cachetools::duration kForever = std::chrono::hours::max();
+  static_assert(kForever == cachetools::duration::max());
+  const std::chrono::hours longest(2562047);  // that fits into 63 bits of nanoseconds
+  assert_true(cachetools::duration(longest) == longest);
+  assert_true(cachetools::duration(-longest) == -longest);
+  assert_true(cachetools::duration(longest + 1h) == kForever);
+  assert_true(cachetools::duration(-longest - 1h) == cachetools::duration::min());
+  assert_true(cachetools::duration(std::chrono::hours::min()) == cachetools::duration::min());
+  assert_true(cachetools::duration(duration<int>(INT32_MAX)) == std::chrono::seconds(INT32_MAX));
+  assert_true(cachetools::duration(duration<uint64_t>(UINT64_MAX)) == kForever);
+  assert_true(cachetools::duration(std::chrono::nanoseconds::min()) == cachetools::duration::min());
+
+  auto with = options_of<int, int>(10);
+  with.ttl = std::chrono::hours::max();
+  cache<int, int> it(std::move(with));
+  assert_true(it.set(1, 1));
+  assert_true(it.set(2, 2, std::chrono::hours::max()));
+  for (int key : {1, 2}) assert_true(it.inspect(key)->remaining == cachetools::duration::max());
+  auto negative = options_of<int, int>(10);
+  negative.tti = std::chrono::hours::min();
+  const auto thrown = caught<cachetools::error>([&] { cache<int, int> it(std::move(negative)); });
+  assert_string_equal("tti: it is negative.", thrown.what());
+}
+
+TEST(what_remains_of_a_lifetime_that_is_over_is_none) {
+  cache<int, int> it(policy::lru, 10);
+  for (const cachetools::duration ttl : {cachetools::duration(0s), cachetools::duration(-5s)}) {
+    assert_true(it.set(1, 1));
+    assert_false(it.set(1, 2, ttl));
+    assert_false(it.contains(1));
+    cachetools::entry special;
+    special.ttl = ttl;
+    assert_true(it.set(1, 2, special) == outcome::dead_on_arrival);
+    assert_true(it.set(1, 1));
+    assert_true(it.set_lifetime(1, ttl));
+    assert_false(it.contains(1));
+  }
+}
+
+TEST(lease_that_is_refused_says_why) {
+  cache<int, int> it(policy::lru, 10);
+  cachetools::entry both;
+  both.ttl = 5s;
+  both.deadline = cachetools::time_point::max();
+  assert_string_equal(
+      "deadline: there is a ttl as well.",
+      caught<cachetools::error>([&] { it.get_or_lease(1).lease.fulfil(1, both); }).what());
+  cachetools::entry conditional;
+  conditional.when = cachetools::condition::if_absent;
+  assert_string_equal(
+      "options: a load takes no condition and no keep_ttl.",
+      caught<cachetools::error>([&] { it.get_or_lease(1).lease.fulfil(1, conditional); }).what());
+  assert_string_equal("there is no old value that the lease could keep so",
+                      caught<cachetools::error>([&] { it.get_or_lease(1).lease.keep(); }).what());
+  assert_true(it.get_or_lease(1).lease.fulfil(1));  // the key is free again
 }
 
 TEST(value_that_is_held_is_a_version) {
