@@ -42,7 +42,8 @@ pub const Outcome = enum {
 
 /// What is special about one entry. For null, the cache decides.
 pub const EntryOptions = struct {
-    /// From now on.
+    /// From now on. Zero is over at once: the value is not kept. So is less than 1 ms by the default
+    /// timer, without precise_clock.
     ttl: ?Duration = null,
     /// A reading of the timer; not together with ttl.
     deadline: ?u64 = null,
@@ -785,7 +786,7 @@ pub fn Cache(comptime K: type, comptime V: type) type {
             var out: c.ct_value = undefined;
             var lease: ?*c.ct_lease = null;
             const status = c.ct_get_or_lease(self.handle, k.ptr, k.len, wait.ns, &out, &lease);
-            return Leased.from(status, out, lease);
+            return Leased.from(self.handle, status, out, lease);
         }
 
         /// getOrLease that never waits, for event loops. Returns null where getOrLease would wait;
@@ -816,7 +817,7 @@ pub fn Cache(comptime K: type, comptime V: type) type {
                     errdefer c.ct_lease_abandon(lease);
                     var own = c.ct_value.none;
                     if (value) |borrowed| _ = try check(c.ct_value_ref(borrowed, &own));
-                    return Leased.from(status, own, lease);
+                    return Leased.from(null, status, own, lease);
                 }
             };
             const k = codec.encode(K, &key);
@@ -834,7 +835,7 @@ pub fn Cache(comptime K: type, comptime V: type) type {
                 if (wait) |it| &it.handle else null,
             );
             if (status == c.CT_PENDING) return null;
-            return try Leased.from(status, out, lease);
+            return try Leased.from(self.handle, status, out, lease);
         }
 
         /// Reads, changes and writes one entry, as if at once, by

@@ -12,7 +12,8 @@ pub const Duration = struct {
     /// Nanoseconds, or ticks of the caller's timer.
     ns: u64,
 
-    /// As a lifetime: over at once. As an option: none. As a time to wait: not at all.
+    /// As the lifetime of an entry: over at once. As an option of a cache: none. As a time to wait:
+    /// not at all.
     pub const zero = Duration{ .ns = 0 };
     /// As a lifetime: no end. As a time to wait: as long as it takes.
     pub const forever = Duration{ .ns = std.math.maxInt(u64) };

@@ -7,6 +7,7 @@ const codec = @import("codec.zig");
 const Error = @import("errors.zig").Error;
 const check = @import("errors.zig").check;
 const Duration = @import("duration.zig").Duration;
+const words = @import("words.zig");
 const EntryOptions = @import("cache.zig").EntryOptions;
 
 /// A callback's own status. Its error is kept in the call.
@@ -209,14 +210,19 @@ pub fn Leased(comptime K: type, comptime V: type) type {
         missing,
 
         /// Takes over what a call read out.
-        pub fn from(status: c.ct_status, out: c.ct_value, lease: ?*c.ct_lease) anyerror!@This() {
+        pub fn from(
+            cache: ?*c.ct_cache,
+            status: c.ct_status,
+            out: c.ct_value,
+            lease: ?*c.ct_lease,
+        ) anyerror!@This() {
             return switch (status) {
                 c.CT_OK => .{ .value = codec.take(V, out) },
                 c.CT_STALE => .{ .stale = codec.take(V, out) },
-                c.CT_LEASED => .{ .lease = .{ .handle = lease.? } },
+                c.CT_LEASED => .{ .lease = .{ .handle = lease.?, .cache = cache } },
                 c.CT_RENEW => .{ .renew = .{
                     .value = codec.take(V, out),
-                    .lease = .{ .handle = lease.? },
+                    .lease = .{ .handle = lease.?, .cache = cache },
                 } },
                 c.CT_BUSY => .busy,
                 c.CT_MISS => .missing,
@@ -244,6 +250,8 @@ pub const Wait = struct {
 pub fn Lease(comptime K: type, comptime V: type) type {
     return struct {
         handle: *c.ct_lease,
+        /// Null where nobody knows it: see getOrLeaseAsync.
+        cache: ?*c.ct_cache,
 
         const Self = @This();
 
@@ -254,12 +262,15 @@ pub fn Lease(comptime K: type, comptime V: type) type {
             return codec.decode(K, codec.slice(out.data, out.size));
         }
 
-        /// Stores the value, hands it to all who wait, and returns it.
+        /// Stores the value, hands it to all who wait, and returns it. Invalid, and the reason is
+        /// logged, for options with a condition or keep_ttl.
         pub fn fulfil(self: Self, value: V, options: EntryOptions) Error!codec.Got(V) {
             const raw = options.raw();
             const bytes = codec.encode(V, &value);
             var out: c.ct_value = undefined;
-            _ = try check(c.ct_lease_fulfil(self.handle, bytes.ptr, bytes.len, &raw, &out));
+            const status = c.ct_lease_fulfil(self.handle, bytes.ptr, bytes.len, &raw, &out);
+            self.explain(status, &raw, "options: a load takes no condition and no keep_ttl.");
+            _ = try check(status);
             return codec.take(V, out);
         }
 
@@ -268,7 +279,21 @@ pub fn Lease(comptime K: type, comptime V: type) type {
         /// is no such value; then the lease is given up.
         pub fn keep(self: Self, options: EntryOptions) Error!bool {
             const raw = options.raw();
-            return try check(c.ct_lease_keep(self.handle, &raw)) == c.CT_OK;
+            const status = c.ct_lease_keep(self.handle, &raw);
+            self.explain(status, &raw, "there is no old value that the lease could keep so.");
+            return try check(status) == c.CT_OK;
+        }
+
+        /// Logs why the options are refused; or else, what fewer options the call takes.
+        fn explain(
+            self: Self,
+            status: c.ct_status,
+            options: *const c.ct_entry_options,
+            fewer: [*:0]const u8,
+        ) void {
+            if (status != c.CT_ERR_INVALID) return;
+            const cache = self.cache orelse return;
+            words.explain(c.ct_entry_options_problem(cache, options) orelse fewer);
         }
 
         /// Says that the load failed, or, for null, that there is no such value. All who wait get

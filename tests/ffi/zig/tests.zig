@@ -81,6 +81,10 @@ test "wrong options are explained" {
             "options: curve needs the counts that no_stats leaves out.",
             .{ .maxsize = 9, .curve = true, .no_stats = true },
         },
+        .{
+            "ttl: it is below 1 ms, for which precise_clock is needed; was Duration.seconds meant?",
+            .{ .maxsize = 9, .ttl = .nanoseconds(60) },
+        },
         .{ "jitter: it is not below ttl.", .{ .maxsize = 9, .jitter = day } },
         .{
             "refresh_ahead: it is not below ttl.",
@@ -930,6 +934,22 @@ test "a wait ends" {
     try expectValue("1", renewal.value);
     const patient = ct.LoadOptions{ .stale_after = .nanoseconds(1000) };
     try expectLoaded("1", true, try cache.getOrLoadWith("a", never, patient));
+}
+
+test "a lease that is refused is given up" {
+    const cache = try Cache.init(.lru, 10);
+    defer cache.deinit();
+    for ([_]ct.EntryOptions{
+        .{ .condition = .if_absent },
+        .{ .keep_ttl = true },
+        .{ .ttl = .seconds(1), .deadline = 1 },
+    }) |wrong| {
+        try expectError(
+            error.Invalid,
+            (try cache.getOrLease("a", .zero)).lease.fulfil("1", wrong),
+        );
+    }
+    try expectValue("1", try (try cache.getOrLease("a", .zero)).lease.fulfil("1", .{}));
 }
 
 test "a lease renews, keeps and fails" {
