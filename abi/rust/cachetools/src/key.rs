@@ -25,6 +25,16 @@ use std::mem::size_of;
 ///
 /// Among all that stands for keys of one type `K`, equal keys must have equal bytes, and different
 /// keys different bytes. Otherwise one key's value is found under another. Nothing worse happens.
+#[cfg_attr(
+    has_diagnostics,
+    diagnostic::on_unimplemented(
+        message = "`{Self}` does not serve as a key of type `{K}`",
+        label = "no key of this cache",
+        note = "keys are text, bytes, integers, `bool`, `char`, and tuples of up to six of them",
+        note = "floating-point numbers are none, as equal ones may have different bytes",
+        note = "for a type of yours, implement `cachetools::Key`: its documentation has an example"
+    )
+)]
 pub trait Key<K: ?Sized = Self> {
     /// Calls a closure with the bytes of this key, once.
     fn with_bytes<R>(&self, with: impl FnOnce(&[u8]) -> R) -> R;

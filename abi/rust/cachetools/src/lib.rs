@@ -32,7 +32,7 @@
 //! callback: nothing is leaked, nothing is half done. So it is with a `V` whose `drop` panics.
 //!
 //! **Time.** Durations throughout; the library counts nanoseconds. What 64 bits do not hold is for
-//! ever.
+//! ever. Zero is none as an option of a cache, and over at once as the lifetime of one entry.
 //!
 //! **Threads.** All caches are `Send` and `Sync`. Give those that many threads use
 //! [shards](Builder::shards).
