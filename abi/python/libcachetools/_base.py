@@ -43,7 +43,7 @@ from ._errors import (
 from ._ffi import ffi, lib
 from ._handles import Closing, Dependent, Ends, here, reraise
 from ._keys import CallKey, token_of
-from ._numbers import Seconds, lifetime, limit, seconds_of, ticks, unsigned
+from ._numbers import Seconds, lifetime, limit, remaining, seconds_of, unsigned
 from ._values import ABSENT, Tokens, take
 from ._words import problem
 
@@ -78,16 +78,16 @@ def entry_options(
     lib.ct_entry_options_init(options, ffi.sizeof(options[0]))
     if ttl is not None:
         options.flags |= lib.CT_ENTRY_TTL
-        options.ttl = ticks(ttl)
+        options.ttl = remaining(ttl)
     if deadline is not None:
         options.flags |= lib.CT_ENTRY_DEADLINE
-        options.deadline = ticks(deadline)
+        options.deadline = remaining(deadline)
     if weight is not None:
         options.flags |= lib.CT_ENTRY_WEIGHT
-        options.weight = unsigned(weight)
+        options.weight = unsigned(weight, name="weight")
     if cost is not None:
         options.flags |= lib.CT_ENTRY_COST
-        options.cost = unsigned(cost)
+        options.cost = unsigned(cost, name="cost")
     if if_absent:
         options.flags |= lib.CT_ENTRY_IF_ABSENT
     if if_present:
@@ -188,7 +188,7 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         options.policy = chosen(policy, Policy, "policy")
         options.weight_kind = chosen(weight_kind, WeightKind, "weight_kind")
         options.maxsize = limit(maxsize)
-        options.shards = unsigned(shards, 32)
+        options.shards = unsigned(shards, 32, "shards")
         if keep_nothing:
             options.flags |= lib.CT_FLAG_KEEP_NOTHING
         if curve:
@@ -202,7 +202,7 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         self._renews_ahead = freshness["refresh_ahead"] is not None
         for name, seconds in freshness.items():
             setattr(options, name, lifetime(seconds, name))
-        options.seed = unsigned(seed)
+        options.seed = unsigned(seed, name="seed")
         options.user_data = self._user_data
         structs = callbacks.put_into(options)
         handle = ffi.new("ct_cache **")
@@ -334,7 +334,8 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         tags: Optional[Tags] = None,
     ) -> Outcome:
         """Store a value with a lifetime, weight or condition of its own. A ttl of math.inf is none,
-        whatever the cache's is; a deadline is by the cache's timer, by default time.monotonic().
+        whatever the cache's is, and with one of 0 or less, or below 1 ms without precise_clock, the
+        value is not kept; a deadline is by the cache's timer, by default time.monotonic().
 
         With if_same, store it only if the key still has that version; else the outcome is EXISTS,
         or MISSING. With keep_ttl, it lives as long as the old value would have; ttl and deadline
@@ -447,8 +448,10 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         self._end_call(lib.ct_resize(self._open(), limit(maxsize)))
 
     def set_lifetime(self, key: K, ttl: Seconds) -> bool:
-        """Give an entry another lifetime, from now on. Returns whether it is there."""
-        handle, nanoseconds = self._open(), ticks(ttl)
+        """Give an entry another lifetime, from now on; 0 or less ends it. Returns whether it is
+        there.
+        """
+        handle, nanoseconds = self._open(), remaining(ttl)
         data, _ = self._key(key)
         status = lib.ct_set_lifetime(handle, data, len(data), nanoseconds)
         return self._end_call(status) == Status.OK

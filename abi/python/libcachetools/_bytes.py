@@ -41,7 +41,7 @@ from ._errors import (
 from ._ffi import ffi, lib
 from ._handles import Closing, reraise
 from ._leases import Lease, Waiting, fulfil
-from ._numbers import Seconds, ticks
+from ._numbers import Seconds, remaining
 from ._turns import this_task
 from ._values import ABSENT, Bytes, Tokens, as_bytes, copy_of, take
 
@@ -483,7 +483,7 @@ class BytesCache(CacheBase[bytes, bytes]):
         handle, raw = self._open(), ffi.new("ct_value *")
         lease = ffi.new("ct_lease **")
         data, _ = self._key(key)
-        patience = lib.CT_NEVER if wait is None else _patience(wait)
+        patience = lib.CT_NEVER if wait is None else remaining(wait)
         status = lib.ct_get_or_lease(handle, data, len(data), patience, raw, lease)
         if lease[0] != ffi.NULL:
             return Lease(self, lease[0], take(self._values, raw))
@@ -504,20 +504,12 @@ class BytesCache(CacheBase[bytes, bytes]):
         return self._compute(key, change, None)
 
 
-def _patience(wait: Seconds) -> int:
-    """Return how long to wait, in nanoseconds. A time that is over already is none."""
-    try:
-        return ticks(wait)
-    except OverflowError:
-        return 0
-
-
 def _load_options(timeout: Optional[Seconds], stale_after: Optional[Seconds], force: bool) -> Any:
     options = ffi.new("ct_load_options *")
     lib.ct_load_options_init(options, ffi.sizeof("ct_load_options"))
     options.flags = lib.CT_LOAD_FORCE if force else 0
-    options.timeout_ns = 0 if timeout is None else max(_patience(timeout), 1)
-    options.stale_after_ns = 0 if stale_after is None else _patience(stale_after)
+    options.timeout_ns = 0 if timeout is None else max(remaining(timeout), 1)
+    options.stale_after_ns = 0 if stale_after is None else remaining(stale_after)
     return options
 
 

@@ -13,7 +13,7 @@ from ._choices import Cause
 from ._errors import FAILED, BusyError, Error, Status
 from ._ffi import ffi, lib
 from ._handles import here
-from ._numbers import Seconds, seconds_of, ticks, unsigned
+from ._numbers import Seconds, remaining, seconds_of, ticks, unsigned
 from ._values import as_bytes, copy_of
 
 Tags = Iterable[Union[str, bytes]]
@@ -165,7 +165,7 @@ def on_ttu(user_data: Any, key: Any, key_size: int, value: Any, value_size: int,
 def on_weigh(user_data: Any, key: Any, key_size: int, value: Any, value_size: int) -> int:
     """ct_weigher_fn."""
     it = ffi.from_handle(user_data)
-    return unsigned(it.weigher(*it.values.entry(key, key_size, value, value_size)))
+    return unsigned(it.weigher(*it.values.entry(key, key_size, value, value_size)), name="weight")
 
 
 @_called_by_c(0)
@@ -302,11 +302,11 @@ def hand_back(result: Any, packed: bytes) -> int:
 def describe(result: Any, loaded: Loaded) -> None:
     """Give the library what is special about a value that a callback brought."""
     if loaded.ttl is not None:
-        lib.ct_result_ttl(result, ticks(loaded.ttl))
+        lib.ct_result_ttl(result, remaining(loaded.ttl))
     if loaded.deadline is not None:
-        lib.ct_result_deadline(result, ticks(loaded.deadline))
+        lib.ct_result_deadline(result, remaining(loaded.deadline))
     if loaded.weight is not None:
-        lib.ct_result_weight(result, unsigned(loaded.weight))
+        lib.ct_result_weight(result, unsigned(loaded.weight, name="weight"))
     if loaded.discard:
         lib.ct_result_discard(result)
     if loaded.keep_ttl:

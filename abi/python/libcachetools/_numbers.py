@@ -15,10 +15,12 @@ Seconds = Union[float, datetime.timedelta]
 _BILLION = 10**9
 
 
-def unsigned(value: Any, bits: int = 64) -> int:
+def unsigned(value: Any, bits: int = 64, name: str = "a number") -> int:
     """Return an integer that fits into so many bits."""
     value = operator.index(value)
-    if not 0 <= value < 1 << bits:
+    if value < 0:
+        raise ValueError(f"{name} must not be negative: {value}")
+    if value >= 1 << bits:
         raise OverflowError(f"{value} is no unsigned integer of {bits} bits")
     return value
 
@@ -29,11 +31,11 @@ def limit(maxsize: Optional[int]) -> int:
         return lib.CT_UNBOUNDED
     if isinstance(maxsize, enum.Enum) or not hasattr(maxsize, "__index__"):
         raise TypeError(f"maxsize must be an integer or None, not {maxsize!r}")
-    return unsigned(maxsize)
+    return unsigned(maxsize, name="maxsize")
 
 
-def ticks(seconds: Seconds) -> int:
-    """Return a duration or a time in nanoseconds. What is not over within 64 bits never ends."""
+def _nanoseconds(seconds: Seconds) -> int:
+    """Return a duration in nanoseconds, at most CT_NEVER."""
     if isinstance(seconds, datetime.timedelta):
         nanoseconds = seconds // datetime.timedelta(microseconds=1) * 1000
     elif isinstance(seconds, int):
@@ -49,16 +51,27 @@ def ticks(seconds: Seconds) -> int:
             nanoseconds = max(nanoseconds, 1)
     else:
         raise TypeError(f"a time is a number of seconds or a timedelta, not {_name(seconds)}")
-    if nanoseconds < 0:
-        raise OverflowError(f"a time must not be negative: {seconds}")
     return min(nanoseconds, lib.CT_NEVER)
+
+
+def ticks(seconds: Seconds, name: str = "a time") -> int:
+    """Return a duration or a time in nanoseconds. What is not over within 64 bits never ends."""
+    nanoseconds = _nanoseconds(seconds)
+    if nanoseconds < 0:
+        raise ValueError(f"{name} must not be negative: {seconds}")
+    return nanoseconds
+
+
+def remaining(seconds: Seconds) -> int:
+    """Return what remains of a time, in nanoseconds: 0 if it is over already."""
+    return max(_nanoseconds(seconds), 0)
 
 
 def lifetime(seconds: Optional[Seconds], name: str) -> int:
     """Return the lifetime that a cache gives its entries, in nanoseconds; 0 for None."""
     if seconds is None:
         return 0
-    nanoseconds = ticks(seconds)
+    nanoseconds = ticks(seconds, name)
     if nanoseconds == 0:
         raise ValueError(f"{name} must be more than 0; None is no {name}")
     return nanoseconds

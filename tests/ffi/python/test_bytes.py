@@ -125,25 +125,50 @@ class StatusesAndOptions(unittest.TestCase):
         cache = BytesCache(maxsize=10)
         lease = cache.get_or_lease(b"b")
         for use in (
-                lambda: BytesCache(maxsize=-1), lambda: BytesCache(maxsize=2**64 + 5),
-                lambda: BytesCache(shards=2**32), lambda: BytesCache(ttl=-1), lambda: BytesCache(tti=-1),
-                lambda: BytesCache(seed=2**64),
-                lambda: cache.resize(-1),
-                lambda: cache.resize(2**64), lambda: cache.set(b"a", b"1", ttl=-1),
-                lambda: cache.set(b"a", b"1", deadline=-1),
+                lambda: BytesCache(maxsize=2**64 + 5), lambda: BytesCache(shards=2**32),
+                lambda: BytesCache(seed=2**64), lambda: cache.resize(2**64),
                 lambda: cache.set_many({b"a": b"1"}, weight=2**64),
-                lambda: cache.set_lifetime(b"a", -1), lambda: lease.fulfil(b"1", ttl=-1),
-                lambda: cache.get_or_load(b"a", lambda key: ct.Loaded(b"1", weight=-1)),
-                lambda: cache.compute(b"a", lambda old: ct.Loaded(b"1", weight=2**64)),
-                lambda: ct.memoize(maxsize=-1)(lambda: b"2")):
+                lambda: cache.compute(b"a", lambda old: ct.Loaded(b"1", weight=2**64))):
             with self.assertRaises(OverflowError):
+                use()
+        for name, use in (
+                ("maxsize", lambda: BytesCache(maxsize=-1)),
+                ("maxsize", lambda: cache.resize(-1)),
+                ("maxsize", lambda: ct.memoize(maxsize=-1)(print)),
+                ("shards", lambda: BytesCache(shards=-1)),
+                ("seed", lambda: BytesCache(seed=-1)),
+                ("ttl", lambda: BytesCache(ttl=-1)),
+                ("tti", lambda: BytesCache(tti=-1)),
+                ("stale", lambda: BytesCache(ttl=5, stale=-1)),
+                ("weight", lambda: cache.set(b"a", b"1", weight=-1)),
+                ("weight", lambda: cache.get_or_load(b"a", lambda key: ct.Loaded(b"1", weight=-1)))):
+            with self.assertRaisesRegex(ValueError, f"^{name} must not be negative: -1$"):
                 use()
         with self.assertRaises(TypeError):
             cache.resize(1.5)
         self.assertEqual((0, 10), (len(cache), cache.maxsize))
         self.assertEqual(b"1", lease.fulfil(b"1"))  # it is still there
-        with self.assertRaises(OverflowError):
+        with self.assertRaisesRegex(ValueError, "^weight must not be negative: -1$"):
             BytesCache(maxsize=10, weigher=lambda key, value: -1)[b"a"] = b"1"
+
+    def test_what_remains_of_a_time_that_is_over_is_none(self):
+        cache = BytesCache(maxsize=10)
+        for over in 0, -1, -0.5, -datetime.timedelta(1), 60e-9:
+            with self.subTest(over):
+                cache[b"a"] = b"1"
+                self.assertEqual(Outcome.NOT_STORED, cache.set(b"a", b"2", ttl=over))
+                self.assertNotIn(b"a", cache)
+                cache[b"a"] = b"1"
+                self.assertTrue(cache.set_lifetime(b"a", over))
+                self.assertNotIn(b"a", cache)
+                self.assertEqual(b"2", cache.get_or_load(b"a", lambda key: ct.Loaded(b"2", ttl=over)))
+                self.assertNotIn(b"a", cache)
+        self.assertEqual(Outcome.NOT_STORED, cache.set(b"a", b"2", deadline=-1))
+        with self.assertRaisesRegex(
+                ct.InvalidError,
+                "^ttl: it is below 1 ms, for which precise_clock=True is needed; was a number of seconds"
+                " meant\\?$"):
+            BytesCache(ttl=0.0001)
 
     def test_programs_end_quietly(self):
         program = """
