@@ -284,6 +284,9 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     /// own caller only. If the key is removed meanwhile, or the value weighs too much or is dead on
     /// arrival, it is also for those who wait already, but not kept.
     ///
+    /// The loader's error has to take those of the library: it is a `Box<dyn std::error::Error>`, a
+    /// `std::io::Error`, or a type of yours that implements `From<cachetools::Error>`.
+    ///
     /// The loader may load other keys of the same cache. To load the same key, even once it has
     /// removed that, also by a ring of threads that wait for each other, is [`Error::Recursion`].
     ///
