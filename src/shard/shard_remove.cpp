@@ -223,8 +223,8 @@ void Shard::clear_some(uint64_t *from, Now &now, Departed &gone) {
 }
 
 bool Shard::give_back_some() {
-  Store &store = map_.entries.store();
   Store::Numberless *chunk;
+  Memory *memory;
   {
     Settled settled(*this);
     const uint32_t cleaned = map_.index.clean_some();
@@ -233,10 +233,11 @@ bool Shard::give_back_some() {
       lock_.let_others_in();
       return true;
     }
-    chunk = store.take_dropped();
+    chunk = map_.entries.store().take_dropped();
+    memory = &map_.entries.store().memory();
   }
   if (chunk == nullptr) return false;
-  store.release_dropped(chunk);
+  Store::release_dropped(chunk, *memory);
   return true;
 }
 

@@ -64,8 +64,9 @@ struct EntryMap {
   // Gives back all memory that clearing index and store has left.
   void give_back() noexcept {
     while (index.clean_some() != 0) continue;
-    while (Store::Numberless *chunk = entries.store().take_dropped()) {
-      entries.store().release_dropped(chunk);
+    Store &store = entries.store();
+    while (Store::Numberless *chunk = store.take_dropped()) {
+      Store::release_dropped(chunk, store.memory());
     }
   }
 

@@ -488,7 +488,7 @@ void Store::clear() noexcept {
 }
 
 void Store::release_all(Numberless *first) noexcept {
-  while (first != nullptr) release_dropped(std::exchange(first, first->next));
+  while (first != nullptr) release_dropped(std::exchange(first, first->next), memory_);
 }
 
 Store::~Store() {

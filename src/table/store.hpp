@@ -172,8 +172,8 @@ class Store {
     return dropped_ == nullptr ? nullptr : std::exchange(dropped_, dropped_->next);
   }
   // Needs no lock.
-  void release_dropped(Numberless *chunk) const noexcept {
-    memory_.release(chunk, chunk->bytes, kChunkAlign, Memory::kChunk);
+  static void release_dropped(Numberless *chunk, Memory &memory) noexcept {
+    memory.release(chunk, chunk->bytes, kChunkAlign, Memory::kChunk);
   }
 
 #ifdef CT_VALIDATE
