@@ -322,8 +322,7 @@ CT_API ct_status ct_value_ref(const ct_value *value, ct_value *out);
  *
  *     ct_set_ttl(cache, "token", 5, token, token_size, CT_MINUTES(15));
  *
- * @param ttl  in ticks from now; 0 is dead on arrival, and so is less than 1 ms by the default timer:
- *             see Time and lifetimes; CT_NEVER: none
+ * @param ttl  in ticks from now; 0 is dead on arrival; CT_NEVER: none
  * @return as ct_set
  *
  * Callbacks: as ct_set.
@@ -387,7 +386,7 @@ typedef struct ct_entry_options {
   size_t struct_size;   /**< sizeof(ct_entry_options) */
   uint32_t flags;       /**< CT_ENTRY_... */
   uint32_t reserved;    /**< 0 */
-  uint64_t ttl;         /**< as in ct_set_ttl */
+  uint64_t ttl;         /**< in ticks from now; 0 is dead on arrival; CT_NEVER: none */
   uint64_t deadline;    /**< in ticks, absolute; CT_NEVER: none */
   uint64_t weight;      /**< in units of maxsize */
   const ct_value *same; /**< borrowed for the call; not NULL with CT_ENTRY_IF_SAME */
@@ -840,8 +839,7 @@ typedef enum ct_weight_kind {
 /** Nothing is counted: ct_cache_stats returns zeros, but for pinned. */
 #define CT_FLAG_NO_STATS 0x2u
 /** The default timer reads the exact clock (22 to 26 ns a reading) instead of the coarse one (3 to
- *  6 ns a reading), with which lifetimes end some milliseconds late, and none is shorter than 1 ms:
- *  see Time and lifetimes. */
+ *  6 ns a reading), with which lifetimes end some milliseconds late: see Time and lifetimes. */
 #define CT_FLAG_PRECISE_CLOCK 0x4u
 /** maxsize may be 0, which without this flag is taken for forgotten: CT_ERR_INVALID. With another
  *  maxsize, this flag does nothing. */
@@ -1000,8 +998,8 @@ CT_API ct_status ct_cache_options(const ct_cache *cache, ct_options *out);
  *
  * A lifetime below 1 ms is less than a step of the coarse clock, and mostly a number whose unit was
  * forgotten. Without CT_FLAG_PRECISE_CLOCK or a timer of yours, options of a cache with such a time
- * are refused. One that is given to a single entry counts as 0, so that a program may compute what
- * remains of a lifetime, and store what is as good as over.
+ * are refused. One that is given to a single entry is not, as it may be what remains of a lifetime;
+ * it ends late, as others do.
  */
 
 /**
@@ -1011,8 +1009,7 @@ CT_API ct_status ct_cache_options(const ct_cache *cache, ct_options *out);
  * In a cache without lifetimes, the first lifetime of an entry makes the entry a little longer.
  * With CT_WEIGHT_MEMORY that weighs, and room is made for it as by ct_set.
  *
- * @param ttl  in ticks from now; 0 expires it now, and so does what counts as 0 in ct_set_ttl;
- *             CT_NEVER: it does not expire by age
+ * @param ttl  in ticks from now; 0 expires it now; CT_NEVER: it does not expire by age
  * @return CT_OK; CT_MISS if absent or expired, or if the entry itself became a victim;
  *         CT_ERR_INVALID; CT_ERR_TOO_LARGE if the entry would weigh more than maxsize;
  *         CT_ERR_NOMEM; CT_ERR_CALLBACK if a policy of yours chose a dead id
@@ -1248,8 +1245,8 @@ typedef struct ct_result ct_result;
  */
 CT_API ct_status ct_result_set(ct_result *result, const void *data, size_t size);
 
-/** Gives the value a lifetime instead of the cache's, in ticks from the callback's return on, as
- *  ct_set_ttl does. The last of this and ct_result_deadline counts. */
+/** Gives the value a lifetime instead of the cache's, in ticks from the callback's return on. The
+ *  last of this and ct_result_deadline counts. */
 CT_API void ct_result_ttl(ct_result *result, uint64_t ttl);
 
 /** Gives the value a deadline, in ticks, absolute. The last of this and ct_result_ttl counts. */

@@ -208,8 +208,8 @@ func (c *ByteCache) Set(key string, value []byte) error {
 	return c.check(C.set(c.handle, key, data(value), C.size_t(len(value))))
 }
 
-// SetTTL stores a value with a lifetime of its own, such as 60 * time.Second. With one of 0 or less,
-// or below 1 ms by the default timer, it returns ErrNotStored: see EntryOptions.
+// SetTTL stores a value with a lifetime of its own, such as 60 * time.Second. With one of 0 or less
+// it returns ErrNotStored: see EntryOptions.
 func (c *ByteCache) SetTTL(key string, value []byte, ttl time.Duration) error {
 	defer runtime.KeepAlive(c)
 	return c.check(C.set_ttl(c.handle, key, data(value), C.size_t(len(value)), ticks(ttl)))

@@ -141,8 +141,8 @@ func (c *Cache[K, V]) Set(key K, value V) error {
 // EntryOptions.Tags.
 func (c *Cache[K, V]) InvalidateTag(tag string) error { return c.in.InvalidateTag(tag) }
 
-// SetTTL is Set with a lifetime of its own, such as 60 * time.Second. With one of 0 or less, or below
-// 1 ms by the default timer, it returns ErrNotStored: see EntryOptions.
+// SetTTL is Set with a lifetime of its own, such as 60 * time.Second. With one of 0 or less it returns
+// ErrNotStored: see EntryOptions.
 func (c *Cache[K, V]) SetTTL(key K, value V, ttl time.Duration) error {
 	return c.SetWith(key, value, EntryOptions{Flags: EntryTTL, TTL: ttl})
 }

@@ -28,8 +28,8 @@ const (
 // EntryOptions say what is special about one entry. A field without its flag must be 0.
 type EntryOptions struct {
 	Flags EntryFlags
-	// TTL counts from now on. Up to 0 it is dead on arrival, and below 1 ms by the default timer,
-	// without PreciseClock: so it may be what remains of a lifetime, as time.Until tells.
+	// TTL counts from now on. Up to 0 it is dead on arrival: so it may be what remains of a lifetime,
+	// as time.Until tells.
 	TTL      time.Duration
 	Deadline time.Duration // a reading of the timer
 	Weight   uint64

@@ -24,8 +24,8 @@ inline uint64_t remaining_after(uint64_t lifetime, uint64_t time) {
   return lifetime > time ? lifetime - time : 0;
 }
 
-// Returns the shortest lifetime that a clock is asked to measure, in its ticks. The coarse clock moves
-// on in steps of 1 ms at least; on a system without one, programs are to find the same.
+// Returns the shortest time that a cache's options may ask a clock to measure, in its ticks. The
+// coarse clock moves on in steps of 1 ms at least; on a system without one, programs find the same.
 constexpr uint64_t shortest_lifetime(ct_timer_fn timer, bool precise) {
   return timer == nullptr && !precise ? 1000000 : 1;
 }
@@ -36,7 +36,6 @@ class Clock {
       : timer_(timer),
         user_data_(user_data),
         id_(precise ? system::kPreciseClock : system::kCoarseClock),
-        shortest_(shortest_lifetime(timer, precise)),
         lag_(timer == nullptr ? system::lag_of(id_) : 0) {}
 
   // Returns a time below CT_NEVER, so that an entry that never expires is never due.
@@ -55,17 +54,12 @@ class Clock {
   Clock precise() const noexcept {
     Clock clock = *this;
     clock.id_ = system::kPreciseClock;
-    clock.shortest_ = 1;
     clock.lag_ = 0;
     return clock;
   }
 
   // Returns the latest time at which the clock can have shown this reading.
   uint64_t latest(uint64_t now) const noexcept { return saturating_add(now, lag_); }
-
-  // Returns whether a lifetime that is given to one entry is over at once. To refuse one that is too
-  // short would fail programs that compute what remains of a lifetime, once in a long while.
-  bool is_too_short(uint64_t lifetime) const noexcept { return lifetime < shortest_; }
 
   // Returns when a lifetime that begins at a reading ends. It never ends early, even if the reading
   // was old. A lifetime of 0 lasts for no time at all.
@@ -77,8 +71,7 @@ class Clock {
   ct_timer_fn timer_;
   void *user_data_;
   system::ClockId id_;
-  uint32_t shortest_;  // in ticks of the timer, as lag_ is
-  uint64_t lag_;
+  uint64_t lag_;  // in ticks of the timer
 };
 
 // The time of one call: a single reading, made when the call first needs the time.

@@ -190,16 +190,11 @@ void Cache::give_deadline(uint64_t deadline, Now &now, StoreRequest *request) {
   if (deadline <= now()) request->fitness = Fitness::kDead;
 }
 
-// Returns when a lifetime of its own ends that an entry is given now.
-uint64_t Cache::end_of(uint64_t ttl, Now &now) const {
-  if (ttl == CT_NEVER) return CT_NEVER;
-  return clock_.is_too_short(ttl) ? now() : clock_.deadline_after(now(), ttl);
-}
-
 // Returns when the lifetime of an entry ends that is written now.
 uint64_t Cache::deadline_of(const Probe &probe, Bytes value, const ct_entry_options &entry,
                             Now &now) const {
-  if ((entry.flags & CT_ENTRY_TTL) != 0) return end_of(entry.ttl, now);
+  if ((entry.flags & CT_ENTRY_TTL) != 0)
+    return entry.ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), entry.ttl);
   if ((entry.flags & CT_ENTRY_DEADLINE) != 0) return entry.deadline;
   if (options_.ttu != nullptr) {
     // ttu counts from the latest time that it can be now, because the reading of the clock may lag.
@@ -482,8 +477,8 @@ ct_status Cache::set_deadline(Bytes key, uint64_t ttl) {
   Departed gone(shards_);
   StoreRequest request(memory_);
   request.probe = probe_of(key);
-  request.deadline = end_of(ttl, now);
-  if (clock_.is_too_short(ttl)) request.fitness = Fitness::kDead;
+  request.deadline = ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), ttl);
+  if (ttl == 0) request.fitness = Fitness::kDead;
   const ct_status status =
       with_room(request, now, gone, [](ShardStore store) { return store.set_deadline(); });
   tell(gone);

@@ -276,7 +276,6 @@ class alignas(64) Cache : public Owner {
   ct_status copy_apart(StoreRequest *request);
   static bool fits_inside(Bytes key, Bytes value) { return key.size + value.size <= kApartBytes; }
   void begin_request(const Probe &probe, Bytes value, StoreRequest *request);
-  uint64_t end_of(uint64_t ttl, Now &now) const;
   uint64_t deadline_of(const Probe &probe, Bytes value, const ct_entry_options &entry,
                        Now &now) const;
   uint64_t jitter(const Probe &probe, Now &now) const;

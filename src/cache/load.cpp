@@ -178,7 +178,8 @@ void Cache::remember_miss(Flight &flight, Departed &gone) {
   if (status == CT_OK && !room.cover(weight)) status = gather(shard, weight, room, now, gone);
   Negative *negative = nullptr;
   if (status == CT_OK && room.cover(weight)) {
-    negative = Negatives::make(memory_, probe, end_of(ttl, now), weight);
+    const uint64_t deadline = ttl == CT_NEVER ? CT_NEVER : clock_.deadline_after(now(), ttl);
+    negative = Negatives::make(memory_, probe, deadline, weight);
   }
   if (negative != nullptr && shard.remember(flight, negative, room, now)) return;
   if (negative != nullptr) Negatives::destroy(memory_, negative);

@@ -233,40 +233,6 @@ CLOCK_TEST(no_time_to_live_is_none_by_the_coarse_clock_too) {
   ct_cache_free(cache);
 }
 
-static ct_status compute_for(void *user_data, const void *key, size_t key_size, const ct_bytes *old,
-                             ct_result *result) {
-  (void)key, (void)key_size, (void)old;
-  ct_result_ttl(result, *(const uint64_t *)user_data);
-  return ct_result_set(result, "2", 1);
-}
-
-/* A lifetime that is less than a step of the clock is as good as over. Otherwise it would last for
- * two steps, and a forgotten unit would not be found. */
-CLOCK_TEST(lifetime_of_an_entry_below_1_ms_is_none) {
-  const uint64_t kMs = 1000000;
-  const uint64_t ttls[] = {1, 60, 3600, kMs - 1, kMs};
-  for (uint32_t precise = 0; precise < 2; precise++) {
-    ct_cache *cache = open_cache(0, 0, precise == 1 ? CT_FLAG_PRECISE_CLOCK : 0);
-    for (size_t i = 0; i < COUNT_OF(ttls); i++) {
-      const bool lives = precise == 1 || ttls[i] == kMs;
-      const ct_status expected = lives ? CT_OK : CT_NOT_STORED;
-      uint64_t ttl = ttls[i];
-      ct_entry_options options = entry_with(.flags = CT_ENTRY_TTL, .ttl = ttl);
-      assert_status(expected, ct_set_ttl(cache, "a", 1, "1", 1, ttl));
-      assert_int_equal(lives, has_text(cache, "a"));
-      assert_status(expected, ct_set_with(cache, "b", 1, "1", 1, &options));
-      assert_int_equal(lives, has_text(cache, "b"));
-      assert_status(expected, ct_compute(cache, "c", 1, compute_for, &ttl, NULL));
-      assert_int_equal(lives, has_text(cache, "c"));
-      assert_status(CT_OK, set_text(cache, "d", "1"));
-      assert_status(CT_OK, ct_set_lifetime(cache, "d", 1, ttl));
-      assert_int_equal(lives, has_text(cache, "d"));
-      assert_status(CT_OK, ct_clear(cache));
-    }
-    ct_cache_free(cache);
-  }
-}
-
 CLOCK_TEST(lifetimes_beyond_the_clock_never_end) {
   lag = kTick;
   ct_cache *cache = open_cache(0, 0, 0);

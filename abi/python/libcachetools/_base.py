@@ -334,8 +334,8 @@ class CacheBase(Closing, _hot.Store[K, V], MutableMapping[K, V]):
         tags: Optional[Tags] = None,
     ) -> Outcome:
         """Store a value with a lifetime, weight or condition of its own. A ttl of math.inf is none,
-        whatever the cache's is, and with one of 0 or less, or below 1 ms without precise_clock, the
-        value is not kept; a deadline is by the cache's timer, by default time.monotonic().
+        whatever the cache's is, and with one of 0 or less the value is not kept; a deadline is by
+        the cache's timer, by default time.monotonic().
 
         With if_same, store it only if the key still has that version; else the outcome is EXISTS,
         or MISSING. With keep_ttl, it lives as long as the old value would have; ttl and deadline

@@ -42,8 +42,7 @@ pub const Outcome = enum {
 
 /// What is special about one entry. For null, the cache decides.
 pub const EntryOptions = struct {
-    /// From now on. Zero is over at once: the value is not kept. So is less than 1 ms by the default
-    /// timer, without precise_clock.
+    /// From now on. Zero is over at once: the value is not kept.
     ttl: ?Duration = null,
     /// A reading of the timer; not together with ttl.
     deadline: ?u64 = null,

@@ -153,7 +153,7 @@ class StatusesAndOptions(unittest.TestCase):
 
     def test_what_remains_of_a_time_that_is_over_is_none(self):
         cache = BytesCache(maxsize=10)
-        for over in 0, -1, -0.5, -datetime.timedelta(1), 60e-9:
+        for over in 0, -1, -0.5, -datetime.timedelta(1):
             with self.subTest(over):
                 cache[b"a"] = b"1"
                 self.assertEqual(Outcome.NOT_STORED, cache.set(b"a", b"2", ttl=over))

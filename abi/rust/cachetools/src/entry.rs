@@ -62,8 +62,7 @@ impl EntryOptions {
         self
     }
 
-    /// Time to live from now on. Zero is dead on arrival, and so is less than 1 ms by the default
-    /// timer, without [`precise_clock`](crate::Builder::precise_clock); [`Duration::MAX`] has no end.
+    /// Time to live from now on. Zero is dead on arrival; [`Duration::MAX`] has no end.
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> EntryOptions {
         self.raw.flags |= sys::CT_ENTRY_TTL;
