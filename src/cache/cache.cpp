@@ -539,7 +539,7 @@ void Cache::clear() {
   Departed gone(shards_);
   for (uint32_t i = 0; i < shards_.count; i++) {
     for (uint64_t from = 0; from != Index::kEnd;) shards_[i].clear_some(&from, now, gone);
-    while (shards_[i].give_back_some()) continue;
+    while (shards_[i].release_dropped()) continue;
   }
   tidy_negatives(now);
   if (curve_ != nullptr) curve_->clear();

@@ -90,7 +90,7 @@ void Shard::close_entries(Departed &gone) {
     }));
   }
   map_.index.clear();
-  map_.give_back();
+  map_.entries.store().release_all_dropped();
   expiry_.clear();
   flights_.trim();
   if (negatives_ != nullptr) negatives_->clear();

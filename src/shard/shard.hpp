@@ -214,8 +214,8 @@ class alignas(64) Shard {
   // Index::kEnd at the end. Removes about kAtOnce entries at most, unless it can drop all entries
   // at once.
   [[gnu::cold]] void clear_some(uint64_t *from, Now &now, Departed &gone);
-  // Gives back some of the memory that a clear has left. Returns whether there may be more.
-  [[gnu::cold]] bool give_back_some();
+  // Releases a chunk that a clear has left. Returns whether there may be more.
+  [[gnu::cold]] bool release_dropped();
 
   // ---- Loading (shard_load.cpp) -------------------------------------------------------------
 

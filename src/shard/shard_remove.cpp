@@ -222,17 +222,11 @@ void Shard::clear_some(uint64_t *from, Now &now, Departed &gone) {
   lock_.let_others_in();
 }
 
-bool Shard::give_back_some() {
+bool Shard::release_dropped() {
   Store::Numberless *chunk;
   Memory *memory;
   {
     Settled settled(*this);
-    const uint32_t cleaned = map_.index.clean_some();
-    if (cleaned != 0) {
-      map_.entries.count_work(cleaned / Index::kBucketsOfPage);
-      lock_.let_others_in();
-      return true;
-    }
     chunk = map_.entries.store().take_dropped();
     memory = &map_.entries.store().memory();
   }
@@ -278,6 +272,8 @@ void Shard::clear_at_once(bool wholesale, Now &now, Departed &gone) {
   if (wholesale) {
     counters_.cleared(map_.index.size());
     map_.entries.store().clear();
+    // What is given to the budget must be free.
+    if (counts_memory(options_)) map_.entries.store().release_all_dropped();
   } else {
     map_.index.visit_all(under_lock([&](Ref ref) CT_REQUIRES(lock_) {
       map_.entries.count_work();

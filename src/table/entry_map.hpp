@@ -61,15 +61,6 @@ struct EntryMap {
            bool tight) noexcept
       : index(memory, tight), entries(memory, layout, options, tags, tight) {}
 
-  // Gives back all memory that clearing index and store has left.
-  void give_back() noexcept {
-    while (index.clean_some() != 0) continue;
-    Store &store = entries.store();
-    while (Store::Numberless *chunk = store.take_dropped()) {
-      Store::release_dropped(chunk, store.memory());
-    }
-  }
-
   // Returns whether an entry is no longer to be seen: it is past its deadline, or was invalidated.
   bool is_gone(const Entry *e, Now &now) const {
     if ((e->flags & (kLifetime | kTags)) == 0) return false;

@@ -172,7 +172,6 @@ void Index::discard_moved() noexcept {
 Index::Table Index::reuse_kept(uint32_t count) noexcept {
   for (Kept &kept : kept_) {
     if (kept.count < count || kept.count - count > count / 4) continue;
-    if (kept.clean != kept.count) continue;
     Table table;
     table.set(kept.buckets, kept.count);
     kept = kept_.back();
@@ -182,7 +181,7 @@ Index::Table Index::reuse_kept(uint32_t count) noexcept {
   return {};
 }
 
-// Takes a table out of use. If it is kept, it is the last of kept_, and not clean.
+// Takes a table out of use.
 void Index::put_away(Table &table) noexcept {
   Bucket *buckets = table.data();
   const uint32_t count = table.size();
@@ -192,32 +191,15 @@ void Index::put_away(Table &table) noexcept {
     release(buckets, count);
     return;
   }
-  kept_.push({buckets, count, 0});
-}
-
-// Cleans the next `count` buckets.
-void Index::clean(Kept &kept, uint32_t count) noexcept {
-  Bucket *const first = kept.buckets + kept.clean;
-  kept.clean += count;
-  if (memory_.discard(first, table_bytes(count), table_bytes(kept.count), Memory::kTable)) return;
-  for (Bucket *bucket = first; bucket != first + count; bucket++) {
-    for (Cell<uint8_t> &tag : bucket->tags) tag = 0;
-    for (Cell<Ref> &ref : bucket->refs) ref = kNone;
-    bucket->passed = 0;
+  const size_t bytes = table_bytes(count);
+  if (!memory_.discard(buckets, bytes, bytes, Memory::kTable)) {
+    for (uint32_t b = 0; b < count; b++) {
+      for (Cell<uint8_t> &tag : buckets[b].tags) tag = 0;
+      for (Cell<Ref> &ref : buckets[b].refs) ref = kNone;
+      buckets[b].passed = 0;
+    }
   }
-}
-
-uint32_t Index::clean_some() noexcept {
-  for (Kept &kept : kept_) {
-    const uint32_t left = kept.count - kept.clean;
-    if (left == 0) continue;
-    const auto step =
-        static_cast<uint32_t>(memory_.step_of(table_bytes(kept.count)) / sizeof(Bucket));
-    const uint32_t count = std::min(left, std::max(step, kCleanedAtOnce));
-    clean(kept, count);
-    return count;
-  }
-  return 0;
+  kept_.push({buckets, count});
 }
 
 void Index::release(Bucket *buckets, uint32_t count) noexcept {

@@ -269,11 +269,7 @@ class Index {
   // The reference must be in the index.
   void erase(uint64_t hash, Ref ref);
   void replace(uint64_t hash, Ref from, Ref to);
-  // Removes all. The memory goes back by clean_some.
   void clear() noexcept;
-  // Cleans a few pages of a table that was put away. Returns how many buckets it has cleaned.
-  uint32_t clean_some() noexcept;
-  static constexpr uint32_t kBucketsOfPage = 64;
 
   // ---- Walks ----------------------------------------------------------------------------------
   // A walk takes positions by cells, each a few homes of the table that was there when it began. It
@@ -323,12 +319,9 @@ class Index {
     }
   };
 
-  // A table that was put away. It is cleaned from left to right: buckets become empty, and their
-  // pages go back. Only then is it used again.
   struct Kept {
     Bucket *buckets;
     uint32_t count;
-    uint32_t clean;  // how many buckets have been cleaned
   };
 
   void next_version(std::memory_order order) noexcept {
@@ -358,8 +351,6 @@ class Index {
   // is.
   static constexpr uint32_t kSmallTable = 64;
   static constexpr uint32_t kTinyTable = 16;
-  // How many buckets are cleaned at once if the system does not say.
-  static constexpr uint32_t kCleanedAtOnce = 256;
 
   static uint32_t home_of(uint32_t position, uint32_t buckets) {
     return static_cast<uint32_t>((static_cast<uint64_t>(position) * buckets) >> 32);
@@ -439,7 +430,6 @@ class Index {
 
   static const Bucket kElsewhere;
   void put_away(Table &table) noexcept;
-  void clean(Kept &kept, uint32_t count) noexcept;
   Table reuse_kept(uint32_t count) noexcept;
 
   Memory &memory_;
@@ -511,9 +501,7 @@ void Index::migrate(uint32_t homes, HashOf hash_of) {
   use_for(end);
   for (; cursor_ < end; ++cursor_) move_home(cursor_, hash_of);
   if (cursor_ == old_.size()) {
-    const uint32_t count = old_.size();
     put_away(old_);
-    if (keeps_) clean(kept_.back(), count);
     show_current();
   } else {
     discard_moved();

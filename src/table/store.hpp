@@ -160,8 +160,10 @@ class Store {
   }
   // While a store is thrifty, less may lie free than usual, nearly as little as in a tight store.
   void set_thrifty(bool thrifty) noexcept;
-  // Drops all blocks at once. Their memory goes back by take_dropped and release_dropped.
+  // Drops all blocks at once. Their chunks go back by release_all_dropped, or by take_dropped and
+  // release_dropped.
   void clear() noexcept;
+  void release_all_dropped() noexcept { release_all(std::exchange(dropped_, nullptr)); }
   // A chunk that has lost its number. What is known of it lies before its first block.
   struct Numberless {
     Numberless *next;

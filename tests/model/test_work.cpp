@@ -382,7 +382,7 @@ TEST(search_for_a_victim_lets_others_in) {
   }
 }
 
-// All entries go at once, but their memory goes back bit by bit.
+// All entries go at once, but their memory goes back chunk by chunk, unless it is what is limited.
 TEST(clear_without_anything_to_tell_lets_others_in) {
   for (const int32_t kind : {CT_WEIGHT_COUNT, CT_WEIGHT_MEMORY}) {
     const ct_options options = options_for(CT_POLICY_LRU, kind, kMany);
@@ -393,8 +393,7 @@ TEST(clear_without_anything_to_tell_lets_others_in) {
     assert_int_equal(CT_OK, ct_clear(cache.cache));
     ct_take_work(cache.cache, &holds, &most);
     assert_int_equal(0, ct_len(cache.cache));
-    assert_true(holds > before >> 20);
-    assert_in_range(most, 1, kMost);
+    if (kind == CT_WEIGHT_COUNT) assert_true(holds > before >> 20);
     assert_true(ct_memory(cache.cache) < before / 16);
     assert_null(ct_validate(cache.cache));
     for (uint64_t i = 0; i < kMany; i++) cache.add();

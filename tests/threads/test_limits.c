@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The one limit, with many threads: which calls pay when it falls, and which do not when a
- * snapshot is loaded. */
+ * snapshot is loaded; and what is free after a clear. */
 #include <pthread.h>
+#include <sched.h>
 
 #include "snapshots.h"
 #include "support.h"
@@ -219,4 +220,41 @@ TEST(loading_what_does_not_fit_makes_nobody_evict) {
   assert_int_equal(900 + kLive, ct_currsize(cache));
   ct_cache_free(cache);
   tape_free(&t);
+}
+
+/* ---- Sets beside ct_clear ------------------------------------------------------------------- */
+
+enum { kValueBytes = 10000 };
+static const uint64_t kMemory = UINT64_C(64) << 20;
+
+typedef struct storing {
+  ct_cache *cache;
+  atomic_bool ends;
+  uint64_t most; /* of what ct_memory told after a set */
+} storing;
+
+static void *store_on(void *arg) {
+  static const char value[kValueBytes];
+  storing *self = arg;
+  for (uint64_t key = 0; !self->ends; key++) {
+    ct_set(self->cache, &key, sizeof key, value, sizeof value);
+    const uint64_t memory = ct_memory(self->cache);
+    if (memory > self->most) self->most = memory;
+  }
+  return NULL;
+}
+
+/* What a clear gives back to the budget is free memory by then. */
+TEST(memory_keeps_its_limit_beside_clears) {
+  storing self = {.cache = cache_of(.weight_kind = CT_WEIGHT_MEMORY, .maxsize = kMemory)};
+  pthread_t thread;
+  pthread_create(&thread, NULL, store_on, &self);
+  for (int i = 0; i < 10; i++) {
+    while (ct_currsize(self.cache) < kMemory / 10 * 9) sched_yield();
+    ct_clear(self.cache);
+  }
+  self.ends = true;
+  pthread_join(thread, NULL);
+  assert_in_range(self.most, kMemory / 10 * 9, kMemory / 20 * 21);
+  ct_cache_free(self.cache);
 }
