@@ -665,6 +665,7 @@ template <class NowOf>
 [[gnu::always_inline]] inline ct_status Shard::get_copy(const Probe &probe, char *buffer,
                                                         size_t capacity, size_t *size) {
   Found found;
+  found.value = nullptr;  // costs nothing; at -O1, gcc would believe that it may be read unset
   const Seek seek = unlocked().seek_home<Access::kOptimistic>(probe, &found);
   if (seek == Seek::kHit && found.size <= capacity) {
     const auto now = [this] { return read_clock(); };
