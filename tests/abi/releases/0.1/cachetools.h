@@ -121,8 +121,7 @@ typedef struct ct_entry_options {
 #define CT_ENTRY_OPTIONS_INIT \
   { sizeof(ct_entry_options), 0, 0, 0, 0, 0, CT_NULL_, CT_NULL_, 0, 0 }
 CT_API void ct_entry_options_init(ct_entry_options *options, size_t struct_size);
-CT_API const char *ct_entry_options_problem(const ct_cache *cache,
-                                            const ct_entry_options *options);
+CT_API const char *ct_entry_options_problem(const ct_cache *cache, const ct_entry_options *options);
 CT_API ct_status ct_set_with(ct_cache *cache, const void *key, size_t key_size, const void *value,
                              size_t value_size, const ct_entry_options *options);
 CT_API ct_status ct_add(ct_cache *cache, const void *key, size_t key_size, int64_t delta,
