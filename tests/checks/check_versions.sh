@@ -16,17 +16,23 @@ says() { # file, line that it must have
   fi
 }
 
-for crate in cachetools cachetools-sys; do
+for crate in cachetools cachetools-redis; do
   says "abi/rust/$crate/Cargo.toml" "version = \"$version\""
+  says "abi/rust/$crate-sys/Cargo.toml" "version = \"$version\""
+  says "abi/rust/$crate/Cargo.toml" \
+    "$crate-sys = { version = \"$version\", path = \"../$crate-sys\" }"
 done
-says abi/rust/cachetools/Cargo.toml \
-  "cachetools-sys = { version = \"$version\", path = \"../cachetools-sys\" }"
+says abi/rust/cachetools-redis/Cargo.toml \
+  "cachetools = { version = \"=$version\", path = \"../cachetools\" }"
 says abi/rust/cachetools-sys/build.rs "const OLDEST: &str = \"$version\";"
+says abi/rust/cachetools-redis-sys/build.rs \
+  "const PACKAGE: &str = \"cachetools-redis >= $version\";"
 says abi/python/pyproject.toml "version = \"$version\""
 says abi/zig/build.zig.zon "    .version = \"$version\","
 says README.md "find_package(cachetools $minor CONFIG REQUIRED)"
 says README.md "revision = v$version"
 says tests/examples/CMakeLists.txt "foreach(version $minor $version)"
+says tests/redis/CMakeLists.txt "find_package(cachetools-redis $minor CONFIG REQUIRED)"
 for file in cachetools.h cachetools.symbols; do
   if [ ! -e "tests/abi/releases/$minor/$file" ]; then
     echo "There is no tests/abi/releases/$minor/$file"
