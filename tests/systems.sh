@@ -65,7 +65,7 @@ prepare() { # name, system, processor, byte order, program that runs its program
     *) c="'$1-gcc'" cpp="'$1-g++'" ar="'$1-ar'" && set -- "$1-gcc" ;;
   esac
   {
-    printf '%s\n' '[binaries]' "c = [$c]" "cpp = [$cpp]" "ar = [$ar]" "pkgconfig = 'pkg-config'"
+    printf '%s\n' '[binaries]' "c = [$c]" "cpp = [$cpp]" "ar = [$ar]" "pkg-config = 'pkg-config'"
     [ -z "$wrapper" ] || echo "exe_wrapper = [$wrapper]"
     printf '%s\n' '[properties]' "pkg_config_libdir = '$folder'" '[host_machine]' \
       "system = '$system'" "cpu_family = '$cpu'" "cpu = '$cpu'" "endian = '$endian'"
@@ -95,7 +95,7 @@ build_for() { # name, targets ...
   shift
   # Zig checks for undefined behaviour unless it optimizes, by a library that FreeBSD has not enough for.
   flags=-Werror
-  case $folder in *freebsd) flags=$flags,-fno-sanitize=undefined ;; esac
+  case $folder in *freebsd) flags="$flags -fno-sanitize=undefined" ;; esac
   meson setup "$folder/build" "$root" --cross-file "$folder/cross.ini" -Dbuildtype=debug \
     -Dcpp_args="$flags" -Dc_args="$flags" -Ddefault_library=shared -Dtests="$tests" -Dtools=false \
     -Dredis=disabled -Dprobes=disabled -Dvalgrind=disabled -Dcompression=disabled &&
