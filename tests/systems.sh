@@ -125,12 +125,37 @@ run_for() { # machine, name, ending of programs, examples, tests ...
   # shellcheck disable=SC2086 # words
   check "Building for $machine" build_for "$name" $targets || return 0
   # shellcheck disable=SC2046 # words
-  CT_MODEL_STEPS=20000 CT_CONTRACT_SHARE=5 WINEDEBUG=-all WINEPREFIX=$work/wine run_tests \
-    "Tests for $machine" "$work/for-$name/build" --timeout-multiplier 10 "$@" \
+  CT_MODEL_STEPS=20000 CT_CONTRACT_SHARE=5 run_tests "Tests for $machine" \
+    "$work/for-$name/build" --timeout-multiplier 10 "$@" \
     $(for it in $shown; do echo "example_$it"; done)
 }
 
+# Compiles the library in one file as README.md says, but so that it may not say a word, and links a
+# program with it.
+compile_one_file() ( # target
+  folder=$work/one-file-$1
+  mkdir "$folder" && cp "$work/one-file/cachetools.cpp" "$work/one-file/cachetools.h" \
+    "$root/tests/examples/answer.c" "$folder" && cd "$folder" &&
+    "$zig" c++ -target "$1" -std=c++17 -O2 -Wall -Wextra -Werror -c cachetools.cpp &&
+    "$zig" cc -target "$1" -I. -c answer.c &&
+    "$zig" c++ -target "$1" ./*.o* -o answer.exe || return 1
+  case $1 in
+    *windows*) "$root/tests/examples/check_output.sh" "$root/tests/examples/answer.txt" wine answer.exe ;;
+  esac
+)
+
+make_one_file() {
+  meson setup "$work/one-file" "$root" -Dtests=false -Dtools=false -Dredis=disabled &&
+    meson compile -C "$work/one-file" amalgamation
+}
+
 check_systems() {
+  export WINEDEBUG=-all WINEPREFIX="$work/wine"
+  if check "Making the library in one file" make_one_file; then
+    for target in aarch64-macos x86_64-macos x86_64-freebsd x86_64-windows-gnu; do
+      check "Compiling it for $target" compile_one_file $target || true
+    done
+  fi
   check "Compiling for aarch64-macos" compile_for macos-arm darwin aarch64 aarch64-macos || true
   check "Compiling for x86_64-macos" compile_for macos darwin x86_64 x86_64-macos || true
   check "Compiling for x86_64-freebsd" compile_for freebsd freebsd x86_64 x86_64-freebsd || true
