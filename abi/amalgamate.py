@@ -30,7 +30,7 @@ TOP = """\
 // -fno-math-errno a C compiler can link it, too, and -lm is all that may be missing. gcc inlines
 // less in so large a file: with --param inline-unit-growth=1000 it is about as fast as the library.
 // Assertions are left out, unless CT_ASSERTIONS is defined. A shared library that has all this
-// inside shows no names of it but those of cachetools.h.
+// inside shows no names of it but those of cachetools.h, and below -O2 some of namespace std.
 //
 {licence}
 #if !defined(NDEBUG) && !defined(CT_ASSERTIONS)
