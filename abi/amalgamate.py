@@ -27,7 +27,8 @@ TOP = """\
 //     c++ -std=c++17 -O2 -c cachetools.cpp
 //
 // Link it by a C++ compiler. With -fno-exceptions -fno-rtti -fno-threadsafe-statics and
-// -fno-math-errno a C compiler can link it, too, and -lm is all that may be missing. gcc inlines
+// -fno-math-errno a C compiler can link it, too, and -lm is all that may be missing. On Windows
+// -lsynchronization goes behind it, which Zig has as -lapi-ms-win-core-synch-l1-2-0. gcc inlines
 // less in so large a file: with --param inline-unit-growth=1000 it is about as fast as the library.
 // Assertions are left out, unless CT_ASSERTIONS is defined. A shared library that has all this
 // inside shows no names of it but those of cachetools.h, and below -O2 some of namespace std.

@@ -9,4 +9,5 @@ package cachetools
 // #cgo CFLAGS: -I${SRCDIR}
 // #cgo CXXFLAGS: -std=c++17 -O2 -fno-exceptions -fno-rtti
 // #cgo LDFLAGS: -lm
+// #cgo windows LDFLAGS: -lsynchronization
 import "C"

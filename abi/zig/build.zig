@@ -7,9 +7,10 @@ const std = @import("std");
 
 pub fn build(b: *std.Build) void {
     const vendored = b.option(bool, "vendored", "Compile the library into the program") orelse false;
+    const target = b.standardTargetOptions(.{});
     const module = b.addModule("cachetools", .{
         .root_source_file = b.path("src/cachetools.zig"),
-        .target = b.standardTargetOptions(.{}),
+        .target = target,
         .optimize = b.standardOptimizeOption(.{}),
         .link_libc = true,
         .link_libcpp = vendored, // for its headers
@@ -24,6 +25,9 @@ pub fn build(b: *std.Build) void {
                 "-fno-sanitize=undefined", // which Debug would add, and which takes time
             },
         });
+        if (target.result.os.tag == .windows) { // what threads sleep by
+            module.linkSystemLibrary("api-ms-win-core-synch-l1-2-0", .{ .use_pkg_config = .no });
+        }
     } else {
         module.linkSystemLibrary("cachetools", .{});
     }

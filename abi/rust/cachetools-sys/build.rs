@@ -59,7 +59,8 @@ fn compile() -> Result<(), String> {
     if is_gcc(&compiler) {
         compile.args(["--param", "inline-unit-growth=1000"]);
     }
-    if env::var_os("CARGO_CFG_WINDOWS").is_none() {
+    let is_windows = env::var_os("CARGO_CFG_WINDOWS").is_some();
+    if !is_windows {
         compile.arg("-fPIC");
     }
     run(compile.arg("-c").arg(source).arg("-o").arg(&object))?;
@@ -71,7 +72,9 @@ fn compile() -> Result<(), String> {
         .arg(&object))?;
     println!("cargo:rustc-link-search=native={}", folder.display());
     println!("cargo:rustc-link-lib=static=cachetools");
-    println!("cargo:rustc-link-lib=m");
+    // What threads sleep by is in a library of its own on Windows.
+    let system = if is_windows { "synchronization" } else { "m" };
+    println!("cargo:rustc-link-lib={}", system);
     Ok(())
 }
 
