@@ -297,7 +297,7 @@ uint32_t Store::largest_gone(uint32_t units) const {
 // Keeps a spare chunk where it is until the end, because a longer chunk takes its number. Only
 // chunks that are not paged are spare, so this happens to a number only a few times.
 void Store::set_aside(uint32_t number) {
-  aside_ = new (base_of(number)) Numberless{aside_, chunk_bytes(chunks()[number])};
+  numberless_ = new (base_of(number)) Numberless{numberless_, chunk_bytes(chunks()[number]), false};
   spares_--;
 }
 
@@ -475,7 +475,7 @@ void Store::clear() noexcept {
     const uint32_t number = i - 1;
     const Chunk &chunk = chunks()[number];
     if (!chunk.is_in_use() || spare(number)) continue;
-    dropped_ = new (base_of(number)) Numberless{dropped_, chunk_bytes(chunk)};
+    numberless_ = new (base_of(number)) Numberless{numberless_, chunk_bytes(chunk), true};
     forget(number);
   }
   set_full(false);
@@ -487,18 +487,15 @@ void Store::clear() noexcept {
   if (bins_ != nullptr) *bins_ = {};
 }
 
-void Store::release_all(Numberless *first) noexcept {
-  while (first != nullptr) release_dropped(std::exchange(first, first->next), memory_);
-}
-
 Store::~Store() {
   for (uint32_t i = 0; i < chunk_count_; i++) {
     const Chunk &chunk = chunks()[i];
     if (chunk.used_units == kGone) continue;
     memory_.release(base_of(i), chunk_bytes(chunk), kChunkAlign, Memory::kChunk);
   }
-  release_all(aside_);
-  release_all(dropped_);
+  while (numberless_ != nullptr) {
+    release_dropped(std::exchange(numberless_, numberless_->next), memory_);
+  }
   release_tables();
   memory_.release(bins_, sizeof(Bins), alignof(Bins));
 }

@@ -163,15 +163,20 @@ class Store {
   // Drops all blocks at once. Their chunks go back by release_all_dropped, or by take_dropped and
   // release_dropped.
   void clear() noexcept;
-  void release_all_dropped() noexcept { release_all(std::exchange(dropped_, nullptr)); }
+  void release_all_dropped() noexcept {
+    while (Numberless *chunk = take_dropped()) release_dropped(chunk, memory_);
+  }
   // A chunk that has lost its number. What is known of it lies before its first block.
   struct Numberless {
     Numberless *next;
     size_t bytes;
+    bool dropped;  // else readers may look at it, and it stays until the end
   };
   // Returns a chunk that was dropped, or nullptr if there is none left.
   Numberless *take_dropped() noexcept {
-    return dropped_ == nullptr ? nullptr : std::exchange(dropped_, dropped_->next);
+    Numberless **at = &numberless_;
+    while (*at != nullptr && !(*at)->dropped) at = &(*at)->next;
+    return *at == nullptr ? nullptr : std::exchange(*at, (*at)->next);
   }
   // Needs no lock.
   static void release_dropped(Numberless *chunk, Memory &memory) noexcept {
@@ -333,7 +338,6 @@ class Store {
   void let_chunk_go(uint32_t number);
   bool spare(uint32_t number);
   void forget(uint32_t number);
-  void release_all(Numberless *first) noexcept;
   void release_tables();
 #ifdef CT_VALIDATE
   const char *problem_of_chunk(uint32_t number, uint64_t *binned_units) const;
@@ -365,8 +369,7 @@ class Store {
   uint16_t spares_ = 0;
   uint16_t lost_units_ =
       0;  // of a chunk like the newest, if that is a page, and blocks have one size
-  Numberless *aside_ = nullptr;    // chunks that readers may look at until the end
-  Numberless *dropped_ = nullptr;  // chunks that clear has dropped
+  Numberless *numberless_ = nullptr;  // the newest first
   uint64_t held_units_ = 0;
   uint64_t used_units_ = 0;
   uint32_t bearable_units_ = 0;     // how much may lie free

@@ -52,11 +52,11 @@ static ct_options draw_options(uint8_t byte) {
   options.policy = kPolicies[byte % 8];
   options.shards = (byte & 8) != 0 ? 4 : 1;
   options.maxsize = (byte & 16) != 0 ? kLimit : CT_UNBOUNDED;
-  options.tti = (byte & 32) != 0 ? 1000 : 0;
   options.weight_kind = (byte & 64) != 0 ? CT_WEIGHT_MEMORY : CT_WEIGHT_COUNT;
   if (options.weight_kind == CT_WEIGHT_MEMORY && options.maxsize == kLimit) options.maxsize = 1000;
   options.seed = 1;
   options.timer = (byte & 128) != 0 ? NULL : now;
+  if ((byte & 32) != 0) options.tti = options.timer == NULL ? CT_MILLISECONDS(1) : 1000;
   return options;
 }
 

@@ -717,7 +717,7 @@ TEST(near_is_fresh_until_nothing_proves_it_any_more) {
   ct_redis_options options;
   tier_options(&it, redis.port, 100, &options);
   options.flags = CT_REDIS_NO_THREAD;
-  options.max_stale = CT_MILLISECONDS(50);
+  options.max_stale = CT_MILLISECONDS(500);
   tier_open(&it, &options);
   assert_false(ct_redis_is_fresh(it.redis));
   EXPECT(CT_OK, ct_redis_wait(it.redis, CT_SECONDS(10)));
