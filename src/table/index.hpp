@@ -287,9 +287,12 @@ class Index {
   template <class Visit>
   void visit_all(Visit visit) const;
 
-  // May be called without the owner's lock.
+  // May be called without the owner's lock. Then table and size may not belong together, and the
+  // address to no bucket.
   void prefetch(uint64_t hash) const {
-    __builtin_prefetch(current_.data() + home_of(hash_position(hash), current_.size()));
+    const auto table = reinterpret_cast<uintptr_t>(current_.data());
+    const size_t offset = table_bytes(home_of(hash_position(hash), current_.size()));
+    __builtin_prefetch(reinterpret_cast<const void *>(table + offset));
   }
 
 #ifdef CT_VALIDATE
