@@ -160,7 +160,7 @@ TEST(setdefault_beside_resize_may_evict_what_it_has_used) {
     atomic_store(&stop_defaults, false);
     for (int t = 0; t < 2; t++)
       assert_int_equal(0, pthread_create(&threads[t], NULL, set_defaults, cache));
-    for (int round = 0; round < 5000; round++) {
+    for (int round = 0; round < (kSanitized ? 1000 : 5000); round++) {
       assert_status(CT_OK, ct_resize(cache, 1 + round % 3));
       assert_status(CT_OK, ct_resize(cache, 16));
     }
@@ -249,7 +249,7 @@ TEST(memory_keeps_its_limit_beside_clears) {
   storing self = {.cache = cache_of(.weight_kind = CT_WEIGHT_MEMORY, .maxsize = kMemory)};
   pthread_t thread;
   pthread_create(&thread, NULL, store_on, &self);
-  for (int i = 0; i < 10; i++) {
+  for (int i = 0; i < (kSanitized ? 2 : 10); i++) {
     while (ct_currsize(self.cache) < kMemory / 10 * 9) sched_yield();
     ct_clear(self.cache);
   }
