@@ -334,7 +334,6 @@ void Store::let_chunk_go(uint32_t number) {
   unlink_free(first_of(number));
   held_units_ -= chunks()[number].units;
   held_chunks_--;
-  set_bearable();
   set_full(false);
   if (spare(number)) return;
   memory_.release(base_of(number), chunk_bytes(chunks()[number]), kChunkAlign, Memory::kChunk);

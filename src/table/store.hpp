@@ -163,9 +163,6 @@ class Store {
   // Drops all blocks at once. Their chunks go back by release_all_dropped, or by take_dropped and
   // release_dropped.
   void clear() noexcept;
-  void release_all_dropped() noexcept {
-    while (Numberless *chunk = take_dropped()) release_dropped(chunk, memory_);
-  }
   // A chunk that has lost its number. What is known of it lies before its first block.
   struct Numberless {
     Numberless *next;
@@ -181,6 +178,9 @@ class Store {
   // Needs no lock.
   static void release_dropped(Numberless *chunk, Memory &memory) noexcept {
     memory.release(chunk, chunk->bytes, kChunkAlign, Memory::kChunk);
+  }
+  void release_all_dropped() noexcept {
+    while (Numberless *chunk = take_dropped()) release_dropped(chunk, memory_);
   }
 
 #ifdef CT_VALIDATE
