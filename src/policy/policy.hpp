@@ -88,6 +88,8 @@ class Policy {
   static constexpr bool kTakesNewest = false;
   // The number of ranks that step can return, for any policy.
   static constexpr uint32_t kRanks = 5;
+  // `used` is told of at most this many uses.
+  static constexpr uint32_t kUsesAtOnce = 16;
 
   Policy(const Policy &) = delete;
   Policy &operator=(const Policy &) = delete;

@@ -57,12 +57,11 @@ class Sketch {
 
   // Counts a use. Returns the estimate from before it.
   uint32_t add(uint64_t hash) {
+    if (resizing()) return add_and_take_over(hash);
     if (blocks_ == nullptr) return 0;
-    if (resizing()) take_over();
     const uint64_t mixed = mix(hash);
-    const uint32_t before = block_of(mixed).add(mixed);
-    // The sketch changes its size within so few uses that no counter need age meanwhile.
-    if (before != kMaxCount && !resizing() && ++uses_ == kUsesAHalving) age();
+    const uint32_t before = blocks_[part_of(mixed, count_)].add(mixed);
+    if (before != kMaxCount && ++uses_ == kUsesAHalving) age();
     return before;
   }
 
@@ -72,7 +71,8 @@ class Sketch {
     return block_of(mixed).least(mixed);
   }
 
-  void prefetch(uint64_t hash) const {
+  // Always inlined: gcc would take the function for one without an effect, and leave the call out.
+  [[gnu::always_inline]] void prefetch(uint64_t hash) const {
     if (count_ != 0) __builtin_prefetch(&block_of(mix(hash)), 1);
   }
 
@@ -154,17 +154,25 @@ class Sketch {
   // The upper half selects the block, and the lower half the counters. The hash itself will not do,
   // because the hashes of one shard have bits in common.
   static uint64_t mix(uint64_t hash) { return hash * 0x9E3779B97F4A7C15u; }
+  static uint64_t part_of(uint64_t mixed, uint32_t blocks) {
+    return ((mixed >> 32) * blocks) >> 32;
+  }
   Block &block_of(uint64_t mixed) const {
-    const uint64_t position = mixed >> 32;
-    const uint64_t block = (position * count_) >> 32;
+    const uint64_t block = part_of(mixed, count_);
     assert(block < cursor_ || old_ != nullptr);
-    return block < cursor_ ? blocks_[block] : old_[(position * old_count_) >> 32];
+    return block < cursor_ ? blocks_[block] : old_[part_of(mixed, old_count_)];
   }
 
-  void age() {
+  [[gnu::noinline]] void age() {
     uses_ = 0;
     if (++halved_ >= count_) halved_ = 0;
     blocks_[halved_].halve();
+  }
+  // The sketch changes its size within so few uses that no counter need age meanwhile.
+  [[gnu::noinline, gnu::cold]] uint32_t add_and_take_over(uint64_t hash) {
+    take_over();
+    const uint64_t mixed = mix(hash);
+    return block_of(mixed).add(mixed);
   }
 
   // Returns the number of blocks for this number of entries.

@@ -81,12 +81,17 @@ class WTinyLfu : public Policy {
   }
 
   void used(const Ref *refs, uint32_t count) override {
-    lists_[kYoung].prefetch_neighbours(refs, count);
-    for (uint32_t i = 0; i < count; i++) use(refs[i], context_.hash(refs[i]));
+    uint64_t hashes[kUsesAtOnce];
+    for (uint32_t i = 0; i < count; i++) hashes[i] = context_.hash(refs[i]);
+    if (!context_.store().is_near()) {
+      for (uint32_t i = 0; i < count; i++) sketch_.prefetch(hashes[i]);
+      lists_[kYoung].prefetch_neighbours(refs, count);
+    }
+    use(refs, hashes, count);
   }
   void update(Ref ref, uint64_t hash, uint64_t before, Now &now) override {
     reweigh(ref, before, now);
-    use(ref, hash);
+    use(&ref, &hash, 1);
   }
 
   void reweigh(Ref ref, uint64_t before, Now &) override {
@@ -248,14 +253,22 @@ class WTinyLfu : public Policy {
     link(ref, region, unlink(ref));
   }
 
-  void use(Ref ref, uint64_t hash) {
-    sketch_.prefetch(hash);
-    const Region region = region_of(ref);
-    pass_time(kUseTime);
-    if (region == kProtected) leave_place(ref);
-    if (region == kYoung || region == kProtected) {
-      lists_[region].move_to_front(ref);
-    } else if (region == kOld) {
+  [[gnu::noinline]] void use(const Ref *refs, const uint64_t *hashes, uint32_t count) {
+    pass_time(count * kUseTime);
+    for (uint32_t i = 0; i < count; i++) {
+      const Ref ref = refs[i];
+      const Region region = region_of(ref);
+      if (region == kProtected) leave_place(ref);
+      if (region == kYoung || region == kProtected) {
+        lists_[region].move_to_front(ref);
+      } else {
+        promote(ref, region);
+      }
+      sketch_.add(hashes[i]);
+    }
+  }
+  [[gnu::noinline]] void promote(Ref ref, Region region) {
+    if (region == kOld) {
       adapt(kOld, kProbation);
       move(ref, kYoung);
       balance_window();
@@ -264,7 +277,6 @@ class WTinyLfu : public Policy {
       move(ref, kProtected);
       balance_main();
     }
-    sketch_.add(hash);
   }
 
   uint64_t window_weight() const { return weights_[kYoung] + weights_[kOld]; }
