@@ -373,6 +373,11 @@ check_all() {
       --timeout-multiplier 5 ${wrapper:+--wrapper "$wrapper"} --suite threads --suite model
   fi
 
+  if check "Building for a system of which only POSIX is known" build "$work/posix" gcc g++ \
+    -Dbuildtype=debugoptimized -Dcpp_args=-DCT_GENERIC_SYSTEM -Dtools=false -Dredis=disabled; then
+    run_tests "Tests of threads, who sleep in the parking lot" "$work/posix" --suite threads
+  fi
+
   CT_CONTRACT_SHARE=5 run_tests "A fifth of the contract with Valgrind" "$work/gcc" \
     --setup valgrind --suite contract
   run_tests "The page heap with Valgrind" "$work/gcc" --setup valgrind page_heap

@@ -2,7 +2,9 @@
 // Windows 8 and later.
 #ifdef _WIN32
 #define WIN32_LEAN_AND_MEAN
+#ifndef NOMINMAX  // which MinGW's C++ library defines
 #define NOMINMAX
+#endif
 #define _CRT_RAND_S  // declares rand_s
 #include <malloc.h>
 #include <stdlib.h>
