@@ -11,8 +11,13 @@ ct_status check_pair(const ct_cache *cache, const void *key, size_t key_size, co
   return status == CT_OK ? ct::check_bytes(value, value_size) : status;
 }
 
-// Copies a value with arguments that are rare or wrong. Apart from ct_get_copy, so that this keeps
-// its own in registers.
+// Apart from ct_get_copy, so that this keeps its own in registers.
+[[gnu::noinline]] ct_status get_copy_of_any_size(ct_cache *cache, const void *key, size_t key_size,
+                                                 void *buffer, size_t capacity, size_t *size) {
+  return ct::unwrap(cache)->get_copy(ct::bytes(key, key_size), buffer, capacity, size);
+}
+
+// Copies a value with arguments that are rare or wrong.
 [[gnu::noinline]] ct_status get_copy_unusual(ct_cache *cache, const void *key, size_t key_size,
                                              void *buffer, size_t capacity, size_t *size) {
   size_t ignored;
@@ -21,7 +26,7 @@ ct_status check_pair(const ct_cache *cache, const void *key, size_t key_size, co
   const ct_status status = ct::check_key(cache, key, key_size);
   if (status != CT_OK) return status;
   if (buffer == nullptr && capacity > 0) return CT_ERR_INVALID;
-  return ct::unwrap(cache)->get_copy(ct::bytes(key, key_size), buffer, capacity, size);
+  return get_copy_of_any_size(cache, key, key_size, buffer, capacity, size);
 }
 
 }  // namespace
@@ -47,7 +52,7 @@ ct_status ct_get_copy(ct_cache *cache, const void *key, size_t key_size, void *b
         return ct::unwrap(cache)->get_copy({bytes, 16}, buffer, capacity, size);
       default:
         if (ct::is_too_long(key_size)) break;
-        return ct::unwrap(cache)->get_copy({bytes, key_size}, buffer, capacity, size);
+        return get_copy_of_any_size(cache, key, key_size, buffer, capacity, size);
     }
   }
   return get_copy_unusual(cache, key, key_size, buffer, capacity, size);

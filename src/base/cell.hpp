@@ -112,6 +112,13 @@ inline __m128i load_wide(const char *from) {
   asm volatile("movdqu %1, %0" : "=x"(wide) : "m"(*reinterpret_cast<const __m128i_u *>(from)));
   return wide;
 }
+// The same for up to a word, at any alignment.
+template <class T>
+T load_narrow(const char *from) {
+  T value;
+  asm volatile("mov %1, %0" : "=q"(value) : "m"(*reinterpret_cast<const char(*)[sizeof(T)]>(from)));
+  return value;
+}
 inline void loaded_wide() { std::atomic_signal_fence(std::memory_order_acquire); }
 inline void write_wide(char *to, __m128i wide) {
   _mm_storeu_si128(reinterpret_cast<__m128i_u *>(to), wide);
@@ -175,33 +182,41 @@ constexpr uint32_t kLineCells = 16;
   }
 }
 
+// Copies the first and the last T of cells. They may overlap.
+template <class T>
+[[gnu::always_inline]] inline void copy_ends(char *to, const char *from, size_t size) {
+  T part = load_narrow<T>(from);
+  std::memcpy(to, &part, sizeof part);
+  part = load_narrow<T>(from + size - sizeof part);
+  std::memcpy(to + size - sizeof part, &part, sizeof part);
+  loaded_wide();
+}
+
 // Copies cells to bytes.
 [[gnu::always_inline]] inline void load_bytes(char *to, const char *from, size_t size) {
-  constexpr size_t kWord = sizeof(Word);
   constexpr size_t kTwo = 2 * kWide;
   if (size >= kTwo) {
-    const size_t last = size - kTwo;
-    for (size_t at = 0; at < last; at += kTwo) {
-      write_wide(to + at, load_wide(from + at));
-      write_wide(to + at + kWide, load_wide(from + at + kWide));
+    // From the end on, because this needs one register less.
+    while (size > kTwo) {
+      size -= kTwo;
+      write_wide(to + size, load_wide(from + size));
+      write_wide(to + size + kWide, load_wide(from + size + kWide));
     }
-    write_wide(to + last, load_wide(from + last));
-    write_wide(to + last + kWide, load_wide(from + last + kWide));
+    write_wide(to, load_wide(from));
+    write_wide(to + kWide, load_wide(from + kWide));
     loaded_wide();
   } else if (size >= kWide) {
     write_wide(to, load_wide(from));
     write_wide(to + size - kWide, load_wide(from + size - kWide));
     loaded_wide();
-  } else if (size > kWord) {
-    const Word first = load_word(words(from));
-    const Word second = load_word(words(from) + 1);
-    const size_t shift = 8 * (size - kWord);
-    write_word(to, first);
-    write_word(to + size - kWord, first >> shift | second << (8 * kWord - shift));
-  } else if (size == kWord) {
-    write_word(to, load_word(words(from)));
+  } else if (size >= sizeof(Word)) {
+    copy_ends<Word>(to, from, size);
+  } else if (size >= sizeof(HalfWord)) {
+    copy_ends<uint32_t>(to, from, size);
+  } else if (size >= sizeof(uint16_t)) {
+    copy_ends<uint16_t>(to, from, size);
   } else if (size > 0) {
-    write_part(to, load_word(words(from)), size);
+    copy_ends<char>(to, from, size);
   }
 }
 

@@ -17,7 +17,7 @@ class SecondChance : public Policy {
 
   void insert(Ref ref, uint64_t, Now &) override { hand_.insert_behind(ref); }
   void update(Ref ref, uint64_t hash, uint64_t, Now &) override {
-    context_.index.place_of(hash, ref).count_use(kMostUses);
+    context_.index.place_of(hash, ref).slot.count_use(kMostUses);
   }
   void remove(Ref ref, uint64_t, bool) override { hand_.remove(ref); }
   void moved(Ref from, Ref to) override { hand_.moved(from, to); }

@@ -58,13 +58,13 @@ class Hand {
       if (under_ == kNone) return kNone;
       const Ref next = list_.towards_front(under_);
       if (next != kNone) __builtin_prefetch(context_.store().at(next));
-      const Place place = context_.place(under_);
-      const uint32_t uses = place.use_bits();
+      const Slot slot = context_.place(under_).slot;
+      const uint32_t uses = slot.use_bits();
       if (uses == 0 || spared_ >= size_ * most) {
         spared_ = 0;
         return under_;
       }
-      place.set_use_bits(uses - 1);
+      slot.set_use_bits(uses - 1);
       spared_++;
       under_ = next;
     }
@@ -87,7 +87,7 @@ class Hand {
       walk.ref = list_.after(walk.ref);
       if (walk.ref == under_ || walk.ref == kNone) return false;
     }
-    *rank = context_.place(walk.ref).use_bits();
+    *rank = context_.place(walk.ref).slot.use_bits();
     return true;
   }
 
@@ -100,7 +100,8 @@ class Hand {
     const char *problem = list_.problem([&](Ref ref) {
       size++;
       met = met || ref == under_;
-      return context_.place(ref).use_bits() > most ? "hand: use bits are too high" : visit(ref);
+      return context_.place(ref).slot.use_bits() > most ? "hand: use bits are too high"
+                                                        : visit(ref);
     });
     if (problem != nullptr) return problem;
     if (size != size_) return "hand: it has miscounted";

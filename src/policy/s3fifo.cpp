@@ -39,7 +39,7 @@ class S3Fifo : public Policy {
   }
   void update(Ref ref, uint64_t hash, uint64_t before, Now &now) override {
     reweigh(ref, before, now);
-    context_.index.place_of(hash, ref).count_use(kMostUses);
+    context_.index.place_of(hash, ref).slot.count_use(kMostUses);
   }
   void reweigh(Ref ref, uint64_t before, Now &) override {
     weight_of(ref) += context_.weight(ref) - before;
@@ -79,9 +79,9 @@ class S3Fifo : public Policy {
       for (uint32_t left = kLooksAtOnce; !small_.empty(); left--) {
         if (left == 0) return kAskAgain;
         const Ref oldest = small_.back();
-        const Place place = context_.place(oldest);
-        if (place.use_bits() < kUsesForMain) return oldest;
-        place.set_use_bits(0);
+        const Slot slot = context_.place(oldest).slot;
+        if (slot.use_bits() < kUsesForMain) return oldest;
+        slot.set_use_bits(0);
         promote(oldest);
       }
     }

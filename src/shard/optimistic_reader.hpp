@@ -72,10 +72,13 @@ class OptimisticReader {
 
   // ---- Logging ------------------------------------------------------------------------------
 
-  [[gnu::always_inline]] ReadLog::Stripe &own_stripe() const { return uses_.own_stripe(); }
-  [[gnu::always_inline]] bool try_record(ReadLog::Stripe &own, const Place &place) const {
-    return uses_.try_record(own, place);
+  [[gnu::always_inline]] ReadLog::Stripe *owned_stripe() const { return uses_.owned_stripe(); }
+  ReadLog::Stripe &own_stripe() const { return uses_.own_stripe(); }
+  bool should_spread_log() const { return uses_.log().should_spread(); }
+  [[gnu::always_inline]] bool try_record(ReadLog::Stripe &own, Slot slot) const {
+    return uses_.try_record(own, slot);
   }
+  bool finish_record(Slot slot) const { return uses_.finish_record(slot); }
   void count_work() const { map_.entries.count_work(); }
 #ifdef CT_VALIDATE
   void take_work(uint64_t *holds, uint64_t *most) const { map_.entries.take_work(holds, most); }

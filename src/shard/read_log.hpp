@@ -3,9 +3,9 @@
 // and which entries they used, for a policy that wants to know the order of uses (BP-Wrapper).
 // Read policy/policy.hpp (Uses) and the top of table/index.hpp first.
 //
-// A thread writes into the stripe that its name selects. In the beginning, and always in a cache of
-// one thread, there is only one stripe. Other threads read a stripe only under the shard's lock.
-// Counts are exact. The first thread to use a stripe owns it, and adds without a locked
+// In the beginning, and for as long as one thread reads, there is only one stripe. Later, a thread
+// writes into the stripe that its name selects. Other threads read a stripe only under the shard's
+// lock. Counts are exact. The first thread to use a stripe owns it, and adds without a locked
 // instruction, which would hold up the look-ups behind it. Other threads in the stripe add with a
 // locked instruction. Uses are in order. A thread that has a stripe to itself loses no use; of
 // threads that share a stripe, some uses may be lost. A use names the cell of the index where its
@@ -32,8 +32,11 @@ class ReadLog {
   static constexpr uint32_t kUses = 16;
   // From one stripe to the next, so that no two threads write into a cache line.
   static constexpr size_t kStripeBytes = 192;
-  // The value of `told` before the stripe takes uses: by it, the stripe is full.
-  static constexpr uint32_t kUnused = 0 - kUses;
+  // What stands in the first cell before the stripe takes uses: by it, the stripe is full.
+  static constexpr Cell<Ref> kNoUse{kNone};
+  // Owners that no thread is: a thread may become the owner, or none may.
+  static constexpr Thread kNobody = 0;
+  static constexpr Thread kNobodyEver = ~Thread{0};
 
   struct Count {
     std::atomic<uint64_t> own{0};     // written only by the owner of the stripe
@@ -41,58 +44,63 @@ class ReadLog {
   };
 
   struct Stripe {
-    std::atomic<Thread> owner{0};
+    std::atomic<Thread> owner{kNobody};
     Count hits;
     Count misses;
-    std::atomic<uint32_t> logged{0};      // how many uses so far; written by the stripe's threads
-    std::atomic<uint32_t> told{kUnused};  // how many the policy was told of; written under the lock
-    std::atomic<const Cell<Ref> *> cells[kUses] = {};
+    // A ring (FastForward: Giacomoni and others, 2008): a cell that is nullptr may be written by the
+    // stripe's threads, any other may be taken by who has the lock. So neither side asks where the
+    // other is.
+    std::atomic<const Cell<Ref> *> cells[kUses] = {&kNoUse};
+    std::atomic<uint32_t> logged{0};  // how many uses so far; written by the stripe's threads
+    uint32_t told = 0;                // how many the policy was told of
 
-    // Adds to `hits` or `misses`.
-    [[gnu::always_inline]] void add(Count &count, uint64_t n) {
-      const Thread self = system::this_thread();
-      if (__builtin_expect(owner.load(std::memory_order_relaxed) == self, 1)) {
-        const uint64_t before = count.own.load(std::memory_order_relaxed);
-        count.own.store(before + n, std::memory_order_relaxed);
-      } else {
-        add_elsewhere(count, n, self);
-      }
+    // Counts one more of `hits` or `misses`. Only the owner may call this.
+    [[gnu::always_inline]] static void add(Count &count) {
+      const uint64_t before = count.own.load(std::memory_order_relaxed);
+      count.own.store(before + 1, std::memory_order_relaxed);
+    }
+    // Adds to `hits` or `misses`. Any thread may call this, and the first one becomes the owner.
+    void add_for_any(Count &count, uint64_t n) {
+      Thread nobody = kNobody;
+      const bool owns =
+          owner.compare_exchange_strong(nobody, system::this_thread(), std::memory_order_relaxed);
+      (owns ? count.own : count.others).fetch_add(n, std::memory_order_relaxed);
     }
 
     // Logs a use. Returns false if the stripe is full, and the policy must be told of its uses
     // first.
-    [[gnu::always_inline]] bool use(Place place) {
-      // Acquire: take_uses takes the earlier uses together with this one, and another thread may
-      // have written them.
-      const uint32_t at = logged.load(std::memory_order_acquire);
-      if (at - told.load(std::memory_order_acquire) >= kUses) return false;
-      cells[at % kUses].store(place.cell, std::memory_order_relaxed);
+    [[gnu::always_inline]] bool use(Slot slot) {
+      const uint32_t at = logged.load(std::memory_order_relaxed);
+      std::atomic<const Cell<Ref> *> &cell = cells[at % kUses];
+      if (cell.load(std::memory_order_relaxed) != nullptr) return false;
+      cell.store(slot.cell, std::memory_order_release);
       logged.store(at + 1, std::memory_order_release);
       return true;
+    }
+
+    // Called by one of the stripe's threads.
+    void make_room() {
+      const uint32_t at = logged.load(std::memory_order_relaxed);
+      cells[at % kUses].store(nullptr, std::memory_order_relaxed);
     }
 
     // Writes the entries that were used to out, in order. Returns how many they are, at most kUses.
     // Needs the lock.
     uint32_t take_uses(Ref *out) {
       const uint32_t end = logged.load(std::memory_order_acquire);
-      uint32_t at = told.load(std::memory_order_relaxed);
-      if (at == end) return 0;
       // Two threads that share the stripe may have set `logged` back.
-      if (end - at > kUses) at = end;
+      uint32_t at = end - told > kUses ? end - kUses : told;
+      told = end;
       uint32_t count = 0;
       for (; at != end; at++) {
-        const Ref ref = *cells[at % kUses].load(std::memory_order_relaxed);
-        if (ref != kNone) out[count++] = ref;
+        std::atomic<const Cell<Ref> *> &cell = cells[at % kUses];
+        const Cell<Ref> *used = cell.load(std::memory_order_acquire);
+        if (used == nullptr) continue;
+        cell.store(nullptr, std::memory_order_relaxed);
+        out[count] = *used;
+        count += out[count] != kNone;
       }
-      told.store(end, std::memory_order_release);
       return count;
-    }
-
-   private:
-    [[gnu::noinline]] void add_elsewhere(Count &count, uint64_t n, Thread self) {
-      Thread nobody = 0;
-      const bool owns = owner.compare_exchange_strong(nobody, self, std::memory_order_relaxed);
-      (owns ? count.own : count.others).fetch_add(n, std::memory_order_relaxed);
     }
   };
   static_assert(sizeof(Stripe) <= kStripeBytes, "three cache lines");
@@ -106,9 +114,18 @@ class ReadLog {
   ReadLog(const ReadLog &) = delete;
   ReadLog &operator=(const ReadLog &) = delete;
 
-  // Gives each thread a stripe to itself, as far as there are stripes, if several threads read at a
-  // time. If there is no memory, the threads go on sharing one. Needs the lock.
+  // Allows the log to have a stripe for each thread, once there is a second one. Needs the lock.
+  void allow_spread() { may_spread_.store(shared_, std::memory_order_relaxed); }
+  // Returns whether spread() should be called, because another thread owns the only stripe.
+  bool should_spread() const {
+    if (!may_spread_.load(std::memory_order_relaxed)) return false;
+    const Thread owner = one_.first.owner.load(std::memory_order_relaxed);
+    return owner != kNobody && owner != system::this_thread();
+  }
+  // Gives each thread a stripe to itself, as far as there are stripes. If there is no memory, the
+  // threads go on sharing one. Needs the lock.
   void spread() noexcept {
+    may_spread_.store(false, std::memory_order_relaxed);
     if (!shared_ || is_spread()) return;
     void *memory = memory_.allocate(kBytes, kLine);
     if (memory == nullptr) return;
@@ -117,12 +134,20 @@ class ReadLog {
         new (static_cast<char *>(memory) + kLine - sizeof(uint64_t)) Stripes{kSpread, {}};
     for (uint32_t i = 1; i < kStripes; i++) new (&stripes->at(i)) Stripe;
     stripes_.store(stripes, std::memory_order_release);
+    // It shares cache lines with what all threads read.
+    one_.first.owner.store(kNobodyEver, std::memory_order_relaxed);
   }
-  // Returns the calling thread's stripe. Names of threads are addresses far apart that are alike in
-  // their low bits, so they are spread by multiplication.
-  [[gnu::always_inline]] Stripe &own() const {
-    Stripes *all = stripes();
-    return all->at(system::this_thread() * all->factor >> kStripeShift);
+  // Returns the stripe that the calling thread owns, or nullptr.
+  [[gnu::always_inline]] Stripe *owned() const {
+    const Thread self = system::this_thread();
+    if (one_.first.owner.load(std::memory_order_relaxed) == self) return &one_.first;
+    Stripe &stripe = stripe_of(self);
+    return stripe.owner.load(std::memory_order_relaxed) == self ? &stripe : nullptr;
+  }
+  // Returns the calling thread's stripe, whoever owns it.
+  Stripe &own() const {
+    Stripe *stripe = owned();
+    return stripe != nullptr ? *stripe : stripe_of(system::this_thread());
   }
 
   // Calls tell(refs, count) for each stripe that has uses. After that, the stripe takes uses again.
@@ -137,14 +162,14 @@ class ReadLog {
   }
   // Returns whether any stripe takes uses. Needs the lock.
   bool is_in_use() const { return in_use_ != 0; }
-  // Lets the stripe take uses. Until then it takes none, so that tell_uses need not look at stripes
-  // that no thread uses. Needs the lock.
+  // Makes the stripe take uses. In the beginning it takes none, so that tell_uses need not look at
+  // stripes that no thread uses. Nor does it if one of two threads that share it wrote late. Needs
+  // the lock.
   void use(Stripe &stripe) {
     uint32_t number = 0;
     while (&at(number) != &stripe) number++;
-    if ((in_use_ & 1u << number) != 0) return;
     in_use_ |= 1u << number;
-    stripe.told.store(0, std::memory_order_release);
+    stripe.make_room();
   }
 
   uint64_t hits() { return sum(&Stripe::hits); }
@@ -167,6 +192,12 @@ class ReadLog {
   };
 
   Stripes *stripes() const { return stripes_.load(std::memory_order_acquire); }
+  // Names of threads are addresses far apart that are alike in their low bits, so they are spread by
+  // multiplication.
+  [[gnu::always_inline]] Stripe &stripe_of(Thread thread) const {
+    Stripes *all = stripes();
+    return all->at(thread * all->factor >> kStripeShift);
+  }
   bool is_spread() const { return stripes() != &one_; }
   static void *memory_of(Stripes *stripes) {
     return reinterpret_cast<char *>(&stripes->first) - kLine;
@@ -186,9 +217,10 @@ class ReadLog {
 
   Memory &memory_;
   const bool shared_;
+  std::atomic<bool> may_spread_{false};
   uint32_t in_use_ = 0;  // a bit for each stripe that takes uses, by its number
   std::atomic<Stripes *> stripes_{&one_};
-  Stripes one_{0, {}};
+  mutable Stripes one_{0, {}};
 };
 
 }  // namespace ct

@@ -133,7 +133,8 @@ void Shard::expect_by_weight() {
 
 // Opens the shard to reads without the lock. So the memory that they may look at is kept. A small
 // cache is opened when its table is as large as it will be, since another one would be kept as
-// well. A large shard also gives each thread a stripe of the log.
+// well. In a large shard, each thread has a stripe of the log, as soon as there is a second thread;
+// or at once, if memory is the limit, which no read may exceed.
 void Shard::open() {
   if (!map_.index.is_shown()) {
     if (!map_.index.keep()) return;
@@ -141,7 +142,8 @@ void Shard::open() {
     map_.index.show();
   }
   const bool is_large = map_.index.size() >= large_;
-  if (is_large) uses_.log().spread();
+  if (is_large && counts_memory(options_)) uses_.log().spread();
+  if (is_large) uses_.log().allow_spread();
   opens_at_ = is_large ? UINT32_MAX : large_;
 }
 

@@ -380,18 +380,18 @@ class alignas(64) Shard {
 
   // ---- Reading ------------------------------------------------------------------------------
 
-  // Called without the lock.
-  void note_hit(Place place);
-  void note_miss(const char *key, size_t key_size);
-  void note_miss();
+  // Called without the lock. Each returns what the read returns, so that it can be its last call.
+  ct_status note_hit(Slot slot);
+  [[gnu::noinline]] ct_status note_hit_elsewhere(Slot slot);
+  [[gnu::noinline]] ct_status note_hit_unless_due(Slot slot, uint64_t deadline, size_t *size);
+  [[gnu::noinline]] ct_status record_late(ReadLog::Stripe &own, Slot slot);
+  ct_status note_miss(const char *key, size_t key_size);
+  ct_status note_miss();
+  [[gnu::noinline]] ct_status note_miss_elsewhere();
+  ReadLog::Stripe &stripe_of_any();
   [[gnu::noinline]] ct_status get_copy_again(const char *key, size_t key_size, char *buffer,
                                              size_t capacity, size_t *size);
-  // Apart from get_copy, whose stack frame it would make larger.
-  [[gnu::noinline]] uint64_t read_clock() const { return clock_.read(); }
-  template <class NowOf>
-  bool copy_found(const Probe &probe, const Found &found, NowOf &now, char *buffer, size_t *size,
-                  ct_status *status);
-  [[gnu::noinline]] void record_late(ReadLog::Stripe &own, Place place);
+  bool copy_found(const Found &found, char *buffer, size_t *size, uint64_t *deadline) const;
   ct_status get_copy_under_lock(const Probe &probe, Now &now, char *buffer, size_t capacity,
                                 size_t *size);
   ct_status get_locked(const Probe &probe, Now &now, ct_value *out, bool counts_miss)
@@ -432,7 +432,7 @@ class alignas(64) Shard {
     Curve *curve = owner_.curve();
     if (__builtin_expect(curve != nullptr, 0)) curve->remove(hash);
   }
-  [[gnu::noinline, gnu::cold]] void tell_miss_of(const char *key, size_t key_size) const;
+  [[gnu::noinline, gnu::cold]] ct_status tell_and_note_miss(const char *key, size_t key_size);
   [[gnu::noinline, gnu::cold]] void tell_curve_stored(Entry *e, uint64_t hash) const
       CT_REQUIRES(lock_);
   [[gnu::cold]] void tell_hit(const Entry *e, uint64_t hash) const CT_REQUIRES(lock_);
@@ -613,68 +613,57 @@ class alignas(64) Shard {
   uint32_t opens_at_ CT_GUARDED_BY(lock_) = UINT32_MAX;  // the number of entries at which to open
 };
 
-[[gnu::always_inline]] inline void Shard::note_hit(Place place) {
+[[gnu::always_inline]] inline ct_status Shard::note_hit(Slot slot) {
   Probes(&owner_).probe_hit();
   const OptimisticReader reader = unlocked();
-  ReadLog::Stripe &own = reader.own_stripe();
-  if (keeps_stats()) own.add(own.hits, 1);
-  if (!reader.try_record(own, place)) record_late(own, place);
+  ReadLog::Stripe *own = reader.owned_stripe();
+  if (own == nullptr) return note_hit_elsewhere(slot);
+  if (keeps_stats()) own->add(own->hits);
+  return reader.try_record(*own, slot) ? CT_OK : record_late(*own, slot);
 }
 
 // Only a curve asks for the hash, which is found out anew: get_copy has no room to keep it.
-[[gnu::always_inline]] inline void Shard::note_miss(const char *key, size_t key_size) {
-  if (__builtin_expect(owner_.curve() != nullptr, 0)) tell_miss_of(key, key_size);
-  note_miss();
+[[gnu::always_inline]] inline ct_status Shard::note_miss(const char *key, size_t key_size) {
+  if (__builtin_expect(owner_.curve() != nullptr, 0)) return tell_and_note_miss(key, key_size);
+  return note_miss();
 }
 
-inline void Shard::note_miss() {
+[[gnu::always_inline]] inline ct_status Shard::note_miss() {
   Probes(&owner_).probe_miss();
-  if (!keeps_stats()) return;
-  ReadLog::Stripe &own = unlocked().own_stripe();
-  own.add(own.misses, 1);
+  if (!keeps_stats()) return CT_MISS;
+  ReadLog::Stripe *own = unlocked().owned_stripe();
+  if (own == nullptr) return note_miss_elsewhere();
+  own->add(own->misses);
+  return CT_MISS;
 }
 
-// Copies a value that was found without the lock, and counts a hit, or a miss if the entry has
-// expired. Returns false, having counted nothing, if what was found does not hold.
-template <class NowOf>
-[[gnu::always_inline]] inline bool Shard::copy_found(const Probe &probe, const Found &found,
-                                                     NowOf &now, char *buffer, size_t *size,
-                                                     ct_status *status) {
-  const OptimisticReader reader = unlocked();
-  load_bytes(buffer, found.value, found.size);
-  if (found.is_mortal()) {
-    const uint64_t deadline = reader.deadline<Access::kOptimistic>(found);
-    if (!reader.holds(found)) return false;
-    if (deadline != CT_NEVER && now() >= deadline) {
-      note_miss(probe.key.data, probe.key.size);
-      *size = 0;
-      *status = CT_MISS;
-      return true;
-    }
-  } else if (!reader.holds(found)) {
-    return false;
-  }
+// Copies a value that was found without the lock, and sets its size and the entry's deadline.
+// Returns false if none of that holds.
+[[gnu::always_inline]] inline bool Shard::copy_found(const Found &found, char *buffer, size_t *size,
+                                                     uint64_t *deadline) const {
   *size = found.size;
-  note_hit(found.place);
-  *status = CT_OK;
-  return true;
+  load_bytes(buffer, found.value, found.size);
+  *deadline = found.is_mortal() ? unlocked().deadline<Access::kOptimistic>(found) : CT_NEVER;
+  return unlocked().holds(found);
 }
 
-// Looks without the lock, and only where nearly every key is. What get_copy_again is given leaves
-// the fewest values to be kept until then, so it finds out the hash anew.
+// Looks without the lock, and only where nearly every key is. Whatever is rare is a last call with
+// the same arguments, so that the rest has all it needs in registers; get_copy_again finds out the
+// hash anew.
 [[gnu::always_inline]] inline ct_status Shard::get_copy(const Probe &probe, char *buffer,
                                                         size_t capacity, size_t *size) {
   Found found;
   found.value = nullptr;  // costs nothing; at -O1, gcc would believe that it may be read unset
   const Seek seek = unlocked().seek_home<Access::kOptimistic>(probe, &found);
-  if (seek == Seek::kHit && found.size <= capacity) {
-    const auto now = [this] { return read_clock(); };
-    ct_status status;
-    if (copy_found(probe, found, now, buffer, size, &status)) return status;
-  } else if (seek == Seek::kMiss) {
-    note_miss(probe.key.data, probe.key.size);
+  uint64_t deadline;
+  if (seek == Seek::kHit && found.size <= capacity && copy_found(found, buffer, size, &deadline)) {
+    const Slot slot = {found.place.slot.cell};
+    if (deadline != CT_NEVER) return note_hit_unless_due(slot, deadline, size);
+    return note_hit(slot);
+  }
+  if (seek == Seek::kMiss) {
     *size = 0;
-    return CT_MISS;
+    return note_miss(probe.key.data, probe.key.size);
   }
   return get_copy_again(probe.key.data, probe.key.size, buffer, capacity, size);
 }

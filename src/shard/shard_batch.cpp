@@ -15,12 +15,12 @@ bool ShardBatch::approach(Asked *keys, uint32_t count, uint32_t version) const {
   for (uint32_t i = 0; i < count; i++) {
     Bucket *home = shard_.unlocked().home(keys[i].probe.hash);
     if (home == nullptr) return false;
-    keys[i].found.place.cell = home->refs;
+    keys[i].found.place.slot = {home->refs};
   }
   if (!shard_.unlocked().unchanged_since(version)) return false;
   for (uint32_t i = 0; i < count; i++) {
     Place &place = keys[i].found.place;
-    place = place.bucket()->first(hash_tag(keys[i].probe.hash));
+    place = place.slot.bucket()->first(hash_tag(keys[i].probe.hash));
     if (place.ref == kNone) continue;
     const char *entry = Layout::at(shard_.at(place.ref), 0);
     __builtin_prefetch(entry);
@@ -70,6 +70,7 @@ uint32_t ShardBatch::find_run(Asked *keys, uint32_t count, Now &now, ct_status *
     if (seek != Seek::kHit && seek != Seek::kMiss) continue;
     bool is_hit = seek == Seek::kHit;
     if (is_hit) {
+      if (found.size > EntryMap::kCopiedInside) continue;
       const uint64_t deadline =
           found.is_mortal() ? shard_.unlocked().deadline<kAccess>(found) : CT_NEVER;
       // The caller is told the size before the value is copied, so the size must be certain now.
@@ -159,7 +160,7 @@ void ShardBatch::use_some(const Asked *keys, uint32_t count, Now &now, const ct_
     if (unlocked && statuses[i] != CT_OK) {
       shard_.note_miss(keys[i].probe.key.data, keys[i].probe.key.size);
     } else if (unlocked && found.is_lasting && !found.is_sampled()) {
-      shard_.note_hit(found.place);
+      shard_.note_hit(found.place.slot);
     } else {
       const auto slice = static_cast<uint32_t>(std::min<uint64_t>(count - i, Shard::kAtOnce));
       i += use_run(keys + i, slice, now, statuses + i) - 1;

@@ -9,8 +9,9 @@ void Shard::attend(Entry *e, uint64_t hash, Now &now) {
   if ((e->flags & kSampled) != 0) tell_hit(e, hash);
 }
 
-void Shard::tell_miss_of(const char *key, size_t key_size) const {
+ct_status Shard::tell_and_note_miss(const char *key, size_t key_size) {
   owner_.curve()->miss(unlocked().hash_of({key, key_size}));
+  return note_miss();
 }
 
 void Shard::tell_curve_stored(Entry *e, uint64_t hash) const {

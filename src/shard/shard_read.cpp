@@ -21,10 +21,39 @@ void Shard::renew_idle(Entry *e, Now &now) {
   life->idle = std::max<uint64_t>(life->idle, clock_.deadline_after(now(), options_.tti));
 }
 
-// Called without the lock, when the stripe is full.
-void Shard::record_late(ReadLog::Stripe &own, Place place) {
+// For a thread that may own no stripe.
+ReadLog::Stripe &Shard::stripe_of_any() {
+  if (unlocked().should_spread_log()) {
+    Locked locked(*this);
+    uses_.log().spread();
+  }
+  return unlocked().own_stripe();
+}
+
+ct_status Shard::note_miss_elsewhere() {
+  ReadLog::Stripe &own = stripe_of_any();
+  own.add_for_any(own.misses, 1);
+  return CT_MISS;
+}
+ct_status Shard::note_hit_elsewhere(Slot slot) {
+  ReadLog::Stripe &own = stripe_of_any();
+  own.add_for_any(own.hits, keeps_stats() ? 1 : 0);
+  return unlocked().try_record(own, slot) ? CT_OK : record_late(own, slot);
+}
+
+// An entry that is due counts as a miss, of which the curve is not told: get_copy passes over the
+// entries of the keys that the curve samples.
+ct_status Shard::note_hit_unless_due(Slot slot, uint64_t deadline, size_t *size) {
+  if (clock_.read() < deadline) return note_hit(slot);
+  *size = 0;
+  return note_miss();
+}
+
+ct_status Shard::record_late(ReadLog::Stripe &own, Slot slot) {
+  if (unlocked().finish_record(slot)) return CT_OK;
   Locked locked(*this);
-  uses_.record_in(own, place);
+  uses_.record_in(own, slot);
+  return CT_OK;
 }
 
 bool Shard::hand_out_hit(Place place, uint64_t hash, Now &now, ct_value *out) {
@@ -55,29 +84,26 @@ ct_status Shard::get_copy_again(const char *key, size_t key_size, char *buffer, 
                                 size_t *size) {
   const Probe probe = {{key, key_size}, unlocked().hash_of({key, key_size})};
   Now now(clock_);
-  *size = 0;
   const OptimisticReader reader = unlocked();
   Seek seek = Seek::kRetry;
   const int attempts = reader.is_open() ? kAttempts : 0;
   for (int i = 0; i < attempts && seek == Seek::kRetry; i++) {
+    *size = 0;
     Found found;
     seek = reader.seek(probe, &found);
-    if (seek == Seek::kMiss) {
-      note_miss(key, key_size);
-      return CT_MISS;
-    }
+    if (seek == Seek::kMiss) return note_miss(key, key_size);
     if (seek != Seek::kHit) continue;
     if (found.size > capacity) break;
-    if (reader.is_invalidated(found) && reader.holds(found)) {
-      note_miss(key, key_size);
-      return CT_MISS;
-    }
-    ct_status status;
-    if (copy_found(probe, found, now, buffer, size, &status)) {
-      if (found.is_sampled() && status == CT_OK) tell_hit(found, probe);
-      return status;
-    }
+    if (reader.is_invalidated(found) && reader.holds(found)) return note_miss(key, key_size);
+    uint64_t deadline;
     seek = Seek::kRetry;
+    if (!copy_found(found, buffer, size, &deadline)) continue;
+    if (deadline != CT_NEVER && now() >= deadline) {
+      *size = 0;
+      return note_miss(key, key_size);
+    }
+    if (found.is_sampled()) tell_hit(found, probe);
+    return note_hit(found.place.slot);
   }
   prefetch(probe.hash);
   return get_copy_under_lock(probe, now, buffer, capacity, size);
@@ -85,6 +111,7 @@ ct_status Shard::get_copy_again(const char *key, size_t key_size, char *buffer, 
 
 ct_status Shard::get_copy_under_lock(const Probe &probe, Now &now, char *buffer, size_t capacity,
                                      size_t *size) {
+  *size = 0;
   Entry *e;
   Bytes value;
   {

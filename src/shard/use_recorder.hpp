@@ -17,6 +17,8 @@
 
 namespace ct {
 
+static_assert(ReadLog::kUses <= Policy::kUsesAtOnce, "a policy is told of a stripe at a time");
+
 class UseRecorder {
  public:
   UseRecorder(const PolicyKind &kind, Memory &memory, bool shared) noexcept
@@ -26,29 +28,37 @@ class UseRecorder {
 
   void attach(Policy *policy) { policy_ = policy; }
   ReadLog &log() { return log_; }
+  const ReadLog &log() const { return log_; }
   // Needs no lock.
-  [[gnu::always_inline]] ReadLog::Stripe &own_stripe() const { return log_.own(); }
+  [[gnu::always_inline]] ReadLog::Stripe *owned_stripe() const { return log_.owned(); }
+  ReadLog::Stripe &own_stripe() const { return log_.own(); }
 
+  // Needs no lock. Returns false if the use needs more than a store: then finish_record, or else
+  // record_in, must be called.
+  [[gnu::always_inline]] bool try_record(ReadLog::Stripe &own, Slot slot) const {
+    if (uses_ == Uses::kBatched) return own.use(slot);
+    return slot.use_bits() >= most_uses_;
+  }
   // Needs no lock. Returns false if the stripe is full: then record_in must be called.
-  [[gnu::always_inline]] bool try_record(ReadLog::Stripe &own, Place place) const {
-    if (uses_ == Uses::kBatched) return own.use(place);
-    place.count_use(most_uses_);
+  bool finish_record(Slot slot) const {
+    if (uses_ == Uses::kBatched) return false;
+    slot.count_use(most_uses_);
     return true;
   }
-  void record_in(ReadLog::Stripe &own, Place place) {
+  void record_in(ReadLog::Stripe &own, Slot slot) {
     tell();
     log_.use(own);
-    own.use(place);
+    own.use(slot);
   }
   void record(Place place, uint64_t hash, Now &now) {
     switch (uses_) {
       case Uses::kIgnored:
         break;
       case Uses::kUseBits:
-        place.count_use(most_uses_);
+        place.slot.count_use(most_uses_);
         break;
       case Uses::kBatched:
-        record_batched(place);
+        record_batched(place.slot);
         break;
       case Uses::kImmediate:
         changes_++;
@@ -66,9 +76,9 @@ class UseRecorder {
   void order_changed() { changes_++; }
 
  private:
-  void record_batched(Place place) {
+  void record_batched(Slot slot) {
     ReadLog::Stripe &own = log_.own();
-    if (!own.use(place)) record_in(own, place);
+    if (!own.use(slot)) record_in(own, slot);
   }
   void tell();
 

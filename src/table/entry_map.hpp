@@ -5,7 +5,7 @@
 //
 // There are three ways to look up a key:
 //   - find, for writers, who hold the lock;
-//   - seek_home, for readers with the lock or without it: it looks only into the bucket where nearly
+//   - seek_home, for readers with the lock or without it: it looks only into the slot where nearly
 //     every key is, and finds no entry that has tags or is sampled;
 //   - seek, for readers without the lock, once seek_home was not enough. It looks everywhere.
 #ifndef CT_ENTRY_MAP_HPP
@@ -84,7 +84,7 @@ struct EntryMap {
 
   template <Access kAccess>
   [[gnu::always_inline]] Seek seek_home(const Probe &probe, Found *found) const;
-  // Looks only at the first place that has the tag, which is already known.
+  // Looks only at the first slot of the home that has the tag, which is already known.
   template <Access kAccess>
   [[gnu::always_inline]] Seek seek_at(Place place, const Probe &probe, uint32_t version,
                                       Found *found) const;
@@ -166,13 +166,13 @@ template <Access kAccess>
 template <Access kAccess>
 [[gnu::always_inline]] inline Seek EntryMap::seek_at(Place place, const Probe &probe,
                                                      uint32_t version, Found *found) const {
-  if (place.ref == kNone) return seek_no_further<kAccess>(place.bucket(), version);
-  if (examine<kAccess>(place.ref, probe, version, found) != Seek::kHit) return Seek::kRetry;
-  if (found->size > kCopiedInside) return Seek::kNeedsLock;
-  found->place = place;
+  if (place.ref == kNone) return seek_no_further<kAccess>(place.slot.bucket(), version);
+  const Seek seek = examine<kAccess>(place.ref, probe, version, found);
+  found->place.ref = place.ref;
+  found->place.slot = place.slot;
   found->version = version;
   found->is_lasting = kAccess == Access::kOptimistic;
-  return Seek::kHit;
+  return seek == Seek::kMiss ? Seek::kRetry : seek;
 }
 
 template <Access kAccess>
@@ -182,18 +182,7 @@ template <Access kAccess>
   const uint32_t version = index.version();
   Bucket *home = kOptimistic ? index.shown_home(probe.hash) : index.home(probe.hash);
   if (kOptimistic ? !index.unchanged_since(version) : home == nullptr) return Seek::kRetry;
-  for (uint32_t bits = home->match(hash_tag(probe.hash)); bits != 0; bits &= bits - 1) {
-    Cell<Ref> *cell = home->refs + static_cast<uint32_t>(__builtin_ctz(bits));
-    const Ref ref = cell->acquire();
-    if (kOptimistic && ref == kNone) return Seek::kRetry;
-    const Seek seek = examine<kAccess>(ref, probe, version, found);
-    if (seek == Seek::kMiss) continue;
-    found->place = {ref, cell};
-    found->version = version;
-    found->is_lasting = kOptimistic;
-    return seek;
-  }
-  return seek_no_further<kAccess>(home, version);
+  return seek_at<kAccess>(home->first(hash_tag(probe.hash)), probe, version, found);
 }
 
 }  // namespace ct

@@ -24,9 +24,9 @@ void Index::put(Table &table, uint64_t hash, Ref ref, uint32_t use_bits) {
 }
 
 void Index::erase_at(const Table &table, Bucket *home, Place place) {
-  Bucket *const bucket = place.bucket();
-  bucket->tags[place.slot()] = 0;
-  *place.cell = kNone;
+  Bucket *const bucket = place.slot.bucket();
+  bucket->tags[place.slot.number()] = 0;
+  *place.slot.cell = kNone;
   for (Bucket *full = home; full != bucket; full = table.next(full)) {
     if (full->passed != 255) --full->passed;
   }
@@ -53,8 +53,8 @@ void Index::erase_at(const Table &table, Bucket *home, Place place) {
 void Index::replace(uint64_t hash, Ref from, Ref to) {
   WriteSection section(*this);
   const Place place = place_of(hash, from);
-  assert(place.cell != nullptr);
-  *place.cell = to;
+  assert(place.slot.cell != nullptr);
+  *place.slot.cell = to;
 }
 
 // A kept table that is this small cannot give its memory back. Powers of two keep the number of

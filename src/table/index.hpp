@@ -77,32 +77,37 @@ static_assert(sizeof(Bucket) == 64, "one cache line");
 static_assert(offsetof(Bucket, refs) == kLineCells,
               "cells that are loaded with the tags are its own");
 
-// Where a reference stands in the index, until that changes.
-struct Place {
-  Ref ref;          // kNone: not there
-  Cell<Ref> *cell;  // in the bucket's refs; the bucket is where the cell's address has zeros
+// A slot of a bucket, by the cell of its reference. The bucket is where the cell's address has zeros.
+struct Slot {
+  Cell<Ref> *cell;
 
   Bucket *bucket() const {
     return reinterpret_cast<Bucket *>(reinterpret_cast<uintptr_t>(cell) & ~(sizeof(Bucket) - 1));
   }
-  uint32_t slot() const { return static_cast<uint32_t>(cell - bucket()->refs); }
-  uint32_t use_bits() const {
-    // This is 8 + 2 * slot().
+  uint32_t number() const { return static_cast<uint32_t>(cell - bucket()->refs); }
+  [[gnu::always_inline]] uint32_t use_bits() const {
+    // This is 8 + 2 * number().
     const auto shift = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(cell) / 2 % 32);
     return bucket()->rest() >> shift & 3u;
   }
-  void set_use_bits(uint32_t use_bits) const { bucket()->set_use_bits(slot(), use_bits); }
+  void set_use_bits(uint32_t use_bits) const { bucket()->set_use_bits(number(), use_bits); }
   // Counts one more use, up to most. Often there is nothing to count, and then nothing is written.
-  [[gnu::always_inline]] void count_use(uint32_t most) const {
+  void count_use(uint32_t most) const {
     const uint32_t uses = use_bits();
     if (uses < most) set_use_bits(uses + 1);
   }
 };
 
+// Where a reference stands in the index, until that changes.
+struct Place {
+  Ref ref;  // kNone: not there
+  Slot slot;
+};
+
 [[gnu::always_inline]] inline Place Bucket::first(uint8_t tag) {
   const uint32_t found = match(tag);
   Cell<Ref> *cell = &refs[found == 0 ? 0 : __builtin_ctz(found)];
-  return {found == 0 ? kNone : cell->acquire(), cell};
+  return {found == 0 ? kNone : cell->acquire(), {cell}};
 }
 
 class Index {
@@ -150,7 +155,7 @@ class Index {
   // Returns the place of a reference that is in the index.
   Place place_of(uint64_t hash, Ref ref) const {
     const Place place = find(hash, [ref](Ref other) { return other == ref; });
-    assert(place.ref == ref && place.cell != nullptr);
+    assert(place.ref == ref && place.slot.cell != nullptr);
     return place;
   }
 
@@ -213,7 +218,7 @@ class Index {
 
     template <class IsIt>
     Place find(IsIt is_it) const {
-      return buckets == nullptr ? Place{kNone, nullptr} : scan(buckets, count, hash, is_it);
+      return buckets == nullptr ? Place{kNone, {nullptr}} : scan(buckets, count, hash, is_it);
     }
   };
   Sight look(uint64_t hash) const {
@@ -463,9 +468,9 @@ template <class IsIt>
     for (uint32_t bits = bucket->match(tag); bits != 0; bits &= bits - 1) {
       Cell<Ref> *cell = &bucket->refs[__builtin_ctz(bits)];
       const Ref ref = cell->acquire();
-      if (is_it(ref)) return {ref, cell};
+      if (is_it(ref)) return {ref, {cell}};
     }
-    if (bucket->passed.acquire() == 0 || --left == 0) return {kNone, nullptr};
+    if (bucket->passed.acquire() == 0 || --left == 0) return {kNone, {nullptr}};
     if (++bucket == buckets + count) bucket = buckets;
   }
 }
@@ -525,8 +530,8 @@ void Index::move_home(uint32_t home, HashOf hash_of) {
       const Ref ref = bucket.refs[i];
       const uint64_t hash = hash_of(ref);
       if (home_of(hash_position(hash), old_.size()) != home) continue;
-      const Place place = {ref, &bucket.refs[i]};
-      const uint32_t use_bits = place.use_bits();
+      const Place place = {ref, {&bucket.refs[i]}};
+      const uint32_t use_bits = place.slot.use_bits();
       erase_at(old_, old_.data() + home, place);
       put(current_, hash, ref, use_bits);
     }
@@ -609,7 +614,7 @@ void Index::measure_searches(HashOf hash_of, uint64_t *total, uint64_t *longest)
   visit_all([&](Ref ref) {
     const uint64_t hash = hash_of(ref);
     const Table &table = table_of(hash_position(hash));
-    const auto found = static_cast<uint32_t>(place_of(hash, ref).bucket() - table.data());
+    const auto found = static_cast<uint32_t>(place_of(hash, ref).slot.bucket() - table.data());
     const uint32_t home = home_of(hash_position(hash), table.size());
     *total += (found >= home ? found - home : found + table.size() - home) + 1;
   });

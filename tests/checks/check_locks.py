@@ -186,10 +186,10 @@ BREACHES = {
         ("src/shard/shard.cpp", "  Settled settled(*this);\n  if (pins_", "  if (pins_",
          "calling function 'under_lock"),
     "a read that tells the policy without the lock":
-        (SHARD, "  if (!reader.try_record", "  reader.settle();\n  if (!reader.try_record",
+        (SHARD, "  return reader.try_record", "  reader.settle();\n  return reader.try_record",
          "no member named 'settle'"),
     "a read that changes the order without the lock":
-        (SHARD, "  if (!reader.try_record", "  reader.order_changed();\n  if (!reader.try_record",
+        (SHARD, "  return reader.try_record", "  reader.order_changed();\n  return reader.try_record",
          "no member named 'order_changed'"),
     "a read that looks as writers do without the lock":
         (SHARD, "unlocked().seek_home<Access::kOptimistic>(probe, &found)", "unlocked().find(probe)",

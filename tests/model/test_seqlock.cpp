@@ -78,8 +78,10 @@ constexpr uint64_t kFillers = 1000;
 class Cache {
  public:
   // There are a few entries, enough to open the shard to reads without the lock. ttl: the lifetime of
-  // all entries; 0: none. opens_at: the number of entries at which the shard is opened.
-  explicit Cache(uint64_t fillers = 5, uint64_t ttl = 0, uint8_t opens_at = 3) {
+  // all entries; 0: none. opens_at: the number of entries at which the shard is opened. by_memory:
+  // memory is the limit, so that the shard has its whole log as soon as it is opened.
+  explicit Cache(uint64_t fillers = 5, uint64_t ttl = 0, uint8_t opens_at = 3,
+                 bool by_memory = false) {
     now = 0;
     ct_options options = CT_OPTIONS_INIT;
     options.policy = CT_POLICY_FIFO;
@@ -87,6 +89,10 @@ class Cache {
     options.seed = kSeed;
     options.ttl = ttl;
     options.timer = [](void *) { return now; };
+    if (by_memory) {
+      options.weight_kind = CT_WEIGHT_MEMORY;
+      options.maxsize = uint64_t{1} << 30;
+    }
     assert_int_equal(CT_OK, ct_cache_new_with(&options, &cache_));
     reinterpret_cast<ct::Cache *>(cache_)->shards()[0].act_large(opens_at);
     fill(fillers);
@@ -168,6 +174,7 @@ struct Scenario {
   uint64_t ttl = 0;
   bool both = false;  // it is looked up by copy_both
   uint8_t opens_at = 3;
+  bool by_memory = false;
 };
 
 // The time at which the key is looked up.
@@ -412,6 +419,7 @@ std::vector<Scenario> scenarios() {
                  },
                  kAsked,
                  2});
+  all.back().by_memory = true;
   return all;
 }
 
@@ -525,11 +533,15 @@ class Look final : public weak::Reader {
   std::map<uintptr_t, uint64_t> loads_;
 };
 
-// Finds the version in a shard: a read loads it again and again.
+// Finds the version in a shard: a read loads it again and again. It is not this thread's first read,
+// which looks for a stripe of the log again and again.
 uintptr_t find_version() {
   const Scenario quiet = {"", {hit(1, 16)}, nullptr, nullptr};
   Cache cache;
   cache.set(kAsked, 1, 16);
+  char value[kLargest];
+  size_t size;
+  assert_int_equal(CT_OK, cache.copy(kAsked, value, &size));
   Look look(quiet, cache, 0);
   weak::memory.write([] {});
   assert_true(weak::memory.read(look));
@@ -541,7 +553,7 @@ uintptr_t find_version() {
 struct Trial {
   explicit Trial(const Scenario &scenario)
       : scenario(scenario),
-        cache(scenario.fillers, scenario.ttl, scenario.opens_at),
+        cache(scenario.fillers, scenario.ttl, scenario.opens_at, scenario.by_memory),
         look(scenario, cache, find_version()) {
     weak::memory.allocate(const_cast<ct::Bucket *>(&ct::Index::elsewhere()), sizeof(ct::Bucket));
     scenario.before(cache);
