@@ -112,7 +112,7 @@ class Sketch {
       return 4 * i + (static_cast<uint32_t>(mixed >> (16 * i + 7)) & 3);
     }
     static uint32_t shift(uint32_t i, uint64_t mixed) {
-      return (static_cast<uint32_t>(mixed >> (16 * i)) & 127) * 21 / 128 * 3;
+      return uint32_t{static_cast<uint16_t>(mixed >> (16 * i))} * 21 / 65536 * 3;
     }
     static uint32_t count(uint64_t word, uint32_t shift) {
       return static_cast<uint32_t>(word >> shift) & kMaxCount;
