@@ -74,25 +74,25 @@ set_up_peers() {
   absent=$(missing lib:absl_flat_hash_map header:boost/version.hpp header:leveldb/cache.h \
     lib:rocksdb lib:tbb lib:tkrzw cargo | tr '\n' ' ')
   if [ -z "$absent" ]; then return; fi
-  install=false packages=
+  run=as_root install=false packages=
   if command -v apt-get >"$log"; then
-    install=install_by_apt
+    install=$install_by_apt
     packages='libabsl-dev libboost-dev libleveldb-dev librocksdb-dev libtbb-dev libtkrzw-dev cargo'
   elif command -v dnf >"$log"; then
-    install='as_root dnf install -y'
+    install='dnf install -y'
     packages='abseil-cpp-devel boost-devel leveldb-devel rocksdb-devel tbb-devel cargo'
   elif command -v apk >"$log"; then
-    install='as_root apk add'
+    install='apk add'
     packages='abseil-cpp-dev boost-dev leveldb-dev rocksdb-dev onetbb-dev cargo'
   elif command -v pacman >"$log"; then
-    install='as_root pacman -S --needed --noconfirm'
+    install='pacman -S --needed --noconfirm'
     packages='abseil-cpp boost leveldb rocksdb onetbb rust'
   elif command -v brew >"$log"; then
-    install='brew install'
+    install='brew install' run='sh -c' # which refuses to run as root
     packages='abseil boost leveldb rocksdb tbb tkrzw rust'
   fi
   # shellcheck disable=SC2086 # words
-  quietly "Installing libraries to compare with, as there is no $absent" $install $packages ||
+  quietly "Installing libraries to compare with, as there is no $absent" $run "$install $packages" ||
     echo "Going on without: $absent"
 }
 
