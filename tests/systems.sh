@@ -107,12 +107,12 @@ build_for() { # name, targets ...
 # The suites that run on every machine, by the names of their tests, and what only Windows runs.
 portable='contract_lifetimes contract_limits contract_mapping contract_snapshots contract_whole files
   keys model snapshot'
-on_windows='lock threads threads_compute threads_copy threads_counters threads_leases threads_limits
-  threads_loading threads_loading_mix threads_loading_room threads_reading threads_renewing
-  threads_snapshots threads_tags'
+on_windows='due_tree lock threads threads_async threads_compute threads_copy threads_counters
+  threads_leases threads_limits threads_loading threads_loading_mix threads_loading_room
+  threads_reading threads_renewing threads_snapshots threads_tags'
 examples='answer backend_down bulk_lookup exchange_rates file_cache http_cache ignored_argument
-  lifetimes memo_fibonacci product_repository rate_limiter shared_users single_flight tagged_pages
-  tour typed_lookup warm_restart weather_client'
+  lifetimes memo_fibonacci product_repository products rate_limiter shared_users single_flight
+  tagged_pages tour typed_lookup warm_restart weather_client'
 
 compile_for() { # name, system, processor, target
   prepare "$1" "$2" "$3" little '' "$zig" "$4" && build_for "$1"
