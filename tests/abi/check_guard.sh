@@ -43,7 +43,9 @@ symbols() {
     --soname libcachetools.so.0
 }
 abi() { "$copy/tests/abi/check_abi.sh" "$copy" "$library"; }
-clients() { "$copy/tests/abi/check_clients.sh" "$library" cc; }
+clients() {
+  "$copy/tests/abi/check_clients.sh" "$copy/tests/abi/client.c" "$library" -- cc
+}
 
 # ---- Changes -------------------------------------------------------------------------------------
 
