@@ -33,7 +33,7 @@ says README.md "find_package(cachetools $minor CONFIG REQUIRED)"
 says README.md "revision = v$version"
 says tests/examples/CMakeLists.txt "foreach(version $minor $version)"
 says tests/redis/CMakeLists.txt "find_package(cachetools-redis $minor CONFIG REQUIRED)"
-for file in cachetools.h cachetools.symbols; do
+for file in cachetools.h cachetools.symbols cachetools-redis.h cachetools-redis.symbols; do
   if [ ! -e "tests/abi/releases/$minor/$file" ]; then
     echo "There is no tests/abi/releases/$minor/$file"
     bad=1
