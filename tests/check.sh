@@ -387,7 +387,7 @@ check_all() {
     --suite model
 
   check_by abidw "Breaking the ABI, to see that it is noticed" \
-    "$root/tests/abi/check_guard.sh" "$root"
+    "$root/tests/abi/check_guard.sh" "$root" "${CT_REDIS_SERVERS%%:*}"
   check_by clang-tidy "Analysing with clang-tidy" "$root/tests/analyse.sh" clang-tidy "$work/gcc"
   check_by cppcheck "Analysing with cppcheck" "$root/tests/analyse.sh" cppcheck "$work/gcc"
 

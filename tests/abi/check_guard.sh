@@ -1,21 +1,24 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Breaks the ABI in copies of the sources, consistently, in every list that such a change has to
-# update. Checks that the right tests of the ABI fail, and no others. Prints TAP. Needs what those
-# tests need, and Meson.
-# Usage: check_guard.sh CHECKOUT
+# Breaks the ABI of either library in copies of the sources, consistently, in every list that such a
+# change has to update. Checks that the right tests of that ABI fail, and no others. Prints TAP. Needs
+# what those tests need, and Meson.
+# Usage: check_guard.sh CHECKOUT REDIS_SERVER
 set -eu
 checkout=$1
+export CT_REDIS_SERVER="$2"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 copy=$work/copy
 library=$work/build/libcachetools.so
+redis=$work/build/abi/redis/libcachetools-redis.so
 
 edited=
 
 build() {
   [ -d "$work/build" ] ||
-    meson setup "$work/build" "$copy" -Dtests=false -Dbuildtype=debug -Ddefault_library=shared
+    meson setup "$work/build" "$copy" -Dtests=false -Dbuildtype=debug -Ddefault_library=shared \
+      -Dredis=enabled
   meson compile -C "$work/build"
 }
 
@@ -35,7 +38,7 @@ undo_edits() {
   edited=
 }
 
-# ---- The tests of the ABI, as in tests/meson.build -----------------------------------------------
+# ---- The tests of the ABI, as in tests/meson.build and tests/redis/meson.build -------------------
 
 layout() { cc -std=c11 -fsyntax-only -I"$copy/include" "$copy/tests/abi/test_layout.c"; }
 symbols() {
@@ -45,6 +48,19 @@ symbols() {
 abi() { "$copy/tests/abi/check_abi.sh" "$copy" "$library"; }
 clients() {
   "$copy/tests/abi/check_clients.sh" "$copy/tests/abi/client.c" "$library" -- cc
+}
+
+redis_layout() {
+  cc -std=c11 -fsyntax-only -I"$copy/include" "$copy/tests/redis/test_layout.c"
+}
+redis_symbols() {
+  python3 "$copy/tests/abi/check_symbols.py" --source "$copy" --library "$redis" \
+    --soname libcachetools-redis.so.0 --name cachetools-redis --folder abi/redis \
+    --allow libcachetools libhiredis libssl libcrypto
+}
+redis_abi() { "$copy/tests/abi/check_abi.sh" "$copy" "$redis" abi/redis/cachetools-redis.abi; }
+redis_clients() {
+  "$copy/tests/abi/check_clients.sh" "$copy/tests/redis/client.c" "$library" "$redis" -- cc
 }
 
 # ---- Changes -------------------------------------------------------------------------------------
@@ -78,6 +94,30 @@ swap_parameters() {
   done
 }
 
+remove_a_function_of_redis() {
+  edit include/cachetools-redis.h '/CT_API bool ct_redis_is_fresh(/d' &&
+    edit abi/redis/redis.cpp '/^bool ct_redis_is_fresh(/,/^}/d' &&
+    edit abi/redis/cachetools-redis.map '/ct_redis_is_fresh;/d' &&
+    edit abi/redis/cachetools-redis.symbols '/^ct_redis_is_fresh@/d' &&
+    edit include/cachetools-redis.3 '/^.Fn ct_redis_is_fresh/d'
+}
+
+rename_the_node_of_redis() {
+  for list in map symbols; do
+    edit abi/redis/cachetools-redis.$list 's/CACHETOOLS_REDIS_0\.1/CACHETOOLS_REDIS_0.2/' || return 1
+  done
+}
+
+swap_parameters_of_redis() {
+  for file in include/cachetools-redis.h abi/redis/redis.cpp; do
+    edit $file '/ct_redis_set(ct_redis \*tier, const void \*key/ {
+      s/void \*key, size_t key_size, const void \*value/void *value, size_t value_size, const void *key/
+      n
+      s/value_size/key_size/
+    }' || return 1
+  done
+}
+
 omit_debug_information() {
   edit meson.build "s/cpp.get_supported_link_arguments(/&'-Wl,--strip-debug', /"
 }
@@ -87,13 +127,13 @@ omit_debug_information() {
 count=0
 status=0
 
-# Exactly the named tests of the ABI have to fail.
+# Of $tests, exactly the named ones have to fail.
 expect() { # change, names of tests ...
   change=$1
   shift
   failed=
   if { "$change" && build; } >"$work/log" 2>&1; then
-    for test in layout symbols abi clients; do
+    for test in $tests; do
       $test >"$work/log" 2>&1 || failed="$failed $test"
     done
     echo "fails:$failed" >"$work/log"
@@ -110,11 +150,17 @@ expect() { # change, names of tests ...
 
 mkdir "$copy"
 (cd "$checkout" && cp -R abi include src tests meson.build meson_options.txt cachetools.pc.in "$copy")
+tests='layout symbols abi clients'
 expect change_nothing
 expect omit_debug_information abi
 expect remove_a_function abi clients
 expect swap_two_statuses layout abi clients
 expect grow_a_struct_in_the_middle layout abi clients
 expect swap_parameters clients
+tests='redis_layout redis_symbols redis_abi redis_clients'
+expect change_nothing
+expect remove_a_function_of_redis redis_abi redis_clients
+expect rename_the_node_of_redis redis_abi redis_clients
+expect swap_parameters_of_redis redis_clients
 echo "1..$count"
 exit $status
