@@ -63,8 +63,9 @@ class ReadLog {
     void add_for_any(Count &count, uint64_t n) {
       Thread nobody = kNobody;
       const bool owns =
+          owner.load(std::memory_order_relaxed) == kNobody &&
           owner.compare_exchange_strong(nobody, system::this_thread(), std::memory_order_relaxed);
-      (owns ? count.own : count.others).fetch_add(n, std::memory_order_relaxed);
+      if (n != 0) (owns ? count.own : count.others).fetch_add(n, std::memory_order_relaxed);
     }
 
     // Logs a use. Returns false if the stripe is full, and the policy must be told of its uses
