@@ -142,8 +142,7 @@ void Shard::open() {
     map_.index.show();
   }
   const bool is_large = map_.index.size() >= large_;
-  if (is_large && counts_memory(options_)) uses_.log().spread();
-  if (is_large) uses_.log().allow_spread();
+  if (is_large) counts_memory(options_) ? uses_.log().spread() : uses_.log().allow_spread();
   opens_at_ = is_large ? UINT32_MAX : large_;
 }
 

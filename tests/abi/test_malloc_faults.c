@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory that runs out on the default path, without an allocator of the caller's. */
+#include <pthread.h>
+
 #include "counted_heap.h"
 #include "snapshots.h"
 #include "support.h"
@@ -360,6 +362,88 @@ TEST(cache_goes_on_without_any_memory) {
   exit_library();
   assert_int_equal(0, heap.failed);
   assert_nothing_left();
+}
+
+typedef struct reader {
+  ct_cache *cache;
+  int count;
+  int hits;
+  int64_t calls;  /* for memory */
+  int64_t failed; /* of these */
+} reader;
+
+/* Copies each value, with no memory to be had. */
+static void *read_without_memory(void *argument) {
+  reader *r = argument;
+  const int64_t before = heap.calls;
+  heap.fail_on = true;
+  enter(0);
+  for (int i = 0; i < r->count; i++) {
+    char value[kSmall];
+    size_t size;
+    r->hits += ct_get_copy(r->cache, &i, sizeof i, value, sizeof value, &size) == CT_OK;
+  }
+  exit_library();
+  heap.fail_on = false;
+  r->calls = heap.calls - before;
+  r->failed = heap.failed;
+  return NULL;
+}
+
+static reader read_by_another_thread(ct_cache *cache, int count) {
+  reader r = {.cache = cache, .count = count};
+  pthread_t thread;
+  assert_int_equal(0, pthread_create(&thread, NULL, read_without_memory, &r));
+  assert_int_equal(0, pthread_join(thread, NULL));
+  return r;
+}
+
+/* The second thread that reads gives the log of reads more room, or else does without. It tries
+ * once. */
+TEST(second_thread_reads_without_memory) {
+  enum { kCount = 1000 };
+  const ct_policy kPolicies[] = {CT_POLICY_LRU, CT_POLICY_SIEVE, CT_POLICY_WTINYLFU};
+  for (size_t p = 0; p < COUNT_OF(kPolicies); p++) {
+    ct_cache *cache = make(kPolicies[p], kCount, kCount);
+    reader first = {.cache = cache, .count = kCount};
+    read_without_memory(&first);
+    assert_int_equal(0, first.calls);
+    const reader second = read_by_another_thread(cache, kCount);
+    assert_int_equal(kCount, second.hits);
+    assert_int_equal(1, second.failed);
+    const reader third = read_by_another_thread(cache, kCount);
+    assert_int_equal(kCount, third.hits);
+    assert_int_equal(0, third.calls);
+    ct_stats stats = CT_STATS_INIT;
+    ct_cache_stats(cache, &stats);
+    assert_int_equal(3 * kCount, stats.hits);
+    unmake(cache);
+  }
+}
+
+/* Where memory is the limit, there may be no more of it for a read. */
+TEST(reads_take_no_memory_where_it_is_the_limit) {
+  enum { kCount = 1000 };
+  ct_options options = CT_OPTIONS_INIT;
+  options.maxsize = 1 << 20;
+  options.weight_kind = CT_WEIGHT_MEMORY;
+  for (int64_t fail = 0; fail < 40; fail++) {
+    ct_cache *cache = NULL;
+    enter(-1);
+    assert_status(CT_OK, ct_cache_new_with(&options, &cache));
+    exit_library();
+    enter(fail); /* one of the allocations of the sets fails, among them the log's */
+    for (int i = 0; i < kCount; i++) {
+      if (set_number(cache, i, kSmall) == CT_ERR_NOMEM) set_number(cache, i, kSmall);
+    }
+    exit_library();
+    reader first = {.cache = cache, .count = kCount};
+    read_without_memory(&first);
+    const reader second = read_by_another_thread(cache, kCount);
+    assert_int_equal(2 * kCount, first.hits + second.hits);
+    assert_int_equal(0, first.calls + second.calls);
+    unmake(cache);
+  }
 }
 
 /* However large a value is, what is mapped beyond it, so that it begins at a large page, is
