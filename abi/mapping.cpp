@@ -11,13 +11,14 @@ ct_status check_pair(const ct_cache *cache, const void *key, size_t key_size, co
   return status == CT_OK ? ct::check_bytes(value, value_size) : status;
 }
 
-// Apart from ct_get_copy, so that this keeps its own in registers.
+// Copies the value of a key of any length. It is a function of its own, so that ct_get_copy has all
+// it needs in registers.
 [[gnu::noinline]] ct_status get_copy_of_any_size(ct_cache *cache, const void *key, size_t key_size,
                                                  void *buffer, size_t capacity, size_t *size) {
   return ct::unwrap(cache)->get_copy(ct::bytes(key, key_size), buffer, capacity, size);
 }
 
-// Copies a value with arguments that are rare or wrong.
+// Does the same for arguments that are rare or wrong: a NULL, or a key that is too long.
 [[gnu::noinline]] ct_status get_copy_unusual(ct_cache *cache, const void *key, size_t key_size,
                                              void *buffer, size_t capacity, size_t *size) {
   size_t ignored;
@@ -44,7 +45,8 @@ ct_status ct_get_copy(ct_cache *cache, const void *key, size_t key_size, void *b
                       size_t capacity, size_t *size) {
   if (cache != nullptr && key != nullptr && buffer != nullptr && size != nullptr) {
     const char *bytes = static_cast<const char *>(key);
-    // At a constant length the compiler leaves fewer instructions, as in hash_key.
+    // The whole get is compiled once for each of these lengths. At a constant length, the hash and
+    // the comparison of keys are a few instructions (hash_key).
     switch (key_size) {
       case 8:
         return ct::unwrap(cache)->get_copy({bytes, 8}, buffer, capacity, size);

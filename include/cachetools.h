@@ -231,7 +231,7 @@ CT_API void ct_cache_free(ct_cache *cache);
  *            the cache has no tti, no CT_POLICY_CUSTOM and no allocator of yours, in shards that
  *            have had 128 entries or, with CT_WEIGHT_COUNT, three quarters of what they may hold.
  *            But once in 16 hits, it takes the lock to report them to the policy; CLOCK, SIEVE,
- *            S3FIFO, FIFO and RR need no report. A second thread takes it once for each shard.
+ *            S3FIFO, FIFO, ANY and RR need no report. A second thread takes it once for each shard.
  * Callbacks: drop, if the value left while it was copied; inside: timer, ct_policy_ops.
  * Cost:      O(value_size); allocates only for a count of LFU, and, unless CT_WEIGHT_MEMORY, 1.6 kB
  *            for each shard when a second thread reads, and does without that if it must.

@@ -173,6 +173,8 @@ constexpr uint32_t kLineCells = 16;
     store_wide(to + last, read_wide(from + last));
     stored_wide();
   } else if (size > kWord) {
+    // A word is stored at a multiple of its size, so what the first word has is shifted out of the
+    // second.
     store_word(words(to), read_word(from));
     store_word(words(to) + 1, read_word(from + size - kWord) >> 8 * (2 * kWord - size));
   } else if (size == kWord) {

@@ -108,6 +108,8 @@ class Sketch {
     // four words, its second in the upper four.
     Cell<uint64_t> words[8];
 
+    // The bits that select the word are among those that select the counter in it; but that goes by
+    // the upper bits of the 16, so the two are as good as independent.
     static uint32_t word(uint32_t i, uint64_t mixed) {
       return 4 * i + (static_cast<uint32_t>(mixed >> (16 * i + 7)) & 3);
     }

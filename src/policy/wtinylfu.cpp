@@ -85,7 +85,7 @@ class WTinyLfu : public Policy {
     for (uint32_t i = 0; i < count; i++) hashes[i] = context_.hash(refs[i]);
     if (!context_.store().is_near()) {
       for (uint32_t i = 0; i < count; i++) sketch_.prefetch(hashes[i]);
-      lists_[kYoung].prefetch_neighbours(refs, count);
+      lists_[kYoung].prefetch_neighbours(refs, count);  // any list would do the same
     }
     use(refs, hashes, count);
   }

@@ -22,7 +22,10 @@ class OptimisticReader {
   OptimisticReader(const EntryMap &map, const UseRecorder &uses, const Share &share) noexcept
       : map_(map), uses_(uses), share_(share) {}
 
-  // ---- Looking at what may change meanwhile: only if is_open() ------------------------------
+  // ---- Looking at what may change meanwhile -------------------------------------------------
+  // Only if is_open(), or under the lock. But seek_home finds nothing before that
+  // (Index::shown_home), and hash_of, version, unchanged_since, holds, prefetch, size, demand and
+  // given may be called at any time.
 
   bool is_open() const { return map_.index.is_shown(); }
 
@@ -73,7 +76,7 @@ class OptimisticReader {
   // ---- Logging ------------------------------------------------------------------------------
 
   [[gnu::always_inline]] ReadLog::Stripe *owned_stripe() const { return uses_.owned_stripe(); }
-  ReadLog::Stripe &own_stripe() const { return uses_.own_stripe(); }
+  ReadLog::Stripe &stripe_of_caller() const { return uses_.stripe_of_caller(); }
   bool should_spread_log() const { return uses_.log().should_spread(); }
   [[gnu::always_inline]] bool try_record(ReadLog::Stripe &own, Slot slot) const {
     return uses_.try_record(own, slot);

@@ -3,15 +3,20 @@
 // and which entries they used, for a policy that wants to know the order of uses (BP-Wrapper).
 // Read policy/policy.hpp (Uses) and the top of table/index.hpp first.
 //
-// In the beginning, and for as long as one thread reads, there is only one stripe. Later, a thread
-// writes into the stripe that its name selects. Other threads read a stripe only under the shard's
-// lock. Counts are exact. The first thread to use a stripe owns it, and adds without a locked
-// instruction, which would hold up the look-ups behind it. Other threads in the stripe add with a
-// locked instruction. Uses are in order. A thread that has a stripe to itself loses no use; of
-// threads that share a stripe, some uses may be lost. A use names the cell of the index where its
-// entry stands, and the policy is told of the entry that stands there then. That is the same entry,
-// since the policy is told before any entry leaves or moves, or else a use that another thread
-// logged just then goes to the entry that has taken the cell, or to none.
+// In the beginning, and for as long as one thread reads, there is only one stripe. When a second
+// thread reads, the log is spread: from then on a thread writes into the stripe that its name, the
+// number of the thread (system::this_thread), selects. Two threads may select the same one. Other
+// threads read a stripe only under the shard's lock.
+//
+// Counts are exact. The first thread to use a stripe owns it, and adds without a locked
+// instruction, since a locked one would hold up the look-ups behind it. Other threads in the stripe
+// add with a locked instruction.
+//
+// Uses are in order. A thread that has a stripe to itself loses no use; of threads that share a
+// stripe, some uses may be lost. A use names the cell of the index where its entry stands, and the
+// policy is told of the entry that stands there then. That is the same entry, since the policy is
+// told before any entry leaves or moves. Only a use that another thread logs just then may go to
+// the entry that has taken the cell, or to none.
 #ifndef CT_READ_LOG_HPP
 #define CT_READ_LOG_HPP
 
@@ -32,32 +37,34 @@ class ReadLog {
   static constexpr uint32_t kUses = 16;
   // From one stripe to the next, so that no two threads write into a cache line.
   static constexpr size_t kStripeBytes = 192;
-  // What stands in the first cell before the stripe takes uses: by it, the stripe is full.
+  // Stands in the first cell until the stripe takes uses: so the stripe looks full, and its first
+  // use comes to UseRecorder::record_in, under the lock.
   static constexpr Cell<Ref> kNoUse{kNone};
   // Owners that no thread is: a thread may become the owner, or none may.
   static constexpr Thread kNobody = 0;
   static constexpr Thread kNobodyEver = ~Thread{0};
 
   struct Count {
-    std::atomic<uint64_t> own{0};     // written only by the owner of the stripe
-    std::atomic<uint64_t> others{0};  // written by all other threads
+    std::atomic<uint64_t> by_owner{0};   // written only by the owner of the stripe
+    std::atomic<uint64_t> by_others{0};  // written by all other threads
   };
 
   struct Stripe {
     std::atomic<Thread> owner{kNobody};
     Count hits;
     Count misses;
-    // A ring (FastForward: Giacomoni and others, 2008): a cell that is nullptr may be written by the
-    // stripe's threads, any other may be taken by who has the lock. So neither side asks where the
-    // other is.
+    // A ring in the manner of FastForward (Giacomoni and others, 2008). The stripe's threads write
+    // into cells that are nullptr. Whoever has the lock takes what stands in the others, and makes
+    // them nullptr. So a writer learns from the cell itself whether there is room, and never reads
+    // `told`.
     std::atomic<const Cell<Ref> *> cells[kUses] = {&kNoUse};
     std::atomic<uint32_t> logged{0};  // how many uses so far; written by the stripe's threads
     uint32_t told = 0;                // how many the policy was told of
 
     // Counts one more of `hits` or `misses`. Only the owner may call this.
     [[gnu::always_inline]] static void add(Count &count) {
-      const uint64_t before = count.own.load(std::memory_order_relaxed);
-      count.own.store(before + 1, std::memory_order_relaxed);
+      const uint64_t before = count.by_owner.load(std::memory_order_relaxed);
+      count.by_owner.store(before + 1, std::memory_order_relaxed);
     }
     // Adds to `hits` or `misses`. Any thread may call this, and the first one becomes the owner.
     void add_for_any(Count &count, uint64_t n) {
@@ -65,12 +72,12 @@ class ReadLog {
       const bool owns =
           owner.load(std::memory_order_relaxed) == kNobody &&
           owner.compare_exchange_strong(nobody, system::this_thread(), std::memory_order_relaxed);
-      if (n != 0) (owns ? count.own : count.others).fetch_add(n, std::memory_order_relaxed);
+      if (n != 0) (owns ? count.by_owner : count.by_others).fetch_add(n, std::memory_order_relaxed);
     }
 
     // Logs a use. Returns false if the stripe is full, and the policy must be told of its uses
     // first.
-    [[gnu::always_inline]] bool use(Slot slot) {
+    [[gnu::always_inline]] bool log(Slot slot) {
       const uint32_t at = logged.load(std::memory_order_relaxed);
       std::atomic<const Cell<Ref> *> &cell = cells[at % kUses];
       if (cell.load(std::memory_order_relaxed) != nullptr) return false;
@@ -79,7 +86,8 @@ class ReadLog {
       return true;
     }
 
-    // Called by one of the stripe's threads.
+    // Empties the cell of the next use, whatever stands there. Called by one of the stripe's
+    // threads. Needs the lock.
     void make_room() {
       const uint32_t at = logged.load(std::memory_order_relaxed);
       cells[at % kUses].store(nullptr, std::memory_order_relaxed);
@@ -123,8 +131,8 @@ class ReadLog {
     const Thread owner = one_.first.owner.load(std::memory_order_relaxed);
     return owner != kNobody && owner != system::this_thread();
   }
-  // Gives each thread a stripe to itself, as far as there are stripes. If there is no memory, the
-  // threads go on sharing one. Needs the lock.
+  // Gives the threads several stripes. It is tried once: if there is no memory, the threads go on
+  // sharing one. Needs the lock.
   void spread() noexcept {
     may_spread_.store(false, std::memory_order_relaxed);
     if (!shared_ || is_spread()) return;
@@ -139,15 +147,15 @@ class ReadLog {
     one_.first.owner.store(kNobodyEver, std::memory_order_relaxed);
   }
   // Returns the stripe that the calling thread owns, or nullptr.
-  [[gnu::always_inline]] Stripe *owned() const {
+  [[gnu::always_inline]] Stripe *owned_by_caller() const {
     const Thread self = system::this_thread();
     if (one_.first.owner.load(std::memory_order_relaxed) == self) return &one_.first;
     Stripe &stripe = stripe_of(self);
     return stripe.owner.load(std::memory_order_relaxed) == self ? &stripe : nullptr;
   }
   // Returns the calling thread's stripe, whoever owns it.
-  Stripe &own() const {
-    Stripe *stripe = owned();
+  Stripe &stripe_of_caller() const {
+    Stripe *stripe = owned_by_caller();
     return stripe != nullptr ? *stripe : stripe_of(system::this_thread());
   }
 
@@ -164,9 +172,9 @@ class ReadLog {
   // Returns whether any stripe takes uses. Needs the lock.
   bool is_in_use() const { return in_use_ != 0; }
   // Makes the stripe take uses. In the beginning it takes none, so that tell_uses need not look at
-  // stripes that no thread uses. Nor does it if one of two threads that share it wrote late. Needs
-  // the lock.
-  void use(Stripe &stripe) {
+  // stripes that no thread uses. It also takes none while a late write, by one of two threads that
+  // share it, stands in its next cell. Called after tell_uses. Needs the lock.
+  void enlist(Stripe &stripe) {
     uint32_t number = 0;
     while (&at(number) != &stripe) number++;
     in_use_ |= 1u << number;
@@ -210,8 +218,8 @@ class ReadLog {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < (is_spread() ? 1 + kStripes : 1); i++) {
       const Count &count = at(i).*which;
-      sum += count.own.load(std::memory_order_relaxed);
-      sum += count.others.load(std::memory_order_relaxed);
+      sum += count.by_owner.load(std::memory_order_relaxed);
+      sum += count.by_others.load(std::memory_order_relaxed);
     }
     return sum;
   }

@@ -382,6 +382,7 @@ class alignas(64) Shard {
 
   // Called without the lock. Each returns what the read returns, so that it can be its last call.
   ct_status note_hit(Slot slot);
+  // "Elsewhere": in a stripe of the log that the thread does not own.
   [[gnu::noinline]] ct_status note_hit_elsewhere(Slot slot);
   [[gnu::noinline]] ct_status note_hit_unless_due(Slot slot, uint64_t deadline, size_t *size);
   [[gnu::noinline]] ct_status record_late(ReadLog::Stripe &own, Slot slot);
@@ -580,7 +581,7 @@ class alignas(64) Shard {
 
   // Constant.
   const bool keeps_stats_;
-  const bool reads_unlocked_;  // values are copied without the lock, once the log is open
+  const bool reads_unlocked_;  // values are copied without the lock, once the shard is open
   const bool weighs_one_;      // every entry weighs 1
   const bool quiet_;           // neither listener nor drop
   const bool ordered_;
@@ -638,7 +639,7 @@ class alignas(64) Shard {
 }
 
 // Copies a value that was found without the lock, and sets its size and the entry's deadline.
-// Returns false if none of that holds.
+// Returns false if something has changed meanwhile: then none of the three is to be believed.
 [[gnu::always_inline]] inline bool Shard::copy_found(const Found &found, char *buffer, size_t *size,
                                                      uint64_t *deadline) const {
   *size = found.size;
@@ -647,9 +648,10 @@ class alignas(64) Shard {
   return unlocked().holds(found);
 }
 
-// Looks without the lock, and only where nearly every key is. Whatever is rare is a last call with
-// the same arguments, so that the rest has all it needs in registers; get_copy_again finds out the
-// hash anew.
+// Looks without the lock, and only where nearly every key is (EntryMap::seek_home). That finds
+// nothing before the shard is open, so nobody asks here whether it is. Whatever is rare is a last
+// call with the same arguments, so that the rest has all it needs in registers. There is none left
+// for the hash, so get_copy_again finds it out anew.
 [[gnu::always_inline]] inline ct_status Shard::get_copy(const Probe &probe, char *buffer,
                                                         size_t capacity, size_t *size) {
   Found found;

@@ -21,13 +21,14 @@ void Shard::renew_idle(Entry *e, Now &now) {
   life->idle = std::max<uint64_t>(life->idle, clock_.deadline_after(now(), options_.tti));
 }
 
-// For a thread that may own no stripe.
+// Returns the stripe of a thread that owns none, or none yet. A thread that finds the only stripe
+// taken first has the log spread.
 ReadLog::Stripe &Shard::stripe_of_any() {
   if (unlocked().should_spread_log()) {
     Locked locked(*this);
     uses_.log().spread();
   }
-  return unlocked().own_stripe();
+  return unlocked().stripe_of_caller();
 }
 
 ct_status Shard::note_miss_elsewhere() {
@@ -49,6 +50,8 @@ ct_status Shard::note_hit_unless_due(Slot slot, uint64_t deadline, size_t *size)
   return note_miss();
 }
 
+// Records a use that takes more than try_record does: use bits are raised; or the stripe is full,
+// and the policy is told of all uses under the lock.
 ct_status Shard::record_late(ReadLog::Stripe &own, Slot slot) {
   if (unlocked().finish_record(slot)) return CT_OK;
   Locked locked(*this);
@@ -80,6 +83,7 @@ ct_status Shard::get_locked(const Probe &probe, Now &now, ct_value *out, bool co
   return hand_out_hit(place, probe.hash, now, out) ? CT_OK : CT_ERR_NOMEM;
 }
 
+// Looks everywhere: without the lock a few times, if the shard is open, and then with it.
 ct_status Shard::get_copy_again(const char *key, size_t key_size, char *buffer, size_t capacity,
                                 size_t *size) {
   const Probe probe = {{key, key_size}, unlocked().hash_of({key, key_size})};

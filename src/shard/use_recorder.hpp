@@ -30,25 +30,29 @@ class UseRecorder {
   ReadLog &log() { return log_; }
   const ReadLog &log() const { return log_; }
   // Needs no lock.
-  [[gnu::always_inline]] ReadLog::Stripe *owned_stripe() const { return log_.owned(); }
-  ReadLog::Stripe &own_stripe() const { return log_.own(); }
+  [[gnu::always_inline]] ReadLog::Stripe *owned_stripe() const { return log_.owned_by_caller(); }
+  ReadLog::Stripe &stripe_of_caller() const { return log_.stripe_of_caller(); }
 
   // Needs no lock. Returns false if the use needs more than a store: then finish_record, or else
-  // record_in, must be called.
+  // record_in, must be called. With use bits, nothing is left to do once they are at their most,
+  // which is 0 if the policy ignores uses. A policy that is told of each use immediately has no
+  // reads without the lock.
   [[gnu::always_inline]] bool try_record(ReadLog::Stripe &own, Slot slot) const {
-    if (uses_ == Uses::kBatched) return own.use(slot);
+    if (uses_ == Uses::kBatched) return own.log(slot);
     return slot.use_bits() >= most_uses_;
   }
-  // Needs no lock. Returns false if the stripe is full: then record_in must be called.
+  // Needs no lock. Raises the use bits. Returns false if the use is batched, and so the stripe is
+  // full: then record_in must be called.
   bool finish_record(Slot slot) const {
     if (uses_ == Uses::kBatched) return false;
     slot.count_use(most_uses_);
     return true;
   }
+  // Tells the policy of all uses, and then logs this one, in a stripe that was full.
   void record_in(ReadLog::Stripe &own, Slot slot) {
     tell();
-    log_.use(own);
-    own.use(slot);
+    log_.enlist(own);
+    own.log(slot);
   }
   void record(Place place, uint64_t hash, Now &now) {
     switch (uses_) {
@@ -77,8 +81,8 @@ class UseRecorder {
 
  private:
   void record_batched(Slot slot) {
-    ReadLog::Stripe &own = log_.own();
-    if (!own.use(slot)) record_in(own, slot);
+    ReadLog::Stripe &own = log_.stripe_of_caller();
+    if (!own.log(slot)) record_in(own, slot);
   }
   void tell();
 

@@ -5,8 +5,9 @@
 //
 // There are three ways to look up a key:
 //   - find, for writers, who hold the lock;
-//   - seek_home, for readers with the lock or without it: it looks only into the slot where nearly
-//     every key is, and finds no entry that has tags or is sampled;
+//   - seek_home, for readers with the lock or without it: it looks only into the first slot of the
+//     key's home bucket that has the key's tag, where nearly every key is. It finds no entry that
+//     has tags or is sampled;
 //   - seek, for readers without the lock, once seek_home was not enough. It looks everywhere.
 #ifndef CT_ENTRY_MAP_HPP
 #define CT_ENTRY_MAP_HPP
@@ -34,7 +35,7 @@ enum class Seek : uint8_t {
            // only if `holds` returns true afterwards.
   kMiss,   // The key is not there.
   kRetry,  // Something changed meanwhile, or the key may be elsewhere.
-  kNeedsLock,  // The value is better looked at under the lock, or pinned.
+  kNeedsLock,  // The value is better looked at under the lock, or, if that is held, pinned.
 };
 
 struct Found {
@@ -44,7 +45,7 @@ struct Found {
   uint32_t size;
   uint32_t version;
   uint8_t flags;    // of the entry
-  bool is_lasting;  // the place may be looked at without the lock, even if it is another's then
+  bool is_lasting;  // the place stays mapped, so uses may be noted there without the lock
 
   bool is_mortal() const { return (flags & kLifetime) != 0; }
   bool has_tags() const { return (flags & kTags) != 0; }
@@ -111,7 +112,7 @@ struct EntryMap {
     return kAccess == Access::kLocked || index.unchanged_since(version);
   }
   template <Access kAccess>
-  [[gnu::always_inline]] Seek seek_no_further(const Bucket *home, uint32_t version) const;
+  [[gnu::always_inline]] Seek absent_or_retry(const Bucket *home, uint32_t version) const;
   template <Access kAccess, bool kSeeksAll = false>
   [[gnu::always_inline]] Seek examine(Ref ref, const Probe &probe, uint32_t version,
                                       Found *found) const;
@@ -157,7 +158,7 @@ template <Access kAccess, bool kSeeksAll>
 
 // Tells whether the key of a search that found nothing in its home is absent.
 template <Access kAccess>
-[[gnu::always_inline]] inline Seek EntryMap::seek_no_further(const Bucket *home,
+[[gnu::always_inline]] inline Seek EntryMap::absent_or_retry(const Bucket *home,
                                                              uint32_t version) const {
   const bool is_absent = home->passed.acquire() == 0;
   return is_absent && unchanged_since<kAccess>(version) ? Seek::kMiss : Seek::kRetry;
@@ -166,7 +167,7 @@ template <Access kAccess>
 template <Access kAccess>
 [[gnu::always_inline]] inline Seek EntryMap::seek_at(Place place, const Probe &probe,
                                                      uint32_t version, Found *found) const {
-  if (place.ref == kNone) return seek_no_further<kAccess>(place.slot.bucket(), version);
+  if (place.ref == kNone) return absent_or_retry<kAccess>(place.slot.bucket(), version);
   const Seek seek = examine<kAccess>(place.ref, probe, version, found);
   found->place.ref = place.ref;
   found->place.slot = place.slot;

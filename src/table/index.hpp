@@ -54,7 +54,8 @@ struct alignas(64) Bucket {
   // Returns one bit for each slot that has the tag.
   uint32_t match(uint8_t tag) const { return match_cells(tags, kSlots, tag); }
 
-  // Returns the first slot that has the tag.
+  // Returns the first slot that has the tag. If none has, the place has kNone, and any slot of the
+  // bucket.
   Place first(uint8_t tag);
 
   // Returns `passed` and the use bits, read at once, from the lowest bits on.
@@ -77,7 +78,8 @@ static_assert(sizeof(Bucket) == 64, "one cache line");
 static_assert(offsetof(Bucket, refs) == kLineCells,
               "cells that are loaded with the tags are its own");
 
-// A slot of a bucket, by the cell of its reference. The bucket is where the cell's address has zeros.
+// A slot of a bucket, named by the cell that holds its reference. As buckets are aligned, the
+// cell's address also tells the bucket and the number of the slot.
 struct Slot {
   Cell<Ref> *cell;
 
@@ -86,7 +88,8 @@ struct Slot {
   }
   uint32_t number() const { return static_cast<uint32_t>(cell - bucket()->refs); }
   [[gnu::always_inline]] uint32_t use_bits() const {
-    // This is 8 + 2 * number().
+    // The cell is 16 + 4 * number() bytes into its bucket, so this is 8 + 2 * number(): the slot's
+    // place behind `passed`.
     const auto shift = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(cell) / 2 % 32);
     return bucket()->rest() >> shift & 3u;
   }
@@ -100,7 +103,7 @@ struct Slot {
 
 // Where a reference stands in the index, until that changes.
 struct Place {
-  Ref ref;  // kNone: not there
+  Ref ref;  // kNone: not there; then the slot has no meaning, except in Bucket::first
   Slot slot;
 };
 

@@ -63,6 +63,10 @@ and copies each value out. A *get* looks a key up, a *set* stores an entry; once
 set of a new key *evicts* another entry. *Read-through* is what programs do: get, and set after a
 miss. Some keys are asked for far more often than others there (zipf 0.99).
 
+The other caches: those of RocksDB (LRU and HyperClock), LevelDB and tkrzw; quick_cache and moka,
+written in Rust for many threads; and LRU as one builds it of a mutex and Boost.MultiIndex, of a
+mutex and Rust's lru, or over oneTBB's hash map. A dash says that no other cache was measured there.
+
 [All figures](#all-figures), of more policies and every other cache, follow below.
 """
 
@@ -81,14 +85,15 @@ the same row without.
 
 ABOUT_COUNTS = """\
 Instructions, with 1,000 entries in one shard. They hardly differ from run to run, whatever else the
-machine does; but they do not say how long each takes. A cache for one thread only takes no locks.
+machine does; but they do not say how long each takes. *For one thread only* is a cache that takes
+no locks (CT_FLAG_SINGLE_THREADED).
 """
 
 ABOUT_ALL_COUNTS = """\
 Instructions an operation, of caches with 1,000 entries of 64 bytes in one shard (LevelDB and tkrzw
-always have more); bold is the least without the floor. The loop of the benchmark is part of each
-figure: 36 instructions of a get, 23 of a set, 40 of a read-through. Two runs of different length
-are counted, so that start-up is not.
+always have more); bold is the least without floor and flat_hash_map, which are no caches (see
+Times). The loop of the benchmark is part of each figure: 36 instructions of a get, 23 of a set, 40
+of a read-through. Two runs of different length are counted, so that start-up is not.
 """
 
 SHORT = {"LRU": OWN + "LRU", "SIEVE": OWN + "SIEVE", "W-TinyLFU": OWN + "WTINYLFU"}
@@ -130,28 +135,30 @@ QUESTIONS = [
     Question("How long does a set take that evicts?", "Nanoseconds.",
              lambda row: row.workload == "set_new" and is_plain(row),
              lambda row: f"{row.entries:,} entries"),
-    Question("How long does an operation take where programs read through?", "Nanoseconds.",
+    Question("How long does an operation take where gets and sets are mixed?", "Nanoseconds.",
              lambda row: row.workload in ("read_through", "mixed") and is_plain(row),
              with_entries),
-    Question("How many of those reads hit?",
-             "Percent of the gets of read-through; a miss costs a program far more than a get.",
+    Question("How many of the gets of read-through hit?",
+             "Percent; a miss costs a program far more than a get.",
              lambda row: row.workload == "hits" and is_plain(row),
              lambda row: f"{row.entries:,} entries", most=True),
     Question("How much does the size of values matter?", "Nanoseconds, with 100,000 entries.",
              lambda row: row.value != 64,
              lambda row: f"{WORKLOADS[row.workload]}, {row.value:,} bytes"),
     Question("What do lifetimes cost?",
-             "Nanoseconds, if each of 100,000 entries has a lifetime, which does not end.",
+             "Nanoseconds, if each of 100,000 entries has a lifetime that does not end meanwhile.\n"
+             "Compare with 100,000 entries in the tables above.",
              lambda row: row.ttl == 1, lambda row: WORKLOADS[row.workload]),
     Question("What happens if several threads use one cache?",
-             "Nanoseconds of wall time, by the operations of all threads, with 100,000 entries.",
+             "Nanoseconds of wall time, divided by the operations of all threads; 100,000 entries.",
              lambda row: row.threads > 1,
              lambda row: f"{WORKLOADS[row.workload]}, {row.threads} threads, {row.shards} shard"
                          + "s" * (row.shards > 1)),
     Question("How much memory does an entry take, beyond its key and value?", "Bytes.",
              lambda row: row.workload == "memory", lambda row: f"{row.entries:,} entries"),
     Question("How long does an insert take while the cache grows?",
-             "Nanoseconds, from empty to full: on average, all but two in 10,000, and the worst.",
+             "Nanoseconds, from empty to full: on average; what 9,998 of 10,000 do not exceed;\n"
+             "and the worst. The machine has a part in the last two: see the floor in all figures.",
              lambda row: row.workload.startswith("growth"), with_entries),
 ]
 
@@ -661,7 +668,8 @@ def page(results, counts, traces):
         full += f"## Instructions\n\n{ABOUT_ALL_COUNTS}\n{where}\n\n{all_counts(counts)}\n\n"
     if results:
         where, rounds = origin(results)
-        text += f"**The times that follow** are of libcachetools at {results.about['commit']}"
+        text += "## Where the times come from\n\n"
+        text += f"The times below are of libcachetools at {results.about['commit']}"
         if counts and counts.about["commit"] != results.about["commit"]:
             text += f", the instructions above of {counts.about['commit']}"
         text += f".\n{rounds}\n\n"

@@ -15,7 +15,8 @@ results. Five rounds take about twenty minutes; leave the machine alone meanwhil
 Where Valgrind is, it counts instructions too, in a few minutes. What is not
 measured stands in the tables as recorded in tests/bench/results.
 
-  --quick           one round of few sizes, in less than a minute: no figures to quote
+  --quick           one round of few sizes, in less than a minute: no figures to quote,
+                    and no instructions
   --long            nine rounds, and caches of 10,000,000 entries; takes hours
   --instructions    only counts instructions; the machine may do other things meanwhile
   --rounds NUMBER   how often all caches are measured in turns; medians are told
@@ -24,7 +25,8 @@ measured stands in the tables as recorded in tests/bench/results.
                     tests/data/traces; tests/data/traces/README.md says of what form)
   --build FOLDER    where to build (by default build-bench)
   --results FOLDER  where to leave the results (by default BUILD/results)
-  --record          copies table and pictures to tests/bench/results, for the repository
+  --record          copies page, figures and pictures to tests/bench/results, for the
+                    repository
   --help            this text
 END
 }
@@ -58,6 +60,10 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
+if [ $extent = quick ] && [ $times = no ]; then refuse '--quick counts no instructions'; fi
+if [ $record = yes ] && { [ $extent = quick ] || [ -n "$caches" ]; }; then
+  refuse '--record wants all figures: no --quick and no --caches'
+fi
 case $rounds in
   *[!0-9]* | 0*) refuse "not a number of rounds: '$rounds'" ;;
 esac
