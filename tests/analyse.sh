@@ -9,7 +9,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 processors=$(getconf _NPROCESSORS_ONLN)
 
-# Each source is read once, with assertions, as they say what cannot happen.
+# Each source is read once, with assertions, as they say what cannot happen. clang-tidy knows clang's
+# options only.
+if [ "$1" = clang-tidy ]; then export CC=clang CXX=clang++; fi
 meson setup "$work" "$root" -Dtests=false -Dbuildtype=debug -Ddefault_library=shared >"$work/log" ||
   { cat "$work/log" && exit 1; }
 

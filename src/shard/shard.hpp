@@ -619,7 +619,7 @@ class alignas(64) Shard {
   const OptimisticReader reader = unlocked();
   ReadLog::Stripe *own = reader.owned_stripe();
   if (own == nullptr) return note_hit_elsewhere(slot);
-  if (keeps_stats()) own->add(own->hits);
+  if (keeps_stats()) ReadLog::Stripe::add(own->hits);
   return reader.try_record(*own, slot) ? CT_OK : record_late(*own, slot);
 }
 
@@ -634,7 +634,7 @@ class alignas(64) Shard {
   if (!keeps_stats()) return CT_MISS;
   ReadLog::Stripe *own = unlocked().owned_stripe();
   if (own == nullptr) return note_miss_elsewhere();
-  own->add(own->misses);
+  ReadLog::Stripe::add(own->misses);
   return CT_MISS;
 }
 
@@ -654,8 +654,7 @@ class alignas(64) Shard {
 // for the hash, so get_copy_again finds it out anew.
 [[gnu::always_inline]] inline ct_status Shard::get_copy(const Probe &probe, char *buffer,
                                                         size_t capacity, size_t *size) {
-  Found found;
-  found.value = nullptr;  // costs nothing; at -O1, gcc would believe that it may be read unset
+  Found found = {};  // costs nothing; at -O1, gcc would believe that it may be read unset
   const Seek seek = unlocked().seek_home<Access::kOptimistic>(probe, &found);
   uint64_t deadline;
   if (seek == Seek::kHit && found.size <= capacity && copy_found(found, buffer, size, &deadline)) {
