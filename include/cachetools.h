@@ -810,13 +810,13 @@ typedef struct ct_allocator ct_allocator;
  * no maxsize limits them. Where values may be empty, use CT_WEIGHT_MEMORY or a weigher.
  *
  * CT_WEIGHT_MEMORY limits what ct_memory returns. That stays within 5 % above maxsize, and within
- * 10 % while values are replaced by values of other sizes, with ARC 12 %; within 8 % with RR and
- * ADAPTIVE, whose victims lie scattered. Each shard may take 24 KiB more, and the cache 40 KiB,
- * with ADAPTIVE 108. The limit is kept less closely if it is below a megabyte a shard or some
- * hundred of the largest entries, and where most entries are pinned while sizes change. It does not
- * include values that have left and are still pinned. With an allocator of yours the index counts
- * twice while it grows or shrinks. After ct_resize entries move together at once; what S3FIFO,
- * WTINYLFU, ARC and ADAPTIVE remember shrinks with the next writes.
+ * 10 % while values are replaced by values of other sizes; within 8 % with RR and ADAPTIVE, whose
+ * victims lie scattered. Each shard may take 24 KiB more, and the cache 40 KiB, with ADAPTIVE 108.
+ * The limit is kept less closely if it is below a megabyte a shard or some hundred of the largest
+ * entries, and where most entries are pinned while sizes change. It does not include values that
+ * have left and are still pinned. With an allocator of yours the index counts twice while it grows
+ * or shrinks. After ct_resize entries move together at once; what S3FIFO, WTINYLFU, ARC and
+ * ADAPTIVE remember shrinks with the next writes.
  *
  * With the default allocator, ct_memory is what is resident, within 5 %, whatever the sizes of
  * values are, from 64 MiB and a mebibyte a shard on. The weight of a value of more than 16 KiB

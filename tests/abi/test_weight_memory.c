@@ -113,8 +113,7 @@ static void assert_stays_within(ct_policy policy, double limit, uint32_t shards,
       double held, taken;
       fill(&self, kSizes[i], &held, &taken);
       const bool scatters = policy == CT_POLICY_ADAPTIVE;
-      const double replaced = policy == CT_POLICY_ARC ? 1.12 : 1.10;
-      const double bound = turn == 2 && !keeps_old ? scatters ? 1.08 : 1.05 : replaced;
+      const double bound = turn == 2 && !keeps_old ? scatters ? 1.08 : 1.05 : 1.10;
       assert_within(&self, policy, shards, kSizes[i], turn, bound, held, taken);
     }
   }
