@@ -96,12 +96,6 @@ inline Word read_part(const char *bytes, size_t size) {
   for (size_t i = 0; i < size; i++) word[i] = bytes[i];
   return read_word(word);
 }
-// Writes the first bytes of a word.
-inline void write_part(char *bytes, Word word, size_t size) {
-  char part[sizeof(Word)];
-  write_word(part, word);
-  for (size_t i = 0; i < size; i++) bytes[i] = part[i];
-}
 
 #ifndef CT_NARROW_CELLS
 // Loads two words of cells; each of the two may have been written at another time. Compilers keep
@@ -213,7 +207,7 @@ template <class T>
     loaded_wide();
   } else if (size >= sizeof(Word)) {
     copy_ends<Word>(to, from, size);
-  } else if (size >= sizeof(HalfWord)) {
+  } else if (size >= sizeof(uint32_t)) {
     copy_ends<uint32_t>(to, from, size);
   } else if (size >= sizeof(uint16_t)) {
     copy_ends<uint16_t>(to, from, size);
@@ -236,6 +230,13 @@ inline void store_bytes(char *to, const char *from, size_t size) {
   }
   for (; size >= kWord; size -= kWord, from += kWord) store_word(cells++, read_word(from));
   if (size > 0) store_word(cells, read_part(from, size));
+}
+
+// Writes the first bytes of a word.
+inline void write_part(char *bytes, Word word, size_t size) {
+  char part[sizeof(Word)];
+  write_word(part, word);
+  for (size_t i = 0; i < size; i++) bytes[i] = part[i];
 }
 
 // Copies cells to bytes.
