@@ -51,12 +51,14 @@ PageHeaps::Group *PageHeaps::make() noexcept {
   plain.grain_shift = kGrainShift;
   plain.range_runs = 16;
   plain.slack_shift = tight_ ? 4 : 2;
+  plain.few_shift = tight_ ? 6 : 5;
   PageHeap::Options tables = {};
   tables.kept = unlocked_;
   tables.grain_shift = PageHeap::kMinShift;
   tables.range_shift = 2;
   tables.range_runs = 1;
   tables.slack_shift = tight_ ? 7 : 4;
+  tables.few_shift = plain.few_shift;
   PageHeap::Options huge_tables = tables;
   huge_tables.huge = true;
   huge_tables.grain_shift = kHugePageShift;

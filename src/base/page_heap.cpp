@@ -466,7 +466,7 @@ uint64_t PageHeap::bearable_pages() const {
   const uint64_t all = held_.load(std::memory_order_relaxed);
   const uint64_t usual = runs_ == 0 ? 0 : bytes_of(1) * used_ / runs_;
   const uint64_t fixed = std::max({kSlackBytes, kSlackPages * unit(), usual});
-  const uint64_t few = std::min((all >> kSharedSlackShift) + fixed, all >> kFewSlackShift);
+  const uint64_t few = std::min((all >> kSharedSlackShift) + fixed, all >> options_.few_shift);
   const uint64_t in_use = dirty_ - idle_;
   const uint64_t slack = in_use >> options_.slack_shift;
   const uint64_t filled = std::min(in_use, used_ >> page_shift_);

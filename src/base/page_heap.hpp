@@ -44,8 +44,9 @@ class PageHeap {
     uint8_t range_runs;
     // What lies free in pages that have not gone back may be 2^-slack_shift of the pages in use. In
     // addition, a few free pages are allowed beside all that is held, so that a small heap of a
-    // large cache need not call the system for each page.
+    // large cache need not call the system for each page: at most 2^-few_shift of all held bytes.
     uint8_t slack_shift;
+    uint8_t few_shift;
   };
 
   // Adds what the heap holds to held.
@@ -116,12 +117,11 @@ class PageHeap {
   // memory.
   static constexpr uint32_t kLockedRangeShift = 5;
   // The few free pages that may stay in addition: all held bytes >> kSharedSlackShift, plus
-  // kSlackBytes, kSlackPages or a run of average size, but at most all held bytes >>
-  // kFewSlackShift. So the pages of a chunk of entries that went wait for the next chunk.
+  // kSlackBytes, kSlackPages or a run of average size. So the pages of a chunk of entries that went
+  // wait for the next chunk.
   static constexpr uint32_t kSharedSlackShift = 9;
   static constexpr uint64_t kSlackBytes = 32 * 1024;
   static constexpr uint64_t kSlackPages = 2;
-  static constexpr uint32_t kFewSlackShift = 5;
   // Enough for one run in use; see reserve_nodes.
   static constexpr uint32_t kFewNodes = 4;
 

@@ -133,10 +133,11 @@ bool Index::replace_table(uint32_t size) noexcept {
 
 // Returns how many homes to move for one more entry. A cache that has evicted many entries since,
 // for large ones, moves more, so that it gets on with a smaller table as fast: one home for each of
-// them, a few at a time.
+// them, now or later. Where memory is the limit, a table that waits longer takes room that entries
+// are not weighed for.
 uint32_t Index::homes_to_move() noexcept {
   const uint32_t shed = size_then_ > size_ ? size_then_ - size_ : 0;
-  const uint32_t more = std::min(shed, kHomesAStep);
+  const uint32_t more = std::min(shed, kHomesAtOnce);
   size_then_ = size_ + shed - more;
   return step_ + more;
 }

@@ -135,9 +135,9 @@ void run(const PageHeap::Options &options, size_t most, int steps) {
 }
 
 TEST(runs_are_apart_and_stay) {
-  run({false, false, 10, 0, 16, 4}, 200000, 20000);
-  run({false, true, 12, 2, 1, 6}, 100000, 20000);
-  run({true, true, 21, 2, 1, 6}, 3000000, 600);
+  run({false, false, 10, 0, 16, 4, 5}, 200000, 20000);
+  run({false, true, 12, 2, 1, 6, 5}, 100000, 20000);
+  run({true, true, 21, 2, 1, 6, 6}, 3000000, 600);
 }
 
 /* ---- What goes back to the system ------------------------------------------------------------ */
@@ -173,7 +173,7 @@ class Churned {
 
  private:
   std::atomic<uint64_t> held_{0};
-  PageHeap heap_{held_, {false, false, 12, 2, 1, 12}};
+  PageHeap heap_{held_, {false, false, 12, 2, 1, 12, 5}};
   const size_t bytes_;
   std::vector<void *> runs_;
 };
