@@ -110,7 +110,7 @@ class Adaptive : public Policy {
     lower_load(slots_.back(), static_cast<int32_t>(keepsake >> kKeptCost & (2 * kOneLoad - 1)));
   }
   void used(const Ref *refs, uint32_t count) override {
-    if (!context_.store().is_near()) {
+    if (!context_.store().fits_near_core()) {
       for (uint32_t i = 0; i < count; i++) __builtin_prefetch(&slots_[number_of(refs[i])], 1);
     }
     const Store::View entries = context_.store().view();

@@ -83,7 +83,7 @@ class WTinyLfu : public Policy {
   void used(const Ref *refs, uint32_t count) override {
     uint64_t hashes[kUsesAtOnce];
     for (uint32_t i = 0; i < count; i++) hashes[i] = context_.hash(refs[i]);
-    if (!context_.store().is_near()) {
+    if (!context_.store().fits_near_core()) {
       for (uint32_t i = 0; i < count; i++) sketch_.prefetch(hashes[i]);
       lists_[kYoung].prefetch_neighbours(refs, count);  // any list would do the same
     }

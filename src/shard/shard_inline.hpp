@@ -83,7 +83,7 @@ inline Shard::Eviction Shard::evict(const StoreRequest *request, Ref *watched, N
   const ct_cause cause = is_gone ? cause_of_due(at(victim)) : CT_CAUSE_EVICTED;
   const bool displaced = due == kNone && request != nullptr;
   *weight = leave_now(victim, hash_of(victim), cause, gone, displaced);
-  if (!map_.entries.store().is_near()) prefetch_next_victim();
+  if (!map_.entries.store().fits_near_core()) prefetch_next_victim();
   return Eviction::kDone;
 }
 

@@ -71,7 +71,7 @@ inline bool Shard::replace_victim(const UsualSet &set, Now &now) {
   if (reads_unlocked_ && !map_.index.is_shown()) open();
   if (map_.index.size() == 0 || !policy_->reserve(1)) return false;
   if (__builtin_expect(share_.count_demand(), 0) && share_.compare(map_.index.size())) return false;
-  const bool is_far = !map_.entries.store().is_near();
+  const bool is_far = !map_.entries.store().fits_near_core();
   if (is_far) policy_->prefetch(set.probe.hash);
   const Ref victim = policy_->victim(&set.probe.hash);
   Entry *e = victim == kNone || victim == kAskAgain ? nullptr : at(victim);

@@ -43,7 +43,7 @@ class List {
 
   // Called before these entries are moved.
   void prefetch_neighbours(const Ref *refs, uint32_t count) const {
-    if (store_.is_near()) return;
+    if (store_.fits_near_core()) return;
     for (uint32_t i = 0; i < count; i++) {
       const Entry *e = store_.at(refs[i]);
       __builtin_prefetch(store_.at(e->prev), 1);

@@ -111,7 +111,7 @@ class Store {
 
   // Returns whether all of the store fits in a core's own cache. If the store is in use, nothing
   // need then be prefetched.
-  bool is_near() const { return held_units_ < kNearBytes / kUnit; }
+  bool fits_near_core() const { return held_units_ < kNearBytes / kUnit; }
 
   // Returns how many bytes may lie free beside these bytes in use, in a tight store and in the page
   // heap that its chunks come from.
