@@ -165,7 +165,7 @@ class alignas(64) Shard {
   ct_status get_copy(const Probe &probe, char *buffer, size_t capacity, size_t *size);
   // Neither of these is a use, and neither counts a hit or miss. peek: out may be NULL.
   ct_status peek(const Probe &probe, Now &now, ct_value *out);
-  ct_status inspect(const Probe &probe, Now &now, ct_entry_info *out);
+  [[gnu::cold]] ct_status inspect(const Probe &probe, Now &now, ct_entry_info *out);
 
   // ---- Storing (shard_set.cpp; ShardStore for all that is not as usual) ---------------------
 
@@ -243,8 +243,8 @@ class alignas(64) Shard {
   // A load that was to renew `old` has failed, or has found that there is no value any more: then
   // the old value leaves. Returns how the old value may be handed out all the same: CT_OK,
   // CT_STALE, or CT_MISS if it may not. The lease is still to be ended.
-  ct_status fail_to_renew(const Flight &flight, Entry *old, ct_status failure, Now &now,
-                          Departed &gone);
+  [[gnu::cold]] ct_status fail_to_renew(const Flight &flight, Entry *old, ct_status failure,
+                                        Now &now, Departed &gone);
   // A load has found that `old` is still as it should be: its lifetime begins anew. Returns CT_OK
   // if it has, and CT_NOT_STORED if it has not; then the load has landed, and its value is handed
   // out. Returns CT_MISS if the entry has left, and is to be stored anew; but not in a cache with a

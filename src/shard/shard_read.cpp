@@ -124,7 +124,7 @@ ct_status Shard::get_copy_under_lock(const Probe &probe, Now &now, char *buffer,
     Seek seek = map_.seek_home<Access::kLocked>(probe, &found);
     if (seek == Seek::kHit && map_.is_gone(at(found.place.ref), now)) seek = Seek::kMiss;
     if (seek == Seek::kHit && found.size <= capacity) {
-      load_bytes(buffer, found.value, found.size);
+      if (found.size > 0) std::memcpy(buffer, found.value, found.size);
       *size = found.size;
       counters_.hit();
       count_use(found.place, probe.hash, now);
