@@ -264,13 +264,19 @@ class Adaptive : public Policy {
   }
   void forget() {
     ghosts_.clear();
-    if (hazards_ != nullptr) common_.release();
+    if (hazards_ != nullptr) common_.release(hazards_);
     hazards_ = nullptr;
   }
 
   bool get_tables() {
-    if (hazards_ == nullptr) hazards_ = common_.acquire();
+    if (hazards_ == nullptr) hazards_ = common_.acquire(entries_of_all());
     return hazards_ != nullptr;
+  }
+  // Goes over to tables of another scale.
+  [[gnu::noinline, gnu::cold]] void change_tables() {
+    Hazards *before = hazards_;
+    hazards_ = common_.acquire(entries_of_all());
+    common_.release(before);
   }
   void become_ghost(const Slot &slot, uint64_t hash) {
     if (hazards_ == nullptr) return;
@@ -293,6 +299,12 @@ class Adaptive : public Policy {
     while (capacity_ / unit_ >> ghost_shift_ >= kTicks / 2) ghost_shift_++;
   }
   bool knows_capacity() const { return bounded_ && !weighs_; }
+  // Returns about how many entries all shards have when they are full.
+  uint64_t entries_of_all() const {
+    const uint64_t own =
+        knows_capacity() ? std::min<uint64_t>(capacity_, UINT32_MAX) : slots_.size();
+    return own * std::max<uint32_t>(1, context_.options.shards);
+  }
   // Otherwise, the capacity is how many entries there are. It follows when it is wrong by more than
   // this factor.
   void fit_capacity(float most) {
@@ -343,6 +355,7 @@ class Adaptive : public Policy {
     hazards_->pass(requests_, news_);
     requests_ = news_ = 0;
     if (!hazards_->is_due()) return;
+    if (!hazards_->scale().fits(entries_of_all())) change_tables();
     hazards_->begin(slots_.size() * uint64_t{std::max<uint32_t>(1, context_.options.shards)});
     sampled_ = 0;
     ghosts_.fit(slots_.size(), tight_);
@@ -387,25 +400,36 @@ class Adaptive : public Policy {
   static constexpr int kHigh = 1 - kLow;
   static constexpr Four kLanes = kLittle ? Four{0, 2, 1, 3} : Four{2, 0, 3, 1};
 
+  // What judgements are made by: the tables, and how the number of a class follows from a past.
+  struct Judge {
+    explicit Judge(const Hazards *tables) : hazards(tables) {
+      const uint32_t shift = tables == nullptr ? 0 : tables->scale().level_shift();
+      mask = Four{} + ((Past::kClasses - 1) >> shift << shift);
+      factor = Halves{} + static_cast<uint16_t>(Hazards::kFine >> shift);
+    }
+
+    const Hazards *hazards;
+    Four mask;
+    Halves factor;
+  };
   // Turns states into judgements. This and what it calls work in place: without SSE, a vector that
   // is returned is an ABI of its own, of which compilers warn.
   template <bool kWeighs>
-  void judge(Four *states, const Hazards *hazards) const {
+  [[gnu::always_inline]] void judge(Four *states, const Judge &by) const {
     const Four ages = (uint32_t{tick_} - *states) & UINT16_MAX;
     Four judgements = ages ^ UINT16_MAX;
-    if (hazards != nullptr) {
+    if (by.hazards != nullptr) {
       Four places = ages;
       make_fine(&places);
       // Processors multiply halves at once, and wholes by many steps.
-      const Four numbers = *states >> (Slot::kPast + 1) & (Past::kClasses - 1);
-      places +=
-          reinterpret_cast<Four>(reinterpret_cast<Halves>(numbers) * uint16_t{Hazards::kFine});
+      const Four numbers = *states >> (Slot::kPast + 1) & by.mask;
+      places += reinterpret_cast<Four>(reinterpret_cast<Halves>(numbers) * by.factor);
       const auto from = reinterpret_cast<Halves>(places);
       auto to = reinterpret_cast<Halves>(judgements);
-      to[kHigh] = hazards->rank_at(from[kLow]);
-      to[kHigh + 2] = hazards->rank_at(from[kLow + 2]);
-      to[kHigh + 4] = hazards->rank_at(from[kLow + 4]);
-      to[kHigh + 6] = hazards->rank_at(from[kLow + 6]);
+      to[kHigh] = by.hazards->rank_at(from[kLow]);
+      to[kHigh + 2] = by.hazards->rank_at(from[kLow + 2]);
+      to[kHigh + 4] = by.hazards->rank_at(from[kLow + 4]);
+      to[kHigh + 6] = by.hazards->rank_at(from[kLow + 6]);
       judgements = reinterpret_cast<Four>(to);
     }
     if (kWeighs) divide_by_load(&judgements, *states);
@@ -428,7 +452,8 @@ class Adaptive : public Policy {
   uint32_t judge(uint32_t number) const {
     const uint32_t state = slots_[number].state();
     Four all = {state, state, state, state};
-    weighs_ ? judge<true>(&all, hazards_) : judge<false>(&all, hazards_);
+    const Judge by(hazards_);
+    weighs_ ? judge<true>(&all, by) : judge<false>(&all, by);
     return all[0];
   }
   uint32_t state_of(uint32_t number) const {
@@ -446,11 +471,11 @@ class Adaptive : public Policy {
     const uint32_t size = slots_.size();
     const uint32_t begin = std::min(hand_, (size - kWindow) & ~3u);
     hand_ = begin + kWindow + 4 <= size ? begin + kWindow : 0;
-    const Hazards *hazards = hazards_;
+    const Judge by(hazards_);
     Four numbers = {runners_up_[0], runners_up_[1], runners_up_[2], size - 1};
     Four lowest = {state_of(numbers[0]), state_of(numbers[1]), state_of(numbers[2]),
                    state_of(numbers[3])};
-    judge<kWeighs>(&lowest, hazards);
+    judge<kWeighs>(&lowest, by);
     FourSigned too_old = {};
     Four here = kLanes + begin;
     for (uint32_t at = begin; at < begin + kWindow;) {
@@ -459,7 +484,7 @@ class Adaptive : public Policy {
         const Two first = {slots[0].word(), slots[1].word()};
         const Two second = {slots[2].word(), slots[3].word()};
         Four judgements = reinterpret_cast<Four>(first >> 32 | (second & kUpper));
-        judge<kWeighs>(&judgements, hazards);
+        judge<kWeighs>(&judgements, by);
         const auto lower = reinterpret_cast<Four>(reinterpret_cast<FourSigned>(judgements) <
                                                   reinterpret_cast<FourSigned>(lowest));
         lowest = (judgements & lower) | (lowest & ~lower);

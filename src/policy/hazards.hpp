@@ -23,6 +23,8 @@
 // A lesson makes the index anew, and lets old counts fade. It goes on by a step at each miss, each
 // of kClassesAStep classes at most; one thread at a time takes a step, and others pass it by.
 // Counts are added without a lock. Of two that are added at the same time, one may be lost.
+//
+// The tables take 71 kB, of which a small cache does with a half or less (Scale).
 #ifndef CT_HAZARDS_HPP
 #define CT_HAZARDS_HPP
 
@@ -49,13 +51,13 @@ inline float float_of_bits(uint32_t bits) {
 
 // What an entry's uses so far tell of the next: the gap between its last two uses, in steps of
 // powers of two around the cache's capacity, and how often it was used. It is 7 bits: the gap, and
-// the count, up to kMostCount. Without the lowest bit they are the number of the class.
+// the count, up to kMostCount. Without the lowest bits they are the number of the class.
 class Past {
  public:
   static constexpr uint32_t kBits = 7;
   static constexpr uint32_t kMask = (1u << kBits) - 1;
   static constexpr uint32_t kGaps = 16;   // 0: there is none yet, at a first visit
-  static constexpr uint32_t kLevels = 4;  // of counts; classes of a gap
+  static constexpr uint32_t kLevels = 4;  // of counts; classes of a gap, at full scale
   static constexpr uint32_t kClasses = kGaps * kLevels;
 
   constexpr Past() = default;
@@ -79,7 +81,6 @@ class Past {
   }
   uint32_t bits() const { return bits_; }
   uint32_t count() const { return bits_ & ((1u << kGapShift) - 1); }
-  uint32_t number() const { return bits_ >> 1; }
 
  private:
   static constexpr uint32_t kGapShift = 3;
@@ -91,15 +92,65 @@ class Past {
   uint8_t bits_ = 0;
 };
 
-class Hazards {
+class alignas(64) Hazards {
  public:
   using Rank = uint16_t;
-  // The index has kFine steps of age, eight to a doubling; counts have half as many.
+  // The index has kFine steps of age, eight to a doubling. Counts have half as many at full scale.
   static constexpr uint32_t kFine = 136;
   static constexpr uint32_t kAges = kFine / 2;
   // A step of a lesson works on the classes of one gap, or on a sample of entries.
   static constexpr uint32_t kClassesAStep = Past::kLevels;
 
+  // How finely counts tell entries apart. Small caches do with half as many levels of uses, and very
+  // small ones with half as many steps of age, which would cost larger caches hits, as the lengths of
+  // loops blur.
+  class Scale {
+   public:
+    static Scale of(uint64_t entries) {
+      return Scale(entries >= kFullEntries ? 0 : entries >= kFineEntries ? 1 : 2);
+    }
+    // Returns whether this is the scale for about so many entries: half or twice.
+    bool fits(uint64_t entries) const {
+      return of(entries * 2).number_ <= number_ && number_ <= of(entries / 2).number_;
+    }
+    // 0: the full one, 1: of fewer levels, 2: of fewer ages, too
+    uint32_t number() const { return number_; }
+
+    uint32_t levels() const { return Past::kLevels >> level_shift_; }
+    uint32_t classes() const { return Past::kClasses >> level_shift_; }
+    // How many steps of counts there are, and how many cells their row takes: whole groups of four.
+    uint32_t ages() const { return kAges >> age_shift_; }
+    uint32_t row() const { return row_; }
+    uint32_t level_shift() const { return level_shift_; }
+    uint32_t age_shift() const { return age_shift_; }
+
+   private:
+    static constexpr uint64_t kFullEntries = 600;
+    static constexpr uint64_t kFineEntries = 100;
+
+    explicit Scale(uint32_t number)
+        : number_(number),
+          level_shift_(number != 0),
+          age_shift_(number == 2),
+          row_((ages() + 3) & ~3u) {}
+
+    uint32_t number_;
+    uint32_t level_shift_;
+    uint32_t age_shift_;
+    uint32_t row_;
+  };
+
+  [[gnu::cold]] explicit Hazards(Scale scale);
+  // The object is to be made in so many bytes.
+  static size_t bytes_of(Scale scale) {
+    return sizeof(Hazards) +
+           scale.classes() * (kFine * sizeof(Rank) + 3 * scale.row() * sizeof(Count));
+  }
+  Hazards(const Hazards &) = delete;
+  Hazards &operator=(const Hazards &) = delete;
+
+  Scale scale() const { return scale_; }
+  uint32_t number_of(Past past) const { return past.bits() >> (1 + scale_.level_shift()); }
   // Returns the step of an age in ticks: the bits of the next number that are worth an eighth of a
   // doubling and more.
   static uint32_t fine(uint16_t age) {
@@ -108,24 +159,18 @@ class Hazards {
   static constexpr uint32_t kFineShift = 20;
   static constexpr uint32_t kFineZero = 127u << 3;
 
-  Hazards();
-  Hazards(const Hazards &) = delete;
-  Hazards &operator=(const Hazards &) = delete;
-
   // Returns the index, as a number that compares like it: the upper half of its bits, without the
   // sign. It is below 2^15. place: the class's number times kFine, plus the step of the age.
-  Rank rank_at(uint32_t place) const {
-    return (&ranks_[0][0])[place].load(std::memory_order_relaxed);
-  }
+  Rank rank_at(uint32_t place) const { return ranks_[place].load(std::memory_order_relaxed); }
   static Rank to_rank(float index) {
     return static_cast<Rank>(float_bits(index < kMostIndex ? index : kMostIndex) >> kRankShift);
   }
   static constexpr uint32_t kRankShift = 15;
 
-  void count_return(Past past, uint16_t age) { add(returns_[past.number()][fine(age) / 2], 1); }
-  void count_loss(Past past, uint16_t age) { add(losses_[past.number()][fine(age) / 2], 1); }
+  void count_return(Past past, uint16_t age) { add(returns_[place_of(past, age)], 1); }
+  void count_loss(Past past, uint16_t age) { add(losses_[place_of(past, age)], 1); }
   void count_waiting(Past past, uint16_t age, float weight) {
-    add(waiting_[past.number()][fine(age) / 2], weight);
+    add(waiting_[place_of(past, age)], weight);
   }
 
   // A shard has seen so many requests more, and so many returns among them.
@@ -141,7 +186,7 @@ class Hazards {
            (news_.load(std::memory_order_relaxed) >= kNews || requests >= due * kPutOff);
   }
   // Begins a lesson, unless one goes on or none is due, in a cache of that many entries.
-  void begin(uint64_t entries);
+  [[gnu::cold]] void begin(uint64_t entries);
   bool is_learning() const { return learning_.load(std::memory_order_relaxed); }
   // Goes on by a step. sample() is to count a sample of those that wait, and to return how many
   // entries, without ghosts, it has looked at.
@@ -161,8 +206,9 @@ class Hazards {
   uint64_t work() const { return work_; }
 
  private:
+  friend class SharedHazards;
   using Count = std::atomic<float>;
-  using Row = float[kAges];
+  using Row = float[kAges];  // of which the scale leaves the first few
   // Sums of returns, and of what was lost or waits.
   struct Sums {
     Row returns;
@@ -175,7 +221,7 @@ class Hazards {
   // requests. The first ones come after kFirstLesson requests, twice as many, and so on. A lesson
   // is put off, up to kPutOff times as long, until there are kNews returns to learn from.
   static constexpr uint64_t kFirstLesson = 64;
-  static constexpr uint64_t kLeastLesson = 512;
+  static constexpr uint64_t kLeastLesson = 1024;
   static constexpr uint64_t kPutOff = 4;
   static constexpr uint64_t kNews = 64;
   // After so many capacities, or kLeastHalfLife requests, what was counted counts half.
@@ -191,19 +237,26 @@ class Hazards {
   static void add(Count &count, float n) {
     count.store(count.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
-  static void estimate(const Sums &sums, float doubt, const Row &prior, Row &hazards);
-  static void rank_ages(const Row &hazards, Rank *ranks);
+  uint32_t place_of(Past past, uint16_t age) const {
+    return number_of(past) * scale_.row() + (fine(age) >> (1 + scale_.age_shift()));
+  }
+  void load_row(Row &to, const Count *table, uint32_t number) const;
+  void store_row(Count *table, uint32_t number, const Row &from) const;
+  void estimate(const Sums &sums, float doubt, const Row &prior, Row &hazards) const;
+  void rank_ages(const Row &hazards, Rank *ranks) const;
   void take_step();
   bool add_class(uint32_t number, Sums &sums) const;
   void rank_gap(uint32_t gap);
   void set_ranks(uint32_t number, const Rank *ranks);
   void fade(uint32_t number);
 
-  // Cells, of which whole rows are read and written as such.
-  alignas(64) std::atomic<Rank> ranks_[Past::kClasses][kFine];
-  Count returns_[Past::kClasses][kAges];
-  Count losses_[Past::kClasses][kAges];
-  Count waiting_[Past::kClasses][kAges];
+  const Scale scale_;
+  // Tables behind this object, with a row for each class. They are cells, of which whole rows are read
+  // and written as such.
+  std::atomic<Rank> *const ranks_;
+  Count *const returns_;
+  Count *const losses_;
+  Count *const waiting_;
 
   std::atomic<uint64_t> requests_{0};  // since the last lesson began
   std::atomic<uint64_t> news_{0};      // returns since then
@@ -220,24 +273,25 @@ class Hazards {
   Row of_all_;           // the hazards of all entries together
   Rank unknown_[kFine];  // the ranks of a class of which nothing is known
   uint64_t work_ = 0;
+  uint32_t users_ = 0;  // guarded by the lock of SharedHazards
 };
 
-// The tables of a cache, made when its first shard needs them, and gone with the last one's need.
+// The tables of a cache, made when its first shard needs them, and gone with the last one's need. When
+// the number of entries has changed by much, shards go over to new tables, each in its own time.
 class SharedHazards {
  public:
   explicit SharedHazards(Memory &memory) noexcept : memory_(memory) {}
   SharedHazards(const SharedHazards &) = delete;
   SharedHazards &operator=(const SharedHazards &) = delete;
 
-  // Returns the tables, until release, or nullptr if there is no memory.
-  Hazards *acquire() noexcept;
-  void release() noexcept;
+  // Returns tables for so many entries of all shards, until release, or nullptr if there is no memory.
+  [[gnu::cold]] Hazards *acquire(uint64_t entries) noexcept;
+  [[gnu::cold]] void release(Hazards *tables) noexcept;
 
  private:
   Memory &memory_;
   Lock lock_;
-  Hazards *tables_ CT_GUARDED_BY(lock_) = nullptr;
-  uint32_t users_ CT_GUARDED_BY(lock_) = 0;
+  Hazards *newest_ CT_GUARDED_BY(lock_) = nullptr;
 };
 
 }  // namespace ct

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What ADAPTIVE learns (policy/hazards.hpp): the index follows from what was counted, and a lesson
 // goes on in small steps.
-#include <memory>
+#include <algorithm>
 
+#include "base/memory.hpp"
 #include "policy/hazards.hpp"
 #include "test.h"
 
@@ -10,24 +11,43 @@ using namespace ct;
 
 namespace {
 
-constexpr uint64_t kEntries = 1000;
+// Numbers of entries for which tables have three scales, from the full one on.
+constexpr uint64_t kEntriesOfScales[] = {5000, 500, 50};
 
-// Takes all steps of a lesson. Returns how many there were.
-uint32_t learn(Hazards &hazards, uint64_t requests = 64) {
-  hazards.pass(requests, 64);
-  hazards.begin(kEntries);
-  uint32_t steps = 0;
-  for (; hazards.is_learning(); steps++) {
-    const uint64_t before = hazards.work();
-    hazards.go_on([] { return 24; });
-    assert_true(hazards.work() - before <= Hazards::kClassesAStep);
+// The tables of a cache with so many entries.
+class Subject {
+ public:
+  explicit Subject(uint64_t entries)
+      : entries_(entries), shared_(memory_), tables_(shared_.acquire(entries)) {}
+  ~Subject() { shared_.release(tables_); }
+  Subject(const Subject &) = delete;
+  Subject &operator=(const Subject &) = delete;
+
+  Hazards *operator->() { return tables_; }
+
+  // Takes all steps of a lesson. Returns how many there were.
+  uint32_t learn(uint64_t requests = 64) {
+    tables_->pass(requests, 64);
+    tables_->begin(entries_);
+    uint32_t steps = 0;
+    for (; tables_->is_learning(); steps++) {
+      const uint64_t before = tables_->work();
+      tables_->go_on([] { return 24; });
+      assert_true(tables_->work() - before <= Hazards::kClassesAStep);
+    }
+    return steps;
   }
-  return steps;
-}
+  uint32_t rank(Past past, uint16_t age) const {
+    return tables_->rank_at(tables_->number_of(past) * Hazards::kFine + Hazards::fine(age));
+  }
+  uint32_t number(Past past) const { return tables_->number_of(past); }
 
-uint32_t rank(const Hazards &hazards, Past past, uint16_t age) {
-  return hazards.rank_at(past.number() * Hazards::kFine + Hazards::fine(age));
-}
+ private:
+  const uint64_t entries_;
+  Memory memory_{nullptr};
+  SharedHazards shared_;
+  Hazards *tables_;
+};
 
 Past used_after(float capacities) {
   const uint32_t bits = float_bits(capacities);
@@ -53,9 +73,13 @@ TEST(past_knows_the_last_gap_and_the_uses) {
   assert_int_equal(0, past.count());
   for (int i = 0; i < 10; i++) past = used_after(1);
   assert_int_equal(1, past.count());
-  assert_true(used_after(1).number() != used_after(2.5F).number());
-  assert_int_equal(used_after(1e-6F).number(), used_after(1e-5F).number());
-  assert_int_equal(used_after(1000).number(), used_after(10000).number());
+  for (uint64_t entries : kEntriesOfScales) {
+    Subject hazards(entries);
+    assert_true(hazards.number(used_after(1)) != hazards.number(used_after(2.5F)));
+    assert_int_equal(hazards.number(used_after(1e-6F)), hazards.number(used_after(1e-5F)));
+    assert_int_equal(hazards.number(used_after(1000)), hazards.number(used_after(10000)));
+    assert_true(hazards.number(used_after(10000)) < hazards->scale().classes());
+  }
   for (uint32_t i = 0; i < 10; i++) past = past.after(static_cast<int32_t>(float_bits(1)));
   assert_int_equal(6, past.count());
   assert_int_equal(3, Past::of_uses(4).count());
@@ -63,85 +87,112 @@ TEST(past_knows_the_last_gap_and_the_uses) {
 }
 
 TEST(before_the_first_lesson_the_order_is_that_of_lru) {
-  auto hazards = std::make_unique<Hazards>();
-  for (uint16_t age = 1; age < 60000; age = static_cast<uint16_t>(age * 2)) {
-    const auto older = static_cast<uint16_t>(age * 2);
-    if (older < age) break;
-    assert_true(rank(*hazards, Past(), older) < rank(*hazards, Past(), age));
-    assert_int_equal(rank(*hazards, Past(), age), rank(*hazards, used_after(1), age));
+  for (uint64_t entries : kEntriesOfScales) {
+    Subject hazards(entries);
+    for (uint16_t age = 1; age < 60000; age = static_cast<uint16_t>(age * 2)) {
+      const auto older = static_cast<uint16_t>(age * 2);
+      if (older < age) break;
+      assert_true(hazards.rank(Past(), older) < hazards.rank(Past(), age));
+      assert_int_equal(hazards.rank(Past(), age), hazards.rank(used_after(1), age));
+    }
   }
 }
 
 // Entries that come back at one age are worth more, the nearer that age is; behind it they are
 // worth least. That is what loops need.
 TEST(index_rises_towards_a_peak_of_returns) {
-  auto hazards = std::make_unique<Hazards>();
-  const Past past = used_after(1);
-  for (int i = 0; i < 1000; i++) hazards->count_return(past, 1000);
-  learn(*hazards);
-  assert_true(rank(*hazards, past, 0) < rank(*hazards, past, 500));
-  assert_true(rank(*hazards, past, 500) < rank(*hazards, past, 900));
-  assert_true(rank(*hazards, past, 4000) < rank(*hazards, past, 900));
+  for (uint64_t entries : kEntriesOfScales) {
+    Subject hazards(entries);
+    const Past past = used_after(1);
+    for (int i = 0; i < 1000; i++) hazards->count_return(past, 1000);
+    hazards.learn();
+    assert_true(hazards.rank(past, 0) < hazards.rank(past, 500));
+    assert_true(hazards.rank(past, 500) < hazards.rank(past, 900));
+    assert_true(hazards.rank(past, 4000) < hazards.rank(past, 900));
+  }
 }
 
 // What was lost counts for the ages that it has reached, and for none beyond.
 TEST(losses_lower_the_index) {
-  auto hazards = std::make_unique<Hazards>();
-  const Past good = used_after(1);
-  const Past bad = used_after(8);
-  for (int i = 0; i < 1000; i++) {
-    hazards->count_return(good, 100);
-    hazards->count_return(bad, 100);
-    for (int k = 0; k < 4; k++) hazards->count_loss(bad, 2000);
+  for (uint64_t entries : kEntriesOfScales) {
+    Subject hazards(entries);
+    const Past good = used_after(1);
+    const Past bad = used_after(8);
+    for (int i = 0; i < 1000; i++) {
+      hazards->count_return(good, 100);
+      hazards->count_return(bad, 100);
+      for (int k = 0; k < 4; k++) hazards->count_loss(bad, 2000);
+    }
+    hazards.learn();
+    assert_true(hazards.rank(bad, 50) < hazards.rank(good, 50));
+    assert_true(hazards.rank(bad, 1000) < hazards.rank(bad, 50));
   }
-  learn(*hazards);
-  assert_true(rank(*hazards, bad, 50) < rank(*hazards, good, 50));
-  assert_true(rank(*hazards, bad, 1000) < rank(*hazards, bad, 50));
 }
 
 // A class of which nothing is known has the ranks of its gap, or else those of all entries.
 TEST(little_known_classes_are_taken_for_their_neighbours) {
-  auto hazards = std::make_unique<Hazards>();
-  const Past known = used_after(1);
-  const Past neighbour = known.after(static_cast<int32_t>(float_bits(1)) + Past::scale_of(1));
-  for (int i = 0; i < 1000; i++) hazards->count_return(known, 100);
-  learn(*hazards);
-  const uint32_t before = rank(*hazards, used_after(8), 100);
-  assert_true(known.number() != neighbour.number());
-  assert_int_equal(before, rank(*hazards, Past(), 100));
-  assert_true(rank(*hazards, neighbour, 50) > 0);
-  assert_true(rank(*hazards, neighbour, 50) > rank(*hazards, neighbour, 5000));
+  for (uint64_t entries : kEntriesOfScales) {
+    Subject hazards(entries);
+    const Past known = used_after(1);
+    const Past neighbour = known.after(static_cast<int32_t>(float_bits(1)) + Past::scale_of(1));
+    for (int i = 0; i < 1000; i++) hazards->count_return(known, 100);
+    hazards.learn();
+    const uint32_t before = hazards.rank(used_after(8), 100);
+    assert_true(known.bits() != neighbour.bits());
+    assert_int_equal(before, hazards.rank(Past(), 100));
+    assert_true(hazards.rank(neighbour, 50) > 0);
+    assert_true(hazards.rank(neighbour, 50) > hazards.rank(neighbour, 5000));
+  }
 }
 
 TEST(old_counts_fade) {
-  auto hazards = std::make_unique<Hazards>();
-  const Past past = used_after(1);
-  for (int i = 0; i < 1000; i++) hazards->count_return(past, 1000);
-  learn(*hazards);
-  const uint32_t fresh = rank(*hazards, past, 900);
-  for (int i = 0; i < 200; i++) learn(*hazards, 2000);
-  assert_true(rank(*hazards, past, 900) < fresh);
+  for (uint64_t entries : kEntriesOfScales) {
+    Subject hazards(entries);
+    const Past past = used_after(1);
+    for (int i = 0; i < 1000; i++) hazards->count_return(past, 1000);
+    hazards.learn();
+    const uint32_t fresh = hazards.rank(past, 900);
+    for (int i = 0; i < 200; i++) hazards.learn(std::max<uint64_t>(512, entries));
+    assert_true(hazards.rank(past, 900) < fresh);
+  }
+}
+
+// Where hardly any request misses, a lesson takes far longer than a half-life.
+TEST(what_was_counted_long_ago_is_forgotten) {
+  for (uint64_t entries : kEntriesOfScales) {
+    Subject hazards(entries);
+    const Past past = used_after(1);
+    const uint32_t unknown = hazards.rank(past, 900);
+    for (int i = 0; i < 1000; i++) hazards->count_return(past, 1000);
+    hazards.learn();
+    assert_true(hazards.rank(past, 900) != unknown);
+    for (int i = 0; i < 10; i++) hazards.learn(entries * 40 * 150);
+    assert_int_equal(unknown, hazards.rank(past, 900));
+  }
 }
 
 // A sample of 24 entries a step, then two rounds over the gaps.
 TEST(lesson_goes_on_in_small_steps) {
-  auto hazards = std::make_unique<Hazards>();
-  for (int i = 0; i < 1000; i++) {
-    for (uint32_t bits = 0; bits <= Past::kMask; bits++) hazards->count_return(Past(bits), 100);
+  static const uint64_t kEntries[] = {1000, 200, 50};
+  for (uint64_t entries : kEntries) {
+    Subject hazards(entries);
+    for (int i = 0; i < 1000; i++) {
+      for (uint32_t bits = 0; bits <= Past::kMask; bits++) hazards->count_return(Past(bits), 100);
+    }
+    assert_int_equal((entries + 23) / 24 + 2 * Past::kGaps, hazards.learn());
+    assert_int_equal(2 * hazards->scale().classes(), hazards->work());
   }
-  assert_int_equal((kEntries + 23) / 24 + 2 * Past::kGaps, learn(*hazards));
-  assert_int_equal(2 * Past::kClasses, hazards->work());
 }
 
 // The first lesson comes early. Without news it is put off.
 TEST(lesson_is_due_when_there_is_something_to_learn) {
-  auto hazards = std::make_unique<Hazards>();
+  Subject hazards(1000);
   assert_false(hazards->is_due());
   hazards->pass(64, 1);
   assert_false(hazards->is_due());
   hazards->pass(1, 63);
   assert_true(hazards->is_due());
-  hazards->begin(kEntries);
+  hazards->begin(1000);
   assert_true(hazards->is_learning());
   assert_false(hazards->is_due());
   hazards->pass(127, 100);
@@ -150,8 +201,34 @@ TEST(lesson_is_due_when_there_is_something_to_learn) {
   assert_true(hazards->is_due());
 }
 
-TEST(tables_take_less_than_256_kilobytes) {
-  assert_true(sizeof(Hazards) < 80000);
+TEST(tables_are_small_where_caches_are) {
+  static const size_t kMost[] = {72000, 37000, 25000};
+  for (uint32_t number = 0; number < 3; number++) {
+    const Hazards::Scale scale = Hazards::Scale::of(kEntriesOfScales[number]);
+    assert_int_equal(number, scale.number());
+    assert_true(Hazards::bytes_of(scale) < kMost[number]);
+  }
+  for (uint64_t entries = 1; entries < 100000; entries++)
+    assert_true(Hazards::Scale::of(entries).fits(entries));
+}
+
+// Shards go over one after the other. The old tables last until none has them.
+TEST(tables_change_with_the_number_of_entries) {
+  Memory memory(nullptr);
+  SharedHazards shared(memory);
+  Hazards *small[2] = {shared.acquire(50), shared.acquire(90)};
+  assert_ptr_equal(small[0], small[1]);
+  const uint64_t held = memory.held();
+  Hazards *large = shared.acquire(5000);
+  assert_true(large != small[0]);
+  shared.release(small[0]);
+  assert_true(memory.held() > held + Hazards::bytes_of(large->scale()) - 1);
+  shared.release(small[1]);
+  assert_int_equal(Hazards::bytes_of(large->scale()), memory.held());
+  assert_ptr_equal(large, shared.acquire(3000));
+  shared.release(large);
+  shared.release(large);
+  assert_int_equal(0, memory.held());
 }
 
 int main() {
