@@ -5,6 +5,9 @@ package hot
 import (
 	"bytes"
 	"fmt"
+	"runtime"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -52,6 +55,30 @@ func BenchmarkCallOfNothing(b *testing.B) {
 		call()
 		return 0
 	})
+}
+
+// BenchmarkGetInC shows what is left without the way into C: all gets of a goroutine are one call, of
+// a loop in C.
+func BenchmarkGetInC(b *testing.B) {
+	for _, policy := range []cachetools.Policy{cachetools.LRU, cachetools.SIEVE, cachetools.WTINYLFU} {
+		b.Run(policy.String(), func(b *testing.B) {
+			cache := openInC(int(policy), []byte(strings.Join(keys, "")), value)
+			defer cache.close()
+			goroutines := runtime.GOMAXPROCS(0)
+			var all sync.WaitGroup
+			b.ResetTimer()
+			for i := 0; i < goroutines; i++ {
+				all.Add(1)
+				go func(random uint32, n int) {
+					defer all.Done()
+					if cache.get(random, n) < 0 {
+						panic("a miss")
+					}
+				}(uint32(i+1), b.N/goroutines)
+			}
+			all.Wait()
+		})
+	}
 }
 
 // open makes a cache that holds all keys.
