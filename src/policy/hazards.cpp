@@ -70,6 +70,8 @@ void Hazards::begin(uint64_t entries) {
     // The first lessons have little to learn from, so all of it stays.
     const float life = std::max(kLeastHalfLife, kHalfLife * static_cast<float>(entries));
     fade_ = due < pause ? 1 : fade_after(static_cast<float>(requests) / life);
+    if (most_ > kMostCounted) fade_ /= 2;
+    most_ = 0;
     due_.store(std::min(due < pause ? 2 * due : pause, pause), std::memory_order_relaxed);
     entries_ = entries;
     wanted_ = std::min(entries, kMostSampled);
@@ -159,7 +161,10 @@ void Hazards::fade(uint32_t number) {
   for (Count *counts : {returns_, losses_}) {
     Row row;
     load_row(row, counts, number);
-    for (uint32_t age = 0; age < scale_.ages(); age++) row[age] *= fade_;
+    for (uint32_t age = 0; age < scale_.ages(); age++) {
+      most_ = std::max(most_, row[age]);
+      row[age] *= fade_;
+    }
     store_row(counts, number, row);
   }
   const Row zeros = {};

@@ -43,11 +43,6 @@ inline uint32_t float_bits(float number) {
   std::memcpy(&bits, &number, sizeof bits);
   return bits;
 }
-inline float float_of_bits(uint32_t bits) {
-  float number;
-  std::memcpy(&number, &bits, sizeof number);
-  return number;
-}
 
 // What an entry's uses so far tell of the next: the gap between its last two uses, in steps of
 // powers of two around the cache's capacity, and how often it was used. It is 7 bits: the gap, and
@@ -227,6 +222,8 @@ class alignas(64) Hazards {
   // After so many capacities, or kLeastHalfLife requests, what was counted counts half.
   static constexpr float kHalfLife = 40;
   static constexpr float kLeastHalfLife = 2000;
+  // Beyond this, counts fade faster: adding one would soon be lost in rounding, at 2^24.
+  static constexpr float kMostCounted = 1u << 23;
   static constexpr float kPrior = 0.08F;  // the hazard of an age of which nothing is known
   // How many entries' worth of doubt there is: what is known of the next larger set of classes
   // counts as so many entries.
@@ -268,6 +265,7 @@ class alignas(64) Hazards {
   uint64_t sampled_ = 0;
   uint32_t step_ = 0;  // first the gaps in turn are summed up, then ranked
   float fade_ = 1;
+  float most_ = 0;      // the largest count that the last lesson has met
   uint64_t known_ = 0;  // a bit for each class of which anything was counted
   Sums all_;
   Row of_all_;           // the hazards of all entries together

@@ -2,6 +2,8 @@
 // What ADAPTIVE learns (policy/hazards.hpp): the index follows from what was counted, and a lesson
 // goes on in small steps.
 #include <algorithm>
+#include <cstdio>
+#include <cstring>
 
 #include "base/memory.hpp"
 #include "policy/hazards.hpp"
@@ -48,6 +50,13 @@ class Subject {
   SharedHazards shared_;
   Hazards *tables_;
 };
+
+float index_of(uint32_t rank) {
+  const uint32_t bits = rank << Hazards::kRankShift;
+  float index;
+  std::memcpy(&index, &bits, sizeof index);
+  return index;
+}
 
 Past used_after(float capacities) {
   const uint32_t bits = float_bits(capacities);
@@ -169,6 +178,28 @@ TEST(what_was_counted_long_ago_is_forgotten) {
     for (int i = 0; i < 10; i++) hazards.learn(entries * 40 * 150);
     assert_int_equal(unknown, hazards.rank(past, 900));
   }
+}
+
+// A count of a float stands still at 2^24. The larger of two would reach that first.
+TEST(many_counts_tell_as_much_as_few) {
+  constexpr uint64_t kEntries = 1 << 24;
+  const Past good = used_after(1);
+  uint32_t ranks[2];
+  for (int many = 0; many < 2; many++) {
+    Subject hazards(kEntries);
+    for (int lesson = 0; lesson < 20; lesson++) {
+      const int count = many != 0 ? 1 << 22 : 1 << 12;
+      for (int i = 0; i < count; i++) hazards->count_return(good, 100);
+      for (int i = 0; i < count / 4; i++) hazards->count_loss(good, 2000);
+      hazards.learn(kEntries / 2);
+    }
+    ranks[many] = hazards.rank(good, 50);
+  }
+  const float few = index_of(ranks[0]);
+  const float many = index_of(ranks[1]);
+  std::printf("# index %g of few counts, %g of many\n", static_cast<double>(few),
+              static_cast<double>(many));
+  assert_true(many > 0.95F * few && many < 1.05F * few);
 }
 
 // A sample of 24 entries a step, then two rounds over the gaps.
