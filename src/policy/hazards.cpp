@@ -225,19 +225,23 @@ void Hazards::rank_ages(const Row &hazards, Rank *ranks) const {
 
 Hazards *SharedHazards::acquire(uint64_t entries) noexcept {
   Guard guard(lock_);
-  if (newest_ == nullptr || !newest_->scale().fits(entries)) {
+  Hazards *best = nullptr;
+  for (Hazards *tables : tables_) {
+    if (tables != nullptr && (best == nullptr || tables->scale().fits(entries))) best = tables;
+  }
+  if (best == nullptr || !best->scale().fits(entries)) {
     const Hazards::Scale scale = Hazards::Scale::of(entries);
     void *where = memory_.allocate(Hazards::bytes_of(scale), alignof(Hazards));
-    if (where != nullptr) newest_ = new (where) Hazards(scale);
+    if (where != nullptr) best = tables_[scale.number()] = new (where) Hazards(scale);
   }
-  if (newest_ != nullptr) newest_->users_++;
-  return newest_;
+  if (best != nullptr) best->users_++;
+  return best;
 }
 
 void SharedHazards::release(Hazards *tables) noexcept {
   Guard guard(lock_);
   if (--tables->users_ != 0) return;
-  if (newest_ == tables) newest_ = nullptr;
+  tables_[tables->scale().number()] = nullptr;
   const size_t bytes = Hazards::bytes_of(tables->scale());
   tables->~Hazards();
   memory_.release(tables, bytes, alignof(Hazards));

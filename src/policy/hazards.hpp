@@ -109,6 +109,7 @@ class alignas(64) Hazards {
       return of(entries * 2).number_ <= number_ && number_ <= of(entries / 2).number_;
     }
     // 0: the full one, 1: of fewer levels, 2: of fewer ages, too
+    static constexpr uint32_t kCount = 3;
     uint32_t number() const { return number_; }
 
     uint32_t levels() const { return Past::kLevels >> level_shift_; }
@@ -275,7 +276,8 @@ class alignas(64) Hazards {
 };
 
 // The tables of a cache, made when its first shard needs them, and gone with the last one's need. When
-// the number of entries has changed by much, shards go over to new tables, each in its own time.
+// the number of entries has changed by much, shards go over to tables of another scale, each in its
+// own time.
 class SharedHazards {
  public:
   explicit SharedHazards(Memory &memory) noexcept : memory_(memory) {}
@@ -289,7 +291,7 @@ class SharedHazards {
  private:
   Memory &memory_;
   Lock lock_;
-  Hazards *newest_ CT_GUARDED_BY(lock_) = nullptr;
+  Hazards *tables_[Hazards::Scale::kCount] CT_GUARDED_BY(lock_) = {};  // by the number of the scale
 };
 
 }  // namespace ct

@@ -262,6 +262,23 @@ TEST(tables_change_with_the_number_of_entries) {
   assert_int_equal(0, memory.held());
 }
 
+// However unlike shards are, there are no more tables than scales.
+TEST(shards_of_a_scale_share_tables) {
+  Memory memory(nullptr);
+  SharedHazards shared(memory);
+  static const uint64_t kEntries[] = {5000, 250, 40};
+  Hazards *tables[30];
+  uint64_t bytes = 0;
+  for (int i = 0; i < 30; i++) {
+    tables[i] = shared.acquire(kEntries[i % 3]);
+    if (i < 3) bytes += Hazards::bytes_of(tables[i]->scale());
+    assert_ptr_equal(tables[i % 3], tables[i]);
+  }
+  assert_int_equal(bytes, memory.held());
+  for (Hazards *each : tables) shared.release(each);
+  assert_int_equal(0, memory.held());
+}
+
 int main() {
   return run_registered_tests();
 }
