@@ -28,6 +28,7 @@
 #ifndef CT_HAZARDS_HPP
 #define CT_HAZARDS_HPP
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <cstring>
@@ -291,7 +292,8 @@ class SharedHazards {
  private:
   Memory &memory_;
   Lock lock_;
-  Hazards *tables_[Hazards::Scale::kCount] CT_GUARDED_BY(lock_) = {};  // by the number of the scale
+  // By the number of their scale.
+  std::array<Hazards *, Hazards::Scale::kCount> tables_ CT_GUARDED_BY(lock_) = {};
 };
 
 }  // namespace ct
