@@ -19,14 +19,15 @@ constexpr std::array<float, Hazards::kAges + 1> begins() {
   return all;
 }
 
-// Returns what is left of a count after so many half-lives: 2^-lives, by its series, which is for
-// numbers up to one.
+// Returns what is left of a count after so many half-lives: 2^-lives. Its series is for numbers
+// below one.
 float fade_after(float lives) {
   if (lives > 100) return 0;
-  float left = 1;
-  for (; lives > 1; lives--) left /= 2;
-  const float x = 0.6931472F * lives;
-  return left * (1 - x + x * x / 2);
+  const auto whole = static_cast<uint32_t>(lives);
+  const float x = 0.6931472F * (lives - static_cast<float>(whole));
+  float left = 1 - x + x * x / 2;
+  for (uint32_t i = 0; i < whole; i++) left /= 2;
+  return left;
 }
 
 }  // namespace
@@ -106,7 +107,7 @@ void Hazards::take_step() {
 bool Hazards::add_class(uint32_t number, Sums &sums) const {
   // The sample stands for all that wait.
   const float scale = static_cast<float>(entries_) / static_cast<float>(sampled_);
-  Row returns, losses, waiting;
+  Row returns = {}, losses = {}, waiting = {};
   load_row(returns, returns_, number);
   load_row(losses, losses_, number);
   load_row(waiting, waiting_, number);
