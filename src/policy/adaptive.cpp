@@ -272,8 +272,8 @@ class Adaptive : public Policy {
     if (hazards_ == nullptr) hazards_ = common_.acquire(entries_of_all());
     return hazards_ != nullptr;
   }
-  // Goes over to tables of another scale.
-  [[gnu::noinline, gnu::cold]] void change_tables() {
+  // Goes over to the finest tables, if it has others.
+  void renew_tables() {
     Hazards *before = hazards_;
     hazards_ = common_.acquire(entries_of_all());
     common_.release(before);
@@ -355,7 +355,7 @@ class Adaptive : public Policy {
     hazards_->pass(requests_, news_);
     requests_ = news_ = 0;
     if (!hazards_->is_due()) return;
-    if (!hazards_->scale().fits(entries_of_all())) change_tables();
+    renew_tables();
     hazards_->begin(slots_.size() * uint64_t{std::max<uint32_t>(1, context_.options.shards)});
     sampled_ = 0;
     ghosts_.fit(slots_.size(), tight_);

@@ -100,8 +100,8 @@ class Ghosts {
   static constexpr uint32_t kSlots = 10;
   static constexpr uint32_t kExactBuckets = 64;
   static constexpr uint32_t kPage = 64;  // buckets
-  // Buckets. In smaller blocks, some would be overcrowded. Of a larger block, more is held twice while
-  // it moves, which counts where memory is the limit.
+  // Buckets. In far smaller blocks, some would be overcrowded. Of a larger block, more is held twice
+  // while it moves, which counts where memory is the limit.
   static constexpr uint32_t kBlock = 1024;
   static constexpr uint64_t kMaxBuckets = UINT32_MAX / kSlots;
   static constexpr uint64_t kExact = kExactBuckets * kSlots / 2;

@@ -25,7 +25,7 @@ float fade_after(float lives) {
   if (lives > 100) return 0;
   const auto whole = static_cast<uint32_t>(lives);
   const float x = 0.6931472F * (lives - static_cast<float>(whole));
-  float left = 1 - x + x * x / 2;
+  float left = 1 - x * (1 - x / 2 * (1 - x / 3));
   for (uint32_t i = 0; i < whole; i++) left /= 2;
   return left;
 }
@@ -228,9 +228,9 @@ Hazards *SharedHazards::acquire(uint64_t entries) noexcept {
   Guard guard(lock_);
   Hazards *best = nullptr;
   for (Hazards *tables : tables_) {
-    if (tables != nullptr && (best == nullptr || tables->scale().fits(entries))) best = tables;
+    if (best == nullptr) best = tables;
   }
-  if (best == nullptr || !best->scale().fits(entries)) {
+  if (best == nullptr || !best->scale().serves(entries)) {
     const Hazards::Scale scale = Hazards::Scale::of(entries);
     void *where = memory_.allocate(Hazards::bytes_of(scale), alignof(Hazards));
     if (where != nullptr) best = tables_[scale.number()] = new (where) Hazards(scale);

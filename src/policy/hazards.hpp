@@ -97,18 +97,16 @@ class alignas(64) Hazards {
   // A step of a lesson works on the classes of one gap, or on a sample of entries.
   static constexpr uint32_t kClassesAStep = Past::kLevels;
 
-  // How finely counts tell entries apart. Small caches do with half as many levels of uses, and very
-  // small ones with half as many steps of age, which would cost larger caches hits, as the lengths of
-  // loops blur.
+  // How finely counts tell entries apart. Small caches do with half as many levels of uses, and
+  // very small ones with half as many steps of age. These would cost larger caches hits, as the
+  // lengths of loops blur.
   class Scale {
    public:
     static Scale of(uint64_t entries) {
       return Scale(entries >= kFullEntries ? 0 : entries >= kFineEntries ? 1 : 2);
     }
-    // Returns whether this is the scale for about so many entries: half or twice.
-    bool fits(uint64_t entries) const {
-      return of(entries * 2).number_ <= number_ && number_ <= of(entries / 2).number_;
-    }
+    // Returns whether these are fine enough for so many entries, or half as many.
+    bool serves(uint64_t entries) const { return number_ <= of(entries / 2).number_; }
     // 0: the full one, 1: of fewer levels, 2: of fewer ages, too
     static constexpr uint32_t kCount = 3;
     uint32_t number() const { return number_; }
@@ -250,8 +248,8 @@ class alignas(64) Hazards {
   void fade(uint32_t number);
 
   const Scale scale_;
-  // Tables behind this object, with a row for each class. They are cells, of which whole rows are read
-  // and written as such.
+  // Tables behind this object, with a row for each class. They are cells, of which whole rows are
+  // read and written as such.
   std::atomic<Rank> *const ranks_;
   Count *const returns_;
   Count *const losses_;
@@ -276,16 +274,19 @@ class alignas(64) Hazards {
   uint32_t users_ = 0;  // guarded by the lock of SharedHazards
 };
 
-// The tables of a cache, made when its first shard needs them, and gone with the last one's need. When
-// the number of entries has changed by much, shards go over to tables of another scale, each in its
-// own time.
+// The tables of a cache, made when its first shard needs them, and gone with the last one's need.
+// When there are far more entries than before, shards go over to finer tables, each in its own
+// time, and begin to learn anew. They stay there when the entries become fewer: what they know is
+// worth more than the memory.
 class SharedHazards {
  public:
   explicit SharedHazards(Memory &memory) noexcept : memory_(memory) {}
   SharedHazards(const SharedHazards &) = delete;
   SharedHazards &operator=(const SharedHazards &) = delete;
 
-  // Returns tables for so many entries of all shards, until release, or nullptr if there is no memory.
+  // Returns tables for so many entries of all shards, until release: the finest that there are, or
+  // new ones if these do not serve. Returns nullptr if there is no memory, but never to who has
+  // some.
   [[gnu::cold]] Hazards *acquire(uint64_t entries) noexcept;
   [[gnu::cold]] void release(Hazards *tables) noexcept;
 

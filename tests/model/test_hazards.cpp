@@ -3,6 +3,7 @@
 // goes on in small steps.
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "base/memory.hpp"
@@ -240,11 +241,11 @@ TEST(tables_are_small_where_caches_are) {
     assert_true(Hazards::bytes_of(scale) < kMost[number]);
   }
   for (uint64_t entries = 1; entries < 100000; entries++)
-    assert_true(Hazards::Scale::of(entries).fits(entries));
+    assert_true(Hazards::Scale::of(entries).serves(entries));
 }
 
 // Shards go over one after the other. The old tables last until none has them.
-TEST(tables_change_with_the_number_of_entries) {
+TEST(tables_become_finer_with_the_number_of_entries) {
   Memory memory(nullptr);
   SharedHazards shared(memory);
   Hazards *small[2] = {shared.acquire(50), shared.acquire(90)};
@@ -253,28 +254,50 @@ TEST(tables_change_with_the_number_of_entries) {
   Hazards *large = shared.acquire(5000);
   assert_true(large != small[0]);
   shared.release(small[0]);
-  assert_true(memory.held() > held + Hazards::bytes_of(large->scale()) - 1);
+  assert_int_equal(held + Hazards::bytes_of(large->scale()), memory.held());
   shared.release(small[1]);
   assert_int_equal(Hazards::bytes_of(large->scale()), memory.held());
-  assert_ptr_equal(large, shared.acquire(3000));
+  assert_ptr_equal(large, shared.acquire(3));
   shared.release(large);
   shared.release(large);
   assert_int_equal(0, memory.held());
 }
 
+ct_allocator without_memory() {
+  ct_allocator hooks = CT_ALLOCATOR_INIT;
+  hooks.alloc = [](void *left, size_t size, size_t align) -> void * {
+    return *static_cast<int *>(left) == 0
+               ? nullptr
+               : (--*static_cast<int *>(left), std::aligned_alloc(align, size));
+  };
+  hooks.free = [](void *, void *ptr, size_t, size_t) { std::free(ptr); };
+  return hooks;
+}
+
+// Who has tables keeps some.
+TEST(tables_that_cannot_become_finer_go_on) {
+  int left = 1;
+  ct_allocator hooks = without_memory();
+  hooks.ctx = &left;
+  Memory memory(&hooks);
+  SharedHazards shared(memory);
+  Hazards *tables = shared.acquire(50);
+  assert_ptr_equal(tables, shared.acquire(5000));
+  shared.release(tables);
+  shared.release(tables);
+  assert_null(shared.acquire(50));
+}
+
 // However unlike shards are, there are no more tables than scales.
-TEST(shards_of_a_scale_share_tables) {
+TEST(shards_share_tables) {
   Memory memory(nullptr);
   SharedHazards shared(memory);
-  static const uint64_t kEntries[] = {5000, 250, 40};
-  Hazards *tables[30];
-  uint64_t bytes = 0;
-  for (int i = 0; i < 30; i++) {
-    tables[i] = shared.acquire(kEntries[i % 3]);
-    if (i < 3) bytes += Hazards::bytes_of(tables[i]->scale());
-    assert_ptr_equal(tables[i % 3], tables[i]);
-  }
-  assert_int_equal(bytes, memory.held());
+  static const uint64_t kEntries[] = {40, 250, 5000, 250, 40};
+  Hazards *tables[5];
+  for (int i = 0; i < 5; i++) tables[i] = shared.acquire(kEntries[i]);
+  assert_true(tables[0] != tables[1] && tables[1] != tables[2]);
+  assert_ptr_equal(tables[2], tables[3]);
+  assert_ptr_equal(tables[2], tables[4]);
   for (Hazards *each : tables) shared.release(each);
   assert_int_equal(0, memory.held());
 }
