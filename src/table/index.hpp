@@ -355,8 +355,9 @@ class Index {
   static constexpr uint32_t kHomesAStep = 4;
   // The step if the old table is nearly empty.
   static constexpr uint32_t kSparseHomesAStep = 16;
-  // What an insertion for which many entries were evicted moves beside the step, at most. It is also
-  // the step of a call that does nothing but replace a table, and lets others at the lock in between.
+  // What an insertion for which many entries were evicted moves beside the step, at most. It is
+  // also the step of a call that does nothing but replace a table, and lets others at the lock in
+  // between.
   static constexpr uint32_t kHomesAtOnce = 32;
   // A table of a page is too small to be worth shrinking; if memory is counted, a quarter of a page
   // is.

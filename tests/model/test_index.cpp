@@ -6,6 +6,7 @@
 #include <cstdarg>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <vector>
 
 #include "table/index.hpp"
@@ -102,6 +103,31 @@ TEST(no_step_moves_many) {
       index.insert(all.of[ref], ref);
     }
   }
+}
+
+// A set of a large value evicts many small entries. A table that is as large as before by then takes
+// memory that no entry is weighed for.
+TEST(table_becomes_smaller_as_fast_as_entries_leave) {
+  constexpr uint32_t kBefore = 10000, kLeaveAtOnce = 50;
+  const Hashes all(0);
+  const auto hashes = [&](ct::Ref ref) { return all.of[ref]; };
+  ct::PageHeaps heaps(true, false);
+  ct::Memory memory(nullptr, &heaps);
+  ct::Index index(memory, true);
+  ct::Ref newest = 1;
+  for (; newest <= kBefore; newest++) {
+    assert_true(index.reserve(1, hashes));
+    index.insert(all.of[newest], newest);
+  }
+  for (ct::Ref oldest = 1; index.size() > kBefore / 20; newest++) {
+    for (uint32_t i = 0; i < kLeaveAtOnce; i++, oldest++) index.erase(all.of[oldest], oldest);
+    assert_true(index.reserve(1, hashes));
+    index.insert(all.of[newest], newest);
+  }
+  memory.trim();
+  const uint64_t each = memory.held() / index.size();
+  std::printf("# %llu bytes an entry\n", static_cast<unsigned long long>(each));
+  assert_true(each < 40);
 }
 
 // ---- Walks --------------------------------------------------------------------------------------

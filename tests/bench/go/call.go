@@ -28,7 +28,8 @@ package hot
 // }
 //
 // /* Does what getAll has Go do, in one call. Returns a sum of what it read, or -1 after a miss. */
-// static int64_t get_in_c(ct_cache *cache, const char *keys, uint64_t count, uint32_t random, int64_t n) {
+// static int64_t get_in_c(ct_cache *cache, const char *keys, uint64_t count, uint32_t random,
+//                         int64_t n) {
 //   int64_t sum = 0;
 //   for (int64_t i = 0; i < n; i++) {
 //     char buffer[VALUE_SIZE];
