@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The programs that README.md shows are these examples, in this order, those in C and those in C++
-# each; the one at the top of the header and in the manual page is the first.
+# each; the one at the top of the header and in the manual page is the first. What it names is in a
+# header.
 # Usage: check_readme.sh README.md cachetools.h cachetools.3 EXAMPLE ...
 set -eu
 readme=$1 header=$2 manual=$3
@@ -27,3 +28,15 @@ sed -n '/^ \*     #include/,/^ \*     }$/p' "$header" | sed 's/^ \*     //; s/^ 
 sed -n '/^#include/,/^}$/p' "$manual" | sed 's/\\e/\\/' >"$work/manual"
 diff "$work/first" "$work/header"
 diff "$work/first" "$work/manual"
+
+names() { # files ...
+  grep -ohE '(CT|ct)_[A-Za-z0-9_]+' "$@" | sort -u
+}
+
+names "$readme" >"$work/shown"
+names "$(dirname "$header")"/*.h >"$work/known"
+unknown=$(comm -23 "$work/shown" "$work/known")
+if [ -n "$unknown" ]; then
+  echo "README.md shows what no header has: $unknown"
+  exit 1
+fi
