@@ -170,7 +170,7 @@ class Adaptive : public Policy {
   // Expects that every entry weighs one, until there is another.
   void resize(uint64_t maxsize) override {
     bounded_ = maxsize != CT_UNBOUNDED;
-    if (knows_capacity()) set_capacity(maxsize / std::max<uint32_t>(1, context_.options.shards));
+    if (knows_capacity()) set_capacity(maxsize / shards());
   }
 
   // A cache that never evicts needs neither tables nor ghosts, and learns nothing.
@@ -299,11 +299,12 @@ class Adaptive : public Policy {
     while (capacity_ / unit_ >> ghost_shift_ >= kTicks / 2) ghost_shift_++;
   }
   bool knows_capacity() const { return bounded_ && !weighs_; }
+  uint32_t shards() const { return std::max<uint32_t>(1, context_.options.shards); }
   // Returns about how many entries all shards have when they are full.
   uint64_t entries_of_all() const {
     const uint64_t own =
         knows_capacity() ? std::min<uint64_t>(capacity_, UINT32_MAX) : slots_.size();
-    return own * std::max<uint32_t>(1, context_.options.shards);
+    return own * shards();
   }
   // Otherwise, the capacity is how many entries there are. It follows when it is wrong by more than
   // this factor.
@@ -356,7 +357,7 @@ class Adaptive : public Policy {
     requests_ = news_ = 0;
     if (!hazards_->is_due()) return;
     renew_tables();
-    hazards_->begin(slots_.size() * uint64_t{std::max<uint32_t>(1, context_.options.shards)});
+    hazards_->begin(slots_.size() * uint64_t{shards()});
     sampled_ = 0;
     ghosts_.fit(slots_.size(), tight_);
     if (!knows_capacity()) fit_capacity(1.25F);

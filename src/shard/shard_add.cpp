@@ -12,10 +12,10 @@ namespace ct {
 bool Shard::add_as_usual(const Probe &probe, int64_t delta, Now &now, int64_t *sum) {
   Settled settled(*this);
   const Layout &layout = map_.entries.layout();
-  const bool is_quiet =
-      quiet_ && flights_.empty() && !has_negatives() && share_.none_due(now) && budget_.debt() == 0;
+  if (!quiet_ || !flights_.empty() || has_negatives()) return false;
+  if (!share_.none_due(now) || budget_.debt() != 0) return false;
   // Where a write begins an idle lifetime or ends a pause, it has more to do.
-  if (!is_quiet || layout.keeps_idle || layout.keeps_retry) return false;
+  if (layout.keeps_idle || layout.keeps_retry) return false;
   const Ref ref = map_.find_live(probe, now).ref;
   if (ref == kNone || at(ref)->pins != 0) return false;
   Entry *e = at(ref);
